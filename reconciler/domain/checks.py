@@ -1,0 +1,31 @@
+"""What must hold of a value before anything is decided on it."""
+
+from datetime import datetime
+from decimal import Decimal
+
+MAX_DIGITS_BEFORE_POINT = 100
+"""Far beyond anything that trades; keeps a misread exponent from costing gigabytes of digits."""
+
+
+def require_aware(name: str, moment: datetime | None) -> None:
+    """Refuse a time without a zone: it cannot be compared with the database's clock.
+
+    Raises:
+        ValueError: `moment` is naive.
+    """
+    if moment is not None and moment.utcoffset() is None:
+        raise ValueError(f"{name} must carry a time zone, {moment.isoformat()} has none")
+
+
+def require_amount(name: str, amount: Decimal | None) -> None:
+    """Refuse what can be neither a quantity nor a price.
+
+    Raises:
+        ValueError: `amount` is not finite, negative, or too large to be meant.
+    """
+    if amount is None:
+        return
+    if not (amount.is_finite() and amount >= 0):
+        raise ValueError(f"{name} must be finite and not negative: {amount}")
+    if amount.adjusted() >= MAX_DIGITS_BEFORE_POINT:
+        raise ValueError(f"{name} has more than {MAX_DIGITS_BEFORE_POINT} digits: {amount}")

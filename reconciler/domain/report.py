@@ -1,0 +1,109 @@
+"""What the exchange said about one order, in our words."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import ROUND_05UP, ROUND_HALF_UP, Context, Decimal
+
+from reconciler.domain.checks import require_amount, require_aware
+from reconciler.domain.status import Status
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Report:
+    """The exchange's view of one order.
+
+    Attributes:
+        word: The exchange's own word for the status; kept for the audit trail.
+        status: Our status for that word; None for a word that nobody knows.
+        executed_qty: Filled so far, in base currency; finite and not negative.
+        avg_price: Average fill price, unrounded; None or zero when it is not known.
+        fetched_at: When the request was sent, by the database's clock: the report is no older.
+    """
+
+    symbol: str
+    external_order_id: str
+    word: str
+    status: Status | None
+    executed_qty: Decimal
+    avg_price: Decimal | None
+    fetched_at: datetime
+
+    def __post_init__(self) -> None:
+        require_amount("executed_qty", self.executed_qty)
+        require_amount("avg_price", self.avg_price)
+        require_aware("fetched_at", self.fetched_at)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Absent:
+    """The exchange answered that it knows no such order.
+
+    An answer, but a weak one: it is also what an exchange says of an order placed a second ago,
+    of one past its retention horizon, and of every order of somebody else's account.
+    """
+
+    symbol: str
+    external_order_id: str
+    fetched_at: datetime
+
+    def __post_init__(self) -> None:
+        require_aware("fetched_at", self.fetched_at)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unanswerable:
+    """The exchange cannot make sense of the question: unknown symbol, an id that is none.
+
+    The order's own fault, so it says nothing about the exchange's health and nothing about the
+    order's status. `detail` is written for a person.
+    """
+
+    symbol: str
+    external_order_id: str
+    detail: str
+    fetched_at: datetime
+
+    def __post_init__(self) -> None:
+        require_aware("fetched_at", self.fetched_at)
+
+
+Answer = Report | Absent | Unanswerable
+
+
+def average_price(quote: Decimal | None, executed_qty: Decimal) -> Decimal | None:
+    """Return cumulative quote / executed quantity, or None where it cannot be known.
+
+    A missing, zero or negative quote means that the exchange does not have it (Binance says so of
+    `cummulativeQuoteQty < 0`); it never means that the order was filled for nothing.
+
+    The quotient has up to 40 digits, the last of which lets `rounded` give what the endless one
+    would. No ambient decimal context changes it.
+    """
+    if quote is None or not (_is_positive(quote) and _is_positive(executed_qty)):
+        return None
+    return _DIVISION.divide(quote, executed_qty)
+
+
+def rounded(value: Decimal, scale: int | None) -> Decimal:
+    """Round a finite `value` to `scale` places as PostgreSQL's `numeric` does: half away from zero.
+
+    Whatever the application wrote from the same number compares equal to our result, and a larger
+    number never rounds to less, so that no quantity seems to shrink by being rounded. None means a
+    column without a scale, which keeps every digit. Zero has no sign, as in `numeric`.
+    """
+    result = value if scale is None else _quantized(value, scale)
+    return result.copy_abs() if result.is_zero() else result
+
+
+_DIVISION = Context(prec=40, rounding=ROUND_05UP)
+
+
+def _quantized(value: Decimal, scale: int) -> Decimal:
+    digits = value.adjusted() + 1 + scale
+    carry = 1
+    exact = Context(prec=max(1, digits + carry), rounding=ROUND_HALF_UP)
+    return value.quantize(Decimal((0, (1,), -scale)), context=exact)
+
+
+def _is_positive(amount: Decimal) -> bool:
+    return amount.is_finite() and amount > 0

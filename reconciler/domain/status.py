@@ -1,0 +1,39 @@
+"""The seven statuses of an order, and the only way they may move: forward."""
+
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """Where an order stands. The values are those of the `orders.status` column."""
+
+    PENDING = "pending"
+    NEW = "new"
+    PARTIAL = "partial"
+    FILLED = "filled"
+    CANCELED = "canceled"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the order can never change again."""
+        return self in TERMINAL
+
+    @property
+    def progress(self) -> int:
+        """How far along its life: pending < new < partial < every terminal status."""
+        return _PROGRESS[self]
+
+
+TERMINAL = frozenset({Status.FILLED, Status.CANCELED, Status.REJECTED, Status.EXPIRED})
+OPEN = frozenset(Status) - TERMINAL
+
+_PROGRESS = {
+    Status.PENDING: 0,
+    Status.NEW: 1,
+    Status.PARTIAL: 2,
+    Status.FILLED: 3,
+    Status.CANCELED: 3,
+    Status.REJECTED: 3,
+    Status.EXPIRED: 3,
+}

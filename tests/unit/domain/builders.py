@@ -1,0 +1,91 @@
+"""Orders, reports and times with defaults: a test names only what it is about."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from reconciler.domain.decide import Change, Decision, Policy, decide
+from reconciler.domain.order import Facts, Order
+from reconciler.domain.report import Absent, Answer, Report, Unanswerable
+from reconciler.domain.status import Status
+
+NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+A_DAY_AGO = NOW - timedelta(days=1)
+JUST_FETCHED = NOW - timedelta(seconds=1)
+SYMBOL = "BTCUSDT"
+ORDER_ID = "9007199254740993"
+POLICY = Policy(quantity_scale=8, price_scale=8, retention=timedelta(days=90))
+
+
+def some_facts(
+    status: Status = Status.NEW, executed: str = "0", average: str | None = None
+) -> Facts:
+    return Facts(
+        status=status,
+        executed_qty=Decimal(executed),
+        avg_price=None if average is None else Decimal(average),
+    )
+
+
+def an_order(
+    status: Status = Status.NEW,
+    executed: str = "0",
+    average: str | None = None,
+    *,
+    created_at: datetime | None = A_DAY_AGO,
+    updated_at: datetime | None = None,
+    absences: int = 0,
+) -> Order:
+    return Order(
+        id=1,
+        symbol=SYMBOL,
+        external_order_id=ORDER_ID,
+        facts=some_facts(status, executed, average),
+        created_at=created_at,
+        updated_at=updated_at,
+        absences=absences,
+    )
+
+
+def a_report(
+    status: Status | None = Status.NEW,
+    executed: str = "0",
+    average: str | None = None,
+    *,
+    word: str | None = None,
+    symbol: str = SYMBOL,
+    external_order_id: str = ORDER_ID,
+    fetched_at: datetime = JUST_FETCHED,
+) -> Report:
+    return Report(
+        symbol=symbol,
+        external_order_id=external_order_id,
+        word=word or (status.value.upper() if status else "HALTED"),
+        status=status,
+        executed_qty=Decimal(executed),
+        avg_price=None if average is None else Decimal(average),
+        fetched_at=fetched_at,
+    )
+
+
+def an_absence(fetched_at: datetime = JUST_FETCHED) -> Absent:
+    return Absent(symbol=SYMBOL, external_order_id=ORDER_ID, fetched_at=fetched_at)
+
+
+def an_unanswerable(
+    detail: str = "no such symbol", fetched_at: datetime = JUST_FETCHED
+) -> Unanswerable:
+    return Unanswerable(
+        symbol=SYMBOL, external_order_id=ORDER_ID, detail=detail, fetched_at=fetched_at
+    )
+
+
+def decided(
+    order: Order, answer: Answer | None, *, now: datetime = NOW, policy: Policy = POLICY
+) -> Decision:
+    return decide(order, answer, now, policy)
+
+
+def written(order: Order, decision: Decision) -> Order:
+    """Return the row once the decision has been carried out, in a table without `updated_at`."""
+    return replace(order, facts=decision.to) if isinstance(decision, Change) else order

@@ -1,0 +1,14 @@
+"""How long hypothesis searches: `HYPOTHESIS_PROFILE=thorough` for long, else quickly.
+
+The quick search is the same every time, so that a red suite is the change's fault, never chance's.
+"""
+
+import os
+
+from hypothesis import settings
+
+settings.register_profile(
+    "quick", max_examples=100, stateful_step_count=40, derandomize=True, deadline=None
+)
+settings.register_profile("thorough", max_examples=5_000, stateful_step_count=100, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))

@@ -1,0 +1,260 @@
+"""A search for a sequence of answers, late, doubled, lost or wrong, that makes a row untrue.
+
+Orders live at an exchange, the application writes what events it gets, and what we fetched arrives
+whenever hypothesis likes. `HYPOTHESIS_PROFILE=thorough` searches long.
+"""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
+
+from reconciler.domain.decide import Change, Confirm, Hold, HoldReason, Leave, Policy, Rule, decide
+from reconciler.domain.order import Facts, Order
+from reconciler.domain.report import Absent, Answer, Report, average_price, rounded
+from reconciler.domain.status import OPEN, Status
+
+from .builders import NOW
+
+COLUMN_SCALE = 4
+POLICY = Policy(
+    quantity_scale=COLUMN_SCALE,
+    price_scale=COLUMN_SCALE,
+    placement_grace=timedelta(seconds=10),
+    retention=timedelta(days=90),
+)
+UNFILLED = Facts(status=Status.PENDING, executed_qty=Decimal(0), avg_price=None)
+
+quantities = st.integers(min_value=10**3, max_value=10**8).map(lambda n: Decimal(n).scaleb(-6))
+prices = st.integers(min_value=10**6, max_value=10**12).map(lambda n: Decimal(n).scaleb(-6))
+
+
+@dataclass(kw_only=True, eq=False)
+class Subject:
+    """An order: what was ever true of it at the exchange, our row, and what anybody was told.
+
+    `past` ends in the present. `told` holds facts as the columns hold them.
+    """
+
+    row: Order
+    past: list[Facts] = field(default_factory=lambda: [UNFILLED])
+    told: list[Facts] = field(default_factory=lambda: [UNFILLED])
+    quote: Decimal = Decimal(0)
+
+    @property
+    def truth(self) -> Facts:
+        return self.past[-1]
+
+    @property
+    def is_over(self) -> bool:
+        return self.truth.status.is_terminal
+
+    def fill(self, quantity: Decimal, price: Decimal, status: Status) -> None:
+        executed = self.truth.executed_qty + quantity
+        self.quote += quantity * price
+        average = average_price(self.quote, executed)
+        self.past.append(Facts(status=status, executed_qty=executed, avg_price=average))
+
+    def turn(self, status: Status) -> None:
+        self.past.append(replace(self.truth, status=status))
+
+    def report(self, fact: Facts, fetched_at: datetime) -> Report:
+        return Report(
+            symbol=self.row.symbol,
+            external_order_id=self.row.external_order_id,
+            word=fact.status.value,
+            status=fact.status,
+            executed_qty=fact.executed_qty,
+            avg_price=fact.avg_price,
+            fetched_at=fetched_at,
+        )
+
+    def absence(self, fetched_at: datetime) -> Absent:
+        return Absent(
+            symbol=self.row.symbol,
+            external_order_id=self.row.external_order_id,
+            fetched_at=fetched_at,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Letter:
+    """An answer on its way to us; `fact` is the truth in it, None where there is none."""
+
+    subject: Subject
+    answer: Answer
+    fact: Facts | None = None
+
+
+def as_columns_hold(fact: Facts) -> Facts:
+    return Facts(
+        status=fact.status,
+        executed_qty=rounded(fact.executed_qty, COLUMN_SCALE),
+        avg_price=None if fact.avg_price is None else rounded(fact.avg_price, COLUMN_SCALE),
+    )
+
+
+def position(facts: Facts) -> tuple[int, Decimal]:
+    return facts.status.progress, facts.executed_qty
+
+
+class Reconciliation(RuleBasedStateMachine):
+    """The exchange, the application and we at work on the same orders."""
+
+    orders = Bundle("orders")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = NOW
+        self.subjects: list[Subject] = []
+        self.mail: list[Letter] = []
+        self.write_clock_ahead_by: timedelta | None = None
+
+    @initialize(ahead_by=st.sampled_from([None, timedelta(0), timedelta(0), timedelta(hours=2)]))
+    def choose_a_table(self, ahead_by: timedelta | None) -> None:
+        """Let `updated_at` be missing (None), right, or in a wrong time zone."""
+        self.write_clock_ahead_by = ahead_by
+
+    @rule(target=orders)
+    def place_an_order(self) -> Subject:
+        number = len(self.subjects)
+        row = Order(
+            id=number,
+            symbol="BTCUSDT",
+            external_order_id=str(number),
+            facts=UNFILLED,
+            created_at=self.now,
+        )
+        subject = Subject(row=row)
+        self.subjects.append(subject)
+        return subject
+
+    @rule(seconds=st.sampled_from([1, 60, 10_000]))
+    def time_passes(self, seconds: int) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    @rule(order=orders)
+    def exchange_accepts(self, order: Subject) -> None:
+        if order.truth.status is Status.PENDING:
+            order.turn(Status.NEW)
+
+    @rule(order=orders, quantity=quantities, price=prices)
+    def exchange_fills_in_part(self, order: Subject, quantity: Decimal, price: Decimal) -> None:
+        if not order.is_over:
+            order.fill(quantity, price, Status.PARTIAL)
+
+    @rule(order=orders, quantity=quantities, price=prices)
+    def exchange_fills_the_rest(self, order: Subject, quantity: Decimal, price: Decimal) -> None:
+        if not order.is_over:
+            order.fill(quantity, price, Status.FILLED)
+
+    @rule(order=orders, end=st.sampled_from([Status.CANCELED, Status.EXPIRED, Status.REJECTED]))
+    def exchange_ends(self, order: Subject, end: Status) -> None:
+        was_accepted = order.truth.executed_qty > 0
+        if not order.is_over and not (end is Status.REJECTED and was_accepted):
+            order.turn(end)
+
+    @rule(order=orders, word=st.sampled_from(sorted(OPEN)), has_average=st.booleans())
+    def we_fetch(self, order: Subject, word: Status, *, has_average: bool) -> None:
+        """Get the truth; the word for an open order with a fill may be any of an open order's."""
+        report = order.report(order.truth, self.now)
+        if order.truth.status is Status.PARTIAL:
+            report = replace(report, status=word)
+        if not has_average:
+            report = replace(report, avg_price=None)
+        self.mail.append(Letter(subject=order, answer=report, fact=order.truth))
+
+    @rule(order=orders, steps_behind=st.integers(min_value=1, max_value=3))
+    def we_fetch_from_a_lagging_copy(self, order: Subject, steps_behind: int) -> None:
+        fact = order.past[max(0, len(order.past) - 1 - steps_behind)]
+        answer = order.report(fact, self.now)
+        self.mail.append(Letter(subject=order, answer=answer, fact=fact))
+
+    @rule(order=orders)
+    def we_fetch_and_the_exchange_finds_no_such_order(self, order: Subject) -> None:
+        self.mail.append(Letter(subject=order, answer=order.absence(self.now)))
+
+    @rule(order=orders)
+    def we_fetch_and_the_exchange_has_a_new_word(self, order: Subject) -> None:
+        answer = replace(order.report(order.truth, self.now), status=None, word="HALTED")
+        self.mail.append(Letter(subject=order, answer=answer))
+
+    @precondition(lambda self: self.mail)
+    @rule(data=st.data(), is_rest_lost=st.booleans())
+    def mail_arrives(self, data: st.DataObject, *, is_rest_lost: bool) -> None:
+        """Receive any letters in any order, some of them twice; the others, or all, come later."""
+        for letter in data.draw(st.lists(st.sampled_from(self.mail), min_size=1, max_size=8)):
+            self._reconcile(letter)
+        if is_rest_lost:
+            self.mail.clear()
+
+    @rule(order=orders, data=st.data())
+    def application_writes_an_event_it_got(self, order: Subject, data: st.DataObject) -> None:
+        event = as_columns_hold(data.draw(st.sampled_from(order.past)))
+        order.told.append(event)
+        if position(event) > position(order.row.facts):
+            self._write(order, event)
+
+    @invariant()
+    def every_row_shows_what_somebody_was_told_of_that_order(self) -> None:
+        for order in self.subjects:
+            facts = order.row.facts
+            assert (facts.status, facts.executed_qty) in [
+                (fact.status, fact.executed_qty) for fact in order.told
+            ]
+            assert facts.avg_price in [None, *(fact.avg_price for fact in order.told)]
+
+    def teardown(self) -> None:
+        """Ask once more about every order: now each row must be the exchange's truth."""
+        self.now += timedelta(days=1)
+        for order in self.subjects:
+            answer = order.report(order.truth, self.now)
+            self._reconcile(Letter(subject=order, answer=answer, fact=order.truth))
+            assert order.row.facts == as_columns_hold(order.truth)
+
+    def _reconcile(self, letter: Letter) -> None:
+        order = letter.subject
+        if letter.fact is not None:
+            order.told.append(as_columns_hold(letter.fact))
+        decision = decide(order.row, letter.answer, self.now, POLICY)
+        match decision:
+            case Change(to=to):
+                assert letter.fact is not None
+                self._write(order, to)
+            case Hold(reason=reason):
+                assert reason in right_reasons(letter)
+            case Leave(rule=Rule.STALE_REPORT | Rule.ALREADY_FINAL | Rule.JUST_PLACED) | Confirm():
+                pass
+            case Leave():
+                raise AssertionError(decision)
+
+    def _write(self, order: Subject, facts: Facts) -> None:
+        before, ahead_by = order.row, self.write_clock_ahead_by
+        assert facts.status.progress >= before.facts.status.progress
+        assert facts.executed_qty >= before.facts.executed_qty
+        assert not before.facts.status.is_terminal or facts.status is before.facts.status
+        updated_at = None if ahead_by is None else self.now + ahead_by
+        order.row = replace(before, facts=facts, updated_at=updated_at)
+
+
+def right_reasons(letter: Letter) -> set[HoldReason]:
+    """Return what the order may be held for: never for the exchange's latest word."""
+    if isinstance(letter.answer, Absent):
+        return {HoldReason.NOT_FOUND}
+    if letter.fact is None:
+        return {HoldReason.UNKNOWN_STATUS}
+    if letter.fact == letter.subject.truth:
+        return set()
+    return {HoldReason.REGRESSION, HoldReason.CONFLICT}
+
+
+TestReconciliation = Reconciliation.TestCase

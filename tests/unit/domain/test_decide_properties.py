@@ -1,0 +1,387 @@
+"""Each invariant of `decide`, for whatever row, answer, policy and time hypothesis can think of.
+
+"Whatever" is meant: rows hold NaN, quantities have a hundred digits, times lie in the future. Only
+what is said of an order's life, and of the same facts, takes facts that make sense.
+"""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from reconciler.domain.decide import (
+    Change,
+    Confirm,
+    Decision,
+    Hold,
+    HoldReason,
+    Leave,
+    Policy,
+    Rule,
+    decide,
+)
+from reconciler.domain.order import Facts, Order
+from reconciler.domain.report import Absent, Answer, Report, Unanswerable, rounded
+from reconciler.domain.status import OPEN, TERMINAL, Status
+
+from .builders import JUST_FETCHED, NOW, POLICY, an_order, decided, written
+
+ID, SYMBOL = "42", "BTCUSDT"
+
+statuses = st.sampled_from(Status)
+amounts = st.builds(
+    lambda digits, exponent: Decimal(f"{digits}E{exponent}"),
+    digits=st.integers(min_value=0, max_value=10**30),
+    exponent=st.integers(min_value=-40, max_value=60) | st.just(-8),
+)
+row_amounts = amounts | st.sampled_from(
+    [Decimal(number) for number in ("NaN", "sNaN", "Infinity", "-Infinity", "-1", "0.00")]
+)
+times = st.timedeltas(min_value=timedelta(days=-200), max_value=timedelta(days=1)).map(
+    lambda offset: NOW + offset
+)
+policies = st.builds(
+    Policy,
+    quantity_scale=st.sampled_from([None, 0, 2, 8, 18]),
+    price_scale=st.sampled_from([None, 0, 2, 8, 18]),
+    retention=st.none() | st.just(timedelta(days=90)),
+    confirmations=st.integers(min_value=1, max_value=5),
+)
+orders = st.builds(
+    Order,
+    id=st.just(1),
+    symbol=st.just(SYMBOL),
+    external_order_id=st.just(ID),
+    facts=st.builds(
+        Facts, status=statuses, executed_qty=row_amounts, avg_price=st.none() | row_amounts
+    ),
+    created_at=st.none() | times,
+    updated_at=st.none() | times,
+    absences=st.integers(min_value=0, max_value=9),
+)
+reports = st.builds(
+    Report,
+    symbol=st.just(SYMBOL),
+    external_order_id=st.just(ID),
+    word=st.text(),
+    status=st.none() | statuses,
+    executed_qty=amounts,
+    avg_price=st.none() | amounts,
+    fetched_at=times,
+)
+absences = st.builds(
+    Absent, symbol=st.just(SYMBOL), external_order_id=st.just(ID), fetched_at=times
+)
+unanswerables = st.builds(
+    Unanswerable,
+    symbol=st.just(SYMBOL),
+    external_order_id=st.just(ID),
+    detail=st.text(),
+    fetched_at=times,
+)
+answers = reports | absences | unanswerables
+
+
+@st.composite
+def changes(draw: st.DrawFn) -> tuple[Order, Report, Policy, Change]:
+    """A row, a report that is further along, and the change that comes of the two."""
+    policy, report, before = draw(policies), draw(reports), draw(statuses)
+    executed = draw(st.sampled_from([Decimal(0), report.executed_qty / 2, report.executed_qty]))
+    order = replace(
+        draw(orders),
+        facts=Facts(
+            status=before,
+            executed_qty=rounded(executed, policy.quantity_scale),
+            avg_price=draw(st.none() | st.just(report.avg_price) | amounts),
+        ),
+        updated_at=draw(st.none() | st.just(report.fetched_at)),
+    )
+    report = replace(report, status=before if before.is_terminal else draw(statuses))
+    decision = decide(order, report, NOW, policy)
+    assume(isinstance(decision, Change))
+    assert isinstance(decision, Change)
+    return order, report, policy, decision
+
+
+@st.composite
+def sound_facts(draw: st.DrawFn) -> Facts:
+    """Facts that a life can have, in columns of POLICY's scale."""
+    status = draw(statuses)
+    executed = draw(st.decimals(min_value=0, max_value=1000, places=8))
+    if status in (Status.PENDING, Status.NEW):
+        executed = Decimal(0)
+    elif status in (Status.PARTIAL, Status.FILLED):
+        executed += 1
+    average = draw(st.none() | st.decimals(min_value=1, max_value=10**6, places=8))
+    return Facts(status=status, executed_qty=executed, avg_price=average if executed else None)
+
+
+def report_of(facts: Facts, status: Status | None = None) -> Report:
+    order = an_order()
+    return Report(
+        symbol=order.symbol,
+        external_order_id=order.external_order_id,
+        word=facts.status.value,
+        status=status or facts.status,
+        executed_qty=facts.executed_qty,
+        avg_price=facts.avg_price,
+        fetched_at=JUST_FETCHED,
+    )
+
+
+@st.composite
+def lives(draw: st.DrawFn) -> list[Report]:
+    """The reports of one order's life, in order; it may stop anywhere.
+
+    Every quantity is one that the column holds, and comes with its average; the word for an open
+    order with a fill may be any of an open order's.
+    """
+    told, executed = [report_of(facts) for facts in _UNFILLED], Decimal(0)
+    fills = draw(st.lists(st.integers(min_value=1, max_value=10**6), max_size=4))
+    for fill in fills:
+        executed += Decimal(fill).scaleb(-8)
+        average = Decimal(draw(st.integers(min_value=10**6, max_value=10**16))).scaleb(-12)
+        partial = Facts(status=Status.PARTIAL, executed_qty=executed, avg_price=average)
+        told.append(report_of(partial, status=draw(st.sampled_from(sorted(OPEN)))))
+    ends = [Status.CANCELED, Status.EXPIRED, Status.FILLED if fills else Status.REJECTED]
+    end = draw(st.none() | st.sampled_from(ends))
+    if end is not None:
+        told.append(replace(told[-1], status=end, word=end.value))
+    return told
+
+
+_UNFILLED = [
+    Facts(status=status, executed_qty=Decimal(0), avg_price=None)
+    for status in (Status.PENDING, Status.NEW)
+]
+
+
+@st.composite
+def deliveries(draw: st.DrawFn) -> tuple[list[Report], list[Report]]:
+    """A life, and its reports shuffled, doubled and dropped, the last delivered at least once."""
+    life = draw(lives())
+    others = draw(st.lists(st.sampled_from(life), max_size=8))
+    return life, draw(st.permutations([*others, life[-1]]))
+
+
+def after_all(delivered: list[Report]) -> Facts:
+    order = an_order(Status.PENDING)
+    for report in delivered:
+        order = written(order, decided(order, report))
+    return order.facts
+
+
+def writes_nothing(decision: Decision) -> bool:
+    return isinstance(decision, Hold | Leave)
+
+
+def is_same_number(one: Decimal | None, other: Decimal | None) -> bool:
+    return str(one) == str(other) or one == other
+
+
+@given(order=orders, policy=policies)
+def test_property_01_no_answer_changes_nothing(order: Order, policy: Policy) -> None:
+    assert decide(order, None, NOW, policy) == Leave(rule=Rule.NO_ANSWER)
+
+
+@given(order=orders, answer=answers, policy=policies, symbol=st.text(), external_id=st.text())
+def test_property_01_answer_about_another_order_changes_nothing(
+    order: Order, answer: Answer, policy: Policy, symbol: str, external_id: str
+) -> None:
+    assume((symbol, external_id) != (SYMBOL, ID))
+    foreign = replace(answer, symbol=symbol, external_order_id=external_id)
+
+    assert decide(order, foreign, NOW, policy) == Leave(rule=Rule.OTHER_ORDER)
+
+
+@given(facts=sound_facts())
+def test_property_02_same_facts_are_only_confirmed(facts: Facts) -> None:
+    order = replace(an_order(), facts=facts)
+
+    assert decided(order, report_of(facts)) == Confirm()
+
+
+@given(changed=changes())
+def test_property_02_change_changes_something(
+    changed: tuple[Order, Report, Policy, Change],
+) -> None:
+    order, _, _, change = changed
+
+    assert change.to != order.facts
+
+
+@given(changed=changes())
+def test_property_02_change_is_named_after_what_changed(
+    changed: tuple[Order, Report, Policy, Change],
+) -> None:
+    order, _, _, change = changed
+    before, to = order.facts, change.to
+
+    if to.status is not before.status:
+        assert change.rule is (Rule.ENDED if to.status.is_terminal else Rule.STATUS_ADVANCED)
+    elif to.executed_qty != before.executed_qty:
+        assert change.rule is Rule.QUANTITY_GREW
+    else:
+        assert change.rule is Rule.PRICE_CORRECTED
+
+
+@given(order=orders, answer=answers, policy=policies)
+def test_property_03_no_row_goes_back_and_no_end_changes(
+    order: Order, answer: Answer, policy: Policy
+) -> None:
+    after = written(order, decide(order, answer, NOW, policy)).facts
+
+    assert after.status.progress >= order.facts.status.progress
+    assert not order.facts.status.is_terminal or after.status is order.facts.status
+
+
+@given(changed=changes())
+def test_property_03_and_05_change_goes_forward_and_changes_no_end(
+    changed: tuple[Order, Report, Policy, Change],
+) -> None:
+    order, report, _, change = changed
+
+    assert change.to.status.progress >= order.facts.status.progress
+    assert not order.facts.status.is_terminal or change.to.status is order.facts.status
+    assert not change.to.status.is_terminal or change.to.status is report.status
+
+
+@given(order=orders, answer=answers, policy=policies)
+def test_property_04_no_quantity_shrinks(order: Order, answer: Answer, policy: Policy) -> None:
+    before = order.facts.executed_qty
+    after = written(order, decide(order, answer, NOW, policy)).facts.executed_qty
+
+    assert is_same_number(before, after) or after > before
+
+
+@given(changed=changes())
+def test_property_04_quantity_comes_from_the_report(
+    changed: tuple[Order, Report, Policy, Change],
+) -> None:
+    order, report, policy, change = changed
+
+    assert change.to.executed_qty == rounded(report.executed_qty, policy.quantity_scale)
+    assert change.to.executed_qty >= order.facts.executed_qty
+
+
+@given(changed=changes())
+def test_property_06_no_change_loses_a_fill_or_an_average(
+    changed: tuple[Order, Report, Policy, Change],
+) -> None:
+    order, _, _, change = changed
+
+    assert change.to.executed_qty >= order.facts.executed_qty
+    assert change.to.avg_price is not None or order.facts.avg_price is None
+
+
+@given(changed=changes())
+def test_property_07_open_order_with_a_fill_is_partial(
+    changed: tuple[Order, Report, Policy, Change],
+) -> None:
+    to = changed[-1].to
+
+    assert to.executed_qty == 0 or to.status in TERMINAL | {Status.PARTIAL}
+
+
+@given(changed=changes())
+def test_property_07_fill_always_fills_something(
+    changed: tuple[Order, Report, Policy, Change],
+) -> None:
+    order, _, _, change = changed
+    before, to = order.facts, change.to
+
+    assert (
+        to.status is before.status
+        or to.status not in {Status.PARTIAL, Status.FILLED}
+        or to.executed_qty > 0
+    )
+
+
+@given(changed=changes())
+def test_property_08_average_is_the_reports_or_the_rows(
+    changed: tuple[Order, Report, Policy, Change],
+) -> None:
+    order, report, policy, change = changed
+    average = change.to.avg_price
+
+    if is_same_number(average, order.facts.avg_price):
+        return
+    assert report.avg_price is not None
+    assert average == rounded(report.avg_price, policy.price_scale)
+    assert average > 0
+    assert report.executed_qty > 0
+
+
+@given(order=orders, absence=absences, policy=policies)
+def test_property_09_absence_writes_nothing(order: Order, absence: Absent, policy: Policy) -> None:
+    decision = decide(order, absence, NOW, policy)
+
+    assert writes_nothing(decision)
+    assert not isinstance(decision, Hold) or decision.reason is HoldReason.NOT_FOUND
+
+
+@given(order=orders, unanswerable=unanswerables, policy=policies)
+def test_property_09_question_nobody_understands_writes_nothing(
+    order: Order, unanswerable: Unanswerable, policy: Policy
+) -> None:
+    assert writes_nothing(decide(order, unanswerable, NOW, policy))
+
+
+@given(order=orders, report=reports, policy=policies)
+def test_property_10_unknown_word_writes_nothing(
+    order: Order, report: Report, policy: Policy
+) -> None:
+    decision = decide(order, replace(report, status=None), NOW, policy)
+
+    assert writes_nothing(decision)
+    assert not isinstance(decision, Hold) or decision.reason is HoldReason.UNKNOWN_STATUS
+
+
+@given(
+    order=orders,
+    answer=answers,
+    policy=policies,
+    late_by=st.timedeltas(timedelta(0), max_value=timedelta(days=300)),
+)
+def test_property_11_answer_older_than_the_latest_write_is_stale(
+    order: Order, answer: Answer, policy: Policy, late_by: timedelta
+) -> None:
+    assume(late_by)
+    stale = replace(answer, fetched_at=NOW - late_by)
+
+    decision = decide(replace(order, updated_at=NOW), stale, NOW, policy)
+
+    assert decision == Leave(rule=Rule.STALE_REPORT)
+
+
+@given(changed=changes())
+def test_property_12_second_decision_on_the_same_report_only_confirms(
+    changed: tuple[Order, Report, Policy, Change],
+) -> None:
+    order, report, policy, change = changed
+
+    assert decide(written(order, change), report, NOW, policy) == Confirm()
+
+
+@given(life_and_delivered=deliveries())
+def test_property_12_shuffled_doubled_and_dropped_reports_end_in_the_same_row(
+    life_and_delivered: tuple[list[Report], list[Report]],
+) -> None:
+    life, delivered = life_and_delivered
+
+    assert after_all(delivered) == after_all(life)
+
+
+@given(life=lives())
+def test_property_12_reports_in_order_end_in_the_exchanges_truth(life: list[Report]) -> None:
+    last = life[-1]
+
+    facts = after_all(life)
+
+    assert facts.executed_qty == last.executed_qty
+    assert is_same_number(
+        facts.avg_price, last.avg_price and rounded(last.avg_price, POLICY.price_scale)
+    )
+    assert facts.status is last.status or facts.status is Status.PARTIAL is not last.status
