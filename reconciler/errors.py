@@ -1,0 +1,102 @@
+"""Every error that crosses a module's border, and what the one who catches it does.
+
+    ReconcilerError
+    ├── ConfigurationError      settings or schema do not fit: stop, exit 78, list every problem
+    │   └── SchemaMismatch      the database lacks what we need: each part named, with its mend
+    ├── StoreUnavailable        the database did not answer: back off, try again
+    ├── StoreRejected           the database refused a write: find the guilty order, hold it
+    ├── ExchangeError           an answer could not be had; never evidence about an order
+    │   ├── Unavailable         may pass: retry, and count it for the breaker
+    │   │   └── Malformed       an answer that cannot be read: as unavailable
+    │   ├── ClockSkew           our timestamp is refused: take the exchange's clock anew, ask again
+    │   ├── RateLimited         we ask too much: wait `retry_after_seconds`; no failure
+    │   └── Refused             will not pass by itself (bad key, no permission): stop and say so
+    └── BreakerOpen             not asked at all: the breaker is open
+
+"Order not found" is an answer, not an error: see `reconciler.domain.report.Absent`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One thing that is wrong and what a person does about it."""
+
+    what: str
+    mend: str
+
+    def __str__(self) -> str:
+        return f"{self.what}\n  mend: {self.mend}"
+
+
+class ReconcilerError(Exception):
+    """Anything that we raise on purpose."""
+
+
+class ConfigurationError(ReconcilerError):
+    """Settings that cannot work. Carries every problem at once, not only the first."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class SchemaMismatch(ConfigurationError):
+    """The database does not hold what we read and write."""
+
+
+class StoreUnavailable(ReconcilerError):
+    """The database did not answer, or ended our session.
+
+    Nothing of the call was committed; only where the answer to the commit itself was lost, all of
+    it may have been.
+    """
+
+
+class StoreRejected(ReconcilerError):
+    """The database refused what we wrote: a constraint, a trigger, a column too narrow.
+
+    Nothing of the transaction was committed.
+    """
+
+
+class ExchangeError(ReconcilerError):
+    """The exchange gave no usable answer."""
+
+
+class Unavailable(ExchangeError):
+    """The exchange cannot answer now: timeout, connection, 5xx, maintenance, unknown state."""
+
+
+class Malformed(Unavailable):
+    """The answer is truncated or not what the exchange documents."""
+
+
+class ClockSkew(ExchangeError):
+    """The exchange refuses the request's timestamp."""
+
+
+class RateLimited(ExchangeError):
+    """The exchange wants silence until `retry_after_seconds` have passed."""
+
+    def __init__(self, message: str, *, retry_after_seconds: float) -> None:
+        self.retry_after_seconds = retry_after_seconds
+        super().__init__(message)
+
+
+class Refused(ExchangeError):
+    """The exchange refuses us, and will again until a person acts as `mend` says."""
+
+    def __init__(self, message: str, *, mend: str) -> None:
+        self.mend = mend
+        super().__init__(message)
+
+
+class BreakerOpen(ReconcilerError):
+    """The request was not sent: the breaker lets nothing through for `retry_after_seconds`."""
+
+    def __init__(self, *, retry_after_seconds: float) -> None:
+        self.retry_after_seconds = retry_after_seconds
+        super().__init__(f"the circuit breaker is open for {retry_after_seconds:.0f} s more")

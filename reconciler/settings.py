@@ -1,0 +1,217 @@
+"""Every setting, its default and its bounds; read from the environment and `.env`.
+
+A value given in code (a command-line flag) beats the environment, which beats `.env`. Names,
+defaults and meanings are documented in docs/reference/settings.md. Secrets are `SecretStr`: their
+value is only had by asking for it, so no log, repr or error shows one by accident.
+"""
+
+import os
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from reconciler.errors import ConfigurationError, Problem
+
+MAX_SHARDS = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class BreakerPolicy:
+    """When a breaker opens and closes.
+
+    It opens after `failure_threshold` failures within `window`, for `open_for`, and closes again
+    after `success_threshold` successes.
+    """
+
+    failure_threshold: int = 5
+    success_threshold: int = 2
+    window: timedelta = timedelta(seconds=60)
+    open_for: timedelta = timedelta(seconds=120)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetryPolicy:
+    """Try `retries` times more, after `initial`, then `multiplier` times as long, up to `cap`."""
+
+    retries: int = 3
+    initial: timedelta = timedelta(milliseconds=300)
+    cap: timedelta = timedelta(seconds=2)
+    multiplier: float = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Credentials:
+    """What proves to an exchange who we are. No repr shows a secret."""
+
+    api_key: SecretStr | None = None
+    api_secret: SecretStr | None = None
+    passphrase: SecretStr | None = None
+    bearer_token: SecretStr | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatsdTarget:
+    """Where metrics go. `host` None: nowhere."""
+
+    host: str | None = None
+    port: int = 8125
+    prefix: str = "reconciler"
+
+
+Positive = Annotated[int, Field(gt=0)]
+
+
+class Settings(BaseSettings):
+    """All settings. `load` is the way to make one: it reports every problem at once."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+    )
+
+    database_url: SecretStr | None = Field(None, alias="DATABASE_URL")
+
+    exchange_name: str = Field("paper", alias="EXCHANGE_NAME")
+    exchange_base_url: str | None = Field(None, alias="EXCHANGE_BASE_URL", pattern="^https?://")
+    exchange_api_key: SecretStr | None = Field(None, alias="EXCHANGE_API_KEY")
+    exchange_api_secret: SecretStr | None = Field(None, alias="EXCHANGE_API_SECRET")
+    exchange_api_passphrase: SecretStr | None = Field(None, alias="EXCHANGE_API_PASSPHRASE")
+    test_jwt: SecretStr | None = Field(None, alias="TEST_JWT")
+
+    interval_ms: Positive = Field(45_000, alias="RECONCILIATION_INTERVAL_MS")
+    stale_minutes: float = Field(5, alias="RECONCILIATION_STALE_MINUTES", gt=0, le=525_600)
+    batch_size: int = Field(200, alias="RECONCILIATION_BATCH_SIZE", gt=0, le=10_000)
+    shards: int = Field(
+        default_factory=lambda: min(4, os.cpu_count() or 1),
+        alias="RECONCILIATION_SHARDS",
+        gt=0,
+        le=MAX_SHARDS,
+    )
+    breaker_failure_threshold: Positive = Field(5, alias="RECONCILIATION_BREAKER_FAILURE_THRESHOLD")
+    breaker_success_threshold: Positive = Field(2, alias="RECONCILIATION_BREAKER_SUCCESS_THRESHOLD")
+    breaker_window_ms: Positive = Field(60_000, alias="RECONCILIATION_BREAKER_WINDOW_MS")
+    breaker_open_ms: Positive = Field(120_000, alias="RECONCILIATION_BREAKER_OPEN_MS")
+    retry_max: int = Field(3, alias="RECONCILIATION_RETRY_MAX", ge=0, le=20)
+    retry_initial_ms: Positive = Field(300, alias="RECONCILIATION_RETRY_INITIAL_MS")
+    retry_cap_ms: Positive = Field(2000, alias="RECONCILIATION_RETRY_CAP_MS")
+    retry_multiplier: float = Field(2, alias="RECONCILIATION_RETRY_MULTIPLIER", ge=1, le=100)
+    rate_share: float = Field(0.5, alias="RECONCILIATION_RATE_SHARE", gt=0, le=1)
+    drain_seconds: float = Field(20, alias="RECONCILIATION_DRAIN_SECONDS", gt=0, le=3600)
+
+    statsd_host: str | None = Field(None, alias="STATSD_HOST")
+    statsd_port: int = Field(8125, alias="STATSD_PORT", gt=0, lt=65_536)
+    statsd_prefix: str = Field("reconciler", alias="STATSD_PREFIX", pattern=r"^[A-Za-z0-9_.-]+$")
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
+        "INFO", alias="LOG_LEVEL"
+    )
+    log_format: Literal["console", "json"] | None = Field(None, alias="LOG_FORMAT")
+
+    @field_validator("log_level", "log_format", mode="before")
+    @classmethod
+    def _ignore_case(cls, value: object, info: Any) -> object:
+        if not isinstance(value, str):
+            return value
+        return value.upper() if info.field_name == "log_level" else value.lower()
+
+    @classmethod
+    def load(cls, **overrides: Any) -> Self:
+        """Read the settings; `overrides` (by field name, None meaning "not given") beat all else.
+
+        Raises:
+            ConfigurationError: with a problem for each setting that does not fit.
+        """
+        given = {
+            cls.model_fields[name].alias or name: value
+            for name, value in overrides.items()
+            if value is not None
+        }
+        try:
+            return cls(**given)
+        except ValidationError as error:
+            raise ConfigurationError(
+                [_problem(str(entry["loc"][0]), entry) for entry in error.errors()]
+            ) from None
+
+    @property
+    def required_database_url(self) -> str:
+        """The database's address.
+
+        Raises:
+            ConfigurationError: there is none.
+        """
+        if self.database_url is None:
+            raise ConfigurationError(
+                [
+                    Problem(
+                        what="DATABASE_URL is not set",
+                        mend="export DATABASE_URL=postgresql://user:password@host:5432/name",
+                    )
+                ]
+            )
+        return self.database_url.get_secret_value()
+
+    @property
+    def stale_after(self) -> timedelta:
+        """How long an open order may go unsynced."""
+        return timedelta(minutes=self.stale_minutes)
+
+    @property
+    def interval(self) -> timedelta:
+        """The pause between cycles when there is no backlog."""
+        return timedelta(milliseconds=self.interval_ms)
+
+    @property
+    def breaker(self) -> BreakerPolicy:
+        """The circuit breakers' part."""
+        return BreakerPolicy(
+            failure_threshold=self.breaker_failure_threshold,
+            success_threshold=self.breaker_success_threshold,
+            window=timedelta(milliseconds=self.breaker_window_ms),
+            open_for=timedelta(milliseconds=self.breaker_open_ms),
+        )
+
+    @property
+    def retry(self) -> RetryPolicy:
+        """The retries' part."""
+        return RetryPolicy(
+            retries=self.retry_max,
+            initial=timedelta(milliseconds=self.retry_initial_ms),
+            cap=timedelta(milliseconds=self.retry_cap_ms),
+            multiplier=self.retry_multiplier,
+        )
+
+    @property
+    def credentials(self) -> Credentials:
+        """The exchange's part that nobody else may see."""
+        return Credentials(
+            api_key=self.exchange_api_key,
+            api_secret=self.exchange_api_secret,
+            passphrase=self.exchange_api_passphrase,
+            bearer_token=self.test_jwt,
+        )
+
+    @property
+    def statsd(self) -> StatsdTarget:
+        """The metrics' part."""
+        return StatsdTarget(host=self.statsd_host, port=self.statsd_port, prefix=self.statsd_prefix)
+
+
+_SECRETS = frozenset(
+    field.alias for field in Settings.model_fields.values() if "SecretStr" in str(field.annotation)
+)
+
+
+def _problem(name: str, entry: Any) -> Problem:
+    shown = "" if name in _SECRETS else f" is {str(entry['input'])[:80]!r}"
+    return Problem(
+        what=f"{name}{shown}: {entry['msg'].lower()}",
+        mend=f"set {name} to a value that fits, or unset it for the default",
+    )
