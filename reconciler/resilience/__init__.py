@@ -1,0 +1,1 @@
+"""What stands between us and a failing exchange: rate budget, retry, circuit breaker."""

@@ -1,0 +1,331 @@
+"""Stop asking an exchange that fails, and find out with few requests when it answers again.
+
+    closed ── `failure_threshold` failures within the window, or one refusal ──▶ open
+    open ── `open_for` has passed ──▶ half-open
+    half-open ── `success_threshold` probes answered ──▶ closed
+    half-open ── one probe failed ──▶ open, for another `open_for`
+
+What ends a request, and what it says about the exchange:
+
+    it returned                              success
+    Unavailable, Malformed                   failure
+    Refused                                  opens at once: a bad key tried again locks the account
+    anything else (rate limited, cancelled)  nothing, and a probe's place is free again
+
+Guarantees:
+
+- Only time forgives a failure while closed: successes in between do not.
+- Half-open never has more probes on their way than successes are still missing.
+- An outcome counts only in the state in which its request was sent. What was sent before the
+  breaker opened says nothing about the exchange of now.
+
+The states are pybreaker's. It is only ever handed outcomes, never the request itself: it would hold
+its lock for as long as the request runs, take a cancellation for a failure, and an error that it is
+told to exclude for a success.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import assert_never
+
+import pybreaker
+import structlog
+
+from reconciler.errors import BreakerOpen, Refused, Unavailable
+from reconciler.settings import BreakerPolicy
+
+PROBE_WAIT_SECONDS = 1.0
+"""How long to stand back while others probe: about as long as a slow answer takes."""
+
+log = structlog.get_logger(__name__)
+
+
+class BreakerState(StrEnum):
+    """What the breaker lets through: all, a few probes, nothing."""
+
+    CLOSED = "closed"
+    HALF_OPEN = "half_open"
+    OPEN = "open"
+
+    @property
+    def gauge(self) -> int:
+        """The state as a number, the worse the higher."""
+        return _GAUGES[self]
+
+
+_GAUGES = {BreakerState.CLOSED: 0, BreakerState.HALF_OPEN: 1, BreakerState.OPEN: 2}
+
+_STATES = {
+    pybreaker.STATE_CLOSED: BreakerState.CLOSED,
+    pybreaker.STATE_HALF_OPEN: BreakerState.HALF_OPEN,
+    pybreaker.STATE_OPEN: BreakerState.OPEN,
+}
+_WORDS = {state: word for word, state in _STATES.items()}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BreakerSnapshot:
+    """What a replacement needs to go on where a breaker stood. Ages, not times: clocks differ.
+
+    Attributes:
+        failure_ages_seconds: How long ago each failure within the window was, the oldest first.
+        retry_after_seconds: How much longer it stays open; 0 unless open.
+    """
+
+    state: BreakerState
+    failure_ages_seconds: tuple[float, ...] = ()
+    retry_after_seconds: float = 0.0
+
+
+class Breaker:
+    """A circuit breaker for requests that are awaited. For one event loop's thread.
+
+    `on_change(before, after)` is called after each change of state, when it is complete. What it
+    raises is logged and changes nothing.
+    """
+
+    def __init__(
+        self,
+        policy: BreakerPolicy,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        on_change: Callable[[BreakerState, BreakerState], None] | None = None,
+        inherited: BreakerSnapshot | None = None,
+    ) -> None:
+        self._on_change = on_change
+        self._storage = _Storage(policy, clock, inherited)
+        self._changes = _Changes()
+        self._probes = 0
+        self._machine = pybreaker.CircuitBreaker(
+            fail_max=policy.failure_threshold,
+            reset_timeout=policy.open_for.total_seconds(),
+            success_threshold=policy.success_threshold,
+            listeners=[self._changes],
+            state_storage=self._storage,
+            throw_new_error_on_trip=False,
+        )
+
+    @property
+    def state(self) -> BreakerState:
+        """The state as of now: an open breaker whose time is over is half-open."""
+        if self._storage.is_open and self._storage.open_seconds_left == 0:
+            self._machine.half_open()
+            self._announce()
+        return _STATES[self._storage.state]
+
+    @property
+    def retry_after_seconds(self) -> float:
+        """Seconds until it makes sense to ask again; 0 when a request would be let through now."""
+        match self.state:
+            case BreakerState.CLOSED:
+                return 0.0
+            case BreakerState.HALF_OPEN:
+                return 0.0 if self._has_room_for_probe else PROBE_WAIT_SECONDS
+            case BreakerState.OPEN:
+                return self._storage.open_seconds_left
+            case never:
+                assert_never(never)
+
+    def raise_if_open(self) -> None:
+        """Do nothing if a request would be let through now.
+
+        Raises:
+            BreakerOpen: it would not, for `retry_after_seconds`.
+        """
+        seconds = self.retry_after_seconds
+        if seconds > 0:
+            raise BreakerOpen(retry_after_seconds=seconds)
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Admit one request, and judge the exchange by how the block ends.
+
+        Raises:
+            BreakerOpen: it is not admitted; the block does not run.
+        """
+        self.raise_if_open()
+        sent_in = self._changes.count
+        self._probes += 1
+        outcome = _Outcome.NEUTRAL
+        try:
+            yield
+            outcome = _Outcome.SUCCESS
+        except Unavailable:
+            outcome = _Outcome.FAILURE
+            raise
+        except Refused:
+            outcome = _Outcome.REFUSAL
+            raise
+        finally:
+            if sent_in == self._changes.count:
+                self._record(outcome)
+
+    def snapshot(self) -> BreakerSnapshot:
+        """Take down what a replacement needs to inherit."""
+        state = self.state
+        return BreakerSnapshot(
+            state=state,
+            failure_ages_seconds=self._storage.failure_ages_seconds,
+            retry_after_seconds=self._storage.open_seconds_left,
+        )
+
+    @property
+    def _has_room_for_probe(self) -> bool:
+        missing = self._machine.success_threshold - self._machine.success_counter
+        return self._probes < missing
+
+    def _record(self, outcome: "_Outcome") -> None:
+        self._probes -= 1
+        match outcome:
+            case _Outcome.SUCCESS:
+                self._machine.call(_succeed)
+            case _Outcome.FAILURE:
+                with suppress(_Failed):
+                    self._machine.call(_fail)
+            case _Outcome.REFUSAL:
+                self._machine.open()
+            case _Outcome.NEUTRAL:
+                pass
+            case never:
+                assert_never(never)
+        self._announce()
+
+    def _announce(self) -> None:
+        for before, after in self._changes.take():
+            self._probes = 0
+            if self._on_change is None:
+                continue
+            try:
+                self._on_change(before, after)
+            except Exception:
+                log.exception("breaker_listener_failed", before=before, after=after)
+
+
+class _Outcome(StrEnum):
+    SUCCESS = "success"
+    FAILURE = "failure"
+    REFUSAL = "refusal"
+    NEUTRAL = "neutral"
+
+
+class _Failed(Exception):
+    """Stands for whatever failed."""
+
+
+def _succeed() -> None:
+    pass
+
+
+def _fail() -> None:
+    raise _Failed
+
+
+class _Changes(pybreaker.CircuitBreakerListener):
+    """Note each change, to be told when it is complete.
+
+    pybreaker tells of one while it is halfway through it: a listener that raised there, or looked
+    at the state, would keep the breaker from opening.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._pending: list[tuple[BreakerState, BreakerState]] = []
+
+    def state_change(
+        self,
+        cb: pybreaker.CircuitBreaker,  # noqa: ARG002 - pybreaker's signature
+        old_state: pybreaker.CircuitBreakerState | None,
+        new_state: pybreaker.CircuitBreakerState,
+    ) -> None:
+        before = new_state if old_state is None else old_state
+        self.count += 1
+        self._pending.append((_STATES[before.name], _STATES[new_state.name]))
+
+    def take(self) -> list[tuple[BreakerState, BreakerState]]:
+        taken, self._pending = self._pending, []
+        return taken
+
+
+class _Storage(pybreaker.CircuitBreakerStorage):
+    """pybreaker's memory, with a sliding window of failures and the monotonic clock."""
+
+    def __init__(
+        self,
+        policy: BreakerPolicy,
+        clock: Callable[[], float],
+        inherited: BreakerSnapshot | None,
+    ) -> None:
+        super().__init__("sliding window")
+        inherited = inherited or BreakerSnapshot(state=BreakerState.CLOSED)
+        now = clock()
+        self._clock = clock
+        self._window_seconds = policy.window.total_seconds()
+        self._open_seconds = policy.open_for.total_seconds()
+        self._state = _WORDS[inherited.state]
+        self._failures = deque(now - age for age in inherited.failure_ages_seconds)
+        self._successes = 0
+        self._reopens_at = now + min(inherited.retry_after_seconds, self._open_seconds)
+
+    @property
+    def state(self) -> str:
+        return self._state
+
+    @state.setter
+    def state(self, state: str) -> None:
+        self._state = state
+
+    @property
+    def is_open(self) -> bool:
+        return self._state == pybreaker.STATE_OPEN
+
+    @property
+    def open_seconds_left(self) -> float:
+        return max(0.0, self._reopens_at - self._clock()) if self.is_open else 0.0
+
+    @property
+    def failure_ages_seconds(self) -> tuple[float, ...]:
+        now = self._clock()
+        self._forget_old_failures(now)
+        return tuple(now - failed_at for failed_at in self._failures)
+
+    @property
+    def counter(self) -> int:
+        self._forget_old_failures(self._clock())
+        return len(self._failures)
+
+    def increment_counter(self) -> None:
+        self._failures.append(self._clock())
+
+    def reset_counter(self) -> None:
+        """Forget the failures, unless closed: pybreaker asks for this at every single success."""
+        if self._state != pybreaker.STATE_CLOSED:
+            self._failures.clear()
+
+    @property
+    def success_counter(self) -> int:
+        return self._successes
+
+    def increment_success_counter(self) -> None:
+        self._successes += 1
+
+    def reset_success_counter(self) -> None:
+        self._successes = 0
+
+    @property
+    def opened_at(self) -> datetime:
+        """The wall clock's time that lies as far back as the monotonic clock says."""
+        open_seconds = self._open_seconds - self.open_seconds_left
+        return datetime.now(UTC) - timedelta(seconds=open_seconds)
+
+    @opened_at.setter
+    def opened_at(self, now: datetime) -> None:  # noqa: ARG002 - the wall clock may be set back
+        self._reopens_at = self._clock() + self._open_seconds
+
+    def _forget_old_failures(self, now: float) -> None:
+        while self._failures and now - self._failures[0] >= self._window_seconds:
+            self._failures.popleft()

@@ -1,0 +1,234 @@
+import asyncio
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reconciler.resilience.budget import Budget, LocalBudget, WeightWindow
+
+
+class FakeClock:
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def window(clock: FakeClock) -> WeightWindow:
+    """A window in which 100 may be spent."""
+    return WeightWindow(200, 0.5, clock=clock)
+
+
+def spend_when_allowed(window: WeightWindow, clock: FakeClock, weight: int) -> None:
+    while wait_seconds := window.reserve(weight):
+        clock.now += wait_seconds
+
+
+def test_spends_up_to_the_share_at_once(window: WeightWindow) -> None:
+    waits = [window.reserve(20) for _ in range(5)]
+
+    assert waits == [0.0] * 5
+    assert window.spent == 100
+
+
+def test_says_when_enough_of_what_was_spent_comes_back(
+    window: WeightWindow, clock: FakeClock
+) -> None:
+    window.reserve(40)
+    clock.now += 10
+    window.reserve(60)
+    clock.now += 5
+
+    assert window.reserve(40) == 45
+    assert window.reserve(41) == 55
+    assert window.spent == 100
+
+
+def test_a_refused_reservation_costs_nothing(window: WeightWindow, clock: FakeClock) -> None:
+    window.reserve(100)
+    for _ in range(10):
+        window.reserve(1)
+
+    clock.now += 60
+
+    assert window.reserve(100) == 0.0
+
+
+def test_a_weight_above_the_whole_share_is_allowed_alone(
+    window: WeightWindow, clock: FakeClock
+) -> None:
+    window.reserve(1)
+    clock.now += 20
+    assert window.reserve(150) == 40
+    clock.now += 40
+
+    assert window.reserve(150) == 0.0
+    assert window.reserve(1) == 60
+
+
+@settings(deadline=None)
+@given(
+    share=st.floats(0.01, 1),
+    asks=st.lists(st.tuples(st.floats(0, 70), st.integers(1, 300)), max_size=80),
+)
+def test_no_window_ever_holds_more_than_the_share(
+    share: float, asks: list[tuple[float, int]]
+) -> None:
+    clock = FakeClock()
+    window = WeightWindow(200, share, clock=clock)
+    spent: list[tuple[float, int]] = []
+    for gap, weight in asks:
+        clock.now += gap
+        spend_when_allowed(window, clock, weight)
+        spent.append((clock.now, weight))
+
+    for start, _ in spent:
+        weights = [weight for at, weight in spent if start <= at < start + 60]
+        assert sum(weights) <= math.floor(200 * share) or len(weights) == 1
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.floats(0, 30), st.integers(1, 300)), min_size=1, max_size=40))
+def test_what_waits_as_long_as_told_is_served_when_nobody_interferes(
+    asks: list[tuple[float, int]],
+) -> None:
+    clock = FakeClock()
+    window = WeightWindow(200, 0.5, clock=clock)
+    for gap, weight in asks:
+        clock.now += gap
+        wait_seconds = window.reserve(weight)
+        if wait_seconds > 0:
+            # The clock's rounding may leave a rest, which is waited out with the shortest wait.
+            clock.now += wait_seconds + 0.001
+
+            assert window.reserve(weight) == 0.0
+
+
+def test_nothing_is_spent_during_a_pause(window: WeightWindow, clock: FakeClock) -> None:
+    window.pause(30)
+    clock.now += 10
+
+    assert window.reserve(1) == 20
+    assert window.paused_seconds == 20
+
+    clock.now += 20
+
+    assert window.reserve(1) == 0.0
+    assert window.paused_seconds == 0.0
+
+
+def test_the_longest_pause_wins(window: WeightWindow) -> None:
+    window.pause(10)
+    window.pause(30)
+    window.pause(20)
+
+    assert window.paused_seconds == 30
+
+
+def test_a_wait_is_never_too_short_for_the_clock(window: WeightWindow, clock: FakeClock) -> None:
+    window.pause(1e-12)
+    clock.now = math.nextafter(clock.now, 0)
+
+    assert window.reserve(1) >= 0.001
+
+
+@pytest.mark.parametrize(("used", "paused"), [(0, 0), (179, 0), (180, 60), (200, 60), (900, 60)])
+def test_stands_back_when_the_account_has_used_nearly_all(
+    window: WeightWindow, used: int, paused: float
+) -> None:
+    window.observe(used)
+
+    assert window.paused_seconds == paused
+
+
+def test_stands_back_only_until_the_exchanges_minute_is_over(
+    window: WeightWindow, clock: FakeClock
+) -> None:
+    window.observe(150)
+    window.observe(5)
+    clock.now += 25
+
+    window.observe(190)
+
+    assert window.paused_seconds == 35
+
+
+def test_minutes_of_the_exchange_follow_each_other(window: WeightWindow, clock: FakeClock) -> None:
+    window.observe(150)
+    window.observe(5)
+    clock.now += 180 + 25
+
+    window.observe(190)
+
+    assert window.paused_seconds == 35
+
+
+def test_answers_that_overtake_each_other_begin_no_minute(
+    window: WeightWindow, clock: FakeClock
+) -> None:
+    window.observe(150)
+    window.observe(5)
+    clock.now += 20
+    window.observe(160)
+    window.observe(140)
+
+    window.observe(190)
+
+    assert window.paused_seconds == 40
+
+
+async def test_local_budget_waits_until_the_weight_may_be_spent(
+    window: WeightWindow, clock: FakeClock
+) -> None:
+    budget: Budget = LocalBudget(window, sleep=clock.sleep)
+    await budget.take(100)
+
+    await budget.take(10)
+
+    assert clock.now == 1_060
+    assert window.spent == 10
+
+
+async def test_local_budget_waits_out_pauses(window: WeightWindow, clock: FakeClock) -> None:
+    budget = LocalBudget(window, sleep=clock.sleep)
+    await budget.pause(7)
+
+    await budget.take(1)
+
+    assert clock.now == 1_007
+
+
+async def test_local_budget_passes_on_what_the_account_used(window: WeightWindow) -> None:
+    await LocalBudget(window).observe(200)
+
+    assert window.paused_seconds == 60
+
+
+async def test_local_budget_serves_a_heavy_request_before_lighter_ones_behind_it(
+    window: WeightWindow, clock: FakeClock
+) -> None:
+    budget = LocalBudget(window, sleep=clock.sleep)
+    await budget.take(50)
+    served: list[int] = []
+
+    async def ask(weight: int) -> None:
+        await budget.take(weight)
+        served.append(weight)
+
+    async with asyncio.TaskGroup() as group:
+        for weight in (90, 1, 2, 3):
+            group.create_task(ask(weight))
+
+    assert served == [90, 1, 2, 3]

@@ -1,0 +1,133 @@
+from datetime import timedelta
+
+import pytest
+
+from reconciler.errors import (
+    BreakerOpen,
+    ClockSkew,
+    Malformed,
+    RateLimited,
+    Refused,
+    Unavailable,
+)
+from reconciler.resilience.retry import JITTER_SHARE, retrying
+from reconciler.settings import RetryPolicy
+
+
+class FakeSleep:
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+
+    async def __call__(self, seconds: float) -> None:
+        self.slept.append(seconds)
+
+
+class Failing:
+    """Raises each error in turn, then answers."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self._errors = iter(errors)
+        self.calls = 0
+
+    async def __call__(self) -> str:
+        self.calls += 1
+        for error in self._errors:
+            raise error
+        return "answer"
+
+
+def outages(count: int) -> list[Unavailable]:
+    return [Unavailable(f"outage {number}") for number in range(1, count + 1)]
+
+
+async def test_returns_the_answer_of_the_attempt_that_succeeds() -> None:
+    send = Failing(*outages(3))
+
+    answer: str = await retrying(RetryPolicy(), sleep=FakeSleep())(send)
+
+    assert answer == "answer"
+    assert send.calls == 4
+
+
+async def test_raises_the_last_error_itself_when_the_retries_are_used_up() -> None:
+    send = Failing(*outages(9))
+
+    with pytest.raises(Unavailable, match="outage 4"):
+        await retrying(RetryPolicy(), sleep=FakeSleep())(send)
+
+    assert send.calls == 4
+
+
+async def test_waits_double_and_carry_jitter() -> None:
+    sleep = FakeSleep()
+
+    await retrying(RetryPolicy(), sleep=sleep)(Failing(*outages(3)))
+
+    for slept, expected in zip(sleep.slept, (0.3, 0.6, 1.2), strict=True):
+        assert expected <= slept <= expected + 0.3 * JITTER_SHARE
+
+
+async def test_jitter_differs_from_call_to_call() -> None:
+    sleep = FakeSleep()
+
+    for _ in range(20):
+        await retrying(RetryPolicy(), sleep=sleep)(Failing(*outages(1)))
+
+    assert len(set(sleep.slept)) > 1
+
+
+async def test_no_wait_is_above_the_cap() -> None:
+    sleep = FakeSleep()
+    policy = RetryPolicy(retries=12, cap=timedelta(milliseconds=500))
+
+    await retrying(policy, sleep=sleep)(Failing(*outages(12)))
+
+    assert max(sleep.slept) == 0.5
+
+
+async def test_no_retries_means_one_attempt() -> None:
+    send = Failing(*outages(1))
+
+    with pytest.raises(Unavailable):
+        await retrying(RetryPolicy(retries=0), sleep=FakeSleep())(send)
+
+    assert send.calls == 1
+
+
+async def test_malformed_answers_are_asked_for_again() -> None:
+    send = Failing(Malformed("half an answer"))
+
+    assert await retrying(RetryPolicy(), sleep=FakeSleep())(send) == "answer"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Refused("bad key", mend="set another"),
+        ClockSkew("-1021"),
+        RateLimited("429", retry_after_seconds=1),
+        BreakerOpen(retry_after_seconds=1),
+        ZeroDivisionError(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+async def test_nothing_but_unavailable_is_tried_again(error: Exception) -> None:
+    send = Failing(error)
+
+    with pytest.raises(type(error)):
+        await retrying(RetryPolicy(), sleep=FakeSleep())(send)
+
+    assert send.calls == 1
+
+
+async def test_tells_of_each_retry_before_the_wait() -> None:
+    happened: list[str] = []
+
+    async def sleep(_: float) -> None:
+        happened.append("sleep")
+
+    await retrying(RetryPolicy(), sleep=sleep, on_retry=lambda: happened.append("retry"))(
+        Failing(*outages(2))
+    )
+
+    assert happened == ["retry", "sleep", "retry", "sleep"]
