@@ -1,0 +1,205 @@
+"""Metrics over StatsD: every name there is, and the way they are sent.
+
+Whatever has an id (an order, a symbol, a request) has no place in a name: each new name is a new
+series for ever. So the names are enums, those with a part that varies are made by the functions
+here, and the types refuse any other string.
+"""
+
+import re
+from enum import StrEnum
+from typing import NewType, Protocol
+
+import structlog
+from statsd import StatsClient
+
+from reconciler.domain.status import Status
+from reconciler.settings import StatsdTarget
+
+MAX_PACKET_BYTES = 512
+"""What every network carries in one piece (IPv4 promises 576 with its headers, RFC 791): a packet
+in pieces is lost with any one of them. A flush is a handful of packets even so."""
+
+CounterName = NewType("CounterName", str)
+GaugeName = NewType("GaugeName", str)
+
+log = structlog.get_logger(__name__)
+
+
+class Counter(StrEnum):
+    """What is counted since the last flush."""
+
+    ORDERS_RECONCILED = "orders.reconciled"
+    ORDERS_DISCREPANCIES = "orders.discrepancies"
+    ORDERS_ERRORS = "orders.errors"
+    ORDERS_HELD = "orders.held"
+    ORDERS_SKIPPED_LOCKED = "orders.skipped_locked"
+    EXCHANGE_REQUESTS = "exchange.requests"
+    EXCHANGE_WEIGHT = "exchange.weight"
+    EXCHANGE_RETRIES = "exchange.retries"
+    BREAKER_OPENED = "breaker.opened"
+    SUPERVISOR_RESTARTS = "supervisor.restarts"
+    SUPERVISOR_KILLED_HUNG = "supervisor.killed_hung"
+
+
+class Timer(StrEnum):
+    """What is timed, in milliseconds."""
+
+    CYCLE_DURATION = "cycle.duration"
+    EXCHANGE_LATENCY = "exchange.latency"
+    STORE_APPLY = "store.apply"
+
+
+class Gauge(StrEnum):
+    """What has a value now. Each has one writer."""
+
+    CYCLE_LAST_RUN_TIMESTAMP = "cycle.last_run_timestamp"
+    CYCLE_LAST_DURATION_MS = "cycle.last_duration_ms"
+    SHARDS_DESIRED = "shards.desired"
+    SHARDS_RUNNING = "shards.running"
+    BREAKERS_OPEN = "breakers.open"
+    STALE_BACKLOG = "stale.backlog"
+    STALE_OLDEST_AGE_SECONDS = "stale.oldest_age_seconds"
+
+
+def transition(before: Status, after: Status) -> CounterName:
+    """Name the counter of orders that went from one status to another."""
+    return CounterName(f"transitions.{before.value}.{after.value}")
+
+
+def exchange_error(error_class: str) -> CounterName:
+    """Name the counter of one class of error, given in snake_case: `unavailable`.
+
+    Raises:
+        ValueError: `error_class` is no name of a class.
+    """
+    if not _SNAKE_CASE.fullmatch(error_class):
+        raise ValueError(f"not the snake_case name of an error class: {error_class!r}")
+    return CounterName(f"exchange.errors.{error_class}")
+
+
+def shard_breaker_state(shard: int) -> GaugeName:
+    """Name the gauge of one shard's breaker: 0 closed, 1 half-open, 2 open."""
+    return GaugeName(f"shard.{shard:d}.breaker.state")
+
+
+class Metrics(Protocol):
+    """Where metrics go. Nothing is sent before `flush`, and nothing here ever raises or waits."""
+
+    def incr(self, name: Counter | CounterName, count: int = 1) -> None:
+        """Add `count` to a counter."""
+        ...
+
+    def timing(self, name: Timer, ms: float) -> None:
+        """Note one duration, in milliseconds."""
+        ...
+
+    def gauge(self, name: Gauge | GaugeName, value: float) -> None:
+        """Set a gauge; only the last value before a flush is sent."""
+        ...
+
+    def flush(self) -> None:
+        """Send what was noted since the last flush."""
+        ...
+
+    def close(self) -> None:
+        """Flush, and close the socket."""
+        ...
+
+
+class NoMetrics:
+    """Metrics that go nowhere."""
+
+    def incr(self, name: Counter | CounterName, count: int = 1) -> None:
+        """Do nothing."""
+
+    def timing(self, name: Timer, ms: float) -> None:
+        """Do nothing."""
+
+    def gauge(self, name: Gauge | GaugeName, value: float) -> None:
+        """Do nothing."""
+
+    def flush(self) -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class StatsdMetrics:
+    """Metrics in as few lines and UDP packets as may be: counters are added up before they go."""
+
+    def __init__(self, client: StatsClient) -> None:
+        self._client = client
+        self._counts: dict[str, int] = {}
+        self._timings: list[tuple[str, float]] = []
+        self._gauges: dict[str, float] = {}
+
+    def incr(self, name: Counter | CounterName, count: int = 1) -> None:
+        """Add `count` to a counter."""
+        self._counts[name] = self._counts.get(name, 0) + count
+
+    def timing(self, name: Timer, ms: float) -> None:
+        """Note one duration, in milliseconds."""
+        self._timings.append((name, ms))
+
+    def gauge(self, name: Gauge | GaugeName, value: float) -> None:
+        """Set a gauge; only the last value before a flush is sent."""
+        self._gauges[name] = value
+
+    def flush(self) -> None:
+        """Send what was noted since the last flush. What the network loses is lost."""
+        with self._client.pipeline() as packets:
+            for name, count in self._counts.items():
+                packets.incr(name, count)
+            for name, ms in self._timings:
+                packets.timing(name, ms)
+            for name, value in self._gauges.items():
+                packets.gauge(name, value)
+        self._counts.clear()
+        self._timings.clear()
+        self._gauges.clear()
+
+    def close(self) -> None:
+        """Flush, and close the socket."""
+        self.flush()
+        self._client.close()
+
+
+def open_metrics(target: StatsdTarget) -> Metrics:
+    """Open the way to `target`: to nowhere without a host, or with one that cannot be found.
+
+    The host's name is looked up once, here. Metrics never stop the work: a name that does not
+    resolve is one warning.
+    """
+    if target.host is None:
+        return NoMetrics()
+    try:
+        return StatsdMetrics(_client(target, target.host))
+    except (OSError, UnicodeError) as error:
+        log.warning(
+            "metrics_off",
+            reason=str(error),
+            host=target.host,
+            mend="set STATSD_HOST to a name that resolves and restart, or unset it",
+        )
+        return NoMetrics()
+
+
+def _client(target: StatsdTarget, host: str) -> StatsClient:
+    try:
+        return _client_of_family(target, host, ipv6=False)
+    except OSError:
+        return _client_of_family(target, host, ipv6=True)
+
+
+def _client_of_family(target: StatsdTarget, host: str, *, ipv6: bool) -> StatsClient:
+    return StatsClient(
+        host=host,
+        port=target.port,
+        prefix=target.prefix,
+        maxudpsize=MAX_PACKET_BYTES,
+        ipv6=ipv6,
+    )
+
+
+_SNAKE_CASE = re.compile(r"[a-z]+(_[a-z]+)*")

@@ -1,0 +1,211 @@
+import re
+import socket
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from reconciler.domain.status import Status
+from reconciler.settings import StatsdTarget
+from reconciler.telemetry.metrics import (
+    Counter,
+    Gauge,
+    Metrics,
+    NoMetrics,
+    Timer,
+    exchange_error,
+    open_metrics,
+    shard_breaker_state,
+    transition,
+)
+
+DOCUMENTED = """
+Counters `orders.reconciled`, `orders.discrepancies`, `orders.errors`, `orders.held`,
+`orders.skipped_locked`, `transitions.<from>.<to>`, `exchange.requests`, `exchange.weight`,
+`exchange.errors.<class>`, `exchange.retries`, `breaker.opened`, `supervisor.restarts`,
+`supervisor.killed_hung`. Timers `cycle.duration`, `exchange.latency`, `store.apply`. Gauges
+`cycle.last_run_timestamp`, `cycle.last_duration_ms`, `shards.desired`, `shards.running`,
+`shard.<n>.breaker.state`, `breakers.open`, `stale.backlog`, `stale.oldest_age_seconds`.
+"""
+
+
+def documented(kind: str) -> set[str]:
+    text = DOCUMENTED.partition(kind)[2]
+    return set(re.findall(r"`([^`]+)`", re.split("Timers|Gauges", text)[0]))
+
+
+@pytest.fixture
+def server() -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        server.settimeout(5)
+        yield server
+
+
+@pytest.fixture
+def metrics(server: socket.socket) -> Iterator[Metrics]:
+    metrics = open_metrics(StatsdTarget(host="127.0.0.1", port=server.getsockname()[1]))
+    yield metrics
+    metrics.close()
+
+
+def received(server: socket.socket) -> list[str]:
+    return server.recv(65_536).decode().splitlines()
+
+
+def is_silent(server: socket.socket) -> bool:
+    """On loopback a packet has arrived when `sendto` returns."""
+    server.settimeout(0)
+    try:
+        server.recv(65_536)
+    except BlockingIOError:
+        return True
+    finally:
+        server.settimeout(5)
+    return False
+
+
+def test_every_documented_counter_exists() -> None:
+    made = {transition(Status.NEW, Status.FILLED), exchange_error("unavailable")}
+
+    assert documented("Counters") == set(Counter) | {
+        "transitions.<from>.<to>",
+        "exchange.errors.<class>",
+    }
+    assert made == {"transitions.new.filled", "exchange.errors.unavailable"}
+
+
+def test_every_documented_timer_exists() -> None:
+    assert documented("Timers") == set(Timer)
+
+
+def test_every_documented_gauge_exists() -> None:
+    assert documented("Gauges") == set(Gauge) | {"shard.<n>.breaker.state"}
+    assert shard_breaker_state(3) == "shard.3.breaker.state"
+
+
+@pytest.mark.parametrize("text", ["order 4711", "unavailable.17", "", "Unavailable", "a_", "a__b"])
+def test_only_a_class_name_makes_an_error_counter(text: str) -> None:
+    with pytest.raises(ValueError, match="snake_case"):
+        exchange_error(text)
+
+
+def test_sends_nothing_before_flush(metrics: Metrics, server: socket.socket) -> None:
+    metrics.incr(Counter.ORDERS_RECONCILED)
+    metrics.timing(Timer.CYCLE_DURATION, 12.5)
+    metrics.gauge(Gauge.STALE_BACKLOG, 7)
+
+    assert is_silent(server)
+
+
+def test_sends_all_kinds_in_one_packet(metrics: Metrics, server: socket.socket) -> None:
+    metrics.incr(Counter.ORDERS_RECONCILED, 3)
+    metrics.timing(Timer.CYCLE_DURATION, 12.5)
+    metrics.gauge(Gauge.STALE_BACKLOG, 7)
+
+    metrics.flush()
+
+    assert received(server) == [
+        "reconciler.orders.reconciled:3|c",
+        "reconciler.cycle.duration:12.500000|ms",
+        "reconciler.stale.backlog:7|g",
+    ]
+
+
+def test_adds_counters_up_and_keeps_the_last_value_of_a_gauge(
+    metrics: Metrics, server: socket.socket
+) -> None:
+    for number in range(100):
+        metrics.incr(transition(Status.NEW, Status.FILLED), 2)
+        metrics.gauge(shard_breaker_state(0), number)
+
+    metrics.flush()
+
+    assert received(server) == [
+        "reconciler.transitions.new.filled:200|c",
+        "reconciler.shard.0.breaker.state:99|g",
+    ]
+
+
+def test_a_second_flush_repeats_nothing(metrics: Metrics, server: socket.socket) -> None:
+    metrics.incr(Counter.ORDERS_ERRORS)
+    metrics.flush()
+    received(server)
+
+    metrics.flush()
+
+    assert is_silent(server)
+
+
+def test_no_packet_is_larger_than_every_network_carries(
+    metrics: Metrics, server: socket.socket
+) -> None:
+    for _ in range(200):
+        metrics.timing(Timer.EXCHANGE_LATENCY, 1234.5)
+
+    metrics.flush()
+
+    lines = 0
+    while lines < 200:
+        packet = server.recv(65_536)
+        assert len(packet) <= 512
+        lines += len(packet.splitlines())
+    assert lines == 200
+
+
+def test_close_sends_what_is_left(server: socket.socket) -> None:
+    metrics = open_metrics(StatsdTarget(host="127.0.0.1", port=server.getsockname()[1]))
+    metrics.incr(Counter.BREAKER_OPENED)
+
+    metrics.close()
+
+    assert received(server) == ["reconciler.breaker.opened:1|c"]
+
+
+def test_a_host_that_has_only_ipv6_is_reached() -> None:
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as server:
+        try:
+            server.bind(("::1", 0))
+        except OSError:
+            pytest.skip("this machine has no IPv6 loopback")
+        metrics = open_metrics(StatsdTarget(host="::1", port=server.getsockname()[1]))
+        metrics.incr(Counter.ORDERS_HELD)
+
+        metrics.close()
+
+        server.settimeout(5)
+        assert received(server) == ["reconciler.orders.held:1|c"]
+
+
+def test_nobody_listening_stops_nothing() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as gone:
+        gone.bind(("127.0.0.1", 0))
+        port = gone.getsockname()[1]
+    metrics = open_metrics(StatsdTarget(host="127.0.0.1", port=port))
+
+    for _ in range(3):
+        metrics.incr(Counter.ORDERS_HELD)
+        metrics.flush()
+
+    metrics.close()
+
+
+def test_no_host_means_no_metrics() -> None:
+    metrics = open_metrics(StatsdTarget())
+
+    assert isinstance(metrics, NoMetrics)
+    metrics.incr(Counter.ORDERS_HELD)
+    metrics.timing(Timer.STORE_APPLY, 1)
+    metrics.gauge(Gauge.SHARDS_RUNNING, 1)
+    metrics.flush()
+    metrics.close()
+
+
+@pytest.mark.parametrize("host", ["not.a.host.invalid", "x" * 300, "no spaces"])
+def test_a_host_that_cannot_be_found_is_one_warning_and_no_metrics(host: str) -> None:
+    with structlog.testing.capture_logs() as logged:
+        metrics = open_metrics(StatsdTarget(host=host))
+
+    assert isinstance(metrics, NoMetrics)
+    assert [(line["event"], line["log_level"]) for line in logged] == [("metrics_off", "warning")]
+    assert "STATSD_HOST" in logged[0]["mend"]
