@@ -1,0 +1,972 @@
+import asyncio
+import hashlib
+import hmac
+import json
+import logging
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, TypeVar
+from urllib.parse import parse_qs, parse_qsl
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from reconciler.domain.report import Absent, Report, Unanswerable
+from reconciler.domain.status import Status
+from reconciler.errors import (
+    BreakerOpen,
+    ClockSkew,
+    ExchangeError,
+    Malformed,
+    RateLimited,
+    Refused,
+    Unavailable,
+)
+from reconciler.exchanges.base import Exchange, Wanted
+from reconciler.exchanges.binance import (
+    CODES,
+    REQUESTS_AT_ONCE,
+    STATUSES,
+    VENUE,
+    Binance,
+    Meaning,
+    percent_encoded,
+    request_symbol,
+    signature_of,
+)
+from reconciler.settings import Credentials
+
+T = TypeVar("T")
+Json = dict[str, Any]
+
+NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+TRUST = ssl.create_default_context()  # made once: it takes longer than a test
+SECRET = "made-up-secret"
+SIGNED = Credentials(api_key=SecretStr("made-up-key"), api_secret=SecretStr(SECRET))
+BEARER = Credentials(bearer_token=SecretStr("made.up.token"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """One request as it arrived."""
+
+    path: str
+    query: str
+    headers: Mapping[str, str]
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        return dict(parse_qsl(self.query, keep_blank_values=True))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """One answer to send."""
+
+    body: bytes
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def said(value: object, status: int = 200, **headers: str) -> Said:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Said(body=json.dumps(value).encode(), status=status, headers=named)
+
+
+def error(code: int, message: str = "made up", status: int = 400, **headers: str) -> Said:
+    return said({"code": code, "msg": message}, status, **headers)
+
+
+def a_row(order_id: int, symbol: str = "BTCUSDT", **fields: object) -> Json:
+    """One order as documented for GET /api/v3/order, with `fields` instead of the example's."""
+    return {
+        "symbol": symbol,
+        "orderId": order_id,
+        "orderListId": -1,
+        "clientOrderId": "myOrder1",
+        "price": "0.1",
+        "origQty": "1.0",
+        "executedQty": "0.0",
+        "cummulativeQuoteQty": "0.0",
+        "status": "NEW",
+        "timeInForce": "GTC",
+        "type": "LIMIT",
+        "side": "BUY",
+        "stopPrice": "0.0",
+        "icebergQty": "0.0",
+        "time": 1499827319559,
+        "updateTime": 1499827319559,
+        "isWorking": True,
+        "workingTime": 1499827319559,
+        "origQuoteOrderQty": "0.000000",
+        "selfTradePreventionMode": "NONE",
+        **fields,
+    }
+
+
+class Venue:
+    """A real HTTP server on loopback that holds orders and answers by Binance's documentation."""
+
+    def __init__(self) -> None:
+        self.orders: dict[tuple[str, int], Json] = {}
+        self.asked: list[Asked] = []
+        self.next_answers: dict[str, list[Said]] = {}
+        self.on_request: Callable[[Asked], Awaitable[Said | None]] | None = None
+        self.time = NOW
+        self.url = ""
+
+    def holds(self, *rows: Json) -> None:
+        self.orders |= {(row["symbol"], row["orderId"]): row for row in rows}
+
+    def answers_next(self, path: str, *answers: Said) -> None:
+        self.next_answers.setdefault(path, []).extend(answers)
+
+    def paths(self) -> list[str]:
+        return [asked.path.removeprefix("/api/v3/") for asked in self.asked]
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                answer = await self.answer_to(request_in(head))
+                writer.write(on_the_wire(answer))
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    async def answer_to(self, asked: Asked) -> Said:
+        self.asked.append(asked)
+        if self.on_request is not None and (special := await self.on_request(asked)) is not None:
+            return special
+        if self.next_answers.get(asked.path):
+            return self.next_answers[asked.path].pop(0)
+        return self.by_the_book(asked)
+
+    def by_the_book(self, asked: Asked) -> Said:
+        given = asked.parameters
+        of_symbol = [
+            row
+            for (symbol, _), row in sorted(self.orders.items())
+            if symbol == given.get("symbol", symbol)
+        ]
+        match asked.path:
+            case "/api/v3/time":
+                return said({"serverTime": round(self.time.timestamp() * 1000)})
+            case "/api/v3/account":
+                return said({"canTrade": True, "uid": 354937868, "balances": []})
+            case "/api/v3/order":
+                return self.one_order(given["symbol"], given["orderId"])
+            case "/api/v3/openOrders":
+                is_open = ("NEW", "PARTIALLY_FILLED", "PENDING_NEW")
+                return said([row for row in of_symbol if row["status"] in is_open])
+            case "/api/v3/allOrders":
+                later = [row for row in of_symbol if row["orderId"] >= int(given["orderId"])]
+                return said(later[: int(given["limit"])])
+            case _:
+                return Said(body=b"<html>nothing here</html>", status=404)
+
+    def one_order(self, symbol: str, order_id: str) -> Said:
+        if not order_id.isdecimal():
+            return error(-1100, "Illegal characters found in parameter 'orderId'.")
+        row = self.orders.get((symbol, int(order_id)))
+        return error(-2013, "Order does not exist.") if row is None else said(row)
+
+
+def request_in(head: bytes) -> Asked:
+    first, *lines = head.decode().strip().split("\r\n")
+    path, _, query = first.split(" ")[1].partition("?")
+    headers = dict(line.lower().split(": ", 1) for line in lines)
+    raw = dict(line.split(": ", 1) for line in lines)
+    return Asked(
+        path=path, query=query, headers=headers | {name.lower(): text for name, text in raw.items()}
+    )
+
+
+def on_the_wire(answer: Said) -> bytes:
+    headers = {"Content-Length": str(len(answer.body)), **answer.headers}
+    lines = "".join(f"{name}: {text}\r\n" for name, text in headers.items())
+    return f"HTTP/1.1 {answer.status} Made Up\r\n{lines}\r\n".encode() + answer.body
+
+
+class OpenGuard:
+    """Lets everything through, and counts the weight."""
+
+    def __init__(self) -> None:
+        self.weights: list[int] = []
+
+    async def call(self, weight: int, send: Callable[[], Awaitable[T]]) -> T:
+        self.weights.append(weight)
+        return await send()
+
+
+class Gauge:
+    """A budget that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.observed: list[int] = []
+
+    async def take(self, weight: int) -> None:
+        raise NotImplementedError
+
+    async def pause(self, seconds: float) -> None:
+        raise NotImplementedError
+
+    async def observe(self, used_weight: int) -> None:
+        self.observed.append(used_weight)
+
+
+@dataclass
+class SetClock:
+    """A clock that a test sets."""
+
+    now: datetime = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@dataclass
+class Bench:
+    """An adapter between its fakes and a real server."""
+
+    server: Venue
+    guard: OpenGuard = field(default_factory=OpenGuard)
+    budget: Gauge = field(default_factory=Gauge)
+    clock: SetClock = field(default_factory=SetClock)
+    clients: list[httpx.AsyncClient] = field(default_factory=list)
+
+    def binance(self, credentials: Credentials = SIGNED) -> Binance:
+        client = httpx.AsyncClient(trust_env=False, verify=TRUST)
+        self.clients.append(client)
+        return Binance(
+            venue=replace(VENUE, base_url=self.server.url),
+            client=client,
+            guard=self.guard,
+            budget=self.budget,
+            credentials=credentials,
+            clock=self.clock,
+        )
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[Bench]:
+    venue = Venue()
+    server = await asyncio.start_server(venue.serve, "127.0.0.1", 0)
+    venue.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    laid_out = Bench(server=venue)
+    async with server:
+        yield laid_out
+        for client in laid_out.clients:
+            await client.aclose()
+
+
+def an_order(order_id: int | str, symbol: str = "BTCUSDT") -> Wanted:
+    return Wanted(symbol=symbol, external_order_id=str(order_id))
+
+
+# Answers
+
+
+async def test_one_order_is_looked_up_and_reported(bench: Bench) -> None:
+    bench.server.holds(
+        a_row(
+            7,
+            status="PARTIALLY_FILLED",
+            executedQty="0.40000000",
+            cummulativeQuoteQty="10.00000001",
+        )
+    )
+
+    found = await bench.binance().ask([an_order(7)])
+
+    assert found.failures == {}
+    assert found.answers[an_order(7)] == Report(
+        symbol="BTCUSDT",
+        external_order_id="7",
+        word="PARTIALLY_FILLED",
+        status=Status.PARTIAL,
+        executed_qty=Decimal("0.40000000"),
+        avg_price=Decimal("10.00000001") / Decimal("0.4"),
+        fetched_at=NOW,
+    )
+
+
+@pytest.mark.parametrize("quote", ["-1.00000000", "0.00000000", None])
+async def test_average_price_of_an_unknown_quote_is_unknown(
+    bench: Bench, quote: str | None
+) -> None:
+    bench.server.holds(a_row(7, status="FILLED", executedQty="1", cummulativeQuoteQty=quote))
+
+    found = await bench.binance().ask([an_order(7)])
+
+    answer = found.answers[an_order(7)]
+    assert isinstance(answer, Report)
+    assert answer.avg_price is None
+
+
+async def test_64_bit_ids_keep_every_digit(bench: Bench) -> None:
+    ids = [2**63 - 1 - back for back in range(8)]
+    bench.server.holds(*(a_row(order_id) for order_id in ids))
+
+    found = await bench.binance().ask([an_order(order_id) for order_id in ids])
+
+    assert {answer.external_order_id for answer in found.answers.values()} == {str(i) for i in ids}
+
+
+async def test_new_fields_in_an_answer_are_ignored(bench: Bench) -> None:
+    bench.server.holds(a_row(7, pegOffset={"any": ["thing"]}, anotherFieldOf2027=1.5))
+
+    found = await bench.binance().ask([an_order(7)])
+
+    assert isinstance(found.answers[an_order(7)], Report)
+
+
+async def test_unknown_status_among_good_ones_harms_none(bench: Bench) -> None:
+    bench.server.holds(a_row(1), a_row(2, status="FROZEN_IN_2027"), a_row(3, status="FILLED"))
+
+    found = await bench.binance().ask([an_order(1), an_order(2), an_order(3)])
+
+    statuses = {
+        answer.external_order_id: (answer.word, answer.status)
+        for answer in found.answers.values()
+        if isinstance(answer, Report)
+    }
+    assert statuses == {
+        "1": ("NEW", Status.NEW),
+        "2": ("FROZEN_IN_2027", None),
+        "3": ("FILLED", Status.FILLED),
+    }
+
+
+@pytest.mark.parametrize("quantity", ["-1", "NaN", "Infinity", "sNaN", "", "1,5", "1E+999999999"])
+async def test_row_with_an_impossible_quantity_fails_alone(bench: Bench, quantity: str) -> None:
+    bad = a_row(2, executedQty=quantity, cummulativeQuoteQty="1E-999999")
+    bench.server.holds(a_row(1), bad, a_row(3))
+
+    found = await bench.binance().ask([an_order(1), an_order(2), an_order(3)])
+
+    assert found.answers.keys() == {an_order(1), an_order(3)}
+    assert isinstance(found.failures[an_order(2)], Malformed)
+
+
+@pytest.mark.parametrize("symbol", ["BTC/USDT", "BTC-USDT", "btcusdt", "btc/usdt"])
+async def test_answer_bears_the_symbol_as_the_row_spells_it(bench: Bench, symbol: str) -> None:
+    bench.server.holds(a_row(7))
+
+    found = await bench.binance().ask([an_order(7, symbol)])
+
+    assert bench.server.asked[-1].parameters["symbol"] == "BTCUSDT"
+    assert found.answers[an_order(7, symbol)].symbol == symbol
+
+
+async def test_two_spellings_of_one_order_are_asked_for_once_and_answered_twice(
+    bench: Bench,
+) -> None:
+    bench.server.holds(a_row(7))
+
+    found = await bench.binance().ask([an_order(7, "BTC/USDT"), an_order(7), an_order(7)])
+
+    assert bench.server.paths() == ["time", "order"]
+    assert {order.symbol for order in found.answers} == {"BTC/USDT", "BTCUSDT"}
+
+
+async def test_symbol_of_other_letters_is_percent_encoded_before_signing(bench: Bench) -> None:
+    await bench.binance().ask([an_order(7, "\u5e01\u5b89USDT")])
+
+    asked = bench.server.asked[-1]
+    assert asked.query.startswith("symbol=%E5%B8%81%E5%AE%89USDT&orderId=7&")
+    assert is_signed(asked)
+
+
+@pytest.mark.parametrize("order", [an_order(""), an_order(7, ""), an_order("9" * 70_000)])
+async def test_name_that_fits_no_request_is_unanswerable_without_asking(
+    bench: Bench, order: Wanted
+) -> None:
+    found = await bench.binance().ask([order])
+
+    answer = found.answers[order]
+    assert isinstance(answer, Unanswerable)
+    assert "correct the row" in answer.detail
+    assert bench.server.asked == []
+
+
+async def test_report_is_dated_by_when_its_request_was_sent(bench: Bench) -> None:
+    bench.server.holds(a_row(7))
+
+    async def take_a_minute(asked: Asked) -> None:
+        if asked.path == "/api/v3/order":
+            bench.clock.now += timedelta(minutes=1)
+
+    bench.server.on_request = take_a_minute
+    found = await bench.binance().ask([an_order(7)])
+
+    assert found.answers[an_order(7)].fetched_at == NOW
+    assert bench.clock.now == NOW + timedelta(minutes=1)
+
+
+# Rounds
+
+
+async def test_page_one_is_not_taken_for_everything(bench: Bench) -> None:
+    rows = [
+        a_row(i, status="FILLED", executedQty="1", cummulativeQuoteQty="2") for i in range(2500)
+    ]
+    bench.server.holds(*rows)
+
+    found = await bench.binance().ask([an_order(i) for i in range(2500)])
+
+    assert len(found.answers) == 2500
+    assert found.failures == {}
+    assert bench.server.paths() == ["time", "allOrders", "allOrders", "allOrders"]
+    assert [asked.parameters["orderId"] for asked in bench.server.asked[1:]] == [
+        "0",
+        "1000",
+        "2000",
+    ]
+    assert bench.guard.weights == [1, 20, 20, 20]
+
+
+async def test_order_missing_from_open_orders_is_asked_for_by_name(bench: Bench) -> None:
+    bench.server.holds(*(a_row(i) for i in range(1, 6)), a_row(6, status="CANCELED"))
+
+    found = await bench.binance().ask([an_order(i) for i in range(1, 8)])
+
+    canceled, missing = found.answers[an_order(6)], found.answers[an_order(7)]
+    assert isinstance(canceled, Report)
+    assert canceled.status is Status.CANCELED
+    assert isinstance(missing, Absent)
+    assert bench.guard.weights == [1, 6, 4, 4]
+
+
+async def test_open_orders_of_all_symbols_are_asked_for_once(bench: Bench) -> None:
+    names = [(i, f"SYM{i % 20}USDT") for i in range(100)]
+    bench.server.holds(*(a_row(i, symbol) for i, symbol in names))
+
+    found = await bench.binance().ask([an_order(i, symbol) for i, symbol in names])
+
+    assert len(found.answers) == 100
+    assert bench.guard.weights == [1, 80]
+    assert "symbol" not in bench.server.asked[-1].parameters
+
+
+async def test_adapter_learns_that_most_orders_have_ended(bench: Bench) -> None:
+    bench.server.holds(*(a_row(i, status="CANCELED") for i in range(60)))
+    binance = bench.binance()
+    wanted = [an_order(i) for i in range(60)]
+
+    await binance.ask(wanted)
+    await binance.ask(wanted)
+
+    assert bench.guard.weights == [1, 6, 20, 20]
+
+
+async def test_look_ups_run_at_most_so_many_at_once(bench: Bench) -> None:
+    running, most = 0, 0
+    all_busy = asyncio.Event()
+
+    async def note(asked: Asked) -> None:
+        nonlocal running, most
+        if asked.path != "/api/v3/order":
+            return
+        running += 1
+        most = max(most, running)
+        if running == REQUESTS_AT_ONCE:
+            all_busy.set()
+        await all_busy.wait()
+        running -= 1
+
+    bench.server.on_request = note
+    await bench.binance().ask([an_order(1, f"SYM{i}") for i in range(12)])
+
+    assert most == REQUESTS_AT_ONCE == 4
+    assert bench.server.paths().count("order") == 12
+
+
+async def test_answer_about_another_order_is_never_attributed(bench: Bench) -> None:
+    bench.server.answers_next("/api/v3/order", said(a_row(8, status="FILLED", executedQty="1")))
+
+    found = await bench.binance().ask([an_order(7)])
+
+    assert found.answers == {}
+    assert isinstance(found.failures[an_order(7)], Malformed)
+
+
+async def test_listed_order_of_another_symbol_is_never_attributed(bench: Bench) -> None:
+    bench.server.answers_next("/api/v3/openOrders", said([a_row(i, "ETHUSDT") for i in range(5)]))
+
+    found = await bench.binance().ask([an_order(i) for i in range(5)])
+
+    assert all(isinstance(answer, Absent) for answer in found.answers.values())
+    assert len(found.answers) == 5
+
+
+async def test_orders_that_nobody_wanted_are_left_out(bench: Bench) -> None:
+    bench.server.holds(*(a_row(i) for i in range(20)))
+    wanted = [an_order(i) for i in range(0, 20, 2)]
+
+    found = await bench.binance().ask(wanted)
+
+    assert bench.server.paths() == ["time", "openOrders"]
+    assert found.answers.keys() == set(wanted)
+
+
+# Failures reach whom they concern
+
+
+async def test_failed_list_fails_its_symbol_alone(bench: Bench) -> None:
+    bench.server.holds(*(a_row(i, symbol) for symbol in ("AAA", "BBB") for i in range(5)))
+
+    async def break_aaa(asked: Asked) -> Said | None:
+        return error(-1001, status=500) if asked.parameters.get("symbol") == "AAA" else None
+
+    bench.server.on_request = break_aaa
+    found = await bench.binance().ask(
+        [an_order(i, symbol) for symbol in ("AAA", "BBB") for i in range(5)]
+    )
+
+    assert {order.symbol for order in found.failures} == {"AAA"}
+    assert len(found.failures) == 5
+    assert {order.symbol for order in found.answers} == {"BBB"}
+    assert len(found.answers) == 5
+
+
+async def test_failed_look_up_of_the_second_round_keeps_the_first(bench: Bench) -> None:
+    bench.server.holds(*(a_row(i) for i in range(1, 5)), a_row(9, status="FILLED"))
+    bench.server.answers_next("/api/v3/order", Said(body=b"<html>", status=502))
+
+    found = await bench.binance().ask([an_order(i) for i in (1, 2, 3, 4, 9)])
+
+    assert found.answers.keys() == {an_order(i) for i in range(1, 5)}
+    assert found.failures.keys() == {an_order(9)}
+
+
+async def test_breaker_that_opens_mid_batch_loses_no_answer(bench: Bench) -> None:
+    class BreakingGuard(OpenGuard):
+        async def call(self, weight: int, send: Callable[[], Awaitable[T]]) -> T:
+            if len(self.weights) == 2:
+                raise BreakerOpen(retry_after_seconds=120)
+            return await super().call(weight, send)
+
+    bench.guard = BreakingGuard()
+    bench.server.holds(*(a_row(i) for i in range(5)))
+
+    found = await bench.binance().ask([an_order(i) for i in range(7)])
+
+    assert found.answers.keys() == {an_order(i) for i in range(5)}
+    assert found.failures.keys() == {an_order(5), an_order(6)}
+    assert all(isinstance(failure, BreakerOpen) for failure in found.failures.values())
+
+
+async def test_bad_key_is_not_tried_again_for_the_rest_of_the_batch(bench: Bench) -> None:
+    async def refuse(asked: Asked) -> Said | None:
+        return None if asked.path == "/api/v3/time" else error(-2015, status=401)
+
+    bench.server.on_request = refuse
+    wanted = [an_order(1, f"SYM{i}") for i in range(18)]
+
+    found = await bench.binance().ask(wanted)
+
+    assert found.failures.keys() == set(wanted)
+    assert all(isinstance(failure, Refused) for failure in found.failures.values())
+    assert 1 <= bench.server.paths().count("order") <= REQUESTS_AT_ONCE
+
+
+async def test_wrong_symbol_is_unanswerable_for_its_orders_alone(bench: Bench) -> None:
+    bench.server.holds(*(a_row(i) for i in range(5)))
+
+    async def know_only_btc(asked: Asked) -> Said | None:
+        is_known = asked.parameters.get("symbol", "BTCUSDT") == "BTCUSDT"
+        return None if is_known else error(-1121, "Invalid symbol.")
+
+    bench.server.on_request = know_only_btc
+    wanted = [an_order(i, symbol) for symbol in ("BTCUSDT", "NOPE") for i in range(5)]
+    found = await bench.binance().ask(wanted)
+
+    assert found.failures == {}
+    assert all(isinstance(found.answers[order], Report) for order in wanted[:5])
+    for order in wanted[5:]:
+        answer = found.answers[order]
+        assert isinstance(answer, Unanswerable)
+        assert "Invalid symbol." in answer.detail
+        assert "'NOPE'" in answer.detail
+
+
+async def test_senseless_list_of_all_symbols_is_no_verdict_on_any_order(bench: Bench) -> None:
+    bench.server.answers_next("/api/v3/openOrders", error(-1102))
+    wanted = [an_order(i, f"SYM{i % 20}USDT") for i in range(100)]
+
+    found = await bench.binance().ask(wanted)
+
+    assert found.answers == {}
+    assert all(isinstance(failure, Unavailable) for failure in found.failures.values())
+
+
+# What the exchange's errors mean
+
+DOCUMENTED_MEANINGS = {
+    **dict.fromkeys([-1000, -1001, -1006, -1007, -1008, -1016], Unavailable),
+    **dict.fromkeys([-1002, -1022, -2014, -2015], Refused),
+    -1003: RateLimited,
+    -1021: ClockSkew,
+    -9999: Unavailable,
+}
+DOCUMENTED_ANSWERS = {
+    **dict.fromkeys([-1100, -1101, -1102, -1103, -1104, -1105, -1106, -1108, -1130], Unanswerable),
+    -1121: Unanswerable,
+    -2013: Absent,
+    -2026: Report,
+}
+
+
+def test_every_code_of_the_table_is_tested() -> None:
+    tested = DOCUMENTED_MEANINGS.keys() | DOCUMENTED_ANSWERS.keys()
+
+    assert {code for code in CODES if code < 0} == tested - {-9999}
+    assert set(CODES.values()) == set(Meaning)
+
+
+@pytest.mark.parametrize(("code", "meant"), DOCUMENTED_MEANINGS.items())
+async def test_code_that_is_no_answer_is_a_failure(
+    bench: Bench, code: int, meant: type[ExchangeError]
+) -> None:
+    bench.server.answers_next("/api/v3/order", error(code), error(code))
+
+    found = await bench.binance().ask([an_order(7)])
+
+    assert found.answers == {}
+    assert type(found.failures[an_order(7)]) is meant
+    assert str(code) in str(found.failures[an_order(7)])
+
+
+@pytest.mark.parametrize(("code", "meant"), DOCUMENTED_ANSWERS.items())
+async def test_code_that_answers_the_question_is_an_answer(
+    bench: Bench, code: int, meant: type
+) -> None:
+    bench.server.answers_next("/api/v3/order", error(code))
+
+    found = await bench.binance().ask([an_order(7)])
+
+    assert found.failures == {}
+    assert type(found.answers[an_order(7)]) is meant
+
+
+async def test_archived_order_has_ended_with_nothing_executed(bench: Bench) -> None:
+    bench.server.answers_next("/api/v3/order", error(-2026))
+
+    found = await bench.binance().ask([an_order(7)])
+
+    answer = found.answers[an_order(7)]
+    assert isinstance(answer, Report)
+    assert (answer.status, answer.word) == (Status.CANCELED, "ARCHIVED")
+    assert answer.executed_qty == 0
+    assert answer.avg_price is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "seconds"),
+    [
+        pytest.param(error(-1003, status=429, Retry_After="7"), 7, id="429 says how long"),
+        pytest.param(error(-1003, status=429), 60, id="429 does not say"),
+        pytest.param(error(-1003, status=418, Retry_After="259200"), 259_200, id="3 days' ban"),
+        pytest.param(error(-1003, status=418), 120, id="ban of unsaid length"),
+        pytest.param(error(-1003, status=400), 60, id="code alone"),
+        pytest.param(error(-1003, status=400, Retry_After="9"), 9, id="code that says how long"),
+        pytest.param(Said(body=b"<html>", status=403), 300, id="firewall"),
+        pytest.param(error(-1003, status=429, Retry_After="soon"), 60, id="no number"),
+    ],
+)
+async def test_silence_is_kept_as_long_as_asked(bench: Bench, answer: Said, seconds: int) -> None:
+    bench.server.answers_next("/api/v3/order", answer)
+
+    found = await bench.binance().ask([an_order(7)])
+
+    failure = found.failures[an_order(7)]
+    assert isinstance(failure, RateLimited)
+    assert failure.retry_after_seconds == seconds
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(error(-2013, status=500), id="5xx with the code of an absent order"),
+        pytest.param(error(-1000, status=503), id="503"),
+        pytest.param(Said(body=b"<html>down</html>", status=504), id="504 without JSON"),
+        pytest.param(Said(body=b"", status=301, headers={"Location": "/elsewhere"}), id="redirect"),
+        pytest.param(Said(body=b"<html>nothing</html>", status=404), id="404 without JSON"),
+        pytest.param(Said(body=b"\xff\xfe", status=400), id="400 without text"),
+    ],
+)
+async def test_answer_that_says_nothing_about_the_order_is_unavailable(
+    bench: Bench, answer: Said
+) -> None:
+    bench.server.answers_next("/api/v3/order", answer)
+
+    found = await bench.binance().ask([an_order(7)])
+
+    assert found.answers == {}
+    assert type(found.failures[an_order(7)]) is Unavailable
+    assert bench.server.paths() == ["time", "order"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b'{"symbol":"BTCUSDT","orderId":7', id="truncated"),
+        pytest.param(b"", id="empty"),
+        pytest.param(b"[]", id="list for an order"),
+        pytest.param(b'{"symbol":"BTCUSDT","orderId":7,"status":"NEW"}', id="quantity missing"),
+        pytest.param(
+            b'{"symbol":"BTCUSDT","orderId":7.5,"status":"NEW","executedQty":"0"}', id="float id"
+        ),
+        pytest.param(b'{"symbol":"\xff","orderId":7}', id="no text"),
+    ],
+)
+async def test_answer_that_cannot_be_read_is_malformed(bench: Bench, body: bytes) -> None:
+    bench.server.answers_next("/api/v3/order", Said(body=body))
+
+    found = await bench.binance().ask([an_order(7)])
+
+    assert type(found.failures[an_order(7)]) is Malformed
+
+
+async def test_malformed_answer_is_quoted_without_signature(bench: Bench) -> None:
+    echo = b'no such page: /api/v3/order?signature=0123456789abcdef&x=1 "signature": "fedc98"'
+    bench.server.answers_next("/api/v3/order", Said(body=echo))
+
+    found = await bench.binance().ask([an_order(7)])
+
+    text = str(found.failures[an_order(7)])
+    assert "no such page" in text
+    assert "0123456789abcdef" not in text
+    assert "fedc98" not in text
+
+
+# Credentials
+
+
+def test_signature_is_the_one_of_the_published_example() -> None:
+    query = percent_encoded(
+        {
+            "symbol": "LTCBTC",
+            "side": "BUY",
+            "type": "LIMIT",
+            "timeInForce": "GTC",
+            "quantity": "1",
+            "price": "0.1",
+            "recvWindow": "5000",
+            "timestamp": "1499827319559",
+        }
+    )
+
+    # rest-api.md, "SIGNED Endpoint Examples", read 2026-11-24. Published, so no secret.
+    signature = signature_of(
+        query, "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j"
+    )
+
+    assert signature == "c8db56825ae71d6d79447849e617115f4a920fa2acdcab2b053c4b2838bd6b71"
+
+
+def is_signed(asked: Asked) -> bool:
+    signed, _, signature = asked.query.rpartition("&signature=")
+    expected = hmac.new(SECRET.encode(), signed.encode(), hashlib.sha256).hexdigest()
+    return signature == expected
+
+
+async def test_request_is_signed_as_it_arrives(bench: Bench) -> None:
+    found = await bench.binance().ask([an_order("7 &x=%/\u00fc")])
+
+    asked = bench.server.asked[-1]
+    assert is_signed(asked)
+    assert asked.headers["x-mbx-apikey"] == "made-up-key"
+    assert parse_qs(asked.query)["orderId"] == ["7 &x=%/\u00fc"]
+    assert [type(answer) for answer in found.answers.values()] == [Unanswerable]
+    assert asked.parameters["recvWindow"] == "5000"
+    assert "authorization" not in asked.headers
+
+
+async def test_bearer_token_goes_without_signature(bench: Bench) -> None:
+    bench.server.holds(a_row(7))
+
+    await bench.binance(BEARER).ask([an_order(7)])
+
+    (asked,) = bench.server.asked
+    assert asked.headers["authorization"] == "Bearer made.up.token"
+    assert asked.parameters == {"symbol": "BTCUSDT", "orderId": "7"}
+
+
+async def test_without_credentials_the_question_goes_as_it_is(bench: Bench) -> None:
+    bench.server.holds(a_row(7))
+
+    found = await bench.binance(Credentials()).ask([an_order(7)])
+
+    (asked,) = bench.server.asked
+    assert len(found.answers) == 1
+    assert asked.parameters == {"symbol": "BTCUSDT", "orderId": "7"}
+    assert not {"authorization", "x-mbx-apikey"} & asked.headers.keys()
+
+
+@pytest.mark.parametrize(
+    ("credentials", "named"),
+    [(SIGNED, ["EXCHANGE_API_KEY", "EXCHANGE_API_SECRET"]), (BEARER, ["TEST_JWT"])],
+)
+async def test_refusal_tells_which_setting_to_mend(
+    bench: Bench, credentials: Credentials, named: list[str]
+) -> None:
+    bench.server.answers_next("/api/v3/order", error(-2015, "token has expired", status=401))
+
+    found = await bench.binance(credentials).ask([an_order(7)])
+
+    failure = found.failures[an_order(7)]
+    assert isinstance(failure, Refused)
+    assert "token has expired" in str(failure)
+    assert all(name in failure.mend for name in named)
+
+
+async def test_nothing_shows_a_secret(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, logger="reconciler")
+    bench.server.answers_next("/api/v3/order", error(-2015, status=401))
+
+    found = await bench.binance().ask([an_order(7)])
+
+    signature = bench.server.asked[-1].parameters["signature"]
+    failure = found.failures[an_order(7)]
+    assert isinstance(failure, Refused)
+    shown = f"{failure!r} {failure.mend} {caplog.messages}"
+    assert signature not in shown
+    assert SECRET not in shown
+    assert "made-up-key" not in shown
+
+
+# Clocks
+
+
+async def test_timestamp_is_by_the_exchanges_clock(bench: Bench) -> None:
+    bench.server.time = NOW + timedelta(seconds=3)
+
+    await bench.binance().ask([an_order(7)])
+
+    assert bench.server.paths() == ["time", "order"]
+    assert bench.server.asked[-1].parameters["timestamp"] == str(
+        round((NOW.timestamp() + 3) * 1000)
+    )
+
+
+async def test_refused_timestamp_is_taken_anew_once(bench: Bench) -> None:
+    bench.server.holds(a_row(7))
+    binance = bench.binance()
+    await binance.ask([an_order(7)])
+    bench.server.time = NOW - timedelta(seconds=2)
+    bench.server.answers_next("/api/v3/order", error(-1021))
+
+    found = await binance.ask([an_order(7)])
+
+    assert isinstance(found.answers[an_order(7)], Report)
+    assert bench.server.paths() == ["time", "order", "order", "time", "order"]
+    assert bench.server.asked[-1].parameters["timestamp"] == str(
+        round((NOW.timestamp() - 2) * 1000)
+    )
+
+
+async def test_timestamp_refused_twice_is_clock_skew(bench: Bench) -> None:
+    bench.server.answers_next("/api/v3/order", error(-1021), error(-1021))
+
+    found = await bench.binance().ask([an_order(7)])
+
+    assert isinstance(found.failures[an_order(7)], ClockSkew)
+    assert bench.server.paths() == ["time", "order", "time", "order"]
+
+
+async def test_clock_that_was_taken_anew_is_not_forgotten_for_a_late_refusal(bench: Bench) -> None:
+    refused = 0
+    both_sent, renewed = asyncio.Event(), asyncio.Event()
+
+    async def refuse_two_and_the_second_late(asked: Asked) -> Said | None:
+        nonlocal refused
+        if asked.path != "/api/v3/order":
+            return None
+        if bench.server.paths().count("time") > 1:
+            renewed.set()
+            return None
+        refused += 1
+        if refused == 1:
+            await both_sent.wait()
+        else:
+            both_sent.set()
+            await renewed.wait()
+        return error(-1021)
+
+    bench.server.on_request = refuse_two_and_the_second_late
+    found = await bench.binance().ask([an_order(1, "AAA"), an_order(1, "BBB")])
+
+    assert found.failures == {}
+    assert refused == 2
+    assert bench.server.paths().count("time") == 2
+
+
+# The rest of the port
+
+
+async def test_adapter_is_an_exchange(bench: Bench) -> None:
+    exchange: Exchange = bench.binance()
+
+    assert exchange.venue.base_url == bench.server.url
+
+
+async def test_account_tells_who_we_are_and_how_the_clocks_differ(bench: Bench) -> None:
+    bench.server.time = NOW + timedelta(milliseconds=250)
+
+    account = await bench.binance(BEARER).account()
+
+    assert account.identity == "354937868"
+    assert account.clock_offset == timedelta(milliseconds=250)
+    assert bench.guard.weights == [20, 1]
+
+
+async def test_used_weight_of_every_answer_is_told_to_the_budget(bench: Bench) -> None:
+    bench.server.answers_next(
+        "/api/v3/order",
+        error(-2013, X_MBX_USED_WEIGHT_1M="123"),
+        error(-1000, X_MBX_USED_WEIGHT_1M="127"),
+    )
+
+    await bench.binance().ask([an_order(7)])
+    await bench.binance().ask([an_order(7)])
+
+    assert bench.budget.observed == [123, 127]
+
+
+async def test_close_closes_the_connections(bench: Bench) -> None:
+    binance = bench.binance()
+    await binance.ask([an_order(7)])
+
+    await binance.close()
+
+    assert bench.clients[0].is_closed
+
+
+def test_every_documented_status_is_mapped() -> None:
+    # enums.md, "Order status (status)", read 2026-11-24.
+    documented = {
+        "NEW",
+        "PENDING_NEW",
+        "PARTIALLY_FILLED",
+        "FILLED",
+        "CANCELED",
+        "PENDING_CANCEL",
+        "REJECTED",
+        "EXPIRED",
+        "EXPIRED_IN_MATCH",
+    }
+
+    assert set(STATUSES) == documented
+    assert set(STATUSES.values()) == set(Status)
+    assert not STATUSES["PENDING_CANCEL"].is_terminal
+
+
+def test_symbol_is_written_as_the_exchange_does() -> None:
+    assert {request_symbol(s) for s in ("BTC/USDT", "btc-usdt", "BtcUsdt")} == {"BTCUSDT"}

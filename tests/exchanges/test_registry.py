@@ -1,0 +1,160 @@
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import pytest
+from pydantic import SecretStr
+
+from reconciler import __version__
+from reconciler.errors import ConfigurationError
+from reconciler.exchanges.base import Exchange, Venue, Wanted
+from reconciler.exchanges.registry import KNOWN, open_exchange, venue
+from reconciler.settings import Credentials
+
+T = TypeVar("T")
+
+KEY = SecretStr("made-up-key")
+SECRET = SecretStr("made-up-secret")
+SIGNED = Credentials(api_key=KEY, api_secret=SECRET)
+
+
+class OpenGuard:
+    async def call(self, weight: int, send: Callable[[], Awaitable[T]]) -> T:
+        assert weight > 0
+        return await send()
+
+
+class EndlessBudget:
+    async def take(self, weight: int) -> None: ...
+
+    async def pause(self, seconds: float) -> None: ...
+
+    async def observe(self, used_weight: int) -> None: ...
+
+
+def opened(at: Venue, credentials: Credentials) -> Exchange:
+    return open_exchange(
+        at,
+        credentials=credentials,
+        guard=OpenGuard(),
+        budget=EndlessBudget(),
+        clock=lambda: datetime(2026, 11, 24, tzinfo=UTC),
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "base_url", "address"),
+    [
+        ("paper", None, "http://127.0.0.1:8900"),
+        ("paper", "http://127.0.0.1:9999", "http://127.0.0.1:9999"),
+        ("binance", None, "https://api.binance.com"),
+        ("binance", "https://testnet.binance.vision", "https://testnet.binance.vision"),
+    ],
+)
+def test_exchange_has_its_own_address_unless_another_is_given(
+    name: str, base_url: str | None, address: str
+) -> None:
+    found = venue(name, base_url)
+
+    assert (found.name, found.base_url) == (name, address)
+    assert (found.weight_per_minute, found.history_page) == (6000, 1000)
+
+
+@pytest.mark.parametrize("name", ["bybit", "okx", "kraken", "coinbase", "ccxt:gate", "", "bnance"])
+def test_exchange_without_adapter_is_a_configuration_error_that_lists_the_others(name: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        venue(name)
+
+    (problem,) = caught.value.problems
+    assert repr(name) in problem.what
+    assert all(known in problem.mend for known in KNOWN)
+
+
+@pytest.mark.parametrize("name", KNOWN)
+async def test_every_known_exchange_opens(name: str) -> None:
+    exchange = opened(venue(name), SIGNED)
+
+    assert exchange.venue.name == name
+    await exchange.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "credentials", "missing"),
+    [
+        ("binance", Credentials(), {"EXCHANGE_API_KEY", "EXCHANGE_API_SECRET"}),
+        ("binance", Credentials(api_key=KEY), {"EXCHANGE_API_SECRET"}),
+        ("paper", Credentials(api_secret=SECRET), {"EXCHANGE_API_KEY"}),
+        (
+            "binance",
+            Credentials(bearer_token=SecretStr("a.b.c")),
+            {"EXCHANGE_API_KEY", "EXCHANGE_API_SECRET"},
+        ),
+    ],
+)
+def test_credentials_that_cannot_work_are_all_named(
+    name: str, credentials: Credentials, missing: set[str]
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        opened(venue(name), credentials)
+
+    assert {problem.what.split()[0] for problem in caught.value.problems} == missing
+
+
+@pytest.mark.parametrize("base_url", ["http://127.0.0.1:8900", "https://gateway.example"])
+async def test_another_server_of_the_dialect_may_do_without_a_key(base_url: str) -> None:
+    exchange = opened(venue("binance", base_url), Credentials(bearer_token=SecretStr("a.b.c")))
+
+    await exchange.close()
+
+
+@pytest.mark.parametrize("value", ["key with blank", "line\nbreak", "schl\u00fcssel"])
+def test_secret_that_no_header_can_carry_is_named_and_not_shown(value: str) -> None:
+    credentials = Credentials(
+        api_key=SecretStr(value), api_secret=SECRET, bearer_token=SecretStr(value)
+    )
+
+    with pytest.raises(ConfigurationError) as caught:
+        opened(venue("paper"), credentials)
+
+    assert {p.what.split()[0] for p in caught.value.problems} == {"EXCHANGE_API_KEY", "TEST_JWT"}
+    assert value not in str(caught.value)
+
+
+async def test_request_to_this_machine_goes_past_the_proxy_and_is_not_logged_with_its_signature(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    caplog.set_level(logging.DEBUG)
+    heads: list[str] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append((await reader.readuntil(b"\r\n\r\n")).decode())
+        body = b'{"serverTime": 1, "code": -2013}'
+        status = "200 OK" if "/time" in heads[-1] else "400 Bad Request"
+        head = f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+        writer.write(head.encode() + body)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        exchange = opened(venue("paper", f"http://127.0.0.1:{port}"), SIGNED)
+        found = await exchange.ask([Wanted(symbol="BTCUSDT", external_order_id="7")])
+        await exchange.close()
+
+    assert len(found.answers) == 1
+    assert f"order-reconciler/{__version__}" in heads[-1]
+    signature = heads[-1].partition("signature=")[2].partition(" ")[0]
+    assert len(signature) == 64
+    assert signature not in caplog.text
+    assert "made-up-key" not in caplog.text
+
+
+def test_facts_of_the_paper_exchange_are_those_of_its_model() -> None:
+    assert replace(venue("paper"), name="binance", base_url="") == replace(
+        venue("binance"), base_url=""
+    )
