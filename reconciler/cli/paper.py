@@ -1,0 +1,178 @@
+"""`reconciler paper`: the paper exchange as a server."""
+
+import errno
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import click
+import msgspec
+
+from reconciler.paper.faults import FaultRule
+from reconciler.paper.orders import Seeding
+
+EXTRA = frozenset({"httptools", "jwt", "starlette", "uvicorn"})
+TOKEN_LIFETIME = timedelta(days=1)
+
+
+Settings = TypeVar("Settings", FaultRule, Seeding)
+
+
+class Misconfigured(click.ClickException):
+    """Cannot run as it was told to."""
+
+    exit_code = 78
+
+
+class CannotListen(click.ClickException):
+    """The address is not to be had."""
+
+    exit_code = 69
+
+
+def _option(name: str, **settings: Any) -> Callable[[Any], Any]:
+    """Make an option that is also an environment variable: `--port` is PAPER_PORT."""
+    variable = "PAPER_" + name.removeprefix("--").upper().replace("-", "_")
+    return click.option(name, envvar=variable, show_envvar=True, show_default=True, **settings)
+
+
+_SHARE = click.FloatRange(0, 1)
+
+
+@click.command(
+    "paper",
+    short_help="Run the paper exchange: simulated orders behind a real HTTP server.",
+    epilog="""\b
+Try it:
+  reconciler paper --orders 2000 --symbols 12
+  curl 'http://127.0.0.1:8900/api/v3/allOrders?symbol=BTCUSDT&limit=2'
+
+All routes, admin routes and faults: docs/reference/paper-exchange.md""",
+)
+@_option("--host", default="127.0.0.1", help="Address to listen on.")
+@_option("--port", default=8900, type=click.IntRange(0, 65_535), help="Port; 0: any free one.")
+@_option("--orders", default=0, type=click.IntRange(0), help="Orders to write at the start.")
+@_option("--symbols", default=12, type=click.IntRange(1), help="Symbols to spread them over.")
+@_option("--seed", default=1, type=int, help="The same seed writes the same orders.")
+@_option("--hot-share", type=_SHARE, help="Share of the orders that the first symbol gets.")
+@_option("--latency-ms", default=0.0, type=click.FloatRange(0), help="Every answer is so late.")
+@_option("--latency-jitter-ms", default=0.0, type=click.FloatRange(0), help="And up to this more.")
+@_option("--error-rate", default=0.0, type=_SHARE, help="Share of requests answered 5xx.")
+@_option("--disconnect-rate", default=0.0, type=_SHARE, help="Share of requests cut off.")
+@_option(
+    "--weight-limit", default=6000, type=click.IntRange(1), help="Request weight a minute, per IP."
+)
+@_option("--api-key", help="Ask for signed requests of this key; with --api-secret.")
+@_option("--api-secret", help="The key's secret. Better given as an environment variable.")
+@_option("--jwt-secret", help="Ask for HS256 bearer tokens made with this secret.")
+@click.option("--print-jwt", is_flag=True, help="Print a token valid for a day, and end.")
+@click.option("--json", "as_json", is_flag=True, help='Print only {"url": ..., "pid": ...}.')
+@click.option("--die-with-parent", is_flag=True, help="End when standard input ends.")
+def paper_command(**options: Any) -> None:
+    """Run the paper exchange: simulated orders behind a real HTTP server.
+
+    It speaks the Binance spot dialect, so that the reconciler, or any Binance client, can be tried
+    out without an account and without money. Orders live whole lives, and the exchange also says
+    what a database that has fallen behind would hold of each.
+
+    With an API key it asks for signatures, with a JWT secret for bearer tokens, with both for
+    either, with neither for nothing. Ends with code 0 on SIGTERM or SIGINT, 69 if the address is
+    taken, 78 if it cannot be configured so.
+    """
+    with _demanding_extra():
+        from reconciler.paper import auth, server, tokens  # noqa: PLC0415  # need the extra "demo"
+
+    with _demanding_fit():
+        access = auth.Access(
+            api_key=options["api_key"] or None,
+            api_secret=options["api_secret"] or None,
+            jwt_secret=options["jwt_secret"] or None,
+        )
+        rule = _take(FaultRule, options)
+        seeding = _take(Seeding, options) if options["orders"] else None
+    if options["print_jwt"]:
+        secret = _demand_jwt_secret(access.jwt_secret)
+        now = datetime.now(UTC)
+        click.echo(tokens.mint(secret, subject="paper", now=now, lifetime=TOKEN_LIFETIME))
+        return
+    exchange = server.new_exchange(
+        access=access,
+        weight_limit=options["weight_limit"],
+        rule=rule,
+        seeding=seeding,
+    )
+    with _demanding_address(options["host"], options["port"]):
+        listener = server.bind(options["host"], options["port"])
+    server.serve(
+        exchange,
+        listener,
+        on_ready=_announce_json if options["as_json"] else _announce,
+        die_with_stdin=options["die_with_parent"],
+    )
+
+
+def _take(kind: type[Settings], options: Mapping[str, Any]) -> Settings:
+    """Make a `kind` of those options that have the names of its fields."""
+    return msgspec.convert(
+        {name: value for name, value in options.items() if name in kind.__struct_fields__}, kind
+    )
+
+
+@contextmanager
+def _demanding_extra() -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in EXTRA:
+            raise
+        raise Misconfigured(
+            f"the paper exchange needs the package {error.name!r}, which is not installed:"
+            " pip install 'order-reconciler[demo]'"
+        ) from None
+
+
+@contextmanager
+def _demanding_fit() -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, msgspec.ValidationError) as error:
+        raise Misconfigured(str(error)) from None
+
+
+def _demand_jwt_secret(secret: str | None) -> str:
+    if secret is None:
+        raise click.UsageError("--print-jwt needs --jwt-secret or PAPER_JWT_SECRET")
+    return secret
+
+
+@contextmanager
+def _demanding_address(host: str, port: int) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CannotListen(_why_not(error, host, port)) from None
+
+
+def _why_not(error: OSError, host: str, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"port {port} on {host} is already in use: end the program that listens there,"
+            " or choose another with --port (0 picks a free one)"
+        )
+    if error.errno == errno.EACCES:
+        return f"port {port} on {host} is not allowed: choose one above 1023 with --port"
+    return (
+        f"cannot listen on {host} port {port}: {error.strerror or error};"
+        " choose an address of this machine with --host"
+    )
+
+
+def _announce_json(url: str) -> None:
+    click.echo(json.dumps({"url": url, "pid": os.getpid()}))
+
+
+def _announce(url: str) -> None:
+    click.echo(f"The paper exchange answers at {url} (Ctrl-C ends it). Try: curl {url}/api/v3/time")

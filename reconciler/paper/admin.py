@@ -1,0 +1,159 @@
+"""The routes under /paper/: seed, list, place, move on, break, count. Not part of the dialect."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from http import HTTPStatus
+from typing import Annotated, TypeVar
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from reconciler.paper.book import UnknownSymbol
+from reconciler.paper.dialect import ROUTES
+from reconciler.paper.exchange import PaperExchange
+from reconciler.paper.faults import EVERY_ROUTE, FaultRule
+from reconciler.paper.listing import GivenOrder, list_order, list_orders, make_order
+from reconciler.paper.orders import Order, Seeding
+
+DEFAULT_PAGE = 10_000
+
+Body = TypeVar("Body")
+
+
+class Advance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many stages every order moves on."""
+
+    steps: Annotated[int, msgspec.Meta(ge=1)] = 1
+
+
+def admin_routes(exchange: PaperExchange) -> Sequence[Route]:
+    """Return the routes that steer `exchange`."""
+    table: Sequence[tuple[str, str, Callable[[PaperExchange, Request], Awaitable[Response]]]] = (
+        ("POST", "/paper/seed", seed),
+        ("GET", "/paper/orders", list_page),
+        ("POST", "/paper/orders", place),
+        ("DELETE", "/paper/orders", vanish),
+        ("GET", "/paper/truth", show_truth),
+        ("POST", "/paper/advance", move_on),
+        ("GET", "/paper/faults", show_faults),
+        ("POST", "/paper/faults", set_faults),
+        ("DELETE", "/paper/faults", clear_faults),
+        ("GET", "/paper/stats", show_stats),
+    )
+    return [
+        Route(path, partial(endpoint, exchange), methods=[method])
+        for method, path, endpoint in table
+    ]
+
+
+async def seed(exchange: PaperExchange, request: Request) -> Response:
+    """Fill the book anew from a `Seeding`."""
+    exchange.seed(await _read(request, Seeding))
+    return _json({"orders": len(exchange.book), "symbols": exchange.book.symbols()})
+
+
+async def list_page(exchange: PaperExchange, request: Request) -> Response:
+    """List orders as NDJSON, by symbol and id, behind the cursor `after` ("SYMBOL:ID")."""
+    symbol, _, order_id = request.query_params.get("after", "").partition(":")
+    limit = _whole(request.query_params.get("limit", str(DEFAULT_PAGE)), "limit")
+    if limit < 1:
+        raise _bad(f"limit={limit} is not at least 1")
+    orders = exchange.book.after(symbol, _whole(order_id or "0", "after"), limit)
+    return Response(list_orders(orders), media_type="application/x-ndjson")
+
+
+async def place(exchange: PaperExchange, request: Request) -> Response:
+    """Place a `GivenOrder`, over one of the same symbol and id."""
+    given = await _read(request, GivenOrder)
+    try:
+        order = make_order(given, exchange.clock_ms())
+    except ValueError as error:
+        raise _bad(str(error)) from None
+    exchange.book.put(order)
+    return _json(list_order(order), HTTPStatus.CREATED)
+
+
+async def vanish(exchange: PaperExchange, request: Request) -> Response:
+    """Let one order vanish, as if the exchange had never had it. Its symbol goes on existing."""
+    order = _find(exchange, request)
+    exchange.book.shelf(order.symbol).remove(order.order_id)
+    return _json(list_order(order))
+
+
+async def show_truth(exchange: PaperExchange, request: Request) -> Response:
+    """Show one order."""
+    return _json(list_order(_find(exchange, request)))
+
+
+async def move_on(exchange: PaperExchange, request: Request) -> Response:
+    """Move every life on."""
+    return _json({"moved": exchange.book.advance((await _read(request, Advance)).steps)})
+
+
+async def show_faults(exchange: PaperExchange, _request: Request) -> Response:
+    """Show the faults in force."""
+    return _json({"rules": exchange.faults.rules()})
+
+
+async def set_faults(exchange: PaperExchange, request: Request) -> Response:
+    """Put a `FaultRule` in force, in place of what was set for its route."""
+    rule = await _read(request, FaultRule)
+    if rule.route not in (EVERY_ROUTE, *ROUTES):
+        raise _bad(f"no route {rule.route!r}: choose {EVERY_ROUTE} or one of {', '.join(ROUTES)}")
+    exchange.faults.set(rule)
+    return await show_faults(exchange, request)
+
+
+async def clear_faults(exchange: PaperExchange, request: Request) -> Response:
+    """End every fault."""
+    exchange.faults.clear()
+    return await show_faults(exchange, request)
+
+
+async def show_stats(exchange: PaperExchange, _request: Request) -> Response:
+    """Show what was asked since the start."""
+    return _json(
+        {
+            "started_at": exchange.tally.started_ms,
+            "requests": exchange.tally.requests,
+            "weight": exchange.meter.total,
+            "rejected": exchange.tally.rejected,
+        }
+    )
+
+
+def _find(exchange: PaperExchange, request: Request) -> Order:
+    symbol = request.query_params.get("symbol", "")
+    order_id = _whole(request.query_params.get("order_id", ""), "order_id")
+    try:
+        order = exchange.book.shelf(symbol).find(order_id)
+    except UnknownSymbol:
+        order = None
+    if order is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND, f"there is no order {order_id} of {symbol!r}")
+    return order
+
+
+async def _read(request: Request, kind: type[Body]) -> Body:
+    try:
+        return msgspec.json.decode(await request.body() or b"{}", type=kind)
+    except msgspec.DecodeError as error:
+        raise _bad(str(error)) from None
+
+
+def _whole(text: str, name: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise _bad(f"{name}={text!r} is not a whole number") from None
+
+
+def _bad(what: str) -> HTTPException:
+    return HTTPException(HTTPStatus.BAD_REQUEST, what)
+
+
+def _json(answer: object, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    return Response(msgspec.json.encode(answer), status, media_type="application/json")

@@ -1,0 +1,139 @@
+"""Who may ask for the account's orders: a signed request, a bearer token, or anybody.
+
+Pure: decided from the request's own bytes and the time. Signing is checked as Binance does it
+(Binance Spot API documentation, "SIGNED Endpoint security", read 2026-11-24):
+
+- `X-MBX-APIKEY` names the key; keys are case sensitive;
+- `signature` is the hex HMAC-SHA256, in either case, over the query string exactly as it was sent,
+  without the parameter `signature` itself;
+- `timestamp` is less than a second ahead of the exchange and at most `recvWindow` behind it
+  (5,000 ms when not sent, 60,000 at most).
+"""
+
+import hashlib
+import hmac
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import partial
+from typing import Self
+
+from reconciler.paper.parameters import Parameters
+from reconciler.paper.refusal import Refusal, missing
+from reconciler.paper.tokens import check_token
+
+MAX_AHEAD_MS = 1000
+DEFAULT_RECV_WINDOW_MS = Decimal(5000)
+MAX_RECV_WINDOW_MS = Decimal(60_000)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Access:
+    """Which proofs are accepted: any one of those configured, or none if none is."""
+
+    api_key: str | None = field(default=None, repr=False)
+    api_secret: str | None = field(default=None, repr=False)
+    jwt_secret: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if (self.api_key is None) != (self.api_secret is None):
+            raise ValueError("an API key needs its secret, and a secret its key: give both")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anybody may ask."""
+        return self.api_key is None and self.jwt_secret is None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Proof:
+    """What a request brings to show who sent it."""
+
+    api_key: str | None = field(repr=False)
+    bearer_token: str | None = field(repr=False)
+    query: str = field(repr=False)
+
+    @classmethod
+    def read(cls, *, api_key: str | None, authorization: str | None, query: str) -> Self:
+        """Take the proof from the two headers and the query string as it was sent."""
+        scheme, _, token = (authorization or "").partition(" ")
+        is_bearer = scheme.lower() == "bearer"
+        return cls(api_key=api_key, bearer_token=token.strip() if is_bearer else None, query=query)
+
+
+def authorize(access: Access, proof: Proof, parameters: Parameters, now_ms: int) -> None:
+    """Let a request pass that brings a proof which is accepted.
+
+    A `timestamp` is checked whenever one is sent, and must be sent with a signature.
+
+    Raises:
+        Refusal: it brings none. Names what is wrong with the proof that it did bring.
+    """
+    check_timestamp(parameters, now_ms)
+    checks = _checks(access, proof, parameters, now_ms)
+    refusals = list(filter(None, map(_refusal_of, checks)))
+    if len(refusals) < len(checks) or not checks:
+        return
+    raise refusals[-1 if proof.bearer_token is None else 0]
+
+
+def _checks(
+    access: Access, proof: Proof, parameters: Parameters, now_ms: int
+) -> Sequence[Callable[[], None]]:
+    """Return a check for each proof that is accepted, the token's first."""
+    checks: list[Callable[[], None]] = []
+    if access.jwt_secret is not None:
+        checks.append(partial(check_token, access.jwt_secret, proof.bearer_token, now_ms))
+    if access.api_key is not None and access.api_secret is not None:
+        checks.append(partial(_check_signed, access.api_key, access.api_secret, proof, parameters))
+    return checks
+
+
+def _refusal_of(check: Callable[[], None]) -> Refusal | None:
+    try:
+        check()
+    except Refusal as refusal:
+        return refusal
+    return None
+
+
+def _check_signed(api_key: str, api_secret: str, proof: Proof, parameters: Parameters) -> None:
+    if proof.api_key is None:
+        raise Refusal(-2014, "API-key format invalid.", http_status=401)
+    if not _equal(proof.api_key, api_key):
+        raise Refusal(-2015, "Invalid API-key, IP, or permissions for action.", http_status=401)
+    if parameters.text("timestamp") is None:
+        raise missing("timestamp")
+    signature = parameters.text("signature")
+    if signature is None:
+        raise missing("signature")
+    signed = "&".join(part for part in proof.query.split("&") if not part.startswith("signature="))
+    if not _equal(signature.lower(), sign(api_secret, signed)):
+        raise Refusal(-1022, "Signature for this request is not valid.")
+
+
+def _equal(one: str, other: str) -> bool:
+    return hmac.compare_digest(one.encode(), other.encode())
+
+
+def check_timestamp(parameters: Parameters, now_ms: int) -> None:
+    """Check that a timestamp, if sent, lies within the window that the request asks for.
+
+    Raises:
+        Refusal: it does not.
+    """
+    timestamp_ms = parameters.integer("timestamp")
+    window_ms = parameters.decimal("recvWindow") or DEFAULT_RECV_WINDOW_MS
+    if window_ms > MAX_RECV_WINDOW_MS:
+        raise Refusal(-1131, f"'recvWindow' must be less than {MAX_RECV_WINDOW_MS}.")
+    if timestamp_ms is None:
+        return
+    if timestamp_ms >= now_ms + MAX_AHEAD_MS:
+        raise Refusal(-1021, "Timestamp for this request was 1000ms ahead of the server's time.")
+    if now_ms - timestamp_ms > window_ms:
+        raise Refusal(-1021, "Timestamp for this request is outside of the recvWindow.")
+
+
+def sign(secret: str, query: str) -> str:
+    """Return the signature of a percent-encoded query: hex HMAC-SHA256."""
+    return hmac.new(secret.encode(), query.encode(), hashlib.sha256).hexdigest()

@@ -1,0 +1,139 @@
+"""Every order of the account, by symbol and id, in memory.
+
+Orders are values: moving one on puts a new one in its place. Lookups cost a binary search; a page
+of history is a slice.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+
+from reconciler.paper.market import Market, market_for
+from reconciler.paper.orders import Order, advance
+
+
+class UnknownSymbol(LookupError):
+    """No order of this symbol was ever placed: for the exchange it does not exist."""
+
+
+class Shelf:
+    """The orders of one symbol, ids ascending."""
+
+    def __init__(self, market: Market) -> None:
+        self.market = market
+        self._ids: list[int] = []
+        self._orders: list[Order] = []
+        self._open: Sequence[Order] | None = None
+
+    def __iter__(self) -> Iterator[Order]:
+        return iter(self._orders)
+
+    def find(self, order_id: int) -> Order | None:
+        """Return the order with that id."""
+        at = bisect_left(self._ids, order_id)
+        return self._orders[at] if self._has(at, order_id) else None
+
+    def find_by_client_id(self, client_order_id: str) -> Order | None:
+        """Return the latest order with that client id. Looks at every order."""
+        for order in reversed(self._orders):
+            if order.client_order_id == client_order_id:
+                return order
+        return None
+
+    def put(self, order: Order) -> None:
+        """Put an order in its place, over one of the same id."""
+        self._open = None
+        at = bisect_left(self._ids, order.order_id)
+        if self._has(at, order.order_id):
+            self._orders[at] = order
+            return
+        self._ids.insert(at, order.order_id)
+        self._orders.insert(at, order)
+
+    def remove(self, order_id: int) -> bool:
+        """Let an order vanish; say whether there was one."""
+        at = bisect_left(self._ids, order_id)
+        if not self._has(at, order_id):
+            return False
+        self._open = None
+        del self._ids[at], self._orders[at]
+        return True
+
+    def advance(self, steps: int) -> int:
+        """Move every order on by `steps` stages; return how many moved."""
+        moved = [advance(order, steps) for order in self._orders]
+        count = sum(new is not old for new, old in zip(moved, self._orders, strict=True))
+        self._orders = moved
+        self._open = None
+        return count
+
+    def open_orders(self) -> Sequence[Order]:
+        """Return every open order, ids ascending."""
+        if self._open is None:
+            self._open = [order for order in self._orders if order.stage.is_open]
+        return self._open
+
+    def from_id(self, order_id: int, limit: int) -> Sequence[Order]:
+        """Return up to `limit` orders from that id on, ids ascending."""
+        at = bisect_left(self._ids, order_id)
+        return self._orders[at : at + limit]
+
+    def latest(self, limit: int) -> Sequence[Order]:
+        """Return the `limit` orders with the highest ids, ids ascending."""
+        return self._orders[-limit:]
+
+    def _has(self, at: int, order_id: int) -> bool:
+        return at < len(self._ids) and self._ids[at] == order_id
+
+
+class Book:
+    """The shelves of all symbols."""
+
+    def __init__(self, orders: Iterable[Order] = ()) -> None:
+        self._shelves: dict[str, Shelf] = {}
+        for order in orders:
+            self.put(order)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __iter__(self) -> Iterator[Order]:
+        for symbol in self.symbols():
+            yield from self._shelves[symbol]
+
+    def symbols(self) -> Sequence[str]:
+        """Return every symbol that exists, in alphabetical order."""
+        return sorted(self._shelves)
+
+    def shelf(self, symbol: str) -> Shelf:
+        """Return the orders of one symbol.
+
+        Raises:
+            UnknownSymbol: there is no such symbol.
+        """
+        try:
+            return self._shelves[symbol]
+        except KeyError:
+            raise UnknownSymbol(symbol) from None
+
+    def put(self, order: Order) -> None:
+        """Put an order in its place; its symbol exists from now on."""
+        shelf = self._shelves.get(order.symbol)
+        if shelf is None:
+            shelf = self._shelves[order.symbol] = Shelf(market_for(order.symbol))
+        shelf.put(order)
+
+    def advance(self, steps: int) -> int:
+        """Move every order on by `steps` stages; return how many moved."""
+        return sum(shelf.advance(steps) for shelf in self._shelves.values())
+
+    def after(self, symbol: str, order_id: int, limit: int) -> Sequence[Order]:
+        """Return up to `limit` orders behind (symbol, id), in order of symbol, then id."""
+        page: list[Order] = []
+        for name in self.symbols():
+            if name < symbol:
+                continue
+            first_id = order_id + 1 if name == symbol else 0
+            page.extend(self._shelves[name].from_id(first_id, limit - len(page)))
+            if len(page) >= limit:
+                break
+        return page

@@ -1,0 +1,151 @@
+"""Orders as the admin routes show and take them: in our words, with everything a database needs."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from reconciler.domain.status import Status
+from reconciler.paper import fixed
+from reconciler.paper.lives import Stage
+from reconciler.paper.orders import Order
+from reconciler.paper.words import Word
+
+
+class ListedFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a row holds of an order at one stage.
+
+    Attributes:
+        status: Our status; None for a word that nobody knows.
+        executed_qty: With eight decimal places.
+        avg_price: With eight decimal places, rounded half away from zero; None when nothing is
+            executed or the exchange does not know the quote.
+    """
+
+    status: Status | None
+    executed_qty: str
+    avg_price: str | None
+
+
+class ListedOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """One order: what the platform's row last saw of it, and the truth. Times are in ms."""
+
+    symbol: str
+    order_id: int
+    client_order_id: str
+    side: str
+    qty: str
+    price: str
+    created_at: int
+    seen: ListedFacts
+    truth: ListedFacts
+
+
+class GivenStage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A stage written by hand.
+
+    Attributes:
+        status: The exchange's word; any text, so that unknown words can be tried out.
+        quote_qty: None: executed quantity times limit price. Below zero: not known.
+    """
+
+    status: str = Word.NEW.value
+    executed_qty: str = "0"
+    quote_qty: str | None = None
+
+
+class GivenOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An order written by hand. Nothing is checked for sense: faulty exchanges exist.
+
+    Attributes:
+        status, executed_qty, quote_qty: The truth, as in `GivenStage`.
+        seen: What the platform's row last saw; None: a new order, or the truth itself where that
+            is open and nothing is executed.
+        created_at, updated_at: In ms; None: now, and `created_at`.
+    """
+
+    symbol: str
+    order_id: int
+    qty: str = "1"
+    price: str = "100"
+    side: str = "BUY"
+    client_order_id: str | None = None
+    time_in_force: str = "GTC"
+    created_at: int | None = None
+    updated_at: int | None = None
+    status: str = Word.NEW.value
+    executed_qty: str = "0"
+    quote_qty: str | None = None
+    seen: GivenStage | None = None
+
+
+def list_order(order: Order) -> ListedOrder:
+    """Show one order."""
+    return ListedOrder(
+        symbol=order.symbol,
+        order_id=order.order_id,
+        client_order_id=order.client_order_id,
+        side="BUY" if order.is_buy else "SELL",
+        qty=fixed.to_text(order.qty_e8),
+        price=fixed.to_text(order.price_e8),
+        created_at=order.created_ms,
+        seen=_list_stage(order.seen_stage),
+        truth=_list_stage(order.stage),
+    )
+
+
+def list_orders(orders: Iterable[Order]) -> bytes:
+    """Show orders as NDJSON: one JSON object a line."""
+    return msgspec.json.Encoder().encode_lines([list_order(order) for order in orders])
+
+
+def make_order(given: GivenOrder, now_ms: int) -> Order:
+    """Make the order that was written by hand.
+
+    Raises:
+        ValueError: a number cannot be read.
+    """
+    price_e8 = fixed.from_text(given.price)
+    truth = _make_stage(given.status, given.executed_qty, given.quote_qty, price_e8)
+    seen = _seen_stage(given.seen, truth, price_e8)
+    created_ms = now_ms if given.created_at is None else given.created_at
+    updated_ms = created_ms if given.updated_at is None else given.updated_at
+    return Order(
+        symbol=given.symbol,
+        order_id=given.order_id,
+        client_order_id=given.client_order_id or f"by_hand_{given.order_id}",
+        is_buy=given.side == "BUY",
+        time_in_force=given.time_in_force,
+        price_e8=price_e8,
+        qty_e8=fixed.from_text(given.qty),
+        created_ms=created_ms,
+        pace_ms=updated_ms - created_ms,
+        life=(seen, truth),
+        seen=0,
+        now=1,
+    )
+
+
+def _list_stage(stage: Stage) -> ListedFacts:
+    average = stage.avg_price
+    return ListedFacts(
+        status=stage.status,
+        executed_qty=fixed.to_text(stage.executed_e8),
+        avg_price=None if average is None else f"{average:f}",
+    )
+
+
+def _make_stage(word: str, executed_qty: str, quote_qty: str | None, price_e8: int) -> Stage:
+    executed_e8 = fixed.from_text(executed_qty)
+    if quote_qty is None:
+        quote_e8 = executed_e8 * price_e8 // fixed.ONE_E8
+    else:
+        quote_e8 = fixed.from_text(quote_qty)
+    return Stage(word=word, executed_e8=executed_e8, quote_e8=quote_e8)
+
+
+def _seen_stage(given: GivenStage | None, truth: Stage, price_e8: int) -> Stage:
+    if given is not None:
+        return _make_stage(given.status, given.executed_qty, given.quote_qty, price_e8)
+    if truth.is_open and truth.executed_e8 == 0:
+        return truth
+    return Stage(word=Word.NEW, executed_e8=0, quote_e8=0)

@@ -1,0 +1,162 @@
+"""The orders of a simulated account, written from a seed: the same seed writes the same orders.
+
+Pure: no clock and no I/O. Within a symbol order ids grow with time and with gaps, as the exchange's
+do; every fourth symbol's ids lie above 2^53, where a float loses digits.
+"""
+
+from collections.abc import Iterator, Sequence
+from random import Random
+from typing import Annotated
+
+import msgspec
+
+from reconciler.paper.lives import (
+    MIN_QUANTITY_STEPS,
+    Kind,
+    Stage,
+    Terms,
+    draw_kinds,
+    live,
+)
+from reconciler.paper.market import Market, list_markets
+
+_OLDEST_MS = 3 * 24 * 3600 * 1000
+_YOUNGEST_MS = 15 * 60 * 1000
+_IDS_BEYOND_FLOATS = 2**53
+_LARGEST_GAP = 40
+_AT_ITS_END = 0.85
+_MINUTE_MS = 60_000
+
+
+class Seeding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many orders to write, and how they are spread.
+
+    Attributes:
+        symbols: Over how many symbols the orders are spread, evenly.
+        hot_share: This share of all orders goes to the first symbol; None: an even share.
+    """
+
+    orders: Annotated[int, msgspec.Meta(ge=0, le=10_000_000)] = 2000
+    symbols: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 12
+    seed: int = 1
+    hot_share: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One order with its whole life.
+
+    Attributes:
+        life: Every stage from the first to the last.
+        now: Index of the stage that the exchange is at.
+        seen: Index of the stage at which the platform's row last saw it; never beyond `now`, and
+            always an open stage, so that the row is one that the reconciler must ask about.
+        pace_ms: Time from one stage to the next.
+    """
+
+    symbol: str
+    order_id: int
+    client_order_id: str
+    is_buy: bool
+    time_in_force: str
+    price_e8: int
+    qty_e8: int
+    created_ms: int
+    pace_ms: int
+    life: tuple[Stage, ...]
+    now: int
+    seen: int
+
+    @property
+    def stage(self) -> Stage:
+        """Where the exchange has it."""
+        return self.life[self.now]
+
+    @property
+    def seen_stage(self) -> Stage:
+        """Where the platform's row has it."""
+        return self.life[self.seen]
+
+    @property
+    def updated_ms(self) -> int:
+        """When it reached the stage it is at."""
+        return self.created_ms + self.now * self.pace_ms
+
+
+def advance(order: Order, steps: int) -> Order:
+    """Move an order on by `steps` stages, at most to its last."""
+    now = min(order.now + steps, len(order.life) - 1)
+    return order if now == order.now else msgspec.structs.replace(order, now=now)
+
+
+def write_orders(seeding: Seeding, now_ms: int) -> Iterator[Order]:
+    """Write the orders of every symbol, ids ascending, the youngest a while before `now_ms`."""
+    rng = Random(seeding.seed)  # noqa: S311  # a simulation: reproducible on purpose
+    markets = list_markets(seeding.symbols)
+    for number, (market, count) in enumerate(zip(markets, _spread(seeding), strict=True)):
+        yield from _write_symbol(market, _first_id(number, rng), count, now_ms, rng)
+
+
+def _spread(seeding: Seeding) -> Sequence[int]:
+    if seeding.hot_share is None or seeding.symbols == 1:
+        return _evenly(seeding.orders, seeding.symbols)
+    hot = int(seeding.orders * seeding.hot_share)
+    return [hot, *_evenly(seeding.orders - hot, seeding.symbols - 1)]
+
+
+def _evenly(orders: int, symbols: int) -> Sequence[int]:
+    each, left_over = divmod(orders, symbols)
+    return [each + (number < left_over) for number in range(symbols)]
+
+
+def _first_id(number: int, rng: Random) -> int:
+    start = rng.randrange(10**9, 10**10)
+    return start + _IDS_BEYOND_FLOATS if number % 4 == 1 else start
+
+
+def _write_symbol(
+    market: Market, first_id: int, count: int, now_ms: int, rng: Random
+) -> Iterator[Order]:
+    order_id = first_id
+    span_ms = (_OLDEST_MS - _YOUNGEST_MS) // max(1, count)
+    for number, kind in enumerate(draw_kinds(count, rng)):
+        order_id += 1 + int(rng.random() * _LARGEST_GAP)
+        created_ms = now_ms - _OLDEST_MS + number * span_ms + int(rng.random() * span_ms)
+        yield _write_order(market, kind, order_id, created_ms, rng)
+
+
+def _write_order(market: Market, kind: Kind, order_id: int, created_ms: int, rng: Random) -> Order:
+    terms = _draw_terms(market, rng)
+    life = live(kind, terms, rng)
+    now, seen = _draw_stages(life, rng)
+    return Order(
+        symbol=market.symbol,
+        order_id=order_id,
+        client_order_id=f"web_{rng.getrandbits(72):018x}",
+        is_buy=terms.is_buy,
+        time_in_force=kind.time_in_force,
+        price_e8=terms.price_ticks * market.tick_e8,
+        qty_e8=terms.quantity_steps * market.step_e8,
+        created_ms=created_ms,
+        pace_ms=1 + int(rng.random() * _MINUTE_MS),
+        life=life,
+        now=now,
+        seen=seen,
+    )
+
+
+def _draw_terms(market: Market, rng: Random) -> Terms:
+    mid_ticks = market.mid_e8 // market.tick_e8
+    return Terms(
+        market=market,
+        is_buy=rng.random() < 0.5,  # noqa: PLR2004  # even odds
+        price_ticks=int(mid_ticks * (0.97 + 0.06 * rng.random())),
+        quantity_steps=MIN_QUANTITY_STEPS + int(rng.random() ** 3 * 1_000_000),
+    )
+
+
+def _draw_stages(life: Sequence[Stage], rng: Random) -> tuple[int, int]:
+    """Draw where the exchange has the order and where the row last saw it."""
+    last = len(life) - 1
+    now = last if rng.random() < _AT_ITS_END else int(rng.random() * len(life))
+    last_open = last if life[last].is_open else last - 1
+    return now, int(rng.random() * (min(now, last_open) + 1))

@@ -1,0 +1,198 @@
+"""The paper exchange as a child process: what the demo and the end-to-end tests use.
+
+It ends when this process ends, however that happens: the child watches a pipe that only we hold.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+import msgspec
+
+from reconciler.paper.listing import ListedOrder
+
+COMMAND = (sys.executable, "-m", "reconciler", "paper")
+_STOP_SECONDS = 10
+_REQUEST_SECONDS = 120
+_PAGE = 10_000
+
+
+class PaperDidNotStart(RuntimeError):
+    """The child ended before it was ready; carries what it said."""
+
+
+class Ready(msgspec.Struct, frozen=True, kw_only=True):
+    """The line that the child writes once it answers."""
+
+    url: str
+    pid: int
+
+
+class PaperProcess:
+    """A paper exchange on a free port of this machine, for the length of a `with`.
+
+    Secrets go through the child's environment, never onto its command line, where every user of the
+    machine could read them.
+    """
+
+    url: str
+    pid: int
+
+    def __init__(
+        self,
+        *,
+        api_key: str | None = None,
+        api_secret: str | None = None,
+        jwt_secret: str | None = None,
+        options: Sequence[str] = (),
+        command: Sequence[str] = COMMAND,
+    ) -> None:
+        self._jwt_secret = jwt_secret
+        self._command = [*command, "--port", "0", "--json", "--die-with-parent", *options]
+        self._environment = _environment(
+            {
+                "PAPER_API_KEY": api_key,
+                "PAPER_API_SECRET": api_secret,
+                "PAPER_JWT_SECRET": jwt_secret,
+            }
+        )
+
+    def __enter__(self) -> Self:
+        self._child = subprocess.Popen(  # noqa: S603  # our own command
+            self._command,
+            env=self._environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,  # a Ctrl-C is for us, who end the child when it is done with
+        )
+        try:
+            ready = self._await_ready()
+        except BaseException:
+            self._stop()
+            raise
+        self.url, self.pid = ready.url, ready.pid
+        self._client = httpx.Client(base_url=self.url, timeout=_REQUEST_SECONDS, trust_env=False)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._client.close()
+        self._stop()
+
+    @property
+    def exit_code(self) -> int | None:
+        """The child's exit code once it has ended."""
+        return self._child.poll()
+
+    def seed(
+        self, *, orders: int, symbols: int = 12, seed: int = 1, hot_share: float | None = None
+    ) -> Mapping[str, Any]:
+        """Fill the exchange anew. The same arguments give the same orders, but for the times."""
+        body = {"orders": orders, "symbols": symbols, "seed": seed, "hot_share": hot_share}
+        return self._post("/paper/seed", body)
+
+    def orders(self) -> Iterator[ListedOrder]:
+        """Read every order, by symbol and id, a page at a time."""
+        decoder = msgspec.json.Decoder(ListedOrder)
+        after = ""
+        while True:
+            answer = self._client.get("/paper/orders", params={"after": after, "limit": _PAGE})
+            page = decoder.decode_lines(answer.raise_for_status().content)
+            yield from page
+            if len(page) < _PAGE:
+                return
+            after = f"{page[-1].symbol}:{page[-1].order_id}"
+
+    def truth(self, symbol: str, order_id: int) -> ListedOrder:
+        """Read one order."""
+        params: dict[str, str | int] = {"symbol": symbol, "order_id": order_id}
+        answer = self._client.get("/paper/truth", params=params).raise_for_status()
+        return msgspec.json.decode(answer.content, type=ListedOrder)
+
+    def place(self, **order: Any) -> ListedOrder:
+        """Place an order by hand: the fields of `reconciler.paper.listing.GivenOrder`."""
+        answer = self._client.post("/paper/orders", json=order).raise_for_status()
+        return msgspec.json.decode(answer.content, type=ListedOrder)
+
+    def vanish(self, symbol: str, order_id: int) -> None:
+        """Let one order vanish."""
+        params: dict[str, str | int] = {"symbol": symbol, "order_id": order_id}
+        self._client.delete("/paper/orders", params=params).raise_for_status()
+
+    def advance(self, steps: int = 1) -> int:
+        """Move every order on; return how many moved."""
+        return int(self._post("/paper/advance", {"steps": steps})["moved"])
+
+    def set_faults(self, **rule: Any) -> None:
+        """Put faults in force: the fields of `reconciler.paper.faults.FaultRule`."""
+        self._post("/paper/faults", rule)
+
+    def clear_faults(self) -> None:
+        """End every fault."""
+        self._client.delete("/paper/faults").raise_for_status()
+
+    def stats(self) -> Mapping[str, Any]:
+        """Read what was asked since the start."""
+        answer: Mapping[str, Any] = self._client.get("/paper/stats").raise_for_status().json()
+        return answer
+
+    def jwt(self, lifetime: timedelta = timedelta(days=1)) -> str:
+        """Mint a bearer token that this exchange accepts.
+
+        Raises:
+            ValueError: it was started without a JWT secret.
+        """
+        if self._jwt_secret is None:
+            raise ValueError("this exchange has no JWT secret: start it with jwt_secret=...")
+        from reconciler.paper.tokens import mint  # noqa: PLC0415  # needs the extra "demo"
+
+        return mint(self._jwt_secret, subject="paper", now=datetime.now(UTC), lifetime=lifetime)
+
+    def _post(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        answer = self._client.post(path, json=body)
+        if answer.is_client_error:
+            raise ValueError(f"{path} refused {body}: {answer.text}")
+        told: Mapping[str, Any] = answer.raise_for_status().json()
+        return told
+
+    def _await_ready(self) -> Ready:
+        assert self._child.stdout is not None  # noqa: S101  # asked for above
+        line = self._child.stdout.readline()
+        if not line:
+            raise PaperDidNotStart(
+                f"the paper exchange ended with code {self._child.wait()} before it was ready;"
+                " its reason is above, on standard error"
+            )
+        return msgspec.json.decode(line, type=Ready)
+
+    def _stop(self) -> None:
+        """End the child: ask twice over, insist if it does not listen.
+
+        The signal is for where a forked process of ours holds the pipe to its standard input too.
+        """
+        assert self._child.stdin is not None  # noqa: S101  # asked for above
+        assert self._child.stdout is not None  # noqa: S101  # asked for above
+        self._child.stdin.close()
+        self._child.terminate()
+        try:
+            self._child.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
+        self._child.stdout.close()
+
+
+def _environment(secrets: Mapping[str, str | None]) -> Mapping[str, str]:
+    """Return our environment with these secrets, and without any of the parent's own."""
+    given = {name: value for name, value in secrets.items() if value is not None}
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("PAPER_")}
+    return {**ours, **given}

@@ -1,0 +1,162 @@
+"""Run the paper exchange: in this thread until a signal, or in a thread of its own for tests.
+
+To run it as a child process, see `PaperProcess`.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from reconciler.paper.app import CLOSE_CONNECTION, build_app
+from reconciler.paper.auth import Access
+from reconciler.paper.exchange import PaperExchange, Tally
+from reconciler.paper.faults import FaultRule
+from reconciler.paper.limits import PUBLISHED_LIMIT, WeightMeter
+from reconciler.paper.orders import Seeding
+from reconciler.paper.process import PaperProcess
+
+__all__ = ["PaperProcess", "bind", "new_exchange", "serve", "serve_in_thread", "url_of"]
+
+_BACKLOG = 2048
+_START_SECONDS = 30
+_GRACE_SECONDS = 2
+_KEEP_ALIVE_SECONDS = 75
+
+
+def new_exchange(
+    *,
+    access: Access | None = None,
+    weight_limit: int = PUBLISHED_LIMIT,
+    rule: FaultRule | None = None,
+    seeding: Seeding | None = None,
+) -> PaperExchange:
+    """Return an exchange that lives by this machine's clock; without a seeding it has no orders."""
+    exchange = PaperExchange(
+        clock_ms=_clock_ms,
+        sleep=asyncio.sleep,
+        tally=Tally(started_ms=_clock_ms()),
+        access=access or Access(),
+        meter=WeightMeter(weight_limit),
+    )
+    if rule is not None:
+        exchange.faults.set(rule)
+    if seeding is not None:
+        exchange.seed(seeding)
+    return exchange
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Listen on `host` and `port`; port 0 picks a free one.
+
+    Raises:
+        OSError: the address is taken, not allowed or not of this machine.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+
+
+def url_of(listener: socket.socket) -> str:
+    """Return the address to reach a listener at."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def serve(
+    exchange: PaperExchange,
+    listener: socket.socket,
+    *,
+    on_ready: Callable[[str], None],
+    die_with_stdin: bool = False,
+) -> None:
+    """Serve until SIGTERM or SIGINT; `on_ready` gets the URL once requests are answered.
+
+    With `die_with_stdin` the end of standard input ends it too. Where standard input is a pipe
+    whose other end only the parent holds, that is the parent's death, however it dies.
+    """
+    server = _Server(exchange, lambda: on_ready(url_of(listener)))
+    if die_with_stdin:
+        threading.Thread(target=_await_end_of_stdin, args=[server], daemon=True).start()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: server.stop())
+    server.run(sockets=[listener])
+
+
+@contextlib.contextmanager
+def serve_in_thread(exchange: PaperExchange) -> Iterator[str]:
+    """Serve on a free loopback port in a thread of its own; gives the URL."""
+    listener = bind("127.0.0.1", 0)
+    ready = threading.Event()
+    server = _Server(exchange, ready.set)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        yield _url_once(ready, listener)
+    finally:
+        server.stop()
+        thread.join()
+
+
+def _url_once(ready: threading.Event, listener: socket.socket) -> str:
+    url = url_of(listener)
+    if not ready.wait(_START_SECONDS):
+        raise TimeoutError(f"the server for {url} did not start in {_START_SECONDS} s")
+    return url
+
+
+class _Protocol(HttpToolsProtocol):
+    """HTTP that lets the application close the connection in place of an answer."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["extensions"] = {CLOSE_CONNECTION: self.transport.close}  # type: ignore[dict-item]  # uvicorn knows only the standard's extensions
+
+
+class _Server(uvicorn.Server):
+    """uvicorn that says when it answers, and leaves signals to its caller."""
+
+    def __init__(self, exchange: PaperExchange, on_ready: Callable[[], None]) -> None:
+        super().__init__(
+            uvicorn.Config(
+                build_app(exchange),
+                http=_Protocol,
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=_GRACE_SECONDS,
+            )
+        )
+        self._on_ready = on_ready
+
+    def stop(self) -> None:
+        """Answer what has been asked, then end. Safe from any thread and from a signal handler."""
+        self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_ready()
+
+    def capture_signals(self) -> contextlib.AbstractContextManager[None]:  # type: ignore[override]  # uvicorn's is a generator
+        return contextlib.nullcontext()
+
+
+def _await_end_of_stdin(server: _Server) -> None:
+    with contextlib.suppress(OSError):
+        while os.read(0, 4096):
+            pass
+    server.stop()
+
+
+def _clock_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,48 @@
+"""One real server for all tests of this folder; every test finds it as new."""
+
+import asyncio
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from reconciler.paper.auth import Access
+from reconciler.paper.book import Book
+from reconciler.paper.exchange import PaperExchange, Tally
+from reconciler.paper.faults import FaultTable
+from reconciler.paper.limits import WeightMeter
+from reconciler.paper.orders import Seeding, write_orders
+from reconciler.paper.server import new_exchange, serve_in_thread
+
+NOW_MS = 1_795_478_400_000
+
+
+@pytest.fixture(scope="session")
+def served() -> Iterator[tuple[PaperExchange, httpx.Client]]:
+    exchange = new_exchange()
+    with (
+        serve_in_thread(exchange) as url,
+        httpx.Client(base_url=url, trust_env=False) as client,
+    ):
+        yield exchange, client
+
+
+@pytest.fixture
+def exchange(served: tuple[PaperExchange, httpx.Client]) -> PaperExchange:
+    exchange, _ = served
+    exchange.clock_ms = lambda: NOW_MS
+    exchange.sleep = asyncio.sleep
+    exchange.tally = Tally(started_ms=NOW_MS)
+    exchange.access = Access()
+    exchange.meter = WeightMeter()
+    exchange.faults = FaultTable()
+    exchange.book = Book(write_orders(Seeding(orders=600, symbols=4, seed=7), NOW_MS))
+    return exchange
+
+
+@pytest.fixture
+def client(
+    served: tuple[PaperExchange, httpx.Client],
+    exchange: PaperExchange,  # noqa: ARG001  # set up before the first request
+) -> httpx.Client:
+    return served[1]

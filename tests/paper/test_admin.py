@@ -1,0 +1,192 @@
+"""The routes under /paper/, over real HTTP."""
+
+import httpx
+import msgspec
+import pytest
+
+from reconciler.domain.status import Status
+from reconciler.paper.exchange import PaperExchange
+from reconciler.paper.faults import FaultRule
+from reconciler.paper.listing import ListedOrder, list_order
+
+Params = dict[str, str | int]
+
+
+def lines(answer: httpx.Response) -> list[ListedOrder]:
+    return msgspec.json.Decoder(ListedOrder).decode_lines(answer.content)
+
+
+def test_seeding_fills_the_book_anew(client: httpx.Client, exchange: PaperExchange) -> None:
+    body = {"orders": 50, "symbols": 2, "seed": 9, "hot_share": 0.8}
+
+    answer = client.post("/paper/seed", json=body).json()
+
+    assert answer == {"orders": 50, "symbols": ["BTCUSDT", "ETHUSDT"]}
+    assert len(list(exchange.book.shelf("BTCUSDT"))) == 40
+
+
+def test_the_same_seed_lists_the_same_orders(client: httpx.Client) -> None:
+    body = {"orders": 50, "symbols": 2, "seed": 9}
+
+    client.post("/paper/seed", json=body)
+    first = client.get("/paper/orders").content
+    client.post("/paper/seed", json=body)
+
+    assert client.get("/paper/orders").content == first
+
+
+def test_listing_goes_on_behind_the_cursor(client: httpx.Client, exchange: PaperExchange) -> None:
+    first = lines(client.get("/paper/orders", params={"limit": 400}))
+    cursor = f"{first[-1].symbol}:{first[-1].order_id}"
+    rest = lines(client.get("/paper/orders", params={"after": cursor, "limit": 400}))
+
+    assert len(first) == 400
+    assert first + rest == [list_order(order) for order in exchange.book]
+
+
+def test_a_listed_order_carries_the_row_as_seen_and_the_truth(client: httpx.Client) -> None:
+    body = {
+        "symbol": "BTCUSDT",
+        "order_id": 7,
+        "status": "CANCELED",
+        "qty": "2",
+        "price": "100",
+        "executed_qty": "1.5",
+        "quote_qty": "100",
+        "seen": {"status": "PARTIALLY_FILLED", "executed_qty": "0.5", "quote_qty": "49"},
+    }
+
+    placed = client.post("/paper/orders", json=body)
+    shown = client.get("/paper/truth", params={"symbol": "BTCUSDT", "order_id": 7}).json()
+
+    assert placed.status_code == 201
+    assert shown == placed.json()
+    assert shown["seen"] == {
+        "status": "partial",
+        "executed_qty": "0.50000000",
+        "avg_price": "98.00000000",
+    }
+    assert shown["truth"] == {
+        "status": "canceled",
+        "executed_qty": "1.50000000",
+        "avg_price": "66.66666667",
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "seen", "truth"),
+    [
+        ({"status": "NEW"}, "new", "new"),
+        ({"status": "PENDING_NEW"}, "pending", "pending"),
+        ({"status": "FILLED", "executed_qty": "1"}, "new", "filled"),
+        ({"status": "HALF_BAKED"}, "new", None),
+    ],
+)
+def test_an_order_placed_without_a_row_is_seen_as_new(
+    client: httpx.Client, body: dict[str, str], seen: str, truth: str | None
+) -> None:
+    placed = client.post("/paper/orders", json={"symbol": "X", "order_id": 1, **body}).json()
+
+    assert placed["seen"]["status"] == seen
+    assert placed["truth"]["status"] == truth
+
+
+def test_an_unknown_quote_has_no_average(client: httpx.Client) -> None:
+    body = {"symbol": "X", "order_id": 1, "status": "FILLED", "executed_qty": "1"}
+
+    placed = client.post("/paper/orders", json={**body, "quote_qty": "-1"}).json()
+    shown = client.get("/api/v3/order", params={"symbol": "X", "orderId": 1}).json()
+
+    assert placed["truth"]["avg_price"] is None
+    assert shown["cummulativeQuoteQty"] == "-1.00000000"
+
+
+def test_an_order_that_vanished_does_not_exist(
+    client: httpx.Client, exchange: PaperExchange
+) -> None:
+    order = next(iter(exchange.book))
+    found: Params = {"symbol": order.symbol, "order_id": order.order_id}
+
+    assert client.delete("/paper/orders", params=found).status_code == 200
+    assert client.delete("/paper/orders", params=found).status_code == 404
+    sent: Params = {"symbol": order.symbol, "orderId": order.order_id}
+    assert client.get("/api/v3/order", params=sent).json()["code"] == -2013
+
+
+def test_advancing_moves_every_life_to_its_end_and_no_further(
+    client: httpx.Client, exchange: PaperExchange
+) -> None:
+    unfinished = sum(order.now + 1 < len(order.life) for order in exchange.book)
+
+    first = client.post("/paper/advance", json={"steps": 100}).json()
+    second = client.post("/paper/advance", json={"steps": 100}).json()
+
+    assert first == {"moved": unfinished}
+    assert unfinished > 0
+    assert second == {"moved": 0}
+
+
+def test_faults_are_set_shown_and_ended(client: httpx.Client) -> None:
+    set_to = client.post("/paper/faults", json={"route": "order", "error_rate": 0.5}).json()
+    shown = client.get("/paper/faults").json()
+    ended = client.delete("/paper/faults").json()
+
+    assert msgspec.convert(set_to["rules"], list[FaultRule]) == [
+        FaultRule(route="order", error_rate=0.5)
+    ]
+    assert shown == set_to
+    assert ended == {"rules": []}
+
+
+def test_faults_spare_the_admin_routes(client: httpx.Client) -> None:
+    client.post("/paper/faults", json={"disconnect_rate": 1})
+
+    assert client.get("/paper/stats").status_code == 200
+
+
+def test_stats_count_requests_weight_and_rejections(client: httpx.Client) -> None:
+    client.get("/api/v3/ping")
+    client.get("/api/v3/ping")
+    client.get("/api/v3/order", params={"symbol": "BTCUSDT", "orderId": 1})
+
+    assert client.get("/paper/stats").json() == {
+        "started_at": 1_795_478_400_000,
+        "requests": {"ping": 2, "order": 1},
+        "weight": 6,
+        "rejected": {"400": 1},
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "said"),
+    [
+        ("seed", '{"orders": -1}', ">= 0"),
+        ("seed", '{"colour": "red"}', "colour"),
+        ("seed", "{", "truncated"),
+        ("faults", '{"route": "orders"}', "choose * or one of ping"),
+        ("faults", '{"error_rate": 2}', "<= 1"),
+        ("orders", '{"symbol": "X", "order_id": 1, "qty": "many"}', "'many' is not a decimal"),
+        ("advance", '{"steps": -1}', ">= 1"),
+    ],
+)
+def test_a_body_that_cannot_be_used_is_refused_with_its_reason(
+    client: httpx.Client, path: str, body: str, said: str
+) -> None:
+    answer = client.post(f"/paper/{path}", content=body)
+
+    assert answer.status_code == 400
+    assert said in answer.json()["error"]
+
+
+@pytest.mark.parametrize("query", ["after=BTCUSDT:x", "limit=many", "limit=0"])
+def test_a_page_that_cannot_be_had_is_refused(client: httpx.Client, query: str) -> None:
+    assert client.get(f"/paper/orders?{query}").status_code == 400
+
+
+def test_every_status_of_ours_is_listed_by_its_value(
+    client: httpx.Client, exchange: PaperExchange
+) -> None:
+    listed = {order.truth.status for order in lines(client.get("/paper/orders"))}
+
+    assert listed == {order.stage.status for order in exchange.book}
+    assert listed >= {Status.FILLED, Status.CANCELED, Status.PARTIAL}

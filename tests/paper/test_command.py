@@ -1,0 +1,233 @@
+"""The command and the child process, as a person and as the demo start them."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from click.testing import CliRunner
+
+from reconciler.cli.paper import paper_command
+from reconciler.paper.listing import ListedOrder
+from reconciler.paper.process import PaperDidNotStart, PaperProcess
+from reconciler.paper.server import bind, url_of
+
+COMMAND = [
+    sys.executable,
+    "-c",
+    "from reconciler.cli.paper import paper_command; paper_command()",
+]
+JWT_SECRET = "the secret of the tokens, at least 32 bytes"
+SECONDS = 30
+
+
+@pytest.fixture(scope="module")
+def paper() -> Iterator[PaperProcess]:
+    with PaperProcess(
+        command=COMMAND,
+        jwt_secret=JWT_SECRET,
+        options=["--orders", "300", "--symbols", "3", "--seed", "5", "--weight-limit", "1000000"],
+    ) as process:
+        yield process
+
+
+@pytest.fixture
+def started() -> Iterator["subprocess.Popen[str]"]:
+    child = subprocess.Popen(  # noqa: S603  # our own command
+        [*COMMAND, "--port", "0", "--json"], stdout=subprocess.PIPE, text=True
+    )
+    yield child
+    child.kill()
+    child.communicate()
+
+
+def ready_line(child: "subprocess.Popen[str]") -> dict[str, object]:
+    assert child.stdout is not None
+    told: dict[str, object] = json.loads(child.stdout.readline())
+    return told
+
+
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_a_child_is_seeded_by_its_options_and_lists_every_order(paper: PaperProcess) -> None:
+    listed = list(paper.orders())
+
+    assert len(listed) == 300
+    assert all(isinstance(order, ListedOrder) for order in listed)
+    assert paper.truth(listed[0].symbol, listed[0].order_id) == listed[0]
+
+
+def test_a_child_accepts_the_tokens_it_mints(paper: PaperProcess) -> None:
+    def ask(token: str) -> int:
+        headers = {"Authorization": f"Bearer {token}"}
+        url = f"{paper.url}/api/v3/account"
+        return httpx.get(url, headers=headers, trust_env=False).status_code
+
+    assert ask(paper.jwt()) == 200
+    assert ask(paper.jwt(lifetime=timedelta(seconds=-1))) == 401
+
+
+def test_a_child_takes_orders_faults_and_steps(paper: PaperProcess) -> None:
+    placed = paper.place(symbol="ETHUSDT", order_id=7, status="NEW")
+    paper.vanish("ETHUSDT", 7)
+    paper.set_faults(route="ping", disconnect_rate=1)
+    with pytest.raises(httpx.RemoteProtocolError):
+        httpx.get(f"{paper.url}/api/v3/ping", trust_env=False)
+    paper.clear_faults()
+
+    assert placed.order_id == 7
+    assert all(order.order_id != 7 for order in paper.orders())
+    assert paper.advance(100) > 0
+    assert paper.stats()["rejected"]["disconnected"] == 1
+    with pytest.raises(ValueError, match="choose"):
+        paper.set_faults(route="nowhere")
+
+
+def test_a_child_shows_no_secret_on_its_command_line(paper: PaperProcess) -> None:
+    assert JWT_SECRET not in " ".join(paper._command)
+
+
+def test_leaving_the_block_ends_the_child_with_code_zero() -> None:
+    process = PaperProcess(command=COMMAND)
+
+    with process:
+        assert is_running(process.pid)
+
+    assert process.exit_code == 0
+    assert not is_running(process.pid)
+
+
+def test_a_child_that_cannot_start_says_so(capfd: pytest.CaptureFixture[str]) -> None:
+    process = PaperProcess(command=COMMAND, api_key="a key without its secret")
+
+    with pytest.raises(PaperDidNotStart, match="code 78"), process:
+        pass
+
+    assert "give both" in capfd.readouterr().err
+
+
+def test_a_child_dies_with_its_parent_however_that_dies() -> None:
+    program = (
+        "import signal\n"
+        "from reconciler.paper.process import PaperProcess\n"
+        f"with PaperProcess(command={COMMAND!r}) as paper:\n"
+        "    print(paper.pid, flush=True)\n"
+        "    signal.pause()\n"
+    )
+    parent = subprocess.Popen(  # noqa: S603  # our own command
+        [sys.executable, "-c", program],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert parent.stdout is not None
+    assert int(parent.stdout.readline()) > 0
+
+    parent.kill()
+    # The child inherited our pipe as its standard error: it ends for us when both have died.
+    _, said = parent.communicate(timeout=SECONDS)
+
+    assert said == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_with_code_zero(
+    started: "subprocess.Popen[str]", number: signal.Signals
+) -> None:
+    ready_line(started)
+
+    started.send_signal(number)
+
+    assert started.wait(SECONDS) == 0
+
+
+def test_json_is_one_line_and_nothing_else(started: "subprocess.Popen[str]") -> None:
+    told = ready_line(started)
+
+    assert set(told) == {"url", "pid"}
+    assert told["pid"] == started.pid
+    assert httpx.get(f"{told['url']}/api/v3/ping", trust_env=False).status_code == 200
+    started.terminate()
+    assert started.communicate(timeout=SECONDS)[0] == ""
+
+
+def test_a_port_in_use_is_code_69_and_says_what_to_do() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = CliRunner().invoke(paper_command, ["--port", str(port)])
+
+    assert result.exit_code == 69
+    assert f"port {port} on 127.0.0.1 is already in use" in result.output
+    assert "--port" in result.output
+
+
+def test_an_address_of_another_machine_is_code_69() -> None:
+    result = CliRunner().invoke(paper_command, ["--host", "192.0.2.1"])
+
+    assert result.exit_code == 69
+    assert "--host" in result.output
+
+
+@pytest.mark.parametrize("package", ["starlette", "uvicorn", "httptools", "jwt"])
+def test_a_missing_extra_is_code_78_and_says_how_to_install_it(package: str) -> None:
+    program = f"import sys; sys.modules[{package!r}] = None\n{COMMAND[-1]}"
+
+    result = subprocess.run(  # noqa: S603  # our own command
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+
+    assert result.returncode == 78
+    assert "pip install 'order-reconciler[demo]'" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--api-key", "alone"], 78, "give both"),
+        (["--latency-ms", "1e9"], 78, "latency_ms"),
+        (["--orders", "1000000000"], 78, "orders"),
+        (["--print-jwt"], 2, "--jwt-secret"),
+        (["--error-rate", "2"], 2, "--error-rate"),
+    ],
+)
+def test_what_cannot_work_ends_at_once(arguments: list[str], code: int, said: str) -> None:
+    result = CliRunner().invoke(paper_command, arguments)
+
+    assert result.exit_code == code
+    assert said in result.output
+
+
+def test_a_token_is_printed_and_nothing_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAPER_JWT_SECRET", JWT_SECRET)
+
+    result = CliRunner().invoke(paper_command, ["--print-jwt"])
+
+    assert result.exit_code == 0
+    assert result.output.count(".") == 2
+
+
+def test_help_names_every_environment_variable_and_an_example() -> None:
+    result = CliRunner().invoke(paper_command, ["--help"])
+
+    assert "PAPER_API_SECRET" in result.output
+    assert "PAPER_WEIGHT_LIMIT" in result.output
+    assert "curl 'http://127.0.0.1:8900/api/v3/allOrders" in result.output
+
+
+@pytest.mark.skipif(not Path("/proc/net/if_inet6").exists(), reason="needs IPv6")
+def test_an_ipv6_address_is_written_in_brackets() -> None:
+    with bind("::1", 0) as listener:
+        assert url_of(listener).startswith("http://[::1]:")

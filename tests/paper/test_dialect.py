@@ -1,0 +1,336 @@
+"""What a Binance client sees, over real HTTP."""
+
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+
+from reconciler.paper.auth import Access, sign
+from reconciler.paper.dialect import ROUTES
+from reconciler.paper.exchange import PaperExchange
+from reconciler.paper.faults import FaultRule
+from reconciler.paper.limits import WeightMeter
+from reconciler.paper.orders import Seeding
+from reconciler.paper.tokens import mint
+
+Params = dict[str, str | int]
+
+NOW_MS = 1_795_478_400_000
+JWT_SECRET = "the secret of the tokens, at least 32 bytes"
+
+ORDER_FIELDS = [
+    "symbol",
+    "orderId",
+    "orderListId",
+    "clientOrderId",
+    "price",
+    "origQty",
+    "executedQty",
+    "cummulativeQuoteQty",
+    "status",
+    "timeInForce",
+    "type",
+    "side",
+    "stopPrice",
+    "icebergQty",
+    "time",
+    "updateTime",
+    "isWorking",
+    "workingTime",
+    "origQuoteOrderQty",
+    "selfTradePreventionMode",
+]
+
+
+def place(client: httpx.Client, **order: object) -> None:
+    client.post("/paper/orders", json={"symbol": "BTCUSDT", **order}).raise_for_status()
+
+
+def refusal(answer: httpx.Response) -> tuple[int, int]:
+    return answer.status_code, answer.json()["code"]
+
+
+def test_ping_and_time_answer(client: httpx.Client) -> None:
+    assert client.get("/api/v3/ping").json() == {}
+    assert client.get("/api/v3/time").json() == {"serverTime": NOW_MS}
+
+
+def test_exchange_info_tells_the_limit_and_the_symbols(
+    client: httpx.Client, exchange: PaperExchange
+) -> None:
+    exchange.meter = WeightMeter(1234)
+
+    answer = client.get("/api/v3/exchangeInfo").json()
+
+    assert answer["rateLimits"] == [
+        {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 1234}
+    ]
+    assert {symbol["symbol"] for symbol in answer["symbols"]} == set(exchange.book.symbols())
+
+
+def test_exchange_info_can_be_asked_for_some_symbols(client: httpx.Client) -> None:
+    one = client.get("/api/v3/exchangeInfo", params={"symbol": "ETHUSDT"}).json()
+    two = client.get("/api/v3/exchangeInfo", params={"symbols": '["ETHUSDT","BNBUSDT"]'}).json()
+
+    assert [symbol["baseAsset"] for symbol in one["symbols"]] == ["ETH"]
+    assert [symbol["symbol"] for symbol in two["symbols"]] == ["ETHUSDT", "BNBUSDT"]
+
+
+def test_account_says_who_we_are(client: httpx.Client) -> None:
+    answer = client.get("/api/v3/account").json()
+
+    assert answer["accountType"] == "SPOT"
+    assert answer["canTrade"] is True
+    assert isinstance(answer["uid"], int)
+
+
+def test_one_order_has_every_documented_field_exactly(client: httpx.Client) -> None:
+    place(
+        client,
+        order_id=2**53 + 1,
+        status="PARTIALLY_FILLED",
+        qty="2",
+        executed_qty="0.00000001",
+        quote_qty="0.00064251",
+        price="64251.5",
+        created_at=1000,
+        updated_at=2000,
+    )
+
+    sent: Params = {"symbol": "BTCUSDT", "orderId": 2**53 + 1}
+    answer = client.get("/api/v3/order", params=sent).json()
+
+    assert list(answer) == ORDER_FIELDS
+    assert answer["orderId"] == 2**53 + 1
+    assert answer["price"] == "64251.50000000"
+    assert answer["executedQty"] == "0.00000001"
+    assert answer["cummulativeQuoteQty"] == "0.00064251"
+    assert (answer["time"], answer["updateTime"]) == (1000, 2000)
+
+
+def test_an_order_is_found_by_the_client_id(client: httpx.Client) -> None:
+    place(client, order_id=5, client_order_id="mine")
+
+    sent: Params = {"symbol": "BTCUSDT", "origClientOrderId": "mine"}
+
+    assert client.get("/api/v3/order", params=sent).json()["orderId"] == 5
+
+
+def test_an_order_whose_two_ids_disagree_does_not_exist(client: httpx.Client) -> None:
+    place(client, order_id=5, client_order_id="mine")
+
+    sent: Params = {"symbol": "BTCUSDT", "orderId": 5, "origClientOrderId": "yours"}
+
+    assert refusal(client.get("/api/v3/order", params=sent)) == (400, -2013)
+
+
+@pytest.mark.parametrize(
+    ("path", "refused"),
+    [
+        ("order?symbol=BTCUSDT&orderId=1", (400, -2013)),
+        ("order?symbol=NOSUCH&orderId=1", (400, -1121)),
+        ("order?symbol=BTCUSDT", (400, -1102)),
+        ("order?orderId=1", (400, -1102)),
+        ("order?symbol=BTCUSDT&orderId=", (400, -1105)),
+        ("order?symbol=btcusdt&orderId=1", (400, -1100)),
+        ("order?symbol=BTCUSDT&orderId=1.5", (400, -1100)),
+        ("order?symbol=BTCUSDT&orderId=1&orderId=2", (400, -1101)),
+        ("order?symbol=BTCUSDT&orderId=1&colour=red", (400, -1104)),
+        ("allOrders?limit=5", (400, -1102)),
+        ("allOrders?symbol=BTCUSDT&limit=1001", (400, -1130)),
+        ("allOrders?symbol=BTCUSDT&limit=0", (400, -1130)),
+        ("allOrders?symbol=BTCUSDT&startTime=0&endTime=86400001", (400, -1127)),
+        ("openOrders?symbol=NOSUCH", (400, -1121)),
+        ("exchangeInfo?symbols=BTCUSDT", (400, -1130)),
+        (f"account?timestamp={NOW_MS + 1000}", (400, -1021)),
+    ],
+)
+def test_what_cannot_be_answered_is_refused_with_the_documented_code(
+    client: httpx.Client, path: str, refused: tuple[int, int]
+) -> None:
+    answer = client.get(f"/api/v3/{path}")
+
+    assert refusal(answer) == refused
+    assert answer.json()["msg"]
+    assert "x-mbx-used-weight-1m" in answer.headers
+
+
+def test_history_begins_at_the_id_asked_for_and_ascends(
+    client: httpx.Client, exchange: PaperExchange
+) -> None:
+    ids = [order.order_id for order in exchange.book.shelf("ETHUSDT")]
+
+    sent: Params = {"symbol": "ETHUSDT", "orderId": ids[40] - 1, "limit": 25}
+    answer = client.get("/api/v3/allOrders", params=sent).json()
+
+    assert [order["orderId"] for order in answer] == ids[40:65]
+
+
+def test_history_without_an_id_is_the_most_recent(
+    client: httpx.Client, exchange: PaperExchange
+) -> None:
+    ids = [order.order_id for order in exchange.book.shelf("ETHUSDT")]
+
+    answer = client.get("/api/v3/allOrders", params={"symbol": "ETHUSDT", "limit": 10}).json()
+
+    assert [order["orderId"] for order in answer] == ids[-10:]
+
+
+def test_history_holds_five_hundred_orders_unless_told_and_a_thousand_at_most(
+    client: httpx.Client, exchange: PaperExchange
+) -> None:
+    exchange.seed(Seeding(orders=1200, symbols=1))
+
+    default = client.get("/api/v3/allOrders", params={"symbol": "BTCUSDT"}).json()
+    most = client.get("/api/v3/allOrders", params={"symbol": "BTCUSDT", "limit": 1000}).json()
+
+    assert (len(default), len(most)) == (500, 1000)
+
+
+def test_history_within_two_times_is_the_earliest_of_those(client: httpx.Client) -> None:
+    for number in range(1, 6):
+        place(client, symbol="LTCBTC", order_id=number, created_at=number * 1000)
+
+    sent: Params = {"symbol": "LTCBTC", "startTime": 2000, "endTime": 4000, "limit": 2}
+    answer = client.get("/api/v3/allOrders", params=sent).json()
+    until = client.get("/api/v3/allOrders", params={"symbol": "LTCBTC", "endTime": 3000}).json()
+
+    assert [order["orderId"] for order in answer] == [2, 3]
+    assert [order["orderId"] for order in until] == [1, 2, 3]
+
+
+def test_open_orders_are_those_that_may_still_change(
+    client: httpx.Client, exchange: PaperExchange
+) -> None:
+    one = client.get("/api/v3/openOrders", params={"symbol": "ETHUSDT"}).json()
+    every = client.get("/api/v3/openOrders").json()
+
+    words = {"NEW", "PENDING_NEW", "PARTIALLY_FILLED"}
+    assert {order["status"] for order in every} == words
+    assert len(every) == sum(order.stage.is_open for order in exchange.book)
+    assert one == [order for order in every if order["symbol"] == "ETHUSDT"]
+
+
+@pytest.mark.parametrize(
+    ("path", "weight"),
+    [
+        ("ping", 1),
+        ("time", 1),
+        ("exchangeInfo", 20),
+        ("account", 20),
+        ("order?symbol=BTCUSDT&orderId=1", 4),
+        ("openOrders?symbol=BTCUSDT", 6),
+        ("openOrders", 80),
+        ("allOrders?symbol=BTCUSDT", 20),
+    ],
+)
+def test_every_answer_tells_the_weight_it_cost(
+    client: httpx.Client, path: str, weight: int
+) -> None:
+    client.get("/api/v3/ping")
+
+    answer = client.get(f"/api/v3/{path}")
+
+    assert answer.headers["x-mbx-used-weight-1m"] == str(weight + 1)
+
+
+def test_beyond_the_limit_is_429_until_the_minute_ends(
+    client: httpx.Client, exchange: PaperExchange
+) -> None:
+    exchange.meter = WeightMeter(40)
+    exchange.clock_ms = lambda: NOW_MS + 50_500
+
+    answers = [client.get("/api/v3/account") for _ in range(3)]
+    exchange.clock_ms = lambda: NOW_MS + 60_000
+    after = client.get("/api/v3/account")
+
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert answers[2].headers["retry-after"] == "10"
+    assert answers[2].json()["code"] == -1003
+    assert after.status_code == 200
+    assert after.headers["x-mbx-used-weight-1m"] == "20"
+
+
+def test_private_routes_need_a_proof_and_public_ones_none(
+    client: httpx.Client, exchange: PaperExchange
+) -> None:
+    exchange.access = Access(jwt_secret=JWT_SECRET)
+
+    answers = {name: client.get(f"/api/v3/{name}") for name in ROUTES}
+
+    refused = {name for name, answer in answers.items() if answer.status_code == 401}
+    assert refused == {"account", "order", "openOrders", "allOrders"}
+    assert "no token" in answers["account"].json()["msg"]
+
+
+def test_a_signed_request_is_answered(client: httpx.Client, exchange: PaperExchange) -> None:
+    exchange.access = Access(api_key="key", api_secret="secret")
+    query = f"symbol=BTCUSDT&timestamp={NOW_MS}"
+
+    headers = {"X-MBX-APIKEY": "key"}
+    path = f"/api/v3/openOrders?{query}&signature="
+
+    assert client.get(path + sign("secret", query), headers=headers).status_code == 200
+    assert refusal(client.get(path + "0" * 64, headers=headers)) == (400, -1022)
+
+
+def test_a_token_is_answered_until_it_expires(
+    client: httpx.Client, exchange: PaperExchange
+) -> None:
+    exchange.access = Access(jwt_secret=JWT_SECRET)
+    now = datetime.fromtimestamp(NOW_MS / 1000, UTC)
+    token = mint(JWT_SECRET, subject="demo", now=now, lifetime=timedelta(minutes=1))
+    headers = {"Authorization": f"Bearer {token}"}
+
+    before = client.get("/api/v3/account", headers=headers)
+    exchange.clock_ms = lambda: NOW_MS + 60_000
+    after = client.get("/api/v3/account", headers=headers)
+
+    assert before.status_code == 200
+    assert refusal(after) == (401, -2015)
+    assert "expired at" in after.json()["msg"]
+
+
+def test_latency_delays_the_answer_by_what_was_set(
+    client: httpx.Client, exchange: PaperExchange
+) -> None:
+    slept: list[float] = []
+
+    async def record(seconds: float) -> None:
+        slept.append(seconds)
+
+    exchange.sleep = record
+    exchange.faults.set(FaultRule(latency_ms=250))
+
+    assert client.get("/api/v3/ping").status_code == 200
+    assert slept == [0.25]
+
+
+def test_a_failing_exchange_answers_with_a_server_error(
+    client: httpx.Client, exchange: PaperExchange
+) -> None:
+    exchange.faults.set(FaultRule(error_rate=1))
+
+    answers = [client.get("/api/v3/ping") for _ in range(30)]
+
+    assert {answer.status_code for answer in answers} == {500, 502, 503, 504}
+    assert {answer.json()["code"] for answer in answers} == {-1001}
+
+
+def test_a_cut_connection_gives_no_answer_and_the_next_request_is_answered(
+    client: httpx.Client, exchange: PaperExchange
+) -> None:
+    exchange.faults.set(FaultRule(route="ping", disconnect_rate=1))
+
+    with pytest.raises(httpx.RemoteProtocolError):
+        client.get("/api/v3/ping")
+
+    assert client.get("/api/v3/time").status_code == 200
+    assert exchange.tally.rejected == {"disconnected": 1}
+
+
+def test_another_path_is_not_found_and_says_so(client: httpx.Client) -> None:
+    answer = client.get("/api/v3/depth")
+
+    assert answer.status_code == 404
+    assert answer.json() == {"error": "GET /api/v3/depth: Not Found"}

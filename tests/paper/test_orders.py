@@ -1,0 +1,98 @@
+import time
+from collections import Counter
+from itertools import pairwise
+
+import pytest
+
+from reconciler.domain.status import OPEN, Status
+from reconciler.paper.orders import Order, Seeding, advance, write_orders
+
+NOW_MS = 1_795_478_400_000
+
+
+def orders_of(**seeding: float) -> list[Order]:
+    settings: dict[str, float] = {"orders": 2000, "symbols": 8, **seeding}
+    return list(write_orders(Seeding(**settings), NOW_MS))  # type: ignore[arg-type]  # ints stay ints
+
+
+def test_the_same_seed_writes_the_same_orders() -> None:
+    assert orders_of(seed=3) == orders_of(seed=3)
+    assert orders_of(seed=3) != orders_of(seed=4)
+
+
+@pytest.mark.parametrize("symbols", [1, 3, 30])
+def test_orders_are_spread_evenly_without_a_hot_share(symbols: int) -> None:
+    counts = Counter(order.symbol for order in orders_of(orders=2000, symbols=symbols))
+
+    assert counts.total() == 2000
+    assert len(counts) == symbols
+    assert max(counts.values()) - min(counts.values()) <= 1
+
+
+@pytest.mark.parametrize(("symbols", "hot"), [(5, 1400), (1, 2000)], ids=["many", "one"])
+def test_the_first_symbol_gets_the_hot_share(symbols: int, hot: int) -> None:
+    counts = Counter(order.symbol for order in orders_of(symbols=symbols, hot_share=0.7))
+
+    assert counts["BTCUSDT"] == hot
+    assert counts.total() == 2000
+
+
+def test_ids_grow_with_time_and_some_need_more_than_a_float() -> None:
+    orders = orders_of()
+
+    for earlier, later in pairwise(orders):
+        if earlier.symbol == later.symbol:
+            assert earlier.order_id < later.order_id
+            assert earlier.created_ms <= later.created_ms
+    assert any(int(float(order.order_id)) != order.order_id for order in orders)
+    assert max(order.order_id for order in orders) < 2**63
+
+
+def test_every_row_is_open_and_never_ahead_of_the_exchange() -> None:
+    for order in orders_of():
+        assert order.seen <= order.now
+        assert order.seen_stage.status in OPEN
+
+
+def test_rows_have_fallen_behind_in_every_way() -> None:
+    ways = {(order.seen_stage.status, order.stage.status) for order in orders_of()}
+
+    assert {
+        (Status.NEW, Status.NEW),
+        (Status.NEW, Status.PARTIAL),
+        (Status.NEW, Status.FILLED),
+        (Status.NEW, Status.CANCELED),
+        (Status.NEW, Status.EXPIRED),
+        (Status.NEW, Status.REJECTED),
+        (Status.PARTIAL, Status.FILLED),
+        (Status.PARTIAL, Status.CANCELED),
+        (Status.PARTIAL, Status.EXPIRED),
+        (Status.PENDING, Status.NEW),
+    } <= ways
+
+
+def test_no_order_was_touched_in_the_future() -> None:
+    assert all(order.updated_ms <= NOW_MS for order in orders_of())
+
+
+def test_client_ids_are_unique() -> None:
+    orders = orders_of()
+
+    assert len({order.client_order_id for order in orders}) == len(orders)
+
+
+def test_advancing_ends_at_the_last_stage() -> None:
+    order = next(order for order in orders_of() if order.now + 1 < len(order.life))
+
+    assert advance(order, 1).now == order.now + 1
+    assert advance(order, 100).now == len(order.life) - 1
+    assert advance(advance(order, 100), 1) == advance(order, 100)
+
+
+def test_a_hundred_thousand_orders_are_written_quickly() -> None:
+    started = time.process_time()
+
+    orders = orders_of(orders=100_000, symbols=12)
+
+    assert len(orders) == 100_000
+    assert time.process_time() - started < 8

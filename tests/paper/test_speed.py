@@ -1,0 +1,24 @@
+"""Generous bounds: they catch an answer that has become quadratic, not a busy machine."""
+
+import time
+
+from reconciler.paper.dialect import answer_all_orders, answer_order
+from reconciler.paper.exchange import PaperExchange
+from reconciler.paper.orders import Seeding
+from reconciler.paper.parameters import Parameters
+
+
+def test_a_full_page_and_one_order_of_a_hot_symbol_are_answered_quickly(
+    exchange: PaperExchange,
+) -> None:
+    exchange.seed(Seeding(orders=100_000, symbols=2, hot_share=0.9))
+    latest = exchange.book.shelf("BTCUSDT").latest(1)[0]
+    page = Parameters("symbol=BTCUSDT&limit=1000&orderId=1")
+    one = Parameters(f"symbol=BTCUSDT&orderId={latest.order_id}")
+
+    started = time.process_time()
+    for _ in range(20):
+        answer_all_orders(exchange, page)
+        answer_order(exchange, one)
+
+    assert (time.process_time() - started) / 20 < 0.05
