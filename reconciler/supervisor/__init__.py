@@ -1,0 +1,1 @@
+"""The parent process: plan, hand out, watch, restart."""

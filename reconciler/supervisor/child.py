@@ -1,0 +1,107 @@
+"""One worker process as its parent sees it.
+
+Workers are forked from a fork server: a process that has imported the program but opened nothing,
+so no connection, thread or lock of the parent is ever inherited, and a start takes milliseconds.
+"""
+
+import contextlib
+import multiprocessing
+from collections.abc import Callable
+from enum import StrEnum
+from multiprocessing.context import ForkServerContext
+
+from reconciler.worker import loop
+from reconciler.worker.messages import FromChild, FromParent
+from reconciler.worker.workload import Workload
+
+
+class ChildState(StrEnum):
+    """Where a worker is in its life."""
+
+    BOOTING = "booting"
+    IDLE = "idle"
+    BUSY = "busy"
+    STOPPING = "stopping"
+
+
+class Child:
+    """A worker: its process, our end of its pipe, and what we know of it."""
+
+    def __init__(
+        self,
+        context: ForkServerContext,
+        workload: Workload,
+        *,
+        shard: int,
+        prepare: Callable[[], None],
+    ) -> None:
+        """Start the process."""
+        self.shard = shard
+        self.state = ChildState.BOOTING
+        self._connection, theirs = context.Pipe()
+        self.process = context.Process(
+            target=loop.main,
+            args=(theirs, workload, shard, prepare),
+            name=f"reconciler worker {shard}",
+            daemon=True,
+        )
+        self.process.start()
+        theirs.close()
+
+    @property
+    def pid(self) -> int | None:
+        """The process id."""
+        return self.process.pid
+
+    @property
+    def pipe_descriptor(self) -> int:
+        """Readable when the worker has said something."""
+        return self._connection.fileno()
+
+    @property
+    def sentinel(self) -> int:
+        """Readable when the process has ended."""
+        return self.process.sentinel
+
+    def receive(self) -> FromChild | None:
+        """Return what the worker said; None when its end of the pipe is closed."""
+        try:
+            message: FromChild = self._connection.recv()
+        except (EOFError, ConnectionResetError):
+            return None
+        return message
+
+    def receive_rest(self) -> list[FromChild]:
+        """Return what a dead worker had still said and nobody has read."""
+        messages = []
+        while self._has_more() and (message := self.receive()) is not None:
+            messages.append(message)
+        return messages
+
+    def _has_more(self) -> bool:
+        try:
+            return self._connection.poll()
+        except OSError:
+            return False
+
+    def send(self, message: FromParent) -> None:
+        """Say something to the worker. That it is dead already shows at its sentinel."""
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._connection.send(message)
+
+    def kill(self) -> None:
+        """End the process without its consent."""
+        self.process.kill()
+
+    def close(self) -> None:
+        """Let go of a process that has ended."""
+        self._connection.close()
+        self.process.join()
+        self.process.close()
+
+
+def fork_server() -> ForkServerContext:
+    """Return the context that workers are started from, with the program already imported."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["reconciler.worker.loop", "reconciler.worker.preload"])
+    return context

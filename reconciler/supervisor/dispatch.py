@@ -1,0 +1,184 @@
+"""Who works on what next. Pure bookkeeping: no process, no clock, no I/O.
+
+Every shard has a queue of runs. A symbol's runs are all in one queue, and while one of them is in a
+worker's hand the others of that symbol wait for the same worker, with two exceptions:
+
+- A *hot* symbol, one with more than a shard's share of the page, is dealt out to all shards, run by
+  run. Its runs are as long as a page of history, so that costs the exchange nothing more.
+- An idle worker takes a whole symbol from the longest queue, one of which nothing is in hand.
+
+So two workers are never on one order, nor on one symbol unless it is hot.
+
+What a worker had in hand when it died goes back to the head of the queue at once.
+"""
+
+from collections import Counter, OrderedDict, defaultdict, deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from reconciler.supervisor.shards import assign_buckets, bucket_of
+from reconciler.worker.workload import Batch, Run
+
+
+@dataclass(slots=True)
+class _Queue:
+    """One shard's runs by symbol; symbols in the order of their turn."""
+
+    by_key: "OrderedDict[str, deque[_Queued]]" = field(default_factory=OrderedDict)
+    items: int = 0
+
+    def append(self, queued: "_Queued") -> None:
+        self.by_key.setdefault(queued.run.key, deque()).append(queued)
+        self.items += len(queued.run.items)
+
+    def put_first(self, queued: "_Queued") -> None:
+        self.by_key.setdefault(queued.run.key, deque()).appendleft(queued)
+        self.by_key.move_to_end(queued.run.key, last=False)
+        self.items += len(queued.run.items)
+
+    def pop(self, key: str) -> "_Queued":
+        runs = self.by_key[key]
+        queued = runs.popleft()
+        self.items -= len(queued.run.items)
+        if not runs:
+            del self.by_key[key]
+        return queued
+
+    def remove_key(self, key: str) -> "deque[_Queued]":
+        runs = self.by_key.pop(key)
+        self.items -= sum(len(queued.run.items) for queued in runs)
+        return runs
+
+
+@dataclass(frozen=True, slots=True)
+class _Queued:
+    """A run and the cycle that it belongs to."""
+
+    cycle: int
+    run: Run
+
+
+class Dispatch:
+    """The queues of all shards, and what each worker has in hand."""
+
+    def __init__(self, shards: int, *, batch_size: int) -> None:
+        self._shards = shards
+        self._batch_size = batch_size
+        self._table = assign_buckets(shards)
+        self._queues = [_Queue() for _ in range(shards)]
+        self._in_hand: dict[int, Batch] = {}
+        self._hot: set[str] = set()
+
+    @property
+    def queued_items(self) -> int:
+        """How many items wait in the queues."""
+        return sum(queue.items for queue in self._queues)
+
+    @property
+    def in_hand(self) -> dict[int, Batch]:
+        """What each busy shard's worker has in hand."""
+        return dict(self._in_hand)
+
+    def ids_under_way(self) -> set[object]:
+        """Return the ids of all items that are queued or in hand."""
+        waiting = (
+            queued.run
+            for queue in self._queues
+            for runs in queue.by_key.values()
+            for queued in runs
+        )
+        held = (run for batch in self._in_hand.values() for run in batch.runs)
+        return {item.id for runs in (waiting, held) for run in runs for item in run.items}
+
+    def add(self, runs: Sequence[Run], cycle: int) -> None:
+        """Queue a page's runs with the shards of their symbols; deal out the hot symbols'."""
+        self._hot |= _hot_keys(runs, self._shards)
+        dealt = 0
+        for run in runs:
+            shard = self._table[bucket_of(run.key)]
+            if run.key in self._hot:
+                shard = (shard + dealt) % self._shards
+                dealt += 1
+            self._queues[shard].append(_Queued(cycle, run))
+
+    def hand_out(self, shard: int) -> Batch | None:
+        """Return the next batch for a shard's idle worker, or None when there is nothing for it.
+
+        It carries runs of one cycle up to the batch size; a single run may be longer.
+        """
+        if not self._queues[shard].by_key:
+            self._take_over(shard)
+        runs = self._next_runs(shard)
+        if not runs:
+            return None
+        batch = Batch(cycle=runs[0].cycle, runs=tuple(queued.run for queued in runs))
+        self._in_hand[shard] = batch
+        return batch
+
+    def done(self, shard: int) -> Batch:
+        """Take note that the shard's worker has nothing in hand any more; return what it had."""
+        return self._in_hand.pop(shard)
+
+    def put_back(self, shard: int, runs: Iterable[Run], cycle: int) -> None:
+        """Queue runs again, to be handed out first."""
+        for run in reversed(tuple(runs)):
+            self._queues[shard].put_first(_Queued(cycle, run))
+
+    def put_last(self, shard: int, runs: Iterable[Run], cycle: int) -> None:
+        """Queue runs for their second try, behind everything else."""
+        for run in runs:
+            self._queues[shard].append(_Queued(cycle, replace(run, is_second_try=True)))
+
+    def drop_queued(self) -> int:
+        """Forget all that is queued, not what is in hand; return how many items that were."""
+        dropped = self.queued_items
+        self._queues = [_Queue() for _ in range(self._shards)]
+        return dropped
+
+    def _next_runs(self, shard: int) -> list[_Queued]:
+        queue = self._queues[shard]
+        taken: list[_Queued] = []
+        room = self._batch_size
+        busy = self._keys_in_hand()
+        for key in list(queue.by_key):
+            if key in busy and key not in self._hot:
+                continue
+            while (runs := queue.by_key.get(key)) and (not taken or _fits(runs[0], taken, room)):
+                taken.append(queue.pop(key))
+                room -= len(taken[-1].run.items)
+            if room <= 0:
+                break
+        return taken
+
+    def _take_over(self, shard: int) -> None:
+        """Move a symbol from the longest queue to this shard's, the one whose turn is last."""
+        busy = self._keys_in_hand()
+        longest = max(self._queues, key=lambda queue: queue.items)
+        for key in reversed(longest.by_key):
+            if key not in busy or key in self._hot:
+                for queued in self._taken_from(longest, key):
+                    self._queues[shard].append(queued)
+                return
+
+    def _taken_from(self, queue: _Queue, key: str) -> Iterable[_Queued]:
+        """Take a symbol's runs; of a hot one, a single run: the others go on as they are."""
+        return [queue.pop(key)] if key in self._hot else queue.remove_key(key)
+
+    def _keys_in_hand(self) -> set[str]:
+        return {run.key for batch in self._in_hand.values() for run in batch.runs}
+
+
+def _fits(queued: _Queued, taken: list[_Queued], room: int) -> bool:
+    return len(queued.run.items) <= room and queued.cycle == taken[0].cycle
+
+
+def _hot_keys(runs: Sequence[Run], shards: int) -> set[str]:
+    if shards == 1:
+        return set()
+    sizes: Counter[str] = Counter()
+    counts: defaultdict[str, int] = defaultdict(int)
+    for run in runs:
+        sizes[run.key] += len(run.items)
+        counts[run.key] += 1
+    share = sum(sizes.values()) / shards
+    return {key for key, size in sizes.items() if size > share and counts[key] > 1}

@@ -1,0 +1,42 @@
+"""Which shard works on a symbol: symbol -> bucket -> shard. Pure, and the same on every host.
+
+256 buckets stand between symbols and shards, so that a change of the shard count moves whole
+buckets, and as few as possible: from 8 shards to 9, 28 of 256.
+"""
+
+from hashlib import blake2s
+from itertools import count
+
+BUCKETS = 256
+
+
+def bucket_of(key: str) -> int:
+    """Return the bucket of a symbol: the same in every process, unlike `hash`."""
+    return blake2s(key.encode(), digest_size=1).digest()[0]
+
+
+def assign_buckets(shards: int) -> tuple[int, ...]:
+    """Return the shard (0-based) of each bucket, evenly: shares differ by one at most.
+
+    The table for n + 1 shards is the table for n in which the new shard has taken one bucket after
+    another from whoever had most. So growing moves only what the new shard gets, shrinking only
+    what the last one had.
+    """
+    table = [0] * BUCKETS
+    for new in range(1, shards):
+        shares = [table.count(shard) for shard in range(new)]
+        for _ in range(BUCKETS // (new + 1)):
+            richest = max(range(new), key=shares.__getitem__)
+            table[_last_bucket_of(richest, table)] = new
+            shares[richest] -= 1
+    return tuple(table)
+
+
+def moved_buckets(before: int, after: int) -> int:
+    """Return how many buckets change their shard when the count changes."""
+    pairs = zip(assign_buckets(before), assign_buckets(after), strict=True)
+    return sum(old != new for old, new in pairs)
+
+
+def _last_bucket_of(shard: int, table: list[int]) -> int:
+    return next(bucket for bucket in count(BUCKETS - 1, -1) if table[bucket] == shard)

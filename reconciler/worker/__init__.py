@@ -1,0 +1,1 @@
+"""The child process: one batch after another, fetch, decide, apply."""

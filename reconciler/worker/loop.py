@@ -1,0 +1,194 @@
+"""A worker process: one event loop that takes a batch, handles it, and says what came of it.
+
+It ends when it is told to, when the pipe to its parent breaks, and, whatever it is doing, when its
+parent dies. Being killed at any instant loses nothing: what was not committed is handed out again.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from itertools import count
+from multiprocessing import parent_process
+from multiprocessing.connection import Connection, wait
+from typing import assert_never
+
+import structlog
+
+from reconciler.errors import ConfigurationError, StoreUnavailable
+from reconciler.worker.messages import (
+    Beat,
+    Done,
+    FromChild,
+    FromParent,
+    Granted,
+    Hand,
+    Need,
+    Ready,
+    Silence,
+    Stop,
+    Unfit,
+    Used,
+)
+from reconciler.worker.workload import Batch, Handler, Workload
+
+BEAT_SECONDS = 2.0
+BOOT_RETRY_SECONDS = 1.0
+EX_CONFIG = 78
+
+log = structlog.get_logger(__name__)
+
+
+def main(
+    connection: Connection, workload: Workload, shard: int, prepare: Callable[[], None]
+) -> None:
+    """Run a worker until it is stopped: the target of its process.
+
+    Args:
+        connection: The pipe to the parent.
+        workload: What to do.
+        shard: This worker's number, for logs and metrics.
+        prepare: Called first: sets up logging.
+    """
+    _leave_signals_to_parent()
+    _end_with_parent()
+    prepare()
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        try:
+            asyncio.run(Worker(connection, workload, shard).run())
+        except ConfigurationError as error:
+            log.error("worker.unfit", problem=str(error))  # noqa: TRY400 - it is the person's
+            connection.send(Unfit(str(error)))
+            sys.exit(EX_CONFIG)
+
+
+class Worker:
+    """The child's end of the pipe, and what is done with what comes out of it."""
+
+    def __init__(self, connection: Connection, workload: Workload, shard: int) -> None:
+        self._connection = connection
+        self._workload = workload
+        self._shard = shard
+        self._inbox: asyncio.Queue[Batch | None] = asyncio.Queue()
+        self._budget = PipeBudget(self._send)
+
+    async def run(self) -> None:
+        """Open everything, then handle batch after batch until told to stop."""
+        with self._listening():
+            handler = await self._open_handler()
+            if handler is None:
+                return
+            beating = asyncio.create_task(self._beat(handler))
+            try:
+                self._send(Ready())
+                while (batch := await self._inbox.get()) is not None:
+                    self._send(Done(await handler.handle(batch)))
+            finally:
+                beating.cancel()
+                await handler.close()
+
+    async def _open_handler(self) -> Handler | None:
+        """Open the handler, as long as the database needs; None when told to stop meanwhile."""
+        while True:
+            try:
+                return await self._workload.open_handler(shard=self._shard, budget=self._budget)
+            except StoreUnavailable as error:
+                log.warning("worker.waits_for_store", reason=str(error))
+            self._send(Beat())
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._inbox.get(), BOOT_RETRY_SECONDS)
+                return None
+
+    async def _beat(self, handler: Handler) -> None:
+        while True:
+            self._send(Beat())
+            handler.beat()
+            await asyncio.sleep(BEAT_SECONDS)
+
+    @contextmanager
+    def _listening(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        descriptor = self._connection.fileno()
+        loop.add_reader(descriptor, self._receive)
+        try:
+            yield
+        finally:
+            loop.remove_reader(descriptor)
+
+    def _receive(self) -> None:
+        try:
+            message: FromParent = self._connection.recv()
+        except (EOFError, ConnectionResetError):
+            self._inbox.put_nowait(None)
+            return
+        match message:
+            case Hand(batch=batch):
+                self._inbox.put_nowait(batch)
+            case Granted(number=number):
+                self._budget.granted(number)
+            case Stop():
+                self._inbox.put_nowait(None)
+            case _:
+                assert_never(message)
+
+    def _send(self, message: FromChild) -> None:
+        self._connection.send(message)
+
+
+class PipeBudget:
+    """The host's rate budget, which the parent keeps; asked over the pipe."""
+
+    def __init__(self, send: Callable[[FromChild], None]) -> None:
+        self._send = send
+        self._numbers = count()
+        self._waiting: dict[int, asyncio.Future[None]] = {}
+
+    async def take(self, weight: int) -> None:
+        """Wait until the parent grants `weight`."""
+        number = next(self._numbers)
+        granted = asyncio.get_running_loop().create_future()
+        self._waiting[number] = granted
+        try:
+            self._send(Need(number, weight))
+            await granted
+        finally:
+            del self._waiting[number]
+
+    async def pause(self, seconds: float) -> None:
+        """Tell the parent that the exchange wants silence."""
+        self._send(Silence(seconds))
+
+    async def observe(self, used_weight: int) -> None:
+        """Tell the parent what the account has used."""
+        self._send(Used(used_weight))
+
+    def granted(self, number: int) -> None:
+        """Let the request go that waits under `number`; it may have been given up meanwhile."""
+        waiting = self._waiting.get(number)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(None)
+
+
+def _leave_signals_to_parent() -> None:
+    """Ignore what a terminal sends to the whole group: the parent says when to stop."""
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _end_with_parent() -> None:
+    """End this process the moment its parent does, in a thread: the loop may be stuck.
+
+    The sentinel is the parent's, also under a fork server, where `getppid` names the fork server.
+    """
+    parent = parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()

@@ -1,0 +1,76 @@
+"""What parent and child say to each other over their pipe."""
+
+from dataclasses import dataclass
+
+from reconciler.worker.workload import Batch, Result
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """Parent: here is a batch."""
+
+    batch: Batch
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """Parent: the request numbered so may be sent."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Parent: finish what you have in hand and end."""
+
+
+FromParent = Hand | Granted | Stop
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Child: everything is open; hand me a batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Child: this came of the batch; hand me another."""
+
+    result: Result
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Child: may I spend so much weight? Numbered, so that several can be under way."""
+
+    number: int
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Child: the exchange wants to hear nothing from this host for so long."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """Child: the exchange says that the account has used so much weight in this minute."""
+
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """Child: my loop turns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """Child: I cannot work, and a restart would not change that."""
+
+    message: str
+
+
+FromChild = Ready | Done | Need | Silence | Used | Beat | Unfit

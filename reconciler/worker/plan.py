@@ -1,0 +1,33 @@
+"""Arrange stale orders for the workers: pure."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+
+from reconciler.store.stale import StaleOrder
+from reconciler.worker.workload import Run
+
+
+def arrange(orders: Iterable[StaleOrder], run_length: int) -> tuple[Run, ...]:
+    """Cut a page into runs: orders of one symbol, in the exchange's order, `run_length` at most.
+
+    Neighbours by exchange id stand on the same page of the exchange's history, so a run costs one
+    request. Symbols keep the page's order: the one with the longest unsynced order comes first.
+    """
+    by_symbol: dict[str, list[StaleOrder]] = defaultdict(list)
+    for order in orders:
+        by_symbol[order.symbol].append(order)
+    return tuple(
+        Run(key=symbol, items=tuple(run))
+        for symbol, group in by_symbol.items()
+        for run in _cut(sorted(group, key=_exchange_order), run_length)
+    )
+
+
+def _exchange_order(order: StaleOrder) -> tuple[int, str]:
+    """Sort ids that are numbers by value: by length first, then digit by digit."""
+    return len(order.external_order_id), order.external_order_id
+
+
+def _cut(orders: Sequence[StaleOrder], length: int) -> Iterator[Sequence[StaleOrder]]:
+    for start in range(0, len(orders), length):
+        yield orders[start : start + length]

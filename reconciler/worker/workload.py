@@ -1,0 +1,224 @@
+"""What the supervisor runs: a workload, known to it only as pages, runs, batches and tallies.
+
+    parent   Planner.plan()   -> Page of Runs          what is to be done now
+    parent   (dispatch)       -> Batch of Runs         what one worker is handed
+    child    Handler.handle() -> Result with a Tally   what came of it
+
+A *run* is work that belongs together and is never cut: for orders, those of one symbol that one
+page of the exchange's history answers for. Everything that crosses a process border is picklable.
+"""
+
+from collections import Counter
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from reconciler.resilience.breaker import BreakerState
+from reconciler.resilience.budget import Budget
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
+    """Items that one worker handles together.
+
+    Attributes:
+        key: What the run is about (a symbol): runs of one key go to one worker.
+        items: The work itself; the supervisor counts them and knows their ids, nothing else.
+        crashes: How many workers have died with this run in hand.
+        is_second_try: It was skipped once in this cycle, and is not tried a third time.
+    """
+
+    key: str
+    items: tuple[Any, ...]
+    crashes: int = 0
+    is_second_try: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Batch:
+    """What one hand-out carries, and the number of the cycle that it belongs to."""
+
+    cycle: int
+    runs: tuple[Run, ...]
+
+    @property
+    def size(self) -> int:
+        """How many items it has."""
+        return sum(len(run.items) for run in self.runs)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Page:
+    """A page of work. `next` is where the following page begins; None when there is none."""
+
+    runs: tuple[Run, ...]
+    next: Hashable | None
+
+
+@dataclass(kw_only=True, slots=True)
+class Tally:
+    """Counts of what was done: orders, except `requests` and `weight`."""
+
+    scanned: int = 0
+    reconciled: int = 0
+    discrepancies: int = 0
+    errors: int = 0
+    held: int = 0
+    skipped_locked: int = 0
+    requests: int = 0
+    weight: int = 0
+    transitions: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: "Tally") -> None:
+        """Add the other's counts to these."""
+        self.scanned += other.scanned
+        self.reconciled += other.reconciled
+        self.discrepancies += other.discrepancies
+        self.errors += other.errors
+        self.held += other.held
+        self.skipped_locked += other.skipped_locked
+        self.requests += other.requests
+        self.weight += other.weight
+        self.transitions.update(other.transitions)
+
+
+class TroubleKind(StrEnum):
+    """Why a worker could not do its work; nobody's order is at fault."""
+
+    STORE = "store"
+    EXCHANGE = "exchange"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trouble:
+    """What stands in the worker's way, and when it is worth trying again."""
+
+    kind: TroubleKind
+    message: str
+    retry_after_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Proposal:
+    """A change that a dry run would have made; texts for a person."""
+
+    order_id: str
+    symbol: str
+    rule: str
+    before: dict[str, str | None]
+    after: dict[str, str | None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Result:
+    """What came of a batch.
+
+    Attributes:
+        tally: What was done.
+        skipped: Runs of what somebody else had locked: worth a second try in this cycle.
+        undone: Runs that could not be worked on because of `trouble`: to be handed out again.
+        trouble: None when nothing stood in the way.
+        breaker: The state of the worker's circuit breaker now.
+        proposals: What a dry run would have changed.
+    """
+
+    tally: Tally
+    skipped: tuple[Run, ...] = ()
+    undone: tuple[Run, ...] = ()
+    trouble: Trouble | None = None
+    breaker: BreakerState = BreakerState.CLOSED
+    proposals: tuple[Proposal, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cycle:
+    """A finished cycle: all that one page led to."""
+
+    started_at: datetime
+    finished_at: datetime
+    duration_ms: int
+    tally: Tally
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Backlog:
+    """How much work waits, and for how long the oldest of it has."""
+
+    items: int
+    oldest_age_seconds: float
+
+
+class Planner(Protocol):
+    """The parent's side. Its methods block; the supervisor calls them from a thread."""
+
+    def plan(self, limit: int, after: Hashable | None) -> Page:
+        """Read up to `limit` items of work, beginning behind `after`.
+
+        Raises:
+            StoreUnavailable: try again later.
+        """
+        ...
+
+    def backlog(self) -> Backlog:
+        """Measure the work that waits.
+
+        Raises:
+            StoreUnavailable: try again later.
+        """
+        ...
+
+    def record(self, cycle: Cycle) -> None:
+        """Write a finished cycle down.
+
+        Raises:
+            StoreUnavailable: try again later.
+        """
+        ...
+
+    def close(self) -> None:
+        """Close the connections."""
+        ...
+
+
+class Handler(Protocol):
+    """The child's side: handles one batch at a time, on its worker's event loop."""
+
+    async def handle(self, batch: Batch) -> Result:
+        """Do the work. Raises only for what no restart would mend or every restart would."""
+        ...
+
+    def beat(self) -> None:
+        """Called every few seconds, busy or not: send the gauges that are this worker's."""
+        ...
+
+    async def close(self) -> None:
+        """Close the connections."""
+        ...
+
+
+class Workload(Protocol):
+    """One kind of work. Picklable: it is sent to every worker."""
+
+    @property
+    def weight_per_minute(self) -> int:
+        """The published limit of what `Budget.take` counts."""
+        ...
+
+    def open_planner(self) -> Planner:
+        """Open the parent's side.
+
+        Raises:
+            ConfigurationError: it cannot work with these settings or this database.
+        """
+        ...
+
+    async def open_handler(self, *, shard: int, budget: Budget) -> Handler:
+        """Open the child's side, with connections of its own.
+
+        Raises:
+            ConfigurationError: it cannot work with these settings or this database.
+        """
+        ...
