@@ -1,0 +1,122 @@
+"""The report of a run or a demo: one set of facts, as a table or as JSON."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from reconciler.cli.output import console, print_json, print_table
+from reconciler.supervisor.parent import Summary
+
+SINGLE_ORDER_WEIGHT = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What was done, in the keys of the JSON report.
+
+    Attributes:
+        orders: Orders that were looked at; in the demo, orders that there are.
+        reconciled: Rows that now say what the exchange says.
+        discrepancies: Those of them that said something else before.
+        mismatches: Rows that still differ from the exchange; None where nobody compared (`run`).
+        seconds: The supervisor's time, from its start to its end.
+    """
+
+    orders: int
+    reconciled: int
+    discrepancies: int
+    errors: int
+    held: int
+    skipped_locked: int
+    mismatches: int | None
+    seconds: float
+    setup_seconds: float | None
+    orders_per_second: float
+    requests: int
+    weight: int
+    restarts: int
+    cycles: int
+    shards: int
+    transitions: dict[str, int]
+    ending: str
+
+    @classmethod
+    def of(
+        cls,
+        summary: Summary,
+        *,
+        seconds: float,
+        shards: int,
+        orders: int | None = None,
+        mismatches: int | None = None,
+        setup_seconds: float | None = None,
+    ) -> "Report":
+        """Make the report of a summary."""
+        tally = summary.tally
+        return cls(
+            orders=tally.scanned if orders is None else orders,
+            reconciled=tally.reconciled,
+            discrepancies=tally.discrepancies,
+            errors=tally.errors,
+            held=tally.held,
+            skipped_locked=tally.skipped_locked,
+            mismatches=mismatches,
+            seconds=round(seconds, 3),
+            setup_seconds=None if setup_seconds is None else round(setup_seconds, 3),
+            orders_per_second=round(tally.reconciled / seconds, 1) if seconds else 0.0,
+            requests=tally.requests,
+            weight=tally.weight,
+            restarts=summary.restarts,
+            cycles=summary.cycles,
+            shards=shards,
+            transitions=dict(sorted(tally.transitions.items())),
+            ending=summary.ending.value,
+        )
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every order is done and none differs."""
+        left = self.errors + self.held + self.skipped_locked + (self.mismatches or 0)
+        return left == 0
+
+    def print(self, *, as_json: bool) -> None:
+        """Show it."""
+        if as_json:
+            print_json(asdict(self))
+            return
+        print_table(["", ""], self._rows(), title="Reconciliation")
+        if self.transitions:
+            changes = [
+                (*name.split("."), count)
+                for name, count in sorted(self.transitions.items(), key=lambda item: -item[1])
+            ]
+            print_table(["from", "to", "orders"], changes, title="Changes")
+        if self.mismatches is not None:
+            verdict = (
+                "[green]every row equals the exchange's truth[/]"
+                if self.mismatches == 0
+                else f"[red]{self.mismatches:,} rows differ from the exchange[/]"
+            )
+            console().print(verdict)
+
+    def _rows(self) -> list[tuple[str, Any]]:
+        singly = self.orders * SINGLE_ORDER_WEIGHT
+        times = f" (one request per order: {singly:,})"
+        rows: list[tuple[str, Any]] = [
+            ("orders", self.orders),
+            ("reconciled", self.reconciled),
+            ("changed", self.discrepancies),
+            ("failed", self.errors),
+            ("on hold", self.held),
+            ("locked by others", self.skipped_locked),
+            ("requests", self.requests),
+            ("request weight", f"{self.weight:,}" + (times if self.weight else "")),
+            ("seconds", self.seconds),
+            ("orders per second", self.orders_per_second),
+            ("shards", self.shards),
+            ("worker restarts", self.restarts),
+        ]
+        if self.setup_seconds is not None:
+            rows.append(("seconds to set up", self.setup_seconds))
+        if self.mismatches is not None:
+            rows.append(("mismatches", self.mismatches))
+        return rows

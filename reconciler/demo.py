@@ -1,0 +1,128 @@
+"""A world to show the reconciler in: a platform's database that has fallen behind its exchange.
+
+Both are real: PostgreSQL from a wheel, and the paper exchange as an HTTP server in a process of its
+own. At the end every row is compared with what the exchange says.
+"""
+
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from pydantic import SecretStr
+from sqlalchemy import text
+
+from reconciler.embedded import embedded_postgres
+from reconciler.paper.listing import ListedOrder
+from reconciler.paper.process import PaperProcess
+from reconciler.store import migrations, sample
+from reconciler.store.database import Database
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """The demo's database and exchange, and how to reach them."""
+
+    database: Database
+    database_url: str
+    exchange: PaperProcess
+    api_key: SecretStr
+    api_secret: SecretStr
+
+    def fill(self, *, orders: int, symbols: int, seed: int) -> None:
+        """Write orders to the exchange, and to the database what the platform last saw of them."""
+        self.exchange.seed(orders=orders, symbols=symbols, seed=seed)
+        with self.database.transaction() as connection:
+            cursor = connection.connection.cursor()
+            with cursor.copy(_COPY) as copy:
+                for order in self.exchange.orders():
+                    copy.write_row(_row(order))
+        with self.database.autocommit() as connection:
+            connection.execute(text("VACUUM (ANALYZE) orders"))
+
+    def mismatches(self) -> list[str]:
+        """Compare every row with the exchange's truth; describe each that differs."""
+        with self.database.autocommit() as connection:
+            rows = {
+                (symbol, external): (status, executed, average)
+                for symbol, external, status, executed, average in connection.execute(_READ_ROWS)
+            }
+        return list(_differences(rows, self.exchange.orders()))
+
+
+Facts = tuple[str | None, Decimal, Decimal | None]
+
+_COPY = (
+    "COPY orders (symbol, external_order_id, client_order_id, status, qty, executed_qty, avg_price,"
+    " created_at, updated_at, last_synced_at) FROM STDIN"
+)
+_READ_ROWS = text("SELECT symbol, external_order_id, status, executed_qty, avg_price FROM orders")
+
+
+@contextmanager
+def open_world() -> Iterator[World]:
+    """Start the database and the exchange; end both with the block.
+
+    Raises:
+        ConfigurationError: the extra `demo` is missing, or there is no room.
+    """
+    api_key, api_secret = secrets.token_hex(16), secrets.token_hex(32)
+    with (
+        embedded_postgres() as url,
+        PaperProcess(api_key=api_key, api_secret=api_secret) as exchange,
+    ):
+        database = Database(url, role="demo")
+        try:
+            with database.transaction() as connection:
+                sample.make_orders(connection)
+            with database.connection() as connection:
+                migrations.upgrade(connection)
+            yield World(
+                database=database,
+                database_url=url,
+                exchange=exchange,
+                api_key=SecretStr(api_key),
+                api_secret=SecretStr(api_secret),
+            )
+        finally:
+            database.close()
+
+
+def _row(order: ListedOrder) -> tuple[object, ...]:
+    """Return the row that the platform has of an order: as last seen, and stale.
+
+    Every tenth was never synced, as after an import.
+    """
+    created_at = datetime.fromtimestamp(order.created_at / 1000, UTC)
+    never_synced = order.order_id % 10 == 0
+    return (
+        order.symbol,
+        str(order.order_id),
+        order.client_order_id,
+        order.seen.status,
+        order.qty,
+        order.seen.executed_qty,
+        order.seen.avg_price,
+        created_at,
+        created_at,
+        None if never_synced else created_at,
+    )
+
+
+def _differences(
+    rows: dict[tuple[str, str], Facts], orders: Iterable[ListedOrder]
+) -> Iterator[str]:
+    for order in orders:
+        truth = order.truth
+        expected: Facts = (
+            truth.status,
+            Decimal(truth.executed_qty),
+            None if truth.avg_price is None else Decimal(truth.avg_price),
+        )
+        found = rows.pop((order.symbol, str(order.order_id)), None)
+        if found != expected:
+            yield f"{order.symbol} {order.order_id}: the row has {found}, the exchange {expected}"
+    for symbol, external in rows:
+        yield f"{symbol} {external}: the exchange has no such order"
