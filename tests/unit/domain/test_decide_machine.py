@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
@@ -21,7 +22,7 @@ from hypothesis.stateful import (
 from reconciler.domain.decide import Change, Confirm, Hold, HoldReason, Leave, Policy, Rule, decide
 from reconciler.domain.order import Facts, Order
 from reconciler.domain.report import Absent, Answer, Report, average_price, rounded
-from reconciler.domain.status import OPEN, Status
+from reconciler.domain.status import OPEN, TERMINAL, Status
 
 from .builders import NOW
 
@@ -64,7 +65,7 @@ class Subject:
         average = average_price(self.quote, executed)
         self.past.append(Facts(status=status, executed_qty=executed, avg_price=average))
 
-    def turn(self, status: Status) -> None:
+    def move_to(self, status: Status) -> None:
         self.past.append(replace(self.truth, status=status))
 
     def report(self, fact: Facts, fetched_at: datetime) -> Report:
@@ -145,23 +146,21 @@ class Reconciliation(RuleBasedStateMachine):
     @rule(order=orders)
     def exchange_accepts(self, order: Subject) -> None:
         if order.truth.status is Status.PENDING:
-            order.turn(Status.NEW)
+            order.move_to(Status.NEW)
 
     @rule(order=orders, quantity=quantities, price=prices)
     def exchange_fills_in_part(self, order: Subject, quantity: Decimal, price: Decimal) -> None:
         if not order.is_over:
             order.fill(quantity, price, Status.PARTIAL)
 
-    @rule(order=orders, quantity=quantities, price=prices)
-    def exchange_fills_the_rest(self, order: Subject, quantity: Decimal, price: Decimal) -> None:
-        if not order.is_over:
+    @rule(order=orders, end=st.sampled_from(sorted(TERMINAL)), quantity=quantities, price=prices)
+    def exchange_ends(self, order: Subject, end: Status, quantity: Decimal, price: Decimal) -> None:
+        if order.is_over:
+            return
+        if end is Status.FILLED:
             order.fill(quantity, price, Status.FILLED)
-
-    @rule(order=orders, end=st.sampled_from([Status.CANCELED, Status.EXPIRED, Status.REJECTED]))
-    def exchange_ends(self, order: Subject, end: Status) -> None:
-        was_accepted = order.truth.executed_qty > 0
-        if not order.is_over and not (end is Status.REJECTED and was_accepted):
-            order.turn(end)
+        elif end is not Status.REJECTED or order.truth.executed_qty == 0:
+            order.move_to(end)
 
     @rule(order=orders, word=st.sampled_from(sorted(OPEN)), has_average=st.booleans())
     def we_fetch(self, order: Subject, word: Status, *, has_average: bool) -> None:
@@ -258,3 +257,6 @@ def right_reasons(letter: Letter) -> set[HoldReason]:
 
 
 TestReconciliation = Reconciliation.TestCase
+TestReconciliation.settings = settings(
+    TestReconciliation.settings, max_examples=4 * settings().max_examples
+)

@@ -1,0 +1,85 @@
+"""What all tests share: one real PostgreSQL per test process, a database of its own for each test."""
+
+import os
+from collections.abc import Iterator
+from itertools import count
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from reconciler.embedded import embedded_postgres
+from reconciler.store import migrations, sample
+from reconciler.store.database import Database
+
+# The tests' databases need not survive a power cut; everything else is as delivered.
+FAST = {"fsync": "off", "full_page_writes": "off", "max_connections": "60"}
+
+_numbers = count()
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Keep the developer's own environment and `.env` out of the tests."""
+    prefixes = ("RECONCILIATION_", "EXCHANGE_", "STATSD_", "LOG_", "DATABASE_URL", "TEST_JWT")
+    for name in [name for name in os.environ if name.startswith(prefixes)]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL server of this test process."""
+    with embedded_postgres(settings=FAST) as url:
+        yield url
+
+
+@pytest.fixture
+def empty_database_url(postgres_url: str) -> Iterator[str]:
+    """A new database with nothing in it."""
+    yield from _fresh_database(postgres_url, template="template1")
+
+
+@pytest.fixture(scope="session")
+def _template(postgres_url: str) -> str:
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE ready")
+    database = Database(_named(postgres_url, "ready"), role="test")
+    with database.transaction() as connection_:
+        sample.make_orders(connection_)
+    with database.connection() as connection_:
+        migrations.upgrade(connection_)
+    database.close()
+    return "ready"
+
+
+@pytest.fixture
+def database_url(postgres_url: str, _template: str) -> Iterator[str]:
+    """A new database with the sample `orders` and our tables, empty."""
+    yield from _fresh_database(postgres_url, template=_template)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """The way to `database_url`."""
+    database = Database(database_url, role="test")
+    yield database
+    database.close()
+
+
+def _fresh_database(server_url: str, *, template: str) -> Iterator[str]:
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                sql.Identifier(name), sql.Identifier(template)
+            )
+        )
+        yield _named(server_url, name)
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _named(server_url: str, name: str) -> str:
+    return server_url.replace("/postgres?", f"/{name}?")
