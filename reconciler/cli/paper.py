@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
+from reconciler.cli.options import EnvironmentOption
 from reconciler.paper.faults import FaultRule
 from reconciler.paper.orders import Seeding
 
@@ -33,10 +34,26 @@ class CannotListen(click.ClickException):
     exit_code = 69
 
 
-def _option(name: str, **settings: Any) -> Callable[[Any], Any]:
+class PaperOption(EnvironmentOption):
+    """An option of the paper exchange. A child's are its parent's affair: it reads no `.env`."""
+
+    def env_file(self, ctx: click.Context) -> Mapping[str, str | None]:
+        """Return the variables in `.env`; none in a child."""
+        return {} if ctx.params.get("die_with_parent") else super().env_file(ctx)
+
+
+def _option(*declarations: str, **settings: Any) -> Callable[[Any], Any]:
     """Make an option that is also an environment variable: `--port` is PAPER_PORT."""
-    variable = "PAPER_" + name.removeprefix("--").upper().replace("-", "_")
-    return click.option(name, envvar=variable, show_envvar=True, show_default=True, **settings)
+    variable = "PAPER_" + declarations[0].removeprefix("--").upper().replace("-", "_")
+    return click.option(
+        *declarations,
+        cls=PaperOption,
+        envvar=variable,
+        show_envvar=True,
+        show_default=True,
+        metavar="N" if "type" in settings else None,
+        **settings,
+    )
 
 
 _SHARE = click.FloatRange(0, 1)
@@ -68,9 +85,9 @@ All routes, admin routes and faults: docs/reference/paper-exchange.md""",
 @_option("--api-key", help="Ask for signed requests of this key; with --api-secret.")
 @_option("--api-secret", help="The key's secret. Better given as an environment variable.")
 @_option("--jwt-secret", help="Ask for HS256 bearer tokens made with this secret.")
-@click.option("--print-jwt", is_flag=True, help="Print a token valid for a day, and end.")
-@click.option("--json", "as_json", is_flag=True, help='Print only {"url": ..., "pid": ...}.')
-@click.option("--die-with-parent", is_flag=True, help="End when standard input ends.")
+@_option("--print-jwt", is_flag=True, help="Print a token valid for a day, and end.")
+@_option("--json", "as_json", is_flag=True, help='Print only {"url": ..., "pid": ...}.')
+@_option("--die-with-parent", is_flag=True, help="End when standard input ends.")
 def paper_command(**options: Any) -> None:
     """Run the paper exchange: simulated orders behind a real HTTP server.
 

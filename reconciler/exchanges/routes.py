@@ -29,11 +29,18 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from math import ceil, comb, inf
+from typing import assert_never
 
 from reconciler.exchanges.base import Wanted
 
 _LARGEST_NUMBER = 2**63 - 1
 _LONGEST_NUMBER = len(str(_LARGEST_NUMBER))
+
+# Estimates follow what is seen within about so many orders, reported or listed.
+_MEMORY_REPORTED = 100
+_MEMORY_LISTED = 500
+_SMALLEST_SHARE = 0.001
+_REVIVAL = 1.05
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,6 +67,10 @@ class OpenOrders:
 
     symbol: str | None
 
+    def covers(self, symbol: str) -> bool:
+        """Whether the open orders of `symbol` are among those listed."""
+        return self.symbol is None or self.symbol == symbol
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HistoryPage:
@@ -67,6 +78,10 @@ class HistoryPage:
 
     symbol: str
     from_id: int
+
+    def could_show(self, order: Wanted) -> bool:
+        """Whether a numbered order lies where the page begins or behind it."""
+        return order.symbol == self.symbol and int(order.external_order_id) >= self.from_id
 
 
 Route = OneOrder | OpenOrders | HistoryPage
@@ -80,6 +95,10 @@ class Page:
     ids: tuple[int, ...]
     is_last: bool
 
+    def is_of(self, order: Wanted) -> bool:
+        """Whether the page is of the order's symbol."""
+        return order.symbol == self.route.symbol
+
     def spans(self, number: int) -> bool:
         """Whether an order of this id would be on the page if it were in the history.
 
@@ -87,12 +106,6 @@ class Page:
         """
         reached = inf if self.is_last else max((self.route.from_id, *self.ids))
         return self.route.from_id <= number <= reached
-
-
-_MEMORY_ORDERS = 100
-_MEMORY_LISTED = 500
-_SMALLEST_SHARE = 0.001
-_REVIVAL = 1.05
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -125,7 +138,7 @@ class Estimates:
         hopeful = replace(self, wanted_share=min(1.0, self.wanted_share * _REVIVAL))
         if reported == 0:
             return hopeful
-        share = _blend(self.ended_share, ended / reported, reported, _MEMORY_ORDERS)
+        share = _blend(self.ended_share, ended / reported, reported, _MEMORY_REPORTED)
         return replace(hopeful, ended_share=share)
 
 
@@ -205,18 +218,16 @@ def asked_for(search: Search, route: Route) -> frozenset[Wanted]:
     match route:
         case OneOrder():
             return frozenset({route.wanted})
-        case OpenOrders(symbol=None):
-            return frozenset(
-                order for order in _listable(search) if order.symbol not in search.open_seen
-            )
         case OpenOrders():
-            return frozenset(order for order in _listable(search) if order.symbol == route.symbol)
-        case HistoryPage():
             return frozenset(
                 order
                 for order in _listable(search)
-                if order.symbol == route.symbol and int(order.external_order_id) >= route.from_id
+                if route.covers(order.symbol) and order.symbol not in search.open_seen
             )
+        case HistoryPage():
+            return frozenset(order for order in _listable(search) if route.could_show(order))
+        case _:
+            assert_never(route)
 
 
 def advance(
@@ -228,24 +239,19 @@ def advance(
 ) -> Search:
     """Conclude a round: `settled` have an answer or a failure, the lists and pages were read."""
     left = search.left - settled
-    seen_symbols = {
-        symbol
-        for route in open_lists
-        for symbol in (
-            {order.symbol for order in search.places} if route.symbol is None else {route.symbol}
-        )
-    }
+    symbols = {order.symbol for order in search.places}
+    listed = {symbol for route in open_lists for symbol in symbols if route.covers(symbol)}
     passed_over = {
         order
         for page in pages
         for order in left & search.places.keys()
-        if order.symbol == page.route.symbol and page.spans(int(order.external_order_id))
+        if page.is_of(order) and page.spans(int(order.external_order_id))
     }
     return replace(
         search,
         left=left,
         by_name=search.by_name | passed_over,
-        open_seen=search.open_seen | seen_symbols,
+        open_seen=search.open_seen | listed,
     )
 
 
@@ -255,15 +261,11 @@ def learn(estimates: Estimates, search: Search, pages: Iterable[Page]) -> Estima
     What follows the batch's last order on a page says nothing: nobody wanted anything there.
     """
     for page in pages:
-        wanted = {
-            int(order.external_order_id)
-            for order in search.places
-            if order.symbol == page.route.symbol
-        }
-        hits = [index for index, number in enumerate(page.ids) if number in wanted]
+        wanted = {int(order.external_order_id) for order in search.places if page.is_of(order)}
+        found = [index for index, number in enumerate(page.ids) if number in wanted]
         goes_on = any(number > page.route.from_id and not page.spans(number) for number in wanted)
-        listed = len(page.ids) if goes_on or not hits else hits[-1] + 1
-        estimates = estimates.after_page(listed=listed, wanted=len(hits))
+        listed = len(page.ids) if goes_on or not found else found[-1] + 1
+        estimates = estimates.after_page(listed=listed, wanted=len(found))
     return estimates
 
 

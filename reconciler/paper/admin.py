@@ -12,13 +12,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from reconciler.paper.book import UnknownSymbol
-from reconciler.paper.dialect import ROUTES
+from reconciler.paper.dialect.routes import ROUTES
 from reconciler.paper.exchange import PaperExchange
-from reconciler.paper.faults import EVERY_ROUTE, FaultRule
+from reconciler.paper.faults import EVERY_ROUTE, FaultRule, Step
 from reconciler.paper.listing import GivenOrder, list_order, list_orders, make_order
 from reconciler.paper.orders import Order, Seeding
 
 DEFAULT_PAGE = 10_000
+NDJSON = "application/x-ndjson"
 
 Body = TypeVar("Body")
 
@@ -41,7 +42,9 @@ def admin_routes(exchange: PaperExchange) -> Sequence[Route]:
         ("GET", "/paper/faults", show_faults),
         ("POST", "/paper/faults", set_faults),
         ("DELETE", "/paper/faults", clear_faults),
+        ("POST", "/paper/timeline", set_timeline),
         ("GET", "/paper/stats", show_stats),
+        ("GET", "/paper/requests", list_requests),
     )
     return [
         Route(path, partial(endpoint, exchange), methods=[method])
@@ -58,11 +61,8 @@ async def seed(exchange: PaperExchange, request: Request) -> Response:
 async def list_page(exchange: PaperExchange, request: Request) -> Response:
     """List orders as NDJSON, by symbol and id, behind the cursor `after` ("SYMBOL:ID")."""
     symbol, _, order_id = request.query_params.get("after", "").partition(":")
-    limit = _whole(request.query_params.get("limit", str(DEFAULT_PAGE)), "limit")
-    if limit < 1:
-        raise _bad(f"limit={limit} is not at least 1")
-    orders = exchange.book.after(symbol, _whole(order_id or "0", "after"), limit)
-    return Response(list_orders(orders), media_type="application/x-ndjson")
+    orders = exchange.book.after(symbol, _whole(order_id or "0", "after"), _limit(request))
+    return Response(list_orders(orders), media_type=NDJSON)
 
 
 async def place(exchange: PaperExchange, request: Request) -> Response:
@@ -90,26 +90,35 @@ async def show_truth(exchange: PaperExchange, request: Request) -> Response:
 
 async def move_on(exchange: PaperExchange, request: Request) -> Response:
     """Move every life on."""
-    return _json({"moved": exchange.book.advance((await _read(request, Advance)).steps)})
+    steps = (await _read(request, Advance)).steps
+    return _json({"moved": exchange.book.advance(steps, exchange.clock_ms())})
 
 
 async def show_faults(exchange: PaperExchange, _request: Request) -> Response:
     """Show the faults in force."""
-    return _json({"rules": exchange.faults.rules()})
+    return _json({"rules": exchange.faults.rules(exchange.clock_ms())})
 
 
 async def set_faults(exchange: PaperExchange, request: Request) -> Response:
-    """Put a `FaultRule` in force, in place of what was set for its route."""
+    """Put a `FaultRule` in force, in place of what was set for its name and route."""
     rule = await _read(request, FaultRule)
-    if rule.route not in (EVERY_ROUTE, *ROUTES):
-        raise _bad(f"no route {rule.route!r}: choose {EVERY_ROUTE} or one of {', '.join(ROUTES)}")
-    exchange.faults.set(rule)
+    _demand_route(rule)
+    exchange.faults.set(rule, exchange.clock_ms())
     return await show_faults(exchange, request)
 
 
 async def clear_faults(exchange: PaperExchange, request: Request) -> Response:
-    """End every fault."""
+    """End every fault, also those to come."""
     exchange.faults.clear()
+    return await show_faults(exchange, request)
+
+
+async def set_timeline(exchange: PaperExchange, request: Request) -> Response:
+    """End every fault, and let those of a list of `Step`s come into force from now on."""
+    steps = await _read(request, list[Step])
+    for step in steps:
+        _demand_route(step.faults)
+    exchange.faults.schedule(steps, exchange.clock_ms())
     return await show_faults(exchange, request)
 
 
@@ -117,12 +126,31 @@ async def show_stats(exchange: PaperExchange, _request: Request) -> Response:
     """Show what was asked since the start."""
     return _json(
         {
-            "started_at": exchange.tally.started_ms,
-            "requests": exchange.tally.requests,
+            "started_at": exchange.traffic.started_ms,
+            "requests": exchange.traffic.requests,
             "weight": exchange.meter.total,
-            "rejected": exchange.tally.rejected,
+            "rejected": exchange.traffic.rejected,
         }
     )
+
+
+async def list_requests(exchange: PaperExchange, request: Request) -> Response:
+    """List requests as NDJSON, oldest first, behind the number `after`."""
+    after = _whole(request.query_params.get("after", "0"), "after")
+    requests = exchange.traffic.after(after, _limit(request))
+    return Response(msgspec.json.Encoder().encode_lines(requests), media_type=NDJSON)
+
+
+def _demand_route(rule: FaultRule) -> None:
+    if rule.route not in (EVERY_ROUTE, *ROUTES):
+        raise _bad(f"no route {rule.route!r}: choose {EVERY_ROUTE} or one of {', '.join(ROUTES)}")
+
+
+def _limit(request: Request) -> int:
+    limit = _whole(request.query_params.get("limit", str(DEFAULT_PAGE)), "limit")
+    if limit < 1:
+        raise _bad(f"limit={limit} is not at least 1")
+    return limit
 
 
 def _find(exchange: PaperExchange, request: Request) -> Order:

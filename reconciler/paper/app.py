@@ -1,13 +1,16 @@
 """The paper exchange as an ASGI application: who goes through which checks, in which order.
 
-A request of the dialect is counted and charged, meets the faults in force, proves who asks, has its
-parameters read, and is answered. Every answer carries the weight used. The admin routes under
-/paper/ go through none of this.
+A request of the dialect is charged, meets the faults in force, proves who asks, has its parameters
+read, is answered and logged. Every answer carries the weight used. The admin routes under /paper/
+go through none of this.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
-from typing import assert_never
+from math import ceil
+from typing import Self, assert_never
 
 import msgspec
 from starlette.applications import Starlette
@@ -17,14 +20,35 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from reconciler.paper import dialect
 from reconciler.paper.admin import admin_routes
 from reconciler.paper.auth import Proof, authorize
+from reconciler.paper.dialect import routes
+from reconciler.paper.dialect.answers import (
+    Refusal,
+    banned,
+    maintenance,
+    server_error,
+    too_much_weight,
+    wrong_key,
+)
+from reconciler.paper.dialect.parameters import Parameters
 from reconciler.paper.exchange import PaperExchange
-from reconciler.paper.faults import Delay, Fail, HangUp
+from reconciler.paper.faults import Question
+from reconciler.paper.faults.distortions import PAGE, spoiled
+from reconciler.paper.faults.effects import (
+    Ban,
+    Delay,
+    Effect,
+    EmptyList,
+    Fail,
+    HangUp,
+    Maintain,
+    RefuseKey,
+    Silence,
+    Spoil,
+)
 from reconciler.paper.limits import Charge
-from reconciler.paper.parameters import Parameters
-from reconciler.paper.refusal import Refusal, server_error, too_much_weight
+from reconciler.paper.traffic import DISCONNECTED, LoggedRequest
 
 CLOSE_CONNECTION = "reconciler.paper.close_connection"
 """The extension of the ASGI scope that closes the connection; `reconciler.paper.server` adds it."""
@@ -38,7 +62,7 @@ def build_app(exchange: PaperExchange) -> Starlette:
         routes=[
             *(
                 Route(f"/api/v3/{name}", partial(answer, exchange, name, route), methods=["GET"])
-                for name, route in dialect.ROUTES.items()
+                for name, route in routes.ROUTES.items()
             ),
             *admin_routes(exchange),
         ],
@@ -46,24 +70,58 @@ def build_app(exchange: PaperExchange) -> Starlette:
     )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """One request of the dialect as it arrived. `query` is the query string as it was sent."""
+
+    question: Question
+    route: routes.Route
+    address: str
+    query: str
+    proof: Proof
+
+    @classmethod
+    def read(cls, name: str, route: routes.Route, request: Request) -> Self:
+        """Take from an HTTP request for the route `name` what it asks for, and who sent it."""
+        sent, query = request.query_params, request.scope["query_string"].decode("latin-1")
+        return cls(
+            question=Question(route=name, symbol=sent.get("symbol"), order_id=sent.get("orderId")),
+            route=route,
+            address=request.client.host if request.client is not None else "",
+            query=query,
+            proof=Proof.read(
+                api_key=request.headers.get("x-mbx-apikey"),
+                authorization=request.headers.get("authorization"),
+                query=query,
+            ),
+        )
+
+    @property
+    def weight(self) -> int:
+        """What the request costs."""
+        return self.route.cost(has_symbol=self.question.symbol is not None)
+
+
 async def answer(
-    exchange: PaperExchange, name: str, route: dialect.Route, request: Request
+    exchange: PaperExchange, name: str, route: routes.Route, request: Request
 ) -> Response:
-    """Answer one request of the dialect."""
-    exchange.tally.requests[name] += 1
-    has_symbol = "symbol" in request.query_params
-    charge = exchange.meter.charge(
-        _address(request), route.cost(has_symbol=has_symbol), exchange.clock_ms()
+    """Answer one request of the dialect, and log it."""
+    asked, at_ms = Asked.read(name, route, request), exchange.clock_ms()
+    charge = exchange.meter.charge(asked.address, asked.weight, at_ms)
+    response = await _respond(exchange, asked, charge)
+    exchange.traffic.log(
+        LoggedRequest(
+            number=exchange.traffic.next_number,
+            at_ms=at_ms,
+            address=asked.address,
+            route=name,
+            symbol=asked.question.symbol,
+            weight=asked.weight,
+            status=_status(response),
+            retry_after_seconds=_retry_after_seconds(response),
+        )
     )
-    try:
-        body = await _answer_charged(exchange, name, route, charge, request)
-    except _HungUp:
-        exchange.tally.rejected["disconnected"] += 1
-        return ClosedConnection()
-    except Refusal as refusal:
-        exchange.tally.rejected[str(refusal.http_status)] += 1
-        return _respond(refusal.body(), charge, refusal)
-    return _respond(body, charge)
+    return response
 
 
 class ClosedConnection(Response):
@@ -80,62 +138,88 @@ class _HungUp(Exception):
     """This request gets no answer."""
 
 
-async def _answer_charged(
-    exchange: PaperExchange, name: str, route: dialect.Route, charge: Charge, request: Request
-) -> bytes:
-    if charge.retry_after_seconds is not None:
-        raise too_much_weight(exchange.meter.limit, charge.retry_after_seconds)
-    await _suffer(exchange, name)
-    query = request.scope["query_string"].decode("latin-1")
-    parameters = Parameters(query)
-    if route.is_private:
-        authorize(exchange.access, _proof(request, query), parameters, exchange.clock_ms())
-    parameters.refuse_others(route.known_parameters)
-    return _ENCODER.encode(route.answer(exchange, parameters))
+async def _respond(exchange: PaperExchange, asked: Asked, charge: Charge) -> Response:
+    used = {"X-MBX-USED-WEIGHT": str(charge.used), "X-MBX-USED-WEIGHT-1M": str(charge.used)}
+    try:
+        _refuse_beyond_limit(exchange, charge)
+        effects = exchange.faults.draw(asked.question, exchange.clock_ms())
+        for effect in effects:
+            await _suffer(exchange, asked, effect)
+        body = _answer(exchange, asked, effects)
+    except _HungUp:
+        return ClosedConnection()
+    except Refusal as refusal:
+        headers = {**used, **refusal.headers}
+        return Response(refusal.body(), refusal.http_status, headers, refusal.media_type)
+    return Response(body, HTTPStatus.OK, used, "application/json")
 
 
-async def _suffer(exchange: PaperExchange, name: str) -> None:
-    """Carry out what the faults in force do to this request.
+def _refuse_beyond_limit(exchange: PaperExchange, charge: Charge) -> None:
+    seconds = charge.retry_after_seconds
+    match charge.refused_with:
+        case None:
+            return
+        case HTTPStatus.IM_A_TEAPOT:
+            raise banned(exchange.clock_ms() + seconds * 1000, seconds)
+        case _:
+            raise too_much_weight(exchange.meter.limit, seconds)
+
+
+async def _suffer(exchange: PaperExchange, asked: Asked, effect: Effect) -> None:
+    """Carry out what a fault does to a request before it is answered.
 
     Raises:
-        Refusal: it is answered with a server error.
+        Refusal: it is answered with an error.
         _HungUp: it is not answered.
     """
-    for effect in exchange.faults.draw(name):
-        match effect:
-            case Delay():
-                await exchange.sleep(effect.seconds)
-            case Fail():
-                raise server_error(effect.http_status)
-            case HangUp():
-                raise _HungUp
-            case _:
-                assert_never(effect)
+    now_ms = exchange.clock_ms()
+    match effect:
+        case Delay(seconds=seconds):
+            await exchange.sleep(seconds)
+        case HangUp():
+            raise _HungUp
+        case Silence(seconds=seconds):
+            exchange.meter.silence(asked.address, seconds, now_ms)
+            raise too_much_weight(exchange.meter.limit, ceil(seconds))
+        case Ban(seconds=seconds):
+            exchange.meter.ban(asked.address, seconds, now_ms)
+            raise banned(now_ms + round(seconds * 1000), ceil(seconds))
+        case Fail(http_status=status):
+            raise server_error(status)
+        case Maintain():
+            raise maintenance(PAGE)
+        case RefuseKey():
+            if asked.route.is_private:
+                raise wrong_key()
+        case EmptyList() | Spoil():
+            return
+        case _:
+            assert_never(effect)
 
 
-def _proof(request: Request, query: str) -> Proof:
-    return Proof.read(
-        api_key=request.headers.get("x-mbx-apikey"),
-        authorization=request.headers.get("authorization"),
-        query=query,
-    )
+def _answer(exchange: PaperExchange, asked: Asked, effects: Sequence[Effect]) -> bytes:
+    view, parameters = exchange.view(asked.question.route), Parameters(asked.query)
+    if asked.route.is_private:
+        authorize(exchange.access, asked.proof, parameters, view.now_ms)
+    parameters.refuse_others(asked.route.known_parameters)
+    told = asked.route.answer(view, parameters)
+    is_emptied = EmptyList() in effects and isinstance(told, list)
+    body = _ENCODER.encode([] if is_emptied else told)
+    for effect in effects:
+        if isinstance(effect, Spoil):
+            body = spoiled(body, effect.how)
+    return body
 
 
-def _address(request: Request) -> str:
-    return request.client.host if request.client is not None else ""
+def _status(response: Response) -> str:
+    if isinstance(response, ClosedConnection):
+        return DISCONNECTED
+    return str(response.status_code)
 
 
-def _respond(body: bytes, charge: Charge, refusal: Refusal | None = None) -> Response:
-    return Response(
-        body,
-        HTTPStatus.OK if refusal is None else refusal.http_status,
-        {
-            "X-MBX-USED-WEIGHT": str(charge.used),
-            "X-MBX-USED-WEIGHT-1M": str(charge.used),
-            **({} if refusal is None else refusal.headers),
-        },
-        media_type="application/json",
-    )
+def _retry_after_seconds(response: Response) -> int | None:
+    told = response.headers.get("Retry-After")
+    return None if told is None else int(told)
 
 
 async def _explain(request: Request, error: Exception) -> Response:

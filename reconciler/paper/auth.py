@@ -18,8 +18,8 @@ from decimal import Decimal
 from functools import partial
 from typing import Self
 
-from reconciler.paper.parameters import Parameters
-from reconciler.paper.refusal import Refusal, missing
+from reconciler.paper.dialect.answers import Refusal, missing, wrong_key
+from reconciler.paper.dialect.parameters import Parameters
 from reconciler.paper.tokens import check_token
 
 MAX_AHEAD_MS = 1000
@@ -101,7 +101,7 @@ def _check_signed(api_key: str, api_secret: str, proof: Proof, parameters: Param
     if proof.api_key is None:
         raise Refusal(-2014, "API-key format invalid.", http_status=401)
     if not _equal(proof.api_key, api_key):
-        raise Refusal(-2015, "Invalid API-key, IP, or permissions for action.", http_status=401)
+        raise wrong_key()
     if parameters.text("timestamp") is None:
         raise missing("timestamp")
     signature = parameters.text("signature")

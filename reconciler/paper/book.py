@@ -5,7 +5,8 @@ of history is a slice.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 
 from reconciler.paper.market import Market, market_for
 from reconciler.paper.orders import Order, advance
@@ -13,6 +14,10 @@ from reconciler.paper.orders import Order, advance
 
 class UnknownSymbol(LookupError):
     """No order of this symbol was ever placed: for the exchange it does not exist."""
+
+
+Show = Callable[[Order], Order | None]
+"""How an order is shown; None: as if it did not exist."""
 
 
 class Shelf:
@@ -26,6 +31,9 @@ class Shelf:
 
     def __iter__(self) -> Iterator[Order]:
         return iter(self._orders)
+
+    def __reversed__(self) -> Iterator[Order]:
+        return reversed(self._orders)
 
     def find(self, order_id: int) -> Order | None:
         """Return the order with that id."""
@@ -58,9 +66,9 @@ class Shelf:
         del self._ids[at], self._orders[at]
         return True
 
-    def advance(self, steps: int) -> int:
+    def advance(self, steps: int, now_ms: int) -> int:
         """Move every order on by `steps` stages; return how many moved."""
-        moved = [advance(order, steps) for order in self._orders]
+        moved = [advance(order, steps, now_ms) for order in self._orders]
         count = sum(new is not old for new, old in zip(moved, self._orders, strict=True))
         self._orders = moved
         self._open = None
@@ -72,10 +80,10 @@ class Shelf:
             self._open = [order for order in self._orders if order.stage.is_open]
         return self._open
 
-    def from_id(self, order_id: int, limit: int) -> Sequence[Order]:
-        """Return up to `limit` orders from that id on, ids ascending."""
+    def from_id(self, order_id: int, limit: int | None = None) -> Sequence[Order]:
+        """Return the orders from that id on, up to `limit` of them, ids ascending."""
         at = bisect_left(self._ids, order_id)
-        return self._orders[at : at + limit]
+        return self._orders[at : None if limit is None else at + limit]
 
     def latest(self, limit: int) -> Sequence[Order]:
         """Return the `limit` orders with the highest ids, ids ascending."""
@@ -83,6 +91,48 @@ class Shelf:
 
     def _has(self, at: int, order_id: int) -> bool:
         return at < len(self._ids) and self._ids[at] == order_id
+
+
+class ShownShelf:
+    """A shelf whose orders are shown otherwise than they are."""
+
+    def __init__(self, shelf: Shelf, show: Show) -> None:
+        self.market = shelf.market
+        self._shelf = shelf
+        self._show = show
+
+    def __iter__(self) -> Iterator[Order]:
+        return self._shown(self._shelf)
+
+    def find(self, order_id: int) -> Order | None:
+        """Return the order with that id."""
+        order = self._shelf.find(order_id)
+        return None if order is None else self._show(order)
+
+    def find_by_client_id(self, client_order_id: str) -> Order | None:
+        """Return the latest order with that client id."""
+        order = self._shelf.find_by_client_id(client_order_id)
+        return None if order is None else self._show(order)
+
+    def open_orders(self) -> Sequence[Order]:
+        """Return every order that is shown as open, or is open and shown in an unknown word."""
+        return [
+            shown
+            for order in self._shelf
+            if (shown := self._show(order)) is not None
+            and (shown.stage.is_open or (order.stage.is_open and shown.stage.status is None))
+        ]
+
+    def from_id(self, order_id: int, limit: int) -> Sequence[Order]:
+        """Return up to `limit` orders from that id on, ids ascending."""
+        return list(islice(self._shown(self._shelf.from_id(order_id)), limit))
+
+    def latest(self, limit: int) -> Sequence[Order]:
+        """Return the `limit` orders with the highest ids, ids ascending."""
+        return list(islice(self._shown(reversed(self._shelf)), limit))[::-1]
+
+    def _shown(self, orders: Iterable[Order]) -> Iterator[Order]:
+        return (shown for order in orders if (shown := self._show(order)) is not None)
 
 
 class Book:
@@ -122,9 +172,9 @@ class Book:
             shelf = self._shelves[order.symbol] = Shelf(market_for(order.symbol))
         shelf.put(order)
 
-    def advance(self, steps: int) -> int:
+    def advance(self, steps: int, now_ms: int) -> int:
         """Move every order on by `steps` stages; return how many moved."""
-        return sum(shelf.advance(steps) for shelf in self._shelves.values())
+        return sum(shelf.advance(steps, now_ms) for shelf in self._shelves.values())
 
     def after(self, symbol: str, order_id: int, limit: int) -> Sequence[Order]:
         """Return up to `limit` orders behind (symbol, id), in order of symbol, then id."""

@@ -1,28 +1,19 @@
 """The paper exchange's state: what its routes read and change."""
 
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from reconciler.paper.auth import Access
 from reconciler.paper.book import Book
+from reconciler.paper.dialect.routes import View
 from reconciler.paper.faults import FaultTable
+from reconciler.paper.faults.distortions import shown_under
 from reconciler.paper.limits import WeightMeter
 from reconciler.paper.orders import Seeding, write_orders
+from reconciler.paper.traffic import Traffic
 
-
-@dataclass(kw_only=True, slots=True)
-class Tally:
-    """What was asked since the start.
-
-    Attributes:
-        requests: Requests by route.
-        rejected: Requests that were not answered with the truth, by HTTP status or "disconnected".
-    """
-
-    started_ms: int
-    requests: Counter[str] = field(default_factory=Counter)
-    rejected: Counter[str] = field(default_factory=Counter)
+ACCOUNT_UID = 8900
+"""The account's identity: every paper exchange has this one account."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -36,7 +27,7 @@ class PaperExchange:
 
     clock_ms: Callable[[], int]
     sleep: Callable[[float], Awaitable[None]]
-    tally: Tally
+    traffic: Traffic
     access: Access = field(default_factory=Access)
     meter: WeightMeter = field(default_factory=WeightMeter)
     faults: FaultTable = field(default_factory=FaultTable)
@@ -45,3 +36,16 @@ class PaperExchange:
     def seed(self, seeding: Seeding) -> None:
         """Fill the book anew: whatever was in it is gone."""
         self.book = Book(write_orders(seeding, self.clock_ms()))
+
+    def view(self, route: str) -> View:
+        """Return the account as a request of `route` sees it now."""
+        now_ms = self.clock_ms()
+        rules = self.faults.rules_for(route, now_ms)
+        others = [rule.account_uid for rule in rules if rule.account_uid is not None]
+        return View(
+            book=self.book,
+            now_ms=now_ms + sum(rule.clock_offset_ms for rule in rules),
+            weight_limit=self.meter.limit,
+            uid=others[-1] if others else ACCOUNT_UID,
+            show=shown_under(rules, seed=self.faults.seed, now_ms=now_ms),
+        )

@@ -6,9 +6,8 @@ import msgspec
 
 from reconciler.domain.status import Status
 from reconciler.paper import fixed
-from reconciler.paper.lives import Stage
+from reconciler.paper.lives import Stage, Word
 from reconciler.paper.orders import Order
-from reconciler.paper.words import Word
 
 
 class ListedFacts(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,9 +8,10 @@ Pure: randomness comes in as a parameter, and the same randomness gives the same
 - a fill is never worse than the limit price and never at it, so that an average differs from it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import StrEnum
 from random import Random
 
 import msgspec
@@ -19,7 +20,36 @@ from reconciler.domain.report import average_price, rounded
 from reconciler.domain.status import Status
 from reconciler.paper import fixed
 from reconciler.paper.market import Market
-from reconciler.paper.words import Word, status_of
+
+
+class Word(StrEnum):
+    """Order status on Binance spot.
+
+    Source: Binance Spot API documentation, "ENUM Definitions", order status; read 2026-11-24.
+    """
+
+    NEW = "NEW"
+    PENDING_NEW = "PENDING_NEW"
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"
+    FILLED = "FILLED"
+    CANCELED = "CANCELED"
+    PENDING_CANCEL = "PENDING_CANCEL"
+    REJECTED = "REJECTED"
+    EXPIRED = "EXPIRED"
+    EXPIRED_IN_MATCH = "EXPIRED_IN_MATCH"
+
+
+STATUS_OF: Mapping[str, Status] = {
+    Word.NEW: Status.NEW,
+    Word.PENDING_NEW: Status.PENDING,
+    Word.PARTIALLY_FILLED: Status.PARTIAL,
+    Word.FILLED: Status.FILLED,
+    Word.CANCELED: Status.CANCELED,
+    Word.PENDING_CANCEL: Status.NEW,
+    Word.REJECTED: Status.REJECTED,
+    Word.EXPIRED: Status.EXPIRED,
+    Word.EXPIRED_IN_MATCH: Status.EXPIRED,
+}
 
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -31,8 +61,14 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def status(self) -> Status | None:
-        """Our status; None for a word that nobody knows."""
-        return status_of(self.word, is_filled_in_part=self.executed_e8 > 0)
+        """Our status; None for a word that nobody knows.
+
+        An open order of which something is filled is `partial`, whatever its word.
+        """
+        status = STATUS_OF.get(self.word)
+        if status is None or status.is_terminal or self.executed_e8 <= 0:
+            return status
+        return Status.PARTIAL
 
     @property
     def is_open(self) -> bool:

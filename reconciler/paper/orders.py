@@ -50,7 +50,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         now: Index of the stage that the exchange is at.
         seen: Index of the stage at which the platform's row last saw it; never beyond `now`, and
             always an open stage, so that the row is one that the reconciler must ask about.
-        pace_ms: Time from one stage to the next.
+        pace_ms: Time from one stage to the next, as the order was written.
+        moved_ms: When it was moved on from there, once for each stage.
     """
 
     symbol: str
@@ -65,6 +66,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     life: tuple[Stage, ...]
     now: int
     seen: int
+    moved_ms: tuple[int, ...] = ()
 
     @property
     def stage(self) -> Stage:
@@ -79,13 +81,26 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def updated_ms(self) -> int:
         """When it reached the stage it is at."""
-        return self.created_ms + self.now * self.pace_ms
+        return self.moved_ms[-1] if self.moved_ms else self.created_ms + self.now * self.pace_ms
 
 
-def advance(order: Order, steps: int) -> Order:
+def advance(order: Order, steps: int, now_ms: int) -> Order:
     """Move an order on by `steps` stages, at most to its last."""
-    now = min(order.now + steps, len(order.life) - 1)
-    return order if now == order.now else msgspec.structs.replace(order, now=now)
+    gained = min(steps, len(order.life) - 1 - order.now)
+    if gained == 0:
+        return order
+    return msgspec.structs.replace(
+        order, now=order.now + gained, moved_ms=order.moved_ms + (now_ms,) * gained
+    )
+
+
+def as_of(order: Order, at_ms: int) -> Order | None:
+    """Return the order as it was at that time; None: it had not been placed."""
+    if at_ms < order.created_ms:
+        return None
+    while order.updated_ms > at_ms:
+        order = msgspec.structs.replace(order, now=order.now - 1, moved_ms=order.moved_ms[:-1])
+    return order
 
 
 def write_orders(seeding: Seeding, now_ms: int) -> Iterator[Order]:

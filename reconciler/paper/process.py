@@ -9,17 +9,20 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import httpx
 import msgspec
 
 from reconciler.paper.listing import ListedOrder
+from reconciler.paper.traffic import LoggedRequest
 
 COMMAND = (sys.executable, "-m", "reconciler", "paper")
 _STOP_SECONDS = 10
 _REQUEST_SECONDS = 120
 _PAGE = 10_000
+
+Line = TypeVar("Line")
 
 
 class PaperDidNotStart(RuntimeError):
@@ -102,11 +105,9 @@ class PaperProcess:
 
     def orders(self) -> Iterator[ListedOrder]:
         """Read every order, by symbol and id, a page at a time."""
-        decoder = msgspec.json.Decoder(ListedOrder)
         after = ""
         while True:
-            answer = self._client.get("/paper/orders", params={"after": after, "limit": _PAGE})
-            page = decoder.decode_lines(answer.raise_for_status().content)
+            page = self._page("/paper/orders", after, ListedOrder)
             yield from page
             if len(page) < _PAGE:
                 return
@@ -136,14 +137,27 @@ class PaperProcess:
         """Put faults in force: the fields of `reconciler.paper.faults.FaultRule`."""
         self._post("/paper/faults", rule)
 
+    def set_timeline(self, steps: Sequence[Mapping[str, Any]]) -> None:
+        """End every fault and let others come: the fields of `reconciler.paper.faults.Step`."""
+        self._post("/paper/timeline", steps)
+
     def clear_faults(self) -> None:
-        """End every fault."""
+        """End every fault, also those to come."""
         self._client.delete("/paper/faults").raise_for_status()
 
     def stats(self) -> Mapping[str, Any]:
         """Read what was asked since the start."""
         answer: Mapping[str, Any] = self._client.get("/paper/stats").raise_for_status().json()
         return answer
+
+    def requests(self, after: int = 0) -> Iterator[LoggedRequest]:
+        """Read the requests behind the number `after`, oldest first, a page at a time."""
+        while True:
+            page = self._page("/paper/requests", str(after), LoggedRequest)
+            yield from page
+            if len(page) < _PAGE:
+                return
+            after = page[-1].number
 
     def jwt(self, lifetime: timedelta = timedelta(days=1)) -> str:
         """Mint a bearer token that this exchange accepts.
@@ -157,7 +171,11 @@ class PaperProcess:
 
         return mint(self._jwt_secret, subject="paper", now=datetime.now(UTC), lifetime=lifetime)
 
-    def _post(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _page(self, path: str, after: str, kind: type[Line]) -> list[Line]:
+        answer = self._client.get(path, params={"after": after, "limit": _PAGE}).raise_for_status()
+        return msgspec.json.Decoder(kind).decode_lines(answer.content)
+
+    def _post(self, path: str, body: object) -> Mapping[str, Any]:
         answer = self._client.post(path, json=body)
         if answer.is_client_error:
             raise ValueError(f"{path} refused {body}: {answer.text}")

@@ -17,11 +17,12 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from reconciler.paper.app import CLOSE_CONNECTION, build_app
 from reconciler.paper.auth import Access
-from reconciler.paper.exchange import PaperExchange, Tally
+from reconciler.paper.exchange import PaperExchange
 from reconciler.paper.faults import FaultRule
 from reconciler.paper.limits import PUBLISHED_LIMIT, WeightMeter
 from reconciler.paper.orders import Seeding
 from reconciler.paper.process import PaperProcess
+from reconciler.paper.traffic import Traffic
 
 __all__ = ["PaperProcess", "bind", "new_exchange", "serve", "serve_in_thread", "url_of"]
 
@@ -42,12 +43,12 @@ def new_exchange(
     exchange = PaperExchange(
         clock_ms=_clock_ms,
         sleep=asyncio.sleep,
-        tally=Tally(started_ms=_clock_ms()),
+        traffic=Traffic(started_ms=_clock_ms()),
         access=access or Access(),
         meter=WeightMeter(weight_limit),
     )
     if rule is not None:
-        exchange.faults.set(rule)
+        exchange.faults.set(rule, exchange.clock_ms())
     if seeding is not None:
         exchange.seed(seeding)
     return exchange

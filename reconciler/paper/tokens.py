@@ -13,7 +13,7 @@ from jwt.algorithms import HMACAlgorithm
 from jwt.api_jws import PyJWS
 from jwt.exceptions import InvalidAlgorithmError, InvalidSignatureError, PyJWTError
 
-from reconciler.paper.refusal import Refusal
+from reconciler.paper.dialect.answers import Refusal
 
 ALGORITHM = "HS256"
 

@@ -8,11 +8,22 @@ from typing import TypeVar
 import pytest
 from pydantic import SecretStr
 
-from reconciler.domain.report import Answer, Report
+from reconciler.domain.report import Absent, Answer, Report
 from reconciler.domain.status import Status
+from reconciler.errors import (
+    ClockSkew,
+    ExchangeError,
+    Malformed,
+    RateLimited,
+    Refused,
+    Unavailable,
+)
 from reconciler.exchanges.base import Exchange, Wanted
 from reconciler.exchanges.registry import open_exchange, venue
 from reconciler.paper.auth import Access
+from reconciler.paper.exchange import PaperExchange
+from reconciler.paper.faults import FaultRule
+from reconciler.paper.limits import WeightMeter
 from reconciler.paper.listing import list_order
 from reconciler.paper.orders import Seeding
 from reconciler.paper.server import new_exchange, serve_in_thread
@@ -48,6 +59,7 @@ class Gauge:
 @dataclass
 class Paper:
     url: str
+    server: PaperExchange
     truth: dict[Wanted, tuple[Status | None, str]]
     guard: OpenGuard = field(default_factory=OpenGuard)
     gauge: Gauge = field(default_factory=Gauge)
@@ -74,7 +86,7 @@ def paper() -> Iterator[Paper]:
         wanted = Wanted(symbol=listed.symbol, external_order_id=str(listed.order_id))
         truth[wanted] = (listed.truth.status, listed.truth.executed_qty)
     with serve_in_thread(exchange) as url:
-        yield Paper(url=url, truth=truth)
+        yield Paper(url=url, server=exchange, truth=truth)
 
 
 def facts(answer: Answer) -> tuple[Status | None, str]:
@@ -102,3 +114,105 @@ async def test_weight_is_what_the_paper_exchange_counts(paper: Paper) -> None:
 
     assert paper.guard.weight == paper.gauge.used
     assert paper.guard.weight < ORDERS
+
+
+@pytest.mark.parametrize(
+    ("rule", "failure"),
+    [
+        (FaultRule(error_rate=1), Unavailable),
+        (FaultRule(maintenance_rate=1), Unavailable),
+        (FaultRule(cut_rate=1), Malformed),
+        (FaultRule(html_rate=1), Malformed),
+        (FaultRule(wrong_type_rate=1), Malformed),
+        (FaultRule(bad_key_rate=1), Refused),
+        (FaultRule(rate_limit_rate=1, retry_after_seconds=30), RateLimited),
+        (FaultRule(ban_rate=1, ban_seconds=30), RateLimited),
+    ],
+    ids=["5xx", "maintenance", "cut", "html", "types", "key", "429", "418"],
+)
+async def test_misbehaviour_fails_every_order_and_answers_none(
+    paper: Paper, rule: FaultRule, failure: type[ExchangeError]
+) -> None:
+    paper.server.faults.set(rule, paper.server.clock_ms())
+    exchange = paper.opened()
+
+    found = await exchange.ask(list(paper.truth))
+    await exchange.close()
+
+    assert found.answers == {}
+    assert found.failures.keys() == paper.truth.keys()
+    assert {type(error) for error in found.failures.values()} == {failure}
+    if failure is RateLimited:
+        assert {error.retry_after_seconds for error in found.failures.values()} == {30}  # type: ignore[union-attr]  # the type is asserted above
+
+
+async def test_a_clock_that_jumps_is_taken_anew_and_harms_nothing(paper: Paper) -> None:
+    exchange = paper.opened()
+    await exchange.account()
+    paper.server.faults.set(FaultRule(clock_offset_ms=60_000), paper.server.clock_ms())
+
+    found = await exchange.ask(list(paper.truth))
+    await exchange.close()
+
+    assert found.failures == {}
+    assert len(found.answers) == ORDERS
+
+
+async def test_a_timestamp_that_stays_refused_is_clock_skew(paper: Paper) -> None:
+    for route in ("order", "openOrders", "allOrders"):
+        rule = FaultRule(route=route, clock_offset_ms=60_000)
+        paper.server.faults.set(rule, paper.server.clock_ms())
+    exchange = paper.opened()
+
+    found = await exchange.ask(list(paper.truth))
+    await exchange.close()
+
+    assert {type(error) for error in found.failures.values()} == {ClockSkew}
+
+
+@pytest.mark.parametrize("are_lists_empty", [0, 1])
+async def test_vanished_orders_are_absent_and_no_other_is(
+    paper: Paper, are_lists_empty: int
+) -> None:
+    wanted = list(paper.truth)[::6]
+    gone = set(wanted[::10])
+    ids = tuple(int(order.external_order_id) for order in gone)
+    rules = [
+        FaultRule(name="vanished", vanished_rate=1, only_order_ids=ids),
+        FaultRule(name="empty", empty_list_rate=are_lists_empty),
+    ]
+    for rule in rules:
+        paper.server.faults.set(rule, paper.server.clock_ms())
+    paper.server.meter = WeightMeter(1_000_000)
+    exchange = paper.opened()
+
+    found = await exchange.ask(wanted)
+    await exchange.close()
+
+    absent = {order for order, answer in found.answers.items() if isinstance(answer, Absent)}
+    assert absent == gone
+    assert found.answers.keys() == set(wanted)
+
+
+async def test_unknown_words_are_reported_without_a_status(paper: Paper) -> None:
+    paper.server.faults.set(FaultRule(unknown_status_rate=0.1), paper.server.clock_ms())
+    exchange = paper.opened()
+
+    found = await exchange.ask(list(paper.truth))
+    await exchange.close()
+
+    told = {order: facts(answer) for order, answer in found.answers.items()}
+    unknown = {order for order, (status, _) in told.items() if status is None}
+    assert 30 < len(unknown) < 90
+    assert all(told[order] == paper.truth[order] for order in told.keys() - unknown)
+
+
+async def test_another_account_is_told_apart(paper: Paper) -> None:
+    exchange = paper.opened()
+    ours = await exchange.account()
+    paper.server.faults.set(FaultRule(account_uid=77), paper.server.clock_ms())
+
+    theirs = await exchange.account()
+    await exchange.close()
+
+    assert ours.identity != theirs.identity == "77"

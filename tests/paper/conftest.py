@@ -8,11 +8,12 @@ import pytest
 
 from reconciler.paper.auth import Access
 from reconciler.paper.book import Book
-from reconciler.paper.exchange import PaperExchange, Tally
+from reconciler.paper.exchange import PaperExchange
 from reconciler.paper.faults import FaultTable
 from reconciler.paper.limits import WeightMeter
 from reconciler.paper.orders import Seeding, write_orders
 from reconciler.paper.server import new_exchange, serve_in_thread
+from reconciler.paper.traffic import Traffic
 
 NOW_MS = 1_795_478_400_000
 
@@ -32,7 +33,7 @@ def exchange(served: tuple[PaperExchange, httpx.Client]) -> PaperExchange:
     exchange, _ = served
     exchange.clock_ms = lambda: NOW_MS
     exchange.sleep = asyncio.sleep
-    exchange.tally = Tally(started_ms=NOW_MS)
+    exchange.traffic = Traffic(started_ms=NOW_MS)
     exchange.access = Access()
     exchange.meter = WeightMeter()
     exchange.faults = FaultTable()

@@ -8,8 +8,11 @@ from reconciler.domain.status import Status
 from reconciler.paper.exchange import PaperExchange
 from reconciler.paper.faults import FaultRule
 from reconciler.paper.listing import ListedOrder, list_order
+from reconciler.paper.traffic import LoggedRequest, Traffic
 
 Params = dict[str, str | int]
+
+NOW_MS = 1_795_478_400_000
 
 
 def lines(answer: httpx.Response) -> list[ListedOrder]:
@@ -157,6 +160,55 @@ def test_stats_count_requests_weight_and_rejections(client: httpx.Client) -> Non
     }
 
 
+def test_a_timeline_is_set_and_begins_at_once(client: httpx.Client) -> None:
+    client.post("/paper/faults", json={"name": "before", "error_rate": 1})
+    steps = [
+        {"at_seconds": 0, "faults": {"latency_ms": 1}},
+        {"at_seconds": 60, "faults": {"outage": True}},
+    ]
+
+    begun = client.post("/paper/timeline", json=steps).json()
+
+    assert msgspec.convert(begun["rules"], list[FaultRule]) == [FaultRule(latency_ms=1)]
+
+
+def test_every_request_of_the_dialect_is_logged(
+    client: httpx.Client, exchange: PaperExchange
+) -> None:
+    client.get("/api/v3/openOrders", params={"symbol": "BTCUSDT"})
+    client.get("/api/v3/order", params={"symbol": "BTCUSDT", "orderId": 1})
+    exchange.faults.set(FaultRule(rate_limit_rate=1, retry_after_seconds=9), NOW_MS)
+    client.get("/api/v3/ping")
+
+    logged = msgspec.json.Decoder(LoggedRequest).decode_lines(client.get("/paper/requests").content)
+
+    assert [
+        (entry.number, entry.route, entry.symbol, entry.weight, entry.status) for entry in logged
+    ] == [
+        (1, "openOrders", "BTCUSDT", 6, "200"),
+        (2, "order", "BTCUSDT", 4, "400"),
+        (3, "ping", None, 1, "429"),
+    ]
+    assert [entry.retry_after_seconds for entry in logged] == [None, None, 9]
+    assert {(entry.at_ms, entry.address) for entry in logged} == {(NOW_MS, "127.0.0.1")}
+
+
+def test_the_log_goes_on_behind_the_number_and_forgets_the_oldest(
+    client: httpx.Client, exchange: PaperExchange
+) -> None:
+    exchange.traffic = Traffic(started_ms=NOW_MS, remembered=3)
+    for _ in range(5):
+        client.get("/api/v3/ping")
+
+    def numbers(query: str) -> list[int]:
+        body = client.get(f"/paper/requests?{query}").content
+        return [entry.number for entry in msgspec.json.Decoder(LoggedRequest).decode_lines(body)]
+
+    assert numbers("after=0") == [3, 4, 5]
+    assert numbers("after=3&limit=1") == [4]
+    assert numbers("after=5") == []
+
+
 @pytest.mark.parametrize(
     ("path", "body", "said"),
     [
@@ -165,6 +217,8 @@ def test_stats_count_requests_weight_and_rejections(client: httpx.Client) -> Non
         ("seed", "{", "truncated"),
         ("faults", '{"route": "orders"}', "choose * or one of ping"),
         ("faults", '{"error_rate": 2}', "<= 1"),
+        ("timeline", '[{"at_seconds": 0, "faults": {"route": "nowhere"}}]', "choose * or one of"),
+        ("timeline", '[{"at_seconds": -1}]', ">= 0"),
         ("orders", '{"symbol": "X", "order_id": 1, "qty": "many"}', "'many' is not a decimal"),
         ("advance", '{"steps": -1}', ">= 1"),
     ],

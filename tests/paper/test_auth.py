@@ -4,8 +4,8 @@ from urllib.parse import urlencode
 import pytest
 
 from reconciler.paper.auth import Access, Proof, authorize, check_timestamp, sign
-from reconciler.paper.parameters import Parameters
-from reconciler.paper.refusal import Refusal
+from reconciler.paper.dialect.answers import Refusal
+from reconciler.paper.dialect.parameters import Parameters
 from reconciler.paper.tokens import mint
 
 NOW_MS = 1_795_478_400_000

@@ -56,7 +56,7 @@ def test_open_orders_follow_every_change() -> None:
     assert len(shelf.open_orders()) == 2
     shelf.put(an_order(20, now=1))
     assert [order.order_id for order in shelf.open_orders()] == [10]
-    assert book.advance(1) == 1
+    assert book.advance(1, 2000) == 1
     assert list(shelf.open_orders()) == []
 
 

@@ -96,6 +96,22 @@ def test_a_child_takes_orders_faults_and_steps(paper: PaperProcess) -> None:
         paper.set_faults(route="nowhere")
 
 
+def test_a_child_takes_a_timeline_and_tells_what_was_asked(paper: PaperProcess) -> None:
+    before = paper.stats()["requests"].get("ping", 0)
+    known = max((request.number for request in paper.requests()), default=0)
+    paper.set_timeline([{"at_seconds": 0, "faults": {"maintenance_rate": 1, "for_requests": 1}}])
+
+    answers = [httpx.get(f"{paper.url}/api/v3/ping", trust_env=False) for _ in range(2)]
+
+    asked = list(paper.requests(after=known))
+    assert [answer.status_code for answer in answers] == [503, 200]
+    assert [(request.route, request.status) for request in asked] == [
+        ("ping", "503"),
+        ("ping", "200"),
+    ]
+    assert paper.stats()["requests"]["ping"] == before + 2
+
+
 def test_a_child_shows_no_secret_on_its_command_line(paper: PaperProcess) -> None:
     assert JWT_SECRET not in " ".join(paper._command)
 

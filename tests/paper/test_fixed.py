@@ -1,12 +1,13 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.paper import fixed
 
 
+@settings(deadline=None)
 @given(st.integers(-(10**24), 10**24))
 def test_what_is_written_is_read_back(value_e8: int) -> None:
     assert fixed.from_text(fixed.to_text(value_e8)) == value_e8

@@ -1,4 +1,8 @@
-from reconciler.paper.limits import Charge, WeightMeter
+from http import HTTPStatus
+
+import pytest
+
+from reconciler.paper.limits import LONGEST_BAN_SECONDS, UNDER_WAY_MS, Charge, WeightMeter
 
 MINUTE_START_MS = 60_000 * 1000
 
@@ -9,8 +13,8 @@ def test_weight_adds_up_within_a_minute_of_the_clock() -> None:
     first = meter.charge("a", 4, MINUTE_START_MS)
     second = meter.charge("a", 6, MINUTE_START_MS + 59_999)
 
-    assert first == Charge(used=4, retry_after_seconds=None)
-    assert second == Charge(used=10, retry_after_seconds=None)
+    assert first == Charge(used=4)
+    assert second == Charge(used=10)
 
 
 def test_beyond_the_limit_the_rest_of_the_minute_must_be_waited_out() -> None:
@@ -18,7 +22,9 @@ def test_beyond_the_limit_the_rest_of_the_minute_must_be_waited_out() -> None:
 
     charge = meter.charge("a", 11, MINUTE_START_MS + 17_500)
 
-    assert charge == Charge(used=11, retry_after_seconds=43)
+    assert charge == Charge(
+        used=11, refused_with=HTTPStatus.TOO_MANY_REQUESTS, retry_after_seconds=43
+    )
 
 
 def test_the_next_minute_begins_at_zero() -> None:
@@ -27,7 +33,7 @@ def test_the_next_minute_begins_at_zero() -> None:
     meter.charge("a", 11, MINUTE_START_MS + 59_999)
     charge = meter.charge("a", 4, MINUTE_START_MS + 60_000)
 
-    assert charge == Charge(used=4, retry_after_seconds=None)
+    assert charge == Charge(used=4)
     assert meter.total == 15
 
 
@@ -37,3 +43,60 @@ def test_each_address_has_its_own_weight() -> None:
     meter.charge("a", 10, MINUTE_START_MS)
 
     assert meter.charge("b", 4, MINUTE_START_MS).used == 4
+
+
+def statuses(meter: WeightMeter, *times_ms: int) -> list[HTTPStatus | None]:
+    return [meter.charge("a", 1, at_ms).refused_with for at_ms in times_ms]
+
+
+def test_going_on_after_a_429_earns_a_ban_that_waiting_would_not_have() -> None:
+    meter = WeightMeter(limit=10, patience=2)
+    meter.silence("a", 30, MINUTE_START_MS)
+    later_ms = MINUTE_START_MS + UNDER_WAY_MS
+
+    ignoring = statuses(meter, later_ms, later_ms, later_ms)
+    waiting = WeightMeter(limit=10, patience=2)
+    waiting.silence("a", 30, MINUTE_START_MS)
+
+    assert ignoring == [429, 429, 418]
+    assert statuses(waiting, MINUTE_START_MS + 30_000) == [None]
+
+
+def test_requests_that_were_under_way_when_the_silence_began_are_no_offence() -> None:
+    meter = WeightMeter(limit=10, patience=2)
+    meter.silence("a", 30, MINUTE_START_MS)
+
+    assert set(statuses(meter, *[MINUTE_START_MS + UNDER_WAY_MS - 1] * 50)) == {429}
+
+
+def test_a_ban_ends_and_says_when() -> None:
+    meter = WeightMeter()
+    meter.ban("a", 120, MINUTE_START_MS)
+
+    during = meter.charge("a", 4, MINUTE_START_MS + 119_500)
+    after = meter.charge("a", 4, MINUTE_START_MS + 120_000)
+
+    assert (during.refused_with, during.retry_after_seconds) == (HTTPStatus.IM_A_TEAPOT, 1)
+    assert after.refused_with is None
+
+
+@pytest.mark.parametrize(("bans", "seconds"), [(1, 120), (2, 240), (40, LONGEST_BAN_SECONDS)])
+def test_every_ban_is_twice_the_last_up_to_three_days(bans: int, seconds: int) -> None:
+    meter = WeightMeter(patience=0)
+    now_ms = MINUTE_START_MS
+
+    for _ in range(bans):
+        now_ms += LONGEST_BAN_SECONDS * 1000
+        meter.silence("a", 10, now_ms)
+        charge = meter.charge("a", 1, now_ms + UNDER_WAY_MS)
+
+    assert charge.refused_with is HTTPStatus.IM_A_TEAPOT
+    assert charge.retry_after_seconds == seconds
+
+
+def test_silence_and_ban_are_of_one_address() -> None:
+    meter = WeightMeter()
+    meter.silence("b", 60, MINUTE_START_MS)
+    meter.ban("c", 60, MINUTE_START_MS)
+
+    assert statuses(meter, MINUTE_START_MS) == [None]

@@ -4,13 +4,21 @@ from itertools import pairwise
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.domain.status import Status
-from reconciler.paper.lives import KINDS, MIN_QUANTITY_STEPS, Kind, Stage, Terms, live
+from reconciler.paper.lives import (
+    KINDS,
+    MIN_QUANTITY_STEPS,
+    STATUS_OF,
+    Kind,
+    Stage,
+    Terms,
+    Word,
+    live,
+)
 from reconciler.paper.market import KNOWN
-from reconciler.paper.words import STATUS_OF, Word
 
 terms_of_any_order = st.builds(
     Terms,
@@ -21,6 +29,7 @@ terms_of_any_order = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.sampled_from(KINDS), terms_of_any_order, st.integers())
 def test_executed_quantity_and_quote_never_shrink_along_a_life(
     kind: Kind, terms: Terms, seed: int
@@ -32,6 +41,7 @@ def test_executed_quantity_and_quote_never_shrink_along_a_life(
         assert earlier.quote_e8 <= later.quote_e8
 
 
+@settings(deadline=None)
 @given(st.sampled_from(KINDS), terms_of_any_order, st.integers())
 def test_only_the_last_stage_may_be_terminal(kind: Kind, terms: Terms, seed: int) -> None:
     life = live(kind, terms, Random(seed))
@@ -40,6 +50,7 @@ def test_only_the_last_stage_may_be_terminal(kind: Kind, terms: Terms, seed: int
     assert [stage.word for stage in life] == list(kind.words)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(KINDS), terms_of_any_order, st.integers())
 def test_status_moves_only_forward_along_a_life(kind: Kind, terms: Terms, seed: int) -> None:
     statuses = [stage.status for stage in live(kind, terms, Random(seed))]
@@ -49,6 +60,7 @@ def test_status_moves_only_forward_along_a_life(kind: Kind, terms: Terms, seed: 
         assert earlier.progress <= later.progress
 
 
+@settings(deadline=None)
 @given(st.sampled_from(KINDS), terms_of_any_order, st.integers())
 def test_words_agree_with_quantities(kind: Kind, terms: Terms, seed: int) -> None:
     for stage in live(kind, terms, Random(seed)):
@@ -60,6 +72,7 @@ def test_words_agree_with_quantities(kind: Kind, terms: Terms, seed: int) -> Non
             assert stage.executed_e8 == 0
 
 
+@settings(deadline=None)
 @given(st.sampled_from(KINDS), terms_of_any_order, st.integers())
 def test_the_average_is_better_than_the_limit_price_and_never_equal_to_it(
     kind: Kind, terms: Terms, seed: int
@@ -74,6 +87,7 @@ def test_the_average_is_better_than_the_limit_price_and_never_equal_to_it(
             assert abs(average - limit) <= limit * Decimal("0.002")
 
 
+@settings(deadline=None)
 @given(terms_of_any_order, st.integers())
 def test_the_quote_of_a_single_fill_is_exactly_price_times_quantity(
     terms: Terms, seed: int

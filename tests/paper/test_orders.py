@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from reconciler.domain.status import OPEN, Status
-from reconciler.paper.orders import Order, Seeding, advance, write_orders
+from reconciler.paper.orders import Order, Seeding, advance, as_of, write_orders
 
 NOW_MS = 1_795_478_400_000
 
@@ -84,9 +84,21 @@ def test_client_ids_are_unique() -> None:
 def test_advancing_ends_at_the_last_stage() -> None:
     order = next(order for order in orders_of() if order.now + 1 < len(order.life))
 
-    assert advance(order, 1).now == order.now + 1
-    assert advance(order, 100).now == len(order.life) - 1
-    assert advance(advance(order, 100), 1) == advance(order, 100)
+    assert advance(order, 1, NOW_MS).now == order.now + 1
+    assert advance(order, 100, NOW_MS).now == len(order.life) - 1
+    assert advance(advance(order, 100, NOW_MS), 1, NOW_MS + 1) == advance(order, 100, NOW_MS)
+
+
+def test_an_order_as_of_a_while_ago_has_reached_no_later_stage() -> None:
+    for order in orders_of(orders=200):
+        moved = advance(order, 1, NOW_MS)
+
+        assert as_of(moved, NOW_MS) == moved
+        assert as_of(moved, NOW_MS - 1) == order
+        assert as_of(moved, order.created_ms - 1) is None
+        placed = as_of(moved, order.created_ms)
+        assert placed is not None
+        assert placed.now == 0
 
 
 def test_a_hundred_thousand_orders_are_written_quickly() -> None:

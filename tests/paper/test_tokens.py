@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 import jwt
 import pytest
 
-from reconciler.paper.refusal import Refusal
+from reconciler.paper.dialect.answers import Refusal
 from reconciler.paper.tokens import check_token, mint
 
 SECRET = "a secret that is longer than thirty-two bytes"

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from decimal import Decimal
 from urllib.parse import parse_qsl
 
-from reconciler.paper.refusal import Refusal, illegal, missing, not_valid
+from reconciler.paper.dialect.answers import Refusal, illegal, missing, not_valid
 
 SYMBOL_RANGE = "^[A-Z0-9-_.]{1,20}$"
 INTEGER_RANGE = "^[0-9]{1,20}$"

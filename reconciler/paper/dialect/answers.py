@@ -1,10 +1,11 @@
-"""The exchange's answers as it writes them: field names, order and form.
+"""The exchange's answers as it writes them, good and bad: field names, order, form, codes.
 
-Source: Binance Spot API documentation, "Query order", "All orders", "Account information" and
-"Exchange information", read 2026-11-24.
+Source, read 2026-11-24: Binance Spot API documentation, rest-api.md, "Query order", "All orders",
+"Account information" and "Exchange information"; codes and messages from errors.md. Which 4XX a
+code comes with is not documented: here it is 401 where a key or token is refused, else 400.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -135,7 +136,7 @@ def write_exchange(
     }
 
 
-def write_account(now_ms: int) -> dict[str, object]:
+def write_account(uid: int, now_ms: int) -> dict[str, object]:
     """Write the account for `account`: one that may trade and holds nothing."""
     rate = fixed.to_text(0)
     return {
@@ -154,9 +155,115 @@ def write_account(now_ms: int) -> dict[str, object]:
         "accountType": "SPOT",
         "balances": [],
         "permissions": ["SPOT"],
-        "uid": ACCOUNT_UID,
+        "uid": uid,
     }
 
 
-ACCOUNT_UID = 8900
-"""The account's identity: every paper exchange has this one account."""
+class Refusal(Exception):
+    """Ends a request with an error that the client is told.
+
+    In the exchange's own form, `{"code": ..., "msg": ...}`; a `page` of HTML stands in its place
+    where something before the exchange answers.
+    """
+
+    def __init__(
+        self,
+        code: int,
+        message: str,
+        *,
+        http_status: int = 400,
+        headers: Mapping[str, str] | None = None,
+        page: bytes | None = None,
+    ) -> None:
+        self.code = code
+        self.message = message
+        self.page = page
+        self.http_status = http_status
+        self.headers = dict(headers or {})
+        super().__init__(f"{code}: {message}")
+
+    @property
+    def media_type(self) -> str:
+        """What the body is."""
+        return "application/json" if self.page is None else "text/html"
+
+    def body(self) -> bytes:
+        """Return the answer's body."""
+        if self.page is not None:
+            return self.page
+        return msgspec.json.encode({"code": self.code, "msg": self.message})
+
+
+def too_much_weight(limit: int, retry_after_seconds: int) -> Refusal:
+    """Refuse a request that is over the limit until the window ends."""
+    return Refusal(
+        -1003,
+        f"Too much request weight used; current limit is {limit} request weight per 1 MINUTE."
+        " Please use WebSocket Streams for live updates to avoid polling the API.",
+        http_status=429,
+        headers={"Retry-After": str(retry_after_seconds)},
+    )
+
+
+def banned(until_ms: int, retry_after_seconds: int) -> Refusal:
+    """Refuse a request of an address that went on asking after it was told to wait."""
+    return Refusal(
+        -1003,
+        f"Way too much request weight used; IP banned until {until_ms}."
+        " Please use WebSocket Streams for live updates to avoid bans.",
+        http_status=418,
+        headers={"Retry-After": str(retry_after_seconds)},
+    )
+
+
+def server_error(http_status: int) -> Refusal:
+    """Answer as the exchange does when it fails: whether it acted is unknown."""
+    return Refusal(
+        -1001,
+        "Internal error; unable to process your request. Please try again.",
+        http_status=http_status,
+    )
+
+
+def maintenance(page: bytes) -> Refusal:
+    """Answer with a page of HTML while the exchange is being worked on."""
+    return Refusal(-1016, "This service is no longer available.", http_status=503, page=page)
+
+
+def missing(name: str) -> Refusal:
+    """Refuse a request without a mandatory parameter."""
+    return Refusal(
+        -1102, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed."
+    )
+
+
+def illegal(name: str, legal: str) -> Refusal:
+    """Refuse a parameter that holds characters outside of `legal`, a regular expression."""
+    return Refusal(
+        -1100, f"Illegal characters found in parameter '{name}'; legal range is '{legal}'."
+    )
+
+
+def not_valid(name: str) -> Refusal:
+    """Refuse a parameter whose value is out of bounds."""
+    return Refusal(-1130, f"Data sent for parameter '{name}' is not valid.")
+
+
+def invalid_symbol() -> Refusal:
+    """Refuse a symbol that is not traded."""
+    return Refusal(-1121, "Invalid symbol.")
+
+
+def no_such_order() -> Refusal:
+    """Say that there is no such order."""
+    return Refusal(-2013, "Order does not exist.")
+
+
+def other_client_id() -> Refusal:
+    """Refuse a look-up by two ids that are not of one order."""
+    return Refusal(-2039, "Client order ID is not correct for this order ID.")
+
+
+def wrong_key() -> Refusal:
+    """Refuse a key: unknown, not from this address, or without the permission."""
+    return Refusal(-2015, "Invalid API-key, IP, or permissions for action.", http_status=401)

@@ -2,20 +2,15 @@
 from collections import Counter
 from random import Random
 
-import msgspec
-import pytest
-
-from reconciler.paper.faults import (
+from reconciler.paper.faults.effects import (
     KINDS,
     SERVER_ERRORS,
     Delay,
     Fail,
-    FaultRule,
-    Faults,
-    FaultTable,
     HangUp,
     draw_effects,
 )
+from reconciler.paper.faults.rules import Faults
 
 
 def test_without_settings_nothing_goes_wrong() -> None:
@@ -49,34 +44,29 @@ def test_rates_are_kept_and_every_server_error_happens() -> None:
     )
 
 
-def test_the_same_seed_draws_the_same_faults() -> None:
-    def draw(seed: int) -> list[object]:
-        table = FaultTable(seed)
-        table.set(FaultRule(error_rate=0.5, latency_jitter_ms=10))
-        return [table.draw("order") for _ in range(20)]
-
-    assert draw(1) == draw(1)
-    assert draw(1) != draw(2)
-
-
-def test_a_rule_of_its_own_beats_the_rule_for_every_route() -> None:
-    table = FaultTable()
-    table.set(FaultRule(disconnect_rate=1))
-    table.set(FaultRule(route="order", error_rate=0))
-
-    assert list(table.draw("order")) == []
-    assert list(table.draw("allOrders")) == [HangUp()]
-    table.clear()
-    assert list(table.draw("allOrders")) == []
-
-
 def test_every_kind_of_fault_has_a_setting_that_turns_it_on() -> None:
-    all_on = Faults(latency_ms=1, latency_jitter_ms=1, error_rate=1, disconnect_rate=1)
+    all_on = Faults(
+        outage=True,
+        latency_ms=1,
+        disconnect_rate=1,
+        rate_limit_rate=1,
+        ban_rate=1,
+        error_rate=1,
+        maintenance_rate=1,
+        bad_key_rate=1,
+        empty_list_rate=1,
+        cut_rate=1,
+        html_rate=1,
+        wrong_type_rate=1,
+    )
 
     assert len(draw_effects(all_on, Random(1))) == len(KINDS)
 
 
-@pytest.mark.parametrize("body", ['{"error_rate": 1.1}', '{"latency_ms": -1}', '{"lag": 1}'])
-def test_settings_out_of_bounds_or_unknown_are_refused(body: str) -> None:
-    with pytest.raises(msgspec.ValidationError):
-        msgspec.json.decode(body, type=FaultRule)
+def test_a_fault_that_is_off_takes_nothing_from_the_generator() -> None:
+    alone, beside = Random(1), Random(1)
+
+    draw_effects(Faults(error_rate=0.5), alone)
+    draw_effects(Faults(error_rate=0.5, cut_rate=0, ban_rate=0), beside)
+
+    assert alone.getstate() == beside.getstate()

@@ -1,9 +1,12 @@
-"""The routes of the Binance spot dialect: what each costs, what it reads and what it answers.
+"""The routes: what each costs, what it reads and what it answers.
 
-Pure: an answer is made from the state and the parameters, and nothing is changed. Whatever cannot
-be answered is raised as `Refusal`. Adding a route is adding a row to `ROUTES`.
+An answer is made from a view of the account and the parameters, and nothing is changed. Whatever
+cannot be answered is raised as `Refusal`. Adding a route is adding a row to `ROUTES`.
 
-Source of weights, parameters and answers: Binance Spot API documentation, read 2026-11-24.
+Source of weights, parameters and semantics, read 2026-11-24: Binance Spot API documentation,
+rest-api.md, "General endpoints" and "Account endpoints". `allOrders` without `orderId` answers the
+most recent; that two times are answered from the earliest on, and how they go together with
+`orderId`, is not documented.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,17 +14,55 @@ from dataclasses import dataclass
 
 import msgspec
 
-from reconciler.paper import wire
-from reconciler.paper.book import Shelf, UnknownSymbol
-from reconciler.paper.exchange import PaperExchange
+from reconciler.paper.book import Book, Shelf, Show, ShownShelf, UnknownSymbol
+from reconciler.paper.dialect.answers import (
+    Refusal,
+    invalid_symbol,
+    no_such_order,
+    not_valid,
+    other_client_id,
+    write_account,
+    write_exchange,
+    write_order,
+    write_orders,
+)
+from reconciler.paper.dialect.parameters import Parameters
 from reconciler.paper.orders import Order
-from reconciler.paper.parameters import Parameters
-from reconciler.paper.refusal import Refusal, invalid_symbol, no_such_order, not_valid
 
 DEFAULT_PAGE = 500
 LARGEST_PAGE = 1000
 LARGEST_SPAN_MS = 24 * 3600 * 1000
 SIGNED = frozenset({"timestamp", "recvWindow", "signature"})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class View:
+    """The account as one request sees it.
+
+    Attributes:
+        show: How the orders are shown; None: as they are.
+        now_ms: The exchange's clock.
+        weight_limit: Request weight a minute for one address.
+        uid: The account's identity.
+    """
+
+    book: Book
+    now_ms: int
+    weight_limit: int
+    uid: int
+    show: Show | None = None
+
+    def shelf(self, symbol: str) -> Shelf | ShownShelf:
+        """Return the orders of one symbol.
+
+        Raises:
+            Refusal: there is no such symbol.
+        """
+        try:
+            shelf = self.book.shelf(symbol)
+        except UnknownSymbol:
+            raise invalid_symbol() from None
+        return shelf if self.show is None else ShownShelf(shelf, self.show)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,7 +77,7 @@ class Route:
     """
 
     weight: int
-    answer: Callable[[PaperExchange, Parameters], object]
+    answer: Callable[[View, Parameters], object]
     parameters: frozenset[str] = frozenset()
     is_private: bool = True
     weight_without_symbol: int | None = None
@@ -53,33 +94,33 @@ class Route:
         return self.parameters | SIGNED if self.is_private else self.parameters
 
 
-def answer_ping(_exchange: PaperExchange, _parameters: Parameters) -> object:
+def answer_ping(_view: View, _parameters: Parameters) -> object:
     """Answer that the exchange is there."""
     return {}
 
 
-def answer_time(exchange: PaperExchange, _parameters: Parameters) -> object:
+def answer_time(view: View, _parameters: Parameters) -> object:
     """Answer the exchange's clock, in ms."""
-    return {"serverTime": exchange.clock_ms()}
+    return {"serverTime": view.now_ms}
 
 
-def answer_exchange_info(exchange: PaperExchange, parameters: Parameters) -> object:
+def answer_exchange_info(view: View, parameters: Parameters) -> object:
     """Answer the rate limit and the rules of the symbols asked for, or of all."""
-    return wire.write_exchange(
-        [_shelf(exchange, symbol).market for symbol in _symbols_asked(exchange, parameters)],
-        weight_limit=exchange.meter.limit,
-        now_ms=exchange.clock_ms(),
+    return write_exchange(
+        [view.shelf(symbol).market for symbol in _symbols_asked(view, parameters)],
+        weight_limit=view.weight_limit,
+        now_ms=view.now_ms,
     )
 
 
-def answer_account(exchange: PaperExchange, _parameters: Parameters) -> object:
+def answer_account(view: View, _parameters: Parameters) -> object:
     """Answer whose account it is."""
-    return wire.write_account(exchange.clock_ms())
+    return write_account(view.uid, view.now_ms)
 
 
-def answer_order(exchange: PaperExchange, parameters: Parameters) -> object:
+def answer_order(view: View, parameters: Parameters) -> object:
     """Answer one order, found by the exchange's id or the client's."""
-    shelf = _shelf(exchange, parameters.required_symbol())
+    shelf = view.shelf(parameters.required_symbol())
     order_id = parameters.integer("orderId")
     client_order_id = parameters.text("origClientOrderId")
     if order_id is None and client_order_id is None:
@@ -89,35 +130,31 @@ def answer_order(exchange: PaperExchange, parameters: Parameters) -> object:
     order = _find(shelf, order_id, client_order_id)
     if order is None:
         raise no_such_order()
-    return wire.write_order(order)
+    return write_order(order)
 
 
-def answer_open_orders(exchange: PaperExchange, parameters: Parameters) -> object:
+def answer_open_orders(view: View, parameters: Parameters) -> object:
     """Answer every open order of a symbol, or of all symbols."""
     symbol = parameters.symbol()
-    symbols = exchange.book.symbols() if symbol is None else [symbol]
-    return [
-        wire.write_order(order)
-        for name in symbols
-        for order in _shelf(exchange, name).open_orders()
-    ]
+    symbols = view.book.symbols() if symbol is None else [symbol]
+    return [write_order(order) for name in symbols for order in view.shelf(name).open_orders()]
 
 
-def answer_all_orders(exchange: PaperExchange, parameters: Parameters) -> object:
+def answer_all_orders(view: View, parameters: Parameters) -> object:
     """Answer a page of a symbol's orders, open or ended, ids ascending.
 
     From `orderId` on where it is sent; else within `startTime` and `endTime`, the earliest first,
     where they are; else the most recent.
     """
-    shelf = _shelf(exchange, parameters.required_symbol())
+    shelf = view.shelf(parameters.required_symbol())
     limit = parameters.bounded("limit", default=DEFAULT_PAGE, maximum=LARGEST_PAGE)
     start_ms, end_ms = parameters.integer("startTime"), parameters.integer("endTime")
     order_id = parameters.integer("orderId")
     if order_id is not None:
-        return wire.write_orders(shelf.from_id(order_id, limit))
+        return write_orders(shelf.from_id(order_id, limit))
     if start_ms is None and end_ms is None:
-        return wire.write_orders(shelf.latest(limit))
-    return wire.write_orders(_within(shelf, start_ms, end_ms, limit))
+        return write_orders(shelf.latest(limit))
+    return write_orders(_within(shelf, start_ms, end_ms, limit))
 
 
 ROUTES = {
@@ -149,35 +186,32 @@ ROUTES = {
 }
 
 
-def _shelf(exchange: PaperExchange, symbol: str) -> Shelf:
-    try:
-        return exchange.book.shelf(symbol)
-    except UnknownSymbol:
-        raise invalid_symbol() from None
-
-
-def _symbols_asked(exchange: PaperExchange, parameters: Parameters) -> Sequence[str]:
+def _symbols_asked(view: View, parameters: Parameters) -> Sequence[str]:
     symbol, symbols = parameters.symbol(), parameters.text("symbols")
     if symbol is not None:
         return [symbol]
     if symbols is None:
-        return exchange.book.symbols()
+        return view.book.symbols()
     try:
         return msgspec.json.decode(symbols, type=list[str])
     except msgspec.DecodeError:
         raise not_valid("symbols") from None
 
 
-def _find(shelf: Shelf, order_id: int | None, client_order_id: str | None) -> Order | None:
+def _find(
+    shelf: Shelf | ShownShelf, order_id: int | None, client_order_id: str | None
+) -> Order | None:
     if order_id is None:
         return None if client_order_id is None else shelf.find_by_client_id(client_order_id)
     order = shelf.find(order_id)
-    if order is None or client_order_id in (None, order.client_order_id):
-        return order
-    return None
+    if order is not None and client_order_id not in (None, order.client_order_id):
+        raise other_client_id()
+    return order
 
 
-def _within(shelf: Shelf, start_ms: int | None, end_ms: int | None, limit: int) -> Sequence[Order]:
+def _within(
+    shelf: Shelf | ShownShelf, start_ms: int | None, end_ms: int | None, limit: int
+) -> Sequence[Order]:
     if start_ms is not None and end_ms is not None and end_ms - start_ms > LARGEST_SPAN_MS:
         raise Refusal(-1127, "More than 24 hours between startTime and endTime.")
     first_ms = 0 if start_ms is None else start_ms

@@ -1,0 +1,223 @@
+"""A batch of orders asked about in rounds of the cheapest routes.
+
+    ask -> rounds of routes (reconciler.exchanges.routes decides which)
+             -> one question each, under the guard (reconciler.exchanges.binance.session)
+                  -> what it says of whom (reconciler.exchanges.binance.answers)
+
+Guarantees:
+1. An order gets an answer only from a row of its own symbol and id, or from a look-up of its own.
+2. A failure reaches exactly the orders for whose sake the request was sent. After one that every
+   further request would meet too (bad key, clock, silence asked for) the rest of the batch fails
+   with it, unsent.
+3. An order whose row cannot be read fails alone.
+4. No error's text carries a signature, a key or a token.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import httpx
+
+from reconciler.domain.report import Report
+from reconciler.errors import (
+    BreakerOpen,
+    ClockSkew,
+    ExchangeError,
+    RateLimited,
+    Refused,
+    Unavailable,
+)
+from reconciler.exchanges import routes
+from reconciler.exchanges.base import Account, Answers, Clock, Failure, Venue, Wanted
+from reconciler.exchanges.binance.answers import (
+    LONGEST_NAME,
+    Outcome,
+    read_list,
+    read_one,
+    unanswerable,
+)
+from reconciler.exchanges.binance.facts import ACCOUNT_WEIGHT, COSTS
+from reconciler.exchanges.binance.session import Guarding, Session
+from reconciler.exchanges.binance.wire import ACCOUNT_INFORMATION, ROW, ROWS, Fault
+from reconciler.exchanges.routes import HistoryPage, OneOrder, OpenOrders, Route
+from reconciler.resilience.budget import Budget
+from reconciler.settings import Credentials
+
+REQUESTS_AT_ONCE = 4
+
+
+@dataclass(kw_only=True, slots=True)
+class _Batch:
+    """What the requests of one `ask` share."""
+
+    gate: asyncio.Semaphore
+    ended_by: Failure | None = None
+
+
+class Binance:
+    """One account at Binance. Implements `reconciler.exchanges.base.Exchange`."""
+
+    def __init__(
+        self,
+        *,
+        venue: Venue,
+        client: httpx.AsyncClient,
+        guard: Guarding,
+        budget: Budget,
+        credentials: Credentials,
+        clock: Clock,
+    ) -> None:
+        """Ask `venue` through `client`, which `close` closes. `clock` is the database's."""
+        self._venue = venue
+        self._clock = clock
+        self._session = Session(
+            base_url=venue.base_url,
+            client=client,
+            guard=guard,
+            budget=budget,
+            credentials=credentials,
+            clock=clock,
+        )
+        self._estimates = routes.Estimates()
+
+    @property
+    def venue(self) -> Venue:
+        """The exchange's published facts."""
+        return self._venue
+
+    async def ask(self, wanted: Sequence[Wanted]) -> Answers:
+        """Ask about every order in `wanted`, with the least weight that gives each an answer."""
+        spellings = _by_request_name(wanted)
+        askable = frozenset(order for order in spellings if _is_askable(order))
+        found = await self._search(askable)
+        now = self._clock()
+        for order in spellings.keys() - askable:
+            found.answers[order] = unanswerable(order, "empty or too long for a name", now)
+        return _as_spelled(found, spellings)
+
+    async def account(self) -> Account:
+        """Ask who we are, and how far the exchange's clock is ahead of ours.
+
+        Raises:
+            ExchangeError: it is not reached, or does not accept the credentials.
+        """
+        fetched = await self._session.get(
+            "/api/v3/account", {}, ACCOUNT_WEIGHT, ACCOUNT_INFORMATION
+        )
+        if isinstance(fetched.value, Fault):
+            raise Unavailable(fetched.value.told)
+        return Account(
+            identity=str(fetched.value.uid), clock_offset=await self._session.server_offset()
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._session.close()
+
+    async def _search(self, wanted: frozenset[Wanted]) -> Answers:
+        found = Answers()
+        batch = _Batch(gate=asyncio.Semaphore(REQUESTS_AT_ONCE))
+        search = routes.start(wanted)
+        while planned := routes.plan(search, COSTS, self._estimates):
+            outcomes = await self._send_round(planned, search, batch)
+            for outcome in outcomes:
+                found.answers.update(outcome.answers)
+                found.failures.update(outcome.failures)
+            pages = [outcome.page for outcome in outcomes if outcome.page is not None]
+            self._estimates = routes.learn(self._estimates, search, pages)
+            search = routes.advance(
+                search,
+                settled=frozenset(found.answers) | frozenset(found.failures),
+                open_lists=[route for route in planned if isinstance(route, OpenOrders)],
+                pages=pages,
+            )
+        self._learn_ended_share(found)
+        return found
+
+    def _learn_ended_share(self, found: Answers) -> None:
+        statuses = [
+            answer.status
+            for answer in found.answers.values()
+            if isinstance(answer, Report) and answer.status is not None
+        ]
+        self._estimates = self._estimates.after_batch(
+            reported=len(statuses), ended=sum(status.is_terminal for status in statuses)
+        )
+
+    async def _send_round(
+        self, planned: Sequence[Route], search: routes.Search, batch: _Batch
+    ) -> list[Outcome]:
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(self._send(route, routes.asked_for(search, route), batch))
+                for route in planned
+            ]
+        return [task.result() for task in tasks]
+
+    async def _send(self, route: Route, asked: frozenset[Wanted], batch: _Batch) -> Outcome:
+        async with batch.gate:
+            if batch.ended_by is not None:
+                return Outcome(failures=dict.fromkeys(asked, batch.ended_by))
+            try:
+                return await self._follow(route, asked)
+            except (ExchangeError, BreakerOpen) as failure:
+                if isinstance(failure, Refused | ClockSkew | RateLimited):
+                    batch.ended_by = failure
+                return Outcome(failures=dict.fromkeys(asked, failure))
+
+    async def _follow(self, route: Route, asked: frozenset[Wanted]) -> Outcome:
+        match route:
+            case OneOrder(wanted=order):
+                parameters = {"symbol": order.symbol, "orderId": order.external_order_id}
+                one = await self._session.get("/api/v3/order", parameters, COSTS.one_order, ROW)
+                return read_one(order, one)
+            case OpenOrders(symbol=symbol):
+                parameters = {} if symbol is None else {"symbol": symbol}
+                weight = COSTS.all_open_orders if symbol is None else COSTS.open_orders
+                rows = await self._session.get("/api/v3/openOrders", parameters, weight, ROWS)
+                return read_list(route, asked, rows)
+            case HistoryPage(symbol=symbol, from_id=from_id):
+                parameters = {
+                    "symbol": symbol,
+                    "orderId": str(from_id),
+                    "limit": str(COSTS.page_orders),
+                }
+                rows = await self._session.get(
+                    "/api/v3/allOrders", parameters, COSTS.history_page, ROWS
+                )
+                return read_list(route, asked, rows)
+
+
+def request_symbol(symbol: str) -> str:
+    """Return the symbol as Binance writes it: "btc/usdt" and "BTC-USDT" are "BTCUSDT"."""
+    return symbol.replace("/", "").replace("-", "").upper()
+
+
+def _by_request_name(wanted: Iterable[Wanted]) -> dict[Wanted, list[Wanted]]:
+    spellings: dict[Wanted, list[Wanted]] = {}
+    for order in dict.fromkeys(wanted):
+        asked = replace(order, symbol=request_symbol(order.symbol))
+        spellings.setdefault(asked, []).append(order)
+    return spellings
+
+
+def _as_spelled(found: Answers, spellings: Mapping[Wanted, Iterable[Wanted]]) -> Answers:
+    """Give every answer back under the very names by which it was asked for."""
+    return Answers(
+        answers={
+            order: replace(answer, symbol=order.symbol, external_order_id=order.external_order_id)
+            for asked, answer in found.answers.items()
+            for order in spellings[asked]
+        },
+        failures={
+            order: failure
+            for asked, failure in found.failures.items()
+            for order in spellings[asked]
+        },
+    )
+
+
+def _is_askable(order: Wanted) -> bool:
+    """Whether the names fit a request: an endless one is refused by every server on the way."""
+    return all(0 < len(name) <= LONGEST_NAME for name in (order.symbol, order.external_order_id))

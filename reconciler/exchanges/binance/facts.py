@@ -1,0 +1,103 @@
+"""What Binance documents of its spot API, as tables.
+
+Source: rest-api.md, errors.md and enums.md of github.com/binance/binance-spot-api-docs, and the
+same pages on developers.binance.com; read 2026-11-24. Each table names its section.
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from enum import StrEnum
+from types import MappingProxyType
+
+from reconciler.domain.status import Status
+from reconciler.exchanges.base import Venue
+from reconciler.exchanges.routes import RouteCosts
+
+VENUE = Venue(
+    name="binance",
+    base_url="https://api.binance.com",
+    # enums.md, "Rate limiters", REQUEST_WEIGHT; per IP, not per key (rest-api.md, "IP Limits").
+    weight_per_minute=6000,
+    # rest-api.md, "All orders": `limit` is 500 unless told, 1000 at most.
+    history_page=1000,
+    # errors.md, -2026: ended orders with nothing executed are archived after 90 days.
+    retention=timedelta(days=90),
+    # The query side lags the matching engine by up to 10 s.
+    placement_grace=timedelta(seconds=60),
+)
+
+# rest-api.md, "Query order", "Current open orders" (with and without a symbol) and "All orders".
+COSTS = RouteCosts(
+    one_order=4,
+    open_orders=6,
+    all_open_orders=80,
+    history_page=20,
+    page_orders=VENUE.history_page,
+)
+ACCOUNT_WEIGHT = 20
+TIME_WEIGHT = 1
+
+RECV_WINDOW_MS = 5000
+"""rest-api.md, "Timing security": the default, and the widest that is recommended."""
+
+USED_WEIGHT_HEADER = "X-MBX-USED-WEIGHT-1M"
+"""rest-api.md, "IP Limits": in every answer, the address's weight in the minute under way."""
+
+STATUSES: Mapping[str, Status] = MappingProxyType(
+    {
+        "PENDING_NEW": Status.PENDING,
+        "NEW": Status.NEW,
+        "PARTIALLY_FILLED": Status.PARTIAL,
+        "FILLED": Status.FILLED,
+        "CANCELED": Status.CANCELED,
+        # "Currently unused". Still open; with something executed `decide` makes it partial.
+        "PENDING_CANCEL": Status.NEW,
+        "REJECTED": Status.REJECTED,
+        "EXPIRED": Status.EXPIRED,
+        "EXPIRED_IN_MATCH": Status.EXPIRED,
+    }
+)
+"""Our status for each word of enums.md, "Order status"."""
+
+ARCHIVED_WORD = "ARCHIVED"
+"""Stands for the status that -2026 does not name: canceled or expired."""
+
+
+class Meaning(StrEnum):
+    """What an error code means to us."""
+
+    ABSENT = "absent"
+    ARCHIVED = "archived"
+    SENSELESS = "senseless"
+    TOO_MUCH = "too_much"
+    CLOCK = "clock"
+    REFUSED = "refused"
+    PASSING = "passing"
+
+
+_MEANINGS: Mapping[Meaning, tuple[int, ...]] = MappingProxyType(
+    {
+        Meaning.ABSENT: (-2013,),
+        Meaning.ARCHIVED: (-2026,),
+        Meaning.SENSELESS: (-1100, -1101, -1102, -1103, -1104, -1105, -1106, -1108, -1121, -1130),
+        Meaning.TOO_MUCH: (-1003, 403, 418, 429),
+        Meaning.CLOCK: (-1021,),
+        Meaning.REFUSED: (-1002, -1022, -2014, -2015, 401),
+        Meaning.PASSING: (-1000, -1001, -1006, -1007, -1008, -1016),
+    }
+)
+CODES: Mapping[int, Meaning] = MappingProxyType(
+    {code: meaning for meaning, codes in _MEANINGS.items() for code in codes}
+)
+"""What an error code (errors.md) or an HTTP status (rest-api.md, "HTTP Return Codes") means.
+
+Any other is passing: it is no evidence about an order.
+"""
+
+SILENCE_SECONDS: Mapping[int, int] = MappingProxyType({403: 300, 418: 120})
+"""How long to be quiet after an HTTP status where no `Retry-After` says so.
+
+A ban (418) lasts 2 minutes at least and 3 days at most (rest-api.md, "IP Limits"). The firewall
+(403) tells no time, and asking on makes it block for longer.
+"""
+OTHER_SILENCE_SECONDS = 60

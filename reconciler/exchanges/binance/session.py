@@ -1,0 +1,200 @@
+"""One question to the exchange: signed, by the exchange's clock, under the guard.
+
+    get ─▶ offset of the exchange's clock ─▶ guard ─▶ attempt: sign, send, read
+     └──────────── once anew where the timestamp is refused ◀─┘
+
+With an API key and secret every question is signed; with a bearer token alone it carries that (the
+paper exchange); with neither it is sent as it is.
+"""
+
+import asyncio
+import hashlib
+import hmac
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Generic, Protocol, TypeVar
+from urllib.parse import quote, urlencode
+
+import httpx
+import msgspec
+
+from reconciler.errors import ClockSkew, Unavailable
+from reconciler.exchanges.base import Clock
+from reconciler.exchanges.binance.facts import RECV_WINDOW_MS, TIME_WEIGHT, USED_WEIGHT_HEADER
+from reconciler.exchanges.binance.wire import SERVER_TIME, Fault, read
+from reconciler.resilience.budget import Budget
+from reconciler.settings import Credentials
+
+T = TypeVar("T")
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+class Guarding(Protocol):
+    """Sends requests within the rate budget and under retry, breaker and timeout."""
+
+    async def call(self, weight: int, send: Callable[[], Awaitable[T]]) -> T:
+        """Send, perhaps several times, and return what came of it.
+
+        Raises:
+            ExchangeError: there is no usable answer.
+            BreakerOpen: nothing was sent.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fetched(Generic[T]):
+    """What an attempt brought, and when it was sent."""
+
+    value: T | Fault
+    fetched_at: datetime
+
+
+class Session:
+    """Asks on behalf of one account. Questions may run side by side."""
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        client: httpx.AsyncClient,
+        guard: Guarding,
+        budget: Budget,
+        credentials: Credentials,
+        clock: Clock,
+    ) -> None:
+        """Ask through `client`, which `close` closes. `clock` is the database's."""
+        self._base_url = base_url.rstrip("/")
+        self._client = client
+        self._guard = guard
+        self._budget = budget
+        self._credentials = credentials
+        self._clock = clock
+        self._offset: timedelta | None = None
+        self._synchronising = asyncio.Lock()
+
+    async def get(
+        self,
+        path: str,
+        parameters: Mapping[str, str],
+        weight: int,
+        decoder: msgspec.json.Decoder[T],
+    ) -> Fetched[T]:
+        """Ask one question, signed if we have a key; with the exchange's clock taken anew once.
+
+        Raises:
+            ExchangeError: there is no usable answer.
+            BreakerOpen: nothing was sent.
+        """
+        offset = await self._signing_offset()
+        try:
+            return await self._guard.call(
+                weight, partial(self._attempt, path, parameters, decoder, offset)
+            )
+        except ClockSkew:
+            self._forget_offset(offset)
+            offset = await self._signing_offset()
+        return await self._guard.call(
+            weight, partial(self._attempt, path, parameters, decoder, offset)
+        )
+
+    async def server_offset(self) -> timedelta:
+        """Return how far the exchange's clock is ahead of ours; ask where that is not known.
+
+        Raises:
+            ExchangeError: it cannot be had.
+            BreakerOpen: nothing was sent.
+        """
+        async with self._synchronising:
+            if self._offset is None:
+                self._offset = await self._guard.call(TIME_WEIGHT, self._measure_offset)
+            return self._offset
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def _attempt(
+        self,
+        path: str,
+        parameters: Mapping[str, str],
+        decoder: msgspec.json.Decoder[T],
+        offset: timedelta | None,
+    ) -> Fetched[T]:
+        """Send once; an `offset` means that the request is signed."""
+        fetched_at = self._clock()
+        query = (
+            percent_encoded(parameters)
+            if offset is None
+            else self._signed(parameters, fetched_at + offset)
+        )
+        response = await self._client.get(
+            f"{self._base_url}{path}?{query}", headers=_headers(self._credentials)
+        )
+        used = response.headers.get(USED_WEIGHT_HEADER, "")
+        if used.isdecimal():
+            await self._budget.observe(int(used))
+        value = read(path, response, decoder, mend=_mend(self._credentials))
+        return Fetched(value=value, fetched_at=fetched_at)
+
+    def _signed(self, parameters: Mapping[str, str], server_time: datetime) -> str:
+        secret = self._credentials.api_secret
+        query = percent_encoded(
+            {
+                **parameters,
+                "recvWindow": str(RECV_WINDOW_MS),
+                "timestamp": str((server_time - _EPOCH) // _MILLISECOND),
+            }
+        )
+        signature = signature_of(query, "" if secret is None else secret.get_secret_value())
+        return f"{query}&signature={signature}"
+
+    async def _signing_offset(self) -> timedelta | None:
+        return None if self._credentials.api_key is None else await self.server_offset()
+
+    def _forget_offset(self, refused: timedelta | None) -> None:
+        """Forget the offset that was refused, unless another request has already renewed it."""
+        if self._offset is refused:
+            self._offset = None
+
+    async def _measure_offset(self) -> timedelta:
+        sent_at = self._clock()
+        fetched = await self._attempt("/api/v3/time", {}, SERVER_TIME, None)
+        half_way = sent_at + (self._clock() - sent_at) / 2
+        if isinstance(fetched.value, Fault):
+            raise Unavailable(fetched.value.told)
+        return _EPOCH + fetched.value.server_time * _MILLISECOND - half_way
+
+
+def percent_encoded(parameters: Mapping[str, str]) -> str:
+    """Write the query as it is signed and sent."""
+    return urlencode(parameters, quote_via=quote, safe="")
+
+
+def signature_of(query: str, secret: str) -> str:
+    """Sign an encoded query: HMAC-SHA256 in hex."""
+    return hmac.new(secret.encode(), query.encode(), hashlib.sha256).hexdigest()
+
+
+def _headers(credentials: Credentials) -> dict[str, str]:
+    if credentials.api_key is not None:
+        return {"X-MBX-APIKEY": credentials.api_key.get_secret_value()}
+    if credentials.bearer_token is not None:
+        return {"Authorization": f"Bearer {credentials.bearer_token.get_secret_value()}"}
+    return {}
+
+
+def _mend(credentials: Credentials) -> str:
+    if credentials.api_key is None:
+        return (
+            "set TEST_JWT to a token that this server accepts, or EXCHANGE_API_KEY and"
+            " EXCHANGE_API_SECRET for an exchange that wants signed requests"
+        )
+    return (
+        "check EXCHANGE_API_KEY and EXCHANGE_API_SECRET: the key must exist, may read, and"
+        " allow this machine's address"
+    )

@@ -1,0 +1,138 @@
+"""Answers as they arrive: bytes to rows, or to the error that they stand for.
+
+Raw JSON stops here. No error's text carries a signature, a key or a token.
+"""
+
+from dataclasses import dataclass
+from typing import TypeVar, assert_never
+
+import httpx
+import msgspec
+
+from reconciler.errors import ClockSkew, Malformed, RateLimited, Refused, Unavailable
+from reconciler.exchanges.binance.facts import (
+    CODES,
+    OTHER_SILENCE_SECONDS,
+    SILENCE_SECONDS,
+    Meaning,
+)
+from reconciler.telemetry.redact import redact
+
+T = TypeVar("T")
+
+
+class Row(msgspec.Struct, frozen=True, rename="camel"):
+    """One order as listed. Quantities are text, so that one that is no number fails alone."""
+
+    symbol: str
+    order_id: int
+    status: str
+    executed_qty: str
+    cummulative_quote_qty: str | None = None
+
+
+class ServerTime(msgspec.Struct, frozen=True, rename="camel"):
+    """The exchange's clock, in ms since 1970."""
+
+    server_time: int
+
+
+class AccountInformation(msgspec.Struct, frozen=True):
+    """Whose account it is."""
+
+    uid: int
+
+
+class _Error(msgspec.Struct, frozen=True):
+    code: int
+    msg: str = ""
+
+
+ROW = msgspec.json.Decoder(Row)
+ROWS = msgspec.json.Decoder(list[Row])
+SERVER_TIME = msgspec.json.Decoder(ServerTime)
+ACCOUNT_INFORMATION = msgspec.json.Decoder(AccountInformation)
+_ERROR = msgspec.json.Decoder(_Error)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fault:
+    """An error that answers the question itself; `told` is the exchange's own text."""
+
+    meaning: Meaning
+    told: str
+
+
+def read(
+    path: str, response: httpx.Response, decoder: msgspec.json.Decoder[T], *, mend: str
+) -> T | Fault:
+    """Return what the exchange said, or the fault it found in the question.
+
+    `mend` is what a person does where the exchange refuses us.
+
+    Raises:
+        ExchangeError: of the class that the status or the code stands for.
+    """
+    status = response.status_code
+    if status == httpx.codes.OK:
+        return _decoded(path, response.content, decoder)
+    error = _error(response.content)
+    told = f"{path}: HTTP {status}, {_told(status, response.content, error)}"
+    meaning = _meaning(status, error)
+    match meaning:
+        case Meaning.ABSENT | Meaning.ARCHIVED | Meaning.SENSELESS:
+            return Fault(meaning=meaning, told=told)
+        case Meaning.TOO_MUCH:
+            raise RateLimited(told, retry_after_seconds=_retry_after_seconds(response))
+        case Meaning.CLOCK:
+            raise ClockSkew(told)
+        case Meaning.REFUSED:
+            raise Refused(told, mend=mend)
+        case Meaning.PASSING:
+            raise Unavailable(told)
+        case _:
+            assert_never(meaning)
+
+
+def _meaning(status: int, error: _Error | None) -> Meaning:
+    """Weigh the HTTP status before the code: no 5xx says anything about an order."""
+    if status in CODES:
+        return CODES[status]
+    if error is None or status >= httpx.codes.INTERNAL_SERVER_ERROR:
+        return Meaning.PASSING
+    return CODES.get(error.code, Meaning.PASSING)
+
+
+def _decoded(path: str, body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
+    try:
+        return decoder.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise Malformed(f"{path}: unreadable answer ({error}): {_excerpt(body)}") from None
+
+
+def _error(body: bytes) -> _Error | None:
+    try:
+        return _ERROR.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+
+
+def _told(status: int, body: bytes, error: _Error | None) -> str:
+    if error is not None:
+        return f"code {error.code}: {_excerpt(error.msg.encode())}"
+    if status >= httpx.codes.INTERNAL_SERVER_ERROR:
+        return _excerpt(body)
+    return f"{_excerpt(body)}: is EXCHANGE_BASE_URL the address of the exchange's API?"
+
+
+def _excerpt(body: bytes) -> str:
+    """Return the start of an answer, without any secret that it may repeat."""
+    return redact(body[:1000].decode(errors="replace"))[:200] or "an empty answer"
+
+
+def _retry_after_seconds(response: httpx.Response) -> float:
+    """Read `Retry-After`, however long; by the status where it gives no number."""
+    told = response.headers.get("Retry-After", "")
+    if told.isdecimal():
+        return float(told)
+    return float(SILENCE_SECONDS.get(response.status_code, OTHER_SILENCE_SECONDS))

@@ -1,0 +1,113 @@
+"""What can be set to go wrong, how often, how much, and what it is limited to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+
+EVERY_ROUTE = "*"
+
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Milliseconds = Annotated[float, msgspec.Meta(ge=0, le=600_000)]
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=7 * 24 * 3600)]
+
+
+class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How often and how much. The default is an exchange without faults.
+
+    Attributes:
+        outage: Every connection is closed at once.
+        latency_ms: Every answer is late by this.
+        latency_jitter_ms: And by up to this much more, evenly spread.
+        disconnect_rate: Share of requests whose connection is closed without an answer.
+        rate_limit_rate: Share of requests answered 429; the address must then be silent for
+            `retry_after_seconds`, and earns a ban by going on.
+        ban_rate: Share of requests answered 418; the address is then banned for `ban_seconds`.
+        error_rate: Share of requests answered with 500, 502, 503 or 504.
+        maintenance_rate: Share of requests answered 503 with a page of HTML.
+        bad_key_rate: Share of private requests whose key or token is refused.
+        empty_list_rate: Share of lists that are empty.
+        cut_rate: Share of answers that end half-way.
+        html_rate: Share of answers that are a page of HTML with HTTP 200.
+        wrong_type_rate: Share of answers whose numbers are text.
+        vanished_rate: Share of orders that do not exist.
+        unknown_status_rate: Share of orders with a status word that nobody knows.
+        shrunk_rate: Share of orders that show half of what the platform's row has seen executed.
+        contradiction_rate: Share of orders that are filled with nothing executed.
+        stale_seconds: Orders are shown as they were so long ago.
+        clock_offset_ms: The exchange's clock is ahead by this; below zero: behind.
+        account_uid: It is this other account.
+    """
+
+    outage: bool = False
+    latency_ms: Milliseconds = 0
+    latency_jitter_ms: Milliseconds = 0
+    disconnect_rate: Share = 0
+    rate_limit_rate: Share = 0
+    retry_after_seconds: Seconds = 30
+    ban_rate: Share = 0
+    ban_seconds: Seconds = 120
+    error_rate: Share = 0
+    maintenance_rate: Share = 0
+    bad_key_rate: Share = 0
+    empty_list_rate: Share = 0
+    cut_rate: Share = 0
+    html_rate: Share = 0
+    wrong_type_rate: Share = 0
+    vanished_rate: Share = 0
+    unknown_status_rate: Share = 0
+    shrunk_rate: Share = 0
+    contradiction_rate: Share = 0
+    stale_seconds: Seconds = 0
+    clock_offset_ms: int = 0
+    account_uid: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Question:
+    """What a request asks for: a route by the last part of its path, and whose orders."""
+
+    route: str
+    symbol: str | None = None
+    order_id: str | None = None
+
+
+class FaultRule(Faults, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Faults, and what they are limited to.
+
+    Attributes:
+        name: Tells rules apart; one replaces another of the same name and route.
+        route: One route, named by the last part of its path, or every one.
+        only_symbols: Requests and orders of these symbols; none named: of all.
+        only_order_ids: Requests for and orders of these ids; none named: of all.
+        for_seconds: The rule ends after this; None: when it is replaced or ended.
+        for_requests: The rule ends after so many requests that something happened to.
+    """
+
+    name: str = ""
+    route: str = EVERY_ROUTE
+    only_symbols: tuple[str, ...] = ()
+    only_order_ids: tuple[int, ...] = ()
+    for_seconds: Seconds | None = None
+    for_requests: Annotated[int, msgspec.Meta(ge=1)] | None = None
+
+    def covers(self, question: Question) -> bool:
+        """Whether a request for this, on the rule's route, is one that the rule is about."""
+        ids = tuple(map(str, self.only_order_ids))
+        return _is_among(question.symbol, self.only_symbols) and _is_among(question.order_id, ids)
+
+    def covers_order(self, symbol: str, order_id: int) -> bool:
+        """Whether this order is one that the rule is about."""
+        return _is_among(symbol, self.only_symbols) and _is_among(order_id, self.only_order_ids)
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One step of a timeline: faults that come into force so long after its start."""
+
+    at_seconds: Seconds
+    faults: FaultRule = FaultRule()
+
+
+def _is_among(value: object, chosen: Sequence[object]) -> bool:
+    return not chosen or value in chosen

@@ -1,0 +1,68 @@
+"""What was asked since the start: counted, and the latest requests one by one."""
+
+from collections import Counter, deque
+from collections.abc import Sequence
+from itertools import islice
+
+import msgspec
+
+REMEMBERED_REQUESTS = 100_000
+ANSWERED = "200"
+DISCONNECTED = "disconnected"
+"""Stands for an HTTP status where there was no answer."""
+
+
+class LoggedRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One request of the dialect.
+
+    Attributes:
+        number: Counts the requests since the start, in the order of their answers.
+        at_ms: When it arrived, in ms since 1970.
+        weight: What it cost.
+        status: The HTTP status of the answer, or `DISCONNECTED`.
+        retry_after_seconds: The silence that the answer asked for.
+    """
+
+    number: int
+    at_ms: int
+    address: str
+    route: str
+    symbol: str | None
+    weight: int
+    status: str
+    retry_after_seconds: int | None
+
+
+class Traffic:
+    """The record of what was asked.
+
+    Attributes:
+        started_ms: Since when.
+        requests: Requests by route.
+        rejected: Requests that were not answered with HTTP 200, by status.
+    """
+
+    def __init__(self, *, started_ms: int, remembered: int = REMEMBERED_REQUESTS) -> None:
+        """Remember the latest `remembered` requests one by one."""
+        self.started_ms = started_ms
+        self.requests = Counter[str]()
+        self.rejected = Counter[str]()
+        self._latest = deque[LoggedRequest](maxlen=remembered)
+
+    @property
+    def next_number(self) -> int:
+        """The number of the request that is logged next."""
+        return self.requests.total() + 1
+
+    def log(self, request: LoggedRequest) -> None:
+        """Take note of a request that is being answered."""
+        self.requests[request.route] += 1
+        if request.status != ANSWERED:
+            self.rejected[request.status] += 1
+        self._latest.append(request)
+
+    def after(self, number: int, limit: int) -> Sequence[LoggedRequest]:
+        """Return up to `limit` requests behind `number`, as far as they are remembered."""
+        forgotten = self._latest[0].number - 1 if self._latest else 0
+        first = max(0, number - forgotten)
+        return list(islice(self._latest, first, first + limit))

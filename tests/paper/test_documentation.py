@@ -1,0 +1,33 @@
+"""The reference names what there is."""
+
+from pathlib import Path
+
+import pytest
+
+from reconciler.paper.admin import admin_routes
+from reconciler.paper.dialect.routes import ROUTES
+from reconciler.paper.faults import FaultRule
+from reconciler.paper.server import new_exchange
+
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "paper-exchange.md"
+
+
+@pytest.fixture(scope="module")
+def reference() -> str:
+    return REFERENCE.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("setting", FaultRule.__struct_fields__)
+def test_every_setting_of_a_fault_is_documented(reference: str, setting: str) -> None:
+    assert f"`{setting}`" in reference or f"`Retry-After: {setting}`" in reference
+
+
+def test_every_route_is_documented(reference: str) -> None:
+    undocumented = [
+        route.path
+        for route in admin_routes(new_exchange())
+        if not any(f"`{method} {route.path}" in reference for method in route.methods or ())
+    ]
+
+    assert undocumented == []
+    assert all(f"`{name}`" in reference for name in ROUTES)
