@@ -1,4 +1,4 @@
-"""What all tests share: one real PostgreSQL per test process, a database of its own for each test."""
+"""What all tests share: a real PostgreSQL per test process, a database of its own for each test."""
 
 import os
 from collections.abc import Iterator

@@ -2,12 +2,17 @@
 
 One short transaction a batch, three round trips after BEGIN: lock, write, commit.
 
-1.  The rows are locked by id with `FOR UPDATE SKIP LOCKED`: a row that somebody else holds is
-    skipped, so neither the application nor another worker is ever waited for.
+1.  The rows are locked by id with `FOR NO KEY UPDATE SKIP LOCKED`: a row that somebody else holds
+    is skipped, so neither the application nor another worker is ever waited for. This is the lock
+    that an UPDATE of such columns takes: a fill or a comment that refers to the order may be
+    inserted meanwhile, which `FOR UPDATE` would make wait.
 2.  Each decision is taken here, under the lock, on the row as it is now. Whatever happened between
     the question and this moment is seen.
 3.  One statement writes the orders, the log, and the holds. Its counts are compared with what was
     decided; a difference (a trigger, a row-level policy) undoes the whole batch.
+
+Between the two a process can be stopped or lose its network without being dead. Then PostgreSQL
+itself ends the transaction, and the application has its rows back, after LONGEST_PAUSE.
 
 If the process dies before the commit nothing was written; after it everything was. If the answer to
 the commit is lost, the batch is simply asked for again: deciding twice changes nothing twice.
@@ -21,6 +26,7 @@ from typing import Any
 
 from sqlalchemy import (
     ARRAY,
+    ColumnElement,
     Connection,
     Interval,
     Numeric,
@@ -32,11 +38,13 @@ from sqlalchemy import (
     cast,
     func,
     literal,
+    literal_column,
     null,
     select,
+    true,
     update,
 )
-from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.dialects.postgresql import ENUM, JSONB, insert
 
 from reconciler.domain.decide import (
     Change,
@@ -58,6 +66,8 @@ from reconciler.store.tables import OrdersTable, activity_log, holds
 # Sent as one text and cut apart by PostgreSQL: as an array of texts, every quote of the JSON would
 # be escaped on the way, which took a fifth of the whole step. JSON never holds a raw control byte.
 _SEPARATOR = "\x1e"
+
+LONGEST_PAUSE = timedelta(seconds=10)
 
 Decide = Callable[[Order, Answer | None, datetime], Decision]
 
@@ -97,7 +107,7 @@ class Apply:
         self._exchange = exchange
         self._decide = decide
         self._read = _select_rows(orders)
-        self._lock = self._read.with_for_update(skip_locked=True, of=orders.table)
+        self._lock = _lock_rows(self._read, orders)
         self._write = _write_statement(orders)
 
     def read_facts(self, connection: Connection, ids: Sequence[OrderId]) -> dict[OrderId, Facts]:
@@ -211,7 +221,7 @@ def _hold(row: Any) -> ActiveHold | None:
 def _order(row: Any, facts: Facts, hold: ActiveHold | None) -> Order:
     return Order(
         id=row.id,
-        symbol=row.symbol,
+        symbol=row.symbol or "",
         external_order_id=row.external_order_id or "",
         facts=facts,
         created_at=row.created_at,
@@ -282,9 +292,18 @@ class _Batch:
         }
 
 
+_DATETIMES: tuple[ColumnElement[datetime], ColumnElement[datetime]] = (
+    literal_column("'0001-01-02 UTC'::timestamptz"),
+    literal_column("'9999-12-30 UTC'::timestamptz"),
+)
+
+
 def _select_rows(orders: OrdersTable) -> Select[Any]:
-    def optional(name: str) -> Any:
-        return orders.c[name] if name in orders.optional else null().label(name)
+    def moment(name: str) -> Any:
+        """Read a time; one that no datetime can hold, such as 'infinity', as none."""
+        if name not in orders.optional:
+            return null().label(name)
+        return case((orders.c[name].between(*_DATETIMES), orders.c[name])).label(name)
 
     # Picked out first, by the batch's ids: joined as a whole table, holds that have grown since
     # their last ANALYZE would be read once for every order.
@@ -305,14 +324,30 @@ def _select_rows(orders: OrdersTable) -> Select[Any]:
             cast(orders.c.status, Text).label("status"),
             orders.c.executed_qty,
             orders.c.avg_price,
-            optional("created_at"),
-            optional("updated_at"),
+            moment("created_at"),
+            moment("updated_at"),
             held.c.reason.label("hold_reason"),
             held.c.attempts.label("hold_attempts"),
             func.clock_timestamp().label("database_now"),
         )
         .outerjoin(held, held.c.order_id == cast(orders.c.id, Text))
         .where(orders.c.id == func.any(bindparam("ids", type_=ARRAY(orders.c.id.type))))
+    )
+
+
+def _lock_rows(rows: Select[Any], orders: OrdersTable) -> Select[Any]:
+    """Lock the rows that are read, for no longer than the session is heard of.
+
+    The limit is set by the same statement: it costs no round trip and ends with the transaction.
+    """
+    milliseconds = str(LONGEST_PAUSE // timedelta(milliseconds=1))
+    limit = (
+        select(func.set_config("idle_in_transaction_session_timeout", milliseconds, true()))
+        .cte("pause_limit")
+        .prefix_with("MATERIALIZED")
+    )
+    return rows.join(limit, true()).with_for_update(
+        skip_locked=True, key_share=True, of=orders.table
     )
 
 
@@ -331,7 +366,7 @@ def _write_statement(orders: OrdersTable) -> Select[Any]:
         update(orders.table)
         .where(orders.c.id == changes.c.id)
         .values(
-            status=cast(changes.c.status, orders.c.status.type),
+            status=_as_status(changes.c.status, orders),
             executed_qty=changes.c.executed_qty,
             avg_price=changes.c.avg_price,
             last_synced_at=func.now(),
@@ -376,6 +411,12 @@ def _write_statement(orders: OrdersTable) -> Select[Any]:
         for cte in (changed, confirmed, logged, held)
     ]
     return select(*counts).add_cte(released)
+
+
+def _as_status(words: Any, orders: OrdersTable) -> Any:
+    """Cast words to the column's enum. To a varchar they are assigned: a cast would cut them."""
+    column = orders.c.status.type
+    return cast(words, column) if isinstance(column, ENUM) else words
 
 
 def _hold_statement() -> Any:

@@ -24,11 +24,13 @@ from sqlalchemy import (
     literal_column,
     select,
     text,
+    true,
     tuple_,
 )
 
 from reconciler.domain.order import OrderId
-from reconciler.store.tables import OPEN_ORDERS, SYNCED_AT, OrdersTable, holds
+from reconciler.store.stale_index import OPEN_ORDERS, SYNCED_AT
+from reconciler.store.tables import OrdersTable, holds
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,7 +109,7 @@ class StaleOrders:
         )
         rows = connection.execute(statement, parameters).all()
         orders = tuple(
-            StaleOrder(id=id_, symbol=symbol, external_order_id=external)
+            StaleOrder(id=id_, symbol=symbol or "", external_order_id=external)
             for id_, symbol, external, _ in rows
         )
         if len(rows) < limit:
@@ -121,15 +123,24 @@ class StaleOrders:
 
     def _is_stale(self, orders: OrdersTable) -> list[ColumnElement[bool]]:
         cutoff = func.now() - bindparam("stale_after", type_=Interval)
-        # NOT IN is a hashed filter on the index scan; NOT EXISTS would be a join, and a join over a
-        # table that grew since its last ANALYZE can become quadratic or lose the index's order.
-        on_hold = select(holds.c.order_id).where(
-            holds.c.resolved_at.is_(None), holds.c.next_attempt_at > func.now()
+        # A plain NOT EXISTS would become a join, which over a table that grew since its last
+        # ANALYZE can turn quadratic or lose the index's order (2,149 ms instead of 9 for a page of
+        # 20,000 and 1,000 holds). NOT IN turns quadratic once the holds exceed the hash memory
+        # (over 20 s instead of 0.5 s with 300,000). Behind IS NOT TRUE it stays a filter on the
+        # index scan: hashed while the holds fit into that memory, else one index probe a row.
+        on_hold = (
+            select(holds.c.id)
+            .where(
+                holds.c.order_id == cast(orders.c.id, Text),
+                holds.c.resolved_at.is_(None),
+                holds.c.next_attempt_at > func.now(),
+            )
+            .exists()
         )
         return [
             literal_column(f"({OPEN_ORDERS})", Boolean),
             self._synced_at < cutoff,
-            cast(orders.c.id, Text).not_in(on_hold),
+            on_hold.is_not(true()),
         ]
 
     def _select_page(self, orders: OrdersTable) -> Select[Any]:

@@ -1,8 +1,8 @@
 """The tables: the user's `orders`, found as it is, and our own.
 
 `orders` belongs to the application. We reflect it, accept what fits (integer or uuid ids, text or
-enum status, any numeric scale) and name everything that does not, each with its mend. Ours are made
-by the migrations beside this file; their definitions here serve the statements.
+enum status, any numeric scale, domains over these) and name everything that does not, each with its
+mend. Ours are made by the migrations beside this file; their definitions here serve the statements.
 """
 
 from dataclasses import dataclass
@@ -13,30 +13,29 @@ from sqlalchemy import (
     Column,
     Connection,
     DateTime,
-    Float,
     Identity,
     Integer,
     MetaData,
-    Numeric,
-    String,
     Table,
     Text,
-    Uuid,
     inspect,
 )
-from sqlalchemy.dialects.postgresql import ENUM, JSONB
-from sqlalchemy.types import TypeEngine
+from sqlalchemy.dialects.postgresql import JSONB
 
-from reconciler.domain.status import Status
 from reconciler.errors import Problem, SchemaMismatch
-
-STALE_INDEX = "reconciler_stale_orders"
-
-# One text for the index and for the query: PostgreSQL uses a partial index only if it can prove
-# that the query's condition implies the index's, and it proves that best of the same words.
-OPEN_ORDERS = "external_order_id IS NOT NULL AND status IN ('pending', 'partial', 'new')"
-NEVER = "'-infinity'::timestamptz"
-SYNCED_AT = f"COALESCE(last_synced_at, {NEVER})"
+from reconciler.store.requirements import (
+    DETAILS,
+    KEY,
+    MOMENT,
+    MONEY,
+    STATUS,
+    TEXT,
+    Requirement,
+    Types,
+    base_type,
+    column_problems,
+)
+from reconciler.store.stale_index import index_problems
 
 metadata = MetaData()
 
@@ -109,61 +108,21 @@ def find_orders(connection: Connection) -> OrdersTable:
     Raises:
         SchemaMismatch: it is missing or does not fit; carries every problem with its mend.
     """
-    inspector = inspect(connection)
-    if not (inspector.has_table("orders") or "orders" in inspector.get_view_names()):
-        raise SchemaMismatch([_MISSING_TABLE])
-    types = {column["name"]: column["type"] for column in inspector.get_columns("orders")}
-    problems = [
-        problem
-        for name, requirement in _REQUIRED.items()
-        if (problem := _check_column(name, types.get(name), requirement))
-    ]
-    problems += [
-        problem
-        for name in ("created_at", "updated_at")
-        if name in types and (problem := _check_column(name, types[name], _MOMENT))
-    ]
-    if problems:
+    types = _read_types(connection, "orders")
+    if problems := _orders_problems(types):
         raise SchemaMismatch(problems)
+    scales = _read_scales(connection)
     optional = frozenset(types) & {"qty", "client_order_id", "created_at", "updated_at"}
     return OrdersTable(
         table=Table(
             "orders",
             MetaData(),
-            *(Column(name, types[name]) for name in (*_REQUIRED, *sorted(optional))),
+            *(Column(name, types[name]) for name in (*_ORDERS, *sorted(optional))),
         ),
         optional=optional,
-        quantity_scale=_scale(types["executed_qty"]),
-        price_scale=_scale(types["avg_price"]),
+        quantity_scale=scales["executed_qty"],
+        price_scale=scales["avg_price"],
     )
-
-
-def missing_parts(connection: Connection) -> list[Problem]:
-    """Name what `db upgrade` has yet to make, or made only in part."""
-    inspector = inspect(connection)
-    problems = [
-        Problem(what=f"table {table.name} is missing", mend="run: reconciler db upgrade")
-        for table in metadata.sorted_tables
-        if not inspector.has_table(table.name)
-    ]
-    index = connection.exec_driver_sql(
-        "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%s)", (STALE_INDEX,)
-    ).scalar()
-    if index is None:
-        problems.append(
-            Problem(
-                what=f"index {STALE_INDEX} on orders is missing: every cycle would read all orders",
-                mend="run: reconciler db upgrade",
-            )
-        )
-    elif index is False:
-        problems.append(
-            Problem(
-                what=f"index {STALE_INDEX} is invalid: its concurrent build was interrupted",
-                mend=f"run: DROP INDEX CONCURRENTLY {STALE_INDEX}; then: reconciler db upgrade",
-            )
-        )
-    return problems
 
 
 def require_ours(connection: Connection) -> None:
@@ -176,27 +135,68 @@ def require_ours(connection: Connection) -> None:
         raise SchemaMismatch(problems)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Requirement:
-    """What a column may be, in SQLAlchemy's types and in a person's words."""
+def require_schema(connection: Connection) -> OrdersTable:
+    """Read the shape of `orders` and make sure of our tables and index.
 
-    types: tuple[type[TypeEngine[Any]], ...]
-    words: str
-    ddl: str
+    Raises:
+        SchemaMismatch: carries every problem of the one and of the others.
+    """
+    problems = missing_parts(connection)
+    try:
+        orders = find_orders(connection)
+    except SchemaMismatch as error:
+        raise SchemaMismatch([*error.problems, *problems]) from None
+    if problems:
+        raise SchemaMismatch(problems)
+    return orders
 
 
-_TEXT = _Requirement(types=(String, Text), words="text or varchar", ddl="text")
-_MONEY = _Requirement(types=(Numeric,), words="numeric, so that no digit is lost", ddl="numeric")
-_MOMENT = _Requirement(types=(DateTime,), words="timestamptz", ddl="timestamptz")
+def missing_parts(connection: Connection) -> list[Problem]:
+    """Name what `db upgrade` has yet to make, or made only in part, or may not make."""
+    inspector = inspect(connection)
+    return [
+        *(
+            Problem(what=f"table {table.name} is missing", mend="run: reconciler db upgrade")
+            for table in metadata.sorted_tables
+            if not inspector.has_table(table.name)
+        ),
+        *log_problems(connection),
+        *index_problems(connection),
+    ]
 
-_REQUIRED = {
-    "id": _Requirement(types=(Integer, Uuid), words="integer, bigint or uuid", ddl="bigint"),
-    "symbol": _TEXT,
-    "external_order_id": _TEXT,
-    "status": _Requirement(types=(String, Text, ENUM), words="text or an enum", ddl="text"),
-    "executed_qty": _MONEY,
-    "avg_price": _MONEY,
-    "last_synced_at": _MOMENT,
+
+def log_problems(connection: Connection) -> list[Problem]:
+    """Name why an `activity_log` of the application's own cannot take our entries."""
+    types = _read_types(connection, "activity_log")
+    if not types:
+        return []
+    unfilled = [
+        Problem(
+            what=f"activity_log.{name} is NOT NULL without a default, and not ours to fill",
+            mend=f"run: ALTER TABLE activity_log ALTER COLUMN {name} DROP NOT NULL",
+        )
+        for name in _read_mandatory(connection, "activity_log")
+        if name not in _LOG
+    ]
+    return column_problems("activity_log", _LOG, types) + unfilled
+
+
+_ORDERS: dict[str, Requirement] = {
+    "id": KEY,
+    "symbol": TEXT,
+    "external_order_id": TEXT,
+    "status": STATUS,
+    "executed_qty": MONEY,
+    "avg_price": MONEY,
+    "last_synced_at": MOMENT,
+}
+_ORDERS_OPTIONAL = {"created_at": MOMENT, "updated_at": MOMENT}
+_LOG = {
+    "id": KEY,
+    "order_id": TEXT,
+    "action": TEXT,
+    "details": DETAILS,
+    "created_at": MOMENT,
 }
 
 _MISSING_TABLE = Problem(
@@ -206,45 +206,41 @@ _MISSING_TABLE = Problem(
 )
 
 
-def _check_column(
-    name: str, found: TypeEngine[Any] | None, requirement: _Requirement
-) -> Problem | None:
-    if found is None:
-        return Problem(
-            what=f"column orders.{name} is missing",
-            mend=f"run: ALTER TABLE orders ADD COLUMN {name} {requirement.ddl}",
+def _orders_problems(types: Types) -> list[Problem]:
+    if not types:
+        return [_MISSING_TABLE]
+    present = {name: rule for name, rule in _ORDERS_OPTIONAL.items() if name in types}
+    return column_problems("orders", _ORDERS | present, types)
+
+
+def _read_types(connection: Connection, table: str) -> Types:
+    """Read the columns' types, domains unwrapped; nothing where there is no such table."""
+    inspector = inspect(connection)
+    if not inspector.has_table(table):
+        return {}
+    return {column["name"]: base_type(column["type"]) for column in inspector.get_columns(table)}
+
+
+def _read_mandatory(connection: Connection, table: str) -> list[str]:
+    """Read the names of the columns that an INSERT has to fill."""
+    return [
+        column["name"]
+        for column in inspect(connection).get_columns(table)
+        if not (
+            column["nullable"]
+            or column["default"]
+            or column.get("identity")
+            or column.get("computed")
         )
-    if isinstance(found, ENUM):
-        return (
-            _check_labels(name, found)
-            if ENUM in requirement.types
-            else _misfit(name, found, requirement)
-        )
-    fits = isinstance(found, requirement.types) and not isinstance(found, Float)
-    if fits and isinstance(found, DateTime):
-        fits = bool(found.timezone)
-    return None if fits else _misfit(name, found, requirement)
+    ]
 
 
-def _check_labels(name: str, found: ENUM) -> Problem | None:
-    missing = [status.value for status in Status if status.value not in found.enums]
-    if not missing:
-        return None
-    add = "; ".join(f"ALTER TYPE {found.name} ADD VALUE '{label}'" for label in missing)
-    return Problem(
-        what=f"orders.{name} is the enum {found.name}, which lacks {', '.join(missing)}",
-        mend=f"run: {add}",
+def _read_scales(connection: Connection) -> dict[str, int | None]:
+    """Read the decimal places of `orders`' numeric columns, also where a domain sets them."""
+    rows = connection.exec_driver_sql(
+        "SELECT column_name::text, numeric_scale::int FROM information_schema.columns"
+        " JOIN pg_namespace ON nspname = table_schema"
+        " JOIN pg_class ON relnamespace = pg_namespace.oid AND relname = table_name"
+        " WHERE pg_class.oid = to_regclass('orders')"
     )
-
-
-def _misfit(name: str, found: TypeEngine[Any], requirement: _Requirement) -> Problem:
-    using = f" USING {name} AT TIME ZONE 'UTC'" if requirement is _MOMENT else ""
-    return Problem(
-        what=f"orders.{name} is {found}, it must be {requirement.words}",
-        mend=f"run: ALTER TABLE orders ALTER COLUMN {name} TYPE {requirement.ddl}{using}",
-    )
-
-
-def _scale(found: Any) -> int | None:
-    scale: int | None = found.scale
-    return scale
+    return {row.column_name: row.numeric_scale for row in rows}

@@ -12,6 +12,15 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
+from reconciler.errors import SchemaMismatch
+from reconciler.store.stale_index import (
+    BUILD,
+    IndexState,
+    index_obstacles,
+    read_index_state,
+)
+from reconciler.store.tables import find_orders, log_problems
+
 VERSION_TABLE = "reconciler_alembic_version"
 
 
@@ -19,9 +28,15 @@ def upgrade(connection: Connection) -> None:
     """Bring our tables and index to the newest revision. Running it twice changes nothing.
 
     No transaction may have begun on `connection`: the index is built concurrently, outside of any,
-    which never blocks the application's writes.
+    which never blocks the application's writes. An index that has become invalid is built anew.
+
+    Raises:
+        SchemaMismatch: `orders`, or an `activity_log` of the application's own, does not fit.
+            Nothing was changed.
     """
+    _require_fit(connection)
     command.upgrade(_config(connection), "head")
+    _rebuild_index(connection)
 
 
 def current(connection: Connection) -> str | None:
@@ -41,6 +56,27 @@ def ddl() -> str:
     output = io.StringIO()
     command.upgrade(_config(output=output), "head", sql=True)
     return output.getvalue()
+
+
+def _require_fit(connection: Connection) -> None:
+    find_orders(connection)
+    problems = log_problems(connection) + index_obstacles(connection)
+    connection.rollback()
+    if problems:
+        raise SchemaMismatch(problems)
+
+
+def _rebuild_index(connection: Connection) -> None:
+    """Build the index where its revision was run before and it has been lost or broken since."""
+    is_ready = read_index_state(connection) is IndexState.READY
+    connection.rollback()
+    if is_ready:
+        return
+    connection.execution_options(isolation_level="AUTOCOMMIT")
+    for statement in BUILD:
+        connection.exec_driver_sql(statement)
+    connection.rollback()
+    connection.execution_options(isolation_level=connection.default_isolation_level)
 
 
 def _config(connection: Connection | None = None, output: io.StringIO | None = None) -> Config:

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from reconciler.store.tables import OPEN_ORDERS, STALE_INDEX, SYNCED_AT
+from reconciler.store.stale_index import BUILD, STALE_INDEX, IndexState, read_index_state
 
 revision = "0002"
 down_revision = "0001"
@@ -11,13 +11,13 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Build the index without blocking writes; drop first what an interrupted build left."""
-    with op.get_context().autocommit_block():
-        op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {STALE_INDEX}")
-        op.execute(
-            f"CREATE INDEX CONCURRENTLY {STALE_INDEX} ON orders ({SYNCED_AT}, id)"
-            f" WHERE {OPEN_ORDERS}"
-        )
+    """Build the index without blocking writes, unless a person already has."""
+    context = op.get_context()
+    if not context.as_sql and read_index_state(op.get_bind()) is IndexState.READY:
+        return
+    with context.autocommit_block():
+        for statement in BUILD:
+            op.execute(statement)
 
 
 def downgrade() -> None:

@@ -1,0 +1,23 @@
+"""Read one row of `orders` by its id, for a person who asks."""
+
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Connection, Text, Uuid, cast, literal, select
+
+from reconciler.domain.order import OrderId
+from reconciler.store.tables import OrdersTable
+
+_LARGEST_ID = 2**63 - 1
+
+
+def read_status(connection: Connection, orders: OrdersTable, order_id: OrderId) -> str | None:
+    """Read the status of a row, whatever word it is; None where there is no such row."""
+    is_uuid = isinstance(order_id, UUID)
+    if is_uuid != isinstance(orders.c.id.type, Uuid):
+        return None
+    if isinstance(order_id, int) and abs(order_id) > _LARGEST_ID:
+        return None
+    wanted = literal(order_id, Uuid() if is_uuid else BigInteger())
+    statement = select(cast(orders.c.status, Text)).where(orders.c.id == wanted)
+    status: str | None = connection.execute(statement).scalar_one_or_none()
+    return status

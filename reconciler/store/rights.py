@@ -1,0 +1,170 @@
+"""What our role must be allowed to do, to run and to upgrade. Reads the catalogs, writes nothing.
+
+Asked beforehand, so that everything that is missing is named at once, each with the statement that
+grants it, and nothing is begun that could not be finished.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import Connection, text
+
+from reconciler.errors import Problem
+from reconciler.store.migrations import VERSION_TABLE
+from reconciler.store.stale_index import IndexState, read_index_state
+from reconciler.store.tables import activity_log, cycles, holds
+
+READ_COLUMNS = (
+    "id",
+    "symbol",
+    "external_order_id",
+    "status",
+    "executed_qty",
+    "avg_price",
+    "last_synced_at",
+    "created_at",
+    "updated_at",
+)
+WRITTEN_COLUMNS = ("status", "executed_qty", "avg_price", "last_synced_at", "updated_at")
+TABLE_RIGHTS: Mapping[str, Sequence[str]] = {
+    activity_log.name: ("SELECT", "INSERT"),
+    holds.name: ("SELECT", "INSERT", "UPDATE"),
+    cycles.name: ("SELECT", "INSERT"),
+    VERSION_TABLE: ("SELECT",),
+}
+
+_ROLE = text("SELECT quote_ident(current_user)")
+
+_LACKING_ON_COLUMNS = text(
+    """
+    SELECT kind, string_agg(quote_ident(attname), ', ' ORDER BY attnum)
+    FROM (VALUES ('SELECT', CAST(:read AS text[])), ('UPDATE', CAST(:written AS text[])))
+        AS wanted (kind, columns)
+    JOIN pg_attribute ON attrelid = to_regclass('orders') AND attname = ANY (columns)
+    WHERE NOT attisdropped AND NOT has_column_privilege(attrelid, attnum, kind)
+    GROUP BY kind
+    ORDER BY kind
+    """
+)
+_LACKING_ON_TABLES = text(
+    """
+    SELECT relation, string_agg(kind, ', ' ORDER BY number)
+    FROM unnest(CAST(:tables AS text[]), CAST(:kinds AS text[]))
+        WITH ORDINALITY AS wanted (relation, kind, number)
+    WHERE NOT has_table_privilege(to_regclass(relation), kind)
+    GROUP BY relation
+    ORDER BY min(number)
+    """
+)
+# An activity_log of the application's own may number its rows from a sequence; ours does not.
+_LACKING_ON_SEQUENCE = text(
+    """
+    SELECT sequence
+    FROM pg_attribute, pg_get_serial_sequence(attrelid::regclass::text, attname) AS sequence
+    WHERE attrelid = to_regclass('activity_log') AND attname = 'id' AND attidentity = ''
+        AND NOT has_sequence_privilege(sequence, 'USAGE')
+    """
+)
+_SCHEMA = text(
+    "SELECT quote_ident(current_schema()), has_schema_privilege(current_schema(), 'CREATE')"
+)
+_FOREIGN_OWNER = text(
+    """
+    SELECT quote_ident(pg_get_userbyid(relowner)) FROM pg_class
+    WHERE oid = to_regclass('orders') AND NOT pg_has_role(relowner, 'USAGE')
+    """
+)
+
+
+def missing_rights(connection: Connection) -> list[Problem]:
+    """Name what our role may not do, but must to run, to the tables and columns that there are."""
+    role: str = connection.execute(_ROLE).scalar_one()
+    return [
+        *_missing_on_orders(connection, role),
+        *_missing_on_ours(connection, role),
+        *_missing_on_sequence(connection, role),
+    ]
+
+
+def missing_reading_rights(connection: Connection) -> list[Problem]:
+    """Name the columns of `orders` that we must read and may not: then its shape is unknown too."""
+    role: str = connection.execute(_ROLE).scalar_one()
+    return _missing_on_orders(connection, role, written=())
+
+
+def missing_upgrade_rights(connection: Connection) -> list[Problem]:
+    """Name what our role may not do, but must to make our tables and the index."""
+    role: str = connection.execute(_ROLE).scalar_one()
+    return [*_missing_on_schema(connection, role), *_missing_ownership(connection, role)]
+
+
+def _missing_on_orders(
+    connection: Connection, role: str, written: Sequence[str] = WRITTEN_COLUMNS
+) -> list[Problem]:
+    lacking = connection.execute(
+        _LACKING_ON_COLUMNS, {"read": list(READ_COLUMNS), "written": list(written)}
+    )
+    return [
+        Problem(
+            what=f"role {role} may not {kind} {columns} of orders",
+            mend=f"run as the owner of orders: GRANT {kind} ({columns}) ON orders TO {role}",
+        )
+        for kind, columns in lacking
+    ]
+
+
+def _missing_on_ours(connection: Connection, role: str) -> list[Problem]:
+    wanted = [(table, kind) for table, kinds in TABLE_RIGHTS.items() for kind in kinds]
+    lacking = connection.execute(
+        _LACKING_ON_TABLES,
+        {"tables": [table for table, _ in wanted], "kinds": [kind for _, kind in wanted]},
+    )
+    return [
+        Problem(
+            what=f"role {role} may not {kinds} on {table}",
+            mend=f"run as the owner of {table}: GRANT {kinds} ON {table} TO {role}",
+        )
+        for table, kinds in lacking
+    ]
+
+
+def _missing_on_sequence(connection: Connection, role: str) -> list[Problem]:
+    return [
+        Problem(
+            what=f"role {role} may not use {sequence}, which numbers activity_log",
+            mend=f"run as its owner: GRANT USAGE ON SEQUENCE {sequence} TO {role}",
+        )
+        for sequence in connection.execute(_LACKING_ON_SEQUENCE).scalars()
+    ]
+
+
+def _missing_on_schema(connection: Connection, role: str) -> list[Problem]:
+    schema, may_create = connection.execute(_SCHEMA).one()
+    if schema is None:
+        return [
+            Problem(
+                what=f"role {role} has no schema to make tables in: its search_path names none",
+                mend=f"run: ALTER ROLE {role} SET search_path = public",
+            )
+        ]
+    if may_create:
+        return []
+    return [
+        Problem(
+            what=f"role {role} may not make tables in schema {schema}",
+            mend=f"run as the owner of {schema}: GRANT CREATE ON SCHEMA {schema} TO {role}; or let"
+            " your database administrator run what this prints: reconciler db sql",
+        )
+    ]
+
+
+def _missing_ownership(connection: Connection, role: str) -> list[Problem]:
+    if read_index_state(connection) is IndexState.READY:
+        return []
+    return [
+        Problem(
+            what=f"orders belongs to {owner}, so role {role} may not make the index on it",
+            mend=f"run reconciler db upgrade as {owner}, or let your database administrator run"
+            " what this prints: reconciler db sql",
+        )
+        for owner in connection.execute(_FOREIGN_OWNER).scalars()
+    ]

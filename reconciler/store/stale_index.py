@@ -1,0 +1,79 @@
+"""The index of stale orders: its words, whether it is there, and the statements that build it."""
+
+from enum import StrEnum
+
+from sqlalchemy import Connection
+
+from reconciler.errors import Problem
+
+STALE_INDEX = "reconciler_stale_orders"
+
+# One text for the index and for the query: PostgreSQL uses a partial index only if it can prove
+# that the query's condition implies the index's, and it proves that best of the same words.
+OPEN_ORDERS = "external_order_id IS NOT NULL AND status IN ('pending', 'partial', 'new')"
+NEVER = "'-infinity'::timestamptz"
+SYNCED_AT = f"COALESCE(last_synced_at, {NEVER})"
+
+_DEFINITION = f"{STALE_INDEX} ON orders ({SYNCED_AT}, id) WHERE {OPEN_ORDERS}"
+
+BUILD = (
+    f"DROP INDEX CONCURRENTLY IF EXISTS {STALE_INDEX}",
+    f"CREATE INDEX CONCURRENTLY {_DEFINITION}",
+)
+"""Outside of any transaction; blocks no write. The first clears what an interrupted build left."""
+
+
+class IndexState(StrEnum):
+    """What is there of the index."""
+
+    MISSING = "missing"
+    BROKEN = "broken"
+    READY = "ready"
+
+
+def read_index_state(connection: Connection) -> IndexState:
+    """Read whether the index is there, and fit for use."""
+    is_ready = connection.exec_driver_sql(
+        "SELECT indisvalid AND indisready AND indrelid = to_regclass('orders') FROM pg_index"
+        " WHERE indexrelid = to_regclass(%s)",
+        (STALE_INDEX,),
+    ).scalar()
+    if is_ready is None:
+        return IndexState.MISSING
+    return IndexState.READY if is_ready else IndexState.BROKEN
+
+
+def index_problems(connection: Connection) -> list[Problem]:
+    """Name what is wrong with the index."""
+    match read_index_state(connection):
+        case IndexState.READY:
+            return []
+        case IndexState.MISSING:
+            what = f"index {STALE_INDEX} on orders is missing: every cycle would read all orders"
+        case IndexState.BROKEN:
+            what = f"index {STALE_INDEX} is invalid: its concurrent build was interrupted"
+    return [Problem(what=what, mend="run: reconciler db upgrade")]
+
+
+def index_obstacles(connection: Connection) -> list[Problem]:
+    """Name why the index cannot be built the way `db upgrade` does; nothing once it is there."""
+    if read_index_state(connection) is IndexState.READY:
+        return []
+    kind = connection.exec_driver_sql(
+        "SELECT relkind FROM pg_class WHERE oid = to_regclass('orders')"
+    ).scalar()
+    if kind == "r":
+        return []
+    if kind == "p":
+        return [_PARTITIONED]
+    return [_NO_TABLE]
+
+
+_PARTITIONED = Problem(
+    what=f"orders is partitioned: {STALE_INDEX} cannot be built without blocking writes",
+    mend=f"run: CREATE INDEX {_DEFINITION}",
+)
+_NO_TABLE = Problem(
+    what="orders is a view or a foreign table, which has no index",
+    mend="put the schema of the table itself first: ALTER ROLE CURRENT_USER SET search_path = ...",
+)

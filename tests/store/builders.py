@@ -1,0 +1,242 @@
+"""Tables as applications have them, and rows and answers with defaults."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import cache, partial
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+from sqlalchemy import text
+
+from reconciler.domain.decide import Policy, decide
+from reconciler.domain.order import OrderId
+from reconciler.domain.report import Absent, Answer, Report, Unanswerable
+from reconciler.domain.status import Status
+from reconciler.store import migrations
+from reconciler.store.apply import Applied, Apply
+from reconciler.store.database import Database
+from reconciler.store.tables import OrdersTable, find_orders
+
+EXCHANGE = "paper"
+SYMBOL = "BTCUSDT"
+PATIENCE_SECONDS = 20.0
+
+Application = psycopg.Connection[dict[str, Any]]
+"""The user's own program: every statement a transaction, unless it opens one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """An `orders` table as some application has it, and the ids that it gives its rows."""
+
+    ddl: str
+    id_of: Callable[[int], OrderId]
+    optional: frozenset[str]
+
+
+def _uuid(number: int) -> UUID:
+    return UUID(int=0x2F00 << 112 | number)
+
+
+SHAPES = {
+    "bigint id, text status": Shape(
+        ddl="""
+            CREATE TABLE orders (
+                id bigint PRIMARY KEY, symbol text, external_order_id text, status text,
+                qty numeric, client_order_id text, executed_qty numeric(28, 8),
+                avg_price numeric(28, 8), created_at timestamptz, updated_at timestamptz,
+                last_synced_at timestamptz, note text DEFAULT 'mine'
+            )""",
+        id_of=int,
+        optional=frozenset({"qty", "client_order_id", "created_at", "updated_at"}),
+    ),
+    "uuid id, varchar status": Shape(
+        ddl="""
+            CREATE TABLE orders (
+                id uuid PRIMARY KEY, symbol varchar(20), external_order_id varchar(40),
+                status varchar(8), executed_qty numeric, avg_price numeric,
+                created_at timestamptz, last_synced_at timestamptz
+            )""",
+        id_of=_uuid,
+        optional=frozenset({"created_at"}),
+    ),
+    "integer id, enum status": Shape(
+        ddl="""
+            CREATE TYPE "OrderStatus" AS ENUM (
+                'draft', 'pending', 'new', 'partial', 'filled', 'canceled', 'rejected', 'expired');
+            CREATE TABLE orders (
+                id integer PRIMARY KEY, symbol text, external_order_id text,
+                status "OrderStatus", executed_qty numeric(20, 3), avg_price numeric(20, 0),
+                updated_at timestamptz, last_synced_at timestamptz
+            )""",
+        id_of=int,
+        optional=frozenset({"updated_at"}),
+    ),
+    "domains": Shape(
+        ddl="""
+            CREATE DOMAIN order_id AS bigint CHECK (VALUE >= 0);
+            CREATE DOMAIN amount AS numeric(28, 8) CHECK (VALUE >= 0);
+            CREATE DOMAIN order_status AS text CHECK (VALUE <> '');
+            CREATE TABLE orders (
+                id order_id PRIMARY KEY, symbol text, external_order_id text,
+                status order_status, executed_qty amount, avg_price amount,
+                last_synced_at timestamptz
+            )""",
+        id_of=int,
+        optional=frozenset(),
+    ),
+    "nothing optional": Shape(
+        ddl="""
+            CREATE TABLE orders (
+                id integer PRIMARY KEY, symbol text, external_order_id text, status text,
+                executed_qty numeric, avg_price numeric, last_synced_at timestamptz
+            )""",
+        id_of=int,
+        optional=frozenset(),
+    ),
+}
+
+
+def connect_application(database_url: str) -> Application:
+    return psycopg.connect(database_url, autocommit=True, row_factory=dict_row)
+
+
+@cache
+def _our_ddl() -> str:
+    """Return what `db upgrade` runs, to be sent as one: nobody writes who could be blocked."""
+    return migrations.ddl().replace(" CONCURRENTLY", "")
+
+
+def make_ready(application: Application, ddl: str) -> None:
+    """Make the application's table, and ours beside it."""
+    application.execute(ddl)
+    application.execute(_our_ddl())
+
+
+def shape_of(database: Database) -> OrdersTable:
+    with database.autocommit() as connection:
+        return find_orders(connection)
+
+
+def now_of(database: Database) -> datetime:
+    with database.autocommit() as connection:
+        now: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+    return now
+
+
+def insert_order(application: Application, id_: OrderId, **columns: object) -> None:
+    """Write an open order that was last synced an hour ago; `columns` say otherwise."""
+    row: dict[str, object] = {
+        "id": id_,
+        "symbol": SYMBOL,
+        "external_order_id": str(id_),
+        "status": "new",
+        "executed_qty": Decimal(0),
+        **columns,
+    }
+    application.execute(
+        sql.SQL("INSERT INTO orders ({}) VALUES ({})").format(
+            sql.SQL(", ").join(map(sql.Identifier, row)),
+            sql.SQL(", ").join(map(sql.Placeholder, row)),
+        ),
+        row,
+    )
+
+
+def read_row(application: Application, id_: OrderId) -> dict[str, Any]:
+    row = application.execute("SELECT * FROM orders WHERE id = %s", [id_]).fetchone()
+    assert row is not None
+    return row
+
+
+def facts_of(row: Mapping[str, Any]) -> tuple[str, Decimal, Decimal | None]:
+    return row["status"], row["executed_qty"], row["avg_price"]
+
+
+def read_log(application: Application, id_: OrderId) -> list[dict[str, Any]]:
+    return application.execute(
+        "SELECT * FROM activity_log WHERE order_id = %s ORDER BY id", [str(id_)]
+    ).fetchall()
+
+
+def read_hold(application: Application, id_: OrderId) -> dict[str, Any] | None:
+    """Read the order's active hold, with `wait`, the time from its last attempt to its next."""
+    return application.execute(
+        "SELECT *, next_attempt_at - now() AS wait FROM reconciliation_holds"
+        " WHERE order_id = %s AND resolved_at IS NULL",
+        [str(id_)],
+    ).fetchone()
+
+
+def a_report(
+    id_: OrderId,
+    status: Status | None = Status.FILLED,
+    executed: str = "1.5",
+    average: str | None = "60000.25",
+    *,
+    fetched_at: datetime,
+    word: str | None = None,
+) -> Report:
+    return Report(
+        symbol=SYMBOL,
+        external_order_id=str(id_),
+        word=word or (status.value.upper() if status else "HALTED"),
+        status=status,
+        executed_qty=Decimal(executed),
+        avg_price=None if average is None else Decimal(average),
+        fetched_at=fetched_at,
+    )
+
+
+def an_absence(id_: OrderId, *, fetched_at: datetime) -> Absent:
+    return Absent(symbol=SYMBOL, external_order_id=str(id_), fetched_at=fetched_at)
+
+
+def an_unanswerable(
+    id_: OrderId, *, fetched_at: datetime, detail: str = "no such symbol"
+) -> Unanswerable:
+    return Unanswerable(
+        symbol=SYMBOL, external_order_id=str(id_), detail=detail, fetched_at=fetched_at
+    )
+
+
+def a_policy(orders: OrdersTable) -> Policy:
+    return Policy(
+        quantity_scale=orders.quantity_scale,
+        price_scale=orders.price_scale,
+        retention=timedelta(days=90),
+    )
+
+
+def an_apply(database: Database) -> Apply:
+    """The apply step as a worker has it."""
+    orders = shape_of(database)
+    return Apply(orders, exchange=EXCHANGE, decide=partial(decide, policy=a_policy(orders)))
+
+
+def applied(database: Database, *answers: tuple[OrderId, Answer]) -> Applied:
+    """Apply the answers in one transaction, as a worker does, and commit."""
+    step = an_apply(database)
+    with database.transaction() as connection:
+        return step.apply(connection, dict(answers))
+
+
+def until(application: Application, question: str, *parameters: object) -> None:
+    """Ask the database until it says yes: for what another session is about to reach."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while application.execute(question, parameters).fetchone() != {"answer": True}:
+        assert time.monotonic() < deadline, f"never came true: {question}"
+
+
+SOMEBODY_WAITS: str = """
+    SELECT EXISTS (
+        SELECT FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'
+            AND application_name = %s
+    ) AS answer"""

@@ -1,0 +1,68 @@
+"""How PostgreSQL would run, and did run, the statements that the store sends."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, event
+
+from reconciler.store.database import Database
+
+INDEX_SCANS = frozenset({"Index Scan", "Index Only Scan"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The plan of one statement, as EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) tells it."""
+
+    root: dict[str, Any]
+
+    @property
+    def nodes(self) -> list[dict[str, Any]]:
+        return list(_walk(self.root))
+
+    @property
+    def shape(self) -> list[tuple[str, str, str]]:
+        """What makes two plans the same: each node with the table and the index that it reads."""
+        return [
+            (node["Node Type"], node.get("Relation Name", ""), node.get("Index Name", ""))
+            for node in self.nodes
+        ]
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks were touched, in memory or not."""
+        blocks: int = self.root["Shared Hit Blocks"] + self.root["Shared Read Blocks"]
+        return blocks
+
+    def scans_of(self, table: str) -> list[tuple[str, str]]:
+        """Return how the table is read: each scan with its index."""
+        return [(kind, index) for kind, relation, index in self.shape if relation == table]
+
+
+def explained(database: Database, act: Callable[[Connection], object]) -> Plan:
+    """Return the plan of the last query that `act` sends: its very text, with its parameters.
+
+    The query runs twice, explained and as sent, so it must not write.
+    """
+    plans: list[dict[str, Any]] = []
+
+    def explain(
+        connection: Connection, _cursor: object, statement: str, parameters: Any, *_: object
+    ) -> None:
+        if statement.lstrip().startswith(("SELECT", "WITH")):
+            cursor = connection.connection.cursor()
+            cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", parameters)
+            ((answers,),) = cursor.fetchall()
+            plans.append(answers[0]["Plan"])
+
+    with database.transaction() as connection:
+        event.listen(connection, "before_cursor_execute", explain)
+        act(connection)
+    return Plan(root=plans[-1])
+
+
+def _walk(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield node
+    for child in node.get("Plans", ()):
+        yield from _walk(child)

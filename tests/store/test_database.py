@@ -1,0 +1,217 @@
+"""Every answer of PostgreSQL becomes one of our errors, and no state of a session is relied on."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+from sqlalchemy import text
+
+from reconciler.errors import (
+    ConfigurationError,
+    ReconcilerError,
+    StoreRejected,
+    StoreUnavailable,
+)
+from reconciler.store import sample
+from reconciler.store.database import Database, parse_url
+
+from .builders import (
+    Application,
+    a_report,
+    an_unanswerable,
+    applied,
+    connect_application,
+    insert_order,
+    make_ready,
+    now_of,
+    read_hold,
+    read_row,
+)
+
+PASSWORD = "hunter2-with-teeth"
+
+
+@contextmanager
+def opened(url: str) -> Iterator[Database]:
+    database = Database(url, role="test")
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "orders",
+        f"mysql://app:{PASSWORD}@db/orders",
+        f"sqlite:///{PASSWORD}.db",
+        f"postgresql://app:{PASSWORD}@db:port/orders",
+    ],
+)
+def test_what_is_no_url_of_postgresql_is_refused_without_repeating_it(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="postgresql://user:password@host") as error:
+        parse_url(url)
+
+    assert PASSWORD not in str(error.value)
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg"])
+def test_every_usual_scheme_is_taken(scheme: str) -> None:
+    url = parse_url(f"{scheme}://app:{PASSWORD}@db:5433/orders")
+
+    assert (url.drivername, url.host, url.port) == ("postgresql+psycopg", "db", 5433)
+
+
+def test_a_refused_connection_is_unavailable_and_keeps_the_password() -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{nobody.getsockname()[1]}"
+        with (
+            opened(f"postgresql://app:{PASSWORD}@{address}/orders") as database,
+            pytest.raises(StoreUnavailable, match=address) as error,
+            database.autocommit(),
+        ):
+            pass
+
+    assert PASSWORD not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("find", "replace"),
+    [("/postgres?", "/nowhere?"), ("//postgres:", "//nobody:")],
+    ids=["no such database", "no such role"],
+)
+def test_a_wrong_name_is_a_matter_of_configuration(
+    find: str, replace: str, postgres_url: str
+) -> None:
+    assert find in postgres_url
+
+    with (
+        opened(postgres_url.replace(find, replace)) as database,
+        pytest.raises(ConfigurationError, match="DATABASE_URL"),
+        database.autocommit(),
+    ):
+        pass
+
+
+def run(database: Database, statements: str) -> None:
+    """Run statements, each but the last followed by `; `, in one transaction."""
+    with database.transaction() as connection:
+        for statement in statements.split("; "):
+            connection.execute(text(statement))
+
+
+def a_raise(state: str) -> str:
+    """Return what fails as an application's trigger does that raises an error of this SQLSTATE."""
+    return f"DO 'BEGIN RAISE ''no'' USING ERRCODE = ''{state}''; END'".replace("; ", ";")
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ("SELECT 1 / 0", StoreRejected),
+        ("INSERT INTO orders (symbol, status) VALUES ('A', 'sold')", StoreRejected),
+        ("INSERT INTO orders (symbol, qty) VALUES ('A', 1e30)", StoreRejected),
+        (a_raise("P0001"), StoreRejected),
+        (a_raise("44000"), StoreRejected),
+        (a_raise("ACME1"), StoreRejected),
+        ("SELECT nothing FROM orders", ConfigurationError),
+        ("SELECT 1 FROM reconciliation_leases", ConfigurationError),
+        ("SET LOCAL ROLE pg_monitor; SELECT 1 FROM orders", ConfigurationError),
+        ("SET TRANSACTION READ ONLY; UPDATE orders SET qty = 1", StoreUnavailable),
+        ("SELECT pg_terminate_backend(pg_backend_pid())", StoreUnavailable),
+        ("SET LOCAL statement_timeout = 1; SELECT pg_sleep(1)", StoreUnavailable),
+        (a_raise("40001"), StoreUnavailable),
+        (a_raise("40P01"), StoreUnavailable),
+        (a_raise("53100"), StoreUnavailable),
+        (a_raise("55P03"), StoreUnavailable),
+    ],
+)
+def test_an_error_of_the_server_becomes_ours(
+    statement: str, expected: type[ReconcilerError], database: Database
+) -> None:
+    with pytest.raises(expected):
+        run(database, statement)
+
+    with database.autocommit() as connection:
+        assert connection.execute(text("SELECT 1")).scalar_one() == 1
+
+
+def test_an_error_that_only_a_bug_makes_stays_what_it_is(database: Database) -> None:
+    with (
+        pytest.raises(Exception, match="syntax error") as error,
+        database.autocommit() as connection,
+    ):
+        connection.execute(text("SELEC 1"))
+
+    assert not isinstance(error.value, ReconcilerError)
+
+
+def test_a_server_that_is_read_only_for_now_is_no_orders_fault(
+    application: Application, database_url: str
+) -> None:
+    insert_order(application, 1)
+    standby = f"{database_url}&options=-cdefault_transaction_read_only%3Don"
+
+    with opened(standby) as database, pytest.raises(StoreUnavailable, match="read-only"):
+        applied(database, (1, a_report(1, fetched_at=now_of(database))))
+
+
+def test_a_databases_own_isolation_level_does_not_give_us_an_old_snapshot(
+    database_url: str,
+) -> None:
+    url = f"{database_url}&options=-cdefault_transaction_isolation%3Dserializable"
+
+    with opened(url) as database, database.transaction() as connection:
+        level = connection.execute(text("SHOW transaction_isolation")).scalar_one()
+
+    assert level == "read committed"
+
+
+def test_nothing_is_prepared_in_a_session_that_a_pooler_may_give_to_others(
+    database: Database,
+) -> None:
+    for _ in range(10):
+        with database.transaction() as connection:
+            connection.execute(text("SELECT count(*) FROM orders WHERE id > :id"), {"id": 1})
+
+    with database.autocommit() as connection:
+        prepared = connection.execute(text("SELECT count(*) FROM pg_prepared_statements"))
+        assert prepared.scalar_one() == 0
+
+
+def test_a_transaction_that_raises_leaves_nothing(
+    application: Application, database: Database
+) -> None:
+    insert_order(application, 1)
+
+    with pytest.raises(StoreRejected):
+        run(database, "UPDATE orders SET status = 'filled'; SELECT 1 / 0")
+
+    assert read_row(application, 1)["status"] == "new"
+
+
+def test_words_that_the_databases_encoding_lacks_are_refused_and_then_told(
+    postgres_url: str,
+) -> None:
+    with psycopg.connect(postgres_url, autocommit=True) as server:
+        server.execute("CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+    url = postgres_url.replace("/postgres?", "/latin?")
+    with opened(url) as database, connect_application(url) as application:
+        make_ready(application, sample.ORDERS_DDL)
+        insert_order(application, 1)
+        now = now_of(database)
+
+        with pytest.raises(StoreRejected) as error:
+            applied(database, (1, a_report(1, word="已成交", fetched_at=now)))
+        detail = f"Größe: {error.value}"
+        applied(database, (1, an_unanswerable(1, detail=detail, fetched_at=now)))
+
+        hold = read_hold(application, 1)
+        assert hold is not None
+        assert hold["detail"] == detail
+        assert read_row(application, 1)["status"] == "new"

@@ -1,0 +1,145 @@
+"""A hold grows with each attempt, begins anew for another reason, and ends with the truth."""
+
+from datetime import timedelta
+
+import pytest
+
+from reconciler.domain.decide import HoldReason
+from reconciler.domain.status import Status
+from reconciler.store.database import Database
+from reconciler.store.holds import ActiveHold, attempts_in_a_row, wait_before_attempt
+
+from .builders import (
+    Application,
+    a_report,
+    an_absence,
+    an_unanswerable,
+    applied,
+    insert_order,
+    now_of,
+    read_hold,
+    read_log,
+)
+
+
+@pytest.mark.parametrize(
+    ("attempts", "minutes"),
+    [(1, 1), (2, 2), (3, 4), (4, 8), (5, 16), (6, 32), (7, 60), (8, 60), (10_000, 60)],
+)
+def test_the_wait_doubles_to_an_hour(attempts: int, minutes: int) -> None:
+    assert wait_before_attempt(attempts) == timedelta(minutes=minutes)
+
+
+def test_attempts_count_only_for_the_same_reason() -> None:
+    held = ActiveHold(reason=HoldReason.ERROR, attempts=4)
+
+    assert attempts_in_a_row(held, HoldReason.ERROR) == 4
+    assert attempts_in_a_row(held, HoldReason.CONFLICT) == 0
+    assert attempts_in_a_row(None, HoldReason.ERROR) == 0
+
+
+def test_each_attempt_is_counted_and_the_next_waits_longer(
+    application: Application, database: Database
+) -> None:
+    insert_order(application, 1)
+    now = now_of(database)
+
+    for attempt in range(1, 9):
+        applied(database, (1, an_unanswerable(1, detail=f"no {attempt}", fetched_at=now)))
+
+        hold = read_hold(application, 1)
+        assert hold is not None
+        assert (hold["attempts"], hold["detail"]) == (attempt, f"no {attempt}")
+        assert timedelta(0) <= wait_before_attempt(attempt) - hold["wait"] < timedelta(seconds=5)
+
+    held = application.execute("SELECT count(*) AS rows FROM reconciliation_holds").fetchone()
+    assert held == {"rows": 1}
+
+
+def test_another_reason_begins_to_count_anew(application: Application, database: Database) -> None:
+    insert_order(application, 1)
+    now = now_of(database)
+    for _ in range(3):
+        applied(database, (1, an_unanswerable(1, fetched_at=now)))
+    first = read_hold(application, 1)
+
+    applied(database, (1, a_report(1, None, "0", word="HALTED", fetched_at=now)))
+
+    second = read_hold(application, 1)
+    assert first is not None
+    assert second is not None
+    assert (first["attempts"], second["attempts"]) == (3, 1)
+    assert (second["reason"], second["id"]) == ("unknown_status", first["id"])
+    assert second["wait"] <= timedelta(minutes=1)
+    assert second["first_held_at"] == first["first_held_at"]
+
+
+def test_an_order_not_found_again_and_again_is_counted_by_its_hold(
+    application: Application, database: Database
+) -> None:
+    an_hour_ago = now_of(database) - timedelta(hours=1)
+    insert_order(application, 1, created_at=an_hour_ago, updated_at=an_hour_ago)
+    details = []
+
+    for _ in range(3):
+        applied(database, (1, an_absence(1, fetched_at=now_of(database))))
+        hold = read_hold(application, 1)
+        assert hold is not None
+        details.append(hold["detail"].split(":")[0])
+
+    assert details == [
+        "not found (1 of 3 times)",
+        "not found (2 of 3 times)",
+        "not found 3 times in a row",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "executed", "entries"),
+    [(Status.FILLED, "1", 1), (Status.NEW, "0", 0)],
+    ids=["by a change", "by a confirmation"],
+)
+def test_a_hold_is_resolved_when_the_order_is_reconciled(
+    status: Status, executed: str, entries: int, application: Application, database: Database
+) -> None:
+    insert_order(application, 1)
+    applied(database, (1, an_unanswerable(1, fetched_at=now_of(database))))
+
+    applied(database, (1, a_report(1, status, executed, None, fetched_at=now_of(database))))
+
+    (hold,) = application.execute("SELECT * FROM reconciliation_holds").fetchall()
+    assert hold["resolution"] == "reconciled"
+    assert hold["resolved_at"] >= hold["first_held_at"]
+    assert len(read_log(application, 1)) == entries
+
+
+def test_an_order_held_again_later_gets_a_hold_of_its_own(
+    application: Application, database: Database
+) -> None:
+    insert_order(application, 1)
+    for status in (None, Status.NEW, None):
+        applied(database, (1, a_report(1, status, "0", None, fetched_at=now_of(database))))
+
+    holds = application.execute(
+        "SELECT attempts, resolution FROM reconciliation_holds ORDER BY id"
+    ).fetchall()
+
+    assert holds == [
+        {"attempts": 1, "resolution": "reconciled"},
+        {"attempts": 1, "resolution": None},
+    ]
+
+
+def test_what_is_left_alone_keeps_its_hold(application: Application, database: Database) -> None:
+    insert_order(application, 1)
+    applied(database, (1, an_unanswerable(1, fetched_at=now_of(database))))
+    application.execute("UPDATE orders SET updated_at = clock_timestamp()")
+    before = read_hold(application, 1)
+    assert before is not None
+
+    late = a_report(1, fetched_at=before["first_held_at"])
+    applied(database, (1, late))
+
+    after = read_hold(application, 1)
+    assert after is not None
+    assert after["next_attempt_at"] == before["next_attempt_at"]

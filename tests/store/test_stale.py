@@ -1,0 +1,262 @@
+"""The page holds every eligible order once, the longest unsynced first, and no other."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from reconciler.domain.order import OrderId
+from reconciler.domain.status import OPEN, TERMINAL
+from reconciler.store.database import Database
+from reconciler.store.stale import Backlog, Cursor, Page, StaleOrder, StaleOrders
+
+from .builders import (
+    Application,
+    Shape,
+    a_report,
+    an_unanswerable,
+    applied,
+    insert_order,
+    now_of,
+    shape_of,
+)
+
+STALE_AFTER = timedelta(minutes=5)
+
+
+def stale_orders(database: Database) -> StaleOrders:
+    return StaleOrders(shape_of(database), stale_after=STALE_AFTER)
+
+
+def read_page(database: Database, limit: int = 100, after: Cursor | None = None) -> Page:
+    stale = stale_orders(database)
+    with database.transaction() as connection:
+        return stale.read_page(connection, limit, after)
+
+
+def read_pages(database: Database, limit: int) -> Iterator[Page]:
+    """Read page after page as the supervisor does, to the last."""
+    after = None
+    while True:
+        page = read_page(database, limit, after)
+        yield page
+        if page.next is None:
+            return
+        after = page.next
+
+
+def ids_of(page: Page) -> list[OrderId]:
+    return [order.id for order in page.orders]
+
+
+def measure(database: Database) -> Backlog:
+    stale = stale_orders(database)
+    with database.autocommit() as connection:
+        return stale.measure_backlog(connection)
+
+
+def synced_ago(database: Database, age: timedelta) -> dict[str, Any]:
+    return {"last_synced_at": now_of(database) - age}
+
+
+ELIGIBLE: dict[str, dict[str, Any]] = {
+    **{f"open: {status}": {"status": status.value} for status in sorted(OPEN)},
+    "never synced": {"last_synced_at": None},
+    "never synced, as infinitely long ago": {"last_synced_at": "-infinity"},
+    "known by an empty id": {"external_order_id": ""},
+}
+NOT_ELIGIBLE: dict[str, dict[str, Any]] = {
+    **{f"ended: {status}": {"status": status.value} for status in sorted(TERMINAL)},
+    "unknown at the exchange": {"external_order_id": None},
+    "synced just now": {"last_synced_at": "now"},
+    "synced in the future": {"last_synced_at": "infinity"},
+    "ended and never synced": {"last_synced_at": None, "status": "filled"},
+    "unknown and never synced": {"last_synced_at": None, "external_order_id": None},
+}
+
+
+@pytest.mark.parametrize("row", ELIGIBLE.values(), ids=ELIGIBLE)
+def test_an_order_is_eligible_when_it_is_open_known_and_unsynced(
+    row: dict[str, Any], application: Application, database: Database
+) -> None:
+    insert_order(application, 1, **{"last_synced_at": "2026-11-24 00:00+00", **row})
+
+    assert ids_of(read_page(database)) == [1]
+    assert measure(database).orders == 1
+
+
+@pytest.mark.parametrize("row", NOT_ELIGIBLE.values(), ids=NOT_ELIGIBLE)
+def test_an_order_is_not_eligible_otherwise(
+    row: dict[str, Any], application: Application, database: Database
+) -> None:
+    insert_order(application, 1, **{"last_synced_at": "2026-11-24 00:00+00", **row})
+
+    assert ids_of(read_page(database)) == []
+    assert measure(database).orders == 0
+
+
+@pytest.mark.parametrize(
+    ("age", "stale"),
+    [(STALE_AFTER - timedelta(seconds=30), []), (STALE_AFTER + timedelta(seconds=1), [1])],
+    ids=["almost stale", "just stale"],
+)
+def test_an_order_is_stale_once_it_is_unsynced_for_longer_than_set(
+    age: timedelta, stale: list[OrderId], application: Application, database: Database
+) -> None:
+    insert_order(application, 1, **synced_ago(database, age))
+
+    assert ids_of(read_page(database)) == stale
+
+
+@pytest.mark.parametrize(
+    ("change", "stale"),
+    [
+        ("next_attempt_at = now() + interval '1 hour'", []),
+        ("next_attempt_at = now() - interval '1 second'", [1]),
+        ("resolved_at = now(), resolution = 'accepted'", [1]),
+    ],
+    ids=["for an hour more", "until a moment ago", "once, and resolved"],
+)
+def test_an_order_on_hold_is_left_out_until_its_next_attempt(
+    change: str, stale: list[OrderId], application: Application, database: Database
+) -> None:
+    insert_order(application, 1)
+    applied(database, (1, an_unanswerable(1, fetched_at=now_of(database))))
+    application.execute(f"UPDATE reconciliation_holds SET {change}")  # noqa: S608 - a case above
+
+    assert ids_of(read_page(database)) == stale
+    assert measure(database).orders == len(stale)
+
+
+def test_the_longest_unsynced_come_first_and_the_never_synced_before_all(
+    application: Application, database: Database
+) -> None:
+    for id_, minutes in ((1, 10), (2, None), (3, 30), (4, 20), (5, None), (6, 1)):
+        age = {} if minutes is None else synced_ago(database, timedelta(minutes=minutes))
+        insert_order(application, id_, **age)
+
+    assert ids_of(read_page(database)) == [2, 5, 3, 4, 1]
+
+
+def test_planning_is_told_the_symbol_and_the_exchanges_id(
+    shape: Shape, owner: Application, empty_database: Database
+) -> None:
+    insert_order(owner, shape.id_of(1), symbol="ETHUSDT", external_order_id="9007199254740993")
+    insert_order(owner, shape.id_of(2), symbol=None, external_order_id="7")
+
+    page = read_page(empty_database)
+
+    assert page == Page(
+        orders=(
+            StaleOrder(id=shape.id_of(1), symbol="ETHUSDT", external_order_id="9007199254740993"),
+            StaleOrder(id=shape.id_of(2), symbol="", external_order_id="7"),
+        ),
+        next=None,
+    )
+
+
+def test_the_pages_hold_every_order_once_also_with_ties_and_without_times(
+    shape: Shape, owner: Application, empty_database: Database
+) -> None:
+    moments = [None, "2026-11-23", None, "2026-11-24 05:00:00.000001", "2026-11-24 05:00", None]
+    for number in range(12):
+        insert_order(owner, shape.id_of(number), last_synced_at=moments[number % 6])
+    whole = ids_of(read_page(empty_database))
+
+    paged = {limit: list(read_pages(empty_database, limit)) for limit in (1, 2, 5, 11, 12, 13)}
+
+    assert sorted(whole, key=str) == sorted(map(shape.id_of, range(12)), key=str)
+    for limit, pages in paged.items():
+        assert [id_ for page in pages for id_ in ids_of(page)] == whole
+        assert {len(page.orders) for page in pages[:-1]} <= {limit}
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/St_Johns"])
+def test_a_cursor_is_exact_in_every_time_zone(
+    zone: str, application: Application, database_url: str
+) -> None:
+    for id_ in range(1, 5):
+        insert_order(application, id_, last_synced_at=f"2026-11-01 05:30:00.00000{id_}+00")
+    database = Database(f"{database_url}&options=-ctimezone%3D{zone}", role="test")
+
+    found = [id_ for page in read_pages(database, 1) for id_ in ids_of(page)]
+    database.close()
+
+    assert found == [1, 2, 3, 4]
+
+
+def test_orders_reconciled_between_the_pages_cost_no_other_its_turn(
+    application: Application, database: Database
+) -> None:
+    for id_ in range(1, 11):
+        age = timedelta(minutes=60 - id_)
+        insert_order(application, id_, **synced_ago(database, age) if id_ > 3 else {})
+    handled: list[OrderId] = []
+
+    for page in read_pages(database, 2):
+        now = now_of(database)
+        half = ids_of(page)[:1]
+        applied(database, *((id_, a_report(id_, fetched_at=now)) for id_ in half))
+        handled += ids_of(page)
+
+    assert handled == list(range(1, 11))
+    assert ids_of(read_page(database)) == [2, 4, 6, 8, 10]
+
+
+def test_a_page_that_is_just_full_is_followed_by_an_empty_one(
+    application: Application, database: Database
+) -> None:
+    for id_ in (1, 2):
+        insert_order(application, id_)
+
+    first, second = read_pages(database, 2)
+
+    assert (ids_of(first), second) == ([1, 2], Page(orders=(), next=None))
+
+
+def test_reading_a_page_locks_nothing(application: Application, database: Database) -> None:
+    insert_order(application, 1)
+    stale = stale_orders(database)
+
+    with database.transaction() as connection:
+        stale.read_page(connection, 10)
+        application.execute("SET lock_timeout = '100ms'")
+        application.execute("UPDATE orders SET status = 'filled'")
+
+    assert ids_of(read_page(database)) == []
+
+
+@pytest.mark.parametrize(
+    ("rows", "age_seconds"),
+    [
+        ([], 0),
+        ([{"last_synced_at": "now"}], 0),
+        ([{"last_synced_at": 600}, {"last_synced_at": 1200}], 1200),
+        ([{"last_synced_at": 600}, {"created_at": 3600}], 3600),
+    ],
+    ids=["no orders", "none stale", "both synced before", "one never synced"],
+)
+def test_the_backlog_tells_how_old_its_oldest_is(
+    rows: list[dict[str, Any]], age_seconds: int, application: Application, database: Database
+) -> None:
+    now = now_of(database)
+    for id_, row in enumerate(rows, start=1):
+        columns = {
+            name: now - timedelta(seconds=value) if isinstance(value, int) else value
+            for name, value in row.items()
+        }
+        insert_order(application, id_, **columns)
+
+    backlog = measure(database)
+
+    assert backlog.orders == (len(rows) if age_seconds else 0)
+    assert backlog.oldest_age_seconds == pytest.approx(age_seconds, abs=30)
+
+
+def test_the_backlog_of_orders_without_any_time_counts_from_now(
+    owner: Application, empty_database: Database, shape: Shape
+) -> None:
+    insert_order(owner, shape.id_of(1))
+
+    assert measure(empty_database) == Backlog(orders=1, oldest_age_seconds=0)

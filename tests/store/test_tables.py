@@ -1,0 +1,350 @@
+"""Any `orders` that can hold the truth is accepted; of any other, all that is wrong is named."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from reconciler.errors import Problem, SchemaMismatch
+from reconciler.store import migrations
+from reconciler.store.database import Database
+from reconciler.store.tables import find_orders, missing_parts, require_ours, require_schema
+
+from .builders import (
+    SHAPES,
+    Application,
+    Shape,
+    a_report,
+    applied,
+    connect_application,
+    facts_of,
+    insert_order,
+    make_ready,
+    now_of,
+    read_log,
+    read_row,
+    shape_of,
+)
+
+COLUMNS: dict[str, str] = {
+    "id": "bigint PRIMARY KEY",
+    "symbol": "text",
+    "external_order_id": "text",
+    "status": "text",
+    "executed_qty": "numeric",
+    "avg_price": "numeric",
+    "last_synced_at": "timestamptz",
+}
+
+
+def an_orders_table(owner: Application, **changed: str | None) -> None:
+    """Make `orders` with some columns of another type, or (None) without them."""
+    columns = {name: ddl for name, ddl in {**COLUMNS, **changed}.items() if ddl}
+    body = ", ".join(f"{name} {ddl}" for name, ddl in columns.items())
+    owner.execute(f"CREATE TABLE orders ({body})")
+
+
+def problems_of(database: Database) -> list[Problem]:
+    with database.autocommit() as connection:
+        try:
+            find_orders(connection)
+        except SchemaMismatch as mismatch:
+            return list(mismatch.problems)
+    return []
+
+
+def mend(owner: Application, problem: Problem) -> None:
+    """Run the SQL of a mend just as it is printed."""
+    assert problem.mend.startswith("run: ")
+    owner.execute(problem.mend.removeprefix("run: "))
+
+
+def test_every_shape_is_accepted_with_the_columns_it_has(
+    shape: Shape, empty_database: Database
+) -> None:
+    with empty_database.autocommit() as connection:
+        orders = require_schema(connection)
+
+    assert orders.optional == shape.optional
+
+
+def test_every_shape_takes_a_change_and_logs_it(
+    shape: Shape, owner: Application, empty_database: Database
+) -> None:
+    id_ = shape.id_of(7)
+    insert_order(owner, id_)
+
+    report = a_report(id_, executed="2", average="60000", fetched_at=now_of(empty_database))
+    applied(empty_database, (id_, report))
+
+    assert facts_of(read_row(owner, id_)) == ("filled", Decimal(2), Decimal(60000))
+    assert [entry["order_id"] for entry in read_log(owner, id_)] == [str(id_)]
+
+
+@pytest.mark.parametrize(
+    ("shape_name", "scales"),
+    [
+        ("bigint id, text status", (8, 8)),
+        ("uuid id, varchar status", (None, None)),
+        ("integer id, enum status", (3, 0)),
+        ("domains", (8, 8)),
+    ],
+)
+def test_the_scales_are_those_of_the_columns(
+    shape_name: str,
+    scales: tuple[int | None, int | None],
+    owner: Application,
+    empty_database: Database,
+) -> None:
+    owner.execute(SHAPES[shape_name].ddl)
+
+    orders = shape_of(empty_database)
+
+    assert (orders.quantity_scale, orders.price_scale) == scales
+
+
+def test_tables_are_found_in_any_schema_of_the_search_path(
+    owner: Application, empty_database_url: str
+) -> None:
+    owner.execute("CREATE SCHEMA ours")
+    owner.execute("CREATE SCHEMA trading")
+    owner.execute("SET search_path = trading")
+    an_orders_table(owner)
+    database = Database(f"{empty_database_url}&options=-csearch_path%3Dours,trading", role="test")
+
+    with database.connection() as connection:
+        migrations.upgrade(connection)
+    with database.autocommit() as connection:
+        orders = require_schema(connection)
+    database.close()
+
+    assert orders.c.id.type.python_type is int
+    assert owner.execute("SELECT to_regclass('ours.activity_log') AS log").fetchone() != {
+        "log": None
+    }
+
+
+def test_a_missing_table_is_named_with_both_ways_out(empty_database: Database) -> None:
+    (problem,) = problems_of(empty_database)
+
+    assert "table orders is missing" in problem.what
+    assert "DATABASE_URL" in problem.mend
+    assert "db upgrade --with-orders" in problem.mend
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_a_missing_column_is_named_and_its_mend_makes_it(
+    column: str, owner: Application, empty_database: Database
+) -> None:
+    an_orders_table(owner, **{column: None})
+    (problem,) = problems_of(empty_database)
+
+    mend(owner, problem)
+
+    assert problem.what == f"column orders.{column} is missing"
+    assert problems_of(empty_database) == []
+
+
+@pytest.mark.parametrize(
+    ("column", "ddl"),
+    [
+        ("id", "text PRIMARY KEY"),
+        ("id", "numeric PRIMARY KEY"),
+        ("symbol", "integer"),
+        ("external_order_id", "bigint"),
+        ("status", "integer"),
+        ("status", "varchar(7)"),
+        ("executed_qty", "double precision DEFAULT 0"),
+        ("executed_qty", "real"),
+        ("executed_qty", "bigint"),
+        ("executed_qty", "text"),
+        ("avg_price", "money"),
+        ("avg_price", "double precision"),
+        ("last_synced_at", "timestamp"),
+        ("last_synced_at", "timestamp DEFAULT now()"),
+        ("last_synced_at", "date"),
+        ("last_synced_at", "text"),
+        ("created_at", "timestamp"),
+        ("updated_at", "timestamp(3)"),
+    ],
+)
+def test_a_type_that_loses_something_is_named_and_its_mend_changes_it(
+    column: str, ddl: str, owner: Application, empty_database: Database
+) -> None:
+    an_orders_table(owner, **{column: ddl})
+    (problem,) = problems_of(empty_database)
+
+    mend(owner, problem)
+
+    assert problem.what.startswith(f"orders.{column} is ")
+    assert problems_of(empty_database) == []
+
+
+def test_the_mend_of_a_naive_time_takes_it_for_utc(
+    owner: Application, empty_database: Database
+) -> None:
+    an_orders_table(owner, last_synced_at="timestamp")
+    owner.execute("INSERT INTO orders (id, last_synced_at) VALUES (1, '2026-11-24 12:00')")
+    owner.execute("SET timezone = 'Asia/Tokyo'")
+
+    mend(owner, problems_of(empty_database)[0])
+
+    is_noon = "SELECT last_synced_at = '2026-11-24 12:00 UTC' AS it FROM orders"
+    assert owner.execute(is_noon).fetchone() == {"it": True}
+
+
+@pytest.mark.parametrize("schema", ["public", "Trading Desk"])
+def test_an_enum_lacking_labels_is_named_and_its_mend_adds_them(
+    schema: str, owner: Application, empty_database: Database
+) -> None:
+    owner.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
+    enum: str = f'"{schema}"."OrderStatus"'
+    owner.execute(f"CREATE TYPE {enum} AS ENUM ('new', 'filled', 'canceled', 'done')")
+    an_orders_table(owner, status=enum)
+    (problem,) = problems_of(empty_database)
+
+    mend(owner, problem)
+
+    assert "lacks pending, partial, rejected, expired" in problem.what
+    assert problems_of(empty_database) == []
+
+
+def test_every_problem_is_told_at_once(owner: Application, empty_database: Database) -> None:
+    an_orders_table(owner, symbol=None, executed_qty="double precision", last_synced_at="timestamp")
+
+    with (
+        empty_database.autocommit() as connection,
+        pytest.raises(SchemaMismatch) as mismatch,
+    ):
+        require_schema(connection)
+
+    assert [problem.what.split(" is ")[0] for problem in mismatch.value.problems] == [
+        "column orders.symbol",
+        "orders.executed_qty",
+        "orders.last_synced_at",
+        "table activity_log",
+        "table reconciliation_cycles",
+        "table reconciliation_holds",
+        "index reconciler_stale_orders on orders",
+    ]
+    assert all(problem.mend for problem in mismatch.value.problems)
+
+
+def test_our_missing_tables_are_made_by_the_command_of_their_mend(
+    owner: Application, empty_database: Database
+) -> None:
+    an_orders_table(owner)
+    with empty_database.connection() as connection:
+        assert {problem.mend for problem in missing_parts(connection)} == {
+            "run: reconciler db upgrade"
+        }
+        connection.rollback()
+
+        migrations.upgrade(connection)
+
+        require_ours(connection)
+
+
+ANOTHER_LOG: dict[str, Any] = {
+    "order ids that are numbers": "order_id bigint",
+    "no details": "details",
+    "times without a zone": "created_at timestamp",
+    "a column that only the application can fill": "user_id bigint NOT NULL",
+}
+
+
+@pytest.mark.parametrize("changed", ANOTHER_LOG.values(), ids=ANOTHER_LOG)
+def test_an_activity_log_of_the_applications_own_that_does_not_fit_stops_the_upgrade(
+    changed: str, owner: Application, empty_database: Database
+) -> None:
+    an_orders_table(owner)
+    columns = {
+        "id": "bigserial",
+        "order_id": "text",
+        "action": "text",
+        "details": "jsonb",
+        "created_at": "timestamptz",
+    }
+    name, _, ddl = changed.partition(" ")
+    columns[name] = ddl
+    body = ", ".join(f"{name} {ddl}" for name, ddl in columns.items() if ddl)
+    owner.execute(f"CREATE TABLE activity_log ({body})")
+
+    with empty_database.connection() as connection:
+        with pytest.raises(SchemaMismatch) as mismatch:
+            migrations.upgrade(connection)
+        untouched = migrations.current(connection)
+        connection.rollback()
+        for problem in mismatch.value.problems:
+            mend(owner, problem)
+        migrations.upgrade(connection)
+        require_schema(connection)
+
+    assert untouched is None
+
+
+def test_a_fitting_activity_log_of_the_applications_own_is_shared(
+    owner: Application, empty_database: Database
+) -> None:
+    owner.execute(
+        "CREATE TABLE activity_log (id serial PRIMARY KEY, order_id varchar(80), action text,"
+        " details json, created_at timestamptz, user_id bigint)"
+    )
+    make_ready(owner, SHAPES["nothing optional"].ddl)
+    insert_order(owner, 1)
+
+    applied(empty_database, (1, a_report(1, fetched_at=now_of(empty_database))))
+
+    assert len(read_log(owner, 1)) == 1
+
+
+def test_a_view_called_orders_is_refused_because_it_has_no_index(
+    owner: Application, empty_database: Database
+) -> None:
+    an_orders_table(owner)
+    owner.execute("ALTER TABLE orders RENAME TO all_orders")
+    owner.execute("CREATE VIEW orders AS SELECT * FROM all_orders")
+
+    with (
+        empty_database.connection() as connection,
+        pytest.raises(SchemaMismatch, match="orders is a view"),
+    ):
+        migrations.upgrade(connection)
+
+
+def test_partitions_need_an_index_that_a_person_builds_and_then_work(
+    owner: Application, empty_database: Database
+) -> None:
+    owner.execute(
+        "CREATE TABLE orders (id bigint, symbol text, external_order_id text, status text,"
+        " executed_qty numeric, avg_price numeric, last_synced_at timestamptz, PRIMARY KEY (id))"
+        " PARTITION BY RANGE (id)"
+    )
+    owner.execute("CREATE TABLE orders_1 PARTITION OF orders FOR VALUES FROM (0) TO (1000)")
+    owner.execute("CREATE TABLE orders_2 PARTITION OF orders FOR VALUES FROM (1000) TO (2000)")
+    insert_order(owner, 1500)
+
+    with empty_database.connection() as connection:
+        with pytest.raises(SchemaMismatch, match="orders is partitioned") as mismatch:
+            migrations.upgrade(connection)
+        mend(owner, mismatch.value.problems[0])
+        migrations.upgrade(connection)
+    applied(empty_database, (1500, a_report(1500, fetched_at=now_of(empty_database))))
+
+    assert read_row(owner, 1500)["status"] == "filled"
+
+
+def test_two_applications_search_paths_do_not_mix(
+    owner: Application, empty_database_url: str
+) -> None:
+    for schema in ("one", "two"):
+        owner.execute(f"CREATE SCHEMA {schema}")
+        with connect_application(f"{empty_database_url}&options=-csearch_path%3D{schema}") as own:
+            database = Database(
+                f"{empty_database_url}&options=-csearch_path%3D{schema}", role="test"
+            )
+            make_ready(own, SHAPES["nothing optional"].ddl)
+            insert_order(own, 1)
+            applied(database, (1, a_report(1, fetched_at=now_of(database))))
+            database.close()
+            assert len(read_log(own, 1)) == 1
