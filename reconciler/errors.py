@@ -16,8 +16,9 @@
 "Order not found" is an answer, not an error: see `reconciler.domain.report.Absent`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +33,18 @@ class Problem:
 
 
 class ReconcilerError(Exception):
-    """Anything that we raise on purpose."""
+    """Anything that we raise on purpose. Can be sent to another process, facts and all."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+def _rebuild(
+    kind: type[ReconcilerError], args: tuple[object, ...], facts: Mapping[str, object]
+) -> ReconcilerError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(facts)
+    return error
 
 
 class ConfigurationError(ReconcilerError):

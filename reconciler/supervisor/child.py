@@ -64,10 +64,13 @@ class Child:
         return self.process.sentinel
 
     def receive(self) -> FromChild | None:
-        """Return what the worker said; None when its end of the pipe is closed."""
+        """Return what the worker said; None when it can say nothing more.
+
+        That includes a message that it began and was killed in.
+        """
         try:
             message: FromChild = self._connection.recv()
-        except (EOFError, ConnectionResetError):
+        except (EOFError, OSError):
             return None
         return message
 
@@ -103,5 +106,11 @@ class Child:
 def fork_server() -> ForkServerContext:
     """Return the context that workers are started from, with the program already imported."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["reconciler.worker.loop", "reconciler.worker.preload"])
+    context.set_forkserver_preload(
+        [
+            "reconciler.worker.loop",
+            "reconciler.worker.preload",
+            "reconciler.supervisor.in_fork_server",
+        ]
+    )
     return context

@@ -9,12 +9,33 @@ from typing import Protocol
 
 import structlog
 
+from reconciler.errors import Problem
 from reconciler.supervisor.child import Child, ChildState, fork_server
 from reconciler.supervisor.restarts import RestartPolicy, restart_delay
-from reconciler.worker.messages import Beat, Done, FromChild, FromParent, Hand, Ready, Stop, Unfit
+from reconciler.worker.loop import EX_CONFIG
+from reconciler.worker.messages import (
+    Beat,
+    Done,
+    FromChild,
+    FromParent,
+    Hand,
+    Ready,
+    Silence,
+    Stop,
+    Unfit,
+    Used,
+)
 from reconciler.worker.workload import Batch, Workload
 
-EX_CONFIG = 78
+SPEECHLESS = Unfit(
+    (
+        Problem(
+            what=f"a worker ended with code {EX_CONFIG}: it cannot work with this configuration",
+            mend="read its last lines in the log above",
+        ),
+    )
+)
+"""What is heard of a worker that ended as unfit and could not say why."""
 
 log = structlog.get_logger(__name__)
 
@@ -27,7 +48,7 @@ class Foreman(Protocol):
         ...
 
     def on_death(self, shard: int) -> None:
-        """A worker died that was not told to stop. It will be replaced."""
+        """A worker died, or could not be started. It will be replaced, unless it was dismissed."""
         ...
 
 
@@ -99,18 +120,27 @@ class Crew:
     def kill(self) -> None:
         """End all workers that are left, and wait until they have ended."""
         self._is_dismissed = True
-        for child in list(self._children.values()):
+        left = list(self._children.values())
+        for child in left:
             log.warning("worker.killed", shard=child.shard, worker_pid=child.pid)
             child.kill()
+        for child in left:
             self._let_go(child)
 
     def _start(self, shard: int) -> None:
         self._timers.pop(shard, None)
-        child = Child(
-            self._context, self._workload, shard=shard, prepare=self._prepare_worker(shard)
-        )
-        self._children[shard] = child
         self._started_at[shard] = time.monotonic()
+        try:
+            child = Child(
+                self._context, self._workload, shard=shard, prepare=self._prepare_worker(shard)
+            )
+        except (OSError, EOFError) as error:
+            # No memory, process or descriptor is to be had, or the fork server died of that.
+            log.warning("worker.not_started", shard=shard, reason=str(error))
+            self._foreman.on_death(shard)
+            self._replace(shard)
+            return
+        self._children[shard] = child
         loop = asyncio.get_running_loop()
         loop.add_reader(child.pipe_descriptor, self._on_readable, child)
         loop.add_reader(child.sentinel, self._on_end, child)
@@ -132,21 +162,23 @@ class Crew:
     def _on_end(self, child: Child) -> None:
         """Hear a dead worker's last words before its work is taken back: it may have finished."""
         last_words = child.receive_rest()
-        exit_code = child.process.exitcode
+        pid, exit_code = child.pid, child.process.exitcode
         self._let_go(child)
         for message in last_words:
-            if isinstance(message, Done | Unfit):
+            if isinstance(message, Done | Unfit | Silence | Used):
                 self._foreman.on_message(child.shard, message)
+        if exit_code == EX_CONFIG:
+            self._foreman.on_message(child.shard, SPEECHLESS)
         if self._is_dismissed:
-            log.debug("worker.ended", shard=child.shard, exit_code=exit_code)
-        if self._is_dismissed or exit_code == EX_CONFIG:
-            self._foreman.on_death(child.shard)
-            return
-        log.warning("worker.died", shard=child.shard, worker_pid=child.pid, exit_code=exit_code)
+            log.debug("worker.ended", shard=child.shard, worker_pid=pid, exit_code=exit_code)
+        else:
+            log.warning("worker.died", shard=child.shard, worker_pid=pid, exit_code=exit_code)
         self._foreman.on_death(child.shard)
         self._replace(child.shard)
 
     def _replace(self, shard: int) -> None:
+        if self._is_dismissed:
+            return
         age = time.monotonic() - self._started_at[shard]
         if age >= self._restarts.forgiven_after.total_seconds():
             self._early_deaths[shard] = 0

@@ -5,14 +5,15 @@ worker's hand the others of that symbol wait for the same worker, with two excep
 
 - A *hot* symbol, one with more than a shard's share of the page, is dealt out to all shards, run by
   run. Its runs are as long as a page of history, so that costs the exchange nothing more.
-- An idle worker takes a whole symbol from the longest queue, one of which nothing is in hand.
+- An idle worker takes a whole symbol, of which nothing is in hand, from the longest queue.
 
 So two workers are never on one order, nor on one symbol unless it is hot.
 
-What a worker had in hand when it died goes back to the head of the queue at once.
+What a worker had in hand when it died comes before all else, to whoever is idle first, and each of
+those runs alone: one that kills its worker takes no other with it a second time.
 """
 
-from collections import Counter, OrderedDict, defaultdict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -66,13 +67,14 @@ class Dispatch:
         self._batch_size = batch_size
         self._table = assign_buckets(shards)
         self._queues = [_Queue() for _ in range(shards)]
+        self._orphans = _Queue()
         self._in_hand: dict[int, Batch] = {}
         self._hot: set[str] = set()
 
     @property
     def queued_items(self) -> int:
         """How many items wait in the queues."""
-        return sum(queue.items for queue in self._queues)
+        return sum(queue.items for queue in (*self._queues, self._orphans))
 
     @property
     def in_hand(self) -> dict[int, Batch]:
@@ -83,7 +85,7 @@ class Dispatch:
         """Return the ids of all items that are queued or in hand."""
         waiting = (
             queued.run
-            for queue in self._queues
+            for queue in (*self._queues, self._orphans)
             for runs in queue.by_key.values()
             for queued in runs
         )
@@ -106,9 +108,10 @@ class Dispatch:
 
         It carries runs of one cycle up to the batch size; a single run may be longer.
         """
-        if not self._queues[shard].by_key:
-            self._take_over(shard)
-        runs = self._next_runs(shard)
+        queue = self._queues[shard]
+        runs = self._next_runs(self._orphans) or self._next_runs(queue)
+        if not runs and self._take_over(queue):
+            runs = self._next_runs(queue)
         if not runs:
             return None
         batch = Batch(cycle=runs[0].cycle, runs=tuple(queued.run for queued in runs))
@@ -120,28 +123,26 @@ class Dispatch:
         return self._in_hand.pop(shard)
 
     def put_back(self, shard: int, runs: Iterable[Run], cycle: int) -> None:
-        """Queue runs again, to be handed out first."""
+        """Queue runs again, to be the first that this shard is handed."""
         for run in reversed(tuple(runs)):
             self._queues[shard].put_first(_Queued(cycle, run))
+
+    def adopt(self, runs: Iterable[Run], cycle: int) -> None:
+        """Queue what a dead worker had in hand: before all else, for whoever is idle first."""
+        for run in runs:
+            self._orphans.append(_Queued(cycle, run))
 
     def put_last(self, shard: int, runs: Iterable[Run], cycle: int) -> None:
         """Queue runs for their second try, behind everything else."""
         for run in runs:
             self._queues[shard].append(_Queued(cycle, replace(run, is_second_try=True)))
 
-    def drop_queued(self) -> int:
-        """Forget all that is queued, not what is in hand; return how many items that were."""
-        dropped = self.queued_items
-        self._queues = [_Queue() for _ in range(self._shards)]
-        return dropped
-
-    def _next_runs(self, shard: int) -> list[_Queued]:
-        queue = self._queues[shard]
+    def _next_runs(self, queue: _Queue) -> list[_Queued]:
         taken: list[_Queued] = []
         room = self._batch_size
-        busy = self._keys_in_hand()
+        busy = self._keys_in_hand() - self._hot
         for key in list(queue.by_key):
-            if key in busy and key not in self._hot:
+            if key in busy:
                 continue
             while (runs := queue.by_key.get(key)) and (not taken or _fits(runs[0], taken, room)):
                 taken.append(queue.pop(key))
@@ -150,15 +151,20 @@ class Dispatch:
                 break
         return taken
 
-    def _take_over(self, shard: int) -> None:
-        """Move a symbol from the longest queue to this shard's, the one whose turn is last."""
-        busy = self._keys_in_hand()
-        longest = max(self._queues, key=lambda queue: queue.items)
-        for key in reversed(longest.by_key):
-            if key not in busy or key in self._hot:
-                for queued in self._taken_from(longest, key):
-                    self._queues[shard].append(queued)
-                return
+    def _take_over(self, own: _Queue) -> bool:
+        """Move a symbol from the longest queue that has one to spare to one's own.
+
+        It is the one whose turn there is last. Returns whether there was any.
+        """
+        busy = self._keys_in_hand() - self._hot
+        others = [queue for queue in self._queues if queue is not own]
+        for queue in sorted(others, key=lambda queue: queue.items, reverse=True):
+            key = next((key for key in reversed(queue.by_key) if key not in busy), None)
+            if key is not None:
+                for queued in self._taken_from(queue, key):
+                    own.append(queued)
+                return True
+        return False
 
     def _taken_from(self, queue: _Queue, key: str) -> Iterable[_Queued]:
         """Take a symbol's runs; of a hot one, a single run: the others go on as they are."""
@@ -169,14 +175,18 @@ class Dispatch:
 
 
 def _fits(queued: _Queued, taken: list[_Queued], room: int) -> bool:
-    return len(queued.run.items) <= room and queued.cycle == taken[0].cycle
+    return (
+        len(queued.run.items) <= room
+        and queued.cycle == taken[0].cycle
+        and queued.run.crashes == taken[0].run.crashes == 0
+    )
 
 
 def _hot_keys(runs: Sequence[Run], shards: int) -> set[str]:
     if shards == 1:
         return set()
     sizes: Counter[str] = Counter()
-    counts: defaultdict[str, int] = defaultdict(int)
+    counts: Counter[str] = Counter()
     for run in runs:
         sizes[run.key] += len(run.items)
         counts[run.key] += 1

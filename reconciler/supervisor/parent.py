@@ -4,36 +4,40 @@
     cycle    what one page led to; recorded when the last of it has come back
     rest     the pause between sweeps
 
-One event loop, and nothing blocks it: planning and recording run in a thread, the rest is short.
+One event loop, and nothing blocks it: planning and recording run in threads, the rest is short. A
+stop waits for none of them.
 
 A worker's trouble (database gone, breaker open) pauses that worker; what it could not do is queued
-again, and nothing is held against the orders. A worker's death puts what it had in hand back at the
-head of the queue before its replacement has even started.
+again, and nothing is held against the orders. What a worker had in hand when it died is the next to
+be handed out, before its replacement has even started.
 """
 
 import asyncio
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Coroutine, Hashable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any, assert_never
+from typing import Any, TypeVar, assert_never
 
 import structlog
 
 from reconciler.errors import ConfigurationError, Problem, ReconcilerError, StoreUnavailable
 from reconciler.resilience.breaker import BreakerState
-from reconciler.resilience.budget import WeightWindow
+from reconciler.resilience.budget import WINDOW_SECONDS, WeightWindow
 from reconciler.supervisor.budget import SharedBudget
 from reconciler.supervisor.crew import Crew
 from reconciler.supervisor.cycle import OpenCycle
 from reconciler.supervisor.dispatch import Dispatch
+from reconciler.supervisor.patience import Patience
 from reconciler.supervisor.restarts import RestartPolicy
 from reconciler.supervisor.signals import Demand, listening
+from reconciler.supervisor.threads import in_thread
 from reconciler.telemetry.metrics import Counter, Gauge, Metrics, Timer
 from reconciler.worker.messages import (
     Beat,
+    Blocked,
     Done,
     FromChild,
     Granted,
@@ -62,7 +66,10 @@ A page a fifth as long cost 2.6 times the request weight (50,000 orders of 12 sy
 
 MOST_CRASHES = 3
 STORE_RETRY_SECONDS = 2.0
+RECORD_SECONDS = 2.0
 GAUGE_SECONDS = 10.0
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -73,7 +80,7 @@ class Options:
 
     Attributes:
         is_once: End after one sweep.
-        patience: In a single sweep, give up when nothing has gone forward for so long.
+        patience: In a single sweep, give up when only trouble has come for so long.
     """
 
     shards: int
@@ -101,7 +108,7 @@ class Summary:
 
     Attributes:
         abandoned: Items that were given up because workers kept dying with them in hand.
-        trouble: What stood in the way last, for a person.
+        trouble: What made it give up, for a person; None if it did not.
     """
 
     tally: Tally = field(default_factory=Tally)
@@ -150,7 +157,7 @@ class Supervisor:
         self._paused_until: dict[int, float] = {}
         self._breakers: dict[int, BreakerState] = {}
         self._cycles: dict[int, OpenCycle] = {}
-        self._last_progress = time.monotonic()
+        self._patience = Patience(options.patience if options.is_once else None)
         self._page_items = max(PAGE_ITEMS, options.shards * options.batch_size)
         self._low_water = options.shards * options.batch_size
         self._finished: asyncio.Queue[Cycle | None] = asyncio.Queue()
@@ -171,30 +178,38 @@ class Supervisor:
         Raises:
             ConfigurationError: settings, schema or credentials cannot work.
             StoreUnavailable: the database did not answer at the start.
+            ReconcilerError: in a single sweep, the workers kept dying.
         """
-        planner = await asyncio.to_thread(self._workload.open_planner)
-        log.info("supervisor.started", shards=self._options.shards, once=self._options.is_once)
         asyncio.get_running_loop().set_exception_handler(self._on_bug)
-        try:
-            with listening(self._on_demand):
-                self._crew.start()
-                gauges = asyncio.create_task(self._send_gauges(planner))
-                recorder = asyncio.create_task(self._record_cycles(planner))
-                await self._work(planner)
-                await self._drain()
-                gauges.cancel()
-                self._finished.put_nowait(None)
-                await recorder
-        finally:
-            self._crew.kill()
-            planner.close()
-            self._metrics.flush()
+        with listening(self._on_demand):
+            planner = await self._unless_stopped(in_thread(self._workload.open_planner))
+            if planner is not None:
+                log.info(
+                    "supervisor.started", shards=self._options.shards, once=self._options.is_once
+                )
+                await self._supervise(planner)
         if self._failure is not None:
             raise self._failure
         log.info(
             "supervisor.ended", ending=self.summary.ending.value, restarts=self.summary.restarts
         )
         return self.summary
+
+    async def _supervise(self, planner: Planner) -> None:
+        gauges = self._begin(self._send_gauges(planner))
+        recorder = self._begin(self._record_cycles(planner))
+        try:
+            self._crew.start()
+            await self._work(planner)
+            await self._drain()
+            self._crew.kill()
+            await self._record_the_rest(recorder)
+        finally:
+            self._crew.kill()
+            gauges.cancel()
+            recorder.cancel()
+            planner.close()
+            self._metrics.flush()
 
     # Planning.
 
@@ -222,7 +237,7 @@ class Supervisor:
         """Read the next page, however long the database is away; None when it is time to stop."""
         while not self._is_stopping:
             try:
-                return await asyncio.to_thread(planner.plan, self._page_items, after)
+                return await self._unless_stopped(in_thread(planner.plan, self._page_items, after))
             except StoreUnavailable as error:
                 log.warning("supervisor.waits_for_store", reason=str(error))
                 self._lose_patience(Ending.STORE_GONE, str(error), STORE_RETRY_SECONDS)
@@ -259,14 +274,15 @@ class Supervisor:
             case Done(result=result):
                 self._take_back(shard, result)
             case Need(number=number, weight=weight):
-                self._budget.request(weight, lambda: self._crew.send(shard, Granted(number)))
+                self._budget.request(shard, weight, lambda: self._crew.send(shard, Granted(number)))
             case Silence(seconds=seconds):
-                log.warning("supervisor.rate_limited", pause_seconds=seconds)
-                self._budget.pause(seconds)
+                self._keep_silent(seconds)
             case Used(weight=weight):
                 self._budget.observe(weight)
-            case Unfit(message=text):
-                self._fail(ConfigurationError([Problem(what=text, mend="see above")]))
+            case Blocked(reason=reason, retry_seconds=seconds):
+                self._lose_patience(Ending.STORE_GONE, reason, seconds)
+            case Unfit(problems=problems):
+                self._fail(ConfigurationError(problems))
             case Beat():
                 pass
             case _:
@@ -276,16 +292,16 @@ class Supervisor:
 
     def on_death(self, shard: int) -> None:
         """Queue what the dead worker had in hand again, first of all."""
+        self._budget.withdraw(shard)
         if shard in self._dispatch.in_hand:
             batch = self._dispatch.done(shard)
             again = [replace(run, crashes=run.crashes + 1) for run in batch.runs]
-            self._dispatch.put_back(
-                shard, [run for run in again if run.crashes < MOST_CRASHES], batch.cycle
-            )
+            self._dispatch.adopt([run for run in again if run.crashes < MOST_CRASHES], batch.cycle)
             self._abandon([run for run in again if run.crashes >= MOST_CRASHES], batch.cycle)
         if not self._is_stopping:
             self.summary.restarts += 1
             self._metrics.incr(Counter.SUPERVISOR_RESTARTS)
+            self._mind_death()
         self._feed()
         self._changed.set()
 
@@ -313,8 +329,8 @@ class Supervisor:
     def _count(self, number: int, tally: Tally, *, finished_items: int) -> None:
         self._cycles[number].count(tally, finished_items=finished_items)
         self.summary.tally.add(tally)
-        if tally.reconciled:
-            self._last_progress = time.monotonic()
+        if tally.scanned > tally.errors:
+            self._patience.renew()
         self._close_if_done(number)
         self._on_progress(self.summary)
 
@@ -322,7 +338,6 @@ class Supervisor:
 
     def _note_trouble(self, shard: int, trouble: Trouble) -> None:
         log.warning("worker.in_trouble", shard=shard, kind=trouble.kind, reason=trouble.message)
-        self.summary.trouble = trouble.message
         match trouble.kind:
             case TroubleKind.STORE:
                 ending = Ending.STORE_GONE
@@ -341,15 +356,27 @@ class Supervisor:
         self._paused_until[shard] = time.monotonic() + seconds
         asyncio.get_running_loop().call_later(seconds, self._feed)
 
+    def _keep_silent(self, seconds: float) -> None:
+        """Let nobody ask the exchange. A single sweep waits out a minute's limit, but no ban."""
+        log.warning("supervisor.rate_limited", pause_seconds=seconds)
+        self._budget.pause(seconds)
+        if seconds > WINDOW_SECONDS:
+            reason = f"the exchange wants to be asked nothing for {seconds:.0f} s"
+            self._lose_patience(Ending.EXCHANGE_GONE, reason, seconds)
+
     def _lose_patience(self, ending: Ending, reason: str, retry_after_seconds: float) -> None:
         """In a single sweep, end when the wait for something that is gone would be too long."""
-        stuck_for = time.monotonic() - self._last_progress
-        patience = self._options.patience.total_seconds()
-        if self._options.is_once and stuck_for + retry_after_seconds > patience:
+        if self._patience.is_over(retry_after_seconds):
             self.summary.trouble = reason
             self._end(ending)
 
-    def _fail(self, failure: ReconcilerError) -> None:
+    def _mind_death(self) -> None:
+        """In a single sweep, end when workers do nothing but die."""
+        if self._patience.is_over():
+            reason = "the workers keep dying, and nothing goes forward: see why in the log above"
+            self._fail(ReconcilerError(reason))
+
+    def _fail(self, failure: Exception) -> None:
         self._failure = self._failure or failure
         self._end(Ending.STOPPED)
 
@@ -370,14 +397,20 @@ class Supervisor:
         """End on what should never happen, in a callback of the loop, instead of hanging on."""
         error = context.get("exception") or RuntimeError(context["message"])
         log.error("supervisor.bug", exc_info=error)
-        self._failure = self._failure or error
-        self._end(Ending.STOPPED)
+        self._fail(error)
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run `work` beside everything else; what ends it by an exception ends everything."""
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._on_task_end)
+        return task
+
+    def _on_task_end(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and isinstance(error := task.exception(), Exception):
+            self._fail(error)
 
     async def _drain(self) -> None:
-        """Let the workers finish what they have in hand, as long as the deadline allows.
-
-        Cycles that are cut short are recorded with what was done of them.
-        """
+        """Let the workers finish what they have in hand, as long as the deadline allows."""
         self._is_stopping = True
         self._crew.dismiss()
         with suppress(TimeoutError):
@@ -385,8 +418,13 @@ class Supervisor:
                 while self._crew.running and not self._is_in_haste:
                     self._changed.clear()
                     await self._changed.wait()
+
+    async def _record_the_rest(self, recorder: asyncio.Task[None]) -> None:
+        """Record the cycles that are not yet, also those cut short, if the database lets us."""
         for cycle in self._cycles.values():
             self._finished.put_nowait(cycle.finish())
+        self._finished.put_nowait(None)
+        await asyncio.wait([recorder], timeout=RECORD_SECONDS)
 
     # Cycles and gauges.
 
@@ -402,14 +440,14 @@ class Supervisor:
             self._metrics.gauge(Gauge.CYCLE_LAST_RUN_TIMESTAMP, cycle.finished_at.timestamp())
             self._metrics.flush()
             try:
-                await asyncio.to_thread(planner.record, cycle)
+                await in_thread(planner.record, cycle)
             except StoreUnavailable as error:
                 log.warning("cycle.not_recorded", reason=str(error))
 
     async def _send_gauges(self, planner: Planner) -> None:
         while True:
             with suppress(StoreUnavailable):
-                backlog = await asyncio.to_thread(planner.backlog)
+                backlog = await in_thread(planner.backlog)
                 self._metrics.gauge(Gauge.STALE_BACKLOG, backlog.items)
                 self._metrics.gauge(Gauge.STALE_OLDEST_AGE_SECONDS, backlog.oldest_age_seconds)
             is_open = [state is BreakerState.OPEN for state in self._breakers.values()]
@@ -420,6 +458,15 @@ class Supervisor:
             await asyncio.sleep(GAUGE_SECONDS)
 
     # Waiting.
+
+    async def _unless_stopped(self, work: asyncio.Future[T]) -> T | None:
+        """Await `work`, but no longer than until it is time to stop; then return None."""
+        work.add_done_callback(lambda _: self._changed.set())
+        await self._until(work.done)
+        if work.done():
+            return work.result()
+        work.cancel()
+        return None
 
     async def _until(self, is_so: Callable[[], bool]) -> None:
         while not (is_so() or self._is_stopping):

@@ -27,12 +27,17 @@ _DEMANDS = {
 
 @contextmanager
 def listening(on_demand: Callable[[Demand], None]) -> Iterator[None]:
-    """Pass every demand to `on_demand` while the block runs, on the running loop."""
+    """Pass every demand to `on_demand` while the block runs, on the running loop.
+
+    After it the signals mean what they meant before.
+    """
     loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in _DEMANDS}
     for number, demand in _DEMANDS.items():
         loop.add_signal_handler(number, on_demand, demand)
     try:
         yield
     finally:
-        for number in _DEMANDS:
+        for number, handler in before.items():
             loop.remove_signal_handler(number)
+            signal.signal(number, handler)

@@ -107,7 +107,7 @@ class OrderHandler:
             return [self._apply_once(answers, seen)]
         except StoreRejected as error:
             if len(answers) == 1:
-                return [self._apply_once(self._as_refused(answers, error), seen)]
+                return [self._set_aside(answers, seen, error)]
         middle = len(answers) // 2
         entries = list(answers.items())
         return [
@@ -115,6 +115,23 @@ class OrderHandler:
             for half in (entries[:middle], entries[middle:])
             for applied in self._apply(dict(half), seen)
         ]
+
+    def _set_aside(
+        self,
+        answers: Mapping[OrderId, Answer],
+        seen: Mapping[OrderId, Facts],
+        refusal: StoreRejected,
+    ) -> Applied:
+        """Hold the order whose row the database refuses.
+
+        Raises:
+            StoreUnavailable: it refuses that too, so no order is at fault: it takes no writes at
+                all, as a standby does.
+        """
+        try:
+            return self._apply_once(self._as_refused(answers, refusal), seen)
+        except StoreRejected as error:
+            raise StoreUnavailable(f"the database takes no writes: {error}") from error
 
     def _apply_once(
         self, answers: Mapping[OrderId, Answer], seen: Mapping[OrderId, Facts]
@@ -179,6 +196,9 @@ class _Work:
         self._runs = batch.runs
         self._tally = Tally()
         self._left: dict[OrderId, StaleOrder] = dict(self.orders)
+        self._last_tries = {
+            order.id for run in batch.runs if run.is_second_try for order in run.items
+        }
         self._skipped: set[OrderId] = set()
         self._trouble: Trouble | None = None
         self._proposals: list[Proposal] = []
@@ -205,9 +225,10 @@ class _Work:
             yield dict(answered[start : start + limit])
 
     def count(self, applied: Applied) -> None:
-        """Count what was applied."""
-        self._tally.scanned += len(applied.outcomes) + len(applied.skipped)
-        self._tally.skipped_locked += len(applied.skipped)
+        """Count what was applied; what was skipped counts once it is not tried again."""
+        given_up = self._last_tries.intersection(applied.skipped)
+        self._tally.scanned += len(applied.outcomes) + len(given_up)
+        self._tally.skipped_locked += len(given_up)
         self._skipped.update(applied.skipped)
         for outcome in applied.outcomes:
             self._count_outcome(outcome)
@@ -222,6 +243,8 @@ class _Work:
 
     def result(self, usage: UsageReport, breaker: Breaker) -> Result:
         """Return what came of the batch."""
+        if self._trouble is None and self._left:
+            self._count_unanswered()
         self._tally.requests = usage.requests
         self._tally.weight = usage.weight
         return Result(
@@ -262,6 +285,13 @@ class _Work:
                 self._left.pop(id_, None)
         for reason, count in seen.items():
             log.warning("orders.not_answered", orders=count, reason=reason)
+
+    def _count_unanswered(self) -> None:
+        """Count as failed what nobody spoke of: handed back without a reason, it would circle."""
+        log.error("orders.neither_answered_nor_failed", orders=len(self._left))
+        self._tally.scanned += len(self._left)
+        self._tally.errors += len(self._left)
+        self._left.clear()
 
     def _note_trouble(self, failure: BreakerOpen | Refused) -> None:
         if isinstance(failure, Refused):

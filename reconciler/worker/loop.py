@@ -1,7 +1,8 @@
 """A worker process: one event loop that takes a batch, handles it, and says what came of it.
 
-It ends when it is told to, when the pipe to its parent breaks, and, whatever it is doing, when its
-parent dies. Being killed at any instant loses nothing: what was not committed is handed out again.
+It ends when it is told to, and at once, whatever it is doing, when its parent dies or lets go of
+the pipe: what it has in hand is then handed to somebody else. Being killed at any instant loses
+nothing: what was not committed is handed out again.
 """
 
 import asyncio
@@ -14,13 +15,14 @@ from contextlib import contextmanager, suppress
 from itertools import count
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
-from typing import assert_never
+from typing import Any, NoReturn, assert_never
 
 import structlog
 
 from reconciler.errors import ConfigurationError, StoreUnavailable
 from reconciler.worker.messages import (
     Beat,
+    Blocked,
     Done,
     FromChild,
     FromParent,
@@ -37,6 +39,7 @@ from reconciler.worker.workload import Batch, Handler, Workload
 
 BEAT_SECONDS = 2.0
 BOOT_RETRY_SECONDS = 1.0
+EX_SOFTWARE = 70
 EX_CONFIG = 78
 
 log = structlog.get_logger(__name__)
@@ -56,13 +59,16 @@ def main(
     _leave_signals_to_parent()
     _end_with_parent()
     prepare()
-    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        try:
-            asyncio.run(Worker(connection, workload, shard).run())
-        except ConfigurationError as error:
-            log.error("worker.unfit", problem=str(error))  # noqa: TRY400 - it is the person's
-            connection.send(Unfit(str(error)))
-            sys.exit(EX_CONFIG)
+    try:
+        asyncio.run(Worker(connection, workload, shard).run())
+    except ConfigurationError as error:
+        log.error("worker.unfit", problem=str(error))  # noqa: TRY400 - it is the person's
+        _say(connection, Unfit(error.problems))
+        sys.exit(EX_CONFIG)
+    except Exception:
+        # Left to multiprocessing, it would be printed as it is, with whatever secrets it holds.
+        log.exception("worker.bug")
+        sys.exit(EX_SOFTWARE)
 
 
 class Worker:
@@ -77,6 +83,9 @@ class Worker:
 
     async def run(self) -> None:
         """Open everything, then handle batch after batch until told to stop."""
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(_end_on_bug)
+        loop.add_signal_handler(signal.SIGTERM, self._inbox.put_nowait, None)
         with self._listening():
             handler = await self._open_handler()
             if handler is None:
@@ -97,7 +106,7 @@ class Worker:
                 return await self._workload.open_handler(shard=self._shard, budget=self._budget)
             except StoreUnavailable as error:
                 log.warning("worker.waits_for_store", reason=str(error))
-            self._send(Beat())
+                self._send(Blocked(str(error), BOOT_RETRY_SECONDS))
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._inbox.get(), BOOT_RETRY_SECONDS)
                 return None
@@ -121,9 +130,8 @@ class Worker:
     def _receive(self) -> None:
         try:
             message: FromParent = self._connection.recv()
-        except (EOFError, ConnectionResetError):
-            self._inbox.put_nowait(None)
-            return
+        except (EOFError, OSError):
+            _end_unheard()
         match message:
             case Hand(batch=batch):
                 self._inbox.put_nowait(batch)
@@ -135,7 +143,7 @@ class Worker:
                 assert_never(message)
 
     def _send(self, message: FromChild) -> None:
-        self._connection.send(message)
+        _say(self._connection, message)
 
 
 class PipeBudget:
@@ -172,10 +180,33 @@ class PipeBudget:
             waiting.set_result(None)
 
 
+def _say(connection: Connection, message: FromChild) -> None:
+    try:
+        connection.send(message)
+    except OSError:
+        _end_unheard()
+
+
+def _end_unheard() -> NoReturn:
+    """End at once: the parent is gone, or takes this worker for dead and has put another there."""
+    os._exit(EX_SOFTWARE)
+
+
+def _end_on_bug(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """End at once when a callback failed: a message of the parent's may be lost with it."""
+    loop.default_exception_handler(context)
+    if "handle" in context:
+        os._exit(EX_SOFTWARE)
+
+
 def _leave_signals_to_parent() -> None:
-    """Ignore what a terminal sends to the whole group: the parent says when to stop."""
+    """Ignore what a terminal sends to the whole group: the parent says when to stop.
+
+    TERM ends a worker that is still opening its connections; later it is an order to finish.
+    """
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _end_with_parent() -> None:
@@ -189,6 +220,6 @@ def _end_with_parent() -> None:
 
     def watch() -> None:
         wait([parent.sentinel])
-        os._exit(1)
+        _end_unheard()
 
     threading.Thread(target=watch, name="parent-watch", daemon=True).start()

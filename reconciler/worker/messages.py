@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from reconciler.errors import Problem
 from reconciler.worker.workload import Batch, Result
 
 
@@ -67,10 +68,18 @@ class Beat:
 
 
 @dataclass(frozen=True, slots=True)
+class Blocked:
+    """Child: the database does not let me begin; I go on trying, and look every `retry_seconds`."""
+
+    reason: str
+    retry_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Unfit:
     """Child: I cannot work, and a restart would not change that."""
 
-    message: str
+    problems: tuple[Problem, ...]
 
 
-FromChild = Ready | Done | Need | Silence | Used | Beat | Unfit
+FromChild = Ready | Done | Need | Silence | Used | Beat | Blocked | Unfit

@@ -1,0 +1,34 @@
+"""Run what blocks where it holds nothing up: neither the loop nor the end of the process.
+
+`asyncio.to_thread` would not do. Its threads are waited for at exit, so a database that neither
+answers nor hangs up would keep the supervisor from ending for as long as it likes.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent import futures
+from typing import TypeVar, TypeVarTuple
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+def in_thread(function: Callable[[*Ts], T], *arguments: *Ts) -> asyncio.Future[T]:
+    """Begin `function(*arguments)` in a thread of its own; return the future of its result.
+
+    Cancelling the future abandons the call: it goes on, and nobody hears what comes of it.
+    """
+    outcome: futures.Future[T] = futures.Future()
+    outcome.set_running_or_notify_cancel()
+
+    def call() -> None:
+        try:
+            result = function(*arguments)
+        except Exception as error:  # noqa: BLE001 - it is raised where the future is awaited
+            outcome.set_exception(error)
+        else:
+            outcome.set_result(result)
+
+    threading.Thread(target=call, name=function.__name__, daemon=True).start()
+    return asyncio.wrap_future(outcome)

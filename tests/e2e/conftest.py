@@ -1,0 +1,82 @@
+"""The whole thing: a real database, a real exchange, and the real command as a process."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from reconciler.demo import World
+from reconciler.paper.process import PaperProcess
+from reconciler.store.database import Database
+
+from .commands import Running
+
+KEY, SECRET = "key-of-the-tests", "secret-of-the-tests"
+
+# What one test asks of the exchange must not be the next one's rate limit.
+AMPLE = ("--weight-limit", "1000000")
+
+
+@pytest.fixture(scope="session")
+def paper() -> Iterator[PaperProcess]:
+    """An exchange of this test process."""
+    with PaperProcess(api_key=KEY, api_secret=SECRET, options=AMPLE) as paper:
+        yield paper
+
+
+@pytest.fixture
+def world(database: Database, database_url: str, paper: PaperProcess) -> Iterator[World]:
+    """A database of this test, without orders, and the exchange, without faults."""
+    yield World(
+        database=database,
+        database_url=database_url,
+        exchange=paper,
+        api_key=SecretStr(KEY),
+        api_secret=SecretStr(SECRET),
+    )
+    paper.clear_faults()
+
+
+Start = Callable[..., Running]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start commands: `start("run", "--once", NAME=value)`. Each ends with the test at latest."""
+    with ExitStack() as running:
+
+        def start_command(*arguments: str, **environment: object) -> Running:
+            return running.enter_context(
+                Running(arguments, environment={**environment}, folder=tmp_path)
+            )
+
+        yield start_command
+    assert not [thread for thread in threading.enumerate() if thread.name == "listener"]
+
+
+@pytest.fixture
+def reconcile(start: Start, world: World) -> Start:
+    """Start `reconciler run` on the world's database and exchange, with its log as JSON lines."""
+
+    def start_run(*arguments: str, **environment: object) -> Running:
+        return start("run", *arguments, **(settings_of(world) | environment))
+
+    return start_run
+
+
+def settings_of(world: World) -> dict[str, object]:
+    """Return the environment that leads to a world. Retries do not keep a test waiting."""
+    return {
+        "DATABASE_URL": world.database_url,
+        "EXCHANGE_NAME": "paper",
+        "EXCHANGE_BASE_URL": world.exchange.url,
+        "EXCHANGE_API_KEY": KEY,
+        "EXCHANGE_API_SECRET": SECRET,
+        "RECONCILIATION_SHARDS": 2,
+        "RECONCILIATION_RETRY_INITIAL_MS": 1,
+        "LOG_FORMAT": "json",
+        "LOG_LEVEL": "DEBUG",
+    }

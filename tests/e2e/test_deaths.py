@@ -1,0 +1,45 @@
+import os
+import signal
+
+from reconciler.demo import World
+
+from ..supervisor.processes import EndWatch, family  # noqa: TID252 - tests are no package
+from .conftest import Start
+from .rows import changes_not_logged, connected, count, hearing_changes
+
+ORDERS = 2000
+WORKERS = 3
+
+
+def test_every_worker_and_then_the_parent_killed_mid_run_leaves_every_change_logged_once(
+    world: World, reconcile: Start
+) -> None:
+    world.fill(orders=ORDERS, symbols=24, seed=5)
+    world.exchange.set_faults(latency_ms=60)
+
+    with hearing_changes(world.database_url) as changes:
+        run = reconcile("--once", RECONCILIATION_SHARDS=WORKERS, RECONCILIATION_BATCH_SIZE=20)
+        pids = [
+            run.wait_for("worker.started", number + 1)["worker_pid"] for number in range(WORKERS)
+        ]
+        for number, pid in enumerate(pids):
+            changes.wait_for_change()
+            os.kill(pid, signal.SIGKILL)
+            run.wait_for("worker.died", number + 1)
+        changes.wait_for_change()
+        descendants = EndWatch(family(run.pid))
+        run.send(signal.SIGKILL)
+        assert not descendants.left_after(1.0)
+    assert world.mismatches(), "it was killed too late to prove anything"
+
+    world.exchange.clear_faults()
+    ended = reconcile("--once", "--json").end()
+
+    assert ended.exit_code == 0, ended.err
+    assert world.mismatches() == []
+    changed = sum(order.seen != order.truth for order in world.exchange.orders())
+    with connected(world.database_url) as connection:
+        assert count(connection, "true", "activity_log") == changed
+        assert not changes_not_logged(connection)
+        entries = connection.execute("SELECT count(DISTINCT order_id) FROM activity_log").fetchone()
+    assert entries == (changed,)

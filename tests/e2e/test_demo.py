@@ -1,0 +1,82 @@
+"""The demo, and what is left of it: nothing, however it ends."""
+
+import signal
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import psutil  # type: ignore[import-untyped] # it ships no types
+import pytest
+
+from .conftest import Start
+
+ORDERS = 300
+
+
+@dataclass(frozen=True)
+class Room:
+    """A temporary folder for everything that the demo makes, and a mark on all its processes."""
+
+    folder: Path
+    mark: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What confines the demo to this room."""
+        return {"TMPDIR": str(self.folder), "RECONCILER_TEST_MARK": self.mark, "LOG_FORMAT": "json"}
+
+    @property
+    def leftovers(self) -> list[str]:
+        """Files, and processes, whoever their parent is by now."""
+        processes = (process.info for process in psutil.process_iter(["name", "environ", "status"]))
+        return [str(path) for path in self.folder.iterdir()] + [
+            info["name"]
+            for info in processes
+            if (info["environ"] or {}).get("RECONCILER_TEST_MARK") == self.mark
+            and info["status"] != psutil.STATUS_ZOMBIE
+        ]
+
+
+@pytest.fixture
+def room() -> Iterator[Room]:
+    # PostgreSQL's socket needs a short path, and its user, where that is not ours, a way through.
+    with tempfile.TemporaryDirectory(prefix="r-") as folder:
+        Path(folder).chmod(0o711)
+        yield Room(Path(folder), uuid4().hex)
+
+
+def test_the_demo_ends_true_twice_in_a_row_and_leaves_nothing(room: Room, start: Start) -> None:
+    for _ in range(2):
+        ended = start("demo", "--orders", str(ORDERS), "--json", **room.environment).end()
+
+        assert ended.exit_code == 0, ended.err
+        assert (ended.report["orders"], ended.report["mismatches"]) == (ORDERS, 0)
+        assert room.leftovers == []
+
+
+@pytest.mark.parametrize(
+    "moment",
+    ["starting PostgreSQL", "writing", "supervisor.started", "worker.started", "comparing"],
+)
+def test_ctrl_c_in_the_demo_leaves_nothing(room: Room, start: Start, moment: str) -> None:
+    demo = start("demo", "--orders", "1000", LOG_LEVEL="DEBUG", **room.environment)
+    demo.wait_for_text(moment)
+    demo.send_as_terminal(signal.SIGINT)
+    ended = demo.end()
+
+    assert ended.exit_code == 130 or (moment, ended.exit_code) == ("comparing", 0), ended.err
+    assert "Traceback" not in ended.err
+    assert not demo.logged("worker.died")
+    assert room.leftovers == []
+
+
+def test_term_ends_the_demo_as_ctrl_c_does(room: Room, start: Start) -> None:
+    demo = start("demo", "--orders", "1000", LOG_LEVEL="DEBUG", **room.environment)
+    demo.wait_for_text("worker.started")
+    demo.send(signal.SIGTERM)
+    ended = demo.end()
+
+    assert ended.exit_code == 130, ended.err
+    assert room.leftovers == []

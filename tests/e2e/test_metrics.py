@@ -1,0 +1,158 @@
+import re
+import socket
+from collections import defaultdict
+from collections.abc import Iterator
+
+import pytest
+
+from reconciler.demo import World
+
+from .conftest import Start
+
+STATUS = "(pending|new|partial|filled|canceled|rejected|expired)"
+NAMES = {
+    "c": (
+        r"orders\.(reconciled|discrepancies|errors|held|skipped_locked)",
+        rf"transitions\.{STATUS}\.{STATUS}",
+        r"exchange\.(requests|weight|retries)",
+        r"exchange\.errors\.[a-z_]+",
+        r"breaker\.opened",
+        r"supervisor\.(restarts|killed_hung)",
+    ),
+    "ms": (r"cycle\.duration", r"exchange\.latency", r"store\.apply"),
+    "g": (
+        r"cycle\.(last_run_timestamp|last_duration_ms)",
+        r"shards\.(desired|running)",
+        r"shard\.\d\.breaker\.state",
+        r"breakers\.open",
+        r"stale\.(backlog|oldest_age_seconds)",
+    ),
+}
+
+
+class Statsd:
+    """A real UDP socket, and what arrived at it: (kind, name) -> values, and who sent what."""
+
+    def __init__(self) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * 2**20)
+        self._socket.bind(("127.0.0.1", 0))
+        self._socket.setblocking(False)  # noqa: FBT003 - the socket's own signature
+        self.values: dict[tuple[str, str], list[float]] = defaultdict(list)
+        self.senders: dict[str, set[int]] = defaultdict(set)
+
+    @property
+    def environment(self) -> dict[str, object]:
+        """The settings that lead here."""
+        return {"STATSD_HOST": "127.0.0.1", "STATSD_PORT": self._socket.getsockname()[1]}
+
+    def read(self) -> None:
+        """Take in all that has arrived; the senders have ended, so that is all there is."""
+        while (packet := self._receive()) is not None:
+            data, (_, port) = packet
+            for line in data.decode().splitlines():
+                name, value, kind = re.split(r"[:|]", line)
+                self.values[kind, name.removeprefix("reconciler.")].append(float(value))
+                self.senders[name].add(port)
+
+    def total(self, name: str) -> float:
+        """Add a counter up."""
+        return sum(self.values["c", name])
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _receive(self) -> tuple[bytes, tuple[str, int]] | None:
+        try:
+            return self._socket.recvfrom(65_536)
+        except BlockingIOError:
+            return None
+
+
+@pytest.fixture
+def statsd() -> Iterator[Statsd]:
+    """A StatsD server of this test."""
+    statsd = Statsd()
+    yield statsd
+    statsd.close()
+
+
+def test_a_run_sends_what_it_reports_under_the_documented_names_and_no_other(
+    world: World, reconcile: Start, statsd: Statsd
+) -> None:
+    world.fill(orders=600, symbols=12, seed=9)
+    world.exchange.set_faults(error_rate=0.2)
+    patient = {"RECONCILIATION_BREAKER_FAILURE_THRESHOLD": 1000, "RECONCILIATION_RETRY_MAX": 20}
+
+    ended = reconcile("--once", "--json", **statsd.environment, **patient).end()
+    statsd.read()
+
+    assert ended.exit_code == 0, ended.err
+    report = ended.report
+    for name, key in {
+        "orders.reconciled": "reconciled",
+        "orders.discrepancies": "discrepancies",
+        "exchange.requests": "requests",
+        "exchange.weight": "weight",
+    }.items():
+        assert statsd.total(name) == report[key], name
+    for moved, orders in report["transitions"].items():
+        assert statsd.total(f"transitions.{moved}") == orders
+    assert statsd.total("exchange.retries") == statsd.total("exchange.errors.unavailable") > 0
+    assert strangers(statsd) == []
+    assert {name for kind, name in statsd.values if kind == "g"} == {
+        "cycle.last_run_timestamp",
+        "cycle.last_duration_ms",
+        "shards.desired",
+        "shards.running",
+        "shard.0.breaker.state",
+        "shard.1.breaker.state",
+        "breakers.open",
+        "stale.backlog",
+        "stale.oldest_age_seconds",
+    }
+    assert {name for kind, name in statsd.values if kind == "ms"} == {
+        "cycle.duration",
+        "exchange.latency",
+        "store.apply",
+    }
+
+
+def test_every_gauge_has_one_writer(world: World, reconcile: Start, statsd: Statsd) -> None:
+    world.fill(orders=200, symbols=12, seed=10)
+
+    reconcile("--once", **statsd.environment).end()
+    statsd.read()
+
+    gauges = [name for kind, name in statsd.values if kind == "g"]
+    assert gauges
+    assert {len(statsd.senders[f"reconciler.{name}"]) for name in gauges} == {1}
+
+
+def test_an_exchange_that_is_away_shows_in_the_metrics(
+    world: World, reconcile: Start, statsd: Statsd
+) -> None:
+    world.fill(orders=200, symbols=12, seed=11)
+
+    away = {"EXCHANGE_BASE_URL": "http://127.0.0.1:9"}
+    ended = reconcile("--once", **statsd.environment, **away).end()
+    statsd.read()
+
+    assert ended.exit_code == 75
+    assert statsd.total("breaker.opened") > 0
+    assert statsd.total("exchange.errors.unavailable") > 0
+    assert statsd.total("orders.reconciled") == 0
+    assert 2 in {
+        *statsd.values["g", "shard.0.breaker.state"],
+        *statsd.values["g", "shard.1.breaker.state"],
+    }
+    assert strangers(statsd) == []
+
+
+def strangers(statsd: Statsd) -> list[tuple[str, str]]:
+    """Return what was sent under a name that is not documented, or in a kind that it is not of."""
+    return [
+        (kind, name)
+        for kind, name in statsd.values
+        if not any(re.fullmatch(pattern, name) for pattern in NAMES[kind])
+    ]

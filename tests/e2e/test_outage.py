@@ -1,0 +1,44 @@
+import signal
+
+from psycopg import sql
+
+from reconciler.demo import World
+
+from .conftest import Start
+from .rows import Connection, connected, hearing_changes
+
+END_SESSIONS = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
+    " AND application_name SIMILAR TO 'reconciler (supervisor|worker)%%'"
+)
+
+
+def test_a_database_that_goes_away_and_comes_back_costs_no_process_and_no_order(
+    world: World, reconcile: Start, postgres_url: str
+) -> None:
+    name = world.database_url.split("/")[3].split("?")[0]
+    world.fill(orders=1000, symbols=12, seed=8)
+    world.exchange.set_faults(latency_ms=60)
+
+    with hearing_changes(world.database_url) as changes, connected(postgres_url) as server:
+        run = reconcile(RECONCILIATION_INTERVAL_MS=100, RECONCILIATION_BATCH_SIZE=20)
+        changes.wait_for_change()
+        allow_connections(server, name, allowed=False)
+        server.execute(END_SESSIONS, (name,))
+        run.wait_for("worker.in_trouble")
+        allow_connections(server, name, allowed=True)
+        world.exchange.clear_faults()
+        while world.mismatches():
+            changes.wait_for_change()
+
+    assert run.is_running
+    run.send(signal.SIGTERM)
+    assert run.end().exit_code == 0
+    assert not run.logged("worker.died")
+    assert run.logged("supervisor.ended")[0]["restarts"] == 0
+
+
+def allow_connections(server: Connection, name: str, *, allowed: bool) -> None:
+    """Let the database take connections, or none."""
+    statement = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
+    server.execute(statement.format(sql.Identifier(name), sql.Literal(allowed)))

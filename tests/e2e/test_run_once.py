@@ -1,0 +1,145 @@
+import json
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from reconciler.demo import World
+
+from .conftest import Start
+from .rows import connected, count
+
+REPORT_KEYS = {
+    "orders",
+    "reconciled",
+    "discrepancies",
+    "errors",
+    "mismatches",
+    "seconds",
+    "orders_per_second",
+    "requests",
+    "weight",
+    "restarts",
+    "shards",
+}
+SINGLE_ORDER_WEIGHT = 4
+
+
+def test_a_single_sweep_makes_every_row_true_at_a_twentieth_of_the_weight(
+    world: World, reconcile: Start
+) -> None:
+    world.fill(orders=2000, symbols=12, seed=1)
+
+    ended = reconcile("--once", "--json").end()
+
+    assert ended.exit_code == 0, ended.err
+    assert world.mismatches() == []
+    assert ended.report.keys() >= REPORT_KEYS
+    assert ended.report["reconciled"] == 2000
+    assert ended.report["weight"] * 20 <= 2000 * SINGLE_ORDER_WEIGHT
+
+
+def test_a_row_that_the_application_holds_all_along_delays_nobody_and_is_left_for_the_next_run(
+    world: World, reconcile: Start
+) -> None:
+    world.fill(orders=300, symbols=6, seed=2)
+    with psycopg.connect(world.database_url) as application:
+        held = application.execute(
+            "SELECT id, status, last_synced_at FROM orders ORDER BY id LIMIT 1 FOR UPDATE"
+        ).fetchone()
+
+        ended = reconcile("--once", "--json").end()
+
+        again = application.execute(
+            "SELECT id, status, last_synced_at FROM orders ORDER BY id LIMIT 1"
+        ).fetchone()
+        assert (ended.exit_code, ended.report["skipped_locked"]) == (1, 1), ended.err
+        assert ended.report["reconciled"] == 299
+        assert held == again
+        application.rollback()
+
+    assert reconcile("--once").end().exit_code == 0
+    assert world.mismatches() == []
+
+
+def test_a_dry_run_writes_nothing_at_all_and_lists_what_it_would_change(
+    world: World, reconcile: Start
+) -> None:
+    world.fill(orders=200, symbols=4, seed=3)
+    with connected(world.database_url) as connection:
+        url = reader_url(connection, world.database_url)
+        before = everything(connection)
+
+        ended = reconcile("--dry-run", "--json", DATABASE_URL=url).end()
+
+        assert everything(connection) == before
+    assert ended.exit_code == 0, ended.err
+    changes = ended.report["changes"]
+    assert len(changes) == ended.report["discrepancies"] == len(world.mismatches())
+    assert {"order_id", "symbol", "rule", "before", "after"} <= changes[0].keys()
+
+
+@pytest.mark.parametrize(
+    ("environment", "exit_code", "words"),
+    [
+        pytest.param(
+            {"EXCHANGE_BASE_URL": "http://127.0.0.1:9"}, 75, "circuit breaker", id="exchange away"
+        ),
+        pytest.param(
+            {"DATABASE_URL": "postgresql://nobody@127.0.0.1:9/nothing"},
+            69,
+            "does not answer",
+            id="database away",
+        ),
+        pytest.param({"EXCHANGE_API_KEY": "wrong"}, 78, "EXCHANGE_API_KEY", id="wrong key"),
+        pytest.param({"EXCHANGE_API_SECRET": "wrong"}, 78, "mend:", id="wrong secret"),
+    ],
+)
+def test_what_is_missing_is_told_by_the_exit_code_and_in_words(
+    world: World, reconcile: Start, environment: dict[str, str], exit_code: int, words: str
+) -> None:
+    world.fill(orders=200, symbols=12, seed=4)
+    with connected(world.database_url) as connection:
+        before = everything(connection, "orders", "activity_log", "reconciliation_holds")
+
+        ended = reconcile("--once", **environment).end()
+
+        assert everything(connection, "orders", "activity_log", "reconciliation_holds") == before
+    assert ended.exit_code == exit_code, ended.err
+    assert words in last_words(ended.err)
+    assert "Traceback" not in ended.err
+
+
+def last_words(err: str) -> str:
+    """Return what was said to a person: standard error without the log."""
+    return "\n".join(line for line in err.splitlines() if not is_log(line))
+
+
+def is_log(line: str) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
+
+
+def everything(
+    connection: psycopg.Connection[tuple[object, ...]],
+    *tables: str,
+) -> list[object]:
+    """Return a fingerprint of tables: all of ours and the orders, if none are named."""
+    ours = ("orders", "activity_log", "reconciliation_holds", "reconciliation_cycles")
+    fingerprint = "SELECT md5(string_agg(t::text, '' ORDER BY t::text)) FROM {} AS t"
+    return [
+        connection.execute(sql.SQL(fingerprint).format(sql.Identifier(table))).fetchone()
+        for table in tables or ours
+    ]
+
+
+def reader_url(connection: psycopg.Connection[tuple[object, ...]], url: str) -> str:
+    """Make a role that may read and nothing else; return its URL."""
+    role = sql.Identifier("reader")
+    if not count(connection, "rolname = 'reader'", "pg_roles"):
+        connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(role))
+    connection.execute(sql.SQL("GRANT pg_read_all_data TO {}").format(role))
+    return url.replace("//postgres:@", "//reader:@")

@@ -1,0 +1,45 @@
+import signal
+import time
+
+import pytest
+
+from reconciler.demo import World
+
+from ..supervisor.processes import EndWatch, family  # noqa: TID252 - tests are no package
+from .conftest import Start
+from .rows import changes_not_logged, connected, hearing_changes, sessions_end
+
+DRAIN_SECONDS = 10
+
+
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, signal.SIGINT], ids=["TERM to the parent", "INT from a terminal"]
+)
+def test_a_stop_leaves_no_process_no_session_and_nothing_half_done(
+    world: World, reconcile: Start, postgres_url: str, number: signal.Signals
+) -> None:
+    world.fill(orders=1000, symbols=12, seed=7)
+    world.exchange.set_faults(latency_ms=100)
+
+    with hearing_changes(world.database_url) as changes:
+        run = reconcile(RECONCILIATION_BATCH_SIZE=20, RECONCILIATION_DRAIN_SECONDS=DRAIN_SECONDS)
+        changes.wait_for_change()
+        everybody = EndWatch({run.pid, *family(run.pid)})
+        sent = time.monotonic()
+        (run.send if number is signal.SIGTERM else run.send_as_terminal)(number)
+        ended = run.end()
+
+    assert ended.exit_code == 0, ended.err
+    assert time.monotonic() - sent < DRAIN_SECONDS
+    assert not run.logged("worker.killed")
+    assert not everybody.left_after(1.0)
+    assert world.mismatches(), "it was stopped too late to prove anything"
+    with connected(world.database_url) as connection:
+        assert not changes_not_logged(connection)
+    world.database.close()
+    sessions_end(postgres_url, database_name(world))
+
+
+def database_name(world: World) -> str:
+    """Return the name of the world's database."""
+    return world.database_url.split("/")[3].split("?")[0]

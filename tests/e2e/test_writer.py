@@ -1,0 +1,70 @@
+from psycopg import Cursor
+
+from reconciler.demo import World
+from reconciler.paper.listing import ListedOrder
+
+from .conftest import Start
+from .rows import Connection, connected, count, hearing_changes
+
+ROUNDS = 6
+
+WATCH_HISTORY = """
+CREATE TABLE history (before orders, after orders);
+CREATE FUNCTION remember() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN INSERT INTO history VALUES (OLD, NEW); RETURN NULL; END $$;
+CREATE TRIGGER remember AFTER UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION remember();
+"""
+BACKWARDS = """
+    (after).executed_qty < (before).executed_qty
+    OR array_position(ARRAY['pending', 'new', 'partial'], (after).status)
+       < COALESCE(array_position(ARRAY['pending', 'new', 'partial'], (before).status), 4)
+    OR (before).status NOT IN ('pending', 'new', 'partial') AND (after).status <> (before).status
+"""
+EVENT = """
+UPDATE orders SET status = %s, executed_qty = %s, avg_price = %s, updated_at = now()
+WHERE symbol = %s AND external_order_id = %s AND status IN ('pending', 'new', 'partial')
+"""
+
+
+def test_nothing_goes_backwards_while_the_application_writes_the_same_rows(
+    world: World, reconcile: Start
+) -> None:
+    world.fill(orders=1500, symbols=60, seed=6)
+    world.exchange.set_faults(latency_ms=40)
+    written = 0
+
+    with hearing_changes(world.database_url) as changes, connected(world.database_url) as writer:
+        writer.execute(WATCH_HISTORY)
+        run = reconcile("--once", RECONCILIATION_BATCH_SIZE=20)
+        for turn in range(ROUNDS):
+            changes.wait_for_change()
+            world.exchange.advance()
+            written += apply_events(writer, list(world.exchange.orders())[turn::ROUNDS])
+        assert run.end().exit_code == 0
+
+    world.exchange.clear_faults()
+    again = reconcile("--once", RECONCILIATION_STALE_MINUTES=0.00001).end()
+    assert again.exit_code == 0, again.err
+    assert world.mismatches() == []
+    with connected(world.database_url) as connection:
+        assert written > ROUNDS
+        assert count(connection, "true", "history") > written
+        assert count(connection, BACKWARDS, "history") == 0
+
+
+def apply_events(connection: Connection, orders: list[ListedOrder]) -> int:
+    """Write what the exchange says of these orders now, as the application does; count the rows."""
+    cursors: list[Cursor[tuple[object, ...]]] = [
+        connection.execute(
+            EVENT,
+            (
+                order.truth.status,
+                order.truth.executed_qty,
+                order.truth.avg_price,
+                order.symbol,
+                str(order.order_id),
+            ),
+        )
+        for order in orders
+    ]
+    return sum(cursor.rowcount for cursor in cursors)

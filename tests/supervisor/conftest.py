@@ -1,0 +1,152 @@
+"""A stage for the toy workload, a journal of what its workers do, and supervisors to run it."""
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler.supervisor.parent import Options, Summary, Supervisor
+from reconciler.telemetry.metrics import NoMetrics
+from reconciler.worker.messages import FromChild
+
+from .run_toy import prepare_worker
+from .toy import Stage, ToyWorkload
+
+ROOT = Path(__file__).parents[2]
+DEADLINE_SECONDS = 20.0
+
+Line = dict[str, Any]
+
+
+@dataclass
+class Journal:
+    """What has happened so far, and a way to wait for more. Nothing here sleeps."""
+
+    lines: list[Line] = field(default_factory=list)
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def add(self, line: Line) -> None:
+        self.lines.append(line)
+        self._news.set()
+
+    def all(self, event: str, **facts: object) -> list[Line]:
+        """Return the lines of one kind of event."""
+        return [
+            line for line in self.lines if line["event"] == event and facts.items() <= line.items()
+        ]
+
+    def ids(self, event: str, **facts: object) -> list[int]:
+        """Return the items of one kind of event, in its order."""
+        return [line["id"] for line in self.all(event, **facts)]
+
+    async def wait(self, event: str, count: int = 1, **facts: object) -> Line:
+        """Wait for the `count`th such event; return it."""
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while len(found := self.all(event, **facts)) < count:
+                self._news.clear()
+                await self._news.wait()
+        return found[count - 1]
+
+
+class Watched(Supervisor):
+    """A supervisor that also keeps what its workers said."""
+
+    def watch(self) -> None:
+        self.heard: list[FromChild] = []
+        self._news = asyncio.Event()
+
+    def on_message(self, shard: int, message: FromChild) -> None:
+        super().on_message(shard, message)
+        self.heard.append(message)
+        self._news.set()
+
+    async def has_heard(self, kind: type[FromChild], count: int) -> None:
+        """Wait until that many messages of a kind have been acted on."""
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while sum(isinstance(message, kind) for message in self.heard) < count:
+                self._news.clear()
+                await self._news.wait()
+
+
+@pytest.fixture
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    """A new folder with its pipes; worker processes can import the toy."""
+    monkeypatch.syspath_prepend(ROOT)
+    stage = Stage(folder=tmp_path)
+    os.mkfifo(stage.journal)
+    os.mkfifo(stage.gate)
+    return stage
+
+
+@pytest.fixture
+async def journal(stage: Stage) -> AsyncIterator[Journal]:
+    """The stage's journal, read as it is written."""
+    journal = Journal()
+    descriptor = os.open(stage.journal, os.O_RDWR | os.O_NONBLOCK)
+    unfinished = b""
+
+    def read() -> None:
+        nonlocal unfinished
+        with suppress(BlockingIOError):
+            while True:
+                *lines, unfinished = (unfinished + os.read(descriptor, 65_536)).split(b"\n")
+                for line in lines:
+                    journal.add(json.loads(line))
+
+    loop = asyncio.get_running_loop()
+    loop.add_reader(descriptor, read)
+    yield journal
+    loop.remove_reader(descriptor)
+    os.close(descriptor)
+
+
+@pytest.fixture
+def open_gate(stage: Stage) -> Iterator[Callable[[], None]]:
+    """Let go of every item that waits, now and later."""
+    opened: list[int] = []
+    yield lambda: opened.append(os.open(stage.gate, os.O_RDWR))
+    for descriptor in opened:
+        os.close(descriptor)
+
+
+def options(**changes: Any) -> Options:
+    """Make options with the tests' defaults: two shards, an item at a time, one sweep."""
+    defaults: dict[str, Any] = {
+        "shards": 2,
+        "batch_size": 1,
+        "interval": timedelta(seconds=60),
+        "drain": timedelta(seconds=10),
+        "rate_share": 1.0,
+        "is_once": True,
+    }
+    return Options(**(defaults | changes))
+
+
+Begin = Callable[..., tuple[Watched, "asyncio.Task[Summary]"]]
+
+
+@pytest.fixture
+async def begin(journal: Journal) -> AsyncIterator[Begin]:  # noqa: ARG001 - must be read meanwhile
+    """Begin to supervise a workload in this process; it ends with the test at the latest."""
+    tasks: list[asyncio.Task[Summary]] = []
+
+    def start(workload: ToyWorkload, **changes: Any) -> tuple[Watched, asyncio.Task[Summary]]:
+        supervisor = Watched(
+            workload, options(**changes), metrics=NoMetrics(), prepare_worker=prepare_worker
+        )
+        supervisor.watch()
+        tasks.append(asyncio.create_task(supervisor.run()))
+        return supervisor, tasks[-1]
+
+    yield start
+    for task in tasks:
+        task.cancel()
+        with suppress(asyncio.CancelledError, Exception):
+            await task

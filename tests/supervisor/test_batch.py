@@ -1,0 +1,156 @@
+"""The worker's own part of a batch, on a real database; the exchange is played."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import partial
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from reconciler.domain.decide import Policy, decide
+from reconciler.domain.report import Report
+from reconciler.domain.status import Status
+from reconciler.exchanges.base import Account, Answers, Venue, Wanted
+from reconciler.exchanges.guarded import Usage
+from reconciler.exchanges.registry import venue
+from reconciler.resilience.breaker import Breaker
+from reconciler.settings import BreakerPolicy
+from reconciler.store.apply import Apply
+from reconciler.store.database import Database
+from reconciler.store.stale import StaleOrder
+from reconciler.store.tables import find_orders
+from reconciler.telemetry.metrics import NoMetrics
+from reconciler.worker.batch import OrderHandler
+from reconciler.worker.clock import DatabaseClock
+from reconciler.worker.workload import Batch, Run, TroubleKind
+
+ORDERS = 4
+
+
+class FakeExchange:
+    """Says of every order that it is filled, except of those that it passes over in silence."""
+
+    def __init__(self, *, silent_about: Sequence[str] = ()) -> None:
+        self._silent_about = silent_about
+
+    @property
+    def venue(self) -> Venue:
+        return venue("paper")
+
+    async def ask(self, wanted: Sequence[Wanted]) -> Answers:
+        answers = {
+            one: Report(
+                symbol=one.symbol,
+                external_order_id=one.external_order_id,
+                word="FILLED",
+                status=Status.FILLED,
+                executed_qty=Decimal(1),
+                avg_price=Decimal(100),
+                fetched_at=datetime.now(UTC),
+            )
+            for one in wanted
+            if one.external_order_id not in self._silent_about
+        }
+        return Answers(answers={**answers})
+
+    async def account(self) -> Account:
+        return Account(identity="nobody", clock_offset=timedelta(0))
+
+    async def close(self) -> None: ...
+
+
+@pytest.fixture
+def orders(database_url: str) -> Run:
+    """Some new orders of one symbol, as a run."""
+    with psycopg.connect(database_url) as connection:
+        rows = connection.execute(
+            "INSERT INTO orders (symbol, external_order_id, status, updated_at)"
+            " SELECT 'BTCUSDT', n::text, 'new', now() - interval '1 hour'"
+            " FROM generate_series(1, %s) AS n RETURNING id, external_order_id",
+            (ORDERS,),
+        ).fetchall()
+    items = tuple(StaleOrder(id=id_, symbol="BTCUSDT", external_order_id=ext) for id_, ext in rows)
+    return Run(key="BTCUSDT", items=items)
+
+
+def a_handler(database: Database, exchange: FakeExchange) -> OrderHandler:
+    with database.autocommit() as connection:
+        table = find_orders(connection)
+    policy = Policy(
+        quantity_scale=8, price_scale=8, placement_grace=timedelta(0), retention=timedelta(days=90)
+    )
+    return OrderHandler(
+        shard=0,
+        exchange=exchange,
+        breaker=Breaker(BreakerPolicy()),
+        usage=Usage(),
+        database=database,
+        step=Apply(table, exchange="paper", decide=partial(decide, policy=policy)),
+        clock=DatabaseClock(),
+        metrics=NoMetrics(),
+        rows_per_transaction=ORDERS,
+        knows_last_write=True,
+        is_dry_run=False,
+    )
+
+
+async def test_an_order_that_nobody_speaks_of_counts_as_failed_and_does_not_circle(
+    database: Database, orders: Run
+) -> None:
+    handler = a_handler(database, FakeExchange(silent_about=["2"]))
+
+    result = await handler.handle(Batch(cycle=0, runs=(orders,)))
+
+    assert (result.tally.scanned, result.tally.reconciled, result.tally.errors) == (4, 3, 1)
+    assert result.undone == ()
+
+
+async def test_a_locked_row_counts_as_skipped_only_when_its_second_try_fails_too(
+    database: Database, database_url: str, orders: Run
+) -> None:
+    handler = a_handler(database, FakeExchange())
+    with psycopg.connect(database_url) as application:
+        application.execute("SELECT FROM orders WHERE external_order_id = '3' FOR UPDATE")
+
+        first = await handler.handle(Batch(cycle=0, runs=(orders,)))
+        (skipped,) = first.skipped
+        again = replace(skipped, is_second_try=True)
+        second = await handler.handle(Batch(cycle=0, runs=(again,)))
+
+    assert [order.external_order_id for order in skipped.items] == ["3"]
+    assert (first.tally.scanned, first.tally.skipped_locked) == (3, 0)
+    assert (second.tally.scanned, second.tally.skipped_locked) == (1, 1)
+
+
+async def test_one_row_that_the_database_refuses_is_set_aside_and_the_others_are_done(
+    database: Database, database_url: str, orders: Run
+) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "ALTER TABLE orders ADD CHECK (external_order_id <> '2' OR status = 'new')"
+        )
+
+    result = await a_handler(database, FakeExchange()).handle(Batch(cycle=0, runs=(orders,)))
+
+    assert (result.tally.reconciled, result.tally.held, result.trouble) == (3, 1, None)
+
+
+async def test_a_database_that_takes_no_writes_is_trouble_and_no_order_is_at_fault(
+    database: Database, database_url: str, orders: Run
+) -> None:
+    handler = a_handler(database, FakeExchange())
+    with psycopg.connect(database_url) as connection:
+        name = sql.Identifier(connection.info.dbname)
+        connection.execute(
+            sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = on").format(name)
+        )
+    database.close()
+
+    result = await handler.handle(Batch(cycle=0, runs=(orders,)))
+
+    assert result.trouble is not None
+    assert result.trouble.kind is TroubleKind.STORE
+    assert result.undone == (orders,)

@@ -1,0 +1,163 @@
+"""What a person or a service manager sends to a supervisor in a process of its own."""
+
+import asyncio
+import json
+import os
+import pickle
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from reconciler.worker.workload import Run
+
+from .conftest import DEADLINE_SECONDS, ROOT, Journal, options
+from .processes import EndWatch, family
+from .toy import Act, Item, Stage, ToyWorkload
+
+WORKERS = 2
+
+Launch = Callable[..., Awaitable["Launched"]]
+
+
+@dataclass(frozen=True)
+class Launched:
+    """A supervisor in a process group of its own; it logs to its standard output."""
+
+    process: asyncio.subprocess.Process
+
+    @property
+    def pid(self) -> int:
+        """The parent's process id, and its group's."""
+        return self.process.pid
+
+    async def heeds(self) -> None:
+        """Wait until it has acted on a signal."""
+        await self._line_with(b"supervisor.told")
+
+    async def end(self) -> tuple[int, str]:
+        """Wait until it ends by itself; return its exit code and how it says it ended."""
+        summary = json.loads(await self._line_with(b'{"ending"'))
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            return await self.process.wait(), summary["ending"]
+
+    async def _line_with(self, text: bytes) -> bytes:
+        assert self.process.stdout is not None
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while text not in (line := await self.process.stdout.readline()):
+                assert line, f"it ended without a word of {text!r}"
+        return line
+
+
+def waiting_then_plain(plain: int) -> tuple[Run, ...]:
+    """Make a run that waits for each worker, and more behind them."""
+    return tuple(
+        Run(
+            key=f"COIN{number}",
+            items=(Item(id=number, acts=(Act.WAIT if number < WORKERS else Act.WORK,)),),
+        )
+        for number in range(WORKERS + plain)
+    )
+
+
+@pytest.fixture
+async def launch(stage: Stage, journal: Journal) -> AsyncIterator[Launch]:
+    """Start a supervisor and wait until every worker is busy, waiting at the gate."""
+    processes: list[asyncio.subprocess.Process] = []
+
+    async def start(**changes: Any) -> Launched:
+        workload = ToyWorkload(stage=stage, pages=(waiting_then_plain(10),))
+        file = stage.folder / "workload"
+        file.write_bytes(pickle.dumps((workload, options(**changes))))
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tests.supervisor.run_toy", str(file)),
+            cwd=ROOT,
+            stdout=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+        processes.append(process)
+        await journal.wait("begin", WORKERS, act="wait")
+        return Launched(process)
+
+    yield start
+    for process in processes:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+@pytest.mark.parametrize("whole_group", [False, True], ids=["parent", "group"])
+async def test_a_stop_finishes_what_is_in_flight_and_begins_nothing_new(
+    launch: Launch,
+    journal: Journal,
+    open_gate: Callable[[], None],
+    number: signal.Signals,
+    *,
+    whole_group: bool,
+) -> None:
+    supervisor = await launch(is_once=False)
+    everybody = EndWatch({supervisor.pid, *family(supervisor.pid)})
+
+    (os.killpg if whole_group else os.kill)(supervisor.pid, number)
+    await supervisor.heeds()
+    open_gate()
+
+    assert await supervisor.end() == (0, "stopped")
+    assert sorted(journal.ids("end")) == list(range(WORKERS))
+    assert len(journal.all("closed")) == WORKERS
+    assert [line["scanned"] for line in journal.all("cycle")] == [WORKERS]
+    assert not everybody.left_after(DEADLINE_SECONDS)
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        [signal.SIGTERM, signal.SIGTERM],
+        [signal.SIGINT, signal.SIGINT],
+        [signal.SIGTERM, signal.SIGINT],
+        [signal.SIGQUIT],
+    ],
+    ids=["TERM TERM", "INT INT", "TERM INT", "QUIT"],
+)
+async def test_a_second_signal_or_quit_stops_fast(
+    launch: Launch, journal: Journal, numbers: list[signal.Signals]
+) -> None:
+    supervisor = await launch(drain=timedelta(minutes=5))
+    everybody = EndWatch({supervisor.pid, *family(supervisor.pid)})
+
+    started = time.monotonic()
+    for number in numbers:
+        os.kill(supervisor.pid, number)
+        await supervisor.heeds()
+
+    assert await supervisor.end() == (0, "stopped")
+    assert time.monotonic() - started < 3
+    assert journal.ids("end") == []
+    assert not everybody.left_after(DEADLINE_SECONDS)
+
+
+async def test_a_drain_ends_at_its_deadline(launch: Launch, journal: Journal) -> None:
+    supervisor = await launch(drain=timedelta(seconds=0.3))
+    everybody = EndWatch({supervisor.pid, *family(supervisor.pid)})
+
+    os.kill(supervisor.pid, signal.SIGTERM)
+
+    assert await supervisor.end() == (0, "stopped")
+    assert journal.ids("end") == []
+    assert not everybody.left_after(DEADLINE_SECONDS)
+
+
+async def test_everybody_dies_with_the_parent_however_it_dies(launch: Launch) -> None:
+    supervisor = await launch()
+    descendants = EndWatch(family(supervisor.pid))
+
+    os.kill(supervisor.pid, signal.SIGKILL)
+
+    assert not descendants.left_after(1.0)

@@ -1,0 +1,162 @@
+from collections.abc import Callable
+from datetime import timedelta
+
+from reconciler.supervisor.parent import Ending
+from reconciler.worker.messages import Need
+from reconciler.worker.workload import Run
+
+from .conftest import Begin, Journal
+from .toy import WEIGHT, Act, Item, Stage, ToyWorkload
+
+
+def runs_of(*acts: tuple[Act, ...], first: int = 0) -> tuple[Run, ...]:
+    """Make a run for each, of one item and with a symbol of its own."""
+    return tuple(
+        Run(key=f"COIN{number}", items=(Item(id=number, acts=each),))
+        for number, each in enumerate(acts, first)
+    )
+
+
+PLAIN = (Act.WORK,)
+
+
+async def test_every_item_of_every_page_is_handled_exactly_once(
+    stage: Stage, journal: Journal, begin: Begin
+) -> None:
+    pages = runs_of(*[PLAIN] * 40), runs_of(*[PLAIN] * 20, first=40)
+
+    _, run = begin(ToyWorkload(stage=stage, pages=pages), shards=3, batch_size=4)
+    summary = await run
+
+    assert summary.ending is Ending.SWEPT
+    assert summary.tally.reconciled == 60
+    assert sorted(journal.ids("end")) == list(range(60))
+    assert sorted(line["scanned"] for line in journal.all("cycle")) == [20, 40]
+
+
+async def test_a_single_sweep_of_nothing_ends_at_once(stage: Stage, begin: Begin) -> None:
+    _, run = begin(ToyWorkload(stage=stage, pages=()))
+
+    assert (await run).ending is Ending.SWEPT
+
+
+async def test_a_slow_shard_does_not_hold_the_others_up(
+    stage: Stage, journal: Journal, begin: Begin, open_gate: Callable[[], None]
+) -> None:
+    slow, *quick = runs_of((Act.WAIT,), *[PLAIN] * 30)
+
+    _, run = begin(ToyWorkload(stage=stage, pages=((slow, *quick),)))
+    await journal.wait("begin", act="wait")
+    await journal.wait("end", len(quick))
+
+    assert not run.done()
+    open_gate()
+    assert (await run).tally.reconciled == 31
+
+
+async def test_trouble_pauses_only_the_worker_that_has_it(
+    stage: Stage, journal: Journal, begin: Begin
+) -> None:
+    troubled, *rest = runs_of((Act.MEET_TROUBLE, Act.WORK), *[PLAIN] * 20)
+    workload = ToyWorkload(stage=stage, pages=((troubled, *rest),), retry_after_seconds=3600)
+
+    _, run = begin(workload, patience=timedelta(hours=2))
+    summary = await run
+
+    assert summary.tally.reconciled == 21
+    trouble = journal.all("end", act="meet_trouble")[0]
+    later = journal.lines[journal.lines.index(trouble) + 1 :]
+    assert {line["shard"] for line in later if line["event"] == "begin"} == {1 - trouble["shard"]}
+
+
+async def test_trouble_that_repeats_ends_a_single_sweep_when_patience_is_over(
+    stage: Stage, begin: Begin
+) -> None:
+    workload = ToyWorkload(stage=stage, pages=(runs_of((Act.MEET_TROUBLE,)),))
+
+    _, run = begin(workload, patience=timedelta(seconds=0.2))
+    summary = await run
+
+    assert summary.ending is Ending.EXCHANGE_GONE
+    assert summary.trouble == "the toy's exchange is gone"
+
+
+async def test_trouble_that_passed_is_not_told_as_a_reason(stage: Stage, begin: Begin) -> None:
+    workload = ToyWorkload(stage=stage, pages=(runs_of((Act.MEET_TROUBLE, Act.WORK)),))
+
+    _, run = begin(workload)
+    summary = await run
+
+    assert (summary.ending, summary.trouble) == (Ending.SWEPT, None)
+
+
+async def test_a_ban_ends_a_single_sweep_instead_of_being_waited_out(
+    stage: Stage, begin: Begin
+) -> None:
+    workload = ToyWorkload(stage=stage, pages=(runs_of((Act.BAN,), (Act.ASK,), (Act.ASK,)),))
+
+    _, run = begin(workload, shards=1, drain=timedelta(seconds=0.2))
+    summary = await run
+
+    assert summary.ending is Ending.EXCHANGE_GONE
+    assert summary.trouble == "the exchange wants to be asked nothing for 3600 s"
+
+
+async def test_workers_that_the_database_does_not_let_begin_end_a_single_sweep(
+    stage: Stage, begin: Begin
+) -> None:
+    workload = ToyWorkload(stage=stage, pages=(runs_of(PLAIN),), opening=Act.MEET_TROUBLE)
+
+    _, run = begin(workload, patience=timedelta(seconds=0.5))
+    summary = await run
+
+    assert summary.ending is Ending.STORE_GONE
+    assert summary.trouble == "the toy's database is gone"
+
+
+async def test_what_is_locked_is_tried_once_more_at_the_end_and_then_left(
+    stage: Stage, journal: Journal, begin: Begin
+) -> None:
+    freed, kept, *rest = runs_of((Act.FIND_LOCKED, Act.WORK), (Act.FIND_LOCKED,), *[PLAIN] * 5)
+
+    _, run = begin(ToyWorkload(stage=stage, pages=((freed, kept, *rest),)), shards=1)
+    summary = await run
+
+    assert journal.ids("begin") == [0, 1, 2, 3, 4, 5, 6, 0, 1]
+    assert summary.tally.reconciled == 6
+    assert summary.cycles == 1
+
+
+async def test_several_workers_together_spend_no_more_than_the_budget(
+    stage: Stage, journal: Journal, begin: Begin
+) -> None:
+    affordable, workers = 5, 3
+    pages = (runs_of(*[(Act.ASK,)] * 12),)
+    workload = ToyWorkload(stage=stage, pages=pages, weight_per_minute=2 * affordable * WEIGHT)
+
+    supervisor, _ = begin(workload, shards=workers, rate_share=0.5)
+    await supervisor.has_heard(Need, affordable + workers)
+    await journal.wait("granted", affordable)
+
+    assert len(supervisor._budget._waiting) == workers
+    assert supervisor._budget._window.spent == affordable * WEIGHT
+    assert len(journal.all("granted")) == affordable
+
+
+async def test_a_hot_symbol_is_shared_by_all_and_no_item_is_ever_in_two_hands(
+    stage: Stage, journal: Journal, begin: Begin, open_gate: Callable[[], None]
+) -> None:
+    hot = [
+        Run(key="HOT", items=(Item(id=2 * number, acts=(Act.WAIT,)), Item(id=2 * number + 1)))
+        for number in range(30)
+    ]
+    cold = runs_of(*[PLAIN] * 20, first=60)
+
+    _, run = begin(ToyWorkload(stage=stage, pages=((*hot, *cold),)), shards=4, batch_size=2)
+    await journal.wait("begin", 4, act="wait")
+    shards = {line["shard"] for line in journal.all("begin", act="wait")}
+    open_gate()
+    await run
+
+    assert shards == {0, 1, 2, 3}
+    assert sorted(journal.ids("begin")) == list(range(80))

@@ -1,0 +1,232 @@
+"""A workload to supervise: its items say what becomes of the worker that is handed them.
+
+Everything that happens is written to a journal, a named pipe that the test listens to; nothing is
+ever polled or slept for. Imported by the worker processes too.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import time
+from collections.abc import Hashable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import assert_never
+
+from reconciler.errors import ConfigurationError, Problem, StoreUnavailable
+from reconciler.resilience.budget import Budget
+from reconciler.worker.workload import (
+    Backlog,
+    Batch,
+    Cycle,
+    Page,
+    Result,
+    Run,
+    Tally,
+    Trouble,
+    TroubleKind,
+)
+
+WEIGHT = 10
+
+
+class Act(StrEnum):
+    """What an item does to the worker that handles it."""
+
+    WORK = "work"
+    WAIT = "wait"
+    GET_STUCK = "get_stuck"
+    DIE = "die"
+    RAISE = "raise"
+    EXIT = "exit"
+    BE_UNFIT = "be_unfit"
+    ASK = "ask"
+    BAN = "ban"
+    MEET_TROUBLE = "meet_trouble"
+    FIND_LOCKED = "find_locked"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """One piece of work: what it does the first time, the second time, and from the last one on."""
+
+    id: int
+    acts: tuple[Act, ...] = (Act.WORK,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A folder in which a test and its workers meet.
+
+    Items that wait do so until the gate is opened.
+    """
+
+    folder: Path
+
+    @property
+    def journal(self) -> Path:
+        """The pipe that everything is written to, a JSON object a line."""
+        return self.folder / "journal"
+
+    @property
+    def gate(self) -> Path:
+        """The pipe that opens for reading once the test has opened it for writing."""
+        return self.folder / "gate"
+
+    def say(self, event: str, **facts: object) -> None:
+        """Write a line; short ones of several processes never mix (PIPE_BUF)."""
+        line = {"event": event, "pid": os.getpid(), "at": time.monotonic(), **facts}
+        descriptor = os.open(self.journal, os.O_WRONLY)
+        os.write(descriptor, json.dumps(line).encode() + b"\n")
+        os.close(descriptor)
+
+    def next_act(self, item: Item) -> Act:
+        """Return what the item does now; remembered across workers."""
+        for number, act in enumerate(item.acts[:-1]):
+            try:
+                (self.folder / f"{item.id}.{number}").touch(exist_ok=False)
+            except FileExistsError:
+                continue
+            return act
+        return item.acts[-1]
+
+    def wait_at_gate(self) -> None:
+        """Wait until the test opens the gate."""
+        os.close(os.open(self.gate, os.O_RDONLY))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToyWorkload:
+    """Pages that are planned once each, and workers that do as their items say.
+
+    Attributes:
+        opening: What a worker does when it opens: WORK, or end as EXIT, RAISE or BE_UNFIT, or find
+            the database gone as MEET_TROUBLE.
+        exit_code: What EXIT exits with.
+        retry_after_seconds: How long a worker in trouble is left alone.
+    """
+
+    stage: Stage
+    pages: tuple[tuple[Run, ...], ...]
+    weight_per_minute: int = 6000
+    opening: Act = Act.WORK
+    exit_code: int = 3
+    retry_after_seconds: float = 0.0
+
+    def open_planner(self) -> "ToyPlanner":
+        """Open the parent's side."""
+        return ToyPlanner(self.stage, list(self.pages))
+
+    async def open_handler(self, *, shard: int, budget: Budget) -> "ToyHandler":
+        """Open a worker's side."""
+        if self.opening is Act.MEET_TROUBLE:
+            raise StoreUnavailable("the toy's database is gone")
+        handler = ToyHandler(self, shard, budget)
+        if self.opening is not Act.WORK:
+            await handler.act(Item(id=-1, acts=(self.opening,)))
+        self.stage.say("open", shard=shard)
+        return handler
+
+
+class ToyPlanner:
+    """Plans each page once; then there is nothing more to do."""
+
+    def __init__(self, stage: Stage, pages: list[tuple[Run, ...]]) -> None:
+        self._stage = stage
+        self._pages = pages
+
+    def plan(self, limit: int, after: Hashable | None) -> Page:  # noqa: ARG002 - the protocol's
+        """Return the next page."""
+        runs = self._pages.pop(0) if self._pages else ()
+        return Page(runs=runs, next=len(self._pages) or None)
+
+    def backlog(self) -> Backlog:
+        """Count nothing."""
+        return Backlog(items=0, oldest_age_seconds=0)
+
+    def record(self, cycle: Cycle) -> None:
+        """Write the cycle down."""
+        self._stage.say("cycle", scanned=cycle.tally.scanned, errors=cycle.tally.errors)
+
+    def close(self) -> None:
+        """Say so."""
+        self._stage.say("planner closed")
+
+
+class ToyHandler:
+    """Handles one item after another."""
+
+    def __init__(self, workload: ToyWorkload, shard: int, budget: Budget) -> None:
+        self._workload = workload
+        self._stage = workload.stage
+        self._shard = shard
+        self._budget = budget
+
+    async def handle(self, batch: Batch) -> Result:
+        """Do the batch."""
+        tally = Tally()
+        undone, skipped = [], []
+        for run in batch.runs:
+            acts = [await self._begin_and_end(item) for item in run.items]
+            if Act.MEET_TROUBLE in acts:
+                undone.append(run)
+                continue
+            if Act.FIND_LOCKED in acts:
+                skipped.append(run)
+            else:
+                tally.scanned += len(run.items)
+                tally.reconciled += len(run.items)
+        return Result(
+            tally=tally,
+            skipped=tuple(skipped),
+            undone=tuple(undone),
+            trouble=self._trouble() if undone else None,
+        )
+
+    async def _begin_and_end(self, item: Item) -> Act:
+        act = self._stage.next_act(item)
+        self._stage.say("begin", id=item.id, shard=self._shard, act=act)
+        await self.act(Item(id=item.id, acts=(act,)))
+        self._stage.say("end", id=item.id, shard=self._shard, act=act)
+        return act
+
+    async def act(self, item: Item) -> None:
+        """Do what the item says."""
+        match item.acts[0]:
+            case Act.WORK | Act.MEET_TROUBLE | Act.FIND_LOCKED:
+                pass
+            case Act.WAIT:
+                await asyncio.to_thread(self._stage.wait_at_gate)
+            case Act.GET_STUCK:
+                self._stage.wait_at_gate()
+            case Act.DIE:
+                os.kill(os.getpid(), signal.SIGKILL)
+            case Act.RAISE:
+                raise RuntimeError(f"the toy's item {item.id} raises: the secret is s3cr3t")
+            case Act.EXIT:
+                os._exit(self._workload.exit_code)
+            case Act.BE_UNFIT:
+                raise ConfigurationError([Problem(what="the toy is broken", mend="buy another")])
+            case Act.ASK:
+                await self._budget.take(WEIGHT)
+                self._stage.say("granted", id=item.id, shard=self._shard)
+            case Act.BAN:
+                await self._budget.pause(3600)
+            case never:
+                assert_never(never)
+
+    def _trouble(self) -> Trouble:
+        return Trouble(
+            kind=TroubleKind.EXCHANGE,
+            message="the toy's exchange is gone",
+            retry_after_seconds=self._workload.retry_after_seconds,
+        )
+
+    def beat(self) -> None:
+        """Do nothing."""
+
+    async def close(self) -> None:
+        """Say so."""
+        self._stage.say("closed", shard=self._shard)

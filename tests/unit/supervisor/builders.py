@@ -1,0 +1,25 @@
+"""Runs and batches with defaults; an item has nothing but the id that the supervisor asks for."""
+
+from dataclasses import dataclass
+from itertools import count
+
+from reconciler.worker.workload import Run
+
+_ids = count()
+
+
+@dataclass(frozen=True)
+class Item:
+    """One piece of work."""
+
+    id: int
+
+
+def a_run(key: str = "BTCUSDT", items: int = 1, *, crashes: int = 0) -> Run:
+    """Make a run of new items."""
+    return Run(key=key, items=tuple(Item(next(_ids)) for _ in range(items)), crashes=crashes)
+
+
+def runs_of(key: str, count: int, *, items: int = 1) -> list[Run]:
+    """Make some runs of one key."""
+    return [a_run(key, items) for _ in range(count)]

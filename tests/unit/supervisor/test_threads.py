@@ -1,0 +1,46 @@
+import asyncio
+import threading
+
+import pytest
+
+from reconciler.errors import StoreUnavailable
+from reconciler.supervisor.threads import in_thread
+
+
+async def test_gives_back_what_the_call_returns() -> None:
+    assert await in_thread(divmod, 7, 2) == (3, 1)
+
+
+async def test_raises_what_the_call_raises() -> None:
+    def fail() -> None:
+        raise StoreUnavailable("gone")
+
+    with pytest.raises(StoreUnavailable, match="gone"):
+        await in_thread(fail)
+
+
+async def test_an_abandoned_call_disturbs_nobody_when_it_ends() -> None:
+    go_on, ended = threading.Event(), threading.Event()
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+
+    def fail_late() -> None:
+        go_on.wait(5)
+        ended.set()
+        raise StoreUnavailable("too late")
+
+    work = in_thread(fail_late)
+    work.cancel()
+    go_on.set()
+
+    assert await asyncio.to_thread(ended.wait, 5)
+    assert work.cancelled()
+    assert complaints == []
+
+
+async def test_a_call_that_never_returns_does_not_keep_the_process_from_ending() -> None:
+    names: list[bool] = []
+
+    await in_thread(lambda: names.append(threading.current_thread().daemon))
+
+    assert names == [True]
