@@ -1,40 +1,13 @@
-"""The `reconciler` command: its subcommands, imported when called, and its exit codes.
-
- 0  good                                    75  try again later
- 1  done, but some orders failed or differ  78  configuration is wrong
- 2  usage                                  130  interrupted before anything was at stake
-69  a service that must be there is not
-"""
+"""The `reconciler` command and its subcommands, each imported when it is called."""
 
 import importlib
-import sys
-from enum import IntEnum
+from difflib import get_close_matches
 from typing import Any
 
 import click
 
 from reconciler import __version__
-from reconciler.errors import (
-    BreakerOpen,
-    ConfigurationError,
-    ReconcilerError,
-    Refused,
-    StoreUnavailable,
-    Unavailable,
-)
-
-
-class Exit(IntEnum):
-    """Exit codes; the numbers above 63 are those of sysexits.h."""
-
-    GOOD = 0
-    INCOMPLETE = 1
-    USAGE = 2
-    UNAVAILABLE = 69
-    TRY_AGAIN = 75
-    CONFIGURATION = 78
-    INTERRUPTED = 130
-
+from reconciler.cli.failures import told_to_a_person
 
 _COMMANDS = {
     "run": ("reconciler.cli.run", "Keep the orders true: the supervisor and its workers."),
@@ -53,60 +26,49 @@ class LazyGroup(click.Group):
         """Return the commands in the order in which a newcomer meets them."""
         return list(_COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Import the command."""
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command.
+
+        Raises:
+            click.UsageError: there is none of that name; names one that is spelled alike.
+        """
         if cmd_name not in _COMMANDS:
-            return None
+            raise click.UsageError(f"No such command {cmd_name!r}.{_suggestion(cmd_name)}", ctx)
         module, _ = _COMMANDS[cmd_name]
         command: click.Command = getattr(importlib.import_module(module), f"{cmd_name}_command")
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         """List the commands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_, summary) in _COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; turn our errors into a message on standard error and an exit code."""
-        try:
+        """Run the command; no traceback leaves here."""
+        with told_to_a_person():
             return super().invoke(ctx)
-        except ReconcilerError as error:
-            click.echo(
-                click.style("error: ", fg="red", bold=True, reset=True) + str(error), err=True
-            )
-            if isinstance(error, Refused):
-                click.echo(f"  mend: {error.mend}", err=True)
-            sys.exit(exit_code_of(error))
-        except KeyboardInterrupt:
-            click.echo("interrupted", err=True)
-            sys.exit(Exit.INTERRUPTED)
 
 
-def exit_code_of(error: ReconcilerError) -> Exit:
-    """Return the exit code for an error that ended a command."""
-    match error:
-        case ConfigurationError() | Refused():
-            return Exit.CONFIGURATION
-        case StoreUnavailable() | Unavailable():
-            return Exit.UNAVAILABLE
-        case BreakerOpen():
-            return Exit.TRY_AGAIN
-        case _:
-            return Exit.INCOMPLETE
+def _suggestion(name: str) -> str:
+    alike = get_close_matches(name, _COMMANDS, n=1)
+    return f" Did you mean {alike[0]!r}?" if alike else ""
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="""\b
+New here?
+  reconciler demo                   see it work in a minute, nothing needed
+  reconciler check                  what your database and exchange still lack
+  reconciler run --once --dry-run   what it would change; writes nothing""",
+)
 @click.version_option(__version__, prog_name="reconciler")
 def cli() -> None:
-    r"""Keep a trading platform's orders true.
+    """Keep a trading platform's orders true.
 
     The reconciler takes the orders in PostgreSQL that are open and have not been synced for a
     while, asks the exchange about them, and makes the rows true, with an audit trail.
-
-    \b
-    New here?
-      reconciler demo      see it work in a minute, nothing needed
-      reconciler check     your own database and exchange: what is still missing
 
     Every option is also an environment variable; a flag beats the environment, which beats .env.
     """

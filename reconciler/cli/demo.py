@@ -1,93 +1,159 @@
 """`reconciler demo`: the whole thing, on a database and an exchange of its own."""
 
-import signal
+import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import timedelta
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import click
 from pydantic import SecretStr
 
-from reconciler.cli.app import Exit
-from reconciler.cli.options import SHARDS, json_option
-from reconciler.cli.output import console
+from reconciler.cli.exits import Exit
+from reconciler.cli.interrupts import ending_on_signals, undisturbed_afterwards
+from reconciler.cli.logs import parent_logs, quiet
+from reconciler.cli.options import environment_option, json_option, shards_option
+from reconciler.cli.progress import ReconcileProgress, working
 from reconciler.cli.report import Report
-from reconciler.cli.run import options_of
-from reconciler.cli.supervise import ReconcileProgress, parent_logs, supervise
+from reconciler.cli.supervise import supervise
 from reconciler.demo import World, open_world
+from reconciler.embedded import NEEDED_MEGABYTES
+from reconciler.errors import ConfigurationError, Problem
+from reconciler.paper.process import PaperDidNotStart
 from reconciler.settings import Settings
 from reconciler.supervisor.parent import Ending, Summary
 from reconciler.worker.orders import OrderWorkload
 
-PATIENCE = timedelta(minutes=5)
 MOST_SHOWN = 10
+BYTES_PER_ORDER = 2500
+"""In the database with its log, at the most: 50,000 orders took 105 MB (2026-11-24)."""
 
 
-@click.command("demo")
-@click.option(
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """How much there is to reconcile."""
+
+    orders: int
+    symbols: int
+    seed: int
+
+
+@click.command(
+    "demo",
+    short_help="See it work, on a database and an exchange of its own.",
+    epilog="""\b
+Try it:
+  reconciler demo --orders 50000 --shards 4
+  reconciler demo --json | python3 -m json.tool""",
+)
+@environment_option(
     "--orders",
+    variable="RECONCILER_DEMO_ORDERS",
+    help_text="Orders whose rows have fallen behind.",
     default=2000,
-    show_default=True,
     type=click.IntRange(1, 5_000_000),
     metavar="N",
-    help="Orders whose rows have fallen behind.",
 )
-@click.option(
+@environment_option(
     "--symbols",
+    variable="RECONCILER_DEMO_SYMBOLS",
+    help_text="Symbols to spread them over.",
     default=12,
-    show_default=True,
     type=click.IntRange(1, 5000),
     metavar="N",
-    help="Symbols to spread them over.",
 )
-@click.option(
+@environment_option(
     "--seed",
+    variable="RECONCILER_DEMO_SEED",
+    help_text="The same seed makes the same orders.",
     default=1,
-    show_default=True,
     type=int,
     metavar="N",
-    help="The same seed makes the same orders.",
 )
-@SHARDS
+@shards_option
 @json_option
 def demo_command(*, orders: int, symbols: int, seed: int, as_json: bool, **flags: Any) -> None:
     """See the reconciler work, on a PostgreSQL and an exchange of its own.
 
     Starts both, fills them with orders whose rows have fallen behind, runs the real supervisor with
     real worker processes until nothing is stale, and compares every row with the exchange.
-    Nothing outside of a temporary folder is touched, and nothing is left running.
+    Nothing outside of a temporary folder (in TMPDIR) is touched, and nothing is left running.
+
+    Ends with code 0 if every row equals the exchange's truth, 1 if one does not.
+    """
+    settings = quiet(Settings.load(**flags))
+    parent_logs(settings)
+    _require_room(orders, Path(tempfile.gettempdir()))
+    report, differing = _perform(settings, Size(orders=orders, symbols=symbols, seed=seed))
+    report.print(as_json=as_json)
+    for line in differing[:MOST_SHOWN]:
+        click.echo(line, err=True)
+    sys.exit(Exit.INCOMPLETE if differing else Exit.GOOD)
+
+
+def _require_room(orders: int, folder: Path) -> None:
+    """Refuse what would fill the disk half-way through.
+
+    Raises:
+        ConfigurationError: there is not enough room.
+    """
+    needed = NEEDED_MEGABYTES + orders * BYTES_PER_ORDER // 2**20
+    free = shutil.disk_usage(folder).free // 2**20
+    if free < needed:
+        raise ConfigurationError(
+            [
+                Problem(
+                    what=f"{folder} has {free:,} MB free, a demo with {orders:,} orders needs"
+                    f" {needed:,}",
+                    mend="make room, ask for fewer --orders, or set TMPDIR to a folder on a larger"
+                    " disk",
+                )
+            ]
+        )
+
+
+def _perform(settings: Settings, size: Size) -> tuple[Report, list[str]]:
+    """Do it all, and leave nothing behind; return the report and the rows that differ.
+
+    Raises:
+        KeyboardInterrupt: INT or TERM came.
     """
     started = time.monotonic()
-    settings = Settings.load(**flags)
-    settings = settings.model_copy(update={"log_level": _quiet(settings)})
-    parent_logs(settings)
-    say = console(stderr=True)
-    with _ending_on_term():
-        say.print("starting PostgreSQL and the paper exchange ...")
-        with open_world() as world:
-            say.print(f"writing {orders:,} orders over {symbols:,} symbols ...")
-            world.fill(orders=orders, symbols=symbols, seed=seed)
-            setup_seconds = time.monotonic() - started
-            summary, seconds = _reconcile(world, settings, orders)
-            if summary.ending is Ending.STOPPED:
-                raise KeyboardInterrupt
-            say.print("comparing every row with the exchange ...")
+    with ending_on_signals(), _world() as world, undisturbed_afterwards():
+        with working(f"writing {size.orders:,} orders of {size.symbols:,} symbols"):
+            world.fill(orders=size.orders, symbols=size.symbols, seed=size.seed)
+        setup_seconds = time.monotonic() - started
+        summary, seconds = _reconcile(world, settings, size.orders)
+        if summary.ending is Ending.STOPPED:
+            raise KeyboardInterrupt
+        with working("comparing every row with the exchange"):
             differing = world.mismatches()
     report = Report.of(
         summary,
         seconds=seconds,
         shards=settings.shards,
-        orders=orders,
+        orders=size.orders,
         mismatches=len(differing),
         setup_seconds=setup_seconds,
     )
-    report.print(as_json=as_json)
-    for line in differing[:MOST_SHOWN]:
-        click.echo(line, err=True)
-    sys.exit(Exit.INCOMPLETE if differing else Exit.GOOD)
+    return report, differing
+
+
+@contextmanager
+def _world() -> Iterator[World]:
+    """Start the database and the exchange; end both with the block."""
+    with ExitStack() as world:
+        try:
+            with working("starting PostgreSQL and the paper exchange"):
+                started = world.enter_context(open_world())
+        except PaperDidNotStart as error:
+            mend = "mend what it said, and try again"
+            raise ConfigurationError([Problem(what=str(error), mend=mend)]) from error
+        yield started
 
 
 def _reconcile(world: World, settings: Settings, orders: int) -> tuple[Summary, float]:
@@ -100,29 +166,9 @@ def _reconcile(world: World, settings: Settings, orders: int) -> tuple[Summary, 
             "exchange_api_secret": world.api_secret,
         }
     )
-    options = options_of(ours, is_once=True)
     started = time.monotonic()
     with ReconcileProgress(orders) as progress:
         summary = supervise(
-            OrderWorkload(settings=ours), options, ours, on_progress=progress.update
+            OrderWorkload(settings=ours), ours, is_once=True, on_progress=progress.update
         )
     return summary, time.monotonic() - started
-
-
-def _quiet(settings: Settings) -> str:
-    """Return the log level: what was asked for, or warnings only, so that progress is readable."""
-    return settings.log_level if "log_level" in settings.model_fields_set else "WARNING"
-
-
-@contextmanager
-def _ending_on_term() -> Iterator[None]:
-    """Let TERM end the block as Ctrl-C does, so that nothing is left running."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    previous = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)

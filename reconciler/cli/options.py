@@ -1,32 +1,106 @@
-"""Options that are settings: the flag here, the same name in the environment read by `Settings`."""
+"""Options: on the command line, else in the environment, else in `.env`, else the default."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
+from pydantic.fields import FieldInfo
+from pydantic_settings import DotEnvSettingsSource
 
 from reconciler.settings import Settings
 
+Decorator = Callable[[Any], Any]
 
-def setting_option(flag: str, field: str, help_text: str, **arguments: Any) -> Callable[[Any], Any]:
-    """Make an option for a field of `Settings`; its help shows the variable and the default.
 
-    click itself does not read the variable: `Settings` does, so that everything that is wrong in
-    the environment is reported at once.
+class EnvironmentOption(click.Option):
+    """An option of a command alone: click itself reads its variable, here from `.env` too."""
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        """Return the variable's value; None where it is not set, or empty."""
+        return super().resolve_envvar_value(ctx) or self.env_file(ctx).get(str(self.envvar)) or None
+
+    def env_file(self, ctx: click.Context) -> Mapping[str, str | None]:  # noqa: ARG002 - for those that ask it
+        """Return the variables in `.env`."""
+        return DotEnvSettingsSource(Settings, case_sensitive=True).env_vars
+
+
+class SettingOption(click.Option):
+    """An option that is a field of `Settings`, under that field's variable, default and bounds.
+
+    click only shows the variable: `Settings` reads it, so that everything that is wrong in the
+    environment is reported at once.
     """
-    info = Settings.model_fields[field]
-    default = info.get_default(call_default_factory=True, validated_data={})
+
+    def __init__(self, declarations: Sequence[str], *, field: str, **arguments: Any) -> None:
+        info = Settings.model_fields[field]
+        self._shown_default = str(info.get_default(call_default_factory=True, validated_data={}))
+        super().__init__(
+            [*declarations, field],
+            envvar=info.alias,
+            show_envvar=True,
+            type=_type_of(info),
+            **arguments,
+        )
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:  # noqa: ARG002 - click's signature
+        """Leave the variable to `Settings`."""
+        return None
+
+    def get_help_extra(self, ctx: click.Context) -> Any:
+        """Show the default that `Settings` has."""
+        extra = super().get_help_extra(ctx)
+        extra["default"] = self._shown_default
+        return extra
+
+
+def environment_option(
+    *declarations: str, variable: str, help_text: str, **arguments: Any
+) -> Decorator:
+    """Make an option that is also the environment variable `variable`."""
     return click.option(
-        flag,
-        field,
-        default=None,
-        help=f"{help_text}  [env: {info.alias}; default: {default}]",
+        *declarations,
+        cls=EnvironmentOption,
+        envvar=variable,
+        show_envvar=True,
+        show_default=True,
+        help=help_text,
         **arguments,
     )
 
 
-SHARDS = setting_option("--shards", "shards", "Worker processes.", type=int, metavar="N")
+def setting_option(flag: str, field: str, help_text: str, *, metavar: str) -> Decorator:
+    """Make an option for a field of `Settings`."""
+    return click.option(flag, cls=SettingOption, field=field, help=help_text, metavar=metavar)
 
-json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Print exactly one JSON object on standard output."
+
+def _type_of(info: FieldInfo) -> click.IntRange | click.FloatRange:
+    """Return click's type for a number within the field's bounds."""
+    bounds = {
+        name: getattr(constraint, name)
+        for constraint in info.metadata
+        for name in ("gt", "ge", "lt", "le")
+        if hasattr(constraint, name)
+    }
+    least, most = bounds.get("ge"), bounds.get("le")
+    if info.annotation is int:
+        return click.IntRange(
+            least if "gt" not in bounds else bounds["gt"] + 1,
+            most if "lt" not in bounds else bounds["lt"] - 1,
+        )
+    return click.FloatRange(
+        min=bounds.get("gt", least),
+        max=bounds.get("lt", most),
+        min_open="gt" in bounds,
+        max_open="lt" in bounds,
+    )
+
+
+shards_option = setting_option("--shards", "shards", "Worker processes on this host.", metavar="N")
+
+json_option = environment_option(
+    "--json",
+    "as_json",
+    variable="RECONCILER_JSON",
+    help_text="Print exactly one JSON object on standard output.",
+    is_flag=True,
 )

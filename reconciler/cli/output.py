@@ -8,14 +8,19 @@ import msgspec
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from reconciler.errors import Problem
 
-PIPE_WIDTH = 120
+PIPE_WIDTH = 500
+"""Wide enough that nothing is wrapped which a program may read line by line."""
+
+WHOLE_FROM = 100
+"""From here on nobody reads a fraction."""
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Return a console; in a pipe it is wide enough not to wrap what programs read."""
+    """Return where to print. It colours on terminals only, and there not where NO_COLOR is set."""
     found = Console(stderr=stderr, highlight=False)
     return found if found.is_terminal else Console(stderr=stderr, width=PIPE_WIDTH, highlight=False)
 
@@ -28,42 +33,55 @@ def print_json(value: object) -> None:
 def print_table(
     columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None
 ) -> None:
-    """Print a table: ruled on a terminal, aligned columns in a pipe. Numbers stand to the right."""
+    """Print a table: ruled on a terminal, aligned columns in a pipe. Numbers stand to the right.
+
+    A cell may be a `Text`, for colour.
+    """
     out = console()
     rows = [list(row) for row in rows]
     table = Table(
-        title=title,
-        title_justify="left",
-        title_style="bold",
         box=box.ROUNDED if out.is_terminal else None,
         header_style="bold",
         show_header=any(columns),
         pad_edge=out.is_terminal,
     )
     for index, column in enumerate(columns):
-        is_number = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
-        table.add_column(column, justify="right" if is_number else "left")
+        is_number = _are_numbers([row[index] for row in rows])
+        table.add_column(Text(column), justify="right" if is_number else "left", overflow="fold")
     for row in rows:
         table.add_row(*(shown(cell) for cell in row))
+    if title is not None:
+        out.print(Text(title, style="bold"))
     out.print(table)
 
 
-def shown(cell: Any) -> str:
+def shown(cell: Any) -> str | Text:
     """Return a cell's text: thousands apart, no digits that nobody reads."""
     match cell:
         case None:
-            return "-"
+            return Text("-")
+        case Text():
+            return cell
         case bool():
-            return "yes" if cell else "no"
+            return Text("yes" if cell else "no")
         case int():
-            return f"{cell:,}"
+            return Text(f"{cell:,}")
         case float():
-            return f"{cell:,.2f}"
+            return Text(f"{cell:,.0f}" if abs(cell) >= WHOLE_FROM else f"{cell:,.2f}")
         case _:
-            return str(cell)
+            return Text(str(cell))
 
 
-def print_problems(problems: Iterable[Problem]) -> None:
-    """Print what is wrong and how to mend it, to standard error."""
+def print_problems(problems: Iterable[Problem], *, label: str = "", stderr: bool = False) -> None:
+    """Print what is wrong and how to mend it. Lines are never cut: a mend may be a command."""
+    out = console(stderr=stderr)
     for problem in problems:
-        click.echo(f"{click.style('x', fg='red')} {problem}", err=True)
+        out.print(Text.assemble((label, "bold red"), problem.what), soft_wrap=True)
+        out.print(Text.assemble(("  mend: ", "bold"), problem.mend), soft_wrap=True)
+
+
+def _are_numbers(cells: Sequence[object]) -> bool:
+    known = [cell for cell in cells if cell is not None]
+    return bool(known) and all(
+        isinstance(cell, int | float) and not isinstance(cell, bool) for cell in known
+    )

@@ -1,7 +1,6 @@
 """The report of a run or a demo: one set of facts, as a table or as JSON."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from reconciler.cli.output import console, print_json, print_table
 from reconciler.supervisor.parent import Summary
@@ -83,12 +82,15 @@ class Report:
         if as_json:
             print_json(asdict(self))
             return
-        print_table(["", ""], self._rows(), title="Reconciliation")
+        width = 3 if self.weight else 2
+        rows = [row[:width] for row in self._rows()]
+        print_table([""] * width, rows, title="Reconciliation")
         if self.transitions:
             changes = [
                 (*name.split("."), count)
                 for name, count in sorted(self.transitions.items(), key=lambda item: -item[1])
             ]
+            console().print()
             print_table(["from", "to", "orders"], changes, title="Changes")
         if self.mismatches is not None:
             verdict = (
@@ -96,27 +98,27 @@ class Report:
                 if self.mismatches == 0
                 else f"[red]{self.mismatches:,} rows differ from the exchange[/]"
             )
-            console().print(verdict)
+            console().print(f"\n{verdict}")
 
-    def _rows(self) -> list[tuple[str, Any]]:
-        singly = self.orders * SINGLE_ORDER_WEIGHT
-        times = f" (one request per order: {singly:,})"
-        rows: list[tuple[str, Any]] = [
-            ("orders", self.orders),
-            ("reconciled", self.reconciled),
-            ("changed", self.discrepancies),
-            ("failed", self.errors),
-            ("on hold", self.held),
-            ("locked by others", self.skipped_locked),
-            ("requests", self.requests),
-            ("request weight", f"{self.weight:,}" + (times if self.weight else "")),
-            ("seconds", self.seconds),
-            ("orders per second", self.orders_per_second),
-            ("shards", self.shards),
-            ("worker restarts", self.restarts),
+    def _rows(self) -> list[tuple[str, int | float, str]]:
+        """Return names, numbers, and what a number is to be compared with."""
+        singly = f"{self.orders * SINGLE_ORDER_WEIGHT:,} with one request per order"
+        rows: list[tuple[str, int | float, str]] = [
+            ("orders", self.orders, ""),
+            ("reconciled", self.reconciled, ""),
+            ("changed", self.discrepancies, ""),
+            ("failed", self.errors, ""),
+            ("on hold", self.held, ""),
+            ("locked by others", self.skipped_locked, ""),
+            ("requests", self.requests, ""),
+            ("request weight", self.weight, singly if self.weight else ""),
+            ("seconds", self.seconds, ""),
+            ("orders per second", self.orders_per_second, ""),
+            ("shards", self.shards, ""),
+            ("worker restarts", self.restarts, ""),
         ]
         if self.setup_seconds is not None:
-            rows.append(("seconds to set up", self.setup_seconds))
+            rows.append(("seconds to set up", self.setup_seconds, ""))
         if self.mismatches is not None:
-            rows.append(("mismatches", self.mismatches))
+            rows.append(("mismatches", self.mismatches, ""))
         return rows

@@ -3,70 +3,69 @@
 import sys
 import time
 from dataclasses import asdict
-from datetime import timedelta
 from typing import Any
 
 import click
 
-from reconciler.cli.options import json_option, setting_option
+from reconciler.cli.logs import parent_logs, quiet
+from reconciler.cli.options import environment_option, json_option, setting_option, shards_option
 from reconciler.cli.output import print_json, print_table
+from reconciler.cli.progress import ReconcileProgress
 from reconciler.cli.report import Report
-from reconciler.cli.supervise import exit_code_of_ending, parent_logs, supervise
+from reconciler.cli.supervise import exit_code_of_ending, supervise
 from reconciler.settings import Settings
-from reconciler.supervisor.parent import Options
+from reconciler.supervisor.parent import Summary
 from reconciler.worker.orders import OrderWorkload
 from reconciler.worker.workload import Proposal
 
 
-def options_of(settings: Settings, *, is_once: bool) -> Options:
-    """Return the supervisor's part of the settings."""
-    return Options(
-        shards=settings.shards,
-        batch_size=settings.batch_size,
-        interval=settings.interval,
-        drain=timedelta(seconds=settings.drain_seconds),
-        rate_share=settings.rate_share,
-        is_once=is_once,
-    )
+@click.command(
+    "run",
+    short_help="Keep the orders true: the supervisor and its workers.",
+    epilog="""\b
+Try it:
+  reconciler run --once --dry-run   what it would change; writes nothing
+  reconciler run --once             work off all that is stale, then end
+  reconciler run --shards 2         keep at it
 
-
-@click.command("run")
-@setting_option("--shards", "shards", "Worker processes on this host.", type=int, metavar="N")
+\b
+DATABASE_URL and EXCHANGE_NAME say where; all settings, with LOG_LEVEL and
+STATSD_HOST: docs/reference/settings.md""",
+)
+@shards_option
 @setting_option(
-    "--interval-ms",
-    "interval_ms",
-    "Pause between cycles without a backlog.",
-    type=int,
-    metavar="MS",
+    "--interval-ms", "interval_ms", "Pause between cycles without a backlog.", metavar="MS"
 )
 @setting_option(
-    "--stale-minutes",
-    "stale_minutes",
-    "An open order unsynced for longer is stale.",
-    type=float,
-    metavar="MIN",
+    "--stale-minutes", "stale_minutes", "An open order unsynced for longer is stale.", metavar="MIN"
 )
-@setting_option(
-    "--batch-size", "batch_size", "Orders per shard and hand-out.", type=int, metavar="N"
+@setting_option("--batch-size", "batch_size", "Orders per shard and hand-out.", metavar="N")
+@environment_option(
+    "--dry-run",
+    variable="RECONCILIATION_DRY_RUN",
+    help_text="Fetch and decide, show what would change, write nothing. Implies --once.",
+    is_flag=True,
 )
-@click.option(
-    "--dry-run", is_flag=True, help="Fetch and decide, show what would change, write nothing."
+@environment_option(
+    "--once",
+    variable="RECONCILIATION_ONCE",
+    help_text="Work off everything that is stale, report, and end.",
+    is_flag=True,
 )
-@click.option("--once", is_flag=True, help="Work off everything that is stale, report, and end.")
 @json_option
 def run_command(*, dry_run: bool, once: bool, as_json: bool, **flags: Any) -> None:
-    r"""Keep the orders true: run the supervisor and its workers until told to stop.
+    """Keep the orders true: run the supervisor and its workers until told to stop.
 
-    \b
-    Stop it with TERM or INT: what is in flight is finished, then it exits 0. A second signal is
-    fast. To see what it would do: reconciler run --once --dry-run
+    TERM or INT (Ctrl-C) stops it: what is in flight is finished first. A second one is fast.
+
+    Ends with code 0 when stopped or when everything is true; with --once 1 if orders failed or were
+    locked; 69 if the database is away, 75 if the exchange is, 78 if it cannot work like this.
     """
     settings = Settings.load(**flags)
-    parent_logs(settings)
-    is_once = once or dry_run
-    workload = OrderWorkload(settings=settings, is_dry_run=dry_run)
+    is_single = once or dry_run
+    parent_logs(quiet(settings) if is_single and sys.stderr.isatty() else settings)
     started = time.monotonic()
-    summary = supervise(workload, options_of(settings, is_once=is_once), settings)
+    summary = _supervise(settings, is_dry_run=dry_run, is_single=is_single)
     report = Report.of(summary, seconds=time.monotonic() - started, shards=settings.shards)
     if dry_run:
         _print_proposals(summary.proposals, report, as_json=as_json)
@@ -75,6 +74,14 @@ def run_command(*, dry_run: bool, once: bool, as_json: bool, **flags: Any) -> No
     if summary.trouble is not None and not report.is_complete:
         click.echo(f"stopped early: {summary.trouble}", err=True)
     sys.exit(exit_code_of_ending(summary.ending, is_complete=report.is_complete))
+
+
+def _supervise(settings: Settings, *, is_dry_run: bool, is_single: bool) -> Summary:
+    workload = OrderWorkload(settings=settings, is_dry_run=is_dry_run)
+    if not is_single:
+        return supervise(workload, settings, is_once=False)
+    with ReconcileProgress(has_lines=False) as progress:
+        return supervise(workload, settings, is_once=True, on_progress=progress.update)
 
 
 def _print_proposals(proposals: list[Proposal], report: Report, *, as_json: bool) -> None:

@@ -1,43 +1,30 @@
-"""Run a supervisor from a command: logs, metrics, progress, and what its ending means."""
+"""Run a supervisor from a command, and say what its ending means."""
 
 import asyncio
-import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from datetime import timedelta
 from functools import partial
-from typing import Self
+from typing import assert_never
 
-from pydantic import SecretStr
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-)
-
-from reconciler.cli.app import Exit
-from reconciler.cli.output import console
+from reconciler.cli.exits import Exit
+from reconciler.cli.logs import worker_logs
 from reconciler.settings import Settings
 from reconciler.supervisor.parent import Ending, Options, Summary, Supervisor
-from reconciler.telemetry.logs import configure_logs
 from reconciler.telemetry.metrics import open_metrics
 from reconciler.worker.workload import Workload
-
-PLAIN_PROGRESS_SECONDS = 5.0
 
 
 def supervise(
     workload: Workload,
-    options: Options,
     settings: Settings,
     *,
+    is_once: bool,
     on_progress: Callable[[Summary], None] = lambda _: None,
 ) -> Summary:
     """Run a supervisor until it is finished or told to stop."""
     supervisor = Supervisor(
         workload,
-        options,
+        options_of(settings, is_once=is_once),
         metrics=open_metrics(settings.statsd),
         prepare_worker=partial(worker_logs, settings),
         on_progress=on_progress,
@@ -45,26 +32,16 @@ def supervise(
     return asyncio.run(supervisor.run())
 
 
-def parent_logs(settings: Settings, *, level: str | None = None) -> None:
-    """Set up this process's log."""
-    configure_logs(level or settings.log_level, settings.log_format, secrets=secrets_of(settings))
-
-
-def worker_logs(settings: Settings, shard: int) -> Callable[[], None]:
-    """Return what sets up the log of a shard's worker; it is sent there and called there."""
-    return partial(
-        configure_logs,
-        settings.log_level,
-        settings.log_format,
-        secrets=secrets_of(settings),
-        context={"shard": shard},
+def options_of(settings: Settings, *, is_once: bool) -> Options:
+    """Return the supervisor's part of the settings."""
+    return Options(
+        shards=settings.shards,
+        batch_size=settings.batch_size,
+        interval=settings.interval,
+        drain=timedelta(seconds=settings.drain_seconds),
+        rate_share=settings.rate_share,
+        is_once=is_once,
     )
-
-
-def secrets_of(settings: Settings) -> tuple[SecretStr, ...]:
-    """Return every secret among the settings."""
-    values = (getattr(settings, name) for name in type(settings).model_fields)
-    return tuple(value for value in values if isinstance(value, SecretStr))
 
 
 def exit_code_of_ending(ending: Ending, *, is_complete: bool) -> Exit:
@@ -78,41 +55,5 @@ def exit_code_of_ending(ending: Ending, *, is_complete: bool) -> Exit:
             return Exit.GOOD
         case Ending.SWEPT:
             return Exit.GOOD if is_complete else Exit.INCOMPLETE
-
-
-class ReconcileProgress(AbstractContextManager["ReconcileProgress"]):
-    """Shows how far a known number of orders has come, on standard error.
-
-    A bar on a terminal, a line now and then in a pipe.
-    """
-
-    def __init__(self, total: int) -> None:
-        self._total = total
-        self._console = console(stderr=True)
-        self._progress = Progress(
-            TextColumn("reconciling"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("orders, {task.fields[weight]} weight"),
-            TimeElapsedColumn(),
-            console=self._console,
-            disable=not self._console.is_terminal,
-        )
-        self._task = self._progress.add_task("", total=total, weight=0)
-        self._last_line = time.monotonic()
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def update(self, summary: Summary) -> None:
-        """Show what has been done so far."""
-        done = summary.tally.scanned
-        self._progress.update(self._task, completed=done, weight=f"{summary.tally.weight:,}")
-        due = time.monotonic() - self._last_line > PLAIN_PROGRESS_SECONDS
-        if due and not self._console.is_terminal:
-            self._last_line = time.monotonic()
-            self._console.print(f"reconciling: {done:,} of {self._total:,} orders")
+        case _:
+            assert_never(ending)

@@ -1,0 +1,156 @@
+"""`reconciler audit`: what was changed in an order, when, and on what evidence."""
+
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import click
+
+from reconciler.cli.exits import Exit
+from reconciler.cli.logs import parent_logs, quiet
+from reconciler.cli.options import json_option
+from reconciler.cli.output import print_json, print_table
+from reconciler.domain.order import OrderId
+from reconciler.errors import SchemaMismatch
+from reconciler.settings import Settings
+from reconciler.store.activity import ACTION, Activity, read_history
+from reconciler.store.database import Database
+from reconciler.store.lookup import read_status
+from reconciler.store.tables import find_orders
+
+_INTEGER = re.compile(r"-?[0-9]{1,20}", re.ASCII)
+_FACTS = (("executed_qty", "executed"), ("avg_price", "average"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class History:
+    """All that is known of an order. `status` is None where `orders` has no such row."""
+
+    order_id: str
+    status: str | None
+    entries: Sequence[Activity]
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there is anything to show."""
+        return self.status is not None or bool(self.entries)
+
+
+def read_order_id(_ctx: click.Context, _parameter: click.Parameter, text: str) -> OrderId:
+    """Read an order's id.
+
+    Raises:
+        click.BadParameter: it is neither an integer nor a uuid.
+    """
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    try:
+        return UUID(text)
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r} is neither an integer nor a uuid: give the column id of orders,"
+            " not the exchange's order id."
+        ) from None
+
+
+@click.command(
+    "audit",
+    short_help="Show an order's history from the activity log.",
+    epilog="""\b
+Try it:
+  reconciler audit 4711
+  reconciler audit 0b9a6c1e-6d2f-4f8e-9a53-0d5f0c6a7b11 --json""",
+)
+@click.argument("order_id", callback=read_order_id)
+@json_option
+def audit_command(*, order_id: OrderId, as_json: bool) -> None:
+    """Show what was changed in an order, when, by which rule, and on what answer.
+
+    ORDER_ID is the order's id in the table orders. An order that has been deleted since still has
+    its history. Times are UTC; "fetched at" is when the exchange was asked.
+
+    Ends with code 0, or 1 if nothing is known of such an order.
+    """
+    settings = quiet(Settings.load())
+    parent_logs(settings)
+    database = Database(settings.required_database_url, role="audit")
+    try:
+        history = _read(database, order_id)
+    finally:
+        database.close()
+    show = _print_json if as_json else _print
+    show(history)
+    sys.exit(Exit.GOOD if history.is_known else Exit.INCOMPLETE)
+
+
+def _read(database: Database, order_id: OrderId) -> History:
+    with database.autocommit() as connection:
+        entries = read_history(connection, str(order_id))
+        try:
+            status = read_status(connection, find_orders(connection), order_id)
+        except SchemaMismatch:
+            status = None
+    return History(order_id=str(order_id), status=status, entries=entries)
+
+
+def _print(history: History) -> None:
+    if not history.is_known:
+        click.echo(
+            f"order {history.order_id} is not known: it is neither in the activity log nor in"
+            " orders",
+            err=True,
+        )
+        return
+    now = "is no longer in orders" if history.status is None else f"is now {history.status}"
+    if not history.entries:
+        click.echo(f"order {history.order_id} {now}; the reconciler has never changed it")
+        return
+    columns = ["when (UTC)", "change", "rule", "exchange\nfetched at"]
+    rows = [row_of(entry) for entry in history.entries]
+    print_table(columns, rows, title=f"Order {history.order_id}, which {now}")
+
+
+def _print_json(history: History) -> None:
+    print_json({**asdict(history), "entries": [asdict(entry) for entry in history.entries]})
+
+
+def row_of(entry: Activity) -> tuple[str, str, str, str]:
+    """Return an entry for a person; what the application itself has logged by its name only."""
+    when = _in_two_lines(entry.created_at)
+    if entry.action != ACTION:
+        return (when, entry.action, "", "")
+    details = entry.details
+    fetched_at = datetime.fromisoformat(details["fetched_at"])
+    return (
+        when,
+        "\n".join(_changes(details["from"], details["to"])),
+        details["rule"],
+        f"{details['exchange']}\n{_time(fetched_at)}",
+    )
+
+
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    yield f"{before['status']} -> {after['status']}"
+    for name, word in _FACTS:
+        old, new = _number(before[name]), _number(after[name])
+        if old != new:
+            yield f"{word} {old} -> {new}"
+
+
+def _number(text: str | None) -> str:
+    """Return a decimal without the zeros that only its column's scale put there."""
+    if text is None:
+        return "-"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _in_two_lines(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d}\n{_time(moment)}"
+
+
+def _time(moment: datetime) -> str:
+    return moment.astimezone(UTC).time().isoformat(timespec="milliseconds")

@@ -1,0 +1,119 @@
+"""`reconciler check`: is everything there that a run needs?"""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+import click
+from rich.text import Text
+
+from reconciler.cli.checks.database import CHECK as DATABASE_CHECK
+from reconciler.cli.checks.database import check_database, skip_database
+from reconciler.cli.checks.exchange import check_exchange, skip_exchange
+from reconciler.cli.checks.finding import (
+    Finding,
+    Verdict,
+    exit_code_of_all,
+    failed,
+    verdict_of,
+)
+from reconciler.cli.checks.metrics import check_statsd, skip_statsd
+from reconciler.cli.checks.settings import Checked, check_settings
+from reconciler.cli.logs import parent_logs, quiet
+from reconciler.cli.options import json_option
+from reconciler.cli.output import console, print_json, print_problems, print_table
+from reconciler.cli.progress import working
+from reconciler.errors import ReconcilerError
+from reconciler.store.database import Database
+
+_STYLES = {
+    Verdict.OK: "green",
+    Verdict.WARNING: "yellow",
+    Verdict.PROBLEM: "bold red",
+    Verdict.SKIPPED: "dim",
+}
+
+
+@click.command(
+    "check",
+    short_help="Check settings, database and exchange before a start.",
+    epilog="""\b
+Try it:
+  reconciler check
+  DATABASE_URL=postgresql://me@localhost/trading reconciler check --json""",
+)
+@json_option
+def check_command(*, as_json: bool) -> None:
+    """Check everything that a run needs, and say how to mend what is missing.
+
+    Settings, the database, its clock, the table orders, our tables and the index, our rights, the
+    exchange with its credentials and clock, and the name of the metrics' host. Nothing is written
+    anywhere; the exchange is asked for the account, once.
+
+    Ends with code 0 if a run can start (warnings included), 78 if configuration is wrong, 69 if a
+    service does not answer.
+    """
+    checked = check_settings()
+    parent_logs(quiet(checked.settings))
+    with working("checking settings, database and exchange", is_transient=True):
+        findings = list(_findings(checked))
+    show = _print_json if as_json else _print
+    show(findings)
+    sys.exit(exit_code_of_all(findings))
+
+
+def _findings(checked: Checked) -> Iterator[Finding]:
+    settings = checked.settings
+    yield checked.finding
+    yield from _database_findings(lambda: Database(settings.required_database_url, role="check"))
+    if checked.is_broken("EXCHANGE_"):
+        yield from skip_exchange()
+    else:
+        yield from check_exchange(settings)
+    yield skip_statsd() if checked.is_broken("STATSD_") else check_statsd(settings.statsd)
+
+
+def _database_findings(open_database: Callable[[], Database]) -> Sequence[Finding]:
+    try:
+        database = open_database()
+    except ReconcilerError as error:
+        return [failed(DATABASE_CHECK, error), *skip_database()]
+    try:
+        return check_database(database, lambda: datetime.now(UTC))
+    finally:
+        database.close()
+
+
+def _print(findings: Sequence[Finding]) -> None:
+    rows = [
+        (finding.check, Text(finding.verdict, style=_STYLES[finding.verdict]), finding.detail)
+        for finding in findings
+    ]
+    print_table(["check", "", "found"], rows)
+    for finding in findings:
+        print_problems(finding.problems, label=f"{finding.check}: ")
+    match verdict_of(findings):
+        case Verdict.PROBLEM:
+            console().print("[red]a run cannot start like this[/]")
+        case _:
+            console().print("[green]a run can start[/]")
+
+
+def _print_json(findings: Sequence[Finding]) -> None:
+    print_json(
+        {
+            "verdict": verdict_of(findings),
+            "exit_code": exit_code_of_all(findings),
+            "checks": [_as_json(finding) for finding in findings],
+        }
+    )
+
+
+def _as_json(finding: Finding) -> dict[str, object]:
+    return {
+        "check": finding.check,
+        "verdict": finding.verdict,
+        "detail": finding.detail,
+        "problems": [asdict(problem) for problem in finding.problems],
+    }

@@ -1,0 +1,1 @@
+"""What `reconciler check` looks at. Each check returns findings; none prints, none raises ours."""

@@ -1,0 +1,106 @@
+"""Does the database answer, does it hold what we need, and may we do what we must?"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, func, select
+
+from reconciler.cli.checks.finding import Finding, failed, good, judged, skipped, warning
+from reconciler.errors import Problem, ReconcilerError, SchemaMismatch
+from reconciler.store import migrations
+from reconciler.store.database import Database
+from reconciler.store.rights import missing_reading_rights, missing_rights
+from reconciler.store.tables import find_orders, missing_parts
+
+CHECK = "database"
+MOST_CLOCK_DIFFERENCE = timedelta(seconds=1)
+
+Check = Callable[[Connection], Finding]
+
+
+def check_database(database: Database, now: Callable[[], datetime]) -> Sequence[Finding]:
+    """Look at everything; `now` is this host's clock, timezone-aware."""
+    checks: dict[str, Check] = {
+        "database clock": lambda connection: check_clock(connection, now),
+        "orders": check_orders,
+        "schema": check_schema,
+        "rights": check_rights,
+    }
+    connected = _look(CHECK, database, lambda connection: _connected(connection, database))
+    if connected.problems:
+        return [connected, *skip_database(list(checks))]
+    return [connected, *(_look(name, database, check) for name, check in checks.items())]
+
+
+def skip_database(
+    checks: Sequence[str] = ("database clock", "orders", "schema", "rights"),
+) -> Sequence[Finding]:
+    """Return the findings of what needs a database that answers."""
+    return [skipped(check, "the database answers") for check in checks]
+
+
+def check_clock(connection: Connection, now: Callable[[], datetime]) -> Finding:
+    """Compare the clocks. Only the database's counts for the orders; the logs bear ours."""
+    before = now()
+    theirs: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+    ahead = theirs - (before + (now() - before) / 2)
+    return judged_clock("database clock", ahead, whose="the database's clock")
+
+
+def judged_clock(check: str, ahead: timedelta, *, whose: str) -> Finding:
+    """Return whether two clocks are near enough; `ahead` is how far theirs is before ours."""
+    seconds = ahead.total_seconds()
+    direction = "ahead of" if seconds >= 0 else "behind"
+    detail = f"{abs(seconds):.3f} s {direction} this machine's"
+    if abs(ahead) <= MOST_CLOCK_DIFFERENCE:
+        return good(check, detail)
+    problem = Problem(
+        what=f"{whose} is {detail}: times in logs and tables will not match",
+        mend="let both machines' clocks follow a time server",
+    )
+    return warning(check, detail, [problem])
+
+
+def check_orders(connection: Connection) -> Finding:
+    """Look whether the application's table fits."""
+    if missing_reading_rights(connection):
+        return skipped("orders", "the rights are granted")
+    try:
+        orders = find_orders(connection)
+    except SchemaMismatch as error:
+        return failed("orders", error)
+    absent = [name for name in ("created_at", "updated_at") if name not in orders.optional]
+    without = f", without the optional {' and '.join(absent)}" if absent else ""
+    return good("orders", f"{orders.c.id.type} ids{without}".lower())
+
+
+def check_schema(connection: Connection) -> Finding:
+    """Look whether our tables and the index are there, and as this version makes them."""
+    current, head = migrations.current(connection), migrations.head()
+    problems = missing_parts(connection)
+    if not problems and current != head:
+        problems = [
+            Problem(
+                what=f"our tables are at revision {current or 'none'}, not {head}",
+                mend="run: reconciler db upgrade",
+            )
+        ]
+    return judged("schema", problems, f"revision {current}, up to date")
+
+
+def check_rights(connection: Connection) -> Finding:
+    """Look whether our role may do what running takes."""
+    return judged("rights", missing_rights(connection), "all that are needed")
+
+
+def _connected(connection: Connection, database: Database) -> Finding:
+    version = connection.exec_driver_sql("SHOW server_version").scalar_one()
+    return good(CHECK, f"PostgreSQL {version} at {database.address}")
+
+
+def _look(name: str, database: Database, check: Check) -> Finding:
+    try:
+        with database.autocommit() as connection:
+            return check(connection)
+    except ReconcilerError as error:
+        return failed(name, error)

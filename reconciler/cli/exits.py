@@ -1,0 +1,46 @@
+"""Exit codes: what scripts and service managers act on.
+
+ 0  good                                    70  a bug of ours
+ 1  done, but some orders failed or differ  75  try again later
+ 2  usage                                   78  configuration is wrong
+69  a service that must be there is not    130  interrupted before anything was at stake
+"""
+
+from enum import IntEnum
+
+from reconciler.errors import (
+    BreakerOpen,
+    ClockSkew,
+    ConfigurationError,
+    RateLimited,
+    ReconcilerError,
+    Refused,
+    StoreUnavailable,
+    Unavailable,
+)
+
+
+class Exit(IntEnum):
+    """Exit codes; those from 64 to 78 are those of sysexits.h."""
+
+    GOOD = 0
+    INCOMPLETE = 1
+    USAGE = 2
+    UNAVAILABLE = 69
+    SOFTWARE = 70
+    TRY_AGAIN = 75
+    CONFIGURATION = 78
+    INTERRUPTED = 130
+
+
+def exit_code_of(error: ReconcilerError) -> Exit:
+    """Return the exit code for an error that ended a command."""
+    match error:
+        case ConfigurationError() | Refused():
+            return Exit.CONFIGURATION
+        case StoreUnavailable() | Unavailable():
+            return Exit.UNAVAILABLE
+        case BreakerOpen() | RateLimited() | ClockSkew():
+            return Exit.TRY_AGAIN
+        case _:
+            return Exit.INCOMPLETE

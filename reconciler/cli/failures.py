@@ -1,0 +1,118 @@
+"""What a person is told when a command fails: what happened and what to do, never a traceback."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import click
+
+from reconciler.cli.exits import Exit, exit_code_of
+from reconciler.errors import (
+    BreakerOpen,
+    ClockSkew,
+    ConfigurationError,
+    Problem,
+    RateLimited,
+    ReconcilerError,
+    Refused,
+    StoreUnavailable,
+    Unavailable,
+)
+
+
+@contextmanager
+def told_to_a_person() -> Iterator[None]:
+    """Turn whatever ends the block early into a message on standard error and an exit code.
+
+    What click raises passes, for click to show.
+    """
+    try:
+        yield
+    except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+        raise
+    except KeyboardInterrupt:
+        click.echo("\ninterrupted" if _is_terminal() else "interrupted", err=True)
+        sys.exit(Exit.INTERRUPTED)
+    except ReconcilerError as error:
+        _print(problems_of(error))
+        sys.exit(exit_code_of(error))
+    except Exception as error:  # noqa: BLE001 - the top of the program: nobody above would tell
+        _log_bug(error)
+        _print([_bug(error)])
+        sys.exit(Exit.SOFTWARE)
+
+
+def problems_of(error: ReconcilerError) -> Sequence[Problem]:
+    """Return what is wrong and how it is mended, for every error of ours."""
+    match error:
+        case ConfigurationError():
+            return error.problems
+        case Refused():
+            return [Problem(what=str(error), mend=error.mend)]
+        case _:
+            return [Problem(what=str(error), mend=_mend_of(error))]
+
+
+def _mend_of(error: ReconcilerError) -> str:
+    match error:
+        case StoreUnavailable():
+            return (
+                "see that PostgreSQL runs and has room, and that host and port in DATABASE_URL are"
+                " right"
+            )
+        case Unavailable():
+            return (
+                "see that the exchange answers at EXCHANGE_BASE_URL (unset it for the exchange's"
+                " own address); the paper exchange is started with: reconciler paper"
+            )
+        case RateLimited(retry_after_seconds=seconds):
+            return (
+                f"wait {seconds:.0f} s, see which other programs use this account or address, or"
+                " lower RECONCILIATION_RATE_SHARE"
+            )
+        case ClockSkew():
+            return "let this machine's clock follow a time server, and try again"
+        case BreakerOpen(retry_after_seconds=seconds):
+            return f"try again in {seconds:.0f} s"
+        case _:
+            return "see the log above"
+
+
+def _bug(error: Exception) -> Problem:
+    from reconciler.telemetry.redact import redact  # noqa: PLC0415 - only when something is wrong
+
+    return Problem(
+        what=redact(f"this should not have happened: {type(error).__name__}: {error}"),
+        mend="run it again with LOG_LEVEL=DEBUG, and report the traceback that it then logs",
+    )
+
+
+def _log_bug(error: Exception) -> None:
+    """Write the traceback to the log, without secrets.
+
+    For a person at a terminal only at DEBUG; in a log that is kept, which nobody can run again,
+    always.
+    """
+    import structlog  # noqa: PLC0415 - only when something is wrong
+
+    from reconciler.cli.logs import parent_logs  # noqa: PLC0415 - only when something is wrong
+    from reconciler.settings import Settings  # noqa: PLC0415 - only when something is wrong
+
+    try:
+        settings = Settings.load()
+    except ConfigurationError:
+        return
+    parent_logs(settings)
+    is_kept = settings.log_format == "json" or not _is_terminal()
+    if is_kept or settings.log_level == "DEBUG":
+        structlog.get_logger(__name__).error("command.crashed", exc_info=error)
+
+
+def _print(problems: Sequence[Problem]) -> None:
+    from reconciler.cli.output import print_problems  # noqa: PLC0415 - only when something is wrong
+
+    print_problems(problems, label="error: ", stderr=True)
+
+
+def _is_terminal() -> bool:
+    return sys.stderr.isatty()

@@ -1,0 +1,164 @@
+"""`reconciler db`: it says what it did, and refuses before it touches anything."""
+
+import json
+from collections.abc import Callable
+
+import psycopg
+import pytest
+
+from reconciler.store import migrations
+
+from .conftest import Invoke
+
+HEAD = migrations.head()
+OURS = {
+    "activity_log",
+    "reconciliation_holds",
+    "reconciliation_cycles",
+    "reconciler_alembic_version",
+}
+
+
+def tables_of(url: str) -> set[str]:
+    with psycopg.connect(url) as connection:
+        rows = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        return {name for (name,) in rows}
+
+
+def run_sql(url: str, *statements: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        for statement in statements:
+            connection.execute(statement.encode())
+
+
+@pytest.fixture
+def owned_by_another(as_role: Callable[..., str], empty_database_url: str) -> str:
+    """An empty database that the role may use, with an `orders` that is not its own."""
+    url = as_role()
+    run_sql(
+        empty_database_url,
+        "CREATE TABLE orders (id bigint PRIMARY KEY, symbol text, external_order_id text,"
+        " status text, executed_qty numeric, avg_price numeric, last_synced_at timestamptz)",
+    )
+    credentials = url.split("@")[0]
+    return credentials + "@" + empty_database_url.split("@")[1]
+
+
+def test_upgrade_makes_an_empty_database_ready_and_says_from_where_to_where(
+    invoke: Invoke, empty_database_url: str
+) -> None:
+    result = invoke("db", "upgrade", "--with-orders", DATABASE_URL=empty_database_url)
+
+    assert result.exit_code == 0
+    assert result.stdout.startswith(f"upgraded from no tables of ours to revision {HEAD} in ")
+    assert tables_of(empty_database_url) == {*OURS, "orders"}
+
+
+def test_a_second_upgrade_does_nothing_and_says_so(invoke: Invoke, ready_database_url: str) -> None:
+    result = invoke("db", "upgrade", DATABASE_URL=ready_database_url)
+
+    assert result.exit_code == 0
+    assert result.stdout == f"at revision {HEAD} already: nothing to do\n"
+
+
+def test_upgrade_makes_a_lost_index_again(invoke: Invoke, database_url: str) -> None:
+    run_sql(database_url, "DROP INDEX reconciler_stale_orders")
+
+    result = invoke("db", "upgrade", "--json", DATABASE_URL=database_url)
+
+    told = json.loads(result.stdout)
+    assert (told["before"], told["after"], told["changed"]) == (HEAD, HEAD, True)
+    with psycopg.connect(database_url) as connection:
+        found = connection.execute("SELECT to_regclass('reconciler_stale_orders')").fetchone()
+    assert found == ("reconciler_stale_orders",)
+
+
+def test_upgrade_wants_the_applications_orders_and_touches_nothing_without(
+    invoke: Invoke, empty_database_url: str
+) -> None:
+    result = invoke("db", "upgrade", DATABASE_URL=empty_database_url)
+
+    assert result.exit_code == 78
+    assert "error: table orders is missing" in result.stderr
+    assert "reconciler db upgrade --with-orders" in result.stderr
+    assert tables_of(empty_database_url) == set()
+
+
+def test_upgrade_names_everything_that_does_not_fit_before_it_touches_anything(
+    invoke: Invoke, owned_by_another: str, empty_database_url: str
+) -> None:
+    run_sql(
+        empty_database_url,
+        "ALTER TABLE orders DROP COLUMN avg_price",
+        "CREATE TABLE activity_log (id bigint PRIMARY KEY, order_id text)",
+        "GRANT SELECT ON orders TO PUBLIC",
+    )
+
+    result = invoke("db", "upgrade", DATABASE_URL=owned_by_another)
+
+    assert result.exit_code == 78
+    assert "may not make tables in schema public" in result.stderr
+    assert "orders belongs to postgres" in result.stderr
+    assert "column orders.avg_price is missing" in result.stderr
+    assert "column activity_log.details is missing" in result.stderr
+    assert tables_of(empty_database_url) == {"orders", "activity_log"}
+
+
+def test_upgrade_as_a_role_that_may_not_says_what_to_grant(
+    invoke: Invoke, owned_by_another: str, empty_database_url: str
+) -> None:
+    refused = invoke("db", "upgrade", DATABASE_URL=owned_by_another)
+    role = owned_by_another.split("//")[1].split(":", maxsplit=1)[0]
+    run_sql(
+        empty_database_url,
+        f"GRANT CREATE ON SCHEMA public TO {role}",
+        f"ALTER TABLE orders OWNER TO {role}",
+    )
+
+    done = invoke("db", "upgrade", DATABASE_URL=owned_by_another)
+
+    assert refused.exit_code == 78, refused.stderr
+    assert f"GRANT CREATE ON SCHEMA public TO {role}" in refused.stderr
+    assert done.exit_code == 0, done.stderr
+
+
+def test_upgrade_leaves_a_database_alone_that_a_newer_version_has_upgraded(
+    invoke: Invoke, database_url: str
+) -> None:
+    run_sql(database_url, "UPDATE reconciler_alembic_version SET version_num = '9999'")
+
+    result = invoke("db", "upgrade", DATABASE_URL=database_url)
+
+    assert result.exit_code == 78
+    assert "the database is at revision 9999, which this version does not know" in result.stderr
+    assert "install the version that upgraded it" in result.stderr
+
+
+def test_current_shows_that_the_database_is_up_to_date(
+    invoke: Invoke, ready_database_url: str
+) -> None:
+    result = invoke("db", "current", DATABASE_URL=ready_database_url)
+
+    assert result.exit_code == 0
+    assert result.stdout == f"revision {HEAD}: up to date\n"
+
+
+def test_current_is_code_1_for_a_database_that_is_behind(
+    invoke: Invoke, empty_database_url: str
+) -> None:
+    result = invoke("db", "current", DATABASE_URL=empty_database_url)
+    as_json = invoke("db", "current", "--json", DATABASE_URL=empty_database_url)
+
+    assert result.exit_code == 1
+    assert "no tables of ours" in result.stdout
+    assert "run reconciler db upgrade" in result.stdout
+    assert as_json.exit_code == 1
+    assert json.loads(as_json.stdout) == {"revision": None, "head": HEAD, "up_to_date": False}
+
+
+def test_sql_prints_the_statements_and_nothing_else_without_any_database(invoke: Invoke) -> None:
+    result = invoke("db", "sql", DATABASE_URL=None, RECONCILIATION_SHARDS="nonsense")
+
+    assert result.exit_code == 0
+    assert result.stdout == migrations.ddl()
+    assert result.stderr == ""

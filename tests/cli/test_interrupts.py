@@ -1,0 +1,46 @@
+"""Ctrl-C and TERM end a command once; what it does on its way out is left in peace."""
+
+import signal
+from contextlib import ExitStack
+
+import pytest
+
+from reconciler.cli.interrupts import ending_on_signals, undisturbed_afterwards
+
+SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+
+
+@SIGNALS
+def test_the_first_signal_interrupts_and_a_second_does_not_disturb_the_cleaning_up(
+    number: signal.Signals,
+) -> None:
+    cleaned = []
+
+    def work() -> None:
+        with ending_on_signals(), ExitStack() as leaving:
+            leaving.callback(cleaned.append, "all")
+            leaving.callback(signal.raise_signal, signal.SIGINT)
+            leaving.callback(signal.raise_signal, number)
+            signal.raise_signal(number)
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert cleaned == ["all"]
+
+
+@SIGNALS
+def test_what_comes_after_the_work_is_not_interrupted_at_all(number: signal.Signals) -> None:
+    with ending_on_signals():
+        with undisturbed_afterwards():
+            pass
+        signal.raise_signal(number)
+
+
+@SIGNALS
+def test_afterwards_the_signals_mean_what_they_meant_before(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+
+    with ending_on_signals(), undisturbed_afterwards():
+        assert signal.getsignal(number) is not before
+
+    assert signal.getsignal(number) is before

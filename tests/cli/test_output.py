@@ -1,0 +1,112 @@
+"""How results look: aligned, never cut in a pipe, in colour on a terminal that wants it."""
+
+import json
+import os
+import subprocess
+import sys
+from decimal import Decimal
+
+import pytest
+from rich.text import Text
+
+from reconciler.cli.output import print_json, print_problems, print_table, shown
+from reconciler.errors import Problem
+
+RED = "\x1b[1;31m"
+
+
+def lines_of(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    return [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+
+
+def test_numbers_stand_to_the_right_and_words_to_the_left(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    print_table(["name", "count"], [("orders", 12_345), ("failed", 0), ("unknown", None)])
+
+    assert lines_of(capsys) == [
+        "name      count",
+        "orders   12,345",
+        "failed        0",
+        "unknown       -",
+    ]
+
+
+def test_a_column_of_numbers_and_words_stands_to_the_left(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    print_table(["", ""], [("a", 1), ("b", "two words"), ("c", True)], title="A title")
+
+    assert lines_of(capsys) == ["A title", "a  1", "b  two words", "c  yes"]
+
+
+def test_a_pipe_gets_long_lines_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(["address"], [("x" * 300,)])
+    print_problems([Problem(what="w" * 600, mend="m" * 600)])
+
+    assert lines_of(capsys) == ["address", "x" * 300, "w" * 600, f"  mend: {'m' * 600}"]
+
+
+def test_what_looks_like_markup_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(["[bold]column"], [("[red]cell",)], title="[i]title")
+    print_problems([Problem(what="[red]what", mend="[/]mend")], label="[x] ")
+
+    assert lines_of(capsys) == [
+        "[i]title",
+        "[bold]column",
+        "[red]cell",
+        "[x] [red]what",
+        "  mend: [/]mend",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        (None, "-"),
+        (False, "no"),
+        (1234567, "1,234,567"),
+        (1.0, "1.00"),
+        (99.999, "100.00"),
+        (100.4, "100"),
+        (12345.678, "12,346"),
+        (Decimal("1.50"), "1.50"),
+        (Text("coloured"), "coloured"),
+    ],
+)
+def test_a_cell_shows_no_digit_that_nobody_reads(cell: object, text: str) -> None:
+    assert str(shown(cell)) == text
+
+
+def test_json_is_one_object(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"orders": 1, "transitions": {"new.filled": 1}})
+
+    assert json.loads(capsys.readouterr().out) == {"orders": 1, "transitions": {"new.filled": 1}}
+
+
+@pytest.mark.parametrize(
+    ("environment", "is_coloured"),
+    [({}, True), ({"NO_COLOR": "1"}, False)],
+    ids=["as it is", "with NO_COLOR"],
+)
+def test_a_terminal_gets_colour_unless_it_does_not_want_it(
+    environment: dict[str, str], *, is_coloured: bool
+) -> None:
+    said = said_on_a_terminal({"TERM": "xterm", **environment})
+
+    assert "DATABASE_URL is not set" in said
+    assert (RED in said) is is_coloured
+    assert ("31m" in said) is is_coloured
+
+
+def said_on_a_terminal(environment: dict[str, str]) -> str:
+    """Return what a command that fails writes to a terminal."""
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "reconciler", "db", "current"]
+    inherited = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+    subprocess.run(command, env={**inherited, **environment}, stderr=theirs, check=False)  # noqa: S603  # our own command
+    os.close(theirs)
+    try:
+        return os.read(ours, 65_536).decode()
+    finally:
+        os.close(ours)

@@ -1,0 +1,90 @@
+"""Progress: on standard error, a line at once and one now and then in a pipe."""
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from reconciler.cli.progress import LINE_SECONDS, ReconcileProgress, working
+from reconciler.supervisor.parent import Summary
+from reconciler.worker.workload import Tally
+
+
+def a_summary(scanned: int) -> Summary:
+    return Summary(tally=Tally(scanned=scanned, weight=54))
+
+
+def test_a_pipe_is_told_what_is_being_done_before_it_is_done(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with working("digging"):
+        told = capsys.readouterr()
+
+    assert (told.out, told.err) == ("", "digging ...\n")
+
+
+def test_a_pipe_is_reminded_while_it_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[str] = []
+    reminded = threading.Event()
+
+    def hear(_: object, line: str) -> None:
+        lines.append(line)
+        if len(lines) > 1:
+            reminded.set()
+
+    monkeypatch.setattr("rich.console.Console.print", hear)
+    with working("digging", line_seconds=0.001):
+        assert reminded.wait(10)
+
+    assert lines[:2] == ["digging ...", "digging: 0 s so far ..."]
+
+
+def test_nothing_is_said_any_more_after_an_error() -> None:
+    before = threading.active_count()
+
+    with pytest.raises(KeyError), working("digging"):
+        raise KeyError
+
+    assert threading.active_count() == before
+
+
+@pytest.fixture
+def clock() -> Callable[[], float]:
+    """A clock that moves on by half of what a line waits for each time it is read."""
+    readings = iter(range(1000))
+    return lambda: next(readings) * LINE_SECONDS / 2
+
+
+def test_reconciling_is_a_line_now_and_then_in_a_pipe(
+    clock: Callable[[], float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with ReconcileProgress(4000, monotonic=clock) as progress:
+        for done in (1000, 2000, 3000, 4000):
+            progress.update(a_summary(done))
+
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.splitlines() == [
+        "reconciling: 2,000 of 4,000 orders, weight 54",
+        "reconciling: 4,000 of 4,000 orders, weight 54",
+    ]
+
+
+def test_where_nobody_has_counted_the_orders_no_total_is_shown(
+    clock: Callable[[], float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with ReconcileProgress(monotonic=clock) as progress:
+        progress.update(a_summary(1000))
+        progress.update(a_summary(2000))
+
+    assert capsys.readouterr().err == "reconciling: 2,000 orders, weight 54\n"
+
+
+def test_a_pipe_that_belongs_to_the_log_gets_no_line(
+    clock: Callable[[], float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with ReconcileProgress(has_lines=False, monotonic=clock) as progress:
+        for done in range(10):
+            progress.update(a_summary(done))
+
+    assert capsys.readouterr().err == ""

@@ -1,0 +1,105 @@
+"""The report: the keys that other programs read, and a table for a person."""
+
+import json
+from collections import Counter
+
+import pytest
+
+from reconciler.cli.exits import Exit
+from reconciler.cli.report import Report
+from reconciler.cli.supervise import exit_code_of_ending, options_of
+from reconciler.settings import Settings
+from reconciler.supervisor.parent import Ending, Summary
+from reconciler.worker.workload import Tally
+
+CONTRACT = {
+    "orders",
+    "reconciled",
+    "discrepancies",
+    "errors",
+    "mismatches",
+    "seconds",
+    "orders_per_second",
+    "requests",
+    "weight",
+    "restarts",
+    "shards",
+}
+
+
+def a_summary(**counts: int) -> Summary:
+    tally = Tally(
+        scanned=2000,
+        reconciled=2000,
+        discrepancies=900,
+        requests=16,
+        weight=254,
+        transitions=Counter({"new.filled": 800, "new.canceled": 100}),
+    )
+    for name, count in counts.items():
+        setattr(tally, name, count)
+    return Summary(tally=tally, cycles=1, restarts=0, ending=Ending.SWEPT)
+
+
+def a_report(*, mismatches: int | None = None, **counts: int) -> Report:
+    return Report.of(a_summary(**counts), seconds=1.6, shards=2, mismatches=mismatches)
+
+
+def printed(report: Report, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    report.print(as_json=False)
+    return [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+
+
+def test_json_has_at_least_the_keys_of_the_contract(capsys: pytest.CaptureFixture[str]) -> None:
+    a_report(mismatches=0).print(as_json=True)
+
+    told = json.loads(capsys.readouterr().out)
+    assert told.keys() >= CONTRACT
+    assert (told["orders"], told["orders_per_second"], told["mismatches"]) == (2000, 1250.0, 0)
+    assert told["transitions"] == {"new.canceled": 100, "new.filled": 800}
+
+
+def test_the_table_compares_the_weight_with_one_request_per_order_and_sorts_the_changes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lines = printed(a_report(mismatches=0), capsys)
+
+    assert "request weight       254  8,000 with one request per order" in lines
+    assert lines[-5:] == [
+        "from  to        orders",
+        "new   filled       800",
+        "new   canceled     100",
+        "",
+        "every row equals the exchange's truth",
+    ]
+
+
+def test_rows_that_differ_are_the_last_word(capsys: pytest.CaptureFixture[str]) -> None:
+    assert printed(a_report(mismatches=3), capsys)[-1] == "3 rows differ from the exchange"
+
+
+@pytest.mark.parametrize("count", ["errors", "held", "skipped_locked"])
+def test_a_run_that_left_orders_undone_is_not_complete(count: str) -> None:
+    assert a_report().is_complete
+    assert not a_report(**{count: 1}).is_complete
+    assert not a_report(mismatches=1).is_complete
+
+
+@pytest.mark.parametrize(
+    ("ending", "is_complete", "code"),
+    [
+        (Ending.SWEPT, True, Exit.GOOD),
+        (Ending.SWEPT, False, Exit.INCOMPLETE),
+        (Ending.STOPPED, False, Exit.GOOD),
+        (Ending.STORE_GONE, False, Exit.UNAVAILABLE),
+        (Ending.EXCHANGE_GONE, False, Exit.TRY_AGAIN),
+    ],
+)
+def test_each_ending_has_its_exit_code(ending: Ending, code: Exit, *, is_complete: bool) -> None:
+    assert exit_code_of_ending(ending, is_complete=is_complete) is code
+
+
+def test_the_supervisor_gets_its_part_of_the_settings() -> None:
+    options = options_of(Settings.load(shards=3, drain_seconds=7.5), is_once=True)
+
+    assert (options.shards, options.drain.total_seconds(), options.is_once) == (3, 7.5, True)
