@@ -1,0 +1,244 @@
+"""Everything that exists is documented, and everything that is documented exists."""
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+
+import click
+import psycopg
+import pytest
+from psycopg.rows import scalar_row
+
+from reconciler.cli.app import cli
+from reconciler.cli.exits import Exit
+from reconciler.cli.report import Report
+from reconciler.domain import decide
+from reconciler.domain.decide import HoldReason, Rule
+from reconciler.domain.status import Status
+from reconciler.errors import BreakerOpen, ExchangeError
+from reconciler.settings import Settings
+from reconciler.store import tables
+from reconciler.supervisor.parent import Ending
+from reconciler.telemetry import metrics
+from reconciler.worker.workload import Proposal
+
+from .documents import ROOT, code_in, codes_in, first_cells, read, rows, section
+
+SETTINGS = read("docs/reference/settings.md")
+COMMANDS = read("docs/reference/commands.md")
+PAPER = read("docs/reference/paper-exchange.md")
+METRICS = read("docs/reference/metrics.md")
+LOG_EVENTS = read("docs/reference/log-events.md")
+TABLES = read("docs/reference/tables.md")
+RULES = read("docs/reference/decision-rules.md")
+DEPENDENCIES = read("docs/explanation/dependencies.md")
+DEVELOP = read("docs/how-to/develop.md")
+
+COMPUTED_DEFAULTS = {"RECONCILIATION_SHARDS": "min(4, cores)"}
+OUR_TABLES = (*sorted(tables.metadata.tables), "reconciler_alembic_version")
+LOG_LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
+
+
+def leaf_commands(
+    group: click.Group = cli, path: tuple[str, ...] = ()
+) -> Iterator[tuple[str, click.Command]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if isinstance(command, click.Group):
+            yield from leaf_commands(command, (*path, name))
+        elif command is not None:
+            yield " ".join((*path, name)), command
+
+
+def options_of(command: click.Command) -> dict[str, str]:
+    return {
+        option.opts[0]: str(option.envvar or "")
+        for option in command.params
+        if isinstance(option, click.Option)
+    }
+
+
+def documented_options(name: str) -> dict[str, str]:
+    options = (
+        section(PAPER, "Options") if name == "paper" else section(COMMANDS, f"`reconciler {name}`")
+    )
+    return {
+        code_in(cells[0]): code_in(cells[1])
+        for cells in rows(options)
+        if code_in(cells[0]).startswith("--")
+    }
+
+
+def events_logged(source: Path) -> Iterator[tuple[str, str]]:
+    for call in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        match call:
+            case ast.Call(
+                func=ast.Attribute(attr=level, value=logger), args=[ast.Constant(value=str(event))]
+            ) if level in LOG_LEVELS and "log" in ast.unparse(logger):
+                yield event, "error" if level == "exception" else level
+
+
+def kinds_of(error: type[Exception]) -> Iterator[type[Exception]]:
+    for kind in error.__subclasses__():
+        yield kind
+        yield from kinds_of(kind)
+
+
+def snake_case(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    settings = {
+        field.alias: COMPUTED_DEFAULTS.get(field.alias or "", str(field.default))
+        for field in Settings.model_fields.values()
+    }
+
+    documented = {code_in(cells[0]): code_in(cells[1]) for cells in rows(SETTINGS)}
+
+    assert documented == {
+        name: "-" if default == "None" else default for name, default in settings.items()
+    }
+
+
+def test_every_command_is_documented() -> None:
+    documented = re.findall(r"^## `reconciler ([a-z ]+)`$", COMMANDS, re.MULTILINE)
+
+    assert sorted(documented) == sorted(name for name, _ in leaf_commands())
+
+
+@pytest.mark.parametrize("name", [name for name, _ in leaf_commands()])
+def test_every_option_is_documented_with_its_variable(name: str) -> None:
+    command = dict(leaf_commands())[name]
+
+    assert documented_options(name) == options_of(command)
+
+
+def test_every_exit_code_is_documented() -> None:
+    documented = [int(cell) for cell in first_cells(section(COMMANDS, "Exit codes"))]
+
+    assert documented == sorted(Exit)
+
+
+def test_every_key_of_the_report_is_documented() -> None:
+    report = section(COMMANDS, "The report")
+
+    assert first_cells(report) == [field.name for field in fields(Report)]
+    assert {ending.value for ending in Ending} <= set(codes_in(report))
+    assert {field.name for field in fields(Proposal)} <= set(codes_in(report))
+
+
+@pytest.mark.parametrize(
+    ("heading", "names"),
+    [
+        (
+            "Counters",
+            [
+                *metrics.Counter,
+                metrics.transition(Status.NEW, Status.FILLED).replace("new.filled", "<from>.<to>"),
+                metrics.exchange_error("name").replace("name", "<class>"),
+                *(snake_case(kind.__name__) for kind in (*kinds_of(ExchangeError), BreakerOpen)),
+            ],
+        ),
+        ("Timers", [*metrics.Timer]),
+        ("Gauges", [*metrics.Gauge, metrics.shard_breaker_state(7).replace("7", "<n>")]),
+    ],
+)
+def test_every_metric_is_documented(heading: str, names: list[str]) -> None:
+    assert sorted(first_cells(section(METRICS, heading))) == sorted(names)
+
+
+def test_every_log_event_is_documented_with_its_level() -> None:
+    logged = {
+        entry for source in ROOT.glob("reconciler/**/*.py") for entry in events_logged(source)
+    }
+
+    documented = {(code_in(event), level) for event, level, *_ in rows(LOG_EVENTS)}
+
+    assert documented == logged
+
+
+@pytest.mark.parametrize("table", OUR_TABLES)
+def test_every_column_of_ours_is_documented_with_its_type(table: str, database_url: str) -> None:
+    with psycopg.connect(database_url) as connection:
+        columns = connection.execute(
+            "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute"
+            " WHERE attrelid = to_regclass(%s) AND attnum > 0 ORDER BY attnum",
+            (table,),
+        ).fetchall()
+
+    documented = [(code_in(name), kind) for name, kind, _ in rows(section(TABLES, f"`{table}`"))]
+
+    assert documented == [
+        (name, kind.replace("timestamp with time zone", "timestamptz")) for name, kind in columns
+    ]
+
+
+def test_every_column_of_orders_that_we_touch_is_documented(database_url: str) -> None:
+    with psycopg.connect(database_url, row_factory=scalar_row) as connection:
+        sample = connection.execute(
+            "SELECT column_name FROM information_schema.columns WHERE table_name = 'orders'"
+        ).fetchall()
+
+    assert sorted(first_cells(section(TABLES, "`orders`"))) == sorted(sample)
+
+
+def test_every_table_and_index_of_ours_is_documented(database_url: str) -> None:
+    with psycopg.connect(database_url, row_factory=scalar_row) as connection:
+        made = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        found = {*made.fetchall()}
+        indexes = connection.execute(
+            "SELECT indexname FROM pg_indexes WHERE schemaname = 'public'"
+            " AND indexname !~ '_(pkey|pkc)$'"
+        ).fetchall()
+
+    documented = set(re.findall(r"^## `(\w+)`$", TABLES, re.MULTILINE))
+
+    assert documented == found
+    assert set(indexes) <= set(codes_in(TABLES))
+
+
+def test_every_rule_is_documented() -> None:
+    assert sorted(first_cells(section(RULES, "The rules"))) == sorted(Rule)
+
+
+def test_every_hold_reason_is_documented() -> None:
+    documented = first_cells(section(RULES, "Why an order is on hold"))
+
+    assert sorted(documented) == sorted(HoldReason)
+
+
+def test_every_invariant_is_documented() -> None:
+    numbered = re.compile(r"^(\d+)\. ", re.MULTILINE)
+
+    documented = numbered.findall(section(RULES, "Twelve things that always hold"))
+
+    assert documented == numbered.findall(decide.__doc__ or "")
+
+
+def test_every_dependency_is_documented() -> None:
+    project = tomllib.loads(read("pyproject.toml"))["project"]
+    extras = project["optional-dependencies"]
+    wanted = {
+        "At run time": project["dependencies"],
+        "For the demo and the paper exchange: extra `demo`": extras["demo"],
+        "For development: extra `dev`": extras["dev"],
+    }
+
+    for heading, requirements in wanted.items():
+        names = [re.split(r"[\[<>=]", requirement)[0] for requirement in requirements]
+        assert sorted(first_cells(section(DEPENDENCIES, heading))) == sorted(
+            name for name in names if name != project["name"]
+        )
+
+
+def test_every_script_is_documented() -> None:
+    scripts = {f"scripts/{path.name}" for path in (ROOT / "scripts").iterdir()}
+
+    documented = {name.split()[0] for name in first_cells(DEVELOP) if name.startswith("scripts/")}
+
+    assert documented == scripts
