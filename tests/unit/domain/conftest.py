@@ -1,4 +1,6 @@
-"""How long hypothesis searches: `HYPOTHESIS_PROFILE=thorough` for long, else quickly.
+"""How long hypothesis searches: quickly, or long when asked to.
+
+    HYPOTHESIS_PROFILE=thorough ./scripts/test tests/unit/domain --timeout 0
 
 The quick search is the same every time, so that a red suite is the change's fault, never chance's.
 """
