@@ -43,10 +43,13 @@ def embedded_postgres(
         try:
             server.ensure_pgdata_inited()
             _configure(folder / "data" / "postgresql.conf", settings or {})
-            server.start()
-        except (OSError, subprocess.SubprocessError, AssertionError) as error:
+        except (OSError, subprocess.SubprocessError) as error:
             raise _cannot_start(folder, error) from error
         try:
+            try:
+                server.start()
+            except (OSError, subprocess.SubprocessError, AssertionError) as error:
+                raise _cannot_start(folder, error) from error
             yield server.get_uri()
         finally:
             server.cleanup()

@@ -13,13 +13,12 @@ from typing import Any
 import click
 from pydantic import SecretStr
 
-from reconciler.cli.exits import Exit
 from reconciler.cli.interrupts import ending_on_signals, undisturbed_afterwards
 from reconciler.cli.logs import parent_logs, quiet
 from reconciler.cli.options import environment_option, json_option, shards_option
 from reconciler.cli.progress import ReconcileProgress, working
 from reconciler.cli.report import Report
-from reconciler.cli.supervise import supervise
+from reconciler.cli.supervise import exit_code_of_ending, supervise, tell_what_cut_it_short
 from reconciler.demo import World, open_world
 from reconciler.embedded import NEEDED_MEGABYTES
 from reconciler.errors import ConfigurationError, Problem
@@ -83,16 +82,19 @@ def demo_command(*, orders: int, symbols: int, seed: int, as_json: bool, **flags
     real worker processes until nothing is stale, and compares every row with the exchange.
     Nothing outside of a temporary folder (in TMPDIR) is touched, and nothing is left running.
 
-    Ends with code 0 if every row equals the exchange's truth, 1 if one does not.
+    Ends with code 0 if every row equals the exchange's truth, 1 if one does not, 69 or 75 if the
+    database or the exchange was lost on the way, 78 if there is no room.
     """
     settings = quiet(Settings.load(**flags))
     parent_logs(settings)
     _require_room(orders, Path(tempfile.gettempdir()))
-    report, differing = _perform(settings, Size(orders=orders, symbols=symbols, seed=seed))
+    size = Size(orders=orders, symbols=symbols, seed=seed)
+    summary, report, differing = _perform(settings, size)
     report.print(as_json=as_json)
     for line in differing[:MOST_SHOWN]:
         click.echo(line, err=True)
-    sys.exit(Exit.INCOMPLETE if differing else Exit.GOOD)
+    tell_what_cut_it_short(summary)
+    sys.exit(exit_code_of_ending(summary.ending, is_complete=not differing))
 
 
 def _require_room(orders: int, folder: Path) -> None:
@@ -116,7 +118,7 @@ def _require_room(orders: int, folder: Path) -> None:
         )
 
 
-def _perform(settings: Settings, size: Size) -> tuple[Report, list[str]]:
+def _perform(settings: Settings, size: Size) -> tuple[Summary, Report, list[str]]:
     """Do it all, and leave nothing behind; return the report and the rows that differ.
 
     Raises:
@@ -140,7 +142,7 @@ def _perform(settings: Settings, size: Size) -> tuple[Report, list[str]]:
         mismatches=len(differing),
         setup_seconds=setup_seconds,
     )
-    return report, differing
+    return summary, report, differing
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from reconciler.cli.options import environment_option, json_option, setting_opti
 from reconciler.cli.output import print_json, print_table
 from reconciler.cli.progress import ReconcileProgress
 from reconciler.cli.report import Report
-from reconciler.cli.supervise import exit_code_of_ending, supervise
+from reconciler.cli.supervise import exit_code_of_ending, supervise, tell_what_cut_it_short
 from reconciler.settings import Settings
 from reconciler.supervisor.parent import Summary
 from reconciler.worker.orders import OrderWorkload
@@ -71,8 +71,7 @@ def run_command(*, dry_run: bool, once: bool, as_json: bool, **flags: Any) -> No
         _print_proposals(summary.proposals, report, as_json=as_json)
     elif once or as_json:
         report.print(as_json=as_json)
-    if summary.trouble is not None and not report.is_complete:
-        click.echo(f"stopped early: {summary.trouble}", err=True)
+    tell_what_cut_it_short(summary)
     sys.exit(exit_code_of_ending(summary.ending, is_complete=report.is_complete))
 
 

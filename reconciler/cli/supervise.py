@@ -6,6 +6,8 @@ from datetime import timedelta
 from functools import partial
 from typing import assert_never
 
+import click
+
 from reconciler.cli.exits import Exit
 from reconciler.cli.logs import worker_logs
 from reconciler.settings import Settings
@@ -57,3 +59,9 @@ def exit_code_of_ending(ending: Ending, *, is_complete: bool) -> Exit:
             return Exit.GOOD if is_complete else Exit.INCOMPLETE
         case _:
             assert_never(ending)
+
+
+def tell_what_cut_it_short(summary: Summary) -> None:
+    """Say on standard error what a single sweep has given up waiting for, if it has."""
+    if summary.ending in {Ending.STORE_GONE, Ending.EXCHANGE_GONE}:
+        click.echo(f"stopped early: {summary.trouble}", err=True)

@@ -2,10 +2,9 @@
 
 One short transaction a batch, three round trips after BEGIN: lock, write, commit.
 
-1.  The rows are locked by id with `FOR NO KEY UPDATE SKIP LOCKED`: a row that somebody else holds
-    is skipped, so neither the application nor another worker is ever waited for. This is the lock
-    that an UPDATE of such columns takes: a fill or a comment that refers to the order may be
-    inserted meanwhile, which `FOR UPDATE` would make wait.
+1.  The rows are locked by id with `FOR UPDATE SKIP LOCKED`: a row that somebody else holds is
+    skipped, so neither the application nor another worker is ever waited for. A transaction that
+    has just inserted a fill that refers to the order holds it too; its turn comes in a moment.
 2.  Each decision is taken here, under the lock, on the row as it is now. Whatever happened between
     the question and this moment is seen.
 3.  One statement writes the orders, the log, and the holds. Its counts are compared with what was
@@ -44,7 +43,7 @@ from sqlalchemy import (
     true,
     update,
 )
-from sqlalchemy.dialects.postgresql import ENUM, JSONB, insert
+from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from reconciler.domain.decide import (
     Change,
@@ -346,9 +345,7 @@ def _lock_rows(rows: Select[Any], orders: OrdersTable) -> Select[Any]:
         .cte("pause_limit")
         .prefix_with("MATERIALIZED")
     )
-    return rows.join(limit, true()).with_for_update(
-        skip_locked=True, key_share=True, of=orders.table
-    )
+    return rows.join(limit, true()).with_for_update(skip_locked=True, of=orders.table)
 
 
 def _write_statement(orders: OrdersTable) -> Select[Any]:
@@ -366,7 +363,7 @@ def _write_statement(orders: OrdersTable) -> Select[Any]:
         update(orders.table)
         .where(orders.c.id == changes.c.id)
         .values(
-            status=_as_status(changes.c.status, orders),
+            status=cast(changes.c.status, orders.c.status.type),
             executed_qty=changes.c.executed_qty,
             avg_price=changes.c.avg_price,
             last_synced_at=func.now(),
@@ -411,12 +408,6 @@ def _write_statement(orders: OrdersTable) -> Select[Any]:
         for cte in (changed, confirmed, logged, held)
     ]
     return select(*counts).add_cte(released)
-
-
-def _as_status(words: Any, orders: OrdersTable) -> Any:
-    """Cast words to the column's enum. To a varchar they are assigned: a cast would cut them."""
-    column = orders.c.status.type
-    return cast(words, column) if isinstance(column, ENUM) else words
 
 
 def _hold_statement() -> Any:

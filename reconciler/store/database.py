@@ -19,6 +19,7 @@ from sqlalchemy.exc import (
     OperationalError,
     ProgrammingError,
 )
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from reconciler.errors import ConfigurationError, Problem, StoreRejected, StoreUnavailable
 
@@ -109,6 +110,10 @@ class Database:
     def _translated(self) -> Iterator[None]:
         try:
             yield
+        except PoolTimeout as error:
+            raise StoreUnavailable(
+                f"the database {self.address} does not answer: our session still waits for it"
+            ) from error
         except DBAPIError as error:
             raise _translate(error, self.address) or error from error
 

@@ -236,11 +236,14 @@ def _read_mandatory(connection: Connection, table: str) -> list[str]:
 
 
 def _read_scales(connection: Connection) -> dict[str, int | None]:
-    """Read the decimal places of `orders`' numeric columns, also where a domain sets them."""
+    """Read the decimal places of `orders`' numeric columns, also where a domain sets them.
+
+    Not from information_schema's views: they hide columns that we may not read.
+    """
     rows = connection.exec_driver_sql(
-        "SELECT column_name::text, numeric_scale::int FROM information_schema.columns"
-        " JOIN pg_namespace ON nspname = table_schema"
-        " JOIN pg_class ON relnamespace = pg_namespace.oid AND relname = table_name"
-        " WHERE pg_class.oid = to_regclass('orders')"
+        "SELECT attname::text AS column_name, information_schema._pg_numeric_scale("
+        "information_schema._pg_truetypid(a, t), information_schema._pg_truetypmod(a, t))::int"
+        " AS numeric_scale FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid"
+        " WHERE a.attrelid = to_regclass('orders') AND a.attnum > 0 AND NOT a.attisdropped"
     )
     return {row.column_name: row.numeric_scale for row in rows}

@@ -10,6 +10,7 @@ from functools import partial
 from sqlalchemy import Connection, func, select
 
 from reconciler.domain.decide import Policy, decide
+from reconciler.errors import ReconcilerError
 from reconciler.exchanges.base import Venue
 from reconciler.exchanges.guarded import Guard, Usage
 from reconciler.exchanges.registry import open_exchange, venue
@@ -20,7 +21,7 @@ from reconciler.store.apply import Apply
 from reconciler.store.cycles import CycleRecord, record_cycle
 from reconciler.store.database import Database
 from reconciler.store.stale import Cursor, StaleOrders
-from reconciler.store.tables import OrdersTable, find_orders, require_ours
+from reconciler.store.tables import OrdersTable, find_orders, require_schema
 from reconciler.telemetry import metrics as names
 from reconciler.telemetry.metrics import Metrics, open_metrics
 from reconciler.worker.batch import OrderHandler
@@ -58,9 +59,12 @@ class OrderWorkload:
             StoreUnavailable: the database does not answer.
         """
         database = Database(self.settings.required_database_url, role="supervisor")
-        with database.autocommit() as connection:
-            orders = find_orders(connection)
-            require_ours(connection)
+        try:
+            with database.autocommit() as connection:
+                orders = require_schema(connection)
+        except ReconcilerError:
+            database.close()
+            raise
         return OrderPlanner(
             database=database,
             stale=StaleOrders(orders, stale_after=self.settings.stale_after),

@@ -14,13 +14,16 @@ SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_signal_interrupts_and_a_second_does_not_disturb_the_cleaning_up(
     number: signal.Signals,
 ) -> None:
-    cleaned = []
+    cleaned: list[str] = []
+
+    def clean_up() -> None:
+        signal.raise_signal(number)
+        signal.raise_signal(signal.SIGINT)
+        cleaned.append("all")
 
     def work() -> None:
         with ending_on_signals(), ExitStack() as leaving:
-            leaving.callback(cleaned.append, "all")
-            leaving.callback(signal.raise_signal, signal.SIGINT)
-            leaving.callback(signal.raise_signal, number)
+            leaving.callback(clean_up)
             signal.raise_signal(number)
 
     with pytest.raises(KeyboardInterrupt):

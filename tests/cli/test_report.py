@@ -7,7 +7,7 @@ import pytest
 
 from reconciler.cli.exits import Exit
 from reconciler.cli.report import Report
-from reconciler.cli.supervise import exit_code_of_ending, options_of
+from reconciler.cli.supervise import exit_code_of_ending, options_of, tell_what_cut_it_short
 from reconciler.settings import Settings
 from reconciler.supervisor.parent import Ending, Summary
 from reconciler.worker.workload import Tally
@@ -103,3 +103,20 @@ def test_the_supervisor_gets_its_part_of_the_settings() -> None:
     options = options_of(Settings.load(shards=3, drain_seconds=7.5), is_once=True)
 
     assert (options.shards, options.drain.total_seconds(), options.is_once) == (3, 7.5, True)
+
+
+@pytest.mark.parametrize(
+    ("ending", "said"),
+    [
+        (Ending.SWEPT, ""),
+        (Ending.STOPPED, ""),
+        (Ending.STORE_GONE, "stopped early: no space left\n"),
+        (Ending.EXCHANGE_GONE, "stopped early: no space left\n"),
+    ],
+)
+def test_a_run_that_gave_up_says_what_it_waited_for(
+    ending: Ending, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tell_what_cut_it_short(Summary(ending=ending, trouble="no space left"))
+
+    assert capsys.readouterr().err == said

@@ -58,7 +58,7 @@ def test_the_demo_ends_true_twice_in_a_row_and_leaves_nothing(room: Room, start:
 
 @pytest.mark.parametrize(
     "moment",
-    ["starting PostgreSQL", "writing", "supervisor.started", "worker.started", "comparing"],
+    ["starting PostgreSQL", "writing", "worker.started", "comparing"],
 )
 def test_ctrl_c_in_the_demo_leaves_nothing(room: Room, start: Start, moment: str) -> None:
     demo = start("demo", "--orders", "1000", LOG_LEVEL="DEBUG", **room.environment)
@@ -74,7 +74,7 @@ def test_ctrl_c_in_the_demo_leaves_nothing(room: Room, start: Start, moment: str
 
 def test_term_ends_the_demo_as_ctrl_c_does(room: Room, start: Start) -> None:
     demo = start("demo", "--orders", "1000", LOG_LEVEL="DEBUG", **room.environment)
-    demo.wait_for_text("worker.started")
+    demo.wait_for_text("supervisor.started")
     demo.send(signal.SIGTERM)
     ended = demo.end()
 

@@ -96,7 +96,7 @@ def test_a_row_that_the_application_holds_is_skipped_without_waiting(
     assert read_log(application, 1) == []
 
 
-def test_a_row_that_a_new_fill_refers_to_is_not_skipped(
+def test_a_row_that_a_new_fill_refers_to_is_skipped_until_that_is_committed(
     application: Application, database: Database
 ) -> None:
     application.execute("CREATE TABLE fills (order_id bigint REFERENCES orders)")
@@ -104,9 +104,11 @@ def test_a_row_that_a_new_fill_refers_to_is_not_skipped(
 
     with application.transaction():
         application.execute("INSERT INTO fills VALUES (1)")
-        result = applied(database, *reports_of(database, 1).items())
+        meanwhile = applied(database, *reports_of(database, 1).items())
+    afterwards = applied(database, *reports_of(database, 1).items())
 
-    assert result.skipped == ()
+    assert meanwhile.skipped == (1,)
+    assert afterwards.skipped == ()
     assert read_row(application, 1)["status"] == "filled"
 
 
@@ -129,7 +131,6 @@ def test_a_row_that_another_worker_holds_is_skipped_by_this_one(
 def test_the_application_waits_for_our_transaction_only_where_it_writes_the_same_row(
     application: Application, database: Database, database_url: str
 ) -> None:
-    application.execute("CREATE TABLE fills (order_id bigint REFERENCES orders)")
     for id_ in (1, 2):
         insert_order(application, id_)
     locked, go_on = Event(), Event()
@@ -146,7 +147,6 @@ def test_the_application_waits_for_our_transaction_only_where_it_writes_the_same
         locked.wait()
         application.execute("SET lock_timeout = '100ms'")
         application.execute("UPDATE orders SET qty = 1 WHERE id = 2")
-        application.execute("INSERT INTO fills VALUES (1)")
         application.execute("SELECT * FROM orders WHERE id = 1")
         theirs = threads.submit(writer.execute, "UPDATE orders SET qty = 2 WHERE id = 1")
         until(application, SOMEBODY_WAITS, APPLICATION)

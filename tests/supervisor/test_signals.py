@@ -55,12 +55,12 @@ class Launched:
         return line
 
 
-def waiting_then_plain(plain: int) -> tuple[Run, ...]:
+def waiting_then_plain(plain: int, *, waits: Act) -> tuple[Run, ...]:
     """Make a run that waits for each worker, and more behind them."""
     return tuple(
         Run(
             key=f"COIN{number}",
-            items=(Item(id=number, acts=(Act.WAIT if number < WORKERS else Act.WORK,)),),
+            items=(Item(id=number, acts=(waits if number < WORKERS else Act.WORK,)),),
         )
         for number in range(WORKERS + plain)
     )
@@ -71,8 +71,8 @@ async def launch(stage: Stage, journal: Journal) -> AsyncIterator[Launch]:
     """Start a supervisor and wait until every worker is busy, waiting at the gate."""
     processes: list[asyncio.subprocess.Process] = []
 
-    async def start(**changes: Any) -> Launched:
-        workload = ToyWorkload(stage=stage, pages=(waiting_then_plain(10),))
+    async def start(*, waits: Act = Act.WAIT, **changes: Any) -> Launched:
+        workload = ToyWorkload(stage=stage, pages=(waiting_then_plain(10, waits=waits),))
         file = stage.folder / "workload"
         file.write_bytes(pickle.dumps((workload, options(**changes))))
         process = await asyncio.create_subprocess_exec(
@@ -82,7 +82,7 @@ async def launch(stage: Stage, journal: Journal) -> AsyncIterator[Launch]:
             start_new_session=True,
         )
         processes.append(process)
-        await journal.wait("begin", WORKERS, act="wait")
+        await journal.wait("begin", WORKERS, act=waits.value)
         return Launched(process)
 
     yield start
@@ -154,8 +154,9 @@ async def test_a_drain_ends_at_its_deadline(launch: Launch, journal: Journal) ->
     assert not everybody.left_after(DEADLINE_SECONDS)
 
 
-async def test_everybody_dies_with_the_parent_however_it_dies(launch: Launch) -> None:
-    supervisor = await launch()
+@pytest.mark.parametrize("waits", [Act.WAIT, Act.GET_STUCK])
+async def test_everybody_dies_with_the_parent_however_it_dies(launch: Launch, waits: Act) -> None:
+    supervisor = await launch(waits=waits)
     descendants = EndWatch(family(supervisor.pid))
 
     os.kill(supervisor.pid, signal.SIGKILL)
