@@ -107,8 +107,15 @@ class Refused(ExchangeError):
 
 
 class BreakerOpen(ReconcilerError):
-    """The request was not sent: the breaker lets nothing through for `retry_after_seconds`."""
+    """The request was not sent: the breaker lets nothing through for `retry_after_seconds`.
 
-    def __init__(self, *, retry_after_seconds: float) -> None:
+    `cause` is what the exchange did last, for a person.
+    """
+
+    def __init__(self, *, retry_after_seconds: float, cause: str | None = None) -> None:
         self.retry_after_seconds = retry_after_seconds
-        super().__init__(f"the circuit breaker is open for {retry_after_seconds:.0f} s more")
+        self.cause = cause
+        because = "" if cause is None else f", because {cause}"
+        super().__init__(
+            f"the circuit breaker is open for {retry_after_seconds:.0f} s more{because}"
+        )

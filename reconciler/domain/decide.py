@@ -63,6 +63,7 @@ class Rule(StrEnum):
     STATUS_ADVANCED = "status_advanced"
     QUANTITY_GREW = "quantity_grew"
     PRICE_CORRECTED = "price_corrected"
+    ACCEPTED = "accepted"
 
 
 class HoldReason(StrEnum):
@@ -74,6 +75,17 @@ class HoldReason(StrEnum):
     CONFLICT = "conflict"
     REGRESSION = "regression"
     CRASHED_WORKER = "crashed_worker"
+
+
+SUSPICIOUS = frozenset(
+    {
+        HoldReason.UNKNOWN_STATUS,
+        HoldReason.NOT_FOUND,
+        HoldReason.CONFLICT,
+        HoldReason.REGRESSION,
+    }
+)
+"""One such order is that order's matter; a mass of them says that something else is wrong."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

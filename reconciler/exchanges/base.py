@@ -39,8 +39,10 @@ class Venue:
 
     Attributes:
         weight_per_minute: The published limit of request weight for one account or address.
+        single_weight: What a question about one order costs.
         history_page: Orders on one full page of history: as many of one symbol as one request can
             answer for. The supervisor cuts a hot symbol into runs of this length.
+        history_weight: What such a page costs.
         retention: Ended orders are forgotten after this; None: never.
         placement_grace: A new order may be "not found" for this long.
     """
@@ -48,7 +50,9 @@ class Venue:
     name: str
     base_url: str
     weight_per_minute: int
+    single_weight: int
     history_page: int
+    history_weight: int
     retention: timedelta | None
     placement_grace: timedelta
 

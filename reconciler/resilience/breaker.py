@@ -28,7 +28,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import assert_never
@@ -81,6 +81,14 @@ class BreakerSnapshot:
     failure_ages_seconds: tuple[float, ...] = ()
     retry_after_seconds: float = 0.0
 
+    def aged(self, seconds: float) -> "BreakerSnapshot":
+        """Return the snapshot as it is `seconds` later."""
+        return replace(
+            self,
+            failure_ages_seconds=tuple(age + seconds for age in self.failure_ages_seconds),
+            retry_after_seconds=max(0.0, self.retry_after_seconds - seconds),
+        )
+
 
 class Breaker:
     """A circuit breaker for requests that are awaited. For one event loop's thread.
@@ -101,6 +109,7 @@ class Breaker:
         self._storage = _Storage(policy, clock, inherited)
         self._changes = _Changes()
         self._probes = 0
+        self._cause: str | None = None
         self._machine = pybreaker.CircuitBreaker(
             fail_max=policy.failure_threshold,
             reset_timeout=policy.open_for.total_seconds(),
@@ -139,7 +148,7 @@ class Breaker:
         """
         seconds = self.retry_after_seconds
         if seconds > 0:
-            raise BreakerOpen(retry_after_seconds=seconds)
+            raise BreakerOpen(retry_after_seconds=seconds, cause=self._cause)
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
@@ -155,11 +164,13 @@ class Breaker:
         try:
             yield
             outcome = _Outcome.SUCCESS
-        except Unavailable:
+        except Unavailable as error:
             outcome = _Outcome.FAILURE
+            self._cause = str(error)
             raise
-        except Refused:
+        except Refused as error:
             outcome = _Outcome.REFUSAL
+            self._cause = str(error)
             raise
         finally:
             if sent_in == self._changes.count:

@@ -1,12 +1,12 @@
 """The host's rate budget: kept by the parent, asked by the workers over their pipes.
 
-First come, first served across all workers, so that none starves and none has a share that it does
-not use. A worker's death or replacement changes nothing of what has been spent, and takes what it
-was still waiting for out of the queue.
+The workers that wait are served in turn, so that none starves however much another asks for, and
+what one does not use the others have. A worker's death or replacement changes nothing of what has
+been spent, and takes what it was still waiting for out of the queue.
 """
 
 import asyncio
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
 
 from reconciler.resilience.budget import WeightWindow
@@ -15,11 +15,11 @@ Grant = Callable[[], None]
 
 
 class SharedBudget:
-    """Grants weight in the order in which it was asked for, as the window allows."""
+    """Grants weight to its owners in turn, as the window allows."""
 
     def __init__(self, window: WeightWindow) -> None:
         self._window = window
-        self._waiting: deque[tuple[Hashable, int, Grant]] = deque()
+        self._waiting: OrderedDict[Hashable, deque[tuple[int, Grant]]] = OrderedDict()
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -28,13 +28,13 @@ class SharedBudget:
         return self._window.paused_seconds
 
     def request(self, owner: Hashable, weight: int, grant: Grant) -> None:
-        """Call `grant` as soon as `weight` may be spent: now, if nobody waits and there is room."""
-        self._waiting.append((owner, weight, grant))
+        """Call `grant` as soon as `weight` may be spent and it is the owner's turn."""
+        self._waiting.setdefault(owner, deque()).append((weight, grant))
         self._serve()
 
     def withdraw(self, owner: Hashable) -> None:
         """Forget what `owner` waits for: it has died."""
-        self._waiting = deque(waiting for waiting in self._waiting if waiting[0] != owner)
+        self._waiting.pop(owner, None)
         self._serve()
 
     def pause(self, seconds: float) -> None:
@@ -50,11 +50,15 @@ class SharedBudget:
             self._timer.cancel()
             self._timer = None
         while self._waiting:
-            _, weight, grant = self._waiting[0]
+            owner, requests = next(iter(self._waiting.items()))
+            weight, grant = requests[0]
             wait_seconds = self._window.reserve(weight)
             if wait_seconds > 0:
                 loop = asyncio.get_running_loop()
                 self._timer = loop.call_later(wait_seconds, self._serve)
                 return
-            self._waiting.popleft()
+            requests.popleft()
+            self._waiting.move_to_end(owner)
+            if not requests:
+                del self._waiting[owner]
             grant()

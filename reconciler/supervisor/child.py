@@ -6,10 +6,12 @@ so no connection, thread or lock of the parent is ever inherited, and a start ta
 
 import contextlib
 import multiprocessing
+from collections import deque
 from collections.abc import Callable
 from enum import StrEnum
 from multiprocessing.context import ForkServerContext
 
+from reconciler.resilience.breaker import BreakerSnapshot
 from reconciler.worker import loop
 from reconciler.worker.messages import FromChild, FromParent
 from reconciler.worker.workload import Workload
@@ -19,8 +21,7 @@ class ChildState(StrEnum):
     """Where a worker is in its life."""
 
     BOOTING = "booting"
-    IDLE = "idle"
-    BUSY = "busy"
+    READY = "ready"
     STOPPING = "stopping"
 
 
@@ -33,20 +34,28 @@ class Child:
         workload: Workload,
         *,
         shard: int,
+        breaker: BreakerSnapshot | None,
         prepare: Callable[[], None],
     ) -> None:
-        """Start the process."""
+        """Start the process. `breaker` is where its predecessor's circuit breaker stood."""
         self.shard = shard
         self.state = ChildState.BOOTING
+        self.at_work: deque[int] = deque()
+        """The numbers of the batches that it is to work at, the one in work first."""
         self._connection, theirs = context.Pipe()
         self.process = context.Process(
             target=loop.main,
-            args=(theirs, workload, shard, prepare),
+            args=(theirs, workload, shard, breaker, prepare),
             name=f"reconciler worker {shard}",
             daemon=True,
         )
         self.process.start()
         theirs.close()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it could look at another batch."""
+        return self.state is ChildState.READY and not self.at_work
 
     @property
     def pid(self) -> int | None:

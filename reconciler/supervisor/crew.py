@@ -4,18 +4,21 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import structlog
 
 from reconciler.errors import Problem
+from reconciler.resilience.breaker import BreakerSnapshot
 from reconciler.supervisor.child import Child, ChildState, fork_server
 from reconciler.supervisor.restarts import RestartPolicy, restart_delay
 from reconciler.worker.loop import EX_CONFIG
 from reconciler.worker.messages import (
     Beat,
+    Conclude,
     Done,
+    Examined,
     FromChild,
     FromParent,
     Hand,
@@ -47,8 +50,21 @@ class Foreman(Protocol):
         """A worker said something; its state is already up to date."""
         ...
 
-    def on_death(self, shard: int) -> None:
-        """A worker died, or could not be started. It will be replaced, unless it was dismissed."""
+    def on_death(self, shard: int, at_work: int | None) -> bool:
+        """A worker died, or could not be started. It will be replaced, unless it was dismissed.
+
+        Args:
+            shard: Whose worker it was.
+            at_work: The number of the batch that it was working at; None: at none.
+
+        Returns:
+            Whether its death is held against that batch, and not against the worker: then its
+            replacement starts at once.
+        """
+        ...
+
+    def breaker_of(self, shard: int) -> BreakerSnapshot | None:
+        """Return where the circuit breaker of the shard's last worker stands now."""
         ...
 
 
@@ -85,7 +101,12 @@ class Crew:
     @property
     def idle(self) -> list[int]:
         """The shards whose workers wait for work."""
-        return [shard for shard, child in self._children.items() if child.state is ChildState.IDLE]
+        return [shard for shard, child in self._children.items() if child.is_idle]
+
+    @property
+    def has_work(self) -> bool:
+        """Whether a worker has anything to work at."""
+        return any(child.at_work for child in self._children.values())
 
     @property
     def pids(self) -> dict[int, int | None]:
@@ -98,10 +119,16 @@ class Crew:
             self._start(shard)
 
     def hand(self, shard: int, batch: Batch) -> None:
-        """Give an idle worker a batch."""
+        """Give an idle worker a batch to look at."""
         child = self._children[shard]
-        child.state = ChildState.BUSY
+        child.at_work.append(batch.number)
         child.send(Hand(batch))
+
+    def conclude(self, shard: int, batches: Sequence[int], *, may_write: bool) -> None:
+        """Let a worker finish batches that it has looked at."""
+        child = self._children[shard]
+        child.at_work.extend(batches)
+        child.send(Conclude(tuple(batches), may_write))
 
     def send(self, shard: int, message: FromParent) -> None:
         """Say something to a shard's worker, if it has one."""
@@ -132,13 +159,17 @@ class Crew:
         self._started_at[shard] = time.monotonic()
         try:
             child = Child(
-                self._context, self._workload, shard=shard, prepare=self._prepare_worker(shard)
+                self._context,
+                self._workload,
+                shard=shard,
+                breaker=self._foreman.breaker_of(shard),
+                prepare=self._prepare_worker(shard),
             )
         except (OSError, EOFError) as error:
             # No memory, process or descriptor is to be had, or the fork server died of that.
             log.warning("worker.not_started", shard=shard, reason=str(error))
-            self._foreman.on_death(shard)
-            self._replace(shard)
+            self._foreman.on_death(shard, None)
+            self._replace(shard, at_once=False)
             return
         self._children[shard] = child
         loop = asyncio.get_running_loop()
@@ -154,8 +185,10 @@ class Crew:
             self._hear(child, message)
 
     def _hear(self, child: Child, message: FromChild) -> None:
-        if isinstance(message, Ready | Done) and child.state is not ChildState.STOPPING:
-            child.state = ChildState.IDLE
+        if isinstance(message, Ready) and child.state is ChildState.BOOTING:
+            child.state = ChildState.READY
+        if isinstance(message, Examined | Done):
+            child.at_work.remove(message.batch)
         if not isinstance(message, Beat):
             self._foreman.on_message(child.shard, message)
 
@@ -166,18 +199,21 @@ class Crew:
         self._let_go(child)
         for message in last_words:
             if isinstance(message, Done | Unfit | Silence | Used):
-                self._foreman.on_message(child.shard, message)
+                self._hear(child, message)
         if exit_code == EX_CONFIG:
             self._foreman.on_message(child.shard, SPEECHLESS)
         if self._is_dismissed:
             log.debug("worker.ended", shard=child.shard, worker_pid=pid, exit_code=exit_code)
         else:
             log.warning("worker.died", shard=child.shard, worker_pid=pid, exit_code=exit_code)
-        self._foreman.on_death(child.shard)
-        self._replace(child.shard)
+        at_once = self._foreman.on_death(child.shard, next(iter(child.at_work), None))
+        self._replace(child.shard, at_once=at_once)
 
-    def _replace(self, shard: int) -> None:
+    def _replace(self, shard: int, *, at_once: bool) -> None:
         if self._is_dismissed:
+            return
+        if at_once:
+            self._start(shard)
             return
         age = time.monotonic() - self._started_at[shard]
         if age >= self._restarts.forgiven_after.total_seconds():

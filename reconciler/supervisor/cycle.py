@@ -1,17 +1,45 @@
-"""One page on its way through the workers: what is out, and what came back."""
+"""A cycle: some runs on their way through the workers, from plan to record.
+
+    queued -> examining -> waiting -> (verdict) -> concluding -> done
+
+Nothing of a cycle is written before its evidence has been judged as a whole. It is judged when
+nothing more of it can be examined for now, or when it has waited too long for the slowest.
+"""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
+from enum import StrEnum
 
-from reconciler.worker.workload import Cycle, Tally
+from reconciler.worker.workload import Batch, Cycle, Evidence, Run, Tally
+
+
+class Stage(StrEnum):
+    """What a worker is doing with a batch."""
+
+    EXAMINING = "examining"
+    CONCLUDING = "concluding"
 
 
 class OpenCycle:
-    """A cycle that is not finished: counts the items that are still queued or in hand."""
+    """A cycle that is not finished."""
 
-    def __init__(self, items: int, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        number: int,
+        items: int,
+        *,
+        is_sample: bool = False,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.number = number
+        self.items = items
+        self.is_sample = is_sample
+        self.evidence = Evidence()
         self._items_left = items
+        self._examining: set[int] = set()
+        self._waiting: dict[int, int] = {}
         self._tally = Tally()
         self._monotonic = monotonic
         self._started = monotonic()
@@ -22,6 +50,41 @@ class OpenCycle:
         """Whether nothing of it is queued or in hand."""
         return self._items_left <= 0
 
+    @property
+    def is_examining(self) -> bool:
+        """Whether a worker is looking at a batch of it now."""
+        return bool(self._examining)
+
+    @property
+    def age_seconds(self) -> float:
+        """How long ago it began."""
+        return self._monotonic() - self._started
+
+    def begin_batch(self, batch: Batch) -> None:
+        """A worker is looking at this batch."""
+        self._examining.add(batch.number)
+
+    def end_examination(self, batch: int, shard: int, evidence: Evidence) -> None:
+        """The worker has looked at it; it waits for the verdict."""
+        self._examining.discard(batch)
+        self._waiting[batch] = shard
+        self.evidence += evidence
+
+    def forget_batch(self, batch: int) -> Stage:
+        """The worker has died with it; return where it was on its way."""
+        stage = Stage.EXAMINING if batch in self._examining else Stage.CONCLUDING
+        self._examining.discard(batch)
+        self._waiting.pop(batch, None)
+        return stage
+
+    def take_waiting(self) -> dict[int, list[int]]:
+        """Return the batches that wait for the verdict, by shard; they wait no more."""
+        by_shard: dict[int, list[int]] = {}
+        for batch, shard in self._waiting.items():
+            by_shard.setdefault(shard, []).append(batch)
+        self._waiting.clear()
+        return by_shard
+
     def count(self, tally: Tally, *, finished_items: int) -> None:
         """Add what came of a batch; `finished_items` will not come back."""
         self._tally.add(tally)
@@ -29,10 +92,40 @@ class OpenCycle:
 
     def finish(self) -> Cycle:
         """Return the record of it."""
-        duration = self._monotonic() - self._started
         return Cycle(
             started_at=self._started_at,
             finished_at=max(self._started_at, datetime.now(UTC)),
-            duration_ms=round(duration * 1000),
+            duration_ms=round(self.age_seconds * 1000),
             tally=self._tally,
         )
+
+
+def group_by_cost(runs: Iterable[Run], most: int) -> Iterator[list[Run]]:
+    """Cut a page into cycles that cost `most` at most, or are a single run."""
+    group: list[Run] = []
+    cost = 0
+    for run in runs:
+        if group and cost + run.cost > most:
+            yield group
+            group, cost = [], 0
+        group.append(run)
+        cost += run.cost
+    if group:
+        yield group
+
+
+def sample_of(runs: Iterable[Run], size: int) -> list[Run]:
+    """Take items from all over every run, `size` in all at most: its two ends may differ."""
+    runs = list(runs)
+    each = max(1, size // max(1, len(runs)))
+    taken: list[Run] = []
+    left = size
+    for run in runs:
+        if left <= 0:
+            break
+        wanted = min(each, left)
+        step = max(1, len(run.items) // wanted)
+        items = run.items[::step][:wanted]
+        taken.append(replace(run, items=items))
+        left -= len(items)
+    return taken

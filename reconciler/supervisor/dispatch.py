@@ -9,13 +9,15 @@ worker's hand the others of that symbol wait for the same worker, with two excep
 
 So two workers are never on one order, nor on one symbol unless it is hot.
 
-What a worker had in hand when it died comes before all else, to whoever is idle first, and each of
-those runs alone: one that kills its worker takes no other with it a second time.
+What a worker had in hand when it died comes before all else, to whoever is idle first. A run over
+which it died goes alone: it takes no other with it a second time. If it kills again it is halved,
+again and again, until the guilty item is alone.
 """
 
 from collections import Counter, OrderedDict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count
 
 from reconciler.supervisor.shards import assign_buckets, bucket_of
 from reconciler.worker.workload import Batch, Run
@@ -68,18 +70,22 @@ class Dispatch:
         self._table = assign_buckets(shards)
         self._queues = [_Queue() for _ in range(shards)]
         self._orphans = _Queue()
-        self._in_hand: dict[int, Batch] = {}
+        self._in_hand: dict[int, dict[int, Batch]] = {shard: {} for shard in range(shards)}
         self._hot: set[str] = set()
+        self._numbers = count()
 
-    @property
-    def queued_items(self) -> int:
-        """How many items wait in the queues."""
-        return sum(queue.items for queue in (*self._queues, self._orphans))
+    def queued_items(self, *, but: Collection[int] = ()) -> int:
+        """Count the items that wait in the queues, but not in those of some shards."""
+        own = sum(queue.items for shard, queue in enumerate(self._queues) if shard not in but)
+        return own + self._orphans.items
 
-    @property
-    def in_hand(self) -> dict[int, Batch]:
-        """What each busy shard's worker has in hand."""
-        return dict(self._in_hand)
+    def in_hand(self, shard: int) -> Collection[Batch]:
+        """Return what the shard's worker has in hand, the oldest first."""
+        return self._in_hand[shard].values()
+
+    def cycle_of(self, shard: int, number: int) -> int:
+        """Return the cycle of a batch in the worker's hand."""
+        return self._in_hand[shard][number].cycle
 
     def ids_under_way(self) -> set[object]:
         """Return the ids of all items that are queued or in hand."""
@@ -89,7 +95,7 @@ class Dispatch:
             for runs in queue.by_key.values()
             for queued in runs
         )
-        held = (run for batch in self._in_hand.values() for run in batch.runs)
+        held = (run for batch in self._all_in_hand() for run in batch.runs)
         return {item.id for runs in (waiting, held) for run in runs for item in run.items}
 
     def add(self, runs: Sequence[Run], cycle: int) -> None:
@@ -103,24 +109,30 @@ class Dispatch:
                 dealt += 1
             self._queues[shard].append(_Queued(cycle, run))
 
-    def hand_out(self, shard: int) -> Batch | None:
+    def hand_out(self, shard: int, *, blocked: Collection[int] = ()) -> Batch | None:
         """Return the next batch for a shard's idle worker, or None when there is nothing for it.
 
-        It carries runs of one cycle up to the batch size; a single run may be longer.
+        It carries runs of one cycle up to the batch size; a single run may be longer. Nothing is
+        taken over from the `blocked` shards: what is in their workers' way is in everybody's.
         """
         queue = self._queues[shard]
-        runs = self._next_runs(self._orphans) or self._next_runs(queue)
-        if not runs and self._take_over(queue):
-            runs = self._next_runs(queue)
+        busy = self._keys_in_other_hands(shard) - self._hot
+        runs = self._next_runs(self._orphans, busy) or self._next_runs(queue, busy)
+        if not runs and self._take_over(queue, busy, blocked):
+            runs = self._next_runs(queue, busy)
         if not runs:
             return None
-        batch = Batch(cycle=runs[0].cycle, runs=tuple(queued.run for queued in runs))
-        self._in_hand[shard] = batch
+        batch = Batch(
+            number=next(self._numbers),
+            cycle=runs[0].cycle,
+            runs=tuple(queued.run for queued in runs),
+        )
+        self._in_hand[shard][batch.number] = batch
         return batch
 
-    def done(self, shard: int) -> Batch:
-        """Take note that the shard's worker has nothing in hand any more; return what it had."""
-        return self._in_hand.pop(shard)
+    def done(self, shard: int, number: int) -> Batch:
+        """Take a batch out of the worker's hand; return what it was."""
+        return self._in_hand[shard].pop(number)
 
     def put_back(self, shard: int, runs: Iterable[Run], cycle: int) -> None:
         """Queue runs again, to be the first that this shard is handed."""
@@ -137,10 +149,20 @@ class Dispatch:
         for run in runs:
             self._queues[shard].append(_Queued(cycle, replace(run, is_second_try=True)))
 
-    def _next_runs(self, queue: _Queue) -> list[_Queued]:
+    def drop_queued(self) -> Counter[int]:
+        """Forget all that is queued, not what is in hand; return how many items of each cycle."""
+        dropped = Counter[int]()
+        for queue in (*self._queues, self._orphans):
+            for runs in queue.by_key.values():
+                for queued in runs:
+                    dropped[queued.cycle] += len(queued.run.items)
+        self._queues = [_Queue() for _ in range(self._shards)]
+        self._orphans = _Queue()
+        return dropped
+
+    def _next_runs(self, queue: _Queue, busy: Collection[str]) -> list[_Queued]:
         taken: list[_Queued] = []
         room = self._batch_size
-        busy = self._keys_in_hand() - self._hot
         for key in list(queue.by_key):
             if key in busy:
                 continue
@@ -151,13 +173,16 @@ class Dispatch:
                 break
         return taken
 
-    def _take_over(self, own: _Queue) -> bool:
+    def _take_over(self, own: _Queue, busy: Collection[str], blocked: Collection[int]) -> bool:
         """Move a symbol from the longest queue that has one to spare to one's own.
 
         It is the one whose turn there is last. Returns whether there was any.
         """
-        busy = self._keys_in_hand() - self._hot
-        others = [queue for queue in self._queues if queue is not own]
+        others = [
+            queue
+            for shard, queue in enumerate(self._queues)
+            if queue is not own and shard not in blocked
+        ]
         for queue in sorted(others, key=lambda queue: queue.items, reverse=True):
             key = next((key for key in reversed(queue.by_key) if key not in busy), None)
             if key is not None:
@@ -170,8 +195,17 @@ class Dispatch:
         """Take a symbol's runs; of a hot one, a single run: the others go on as they are."""
         return [queue.pop(key)] if key in self._hot else queue.remove_key(key)
 
-    def _keys_in_hand(self) -> set[str]:
-        return {run.key for batch in self._in_hand.values() for run in batch.runs}
+    def _keys_in_other_hands(self, shard: int) -> set[str]:
+        return {
+            run.key
+            for other, batches in self._in_hand.items()
+            if other != shard
+            for batch in batches.values()
+            for run in batch.runs
+        }
+
+    def _all_in_hand(self) -> Iterator[Batch]:
+        return (batch for batches in self._in_hand.values() for batch in batches.values())
 
 
 def _fits(queued: _Queued, taken: list[_Queued], room: int) -> bool:
@@ -192,3 +226,18 @@ def _hot_keys(runs: Sequence[Run], shards: int) -> set[str]:
         counts[run.key] += 1
     share = sum(sizes.values()) / shards
     return {key for key, size in sizes.items() if size > share and counts[key] > 1}
+
+
+def after_crash(run: Run) -> list[Run]:
+    """Return what to hand out of a run over which a worker has died.
+
+    The first time all of it: the worker may have been killed for reasons of its own. Then halves,
+    until the item is alone that is to blame; it comes back as it is, with its crashes counted.
+    """
+    crashes = run.crashes + 1
+    if crashes == 1 or len(run.items) == 1:
+        return [replace(run, crashes=crashes)]
+    middle = len(run.items) // 2
+    return [
+        replace(run, items=half, crashes=1) for half in (run.items[:middle], run.items[middle:])
+    ]

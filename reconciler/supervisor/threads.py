@@ -30,5 +30,5 @@ def in_thread(function: Callable[[*Ts], T], *arguments: *Ts) -> asyncio.Future[T
         else:
             outcome.set_result(result)
 
-    threading.Thread(target=call, name=function.__name__, daemon=True).start()
+    threading.Thread(target=call, daemon=True).start()
     return asyncio.wrap_future(outcome)

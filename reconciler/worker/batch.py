@@ -1,5 +1,6 @@
 """Handle one batch of orders: ask the exchange, decide, make the rows true.
 
+Looking and writing are two steps; in between, the supervisor judges what all workers have seen.
 No transaction and no lock is open while the exchange is asked. What could not be asked is handed
 back; what was asked and failed is counted and stays stale; an order that the database itself
 refuses is found by halving the batch and set aside, so that it never takes others with it.
@@ -10,12 +11,21 @@ import time
 from collections import Counter as Multiset
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 import structlog
 
-from reconciler.domain.decide import Change, Confirm, Hold, Leave
-from reconciler.domain.order import Facts, OrderId
+from reconciler.domain.decide import (
+    SUSPICIOUS,
+    Change,
+    Confirm,
+    Hold,
+    Leave,
+    Policy,
+    decide,
+)
+from reconciler.domain.order import Facts, Order, OrderId
 from reconciler.domain.report import Answer, Unanswerable
 from reconciler.domain.status import Status
 from reconciler.errors import BreakerOpen, Refused, StoreRejected, StoreUnavailable
@@ -27,18 +37,17 @@ from reconciler.store.database import Database
 from reconciler.store.stale import StaleOrder
 from reconciler.telemetry import metrics as names
 from reconciler.telemetry.metrics import Metrics
+from reconciler.worker.account import AccountGuard, trouble_of
 from reconciler.worker.clock import DatabaseClock
 from reconciler.worker.workload import (
     Batch,
+    Evidence,
     Proposal,
     Result,
     Run,
     Tally,
     Trouble,
-    TroubleKind,
 )
-
-STORE_RETRY_SECONDS = 2.0
 
 log = structlog.get_logger(__name__)
 
@@ -56,22 +65,38 @@ class OrderHandler:
     usage: Usage
     database: Database
     step: Apply
+    policy: Policy
     clock: DatabaseClock
     metrics: Metrics
     rows_per_transaction: int
-    knows_last_write: bool
     is_dry_run: bool
+    account: AccountGuard
+    _looked_at: "dict[int, _Work]" = field(default_factory=dict)
 
-    async def handle(self, batch: Batch) -> Result:
-        """Reconcile the batch's orders. Never raises for the exchange or the database."""
+    async def examine(self, batch: Batch) -> Evidence:
+        """Ask the exchange about the batch's orders. Writes nothing but whose account it is."""
         work = _Work(batch)
-        try:
-            await self._reconcile(work)
-        except StoreUnavailable as error:
-            work.give_up(error)
-        usage = self.usage.take()
-        result = work.result(usage, self.breaker)
-        self._emit(result, usage)
+        self._looked_at[batch.number] = work
+        trouble = await self.account.verify()
+        if trouble is None:
+            work.take(await self.exchange.ask(work.wanted))
+        else:
+            work.give_up(trouble)
+        work.usage = self.usage.take()
+        return work.evidence(self.clock(), self.policy)
+
+    async def conclude(self, batch: Batch, *, may_write: bool) -> Result:
+        """Make the rows true, or leave them alone; say what came of the batch."""
+        work = self._looked_at.pop(batch.number)
+        if may_write:
+            try:
+                await self._write(work)
+            except StoreUnavailable as error:
+                work.give_up(trouble_of(error))
+        else:
+            work.drop()
+        result = work.result(self.breaker, with_proposals=self.is_dry_run)
+        self._emit(result, work.usage)
         return result
 
     def beat(self) -> None:
@@ -85,19 +110,11 @@ class OrderHandler:
         self.database.close()
         self.metrics.close()
 
-    async def _reconcile(self, work: "_Work") -> None:
-        seen = await asyncio.to_thread(self._read_seen, work)
-        answers = await self.exchange.ask(work.wanted)
-        for answered in work.take(answers, self.rows_per_transaction):
+    async def _write(self, work: "_Work") -> None:
+        seen = work.facts_as_planned
+        for answered in work.answered(self.rows_per_transaction):
             for applied in await asyncio.to_thread(self._apply, answered, seen):
                 work.count(applied)
-
-    def _read_seen(self, work: "_Work") -> Mapping[OrderId, Facts]:
-        """Remember the rows as they are now, where nothing else would tell a later write."""
-        if self.knows_last_write:
-            return {}
-        with self.database.autocommit() as connection:
-            return self.step.read_facts(connection, list(work.orders))
 
     def _apply(
         self, answers: Mapping[OrderId, Answer], seen: Mapping[OrderId, Facts]
@@ -193,12 +210,14 @@ class _Work:
         self.orders: dict[OrderId, StaleOrder] = {
             order.id: order for run in batch.runs for order in run.items
         }
+        self.usage = UsageReport()
         self._runs = batch.runs
-        self._tally = Tally()
-        self._left: dict[OrderId, StaleOrder] = dict(self.orders)
         self._last_tries = {
             order.id for run in batch.runs if run.is_second_try for order in run.items
         }
+        self._tally = Tally()
+        self._answers: dict[OrderId, Answer] = {}
+        self._left: set[OrderId] = set(self.orders)
         self._skipped: set[OrderId] = set()
         self._trouble: Trouble | None = None
         self._proposals: list[Proposal] = []
@@ -213,16 +232,42 @@ class _Work:
         """What to ask the exchange about."""
         return list(self._ids_of)
 
-    def take(self, answers: Answers, limit: int) -> Iterator[dict[OrderId, Answer]]:
-        """Take note of the failures, and yield the answers by row, up to `limit` at a time."""
+    @property
+    def facts_as_planned(self) -> dict[OrderId, Facts]:
+        """What the rows said before the exchange was asked."""
+        return {id_: order.facts for id_, order in self.orders.items()}
+
+    def take(self, answers: Answers) -> None:
+        """Take note of the answers and of the failures."""
         self._note_failures(answers.failures)
-        answered = [
-            (id_, answer)
-            for wanted, answer in answers.answers.items()
-            for id_ in self._ids_of[wanted]
+        for wanted, answer in answers.answers.items():
+            for id_ in self._ids_of[wanted]:
+                self._answers[id_] = answer
+
+    def evidence(self, now: datetime, policy: Policy) -> Evidence:
+        """Return what the answers look like as a whole.
+
+        Orders that are on hold already say nothing new, and those of which nothing follows nothing.
+        """
+        decisions = [
+            decide(_as_order(self.orders[id_]), answer, now, policy)
+            for id_, answer in self._answers.items()
+            if not self.orders[id_].is_on_hold
         ]
-        for start in range(0, len(answered), limit):
-            yield dict(answered[start : start + limit])
+        told = [decision for decision in decisions if not isinstance(decision, Leave)]
+        odd = [one for one in told if isinstance(one, Hold) and one.reason in SUSPICIOUS]
+        return Evidence(looked_at=len(told), suspicious=len(odd))
+
+    def answered(self, limit: int) -> Iterator[dict[OrderId, Answer]]:
+        """Yield the answers by row, up to `limit` at a time."""
+        entries = list(self._answers.items())
+        for start in range(0, len(entries), limit):
+            yield dict(entries[start : start + limit])
+
+    def drop(self) -> None:
+        """Leave everything as it is: it may not be written."""
+        self._tally.scanned += len(self._answers)
+        self._left.clear()
 
     def count(self, applied: Applied) -> None:
         """Count what was applied; what was skipped counts once it is not tried again."""
@@ -233,42 +278,31 @@ class _Work:
         for outcome in applied.outcomes:
             self._count_outcome(outcome)
         for id_ in (*applied.skipped, *(outcome.order.id for outcome in applied.outcomes)):
-            self._left.pop(id_, None)
+            self._left.discard(id_)
 
-    def give_up(self, error: StoreUnavailable) -> None:
-        """Leave what is left to be handed out again: the database does not answer."""
-        self._trouble = Trouble(
-            kind=TroubleKind.STORE, message=str(error), retry_after_seconds=STORE_RETRY_SECONDS
-        )
+    def give_up(self, trouble: Trouble) -> None:
+        """Leave what is left to be handed out again."""
+        self._trouble = trouble
 
-    def result(self, usage: UsageReport, breaker: Breaker) -> Result:
+    def result(self, breaker: Breaker, *, with_proposals: bool) -> Result:
         """Return what came of the batch."""
         if self._trouble is None and self._left:
             self._count_unanswered()
-        self._tally.requests = usage.requests
-        self._tally.weight = usage.weight
+        self._tally.requests = self.usage.requests
+        self._tally.weight = self.usage.weight
         return Result(
             tally=self._tally,
+            breaker=breaker.snapshot(),
             skipped=self._runs_of(self._skipped),
             undone=self._runs_of(self._left),
             trouble=self._trouble,
-            breaker=breaker.state,
-            proposals=tuple(self._proposals),
+            proposals=tuple(self._proposals) if with_proposals else (),
         )
 
-    def _runs_of(self, ids: Mapping[OrderId, object] | set[OrderId]) -> tuple[Run, ...]:
+    def _runs_of(self, ids: set[OrderId]) -> tuple[Run, ...]:
         """Return the batch's runs with only the orders in `ids`."""
         cut = ((run, tuple(order for order in run.items if order.id in ids)) for run in self._runs)
-        return tuple(
-            Run(
-                key=run.key,
-                items=items,
-                crashes=run.crashes,
-                is_second_try=run.is_second_try,
-            )
-            for run, items in cut
-            if items
-        )
+        return tuple(replace(run, items=items) for run, items in cut if items)
 
     def _note_failures(self, failures: Mapping[Wanted, Failure]) -> None:
         """Count what was asked in vain; leave what was not asked at all."""
@@ -276,13 +310,14 @@ class _Work:
         for wanted, failure in failures.items():
             ids = self._ids_of[wanted]
             if isinstance(failure, BreakerOpen | Refused):
-                self._note_trouble(failure)
+                if self._trouble is None or isinstance(failure, Refused):
+                    self._trouble = trouble_of(failure)
                 continue
             seen[f"{type(failure).__name__}: {failure}"] += len(ids)
             self._tally.scanned += len(ids)
             self._tally.errors += len(ids)
             for id_ in ids:
-                self._left.pop(id_, None)
+                self._left.discard(id_)
         for reason, count in seen.items():
             log.warning("orders.not_answered", orders=count, reason=reason)
 
@@ -292,20 +327,6 @@ class _Work:
         self._tally.scanned += len(self._left)
         self._tally.errors += len(self._left)
         self._left.clear()
-
-    def _note_trouble(self, failure: BreakerOpen | Refused) -> None:
-        if isinstance(failure, Refused):
-            self._trouble = Trouble(
-                kind=TroubleKind.REFUSED,
-                message=f"{failure}\n  mend: {failure.mend}",
-                retry_after_seconds=0.0,
-            )
-        elif self._trouble is None:
-            self._trouble = Trouble(
-                kind=TroubleKind.EXCHANGE,
-                message=str(failure),
-                retry_after_seconds=failure.retry_after_seconds,
-            )
 
     def _count_outcome(self, outcome: Outcome) -> None:
         match outcome.decision:
@@ -322,6 +343,16 @@ class _Work:
                 self._tally.held += 1
             case Leave():
                 pass
+
+
+def _as_order(order: StaleOrder) -> Order:
+    return Order(
+        id=order.id,
+        symbol=order.symbol,
+        external_order_id=order.external_order_id,
+        facts=order.facts,
+        created_at=order.created_at,
+    )
 
 
 def _proposal(outcome: Outcome, change: Change) -> Proposal:

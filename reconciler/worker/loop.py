@@ -1,4 +1,4 @@
-"""A worker process: one event loop that takes a batch, handles it, and says what came of it.
+"""A worker process: one event loop that looks at batches, and finishes them when told to.
 
 It ends when it is told to, and at once, whatever it is doing, when its parent dies or lets go of
 the pipe: what it has in hand is then handed to somebody else. Being killed at any instant loses
@@ -20,10 +20,13 @@ from typing import Any, NoReturn, assert_never
 import structlog
 
 from reconciler.errors import ConfigurationError, StoreUnavailable
+from reconciler.resilience.breaker import BreakerSnapshot
 from reconciler.worker.messages import (
     Beat,
     Blocked,
+    Conclude,
     Done,
+    Examined,
     FromChild,
     FromParent,
     Granted,
@@ -35,7 +38,7 @@ from reconciler.worker.messages import (
     Unfit,
     Used,
 )
-from reconciler.worker.workload import Batch, Handler, Workload
+from reconciler.worker.workload import Batch, Evidence, Handler, Workload
 
 BEAT_SECONDS = 2.0
 BOOT_RETRY_SECONDS = 1.0
@@ -46,7 +49,11 @@ log = structlog.get_logger(__name__)
 
 
 def main(
-    connection: Connection, workload: Workload, shard: int, prepare: Callable[[], None]
+    connection: Connection,
+    workload: Workload,
+    shard: int,
+    breaker: BreakerSnapshot | None,
+    prepare: Callable[[], None],
 ) -> None:
     """Run a worker until it is stopped: the target of its process.
 
@@ -54,13 +61,14 @@ def main(
         connection: The pipe to the parent.
         workload: What to do.
         shard: This worker's number, for logs and metrics.
+        breaker: Where the predecessor's circuit breaker stood.
         prepare: Called first: sets up logging.
     """
     _leave_signals_to_parent()
     _end_with_parent()
     prepare()
     try:
-        asyncio.run(Worker(connection, workload, shard).run())
+        asyncio.run(Worker(connection, workload, shard, breaker).run())
     except ConfigurationError as error:
         log.error("worker.unfit", problem=str(error))  # noqa: TRY400 - it is the person's
         _say(connection, Unfit(error.problems))
@@ -74,18 +82,27 @@ def main(
 class Worker:
     """The child's end of the pipe, and what is done with what comes out of it."""
 
-    def __init__(self, connection: Connection, workload: Workload, shard: int) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        workload: Workload,
+        shard: int,
+        breaker: BreakerSnapshot | None,
+    ) -> None:
         self._connection = connection
         self._workload = workload
         self._shard = shard
-        self._inbox: asyncio.Queue[Batch | None] = asyncio.Queue()
+        self._breaker = breaker
+        self._inbox: asyncio.Queue[Hand | Conclude | None] = asyncio.Queue()
         self._budget = PipeBudget(self._send)
+        self._examined: dict[int, Batch] = {}
+        self._examination: asyncio.Task[Evidence] | None = None
 
     async def run(self) -> None:
-        """Open everything, then handle batch after batch until told to stop."""
+        """Open everything, then do what the parent says until told to stop."""
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(_end_on_bug)
-        loop.add_signal_handler(signal.SIGTERM, self._inbox.put_nowait, None)
+        loop.add_signal_handler(signal.SIGTERM, self._stop)
         with self._listening():
             handler = await self._open_handler()
             if handler is None:
@@ -93,17 +110,41 @@ class Worker:
             beating = asyncio.create_task(self._beat(handler))
             try:
                 self._send(Ready())
-                while (batch := await self._inbox.get()) is not None:
-                    self._send(Done(await handler.handle(batch)))
+                while (order := await self._inbox.get()) is not None:
+                    await self._obey(handler, order)
             finally:
                 beating.cancel()
                 await handler.close()
+
+    async def _obey(self, handler: Handler, order: Hand | Conclude) -> None:
+        match order:
+            case Hand(batch=batch):
+                self._examination = asyncio.create_task(handler.examine(batch))
+                with suppress(asyncio.CancelledError):
+                    evidence = await self._examination
+                    self._examined[batch.number] = batch
+                    self._send(Examined(batch.number, evidence))
+            case Conclude(batches=numbers, may_write=may_write):
+                for number in numbers:
+                    batch = self._examined.pop(number)
+                    result = await handler.conclude(batch, may_write=may_write)
+                    self._send(Done(number, result))
+            case _:
+                assert_never(order)
+
+    def _stop(self) -> None:
+        """Look at nothing more; what was to be finished is."""
+        self._inbox.put_nowait(None)
+        if self._examination is not None:
+            self._examination.cancel()
 
     async def _open_handler(self) -> Handler | None:
         """Open the handler, as long as the database needs; None when told to stop meanwhile."""
         while True:
             try:
-                return await self._workload.open_handler(shard=self._shard, budget=self._budget)
+                return await self._workload.open_handler(
+                    shard=self._shard, budget=self._budget, breaker=self._breaker
+                )
             except StoreUnavailable as error:
                 log.warning("worker.waits_for_store", reason=str(error))
                 self._send(Blocked(str(error), BOOT_RETRY_SECONDS))
@@ -133,12 +174,12 @@ class Worker:
         except (EOFError, OSError):
             _end_unheard()
         match message:
-            case Hand(batch=batch):
-                self._inbox.put_nowait(batch)
+            case Hand() | Conclude():
+                self._inbox.put_nowait(message)
             case Granted(number=number):
                 self._budget.granted(number)
             case Stop():
-                self._inbox.put_nowait(None)
+                self._stop()
             case _:
                 assert_never(message)
 

@@ -3,14 +3,22 @@
 from dataclasses import dataclass
 
 from reconciler.errors import Problem
-from reconciler.worker.workload import Batch, Result
+from reconciler.worker.workload import Batch, Evidence, Result
 
 
 @dataclass(frozen=True, slots=True)
 class Hand:
-    """Parent: here is a batch."""
+    """Parent: here is a batch; look at it."""
 
     batch: Batch
+
+
+@dataclass(frozen=True, slots=True)
+class Conclude:
+    """Parent: finish these of the batches that you have looked at."""
+
+    batches: tuple[int, ...]
+    may_write: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +30,10 @@ class Granted:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Parent: finish what you have in hand and end."""
+    """Parent: stop looking, finish what you were told to finish, and end."""
 
 
-FromParent = Hand | Granted | Stop
+FromParent = Hand | Conclude | Granted | Stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +42,18 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """Child: this came of the batch; hand me another."""
+class Examined:
+    """Child: I have looked at the batch, and could look at another."""
 
+    batch: int
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Child: this came of the batch."""
+
+    batch: int
     result: Result
 
 
@@ -82,4 +99,4 @@ class Unfit:
     problems: tuple[Problem, ...]
 
 
-FromChild = Ready | Done | Need | Silence | Used | Beat | Blocked | Unfit
+FromChild = Ready | Examined | Done | Need | Silence | Used | Beat | Blocked | Unfit

@@ -4,30 +4,35 @@ import asyncio
 import socket
 from collections.abc import Hashable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 
 from sqlalchemy import Connection, func, select
 
-from reconciler.domain.decide import Policy, decide
+from reconciler.domain.decide import Decision, Hold, HoldReason, Policy, decide
+from reconciler.domain.order import Order
+from reconciler.domain.report import Answer, Unanswerable
 from reconciler.errors import ReconcilerError
 from reconciler.exchanges.base import Venue
 from reconciler.exchanges.guarded import Guard, Usage
 from reconciler.exchanges.registry import open_exchange, venue
-from reconciler.resilience.breaker import Breaker, BreakerState
+from reconciler.resilience.breaker import Breaker, BreakerSnapshot, BreakerState
 from reconciler.resilience.budget import Budget
 from reconciler.settings import Settings
+from reconciler.store import state
 from reconciler.store.apply import Apply
 from reconciler.store.cycles import CycleRecord, record_cycle
 from reconciler.store.database import Database
-from reconciler.store.stale import Cursor, StaleOrders
+from reconciler.store.holds import resolve_ended
+from reconciler.store.stale import Cursor, StaleOrder, StaleOrders
 from reconciler.store.tables import OrdersTable, find_orders, require_schema
 from reconciler.telemetry import metrics as names
 from reconciler.telemetry.metrics import Metrics, open_metrics
+from reconciler.worker.account import AccountGuard
 from reconciler.worker.batch import OrderHandler
 from reconciler.worker.clock import DatabaseClock
 from reconciler.worker.plan import arrange
-from reconciler.worker.workload import Backlog, Cycle, Page
+from reconciler.worker.workload import Backlog, Cycle, Page, Run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,11 +73,14 @@ class OrderWorkload:
         return OrderPlanner(
             database=database,
             stale=StaleOrders(orders, stale_after=self.settings.stale_after),
-            run_length=self.venue.history_page,
+            venue=self.venue,
+            orders=orders,
             is_dry_run=self.is_dry_run,
         )
 
-    async def open_handler(self, *, shard: int, budget: Budget) -> OrderHandler:
+    async def open_handler(
+        self, *, shard: int, budget: Budget, breaker: BreakerSnapshot | None
+    ) -> OrderHandler:
         """Open a worker's connections and put its parts together.
 
         Raises:
@@ -84,30 +92,30 @@ class OrderWorkload:
         clock = DatabaseClock()
         orders = await asyncio.to_thread(_read_orders_table, database, clock)
         metrics = open_metrics(settings.statsd)
-        breaker = Breaker(settings.breaker, on_change=partial(_count_opening, metrics))
+        guarding = Breaker(
+            settings.breaker, on_change=partial(_count_opening, metrics), inherited=breaker
+        )
+        policy = _policy(orders, self.venue)
         usage = Usage()
         exchange = open_exchange(
             self.venue,
             credentials=settings.credentials,
-            guard=Guard(budget=budget, breaker=breaker, retry=settings.retry, usage=usage),
+            guard=Guard(budget=budget, breaker=guarding, retry=settings.retry, usage=usage),
             budget=budget,
             clock=clock,
         )
         return OrderHandler(
             shard=shard,
             exchange=exchange,
-            breaker=breaker,
+            breaker=guarding,
             usage=usage,
             database=database,
-            step=Apply(
-                orders,
-                exchange=self.venue.name,
-                decide=partial(decide, policy=_policy(orders, self.venue)),
-            ),
+            step=Apply(orders, exchange=self.venue.name, decide=partial(decide, policy=policy)),
+            policy=policy,
+            account=AccountGuard(exchange=exchange, database=database, is_dry_run=self.is_dry_run),
             clock=clock,
             metrics=metrics,
             rows_per_transaction=settings.batch_size,
-            knows_last_write="updated_at" in orders.optional,
             is_dry_run=self.is_dry_run,
         )
 
@@ -118,15 +126,19 @@ class OrderPlanner:
 
     database: Database
     stale: StaleOrders
-    run_length: int
+    orders: OrdersTable
+    venue: Venue
     is_dry_run: bool
 
     def plan(self, limit: int, after: Hashable | None) -> Page:
-        """Read a page and arrange it into runs."""
+        """Read a page and arrange it into runs; before the first, end holds that are pointless."""
         assert after is None or isinstance(after, Cursor)  # noqa: S101 - it is this planner's own
+        if after is None and not self.is_dry_run:
+            with self.database.transaction() as connection:
+                resolve_ended(connection, self.orders)
         with self.database.transaction() as connection:
             page = self.stale.read_page(connection, limit, after)
-        return Page(runs=arrange(page.orders, self.run_length), next=page.next)
+        return Page(runs=arrange(page.orders, self.venue), next=page.next)
 
     def backlog(self) -> Backlog:
         """Count the stale orders."""
@@ -139,6 +151,27 @@ class OrderPlanner:
         if not self.is_dry_run:
             with self.database.transaction() as connection:
                 record_cycle(connection, _as_record(cycle))
+
+    def set_aside(self, run: Run) -> None:
+        """Put orders over which workers have died on hold."""
+        step = Apply(self.orders, exchange=self.venue.name, decide=_hold_as_crashed)
+        with self.database.transaction() as connection:
+            step.apply(connection, {order.id: _no_answer(order) for order in run.items})
+
+    def read_brake(self) -> str | None:
+        """Return why nothing may be written; None when it may."""
+        with self.database.autocommit() as connection:
+            return state.read_brake(connection)
+
+    def write_brake(self, reason: str | None) -> None:
+        """Put the brake on or off for all hosts; a dry run writes nothing at all."""
+        if self.is_dry_run:
+            return
+        with self.database.transaction() as connection:
+            if reason is None:
+                state.release_brake(connection)
+            else:
+                state.apply_brake(connection, reason)
 
     def close(self) -> None:
         """Close the connection."""
@@ -174,6 +207,22 @@ def _read_orders_table(database: Database, clock: DatabaseClock) -> OrdersTable:
 def _database_now(connection: Connection) -> datetime:
     now: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
     return now
+
+
+def _hold_as_crashed(_order: Order, _answer: Answer | None, _now: datetime) -> Decision:
+    return Hold(
+        reason=HoldReason.CRASHED_WORKER,
+        detail="one worker after another died over this order; their logs say how",
+    )
+
+
+def _no_answer(order: StaleOrder) -> Answer:
+    return Unanswerable(
+        symbol=order.symbol,
+        external_order_id=order.external_order_id,
+        detail="",
+        fetched_at=datetime.now(UTC),
+    )
 
 
 def _policy(orders: OrdersTable, venue: Venue) -> Policy:

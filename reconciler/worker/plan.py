@@ -3,24 +3,30 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
+from reconciler.exchanges.base import Venue
 from reconciler.store.stale import StaleOrder
 from reconciler.worker.workload import Run
 
 
-def arrange(orders: Iterable[StaleOrder], run_length: int) -> tuple[Run, ...]:
-    """Cut a page into runs: orders of one symbol, in the exchange's order, `run_length` at most.
+def arrange(orders: Iterable[StaleOrder], venue: Venue) -> tuple[Run, ...]:
+    """Cut a page into runs: orders of one symbol, in the exchange's order.
 
-    Neighbours by exchange id stand on the same page of the exchange's history, so a run costs one
-    request. Symbols keep the page's order: the one with the longest unsynced order comes first.
+    A run is as long as a page of the exchange's history at most: neighbours by exchange id stand on
+    the same page, so that one request answers for them. Symbols keep the page's order: the one with
+    the longest unsynced order comes first.
     """
     by_symbol: dict[str, list[StaleOrder]] = defaultdict(list)
     for order in orders:
         by_symbol[order.symbol].append(order)
     return tuple(
-        Run(key=symbol, items=tuple(run))
+        Run(key=symbol, items=tuple(run), cost=_likely_cost(len(run), venue))
         for symbol, group in by_symbol.items()
-        for run in _cut(sorted(group, key=_exchange_order), run_length)
+        for run in _cut(sorted(group, key=_exchange_order), venue.history_page)
     )
+
+
+def _likely_cost(orders: int, venue: Venue) -> int:
+    return min(orders * venue.single_weight, venue.history_weight)
 
 
 def _exchange_order(order: StaleOrder) -> tuple[int, str]:

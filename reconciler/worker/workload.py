@@ -1,8 +1,10 @@
 """What the supervisor runs: a workload, known to it only as pages, runs, batches and tallies.
 
-    parent   Planner.plan()   -> Page of Runs          what is to be done now
-    parent   (dispatch)       -> Batch of Runs         what one worker is handed
-    child    Handler.handle() -> Result with a Tally   what came of it
+    parent   Planner.plan()      -> Page of Runs          what is to be done now
+    parent   (dispatch)          -> Batch of Runs         what one worker is handed
+    child    Handler.examine()   -> Evidence              what it looks like; nothing is written
+    parent   (brake)             -> may it be written?    judged for a whole cycle at once
+    child    Handler.conclude()  -> Result with a Tally   what came of it
 
 A *run* is work that belongs together and is never cut: for orders, those of one symbol that one
 page of the exchange's history answers for. Everything that crosses a process border is picklable.
@@ -15,7 +17,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
-from reconciler.resilience.breaker import BreakerState
+from reconciler.resilience.breaker import BreakerSnapshot
 from reconciler.resilience.budget import Budget
 
 
@@ -26,20 +28,23 @@ class Run:
     Attributes:
         key: What the run is about (a symbol): runs of one key go to one worker.
         items: The work itself; the supervisor counts them and knows their ids, nothing else.
-        crashes: How many workers have died with this run in hand.
+        crashes: How many workers have died over this run.
+        cost: What it will probably cost of the budget.
         is_second_try: It was skipped once in this cycle, and is not tried a third time.
     """
 
     key: str
     items: tuple[Any, ...]
+    cost: int = 0
     crashes: int = 0
     is_second_try: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Batch:
-    """What one hand-out carries, and the number of the cycle that it belongs to."""
+    """What one hand-out carries; numbered, and the number of the cycle that it belongs to."""
 
+    number: int
     cycle: int
     runs: tuple[Run, ...]
 
@@ -47,6 +52,26 @@ class Batch:
     def size(self) -> int:
         """How many items it has."""
         return sum(len(run.items) for run in self.runs)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evidence:
+    """What a look at some items says about the whole: are so many of them odd that it is not them?
+
+    Attributes:
+        looked_at: Items of which something was learnt.
+        suspicious: Those of them that are not as they can be one by one: vanished, shrunken,
+            contradicting, unknown.
+    """
+
+    looked_at: int = 0
+    suspicious: int = 0
+
+    def __add__(self, other: "Evidence") -> "Evidence":
+        return Evidence(
+            looked_at=self.looked_at + other.looked_at,
+            suspicious=self.suspicious + other.suspicious,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,6 +115,7 @@ class TroubleKind(StrEnum):
     STORE = "store"
     EXCHANGE = "exchange"
     REFUSED = "refused"
+    ACCOUNT = "account"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,15 +147,15 @@ class Result:
         skipped: Runs of what somebody else had locked: worth a second try in this cycle.
         undone: Runs that could not be worked on because of `trouble`: to be handed out again.
         trouble: None when nothing stood in the way.
-        breaker: The state of the worker's circuit breaker now.
+        breaker: The worker's circuit breaker now: a replacement goes on where it stands.
         proposals: What a dry run would have changed.
     """
 
     tally: Tally
+    breaker: BreakerSnapshot
     skipped: tuple[Run, ...] = ()
     undone: tuple[Run, ...] = ()
     trouble: Trouble | None = None
-    breaker: BreakerState = BreakerState.CLOSED
     proposals: tuple[Proposal, ...] = ()
 
 
@@ -178,16 +204,48 @@ class Planner(Protocol):
         """
         ...
 
+    def set_aside(self, run: Run) -> None:
+        """Put a run on hold that has killed one worker after another.
+
+        Raises:
+            StoreUnavailable: try again later.
+        """
+        ...
+
+    def read_brake(self) -> str | None:
+        """Return why nothing may be written; None when it may.
+
+        Raises:
+            StoreUnavailable: try again later.
+        """
+        ...
+
+    def write_brake(self, reason: str | None) -> None:
+        """Remember that nothing may be written, and why; None: that it may again.
+
+        Raises:
+            StoreUnavailable: try again later.
+        """
+        ...
+
     def close(self) -> None:
         """Close the connections."""
         ...
 
 
 class Handler(Protocol):
-    """The child's side: handles one batch at a time, on its worker's event loop."""
+    """The child's side: looks at batches, then finishes them, on its worker's event loop.
 
-    async def handle(self, batch: Batch) -> Result:
-        """Do the work. Raises only for what no restart would mend or every restart would."""
+    Neither method raises for what the outside world does: that is in the `Result`. What they raise
+    ends the worker.
+    """
+
+    async def examine(self, batch: Batch) -> Evidence:
+        """Find out what is to be done about a batch, and keep it in mind. Writes nothing."""
+        ...
+
+    async def conclude(self, batch: Batch, *, may_write: bool) -> Result:
+        """Do it, or where it may not be written, forget it; return what came of the batch."""
         ...
 
     def beat(self) -> None:
@@ -215,8 +273,12 @@ class Workload(Protocol):
         """
         ...
 
-    async def open_handler(self, *, shard: int, budget: Budget) -> Handler:
+    async def open_handler(
+        self, *, shard: int, budget: Budget, breaker: BreakerSnapshot | None
+    ) -> Handler:
         """Open the child's side, with connections of its own.
+
+        `breaker` is where the predecessor's circuit breaker stood; None for the first worker.
 
         Raises:
             ConfigurationError: it cannot work with these settings or this database.

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from reconciler.supervisor.parent import Options, Summary, Supervisor
+from reconciler.supervisor.parent import Supervisor
+from reconciler.supervisor.summary import Options, Summary
 from reconciler.telemetry.metrics import NoMetrics
 from reconciler.worker.messages import FromChild
 
@@ -60,12 +61,16 @@ class Watched(Supervisor):
 
     def watch(self) -> None:
         self.heard: list[FromChild] = []
+        self.floor = self._floor
         self._news = asyncio.Event()
+        act = self._floor.on_message
 
-    def on_message(self, shard: int, message: FromChild) -> None:
-        super().on_message(shard, message)
-        self.heard.append(message)
-        self._news.set()
+        def act_and_keep(shard: int, message: FromChild) -> None:
+            act(shard, message)
+            self.heard.append(message)
+            self._news.set()
+
+        self._floor.on_message = act_and_keep  # type: ignore[method-assign]
 
     async def has_heard(self, kind: type[FromChild], count: int) -> None:
         """Wait until that many messages of a kind have been acted on."""

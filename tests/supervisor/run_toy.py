@@ -10,7 +10,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from reconciler.supervisor.parent import Options, Supervisor
+from reconciler.supervisor.parent import Supervisor
+from reconciler.supervisor.summary import Options
 from reconciler.telemetry.metrics import NoMetrics
 
 from .toy import ToyWorkload

@@ -11,6 +11,7 @@ import pytest
 from psycopg import sql
 
 from reconciler.domain.decide import Policy, decide
+from reconciler.domain.order import Facts
 from reconciler.domain.report import Report
 from reconciler.domain.status import Status
 from reconciler.exchanges.base import Account, Answers, Venue, Wanted
@@ -23,9 +24,10 @@ from reconciler.store.database import Database
 from reconciler.store.stale import StaleOrder
 from reconciler.store.tables import find_orders
 from reconciler.telemetry.metrics import NoMetrics
+from reconciler.worker.account import AccountGuard
 from reconciler.worker.batch import OrderHandler
 from reconciler.worker.clock import DatabaseClock
-from reconciler.worker.workload import Batch, Run, TroubleKind
+from reconciler.worker.workload import Batch, Result, Run, TroubleKind
 
 ORDERS = 4
 
@@ -72,7 +74,17 @@ def orders(database_url: str) -> Run:
             " FROM generate_series(1, %s) AS n RETURNING id, external_order_id",
             (ORDERS,),
         ).fetchall()
-    items = tuple(StaleOrder(id=id_, symbol="BTCUSDT", external_order_id=ext) for id_, ext in rows)
+    items = tuple(
+        StaleOrder(
+            id=id_,
+            symbol="BTCUSDT",
+            external_order_id=ext,
+            facts=Facts(status=Status.NEW, executed_qty=Decimal(0), avg_price=None),
+            created_at=None,
+            is_on_hold=False,
+        )
+        for id_, ext in rows
+    )
     return Run(key="BTCUSDT", items=items)
 
 
@@ -89,12 +101,20 @@ def a_handler(database: Database, exchange: FakeExchange) -> OrderHandler:
         usage=Usage(),
         database=database,
         step=Apply(table, exchange="paper", decide=partial(decide, policy=policy)),
+        policy=policy,
+        account=AccountGuard(exchange=exchange, database=database, is_dry_run=False),
         clock=DatabaseClock(),
         metrics=NoMetrics(),
         rows_per_transaction=ORDERS,
-        knows_last_write=True,
         is_dry_run=False,
     )
+
+
+async def handle(handler: OrderHandler, run: Run) -> Result:
+    """Look at a run and finish it, as if the supervisor had found nothing odd."""
+    batch = Batch(number=0, cycle=0, runs=(run,))
+    await handler.examine(batch)
+    return await handler.conclude(batch, may_write=True)
 
 
 async def test_an_order_that_nobody_speaks_of_counts_as_failed_and_does_not_circle(
@@ -102,7 +122,7 @@ async def test_an_order_that_nobody_speaks_of_counts_as_failed_and_does_not_circ
 ) -> None:
     handler = a_handler(database, FakeExchange(silent_about=["2"]))
 
-    result = await handler.handle(Batch(cycle=0, runs=(orders,)))
+    result = await handle(handler, orders)
 
     assert (result.tally.scanned, result.tally.reconciled, result.tally.errors) == (4, 3, 1)
     assert result.undone == ()
@@ -115,10 +135,10 @@ async def test_a_locked_row_counts_as_skipped_only_when_its_second_try_fails_too
     with psycopg.connect(database_url) as application:
         application.execute("SELECT FROM orders WHERE external_order_id = '3' FOR UPDATE")
 
-        first = await handler.handle(Batch(cycle=0, runs=(orders,)))
+        first = await handle(handler, orders)
         (skipped,) = first.skipped
         again = replace(skipped, is_second_try=True)
-        second = await handler.handle(Batch(cycle=0, runs=(again,)))
+        second = await handle(handler, again)
 
     assert [order.external_order_id for order in skipped.items] == ["3"]
     assert (first.tally.scanned, first.tally.skipped_locked) == (3, 0)
@@ -133,7 +153,7 @@ async def test_one_row_that_the_database_refuses_is_set_aside_and_the_others_are
             "ALTER TABLE orders ADD CHECK (external_order_id <> '2' OR status = 'new')"
         )
 
-    result = await a_handler(database, FakeExchange()).handle(Batch(cycle=0, runs=(orders,)))
+    result = await handle(a_handler(database, FakeExchange()), orders)
 
     assert (result.tally.reconciled, result.tally.held, result.trouble) == (3, 1, None)
 
@@ -149,8 +169,24 @@ async def test_a_database_that_takes_no_writes_is_trouble_and_no_order_is_at_fau
         )
     database.close()
 
-    result = await handler.handle(Batch(cycle=0, runs=(orders,)))
+    result = await handle(handler, orders)
 
     assert result.trouble is not None
     assert result.trouble.kind is TroubleKind.STORE
     assert result.undone == (orders,)
+
+
+async def test_what_may_not_be_written_is_forgotten_and_no_row_is_touched(
+    database: Database, database_url: str, orders: Run
+) -> None:
+    handler = a_handler(database, FakeExchange())
+    batch = Batch(number=0, cycle=0, runs=(orders,))
+
+    evidence = await handler.examine(batch)
+    result = await handler.conclude(batch, may_write=False)
+
+    assert (evidence.looked_at, evidence.suspicious) == (ORDERS, 0)
+    assert (result.tally.scanned, result.tally.reconciled, result.undone) == (ORDERS, 0, ())
+    with psycopg.connect(database_url) as connection:
+        statuses = connection.execute("SELECT DISTINCT status FROM orders").fetchall()
+    assert statuses == [("new",)]

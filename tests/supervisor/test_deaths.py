@@ -3,6 +3,7 @@ import os
 import signal
 import statistics
 from datetime import timedelta
+from math import log2
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -10,13 +11,15 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import ConfigurationError, Problem, ReconcilerError
+from reconciler.resilience.breaker import BreakerSnapshot, BreakerState
 from reconciler.supervisor.child import Child
-from reconciler.supervisor.parent import Ending
+from reconciler.supervisor.floor import Floor
 from reconciler.supervisor.restarts import RestartPolicy
+from reconciler.supervisor.summary import Ending
 from reconciler.worker.messages import FromChild, Ready
 from reconciler.worker.workload import Backlog, Page, Run
 
-from .conftest import DEADLINE_SECONDS, Begin, Journal, Watched
+from .conftest import DEADLINE_SECONDS, Begin, Journal
 from .processes import EndWatch
 from .toy import Act, Item, Stage, ToyPlanner, ToyWorkload
 
@@ -63,7 +66,11 @@ async def test_nothing_that_is_in_hand_elsewhere_is_begun_again_when_a_worker_di
     _, run = begin(workload, shards=3, restarts=AT_ONCE)
     await run
 
-    assert sorted(journal.ids("begin", act="work")) == list(range(36))
+    dead = {line["pid"] for line in journal.all("begin", act="die")}
+    for number in range(36):
+        *before, _ = journal.all("begin", id=number)
+        assert {line["pid"] for line in before} <= dead
+    assert sorted(journal.ids("end")) == list(range(36))
     assert sorted(journal.ids("begin", act="die")) == list(range(6))
 
 
@@ -80,7 +87,7 @@ async def test_a_worker_that_raises_is_replaced_and_its_work_done(
     assert sorted(journal.ids("end")) == list(range(6))
 
 
-async def test_a_run_that_kills_every_worker_is_abandoned_and_takes_no_other_with_it(
+async def test_an_item_that_kills_every_worker_is_set_aside_and_takes_no_other_with_it(
     stage: Stage, journal: Journal, begin: Begin
 ) -> None:
     page = (*plain_runs(0, 4), a_run(4, Act.DIE), *plain_runs(5, 4))
@@ -88,10 +95,63 @@ async def test_a_run_that_kills_every_worker_is_abandoned_and_takes_no_other_wit
     _, run = begin(ToyWorkload(stage=stage, pages=(page,)), batch_size=10, restarts=AT_ONCE)
     summary = await run
 
-    assert journal.ids("begin", act="die") == [4] * 3
-    assert summary.abandoned == 1
-    assert summary.tally.errors == 1
+    assert journal.ids("begin", act="die") == [4] * 2
+    assert journal.ids("set aside") == [4]
+    assert (summary.set_aside, summary.tally.held, summary.tally.errors) == (1, 1, 0)
     assert summary.tally.reconciled == 8
+
+
+@pytest.mark.parametrize("is_late", [False, True], ids=["looked at", "finished"])
+async def test_of_a_run_that_kills_its_workers_only_the_guilty_item_is_set_aside(
+    stage: Stage, journal: Journal, begin: Begin, *, is_late: bool
+) -> None:
+    guilty = 11
+    items = [
+        Item(id=number, acts=(Act.DIE if number == guilty else Act.WORK,), is_late=is_late)
+        for number in range(16)
+    ]
+    workload = ToyWorkload(stage=stage, pages=((Run(key="COIN", items=tuple(items)),),))
+
+    _, run = begin(workload, restarts=AT_ONCE)
+    summary = await run
+
+    assert journal.ids("set aside") == [guilty]
+    assert (summary.set_aside, summary.tally.reconciled) == (1, 15)
+    assert {*journal.ids("end")} == {*range(16)} - {guilty}
+    assert summary.restarts <= log2(len(items)) + 3
+
+
+async def test_workers_that_die_whatever_they_are_handed_end_it_loudly_and_nothing_is_set_aside(
+    stage: Stage, journal: Journal, begin: Begin
+) -> None:
+    items = tuple(Item(id=number, acts=(Act.DIE,)) for number in range(2**12))
+    workload = ToyWorkload(stage=stage, pages=((Run(key="COIN", items=items),),))
+
+    supervisor, run = begin(workload, shards=1, patience=timedelta(seconds=1.5), restarts=AT_ONCE)
+    with pytest.raises(ReconcilerError, match="the workers keep dying"):
+        await run
+
+    assert journal.ids("set aside") == []
+    assert supervisor.summary.set_aside == 0
+
+
+async def test_a_replacement_inherits_where_its_predecessors_breaker_stood(
+    stage: Stage, journal: Journal, begin: Begin
+) -> None:
+    first, deadly = a_run(0), a_run(1, Act.DIE, Act.WORK)
+    workload = ToyWorkload(
+        stage=stage,
+        pages=((first,), (deadly,)),
+        breaker=BreakerSnapshot(state=BreakerState.OPEN, retry_after_seconds=100),
+    )
+
+    supervisor, run = begin(workload, shards=1, restarts=AT_ONCE)
+    await run
+
+    assert [line["breaker"] for line in journal.all("open")] == [None, BreakerState.OPEN]
+    inherited = supervisor.floor.breaker_of(0)
+    assert inherited is not None
+    assert inherited.retry_after_seconds < 100
 
 
 @pytest.mark.parametrize("act", [Act.EXIT, Act.BE_UNFIT])
@@ -146,9 +206,9 @@ async def test_the_death_of_the_fork_server_costs_workers_but_no_work(
 async def test_a_worker_that_is_asked_to_end_finishes_what_it_has_in_hand(
     stage: Stage, journal: Journal, begin: Begin
 ) -> None:
-    stubborn = a_run(0, Act.WAIT)
+    stubborn = Run(key="COIN0", items=(Item(id=0, acts=(Act.WAIT,), is_late=True),))
     _, run = begin(ToyWorkload(stage=stage, pages=((stubborn, *plain_runs(1, 5)),)))
-    busy = await journal.wait("begin", act="wait")
+    busy = await journal.wait("begin late", act="wait")
 
     os.kill(busy["pid"], signal.SIGTERM)
     gate = os.open(stage.gate, os.O_RDWR)
@@ -174,11 +234,11 @@ def test_a_message_that_its_sender_was_killed_in_is_no_message(tmp_path: Path) -
 async def test_a_bug_in_the_supervisor_ends_it_loudly(
     stage: Stage, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stumble(_self: Watched, _shard: int, message: FromChild) -> None:
+    def stumble(_self: Floor, _shard: int, message: FromChild) -> None:
         if isinstance(message, Ready):
             raise KeyError("a bug")
 
-    monkeypatch.setattr(Watched, "on_message", stumble)
+    monkeypatch.setattr(Floor, "on_message", stumble)
 
     _, run = begin(ToyWorkload(stage=stage, pages=((a_run(0),),)))
 

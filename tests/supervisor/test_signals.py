@@ -55,12 +55,18 @@ class Launched:
         return line
 
 
-def waiting_then_plain(plain: int, *, waits: Act) -> tuple[Run, ...]:
+def waiting_then_plain(plain: int, *, waits: Act, is_late: bool) -> tuple[Run, ...]:
     """Make a run that waits for each worker, and more behind them."""
     return tuple(
         Run(
             key=f"COIN{number}",
-            items=(Item(id=number, acts=(waits if number < WORKERS else Act.WORK,)),),
+            items=(
+                Item(
+                    id=number,
+                    acts=(waits if number < WORKERS else Act.WORK,),
+                    is_late=is_late,
+                ),
+            ),
         )
         for number in range(WORKERS + plain)
     )
@@ -71,8 +77,11 @@ async def launch(stage: Stage, journal: Journal) -> AsyncIterator[Launch]:
     """Start a supervisor and wait until every worker is busy, waiting at the gate."""
     processes: list[asyncio.subprocess.Process] = []
 
-    async def start(*, waits: Act = Act.WAIT, **changes: Any) -> Launched:
-        workload = ToyWorkload(stage=stage, pages=(waiting_then_plain(10, waits=waits),))
+    async def start(
+        *, plain: int = 10, waits: Act = Act.WAIT, is_late: bool = False, **changes: Any
+    ) -> Launched:
+        page = waiting_then_plain(plain, waits=waits, is_late=is_late)
+        workload = ToyWorkload(stage=stage, pages=(page,))
         file = stage.folder / "workload"
         file.write_bytes(pickle.dumps((workload, options(**changes))))
         process = await asyncio.create_subprocess_exec(
@@ -82,7 +91,11 @@ async def launch(stage: Stage, journal: Journal) -> AsyncIterator[Launch]:
             start_new_session=True,
         )
         processes.append(process)
-        await journal.wait("begin", WORKERS, act=waits.value)
+        await journal.wait("open", WORKERS)
+        if is_late:
+            await journal.wait("begin late")
+        else:
+            await journal.wait("begin", WORKERS, act=waits.value)
         return Launched(process)
 
     yield start
@@ -93,19 +106,16 @@ async def launch(stage: Stage, journal: Journal) -> AsyncIterator[Launch]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
-@pytest.mark.parametrize("whole_group", [False, True], ids=["parent", "group"])
 async def test_a_stop_finishes_what_is_in_flight_and_begins_nothing_new(
     launch: Launch,
     journal: Journal,
     open_gate: Callable[[], None],
     number: signal.Signals,
-    *,
-    whole_group: bool,
 ) -> None:
     supervisor = await launch(is_once=False)
     everybody = EndWatch({supervisor.pid, *family(supervisor.pid)})
 
-    (os.killpg if whole_group else os.kill)(supervisor.pid, number)
+    os.kill(supervisor.pid, number)
     await supervisor.heeds()
     open_gate()
 
@@ -113,6 +123,39 @@ async def test_a_stop_finishes_what_is_in_flight_and_begins_nothing_new(
     assert sorted(journal.ids("end")) == list(range(WORKERS))
     assert len(journal.all("closed")) == WORKERS
     assert [line["scanned"] for line in journal.all("cycle")] == [WORKERS]
+    assert not everybody.left_after(DEADLINE_SECONDS)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+async def test_a_stop_of_the_whole_group_finishes_what_is_being_written(
+    launch: Launch, journal: Journal, open_gate: Callable[[], None], number: signal.Signals
+) -> None:
+    supervisor = await launch(plain=0, is_late=True, is_once=False)
+    everybody = EndWatch({supervisor.pid, *family(supervisor.pid)})
+
+    os.killpg(supervisor.pid, number)
+    await supervisor.heeds()
+    open_gate()
+
+    assert await supervisor.end() == (0, "stopped")
+    assert sorted(journal.ids("end")) == list(range(WORKERS))
+    assert len(journal.all("closed")) >= WORKERS
+    assert [line["scanned"] for line in journal.all("cycle")] == [WORKERS]
+    assert not everybody.left_after(DEADLINE_SECONDS)
+
+
+async def test_a_stop_of_the_whole_group_gives_up_what_is_only_being_looked_at(
+    launch: Launch, journal: Journal, open_gate: Callable[[], None]
+) -> None:
+    supervisor = await launch(is_once=False)
+    everybody = EndWatch({supervisor.pid, *family(supervisor.pid)})
+
+    os.killpg(supervisor.pid, signal.SIGTERM)
+    await supervisor.heeds()
+    open_gate()
+
+    assert await supervisor.end() == (0, "stopped")
+    assert sorted(journal.ids("begin")) == list(range(WORKERS))
     assert not everybody.left_after(DEADLINE_SECONDS)
 
 

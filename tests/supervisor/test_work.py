@@ -1,8 +1,12 @@
 from collections.abc import Callable
 from datetime import timedelta
 
-from reconciler.supervisor.parent import Ending
-from reconciler.worker.messages import Need
+import pytest
+
+from reconciler.supervisor import floor
+from reconciler.supervisor.shards import assign_buckets, bucket_of
+from reconciler.supervisor.summary import Ending
+from reconciler.worker.messages import Done, Need
 from reconciler.worker.workload import Run
 
 from .conftest import Begin, Journal
@@ -41,8 +45,13 @@ async def test_a_single_sweep_of_nothing_ends_at_once(stage: Stage, begin: Begin
 
 
 async def test_a_slow_shard_does_not_hold_the_others_up(
-    stage: Stage, journal: Journal, begin: Begin, open_gate: Callable[[], None]
+    stage: Stage,
+    journal: Journal,
+    begin: Begin,
+    open_gate: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(floor, "VERDICT_PATIENCE_SECONDS", 0.3)
     slow, *quick = runs_of((Act.WAIT,), *[PLAIN] * 30)
 
     _, run = begin(ToyWorkload(stage=stage, pages=((slow, *quick),)))
@@ -58,15 +67,33 @@ async def test_trouble_pauses_only_the_worker_that_has_it(
     stage: Stage, journal: Journal, begin: Begin
 ) -> None:
     troubled, *rest = runs_of((Act.MEET_TROUBLE, Act.WORK), *[PLAIN] * 20)
-    workload = ToyWorkload(stage=stage, pages=((troubled, *rest),), retry_after_seconds=3600)
+    workload = ToyWorkload(stage=stage, pages=((troubled, *rest),), retry_after_seconds=0.3)
 
     _, run = begin(workload, patience=timedelta(hours=2))
     summary = await run
 
     assert summary.tally.reconciled == 21
-    trouble = journal.all("end", act="meet_trouble")[0]
-    later = journal.lines[journal.lines.index(trouble) + 1 :]
-    assert {line["shard"] for line in later if line["event"] == "begin"} == {1 - trouble["shard"]}
+    first, again = journal.all("begin", id=0)
+    assert again["shard"] == first["shard"]
+    assert again["at"] - first["at"] >= 0.3
+    assert all(line["at"] < again["at"] for line in journal.all("end") if line["id"] != 0)
+
+
+async def test_a_shard_whose_breaker_is_open_is_handed_nothing_and_nobody_gets_its_symbols(
+    stage: Stage, journal: Journal, begin: Begin
+) -> None:
+    runs = runs_of(*[PLAIN] * 20)
+    table = assign_buckets(2)
+    kept = {run.items[0].id for run in runs if table[bucket_of(run.key)] == 0}
+
+    supervisor, run = begin(ToyWorkload(stage=stage, pages=(runs,)))
+    supervisor.floor._hold_back(0, 3600)
+    await supervisor.has_heard(Done, len(runs) - len(kept))
+
+    assert supervisor.floor._dispatch.ids_under_way() == kept
+    assert supervisor.floor._dispatch.queued_items() == len(kept)
+    assert {line["shard"] for line in journal.all("begin")} == {1}
+    assert not run.done()
 
 
 async def test_trouble_that_repeats_ends_a_single_sweep_when_patience_is_over(
@@ -138,8 +165,8 @@ async def test_several_workers_together_spend_no_more_than_the_budget(
     await supervisor.has_heard(Need, affordable + workers)
     await journal.wait("granted", affordable)
 
-    assert len(supervisor._budget._waiting) == workers
-    assert supervisor._budget._window.spent == affordable * WEIGHT
+    assert len(supervisor.floor._budget._waiting) == workers
+    assert supervisor.floor._budget._window.spent == affordable * WEIGHT
     assert len(journal.all("granted")) == affordable
 
 

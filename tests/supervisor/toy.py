@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import assert_never
 
 from reconciler.errors import ConfigurationError, Problem, StoreUnavailable
+from reconciler.resilience.breaker import BreakerSnapshot, BreakerState
 from reconciler.resilience.budget import Budget
 from reconciler.worker.workload import (
     Backlog,
     Batch,
     Cycle,
+    Evidence,
     Page,
     Result,
     Run,
@@ -30,6 +32,7 @@ from reconciler.worker.workload import (
 )
 
 WEIGHT = 10
+CLOSED = BreakerSnapshot(state=BreakerState.CLOSED)
 
 
 class Act(StrEnum):
@@ -46,14 +49,20 @@ class Act(StrEnum):
     BAN = "ban"
     MEET_TROUBLE = "meet_trouble"
     FIND_LOCKED = "find_locked"
+    BE_ODD = "be_odd"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """One piece of work: what it does the first time, the second time, and from the last one on."""
+    """One piece of work: what it does the first time, the second time, and from the last one on.
+
+    Attributes:
+        is_late: It does it to a worker that finishes it, not to one that looks at it.
+    """
 
     id: int
     acts: tuple[Act, ...] = (Act.WORK,)
+    is_late: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +78,11 @@ class Stage:
     def journal(self) -> Path:
         """The pipe that everything is written to, a JSON object a line."""
         return self.folder / "journal"
+
+    @property
+    def brake(self) -> Path:
+        """The file that says why nothing may be written; there is none when it may."""
+        return self.folder / "brake"
 
     @property
     def gate(self) -> Path:
@@ -106,6 +120,7 @@ class ToyWorkload:
             the database gone as MEET_TROUBLE.
         exit_code: What EXIT exits with.
         retry_after_seconds: How long a worker in trouble is left alone.
+        breaker: Where a worker's breaker stands whenever it has finished a batch.
     """
 
     stage: Stage
@@ -114,19 +129,22 @@ class ToyWorkload:
     opening: Act = Act.WORK
     exit_code: int = 3
     retry_after_seconds: float = 0.0
+    breaker: BreakerSnapshot = CLOSED
 
     def open_planner(self) -> "ToyPlanner":
         """Open the parent's side."""
         return ToyPlanner(self.stage, list(self.pages))
 
-    async def open_handler(self, *, shard: int, budget: Budget) -> "ToyHandler":
+    async def open_handler(
+        self, *, shard: int, budget: Budget, breaker: BreakerSnapshot | None
+    ) -> "ToyHandler":
         """Open a worker's side."""
         if self.opening is Act.MEET_TROUBLE:
             raise StoreUnavailable("the toy's database is gone")
         handler = ToyHandler(self, shard, budget)
         if self.opening is not Act.WORK:
             await handler.act(Item(id=-1, acts=(self.opening,)))
-        self.stage.say("open", shard=shard)
+        self.stage.say("open", shard=shard, breaker=None if breaker is None else breaker.state)
         return handler
 
 
@@ -150,52 +168,89 @@ class ToyPlanner:
         """Write the cycle down."""
         self._stage.say("cycle", scanned=cycle.tally.scanned, errors=cycle.tally.errors)
 
+    def set_aside(self, run: Run) -> None:
+        """Say so."""
+        for item in run.items:
+            self._stage.say("set aside", id=item.id)
+
+    def read_brake(self) -> str | None:
+        """Read the file."""
+        return self._stage.brake.read_text() if self._stage.brake.exists() else None
+
+    def write_brake(self, reason: str | None) -> None:
+        """Write the file, or take it away."""
+        if reason is None:
+            self._stage.brake.unlink()
+        else:
+            self._stage.brake.write_text(reason)
+        self._stage.say("brake", is_on=reason is not None)
+
     def close(self) -> None:
         """Say so."""
         self._stage.say("planner closed")
 
 
 class ToyHandler:
-    """Handles one item after another."""
+    """Looks at one item after another, and finishes one after another."""
 
     def __init__(self, workload: ToyWorkload, shard: int, budget: Budget) -> None:
         self._workload = workload
         self._stage = workload.stage
         self._shard = shard
         self._budget = budget
+        self._acts: dict[int, Act] = {}
 
-    async def handle(self, batch: Batch) -> Result:
-        """Do the batch."""
+    async def examine(self, batch: Batch) -> Evidence:
+        """Let the items act, but for those that act late."""
+        items = [item for run in batch.runs for item in run.items]
+        for item in items:
+            self._acts[item.id] = self._stage.next_act(item)
+            self._say("begin", item)
+            if not item.is_late:
+                await self.act(self._now(item))
+        odd = [item for item in items if self._acts[item.id] is Act.BE_ODD]
+        return Evidence(looked_at=len(items), suspicious=len(odd))
+
+    async def conclude(self, batch: Batch, *, may_write: bool) -> Result:
+        """Finish the batch, or forget it."""
         tally = Tally()
         undone, skipped = [], []
         for run in batch.runs:
-            acts = [await self._begin_and_end(item) for item in run.items]
+            acts = {self._acts[item.id] for item in run.items}
+            if may_write:
+                await self._finish(run)
             if Act.MEET_TROUBLE in acts:
                 undone.append(run)
-                continue
-            if Act.FIND_LOCKED in acts:
+            elif Act.FIND_LOCKED in acts:
                 skipped.append(run)
             else:
                 tally.scanned += len(run.items)
-                tally.reconciled += len(run.items)
+                tally.reconciled += len(run.items) * may_write
         return Result(
             tally=tally,
+            breaker=self._workload.breaker,
             skipped=tuple(skipped),
             undone=tuple(undone),
             trouble=self._trouble() if undone else None,
         )
 
-    async def _begin_and_end(self, item: Item) -> Act:
-        act = self._stage.next_act(item)
-        self._stage.say("begin", id=item.id, shard=self._shard, act=act)
-        await self.act(Item(id=item.id, acts=(act,)))
-        self._stage.say("end", id=item.id, shard=self._shard, act=act)
-        return act
+    async def _finish(self, run: Run) -> None:
+        for item in run.items:
+            if item.is_late:
+                self._say("begin late", item)
+                await self.act(self._now(item))
+            self._say("end", item)
+
+    def _now(self, item: Item) -> Item:
+        return Item(id=item.id, acts=(self._acts[item.id],))
+
+    def _say(self, event: str, item: Item) -> None:
+        self._stage.say(event, id=item.id, shard=self._shard, act=self._acts[item.id])
 
     async def act(self, item: Item) -> None:
         """Do what the item says."""
         match item.acts[0]:
-            case Act.WORK | Act.MEET_TROUBLE | Act.FIND_LOCKED:
+            case Act.WORK | Act.MEET_TROUBLE | Act.FIND_LOCKED | Act.BE_ODD:
                 pass
             case Act.WAIT:
                 await asyncio.to_thread(self._stage.wait_at_gate)

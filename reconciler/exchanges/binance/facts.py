@@ -18,8 +18,11 @@ VENUE = Venue(
     base_url="https://api.binance.com",
     # enums.md, "Rate limiters", REQUEST_WEIGHT; per IP, not per key (rest-api.md, "IP Limits").
     weight_per_minute=6000,
+    # rest-api.md, "Query order".
+    single_weight=4,
     # rest-api.md, "All orders": `limit` is 500 unless told, 1000 at most.
     history_page=1000,
+    history_weight=20,
     # errors.md, -2026: ended orders with nothing executed are archived after 90 days.
     retention=timedelta(days=90),
     # The query side lags the matching engine by up to 10 s.
@@ -28,10 +31,10 @@ VENUE = Venue(
 
 # rest-api.md, "Query order", "Current open orders" (with and without a symbol) and "All orders".
 COSTS = RouteCosts(
-    one_order=4,
+    one_order=VENUE.single_weight,
     open_orders=6,
     all_open_orders=80,
-    history_page=20,
+    history_page=VENUE.history_weight,
     page_orders=VENUE.history_page,
 )
 ACCOUNT_WEIGHT = 20

@@ -126,3 +126,14 @@ async def test_a_dead_worker_spends_nothing_that_it_was_still_waiting_for(desk: 
     desk.budget.withdraw(1)
 
     assert desk.granted == ["spent", "alive"]
+
+
+async def test_workers_are_served_in_turn_however_much_one_of_them_asks_for(desk: Desk) -> None:
+    desk.ask("spent", 100)
+    for number in range(3):
+        desk.ask(f"greedy {number}", 10, owner=1)
+    desk.ask("modest", 10, owner=2)
+
+    desk.timers.advance(WINDOW_SECONDS)
+
+    assert desk.granted == ["spent", "greedy 0", "modest", "greedy 1", "greedy 2"]

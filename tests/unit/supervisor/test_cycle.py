@@ -1,7 +1,12 @@
 from datetime import UTC, datetime
 
-from reconciler.supervisor.cycle import OpenCycle
-from reconciler.worker.workload import Tally
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.supervisor.cycle import OpenCycle, group_by_cost, sample_of
+from reconciler.worker.workload import Batch, Evidence, Run, Tally
+
+from .builders import Item, a_run
 
 
 class FakeClock:
@@ -13,7 +18,7 @@ class FakeClock:
 
 
 def test_a_cycle_is_done_when_its_last_item_has_come_back() -> None:
-    cycle = OpenCycle(3)
+    cycle = OpenCycle(0, 3)
 
     cycle.count(Tally(scanned=2), finished_items=2)
     assert not cycle.is_done
@@ -23,13 +28,13 @@ def test_a_cycle_is_done_when_its_last_item_has_come_back() -> None:
 
 
 def test_a_cycle_of_nothing_is_done_at_once() -> None:
-    assert OpenCycle(0).is_done
+    assert OpenCycle(0, 0).is_done
 
 
 def test_the_record_adds_up_all_batches_and_is_timed_by_the_monotonic_clock() -> None:
     clock = FakeClock()
     began = datetime.now(UTC)
-    cycle = OpenCycle(5, monotonic=clock)
+    cycle = OpenCycle(0, 5, monotonic=clock)
     cycle.count(Tally(scanned=2, reconciled=2, weight=20), finished_items=2)
     cycle.count(Tally(scanned=3, reconciled=1, errors=2, weight=4), finished_items=3)
     clock.now += 1.25
@@ -42,8 +47,89 @@ def test_the_record_adds_up_all_batches_and_is_timed_by_the_monotonic_clock() ->
 
 
 def test_what_comes_back_for_another_try_keeps_the_cycle_open() -> None:
-    cycle = OpenCycle(2)
+    cycle = OpenCycle(0, 2)
 
     cycle.count(Tally(scanned=2, skipped_locked=1), finished_items=1)
 
     assert not cycle.is_done
+
+
+def a_batch(number: int) -> Batch:
+    return Batch(number=number, cycle=0, runs=(a_run(),))
+
+
+def test_a_batch_is_examined_then_waits_for_the_verdict_then_is_taken_once() -> None:
+    cycle = OpenCycle(0, 2)
+    cycle.begin_batch(a_batch(4))
+    began = cycle.is_examining
+    cycle.end_examination(4, 1, Evidence(looked_at=1))
+
+    assert (began, cycle.is_examining) == (True, False)
+
+    assert cycle.take_waiting() == {1: [4]}
+    assert cycle.take_waiting() == {}
+
+
+def test_the_evidence_of_all_batches_is_one() -> None:
+    cycle = OpenCycle(0, 9)
+    for number, odd in enumerate((0, 2, 1)):
+        cycle.begin_batch(a_batch(number))
+        cycle.end_examination(number, 0, Evidence(looked_at=3, suspicious=odd))
+
+    assert cycle.evidence == Evidence(looked_at=9, suspicious=3)
+
+
+def test_what_a_dead_worker_looked_at_or_had_looked_at_waits_for_nothing_more() -> None:
+    cycle = OpenCycle(0, 3)
+    for number in (0, 1, 2):
+        cycle.begin_batch(a_batch(number))
+    cycle.end_examination(0, 0, Evidence())
+    cycle.end_examination(1, 1, Evidence())
+
+    cycle.forget_batch(0)
+    cycle.forget_batch(2)
+
+    assert not cycle.is_examining
+    assert cycle.take_waiting() == {1: [1]}
+
+
+RUNS = st.lists(
+    st.builds(
+        lambda items, cost: Run(
+            key="COIN", items=tuple(Item(number) for number in range(items)), cost=cost
+        ),
+        st.integers(1, 30),
+        st.integers(0, 20),
+    ),
+    max_size=20,
+)
+
+
+@given(runs=RUNS, most=st.integers(1, 40))
+def test_a_page_is_cut_into_cycles_that_lose_nothing_and_cost_no_more_than_they_may(
+    runs: list[Run], most: int
+) -> None:
+    groups = list(group_by_cost(runs, most))
+
+    assert [run for group in groups for run in group] == runs
+    assert all(len(group) == 1 or sum(run.cost for run in group) <= most for group in groups)
+
+
+@given(runs=RUNS, size=st.integers(1, 40))
+def test_a_sample_is_of_the_runs_items_and_never_larger_than_asked_for(
+    runs: list[Run], size: int
+) -> None:
+    sample = sample_of(runs, size)
+
+    assert sum(len(run.items) for run in sample) <= size
+    assert bool(sample) == bool(runs)
+    for run, whole in zip(sample, runs, strict=False):
+        assert {*run.items} <= {*whole.items}
+        assert run.items
+
+
+def test_a_sample_reaches_over_the_whole_of_a_run_and_not_only_its_beginning() -> None:
+    (sample,) = sample_of([a_run(items=1000)], 10)
+
+    numbers = [item.id - sample.items[0].id for item in sample.items]
+    assert numbers == list(range(0, 1000, 100))

@@ -1,12 +1,15 @@
 from dataclasses import replace
+from math import log2
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from reconciler.supervisor.dispatch import Dispatch
+from reconciler.supervisor.dispatch import Dispatch, after_crash
 from reconciler.supervisor.shards import assign_buckets, bucket_of
 from reconciler.worker.workload import Batch, Run
 
-from .builders import a_run, runs_of
+from .builders import Item, a_run, runs_of
 
 SHARDS = 4
 TABLE = assign_buckets(SHARDS)
@@ -23,6 +26,11 @@ def handed(dispatch: Dispatch, shard: int) -> Batch:
     batch = dispatch.hand_out(shard)
     assert batch is not None
     return batch
+
+
+def finish(dispatch: Dispatch, shard: int) -> None:
+    """Let the shard's worker finish the oldest of what it has in hand."""
+    dispatch.done(shard, next(iter(dispatch.in_hand(shard))).number)
 
 
 def with_ballast(dispatch: Dispatch, *runs: Run) -> None:
@@ -50,7 +58,7 @@ def test_a_batch_takes_runs_up_to_its_size_and_cuts_none(dispatch: Dispatch) -> 
     with_ballast(dispatch, first, second, third)
 
     assert handed(dispatch, 0).runs == (first, second)
-    dispatch.done(0)
+    finish(dispatch, 0)
     assert handed(dispatch, 0).runs == (third,)
 
 
@@ -80,7 +88,7 @@ def test_a_batch_belongs_to_one_cycle(dispatch: Dispatch) -> None:
 
 def test_there_is_nothing_to_hand_out_when_nothing_is_queued(dispatch: Dispatch) -> None:
     assert dispatch.hand_out(0) is None
-    assert dispatch.in_hand == {}
+    assert [*dispatch.in_hand(0)] == []
 
 
 def test_an_idle_worker_takes_a_whole_symbol_from_the_longest_queue(dispatch: Dispatch) -> None:
@@ -135,7 +143,7 @@ def test_of_a_hot_symbol_an_idle_worker_takes_one_run(dispatch: Dispatch) -> Non
     hot = runs_of(symbol_of(0), 5, items=10)
     dispatch.add(hot, cycle=0)
     handed(dispatch, 1)
-    dispatch.done(1)
+    finish(dispatch, 1)
 
     batch = handed(dispatch, 1)
 
@@ -162,12 +170,13 @@ def test_what_a_dead_worker_had_comes_first_and_to_anybody(dispatch: Dispatch) -
     orphan, queued = a_run(symbol_of(0)), a_run(symbol_of(1))
     dispatch.add([orphan, queued], cycle=3)
     dead = handed(dispatch, 0)
-    dispatch.done(0)
+    finish(dispatch, 0)
 
     dispatch.adopt(dead.runs, dead.cycle)
 
-    assert handed(dispatch, 1) == dead
-    dispatch.done(1)
+    again = handed(dispatch, 1)
+    assert (again.cycle, again.runs) == (dead.cycle, dead.runs)
+    finish(dispatch, 1)
     assert handed(dispatch, 1).runs == (queued,)
 
 
@@ -184,7 +193,7 @@ def test_what_a_worker_could_not_do_is_what_it_is_handed_next(dispatch: Dispatch
     undone, waiting = runs_of(symbol_of(0), 2, items=10)
     dispatch.add([undone, waiting], cycle=0)
     batch = handed(dispatch, 0)
-    dispatch.done(0)
+    finish(dispatch, 0)
 
     dispatch.put_back(0, batch.runs, batch.cycle)
 
@@ -195,12 +204,12 @@ def test_a_second_try_comes_behind_everything_else_and_is_marked(dispatch: Dispa
     locked, waiting = a_run(symbol_of(0), 10), a_run(symbol_of(0, 1), 10)
     dispatch.add([locked, waiting], cycle=0)
     handed(dispatch, 0)
-    dispatch.done(0)
+    finish(dispatch, 0)
 
     dispatch.put_last(0, [locked], cycle=0)
 
     assert handed(dispatch, 0).runs == (waiting,)
-    dispatch.done(0)
+    finish(dispatch, 0)
     assert handed(dispatch, 0).runs == (replace(locked, is_second_try=True),)
 
 
@@ -213,7 +222,7 @@ def test_knows_what_is_under_way_wherever_it_is(dispatch: Dispatch) -> None:
     under_way = dispatch.ids_under_way()
 
     assert under_way == {item.id for run in (in_hand, queued, orphan) for item in run.items}
-    assert dispatch.queued_items == 4
+    assert dispatch.queued_items() == 4
 
 
 def keys_of(runs: tuple[Run, ...]) -> set[str]:
@@ -226,3 +235,56 @@ def test_two_symbols_of_one_shard_can_be_worked_on_side_by_side(dispatch: Dispat
 
     assert keys_of(handed(dispatch, 0).runs) == {first}
     assert keys_of(handed(dispatch, 1).runs) == {second}
+
+
+def test_a_worker_may_have_several_batches_in_hand_and_finishes_any_of_them(
+    dispatch: Dispatch,
+) -> None:
+    with_ballast(dispatch, *runs_of(symbol_of(0), 3, items=10))
+    first, second, third = (handed(dispatch, 0) for _ in range(3))
+
+    assert dispatch.done(0, second.number) == second
+
+    assert [*dispatch.in_hand(0)] == [first, third]
+    assert dispatch.cycle_of(0, third.number) == 0
+
+
+def test_nothing_is_taken_over_from_a_shard_that_is_blocked(dispatch: Dispatch) -> None:
+    blocked, free = a_run(symbol_of(1), 5), a_run(symbol_of(2), 2)
+    with_ballast(dispatch, blocked, free)
+
+    assert dispatch.queued_items(but={1}) == 2
+    assert dispatch.hand_out(0, blocked={1, 2}) is None
+    assert handed(dispatch, 2).runs == (free,)
+    assert dispatch.hand_out(0, blocked={1}) is None
+    assert handed(dispatch, 1).runs == (blocked,)
+
+
+def test_what_is_queued_is_dropped_by_cycle_and_what_is_in_hand_stays(dispatch: Dispatch) -> None:
+    dispatch.add([a_run(symbol_of(0), 10), a_run(symbol_of(1), 3)], cycle=1)
+    dispatch.add([a_run(symbol_of(2), 4)], cycle=2)
+    dispatch.adopt([a_run(symbol_of(3), 2)], cycle=2)
+    in_hand = handed(dispatch, 0)
+
+    dropped = dispatch.drop_queued()
+
+    assert dropped.total() + in_hand.size == 19
+    assert dispatch.queued_items() == 0
+    assert [*dispatch.in_hand(0)] == [in_hand]
+
+
+@given(size=st.integers(1, 3000), data=st.data())
+def test_halving_finds_the_guilty_item_in_few_deaths(size: int, data: st.DataObject) -> None:
+    guilty = Item(data.draw(st.integers(0, size - 1)))
+    run = Run(key="COIN", items=tuple(Item(number) for number in range(size)))
+    innocent, deaths = 0, 0
+
+    while run.crashes < 2:
+        deaths += 1
+        parts = after_crash(run)
+        innocent += sum(len(part.items) for part in parts if guilty not in part.items)
+        (run,) = (part for part in parts if guilty in part.items)
+
+    assert run.items == (guilty,)
+    assert innocent == size - 1
+    assert deaths <= log2(size) + 3

@@ -1,34 +1,55 @@
 """A page is cut into runs that one page of the exchange's history answers for."""
 
+from dataclasses import replace
+from decimal import Decimal
 from itertools import chain
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.domain.order import Facts
+from reconciler.domain.status import Status
+from reconciler.exchanges.base import Venue
+from reconciler.exchanges.registry import venue
 from reconciler.store.stale import StaleOrder
 from reconciler.worker.plan import arrange
+
+
+def with_pages_of(length: int) -> Venue:
+    """Return an exchange whose history comes in pages of that length."""
+    return replace(venue("paper"), history_page=length)
 
 
 def some_orders(*known: tuple[str, str]) -> list[StaleOrder]:
     """Return orders by (symbol, exchange's id), in the page's order."""
     return [
-        StaleOrder(id=number, symbol=symbol, external_order_id=external)
+        StaleOrder(
+            id=number,
+            symbol=symbol,
+            external_order_id=external,
+            facts=Facts(status=Status.NEW, executed_qty=Decimal(0), avg_price=None),
+            created_at=None,
+            is_on_hold=False,
+        )
         for number, (symbol, external) in enumerate(known, start=1)
     ]
 
 
 def exchange_ids(orders: list[StaleOrder], run_length: int) -> list[list[str]]:
-    return [[order.external_order_id for order in run.items] for run in arrange(orders, run_length)]
+    return [
+        [order.external_order_id for order in run.items]
+        for run in arrange(orders, with_pages_of(run_length))
+    ]
 
 
 def test_nothing_makes_no_run() -> None:
-    assert arrange([], 1000) == ()
+    assert arrange([], with_pages_of(1000)) == ()
 
 
 def test_a_run_is_of_one_symbol() -> None:
     orders = some_orders(("BTC", "1"), ("ETH", "2"), ("BTC", "3"))
 
-    runs = arrange(orders, 1000)
+    runs = arrange(orders, with_pages_of(1000))
 
     assert [(run.key, len(run.items)) for run in runs] == [("BTC", 2), ("ETH", 1)]
 
@@ -36,7 +57,7 @@ def test_a_run_is_of_one_symbol() -> None:
 def test_the_symbol_of_the_longest_unsynced_order_comes_first() -> None:
     orders = some_orders(("ETH", "9"), ("BTC", "1"), ("ADA", "5"), ("BTC", "2"))
 
-    assert [run.key for run in arrange(orders, 1000)] == ["ETH", "BTC", "ADA"]
+    assert [run.key for run in arrange(orders, with_pages_of(1000))] == ["ETH", "BTC", "ADA"]
 
 
 def test_a_hot_symbol_is_cut_into_runs_of_the_given_length() -> None:
@@ -64,7 +85,7 @@ def test_ids_that_are_words_are_taken_as_well() -> None:
 
 
 def test_a_run_is_new_to_the_supervisor() -> None:
-    (run,) = arrange(some_orders(("BTC", "1")), 1000)
+    (run,) = arrange(some_orders(("BTC", "1")), with_pages_of(1000))
 
     assert (run.crashes, run.is_second_try) == (0, False)
 
@@ -78,9 +99,18 @@ def test_every_order_is_in_one_run_and_no_run_is_too_long(
 ) -> None:
     orders = some_orders(*known)
 
-    runs = arrange(orders, run_length)
+    runs = arrange(orders, with_pages_of(run_length))
 
     arranged = list(chain.from_iterable(run.items for run in runs))
     assert sorted(order.id for order in arranged) == [order.id for order in orders]
     assert all(1 <= len(run.items) <= run_length for run in runs)
     assert all({order.symbol for order in run.items} == {run.key} for run in runs)
+
+
+def test_a_run_costs_one_request_each_until_a_page_of_history_is_cheaper() -> None:
+    exchange = with_pages_of(1000)
+    few = some_orders(("BTC", "1"))
+    many = some_orders(*(("BTC", str(number)) for number in range(1000)))
+
+    assert [run.cost for run in arrange(few, exchange)] == [exchange.single_weight]
+    assert [run.cost for run in arrange(many, exchange)] == [exchange.history_weight]

@@ -1,0 +1,37 @@
+"""What must be written down and nobody waits for: cycles, holds, the brake."""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from reconciler.errors import StoreUnavailable
+from reconciler.supervisor.threads import in_thread
+from reconciler.worker.workload import Planner
+
+Chore = Callable[[Planner], None]
+
+log = structlog.get_logger(__name__)
+
+
+class Chores:
+    """Does one after another, in a thread, in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._waiting: asyncio.Queue[Chore | None] = asyncio.Queue()
+
+    def add(self, chore: Chore) -> None:
+        """Have it done soon."""
+        self._waiting.put_nowait(chore)
+
+    def end(self) -> None:
+        """Let `work` end when all that has come so far is done."""
+        self._waiting.put_nowait(None)
+
+    async def work(self, planner: Planner) -> None:
+        """Do what comes, until told to end. What the database does not take is lost, and logged."""
+        while (chore := await self._waiting.get()) is not None:
+            try:
+                await in_thread(chore, planner)
+            except StoreUnavailable as error:
+                log.warning("chore.not_done", reason=str(error))

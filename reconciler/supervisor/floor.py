@@ -1,0 +1,410 @@
+"""The floor where the work is done: runs are handed out, looked at, judged, written, counted.
+
+Workers look at all of a cycle before any of it is written, so that a cycle that is odd as a whole
+is stopped as a whole: see `brake`.
+
+A worker's trouble (database gone, breaker open) pauses that worker; what it could not do is queued
+again, and nothing is held against the orders. What a worker had in hand when it died is the next to
+be handed out, before its replacement has even started.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Protocol, assert_never
+
+import structlog
+
+from reconciler.errors import ConfigurationError, Problem
+from reconciler.resilience.breaker import BreakerSnapshot, BreakerState
+from reconciler.resilience.budget import WINDOW_SECONDS, WeightWindow
+from reconciler.supervisor.brake import describe, is_anomaly, is_clean
+from reconciler.supervisor.budget import SharedBudget
+from reconciler.supervisor.chores import Chore
+from reconciler.supervisor.crew import Crew
+from reconciler.supervisor.cycle import OpenCycle, Stage
+from reconciler.supervisor.dispatch import Dispatch, after_crash
+from reconciler.supervisor.summary import Ending, Options, Summary
+from reconciler.telemetry.metrics import Gauge, Metrics, Timer
+from reconciler.worker.messages import (
+    Beat,
+    Blocked,
+    Done,
+    Examined,
+    FromChild,
+    Granted,
+    Need,
+    Ready,
+    Silence,
+    Unfit,
+    Used,
+)
+from reconciler.worker.workload import (
+    Page,
+    Planner,
+    Result,
+    Run,
+    Tally,
+    Trouble,
+    TroubleKind,
+    Workload,
+)
+
+CYCLE_SECONDS = 10.0
+"""A cycle is cut so that the rate budget for it is refilled in this time."""
+
+VERDICT_PATIENCE_SECONDS = 20.0
+"""By then a cycle is judged on what has been examined: a slow worker does not hold it up."""
+
+ENOUGH_TO_JUDGE = 0.25
+"""This share of a cycle, if it is odd, is enough to apply the brake."""
+
+MOST_CRASHES = 2
+"""A single item over which so many workers have died is set aside."""
+
+MOST_DEATHS_IN_VAIN = 16
+"""After so many deaths at one stage, and nobody getting through it, it is not an item that is to
+blame: halving a batch of thousands takes fewer. Then nothing is halved or set aside any more, and
+replacements take their time."""
+
+log = structlog.get_logger(__name__)
+
+
+class Boss(Protocol):
+    """Who is told what the floor cannot settle by itself."""
+
+    def on_change(self) -> None:
+        """Something has moved: whoever waits may look again."""
+        ...
+
+    def on_progress(self) -> None:
+        """Something was done, and the summary says so."""
+        ...
+
+    def on_trouble(self, ending: Ending, reason: str, retry_after_seconds: float) -> None:
+        """Something is gone, and worth another try only after a while."""
+        ...
+
+    def on_success(self) -> None:
+        """Something was done that is no failure."""
+        ...
+
+    def on_death(self) -> None:
+        """A worker has died, and is replaced."""
+        ...
+
+    def on_failure(self, failure: BaseException) -> None:
+        """Nothing can go on."""
+        ...
+
+    def write_down(self, chore: Chore) -> None:
+        """Have something written that nobody waits for."""
+        ...
+
+
+class Floor:
+    """Workers, queues and open cycles of one host. All methods are called on the event loop."""
+
+    def __init__(
+        self,
+        workload: Workload,
+        options: Options,
+        summary: Summary,
+        *,
+        metrics: Metrics,
+        prepare_worker: Callable[[int], Callable[[], None]],
+        boss: Boss,
+    ) -> None:
+        self.crew = Crew(
+            workload,
+            shards=options.shards,
+            restarts=options.restarts,
+            prepare_worker=prepare_worker,
+            foreman=self,
+        )
+        self.brake: str | None = None
+        self.is_brake_recorded = True
+        self.is_closing = False
+        self.cycles: dict[int, OpenCycle] = {}
+        self.cycle_cost = round(
+            workload.weight_per_minute * options.rate_share * CYCLE_SECONDS / 60
+        )
+        self._options = options
+        self._summary = summary
+        self._metrics = metrics
+        self._boss = boss
+        self._dispatch = Dispatch(options.shards, batch_size=options.batch_size)
+        self._budget = SharedBudget(WeightWindow(workload.weight_per_minute, options.rate_share))
+        self._paused_until: dict[int, float] = {}
+        self._breakers: dict[int, tuple[BreakerSnapshot, float]] = {}
+        self._deaths_in_vain: Counter[Stage] = Counter()
+        self._proven: set[Stage] = set()
+
+    @property
+    def open_breakers(self) -> int:
+        """How many shards' circuit breakers are open."""
+        states = (snapshot.state for snapshot, _ in self._breakers.values())
+        return sum(state is BreakerState.OPEN for state in states)
+
+    def begin_cycle(self, runs: Sequence[Run], *, is_sample: bool = False) -> OpenCycle:
+        """Queue some runs as a cycle, and set to work on them."""
+        number = self._summary.cycles
+        self._summary.cycles += 1
+        cycle = OpenCycle(number, sum(len(run.items) for run in runs), is_sample=is_sample)
+        self.cycles[number] = cycle
+        self._dispatch.add(runs, number)
+        asyncio.get_running_loop().call_later(VERDICT_PATIENCE_SECONDS, self.go_on)
+        self._close_if_done(cycle)
+        self.go_on()
+        return cycle
+
+    def may_go_on(self, cycle: OpenCycle) -> bool:
+        """Whether the next cycle may begin: all of this one that can be examined has been."""
+        if self.brake is not None:
+            return True
+        if self._dispatch.queued_items() >= self._options.page_items:
+            return False  # Held back for shards in trouble: more would only pile up behind it.
+        queued = self._dispatch.queued_items(but=self._held_back())
+        is_examined = queued == 0 and not cycle.is_examining
+        return is_examined or cycle.age_seconds >= VERDICT_PATIENCE_SECONDS
+
+    def new_in(self, page: Page) -> list[Run]:
+        """Return the page's runs without what is under way from an earlier sweep."""
+        under_way = self._dispatch.ids_under_way()
+        if not under_way:
+            return list(page.runs)
+        return [rest for run in page.runs if (rest := _without(run, under_way)).items]
+
+    def go_on(self) -> None:
+        """Do what has become possible: hand out, judge, wake whoever waits."""
+        blocked = self._held_back()
+        if not self.is_closing:
+            for shard in self.crew.idle:
+                if shard not in blocked:
+                    self._hand_out(shard, blocked)
+        for cycle in list(self.cycles.values()):
+            is_overdue = cycle.age_seconds >= VERDICT_PATIENCE_SECONDS
+            if not cycle.is_examining or is_overdue or self._is_hopeless(cycle):
+                self._judge(cycle)
+        self._boss.on_change()
+
+    def _hand_out(self, shard: int, blocked: Collection[int]) -> None:
+        batch = self._dispatch.hand_out(shard, blocked=blocked)
+        if batch is not None:
+            self.cycles[batch.cycle].begin_batch(batch)
+            self.crew.hand(shard, batch)
+
+    def _is_hopeless(self, cycle: OpenCycle) -> bool:
+        """Whether so much of the cycle is odd already that the rest need not be paid for.
+
+        What an exchange does not know is asked for one by one: a whole cycle of it would take the
+        rate budget of minutes. A single odd symbol is not enough.
+        """
+        is_much = cycle.evidence.looked_at >= cycle.items * ENOUGH_TO_JUDGE
+        return is_much and is_anomaly(cycle.evidence, self._options.brake)
+
+    def _judge(self, cycle: OpenCycle) -> None:
+        """Let the workers finish what of the cycle has been examined, or forget it."""
+        waiting = cycle.take_waiting()
+        if not waiting:
+            return
+        if is_anomaly(cycle.evidence, self._options.brake):
+            self._apply_brake(describe(cycle.evidence))
+        elif cycle.is_sample and is_clean(cycle.evidence, self._options.brake):
+            self.release_brake("a sample was clean")
+        may_write = self.brake is None and not cycle.is_sample
+        for shard, batches in waiting.items():
+            self.crew.conclude(shard, batches, may_write=may_write)
+
+    def on_message(self, shard: int, message: FromChild) -> None:
+        """Act on what a worker says."""
+        match message:
+            case Ready() | Beat():
+                pass
+            case Examined(batch=number, evidence=evidence):
+                cycle = self.cycles[self._dispatch.cycle_of(shard, number)]
+                cycle.end_examination(number, shard, evidence)
+                self._prove(Stage.EXAMINING)
+            case Done(batch=number, result=result):
+                self._take_back(shard, number, result)
+            case Need(number=number, weight=weight):
+                self._budget.request(shard, weight, lambda: self.crew.send(shard, Granted(number)))
+            case Silence(seconds=seconds):
+                self._keep_silent(seconds)
+            case Used(weight=weight):
+                self._budget.observe(weight)
+            case Blocked(reason=reason, retry_seconds=seconds):
+                self._boss.on_trouble(Ending.STORE_GONE, reason, seconds)
+            case Unfit(problems=problems):
+                self._boss.on_failure(ConfigurationError(problems))
+            case _:
+                assert_never(message)
+        self.go_on()
+
+    def on_death(self, shard: int, at_work: int | None) -> bool:
+        """Queue what the dead worker had in hand again, before all else.
+
+        Returns whether the death is held against the batch that it was working at.
+        """
+        self._budget.withdraw(shard)
+        is_accounted_for = False
+        for batch in list(self._dispatch.in_hand(shard)):
+            self._dispatch.done(shard, batch.number)
+            stage = self.cycles[batch.cycle].forget_batch(batch.number)
+            runs = list(batch.runs)
+            if batch.number == at_work and self._may_blame(stage):
+                is_accounted_for = any(run.crashes for run in runs)
+                runs = [part for run in runs for part in after_crash(run)]
+            guilty = [run for run in runs if run.crashes >= MOST_CRASHES]
+            if stage in self._proven:
+                self._set_aside(guilty, batch.cycle)
+                runs = [run for run in runs if run.crashes < MOST_CRASHES]
+            self._dispatch.adopt(runs, batch.cycle)
+        if not self.is_closing:
+            self._summary.restarts += 1
+            self._boss.on_death()
+        self.go_on()
+        return is_accounted_for
+
+    def _may_blame(self, stage: Stage) -> bool:
+        """Whether a death at this stage may be the run's doing, and not everybody's lot."""
+        self._deaths_in_vain[stage] += 1
+        return self._deaths_in_vain[stage] <= MOST_DEATHS_IN_VAIN
+
+    def _prove(self, stage: Stage) -> None:
+        """Take note that a worker got through this stage alive: before, nothing is set aside."""
+        self._proven.add(stage)
+        self._deaths_in_vain[stage] = 0
+
+    def breaker_of(self, shard: int) -> BreakerSnapshot | None:
+        """Return where the circuit breaker of the shard's last worker stands now."""
+        if shard not in self._breakers:
+            return None
+        snapshot, heard_at = self._breakers[shard]
+        return snapshot.aged(time.monotonic() - heard_at)
+
+    def _set_aside(self, runs: list[Run], number: int) -> None:
+        """Put what has killed one worker after another on hold."""
+        for run in runs:
+            log.error("order.crashes_workers", key=run.key, items=len(run.items))
+            self._summary.set_aside += len(run.items)
+            self._boss.write_down(partial(_set_aside, run))
+            tally = Tally(scanned=len(run.items), held=len(run.items))
+            self._count(self.cycles[number], tally, finished_items=len(run.items))
+
+    def _take_back(self, shard: int, number: int, result: Result) -> None:
+        batch = self._dispatch.done(shard, number)
+        cycle = self.cycles[batch.cycle]
+        self._prove(Stage.CONCLUDING)
+        self._breakers[shard] = (result.breaker, time.monotonic())
+        second_try = [run for run in result.skipped if not run.is_second_try]
+        self._dispatch.put_last(shard, second_try, batch.cycle)
+        self._dispatch.put_back(shard, result.undone, batch.cycle)
+        coming_back = sum(len(run.items) for run in (*second_try, *result.undone))
+        self._summary.proposals.extend(result.proposals)
+        if result.trouble is not None:
+            self._note_trouble(shard, result.trouble)
+        self._count(cycle, result.tally, finished_items=batch.size - coming_back)
+
+    def _count(self, cycle: OpenCycle, tally: Tally, *, finished_items: int) -> None:
+        cycle.count(tally, finished_items=finished_items)
+        self._summary.tally.add(tally)
+        if tally.scanned > tally.errors:
+            self._boss.on_success()
+        self._close_if_done(cycle)
+        self._boss.on_progress()
+
+    # The brake.
+
+    def _apply_brake(self, reason: str) -> None:
+        """Stop writing and planning; forget what is queued: it stays stale."""
+        if self.brake is None:
+            log.critical("brake.applied", reason=reason)
+            self.is_brake_recorded = False
+            self._boss.write_down(partial(self.record_brake, reason))
+            self.brake = self._summary.trouble = reason
+        self.drop_queued()
+
+    def release_brake(self, why: str) -> None:
+        """Let rows be written again."""
+        log.warning("brake.released", why=why)
+        self._boss.write_down(partial(self.record_brake, None))
+        self.brake = None
+        self._summary.trouble = None
+
+    def record_brake(self, reason: str | None, planner: Planner) -> None:
+        """Write down that the brake is on: until then, that it is not is no person's doing."""
+        planner.write_brake(reason)
+        self.is_brake_recorded = True
+
+    def drop_queued(self) -> None:
+        """Forget what is queued; what is in hand goes on."""
+        for number, items in self._dispatch.drop_queued().items():
+            self._count(self.cycles[number], Tally(), finished_items=items)
+
+    # Trouble.
+
+    def _note_trouble(self, shard: int, trouble: Trouble) -> None:
+        log.warning("worker.in_trouble", shard=shard, kind=trouble.kind, reason=trouble.message)
+        match trouble.kind:
+            case TroubleKind.STORE:
+                ending = Ending.STORE_GONE
+            case TroubleKind.EXCHANGE:
+                ending = Ending.EXCHANGE_GONE
+            case TroubleKind.REFUSED | TroubleKind.ACCOUNT:
+                ending = Ending.EXCHANGE_GONE
+                if self._options.is_once:
+                    self._boss.on_failure(ConfigurationError([_refusal(trouble)]))
+            case _:
+                assert_never(trouble.kind)
+        self._hold_back(shard, trouble.retry_after_seconds)
+        self._boss.on_trouble(ending, trouble.message, trouble.retry_after_seconds)
+
+    def _hold_back(self, shard: int, seconds: float) -> None:
+        self._paused_until[shard] = time.monotonic() + seconds
+        asyncio.get_running_loop().call_later(seconds, self.go_on)
+
+    def _held_back(self) -> set[int]:
+        """Return the shards that are handed nothing for now."""
+        now = time.monotonic()
+        return {shard for shard, until in self._paused_until.items() if until > now}
+
+    def _keep_silent(self, seconds: float) -> None:
+        """Let nobody ask the exchange. A single sweep waits out a minute's limit, but no ban."""
+        log.warning("supervisor.rate_limited", pause_seconds=seconds)
+        self._budget.pause(seconds)
+        if seconds > WINDOW_SECONDS:
+            reason = f"the exchange wants to be asked nothing for {seconds:.0f} s"
+            self._boss.on_trouble(Ending.EXCHANGE_GONE, reason, seconds)
+
+    # Cycles.
+
+    def _close_if_done(self, cycle: OpenCycle) -> None:
+        if cycle.is_done and cycle.number in self.cycles:
+            del self.cycles[cycle.number]
+            self.record(cycle)
+
+    def record(self, cycle: OpenCycle) -> None:
+        """Have a finished cycle, or what was done of one, written down."""
+        record = cycle.finish()
+        self._metrics.timing(Timer.CYCLE_DURATION, record.duration_ms)
+        self._metrics.gauge(Gauge.CYCLE_LAST_DURATION_MS, record.duration_ms)
+        self._metrics.gauge(Gauge.CYCLE_LAST_RUN_TIMESTAMP, record.finished_at.timestamp())
+        self._metrics.flush()
+        self._boss.write_down(lambda planner: planner.record(record))
+
+
+def _without(run: Run, ids: set[object]) -> Run:
+    return replace(run, items=tuple(item for item in run.items if item.id not in ids))
+
+
+def _refusal(trouble: Trouble) -> Problem:
+    what, _, mend = trouble.message.partition("\n  mend: ")
+    return Problem(what=what, mend=mend)
+
+
+def _set_aside(run: Run, planner: Planner) -> None:
+    planner.set_aside(run)

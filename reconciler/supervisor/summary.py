@@ -1,0 +1,66 @@
+"""What a supervisor is told at its start, and what it has done at its end."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+
+from reconciler.supervisor.brake import BrakePolicy
+from reconciler.supervisor.restarts import RestartPolicy
+from reconciler.worker.workload import Proposal, Tally
+
+PAGE_ITEMS = 20_000
+"""Planned at once: so many that a symbol's orders come together and share their requests.
+A page a fifth as long cost 1.5 times the request weight (50,000 orders of 12 symbols)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The supervisor's own settings.
+
+    Attributes:
+        is_once: End after one sweep.
+        patience: In a single sweep, give up when only trouble has come for so long.
+    """
+
+    shards: int
+    batch_size: int
+    interval: timedelta
+    drain: timedelta
+    rate_share: float
+    is_once: bool = False
+    patience: timedelta = timedelta(seconds=30)
+    restarts: RestartPolicy = field(default_factory=RestartPolicy)
+    brake: BrakePolicy = field(default_factory=BrakePolicy)
+
+    @property
+    def page_items(self) -> int:
+        """How many items are planned at once."""
+        return max(PAGE_ITEMS, self.shards * self.batch_size)
+
+
+class Ending(StrEnum):
+    """Why the supervisor ended."""
+
+    STOPPED = "stopped"
+    SWEPT = "swept"
+    STORE_GONE = "store_gone"
+    EXCHANGE_GONE = "exchange_gone"
+    BRAKED = "braked"
+
+
+@dataclass(kw_only=True)
+class Summary:
+    """What a run of the supervisor has done so far.
+
+    Attributes:
+        set_aside: Items that are on hold because workers died over them.
+        trouble: What made it give up, for a person; None if it did not.
+    """
+
+    tally: Tally = field(default_factory=Tally)
+    cycles: int = 0
+    restarts: int = 0
+    set_aside: int = 0
+    ending: Ending = Ending.STOPPED
+    trouble: str | None = None
+    proposals: list[Proposal] = field(default_factory=list)

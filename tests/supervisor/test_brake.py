@@ -1,0 +1,147 @@
+"""A cycle that is odd as a whole stops the writing; a clean sample, or a person, lets it go on."""
+
+import asyncio
+import signal
+from datetime import timedelta
+
+import pytest
+
+from reconciler.errors import StoreUnavailable
+from reconciler.supervisor import parent
+from reconciler.supervisor.brake import BrakePolicy
+from reconciler.supervisor.summary import Ending
+from reconciler.worker.workload import Run
+
+from .conftest import DEADLINE_SECONDS, Begin, Journal
+from .toy import Act, Item, Stage, ToyPlanner, ToyWorkload
+
+POLICY = BrakePolicy(share=0.5, least=6)
+
+
+def a_page(*acts: Act) -> tuple[Run, ...]:
+    """Make a run of one item for each, with a symbol of its own."""
+    return tuple(
+        Run(key=f"COIN{number}", items=(Item(id=number, acts=(act,)),))
+        for number, act in enumerate(acts)
+    )
+
+
+CLEAN = a_page(*[Act.WORK] * 10)
+MIXED = a_page(*[Act.BE_ODD] * 5, *[Act.WORK] * 5)
+ODD = a_page(*[Act.BE_ODD] * 6, *[Act.WORK] * 4)
+
+
+async def test_a_cycle_that_is_odd_as_a_whole_writes_nothing(
+    stage: Stage, journal: Journal, begin: Begin
+) -> None:
+    _, run = begin(ToyWorkload(stage=stage, pages=(ODD, CLEAN)), brake=POLICY)
+    summary = await run
+
+    assert summary.ending is Ending.BRAKED
+    assert summary.tally.reconciled == 0
+    assert summary.trouble == stage.brake.read_text()
+    assert "not found" in summary.trouble
+    assert journal.ids("end") == []
+
+
+async def test_a_mixed_cycle_below_the_share_is_written(
+    stage: Stage, journal: Journal, begin: Begin
+) -> None:
+    _, run = begin(ToyWorkload(stage=stage, pages=(MIXED,)), brake=POLICY)
+    summary = await run
+
+    assert summary.ending is Ending.SWEPT
+    assert sorted(journal.ids("end")) == list(range(10))
+    assert not stage.brake.exists()
+
+
+async def test_a_clean_sample_releases_the_brake_and_is_not_written_itself(
+    stage: Stage, journal: Journal, begin: Begin
+) -> None:
+    stage.brake.write_text("it was a wrong account")
+
+    _, run = begin(ToyWorkload(stage=stage, pages=(CLEAN, CLEAN)), brake=POLICY)
+    summary = await run
+
+    assert summary.ending is Ending.SWEPT
+    assert sorted(journal.ids("begin")) == sorted([*range(10)] * 2)
+    assert sorted(journal.ids("end")) == list(range(10))
+    assert not stage.brake.exists()
+
+
+async def test_an_odd_sample_leaves_the_brake_on_and_nothing_else_is_asked(
+    stage: Stage, journal: Journal, begin: Begin
+) -> None:
+    stage.brake.write_text("it was a wrong account")
+
+    _, run = begin(ToyWorkload(stage=stage, pages=(ODD, CLEAN)), brake=POLICY)
+    summary = await run
+
+    assert summary.ending is Ending.BRAKED
+    assert len(journal.all("begin")) <= len(ODD)
+    assert journal.ids("end") == []
+    assert stage.brake.exists()
+
+
+async def test_a_supervisor_that_keeps_running_goes_on_by_itself_when_it_has_passed(
+    stage: Stage, journal: Journal, begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parent, "BRAKE_TEST_SECONDS", 0.01)
+    workload = ToyWorkload(stage=stage, pages=(ODD, CLEAN, CLEAN))
+
+    begin(workload, brake=POLICY, is_once=False)
+    await journal.wait("brake", is_on=True)
+    await journal.wait("brake", is_on=False)
+    await journal.wait("end", 10)
+
+    assert not stage.brake.exists()
+
+
+async def test_a_stop_while_the_brake_is_read_does_not_release_it(
+    stage: Stage, begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.brake.write_text("it was a wrong account")
+    entered = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    answers = [stage.brake.read_text()]
+
+    def hang_the_second_time(_: ToyPlanner) -> str | None:
+        if answers:
+            return answers.pop()
+        loop.call_soon_threadsafe(entered.set)
+        stage.wait_at_gate()
+        return None
+
+    monkeypatch.setattr(ToyPlanner, "read_brake", hang_the_second_time)
+
+    _, run = begin(ToyWorkload(stage=stage, pages=()), is_once=False)
+    await asyncio.wait_for(entered.wait(), DEADLINE_SECONDS)
+    signal.raise_signal(signal.SIGTERM)
+    await asyncio.wait_for(run, DEADLINE_SECONDS)
+
+    assert stage.brake.exists()
+
+
+async def test_a_brake_that_could_not_be_written_down_is_not_taken_for_released(
+    stage: Stage, journal: Journal, begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parent, "BRAKE_TEST_SECONDS", 0.01)
+    write = ToyPlanner.write_brake
+    refusals = [StoreUnavailable("the toy's database is gone")]
+
+    def refuse_once(planner: ToyPlanner, reason: str | None) -> None:
+        if refusals:
+            raise refusals.pop()
+        write(planner, reason)
+
+    monkeypatch.setattr(ToyPlanner, "write_brake", refuse_once)
+
+    begin(
+        ToyWorkload(stage=stage, pages=(ODD, CLEAN, CLEAN)),
+        brake=POLICY,
+        is_once=False,
+        interval=timedelta(milliseconds=10),
+    )
+    first = await journal.wait("brake")
+
+    assert first["is_on"]
