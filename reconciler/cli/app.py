@@ -15,6 +15,9 @@ _COMMANDS = {
     "check": ("reconciler.cli.check", "Check settings, database and exchange before a start."),
     "db": ("reconciler.cli.db", "Make or upgrade our tables and the index."),
     "audit": ("reconciler.cli.audit", "Show an order's history from the activity log."),
+    "holds": ("reconciler.cli.holds", "Decide the orders that need a person."),
+    "brake": ("reconciler.cli.brake", "See whether writing is stopped; allow it again."),
+    "account": ("reconciler.cli.account", "Whose orders these are, at the exchange."),
     "paper": ("reconciler.cli.paper", "Run the paper exchange, to try things out against."),
 }
 

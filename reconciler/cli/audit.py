@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -12,8 +13,9 @@ import click
 
 from reconciler.cli.exits import Exit
 from reconciler.cli.logs import parent_logs, quiet
-from reconciler.cli.options import json_option
+from reconciler.cli.options import environment_option, json_option
 from reconciler.cli.output import print_json, print_table
+from reconciler.cli.replay import Span, read_time, replay_span
 from reconciler.domain.order import OrderId
 from reconciler.errors import SchemaMismatch
 from reconciler.settings import Settings
@@ -40,12 +42,16 @@ class History:
         return self.status is not None or bool(self.entries)
 
 
-def read_order_id(_ctx: click.Context, _parameter: click.Parameter, text: str) -> OrderId:
+def read_order_id(
+    _ctx: click.Context, _parameter: click.Parameter, text: str | None
+) -> OrderId | None:
     """Read an order's id.
 
     Raises:
         click.BadParameter: it is neither an integer nor a uuid.
     """
+    if text is None:
+        return None
     if _INTEGER.fullmatch(text):
         return int(text)
     try:
@@ -59,32 +65,94 @@ def read_order_id(_ctx: click.Context, _parameter: click.Parameter, text: str) -
 
 @click.command(
     "audit",
-    short_help="Show an order's history from the activity log.",
+    short_help="Show an order's history, or decide past changes again.",
     epilog="""\b
 Try it:
   reconciler audit 4711
+  reconciler audit --replay --since 2026-11-01
   reconciler audit 0b9a6c1e-6d2f-4f8e-9a53-0d5f0c6a7b11 --json""",
 )
-@click.argument("order_id", callback=read_order_id)
+@click.argument("order_id", callback=read_order_id, required=False)
+@environment_option(
+    "--replay",
+    "is_replay",
+    variable="RECONCILER_AUDIT_REPLAY",
+    help_text="Decide past changes again, of this order or of all.",
+    is_flag=True,
+)
+@environment_option(
+    "--since",
+    variable="RECONCILER_AUDIT_SINCE",
+    help_text="With --replay: only changes from this time on.",
+    metavar="TIME",
+    callback=read_time,
+)
+@environment_option(
+    "--until",
+    variable="RECONCILER_AUDIT_UNTIL",
+    help_text="With --replay: only changes before this time.",
+    metavar="TIME",
+    callback=read_time,
+)
 @json_option
-def audit_command(*, order_id: OrderId, as_json: bool) -> None:
+def audit_command(
+    *,
+    order_id: OrderId | None,
+    is_replay: bool,
+    since: datetime | None,
+    until: datetime | None,
+    as_json: bool,
+) -> None:
     """Show what was changed in an order, when, by which rule, and on what answer.
 
     ORDER_ID is the order's id in the table orders. An order that has been deleted since still has
     its history. Times are UTC; "fetched at" is when the exchange was asked.
 
-    Ends with code 0, or 1 if nothing is known of such an order.
+    With --replay every past change is decided again from the report it was made on, without asking
+    the exchange. TIME is a day or a time such as 2026-11-24T08:30:00Z; without a zone it is UTC.
+
+    Ends with code 0, or 1 if nothing is known of such an order, or a change does not follow.
     """
+    _require_sense(order_id, since, until, is_replay=is_replay)
+    with _opened_database() as database:
+        if is_replay:
+            verdict = replay_span(database, Span(order_id=order_id, since=since, until=until))
+            verdict.print(as_json=as_json)
+            is_good = verdict.is_clean
+        else:
+            assert order_id is not None  # noqa: S101 - _require_sense saw to it
+            history = _read(database, order_id)
+            show = _print_json if as_json else _print
+            show(history)
+            is_good = history.is_known
+    sys.exit(Exit.GOOD if is_good else Exit.INCOMPLETE)
+
+
+def _require_sense(
+    order_id: OrderId | None, since: datetime | None, until: datetime | None, *, is_replay: bool
+) -> None:
+    """Make sure that the arguments ask for something.
+
+    Raises:
+        click.UsageError: they do not.
+    """
+    if order_id is None and not is_replay:
+        raise click.UsageError("Missing argument 'ORDER_ID': name an order, or give --replay.")
+    if not is_replay and (since or until):
+        raise click.UsageError("--since and --until go with --replay.")
+    if since and until and since >= until:
+        raise click.UsageError("--since must be earlier than --until.")
+
+
+@contextmanager
+def _opened_database() -> Iterator[Database]:
     settings = quiet(Settings.load())
     parent_logs(settings)
     database = Database(settings.required_database_url, role="audit")
     try:
-        history = _read(database, order_id)
+        yield database
     finally:
         database.close()
-    show = _print_json if as_json else _print
-    show(history)
-    sys.exit(Exit.GOOD if history.is_known else Exit.INCOMPLETE)
 
 
 def _read(database: Database, order_id: OrderId) -> History:

@@ -13,6 +13,7 @@ from typing import Any
 import click
 from pydantic import SecretStr
 
+from reconciler.cli.chaos import ChaosReport, Havoc, reconcile_in_chaos
 from reconciler.cli.interrupts import ending_on_signals, undisturbed_afterwards
 from reconciler.cli.logs import parent_logs, quiet
 from reconciler.cli.options import environment_option, json_option, shards_option
@@ -24,7 +25,7 @@ from reconciler.embedded import NEEDED_MEGABYTES
 from reconciler.errors import ConfigurationError, Problem
 from reconciler.paper.process import PaperDidNotStart
 from reconciler.settings import Settings
-from reconciler.supervisor.parent import Ending, Summary
+from reconciler.supervisor.summary import Ending, Summary
 from reconciler.worker.orders import OrderWorkload
 
 MOST_SHOWN = 10
@@ -47,6 +48,7 @@ class Size:
     epilog="""\b
 Try it:
   reconciler demo --orders 50000 --shards 4
+  reconciler demo --chaos --seed 7
   reconciler demo --json | python3 -m json.tool""",
 )
 @environment_option(
@@ -73,23 +75,53 @@ Try it:
     type=int,
     metavar="N",
 )
+@environment_option(
+    "--chaos",
+    "is_chaos",
+    variable="RECONCILER_DEMO_CHAOS",
+    help_text="Meanwhile let the exchange misbehave in every way, and kill workers.",
+    is_flag=True,
+)
+@environment_option(
+    "--chaos-seconds",
+    variable="RECONCILER_DEMO_CHAOS_SECONDS",
+    help_text="How long the chaos lasts.",
+    default=20.0,
+    type=click.FloatRange(1, 3600),
+    metavar="N",
+)
 @shards_option
 @json_option
-def demo_command(*, orders: int, symbols: int, seed: int, as_json: bool, **flags: Any) -> None:
+def demo_command(
+    *,
+    orders: int,
+    symbols: int,
+    seed: int,
+    is_chaos: bool,
+    chaos_seconds: float,
+    as_json: bool,
+    **flags: Any,
+) -> None:
     """See the reconciler work, on a PostgreSQL and an exchange of its own.
 
     Starts both, fills them with orders whose rows have fallen behind, runs the real supervisor with
     real worker processes until nothing is stale, and compares every row with the exchange.
     Nothing outside of a temporary folder (in TMPDIR) is touched, and nothing is left running.
 
-    Ends with code 0 if every row equals the exchange's truth, 1 if one does not, 69 or 75 if the
+    After --chaos the faults end, holds are dismissed, the brake is released, and what is
+    left is reconciled.
+
+    Ends with code 0 if every row equals the exchange's truth, 1 if one does not; with --chaos also
+    if a row ever went backwards or was ended otherwise than at the exchange. With 69 or 75 if the
     database or the exchange was lost on the way, 78 if there is no room.
     """
     settings = quiet(Settings.load(**flags))
     parent_logs(settings)
     _require_room(orders, Path(tempfile.gettempdir()))
     size = Size(orders=orders, symbols=symbols, seed=seed)
-    summary, report, differing = _perform(settings, size)
+    summary, report, differing = _perform(
+        settings, size, chaos_seconds=chaos_seconds if is_chaos else None
+    )
     report.print(as_json=as_json)
     for line in differing[:MOST_SHOWN]:
         click.echo(line, err=True)
@@ -118,8 +150,12 @@ def _require_room(orders: int, folder: Path) -> None:
         )
 
 
-def _perform(settings: Settings, size: Size) -> tuple[Summary, Report, list[str]]:
-    """Do it all, and leave nothing behind; return the report and the rows that differ.
+def _perform(
+    settings: Settings, size: Size, *, chaos_seconds: float | None
+) -> tuple[Summary, Report, list[str]]:
+    """Do it all, and leave nothing behind; return the report and what is wrong with which row.
+
+    `chaos_seconds` None: without chaos.
 
     Raises:
         KeyboardInterrupt: INT or TERM came.
@@ -129,11 +165,15 @@ def _perform(settings: Settings, size: Size) -> tuple[Summary, Report, list[str]
         with working(f"writing {size.orders:,} orders of {size.symbols:,} symbols"):
             world.fill(orders=size.orders, symbols=size.symbols, seed=size.seed)
         setup_seconds = time.monotonic() - started
-        summary, seconds = _reconcile(world, settings, size.orders)
-        if summary.ending is Ending.STOPPED:
-            raise KeyboardInterrupt
+        ours, started = _leading_to(world, settings), time.monotonic()
+        if chaos_seconds is None:
+            summary, havoc = _reconcile(ours, size.orders), None
+        else:
+            summary, havoc = _reconcile_in_chaos(world, ours, size.seed, chaos_seconds)
+        seconds = time.monotonic() - started
         with working("comparing every row with the exchange"):
             differing = world.mismatches()
+            wrong_moves = [] if havoc is None else world.wrong_moves()
     report = Report.of(
         summary,
         seconds=seconds,
@@ -142,7 +182,9 @@ def _perform(settings: Settings, size: Size) -> tuple[Summary, Report, list[str]
         mismatches=len(differing),
         setup_seconds=setup_seconds,
     )
-    return summary, report, differing
+    if havoc is not None:
+        report = ChaosReport.under(havoc, report)
+    return summary, report, [*differing, *wrong_moves]
 
 
 @contextmanager
@@ -158,8 +200,9 @@ def _world() -> Iterator[World]:
         yield started
 
 
-def _reconcile(world: World, settings: Settings, orders: int) -> tuple[Summary, float]:
-    ours = settings.model_copy(
+def _leading_to(world: World, settings: Settings) -> Settings:
+    """Return the settings with what leads to the world."""
+    return settings.model_copy(
         update={
             "database_url": SecretStr(world.database_url),
             "exchange_name": "paper",
@@ -168,9 +211,27 @@ def _reconcile(world: World, settings: Settings, orders: int) -> tuple[Summary, 
             "exchange_api_secret": world.api_secret,
         }
     )
-    started = time.monotonic()
+
+
+def _reconcile(settings: Settings, orders: int) -> Summary:
+    """Reconcile everything once.
+
+    Raises:
+        KeyboardInterrupt: INT or TERM came.
+    """
     with ReconcileProgress(orders) as progress:
         summary = supervise(
-            OrderWorkload(settings=ours), ours, is_once=True, on_progress=progress.update
+            OrderWorkload(settings=settings), settings, is_once=True, on_progress=progress.update
         )
-    return summary, time.monotonic() - started
+    if summary.ending is Ending.STOPPED:
+        raise KeyboardInterrupt
+    return summary
+
+
+def _reconcile_in_chaos(
+    world: World, settings: Settings, seed: int, seconds: float
+) -> tuple[Summary, Havoc]:
+    with ReconcileProgress() as progress:
+        return reconcile_in_chaos(
+            world, settings, seed=seed, seconds=seconds, on_progress=progress.update
+        )

@@ -20,7 +20,7 @@ from rich.progress import (
 )
 
 from reconciler.cli.output import console
-from reconciler.supervisor.parent import Summary
+from reconciler.supervisor.summary import Summary
 
 LINE_SECONDS = 5.0
 """How often a pipe gets a line."""

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 
 from reconciler.cli.output import console, print_json, print_table
-from reconciler.supervisor.parent import Summary
+from reconciler.supervisor.summary import Summary
 
 SINGLE_ORDER_WEIGHT = 4
 

@@ -14,7 +14,7 @@ from reconciler.cli.progress import ReconcileProgress
 from reconciler.cli.report import Report
 from reconciler.cli.supervise import exit_code_of_ending, supervise, tell_what_cut_it_short
 from reconciler.settings import Settings
-from reconciler.supervisor.parent import Summary
+from reconciler.supervisor.summary import Summary
 from reconciler.worker.orders import OrderWorkload
 from reconciler.worker.workload import Proposal
 

@@ -11,7 +11,8 @@ import click
 from reconciler.cli.exits import Exit
 from reconciler.cli.logs import worker_logs
 from reconciler.settings import Settings
-from reconciler.supervisor.parent import Ending, Options, Summary, Supervisor
+from reconciler.supervisor.parent import Supervisor
+from reconciler.supervisor.summary import Ending, Options, Summary
 from reconciler.telemetry.metrics import open_metrics
 from reconciler.worker.workload import Workload
 
@@ -51,7 +52,7 @@ def exit_code_of_ending(ending: Ending, *, is_complete: bool) -> Exit:
     match ending:
         case Ending.STORE_GONE:
             return Exit.UNAVAILABLE
-        case Ending.EXCHANGE_GONE:
+        case Ending.EXCHANGE_GONE | Ending.BRAKED:
             return Exit.TRY_AGAIN
         case Ending.STOPPED:
             return Exit.GOOD
@@ -63,5 +64,5 @@ def exit_code_of_ending(ending: Ending, *, is_complete: bool) -> Exit:
 
 def tell_what_cut_it_short(summary: Summary) -> None:
     """Say on standard error what a single sweep has given up waiting for, if it has."""
-    if summary.ending in {Ending.STORE_GONE, Ending.EXCHANGE_GONE}:
+    if summary.ending in {Ending.STORE_GONE, Ending.EXCHANGE_GONE, Ending.BRAKED}:
         click.echo(f"stopped early: {summary.trouble}", err=True)

@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import Connection, select
 
 from reconciler.domain.order import Facts
-from reconciler.domain.report import Report
+from reconciler.domain.report import Answer, Report
 from reconciler.store.tables import activity_log
 
 ACTION = "reconciliation.update"
@@ -30,25 +30,35 @@ class Activity:
     created_at: datetime
 
 
-def details(*, before: Facts, after: Facts, exchange: str, rule: str, report: Report) -> bytes:
-    """Return an entry's `details` as JSON."""
-    return msgspec.json.encode(
-        {
-            "from": _facts(before),
-            "to": _facts(after),
-            "exchange": exchange,
-            "rule": rule,
-            "fetched_at": report.fetched_at,
-            "report": {
-                "symbol": report.symbol,
-                "external_order_id": report.external_order_id,
-                "word": report.word,
-                "status": report.status,
-                "executed_qty": _text(report.executed_qty),
-                "avg_price": _text(report.avg_price),
-            },
-        }
-    )
+def details(
+    *,
+    before: Facts,
+    after: Facts,
+    exchange: str,
+    rule: str,
+    report: Report,
+    by: str | None = None,
+) -> bytes:
+    """Return an entry's `details` as JSON. `by` is the person who decided, if it was one."""
+    entry = {
+        "from": _facts(before),
+        "to": _facts(after),
+        "exchange": exchange,
+        "rule": rule,
+        "fetched_at": report.fetched_at,
+        "report": _report(report),
+    }
+    return _encode(entry if by is None else {**entry, "by": by})
+
+
+def facts_json(facts: Facts) -> bytes:
+    """Return a row's facts as JSON."""
+    return _encode(_facts(facts))
+
+
+def report_json(answer: Answer) -> bytes:
+    """Return an answer as JSON; null where it says nothing of the order itself."""
+    return _encode(_report(answer) if isinstance(answer, Report) else None)
 
 
 def read_history(connection: Connection, order_id: str) -> Sequence[Activity]:
@@ -65,6 +75,20 @@ def read_history(connection: Connection, order_id: str) -> Sequence[Activity]:
         .order_by(activity_log.c.created_at, activity_log.c.id)
     )
     return [Activity(**row) for row in connection.execute(statement).mappings()]
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def _report(report: Report) -> dict[str, str | None]:
+    return {
+        "symbol": report.symbol,
+        "external_order_id": report.external_order_id,
+        "word": report.word,
+        "status": report.status,
+        "executed_qty": _text(report.executed_qty),
+        "avg_price": _text(report.avg_price),
+    }
 
 
 def _facts(facts: Facts) -> dict[str, str | None]:

@@ -100,22 +100,25 @@ class WriteMismatch(StoreRejected):
 class Apply:
     """The apply step for one shape of `orders` and one exchange."""
 
-    def __init__(self, orders: OrdersTable, *, exchange: str, decide: Decide) -> None:
-        """Prepare the statements. `decide` must be pure: it runs inside the transaction."""
+    def __init__(
+        self, orders: OrdersTable, *, exchange: str, decide: Decide, by: str | None = None
+    ) -> None:
+        """Prepare the statements.
+
+        Args:
+            orders: The table's shape.
+            exchange: Its name, for the log.
+            decide: Must be pure: it runs inside the transaction.
+            by: The person who decides, where it is one; logged with every change.
+        """
         self._orders = orders
         self._exchange = exchange
         self._decide = decide
         self._read = _select_rows(orders)
         self._lock = _lock_rows(self._read, orders)
-        self._write = _write_statement(orders)
-
-    def read_facts(self, connection: Connection, ids: Sequence[OrderId]) -> dict[OrderId, Facts]:
-        """Read the rows' facts without a lock, for `apply` to see later whether they were written.
-
-        Only of use where `orders` has no `updated_at` to tell that.
-        """
-        rows = connection.execute(self._read, _keys(ids))
-        return {row.id: facts for row in rows if (facts := _facts(row))}
+        self._by = by
+        resolution = "reconciled" if by is None else f"accepted by {by}"
+        self._write = _write_statement(orders, resolution)
 
     def apply(
         self,
@@ -128,7 +131,8 @@ class Apply:
         Args:
             connection: An open transaction.
             answers: What the exchange said about each order of the batch.
-            seen: The rows' facts before the exchange was asked, from `read_facts`.
+            seen: The rows' facts before the exchange was asked. One that differs now was written
+                meanwhile: the answer may be older. It is how a table without `updated_at` tells.
 
         Raises:
             StoreRejected: the database refused a row (WriteMismatch: wrote other rows than were
@@ -180,7 +184,7 @@ class Apply:
         outcomes: Sequence[Outcome],
         answers: Mapping[OrderId, Answer],
     ) -> None:
-        batch = _Batch.of(outcomes, answers, self._exchange)
+        batch = _Batch.of(outcomes, answers, exchange=self._exchange, by=self._by)
         if batch.is_empty:
             return
         written = connection.execute(self._write, batch.parameters()).one()
@@ -235,7 +239,7 @@ class _Batch:
 
     changed: list[tuple[OrderId, Facts, bytes]]
     confirmed: list[OrderId]
-    held: list[tuple[OrderId, Hold, timedelta]]
+    held: list[tuple[Order, Hold, timedelta, Answer]]
     released: list[str]
 
     @property
@@ -244,20 +248,30 @@ class _Batch:
 
     @classmethod
     def of(
-        cls, outcomes: Sequence[Outcome], answers: Mapping[OrderId, Answer], exchange: str
+        cls,
+        outcomes: Sequence[Outcome],
+        answers: Mapping[OrderId, Answer],
+        *,
+        exchange: str,
+        by: str | None,
     ) -> "_Batch":
         batch = cls(changed=[], confirmed=[], held=[], released=[])
         for outcome in outcomes:
-            batch._add(outcome, answers[outcome.order.id], exchange)
+            batch._add(outcome, answers[outcome.order.id], exchange=exchange, by=by)
         return batch
 
-    def _add(self, outcome: Outcome, answer: Answer, exchange: str) -> None:
+    def _add(self, outcome: Outcome, answer: Answer, *, exchange: str, by: str | None) -> None:
         order = outcome.order
         match outcome.decision:
             case Change(to=to, rule=rule):
                 assert isinstance(answer, Report)  # noqa: S101 - only a report makes a change
                 entry = activity.details(
-                    before=order.facts, after=to, exchange=exchange, rule=rule, report=answer
+                    before=order.facts,
+                    after=to,
+                    exchange=exchange,
+                    rule=rule,
+                    report=answer,
+                    by=by,
                 )
                 self.changed.append((order.id, to, entry))
                 self._release(outcome)
@@ -266,7 +280,7 @@ class _Batch:
                 self._release(outcome)
             case Hold(reason=reason) as hold:
                 attempts = 1 + attempts_in_a_row(outcome.hold, reason)
-                self.held.append((order.id, hold, wait_before_attempt(attempts)))
+                self.held.append((order, hold, wait_before_attempt(attempts), answer))
             case Leave():
                 pass
 
@@ -283,10 +297,16 @@ class _Batch:
             "prices": [to.avg_price for _, to, _ in self.changed],
             "details": _SEPARATOR.join(entry.decode() for _, _, entry in self.changed),
             "confirmed_ids": self.confirmed,
-            "held_ids": [str(id_) for id_, _, _ in self.held],
-            "reasons": [hold.reason.value for _, hold, _ in self.held],
-            "hold_details": [hold.detail for _, hold, _ in self.held],
-            "waits": [wait for _, _, wait in self.held],
+            "held_ids": [str(order.id) for order, _, _, _ in self.held],
+            "reasons": [hold.reason.value for _, hold, _, _ in self.held],
+            "hold_details": [hold.detail for _, hold, _, _ in self.held],
+            "waits": [wait for _, _, wait, _ in self.held],
+            "held_facts": _SEPARATOR.join(
+                activity.facts_json(order.facts).decode() for order, _, _, _ in self.held
+            ),
+            "held_reports": _SEPARATOR.join(
+                activity.report_json(answer).decode() for _, _, _, answer in self.held
+            ),
             "released_ids": self.released,
         }
 
@@ -348,7 +368,7 @@ def _lock_rows(rows: Select[Any], orders: OrdersTable) -> Select[Any]:
     return rows.join(limit, true()).with_for_update(skip_locked=True, of=orders.table)
 
 
-def _write_statement(orders: OrdersTable) -> Select[Any]:
+def _write_statement(orders: OrdersTable, resolution: str) -> Select[Any]:
     """Build the one statement: change, confirm, log, hold and release, and count each."""
     changes = _unnest(
         "changes",
@@ -400,7 +420,7 @@ def _write_statement(orders: OrdersTable) -> Select[Any]:
             holds.c.order_id == func.any(bindparam("released_ids", type_=ARRAY(Text()))),
             holds.c.resolved_at.is_(None),
         )
-        .values(resolved_at=func.now(), resolution="reconciled")
+        .values(resolved_at=func.now(), resolution=resolution)
         .cte("released")
     )
     counts = [
@@ -417,9 +437,20 @@ def _hold_statement() -> Any:
         reason=("reasons", Text()),
         detail=("hold_details", Text()),
         wait=("waits", Interval()),
+        row_facts=func.string_to_array(bindparam("held_facts", type_=Text), _SEPARATOR),
+        report=func.string_to_array(bindparam("held_reports", type_=Text), _SEPARATOR),
     )
     statement = insert(holds).from_select(
-        ["order_id", "reason", "detail", "attempts", "first_held_at", "next_attempt_at"],
+        [
+            "order_id",
+            "reason",
+            "detail",
+            "attempts",
+            "first_held_at",
+            "next_attempt_at",
+            "row_facts",
+            "report",
+        ],
         select(
             fresh.c.order_id,
             fresh.c.reason,
@@ -427,6 +458,8 @@ def _hold_statement() -> Any:
             literal(1),
             func.now(),
             func.now() + fresh.c.wait,
+            cast(fresh.c.row_facts, JSONB),
+            cast(fresh.c.report, JSONB),
         ),
     )
     again = statement.excluded
@@ -438,6 +471,8 @@ def _hold_statement() -> Any:
             "detail": again.detail,
             "attempts": case((holds.c.reason == again.reason, holds.c.attempts + 1), else_=1),
             "next_attempt_at": again.next_attempt_at,
+            "row_facts": again.row_facts,
+            "report": again.report,
         },
     )
 

@@ -1,9 +1,16 @@
-"""Orders set aside, and how long each waits before it is tried again."""
+"""Orders set aside: how long each waits, and what a person may do about one."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Boolean, Connection, Select, cast, func, literal_column, select, update
 
 from reconciler.domain.decide import HoldReason
+from reconciler.domain.status import OPEN
+from reconciler.store.stale_index import OPEN_ORDERS
+from reconciler.store.tables import OrdersTable, holds
 
 FIRST_WAIT = timedelta(minutes=1)
 LONGEST_WAIT = timedelta(hours=1)
@@ -17,6 +24,29 @@ class ActiveHold:
     attempts: int
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HeldOrder:
+    """A hold as it is shown to a person.
+
+    Attributes:
+        row_facts: What the row said when the order was last held.
+        report: What the exchange said then; None where it said nothing of the order.
+        resolved_at: When the hold ended; None while it lasts.
+        resolution: How it ended.
+    """
+
+    order_id: str
+    reason: HoldReason
+    detail: str
+    attempts: int
+    first_held_at: datetime
+    next_attempt_at: datetime
+    row_facts: dict[str, Any]
+    report: dict[str, Any] | None
+    resolved_at: datetime | None
+    resolution: str | None
+
+
 def attempts_in_a_row(active: ActiveHold | None, reason: HoldReason) -> int:
     """Return how often the order has been held for `reason` without a break."""
     return active.attempts if active is not None and active.reason is reason else 0
@@ -26,3 +56,77 @@ def wait_before_attempt(attempts: int) -> timedelta:
     """Return the wait after `attempts` (1 or more) holds in a row: doubling, an hour at most."""
     doublings: int = min(attempts - 1, 10)
     return min(LONGEST_WAIT, FIRST_WAIT * (1 << doublings))
+
+
+def list_holds(
+    connection: Connection, *, reason: HoldReason | None, with_resolved: bool, limit: int
+) -> Sequence[HeldOrder]:
+    """Read holds, the longest held first."""
+    statement = _select_holds().order_by(holds.c.first_held_at, holds.c.id).limit(limit)
+    if reason is not None:
+        statement = statement.where(holds.c.reason == reason.value)
+    if not with_resolved:
+        statement = statement.where(holds.c.resolved_at.is_(None))
+    return [_held_order(row) for row in connection.execute(statement).mappings()]
+
+
+def read_hold(connection: Connection, order_id: str) -> HeldOrder | None:
+    """Read the hold that an order is under, else its last one; None if there never was any."""
+    statement = (
+        _select_holds()
+        .where(holds.c.order_id == order_id)
+        .order_by(holds.c.resolved_at.desc().nulls_first())
+        .limit(1)
+    )
+    row = connection.execute(statement).mappings().first()
+    return None if row is None else _held_order(row)
+
+
+def dismiss_hold(connection: Connection, order_id: str, *, by: str) -> bool:
+    """End an order's hold, so that it is tried again at once; return whether there was one."""
+    statement = (
+        update(holds)
+        .where(holds.c.order_id == order_id, holds.c.resolved_at.is_(None))
+        .values(resolved_at=func.now(), resolution=f"dismissed by {by}")
+    )
+    return connection.execute(statement).rowcount > 0
+
+
+def resolve_ended(connection: Connection, orders: OrdersTable) -> int:
+    """End the holds of orders that the application has ended or deleted; return how many.
+
+    Nothing asks about such an order any more, so nothing else would end its hold. One that was
+    held with its end already in the row is a contradiction and stays for a person. Waits for
+    nobody.
+    """
+    is_open = (
+        select(orders.c.id)
+        .where(
+            orders.c.id == cast(holds.c.order_id, orders.c.id.type),
+            literal_column(f"({OPEN_ORDERS})", Boolean),
+        )
+        .exists()
+    )
+    ended = (
+        select(holds.c.id)
+        .where(
+            holds.c.resolved_at.is_(None),
+            holds.c.row_facts["status"].astext.in_(sorted(OPEN)),
+            ~is_open,
+        )
+        .with_for_update(skip_locked=True, of=holds)
+    )
+    statement = (
+        update(holds)
+        .where(holds.c.id.in_(ended))
+        .values(resolved_at=func.now(), resolution="ended by the application")
+    )
+    return connection.execute(statement).rowcount
+
+
+def _select_holds() -> Select[Any]:
+    return select(*(holds.c[name] for name in HeldOrder.__dataclass_fields__))
+
+
+def _held_order(row: Any) -> HeldOrder:
+    return HeldOrder(**{**row, "reason": HoldReason(row["reason"])})

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from reconciler.errors import Problem
 from reconciler.store.migrations import VERSION_TABLE
 from reconciler.store.stale_index import IndexState, read_index_state
-from reconciler.store.tables import activity_log, cycles, holds
+from reconciler.store.tables import activity_log, cycles, holds, state
 
 READ_COLUMNS = (
     "id",
@@ -29,6 +29,7 @@ TABLE_RIGHTS: Mapping[str, Sequence[str]] = {
     activity_log.name: ("SELECT", "INSERT"),
     holds.name: ("SELECT", "INSERT", "UPDATE"),
     cycles.name: ("SELECT", "INSERT"),
+    state.name: ("SELECT", "INSERT", "UPDATE", "DELETE"),
     VERSION_TABLE: ("SELECT",),
 }
 

@@ -5,7 +5,8 @@ synced a moment ago lie behind the point where the scan stops.
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import (
@@ -14,6 +15,7 @@ from sqlalchemy import (
     Connection,
     DateTime,
     Executable,
+    Exists,
     Integer,
     Interval,
     Select,
@@ -22,24 +24,32 @@ from sqlalchemy import (
     cast,
     func,
     literal_column,
+    null,
     select,
     text,
     true,
     tuple_,
 )
 
-from reconciler.domain.order import OrderId
+from reconciler.domain.order import Facts, OrderId
+from reconciler.domain.status import Status
 from reconciler.store.stale_index import OPEN_ORDERS, SYNCED_AT
 from reconciler.store.tables import OrdersTable, holds
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StaleOrder:
-    """What planning needs to know of a stale order."""
+    """A stale order as it was when the page was read.
+
+    `is_on_hold`: it has been set aside, and its next attempt is due.
+    """
 
     id: OrderId
     symbol: str
     external_order_id: str
+    facts: Facts
+    created_at: datetime | None
+    is_on_hold: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,13 +118,10 @@ class StaleOrders:
             {} if after is None else {"synced_at": after.synced_at, "id": after.id}
         )
         rows = connection.execute(statement, parameters).all()
-        orders = tuple(
-            StaleOrder(id=id_, symbol=symbol or "", external_order_id=external)
-            for id_, symbol, external, _ in rows
-        )
+        orders = tuple(_stale_order(row) for row in rows)
         if len(rows) < limit:
             return Page(orders=orders, next=None)
-        return Page(orders=orders, next=Cursor(synced_at=rows[-1][3], id=rows[-1][0]))
+        return Page(orders=orders, next=Cursor(synced_at=rows[-1].synced_at, id=rows[-1].id))
 
     def measure_backlog(self, connection: Connection) -> Backlog:
         """Count the stale orders; reads the index's stale part once."""
@@ -128,28 +135,28 @@ class StaleOrders:
         # 20,000 and 1,000 holds). NOT IN turns quadratic once the holds exceed the hash memory
         # (over 20 s instead of 0.5 s with 300,000). Behind IS NOT TRUE it stays a filter on the
         # index scan: hashed while the holds fit into that memory, else one index probe a row.
-        on_hold = (
-            select(holds.c.id)
-            .where(
-                holds.c.order_id == cast(orders.c.id, Text),
-                holds.c.resolved_at.is_(None),
-                holds.c.next_attempt_at > func.now(),
-            )
-            .exists()
-        )
+        is_waiting = _has_hold(orders, holds.c.next_attempt_at > func.now())
         return [
             literal_column(f"({OPEN_ORDERS})", Boolean),
             self._synced_at < cutoff,
-            on_hold.is_not(true()),
+            is_waiting.is_not(true()),
         ]
 
     def _select_page(self, orders: OrdersTable) -> Select[Any]:
+        created_at = (
+            orders.c.created_at if "created_at" in orders.optional else null().label("created_at")
+        )
         return (
             select(
                 orders.c.id,
                 orders.c.symbol,
                 orders.c.external_order_id,
-                cast(self._synced_at, Text),
+                cast(orders.c.status, Text).label("status"),
+                orders.c.executed_qty,
+                orders.c.avg_price,
+                created_at,
+                cast(self._synced_at, Text).label("synced_at"),
+                _has_hold(orders).is_(true()).label("is_on_hold"),
             )
             .where(*self._is_stale(orders))
             .order_by(self._synced_at, orders.c.id)
@@ -162,3 +169,28 @@ class StaleOrders:
             since = func.coalesce(since, orders.c.created_at)
         oldest = func.extract("epoch", func.now() - func.min(since))
         return select(func.count(), oldest).select_from(orders.table).where(*self._is_stale(orders))
+
+
+def _has_hold(orders: OrdersTable, *conditions: ColumnElement[bool]) -> Exists:
+    return (
+        select(holds.c.id)
+        .where(
+            holds.c.order_id == cast(orders.c.id, Text), holds.c.resolved_at.is_(None), *conditions
+        )
+        .exists()
+    )
+
+
+def _stale_order(row: Any) -> StaleOrder:
+    return StaleOrder(
+        id=row.id,
+        symbol=row.symbol or "",
+        external_order_id=row.external_order_id,
+        facts=Facts(
+            status=Status(row.status),
+            executed_qty=row.executed_qty or Decimal(0),
+            avg_price=row.avg_price,
+        ),
+        created_at=row.created_at,
+        is_on_hold=row.is_on_hold,
+    )

@@ -61,6 +61,17 @@ holds = Table(
     Column("next_attempt_at", DateTime(timezone=True), nullable=False),
     Column("resolved_at", DateTime(timezone=True)),
     Column("resolution", Text),
+    Column("row_facts", JSONB, nullable=False),
+    Column("report", JSONB),
+)
+
+state = Table(
+    "reconciliation_state",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("value", JSONB, nullable=False),
+    Column("changed_at", DateTime(timezone=True), nullable=False),
+    Column("changed_by", Text, nullable=False),
 )
 
 cycles = Table(

@@ -168,3 +168,100 @@ def test_what_the_application_logged_itself_is_shown_by_its_name() -> None:
     )
 
     assert row_of(entry) == ("2026-11-24\n12:30:15.250", "placed", "", "")
+
+
+WHOLE: dict[str, Any] = {
+    **DETAILS,
+    "report": {
+        "symbol": "BTCUSDT",
+        "external_order_id": "9",
+        "word": "FILLED",
+        "status": "filled",
+        "executed_qty": "1.5",
+        "avg_price": "100.25",
+    },
+}
+ACCEPTED = {**WHOLE, "rule": "accepted", "by": "Ada"}
+TAMPERED = {**WHOLE, "to": {**WHOLE["to"], "executed_qty": "2"}}
+
+
+def log_details(
+    connection: "psycopg.Connection[tuple[Any, ...]]", *details: dict[str, Any]
+) -> None:
+    for number, one in enumerate(details, 1):
+        connection.execute(
+            "INSERT INTO activity_log (order_id, action, details, created_at)"
+            " VALUES (%s, %s, %s, %s)",
+            (str(number), ACTION, Jsonb(one), NOW),
+        )
+
+
+def test_a_replay_counts_what_follows_and_what_was_a_persons(
+    invoke: Invoke, database_url: str, connection: "psycopg.Connection[tuple[Any, ...]]"
+) -> None:
+    log_details(connection, WHOLE, WHOLE, ACCEPTED)
+
+    result = invoke("audit", "--replay", DATABASE_URL=database_url)
+
+    assert result.exit_code == 0
+    assert result.stdout == (
+        "3 changes: 2 follow from their reports, 1 were a person's, 0 do not follow\n"
+    )
+
+
+def test_a_replay_lists_each_change_that_does_not_follow(
+    invoke: Invoke, database_url: str, connection: "psycopg.Connection[tuple[Any, ...]]"
+) -> None:
+    log_details(connection, WHOLE, TAMPERED, DETAILS)
+
+    result = invoke("audit", "--replay", DATABASE_URL=database_url)
+    as_json = invoke("audit", "--replay", "--json", DATABASE_URL=database_url)
+
+    told = json.loads(as_json.stdout)
+    assert (result.exit_code, as_json.exit_code) == (1, 1)
+    assert "recorded: filled, 2 executed at 100.25 (ended)" in result.stdout
+    assert (told["changes"], told["follow"], told["by_person"]) == (3, 1, 0)
+    assert [one["order_id"] for one in told["differ"]] == ["2", "3"]
+    assert "cannot be read" in told["differ"][1]["difference"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "changes"),
+    [
+        (("2",), 1),
+        (("--since", "2026-11-24"), 2),
+        (("--since", "2026-11-25"), 0),
+        (("--until", "2026-11-24T12:30:15.250Z"), 0),
+        (("--since", "2026-11-24T13:30:15+01:00", "--until", "2026-11-25"), 2),
+    ],
+)
+def test_a_replay_can_be_of_an_order_or_a_span(
+    arguments: tuple[str, ...],
+    changes: int,
+    invoke: Invoke,
+    database_url: str,
+    connection: "psycopg.Connection[tuple[Any, ...]]",
+) -> None:
+    log_details(connection, WHOLE, WHOLE)
+
+    result = invoke("audit", "--replay", "--json", *arguments, DATABASE_URL=database_url)
+
+    assert json.loads(result.stdout)["changes"] == changes
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((), "name an order, or give --replay"),
+        (("7", "--since", "2026-11-24"), "go with --replay"),
+        (("--replay", "--since", "yesterday"), "'yesterday' is no time"),
+        (("--replay", "--since", "2026-11-24", "--until", "2026-11-24"), "must be earlier"),
+    ],
+)
+def test_an_audit_that_asks_for_nothing_is_a_usage_error(
+    arguments: tuple[str, ...], told: str, invoke: Invoke
+) -> None:
+    result = invoke("audit", *arguments)
+
+    assert result.exit_code == 2
+    assert told in result.stderr

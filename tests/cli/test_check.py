@@ -217,6 +217,7 @@ def test_an_empty_database_names_each_part_with_its_mend(
         "table activity_log",
         "table reconciliation_cycles",
         "table reconciliation_holds",
+        "table reconciliation_state",
         "index reconciler_stale_orders on orders",
     }
 
@@ -258,6 +259,7 @@ def test_a_role_without_any_right_is_told_all_of_them(
         "SELECT, INSERT on activity_log",
         "SELECT, INSERT, UPDATE on reconciliation_holds",
         "SELECT, INSERT on reconciliation_cycles",
+        "SELECT, INSERT, UPDATE, DELETE on reconciliation_state",
         "SELECT on reconciler_alembic_version",
     ]
     assert findings["orders"]["verdict"] == "skipped"
@@ -276,7 +278,7 @@ def test_each_right_that_is_missing_is_named_and_granting_them_mends_it(
     code_then, findings_then = check(DATABASE_URL=url)
 
     assert code == 78
-    assert len(mends) == 5
+    assert len(mends) == 6
     assert "UPDATE (status, executed_qty, avg_price, updated_at, last_synced_at)" in mends[0]
     assert code_then == 0, findings_then
 

@@ -15,6 +15,7 @@ OURS = {
     "activity_log",
     "reconciliation_holds",
     "reconciliation_cycles",
+    "reconciliation_state",
     "reconciler_alembic_version",
 }
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from reconciler.cli.progress import LINE_SECONDS, ReconcileProgress, working
-from reconciler.supervisor.parent import Summary
+from reconciler.supervisor.summary import Summary
 from reconciler.worker.workload import Tally
 
 

@@ -9,7 +9,7 @@ from reconciler.cli.exits import Exit
 from reconciler.cli.report import Report
 from reconciler.cli.supervise import exit_code_of_ending, options_of, tell_what_cut_it_short
 from reconciler.settings import Settings
-from reconciler.supervisor.parent import Ending, Summary
+from reconciler.supervisor.summary import Ending, Summary
 from reconciler.worker.workload import Tally
 
 CONTRACT = {

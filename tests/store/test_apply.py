@@ -14,6 +14,7 @@ from reconciler.domain.status import Status
 from reconciler.store.activity import ACTION, Activity, read_history
 from reconciler.store.apply import Outcome
 from reconciler.store.database import Database
+from reconciler.store.stale import StaleOrders
 
 from .builders import (
     EXCHANGE,
@@ -33,6 +34,7 @@ from .builders import (
     read_hold,
     read_log,
     read_row,
+    shape_of,
 )
 
 A_MINUTE = timedelta(minutes=1)
@@ -333,8 +335,9 @@ def test_such_a_row_is_left_alone_also_where_nothing_but_its_facts_tells(
     for id_ in (1, 2):
         insert_order(owner, id_)
     step = an_apply(empty_database)
-    with empty_database.autocommit() as connection:
-        seen = step.read_facts(connection, [1, 2, 3])
+    stale = StaleOrders(shape_of(empty_database), stale_after=timedelta(minutes=5))
+    with empty_database.transaction() as connection:
+        seen = {order.id: order.facts for order in stale.read_page(connection, 100).orders}
     now = now_of(empty_database)
     owner.execute("UPDATE orders SET executed_qty = 1 WHERE id = 1")
 

@@ -7,10 +7,16 @@ import pytest
 from reconciler.domain.decide import HoldReason
 from reconciler.domain.status import Status
 from reconciler.store.database import Database
-from reconciler.store.holds import ActiveHold, attempts_in_a_row, wait_before_attempt
+from reconciler.store.holds import (
+    ActiveHold,
+    attempts_in_a_row,
+    resolve_ended,
+    wait_before_attempt,
+)
 
 from .builders import (
     Application,
+    Shape,
     a_report,
     an_absence,
     an_unanswerable,
@@ -19,6 +25,7 @@ from .builders import (
     now_of,
     read_hold,
     read_log,
+    shape_of,
 )
 
 
@@ -143,3 +150,58 @@ def test_what_is_left_alone_keeps_its_hold(application: Application, database: D
     after = read_hold(application, 1)
     assert after is not None
     assert after["next_attempt_at"] == before["next_attempt_at"]
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        "UPDATE orders SET status = 'canceled'",
+        "DELETE FROM orders",
+        "UPDATE orders SET external_order_id = NULL",
+    ],
+    ids=["ended", "deleted", "no longer at the exchange"],
+)
+def test_the_hold_of_an_order_that_the_application_ended_ends_too(
+    ending: str, application: Application, database: Database
+) -> None:
+    for id_ in (1, 2):
+        insert_order(application, id_)
+        applied(database, (id_, an_unanswerable(id_, fetched_at=now_of(database))))
+    application.execute(f"{ending} WHERE id = 1".encode())
+
+    assert ended_holds(database) == 1
+
+    assert ended_holds(database) == 0
+    assert read_hold(application, 1) is None
+    assert read_hold(application, 2) is not None
+    resolutions = application.execute(
+        "SELECT resolution FROM reconciliation_holds WHERE order_id = '1'"
+    ).fetchall()
+    assert resolutions == [{"resolution": "ended by the application"}]
+
+
+def test_a_contradiction_between_two_ends_stays_for_a_person(
+    application: Application, database: Database
+) -> None:
+    insert_order(application, 1, status="canceled")
+    applied(database, (1, a_report(1, Status.FILLED, "1", fetched_at=now_of(database))))
+
+    assert ended_holds(database) == 0
+    assert read_hold(application, 1) is not None
+
+
+def test_holds_end_whatever_the_shape_of_orders(
+    shape: Shape, owner: Application, empty_database: Database
+) -> None:
+    id_ = shape.id_of(1)
+    insert_order(owner, id_)
+    applied(empty_database, (id_, an_unanswerable(id_, fetched_at=now_of(empty_database))))
+    owner.execute("UPDATE orders SET status = 'filled'")
+
+    assert ended_holds(empty_database) == 1
+
+
+def ended_holds(database: Database) -> int:
+    orders = shape_of(database)
+    with database.transaction() as connection:
+        return resolve_ended(connection, orders)

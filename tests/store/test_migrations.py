@@ -253,8 +253,8 @@ def test_going_back_leaves_the_log_and_the_orders(
 A_HOLD: str = """
     INSERT INTO reconciliation_holds
         (order_id, reason, detail, attempts, first_held_at, next_attempt_at, resolved_at,
-         resolution)
-    VALUES ('1', {reason}, 'd', {attempts}, now(), now(), {resolved_at}, {resolution})"""
+         resolution, row_facts)
+    VALUES ('1', {reason}, 'd', {attempts}, now(), now(), {resolved_at}, {resolution}, '{{}}')"""
 A_CYCLE: str = """
     INSERT INTO reconciliation_cycles
         (host, started_at, finished_at, duration_ms, scanned, reconciled, discrepancies, errors,

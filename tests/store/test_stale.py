@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from reconciler.domain.order import OrderId
-from reconciler.domain.status import OPEN, TERMINAL
+from reconciler.domain.order import Facts, OrderId
+from reconciler.domain.status import OPEN, TERMINAL, Status
 from reconciler.store.database import Database
 from reconciler.store.stale import Backlog, Cursor, Page, StaleOrder, StaleOrders
 
@@ -23,6 +24,7 @@ from .builders import (
 )
 
 STALE_AFTER = timedelta(minutes=5)
+NOTHING_EXECUTED = Facts(status=Status.NEW, executed_qty=Decimal(0), avg_price=None)
 
 
 def stale_orders(database: Database) -> StaleOrders:
@@ -139,6 +141,42 @@ def test_the_longest_unsynced_come_first_and_the_never_synced_before_all(
     assert ids_of(read_page(database)) == [2, 5, 3, 4, 1]
 
 
+def a_stale_order(
+    shape: Shape,
+    number: int,
+    *,
+    symbol: str,
+    external_order_id: str,
+    facts: Facts = NOTHING_EXECUTED,
+) -> StaleOrder:
+    return StaleOrder(
+        id=shape.id_of(number),
+        symbol=symbol,
+        external_order_id=external_order_id,
+        facts=facts,
+        created_at=None,
+        is_on_hold=False,
+    )
+
+
+def test_planning_is_told_the_facts_the_age_and_whether_a_hold_is_due(
+    application: Application, database: Database
+) -> None:
+    placed_at = now_of(database) - timedelta(hours=1)
+    insert_order(
+        application, 1, status="partial", executed_qty="1.5", avg_price="9", created_at=placed_at
+    )
+    applied(database, (1, an_unanswerable(1, fetched_at=now_of(database))))
+    application.execute("UPDATE reconciliation_holds SET next_attempt_at = now()")
+
+    (order,) = read_page(database).orders
+
+    assert order.facts == Facts(
+        status=Status.PARTIAL, executed_qty=Decimal("1.5"), avg_price=Decimal(9)
+    )
+    assert (order.created_at, order.is_on_hold) == (placed_at, True)
+
+
 def test_planning_is_told_the_symbol_and_the_exchanges_id(
     shape: Shape, owner: Application, empty_database: Database
 ) -> None:
@@ -149,8 +187,8 @@ def test_planning_is_told_the_symbol_and_the_exchanges_id(
 
     assert page == Page(
         orders=(
-            StaleOrder(id=shape.id_of(1), symbol="ETHUSDT", external_order_id="9007199254740993"),
-            StaleOrder(id=shape.id_of(2), symbol="", external_order_id="7"),
+            a_stale_order(shape, 1, symbol="ETHUSDT", external_order_id="9007199254740993"),
+            a_stale_order(shape, 2, symbol="", external_order_id="7"),
         ),
         next=None,
     )

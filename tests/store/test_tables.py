@@ -225,6 +225,7 @@ def test_every_problem_is_told_at_once(owner: Application, empty_database: Datab
         "table activity_log",
         "table reconciliation_cycles",
         "table reconciliation_holds",
+        "table reconciliation_state",
         "index reconciler_stale_orders on orders",
     ]
     assert all(problem.mend for problem in mismatch.value.problems)

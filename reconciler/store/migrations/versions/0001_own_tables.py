@@ -40,6 +40,8 @@ def upgrade() -> None:
             next_attempt_at timestamptz NOT NULL,
             resolved_at timestamptz,
             resolution text,
+            row_facts jsonb NOT NULL,
+            report jsonb,
             CHECK ((resolved_at IS NULL) = (resolution IS NULL))
         )
         """
@@ -47,6 +49,16 @@ def upgrade() -> None:
     op.execute(
         "CREATE UNIQUE INDEX reconciliation_holds_active ON reconciliation_holds (order_id)"
         " WHERE resolved_at IS NULL"
+    )
+    op.execute(
+        """
+        CREATE TABLE reconciliation_state (
+            key text PRIMARY KEY,
+            value jsonb NOT NULL,
+            changed_at timestamptz NOT NULL,
+            changed_by text NOT NULL
+        )
+        """
     )
     op.execute(
         """
@@ -74,4 +86,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Drop what is only ours; the activity log is history and stays."""
     op.execute("DROP TABLE reconciliation_cycles")
+    op.execute("DROP TABLE reconciliation_state")
     op.execute("DROP TABLE reconciliation_holds")

@@ -1,0 +1,39 @@
+"""`reconciler account`: whose orders these are, at the exchange."""
+
+import asyncio
+
+import click
+
+from reconciler.cli.checks.exchange import read_account
+from reconciler.cli.holds import by_option, named, opened_database
+from reconciler.exchanges.registry import venue
+from reconciler.store import state
+
+
+@click.group("account", short_help="See and confirm the exchange account that the orders are of.")
+def account_command() -> None:
+    """The account is remembered at first contact; under another one nothing is written."""
+
+
+@account_command.command("show")
+def show_command() -> None:
+    """Show the account that is remembered."""
+    with opened_database() as (database, settings), database.autocommit() as connection:
+        known = state.read_account(connection, settings.exchange_name)
+    if known is None:
+        click.echo(f"no account at {settings.exchange_name} is remembered yet")
+    else:
+        click.echo(f"the orders are of account {known} at {settings.exchange_name}")
+
+
+@account_command.command("confirm")
+@by_option
+def confirm_command(*, by: str | None) -> None:
+    """Ask the exchange who we are now, and take that account for the right one."""
+    name = named(by)
+    with opened_database() as (database, settings):
+        found = venue(settings.exchange_name, settings.exchange_base_url)
+        account = asyncio.run(read_account(found, settings.credentials))
+        with database.transaction() as connection:
+            state.confirm_account(connection, found.name, account.identity, by=name)
+    click.echo(f"the orders are of account {account.identity}, confirmed by {name}")

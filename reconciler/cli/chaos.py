@@ -1,0 +1,210 @@
+"""`reconciler demo --chaos`: the exchange misbehaves and workers are killed; then all is mended."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import partial
+from random import Random
+
+from reconciler.chaos import witness
+from reconciler.chaos.kills import kill_workers
+from reconciler.chaos.schedule import Schedule, plan_chaos
+from reconciler.cli.logs import worker_logs
+from reconciler.cli.report import Report
+from reconciler.cli.supervise import options_of, supervise
+from reconciler.demo import World
+from reconciler.settings import Settings
+from reconciler.store import state
+from reconciler.store.holds import dismiss_hold, list_holds
+from reconciler.supervisor.parent import Supervisor
+from reconciler.supervisor.restarts import RestartPolicy
+from reconciler.supervisor.summary import Ending, Summary
+from reconciler.telemetry.metrics import open_metrics
+from reconciler.worker.orders import OrderWorkload
+
+STALE_SHARE = 0.8
+"""After this share of the chaos every row has been stale: until then work keeps coming."""
+
+MOST_SWEEPS = 5
+EVERY_HOLD = 5_000_000
+OPERATOR = "demo"
+
+# Short times, so that much happens: retries, breakers and replacements are gone through many times.
+HURRY = {
+    "interval_ms": 500,
+    "stale_minutes": 0.05,
+    "breaker_open_ms": 1000,
+    "retry_initial_ms": 20,
+    "retry_cap_ms": 100,
+    "rate_share": 1.0,
+    "drain_seconds": 3.0,
+}
+AT_ONCE = {"stale_minutes": 0.0001}
+RESTARTS = RestartPolicy(cap=timedelta(milliseconds=400))
+
+Progress = Callable[[Summary], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Havoc:
+    """What the chaos did.
+
+    Attributes:
+        faults: Kinds of fault that were in force at the exchange.
+        refused: Requests that the exchange did not answer with HTTP 200.
+        kills: Workers that were killed.
+        holds: Holds that were made, whatever became of them.
+        sweeps: Sweeps after the chaos until every row was true.
+    """
+
+    faults: int
+    refused: int
+    kills: int
+    holds: int
+    sweeps: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChaosReport(Report):
+    """The report of a demo with chaos: a demo's, and what went wrong on purpose."""
+
+    faults_injected: int
+    requests_refused: int
+    workers_killed: int
+    holds_made: int
+    sweeps_afterwards: int
+
+    @classmethod
+    def under(cls, havoc: Havoc, report: Report) -> "ChaosReport":
+        """Add what the chaos did to a report."""
+        return cls(
+            **vars(report),
+            faults_injected=havoc.faults,
+            requests_refused=havoc.refused,
+            workers_killed=havoc.kills,
+            holds_made=havoc.holds,
+            sweeps_afterwards=havoc.sweeps,
+        )
+
+    def _rows(self) -> list[tuple[str, int | float, str]]:
+        return [
+            *super()._rows(),
+            ("kinds of fault injected", self.faults_injected, ""),
+            ("requests not answered", self.requests_refused, ""),
+            ("workers killed", self.workers_killed, ""),
+            ("holds made", self.holds_made, ""),
+            ("sweeps afterwards", self.sweeps_afterwards, ""),
+        ]
+
+
+def reconcile_in_chaos(
+    world: World, settings: Settings, *, seed: int, seconds: float, on_progress: Progress
+) -> tuple[Summary, Havoc]:
+    """Reconcile while everything goes wrong, then mend it as an operator would.
+
+    Raises:
+        KeyboardInterrupt: INT or TERM came.
+        ReconcilerError: the supervisor failed.
+    """
+    rng = Random(seed)  # noqa: S311 - chaos is to be reproducible, not secret
+    schedule = plan_chaos(seconds=seconds, rng=rng)
+    with world.database.transaction() as connection:
+        witness.install(connection)
+    world.go_stale_within(seconds * STALE_SHARE)
+    summary, kills = asyncio.run(
+        _live_through(
+            world, settings.model_copy(update=HURRY), schedule, rng=rng, on_progress=on_progress
+        )
+    )
+    world.exchange.clear_faults()
+    sweeps = _mend(world, settings.model_copy(update=HURRY | AT_ONCE), summary)
+    with world.database.autocommit() as connection:
+        holds = list_holds(connection, reason=None, with_resolved=True, limit=EVERY_HOLD)
+    return summary, Havoc(
+        faults=len(schedule.steps),
+        refused=sum(world.exchange.stats()["rejected"].values()),
+        kills=kills,
+        holds=len(holds),
+        sweeps=sweeps,
+    )
+
+
+def _supervisor(settings: Settings, on_progress: Progress) -> Supervisor:
+    return Supervisor(
+        OrderWorkload(settings=settings),
+        replace(options_of(settings, is_once=False), restarts=RESTARTS),
+        metrics=open_metrics(settings.statsd),
+        prepare_worker=partial(worker_logs, settings),
+        on_progress=on_progress,
+    )
+
+
+async def _live_through(
+    world: World, settings: Settings, schedule: Schedule, *, rng: Random, on_progress: Progress
+) -> tuple[Summary, int]:
+    """Run a supervisor until the chaos is over; return what it did, and the workers killed.
+
+    The chaos begins with the first batch: before, there is nobody to feel it.
+
+    Raises:
+        KeyboardInterrupt: it was told to stop before.
+    """
+    at_work = asyncio.Event()
+
+    def note_progress(summary: Summary) -> None:
+        at_work.set()
+        on_progress(summary)
+
+    supervisor = _supervisor(settings, note_progress)
+
+    async def wreak() -> int:
+        await at_work.wait()
+        await asyncio.to_thread(world.exchange.set_timeline, schedule.steps)
+        return await kill_workers(schedule, lambda: supervisor.pids, rng=rng)
+
+    running = asyncio.create_task(supervisor.run())
+    wreaking = asyncio.create_task(wreak())
+    await asyncio.wait({running, wreaking}, return_when=asyncio.FIRST_COMPLETED)
+    if running.done():
+        wreaking.cancel()
+        running.result()
+        raise KeyboardInterrupt
+    os.kill(os.getpid(), signal.SIGTERM)  # as an operator stops it: it drains
+    summary = await running
+    return summary, wreaking.result()
+
+
+def _mend(world: World, settings: Settings, summary: Summary) -> int:
+    """Dismiss holds, release the brake and sweep until every row is true; return the sweeps.
+
+    Raises:
+        KeyboardInterrupt: INT or TERM came.
+    """
+    for sweep in range(1, MOST_SWEEPS + 1):
+        _let_go(world)
+        swept = supervise(OrderWorkload(settings=settings), settings, is_once=True)
+        _add(summary, swept)
+        if swept.ending is Ending.STOPPED:
+            raise KeyboardInterrupt
+        if not world.mismatches():
+            return sweep
+    return MOST_SWEEPS
+
+
+def _let_go(world: World) -> None:
+    with world.database.transaction() as connection:
+        state.release_brake(connection)
+        for hold in list_holds(connection, reason=None, with_resolved=False, limit=EVERY_HOLD):
+            dismiss_hold(connection, hold.order_id, by=OPERATOR)
+
+
+def _add(summary: Summary, swept: Summary) -> None:
+    summary.tally.add(swept.tally)
+    summary.cycles += swept.cycles
+    summary.restarts += swept.restarts
+    summary.set_aside += swept.set_aside
+    summary.ending = swept.ending
+    summary.trouble = swept.trouble

@@ -1,0 +1,107 @@
+"""`reconciler audit --replay`: does every past change still follow from its report?"""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+import click
+
+from reconciler.cli.output import print_json, print_table
+from reconciler.cli.progress import working
+from reconciler.domain.decide import Policy
+from reconciler.domain.order import OrderId
+from reconciler.store.database import Database
+from reconciler.store.replay import Replayed, replay
+from reconciler.store.tables import find_orders
+
+
+@dataclass(frozen=True, kw_only=True)
+class Span:
+    """Which changes are decided again: those logged from `since` to before `until`."""
+
+    order_id: OrderId | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What came of a replay. `by_person` follow from no report and are not decided again."""
+
+    changes: int
+    follow: int
+    by_person: int
+    differ: tuple[Replayed, ...]
+
+    @classmethod
+    def of(cls, replayed: Iterable[Replayed]) -> "Verdict":
+        """Count, and keep those that differ."""
+        changes, by_person, differ = 0, 0, list[Replayed]()
+        for change in replayed:
+            changes += 1
+            by_person += change.is_by_person
+            if change.difference is not None:
+                differ.append(change)
+        return cls(
+            changes=changes,
+            follow=changes - by_person - len(differ),
+            by_person=by_person,
+            differ=tuple(differ),
+        )
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether every change follows, or was a person's."""
+        return not self.differ
+
+    def print(self, *, as_json: bool) -> None:
+        """Show it."""
+        if as_json:
+            print_json(asdict(self))
+            return
+        click.echo(
+            f"{self.changes:,} changes: {self.follow:,} follow from their reports,"
+            f" {self.by_person:,} were a person's, {len(self.differ):,} do not follow"
+        )
+        if self.differ:
+            rows = [(str(one.activity_id), one.order_id, one.difference) for one in self.differ]
+            print_table(["entry", "order", "difference"], rows)
+
+
+def replay_span(database: Database, span: Span) -> Verdict:
+    """Decide the span's changes again, offline; show that it is being done.
+
+    Raises:
+        SchemaMismatch: `orders`, whose columns' scales the decisions depend on, does not fit.
+    """
+    with working("deciding again", is_transient=True), database.autocommit() as connection:
+        orders = find_orders(connection)
+        policy = Policy(quantity_scale=orders.quantity_scale, price_scale=orders.price_scale)
+        return Verdict.of(
+            replay(
+                connection,
+                policy,
+                order_id=None if span.order_id is None else str(span.order_id),
+                since=span.since,
+                until=span.until,
+            )
+        )
+
+
+def read_time(
+    _ctx: click.Context, _parameter: click.Parameter, text: str | None
+) -> datetime | None:
+    """Read a day or a time in ISO 8601; without a zone it is UTC.
+
+    Raises:
+        click.BadParameter: it is none.
+    """
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r} is no time: write it as 2026-11-24 or 2026-11-24T08:30:00Z."
+        ) from None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment

@@ -1,0 +1,149 @@
+"""Write what a person decided about an order on hold: audited, and only if nothing has moved."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Connection
+
+from reconciler.domain.decide import Change, Confirm, Decision, HoldReason, Leave, Rule
+from reconciler.domain.order import Facts, Order, OrderId
+from reconciler.domain.report import Answer, Report, rounded
+from reconciler.domain.status import Status
+from reconciler.errors import ReconcilerError
+from reconciler.store.apply import Apply
+from reconciler.store.holds import HeldOrder
+from reconciler.store.tables import OrdersTable
+
+
+class NotAcceptable(ReconcilerError):
+    """The hold cannot be accepted as asked. Nothing was written."""
+
+
+NEEDS_STATUS = frozenset({HoldReason.NOT_FOUND, HoldReason.UNKNOWN_STATUS})
+"""Here the exchange has no view that could be written: a person must name the status."""
+
+SAYS_NOTHING = frozenset({HoldReason.ERROR, HoldReason.CRASHED_WORKER})
+"""Here there is nothing to accept: only another attempt can tell."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Acceptance:
+    """What is written: the facts, and the report that stands for the person's decision."""
+
+    to: Facts
+    report: Report
+
+
+def acceptance_of(
+    hold: HeldOrder, status: Status | None, orders: OrdersTable, *, now: datetime
+) -> Acceptance:
+    """Decide what accepting a hold writes: the exchange's numbers as the columns hold them.
+
+    `status` is what the person names where the exchange has none that we know.
+
+    Raises:
+        NotAcceptable: there is nothing to accept, or a status is missing or out of place.
+    """
+    if hold.reason in SAYS_NOTHING:
+        raise NotAcceptable(
+            f"order {hold.order_id} is on hold for {hold.reason.value}: there is no view of the"
+            " exchange to accept; mend the cause, then run: reconciler holds dismiss"
+        )
+    if hold.reason in NEEDS_STATUS and status is None:
+        raise NotAcceptable(
+            f"order {hold.order_id} is on hold for {hold.reason.value}: the exchange has no status"
+            " for it that we know; name the one that is true with --status"
+        )
+    if hold.reason not in NEEDS_STATUS and status is not None:
+        raise NotAcceptable(
+            f"order {hold.order_id} is on hold for {hold.reason.value}: the exchange's own view is"
+            " written; leave --status away"
+        )
+    before = facts_of(hold.row_facts)
+    seen = before if hold.report is None else facts_of({**hold.report, "status": before.status})
+    to = Facts(
+        status=status or Status((hold.report or hold.row_facts)["status"]),
+        executed_qty=rounded(seen.executed_qty, orders.quantity_scale),
+        avg_price=(
+            before.avg_price
+            if seen.avg_price is None
+            else rounded(seen.avg_price, orders.price_scale) or before.avg_price
+        ),
+    )
+    return Acceptance(to=to, report=_report(hold, to, now))
+
+
+def accept(
+    connection: Connection,
+    orders: OrdersTable,
+    hold: HeldOrder,
+    order_id: OrderId,
+    acceptance: Acceptance,
+    *,
+    exchange: str,
+    by: str,
+) -> None:
+    """Write an acceptance, log it, end the hold. `connection` is in a transaction.
+
+    Raises:
+        NotAcceptable: the row is not as it was when it was held, or is locked. Roll back.
+    """
+    before = facts_of(hold.row_facts)
+
+    def decide(order: Order, _answer: Answer | None, _now: datetime) -> Decision:
+        if order.facts != before:
+            return Leave(rule=Rule.STALE_REPORT)
+        if acceptance.to == before:
+            return Confirm()
+        return Change(to=acceptance.to, rule=Rule.ACCEPTED)
+
+    step = Apply(orders, exchange=exchange, decide=decide, by=by)
+    applied = step.apply(connection, {order_id: acceptance.report})
+    if applied.skipped:
+        raise NotAcceptable(
+            f"order {order_id} is locked by somebody else, or is no longer in orders: try again"
+        )
+    (outcome,) = applied.outcomes
+    if outcome.decision == Leave(rule=Rule.NOT_OURS):
+        raise NotAcceptable(
+            f"order {order_id} has moved since it was held: it has a status of the application's"
+            " own now, which is left alone; see it with: reconciler audit"
+        )
+    if isinstance(outcome.decision, Leave):
+        raise NotAcceptable(
+            f"order {order_id} has moved since it was held: it is now {told(outcome.order.facts)};"
+            " look again with: reconciler holds show, or let it be tried again with:"
+            " reconciler holds dismiss"
+        )
+
+
+def told(facts: Facts) -> str:
+    """Return facts for a person."""
+    average = "" if facts.avg_price is None else f" at {facts.avg_price.normalize():f}"
+    return f"{facts.status.value}, {facts.executed_qty.normalize():f} executed{average}"
+
+
+def facts_of(recorded: Mapping[str, Any]) -> Facts:
+    """Read facts back from JSON."""
+    average = recorded["avg_price"]
+    return Facts(
+        status=Status(recorded["status"]),
+        executed_qty=Decimal(recorded["executed_qty"]),
+        avg_price=None if average is None else Decimal(average),
+    )
+
+
+def _report(hold: HeldOrder, to: Facts, now: datetime) -> Report:
+    seen = hold.report or {}
+    return Report(
+        symbol=str(seen.get("symbol", "")),
+        external_order_id=str(seen.get("external_order_id", "")),
+        word=str(seen.get("word", hold.reason.value)),
+        status=to.status,
+        executed_qty=to.executed_qty,
+        avg_price=to.avg_price,
+        fetched_at=now.astimezone(UTC),
+    )

@@ -1,0 +1,150 @@
+"""Read past changes back from the activity log and decide them again.
+
+Each entry carries the report that it was decided on. Whether today's `decide` still makes the same
+change of the same row proves the log complete and shows what a new version would have done.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, assert_never
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Uuid,
+    literal,
+    select,
+    type_coerce,
+)
+
+from reconciler.domain.decide import (
+    Change,
+    Confirm,
+    Decision,
+    Hold,
+    Leave,
+    Policy,
+    Rule,
+    decide,
+)
+from reconciler.domain.order import Order
+from reconciler.domain.report import Report
+from reconciler.domain.status import Status
+from reconciler.store.accept import facts_of, told
+from reconciler.store.activity import ACTION
+from reconciler.store.tables import activity_log
+
+CHUNK = 5000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Replayed:
+    """One past change, decided again.
+
+    `difference` says how today's decision differs; None: it is the same. A change that a person
+    accepted follows from no report, so it is not decided again.
+    """
+
+    activity_id: int | UUID
+    order_id: str
+    is_by_person: bool
+    difference: str | None
+
+
+def replay(
+    connection: Connection,
+    policy: Policy,
+    *,
+    order_id: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Iterator[Replayed]:
+    """Decide every change logged from `since` to before `until` again, the oldest first.
+
+    Args:
+        connection: In autocommit: each chunk is a read of its own, so that a long span holds back
+            no cleaning up.
+        policy: What the decisions depend on besides the entries.
+        order_id: Only this order's changes.
+        since: Only changes logged then or later.
+        until: Only changes logged earlier.
+    """
+    statement = select(activity_log.c.id, activity_log.c.order_id, activity_log.c.details).where(
+        activity_log.c.action == ACTION
+    )
+    if order_id is not None:
+        statement = statement.where(activity_log.c.order_id == order_id)
+    if since is not None:
+        statement = statement.where(activity_log.c.created_at >= since)
+    if until is not None:
+        statement = statement.where(activity_log.c.created_at < until)
+    chunk = statement.order_by(activity_log.c.id).limit(CHUNK)
+    rows = connection.execute(chunk).all()
+    while rows:
+        for row in rows:
+            yield _replay_one(row, policy)
+        rows = connection.execute(chunk.where(_is_behind(rows[-1].id))).all()
+
+
+def _is_behind(last: int | UUID) -> ColumnElement[bool]:
+    """Return the condition for later entries; a log of the application's own may have uuids."""
+    kind = Uuid() if isinstance(last, UUID) else BigInteger()
+    return type_coerce(activity_log.c.id, kind) > literal(last, kind)
+
+
+def _replay_one(row: Any, policy: Policy) -> Replayed:
+    is_by_person = False
+    try:
+        is_by_person = row.details["rule"] == Rule.ACCEPTED and bool(row.details["by"])
+        difference = None if is_by_person else _difference(row.details, policy)
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+        difference = f"the entry cannot be read: {type(error).__name__} {error}"
+    return Replayed(
+        activity_id=row.id,
+        order_id=row.order_id,
+        is_by_person=is_by_person,
+        difference=difference,
+    )
+
+
+def _difference(details: dict[str, Any], policy: Policy) -> str | None:
+    report = _report(details["report"], datetime.fromisoformat(details["fetched_at"]))
+    order = Order(
+        id=0,
+        symbol=report.symbol,
+        external_order_id=report.external_order_id,
+        facts=facts_of(details["from"]),
+    )
+    recorded = Change(to=facts_of(details["to"]), rule=Rule(details["rule"]))
+    decision = decide(order, report, report.fetched_at, policy)
+    if decision == recorded:
+        return None
+    return f"recorded: {_told(recorded)}; decided now: {_told(decision)}"
+
+
+def _told(decision: Decision) -> str:
+    match decision:
+        case Change(to=to, rule=rule):
+            return f"{told(to)} ({rule.value})"
+        case Confirm(rule=rule) | Leave(rule=rule):
+            return f"no change ({rule.value})"
+        case Hold(reason=reason, detail=detail):
+            return f"hold for {reason.value}: {detail}"
+        case _:
+            assert_never(decision)
+
+
+def _report(recorded: dict[str, Any], fetched_at: datetime) -> Report:
+    return Report(
+        symbol=recorded["symbol"],
+        external_order_id=recorded["external_order_id"],
+        word=recorded["word"],
+        status=None if recorded["status"] is None else Status(recorded["status"]),
+        executed_qty=Decimal(recorded["executed_qty"]),
+        avg_price=None if recorded["avg_price"] is None else Decimal(recorded["avg_price"]),
+        fetched_at=fetched_at,
+    )

@@ -1,0 +1,75 @@
+"""What all hosts must agree on: whether the brake is on, and whose account the orders are of."""
+
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from reconciler.store.tables import state
+
+BRAKE = "brake"
+SUPERVISOR = "supervisor"
+
+
+def read_brake(connection: Connection) -> str | None:
+    """Return why nothing may be written; None when it may."""
+    value = _read(connection, BRAKE)
+    return None if value is None else str(value["reason"])
+
+
+def apply_brake(connection: Connection, reason: str) -> None:
+    """Put the brake on for every host."""
+    _write(connection, BRAKE, {"reason": reason}, by=SUPERVISOR)
+
+
+def release_brake(connection: Connection) -> bool:
+    """Take the brake off; return whether it was on."""
+    return connection.execute(delete(state).where(state.c.key == BRAKE)).rowcount > 0
+
+
+def read_account(connection: Connection, exchange: str) -> str | None:
+    """Return the account that the orders are of, as remembered; None before the first contact."""
+    value = _read(connection, _account_key(exchange))
+    return None if value is None else str(value["identity"])
+
+
+def remember_account(connection: Connection, exchange: str, identity: str) -> str:
+    """Remember the account at first contact; return the one that is remembered."""
+    statement = insert(state).values(
+        key=_account_key(exchange),
+        value={"identity": identity},
+        changed_at=func.now(),
+        changed_by=SUPERVISOR,
+    )
+    connection.execute(statement.on_conflict_do_nothing())
+    return read_account(connection, exchange) or identity
+
+
+def confirm_account(connection: Connection, exchange: str, identity: str, *, by: str) -> None:
+    """Take another account for the right one: a person has said so."""
+    _write(connection, _account_key(exchange), {"identity": identity}, by=by)
+
+
+def _account_key(exchange: str) -> str:
+    return f"account.{exchange}"
+
+
+def _read(connection: Connection, key: str) -> dict[str, Any] | None:
+    statement = select(state.c.value).where(state.c.key == key)
+    value: dict[str, Any] | None = connection.execute(statement).scalar()
+    return value
+
+
+def _write(connection: Connection, key: str, value: dict[str, Any], *, by: str) -> None:
+    statement = insert(state).values(key=key, value=value, changed_at=func.now(), changed_by=by)
+    fresh = statement.excluded
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=[state.c.key],
+            set_={
+                "value": fresh.value,
+                "changed_at": fresh.changed_at,
+                "changed_by": fresh.changed_by,
+            },
+        )
+    )

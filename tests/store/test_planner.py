@@ -1,0 +1,52 @@
+"""The planner ends pointless holds once a sweep, and never in a dry run."""
+
+import pytest
+
+from reconciler.settings import Settings
+from reconciler.store.database import Database
+from reconciler.worker.orders import OrderWorkload
+
+from .builders import Application, an_unanswerable, applied, insert_order, now_of, read_hold
+
+
+@pytest.fixture(autouse=True)
+def _settings(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+
+
+@pytest.mark.parametrize(
+    ("is_dry_run", "is_held_then"), [(False, False), (True, True)], ids=["run", "dry run"]
+)
+def test_the_first_page_of_a_sweep_ends_the_holds_of_ended_orders(
+    is_dry_run: bool,  # noqa: FBT001 - a case's value, not a switch
+    is_held_then: bool,  # noqa: FBT001 - a case's value, not a switch
+    application: Application,
+    database: Database,
+) -> None:
+    insert_order(application, 1)
+    applied(database, (1, an_unanswerable(1, fetched_at=now_of(database))))
+    application.execute("UPDATE orders SET status = 'canceled'")
+    planner = OrderWorkload(settings=Settings.load(), is_dry_run=is_dry_run).open_planner()
+
+    planner.plan(10, None)
+    planner.close()
+
+    assert (read_hold(application, 1) is not None) is is_held_then
+
+
+def test_a_later_page_leaves_them_to_the_next_sweep(
+    application: Application,
+    database: Database,
+) -> None:
+    for id_ in (1, 2):
+        insert_order(application, id_)
+    planner = OrderWorkload(settings=Settings.load()).open_planner()
+    first = planner.plan(1, None)
+    applied(database, (1, an_unanswerable(1, fetched_at=now_of(database))))
+    application.execute("UPDATE orders SET status = 'canceled' WHERE id = 1")
+
+    planner.plan(1, first.next)
+    planner.close()
+
+    assert first.next is not None
+    assert read_hold(application, 1) is not None

@@ -1,0 +1,146 @@
+"""Past changes are decided again from the log alone, and what does not follow is found."""
+
+import pytest
+from sqlalchemy import text
+
+from reconciler.domain.decide import Policy
+from reconciler.domain.status import Status
+from reconciler.store import replay as module
+from reconciler.store.database import Database
+from reconciler.store.replay import Replayed, replay
+
+from .builders import (
+    Application,
+    Shape,
+    a_policy,
+    a_report,
+    applied,
+    insert_order,
+    now_of,
+    shape_of,
+)
+
+
+def replayed(database: Database, *, order_id: str | None = None) -> list[Replayed]:
+    policy = a_policy(shape_of(database))
+    with database.autocommit() as connection:
+        return list(replay(connection, policy, order_id=order_id))
+
+
+def make_changes(application: Application, database: Database, shape: Shape) -> None:
+    """Let every rule that changes a row change one."""
+    steps: tuple[list[tuple[Status, str, str | None]], ...] = (
+        [(Status.FILLED, "1.23456789012", "3.333333333333")],
+        [(Status.NEW, "0.4", "7"), (Status.NEW, "0.9", "7.5"), (Status.NEW, "0.9", "9")],
+        [(Status.PARTIAL, "0.5", None), (Status.CANCELED, "0.5", "100")],
+    )
+    for number, reports in enumerate(steps, 1):
+        id_ = shape.id_of(number)
+        insert_order(application, id_, status="pending")
+        for status, executed, average in reports:
+            report = a_report(id_, status, executed, average, fetched_at=now_of(database))
+            applied(database, (id_, report))
+
+
+def test_every_change_follows_from_its_report(
+    shape: Shape, owner: Application, empty_database: Database
+) -> None:
+    make_changes(owner, empty_database, shape)
+
+    changes = replayed(empty_database)
+
+    rules = {
+        row["rule"]
+        for row in owner.execute("SELECT details->>'rule' AS rule FROM activity_log").fetchall()
+    }
+    assert rules == {"ended", "status_advanced", "quantity_grew", "price_corrected"}
+    assert len(changes) >= 5
+    assert [change for change in changes if change.difference is not None] == []
+    assert not any(change.is_by_person for change in changes)
+
+
+@pytest.mark.parametrize(
+    ("tampering", "told"),
+    [
+        ("jsonb_set(details, '{to,executed_qty}', '\"9\"')", "recorded: filled, 9 executed"),
+        ("jsonb_set(details, '{report,status}', '\"canceled\"')", "decided now: canceled"),
+        ("jsonb_set(details, '{report,status}', 'null')", "hold for unknown_status"),
+        ("jsonb_set(details, '{from}', details->'to')", "no change (unchanged)"),
+        ("jsonb_set(details, '{rule}', '\"accepted\"')", "cannot be read: KeyError 'by'"),
+        ("details - 'report'", "cannot be read: KeyError 'report'"),
+        ("jsonb_set(details, '{to,executed_qty}', '\"many\"')", "cannot be read"),
+        ("jsonb_set(details, '{fetched_at}', '\"soon\"')", "cannot be read"),
+        ("'[]'::jsonb", "cannot be read: TypeError"),
+    ],
+)
+def test_an_entry_that_was_tampered_with_is_found(
+    tampering: str, told: str, application: Application, database: Database
+) -> None:
+    for id_ in (1, 2):
+        insert_order(application, id_)
+        applied(database, (id_, a_report(id_, fetched_at=now_of(database))))
+    with database.transaction() as connection:
+        connection.execute(
+            text(f"UPDATE activity_log SET details = {tampering} WHERE order_id = '1'")  # noqa: S608 - the cases above
+        )
+
+    tampered, whole = replayed(database)
+
+    assert told in (tampered.difference or "")
+    assert whole.difference is None
+
+
+def test_what_the_application_logged_itself_is_no_change_of_ours(
+    application: Application, database: Database
+) -> None:
+    application.execute(
+        "INSERT INTO activity_log (order_id, action, details) VALUES ('1', 'placed', '{}')"
+    )
+
+    assert replayed(database) == []
+
+
+def test_all_chunks_are_read_once_and_in_order(
+    application: Application, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CHUNK", 2)
+    for id_ in range(1, 6):
+        insert_order(application, id_)
+        applied(database, (id_, a_report(id_, fetched_at=now_of(database))))
+
+    assert [change.order_id for change in replayed(database)] == ["1", "2", "3", "4", "5"]
+    assert [change.order_id for change in replayed(database, order_id="4")] == ["4"]
+
+
+def test_a_span_begins_with_its_first_moment_and_ends_before_its_last(
+    application: Application, database: Database
+) -> None:
+    for id_ in (1, 2, 3):
+        insert_order(application, id_)
+        applied(database, (id_, a_report(id_, fetched_at=now_of(database))))
+    moments = [
+        row["created_at"]
+        for row in application.execute("SELECT created_at FROM activity_log ORDER BY id").fetchall()
+    ]
+
+    with database.autocommit() as connection:
+        found = list(replay(connection, Policy(), since=moments[1], until=moments[2]))
+
+    assert [change.order_id for change in found] == ["2"]
+
+
+def test_a_log_of_the_applications_own_may_number_its_entries_with_uuids(
+    application: Application, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CHUNK", 1)
+    for id_ in (1, 2):
+        insert_order(application, id_)
+        applied(database, (id_, a_report(id_, fetched_at=now_of(database))))
+    application.execute(
+        "ALTER TABLE activity_log DROP COLUMN id;"
+        " ALTER TABLE activity_log ADD COLUMN id uuid PRIMARY KEY DEFAULT gen_random_uuid()"
+    )
+
+    changes = replayed(database)
+
+    assert sorted(change.order_id for change in changes) == ["1", "2"]

@@ -1,0 +1,50 @@
+"""The brake and the account are one truth for every host."""
+
+from reconciler.store import state
+from reconciler.store.database import Database
+
+from .builders import Application
+
+
+def test_the_brake_is_off_until_it_is_applied_and_after_it_is_released(database: Database) -> None:
+    with database.transaction() as connection:
+        before = state.read_brake(connection)
+        state.apply_brake(connection, "all vanished")
+        state.apply_brake(connection, "still all vanished")
+        during = state.read_brake(connection)
+        released = state.release_brake(connection)
+        after = state.read_brake(connection)
+        again = state.release_brake(connection)
+
+    assert (before, during, after) == (None, "still all vanished", None)
+    assert (released, again) == (True, False)
+
+
+def test_the_first_account_is_remembered_and_no_later_one_replaces_it(database: Database) -> None:
+    with database.transaction() as connection:
+        before = state.read_account(connection, "paper")
+        first = state.remember_account(connection, "paper", "7")
+        second = state.remember_account(connection, "paper", "8")
+
+    assert (before, first, second) == (None, "7", "7")
+
+
+def test_each_exchange_has_an_account_of_its_own(database: Database) -> None:
+    with database.transaction() as connection:
+        state.remember_account(connection, "paper", "7")
+        state.remember_account(connection, "binance", "8")
+
+        assert state.read_account(connection, "paper") == "7"
+        assert state.read_account(connection, "binance") == "8"
+
+
+def test_a_person_may_confirm_another_account_and_is_written_down(
+    application: Application, database: Database
+) -> None:
+    with database.transaction() as connection:
+        state.remember_account(connection, "paper", "7")
+    with database.transaction() as connection:
+        state.confirm_account(connection, "paper", "8", by="Ada")
+
+    row = application.execute("SELECT value, changed_by FROM reconciliation_state").fetchone()
+    assert row == {"value": {"identity": "8"}, "changed_by": "Ada"}
