@@ -5,15 +5,18 @@ own. At the end every row is compared with what the exchange says.
 """
 
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 from pydantic import SecretStr
 from sqlalchemy import text
 
+from reconciler.chaos import witness
+from reconciler.domain import order as domain
 from reconciler.embedded import embedded_postgres
 from reconciler.paper.listing import ListedOrder
 from reconciler.paper.process import PaperProcess
@@ -34,13 +37,20 @@ class World:
     def fill(self, *, orders: int, symbols: int, seed: int) -> None:
         """Write orders to the exchange, and to the database what the platform last saw of them."""
         self.exchange.seed(orders=orders, symbols=symbols, seed=seed)
-        with self.database.transaction() as connection:
-            cursor = connection.connection.cursor()
-            with cursor.copy(_COPY) as copy:
-                for order in self.exchange.orders():
-                    copy.write_row(_row(order))
+        self._write_rows(self.exchange.orders())
         with self.database.autocommit() as connection:
             connection.execute(text("VACUUM (ANALYZE) orders"))
+
+    def place(self, **order: Any) -> ListedOrder:
+        """Place one order: the fields of `reconciler.paper.listing.GivenOrder`; write its row."""
+        placed = self.exchange.place(**order)
+        self._write_rows([placed])
+        return placed
+
+    def go_stale_within(self, seconds: float) -> None:
+        """Let the rows go stale one after the other, evenly, in no order of theirs."""
+        with self.database.transaction() as connection:
+            connection.execute(_SPREAD, {"seconds": seconds})
 
     def mismatches(self) -> list[str]:
         """Compare every row with the exchange's truth; describe each that differs."""
@@ -51,6 +61,19 @@ class World:
             }
         return list(_differences(rows, self.exchange.orders()))
 
+    def wrong_moves(self) -> list[str]:
+        """Describe each change of a row, since a witness watches, that must never have been."""
+        with self.database.autocommit() as connection:
+            moves = witness.read_moves(connection)
+        return list(witness.violations(moves, _truths(self.exchange.orders())))
+
+    def _write_rows(self, orders: Iterable[ListedOrder]) -> None:
+        with self.database.transaction() as connection:
+            cursor = connection.connection.cursor()
+            with cursor.copy(_COPY) as copy:
+                for order in orders:
+                    copy.write_row(_row(order))
+
 
 Facts = tuple[str | None, Decimal, Decimal | None]
 
@@ -58,12 +81,16 @@ _COPY = (
     "COPY orders (symbol, external_order_id, client_order_id, status, qty, executed_qty, avg_price,"
     " created_at, updated_at, last_synced_at) FROM STDIN"
 )
+_SPREAD = text(
+    "UPDATE orders SET last_synced_at ="
+    " now() + make_interval(secs => :seconds * (id * 7919 % 1000) / 1000.0)"
+)
 _READ_ROWS = text("SELECT symbol, external_order_id, status, executed_qty, avg_price FROM orders")
 
 
 @contextmanager
-def open_world() -> Iterator[World]:
-    """Start the database and the exchange; end both with the block.
+def open_world(options: Sequence[str] = ()) -> Iterator[World]:
+    """Start the database and the exchange, with these options; end both with the block.
 
     Raises:
         ConfigurationError: the extra `demo` is missing, or there is no room.
@@ -71,7 +98,7 @@ def open_world() -> Iterator[World]:
     api_key, api_secret = secrets.token_hex(16), secrets.token_hex(32)
     with (
         embedded_postgres() as url,
-        PaperProcess(api_key=api_key, api_secret=api_secret) as exchange,
+        PaperProcess(api_key=api_key, api_secret=api_secret, options=options) as exchange,
     ):
         database = Database(url, role="demo")
         try:
@@ -109,6 +136,19 @@ def _row(order: ListedOrder) -> tuple[object, ...]:
         created_at,
         None if never_synced else created_at,
     )
+
+
+def _truths(orders: Iterable[ListedOrder]) -> dict[witness.Key, domain.Facts]:
+    """Return the exchange's facts by order, without those that no row can have."""
+    return {
+        (order.symbol, str(order.order_id)): domain.Facts(
+            status=truth.status,
+            executed_qty=Decimal(truth.executed_qty),
+            avg_price=None if truth.avg_price is None else Decimal(truth.avg_price),
+        )
+        for order in orders
+        if (truth := order.truth).status is not None
+    }
 
 
 def _differences(

@@ -22,7 +22,11 @@ def test_a_stop_leaves_no_process_no_session_and_nothing_half_done(
     world.exchange.set_faults(latency_ms=100)
 
     with hearing_changes(world.database_url) as changes:
-        run = reconcile(RECONCILIATION_BATCH_SIZE=20, RECONCILIATION_DRAIN_SECONDS=DRAIN_SECONDS)
+        run = reconcile(
+            RECONCILIATION_BATCH_SIZE=20,
+            RECONCILIATION_DRAIN_SECONDS=DRAIN_SECONDS,
+            RECONCILIATION_RATE_SHARE=0.05,  # a page is several cycles: there is more to come
+        )
         changes.wait_for_change()
         everybody = EndWatch({run.pid, *family(run.pid)})
         sent = time.monotonic()

@@ -1,0 +1,79 @@
+"""What goes wrong, and when: drawn purely, so that the same seed gives the same chaos.
+
+First come faults under which some of the work goes on, each for two slots so that neighbours
+overlap, in an order that the seed gives. At the end come those that stop all work: an exchange that
+takes us for somebody else, or that has lost nearly everything.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from types import MappingProxyType
+from typing import Any
+
+Fault = Mapping[str, Any]
+"""The fields of `reconciler.paper.faults.FaultRule`."""
+
+PASSING: Mapping[str, Fault] = MappingProxyType(
+    {
+        "slow answers": {"latency_ms": 100, "latency_jitter_ms": 200},
+        "server errors": {"error_rate": 0.3},
+        "disconnects": {"disconnect_rate": 0.3},
+        "outage": {"outage": True},
+        "maintenance": {"maintenance_rate": 0.5},
+        "rate limits": {"rate_limit_rate": 0.1, "retry_after_seconds": 1, "ban_seconds": 1},
+        "bans": {"ban_rate": 0.1, "ban_seconds": 1},
+        "cut bodies": {"cut_rate": 0.3},
+        "pages of HTML": {"html_rate": 0.3},
+        "wrong types": {"wrong_type_rate": 0.3},
+        "empty lists": {"empty_list_rate": 0.5},
+        "unknown words": {"unknown_status_rate": 0.1},
+        "vanished orders": {"vanished_rate": 0.05},
+        "shrunk quantities": {"shrunk_rate": 0.3},
+        "contradictions": {"contradiction_rate": 0.1},
+        "stale answers": {"stale_seconds": 7200},
+        "fast clock": {"clock_offset_ms": 5000},
+        "slow clock": {"clock_offset_ms": -5000},
+    }
+)
+GRAVE: Mapping[str, Fault] = MappingProxyType(
+    {
+        "refused keys": {"bad_key_rate": 0.5},
+        "another account": {"account_uid": 4711},
+        "a wiped exchange": {"vanished_rate": 0.9},
+    }
+)
+
+KILLS = 8
+SLOTS_A_FAULT = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """Chaos for `seconds`.
+
+    Attributes:
+        steps: For the paper exchange's timeline: `reconciler.paper.faults.Step`s.
+        kills_at_seconds: When a worker is killed; ascending.
+    """
+
+    seconds: float
+    steps: Sequence[Mapping[str, Any]]
+    kills_at_seconds: Sequence[float]
+
+
+def plan_chaos(*, seconds: float, rng: Random) -> Schedule:
+    """Spread every fault, and the kills, over `seconds`."""
+    passing = list(PASSING.items())
+    rng.shuffle(passing)
+    faults = [*passing, *GRAVE.items()]
+    slot = seconds / (len(faults) + SLOTS_A_FAULT - 1)
+    steps = [
+        {
+            "at_seconds": slot * place,
+            "faults": {**fault, "name": name, "for_seconds": slot * SLOTS_A_FAULT},
+        }
+        for place, (name, fault) in enumerate(faults)
+    ]
+    kills = sorted(rng.uniform(0.05, 0.95) * seconds for _ in range(KILLS))
+    return Schedule(seconds=seconds, steps=steps, kills_at_seconds=kills)

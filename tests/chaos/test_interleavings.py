@@ -1,0 +1,310 @@
+"""Whatever the exchange answers, and in whatever order: no end is written that it never reported.
+
+Orders live at a simulated exchange. Round by round each is answered for truly, falsely or not at
+all, through the very handler that a worker runs, on a real database.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from enum import StrEnum
+from functools import partial
+from itertools import count, pairwise
+from typing import assert_never
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from reconciler.domain.decide import Policy, decide
+from reconciler.domain.order import Facts
+from reconciler.domain.report import Absent, Answer, Report, Unanswerable
+from reconciler.domain.status import Status
+from reconciler.errors import Unavailable
+from reconciler.exchanges.base import Account, Answers, Venue, Wanted
+from reconciler.exchanges.guarded import Usage
+from reconciler.exchanges.registry import venue
+from reconciler.resilience.breaker import Breaker
+from reconciler.settings import BreakerPolicy
+from reconciler.store.apply import Apply
+from reconciler.store.database import Database
+from reconciler.store.stale import StaleOrder
+from reconciler.store.tables import find_orders
+from reconciler.telemetry.metrics import NoMetrics
+from reconciler.worker.account import AccountGuard
+from reconciler.worker.batch import OrderHandler
+from reconciler.worker.clock import DatabaseClock
+from reconciler.worker.workload import Batch, Run
+
+SYMBOL = "BTCUSDT"
+PRICE = Decimal(10)
+OPEN_LIVES = ((Status.NEW, "0"),), ((Status.NEW, "0"), (Status.PARTIAL, "2"))
+ENDS = (
+    (Status.FILLED, "4"),
+    (Status.CANCELED, "2"),
+    (Status.CANCELED, "0"),
+    (Status.EXPIRED, "2"),
+    (Status.REJECTED, "0"),
+)
+
+Life = tuple[tuple[Status, str], ...]
+
+
+class Telling(StrEnum):
+    """How the exchange answers for an order."""
+
+    TRUE = "true"
+    OLD = "old"
+    UNKNOWN_WORD = "unknown word"
+    SHRUNK = "shrunk"
+    CONTRADICTORY = "contradictory"
+    ABSENT = "absent"
+    UNANSWERABLE = "unanswerable"
+    OF_ANOTHER = "of another"
+    FAILURE = "failure"
+    SILENCE = "silence"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """What one order does, and how it is told of, in one round."""
+
+    moves_on: bool
+    telling: Telling
+    may_write: bool
+
+
+@dataclass(kw_only=True)
+class SimulatedOrder:
+    """An order at the exchange, and the ends of it that the exchange has truly reported."""
+
+    life: Life
+    now: int = 0
+    telling: Telling = Telling.TRUE
+    reported_ends: list[Facts] = field(default_factory=list)
+
+    def take(self, turn: Turn) -> None:
+        self.now = min(self.now + turn.moves_on, len(self.life) - 1)
+        self.telling = turn.telling
+
+    def facts(self, stage: int) -> Facts:
+        status, executed = self.life[stage]
+        executed_qty = Decimal(executed)
+        return Facts(
+            status=status, executed_qty=executed_qty, avg_price=PRICE if executed_qty else None
+        )
+
+
+@dataclass(kw_only=True)
+class SimulatedExchange:
+    """A fake of the port; tells of each order as its `telling` says."""
+
+    clock: DatabaseClock
+    orders: dict[str, SimulatedOrder]
+
+    @property
+    def venue(self) -> Venue:
+        return venue("paper", "http://127.0.0.1:9")
+
+    async def account(self) -> Account:
+        return Account(identity="1", clock_offset=timedelta(0))
+
+    async def close(self) -> None:
+        pass
+
+    async def ask(self, wanted: Sequence[Wanted]) -> Answers:
+        answers = Answers()
+        for one in wanted:
+            order = self.orders[one.external_order_id]
+            if order.telling is Telling.FAILURE:
+                answers.failures[one] = Unavailable("no answer")
+            elif (answer := self._answer(one, order)) is not None:
+                answers.answers[one] = answer
+        return answers
+
+    def _answer(  # noqa: C901, PLR0911 - a flat table of what can be told
+        self, wanted: Wanted, order: SimulatedOrder
+    ) -> Answer | None:
+        about = partial(self._report, wanted)
+        truth = order.facts(order.now)
+        match order.telling:
+            case Telling.TRUE:
+                if truth.status.is_terminal:
+                    order.reported_ends.append(truth)
+                return about(truth.status, truth.executed_qty)
+            case Telling.OLD:
+                old = order.facts(max(0, order.now - 1))
+                return about(old.status, old.executed_qty)
+            case Telling.UNKNOWN_WORD:
+                return about(None, truth.executed_qty)
+            case Telling.SHRUNK:
+                return about(Status.PARTIAL, Decimal(1))
+            case Telling.CONTRADICTORY:
+                return about(Status.FILLED, Decimal(0))
+            case Telling.OF_ANOTHER:
+                another = Wanted(symbol=SYMBOL, external_order_id="another")
+                return self._report(another, Status.CANCELED, Decimal(0))
+            case Telling.ABSENT:
+                return Absent(
+                    symbol=SYMBOL,
+                    external_order_id=wanted.external_order_id,
+                    fetched_at=self.clock(),
+                )
+            case Telling.UNANSWERABLE:
+                return Unanswerable(
+                    symbol=SYMBOL,
+                    external_order_id=wanted.external_order_id,
+                    detail="no such symbol",
+                    fetched_at=self.clock(),
+                )
+            case Telling.SILENCE | Telling.FAILURE:
+                return None
+            case _:
+                assert_never(order.telling)
+
+    def _report(self, wanted: Wanted, status: Status | None, executed_qty: Decimal) -> Report:
+        return Report(
+            symbol=wanted.symbol,
+            external_order_id=wanted.external_order_id,
+            word="UNDER_REVIEW" if status is None else status.value.upper(),
+            status=status,
+            executed_qty=executed_qty,
+            avg_price=PRICE if executed_qty else None,
+            fetched_at=self.clock(),
+        )
+
+
+def grows(life: Life) -> bool:
+    return all(Decimal(before[1]) <= Decimal(after[1]) for before, after in pairwise(life))
+
+
+lives = st.builds(
+    lambda opening, end: (*opening, *end),
+    st.sampled_from(OPEN_LIVES),
+    st.sampled_from([*((end,) for end in ENDS), ()]),
+).filter(grows)
+turns = st.builds(
+    Turn, moves_on=st.booleans(), telling=st.sampled_from(Telling), may_write=st.booleans()
+)
+worlds = st.lists(lives, min_size=1, max_size=4).flatmap(
+    lambda chosen: st.tuples(
+        st.just(chosen),
+        st.lists(
+            st.lists(turns, min_size=len(chosen), max_size=len(chosen)), min_size=1, max_size=6
+        ),
+    )
+)
+
+numbers = count(1)
+
+
+POLICY = Policy(quantity_scale=8, price_scale=8)
+
+
+@pytest.fixture
+def clock() -> DatabaseClock:
+    return DatabaseClock()
+
+
+@pytest.fixture
+def step(database: Database) -> Apply:
+    with database.autocommit() as connection:
+        orders = find_orders(connection)
+    return Apply(orders, exchange="paper", decide=partial(decide, policy=POLICY))
+
+
+def a_handler(database: Database, step: Apply, exchange: SimulatedExchange) -> OrderHandler:
+    return OrderHandler(
+        shard=0,
+        exchange=exchange,
+        breaker=Breaker(BreakerPolicy()),
+        usage=Usage(),
+        database=database,
+        step=step,
+        policy=POLICY,
+        clock=exchange.clock,
+        metrics=NoMetrics(),
+        rows_per_transaction=100,
+        is_dry_run=False,
+        account=AccountGuard(exchange=exchange, database=database, is_dry_run=False),
+    )
+
+
+def write_rows(database: Database, ids: Sequence[int]) -> None:
+    with database.transaction() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO orders (id, symbol, external_order_id, status, created_at, updated_at)"
+                " SELECT id, :symbol, id::text, 'new', now() - interval '1 h', now() - interval"
+                " '1 h' FROM unnest(cast(:ids AS bigint[])) AS id"
+            ),
+            {"symbol": SYMBOL, "ids": list(ids)},
+        )
+
+
+def read_rows(database: Database, ids: Sequence[int]) -> dict[int, StaleOrder]:
+    statement = text(
+        "SELECT id, external_order_id, status, executed_qty, avg_price, created_at FROM orders"
+        " WHERE id = ANY(:ids)"
+    )
+    with database.autocommit() as connection:
+        rows = connection.execute(statement, {"ids": list(ids)}).all()
+    return {
+        row.id: StaleOrder(
+            id=row.id,
+            symbol=SYMBOL,
+            external_order_id=row.external_order_id,
+            facts=Facts(
+                status=Status(row.status), executed_qty=row.executed_qty, avg_price=row.avg_price
+            ),
+            created_at=row.created_at,
+            is_on_hold=False,
+        )
+        for row in rows
+    }
+
+
+@given(world=worlds)
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_no_order_reaches_an_end_that_the_exchange_never_reported(
+    database: Database,
+    step: Apply,
+    clock: DatabaseClock,
+    world: tuple[list[Life], list[list[Turn]]],
+) -> None:
+    lives, rounds = world
+    ids = [next(numbers) for _ in lives]
+    orders = {str(id_): SimulatedOrder(life=life) for id_, life in zip(ids, lives, strict=True)}
+    exchange = SimulatedExchange(clock=clock, orders=orders)
+    handler = a_handler(database, step, exchange)
+    write_rows(database, ids)
+
+    for number, chosen in enumerate(rounds):
+        for order, turn in zip(orders.values(), chosen, strict=True):
+            order.take(turn)
+        before = read_rows(database, ids)
+        work_once(handler, number, before, may_write=chosen[0].may_write)
+        after = read_rows(database, ids)
+
+        for id_, row in after.items():
+            if row.facts.status.is_terminal:
+                assert row.facts in orders[str(id_)].reported_ends
+            assert row.facts.status.progress >= before[id_].facts.status.progress
+            assert row.facts.executed_qty >= before[id_].facts.executed_qty
+
+
+def work_once(
+    handler: OrderHandler, number: int, rows: dict[int, StaleOrder], *, may_write: bool
+) -> None:
+    batch = Batch(number=number, cycle=0, runs=(Run(key=SYMBOL, items=tuple(rows.values())),))
+
+    async def work() -> None:
+        await handler.examine(batch)
+        await handler.conclude(batch, may_write=may_write)
+
+    asyncio.run(work())

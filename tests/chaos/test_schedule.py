@@ -1,0 +1,49 @@
+from random import Random
+
+import msgspec
+import pytest
+
+from reconciler.chaos.schedule import GRAVE, KILLS, PASSING, Schedule, plan_chaos
+from reconciler.paper.faults import FaultRule, Step
+
+
+def a_schedule(seed: int = 1) -> Schedule:
+    return plan_chaos(seconds=20, rng=Random(seed))  # noqa: S311 - to be the same each time
+
+
+def test_the_same_seed_gives_the_same_chaos() -> None:
+    first = a_schedule(seed=7)
+
+    assert a_schedule(seed=7) == first
+    assert a_schedule(seed=8) != first
+
+
+def test_every_fault_comes_once_and_what_stops_all_work_comes_last() -> None:
+    schedule = a_schedule()
+
+    names = [step["faults"]["name"] for step in schedule.steps]
+
+    assert sorted(names) == sorted([*PASSING, *GRAVE])
+    assert names[-len(GRAVE) :] == list(GRAVE)
+
+
+def test_faults_and_kills_end_within_the_time() -> None:
+    schedule = a_schedule()
+
+    ends = [step["at_seconds"] + step["faults"]["for_seconds"] for step in schedule.steps]
+
+    assert max(ends) == pytest.approx(20)
+    assert len(schedule.kills_at_seconds) == KILLS
+    assert sorted(schedule.kills_at_seconds) == list(schedule.kills_at_seconds)
+    assert schedule.kills_at_seconds[-1] < 20
+
+
+def test_every_setting_of_the_fault_table_is_used() -> None:
+    schedule = a_schedule()
+    limits = {"name", "route", "only_symbols", "only_order_ids", "for_seconds", "for_requests"}
+
+    steps = msgspec.convert(schedule.steps, list[Step])
+    used = {setting for fault in (*PASSING.values(), *GRAVE.values()) for setting in fault}
+
+    assert len(steps) == len(schedule.steps)
+    assert used == set(FaultRule.__struct_fields__) - limits

@@ -1,0 +1,127 @@
+"""What is odd as a whole stops everything; what is odd by itself waits alone."""
+
+from reconciler.demo import World
+
+from .conftest import Start, settings_of
+from .rows import connected, count
+
+ORDERS = 400
+
+
+def untrue(world: World) -> set[str]:
+    """Return the orders, by symbol and exchange id, whose row is not what the exchange says."""
+    return {line.partition(":")[0] for line in world.mismatches()}
+
+
+def held(world: World, reason: str) -> set[str]:
+    """Return the orders on hold for this reason, named as by `untrue`."""
+    with connected(world.database_url) as connection:
+        rows = connection.execute(
+            "SELECT symbol, external_order_id FROM orders JOIN reconciliation_holds"
+            " ON order_id = orders.id::text WHERE reason = %s AND resolved_at IS NULL",
+            (reason,),
+        ).fetchall()
+    return {f"{symbol} {external}" for symbol, external in rows}
+
+
+def changes_and_holds(world: World) -> tuple[int, int]:
+    with connected(world.database_url) as connection:
+        return (
+            count(connection, "true", "activity_log"),
+            count(connection, "true", "reconciliation_holds"),
+        )
+
+
+def test_most_orders_vanished_writes_nothing_and_goes_on_by_itself_when_they_are_back(
+    world: World, start: Start, reconcile: Start
+) -> None:
+    world.fill(orders=ORDERS, symbols=6, seed=21)
+    before = untrue(world)
+    world.exchange.set_faults(vanished_rate=0.7)
+
+    braked = reconcile("--once").end()
+
+    assert braked.exit_code == 75, braked.err
+    assert changes_and_holds(world) == (0, 0)
+    assert untrue(world) == before
+    status = start("brake", "status", "--json", **settings_of(world)).end()
+    assert (status.exit_code, status.report["is_on"]) == (1, True)
+    assert "not found" in status.report["reason"]
+
+    world.exchange.clear_faults()
+    ended = reconcile("--once").end()
+
+    assert ended.exit_code == 0, ended.err
+    assert world.mismatches() == []
+    assert start("brake", "status", **settings_of(world)).end().exit_code == 0
+
+
+def test_some_orders_vanished_are_on_hold_and_the_others_are_reconciled(
+    world: World, reconcile: Start
+) -> None:
+    world.fill(orders=ORDERS, symbols=6, seed=22)
+    world.exchange.set_faults(vanished_rate=0.2)
+
+    ended = reconcile("--once", "--json").end()
+
+    waiting = held(world, "not_found")
+    assert ORDERS * 0.1 < len(waiting) < ORDERS * 0.3
+    assert untrue(world) <= waiting
+    assert ended.report["reconciled"] == ORDERS - len(waiting), ended.err
+
+
+def test_orders_with_a_status_that_nobody_knows_are_on_hold_and_the_others_are_reconciled(
+    world: World, reconcile: Start
+) -> None:
+    world.fill(orders=ORDERS, symbols=6, seed=23)
+    world.exchange.set_faults(unknown_status_rate=0.2)
+
+    ended = reconcile("--once", "--json").end()
+
+    waiting = held(world, "unknown_status")
+    assert ORDERS * 0.1 < len(waiting) < ORDERS * 0.3
+    assert untrue(world) <= waiting
+    assert ended.report["reconciled"] == ORDERS - len(waiting), ended.err
+
+
+def test_another_account_stops_everything_until_a_person_confirms_it(
+    world: World, start: Start, reconcile: Start
+) -> None:
+    world.fill(orders=200, symbols=4, seed=24)
+    assert start("account", "confirm", "--by", "ada", **settings_of(world)).end().exit_code == 0
+    before = untrue(world)
+    world.exchange.set_faults(account_uid=4711)
+
+    refused = reconcile("--once").end()
+
+    assert refused.exit_code == 78, refused.err
+    assert "account confirm" in refused.err
+    assert changes_and_holds(world) == (0, 0)
+    assert untrue(world) == before
+
+    confirmed = start("account", "confirm", "--by", "ada", **settings_of(world)).end()
+    assert confirmed.exit_code == 0, confirmed.err
+    assert reconcile("--once").end().exit_code == 0
+    assert world.mismatches() == []
+
+
+def test_that_everything_was_truly_canceled_is_no_anomaly(world: World, reconcile: Start) -> None:
+    canceled = 80
+    world.fill(orders=1, symbols=1, seed=25)
+    with connected(world.database_url) as connection:
+        connection.execute("TRUNCATE orders")
+        for number in range(1, canceled + 1):
+            world.exchange.place(symbol="BTCUSDT", order_id=9_000_000 + number, status="CANCELED")
+        connection.execute(
+            "INSERT INTO orders (symbol, external_order_id, status, qty, executed_qty, created_at,"
+            " updated_at) SELECT 'BTCUSDT', (9000000 + n)::text, 'new', 1, 0,"
+            " now() - interval '1 hour', now() - interval '1 hour'"
+            " FROM generate_series(1, %s) AS n",
+            (canceled,),
+        )
+
+        ended = reconcile("--once", "--json").end()
+
+        assert ended.exit_code == 0, ended.err
+        assert count(connection, "status = 'canceled'") == canceled
+        assert ended.report["discrepancies"] == canceled
