@@ -21,7 +21,7 @@ from reconciler.domain.status import Status
 from reconciler.errors import BreakerOpen, ExchangeError
 from reconciler.settings import Settings
 from reconciler.store import tables
-from reconciler.supervisor.parent import Ending
+from reconciler.supervisor.summary import Ending
 from reconciler.telemetry import metrics
 from reconciler.worker.workload import Proposal
 
