@@ -35,5 +35,5 @@ def release_command(*, by: str | None) -> None:
     """Take the brake off: what comes back so is true. A running supervisor goes on within 15 s."""
     name = named(by)
     with opened_database() as (database, _), database.transaction() as connection:
-        was_on = state.release_brake(connection)
+        was_on = state.release_brake(connection, by=name)
     click.echo(f"the brake was released by {name}" if was_on else "the brake is not on")

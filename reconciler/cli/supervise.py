@@ -25,14 +25,18 @@ def supervise(
     on_progress: Callable[[Summary], None] = lambda _: None,
 ) -> Summary:
     """Run a supervisor until it is finished or told to stop."""
-    supervisor = Supervisor(
-        workload,
-        options_of(settings, is_once=is_once),
-        metrics=open_metrics(settings.statsd),
-        prepare_worker=partial(worker_logs, settings),
-        on_progress=on_progress,
-    )
-    return asyncio.run(supervisor.run())
+    metrics = open_metrics(settings.statsd)
+    try:
+        supervisor = Supervisor(
+            workload,
+            options_of(settings, is_once=is_once),
+            metrics=metrics,
+            prepare_worker=partial(worker_logs, settings),
+            on_progress=on_progress,
+        )
+        return asyncio.run(supervisor.run())
+    finally:
+        metrics.close()
 
 
 def options_of(settings: Settings, *, is_once: bool) -> Options:

@@ -8,6 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from reconciler.store.tables import state
 
 BRAKE = "brake"
+LAST_RELEASE = "brake.last_release"
 SUPERVISOR = "supervisor"
 
 
@@ -22,9 +23,13 @@ def apply_brake(connection: Connection, reason: str) -> None:
     _write(connection, BRAKE, {"reason": reason}, by=SUPERVISOR)
 
 
-def release_brake(connection: Connection) -> bool:
-    """Take the brake off; return whether it was on."""
-    return connection.execute(delete(state).where(state.c.key == BRAKE)).rowcount > 0
+def release_brake(connection: Connection, *, by: str = SUPERVISOR) -> bool:
+    """Take the brake off, and keep who did; return whether it was on."""
+    reason = read_brake(connection)
+    connection.execute(delete(state).where(state.c.key == BRAKE))
+    if reason is not None:
+        _write(connection, LAST_RELEASE, {"reason": reason}, by=by)
+    return reason is not None
 
 
 def read_account(connection: Connection, exchange: str) -> str | None:

@@ -20,6 +20,18 @@ def test_the_brake_is_off_until_it_is_applied_and_after_it_is_released(database:
     assert (released, again) == (True, False)
 
 
+def test_who_released_the_brake_last_is_kept(database: Database) -> None:
+    with database.transaction() as connection:
+        state.apply_brake(connection, "all vanished")
+        state.release_brake(connection, by="ann")
+        kept = connection.exec_driver_sql(
+            "SELECT changed_by, value->>'reason' FROM reconciliation_state WHERE key = %s",
+            (state.LAST_RELEASE,),
+        ).one()
+
+    assert tuple(kept) == ("ann", "all vanished")
+
+
 def test_the_first_account_is_remembered_and_no_later_one_replaces_it(database: Database) -> None:
     with database.transaction() as connection:
         before = state.read_account(connection, "paper")
