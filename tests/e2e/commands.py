@@ -123,6 +123,8 @@ class Running:
     def end(self) -> Ended:
         """Wait until it ends by itself."""
         exit_code = self._process.wait(DEADLINE_SECONDS)
+        if exit_code == -signal.SIGINT:
+            exit_code = 128 + signal.SIGINT  # As a shell reports it: see tests/cli/test_bad_input.
         seconds = time.monotonic() - self._started
         for listener in self._listeners:
             listener.join(DEADLINE_SECONDS)
