@@ -25,7 +25,6 @@ from typing import Any
 
 from sqlalchemy import (
     ARRAY,
-    ColumnElement,
     Connection,
     Interval,
     Numeric,
@@ -37,8 +36,6 @@ from sqlalchemy import (
     cast,
     func,
     literal,
-    literal_column,
-    null,
     select,
     true,
     update,
@@ -311,19 +308,7 @@ class _Batch:
         }
 
 
-_DATETIMES: tuple[ColumnElement[datetime], ColumnElement[datetime]] = (
-    literal_column("'0001-01-02 UTC'::timestamptz"),
-    literal_column("'9999-12-30 UTC'::timestamptz"),
-)
-
-
 def _select_rows(orders: OrdersTable) -> Select[Any]:
-    def moment(name: str) -> Any:
-        """Read a time; one that no datetime can hold, such as 'infinity', as none."""
-        if name not in orders.optional:
-            return null().label(name)
-        return case((orders.c[name].between(*_DATETIMES), orders.c[name])).label(name)
-
     # Picked out first, by the batch's ids: joined as a whole table, holds that have grown since
     # their last ANALYZE would be read once for every order.
     held = (
@@ -343,8 +328,8 @@ def _select_rows(orders: OrdersTable) -> Select[Any]:
             cast(orders.c.status, Text).label("status"),
             orders.c.executed_qty,
             orders.c.avg_price,
-            moment("created_at"),
-            moment("updated_at"),
+            orders.moment("created_at"),
+            orders.moment("updated_at"),
             held.c.reason.label("hold_reason"),
             held.c.attempts.label("hold_attempts"),
             func.clock_timestamp().label("database_now"),

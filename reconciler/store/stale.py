@@ -24,7 +24,6 @@ from sqlalchemy import (
     cast,
     func,
     literal_column,
-    null,
     select,
     text,
     true,
@@ -143,9 +142,6 @@ class StaleOrders:
         ]
 
     def _select_page(self, orders: OrdersTable) -> Select[Any]:
-        created_at = (
-            orders.c.created_at if "created_at" in orders.optional else null().label("created_at")
-        )
         return (
             select(
                 orders.c.id,
@@ -154,7 +150,7 @@ class StaleOrders:
                 cast(orders.c.status, Text).label("status"),
                 orders.c.executed_qty,
                 orders.c.avg_price,
-                created_at,
+                orders.moment("created_at"),
                 cast(self._synced_at, Text).label("synced_at"),
                 _has_hold(orders).is_(true()).label("is_on_hold"),
             )

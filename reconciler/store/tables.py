@@ -6,11 +6,13 @@ mend. Ours are made by the migrations beside this file; their definitions here s
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     Connection,
     DateTime,
     Identity,
@@ -18,7 +20,10 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    case,
     inspect,
+    literal_column,
+    null,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -94,6 +99,12 @@ cycles = Table(
 )
 
 
+_DATETIMES: tuple[ColumnElement[datetime], ColumnElement[datetime]] = (
+    literal_column("'0001-01-02 UTC'::timestamptz"),
+    literal_column("'9999-12-30 UTC'::timestamptz"),
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class OrdersTable:
     """The application's `orders` as far as it concerns us.
@@ -111,6 +122,12 @@ class OrdersTable:
     def c(self) -> Any:
         """The columns, by name."""
         return self.table.c
+
+    def moment(self, name: str) -> Any:
+        """Select a time that may be missing; one that no datetime can hold, 'infinity', as none."""
+        if name not in self.optional:
+            return null().label(name)
+        return case((self.c[name].between(*_DATETIMES), self.c[name])).label(name)
 
 
 def find_orders(connection: Connection) -> OrdersTable:

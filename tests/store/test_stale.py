@@ -177,6 +177,19 @@ def test_planning_is_told_the_facts_the_age_and_whether_a_hold_is_due(
     assert (order.created_at, order.is_on_hold) == (placed_at, True)
 
 
+@pytest.mark.parametrize("moment", ["infinity", "-infinity", "12026-01-01"])
+def test_a_creation_that_no_datetime_can_hold_keeps_no_order_from_being_planned(
+    application: Application, database: Database, moment: str
+) -> None:
+    insert_order(application, 1, created_at=moment)
+    insert_order(application, 2)
+
+    orders = {order.id: order for order in read_page(database).orders}
+
+    assert set(orders) == {1, 2}
+    assert orders[1].created_at is None
+
+
 def test_planning_is_told_the_symbol_and_the_exchanges_id(
     shape: Shape, owner: Application, empty_database: Database
 ) -> None:
