@@ -11,7 +11,10 @@
     │   ├── ClockSkew           our timestamp is refused: take the exchange's clock anew, ask again
     │   ├── RateLimited         we ask too much: wait `retry_after_seconds`; no failure
     │   └── Refused             will not pass by itself (bad key, no permission): stop and say so
-    └── BreakerOpen             not asked at all: the breaker is open
+    ├── BreakerOpen             not asked at all: the breaker is open
+    ├── WorkersDying            the workers die faster than they may be replaced: end loudly
+    ├── SocketTaken             another supervisor has the control socket: its pid says which
+    └── NoSupervisor            nobody answers at the control socket
 
 "Order not found" is an answer, not an error: see `reconciler.domain.report.Absent`.
 """
@@ -119,3 +122,26 @@ class BreakerOpen(ReconcilerError):
         super().__init__(
             f"the circuit breaker is open for {retry_after_seconds:.0f} s more{because}"
         )
+
+
+class WorkersDying(ReconcilerError):
+    """One worker after another dies, and nothing goes forward."""
+
+
+class SocketTaken(ReconcilerError):
+    """Another supervisor, `pid`, listens at the control socket `path`."""
+
+    def __init__(self, *, path: str, pid: int | None) -> None:
+        self.path = path
+        self.pid = pid
+        who = "another supervisor" if pid is None else f"another supervisor, pid {pid},"
+        super().__init__(f"{who} has the control socket {path}")
+
+
+class NoSupervisor(ReconcilerError):
+    """No supervisor answers at the control socket `path`."""
+
+    def __init__(self, *, path: str, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(f"no supervisor answers at {path}: {reason}")

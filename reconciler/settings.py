@@ -104,6 +104,10 @@ class Settings(BaseSettings):
     retry_multiplier: float = Field(2, alias="RECONCILIATION_RETRY_MULTIPLIER", ge=1, le=100)
     rate_share: float = Field(0.5, alias="RECONCILIATION_RATE_SHARE", gt=0, le=1)
     drain_seconds: float = Field(20, alias="RECONCILIATION_DRAIN_SECONDS", gt=0, le=3600)
+    hang_seconds: float = Field(30, alias="RECONCILIATION_HANG_SECONDS", ge=5, le=3600)
+    restart_max: int = Field(5, alias="RECONCILIATION_RESTART_MAX", ge=1, le=100)
+    restart_window_ms: Positive = Field(60_000, alias="RECONCILIATION_RESTART_WINDOW_MS")
+    control_socket: str | None = Field(None, alias="RECONCILIATION_CONTROL_SOCKET")
 
     statsd_host: str | None = Field(None, alias="STATSD_HOST")
     statsd_port: int = Field(8125, alias="STATSD_PORT", gt=0, lt=65_536)

@@ -1,6 +1,6 @@
 """Exit codes: what scripts and service managers act on.
 
- 0  good                                    70  a bug of ours
+ 0  good                                    70  a bug of ours, or of a library's
  1  done, but some orders failed or differ  75  try again later
  2  usage                                   78  configuration is wrong
 69  a service that must be there is not    130  interrupted before anything was at stake
@@ -12,11 +12,14 @@ from reconciler.errors import (
     BreakerOpen,
     ClockSkew,
     ConfigurationError,
+    NoSupervisor,
     RateLimited,
     ReconcilerError,
     Refused,
+    SocketTaken,
     StoreUnavailable,
     Unavailable,
+    WorkersDying,
 )
 
 
@@ -38,9 +41,11 @@ def exit_code_of(error: ReconcilerError) -> Exit:
     match error:
         case ConfigurationError() | Refused():
             return Exit.CONFIGURATION
-        case StoreUnavailable() | Unavailable():
+        case StoreUnavailable() | Unavailable() | NoSupervisor():
             return Exit.UNAVAILABLE
-        case BreakerOpen() | RateLimited() | ClockSkew():
+        case BreakerOpen() | RateLimited() | ClockSkew() | SocketTaken():
             return Exit.TRY_AGAIN
+        case WorkersDying():
+            return Exit.SOFTWARE
         case _:
             return Exit.INCOMPLETE

@@ -11,12 +11,15 @@ from reconciler.errors import (
     BreakerOpen,
     ClockSkew,
     ConfigurationError,
+    NoSupervisor,
     Problem,
     RateLimited,
     ReconcilerError,
     Refused,
+    SocketTaken,
     StoreUnavailable,
     Unavailable,
+    WorkersDying,
 )
 
 
@@ -74,6 +77,18 @@ def _mend_of(error: ReconcilerError) -> str:
             return "let this machine's clock follow a time server, and try again"
         case BreakerOpen(retry_after_seconds=seconds):
             return f"try again in {seconds:.0f} s"
+        case NoSupervisor():
+            return (
+                "start one: reconciler run; or set DATABASE_URL or RECONCILIATION_CONTROL_SOCKET as"
+                " it has it, and ask as the same user"
+            )
+        case SocketTaken():
+            return (
+                "stop that one first, or give this one a socket of its own with"
+                " RECONCILIATION_CONTROL_SOCKET"
+            )
+        case WorkersDying():
+            return "see in the log above what the workers died of: worker.died, worker.hung"
         case _:
             return "see the log above"
 

@@ -1,0 +1,59 @@
+"""What is said over the control socket, and where the socket is.
+
+One connection, one question, one answer, each a JSON object on a line of its own:
+
+    {"version": 1, "command": "scale", "arguments": {"shards": 4}}
+    {"version": 1, "pid": 4242, "result": {"before": 2, "wanted": 4, ...}}
+    {"version": 1, "pid": 4242, "error": {"what": "...", "mend": "..."}}
+
+The socket's mode is 0600: whoever may connect is the supervisor's own user, or root.
+"""
+
+import os
+import tempfile
+from hashlib import blake2s
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+VERSION = 1
+MOST_BYTES = 65_536
+"""A question may be so long; an answer may be longer."""
+
+PATH_BYTES = 107
+"""The system allows no longer path for a socket (`sun_path`, less its closing zero: unix(7))."""
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a client asks."""
+
+    version: int
+    command: str
+    arguments: dict[str, Any] = {}
+
+
+class Complaint(msgspec.Struct, frozen=True, kw_only=True):
+    """Why there is no result, and what to do."""
+
+    what: str
+    mend: str
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the supervisor says: a result, or what is wrong. `version` and `pid` always stand."""
+
+    version: int
+    pid: int
+    result: msgspec.Raw | None = None
+    error: Complaint | None = None
+
+
+def default_path(database_url: str) -> Path:
+    """Return where the supervisor of a database listens, unless it is told otherwise.
+
+    The same for every command of the same user and the same `DATABASE_URL`, and another for
+    another database.
+    """
+    name = blake2s(database_url.encode(), digest_size=8).hexdigest()
+    return Path(tempfile.gettempdir()) / f"reconciler-{os.getuid()}" / f"{name}.sock"

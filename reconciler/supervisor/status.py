@@ -1,0 +1,193 @@
+"""What a supervisor says of itself: what `status`, `top` and `health` show, and USR2 logs."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Phase(StrEnum):
+    """What the supervisor as a whole is doing."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    BRAKED = "braked"
+    DRAINING = "draining"
+
+
+class ShardState(StrEnum):
+    """Where a shard is: its worker's life, or why it has none."""
+
+    BOOTING = "booting"
+    READY = "ready"
+    DRAINING = "draining"
+    STOPPING = "stopping"
+    BACKING_OFF = "backing_off"
+    PARKED = "parked"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ShardCounts:
+    """How many shards there should be, and how many there are."""
+
+    wanted: int
+    running: int
+    draining: int
+    parked: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ShardStatus:
+    """One shard and its worker.
+
+    Attributes:
+        pid: None while it has no worker.
+        age_seconds: How old the worker is; without one, how long there has been none.
+        buckets: How many of the 256 are its own.
+        queued, in_hand: Items that wait for it, and that its worker has.
+        in_hand_seconds: How long its worker has had the oldest of them; None: nothing in hand.
+        done: Items finished since the supervisor's start.
+        done_per_second: The same of the last ten seconds.
+        breaker: Its circuit breaker: closed, half_open or open; None before the first word.
+        breaker_retry_seconds: When an open breaker lets the next probe through.
+        trouble: The last thing that stood in its way, and how long ago.
+        restarts: Deaths within the window that the restart limit looks at.
+        memory_bytes: Proportional set size; None where the system does not say.
+    """
+
+    shard: int
+    state: ShardState
+    pid: int | None
+    age_seconds: float
+    buckets: int
+    queued: int
+    in_hand: int
+    in_hand_seconds: float | None
+    done: int
+    done_per_second: float
+    breaker: str | None
+    breaker_retry_seconds: float
+    trouble: str | None
+    trouble_age_seconds: float | None
+    restarts: int
+    memory_bytes: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BacklogStatus:
+    """The stale items as last measured."""
+
+    items: int
+    oldest_age_seconds: float
+    measured_seconds_ago: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeyStatus:
+    """One symbol, and how many of its items are queued or in hand."""
+
+    key: str
+    items: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CycleStatus:
+    """A finished cycle."""
+
+    finished_at: datetime
+    duration_ms: int
+    scanned: int
+    reconciled: int
+    discrepancies: int
+    errors: int
+    held: int
+    skipped_locked: int
+    requests: int
+    weight: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BudgetStatus:
+    """The host's rate budget: what it may spend a minute, what it has, and any silence."""
+
+    limit_per_minute: int
+    used: int
+    paused_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Totals:
+    """What has been done since the start."""
+
+    cycles: int
+    scanned: int
+    reconciled: int
+    discrepancies: int
+    errors: int
+    held: int
+    skipped_locked: int
+    requests: int
+    weight: int
+    restarts: int
+    killed_hung: int
+    set_aside: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Status:
+    """Everything. `braked` is why nothing may be written; lists begin with what matters most."""
+
+    pid: int
+    host: str
+    version: str
+    started_at: datetime
+    uptime_seconds: float
+    phase: Phase
+    braked: str | None
+    shards: ShardCounts
+    workers: tuple[ShardStatus, ...]
+    backlog: BacklogStatus | None
+    hottest: tuple[KeyStatus, ...]
+    cycles: tuple[CycleStatus, ...]
+    budget: BudgetStatus
+    totals: Totals
+    memory_bytes: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Whereabouts:
+    """Where the supervisor has an item, for `explain`.
+
+    Attributes:
+        shard: Whose the key's bucket is.
+        is_queued: It waits for that shard, or another that helps out.
+        in_hand_of: The shard whose worker has it.
+        in_hand_seconds: Since when.
+        shard_state, breaker, breaker_retry_seconds: That shard's, as in `ShardStatus`.
+        held_back_seconds: How much longer the shard is handed nothing, after trouble.
+        trouble: What that was.
+        paused_seconds: How much longer the exchange wants silence.
+        braked: Why nothing may be written at all.
+    """
+
+    bucket: int
+    shard: int
+    is_queued: bool
+    in_hand_of: int | None
+    in_hand_seconds: float | None
+    shard_state: ShardState
+    breaker: str | None
+    breaker_retry_seconds: float
+    held_back_seconds: float
+    trouble: str | None
+    paused_seconds: float
+    braked: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scaling:
+    """What a change of the shard count moves."""
+
+    before: int
+    wanted: int
+    buckets_moved: int
+    buckets: int
