@@ -56,41 +56,39 @@ def problems_of(error: ReconcilerError) -> Sequence[Problem]:
             return [Problem(what=str(error), mend=_mend_of(error))]
 
 
+_MENDS: dict[type[ReconcilerError], str] = {
+    StoreUnavailable: (
+        "see that PostgreSQL runs and has room, and that host and port in DATABASE_URL are right"
+    ),
+    Unavailable: (
+        "see that the exchange answers at EXCHANGE_BASE_URL (unset it for the exchange's own"
+        " address); the paper exchange is started with: reconciler paper"
+    ),
+    ClockSkew: "let this machine's clock follow a time server, and try again",
+    NoSupervisor: (
+        "start one: reconciler run; or set DATABASE_URL or RECONCILIATION_CONTROL_SOCKET as it has"
+        " it, and ask as the same user"
+    ),
+    SocketTaken: (
+        "stop that one first, or give this one a socket of its own with"
+        " RECONCILIATION_CONTROL_SOCKET"
+    ),
+    WorkersDying: "see in the log above what the workers died of: worker.died, worker.hung",
+}
+
+
 def _mend_of(error: ReconcilerError) -> str:
     match error:
-        case StoreUnavailable():
-            return (
-                "see that PostgreSQL runs and has room, and that host and port in DATABASE_URL are"
-                " right"
-            )
-        case Unavailable():
-            return (
-                "see that the exchange answers at EXCHANGE_BASE_URL (unset it for the exchange's"
-                " own address); the paper exchange is started with: reconciler paper"
-            )
         case RateLimited(retry_after_seconds=seconds):
             return (
                 f"wait {seconds:.0f} s, see which other programs use this account or address, or"
                 " lower RECONCILIATION_RATE_SHARE"
             )
-        case ClockSkew():
-            return "let this machine's clock follow a time server, and try again"
         case BreakerOpen(retry_after_seconds=seconds):
             return f"try again in {seconds:.0f} s"
-        case NoSupervisor():
-            return (
-                "start one: reconciler run; or set DATABASE_URL or RECONCILIATION_CONTROL_SOCKET as"
-                " it has it, and ask as the same user"
-            )
-        case SocketTaken():
-            return (
-                "stop that one first, or give this one a socket of its own with"
-                " RECONCILIATION_CONTROL_SOCKET"
-            )
-        case WorkersDying():
-            return "see in the log above what the workers died of: worker.died, worker.hung"
         case _:
-            return "see the log above"
+            kinds = (kind for kind in type(error).__mro__ if kind in _MENDS)
+            return next((_MENDS[kind] for kind in kinds), "see the log above")
 
 
 def _bug(error: Exception) -> Problem:

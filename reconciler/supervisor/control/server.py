@@ -1,8 +1,8 @@
 """The supervisor's end of the control socket.
 
-Who connects cannot harm the supervisor: a question must be short and come within seconds, an answer
-must be taken within seconds, and only so many may ask at once. All else is answered with a complaint
-or dropped.
+Who connects cannot harm the supervisor: a question must be short and come within seconds, an
+answer must be taken within seconds, and only so many may ask at once. All else is answered with a
+complaint or dropped.
 
 A lock file beside the socket, locked as long as the process lives, says whose the socket is. So a
 socket that a killed supervisor has left is taken over, and a living one's never is.
@@ -33,6 +33,8 @@ from reconciler.supervisor.control.protocol import (
 
 PATIENCE_SECONDS = 5.0
 MOST_CLIENTS = 32
+
+EXAMPLE = '{"version": 1, "command": "status"}'
 
 Responder = Callable[[str, Mapping[str, Any]], Awaitable[object]]
 
@@ -129,12 +131,11 @@ def _understood(said: bytes) -> tuple[str, Mapping[str, Any]]:
     try:
         question = msgspec.json.decode(said, type=Question)
     except msgspec.DecodeError as error:
-        example = '{"version": 1, "command": "status"}'
         raise ConfigurationError(
             [
                 Problem(
                     what=f"this is no question: {error}",
-                    mend=f"send one JSON object on a line of at most {MOST_BYTES:,} bytes: {example}",
+                    mend=f"send one JSON object on one line, of {MOST_BYTES:,} bytes at most, as in {EXAMPLE}",
                 )
             ]
         ) from error
