@@ -2,18 +2,26 @@
 
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import click
 
-from reconciler.cli.logs import parent_logs, quiet
+from reconciler.cli.logs import parent_logs, quiet, worker_logs
 from reconciler.cli.options import environment_option, json_option, setting_option, shards_option
 from reconciler.cli.output import print_json, print_table
 from reconciler.cli.progress import ReconcileProgress
 from reconciler.cli.report import Report
-from reconciler.cli.supervise import exit_code_of_ending, supervise, tell_what_cut_it_short
+from reconciler.cli.supervise import (
+    exit_code_of_ending,
+    options_of,
+    supervise,
+    tell_what_cut_it_short,
+)
 from reconciler.settings import Settings
+from reconciler.supervisor.renewal import Setup
 from reconciler.supervisor.summary import Summary
 from reconciler.worker.orders import OrderWorkload
 from reconciler.worker.workload import Proposal
@@ -65,7 +73,9 @@ def run_command(*, dry_run: bool, once: bool, as_json: bool, **flags: Any) -> No
     is_single = once or dry_run
     parent_logs(quiet(settings) if is_single and sys.stderr.isatty() else settings)
     started = time.monotonic()
-    summary = _supervise(settings, is_dry_run=dry_run, is_single=is_single)
+    summary = (
+        _sweep_once(settings, is_dry_run=dry_run) if is_single else _keep_running(settings, flags)
+    )
     report = Report.of(summary, seconds=time.monotonic() - started, shards=settings.shards)
     if dry_run:
         _print_proposals(summary.proposals, report, as_json=as_json)
@@ -75,12 +85,24 @@ def run_command(*, dry_run: bool, once: bool, as_json: bool, **flags: Any) -> No
     sys.exit(exit_code_of_ending(summary.ending, is_complete=report.is_complete))
 
 
-def _supervise(settings: Settings, *, is_dry_run: bool, is_single: bool) -> Summary:
+def _sweep_once(settings: Settings, *, is_dry_run: bool) -> Summary:
     workload = OrderWorkload(settings=settings, is_dry_run=is_dry_run)
-    if not is_single:
-        return supervise(workload, settings, is_once=False)
     with ReconcileProgress(has_lines=False) as progress:
         return supervise(workload, settings, is_once=True, on_progress=progress.update)
+
+
+def _keep_running(settings: Settings, flags: Mapping[str, Any]) -> Summary:
+    """Run until told to stop; HUP reads `.env` anew, which the flags beat as at the start."""
+
+    def reload() -> Setup:
+        fresh = Settings.load(**flags)
+        return Setup(
+            workload=OrderWorkload(settings=fresh),
+            options=options_of(fresh, is_once=False),
+            prepare_worker=partial(worker_logs, fresh),
+        )
+
+    return supervise(OrderWorkload(settings=settings), settings, is_once=False, reload=reload)
 
 
 def _print_proposals(proposals: list[Proposal], report: Report, *, as_json: bool) -> None:

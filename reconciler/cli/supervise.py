@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import assert_never
 
 import click
@@ -11,7 +12,10 @@ import click
 from reconciler.cli.exits import Exit
 from reconciler.cli.logs import worker_logs
 from reconciler.settings import Settings
+from reconciler.supervisor.control.protocol import default_path
 from reconciler.supervisor.parent import Supervisor
+from reconciler.supervisor.renewal import Setup
+from reconciler.supervisor.restarts import RestartPolicy
 from reconciler.supervisor.summary import Ending, Options, Summary
 from reconciler.telemetry.metrics import open_metrics
 from reconciler.worker.workload import Workload
@@ -23,8 +27,9 @@ def supervise(
     *,
     is_once: bool,
     on_progress: Callable[[Summary], None] = lambda _: None,
+    reload: Callable[[], Setup] | None = None,
 ) -> Summary:
-    """Run a supervisor until it is finished or told to stop."""
+    """Run a supervisor until it is finished or told to stop. `reload` as in `Supervisor`."""
     metrics = open_metrics(settings.statsd)
     try:
         supervisor = Supervisor(
@@ -33,6 +38,7 @@ def supervise(
             metrics=metrics,
             prepare_worker=partial(worker_logs, settings),
             on_progress=on_progress,
+            reload=reload,
         )
         return asyncio.run(supervisor.run())
     finally:
@@ -48,7 +54,20 @@ def options_of(settings: Settings, *, is_once: bool) -> Options:
         drain=timedelta(seconds=settings.drain_seconds),
         rate_share=settings.rate_share,
         is_once=is_once,
+        hang_after=timedelta(seconds=settings.hang_seconds),
+        restarts=RestartPolicy(
+            most=settings.restart_max,
+            window=timedelta(milliseconds=settings.restart_window_ms),
+        ),
+        control_socket=None if is_once else control_socket(settings),
     )
+
+
+def control_socket(settings: Settings) -> Path:
+    """Return where a supervisor with these settings listens."""
+    if settings.control_socket is not None:
+        return Path(settings.control_socket)
+    return default_path(settings.required_database_url)
 
 
 def exit_code_of_ending(ending: Ending, *, is_complete: bool) -> Exit:

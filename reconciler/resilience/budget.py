@@ -54,13 +54,17 @@ class WeightWindow:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
-        self._published = weight_per_minute
-        self._limit = math.floor(weight_per_minute * share)
+        self.resize(weight_per_minute, share)
         self._spent = 0
         self._returns: deque[tuple[float, int]] = deque()
         self._paused_until = -math.inf
         self._account_used = 0
         self._minute_began_at: float | None = None
+
+    def resize(self, weight_per_minute: int, share: float) -> None:
+        """Keep to another limit from now on; what has been spent stays so."""
+        self._published = weight_per_minute
+        self.limit = math.floor(weight_per_minute * share)
 
     @property
     def spent(self) -> int:
@@ -113,7 +117,7 @@ class WeightWindow:
 
     def _free_at(self, weight: int, now: float) -> float:
         """Return when `weight` will fit, if nobody else spends anything until then."""
-        excess = min(self._spent, self._spent + weight - self._limit)
+        excess = min(self._spent, self._spent + weight - self.limit)
         if excess <= 0:
             return now
         for returns_at, returned in self._returns:

@@ -4,9 +4,13 @@ Works through a transaction-pooling PgBouncer of any version: nothing here relie
 prepared statements included, which would save less than a tenth of an apply step.
 """
 
+import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 
+import psycopg
 from sqlalchemy import URL, Connection, create_engine, make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -26,6 +30,8 @@ from reconciler.errors import ConfigurationError, Problem, StoreRejected, StoreU
 CONNECT_TIMEOUT_SECONDS = 5
 UNSENT_DATA_TIMEOUT_MS = 10_000
 SILENCE_BEFORE_PROBE_SECONDS = 10
+SILENCE_BETWEEN_PROBES_SECONDS = 5
+CANCEL_TIMEOUT_SECONDS = 5.0
 
 _INSUFFICIENT_PRIVILEGE = "42501"
 # A table, a column, a type that is gone or has become another.
@@ -35,6 +41,14 @@ _TRANSACTION_STATE = "25"
 _SYNTAX_OR_ACCESS = "42"
 # libpq gives no SQLSTATE for a refused connection: the server's words are all there is.
 _REFUSALS = ("authentication failed", "does not exist", "no pg_hba.conf entry", "no password")
+
+
+@dataclass(slots=True)
+class _Use:
+    """A use of the connection that has begun and not ended; no connection while it connects."""
+
+    since: float
+    connection: psycopg.Connection[object] | None = None
 
 
 class Database:
@@ -47,6 +61,7 @@ class Database:
             ConfigurationError: the URL is not one of PostgreSQL's.
         """
         self._url = parse_url(url)
+        self._use: _Use | None = None
         self._engine = create_engine(
             self._url,
             pool_size=1,
@@ -63,6 +78,7 @@ class Database:
                 "connect_timeout": CONNECT_TIMEOUT_SECONDS,
                 "tcp_user_timeout": UNSENT_DATA_TIMEOUT_MS,
                 "keepalives_idle": SILENCE_BEFORE_PROBE_SECONDS,
+                "keepalives_interval": SILENCE_BETWEEN_PROBES_SECONDS,
             },
         )
 
@@ -79,7 +95,7 @@ class Database:
             StoreUnavailable: the database did not answer or ended the session.
             ConfigurationError: it answered that it will not serve us: credentials, rights, name.
         """
-        with self._translated(), self._engine.begin() as connection:
+        with self.connection() as connection, connection.begin():
             yield connection
 
     @contextmanager
@@ -99,8 +115,29 @@ class Database:
         Raises:
             StoreUnavailable, ConfigurationError: as `transaction`.
         """
-        with self._translated(), self._engine.connect() as connection:
-            yield connection
+        use = self._use = _Use(since=time.monotonic())
+        try:
+            with self._translated(), self._engine.connect() as connection:
+                use.connection = connection.connection.driver_connection
+                yield connection
+        finally:
+            self._use = None
+
+    @property
+    def busy_seconds(self) -> float:
+        """How long the present use of the connection has lasted; 0 while there is none."""
+        use = self._use
+        return 0.0 if use is None else time.monotonic() - use.since
+
+    def cancel(self) -> None:
+        """Ask the server to give up what it is doing for us, from whatever thread, and wait not.
+
+        What is given up ends as `StoreUnavailable`. That the server cannot be asked changes
+        nothing.
+        """
+        use = self._use
+        if use is not None and use.connection is not None:
+            threading.Thread(target=_cancel, args=(use.connection,), daemon=True).start()
 
     def close(self) -> None:
         """Close the connection."""
@@ -116,6 +153,11 @@ class Database:
             ) from error
         except DBAPIError as error:
             raise _translate(error, self.address) or error from error
+
+
+def _cancel(connection: psycopg.Connection[object]) -> None:
+    with suppress(psycopg.Error):
+        connection.cancel_safe(timeout=CANCEL_TIMEOUT_SECONDS)
 
 
 def parse_url(url: str) -> URL:

@@ -6,6 +6,9 @@ so no connection, thread or lock of the parent is ever inherited, and a start ta
 
 import contextlib
 import multiprocessing
+import os
+import signal
+import time
 from collections import deque
 from collections.abc import Callable
 from enum import StrEnum
@@ -13,7 +16,7 @@ from multiprocessing.context import ForkServerContext
 
 from reconciler.resilience.breaker import BreakerSnapshot
 from reconciler.worker import loop
-from reconciler.worker.messages import FromChild, FromParent
+from reconciler.worker.messages import Beat, FromChild, FromParent
 from reconciler.worker.workload import Workload
 
 
@@ -22,11 +25,16 @@ class ChildState(StrEnum):
 
     BOOTING = "booting"
     READY = "ready"
+    DRAINING = "draining"
     STOPPING = "stopping"
 
 
+MOST_STACK_BYTES = 65_536
+"""What a pipe holds: a worker with more to tell is cut short."""
+
+
 class Child:
-    """A worker: its process, our end of its pipe, and what we know of it."""
+    """A worker: its process, our ends of its pipes, and what we know of it."""
 
     def __init__(
         self,
@@ -42,20 +50,34 @@ class Child:
         self.state = ChildState.BOOTING
         self.at_work: deque[int] = deque()
         """The numbers of the batches that it is to work at, the one in work first."""
+        self.is_condemned = False
+        """Whether it hangs, and is about to be killed."""
+        self._heard_at = time.monotonic()
+        self._waiting_seconds = 0.0
         self._connection, theirs = context.Pipe()
+        self._stacks, their_stacks = context.Pipe(duplex=False)
         self.process = context.Process(
             target=loop.main,
-            args=(theirs, workload, shard, breaker, prepare),
+            args=(theirs, their_stacks, workload, shard, breaker, prepare),
             name=f"reconciler worker {shard}",
             daemon=True,
         )
         self.process.start()
         theirs.close()
+        their_stacks.close()
 
     @property
     def is_idle(self) -> bool:
         """Whether it could look at another batch."""
         return self.state is ChildState.READY and not self.at_work
+
+    @property
+    def quiet_seconds(self) -> float:
+        """How long nothing that shows it alive has come from its loop.
+
+        Its loop may turn while a call of its hangs: then since that call began.
+        """
+        return time.monotonic() - self._heard_at + self._waiting_seconds
 
     @property
     def pid(self) -> int | None:
@@ -81,6 +103,9 @@ class Child:
             message: FromChild = self._connection.recv()
         except (EOFError, OSError):
             return None
+        self._heard_at = time.monotonic()
+        if isinstance(message, Beat):
+            self._waiting_seconds = message.waiting_seconds
         return message
 
     def receive_rest(self) -> list[FromChild]:
@@ -101,6 +126,17 @@ class Child:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self._connection.send(message)
 
+    def ask_for_stacks(self) -> None:
+        """Have it write down where each of its threads is, even if its loop is stuck."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.process.pid or 0, signal.SIGUSR2)
+
+    def read_stacks(self) -> str:
+        """Return what it has written of its stacks since it was last asked; "" if nothing."""
+        if not self._stacks.poll():
+            return ""
+        return os.read(self._stacks.fileno(), MOST_STACK_BYTES).decode(errors="replace")
+
     def kill(self) -> None:
         """End the process without its consent."""
         self.process.kill()
@@ -108,6 +144,7 @@ class Child:
     def close(self) -> None:
         """Let go of a process that has ended."""
         self._connection.close()
+        self._stacks.close()
         self.process.join()
         self.process.close()
 

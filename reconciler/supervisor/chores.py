@@ -28,10 +28,13 @@ class Chores:
         """Let `work` end when all that has come so far is done."""
         self._waiting.put_nowait(None)
 
-    async def work(self, planner: Planner) -> None:
-        """Do what comes, until told to end. What the database does not take is lost, and logged."""
+    async def work(self, planner: Callable[[], Planner]) -> None:
+        """Do what comes, until told to end, with the planner of the moment.
+
+        What the database does not take is lost, and logged.
+        """
         while (chore := await self._waiting.get()) is not None:
             try:
-                await in_thread(chore, planner)
+                await in_thread(chore, planner())
             except StoreUnavailable as error:
                 log.warning("chore.not_done", reason=str(error))

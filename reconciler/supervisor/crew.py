@@ -1,10 +1,21 @@
-"""The worker processes: started, listened to, and replaced when they die."""
+"""The worker processes: started, listened to, replaced when they die or hang, or parked.
+
+    wanted shard     booting -> ready -> (draining -> stopping) -> gone -> booting ...
+    death, hang      -> backing off -> booting                       see `restarts`
+    too many deaths  -> parked -> booting, on trial
+    unwanted shard   draining -> stopping -> gone
+
+A worker drains when its shard is not wanted any more or gets a new worker: it is handed nothing
+more, and is told to stop when it has let go of everything.
+"""
 
 import asyncio
 import random
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -12,7 +23,8 @@ import structlog
 from reconciler.errors import Problem
 from reconciler.resilience.breaker import BreakerSnapshot
 from reconciler.supervisor.child import Child, ChildState, fork_server
-from reconciler.supervisor.restarts import RestartPolicy, restart_delay
+from reconciler.supervisor.restarts import RestartLedger, RestartPolicy
+from reconciler.supervisor.status import ShardState
 from reconciler.worker.loop import EX_CONFIG
 from reconciler.worker.messages import (
     Beat,
@@ -30,6 +42,11 @@ from reconciler.worker.messages import (
 )
 from reconciler.worker.workload import Batch, Workload
 
+WATCH_SECONDS = 1.0
+BOOT_GRACE_SECONDS = 30.0
+STACKS_SECONDS = 0.5
+"""How long a worker gets to write down its stacks before it is killed."""
+
 SPEECHLESS = Unfit(
     (
         Problem(
@@ -44,28 +61,58 @@ log = structlog.get_logger(__name__)
 
 
 class Foreman(Protocol):
-    """Who is told what the workers say and when one dies."""
+    """Who is told what the workers say and what becomes of them."""
 
     def on_message(self, shard: int, message: FromChild) -> None:
         """A worker said something; its state is already up to date."""
         ...
 
     def on_death(self, shard: int, at_work: int | None) -> bool:
-        """A worker died, or could not be started. It will be replaced, unless it was dismissed.
+        """A worker died, or could not be started.
 
         Args:
             shard: Whose worker it was.
             at_work: The number of the batch that it was working at; None: at none.
 
         Returns:
-            Whether its death is held against that batch, and not against the worker: then its
-            replacement starts at once.
+            Whether it is the worker's fault, and not the batch's: then its replacement may have to
+            wait. Else it starts at once.
         """
+        ...
+
+    def on_end(self, shard: int) -> None:
+        """A worker that was to end has ended."""
+        ...
+
+    def on_hang(self, shard: int) -> None:
+        """A worker hangs, and is killed."""
+        ...
+
+    def on_parking(self) -> None:
+        """A shard was parked, or is not any more."""
         ...
 
     def breaker_of(self, shard: int) -> BreakerSnapshot | None:
         """Return where the circuit breaker of the shard's last worker stands now."""
         ...
+
+
+@dataclass(kw_only=True)
+class Post:
+    """A shard's place in the crew: its worker, or why there is none."""
+
+    ledger: RestartLedger
+    child: Child | None = None
+    is_parked: bool = False
+    since: float = field(default_factory=time.monotonic)
+    timer: asyncio.TimerHandle | None = None
+
+    @property
+    def state(self) -> ShardState:
+        """Where the shard is."""
+        if self.child is None:
+            return ShardState.PARKED if self.is_parked else ShardState.BACKING_OFF
+        return ShardState(self.child.state.value)
 
 
 class Crew:
@@ -75,88 +122,237 @@ class Crew:
         self,
         workload: Workload,
         *,
-        shards: int,
         restarts: RestartPolicy,
+        hang_after: timedelta,
         prepare_worker: Callable[[int], Callable[[], None]],
         foreman: Foreman,
     ) -> None:
+        self.hang_after = hang_after
         self._context = fork_server()
         self._workload = workload
-        self._shards = shards
         self._restarts = restarts
         self._prepare_worker = prepare_worker
         self._foreman = foreman
-        self._children: dict[int, Child] = {}
-        self._started_at: dict[int, float] = {}
-        self._early_deaths: Counter[int] = Counter()
-        self._timers: dict[int, asyncio.TimerHandle] = {}
+        self._wanted = 0
+        self._posts: dict[int, Post] = {}
         self._is_dismissed = False
         self._rng = random.Random()  # noqa: S311 - jitter, no secret
 
     @property
-    def running(self) -> int:
-        """How many processes there are."""
-        return len(self._children)
+    def posts(self) -> dict[int, Post]:
+        """The places of all shards, also of those that are not wanted any more but not yet gone."""
+        return self._posts
+
+    @property
+    def children(self) -> list[Child]:
+        """The workers that there are."""
+        return [post.child for post in self._posts.values() if post.child is not None]
 
     @property
     def idle(self) -> list[int]:
         """The shards whose workers wait for work."""
-        return [shard for shard, child in self._children.items() if child.is_idle]
+        return [child.shard for child in self.children if child.is_idle]
 
     @property
     def has_work(self) -> bool:
         """Whether a worker has anything to work at."""
-        return any(child.at_work for child in self._children.values())
+        return any(child.at_work for child in self.children)
+
+    @property
+    def draining(self) -> list[int]:
+        """The shards whose workers are to stop when they have let go of everything."""
+        return [child.shard for child in self.children if child.state is ChildState.DRAINING]
+
+    @property
+    def parked(self) -> list[int]:
+        """The shards that are out of service."""
+        return [shard for shard, post in self._posts.items() if post.is_parked]
 
     @property
     def pids(self) -> dict[int, int | None]:
         """The process ids by shard."""
-        return {shard: child.pid for shard, child in self._children.items()}
+        return {child.shard: child.pid for child in self.children}
 
-    def start(self) -> None:
-        """Start all workers."""
-        for shard in range(self._shards):
+    def is_renewed(self, shard: int, before: int | None) -> bool:
+        """Whether the shard has another worker than `before`, ready; or is parked, or gone."""
+        post = self._posts.get(shard)
+        if post is None or post.is_parked:
+            return True
+        child = post.child
+        return child is not None and child.pid != before and child.state is ChildState.READY
+
+    def is_suspect(self, shard: int) -> bool:
+        """Whether the shard's workers have died more than once of late."""
+        return self._posts[shard].ledger.recent > 1
+
+    # How many.
+
+    def resize(self, shards: int) -> None:
+        """Have so many workers from now on."""
+        self._wanted = shards
+        for shard in range(shards):
+            if shard not in self._posts:
+                self._posts[shard] = Post(
+                    ledger=RestartLedger(self._restarts, self._rng, time.monotonic)
+                )
+                self._start(shard)
+        for shard in [shard for shard in self._posts if shard >= shards]:
+            self.retire(shard)
+
+    def renew(
+        self,
+        workload: Workload,
+        *,
+        restarts: RestartPolicy,
+        hang_after: timedelta,
+        prepare_worker: Callable[[int], Callable[[], None]],
+    ) -> None:
+        """Start workers like this from now on; those that are there stay as they are."""
+        self._workload = workload
+        self._restarts = restarts
+        self._prepare_worker = prepare_worker
+        self.hang_after = hang_after
+
+    def retire(self, shard: int) -> None:
+        """Let the shard's worker go; if the shard is still wanted, it gets a new one then."""
+        post = self._posts[shard]
+        if post.child is not None:
+            if post.child.state in {ChildState.BOOTING, ChildState.READY}:
+                post.child.state = ChildState.DRAINING
+            return
+        if post.timer is not None:
+            post.timer.cancel()
+        if shard < self._wanted:
             self._start(shard)
+        else:
+            del self._posts[shard]
+
+    def let_go(self, shard: int) -> None:
+        """Tell a draining worker, which has nothing in hand, to end."""
+        if (child := self._posts[shard].child) is not None:
+            self._stop(child)
+
+    # What they do.
 
     def hand(self, shard: int, batch: Batch) -> None:
         """Give an idle worker a batch to look at."""
-        child = self._children[shard]
+        child = self._child(shard)
         child.at_work.append(batch.number)
         child.send(Hand(batch))
 
     def conclude(self, shard: int, batches: Sequence[int], *, may_write: bool) -> None:
         """Let a worker finish batches that it has looked at."""
-        child = self._children[shard]
+        child = self._child(shard)
         child.at_work.extend(batches)
         child.send(Conclude(tuple(batches), may_write))
 
     def send(self, shard: int, message: FromParent) -> None:
         """Say something to a shard's worker, if it has one."""
-        if (child := self._children.get(shard)) is not None:
-            child.send(message)
+        post = self._posts.get(shard)
+        if post is not None and post.child is not None:
+            post.child.send(message)
 
     def dismiss(self) -> None:
         """Tell all workers to finish what they have in hand and end; replace nobody any more."""
-        self._is_dismissed = True
-        for timer in self._timers.values():
-            timer.cancel()
-        for child in self._children.values():
-            child.state = ChildState.STOPPING
-            child.send(Stop())
+        self._disband()
+        for child in self.children:
+            self._stop(child)
 
     def kill(self) -> None:
         """End all workers that are left, and wait until they have ended."""
-        self._is_dismissed = True
-        left = list(self._children.values())
+        self._disband()
+        left = self.children
         for child in left:
             log.warning("worker.killed", shard=child.shard, worker_pid=child.pid)
             child.kill()
         for child in left:
-            self._let_go(child)
+            self._lose(child)
+
+    def kill_one(self, pid: int) -> None:
+        """End a worker that has had time enough; what it has in hand is done by others."""
+        for child in self.children:
+            if child.pid == pid:
+                log.warning("worker.killed", shard=child.shard, worker_pid=pid)
+                child.state = ChildState.STOPPING
+                child.kill()
+
+    def _disband(self) -> None:
+        self._is_dismissed = True
+        for post in self._posts.values():
+            if post.timer is not None:
+                post.timer.cancel()
+
+    def _stop(self, child: Child) -> None:
+        child.state = ChildState.STOPPING
+        child.send(Stop())
+
+    def _child(self, shard: int) -> Child:
+        child = self._posts[shard].child
+        assert child is not None  # noqa: S101 - only who is there is spoken to
+        return child
+
+    # Hangs.
+
+    async def watch(self) -> None:
+        """Kill every worker that hangs, with its stacks in the log; never ends by itself."""
+        loop = asyncio.get_running_loop()
+        while True:
+            began = loop.time()
+            await asyncio.sleep(WATCH_SECONDS)
+            if loop.time() - began > 2 * WATCH_SECONDS:
+                continue  # It is we who were held up: what they said meanwhile is still unread.
+            for child in self.children:
+                if child.quiet_seconds > self._patience_with(child):
+                    self._put_down(child)
+
+    def log_stacks(self) -> None:
+        """Have all workers' stacks written to the log."""
+        for child in self.children:
+            child.ask_for_stacks()
+            self._later(STACKS_SECONDS, self._log_stacks, child)
+
+    def _patience_with(self, child: Child) -> float:
+        if child.state is ChildState.BOOTING:
+            return BOOT_GRACE_SECONDS
+        return self.hang_after.total_seconds()
+
+    def _put_down(self, child: Child) -> None:
+        if child.is_condemned:
+            return
+        child.is_condemned = True
+        child.ask_for_stacks()
+        self._later(STACKS_SECONDS, self._kill_hung, child)
+
+    def _kill_hung(self, child: Child) -> None:
+        log.error(
+            "worker.hung",
+            shard=child.shard,
+            worker_pid=child.pid,
+            quiet_seconds=round(child.quiet_seconds, 1),
+            stacks=child.read_stacks() or "it did not write any: it is stopped, or in the kernel",
+        )
+        self._foreman.on_hang(child.shard)
+        child.kill()
+
+    def _log_stacks(self, child: Child) -> None:
+        log.warning(
+            "worker.stacks", shard=child.shard, worker_pid=child.pid, stacks=child.read_stacks()
+        )
+
+    def _later(self, seconds: float, act: Callable[[Child], None], child: Child) -> None:
+        """Act on a worker in a while, if it is still there."""
+
+        def act_if_there() -> None:
+            if child in self.children:
+                act(child)
+
+        asyncio.get_running_loop().call_later(seconds, act_if_there)
+
+    # Life and death.
 
     def _start(self, shard: int) -> None:
-        self._timers.pop(shard, None)
-        self._started_at[shard] = time.monotonic()
+        post = self._posts[shard]
+        post.timer = None
         try:
             child = Child(
                 self._context,
@@ -169,9 +365,10 @@ class Crew:
             # No memory, process or descriptor is to be had, or the fork server died of that.
             log.warning("worker.not_started", shard=shard, reason=str(error))
             self._foreman.on_death(shard, None)
-            self._replace(shard, at_once=False)
+            self._replace(shard, is_workers_fault=True)
             return
-        self._children[shard] = child
+        post.child = child
+        post.since = time.monotonic()
         loop = asyncio.get_running_loop()
         loop.add_reader(child.pipe_descriptor, self._on_readable, child)
         loop.add_reader(child.sentinel, self._on_end, child)
@@ -187,46 +384,65 @@ class Crew:
     def _hear(self, child: Child, message: FromChild) -> None:
         if isinstance(message, Ready) and child.state is ChildState.BOOTING:
             child.state = ChildState.READY
+            self._take_back_into_service(child.shard)
         if isinstance(message, Examined | Done):
             child.at_work.remove(message.batch)
         if not isinstance(message, Beat):
             self._foreman.on_message(child.shard, message)
 
+    def _take_back_into_service(self, shard: int) -> None:
+        if self._posts[shard].is_parked:
+            self._posts[shard].is_parked = False
+            log.warning("shard.tried_again", shard=shard)
+            self._foreman.on_parking()
+
     def _on_end(self, child: Child) -> None:
         """Hear a dead worker's last words before its work is taken back: it may have finished."""
         last_words = child.receive_rest()
-        pid, exit_code = child.pid, child.process.exitcode
-        self._let_go(child)
+        shard, pid, exit_code = child.shard, child.pid, child.process.exitcode
+        self._lose(child)
         for message in last_words:
             if isinstance(message, Done | Unfit | Silence | Used):
                 self._hear(child, message)
         if exit_code == EX_CONFIG:
-            self._foreman.on_message(child.shard, SPEECHLESS)
-        if self._is_dismissed:
-            log.debug("worker.ended", shard=child.shard, worker_pid=pid, exit_code=exit_code)
-        else:
-            log.warning("worker.died", shard=child.shard, worker_pid=pid, exit_code=exit_code)
-        at_once = self._foreman.on_death(child.shard, next(iter(child.at_work), None))
-        self._replace(child.shard, at_once=at_once)
+            self._foreman.on_message(shard, SPEECHLESS)
+        if child.state is ChildState.STOPPING:
+            log.debug("worker.ended", shard=shard, worker_pid=pid, exit_code=exit_code)
+            self._foreman.on_end(shard)
+            self._succeed(shard)
+            return
+        log.warning("worker.died", shard=shard, worker_pid=pid, exit_code=exit_code)
+        is_workers_fault = self._foreman.on_death(shard, next(iter(child.at_work), None))
+        self._replace(shard, is_workers_fault=is_workers_fault)
 
-    def _replace(self, shard: int, *, at_once: bool) -> None:
+    def _succeed(self, shard: int) -> None:
+        """Start the successor of a worker that was to end, unless there is to be none."""
         if self._is_dismissed:
             return
-        if at_once:
+        if shard < self._wanted:
             self._start(shard)
-            return
-        age = time.monotonic() - self._started_at[shard]
-        if age >= self._restarts.forgiven_after.total_seconds():
-            self._early_deaths[shard] = 0
-        self._early_deaths[shard] += 1
-        delay = restart_delay(self._early_deaths[shard], self._restarts, self._rng)
-        self._timers[shard] = asyncio.get_running_loop().call_later(
-            delay.total_seconds(), self._start, shard
-        )
+        else:
+            del self._posts[shard]
 
-    def _let_go(self, child: Child) -> None:
+    def _replace(self, shard: int, *, is_workers_fault: bool) -> None:
+        if self._is_dismissed or shard >= self._wanted or not is_workers_fault:
+            self._succeed(shard)
+            return
+        post = self._posts[shard]
+        follows = post.ledger.enter_death()
+        post.since = time.monotonic()
+        seconds = follows.delay.total_seconds()
+        post.timer = asyncio.get_running_loop().call_later(seconds, partial(self._start, shard))
+        if follows.is_parked:
+            log.critical(
+                "shard.parked", shard=shard, deaths=post.ledger.recent, retry_seconds=round(seconds)
+            )
+            post.is_parked = True
+            self._foreman.on_parking()
+
+    def _lose(self, child: Child) -> None:
         loop = asyncio.get_running_loop()
         loop.remove_reader(child.pipe_descriptor)
         loop.remove_reader(child.sentinel)
-        del self._children[child.shard]
+        self._posts[child.shard].child = None
         child.close()

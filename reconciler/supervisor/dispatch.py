@@ -1,4 +1,4 @@
-"""Who works on what next. Pure bookkeeping: no process, no clock, no I/O.
+"""Who works on what next. Pure bookkeeping: no process, no I/O.
 
 Every shard has a queue of runs. A symbol's runs are all in one queue, and while one of them is in a
 worker's hand the others of that symbol wait for the same worker, with two exceptions:
@@ -7,19 +7,21 @@ worker's hand the others of that symbol wait for the same worker, with two excep
   run. Its runs are as long as a page of history, so that costs the exchange nothing more.
 - An idle worker takes a whole symbol, of which nothing is in hand, from the longest queue.
 
-So two workers are never on one order, nor on one symbol unless it is hot.
+So two workers are never on one order, nor on one symbol unless it is hot. That holds also when the
+number of shards changes: what is queued goes to its new shard at once, but is handed out only when
+the worker that has the symbol in hand has let go of it.
 
 What a worker had in hand when it died comes before all else, to whoever is idle first. A run over
-which it died goes alone: it takes no other with it a second time. If it kills again it is halved,
-again and again, until the guilty item is alone.
+which it died goes alone: it takes no other with it a second time.
 """
 
-from collections import Counter, OrderedDict, deque
-from collections.abc import Collection, Iterable, Iterator, Sequence
+import time
+from collections import Counter, OrderedDict, defaultdict, deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 
-from reconciler.supervisor.shards import assign_buckets, bucket_of
+from reconciler.supervisor.shards import assign_buckets, assign_without, bucket_of
 from reconciler.worker.workload import Batch, Run
 
 
@@ -64,19 +66,86 @@ class _Queued:
 class Dispatch:
     """The queues of all shards, and what each worker has in hand."""
 
-    def __init__(self, shards: int, *, batch_size: int) -> None:
-        self._shards = shards
-        self._batch_size = batch_size
+    def __init__(
+        self,
+        shards: int,
+        *,
+        batch_size: int,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.batch_size = batch_size
         self._table = assign_buckets(shards)
-        self._queues = [_Queue() for _ in range(shards)]
+        self._queues = {shard: _Queue() for shard in range(shards)}
         self._orphans = _Queue()
-        self._in_hand: dict[int, dict[int, Batch]] = {shard: {} for shard in range(shards)}
+        self._in_hand: defaultdict[int, dict[int, Batch]] = defaultdict(dict)
+        self._handed_at: dict[tuple[int, int], float] = {}
         self._hot: set[str] = set()
         self._numbers = count()
+        self._monotonic = monotonic
+
+    def rearrange(self, shards: int, *, parked: Collection[int] = ()) -> None:
+        """Let so many shards share the work from now on, without those that are parked.
+
+        What is queued goes to the shard whose it is now. At least one shard must be left.
+        """
+        self._table = assign_without(shards, parked)
+        before = self._queues
+        self._queues = {shard: _Queue() for shard in range(shards) if shard not in parked}
+        for shard, queue in before.items():
+            for key, runs in queue.by_key.items():
+                own = shard if key in self._hot and shard in self._queues else self.owner_of(key)
+                for queued in runs:
+                    self._queues[own].append(queued)
+
+    @property
+    def serving(self) -> Collection[int]:
+        """The shards that share the work."""
+        return self._queues.keys()
+
+    def owner_of(self, key: str) -> int:
+        """Return the shard whose bucket the key is in."""
+        return self._table[bucket_of(key)]
+
+    def buckets_of(self, shard: int) -> int:
+        """Count the shard's buckets."""
+        return self._table.count(shard)
+
+    def queued_for(self, shard: int) -> int:
+        """Count the items that wait for a shard."""
+        return self._queues[shard].items if shard in self._queues else 0
+
+    def is_queued(self, key: str, id_text: str) -> bool:
+        """Whether the item waits for some worker."""
+        return any(
+            str(item.id) == id_text
+            for queue in (*self._queues.values(), self._orphans)
+            for queued in queue.by_key.get(key, ())
+            for item in queued.run.items
+        )
+
+    def holder_of(self, key: str, id_text: str) -> tuple[int, Batch] | None:
+        """Return the shard whose worker has the item in hand, and the batch that it is in."""
+        for shard, batches in self._in_hand.items():
+            for batch in batches.values():
+                runs = (run for run in batch.runs if run.key == key)
+                if any(str(item.id) == id_text for run in runs for item in run.items):
+                    return shard, batch
+        return None
+
+    def age_seconds(self, shard: int, batch: Batch) -> float:
+        """Return for how long the shard's worker has had the batch in hand."""
+        return self._monotonic() - self._handed_at[shard, batch.number]
+
+    def items_by_key(self) -> Counter[str]:
+        """Count the items that are queued or in hand, by key."""
+        items = Counter[str]()
+        for run in self._all_runs():
+            items[run.key] += len(run.items)
+        return items
 
     def queued_items(self, *, but: Collection[int] = ()) -> int:
         """Count the items that wait in the queues, but not in those of some shards."""
-        own = sum(queue.items for shard, queue in enumerate(self._queues) if shard not in but)
+        own = sum(queue.items for shard, queue in self._queues.items() if shard not in but)
         return own + self._orphans.items
 
     def in_hand(self, shard: int) -> Collection[Batch]:
@@ -89,35 +158,33 @@ class Dispatch:
 
     def ids_under_way(self) -> set[object]:
         """Return the ids of all items that are queued or in hand."""
-        waiting = (
-            queued.run
-            for queue in (*self._queues, self._orphans)
-            for runs in queue.by_key.values()
-            for queued in runs
-        )
-        held = (run for batch in self._all_in_hand() for run in batch.runs)
-        return {item.id for runs in (waiting, held) for run in runs for item in run.items}
+        return {item.id for run in self._all_runs() for item in run.items}
 
     def add(self, runs: Sequence[Run], cycle: int) -> None:
         """Queue a page's runs with the shards of their symbols; deal out the hot symbols'."""
-        self._hot |= _hot_keys(runs, self._shards)
+        serving = tuple(self._queues)
+        self._hot |= _hot_keys(runs, len(serving))
         dealt = 0
         for run in runs:
-            shard = self._table[bucket_of(run.key)]
+            shard = self.owner_of(run.key)
             if run.key in self._hot:
-                shard = (shard + dealt) % self._shards
+                shard = serving[(serving.index(shard) + dealt) % len(serving)]
                 dealt += 1
             self._queues[shard].append(_Queued(cycle, run))
 
-    def hand_out(self, shard: int, *, blocked: Collection[int] = ()) -> Batch | None:
+    def hand_out(
+        self, shard: int, *, blocked: Collection[int] = (), is_suspect: bool = False
+    ) -> Batch | None:
         """Return the next batch for a shard's idle worker, or None when there is nothing for it.
 
         It carries runs of one cycle up to the batch size; a single run may be longer. Nothing is
-        taken over from the `blocked` shards: what is in their workers' way is in everybody's.
+        taken over from the `blocked` shards: what is in their workers' way is in everybody's. A
+        shard that is suspect itself is not handed again what it has died over.
         """
         queue = self._queues[shard]
         busy = self._keys_in_other_hands(shard) - self._hot
-        runs = self._next_runs(self._orphans, busy) or self._next_runs(queue, busy)
+        shunned = shard if is_suspect else None
+        runs = self._next_runs(self._orphans, busy, shunned) or self._next_runs(queue, busy)
         if not runs and self._take_over(queue, busy, blocked):
             runs = self._next_runs(queue, busy)
         if not runs:
@@ -128,16 +195,18 @@ class Dispatch:
             runs=tuple(queued.run for queued in runs),
         )
         self._in_hand[shard][batch.number] = batch
+        self._handed_at[shard, batch.number] = self._monotonic()
         return batch
 
     def done(self, shard: int, number: int) -> Batch:
         """Take a batch out of the worker's hand; return what it was."""
+        del self._handed_at[shard, number]
         return self._in_hand[shard].pop(number)
 
     def put_back(self, shard: int, runs: Iterable[Run], cycle: int) -> None:
-        """Queue runs again, to be the first that this shard is handed."""
+        """Queue runs again, to be the first that this shard is handed, if it still serves."""
         for run in reversed(tuple(runs)):
-            self._queues[shard].put_first(_Queued(cycle, run))
+            self._queue_of(shard, run.key).put_first(_Queued(cycle, run))
 
     def adopt(self, runs: Iterable[Run], cycle: int) -> None:
         """Queue what a dead worker had in hand: before all else, for whoever is idle first."""
@@ -147,24 +216,28 @@ class Dispatch:
     def put_last(self, shard: int, runs: Iterable[Run], cycle: int) -> None:
         """Queue runs for their second try, behind everything else."""
         for run in runs:
-            self._queues[shard].append(_Queued(cycle, replace(run, is_second_try=True)))
+            second = _Queued(cycle, replace(run, is_second_try=True))
+            self._queue_of(shard, run.key).append(second)
 
     def drop_queued(self) -> Counter[int]:
         """Forget all that is queued, not what is in hand; return how many items of each cycle."""
         dropped = Counter[int]()
-        for queue in (*self._queues, self._orphans):
-            for runs in queue.by_key.values():
-                for queued in runs:
-                    dropped[queued.cycle] += len(queued.run.items)
-        self._queues = [_Queue() for _ in range(self._shards)]
+        for queued in self._all_queued():
+            dropped[queued.cycle] += len(queued.run.items)
+        self._queues = {shard: _Queue() for shard in self._queues}
         self._orphans = _Queue()
         return dropped
 
-    def _next_runs(self, queue: _Queue, busy: Collection[str]) -> list[_Queued]:
+    def _queue_of(self, shard: int, key: str) -> _Queue:
+        return self._queues[shard if shard in self._queues else self.owner_of(key)]
+
+    def _next_runs(
+        self, queue: _Queue, busy: Collection[str], shunned: int | None = None
+    ) -> list[_Queued]:
         taken: list[_Queued] = []
-        room = self._batch_size
+        room = self.batch_size
         for key in list(queue.by_key):
-            if key in busy:
+            if key in busy or shunned in queue.by_key[key][0].run.crashed_in:
                 continue
             while (runs := queue.by_key.get(key)) and (not taken or _fits(runs[0], taken, room)):
                 taken.append(queue.pop(key))
@@ -180,7 +253,7 @@ class Dispatch:
         """
         others = [
             queue
-            for shard, queue in enumerate(self._queues)
+            for shard, queue in self._queues.items()
             if queue is not own and shard not in blocked
         ]
         for queue in sorted(others, key=lambda queue: queue.items, reverse=True):
@@ -204,8 +277,15 @@ class Dispatch:
             for run in batch.runs
         }
 
-    def _all_in_hand(self) -> Iterator[Batch]:
-        return (batch for batches in self._in_hand.values() for batch in batches.values())
+    def _all_runs(self) -> Iterator[Run]:
+        yield from (queued.run for queued in self._all_queued())
+        for batches in self._in_hand.values():
+            yield from (run for batch in batches.values() for run in batch.runs)
+
+    def _all_queued(self) -> Iterator[_Queued]:
+        for queue in (*self._queues.values(), self._orphans):
+            for runs in queue.by_key.values():
+                yield from runs
 
 
 def _fits(queued: _Queued, taken: list[_Queued], room: int) -> bool:
@@ -226,18 +306,3 @@ def _hot_keys(runs: Sequence[Run], shards: int) -> set[str]:
         counts[run.key] += 1
     share = sum(sizes.values()) / shards
     return {key for key, size in sizes.items() if size > share and counts[key] > 1}
-
-
-def after_crash(run: Run) -> list[Run]:
-    """Return what to hand out of a run over which a worker has died.
-
-    The first time all of it: the worker may have been killed for reasons of its own. Then halves,
-    until the item is alone that is to blame; it comes back as it is, with its crashes counted.
-    """
-    crashes = run.crashes + 1
-    if crashes == 1 or len(run.items) == 1:
-        return [replace(run, crashes=crashes)]
-    middle = len(run.items) // 2
-    return [
-        replace(run, items=half, crashes=1) for half in (run.items[:middle], run.items[middle:])
-    ]

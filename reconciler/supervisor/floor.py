@@ -9,8 +9,6 @@ be handed out, before its replacement has even started.
 """
 
 import asyncio
-import time
-from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
@@ -18,17 +16,20 @@ from typing import Protocol, assert_never
 
 import structlog
 
-from reconciler.errors import ConfigurationError, Problem
+from reconciler.errors import ConfigurationError, Problem, WorkersDying
 from reconciler.resilience.breaker import BreakerSnapshot, BreakerState
 from reconciler.resilience.budget import WINDOW_SECONDS, WeightWindow
 from reconciler.supervisor.brake import describe, is_anomaly, is_clean
 from reconciler.supervisor.budget import SharedBudget
 from reconciler.supervisor.chores import Chore
+from reconciler.supervisor.crashes import CrashInquest
 from reconciler.supervisor.crew import Crew
 from reconciler.supervisor.cycle import OpenCycle, Stage
-from reconciler.supervisor.dispatch import Dispatch, after_crash
+from reconciler.supervisor.dispatch import Dispatch
+from reconciler.supervisor.history import History
+from reconciler.supervisor.standing import Standing
 from reconciler.supervisor.summary import Ending, Options, Summary
-from reconciler.telemetry.metrics import Gauge, Metrics, Timer
+from reconciler.telemetry.metrics import Counter, Gauge, Metrics, Timer
 from reconciler.worker.messages import (
     Beat,
     Blocked,
@@ -43,6 +44,7 @@ from reconciler.worker.messages import (
     Used,
 )
 from reconciler.worker.workload import (
+    Batch,
     Page,
     Planner,
     Result,
@@ -61,14 +63,6 @@ VERDICT_PATIENCE_SECONDS = 20.0
 
 ENOUGH_TO_JUDGE = 0.25
 """This share of a cycle, if it is odd, is enough to apply the brake."""
-
-MOST_CRASHES = 2
-"""A single item over which so many workers have died is set aside."""
-
-MOST_DEATHS_IN_VAIN = 16
-"""After so many deaths at one stage, and nobody getting through it, it is not an item that is to
-blame: halving a batch of thousands takes fewer. Then nothing is halved or set aside any more, and
-replacements take their time."""
 
 log = structlog.get_logger(__name__)
 
@@ -90,6 +84,10 @@ class Boss(Protocol):
 
     def on_success(self) -> None:
         """Something was done that is no failure."""
+        ...
+
+    def on_ready(self) -> None:
+        """A worker is ready to work."""
         ...
 
     def on_death(self) -> None:
@@ -120,8 +118,8 @@ class Floor:
     ) -> None:
         self.crew = Crew(
             workload,
-            shards=options.shards,
             restarts=options.restarts,
+            hang_after=options.hang_after,
             prepare_worker=prepare_worker,
             foreman=self,
         )
@@ -129,25 +127,101 @@ class Floor:
         self.is_brake_recorded = True
         self.is_closing = False
         self.cycles: dict[int, OpenCycle] = {}
-        self.cycle_cost = round(
-            workload.weight_per_minute * options.rate_share * CYCLE_SECONDS / 60
-        )
+        self.history = History()
+        self.dispatch = Dispatch(options.shards, batch_size=options.batch_size)
+        self.window = WeightWindow(workload.weight_per_minute, options.rate_share)
+        self._budget = SharedBudget(self.window)
         self._options = options
         self._summary = summary
         self._metrics = metrics
         self._boss = boss
-        self._dispatch = Dispatch(options.shards, batch_size=options.batch_size)
-        self._budget = SharedBudget(WeightWindow(workload.weight_per_minute, options.rate_share))
-        self._paused_until: dict[int, float] = {}
-        self._breakers: dict[int, tuple[BreakerSnapshot, float]] = {}
-        self._deaths_in_vain: Counter[Stage] = Counter()
-        self._proven: set[Stage] = set()
+        self._standings = {shard: Standing() for shard in range(options.shards)}
+        self._inquest = CrashInquest()
+
+    @property
+    def cycle_cost(self) -> int:
+        """What a cycle may cost of the rate budget at the most."""
+        return round(self.window.limit * CYCLE_SECONDS / 60)
+
+    @property
+    def standings(self) -> dict[int, Standing]:
+        """How each wanted shard stands."""
+        return {shard: self.standing_of(shard) for shard in range(self._options.shards)}
 
     @property
     def open_breakers(self) -> int:
         """How many shards' circuit breakers are open."""
-        states = (snapshot.state for snapshot, _ in self._breakers.values())
-        return sum(state is BreakerState.OPEN for state in states)
+        return self.breakers_in(BreakerState.OPEN)
+
+    def breakers_in(self, state: BreakerState) -> int:
+        """How many shards' circuit breakers are in a state."""
+        known = (standing.breaker for standing in self.standings.values())
+        return sum(breaker is not None and breaker.state is state for breaker in known)
+
+    # How many shards, and how they work.
+
+    def resize(self, options: Options) -> None:
+        """Let so many shards share the work as the options say; what is in hand is finished."""
+        self._options = options
+        self.dispatch.batch_size = options.batch_size
+        self.crew.resize(options.shards)
+        self._rearrange()
+        for shard in self.crew.draining:
+            self._limit_draining(shard)
+        self.go_on()
+
+    def renew(
+        self,
+        workload: Workload,
+        options: Options,
+        prepare_worker: Callable[[int], Callable[[], None]],
+    ) -> None:
+        """Work like this from now on; the workers that are there go on as they are."""
+        self.window.resize(workload.weight_per_minute, options.rate_share)
+        self.crew.renew(
+            workload,
+            restarts=options.restarts,
+            hang_after=options.hang_after,
+            prepare_worker=prepare_worker,
+        )
+        self.resize(options)
+
+    def replace_worker(self, shard: int) -> None:
+        """Let the shard's worker finish what it has in hand, then start another in its place."""
+        self.crew.retire(shard)
+        self._limit_draining(shard)
+        self.go_on()
+
+    def on_parking(self) -> None:
+        """Give a parked shard's buckets to the others, and give them back afterwards."""
+        if len(self.crew.parked) >= self._options.shards:
+            reason = "every shard is parked: the workers keep dying, and nothing goes forward"
+            self._boss.on_failure(WorkersDying(reason))
+            return
+        self._rearrange()
+        self.go_on()
+
+    def _rearrange(self) -> None:
+        parked = [shard for shard in self.crew.parked if shard < self._options.shards]
+        if len(parked) < self._options.shards:
+            self.dispatch.rearrange(self._options.shards, parked=parked)
+
+    def _limit_draining(self, shard: int) -> None:
+        """Kill a worker that has not let go in time; then others do what it has in hand."""
+        pid = self.crew.pids.get(shard)
+        if pid is not None:
+            seconds = self._options.drain.total_seconds()
+            asyncio.get_running_loop().call_later(seconds, self._end_draining, shard, pid)
+
+    def _end_draining(self, shard: int, pid: int) -> None:
+        if shard in self.crew.draining:
+            self.crew.kill_one(pid)
+
+    def standing_of(self, shard: int) -> Standing:
+        """Return how the shard stands, or its last worker did."""
+        return self._standings.setdefault(shard, Standing())
+
+    # The work.
 
     def begin_cycle(self, runs: Sequence[Run], *, is_sample: bool = False) -> OpenCycle:
         """Queue some runs as a cycle, and set to work on them."""
@@ -155,7 +229,7 @@ class Floor:
         self._summary.cycles += 1
         cycle = OpenCycle(number, sum(len(run.items) for run in runs), is_sample=is_sample)
         self.cycles[number] = cycle
-        self._dispatch.add(runs, number)
+        self.dispatch.add(runs, number)
         asyncio.get_running_loop().call_later(VERDICT_PATIENCE_SECONDS, self.go_on)
         self._close_if_done(cycle)
         self.go_on()
@@ -165,26 +239,29 @@ class Floor:
         """Whether the next cycle may begin: all of this one that can be examined has been."""
         if self.brake is not None:
             return True
-        if self._dispatch.queued_items() >= self._options.page_items:
+        if self.dispatch.queued_items() >= self._options.page_items:
             return False  # Held back for shards in trouble: more would only pile up behind it.
-        queued = self._dispatch.queued_items(but=self._held_back())
+        queued = self.dispatch.queued_items(but=self._held_back())
         is_examined = queued == 0 and not cycle.is_examining
         return is_examined or cycle.age_seconds >= VERDICT_PATIENCE_SECONDS
 
     def new_in(self, page: Page) -> list[Run]:
         """Return the page's runs without what is under way from an earlier sweep."""
-        under_way = self._dispatch.ids_under_way()
+        under_way = self.dispatch.ids_under_way()
         if not under_way:
             return list(page.runs)
         return [rest for run in page.runs if (rest := _without(run, under_way)).items]
 
     def go_on(self) -> None:
-        """Do what has become possible: hand out, judge, wake whoever waits."""
+        """Do what has become possible: hand out, let go, judge, wake whoever waits."""
         blocked = self._held_back()
         if not self.is_closing:
             for shard in self.crew.idle:
-                if shard not in blocked:
+                if shard not in blocked and shard in self.dispatch.serving:
                     self._hand_out(shard, blocked)
+        for shard in self.crew.draining:
+            if not self.dispatch.in_hand(shard):
+                self.crew.let_go(shard)
         for cycle in list(self.cycles.values()):
             is_overdue = cycle.age_seconds >= VERDICT_PATIENCE_SECONDS
             if not cycle.is_examining or is_overdue or self._is_hopeless(cycle):
@@ -192,10 +269,16 @@ class Floor:
         self._boss.on_change()
 
     def _hand_out(self, shard: int, blocked: Collection[int]) -> None:
-        batch = self._dispatch.hand_out(shard, blocked=blocked)
+        is_suspect = self.crew.is_suspect(shard) and self._has_others(shard)
+        batch = self.dispatch.hand_out(shard, blocked=blocked, is_suspect=is_suspect)
         if batch is not None:
             self.cycles[batch.cycle].begin_batch(batch)
             self.crew.hand(shard, batch)
+
+    def _has_others(self, shard: int) -> bool:
+        """Whether another shard could do this one's work now."""
+        blocked = self._held_back()
+        return any(other != shard and other not in blocked for other in self.dispatch.serving)
 
     def _is_hopeless(self, cycle: OpenCycle) -> bool:
         """Whether so much of the cycle is odd already that the rest need not be paid for.
@@ -222,12 +305,14 @@ class Floor:
     def on_message(self, shard: int, message: FromChild) -> None:
         """Act on what a worker says."""
         match message:
-            case Ready() | Beat():
+            case Ready():
+                self._boss.on_ready()
+            case Beat():
                 pass
             case Examined(batch=number, evidence=evidence):
-                cycle = self.cycles[self._dispatch.cycle_of(shard, number)]
+                cycle = self.cycles[self.dispatch.cycle_of(shard, number)]
                 cycle.end_examination(number, shard, evidence)
-                self._prove(Stage.EXAMINING)
+                self._inquest.note_survival(Stage.EXAMINING)
             case Done(batch=number, result=result):
                 self._take_back(shard, number, result)
             case Need(number=number, weight=weight):
@@ -247,46 +332,55 @@ class Floor:
     def on_death(self, shard: int, at_work: int | None) -> bool:
         """Queue what the dead worker had in hand again, before all else.
 
-        Returns whether the death is held against the batch that it was working at.
+        Returns whether it is the worker's fault, and not that of what it was working at.
         """
-        self._budget.withdraw(shard)
-        is_accounted_for = False
-        for batch in list(self._dispatch.in_hand(shard)):
-            self._dispatch.done(shard, batch.number)
+        is_workers_fault = True
+        for batch in self._take_from(shard):
             stage = self.cycles[batch.cycle].forget_batch(batch.number)
-            runs = list(batch.runs)
-            if batch.number == at_work and self._may_blame(stage):
-                is_accounted_for = any(run.crashes for run in runs)
-                runs = [part for run in runs for part in after_crash(run)]
-            guilty = [run for run in runs if run.crashes >= MOST_CRASHES]
-            if stage in self._proven:
-                self._set_aside(guilty, batch.cycle)
-                runs = [run for run in runs if run.crashes < MOST_CRASHES]
-            self._dispatch.adopt(runs, batch.cycle)
+            if batch.number != at_work:
+                self.dispatch.adopt(batch.runs, batch.cycle)
+                continue
+            finding = self._inquest.examine(
+                batch.runs,
+                shard=shard,
+                stage=stage,
+                has_others=self._has_others(shard),
+                is_all=not self.dispatch.ids_under_way(),
+            )
+            is_workers_fault = finding.is_workers_fault
+            self.dispatch.adopt(finding.again, batch.cycle)
+            self._set_aside(finding.guilty, batch.cycle)
         if not self.is_closing:
             self._summary.restarts += 1
             self._boss.on_death()
         self.go_on()
-        return is_accounted_for
+        return is_workers_fault
 
-    def _may_blame(self, stage: Stage) -> bool:
-        """Whether a death at this stage may be the run's doing, and not everybody's lot."""
-        self._deaths_in_vain[stage] += 1
-        return self._deaths_in_vain[stage] <= MOST_DEATHS_IN_VAIN
+    def on_end(self, shard: int) -> None:
+        """Queue again what a worker had in hand that was to end, and could not finish in time."""
+        for batch in self._take_from(shard):
+            self.cycles[batch.cycle].forget_batch(batch.number)
+            self.dispatch.adopt(batch.runs, batch.cycle)
+        self.go_on()
 
-    def _prove(self, stage: Stage) -> None:
-        """Take note that a worker got through this stage alive: before, nothing is set aside."""
-        self._proven.add(stage)
-        self._deaths_in_vain[stage] = 0
+    def on_hang(self, shard: int) -> None:  # noqa: ARG002 - the protocol's
+        """Count it; the rest is as with any death."""
+        self._summary.killed_hung += 1
+        self._metrics.incr(Counter.SUPERVISOR_KILLED_HUNG)
+
+    def _take_from(self, shard: int) -> list[Batch]:
+        """Take all batches out of the hand of a worker that has ended."""
+        self._budget.withdraw(shard)
+        batches = list(self.dispatch.in_hand(shard))
+        for batch in batches:
+            self.dispatch.done(shard, batch.number)
+        return batches
 
     def breaker_of(self, shard: int) -> BreakerSnapshot | None:
         """Return where the circuit breaker of the shard's last worker stands now."""
-        if shard not in self._breakers:
-            return None
-        snapshot, heard_at = self._breakers[shard]
-        return snapshot.aged(time.monotonic() - heard_at)
+        return self.standing_of(shard).breaker
 
-    def _set_aside(self, runs: list[Run], number: int) -> None:
+    def _set_aside(self, runs: Sequence[Run], number: int) -> None:
         """Put what has killed one worker after another on hold."""
         for run in runs:
             log.error("order.crashes_workers", key=run.key, items=len(run.items))
@@ -296,17 +390,21 @@ class Floor:
             self._count(self.cycles[number], tally, finished_items=len(run.items))
 
     def _take_back(self, shard: int, number: int, result: Result) -> None:
-        batch = self._dispatch.done(shard, number)
+        batch = self.dispatch.done(shard, number)
         cycle = self.cycles[batch.cycle]
-        self._prove(Stage.CONCLUDING)
-        self._breakers[shard] = (result.breaker, time.monotonic())
+        self._inquest.note_survival(Stage.CONCLUDING)
+        standing = self.standing_of(shard)
+        standing.note_breaker(result.breaker)
         second_try = [run for run in result.skipped if not run.is_second_try]
-        self._dispatch.put_last(shard, second_try, batch.cycle)
-        self._dispatch.put_back(shard, result.undone, batch.cycle)
+        self.dispatch.put_last(shard, second_try, batch.cycle)
+        self.dispatch.put_back(shard, result.undone, batch.cycle)
         coming_back = sum(len(run.items) for run in (*second_try, *result.undone))
         self._summary.proposals.extend(result.proposals)
         if result.trouble is not None:
             self._note_trouble(shard, result.trouble)
+        elif result.tally.scanned > result.tally.errors:
+            standing.note_success()
+        standing.finished.add(batch.size - coming_back)
         self._count(cycle, result.tally, finished_items=batch.size - coming_back)
 
     def _count(self, cycle: OpenCycle, tally: Tally, *, finished_items: int) -> None:
@@ -342,7 +440,7 @@ class Floor:
 
     def drop_queued(self) -> None:
         """Forget what is queued; what is in hand goes on."""
-        for number, items in self._dispatch.drop_queued().items():
+        for number, items in self.dispatch.drop_queued().items():
             self._count(self.cycles[number], Tally(), finished_items=items)
 
     # Trouble.
@@ -360,17 +458,14 @@ class Floor:
                     self._boss.on_failure(ConfigurationError([_refusal(trouble)]))
             case _:
                 assert_never(trouble.kind)
-        self._hold_back(shard, trouble.retry_after_seconds)
+        self.standing_of(shard).note_trouble(trouble)
+        asyncio.get_running_loop().call_later(trouble.retry_after_seconds, self.go_on)
         self._boss.on_trouble(ending, trouble.message, trouble.retry_after_seconds)
-
-    def _hold_back(self, shard: int, seconds: float) -> None:
-        self._paused_until[shard] = time.monotonic() + seconds
-        asyncio.get_running_loop().call_later(seconds, self.go_on)
 
     def _held_back(self) -> set[int]:
         """Return the shards that are handed nothing for now."""
-        now = time.monotonic()
-        return {shard for shard, until in self._paused_until.items() if until > now}
+        standings = self._standings.items()
+        return {shard for shard, standing in standings if standing.held_back_seconds}
 
     def _keep_silent(self, seconds: float) -> None:
         """Let nobody ask the exchange. A single sweep waits out a minute's limit, but no ban."""
@@ -390,6 +485,7 @@ class Floor:
     def record(self, cycle: OpenCycle) -> None:
         """Have a finished cycle, or what was done of one, written down."""
         record = cycle.finish()
+        self.history.add(record)
         self._metrics.timing(Timer.CYCLE_DURATION, record.duration_ms)
         self._metrics.gauge(Gauge.CYCLE_LAST_DURATION_MS, record.duration_ms)
         self._metrics.gauge(Gauge.CYCLE_LAST_RUN_TIMESTAMP, record.finished_at.timestamp())

@@ -8,5 +8,10 @@ and the last worker are gone.
 
 import signal
 
-for _number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+_SENT_TO_GROUPS = (
+    *(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT),
+    *(signal.SIGTTIN, signal.SIGTTOU, signal.SIGUSR2),
+)
+
+for _number in _SENT_TO_GROUPS:
     signal.signal(_number, signal.SIG_IGN)

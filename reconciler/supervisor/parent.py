@@ -6,26 +6,37 @@
 
 One event loop, and nothing blocks it: planning and recording run in threads, the rest is short. A
 stop waits for none of them. While the brake is on, only samples are looked at.
+
+The number of shards and the settings may change at any time: see `Floor.resize` and `renewal`.
 """
 
 import asyncio
+import faulthandler
+import tempfile
 from collections.abc import Callable, Coroutine, Hashable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, assert_never
 
+import msgspec
 import structlog
 
-from reconciler.errors import ReconcilerError, StoreUnavailable
+from reconciler.errors import StoreUnavailable, WorkersDying
+from reconciler.settings import MAX_SHARDS
 from reconciler.supervisor.chores import Chore, Chores
+from reconciler.supervisor.control.server import ControlServer
 from reconciler.supervisor.cycle import group_by_cost, sample_of
+from reconciler.supervisor.desk import Desk
 from reconciler.supervisor.floor import Floor
 from reconciler.supervisor.patience import Patience
+from reconciler.supervisor.renewal import Renewal, Setup
 from reconciler.supervisor.signals import Demand, listening
+from reconciler.supervisor.status import Phase
 from reconciler.supervisor.summary import Ending, Options, Summary
 from reconciler.supervisor.threads import in_thread
 from reconciler.telemetry.metrics import Counter, Gauge, Metrics
-from reconciler.worker.workload import Planner, Workload
+from reconciler.worker.workload import Page, Planner, Workload
 
 SAMPLE_ITEMS = 100
 BRAKE_TEST_SECONDS = 15.0
@@ -49,6 +60,7 @@ class Supervisor:
         metrics: Metrics,
         prepare_worker: Callable[[int], Callable[[], None]],
         on_progress: Callable[[Summary], None] = lambda _: None,
+        reload: Callable[[], Setup] | None = None,
     ) -> None:
         """Prepare; nothing is started yet.
 
@@ -58,6 +70,7 @@ class Supervisor:
             metrics: Where the parent's metrics go; the workers open their own.
             prepare_worker: Returns what a shard's worker calls first, to set up its logging.
             on_progress: Called after each batch.
+            reload: Reads the settings anew, on HUP. Without it HUP changes nothing.
         """
         self._workload = workload
         self._options = options
@@ -65,9 +78,12 @@ class Supervisor:
         self._on_progress = on_progress
         self._patience = Patience(options.patience if options.is_once else None)
         self._chores = Chores()
+        self._renewal = None if reload is None else Renewal(reload)
         self._changed = asyncio.Event()
         self._is_stopping = False
         self._is_in_haste = False
+        self._is_ready = False
+        self._last_trouble = "no worker got ready"
         self._failure: BaseException | None = None
         self.summary = Summary()
         self._floor = Floor(
@@ -78,6 +94,22 @@ class Supervisor:
             prepare_worker=prepare_worker,
             boss=self,
         )
+        self._desk = Desk(
+            floor=self._floor,
+            summary=self.summary,
+            wanted=lambda: self._options.shards,
+            scale=self.scale,
+            phase=lambda: self.phase,
+        )
+
+    @property
+    def phase(self) -> Phase:
+        """What it is doing."""
+        if self._is_stopping:
+            return Phase.DRAINING
+        if not self._is_ready:
+            return Phase.STARTING
+        return Phase.RUNNING if self._floor.brake is None else Phase.BRAKED
 
     @property
     def pids(self) -> dict[int, int | None]:
@@ -90,16 +122,17 @@ class Supervisor:
         Raises:
             ConfigurationError: settings, schema or credentials cannot work.
             StoreUnavailable: the database did not answer at the start.
-            ReconcilerError: in a single sweep, the workers kept dying.
+            SocketTaken: another supervisor has the control socket.
+            WorkersDying: the workers kept dying.
         """
         asyncio.get_running_loop().set_exception_handler(self._on_bug)
         with listening(self._on_demand):
-            planner = await self._unless_stopped(in_thread(self._workload.open_planner))
-            if planner is not None:
-                log.info(
-                    "supervisor.started", shards=self._options.shards, once=self._options.is_once
-                )
-                await self._supervise(planner)
+            control = await self._open_control()
+            try:
+                await self._begin_and_end()
+            finally:
+                if control is not None:
+                    await control.close()
         if self._failure is not None:
             raise self._failure
         log.info(
@@ -107,31 +140,60 @@ class Supervisor:
         )
         return self.summary
 
-    async def _supervise(self, planner: Planner) -> None:
-        gauges = self._begin(self._send_gauges(planner))
-        chores = self._begin(self._chores.work(planner))
+    async def _open_control(self) -> ControlServer | None:
+        path = self._options.control_socket
+        if path is None:
+            return None
+        control = ControlServer(path, self._desk.answer)
+        await control.open()
+        return control
+
+    async def _begin_and_end(self) -> None:
+        planner = await self._unless_stopped(in_thread(self._workload.open_planner))
+        if planner is None:
+            return
+        self._planner = planner
+        log.info("supervisor.started", shards=self._options.shards, once=self._options.is_once)
+        beside = [
+            self._begin(work)
+            for work in (
+                self._send_gauges(),
+                self._floor.crew.watch(),
+                self._give_up_a_bad_start(),
+                self._renew(),
+            )
+        ]
+        chores = self._begin(self._chores.work(lambda: self._planner))
         try:
-            self._floor.crew.start()
-            await self._work(planner)
+            self._floor.resize(self._options)
+            await self._work()
             await self._drain()
             self._floor.crew.kill()
             await self._record_the_rest(chores)
         finally:
             self._floor.crew.kill()
-            gauges.cancel()
-            chores.cancel()
-            planner.close()
+            for task in (*beside, chores):
+                task.cancel()
+            self._planner.close()
             self._metrics.flush()
+
+    async def _give_up_a_bad_start(self) -> None:
+        """End if no worker gets ready: whoever starts us must not take us for running then."""
+        if self._options.is_once:
+            return
+        await asyncio.sleep(self._options.start_patience.total_seconds())
+        if not self._is_ready:
+            self.on_failure(StoreUnavailable(self._last_trouble))
 
     # Planning.
 
-    async def _work(self, planner: Planner) -> None:
-        self._floor.brake = await self._ask(planner.read_brake)
+    async def _work(self) -> None:
+        self._floor.brake = await self._ask(lambda planner: planner.read_brake())
         while not self._is_stopping:
             if self._floor.brake is not None:
-                await self._test_brake(planner)
+                await self._test_brake()
             if self._floor.brake is None:
-                await self._sweep(planner)
+                await self._sweep()
             if self._options.is_once:
                 await self._until(lambda: not self._floor.cycles or self._floor.brake is not None)
                 self._end(Ending.SWEPT if self._floor.brake is None else Ending.BRAKED)
@@ -140,11 +202,11 @@ class Supervisor:
             else:
                 await self._pause(self._options.interval.total_seconds())
 
-    async def _sweep(self, planner: Planner) -> None:
+    async def _sweep(self) -> None:
         """Work through all that is stale now; leave the last batches to finish on their own."""
         after: Hashable | None = None
         while (
-            page := await self._ask(partial(planner.plan, self._options.page_items, after))
+            page := await self._ask(partial(_plan, self._options.page_items, after))
         ) is not None:
             for runs in group_by_cost(self._floor.new_in(page), self._floor.cycle_cost):
                 cycle = self._floor.begin_cycle(runs)
@@ -155,30 +217,84 @@ class Supervisor:
             if after is None:
                 return
 
-    async def _test_brake(self, planner: Planner) -> None:
+    async def _test_brake(self) -> None:
         """Look at a sample, without writing; take the brake off if it is clean, or a person did."""
         if not self._floor.is_brake_recorded:
-            await self._ask(partial(self._floor.record_brake, self._floor.brake, planner))
-        elif await self._ask(planner.read_brake) is None and not self._is_stopping:
+            await self._ask(partial(self._floor.record_brake, self._floor.brake))
+        elif (
+            await self._ask(lambda planner: planner.read_brake()) is None and not self._is_stopping
+        ):
             self._floor.release_brake("released by a person")
             return
-        page = await self._ask(partial(planner.plan, self._options.page_items, None))
+        page = await self._ask(partial(_plan, self._options.page_items, None))
         if page is not None:
             cycle = self._floor.begin_cycle(
                 sample_of(self._floor.new_in(page), SAMPLE_ITEMS), is_sample=True
             )
             await self._until(lambda: cycle.is_done)
 
-    async def _ask(self, question: Callable[[], T]) -> T | None:
+    async def _ask(self, question: Callable[[Planner], T]) -> T | None:
         """Ask the planner, however long the database is away; None when it is time to stop."""
         while not self._is_stopping:
+            planner = self._planner
             try:
-                return await self._unless_stopped(in_thread(question))
+                return await self._unless_stopped(in_thread(question, planner))
             except StoreUnavailable as error:
                 log.warning("supervisor.waits_for_store", reason=str(error))
                 self.on_trouble(Ending.STORE_GONE, str(error), STORE_RETRY_SECONDS)
             await self._pause(STORE_RETRY_SECONDS)
         return None
+
+    # Tuning.
+
+    def scale(self, shards: int) -> None:
+        """Have so many shards from now on; what is in hand is finished where it is."""
+        if shards == self._options.shards or self._is_stopping:
+            return
+        log.warning("supervisor.scaled", before=self._options.shards, shards=shards)
+        self._options = replace(self._options, shards=shards)
+        self._floor.resize(self._options)
+
+    async def _renew(self) -> None:
+        """Take new settings whenever asked to, and let one worker after another be born with them.
+
+        The number of shards is set anew only if the setting has changed: it may have been scaled.
+        """
+        if self._renewal is None:
+            return
+        configured = self._options.shards
+        while True:
+            setup, planner = await self._renewal.next()
+            before, self._planner = self._planner, planner
+            before.close()
+            has_changed = setup.options.shards != configured
+            shards = setup.options.shards if has_changed else self._options.shards
+            configured = setup.options.shards
+            self._options = replace(setup.options, shards=shards)
+            self._floor.renew(setup.workload, self._options, setup.prepare_worker)
+            for shard in range(self._options.shards):
+                await self._renew_worker(shard)
+            log.warning("supervisor.reloaded", shards=self._options.shards)
+
+    async def _renew_worker(self, shard: int) -> None:
+        """Replace a shard's worker, and wait until the new one is there or it is not to be."""
+        before = self._floor.crew.pids.get(shard)
+        if shard >= self._options.shards or self._is_stopping:
+            return
+        self._floor.replace_worker(shard)
+        await self._wait_for(
+            lambda: (
+                self._is_stopping
+                or shard >= self._options.shards
+                or self._floor.crew.is_renewed(shard, before)
+            )
+        )
+
+    async def _report(self) -> None:
+        """Write to the log what we are doing, and where each thread of ours and theirs is."""
+        status = await self._desk.status()
+        log.warning("supervisor.state", state=msgspec.to_builtins(status), stacks=_own_stacks())
+        self._floor.crew.log_stacks()
 
     # What the floor cannot settle by itself.
 
@@ -194,8 +310,13 @@ class Supervisor:
         """Take new patience."""
         self._patience.renew()
 
+    def on_ready(self) -> None:
+        """Take note that there is a worker to work."""
+        self._is_ready = True
+
     def on_trouble(self, ending: Ending, reason: str, retry_after_seconds: float) -> None:
         """In a single sweep, end when the wait for something that is gone would be too long."""
+        self._last_trouble = reason
         if self._patience.is_over(retry_after_seconds):
             self.summary.trouble = reason
             self._end(ending)
@@ -205,7 +326,7 @@ class Supervisor:
         self._metrics.incr(Counter.SUPERVISOR_RESTARTS)
         if self._patience.is_over():
             reason = "the workers keep dying, and nothing goes forward: see why in the log above"
-            self.on_failure(ReconcilerError(reason))
+            self.on_failure(WorkersDying(reason))
 
     def on_failure(self, failure: BaseException) -> None:
         """End: nothing can go on."""
@@ -220,8 +341,21 @@ class Supervisor:
 
     def _on_demand(self, demand: Demand) -> None:
         log.info("supervisor.told", demand=demand.value)
-        self._is_in_haste = demand is Demand.STOP_FAST or self._is_stopping
-        self._end(Ending.STOPPED)
+        match demand:
+            case Demand.STOP | Demand.STOP_FAST:
+                self._is_in_haste = demand is Demand.STOP_FAST or self._is_stopping
+                self._end(Ending.STOPPED)
+            case Demand.GROW:
+                self.scale(min(MAX_SHARDS, self._options.shards + 1))
+            case Demand.SHRINK:
+                self.scale(max(1, self._options.shards - 1))
+            case Demand.RELOAD:
+                if self._renewal is not None:
+                    self._renewal.request()
+            case Demand.REPORT:
+                self._begin(self._report())
+            case _:
+                assert_never(demand)
 
     def _end(self, ending: Ending) -> None:
         if not self._is_stopping:
@@ -255,7 +389,7 @@ class Supervisor:
                 if self._floor.brake is None:
                     await self._wait_for(lambda: not self._floor.crew.has_work or self._is_in_haste)
                 self._floor.crew.dismiss()
-                await self._wait_for(lambda: not self._floor.crew.running or self._is_in_haste)
+                await self._wait_for(lambda: not self._floor.crew.children or self._is_in_haste)
 
     async def _record_the_rest(self, chores: asyncio.Task[None]) -> None:
         """Record the cycles that are not yet, also those cut short, if the database lets us."""
@@ -266,15 +400,17 @@ class Supervisor:
 
     # Gauges.
 
-    async def _send_gauges(self, planner: Planner) -> None:
+    async def _send_gauges(self) -> None:
         while True:
             with suppress(StoreUnavailable):
-                backlog = await in_thread(planner.backlog)
+                backlog = await in_thread(self._planner.backlog)
+                self._desk.note_backlog(backlog)
                 self._metrics.gauge(Gauge.STALE_BACKLOG, backlog.items)
                 self._metrics.gauge(Gauge.STALE_OLDEST_AGE_SECONDS, backlog.oldest_age_seconds)
             self._metrics.gauge(Gauge.BREAKERS_OPEN, self._floor.open_breakers)
             self._metrics.gauge(Gauge.SHARDS_DESIRED, self._options.shards)
-            self._metrics.gauge(Gauge.SHARDS_RUNNING, self._floor.crew.running)
+            self._metrics.gauge(Gauge.SHARDS_RUNNING, len(self._floor.crew.children))
+            self._metrics.gauge(Gauge.SHARDS_PARKED, len(self._floor.crew.parked))
             self._metrics.flush()
             await asyncio.sleep(GAUGE_SECONDS)
 
@@ -302,3 +438,14 @@ class Supervisor:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._until(lambda: False)
+
+
+def _plan(limit: int, after: Hashable | None, planner: Planner) -> Page:
+    return planner.plan(limit, after)
+
+
+def _own_stacks() -> str:
+    with tempfile.TemporaryFile() as file:
+        faulthandler.dump_traceback(file)
+        file.seek(0)
+        return file.read().decode(errors="replace")

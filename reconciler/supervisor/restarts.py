@@ -1,26 +1,101 @@
-"""When a dead worker is replaced: at once the first time, then later and later. Pure."""
+"""When a dead worker is replaced: at once, later and later, and at last not for a long while.
+
+    death 1             replaced at once: one death is an accident
+    deaths 2 to `most`  replaced after a wait that doubles
+    one more            parked: the other shards do its work, until it is tried again
+    a death on trial    parked again, for twice as long
+
+Deaths are forgotten when they are older than the window. Deaths that are laid to the work and not
+to the worker are not counted here: see `crashes`.
+"""
 
 import random
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
 
 @dataclass(frozen=True, kw_only=True)
 class RestartPolicy:
-    """Jittered exponential back-off. A worker that lived for `forgiven_after` starts afresh."""
+    """How often, and how soon.
 
+    Attributes:
+        most: So many replacements within `window`.
+        initial, cap: The wait before the second, which doubles up to the cap.
+        park: How long a shard is parked the first time; it doubles up to `park_cap`.
+    """
+
+    most: int = 5
+    window: timedelta = timedelta(seconds=60)
     initial: timedelta = timedelta(milliseconds=100)
     cap: timedelta = timedelta(seconds=30)
-    forgiven_after: timedelta = timedelta(seconds=60)
+    park: timedelta = timedelta(seconds=60)
+    park_cap: timedelta = timedelta(minutes=15)
 
 
-def restart_delay(deaths_in_a_row: int, policy: RestartPolicy, rng: random.Random) -> timedelta:
-    """Return how long to wait after so many early deaths in a row (1 or more).
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Replacement:
+    """What becomes of a shard whose worker has died: the next one comes after `delay`."""
 
-    The first replacement starts at once: one death is an accident. From the second on the wait
-    doubles, less up to a half, so that workers that died together do not start together.
+    delay: timedelta
+    is_parked: bool = False
+
+
+def restart_delay(deaths: int, policy: RestartPolicy, rng: random.Random) -> timedelta:
+    """Return how long to wait after so many deaths within the window (1 or more).
+
+    The wait is shortened by up to a half, so that workers that died together do not start together.
     """
-    if deaths_in_a_row <= 1:
+    if deaths <= 1:
         return timedelta(0)
-    longest = min(policy.cap, policy.initial * (1 << min(deaths_in_a_row - 2, 20)))
+    longest = min(policy.cap, policy.initial * (1 << min(deaths - 2, 20)))
     return longest * rng.uniform(0.5, 1.0)
+
+
+class RestartLedger:
+    """One shard's deaths, and what follows from the next."""
+
+    def __init__(
+        self, policy: RestartPolicy, rng: random.Random, monotonic: Callable[[], float]
+    ) -> None:
+        self._policy = policy
+        self._rng = rng
+        self._monotonic = monotonic
+        self._deaths: deque[float] = deque()
+        self._times_parked = 0
+        self._tried_at = 0.0
+
+    @property
+    def recent(self) -> int:
+        """How many deaths there were within the window."""
+        self._forget()
+        return len(self._deaths)
+
+    def enter_death(self) -> Replacement:
+        """Enter a death of now; return what follows from it."""
+        self._forget()
+        self._deaths.append(self._monotonic())
+        deaths = len(self._deaths)
+        if deaths <= self._policy.most and not self._is_on_trial:
+            return Replacement(delay=restart_delay(deaths, self._policy, self._rng))
+        return self._park()
+
+    def _park(self) -> Replacement:
+        delay = min(self._policy.park_cap, self._policy.park * (1 << min(self._times_parked, 20)))
+        self._times_parked += 1
+        self._tried_at = self._monotonic() + delay.total_seconds()
+        return Replacement(delay=delay, is_parked=True)
+
+    @property
+    def _is_on_trial(self) -> bool:
+        """Whether it was parked, and has not yet lived for a window since."""
+        window = self._policy.window.total_seconds()
+        return self._times_parked > 0 and self._monotonic() - self._tried_at < window
+
+    def _forget(self) -> None:
+        oldest = self._monotonic() - self._policy.window.total_seconds()
+        while self._deaths and self._deaths[0] < oldest:
+            self._deaths.popleft()
+        if not self._is_on_trial:
+            self._times_parked = 0

@@ -4,6 +4,8 @@
 buckets, and as few as possible: from 8 shards to 9, 28 of 256.
 """
 
+from collections.abc import Collection
+from functools import lru_cache
 from hashlib import blake2s
 from itertools import count
 
@@ -15,6 +17,7 @@ def bucket_of(key: str) -> int:
     return blake2s(key.encode(), digest_size=1).digest()[0]
 
 
+@lru_cache(maxsize=128)
 def assign_buckets(shards: int) -> tuple[int, ...]:
     """Return the shard (0-based) of each bucket, evenly: shares differ by one at most.
 
@@ -29,6 +32,20 @@ def assign_buckets(shards: int) -> tuple[int, ...]:
             richest = max(range(new), key=shares.__getitem__)
             table[_last_bucket_of(richest, table)] = new
             shares[richest] -= 1
+    return tuple(table)
+
+
+def assign_without(shards: int, absent: Collection[int]) -> tuple[int, ...]:
+    """Return the shard of each bucket while some shards are out of service.
+
+    Only their buckets move, each to whoever has fewest; not all may be absent.
+    """
+    table = list(assign_buckets(shards))
+    shares = {shard: table.count(shard) for shard in range(shards) if shard not in absent}
+    for bucket, shard in enumerate(table):
+        if shard in absent:
+            table[bucket] = min(shares, key=shares.__getitem__)
+            shares[table[bucket]] += 1
     return tuple(table)
 
 

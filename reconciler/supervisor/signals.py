@@ -16,12 +16,20 @@ class Demand(StrEnum):
 
     STOP = "stop"
     STOP_FAST = "stop_fast"
+    RELOAD = "reload"
+    GROW = "grow"
+    SHRINK = "shrink"
+    REPORT = "report"
 
 
 _DEMANDS = {
     signal.SIGTERM: Demand.STOP,
     signal.SIGINT: Demand.STOP,
     signal.SIGQUIT: Demand.STOP_FAST,
+    signal.SIGHUP: Demand.RELOAD,
+    signal.SIGTTIN: Demand.GROW,
+    signal.SIGTTOU: Demand.SHRINK,
+    signal.SIGUSR2: Demand.REPORT,
 }
 
 

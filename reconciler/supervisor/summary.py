@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from pathlib import Path
 
 from reconciler.supervisor.brake import BrakePolicy
 from reconciler.supervisor.restarts import RestartPolicy
@@ -20,6 +21,9 @@ class Options:
     Attributes:
         is_once: End after one sweep.
         patience: In a single sweep, give up when only trouble has come for so long.
+        start_patience: Else, give up when no worker was ready so long after the start.
+        hang_after: Kill a worker from whose loop nothing was heard for so long.
+        control_socket: Where to listen for questions; None: nowhere.
     """
 
     shards: int
@@ -29,6 +33,9 @@ class Options:
     rate_share: float
     is_once: bool = False
     patience: timedelta = timedelta(seconds=30)
+    start_patience: timedelta = timedelta(seconds=8)
+    hang_after: timedelta = timedelta(seconds=30)
+    control_socket: Path | None = None
     restarts: RestartPolicy = field(default_factory=RestartPolicy)
     brake: BrakePolicy = field(default_factory=BrakePolicy)
 
@@ -53,6 +60,7 @@ class Summary:
     """What a run of the supervisor has done so far.
 
     Attributes:
+        killed_hung: Workers that hung; they are among the restarts.
         set_aside: Items that are on hold because workers died over them.
         trouble: What made it give up, for a person; None if it did not.
     """
@@ -60,6 +68,7 @@ class Summary:
     tally: Tally = field(default_factory=Tally)
     cycles: int = 0
     restarts: int = 0
+    killed_hung: int = 0
     set_aside: int = 0
     ending: Ending = Ending.STOPPED
     trouble: str | None = None

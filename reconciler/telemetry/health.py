@@ -85,10 +85,9 @@ def judge(vitals: Vitals) -> Verdict:
     """Return the verdict."""
     rows = tuple(_rows(vitals))
     grades = {row.grade for row in rows}
-    worst = next((grade for grade in (Grade.CRITICAL, Grade.WARNING) if grade in grades), None)
-    if worst is None:
-        is_known = vitals.last_run_age_seconds is not None
-        worst = Grade.HEALTHY if is_known else Grade.UNKNOWN
+    is_known = vitals.last_run_age_seconds is not None
+    best = Grade.HEALTHY if is_known else Grade.UNKNOWN
+    worst = next((grade for grade in (Grade.CRITICAL, Grade.WARNING) if grade in grades), best)
     return Verdict(status=worst, rows=rows)
 
 

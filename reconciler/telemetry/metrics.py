@@ -56,6 +56,7 @@ class Gauge(StrEnum):
     CYCLE_LAST_DURATION_MS = "cycle.last_duration_ms"
     SHARDS_DESIRED = "shards.desired"
     SHARDS_RUNNING = "shards.running"
+    SHARDS_PARKED = "shards.parked"
     BREAKERS_OPEN = "breakers.open"
     STALE_BACKLOG = "stale.backlog"
     STALE_OLDEST_AGE_SECONDS = "stale.oldest_age_seconds"

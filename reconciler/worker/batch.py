@@ -56,7 +56,8 @@ log = structlog.get_logger(__name__)
 class OrderHandler:
     """The child's side of the order workload: everything it needs, each its own worker's.
 
-    `rows_per_transaction` bounds how many rows are locked at once, and so for how long.
+    `rows_per_transaction` bounds how many rows are locked at once, and so for how long. What the
+    database has not done within `patience_seconds` is given up.
     """
 
     shard: int
@@ -69,6 +70,7 @@ class OrderHandler:
     clock: DatabaseClock
     metrics: Metrics
     rows_per_transaction: int
+    patience_seconds: float
     is_dry_run: bool
     account: AccountGuard
     _looked_at: "dict[int, _Work]" = field(default_factory=dict)
@@ -99,10 +101,14 @@ class OrderHandler:
         self._emit(result, work.usage)
         return result
 
-    def beat(self) -> None:
-        """Send this shard's breaker state."""
+    def beat(self) -> float:
+        """Send this shard's breaker state; give up a statement that takes far too long."""
         self.metrics.gauge(names.shard_breaker_state(self.shard), self.breaker.state.gauge)
         self.metrics.flush()
+        busy_seconds = self.database.busy_seconds
+        if busy_seconds > self.patience_seconds:
+            self.database.cancel()
+        return busy_seconds
 
     async def close(self) -> None:
         """Close the connections."""

@@ -6,6 +6,7 @@ nothing: what was not committed is handed out again.
 """
 
 import asyncio
+import faulthandler
 import os
 import signal
 import sys
@@ -48,8 +49,9 @@ EX_CONFIG = 78
 log = structlog.get_logger(__name__)
 
 
-def main(
+def main(  # noqa: PLR0917 - multiprocessing passes them so
     connection: Connection,
+    stacks: Connection,
     workload: Workload,
     shard: int,
     breaker: BreakerSnapshot | None,
@@ -59,12 +61,15 @@ def main(
 
     Args:
         connection: The pipe to the parent.
+        stacks: Where to write down where every thread is, when the parent asks with USR2.
         workload: What to do.
         shard: This worker's number, for logs and metrics.
         breaker: Where the predecessor's circuit breaker stood.
         prepare: Called first: sets up logging.
     """
     _leave_signals_to_parent()
+    # Written by the C library's own handler: also while Python is in an endless loop, or waits.
+    faulthandler.register(signal.SIGUSR2, file=stacks.fileno())
     _end_with_parent()
     prepare()
     try:
@@ -154,8 +159,7 @@ class Worker:
 
     async def _beat(self, handler: Handler) -> None:
         while True:
-            self._send(Beat())
-            handler.beat()
+            self._send(Beat(handler.beat()))
             await asyncio.sleep(BEAT_SECONDS)
 
     @contextmanager
@@ -245,7 +249,7 @@ def _leave_signals_to_parent() -> None:
 
     TERM ends a worker that is still opening its connections; later it is an order to finish.
     """
-    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR2):
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU):
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 

@@ -81,7 +81,9 @@ class Used:
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """Child: my loop turns."""
+    """Child: my loop turns; I have waited so long for a call that should be short."""
+
+    waiting_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,6 +116,7 @@ class OrderWorkload:
             clock=clock,
             metrics=metrics,
             rows_per_transaction=settings.batch_size,
+            patience_seconds=settings.hang_seconds / 3,
             is_dry_run=self.is_dry_run,
         )
 

@@ -28,7 +28,8 @@ class Run:
     Attributes:
         key: What the run is about (a symbol): runs of one key go to one worker.
         items: The work itself; the supervisor counts them and knows their ids, nothing else.
-        crashes: How many workers have died over this run.
+        crashes: How often a worker's death was laid to this run; the first is always laid to it.
+        crashed_in: The shards whose workers have died over it.
         cost: What it will probably cost of the budget.
         is_second_try: It was skipped once in this cycle, and is not tried a third time.
     """
@@ -37,6 +38,7 @@ class Run:
     items: tuple[Any, ...]
     cost: int = 0
     crashes: int = 0
+    crashed_in: frozenset[int] = frozenset()
     is_second_try: bool = False
 
 
@@ -248,8 +250,13 @@ class Handler(Protocol):
         """Do it, or where it may not be written, forget it; return what came of the batch."""
         ...
 
-    def beat(self) -> None:
-        """Called every few seconds, busy or not: send the gauges that are this worker's."""
+    def beat(self) -> float:
+        """Called every few seconds, busy or not: send the gauges that are this worker's.
+
+        Returns:
+            For how many seconds it has been waiting for a call that should be short; 0 if for
+            none. A worker that waits too long is taken for hung, and replaced.
+        """
         ...
 
     async def close(self) -> None:

@@ -228,6 +228,7 @@ def a_handler(database: Database, step: Apply, exchange: SimulatedExchange) -> O
         clock=exchange.clock,
         metrics=NoMetrics(),
         rows_per_transaction=100,
+        patience_seconds=60.0,
         is_dry_run=False,
         account=AccountGuard(exchange=exchange, database=database, is_dry_run=False),
     )

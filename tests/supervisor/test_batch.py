@@ -106,6 +106,7 @@ def a_handler(database: Database, exchange: FakeExchange) -> OrderHandler:
         clock=DatabaseClock(),
         metrics=NoMetrics(),
         rows_per_transaction=ORDERS,
+        patience_seconds=60.0,
         is_dry_run=False,
     )
 

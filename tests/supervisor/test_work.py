@@ -7,7 +7,7 @@ from reconciler.supervisor import floor
 from reconciler.supervisor.shards import assign_buckets, bucket_of
 from reconciler.supervisor.summary import Ending
 from reconciler.worker.messages import Done, Need
-from reconciler.worker.workload import Run
+from reconciler.worker.workload import Run, Trouble, TroubleKind
 
 from .conftest import Begin, Journal
 from .toy import WEIGHT, Act, Item, Stage, ToyWorkload
@@ -87,11 +87,13 @@ async def test_a_shard_whose_breaker_is_open_is_handed_nothing_and_nobody_gets_i
     kept = {run.items[0].id for run in runs if table[bucket_of(run.key)] == 0}
 
     supervisor, run = begin(ToyWorkload(stage=stage, pages=(runs,)))
-    supervisor.floor._hold_back(0, 3600)
+    supervisor.floor.standing_of(0).note_trouble(
+        Trouble(kind=TroubleKind.EXCHANGE, message="gone", retry_after_seconds=3600)
+    )
     await supervisor.has_heard(Done, len(runs) - len(kept))
 
-    assert supervisor.floor._dispatch.ids_under_way() == kept
-    assert supervisor.floor._dispatch.queued_items() == len(kept)
+    assert supervisor.floor.dispatch.ids_under_way() == kept
+    assert supervisor.floor.dispatch.queued_items() == len(kept)
     assert {line["shard"] for line in journal.all("begin")} == {1}
     assert not run.done()
 

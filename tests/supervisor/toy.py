@@ -279,8 +279,9 @@ class ToyHandler:
             retry_after_seconds=self._workload.retry_after_seconds,
         )
 
-    def beat(self) -> None:
-        """Do nothing."""
+    def beat(self) -> float:
+        """Wait for nothing."""
+        return 0.0
 
     async def close(self) -> None:
         """Say so."""

@@ -135,7 +135,7 @@ def _understood(said: bytes) -> tuple[str, Mapping[str, Any]]:
             [
                 Problem(
                     what=f"this is no question: {error}",
-                    mend=f"send one JSON object on one line, of {MOST_BYTES:,} bytes at most, as in {EXAMPLE}",
+                    mend=f"send one line of JSON, {MOST_BYTES:,} bytes at most: {EXAMPLE}",
                 )
             ]
         ) from error

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.supervisor.dispatch import Dispatch, after_crash
+from reconciler.supervisor.dispatch import Dispatch
 from reconciler.supervisor.shards import assign_buckets, bucket_of
 from reconciler.worker.workload import Batch, Run
 
@@ -271,20 +271,3 @@ def test_what_is_queued_is_dropped_by_cycle_and_what_is_in_hand_stays(dispatch: 
     assert dropped.total() + in_hand.size == 19
     assert dispatch.queued_items() == 0
     assert [*dispatch.in_hand(0)] == [in_hand]
-
-
-@given(size=st.integers(1, 3000), data=st.data())
-def test_halving_finds_the_guilty_item_in_few_deaths(size: int, data: st.DataObject) -> None:
-    guilty = Item(data.draw(st.integers(0, size - 1)))
-    run = Run(key="COIN", items=tuple(Item(number) for number in range(size)))
-    innocent, deaths = 0, 0
-
-    while run.crashes < 2:
-        deaths += 1
-        parts = after_crash(run)
-        innocent += sum(len(part.items) for part in parts if guilty not in part.items)
-        (run,) = (part for part in parts if guilty in part.items)
-
-    assert run.items == (guilty,)
-    assert innocent == size - 1
-    assert deaths <= log2(size) + 3

@@ -3,7 +3,7 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.supervisor.restarts import RestartPolicy, restart_delay
+from reconciler.supervisor.restarts import Replacement, RestartLedger, RestartPolicy, restart_delay
 
 POLICY = RestartPolicy(initial=timedelta(milliseconds=100), cap=timedelta(seconds=5))
 
@@ -35,3 +35,57 @@ def test_workers_that_died_together_are_not_started_together() -> None:
     assert len(delays) == 20
     assert min(delays) >= timedelta(milliseconds=400)
     assert max(delays) <= timedelta(milliseconds=800)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def a_ledger() -> tuple[RestartLedger, Clock]:
+    clock = Clock()
+    return RestartLedger(RestartPolicy(), Longest(), clock), clock
+
+
+def test_a_shard_is_replaced_so_often_within_the_window_and_then_parked() -> None:
+    ledger, _ = a_ledger()
+
+    follows = [ledger.enter_death() for _ in range(6)]
+
+    assert [one.is_parked for one in follows] == [False] * 5 + [True]
+    assert follows[-1].delay == timedelta(seconds=60)
+
+
+def test_deaths_older_than_the_window_are_forgotten() -> None:
+    ledger, clock = a_ledger()
+
+    for _ in range(20):
+        clock.now += 13
+        assert not ledger.enter_death().is_parked
+    assert ledger.recent == 5
+
+
+def test_a_death_on_trial_parks_again_for_twice_as_long_up_to_the_cap() -> None:
+    ledger, clock = a_ledger()
+    follows = [ledger.enter_death() for _ in range(6)][-1]
+    parks = []
+
+    for _ in range(6):
+        clock.now += follows.delay.total_seconds() + 1
+        follows = ledger.enter_death()
+        assert follows.is_parked
+        parks.append(follows.delay.total_seconds())
+
+    assert parks == [120, 240, 480, 900, 900, 900]
+
+
+def test_a_shard_that_lived_through_its_trial_is_trusted_again() -> None:
+    ledger, clock = a_ledger()
+    follows = [ledger.enter_death() for _ in range(6)][-1]
+
+    clock.now += follows.delay.total_seconds() + 61
+
+    assert ledger.enter_death() == Replacement(delay=timedelta(0))

@@ -1,0 +1,290 @@
+"""Where the supervisor answers questions: what it is doing, where an order is, how it feels.
+
+Everything here is read from what the supervisor keeps anyway; only `scale` changes something.
+"""
+
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from reconciler import __version__
+from reconciler.errors import ConfigurationError, Problem
+from reconciler.resilience.breaker import BreakerState
+from reconciler.settings import MAX_SHARDS
+from reconciler.supervisor.crew import Post
+from reconciler.supervisor.floor import Floor
+from reconciler.supervisor.memory import proportional_bytes
+from reconciler.supervisor.shards import BUCKETS, bucket_of, moved_buckets
+from reconciler.supervisor.standing import Standing
+from reconciler.supervisor.status import (
+    BacklogStatus,
+    BudgetStatus,
+    CycleStatus,
+    KeyStatus,
+    Phase,
+    Scaling,
+    ShardCounts,
+    ShardState,
+    ShardStatus,
+    Status,
+    Totals,
+    Whereabouts,
+)
+from reconciler.supervisor.summary import Summary
+from reconciler.supervisor.threads import in_thread
+from reconciler.telemetry.health import Vitals
+from reconciler.worker.workload import Backlog, Cycle, TroubleKind
+
+HOTTEST = 5
+
+
+class _Scale(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    shards: int
+    plan: bool = False
+
+
+class _Where(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    key: str
+    id: str
+
+
+@dataclass(kw_only=True)
+class Desk:
+    """Answers for one supervisor.
+
+    `wanted` says how many shards there are to be, `scale` changes that; `phase` says what the
+    supervisor is doing.
+    """
+
+    floor: Floor
+    summary: Summary
+    wanted: Callable[[], int]
+    scale: Callable[[int], None]
+    phase: Callable[[], Phase]
+    backlog: Backlog | None = None
+    _backlog_at: float = 0.0
+    _started: float = field(default_factory=time.monotonic)
+    _started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def note_backlog(self, backlog: Backlog) -> None:
+        """Keep the backlog as measured now."""
+        self.backlog = backlog
+        self._backlog_at = time.monotonic()
+
+    async def answer(self, command: str, arguments: Mapping[str, Any]) -> object:
+        """Answer a question of the control socket.
+
+        Raises:
+            ConfigurationError: there is no such question, or its arguments do not fit.
+        """
+        match command:
+            case "status":
+                return await self.status()
+            case "health":
+                return self.vitals()
+            case "scale":
+                return self._scaled(_arguments(arguments, _Scale))
+            case "where":
+                return self._whereabouts(_arguments(arguments, _Where))
+            case _:
+                raise _refusal(
+                    f"there is no command {command[:40]!r}", "ask status, health, scale or where"
+                )
+
+    async def status(self) -> Status:
+        """Say everything."""
+        pids = [os.getpid(), *(pid for pid in self.floor.crew.pids.values() if pid)]
+        memory = await in_thread(lambda: {pid: proportional_bytes(pid) for pid in pids})
+        posts = sorted(self.floor.crew.posts.items())
+        return Status(
+            pid=os.getpid(),
+            host=socket.gethostname(),
+            version=__version__,
+            started_at=self._started_at,
+            uptime_seconds=time.monotonic() - self._started,
+            phase=self.phase(),
+            braked=self.floor.brake,
+            shards=self._counts(),
+            workers=tuple(self._shard_status(shard, post, memory) for shard, post in posts),
+            backlog=self._backlog_status(),
+            hottest=tuple(
+                KeyStatus(key=key, items=items)
+                for key, items in self.floor.dispatch.items_by_key().most_common(HOTTEST)
+            ),
+            cycles=tuple(_cycle_status(cycle) for cycle in self.floor.history.cycles),
+            budget=BudgetStatus(
+                limit_per_minute=self.floor.window.limit,
+                used=self.floor.window.spent,
+                paused_seconds=self.floor.window.paused_seconds,
+            ),
+            totals=self._totals(),
+            memory_bytes=memory.get(os.getpid()),
+        )
+
+    def vitals(self) -> Vitals:
+        """Say what `health` judges."""
+        cycles = self.floor.history.cycles
+        hour = self.floor.history.last_hour
+        uptime = time.monotonic() - self._started
+        last_age = self.floor.history.last_age_seconds
+        return Vitals(
+            breakers_open=self.floor.breakers_in(BreakerState.OPEN),
+            breakers_half_open=self.floor.breakers_in(BreakerState.HALF_OPEN),
+            cycle_seconds=cycles[0].duration_ms / 1000 if cycles else None,
+            scanned=hour.scanned,
+            discrepancies=hour.discrepancies,
+            errors=hour.errors,
+            last_run_age_seconds=uptime if last_age is None else last_age,
+            braked=self.floor.brake,
+            blocked=self._blocked(),
+            parked=len(self.floor.crew.parked),
+        )
+
+    def _blocked(self) -> str | None:
+        """Return what a person has to mend at the exchange; None if nothing."""
+        for standing in self.floor.standings.values():
+            trouble = standing.trouble
+            if trouble is None or not standing.is_in_trouble:
+                continue
+            if trouble.kind in {TroubleKind.REFUSED, TroubleKind.ACCOUNT}:
+                return trouble.message.splitlines()[0]
+        return None
+
+    def _scaled(self, wanted: _Scale) -> Scaling:
+        if not 1 <= wanted.shards <= MAX_SHARDS:
+            raise _refusal(
+                f"{wanted.shards} shards cannot be", f"ask for 1 to {MAX_SHARDS}: each is a process"
+            )
+        before = self.wanted()
+        if not wanted.plan:
+            self.scale(wanted.shards)
+        return Scaling(
+            before=before,
+            wanted=wanted.shards,
+            buckets_moved=moved_buckets(before, wanted.shards),
+            buckets=BUCKETS,
+        )
+
+    def _whereabouts(self, wanted: _Where) -> Whereabouts:
+        dispatch = self.floor.dispatch
+        shard = dispatch.owner_of(wanted.key)
+        held = dispatch.holder_of(wanted.key, wanted.id)
+        if held is not None:
+            shard = held[0]
+        standing = self.floor.standing_of(shard)
+        post = self.floor.crew.posts.get(shard)
+        breaker = standing.breaker
+        return Whereabouts(
+            bucket=bucket_of(wanted.key),
+            shard=shard,
+            is_queued=dispatch.is_queued(wanted.key, wanted.id),
+            in_hand_of=None if held is None else held[0],
+            in_hand_seconds=None if held is None else dispatch.age_seconds(*held),
+            shard_state=ShardState.BACKING_OFF if post is None else post.state,
+            breaker=None if breaker is None else breaker.state.value,
+            breaker_retry_seconds=0.0 if breaker is None else breaker.retry_after_seconds,
+            held_back_seconds=standing.held_back_seconds,
+            trouble=_trouble_of(standing),
+            paused_seconds=self.floor.window.paused_seconds,
+            braked=self.floor.brake,
+        )
+
+    def _counts(self) -> ShardCounts:
+        crew = self.floor.crew
+        return ShardCounts(
+            wanted=self.wanted(),
+            running=len(crew.children),
+            draining=len(crew.draining),
+            parked=len(crew.parked),
+        )
+
+    def _shard_status(
+        self, shard: int, post: Post, memory: Mapping[int, int | None]
+    ) -> ShardStatus:
+        dispatch, standing = self.floor.dispatch, self.floor.standing_of(shard)
+        breaker = standing.breaker
+        in_hand = list(dispatch.in_hand(shard))
+        pid = None if post.child is None else post.child.pid
+        return ShardStatus(
+            shard=shard,
+            state=post.state,
+            pid=pid,
+            age_seconds=time.monotonic() - post.since,
+            buckets=dispatch.buckets_of(shard),
+            queued=dispatch.queued_for(shard),
+            in_hand=sum(batch.size for batch in in_hand),
+            in_hand_seconds=dispatch.age_seconds(shard, in_hand[0]) if in_hand else None,
+            done=standing.finished.total,
+            done_per_second=standing.finished.per_second,
+            breaker=None if breaker is None else breaker.state.value,
+            breaker_retry_seconds=0.0 if breaker is None else breaker.retry_after_seconds,
+            trouble=_trouble_of(standing),
+            trouble_age_seconds=standing.trouble_age_seconds,
+            restarts=post.ledger.recent,
+            memory_bytes=None if pid is None else memory.get(pid),
+        )
+
+    def _backlog_status(self) -> BacklogStatus | None:
+        if self.backlog is None:
+            return None
+        return BacklogStatus(
+            items=self.backlog.items,
+            oldest_age_seconds=self.backlog.oldest_age_seconds,
+            measured_seconds_ago=time.monotonic() - self._backlog_at,
+        )
+
+    def _totals(self) -> Totals:
+        tally = self.summary.tally
+        return Totals(
+            cycles=self.summary.cycles,
+            scanned=tally.scanned,
+            reconciled=tally.reconciled,
+            discrepancies=tally.discrepancies,
+            errors=tally.errors,
+            held=tally.held,
+            skipped_locked=tally.skipped_locked,
+            requests=tally.requests,
+            weight=tally.weight,
+            restarts=self.summary.restarts,
+            killed_hung=self.summary.killed_hung,
+            set_aside=self.summary.set_aside,
+        )
+
+
+def _trouble_of(standing: Standing) -> str | None:
+    return None if standing.trouble is None else standing.trouble.message.splitlines()[0]
+
+
+def _cycle_status(cycle: Cycle) -> CycleStatus:
+    tally = cycle.tally
+    return CycleStatus(
+        finished_at=cycle.finished_at,
+        duration_ms=cycle.duration_ms,
+        scanned=tally.scanned,
+        reconciled=tally.reconciled,
+        discrepancies=tally.discrepancies,
+        errors=tally.errors,
+        held=tally.held,
+        skipped_locked=tally.skipped_locked,
+        requests=tally.requests,
+        weight=tally.weight,
+    )
+
+
+def _arguments(given: Mapping[str, Any], expected: type[Any]) -> Any:
+    try:
+        return msgspec.convert(given, expected)
+    except msgspec.ValidationError as error:
+        raise _refusal(
+            f"the arguments do not fit: {error}", "see the control socket's reference"
+        ) from None
+
+
+def _refusal(what: str, mend: str) -> ConfigurationError:
+    return ConfigurationError([Problem(what=what, mend=mend)])
