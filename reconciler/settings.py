@@ -141,8 +141,23 @@ class Settings(BaseSettings):
             return cls(**given)
         except ValidationError as error:
             raise ConfigurationError(
-                [_problem(str(entry["loc"][0]), entry) for entry in error.errors()]
+                [cls._problem(str(entry["loc"][0]), entry) for entry in error.errors()]
             ) from None
+
+    @classmethod
+    def _problem(cls, name: str, entry: Any) -> Problem:
+        """Say what does not fit, with its value unless that is a secret or there is none."""
+        is_hidden = entry["type"] == "missing" or name in cls._secrets()
+        shown = "" if is_hidden else f" is {str(entry['input'])[:80]!r}"
+        return Problem(
+            what=f"{name}{shown}: {entry['msg'].lower()}",
+            mend=f"set {name} to a value that fits, or unset it for the default",
+        )
+
+    @classmethod
+    def _secrets(cls) -> set[str | None]:
+        fields = cls.model_fields.values()
+        return {field.alias for field in fields if "SecretStr" in str(field.annotation)}
 
     @property
     def required_database_url(self) -> str:
@@ -206,16 +221,3 @@ class Settings(BaseSettings):
     def statsd(self) -> StatsdTarget:
         """The metrics' part."""
         return StatsdTarget(host=self.statsd_host, port=self.statsd_port, prefix=self.statsd_prefix)
-
-
-_SECRETS = frozenset(
-    field.alias for field in Settings.model_fields.values() if "SecretStr" in str(field.annotation)
-)
-
-
-def _problem(name: str, entry: Any) -> Problem:
-    shown = "" if name in _SECRETS else f" is {str(entry['input'])[:80]!r}"
-    return Problem(
-        what=f"{name}{shown}: {entry['msg'].lower()}",
-        mend=f"set {name} to a value that fits, or unset it for the default",
-    )

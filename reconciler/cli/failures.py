@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
@@ -22,12 +23,16 @@ from reconciler.errors import (
     WorkersDying,
 )
 
+if TYPE_CHECKING:  # Loaded only when something is wrong: a command's start need not wait for it.
+    from reconciler.settings import Settings
+
 
 @contextmanager
-def told_to_a_person() -> Iterator[None]:
+def told_to_a_person(settings_class: "type[Settings] | None" = None) -> Iterator[None]:
     """Turn whatever ends the block early into a message on standard error and an exit code.
 
-    What click raises passes, for click to show.
+    What click raises passes, for click to show. The secrets in `settings_class`, `Settings` by
+    default, are told to nobody.
     """
     try:
         yield
@@ -40,7 +45,7 @@ def told_to_a_person() -> Iterator[None]:
         _print(problems_of(error))
         sys.exit(exit_code_of(error))
     except Exception as error:  # noqa: BLE001 - the top of the program: nobody above would tell
-        _log_bug(error)
+        _log_bug(error, settings_class)
         _print([_bug(error)])
         sys.exit(Exit.SOFTWARE)
 
@@ -100,7 +105,7 @@ def _bug(error: Exception) -> Problem:
     )
 
 
-def _log_bug(error: Exception) -> None:
+def _log_bug(error: Exception, settings_class: "type[Settings] | None") -> None:
     """Write the traceback to the log, without secrets.
 
     For a person at a terminal only at DEBUG; in a log that is kept, which nobody can run again,
@@ -112,7 +117,7 @@ def _log_bug(error: Exception) -> None:
     from reconciler.settings import Settings  # noqa: PLC0415 - only when something is wrong
 
     try:
-        settings = Settings.load()
+        settings = (settings_class or Settings).load()
     except ConfigurationError:
         return
     parent_logs(settings)

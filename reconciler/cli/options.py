@@ -97,6 +97,13 @@ def _type_of(info: FieldInfo) -> click.IntRange | click.FloatRange:
 
 shards_option = setting_option("--shards", "shards", "Worker processes on this host.", metavar="N")
 
+once_option = environment_option(
+    "--once",
+    variable="RECONCILIATION_ONCE",
+    help_text="Work off everything that is stale, report, and end.",
+    is_flag=True,
+)
+
 json_option = environment_option(
     "--json",
     "as_json",

@@ -10,7 +10,13 @@ from typing import Any
 import click
 
 from reconciler.cli.logs import parent_logs, quiet, worker_logs
-from reconciler.cli.options import environment_option, json_option, setting_option, shards_option
+from reconciler.cli.options import (
+    environment_option,
+    json_option,
+    once_option,
+    setting_option,
+    shards_option,
+)
 from reconciler.cli.output import print_json, print_table
 from reconciler.cli.progress import ReconcileProgress
 from reconciler.cli.report import Report
@@ -54,12 +60,7 @@ STATSD_HOST: docs/reference/settings.md""",
     help_text="Fetch and decide, show what would change, write nothing. Implies --once.",
     is_flag=True,
 )
-@environment_option(
-    "--once",
-    variable="RECONCILIATION_ONCE",
-    help_text="Work off everything that is stale, report, and end.",
-    is_flag=True,
-)
+@once_option
 @json_option
 def run_command(*, dry_run: bool, once: bool, as_json: bool, **flags: Any) -> None:
     """Keep the orders true: run the supervisor and its workers until told to stop.

@@ -8,8 +8,13 @@
 
 A *run* is work that belongs together and is never cut: for orders, those of one symbol that one
 page of the exchange's history answers for. Everything that crosses a process border is picklable.
+
+A workload subclasses the protocols, and writes what it needs: what may be left out has a default
+here. `docs/how-to/add-a-worker.md` builds one.
 """
 
+import sys
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Hashable
 from dataclasses import dataclass, field
@@ -17,8 +22,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
-from reconciler.resilience.breaker import BreakerSnapshot
+from reconciler.resilience.breaker import BreakerSnapshot, BreakerState
 from reconciler.resilience.budget import Budget
+
+NO_LIMIT = sys.maxsize
+"""The weight a minute of a workload that asks nobody whose patience is limited."""
+
+NO_BREAKER = BreakerSnapshot(state=BreakerState.CLOSED)
+"""What a worker without a circuit breaker says of it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,10 +38,10 @@ class Run:
 
     Attributes:
         key: What the run is about (a symbol): runs of one key go to one worker.
-        items: The work itself; the supervisor counts them and knows their ids, nothing else.
-        crashes: How often a worker's death was laid to this run; the first is always laid to it.
-        crashed_in: The shards whose workers have died over it.
+        items: The work itself; the supervisor counts them, and tells them apart by their `id`.
         cost: What it will probably cost of the budget.
+        crashes: How often a worker's death was laid to this run; the first always is.
+        crashed_in: The shards whose workers have died over it.
         is_second_try: It was skipped once in this cycle, and is not tried a third time.
     """
 
@@ -81,7 +92,7 @@ class Page:
     """A page of work. `next` is where the following page begins; None when there is none."""
 
     runs: tuple[Run, ...]
-    next: Hashable | None
+    next: Hashable | None = None
 
 
 @dataclass(kw_only=True, slots=True)
@@ -126,7 +137,7 @@ class Trouble:
 
     kind: TroubleKind
     message: str
-    retry_after_seconds: float
+    retry_after_seconds: float = 5.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -145,16 +156,17 @@ class Result:
     """What came of a batch.
 
     Attributes:
-        tally: What was done.
+        tally: What was done, without what is `undone` or worth a second try.
         skipped: Runs of what somebody else had locked: worth a second try in this cycle.
         undone: Runs that could not be worked on because of `trouble`: to be handed out again.
         trouble: None when nothing stood in the way.
-        breaker: The worker's circuit breaker now: a replacement goes on where it stands.
+        breaker: The worker's circuit breaker now: a replacement goes on where it stands. Closed for
+            a worker that has none.
         proposals: What a dry run would have changed.
     """
 
-    tally: Tally
-    breaker: BreakerSnapshot
+    tally: Tally = field(default_factory=Tally)
+    breaker: BreakerSnapshot = NO_BREAKER
     skipped: tuple[Run, ...] = ()
     undone: tuple[Run, ...] = ()
     trouble: Trouble | None = None
@@ -182,6 +194,7 @@ class Backlog:
 class Planner(Protocol):
     """The parent's side. Its methods block; the supervisor calls them from a thread."""
 
+    @abstractmethod
     def plan(self, limit: int, after: Hashable | None) -> Page:
         """Read up to `limit` items of work, beginning behind `after`.
 
@@ -191,63 +204,76 @@ class Planner(Protocol):
         ...
 
     def backlog(self) -> Backlog:
-        """Measure the work that waits.
+        """Measure the work that waits, for the gauges; by default they stay at 0.
 
         Raises:
             StoreUnavailable: try again later.
         """
-        ...
+        return Backlog(items=0, oldest_age_seconds=0)
 
-    def record(self, cycle: Cycle) -> None:
-        """Write a finished cycle down.
+    def record(self, cycle: Cycle) -> None:  # noqa: ARG002 - for those that override it
+        """Write a finished cycle down; by default only the metrics tell of it.
 
         Raises:
             StoreUnavailable: try again later.
         """
-        ...
+        return
 
-    def set_aside(self, run: Run) -> None:
+    def set_aside(self, run: Run) -> None:  # noqa: ARG002 - for those that override it
         """Put a run on hold that has killed one worker after another.
 
+        By default nothing keeps it from being planned again: every sweep costs two workers then.
+
         Raises:
             StoreUnavailable: try again later.
         """
-        ...
+        return
 
     def read_brake(self) -> str | None:
         """Return why nothing may be written; None when it may.
 
+        A workload whose `Evidence` can be suspicious must remember the brake: here it never is on,
+        and to find it off where it was written as on is a person's release.
+
         Raises:
             StoreUnavailable: try again later.
         """
-        ...
+        return None
 
-    def write_brake(self, reason: str | None) -> None:
+    def write_brake(self, reason: str | None) -> None:  # noqa: ARG002 - for those that override it
         """Remember that nothing may be written, and why; None: that it may again.
 
         Raises:
             StoreUnavailable: try again later.
         """
-        ...
+        return
 
     def close(self) -> None:
         """Close the connections."""
-        ...
+        return
 
 
 class Handler(Protocol):
     """The child's side: looks at batches, then finishes them, on its worker's event loop.
 
     Neither method raises for what the outside world does: that is in the `Result`. What they raise
-    ends the worker.
+    ends the worker. A call that blocks belongs into a thread.
     """
 
-    async def examine(self, batch: Batch) -> Evidence:
-        """Find out what is to be done about a batch, and keep it in mind. Writes nothing."""
-        ...
+    async def examine(self, batch: Batch) -> Evidence:  # noqa: ARG002 - for those that override it
+        """Find out what is to be done about a batch, and keep it in mind. Writes nothing.
 
+        A stop cancels it. By default there is nothing to find out, and nothing is suspicious.
+        """
+        return Evidence()
+
+    @abstractmethod
     async def conclude(self, batch: Batch, *, may_write: bool) -> Result:
-        """Do it, or where it may not be written, forget it; return what came of the batch."""
+        """Do it, or where it may not be written, forget it; return what came of the batch.
+
+        A worker may be killed at any instant of it, and the batch is then examined and concluded
+        again, by another: what was done already must stay as it is.
+        """
         ...
 
     def beat(self) -> float:
@@ -257,11 +283,11 @@ class Handler(Protocol):
             For how many seconds it has been waiting for a call that should be short; 0 if for
             none. A worker that waits too long is taken for hung, and replaced.
         """
-        ...
+        return 0.0
 
     async def close(self) -> None:
         """Close the connections."""
-        ...
+        return
 
 
 class Workload(Protocol):
@@ -269,9 +295,10 @@ class Workload(Protocol):
 
     @property
     def weight_per_minute(self) -> int:
-        """The published limit of what `Budget.take` counts."""
-        ...
+        """The published limit of what `Budget.take` counts; by default there is none."""
+        return NO_LIMIT
 
+    @abstractmethod
     def open_planner(self) -> Planner:
         """Open the parent's side.
 
@@ -280,6 +307,7 @@ class Workload(Protocol):
         """
         ...
 
+    @abstractmethod
     async def open_handler(
         self, *, shard: int, budget: Budget, breaker: BreakerSnapshot | None
     ) -> Handler:
@@ -289,5 +317,6 @@ class Workload(Protocol):
 
         Raises:
             ConfigurationError: it cannot work with these settings or this database.
+            StoreUnavailable: try again later.
         """
         ...

@@ -35,12 +35,20 @@ class Ended:
 
 
 class Running:
-    """`python -m reconciler ...`, in a session of its own, for the length of a `with`."""
+    """`python -m reconciler ...`, in a session of its own, for the length of a `with`.
+
+    Or another `module` that is run in the same way.
+    """
 
     def __init__(
-        self, arguments: Sequence[str], *, environment: Mapping[str, object], folder: Path
+        self,
+        arguments: Sequence[str],
+        *,
+        environment: Mapping[str, object],
+        folder: Path,
+        module: str = "reconciler",
     ) -> None:
-        self._arguments = [sys.executable, "-m", "reconciler", *arguments]
+        self._arguments = [sys.executable, "-m", module, *arguments]
         self._environment = os.environ | {name: str(value) for name, value in environment.items()}
         self._folder = folder
         self._err: list[str] = []

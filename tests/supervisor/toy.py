@@ -16,23 +16,25 @@ from pathlib import Path
 from typing import assert_never
 
 from reconciler.errors import ConfigurationError, Problem, StoreUnavailable
-from reconciler.resilience.breaker import BreakerSnapshot, BreakerState
+from reconciler.resilience.breaker import BreakerSnapshot
 from reconciler.resilience.budget import Budget
 from reconciler.worker.workload import (
-    Backlog,
+    NO_BREAKER,
     Batch,
     Cycle,
     Evidence,
+    Handler,
     Page,
+    Planner,
     Result,
     Run,
     Tally,
     Trouble,
     TroubleKind,
+    Workload,
 )
 
 WEIGHT = 10
-CLOSED = BreakerSnapshot(state=BreakerState.CLOSED)
 
 
 class Act(StrEnum):
@@ -112,7 +114,7 @@ class Stage:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ToyWorkload:
+class ToyWorkload(Workload):
     """Pages that are planned once each, and workers that do as their items say.
 
     Attributes:
@@ -129,7 +131,7 @@ class ToyWorkload:
     opening: Act = Act.WORK
     exit_code: int = 3
     retry_after_seconds: float = 0.0
-    breaker: BreakerSnapshot = CLOSED
+    breaker: BreakerSnapshot = NO_BREAKER
 
     def open_planner(self) -> "ToyPlanner":
         """Open the parent's side."""
@@ -148,7 +150,7 @@ class ToyWorkload:
         return handler
 
 
-class ToyPlanner:
+class ToyPlanner(Planner):
     """Plans each page once; then there is nothing more to do."""
 
     def __init__(self, stage: Stage, pages: list[tuple[Run, ...]]) -> None:
@@ -159,10 +161,6 @@ class ToyPlanner:
         """Return the next page."""
         runs = self._pages.pop(0) if self._pages else ()
         return Page(runs=runs, next=len(self._pages) or None)
-
-    def backlog(self) -> Backlog:
-        """Count nothing."""
-        return Backlog(items=0, oldest_age_seconds=0)
 
     def record(self, cycle: Cycle) -> None:
         """Write the cycle down."""
@@ -190,7 +188,7 @@ class ToyPlanner:
         self._stage.say("planner closed")
 
 
-class ToyHandler:
+class ToyHandler(Handler):
     """Looks at one item after another, and finishes one after another."""
 
     def __init__(self, workload: ToyWorkload, shard: int, budget: Budget) -> None:
@@ -278,10 +276,6 @@ class ToyHandler:
             message="the toy's exchange is gone",
             retry_after_seconds=self._workload.retry_after_seconds,
         )
-
-    def beat(self) -> float:
-        """Wait for nothing."""
-        return 0.0
 
     async def close(self) -> None:
         """Say so."""

@@ -1,15 +1,12 @@
 from dataclasses import replace
-from math import log2
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from reconciler.supervisor.dispatch import Dispatch
 from reconciler.supervisor.shards import assign_buckets, bucket_of
 from reconciler.worker.workload import Batch, Run
 
-from .builders import Item, a_run, runs_of
+from .builders import a_run, runs_of
 
 SHARDS = 4
 TABLE = assign_buckets(SHARDS)

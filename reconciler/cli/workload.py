@@ -1,0 +1,76 @@
+"""A command for a workload of your own: what `reconciler run` is for orders.
+
+`docs/how-to/add-a-worker.md` builds one that is started by it.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from inspect import getdoc
+from typing import Any, TypeVar
+
+import click
+
+from reconciler.cli.exits import Exit
+from reconciler.cli.failures import told_to_a_person
+from reconciler.cli.logs import parent_logs, quiet
+from reconciler.cli.options import json_option, once_option, shards_option
+from reconciler.cli.output import print_json, print_table
+from reconciler.cli.report import Report
+from reconciler.cli.supervise import exit_code_of_ending, supervise, tell_what_cut_it_short
+from reconciler.settings import Settings
+from reconciler.worker.workload import Workload
+
+S = TypeVar("S", bound=Settings)
+
+
+def main(workload_of: Callable[[S], Workload], settings_class: type[S]) -> None:
+    """Be the program that runs a workload: read arguments and settings, supervise, exit.
+
+    Options, logs, metrics, signals and exit codes are those of `reconciler run`. Call it only where
+    `__name__` is `"__main__"`: every worker imports the program's main module again.
+
+    Args:
+        workload_of: Makes the workload of the settings. Its docstring is what `--help` shows.
+        settings_class: `Settings`, or a subclass with settings of the workload's own.
+    """
+
+    @click.command(
+        help=getdoc(workload_of), context_settings={"help_option_names": ["-h", "--help"]}
+    )
+    @shards_option
+    @once_option
+    @json_option
+    def command(*, once: bool, as_json: bool, **flags: Any) -> None:
+        with told_to_a_person(settings_class):
+            settings = settings_class.load(**flags)
+            parent_logs(quiet(settings) if once and sys.stderr.isatty() else settings)
+            sys.exit(_run(workload_of(settings), settings, is_once=once, as_json=as_json))
+
+    command()
+
+
+def _run(workload: Workload, settings: Settings, *, is_once: bool, as_json: bool) -> Exit:
+    started = time.monotonic()
+    summary = supervise(workload, settings, is_once=is_once)
+    report = Report.of(summary, seconds=time.monotonic() - started, shards=settings.shards)
+    if as_json:
+        print_json(asdict(report))
+    elif is_once:
+        _print_counts(report)
+    tell_what_cut_it_short(summary)
+    return exit_code_of_ending(summary.ending, is_complete=report.is_complete)
+
+
+def _print_counts(report: Report) -> None:
+    rows = [
+        ("looked at", report.orders),
+        ("done", report.reconciled),
+        ("failed", report.errors),
+        ("on hold", report.held),
+        ("locked by others", report.skipped_locked),
+        ("seconds", report.seconds),
+        ("worker restarts", report.restarts),
+    ]
+    print_table(["", ""], rows, title="What was done")

@@ -1,0 +1,83 @@
+"""A workload of one's own gets the exit codes, messages and options of `reconciler run`."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .standalone import Fate
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(folder: Path, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-m", "tests.cli.standalone", *arguments],
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize(
+    ("fate", "code", "said"),
+    [
+        (Fate.LACK_STORE, 69, "error: the database does not answer"),
+        (Fate.RAISE, 70, "error: this should not have happened: RuntimeError"),
+        (Fate.LACK_NODE, 75, "stopped early: the node says no"),
+        (Fate.BE_UNFIT, 78, "error: it cannot work\n  mend: buy another"),
+        (Fate.BE_REFUSED, 78, "error: the node says no"),
+    ],
+)
+def test_what_ends_it_has_its_exit_code_and_is_told(
+    fate: Fate, code: int, said: str, tmp_path: Path
+) -> None:
+    ended = run(tmp_path, "--once", FATE=fate)
+
+    assert ended.returncode == code, ended.stderr
+    assert said in ended.stderr
+
+
+def test_a_secret_of_its_own_settings_is_hidden_also_in_the_traceback_of_a_bug(
+    tmp_path: Path,
+) -> None:
+    ended = run(tmp_path, "--once", FATE=Fate.RAISE, WORD="open-sesame")
+
+    assert ended.stderr.count("the word is ***") == 2
+    assert "open-sesame" not in ended.stderr
+
+
+def test_what_has_a_default_can_be_left_out(tmp_path: Path) -> None:
+    ended = run(tmp_path, "--once", "--json", "--shards", "1")
+
+    assert ended.returncode == 0, ended.stderr
+    report = json.loads(ended.stdout)
+    assert (report["orders"], report["reconciled"], report["shards"]) == (1, 1, 1)
+
+
+def test_counts_are_printed_for_a_person(tmp_path: Path) -> None:
+    ended = run(tmp_path, "--once")
+
+    rows = [line.split() for line in ended.stdout.splitlines()]
+    assert ["done", "1"] in rows
+    assert ["failed", "0"] in rows
+
+
+def test_an_option_that_does_not_exist_is_code_2(tmp_path: Path) -> None:
+    ended = run(tmp_path, "--twice")
+
+    assert ended.returncode == 2
+    assert "Did you mean '--once'?" in ended.stderr
+
+
+def test_help_tells_what_the_workload_does(tmp_path: Path) -> None:
+    ended = run(tmp_path, "--help")
+
+    assert ended.returncode == 0
+    assert "Meet one's fate." in ended.stdout

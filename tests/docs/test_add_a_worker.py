@@ -1,0 +1,203 @@
+"""The second worker that the documents build works as they say: every file is the page's own."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from ..e2e.commands import Running  # noqa: TID252 - tests are no package
+from .withdrawals import Node, serve_node, write_files
+
+DEEP, SHALLOW = 6, 5
+NO_ADDRESS = "\x01"
+IN_THE_PAGE = "/opt/withdrawals"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A reader's folder, all files written."""
+    write_files(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def node() -> Iterator[Node]:
+    """A node that knows a transaction that is deep enough, and one that is not."""
+    with serve_node() as node:
+        node.depths = {"deep": DEEP, "shallow": SHALLOW}
+        yield node
+
+
+class Withdrawals:
+    """The reader's table."""
+
+    def __init__(self, connection: "psycopg.Connection[tuple[str, str]]") -> None:
+        self._connection = connection
+
+    def add(self, *hashes: str) -> None:
+        for hash_ in hashes:
+            self._connection.execute(
+                "INSERT INTO withdrawals (asset, tx_hash) VALUES ('BTC', %s)", (hash_,)
+            )
+
+    @property
+    def by_hash(self) -> dict[str, str]:
+        """What became of each."""
+        return dict(self._connection.execute("SELECT tx_hash, status FROM withdrawals").fetchall())
+
+
+@pytest.fixture
+def withdrawals(folder: Path, database_url: str) -> Iterator[Withdrawals]:
+    """The table as the page makes it."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute((folder / "withdrawals.sql").read_bytes())
+        yield Withdrawals(connection)
+
+
+class Start:
+    """Start the page's program. It ends with the test at the latest."""
+
+    def __init__(self, stack: ExitStack, folder: Path, environment: dict[str, object]) -> None:
+        self._stack = stack
+        self._folder = folder
+        self.environment = environment
+
+    def __call__(self, *arguments: str, module: str = "withdrawals", **more: object) -> Running:
+        environment = self.environment | more
+        return self._stack.enter_context(
+            Running(arguments, environment=environment, folder=self._folder, module=module)
+        )
+
+
+@pytest.fixture
+def start(folder: Path, node: Node, database_url: str) -> Iterator[Start]:
+    environment: dict[str, object] = {
+        "DATABASE_URL": database_url,
+        "NODE_URL": node.url,
+        "RECONCILIATION_SHARDS": 1,
+        "RECONCILIATION_CONTROL_SOCKET": folder / "control.sock",
+        "LOG_FORMAT": "json",
+        "LOG_LEVEL": "DEBUG",
+    }
+    with ExitStack() as stack:
+        yield Start(stack, folder, environment)
+
+
+def test_once_settles_what_is_deep_enough_and_leaves_the_rest(
+    start: Start, withdrawals: Withdrawals
+) -> None:
+    withdrawals.add("deep", "shallow", "unknown")
+
+    ended = start("--once", "--json").end()
+
+    assert ended.exit_code == 0, ended.err
+    assert withdrawals.by_hash == {"deep": "final", "shallow": "sent", "unknown": "sent"}
+    assert ended.report["orders"] == 3
+    assert ended.report["reconciled"] == 1
+
+
+def test_nonsense_about_one_withdrawal_is_its_own_error_and_code_1(
+    start: Start, withdrawals: Withdrawals, node: Node
+) -> None:
+    node.depths["odd"] = "many"
+    withdrawals.add("odd", "deep")
+
+    ended = start("--once").end()
+
+    assert ended.exit_code == 1, ended.err
+    assert withdrawals.by_hash == {"odd": "sent", "deep": "final"}
+    assert "failed" in ended.out
+
+
+def test_a_worker_killed_in_the_middle_leaves_every_withdrawal_settled(
+    start: Start, withdrawals: Withdrawals, node: Node
+) -> None:
+    withdrawals.add("deep", "shallow")
+    node.hold()
+    running = start("--once", "--json")
+    node.wait_until_asked("deep")
+
+    os.kill(running.wait_for("worker.started")["worker_pid"], signal.SIGKILL)
+    running.wait_for("worker.died")
+    node.let_go()
+    ended = running.end()
+
+    assert ended.exit_code == 0, ended.err
+    assert ended.report["restarts"] == 1
+    assert withdrawals.by_hash == {"deep": "final", "shallow": "sent"}
+
+
+def test_a_withdrawal_that_kills_its_workers_is_set_aside_and_the_rest_is_settled(
+    start: Start, withdrawals: Withdrawals
+) -> None:
+    withdrawals.add("deep", NO_ADDRESS, "shallow")
+
+    ended = start("--once", "--json").end()
+
+    assert ended.exit_code == 1, ended.err
+    assert ended.report["held"] == 1
+    assert withdrawals.by_hash == {"deep": "final", NO_ADDRESS: "stuck", "shallow": "sent"}
+
+
+def test_a_node_that_is_away_is_trouble_and_no_withdrawals_fault(
+    start: Start, withdrawals: Withdrawals
+) -> None:
+    withdrawals.add("deep")
+    running = start(NODE_URL="http://127.0.0.1:1")
+
+    trouble = running.wait_for("worker.in_trouble")
+    running.send(signal.SIGTERM)
+    ended = running.end()
+
+    assert trouble["kind"] == "exchange"
+    assert ended.exit_code == 0, ended.err
+    assert withdrawals.by_hash == {"deep": "sent"}
+
+
+def test_a_setting_of_its_own_that_does_not_fit_is_code_78(start: Start) -> None:
+    ended = start("--once", NODE_URL="node:8080").end()
+
+    assert ended.exit_code == 78
+    assert "NODE_URL is 'node:8080'" in ended.err
+
+
+def test_under_supervisord_it_runs_and_is_stopped_with_code_0(
+    start: Start, folder: Path, withdrawals: Withdrawals, node: Node
+) -> None:
+    withdrawals.add("deep", "shallow")
+    program = (folder / "withdrawals.conf").read_text(encoding="utf-8")
+    program = program.replace(f"{IN_THE_PAGE}/.venv/bin/python", sys.executable)
+    program = program.replace(IN_THE_PAGE, str(folder)).replace("/var/log", str(folder))
+    own = f"[supervisord]\nlogfile=/dev/stderr\nlogfile_maxbytes=0\npidfile={folder}/pid\n"
+    (folder / "supervisord.conf").write_text(f"{own}{program}\n", encoding="utf-8")
+    settings = start.environment | {"RECONCILIATION_INTERVAL_MS": 10}
+    settings.pop("RECONCILIATION_SHARDS")
+    (folder / ".env").write_text("".join(f"{name}='{settings[name]}'\n" for name in settings))
+    start.environment = {}
+
+    supervisord = start("-n", "-c", "supervisord.conf", module="supervisor.supervisord")
+    supervisord.wait_for_text("entered RUNNING state")
+    node.wait_until_asked("shallow", times=2)
+    supervisord.send(signal.SIGTERM)
+    ended = supervisord.end()
+
+    assert "stopped: withdrawals (exit status 0)" in ended.err
+    assert withdrawals.by_hash == {"deep": "final", "shallow": "sent"}
+
+
+def test_its_tests_pass(folder: Path) -> None:
+    pytest_of_the_page = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "test_withdrawals.py"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert pytest_of_the_page.returncode == 0, pytest_of_the_page.stdout
