@@ -1,10 +1,7 @@
 """Write what a person decided about an order on hold: audited, and only if nothing has moved."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -13,6 +10,7 @@ from reconciler.domain.order import Facts, Order, OrderId
 from reconciler.domain.report import Answer, Report, rounded
 from reconciler.domain.status import Status
 from reconciler.errors import ReconcilerError
+from reconciler.store.activity import facts_of
 from reconciler.store.apply import Apply
 from reconciler.store.holds import HeldOrder
 from reconciler.store.tables import OrdersTable
@@ -124,16 +122,6 @@ def told(facts: Facts) -> str:
     """Return facts for a person."""
     average = "" if facts.avg_price is None else f" at {facts.avg_price.normalize():f}"
     return f"{facts.status.value}, {facts.executed_qty.normalize():f} executed{average}"
-
-
-def facts_of(recorded: Mapping[str, Any]) -> Facts:
-    """Read facts back from JSON."""
-    average = recorded["avg_price"]
-    return Facts(
-        status=Status(recorded["status"]),
-        executed_qty=Decimal(recorded["executed_qty"]),
-        avg_price=None if average is None else Decimal(average),
-    )
 
 
 def _report(hold: HeldOrder, to: Facts, now: datetime) -> Report:

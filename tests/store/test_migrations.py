@@ -17,7 +17,7 @@ from reconciler.errors import SchemaMismatch, StoreUnavailable
 from reconciler.store import migrations, sample
 from reconciler.store.database import Database
 from reconciler.store.stale_index import STALE_INDEX, IndexState, read_index_state
-from reconciler.store.tables import require_ours
+from reconciler.store.tables import require_schema
 
 from .builders import (
     SHAPES,
@@ -195,7 +195,7 @@ def test_an_index_lost_after_its_revision_is_built_anew(
     whole = schema_of(application)
     application.execute(harm)
     with database.autocommit() as connection, pytest.raises(SchemaMismatch, match=STALE_INDEX):
-        require_ours(connection)
+        require_schema(connection)
 
     upgrade(database)
 
@@ -234,7 +234,7 @@ def test_the_printed_sql_makes_the_same_as_the_upgrade(
 
     assert schema_of(owner) == upgraded
     with empty_database.autocommit() as connection:
-        require_ours(connection)
+        require_schema(connection)
         assert migrations.current(connection) == migrations.head()
 
 
