@@ -20,6 +20,9 @@ class NotAcceptable(ReconcilerError):
     """The hold cannot be accepted as asked. Nothing was written."""
 
 
+SOMETHING_EXECUTED = frozenset({Status.PARTIAL, Status.FILLED})
+"""Here a quantity of zero is a contradiction."""
+
 NEEDS_STATUS = frozenset({HoldReason.NOT_FOUND, HoldReason.UNKNOWN_STATUS})
 """Here the exchange has no view that could be written: a person must name the status."""
 
@@ -43,7 +46,8 @@ def acceptance_of(
     `status` is what the person names where the exchange has none that we know.
 
     Raises:
-        NotAcceptable: there is nothing to accept, or a status is missing or out of place.
+        NotAcceptable: there is nothing to accept, a status is missing or out of place, or the order
+            would be filled with nothing.
     """
     if hold.reason in SAYS_NOTHING:
         raise NotAcceptable(
@@ -71,6 +75,12 @@ def acceptance_of(
             else rounded(seen.avg_price, orders.price_scale) or before.avg_price
         ),
     )
+    if to.status in SOMETHING_EXECUTED and to.executed_qty == 0:
+        raise NotAcceptable(
+            f"order {hold.order_id} would be {to.status.value} with nothing executed;"
+            " write status, executed_qty and avg_price into the row yourself, then run:"
+            " reconciler holds dismiss"
+        )
     return Acceptance(to=to, report=_report(hold, to, now))
 
 
