@@ -4,7 +4,7 @@ Its cost follows the page, not the table: orders that have ended are not in the 
 synced a moment ago lie behind the point where the scan stops.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -15,7 +15,6 @@ from sqlalchemy import (
     Boolean,
     ColumnElement,
     Connection,
-    CursorResult,
     DateTime,
     Executable,
     Exists,
@@ -35,6 +34,7 @@ from sqlalchemy import (
 
 from reconciler.domain.order import Facts, OrderId
 from reconciler.domain.status import Status
+from reconciler.store.rows import fetch_plain
 from reconciler.store.stale_index import OPEN_ORDERS, SYNCED_AT
 from reconciler.store.tables import OrdersTable, holds
 
@@ -42,8 +42,8 @@ from reconciler.store.tables import OrdersTable, holds
 class StaleOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A stale order as it was when the page was read; flat, as it crosses to a worker.
 
-    A page holds up to 20,000: as dataclasses with `Facts` in them they took five times as long to
-    make as the query to run, and twice as long to send (100 ms against 19; `scripts/growth`).
+    A page holds up to 20,000: as dataclasses with `Facts` in them they took far longer to make than
+    the query to run, and twice as long to send.
 
     `is_on_hold`: it has been set aside, and its next attempt is due.
     """
@@ -128,7 +128,7 @@ class StaleOrders:
         parameters = {"stale_after": self._stale_after, "limit": limit} | (
             {} if after is None else {"synced_at": after.synced_at, "id": after.id}
         )
-        rows = _fetch_plain(connection.execute(statement, parameters))
+        rows = fetch_plain(connection.execute(statement, parameters))
         orders = tuple(_stale_orders(rows))
         if len(rows) < limit:
             return Page(orders=orders, next=None)
@@ -191,15 +191,6 @@ def _has_hold(orders: OrdersTable, *conditions: ColumnElement[bool]) -> Exists:
         )
         .exists()
     )
-
-
-def _fetch_plain(result: CursorResult[Any]) -> Sequence[tuple[Any, ...]]:
-    """Fetch the driver's own tuples: SQLAlchemy's rows cost almost as much as the query."""
-    cursor = result.context.cursor
-    assert cursor is not None  # noqa: S101 - a SELECT was sent
-    rows = cursor.fetchall()
-    result.close()
-    return rows
 
 
 def _stale_orders(rows: Iterable[tuple[Any, ...]]) -> Iterator[StaleOrder]:
