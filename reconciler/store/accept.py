@@ -1,10 +1,7 @@
 """Write what a person decided about an order on hold: audited, and only if nothing has moved."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -13,6 +10,7 @@ from reconciler.domain.order import Facts, Order, OrderId
 from reconciler.domain.report import Answer, Report, rounded
 from reconciler.domain.status import Status
 from reconciler.errors import ReconcilerError
+from reconciler.store.activity import facts_of
 from reconciler.store.apply import Apply
 from reconciler.store.holds import HeldOrder
 from reconciler.store.tables import OrdersTable
@@ -21,6 +19,9 @@ from reconciler.store.tables import OrdersTable
 class NotAcceptable(ReconcilerError):
     """The hold cannot be accepted as asked. Nothing was written."""
 
+
+SOMETHING_EXECUTED = frozenset({Status.PARTIAL, Status.FILLED})
+"""Here a quantity of zero is a contradiction."""
 
 NEEDS_STATUS = frozenset({HoldReason.NOT_FOUND, HoldReason.UNKNOWN_STATUS})
 """Here the exchange has no view that could be written: a person must name the status."""
@@ -45,7 +46,8 @@ def acceptance_of(
     `status` is what the person names where the exchange has none that we know.
 
     Raises:
-        NotAcceptable: there is nothing to accept, or a status is missing or out of place.
+        NotAcceptable: there is nothing to accept, a status is missing or out of place, or the order
+            would be filled with nothing.
     """
     if hold.reason in SAYS_NOTHING:
         raise NotAcceptable(
@@ -73,6 +75,12 @@ def acceptance_of(
             else rounded(seen.avg_price, orders.price_scale) or before.avg_price
         ),
     )
+    if to.status in SOMETHING_EXECUTED and to.executed_qty == 0:
+        raise NotAcceptable(
+            f"order {hold.order_id} would be {to.status.value} with nothing executed;"
+            " write status, executed_qty and avg_price into the row yourself, then run:"
+            " reconciler holds dismiss"
+        )
     return Acceptance(to=to, report=_report(hold, to, now))
 
 
@@ -124,16 +132,6 @@ def told(facts: Facts) -> str:
     """Return facts for a person."""
     average = "" if facts.avg_price is None else f" at {facts.avg_price.normalize():f}"
     return f"{facts.status.value}, {facts.executed_qty.normalize():f} executed{average}"
-
-
-def facts_of(recorded: Mapping[str, Any]) -> Facts:
-    """Read facts back from JSON."""
-    average = recorded["avg_price"]
-    return Facts(
-        status=Status(recorded["status"]),
-        executed_qty=Decimal(recorded["executed_qty"]),
-        avg_price=None if average is None else Decimal(average),
-    )
 
 
 def _report(hold: HeldOrder, to: Facts, now: datetime) -> Report:

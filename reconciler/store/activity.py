@@ -4,9 +4,10 @@ An entry holds what the row said, what it says now, and the report that made us 
 enough to decide again from it. Decimals are strings: JSON numbers lose digits.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ from sqlalchemy import Connection, select
 
 from reconciler.domain.order import Facts
 from reconciler.domain.report import Answer, Report
+from reconciler.domain.status import Status
 from reconciler.store.tables import activity_log
 
 ACTION = "reconciliation.update"
@@ -49,6 +51,16 @@ def details(
         "report": _report(report),
     }
     return _encode(entry if by is None else {**entry, "by": by})
+
+
+def facts_of(recorded: Mapping[str, Any]) -> Facts:
+    """Read a row's facts back from JSON."""
+    average = recorded["avg_price"]
+    return Facts(
+        status=Status(recorded["status"]),
+        executed_qty=Decimal(recorded["executed_qty"]),
+        avg_price=None if average is None else Decimal(average),
+    )
 
 
 def facts_json(facts: Facts) -> bytes:

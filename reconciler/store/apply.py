@@ -1,6 +1,6 @@
 """Make rows true: the only module that writes `orders`.
 
-One short transaction a batch, three round trips after BEGIN: lock, write, commit.
+One short transaction a batch, four round trips: begin, lock, write, commit.
 
 1.  The rows are locked by id with `FOR UPDATE SKIP LOCKED`: a row that somebody else holds is
     skipped, so neither the application nor another worker is ever waited for. A transaction that
@@ -17,15 +17,16 @@ If the process dies before the commit nothing was written; after it everything w
 the commit is lost, the batch is simply asked for again: deciding twice changes nothing twice.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ARRAY,
     Connection,
+    CursorResult,
     Interval,
     Numeric,
     Select,
@@ -57,6 +58,7 @@ from reconciler.domain.status import Status
 from reconciler.errors import StoreRejected
 from reconciler.store import activity
 from reconciler.store.holds import ActiveHold, attempts_in_a_row, wait_before_attempt
+from reconciler.store.rows import fetch_plain
 from reconciler.store.tables import OrdersTable, activity_log, holds
 
 # Sent as one text and cut apart by PostgreSQL: as an array of texts, every quote of the JSON would
@@ -135,7 +137,7 @@ class Apply:
             StoreRejected: the database refused a row (WriteMismatch: wrote other rows than were
                 decided on). Roll back: nothing of the batch may stay.
         """
-        rows = connection.execute(self._lock, _keys(answers)).all()
+        rows = _rows(connection.execute(self._lock, {"ids": list(answers)}))
         applied = self._decide_rows(rows, answers, seen)
         self._write_outcomes(connection, applied.outcomes, answers)
         return applied
@@ -147,12 +149,12 @@ class Apply:
         seen: Mapping[OrderId, Facts] | None = None,
     ) -> Applied:
         """Decide as `apply` would, on the rows as they are, locking and writing nothing."""
-        rows = connection.execute(self._read, _keys(answers)).all()
+        rows = _rows(connection.execute(self._read, {"ids": list(answers)}))
         return self._decide_rows(rows, answers, seen)
 
     def _decide_rows(
         self,
-        rows: Sequence[Any],
+        rows: Sequence["_Row"],
         answers: Mapping[OrderId, Answer],
         seen: Mapping[OrderId, Facts] | None,
     ) -> Applied:
@@ -163,7 +165,7 @@ class Apply:
             now=rows[0].database_now if rows else None,
         )
 
-    def _decide_row(self, row: Any, answer: Answer, seen: Mapping[OrderId, Facts]) -> Outcome:
+    def _decide_row(self, row: "_Row", answer: Answer, seen: Mapping[OrderId, Facts]) -> Outcome:
         facts = _facts(row)
         hold = _hold(row)
         order = _order(row, facts or _UNKNOWN_FACTS, hold)
@@ -194,14 +196,30 @@ class Apply:
             )
 
 
-def _keys(ids: Iterable[OrderId]) -> dict[str, object]:
-    return {"ids": list(ids), "order_ids": [str(id_) for id_ in ids]}
+class _Row(NamedTuple):
+    """What `_select_rows` selects, in its order."""
+
+    id: OrderId
+    symbol: str | None
+    external_order_id: str | None
+    status: str
+    executed_qty: Decimal | None
+    avg_price: Decimal | None
+    created_at: datetime | None
+    updated_at: datetime | None
+    hold_reason: str | None
+    hold_attempts: int | None
+    database_now: datetime
+
+
+def _rows(result: CursorResult[Any]) -> list[_Row]:
+    return [_Row._make(values) for values in fetch_plain(result)]
 
 
 _UNKNOWN_FACTS = Facts(status=Status.PENDING, executed_qty=Decimal(0), avg_price=None)
 
 
-def _facts(row: Any) -> Facts | None:
+def _facts(row: _Row) -> Facts | None:
     """Return the row's facts; None where the application moved it to a status of its own."""
     try:
         status = Status(row.status)
@@ -212,13 +230,13 @@ def _facts(row: Any) -> Facts | None:
     )
 
 
-def _hold(row: Any) -> ActiveHold | None:
-    if row.hold_reason is None:
+def _hold(row: _Row) -> ActiveHold | None:
+    if row.hold_reason is None or row.hold_attempts is None:
         return None
     return ActiveHold(reason=HoldReason(row.hold_reason), attempts=row.hold_attempts)
 
 
-def _order(row: Any, facts: Facts, hold: ActiveHold | None) -> Order:
+def _order(row: _Row, facts: Facts, hold: ActiveHold | None) -> Order:
     return Order(
         id=row.id,
         symbol=row.symbol or "",
@@ -309,12 +327,13 @@ class _Batch:
 
 
 def _select_rows(orders: OrdersTable) -> Select[Any]:
+    ids = bindparam("ids", type_=ARRAY(orders.c.id.type))
     # Picked out first, by the batch's ids: joined as a whole table, holds that have grown since
     # their last ANALYZE would be read once for every order.
     held = (
         select(holds.c.order_id, holds.c.reason, holds.c.attempts)
         .where(
-            holds.c.order_id == func.any(bindparam("order_ids", type_=ARRAY(Text()))),
+            holds.c.order_id == func.any(cast(ids, ARRAY(Text()))),
             holds.c.resolved_at.is_(None),
         )
         .cte("held")
@@ -335,7 +354,7 @@ def _select_rows(orders: OrdersTable) -> Select[Any]:
             func.clock_timestamp().label("database_now"),
         )
         .outerjoin(held, held.c.order_id == cast(orders.c.id, Text))
-        .where(orders.c.id == func.any(bindparam("ids", type_=ARRAY(orders.c.id.type))))
+        .where(orders.c.id == func.any(ids))
     )
 
 

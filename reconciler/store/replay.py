@@ -34,8 +34,8 @@ from reconciler.domain.decide import (
 from reconciler.domain.order import Order
 from reconciler.domain.report import Report
 from reconciler.domain.status import Status
-from reconciler.store.accept import facts_of, told
-from reconciler.store.activity import ACTION
+from reconciler.store.accept import told
+from reconciler.store.activity import ACTION, facts_of
 from reconciler.store.tables import activity_log
 
 CHUNK = 5000

@@ -4,11 +4,13 @@ Its cost follows the page, not the table: orders that have ended are not in the 
 synced a moment ago lie behind the point where the scan stops.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 from sqlalchemy import (
     Boolean,
     ColumnElement,
@@ -32,13 +34,16 @@ from sqlalchemy import (
 
 from reconciler.domain.order import Facts, OrderId
 from reconciler.domain.status import Status
+from reconciler.store.rows import fetch_plain
 from reconciler.store.stale_index import OPEN_ORDERS, SYNCED_AT
 from reconciler.store.tables import OrdersTable, holds
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StaleOrder:
-    """A stale order as it was when the page was read.
+class StaleOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A stale order as it was when the page was read; flat, as it crosses to a worker.
+
+    A page holds up to 20,000: as dataclasses with `Facts` in them they took far longer to make than
+    the query to run, and twice as long to send.
 
     `is_on_hold`: it has been set aside, and its next attempt is due.
     """
@@ -46,9 +51,16 @@ class StaleOrder:
     id: OrderId
     symbol: str
     external_order_id: str
-    facts: Facts
+    status: Status
+    executed_qty: Decimal
+    avg_price: Decimal | None
     created_at: datetime | None
     is_on_hold: bool
+
+    @property
+    def facts(self) -> Facts:
+        """What the row said."""
+        return Facts(status=self.status, executed_qty=self.executed_qty, avg_price=self.avg_price)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,11 +128,12 @@ class StaleOrders:
         parameters = {"stale_after": self._stale_after, "limit": limit} | (
             {} if after is None else {"synced_at": after.synced_at, "id": after.id}
         )
-        rows = connection.execute(statement, parameters).all()
-        orders = tuple(_stale_order(row) for row in rows)
+        rows = fetch_plain(connection.execute(statement, parameters))
+        orders = tuple(_stale_orders(rows))
         if len(rows) < limit:
             return Page(orders=orders, next=None)
-        return Page(orders=orders, next=Cursor(synced_at=rows[-1].synced_at, id=rows[-1].id))
+        *_, synced_at = rows[-1]
+        return Page(orders=orders, next=Cursor(synced_at=synced_at, id=orders[-1].id))
 
     def measure_backlog(self, connection: Connection) -> Backlog:
         """Count the stale orders; reads the index's stale part once."""
@@ -142,6 +155,9 @@ class StaleOrders:
         ]
 
     def _select_page(self, orders: OrdersTable) -> Select[Any]:
+        """Select what `_stale_orders` unpacks."""
+        # Nothing that waits is on the page, so only what is due need be looked up.
+        is_due = holds.c.next_attempt_at <= func.now()
         return (
             select(
                 orders.c.id,
@@ -151,8 +167,8 @@ class StaleOrders:
                 orders.c.executed_qty,
                 orders.c.avg_price,
                 orders.moment("created_at"),
+                _has_hold(orders, is_due).is_(true()).label("is_on_hold"),
                 cast(self._synced_at, Text).label("synced_at"),
-                _has_hold(orders).is_(true()).label("is_on_hold"),
             )
             .where(*self._is_stale(orders))
             .order_by(self._synced_at, orders.c.id)
@@ -177,16 +193,20 @@ def _has_hold(orders: OrdersTable, *conditions: ColumnElement[bool]) -> Exists:
     )
 
 
-def _stale_order(row: Any) -> StaleOrder:
-    return StaleOrder(
-        id=row.id,
-        symbol=row.symbol or "",
-        external_order_id=row.external_order_id,
-        facts=Facts(
-            status=Status(row.status),
-            executed_qty=row.executed_qty or Decimal(0),
-            avg_price=row.avg_price,
-        ),
-        created_at=row.created_at,
-        is_on_hold=row.is_on_hold,
-    )
+def _stale_orders(rows: Iterable[tuple[Any, ...]]) -> Iterator[StaleOrder]:
+    for id_, symbol, external, status, executed, average, created_at, is_on_hold, _ in rows:
+        yield StaleOrder(
+            id=id_,
+            symbol=symbol or "",
+            external_order_id=external,
+            status=_STATUSES[status],
+            executed_qty=executed or _NOTHING,
+            avg_price=average,
+            created_at=created_at,
+            is_on_hold=is_on_hold,
+        )
+
+
+_NOTHING = Decimal(0)
+_STATUSES = {status.value: status for status in Status}
+"""Calling the enum takes three times as long."""

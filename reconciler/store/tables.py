@@ -153,16 +153,6 @@ def find_orders(connection: Connection) -> OrdersTable:
     )
 
 
-def require_ours(connection: Connection) -> None:
-    """Make sure that our tables and index are there.
-
-    Raises:
-        SchemaMismatch: carries what is missing.
-    """
-    if problems := missing_parts(connection):
-        raise SchemaMismatch(problems)
-
-
 def require_schema(connection: Connection) -> OrdersTable:
     """Read the shape of `orders` and make sure of our tables and index.
 

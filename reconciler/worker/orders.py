@@ -132,11 +132,15 @@ class OrderPlanner:
     is_dry_run: bool
 
     def plan(self, limit: int, after: Hashable | None) -> Page:
-        """Read a page and arrange it into runs; before the first, end holds that are pointless."""
+        """Read a page and arrange it into runs; before the first, end holds that are pointless.
+
+        A dry run ends none, and while the brake is on, nothing at all is written.
+        """
         assert after is None or isinstance(after, Cursor)  # noqa: S101 - it is this planner's own
         if after is None and not self.is_dry_run:
             with self.database.transaction() as connection:
-                resolve_ended(connection, self.orders)
+                if state.read_brake(connection) is None:
+                    resolve_ended(connection, self.orders)
         with self.database.transaction() as connection:
             page = self.stale.read_page(connection, limit, after)
         return Page(runs=arrange(page.orders, self.venue), next=page.next)

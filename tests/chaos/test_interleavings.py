@@ -258,9 +258,9 @@ def read_rows(database: Database, ids: Sequence[int]) -> dict[int, StaleOrder]:
             id=row.id,
             symbol=SYMBOL,
             external_order_id=row.external_order_id,
-            facts=Facts(
-                status=Status(row.status), executed_qty=row.executed_qty, avg_price=row.avg_price
-            ),
+            status=Status(row.status),
+            executed_qty=row.executed_qty,
+            avg_price=row.avg_price,
             created_at=row.created_at,
             is_on_hold=False,
         )

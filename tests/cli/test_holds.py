@@ -30,6 +30,8 @@ REPORT = {
     "executed_qty": "1.5",
     "avg_price": "100.123456789",
 }
+NOTHING_FILLED = {**REPORT, "executed_qty": "0", "avg_price": None}
+TOO_LITTLE = {**REPORT, "executed_qty": "0.000000001"}
 UNKNOWN = {**REPORT, "word": "HALTED", "status": None}
 
 
@@ -170,6 +172,36 @@ def test_accept_writes_the_status_that_the_person_names(
             REPORT,
             ("accept", "1", "--by", "Ada", "--status", "filled"),
             "leave --status away",
+        ),
+        (
+            "not_found",
+            None,
+            ("accept", "1", "--by", "Ada", "--status", "filled"),
+            "would be filled with nothing executed",
+        ),
+        (
+            "unknown_status",
+            {**UNKNOWN, "executed_qty": "0"},
+            ("accept", "1", "--by", "Ada", "--status", "filled"),
+            "write status, executed_qty and avg_price into the row yourself",
+        ),
+        (
+            "conflict",
+            NOTHING_FILLED,
+            ("accept", "1", "--by", "Ada"),
+            "would be filled with nothing executed",
+        ),
+        (
+            "conflict",
+            {**NOTHING_FILLED, "status": "partial"},
+            ("accept", "1", "--by", "Ada"),
+            "would be partial with nothing executed",
+        ),
+        (
+            "conflict",
+            TOO_LITTLE,
+            ("accept", "1", "--by", "Ada"),
+            "would be filled with nothing executed",
         ),
         ("error", None, ("accept", "1", "--by", "Ada"), "no view of the exchange to accept"),
         ("crashed_worker", None, ("accept", "1", "--by", "Ada"), "reconciler holds dismiss"),

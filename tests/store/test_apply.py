@@ -1,8 +1,12 @@
 """What was decided is what the rows say afterwards, with one entry in the log for each change."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from datetime import datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
+from typing import TextIO
 
 import pytest
 from sqlalchemy import event
@@ -61,6 +65,37 @@ def test_a_change_is_written_touched_and_logged_once_in_every_shape(
     assert row["last_synced_at"] > now
     assert all(row[name] > now for name in touch)
     assert [entry["action"] for entry in read_log(owner, id_)] == [ACTION]
+
+
+def test_a_batch_of_200_takes_four_round_trips(
+    application: Application, database: Database, tmp_path: Path
+) -> None:
+    for id_ in range(1, 201):
+        insert_order(application, id_)
+    now = now_of(database)
+    step = an_apply(database)
+    answers: dict[OrderId, Answer] = {id_: a_report(id_, fetched_at=now) for id_ in range(1, 201)}
+
+    with (tmp_path / "protocol").open("w+") as trace:
+        with traced(database, trace), database.transaction() as connection:
+            result = step.apply(connection, answers)
+        trace.seek(0)
+        round_trips = trace.read().count("ReadyForQuery")
+
+    assert len(result.outcomes) == 200
+    assert round_trips == 4
+
+
+@contextmanager
+def traced(database: Database, trace: TextIO) -> Iterator[None]:
+    """Write down what is said on the connection, message by message."""
+    with database.connection() as connection:
+        libpq = connection.connection.driver_connection.pgconn  # type: ignore[union-attr] # psycopg's
+    libpq.trace(trace.fileno())
+    try:
+        yield
+    finally:
+        libpq.untrace()
 
 
 def test_a_confirmation_moves_only_the_time_of_the_sync_in_every_shape(

@@ -1,8 +1,12 @@
 """Our tables and index come to be beside an application that goes on writing."""
 
+import os
 import re
 import subprocess
+import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,9 +21,10 @@ from reconciler.errors import SchemaMismatch, StoreUnavailable
 from reconciler.store import migrations, sample
 from reconciler.store.database import Database
 from reconciler.store.stale_index import STALE_INDEX, IndexState, read_index_state
-from reconciler.store.tables import require_ours
+from reconciler.store.tables import require_schema
 
 from .builders import (
+    PATIENCE_SECONDS,
     SHAPES,
     SOMEBODY_WAITS,
     Application,
@@ -180,6 +185,78 @@ def test_an_interrupted_build_is_named_and_the_next_upgrade_builds_anew(
     assert index_state(empty_database) is IndexState.READY
 
 
+@contextmanager
+def upgrading(url: str, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """Run the real command beside the test; whatever becomes of the test, it is not left behind."""
+    process = subprocess.Popen(  # noqa: S603 - our own command
+        [sys.executable, "-m", "reconciler", "db", "upgrade", *options],
+        env=os.environ | {"DATABASE_URL": url},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def assert_done(process: subprocess.Popen[str]) -> None:
+    """Wait for the command, which must end well."""
+    said, _ = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 0, said
+
+
+BOTH_ARE_CONNECTED: str = """
+    SELECT count(*) >= 4 AS answer FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name = 'reconciler db upgrade'"""
+
+
+def test_two_processes_that_upgrade_at_once_take_turns_while_the_index_is_built(
+    owner: Application, empty_database_url: str, empty_database: Database
+) -> None:
+    owner.execute(sample.ORDERS_DDL)
+    insert_order(owner, 1)
+
+    with (
+        upgrading(empty_database_url) as one,
+        upgrading(empty_database_url) as other,
+        connect_application(empty_database_url) as writer,
+    ):
+        with writer.transaction():
+            writer.execute("UPDATE orders SET status = 'partial' WHERE id = 1")
+            until(owner, SOMEBODY_WAITS, "reconciler db upgrade")
+            until(owner, BOTH_ARE_CONNECTED)
+        assert_done(one)
+        assert_done(other)
+
+    assert index_state(empty_database) is IndexState.READY
+
+
+def test_two_processes_that_begin_with_nothing_make_it_once(
+    owner: Application, empty_database_url: str, empty_database: Database
+) -> None:
+    with (
+        upgrading(empty_database_url, "--with-orders") as one,
+        upgrading(empty_database_url, "--with-orders") as other,
+        connect_application(empty_database_url) as rival,
+    ):
+        with rival.transaction(force_rollback=True):
+            rival.execute(f"CREATE TABLE {migrations.VERSION_TABLE} ()")
+            until(owner, SOMEBODY_WAITS, "reconciler db upgrade")
+            until(owner, BOTH_ARE_CONNECTED)
+        assert_done(one)
+        assert_done(other)
+    made = schema_of(owner)
+
+    owner.execute(EMPTY)
+    owner.execute(sample.ORDERS_DDL)
+    upgrade(empty_database)
+
+    assert made == schema_of(owner)
+
+
 @pytest.mark.parametrize(
     "harm",
     [
@@ -195,7 +272,7 @@ def test_an_index_lost_after_its_revision_is_built_anew(
     whole = schema_of(application)
     application.execute(harm)
     with database.autocommit() as connection, pytest.raises(SchemaMismatch, match=STALE_INDEX):
-        require_ours(connection)
+        require_schema(connection)
 
     upgrade(database)
 
@@ -234,7 +311,7 @@ def test_the_printed_sql_makes_the_same_as_the_upgrade(
 
     assert schema_of(owner) == upgraded
     with empty_database.autocommit() as connection:
-        require_ours(connection)
+        require_schema(connection)
         assert migrations.current(connection) == migrations.head()
 
 

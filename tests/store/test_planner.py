@@ -1,4 +1,4 @@
-"""The planner ends pointless holds once a sweep, and never in a dry run."""
+"""The planner ends pointless holds once a sweep, never in a dry run nor under the brake."""
 
 import pytest
 
@@ -32,6 +32,26 @@ def test_the_first_page_of_a_sweep_ends_the_holds_of_ended_orders(
     planner.close()
 
     assert (read_hold(application, 1) is not None) is is_held_then
+
+
+def test_a_sample_under_the_brake_leaves_them_until_it_is_off(
+    application: Application,
+    database: Database,
+) -> None:
+    insert_order(application, 1)
+    applied(database, (1, an_unanswerable(1, fetched_at=now_of(database))))
+    application.execute("UPDATE orders SET status = 'canceled'")
+    planner = OrderWorkload(settings=Settings.load()).open_planner()
+
+    planner.write_brake("most orders have vanished")
+    planner.plan(10, None)
+    braked = read_hold(application, 1)
+    planner.write_brake(None)
+    planner.plan(10, None)
+    planner.close()
+
+    assert braked is not None
+    assert read_hold(application, 1) is None
 
 
 def test_a_later_page_leaves_them_to_the_next_sweep(

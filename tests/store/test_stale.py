@@ -1,5 +1,6 @@
 """The page holds every eligible order once, the longest unsynced first, and no other."""
 
+import pickle
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
@@ -24,7 +25,6 @@ from .builders import (
 )
 
 STALE_AFTER = timedelta(minutes=5)
-NOTHING_EXECUTED = Facts(status=Status.NEW, executed_qty=Decimal(0), avg_price=None)
 
 
 def stale_orders(database: Database) -> StaleOrders:
@@ -141,19 +141,14 @@ def test_the_longest_unsynced_come_first_and_the_never_synced_before_all(
     assert ids_of(read_page(database)) == [2, 5, 3, 4, 1]
 
 
-def a_stale_order(
-    shape: Shape,
-    number: int,
-    *,
-    symbol: str,
-    external_order_id: str,
-    facts: Facts = NOTHING_EXECUTED,
-) -> StaleOrder:
+def a_stale_order(shape: Shape, number: int, *, symbol: str, external_order_id: str) -> StaleOrder:
     return StaleOrder(
         id=shape.id_of(number),
         symbol=symbol,
         external_order_id=external_order_id,
-        facts=facts,
+        status=Status.NEW,
+        executed_qty=Decimal(0),
+        avg_price=None,
         created_at=None,
         is_on_hold=False,
     )
@@ -175,6 +170,19 @@ def test_planning_is_told_the_facts_the_age_and_whether_a_hold_is_due(
         status=Status.PARTIAL, executed_qty=Decimal("1.5"), avg_price=Decimal(9)
     )
     assert (order.created_at, order.is_on_hold) == (placed_at, True)
+
+
+def test_a_page_reaches_a_worker_as_it_was_read(
+    shape: Shape, owner: Application, empty_database: Database
+) -> None:
+    times = dict.fromkeys(shape.optional & {"created_at"}, now_of(empty_database))
+    insert_order(owner, shape.id_of(1), executed_qty="1.5", avg_price="9", **times)
+    page = read_page(empty_database)
+
+    arrived = pickle.loads(pickle.dumps(page))  # noqa: S301 - pickled a moment ago
+
+    assert arrived == page
+    assert arrived.orders[0].facts == page.orders[0].facts
 
 
 @pytest.mark.parametrize("moment", ["infinity", "-infinity", "12026-01-01"])

@@ -8,7 +8,7 @@ import pytest
 from reconciler.errors import Problem, SchemaMismatch
 from reconciler.store import migrations
 from reconciler.store.database import Database
-from reconciler.store.tables import find_orders, missing_parts, require_ours, require_schema
+from reconciler.store.tables import find_orders, missing_parts, require_schema
 
 from .builders import (
     SHAPES,
@@ -243,7 +243,7 @@ def test_our_missing_tables_are_made_by_the_command_of_their_mend(
 
         migrations.upgrade(connection)
 
-        require_ours(connection)
+        require_schema(connection)
 
 
 ANOTHER_LOG: dict[str, Any] = {

@@ -11,7 +11,6 @@ import pytest
 from psycopg import sql
 
 from reconciler.domain.decide import Policy, decide
-from reconciler.domain.order import Facts
 from reconciler.domain.report import Report
 from reconciler.domain.status import Status
 from reconciler.exchanges.base import Account, Answers, Venue, Wanted
@@ -79,7 +78,9 @@ def orders(database_url: str) -> Run:
             id=id_,
             symbol="BTCUSDT",
             external_order_id=ext,
-            facts=Facts(status=Status.NEW, executed_qty=Decimal(0), avg_price=None),
+            status=Status.NEW,
+            executed_qty=Decimal(0),
+            avg_price=None,
             created_at=None,
             is_on_hold=False,
         )

@@ -4,6 +4,8 @@ The version table is our own, so that it never meets the application's Alembic.
 """
 
 import io
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from alembic import command
@@ -13,6 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from reconciler.errors import SchemaMismatch
+from reconciler.store.migrations.turn import own_turn
 from reconciler.store.stale_index import (
     BUILD,
     IndexState,
@@ -24,19 +27,21 @@ from reconciler.store.tables import find_orders, log_problems
 VERSION_TABLE = "reconciler_alembic_version"
 
 
-def upgrade(connection: Connection) -> None:
+def upgrade(connection: Connection, sleep: Callable[[float], None] = time.sleep) -> None:
     """Bring our tables and index to the newest revision. Running it twice changes nothing.
 
     No transaction may have begun on `connection`: the index is built concurrently, outside of any,
     which never blocks the application's writes. An index that has become invalid is built anew.
+    Waits while another upgrade is at work.
 
     Raises:
         SchemaMismatch: `orders`, or an `activity_log` of the application's own, does not fit.
             Nothing was changed.
     """
-    _require_fit(connection)
-    command.upgrade(_config(connection), "head")
-    _rebuild_index(connection)
+    with own_turn(connection, sleep):
+        _require_fit(connection)
+        command.upgrade(_config(connection), "head")
+        _rebuild_index(connection)
 
 
 def current(connection: Connection) -> str | None:

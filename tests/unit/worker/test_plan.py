@@ -7,7 +7,6 @@ from itertools import chain
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.domain.order import Facts
 from reconciler.domain.status import Status
 from reconciler.exchanges.base import Venue
 from reconciler.exchanges.registry import venue
@@ -27,7 +26,9 @@ def some_orders(*known: tuple[str, str]) -> list[StaleOrder]:
             id=number,
             symbol=symbol,
             external_order_id=external,
-            facts=Facts(status=Status.NEW, executed_qty=Decimal(0), avg_price=None),
+            status=Status.NEW,
+            executed_qty=Decimal(0),
+            avg_price=None,
             created_at=None,
             is_on_hold=False,
         )
