@@ -43,6 +43,8 @@ class Act(StrEnum):
     WORK = "work"
     WAIT = "wait"
     GET_STUCK = "get_stuck"
+    LOOP = "loop"
+    WAIT_FOR_CALL = "wait_for_call"
     DIE = "die"
     RAISE = "raise"
     EXIT = "exit"
@@ -123,6 +125,7 @@ class ToyWorkload(Workload):
         exit_code: What EXIT exits with.
         retry_after_seconds: How long a worker in trouble is left alone.
         breaker: Where a worker's breaker stands whenever it has finished a batch.
+        deadly_shard: The shard whose worker dies over everything.
     """
 
     stage: Stage
@@ -132,6 +135,7 @@ class ToyWorkload(Workload):
     exit_code: int = 3
     retry_after_seconds: float = 0.0
     breaker: BreakerSnapshot = NO_BREAKER
+    deadly_shard: int | None = None
 
     def open_planner(self) -> "ToyPlanner":
         """Open the parent's side."""
@@ -197,6 +201,7 @@ class ToyHandler(Handler):
         self._shard = shard
         self._budget = budget
         self._acts: dict[int, Act] = {}
+        self._waits_since: float | None = None
 
     async def examine(self, batch: Batch) -> Evidence:
         """Let the items act, but for those that act late."""
@@ -204,6 +209,8 @@ class ToyHandler(Handler):
         for item in items:
             self._acts[item.id] = self._stage.next_act(item)
             self._say("begin", item)
+            if self._shard == self._workload.deadly_shard:
+                await self.act(Item(id=item.id, acts=(Act.DIE,)))
             if not item.is_late:
                 await self.act(self._now(item))
         odd = [item for item in items if self._acts[item.id] is Act.BE_ODD]
@@ -245,7 +252,7 @@ class ToyHandler(Handler):
     def _say(self, event: str, item: Item) -> None:
         self._stage.say(event, id=item.id, shard=self._shard, act=self._acts[item.id])
 
-    async def act(self, item: Item) -> None:
+    async def act(self, item: Item) -> None:  # noqa: C901, PLR0912 - a flat table of acts
         """Do what the item says."""
         match item.acts[0]:
             case Act.WORK | Act.MEET_TROUBLE | Act.FIND_LOCKED | Act.BE_ODD:
@@ -254,6 +261,12 @@ class ToyHandler(Handler):
                 await asyncio.to_thread(self._stage.wait_at_gate)
             case Act.GET_STUCK:
                 self._stage.wait_at_gate()
+            case Act.LOOP:
+                while True:
+                    pass
+            case Act.WAIT_FOR_CALL:
+                self._waits_since = time.monotonic()
+                await asyncio.to_thread(self._stage.wait_at_gate)
             case Act.DIE:
                 os.kill(os.getpid(), signal.SIGKILL)
             case Act.RAISE:
@@ -276,6 +289,10 @@ class ToyHandler(Handler):
             message="the toy's exchange is gone",
             retry_after_seconds=self._workload.retry_after_seconds,
         )
+
+    def beat(self) -> float:
+        """Say how long the call has hung, if one does."""
+        return 0.0 if self._waits_since is None else time.monotonic() - self._waits_since
 
     async def close(self) -> None:
         """Say so."""

@@ -1,0 +1,132 @@
+"""Workers that hang, and workers that keep dying: replaced, parked, and said so."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+import structlog
+from structlog.testing import capture_logs
+
+from reconciler.errors import StoreUnavailable, WorkersDying
+from reconciler.supervisor.restarts import RestartPolicy
+from reconciler.worker.workload import Run
+
+from .conftest import Begin, Journal
+from .toy import Act, Item, Stage, ToyWorkload
+
+HANG = timedelta(seconds=3)
+
+
+def a_run(number: int, *acts: Act) -> Run:
+    return Run(key=f"COIN{number}", items=(Item(id=number, acts=acts or (Act.WORK,)),))
+
+
+@pytest.mark.parametrize("act", [Act.GET_STUCK, Act.LOOP, Act.WAIT_FOR_CALL])
+async def test_a_worker_that_hangs_is_replaced_with_its_stacks_in_the_log(
+    stage: Stage, journal: Journal, begin: Begin, act: Act
+) -> None:
+    workload = ToyWorkload(
+        stage=stage, pages=((a_run(0, act, Act.WORK), *map(a_run, range(1, 6))),)
+    )
+
+    with capture_logs() as lines:
+        _, run = begin(workload, hang_after=HANG)
+        stuck = await journal.wait("begin", id=0)
+        again = await journal.wait("begin", 2, id=0)
+        summary = await run
+
+    (hung,) = (line for line in lines if line["event"] == "worker.hung")
+    assert again["at"] - stuck["at"] < HANG.total_seconds() + 10
+    assert "toy.py" in hung["stacks"]
+    assert summary.killed_hung == summary.restarts == 1
+    assert sorted({*journal.ids("end")}) == list(range(6))
+
+
+async def test_a_stopped_worker_is_replaced_too(
+    stage: Stage, journal: Journal, begin: Begin, open_gate: Callable[[], None]
+) -> None:
+    workload = ToyWorkload(stage=stage, pages=((a_run(0, Act.WAIT, Act.WORK), a_run(1)),))
+
+    with capture_logs() as lines:
+        _, run = begin(workload, hang_after=HANG)
+        busy = await journal.wait("begin", id=0)
+        os.kill(busy["pid"], signal.SIGSTOP)
+        await journal.wait("begin", 2, id=0)
+        summary = await run
+    open_gate()
+
+    (hung,) = (line for line in lines if line["event"] == "worker.hung")
+    assert "stopped" in hung["stacks"]
+    assert summary.killed_hung == 1
+
+
+async def test_usr2_writes_state_and_everybodys_stacks_to_the_log(
+    stage: Stage, journal: Journal, begin: Begin, open_gate: Callable[[], None]
+) -> None:
+    workload = ToyWorkload(stage=stage, pages=((a_run(0, Act.WAIT), a_run(1, Act.WAIT)),))
+    told = asyncio.Event()
+    lines = []
+
+    def keep(_: object, __: str, line: dict[str, object]) -> dict[str, object]:
+        lines.append(line)
+        if sum(line["event"] == "worker.stacks" for line in lines) == 2:
+            told.set()
+        raise structlog.DropEvent
+
+    structlog.configure(processors=[keep])  # type: ignore[list-item]
+    _, run = begin(workload)
+    await journal.wait("begin", 2)
+    os.kill(os.getpid(), signal.SIGUSR2)
+    async with asyncio.timeout(10):
+        await told.wait()
+    structlog.reset_defaults()
+    open_gate()
+    await run
+
+    (state,) = (line for line in lines if line["event"] == "supervisor.state")
+    assert state["state"]["shards"]["running"] == 2  # type: ignore[index]
+    assert "parent.py" in str(state["stacks"])
+    assert all(
+        "toy.py" in str(line["stacks"]) for line in lines if line["event"] == "worker.stacks"
+    )
+
+
+async def test_a_shard_whose_worker_dies_over_everything_is_parked_and_the_others_do_all(
+    stage: Stage, journal: Journal, begin: Begin
+) -> None:
+    items = 60
+    workload = ToyWorkload(stage=stage, pages=(tuple(map(a_run, range(items))),), deadly_shard=0)
+
+    _, run = begin(workload, shards=3, restarts=RestartPolicy(initial=timedelta(milliseconds=1)))
+    summary = await run
+
+    assert summary.restarts <= 6
+    assert len(journal.all("open", shard=0)) <= 6
+    assert journal.ids("set aside") == []
+    assert sorted({*journal.ids("end")}) == list(range(items))
+
+
+async def test_when_every_shard_is_parked_it_ends_loudly(stage: Stage, begin: Begin) -> None:
+    workload = ToyWorkload(stage=stage, pages=((a_run(0),),), opening=Act.DIE)
+
+    started = time.monotonic()
+    _, run = begin(
+        workload, is_once=False, restarts=RestartPolicy(initial=timedelta(milliseconds=1))
+    )
+    with pytest.raises(WorkersDying, match="every shard is parked"):
+        await run
+
+    assert time.monotonic() - started < 60
+
+
+async def test_a_start_without_any_worker_ready_is_given_up(stage: Stage, begin: Begin) -> None:
+    workload = ToyWorkload(stage=stage, pages=(), opening=Act.MEET_TROUBLE)
+
+    _, run = begin(workload, is_once=False, start_patience=timedelta(seconds=0.5))
+
+    with pytest.raises(StoreUnavailable, match="the toy's database is gone"):
+        await run

@@ -1,0 +1,244 @@
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from structlog.testing import capture_logs
+
+from reconciler.errors import ConfigurationError, Problem
+from reconciler.supervisor.parent import Supervisor
+from reconciler.supervisor.renewal import Setup
+from reconciler.supervisor.shards import BUCKETS, moved_buckets
+from reconciler.telemetry.metrics import NoMetrics
+from reconciler.worker.workload import Run
+
+from .conftest import Begin, Journal, Watched, options
+from .run_toy import prepare_worker
+from .toy import Act, Item, Stage, ToyWorkload
+
+
+def a_run(number: int, *acts: Act) -> Run:
+    return Run(key=f"COIN{number}", items=(Item(id=number, acts=acts or (Act.WORK,)),))
+
+
+def spans(journal: Journal) -> dict[int, list[tuple[float, float]]]:
+    """Return for each item when it was begun and ended."""
+    begun = {line["id"]: [] for line in journal.all("begin")}  # type: ignore[var-annotated]
+    for line in journal.all("begin"):
+        end = next(
+            other["at"]
+            for other in journal.all("end", id=line["id"])
+            if other["pid"] == line["pid"] and other["at"] >= line["at"]
+        )
+        begun[line["id"]].append((line["at"], end))
+    return begun
+
+
+async def test_shards_come_and_go_under_load_and_nothing_is_handled_twice(
+    stage: Stage, journal: Journal, begin: Begin
+) -> None:
+    items = 400
+    workload = ToyWorkload(stage=stage, pages=(tuple(a_run(number) for number in range(items)),))
+
+    supervisor, run = begin(workload, shards=2)
+    for done, shards in ((20, 8), (100, 3), (180, 1), (260, 4)):
+        await journal.wait("end", done)
+        supervisor.scale(shards)
+    summary = await run
+
+    assert summary.restarts == 0
+    assert sorted(journal.ids("end")) == list(range(items))
+    assert all(len(times) == 1 for times in spans(journal).values())
+    assert {line["shard"] for line in journal.all("open")} == set(range(8))
+    assert summary.tally.reconciled == items
+
+
+async def test_a_symbol_moves_only_when_the_worker_that_has_it_has_let_go(
+    stage: Stage, journal: Journal, begin: Begin, open_gate: Callable[[], None]
+) -> None:
+    held = Run(key="HELD", items=(Item(id=0, acts=(Act.WAIT,)),))
+    behind = Run(key="HELD", items=(Item(id=1),))
+    others = tuple(a_run(number) for number in range(2, 30))
+    workload = ToyWorkload(stage=stage, pages=((held, behind, *others),))
+
+    supervisor, run = begin(workload, shards=1)
+    await journal.wait("begin", id=0)
+    supervisor.scale(6)
+    await journal.wait("open", 6)
+    assert journal.ids("begin", id=1) == []
+    open_gate()
+    await run
+
+    (first,), (second,) = journal.all("end", id=0), journal.all("begin", id=1)
+    assert second["at"] >= journal.all("begin", id=0)[0]["at"]
+    assert sorted({*journal.ids("end")}) == list(range(30))
+    assert first["pid"] is not None
+
+
+async def test_a_worker_that_is_one_too_many_finishes_what_it_has_in_hand(
+    stage: Stage, journal: Journal, begin: Begin, open_gate: Callable[[], None]
+) -> None:
+    page = tuple(a_run(number, Act.WAIT) for number in range(3))
+
+    supervisor, run = begin(ToyWorkload(stage=stage, pages=(page,)), shards=3)
+    await journal.wait("begin", 3)
+    supervisor.scale(1)
+    open_gate()
+    summary = await run
+
+    assert journal.ids("begin") == journal.ids("begin", act="wait")
+    assert sorted(journal.ids("end")) == [0, 1, 2]
+    assert summary.restarts == 0
+
+
+async def test_a_worker_that_does_not_let_go_in_time_is_killed_and_others_do_its_work(
+    stage: Stage, journal: Journal, begin: Begin
+) -> None:
+    page = tuple(a_run(number, Act.GET_STUCK, Act.WORK) for number in range(2))
+
+    supervisor, run = begin(
+        ToyWorkload(stage=stage, pages=(page,)), shards=2, drain=timedelta(seconds=0.2)
+    )
+    await journal.wait("begin", 2)
+    supervisor.scale(1)
+    stuck = next(line for line in journal.all("begin") if line["shard"] == 0)
+    await journal.wait("open", 2)
+    os.kill(stuck["pid"], signal.SIGKILL)
+    summary = await run
+
+    assert sorted({*journal.ids("end")}) == [0, 1]
+    assert summary.restarts == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "shards"), [(signal.SIGTTIN, 3), (signal.SIGTTOU, 1)], ids=["TTIN", "TTOU"]
+)
+async def test_ttin_and_ttou_are_one_shard_more_and_one_fewer(  # noqa: PLR0917 - fixtures
+    stage: Stage,
+    journal: Journal,
+    begin: Begin,
+    open_gate: Callable[[], None],
+    number: signal.Signals,
+    shards: int,
+) -> None:
+    page = tuple(a_run(number, Act.WAIT) for number in range(2))
+
+    supervisor, run = begin(ToyWorkload(stage=stage, pages=(page,)), shards=2)
+    await journal.wait("begin", 2)
+    os.kill(os.getpid(), number)
+    if shards == 3:
+        await journal.wait("open", 3)
+    open_gate()
+    await run
+
+    assert supervisor.desk.wanted() == shards
+
+
+def test_from_eight_shards_to_nine_at_most_an_eighth_of_the_buckets_move() -> None:
+    assert moved_buckets(8, 9) / BUCKETS <= 0.12
+
+
+@pytest.fixture
+async def reloadable(
+    stage: Stage, journal: Journal
+) -> tuple[Supervisor, "asyncio.Task[object]", list[Setup | ConfigurationError]]:
+    """A supervisor without end, and the settings that it will read on HUP."""
+    workload = ToyWorkload(stage=stage, pages=(tuple(a_run(number) for number in range(8)),))
+    fresh: list[Setup | ConfigurationError] = []
+
+    def read() -> Setup:
+        found = fresh.pop(0)
+        stage.say("settings read")
+        if isinstance(found, ConfigurationError):
+            raise found
+        return found
+
+    supervisor = Watched(
+        workload,
+        options(is_once=False),
+        metrics=NoMetrics(),
+        prepare_worker=prepare_worker,
+        reload=read,
+    )
+    task: asyncio.Task[object] = asyncio.create_task(supervisor.run())
+    await journal.wait("open", 2)
+    await journal.wait("cycle")
+    return supervisor, task, fresh
+
+
+async def test_hup_replaces_one_worker_after_another_by_workers_with_the_new_settings(
+    stage: Stage,
+    journal: Journal,
+    reloadable: tuple[Supervisor, "asyncio.Task[object]", list[Setup | ConfigurationError]],
+) -> None:
+    supervisor, task, fresh = reloadable
+    before = {*supervisor.pids.values()}
+    fresh.append(
+        Setup(
+            workload=ToyWorkload(stage=stage, pages=()),
+            options=options(is_once=False, shards=2),
+            prepare_worker=prepare_worker,
+        )
+    )
+
+    os.kill(os.getpid(), signal.SIGHUP)
+    await journal.wait("open", 4)
+
+    *_, first, second = journal.all("open")
+    closed = journal.all("closed")
+    assert {first["pid"], second["pid"]}.isdisjoint(before)
+    assert closed[1]["at"] >= first["at"]
+    os.kill(os.getpid(), signal.SIGTERM)
+    await task
+
+
+async def test_hup_with_settings_that_do_not_fit_changes_nothing(
+    journal: Journal,
+    reloadable: tuple[Supervisor, "asyncio.Task[object]", list[Setup | ConfigurationError]],
+) -> None:
+    supervisor, task, fresh = reloadable
+    before = supervisor.pids
+    fresh.append(ConfigurationError([Problem(what="no such exchange", mend="choose another")]))
+
+    with capture_logs() as lines:
+        os.kill(os.getpid(), signal.SIGHUP)
+        await journal.wait("settings read")
+        os.kill(os.getpid(), signal.SIGTERM)
+        await task
+
+    assert "no such exchange" in next(
+        line["problem"] for line in lines if line["event"] == "supervisor.reload_refused"
+    )
+    assert before == {0: before[0], 1: before[1]}
+    assert len(journal.all("open")) == 2
+
+
+async def test_hup_leaves_the_scaled_number_of_shards_unless_its_setting_has_changed(
+    stage: Stage,
+    journal: Journal,
+    reloadable: tuple[Supervisor, "asyncio.Task[object]", list[Setup | ConfigurationError]],
+) -> None:
+    supervisor, task, fresh = reloadable
+    setup = Setup(
+        workload=ToyWorkload(stage=stage, pages=()),
+        options=options(is_once=False, shards=2),
+        prepare_worker=prepare_worker,
+    )
+    fresh.append(setup)
+    supervisor.scale(3)
+    await journal.wait("open", 3)
+
+    os.kill(os.getpid(), signal.SIGHUP)
+    await journal.wait("open", 6)
+    assert len(supervisor.pids) == 3
+    fresh.append(replace(setup, options=options(is_once=False, shards=1)))
+    os.kill(os.getpid(), signal.SIGHUP)
+    await journal.wait("open", 7)
+    await journal.wait("closed", 6)
+    os.kill(os.getpid(), signal.SIGTERM)
+    await task
+
+    assert len(journal.all("open")) == 7
