@@ -23,7 +23,7 @@ LAST_RUN_SECONDS = (60.0, 300.0)
 
 
 class Grade(StrEnum):
-    """How well something is; `UNKNOWN` is for the verdict alone."""
+    """How well something is. `UNKNOWN` makes no verdict worse; alone it is the verdict."""
 
     HEALTHY = "healthy"
     WARNING = "warning"
@@ -86,8 +86,8 @@ def judge(vitals: Vitals) -> Verdict:
     rows = tuple(_rows(vitals))
     grades = {row.grade for row in rows}
     is_known = vitals.last_run_age_seconds is not None
-    best = Grade.HEALTHY if is_known else Grade.UNKNOWN
-    worst = next((grade for grade in (Grade.CRITICAL, Grade.WARNING) if grade in grades), best)
+    good = Grade.HEALTHY if is_known else Grade.UNKNOWN
+    worst = next((grade for grade in (Grade.CRITICAL, Grade.WARNING) if grade in grades), good)
     return Verdict(status=worst, rows=rows)
 
 

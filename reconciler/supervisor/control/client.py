@@ -29,7 +29,7 @@ def ask(path: Path, command: str, expected: type[T], /, **arguments: Any) -> T:
         raise NoSupervisor(path=str(path), reason=_reason(error)) from error
     if answer.error is not None:
         raise ConfigurationError([Problem(what=answer.error.what, mend=answer.error.mend)])
-    return msgspec.json.decode(answer.result or b"null", type=expected)
+    return msgspec.json.decode(answer.result, type=expected)
 
 
 def _exchange(path: Path, question: bytes) -> bytes:

@@ -41,11 +41,14 @@ class Complaint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the supervisor says: a result, or what is wrong. `version` and `pid` always stand."""
+    """What the supervisor says: a result, or what is wrong. `version` and `pid` always stand.
+
+    `result` is empty where there is none: within a union msgspec would not leave it undecoded.
+    """
 
     version: int
     pid: int
-    result: msgspec.Raw | None = None
+    result: msgspec.Raw = msgspec.Raw()
     error: Complaint | None = None
 
 

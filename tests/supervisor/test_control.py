@@ -1,0 +1,191 @@
+"""The control socket of a real supervisor, also when its clients are no good."""
+
+import asyncio
+import json
+import os
+import socket
+import stat
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler.errors import ConfigurationError, NoSupervisor, SocketTaken
+from reconciler.supervisor.control.client import ask
+from reconciler.supervisor.control.protocol import MOST_BYTES
+from reconciler.supervisor.control.server import ControlServer
+from reconciler.supervisor.status import Scaling, ShardState, Status, Whereabouts
+from reconciler.telemetry.health import Grade, Vitals, judge
+from reconciler.worker.workload import Run
+
+from .conftest import Begin, Journal
+from .toy import Act, Item, Stage, ToyWorkload
+
+
+@pytest.fixture
+async def path(
+    stage: Stage,
+    journal: Journal,
+    begin: Begin,
+    open_gate: Callable[[], None],
+    tmp_path: Path,
+) -> AsyncIterator[Path]:
+    """The socket of a supervisor with two workers, one of them busy with item 0 of COIN0."""
+    page = (Run(key="COIN0", items=(Item(id=0, acts=(Act.WAIT,)), Item(id=1))),)
+    path = tmp_path / "control.sock"
+    _, run = begin(ToyWorkload(stage=stage, pages=(page,)), control_socket=path, batch_size=10)
+    await journal.wait("begin")
+    await journal.wait("open", 2)
+    yield path
+    open_gate()
+    await run
+    assert not path.exists()
+
+
+async def asked(path: Path, command: str, expected: type[Any], **arguments: Any) -> Any:
+    return await asyncio.to_thread(lambda: ask(path, command, expected, **arguments))
+
+
+async def said(path: Path, sent: bytes) -> dict[str, Any]:
+    """Send some bytes, and return what comes back."""
+    reader, writer = await asyncio.open_unix_connection(str(path), limit=1_000_000)
+    writer.write(sent)
+    answer: dict[str, Any] = json.loads(await reader.readline())
+    writer.close()
+    return answer
+
+
+async def test_status_says_what_every_shard_is_doing(path: Path) -> None:
+    status = await asked(path, "status", Status)
+
+    assert status.pid == os.getpid()
+    assert (status.shards.wanted, status.shards.running, status.shards.parked) == (2, 2, 0)
+    assert {worker.state for worker in status.workers} == {ShardState.READY}
+    assert sum(worker.buckets for worker in status.workers) == 256
+    assert sum(worker.in_hand for worker in status.workers) == 2
+    assert all(worker.memory_bytes for worker in status.workers)
+    assert status.hottest[0].key == "COIN0"
+
+
+async def test_where_an_item_is(path: Path) -> None:
+    held = await asked(path, "where", Whereabouts, key="COIN0", id="1")
+    unknown = await asked(path, "where", Whereabouts, key="COIN0", id="77")
+
+    assert held.in_hand_of == held.shard
+    assert held.in_hand_seconds >= 0
+    assert unknown.in_hand_of is None
+    assert not unknown.is_queued
+
+
+async def test_health_is_judged_from_what_the_supervisor_knows(path: Path) -> None:
+    verdict = judge(await asked(path, "health", Vitals))
+
+    assert verdict.status is Grade.HEALTHY
+
+
+async def test_scale_changes_the_number_of_shards_and_a_plan_does_not(path: Path) -> None:
+    planned = await asked(path, "scale", Scaling, shards=9, plan=True)
+    done = await asked(path, "scale", Scaling, shards=3)
+    status = await asked(path, "status", Status)
+
+    assert (planned.before, planned.wanted) == (2, 9)
+    assert (done.before, done.wanted) == (2, 3)
+    assert status.shards.wanted == 3
+
+
+@pytest.mark.parametrize("shards", [0, -1, 65, 10_000])
+async def test_a_number_of_shards_that_cannot_be_is_refused(path: Path, shards: int) -> None:
+    with pytest.raises(ConfigurationError, match="shards cannot be"):
+        await asked(path, "scale", Scaling, shards=shards)
+
+
+@pytest.mark.parametrize(
+    ("sent", "complaint"),
+    [
+        (b"garbage\n", "this is no question"),
+        (b"\x00\xff\xfe\n", "this is no question"),
+        (b"[]\n", "this is no question"),
+        (b'{"version": 2, "command": "status"}\n', "version 2 is not spoken"),
+        (b'{"version": 1, "command": "dance"}\n', "there is no command 'dance'"),
+        (b'{"version": 1, "command": "scale", "arguments": {"shards": "x"}}\n', "do not fit"),
+        (b'{"version": 1, "command": "scale"}\n', "do not fit"),
+        (b"x" * (2 * MOST_BYTES), "this is no question"),
+    ],
+    ids=["garbage", "binary", "list", "version", "command", "type", "missing", "too long"],
+)
+async def test_nonsense_is_answered_with_a_complaint(
+    path: Path, sent: bytes, complaint: str
+) -> None:
+    answer = await said(path, sent)
+
+    assert complaint in answer["error"]["what"]
+    assert answer["error"]["mend"]
+    assert (await asked(path, "status", Status)).shards.running == 2
+
+
+async def test_clients_that_hang_or_hang_up_half_way_are_not_noticed(path: Path) -> None:
+    hanging = []
+    for _ in range(30):
+        client = socket.socket(socket.AF_UNIX)
+        client.settimeout(0)
+        client.connect(str(path))
+        client.send(b'{"version": 1, ')
+        hanging.append(client)
+    for client in hanging[15:]:
+        client.close()
+    await asyncio.sleep(0)
+
+    status = await asked(path, "status", Status)
+
+    assert status.shards.running == 2
+    for client in hanging[:15]:
+        client.close()
+
+
+async def test_only_its_own_user_may_connect(path: Path) -> None:
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600  # noqa: PTH116 - at once
+
+
+async def nothing(_command: str, _arguments: object) -> object:
+    return None
+
+
+async def test_a_second_supervisor_is_refused_with_the_pid_of_the_first(path: Path) -> None:
+    with pytest.raises(SocketTaken) as refused:
+        await ControlServer(path, nothing).open()
+
+    assert refused.value.pid == os.getpid()
+    assert (await asked(path, "status", Status)).pid == os.getpid()
+
+
+async def test_a_socket_that_was_left_behind_is_taken_over(tmp_path: Path) -> None:
+    path = tmp_path / "left.sock"
+    left = socket.socket(socket.AF_UNIX)
+    left.bind(str(path))
+    left.close()
+
+    server = ControlServer(path, nothing)
+    await server.open()
+
+    assert await asked(path, "anything", type(None)) is None
+    await server.close()
+
+
+async def test_a_folder_that_others_may_write_to_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "open"
+    folder.mkdir()
+    folder.chmod(0o777)
+
+    with pytest.raises(ConfigurationError, match="others may write there"):
+        await ControlServer(folder / "control.sock", nothing).open()
+
+
+async def test_a_path_too_long_for_a_socket_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="longer than 107 bytes"):
+        await ControlServer(tmp_path / ("x" * 108), nothing).open()
+
+
+def test_without_a_supervisor_the_client_says_so(tmp_path: Path) -> None:
+    with pytest.raises(NoSupervisor, match="nobody listens there"):
+        ask(tmp_path / "none.sock", "status", Status)
