@@ -207,5 +207,5 @@ def test_a_host_that_cannot_be_found_is_one_warning_and_no_metrics(host: str) ->
         metrics = open_metrics(StatsdTarget(host=host))
 
     assert isinstance(metrics, NoMetrics)
-    assert [(line["event"], line["log_level"]) for line in logged] == [("metrics_off", "warning")]
+    assert [(line["event"], line["log_level"]) for line in logged] == [("metrics.off", "warning")]
     assert "STATSD_HOST" in logged[0]["mend"]
