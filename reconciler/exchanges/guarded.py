@@ -156,7 +156,7 @@ class Guard:
                 return await self._attempt(weight, send)
             except RateLimited as error:
                 seconds = max(error.retry_after_seconds, SHORTEST_SILENCE_SECONDS)
-                log.warning("exchange_rate_limited", pause_seconds=seconds, reason=str(error))
+                log.warning("exchange.rate_limited", pause_seconds=seconds, reason=str(error))
                 await self._budget.pause(seconds)
 
     async def _attempt(self, weight: int, send: Callable[[], Awaitable[T]]) -> T:

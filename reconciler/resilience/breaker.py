@@ -214,7 +214,7 @@ class Breaker:
             try:
                 self._on_change(before, after)
             except Exception:
-                log.exception("breaker_listener_failed", before=before, after=after)
+                log.exception("breaker.listener_failed", before=before, after=after)
 
 
 class _Outcome(StrEnum):

@@ -110,7 +110,8 @@ def _console(stream: TextIO) -> list[Processor]:
     # The plain traceback: the pretty one shows the values of local variables.
     return [
         structlog.dev.ConsoleRenderer(
-            colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback
+            colors=stream.isatty() and not os.environ.get("NO_COLOR"),
+            exception_formatter=structlog.dev.plain_traceback,
         )
     ]
 

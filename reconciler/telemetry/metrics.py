@@ -178,7 +178,7 @@ def open_metrics(target: StatsdTarget) -> Metrics:
         return StatsdMetrics(_client(target, target.host))
     except (OSError, UnicodeError) as error:
         log.warning(
-            "metrics_off",
+            "metrics.off",
             reason=str(error),
             host=target.host,
             mend="set STATSD_HOST to a name that resolves and restart, or unset it",

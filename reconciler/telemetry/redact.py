@@ -171,6 +171,8 @@ def _spelling(character: str) -> str:
     ways += [_escaped(form) for form in (json.dumps(character)[1:-1], repr(character)[1:-1])]
     if character == " ":
         ways.append(r"\+")
+    if character == "'":
+        ways.append(_escaped(r"\'"))  # In the repr of a text that also has a double quote.
     return f"(?:{'|'.join(dict.fromkeys(ways))})"
 
 

@@ -610,7 +610,7 @@ async def test_senseless_list_of_all_symbols_is_no_verdict_on_any_order(bench: B
 
 DOCUMENTED_MEANINGS = {
     **dict.fromkeys([-1000, -1001, -1006, -1007, -1008, -1016], Unavailable),
-    **dict.fromkeys([-1002, -1022, -2014, -2015], Refused),
+    **dict.fromkeys([-1002, -1022, -2008, -2014, -2015], Refused),
     -1003: RateLimited,
     -1021: ClockSkew,
     -9999: Unavailable,
@@ -825,6 +825,20 @@ async def test_refusal_tells_which_setting_to_mend(
     assert isinstance(failure, Refused)
     assert "token has expired" in str(failure)
     assert all(name in failure.mend for name in named)
+
+
+async def test_block_of_this_place_is_a_refusal_that_blames_no_key(bench: Bench) -> None:
+    bench.server.answers_next(
+        "/api/v3/order", error(0, "Service unavailable from a restricted location", status=451)
+    )
+
+    found = await bench.binance().ask([an_order(7)])
+
+    failure = found.failures[an_order(7)]
+    assert isinstance(failure, Refused)
+    assert "restricted location" in str(failure)
+    assert "from a place that the exchange serves" in failure.mend
+    assert "EXCHANGE_API" not in failure.mend
 
 
 async def test_nothing_shows_a_secret(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:

@@ -247,3 +247,12 @@ def test_help_names_every_environment_variable_and_an_example() -> None:
 def test_an_ipv6_address_is_written_in_brackets() -> None:
     with bind("::1", 0) as listener:
         assert url_of(listener).startswith("http://[::1]:")
+
+
+def test_connections_send_short_answers_at_once() -> None:
+    with (
+        bind("127.0.0.1", 0) as listener,
+        socket.create_connection(listener.getsockname()),
+        listener.accept()[0] as accepted,
+    ):
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

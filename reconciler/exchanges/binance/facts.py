@@ -85,7 +85,10 @@ _MEANINGS: Mapping[Meaning, tuple[int, ...]] = MappingProxyType(
         Meaning.SENSELESS: (-1100, -1101, -1102, -1103, -1104, -1105, -1106, -1108, -1121, -1130),
         Meaning.TOO_MUCH: (-1003, 403, 418, 429),
         Meaning.CLOCK: (-1021,),
-        Meaning.REFUSED: (-1002, -1022, -2014, -2015, 401),
+        # Two that the documentation does not name (read 2026-11-24). -2008, "Invalid Api-Key ID.":
+        # a key that does not exist here, such as the testnet's (github.com, issues
+        # binance/binance-api-postman#79 and sammchardy/python-binance#1155). 451: see `MENDS`.
+        Meaning.REFUSED: (-1002, -1022, -2008, -2014, -2015, 401, 451),
         Meaning.PASSING: (-1000, -1001, -1006, -1007, -1008, -1016),
     }
 )
@@ -96,6 +99,18 @@ CODES: Mapping[int, Meaning] = MappingProxyType(
 
 Any other is passing: it is no evidence about an order.
 """
+
+MENDS: Mapping[int, str] = MappingProxyType(
+    {
+        # "Service unavailable from a restricted location according to 'b. Eligibility' in
+        # https://www.binance.com/en/terms": github.com/ccxt/ccxt/issues/16044, read 2026-11-24.
+        451: (
+            "run it from a place that the exchange serves: its terms name those that it does not,"
+            " and its support lifts a block that is a mistake"
+        ),
+    }
+)
+"""What a person does about a refusal by HTTP status, where no key is to blame."""
 
 SILENCE_SECONDS: Mapping[int, int] = MappingProxyType({403: 300, 418: 120})
 """How long to be quiet after an HTTP status where no `Retry-After` says so.

@@ -12,6 +12,7 @@ import msgspec
 from reconciler.errors import ClockSkew, Malformed, RateLimited, Refused, Unavailable
 from reconciler.exchanges.binance.facts import (
     CODES,
+    MENDS,
     OTHER_SILENCE_SECONDS,
     SILENCE_SECONDS,
     Meaning,
@@ -68,7 +69,7 @@ def read(
 ) -> T | Fault:
     """Return what the exchange said, or the fault it found in the question.
 
-    `mend` is what a person does where the exchange refuses us.
+    `mend` is what a person does where the exchange refuses our credentials.
 
     Raises:
         ExchangeError: of the class that the status or the code stands for.
@@ -87,7 +88,7 @@ def read(
         case Meaning.CLOCK:
             raise ClockSkew(told)
         case Meaning.REFUSED:
-            raise Refused(told, mend=mend)
+            raise Refused(told, mend=MENDS.get(status, mend))
         case Meaning.PASSING:
             raise Unavailable(told)
         case _:

@@ -361,7 +361,7 @@ def test_a_listener_that_raises_is_logged_and_does_no_harm(clock: FakeClock) -> 
         open_up(breaker)
 
     assert breaker.state is BreakerState.OPEN
-    assert [line["event"] for line in logged] == ["breaker_listener_failed"]
+    assert [line["event"] for line in logged] == ["breaker.listener_failed"]
 
 
 def test_snapshot_carries_ages_and_survives_pickling(breaker: Breaker, clock: FakeClock) -> None:

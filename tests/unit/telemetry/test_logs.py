@@ -144,13 +144,24 @@ def test_a_later_call_replaces_the_earlier_one(stream: io.StringIO, log: Any) ->
     assert only_line(stream)["event"] == "after"
 
 
-def test_without_a_format_a_terminal_gets_console_lines(log: Any) -> None:
+@pytest.mark.parametrize(
+    ("no_color", "is_coloured"),
+    [(None, True), ("", True), ("1", False)],
+    ids=["as it is", "with an empty NO_COLOR", "with NO_COLOR"],
+)
+def test_without_a_format_a_terminal_gets_console_lines(
+    monkeypatch: pytest.MonkeyPatch, log: Any, no_color: str | None, *, is_coloured: bool
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    if no_color is not None:
+        monkeypatch.setenv("NO_COLOR", no_color)
     terminal = Terminal()
     configure_logs("INFO", None, stream=terminal)
 
     log.info("cycle_done")
 
-    assert "\x1b[" in terminal.getvalue()
+    assert "cycle_done" in terminal.getvalue()
+    assert ("\x1b[" in terminal.getvalue()) is is_coloured
 
 
 def test_without_a_format_a_file_gets_json(stream: io.StringIO, log: Any) -> None:

@@ -24,7 +24,7 @@ Counters `orders.reconciled`, `orders.discrepancies`, `orders.errors`, `orders.h
 `orders.skipped_locked`, `transitions.<from>.<to>`, `exchange.requests`, `exchange.weight`,
 `exchange.errors.<class>`, `exchange.retries`, `breaker.opened`, `supervisor.restarts`,
 `supervisor.killed_hung`. Timers `cycle.duration`, `exchange.latency`, `store.apply`. Gauges
-`cycle.last_run_timestamp`, `cycle.last_duration_ms`, `shards.desired`, `shards.running`,
+`cycle.last_run_timestamp`, `cycle.last_duration_ms`, `shards.desired`, `shards.running`, `shards.parked`,
 `shard.<n>.breaker.state`, `breakers.open`, `stale.backlog`, `stale.oldest_age_seconds`.
 """
 
@@ -207,5 +207,5 @@ def test_a_host_that_cannot_be_found_is_one_warning_and_no_metrics(host: str) ->
         metrics = open_metrics(StatsdTarget(host=host))
 
     assert isinstance(metrics, NoMetrics)
-    assert [(line["event"], line["log_level"]) for line in logged] == [("metrics_off", "warning")]
+    assert [(line["event"], line["log_level"]) for line in logged] == [("metrics.off", "warning")]
     assert "STATSD_HOST" in logged[0]["mend"]

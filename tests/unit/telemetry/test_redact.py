@@ -85,6 +85,14 @@ def test_everything_else_is_left_alone(text: str) -> None:
     assert redact(text) == text
 
 
+def test_a_secret_with_both_quotes_is_masked_where_a_repr_escapes_one() -> None:
+    secret = "ab'cd\"ef"
+
+    redacted = Redactor([SecretStr(secret)])(f"{secret!r} and {[repr(secret)]!r}")
+
+    assert "cd" not in redacted
+
+
 @pytest.mark.parametrize(
     "written",
     [

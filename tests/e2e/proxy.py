@@ -1,0 +1,92 @@
+"""A way to a server that can be cut, or go dead without a word, as networks do."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+
+class Proxy:
+    """Passes TCP connections on to a server's unix socket, for the length of a `with`.
+
+    In a thread of its own, so that a test may block.
+    """
+
+    def __init__(self, target: Path) -> None:
+        self._target = target
+        self._loop = asyncio.new_event_loop()
+        self._is_passing = asyncio.Event()
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._server: asyncio.Server | None = None
+        self.port = 0
+
+    def __enter__(self) -> Self:
+        self._thread = threading.Thread(target=self._loop.run_forever, name="proxy")
+        self._thread.start()
+        self._is_passing.set()
+        self.restore()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.cut()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.run_until_complete(asyncio.sleep(0))
+        self._loop.close()
+
+    def cut(self) -> None:
+        """End all connections and refuse new ones."""
+        self._call(self._cut)
+
+    def restore(self) -> None:
+        """Accept connections again, on the same port."""
+
+        async def listen() -> None:
+            self._server = await asyncio.start_server(self._pass_on, "127.0.0.1", self.port)
+            self.port = self._server.sockets[0].getsockname()[1]
+
+        asyncio.run_coroutine_threadsafe(listen(), self._loop).result(10)
+
+    def freeze(self) -> None:
+        """Pass nothing on any more, in either direction, and say nothing about it."""
+        self._call(self._is_passing.clear)
+
+    def thaw(self) -> None:
+        """Pass on again, also what came meanwhile."""
+        self._call(self._is_passing.set)
+
+    def _call(self, act: Callable[[], None]) -> None:
+        async def call() -> None:
+            act()
+
+        asyncio.run_coroutine_threadsafe(call(), self._loop).result(10)
+
+    def _cut(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        self._is_passing.set()
+        for writer in self._writers:
+            writer.transport.abort()
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            there, back = await asyncio.open_unix_connection(self._target)
+            self._writers |= {writer, back}
+            await asyncio.gather(self._pump(reader, back), self._pump(there, writer))
+            self._writers -= {writer, back}
+
+    async def _pump(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while chunk := await source.read(65_536):
+                await self._is_passing.wait()
+                target.write(chunk)
+                await target.drain()
+        target.close()

@@ -1,0 +1,148 @@
+"""The real command on its worst days: parent killed, database gone, a second one beside it."""
+
+import os
+import signal
+import time
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+from reconciler.demo import World
+from reconciler.supervisor.control.client import ask
+from reconciler.supervisor.control.protocol import default_path
+from reconciler.supervisor.status import Status
+
+from ..supervisor.processes import EndWatch, family  # noqa: TID252 - tests are no package
+from .conftest import Start
+from .proxy import Proxy
+from .rows import hearing_changes, sessions_end
+from .test_stop import database_name
+
+WORKERS = 8
+
+
+def test_when_the_parent_is_killed_its_eight_workers_and_their_sessions_go_too(
+    world: World, reconcile: Start, postgres_url: str
+) -> None:
+    world.fill(orders=1000, symbols=24, seed=7)
+    world.exchange.set_faults(latency_ms=100)
+
+    with hearing_changes(world.database_url) as changes:
+        run = reconcile(RECONCILIATION_SHARDS=WORKERS, RECONCILIATION_BATCH_SIZE=20)
+        changes.wait_for_change()
+        descendants = EndWatch(family(run.pid))
+        os.kill(run.pid, signal.SIGKILL)
+        left = descendants.left_after(1.0)
+
+    assert not left
+    killed_at = time.monotonic()
+    world.database.close()
+    sessions_end(postgres_url, database_name(world))
+    assert time.monotonic() - killed_at < 5.0
+
+
+def test_a_second_supervisor_of_the_same_database_is_refused_with_the_first_ones_pid(
+    world: World, reconcile: Start
+) -> None:
+    world.fill(orders=10, symbols=1, seed=7)
+    first = reconcile()
+    first.wait_for("supervisor.started")
+
+    second = reconcile().end()
+
+    assert second.exit_code == 75
+    assert f"another supervisor, pid {first.pid}," in second.err
+    status = ask(default_path(world.database_url), "status", Status)
+    assert status.pid == first.pid
+    first.send(signal.SIGTERM)
+    assert first.end().exit_code == 0
+    assert not default_path(world.database_url).exists()
+
+
+def test_a_supervisor_whose_database_is_away_at_the_start_ends_with_69(
+    reconcile: Start,
+) -> None:
+    ended = reconcile(DATABASE_URL="postgresql://nobody@127.0.0.1:1/nothing").end()
+
+    assert ended.exit_code == 69
+    assert "does not answer" in ended.err
+
+
+OUTAGE_SECONDS = float(os.environ.get("OUTAGE_SECONDS", "3"))
+
+
+def socket_of(url: str) -> Path:
+    """Return the unix socket on which the database's server listens."""
+    (folder,) = parse_qs(urlsplit(url).query)["host"]
+    return Path(folder) / ".s.PGSQL.5432"
+
+
+def through(proxy: Proxy, url: str) -> str:
+    """Return the database's address by way of the proxy."""
+    netloc = f"postgres@127.0.0.1:{proxy.port}"
+    return urlsplit(url)._replace(netloc=netloc, query="").geturl()
+
+
+def test_an_outage_of_the_database_is_waited_out_by_the_same_processes(
+    world: World, reconcile: Start
+) -> None:
+    world.fill(orders=2000, symbols=40, seed=7)
+    world.exchange.set_faults(latency_ms=50)
+    with (
+        Proxy(socket_of(world.database_url)) as proxy,
+        hearing_changes(world.database_url) as rows,
+    ):
+        run = reconcile(
+            DATABASE_URL=through(proxy, world.database_url),
+            RECONCILIATION_BATCH_SIZE=20,
+            RECONCILIATION_RATE_SHARE=0.2,  # a page is several cycles: there is more to come
+            RECONCILIATION_INTERVAL_MS=500,
+        )
+        rows.wait_for_change()
+        workers = family(run.pid)
+        proxy.cut()
+        run.wait_for("supervisor.waits_for_store")
+        time.sleep(OUTAGE_SECONDS)  # how long an outage lasts is time, and no event
+        proxy.restore()
+        gone = time.monotonic()
+        while world.mismatches() and time.monotonic() - gone < 60:
+            rows.wait_for_change()
+        run.send(signal.SIGTERM)
+        ended = run.end()
+
+    assert ended.exit_code == 0, ended.err
+    assert not world.mismatches()
+    assert not run.logged("worker.died")
+    assert family_was_kept(workers, run.logged("worker.started"))
+
+
+def family_was_kept(workers: set[int], started: list[dict[str, object]]) -> bool:
+    """Whether no worker was started but those that were there before."""
+    return {line["worker_pid"] for line in started} <= workers
+
+
+def test_a_worker_stuck_in_a_dead_connection_is_replaced_with_its_stacks_in_the_log(
+    world: World, reconcile: Start
+) -> None:
+    world.fill(orders=400, symbols=12, seed=7)
+    world.exchange.set_faults(latency_ms=50)
+    with (
+        Proxy(socket_of(world.database_url)) as proxy,
+        hearing_changes(world.database_url) as rows,
+    ):
+        run = reconcile(
+            DATABASE_URL=through(proxy, world.database_url),
+            RECONCILIATION_BATCH_SIZE=20,
+            RECONCILIATION_RATE_SHARE=0.05,
+            RECONCILIATION_HANG_SECONDS=5,
+            RECONCILIATION_SHARDS=1,
+        )
+        rows.wait_for_change()
+        proxy.freeze()
+        hung = run.wait_for("worker.hung")
+        proxy.thaw()
+        rows.wait_for_change()
+        run.send(signal.SIGTERM)
+        ended = run.end()
+
+    assert ended.exit_code == 0, ended.err
+    assert "psycopg" in hung["stacks"]
