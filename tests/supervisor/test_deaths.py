@@ -2,6 +2,7 @@ import asyncio
 import os
 import signal
 import statistics
+from dataclasses import replace
 from datetime import timedelta
 from math import log2
 from multiprocessing import forkserver
@@ -41,7 +42,7 @@ async def test_what_a_killed_worker_had_in_hand_is_handled_again_within_a_second
     victims = [a_run(number, Act.WAIT, Act.WORK) for number in range(deaths)]
     workload = ToyWorkload(stage=stage, pages=((*victims, *plain_runs(deaths, 10)),))
 
-    _, run = begin(workload, restarts=AT_ONCE)
+    _, run = begin(workload, restarts=replace(AT_ONCE, most=deaths))
     delays = []
     for number in range(deaths):
         busy = await journal.wait("begin", number + 1, act="wait")

@@ -24,8 +24,9 @@ Counters `orders.reconciled`, `orders.discrepancies`, `orders.errors`, `orders.h
 `orders.skipped_locked`, `transitions.<from>.<to>`, `exchange.requests`, `exchange.weight`,
 `exchange.errors.<class>`, `exchange.retries`, `breaker.opened`, `supervisor.restarts`,
 `supervisor.killed_hung`. Timers `cycle.duration`, `exchange.latency`, `store.apply`. Gauges
-`cycle.last_run_timestamp`, `cycle.last_duration_ms`, `shards.desired`, `shards.running`, `shards.parked`,
-`shard.<n>.breaker.state`, `breakers.open`, `stale.backlog`, `stale.oldest_age_seconds`.
+`cycle.last_run_timestamp`, `cycle.last_duration_ms`, `shards.desired`, `shards.running`,
+`shards.parked`, `shard.<n>.breaker.state`, `breakers.open`, `stale.backlog`,
+`stale.oldest_age_seconds`.
 """
 
 
