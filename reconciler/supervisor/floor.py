@@ -64,6 +64,9 @@ VERDICT_PATIENCE_SECONDS = 20.0
 ENOUGH_TO_JUDGE = 0.25
 """This share of a cycle, if it is odd, is enough to apply the brake."""
 
+MOMENT_SECONDS = 0.5
+"""So long what a suspect shard has died over waits for another to become free."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -269,11 +272,24 @@ class Floor:
         self._boss.on_change()
 
     def _hand_out(self, shard: int, blocked: Collection[int]) -> None:
-        is_suspect = self.crew.is_suspect(shard) and self._has_others(shard)
+        is_suspect = self.crew.is_suspect(shard) and self._is_another_free_soon(shard)
         batch = self.dispatch.hand_out(shard, blocked=blocked, is_suspect=is_suspect)
         if batch is not None:
             self.cycles[batch.cycle].begin_batch(batch)
             self.crew.hand(shard, batch)
+
+    def _is_another_free_soon(self, shard: int) -> bool:
+        """Whether another shard is likely to ask for work within a moment."""
+        blocked = self._held_back()
+        return any(
+            other != shard
+            and other not in blocked
+            and all(
+                self.dispatch.age_seconds(other, batch) < MOMENT_SECONDS
+                for batch in self.dispatch.in_hand(other)
+            )
+            for other in self.dispatch.serving
+        )
 
     def _has_others(self, shard: int) -> bool:
         """Whether another shard could do this one's work now."""
@@ -350,6 +366,7 @@ class Floor:
             is_workers_fault = finding.is_workers_fault
             self.dispatch.adopt(finding.again, batch.cycle)
             self._set_aside(finding.guilty, batch.cycle)
+        asyncio.get_running_loop().call_later(MOMENT_SECONDS, self.go_on)
         if not self.is_closing:
             self._summary.restarts += 1
             self._boss.on_death()
