@@ -37,6 +37,9 @@ COMMANDS = [
     ["db", "upgrade"],
     ["db", "current"],
     ["db", "sql"],
+    ["status"],
+    ["top"],
+    ["scale"],
     ["audit"],
     ["paper"],
 ]
