@@ -16,6 +16,7 @@ _COMMANDS = {
     "status": ("reconciler.cli.status", "Show shards, backlog and last cycles while it runs."),
     "top": ("reconciler.cli.top", "The same, refreshed in place."),
     "scale": ("reconciler.cli.scale", "Change the number of shards while it runs."),
+    "health": ("reconciler.cli.health", "One verdict, for cron and monitoring."),
     "db": ("reconciler.cli.db", "Make or upgrade our tables and the index."),
     "audit": ("reconciler.cli.audit", "Show an order's history from the activity log."),
     "holds": ("reconciler.cli.holds", "Decide the orders that need a person."),

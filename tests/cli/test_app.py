@@ -40,6 +40,7 @@ COMMANDS = [
     ["status"],
     ["top"],
     ["scale"],
+    ["health"],
     ["audit"],
     ["paper"],
 ]
