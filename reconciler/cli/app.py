@@ -18,6 +18,7 @@ _COMMANDS = {
     "scale": ("reconciler.cli.scale", "Change the number of shards while it runs."),
     "health": ("reconciler.cli.health", "One verdict, for cron and monitoring."),
     "db": ("reconciler.cli.db", "Make or upgrade our tables and the index."),
+    "explain": ("reconciler.cli.explain", "Why an order is, or is not, being reconciled."),
     "audit": ("reconciler.cli.audit", "Show an order's history from the activity log."),
     "holds": ("reconciler.cli.holds", "Decide the orders that need a person."),
     "brake": ("reconciler.cli.brake", "See whether writing is stopped; allow it again."),

@@ -41,6 +41,7 @@ COMMANDS = [
     ["top"],
     ["scale"],
     ["health"],
+    ["explain"],
     ["audit"],
     ["paper"],
 ]
