@@ -13,7 +13,12 @@ from reconciler.store import migrations, sample
 from reconciler.store.database import Database
 
 # The tests' databases need not survive a power cut; everything else is as delivered.
-FAST = {"fsync": "off", "full_page_writes": "off", "max_connections": "60"}
+FAST = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "max_connections": "60",
+    "max_prepared_transactions": "2",
+}
 
 _numbers = count()
 

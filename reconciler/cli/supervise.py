@@ -4,15 +4,14 @@ import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from typing import assert_never
 
 import click
 
 from reconciler.cli.exits import Exit
+from reconciler.cli.live import control_socket
 from reconciler.cli.logs import worker_logs
 from reconciler.settings import Settings
-from reconciler.supervisor.control.protocol import default_path
 from reconciler.supervisor.parent import Supervisor
 from reconciler.supervisor.renewal import Setup
 from reconciler.supervisor.restarts import RestartPolicy
@@ -61,13 +60,6 @@ def options_of(settings: Settings, *, is_once: bool) -> Options:
         ),
         control_socket=None if is_once else control_socket(settings),
     )
-
-
-def control_socket(settings: Settings) -> Path:
-    """Return where a supervisor with these settings listens."""
-    if settings.control_socket is not None:
-        return Path(settings.control_socket)
-    return default_path(settings.required_database_url)
 
 
 def exit_code_of_ending(ending: Ending, *, is_complete: bool) -> Exit:

@@ -37,6 +37,11 @@ COMMANDS = [
     ["db", "upgrade"],
     ["db", "current"],
     ["db", "sql"],
+    ["status"],
+    ["top"],
+    ["scale"],
+    ["health"],
+    ["explain"],
     ["audit"],
     ["paper"],
 ]

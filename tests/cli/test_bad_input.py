@@ -14,7 +14,14 @@ from .conftest import NOWHERE, Invoke, Run, url_as
 
 EVERY_DATABASE_COMMAND = pytest.mark.parametrize(
     "command",
-    [["run", "--once"], ["run"], ["db", "upgrade"], ["db", "current"], ["audit", "1"]],
+    [
+        ["run", "--once"],
+        ["run"],
+        ["db", "upgrade"],
+        ["db", "current"],
+        ["explain", "1"],
+        ["audit", "1"],
+    ],
     ids=" ".join,
 )
 URL_FORM = "  mend: write it as postgresql://user:password@host:5432/name\n"

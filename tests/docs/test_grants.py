@@ -112,15 +112,23 @@ def test_the_documented_rights_suffice_to_change_confirm_hold_and_release(
     assert cycles == 2
 
 
-def test_the_documented_rights_suffice_to_check_and_audit(
+def test_the_documented_rights_suffice_to_check_explain_and_audit(
     service_url: str, owner: psycopg.Connection[Any], exchange: PaperProcess
 ) -> None:
     owner.execute("INSERT INTO orders (symbol) VALUES ('BTCUSDT')")
 
     check = reconciler(service_url, exchange, "check")
     audit = reconciler(service_url, exchange, "audit", "1")
+    health = reconciler(service_url, exchange, "health", "--json")
+    with psycopg.connect(owner.info.dsn) as holding:
+        pid = holding.info.backend_pid
+        holding.execute("SELECT FROM orders FOR UPDATE")
+        explain = reconciler(service_url, exchange, "explain", "1", "--json")
 
     assert check.returncode == 0, check.stdout + check.stderr
+    assert json.loads(health.stdout)["source"] == "database", health.stdout
+    (holder,) = json.loads(explain.stdout)["row_held_by"]
+    assert (holder["pid"], holder["since"], holder["query"]) == (pid, None, None)
     assert audit.returncode == 0, audit.stdout + audit.stderr
 
 

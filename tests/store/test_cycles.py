@@ -1,14 +1,45 @@
-"""A cycle's record is kept as it was told."""
+"""A cycle's record is kept as it was told, and the last hour's are added up."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
-from reconciler.store.cycles import CycleRecord, record_cycle
+from reconciler.store.cycles import CycleRecord, LastHour, read_last_hour, record_cycle
 from reconciler.store.database import Database
 
-from .builders import Application
+from .builders import Application, now_of
 
 STARTED_AT = datetime(2026, 11, 24, 12, 0, 0, 123456, tzinfo=UTC)
+
+
+def a_cycle(finished_at: datetime, **counts: int) -> CycleRecord:
+    none = dict.fromkeys(
+        (
+            "duration_ms",
+            "scanned",
+            "reconciled",
+            "discrepancies",
+            "errors",
+            "held",
+            "skipped_locked",
+            "requests",
+            "weight",
+        ),
+        0,
+    )
+    return CycleRecord(
+        host="trading-1",
+        started_at=finished_at,
+        finished_at=finished_at,
+        transitions={},
+        **{**none, **counts},
+    )
+
+
+def last_hour(database: Database, *cycles: CycleRecord) -> LastHour:
+    with database.transaction() as connection:
+        for cycle in cycles:
+            record_cycle(connection, cycle)
+        return read_last_hour(connection)
 
 
 def test_a_cycle_is_recorded_with_every_count_and_transition(
@@ -35,3 +66,46 @@ def test_a_cycle_is_recorded_with_every_count_and_transition(
 
     (row,) = application.execute("SELECT * FROM reconciliation_cycles").fetchall()
     assert {name: value for name, value in row.items() if name != "id"} == asdict(cycle)
+
+
+def test_the_last_hours_cycles_are_added_up_and_older_ones_are_not(
+    application: Application, database: Database
+) -> None:
+    now = now_of(database)
+
+    hour = last_hour(
+        database,
+        a_cycle(now - timedelta(minutes=61), scanned=1000, discrepancies=100, errors=10),
+        a_cycle(now - timedelta(minutes=59), scanned=20, discrepancies=4, errors=1),
+        a_cycle(now - timedelta(minutes=2), duration_ms=700, scanned=3, discrepancies=2),
+    )
+
+    assert (hour.scanned, hour.discrepancies, hour.errors) == (23, 6, 1)
+    assert hour.last_duration_ms == 700
+    assert hour.last_run_age_seconds is not None
+    assert 120 <= hour.last_run_age_seconds < 180
+    assert application.execute("SELECT FROM reconciliation_cycles").rowcount == 3
+
+
+def test_the_last_run_is_known_however_long_ago_it_was(database: Database) -> None:
+    hour = last_hour(database, a_cycle(now_of(database) - timedelta(days=2), scanned=9, errors=9))
+
+    assert (hour.scanned, hour.errors) == (0, 0)
+    assert hour.last_run_age_seconds is not None
+    assert hour.last_run_age_seconds >= 2 * 24 * 3600
+
+
+def test_a_run_that_another_hosts_clock_puts_into_the_future_is_of_now(database: Database) -> None:
+    hour = last_hour(database, a_cycle(now_of(database) + timedelta(minutes=2)))
+
+    assert hour.last_run_age_seconds == 0
+
+
+def test_without_any_cycle_no_run_is_known(database: Database) -> None:
+    assert last_hour(database) == LastHour(
+        scanned=0,
+        discrepancies=0,
+        errors=0,
+        last_run_age_seconds=None,
+        last_duration_ms=None,
+    )

@@ -1,0 +1,206 @@
+"""`reconciler health`: one verdict, for cron, Nagios and load balancers.
+
+It ends with 0, 1, 2 or 3 and nothing else once it runs, and everything it has to say is on standard
+output: Nagios takes any other code for another verdict, and reads nothing else.
+"""
+
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import assert_never
+
+import click
+from rich.text import Text
+
+from reconciler.cli.failures import problems_of
+from reconciler.cli.live import ask_supervisor, load_settings
+from reconciler.cli.options import json_option
+from reconciler.cli.output import print_json, print_problems, print_table
+from reconciler.errors import ConfigurationError, NoSupervisor, Problem, ReconcilerError
+from reconciler.settings import Settings
+from reconciler.store.cycles import read_last_hour
+from reconciler.store.database import Database
+from reconciler.store.state import read_brake
+from reconciler.telemetry.health import Grade, Row, Vitals, judge
+
+_STYLES = {
+    Grade.HEALTHY: "green",
+    Grade.WARNING: "yellow",
+    Grade.CRITICAL: "bold red",
+    Grade.UNKNOWN: "dim",
+}
+_WORDS = {
+    Grade.HEALTHY: "OK",
+    Grade.WARNING: "WARNING",
+    Grade.CRITICAL: "CRITICAL",
+    Grade.UNKNOWN: "UNKNOWN",
+}
+_NO_RUN = Row(name="last run", value="no cycle has been recorded yet", grade=Grade.UNKNOWN)
+
+
+class Source(StrEnum):
+    """Who was asked."""
+
+    SUPERVISOR = "supervisor"
+    DATABASE = "database"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Health:
+    """The verdict, and what it was taken from.
+
+    Attributes:
+        reasons: The rows that made it so; when it is unknown, why.
+        source: None when nobody could be asked.
+        problems: What kept us from asking.
+    """
+
+    status: Grade
+    reasons: tuple[Row, ...]
+    rows: tuple[Row, ...]
+    source: Source | None
+    problems: tuple[Problem, ...] = ()
+
+    @classmethod
+    def of(cls, vitals: Vitals, source: Source, *others: Row) -> "Health":
+        """Judge; `others` are rows that are shown and make nothing worse."""
+        verdict = judge(vitals)
+        unknown = (_NO_RUN,) if vitals.last_run_age_seconds is None else ()
+        rows = (*verdict.rows, *unknown, *others)
+        reasons = unknown if verdict.status is Grade.UNKNOWN else verdict.reasons
+        return cls(status=verdict.status, reasons=reasons, rows=rows, source=source)
+
+    @classmethod
+    def not_found_out(cls, *errors: ReconcilerError) -> "Health":
+        """Return the verdict of one who could ask nobody."""
+        found = [(_name_of(error), problem) for error in errors for problem in problems_of(error)]
+        return cls(
+            status=Grade.UNKNOWN,
+            reasons=tuple(
+                Row(name=name, value=problem.what, grade=Grade.UNKNOWN) for name, problem in found
+            ),
+            rows=(),
+            source=None,
+            problems=tuple(problem for _, problem in found),
+        )
+
+    @property
+    def headline(self) -> str:
+        """The line that Nagios shows."""
+        told = self.reasons or [row for row in self.rows if row.name == _NO_RUN.name]
+        return f"RECONCILER {_WORDS[self.status]} - {_on_one_line(told)}"
+
+    @property
+    def exit_code(self) -> int:
+        """What a Nagios plugin ends with."""
+        match self.status:
+            case Grade.HEALTHY:
+                return 0
+            case Grade.WARNING:
+                return 1
+            case Grade.CRITICAL:
+                return 2
+            case Grade.UNKNOWN:
+                return 3
+            case _:
+                assert_never(self.status)
+
+
+@click.command(
+    "health",
+    short_help="One verdict with its reasons, for cron and monitoring.",
+    epilog="""\b
+Try it:
+  reconciler health
+  reconciler health --json""",
+)
+@json_option
+def health_command(*, as_json: bool) -> None:
+    """Say whether all is well, and if not, why.
+
+    Asks the running supervisor; when none answers, the cycles that the database remembers of all
+    hosts. Ends with code 0 healthy, 1 warning, 2 critical, 3 when it cannot be found out, for
+    whatever reason. The first line is made for Nagios.
+    """
+    health = _found_out()
+    show = _print_json if as_json else _print
+    show(health)
+    sys.exit(health.exit_code)
+
+
+def _found_out() -> Health:
+    try:
+        settings = load_settings()
+        vitals = ask_supervisor(settings, "health", Vitals)
+    except NoSupervisor as error:
+        return _from_database(settings, error)
+    except ReconcilerError as error:
+        return Health.not_found_out(error)
+    return Health.of(vitals, Source.SUPERVISOR)
+
+
+def _from_database(settings: Settings, unanswered: NoSupervisor) -> Health:
+    try:
+        vitals = _remembered(settings)
+    except ReconcilerError as error:
+        return Health.not_found_out(unanswered, error)
+    row = Row(name="breakers", value=f"not known: {unanswered}", grade=Grade.UNKNOWN)
+    return Health.of(vitals, Source.DATABASE, row)
+
+
+def _remembered(settings: Settings) -> Vitals:
+    """Return what the database knows: nothing of breakers, shards and keys."""
+    database = Database(settings.required_database_url, role="health")
+    try:
+        with database.autocommit() as connection:
+            hour = read_last_hour(connection)
+            braked = read_brake(connection)
+    finally:
+        database.close()
+    return Vitals(
+        cycle_seconds=None if hour.last_duration_ms is None else hour.last_duration_ms / 1000,
+        scanned=hour.scanned,
+        discrepancies=hour.discrepancies,
+        errors=hour.errors,
+        last_run_age_seconds=hour.last_run_age_seconds,
+        braked=braked,
+    )
+
+
+def _name_of(error: ReconcilerError) -> str:
+    match error:
+        case NoSupervisor():
+            return "supervisor"
+        case ConfigurationError():
+            return "configuration"
+        case _:
+            return "database"
+
+
+def _on_one_line(rows: Iterable[Row]) -> str:
+    """Return the rows for Nagios, which ends a line's text at a line break or a bar."""
+    told = "; ".join(f"{row.name}: {row.value}" for row in rows)
+    return " ".join(told.replace("|", "/").split())
+
+
+def _print(health: Health) -> None:
+    click.echo(health.headline)
+    print_problems(health.problems)
+    if health.rows:
+        rows = [
+            (row.name, row.value, Text(row.grade.value, style=_STYLES[row.grade]))
+            for row in health.rows
+        ]
+        print_table(["", "", ""], rows)
+
+
+def _print_json(health: Health) -> None:
+    print_json(
+        {
+            "status": health.status,
+            "reasons": health.reasons,
+            "rows": health.rows,
+            "source": health.source,
+        }
+    )

@@ -1,0 +1,21 @@
+"""Durations and sizes as a person reads them: two units at the most."""
+
+from itertools import pairwise
+
+_UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
+_MEGABYTE = 1_000_000
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in its two largest units: `8 s`, `3 min 4 s`, `2 h 5 min`, `4 d 1 h`."""
+    whole = max(0, round(seconds))
+    for (unit, size), (smaller_unit, smaller_size) in pairwise(_UNITS):
+        if whole >= size:
+            rest = whole % size // smaller_size
+            return f"{whole // size} {unit}" + (f" {rest} {smaller_unit}" if rest else "")
+    return f"{whole} s"
+
+
+def memory(size_bytes: int | None) -> str:
+    """Return a size in megabytes: `87 MB`."""
+    return "-" if size_bytes is None else f"{size_bytes / _MEGABYTE:,.0f} MB"

@@ -1,0 +1,120 @@
+"""`reconciler scale`: change the number of shards of the running supervisor, or see what moves."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import click
+
+from reconciler.cli.live import ask_supervisor, load_settings
+from reconciler.cli.options import environment_option, json_option
+from reconciler.cli.output import print_json, print_table
+from reconciler.errors import NoSupervisor
+from reconciler.settings import MAX_SHARDS, Settings
+from reconciler.supervisor.shards import BUCKETS, assign_buckets, moved_buckets
+from reconciler.supervisor.status import Scaling
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a change would move. `unanswered` is why it starts from the settings, if it does."""
+
+    scaling: Scaling
+    unanswered: str | None = None
+
+    @property
+    def shares(self) -> Sequence[tuple[int, int, int]]:
+        """Each shard with its buckets before and after."""
+        before, after = (
+            assign_buckets(count) for count in (self.scaling.before, self.scaling.wanted)
+        )
+        shards = range(max(self.scaling.before, self.scaling.wanted))
+        return [(shard, before.count(shard), after.count(shard)) for shard in shards]
+
+    def as_json(self) -> Mapping[str, Any]:
+        """Return the keys of the JSON report."""
+        return {
+            **asdict(self.scaling),
+            "source": "supervisor" if self.unanswered is None else "settings",
+            "shards": [
+                {"shard": shard, "before": before, "after": after}
+                for shard, before, after in self.shares
+            ],
+        }
+
+
+@click.command(
+    "scale",
+    short_help="Change the number of shards while it runs.",
+    epilog="""\b
+Try it:
+  reconciler scale --plan 9
+  reconciler scale 9""",
+)
+@click.argument("shards", metavar="N", type=click.IntRange(1, MAX_SHARDS))
+@environment_option(
+    "--plan",
+    "is_plan",
+    variable="RECONCILER_SCALE_PLAN",
+    help_text="Show what would move, change nothing.",
+    is_flag=True,
+)
+@json_option
+def scale_command(*, shards: int, is_plan: bool, as_json: bool) -> None:
+    """Let the running supervisor have N shards from now on, without a restart.
+
+    A bucket of symbols moves only once the worker that had it has let go of it. After a restart
+    RECONCILIATION_SHARDS counts again. Ends with code 69 if no supervisor answers; with --plan
+    it then starts from RECONCILIATION_SHARDS.
+    """
+    settings = load_settings()
+    if is_plan:
+        _tell_plan(_plan(settings, shards), as_json=as_json)
+        return
+    scaling = ask_supervisor(settings, "scale", Scaling, shards=shards)
+    if as_json:
+        print_json(scaling)
+    else:
+        click.echo(_told(scaling))
+
+
+def _plan(settings: Settings, shards: int) -> Plan:
+    try:
+        return Plan(scaling=ask_supervisor(settings, "scale", Scaling, shards=shards, plan=True))
+    except NoSupervisor as error:
+        scaling = Scaling(
+            before=settings.shards,
+            wanted=shards,
+            buckets_moved=moved_buckets(settings.shards, shards),
+            buckets=BUCKETS,
+        )
+        return Plan(scaling=scaling, unanswered=str(error))
+
+
+def _tell_plan(plan: Plan, *, as_json: bool) -> None:
+    if plan.unanswered is not None:
+        click.echo(
+            f"{plan.unanswered}; the plan starts from RECONCILIATION_SHARDS, {plan.scaling.before}",
+            err=True,
+        )
+    if as_json:
+        print_json(plan.as_json())
+        return
+    columns = ["shard", "buckets now", "then", "difference"]
+    rows = [(shard, now, then, f"{then - now:+d}") for shard, now, then in plan.shares]
+    print_table(columns, rows)
+    click.echo(_told(plan.scaling))
+
+
+def _told(scaling: Scaling) -> str:
+    if scaling.before == scaling.wanted:
+        return f"{_counted(scaling.before)} already: nothing moves"
+    share = scaling.buckets_moved / scaling.buckets
+    return (
+        f"from {scaling.before} to {_counted(scaling.wanted)}:"
+        f" {scaling.buckets_moved} of {scaling.buckets} buckets move ({share:.1%})"
+    )
+
+
+def _counted(shards: int) -> str:
+    return f"{shards} shard" if shards == 1 else f"{shards} shards"

@@ -1,0 +1,122 @@
+"""`reconciler top`: the running supervisor, watched."""
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Self
+
+import click
+from rich.console import Console
+from rich.live import Live
+
+from reconciler.cli.interrupts import ending_on_signals
+from reconciler.cli.keys import Keyboard, keyboard
+from reconciler.cli.live import ask_supervisor, load_settings
+from reconciler.cli.screen import Sight, View, pressed, screen
+from reconciler.errors import NoSupervisor, ReconcilerError
+from reconciler.supervisor.status import Status
+
+ASK_SECONDS = 1.0
+DRAW_SECONDS = 0.5
+
+
+@click.command(
+    "top",
+    short_help="Watch the running supervisor; q quits.",
+    epilog="""\b
+Try it:
+  reconciler top""",
+)
+def top_command() -> None:
+    """Watch the running supervisor: what status shows, again every second.
+
+    Keys: s the next column to sort by, r the other way round, p or space pause, q quit. While
+    the supervisor is away the last that it said stays, and it is asked again. Needs a terminal;
+    ends with code 69 if no supervisor answers at the start.
+    """
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise click.UsageError("top needs a terminal; anywhere else use: reconciler status")
+    ask = partial(ask_supervisor, load_settings(), "status", Status)
+    first = ask()
+    with suppress(KeyboardInterrupt), ending_on_signals(), Watch(ask, first) as watch:
+        _show(watch)
+
+
+class Watch:
+    """Asks the supervisor every second, in a thread: no key ever waits for an answer."""
+
+    def __init__(
+        self,
+        ask: Callable[[], Status],
+        first: Status,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._ask = ask
+        self._monotonic = monotonic
+        self._said = _Said(status=first, at=monotonic(), trouble=None)
+        self._ended = threading.Event()
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._run, name="watch", daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+
+    @property
+    def sight(self) -> Sight:
+        """What the supervisor last said, and why it says no more, if it does not."""
+        said = self._said
+        return Sight(
+            status=said.status,
+            trouble=said.trouble,
+            age_seconds=self._monotonic() - said.at,
+        )
+
+    def _run(self) -> None:
+        while not self._ended.wait(ASK_SECONDS):
+            try:
+                self._said = _Said(status=self._ask(), at=self._monotonic(), trouble=None)
+            except NoSupervisor as error:
+                self._said = replace(self._said, trouble=error.reason)
+            except ReconcilerError as error:
+                self._said = replace(self._said, trouble=str(error))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Said:
+    status: Status
+    at: float
+    trouble: str | None
+
+
+def _show(watch: Watch) -> None:
+    console = Console(highlight=False)
+    with (
+        keyboard(sys.stdin.fileno()) as keys,
+        Live(console=console, screen=True, auto_refresh=False) as live,
+    ):
+
+        def draw(sight: Sight, view: View) -> None:
+            live.update(screen(sight, view, height=console.height), refresh=True)
+
+        _follow(watch, keys, draw)
+
+
+def _follow(watch: Watch, keys: Keyboard, draw: Callable[[Sight, View], None]) -> None:
+    """Draw what is seen until somebody quits."""
+    view, sight = View(), watch.sight
+    while not keys.is_gone:
+        if not view.is_paused:
+            sight = watch.sight
+        draw(sight, view)
+        for key in keys.wait(DRAW_SECONDS):
+            following = pressed(key, view)
+            if following is None:
+                return
+            view = following

@@ -1,0 +1,160 @@
+"""What the database knows of why an order is, or is not, being reconciled.
+
+Takes no lock and waits for none: who holds a row is read off the row itself. PostgreSQL writes the
+transaction that locks, changes or deletes a row into its `xmax`, or a number that stands for
+several (a multixact: two have inserted a fill that refers to the order). Every such transaction
+holds a lock on its own number as long as it runs, and `pg_locks` shows that with its session.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Connection,
+    Text,
+    bindparam,
+    case,
+    cast,
+    func,
+    literal_column,
+    select,
+    text,
+)
+
+from reconciler.domain.order import OrderId
+from reconciler.store.lookup import read_status
+from reconciler.store.stale_index import SYNCED_AT
+from reconciler.store.tables import OrdersTable
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """A row of `orders`, as far as it is decided by it whether its order is due.
+
+    Attributes:
+        status: Whatever word the row has.
+        last_synced_at: None when never; also where it is a time that no datetime can hold.
+        is_stale: Unsynced for longer than `stale_after`, or for ever.
+        fresh_until: When it becomes stale; None where it is, or never will be.
+        now: The database's clock.
+    """
+
+    symbol: str
+    external_order_id: str | None
+    status: str
+    last_synced_at: datetime | None
+    is_stale: bool
+    fresh_until: datetime | None
+    now: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Holder:
+    """A session that holds the row. What our role may not see of it is None.
+
+    Attributes:
+        pid: None for a prepared transaction, which has no session.
+        application: Its `application_name`.
+        since: When its transaction began.
+        query_since: When its current or last statement began.
+    """
+
+    pid: int | None
+    application: str
+    user: str | None
+    state: str | None
+    since: datetime | None
+    query_since: datetime | None
+    query: str | None
+
+
+def read_row(
+    connection: Connection, orders: OrdersTable, order_id: OrderId, *, stale_after: timedelta
+) -> Row | None:
+    """Read a row; None where there is no such row."""
+    if read_status(connection, orders, order_id) is None:
+        return None
+    synced_at = orders.c.last_synced_at
+    is_time = synced_at.between(*_DATETIMES)
+    stale_at = synced_at + stale_after
+    is_stale = literal_column(SYNCED_AT) < func.now() - stale_after
+    statement = select(
+        func.coalesce(orders.c.symbol, "").label("symbol"),
+        orders.c.external_order_id,
+        cast(orders.c.status, Text).label("status"),
+        case((is_time, synced_at)).label("last_synced_at"),
+        cast(is_stale, Boolean).label("is_stale"),
+        case((is_time & ~is_stale, stale_at)).label("fresh_until"),
+        func.now().label("now"),
+    ).where(orders.c.id == order_id)
+    row = connection.execute(statement).mappings().one_or_none()
+    return None if row is None else Row(**row)
+
+
+def read_holders(
+    connection: Connection, orders: OrdersTable, order_id: OrderId
+) -> tuple[Holder, ...]:
+    """Read which sessions hold the row at this moment."""
+    mark = connection.execute(_select_mark(orders), {"id": order_id}).one_or_none()
+    if mark is None or mark.xmax == "0":
+        return ()
+    members = (
+        connection.execute(_MEMBERS, {"xmax": mark.xmax}).scalars().all()
+        if mark.may_be_several
+        else ()
+    )
+    rows = connection.execute(
+        _HOLDERS, {"transactions": [mark.xmax, *members], "relation": mark.relation}
+    )
+    return tuple(Holder(**row) for row in rows.mappings())
+
+
+def _select_mark(orders: OrdersTable) -> Any:
+    return (
+        select(
+            literal_column("xmax::text").label("xmax"),
+            literal_column("tableoid::bigint").label("relation"),
+            literal_column(_MAY_BE_SEVERAL, Boolean).label("may_be_several"),
+        )
+        .select_from(orders.table)
+        .where(orders.c.id == bindparam("id", type_=orders.c.id.type))
+    )
+
+
+_DATETIMES: tuple[Any, Any] = (
+    literal_column("'0001-01-02 UTC'::timestamptz"),
+    literal_column("'9999-01-01 UTC'::timestamptz"),
+)
+
+# Nothing in SQL tells whether a number is a transaction's or a multixact's: it is one if such a
+# multixact still exists. Asking for the members of one that does not is an error.
+_MAY_BE_SEVERAL = """
+    xmax <> '0'::xid AND mxid_age(xmax) BETWEEN 1 AND
+        (SELECT max(mxid_age(datminmxid)) FROM pg_database)
+"""
+
+_MEMBERS = text("SELECT xid::text FROM pg_get_multixact_members(CAST(:xmax AS xid))")
+
+# A session that holds a row also holds a lock on its table. That rules out a number of long ago
+# that is by chance one of a transaction of today.
+_HOLDERS = text(
+    """
+    SELECT DISTINCT held.pid, coalesce(application_name, 'a prepared transaction') AS application,
+        usename::text AS user, state, coalesce(xact_start, prepared) AS since,
+        query_start AS query_since,
+        nullif(query, '<insufficient privilege>') AS query
+    FROM pg_locks AS held
+    JOIN pg_locks AS of_table ON of_table.virtualtransaction = held.virtualtransaction
+        AND of_table.locktype = 'relation' AND of_table.relation = :relation AND of_table.granted
+        AND of_table.mode NOT IN ('AccessShareLock')
+        AND of_table.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    LEFT JOIN pg_stat_activity AS session ON session.pid = held.pid
+    LEFT JOIN pg_prepared_xacts AS prepared ON prepared.transaction = held.transactionid
+        AND held.pid IS NULL
+    WHERE held.locktype = 'transactionid' AND held.granted AND held.mode = 'ExclusiveLock'
+        AND held.transactionid::text = ANY (CAST(:transactions AS text[]))
+    ORDER BY since
+    """
+)

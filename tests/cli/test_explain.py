@@ -1,0 +1,339 @@
+"""`reconciler explain`: one answer, then the facts; the answer as a function of the facts."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from click.testing import Result
+
+from reconciler.cli.explaining import Facts, answer, details, is_due
+from reconciler.domain.decide import HoldReason
+from reconciler.store.explain import Holder, Row
+from reconciler.store.holds import HeldOrder
+from reconciler.supervisor.status import ShardState
+
+from .conftest import Invoke
+from .speaker import Speaker, some_whereabouts
+
+NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
+EARLIER = NOW - timedelta(minutes=4)
+LATER = NOW + timedelta(minutes=10)
+
+DUE = Row(
+    symbol="BTCUSDT",
+    external_order_id="9",
+    status="new",
+    last_synced_at=None,
+    is_stale=True,
+    fresh_until=None,
+    now=NOW,
+)
+FRESH = replace(DUE, is_stale=False, last_synced_at=EARLIER, fresh_until=NOW + timedelta(minutes=1))
+HOLD = HeldOrder(
+    order_id="1",
+    reason=HoldReason.CONFLICT,
+    detail="the row says filled",
+    attempts=3,
+    first_held_at=EARLIER,
+    next_attempt_at=LATER,
+    row_facts={},
+    report=None,
+    resolved_at=None,
+    resolution=None,
+)
+APPLICATION = Holder(
+    pid=77,
+    application="trading-api",
+    user="trading",
+    state="idle in transaction",
+    since=EARLIER,
+    query_since=EARLIER,
+    query="UPDATE orders\n  SET note = 'x'",
+)
+WORKER = replace(APPLICATION, application="reconciler worker 1")
+IN_HAND = "the worker of shard 1 has had it in hand for 3 s"
+HELD_BY_APPLICATION = "session 77 (trading-api) holds its row since 2026-11-24 11:56:00 UTC"
+
+
+def facts(row: Row | None = DUE, **changes: Any) -> Facts:
+    known = Facts(
+        order_id="1",
+        row=row,
+        hold=None,
+        holders=(),
+        whereabouts=some_whereabouts(),
+        unanswered=None,
+        braked=None,
+        activity=(),
+    )
+    return replace(known, **changes)
+
+
+def at(**changes: Any) -> Facts:
+    return facts(whereabouts=some_whereabouts(**changes))
+
+
+NOT_DUE = [
+    (facts(None), "it is no longer in orders"),
+    (facts(replace(DUE, status="filled")), "it is filled, which is final"),
+    (facts(replace(DUE, status="draft")), "its status 'draft' is none that we follow"),
+    (
+        facts(replace(DUE, external_order_id=None)),
+        "it has no external_order_id, so the exchange cannot be asked about it",
+    ),
+    (
+        facts(hold=HOLD),
+        "it is on hold until 2026-11-24 12:10:00 UTC (conflict: the row says filled)",
+    ),
+    (facts(FRESH), "it is fresh until 2026-11-24 12:01:00 UTC, for 1 min more"),
+    (
+        facts(replace(FRESH, fresh_until=None)),
+        "its last_synced_at is so far ahead that it never becomes stale",
+    ),
+    (facts(replace(FRESH, status="canceled"), hold=HOLD), "it is canceled, which is final"),
+    (
+        facts(FRESH, hold=HOLD),
+        "it is on hold until 2026-11-24 12:10:00 UTC (conflict: the row says filled)",
+    ),
+]
+
+IN_PROGRESS = [
+    (
+        at(in_hand_of=1, in_hand_seconds=3, breaker="open"),
+        IN_HAND,
+    ),
+    (
+        replace(at(in_hand_of=1, in_hand_seconds=3), holders=(APPLICATION,)),
+        f"{IN_HAND}; {HELD_BY_APPLICATION}, so it may be skipped",
+    ),
+    (
+        facts(holders=(WORKER,), whereabouts=None, unanswered="no supervisor answers"),
+        "reconciler worker 1 (session 77) holds its row to write it",
+    ),
+]
+
+IN_THE_WAY = [
+    (
+        replace(at(breaker="open"), braked="41 of 50 vanished"),
+        "the brake is on, and nothing may be written: 41 of 50 vanished",
+    ),
+    (at(paused_seconds=12), "the exchange wants silence for 12 s more"),
+    (
+        at(breaker="open", breaker_retry_seconds=80, trouble="503"),
+        "the breaker of shard 1 is open for 1 min 20 s more: 503",
+    ),
+    (at(held_back_seconds=8), "shard 1 is handed nothing for 8 s more"),
+    (at(shard_state=ShardState.BACKING_OFF), "its shard 1 is backing off"),
+    (
+        facts(holders=(APPLICATION,)),
+        f"{HELD_BY_APPLICATION}, and rows that are held are skipped, not waited for",
+    ),
+    (
+        facts(holders=(APPLICATION,), whereabouts=None, unanswered="no supervisor answers"),
+        f"{HELD_BY_APPLICATION}, and rows that are held are skipped, not waited for",
+    ),
+    (
+        facts(whereabouts=None, unanswered="no supervisor answers at /tmp/x: nobody listens there"),
+        "no supervisor answers at /tmp/x: nobody listens there: who works on it is not known",
+    ),
+]
+
+ITS_TURN = [
+    (at(), "the next cycle takes it"),
+    (at(is_queued=True), "it is queued for shard 1"),
+    (
+        at(is_queued=True, shard_state=ShardState.PARKED),
+        "it is queued; its shard 1 is parked, and the others help out",
+    ),
+    (
+        facts(hold=replace(HOLD, next_attempt_at=EARLIER)),
+        "the next cycle takes it",
+    ),
+    (facts(hold=replace(HOLD, resolved_at=EARLIER)), "the next cycle takes it"),
+]
+
+
+def cases(begin: str, table: list[tuple[Facts, str]]) -> list[Any]:
+    return [pytest.param(known, f"{begin}{rest}.", id=rest[:60]) for known, rest in table]
+
+
+@pytest.mark.parametrize(
+    ("known", "sentence"),
+    [
+        *cases("It is not reconciled: ", NOT_DUE),
+        *cases("It is being reconciled: ", IN_PROGRESS),
+        *cases("It is due, but ", IN_THE_WAY),
+        *cases("It is due: ", ITS_TURN),
+    ],
+)
+def test_the_answer_is_the_first_thing_that_is_so(known: Facts, sentence: str) -> None:
+    assert answer(known) == sentence
+    assert is_due(known) is not sentence.startswith("It is not reconciled")
+
+
+def test_the_facts_name_every_condition_and_who_holds_the_row() -> None:
+    known = replace(
+        at(breaker="open", breaker_retry_seconds=80, trouble="503", paused_seconds=3),
+        hold=HOLD,
+        holders=(APPLICATION,),
+    )
+
+    assert dict(details(known)) == {
+        "external id": "9",
+        "status": "new",
+        "last synced": "never",
+        "fresh until": "it is stale",
+        "on hold": "until 2026-11-24 12:10:00 UTC",
+        "why": "conflict: the row says filled",
+        "row held by": "session 77 (trading-api), idle in transaction, since 2026-11-24 11:56:00"
+        " UTC, its statement began 2026-11-24 11:56:00 UTC, UPDATE orders SET note = 'x'",
+        "shard": "1, which is ready (bucket 77)",
+        "in hand": "no",
+        "breaker": "open, for 1 min 20 s more",
+        "last trouble": "503",
+        "silence": "for 3 s more, as the exchange wants",
+        "brake": "off",
+    }
+
+
+def test_what_our_role_may_not_see_of_a_session_is_left_out() -> None:
+    holder = replace(APPLICATION, state=None, since=None, query_since=None, query=None)
+
+    assert dict(details(facts(holders=(holder,))))["row held by"] == "session 77 (trading-api)"
+
+
+Explain = Callable[..., Result]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "control.sock"
+
+
+@pytest.fixture
+def explain(invoke: Invoke, database_url: str, path: Path) -> Explain:
+    """Explain on the test's database: `explain("1", "--json")`."""
+
+    def explain(*arguments: str) -> Result:
+        environment = {
+            "DATABASE_URL": database_url,
+            "RECONCILIATION_CONTROL_SOCKET": str(path),
+        }
+        return invoke("explain", *arguments, **environment)
+
+    return explain
+
+
+@pytest.fixture
+def application(database_url: str) -> Iterator[psycopg.Connection[Any]]:
+    with psycopg.connect(database_url, autocommit=True, application_name="trading-api") as session:
+        session.execute(
+            "INSERT INTO orders (id, symbol, external_order_id, status)"
+            " VALUES (1, 'BTCUSDT', '9', 'new')"
+        )
+        yield session
+
+
+@pytest.mark.usefixtures("application")
+def test_a_running_supervisor_is_asked_where_it_has_the_order(explain: Explain, path: Path) -> None:
+    with Speaker(path, where=some_whereabouts(in_hand_of=1, in_hand_seconds=3.0)) as speaker:
+        result = explain("1")
+
+    assert speaker.asked == [("where", {"key": "BTCUSDT", "id": "1"})]
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.splitlines()[:3] == [
+        "It is being reconciled: the worker of shard 1 has had it in hand for 3 s.",
+        "",
+        "Order 1, BTCUSDT",
+    ]
+    assert "of shard 1, for 3 s" in result.stdout
+    assert result.stdout.endswith("the reconciler has never changed it\n")
+
+
+@pytest.mark.usefixtures("application")
+def test_without_a_supervisor_its_part_is_not_known(explain: Explain, path: Path) -> None:
+    text, told = explain("1").stdout, json.loads(explain("1", "--json").stdout)
+
+    silence = f"no supervisor answers at {path}: nobody listens there"
+    assert text.startswith(f"It is due, but {silence}: who works on it is not known.\n")
+    assert (told["supervisor"], told["supervisor_unanswered"]) == (None, silence)
+    assert (told["is_due"], told["answer"] + "\n") == (True, text.splitlines(keepends=True)[0])
+
+
+@pytest.mark.usefixtures("application")
+def test_a_supervisor_that_refuses_is_told_as_one_that_does_not_answer(
+    explain: Explain, path: Path
+) -> None:
+    with Speaker(path):
+        result = explain("1")
+
+    assert result.exit_code == 0
+    assert "the supervisor refuses to say: no command where" in result.stdout
+
+
+def test_the_session_that_holds_the_row_is_named(
+    explain: Explain, application: psycopg.Connection[Any], path: Path
+) -> None:
+    with Speaker(path, where=some_whereabouts()), application.transaction():
+        application.execute("SELECT FROM orders WHERE id = 1 FOR UPDATE")
+        result = explain("1")
+
+    pid = application.info.backend_pid
+    assert result.stdout.startswith(
+        f"It is due, but session {pid} (trading-api) holds its row since "
+    )
+    assert "idle in transaction" in result.stdout
+
+
+def test_the_last_five_changes_are_shown_the_newest_last(
+    explain: Explain, application: psycopg.Connection[Any]
+) -> None:
+    application.execute(
+        "INSERT INTO activity_log (order_id, action, details, created_at)"
+        " SELECT '1', 'note ' || number, '{}', now() + number * interval '1 s'"
+        " FROM generate_series(1, 7) AS number"
+    )
+
+    text, told = explain("1").stdout, json.loads(explain("1", "--json").stdout)
+
+    shown = [entry["action"] for entry in told["activity"]]
+    assert shown == ["note 3", "note 4", "note 5", "note 6", "note 7"]
+    assert "note 7" in text
+    assert "note 2" not in text
+
+
+def test_an_order_that_is_gone_still_has_its_history(
+    explain: Explain, application: psycopg.Connection[Any]
+) -> None:
+    application.execute(
+        "INSERT INTO activity_log (order_id, action, details, created_at)"
+        " VALUES ('5', 'note', '{}', now())"
+    )
+
+    result = explain("5")
+
+    assert result.exit_code == 0
+    assert result.stdout.startswith("It is not reconciled: it is no longer in orders.\n")
+
+
+@pytest.mark.parametrize("id_", ["5", "0b9a6c1e-6d2f-4f8e-9a53-0d5f0c6a7b11"])
+def test_an_order_that_nobody_knows_is_code_1(explain: Explain, id_: str) -> None:
+    result, as_json = explain(id_), explain(id_, "--json")
+
+    assert (result.exit_code, as_json.exit_code) == (1, 1)
+    assert result.stderr == (
+        f"order {id_} is not known: it is neither in the activity log nor in orders\n"
+    )
+    assert json.loads(as_json.stdout)["is_known"] is False
+
+
+def test_what_is_no_id_is_a_usage_error(explain: Explain) -> None:
+    result = explain("BTCUSDT-1")
+
+    assert result.exit_code == 2
+    assert "'BTCUSDT-1' is neither an integer nor a uuid" in result.stderr

@@ -1,0 +1,226 @@
+"""`reconciler health`: a verdict as Nagios wants it, whoever can be asked."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from click.testing import Result
+
+from reconciler.telemetry.health import Vitals
+
+from .conftest import Invoke
+from .speaker import Speaker
+
+Ask = Callable[..., Result]
+
+WELL = Vitals(
+    breakers_open=0,
+    breakers_half_open=0,
+    cycle_seconds=2.1,
+    scanned=400,
+    discrepancies=2,
+    errors=0,
+    last_run_age_seconds=12,
+    parked=0,
+)
+ILL = Vitals(
+    breakers_open=1,
+    breakers_half_open=0,
+    cycle_seconds=12,
+    last_run_age_seconds=12,
+    blocked="the exchange | says:\nno",
+)
+
+
+@pytest.fixture
+def speaker(tmp_path: Path) -> Iterator[Speaker]:
+    with Speaker(tmp_path / "control.sock") as speaker:
+        yield speaker
+
+
+@pytest.fixture
+def nowhere(tmp_path: Path) -> str:
+    return str(tmp_path / "nobody.sock")
+
+
+@pytest.fixture
+def ask_database(invoke: Invoke, database_url: str, nowhere: str) -> Ask:
+    """Ask for the health where no supervisor answers: `ask_database("--json")`."""
+
+    def ask(*arguments: str) -> Result:
+        environment = {"DATABASE_URL": database_url, "RECONCILIATION_CONTROL_SOCKET": nowhere}
+        return invoke("health", *arguments, **environment)
+
+    return ask
+
+
+def record_a_cycle(database_url: str, *, minutes_ago: float, errors: int = 0) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO reconciliation_cycles (host, started_at, finished_at, duration_ms,"
+            " scanned, reconciled, discrepancies, errors, held, skipped_locked, requests, weight,"
+            " transitions) SELECT 'trading-1', moment, moment, 2100, 400, 400, 2, %s, 0, 0, 1, 1,"
+            " '{}' FROM (SELECT now() - %s * interval '1 minute' AS moment) AS finished",
+            (errors, minutes_ago),
+        )
+
+
+@pytest.mark.parametrize(
+    ("vitals", "code", "line"),
+    [
+        (WELL, 0, "RECONCILER OK - last run: 12 s ago"),
+        (
+            Vitals(breakers_open=0, breakers_half_open=1, last_run_age_seconds=61),
+            1,
+            "RECONCILER WARNING - breakers: 1 half-open; last run: 61 s ago",
+        ),
+        (
+            ILL,
+            2,
+            "RECONCILER CRITICAL - breakers: 1 open; exchange: the exchange / says: no",
+        ),
+        (Vitals(), 3, "RECONCILER UNKNOWN - last run: no cycle has been recorded yet"),
+    ],
+    ids=["healthy", "warning", "critical", "unknown"],
+)
+def test_the_first_line_and_the_code_are_what_nagios_reads(
+    invoke: Invoke, speaker: Speaker, vitals: Vitals, code: int, line: str
+) -> None:
+    speaker.answers["health"] = vitals
+
+    result = invoke("health", RECONCILIATION_CONTROL_SOCKET=str(speaker.path))
+
+    assert (result.exit_code, result.stderr) == (code, "")
+    assert result.stdout.splitlines()[0] == line
+
+
+def test_all_rows_follow_with_their_grades(invoke: Invoke, speaker: Speaker) -> None:
+    speaker.answers["health"] = WELL
+
+    result = invoke("health", RECONCILIATION_CONTROL_SOCKET=str(speaker.path))
+
+    assert [" ".join(line.split()) for line in result.stdout.splitlines()[1:]] == [
+        "breakers all closed healthy",
+        "cycle duration 2.1 s healthy",
+        "discrepancy rate 0.5% of 400 orders in the last hour healthy",
+        "errors 0 in the last hour healthy",
+        "last run 12 s ago healthy",
+    ]
+
+
+def test_json_names_the_reasons_the_rows_and_who_was_asked(
+    invoke: Invoke, speaker: Speaker
+) -> None:
+    speaker.answers["health"] = ILL
+
+    result = invoke("health", "--json", RECONCILIATION_CONTROL_SOCKET=str(speaker.path))
+
+    told = json.loads(result.stdout)
+    assert (result.exit_code, told["status"], told["source"]) == (2, "critical", "supervisor")
+    assert told["reasons"][0] == {"name": "breakers", "value": "1 open", "grade": "critical"}
+    assert [row["name"] for row in told["rows"]] == [
+        "breakers",
+        "cycle duration",
+        "discrepancy rate",
+        "errors",
+        "last run",
+        "exchange",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cycle", "code", "reasons"),
+    [
+        ({"minutes_ago": 0}, 0, []),
+        ({"minutes_ago": 2}, 1, ["last run"]),
+        ({"minutes_ago": 0, "errors": 21}, 2, ["errors"]),
+        ({"minutes_ago": 3000}, 2, ["last run"]),
+    ],
+    ids=["a moment ago", "two minutes ago", "many errors", "two days ago"],
+)
+def test_without_a_supervisor_the_recorded_cycles_tell(
+    ask_database: Ask, database_url: str, cycle: dict[str, int], code: int, reasons: list[str]
+) -> None:
+    record_a_cycle(database_url, **cycle)
+
+    result = ask_database("--json")
+
+    told = json.loads(result.stdout)
+    assert (result.exit_code, told["source"]) == (code, "database")
+    assert [row["name"] for row in told["reasons"]] == reasons
+    assert (told["rows"][-1]["name"], told["rows"][-1]["grade"]) == ("breakers", "unknown")
+    assert told["rows"][-1]["value"].startswith("not known: no supervisor answers at /")
+
+
+def test_without_a_supervisor_the_brake_is_read_from_the_database(
+    ask_database: Ask, database_url: str
+) -> None:
+    record_a_cycle(database_url, minutes_ago=0)
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO reconciliation_state VALUES"
+            """ ('brake', '{"reason": "41 of 50 vanished"}', now(), 'supervisor')"""
+        )
+
+    result = ask_database()
+
+    assert result.exit_code == 2
+    assert result.stdout.startswith("RECONCILER CRITICAL - brake: 41 of 50 vanished\n")
+
+
+def test_where_nothing_has_ever_run_it_is_unknown(ask_database: Ask) -> None:
+    result = ask_database()
+
+    assert result.exit_code == 3
+    assert result.stdout.startswith(
+        "RECONCILER UNKNOWN - last run: no cycle has been recorded yet\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("environment", "line"),
+    [
+        ({}, "RECONCILER UNKNOWN - configuration: DATABASE_URL is not set"),
+        (
+            {"LOG_LEVEL": "loud"},
+            "RECONCILER UNKNOWN - configuration: LOG_LEVEL is 'LOUD': input should be",
+        ),
+        (
+            {"DATABASE_URL": "postgresql://me:secret-word@127.0.0.1:1/trading"},
+            "; database: the database postgresql://me:***@127.0.0.1:1/trading does not answer",
+        ),
+    ],
+    ids=["no database", "nonsense", "the database is away"],
+)
+def test_what_keeps_us_from_asking_is_code_3_and_told_on_standard_output_with_its_mend(
+    invoke: Invoke, environment: dict[str, str], line: str
+) -> None:
+    result = invoke("health", **environment)
+    as_json = invoke("health", "--json", **environment)
+
+    told = json.loads(as_json.stdout)
+    assert (result.exit_code, result.stderr, as_json.exit_code) == (3, "", 3)
+    assert line in result.stdout.splitlines()[0]
+    assert "\n  mend: " in result.stdout
+    assert (told["status"], told["source"], told["rows"]) == ("unknown", None, [])
+    assert {row["grade"] for row in told["reasons"]} == {"unknown"}
+
+
+def test_a_database_without_our_tables_is_code_3(
+    invoke: Invoke, empty_database_url: str, nowhere: str
+) -> None:
+    result = invoke(
+        "health", DATABASE_URL=empty_database_url, RECONCILIATION_CONTROL_SOCKET=nowhere
+    )
+
+    assert result.exit_code == 3
+    assert 'relation "reconciliation_cycles" does not exist' in result.stdout.splitlines()[0]
+
+
+def test_a_supervisor_that_refuses_is_code_3(invoke: Invoke, speaker: Speaker) -> None:
+    result = invoke("health", RECONCILIATION_CONTROL_SOCKET=str(speaker.path))
+
+    assert result.exit_code == 3
+    assert result.stdout.startswith("RECONCILER UNKNOWN - configuration: no command health\n")

@@ -1,0 +1,255 @@
+"""`reconciler status` and `scale`: what a supervisor says, as tables in 80 columns or as JSON."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+
+import msgspec
+import pytest
+from rich.console import Console
+
+from reconciler.cli import panel
+from reconciler.cli.measures import duration, memory
+from reconciler.supervisor.control.protocol import default_path
+from reconciler.supervisor.shards import moved_buckets
+from reconciler.supervisor.status import BudgetStatus, Scaling, ShardCounts, ShardState, Status
+
+from .conftest import Invoke
+from .speaker import Speaker, a_cycle, a_shard, a_status
+
+WIDTH = 80
+WORST = replace(
+    a_shard(63),
+    state=ShardState.BACKING_OFF,
+    pid=4_194_304,
+    buckets=256,
+    queued=99_999,
+    in_hand=9999,
+    done_per_second=9999.0,
+    memory_bytes=999_000_000,
+    breaker="open",
+    breaker_retry_seconds=120.0,
+    trouble="the exchange answers 503",
+    trouble_age_seconds=70.0,
+)
+
+
+@pytest.fixture
+def speaker(tmp_path: Path) -> Iterator[Speaker]:
+    with Speaker(tmp_path / "control.sock") as speaker:
+        yield speaker
+
+
+def lines_of(*parts: object, width: int = WIDTH) -> list[str]:
+    out = StringIO()
+    console = Console(file=out, width=width)
+    for part in parts:
+        console.print(part)
+    return [line.rstrip() for line in out.getvalue().splitlines()]
+
+
+def test_status_shows_shards_backlog_cycles_and_troubles(invoke: Invoke, speaker: Speaker) -> None:
+    parked = a_shard(1, state=ShardState.PARKED, pid=None, buckets=0, memory_bytes=None)
+    speaker.answers["status"] = a_status(
+        a_shard(0, queued=1200, in_hand=200, breaker="half_open"),
+        replace(parked, trouble="worker died of signal 9", trouble_age_seconds=75.0),
+        shards=ShardCounts(wanted=2, running=1, draining=0, parked=1),
+        braked="41 of 50 came back not found",
+    )
+
+    result = invoke("status", RECONCILIATION_CONTROL_SOCKET=str(speaker.path))
+
+    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    assert result.exit_code == 0, result.stderr
+    assert lines[:7] == [
+        "supervisor 4242 on trading-1, version 0.1.0, running, up 3 h, 58 MB",
+        "shards 2 wanted: 1 running, 0 draining, 1 parked",
+        "backlog 812 stale, the oldest unsynced for 7 min 11 s (3 s ago)",
+        "hottest BTCUSDT 612, ETHUSDT 200",
+        "budget 240 of 3,000 weight this minute",
+        "brake on: 41 of 50 came back not found",
+        "done 96,000 orders in 240 cycles: 8,100 changed, 12 failed, 7 held",
+    ]
+    assert "0 4300 ready 128 1,200 200 100 61 MB half-open" in lines
+    assert "1 - parked 0 0 0 100 - closed" in lines
+    assert "shard 1: worker died of signal 9 (1 min 15 s ago)" in lines
+    assert "10:00:00 2.1 s 400 37 1 1 2 12 180" in lines
+    assert "\x1b" not in result.stdout
+
+
+def test_status_as_json_is_all_that_the_supervisor_says(invoke: Invoke, speaker: Speaker) -> None:
+    status = a_status()
+    speaker.answers["status"] = status
+
+    result = invoke("status", "--json", RECONCILIATION_CONTROL_SOCKET=str(speaker.path))
+
+    assert msgspec.json.decode(result.stdout, type=Status) == status
+
+
+def test_a_supervisor_that_has_just_started_has_nothing_to_show_yet(
+    invoke: Invoke, speaker: Speaker
+) -> None:
+    speaker.answers["status"] = a_status(
+        a_shard(state=ShardState.BOOTING, breaker=None), backlog=None, hottest=(), cycles=()
+    )
+
+    result = invoke("status", RECONCILIATION_CONTROL_SOCKET=str(speaker.path))
+
+    assert "backlog  not measured yet\n" in result.stdout
+    assert "hottest  nothing is waiting\n" in result.stdout
+    assert "last cycles" not in result.stdout
+
+
+def test_the_tables_fit_80_columns_at_their_widest() -> None:
+    cycle = a_cycle(duration_ms=999_900, scanned=9_999_999, requests=99_999, weight=99_999)
+
+    lines = lines_of(panel.shards_table([WORST]), panel.cycles_table([cycle]))
+
+    assert max(map(len, lines)) <= WIDTH
+    assert "4194304  backing off" in lines[2]
+    assert lines[2].endswith("open 120 s")
+    assert lines[4].endswith("99,999")
+
+
+def test_what_the_exchange_wants_is_shown_with_the_budget() -> None:
+    budget = BudgetStatus(limit_per_minute=3000, used=2140, paused_seconds=12)
+
+    lines = lines_of(*panel.summary(a_status(budget=budget)))
+
+    assert "budget   2,140 of 3,000 weight this minute; silence for 12 s more" in lines
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (0.4, "0 s"),
+        (-1, "0 s"),
+        (59.6, "1 min"),
+        (184, "3 min 4 s"),
+        (7500, "2 h 5 min"),
+        (349_200, "4 d 1 h"),
+    ],
+)
+def test_a_duration_has_two_units_at_the_most(seconds: float, shown: str) -> None:
+    assert duration(seconds) == shown
+
+
+def test_a_size_that_is_not_known_is_a_dash() -> None:
+    assert (memory(None), memory(61_400_000)) == ("-", "61 MB")
+
+
+@pytest.mark.parametrize(
+    "command", [["status"], ["status", "--json"], ["scale", "3"]], ids=" ".join
+)
+def test_without_a_supervisor_it_is_code_69_and_says_where_it_was_looked_for(
+    invoke: Invoke, tmp_path: Path, command: list[str]
+) -> None:
+    path = tmp_path / "control.sock"
+
+    result = invoke(*command, RECONCILIATION_CONTROL_SOCKET=str(path))
+
+    assert (result.exit_code, result.stdout) == (69, "")
+    assert result.stderr == (
+        f"error: no supervisor answers at {path}: nobody listens there\n"
+        "  mend: start one: reconciler run; or set DATABASE_URL or RECONCILIATION_CONTROL_SOCKET as"
+        " it has it, and ask as the same user\n"
+    )
+
+
+def test_the_socket_follows_from_the_database_where_it_is_not_set(invoke: Invoke) -> None:
+    url = "postgresql://nobody@localhost/no_such_database"
+
+    result = invoke("status", DATABASE_URL=url)
+
+    assert f"no supervisor answers at {default_path(url)}: " in result.stderr
+
+
+def test_neither_socket_nor_database_is_code_78(invoke: Invoke) -> None:
+    result = invoke("status")
+
+    assert result.exit_code == 78
+    assert result.stderr.startswith("error: DATABASE_URL is not set\n")
+
+
+def test_scale_asks_for_the_shards_and_tells_what_moves(invoke: Invoke, speaker: Speaker) -> None:
+    speaker.answers["scale"] = Scaling(before=8, wanted=9, buckets_moved=28, buckets=256)
+    environment = {"RECONCILIATION_CONTROL_SOCKET": str(speaker.path)}
+
+    result = invoke("scale", "9", **environment)
+    told = json.loads(invoke("scale", "9", "--json", **environment).stdout)
+
+    assert speaker.asked == [("scale", {"shards": 9})] * 2
+    assert (result.exit_code, result.stdout) == (
+        0,
+        "from 8 to 9 shards: 28 of 256 buckets move (10.9%)\n",
+    )
+    assert told == {"before": 8, "wanted": 9, "buckets_moved": 28, "buckets": 256}
+
+
+def test_scaling_to_what_there_is_moves_nothing(invoke: Invoke, speaker: Speaker) -> None:
+    speaker.answers["scale"] = Scaling(before=1, wanted=1, buckets_moved=0, buckets=256)
+
+    result = invoke("scale", "1", RECONCILIATION_CONTROL_SOCKET=str(speaker.path))
+
+    assert result.stdout == "1 shard already: nothing moves\n"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--plan", "9"], ["9", "--plan"]], ids=["flag first", "flag last"]
+)
+def test_a_plan_shows_each_shards_buckets_and_changes_nothing(
+    invoke: Invoke, speaker: Speaker, arguments: list[str]
+) -> None:
+    speaker.answers["scale"] = Scaling(before=8, wanted=9, buckets_moved=28, buckets=256)
+
+    result = invoke("scale", *arguments, RECONCILIATION_CONTROL_SOCKET=str(speaker.path))
+
+    rows = [line.split() for line in result.stdout.splitlines()]
+    assert speaker.asked == [("scale", {"shards": 9, "plan": True})]
+    assert rows[1:10] == [
+        *([str(shard), "32", "28", "-4"] for shard in range(4)),
+        *([str(shard), "32", "29", "-3"] for shard in range(4, 8)),
+        ["8", "0", "28", "+28"],
+    ]
+    assert result.stdout.endswith("from 8 to 9 shards: 28 of 256 buckets move (10.9%)\n")
+    assert result.stderr == ""
+
+
+def test_a_plan_without_a_supervisor_starts_from_the_settings_and_says_so(
+    invoke: Invoke, tmp_path: Path
+) -> None:
+    environment = {
+        "RECONCILIATION_CONTROL_SOCKET": str(tmp_path / "control.sock"),
+        "RECONCILIATION_SHARDS": "4",
+    }
+
+    result = invoke("scale", "--plan", "3", "--json", **environment)
+
+    told = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert "nobody listens there; the plan starts from RECONCILIATION_SHARDS, 4" in result.stderr
+    assert (told["source"], told["before"], told["wanted"]) == ("settings", 4, 3)
+    assert told["buckets_moved"] == moved_buckets(4, 3)
+    assert told["shards"][3] == {"shard": 3, "before": 64, "after": 0}
+
+
+@pytest.mark.parametrize("shards", ["0", "65", "10000"])
+def test_a_number_of_shards_that_cannot_be_is_a_usage_error_and_nobody_is_asked(
+    invoke: Invoke, speaker: Speaker, shards: str
+) -> None:
+    result = invoke("scale", shards, RECONCILIATION_CONTROL_SOCKET=str(speaker.path))
+
+    assert result.exit_code == 2
+    assert f"Invalid value for 'N': {shards} is not in the range 1<=x<=64." in result.stderr
+    assert speaker.asked == []
+
+
+def test_what_the_supervisor_refuses_is_told_with_its_mend(
+    invoke: Invoke, speaker: Speaker
+) -> None:
+    result = invoke("scale", "3", RECONCILIATION_CONTROL_SOCKET=str(speaker.path))
+
+    assert result.exit_code == 78
+    assert result.stderr == "error: no command scale\n  mend: ask another\n"

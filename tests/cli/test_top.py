@@ -1,0 +1,220 @@
+"""`reconciler top`: its screen and keys as functions, and the whole on a real terminal."""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from reconciler.cli.screen import Sight, View, pressed, screen
+from reconciler.supervisor.status import Status
+
+from .conftest import Invoke
+from .speaker import Speaker, a_shard, a_status
+
+PATIENCE_SECONDS = 30.0
+OURS = b"\x1b[?1049h"
+"""What begins the alternate screen; `l` instead of `h` ends it."""
+
+ON_A_TERMINAL = """
+import os, sys
+terminal = os.open(sys.argv[1], os.O_RDWR)
+for number in (0, 1, 2):
+    os.dup2(terminal, number)
+os.execv(sys.executable, [sys.executable, "-m", "reconciler", "top"])
+"""
+
+
+def shown(sight: Sight, view: View, *, height: int = 24) -> list[str]:
+    out = StringIO()
+    console = Console(file=out, width=80, height=height)
+    console.print(screen(sight, view, height=height))
+    return [line.rstrip() for line in out.getvalue().splitlines()]
+
+
+def a_sight(status: Status, trouble: str | None = None) -> Sight:
+    return Sight(status=status, trouble=trouble, age_seconds=12)
+
+
+@pytest.mark.parametrize("shards", [1, 8, 64])
+@pytest.mark.parametrize("height", [24, 50])
+def test_the_screen_is_as_high_as_the_terminal_and_counts_what_does_not_fit(
+    shards: int, height: int
+) -> None:
+    workers = [a_shard(number, trouble="it is odd") for number in range(shards)]
+
+    lines = shown(a_sight(a_status(*workers, braked="odd")), View(), height=height)
+
+    rows = [line for line in lines if " ready " in line]
+    rest = shards - len(rows)
+    assert len(lines) == height
+    assert lines[-1].lstrip().startswith("s  sort by the next column")
+    assert (f"and {rest} shards more" in lines) is bool(rest)
+
+
+def test_keys_choose_the_order_and_what_is_unknown_does_nothing() -> None:
+    by_buckets = pressed("s", View())
+
+    assert by_buckets == View(sort="buckets")
+    assert pressed("r", View()) == View(is_reversed=True)
+    assert pressed("s", View(sort="memory", is_reversed=True)) == View()
+    assert pressed("p", View()) == pressed(" ", View()) == View(is_paused=True)
+    assert pressed("p", View(is_paused=True)) == View()
+    assert pressed("x", View()) == View()
+    assert pressed("q", View()) is None
+
+
+def test_the_largest_come_first_and_reversed_last() -> None:
+    workers = [a_shard(0, queued=5), a_shard(1, queued=70), a_shard(2, queued=5)]
+
+    def ordered(view: View) -> list[int]:
+        return [worker.shard for worker in view.sorted(workers)]
+
+    assert ordered(View()) == [0, 1, 2]
+    assert ordered(View(is_reversed=True)) == [2, 1, 0]
+    assert ordered(View(sort="queued")) == [1, 0, 2]
+    assert ordered(View(sort="queued", is_reversed=True)) == [0, 2, 1]
+
+
+def test_the_column_that_orders_is_marked_with_its_direction() -> None:
+    sight = a_sight(a_status())
+
+    assert "shard ^" in "\n".join(shown(sight, View()))
+    assert "queued v" in "\n".join(shown(sight, View(sort="queued")))
+    assert "queued ^" in "\n".join(shown(sight, View(sort="queued", is_reversed=True)))
+
+
+def test_silence_and_a_pause_are_said() -> None:
+    silent = shown(a_sight(a_status(), "nobody listens there"), View())
+    paused = shown(a_sight(a_status()), View(is_paused=True))
+
+    assert silent[1] == "silent for 12 s: nobody listens there; it is asked on"
+    assert paused[1] == "paused; p goes on"
+
+
+class Terminal:
+    """A terminal with `reconciler top` on it."""
+
+    def __init__(self, path: Path) -> None:
+        self._ours, self._theirs = os.openpty()
+        termios.tcsetwinsize(self._theirs, (24, 80))
+        self.before = termios.tcgetattr(self._theirs)
+        self.written = b""
+        self.process = subprocess.Popen(  # noqa: S603 - our own program
+            [sys.executable, "-c", ON_A_TERMINAL, os.ttyname(self._theirs)],
+            env={**os.environ, "TERM": "xterm", "RECONCILIATION_CONTROL_SOCKET": str(path)},
+            start_new_session=True,
+        )
+
+    def press(self, keys: bytes) -> None:
+        os.write(self._ours, keys)
+
+    def wait_for(self, text: bytes, *, after: int = 0) -> int:
+        """Read until `text` has been written behind `after`; return where it ends."""
+        until = time.monotonic() + PATIENCE_SECONDS
+        while text not in self.written[after:]:
+            assert time.monotonic() < until, self.written[-4000:]
+            if select.select([self._ours], [], [], 0.1)[0]:
+                self.written += os.read(self._ours, 65_536)
+        return self.written.index(text, after) + len(text)
+
+    def end(self) -> int:
+        """Read what is still written; return the exit code."""
+        self.wait_for(OURS.replace(b"h", b"l"))
+        return self.process.wait(PATIENCE_SECONDS)
+
+    @property
+    def now(self) -> list[object]:
+        return termios.tcgetattr(self._theirs)
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self._ours)
+        os.close(self._theirs)
+
+
+@contextmanager
+def top(path: Path) -> Iterator[Terminal]:
+    terminal = Terminal(path)
+    try:
+        yield terminal
+    finally:
+        terminal.close()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "control.sock"
+
+
+def test_keys_are_heeded_and_the_terminal_is_given_back(path: Path) -> None:
+    with Speaker(path, status=a_status()), top(path) as terminal:
+        shown = terminal.wait_for(b"supervisor 4242")
+        raw = terminal.now
+        terminal.press(b"ss")
+        sorted_ = terminal.wait_for(b"queued v", after=shown)
+        terminal.press(b"r")
+        turned = terminal.wait_for(b"queued ^", after=sorted_)
+        terminal.press(b"\x1b[Ap")
+        terminal.wait_for(b"paused; p goes on", after=turned)
+        terminal.press(b"q")
+        code = terminal.end()
+
+        assert code == 0
+        assert OURS in terminal.written
+        assert raw != terminal.before
+        assert terminal.now == terminal.before
+
+
+@pytest.mark.parametrize("how", ["ctrl-c", "TERM"])
+def test_an_interruption_ends_it_and_the_terminal_is_given_back(path: Path, how: str) -> None:
+    with Speaker(path, status=a_status()), top(path) as terminal:
+        terminal.wait_for(b"supervisor 4242")
+        if how == "ctrl-c":
+            terminal.press(b"\x03")
+        else:
+            terminal.process.send_signal(signal.SIGTERM)
+        code = terminal.end()
+
+        assert code == 0
+        assert terminal.now == terminal.before
+        assert b"Traceback" not in terminal.written
+
+
+def test_it_outlives_the_supervisor_and_follows_the_next(path: Path) -> None:
+    first = ExitStack()
+    first.enter_context(Speaker(path, status=a_status()))
+    with first, top(path) as terminal:
+        shown = terminal.wait_for(b"supervisor 4242")
+        first.close()
+        lost = terminal.wait_for(b"nobody listens there", after=shown)
+        with Speaker(path, status=a_status(pid=5151)):
+            terminal.wait_for(b"supervisor 5151", after=lost)
+            terminal.press(b"q")
+
+            assert terminal.end() == 0
+
+
+def test_without_a_supervisor_at_the_start_it_is_code_69(path: Path) -> None:
+    with top(path) as terminal:
+        terminal.wait_for(b"start one: reconciler run")
+
+        assert terminal.process.wait(PATIENCE_SECONDS) == 69
+        assert OURS not in terminal.written
+
+
+def test_without_a_terminal_it_names_status(invoke: Invoke) -> None:
+    result = invoke("top")
+
+    assert result.exit_code == 2
+    assert "top needs a terminal; anywhere else use: reconciler status" in result.stderr
