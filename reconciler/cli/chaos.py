@@ -43,7 +43,7 @@ HURRY = {
     "drain_seconds": 3.0,
 }
 AT_ONCE = {"stale_minutes": 0.0001}
-RESTARTS = RestartPolicy(cap=timedelta(milliseconds=400))
+RESTARTS = RestartPolicy(most=1000, cap=timedelta(milliseconds=400))
 
 Progress = Callable[[Summary], None]
 
@@ -135,7 +135,7 @@ def reconcile_in_chaos(
 def _supervisor(settings: Settings, on_progress: Progress) -> Supervisor:
     return Supervisor(
         OrderWorkload(settings=settings),
-        replace(options_of(settings, is_once=False), restarts=RESTARTS),
+        replace(options_of(settings, is_once=False), restarts=RESTARTS, control_socket=None),
         metrics=open_metrics(settings.statsd),
         prepare_worker=partial(worker_logs, settings),
         on_progress=on_progress,

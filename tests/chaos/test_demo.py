@@ -21,4 +21,5 @@ def test_the_demo_ends_true_after_chaos() -> None:
     assert (report["orders"], report["mismatches"]) == (300, 0)
     assert report["workers_killed"] > 0
     assert report["requests_refused"] > 0
-    assert report["restarts"] >= report["workers_killed"]
+    # One that is killed when everything ends is not replaced any more.
+    assert report["restarts"] >= report["workers_killed"] - 1

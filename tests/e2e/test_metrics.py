@@ -22,7 +22,7 @@ NAMES = {
     "ms": (r"cycle\.duration", r"exchange\.latency", r"store\.apply"),
     "g": (
         r"cycle\.(last_run_timestamp|last_duration_ms)",
-        r"shards\.(desired|running)",
+        r"shards\.(desired|running|parked)",
         r"shard\.\d\.breaker\.state",
         r"breakers\.open",
         r"stale\.(backlog|oldest_age_seconds)",
@@ -105,6 +105,7 @@ def test_a_run_sends_what_it_reports_under_the_documented_names_and_no_other(
         "cycle.last_duration_ms",
         "shards.desired",
         "shards.running",
+        "shards.parked",
         "shard.0.breaker.state",
         "shard.1.breaker.state",
         "breakers.open",
