@@ -1,0 +1,102 @@
+"""What `status`, `scale`, `health` and `explain` say of a real supervisor, and once it is gone."""
+
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from reconciler.demo import World
+from reconciler.errors import NoSupervisor
+from reconciler.supervisor.control.client import ask
+from reconciler.supervisor.status import Status
+
+from .commands import DEADLINE_SECONDS, Ended
+from .conftest import Start, settings_of
+from .rows import connected
+
+ORDERS = 300
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "control.sock"
+
+
+@pytest.fixture
+def command(start: Start, world: World, path: Path) -> Callable[..., Ended]:
+    """Run a command beside the supervisor until it ends: `command("status", "--json")`."""
+
+    def command(*arguments: str) -> Ended:
+        settings = settings_of(world) | {"RECONCILIATION_CONTROL_SOCKET": path}
+        return start(*arguments, **settings).end()
+
+    return command
+
+
+def until(path: Path, is_so: Callable[[Status], bool]) -> Status:
+    """Ask the supervisor until it is so; return what it said."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    status = None
+    while time.monotonic() < deadline:
+        with suppress(NoSupervisor):
+            status = ask(path, "status", Status)
+            if is_so(status):
+                return status
+        time.sleep(0.05)
+    raise AssertionError(f"it never came true: {status}")
+
+
+def test_the_commands_tell_of_a_running_supervisor_and_of_one_that_has_ended(
+    world: World, reconcile: Start, command: Callable[..., Ended], path: Path
+) -> None:
+    world.fill(orders=ORDERS, symbols=6, seed=41)
+    run = reconcile(RECONCILIATION_CONTROL_SOCKET=path)
+    until(path, lambda status: status.totals.reconciled == ORDERS and bool(status.cycles))
+    with connected(world.database_url) as connection:
+        row = connection.execute(
+            "SELECT id FROM orders WHERE status IN ('new', 'partial') LIMIT 1"
+        ).fetchone()
+    assert row is not None
+
+    shown = command("status")
+    running = command("health", "--json")
+    explained = command("explain", str(row[0]), "--json")
+    run.send(signal.SIGTERM)
+    run.end()
+    gone = command("status")
+    remembered = command("health", "--json")
+
+    assert shown.exit_code == 0, shown.err
+    assert shown.out.startswith(f"supervisor {run.pid} on ")
+    assert f"done     {ORDERS:,} orders in " in shown.out
+    assert running.report["source"] == "supervisor"
+    assert "breakers" in [row["name"] for row in running.report["rows"]]
+    assert explained.report["answer"].startswith("It is not reconciled: it is fresh until ")
+    assert explained.report["supervisor"]["shard_state"] == "ready"
+    assert (gone.exit_code, gone.out) == (69, "")
+    assert remembered.report["source"] == "database"
+    assert "last run" in [row["name"] for row in remembered.report["rows"]]
+
+
+def test_shards_come_and_go_as_they_are_scaled(
+    world: World, reconcile: Start, command: Callable[..., Ended], path: Path
+) -> None:
+    world.fill(orders=ORDERS, symbols=6, seed=42)
+    reconcile(RECONCILIATION_CONTROL_SOCKET=path)
+    until(path, lambda status: status.shards.running == 2)
+
+    plan = command("scale", "--plan", "3")
+    unchanged = ask(path, "status", Status).shards.wanted
+    more = command("scale", "3")
+    grown = until(path, lambda status: status.shards.running == 3)
+    fewer = command("scale", "1", "--json")
+    until(path, lambda status: len(status.workers) == 1 and status.shards.draining == 0)
+
+    assert (plan.exit_code, unchanged) == (0, 2), plan.err
+    assert plan.out.endswith("from 2 to 3 shards: 85 of 256 buckets move (33.2%)\n")
+    assert more.out == "from 2 to 3 shards: 85 of 256 buckets move (33.2%)\n"
+    assert [worker.buckets for worker in grown.workers] == [85, 86, 85]
+    assert (fewer.report["before"], fewer.report["wanted"]) == (3, 1)
