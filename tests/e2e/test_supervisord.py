@@ -193,6 +193,7 @@ def test_a_second_program_runs_beside_the_first_and_goes_on_without_it(
     world: World, supervisord: Supervisord
 ) -> None:
     supervisord.add_second()
+    supervisord.set("RECONCILIATION_INTERVAL_MS", 100)
     log = supervisord.start(SOON_RUNNING)
     log.wait_for_text(RUNNING)
     assert "STOPPED" in supervisord.control("status", "reconciler-second")
