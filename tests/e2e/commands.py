@@ -120,13 +120,16 @@ class Running:
         assert lines, f"it ended without {event}:\n{self._shown()}"
         return lines[0]
 
-    def wait_for_text(self, text: str) -> None:
-        """Wait until a line with this text is written to standard error."""
+    def wait_for_text(self, text: str, count: int = 1) -> None:
+        """Wait until so many lines with this text are written to standard error."""
         with self._news:
-            found = self._news.wait_for(
-                lambda: any(text in line for line in self._err), DEADLINE_SECONDS
-            )
+            found = self._news.wait_for(lambda: self.count_text(text) >= count, DEADLINE_SECONDS)
         assert found, f"no {text!r} in time:\n{self._shown()}"
+
+    def count_text(self, text: str) -> int:
+        """Return how many lines with this text were written to standard error so far."""
+        with self._news:
+            return sum(text in line for line in self._err)
 
     def end(self) -> Ended:
         """Wait until it ends by itself."""

@@ -1,0 +1,255 @@
+"""`supervisor.conf` as it is, under the real supervisord and driven by the real supervisorctl."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from configparser import RawConfigParser
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from reconciler.demo import World
+from reconciler.settings import Settings
+from reconciler.supervisor.summary import Options
+
+from ..supervisor.processes import EndWatch, family  # noqa: TID252 - tests are no package
+from .commands import DEADLINE_SECONDS, Running
+from .conftest import settings_of
+from .rows import changes_not_logged, connected, hearing_changes
+
+CONF = Path(__file__).parents[2] / "supervisor.conf"
+RUNNING = "entered RUNNING state"
+SPAWNED = "spawned: 'reconciler'"
+GAVE_UP = "gave up: reconciler entered FATAL state"
+
+# Where a start that works is only the way to something else.
+SOON_RUNNING = {"startsecs=10": "startsecs=1"}
+
+
+class Supervisord:
+    """supervisord on the real file, in a folder like a checkout, for the length of a `with`.
+
+    The folder has a `.venv` and a `.env`, and so the file is used as it stands, but for what
+    `changes` says.
+    """
+
+    def __init__(self, folder: Path, settings: Mapping[str, object]) -> None:
+        self._folder = folder
+        self._conf = folder / CONF.name
+        self._stack = ExitStack()
+        self._running: Running | None = None
+        shutil.copy(CONF, self._conf)
+        (folder / ".venv").symlink_to(sys.prefix)
+        for name, value in settings.items():
+            self.set(name, value)
+
+    def set(self, name: str, value: object) -> None:
+        """Write a setting into `.env`, where the last of a name counts."""
+        with (self._folder / ".env").open("a", encoding="utf-8") as env:
+            env.write(f"{name}='{value}'\n")
+
+    def add_second(self) -> None:
+        """Remove the semicolons before the second program."""
+        text = self._conf.read_text(encoding="utf-8")
+        begin = text.index(";[program:reconciler-second]")
+        end = text.index("\n\n", begin)
+        lines = [line.removeprefix(";") for line in text[begin:end].splitlines()]
+        self._conf.write_text(text[:begin] + "\n".join(lines) + text[end:], encoding="utf-8")
+
+    def start(self, changes: Mapping[str, str]) -> Running:
+        """Start it, its own log on standard error, with other texts in the place of some."""
+        text = self._conf.read_text(encoding="utf-8")
+        for old, new in changes.items():
+            assert old in text
+            text = text.replace(old, new)
+        self._conf.write_text(text, encoding="utf-8")
+        arguments = ["-n", "-s", "-c", str(self._conf), "-l", "/dev/stderr", "-y", "0"]
+        self._running = self._stack.enter_context(
+            Running(arguments, environment={}, folder=self._folder, module="supervisor.supervisord")
+        )
+        return self._running
+
+    def control(self, *arguments: str) -> str:
+        """Call supervisorctl; return what it prints."""
+        command = [sys.executable, "-m", "supervisor.supervisorctl", "-c", str(self._conf)]
+        return subprocess.run(  # noqa: S603 - supervisord's own command
+            [*command, *arguments],
+            cwd=self._folder,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=60,
+        ).stdout
+
+    def pid_of(self, program: str = "reconciler") -> int:
+        """Return the process id of a program that runs."""
+        return int(self.control("pid", program))
+
+    def log(self) -> list[str]:
+        """Return the lines of the reconciler's log."""
+        return (self._folder / "reconciler.log").read_text(encoding="utf-8").splitlines()
+
+    def wait_for(self, event: str, count: int = 1) -> None:
+        """Wait until the reconciler's log has so many lines of an event."""
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while sum(f'"{event}"' in line for line in self.log()) < count:
+            assert time.monotonic() < deadline, f"no {event} in time: {self.log()}"
+            time.sleep(0.05)
+
+    def close(self) -> None:
+        """Stop it and, with it, all it has started."""
+        with self._stack:
+            if self._running is not None:
+                self._running.send(signal.SIGTERM)
+                self._running.end()
+
+
+@pytest.fixture
+def supervisord(tmp_path: Path, world: World) -> Iterator[Supervisord]:
+    """Not yet started; what it starts leads to the world."""
+    supervisord = Supervisord(tmp_path, settings_of(world) | {"RECONCILIATION_BATCH_SIZE": 20})
+    yield supervisord
+    supervisord.close()
+
+
+@pytest.fixture
+def much_to_do(world: World) -> None:
+    """More orders than a test takes time for."""
+    world.fill(orders=2000, symbols=24, seed=7)
+    world.exchange.set_faults(latency_ms=100)
+
+
+def program() -> Mapping[str, str]:
+    """Return what the file says of the reconciler."""
+    file = RawConfigParser()
+    file.read(CONF)
+    return file["program:reconciler"]
+
+
+def test_a_start_counts_only_when_a_first_cycle_could_begin() -> None:
+    assert int(program()["startsecs"]) > Options.start_patience.total_seconds()
+
+
+def test_a_stop_may_take_longer_than_the_drain_of_the_default_settings() -> None:
+    drain_seconds = Settings.model_fields["drain_seconds"].default
+
+    assert int(program()["stopwaitsecs"]) > drain_seconds
+
+
+@pytest.mark.usefixtures("much_to_do")
+def test_it_is_started_restarted_and_stopped_with_code_0_and_nobody_left(
+    world: World, supervisord: Supervisord
+) -> None:
+    with hearing_changes(world.database_url) as changes:
+        log = supervisord.start(SOON_RUNNING)
+        log.wait_for_text(RUNNING)
+        assert "RUNNING" in supervisord.control("status", "reconciler")
+        changes.wait_for_change()
+        first = supervisord.pid_of()
+        first_ones = EndWatch({first, *family(first)})
+
+        assert "reconciler: started" in supervisord.control("restart", "reconciler")
+        supervisord.wait_for("supervisor.started", count=2)
+        second = supervisord.pid_of()
+        second_ones = EndWatch({second, *family(second)})
+        assert not first_ones.left_after(1.0)
+
+        assert "reconciler: stopped" in supervisord.control("stop", "reconciler")
+
+    assert second != first
+    assert not second_ones.left_after(1.0)
+    assert log.count_text("stopped: reconciler (exit status 0)") == 2
+    assert not log.count_text("killing 'reconciler'")
+    assert not any('"worker.killed"' in line for line in supervisord.log())
+    with connected(world.database_url) as connection:
+        assert not changes_not_logged(connection)
+
+
+@pytest.mark.usefixtures("much_to_do")
+def test_a_killed_parent_is_started_again_and_its_workers_are_gone(
+    world: World, supervisord: Supervisord
+) -> None:
+    with hearing_changes(world.database_url) as changes:
+        log = supervisord.start(SOON_RUNNING)
+        log.wait_for_text(RUNNING)
+        changes.wait_for_change()
+        killed = supervisord.pid_of()
+        everybody = EndWatch({killed, *family(killed)})
+
+        os.kill(killed, signal.SIGKILL)
+
+        assert not everybody.left_after(1.0)
+        log.wait_for_text(RUNNING, count=2)
+    assert log.count_text("exited: reconciler (terminated by SIGKILL; not expected)") == 1
+    assert supervisord.pid_of() != killed
+
+
+def test_a_second_program_runs_beside_the_first_and_goes_on_without_it(
+    world: World, supervisord: Supervisord
+) -> None:
+    supervisord.add_second()
+    supervisord.set("RECONCILIATION_INTERVAL_MS", 100)
+    log = supervisord.start(SOON_RUNNING)
+    log.wait_for_text(RUNNING)
+    assert "STOPPED" in supervisord.control("status", "reconciler-second")
+
+    started = supervisord.control("start", "reconciler-second")
+    assert "RUNNING" in supervisord.control("status", "reconciler")
+    supervisord.control("stop", "reconciler")
+    with hearing_changes(world.database_url) as changes:
+        world.fill(orders=50, symbols=2, seed=3)
+        changes.wait_for_change()
+
+    assert "reconciler-second: started" in started
+    assert "STOPPED" in supervisord.control("status", "reconciler")
+    assert "RUNNING" in supervisord.control("status", "reconciler-second")
+    assert log.count_text("spawned: 'reconciler-second'") == 1
+
+
+def test_new_settings_and_another_number_of_shards_reach_it_by_signals(
+    supervisord: Supervisord,
+) -> None:
+    log = supervisord.start(SOON_RUNNING)
+    log.wait_for_text(RUNNING)
+    supervisord.wait_for("supervisor.started")
+
+    answers = [supervisord.control("signal", "TTIN", "reconciler")]
+    supervisord.wait_for("supervisor.scaled")
+    answers.append(supervisord.control("signal", "HUP", "reconciler"))
+    supervisord.wait_for("supervisor.reloaded")
+    supervisord.set("RECONCILIATION_SHARDS", "nonsense")
+    answers.append(supervisord.control("signal", "HUP", "reconciler"))
+    supervisord.wait_for("supervisor.reload_refused")
+
+    assert answers == ["reconciler: signalled\n"] * 3
+    assert log.count_text(SPAWNED) == 1
+
+
+def test_a_configuration_error_ends_in_fatal_after_few_starts_and_says_why(
+    supervisord: Supervisord,
+) -> None:
+    supervisord.set("EXCHANGE_NAME", "nonsense")
+
+    log = supervisord.start({"startretries=3": "startretries=1"})
+    log.wait_for_text(GAVE_UP)
+
+    assert "FATAL" in supervisord.control("status", "reconciler")
+    assert log.count_text(SPAWNED) == 2
+    assert log.count_text("exited: reconciler (exit status 78; not expected)") == 2
+    assert not log.count_text(RUNNING)
+    assert "EXCHANGE_NAME is 'nonsense'" in "\n".join(supervisord.log()[-2:])
+
+
+def test_without_a_database_it_is_never_called_running(supervisord: Supervisord) -> None:
+    supervisord.set("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")
+
+    log = supervisord.start({"startretries=3": "startretries=0"})
+    log.wait_for_text(GAVE_UP)
+
+    assert log.count_text("exited: reconciler (exit status 69; not expected)") == 1
+    assert not log.count_text(RUNNING)
