@@ -9,6 +9,7 @@ be handed out, before its replacement has even started.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
@@ -140,6 +141,7 @@ class Floor:
         self._boss = boss
         self._standings = {shard: Standing() for shard in range(options.shards)}
         self._inquest = CrashInquest()
+        self._shunned_until = 0.0
 
     @property
     def cycle_cost(self) -> int:
@@ -259,7 +261,10 @@ class Floor:
         """Do what has become possible: hand out, let go, judge, wake whoever waits."""
         blocked = self._held_back()
         if not self.is_closing:
-            for shard in self.crew.idle:
+            # Whoever has work of its own first: then the others take over only what is left.
+            for shard in sorted(
+                self.crew.idle, key=lambda idle: not self.dispatch.queued_for(idle)
+            ):
                 if shard not in blocked and shard in self.dispatch.serving:
                     self._hand_out(shard, blocked)
         for shard in self.crew.draining:
@@ -272,24 +277,12 @@ class Floor:
         self._boss.on_change()
 
     def _hand_out(self, shard: int, blocked: Collection[int]) -> None:
-        is_suspect = self.crew.is_suspect(shard) and self._is_another_free_soon(shard)
+        is_moment = time.monotonic() < self._shunned_until
+        is_suspect = is_moment and self.crew.is_suspect(shard) and self._has_others(shard)
         batch = self.dispatch.hand_out(shard, blocked=blocked, is_suspect=is_suspect)
         if batch is not None:
             self.cycles[batch.cycle].begin_batch(batch)
             self.crew.hand(shard, batch)
-
-    def _is_another_free_soon(self, shard: int) -> bool:
-        """Whether another shard is likely to ask for work within a moment."""
-        blocked = self._held_back()
-        return any(
-            other != shard
-            and other not in blocked
-            and all(
-                self.dispatch.age_seconds(other, batch) < MOMENT_SECONDS
-                for batch in self.dispatch.in_hand(other)
-            )
-            for other in self.dispatch.serving
-        )
 
     def _has_others(self, shard: int) -> bool:
         """Whether another shard could do this one's work now."""
@@ -366,7 +359,8 @@ class Floor:
             is_workers_fault = finding.is_workers_fault
             self.dispatch.adopt(finding.again, batch.cycle)
             self._set_aside(finding.guilty, batch.cycle)
-        asyncio.get_running_loop().call_later(MOMENT_SECONDS, self.go_on)
+        self._shunned_until = time.monotonic() + MOMENT_SECONDS
+        asyncio.get_running_loop().call_later(2 * MOMENT_SECONDS, self.go_on)
         if not self.is_closing:
             self._summary.restarts += 1
             self._boss.on_death()
