@@ -184,7 +184,10 @@ class Dispatch:
         queue = self._queues[shard]
         busy = self._keys_in_other_hands(shard) - self._hot
         shunned = shard if is_suspect else None
-        runs = self._next_runs(self._orphans, busy, shunned) or self._next_runs(queue, busy)
+        runs = self._next_runs(self._orphans, busy, shunned)
+        if not runs and is_suspect and self._orphans.by_key:
+            return None  # Nor anything else: it must be free to take it if nobody else does.
+        runs = runs or self._next_runs(queue, busy)
         if not runs and self._take_over(queue, busy, blocked):
             runs = self._next_runs(queue, busy)
         if not runs:

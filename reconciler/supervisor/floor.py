@@ -360,7 +360,7 @@ class Floor:
             self.dispatch.adopt(finding.again, batch.cycle)
             self._set_aside(finding.guilty, batch.cycle)
         self._shunned_until = time.monotonic() + MOMENT_SECONDS
-        asyncio.get_running_loop().call_later(2 * MOMENT_SECONDS, self.go_on)
+        asyncio.get_running_loop().call_later(1.1 * MOMENT_SECONDS, self.go_on)
         if not self.is_closing:
             self._summary.restarts += 1
             self._boss.on_death()
