@@ -11,7 +11,7 @@ from reconciler.cli.options import environment_option, json_option
 from reconciler.cli.output import print_json, print_table
 from reconciler.errors import NoSupervisor
 from reconciler.settings import MAX_SHARDS, Settings
-from reconciler.supervisor.shards import BUCKETS, assign_buckets, moved_buckets
+from reconciler.supervisor.shards import assign_buckets
 from reconciler.supervisor.status import Scaling
 
 
@@ -82,13 +82,7 @@ def _plan(settings: Settings, shards: int) -> Plan:
     try:
         return Plan(scaling=ask_supervisor(settings, "scale", Scaling, shards=shards, plan=True))
     except NoSupervisor as error:
-        scaling = Scaling(
-            before=settings.shards,
-            wanted=shards,
-            buckets_moved=moved_buckets(settings.shards, shards),
-            buckets=BUCKETS,
-        )
-        return Plan(scaling=scaling, unanswered=str(error))
+        return Plan(scaling=Scaling.between(settings.shards, shards), unanswered=str(error))
 
 
 def _tell_plan(plan: Plan, *, as_json: bool) -> None:

@@ -11,23 +11,13 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable
-from enum import StrEnum
 from multiprocessing.context import ForkServerContext
 
 from reconciler.resilience.breaker import BreakerSnapshot
+from reconciler.supervisor.status import ShardState
 from reconciler.worker import loop
 from reconciler.worker.messages import Beat, FromChild, FromParent
 from reconciler.worker.workload import Workload
-
-
-class ChildState(StrEnum):
-    """Where a worker is in its life."""
-
-    BOOTING = "booting"
-    READY = "ready"
-    DRAINING = "draining"
-    STOPPING = "stopping"
-
 
 MOST_STACK_BYTES = 65_536
 """What a pipe holds: a worker with more to tell is cut short."""
@@ -47,7 +37,7 @@ class Child:
     ) -> None:
         """Start the process. `breaker` is where its predecessor's circuit breaker stood."""
         self.shard = shard
-        self.state = ChildState.BOOTING
+        self.state = ShardState.BOOTING
         self.at_work: deque[int] = deque()
         """The numbers of the batches that it is to work at, the one in work first."""
         self.is_condemned = False
@@ -69,7 +59,7 @@ class Child:
     @property
     def is_idle(self) -> bool:
         """Whether it could look at another batch."""
-        return self.state is ChildState.READY and not self.at_work
+        return self.state is ShardState.READY and not self.at_work
 
     @property
     def quiet_seconds(self) -> float:

@@ -22,7 +22,7 @@ import structlog
 
 from reconciler.errors import Problem
 from reconciler.resilience.breaker import BreakerSnapshot
-from reconciler.supervisor.child import Child, ChildState, fork_server
+from reconciler.supervisor.child import Child, fork_server
 from reconciler.supervisor.restarts import RestartLedger, RestartPolicy
 from reconciler.supervisor.status import ShardState
 from reconciler.worker.loop import EX_CONFIG
@@ -112,7 +112,7 @@ class Post:
         """Where the shard is."""
         if self.child is None:
             return ShardState.PARKED if self.is_parked else ShardState.BACKING_OFF
-        return ShardState(self.child.state.value)
+        return self.child.state
 
 
 class Crew:
@@ -127,7 +127,7 @@ class Crew:
         prepare_worker: Callable[[int], Callable[[], None]],
         foreman: Foreman,
     ) -> None:
-        self.hang_after = hang_after
+        self._hang_after = hang_after
         self._context = fork_server()
         self._workload = workload
         self._restarts = restarts
@@ -161,12 +161,14 @@ class Crew:
     @property
     def draining(self) -> list[int]:
         """The shards whose workers are to stop when they have let go of everything."""
-        return [child.shard for child in self.children if child.state is ChildState.DRAINING]
+        return [child.shard for child in self.children if child.state is ShardState.DRAINING]
 
     @property
     def parked(self) -> list[int]:
-        """The shards that are out of service."""
-        return [shard for shard, post in self._posts.items() if post.is_parked]
+        """The shards that are out of service, of those that are wanted."""
+        return [
+            shard for shard, post in self._posts.items() if post.is_parked and shard < self._wanted
+        ]
 
     @property
     def pids(self) -> dict[int, int | None]:
@@ -179,7 +181,7 @@ class Crew:
         if post is None or post.is_parked:
             return True
         child = post.child
-        return child is not None and child.pid != before and child.state is ChildState.READY
+        return child is not None and child.pid != before and child.state is ShardState.READY
 
     def is_suspect(self, shard: int) -> bool:
         """Whether the shard's workers have died more than once of late."""
@@ -211,21 +213,18 @@ class Crew:
         self._workload = workload
         self._restarts = restarts
         self._prepare_worker = prepare_worker
-        self.hang_after = hang_after
+        self._hang_after = hang_after
 
     def retire(self, shard: int) -> None:
         """Let the shard's worker go; if the shard is still wanted, it gets a new one then."""
         post = self._posts[shard]
         if post.child is not None:
-            if post.child.state in {ChildState.BOOTING, ChildState.READY}:
-                post.child.state = ChildState.DRAINING
+            if post.child.state in {ShardState.BOOTING, ShardState.READY}:
+                post.child.state = ShardState.DRAINING
             return
         if post.timer is not None:
             post.timer.cancel()
-        if shard < self._wanted:
-            self._start(shard)
-        else:
-            del self._posts[shard]
+        self._succeed(shard)
 
     def let_go(self, shard: int) -> None:
         """Tell a draining worker, which has nothing in hand, to end."""
@@ -273,7 +272,7 @@ class Crew:
         for child in self.children:
             if child.pid == pid:
                 log.warning("worker.killed", shard=child.shard, worker_pid=pid)
-                child.state = ChildState.STOPPING
+                child.state = ShardState.STOPPING
                 child.kill()
 
     def _disband(self) -> None:
@@ -283,7 +282,7 @@ class Crew:
                 post.timer.cancel()
 
     def _stop(self, child: Child) -> None:
-        child.state = ChildState.STOPPING
+        child.state = ShardState.STOPPING
         child.send(Stop())
 
     def _child(self, shard: int) -> Child:
@@ -312,9 +311,9 @@ class Crew:
             self._later(STACKS_SECONDS, self._log_stacks, child)
 
     def _patience_with(self, child: Child) -> float:
-        if child.state is ChildState.BOOTING:
+        if child.state is ShardState.BOOTING:
             return BOOT_GRACE_SECONDS
-        return self.hang_after.total_seconds()
+        return self._hang_after.total_seconds()
 
     def _put_down(self, child: Child) -> None:
         if child.is_condemned:
@@ -382,8 +381,8 @@ class Crew:
             self._hear(child, message)
 
     def _hear(self, child: Child, message: FromChild) -> None:
-        if isinstance(message, Ready) and child.state is ChildState.BOOTING:
-            child.state = ChildState.READY
+        if isinstance(message, Ready) and child.state is ShardState.BOOTING:
+            child.state = ShardState.READY
             self._take_back_into_service(child.shard)
         if isinstance(message, Examined | Done):
             child.at_work.remove(message.batch)
@@ -406,7 +405,7 @@ class Crew:
                 self._hear(child, message)
         if exit_code == EX_CONFIG:
             self._foreman.on_message(shard, SPEECHLESS)
-        if child.state is ChildState.STOPPING:
+        if child.state is ShardState.STOPPING:
             log.debug("worker.ended", shard=shard, worker_pid=pid, exit_code=exit_code)
             self._foreman.on_end(shard)
             self._succeed(shard)
@@ -416,7 +415,7 @@ class Crew:
         self._replace(shard, is_workers_fault=is_workers_fault)
 
     def _succeed(self, shard: int) -> None:
-        """Start the successor of a worker that was to end, unless there is to be none."""
+        """Give a shard without a worker its next one, or up if it is not wanted any more."""
         if self._is_dismissed:
             return
         if shard < self._wanted:

@@ -20,7 +20,7 @@ from reconciler.settings import MAX_SHARDS
 from reconciler.supervisor.crew import Post
 from reconciler.supervisor.floor import Floor
 from reconciler.supervisor.memory import proportional_bytes
-from reconciler.supervisor.shards import BUCKETS, bucket_of, moved_buckets
+from reconciler.supervisor.shards import bucket_of
 from reconciler.supervisor.standing import Standing
 from reconciler.supervisor.status import (
     BacklogStatus,
@@ -58,13 +58,11 @@ class _Where(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Desk:
     """Answers for one supervisor.
 
-    `wanted` says how many shards there are to be, `scale` changes that; `phase` says what the
-    supervisor is doing.
+    `scale` changes how many shards there are to be; `phase` says what the supervisor is doing.
     """
 
     floor: Floor
     summary: Summary
-    wanted: Callable[[], int]
     scale: Callable[[int], None]
     phase: Callable[[], Phase]
     backlog: Backlog | None = None
@@ -149,11 +147,9 @@ class Desk:
     def _blocked(self) -> str | None:
         """Return what a person has to mend at the exchange; None if nothing."""
         for standing in self.floor.standings.values():
-            trouble = standing.trouble
-            if trouble is None or not standing.is_in_trouble:
-                continue
-            if trouble.kind in {TroubleKind.REFUSED, TroubleKind.ACCOUNT}:
-                return trouble.message.splitlines()[0]
+            kind = standing.trouble.kind if standing.trouble and standing.is_in_trouble else None
+            if kind in {TroubleKind.REFUSED, TroubleKind.ACCOUNT}:
+                return _trouble_of(standing)
         return None
 
     def _scaled(self, wanted: _Scale) -> Scaling:
@@ -161,25 +157,18 @@ class Desk:
             raise _refusal(
                 f"{wanted.shards} shards cannot be", f"ask for 1 to {MAX_SHARDS}: each is a process"
             )
-        before = self.wanted()
+        scaling = Scaling.between(self.floor.options.shards, wanted.shards)
         if not wanted.plan:
             self.scale(wanted.shards)
-        return Scaling(
-            before=before,
-            wanted=wanted.shards,
-            buckets_moved=moved_buckets(before, wanted.shards),
-            buckets=BUCKETS,
-        )
+        return scaling
 
     def _whereabouts(self, wanted: _Where) -> Whereabouts:
         dispatch = self.floor.dispatch
-        shard = dispatch.owner_of(wanted.key)
         held = dispatch.holder_of(wanted.key, wanted.id)
-        if held is not None:
-            shard = held[0]
+        shard = dispatch.owner_of(wanted.key) if held is None else held[0]
         standing = self.floor.standing_of(shard)
         post = self.floor.crew.posts.get(shard)
-        breaker = standing.breaker
+        breaker, breaker_retry_seconds = _breaker_of(standing)
         return Whereabouts(
             bucket=bucket_of(wanted.key),
             shard=shard,
@@ -187,8 +176,8 @@ class Desk:
             in_hand_of=None if held is None else held[0],
             in_hand_seconds=None if held is None else dispatch.age_seconds(*held),
             shard_state=ShardState.BACKING_OFF if post is None else post.state,
-            breaker=None if breaker is None else breaker.state.value,
-            breaker_retry_seconds=0.0 if breaker is None else breaker.retry_after_seconds,
+            breaker=breaker,
+            breaker_retry_seconds=breaker_retry_seconds,
             held_back_seconds=standing.held_back_seconds,
             trouble=_trouble_of(standing),
             paused_seconds=self.floor.window.paused_seconds,
@@ -198,7 +187,7 @@ class Desk:
     def _counts(self) -> ShardCounts:
         crew = self.floor.crew
         return ShardCounts(
-            wanted=self.wanted(),
+            wanted=self.floor.options.shards,
             running=len(crew.children),
             draining=len(crew.draining),
             parked=len(crew.parked),
@@ -208,7 +197,7 @@ class Desk:
         self, shard: int, post: Post, memory: Mapping[int, int | None]
     ) -> ShardStatus:
         dispatch, standing = self.floor.dispatch, self.floor.standing_of(shard)
-        breaker = standing.breaker
+        breaker, breaker_retry_seconds = _breaker_of(standing)
         in_hand = list(dispatch.in_hand(shard))
         pid = None if post.child is None else post.child.pid
         return ShardStatus(
@@ -222,8 +211,8 @@ class Desk:
             in_hand_seconds=dispatch.age_seconds(shard, in_hand[0]) if in_hand else None,
             done=standing.finished.total,
             done_per_second=standing.finished.per_second,
-            breaker=None if breaker is None else breaker.state.value,
-            breaker_retry_seconds=0.0 if breaker is None else breaker.retry_after_seconds,
+            breaker=breaker,
+            breaker_retry_seconds=breaker_retry_seconds,
             trouble=_trouble_of(standing),
             trouble_age_seconds=standing.trouble_age_seconds,
             restarts=post.ledger.recent,
@@ -240,20 +229,12 @@ class Desk:
         )
 
     def _totals(self) -> Totals:
-        tally = self.summary.tally
         return Totals(
             cycles=self.summary.cycles,
-            scanned=tally.scanned,
-            reconciled=tally.reconciled,
-            discrepancies=tally.discrepancies,
-            errors=tally.errors,
-            held=tally.held,
-            skipped_locked=tally.skipped_locked,
-            requests=tally.requests,
-            weight=tally.weight,
             restarts=self.summary.restarts,
             killed_hung=self.summary.killed_hung,
             set_aside=self.summary.set_aside,
+            **self.summary.tally.counts,
         )
 
 
@@ -261,19 +242,15 @@ def _trouble_of(standing: Standing) -> str | None:
     return None if standing.trouble is None else standing.trouble.message.splitlines()[0]
 
 
+def _breaker_of(standing: Standing) -> tuple[str | None, float]:
+    """Return where the breaker stands, and when an open one lets the next probe through."""
+    breaker = standing.breaker
+    return (None, 0.0) if breaker is None else (breaker.state.value, breaker.retry_after_seconds)
+
+
 def _cycle_status(cycle: Cycle) -> CycleStatus:
-    tally = cycle.tally
     return CycleStatus(
-        finished_at=cycle.finished_at,
-        duration_ms=cycle.duration_ms,
-        scanned=tally.scanned,
-        reconciled=tally.reconciled,
-        discrepancies=tally.discrepancies,
-        errors=tally.errors,
-        held=tally.held,
-        skipped_locked=tally.skipped_locked,
-        requests=tally.requests,
-        weight=tally.weight,
+        finished_at=cycle.finished_at, duration_ms=cycle.duration_ms, **cycle.tally.counts
     )
 
 

@@ -135,7 +135,7 @@ class Floor:
         self.dispatch = Dispatch(options.shards, batch_size=options.batch_size)
         self.window = WeightWindow(workload.weight_per_minute, options.rate_share)
         self._budget = SharedBudget(self.window)
-        self._options = options
+        self.options = options
         self._summary = summary
         self._metrics = metrics
         self._boss = boss
@@ -151,12 +151,7 @@ class Floor:
     @property
     def standings(self) -> dict[int, Standing]:
         """How each wanted shard stands."""
-        return {shard: self.standing_of(shard) for shard in range(self._options.shards)}
-
-    @property
-    def open_breakers(self) -> int:
-        """How many shards' circuit breakers are open."""
-        return self.breakers_in(BreakerState.OPEN)
+        return {shard: self.standing_of(shard) for shard in range(self.options.shards)}
 
     def breakers_in(self, state: BreakerState) -> int:
         """How many shards' circuit breakers are in a state."""
@@ -167,7 +162,7 @@ class Floor:
 
     def resize(self, options: Options) -> None:
         """Let so many shards share the work as the options say; what is in hand is finished."""
-        self._options = options
+        self.options = options
         self.dispatch.batch_size = options.batch_size
         self.crew.resize(options.shards)
         self._rearrange()
@@ -199,7 +194,7 @@ class Floor:
 
     def on_parking(self) -> None:
         """Give a parked shard's buckets to the others, and give them back afterwards."""
-        if len(self.crew.parked) >= self._options.shards:
+        if self._are_all_parked():
             reason = "every shard is parked: the workers keep dying, and nothing goes forward"
             self._boss.on_failure(WorkersDying(reason))
             return
@@ -207,15 +202,17 @@ class Floor:
         self.go_on()
 
     def _rearrange(self) -> None:
-        parked = [shard for shard in self.crew.parked if shard < self._options.shards]
-        if len(parked) < self._options.shards:
-            self.dispatch.rearrange(self._options.shards, parked=parked)
+        if not self._are_all_parked():
+            self.dispatch.rearrange(self.options.shards, parked=self.crew.parked)
+
+    def _are_all_parked(self) -> bool:
+        return len(self.crew.parked) == self.options.shards
 
     def _limit_draining(self, shard: int) -> None:
         """Kill a worker that has not let go in time; then others do what it has in hand."""
         pid = self.crew.pids.get(shard)
         if pid is not None:
-            seconds = self._options.drain.total_seconds()
+            seconds = self.options.drain.total_seconds()
             asyncio.get_running_loop().call_later(seconds, self._end_draining, shard, pid)
 
     def _end_draining(self, shard: int, pid: int) -> None:
@@ -244,7 +241,7 @@ class Floor:
         """Whether the next cycle may begin: all of this one that can be examined has been."""
         if self.brake is not None:
             return True
-        if self.dispatch.queued_items() >= self._options.page_items:
+        if self.dispatch.queued_items() >= self.options.page_items:
             return False  # Held back for shards in trouble: more would only pile up behind it.
         queued = self.dispatch.queued_items(but=self._held_back())
         is_examined = queued == 0 and not cycle.is_examining
@@ -296,16 +293,16 @@ class Floor:
         rate budget of minutes. A single odd symbol is not enough.
         """
         is_much = cycle.evidence.looked_at >= cycle.items * ENOUGH_TO_JUDGE
-        return is_much and is_anomaly(cycle.evidence, self._options.brake)
+        return is_much and is_anomaly(cycle.evidence, self.options.brake)
 
     def _judge(self, cycle: OpenCycle) -> None:
         """Let the workers finish what of the cycle has been examined, or forget it."""
         waiting = cycle.take_waiting()
         if not waiting:
             return
-        if is_anomaly(cycle.evidence, self._options.brake):
+        if is_anomaly(cycle.evidence, self.options.brake):
             self._apply_brake(describe(cycle.evidence))
-        elif cycle.is_sample and is_clean(cycle.evidence, self._options.brake):
+        elif cycle.is_sample and is_clean(cycle.evidence, self.options.brake):
             self.release_brake("a sample was clean")
         may_write = self.brake is None and not cycle.is_sample
         for shard, batches in waiting.items():
@@ -465,7 +462,7 @@ class Floor:
                 ending = Ending.EXCHANGE_GONE
             case TroubleKind.REFUSED | TroubleKind.ACCOUNT:
                 ending = Ending.EXCHANGE_GONE
-                if self._options.is_once:
+                if self.options.is_once:
                     self._boss.on_failure(ConfigurationError([_refusal(trouble)]))
             case _:
                 assert_never(trouble.kind)

@@ -23,6 +23,7 @@ import msgspec
 import structlog
 
 from reconciler.errors import StoreUnavailable, WorkersDying
+from reconciler.resilience.breaker import BreakerState
 from reconciler.settings import MAX_SHARDS
 from reconciler.supervisor.chores import Chore, Chores
 from reconciler.supervisor.control.server import ControlServer
@@ -73,7 +74,6 @@ class Supervisor:
             reload: Reads the settings anew, on HUP. Without it HUP changes nothing.
         """
         self._workload = workload
-        self._options = options
         self._metrics = metrics
         self._on_progress = on_progress
         self._patience = Patience(options.patience if options.is_once else None)
@@ -97,10 +97,13 @@ class Supervisor:
         self._desk = Desk(
             floor=self._floor,
             summary=self.summary,
-            wanted=lambda: self._options.shards,
             scale=self.scale,
             phase=lambda: self.phase,
         )
+
+    @property
+    def _options(self) -> Options:
+        return self._floor.options
 
     @property
     def phase(self) -> Phase:
@@ -252,8 +255,7 @@ class Supervisor:
         if shards == self._options.shards or self._is_stopping:
             return
         log.warning("supervisor.scaled", before=self._options.shards, shards=shards)
-        self._options = replace(self._options, shards=shards)
-        self._floor.resize(self._options)
+        self._floor.resize(replace(self._options, shards=shards))
 
     async def _renew(self) -> None:
         """Take new settings whenever asked to, and let one worker after another be born with them.
@@ -270,8 +272,8 @@ class Supervisor:
             has_changed = setup.options.shards != configured
             shards = setup.options.shards if has_changed else self._options.shards
             configured = setup.options.shards
-            self._options = replace(setup.options, shards=shards)
-            self._floor.renew(setup.workload, self._options, setup.prepare_worker)
+            options = replace(setup.options, shards=shards)
+            self._floor.renew(setup.workload, options, setup.prepare_worker)
             for shard in range(self._options.shards):
                 await self._renew_worker(shard)
             log.warning("supervisor.reloaded", shards=self._options.shards)
@@ -407,7 +409,7 @@ class Supervisor:
                 self._desk.note_backlog(backlog)
                 self._metrics.gauge(Gauge.STALE_BACKLOG, backlog.items)
                 self._metrics.gauge(Gauge.STALE_OLDEST_AGE_SECONDS, backlog.oldest_age_seconds)
-            self._metrics.gauge(Gauge.BREAKERS_OPEN, self._floor.open_breakers)
+            self._metrics.gauge(Gauge.BREAKERS_OPEN, self._floor.breakers_in(BreakerState.OPEN))
             self._metrics.gauge(Gauge.SHARDS_DESIRED, self._options.shards)
             self._metrics.gauge(Gauge.SHARDS_RUNNING, len(self._floor.crew.children))
             self._metrics.gauge(Gauge.SHARDS_PARKED, len(self._floor.crew.parked))

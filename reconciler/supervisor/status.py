@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from reconciler.supervisor.shards import BUCKETS, moved_buckets
+
 
 class Phase(StrEnum):
     """What the supervisor as a whole is doing."""
@@ -15,7 +17,7 @@ class Phase(StrEnum):
 
 
 class ShardState(StrEnum):
-    """Where a shard is: its worker's life, or why it has none."""
+    """Where a shard is: in its worker's life, or, of the last two, why it has none."""
 
     BOOTING = "booting"
     READY = "ready"
@@ -90,11 +92,9 @@ class KeyStatus:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class CycleStatus:
-    """A finished cycle."""
+class Counts:
+    """What was done: orders, except `requests` and `weight`. As in `Tally`."""
 
-    finished_at: datetime
-    duration_ms: int
     scanned: int
     reconciled: int
     discrepancies: int
@@ -103,6 +103,14 @@ class CycleStatus:
     skipped_locked: int
     requests: int
     weight: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CycleStatus(Counts):
+    """A finished cycle."""
+
+    finished_at: datetime
+    duration_ms: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,18 +123,10 @@ class BudgetStatus:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Totals:
+class Totals(Counts):
     """What has been done since the start."""
 
     cycles: int
-    scanned: int
-    reconciled: int
-    discrepancies: int
-    errors: int
-    held: int
-    skipped_locked: int
-    requests: int
-    weight: int
     restarts: int
     killed_hung: int
     set_aside: int
@@ -191,3 +191,9 @@ class Scaling:
     wanted: int
     buckets_moved: int
     buckets: int
+
+    @classmethod
+    def between(cls, before: int, wanted: int) -> "Scaling":
+        """Return what a change from one number of shards to another moves."""
+        moved = moved_buckets(before, wanted)
+        return cls(before=before, wanted=wanted, buckets_moved=moved, buckets=BUCKETS)

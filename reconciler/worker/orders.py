@@ -184,21 +184,13 @@ class OrderPlanner:
 
 
 def _as_record(cycle: Cycle) -> CycleRecord:
-    tally = cycle.tally
     return CycleRecord(
         host=socket.gethostname(),
         started_at=cycle.started_at,
         finished_at=cycle.finished_at,
         duration_ms=cycle.duration_ms,
-        scanned=tally.scanned,
-        reconciled=tally.reconciled,
-        discrepancies=tally.discrepancies,
-        errors=tally.errors,
-        held=tally.held,
-        skipped_locked=tally.skipped_locked,
-        requests=tally.requests,
-        weight=tally.weight,
-        transitions=dict(tally.transitions),
+        transitions=dict(cycle.tally.transitions),
+        **cycle.tally.counts,
     )
 
 

@@ -17,7 +17,7 @@ import sys
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
@@ -108,6 +108,11 @@ class Tally:
     requests: int = 0
     weight: int = 0
     transitions: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The counts by their names, without the transitions."""
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.type is int}
 
     def add(self, other: "Tally") -> None:
         """Add the other's counts to these."""

@@ -62,7 +62,6 @@ class Watched(Supervisor):
     def watch(self) -> None:
         self.heard: list[FromChild] = []
         self.floor = self._floor
-        self.desk = self._desk
         self._news = asyncio.Event()
         act = self._floor.on_message
 

@@ -134,7 +134,7 @@ async def test_ttin_and_ttou_are_one_shard_more_and_one_fewer(  # noqa: PLR0917 
     open_gate()
     await run
 
-    assert supervisor.desk.wanted() == shards
+    assert supervisor.floor.options.shards == shards
 
 
 def test_from_eight_shards_to_nine_at_most_an_eighth_of_the_buckets_move() -> None:
