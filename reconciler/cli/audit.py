@@ -3,7 +3,7 @@
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -12,13 +12,12 @@ from uuid import UUID
 import click
 
 from reconciler.cli.exits import Exit
-from reconciler.cli.logs import parent_logs, quiet
+from reconciler.cli.logs import load_settings
 from reconciler.cli.options import environment_option, json_option
 from reconciler.cli.output import print_json, print_table
 from reconciler.cli.replay import Span, read_time, replay_span
 from reconciler.domain.order import OrderId
 from reconciler.errors import SchemaMismatch
-from reconciler.settings import Settings
 from reconciler.store.activity import ACTION, Activity, read_history
 from reconciler.store.database import Database
 from reconciler.store.lookup import read_status
@@ -146,13 +145,8 @@ def _require_sense(
 
 @contextmanager
 def _opened_database() -> Iterator[Database]:
-    settings = quiet(Settings.load())
-    parent_logs(settings)
-    database = Database(settings.required_database_url, role="audit")
-    try:
+    with closing(Database(load_settings().required_database_url, role="audit")) as database:
         yield database
-    finally:
-        database.close()
 
 
 def _read(database: Database, order_id: OrderId) -> History:
@@ -167,23 +161,30 @@ def _read(database: Database, order_id: OrderId) -> History:
 
 def _print(history: History) -> None:
     if not history.is_known:
-        click.echo(
-            f"order {history.order_id} is not known: it is neither in the activity log nor in"
-            " orders",
-            err=True,
-        )
+        tell_unknown(history.order_id)
         return
     now = "is no longer in orders" if history.status is None else f"is now {history.status}"
     if not history.entries:
         click.echo(f"order {history.order_id} {now}; the reconciler has never changed it")
         return
-    columns = ["when (UTC)", "change", "rule", "exchange\nfetched at"]
-    rows = [row_of(entry) for entry in history.entries]
-    print_table(columns, rows, title=f"Order {history.order_id}, which {now}")
+    print_changes(history.entries, title=f"Order {history.order_id}, which {now}")
 
 
 def _print_json(history: History) -> None:
     print_json({**asdict(history), "entries": [asdict(entry) for entry in history.entries]})
+
+
+def tell_unknown(order_id: str) -> None:
+    """Say that nothing is known of such an order."""
+    click.echo(
+        f"order {order_id} is not known: it is neither in the activity log nor in orders", err=True
+    )
+
+
+def print_changes(entries: Sequence[Activity], *, title: str) -> None:
+    """Print a table of an order's entries."""
+    columns = ["when (UTC)", "change", "rule", "exchange\nfetched at"]
+    print_table(columns, [row_of(entry) for entry in entries], title=title)
 
 
 def row_of(entry: Activity) -> tuple[str, str, str, str]:

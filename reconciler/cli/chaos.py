@@ -6,15 +6,13 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import partial
 from random import Random
 
 from reconciler.chaos import witness
 from reconciler.chaos.kills import kill_workers
 from reconciler.chaos.schedule import Schedule, plan_chaos
-from reconciler.cli.logs import worker_logs
 from reconciler.cli.report import Report
-from reconciler.cli.supervise import options_of, supervise
+from reconciler.cli.supervise import setup_of, supervise
 from reconciler.demo import World
 from reconciler.settings import Settings
 from reconciler.store import state
@@ -133,11 +131,12 @@ def reconcile_in_chaos(
 
 
 def _supervisor(settings: Settings, on_progress: Progress) -> Supervisor:
+    setup = setup_of(OrderWorkload(settings=settings), settings, is_once=False)
     return Supervisor(
-        OrderWorkload(settings=settings),
-        replace(options_of(settings, is_once=False), restarts=RESTARTS, control_socket=None),
+        setup.workload,
+        replace(setup.options, restarts=RESTARTS, control_socket=None),
         metrics=open_metrics(settings.statsd),
-        prepare_worker=partial(worker_logs, settings),
+        prepare_worker=setup.prepare_worker,
         on_progress=on_progress,
     )
 

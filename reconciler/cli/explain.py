@@ -2,15 +2,17 @@
 
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import asdict
 from typing import Any
 
 import click
 
-from reconciler.cli.audit import read_order_id, row_of
+from reconciler.cli.audit import print_changes, read_order_id, tell_unknown
 from reconciler.cli.exits import Exit
 from reconciler.cli.explaining import Facts, answer, details, is_due
-from reconciler.cli.live import ask_supervisor, load_settings
+from reconciler.cli.live import ask_supervisor
+from reconciler.cli.logs import load_settings
 from reconciler.cli.options import json_option
 from reconciler.cli.output import console, print_json, print_table
 from reconciler.domain.order import OrderId
@@ -51,26 +53,25 @@ def explain_command(*, order_id: OrderId, as_json: bool) -> None:
 
 
 def _found_out(settings: Settings, order_id: OrderId) -> Facts:
-    database = Database(settings.required_database_url, role="explain")
-    try:
-        with database.autocommit() as connection:
-            orders = find_orders(connection)
-            row = read_row(connection, orders, order_id, stale_after=settings.stale_after)
-            whereabouts, unanswered = (
-                (None, None) if row is None else _ask(settings, row.symbol, order_id)
-            )
-            return Facts(
-                order_id=str(order_id),
-                row=row,
-                hold=read_hold(connection, str(order_id)),
-                holders=() if row is None else read_holders(connection, orders, order_id),
-                whereabouts=whereabouts,
-                unanswered=unanswered,
-                braked=read_brake(connection),
-                activity=read_history(connection, str(order_id)),
-            )
-    finally:
-        database.close()
+    with (
+        closing(Database(settings.required_database_url, role="explain")) as database,
+        database.autocommit() as connection,
+    ):
+        orders = find_orders(connection)
+        row = read_row(connection, orders, order_id, stale_after=settings.stale_after)
+        whereabouts, unanswered = (
+            (None, None) if row is None else _ask(settings, row.symbol, order_id)
+        )
+        return Facts(
+            order_id=str(order_id),
+            row=row,
+            hold=read_hold(connection, str(order_id)),
+            holders=() if row is None else read_holders(connection, orders, order_id),
+            whereabouts=whereabouts,
+            unanswered=unanswered,
+            braked=read_brake(connection),
+            activity=read_history(connection, str(order_id)),
+        )
 
 
 def _ask(
@@ -88,10 +89,7 @@ def _ask(
 
 def _print(facts: Facts) -> None:
     if not facts.is_known:
-        click.echo(
-            f"order {facts.order_id} is not known: it is neither in the activity log nor in orders",
-            err=True,
-        )
+        tell_unknown(facts.order_id)
         return
     click.echo(answer(facts))
     console().print()
@@ -100,9 +98,7 @@ def _print(facts: Facts) -> None:
     if not facts.activity:
         click.echo("the reconciler has never changed it")
         return
-    columns = ["when (UTC)", "change", "rule", "exchange\nfetched at"]
-    rows = [row_of(entry) for entry in facts.activity[-MOST_ENTRIES:]]
-    print_table(columns, rows, title="Last changes")
+    print_changes(facts.activity[-MOST_ENTRIES:], title="Last changes")
 
 
 def _print_json(facts: Facts) -> None:

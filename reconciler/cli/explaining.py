@@ -14,8 +14,9 @@ The first of these that is so is the answer:
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
+from reconciler.cli import measures
 from reconciler.cli.measures import duration
 from reconciler.domain.status import OPEN, TERMINAL
 from reconciler.store.activity import Activity
@@ -181,8 +182,8 @@ def word_of(state: ShardState) -> str:
 
 
 def moment(time: datetime) -> str:
-    """Return a time in UTC."""
-    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    """Return a time, and that it is in UTC."""
+    return f"{measures.moment(time)} UTC"
 
 
 def details(facts: Facts) -> Iterator[tuple[str, str]]:

@@ -6,6 +6,7 @@ output: Nagios takes any other code for another verdict, and reads nothing else.
 
 import sys
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
@@ -14,7 +15,8 @@ import click
 from rich.text import Text
 
 from reconciler.cli.failures import problems_of
-from reconciler.cli.live import ask_supervisor, load_settings
+from reconciler.cli.live import ask_supervisor
+from reconciler.cli.logs import load_settings
 from reconciler.cli.options import json_option
 from reconciler.cli.output import print_json, print_problems, print_table
 from reconciler.errors import ConfigurationError, NoSupervisor, Problem, ReconcilerError
@@ -151,13 +153,12 @@ def _from_database(settings: Settings, unanswered: NoSupervisor) -> Health:
 
 def _remembered(settings: Settings) -> Vitals:
     """Return what the database knows: nothing of breakers, shards and keys."""
-    database = Database(settings.required_database_url, role="health")
-    try:
-        with database.autocommit() as connection:
-            hour = read_last_hour(connection)
-            braked = read_brake(connection)
-    finally:
-        database.close()
+    with (
+        closing(Database(settings.required_database_url, role="health")) as database,
+        database.autocommit() as connection,
+    ):
+        hour = read_last_hour(connection)
+        braked = read_brake(connection)
     return Vitals(
         cycle_seconds=None if hour.last_duration_ms is None else hour.last_duration_ms / 1000,
         scanned=hour.scanned,

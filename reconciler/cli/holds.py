@@ -1,7 +1,7 @@
 """`reconciler holds`: the orders that need a person."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from reconciler.cli.audit import read_order_id
-from reconciler.cli.logs import parent_logs, quiet
+from reconciler.cli.logs import load_settings
+from reconciler.cli.measures import moment
 from reconciler.cli.options import environment_option, json_option
 from reconciler.cli.output import print_json, print_table
 from reconciler.domain.decide import HoldReason
@@ -142,13 +143,9 @@ def dismiss_command(*, order_id: OrderId, by: str | None) -> None:
 @contextmanager
 def opened_database() -> Iterator[tuple[Database, Settings]]:
     """Read the settings and open the database for a person's command."""
-    settings = quiet(Settings.load())
-    parent_logs(settings)
-    database = Database(settings.required_database_url, role="holds")
-    try:
+    settings = load_settings()
+    with closing(Database(settings.required_database_url, role="holds")) as database:
         yield database, settings
-    finally:
-        database.close()
 
 
 def named(by: str | None) -> str:
@@ -173,7 +170,7 @@ def _active(hold: HeldOrder | None, order_id: OrderId) -> HeldOrder:
     if found.resolved_at is not None:
         raise NoSuchHold(
             f"order {order_id} is no longer on hold: {found.resolution}"
-            f" at {_moment(found.resolved_at)}"
+            f" at {moment(found.resolved_at)}"
         )
     return found
 
@@ -183,8 +180,8 @@ def _row(hold: HeldOrder) -> tuple[object, ...]:
         hold.order_id,
         hold.reason.value,
         hold.attempts,
-        _moment(hold.first_held_at),
-        _moment(hold.next_attempt_at),
+        moment(hold.first_held_at),
+        moment(hold.next_attempt_at),
         hold.resolution,
     )
 
@@ -194,11 +191,11 @@ def _shown(hold: HeldOrder) -> Iterator[tuple[str, str]]:
     yield "the row said", _facts(hold.row_facts)
     yield "the exchange says", "nothing" if hold.report is None else _view(hold.report)
     yield "attempts in a row", str(hold.attempts)
-    yield "held since", _moment(hold.first_held_at)
+    yield "held since", moment(hold.first_held_at)
     if hold.resolved_at is None:
-        yield "next attempt", _moment(hold.next_attempt_at)
+        yield "next attempt", moment(hold.next_attempt_at)
     else:
-        yield "ended", f"{_moment(hold.resolved_at)}: {hold.resolution}"
+        yield "ended", f"{moment(hold.resolved_at)}: {hold.resolution}"
 
 
 def _view(report: Mapping[str, Any]) -> str:
@@ -207,7 +204,3 @@ def _view(report: Mapping[str, Any]) -> str:
 
 def _facts(facts: Mapping[str, Any]) -> str:
     return f"{facts['status']}, {facts['executed_qty']} executed, average {facts['avg_price']}"
-
-
-def _moment(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}"

@@ -3,19 +3,11 @@
 from pathlib import Path
 from typing import Any, TypeVar
 
-from reconciler.cli.logs import parent_logs, quiet
 from reconciler.settings import Settings
 from reconciler.supervisor.control.client import ask
 from reconciler.supervisor.control.protocol import default_path
 
 T = TypeVar("T")
-
-
-def load_settings() -> Settings:
-    """Read the settings, and set up the log, for a command that asks and ends."""
-    settings = quiet(Settings.load())
-    parent_logs(settings)
-    return settings
 
 
 def control_socket(settings: Settings) -> Path:

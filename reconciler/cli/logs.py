@@ -1,5 +1,6 @@
 """Set up the logs of a command and of its workers from the settings."""
 
+import sys
 from collections.abc import Callable
 from functools import partial
 
@@ -12,6 +13,18 @@ from reconciler.telemetry.logs import configure_logs
 def parent_logs(settings: Settings) -> None:
     """Set up this process's log."""
     configure_logs(settings.log_level, settings.log_format, secrets=secrets_of(settings))
+
+
+def load_settings() -> Settings:
+    """Read the settings, and set up the log, for a command that asks and ends."""
+    settings = quiet(Settings.load())
+    parent_logs(settings)
+    return settings
+
+
+def supervisor_logs(settings: Settings, *, is_once: bool) -> None:
+    """Set up the log of a supervisor: a person who watches one sweep is told warnings only."""
+    parent_logs(quiet(settings) if is_once and sys.stderr.isatty() else settings)
 
 
 def quiet(settings: Settings) -> Settings:

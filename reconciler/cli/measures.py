@@ -1,9 +1,15 @@
-"""Durations and sizes as a person reads them: two units at the most."""
+"""Times, durations and sizes as a person reads them: two units at the most."""
 
+from datetime import UTC, datetime
 from itertools import pairwise
 
 _UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 _MEGABYTE = 1_000_000
+
+
+def moment(time: datetime) -> str:
+    """Return a time in UTC, to the second: `2026-11-24 08:30:00`."""
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def duration(seconds: float) -> str:

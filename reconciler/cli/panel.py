@@ -154,7 +154,7 @@ def last_cycle(status: Status) -> Text:
     cycle = status.cycles[0]
     return _line(
         "cycle",
-        f"{cycle.finished_at.astimezone(UTC):%H:%M:%S}: {cycle.scanned:,} scanned in"
+        f"{_ended(cycle)}: {cycle.scanned:,} scanned in"
         f" {_took(cycle)}, {cycle.discrepancies:,} changed, {cycle.errors:,} failed,"
         f" {cycle.held:,} held",
     )
@@ -192,7 +192,7 @@ def _breaker(worker: ShardStatus) -> Text:
 
 def _cycle(cycle: CycleStatus) -> Sequence[object]:
     return (
-        f"{cycle.finished_at.astimezone(UTC):%H:%M:%S}",
+        _ended(cycle),
         _took(cycle),
         cycle.scanned,
         cycle.discrepancies,
@@ -202,6 +202,10 @@ def _cycle(cycle: CycleStatus) -> Sequence[object]:
         cycle.requests,
         cycle.weight,
     )
+
+
+def _ended(cycle: CycleStatus) -> str:
+    return f"{cycle.finished_at.astimezone(UTC):%H:%M:%S}"
 
 
 def _took(cycle: CycleStatus) -> str:

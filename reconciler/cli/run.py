@@ -4,12 +4,11 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
-from functools import partial
 from typing import Any
 
 import click
 
-from reconciler.cli.logs import parent_logs, quiet, worker_logs
+from reconciler.cli.logs import supervisor_logs
 from reconciler.cli.options import (
     environment_option,
     json_option,
@@ -22,7 +21,7 @@ from reconciler.cli.progress import ReconcileProgress
 from reconciler.cli.report import Report
 from reconciler.cli.supervise import (
     exit_code_of_ending,
-    options_of,
+    setup_of,
     supervise,
     tell_what_cut_it_short,
 )
@@ -72,7 +71,7 @@ def run_command(*, dry_run: bool, once: bool, as_json: bool, **flags: Any) -> No
     """
     settings = Settings.load(**flags)
     is_single = once or dry_run
-    parent_logs(quiet(settings) if is_single and sys.stderr.isatty() else settings)
+    supervisor_logs(settings, is_once=is_single)
     started = time.monotonic()
     summary = (
         _sweep_once(settings, is_dry_run=dry_run) if is_single else _keep_running(settings, flags)
@@ -97,11 +96,7 @@ def _keep_running(settings: Settings, flags: Mapping[str, Any]) -> Summary:
 
     def reload() -> Setup:
         fresh = Settings.load(**flags)
-        return Setup(
-            workload=OrderWorkload(settings=fresh),
-            options=options_of(fresh, is_once=False),
-            prepare_worker=partial(worker_logs, fresh),
-        )
+        return setup_of(OrderWorkload(settings=fresh), fresh, is_once=False)
 
     return supervise(OrderWorkload(settings=settings), settings, is_once=False, reload=reload)
 

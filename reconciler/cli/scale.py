@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from reconciler.cli.live import ask_supervisor, load_settings
+from reconciler.cli.live import ask_supervisor
+from reconciler.cli.logs import load_settings
 from reconciler.cli.options import environment_option, json_option
 from reconciler.cli.output import print_json, print_table
 from reconciler.errors import NoSupervisor

@@ -3,7 +3,8 @@
 import click
 
 from reconciler.cli import panel
-from reconciler.cli.live import ask_supervisor, load_settings
+from reconciler.cli.live import ask_supervisor
+from reconciler.cli.logs import load_settings
 from reconciler.cli.options import json_option
 from reconciler.cli.output import console, print_json
 from reconciler.supervisor.status import Status

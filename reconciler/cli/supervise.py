@@ -29,19 +29,29 @@ def supervise(
     reload: Callable[[], Setup] | None = None,
 ) -> Summary:
     """Run a supervisor until it is finished or told to stop. `reload` as in `Supervisor`."""
+    setup = setup_of(workload, settings, is_once=is_once)
     metrics = open_metrics(settings.statsd)
     try:
         supervisor = Supervisor(
-            workload,
-            options_of(settings, is_once=is_once),
+            setup.workload,
+            setup.options,
             metrics=metrics,
-            prepare_worker=partial(worker_logs, settings),
+            prepare_worker=setup.prepare_worker,
             on_progress=on_progress,
             reload=reload,
         )
         return asyncio.run(supervisor.run())
     finally:
         metrics.close()
+
+
+def setup_of(workload: Workload, settings: Settings, *, is_once: bool) -> Setup:
+    """Return what a supervisor runs with these settings, and how."""
+    return Setup(
+        workload=workload,
+        options=options_of(settings, is_once=is_once),
+        prepare_worker=partial(worker_logs, settings),
+    )
 
 
 def options_of(settings: Settings, *, is_once: bool) -> Options:

@@ -15,7 +15,8 @@ from rich.live import Live
 
 from reconciler.cli.interrupts import ending_on_signals
 from reconciler.cli.keys import Keyboard, keyboard
-from reconciler.cli.live import ask_supervisor, load_settings
+from reconciler.cli.live import ask_supervisor
+from reconciler.cli.logs import load_settings
 from reconciler.cli.screen import Sight, View, pressed, screen
 from reconciler.errors import NoSupervisor, ReconcilerError
 from reconciler.supervisor.status import Status

@@ -14,7 +14,7 @@ import click
 
 from reconciler.cli.exits import Exit
 from reconciler.cli.failures import told_to_a_person
-from reconciler.cli.logs import parent_logs, quiet
+from reconciler.cli.logs import supervisor_logs
 from reconciler.cli.options import json_option, once_option, shards_option
 from reconciler.cli.output import print_json, print_table
 from reconciler.cli.report import Report
@@ -45,7 +45,7 @@ def main(workload_of: Callable[[S], Workload], settings_class: type[S]) -> None:
     def command(*, once: bool, as_json: bool, **flags: Any) -> None:
         with told_to_a_person(settings_class):
             settings = settings_class.load(**flags)
-            parent_logs(quiet(settings) if once and sys.stderr.isatty() else settings)
+            supervisor_logs(settings, is_once=once)
             sys.exit(_run(workload_of(settings), settings, is_once=once, as_json=as_json))
 
     command()
