@@ -34,6 +34,17 @@ class World:
     api_key: SecretStr
     api_secret: SecretStr
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What leads a command to this database and this exchange, secrets included."""
+        return {
+            "DATABASE_URL": self.database_url,
+            "EXCHANGE_NAME": "paper",
+            "EXCHANGE_BASE_URL": self.exchange.url,
+            "EXCHANGE_API_KEY": self.api_key.get_secret_value(),
+            "EXCHANGE_API_SECRET": self.api_secret.get_secret_value(),
+        }
+
     def fill(self, *, orders: int, symbols: int, seed: int) -> None:
         """Write orders to the exchange, and to the database what the platform last saw of them."""
         self.exchange.seed(orders=orders, symbols=symbols, seed=seed)

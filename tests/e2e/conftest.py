@@ -70,11 +70,7 @@ def reconcile(start: Start, world: World) -> Start:
 def settings_of(world: World) -> dict[str, object]:
     """Return the environment that leads to a world. Retries do not keep a test waiting."""
     return {
-        "DATABASE_URL": world.database_url,
-        "EXCHANGE_NAME": "paper",
-        "EXCHANGE_BASE_URL": world.exchange.url,
-        "EXCHANGE_API_KEY": KEY,
-        "EXCHANGE_API_SECRET": SECRET,
+        **world.environment,
         "RECONCILIATION_SHARDS": 2,
         "RECONCILIATION_RETRY_INITIAL_MS": 1,
         "LOG_FORMAT": "json",

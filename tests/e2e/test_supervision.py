@@ -3,6 +3,8 @@
 import os
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,9 +14,10 @@ from reconciler.supervisor.control.protocol import default_path
 from reconciler.supervisor.status import Status
 
 from ..supervisor.processes import EndWatch, family  # noqa: TID252 - tests are no package
+from .commands import Running
 from .conftest import Start
 from .proxy import Proxy
-from .rows import hearing_changes, sessions_end
+from .rows import Ear, hearing_changes, sessions_end
 from .test_stop import database_name
 
 WORKERS = 8
@@ -76,28 +79,34 @@ def socket_of(url: str) -> Path:
     return Path(folder) / ".s.PGSQL.5432"
 
 
-def through(proxy: Proxy, url: str) -> str:
-    """Return the database's address by way of the proxy."""
-    netloc = f"postgres@127.0.0.1:{proxy.port}"
-    return urlsplit(url)._replace(netloc=netloc, query="").geturl()
+@contextmanager
+def at_work_through_a_proxy(
+    world: World, reconcile: Start, **environment: object
+) -> Iterator[tuple[Running, Proxy, Ear]]:
+    """Reconcile by way of a proxy to the database, from the first change on."""
+    world.exchange.set_faults(latency_ms=50)
+    with (
+        Proxy(socket_of(world.database_url)) as proxy,
+        hearing_changes(world.database_url) as changes,
+    ):
+        netloc = f"postgres@127.0.0.1:{proxy.port}"
+        url = urlsplit(world.database_url)._replace(netloc=netloc, query="").geturl()
+        run = reconcile(DATABASE_URL=url, RECONCILIATION_BATCH_SIZE=20, **environment)
+        changes.wait_for_change()
+        yield run, proxy, changes
 
 
 def test_an_outage_of_the_database_is_waited_out_by_the_same_processes(
     world: World, reconcile: Start
 ) -> None:
     world.fill(orders=2000, symbols=40, seed=7)
-    world.exchange.set_faults(latency_ms=50)
-    with (
-        Proxy(socket_of(world.database_url)) as proxy,
-        hearing_changes(world.database_url) as rows,
-    ):
-        run = reconcile(
-            DATABASE_URL=through(proxy, world.database_url),
-            RECONCILIATION_BATCH_SIZE=20,
-            RECONCILIATION_RATE_SHARE=0.2,  # a page is several cycles: there is more to come
-            RECONCILIATION_INTERVAL_MS=500,
-        )
-        rows.wait_for_change()
+
+    with at_work_through_a_proxy(
+        world,
+        reconcile,
+        RECONCILIATION_RATE_SHARE=0.2,  # a page is several cycles: there is more to come
+        RECONCILIATION_INTERVAL_MS=500,
+    ) as (run, proxy, rows):
         workers = family(run.pid)
         proxy.cut()
         run.wait_for("supervisor.waits_for_store")
@@ -124,19 +133,14 @@ def test_a_worker_stuck_in_a_dead_connection_is_replaced_with_its_stacks_in_the_
     world: World, reconcile: Start
 ) -> None:
     world.fill(orders=400, symbols=12, seed=7)
-    world.exchange.set_faults(latency_ms=50)
-    with (
-        Proxy(socket_of(world.database_url)) as proxy,
-        hearing_changes(world.database_url) as rows,
-    ):
-        run = reconcile(
-            DATABASE_URL=through(proxy, world.database_url),
-            RECONCILIATION_BATCH_SIZE=20,
-            RECONCILIATION_RATE_SHARE=0.05,
-            RECONCILIATION_HANG_SECONDS=5,
-            RECONCILIATION_SHARDS=1,
-        )
-        rows.wait_for_change()
+
+    with at_work_through_a_proxy(
+        world,
+        reconcile,
+        RECONCILIATION_RATE_SHARE=0.05,
+        RECONCILIATION_HANG_SECONDS=5,
+        RECONCILIATION_SHARDS=1,
+    ) as (run, proxy, rows):
         proxy.freeze()
         hung = run.wait_for("worker.hung")
         proxy.thaw()

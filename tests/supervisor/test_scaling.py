@@ -2,7 +2,6 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -73,9 +72,8 @@ async def test_a_symbol_moves_only_when_the_worker_that_has_it_has_let_go(
     await run
 
     (first,), (second,) = journal.all("end", id=0), journal.all("begin", id=1)
-    assert second["at"] >= journal.all("begin", id=0)[0]["at"]
+    assert second["pid"] == first["pid"] or second["at"] >= first["at"]
     assert sorted({*journal.ids("end")}) == list(range(30))
-    assert first["pid"] is not None
 
 
 async def test_a_worker_that_is_one_too_many_finishes_what_it_has_in_hand(
@@ -141,6 +139,15 @@ def test_from_eight_shards_to_nine_at_most_an_eighth_of_the_buckets_move() -> No
     assert moved_buckets(8, 9) / BUCKETS <= 0.12
 
 
+def a_setup(stage: Stage, *, shards: int = 2) -> Setup:
+    """Return new settings, under which there is nothing to do."""
+    return Setup(
+        workload=ToyWorkload(stage=stage, pages=()),
+        options=options(is_once=False, shards=shards),
+        prepare_worker=prepare_worker,
+    )
+
+
 @pytest.fixture
 async def reloadable(
     stage: Stage, journal: Journal
@@ -176,13 +183,7 @@ async def test_hup_replaces_one_worker_after_another_by_workers_with_the_new_set
 ) -> None:
     supervisor, task, fresh = reloadable
     before = {*supervisor.pids.values()}
-    fresh.append(
-        Setup(
-            workload=ToyWorkload(stage=stage, pages=()),
-            options=options(is_once=False, shards=2),
-            prepare_worker=prepare_worker,
-        )
-    )
+    fresh.append(a_setup(stage))
 
     os.kill(os.getpid(), signal.SIGHUP)
     await journal.wait("open", 4)
@@ -212,7 +213,7 @@ async def test_hup_with_settings_that_do_not_fit_changes_nothing(
     assert "no such exchange" in next(
         line["problem"] for line in lines if line["event"] == "supervisor.reload_refused"
     )
-    assert before == {0: before[0], 1: before[1]}
+    assert {line["pid"] for line in journal.all("closed")} == {*before.values()}
     assert len(journal.all("open")) == 2
 
 
@@ -222,19 +223,14 @@ async def test_hup_leaves_the_scaled_number_of_shards_unless_its_setting_has_cha
     reloadable: tuple[Supervisor, "asyncio.Task[object]", list[Setup | ConfigurationError]],
 ) -> None:
     supervisor, task, fresh = reloadable
-    setup = Setup(
-        workload=ToyWorkload(stage=stage, pages=()),
-        options=options(is_once=False, shards=2),
-        prepare_worker=prepare_worker,
-    )
-    fresh.append(setup)
+    fresh.append(a_setup(stage))
     supervisor.scale(3)
     await journal.wait("open", 3)
 
     os.kill(os.getpid(), signal.SIGHUP)
     await journal.wait("open", 6)
     assert len(supervisor.pids) == 3
-    fresh.append(replace(setup, options=options(is_once=False, shards=1)))
+    fresh.append(a_setup(stage, shards=1))
     os.kill(os.getpid(), signal.SIGHUP)
     await journal.wait("open", 7)
     await journal.wait("closed", 6)
