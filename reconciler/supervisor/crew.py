@@ -183,10 +183,6 @@ class Crew:
         child = post.child
         return child is not None and child.pid != before and child.state is ShardState.READY
 
-    def is_suspect(self, shard: int) -> bool:
-        """Whether the shard's workers have died more than once of late."""
-        return self._posts[shard].ledger.recent > 1
-
     # How many.
 
     def resize(self, shards: int) -> None:

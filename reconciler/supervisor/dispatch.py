@@ -173,19 +173,19 @@ class Dispatch:
             self._queues[shard].append(_Queued(cycle, run))
 
     def hand_out(
-        self, shard: int, *, blocked: Collection[int] = (), is_suspect: bool = False
+        self, shard: int, *, blocked: Collection[int] = (), shuns_own_crashes: bool = False
     ) -> Batch | None:
         """Return the next batch for a shard's idle worker, or None when there is nothing for it.
 
         It carries runs of one cycle up to the batch size; a single run may be longer. Nothing is
-        taken over from the `blocked` shards: what is in their workers' way is in everybody's. A
-        shard that is suspect itself is not handed again what it has died over.
+        taken over from the `blocked` shards: what is in their workers' way is in everybody's. With
+        `shuns_own_crashes` it is not handed again what its workers have died over.
         """
         queue = self._queues[shard]
         busy = self._keys_in_other_hands(shard) - self._hot
-        shunned = shard if is_suspect else None
+        shunned = shard if shuns_own_crashes else None
         runs = self._next_runs(self._orphans, busy, shunned)
-        if not runs and is_suspect and self._orphans.by_key:
+        if not runs and shuns_own_crashes and self._has_orphan_of(shard):
             return None  # Nor anything else: it must be free to take it if nobody else does.
         runs = runs or self._next_runs(queue, busy)
         if not runs and self._take_over(queue, busy, blocked):
@@ -230,6 +230,9 @@ class Dispatch:
         self._queues = {shard: _Queue() for shard in self._queues}
         self._orphans = _Queue()
         return dropped
+
+    def _has_orphan_of(self, shard: int) -> bool:
+        return any(shard in runs[0].run.crashed_in for runs in self._orphans.by_key.values())
 
     def _queue_of(self, shard: int, key: str) -> _Queue:
         return self._queues[shard if shard in self._queues else self.owner_of(key)]

@@ -66,7 +66,8 @@ ENOUGH_TO_JUDGE = 0.25
 """This share of a cycle, if it is odd, is enough to apply the brake."""
 
 MOMENT_SECONDS = 0.5
-"""So long what a suspect shard has died over waits for another to become free."""
+"""So long what a worker has died over waits for another shard to become free: only a death there
+tells whose fault it is."""
 
 log = structlog.get_logger(__name__)
 
@@ -274,9 +275,8 @@ class Floor:
         self._boss.on_change()
 
     def _hand_out(self, shard: int, blocked: Collection[int]) -> None:
-        is_moment = time.monotonic() < self._shunned_until
-        is_suspect = is_moment and self.crew.is_suspect(shard) and self._has_others(shard)
-        batch = self.dispatch.hand_out(shard, blocked=blocked, is_suspect=is_suspect)
+        shuns = time.monotonic() < self._shunned_until and self._has_others(shard)
+        batch = self.dispatch.hand_out(shard, blocked=blocked, shuns_own_crashes=shuns)
         if batch is not None:
             self.cycles[batch.cycle].begin_batch(batch)
             self.crew.hand(shard, batch)
