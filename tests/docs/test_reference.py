@@ -237,7 +237,8 @@ def test_every_dependency_is_documented() -> None:
 
 
 def test_every_script_is_documented() -> None:
-    scripts = {f"scripts/{path.name}" for path in (ROOT / "scripts").iterdir() if not path.suffix}
+    files = [path for path in (ROOT / "scripts").iterdir() if path.is_file()]
+    scripts = {f"scripts/{path.name}" for path in files if not path.suffix}
 
     documented = {name.split()[0] for name in first_cells(DEVELOP) if name.startswith("scripts/")}
 
