@@ -63,6 +63,44 @@ class _Queued:
     run: Run
 
 
+@dataclass(slots=True)
+class _Load:
+    """What goes into one batch: short runs up to the batch size, and one longer one beside them.
+
+    Nobody then waits for a batch of their own because of a handful of orders: the short runs are
+    asked about and written along with the long one.
+    """
+
+    batch_size: int
+    runs: list[_Queued] = field(default_factory=list)
+    short_items: int = 0
+    has_long: bool = False
+
+    @property
+    def is_full(self) -> bool:
+        return self.short_items >= self.batch_size
+
+    def admits(self, queued: _Queued) -> bool:
+        if not self.runs:
+            return True
+        first = self.runs[0]
+        if queued.cycle != first.cycle or queued.run.crashes or first.run.crashes:
+            return False
+        if self._is_long(queued):
+            return not self.has_long
+        return self.short_items + len(queued.run.items) <= self.batch_size
+
+    def take(self, queued: _Queued) -> None:
+        self.runs.append(queued)
+        if self._is_long(queued):
+            self.has_long = True
+        else:
+            self.short_items += len(queued.run.items)
+
+    def _is_long(self, queued: _Queued) -> bool:
+        return len(queued.run.items) > self.batch_size
+
+
 class Dispatch:
     """The queues of all shards, and what each worker has in hand."""
 
@@ -177,9 +215,10 @@ class Dispatch:
     ) -> Batch | None:
         """Return the next batch for a shard's idle worker, or None when there is nothing for it.
 
-        It carries runs of one cycle up to the batch size; a single run may be longer. Nothing is
-        taken over from the `blocked` shards: what is in their workers' way is in everybody's. With
-        `shuns_own_crashes` it is not handed again what its workers have died over.
+        It carries runs of one cycle: short ones up to the batch size, and one that is longer.
+        Nothing is taken over from the `blocked` shards: what is in their workers' way is in
+        everybody's. With `shuns_own_crashes` it is not handed again what its workers have died
+        over.
         """
         queue = self._queues[shard]
         busy = self._keys_in_other_hands(shard) - self._hot
@@ -240,17 +279,15 @@ class Dispatch:
     def _next_runs(
         self, queue: _Queue, busy: Collection[str], shunned: int | None = None
     ) -> list[_Queued]:
-        taken: list[_Queued] = []
-        room = self.batch_size
+        load = _Load(self.batch_size)
         for key in list(queue.by_key):
             if key in busy or shunned in queue.by_key[key][0].run.crashed_in:
                 continue
-            while (runs := queue.by_key.get(key)) and (not taken or _fits(runs[0], taken, room)):
-                taken.append(queue.pop(key))
-                room -= len(taken[-1].run.items)
-            if room <= 0:
+            while (runs := queue.by_key.get(key)) and load.admits(runs[0]):
+                load.take(queue.pop(key))
+            if load.is_full:
                 break
-        return taken
+        return load.runs
 
     def _take_over(self, own: _Queue, busy: Collection[str], blocked: Collection[int]) -> bool:
         """Move a symbol from the longest queue that has one to spare to one's own.
@@ -292,14 +329,6 @@ class Dispatch:
         for queue in (*self._queues.values(), self._orphans):
             for runs in queue.by_key.values():
                 yield from runs
-
-
-def _fits(queued: _Queued, taken: list[_Queued], room: int) -> bool:
-    return (
-        len(queued.run.items) <= room
-        and queued.cycle == taken[0].cycle
-        and queued.run.crashes == taken[0].run.crashes == 0
-    )
 
 
 def _hot_keys(runs: Sequence[Run], shards: int) -> set[str]:

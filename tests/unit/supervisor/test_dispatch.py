@@ -59,11 +59,24 @@ def test_a_batch_takes_runs_up_to_its_size_and_cuts_none(dispatch: Dispatch) -> 
     assert handed(dispatch, 0).runs == (third,)
 
 
-def test_a_run_longer_than_a_batch_goes_alone_and_whole(dispatch: Dispatch) -> None:
-    long, short = a_run(symbol_of(0), items=25), a_run(symbol_of(0))
-    dispatch.add([long, short], cycle=0)
+def test_a_run_longer_than_a_batch_goes_whole_and_takes_short_ones_along(
+    dispatch: Dispatch,
+) -> None:
+    long, nine, two, one = (
+        a_run(symbol_of(0, nth), items) for nth, items in enumerate((25, 9, 2, 1))
+    )
+    dispatch.add([long, nine, two, one], cycle=0)
 
-    assert handed(dispatch, 0).runs == (long,)
+    assert handed(dispatch, 0).runs == (long, nine, one)
+    assert handed(dispatch, 0).runs == (two,)
+
+
+def test_short_runs_take_one_long_one_along(dispatch: Dispatch) -> None:
+    short, long, longer = (a_run(symbol_of(0, nth), items) for nth, items in enumerate((4, 11, 25)))
+    dispatch.add([short, long, longer], cycle=0)
+
+    assert handed(dispatch, 0).runs == (short, long)
+    assert handed(dispatch, 0).runs == (longer,)
 
 
 def test_a_batch_fills_up_with_a_later_symbol_that_fits(dispatch: Dispatch) -> None:

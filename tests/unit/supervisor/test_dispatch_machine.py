@@ -69,7 +69,9 @@ class Hands(RuleBasedStateMachine):
         assert shard in blocked or self.orphans or kept == before
         assert not {run.key for run in batch.runs} & {run.key for run in others} - self.hot
         assert not set(ids_of(batch.runs)) & set(ids_of(others))
-        assert batch.size <= self.batch_size or len(batch.runs) == 1
+        short = [len(run.items) for run in batch.runs if len(run.items) <= self.batch_size]
+        assert sum(short) <= self.batch_size
+        assert len(batch.runs) - len(short) <= 1
         assert len(batch.runs) == 1 or not any(run.crashes for run in batch.runs)
         self.in_hand[shard].append(batch)
 
