@@ -23,6 +23,7 @@ _COMMANDS = {
     "holds": ("reconciler.cli.holds", "Decide the orders that need a person."),
     "brake": ("reconciler.cli.brake", "See whether writing is stopped; allow it again."),
     "account": ("reconciler.cli.account", "Whose orders these are, at the exchange."),
+    "bench": ("reconciler.cli.bench", "Measure on this machine how it compares."),
     "paper": ("reconciler.cli.paper", "Run the paper exchange, to try things out against."),
 }
 

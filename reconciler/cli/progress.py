@@ -65,6 +65,17 @@ def _reminding(out: Console, what: str, line_seconds: float) -> Iterator[None]:
         thread.join()
 
 
+@contextmanager
+def steps() -> Iterator[Callable[[str], None]]:
+    """Yield what shows the step that is being done now, instead of the one before."""
+    out = console(stderr=True)
+    if not out.is_terminal:
+        yield lambda what: out.print(f"{what} ...")
+        return
+    with out.status("") as status:
+        yield status.update
+
+
 class ReconcileProgress(AbstractContextManager["ReconcileProgress"]):
     """Shows how far the orders have come; `total` is None where nobody has counted them.
 

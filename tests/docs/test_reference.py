@@ -227,6 +227,7 @@ def test_every_dependency_is_documented() -> None:
         "At run time": project["dependencies"],
         "For the demo and the paper exchange: extra `demo`": extras["demo"],
         "For development: extra `dev`": extras["dev"],
+        "For measurements: extra `bench`": extras["bench"],
     }
 
     for heading, requirements in wanted.items():

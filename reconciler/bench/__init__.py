@@ -1,0 +1,12 @@
+"""The benchmark: the reconciler beside what one would use instead, on one machine in one run.
+
+suite       every comparison there is, and the report of all
+size        how much is measured
+figures     what a comparison says: medians, spread, and whether a target was met
+ground      the scratch database that everything is measured on, and when it is refused
+rows        the orders, put back before every round and counted after it
+team        worker processes that begin together; their start is never part of a time
+rounds      everybody in turns, round after round
+machine     where it was measured, with which versions
+store       making rows true, the exchange's answers at hand
+"""

@@ -1,0 +1,105 @@
+"""What a comparison says, as data: every value that was measured, its median and its spread."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from reconciler.errors import ReconcilerError
+
+
+class BenchFailed(ReconcilerError):
+    """A measurement that cannot stand: somebody did less than asked, or a process died."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """One measured thing, once a round.
+
+    Attributes:
+        note: How it was set up, where a reader could ask.
+    """
+
+    name: str
+    unit: str
+    values: tuple[float, ...]
+    note: str = ""
+
+    @property
+    def median(self) -> float:
+        """The middle value."""
+        return median(self.values)
+
+    @property
+    def spread(self) -> tuple[float, float]:
+        """The lowest and the highest value."""
+        return min(self.values), max(self.values)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as the report shows it."""
+        lowest, highest = self.spread
+        return {
+            "name": self.name,
+            "unit": self.unit,
+            "median": _short(self.median),
+            "lowest": _short(lowest),
+            "highest": _short(highest),
+            "values": [_short(value) for value in self.values],
+            "note": self.note,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """What a figure, or a ratio of two, is to be: at least `wanted`, or with `at_most` no more."""
+
+    name: str
+    wanted: float
+    reached: float
+    at_most: bool = False
+
+    @property
+    def is_met(self) -> bool:
+        """Whether it is."""
+        return self.reached <= self.wanted if self.at_most else self.reached >= self.wanted
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as the report shows it."""
+        return {
+            "name": self.name,
+            "wanted": self.wanted,
+            "at_most": self.at_most,
+            "reached": _short(self.reached),
+            "met": self.is_met,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """What one comparison has found. `conditions` says what was the same for everybody."""
+
+    key: str
+    title: str
+    conditions: str
+    figures: tuple[Figure, ...]
+    targets: tuple[Target, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as the report shows it."""
+        return {
+            "key": self.key,
+            "title": self.title,
+            "conditions": self.conditions,
+            "figures": [figure.as_json() for figure in self.figures],
+            "targets": [target.as_json() for target in self.targets],
+        }
+
+
+def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    """Return the median of the rounds' ratios: what disturbs a round disturbs both of its parts."""
+    return median(our / their for our, their in zip(ours, theirs, strict=True))
+
+
+def _short(value: float) -> float:
+    """Round to four digits that count: more would only be noise."""
+    return float(f"{value:.4g}") if abs(value) < 10_000 else round(value)  # noqa: PLR2004 - five digits are shown whole

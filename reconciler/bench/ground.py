@@ -1,0 +1,177 @@
+"""The scratch database that everything is measured on: our own, or one that is lent to us.
+
+In a lent one we work in a schema of our own and drop it at the end. A database that anybody seems
+to need is refused before anything is written: the measurements load it fully for minutes.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from sqlalchemy import Connection, make_url, text
+
+from reconciler.embedded import NEEDED_MEGABYTES, embedded_postgres
+from reconciler.errors import ConfigurationError, Problem
+from reconciler.store.database import Database
+
+ROLE = "bench"
+SCHEMA = "reconciler_bench"
+MARK = "made by reconciler bench, which drops it"
+
+# Nothing may vacuum or checkpoint at its own time in the middle of somebody's round.
+SETTINGS = {
+    "autovacuum": "off",
+    "max_connections": "100",
+    "max_wal_size": "4GB",
+    "shared_buffers": "512MB",
+}
+
+_SCRATCH = (
+    "give it an empty database of its own, for instance: createdb reconciler_bench and"
+    " DATABASE_URL=postgresql:///reconciler_bench; or unset DATABASE_URL: then it starts a"
+    " PostgreSQL of its own"
+)
+
+_OTHER_ORDERS = text(
+    "SELECT quote_ident(schemaname) || '.orders' FROM pg_tables"
+    " WHERE tablename = 'orders' AND schemaname <> :schema ORDER BY 1 LIMIT 1"
+)
+_OUR_SCHEMA = text(
+    "SELECT obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE nspname = :schema"
+)
+_MAY_CREATE = text("SELECT has_database_privilege(current_database(), 'CREATE')")
+_IS_STANDBY = text("SELECT pg_is_in_recovery()")
+_OTHERS = text(
+    "SELECT DISTINCT COALESCE(NULLIF(a.application_name, ''), 'process ' || a.pid)"
+    " FROM pg_stat_activity AS a LEFT JOIN pg_locks AS l"
+    " ON l.pid = a.pid AND l.mode LIKE '%Exclusive%'"
+    " AND l.relation IN (SELECT oid FROM pg_class WHERE relname = 'orders')"
+    " WHERE a.datname = current_database() AND a.pid <> pg_backend_pid()"
+    " AND (l.pid IS NOT NULL OR a.application_name LIKE 'reconciler %') ORDER BY 1"
+)
+_FOLDER = text("SELECT setting FROM pg_settings WHERE name = 'data_directory'")
+_SPEED_SETTINGS = text(
+    "SELECT name, current_setting(name) FROM pg_settings WHERE name IN ('autovacuum', 'fsync',"
+    " 'full_page_writes', 'max_wal_size', 'shared_buffers', 'synchronous_commit', 'wal_level')"
+    " ORDER BY name"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ground:
+    """A database to measure on. Every connection to `url` works in our schema."""
+
+    url: str
+    database: Database
+
+    def settings(self) -> dict[str, str]:
+        """Read the server's settings that decide about speed."""
+        with self.database.autocommit() as connection:
+            return {row[0]: row[1] for row in connection.execute(_SPEED_SETTINGS)}
+
+    def server_version(self) -> str:
+        """Read the server's version."""
+        with self.database.autocommit() as connection:
+            return str(connection.execute(text("SHOW server_version")).scalar_one())
+
+    def clear(self) -> None:
+        """Make the schema anew, empty."""
+        _make_schema(self.database)
+
+
+@contextmanager
+def open_ground(lent_url: str | None, *, needed_megabytes: int) -> Iterator[Ground]:
+    """Yield the lent database, or one of our own; leave nothing in it.
+
+    Raises:
+        ConfigurationError: the lent one is refused, or there is no room.
+        StoreUnavailable: it does not answer.
+    """
+    if lent_url is not None:
+        with _schema_in(lent_url, needed_megabytes) as ground:
+            yield ground
+        return
+    _require_room(Path(tempfile.gettempdir()), needed_megabytes + NEEDED_MEGABYTES)
+    with embedded_postgres(settings=SETTINGS) as url, _schema_in(url, needed_megabytes) as ground:
+        yield ground
+
+
+@contextmanager
+def _schema_in(url: str, needed_megabytes: int) -> Iterator[Ground]:
+    with closing(Database(url, role=ROLE)) as database:
+        with database.autocommit() as connection:
+            if problems := list(_refusals(connection, needed_megabytes)):
+                raise ConfigurationError(problems)
+        _make_schema(database)
+        try:
+            ours = _in_our_schema(url)
+            with closing(Database(ours, role=ROLE)) as working:
+                yield Ground(url=ours, database=working)
+        finally:
+            with database.transaction() as connection:
+                connection.execute(text(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE"))
+
+
+def _make_schema(database: Database) -> None:
+    """Make our schema; what a bench has left that was killed goes."""
+    with database.transaction() as connection:
+        connection.execute(text(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE"))
+        connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))
+        connection.execute(text(f"COMMENT ON SCHEMA {SCHEMA} IS '{MARK}'"))
+
+
+def _in_our_schema(url: str) -> str:
+    options = quote(f"-csearch_path={SCHEMA}", safe="")
+    separator = "&" if make_url(url).query else "?"
+    return f"{url}{separator}options={options}"
+
+
+def _refusals(connection: Connection, needed_megabytes: int) -> Iterator[Problem]:
+    """Name every reason to keep away from this database."""
+    if connection.execute(_IS_STANDBY).scalar_one():
+        yield Problem(what="the database is a standby: nothing can be written", mend=_SCRATCH)
+    if not connection.execute(_MAY_CREATE).scalar_one():
+        yield Problem(what="the role may not create a schema in this database", mend=_SCRATCH)
+    other = connection.execute(_OTHER_ORDERS, {"schema": SCHEMA}).scalar()
+    if other is not None:
+        yield Problem(
+            what=f"the database is somebody's: it has a table {other} that bench did not make",
+            mend=_SCRATCH,
+        )
+    schema = connection.execute(_OUR_SCHEMA, {"schema": SCHEMA}).one_or_none()
+    if schema is not None and schema[0] != MARK:
+        yield Problem(
+            what=f"the database has a schema {SCHEMA} that bench did not make", mend=_SCRATCH
+        )
+    if others := connection.execute(_OTHERS).scalars().all():
+        yield Problem(
+            what=f"others are at work on orders in this database: {', '.join(others)}",
+            mend=f"end them if they are left over; else {_SCRATCH}",
+        )
+    folder = connection.execute(_FOLDER).scalar()
+    if folder is not None and Path(folder).is_dir():
+        free = _free_megabytes(Path(folder))
+        if free < needed_megabytes:
+            yield _too_little_room(Path(folder), free, needed_megabytes)
+
+
+def _require_room(folder: Path, needed: int) -> None:
+    free = _free_megabytes(folder)
+    if free < needed:
+        raise ConfigurationError([_too_little_room(folder, free, needed)])
+
+
+def _free_megabytes(folder: Path) -> int:
+    return shutil.disk_usage(folder).free // 2**20
+
+
+def _too_little_room(folder: Path, free: int, needed: int) -> Problem:
+    return Problem(
+        what=f"{folder} has {free:,} MB free, these measurements need {needed:,}",
+        mend="make room, measure with --quick or fewer --orders, or set TMPDIR to a folder on a"
+        " larger disk",
+    )

@@ -1,0 +1,47 @@
+"""How much is measured."""
+
+from dataclasses import dataclass
+
+ORDERS, QUICK_ORDERS = 40_000, 4_000
+ROUNDS, QUICK_ROUNDS = 5, 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """How much is measured.
+
+    Attributes:
+        orders: Open orders of each comparison that has a table of them.
+        rounds: How often everybody takes a turn.
+        workers: Processes, and so connections, of everybody.
+    """
+
+    orders: int
+    rounds: int
+    workers: int
+    batch_size: int
+    is_quick: bool
+
+    @property
+    def needed_megabytes(self) -> int:
+        """Return what the database needs at the most, its log included."""
+        return 500 + self.orders * 8 // 1024
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        orders: int | None,
+        rounds: int | None,
+        workers: int,
+        batch_size: int,
+        is_quick: bool,
+    ) -> "Size":
+        """Return the size that was asked for; what was not, as is usual."""
+        return cls(
+            orders=orders or (QUICK_ORDERS if is_quick else ORDERS),
+            rounds=rounds or (QUICK_ROUNDS if is_quick else ROUNDS),
+            workers=workers,
+            batch_size=batch_size,
+            is_quick=is_quick,
+        )

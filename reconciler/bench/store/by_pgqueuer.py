@@ -1,0 +1,108 @@
+"""A job an order, by pgqueuer.
+
+As its documentation recommends: asyncpg, uvloop, jobs queued in bulk, its own autovacuum settings.
+It takes as many jobs at once as the others' batches have orders, and acknowledges as many at once.
+The jobs have a connection of their own, so that a worker has two.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+import asyncpg
+import uvloop
+from pgqueuer.db import AsyncpgDriver
+from pgqueuer.models import Job
+from pgqueuer.qm import QueueManager
+from pgqueuer.queries import Queries
+from pgqueuer.types import QueueExecutionMode
+
+from reconciler.bench.ground import Ground
+from reconciler.bench.rows import Rows, stalest
+from reconciler.bench.store.alone import Alone
+from reconciler.bench.store.changes import blind_change
+from reconciler.bench.store.jobs import CHANGE, share_of
+from reconciler.bench.team import Place
+
+_CHANGE = CHANGE.format("$1", "$2", "$3", "$4", "$5")
+_ENTRY = "order"
+
+
+@dataclass(frozen=True)
+class ByPgqueuer(Alone):
+    """pgqueuer."""
+
+    name: str = "pgqueuer, a job an order"
+    note: str = (
+        "asyncpg, uvloop, batch_size as the others' batches, optimize_autovacuum; queueing, and"
+        " what it does after its last job, are not timed"
+    )
+
+    @property
+    def orders(self) -> int:
+        """A fifth of them."""
+        return share_of(self.rows, 5, 1000)
+
+    def prepare(self, ground: Ground) -> None:
+        """Put the rows back, and queue the jobs in an empty queue."""
+        super().prepare(ground)
+        with ground.database.autocommit() as connection:
+            ids = stalest(connection, self.orders)
+        asyncio.run(_queue(ground.url, [str(id_).encode() for id_ in ids]))
+
+    def opener(self, place: Place) -> "_Worker":
+        """Open the connections."""
+        return _Worker(place, self.rows)
+
+
+async def _queue(url: str, payloads: list[bytes]) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        queries = Queries(AsyncpgDriver(connection))
+        if not await queries.has_table("pgqueuer"):
+            await queries.install()
+            await queries.optimize_autovacuum()
+        await connection.execute("TRUNCATE pgqueuer, pgqueuer_log, pgqueuer_statistics")
+        many = len(payloads)
+        await queries.enqueue([_ENTRY] * many, list(payloads), [0] * many)
+        await connection.execute("VACUUM (ANALYZE) pgqueuer")
+    finally:
+        await connection.close()
+
+
+class _Worker:
+    def __init__(self, place: Place, rows: Rows) -> None:
+        self._place = place
+        self._answers = rows.answers()
+        self._runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+        self._queue, self._orders = self._runner.run(self._connect())
+
+    async def _connect(self) -> tuple[Any, Any]:
+        return await asyncpg.connect(self._place.url), await asyncpg.connect(self._place.url)
+
+    def close(self) -> None:
+        for connection in (self._queue, self._orders):
+            self._runner.run(connection.close())
+        self._runner.close()
+
+    def run(self, _pipe: Connection) -> float:
+        return self._runner.run(self._work())
+
+    async def _work(self) -> float:
+        finished = time.monotonic()
+        turn = asyncio.Lock()
+        manager = QueueManager(Queries(AsyncpgDriver(self._queue)))
+
+        @manager.entrypoint(_ENTRY)
+        async def change(job: Job) -> None:
+            nonlocal finished
+            id_ = int(job.payload or b"")
+            values = blind_change(id_, self._answers[id_])
+            async with turn:
+                await self._orders.execute(_CHANGE, *values)
+            finished = time.monotonic()
+
+        await manager.run(batch_size=self._place.batch_size, mode=QueueExecutionMode.drain)
+        return finished

@@ -1,0 +1,109 @@
+"""A job an order, by procrastinate.
+
+As its documentation recommends: asynchronous tasks run concurrently in a worker, deferred in bulk;
+done jobs are deleted, and nobody listens for new ones, since all are there. The queue has a pool of
+connections, the jobs have one of their own.
+"""
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+import psycopg
+from procrastinate import App, PsycopgConnector
+
+from reconciler.bench.ground import Ground
+from reconciler.bench.rows import Rows, stalest
+from reconciler.bench.store.alone import Alone
+from reconciler.bench.store.changes import blind_change
+from reconciler.bench.store.jobs import CHANGE, share_of
+from reconciler.bench.team import Place
+
+_CHANGE = CHANGE.format("%s", "%s", "%s", "%s", "%s")
+_TASK = "order"
+CONCURRENCY = 10
+CONNECTIONS = 4
+
+
+@dataclass(frozen=True)
+class ByProcrastinate(Alone):
+    """procrastinate."""
+
+    name: str = "procrastinate, a job an order"
+    note: str = (
+        f"asynchronous tasks, concurrency {CONCURRENCY}, {CONNECTIONS} connections a worker, done"
+        " jobs deleted, no LISTEN; queueing is not timed"
+    )
+
+    @property
+    def orders(self) -> int:
+        """A twentieth of them."""
+        return share_of(self.rows, 20, 500)
+
+    def prepare(self, ground: Ground) -> None:
+        """Put the rows back, and queue the jobs in an empty queue."""
+        super().prepare(ground)
+        with ground.database.autocommit() as connection:
+            ids = stalest(connection, self.orders)
+        asyncio.run(_queue(ground.url, [{"id_": id_} for id_ in ids]))
+
+    def opener(self, place: Place) -> "_Worker":
+        """Open the connections."""
+        return _Worker(place, self.rows)
+
+
+async def _queue(url: str, jobs: list[dict[str, Any]]) -> None:
+    app = App(connector=PsycopgConnector(conninfo=url))
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        async with app.open_async():
+            found = await connection.execute("SELECT to_regclass('procrastinate_jobs')")
+            if (await found.fetchall()) == [(None,)]:
+                await app.schema_manager.apply_schema_async()
+            await connection.execute("TRUNCATE procrastinate_jobs CASCADE")
+            await app.configure_task(_TASK).batch_defer_async(*jobs)
+        await connection.execute("VACUUM (ANALYZE) procrastinate_jobs")
+
+
+class _Worker:
+    def __init__(self, place: Place, rows: Rows) -> None:
+        logging.getLogger("procrastinate").setLevel(logging.ERROR)
+        self._runner = asyncio.Runner()
+        self._app = App(
+            connector=PsycopgConnector(
+                conninfo=place.url, min_size=CONNECTIONS, max_size=CONNECTIONS
+            )
+        )
+        self._answers = rows.answers()
+        self._finished = 0.0
+        self._app.task(name=_TASK)(self._change)
+        self._orders = self._runner.run(self._open(place.url))
+
+    async def _open(self, url: str) -> psycopg.AsyncConnection[Any]:
+        await self._app.open_async()
+        return await psycopg.AsyncConnection.connect(url, autocommit=True)
+
+    async def _change(self, id_: int) -> None:
+        values = blind_change(id_, self._answers[id_])
+        await self._orders.execute(_CHANGE, values)
+        self._finished = time.monotonic()
+
+    def close(self) -> None:
+        self._runner.run(self._app.close_async())
+        self._runner.run(self._orders.close())
+        self._runner.close()
+
+    def run(self, _pipe: Connection) -> float:
+        self._finished = time.monotonic()
+        self._runner.run(
+            self._app.run_worker_async(
+                wait=False,
+                concurrency=CONCURRENCY,
+                listen_notify=False,
+                delete_jobs="successful",
+                install_signal_handlers=False,
+            )
+        )
+        return self._finished

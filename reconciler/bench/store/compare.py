@@ -1,0 +1,62 @@
+"""The comparison of the store: who takes part, and what ours is to be beside each."""
+
+from collections.abc import Sequence
+
+from reconciler.bench.figures import Comparison, Figure, Target, ratio
+from reconciler.bench.ground import Ground
+from reconciler.bench.rounds import Contender, Progress, run_rounds
+from reconciler.bench.rows import ENDED_PER_OPEN, Rows
+from reconciler.bench.size import Size
+from reconciler.bench.store.by_pgqueuer import ByPgqueuer
+from reconciler.bench.store.by_procrastinate import ByProcrastinate
+from reconciler.bench.store.held import Held
+from reconciler.bench.store.leased import Leased
+from reconciler.bench.store.limit import Limit
+from reconciler.bench.store.planned import Planned
+
+KEY = "store"
+WANTED = (0.65, 1.5, 2.5, 5.0, 50.0)
+"""Of the others in their order: ours is to be at least so many times as fast."""
+
+
+def compare_store(ground: Ground, size: Size, on_progress: Progress) -> Comparison:
+    """Run it.
+
+    Raises:
+        BenchFailed: somebody did not do all of the work.
+    """
+    rows = Rows(orders=size.orders)
+    on_progress(f"writing {rows.total:,} orders")
+    rows.make(ground.database)
+    contenders: Sequence[Contender] = (
+        Planned(rows),
+        Limit(rows),
+        Held(rows),
+        Leased(rows),
+        ByPgqueuer(rows),
+        ByProcrastinate(rows),
+    )
+    figures = run_rounds(contenders, ground=ground, size=size, on_progress=on_progress)
+    return Comparison(
+        key=KEY,
+        title="Store: rows made true, the exchange's answers at hand",
+        conditions=(
+            f"{size.orders:,} open orders beside {size.orders * ENDED_PER_OPEN:,} ended ones,"
+            f" {size.workers} worker processes, batches of {size.batch_size}, one log entry for"
+            " every change; every row counted after every round"
+        ),
+        figures=tuple(figures),
+        targets=tuple(_targets(figures)),
+    )
+
+
+def _targets(figures: Sequence[Figure]) -> list[Target]:
+    ours, *others = figures
+    return [
+        Target(
+            name=f"times as fast as: {other.name}",
+            wanted=wanted,
+            reached=ratio(ours.values, other.values),
+        )
+        for other, wanted in zip(others, WANTED, strict=True)
+    ]

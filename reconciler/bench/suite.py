@@ -1,0 +1,107 @@
+"""Every comparison there is, in the order in which they run."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from reconciler.bench import machine
+from reconciler.bench.figures import Comparison
+from reconciler.bench.ground import Ground, open_ground
+from reconciler.bench.rounds import Progress
+from reconciler.bench.size import Size
+from reconciler.errors import ConfigurationError, Problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """All that was found, and where."""
+
+    machine: Mapping[str, object]
+    versions: Mapping[str, str | None]
+    database: Mapping[str, str]
+    size: Size
+    seconds: float
+    comparisons: tuple[Comparison, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as one JSON object."""
+        return {
+            "machine": self.machine,
+            "versions": self.versions,
+            "database": self.database,
+            "rounds": self.size.rounds,
+            "orders": self.size.orders,
+            "workers": self.size.workers,
+            "batch_size": self.size.batch_size,
+            "quick": self.size.is_quick,
+            "seconds": round(self.seconds, 1),
+            "comparisons": [comparison.as_json() for comparison in self.comparisons],
+        }
+
+
+def run(keys: Sequence[str], size: Size, *, lent_url: str | None, on_progress: Progress) -> Report:
+    """Run the comparisons named, on one database.
+
+    Raises:
+        BenchFailed: somebody did less than asked.
+        ConfigurationError: an extra is missing, or the database is refused.
+    """
+    started = time.monotonic()
+    comparisons = [_load(key) for key in keys]
+    on_progress("opening the database")
+    with open_ground(lent_url, needed_megabytes=size.needed_megabytes) as ground:
+        return Report(
+            machine=machine.machine(),
+            versions=machine.versions(ground),
+            database=ground.settings(),
+            size=size,
+            comparisons=tuple(
+                _run_one(key, compare, ground, size, on_progress)
+                for key, compare in zip(keys, comparisons, strict=True)
+            ),
+            seconds=time.monotonic() - started,
+        )
+
+
+Compare = Callable[[Ground, Size, Progress], Comparison]
+
+
+def _load(key: str) -> Compare:
+    """Import a comparison with all that takes part in it.
+
+    Raises:
+        ConfigurationError: something of it is not installed.
+    """
+    try:
+        return COMPARISONS[key]()
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("reconciler"):
+            raise
+        raise ConfigurationError(
+            [
+                Problem(
+                    what=f"the comparison {key} needs the package {error.name!r}, which is not"
+                    " installed",
+                    mend="pip install 'order-reconciler[bench]'",
+                )
+            ]
+        ) from error
+
+
+def _store() -> Compare:
+    from reconciler.bench.store.compare import compare_store  # noqa: PLC0415 - needs the extra
+
+    return compare_store
+
+
+COMPARISONS: Mapping[str, Callable[[], Compare]] = MappingProxyType({"store": _store})
+"""By key: what imports a comparison."""
+
+
+def _run_one(
+    key: str, compare: Compare, ground: Ground, size: Size, on_progress: Progress
+) -> Comparison:
+    ground.clear()
+    return compare(ground, size, lambda what: on_progress(f"{key}: {what}"))

@@ -1,0 +1,69 @@
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from reconciler.bench import suite
+
+VERY_SHORT = ("--orders", "300", "--rounds", "1", "--shards", "2")
+
+
+def bench(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, "-m", "reconciler", "bench", *arguments],
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+
+
+def numbers(comparison: Mapping[str, Any]) -> list[float]:
+    return [value for figure in comparison["figures"] for value in figure["values"]]
+
+
+@pytest.mark.parametrize("key", suite.COMPARISONS)
+def test_every_comparison_gives_a_whole_report(key: str) -> None:
+    ended = bench("--only", key, "--quick", "--json", *VERY_SHORT)
+
+    assert ended.returncode == 0, ended.stderr
+    report = json.loads(ended.stdout)
+    (comparison,) = report["comparisons"]
+    assert comparison["key"] == key
+    assert min(numbers(comparison)) >= 0
+    assert len(comparison["figures"]) > 1
+    assert comparison["targets"]
+    assert all(target["reached"] > 0 for target in comparison["targets"])
+    assert report["versions"]["postgresql"]
+    assert report["machine"]["cores"] >= 1
+    assert f"{key}: " in ended.stderr
+
+
+def test_without_json_there_are_tables() -> None:
+    ended = bench("--only", "store", *VERY_SHORT)
+
+    assert ended.returncode == 0, ended.stderr
+    assert "orders/s" in ended.stdout
+    assert "pgqueuer, a job an order" in ended.stdout
+    assert "at least 0.65" in ended.stdout
+
+
+def test_an_unknown_comparison_is_refused_with_those_that_there_are() -> None:
+    ended = bench("--only", "store,speed")
+
+    assert ended.returncode == 2
+    assert "'speed' is none of store" in ended.stderr
+
+
+def test_a_database_in_use_is_refused(database_url: str) -> None:
+    ended = bench("--only", "store", *VERY_SHORT, DATABASE_URL=database_url)
+
+    assert ended.returncode == 78
+    assert "bench did not make" in ended.stderr
+    assert "createdb reconciler_bench" in ended.stderr
+    assert ended.stdout == ""
