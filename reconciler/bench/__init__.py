@@ -9,4 +9,5 @@ team        worker processes that begin together; their start is never part of a
 rounds      everybody in turns, round after round
 machine     where it was measured, with which versions
 store       making rows true, the exchange's answers at hand
+end_to_end  making rows true, HTTP included
 """

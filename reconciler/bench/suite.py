@@ -96,7 +96,17 @@ def _store() -> Compare:
     return compare_store
 
 
-COMPARISONS: Mapping[str, Callable[[], Compare]] = MappingProxyType({"store": _store})
+def _end_to_end() -> Compare:
+    from reconciler.bench.end_to_end.compare import (  # noqa: PLC0415 - needs the extra
+        compare_end_to_end,
+    )
+
+    return compare_end_to_end
+
+
+COMPARISONS: Mapping[str, Callable[[], Compare]] = MappingProxyType(
+    {"store": _store, "end-to-end": _end_to_end}
+)
 """By key: what imports a comparison."""
 
 

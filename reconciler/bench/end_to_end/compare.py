@@ -1,0 +1,57 @@
+"""The comparison end to end: who takes part, and what ours is to be beside each."""
+
+from collections.abc import Sequence
+
+from reconciler.bench.end_to_end.by_ccxt import ByCcxt
+from reconciler.bench.end_to_end.looped import ManyAtOnce, OneByOne
+from reconciler.bench.end_to_end.scene import SYMBOLS, open_scene
+from reconciler.bench.end_to_end.swept import Swept
+from reconciler.bench.figures import Comparison, Figure, Target, ratio
+from reconciler.bench.ground import Ground
+from reconciler.bench.rounds import Contender, Progress, run_rounds
+from reconciler.bench.size import Size
+
+KEY = "end-to-end"
+WANTED = (20.0, 10.0)
+"""Of the plain loops in their order: ours is to be at least so many times as fast."""
+
+
+def compare_end_to_end(ground: Ground, size: Size, on_progress: Progress) -> Comparison:
+    """Run it.
+
+    Raises:
+        BenchFailed: somebody did not make all of his orders true.
+    """
+    on_progress(f"writing {size.orders:,} orders to the paper exchange and the database")
+    with open_scene(ground, size.orders) as scene:
+        contenders: Sequence[Contender] = (
+            Swept(scene=scene),
+            OneByOne(scene=scene),
+            ManyAtOnce(scene=scene),
+            ByCcxt(scene=scene),
+        )
+        figures = run_rounds(contenders, ground=ground, size=size, on_progress=on_progress)
+    return Comparison(
+        key=KEY,
+        title="End to end: exchange, database and workers on this machine",
+        conditions=(
+            f"{size.orders:,} orders of {SYMBOLS} symbols (the loops take a part of them), the"
+            " paper exchange as a process without latency and without a rate limit, requests"
+            f" signed; {size.workers} worker processes of ours; every row compared with the"
+            " exchange after every round"
+        ),
+        figures=tuple(figures),
+        targets=tuple(_targets(figures)),
+    )
+
+
+def _targets(figures: Sequence[Figure]) -> list[Target]:
+    ours, *others = figures
+    return [
+        Target(
+            name=f"times as fast as: {other.name}",
+            wanted=wanted,
+            reached=ratio(ours.values, other.values),
+        )
+        for other, wanted in zip(others, WANTED, strict=False)
+    ]
