@@ -10,4 +10,5 @@ rounds      everybody in turns, round after round
 machine     where it was measured, with which versions
 store       making rows true, the exchange's answers at hand
 end_to_end  making rows true, HTTP included
+exchange_cost  what asking weighs at the exchange
 """

@@ -104,8 +104,16 @@ def _end_to_end() -> Compare:
     return compare_end_to_end
 
 
+def _exchange_cost() -> Compare:
+    from reconciler.bench.exchange_cost.compare import (  # noqa: PLC0415 - only when wanted
+        compare_exchange_cost,
+    )
+
+    return compare_exchange_cost
+
+
 COMPARISONS: Mapping[str, Callable[[], Compare]] = MappingProxyType(
-    {"store": _store, "end-to-end": _end_to_end}
+    {"store": _store, "end-to-end": _end_to_end, "exchange-cost": _exchange_cost}
 )
 """By key: what imports a comparison."""
 

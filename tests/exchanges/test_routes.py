@@ -1,21 +1,18 @@
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
-from itertools import product
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.exchanges.base import Wanted
+from reconciler.bench.exchange_cost.imagined import World, a_world, an_order, search_for
+from reconciler.bench.exchange_cost.optimum import expected_weight_of_plan, least_expected_weight
 from reconciler.exchanges.routes import (
     Estimates,
     HistoryPage,
     OneOrder,
     OpenOrders,
     Page,
-    Route,
     RouteCosts,
-    advance,
     asked_for,
     learn,
     order_number,
@@ -29,124 +26,6 @@ BINANCE = RouteCosts(
 CHEAP_LISTS = RouteCosts(
     one_order=4, open_orders=5, all_open_orders=9, history_page=9, page_orders=3
 )
-
-
-def an_order(number: int | str, symbol: str = "BTCUSDT") -> Wanted:
-    return Wanted(symbol=symbol, external_order_id=str(number))
-
-
-@dataclass
-class World:
-    """An account's orders: whether each has ended, by symbol and id."""
-
-    ended: dict[tuple[str, int], bool]
-
-    def of(self, symbol: str) -> list[int]:
-        return sorted(number for owner, number in self.ended if owner == symbol)
-
-
-@dataclass
-class Story:
-    """What a whole search found and cost."""
-
-    weight: int = 0
-    rounds: list[tuple[Route, ...]] = field(default_factory=list)
-    reported: dict[Wanted, bool] = field(default_factory=dict)
-    absent: set[Wanted] = field(default_factory=set)
-    estimates: Estimates = field(default_factory=Estimates)
-
-
-def search_for(
-    wanted: Iterable[Wanted],
-    world: World,
-    costs: RouteCosts = BINANCE,
-    estimates: Estimates | None = None,
-    *,
-    learns: bool = True,
-    are_pages_blank: bool = False,
-) -> Story:
-    """Play the adapter against an exchange that holds `world`."""
-    story = Story(estimates=estimates or Estimates())
-    search = start(wanted)
-    while planned := plan(search, costs, story.estimates):
-        story.rounds.append(planned)
-        story.weight += sum(weight_of(route, costs) for route in planned)
-        pages = [
-            page_of(route, world, costs, is_blank=are_pages_blank)
-            for route in planned
-            if isinstance(route, HistoryPage)
-        ]
-        for route in planned:
-            asked = asked_for(search, route)
-            shown = asked & shown_by(route, world, pages)
-            story.reported |= {order: world.ended[key_of(order)] for order in shown}
-            if isinstance(route, OneOrder):
-                story.absent |= asked - shown
-        if learns:
-            story.estimates = learn(story.estimates, search, pages)
-        search = advance(
-            search,
-            settled=frozenset(story.reported) | story.absent,
-            open_lists=[route for route in planned if isinstance(route, OpenOrders)],
-            pages=pages,
-        )
-    if learns:
-        story.estimates = story.estimates.after_batch(
-            reported=len(story.reported), ended=sum(story.reported.values())
-        )
-    return story
-
-
-def key_of(order: Wanted) -> tuple[str, int]:
-    number = order_number(order.external_order_id)
-    return order.symbol, -1 if number is None else number
-
-
-def page_of(route: HistoryPage, world: World, costs: RouteCosts, *, is_blank: bool) -> Page:
-    if is_blank:
-        return Page(route=route, ids=(), is_last=False)
-    later = [number for number in world.of(route.symbol) if number >= route.from_id]
-    return Page(
-        route=route,
-        ids=tuple(later[: costs.page_orders]),
-        is_last=len(later) < costs.page_orders,
-    )
-
-
-def shown_by(route: Route, world: World, pages: Iterable[Page]) -> set[Wanted]:
-    match route:
-        case OneOrder(wanted=order):
-            return {order} if key_of(order) in world.ended else set()
-        case OpenOrders():
-            return {an_order(n, symbol) for (symbol, n), ended in world.ended.items() if not ended}
-        case HistoryPage(symbol=symbol):
-            return {an_order(n, symbol) for page in pages if page.route == route for n in page.ids}
-
-
-def weight_of(route: Route, costs: RouteCosts) -> int:
-    match route:
-        case OneOrder():
-            return costs.one_order
-        case OpenOrders(symbol=None):
-            return costs.all_open_orders
-        case OpenOrders():
-            return costs.open_orders
-        case HistoryPage():
-            return costs.history_page
-
-
-def a_world(
-    *counts: int, has_ended: Callable[[int], bool] = lambda _: False, step: int = 1
-) -> tuple[list[Wanted], World]:
-    """As many wanted orders a symbol as `counts` says, every `step`-th order of the account."""
-    wanted, ended = [], {}
-    for index, count in enumerate(counts):
-        symbol = f"SYM{index}"
-        for rank in range(count * step):
-            ended[symbol, 100 + rank] = has_ended(rank)
-            if rank % step == 0:
-                wanted.append(an_order(100 + rank, symbol))
-    return wanted, World(ended=ended)
 
 
 def test_nothing_wanted_is_nothing_sent() -> None:
@@ -293,59 +172,6 @@ def test_expected_weight_is_within_a_tenth_of_the_best_of_all_strategies(
     planned = expected_weight_of_plan(counts, costs, estimates)
 
     assert planned <= 1.1 * least_expected_weight(counts, costs, ended_share) + 1e-9
-
-
-def expected_weight_of_plan(
-    counts: tuple[int, ...], costs: RouteCosts, estimates: Estimates
-) -> float:
-    wanted, world = a_world(*counts)
-    expected = 0.0
-    for fates in product([False, True], repeat=len(wanted)):
-        likelihood = likelihood_of(fates, estimates.ended_share)
-        if likelihood == 0:
-            continue
-        drawn = World(ended=dict(zip(world.ended, fates, strict=True)))
-        story = search_for(wanted, drawn, costs, estimates, learns=False)
-        assert len(story.reported) == len(wanted)
-        expected += likelihood * story.weight
-    return expected
-
-
-def least_expected_weight(counts: tuple[int, ...], costs: RouteCosts, ended_share: float) -> float:
-    """Try every strategy: which lists to ask for, then every split into names and pages."""
-    outright = [least_cover(tuple(range(count)), costs) for count in counts]
-    after_list = [expected_cover(count, costs, ended_share) for count in counts]
-    alone = sum(
-        min(direct, costs.open_orders + rest)
-        for direct, rest in zip(outright, after_list, strict=True)
-    )
-    together = costs.all_open_orders + sum(
-        min(direct, rest) for direct, rest in zip(outright, after_list, strict=True)
-    )
-    return min(alone, together)
-
-
-def expected_cover(count: int, costs: RouteCosts, ended_share: float) -> float:
-    return sum(
-        likelihood_of(fates, ended_share)
-        * least_cover(tuple(rank for rank in range(count) if fates[rank]), costs)
-        for fates in product([False, True], repeat=count)
-    )
-
-
-def least_cover(ranks: tuple[int, ...], costs: RouteCosts) -> int:
-    if not ranks:
-        return 0
-    beyond = tuple(rank for rank in ranks if rank >= ranks[0] + costs.page_orders)
-    return min(
-        costs.one_order + least_cover(ranks[1:], costs),
-        costs.history_page + least_cover(beyond, costs),
-    )
-
-
-def likelihood_of(fates: tuple[bool, ...], ended_share: float) -> float:
-    ended = sum(fates)
-    return float(ended_share**ended * (1 - ended_share) ** (len(fates) - ended))
 
 
 shares = st.floats(min_value=0, max_value=1)

@@ -1,0 +1,99 @@
+"""Request weight for 1,000 orders, by symbols and share of ended orders; and beside the optimum."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import product
+from random import Random
+
+from reconciler.bench.exchange_cost.imagined import a_world, search_for
+from reconciler.bench.exchange_cost.optimum import (
+    expected_weight_of_plan,
+    least_expected_weight,
+)
+from reconciler.bench.figures import BenchFailed, Comparison, Figure, Target
+from reconciler.bench.ground import Ground
+from reconciler.bench.rounds import Progress
+from reconciler.bench.size import Size
+from reconciler.exchanges.binance.facts import COSTS
+from reconciler.exchanges.routes import Estimates
+
+KEY = "exchange-cost"
+ORDERS = 1000
+SYMBOLS = (1, 10, 100, 1000)
+ENDED_SHARES = (0.0, 0.003, 0.02, 0.2, 1.0)
+PRACTICE = 10
+"""So many batches of the same kind come before the one that is counted: estimates are learnt."""
+
+SMALL_COUNTS = ((1,), (2,), (3,), (5,), (7,), (8,), (2, 1, 3), (3, 4), (1,) * 6)
+SMALL_SHARES = (0.0, 0.05, 0.2, 0.5, 0.8, 1.0)
+AT_BEST = 1.1
+SHARE_OF_SINGLE = 1 / 50
+
+
+def compare_exchange_cost(_ground: Ground, _size: Size, on_progress: Progress) -> Comparison:
+    """Count it.
+
+    Raises:
+        BenchFailed: an order was not reported.
+    """
+    on_progress(f"weight of {ORDERS:,} orders")
+    weights = {
+        (symbols, share): _weight(symbols, share)
+        for symbols, share in product(SYMBOLS, ENDED_SHARES)
+    }
+    on_progress("small cases beside the best of all strategies")
+    worst = max(_beside_optimum())
+    single = ORDERS * COSTS.one_order
+    return Comparison(
+        key=KEY,
+        title="Exchange cost: request weight",
+        conditions=(
+            f"{ORDERS:,} orders that lie close together in their symbols' histories, Binance's"
+            f" published weights; estimates as learnt from {PRACTICE} batches before; one request"
+            f" per order would weigh {single:,}"
+        ),
+        figures=tuple(
+            Figure(
+                name=f"{symbols:,} symbols, {share:.1%} ended",
+                unit=f"weight per {ORDERS:,} orders",
+                values=(weight,),
+            )
+            for (symbols, share), weight in weights.items()
+        ),
+        targets=(
+            Target(
+                name="weight, times the optimum: the worst of the small cases",
+                wanted=AT_BEST,
+                reached=worst,
+                at_most=True,
+            ),
+            Target(
+                name="weight, share of one request an order: 10 symbols, 0.3% ended",
+                wanted=SHARE_OF_SINGLE,
+                reached=weights[10, 0.003] / single,
+                at_most=True,
+            ),
+        ),
+    )
+
+
+def _weight(symbols: int, ended_share: float) -> float:
+    estimates, weight = Estimates(), 0
+    rng = Random(1)  # noqa: S311 - the same every time, no secret
+    for _ in range(PRACTICE + 1):
+        ended = set(rng.sample(range(ORDERS), round(ORDERS * ended_share)))
+        wanted, world = a_world(*[ORDERS // symbols] * symbols)
+        fates = {key: index in ended for index, key in enumerate(world.ended)}
+        story = search_for(wanted, replace(world, ended=fates), COSTS, estimates)
+        if len(story.reported) != ORDERS:
+            raise BenchFailed(f"{len(story.reported):,} of {ORDERS:,} orders were reported")
+        estimates, weight = story.estimates, story.weight
+    return float(weight)
+
+
+def _beside_optimum() -> Iterator[float]:
+    costs = replace(COSTS, page_orders=6)
+    for counts, share in product(SMALL_COUNTS, SMALL_SHARES):
+        estimates = Estimates(ended_share=share, wanted_share=1.0)
+        planned = expected_weight_of_plan(counts, costs, estimates)
+        yield planned / least_expected_weight(counts, costs, share)
