@@ -11,4 +11,6 @@ machine     where it was measured, with which versions
 store       making rows true, the exchange's answers at hand
 end_to_end  making rows true, HTTP included
 exchange_cost  what asking weighs at the exchange
+footprint   start-up, memory, and what is written
+growth      the same with ever more of everything
 """

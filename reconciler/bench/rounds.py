@@ -7,7 +7,7 @@ from typing import Protocol
 from reconciler.bench.figures import Figure
 from reconciler.bench.ground import Ground
 from reconciler.bench.size import Size
-from reconciler.bench.team import Place
+from reconciler.bench.team import Place, places_of
 
 Progress = Callable[[str], None]
 
@@ -59,10 +59,7 @@ def run_rounds(
     Raises:
         BenchFailed: somebody changed other rows than asked, or a process died.
     """
-    places = [
-        Place(number=number, of=size.workers, url=ground.url, batch_size=size.batch_size)
-        for number in range(size.workers)
-    ]
+    places = places_of(ground.url, size)
     rates: list[list[float]] = [[] for _ in contenders]
     with ExitStack() as stack:
         on_progress("starting the workers")

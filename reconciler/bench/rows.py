@@ -31,7 +31,8 @@ _QTY = "1.5 + n % 100 * 0.25"
 _FILL = text(
     "INSERT INTO stencil (id, symbol, external_order_id, status, qty, executed_qty, avg_price,"
     " created_at, updated_at, last_synced_at)"
-    " SELECT n, 'SYM' || (n / :spacing) % :symbols || 'USDT', n::text,"
+    " SELECT n, 'SYM' || CASE WHEN (n / :spacing) % 100 < :hot_percent THEN 0"
+    " ELSE (n / :spacing) % :symbols END || 'USDT', n::text,"
     f" CASE WHEN n % :spacing = 0 THEN 'new' ELSE 'filled' END, {_QTY},"
     f" CASE WHEN n % :spacing = 0 THEN 0 ELSE {_QTY} END,"
     " CASE WHEN n % :spacing = 0 THEN NULL ELSE 100 END,"
@@ -66,10 +67,14 @@ _MAY_CHECKPOINT = text("SELECT pg_has_role(current_user, 'pg_checkpoint', 'USAGE
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
-    """How many open orders there are, over how many symbols."""
+    """How many open orders there are, over how many symbols.
+
+    `hot_share` of them are of the first symbol, whatever the spread of the others.
+    """
 
     orders: int
     symbols: int = 12
+    hot_share: float = 0.0
 
     @property
     def total(self) -> int:
@@ -80,7 +85,7 @@ class Rows:
         """Return what the exchange says now of every open order, by id."""
         fetched_at = datetime.now(UTC)
         return {
-            id_: _truth_of(id_, f"SYM{id_ // SPACING % self.symbols}USDT", fetched_at)
+            id_: _truth_of(id_, self._symbol_of(id_), fetched_at)
             for id_ in range(SPACING, self.total + 1, SPACING)
         }
 
@@ -95,7 +100,12 @@ class Rows:
         with database.transaction() as connection:
             connection.execute(text("DROP TABLE IF EXISTS stencil"))
             connection.execute(text("CREATE UNLOGGED TABLE stencil (LIKE orders)"))
-            shape = {"spacing": SPACING, "symbols": self.symbols, "total": self.total}
+            shape = {
+                "spacing": SPACING,
+                "symbols": self.symbols,
+                "total": self.total,
+                "hot_percent": self._hot_percent,
+            }
             connection.execute(_FILL, shape)
 
     def put_back(self, database: Database) -> None:
@@ -108,6 +118,14 @@ class Rows:
             connection.execute(text("VACUUM (ANALYZE) activity_log"))
             if connection.execute(_MAY_CHECKPOINT).scalar_one():
                 connection.execute(text("CHECKPOINT"))
+
+    @property
+    def _hot_percent(self) -> int:
+        return round(self.hot_share * 100)
+
+    def _symbol_of(self, id_: int) -> str:
+        place = id_ // SPACING
+        return f"SYM{0 if place % 100 < self._hot_percent else place % self.symbols}USDT"
 
     def require_done(self, database: Database, who: str, orders: int) -> None:
         """Make sure that exactly `orders` rows were changed, rightly, each with a whole log entry.

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 ORDERS, QUICK_ORDERS = 40_000, 4_000
 ROUNDS, QUICK_ROUNDS = 5, 3
+GROWN_MEGABYTES = 12_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,10 +23,13 @@ class Size:
     batch_size: int
     is_quick: bool
 
-    @property
-    def needed_megabytes(self) -> int:
-        """Return what the database needs at the most, its log included."""
-        return 500 + self.orders * 8 // 1024
+    def needed_megabytes(self, *, is_growing: bool) -> int:
+        """Return what the database needs at the most, its log included.
+
+        `is_growing`: also for the millions of orders of the comparison of growth.
+        """
+        grown = GROWN_MEGABYTES if is_growing and not self.is_quick else 0
+        return 500 + self.orders * 8 // 1024 + grown
 
     @classmethod
     def of(

@@ -51,7 +51,9 @@ def run(keys: Sequence[str], size: Size, *, lent_url: str | None, on_progress: P
     started = time.monotonic()
     comparisons = [_load(key) for key in keys]
     on_progress("opening the database")
-    with open_ground(lent_url, needed_megabytes=size.needed_megabytes) as ground:
+    with open_ground(
+        lent_url, needed_megabytes=size.needed_megabytes(is_growing="growth" in keys)
+    ) as ground:
         return Report(
             machine=machine.machine(),
             versions=machine.versions(ground),
@@ -112,8 +114,28 @@ def _exchange_cost() -> Compare:
     return compare_exchange_cost
 
 
+def _footprint() -> Compare:
+    from reconciler.bench.footprint.compare import (  # noqa: PLC0415 - needs the extra
+        compare_footprint,
+    )
+
+    return compare_footprint
+
+
+def _growth() -> Compare:
+    from reconciler.bench.growth.compare import compare_growth  # noqa: PLC0415 - only when wanted
+
+    return compare_growth
+
+
 COMPARISONS: Mapping[str, Callable[[], Compare]] = MappingProxyType(
-    {"store": _store, "end-to-end": _end_to_end, "exchange-cost": _exchange_cost}
+    {
+        "store": _store,
+        "end-to-end": _end_to_end,
+        "exchange-cost": _exchange_cost,
+        "footprint": _footprint,
+        "growth": _growth,
+    }
 )
 """By key: what imports a comparison."""
 

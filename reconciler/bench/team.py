@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from reconciler.bench.figures import BenchFailed
+from reconciler.bench.size import Size
 
 _PATIENCE_SECONDS = 120.0
 
@@ -32,6 +33,14 @@ class Place:
     of: int
     url: str
     batch_size: int
+
+
+def places_of(url: str, size: Size) -> list[Place]:
+    """Return a place for each of the workers."""
+    return [
+        Place(number=number, of=size.workers, url=url, batch_size=size.batch_size)
+        for number in range(size.workers)
+    ]
 
 
 class Worker(Protocol):
