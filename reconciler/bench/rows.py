@@ -113,11 +113,7 @@ class Rows:
         with database.transaction() as connection:
             for statement in _RESTORE:
                 connection.execute(text(statement))
-        with database.autocommit() as connection:
-            connection.execute(text("VACUUM (ANALYZE) orders"))
-            connection.execute(text("VACUUM (ANALYZE) activity_log"))
-            if connection.execute(_MAY_CHECKPOINT).scalar_one():
-                connection.execute(text("CHECKPOINT"))
+        settle(database)
 
     @property
     def _hot_percent(self) -> int:
@@ -141,6 +137,15 @@ class Rows:
                 f"{who} was to change {orders:,} orders: {touched:,} were touched, {changed:,} are"
                 f" right, and of {entries:,} log entries {complete:,} are whole"
             )
+
+
+def settle(database: Database) -> None:
+    """Leave nothing to be done that a round would have to pay for: dead rows, dirty pages."""
+    with database.autocommit() as connection:
+        connection.execute(text("VACUUM (ANALYZE) orders"))
+        connection.execute(text("VACUUM (ANALYZE) activity_log"))
+        if connection.execute(_MAY_CHECKPOINT).scalar_one():
+            connection.execute(text("CHECKPOINT"))
 
 
 def stalest(connection: Connection, limit: int) -> Sequence[int]:

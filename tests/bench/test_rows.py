@@ -5,6 +5,7 @@ from sqlalchemy import text
 
 from reconciler.bench.figures import BenchFailed
 from reconciler.bench.ground import Ground, open_ground
+from reconciler.bench.growth.grown import InPlace
 from reconciler.bench.rows import Rows, stalest
 from reconciler.bench.store.changes import COLUMNS, connect, write_changes
 
@@ -93,6 +94,35 @@ def test_a_row_or_an_entry_that_is_not_right_is_an_error(
 
     with pytest.raises(BenchFailed):
         rows.require_done(ground.database, "ours", ORDERS)
+
+
+def test_a_hot_symbol_has_its_share_and_its_answers(ground: Ground) -> None:
+    rows = Rows(orders=200, symbols=4, hot_share=0.8)
+
+    rows.make(ground.database)
+
+    with ground.database.autocommit() as connection:
+        found = connection.execute(text("SELECT id, symbol FROM stencil WHERE status = 'new'"))
+        symbols = {row.id: row.symbol for row in found}
+    assert symbols == {id_: answer.symbol for id_, answer in rows.answers().items()}
+    hot = sum(symbol == "SYM0USDT" for symbol in symbols.values())
+    assert hot / rows.orders == pytest.approx(0.85)
+
+
+def test_rows_of_a_table_of_millions_are_put_back_where_they_are(ground: Ground) -> None:
+    rows = InPlace(orders=ORDERS)
+    rows.make(ground.database)
+    Rows.put_back(rows, ground.database)
+    run(ground, "INSERT INTO orders (id, symbol, status) VALUES (1000, 'ENDED', 'filled')")
+    make_true(ground, rows)
+
+    rows.put_back(ground.database)
+
+    with ground.database.autocommit() as connection:
+        changed = connection.execute(
+            text("SELECT id FROM (TABLE orders EXCEPT TABLE stencil) AS changed")
+        )
+        assert changed.scalars().all() == [1000]
 
 
 def test_the_stalest_come_first_and_are_open(ground: Ground, rows: Rows) -> None:

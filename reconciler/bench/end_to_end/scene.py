@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from reconciler.bench.figures import BenchFailed
 from reconciler.bench.ground import Ground
+from reconciler.bench.rows import settle
 from reconciler.demo import World
 from reconciler.paper.process import PaperProcess
 from reconciler.store import migrations, sample
@@ -52,8 +53,7 @@ class Scene:
         with ground.database.transaction() as connection:
             for statement in _RESTORE:
                 connection.execute(text(statement))
-        with ground.database.autocommit() as connection:
-            connection.execute(text("VACUUM (ANALYZE) orders"))
+        settle(ground.database)
 
     def require_done(self, ground: Ground, who: str, orders: int, *, is_logged: bool) -> None:
         """Make sure that exactly so many rows say now what the exchange says.

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from reconciler.bench.figures import Figure
 from reconciler.bench.ground import Ground
 from reconciler.bench.rounds import Progress
-from reconciler.bench.rows import Rows
+from reconciler.bench.rows import Rows, settle
 from reconciler.bench.size import Size
 from reconciler.bench.store.planned import Planned
 from reconciler.bench.team import places_of
@@ -42,8 +42,7 @@ class InPlace(Rows):
         with database.transaction() as connection:
             connection.execute(_UNDO)
             connection.execute(text("TRUNCATE activity_log"))
-        with database.autocommit() as connection:
-            connection.execute(text("VACUUM (ANALYZE) orders"))
+        settle(database)
 
 
 def beside_ended(
