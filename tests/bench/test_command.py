@@ -10,6 +10,8 @@ import pytest
 from reconciler.bench import suite
 
 VERY_SHORT = ("--orders", "300", "--rounds", "1", "--shards", "2")
+PATIENCE_SECONDS = 600
+"""It starts some twenty processes one after another: on a loaded machine that takes minutes."""
 
 
 def bench(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -18,7 +20,7 @@ def bench(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]
         env=os.environ | variables,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
 
@@ -27,6 +29,7 @@ def numbers(comparison: Mapping[str, Any]) -> list[float]:
     return [value for figure in comparison["figures"] for value in figure["values"]]
 
 
+@pytest.mark.timeout(PATIENCE_SECONDS + 10)
 @pytest.mark.parametrize("key", suite.COMPARISONS)
 def test_every_comparison_gives_a_whole_report(key: str) -> None:
     ended = bench("--only", key, "--quick", "--json", *VERY_SHORT)
@@ -45,12 +48,11 @@ def test_every_comparison_gives_a_whole_report(key: str) -> None:
 
 
 def test_without_json_there_are_tables() -> None:
-    ended = bench("--only", "store", *VERY_SHORT)
+    ended = bench("--only", "exchange-cost", *VERY_SHORT)
 
     assert ended.returncode == 0, ended.stderr
-    assert "orders/s" in ended.stdout
-    assert "pgqueuer, a job an order" in ended.stdout
-    assert "at least 0.65" in ended.stdout
+    assert "Machine, versions and the server's settings" in ended.stdout
+    assert "at most 1.1" in ended.stdout
 
 
 def test_an_unknown_comparison_is_refused_with_those_that_there_are() -> None:

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from reconciler.cli.paper import paper_command
+from reconciler.cli.app import cli
 from reconciler.paper.listing import ListedOrder
 from reconciler.paper.process import PaperDidNotStart, PaperProcess
 from reconciler.paper.server import bind, url_of
@@ -183,7 +183,7 @@ def test_json_is_one_line_and_nothing_else(started: "subprocess.Popen[str]") -> 
 def test_a_port_in_use_is_code_69_and_says_what_to_do() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        result = CliRunner().invoke(paper_command, ["--port", str(port)])
+        result = CliRunner().invoke(cli, ["paper", "--port", str(port)])
 
     assert result.exit_code == 69
     assert f"port {port} on 127.0.0.1 is already in use" in result.output
@@ -191,7 +191,7 @@ def test_a_port_in_use_is_code_69_and_says_what_to_do() -> None:
 
 
 def test_an_address_of_another_machine_is_code_69() -> None:
-    result = CliRunner().invoke(paper_command, ["--host", "192.0.2.1"])
+    result = CliRunner().invoke(cli, ["paper", "--host", "192.0.2.1"])
 
     assert result.exit_code == 69
     assert "--host" in result.output
@@ -220,7 +220,7 @@ def test_a_missing_extra_is_code_78_and_says_how_to_install_it(package: str) -> 
     ],
 )
 def test_what_cannot_work_ends_at_once(arguments: list[str], code: int, said: str) -> None:
-    result = CliRunner().invoke(paper_command, arguments)
+    result = CliRunner().invoke(cli, ["paper", *arguments])
 
     assert result.exit_code == code
     assert said in result.output
@@ -229,14 +229,14 @@ def test_what_cannot_work_ends_at_once(arguments: list[str], code: int, said: st
 def test_a_token_is_printed_and_nothing_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PAPER_JWT_SECRET", JWT_SECRET)
 
-    result = CliRunner().invoke(paper_command, ["--print-jwt"])
+    result = CliRunner().invoke(cli, ["paper", "--print-jwt"])
 
     assert result.exit_code == 0
     assert result.output.count(".") == 2
 
 
 def test_help_names_every_environment_variable_and_an_example() -> None:
-    result = CliRunner().invoke(paper_command, ["--help"])
+    result = CliRunner().invoke(cli, ["paper", "--help"])
 
     assert "PAPER_API_SECRET" in result.output
     assert "PAPER_WEIGHT_LIMIT" in result.output
