@@ -47,9 +47,9 @@ Try it:
 def check_command(*, as_json: bool) -> None:
     """Check everything that a run needs, and say how to mend what is missing.
 
-    Settings, the database, its clock, the table orders, our tables and the index, our rights, the
-    exchange with its credentials and clock, and the name of the metrics' host. Nothing is written
-    anywhere; the exchange is asked for the account, once.
+    Settings, the database, its clock, the table orders, our tables and the index, our rights,
+    whether somebody holds vacuum back, the exchange with its credentials and clock, and the name of
+    the metrics' host. Nothing is written anywhere; the exchange is asked for the account, once.
 
     Ends with code 0 if a run can start (warnings included), 78 if configuration is wrong, 69 if a
     service does not answer.

@@ -2,15 +2,17 @@
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
 import psycopg
 import pytest
 
-from reconciler.cli.checks.database import judged_clock
+from reconciler.cli.checks.database import check_vacuum, judged_clock
 from reconciler.cli.checks.finding import Verdict
 from reconciler.paper.exchange import PaperExchange
+from reconciler.store.database import Database
 
 from .conftest import NOWHERE, Invoke, url_as
 
@@ -21,6 +23,7 @@ ALL = [
     "orders",
     "schema",
     "rights",
+    "vacuum",
     "exchange",
     "exchange clock",
     "statsd",
@@ -113,7 +116,7 @@ def test_a_database_that_is_away_is_code_69_and_the_exchange_is_checked_all_the_
     assert verdicts(findings) == {
         **dict.fromkeys(ALL, "ok"),
         "database": "problem",
-        **dict.fromkeys(["database clock", "orders", "schema", "rights"], "skipped"),
+        **dict.fromkeys(["database clock", "orders", "schema", "rights", "vacuum"], "skipped"),
     }
     assert "does not answer" in findings["database"]["problems"][0]["what"]
     assert "secret-word" not in json.dumps(findings)
@@ -293,6 +296,24 @@ def test_a_wrong_password_is_code_78(
     assert code == 78
     assert "password authentication failed" in findings["database"]["problems"][0]["what"]
     assert "DATABASE_URL" in findings["database"]["problems"][0]["mend"]
+
+
+def test_a_session_that_holds_vacuum_back_is_a_warning_that_names_it_and_its_end(
+    database_url: str,
+) -> None:
+    with (
+        closing(Database(database_url, role="check")) as database,
+        psycopg.connect(database_url, application_name="reports") as session,
+        database.autocommit() as connection,
+    ):
+        pid = session.info.backend_pid
+        session.execute("SELECT pg_current_xact_id()")
+        finding = check_vacuum(connection, longest=timedelta(0))
+
+    (problem,) = finding.problems
+    assert finding.verdict is Verdict.WARNING
+    assert f"session {pid} (reports, " in problem.what
+    assert f"pg_terminate_backend({pid})" in problem.mend
 
 
 @pytest.mark.parametrize(

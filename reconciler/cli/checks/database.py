@@ -11,6 +11,7 @@ from reconciler.store import migrations
 from reconciler.store.database import Database
 from reconciler.store.rights import missing_reading_rights, missing_rights
 from reconciler.store.tables import find_orders, missing_parts
+from reconciler.store.vacuum import LONGEST, vacuum_obstacles
 
 CHECK = "database"
 MOST_CLOCK_DIFFERENCE = timedelta(seconds=1)
@@ -25,6 +26,7 @@ def check_database(database: Database, now: Callable[[], datetime]) -> Sequence[
         "orders": check_orders,
         "schema": check_schema,
         "rights": check_rights,
+        "vacuum": check_vacuum,
     }
     connected = _look(CHECK, database, lambda connection: _connected(connection, database))
     if connected.problems:
@@ -33,7 +35,7 @@ def check_database(database: Database, now: Callable[[], datetime]) -> Sequence[
 
 
 def skip_database(
-    checks: Sequence[str] = ("database clock", "orders", "schema", "rights"),
+    checks: Sequence[str] = ("database clock", "orders", "schema", "rights", "vacuum"),
 ) -> Sequence[Finding]:
     """Return the findings of what needs a database that answers."""
     return [skipped(check, "the database answers") for check in checks]
@@ -91,6 +93,13 @@ def check_schema(connection: Connection) -> Finding:
 def check_rights(connection: Connection) -> Finding:
     """Look whether our role may do what running takes."""
     return judged("rights", missing_rights(connection), "all that are needed")
+
+
+def check_vacuum(connection: Connection, longest: timedelta = LONGEST) -> Finding:
+    """Look whether somebody keeps vacuum from what dies in `orders`."""
+    if problems := vacuum_obstacles(connection, longest=longest):
+        return warning("vacuum", "held back, see below", problems)
+    return good("vacuum", "nobody holds it back")
 
 
 def _connected(connection: Connection, database: Database) -> Finding:

@@ -1,0 +1,189 @@
+"""Who holds vacuum back is named, with what ends it; who does not is left in peace."""
+
+import re
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import psycopg
+import pytest
+
+from reconciler.store.database import Database
+from reconciler.store.vacuum import LONGEST, vacuum_obstacles
+
+from .builders import Application, connect_application, insert_order, until
+
+NO_TIME = timedelta(0)
+
+
+def obstacles(database: Database, *, longest: timedelta = NO_TIME) -> list[tuple[str, str]]:
+    with database.autocommit() as connection:
+        found = vacuum_obstacles(connection, longest=longest, most_transactions=0)
+        return [(problem.what, problem.mend) for problem in found]
+
+
+def keeps_what_dies(application: Application) -> bool:
+    """Let a row die, vacuum, and return whether it is still there."""
+    said: list[str] = []
+    application.add_notice_handler(lambda notice: said.append(notice.message_primary or ""))
+    insert_order(application, 99)
+    application.execute("DELETE FROM orders WHERE id = 99")
+    application.execute("VACUUM (VERBOSE, PROCESS_TOAST false) orders")
+    (kept,) = re.findall(r"(\d+) are dead but not yet removable", "".join(said))
+    return int(kept) > 0
+
+
+@contextmanager
+def a_session(url: str, *statements: str) -> Iterator[int]:
+    """Run the statements in a session of their own, which stays for the block; yield its pid."""
+    with connect_application(url) as session:
+        for statement in statements:
+            session.execute(statement.encode())
+        yield session.info.backend_pid
+        session.rollback()
+
+
+@contextmanager
+def a_slot_that_keeps_rows(url: str, application: Application, name: str) -> Iterator[None]:
+    """Be a standby with hot_standby_feedback for the block; what its slot keeps stays after it."""
+    application.execute("SELECT pg_create_physical_replication_slot(%s)", (name,))
+    now = application.execute(
+        "SELECT pg_current_wal_flush_lsn()::text AS position,"
+        " pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest"
+    ).fetchone()
+    assert now is not None
+    standby = psycopg.pq.PGconn.connect(f"{url}&replication=true&application_name=standby".encode())
+    try:
+        standby.exec_(f"START_REPLICATION SLOT {name} PHYSICAL {now['position']}".encode())
+        # https://www.postgresql.org/docs/18/protocol-replication.html: hot standby feedback
+        standby.put_copy_data(struct.pack("!cqIIII", b"h", 0, now["oldest"] % 2**32, 0, 0, 0))
+        standby.flush()
+        until(
+            application,
+            "SELECT xmin IS NOT NULL AS answer FROM pg_replication_slots WHERE slot_name = %s",
+            name,
+        )
+        yield
+    finally:
+        standby.finish()
+
+
+def test_where_nothing_is_open_nobody_is_named(
+    application: Application, database: Database
+) -> None:
+    assert obstacles(database) == []
+    assert not keeps_what_dies(application)
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ("BEGIN ISOLATION LEVEL REPEATABLE READ", "SELECT 1"),
+        ("BEGIN", "DECLARE pages CURSOR FOR SELECT FROM orders", "FETCH pages"),
+        ("BEGIN", "INSERT INTO orders (symbol) VALUES ('BTCUSDT')"),
+    ],
+    ids=["a snapshot", "a cursor", "an uncommitted row"],
+)
+def test_a_session_idle_in_a_transaction_that_keeps_dead_rows_is_named_with_its_end(
+    statements: tuple[str, ...], database_url: str, application: Application, database: Database
+) -> None:
+    with a_session(database_url, *statements) as pid:
+        ((what, mend),) = obstacles(database)
+        keeps = keeps_what_dies(application)
+
+    assert keeps
+    assert what.startswith(f"session {pid} (")
+    assert ", role postgres, idle in transaction) holds it back for 00:0" in what
+    assert f"SELECT pg_terminate_backend({pid})" in mend
+    assert "ALTER ROLE postgres SET idle_in_transaction_session_timeout" in mend
+
+
+def test_a_session_idle_in_a_transaction_that_keeps_nothing_is_left_in_peace(
+    database_url: str, application: Application, database: Database
+) -> None:
+    with a_session(database_url, "BEGIN", "SELECT FROM orders"):
+        assert obstacles(database) == []
+        assert not keeps_what_dies(application)
+
+
+def test_a_session_of_another_database_is_left_in_peace(
+    postgres_url: str, application: Application, database: Database
+) -> None:
+    with a_session(postgres_url, "BEGIN ISOLATION LEVEL REPEATABLE READ", "SELECT 1"):
+        assert obstacles(database) == []
+        assert not keeps_what_dies(application)
+
+
+def test_a_transaction_of_a_moment_ago_is_left_in_peace(
+    database_url: str, database: Database
+) -> None:
+    with a_session(database_url, "BEGIN ISOLATION LEVEL REPEATABLE READ", "SELECT 1"):
+        assert obstacles(database, longest=LONGEST) == []
+
+
+def test_the_end_that_is_named_ends_it(
+    database_url: str, application: Application, database: Database
+) -> None:
+    session = connect_application(database_url)
+    session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+    session.execute("SELECT 1")
+
+    ((_, mend),) = obstacles(database)
+    application.execute(mend.partition("run: ")[2].partition(";")[0].encode())
+
+    with pytest.raises(psycopg.errors.AdminShutdown):
+        session.execute("SELECT 1")
+    assert obstacles(database) == []
+
+
+def test_a_role_that_may_not_look_into_sessions_is_told_their_number_by_transactions(
+    database_url: str, application: Application
+) -> None:
+    application.execute("CREATE ROLE looker LOGIN")
+    try:
+        looker = Database(database_url.replace("//postgres:@", "//looker:@"), role="test")
+        with a_session(database_url, "BEGIN ISOLATION LEVEL REPEATABLE READ", "SELECT 1") as pid:
+            application.execute("INSERT INTO orders (symbol) VALUES ('BTCUSDT')")
+            ((what, mend),) = obstacles(looker)
+        looker.close()
+    finally:
+        application.execute("DROP ROLE looker")
+
+    assert what.startswith(f"session {pid} (")
+    assert "for 1 transactions of the server" in what
+    assert f"pg_terminate_backend({pid})" in mend
+
+
+def test_a_prepared_transaction_that_nobody_ends_is_named_with_its_end(
+    application: Application, database: Database
+) -> None:
+    application.execute("BEGIN")
+    application.execute("INSERT INTO orders (symbol) VALUES ('BTCUSDT')")
+    application.execute("PREPARE TRANSACTION 'it''s left'")
+
+    ((what, mend),) = obstacles(database)
+    keeps = keeps_what_dies(application)
+    application.execute(mend.partition("run: ")[2].encode())
+
+    assert keeps
+    assert what.startswith("the prepared transaction 'it''s left' of role postgres holds it back")
+    assert obstacles(database) == []
+
+
+def test_a_standby_whose_query_keeps_dead_rows_is_named_and_then_the_slot_that_it_left(
+    postgres_url: str, application: Application, database: Database
+) -> None:
+    with a_slot_that_keeps_rows(postgres_url, application, "standby_1"):
+        ((standby, standby_mend),) = obstacles(database)
+        keeps = keeps_what_dies(application)
+    until(application, "SELECT NOT active AS answer FROM pg_replication_slots")
+
+    ((slot, mend),) = obstacles(database)
+    application.execute(mend.partition("run: ")[2].encode())
+
+    assert keeps
+    assert standby.startswith("a query on the standby standby_1 holds it back for ")
+    assert "hot_standby_feedback" in standby_mend
+    assert slot.startswith("the replication slot 'standby_1', which nobody uses, holds it back")
+    assert obstacles(database) == []
