@@ -1,0 +1,51 @@
+"""Be nothing but a parent of workers: `python -m tests.supervisor.run_workers METHOD FILE`.
+
+They are started by a method of multiprocessing, for the pickled workload, and each is handed one
+run of its first page. The parent never ends by itself.
+"""
+
+import multiprocessing
+import pickle
+import signal
+import sys
+from multiprocessing.connection import Connection
+from multiprocessing.context import BaseContext
+from pathlib import Path
+
+from reconciler.worker import loop
+from reconciler.worker.messages import Hand, Ready
+from reconciler.worker.workload import Batch
+
+from .run_toy import nothing
+from .toy import ToyWorkload
+
+
+def main(method: str, file: Path) -> None:
+    """Start the workers, one after another; wait until killed."""
+    workload: ToyWorkload = pickle.loads(file.read_bytes())  # noqa: S301 - the test's own
+    context = multiprocessing.get_context(method)
+    pipes = [start(context, workload, shard) for shard in range(len(workload.pages[0]))]
+    while pipes:
+        signal.pause()
+
+
+def start(context: BaseContext, workload: ToyWorkload, shard: int) -> tuple[Connection, ...]:
+    """Start a worker as the supervisor does, and hand it work; return our ends of its pipes."""
+    ours, theirs = context.Pipe()
+    our_stacks, their_stacks = context.Pipe(duplex=False)
+    process = context.Process(  # type: ignore[attr-defined] # each context's own kind of process
+        target=loop.main,
+        args=(theirs, their_stacks, workload, shard, None, nothing),
+        daemon=True,
+    )
+    process.start()
+    theirs.close()
+    their_stacks.close()
+    while not isinstance(ours.recv(), Ready):
+        pass
+    ours.send(Hand(Batch(number=shard, cycle=0, runs=(workload.pages[0][shard],))))
+    return ours, our_stacks
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]))

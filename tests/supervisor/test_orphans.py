@@ -1,0 +1,46 @@
+"""A worker ends when its parent is gone, in whichever way it was started."""
+
+import asyncio
+import os
+import pickle
+import signal
+import sys
+
+import pytest
+
+from reconciler.worker.workload import Run
+
+from .conftest import ROOT, Journal
+from .processes import EndWatch, family
+from .toy import Act, Item, Stage, ToyWorkload
+
+WORKERS = 3
+
+
+@pytest.mark.parametrize("method", ["forkserver", "spawn", "fork"])
+@pytest.mark.parametrize("busy", [Act.WAIT, Act.GET_STUCK, Act.LOOP])
+async def test_workers_end_within_a_second_of_their_parents_death(
+    stage: Stage, journal: Journal, method: str, busy: Act
+) -> None:
+    page = tuple(
+        Run(key=f"COIN{number}", items=(Item(id=number, acts=(busy,)),))
+        for number in range(WORKERS)
+    )
+    file = stage.folder / "workload"
+    file.write_bytes(pickle.dumps(ToyWorkload(stage=stage, pages=(page,))))
+    parent = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.supervisor.run_workers", method, str(file)),
+        cwd=ROOT,
+        start_new_session=True,
+    )
+    try:
+        await journal.wait("begin", WORKERS)
+        descendants = EndWatch(family(parent.pid))
+    finally:
+        parent.kill()
+    left = descendants.left_after(1.0)
+    await parent.wait()
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+
+    assert not left
