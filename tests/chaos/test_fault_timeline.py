@@ -1,29 +1,21 @@
 import subprocess
 import sys
 from collections.abc import Sequence
-from importlib.machinery import SourceFileLoader
-from importlib.util import module_from_spec, spec_from_loader
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from reconciler.paper.traffic import ANSWERED, DISCONNECTED, LoggedRequest
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "fault-timeline"
+from ..scripts import SCRIPTS, load_script  # noqa: TID252 - tests are no package
+
 OPENED = (0.0, 0.02, 0.06, 0.1, 0.12)
 """When the failures arrived that open a breaker."""
 
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    loader = SourceFileLoader("fault_timeline", str(SCRIPT))
-    spec = spec_from_loader(loader.name, loader)
-    assert spec is not None
-    module = module_from_spec(spec)
-    sys.modules[loader.name] = module  # dataclasses look their module up
-    loader.exec_module(module)
-    return module
+    return load_script("fault-timeline")
 
 
 def a_request(
@@ -43,7 +35,7 @@ def a_request(
 
 def test_a_short_hour_of_faults_ends_without_complaint() -> None:
     ended = subprocess.run(  # noqa: S603 - our own command
-        [sys.executable, SCRIPT, "--short"],
+        [sys.executable, SCRIPTS / "fault-timeline", "--short"],
         capture_output=True,
         text=True,
         timeout=110,
