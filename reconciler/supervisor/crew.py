@@ -208,6 +208,8 @@ class Crew:
         """Start workers like this from now on; those that are there stay as they are."""
         self._workload = workload
         self._restarts = restarts
+        for post in self._posts.values():
+            post.ledger.policy = restarts
         self._prepare_worker = prepare_worker
         self._hang_after = hang_after
 

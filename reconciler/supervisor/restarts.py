@@ -59,7 +59,8 @@ class RestartLedger:
     def __init__(
         self, policy: RestartPolicy, rng: random.Random, monotonic: Callable[[], float]
     ) -> None:
-        self._policy = policy
+        self.policy = policy
+        """May change at any time: it holds from the next death on."""
         self._rng = rng
         self._monotonic = monotonic
         self._deaths: deque[float] = deque()
@@ -77,12 +78,12 @@ class RestartLedger:
         self._forget()
         self._deaths.append(self._monotonic())
         deaths = len(self._deaths)
-        if deaths <= self._policy.most and not self._is_on_trial:
-            return Replacement(delay=restart_delay(deaths, self._policy, self._rng))
+        if deaths <= self.policy.most and not self._is_on_trial:
+            return Replacement(delay=restart_delay(deaths, self.policy, self._rng))
         return self._park()
 
     def _park(self) -> Replacement:
-        delay = min(self._policy.park_cap, self._policy.park * (1 << min(self._times_parked, 20)))
+        delay = min(self.policy.park_cap, self.policy.park * (1 << min(self._times_parked, 20)))
         self._times_parked += 1
         self._tried_at = self._monotonic() + delay.total_seconds()
         return Replacement(delay=delay, is_parked=True)
@@ -90,11 +91,11 @@ class RestartLedger:
     @property
     def _is_on_trial(self) -> bool:
         """Whether it was parked, and has not yet lived for a window since."""
-        window = self._policy.window.total_seconds()
+        window = self.policy.window.total_seconds()
         return self._times_parked > 0 and self._monotonic() - self._tried_at < window
 
     def _forget(self) -> None:
-        oldest = self._monotonic() - self._policy.window.total_seconds()
+        oldest = self._monotonic() - self.policy.window.total_seconds()
         while self._deaths and self._deaths[0] < oldest:
             self._deaths.popleft()
         if not self._is_on_trial:

@@ -3,6 +3,7 @@ import os
 import signal
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -10,6 +11,7 @@ from structlog.testing import capture_logs
 from reconciler.errors import ConfigurationError, Problem
 from reconciler.supervisor.parent import Supervisor
 from reconciler.supervisor.renewal import Setup
+from reconciler.supervisor.restarts import RestartPolicy
 from reconciler.supervisor.shards import BUCKETS, moved_buckets
 from reconciler.telemetry.metrics import NoMetrics
 from reconciler.worker.workload import Run
@@ -139,11 +141,11 @@ def test_from_eight_shards_to_nine_at_most_an_eighth_of_the_buckets_move() -> No
     assert moved_buckets(8, 9) / BUCKETS <= 0.12
 
 
-def a_setup(stage: Stage, *, shards: int = 2) -> Setup:
+def a_setup(stage: Stage, **changes: Any) -> Setup:
     """Return new settings, under which there is nothing to do."""
     return Setup(
         workload=ToyWorkload(stage=stage, pages=()),
-        options=options(is_once=False, shards=shards),
+        options=options(is_once=False, **changes),
         prepare_worker=prepare_worker,
     )
 
@@ -238,3 +240,22 @@ async def test_hup_leaves_the_scaled_number_of_shards_unless_its_setting_has_cha
     await task
 
     assert len(journal.all("open")) == 7
+
+
+async def test_hup_gives_shards_that_are_there_already_the_new_limit_of_restarts(
+    stage: Stage,
+    journal: Journal,
+    reloadable: tuple[Supervisor, "asyncio.Task[object]", list[Setup | ConfigurationError]],
+) -> None:
+    supervisor, task, fresh = reloadable
+    fresh.append(a_setup(stage, restarts=RestartPolicy(most=0, park=timedelta(milliseconds=1))))
+    os.kill(os.getpid(), signal.SIGHUP)
+    await journal.wait("open", 4)
+
+    with capture_logs() as lines:
+        os.kill(supervisor.pids[0] or 0, signal.SIGKILL)
+        await journal.wait("open", 5)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await task
+
+    assert "shard.parked" in [line["event"] for line in lines]

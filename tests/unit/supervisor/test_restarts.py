@@ -89,3 +89,12 @@ def test_a_shard_that_lived_through_its_trial_is_trusted_again() -> None:
     clock.now += follows.delay.total_seconds() + 61
 
     assert ledger.enter_death() == Replacement(delay=timedelta(0))
+
+
+def test_a_new_policy_holds_from_the_next_death_on_and_counts_those_before() -> None:
+    ledger, _ = a_ledger()
+    ledger.enter_death()
+
+    ledger.policy = RestartPolicy(most=1, park=timedelta(seconds=5))
+
+    assert ledger.enter_death() == Replacement(delay=timedelta(seconds=5), is_parked=True)
