@@ -166,7 +166,7 @@ class Floor:
         self.options = options
         self.dispatch.batch_size = options.batch_size
         self.crew.resize(options.shards)
-        self._rearrange()
+        self._share_among_those_in_service()
         for shard in self.crew.draining:
             self._limit_draining(shard)
         self.go_on()
@@ -195,19 +195,16 @@ class Floor:
 
     def on_parking(self) -> None:
         """Give a parked shard's buckets to the others, and give them back afterwards."""
-        if self._are_all_parked():
+        self._share_among_those_in_service()
+        self.go_on()
+
+    def _share_among_those_in_service(self) -> None:
+        """Let the shards that are wanted and not parked share the work; end if there are none."""
+        if len(self.crew.parked) == self.options.shards:
             reason = "every shard is parked: the workers keep dying, and nothing goes forward"
             self._boss.on_failure(WorkersDying(reason))
             return
-        self._rearrange()
-        self.go_on()
-
-    def _rearrange(self) -> None:
-        if not self._are_all_parked():
-            self.dispatch.rearrange(self.options.shards, parked=self.crew.parked)
-
-    def _are_all_parked(self) -> bool:
-        return len(self.crew.parked) == self.options.shards
+        self.dispatch.rearrange(self.options.shards, parked=self.crew.parked)
 
     def _limit_draining(self, shard: int) -> None:
         """Kill a worker that has not let go in time; then others do what it has in hand."""

@@ -15,7 +15,7 @@ from reconciler.errors import StoreUnavailable, WorkersDying
 from reconciler.supervisor.restarts import RestartPolicy
 from reconciler.worker.workload import Run
 
-from .conftest import Begin, Journal
+from .conftest import DEADLINE_SECONDS, Begin, Journal
 from .toy import Act, Item, Stage, ToyWorkload
 
 HANG = timedelta(seconds=3)
@@ -121,6 +121,24 @@ async def test_when_every_shard_is_parked_it_ends_loudly(stage: Stage, begin: Be
         await run
 
     assert time.monotonic() - started < 60
+
+
+async def test_when_only_parked_shards_are_left_by_a_scale_down_it_ends_loudly_too(
+    stage: Stage, journal: Journal, begin: Begin, open_gate: Callable[[], None]
+) -> None:
+    page = tuple(a_run(number, Act.WAIT) for number in range(2))
+    workload = ToyWorkload(stage=stage, pages=(page,), deadly_shard=0)
+
+    supervisor, run = begin(workload, is_once=False, restarts=RestartPolicy(most=0))
+    victim = await journal.wait("begin", shard=0)
+    open_gate()
+    await journal.wait("begin", shard=1, id=victim["id"])
+    assert supervisor.floor.crew.parked == [0]
+    supervisor.scale(1)
+
+    with pytest.raises(WorkersDying, match="every shard is parked"):
+        await asyncio.wait_for(run, DEADLINE_SECONDS)
+    assert sorted({*journal.ids("end")}) == [0, 1]
 
 
 async def test_a_start_without_any_worker_ready_is_given_up(stage: Stage, begin: Begin) -> None:
