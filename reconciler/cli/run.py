@@ -21,12 +21,11 @@ from reconciler.cli.progress import ReconcileProgress
 from reconciler.cli.report import Report
 from reconciler.cli.supervise import (
     exit_code_of_ending,
-    setup_of,
+    reloading,
     supervise,
     tell_what_cut_it_short,
 )
 from reconciler.settings import Settings
-from reconciler.supervisor.renewal import Setup
 from reconciler.supervisor.summary import Summary
 from reconciler.worker.orders import OrderWorkload
 from reconciler.worker.workload import Proposal
@@ -92,13 +91,17 @@ def _sweep_once(settings: Settings, *, is_dry_run: bool) -> Summary:
 
 
 def _keep_running(settings: Settings, flags: Mapping[str, Any]) -> Summary:
-    """Run until told to stop; HUP reads `.env` anew, which the flags beat as at the start."""
+    """Run until told to stop."""
+    return supervise(
+        _workload_of(settings),
+        settings,
+        is_once=False,
+        reload=reloading(_workload_of, Settings, flags),
+    )
 
-    def reload() -> Setup:
-        fresh = Settings.load(**flags)
-        return setup_of(OrderWorkload(settings=fresh), fresh, is_once=False)
 
-    return supervise(OrderWorkload(settings=settings), settings, is_once=False, reload=reload)
+def _workload_of(settings: Settings) -> OrderWorkload:
+    return OrderWorkload(settings=settings)
 
 
 def _print_proposals(proposals: list[Proposal], report: Report, *, as_json: bool) -> None:

@@ -1,10 +1,10 @@
 """Run a supervisor from a command, and say what its ending means."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import partial
-from typing import assert_never
+from typing import Any, TypeVar, assert_never
 
 import click
 
@@ -18,6 +18,8 @@ from reconciler.supervisor.restarts import RestartPolicy
 from reconciler.supervisor.summary import Ending, Options, Summary
 from reconciler.telemetry.metrics import open_metrics
 from reconciler.worker.workload import Workload
+
+S = TypeVar("S", bound=Settings)
 
 
 def supervise(
@@ -52,6 +54,18 @@ def setup_of(workload: Workload, settings: Settings, *, is_once: bool) -> Setup:
         options=options_of(settings, is_once=is_once),
         prepare_worker=partial(worker_logs, settings),
     )
+
+
+def reloading(
+    workload_of: Callable[[S], Workload], settings_class: type[S], flags: Mapping[str, Any]
+) -> Callable[[], Setup]:
+    """Return what HUP calls: it reads `.env` anew, which the flags beat as at the start."""
+
+    def reload() -> Setup:
+        fresh = settings_class.load(**flags)
+        return setup_of(workload_of(fresh), fresh, is_once=False)
+
+    return reload
 
 
 def options_of(settings: Settings, *, is_once: bool) -> Options:

@@ -12,14 +12,19 @@ from typing import Any, TypeVar
 
 import click
 
-from reconciler.cli.exits import Exit
 from reconciler.cli.failures import told_to_a_person
 from reconciler.cli.logs import supervisor_logs
 from reconciler.cli.options import json_option, once_option, shards_option
 from reconciler.cli.output import print_json, print_table
 from reconciler.cli.report import Report
-from reconciler.cli.supervise import exit_code_of_ending, supervise, tell_what_cut_it_short
+from reconciler.cli.supervise import (
+    exit_code_of_ending,
+    reloading,
+    supervise,
+    tell_what_cut_it_short,
+)
 from reconciler.settings import Settings
+from reconciler.supervisor.summary import Summary
 from reconciler.worker.workload import Workload
 
 S = TypeVar("S", bound=Settings)
@@ -46,21 +51,27 @@ def main(workload_of: Callable[[S], Workload], settings_class: type[S]) -> None:
         with told_to_a_person(settings_class):
             settings = settings_class.load(**flags)
             supervisor_logs(settings, is_once=once)
-            sys.exit(_run(workload_of(settings), settings, is_once=once, as_json=as_json))
+            started = time.monotonic()
+            summary = supervise(
+                workload_of(settings),
+                settings,
+                is_once=once,
+                reload=None if once else reloading(workload_of, settings_class, flags),
+            )
+            seconds = time.monotonic() - started
+            report = Report.of(summary, seconds=seconds, shards=settings.shards)
+            _tell(report, summary, is_once=once, as_json=as_json)
+            sys.exit(exit_code_of_ending(summary.ending, is_complete=report.is_complete))
 
     command()
 
 
-def _run(workload: Workload, settings: Settings, *, is_once: bool, as_json: bool) -> Exit:
-    started = time.monotonic()
-    summary = supervise(workload, settings, is_once=is_once)
-    report = Report.of(summary, seconds=time.monotonic() - started, shards=settings.shards)
+def _tell(report: Report, summary: Summary, *, is_once: bool, as_json: bool) -> None:
     if as_json:
         print_json(asdict(report))
     elif is_once:
         _print_counts(report)
     tell_what_cut_it_short(summary)
-    return exit_code_of_ending(summary.ending, is_complete=report.is_complete)
 
 
 def _print_counts(report: Report) -> None:

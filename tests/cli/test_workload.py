@@ -2,12 +2,14 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from ..e2e.commands import Running  # noqa: TID252 - tests are no package
 from .standalone import Fate
 
 ROOT = Path(__file__).parents[2]
@@ -74,6 +76,38 @@ def test_an_option_that_does_not_exist_is_code_2(tmp_path: Path) -> None:
 
     assert ended.returncode == 2
     assert "Did you mean '--once'?" in ended.stderr
+
+
+def test_hup_takes_new_settings_of_its_own_and_refuses_those_that_do_not_fit(
+    tmp_path: Path,
+) -> None:
+    settings = tmp_path / ".env"
+    environment = {
+        "PYTHONPATH": str(ROOT),
+        "LOG_FORMAT": "json",
+        "RECONCILIATION_CONTROL_SOCKET": tmp_path / "control.sock",
+    }
+    with Running(
+        ["--shards", "1"],
+        environment=environment,
+        folder=tmp_path,
+        module="tests.cli.standalone",
+    ) as running:
+        running.wait_for("supervisor.started")
+
+        settings.write_text("FATE=nonsense\n")
+        running.send(signal.SIGHUP)
+        refused = running.wait_for("supervisor.reload_refused")
+        settings.write_text("FATE=lack_node\nRECONCILIATION_INTERVAL_MS=100\n")
+        running.send(signal.SIGHUP)
+        running.wait_for("supervisor.reloaded")
+        trouble = running.wait_for("worker.in_trouble")
+        running.send(signal.SIGTERM)
+        ended = running.end()
+
+    assert "FATE is 'nonsense'" in refused["problem"]
+    assert trouble["reason"] == "the node says no"
+    assert ended.exit_code == 0
 
 
 def test_help_tells_what_the_workload_does(tmp_path: Path) -> None:
