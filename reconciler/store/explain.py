@@ -26,7 +26,7 @@ from sqlalchemy import (
 from reconciler.domain.order import OrderId
 from reconciler.store.lookup import read_status
 from reconciler.store.stale_index import SYNCED_AT
-from reconciler.store.tables import OrdersTable
+from reconciler.store.tables import OrdersTable, is_datetime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,8 +77,8 @@ def read_row(
     if read_status(connection, orders, order_id) is None:
         return None
     synced_at = orders.c.last_synced_at
-    is_time = synced_at.between(*_DATETIMES)
-    stale_at = synced_at + stale_after
+    is_time = is_datetime(synced_at)
+    stale_at = synced_at + stale_after  # beyond what PostgreSQL can hold, for some that are no time
     is_stale = literal_column(SYNCED_AT) < func.now() - stale_after
     statement = select(
         func.coalesce(orders.c.symbol, "").label("symbol"),
@@ -86,7 +86,7 @@ def read_row(
         cast(orders.c.status, Text).label("status"),
         case((is_time, synced_at)).label("last_synced_at"),
         cast(is_stale, Boolean).label("is_stale"),
-        case((is_time & ~is_stale, stale_at)).label("fresh_until"),
+        case((is_time & ~is_stale, case((is_datetime(stale_at), stale_at)))).label("fresh_until"),
         func.now().label("now"),
     ).where(orders.c.id == order_id)
     row = connection.execute(statement).mappings().one_or_none()
@@ -122,11 +122,6 @@ def _select_mark(orders: OrdersTable) -> Any:
         .where(orders.c.id == bindparam("id", type_=orders.c.id.type))
     )
 
-
-_DATETIMES: tuple[Any, Any] = (
-    literal_column("'0001-01-02 UTC'::timestamptz"),
-    literal_column("'9999-01-01 UTC'::timestamptz"),
-)
 
 # Nothing in SQL tells whether a number is a transaction's or a multixact's: it is one if such a
 # multixact still exists. Asking for the members of one that does not is an error.

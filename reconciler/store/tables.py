@@ -127,7 +127,12 @@ class OrdersTable:
         """Select a time that may be missing; one that no datetime can hold, 'infinity', as none."""
         if name not in self.optional:
             return null().label(name)
-        return case((self.c[name].between(*_DATETIMES), self.c[name])).label(name)
+        return case((is_datetime(self.c[name]), self.c[name])).label(name)
+
+
+def is_datetime(time: Any) -> Any:
+    """Return the condition that a time of PostgreSQL's is one that a datetime can hold."""
+    return time.between(*_DATETIMES)
 
 
 def find_orders(connection: Connection) -> OrdersTable:
