@@ -17,6 +17,7 @@ from reconciler import __version__
 from reconciler.errors import ConfigurationError, Problem
 from reconciler.resilience.breaker import BreakerState
 from reconciler.settings import MAX_SHARDS
+from reconciler.supervisor.control.protocol import Command, ScaleArguments, WhereArguments
 from reconciler.supervisor.crew import Post
 from reconciler.supervisor.floor import Floor
 from reconciler.supervisor.memory import proportional_bytes
@@ -42,16 +43,6 @@ from reconciler.telemetry.health import Vitals
 from reconciler.worker.workload import Backlog, Cycle, TroubleKind
 
 HOTTEST = 5
-
-
-class _Scale(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    shards: int
-    plan: bool = False
-
-
-class _Where(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    key: str
-    id: str
 
 
 @dataclass(kw_only=True)
@@ -82,17 +73,17 @@ class Desk:
             ConfigurationError: there is no such question, or its arguments do not fit.
         """
         match command:
-            case "status":
+            case Command.STATUS:
                 return await self.status()
-            case "health":
+            case Command.HEALTH:
                 return self.vitals()
-            case "scale":
-                return self._scaled(_arguments(arguments, _Scale))
-            case "where":
-                return self._whereabouts(_arguments(arguments, _Where))
+            case Command.SCALE:
+                return self._scaled(_arguments(arguments, ScaleArguments))
+            case Command.WHERE:
+                return self._whereabouts(_arguments(arguments, WhereArguments))
             case _:
                 raise _refusal(
-                    f"there is no command {command[:40]!r}", "ask status, health, scale or where"
+                    f"there is no command {command[:40]!r}", f"ask {' or '.join(Command)}"
                 )
 
     async def status(self) -> Status:
@@ -152,7 +143,7 @@ class Desk:
                 return _trouble_of(standing)
         return None
 
-    def _scaled(self, wanted: _Scale) -> Scaling:
+    def _scaled(self, wanted: ScaleArguments) -> Scaling:
         if not 1 <= wanted.shards <= MAX_SHARDS:
             raise _refusal(
                 f"{wanted.shards} shards cannot be", f"ask for 1 to {MAX_SHARDS}: each is a process"
@@ -162,7 +153,7 @@ class Desk:
             self.scale(wanted.shards)
         return scaling
 
-    def _whereabouts(self, wanted: _Where) -> Whereabouts:
+    def _whereabouts(self, wanted: WhereArguments) -> Whereabouts:
         dispatch = self.floor.dispatch
         held = dispatch.holder_of(wanted.key, wanted.id)
         shard = dispatch.owner_of(wanted.key) if held is None else held[0]
@@ -259,7 +250,7 @@ def _arguments(given: Mapping[str, Any], expected: type[Any]) -> Any:
         return msgspec.convert(given, expected)
     except msgspec.ValidationError as error:
         raise _refusal(
-            f"the arguments do not fit: {error}", "see the control socket's reference"
+            f"the arguments do not fit: {error}", "see docs/reference/control-socket.md"
         ) from None
 
 

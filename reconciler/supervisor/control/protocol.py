@@ -6,11 +6,13 @@ One connection, one question, one answer, each a JSON object on a line of its ow
     {"version": 1, "pid": 4242, "result": {"before": 2, "wanted": 4, ...}}
     {"version": 1, "pid": 4242, "error": {"what": "...", "mend": "..."}}
 
-The socket's mode is 0600: whoever may connect is the supervisor's own user, or root.
+The socket's mode is 0600: whoever may connect is the supervisor's own user, or root. For clients of
+another make: `docs/reference/control-socket.md`.
 """
 
 import os
 import tempfile
+from enum import StrEnum
 from hashlib import blake2s
 from pathlib import Path
 from typing import Any
@@ -25,8 +27,31 @@ PATH_BYTES = 107
 """The system allows no longer path for a socket (`sun_path`, less its closing zero: unix(7))."""
 
 
+class Command(StrEnum):
+    """What can be asked."""
+
+    STATUS = "status"
+    HEALTH = "health"
+    SCALE = "scale"
+    WHERE = "where"
+
+
+class ScaleArguments(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many shards there are to be; with `plan` only what that would move."""
+
+    shards: int
+    plan: bool = False
+
+
+class WhereArguments(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which item is looked for: its symbol, and its id as text."""
+
+    key: str
+    id: str
+
+
 class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a client asks."""
+    """What a client asks: one of the commands, and its arguments."""
 
     version: int
     command: str
