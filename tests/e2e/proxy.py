@@ -1,4 +1,4 @@
-"""A way to a server that can be cut, or go dead without a word, as networks do."""
+"""A way to a database that can be cut, or go dead without a word, as networks do."""
 
 import asyncio
 import threading
@@ -7,16 +7,19 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import parse_qs, urlsplit
 
 
 class Proxy:
-    """Passes TCP connections on to a server's unix socket, for the length of a `with`.
+    """Passes TCP connections on to a database's unix socket, for the length of a `with`.
 
     In a thread of its own, so that a test may block.
     """
 
-    def __init__(self, target: Path) -> None:
-        self._target = target
+    def __init__(self, database_url: str) -> None:
+        self._database = urlsplit(database_url)
+        (folder,) = parse_qs(self._database.query)["host"]
+        self._target = Path(folder) / ".s.PGSQL.5432"
         self._loop = asyncio.new_event_loop()
         self._is_passing = asyncio.Event()
         self._writers: set[asyncio.StreamWriter] = set()
@@ -41,6 +44,12 @@ class Proxy:
         self._thread.join()
         self._loop.run_until_complete(asyncio.sleep(0))
         self._loop.close()
+
+    @property
+    def url(self) -> str:
+        """The database's URL by way of this proxy."""
+        netloc = f"postgres@127.0.0.1:{self.port}"
+        return self._database._replace(netloc=netloc, query="").geturl()
 
     def cut(self) -> None:
         """End all connections and refuse new ones."""

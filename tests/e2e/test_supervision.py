@@ -5,9 +5,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -83,12 +81,6 @@ def test_a_supervisor_whose_database_is_away_at_the_start_ends_with_69(
 OUTAGE_SECONDS = float(os.environ.get("OUTAGE_SECONDS", "3"))
 
 
-def socket_of(url: str) -> Path:
-    """Return the unix socket on which the database's server listens."""
-    (folder,) = parse_qs(urlsplit(url).query)["host"]
-    return Path(folder) / ".s.PGSQL.5432"
-
-
 @contextmanager
 def at_work_through_a_proxy(
     world: World, reconcile: Start, **environment: object
@@ -96,12 +88,10 @@ def at_work_through_a_proxy(
     """Reconcile by way of a proxy to the database, from the first change on."""
     world.exchange.set_faults(latency_ms=50)
     with (
-        Proxy(socket_of(world.database_url)) as proxy,
+        Proxy(world.database_url) as proxy,
         hearing_changes(world.database_url) as changes,
     ):
-        netloc = f"postgres@127.0.0.1:{proxy.port}"
-        url = urlsplit(world.database_url)._replace(netloc=netloc, query="").geturl()
-        run = reconcile(DATABASE_URL=url, RECONCILIATION_BATCH_SIZE=20, **environment)
+        run = reconcile(DATABASE_URL=proxy.url, RECONCILIATION_BATCH_SIZE=20, **environment)
         changes.wait_for_change()
         yield run, proxy, changes
 

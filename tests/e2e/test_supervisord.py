@@ -20,6 +20,7 @@ from reconciler.supervisor.summary import Options
 from ..supervisor.processes import EndWatch, family  # noqa: TID252 - tests are no package
 from .commands import DEADLINE_SECONDS, Running
 from .conftest import settings_of
+from .proxy import Proxy
 from .rows import changes_not_logged, connected, hearing_changes
 
 CONF = Path(__file__).parents[2] / "supervisor.conf"
@@ -243,6 +244,31 @@ def test_a_configuration_error_ends_in_fatal_after_few_starts_and_says_why(
     assert log.count_text("exited: reconciler (exit status 78; not expected)") == 2
     assert not log.count_text(RUNNING)
     assert "EXCHANGE_NAME is 'nonsense'" in "\n".join(supervisord.log()[-2:])
+
+
+def test_a_database_that_comes_up_after_a_few_starts_is_reached_without_anybodys_help(
+    world: World, supervisord: Supervisord
+) -> None:
+    with Proxy(world.database_url) as proxy:
+        supervisord.set("DATABASE_URL", proxy.url)
+        proxy.cut()
+
+        log = supervisord.start({})
+        log.wait_for_text("exited: reconciler (exit status 69; not expected)", count=2)
+        proxy.restore()
+        log.wait_for_text(RUNNING)
+
+    assert not log.count_text(GAVE_UP)
+
+
+def test_a_person_who_starts_what_cannot_work_is_told_at_once(supervisord: Supervisord) -> None:
+    supervisord.set("EXCHANGE_NAME", "nonsense")
+    supervisord.start({}).wait_for_text("exited: reconciler (exit status 78")
+
+    supervisord.control("stop", "reconciler")
+    answer = supervisord.control("start", "reconciler")
+
+    assert answer.startswith("reconciler: ERROR")
 
 
 def test_without_a_database_it_is_never_called_running(supervisord: Supervisord) -> None:
