@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import hashlib
 import hmac
 import json
@@ -984,3 +985,24 @@ def test_every_documented_status_is_mapped() -> None:
 
 def test_symbol_is_written_as_the_exchange_does() -> None:
     assert {request_symbol(s) for s in ("BTC/USDT", "btc-usdt", "BtcUsdt")} == {"BTCUSDT"}
+
+
+async def test_an_answer_is_gone_once_it_is_read_without_a_collection_of_garbage(
+    bench: Bench,
+) -> None:
+    bench.server.holds(a_row(7))
+    binance = bench.binance()
+    gc.collect()
+    gc.disable()
+    try:
+        before = responses()
+
+        await binance.ask([an_order(7)])
+
+        assert responses() == before
+    finally:
+        gc.enable()
+
+
+def responses() -> int:
+    return sum(isinstance(thing, httpx.Response) for thing in gc.get_objects())

@@ -135,6 +135,7 @@ class Session:
         response = await self._client.get(
             f"{self._base_url}{path}?{query}", headers=_headers(self._credentials)
         )
+        del response.stream  # Else each holds the other, and the body, until garbage is collected.
         used = response.headers.get(USED_WEIGHT_HEADER, "")
         if used.isdecimal():
             await self._budget.observe(int(used))
