@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from sys import intern
 from typing import Any
 
 import msgspec
@@ -197,7 +198,7 @@ def _stale_orders(rows: Iterable[tuple[Any, ...]]) -> Iterator[StaleOrder]:
     for id_, symbol, external, status, executed, average, created_at, is_on_hold, _ in rows:
         yield StaleOrder(
             id=id_,
-            symbol=symbol or "",
+            symbol=intern(symbol or ""),
             external_order_id=external,
             status=_STATUSES[status],
             executed_qty=executed or _NOTHING,

@@ -249,6 +249,7 @@ class _Work:
         for wanted, answer in answers.answers.items():
             for id_ in self._ids_of[wanted]:
                 self._answers[id_] = answer
+        self._ids_of.clear()  # A worker keeps thousands of orders until the cycle is judged.
 
     def evidence(self, now: datetime, policy: Policy) -> Evidence:
         """Return what the answers look like as a whole.

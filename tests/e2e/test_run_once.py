@@ -93,6 +93,7 @@ def test_a_dry_run_writes_nothing_at_all_and_lists_what_it_would_change(
         ),
         pytest.param({"EXCHANGE_API_KEY": "wrong"}, 78, "EXCHANGE_API_KEY", id="wrong key"),
         pytest.param({"EXCHANGE_API_SECRET": "wrong"}, 78, "mend:", id="wrong secret"),
+        pytest.param({"SSL_CERT_FILE": "/nowhere"}, 78, "SSL_CERT_FILE", id="no certificates"),
     ],
 )
 def test_what_is_missing_is_told_by_the_exit_code_and_in_words(

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from reconciler import __version__
 from reconciler.errors import ConfigurationError
 from reconciler.exchanges.base import Exchange, Venue, Wanted
-from reconciler.exchanges.registry import KNOWN, open_exchange, venue
+from reconciler.exchanges.registry import KNOWN, open_exchange, trusted_authorities, venue
 from reconciler.settings import Credentials
 
 T = TypeVar("T")
@@ -158,3 +158,16 @@ def test_facts_of_the_paper_exchange_are_those_of_its_model() -> None:
     assert replace(venue("paper"), name="binance", base_url="") == replace(
         venue("binance"), base_url=""
     )
+
+
+def test_certificates_that_cannot_be_loaded_are_a_configuration_error_that_names_the_setting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/certificates.pem")
+    trusted_authorities.cache_clear()
+
+    with pytest.raises(ConfigurationError) as caught:
+        opened(venue("binance"), SIGNED)
+
+    assert "SSL_CERT_FILE" in str(caught.value)
+    assert "No such file" in str(caught.value)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from sys import intern
 from typing import assert_never
 
 from reconciler.domain.report import Absent, Answer, Report, Unanswerable, average_price
@@ -146,7 +147,7 @@ def _report(order: Wanted, row: Row, fetched_at: datetime) -> Report:
         return Report(
             symbol=order.symbol,
             external_order_id=order.external_order_id,
-            word=row.status,
+            word=intern(row.status),
             status=STATUSES.get(row.status),
             executed_qty=executed_qty,
             avg_price=average_price(quote, executed_qty),

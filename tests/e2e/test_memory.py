@@ -1,0 +1,56 @@
+"""What a worker takes of memory for itself, and whether it gives it back."""
+
+import json
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from reconciler.demo import World
+from reconciler.settings import Settings
+from reconciler.worker.orders import OrderWorkload
+from reconciler.worker.workload import Batch
+
+from .conftest import settings_of
+from .look_into_worker import Findings
+
+HERE = Path(__file__).parent
+ORDERS = 3000
+
+
+@pytest.fixture
+def findings(world: World, monkeypatch: pytest.MonkeyPatch) -> Findings:
+    """What a worker's work on so many orders leaves."""
+    world.fill(orders=ORDERS, symbols=3, seed=7)
+    for name, value in settings_of(world).items():
+        monkeypatch.setenv(name, str(value))
+    workload = OrderWorkload(settings=Settings.load())
+    planner = workload.open_planner()
+    runs = planner.plan(ORDERS, None).runs
+    planner.close()
+    batches = [Batch(number=number, cycle=0, runs=(run,)) for number, run in enumerate(runs)]
+    assert sum(batch.size for batch in batches) > ORDERS / 2
+    looked = subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, HERE / "look_into_worker.py"],
+        input=pickle.dumps((workload, [pickle.dumps(batch) for batch in batches])),
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert looked.returncode == 0, looked.stderr.decode()
+    findings: Findings = json.loads(looked.stdout)
+    return findings
+
+
+def test_a_worker_imports_nothing_that_the_fork_server_has_not_imported_for_all(
+    findings: Findings,
+) -> None:
+    assert findings["imported"] == []
+
+
+def test_an_order_takes_800_bytes_until_it_is_concluded_and_then_none(findings: Findings) -> None:
+    assert findings["kept_bytes"] / ORDERS < 800
+    # What the last transaction has read stays until the next one.
+    assert findings["left_bytes"] < findings["kept_bytes"] / 4
