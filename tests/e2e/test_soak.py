@@ -1,0 +1,19 @@
+import subprocess
+import sys
+from pathlib import Path
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "soak"
+
+
+def test_over_a_few_cycles_neither_the_supervisor_nor_its_workers_grow() -> None:
+    ended = subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, SCRIPT, "--orders", "2000", "--cycles", "10"],
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "after 2,000 orders: supervisor" in ended.stdout
+    assert "0 errors, 0 restarts" in ended.stdout
