@@ -143,7 +143,7 @@ async def test_when_only_parked_shards_are_left_by_a_scale_down_it_ends_loudly_t
 async def test_a_start_without_any_worker_ready_is_given_up(stage: Stage, begin: Begin) -> None:
     workload = ToyWorkload(stage=stage, pages=(), opening=Act.MEET_TROUBLE)
 
-    _, run = begin(workload, is_once=False, start_patience=timedelta(seconds=0.5))
+    _, run = begin(workload, is_once=False, start_patience=timedelta(seconds=3))
 
     with pytest.raises(StoreUnavailable, match="the toy's database is gone"):
         await run
