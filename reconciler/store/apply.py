@@ -58,7 +58,7 @@ from reconciler.domain.status import Status
 from reconciler.errors import StoreRejected
 from reconciler.store import activity
 from reconciler.store.holds import ActiveHold, attempts_in_a_row, wait_before_attempt
-from reconciler.store.rows import fetch_plain
+from reconciler.store.rows import Statement, fetch_plain
 from reconciler.store.tables import OrdersTable, activity_log, holds
 
 # Sent as one text and cut apart by PostgreSQL: as an array of texts, every quote of the JSON would
@@ -113,11 +113,12 @@ class Apply:
         self._orders = orders
         self._exchange = exchange
         self._decide = decide
-        self._read = _select_rows(orders)
-        self._lock = _lock_rows(self._read, orders)
+        rows = _select_rows(orders)
+        self._read = Statement(rows)
+        self._lock = Statement(_lock_rows(rows, orders))
         self._by = by
         resolution = "reconciled" if by is None else f"accepted by {by}"
-        self._write = _write_statement(orders, resolution)
+        self._write = Statement(_write_statement(orders, resolution))
 
     def apply(
         self,
@@ -137,7 +138,7 @@ class Apply:
             StoreRejected: the database refused a row (WriteMismatch: wrote other rows than were
                 decided on). Roll back: nothing of the batch may stay.
         """
-        rows = _rows(connection.execute(self._lock, {"ids": list(answers)}))
+        rows = _rows(self._lock.run(connection, {"ids": list(answers)}))
         applied = self._decide_rows(rows, answers, seen)
         self._write_outcomes(connection, applied.outcomes, answers)
         return applied
@@ -149,7 +150,7 @@ class Apply:
         seen: Mapping[OrderId, Facts] | None = None,
     ) -> Applied:
         """Decide as `apply` would, on the rows as they are, locking and writing nothing."""
-        rows = _rows(connection.execute(self._read, {"ids": list(answers)}))
+        rows = _rows(self._read.run(connection, {"ids": list(answers)}))
         return self._decide_rows(rows, answers, seen)
 
     def _decide_rows(
@@ -186,7 +187,7 @@ class Apply:
         batch = _Batch.of(outcomes, answers, exchange=self._exchange, by=self._by)
         if batch.is_empty:
             return
-        written = connection.execute(self._write, batch.parameters()).one()
+        written = self._write.run(connection, batch.parameters()).one()
         expected = (len(batch.changed), len(batch.confirmed), len(batch.changed), len(batch.held))
         if tuple(written) != expected:
             raise WriteMismatch(

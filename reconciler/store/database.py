@@ -1,7 +1,9 @@
 """One process's way to PostgreSQL: an engine with one connection, and errors in our words.
 
-Works through a transaction-pooling PgBouncer of any version: nothing here relies on session state,
-prepared statements included, which would save less than a tenth of an apply step.
+Works through a transaction-pooling PgBouncer of any version: nothing relies on a session's state.
+Only where no pooler stands between us and the server are statements prepared, and of those only the
+ones that ask for it by `PREPARED`: a plan kept for later costs more than it saves where the best
+one depends on the numbers, as for a page of stale orders.
 """
 
 import threading
@@ -9,9 +11,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
-from sqlalchemy import URL, Connection, create_engine, make_url
+from sqlalchemy import URL, Connection, create_engine, event, make_url
+from sqlalchemy.engine import ExceptionContext, ExecutionContext
 from sqlalchemy.exc import (
     ArgumentError,
     DatabaseError,
@@ -32,7 +36,13 @@ UNSENT_DATA_TIMEOUT_MS = 10_000
 SILENCE_BEFORE_PROBE_SECONDS = 10
 SILENCE_BETWEEN_PROBES_SECONDS = 5
 CANCEL_TIMEOUT_SECONDS = 5.0
+RUNS_BEFORE_PREPARED = 2
 
+PREPARED = {"prepared": True}
+"""Execution options of a statement that is planned once and run often."""
+
+# A column has another type than when the statement was prepared; somebody has let go of it.
+_UNPREPARED = frozenset({"0A000", "26000"})
 _INSUFFICIENT_PRIVILEGE = "42501"
 # A table, a column, a type that is gone or has become another.
 _LOST_PARTS = ("42P01", "42703", "42704", "42804")
@@ -74,13 +84,16 @@ class Database:
                 "application_name": f"reconciler {role}",
                 # PostgreSQL refuses what the database's encoding lacks; we could not even send it.
                 "client_encoding": "utf8",
-                "prepare_threshold": None,
+                "prepare_threshold": RUNS_BEFORE_PREPARED,
                 "connect_timeout": CONNECT_TIMEOUT_SECONDS,
                 "tcp_user_timeout": UNSENT_DATA_TIMEOUT_MS,
                 "keepalives_idle": SILENCE_BEFORE_PROBE_SECONDS,
                 "keepalives_interval": SILENCE_BETWEEN_PROBES_SECONDS,
             },
         )
+        event.listen(self._engine, "connect", _prepare_nothing_behind_a_pooler)
+        event.listen(self._engine, "do_execute", _prepare_where_asked)
+        event.listen(self._engine, "handle_error", _let_go_of_what_is_unprepared)
 
     @property
     def address(self) -> str:
@@ -155,6 +168,37 @@ class Database:
             raise _translate(error, self.address) or error from error
 
 
+def _prepare_nothing_behind_a_pooler(connection: psycopg.Connection[Any], _record: object) -> None:
+    """Prepare nothing in a session that may be another one for the next transaction.
+
+    A pooler gives its clients keys of its own for their sessions, so that the process that serves
+    is another one than the key names.
+    """
+    serving = connection.pgconn.exec_(b"SELECT pg_backend_pid()").get_value(0, 0)
+    if serving != str(connection.info.backend_pid).encode():
+        connection.prepare_threshold = None
+
+
+def _prepare_where_asked(
+    cursor: psycopg.Cursor[Any], statement: str, parameters: Any, context: ExecutionContext
+) -> bool:
+    """Execute the statement; let the driver prepare it only if it asks. Return that it is done."""
+    is_asked = context.execution_options.get("prepared")
+    cursor.execute(statement, parameters, prepare=None if is_asked else False)
+    return True
+
+
+def _let_go_of_what_is_unprepared(context: ExceptionContext) -> None:
+    """Connect anew when a prepared statement has become unfit: then it is prepared anew, too."""
+    execution = context.execution_context
+    if (
+        execution is not None
+        and execution.execution_options.get("prepared")
+        and getattr(context.original_exception, "sqlstate", None) in _UNPREPARED
+    ):
+        context.is_disconnect = True
+
+
 def _cancel(connection: psycopg.Connection[object]) -> None:
     with suppress(psycopg.Error):
         connection.cancel_safe(timeout=CANCEL_TIMEOUT_SECONDS)
@@ -191,11 +235,11 @@ def _translate(error: DBAPIError, address: str) -> Exception | None:
         return ConfigurationError([problem])
     if state.startswith(_TRANSACTION_STATE):
         return StoreUnavailable(f"the database {address} cannot be written to now: {said}")
-    if _is_rejection(error, state):
+    if not error.connection_invalidated and _is_rejection(error, state):
         return StoreRejected(said)
     if not (error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)):
         return None
-    if any(refusal in str(error.orig) for refusal in _REFUSALS):
+    if not state and any(refusal in str(error.orig) for refusal in _REFUSALS):
         return ConfigurationError([_refusal(address, said)])
     return StoreUnavailable(f"the database {address} does not answer: {said}")
 

@@ -3,11 +3,14 @@
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
+from reconciler.domain.order import OrderId
+from reconciler.domain.report import Answer
 from reconciler.errors import (
     ConfigurationError,
     ReconcilerError,
@@ -20,6 +23,7 @@ from reconciler.store.database import Database, parse_url
 from .builders import (
     Application,
     a_report,
+    an_apply,
     an_unanswerable,
     applied,
     connect_application,
@@ -29,6 +33,7 @@ from .builders import (
     read_hold,
     read_row,
 )
+from .pooler import Pooler
 
 PASSWORD = "hunter2-with-teeth"
 
@@ -172,16 +177,83 @@ def test_a_databases_own_isolation_level_does_not_give_us_an_old_snapshot(
     assert level == "read committed"
 
 
-def test_nothing_is_prepared_in_a_session_that_a_pooler_may_give_to_others(
-    database: Database,
+def prepared_statements(database: Database) -> int:
+    with database.autocommit() as connection:
+        names = connection.execute(text("SELECT name FROM pg_prepared_statements")).all()
+    return len(names)
+
+
+def apply_often(application: Application, database: Database) -> None:
+    """Make ten orders true one after the other, by one step, as a worker does."""
+    step = an_apply(database)
+    for id_ in range(1, 11):
+        insert_order(application, id_)
+        report = a_report(id_, fetched_at=now_of(database))
+        with database.transaction() as connection:
+            step.apply(connection, {id_: report})
+    rows = application.execute("SELECT status FROM orders").fetchall()
+    assert rows == [{"status": "filled"}] * 10
+
+
+def test_what_is_run_for_every_batch_is_prepared(
+    application: Application, database: Database
 ) -> None:
+    apply_often(application, database)
+
+    assert prepared_statements(database) == 2
+
+
+def test_no_other_statement_is_prepared(database: Database) -> None:
     for _ in range(10):
         with database.transaction() as connection:
             connection.execute(text("SELECT count(*) FROM orders WHERE id > :id"), {"id": 1})
 
+    assert prepared_statements(database) == 0
+
+
+def test_nothing_is_prepared_where_a_pooler_gives_each_transaction_another_session(
+    application: Application, database_url: str
+) -> None:
+    address = make_url(database_url)
+    server = Path(str(address.query["host"])) / ".s.PGSQL.5432"
+    with Pooler(server) as pooler:
+        pooled = address.set(host="127.0.0.1", port=pooler.port, query={})
+        with opened(pooled.render_as_string(hide_password=False)) as database:
+            apply_often(application, database)
+
+            assert [prepared_statements(database) for _ in range(2)] == [0, 0]
+
+
+def test_a_statement_whose_columns_have_other_types_now_is_prepared_anew(
+    application: Application, database: Database
+) -> None:
+    apply_often(application, database)
+    application.execute("ALTER TABLE orders ALTER symbol TYPE varchar(20)")
+
+    assert_prepared_anew(application, database)
+
+
+def test_a_statement_that_the_session_has_lost_is_prepared_anew(
+    application: Application, database: Database
+) -> None:
+    apply_often(application, database)
     with database.autocommit() as connection:
-        prepared = connection.execute(text("SELECT count(*) FROM pg_prepared_statements"))
-        assert prepared.scalar_one() == 0
+        connection.execute(text("DO 'BEGIN EXECUTE ''DEALLOCATE ALL''; END'"))
+
+    assert_prepared_anew(application, database)
+
+
+def assert_prepared_anew(application: Application, database: Database) -> None:
+    insert_order(application, 11)
+    step = an_apply(database)
+    answers: dict[OrderId, Answer] = {11: a_report(11, fetched_at=now_of(database))}
+
+    with pytest.raises(StoreUnavailable), database.transaction() as connection:
+        step.apply(connection, answers)
+    with database.transaction() as connection:
+        step.apply(connection, answers)
+
+    assert read_row(application, 11)["status"] == "filled"
 
 
 def test_a_transaction_that_raises_leaves_nothing(

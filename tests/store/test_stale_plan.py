@@ -146,7 +146,7 @@ def test_rows_are_locked_by_their_key(few_ended: Database, application: Applicat
     step = an_apply(few_ended)
     keys = {"ids": list(range(1, 201))}
 
-    plan = explained(few_ended, lambda connection: connection.execute(step._lock, keys))
+    plan = explained(few_ended, lambda connection: step._lock.run(connection, keys))
 
     indexes = {index for _, _, index in plan.shape if index and "holds" not in index}
     assert indexes == {"orders_pkey"}
