@@ -42,15 +42,17 @@ def details(
     by: str | None = None,
 ) -> bytes:
     """Return an entry's `details` as JSON. `by` is the person who decided, if it was one."""
-    entry = {
-        "from": _facts(before),
-        "to": _facts(after),
-        "exchange": exchange,
-        "rule": rule,
-        "fetched_at": report.fetched_at,
-        "report": _report(report),
-    }
-    return _encode(entry if by is None else {**entry, "by": by})
+    return _encode(
+        _Entry(
+            from_=_facts(before),
+            to=_facts(after),
+            exchange=exchange,
+            rule=rule,
+            fetched_at=report.fetched_at,
+            report=_report(report),
+            by=msgspec.UNSET if by is None else by,
+        )
+    )
 
 
 def facts_of(recorded: Mapping[str, Any]) -> Facts:
@@ -92,24 +94,45 @@ def read_history(connection: Connection, order_id: str) -> Sequence[Activity]:
 _encode = msgspec.json.Encoder().encode
 
 
-def _report(report: Report) -> dict[str, str | None]:
-    return {
-        "symbol": report.symbol,
-        "external_order_id": report.external_order_id,
-        "word": report.word,
-        "status": report.status,
-        "executed_qty": _text(report.executed_qty),
-        "avg_price": _text(report.avg_price),
-    }
+class _Facts(msgspec.Struct, gc=False):
+    status: str
+    executed_qty: str
+    avg_price: str | None
 
 
-def _facts(facts: Facts) -> dict[str, str | None]:
-    return {
-        "status": facts.status,
-        "executed_qty": _text(facts.executed_qty),
-        "avg_price": _text(facts.avg_price),
-    }
+class _Report(msgspec.Struct, gc=False):
+    symbol: str
+    external_order_id: str
+    word: str
+    status: str | None
+    executed_qty: str
+    avg_price: str | None
 
 
-def _text(value: object) -> str | None:
-    return None if value is None else f"{value:f}"
+class _Entry(msgspec.Struct, gc=False, rename={"from_": "from"}):
+    from_: _Facts
+    to: _Facts
+    exchange: str
+    rule: str
+    fetched_at: datetime
+    report: _Report
+    by: str | msgspec.UnsetType
+
+
+def _report(report: Report) -> _Report:
+    return _Report(
+        report.symbol,
+        report.external_order_id,
+        report.word,
+        report.status,
+        f"{report.executed_qty:f}",
+        _price(report.avg_price),
+    )
+
+
+def _facts(facts: Facts) -> _Facts:
+    return _Facts(facts.status, f"{facts.executed_qty:f}", _price(facts.avg_price))
+
+
+def _price(price: Decimal | None) -> str | None:
+    return None if price is None else f"{price:f}"
