@@ -26,7 +26,6 @@ from typing import Any, NamedTuple
 from sqlalchemy import (
     ARRAY,
     Connection,
-    CursorResult,
     Interval,
     Numeric,
     Select,
@@ -58,7 +57,7 @@ from reconciler.domain.status import Status
 from reconciler.errors import StoreRejected
 from reconciler.store import activity
 from reconciler.store.holds import ActiveHold, attempts_in_a_row, wait_before_attempt
-from reconciler.store.rows import Statement, fetch_plain
+from reconciler.store.rows import Statement
 from reconciler.store.tables import OrdersTable, activity_log, holds
 
 # Sent as one text and cut apart by PostgreSQL: as an array of texts, every quote of the JSON would
@@ -187,12 +186,12 @@ class Apply:
         batch = _Batch.of(outcomes, answers, exchange=self._exchange, by=self._by)
         if batch.is_empty:
             return
-        written = self._write.run(connection, batch.parameters()).one()
+        (written,) = self._write.run(connection, batch.parameters())
         expected = (len(batch.changed), len(batch.confirmed), len(batch.changed), len(batch.held))
-        if tuple(written) != expected:
+        if written != expected:
             raise WriteMismatch(
                 "the database wrote (changed, confirmed, logged, held) ="
-                f" {tuple(written)} rows instead of {expected}, so nothing was committed:"
+                f" {written} rows instead of {expected}, so nothing was committed:"
                 " look for a trigger or a row-level policy on orders or activity_log"
             )
 
@@ -213,8 +212,8 @@ class _Row(NamedTuple):
     database_now: datetime
 
 
-def _rows(result: CursorResult[Any]) -> list[_Row]:
-    return [_Row._make(values) for values in fetch_plain(result)]
+def _rows(rows: Sequence[tuple[Any, ...]]) -> list[_Row]:
+    return [_Row._make(values) for values in rows]
 
 
 _UNKNOWN_FACTS = Facts(status=Status.PENDING, executed_qty=Decimal(0), avg_price=None)

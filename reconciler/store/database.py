@@ -1,11 +1,12 @@
 """One process's way to PostgreSQL: an engine with one connection, and errors in our words.
 
 Works through a transaction-pooling PgBouncer of any version: nothing relies on a session's state.
-Only where no pooler stands between us and the server are statements prepared, and of those only the
-ones that ask for it by `PREPARED`: a plan kept for later costs more than it saves where the best
-one depends on the numbers, as for a page of stale orders.
+Only where no pooler stands between us and the server may a statement be prepared, and only one that
+asks for it is: a plan kept for later costs more than it saves where the best one depends on the
+numbers, as for a page of stale orders.
 """
 
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,18 +16,7 @@ from typing import Any
 
 import psycopg
 from sqlalchemy import URL, Connection, create_engine, event, make_url
-from sqlalchemy.engine import ExceptionContext, ExecutionContext
-from sqlalchemy.exc import (
-    ArgumentError,
-    DatabaseError,
-    DataError,
-    DBAPIError,
-    IntegrityError,
-    InterfaceError,
-    InternalError,
-    OperationalError,
-    ProgrammingError,
-)
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from reconciler.errors import ConfigurationError, Problem, StoreRejected, StoreUnavailable
@@ -36,13 +26,10 @@ UNSENT_DATA_TIMEOUT_MS = 10_000
 SILENCE_BEFORE_PROBE_SECONDS = 10
 SILENCE_BETWEEN_PROBES_SECONDS = 5
 CANCEL_TIMEOUT_SECONDS = 5.0
-RUNS_BEFORE_PREPARED = 2
 
-PREPARED = {"prepared": True}
-"""Execution options of a statement that is planned once and run often."""
+UNPREPARED = frozenset({"0A000", "26000"})
+"""A prepared statement's columns have other types now; the session has lost the statement."""
 
-# A column has another type than when the statement was prepared; somebody has let go of it.
-_UNPREPARED = frozenset({"0A000", "26000"})
 _INSUFFICIENT_PRIVILEGE = "42501"
 # A table, a column, a type that is gone or has become another.
 _LOST_PARTS = ("42P01", "42703", "42704", "42804")
@@ -84,7 +71,7 @@ class Database:
                 "application_name": f"reconciler {role}",
                 # PostgreSQL refuses what the database's encoding lacks; we could not even send it.
                 "client_encoding": "utf8",
-                "prepare_threshold": RUNS_BEFORE_PREPARED,
+                "prepare_threshold": _ONLY_WHEN_ASKED,
                 "connect_timeout": CONNECT_TIMEOUT_SECONDS,
                 "tcp_user_timeout": UNSENT_DATA_TIMEOUT_MS,
                 "keepalives_idle": SILENCE_BEFORE_PROBE_SECONDS,
@@ -92,8 +79,6 @@ class Database:
             },
         )
         event.listen(self._engine, "connect", _prepare_nothing_behind_a_pooler)
-        event.listen(self._engine, "do_execute", _prepare_where_asked)
-        event.listen(self._engine, "handle_error", _let_go_of_what_is_unprepared)
 
     @property
     def address(self) -> str:
@@ -165,7 +150,13 @@ class Database:
                 f"the database {self.address} does not answer: our session still waits for it"
             ) from error
         except DBAPIError as error:
+            raise _translate(error.orig, self.address) or error from error
+        except psycopg.Error as error:
             raise _translate(error, self.address) or error from error
+
+
+_ONLY_WHEN_ASKED = sys.maxsize
+"""How often the driver sees a statement before it prepares it of its own accord."""
 
 
 def _prepare_nothing_behind_a_pooler(connection: psycopg.Connection[Any], _record: object) -> None:
@@ -177,26 +168,6 @@ def _prepare_nothing_behind_a_pooler(connection: psycopg.Connection[Any], _recor
     serving = connection.pgconn.exec_(b"SELECT pg_backend_pid()").get_value(0, 0)
     if serving != str(connection.info.backend_pid).encode():
         connection.prepare_threshold = None
-
-
-def _prepare_where_asked(
-    cursor: psycopg.Cursor[Any], statement: str, parameters: Any, context: ExecutionContext
-) -> bool:
-    """Execute the statement; let the driver prepare it only if it asks. Return that it is done."""
-    is_asked = context.execution_options.get("prepared")
-    cursor.execute(statement, parameters, prepare=None if is_asked else False)
-    return True
-
-
-def _let_go_of_what_is_unprepared(context: ExceptionContext) -> None:
-    """Connect anew when a prepared statement has become unfit: then it is prepared anew, too."""
-    execution = context.execution_context
-    if (
-        execution is not None
-        and execution.execution_options.get("prepared")
-        and getattr(context.original_exception, "sqlstate", None) in _UNPREPARED
-    ):
-        context.is_disconnect = True
 
 
 def _cancel(connection: psycopg.Connection[object]) -> None:
@@ -227,33 +198,34 @@ def parse_url(url: str) -> URL:
     return parsed.set(drivername="postgresql+psycopg")
 
 
-def _translate(error: DBAPIError, address: str) -> Exception | None:
+def _translate(error: BaseException | None, address: str) -> Exception | None:
     """Return our error for the driver's; None for what only a bug of ours can cause."""
-    state = getattr(error.orig, "sqlstate", None) or ""
-    said = (str(error.orig).strip() or type(error.orig).__name__).splitlines()[0]
-    if problem := _problem(state, said):
+    state = getattr(error, "sqlstate", None) or ""
+    said = (str(error).strip() or type(error).__name__).splitlines()[0]
+    if problem := _problem(state, said) or _refusal(error, state, address):
         return ConfigurationError([problem])
     if state.startswith(_TRANSACTION_STATE):
         return StoreUnavailable(f"the database {address} cannot be written to now: {said}")
-    if not error.connection_invalidated and _is_rejection(error, state):
-        return StoreRejected(said)
-    if not (error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)):
-        return None
-    if not state and any(refusal in str(error.orig) for refusal in _REFUSALS):
-        return ConfigurationError([_refusal(address, said)])
+    if state not in UNPREPARED:
+        if _is_rejection(error, state):
+            return StoreRejected(said)
+        if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+            return None
     return StoreUnavailable(f"the database {address} does not answer: {said}")
 
 
-def _is_rejection(error: DBAPIError, state: str) -> bool:
+def _is_rejection(error: BaseException | None, state: str) -> bool:
     """Whether the server refused a row: by a type, a constraint, or a trigger that raised.
 
     The driver takes a trigger's error for one of programming, or, with a SQLSTATE of the
     application's own, for one of no kind.
     """
-    if isinstance(error, ProgrammingError):
+    if isinstance(error, psycopg.ProgrammingError):
         return bool(state) and not state.startswith(_SYNTAX_OR_ACCESS)
-    is_of_no_kind = type(error) is DatabaseError
-    return is_of_no_kind or isinstance(error, IntegrityError | DataError | InternalError)
+    is_of_no_kind = type(error) is psycopg.DatabaseError
+    return is_of_no_kind or isinstance(
+        error, psycopg.IntegrityError | psycopg.DataError | psycopg.InternalError
+    )
 
 
 def _problem(state: str, said: str) -> Problem | None:
@@ -270,8 +242,11 @@ def _problem(state: str, said: str) -> Problem | None:
     return None
 
 
-def _refusal(address: str, said: str) -> Problem:
+def _refusal(error: BaseException | None, state: str, address: str) -> Problem | None:
+    """Return what a person has to mend where the server refused the connection."""
+    if state or not any(refusal in str(error) for refusal in _REFUSALS):
+        return None
     return Problem(
-        what=f"the database {address} refuses us: {said}",
+        what=f"the database {address} refuses us: {str(error).strip().splitlines()[0]}",
         mend="correct user, password or name in DATABASE_URL",
     )

@@ -3,32 +3,48 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import psycopg
 from sqlalchemy import ClauseElement, Connection, CursorResult
 from sqlalchemy.dialects import postgresql
 
-from reconciler.store.database import PREPARED
+from reconciler.store.database import UNPREPARED
+
+_RUNS_BEFORE_PREPARED = 2
 
 
 class Statement:
-    """A statement of SQLAlchemy's, compiled once, prepared by the server where that can be.
+    """A statement that is run for every batch: compiled once, then prepared where that may be.
 
-    SQLAlchemy takes as long to recognise a large statement that it has compiled before as
-    PostgreSQL takes to change a dozen rows. Its types convert nothing here: the driver does.
+    It goes straight to the driver: SQLAlchemy takes as long to recognise a large statement, and to
+    describe what it returns, as PostgreSQL takes to change a dozen rows.
     """
 
     def __init__(self, statement: ClauseElement) -> None:
         """Compile `statement`. Parameters without a value are given when it is run."""
         compiled = statement.compile(dialect=postgresql.psycopg.dialect())  # type: ignore[no-untyped-call] # SQLAlchemy's
-        self._text = str(compiled)
-        self._constants = {
+        self.text = str(compiled)
+        self.constants = {
             name: value for name, value in compiled.params.items() if value is not None
         }
+        self._runs = 0
 
-    def run(self, connection: Connection, parameters: Mapping[str, Any]) -> CursorResult[Any]:
-        """Send it."""
-        return connection.exec_driver_sql(
-            self._text, {**self._constants, **parameters}, execution_options=PREPARED
-        )
+    def run(
+        self, connection: Connection, parameters: Mapping[str, Any]
+    ) -> Sequence[tuple[Any, ...]]:
+        """Send it; return the rows. Preparing takes a round trip, so what is run once is not."""
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, psycopg.Connection)  # noqa: S101 - the engine is made for it
+        self._runs += 1
+        try:
+            return driver.execute(
+                self.text,
+                {**self.constants, **parameters},
+                prepare=self._runs > _RUNS_BEFORE_PREPARED,
+            ).fetchall()
+        except psycopg.Error as error:
+            if driver.closed or error.sqlstate in UNPREPARED:
+                connection.invalidate(error)
+            raise
 
 
 def fetch_plain(result: CursorResult[Any]) -> Sequence[tuple[Any, ...]]:

@@ -18,6 +18,7 @@ from reconciler.errors import (
     StoreUnavailable,
 )
 from reconciler.store import sample
+from reconciler.store.apply import Apply
 from reconciler.store.database import Database, parse_url
 
 from .builders import (
@@ -183,8 +184,8 @@ def prepared_statements(database: Database) -> int:
     return len(names)
 
 
-def apply_often(application: Application, database: Database) -> None:
-    """Make ten orders true one after the other, by one step, as a worker does."""
+def apply_often(application: Application, database: Database) -> Apply:
+    """Make ten orders true one after the other, by one step, as a worker does; return the step."""
     step = an_apply(database)
     for id_ in range(1, 11):
         insert_order(application, id_)
@@ -193,6 +194,7 @@ def apply_often(application: Application, database: Database) -> None:
             step.apply(connection, {id_: report})
     rows = application.execute("SELECT status FROM orders").fetchall()
     assert rows == [{"status": "filled"}] * 10
+    return step
 
 
 def test_what_is_run_for_every_batch_is_prepared(
@@ -227,25 +229,24 @@ def test_nothing_is_prepared_where_a_pooler_gives_each_transaction_another_sessi
 def test_a_statement_whose_columns_have_other_types_now_is_prepared_anew(
     application: Application, database: Database
 ) -> None:
-    apply_often(application, database)
+    step = apply_often(application, database)
     application.execute("ALTER TABLE orders ALTER symbol TYPE varchar(20)")
 
-    assert_prepared_anew(application, database)
+    assert_prepared_anew(application, database, step)
 
 
 def test_a_statement_that_the_session_has_lost_is_prepared_anew(
     application: Application, database: Database
 ) -> None:
-    apply_often(application, database)
+    step = apply_often(application, database)
     with database.autocommit() as connection:
         connection.execute(text("DO 'BEGIN EXECUTE ''DEALLOCATE ALL''; END'"))
 
-    assert_prepared_anew(application, database)
+    assert_prepared_anew(application, database, step)
 
 
-def assert_prepared_anew(application: Application, database: Database) -> None:
+def assert_prepared_anew(application: Application, database: Database, step: Apply) -> None:
     insert_order(application, 11)
-    step = an_apply(database)
     answers: dict[OrderId, Answer] = {11: a_report(11, fetched_at=now_of(database))}
 
     with pytest.raises(StoreUnavailable), database.transaction() as connection:

@@ -144,9 +144,12 @@ def test_rows_are_locked_by_their_key(few_ended: Database, application: Applicat
     insert(application, ENDED_ORDERS, first=2_001, last=60_000)
     application.execute("ANALYZE orders")
     step = an_apply(few_ended)
-    keys = {"ids": list(range(1, 201))}
+    parameters = {**step._lock.constants, "ids": list(range(1, 201))}
 
-    plan = explained(few_ended, lambda connection: step._lock.run(connection, keys))
+    plan = explained(
+        few_ended,
+        lambda connection: connection.exec_driver_sql(step._lock.text, parameters),
+    )
 
     indexes = {index for _, _, index in plan.shape if index and "holds" not in index}
     assert indexes == {"orders_pkey"}
