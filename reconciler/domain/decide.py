@@ -150,12 +150,12 @@ def decide(order: Order, answer: Answer | None, now: datetime, policy: Policy) -
     if irrelevance is not None:
         return Leave(rule=irrelevance)
     match answer:
+        case Report():
+            return _weigh(order, answer, policy)
         case Absent():
             return _grade_absence(order, answer, now, policy)
         case Unanswerable():
             return Hold(reason=HoldReason.ERROR, detail=answer.detail)
-        case Report():
-            return _weigh(order, answer, policy)
         case _:
             assert_never(answer)
 
@@ -172,7 +172,7 @@ def _without_future_write(order: Order, now: datetime) -> Order:
 
 def _irrelevance(order: Order, answer: Answer) -> Rule | None:
     """Return why `answer` says nothing about the row as it is now; None: it does."""
-    if (answer.symbol, answer.external_order_id) != (order.symbol, order.external_order_id):
+    if answer.external_order_id != order.external_order_id or answer.symbol != order.symbol:
         return Rule.OTHER_ORDER
     if order.updated_at is not None and answer.fetched_at < order.updated_at:
         return Rule.STALE_REPORT

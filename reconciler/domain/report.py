@@ -92,8 +92,8 @@ def rounded(value: Decimal, scale: int | None) -> Decimal:
     number never rounds to less, so that no quantity seems to shrink by being rounded. None means a
     column without a scale, which keeps every digit. Zero has no sign, as in `numeric`.
     """
-    result = value if scale is None else _quantized(value, scale)
-    return result.copy_abs() if result.is_zero() else result
+    result = value if scale is None else value.quantize(_step(scale), context=_ROUNDING)
+    return result or result.copy_abs()
 
 
 _DIVISION = Context(prec=40, rounding=ROUND_05UP)
@@ -102,12 +102,8 @@ _DIVISION = Context(prec=40, rounding=ROUND_05UP)
 _ROUNDING = Context(prec=131_072 + 16_383 + 1, rounding=ROUND_HALF_UP)
 
 
-def _quantized(value: Decimal, scale: int) -> Decimal:
-    return value.quantize(_quantum(scale), context=_ROUNDING)
-
-
 @cache
-def _quantum(scale: int) -> Decimal:
+def _step(scale: int) -> Decimal:
     return Decimal((0, (1,), -scale))
 
 

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ARRAY,
+    CTE,
     Connection,
     Interval,
     Numeric,
@@ -53,7 +54,7 @@ from reconciler.domain.decide import (
 )
 from reconciler.domain.order import Facts, Order, OrderId
 from reconciler.domain.report import Answer, Report
-from reconciler.domain.status import Status
+from reconciler.domain.status import BY_VALUE, Status
 from reconciler.errors import StoreRejected
 from reconciler.store import activity
 from reconciler.store.holds import ActiveHold, attempts_in_a_row, wait_before_attempt
@@ -116,8 +117,7 @@ class Apply:
         self._read = Statement(rows)
         self._lock = Statement(_lock_rows(rows, orders))
         self._by = by
-        resolution = "reconciled" if by is None else f"accepted by {by}"
-        self._write = Statement(_write_statement(orders, resolution))
+        self._writes: dict[frozenset[str], Statement] = {}
 
     def apply(
         self,
@@ -184,16 +184,29 @@ class Apply:
         answers: Mapping[OrderId, Answer],
     ) -> None:
         batch = _Batch.of(outcomes, answers, exchange=self._exchange, by=self._by)
-        if batch.is_empty:
+        expected = batch.counts
+        if not expected:
             return
-        (written,) = self._write.run(connection, batch.parameters())
-        expected = (len(batch.changed), len(batch.confirmed), len(batch.changed), len(batch.held))
+        (counted,) = self._statement(batch).run(connection, batch.parameters())
+        written = dict(zip(expected, counted, strict=True))
         if written != expected:
             raise WriteMismatch(
-                "the database wrote (changed, confirmed, logged, held) ="
-                f" {written} rows instead of {expected}, so nothing was committed:"
-                " look for a trigger or a row-level policy on orders or activity_log"
+                f"the database wrote {_told(written)} rows instead of {_told(expected)}, so"
+                " nothing was committed: look for a trigger or a row-level policy on orders or"
+                " activity_log"
             )
+
+    def _statement(self, batch: "_Batch") -> Statement:
+        """Return the statement that writes just what there is: what is empty costs time, too."""
+        parts = frozenset(batch.counts) | ({_RELEASED} if batch.released else set())
+        if parts not in self._writes:
+            resolution = "reconciled" if self._by is None else f"accepted by {self._by}"
+            self._writes[parts] = Statement(_write_statement(self._orders, parts, resolution))
+        return self._writes[parts]
+
+
+def _told(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {part}" for part, count in counts.items())
 
 
 class _Row(NamedTuple):
@@ -216,17 +229,19 @@ def _rows(rows: Sequence[tuple[Any, ...]]) -> list[_Row]:
     return [_Row._make(values) for values in rows]
 
 
-_UNKNOWN_FACTS = Facts(status=Status.PENDING, executed_qty=Decimal(0), avg_price=None)
+_NOTHING = Decimal(0)
+_UNKNOWN_FACTS = Facts(status=Status.PENDING, executed_qty=_NOTHING, avg_price=None)
 
 
 def _facts(row: _Row) -> Facts | None:
     """Return the row's facts; None where the application moved it to a status of its own."""
-    try:
-        status = Status(row.status)
-    except ValueError:
+    status = BY_VALUE.get(row.status)
+    if status is None:
         return None
     return Facts(
-        status=status, executed_qty=row.executed_qty or Decimal(0), avg_price=row.avg_price
+        status=status,
+        executed_qty=_NOTHING if row.executed_qty is None else row.executed_qty,
+        avg_price=row.avg_price,
     )
 
 
@@ -258,8 +273,15 @@ class _Batch:
     released: list[str]
 
     @property
-    def is_empty(self) -> bool:
-        return not (self.changed or self.confirmed or self.held)
+    def counts(self) -> dict[str, int]:
+        """How many rows each part of the write statement is to write; without the empty ones."""
+        counts = {
+            _CHANGED: len(self.changed),
+            _LOGGED: len(self.changed),
+            _CONFIRMED: len(self.confirmed),
+            _HELD: len(self.held),
+        }
+        return {part: count for part, count in counts.items() if count}
 
     @classmethod
     def of(
@@ -384,8 +406,36 @@ def _lock_rows(rows: Select[Any], orders: OrdersTable) -> Select[Any]:
     return rows.join(limit, true()).with_for_update(skip_locked=True, of=orders.table)
 
 
-def _write_statement(orders: OrdersTable, resolution: str) -> Select[Any]:
-    """Build the one statement: change, confirm, log, hold and release, and count each."""
+_CHANGED, _LOGGED, _CONFIRMED, _HELD, _RELEASED = (
+    "changed",
+    "logged",
+    "confirmed",
+    "held",
+    "released",
+)
+
+
+def _write_statement(orders: OrdersTable, parts: frozenset[str], resolution: str) -> Select[Any]:
+    """Build the one statement that does these parts; it returns their counts, as `_Batch.counts`.
+
+    What is released is not counted: somebody else may have ended that hold meanwhile.
+    """
+    written: dict[str, CTE] = {}
+    if _CHANGED in parts:
+        written[_CHANGED] = _change(orders)
+        written[_LOGGED] = _log(written[_CHANGED])
+    if _CONFIRMED in parts:
+        written[_CONFIRMED] = _confirm(orders)
+    if _HELD in parts:
+        written[_HELD] = _hold_statement().returning(holds.c.id).cte(_HELD)
+    counts = select(
+        *(select(func.count()).select_from(part).scalar_subquery() for part in written.values())
+    )
+    return counts.add_cte(_release(resolution)) if _RELEASED in parts else counts
+
+
+def _change(orders: OrdersTable) -> CTE:
+    """Change the rows, and hand on what is to be logged of each."""
     changes = _unnest(
         "changes",
         id=("changed_ids", orders.c.id.type),
@@ -395,7 +445,7 @@ def _write_statement(orders: OrdersTable, resolution: str) -> Select[Any]:
         details=func.string_to_array(bindparam("details", type_=Text), _SEPARATOR.decode()),
     )
     touch = {"updated_at": func.now()} if "updated_at" in orders.optional else {}
-    changed = (
+    return (
         update(orders.table)
         .where(orders.c.id == changes.c.id)
         .values(
@@ -406,16 +456,12 @@ def _write_statement(orders: OrdersTable, resolution: str) -> Select[Any]:
             **touch,
         )
         .returning(changes.c.id, changes.c.details)
-        .cte("changed")
+        .cte(_CHANGED)
     )
-    confirmed = (
-        update(orders.table)
-        .where(orders.c.id == func.any(bindparam("confirmed_ids", type_=ARRAY(orders.c.id.type))))
-        .values(last_synced_at=func.now())
-        .returning(orders.c.id)
-        .cte("confirmed")
-    )
-    logged = (
+
+
+def _log(changed: CTE) -> CTE:
+    return (
         insert(activity_log)
         .from_select(
             ["order_id", "action", "details", "created_at"],
@@ -427,23 +473,29 @@ def _write_statement(orders: OrdersTable, resolution: str) -> Select[Any]:
             ),
         )
         .returning(activity_log.c.id)
-        .cte("logged")
+        .cte(_LOGGED)
     )
-    held = _hold_statement().returning(holds.c.id).cte("held")
-    released = (
+
+
+def _confirm(orders: OrdersTable) -> CTE:
+    ids = bindparam("confirmed_ids", type_=ARRAY(orders.c.id.type))
+    return (
+        update(orders.table)
+        .where(orders.c.id == func.any(ids))
+        .values(last_synced_at=func.now())
+        .returning(orders.c.id)
+        .cte(_CONFIRMED)
+    )
+
+
+def _release(resolution: str) -> CTE:
+    ids = bindparam("released_ids", type_=ARRAY(Text()))
+    return (
         update(holds)
-        .where(
-            holds.c.order_id == func.any(bindparam("released_ids", type_=ARRAY(Text()))),
-            holds.c.resolved_at.is_(None),
-        )
+        .where(holds.c.order_id == func.any(ids), holds.c.resolved_at.is_(None))
         .values(resolved_at=func.now(), resolution=resolution)
-        .cte("released")
+        .cte(_RELEASED)
     )
-    counts = [
-        select(func.count()).select_from(cte).scalar_subquery()
-        for cte in (changed, confirmed, logged, held)
-    ]
-    return select(*counts).add_cte(released)
 
 
 def _hold_statement() -> Any:

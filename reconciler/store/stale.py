@@ -34,7 +34,7 @@ from sqlalchemy import (
 )
 
 from reconciler.domain.order import Facts, OrderId
-from reconciler.domain.status import Status
+from reconciler.domain.status import BY_VALUE, Status
 from reconciler.store.rows import fetch_plain
 from reconciler.store.stale_index import OPEN_ORDERS, SYNCED_AT
 from reconciler.store.tables import OrdersTable, holds
@@ -200,7 +200,7 @@ def _stale_orders(rows: Iterable[tuple[Any, ...]]) -> Iterator[StaleOrder]:
             id=id_,
             symbol=intern(symbol or ""),
             external_order_id=external,
-            status=_STATUSES[status],
+            status=BY_VALUE[status],
             executed_qty=executed or _NOTHING,
             avg_price=average,
             created_at=created_at,
@@ -209,5 +209,3 @@ def _stale_orders(rows: Iterable[tuple[Any, ...]]) -> Iterator[StaleOrder]:
 
 
 _NOTHING = Decimal(0)
-_STATUSES = {status.value: status for status in Status}
-"""Calling the enum takes three times as long."""
