@@ -77,7 +77,7 @@ class OrderHandler:
 
     async def examine(self, batch: Batch) -> Evidence:
         """Ask the exchange about the batch's orders. Writes nothing but whose account it is."""
-        work = _Work(batch)
+        work = _Work(batch, with_proposals=self.is_dry_run)
         self._looked_at[batch.number] = work
         trouble = await self.account.verify()
         if trouble is None:
@@ -97,7 +97,7 @@ class OrderHandler:
                 work.give_up(trouble_of(error))
         else:
             work.drop()
-        result = work.result(self.breaker, with_proposals=self.is_dry_run)
+        result = work.result(self.breaker)
         self._emit(result, work.usage)
         return result
 
@@ -212,7 +212,7 @@ class OrderHandler:
 class _Work:
     """A batch on its way: what is wanted, what came of it, what is left."""
 
-    def __init__(self, batch: Batch) -> None:
+    def __init__(self, batch: Batch, *, with_proposals: bool) -> None:
         self.orders: dict[OrderId, StaleOrder] = {
             order.id: order for run in batch.runs for order in run.items
         }
@@ -226,6 +226,7 @@ class _Work:
         self._left: set[OrderId] = set(self.orders)
         self._skipped: set[OrderId] = set()
         self._trouble: Trouble | None = None
+        self._with_proposals = with_proposals
         self._proposals: list[Proposal] = []
         # Two rows may name the same order at the exchange: asked once, answered to both.
         self._ids_of: dict[Wanted, list[OrderId]] = defaultdict(list)
@@ -284,14 +285,14 @@ class _Work:
         self._skipped.update(applied.skipped)
         for outcome in applied.outcomes:
             self._count_outcome(outcome)
-        for id_ in (*applied.skipped, *(outcome.order.id for outcome in applied.outcomes)):
-            self._left.discard(id_)
+        self._left.difference_update(applied.skipped)
+        self._left.difference_update(outcome.order.id for outcome in applied.outcomes)
 
     def give_up(self, trouble: Trouble) -> None:
         """Leave what is left to be handed out again."""
         self._trouble = trouble
 
-    def result(self, breaker: Breaker, *, with_proposals: bool) -> Result:
+    def result(self, breaker: Breaker) -> Result:
         """Return what came of the batch."""
         if self._trouble is None and self._left:
             self._count_unanswered()
@@ -303,7 +304,7 @@ class _Work:
             skipped=self._runs_of(self._skipped),
             undone=self._runs_of(self._left),
             trouble=self._trouble,
-            proposals=tuple(self._proposals) if with_proposals else (),
+            proposals=tuple(self._proposals),
         )
 
     def _runs_of(self, ids: set[OrderId]) -> tuple[Run, ...]:
@@ -343,7 +344,8 @@ class _Work:
                 self._tally.transitions[
                     f"{outcome.order.facts.status.value}.{change.to.status.value}"
                 ] += 1
-                self._proposals.append(_proposal(outcome, change))
+                if self._with_proposals:
+                    self._proposals.append(_proposal(outcome, change))
             case Confirm():
                 self._tally.reconciled += 1
             case Hold():
