@@ -158,7 +158,9 @@ class OrderPlanner:
                 record_cycle(connection, _as_record(cycle))
 
     def set_aside(self, run: Run) -> None:
-        """Put orders over which workers have died on hold."""
+        """Put orders over which workers have died on hold; a dry run writes nothing at all."""
+        if self.is_dry_run:
+            return
         step = Apply(self.orders, exchange=self.venue.name, decide=_hold_as_crashed)
         with self.database.transaction() as connection:
             step.apply(connection, {order.id: _no_answer(order) for order in run.items})

@@ -1,4 +1,4 @@
-"""The planner ends pointless holds once a sweep, never in a dry run nor under the brake."""
+"""What the planner writes: ends of pointless holds, and what kills workers; not in a dry run."""
 
 import pytest
 
@@ -29,6 +29,24 @@ def test_the_first_page_of_a_sweep_ends_the_holds_of_ended_orders(
     planner = OrderWorkload(settings=Settings.load(), is_dry_run=is_dry_run).open_planner()
 
     planner.plan(10, None)
+    planner.close()
+
+    assert (read_hold(application, 1) is not None) is is_held_then
+
+
+@pytest.mark.parametrize(
+    ("is_dry_run", "is_held_then"), [(False, True), (True, False)], ids=["run", "dry run"]
+)
+def test_what_kills_one_worker_after_another_is_held_but_not_by_a_dry_run(
+    is_dry_run: bool,  # noqa: FBT001 - a case's value, not a switch
+    is_held_then: bool,  # noqa: FBT001 - a case's value, not a switch
+    application: Application,
+) -> None:
+    insert_order(application, 1)
+    planner = OrderWorkload(settings=Settings.load(), is_dry_run=is_dry_run).open_planner()
+    (deadly,) = planner.plan(10, None).runs
+
+    planner.set_aside(deadly)
     planner.close()
 
     assert (read_hold(application, 1) is not None) is is_held_then
