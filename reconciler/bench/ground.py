@@ -84,27 +84,34 @@ class Ground:
 
 
 @contextmanager
-def open_ground(lent_url: str | None, *, needed_megabytes: int) -> Iterator[Ground]:
+def open_ground(
+    lent_url: str | None, *, needed_megabytes: int, mend: str = _SCRATCH
+) -> Iterator[Ground]:
     """Yield the lent database, or one of our own; leave nothing in it.
+
+    `mend` says what to lend where the lent one is refused.
 
     Raises:
         ConfigurationError: the lent one is refused, or there is no room.
         StoreUnavailable: it does not answer.
     """
     if lent_url is not None:
-        with _schema_in(lent_url, needed_megabytes) as ground:
+        with _schema_in(lent_url, needed_megabytes, mend) as ground:
             yield ground
         return
     _require_room(Path(tempfile.gettempdir()), needed_megabytes + NEEDED_MEGABYTES)
-    with embedded_postgres(settings=SETTINGS) as url, _schema_in(url, needed_megabytes) as ground:
+    with (
+        embedded_postgres(settings=SETTINGS) as url,
+        _schema_in(url, needed_megabytes, mend) as ground,
+    ):
         yield ground
 
 
 @contextmanager
-def _schema_in(url: str, needed_megabytes: int) -> Iterator[Ground]:
+def _schema_in(url: str, needed_megabytes: int, mend: str) -> Iterator[Ground]:
     with closing(Database(url, role=ROLE)) as database:
         with database.autocommit() as connection:
-            if problems := list(_refusals(connection, needed_megabytes)):
+            if problems := list(_refusals(connection, needed_megabytes, mend)):
                 raise ConfigurationError(problems)
         _make_schema(database)
         try:
@@ -130,27 +137,25 @@ def _in_our_schema(url: str) -> str:
     return f"{url}{separator}options={options}"
 
 
-def _refusals(connection: Connection, needed_megabytes: int) -> Iterator[Problem]:
+def _refusals(connection: Connection, needed_megabytes: int, mend: str) -> Iterator[Problem]:
     """Name every reason to keep away from this database."""
     if connection.execute(_IS_STANDBY).scalar_one():
-        yield Problem(what="the database is a standby: nothing can be written", mend=_SCRATCH)
+        yield Problem(what="the database is a standby: nothing can be written", mend=mend)
     if not connection.execute(_MAY_CREATE).scalar_one():
-        yield Problem(what="the role may not create a schema in this database", mend=_SCRATCH)
+        yield Problem(what="the role may not create a schema in this database", mend=mend)
     other = connection.execute(_OTHER_ORDERS, {"schema": SCHEMA}).scalar()
     if other is not None:
         yield Problem(
             what=f"the database is somebody's: it has a table {other} that bench did not make",
-            mend=_SCRATCH,
+            mend=mend,
         )
     schema = connection.execute(_OUR_SCHEMA, {"schema": SCHEMA}).one_or_none()
     if schema is not None and schema[0] != MARK:
-        yield Problem(
-            what=f"the database has a schema {SCHEMA} that bench did not make", mend=_SCRATCH
-        )
+        yield Problem(what=f"the database has a schema {SCHEMA} that bench did not make", mend=mend)
     if others := connection.execute(_OTHERS).scalars().all():
         yield Problem(
             what=f"others are at work on orders in this database: {', '.join(others)}",
-            mend=f"end them if they are left over; else {_SCRATCH}",
+            mend=f"end them if they are left over; else {mend}",
         )
     folder = connection.execute(_FOLDER).scalar()
     if folder is not None and Path(folder).is_dir():

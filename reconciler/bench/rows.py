@@ -41,7 +41,7 @@ _FILL = text(
     " FROM generate_series(1, cast(:total AS bigint)) AS n"
 )
 _RESTORE = (
-    "TRUNCATE orders, activity_log, reconciliation_holds",
+    "TRUNCATE orders, activity_log, reconciliation_holds, reconciliation_cycles",
     "INSERT INTO orders SELECT * FROM stencil",
 )
 _CHANGED = text(
@@ -110,10 +110,7 @@ class Rows:
 
     def put_back(self, database: Database) -> None:
         """Lay the rows out anew: a fresh table for everybody, without a dead row or dirty page."""
-        with database.transaction() as connection:
-            for statement in _RESTORE:
-                connection.execute(text(statement))
-        settle(database)
+        restore(database)
 
     @property
     def _hot_percent(self) -> int:
@@ -137,6 +134,14 @@ class Rows:
                 f"{who} was to change {orders:,} orders: {touched:,} were touched, {changed:,} are"
                 f" right, and of {entries:,} log entries {complete:,} are whole"
             )
+
+
+def restore(database: Database) -> None:
+    """Lay `orders` out as the table `stencil` has them, and empty our tables."""
+    with database.transaction() as connection:
+        for statement in _RESTORE:
+            connection.execute(text(statement))
+    settle(database)
 
 
 def settle(database: Database) -> None:

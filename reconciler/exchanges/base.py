@@ -96,6 +96,14 @@ class Exchange(Protocol):
         """
         ...
 
+    async def clock_offset(self) -> timedelta:
+        """Ask how far the exchange's clock is ahead of ours: the cheapest question there is.
+
+        Raises:
+            ExchangeError: it is not reached.
+        """
+        ...
+
     async def close(self) -> None:
         """Close the connections."""
         ...

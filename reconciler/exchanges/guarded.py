@@ -173,23 +173,48 @@ class Guard:
     async def _timed(self, send: Callable[[], Awaitable[T]]) -> T:
         started = self._clock()
         try:
-            result = await self._in_time(send)
+            result = await _in_time(send, self._attempt_timeout.total_seconds())
         except ExchangeError:
             self._usage.count_latency((self._clock() - started) * 1000)
             raise
         self._usage.count_latency((self._clock() - started) * 1000)
         return result
 
-    async def _in_time(self, send: Callable[[], Awaitable[T]]) -> T:
-        seconds = self._attempt_timeout.total_seconds()
-        try:
-            async with asyncio.timeout(seconds):
-                return await send()
-        except TimeoutError:
-            raise Unavailable(f"the exchange gave no answer within {seconds:g} s") from None
-        except _HTTPX_ERRORS as error:
-            # Not "from error": its text may carry the address with its signature.
-            raise translated(error) from None
+
+class OneAttempt:
+    """A guard for a question that a person waits for: asked once, and every error shown at once.
+
+    `spent` is the weight of what was sent so far.
+    """
+
+    def __init__(self, answer_seconds: float) -> None:
+        self._answer_seconds = answer_seconds
+        self.spent = 0
+
+    async def call(self, weight: int, send: Callable[[], Awaitable[T]]) -> T:
+        """Send once.
+
+        Raises:
+            ExchangeError: there is no usable answer.
+        """
+        self.spent += weight
+        return await _in_time(send, self._answer_seconds)
+
+
+async def _in_time(send: Callable[[], Awaitable[T]], seconds: float) -> T:
+    """Return what `send` returns, if it does so in time.
+
+    Raises:
+        ExchangeError: there is no usable answer.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            return await send()
+    except TimeoutError:
+        raise Unavailable(f"the exchange gave no answer within {seconds:g} s") from None
+    except _HTTPX_ERRORS as error:
+        # Not "from error": its text may carry the address with its signature.
+        raise translated(error) from None
 
 
 def translated(error: HttpxError) -> ExchangeError:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from reconciler.paper.book import UnknownSymbol
+from reconciler.paper.book import Book, UnknownSymbol
 from reconciler.paper.dialect.routes import ROUTES
 from reconciler.paper.exchange import PaperExchange
 from reconciler.paper.faults import EVERY_ROUTE, FaultRule, Step
@@ -36,6 +36,7 @@ def admin_routes(exchange: PaperExchange) -> Sequence[Route]:
         ("POST", "/paper/seed", seed),
         ("GET", "/paper/orders", list_page),
         ("POST", "/paper/orders", place),
+        ("PUT", "/paper/orders", fill),
         ("DELETE", "/paper/orders", vanish),
         ("GET", "/paper/truth", show_truth),
         ("POST", "/paper/advance", move_on),
@@ -74,6 +75,18 @@ async def place(exchange: PaperExchange, request: Request) -> Response:
         raise _bad(str(error)) from None
     exchange.book.put(order)
     return _json(list_order(order), HTTPStatus.CREATED)
+
+
+async def fill(exchange: PaperExchange, request: Request) -> Response:
+    """Put the `GivenOrder`s of an NDJSON in place of all orders that there are."""
+    now_ms = exchange.clock_ms()
+    try:
+        given = msgspec.json.Decoder(GivenOrder).decode_lines(await request.body())
+        orders = [make_order(one, now_ms) for one in given]
+    except (msgspec.DecodeError, ValueError) as error:
+        raise _bad(str(error)) from None
+    exchange.book = Book(sorted(orders, key=lambda order: (order.symbol, order.order_id)))
+    return _json({"orders": len(exchange.book), "symbols": exchange.book.symbols()})
 
 
 async def vanish(exchange: PaperExchange, request: Request) -> Response:

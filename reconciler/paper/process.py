@@ -6,7 +6,7 @@ It ends when this process ends, however that happens: the child watches a pipe t
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -14,7 +14,7 @@ from typing import Any, Self, TypeVar
 import httpx
 import msgspec
 
-from reconciler.paper.listing import ListedOrder
+from reconciler.paper.listing import GivenOrder, ListedOrder
 from reconciler.paper.traffic import LoggedRequest
 
 COMMAND = (sys.executable, "-m", "reconciler", "paper")
@@ -123,6 +123,14 @@ class PaperProcess:
         """Place an order by hand: the fields of `reconciler.paper.listing.GivenOrder`."""
         answer = self._client.post("/paper/orders", json=order).raise_for_status()
         return msgspec.json.decode(answer.content, type=ListedOrder)
+
+    def fill(self, orders: Iterable[GivenOrder]) -> None:
+        """Put these orders in place of all that there are."""
+        lines = msgspec.json.Encoder().encode_lines(orders)
+        answer = self._client.put("/paper/orders", content=lines)
+        if answer.is_client_error:
+            raise ValueError(f"/paper/orders refused an order: {answer.text}")
+        answer.raise_for_status()
 
     def vanish(self, symbol: str, order_id: int) -> None:
         """Let one order vanish."""

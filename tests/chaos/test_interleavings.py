@@ -112,6 +112,9 @@ class SimulatedExchange:
     async def account(self) -> Account:
         return Account(identity="1", clock_offset=timedelta(0))
 
+    async def clock_offset(self) -> timedelta:
+        return timedelta(0)
+
     async def close(self) -> None:
         pass
 

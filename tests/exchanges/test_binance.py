@@ -942,6 +942,20 @@ async def test_account_tells_who_we_are_and_how_the_clocks_differ(bench: Bench) 
     assert bench.guard.weights == [20, 1]
 
 
+async def test_the_clock_offset_is_asked_for_anew_each_time_at_the_least_weight(
+    bench: Bench,
+) -> None:
+    binance = bench.binance()
+    bench.server.time = NOW + timedelta(milliseconds=250)
+    first = await binance.clock_offset()
+    bench.server.time = NOW - timedelta(milliseconds=250)
+
+    second = await binance.clock_offset()
+
+    assert (first, second) == (timedelta(milliseconds=250), timedelta(milliseconds=-250))
+    assert bench.guard.weights == [1, 1]
+
+
 async def test_used_weight_of_every_answer_is_told_to_the_budget(bench: Bench) -> None:
     bench.server.answers_next(
         "/api/v3/order",

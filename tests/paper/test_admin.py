@@ -7,7 +7,7 @@ import pytest
 from reconciler.domain.status import Status
 from reconciler.paper.exchange import PaperExchange
 from reconciler.paper.faults import FaultRule
-from reconciler.paper.listing import ListedOrder, list_order
+from reconciler.paper.listing import GivenOrder, ListedOrder, list_order
 from reconciler.paper.traffic import LoggedRequest, Traffic
 
 Params = dict[str, str | int]
@@ -45,6 +45,36 @@ def test_listing_goes_on_behind_the_cursor(client: httpx.Client, exchange: Paper
 
     assert len(first) == 400
     assert first + rest == [list_order(order) for order in exchange.book]
+
+
+def test_filling_puts_orders_given_in_any_order_in_place_of_all(
+    client: httpx.Client, exchange: PaperExchange
+) -> None:
+    given = [GivenOrder(symbol=symbol, order_id=id_) for symbol in ("B", "A") for id_ in (9, 7, 8)]
+
+    answer = client.put("/paper/orders", content=msgspec.json.Encoder().encode_lines(given))
+
+    assert answer.json() == {"orders": 6, "symbols": ["A", "B"]}
+    assert [(order.symbol, order.order_id) for order in exchange.book] == [
+        ("A", 7),
+        ("A", 8),
+        ("A", 9),
+        ("B", 7),
+        ("B", 8),
+        ("B", 9),
+    ]
+
+
+@pytest.mark.parametrize("line", ['{"symbol": "A"}', '{"symbol": "A", "order_id": 1, "qty": "x"}'])
+def test_an_order_that_cannot_be_read_leaves_the_book_as_it_was(
+    client: httpx.Client, exchange: PaperExchange, line: str
+) -> None:
+    before = list(exchange.book)
+
+    answer = client.put("/paper/orders", content=line)
+
+    assert answer.status_code == 400
+    assert list(exchange.book) == before
 
 
 def test_a_listed_order_carries_the_row_as_seen_and_the_truth(client: httpx.Client) -> None:

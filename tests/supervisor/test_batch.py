@@ -60,6 +60,9 @@ class FakeExchange:
     async def account(self) -> Account:
         return Account(identity="nobody", clock_offset=timedelta(0))
 
+    async def clock_offset(self) -> timedelta:
+        return timedelta(0)
+
     async def close(self) -> None: ...
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from reconciler.bench.figures import BenchFailed
 from reconciler.bench.ground import Ground
-from reconciler.bench.rows import settle
+from reconciler.bench.rows import restore
 from reconciler.demo import World
 from reconciler.paper.process import PaperProcess
 from reconciler.store import migrations, sample
@@ -22,10 +22,6 @@ NO_LIMIT = 10**9
 _KEEP = (
     "CREATE UNLOGGED TABLE stencil AS TABLE orders; CREATE UNLOGGED TABLE truth"
     " (symbol text, external_order_id text, status text, executed_qty numeric, avg_price numeric)"
-)
-_RESTORE = (
-    "TRUNCATE orders, activity_log, reconciliation_holds, reconciliation_cycles",
-    "INSERT INTO orders SELECT * FROM stencil",
 )
 _DONE = text(
     "SELECT count(*) FILTER (WHERE o.last_synced_at IS DISTINCT FROM s.last_synced_at) AS touched,"
@@ -50,10 +46,7 @@ class Scene:
 
     def put_back(self, ground: Ground) -> None:
         """Let the rows fall behind again."""
-        with ground.database.transaction() as connection:
-            for statement in _RESTORE:
-                connection.execute(text(statement))
-        settle(ground.database)
+        restore(ground.database)
 
     def require_done(self, ground: Ground, who: str, orders: int, *, is_logged: bool) -> None:
         """Make sure that exactly so many rows say now what the exchange says.

@@ -3,14 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
-from random import Random
 
-from reconciler.bench.exchange_cost.imagined import a_world, search_for
+from reconciler.bench.exchange_cost.imagined import PRACTICE, practised_weight
 from reconciler.bench.exchange_cost.optimum import (
     expected_weight_of_plan,
     least_expected_weight,
 )
-from reconciler.bench.figures import BenchFailed, Comparison, Figure, Target
+from reconciler.bench.figures import Comparison, Figure, Target
 from reconciler.bench.ground import Ground
 from reconciler.bench.rounds import Progress
 from reconciler.bench.size import Size
@@ -21,9 +20,6 @@ KEY = "exchange-cost"
 ORDERS = 1000
 SYMBOLS = (1, 10, 100, 1000)
 ENDED_SHARES = (0.0, 0.003, 0.02, 0.2, 1.0)
-PRACTICE = 10
-"""So many batches of the same kind come before the one that is counted: estimates are learnt."""
-
 SMALL_COUNTS = ((1,), (2,), (3,), (5,), (7,), (8,), (2, 1, 3), (3, 4), (1,) * 6)
 SMALL_SHARES = (0.0, 0.05, 0.2, 0.5, 0.8, 1.0)
 AT_BEST = 1.1
@@ -78,17 +74,7 @@ def compare_exchange_cost(_ground: Ground, _size: Size, on_progress: Progress) -
 
 
 def _weight(symbols: int, ended_share: float) -> float:
-    estimates, weight = Estimates(), 0
-    rng = Random(1)  # noqa: S311 - the same every time, no secret
-    for _ in range(PRACTICE + 1):
-        ended = set(rng.sample(range(ORDERS), round(ORDERS * ended_share)))
-        wanted, world = a_world(*[ORDERS // symbols] * symbols)
-        fates = {key: index in ended for index, key in enumerate(world.ended)}
-        story = search_for(wanted, replace(world, ended=fates), COSTS, estimates)
-        if len(story.reported) != ORDERS:
-            raise BenchFailed(f"{len(story.reported):,} of {ORDERS:,} orders were reported")
-        estimates, weight = story.estimates, story.weight
-    return float(weight)
+    return float(practised_weight([ORDERS // symbols] * symbols, ended_share))
 
 
 def _beside_optimum() -> Iterator[float]:

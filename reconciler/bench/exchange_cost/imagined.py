@@ -3,9 +3,11 @@
 Pure: the routes are the product's own, requests are only counted.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from random import Random
 
+from reconciler.bench.figures import BenchFailed
 from reconciler.exchanges.base import Wanted
 from reconciler.exchanges.binance.facts import COSTS
 from reconciler.exchanges.routes import (
@@ -23,6 +25,31 @@ from reconciler.exchanges.routes import (
     plan,
     start,
 )
+
+PRACTICE = 10
+"""So many batches of the same kind come before the one that is counted: estimates are learnt."""
+
+
+def practised_weight(counts: Sequence[int], ended_share: float) -> int:
+    """Return what a batch of so many orders a symbol weighs, that share of them ended.
+
+    The orders lie side by side in their symbols' histories.
+
+    Raises:
+        BenchFailed: an order was not reported.
+    """
+    estimates, weight = Estimates(), 0
+    rng = Random(1)  # noqa: S311 - the same every time, no secret
+    orders = sum(counts)
+    for _ in range(PRACTICE + 1):
+        ended = set(rng.sample(range(orders), round(orders * ended_share)))
+        wanted, world = a_world(*counts)
+        fates = {key: index in ended for index, key in enumerate(world.ended)}
+        story = search_for(wanted, World(ended=fates), COSTS, estimates)
+        if len(story.reported) != orders:
+            raise BenchFailed(f"{len(story.reported):,} of {orders:,} orders were reported")
+        estimates, weight = story.estimates, story.weight
+    return weight
 
 
 def an_order(number: int | str, symbol: str = "BTCUSDT") -> Wanted:

@@ -35,6 +35,7 @@ def compare_footprint(ground: Ground, size: Size, on_progress: Progress) -> Comp
     rows = Rows(orders=size.orders)
     rows.make(ground.database)
     written = tuple(writes.written(ground, rows, places_of(ground.url, size)))
+    steady = tuple(writes.steady(ground, rows))
     trips = writes.round_trips(ground, rows)
     worker = Figure(
         name=f"memory of the largest of {processes.WORKERS} workers",
@@ -68,6 +69,7 @@ def compare_footprint(ground: Ground, size: Size, on_progress: Progress) -> Comp
                 note="counted in the protocol's trace, BEGIN and COMMIT included",
             ),
             *written,
+            *steady,
         ),
         targets=(
             Target(name=f"{start.name}, ms", wanted=VERSION_MS, reached=start.median, at_most=True),

@@ -1,17 +1,14 @@
 """Does the exchange answer, and does it accept our credentials?"""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TypeVar
-
-import httpx
 
 from reconciler.cli.checks.database import judged_clock
 from reconciler.cli.checks.finding import Finding, failed, good, skipped
-from reconciler.errors import ReconcilerError, Unavailable
+from reconciler.errors import ReconcilerError
 from reconciler.exchanges.base import Account, Venue
-from reconciler.exchanges.guarded import translated
+from reconciler.exchanges.guarded import OneAttempt
 from reconciler.exchanges.registry import open_exchange, venue
 from reconciler.resilience.budget import LocalBudget, WeightWindow
 from reconciler.settings import Credentials, Settings
@@ -19,31 +16,6 @@ from reconciler.settings import Credentials, Settings
 CHECK = "exchange"
 CLOCK_CHECK = "exchange clock"
 ANSWER_SECONDS = 10.0
-
-T = TypeVar("T")
-
-
-class OneAttempt:
-    """A guard for a question that a person waits for: asked once, and every error shown at once."""
-
-    def __init__(self, answer_seconds: float) -> None:
-        self._answer_seconds = answer_seconds
-
-    async def call(self, weight: int, send: Callable[[], Awaitable[T]]) -> T:  # noqa: ARG002 - the guard's signature
-        """Send once.
-
-        Raises:
-            ExchangeError: there is no usable answer.
-        """
-        try:
-            async with asyncio.timeout(self._answer_seconds):
-                return await send()
-        except TimeoutError:
-            message = f"the exchange gave no answer within {self._answer_seconds:g} s"
-            raise Unavailable(message) from None
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-            # Not "from error": its text may carry the address with its signature.
-            raise translated(error) from None
 
 
 def check_exchange(settings: Settings) -> Sequence[Finding]:

@@ -16,6 +16,7 @@ Guarantees:
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import httpx
 
@@ -110,6 +111,14 @@ class Binance:
         return Account(
             identity=str(fetched.value.uid), clock_offset=await self._session.server_offset()
         )
+
+    async def clock_offset(self) -> timedelta:
+        """Ask how far the exchange's clock is ahead of ours, every time anew.
+
+        Raises:
+            ExchangeError: it is not reached.
+        """
+        return await self._session.measure_offset()
 
     async def close(self) -> None:
         """Close the connections."""

@@ -111,8 +111,17 @@ class Session:
         """
         async with self._synchronising:
             if self._offset is None:
-                self._offset = await self._guard.call(TIME_WEIGHT, self._measure_offset)
+                self._offset = await self.measure_offset()
             return self._offset
+
+    async def measure_offset(self) -> timedelta:
+        """Ask how far the exchange's clock is ahead of ours.
+
+        Raises:
+            ExchangeError: it cannot be had.
+            BreakerOpen: nothing was sent.
+        """
+        return await self._guard.call(TIME_WEIGHT, self._attempt_offset)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -162,7 +171,7 @@ class Session:
         if self._offset is refused:
             self._offset = None
 
-    async def _measure_offset(self) -> timedelta:
+    async def _attempt_offset(self) -> timedelta:
         sent_at = self._clock()
         fetched = await self._attempt("/api/v3/time", {}, SERVER_TIME, None)
         half_way = sent_at + (self._clock() - sent_at) / 2
