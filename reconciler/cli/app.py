@@ -24,6 +24,7 @@ _COMMANDS = {
     "brake": ("reconciler.cli.brake", "See whether writing is stopped; allow it again."),
     "account": ("reconciler.cli.account", "Whose orders these are, at the exchange."),
     "bench": ("reconciler.cli.bench", "Measure on this machine how it compares."),
+    "tune": ("reconciler.cli.tune", "Try out how many shards are best for your orders."),
     "paper": ("reconciler.cli.paper", "Run the paper exchange, to try things out against."),
 }
 

@@ -15,6 +15,7 @@ from psycopg.rows import scalar_row
 from reconciler.cli.app import cli
 from reconciler.cli.exits import Exit
 from reconciler.cli.report import Report
+from reconciler.cli.tune import LIMITS
 from reconciler.domain import decide
 from reconciler.domain.decide import HoldReason, Rule
 from reconciler.domain.status import Status
@@ -23,6 +24,7 @@ from reconciler.settings import Settings
 from reconciler.store import tables
 from reconciler.supervisor.summary import Ending
 from reconciler.telemetry import metrics
+from reconciler.tune.limits import Limit
 from reconciler.worker.workload import Proposal
 
 from .documents import ROOT, code_in, codes_in, first_cells, read, rows, section
@@ -200,6 +202,13 @@ def test_every_table_and_index_of_ours_is_documented(database_url: str) -> None:
 
     assert documented == found
     assert set(indexes) <= set(codes_in(TABLES))
+
+
+def test_every_limit_that_a_trial_can_meet_is_documented_and_explained() -> None:
+    documented = first_cells(section(COMMANDS, "`reconciler tune`"))
+
+    assert set(Limit) <= set(documented)
+    assert set(LIMITS) == set(Limit)
 
 
 def test_every_rule_is_documented() -> None:

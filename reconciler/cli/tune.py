@@ -1,0 +1,280 @@
+"""`reconciler tune`: the number of shards and the batch size, tried out."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import click
+from rich.text import Text
+
+from reconciler.bench.sweep import Sweep
+from reconciler.cli.interrupts import ending_on_signals
+from reconciler.cli.logs import load_settings, worker_logs
+from reconciler.cli.measures import duration
+from reconciler.cli.options import environment_option, json_option
+from reconciler.cli.output import console, print_json, print_table
+from reconciler.cli.progress import steps
+from reconciler.errors import ConfigurationError
+from reconciler.settings import MAX_SHARDS, Settings
+from reconciler.store.database import parse_url
+from reconciler.supervisor.summary import PAGE_ITEMS
+from reconciler.tune import course
+from reconciler.tune.advice import Advice, Need
+from reconciler.tune.course import BATCH_SIZES, MOST_SHARDS, Report, Watcher, Wishes
+from reconciler.tune.limits import Limit
+
+BAR_WIDTH = 30
+MOST_BATCH = 10_000
+
+
+def _numbers(most: int) -> Callable[[click.Context, click.Parameter, str | None], Any]:
+    """Read whole numbers from 1 to `most`, parted by commas; each once, ascending."""
+
+    def read(
+        _ctx: click.Context, _option: click.Parameter, value: str | None
+    ) -> tuple[int, ...] | None:
+        if value is None:
+            return None
+        try:
+            numbers = sorted({int(part) for part in value.split(",")})
+        except ValueError:
+            raise click.BadParameter(f"{value!r} is not numbers parted by commas") from None
+        if numbers[0] < 1 or numbers[-1] > most:
+            raise click.BadParameter(f"{value!r} has a number that is not from 1 to {most:,}")
+        return tuple(numbers)
+
+    return read
+
+
+def _url(_ctx: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    if value is not None:
+        try:
+            parse_url(value)
+        except ConfigurationError:
+            raise click.BadParameter(
+                "it is not a PostgreSQL URL: postgresql://user:password@host:5432/name"
+            ) from None
+    return value
+
+
+@click.command(
+    "tune",
+    short_help="Try out how many shards, and which batch size, are best.",
+    epilog="""\b
+Try it:
+  reconciler tune
+  reconciler tune --latency-ms 80 --shards 1,2,4,8
+  reconciler tune --scratch postgresql:///reconciler_tune""",
+)
+@environment_option(
+    "--shards",
+    variable="RECONCILER_TUNE_SHARDS",
+    help_text="Numbers of shards to try, parted by commas."
+    f" [default: 1, 2, 4 ... up to {MOST_SHARDS}, while it helps]",
+    metavar="NUMBERS",
+    callback=_numbers(MAX_SHARDS),
+)
+@environment_option(
+    "--batch-sizes",
+    variable="RECONCILER_TUNE_BATCH_SIZES",
+    help_text="Batch sizes to try then, parted by commas.",
+    default=",".join(map(str, BATCH_SIZES)),
+    metavar="NUMBERS",
+    callback=_numbers(MOST_BATCH),
+)
+@environment_option(
+    "--orders",
+    variable="RECONCILER_TUNE_ORDERS",
+    help_text="Open orders to try with, at the most.",
+    default=PAGE_ITEMS,
+    type=click.IntRange(1, 1_000_000),
+    metavar="N",
+)
+@environment_option(
+    "--seconds",
+    variable="RECONCILER_TUNE_SECONDS",
+    help_text="A trial that lasts longer hands out no more.",
+    default=20.0,
+    type=click.FloatRange(0.1, 3600),
+    metavar="S",
+)
+@environment_option(
+    "--latency-ms",
+    variable="RECONCILER_TUNE_LATENCY_MS",
+    help_text="The exchange takes so long to answer. [default: it is asked for its time]",
+    type=click.FloatRange(0, 60_000),
+    metavar="MS",
+)
+@environment_option(
+    "--ended-share",
+    variable="RECONCILER_TUNE_ENDED_SHARE",
+    help_text="Share of the orders that have ended at the exchange.",
+    default=0.1,
+    type=click.FloatRange(0, 1),
+    metavar="SHARE",
+)
+@environment_option(
+    "--scratch",
+    "scratch_url",
+    variable="RECONCILER_TUNE_SCRATCH",
+    help_text="An empty database, to copy the orders to and really write."
+    " [default: nothing is written]",
+    metavar="URL",
+    callback=_url,
+)
+@json_option
+def tune_command(*, as_json: bool, **wishes: Any) -> None:
+    """Try out how many shards, and which batch size, are best for these orders.
+
+    Some of the open orders in DATABASE_URL are swept again and again with the real supervisor and
+    its workers, each time with another number of shards, then with other batch sizes. The exchange
+    is one of its own, which has these orders and answers as slowly as yours. Your database is only
+    read, and your exchange only asked for its time.
+
+    Ends with code 0 when it has a recommendation; 69 if the database or the exchange does not
+    answer; 78 if it cannot work like this: rights, schema, no open order, --scratch in use.
+    """
+    settings = load_settings()
+    with ending_on_signals(), steps() as on_step:
+        report = course.run(
+            settings,
+            Wishes(**wishes),
+            prepare_worker=partial(worker_logs, settings),
+            watcher=_watcher(on_step),
+        )
+    if as_json:
+        print_json(report.as_json())
+    else:
+        _print_report(report, settings)
+
+
+def _watcher(on_step: Callable[[str], None]) -> Watcher:
+    is_terminal = console(stderr=True).is_terminal
+    current = ""
+
+    def begin(step: str) -> None:
+        nonlocal current
+        current = step
+        on_step(step)
+
+    def show(done: Sweep) -> None:
+        if is_terminal and done.seconds > 0:
+            rate = done.summary.tally.scanned / done.seconds
+            on_step(f"{current}: {rate:,.0f} orders/s so far")
+
+    return Watcher(
+        on_step=begin,
+        on_progress=show,
+        on_trial=lambda trial: click.echo(f"{current}: {trial.rate:,.0f} orders/s", err=True),
+    )
+
+
+def _print_report(report: Report, settings: Settings) -> None:
+    for line in _circumstances(report):
+        console().print(line, soft_wrap=not console().is_terminal, markup=False)
+    _print_curve(report)
+    rows = [
+        ("limit", LIMITS[report.advice.limit]),
+        ("exchange allows", _allowed(report)),
+        ("needed", _needed(report.need, report.advice, settings)),
+        ("recommended", report.advice.reason),
+    ]
+    print_table(["", ""], rows)
+    out = console()
+    out.print("\nSet it, and let a running supervisor have it until its next start:", markup=False)
+    for line in _to_set(report.advice, settings):
+        out.print(f"  {line}", markup=False, style="bold")
+
+
+def _circumstances(report: Report) -> Sequence[str]:
+    sample, latency = report.sample, report.latency
+    left_out = f", {sample.left_out:,} left out: no number as id" if sample.left_out else ""
+    asked = (
+        "as you say"
+        if latency.address is None
+        else f"measured with {latency.requests} requests of weight {latency.weight} in all"
+        f" to {latency.address}"
+    )
+    written = (
+        "Nothing was written: what writing costs is not in it (--scratch measures that too)."
+        if report.is_dry
+        else "Rows and log entries were written to a copy, without your own indexes and triggers."
+    )
+    tried = (
+        f"{len(sample.orders):,} of {sample.open_orders:,} open orders,"
+        f" {sample.symbols:,} symbols{left_out}; {report.wishes.ended_share:.0%} ended since."
+    )
+    is_small = len(sample.orders) < min(sample.open_orders - sample.left_out, PAGE_ITEMS)
+    if is_small:
+        tried += f" So few take more weight an order than a page of {PAGE_ITEMS:,}."
+    return (
+        tried,
+        f"The exchange takes {latency.ms:.0f} ms to answer, {asked}.",
+        written,
+    )
+
+
+def _print_curve(report: Report) -> None:
+    most = max(trial.rate for trial in report.trials)
+    chosen = report.advice.trial
+    rows = [
+        (
+            trial.shards,
+            trial.batch_size,
+            trial.rate,
+            trial.weight_per_order * 1000,
+            Text(_bar(trial.rate / most), style="bold green" if trial is chosen else ""),
+        )
+        for trial in report.trials
+    ]
+    print_table(["shards", "batch", "orders/s", "weight/1,000", ""], rows)
+    if failed := sum(trial.failed for trial in report.trials):
+        console().print(
+            f"{failed:,} times the trials' exchange gave no answer for an order: this machine was"
+            " too busy to tell",
+            style="bold red",
+            markup=False,
+        )
+
+
+def _bar(share: float) -> str:
+    mark = "█" if (console().encoding or "").lower().startswith("utf") else "#"
+    return mark * max(1, round(share * BAR_WIDTH))
+
+
+LIMITS = {
+    Limit.BUDGET: "the exchange's rate limit; more shards do not raise it",
+    Limit.TRIAL_EXCHANGE: "the trials' own exchange, one process: yours may let more through",
+    Limit.CPU: "CPU: all cores of this machine were busy, the trials' own exchange included",
+    Limit.LATENCY: "the exchange's latency: workers mostly wait for its answers",
+    Limit.DATABASE: "the database: workers mostly wait for it",
+    Limit.COMPUTING: "a worker's one core: workers mostly compute",
+    Limit.WORK: "the work itself: too few symbols at a time to keep so many workers busy",
+}
+
+
+def _allowed(report: Report) -> str:
+    allowance = report.allowance
+    allowed = report.advice.allowed
+    how_many = "any number of" if allowed == float("inf") else f"{allowed:,.0f}"
+    return (
+        f"{how_many} orders/s: {allowance.share:.0%} of {allowance.weight_per_minute:,} weight a"
+        f" minute, {report.advice.trial.weight_per_order * 1000:,.1f} for 1,000 orders"
+    )
+
+
+def _needed(need: Need, advice: Advice, settings: Settings) -> str:
+    every = duration(settings.stale_after.total_seconds())
+    what = f"{need.rate:,.1f} orders/s to look at {need.open_orders:,} every {every}"
+    if advice.rate >= need.rate:
+        return f"{what}: it keeps up"
+    reached = duration(need.open_orders / advice.rate)
+    return f"{what}: it does not keep up, each gets its turn every {reached}"
+
+
+def _to_set(advice: Advice, settings: Settings) -> Sequence[str]:
+    shards, batch_size = advice.trial.shards, advice.trial.batch_size
+    lines = [f"RECONCILIATION_SHARDS={shards}"]
+    if batch_size != settings.batch_size:
+        lines.append(f"RECONCILIATION_BATCH_SIZE={batch_size}")
+    return [*lines, f"reconciler scale {shards}"]

@@ -1,0 +1,94 @@
+"""What to set, decided from the trials: pure.
+
+The rate that counts is the one that can be kept up: what was reached, or what the exchange's limit
+allows if that is less. Fewer shards are better where they cost little: each holds a database
+connection and some 30 MB.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reconciler.tune.limits import Limit, limit_of
+from reconciler.tune.outcome import Allowance, Trial
+
+NEAR_ENOUGH = 0.9
+"""So much of the best rate is as good: trials differ by as much from one time to the next."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Need:
+    """What has to be kept up with: so many open orders, each to be looked at so often."""
+
+    open_orders: int
+    stale_seconds: float
+
+    @property
+    def rate(self) -> float:
+        """Orders a second."""
+        return self.open_orders / self.stale_seconds
+
+
+@dataclass(frozen=True, kw_only=True)
+class Advice:
+    """What to set.
+
+    Attributes:
+        trial: The one whose shards and batch size they are.
+        rate: What can be kept up with them, in orders a second.
+        allowed: What the exchange's limit allows, in orders a second.
+        limit: What keeps it from being more.
+        reason: One sentence.
+    """
+
+    trial: Trial
+    rate: float
+    allowed: float
+    limit: Limit
+    reason: str
+
+
+def advise(trials: Sequence[Trial], allowance: Allowance, *, present_batch_size: int) -> Advice:
+    """Choose the fewest shards that keep up nearly the best rate; at those, the batch size.
+
+    The present batch size stays where another brings little; else the smallest that is as good:
+    rows are locked for a shorter time. At least one trial must have got somewhere.
+    """
+    best = max(_kept_up(trial, allowance) for trial in trials)
+    good = [trial for trial in trials if _kept_up(trial, allowance) >= NEAR_ENOUGH * best]
+    chosen = min(
+        good, key=lambda it: (it.shards, it.batch_size != present_batch_size, it.batch_size)
+    )
+    limit = limit_of(chosen, allowance)
+    return Advice(
+        trial=chosen,
+        rate=_kept_up(chosen, allowance),
+        allowed=allowance.orders_per_second(chosen),
+        limit=limit,
+        reason=_reason(chosen, limit, trials, allowance),
+    )
+
+
+def _kept_up(trial: Trial, allowance: Allowance) -> float:
+    return min(trial.rate, allowance.orders_per_second(trial))
+
+
+def _reason(chosen: Trial, limit: Limit, trials: Sequence[Trial], allowance: Allowance) -> str:
+    has = "shard does" if chosen.shards == 1 else "shards do"
+    what = f"{chosen.shards} {has} {chosen.rate:,.0f} orders/s"
+    if limit is Limit.BUDGET:
+        allowed = allowance.orders_per_second(chosen)
+        return f"{what}, and the exchange's limit allows no more than {allowed:,.0f}"
+    more = [trial for trial in trials if trial.shards > chosen.shards]
+    if not more:
+        return f"{what}, the most that was tried"
+    best = max(more, key=lambda trial: trial.rate)
+    allowed = allowance.orders_per_second(best)
+    if best.rate > max(allowed, chosen.rate):
+        return (
+            f"{what}; {best.shards} do {best.rate:,.0f}, but the exchange's limit allows no more"
+            f" than {allowed:,.0f}"
+        )
+    gain = best.rate / chosen.rate - 1
+    if gain <= 0:
+        return f"{what}, and more of them did not do more"
+    return f"{what}; {best.shards} do only {gain:.0%} more"

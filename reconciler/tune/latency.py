@@ -1,0 +1,64 @@
+"""How long the user's exchange takes to answer: its cheapest question, asked a few times."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from statistics import median
+
+from reconciler.errors import Unavailable
+from reconciler.exchanges.base import Exchange
+from reconciler.exchanges.guarded import OneAttempt
+from reconciler.exchanges.registry import open_exchange, venue
+from reconciler.resilience.budget import LocalBudget, WeightWindow
+from reconciler.settings import Settings
+
+ASKED = 5
+ANSWER_SECONDS = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Latency:
+    """How long an answer takes; where that was measured, and at what weight, if it was."""
+
+    ms: float
+    requests: int = 0
+    weight: int = 0
+    address: str | None = None
+
+
+def measure_latency(settings: Settings) -> Latency:
+    """Ask the configured exchange for its time, one request after another; take the median.
+
+    Raises:
+        ConfigurationError: no such exchange, or the credentials cannot be its own.
+        ExchangeError: it does not answer, or refuses us.
+    """
+    try:
+        return asyncio.run(_measure(settings))
+    except Unavailable as error:
+        raise Unavailable(f"{error}; with --latency-ms it need not be asked") from error
+
+
+async def _measure(settings: Settings) -> Latency:
+    found = venue(settings.exchange_name, settings.exchange_base_url)
+    guard = OneAttempt(ANSWER_SECONDS)
+    exchange = open_exchange(
+        found,
+        credentials=settings.credentials,
+        guard=guard,
+        budget=LocalBudget(WeightWindow(found.weight_per_minute, share=1)),
+        clock=lambda: datetime.now(UTC),
+    )
+    try:
+        await _answer_ms(exchange)  # The first one opens the connection, and does not count.
+        taken = [await _answer_ms(exchange) for _ in range(ASKED)]
+    finally:
+        await exchange.close()
+    return Latency(ms=median(taken), requests=ASKED + 1, weight=guard.spent, address=found.base_url)
+
+
+async def _answer_ms(exchange: Exchange) -> float:
+    started = time.perf_counter()
+    await exchange.clock_offset()
+    return (time.perf_counter() - started) * 1000

@@ -1,0 +1,134 @@
+"""The open orders that every trial sweeps, and the same as the trials' exchange has them.
+
+They are those longest unsynced, found by the very query of the supervisor, except that none of them
+need be stale. Nothing is locked or written.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+from reconciler.domain.status import Status
+from reconciler.errors import ConfigurationError, Problem
+from reconciler.exchanges.binance.adapter import request_symbol
+from reconciler.paper.listing import GivenOrder
+from reconciler.settings import Settings
+from reconciler.store.database import Database
+from reconciler.store.stale import Cursor, StaleOrder, StaleOrders
+from reconciler.store.tables import require_schema
+from reconciler.supervisor.summary import PAGE_ITEMS
+
+NOT_STALE_AFTER = timedelta(0)
+"""Makes every open order one whose turn it is."""
+
+_PLACES = Decimal("1e-8")
+_QUOTE_NOT_KNOWN = "-1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """Some open orders, longest unsynced first.
+
+    Attributes:
+        open_orders: How many open orders there are in all that are not on hold.
+        left_out: Orders that no exchange of the trials' dialect can have: their id is no number.
+    """
+
+    orders: tuple[StaleOrder, ...]
+    open_orders: int
+    left_out: int = 0
+
+    @property
+    def symbols(self) -> int:
+        """How many symbols the orders are of."""
+        return len({order.symbol for order in self.orders})
+
+
+def read_sample(settings: Settings, most: int) -> Sample:
+    """Read up to `most` open orders.
+
+    Raises:
+        ConfigurationError: the schema does not fit, a right is missing, or there is no order.
+        StoreUnavailable: the database does not answer.
+    """
+    with closing(Database(settings.required_database_url, role="tune")) as database:
+        with database.autocommit() as connection:
+            stale = StaleOrders(require_schema(connection), stale_after=NOT_STALE_AFTER)
+            backlog = stale.measure_backlog(connection)
+        found = [order for page in _pages(database, stale, most) for order in page]
+    fit = tuple(order for order in found if _is_number(order.external_order_id))
+    if not fit:
+        raise ConfigurationError([_nothing_to_try(len(found))])
+    return Sample(orders=fit, open_orders=backlog.orders, left_out=len(found) - len(fit))
+
+
+def as_given(orders: Sequence[StaleOrder], *, ended_share: float) -> Iterator[GivenOrder]:
+    """Describe orders as the exchange has them: as their rows say, but that some were canceled.
+
+    Those are `ended_share` of them, evenly spread.
+    """
+    for number, order in enumerate(orders, start=1):
+        has_ended = int(number * ended_share) > int((number - 1) * ended_share)
+        yield _given(order, has_ended=has_ended)
+
+
+def _pages(database: Database, stale: StaleOrders, most: int) -> Iterator[tuple[StaleOrder, ...]]:
+    after: Cursor | None = None
+    while most > 0:
+        with database.transaction() as connection:
+            page = stale.read_page(connection, min(most, PAGE_ITEMS), after)
+        yield page.orders
+        most -= len(page.orders)
+        after = page.next
+        if after is None:
+            return
+
+
+def _is_number(external_order_id: str) -> bool:
+    """Whether the id is a number, written as the exchange writes it."""
+    return (
+        external_order_id.isascii()
+        and external_order_id.isdecimal()
+        and (external_order_id == "0" or external_order_id[0] != "0")
+    )
+
+
+def _given(order: StaleOrder, *, has_ended: bool) -> GivenOrder:
+    executed = order.executed_qty.quantize(_PLACES)
+    quote = (
+        _QUOTE_NOT_KNOWN
+        if order.avg_price is None
+        else f"{(executed * order.avg_price).quantize(_PLACES):f}"
+    )
+    return GivenOrder(
+        symbol=request_symbol(order.symbol),
+        order_id=int(order.external_order_id),
+        qty=f"{executed + 1:f}",
+        executed_qty=f"{executed:f}",
+        quote_qty=quote,
+        status=_word(order, has_ended=has_ended),
+    )
+
+
+def _word(order: StaleOrder, *, has_ended: bool) -> str:
+    if has_ended:
+        return "CANCELED"
+    if order.executed_qty > 0:
+        return "PARTIALLY_FILLED"
+    return "PENDING_NEW" if order.status is Status.PENDING else "NEW"
+
+
+def _nothing_to_try(found: int) -> Problem:
+    if found:
+        return Problem(
+            what=f"none of {found:,} open orders has an external_order_id that is a number, as the"
+            " exchange's are",
+            mend="see what your application writes there; reconciler check says what is needed",
+        )
+    return Problem(
+        what="there is no open order to try with, or all are on hold",
+        mend="try again while there are some, or see it with made-up ones:"
+        " docs/explanation/scaling.md",
+    )

@@ -1,0 +1,90 @@
+"""A copy of the sample in a database lent for it, where the trials may really write.
+
+The table is that of `reconciler db upgrade --with-orders`, with our tables beside it: indexes and
+triggers of the user's own are not in it.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from sqlalchemy import text
+
+from reconciler.bench.ground import Ground, open_ground
+from reconciler.bench.rows import restore
+from reconciler.store import migrations, sample
+from reconciler.store.stale import StaleOrder
+from reconciler.tune.sample import Sample
+
+MEND = (
+    "give --scratch an empty database of its own, for instance: createdb reconciler_tune and"
+    " --scratch postgresql:///reconciler_tune; without --scratch the trials write nothing"
+)
+_COPY = (
+    "COPY orders (symbol, external_order_id, status, executed_qty, avg_price, created_at,"
+    " updated_at, last_synced_at) FROM STDIN"
+)
+# The order of the sample stays: it is that of the ids.
+_DATE = text(
+    "UPDATE orders SET updated_at = created_at,"
+    " last_synced_at = now() - interval '1 hour' + id * interval '1 ms'"
+)
+_KEEP = text("CREATE UNLOGGED TABLE stencil AS TABLE orders")
+_NOW = text("SELECT now()")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scratch:
+    """The copy."""
+
+    ground: Ground
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return self.ground.url
+
+    def put_back(self) -> None:
+        """Let it be as it was copied."""
+        restore(self.ground.database)
+
+
+@contextmanager
+def open_scratch(url: str, copied: Sample) -> Iterator[Scratch]:
+    """Copy the sample; leave nothing of it behind.
+
+    Raises:
+        ConfigurationError: somebody seems to need the database, or it lacks rights or room.
+        StoreUnavailable: it does not answer.
+    """
+    needed_megabytes = 200 + len(copied.orders) * 8 // 1024
+    with open_ground(url, needed_megabytes=needed_megabytes, mend=MEND) as ground:
+        with ground.database.transaction() as connection:
+            sample.make_orders(connection)
+        with ground.database.connection() as connection:
+            migrations.upgrade(connection)
+        _fill(ground, copied)
+        yield Scratch(ground=ground)
+
+
+def _fill(ground: Ground, copied: Sample) -> None:
+    with ground.database.transaction() as connection:
+        now = connection.execute(_NOW).scalar_one()
+        with connection.connection.cursor().copy(_COPY) as copy:
+            for order in copied.orders:
+                copy.write_row(_row(order, now))
+        connection.execute(_DATE)
+        connection.execute(_KEEP)
+
+
+def _row(order: StaleOrder, now: object) -> tuple[object, ...]:
+    return (
+        order.symbol,
+        order.external_order_id,
+        order.status.value,
+        order.executed_qty,
+        order.avg_price,
+        order.created_at or now,
+        now,
+        None,
+    )

@@ -1,0 +1,157 @@
+"""One trial: a sweep of the real supervisor over the sample, against an exchange of its own."""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped] # it ships no types
+
+from reconciler.bench.figures import BenchFailed
+from reconciler.bench.sweep import Sweep, sweep
+from reconciler.errors import StoreUnavailable
+from reconciler.paper.process import PaperProcess
+from reconciler.settings import Settings
+from reconciler.store.stale import StaleOrder
+from reconciler.supervisor.brake import BrakePolicy
+from reconciler.supervisor.floor import CYCLE_SECONDS
+from reconciler.supervisor.summary import Ending, Options
+from reconciler.tune.outcome import Allowance, Spent, Trial
+from reconciler.tune.rehearsal import Rehearsal, read_spent
+from reconciler.worker.orders import OrderWorkload
+
+NO_BRAKE = BrakePolicy(share=1.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """What all trials have in common.
+
+    Attributes:
+        settings: Those of the trials: their own exchange, and the database to read or to write.
+        put_back: Makes the rows again what they were; called before each trial.
+        prepare_worker: As the supervisor's.
+        most: How long a trial may hand out work.
+    """
+
+    settings: Settings
+    is_dry_run: bool
+    exchange: PaperProcess
+    orders: Sequence[StaleOrder]
+    allowance: Allowance
+    put_back: Callable[[], None]
+    prepare_worker: Callable[[int], Callable[[], None]]
+    most: timedelta
+
+
+def perform(
+    stage: Stage, *, shards: int, batch_size: int, on_progress: Callable[[Sweep], None]
+) -> Trial:
+    """Sweep the sample once with so many shards and batches of such a size.
+
+    Raises:
+        KeyboardInterrupt: a signal has ended it.
+        StoreUnavailable: the database went away.
+        BenchFailed: it ended early for another reason.
+    """
+    stage.put_back()
+    settings = stage.settings.model_copy(update={"shards": shards, "batch_size": batch_size})
+    load = _Load(stage.exchange.pid)
+
+    def note(done: Sweep) -> None:
+        load.note()
+        on_progress(done)
+
+    with tempfile.TemporaryDirectory(prefix="reconciler-tune-") as folder:
+        done = sweep(
+            Rehearsal(
+                OrderWorkload(settings=settings, is_dry_run=stage.is_dry_run),
+                stage.orders,
+                cycle_cost=round(stage.allowance.weight_per_second * CYCLE_SECONDS),
+                most=stage.most,
+                folder=Path(folder),
+            ),
+            _options(settings),
+            prepare_worker=stage.prepare_worker,
+            on_ready=load.begin,
+            on_progress=note,
+        )
+        spent = read_spent(Path(folder))
+    _require_swept(done)
+    return _trial(done, settings, spent, load)
+
+
+def _options(settings: Settings) -> Options:
+    return Options(
+        shards=settings.shards,
+        batch_size=settings.batch_size,
+        interval=settings.interval,
+        drain=timedelta(seconds=settings.drain_seconds),
+        rate_share=1.0,
+        is_once=True,
+        hang_after=timedelta(seconds=settings.hang_seconds),
+        brake=NO_BRAKE,
+    )
+
+
+def _require_swept(done: Sweep) -> None:
+    match done.summary.ending:
+        case Ending.SWEPT:
+            return
+        case Ending.STOPPED:
+            raise KeyboardInterrupt
+        case Ending.STORE_GONE:
+            raise StoreUnavailable(done.summary.trouble or "the database went away")
+        case _:
+            raise BenchFailed(f"a trial ended early: {done.summary.trouble}")
+
+
+def _trial(done: Sweep, settings: Settings, spent: Spent, load: "_Load") -> Trial:
+    tally = done.summary.tally
+    return Trial(
+        shards=settings.shards,
+        batch_size=settings.batch_size,
+        orders=tally.scanned - tally.errors,
+        failed=tally.errors,
+        seconds=done.seconds,
+        weight=tally.weight,
+        requests=tally.requests,
+        spent=spent,
+        machine_busy=load.machine_busy,
+        exchange_busy=load.exchange_core_seconds / done.seconds if done.seconds else 0.0,
+    )
+
+
+class _Load:
+    """How busy the machine is, and a process on it, from `begin` to the last `note`."""
+
+    def __init__(self, pid: int) -> None:
+        self._process = psutil.Process(pid)
+        self._first = self._last = self._read()
+
+    def begin(self) -> None:
+        self._first = self._last = self._read()
+
+    def note(self) -> None:
+        self._last = self._read()
+
+    @property
+    def machine_busy(self) -> float:
+        """The share of all cores' time in which they were not idle."""
+        passed = self._last[0] - self._first[0]
+        return (self._last[1] - self._first[1]) / passed if passed > 0 else 0.0
+
+    @property
+    def exchange_core_seconds(self) -> float:
+        """How long the process has kept a core busy."""
+        return self._last[2] - self._first[2]
+
+    def _read(self) -> tuple[float, float, float]:
+        """Read all cores' seconds, those of them that were busy, and the process's own."""
+        cores = psutil.cpu_times()
+        # On Linux what guests have used is counted as the user's, too.
+        whole = sum(cores) - getattr(cores, "guest", 0.0) - getattr(cores, "guest_nice", 0.0)
+        idle = cores.idle + getattr(cores, "iowait", 0.0)
+        own = self._process.cpu_times()
+        return whole, whole - idle, own.user + own.system

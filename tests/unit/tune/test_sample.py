@@ -1,0 +1,107 @@
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from reconciler.domain.decide import Change, Confirm, Policy, decide
+from reconciler.domain.order import Order
+from reconciler.domain.report import Report
+from reconciler.domain.status import Status
+from reconciler.paper.listing import list_order, make_order
+from reconciler.store.stale import StaleOrder
+from reconciler.tune.sample import as_given
+
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+SCALES = Policy(quantity_scale=8, price_scale=8)
+
+
+def a_row(
+    *,
+    symbol: str = "BTCUSDT",
+    external_order_id: str = "4711",
+    status: Status = Status.NEW,
+    executed_qty: str = "0",
+    avg_price: str | None = None,
+) -> StaleOrder:
+    return StaleOrder(
+        id=1,
+        symbol=symbol,
+        external_order_id=external_order_id,
+        status=status,
+        executed_qty=Decimal(executed_qty),
+        avg_price=None if avg_price is None else Decimal(avg_price),
+        created_at=NOW,
+        is_on_hold=False,
+    )
+
+
+def decided(row: StaleOrder, *, ended_share: float) -> Confirm | Change:
+    """Decide on a row as the trials' exchange will answer for it."""
+    (given,) = as_given([row], ended_share=ended_share)
+    truth = list_order(make_order(given, now_ms=0)).truth
+    assert truth.status is not None
+    report = Report(
+        symbol=row.symbol,
+        external_order_id=str(given.order_id),
+        word=given.status,
+        status=truth.status,
+        executed_qty=Decimal(truth.executed_qty),
+        avg_price=None if truth.avg_price is None else Decimal(truth.avg_price),
+        fetched_at=NOW,
+    )
+    order = Order(
+        id=row.id,
+        symbol=row.symbol,
+        external_order_id=row.external_order_id,
+        facts=row.facts,
+        created_at=row.created_at,
+    )
+    decision = decide(order, report, NOW, SCALES)
+    assert isinstance(decision, Confirm | Change)
+    return decision
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param(a_row(), id="new"),
+        pytest.param(a_row(status=Status.PENDING), id="pending"),
+        pytest.param(
+            a_row(status=Status.PARTIAL, executed_qty="0.00123", avg_price="64250.12345528"),
+            id="partial",
+        ),
+        pytest.param(a_row(status=Status.PARTIAL, executed_qty="2.5"), id="no average known"),
+        pytest.param(a_row(status=Status.PARTIAL), id="partial with nothing executed"),
+        pytest.param(
+            a_row(status=Status.PARTIAL, executed_qty="9007199.25", avg_price="0.00001234"),
+            id="many of little worth",
+        ),
+    ],
+)
+def test_the_trials_exchange_has_an_order_as_its_row_says(row: StaleOrder) -> None:
+    assert decided(row, ended_share=0) == Confirm()
+
+
+def test_an_order_that_has_ended_changes_its_row() -> None:
+    row = a_row(status=Status.PARTIAL, executed_qty="1.5", avg_price="100")
+
+    decision = decided(row, ended_share=1)
+
+    assert isinstance(decision, Change)
+    assert decision.to.status is Status.CANCELED
+    assert decision.to.executed_qty == Decimal("1.5")
+
+
+@pytest.mark.parametrize(("share", "ended"), [(0, 0), (0.1, 10), (0.33, 33), (1, 100)])
+def test_so_large_a_share_of_the_orders_has_ended(share: float, ended: int) -> None:
+    orders = [a_row(external_order_id=str(number)) for number in range(1, 101)]
+
+    given = list(as_given(orders, ended_share=share))
+
+    assert sum(one.status == "CANCELED" for one in given) == ended
+
+
+def test_symbols_are_spelled_as_the_exchange_spells_them() -> None:
+    (given,) = as_given([a_row(symbol="btc/usdt")], ended_share=0)
+
+    assert given.symbol == "BTCUSDT"
