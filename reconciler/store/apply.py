@@ -240,7 +240,7 @@ def _facts(row: _Row) -> Facts | None:
         return None
     return Facts(
         status=status,
-        executed_qty=_NOTHING if row.executed_qty is None else row.executed_qty,
+        executed_qty=row.executed_qty or _NOTHING,
         avg_price=row.avg_price,
     )
 
