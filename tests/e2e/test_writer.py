@@ -35,7 +35,8 @@ def test_nothing_goes_backwards_while_the_application_writes_the_same_rows(
 
     with hearing_changes(world.database_url) as changes, connected(world.database_url) as writer:
         writer.execute(WATCH_HISTORY)
-        run = reconcile("--once", RECONCILIATION_BATCH_SIZE=5)
+        # So few rows a transaction that the application gets its turns between them.
+        run = reconcile("--once", RECONCILIATION_BATCH_SIZE=3)
         for turn in range(ROUNDS):
             changes.wait_for_change()
             world.exchange.advance()
