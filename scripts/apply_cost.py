@@ -1,0 +1,158 @@
+"""Measure the processor time of the apply step for each order. See scripts/apply-cost.
+
+One worker's step fills every open order, batch after batch, with the exchange's answers at hand.
+Processor time says what the work costs also on a machine that others use, where a clock does not.
+Beside it stands the least that the server could do: one statement that makes everything up, changes
+and logs the same rows, and returns nothing. Linux only.
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+from sqlalchemy import text
+
+from reconciler.domain.decide import Policy, decide
+from reconciler.domain.order import OrderId
+from reconciler.domain.report import Answer, Report
+from reconciler.domain.status import Status
+from reconciler.embedded import embedded_postgres
+from reconciler.store import migrations, sample
+from reconciler.store.apply import Apply
+from reconciler.store.database import Database
+from reconciler.store.stale import StaleOrder, StaleOrders
+from reconciler.store.tables import OrdersTable, find_orders
+
+ENDED_PER_OPEN = 2
+SETTINGS = {"autovacuum": "off", "max_wal_size": "4GB", "shared_buffers": "512MB"}
+
+FILL = text(
+    "INSERT INTO orders (id, symbol, external_order_id, status, qty, created_at, updated_at,"
+    " last_synced_at) SELECT n, 'SYM' || n % 12 || 'USDT', n::text,"
+    " CASE WHEN n % :spacing = 0 THEN 'new' ELSE 'filled' END, 1.5, now() - interval '1 day',"
+    " now() - interval '1 day', now() - interval '1 hour' - n * 7919 % :total * interval '1 ms'"
+    " FROM generate_series(1, cast(:total AS bigint)) AS n"
+)
+LEAST = text(
+    "WITH changed AS (UPDATE orders SET status = 'filled', executed_qty = qty, avg_price = 100.125,"
+    " last_synced_at = now(), updated_at = now() WHERE status = 'new' RETURNING *)"
+    " INSERT INTO activity_log (order_id, action, details, created_at)"
+    " SELECT id::text, 'reconciliation.update', jsonb_build_object("
+    "'from', jsonb_build_object('status', 'new', 'executed_qty', '0', 'avg_price', NULL),"
+    " 'to', jsonb_build_object('status', status, 'executed_qty', executed_qty::text,"
+    " 'avg_price', avg_price::text),"
+    " 'exchange', 'none', 'rule', 'ended', 'fetched_at', now()::text,"
+    " 'report', jsonb_build_object('symbol', symbol, 'external_order_id', external_order_id,"
+    " 'word', 'FILLED', 'status', status, 'executed_qty', executed_qty::text,"
+    " 'avg_price', avg_price::text)), now() FROM changed"
+)
+DONE = text("SELECT count(*) FROM activity_log")
+
+_Work = Sequence[tuple[StaleOrder, Report]]
+_Microseconds = tuple[float, float]
+"""Of Python and of the server, for each order."""
+
+
+def main() -> None:
+    """Run it."""
+    parser = argparse.ArgumentParser(prog="scripts/apply-cost", description=__doc__)
+    parser.add_argument("--orders", type=int, default=12_000, metavar="N")
+    parser.add_argument("--batch-size", type=int, default=200, metavar="N")
+    parser.add_argument("--rounds", type=int, default=5, metavar="N")
+    given = parser.parse_args()
+    with (
+        embedded_postgres(settings=SETTINGS) as url,
+        closing(Database(url, role="apply cost")) as database,
+    ):
+        with database.transaction() as connection:
+            sample.make_orders(connection)
+        with database.connection() as connection:
+            migrations.upgrade(connection)
+        with database.autocommit() as connection:
+            orders = find_orders(connection)
+        applying = partial(_apply_all, database, orders, batch_size=given.batch_size)
+        ways = {"apply step": applying, "least": partial(_do_least, database)}
+        costs: dict[str, list[_Microseconds]] = {name: [] for name in ways}
+        for _ in range(given.rounds):
+            for name, way in ways.items():
+                costs[name].append(_cost_of(way, database, orders, given.orders))
+    for name, rounds in costs.items():
+        python, server = (median(part) for part in zip(*rounds, strict=True))
+        print(f"{name:12} Python {python:5.1f}  PostgreSQL {server:5.1f}  us an order")
+
+
+def _cost_of(
+    way: Callable[[_Work], None], database: Database, orders: OrdersTable, count: int
+) -> _Microseconds:
+    """Lay the rows out anew, and let them be filled."""
+    reports = _lay_out(database, orders, count)
+    with database.autocommit() as connection:
+        server = int(connection.execute(text("SELECT pg_backend_pid()")).scalar_one())
+    python_before, server_before = time.process_time(), _seconds_of(server)
+    way(reports)
+    python, of_server = time.process_time() - python_before, _seconds_of(server) - server_before
+    with database.autocommit() as connection:
+        done = connection.execute(DONE).scalar_one()
+    assert done == count, f"{done} of {count} orders were filled"  # noqa: S101 - else it measures nothing
+    return python / count * 1e6, of_server / count * 1e6
+
+
+def _lay_out(database: Database, orders: OrdersTable, count: int) -> _Work:
+    """Write the rows; return the open ones as a worker is handed them, each with its report."""
+    spacing = ENDED_PER_OPEN + 1
+    with database.transaction() as connection:
+        connection.execute(text("TRUNCATE orders, activity_log"))
+        connection.execute(FILL, {"spacing": spacing, "total": count * spacing})
+    with database.autocommit() as connection:
+        connection.execute(text("VACUUM (ANALYZE) orders"))
+        connection.execute(text("CHECKPOINT"))
+    with database.transaction() as connection:
+        planner = StaleOrders(orders, stale_after=timedelta(minutes=5))
+        page = planner.read_page(connection, count)
+        now = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+    by_symbol = sorted(page.orders, key=lambda order: (order.symbol, int(order.id)))
+    return [(order, _filled(order, now)) for order in by_symbol]
+
+
+def _apply_all(database: Database, orders: OrdersTable, work: _Work, *, batch_size: int) -> None:
+    policy = Policy(quantity_scale=orders.quantity_scale, price_scale=orders.price_scale)
+    step = Apply(orders, exchange="none", decide=partial(decide, policy=policy))
+    for start in range(0, len(work), batch_size):
+        batch = work[start : start + batch_size]
+        answers: dict[OrderId, Answer] = {order.id: report for order, report in batch}
+        seen = {order.id: order.facts for order, _ in batch}
+        with database.transaction() as connection:
+            step.apply(connection, answers, seen)
+
+
+def _do_least(database: Database, _work: _Work) -> None:
+    with database.transaction() as connection:
+        connection.execute(LEAST)
+
+
+def _filled(order: StaleOrder, now: datetime) -> Report:
+    return Report(
+        symbol=order.symbol,
+        external_order_id=order.external_order_id,
+        word="FILLED",
+        status=Status.FILLED,
+        executed_qty=Decimal("1.5"),
+        avg_price=Decimal("100.125"),
+        fetched_at=now,
+    )
+
+
+def _seconds_of(process: int) -> float:
+    """Return the processor time of a process, to the nanosecond."""
+    spent = Path(f"/proc/{process}/schedstat").read_text(encoding="ascii").split()[0]
+    return int(spent) / 1e9
+
+
+if __name__ == "__main__":
+    main()
