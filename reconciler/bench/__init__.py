@@ -13,4 +13,5 @@ end_to_end  making rows true, HTTP included
 exchange_cost  what asking weighs at the exchange
 footprint   start-up, memory, and what is written
 growth      the same with ever more of everything
+upkeep      what syncing leaves behind, by fillfactor and autovacuum
 """

@@ -17,13 +17,20 @@ class Figure:
     """One measured thing, once a round.
 
     Attributes:
+        group: What is measured, where several things are of the same subjects, which `name` says.
         note: How it was set up, where a reader could ask.
     """
 
     name: str
     unit: str
     values: tuple[float, ...]
+    group: str = ""
     note: str = ""
+
+    @property
+    def label(self) -> str:
+        """Group and name."""
+        return f"{self.group}: {self.name}" if self.group else self.name
 
     @property
     def median(self) -> float:
@@ -39,6 +46,7 @@ class Figure:
         """Return it as the report shows it."""
         lowest, highest = self.spread
         return {
+            "group": self.group,
             "name": self.name,
             "unit": self.unit,
             "median": _short(self.median),

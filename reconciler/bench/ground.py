@@ -1,12 +1,13 @@
 """The scratch database that everything is measured on: our own, or one that is lent to us.
 
-In a lent one we work in a schema of our own and drop it at the end. A database that anybody seems
-to need is refused before anything is written: the measurements load it fully for minutes.
+In a lent one we work in a schema of our own, and in annexes to it where several tables of orders
+are compared at once, and drop them at the end. A database that anybody seems to need is refused
+before anything is written: the measurements load it fully for minutes.
 """
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,10 +39,13 @@ _SCRATCH = (
 
 _OTHER_ORDERS = text(
     "SELECT quote_ident(schemaname) || '.orders' FROM pg_tables"
-    " WHERE tablename = 'orders' AND schemaname <> :schema ORDER BY 1 LIMIT 1"
+    " WHERE tablename = 'orders' AND schemaname <> ALL (:ours) ORDER BY 1 LIMIT 1"
 )
-_OUR_SCHEMA = text(
-    "SELECT obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE nspname = :schema"
+_OURS = text(
+    "SELECT nspname::text FROM pg_namespace WHERE obj_description(oid, 'pg_namespace') = :mark"
+)
+_IS_TAKEN = text(
+    "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = :schema AND nspname <> ALL (:ours))"
 )
 _MAY_CREATE = text("SELECT has_database_privilege(current_database(), 'CREATE')")
 _IS_STANDBY = text("SELECT pg_is_in_recovery()")
@@ -63,10 +67,11 @@ _SPEED_SETTINGS = text(
 
 @dataclass(frozen=True, kw_only=True)
 class Ground:
-    """A database to measure on. Every connection to `url` works in our schema."""
+    """A database to measure on. Every connection to `url` works in `schema`."""
 
     url: str
     database: Database
+    schema: str = SCHEMA
 
     def settings(self) -> dict[str, str]:
         """Read the server's settings that decide about speed."""
@@ -80,7 +85,19 @@ class Ground:
 
     def clear(self) -> None:
         """Make the schema anew, empty."""
-        _make_schema(self.database)
+        _make_schema(self.database, self.schema)
+
+    @contextmanager
+    def annex(self, name: str) -> Iterator["Ground"]:
+        """Yield another schema beside this one, for a table of orders of its own."""
+        schema = f"{self.schema}_{name}"
+        _make_schema(self.database, schema)
+        url = self.url.replace(_search_path(self.schema), _search_path(schema))
+        try:
+            with closing(Database(url, role=ROLE)) as database:
+                yield Ground(url=url, database=database, schema=schema)
+        finally:
+            _drop_schema(self.database, schema)
 
 
 @contextmanager
@@ -113,28 +130,38 @@ def _schema_in(url: str, needed_megabytes: int, mend: str) -> Iterator[Ground]:
         with database.autocommit() as connection:
             if problems := list(_refusals(connection, needed_megabytes, mend)):
                 raise ConfigurationError(problems)
-        _make_schema(database)
+            left = _ours(connection)
+        for schema in left:
+            _drop_schema(database, schema)
+        _make_schema(database, SCHEMA)
         try:
-            ours = _in_our_schema(url)
+            separator = "&" if make_url(url).query else "?"
+            ours = f"{url}{separator}options={_search_path(SCHEMA)}"
             with closing(Database(ours, role=ROLE)) as working:
                 yield Ground(url=ours, database=working)
         finally:
-            with database.transaction() as connection:
-                connection.execute(text(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE"))
+            _drop_schema(database, SCHEMA)
 
 
-def _make_schema(database: Database) -> None:
-    """Make our schema; what a bench has left that was killed goes."""
+def _ours(connection: Connection) -> Sequence[str]:
+    """Read the schemas that a bench has made: what is there before ours was left by a kill."""
+    return connection.execute(_OURS, {"mark": MARK}).scalars().all()
+
+
+def _make_schema(database: Database, schema: str) -> None:
+    _drop_schema(database, schema)
     with database.transaction() as connection:
-        connection.execute(text(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE"))
-        connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))
-        connection.execute(text(f"COMMENT ON SCHEMA {SCHEMA} IS '{MARK}'"))
+        connection.execute(text(f"CREATE SCHEMA {schema}"))
+        connection.execute(text(f"COMMENT ON SCHEMA {schema} IS '{MARK}'"))
 
 
-def _in_our_schema(url: str) -> str:
-    options = quote(f"-csearch_path={SCHEMA}", safe="")
-    separator = "&" if make_url(url).query else "?"
-    return f"{url}{separator}options={options}"
+def _drop_schema(database: Database, schema: str) -> None:
+    with database.transaction() as connection:
+        connection.execute(text(f"DROP SCHEMA IF EXISTS {schema} CASCADE"))
+
+
+def _search_path(schema: str) -> str:
+    return quote(f"-csearch_path={schema}", safe="")
 
 
 def _refusals(connection: Connection, needed_megabytes: int, mend: str) -> Iterator[Problem]:
@@ -143,14 +170,14 @@ def _refusals(connection: Connection, needed_megabytes: int, mend: str) -> Itera
         yield Problem(what="the database is a standby: nothing can be written", mend=mend)
     if not connection.execute(_MAY_CREATE).scalar_one():
         yield Problem(what="the role may not create a schema in this database", mend=mend)
-    other = connection.execute(_OTHER_ORDERS, {"schema": SCHEMA}).scalar()
+    ours = list(_ours(connection))
+    other = connection.execute(_OTHER_ORDERS, {"ours": ours}).scalar()
     if other is not None:
         yield Problem(
             what=f"the database is somebody's: it has a table {other} that bench did not make",
             mend=mend,
         )
-    schema = connection.execute(_OUR_SCHEMA, {"schema": SCHEMA}).one_or_none()
-    if schema is not None and schema[0] != MARK:
+    if connection.execute(_IS_TAKEN, {"schema": SCHEMA, "ours": ours}).scalar_one():
         yield Problem(what=f"the database has a schema {SCHEMA} that bench did not make", mend=mend)
     if others := connection.execute(_OTHERS).scalars().all():
         yield Problem(

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
@@ -16,8 +17,9 @@ from reconciler.errors import ConfigurationError, Problem
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """All that was found, and where."""
+    """All that was found, when and where."""
 
+    measured_at: datetime
     machine: Mapping[str, object]
     versions: Mapping[str, str | None]
     database: Mapping[str, str]
@@ -28,6 +30,7 @@ class Report:
     def as_json(self) -> dict[str, Any]:
         """Return it as one JSON object."""
         return {
+            "measured_at": self.measured_at.isoformat(timespec="minutes"),
             "machine": self.machine,
             "versions": self.versions,
             "database": self.database,
@@ -55,6 +58,7 @@ def run(keys: Sequence[str], size: Size, *, lent_url: str | None, on_progress: P
         lent_url, needed_megabytes=size.needed_megabytes(is_growing="growth" in keys)
     ) as ground:
         return Report(
+            measured_at=datetime.now(UTC),
             machine=machine.machine(),
             versions=machine.versions(ground),
             database=ground.settings(),
@@ -128,6 +132,12 @@ def _growth() -> Compare:
     return compare_growth
 
 
+def _upkeep() -> Compare:
+    from reconciler.bench.upkeep.compare import compare_upkeep  # noqa: PLC0415 - only when wanted
+
+    return compare_upkeep
+
+
 COMPARISONS: Mapping[str, Callable[[], Compare]] = MappingProxyType(
     {
         "store": _store,
@@ -135,6 +145,7 @@ COMPARISONS: Mapping[str, Callable[[], Compare]] = MappingProxyType(
         "exchange-cost": _exchange_cost,
         "footprint": _footprint,
         "growth": _growth,
+        "upkeep": _upkeep,
     }
 )
 """By key: what imports a comparison."""

@@ -129,7 +129,7 @@ def _print_comparison(comparison: Comparison) -> None:
 
 def _figure_row(figure: Figure) -> tuple[object, ...]:
     lowest, highest = figure.spread
-    return figure.name, figure.median, lowest, highest, figure.unit
+    return figure.label, figure.median, lowest, highest, figure.unit
 
 
 def _target_row(target: Target) -> tuple[object, ...]:

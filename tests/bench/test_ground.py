@@ -127,3 +127,28 @@ def test_every_refusal_says_how_to_lend_a_scratch_database(database_url: str) ->
         open_ground(database_url, needed_megabytes=SMALL),
     ):
         pass
+
+
+def test_an_annex_has_tables_of_its_own_and_goes_with_its_block(empty_database_url: str) -> None:
+    with open_ground(empty_database_url, needed_megabytes=SMALL) as ground:
+        with ground.annex("large") as annex:
+            with annex.database.transaction() as connection:
+                connection.exec_driver_sql("CREATE TABLE orders (id int)")
+            during = objects(empty_database_url)
+        after = objects(empty_database_url)
+
+    assert during == [(f"{SCHEMA}_large", "orders")]
+    assert after == []
+
+
+def test_what_an_interrupted_bench_has_left_in_an_annex_is_cleared_away(
+    empty_database_url: str,
+) -> None:
+    with psycopg.connect(empty_database_url) as connection:
+        connection.execute(
+            f"CREATE SCHEMA {SCHEMA}_large; COMMENT ON SCHEMA {SCHEMA}_large IS '{MARK}';"
+            f" CREATE TABLE {SCHEMA}_large.orders (id int)".encode()
+        )
+
+    assert refusals(empty_database_url) == []
+    assert objects(empty_database_url) == []

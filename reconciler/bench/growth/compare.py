@@ -25,7 +25,7 @@ def compare_growth(ground: Ground, size: Size, on_progress: Progress) -> Compari
         BenchFailed: not every order was changed.
     """
     ended = QUICK_ENDED if size.is_quick else ENDED
-    grown = list(beside_ended(ground, size, ended, on_progress))
+    grown = beside_ended(ground, size, ended, on_progress)
     ground.clear()
     drained = {figure.name: figure for figure in rates(ground, size, _shapes(size), on_progress)}
     return Comparison(
