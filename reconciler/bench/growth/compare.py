@@ -37,8 +37,9 @@ def compare_growth(ground: Ground, size: Size, on_progress: Progress) -> Compari
             " answers at hand"
         ),
         figures=(
-            *(page for page, _ in grown),
-            *(rate for _, rate in grown),
+            *(page for page, _, _ in grown),
+            *(blocks for _, blocks, _ in grown),
+            *(rate for _, _, rate in grown),
             *drained.values(),
         ),
         targets=(

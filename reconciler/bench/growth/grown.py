@@ -7,7 +7,7 @@ what else the machine does then would be taken for its cost.
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
 
 from sqlalchemy import text
@@ -34,6 +34,11 @@ _ENDED = text(
     " now() - interval '1 hour'"
     " FROM generate_series(cast(:first AS bigint), cast(:last AS bigint)) AS n"
 )
+_FLUSH = text("SELECT pg_stat_force_next_flush()")
+_BLOCKS = text(
+    "SELECT heap_blks_hit + heap_blks_read + idx_blks_hit + idx_blks_read"
+    " FROM pg_statio_user_tables WHERE relid = to_regclass('orders')"
+)
 _UNDO = text(
     "UPDATE orders AS o SET status = s.status, executed_qty = s.executed_qty,"
     " avg_price = s.avg_price, updated_at = s.updated_at, last_synced_at = s.last_synced_at"
@@ -53,20 +58,18 @@ class InPlace(Rows):
         settle(database)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Grown:
-    """A table with so many `ended` orders, and what is at work on it."""
+    """A table with so many `ended` orders, what is at work on it, and what was measured."""
 
     ended: int
     ground: Ground
     contender: Planned
     planner: OrderPlanner
     work: Callable[[], float]
-
-    @property
-    def name(self) -> str:
-        """What it is called in the table."""
-        return f"beside {self.ended:,} ended"
+    pages_ms: list[float] = field(default_factory=list)
+    blocks: list[float] = field(default_factory=list)
+    rates: list[float] = field(default_factory=list)
 
     def page_ms(self) -> float:
         """Return what a page takes, arranged for the workers as it is."""
@@ -74,45 +77,55 @@ class Grown:
         self.planner.plan(PAGE_ITEMS, None)
         return (time.perf_counter() - started) * 1000
 
+    def page_blocks(self) -> float:
+        """Return how many blocks of the table and its indexes a page touches."""
+        before = self._blocks_touched()
+        self.planner.plan(PAGE_ITEMS, None)
+        return self._blocks_touched() - before
+
+    def drain(self) -> float:
+        """Let ours work all of it off; return the orders a second."""
+        rate = self.contender.orders / self.work()
+        self.contender.require_done(self.ground)
+        return rate
+
+    def figures(self) -> tuple[Figure, Figure, Figure]:
+        """Return the page's time, its blocks, and the rate."""
+        name = f"beside {self.ended:,} ended"
+        return (
+            Figure(name=f"stale page, {name}", unit="ms", values=tuple(self.pages_ms)),
+            Figure(name=f"blocks a page, {name}", unit="blocks", values=tuple(self.blocks)),
+            Figure(name=f"plan and apply, {name}", unit="orders/s", values=tuple(self.rates)),
+        )
+
+    def _blocks_touched(self) -> float:
+        with self.planner.database.autocommit() as connection:
+            connection.execute(_FLUSH)
+            return float(connection.execute(_BLOCKS).scalar_one())
+
 
 def beside_ended(
     ground: Ground, size: Size, ended_sizes: Sequence[int], on_progress: Progress
-) -> Sequence[tuple[Figure, Figure]]:
-    """Return, beside ever more ended orders, what a page of stale ones takes, and ours' rate."""
+) -> Sequence[tuple[Figure, Figure, Figure]]:
+    """Return for ever more ended orders: a page's time and blocks, and the rate of ours."""
     rows = InPlace(orders=size.orders)
     with ExitStack() as stack:
         tables = [
             stack.enter_context(_table(ground, size, rows, ended, on_progress))
             for ended in ended_sizes
         ]
-        pages: dict[int, list[float]] = {ended: [] for ended in ended_sizes}
-        rates: dict[int, list[float]] = {ended: [] for ended in ended_sizes}
         for number in range(size.rounds):
             on_progress(f"round {number + 1} of {size.rounds}: beside ended orders")
             for table in tables:
                 table.contender.prepare(table.ground)
-            for ended, page_ms in _pages(tables).items():
-                pages[ended].append(page_ms)
+                table.page_ms()
+            turns = [[table.page_ms() for table in tables] for _ in range(PAGES)]
+            for table, pages_ms in zip(tables, zip(*turns, strict=True), strict=True):
+                table.pages_ms.append(median(pages_ms))
+                table.blocks.append(table.page_blocks())
             for table in tables:
-                rates[table.ended].append(rows.orders / table.work())
-                table.contender.require_done(table.ground)
-    return [
-        (
-            Figure(name=f"stale page, {table.name}", unit="ms", values=tuple(pages[table.ended])),
-            Figure(
-                name=f"plan and apply, {table.name}",
-                unit="orders/s",
-                values=tuple(rates[table.ended]),
-            ),
-        )
-        for table in tables
-    ]
-
-
-def _pages(tables: Sequence[Grown]) -> dict[int, float]:
-    """Read a page of each table in turns; return the median for each, without the first turn."""
-    turns = [{table.ended: table.page_ms() for table in tables} for _ in range(1 + PAGES)]
-    return {table.ended: median(turn[table.ended] for turn in turns[1:]) for table in tables}
+                table.rates.append(table.drain())
+    return [table.figures() for table in tables]
 
 
 @contextmanager

@@ -29,12 +29,12 @@ _MEBI = 2**20
 
 @dataclass(frozen=True, kw_only=True)
 class Worn:
-    """What the sweeps have made of one way of storing."""
+    """What the sweeps have made of one way of storing; `table_mib` before and after them."""
 
     storing: Storing
     sweeps: tuple[Sweep, ...]
     orders: int
-    table_growth: float
+    table_mib: tuple[float, float]
     index_mib: float
     of_orders: Updates
     of_holds: Updates
@@ -59,7 +59,9 @@ class Worn:
             "rows",
             max(sweep.dead_rows for sweep in self.sweeps) / self.orders,
         )
-        yield self._figure("table's growth", "%", 100 * self.table_growth)
+        before, after = self.table_mib
+        yield self._figure("table at first", "MiB", before)
+        yield self._figure("table at last", "MiB", after)
         yield self._figure("index of stale orders", "MiB", self.index_mib)
         yield self._figure("vacuum in all", "s", sum(sweep.vacuum_seconds for sweep in self.sweeps))
         yield self._figure("HOT updates of orders", "%", self.of_orders.percent_in_place)
@@ -113,7 +115,7 @@ def _wear_out(ground: Ground, storing: Storing, grown: Grown, sweeps: int, batch
     database = ground.database
     lay_out(database, storing, grown)
     with database.autocommit() as connection:
-        before = table_bytes(connection)
+        before = table_bytes(connection) / _MEBI
         orders, holds = (read_updates(connection, table) for table in _TABLES)
     sweeper = Sweeper(database, grown, batch_size=batch_size)
     with held_back(ground, storing.vacuuming):
@@ -124,7 +126,7 @@ def _wear_out(ground: Ground, storing: Storing, grown: Grown, sweeps: int, batch
             storing=storing,
             sweeps=done,
             orders=grown.orders,
-            table_growth=table_bytes(connection) / before - 1,
+            table_mib=(before, table_bytes(connection) / _MEBI),
             index_mib=index_bytes(connection) / _MEBI,
             of_orders=orders_then - orders,
             of_holds=holds_then - holds,
