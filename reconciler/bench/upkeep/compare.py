@@ -1,4 +1,4 @@
-"""The upkeep: what twenty sweeps make of a table, by how it is stored and vacuumed."""
+"""The upkeep: what many sweeps make of a table, by how it is stored and vacuumed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,7 +22,8 @@ from reconciler.bench.upkeep.sweeps import LOOKS_A_SWEEP, SWEEPS_OF_A_LIFE, Swee
 from reconciler.bench.upkeep.wear import Updates, index_bytes, read_updates, table_bytes
 
 KEY = "upkeep"
-SWEEPS, QUICK_SWEEPS = 20, 4
+SWEEPS, QUICK_SWEEPS = 50, 4
+SHARE_OF_ORDERS = 8
 PAGE_AT_MOST = 1.5
 _MEBI = 2**20
 
@@ -77,7 +78,7 @@ def compare_upkeep(ground: Ground, size: Size, on_progress: Progress) -> Compari
     Raises:
         BenchFailed: not every order was synced.
     """
-    grown = Grown(orders=size.orders // 2)
+    grown = Grown(orders=size.orders // SHARE_OF_ORDERS)
     sweeps = QUICK_SWEEPS if size.is_quick else SWEEPS
     make_tables(ground.database)
     worn = []

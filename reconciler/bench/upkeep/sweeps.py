@@ -36,7 +36,6 @@ _PLACE = text(
     "INSERT INTO orders (id, symbol, external_order_id, status, qty)"
     f" SELECT n, '{SYMBOL}', n::text, 'new', 1 FROM unnest(cast(:ids AS bigint[])) AS n"
 )
-_VACUUM = text("VACUUM (ANALYZE) orders")
 _VACUUM_HOLDS = text("VACUUM (ANALYZE) reconciliation_holds")
 
 
@@ -79,7 +78,7 @@ class Sweeper:
             self._dead += len(part)
             most_dead = max(most_dead, self._dead)
             if vacuuming.is_due(dead=self._dead, rows=self._grown.total):
-                vacuumed += self._vacuum(_VACUUM)
+                vacuumed += self._vacuum(vacuuming.statement)
                 self._dead = self._dead if vacuuming.is_held_back else 0
         self._hold()
         self._vacuum(_VACUUM_HOLDS)
