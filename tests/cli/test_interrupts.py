@@ -1,6 +1,7 @@
 """Ctrl-C and TERM end a command once; what it does on its way out is left in peace."""
 
 import signal
+import weakref
 from contextlib import ExitStack
 
 import pytest
@@ -47,3 +48,23 @@ def test_afterwards_the_signals_mean_what_they_meant_before(number: signal.Signa
         assert signal.getsignal(number) is not before
 
     assert signal.getsignal(number) is before
+
+
+@SIGNALS
+def test_an_interruption_that_python_can_only_ignore_comes_once_more(
+    number: signal.Signals,
+) -> None:
+    class Module:
+        pass
+
+    def work() -> None:
+        module = Module()
+        lock = weakref.ref(module, lambda _: signal.raise_signal(number))
+        with ending_on_signals():
+            del module
+            assert lock() is None
+            signal.sigtimedwait([], 10)
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)

@@ -18,7 +18,8 @@ def test_every_worker_and_then_the_parent_killed_mid_run_leaves_every_change_log
     world.exchange.set_faults(latency_ms=60)
 
     with hearing_changes(world.database_url) as changes:
-        run = reconcile("--once", RECONCILIATION_SHARDS=WORKERS, RECONCILIATION_BATCH_SIZE=20)
+        # So few rows a transaction that there is something left after the last death.
+        run = reconcile("--once", RECONCILIATION_SHARDS=WORKERS, RECONCILIATION_BATCH_SIZE=3)
         pids = [
             run.wait_for("worker.started", number + 1)["worker_pid"] for number in range(WORKERS)
         ]
