@@ -14,6 +14,13 @@ CREATE FUNCTION remember() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN INSERT INTO history VALUES (OLD, NEW); RETURN NULL; END $$;
 CREATE TRIGGER remember AFTER UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION remember();
 """
+LINGER = """
+CREATE FUNCTION linger() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN PERFORM pg_sleep(0.05); RETURN NULL; END $$;
+CREATE TRIGGER linger AFTER INSERT ON activity_log EXECUTE FUNCTION linger();
+"""
+"""A batch's rows stay locked for a while, and the application gets its turns before the end."""
+
 BACKWARDS = """
     (after).executed_qty < (before).executed_qty
     OR array_position(ARRAY['pending', 'new', 'partial'], (after).status)
@@ -35,13 +42,14 @@ def test_nothing_goes_backwards_while_the_application_writes_the_same_rows(
 
     with hearing_changes(world.database_url) as changes, connected(world.database_url) as writer:
         writer.execute(WATCH_HISTORY)
-        # So few rows a transaction that the application gets its turns between them.
-        run = reconcile("--once", RECONCILIATION_BATCH_SIZE=3)
+        writer.execute(LINGER)
+        run = reconcile("--once", RECONCILIATION_BATCH_SIZE=20)
         for turn in range(ROUNDS):
             changes.wait_for_change()
             world.exchange.advance()
             written += apply_events(writer, list(world.exchange.orders())[turn::ROUNDS])
         assert run.end().exit_code == 0
+        writer.execute("DROP TRIGGER linger ON activity_log")
 
     world.exchange.clear_faults()
     again = reconcile("--once", RECONCILIATION_STALE_MINUTES=0.00001).end()

@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -87,6 +87,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
     stage = Stage(folder=tmp_path)
     os.mkfifo(stage.journal)
     os.mkfifo(stage.gate)
+    os.mkfifo(stage.curtain)
     return stage
 
 
@@ -115,9 +116,23 @@ async def journal(stage: Stage) -> AsyncIterator[Journal]:
 @pytest.fixture
 def open_gate(stage: Stage) -> Iterator[Callable[[], None]]:
     """Let go of every item that waits, now and later."""
-    opened: list[int] = []
-    yield lambda: opened.append(os.open(stage.gate, os.O_RDWR))
-    for descriptor in opened:
+    with opener(stage.gate) as opened:
+        yield opened
+
+
+@pytest.fixture
+def raise_curtain(stage: Stage) -> Iterator[Callable[[], None]]:
+    """Let the planner plan."""
+    with opener(stage.curtain) as opened:
+        yield opened
+
+
+@contextmanager
+def opener(pipe: Path) -> Iterator[Callable[[], None]]:
+    """Let those go on that wait at a pipe, when what this yields is called."""
+    descriptors: list[int] = []
+    yield lambda: descriptors.append(os.open(pipe, os.O_RDWR))
+    for descriptor in descriptors:
         os.close(descriptor)
 
 

@@ -44,17 +44,25 @@ async def test_a_single_sweep_of_nothing_ends_at_once(stage: Stage, begin: Begin
     assert (await run).ending is Ending.SWEPT
 
 
+@pytest.fixture
+def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Judge a cycle after a moment, whoever is still at it."""
+    monkeypatch.setattr(floor, "VERDICT_PATIENCE_SECONDS", 0.3)
+
+
+@pytest.mark.usefixtures("impatience")
 async def test_a_slow_shard_does_not_hold_the_others_up(
     stage: Stage,
     journal: Journal,
     begin: Begin,
     open_gate: Callable[[], None],
-    monkeypatch: pytest.MonkeyPatch,
+    raise_curtain: Callable[[], None],
 ) -> None:
-    monkeypatch.setattr(floor, "VERDICT_PATIENCE_SECONDS", 0.3)
     slow, *quick = runs_of((Act.WAIT,), *[PLAIN] * 30)
 
-    _, run = begin(ToyWorkload(stage=stage, pages=((slow, *quick),)))
+    _, run = begin(ToyWorkload(stage=stage, pages=((slow, *quick),), has_curtain=True))
+    await journal.wait("open", 2)
+    raise_curtain()
     await journal.wait("begin", act="wait")
     await journal.wait("end", len(quick))
 

@@ -93,6 +93,11 @@ class Stage:
         """The pipe that opens for reading once the test has opened it for writing."""
         return self.folder / "gate"
 
+    @property
+    def curtain(self) -> Path:
+        """As the gate, for the planner instead of the items."""
+        return self.folder / "curtain"
+
     def say(self, event: str, **facts: object) -> None:
         """Write a line; short ones of several processes never mix (PIPE_BUF)."""
         line = {"event": event, "pid": os.getpid(), "at": time.monotonic(), **facts}
@@ -114,6 +119,10 @@ class Stage:
         """Wait until the test opens the gate."""
         os.close(os.open(self.gate, os.O_RDONLY))
 
+    def wait_for_curtain(self) -> None:
+        """Wait until the test raises the curtain."""
+        os.close(os.open(self.curtain, os.O_RDONLY))
+
 
 @dataclass(frozen=True, kw_only=True)
 class ToyWorkload(Workload):
@@ -126,6 +135,7 @@ class ToyWorkload(Workload):
         retry_after_seconds: How long a worker in trouble is left alone.
         breaker: Where a worker's breaker stands whenever it has finished a batch.
         deadly_shard: The shard whose worker dies over everything.
+        has_curtain: Nothing is planned before the test raises it.
     """
 
     stage: Stage
@@ -136,10 +146,11 @@ class ToyWorkload(Workload):
     retry_after_seconds: float = 0.0
     breaker: BreakerSnapshot = NO_BREAKER
     deadly_shard: int | None = None
+    has_curtain: bool = False
 
     def open_planner(self) -> "ToyPlanner":
         """Open the parent's side."""
-        return ToyPlanner(self.stage, list(self.pages))
+        return ToyPlanner(self.stage, list(self.pages), has_curtain=self.has_curtain)
 
     async def open_handler(
         self, *, shard: int, budget: Budget, breaker: BreakerSnapshot | None
@@ -157,12 +168,15 @@ class ToyWorkload(Workload):
 class ToyPlanner(Planner):
     """Plans each page once; then there is nothing more to do."""
 
-    def __init__(self, stage: Stage, pages: list[tuple[Run, ...]]) -> None:
+    def __init__(self, stage: Stage, pages: list[tuple[Run, ...]], *, has_curtain: bool) -> None:
         self._stage = stage
         self._pages = pages
+        self._has_curtain = has_curtain
 
     def plan(self, limit: int, after: Hashable | None) -> Page:  # noqa: ARG002 - the protocol's
         """Return the next page."""
+        if self._has_curtain:
+            self._stage.wait_for_curtain()
         runs = self._pages.pop(0) if self._pages else ()
         return Page(runs=runs, next=len(self._pages) or None)
 
