@@ -108,6 +108,19 @@ def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
     return median(our / their for our, their in zip(ours, theirs, strict=True))
 
 
+def times_as_fast(figures: Sequence[Figure], wanted: Sequence[float]) -> tuple[Target, ...]:
+    """Hold the first of the rates against the others, as far as there is something wanted."""
+    ours, *others = figures
+    return tuple(
+        Target(
+            name=f"times as fast as: {other.name}",
+            wanted=least,
+            reached=ratio(ours.values, other.values),
+        )
+        for other, least in zip(others, wanted, strict=False)
+    )
+
+
 def _short(value: float) -> float:
     """Round to four digits that count: more would only be noise."""
     return float(f"{value:.4g}") if abs(value) < 10_000 else round(value)  # noqa: PLR2004 - five digits are shown whole

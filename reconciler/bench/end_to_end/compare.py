@@ -6,7 +6,7 @@ from reconciler.bench.end_to_end.by_ccxt import ByCcxt
 from reconciler.bench.end_to_end.looped import ManyAtOnce, OneByOne
 from reconciler.bench.end_to_end.scene import SYMBOLS, open_scene
 from reconciler.bench.end_to_end.swept import Swept
-from reconciler.bench.figures import Comparison, Figure, Target, ratio
+from reconciler.bench.figures import Comparison, times_as_fast
 from reconciler.bench.ground import Ground
 from reconciler.bench.rounds import Contender, Progress, run_rounds
 from reconciler.bench.size import Size
@@ -41,17 +41,5 @@ def compare_end_to_end(ground: Ground, size: Size, on_progress: Progress) -> Com
             " exchange after every round"
         ),
         figures=tuple(figures),
-        targets=tuple(_targets(figures)),
+        targets=times_as_fast(figures, WANTED),
     )
-
-
-def _targets(figures: Sequence[Figure]) -> list[Target]:
-    ours, *others = figures
-    return [
-        Target(
-            name=f"times as fast as: {other.name}",
-            wanted=wanted,
-            reached=ratio(ours.values, other.values),
-        )
-        for other, wanted in zip(others, WANTED, strict=False)
-    ]

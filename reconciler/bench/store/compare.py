@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from reconciler.bench.figures import Comparison, Figure, Target, ratio
+from reconciler.bench.figures import Comparison, times_as_fast
 from reconciler.bench.ground import Ground
 from reconciler.bench.rounds import Contender, Progress, run_rounds
 from reconciler.bench.rows import ENDED_PER_OPEN, Rows
@@ -46,17 +46,5 @@ def compare_store(ground: Ground, size: Size, on_progress: Progress) -> Comparis
             " every change; every row counted after every round"
         ),
         figures=tuple(figures),
-        targets=tuple(_targets(figures)),
+        targets=times_as_fast(figures, WANTED),
     )
-
-
-def _targets(figures: Sequence[Figure]) -> list[Target]:
-    ours, *others = figures
-    return [
-        Target(
-            name=f"times as fast as: {other.name}",
-            wanted=wanted,
-            reached=ratio(ours.values, other.values),
-        )
-        for other, wanted in zip(others, WANTED, strict=True)
-    ]
