@@ -9,11 +9,14 @@ import tempfile
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 from reconciler.bench.figures import BenchFailed
 from reconciler.resilience.breaker import BreakerSnapshot
 from reconciler.resilience.budget import Budget
+from reconciler.settings import Settings
+from reconciler.supervisor.brake import BrakePolicy
 from reconciler.supervisor.parent import Supervisor
 from reconciler.supervisor.summary import Options, Summary
 from reconciler.telemetry.metrics import NoMetrics
@@ -46,6 +49,20 @@ class Sweep:
     def seconds(self) -> float:
         """How long it has taken so far; 0 while nothing was done."""
         return 0.0 if self.started is None or self.ended is None else self.ended - self.started
+
+
+def options_of(settings: Settings, *, brake: BrakePolicy) -> Options:
+    """Return a sweep's part of the settings: no share of a rate limit is kept back."""
+    return Options(
+        shards=settings.shards,
+        batch_size=settings.batch_size,
+        interval=settings.interval,
+        drain=timedelta(seconds=settings.drain_seconds),
+        rate_share=1.0,
+        is_once=True,
+        hang_after=timedelta(seconds=settings.hang_seconds),
+        brake=brake,
+    )
 
 
 def sweep(

@@ -9,14 +9,14 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped] # it ships no types
 
 from reconciler.bench.figures import BenchFailed
-from reconciler.bench.sweep import Sweep, sweep
+from reconciler.bench.sweep import Sweep, options_of, sweep
 from reconciler.errors import StoreUnavailable
 from reconciler.paper.process import PaperProcess
 from reconciler.settings import Settings
 from reconciler.store.stale import StaleOrder
 from reconciler.supervisor.brake import BrakePolicy
 from reconciler.supervisor.floor import CYCLE_SECONDS
-from reconciler.supervisor.summary import Ending, Options
+from reconciler.supervisor.summary import Ending
 from reconciler.tune.outcome import Allowance, Spent, Trial
 from reconciler.tune.rehearsal import Rehearsal, read_spent
 from reconciler.worker.orders import OrderWorkload
@@ -72,7 +72,7 @@ def perform(
                 most=stage.most,
                 folder=Path(folder),
             ),
-            _options(settings),
+            options_of(settings, brake=NO_BRAKE),
             prepare_worker=stage.prepare_worker,
             on_ready=load.begin,
             on_progress=note,
@@ -80,19 +80,6 @@ def perform(
         spent = read_spent(Path(folder))
     _require_swept(done)
     return _trial(done, settings, spent, load)
-
-
-def _options(settings: Settings) -> Options:
-    return Options(
-        shards=settings.shards,
-        batch_size=settings.batch_size,
-        interval=settings.interval,
-        drain=timedelta(seconds=settings.drain_seconds),
-        rate_share=1.0,
-        is_once=True,
-        hang_after=timedelta(seconds=settings.hang_seconds),
-        brake=NO_BRAKE,
-    )
 
 
 def _require_swept(done: Sweep) -> None:

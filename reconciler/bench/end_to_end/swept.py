@@ -8,17 +8,17 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
 from multiprocessing.connection import Connection
 
 from reconciler.bench.end_to_end.scene import Scene
 from reconciler.bench.figures import BenchFailed
 from reconciler.bench.ground import Ground
-from reconciler.bench.sweep import sweep
+from reconciler.bench.sweep import options_of, sweep
 from reconciler.bench.team import Place, Team
 from reconciler.settings import Settings
-from reconciler.supervisor.summary import Ending, Options
+from reconciler.supervisor.brake import BrakePolicy
+from reconciler.supervisor.summary import Ending
 from reconciler.telemetry.logs import configure_logs
 from reconciler.worker.orders import OrderWorkload
 
@@ -78,21 +78,10 @@ class _Sweep:
         called = time.monotonic()
         done = sweep(
             OrderWorkload(settings=self._settings),
-            _options(self._settings),
+            options_of(self._settings, brake=BrakePolicy()),
             prepare_worker=lambda _: self._quiet,
         )
         if done.summary.ending is not Ending.SWEPT:
             trouble = f"{done.summary.ending} {done.summary.trouble}"
             raise BenchFailed(f"the supervisor ended early: {trouble}")
         return called + done.seconds
-
-
-def _options(settings: Settings) -> Options:
-    return Options(
-        shards=settings.shards,
-        batch_size=settings.batch_size,
-        interval=settings.interval,
-        drain=timedelta(seconds=settings.drain_seconds),
-        rate_share=1.0,
-        is_once=True,
-    )
