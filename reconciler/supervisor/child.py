@@ -10,14 +10,22 @@ import os
 import signal
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from multiprocessing.context import ForkServerContext
 
 from reconciler.resilience.breaker import BreakerSnapshot
 from reconciler.supervisor.status import ShardState
 from reconciler.worker import loop
-from reconciler.worker.messages import Beat, FromChild, FromParent
-from reconciler.worker.workload import Workload
+from reconciler.worker.messages import (
+    Beat,
+    Conclude,
+    Done,
+    Examined,
+    FromChild,
+    FromParent,
+    Hand,
+)
+from reconciler.worker.workload import Batch, Workload
 
 MOST_STACK_BYTES = 65_536
 """What a pipe holds: a worker with more to tell is cut short."""
@@ -38,8 +46,11 @@ class Child:
         """Start the process. `breaker` is where its predecessor's circuit breaker stood."""
         self.shard = shard
         self.state = ShardState.BOOTING
-        self.at_work: deque[int] = deque()
-        """The numbers of the batches that it is to work at, the one in work first."""
+        self._examining: int | None = None
+        self._concluding: deque[deque[int]] = deque()
+        """The batches that it is to finish, by verdict; it is at the first."""
+        self._suspects: set[int] = set()
+        """The batches in its hand over which others have died."""
         self.is_condemned = False
         """Whether it hangs, and is about to be killed."""
         self._heard_at = time.monotonic()
@@ -58,8 +69,31 @@ class Child:
 
     @property
     def is_idle(self) -> bool:
-        """Whether it could look at another batch."""
-        return self.state is ShardState.READY and not self.at_work
+        """Whether it could look at another batch.
+
+        It may still be finishing what the last verdict was about, but no more than that, else what
+        it has looked at would pile up. Of what may be its death it must first have let go.
+        """
+        is_free = self.state is ShardState.READY and self._examining is None
+        return is_free and len(self._concluding) <= 1 and not self._suspects
+
+    @property
+    def at_work(self) -> tuple[int, ...]:
+        """The numbers of the batches that it is at now: one that it looks at, one it finishes."""
+        batches = (self._examining, self._concluding[0][0] if self._concluding else None)
+        return tuple(number for number in batches if number is not None)
+
+    def examine(self, batch: Batch) -> None:
+        """Give it a batch to look at. It must be idle."""
+        self._examining = batch.number
+        if batch.is_suspect:
+            self._suspects.add(batch.number)
+        self.send(Hand(batch))
+
+    def conclude(self, batches: Sequence[int], *, may_write: bool) -> None:
+        """Let it finish batches that it has looked at."""
+        self._concluding.append(deque(batches))
+        self.send(Conclude(tuple(batches), may_write))
 
     @property
     def quiet_seconds(self) -> float:
@@ -94,8 +128,16 @@ class Child:
         except (EOFError, OSError):
             return None
         self._heard_at = time.monotonic()
-        if isinstance(message, Beat):
-            self._waiting_seconds = message.waiting_seconds
+        match message:
+            case Beat(waiting_seconds=seconds):
+                self._waiting_seconds = seconds
+            case Examined():
+                self._examining = None
+            case Done(batch=number):
+                self._suspects.discard(number)
+                self._concluding[0].popleft()
+                if not self._concluding[0]:
+                    self._concluding.popleft()
         return message
 
     def receive_rest(self) -> list[FromChild]:

@@ -1,6 +1,7 @@
 """Whose fault a worker's death is: the worker's, or the work's that it had in hand.
 
     the first death over a run       the worker's: it may have been killed for reasons of its own
+    over two batches at once         the worker's: nobody knows which of them it was
     again, in another shard          the run's: it is halved, until the guilty item is alone
     again, in the same shard         the worker's, unless there is no other shard to try
     an item alone, and again         set aside: on hold as `crashed_worker`
@@ -46,21 +47,31 @@ class CrashInquest:
         self._in_vain[stage] = 0
 
     def examine(
-        self, runs: Sequence[Run], *, shard: int, stage: Stage, has_others: bool, is_all: bool
+        self,
+        runs: Sequence[Run],
+        *,
+        shard: int,
+        stage: Stage,
+        is_alone: bool,
+        has_others: bool,
+        is_all: bool,
     ) -> Finding:
         """Say what follows from a death over these runs.
 
         Args:
-            runs: The batch that the worker was at work at.
+            runs: A batch that the worker was at work at.
             shard: Whose worker it was.
             stage: What it was doing with them.
+            is_alone: It was at no other batch's work.
             has_others: Another shard could be tried.
             is_all: There is nothing else to do than these runs.
         """
         self._in_vain[stage] += 1
         if self._in_vain[stage] > MOST_DEATHS_IN_VAIN:
             return Finding(again=tuple(runs))
-        tried = [(run, _is_to_blame(run, shard, has_others=has_others)) for run in runs]
+        tried = [
+            (run, is_alone and _is_to_blame(run, shard, has_others=has_others)) for run in runs
+        ]
         parts = [part for run, to_blame in tried for part in _after(run, shard, to_blame=to_blame)]
         may_set_aside = is_all or stage in self._survived
         guilty = [run for run in parts if run.crashes >= MOST_CRASHES and may_set_aside]

@@ -12,7 +12,7 @@ more, and is told to stop when it has let go of everything.
 import asyncio
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -28,12 +28,9 @@ from reconciler.supervisor.status import ShardState
 from reconciler.worker.loop import EX_CONFIG
 from reconciler.worker.messages import (
     Beat,
-    Conclude,
     Done,
-    Examined,
     FromChild,
     FromParent,
-    Hand,
     Ready,
     Silence,
     Stop,
@@ -67,15 +64,15 @@ class Foreman(Protocol):
         """A worker said something; its state is already up to date."""
         ...
 
-    def on_death(self, shard: int, at_work: int | None) -> bool:
+    def on_death(self, shard: int, at_work: Collection[int]) -> bool:
         """A worker died, or could not be started.
 
         Args:
             shard: Whose worker it was.
-            at_work: The number of the batch that it was working at; None: at none.
+            at_work: The numbers of the batches that it was working at.
 
         Returns:
-            Whether it is the worker's fault, and not the batch's: then its replacement may have to
+            Whether it is the worker's fault, and not a batch's: then its replacement may have to
             wait. Else it starts at once.
         """
         ...
@@ -150,8 +147,12 @@ class Crew:
 
     @property
     def idle(self) -> list[int]:
-        """The shards whose workers wait for work."""
+        """The shards whose workers could look at another batch."""
         return [child.shard for child in self.children if child.is_idle]
+
+    def is_at_rest(self, shard: int) -> bool:
+        """Whether the shard's worker is at nothing at all."""
+        return not self._child(shard).at_work
 
     @property
     def has_work(self) -> bool:
@@ -233,15 +234,11 @@ class Crew:
 
     def hand(self, shard: int, batch: Batch) -> None:
         """Give an idle worker a batch to look at."""
-        child = self._child(shard)
-        child.at_work.append(batch.number)
-        child.send(Hand(batch))
+        self._child(shard).examine(batch)
 
     def conclude(self, shard: int, batches: Sequence[int], *, may_write: bool) -> None:
         """Let a worker finish batches that it has looked at."""
-        child = self._child(shard)
-        child.at_work.extend(batches)
-        child.send(Conclude(tuple(batches), may_write))
+        self._child(shard).conclude(batches, may_write=may_write)
 
     def send(self, shard: int, message: FromParent) -> None:
         """Say something to a shard's worker, if it has one."""
@@ -361,7 +358,7 @@ class Crew:
         except (OSError, EOFError) as error:
             # No memory, process or descriptor is to be had, or the fork server died of that.
             log.warning("worker.not_started", shard=shard, reason=str(error))
-            self._foreman.on_death(shard, None)
+            self._foreman.on_death(shard, ())
             self._replace(shard, is_workers_fault=True)
             return
         post.child = child
@@ -382,8 +379,6 @@ class Crew:
         if isinstance(message, Ready) and child.state is ShardState.BOOTING:
             child.state = ShardState.READY
             self._take_back_into_service(child.shard)
-        if isinstance(message, Examined | Done):
-            child.at_work.remove(message.batch)
         if not isinstance(message, Beat):
             self._foreman.on_message(child.shard, message)
 
@@ -409,7 +404,7 @@ class Crew:
             self._succeed(shard)
             return
         log.warning("worker.died", shard=shard, worker_pid=pid, exit_code=exit_code)
-        is_workers_fault = self._foreman.on_death(shard, next(iter(child.at_work), None))
+        is_workers_fault = self._foreman.on_death(shard, child.at_work)
         self._replace(shard, is_workers_fault=is_workers_fault)
 
     def _succeed(self, shard: int) -> None:

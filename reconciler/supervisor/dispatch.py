@@ -12,7 +12,8 @@ number of shards changes: what is queued goes to its new shard at once, but is h
 the worker that has the symbol in hand has let go of it.
 
 What a worker had in hand when it died comes before all else, to whoever is idle first. A run over
-which it died goes alone: it takes no other with it a second time.
+which it died goes alone, to a worker that is at nothing else: it takes no other with it a second
+time.
 """
 
 import time
@@ -211,25 +212,34 @@ class Dispatch:
             self._queues[shard].append(_Queued(cycle, run))
 
     def hand_out(
-        self, shard: int, *, blocked: Collection[int] = (), shuns_own_crashes: bool = False
+        self,
+        shard: int,
+        *,
+        blocked: Collection[int] = (),
+        shuns_own_crashes: bool = False,
+        takes_suspects: bool = True,
     ) -> Batch | None:
         """Return the next batch for a shard's idle worker, or None when there is nothing for it.
 
         It carries runs of one cycle: short ones up to the batch size, and one that is longer.
         Nothing is taken over from the `blocked` shards: what is in their workers' way is in
         everybody's. With `shuns_own_crashes` it is not handed again what its workers have died
-        over.
+        over. Unless it `takes_suspects` it gets nothing when it is the turn of what a worker has
+        died over: then it soon will.
         """
         queue = self._queues[shard]
         busy = self._keys_in_other_hands(shard) - self._hot
         shunned = shard if shuns_own_crashes else None
-        runs = self._next_runs(self._orphans, busy, shunned)
-        if not runs and shuns_own_crashes and self._has_orphan_of(shard):
+        orphans = self._next_runs(self._orphans, busy, shunned)
+        if not orphans and shuns_own_crashes and self._has_orphan_of(shard):
             return None  # Nor anything else: it must be free to take it if nobody else does.
-        runs = runs or self._next_runs(queue, busy)
+        runs = orphans or self._next_runs(queue, busy)
         if not runs and self._take_over(queue, busy, blocked):
             runs = self._next_runs(queue, busy)
         if not runs:
+            return None
+        if runs[0].run.crashes and not takes_suspects:
+            (self._orphans if orphans else queue).put_first(runs[0])
             return None
         batch = Batch(
             number=next(self._numbers),

@@ -273,7 +273,12 @@ class Floor:
 
     def _hand_out(self, shard: int, blocked: Collection[int]) -> None:
         shuns = time.monotonic() < self._shunned_until and self._has_others(shard)
-        batch = self.dispatch.hand_out(shard, blocked=blocked, shuns_own_crashes=shuns)
+        batch = self.dispatch.hand_out(
+            shard,
+            blocked=blocked,
+            shuns_own_crashes=shuns,
+            takes_suspects=self.crew.is_at_rest(shard),
+        )
         if batch is not None:
             self.cycles[batch.cycle].begin_batch(batch)
             self.crew.hand(shard, batch)
@@ -332,7 +337,7 @@ class Floor:
                 assert_never(message)
         self.go_on()
 
-    def on_death(self, shard: int, at_work: int | None) -> bool:
+    def on_death(self, shard: int, at_work: Collection[int]) -> bool:
         """Queue what the dead worker had in hand again, before all else.
 
         Returns whether it is the worker's fault, and not that of what it was working at.
@@ -340,17 +345,18 @@ class Floor:
         is_workers_fault = True
         for batch in self._take_from(shard):
             stage = self.cycles[batch.cycle].forget_batch(batch.number)
-            if batch.number != at_work:
+            if batch.number not in at_work:
                 self.dispatch.adopt(batch.runs, batch.cycle)
                 continue
             finding = self._inquest.examine(
                 batch.runs,
                 shard=shard,
                 stage=stage,
+                is_alone=len(at_work) == 1,
                 has_others=self._has_others(shard),
                 is_all=not self.dispatch.ids_under_way(),
             )
-            is_workers_fault = finding.is_workers_fault
+            is_workers_fault = is_workers_fault and finding.is_workers_fault
             self.dispatch.adopt(finding.again, batch.cycle)
             self._set_aside(finding.guilty, batch.cycle)
         self._shunned_until = time.monotonic() + MOMENT_SECONDS

@@ -8,7 +8,8 @@ from typing import Any
 class Spent:
     """Where workers' time went, in seconds, added up over all of them.
 
-    Waiting is time in which the worker itself computed nothing.
+    Waiting is time in which the worker itself computed nothing. It may wait for both the exchange
+    and the database.
     """
 
     exchange: float = 0.0
@@ -59,7 +60,10 @@ class Trial:
 
     @property
     def shares(self) -> Spent:
-        """Where the workers' time went, as shares of all of it; the rest is waiting for work."""
+        """Where the workers' time went, as shares of all of it; what is missing, they had no work.
+
+        What a worker waited for both counts twice.
+        """
         whole = self.shards * self.seconds
         if whole <= 0:
             return Spent()

@@ -1,5 +1,8 @@
 """A worker process: one event loop that looks at batches, and finishes them when told to.
 
+It does both side by side: while the database is busy with what was looked at, the exchange is asked
+about the next batch. Of each it does one at a time, in the order in which it was told to.
+
 It ends when it is told to, and at once, whatever it is doing, when its parent dies or lets go of
 the pipe: what it has in hand is then handed to somebody else. Being killed at any instant loses
 nothing: what was not committed is handed out again.
@@ -39,7 +42,7 @@ from reconciler.worker.messages import (
     Unfit,
     Used,
 )
-from reconciler.worker.workload import Batch, Evidence, Handler, Workload
+from reconciler.worker.workload import Batch, Handler, Workload
 
 BEAT_SECONDS = 2.0
 BOOT_RETRY_SECONDS = 1.0
@@ -98,10 +101,12 @@ class Worker:
         self._workload = workload
         self._shard = shard
         self._breaker = breaker
-        self._inbox: asyncio.Queue[Hand | Conclude | None] = asyncio.Queue()
+        self._batches: asyncio.Queue[Batch] = asyncio.Queue()
+        self._verdicts: asyncio.Queue[Conclude | None] = asyncio.Queue()
+        """None: the last has come."""
         self._budget = PipeBudget(self._send)
+        self._examining: asyncio.Task[None] | None = None
         self._examined: dict[int, Batch] = {}
-        self._examination: asyncio.Task[Evidence] | None = None
 
     async def run(self) -> None:
         """Open everything, then do what the parent says until told to stop."""
@@ -112,36 +117,42 @@ class Worker:
             handler = await self._open_handler()
             if handler is None:
                 return
-            beating = asyncio.create_task(self._beat(handler))
             try:
-                self._send(Ready())
-                while (order := await self._inbox.get()) is not None:
-                    await self._obey(handler, order)
+                await self._work(handler)
+            except ExceptionGroup as failures:
+                raise failures.exceptions[0] from None
             finally:
-                beating.cancel()
                 await handler.close()
 
-    async def _obey(self, handler: Handler, order: Hand | Conclude) -> None:
-        match order:
-            case Hand(batch=batch):
-                self._examination = asyncio.create_task(handler.examine(batch))
-                with suppress(asyncio.CancelledError):
-                    evidence = await self._examination
-                    self._examined[batch.number] = batch
-                    self._send(Examined(batch.number, evidence))
-            case Conclude(batches=numbers, may_write=may_write):
-                for number in numbers:
-                    batch = self._examined.pop(number)
-                    result = await handler.conclude(batch, may_write=may_write)
-                    self._send(Done(number, result))
-            case _:
-                assert_never(order)
+    async def _work(self, handler: Handler) -> None:
+        """Examine and conclude side by side, until the last verdict has been done."""
+        async with asyncio.TaskGroup() as tasks:
+            self._examining = tasks.create_task(self._examine_all(handler))
+            beating = tasks.create_task(self._beat(handler))
+            self._send(Ready())
+            await self._conclude_all(handler)
+            self._examining.cancel()
+            beating.cancel()
+
+    async def _examine_all(self, handler: Handler) -> None:
+        while True:
+            batch = await self._batches.get()
+            evidence = await handler.examine(batch)
+            self._examined[batch.number] = batch
+            self._send(Examined(batch.number, evidence))
+
+    async def _conclude_all(self, handler: Handler) -> None:
+        while (verdict := await self._verdicts.get()) is not None:
+            for number in verdict.batches:
+                batch = self._examined.pop(number)
+                result = await handler.conclude(batch, may_write=verdict.may_write)
+                self._send(Done(number, result))
 
     def _stop(self) -> None:
         """Look at nothing more; what was to be finished is."""
-        self._inbox.put_nowait(None)
-        if self._examination is not None:
-            self._examination.cancel()
+        self._verdicts.put_nowait(None)
+        if self._examining is not None:
+            self._examining.cancel()
 
     async def _open_handler(self) -> Handler | None:
         """Open the handler, as long as the database needs; None when told to stop meanwhile."""
@@ -154,7 +165,7 @@ class Worker:
                 log.warning("worker.waits_for_store", reason=str(error))
                 self._send(Blocked(str(error), BOOT_RETRY_SECONDS))
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._inbox.get(), BOOT_RETRY_SECONDS)
+                await asyncio.wait_for(self._verdicts.get(), BOOT_RETRY_SECONDS)
                 return None
 
     async def _beat(self, handler: Handler) -> None:
@@ -178,8 +189,10 @@ class Worker:
         except (EOFError, OSError):
             _end_unheard()
         match message:
-            case Hand() | Conclude():
-                self._inbox.put_nowait(message)
+            case Hand(batch=batch):
+                self._batches.put_nowait(batch)
+            case Conclude():
+                self._verdicts.put_nowait(message)
             case Granted(number=number):
                 self._budget.granted(number)
             case Stop():

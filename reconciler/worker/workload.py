@@ -66,6 +66,11 @@ class Batch:
         """How many items it has."""
         return sum(len(run.items) for run in self.runs)
 
+    @property
+    def is_suspect(self) -> bool:
+        """Whether a worker has died over it: then its next one is to be at nothing else."""
+        return any(run.crashes for run in self.runs)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Evidence:
@@ -261,8 +266,10 @@ class Planner(Protocol):
 class Handler(Protocol):
     """The child's side: looks at batches, then finishes them, on its worker's event loop.
 
-    Neither method raises for what the outside world does: that is in the `Result`. What they raise
-    ends the worker. A call that blocks belongs into a thread.
+    One batch is looked at while another is finished, so what the two methods share must bear that;
+    neither is called again before it has returned. Neither raises for what the outside world does:
+    that is in the `Result`. What they raise ends the worker. A call that blocks belongs into a
+    thread.
     """
 
     async def examine(self, batch: Batch) -> Evidence:  # noqa: ARG002 - for those that override it

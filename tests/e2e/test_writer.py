@@ -16,7 +16,7 @@ CREATE TRIGGER remember AFTER UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION rem
 """
 LINGER = """
 CREATE FUNCTION linger() RETURNS trigger LANGUAGE plpgsql AS
-    $$ BEGIN PERFORM pg_sleep(0.05); RETURN NULL; END $$;
+    $$ BEGIN PERFORM pg_sleep(0.1); RETURN NULL; END $$;
 CREATE TRIGGER linger AFTER INSERT ON activity_log EXECUTE FUNCTION linger();
 """
 """A batch's rows stay locked for a while, and the application gets its turns before the end."""

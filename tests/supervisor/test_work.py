@@ -38,6 +38,28 @@ async def test_every_item_of_every_page_is_handled_exactly_once(
     assert sorted(line["scanned"] for line in journal.all("cycle")) == [20, 40]
 
 
+def late(number: int, *acts: Act) -> tuple[Run, ...]:
+    """Make a page of one item that acts when it is finished."""
+    item = Item(id=number, acts=acts, is_late=True)
+    return (Run(key=f"COIN{number}", items=(item,)),)
+
+
+async def test_a_worker_looks_at_the_next_cycle_while_it_finishes_the_last_and_no_further(
+    stage: Stage, journal: Journal, begin: Begin, open_gate: Callable[[], None]
+) -> None:
+    pages = late(0, Act.WAIT), *(late(number, Act.WORK) for number in (1, 2, 3))
+
+    _, run = begin(ToyWorkload(stage=stage, pages=pages), shards=1)
+    await journal.wait("begin late", id=0)
+    await journal.wait("begin", id=1)
+    open_gate()
+    await run
+
+    events = [(line["event"], line["id"]) for line in journal.lines if "id" in line]
+    assert events.index(("end", 0)) < events.index(("begin", 2))
+    assert journal.ids("end") == [0, 1, 2, 3]
+
+
 async def test_a_single_sweep_of_nothing_ends_at_once(stage: Stage, begin: Begin) -> None:
     _, run = begin(ToyWorkload(stage=stage, pages=()))
 

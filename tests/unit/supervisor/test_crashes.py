@@ -20,9 +20,15 @@ def death(
     shard: int = 0,
     has_others: bool = True,
     is_all: bool = False,
+    is_alone: bool = True,
 ) -> Finding:
     return inquest.examine(
-        runs, shard=shard, stage=Stage.EXAMINING, has_others=has_others, is_all=is_all
+        runs,
+        shard=shard,
+        stage=Stage.EXAMINING,
+        is_alone=is_alone,
+        has_others=has_others,
+        is_all=is_all,
     )
 
 
@@ -48,6 +54,16 @@ def test_deaths_in_one_shard_alone_are_the_workers_fault_however_many() -> None:
         finding = death(inquest, run)
         (run,) = finding.again
         assert finding.is_workers_fault
+
+
+def test_a_death_over_two_batches_at_once_is_laid_to_neither() -> None:
+    inquest = proven()
+    (run,) = death(inquest, a_run(8), shard=0).again
+
+    finding = death(inquest, run, shard=1, is_alone=False)
+
+    assert [len(whole.items) for whole in finding.again] == [8]
+    assert finding.is_workers_fault
 
 
 def test_a_death_in_another_shard_is_the_runs_fault() -> None:

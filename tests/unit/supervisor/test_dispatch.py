@@ -199,6 +199,20 @@ def test_what_was_in_hand_at_a_death_is_tried_again_one_run_at_a_time(dispatch: 
     assert [handed(dispatch, shard).runs for shard in range(3)] == [(run,) for run in suspects]
 
 
+@pytest.mark.parametrize("is_orphan", [True, False], ids=["orphan", "queued"])
+def test_what_a_worker_died_over_waits_for_one_that_is_at_nothing_else_and_the_rest_waits_too(
+    dispatch: Dispatch, *, is_orphan: bool
+) -> None:
+    suspect = replace(a_run(symbol_of(0)), crashes=1)
+    dispatch.add([suspect] if not is_orphan else [], cycle=0)
+    dispatch.adopt([suspect] if is_orphan else [], cycle=0)
+    dispatch.add([a_run(symbol_of(0, 1))], cycle=0)
+
+    assert dispatch.hand_out(0, takes_suspects=False) is None
+    assert dispatch.queued_items() == 2
+    assert handed(dispatch, 0).runs == (suspect,)
+
+
 def test_what_a_worker_could_not_do_is_what_it_is_handed_next(dispatch: Dispatch) -> None:
     undone, waiting = runs_of(symbol_of(0), 2, items=10)
     dispatch.add([undone, waiting], cycle=0)
