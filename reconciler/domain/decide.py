@@ -38,7 +38,7 @@ beside it searches for a sequence of answers that breaks one.
     scales tell the life's quantities and averages from each other and from zero.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -47,6 +47,7 @@ from typing import assert_never
 from reconciler.domain.order import Facts, Order
 from reconciler.domain.report import Absent, Answer, Report, Unanswerable, rounded
 from reconciler.domain.status import Status
+from reconciler.domain.value import Value, replace
 
 
 class Rule(StrEnum):
@@ -88,30 +89,26 @@ SUSPICIOUS = frozenset(
 """One such order is that order's matter; a mass of them says that something else is wrong."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Leave:
+class Leave(Value, kw_only=True):
     """Write nothing; the order stays stale and its turn comes again."""
 
     rule: Rule
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Confirm:
+class Confirm(Value, kw_only=True):
     """The row is right: move `last_synced_at`, log nothing."""
 
     rule: Rule = Rule.UNCHANGED
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Change:
+class Change(Value, kw_only=True):
     """Write `to` over the row's facts and log the change."""
 
     to: Facts
     rule: Rule
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Hold:
+class Hold(Value, kw_only=True):
     """Leave the row as it is and set the order aside. `detail` is written for a person."""
 
     reason: HoldReason

@@ -1,18 +1,17 @@
 """An order as our table has it."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
 from reconciler.domain.checks import require_aware
 from reconciler.domain.status import Status
+from reconciler.domain.value import Value
 
 OrderId = int | UUID
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Facts:
+class Facts(Value, kw_only=True):
     """The three columns that the exchange's word is about."""
 
     status: Status
@@ -20,8 +19,7 @@ class Facts:
     avg_price: Decimal | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Order:
+class Order(Value, kw_only=True):
     """One row of `orders`, as it is at the moment of the decision.
 
     `updated_at` and `created_at` carry a time zone; None where the table has no such column or

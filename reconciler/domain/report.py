@@ -1,16 +1,15 @@
 """What the exchange said about one order, in our words."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_05UP, ROUND_HALF_UP, Context, Decimal
 from functools import cache
 
 from reconciler.domain.checks import require_amount, require_aware
 from reconciler.domain.status import Status
+from reconciler.domain.value import Value
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Report:
+class Report(Value, kw_only=True):
     """The exchange's view of one order.
 
     Attributes:
@@ -35,8 +34,7 @@ class Report:
         require_aware("fetched_at", self.fetched_at)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Absent:
+class Absent(Value, kw_only=True):
     """The exchange answered that it knows no such order.
 
     An answer, but a weak one: it is also what an exchange says of an order placed a second ago,
@@ -51,8 +49,7 @@ class Absent:
         require_aware("fetched_at", self.fetched_at)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Unanswerable:
+class Unanswerable(Value, kw_only=True):
     """The exchange cannot make sense of the question: unknown symbol, an id that is none.
 
     The order's own fault, so it says nothing about the exchange's health and nothing about the

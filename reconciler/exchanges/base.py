@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from reconciler.domain.report import Answer
+from reconciler.domain.value import Value
 from reconciler.errors import BreakerOpen, ExchangeError
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Wanted:
+class Wanted(Value, kw_only=True):
     """An order to ask about, named as our row names it."""
 
     symbol: str

@@ -55,6 +55,7 @@ from reconciler.domain.decide import (
 from reconciler.domain.order import Facts, Order, OrderId
 from reconciler.domain.report import Answer, Report
 from reconciler.domain.status import BY_VALUE, Status
+from reconciler.domain.value import Value
 from reconciler.errors import StoreRejected
 from reconciler.store import activity
 from reconciler.store.holds import ActiveHold, attempts_in_a_row, wait_before_attempt
@@ -70,8 +71,7 @@ LONGEST_PAUSE = timedelta(seconds=10)
 Decide = Callable[[Order, Answer | None, datetime], Decision]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Outcome:
+class Outcome(Value, kw_only=True):
     """What was decided, and done, about one order. `hold` is the one it was under before."""
 
     order: Order

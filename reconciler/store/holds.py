@@ -9,6 +9,7 @@ from sqlalchemy import Boolean, Connection, Select, cast, func, literal_column, 
 
 from reconciler.domain.decide import HoldReason
 from reconciler.domain.status import OPEN
+from reconciler.domain.value import Value
 from reconciler.store.stale_index import OPEN_ORDERS
 from reconciler.store.tables import OrdersTable, holds
 
@@ -16,8 +17,7 @@ FIRST_WAIT = timedelta(minutes=1)
 LONGEST_WAIT = timedelta(hours=1)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ActiveHold:
+class ActiveHold(Value, kw_only=True):
     """The hold an order is under: why, and the how-manieth in a row for that reason."""
 
     reason: HoldReason

@@ -11,7 +11,6 @@ from decimal import Decimal
 from sys import intern
 from typing import Any
 
-import msgspec
 from sqlalchemy import (
     Boolean,
     ColumnElement,
@@ -35,16 +34,16 @@ from sqlalchemy import (
 
 from reconciler.domain.order import Facts, OrderId
 from reconciler.domain.status import BY_VALUE, Status
+from reconciler.domain.value import Value
 from reconciler.store.rows import fetch_plain
 from reconciler.store.stale_index import OPEN_ORDERS, SYNCED_AT
 from reconciler.store.tables import OrdersTable, holds
 
 
-class StaleOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class StaleOrder(Value, kw_only=True):
     """A stale order as it was when the page was read; flat, as it crosses to a worker.
 
-    A page holds up to 20,000: as dataclasses with `Facts` in them they took far longer to make than
-    the query to run, and twice as long to send.
+    A page holds up to 20,000: with `Facts` in them they take longer to make and to send.
 
     `is_on_hold`: it has been set aside, and its next attempt is due.
     """

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -423,4 +422,4 @@ def test_an_outcome_says_which_hold_the_order_was_under(
     assert first.hold is None
     assert second.hold is not None
     assert (second.hold.reason, second.hold.attempts) == (HoldReason.ERROR, 1)
-    assert {field.name for field in fields(second)} == {"order", "hold", "decision"}
+    assert set(second.__struct_fields__) == {"order", "hold", "decision"}

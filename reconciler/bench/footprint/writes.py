@@ -3,7 +3,6 @@
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 
@@ -24,6 +23,7 @@ from reconciler.domain.decide import decide
 from reconciler.domain.order import OrderId
 from reconciler.domain.report import Answer, Report
 from reconciler.domain.status import Status
+from reconciler.domain.value import replace
 from reconciler.store.apply import Apply
 from reconciler.store.database import Database
 from reconciler.store.stale_index import STALE_INDEX

@@ -15,12 +15,13 @@ Guarantees:
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 
 import httpx
 
 from reconciler.domain.report import Report
+from reconciler.domain.value import replace
 from reconciler.errors import (
     BreakerOpen,
     ClockSkew,

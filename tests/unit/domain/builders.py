@@ -1,6 +1,5 @@
 """Orders, reports and times with defaults: a test names only what it is about."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -8,6 +7,7 @@ from reconciler.domain.decide import Change, Decision, Policy, decide
 from reconciler.domain.order import Facts, Order
 from reconciler.domain.report import Absent, Answer, Report, Unanswerable
 from reconciler.domain.status import Status
+from reconciler.domain.value import replace
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 A_DAY_AGO = NOW - timedelta(days=1)

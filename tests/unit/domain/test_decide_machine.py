@@ -4,7 +4,7 @@ Orders live at an exchange, the application writes what events it gets, and what
 whenever hypothesis likes.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -23,6 +23,7 @@ from reconciler.domain.decide import Change, Confirm, Hold, HoldReason, Leave, P
 from reconciler.domain.order import Facts, Order
 from reconciler.domain.report import Absent, Answer, Report, average_price, rounded
 from reconciler.domain.status import OPEN, TERMINAL, Status
+from reconciler.domain.value import replace
 
 from .builders import NOW
 

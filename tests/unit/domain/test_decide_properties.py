@@ -4,7 +4,6 @@
 what is said of an order's life, and of the same facts, takes facts that make sense.
 """
 
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -25,6 +24,7 @@ from reconciler.domain.decide import (
 from reconciler.domain.order import Facts, Order
 from reconciler.domain.report import Absent, Answer, Report, Unanswerable, rounded
 from reconciler.domain.status import OPEN, TERMINAL, Status
+from reconciler.domain.value import replace
 
 from .builders import JUST_FETCHED, NOW, POLICY, an_order, decided, written
 

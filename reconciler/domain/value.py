@@ -1,0 +1,18 @@
+"""The kind of value that is made for every order: the only module here that knows a library."""
+
+from typing import dataclass_transform
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+__all__ = ["Value", "replace"]
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+class Value(Struct, frozen=True, gc=False):
+    """A frozen value, declared as a dataclass is: `class Price(Value, kw_only=True)`.
+
+    An order's way from its row to what is written makes half a dozen, and a frozen dataclass of
+    seven fields takes 2 us to make where this takes 0.1. Nothing that a value holds leads back to
+    it, so the garbage collector need not follow it. `kw_only` is not inherited.
+    """
