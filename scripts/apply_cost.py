@@ -8,7 +8,7 @@ and logs the same rows, and returns nothing. Linux only.
 
 import argparse
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -23,11 +23,15 @@ from reconciler.domain.order import OrderId
 from reconciler.domain.report import Answer, Report
 from reconciler.domain.status import Status
 from reconciler.embedded import embedded_postgres
+from reconciler.exchanges.registry import venue
 from reconciler.store import migrations, sample
 from reconciler.store.apply import Apply
 from reconciler.store.database import Database
 from reconciler.store.stale import StaleOrder, StaleOrders
 from reconciler.store.tables import OrdersTable, find_orders
+from reconciler.supervisor.dispatch import Dispatch
+from reconciler.worker.plan import arrange, transactions
+from reconciler.worker.workload import Batch
 
 ENDED_PER_OPEN = 2
 SETTINGS = {"autovacuum": "off", "max_wal_size": "4GB", "shared_buffers": "512MB"}
@@ -54,7 +58,8 @@ LEAST = text(
 )
 DONE = text("SELECT count(*) FROM activity_log")
 
-_Work = Sequence[tuple[StaleOrder, Report]]
+_Work = Sequence[Sequence[tuple[StaleOrder, Report]]]
+"""The orders of each hand-out, with what the exchange says of them."""
 _Microseconds = tuple[float, float]
 """Of Python and of the server, for each order."""
 
@@ -81,21 +86,27 @@ def main() -> None:
         costs: dict[str, list[_Microseconds]] = {name: [] for name in ways}
         for _ in range(given.rounds):
             for name, way in ways.items():
-                costs[name].append(_cost_of(way, database, orders, given.orders))
+                cost = _cost_of(way, database, orders, given.orders, batch_size=given.batch_size)
+                costs[name].append(cost)
     for name, rounds in costs.items():
         python, server = (median(part) for part in zip(*rounds, strict=True))
         print(f"{name:12} Python {python:5.1f}  PostgreSQL {server:5.1f}  us an order")
 
 
 def _cost_of(
-    way: Callable[[_Work], None], database: Database, orders: OrdersTable, count: int
+    way: Callable[[_Work], None],
+    database: Database,
+    orders: OrdersTable,
+    count: int,
+    *,
+    batch_size: int,
 ) -> _Microseconds:
     """Lay the rows out anew, and let them be filled."""
-    reports = _lay_out(database, orders, count)
+    work = _lay_out(database, orders, count, batch_size=batch_size)
     with database.autocommit() as connection:
         server = int(connection.execute(text("SELECT pg_backend_pid()")).scalar_one())
     python_before, server_before = time.process_time(), _seconds_of(server)
-    way(reports)
+    way(work)
     python, of_server = time.process_time() - python_before, _seconds_of(server) - server_before
     with database.autocommit() as connection:
         done = connection.execute(DONE).scalar_one()
@@ -103,7 +114,7 @@ def _cost_of(
     return python / count * 1e6, of_server / count * 1e6
 
 
-def _lay_out(database: Database, orders: OrdersTable, count: int) -> _Work:
+def _lay_out(database: Database, orders: OrdersTable, count: int, *, batch_size: int) -> _Work:
     """Write the rows; return the open ones as a worker is handed them, each with its report."""
     spacing = ENDED_PER_OPEN + 1
     with database.transaction() as connection:
@@ -116,19 +127,29 @@ def _lay_out(database: Database, orders: OrdersTable, count: int) -> _Work:
         planner = StaleOrders(orders, stale_after=timedelta(minutes=5))
         page = planner.read_page(connection, count)
         now = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
-    by_symbol = sorted(page.orders, key=lambda order: (order.symbol, int(order.id)))
-    return [(order, _filled(order, now)) for order in by_symbol]
+    dispatch = Dispatch(1, batch_size=batch_size)
+    dispatch.add(arrange(page.orders, venue("paper")), cycle=0)
+    return [
+        [(order, _filled(order, now)) for run in batch.runs for order in run.items]
+        for batch in _hand_outs(dispatch)
+    ]
+
+
+def _hand_outs(dispatch: Dispatch) -> Iterator[Batch]:
+    while (batch := dispatch.hand_out(0)) is not None:
+        yield batch
+        dispatch.done(0, batch.number)
 
 
 def _apply_all(database: Database, orders: OrdersTable, work: _Work, *, batch_size: int) -> None:
     policy = Policy(quantity_scale=orders.quantity_scale, price_scale=orders.price_scale)
     step = Apply(orders, exchange="none", decide=partial(decide, policy=policy))
-    for start in range(0, len(work), batch_size):
-        batch = work[start : start + batch_size]
+    for batch in work:
         answers: dict[OrderId, Answer] = {order.id: report for order, report in batch}
         seen = {order.id: order.facts for order, _ in batch}
-        with database.transaction() as connection:
-            step.apply(connection, answers, seen)
+        for some in transactions(answers, batch_size):
+            with database.transaction() as connection:
+                step.apply(connection, some, seen)
 
 
 def _do_least(database: Database, _work: _Work) -> None:

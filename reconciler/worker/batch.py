@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections import Counter as Multiset
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -39,6 +39,7 @@ from reconciler.telemetry import metrics as names
 from reconciler.telemetry.metrics import Metrics
 from reconciler.worker.account import AccountGuard, trouble_of
 from reconciler.worker.clock import DatabaseClock
+from reconciler.worker.plan import transactions
 from reconciler.worker.workload import (
     Batch,
     Evidence,
@@ -118,7 +119,7 @@ class OrderHandler:
 
     async def _write(self, work: "_Work") -> None:
         seen = work.facts_as_planned
-        for answered in work.answered(self.rows_per_transaction):
+        for answered in transactions(work.answers, self.rows_per_transaction):
             for applied in await asyncio.to_thread(self._apply, answered, seen):
                 work.count(applied)
 
@@ -266,11 +267,10 @@ class _Work:
         odd = [one for one in told if isinstance(one, Hold) and one.reason in SUSPICIOUS]
         return Evidence(looked_at=len(told), suspicious=len(odd))
 
-    def answered(self, limit: int) -> Iterator[dict[OrderId, Answer]]:
-        """Yield the answers by row, up to `limit` at a time."""
-        entries = list(self._answers.items())
-        for start in range(0, len(entries), limit):
-            yield dict(entries[start : start + limit])
+    @property
+    def answers(self) -> Mapping[OrderId, Answer]:
+        """What the exchange has said, by row."""
+        return self._answers
 
     def drop(self) -> None:
         """Leave everything as it is: it may not be written."""

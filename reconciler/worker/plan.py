@@ -1,8 +1,10 @@
-"""Arrange stale orders for the workers: pure."""
+"""Arrange stale orders for the workers, and answers for the database: pure."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from reconciler.domain.order import OrderId
+from reconciler.domain.report import Answer
 from reconciler.exchanges.base import Venue
 from reconciler.store.stale import StaleOrder
 from reconciler.worker.workload import Run
@@ -23,6 +25,17 @@ def arrange(orders: Iterable[StaleOrder], venue: Venue) -> tuple[Run, ...]:
         for symbol, group in by_symbol.items()
         for run in _cut(sorted(group, key=_exchange_order), venue.history_page)
     )
+
+
+def transactions(answers: Mapping[OrderId, Answer], limit: int) -> Iterator[dict[OrderId, Answer]]:
+    """Cut a batch's answers into what is written at once: those of `limit` rows at most.
+
+    Rows that were made one after the other lie on the same pages, whatever the order in which the
+    exchange has told of them: together they are found and written with less work.
+    """
+    ids = sorted(answers, key=int)
+    for start in range(0, len(ids), limit):
+        yield {id_: answers[id_] for id_ in ids[start : start + limit]}
 
 
 def _likely_cost(orders: int, venue: Venue) -> int:

@@ -29,6 +29,7 @@ from reconciler.store.tables import find_orders
 from reconciler.supervisor.dispatch import Dispatch
 from reconciler.supervisor.summary import PAGE_ITEMS
 from reconciler.worker.orders import OrderPlanner, OrderWorkload
+from reconciler.worker.plan import transactions
 from reconciler.worker.workload import Batch, Page
 
 
@@ -77,14 +78,13 @@ class _Worker:
 
     def _apply(self, batch: Batch) -> None:
         orders: list[StaleOrder] = [order for run in batch.runs for order in run.items]
-        for start in range(0, len(orders), self._batch_size):
-            some = orders[start : start + self._batch_size]
-            answers: Mapping[OrderId, Answer] = {
-                order.id: self._answers[int(order.id)] for order in some
-            }
-            seen = {order.id: order.facts for order in some}
+        answers: Mapping[OrderId, Answer] = {
+            order.id: self._answers[int(order.id)] for order in orders
+        }
+        seen = {order.id: order.facts for order in orders}
+        for some in transactions(answers, self._batch_size):
             with self._database.transaction() as connection:
-                self._step.apply(connection, answers, seen)
+                self._step.apply(connection, some, seen)
 
 
 class _HandingOut:

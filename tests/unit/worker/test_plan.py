@@ -1,17 +1,22 @@
-"""A page is cut into runs that one page of the exchange's history answers for."""
+"""A page is cut into runs that one page of the exchange's history answers for, answers by rows."""
 
+from collections.abc import Iterable
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import chain
+from uuid import UUID
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.domain.order import OrderId
+from reconciler.domain.report import Absent, Answer
 from reconciler.domain.status import Status
 from reconciler.exchanges.base import Venue
 from reconciler.exchanges.registry import venue
 from reconciler.store.stale import StaleOrder
-from reconciler.worker.plan import arrange
+from reconciler.worker.plan import arrange, transactions
 
 
 def with_pages_of(length: int) -> Venue:
@@ -41,6 +46,12 @@ def exchange_ids(orders: list[StaleOrder], run_length: int) -> list[list[str]]:
         [order.external_order_id for order in run.items]
         for run in arrange(orders, with_pages_of(run_length))
     ]
+
+
+def some_answers(ids: Iterable[OrderId]) -> dict[OrderId, Answer]:
+    """Return an answer to each order, in the order in which they came."""
+    now = datetime.now(UTC)
+    return {id_: Absent(symbol="BTC", external_order_id=str(id_), fetched_at=now) for id_ in ids}
 
 
 def test_nothing_makes_no_run() -> None:
@@ -115,3 +126,30 @@ def test_a_run_costs_one_request_each_until_a_page_of_history_is_cheaper() -> No
 
     assert [run.cost for run in arrange(few, exchange)] == [exchange.single_weight]
     assert [run.cost for run in arrange(many, exchange)] == [exchange.history_weight]
+
+
+def test_rows_that_are_neighbours_are_written_in_one_transaction() -> None:
+    answers = some_answers([7, 30, 8, 5, 29])
+
+    assert [list(some) for some in transactions(answers, 3)] == [[5, 7, 8], [29, 30]]
+
+
+def test_rows_with_uuids_are_cut_in_the_order_of_their_index() -> None:
+    first, second, third = (UUID(int=number << 64) for number in (1, 2, 3))
+
+    cut = transactions(some_answers([third, first, second]), 2)
+
+    assert [list(some) for some in cut] == [[first, second], [third]]
+
+
+@given(ids=st.lists(st.integers(1, 99), unique=True), limit=st.integers(1, 7))
+def test_every_answer_is_written_once_and_no_transaction_is_too_long(
+    ids: list[int], limit: int
+) -> None:
+    answers = some_answers(ids)
+
+    cut = list(transactions(answers, limit))
+
+    assert {id_: answer for some in cut for id_, answer in some.items()} == answers
+    assert sum(map(len, cut)) == len(answers)
+    assert all(1 <= len(some) <= limit for some in cut)
