@@ -89,26 +89,26 @@ SUSPICIOUS = frozenset(
 """One such order is that order's matter; a mass of them says that something else is wrong."""
 
 
-class Leave(Value, kw_only=True):
+class Leave(Value):
     """Write nothing; the order stays stale and its turn comes again."""
 
     rule: Rule
 
 
-class Confirm(Value, kw_only=True):
+class Confirm(Value):
     """The row is right: move `last_synced_at`, log nothing."""
 
     rule: Rule = Rule.UNCHANGED
 
 
-class Change(Value, kw_only=True):
+class Change(Value):
     """Write `to` over the row's facts and log the change."""
 
     to: Facts
     rule: Rule
 
 
-class Hold(Value, kw_only=True):
+class Hold(Value):
     """Leave the row as it is and set the order aside. `detail` is written for a person."""
 
     reason: HoldReason

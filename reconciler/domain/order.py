@@ -11,7 +11,7 @@ from reconciler.domain.value import Value
 OrderId = int | UUID
 
 
-class Facts(Value, kw_only=True):
+class Facts(Value):
     """The three columns that the exchange's word is about."""
 
     status: Status
@@ -19,7 +19,7 @@ class Facts(Value, kw_only=True):
     avg_price: Decimal | None
 
 
-class Order(Value, kw_only=True):
+class Order(Value):
     """One row of `orders`, as it is at the moment of the decision.
 
     `updated_at` and `created_at` carry a time zone; None where the table has no such column or

@@ -9,7 +9,7 @@ from reconciler.domain.status import Status
 from reconciler.domain.value import Value
 
 
-class Report(Value, kw_only=True):
+class Report(Value):
     """The exchange's view of one order.
 
     Attributes:
@@ -34,7 +34,7 @@ class Report(Value, kw_only=True):
         require_aware("fetched_at", self.fetched_at)
 
 
-class Absent(Value, kw_only=True):
+class Absent(Value):
     """The exchange answered that it knows no such order.
 
     An answer, but a weak one: it is also what an exchange says of an order placed a second ago,
@@ -49,7 +49,7 @@ class Absent(Value, kw_only=True):
         require_aware("fetched_at", self.fetched_at)
 
 
-class Unanswerable(Value, kw_only=True):
+class Unanswerable(Value):
     """The exchange cannot make sense of the question: unknown symbol, an id that is none.
 
     The order's own fault, so it says nothing about the exchange's health and nothing about the

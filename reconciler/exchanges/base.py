@@ -15,7 +15,7 @@ from reconciler.domain.value import Value
 from reconciler.errors import BreakerOpen, ExchangeError
 
 
-class Wanted(Value, kw_only=True):
+class Wanted(Value):
     """An order to ask about, named as our row names it."""
 
     symbol: str

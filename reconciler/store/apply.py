@@ -71,7 +71,7 @@ LONGEST_PAUSE = timedelta(seconds=10)
 Decide = Callable[[Order, Answer | None, datetime], Decision]
 
 
-class Outcome(Value, kw_only=True):
+class Outcome(Value):
     """What was decided, and done, about one order. `hold` is the one it was under before."""
 
     order: Order

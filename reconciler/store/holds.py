@@ -17,7 +17,7 @@ FIRST_WAIT = timedelta(minutes=1)
 LONGEST_WAIT = timedelta(hours=1)
 
 
-class ActiveHold(Value, kw_only=True):
+class ActiveHold(Value):
     """The hold an order is under: why, and the how-manieth in a row for that reason."""
 
     reason: HoldReason

@@ -40,7 +40,7 @@ from reconciler.store.stale_index import OPEN_ORDERS, SYNCED_AT
 from reconciler.store.tables import OrdersTable, holds
 
 
-class StaleOrder(Value, kw_only=True):
+class StaleOrder(Value):
     """A stale order as it was when the page was read; flat, as it crosses to a worker.
 
     A page holds up to 20,000: with `Facts` in them they take longer to make and to send.

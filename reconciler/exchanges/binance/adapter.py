@@ -213,10 +213,10 @@ def _by_request_name(wanted: Iterable[Wanted]) -> dict[Wanted, list[Wanted]]:
 
 
 def _as_spelled(found: Answers, spellings: Mapping[Wanted, Iterable[Wanted]]) -> Answers:
-    """Give every answer back under the very names by which it was asked for."""
+    """Give every answer back under the very name of the symbol by which it was asked for."""
     return Answers(
         answers={
-            order: replace(answer, symbol=order.symbol, external_order_id=order.external_order_id)
+            order: answer if order == asked else replace(answer, symbol=order.symbol)
             for asked, answer in found.answers.items()
             for order in spellings[asked]
         },

@@ -1,25 +1,11 @@
 import pickle
-from inspect import Parameter, signature
 
 import pytest
 
-import reconciler.worker.orders  # noqa: F401 - it needs them all, so that every value is known
 from reconciler.domain.decide import Confirm, Decision, Leave, Rule
-from reconciler.domain.value import Value, replace
+from reconciler.domain.value import replace
 
 from .builders import a_report, an_order, some_facts
-
-
-@pytest.fixture(params=Value.__subclasses__(), ids=lambda kind: kind.__name__)
-def kind(request: pytest.FixtureRequest) -> type[Value]:
-    value: type[Value] = request.param
-    return value
-
-
-def test_no_field_of_a_value_is_given_by_its_place(kind: type[Value]) -> None:
-    kinds = {parameter.kind for parameter in signature(kind).parameters.values()}
-
-    assert kinds == {Parameter.KEYWORD_ONLY}
 
 
 def test_no_field_of_a_value_can_be_changed() -> None:
