@@ -1,12 +1,14 @@
 """A PostgreSQL of one's own, from a wheel: for the demo, the tests and the benchmark.
 
 Started once, by the process that shows the result; everybody else is given its URL only. Nothing
-listens on the network: it is reached by a unix socket in its own folder.
+listens on the network: it is reached by a unix socket in its own folder. Server and folder go when
+that process ends, however that happens.
 """
 
 import atexit
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -17,6 +19,15 @@ from typing import Any
 from reconciler.errors import ConfigurationError, Problem
 
 NEEDED_MEGABYTES = 300
+
+# Reads from a pipe until nobody holds its other end; then stops the server at once, if there is
+# one, and removes the folder.
+_CLEAR_AWAY = """
+cat > /dev/null
+server=$(head -n 1 "$0/data/postmaster.pid") && kill -QUIT "$server"
+for _ in $(seq 100); do [ -e "$0/data/postmaster.pid" ] || break; sleep 0.1; done
+rm -rf "$0"
+"""
 
 
 @contextmanager
@@ -32,8 +43,7 @@ def embedded_postgres(
     Raises:
         ConfigurationError: the extra is not installed, there is no room, or it does not start.
     """
-    folder = Path(tempfile.mkdtemp(prefix="reconciler-pg-", dir=parent))
-    try:
+    with _temporary_folder(parent) as folder:
         _require_room(folder)
         pgserver = _import_pgserver(folder)
         server = pgserver.get_server(folder / "data", cleanup_mode="stop", start=False)
@@ -55,8 +65,29 @@ def embedded_postgres(
             server.cleanup()
             # It would clean up once more at exit, and make the folder anew for its lock file.
             atexit.unregister(server._cleanup)  # noqa: SLF001 - no public way
+
+
+@contextmanager
+def _temporary_folder(parent: Path | None) -> Iterator[Path]:
+    """Make a folder; remove it with the block.
+
+    Where our process is killed in the block a shell does that, and stops the server first. It has a
+    session of its own, so that what ends ours by its group does not reach it.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="reconciler-pg-", dir=parent))
+    shell = subprocess.Popen(  # noqa: S603 - our own words
+        ["/bin/sh", "-c", _CLEAR_AWAY, str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        with shell:
+            os.killpg(shell.pid, signal.SIGTERM)
 
 
 def _import_pgserver(folder: Path) -> Any:
