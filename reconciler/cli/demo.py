@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from reconciler.cli.chaos import ChaosReport, Havoc, reconcile_in_chaos
 from reconciler.cli.interrupts import ending_on_signals, undisturbed_afterwards
 from reconciler.cli.logs import parent_logs, quiet
-from reconciler.cli.options import environment_option, json_option, shards_option
+from reconciler.cli.options import NumberRange, environment_option, json_option, shards_option
 from reconciler.cli.progress import ReconcileProgress, working
 from reconciler.cli.report import Report
 from reconciler.cli.supervise import exit_code_of_ending, supervise, tell_what_cut_it_short
@@ -87,7 +87,7 @@ Try it:
     variable="RECONCILER_DEMO_CHAOS_SECONDS",
     help_text="How long the chaos lasts.",
     default=20.0,
-    type=click.FloatRange(1, 3600),
+    type=NumberRange(1, 3600),
     metavar="N",
 )
 @shards_option

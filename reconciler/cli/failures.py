@@ -63,7 +63,8 @@ def problems_of(error: ReconcilerError) -> Sequence[Problem]:
 
 _MENDS: dict[type[ReconcilerError], str] = {
     StoreUnavailable: (
-        "see that PostgreSQL runs and has room, and that host and port in DATABASE_URL are right"
+        "see that PostgreSQL runs and has room, and that host and port in DATABASE_URL, or wherever"
+        " you gave this address, are right"
     ),
     Unavailable: (
         "see that the exchange answers at EXCHANGE_BASE_URL (unset it for the exchange's own"

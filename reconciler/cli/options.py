@@ -1,5 +1,6 @@
 """Options: on the command line, else in the environment, else in `.env`, else the default."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,21 @@ from pydantic_settings import DotEnvSettingsSource
 from reconciler.settings import Settings
 
 Decorator = Callable[[Any], Any]
+
+
+class NumberRange(click.FloatRange):
+    """Numbers between bounds. "nan" is none of them: click takes it, as no bound excludes it."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Read a number."""
+        number = float(super().convert(value, param, ctx))
+        if math.isnan(number):
+            self.fail(
+                f"{value!r} is not a number in the range {self._describe_range()}.", param, ctx
+            )
+        return number
 
 
 class EnvironmentOption(click.Option):
@@ -73,7 +89,7 @@ def setting_option(flag: str, field: str, help_text: str, *, metavar: str) -> De
     return click.option(flag, cls=SettingOption, field=field, help=help_text, metavar=metavar)
 
 
-def _type_of(info: FieldInfo) -> click.IntRange | click.FloatRange:
+def _type_of(info: FieldInfo) -> click.IntRange | NumberRange:
     """Return click's type for a number within the field's bounds."""
     bounds = {
         name: getattr(constraint, name)
@@ -87,7 +103,7 @@ def _type_of(info: FieldInfo) -> click.IntRange | click.FloatRange:
             least if "gt" not in bounds else bounds["gt"] + 1,
             most if "lt" not in bounds else bounds["lt"] - 1,
         )
-    return click.FloatRange(
+    return NumberRange(
         min=bounds.get("gt", least),
         max=bounds.get("lt", most),
         min_open="gt" in bounds,

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
-from reconciler.cli.options import EnvironmentOption
+from reconciler.cli.options import EnvironmentOption, NumberRange
 from reconciler.paper.faults import FaultRule
 from reconciler.paper.orders import Seeding
 
@@ -56,7 +56,7 @@ def _option(*declarations: str, **settings: Any) -> Callable[[Any], Any]:
     )
 
 
-_SHARE = click.FloatRange(0, 1)
+_SHARE = NumberRange(0, 1)
 
 
 @click.command(
@@ -75,8 +75,8 @@ All routes, admin routes and faults: docs/reference/paper-exchange.md""",
 @_option("--symbols", default=12, type=click.IntRange(1), help="Symbols to spread them over.")
 @_option("--seed", default=1, type=int, help="The same seed writes the same orders.")
 @_option("--hot-share", type=_SHARE, help="Share of the orders that the first symbol gets.")
-@_option("--latency-ms", default=0.0, type=click.FloatRange(0), help="Every answer is so late.")
-@_option("--latency-jitter-ms", default=0.0, type=click.FloatRange(0), help="And up to this more.")
+@_option("--latency-ms", default=0.0, type=NumberRange(0), help="Every answer is so late.")
+@_option("--latency-jitter-ms", default=0.0, type=NumberRange(0), help="And up to this more.")
 @_option("--error-rate", default=0.0, type=_SHARE, help="Share of requests answered 5xx.")
 @_option("--disconnect-rate", default=0.0, type=_SHARE, help="Share of requests cut off.")
 @_option(

@@ -11,7 +11,7 @@ from reconciler.bench.sweep import Sweep
 from reconciler.cli.interrupts import ending_on_signals
 from reconciler.cli.logs import load_settings, worker_logs
 from reconciler.cli.measures import duration
-from reconciler.cli.options import environment_option, json_option
+from reconciler.cli.options import NumberRange, environment_option, json_option
 from reconciler.cli.output import console, print_json, print_table
 from reconciler.cli.progress import steps
 from reconciler.errors import ConfigurationError
@@ -95,14 +95,14 @@ Try it:
     variable="RECONCILER_TUNE_SECONDS",
     help_text="A trial that lasts longer hands out no more.",
     default=20.0,
-    type=click.FloatRange(0.1, 3600),
+    type=NumberRange(0.1, 3600),
     metavar="S",
 )
 @environment_option(
     "--latency-ms",
     variable="RECONCILER_TUNE_LATENCY_MS",
     help_text="The exchange takes so long to answer. [default: it is asked for its time]",
-    type=click.FloatRange(0, 60_000),
+    type=NumberRange(0, 60_000),
     metavar="MS",
 )
 @environment_option(
@@ -110,7 +110,7 @@ Try it:
     variable="RECONCILER_TUNE_ENDED_SHARE",
     help_text="Share of the orders that have ended at the exchange.",
     default=0.1,
-    type=click.FloatRange(0, 1),
+    type=NumberRange(0, 1),
     metavar="SHARE",
 )
 @environment_option(

@@ -211,6 +211,18 @@ def test_an_exchange_that_is_away_is_told_and_how_to_do_without(run: Run, filled
     assert "with --latency-ms it need not be asked" in said
 
 
+def test_a_scratch_database_that_is_away_is_told_and_not_as_the_other_one(
+    run: Run, filled_url: str
+) -> None:
+    away = "postgresql://nobody@127.0.0.1:1/none"
+
+    code, said = refused(run, *NOT_ASKED, "--scratch", away, DATABASE_URL=filled_url)
+
+    assert code == 69
+    assert f"the database {away} does not answer" in said
+    assert "or wherever you gave this address" in said
+
+
 def test_a_scratch_database_that_is_somebodys_is_refused(run: Run, filled_url: str) -> None:
     before = contents(filled_url)
 
@@ -230,6 +242,8 @@ def test_a_scratch_database_that_is_somebodys_is_refused(run: Run, filled_url: s
         pytest.param(("--shards", "two"), id="a word"),
         pytest.param(("--batch-sizes", "1,,2"), id="a gap"),
         pytest.param(("--scratch", "mysql://host/name"), id="another database"),
+        pytest.param(("--ended-share", "nan"), id="a share that is no number"),
+        pytest.param(("--seconds", "nan"), id="a time that is no number"),
     ],
 )
 def test_a_mistyped_option_is_refused_before_anything_is_done(
