@@ -10,6 +10,7 @@ rounds      everybody in turns, round after round
 machine     where it was measured, with which versions
 store       making rows true, the exchange's answers at hand
 end_to_end  making rows true, HTTP included
+lookups     asking for one order at a time, so many at once
 exchange_cost  what asking weighs at the exchange
 footprint   start-up, memory, and what is written
 growth      the same with ever more of everything

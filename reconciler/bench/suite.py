@@ -110,6 +110,12 @@ def _end_to_end() -> Compare:
     return compare_end_to_end
 
 
+def _lookups() -> Compare:
+    from reconciler.bench.lookups.compare import compare_lookups  # noqa: PLC0415 - needs the extra
+
+    return compare_lookups
+
+
 def _exchange_cost() -> Compare:
     from reconciler.bench.exchange_cost.compare import (  # noqa: PLC0415 - only when wanted
         compare_exchange_cost,
@@ -142,6 +148,7 @@ COMPARISONS: Mapping[str, Callable[[], Compare]] = MappingProxyType(
     {
         "store": _store,
         "end-to-end": _end_to_end,
+        "lookups": _lookups,
         "exchange-cost": _exchange_cost,
         "footprint": _footprint,
         "growth": _growth,

@@ -54,9 +54,17 @@ def venue(name: str, base_url: str | None = None) -> Venue:
 
 
 def open_exchange(
-    venue: Venue, *, credentials: Credentials, guard: "Guarding", budget: Budget, clock: Clock
+    venue: Venue,
+    *,
+    credentials: Credentials,
+    guard: "Guarding",
+    budget: Budget,
+    clock: Clock,
+    requests_at_once: int | None = None,
 ) -> Exchange:
     """Open the account that `credentials` belong to. Nothing is sent before the first question.
+
+    `requests_at_once` of None: as many as the adapter takes for best.
 
     Raises:
         ConfigurationError: the credentials cannot be those of this exchange; or there are no
@@ -67,13 +75,15 @@ def open_exchange(
     problems = _credential_problems(venue, credentials, own_url=binance.VENUE.base_url)
     if problems:
         raise ConfigurationError(problems)
+    at_once = requests_at_once or binance.REQUESTS_AT_ONCE
     return binance.Binance(
         venue=venue,
-        client=_client(venue, connections=binance.REQUESTS_AT_ONCE),
+        client=_client(venue, connections=at_once),
         guard=guard,
         budget=budget,
         credentials=credentials,
         clock=clock,
+        requests_at_once=at_once,
     )
 
 
