@@ -31,7 +31,6 @@ _OPTIONS = {
 class ByCcxt(Looping):
     """ccxt."""
 
-    divisor: int = 10
     name: str = f"ccxt fetchOrder, {AT_ONCE} at once"
     note: str = "binance class, asynchronous, its rate limiter off; psycopg, one process, no log"
 

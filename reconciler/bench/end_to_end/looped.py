@@ -24,6 +24,7 @@ from reconciler.bench.ground import Ground
 from reconciler.bench.team import Opener, Place, Team
 
 AT_ONCE = 50
+LEAST_ORDERS, DIVISOR = 200, 10
 _TIMEOUT_SECONDS = 60.0
 
 
@@ -32,14 +33,13 @@ class Looping:
     """What all loops have in common: one process, no log, a part of the orders."""
 
     scene: Scene
-    divisor: int
     name: str = ""
     note: str = ""
 
     @property
     def orders(self) -> int:
         """A part of them, so that a round ends; the rate of a loop does not depend on it."""
-        return min(self.scene.orders, max(200, self.scene.orders // self.divisor))
+        return min(self.scene.orders, max(LEAST_ORDERS, self.scene.orders // DIVISOR))
 
     def opener(self) -> Opener:
         """Return what makes the loop, in its process."""
@@ -64,7 +64,6 @@ class Looping:
 class OneByOne(Looping):
     """One after another."""
 
-    divisor: int = 10
     name: str = "plain loop, one after another"
     note: str = "httpx, psycopg, one process; one request and one update an order, no log"
 
@@ -77,7 +76,6 @@ class OneByOne(Looping):
 class ManyAtOnce(Looping):
     """Many at once."""
 
-    divisor: int = 10
     name: str = f"plain loop, {AT_ONCE} at once"
     note: str = f"httpx' asynchronous client, {AT_ONCE} connections; psycopg, one process, no log"
 
