@@ -23,10 +23,11 @@ ROLE = "bench"
 SCHEMA = "reconciler_bench"
 MARK = "made by reconciler bench, which drops it"
 
-# Nothing may vacuum or checkpoint at its own time in the middle of somebody's round.
+# Nothing may vacuum or checkpoint at its own time in the middle of somebody's round. And 64 workers
+# of everybody, which are open at once, have connections of their own.
 SETTINGS = {
     "autovacuum": "off",
-    "max_connections": "100",
+    "max_connections": "2000",
     "max_wal_size": "4GB",
     "shared_buffers": "512MB",
 }

@@ -1,8 +1,8 @@
 """A job an order, by pgqueuer.
 
-As its documentation recommends: asyncpg, uvloop, jobs queued in bulk, its own autovacuum settings.
+As its documentation recommends: asyncpg, uvloop, jobs queued in bulk, its own autovacuum settings,
+one connection for the queue. The jobs have a pool, so that their commits are waited for together.
 It takes as many jobs at once as the others' batches have orders, and acknowledges as many at once.
-The jobs have a connection of their own, so that a worker has two.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from reconciler.bench.ground import Ground
 from reconciler.bench.rows import Rows, stalest
 from reconciler.bench.store.alone import Alone
 from reconciler.bench.store.changes import blind_change
-from reconciler.bench.store.jobs import CHANGE, share_of
+from reconciler.bench.store.jobs import AT_ONCE, CHANGE, share_of
 from reconciler.bench.team import Place
 
 _CHANGE = CHANGE.format("$1", "$2", "$3", "$4", "$5")
@@ -36,8 +36,8 @@ class ByPgqueuer(Alone):
 
     name: str = "pgqueuer, a job an order"
     note: str = (
-        "asyncpg, uvloop, batch_size as the others' batches, optimize_autovacuum; queueing, and"
-        " what it does after its last job, are not timed"
+        f"asyncpg, uvloop, {AT_ONCE + 1} connections a worker, batch_size as the others' batches,"
+        " optimize_autovacuum; queueing, and what it does after its last job, are not timed"
     )
 
     @property
@@ -80,11 +80,15 @@ class _Worker:
         self._queue, self._orders = self._runner.run(self._connect())
 
     async def _connect(self) -> tuple[Any, Any]:
-        return await asyncpg.connect(self._place.url), await asyncpg.connect(self._place.url)
+        url = self._place.url
+        return (
+            await asyncpg.connect(url),
+            await asyncpg.create_pool(url, min_size=AT_ONCE, max_size=AT_ONCE),
+        )
 
     def close(self) -> None:
-        for connection in (self._queue, self._orders):
-            self._runner.run(connection.close())
+        for connections in (self._queue, self._orders):
+            self._runner.run(connections.close())
         self._runner.close()
 
     def run(self, _pipe: Connection) -> float:
@@ -92,7 +96,6 @@ class _Worker:
 
     async def _work(self) -> float:
         finished = time.monotonic()
-        turn = asyncio.Lock()
         manager = QueueManager(Queries(AsyncpgDriver(self._queue)))
 
         @manager.entrypoint(_ENTRY)
@@ -100,8 +103,7 @@ class _Worker:
             nonlocal finished
             id_ = int(job.payload or b"")
             values = blind_change(id_, self._answers[id_])
-            async with turn:
-                await self._orders.execute(_CHANGE, *values)
+            await self._orders.execute(_CHANGE, *values)
             finished = time.monotonic()
 
         await manager.run(batch_size=self._place.batch_size, mode=QueueExecutionMode.drain)

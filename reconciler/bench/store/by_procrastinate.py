@@ -1,8 +1,8 @@
 """A job an order, by procrastinate.
 
 As its documentation recommends: asynchronous tasks run concurrently in a worker, deferred in bulk;
-done jobs are deleted, and nobody listens for new ones, since all are there. The queue has a pool of
-connections, the jobs have one of their own.
+done jobs are deleted, and nobody listens for new ones, since all are there. The queue's pool serves
+the jobs as well; it commits by itself, which spares both their BEGIN and COMMIT.
 """
 
 import asyncio
@@ -19,13 +19,13 @@ from reconciler.bench.ground import Ground
 from reconciler.bench.rows import Rows, stalest
 from reconciler.bench.store.alone import Alone
 from reconciler.bench.store.changes import blind_change
-from reconciler.bench.store.jobs import CHANGE, share_of
+from reconciler.bench.store.jobs import AT_ONCE, CHANGE, share_of
 from reconciler.bench.team import Place
 
 _CHANGE = CHANGE.format("%s", "%s", "%s", "%s", "%s")
 _TASK = "order"
-CONCURRENCY = 10
-CONNECTIONS = 4
+CONNECTIONS = AT_ONCE + 2
+"""One for each job under way, and for what the queue does meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class ByProcrastinate(Alone):
 
     name: str = "procrastinate, a job an order"
     note: str = (
-        f"asynchronous tasks, concurrency {CONCURRENCY}, {CONNECTIONS} connections a worker, done"
-        " jobs deleted, no LISTEN; queueing is not timed"
+        f"asynchronous tasks, concurrency {AT_ONCE}, {CONNECTIONS} connections a worker in"
+        " autocommit, done jobs deleted, no LISTEN; queueing is not timed"
     )
 
     @property
@@ -71,28 +71,29 @@ class _Worker:
     def __init__(self, place: Place, rows: Rows) -> None:
         logging.getLogger("procrastinate").setLevel(logging.ERROR)
         self._runner = asyncio.Runner()
-        self._app = App(
-            connector=PsycopgConnector(
-                conninfo=place.url, min_size=CONNECTIONS, max_size=CONNECTIONS
-            )
+        self._connector = PsycopgConnector(
+            conninfo=place.url,
+            min_size=CONNECTIONS,
+            max_size=CONNECTIONS,
+            kwargs={"autocommit": True},
         )
+        self._app = App(connector=self._connector)
         self._answers = rows.answers()
         self._finished = 0.0
         self._app.task(name=_TASK)(self._change)
-        self._orders = self._runner.run(self._open(place.url))
+        self._runner.run(self._open())
 
-    async def _open(self, url: str) -> psycopg.AsyncConnection[Any]:
+    async def _open(self) -> None:
         await self._app.open_async()
-        return await psycopg.AsyncConnection.connect(url, autocommit=True)
 
     async def _change(self, id_: int) -> None:
         values = blind_change(id_, self._answers[id_])
-        await self._orders.execute(_CHANGE, values)
+        async with self._connector.pool.connection() as connection:
+            await connection.execute(_CHANGE, values)
         self._finished = time.monotonic()
 
     def close(self) -> None:
         self._runner.run(self._app.close_async())
-        self._runner.run(self._orders.close())
         self._runner.close()
 
     def run(self, _pipe: Connection) -> float:
@@ -100,7 +101,7 @@ class _Worker:
         self._runner.run(
             self._app.run_worker_async(
                 wait=False,
-                concurrency=CONCURRENCY,
+                concurrency=AT_ONCE,
                 listen_notify=False,
                 delete_jobs="successful",
                 install_signal_handlers=False,
