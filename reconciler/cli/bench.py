@@ -134,7 +134,7 @@ def _figure_row(figure: Figure) -> tuple[object, ...]:
 
 def _target_row(target: Target) -> tuple[object, ...]:
     wanted = f"{'at most' if target.at_most else 'at least'} {target.wanted:g}"
-    return target.name, target.reached, wanted, target.is_met
+    return target.name, f"{target.reached:.3g}", wanted, target.is_met
 
 
 def _print_circumstances(report: suite.Report) -> None:
