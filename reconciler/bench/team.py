@@ -130,7 +130,7 @@ class Team:
 
 @dataclass(frozen=True)
 class _Failure:
-    """A worker's last words."""
+    """A worker's last words; the rest is on standard error."""
 
     text: str
 
@@ -141,7 +141,7 @@ def _hear(pipe: Connection) -> Any:
     except (EOFError, ConnectionResetError):
         raise BenchFailed("a worker process ended before it was finished") from None
     if isinstance(said, _Failure):
-        raise BenchFailed(f"a worker process failed:\n{said.text}")
+        raise BenchFailed(f"a worker process failed: {said.text}")
     return said
 
 
@@ -153,9 +153,10 @@ def _main(pipe: Connection, opener: Opener, place: Place) -> None:
             pipe.send("ready")
             while _is_wanted(pipe):
                 pipe.send(worker.run(pipe))
-    except Exception:  # noqa: BLE001 - the top of a process: nobody above would tell
-        with suppress(OSError):
-            pipe.send(_Failure(traceback.format_exc()))
+    except Exception as error:  # noqa: BLE001 - the top of a process: nobody above would tell
+        with suppress(OSError):  # The parent has closed the pipe: it knows already.
+            pipe.send(_Failure(f"{type(error).__name__}: {error}"))
+            traceback.print_exc()
 
 
 def _is_wanted(pipe: Connection) -> bool:
