@@ -93,12 +93,12 @@ def bench_command(
         is_quick=is_quick,
     )
     lent = settings.database_url
-    with ending_on_signals(), undisturbed_afterwards(), steps() as on_step:
+    with ending_on_signals(), undisturbed_afterwards(), steps() as shown:
         report = suite.run(
             keys,
             size,
             lent_url=None if lent is None else lent.get_secret_value(),
-            on_progress=on_step,
+            on_progress=shown.begin,
         )
     if as_json:
         print_json(report.as_json())

@@ -7,9 +7,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from typing import Self
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -65,15 +67,27 @@ def _reminding(out: Console, what: str, line_seconds: float) -> Iterator[None]:
         thread.join()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Steps:
+    """Show the step that is being done, instead of the one before; and lines that stay."""
+
+    begin: Callable[[str], None]
+    tell: Callable[[str], None]
+
+
 @contextmanager
-def steps() -> Iterator[Callable[[str], None]]:
-    """Yield what shows the step that is being done now, instead of the one before."""
+def steps() -> Iterator[Steps]:
+    """Yield what shows how something goes that has several steps."""
     out = console(stderr=True)
+
+    def tell(line: str) -> None:
+        out.print(line, markup=False)
+
     if not out.is_terminal:
-        yield lambda what: out.print(f"{what} ...")
+        yield Steps(begin=lambda step: tell(f"{step} ..."), tell=tell)
         return
     with out.status("") as status:
-        yield status.update
+        yield Steps(begin=lambda step: status.update(escape(step)), tell=tell)
 
 
 class ReconcileProgress(AbstractContextManager["ReconcileProgress"]):

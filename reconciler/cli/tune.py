@@ -13,7 +13,7 @@ from reconciler.cli.logs import load_settings, worker_logs
 from reconciler.cli.measures import duration
 from reconciler.cli.options import NumberRange, environment_option, json_option
 from reconciler.cli.output import console, print_json, print_table
-from reconciler.cli.progress import steps
+from reconciler.cli.progress import Steps, steps
 from reconciler.errors import ConfigurationError
 from reconciler.settings import MAX_SHARDS, Settings
 from reconciler.store.database import parse_url
@@ -135,12 +135,12 @@ def tune_command(*, as_json: bool, **wishes: Any) -> None:
     answer; 78 if it cannot work like this: rights, schema, no open order, --scratch in use.
     """
     settings = load_settings()
-    with ending_on_signals(), steps() as on_step:
+    with ending_on_signals(), steps() as shown:
         report = course.run(
             settings,
             Wishes(**wishes),
             prepare_worker=partial(worker_logs, settings),
-            watcher=_watcher(on_step),
+            watcher=_watcher(shown),
         )
     if as_json:
         print_json(report.as_json())
@@ -148,24 +148,24 @@ def tune_command(*, as_json: bool, **wishes: Any) -> None:
         _print_report(report, settings)
 
 
-def _watcher(on_step: Callable[[str], None]) -> Watcher:
+def _watcher(shown: Steps) -> Watcher:
     is_terminal = console(stderr=True).is_terminal
     current = ""
 
     def begin(step: str) -> None:
         nonlocal current
         current = step
-        on_step(step)
+        shown.begin(step)
 
     def show(done: Sweep) -> None:
         if is_terminal and done.seconds > 0:
             rate = done.summary.tally.scanned / done.seconds
-            on_step(f"{current}: {rate:,.0f} orders/s so far")
+            shown.begin(f"{current}: {rate:,.0f} orders/s so far")
 
     return Watcher(
         on_step=begin,
         on_progress=show,
-        on_trial=lambda trial: click.echo(f"{current}: {trial.rate:,.0f} orders/s", err=True),
+        on_trial=lambda trial: shown.tell(f"{current}: {trial.rate:,.0f} orders/s"),
     )
 
 

@@ -64,7 +64,8 @@ def advise(trials: Sequence[Trial], allowance: Allowance, *, present_batch_size:
         rate=_kept_up(chosen, allowance),
         allowed=allowance.orders_per_second(chosen),
         limit=limit,
-        reason=_reason(chosen, limit, trials, allowance),
+        reason=_reason(chosen, limit, trials, allowance)
+        + _reason_for_batch_size(chosen, present_batch_size, trials, allowance),
     )
 
 
@@ -92,3 +93,17 @@ def _reason(chosen: Trial, limit: Limit, trials: Sequence[Trial], allowance: All
     if gain <= 0:
         return f"{what}, and more of them did not do more"
     return f"{what}; {best.shards} do only {gain:.0%} more"
+
+
+def _reason_for_batch_size(
+    chosen: Trial, present: int, trials: Sequence[Trial], allowance: Allowance
+) -> str:
+    """Compare with the present batch size, where that was tried and is not to stay."""
+    presents = [it for it in trials if (it.shards, it.batch_size) == (chosen.shards, present)]
+    if not presents or chosen.batch_size == present:
+        return ""
+    kept_up = _kept_up(presents[0], allowance)
+    return (
+        f"; batches of {chosen.batch_size:,} keep up {_kept_up(chosen, allowance):,.0f}, those of"
+        f" {present:,} only {kept_up:,.0f}"
+    )

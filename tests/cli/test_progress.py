@@ -1,13 +1,16 @@
 """Progress: on standard error, a line at once and one now and then in a pipe."""
 
+import re
 import threading
 from collections.abc import Callable
 
 import pytest
 
-from reconciler.cli.progress import LINE_SECONDS, ReconcileProgress, working
+from reconciler.cli.progress import LINE_SECONDS, ReconcileProgress, steps, working
 from reconciler.supervisor.summary import Summary
 from reconciler.worker.workload import Tally
+
+CONTROL = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 
 
 def a_summary(scanned: int) -> Summary:
@@ -46,6 +49,28 @@ def test_nothing_is_said_any_more_after_an_error() -> None:
         raise KeyError
 
     assert threading.active_count() == before
+
+
+def test_steps_in_a_pipe_are_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    with steps() as shown:
+        shown.begin("digging")
+        shown.tell("found 3")
+
+    assert capsys.readouterr().err.splitlines() == ["digging ...", "found 3"]
+
+
+def test_what_stays_on_a_terminal_has_a_line_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    with steps() as shown:
+        shown.begin("digging")
+        shown.tell("found 3")
+
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "found 3" in re.split(r"[\r\n]+", CONTROL.sub("", told.err))
 
 
 @pytest.fixture

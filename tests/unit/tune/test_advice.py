@@ -68,7 +68,10 @@ def test_a_rate_beyond_what_the_exchange_allows_does_not_count() -> None:
 def test_a_batch_size_that_brings_much_is_taken() -> None:
     trials = [*curve(1000, 1100), a_trial(shards=1, batch_size=1000, rate=1500)]
 
-    assert advised(trials) == (1, 1000)
+    advice = advise(trials, NO_LIMIT, present_batch_size=200)
+
+    assert (advice.trial.shards, advice.trial.batch_size) == (1, 1000)
+    assert advice.reason.endswith("; batches of 1,000 keep up 1,500, those of 200 only 1,000")
 
 
 def test_a_batch_size_that_brings_little_leaves_the_present_one() -> None:
