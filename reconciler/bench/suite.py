@@ -44,8 +44,15 @@ class Report:
         }
 
 
-def run(keys: Sequence[str], size: Size, *, lent_url: str | None, on_progress: Progress) -> Report:
-    """Run the comparisons named, on one database.
+def run(
+    keys: Sequence[str],
+    size: Size,
+    *,
+    lent_url: str | None,
+    on_progress: Progress,
+    on_comparison: Callable[[Comparison], None],
+) -> Report:
+    """Run the comparisons named, on one database; `on_comparison` is told each when it is done.
 
     Raises:
         BenchFailed: somebody did less than asked.
@@ -57,16 +64,19 @@ def run(keys: Sequence[str], size: Size, *, lent_url: str | None, on_progress: P
     with open_ground(
         lent_url, needed_megabytes=size.needed_megabytes(is_growing="growth" in keys)
     ) as ground:
+        measured_at = datetime.now(UTC)
+        where = machine.machine()
+        found: list[Comparison] = []
+        for key, compare in zip(keys, comparisons, strict=True):
+            found.append(_run_one(key, compare, ground, size, on_progress))
+            on_comparison(found[-1])
         return Report(
-            measured_at=datetime.now(UTC),
-            machine=machine.machine(),
+            measured_at=measured_at,
+            machine=where,
             versions=machine.versions(ground),
             database=ground.settings(),
             size=size,
-            comparisons=tuple(
-                _run_one(key, compare, ground, size, on_progress)
-                for key, compare in zip(keys, comparisons, strict=True)
-            ),
+            comparisons=tuple(found),
             seconds=time.monotonic() - started,
         )
 

@@ -1,5 +1,6 @@
 """`reconciler bench`: how it compares, measured on this machine."""
 
+from functools import partial
 from typing import Any
 
 import click
@@ -81,7 +82,8 @@ def bench_command(
     DATABASE_URL lends it an empty one, in which it leaves nothing. Takes minutes, and all cores.
 
     Ends with code 0 when everything was measured, whatever it shows; 1 if somebody did less than
-    asked, so that the measurement is none; 78 if the database is not one to measure on.
+    asked, so that the measurement is none; 69 if the database was lost; 78 if it is not one to
+    measure on. Without --json each comparison is shown as soon as it is done.
     """
     settings = quiet(Settings.load(**flags))
     parent_logs(settings)
@@ -93,19 +95,23 @@ def bench_command(
         is_quick=is_quick,
     )
     lent = settings.database_url
+
+    def show(comparison: Comparison) -> None:
+        if not as_json:
+            shown.aside(partial(_print_comparison, comparison))
+
     with ending_on_signals(), undisturbed_afterwards(), steps() as shown:
         report = suite.run(
             keys,
             size,
             lent_url=None if lent is None else lent.get_secret_value(),
             on_progress=shown.begin,
+            on_comparison=show,
         )
     if as_json:
         print_json(report.as_json())
-        return
-    for comparison in report.comparisons:
-        _print_comparison(comparison)
-    _print_circumstances(report)
+    else:
+        _print_circumstances(report)
 
 
 def _print_comparison(comparison: Comparison) -> None:

@@ -69,10 +69,14 @@ def _reminding(out: Console, what: str, line_seconds: float) -> Iterator[None]:
 
 @dataclass(frozen=True, kw_only=True)
 class Steps:
-    """Show the step that is being done, instead of the one before; and lines that stay."""
+    """Show the step that is being done, instead of the one before; and lines that stay.
+
+    `aside` lets a result be printed in between.
+    """
 
     begin: Callable[[str], None]
     tell: Callable[[str], None]
+    aside: Callable[[Callable[[], None]], None]
 
 
 @contextmanager
@@ -84,10 +88,16 @@ def steps() -> Iterator[Steps]:
         out.print(line, markup=False)
 
     if not out.is_terminal:
-        yield Steps(begin=lambda step: tell(f"{step} ..."), tell=tell)
+        yield Steps(begin=lambda step: tell(f"{step} ..."), tell=tell, aside=lambda act: act())
         return
     with out.status("") as status:
-        yield Steps(begin=lambda step: status.update(escape(step)), tell=tell)
+
+        def aside(act: Callable[[], None]) -> None:
+            status.stop()
+            act()
+            status.start()
+
+        yield Steps(begin=lambda step: status.update(escape(step)), tell=tell, aside=aside)
 
 
 class ReconcileProgress(AbstractContextManager["ReconcileProgress"]):

@@ -4,6 +4,7 @@ import re
 import threading
 from collections.abc import Callable
 
+import click
 import pytest
 
 from reconciler.cli.progress import LINE_SECONDS, ReconcileProgress, steps, working
@@ -71,6 +72,18 @@ def test_what_stays_on_a_terminal_has_a_line_of_its_own(
     told = capsys.readouterr()
     assert told.out == ""
     assert "found 3" in re.split(r"[\r\n]+", CONTROL.sub("", told.err))
+
+
+def test_a_result_in_between_steps_goes_to_standard_output_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    with steps() as shown:
+        shown.begin("digging")
+        shown.aside(lambda: click.echo("a table"))
+
+    assert capsys.readouterr().out == "a table\n"
 
 
 @pytest.fixture
