@@ -34,8 +34,8 @@ SETTINGS = {
 
 _SCRATCH = (
     "give it an empty database of its own, for instance: createdb reconciler_bench and"
-    " DATABASE_URL=postgresql:///reconciler_bench; or unset DATABASE_URL: then it starts a"
-    " PostgreSQL of its own"
+    " DATABASE_URL=postgresql:///reconciler_bench; or unset DATABASE_URL, and run it where no .env"
+    " has it: then it starts a PostgreSQL of its own"
 )
 
 _OTHER_ORDERS = text(
