@@ -6,16 +6,12 @@ lose digits or moments.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-
-from sqlalchemy import DateTime, Float, Integer, Numeric, String, Uuid
-from sqlalchemy.dialects.postgresql import DOMAIN, ENUM, JSON
-from sqlalchemy.types import TypeEngine
 
 from reconciler.domain.status import Status
 from reconciler.errors import Problem
+from reconciler.store.columns import EnumType, FoundColumn
 
-Types = Mapping[str, TypeEngine[Any]]
+Columns = Mapping[str, FoundColumn]
 
 _LONGEST_STATUS = max(len(status) for status in Status)
 _REWRITES = "  -- rewrites the table, which is locked meanwhile: in a quiet hour"
@@ -23,78 +19,78 @@ _REWRITES = "  -- rewrites the table, which is locked meanwhile: in a quiet hour
 
 @dataclass(frozen=True, kw_only=True)
 class Requirement:
-    """What a column may be, in SQLAlchemy's types and in a person's words.
+    """What a column may be, in PostgreSQL's types and in a person's words.
 
     `ddl` is the type that a mend makes of it.
     """
 
-    types: tuple[type[TypeEngine[Any]], ...]
+    types: frozenset[str]
     words: str
     ddl: str
+    may_be_enum: bool = False
 
 
-TEXT = Requirement(types=(String,), words="text or varchar", ddl="text")
-MONEY = Requirement(types=(Numeric,), words="numeric, so that no digit is lost", ddl="numeric")
-MOMENT = Requirement(types=(DateTime,), words="timestamptz", ddl="timestamptz")
-KEY = Requirement(types=(Integer, Uuid), words="integer, bigint or uuid", ddl="bigint")
-STATUS = Requirement(types=(String, ENUM), words="text or an enum", ddl="text")
-DETAILS = Requirement(types=(JSON,), words="jsonb", ddl="jsonb")
+_TEXTS = frozenset({"text", "character varying", "character", '"char"', "name", "citext"})
+
+TEXT = Requirement(types=_TEXTS, words="text or varchar", ddl="text")
+MONEY = Requirement(
+    types=frozenset({"numeric"}), words="numeric, so that no digit is lost", ddl="numeric"
+)
+MOMENT = Requirement(
+    types=frozenset({"timestamp with time zone"}), words="timestamptz", ddl="timestamptz"
+)
+KEY = Requirement(
+    types=frozenset({"smallint", "integer", "bigint", "uuid"}),
+    words="integer, bigint or uuid",
+    ddl="bigint",
+)
+STATUS = Requirement(types=_TEXTS, words="text or an enum", ddl="text", may_be_enum=True)
+DETAILS = Requirement(types=frozenset({"json", "jsonb"}), words="jsonb", ddl="jsonb")
+
+_NAIVE_MOMENT = "timestamp without time zone"
 
 
-def base_type(found: TypeEngine[Any]) -> TypeEngine[Any]:
-    """Return the type under a domain, under all of them; any other as it is."""
-    while isinstance(found, DOMAIN):
-        found = found.data_type
-    return found
-
-
-def column_problems(table: str, required: Mapping[str, Requirement], types: Types) -> list[Problem]:
-    """Name each required column that is missing or does not fit. `types` are without domains."""
+def column_problems(
+    table: str, required: Mapping[str, Requirement], columns: Columns
+) -> list[Problem]:
+    """Name each required column that is missing or does not fit."""
     return [
         problem
         for name, requirement in required.items()
-        if (problem := _check(table, name, types.get(name), requirement))
+        if (problem := _check(table, name, columns.get(name), requirement))
     ]
 
 
 def _check(
-    table: str, name: str, found: TypeEngine[Any] | None, requirement: Requirement
+    table: str, name: str, found: FoundColumn | None, requirement: Requirement
 ) -> Problem | None:
     if found is None:
         return Problem(
             what=f"column {table}.{name} is missing",
             mend=f"run: ALTER TABLE {table} ADD COLUMN {name} {requirement.ddl}",
         )
-    if isinstance(found, ENUM):
-        fits = ENUM in requirement.types
-        return _check_labels(table, name, found) if fits else _misfit(table, name, requirement)
-    if not _fits(found, requirement):
-        return _misfit(table, name, requirement, found)
+    if found.enum is not None and requirement.may_be_enum:
+        return _check_labels(table, name, found.enum)
+    if found.type not in requirement.types:
+        return _misfit(table, found, requirement)
     if requirement is STATUS:
-        return _check_length(table, name, found)
+        return _check_length(table, found)
     return None
 
 
-def _fits(found: TypeEngine[Any], requirement: Requirement) -> bool:
-    if isinstance(found, Float | ENUM) or not isinstance(found, requirement.types):
-        return False
-    return bool(found.timezone) if isinstance(found, DateTime) else True
-
-
-def _misfit(
-    table: str, name: str, requirement: Requirement, found: TypeEngine[Any] | None = None
-) -> Problem:
-    is_naive = requirement is MOMENT and isinstance(found, DateTime)
+def _misfit(table: str, found: FoundColumn, requirement: Requirement) -> Problem:
+    name = found.name
+    is_naive = requirement is MOMENT and found.type == _NAIVE_MOMENT
     using = f"{name} AT TIME ZONE 'UTC'" if is_naive else f"{name}::{requirement.ddl}"
     return Problem(
-        what=f"{table}.{name} is {found or 'an enum'}, it must be {requirement.words}",
+        what=f"{table}.{name} is {found.words}, it must be {requirement.words}",
         mend=f"run: ALTER TABLE {table} ALTER COLUMN {name} TYPE {requirement.ddl}"
         f" USING {using}{_REWRITES}",
     )
 
 
-def _check_labels(table: str, name: str, found: ENUM) -> Problem | None:
-    missing = [status.value for status in Status if status.value not in found.enums]
+def _check_labels(table: str, name: str, found: EnumType) -> Problem | None:
+    missing = [status.value for status in Status if status.value not in found.labels]
     if not missing:
         return None
     enum = ".".join(f'"{part}"' for part in (found.schema, found.name) if part)
@@ -105,12 +101,11 @@ def _check_labels(table: str, name: str, found: ENUM) -> Problem | None:
     )
 
 
-def _check_length(table: str, name: str, found: TypeEngine[Any]) -> Problem | None:
-    length = found.length if isinstance(found, String) else None
-    if length is None or length >= _LONGEST_STATUS:
+def _check_length(table: str, found: FoundColumn) -> Problem | None:
+    if found.length is None or found.length >= _LONGEST_STATUS:
         return None
-    too_long = [status.value for status in Status if len(status) > length]
+    too_long = [status.value for status in Status if len(status) > found.length]
     return Problem(
-        what=f"{table}.{name} is {found}, too short for {', '.join(too_long)}",
-        mend=f"run: ALTER TABLE {table} ALTER COLUMN {name} TYPE text",
+        what=f"{table}.{found.name} is {found.words}, too short for {', '.join(too_long)}",
+        mend=f"run: ALTER TABLE {table} ALTER COLUMN {found.name} TYPE text",
     )

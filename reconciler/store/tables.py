@@ -1,10 +1,12 @@
 """The tables: the user's `orders`, found as it is, and our own.
 
-`orders` belongs to the application. We reflect it, accept what fits (integer or uuid ids, text or
-enum status, any numeric scale, domains over these) and name everything that does not, each with its
-mend. Ours are made by the migrations beside this file; their definitions here serve the statements.
+`orders` belongs to the application. We read its columns, accept what fits (integer or uuid ids,
+text or enum status, any numeric scale, domains over these) and name everything that does not, each
+with its mend. Ours are made by the migrations beside this file; their definitions here serve the
+statements.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,16 +20,21 @@ from sqlalchemy import (
     Identity,
     Integer,
     MetaData,
+    Numeric,
+    SmallInteger,
     Table,
     Text,
+    Uuid,
     case,
     inspect,
     literal_column,
     null,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ENUM, JSONB
+from sqlalchemy.types import TypeEngine
 
 from reconciler.errors import Problem, SchemaMismatch
+from reconciler.store.columns import FoundColumn, read_columns
 from reconciler.store.requirements import (
     DETAILS,
     KEY,
@@ -35,9 +42,8 @@ from reconciler.store.requirements import (
     MONEY,
     STATUS,
     TEXT,
+    Columns,
     Requirement,
-    Types,
-    base_type,
     column_problems,
 )
 from reconciler.store.stale_index import index_problems
@@ -109,8 +115,8 @@ _DATETIMES: tuple[ColumnElement[datetime], ColumnElement[datetime]] = (
 class OrdersTable:
     """The application's `orders` as far as it concerns us.
 
-    `optional` are those of qty, client_order_id, created_at, updated_at that exist. A scale of None
-    is a numeric column that keeps every digit.
+    `optional` are those of created_at and updated_at that exist. A scale of None is a numeric
+    column that keeps every digit.
     """
 
     table: Table
@@ -141,20 +147,19 @@ def find_orders(connection: Connection) -> OrdersTable:
     Raises:
         SchemaMismatch: it is missing or does not fit; carries every problem with its mend.
     """
-    types = _read_types(connection, "orders")
-    if problems := _orders_problems(types):
+    found = read_columns(connection, "orders")
+    if problems := _orders_problems(found):
         raise SchemaMismatch(problems)
-    scales = _read_scales(connection)
-    optional = frozenset(types) & {"qty", "client_order_id", "created_at", "updated_at"}
+    optional = frozenset(found) & frozenset(_ORDERS_OPTIONAL)
     return OrdersTable(
         table=Table(
             "orders",
             MetaData(),
-            *(Column(name, types[name]) for name in (*_ORDERS, *sorted(optional))),
+            *(Column(name, _type_of(found[name])) for name in (*_ORDERS, *sorted(optional))),
         ),
         optional=optional,
-        quantity_scale=scales["executed_qty"],
-        price_scale=scales["avg_price"],
+        quantity_scale=found["executed_qty"].scale,
+        price_scale=found["avg_price"].scale,
     )
 
 
@@ -190,18 +195,18 @@ def missing_parts(connection: Connection) -> list[Problem]:
 
 def log_problems(connection: Connection) -> list[Problem]:
     """Name why an `activity_log` of the application's own cannot take our entries."""
-    types = _read_types(connection, "activity_log")
-    if not types:
+    found = read_columns(connection, "activity_log")
+    if not found:
         return []
     unfilled = [
         Problem(
             what=f"activity_log.{name} is NOT NULL without a default, and not ours to fill",
             mend=f"run: ALTER TABLE activity_log ALTER COLUMN {name} DROP NOT NULL",
         )
-        for name in _read_mandatory(connection, "activity_log")
-        if name not in _LOG
+        for name, column in found.items()
+        if column.is_mandatory and name not in _LOG
     ]
-    return column_problems("activity_log", _LOG, types) + unfilled
+    return column_problems("activity_log", _LOG, found) + unfilled
 
 
 _ORDERS: dict[str, Requirement] = {
@@ -229,44 +234,25 @@ _MISSING_TABLE = Problem(
 )
 
 
-def _orders_problems(types: Types) -> list[Problem]:
-    if not types:
+def _orders_problems(found: Columns) -> list[Problem]:
+    if not found:
         return [_MISSING_TABLE]
-    present = {name: rule for name, rule in _ORDERS_OPTIONAL.items() if name in types}
-    return column_problems("orders", _ORDERS | present, types)
+    present = {name: rule for name, rule in _ORDERS_OPTIONAL.items() if name in found}
+    return column_problems("orders", _ORDERS | present, found)
 
 
-def _read_types(connection: Connection, table: str) -> Types:
-    """Read the columns' types, domains unwrapped; nothing where there is no such table."""
-    inspector = inspect(connection)
-    if not inspector.has_table(table):
-        return {}
-    return {column["name"]: base_type(column["type"]) for column in inspector.get_columns(table)}
+_TYPES: Mapping[str, TypeEngine[Any]] = {
+    "smallint": SmallInteger(),
+    "integer": Integer(),
+    "bigint": BigInteger(),
+    "uuid": Uuid(),
+    "numeric": Numeric(),
+    "timestamp with time zone": DateTime(timezone=True),
+}
 
 
-def _read_mandatory(connection: Connection, table: str) -> list[str]:
-    """Read the names of the columns that an INSERT has to fill."""
-    return [
-        column["name"]
-        for column in inspect(connection).get_columns(table)
-        if not (
-            column["nullable"]
-            or column["default"]
-            or column.get("identity")
-            or column.get("computed")
-        )
-    ]
-
-
-def _read_scales(connection: Connection) -> dict[str, int | None]:
-    """Read the decimal places of `orders`' numeric columns, also where a domain sets them.
-
-    Not from information_schema's views: they hide columns that we may not read.
-    """
-    rows = connection.exec_driver_sql(
-        "SELECT attname::text AS column_name, information_schema._pg_numeric_scale("
-        "information_schema._pg_truetypid(a, t), information_schema._pg_truetypmod(a, t))::int"
-        " AS numeric_scale FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid"
-        " WHERE a.attrelid = to_regclass('orders') AND a.attnum > 0 AND NOT a.attisdropped"
-    )
-    return {row.column_name: row.numeric_scale for row in rows}
+def _type_of(column: FoundColumn) -> TypeEngine[Any]:
+    """Return what SQLAlchemy calls a type that we accept; a text's length is the database's."""
+    if column.enum is not None:
+        return ENUM(*column.enum.labels, name=column.enum.name, schema=column.enum.schema)
+    return _TYPES.get(column.type, Text())

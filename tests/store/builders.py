@@ -54,7 +54,7 @@ SHAPES = {
                 last_synced_at timestamptz, note text DEFAULT 'mine'
             )""",
         id_of=int,
-        optional=frozenset({"qty", "client_order_id", "created_at", "updated_at"}),
+        optional=frozenset({"created_at", "updated_at"}),
     ),
     "uuid id, varchar status": Shape(
         ddl="""
