@@ -8,7 +8,6 @@ that process ends, however that happens.
 import atexit
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -17,13 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from reconciler.errors import ConfigurationError, Problem
+from reconciler.last_will import last_will
 
 NEEDED_MEGABYTES = 300
 
-# Reads from a pipe until nobody holds its other end; then stops the server at once, if there is
-# one, and removes the folder.
+# Stops the server at once, if there is one, and removes the folder.
 _CLEAR_AWAY = """
-cat > /dev/null
 server=$(head -n 1 "$0/data/postmaster.pid") && kill -QUIT "$server"
 for _ in $(seq 100); do [ -e "$0/data/postmaster.pid" ] || break; sleep 0.1; done
 rm -rf "$0"
@@ -69,25 +67,13 @@ def embedded_postgres(
 
 @contextmanager
 def _temporary_folder(parent: Path | None) -> Iterator[Path]:
-    """Make a folder; remove it with the block.
-
-    Where our process is killed in the block a shell does that, and stops the server first. It has a
-    session of its own, so that what ends ours by its group does not reach it.
-    """
+    """Make a folder; remove it with the block, and where we are killed in it the server as well."""
     folder = Path(tempfile.mkdtemp(prefix="reconciler-pg-", dir=parent))
-    shell = subprocess.Popen(  # noqa: S603 - our own words
-        ["/bin/sh", "-c", _CLEAR_AWAY, str(folder)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        with shell:
-            os.killpg(shell.pid, signal.SIGTERM)
+    with last_will(_CLEAR_AWAY, str(folder)):
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _import_pgserver(folder: Path) -> Any:

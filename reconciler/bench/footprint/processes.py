@@ -16,9 +16,11 @@ from sqlalchemy import text
 from reconciler.bench.end_to_end.scene import Scene
 from reconciler.bench.figures import BenchFailed
 from reconciler.bench.ground import Ground
+from reconciler.last_will import last_will
 
 COMMAND = (sys.executable, "-m", "reconciler")
 WORKERS = 4
+_STOP = 'kill -TERM "$0"; rm -rf "$1"'
 _LOOK_SECONDS = 0.1
 _PATIENCE_SECONDS = 120.0
 
@@ -75,12 +77,13 @@ def _running(ground: Ground, scene: Scene, *options: str) -> Iterator["subproces
             env=os.environ | environment,
             stdout=subprocess.DEVNULL,
         )
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-            process.wait(_PATIENCE_SECONDS)
+        with last_will(_STOP, str(process.pid), folder):
+            try:
+                yield process
+            finally:
+                if process.poll() is None:
+                    process.send_signal(signal.SIGTERM)
+                process.wait(_PATIENCE_SECONDS)
 
 
 def _await_synced(ground: Ground, process: "subprocess.Popen[bytes]") -> None:
