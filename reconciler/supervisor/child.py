@@ -186,7 +186,6 @@ def fork_server() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
         [
-            "reconciler.worker.loop",
             "reconciler.worker.preload",
             "reconciler.supervisor.in_fork_server",
         ]

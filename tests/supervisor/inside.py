@@ -1,6 +1,8 @@
-"""What a worker finds out about its own memory: the target of a process from the fork server."""
+"""What a worker finds out about its own memory: the targets of processes from the fork server."""
 
 import gc
+import sys
+from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -10,6 +12,12 @@ def collect_garbage(pipe: Connection) -> None:
     before = _private_bytes()
     gc.collect()
     pipe.send(_private_bytes() - before)
+
+
+def import_late(pipe: Connection, name: str) -> None:
+    """Tell whether a module was there from the start, and whether it can be had when asked for."""
+    was_there = name in sys.modules
+    pipe.send((was_there, import_module(name).__name__ == name))
 
 
 def _private_bytes() -> int:

@@ -1,27 +1,44 @@
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from reconciler.supervisor.child import fork_server
 
 from .conftest import DEADLINE_SECONDS, ROOT
-from .inside import collect_garbage
+from .inside import collect_garbage, import_late
 
 A_LITTLE = 2 * 1024 * 1024
 """What a process may write to while it measures. All that it shares is 50 MiB."""
 
 
-def test_a_collection_of_garbage_leaves_shared_what_the_fork_server_has_loaded(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.syspath_prepend(ROOT)
+def told_by_worker(look: Callable[..., None], *arguments: object) -> Any:
+    """Return what a process from the fork server finds out about itself."""
     context = fork_server()
     ours, theirs = context.Pipe()
-    worker = context.Process(target=collect_garbage, args=(theirs,))
-
+    worker = context.Process(target=look, args=(theirs, *arguments))
     worker.start()
-
     assert ours.poll(DEADLINE_SECONDS)
-    assert ours.recv() < A_LITTLE
+    told = ours.recv()
     worker.join(DEADLINE_SECONDS)
     assert worker.exitcode == 0
     for one in (worker, ours, theirs):
         one.close()
+    return told
+
+
+@pytest.fixture(autouse=True)
+def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT)
+
+
+def test_a_collection_of_garbage_leaves_shared_what_the_fork_server_has_loaded() -> None:
+    assert told_by_worker(collect_garbage) < A_LITTLE
+
+
+@pytest.mark.parametrize("name", ["click", "pygments", "rich"])
+def test_what_only_serves_a_terminal_is_not_loaded_for_a_worker_but_can_be(name: str) -> None:
+    is_loaded, can_be_loaded = told_by_worker(import_late, name)
+
+    assert not is_loaded
+    assert can_be_loaded
