@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from itertools import count
+from itertools import chain, count, islice
 
 import psycopg
 import pytest
@@ -21,6 +21,25 @@ FAST = {
 }
 
 _numbers = count()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let every test process begin with its share of the long tests.
+
+    pytest-xdist gives each as many tests as the others, in this order; later, who has finished is
+    given half of what another has left, from its end. So a long one in the middle would be begun
+    when everybody else has nearly finished.
+    """
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if processes == 1:
+        return
+    long = [item for item in items if item.get_closest_marker("long")]
+    others = (item for item in items if not item.get_closest_marker("long"))
+    ordered: list[pytest.Item] = []
+    for number in range(processes):
+        size = (len(items) - len(ordered)) // (processes - number)
+        ordered += islice(chain(long[number::processes], others), size)
+    items[:] = ordered
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.bench import suite
 
-VERY_SHORT = ("--orders", "300", "--rounds", "1", "--shards", "2")
+VERY_SHORT = ("--quick", "--orders", "300", "--rounds", "1", "--shards", "2")
 PATIENCE_SECONDS = 600
 """It starts some twenty processes one after another: on a loaded machine that takes minutes."""
 
@@ -29,10 +29,11 @@ def numbers(comparison: Mapping[str, Any]) -> list[float]:
     return [value for figure in comparison["figures"] for value in figure["values"]]
 
 
+@pytest.mark.long
 @pytest.mark.timeout(PATIENCE_SECONDS + 10)
 @pytest.mark.parametrize("key", suite.COMPARISONS)
 def test_every_comparison_gives_a_whole_report(key: str) -> None:
-    ended = bench("--only", key, "--quick", "--json", *VERY_SHORT)
+    ended = bench("--only", key, "--json", *VERY_SHORT)
 
     assert ended.returncode == 0, ended.stderr
     report = json.loads(ended.stdout)

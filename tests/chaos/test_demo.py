@@ -3,7 +3,10 @@ import os
 import subprocess
 import sys
 
+import pytest
 
+
+@pytest.mark.long
 def test_the_demo_ends_true_after_chaos() -> None:
     command = ("demo", "--chaos", "--chaos-seconds", "4", "--orders", "300", "--seed", "3")
 
@@ -12,7 +15,7 @@ def test_the_demo_ends_true_after_chaos() -> None:
         env=os.environ | {"RECONCILIATION_SHARDS": "2"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=110,
         check=False,
     )
 

@@ -33,12 +33,14 @@ def a_request(
     )
 
 
+@pytest.mark.long
+@pytest.mark.timeout(300)
 def test_a_short_hour_of_faults_ends_without_complaint() -> None:
     ended = subprocess.run(  # noqa: S603 - our own command
         [sys.executable, SCRIPTS / "fault-timeline", "--short"],
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=290,
         check=False,
     )
 

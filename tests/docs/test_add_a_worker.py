@@ -191,6 +191,7 @@ def test_under_supervisord_it_runs_and_is_stopped_with_code_0(
     assert withdrawals.by_hash == {"deep": "final", "shallow": "sent"}
 
 
+@pytest.mark.long
 def test_its_tests_pass(folder: Path) -> None:
     pytest_of_the_page = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "test_withdrawals.py"],

@@ -47,6 +47,7 @@ def room() -> Iterator[Room]:
         yield Room(Path(folder), uuid4().hex)
 
 
+@pytest.mark.long
 def test_the_demo_ends_true_twice_in_a_row_and_leaves_nothing(room: Room, start: Start) -> None:
     for _ in range(2):
         ended = start("demo", "--orders", str(ORDERS), "--json", **room.environment).end()

@@ -14,6 +14,7 @@ def script() -> ModuleType:
     return load_script("rates")
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_every_step_and_a_crashing_shard_are_measured_and_judged() -> None:
     """How high the rates are is for a machine at rest: here others take the cores."""

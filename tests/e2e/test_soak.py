@@ -2,15 +2,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SCRIPT = Path(__file__).parents[2] / "scripts" / "soak"
 
 
+@pytest.mark.long
+@pytest.mark.timeout(300)
 def test_over_a_few_cycles_neither_the_supervisor_nor_its_workers_grow() -> None:
     ended = subprocess.run(  # noqa: S603 - our own command
         [sys.executable, SCRIPT, "--orders", "2000", "--cycles", "10"],
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=290,
         check=False,
     )
 

@@ -25,13 +25,24 @@ def folder() -> Iterator[Path]:
         yield Path(folder)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(200)
-@pytest.mark.parametrize("script", ["fault-timeline", "poison", "rates", "soak"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("fault-timeline",),
+        ("poison", "--orders", "1000"),
+        ("rates",),
+        ("soak", "--orders", "1000"),
+    ],
+    ids=lambda command: command[0],
+)
 def test_a_script_that_is_told_to_end_leaves_no_process_and_no_folder(
-    script: str, folder: Path
+    command: tuple[str, ...], folder: Path
 ) -> None:
+    script, *arguments = command
     process = subprocess.Popen(  # noqa: S603 - our own command
-        [sys.executable, SCRIPTS / script],
+        [sys.executable, SCRIPTS / script, *arguments],
         env={**os.environ, "TMPDIR": str(folder)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -1,6 +1,6 @@
 """Request weight for 1,000 orders, by symbols and share of ended orders; and beside the optimum."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import product
 
@@ -22,12 +22,13 @@ FEW_SYMBOLS = 10
 SYMBOLS = (1, FEW_SYMBOLS, 100, 1000)
 ENDED_SHARES = (0.0, 0.003, 0.02, 0.2, 1.0)
 SMALL_COUNTS = ((1,), (2,), (3,), (5,), (7,), (8,), (2, 1, 3), (3, 4), (1,) * 6)
+QUICK_SMALL_COUNTS = ((1,), (3,), (2, 1, 3))
 SMALL_SHARES = (0.0, 0.05, 0.2, 0.5, 0.8, 1.0)
 AT_BEST = 1.1
 SHARE_OF_SINGLE = 1 / 50
 
 
-def compare_exchange_cost(_ground: Ground, _size: Size, on_progress: Progress) -> Comparison:
+def compare_exchange_cost(_ground: Ground, size: Size, on_progress: Progress) -> Comparison:
     """Count it.
 
     Raises:
@@ -39,7 +40,7 @@ def compare_exchange_cost(_ground: Ground, _size: Size, on_progress: Progress) -
         for symbols, share in product(SYMBOLS, ENDED_SHARES)
     }
     on_progress("small cases beside the best of all strategies")
-    worst = max(_beside_optimum())
+    worst = max(_beside_optimum(QUICK_SMALL_COUNTS if size.is_quick else SMALL_COUNTS))
     single = ORDERS * COSTS.one_order
     return Comparison(
         key=KEY,
@@ -83,9 +84,9 @@ def _weight(symbols: int, ended_share: float) -> float:
     return float(practised_weight([ORDERS // symbols] * symbols, ended_share))
 
 
-def _beside_optimum() -> Iterator[float]:
+def _beside_optimum(small_counts: Iterable[tuple[int, ...]]) -> Iterator[float]:
     costs = replace(COSTS, page_orders=6)
-    for counts, share in product(SMALL_COUNTS, SMALL_SHARES):
+    for counts, share in product(small_counts, SMALL_SHARES):
         estimates = Estimates(ended_share=share, wanted_share=1.0)
         planned = expected_weight_of_plan(counts, costs, estimates)
         yield planned / least_expected_weight(counts, costs, share)
