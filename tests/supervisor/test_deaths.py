@@ -2,6 +2,7 @@ import asyncio
 import os
 import signal
 import statistics
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from math import log2
@@ -124,16 +125,22 @@ async def test_of_a_run_that_kills_its_workers_only_the_guilty_item_is_set_aside
 
 @pytest.mark.parametrize("shards", [1, 2])
 async def test_what_was_being_finished_when_another_item_killed_the_worker_is_not_set_aside_with_it(
-    stage: Stage, journal: Journal, begin: Begin, shards: int
+    stage: Stage, journal: Journal, begin: Begin, open_gate: Callable[[], None], shards: int
 ) -> None:
-    innocent = Item(id=0, acts=(Act.WAIT, Act.WORK), is_late=True)
-    pages = (Run(key="COIN0", items=(innocent,)),), (a_run(1, Act.DIE),), tuple(plain_runs(2, 8))
+    innocent = [
+        Run(key=f"COIN{number}", items=(Item(id=number, acts=(Act.WAIT,), is_late=True),))
+        for number in range(shards)
+    ]
+    pages = tuple(innocent), (a_run(8, Act.DIE),), tuple(plain_runs(10, 8))
 
     _, run = begin(ToyWorkload(stage=stage, pages=pages), shards=shards, restarts=AT_ONCE)
+    await journal.wait("begin late")
+    await journal.wait("begin", id=8)
+    open_gate()
     summary = await run
 
-    assert journal.ids("set aside") == [1]
-    assert (summary.set_aside, summary.tally.reconciled) == (1, 9)
+    assert journal.ids("set aside") == [8]
+    assert (summary.set_aside, summary.tally.reconciled) == (1, shards + 8)
 
 
 async def test_workers_that_die_whatever_they_are_handed_end_it_loudly_and_nothing_is_set_aside(
