@@ -184,10 +184,5 @@ class Child:
 def fork_server() -> ForkServerContext:
     """Return the context that workers are started from, with the program already imported."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        [
-            "reconciler.worker.preload",
-            "reconciler.supervisor.in_fork_server",
-        ]
-    )
+    context.set_forkserver_preload(["reconciler.supervisor.in_fork_server"])
     return context

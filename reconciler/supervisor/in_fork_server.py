@@ -1,9 +1,9 @@
-"""Imported in the fork server only, and last, for what the import does there.
+"""Imported in the fork server only, for what the import does there, from first line to last.
 
 What is sent to a whole process group, by a terminal or a service manager, must not end the fork
 server: its workers' ends reach the parent through it. Nor may it end a worker that was forked just
-now and has not yet said what it does about signals. The fork server ends by itself when the parent
-and the last worker are gone.
+now and has not yet said what it does about signals. So that comes before all that takes time. The
+fork server ends by itself when the parent and the last worker are gone.
 
 Workers share the fork server's memory until one of them writes to it. All that is loaded by now is
 therefore taken out of the garbage collector's sight: a full collection writes to every object that
@@ -17,6 +17,7 @@ the end of each. Other C libraries do neither.
 import ctypes
 import gc
 import signal
+from importlib import import_module
 
 _SENT_TO_GROUPS = (
     *(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT),
@@ -39,6 +40,7 @@ def _keep_heaps_small() -> None:
 
 for _number in _SENT_TO_GROUPS:
     signal.signal(_number, signal.SIG_IGN)
+import_module("reconciler.worker.preload")
 _keep_heaps_small()
 gc.collect()
 gc.freeze()
