@@ -27,6 +27,9 @@ from reconciler.worker.messages import (
 )
 from reconciler.worker.workload import Batch, Workload
 
+LONG_CALL_SECONDS = 5.0
+"""A call of the database that takes longer may hang: more work would only wait behind it."""
+
 MOST_STACK_BYTES = 65_536
 """What a pipe holds: a worker with more to tell is cut short."""
 
@@ -49,8 +52,8 @@ class Child:
         self._examining: int | None = None
         self._concluding: deque[deque[int]] = deque()
         """The batches that it is to finish, by verdict; it is at the first."""
-        self._suspects: set[int] = set()
-        """The batches in its hand over which others have died."""
+        self._suspects: dict[int, int] = {}
+        """The batches in its hand over which others have died, with their cycles."""
         self.is_condemned = False
         """Whether it hangs, and is about to be killed."""
         self._heard_at = time.monotonic()
@@ -72,10 +75,27 @@ class Child:
         """Whether it could look at another batch.
 
         It may still be finishing what the last verdict was about, but no more than that, else what
-        it has looked at would pile up. Of what may be its death it must first have let go.
+        it has looked at would pile up; nor what may be its death, nor while the database hangs.
         """
-        is_free = self.state is ShardState.READY and self._examining is None
-        return is_free and len(self._concluding) <= 1 and not self._suspects
+        if self.state is not ShardState.READY or self.is_condemned or self._examining is not None:
+            return False
+        if self._waiting_seconds > LONG_CALL_SECONDS or len(self._concluding) > 1:
+            return False
+        return not any(number in self._suspects for number in self._to_conclude)
+
+    @property
+    def bound_to(self) -> frozenset[int]:
+        """The cycles that it may look at more of, and of no other; empty: of any.
+
+        While what may be its death waits for the verdict of a cycle, another cycle must not be at
+        work when it comes.
+        """
+        waiting = self._suspects.keys() - {self._examining} - set(self._to_conclude)
+        return frozenset(self._suspects[number] for number in waiting)
+
+    @property
+    def _to_conclude(self) -> list[int]:
+        return [number for verdict in self._concluding for number in verdict]
 
     @property
     def at_work(self) -> tuple[int, ...]:
@@ -87,7 +107,7 @@ class Child:
         """Give it a batch to look at. It must be idle."""
         self._examining = batch.number
         if batch.is_suspect:
-            self._suspects.add(batch.number)
+            self._suspects[batch.number] = batch.cycle
         self.send(Hand(batch))
 
     def conclude(self, batches: Sequence[int], *, may_write: bool) -> None:
@@ -134,7 +154,8 @@ class Child:
             case Examined():
                 self._examining = None
             case Done(batch=number):
-                self._suspects.discard(number)
+                self._waiting_seconds = 0.0
+                self._suspects.pop(number, None)
                 self._concluding[0].popleft()
                 if not self._concluding[0]:
                     self._concluding.popleft()

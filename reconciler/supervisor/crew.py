@@ -151,8 +151,12 @@ class Crew:
         return [child.shard for child in self.children if child.is_idle]
 
     def is_at_rest(self, shard: int) -> bool:
-        """Whether the shard's worker is at nothing at all."""
+        """Whether the shard's worker is at work at nothing, whatever it has looked at."""
         return not self._child(shard).at_work
+
+    def bound_to(self, shard: int) -> frozenset[int]:
+        """The cycles that the shard's worker may look at more of; empty: any."""
+        return self._child(shard).bound_to
 
     @property
     def has_work(self) -> bool:
@@ -237,8 +241,10 @@ class Crew:
         self._child(shard).examine(batch)
 
     def conclude(self, shard: int, batches: Sequence[int], *, may_write: bool) -> None:
-        """Let a worker finish batches that it has looked at."""
-        self._child(shard).conclude(batches, may_write=may_write)
+        """Let a worker finish batches that it has looked at; it may just have died with them."""
+        child = self._posts[shard].child
+        if child is not None:
+            child.conclude(batches, may_write=may_write)
 
     def send(self, shard: int, message: FromParent) -> None:
         """Say something to a shard's worker, if it has one."""

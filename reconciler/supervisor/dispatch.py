@@ -218,6 +218,7 @@ class Dispatch:
         blocked: Collection[int] = (),
         shuns_own_crashes: bool = False,
         takes_suspects: bool = True,
+        only_of: Collection[int] = (),
     ) -> Batch | None:
         """Return the next batch for a shard's idle worker, or None when there is nothing for it.
 
@@ -225,7 +226,8 @@ class Dispatch:
         Nothing is taken over from the `blocked` shards: what is in their workers' way is in
         everybody's. With `shuns_own_crashes` it is not handed again what its workers have died
         over. Unless it `takes_suspects` it gets nothing when it is the turn of what a worker has
-        died over: then it soon will.
+        died over: then it soon will. Nor when it is the turn of another cycle than those that it
+        gets `only_of`.
         """
         queue = self._queues[shard]
         busy = self._keys_in_other_hands(shard) - self._hot
@@ -238,8 +240,10 @@ class Dispatch:
             runs = self._next_runs(queue, busy)
         if not runs:
             return None
-        if runs[0].run.crashes and not takes_suspects:
-            (self._orphans if orphans else queue).put_first(runs[0])
+        is_untimely = bool(only_of) and runs[0].cycle not in only_of
+        if is_untimely or (runs[0].run.crashes and not takes_suspects):
+            for queued in reversed(runs):
+                (self._orphans if orphans else queue).put_first(queued)
             return None
         batch = Batch(
             number=next(self._numbers),

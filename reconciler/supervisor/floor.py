@@ -278,6 +278,7 @@ class Floor:
             blocked=blocked,
             shuns_own_crashes=shuns,
             takes_suspects=self.crew.is_at_rest(shard),
+            only_of=self.crew.bound_to(shard),
         )
         if batch is not None:
             self.cycles[batch.cycle].begin_batch(batch)

@@ -18,9 +18,9 @@ class DatabaseClock:
 
     def hear(self, database_now: datetime) -> None:
         """Set the clock to what the database just said."""
-        self._heard = database_now
-        self._heard_at = self._monotonic()
+        self._heard = (database_now, self._monotonic())  # One value: another thread may read it.
 
     def __call__(self) -> datetime:
         """Return now, by the database's clock."""
-        return self._heard + timedelta(seconds=self._monotonic() - self._heard_at)
+        then, heard_at = self._heard
+        return then + timedelta(seconds=self._monotonic() - heard_at)

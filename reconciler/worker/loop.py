@@ -120,7 +120,7 @@ class Worker:
             try:
                 await self._work(handler)
             except ExceptionGroup as failures:
-                raise failures.exceptions[0] from None
+                raise _most_telling(failures) from failures
             finally:
                 await handler.close()
 
@@ -248,6 +248,12 @@ def _say(connection: Connection, message: FromChild) -> None:
 def _end_unheard() -> NoReturn:
     """End at once: the parent is gone, or takes this worker for dead and has put another there."""
     os._exit(EX_SOFTWARE)
+
+
+def _most_telling(failures: ExceptionGroup[Exception]) -> Exception:
+    """Return what a person can mend, if it is among them."""
+    is_mendable = [isinstance(one, ConfigurationError) for one in failures.exceptions]
+    return failures.exceptions[is_mendable.index(True) if any(is_mendable) else 0]
 
 
 def _end_on_bug(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

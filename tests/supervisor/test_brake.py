@@ -44,6 +44,23 @@ async def test_a_cycle_that_is_odd_as_a_whole_writes_nothing(
     assert journal.ids("end") == []
 
 
+@pytest.mark.parametrize("shards", [1, 2])
+async def test_what_a_worker_has_died_over_is_still_judged_as_a_whole(
+    stage: Stage, journal: Journal, begin: Begin, shards: int
+) -> None:
+    deadly = Item(id=9, acts=(Act.DIE, Act.WORK))
+    page = (*ODD[:-1], Run(key="COIN9", items=(deadly,)))
+
+    _, run = begin(
+        ToyWorkload(stage=stage, pages=(page,)), shards=shards, batch_size=10, brake=POLICY
+    )
+    summary = await run
+
+    assert summary.restarts == 1
+    assert summary.ending is Ending.BRAKED
+    assert journal.ids("end") == []
+
+
 async def test_a_mixed_cycle_below_the_share_is_written(
     stage: Stage, journal: Journal, begin: Begin
 ) -> None:

@@ -133,7 +133,8 @@ async def test_what_was_being_finished_when_another_item_killed_the_worker_is_no
     ]
     pages = tuple(innocent), (a_run(8, Act.DIE),), tuple(plain_runs(10, 8))
 
-    _, run = begin(ToyWorkload(stage=stage, pages=pages), shards=shards, restarts=AT_ONCE)
+    workload = ToyWorkload(stage=stage, pages=pages)
+    _, run = begin(workload, shards=shards, restarts=replace(AT_ONCE, most=100))
     await journal.wait("begin late")
     await journal.wait("begin", id=8)
     open_gate()

@@ -213,6 +213,18 @@ def test_what_a_worker_died_over_waits_for_one_that_is_at_nothing_else_and_the_r
     assert handed(dispatch, 0).runs == (suspect,)
 
 
+def test_a_worker_that_is_bound_to_a_cycle_is_handed_nothing_of_another(
+    dispatch: Dispatch,
+) -> None:
+    first, second = a_run(symbol_of(0)), a_run(symbol_of(0, 1))
+    dispatch.add([first, second], cycle=2)
+
+    assert dispatch.hand_out(0, only_of={1}) is None
+    batch = dispatch.hand_out(0, only_of={2})
+    assert batch is not None
+    assert batch.runs == (first, second)
+
+
 def test_what_a_worker_could_not_do_is_what_it_is_handed_next(dispatch: Dispatch) -> None:
     undone, waiting = runs_of(symbol_of(0), 2, items=10)
     dispatch.add([undone, waiting], cycle=0)
