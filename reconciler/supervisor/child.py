@@ -27,9 +27,6 @@ from reconciler.worker.messages import (
 )
 from reconciler.worker.workload import Batch, Workload
 
-LONG_CALL_SECONDS = 5.0
-"""A call of the database that takes longer may hang: more work would only wait behind it."""
-
 MOST_STACK_BYTES = 65_536
 """What a pipe holds: a worker with more to tell is cut short."""
 
@@ -75,11 +72,11 @@ class Child:
         """Whether it could look at another batch.
 
         It may still be finishing what the last verdict was about, but no more than that, else what
-        it has looked at would pile up; nor what may be its death, nor while the database hangs.
+        it has looked at would pile up; nor what may be its death.
         """
         if self.state is not ShardState.READY or self.is_condemned or self._examining is not None:
             return False
-        if self._waiting_seconds > LONG_CALL_SECONDS or len(self._concluding) > 1:
+        if len(self._concluding) > 1:
             return False
         return not any(number in self._suspects for number in self._to_conclude)
 
@@ -154,7 +151,6 @@ class Child:
             case Examined():
                 self._examining = None
             case Done(batch=number):
-                self._waiting_seconds = 0.0
                 self._suspects.pop(number, None)
                 self._concluding[0].popleft()
                 if not self._concluding[0]:
