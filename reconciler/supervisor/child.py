@@ -76,9 +76,7 @@ class Child:
         """
         if self.state is not ShardState.READY or self.is_condemned or self._examining is not None:
             return False
-        if len(self._concluding) > 1:
-            return False
-        return not any(number in self._suspects for number in self._to_conclude)
+        return len(self._concluding) <= 1 and self._suspects.keys().isdisjoint(self._to_conclude)
 
     @property
     def bound_to(self) -> frozenset[int]:

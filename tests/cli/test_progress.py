@@ -60,11 +60,17 @@ def test_steps_in_a_pipe_are_lines(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err.splitlines() == ["digging ...", "found 3"]
 
 
-def test_what_stays_on_a_terminal_has_a_line_of_its_own(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have what is shown take its output for a terminal."""
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm")
+
+
+@pytest.mark.usefixtures("terminal")
+def test_what_stays_on_a_terminal_has_a_line_of_its_own(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     with steps() as shown:
         shown.begin("digging")
         shown.tell("found 3")
@@ -74,11 +80,10 @@ def test_what_stays_on_a_terminal_has_a_line_of_its_own(
     assert "found 3" in re.split(r"[\r\n]+", CONTROL.sub("", told.err))
 
 
+@pytest.mark.usefixtures("terminal")
 def test_a_result_in_between_steps_goes_to_standard_output_as_it_is(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    monkeypatch.setenv("TERM", "xterm")
     with steps() as shown:
         shown.begin("digging")
         shown.aside(lambda: click.echo("a table"))
