@@ -252,8 +252,8 @@ def _end_unheard() -> NoReturn:
 
 def _most_telling(failures: ExceptionGroup[Exception]) -> Exception:
     """Return what a person can mend, if it is among them."""
-    is_mendable = [isinstance(one, ConfigurationError) for one in failures.exceptions]
-    return failures.exceptions[is_mendable.index(True) if any(is_mendable) else 0]
+    mendable = (one for one in failures.exceptions if isinstance(one, ConfigurationError))
+    return next(mendable, failures.exceptions[0])
 
 
 def _end_on_bug(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
