@@ -87,7 +87,7 @@ def _import_pgserver(folder: Path) -> Any:
             [
                 Problem(
                     what="the demo's PostgreSQL is not installed",
-                    mend="pip install 'order-reconciler[demo]'",
+                    hint="pip install 'order-reconciler[demo]'",
                 )
             ]
         ) from error
@@ -106,7 +106,7 @@ def _require_room(folder: Path) -> None:
             [
                 Problem(
                     what=f"{folder.parent} has {free} MB free, PostgreSQL needs {NEEDED_MEGABYTES}",
-                    mend="make room, or set TMPDIR to a folder on a larger disk",
+                    hint="make room, or set TMPDIR to a folder on a larger disk",
                 )
             ]
         )
@@ -126,7 +126,7 @@ def _cannot_start(folder: Path, error: Exception) -> ConfigurationError:
         [
             Problem(
                 what=f"the demo's PostgreSQL did not start: {last_line}",
-                mend="free memory or disk, or point DATABASE_URL at a PostgreSQL of your own",
+                hint="free memory or disk, or point DATABASE_URL at a PostgreSQL of your own",
             )
         ]
     )

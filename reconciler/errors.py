@@ -2,7 +2,7 @@
 
     ReconcilerError
     ├── ConfigurationError      settings or schema do not fit: stop, exit 78, list every problem
-    │   └── SchemaMismatch      the database lacks what we need: each part named, with its mend
+    │   └── SchemaMismatch      the database lacks what we need: each part named, with its hint
     ├── StoreUnavailable        the database did not answer: back off, try again
     ├── StoreRejected           the database refused a write: find the guilty order, hold it
     ├── ExchangeError           an answer could not be had; never evidence about an order
@@ -29,10 +29,10 @@ class Problem:
     """One thing that is wrong and what a person does about it."""
 
     what: str
-    mend: str
+    hint: str
 
     def __str__(self) -> str:
-        return f"{self.what}\n  mend: {self.mend}"
+        return f"{self.what}\n  hint: {self.hint}"
 
 
 class ReconcilerError(Exception):
@@ -102,10 +102,10 @@ class RateLimited(ExchangeError):
 
 
 class Refused(ExchangeError):
-    """The exchange refuses us, and will again until a person acts as `mend` says."""
+    """The exchange refuses us, and will again until a person acts as `hint` says."""
 
-    def __init__(self, message: str, *, mend: str) -> None:
-        self.mend = mend
+    def __init__(self, message: str, *, hint: str) -> None:
+        self.hint = hint
         super().__init__(message)
 
 

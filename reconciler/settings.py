@@ -151,7 +151,7 @@ class Settings(BaseSettings):
         shown = "" if is_hidden else f" is {str(entry['input'])[:80]!r}"
         return Problem(
             what=f"{name}{shown}: {entry['msg'].lower()}",
-            mend=f"set {name} to a value that fits, or unset it for the default",
+            hint=f"set {name} to a value that fits, or unset it for the default",
         )
 
     @classmethod
@@ -171,7 +171,7 @@ class Settings(BaseSettings):
                 [
                     Problem(
                         what="DATABASE_URL is not set",
-                        mend="export DATABASE_URL=postgresql://user:password@host:5432/name",
+                        hint="export DATABASE_URL=postgresql://user:password@host:5432/name",
                     )
                 ]
             )

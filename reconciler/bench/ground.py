@@ -103,33 +103,33 @@ class Ground:
 
 @contextmanager
 def open_ground(
-    lent_url: str | None, *, needed_megabytes: int, mend: str = _SCRATCH
+    lent_url: str | None, *, needed_megabytes: int, hint: str = _SCRATCH
 ) -> Iterator[Ground]:
     """Yield the lent database, or one of our own; leave nothing in it.
 
-    `mend` says what to lend where the lent one is refused.
+    `hint` says what to lend where the lent one is refused.
 
     Raises:
         ConfigurationError: the lent one is refused, or there is no room.
         StoreUnavailable: it does not answer.
     """
     if lent_url is not None:
-        with _schema_in(lent_url, needed_megabytes, mend) as ground:
+        with _schema_in(lent_url, needed_megabytes, hint) as ground:
             yield ground
         return
     _require_room(Path(tempfile.gettempdir()), needed_megabytes + NEEDED_MEGABYTES)
     with (
         embedded_postgres(settings=SETTINGS) as url,
-        _schema_in(url, needed_megabytes, mend) as ground,
+        _schema_in(url, needed_megabytes, hint) as ground,
     ):
         yield ground
 
 
 @contextmanager
-def _schema_in(url: str, needed_megabytes: int, mend: str) -> Iterator[Ground]:
+def _schema_in(url: str, needed_megabytes: int, hint: str) -> Iterator[Ground]:
     with closing(Database(url, role=ROLE)) as database:
         with database.autocommit() as connection:
-            if problems := list(_refusals(connection, needed_megabytes, mend)):
+            if problems := list(_refusals(connection, needed_megabytes, hint)):
                 raise ConfigurationError(problems)
             left = _ours(connection)
         for schema in left:
@@ -165,25 +165,25 @@ def _search_path(schema: str) -> str:
     return quote(f"-csearch_path={schema}", safe="")
 
 
-def _refusals(connection: Connection, needed_megabytes: int, mend: str) -> Iterator[Problem]:
+def _refusals(connection: Connection, needed_megabytes: int, hint: str) -> Iterator[Problem]:
     """Name every reason to keep away from this database."""
     if connection.execute(_IS_STANDBY).scalar_one():
-        yield Problem(what="the database is a standby: nothing can be written", mend=mend)
+        yield Problem(what="the database is a standby: nothing can be written", hint=hint)
     if not connection.execute(_MAY_CREATE).scalar_one():
-        yield Problem(what="the role may not create a schema in this database", mend=mend)
+        yield Problem(what="the role may not create a schema in this database", hint=hint)
     ours = list(_ours(connection))
     other = connection.execute(_OTHER_ORDERS, {"ours": ours}).scalar()
     if other is not None:
         yield Problem(
             what=f"the database is somebody's: it has a table {other} that bench did not make",
-            mend=mend,
+            hint=hint,
         )
     if connection.execute(_IS_TAKEN, {"schema": SCHEMA, "ours": ours}).scalar_one():
-        yield Problem(what=f"the database has a schema {SCHEMA} that bench did not make", mend=mend)
+        yield Problem(what=f"the database has a schema {SCHEMA} that bench did not make", hint=hint)
     if others := connection.execute(_OTHERS).scalars().all():
         yield Problem(
             what=f"others are at work on orders in this database: {', '.join(others)}",
-            mend=f"end them if they are left over; else {mend}",
+            hint=f"end them if they are left over; else {hint}",
         )
     folder = connection.execute(_FOLDER).scalar()
     if folder is not None and Path(folder).is_dir():
@@ -205,6 +205,6 @@ def _free_megabytes(folder: Path) -> int:
 def _too_little_room(folder: Path, free: int, needed: int) -> Problem:
     return Problem(
         what=f"{folder} has {free:,} MB free, these measurements need {needed:,}",
-        mend="make room, measure with --quick or fewer --orders, or set TMPDIR to a folder on a"
+        hint="make room, measure with --quick or fewer --orders, or set TMPDIR to a folder on a"
         " larger disk",
     )

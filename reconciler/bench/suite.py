@@ -100,7 +100,7 @@ def _load(key: str) -> Compare:
                 Problem(
                     what=f"the comparison {key} needs the package {error.name!r}, which is not"
                     " installed",
-                    mend="pip install 'order-reconciler[bench]'",
+                    hint="pip install 'order-reconciler[bench]'",
                 )
             ]
         ) from error

@@ -16,7 +16,7 @@ from reconciler.bench.figures import BenchFailed
 from reconciler.resilience.breaker import BreakerSnapshot
 from reconciler.resilience.budget import Budget
 from reconciler.settings import Settings
-from reconciler.supervisor.brake import BrakePolicy
+from reconciler.supervisor.halt import HaltPolicy
 from reconciler.supervisor.parent import Supervisor
 from reconciler.supervisor.summary import Options, Summary
 from reconciler.telemetry.metrics import NoMetrics
@@ -51,7 +51,7 @@ class Sweep:
         return 0.0 if self.started is None or self.ended is None else self.ended - self.started
 
 
-def options_of(settings: Settings, *, brake: BrakePolicy) -> Options:
+def options_of(settings: Settings, *, halt: HaltPolicy) -> Options:
     """Return a sweep's part of the settings: no share of a rate limit is kept back."""
     return Options(
         shards=settings.shards,
@@ -61,7 +61,7 @@ def options_of(settings: Settings, *, brake: BrakePolicy) -> Options:
         rate_share=1.0,
         is_once=True,
         hang_after=timedelta(seconds=settings.hang_seconds),
-        brake=brake,
+        halt=halt,
     )
 
 
@@ -177,13 +177,13 @@ class _Waiting(Planner):
         """Put orders on hold."""
         self._planner.set_aside(run)
 
-    def read_brake(self) -> str | None:
-        """Ask for the brake."""
-        return self._planner.read_brake()
+    def read_halt(self) -> str | None:
+        """Ask for the halt."""
+        return self._planner.read_halt()
 
-    def write_brake(self, reason: str | None) -> None:
-        """Set the brake."""
-        self._planner.write_brake(reason)
+    def write_halt(self, reason: str | None) -> None:
+        """Set the halt."""
+        self._planner.write_halt(reason)
 
     def close(self) -> None:
         """Close it."""

@@ -21,7 +21,7 @@ _COMMANDS = {
     "explain": ("reconciler.cli.explain", "Why an order is, or is not, being reconciled."),
     "audit": ("reconciler.cli.audit", "Show an order's history from the activity log."),
     "holds": ("reconciler.cli.holds", "Decide the orders that need a person."),
-    "brake": ("reconciler.cli.brake", "See whether writing is stopped; allow it again."),
+    "halt": ("reconciler.cli.halt", "See whether writing is stopped; allow it again."),
     "account": ("reconciler.cli.account", "Whose orders these are, at the exchange."),
     "bench": ("reconciler.cli.bench", "Measure on this machine how it compares."),
     "tune": ("reconciler.cli.tune", "Try out how many shards are best for your orders."),

@@ -1,4 +1,4 @@
-"""`reconciler demo --chaos`: the exchange misbehaves and workers are killed; then all is mended."""
+"""`reconciler demo --chaos`: the exchange misbehaves and workers are killed; then all is repaired."""
 
 import asyncio
 import os
@@ -101,7 +101,7 @@ class ChaosReport(Report):
 def reconcile_in_chaos(
     world: World, settings: Settings, *, seed: int, seconds: float, on_progress: Progress
 ) -> tuple[Summary, Havoc]:
-    """Reconcile while everything goes wrong, then mend it as an operator would.
+    """Reconcile while everything goes wrong, then put it right as an operator would.
 
     Raises:
         KeyboardInterrupt: INT or TERM came.
@@ -118,7 +118,7 @@ def reconcile_in_chaos(
         )
     )
     world.exchange.clear_faults()
-    sweeps = _mend(world, settings.model_copy(update=HURRY | AT_ONCE), summary)
+    sweeps = _hint(world, settings.model_copy(update=HURRY | AT_ONCE), summary)
     with world.database.autocommit() as connection:
         holds = list_holds(connection, reason=None, with_resolved=True, limit=EVERY_HOLD)
     return summary, Havoc(
@@ -176,8 +176,8 @@ async def _live_through(
     return summary, wreaking.result()
 
 
-def _mend(world: World, settings: Settings, summary: Summary) -> int:
-    """Dismiss holds, release the brake and sweep until every row is true; return the sweeps.
+def _hint(world: World, settings: Settings, summary: Summary) -> int:
+    """Dismiss holds, release the halt and sweep until every row is true; return the sweeps.
 
     Raises:
         KeyboardInterrupt: INT or TERM came.
@@ -195,7 +195,7 @@ def _mend(world: World, settings: Settings, summary: Summary) -> int:
 
 def _let_go(world: World) -> None:
     with world.database.transaction() as connection:
-        state.release_brake(connection)
+        state.release_halt(connection)
         for hold in list_holds(connection, reason=None, with_resolved=False, limit=EVERY_HOLD):
             dismiss_hold(connection, hold.order_id, by=OPERATOR)
 

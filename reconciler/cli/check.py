@@ -45,7 +45,7 @@ Try it:
 )
 @json_option
 def check_command(*, as_json: bool) -> None:
-    """Check everything that a run needs, and say how to mend what is missing.
+    """Check everything that a run needs, and say how to fix what is missing.
 
     Settings, the database, its clock, the table orders, our tables and the index, our rights,
     whether somebody holds vacuum back, the exchange with its credentials and clock, and the name of

@@ -181,7 +181,7 @@ def _knowing_revision(revision: str | None) -> Iterator[None]:
                 Problem(
                     what=f"the database is at {_words(revision)}, which this version does not know"
                     f" ({error})",
-                    mend="install the version that upgraded it, or a newer one",
+                    hint="install the version that upgraded it, or a newer one",
                 )
             ]
         ) from error

@@ -108,7 +108,7 @@ def demo_command(
     real worker processes until nothing is stale, and compares every row with the exchange.
     Nothing outside of a temporary folder (in TMPDIR) is touched, and nothing is left running.
 
-    After --chaos the faults end, holds are dismissed, the brake is released, and what is
+    After --chaos the faults end, holds are dismissed, the halt is released, and what is
     left is reconciled.
 
     Ends with code 0 if every row equals the exchange's truth, 1 if one does not; with --chaos also
@@ -143,7 +143,7 @@ def _require_room(orders: int, folder: Path) -> None:
                 Problem(
                     what=f"{folder} has {free:,} MB free, a demo with {orders:,} orders needs"
                     f" {needed:,}",
-                    mend="make room, ask for fewer --orders, or set TMPDIR to a folder on a larger"
+                    hint="make room, ask for fewer --orders, or set TMPDIR to a folder on a larger"
                     " disk",
                 )
             ]
@@ -195,8 +195,8 @@ def _world() -> Iterator[World]:
             with working("starting PostgreSQL and the paper exchange"):
                 started = world.enter_context(open_world())
         except PaperDidNotStart as error:
-            mend = "mend what it said, and try again"
-            raise ConfigurationError([Problem(what=str(error), mend=mend)]) from error
+            hint = "fix what it said, and try again"
+            raise ConfigurationError([Problem(what=str(error), hint=hint)]) from error
         yield started
 
 

@@ -22,7 +22,7 @@ from reconciler.store.activity import read_history
 from reconciler.store.database import Database
 from reconciler.store.explain import read_holders, read_row
 from reconciler.store.holds import read_hold
-from reconciler.store.state import read_brake
+from reconciler.store.state import read_halt
 from reconciler.store.tables import find_orders
 from reconciler.supervisor.status import Whereabouts
 
@@ -69,7 +69,7 @@ def _found_out(settings: Settings, order_id: OrderId) -> Facts:
             holders=() if row is None else read_holders(connection, orders, order_id),
             whereabouts=whereabouts,
             unanswered=unanswered,
-            braked=read_brake(connection),
+            halted=read_halt(connection),
             activity=read_history(connection, str(order_id)),
         )
 
@@ -116,6 +116,6 @@ def _as_json(facts: Facts) -> Mapping[str, Any]:
         "row_held_by": [asdict(holder) for holder in facts.holders],
         "supervisor": facts.whereabouts,
         "supervisor_unanswered": facts.unanswered,
-        "brake": facts.braked,
+        "halt": facts.halted,
         "activity": [asdict(entry) for entry in facts.activity[-MOST_ENTRIES:]],
     }

@@ -36,7 +36,7 @@ class Facts:
         hold: The one it is under, else its last; None if there never was any.
         whereabouts: What the supervisor knows; None if none was asked or none answered.
         unanswered: Why it did not answer.
-        braked: Why nothing may be written at all.
+        halted: Why nothing may be written at all.
         activity: Its entries of the activity log, the oldest first.
     """
 
@@ -46,7 +46,7 @@ class Facts:
     holders: Sequence[Holder]
     whereabouts: Whereabouts | None
     unanswered: str | None
-    braked: str | None
+    halted: str | None
     activity: Sequence[Activity]
 
     @property
@@ -115,8 +115,8 @@ def _in_progress(facts: Facts) -> Iterator[str]:
 
 
 def _in_the_way(facts: Facts) -> Iterator[str]:
-    if facts.braked is not None:
-        yield f"the brake is on, and nothing may be written: {facts.braked}"
+    if facts.halted is not None:
+        yield f"the halt is on, and nothing may be written: {facts.halted}"
     where = facts.whereabouts
     if where is not None:
         yield from _in_the_shards_way(where)
@@ -197,7 +197,7 @@ def details(facts: Facts) -> Iterator[tuple[str, str]]:
         yield from _hold(facts.hold, row.now)
         yield "row held by", "\n".join(map(_session, facts.holders)) or "nobody"
     yield from _supervisor(facts)
-    yield "brake", "off" if facts.braked is None else f"on: {facts.braked}"
+    yield "halt", "off" if facts.halted is None else f"on: {facts.halted}"
 
 
 def _freshness(row: Row) -> str:

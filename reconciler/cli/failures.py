@@ -51,14 +51,14 @@ def told_to_a_person(settings_class: "type[Settings] | None" = None) -> Iterator
 
 
 def problems_of(error: ReconcilerError) -> Sequence[Problem]:
-    """Return what is wrong and how it is mended, for every error of ours."""
+    """Return what is wrong and how it is fixed, for every error of ours."""
     match error:
         case ConfigurationError():
             return error.problems
         case Refused():
-            return [Problem(what=str(error), mend=error.mend)]
+            return [Problem(what=str(error), hint=error.hint)]
         case _:
-            return [Problem(what=str(error), mend=_mend_of(error))]
+            return [Problem(what=str(error), hint=_mend_of(error))]
 
 
 _MENDS: dict[type[ReconcilerError], str] = {
@@ -102,7 +102,7 @@ def _bug(error: Exception) -> Problem:
 
     return Problem(
         what=redact(f"this should not have happened: {type(error).__name__}: {error}"),
-        mend="run it again with LOG_LEVEL=DEBUG, and report the traceback that it then logs",
+        hint="run it again with LOG_LEVEL=DEBUG, and report the traceback that it then logs",
     )
 
 

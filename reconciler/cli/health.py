@@ -23,7 +23,7 @@ from reconciler.errors import ConfigurationError, NoSupervisor, Problem, Reconci
 from reconciler.settings import Settings
 from reconciler.store.cycles import read_last_hour
 from reconciler.store.database import Database
-from reconciler.store.state import read_brake
+from reconciler.store.state import read_halt
 from reconciler.telemetry.health import Grade, Row, Vitals, judge
 
 _STYLES = {
@@ -158,14 +158,14 @@ def _remembered(settings: Settings) -> Vitals:
         database.autocommit() as connection,
     ):
         hour = read_last_hour(connection)
-        braked = read_brake(connection)
+        halted = read_halt(connection)
     return Vitals(
         cycle_seconds=None if hour.last_duration_ms is None else hour.last_duration_ms / 1000,
         scanned=hour.scanned,
         discrepancies=hour.discrepancies,
         errors=hour.errors,
         last_run_age_seconds=hour.last_run_age_seconds,
-        braked=braked,
+        halted=halted,
     )
 
 

@@ -73,11 +73,11 @@ def shown(cell: Any) -> str | Text:
 
 
 def print_problems(problems: Iterable[Problem], *, label: str = "", stderr: bool = False) -> None:
-    """Print what is wrong and how to mend it. Lines are never cut: a mend may be a command."""
+    """Print what is wrong and how to fix it. Lines are never cut: a hint may be a command."""
     out = console(stderr=stderr)
     for problem in problems:
         out.print(Text.assemble((label, "bold red"), problem.what), soft_wrap=True)
-        out.print(Text.assemble(("  mend: ", "bold"), problem.mend), soft_wrap=True)
+        out.print(Text.assemble(("  hint: ", "bold"), problem.hint), soft_wrap=True)
 
 
 def _are_numbers(cells: Sequence[object]) -> bool:

@@ -25,7 +25,7 @@ MOST_KEYS = 5
 _PHASES = {
     Phase.STARTING: "yellow",
     Phase.RUNNING: "green",
-    Phase.BRAKED: "bold red",
+    Phase.HALTED: "bold red",
     Phase.DRAINING: "yellow",
 }
 _STATES = {
@@ -93,8 +93,8 @@ def summary(status: Status) -> Iterator[Text]:
     yield _line(
         "budget", f"{budget.used:,} of {budget.limit_per_minute:,} weight this minute", silence
     )
-    if status.braked is not None:
-        yield _line("brake", Text(f"on: {status.braked}", style="bold red"))
+    if status.halted is not None:
+        yield _line("halt", Text(f"on: {status.halted}", style="bold red"))
 
 
 def history(status: Status) -> Iterator[Text]:

@@ -91,7 +91,7 @@ def exit_code_of_ending(ending: Ending, *, is_complete: bool) -> Exit:
     match ending:
         case Ending.STORE_GONE:
             return Exit.UNAVAILABLE
-        case Ending.EXCHANGE_GONE | Ending.BRAKED:
+        case Ending.EXCHANGE_GONE | Ending.HALTED:
             return Exit.TRY_AGAIN
         case Ending.STOPPED:
             return Exit.GOOD
@@ -103,5 +103,5 @@ def exit_code_of_ending(ending: Ending, *, is_complete: bool) -> Exit:
 
 def tell_what_cut_it_short(summary: Summary) -> None:
     """Say on standard error what a single sweep has given up waiting for, if it has."""
-    if summary.ending in {Ending.STORE_GONE, Ending.EXCHANGE_GONE, Ending.BRAKED}:
+    if summary.ending in {Ending.STORE_GONE, Ending.EXCHANGE_GONE, Ending.HALTED}:
         click.echo(f"stopped early: {summary.trouble}", err=True)

@@ -223,7 +223,7 @@ def translated(error: HttpxError) -> ExchangeError:
         case httpx.InvalidURL():
             return Refused(
                 f"the exchange's address is not valid ({_in_short(error)})",
-                mend="set EXCHANGE_BASE_URL to an address such as https://host:port, or unset it",
+                hint="set EXCHANGE_BASE_URL to an address such as https://host:port, or unset it",
             )
         case httpx.DecodingError():
             return Malformed(f"the exchange's answer cannot be unpacked ({_in_short(error)})")

@@ -43,7 +43,7 @@ def venue(name: str, base_url: str | None = None) -> Venue:
             [
                 Problem(
                     what=f"EXCHANGE_NAME is {name!r}, which this version cannot talk to",
-                    mend=f"set EXCHANGE_NAME to one of: {', '.join(KNOWN)}",
+                    hint=f"set EXCHANGE_NAME to one of: {', '.join(KNOWN)}",
                 )
             ]
         )
@@ -101,7 +101,7 @@ def trusted_authorities() -> ssl.SSLContext:
     except OSError as error:
         problem = Problem(
             what=f"the certificates in SSL_CERT_FILE cannot be loaded: {error}",
-            mend="set SSL_CERT_FILE to a readable file of PEM certificates, or unset it",
+            hint="set SSL_CERT_FILE to a readable file of PEM certificates, or unset it",
         )
         raise ConfigurationError([problem]) from error
 
@@ -119,7 +119,7 @@ def _unsendable(credentials: Credentials) -> list[Problem]:
     return [
         Problem(
             what=f"{name} holds a blank, a line break or a letter that no header can carry",
-            mend=f"set {name} again, without what was copied along with it",
+            hint=f"set {name} again, without what was copied along with it",
         )
         for name, secret in headers.items()
         if secret is not None and not _is_token(secret.get_secret_value())
@@ -142,7 +142,7 @@ def _missing(venue: Venue, credentials: Credentials, *, own_url: str) -> list[Pr
     return [
         Problem(
             what=f"{name} is not set, and {venue.name} signs with both a key and its secret",
-            mend=f"set {name} to the value that the exchange showed when the key was made",
+            hint=f"set {name} to the value that the exchange showed when the key was made",
         )
         for name in missing
     ]

@@ -52,7 +52,7 @@ def acceptance_of(
     if hold.reason in SAYS_NOTHING:
         raise NotAcceptable(
             f"order {hold.order_id} is on hold for {hold.reason.value}: there is no view of the"
-            " exchange to accept; mend the cause, then run: reconciler holds dismiss"
+            " exchange to accept; fix the cause, then run: reconciler holds dismiss"
         )
     if hold.reason in NEEDS_STATUS and status is None:
         raise NotAcceptable(

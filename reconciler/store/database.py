@@ -191,7 +191,7 @@ def parse_url(url: str) -> URL:
             [
                 Problem(
                     what=f"DATABASE_URL is not a PostgreSQL URL{scheme}",
-                    mend="write it as postgresql://user:password@host:5432/name",
+                    hint="write it as postgresql://user:password@host:5432/name",
                 )
             ]
         )
@@ -229,24 +229,24 @@ def _is_rejection(error: BaseException | None, state: str) -> bool:
 
 
 def _problem(state: str, said: str) -> Problem | None:
-    """Return what a person has to mend, for a SQLSTATE that does not pass by itself."""
+    """Return what a person has to hint, for a SQLSTATE that does not pass by itself."""
     if state == _INSUFFICIENT_PRIVILEGE:
         return Problem(
             what=f"the database refuses us a right: {said}",
-            mend="grant it to our role: see docs/how-to/connect-your-database.md",
+            hint="grant it to our role: see docs/how-to/connect-your-database.md",
         )
     if state in _LOST_PARTS:
         return Problem(
-            what=f"the database lacks what we need: {said}", mend="run: reconciler check"
+            what=f"the database lacks what we need: {said}", hint="run: reconciler check"
         )
     return None
 
 
 def _refusal(error: BaseException | None, state: str, address: str) -> Problem | None:
-    """Return what a person has to mend where the server refused the connection."""
+    """Return what a person has to hint where the server refused the connection."""
     if state or not any(refusal in str(error) for refusal in _REFUSALS):
         return None
     return Problem(
         what=f"the database {address} refuses us: {str(error).strip().splitlines()[0]}",
-        mend="correct user, password or name in DATABASE_URL",
+        hint="correct user, password or name in DATABASE_URL",
     )

@@ -1,6 +1,6 @@
-"""What columns that are not ours must be like, and the mend of each that is not: pure.
+"""What columns that are not ours must be like, and the hint of each that is not: pure.
 
-A mend is SQL that can be run as it is printed. It rewrites a column only where we would otherwise
+A hint is SQL that can be run as it is printed. It rewrites a column only where we would otherwise
 lose digits or moments.
 """
 
@@ -21,7 +21,7 @@ _REWRITES = "  -- rewrites the table, which is locked meanwhile: in a quiet hour
 class Requirement:
     """What a column may be, in PostgreSQL's types and in a person's words.
 
-    `ddl` is the type that a mend makes of it.
+    `ddl` is the type that a hint makes of it.
     """
 
     types: frozenset[str]
@@ -67,7 +67,7 @@ def _check(
     if found is None:
         return Problem(
             what=f"column {table}.{name} is missing",
-            mend=f"run: ALTER TABLE {table} ADD COLUMN {name} {requirement.ddl}",
+            hint=f"run: ALTER TABLE {table} ADD COLUMN {name} {requirement.ddl}",
         )
     if found.enum is not None and requirement.may_be_enum:
         return _check_labels(table, name, found.enum)
@@ -84,7 +84,7 @@ def _misfit(table: str, found: FoundColumn, requirement: Requirement) -> Problem
     using = f"{name} AT TIME ZONE 'UTC'" if is_naive else f"{name}::{requirement.ddl}"
     return Problem(
         what=f"{table}.{name} is {found.words}, it must be {requirement.words}",
-        mend=f"run: ALTER TABLE {table} ALTER COLUMN {name} TYPE {requirement.ddl}"
+        hint=f"run: ALTER TABLE {table} ALTER COLUMN {name} TYPE {requirement.ddl}"
         f" USING {using}{_REWRITES}",
     )
 
@@ -97,7 +97,7 @@ def _check_labels(table: str, name: str, found: EnumType) -> Problem | None:
     add = "; ".join(f"ALTER TYPE {enum} ADD VALUE '{label}'" for label in missing)
     return Problem(
         what=f"{table}.{name} is the enum {found.name}, which lacks {', '.join(missing)}",
-        mend=f"run: {add}",
+        hint=f"run: {add}",
     )
 
 
@@ -107,5 +107,5 @@ def _check_length(table: str, found: FoundColumn) -> Problem | None:
     too_long = [status.value for status in Status if len(status) > found.length]
     return Problem(
         what=f"{table}.{found.name} is {found.words}, too short for {', '.join(too_long)}",
-        mend=f"run: ALTER TABLE {table} ALTER COLUMN {found.name} TYPE text",
+        hint=f"run: ALTER TABLE {table} ALTER COLUMN {found.name} TYPE text",
     )

@@ -107,7 +107,7 @@ def _missing_on_orders(
     return [
         Problem(
             what=f"role {role} may not {kind} {columns} of orders",
-            mend=f"run as the owner of orders: GRANT {kind} ({columns}) ON orders TO {role}",
+            hint=f"run as the owner of orders: GRANT {kind} ({columns}) ON orders TO {role}",
         )
         for kind, columns in lacking
     ]
@@ -122,7 +122,7 @@ def _missing_on_ours(connection: Connection, role: str) -> list[Problem]:
     return [
         Problem(
             what=f"role {role} may not {kinds} on {table}",
-            mend=f"run as the owner of {table}: GRANT {kinds} ON {table} TO {role}",
+            hint=f"run as the owner of {table}: GRANT {kinds} ON {table} TO {role}",
         )
         for table, kinds in lacking
     ]
@@ -132,7 +132,7 @@ def _missing_on_sequence(connection: Connection, role: str) -> list[Problem]:
     return [
         Problem(
             what=f"role {role} may not use {sequence}, which numbers activity_log",
-            mend=f"run as its owner: GRANT USAGE ON SEQUENCE {sequence} TO {role}",
+            hint=f"run as its owner: GRANT USAGE ON SEQUENCE {sequence} TO {role}",
         )
         for sequence in connection.execute(_LACKING_ON_SEQUENCE).scalars()
     ]
@@ -144,7 +144,7 @@ def _missing_on_schema(connection: Connection, role: str) -> list[Problem]:
         return [
             Problem(
                 what=f"role {role} has no schema to make tables in: its search_path names none",
-                mend=f"run: ALTER ROLE {role} SET search_path = public",
+                hint=f"run: ALTER ROLE {role} SET search_path = public",
             )
         ]
     if may_create:
@@ -152,7 +152,7 @@ def _missing_on_schema(connection: Connection, role: str) -> list[Problem]:
     return [
         Problem(
             what=f"role {role} may not make tables in schema {schema}",
-            mend=f"run as the owner of {schema}: GRANT CREATE ON SCHEMA {schema} TO {role}; or let"
+            hint=f"run as the owner of {schema}: GRANT CREATE ON SCHEMA {schema} TO {role}; or let"
             " your database administrator run what this prints: reconciler db sql",
         )
     ]
@@ -164,7 +164,7 @@ def _missing_ownership(connection: Connection, role: str) -> list[Problem]:
     return [
         Problem(
             what=f"orders belongs to {owner}, so role {role} may not make the index on it",
-            mend=f"run reconciler db upgrade as {owner}, or let your database administrator run"
+            hint=f"run reconciler db upgrade as {owner}, or let your database administrator run"
             " what this prints: reconciler db sql",
         )
         for owner in connection.execute(_FOREIGN_OWNER).scalars()

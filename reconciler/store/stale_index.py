@@ -52,7 +52,7 @@ def index_problems(connection: Connection) -> list[Problem]:
             what = f"index {STALE_INDEX} on orders is missing: every cycle would read all orders"
         case IndexState.BROKEN:
             what = f"index {STALE_INDEX} is invalid: its concurrent build was interrupted"
-    return [Problem(what=what, mend="run: reconciler db upgrade")]
+    return [Problem(what=what, hint="run: reconciler db upgrade")]
 
 
 def index_obstacles(connection: Connection) -> list[Problem]:
@@ -71,9 +71,9 @@ def index_obstacles(connection: Connection) -> list[Problem]:
 
 _PARTITIONED = Problem(
     what=f"orders is partitioned: {STALE_INDEX} cannot be built without blocking writes",
-    mend=f"run: CREATE INDEX {_DEFINITION}",
+    hint=f"run: CREATE INDEX {_DEFINITION}",
 )
 _NO_TABLE = Problem(
     what="orders is a view or a foreign table, which has no index",
-    mend="put the schema of the table itself first: ALTER ROLE CURRENT_USER SET search_path = ...",
+    hint="put the schema of the table itself first: ALTER ROLE CURRENT_USER SET search_path = ...",
 )

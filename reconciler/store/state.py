@@ -1,4 +1,4 @@
-"""What all hosts must agree on: whether the brake is on, and whose account the orders are of."""
+"""What all hosts must agree on: whether the halt is on, and whose account the orders are of."""
 
 from typing import Any
 
@@ -7,26 +7,26 @@ from sqlalchemy.dialects.postgresql import insert
 
 from reconciler.store.tables import state
 
-BRAKE = "brake"
-LAST_RELEASE = "brake.last_release"
+HALT = "halt"
+LAST_RELEASE = "halt.last_release"
 SUPERVISOR = "supervisor"
 
 
-def read_brake(connection: Connection) -> str | None:
+def read_halt(connection: Connection) -> str | None:
     """Return why nothing may be written; None when it may."""
-    value = _read(connection, BRAKE)
+    value = _read(connection, HALT)
     return None if value is None else str(value["reason"])
 
 
-def apply_brake(connection: Connection, reason: str) -> None:
-    """Put the brake on for every host."""
-    _write(connection, BRAKE, {"reason": reason}, by=SUPERVISOR)
+def apply_halt(connection: Connection, reason: str) -> None:
+    """Put the halt on for every host."""
+    _write(connection, HALT, {"reason": reason}, by=SUPERVISOR)
 
 
-def release_brake(connection: Connection, *, by: str = SUPERVISOR) -> bool:
-    """Take the brake off, and keep who did; return whether it was on."""
-    reason = read_brake(connection)
-    connection.execute(delete(state).where(state.c.key == BRAKE))
+def release_halt(connection: Connection, *, by: str = SUPERVISOR) -> bool:
+    """Take the halt off, and keep who did; return whether it was on."""
+    reason = read_halt(connection)
+    connection.execute(delete(state).where(state.c.key == HALT))
     if reason is not None:
         _write(connection, LAST_RELEASE, {"reason": reason}, by=by)
     return reason is not None

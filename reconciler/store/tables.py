@@ -2,7 +2,7 @@
 
 `orders` belongs to the application. We read its columns, accept what fits (integer or uuid ids,
 text or enum status, any numeric scale, domains over these) and name everything that does not, each
-with its mend. Ours are made by the migrations beside this file; their definitions here serve the
+with its hint. Ours are made by the migrations beside this file; their definitions here serve the
 statements.
 """
 
@@ -145,7 +145,7 @@ def find_orders(connection: Connection) -> OrdersTable:
     """Read the shape of `orders`.
 
     Raises:
-        SchemaMismatch: it is missing or does not fit; carries every problem with its mend.
+        SchemaMismatch: it is missing or does not fit; carries every problem with its hint.
     """
     found = read_columns(connection, "orders")
     if problems := _orders_problems(found):
@@ -184,7 +184,7 @@ def missing_parts(connection: Connection) -> list[Problem]:
     inspector = inspect(connection)
     return [
         *(
-            Problem(what=f"table {table.name} is missing", mend="run: reconciler db upgrade")
+            Problem(what=f"table {table.name} is missing", hint="run: reconciler db upgrade")
             for table in metadata.sorted_tables
             if not inspector.has_table(table.name)
         ),
@@ -201,7 +201,7 @@ def log_problems(connection: Connection) -> list[Problem]:
     unfilled = [
         Problem(
             what=f"activity_log.{name} is NOT NULL without a default, and not ours to fill",
-            mend=f"run: ALTER TABLE activity_log ALTER COLUMN {name} DROP NOT NULL",
+            hint=f"run: ALTER TABLE activity_log ALTER COLUMN {name} DROP NOT NULL",
         )
         for name, column in found.items()
         if column.is_mandatory and name not in _LOG
@@ -229,7 +229,7 @@ _LOG = {
 
 _MISSING_TABLE = Problem(
     what="table orders is missing (looked for on the search_path)",
-    mend="name the application's database in DATABASE_URL, or on an empty one run:"
+    hint="name the application's database in DATABASE_URL, or on an empty one run:"
     " reconciler db upgrade --with-orders",
 )
 

@@ -98,7 +98,7 @@ def vacuum_obstacles(
     )
     obstacles = (_Obstacle(**{**row, "kind": _Kind(row["kind"])}) for row in rows.mappings())
     return [
-        Problem(what=f"{_what(obstacle)}: every row that died since stays", mend=_mend(obstacle))
+        Problem(what=f"{_what(obstacle)}: every row that died since stays", hint=_hint(obstacle))
         for obstacle in obstacles
     ]
 
@@ -132,19 +132,19 @@ def _marks(obstacle: _Obstacle) -> Iterator[str]:
         yield obstacle.state
 
 
-def _mend(obstacle: _Obstacle) -> str:
+def _hint(obstacle: _Obstacle) -> str:
     match obstacle.kind:
         case _Kind.SESSION:
-            mend = (
+            hint = (
                 "commit or roll back there; if nobody needs it, run:"
                 f" SELECT pg_terminate_backend({obstacle.name})"
             )
             if obstacle.state is not None and obstacle.state.startswith("idle in transaction"):
                 return (
-                    f"{mend}; against the next one: ALTER ROLE {obstacle.role}"
+                    f"{hint}; against the next one: ALTER ROLE {obstacle.role}"
                     " SET idle_in_transaction_session_timeout = '5min'"
                 )
-            return mend
+            return hint
         case _Kind.PREPARED:
             return (
                 "let whoever prepared it end it; if that is gone for good, run:"

@@ -1,4 +1,4 @@
-"""What must be written down and nobody waits for: cycles, holds, the brake."""
+"""What must be written down and nobody waits for: cycles, holds, the halt."""
 
 import asyncio
 from collections.abc import Callable

@@ -48,7 +48,7 @@ SPEECHLESS = Unfit(
     (
         Problem(
             what=f"a worker ended with code {EX_CONFIG}: it cannot work with this configuration",
-            mend="read its last lines in the log above",
+            hint="read its last lines in the log above",
         ),
     )
 )

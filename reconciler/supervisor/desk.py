@@ -98,7 +98,7 @@ class Desk:
             started_at=self._started_at,
             uptime_seconds=time.monotonic() - self._started,
             phase=self.phase(),
-            braked=self.floor.brake,
+            halted=self.floor.halt,
             shards=self._counts(),
             workers=tuple(self._shard_status(shard, post, memory) for shard, post in posts),
             backlog=self._backlog_status(),
@@ -130,13 +130,13 @@ class Desk:
             discrepancies=hour.discrepancies,
             errors=hour.errors,
             last_run_age_seconds=uptime if last_age is None else last_age,
-            braked=self.floor.brake,
+            halted=self.floor.halt,
             blocked=self._blocked(),
             parked=len(self.floor.crew.parked),
         )
 
     def _blocked(self) -> str | None:
-        """Return what a person has to mend at the exchange; None if nothing."""
+        """Return what a person has to fix at the exchange; None if nothing."""
         for standing in self.floor.standings.values():
             kind = standing.trouble.kind if standing.trouble and standing.is_in_trouble else None
             if kind in {TroubleKind.REFUSED, TroubleKind.ACCOUNT}:
@@ -172,7 +172,7 @@ class Desk:
             held_back_seconds=standing.held_back_seconds,
             trouble=_trouble_of(standing),
             paused_seconds=self.floor.window.paused_seconds,
-            braked=self.floor.brake,
+            halted=self.floor.halt,
         )
 
     def _counts(self) -> ShardCounts:
@@ -254,5 +254,5 @@ def _arguments(given: Mapping[str, Any], expected: type[Any]) -> Any:
         ) from None
 
 
-def _refusal(what: str, mend: str) -> ConfigurationError:
-    return ConfigurationError([Problem(what=what, mend=mend)])
+def _refusal(what: str, hint: str) -> ConfigurationError:
+    return ConfigurationError([Problem(what=what, hint=hint)])

@@ -1,7 +1,7 @@
 """The floor where the work is done: runs are handed out, looked at, judged, written, counted.
 
 Workers look at all of a cycle before any of it is written, so that a cycle that is odd as a whole
-is stopped as a whole: see `brake`.
+is stopped as a whole: see `halt`.
 
 A worker's trouble (database gone, breaker open) pauses that worker; what it could not do is queued
 again, and nothing is held against the orders. What a worker had in hand when it died is the next to
@@ -20,13 +20,13 @@ import structlog
 from reconciler.errors import ConfigurationError, Problem, WorkersDying
 from reconciler.resilience.breaker import BreakerSnapshot, BreakerState
 from reconciler.resilience.budget import WINDOW_SECONDS, WeightWindow
-from reconciler.supervisor.brake import describe, is_anomaly, is_clean
 from reconciler.supervisor.budget import SharedBudget
 from reconciler.supervisor.chores import Chore
 from reconciler.supervisor.crashes import CrashInquest
 from reconciler.supervisor.crew import Crew
 from reconciler.supervisor.cycle import OpenCycle, Stage
 from reconciler.supervisor.dispatch import Dispatch
+from reconciler.supervisor.halt import describe, is_anomaly, is_clean
 from reconciler.supervisor.history import History
 from reconciler.supervisor.standing import Standing
 from reconciler.supervisor.summary import Ending, Options, Summary
@@ -63,7 +63,7 @@ VERDICT_PATIENCE_SECONDS = 20.0
 """By then a cycle is judged on what has been examined: a slow worker does not hold it up."""
 
 ENOUGH_TO_JUDGE = 0.25
-"""This share of a cycle, if it is odd, is enough to apply the brake."""
+"""This share of a cycle, if it is odd, is enough to apply the halt."""
 
 MOMENT_SECONDS = 0.5
 """So long what a worker has died over waits for another shard to become free: only a death there
@@ -128,8 +128,8 @@ class Floor:
             prepare_worker=prepare_worker,
             foreman=self,
         )
-        self.brake: str | None = None
-        self.is_brake_recorded = True
+        self.halt: str | None = None
+        self.is_halt_recorded = True
         self.is_closing = False
         self.cycles: dict[int, OpenCycle] = {}
         self.history = History()
@@ -237,7 +237,7 @@ class Floor:
 
     def may_go_on(self, cycle: OpenCycle) -> bool:
         """Whether the next cycle may begin: all of this one that can be examined has been."""
-        if self.brake is not None:
+        if self.halt is not None:
             return True
         if self.dispatch.queued_items() >= self.options.page_items:
             return False  # Held back for shards in trouble: more would only pile up behind it.
@@ -296,18 +296,18 @@ class Floor:
         rate budget of minutes. A single odd symbol is not enough.
         """
         is_much = cycle.evidence.looked_at >= cycle.items * ENOUGH_TO_JUDGE
-        return is_much and is_anomaly(cycle.evidence, self.options.brake)
+        return is_much and is_anomaly(cycle.evidence, self.options.halt)
 
     def _judge(self, cycle: OpenCycle) -> None:
         """Let the workers finish what of the cycle has been examined, or forget it."""
         waiting = cycle.take_waiting()
         if not waiting:
             return
-        if is_anomaly(cycle.evidence, self.options.brake):
-            self._apply_brake(describe(cycle.evidence))
-        elif cycle.is_sample and is_clean(cycle.evidence, self.options.brake):
-            self.release_brake("a sample was clean")
-        may_write = self.brake is None and not cycle.is_sample
+        if is_anomaly(cycle.evidence, self.options.halt):
+            self._apply_halt(describe(cycle.evidence))
+        elif cycle.is_sample and is_clean(cycle.evidence, self.options.halt):
+            self.release_halt("a sample was clean")
+        may_write = self.halt is None and not cycle.is_sample
         for shard, batches in waiting.items():
             self.crew.conclude(shard, batches, may_write=may_write)
 
@@ -427,28 +427,28 @@ class Floor:
         self._close_if_done(cycle)
         self._boss.on_progress()
 
-    # The brake.
+    # The halt.
 
-    def _apply_brake(self, reason: str) -> None:
+    def _apply_halt(self, reason: str) -> None:
         """Stop writing and planning; forget what is queued: it stays stale."""
-        if self.brake is None:
-            log.critical("brake.applied", reason=reason)
-            self.is_brake_recorded = False
-            self._boss.write_down(partial(self.record_brake, reason))
-            self.brake = self._summary.trouble = reason
+        if self.halt is None:
+            log.critical("halt.applied", reason=reason)
+            self.is_halt_recorded = False
+            self._boss.write_down(partial(self.record_halt, reason))
+            self.halt = self._summary.trouble = reason
         self.drop_queued()
 
-    def release_brake(self, why: str) -> None:
+    def release_halt(self, why: str) -> None:
         """Let rows be written again."""
-        log.warning("brake.released", why=why)
-        self._boss.write_down(partial(self.record_brake, None))
-        self.brake = None
+        log.warning("halt.released", why=why)
+        self._boss.write_down(partial(self.record_halt, None))
+        self.halt = None
         self._summary.trouble = None
 
-    def record_brake(self, reason: str | None, planner: Planner) -> None:
-        """Write down that the brake is on: until then, that it is not is no person's doing."""
-        planner.write_brake(reason)
-        self.is_brake_recorded = True
+    def record_halt(self, reason: str | None, planner: Planner) -> None:
+        """Write down that the halt is on: until then, that it is not is no person's doing."""
+        planner.write_halt(reason)
+        self.is_halt_recorded = True
 
     def drop_queued(self) -> None:
         """Forget what is queued; what is in hand goes on."""
@@ -510,8 +510,8 @@ def _without(run: Run, ids: set[object]) -> Run:
 
 
 def _refusal(trouble: Trouble) -> Problem:
-    what, _, mend = trouble.message.partition("\n  mend: ")
-    return Problem(what=what, mend=mend)
+    what, _, hint = trouble.message.partition("\n  hint: ")
+    return Problem(what=what, hint=hint)
 
 
 def _set_aside(run: Run, planner: Planner) -> None:

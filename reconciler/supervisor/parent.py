@@ -5,7 +5,7 @@
     rest     the pause between sweeps
 
 One event loop, and nothing blocks it: planning and recording run in threads, the rest is short. A
-stop waits for none of them. While the brake is on, only samples are looked at.
+stop waits for none of them. While the halt is on, only samples are looked at.
 
 The number of shards and the settings may change at any time: see `Floor.resize` and `renewal`.
 """
@@ -40,7 +40,7 @@ from reconciler.telemetry.metrics import Counter, Gauge, Metrics
 from reconciler.worker.workload import Page, Planner, Workload
 
 SAMPLE_ITEMS = 100
-BRAKE_TEST_SECONDS = 15.0
+HALT_TEST_SECONDS = 15.0
 STORE_RETRY_SECONDS = 2.0
 RECORD_SECONDS = 2.0
 GAUGE_SECONDS = 10.0
@@ -112,7 +112,7 @@ class Supervisor:
             return Phase.DRAINING
         if not self._is_ready:
             return Phase.STARTING
-        return Phase.RUNNING if self._floor.brake is None else Phase.BRAKED
+        return Phase.RUNNING if self._floor.halt is None else Phase.HALTED
 
     @property
     def pids(self) -> dict[int, int | None]:
@@ -191,17 +191,17 @@ class Supervisor:
     # Planning.
 
     async def _work(self) -> None:
-        self._floor.brake = await self._ask(lambda planner: planner.read_brake())
+        self._floor.halt = await self._ask(lambda planner: planner.read_halt())
         while not self._is_stopping:
-            if self._floor.brake is not None:
-                await self._test_brake()
-            if self._floor.brake is None:
+            if self._floor.halt is not None:
+                await self._test_halt()
+            if self._floor.halt is None:
                 await self._sweep()
             if self._options.is_once:
-                await self._until(lambda: not self._floor.cycles or self._floor.brake is not None)
-                self._end(Ending.SWEPT if self._floor.brake is None else Ending.BRAKED)
-            elif self._floor.brake is not None:
-                await self._pause(BRAKE_TEST_SECONDS)
+                await self._until(lambda: not self._floor.cycles or self._floor.halt is not None)
+                self._end(Ending.SWEPT if self._floor.halt is None else Ending.HALTED)
+            elif self._floor.halt is not None:
+                await self._pause(HALT_TEST_SECONDS)
             else:
                 await self._pause(self._options.interval.total_seconds())
 
@@ -214,20 +214,18 @@ class Supervisor:
             for runs in group_by_cost(self._floor.new_in(page), self._floor.cycle_cost):
                 cycle = self._floor.begin_cycle(runs)
                 await self._until(partial(self._floor.may_go_on, cycle))
-                if self._is_stopping or self._floor.brake is not None:
+                if self._is_stopping or self._floor.halt is not None:
                     return
             after = page.next
             if after is None:
                 return
 
-    async def _test_brake(self) -> None:
-        """Look at a sample, without writing; take the brake off if it is clean, or a person did."""
-        if not self._floor.is_brake_recorded:
-            await self._ask(partial(self._floor.record_brake, self._floor.brake))
-        elif (
-            await self._ask(lambda planner: planner.read_brake()) is None and not self._is_stopping
-        ):
-            self._floor.release_brake("released by a person")
+    async def _test_halt(self) -> None:
+        """Look at a sample, without writing; take the halt off if it is clean, or a person did."""
+        if not self._floor.is_halt_recorded:
+            await self._ask(partial(self._floor.record_halt, self._floor.halt))
+        elif await self._ask(lambda planner: planner.read_halt()) is None and not self._is_stopping:
+            self._floor.release_halt("released by a person")
             return
         page = await self._ask(partial(_plan, self._options.page_items, None))
         if page is not None:
@@ -388,7 +386,7 @@ class Supervisor:
         self._floor.go_on()
         with suppress(TimeoutError):
             async with asyncio.timeout(self._options.drain.total_seconds()):
-                if self._floor.brake is None:
+                if self._floor.halt is None:
                     await self._wait_for(lambda: not self._floor.crew.has_work or self._is_in_haste)
                 self._floor.crew.dismiss()
                 await self._wait_for(lambda: not self._floor.crew.children or self._is_in_haste)

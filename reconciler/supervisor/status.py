@@ -12,7 +12,7 @@ class Phase(StrEnum):
 
     STARTING = "starting"
     RUNNING = "running"
-    BRAKED = "braked"
+    HALTED = "halted"
     DRAINING = "draining"
 
 
@@ -134,7 +134,7 @@ class Totals(Counts):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Status:
-    """Everything. `braked` is why nothing may be written; lists begin with what matters most."""
+    """Everything. `halted` is why nothing may be written; lists begin with what matters most."""
 
     pid: int
     host: str
@@ -142,7 +142,7 @@ class Status:
     started_at: datetime
     uptime_seconds: float
     phase: Phase
-    braked: str | None
+    halted: str | None
     shards: ShardCounts
     workers: tuple[ShardStatus, ...]
     backlog: BacklogStatus | None
@@ -166,7 +166,7 @@ class Whereabouts:
         held_back_seconds: How much longer the shard is handed nothing, after trouble.
         trouble: What that was.
         paused_seconds: How much longer the exchange wants silence.
-        braked: Why nothing may be written at all.
+        halted: Why nothing may be written at all.
     """
 
     bucket: int
@@ -180,7 +180,7 @@ class Whereabouts:
     held_back_seconds: float
     trouble: str | None
     paused_seconds: float
-    braked: str | None
+    halted: str | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,7 +5,7 @@ from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from reconciler.supervisor.brake import BrakePolicy
+from reconciler.supervisor.halt import HaltPolicy
 from reconciler.supervisor.restarts import RestartPolicy
 from reconciler.worker.workload import Proposal, Tally
 
@@ -37,7 +37,7 @@ class Options:
     hang_after: timedelta = timedelta(seconds=30)
     control_socket: Path | None = None
     restarts: RestartPolicy = field(default_factory=RestartPolicy)
-    brake: BrakePolicy = field(default_factory=BrakePolicy)
+    halt: HaltPolicy = field(default_factory=HaltPolicy)
 
     @property
     def page_items(self) -> int:
@@ -52,7 +52,7 @@ class Ending(StrEnum):
     SWEPT = "swept"
     STORE_GONE = "store_gone"
     EXCHANGE_GONE = "exchange_gone"
-    BRAKED = "braked"
+    HALTED = "halted"
 
 
 @dataclass(kw_only=True)

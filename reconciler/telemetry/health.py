@@ -7,7 +7,7 @@
     errors in the last hour              < 5          5-20           > 20
     last run                             <= 60 s ago  60-300 s       > 300 s
 
-What a person must mend is critical by itself: the brake, a credential that the exchange refuses,
+What a person must hint is critical by itself: the halt, a credential that the exchange refuses,
 another account, a parked shard. The worst row is the verdict. What cannot be known makes no row; if
 not even a run is known, the verdict is `unknown`.
 """
@@ -40,8 +40,8 @@ class Vitals:
         cycle_seconds: How long the last cycle took.
         scanned, discrepancies, errors: Orders of the last hour's cycles.
         last_run_age_seconds: How long ago the last cycle ended.
-        braked: Why nothing may be written.
-        blocked: What a person has to mend at the exchange: a refused key, another account.
+        halted: Why nothing may be written.
+        blocked: What a person has to fix at the exchange: a refused key, another account.
         parked: Shards that are out of service because their workers kept dying.
     """
 
@@ -52,7 +52,7 @@ class Vitals:
     discrepancies: int = 0
     errors: int = 0
     last_run_age_seconds: float | None = None
-    braked: str | None = None
+    halted: str | None = None
     blocked: str | None = None
     parked: int | None = None
 
@@ -113,12 +113,12 @@ def _rows(vitals: Vitals) -> Iterator[Row]:
     )
     if (age := vitals.last_run_age_seconds) is not None:
         yield Row(name="last run", value=f"{age:.0f} s ago", grade=_beyond(age, *LAST_RUN_SECONDS))
-    yield from _what_a_person_must_mend(vitals)
+    yield from _what_a_person_must_hint(vitals)
 
 
-def _what_a_person_must_mend(vitals: Vitals) -> Iterator[Row]:
-    if vitals.braked is not None:
-        yield Row(name="brake", value=vitals.braked, grade=Grade.CRITICAL)
+def _what_a_person_must_hint(vitals: Vitals) -> Iterator[Row]:
+    if vitals.halted is not None:
+        yield Row(name="halt", value=vitals.halted, grade=Grade.CRITICAL)
     if vitals.blocked is not None:
         yield Row(name="exchange", value=vitals.blocked, grade=Grade.CRITICAL)
     if vitals.parked:

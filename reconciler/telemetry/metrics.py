@@ -181,7 +181,7 @@ def open_metrics(target: StatsdTarget) -> Metrics:
             "metrics.off",
             reason=str(error),
             host=target.host,
-            mend="set STATSD_HOST to a name that resolves and restart, or unset it",
+            hint="set STATSD_HOST to a name that resolves and restart, or unset it",
         )
         return NoMetrics()
 

@@ -211,7 +211,7 @@ def _require_any(trials: Sequence[Trial]) -> None:
             [
                 Problem(
                     what="not one order was finished in any trial",
-                    mend="give each trial longer with --seconds, and see the log above",
+                    hint="give each trial longer with --seconds, and see the log above",
                 )
             ]
         )
@@ -291,5 +291,5 @@ def _exchange_with(
 def _did_not_start(error: PaperDidNotStart) -> Problem:
     return Problem(
         what=f"the trials need an exchange of their own: {error}",
-        mend="pip install 'order-reconciler[demo]'",
+        hint="pip install 'order-reconciler[demo]'",
     )

@@ -6,7 +6,7 @@ Different from the real thing, so that one trial can be compared with another:
   always, since that takes time too, and what it says is dropped.
 - Cycles are as large as the user's rate limit makes them, but nobody waits for the limit.
 - When the time is up nothing more is handed out.
-- Whose account it is nobody asks, and the brake neither is looked at nor comes on: the trials'
+- Whose account it is nobody asks, and the halt neither is looked at nor comes on: the trials'
   exchange is no one's.
 
 Each worker leaves behind, in a folder, where its time went.

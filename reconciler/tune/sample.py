@@ -125,10 +125,10 @@ def _nothing_to_try(found: int) -> Problem:
         return Problem(
             what=f"none of {found:,} open orders has an external_order_id that is a number, as the"
             " exchange's are",
-            mend="see what your application writes there; reconciler check says what is needed",
+            hint="see what your application writes there; reconciler check says what is needed",
         )
     return Problem(
         what="there is no open order to try with, or all are on hold",
-        mend="try again while there are some, or see it with made-up ones:"
+        hint="try again while there are some, or see it with made-up ones:"
         " docs/explanation/scaling.md",
     )

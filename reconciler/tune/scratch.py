@@ -16,7 +16,7 @@ from reconciler.store import migrations, sample
 from reconciler.store.stale import StaleOrder
 from reconciler.tune.sample import Sample
 
-MEND = (
+HINT = (
     "give --scratch an empty database of its own, for instance: createdb reconciler_tune and"
     " --scratch postgresql:///reconciler_tune; without --scratch the trials write nothing"
 )
@@ -58,7 +58,7 @@ def open_scratch(url: str, copied: Sample) -> Iterator[Scratch]:
         StoreUnavailable: it does not answer.
     """
     needed_megabytes = 200 + len(copied.orders) * 8 // 1024
-    with open_ground(url, needed_megabytes=needed_megabytes, mend=MEND) as ground:
+    with open_ground(url, needed_megabytes=needed_megabytes, hint=HINT) as ground:
         with ground.database.transaction() as connection:
             sample.make_orders(connection)
         with ground.database.connection() as connection:

@@ -14,14 +14,14 @@ from reconciler.errors import StoreUnavailable
 from reconciler.paper.process import PaperProcess
 from reconciler.settings import Settings
 from reconciler.store.stale import StaleOrder
-from reconciler.supervisor.brake import BrakePolicy
 from reconciler.supervisor.floor import CYCLE_SECONDS
+from reconciler.supervisor.halt import HaltPolicy
 from reconciler.supervisor.summary import Ending
 from reconciler.tune.outcome import Allowance, Spent, Trial
 from reconciler.tune.rehearsal import Rehearsal, read_spent
 from reconciler.worker.orders import OrderWorkload
 
-NO_BRAKE = BrakePolicy(share=1.0)
+NO_HALT = HaltPolicy(share=1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +72,7 @@ def perform(
                 most=stage.most,
                 folder=Path(folder),
             ),
-            options_of(settings, brake=NO_BRAKE),
+            options_of(settings, halt=NO_HALT),
             prepare_worker=stage.prepare_worker,
             on_ready=load.begin,
             on_progress=note,

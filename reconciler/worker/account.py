@@ -41,7 +41,7 @@ class AccountGuard:
                 kind=TroubleKind.ACCOUNT,
                 message=(
                     f"the exchange knows us as account {account.identity}, but the orders are of"
-                    f" account {known}: nothing is written\n  mend: set the right EXCHANGE_API_KEY,"
+                    f" account {known}: nothing is written\n  hint: set the right EXCHANGE_API_KEY,"
                     " or, if the account did change: reconciler account confirm --by YOUR-NAME"
                 ),
                 retry_after_seconds=RECHECK_SECONDS,
@@ -62,10 +62,10 @@ def trouble_of(error: ExchangeError | BreakerOpen | StoreUnavailable) -> Trouble
     match error:
         case StoreUnavailable():
             kind, seconds = TroubleKind.STORE, RETRY_SECONDS
-        case Refused(mend=mend):
+        case Refused(hint=hint):
             return Trouble(
                 kind=TroubleKind.REFUSED,
-                message=f"{error}\n  mend: {mend}",
+                message=f"{error}\n  hint: {hint}",
                 retry_after_seconds=RETRY_SECONDS,
             )
         case BreakerOpen(retry_after_seconds=seconds):

@@ -251,9 +251,9 @@ def _end_unheard() -> NoReturn:
 
 
 def _most_telling(failures: ExceptionGroup[Exception]) -> Exception:
-    """Return what a person can mend, if it is among them."""
-    mendable = (one for one in failures.exceptions if isinstance(one, ConfigurationError))
-    return next(mendable, failures.exceptions[0])
+    """Return what a person can hint, if it is among them."""
+    fixable = (one for one in failures.exceptions if isinstance(one, ConfigurationError))
+    return next(fixable, failures.exceptions[0])
 
 
 def _end_on_bug(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

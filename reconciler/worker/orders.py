@@ -134,12 +134,12 @@ class OrderPlanner:
     def plan(self, limit: int, after: Hashable | None) -> Page:
         """Read a page and arrange it into runs; before the first, end holds that are pointless.
 
-        A dry run ends none, and while the brake is on, nothing at all is written.
+        A dry run ends none, and while the halt is on, nothing at all is written.
         """
         assert after is None or isinstance(after, Cursor)  # noqa: S101 - it is this planner's own
         if after is None and not self.is_dry_run:
             with self.database.transaction() as connection:
-                if state.read_brake(connection) is None:
+                if state.read_halt(connection) is None:
                     resolve_ended(connection, self.orders)
         with self.database.transaction() as connection:
             page = self.stale.read_page(connection, limit, after)
@@ -165,20 +165,20 @@ class OrderPlanner:
         with self.database.transaction() as connection:
             step.apply(connection, {order.id: _no_answer(order) for order in run.items})
 
-    def read_brake(self) -> str | None:
+    def read_halt(self) -> str | None:
         """Return why nothing may be written; None when it may."""
         with self.database.autocommit() as connection:
-            return state.read_brake(connection)
+            return state.read_halt(connection)
 
-    def write_brake(self, reason: str | None) -> None:
-        """Put the brake on or off for all hosts; a dry run writes nothing at all."""
+    def write_halt(self, reason: str | None) -> None:
+        """Put the halt on or off for all hosts; a dry run writes nothing at all."""
         if self.is_dry_run:
             return
         with self.database.transaction() as connection:
             if reason is None:
-                state.release_brake(connection)
+                state.release_halt(connection)
             else:
-                state.apply_brake(connection, reason)
+                state.apply_halt(connection, reason)
 
     def close(self) -> None:
         """Close the connection."""

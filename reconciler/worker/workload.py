@@ -3,7 +3,7 @@
     parent   Planner.plan()      -> Page of Runs          what is to be done now
     parent   (dispatch)          -> Batch of Runs         what one worker is handed
     child    Handler.examine()   -> Evidence              what it looks like; nothing is written
-    parent   (brake)             -> may it be written?    judged for a whole cycle at once
+    parent   (halt)             -> may it be written?    judged for a whole cycle at once
     child    Handler.conclude()  -> Result with a Tally   what came of it
 
 A *run* is work that belongs together and is never cut: for orders, those of one symbol that one
@@ -239,10 +239,10 @@ class Planner(Protocol):
         """
         return
 
-    def read_brake(self) -> str | None:
+    def read_halt(self) -> str | None:
         """Return why nothing may be written; None when it may.
 
-        A workload whose `Evidence` can be suspicious must remember the brake: here it never is on,
+        A workload whose `Evidence` can be suspicious must remember the halt: here it never is on,
         and to find it off where it was written as on is a person's release.
 
         Raises:
@@ -250,7 +250,7 @@ class Planner(Protocol):
         """
         return None
 
-    def write_brake(self, reason: str | None) -> None:  # noqa: ARG002 - for those that override it
+    def write_halt(self, reason: str | None) -> None:  # noqa: ARG002 - for those that override it
         """Remember that nothing may be written, and why; None: that it may again.
 
         Raises:

@@ -58,7 +58,7 @@ class Speaker:
     async def _respond(self, command: str, arguments: Mapping[str, Any]) -> object:
         self.asked.append((command, arguments))
         if command not in self.answers:
-            raise ConfigurationError([Problem(what=f"no command {command}", mend="ask another")])
+            raise ConfigurationError([Problem(what=f"no command {command}", hint="ask another")])
         return self.answers[command]
 
 
@@ -109,7 +109,7 @@ def a_status(*workers: ShardStatus, **changes: Any) -> Status:
         started_at=FINISHED_AT - timedelta(hours=3),
         uptime_seconds=3 * 3600,
         phase=Phase.RUNNING,
-        braked=None,
+        halted=None,
         shards=ShardCounts(wanted=len(shown), running=len(shown), draining=0, parked=0),
         workers=shown,
         backlog=BacklogStatus(items=812, oldest_age_seconds=431, measured_seconds_ago=3),
@@ -148,6 +148,6 @@ def some_whereabouts(**changes: Any) -> Whereabouts:
         held_back_seconds=0,
         trouble=None,
         paused_seconds=0,
-        braked=None,
+        halted=None,
     )
     return replace(where, **changes)

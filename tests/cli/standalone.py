@@ -89,7 +89,7 @@ class Standalone(Workload):
             case Fate.LACK_STORE:
                 raise StoreUnavailable("the database does not answer")
             case Fate.BE_UNFIT:
-                raise ConfigurationError([Problem(what="it cannot work", mend="buy another")])
+                raise ConfigurationError([Problem(what="it cannot work", hint="buy another")])
             case Fate.RAISE:
                 raise RuntimeError(f"the word is {self.settings.word.get_secret_value()}")
             case Fate.WORK | Fate.LACK_NODE | Fate.BE_REFUSED:

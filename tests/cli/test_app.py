@@ -26,7 +26,7 @@ from reconciler.errors import (
 
 from .conftest import Invoke
 
-PROBLEM = Problem(what="it is broken", mend="mend it")
+PROBLEM = Problem(what="it is broken", hint="fix it")
 WIDTH = 80
 COMMANDS = [
     [],
@@ -128,7 +128,7 @@ def test_an_unknown_option_is_answered_with_the_one_that_was_meant(invoke: Invok
     [
         (ConfigurationError([PROBLEM]), 78),
         (SchemaMismatch([PROBLEM]), 78),
-        (Refused("bad key", mend="check it"), 78),
+        (Refused("bad key", hint="check it"), 78),
         (StoreUnavailable("away"), 69),
         (Unavailable("away"), 69),
         (Malformed("garbled"), 69),
@@ -148,20 +148,20 @@ def test_each_error_ends_with_its_code_and_a_mend_and_no_traceback(
 
     assert (exit_code_of(error), result.exit_code) == (code, code)
     assert result.stderr.startswith("error: ")
-    assert "\n  mend: " in result.stderr
+    assert "\n  hint: " in result.stderr
     assert "Traceback" not in result.output
 
 
-def test_every_problem_of_an_error_is_shown_with_its_mend(
+def test_every_problem_of_an_error_is_shown_with_its_hint(
     invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    error = ConfigurationError([PROBLEM, Problem(what="[bold]so is this", mend="x" * 200)])
+    error = ConfigurationError([PROBLEM, Problem(what="[bold]so is this", hint="x" * 200)])
     monkeypatch.setattr(app, "_COMMANDS", {"fail": (_module_that_raises(error), "Fail.")})
 
     result = invoke("fail")
 
     assert result.stderr == (
-        f"error: it is broken\n  mend: mend it\nerror: [bold]so is this\n  mend: {'x' * 200}\n"
+        f"error: it is broken\n  hint: fix it\nerror: [bold]so is this\n  hint: {'x' * 200}\n"
     )
 
 
@@ -178,7 +178,7 @@ def test_a_bug_is_told_in_two_lines_with_code_70_and_the_log_has_the_traceback_w
     assert "Traceback" in log_line
     assert told == [
         "error: this should not have happened: KeyError: 'the password is ***'",
-        "  mend: run it again with LOG_LEVEL=DEBUG, and report the traceback that it then logs",
+        "  hint: run it again with LOG_LEVEL=DEBUG, and report the traceback that it then logs",
     ]
     assert "secret-word" not in result.stderr
 

@@ -151,7 +151,7 @@ def test_a_database_without_our_tables_is_code_78(invoke: Invoke, empty_database
 
     assert result.exit_code == 78
     assert "activity_log" in result.stderr
-    assert "mend: run: reconciler" in result.stderr
+    assert "hint: run: reconciler" in result.stderr
 
 
 @pytest.mark.parametrize("order_id", ["BTCUSDT", "1.5", "١٢", "0x10", "12;drop table orders", ""])

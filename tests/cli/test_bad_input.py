@@ -24,7 +24,7 @@ EVERY_DATABASE_COMMAND = pytest.mark.parametrize(
     ],
     ids=" ".join,
 )
-URL_FORM = "  mend: write it as postgresql://user:password@host:5432/name\n"
+URL_FORM = "  hint: write it as postgresql://user:password@host:5432/name\n"
 
 
 @EVERY_DATABASE_COMMAND
@@ -35,7 +35,7 @@ def test_no_database_url_is_code_78(invoke: Invoke, command: list[str]) -> None:
     assert result.stdout == ""
     assert result.stderr == (
         "error: DATABASE_URL is not set\n"
-        "  mend: export DATABASE_URL=postgresql://user:password@host:5432/name\n"
+        "  hint: export DATABASE_URL=postgresql://user:password@host:5432/name\n"
     )
 
 
@@ -68,7 +68,7 @@ def test_a_refused_connection_is_code_69(invoke: Invoke, command: list[str]) -> 
     assert result.exit_code == 69
     assert "error: the database postgresql://me:***@127.0.0.1:1/trading" in result.stderr
     assert "Connection refused" in result.stderr
-    assert "mend: see that PostgreSQL runs" in result.stderr
+    assert "hint: see that PostgreSQL runs" in result.stderr
     assert "secret-word" not in result.stderr
 
 
@@ -89,7 +89,7 @@ def test_a_database_that_is_not_there_is_code_78_and_is_named(
 
     assert result.exit_code == 78
     assert 'database "no_such_database" does not exist' in result.stderr
-    assert "mend: correct user, password or name in DATABASE_URL" in result.stderr
+    assert "hint: correct user, password or name in DATABASE_URL" in result.stderr
 
 
 def test_a_wrong_password_is_code_78_and_is_not_shown(
@@ -105,7 +105,7 @@ def test_a_wrong_password_is_code_78_and_is_not_shown(
 
 
 @pytest.mark.parametrize(
-    ("damage", "what", "mend"),
+    ("damage", "what", "hint"),
     [
         ("DROP TABLE orders", "table orders is missing", "reconciler db upgrade --with-orders"),
         (
@@ -126,8 +126,8 @@ def test_a_wrong_password_is_code_78_and_is_not_shown(
     ],
     ids=["table", "column", "index", "our table"],
 )
-def test_a_missing_part_is_code_78_and_named_with_its_mend(
-    run: Run, database_url: str, damage: str, what: str, mend: str
+def test_a_missing_part_is_code_78_and_named_with_its_hint(
+    run: Run, database_url: str, damage: str, what: str, hint: str
 ) -> None:
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute(damage.encode())
@@ -136,7 +136,7 @@ def test_a_missing_part_is_code_78_and_named_with_its_mend(
 
     assert result.returncode == 78
     assert what in result.stderr
-    assert mend in result.stderr
+    assert hint in result.stderr
 
 
 def test_an_unknown_exchange_is_code_78_and_the_known_ones_are_listed(
@@ -146,7 +146,7 @@ def test_an_unknown_exchange_is_code_78_and_the_known_ones_are_listed(
 
     assert result.exit_code == 78
     assert result.stderr.startswith("error: EXCHANGE_NAME is 'mtgox', which this version cannot")
-    assert "mend: set EXCHANGE_NAME to one of: binance, paper" in result.stderr
+    assert "hint: set EXCHANGE_NAME to one of: binance, paper" in result.stderr
 
 
 @EVERY_DATABASE_COMMAND
@@ -171,7 +171,7 @@ def test_nonsense_in_the_environment_is_named_all_at_once(
         "RECONCILIATION_STALE_MINUTES",
         "STATSD_PORT",
     ]
-    assert result.stderr.count("  mend: set ") == len(names)
+    assert result.stderr.count("  hint: set ") == len(names)
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_a_demo_in_a_folder_without_room_is_code_78_and_leaves_nothing(
     assert result.exit_code == 78
     assert result.stderr == (
         f"error: {tmp_path} has 1 MB free, a demo with 2,000 orders needs 304\n"
-        "  mend: make room, ask for fewer --orders, or set TMPDIR to a folder on a larger disk\n"
+        "  hint: make room, ask for fewer --orders, or set TMPDIR to a folder on a larger disk\n"
     )
     assert os.listdir(tmp_path) == []  # noqa: PTH208 - the shortest way to ask
 
@@ -242,7 +242,7 @@ def test_no_bad_input_shows_a_traceback_in_a_process_of_its_own(run: Run) -> Non
     assert finished.returncode == 69
     assert finished.stdout == ""
     assert "Traceback" not in finished.stderr
-    assert finished.stderr.count("\n  mend: ") == 1
+    assert finished.stderr.count("\n  hint: ") == 1
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""`reconciler check`: every problem at once, each with its mend, and the exit code of the worst."""
+"""`reconciler check`: every problem at once, each with its hint, and the exit code of the worst."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -102,7 +102,7 @@ def test_a_misspelled_setting_is_a_warning_with_the_right_name(check: Check) -> 
     assert findings["settings"]["problems"] == [
         {
             "what": "RECONCILIATION_SHARD is set, but there is no such setting",
-            "mend": "rename it to RECONCILIATION_SHARDS, or unset it",
+            "hint": "rename it to RECONCILIATION_SHARDS, or unset it",
         }
     ]
 
@@ -136,7 +136,7 @@ def test_an_exchange_that_is_away_is_code_69(check: Check) -> None:
     code, findings = check(EXCHANGE_BASE_URL=NOWHERE)
 
     assert code == 69
-    assert "reconciler paper" in findings["exchange"]["problems"][0]["mend"]
+    assert "reconciler paper" in findings["exchange"]["problems"][0]["hint"]
 
 
 def test_a_key_that_is_not_accepted_is_code_78_and_no_secret_is_shown(check: Check) -> None:
@@ -144,7 +144,7 @@ def test_a_key_that_is_not_accepted_is_code_78_and_no_secret_is_shown(check: Che
 
     assert code == 78
     assert "-2015" in findings["exchange"]["problems"][0]["what"]
-    assert "EXCHANGE_API_KEY" in findings["exchange"]["problems"][0]["mend"]
+    assert "EXCHANGE_API_KEY" in findings["exchange"]["problems"][0]["hint"]
     assert "another-key" not in json.dumps(findings)
 
 
@@ -155,7 +155,7 @@ def test_an_unknown_exchange_names_the_known_ones(check: Check) -> None:
     assert findings["exchange"]["problems"][0]["what"] == (
         "EXCHANGE_NAME is 'mtgox', which this version cannot talk to"
     )
-    assert "binance, paper" in findings["exchange"]["problems"][0]["mend"]
+    assert "binance, paper" in findings["exchange"]["problems"][0]["hint"]
 
 
 def test_an_exchange_whose_clock_differs_is_a_warning_since_requests_are_corrected(
@@ -183,7 +183,7 @@ def test_an_exchange_that_refuses_our_time_for_good_says_to_mend_the_clock(
 
     assert code == 69
     assert "-1021" in findings["exchange"]["problems"][0]["what"]
-    assert "clock" in findings["exchange"]["problems"][0]["mend"]
+    assert "clock" in findings["exchange"]["problems"][0]["hint"]
 
 
 def test_an_exchange_that_limits_us_is_not_waited_for(
@@ -202,17 +202,17 @@ def test_a_metrics_host_that_cannot_be_found_is_a_warning(check: Check) -> None:
 
     assert code == 0
     assert findings["statsd"]["verdict"] == "warning"
-    assert "STATSD_HOST" in findings["statsd"]["problems"][0]["mend"]
+    assert "STATSD_HOST" in findings["statsd"]["problems"][0]["hint"]
 
 
-def test_an_empty_database_names_each_part_with_its_mend(
+def test_an_empty_database_names_each_part_with_its_hint(
     check: Check, empty_database_url: str
 ) -> None:
     code, findings = check(DATABASE_URL=empty_database_url)
 
     assert code == 78
     assert "table orders is missing" in findings["orders"]["problems"][0]["what"]
-    assert "--with-orders" in findings["orders"]["problems"][0]["mend"]
+    assert "--with-orders" in findings["orders"]["problems"][0]["hint"]
     missing = {
         problem["what"].partition(" is missing")[0] for problem in findings["schema"]["problems"]
     }
@@ -238,10 +238,10 @@ def test_a_missing_column_and_a_missing_index_are_named_with_their_mends(
     assert findings["orders"]["problems"] == [
         {
             "what": "column orders.avg_price is missing",
-            "mend": "run: ALTER TABLE orders ADD COLUMN avg_price numeric",
+            "hint": "run: ALTER TABLE orders ADD COLUMN avg_price numeric",
         }
     ]
-    assert findings["schema"]["problems"][0]["mend"] == "run: reconciler db upgrade"
+    assert findings["schema"]["problems"][0]["hint"] == "run: reconciler db upgrade"
 
 
 def test_a_role_without_any_right_is_told_all_of_them(
@@ -273,16 +273,16 @@ def test_each_right_that_is_missing_is_named_and_granting_them_mends_it(
 ) -> None:
     url = as_role("GRANT SELECT ON orders TO {role}")
     code, findings = check(DATABASE_URL=url)
-    mends = [problem["mend"] for problem in findings["rights"]["problems"]]
+    hints = [problem["hint"] for problem in findings["rights"]["problems"]]
     with psycopg.connect(database_url, autocommit=True) as connection:
-        for mend in mends:
-            connection.execute(mend.partition(": ")[2].encode())
+        for hint in hints:
+            connection.execute(hint.partition(": ")[2].encode())
 
     code_then, findings_then = check(DATABASE_URL=url)
 
     assert code == 78
-    assert len(mends) == 6
-    assert "UPDATE (status, executed_qty, avg_price, updated_at, last_synced_at)" in mends[0]
+    assert len(hints) == 6
+    assert "UPDATE (status, executed_qty, avg_price, updated_at, last_synced_at)" in hints[0]
     assert code_then == 0, findings_then
 
 
@@ -295,7 +295,7 @@ def test_a_wrong_password_is_code_78(
 
     assert code == 78
     assert "password authentication failed" in findings["database"]["problems"][0]["what"]
-    assert "DATABASE_URL" in findings["database"]["problems"][0]["mend"]
+    assert "DATABASE_URL" in findings["database"]["problems"][0]["hint"]
 
 
 def test_a_session_that_holds_vacuum_back_is_a_warning_that_names_it_and_its_end(
@@ -313,7 +313,7 @@ def test_a_session_that_holds_vacuum_back_is_a_warning_that_names_it_and_its_end
     (problem,) = finding.problems
     assert finding.verdict is Verdict.WARNING
     assert f"session {pid} (reports, " in problem.what
-    assert f"pg_terminate_backend({pid})" in problem.mend
+    assert f"pg_terminate_backend({pid})" in problem.hint
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def facts(row: Row | None = DUE, **changes: Any) -> Facts:
         holders=(),
         whereabouts=some_whereabouts(),
         unanswered=None,
-        braked=None,
+        halted=None,
         activity=(),
     )
     return replace(known, **changes)
@@ -119,8 +119,8 @@ IN_PROGRESS = [
 
 IN_THE_WAY = [
     (
-        replace(at(breaker="open"), braked="41 of 50 vanished"),
-        "the brake is on, and nothing may be written: 41 of 50 vanished",
+        replace(at(breaker="open"), halted="41 of 50 vanished"),
+        "the halt is on, and nothing may be written: 41 of 50 vanished",
     ),
     (at(paused_seconds=12), "the exchange wants silence for 12 s more"),
     (
@@ -197,7 +197,7 @@ def test_the_facts_name_every_condition_and_who_holds_the_row() -> None:
         "breaker": "open, for 1 min 20 s more",
         "last trouble": "503",
         "silence": "for 3 s more, as the exchange wants",
-        "brake": "off",
+        "halt": "off",
     }
 
 

@@ -17,7 +17,7 @@ from reconciler.cli.checks.settings import unknown_names
 from reconciler.cli.exits import Exit
 from reconciler.errors import ConfigurationError, Problem, RateLimited, StoreUnavailable
 
-PROBLEM = Problem(what="it is broken", mend="mend it")
+PROBLEM = Problem(what="it is broken", hint="fix it")
 GOOD = good("one", "fine")
 WARNING = warning("two", "hm", [PROBLEM])
 SKIPPED = skipped("three", "it rains")
@@ -45,7 +45,7 @@ def test_a_limited_rate_is_a_service_that_is_not_there_now() -> None:
     finding = failed("exchange", RateLimited("too much", retry_after_seconds=30))
 
     assert finding.exit_code is Exit.UNAVAILABLE
-    assert "wait 30 s" in finding.problems[0].mend
+    assert "wait 30 s" in finding.problems[0].hint
 
 
 def test_a_check_without_problems_is_good_and_with_some_it_is_configuration() -> None:
@@ -57,5 +57,5 @@ def test_a_name_like_ours_that_nobody_reads_is_found_and_others_are_left_alone()
     names = ["RECONCILIATION_SHARDS", "RECONCILIATION_ONCE", "PATH", "RECONCILIATION_XYZZY"]
 
     assert unknown_names(names) == [
-        Problem(what="RECONCILIATION_XYZZY is set, but there is no such setting", mend="unset it")
+        Problem(what="RECONCILIATION_XYZZY is set, but there is no such setting", hint="unset it")
     ]

@@ -154,20 +154,20 @@ def test_without_a_supervisor_the_recorded_cycles_tell(
     assert told["rows"][-1]["value"].startswith("not known: no supervisor answers at /")
 
 
-def test_without_a_supervisor_the_brake_is_read_from_the_database(
+def test_without_a_supervisor_the_halt_is_read_from_the_database(
     ask_database: Ask, database_url: str
 ) -> None:
     record_a_cycle(database_url, minutes_ago=0)
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute(
             "INSERT INTO reconciliation_state VALUES"
-            """ ('brake', '{"reason": "41 of 50 vanished"}', now(), 'supervisor')"""
+            """ ('halt', '{"reason": "41 of 50 vanished"}', now(), 'supervisor')"""
         )
 
     result = ask_database()
 
     assert result.exit_code == 2
-    assert result.stdout.startswith("RECONCILER CRITICAL - brake: 41 of 50 vanished\n")
+    assert result.stdout.startswith("RECONCILER CRITICAL - halt: 41 of 50 vanished\n")
 
 
 def test_where_nothing_has_ever_run_it_is_unknown(ask_database: Ask) -> None:
@@ -194,7 +194,7 @@ def test_where_nothing_has_ever_run_it_is_unknown(ask_database: Ask) -> None:
     ],
     ids=["no database", "nonsense", "the database is away"],
 )
-def test_what_keeps_us_from_asking_is_code_3_and_told_on_standard_output_with_its_mend(
+def test_what_keeps_us_from_asking_is_code_3_and_told_on_standard_output_with_its_hint(
     invoke: Invoke, environment: dict[str, str], line: str
 ) -> None:
     result = invoke("health", **environment)
@@ -203,7 +203,7 @@ def test_what_keeps_us_from_asking_is_code_3_and_told_on_standard_output_with_it
     told = json.loads(as_json.stdout)
     assert (result.exit_code, result.stderr, as_json.exit_code) == (3, "", 3)
     assert line in result.stdout.splitlines()[0]
-    assert "\n  mend: " in result.stdout
+    assert "\n  hint: " in result.stdout
     assert (told["status"], told["source"], told["rows"]) == ("unknown", None, [])
     assert {row["grade"] for row in told["reasons"]} == {"unknown"}
 

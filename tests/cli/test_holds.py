@@ -1,4 +1,4 @@
-"""`reconciler holds`, `brake` and `account`: what a person decides, and what is refused."""
+"""`reconciler holds`, `halt` and `account`: what a person decides, and what is refused."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -309,27 +309,27 @@ def stale_ids(database: Database) -> list[object]:
         return [order.id for order in stale.read_page(connection, 10).orders]
 
 
-def test_the_brake_is_shown_and_released_by_a_named_person(
+def test_the_halt_is_shown_and_released_by_a_named_person(
     command: Command, connection: Connection
 ) -> None:
-    off = command("brake", "status")
+    off = command("halt", "status")
     connection.execute(
-        "INSERT INTO reconciliation_state VALUES ('brake', %s, now(), 'supervisor')",
+        "INSERT INTO reconciliation_state VALUES ('halt', %s, now(), 'supervisor')",
         (Jsonb({"reason": "all vanished"}),),
     )
-    on = command("brake", "status")
-    as_json = command("brake", "status", "--json")
-    nameless = command("brake", "release")
-    still_on = command("brake", "status")
-    release = command("brake", "release", "--by", "Ada")
+    on = command("halt", "status")
+    as_json = command("halt", "status", "--json")
+    nameless = command("halt", "release")
+    still_on = command("halt", "status")
+    release = command("halt", "release", "--by", "Ada")
 
-    assert (off.exit_code, off.stdout) == (0, "the brake is off\n")
-    assert (on.exit_code, on.stdout) == (1, "the brake is on: all vanished\n")
+    assert (off.exit_code, off.stdout) == (0, "the halt is off\n")
+    assert (on.exit_code, on.stdout) == (1, "the halt is on: all vanished\n")
     assert json.loads(as_json.stdout) == {"is_on": True, "reason": "all vanished"}
     assert (nameless.exit_code, still_on.exit_code) == (1, 1)
-    assert (release.exit_code, release.stdout) == (0, "the brake was released by Ada\n")
-    assert command("brake", "status").exit_code == 0
-    assert command("brake", "release", "--by", "Ada").stdout == "the brake is not on\n"
+    assert (release.exit_code, release.stdout) == (0, "the halt was released by Ada\n")
+    assert command("halt", "status").exit_code == 0
+    assert command("halt", "release", "--by", "Ada").stdout == "the halt is not on\n"
 
 
 def test_the_account_is_shown_and_another_is_confirmed_by_a_named_person(

@@ -42,21 +42,21 @@ def test_a_column_of_numbers_and_words_stands_to_the_left(
 
 def test_a_pipe_gets_long_lines_whole(capsys: pytest.CaptureFixture[str]) -> None:
     print_table(["address"], [("x" * 300,)])
-    print_problems([Problem(what="w" * 600, mend="m" * 600)])
+    print_problems([Problem(what="w" * 600, hint="m" * 600)])
 
-    assert lines_of(capsys) == ["address", "x" * 300, "w" * 600, f"  mend: {'m' * 600}"]
+    assert lines_of(capsys) == ["address", "x" * 300, "w" * 600, f"  hint: {'m' * 600}"]
 
 
 def test_what_looks_like_markup_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     print_table(["[bold]column"], [("[red]cell",)], title="[i]title")
-    print_problems([Problem(what="[red]what", mend="[/]mend")], label="[x] ")
+    print_problems([Problem(what="[red]what", hint="[/]hint")], label="[x] ")
 
     assert lines_of(capsys) == [
         "[i]title",
         "[bold]column",
         "[red]cell",
         "[x] [red]what",
-        "  mend: [/]mend",
+        "  hint: [/]hint",
     ]
 
 

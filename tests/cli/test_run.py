@@ -12,7 +12,7 @@ from .conftest import Invoke
 def test_what_stopped_it_is_told_also_when_nothing_was_counted(
     dry_run: tuple[str, ...], invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    summary = Summary(ending=Ending.BRAKED, trouble="all orders have vanished")
+    summary = Summary(ending=Ending.HALTED, trouble="all orders have vanished")
     monkeypatch.setattr(run, "supervise", lambda *_, **__: summary)
 
     result = invoke("run", "--once", *dry_run)

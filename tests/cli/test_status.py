@@ -56,7 +56,7 @@ def test_status_shows_shards_backlog_cycles_and_troubles(invoke: Invoke, speaker
         a_shard(0, queued=1200, in_hand=200, breaker="half_open"),
         replace(parked, trouble="worker died of signal 9", trouble_age_seconds=75.0),
         shards=ShardCounts(wanted=2, running=1, draining=0, parked=1),
-        braked="41 of 50 came back not found",
+        halted="41 of 50 came back not found",
     )
 
     result = invoke("status", RECONCILIATION_CONTROL_SOCKET=str(speaker.path))
@@ -69,7 +69,7 @@ def test_status_shows_shards_backlog_cycles_and_troubles(invoke: Invoke, speaker
         "backlog 812 stale, the oldest unsynced for 7 min 11 s (3 s ago)",
         "hottest BTCUSDT 612, ETHUSDT 200",
         "budget 240 of 3,000 weight this minute",
-        "brake on: 41 of 50 came back not found",
+        "halt on: 41 of 50 came back not found",
         "done 96,000 orders in 240 cycles: 8,100 changed, 12 failed, 7 held",
     ]
     assert "0 4300 ready 128 1,200 200 100 61 MB half-open" in lines
@@ -153,7 +153,7 @@ def test_without_a_supervisor_it_is_code_69_and_says_where_it_was_looked_for(
     assert (result.exit_code, result.stdout) == (69, "")
     assert result.stderr == (
         f"error: no supervisor answers at {path}: nobody listens there\n"
-        "  mend: start one: reconciler run; or set DATABASE_URL or RECONCILIATION_CONTROL_SOCKET as"
+        "  hint: start one: reconciler run; or set DATABASE_URL or RECONCILIATION_CONTROL_SOCKET as"
         " it has it, and ask as the same user\n"
     )
 
@@ -246,10 +246,10 @@ def test_a_number_of_shards_that_cannot_be_is_a_usage_error_and_nobody_is_asked(
     assert speaker.asked == []
 
 
-def test_what_the_supervisor_refuses_is_told_with_its_mend(
+def test_what_the_supervisor_refuses_is_told_with_its_hint(
     invoke: Invoke, speaker: Speaker
 ) -> None:
     result = invoke("scale", "3", RECONCILIATION_CONTROL_SOCKET=str(speaker.path))
 
     assert result.exit_code == 78
-    assert result.stderr == "error: no command scale\n  mend: ask another\n"
+    assert result.stderr == "error: no command scale\n  hint: ask another\n"

@@ -52,7 +52,7 @@ def test_the_screen_is_as_high_as_the_terminal_and_counts_what_does_not_fit(
 ) -> None:
     workers = [a_shard(number, trouble="it is odd") for number in range(shards)]
 
-    lines = shown(a_sight(a_status(*workers, braked="odd")), View(), height=height)
+    lines = shown(a_sight(a_status(*workers, halted="odd")), View(), height=height)
 
     rows = [line for line in lines if " ready " in line]
     rest = shards - len(rows)

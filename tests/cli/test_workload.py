@@ -33,7 +33,7 @@ def run(folder: Path, *arguments: str, **environment: str) -> "subprocess.Comple
         (Fate.LACK_STORE, 69, "error: the database does not answer"),
         (Fate.RAISE, 70, "error: this should not have happened: RuntimeError"),
         (Fate.LACK_NODE, 75, "stopped early: the node says no"),
-        (Fate.BE_UNFIT, 78, "error: it cannot work\n  mend: buy another"),
+        (Fate.BE_UNFIT, 78, "error: it cannot work\n  hint: buy another"),
         (Fate.BE_REFUSED, 78, "error: the node says no"),
     ],
 )

@@ -92,7 +92,7 @@ def test_a_dry_run_writes_nothing_at_all_and_lists_what_it_would_change(
             id="database away",
         ),
         pytest.param({"EXCHANGE_API_KEY": "wrong"}, 78, "EXCHANGE_API_KEY", id="wrong key"),
-        pytest.param({"EXCHANGE_API_SECRET": "wrong"}, 78, "mend:", id="wrong secret"),
+        pytest.param({"EXCHANGE_API_SECRET": "wrong"}, 78, "hint:", id="wrong secret"),
         pytest.param({"SSL_CERT_FILE": "/nowhere"}, 78, "SSL_CERT_FILE", id="no certificates"),
     ],
 )

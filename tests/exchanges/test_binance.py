@@ -815,7 +815,7 @@ async def test_without_credentials_the_question_goes_as_it_is(bench: Bench) -> N
     ("credentials", "named"),
     [(SIGNED, ["EXCHANGE_API_KEY", "EXCHANGE_API_SECRET"]), (BEARER, ["TEST_JWT"])],
 )
-async def test_refusal_tells_which_setting_to_mend(
+async def test_refusal_tells_which_setting_to_hint(
     bench: Bench, credentials: Credentials, named: list[str]
 ) -> None:
     bench.server.answers_next("/api/v3/order", error(-2015, "token has expired", status=401))
@@ -825,7 +825,7 @@ async def test_refusal_tells_which_setting_to_mend(
     failure = found.failures[an_order(7)]
     assert isinstance(failure, Refused)
     assert "token has expired" in str(failure)
-    assert all(name in failure.mend for name in named)
+    assert all(name in failure.hint for name in named)
 
 
 async def test_block_of_this_place_is_a_refusal_that_blames_no_key(bench: Bench) -> None:
@@ -838,8 +838,8 @@ async def test_block_of_this_place_is_a_refusal_that_blames_no_key(bench: Bench)
     failure = found.failures[an_order(7)]
     assert isinstance(failure, Refused)
     assert "restricted location" in str(failure)
-    assert "from a place that the exchange serves" in failure.mend
-    assert "EXCHANGE_API" not in failure.mend
+    assert "from a place that the exchange serves" in failure.hint
+    assert "EXCHANGE_API" not in failure.hint
 
 
 async def test_nothing_shows_a_secret(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
@@ -851,7 +851,7 @@ async def test_nothing_shows_a_secret(bench: Bench, caplog: pytest.LogCaptureFix
     signature = bench.server.asked[-1].parameters["signature"]
     failure = found.failures[an_order(7)]
     assert isinstance(failure, Refused)
-    shown = f"{failure!r} {failure.mend} {caplog.messages}"
+    shown = f"{failure!r} {failure.hint} {caplog.messages}"
     assert signature not in shown
     assert SECRET not in shown
     assert "made-up-key" not in shown

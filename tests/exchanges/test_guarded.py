@@ -160,7 +160,7 @@ async def test_an_open_breaker_spends_nothing_and_is_not_retried(
     guard: Guard, breaker: Breaker, budget: FakeBudget, sleep: FakeSleep, clock: FakeClock
 ) -> None:
     with pytest.raises(Refused):
-        await guard.call(1, Failing(clock, Refused("bad key", mend="-")))
+        await guard.call(1, Failing(clock, Refused("bad key", hint="-")))
     budget.events.clear()
     send = Failing(clock)
 
@@ -191,7 +191,7 @@ async def test_a_breaker_that_opens_during_the_wait_for_weight_lets_nothing_thro
 ) -> None:
     def another_request_is_refused() -> None:
         with pytest.raises(Refused), breaker.attempt():
-            raise Refused("bad key", mend="-")
+            raise Refused("bad key", hint="-")
 
     budget.on_take = another_request_is_refused
     send = Failing(clock)
@@ -232,7 +232,7 @@ async def test_a_rate_limit_without_a_time_still_brings_silence(
 
 @pytest.mark.parametrize(
     "error",
-    [Refused("bad key", mend="-"), ClockSkew("-1021"), ZeroDivisionError()],
+    [Refused("bad key", hint="-"), ClockSkew("-1021"), ZeroDivisionError()],
     ids=lambda error: type(error).__name__,
 )
 async def test_what_does_not_pass_by_asking_again_is_raised_at_once(
@@ -273,7 +273,7 @@ async def test_usage_counts_everything_once_and_begins_anew(
     errors = [Unavailable("503"), Malformed("{"), RateLimited("429", retry_after_seconds=1)]
     await guard.call(4, Failing(clock, *errors))
     with pytest.raises(Refused):
-        await guard.call(20, Failing(clock, Refused("bad key", mend="-")))
+        await guard.call(20, Failing(clock, Refused("bad key", hint="-")))
     with pytest.raises(BreakerOpen):
         await guard.call(4, Failing(clock))
 
@@ -354,11 +354,11 @@ def test_every_transport_error_may_pass(error_type: type[HttpxError]) -> None:
     assert type(translated(an_httpx_error(error_type))) is Unavailable
 
 
-def test_an_address_that_is_none_is_for_a_person_to_mend() -> None:
+def test_an_address_that_is_none_is_for_a_person_to_hint() -> None:
     error = translated(httpx.InvalidURL("Invalid port: 'x'"))
 
     assert isinstance(error, Refused)
-    assert "EXCHANGE_BASE_URL" in error.mend
+    assert "EXCHANGE_BASE_URL" in error.hint
 
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

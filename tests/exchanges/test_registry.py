@@ -70,7 +70,7 @@ def test_exchange_without_adapter_is_a_configuration_error_that_lists_the_others
 
     (problem,) = caught.value.problems
     assert repr(name) in problem.what
-    assert all(known in problem.mend for known in KNOWN)
+    assert all(known in problem.hint for known in KNOWN)
 
 
 @pytest.mark.parametrize("name", KNOWN)

@@ -52,7 +52,7 @@ def test_what_kills_one_worker_after_another_is_held_but_not_by_a_dry_run(
     assert (read_hold(application, 1) is not None) is is_held_then
 
 
-def test_a_sample_under_the_brake_leaves_them_until_it_is_off(
+def test_a_sample_under_the_halt_leaves_them_until_it_is_off(
     application: Application,
     database: Database,
 ) -> None:
@@ -61,14 +61,14 @@ def test_a_sample_under_the_brake_leaves_them_until_it_is_off(
     application.execute("UPDATE orders SET status = 'canceled'")
     planner = OrderWorkload(settings=Settings.load()).open_planner()
 
-    planner.write_brake("most orders have vanished")
+    planner.write_halt("most orders have vanished")
     planner.plan(10, None)
-    braked = read_hold(application, 1)
-    planner.write_brake(None)
+    halted = read_hold(application, 1)
+    planner.write_halt(None)
     planner.plan(10, None)
     planner.close()
 
-    assert braked is not None
+    assert halted is not None
     assert read_hold(application, 1) is None
 
 

@@ -1,4 +1,4 @@
-"""The brake and the account are one truth for every host."""
+"""The halt and the account are one truth for every host."""
 
 from reconciler.store import state
 from reconciler.store.database import Database
@@ -6,24 +6,24 @@ from reconciler.store.database import Database
 from .builders import Application
 
 
-def test_the_brake_is_off_until_it_is_applied_and_after_it_is_released(database: Database) -> None:
+def test_the_halt_is_off_until_it_is_applied_and_after_it_is_released(database: Database) -> None:
     with database.transaction() as connection:
-        before = state.read_brake(connection)
-        state.apply_brake(connection, "all vanished")
-        state.apply_brake(connection, "still all vanished")
-        during = state.read_brake(connection)
-        released = state.release_brake(connection)
-        after = state.read_brake(connection)
-        again = state.release_brake(connection)
+        before = state.read_halt(connection)
+        state.apply_halt(connection, "all vanished")
+        state.apply_halt(connection, "still all vanished")
+        during = state.read_halt(connection)
+        released = state.release_halt(connection)
+        after = state.read_halt(connection)
+        again = state.release_halt(connection)
 
     assert (before, during, after) == (None, "still all vanished", None)
     assert (released, again) == (True, False)
 
 
-def test_who_released_the_brake_last_is_kept(database: Database) -> None:
+def test_who_released_the_halt_last_is_kept(database: Database) -> None:
     with database.transaction() as connection:
-        state.apply_brake(connection, "all vanished")
-        state.release_brake(connection, by="ann")
+        state.apply_halt(connection, "all vanished")
+        state.release_halt(connection, by="ann")
         kept = connection.exec_driver_sql(
             "SELECT changed_by, value->>'reason' FROM reconciliation_state WHERE key = %s",
             (state.LAST_RELEASE,),

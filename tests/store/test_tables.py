@@ -53,10 +53,10 @@ def problems_of(database: Database) -> list[Problem]:
     return []
 
 
-def mend(owner: Application, problem: Problem) -> None:
-    """Run the SQL of a mend just as it is printed."""
-    assert problem.mend.startswith("run: ")
-    owner.execute(problem.mend.removeprefix("run: "))
+def hint(owner: Application, problem: Problem) -> None:
+    """Run the SQL of a hint just as it is printed."""
+    assert problem.hint.startswith("run: ")
+    owner.execute(problem.hint.removeprefix("run: "))
 
 
 def test_every_shape_is_accepted_with_the_columns_it_has(
@@ -128,8 +128,8 @@ def test_a_missing_table_is_named_with_both_ways_out(empty_database: Database) -
     (problem,) = problems_of(empty_database)
 
     assert "table orders is missing" in problem.what
-    assert "DATABASE_URL" in problem.mend
-    assert "db upgrade --with-orders" in problem.mend
+    assert "DATABASE_URL" in problem.hint
+    assert "db upgrade --with-orders" in problem.hint
 
 
 @pytest.mark.parametrize("column", COLUMNS)
@@ -139,7 +139,7 @@ def test_a_missing_column_is_named_and_its_mend_makes_it(
     an_orders_table(owner, **{column: None})
     (problem,) = problems_of(empty_database)
 
-    mend(owner, problem)
+    hint(owner, problem)
 
     assert problem.what == f"column orders.{column} is missing"
     assert problems_of(empty_database) == []
@@ -174,7 +174,7 @@ def test_a_type_that_loses_something_is_named_and_its_mend_changes_it(
     an_orders_table(owner, **{column: ddl})
     (problem,) = problems_of(empty_database)
 
-    mend(owner, problem)
+    hint(owner, problem)
 
     assert problem.what.startswith(f"orders.{column} is ")
     assert problems_of(empty_database) == []
@@ -187,7 +187,7 @@ def test_the_mend_of_a_naive_time_takes_it_for_utc(
     owner.execute("INSERT INTO orders (id, last_synced_at) VALUES (1, '2026-11-24 12:00')")
     owner.execute("SET timezone = 'Asia/Tokyo'")
 
-    mend(owner, problems_of(empty_database)[0])
+    hint(owner, problems_of(empty_database)[0])
 
     is_noon = "SELECT last_synced_at = '2026-11-24 12:00 UTC' AS it FROM orders"
     assert owner.execute(is_noon).fetchone() == {"it": True}
@@ -203,7 +203,7 @@ def test_an_enum_lacking_labels_is_named_and_its_mend_adds_them(
     an_orders_table(owner, status=enum)
     (problem,) = problems_of(empty_database)
 
-    mend(owner, problem)
+    hint(owner, problem)
 
     assert "lacks pending, partial, rejected, expired" in problem.what
     assert problems_of(empty_database) == []
@@ -228,15 +228,15 @@ def test_every_problem_is_told_at_once(owner: Application, empty_database: Datab
         "table reconciliation_state",
         "index reconciler_stale_orders on orders",
     ]
-    assert all(problem.mend for problem in mismatch.value.problems)
+    assert all(problem.hint for problem in mismatch.value.problems)
 
 
-def test_our_missing_tables_are_made_by_the_command_of_their_mend(
+def test_our_missing_tables_are_made_by_the_command_of_their_hint(
     owner: Application, empty_database: Database
 ) -> None:
     an_orders_table(owner)
     with empty_database.connection() as connection:
-        assert {problem.mend for problem in missing_parts(connection)} == {
+        assert {problem.hint for problem in missing_parts(connection)} == {
             "run: reconciler db upgrade"
         }
         connection.rollback()
@@ -277,7 +277,7 @@ def test_an_activity_log_of_the_applications_own_that_does_not_fit_stops_the_upg
         untouched = migrations.current(connection)
         connection.rollback()
         for problem in mismatch.value.problems:
-            mend(owner, problem)
+            hint(owner, problem)
         migrations.upgrade(connection)
         require_schema(connection)
 
@@ -328,7 +328,7 @@ def test_partitions_need_an_index_that_a_person_builds_and_then_work(
     with empty_database.connection() as connection:
         with pytest.raises(SchemaMismatch, match="orders is partitioned") as mismatch:
             migrations.upgrade(connection)
-        mend(owner, mismatch.value.problems[0])
+        hint(owner, mismatch.value.problems[0])
         migrations.upgrade(connection)
     applied(empty_database, (1500, a_report(1500, fetched_at=now_of(empty_database))))
 

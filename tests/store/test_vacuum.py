@@ -20,7 +20,7 @@ NO_TIME = timedelta(0)
 def obstacles(database: Database, *, longest: timedelta = NO_TIME) -> list[tuple[str, str]]:
     with database.autocommit() as connection:
         found = vacuum_obstacles(connection, longest=longest, most_transactions=0)
-        return [(problem.what, problem.mend) for problem in found]
+        return [(problem.what, problem.hint) for problem in found]
 
 
 def keeps_what_dies(application: Application) -> bool:
@@ -89,14 +89,14 @@ def test_a_session_idle_in_a_transaction_that_keeps_dead_rows_is_named_with_its_
     statements: tuple[str, ...], database_url: str, application: Application, database: Database
 ) -> None:
     with a_session(database_url, *statements) as pid:
-        ((what, mend),) = obstacles(database)
+        ((what, hint),) = obstacles(database)
         keeps = keeps_what_dies(application)
 
     assert keeps
     assert what.startswith(f"session {pid} (")
     assert ", role postgres, idle in transaction) holds it back for 00:0" in what
-    assert f"SELECT pg_terminate_backend({pid})" in mend
-    assert "ALTER ROLE postgres SET idle_in_transaction_session_timeout" in mend
+    assert f"SELECT pg_terminate_backend({pid})" in hint
+    assert "ALTER ROLE postgres SET idle_in_transaction_session_timeout" in hint
 
 
 def test_a_session_idle_in_a_transaction_that_keeps_nothing_is_left_in_peace(
@@ -129,8 +129,8 @@ def test_the_end_that_is_named_ends_it(
     session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
     session.execute("SELECT 1")
 
-    ((_, mend),) = obstacles(database)
-    application.execute(mend.partition("run: ")[2].partition(";")[0].encode())
+    ((_, hint),) = obstacles(database)
+    application.execute(hint.partition("run: ")[2].partition(";")[0].encode())
 
     with pytest.raises(psycopg.errors.AdminShutdown):
         session.execute("SELECT 1")
@@ -145,14 +145,14 @@ def test_a_role_that_may_not_look_into_sessions_is_told_their_number_by_transact
         looker = Database(database_url.replace("//postgres:@", "//looker:@"), role="test")
         with a_session(database_url, "BEGIN ISOLATION LEVEL REPEATABLE READ", "SELECT 1") as pid:
             application.execute("INSERT INTO orders (symbol) VALUES ('BTCUSDT')")
-            ((what, mend),) = obstacles(looker)
+            ((what, hint),) = obstacles(looker)
         looker.close()
     finally:
         application.execute("DROP ROLE looker")
 
     assert what.startswith(f"session {pid} (")
     assert "for 1 transactions of the server" in what
-    assert f"pg_terminate_backend({pid})" in mend
+    assert f"pg_terminate_backend({pid})" in hint
 
 
 def test_a_prepared_transaction_that_nobody_ends_is_named_with_its_end(
@@ -162,9 +162,9 @@ def test_a_prepared_transaction_that_nobody_ends_is_named_with_its_end(
     application.execute("INSERT INTO orders (symbol) VALUES ('BTCUSDT')")
     application.execute("PREPARE TRANSACTION 'it''s left'")
 
-    ((what, mend),) = obstacles(database)
+    ((what, hint),) = obstacles(database)
     keeps = keeps_what_dies(application)
-    application.execute(mend.partition("run: ")[2].encode())
+    application.execute(hint.partition("run: ")[2].encode())
 
     assert keeps
     assert what.startswith("the prepared transaction 'it''s left' of role postgres holds it back")
@@ -175,15 +175,15 @@ def test_a_standby_whose_query_keeps_dead_rows_is_named_and_then_the_slot_that_i
     postgres_url: str, application: Application, database: Database
 ) -> None:
     with a_slot_that_keeps_rows(postgres_url, application, "standby_1"):
-        ((standby, standby_mend),) = obstacles(database)
+        ((standby, standby_hint),) = obstacles(database)
         keeps = keeps_what_dies(application)
     until(application, "SELECT NOT active AS answer FROM pg_replication_slots")
 
-    ((slot, mend),) = obstacles(database)
-    application.execute(mend.partition("run: ")[2].encode())
+    ((slot, hint),) = obstacles(database)
+    application.execute(hint.partition("run: ")[2].encode())
 
     assert keeps
     assert standby.startswith("a query on the standby standby_1 holds it back for ")
-    assert "hot_standby_feedback" in standby_mend
+    assert "hot_standby_feedback" in standby_hint
     assert slot.startswith("the replication slot 'standby_1', which nobody uses, holds it back")
     assert obstacles(database) == []

@@ -120,7 +120,7 @@ async def test_nonsense_is_answered_with_a_complaint(
     answer = await said(path, sent)
 
     assert complaint in answer["error"]["what"]
-    assert answer["error"]["mend"]
+    assert answer["error"]["hint"]
     assert (await asked(path, "status", Status)).shards.running == 2
 
 

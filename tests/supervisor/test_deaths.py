@@ -192,7 +192,7 @@ async def test_an_unfit_worker_ends_the_supervisor_instead_of_being_replaced(
 
     (problem,) = caught.value.problems
     if act is Act.BE_UNFIT:
-        assert problem == Problem(what="the toy is broken", mend="buy another")
+        assert problem == Problem(what="the toy is broken", hint="buy another")
     else:
         assert problem.what.startswith("a worker ended with code 78")
     await journal.wait("planner closed")

@@ -204,7 +204,7 @@ async def test_hup_with_settings_that_do_not_fit_changes_nothing(
 ) -> None:
     supervisor, task, fresh = reloadable
     before = supervisor.pids
-    fresh.append(ConfigurationError([Problem(what="no such exchange", mend="choose another")]))
+    fresh.append(ConfigurationError([Problem(what="no such exchange", hint="choose another")]))
 
     with capture_logs() as lines:
         os.kill(os.getpid(), signal.SIGHUP)

@@ -84,9 +84,9 @@ class Stage:
         return self.folder / "journal"
 
     @property
-    def brake(self) -> Path:
+    def halt(self) -> Path:
         """The file that says why nothing may be written; there is none when it may."""
-        return self.folder / "brake"
+        return self.folder / "halt"
 
     @property
     def gate(self) -> Path:
@@ -189,17 +189,17 @@ class ToyPlanner(Planner):
         for item in run.items:
             self._stage.say("set aside", id=item.id)
 
-    def read_brake(self) -> str | None:
+    def read_halt(self) -> str | None:
         """Read the file."""
-        return self._stage.brake.read_text() if self._stage.brake.exists() else None
+        return self._stage.halt.read_text() if self._stage.halt.exists() else None
 
-    def write_brake(self, reason: str | None) -> None:
+    def write_halt(self, reason: str | None) -> None:
         """Write the file, or take it away."""
         if reason is None:
-            self._stage.brake.unlink()
+            self._stage.halt.unlink()
         else:
-            self._stage.brake.write_text(reason)
-        self._stage.say("brake", is_on=reason is not None)
+            self._stage.halt.write_text(reason)
+        self._stage.say("halt", is_on=reason is not None)
 
     def close(self) -> None:
         """Say so."""
@@ -288,7 +288,7 @@ class ToyHandler(Handler):
             case Act.EXIT:
                 os._exit(self._workload.exit_code)
             case Act.BE_UNFIT:
-                raise ConfigurationError([Problem(what="the toy is broken", mend="buy another")])
+                raise ConfigurationError([Problem(what="the toy is broken", hint="buy another")])
             case Act.ASK:
                 await self._budget.take(WEIGHT)
                 self._stage.say("granted", id=item.id, shard=self._shard)

@@ -50,11 +50,11 @@ def test_a_role_that_may_only_read_gets_a_recommendation_and_nothing_is_written(
     assert contents(filled_url) == before
 
 
-def test_the_brake_of_the_real_supervisor_does_not_stop_a_trial(run: Run, filled_url: str) -> None:
+def test_the_halt_of_the_real_supervisor_does_not_stop_a_trial(run: Run, filled_url: str) -> None:
     with psycopg.connect(filled_url) as connection:
         connection.execute(
             "INSERT INTO reconciliation_state (key, value, changed_at, changed_by)"
-            " VALUES ('brake', '{\"reason\": \"a test\"}', now(), 'a test')"
+            " VALUES ('halt', '{\"reason\": \"a test\"}', now(), 'a test')"
         )
 
     ended = run("--shards", "1", "--batch-sizes", "200", *NOT_ASKED, DATABASE_URL=filled_url)
@@ -183,7 +183,7 @@ def test_without_an_open_order_there_is_nothing_to_try(run: Run, database_url: s
 
     assert code == 78
     assert "there is no open order to try with" in said
-    assert "mend: " in said
+    assert "hint: " in said
 
 
 def test_a_role_that_may_not_read_is_told_so(
@@ -197,7 +197,7 @@ def test_a_role_that_may_not_read_is_told_so(
 
     assert code == 78
     assert "permission denied" in said
-    assert "mend: " in said
+    assert "hint: " in said
     assert contents(filled_url) == before
 
 
@@ -205,7 +205,7 @@ def test_a_database_that_is_away_is_told(run: Run) -> None:
     code, said = refused(run, *NOT_ASKED, DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
 
     assert code == 69
-    assert "mend: " in said
+    assert "hint: " in said
 
 
 def test_an_exchange_that_is_away_is_told_and_how_to_do_without(run: Run, filled_url: str) -> None:

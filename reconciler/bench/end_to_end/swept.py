@@ -17,7 +17,7 @@ from reconciler.bench.ground import Ground
 from reconciler.bench.sweep import options_of, sweep
 from reconciler.bench.team import Place, Team
 from reconciler.settings import Settings
-from reconciler.supervisor.brake import BrakePolicy
+from reconciler.supervisor.halt import HaltPolicy
 from reconciler.supervisor.summary import Ending
 from reconciler.telemetry.logs import configure_logs
 from reconciler.worker.orders import OrderWorkload
@@ -78,7 +78,7 @@ class _Sweep:
         called = time.monotonic()
         done = sweep(
             OrderWorkload(settings=self._settings),
-            options_of(self._settings, brake=BrakePolicy()),
+            options_of(self._settings, halt=HaltPolicy()),
             prepare_worker=lambda _: self._quiet,
         )
         if done.summary.ending is not Ending.SWEPT:

@@ -58,7 +58,7 @@ def judged_clock(check: str, ahead: timedelta, *, whose: str) -> Finding:
         return good(check, detail)
     problem = Problem(
         what=f"{whose} is {detail}: times in logs and tables will not match",
-        mend="let both machines' clocks follow a time server",
+        hint="let both machines' clocks follow a time server",
     )
     return warning(check, detail, [problem])
 
@@ -84,7 +84,7 @@ def check_schema(connection: Connection) -> Finding:
         problems = [
             Problem(
                 what=f"our tables are at revision {current or 'none'}, not {head}",
-                mend="run: reconciler db upgrade",
+                hint="run: reconciler db upgrade",
             )
         ]
     return judged("schema", problems, f"revision {current}, up to date")

@@ -18,7 +18,7 @@ def check_statsd(target: StatsdTarget) -> Finding:
     except (OSError, UnicodeError) as error:
         problem = Problem(
             what=f"STATSD_HOST {target.host!r} cannot be found ({error}): no metrics would be sent",
-            mend="set STATSD_HOST to a name that resolves, or unset it",
+            hint="set STATSD_HOST to a name that resolves, or unset it",
         )
         return warning(CHECK, "see below", [problem])
     return good(CHECK, f"{target.host}:{target.port}, names begin with {target.prefix}")

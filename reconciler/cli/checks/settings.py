@@ -58,7 +58,7 @@ def check_settings() -> Checked:
 def unknown_names(names: Iterable[str]) -> list[Problem]:
     """Name the variables that look like ours but are none: most likely misspelled."""
     return [
-        Problem(what=f"{name} is set, but there is no such setting", mend=_suggestion(name))
+        Problem(what=f"{name} is set, but there is no such setting", hint=_suggestion(name))
         for name in sorted(names)
         if name.startswith(_PREFIX) and name not in _KNOWN
     ]

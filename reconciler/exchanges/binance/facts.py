@@ -87,7 +87,7 @@ _MEANINGS: Mapping[Meaning, tuple[int, ...]] = MappingProxyType(
         Meaning.CLOCK: (-1021,),
         # Two that the documentation does not name (read 2026-11-24). -2008, "Invalid Api-Key ID.":
         # a key that does not exist here, such as the testnet's (github.com, issues
-        # binance/binance-api-postman#79 and sammchardy/python-binance#1155). 451: see `MENDS`.
+        # binance/binance-api-postman#79 and sammchardy/python-binance#1155). 451: see `HINTS`.
         Meaning.REFUSED: (-1002, -1022, -2008, -2014, -2015, 401, 451),
         Meaning.PASSING: (-1000, -1001, -1006, -1007, -1008, -1016),
     }
@@ -100,7 +100,7 @@ CODES: Mapping[int, Meaning] = MappingProxyType(
 Any other is passing: it is no evidence about an order.
 """
 
-MENDS: Mapping[int, str] = MappingProxyType(
+HINTS: Mapping[int, str] = MappingProxyType(
     {
         # "Service unavailable from a restricted location according to 'b. Eligibility' in
         # https://www.binance.com/en/terms": github.com/ccxt/ccxt/issues/16044, read 2026-11-24.

@@ -148,7 +148,7 @@ class Session:
         used = response.headers.get(USED_WEIGHT_HEADER, "")
         if used.isdecimal():
             await self._budget.observe(int(used))
-        value = read(path, response, decoder, mend=_mend(self._credentials))
+        value = read(path, response, decoder, hint=_hint(self._credentials))
         return Fetched(value=value, fetched_at=fetched_at)
 
     def _signed(self, parameters: Mapping[str, str], server_time: datetime) -> str:
@@ -198,7 +198,7 @@ def _headers(credentials: Credentials) -> dict[str, str]:
     return {}
 
 
-def _mend(credentials: Credentials) -> str:
+def _hint(credentials: Credentials) -> str:
     if credentials.api_key is None:
         return (
             "set TEST_JWT to a token that this server accepts, or EXCHANGE_API_KEY and"

@@ -12,7 +12,7 @@ import msgspec
 from reconciler.errors import ClockSkew, Malformed, RateLimited, Refused, Unavailable
 from reconciler.exchanges.binance.facts import (
     CODES,
-    MENDS,
+    HINTS,
     OTHER_SILENCE_SECONDS,
     SILENCE_SECONDS,
     Meaning,
@@ -65,11 +65,11 @@ class Fault:
 
 
 def read(
-    path: str, response: httpx.Response, decoder: msgspec.json.Decoder[T], *, mend: str
+    path: str, response: httpx.Response, decoder: msgspec.json.Decoder[T], *, hint: str
 ) -> T | Fault:
     """Return what the exchange said, or the fault it found in the question.
 
-    `mend` is what a person does where the exchange refuses our credentials.
+    `hint` is what a person does where the exchange refuses our credentials.
 
     Raises:
         ExchangeError: of the class that the status or the code stands for.
@@ -88,7 +88,7 @@ def read(
         case Meaning.CLOCK:
             raise ClockSkew(told)
         case Meaning.REFUSED:
-            raise Refused(told, mend=MENDS.get(status, mend))
+            raise Refused(told, hint=HINTS.get(status, hint))
         case Meaning.PASSING:
             raise Unavailable(told)
         case _:

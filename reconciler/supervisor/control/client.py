@@ -28,7 +28,7 @@ def ask(path: Path, command: str, expected: type[T], /, **arguments: Any) -> T:
     except (OSError, msgspec.DecodeError) as error:
         raise NoSupervisor(path=str(path), reason=_reason(error)) from error
     if answer.error is not None:
-        raise ConfigurationError([Problem(what=answer.error.what, mend=answer.error.mend)])
+        raise ConfigurationError([Problem(what=answer.error.what, hint=answer.error.hint)])
     return msgspec.json.decode(answer.result, type=expected)
 
 

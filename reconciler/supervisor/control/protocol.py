@@ -4,7 +4,7 @@ One connection, one question, one answer, each a JSON object on a line of its ow
 
     {"version": 1, "command": "scale", "arguments": {"shards": 4}}
     {"version": 1, "pid": 4242, "result": {"before": 2, "wanted": 4, ...}}
-    {"version": 1, "pid": 4242, "error": {"what": "...", "mend": "..."}}
+    {"version": 1, "pid": 4242, "error": {"what": "...", "hint": "..."}}
 
 The socket's mode is 0600: whoever may connect is the supervisor's own user, or root. For clients of
 another make: `docs/reference/control-socket.md`.
@@ -62,7 +62,7 @@ class Complaint(msgspec.Struct, frozen=True, kw_only=True):
     """Why there is no result, and what to do."""
 
     what: str
-    mend: str
+    hint: str
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

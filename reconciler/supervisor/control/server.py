@@ -113,7 +113,7 @@ class ControlServer:
             return _complaint(*error.problems)
         except Exception:
             log.exception("control.bug")
-            return _complaint(Problem(what="the supervisor failed to answer", mend="see its log"))
+            return _complaint(Problem(what="the supervisor failed to answer", hint="see its log"))
         return Answer(
             version=VERSION, pid=os.getpid(), result=msgspec.Raw(msgspec.json.encode(result))
         )
@@ -135,7 +135,7 @@ def _understood(said: bytes) -> tuple[str, Mapping[str, Any]]:
             [
                 Problem(
                     what=f"this is no question: {error}",
-                    mend=f"send one line of JSON, {MOST_BYTES:,} bytes at most: {EXAMPLE}",
+                    hint=f"send one line of JSON, {MOST_BYTES:,} bytes at most: {EXAMPLE}",
                 )
             ]
         ) from error
@@ -144,7 +144,7 @@ def _understood(said: bytes) -> tuple[str, Mapping[str, Any]]:
             [
                 Problem(
                     what=f"version {question.version} is not spoken here, only {VERSION}",
-                    mend="use the reconciler command of the release that the supervisor runs",
+                    hint="use the reconciler command of the release that the supervisor runs",
                 )
             ]
         )
@@ -154,7 +154,7 @@ def _understood(said: bytes) -> tuple[str, Mapping[str, Any]]:
 def _complaint(*problems: Problem) -> Answer:
     first, *_ = problems
     return Answer(
-        version=VERSION, pid=os.getpid(), error=Complaint(what=first.what, mend=first.mend)
+        version=VERSION, pid=os.getpid(), error=Complaint(what=first.what, hint=first.hint)
     )
 
 
@@ -203,5 +203,5 @@ def _bound(path: Path) -> socket.socket:
 def _unusable(path: Path, why: str) -> Problem:
     return Problem(
         what=f"the control socket cannot be at {path}: {why}",
-        mend="set RECONCILIATION_CONTROL_SOCKET to a path in a folder that is ours alone",
+        hint="set RECONCILIATION_CONTROL_SOCKET to a path in a folder that is ours alone",
     )

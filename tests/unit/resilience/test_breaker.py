@@ -148,7 +148,7 @@ def test_malformed_answers_are_failures(breaker: Breaker) -> None:
 
 
 def test_one_refusal_opens_at_once(breaker: Breaker) -> None:
-    fail(breaker, Refused("bad key", mend="set another"))
+    fail(breaker, Refused("bad key", hint="set another"))
 
     assert breaker.state is BreakerState.OPEN
     assert breaker.retry_after_seconds == 120
@@ -288,7 +288,7 @@ def test_a_probe_that_said_nothing_gives_its_place_back(breaker: Breaker, clock:
 
 @pytest.mark.parametrize(
     "error",
-    [None, Unavailable("late"), Refused("late", mend="-"), asyncio.CancelledError()],
+    [None, Unavailable("late"), Refused("late", hint="-"), asyncio.CancelledError()],
     ids=["success", "failure", "refusal", "cancellation"],
 )
 def test_a_late_outcome_of_before_it_opened_is_no_probe(

@@ -103,7 +103,7 @@ async def test_malformed_answers_are_asked_for_again() -> None:
 @pytest.mark.parametrize(
     "error",
     [
-        Refused("bad key", mend="set another"),
+        Refused("bad key", hint="set another"),
         ClockSkew("-1021"),
         RateLimited("429", retry_after_seconds=1),
         BreakerOpen(retry_after_seconds=1),

@@ -14,7 +14,7 @@ from reconciler.errors import (
     StoreUnavailable,
 )
 
-PROBLEM = Problem(what="no table orders", mend="create it")
+PROBLEM = Problem(what="no table orders", hint="create it")
 
 ERRORS = [
     ConfigurationError([PROBLEM]),
@@ -22,7 +22,7 @@ ERRORS = [
     StoreUnavailable("gone"),
     Malformed("half an answer"),
     RateLimited("slow down", retry_after_seconds=7.5),
-    Refused("bad key", mend="make a new one"),
+    Refused("bad key", hint="make a new one"),
     BreakerOpen(retry_after_seconds=42.0),
 ]
 

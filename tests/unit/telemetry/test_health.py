@@ -1,4 +1,4 @@
-"""The verdict: each row's borders, the worst row, and what a person must mend."""
+"""The verdict: each row's borders, the worst row, and what a person must hint."""
 
 from dataclasses import replace
 from typing import Any
@@ -41,7 +41,7 @@ WELL = Vitals(
         ({"last_run_age_seconds": 60.01}, "warning", "last run"),
         ({"last_run_age_seconds": 300}, "warning", "last run"),
         ({"last_run_age_seconds": 300.01}, "critical", "last run"),
-        ({"braked": "41 of 50 vanished"}, "critical", "brake"),
+        ({"halted": "41 of 50 vanished"}, "critical", "halt"),
         ({"blocked": "bad key"}, "critical", "exchange"),
         ({"parked": 1}, "critical", "shards"),
     ],
@@ -73,4 +73,4 @@ def test_what_is_not_known_makes_no_row() -> None:
 def test_without_any_run_it_is_unknown_unless_something_is_known_to_be_ill() -> None:
     assert judge(Vitals()).status is Grade.UNKNOWN
     assert judge(Vitals()).reasons == ()
-    assert judge(Vitals(braked="41 of 50 vanished")).status is Grade.CRITICAL
+    assert judge(Vitals(halted="41 of 50 vanished")).status is Grade.CRITICAL

@@ -209,4 +209,4 @@ def test_a_host_that_cannot_be_found_is_one_warning_and_no_metrics(host: str) ->
 
     assert isinstance(metrics, NoMetrics)
     assert [(line["event"], line["log_level"]) for line in logged] == [("metrics.off", "warning")]
-    assert "STATSD_HOST" in logged[0]["mend"]
+    assert "STATSD_HOST" in logged[0]["hint"]

@@ -1,4 +1,4 @@
-"""The brake: so many odd answers at once mean that it is not the orders that are odd.
+"""The halt: so many odd answers at once mean that it is not the orders that are odd.
 
 A wrong account, a wiped testnet or a bad deployment looks like thousands of vanished, shrunken or
 contradicting orders. Then nothing may be written, neither rows nor holds, until a sample looks sane
@@ -11,14 +11,14 @@ from reconciler.worker.workload import Evidence
 
 
 @dataclass(frozen=True, kw_only=True)
-class BrakePolicy:
+class HaltPolicy:
     """When a cycle's evidence stops the work.
 
     Attributes:
         share: More than this share of what was looked at is suspicious,
         least: and at least so many items are.
         clean_share: A sample is clean when no more than this share of it is suspicious: less than
-            what applies the brake, so that it does not go on and off.
+            what applies the halt, so that it does not go on and off.
     """
 
     share: float = 0.5
@@ -26,19 +26,19 @@ class BrakePolicy:
     clean_share: float = 0.25
 
 
-def is_anomaly(evidence: Evidence, policy: BrakePolicy) -> bool:
+def is_anomaly(evidence: Evidence, policy: HaltPolicy) -> bool:
     """Whether the evidence speaks against the whole rather than against its items."""
     is_many = evidence.suspicious >= policy.least
     return is_many and evidence.suspicious > policy.share * evidence.looked_at
 
 
-def is_clean(evidence: Evidence, policy: BrakePolicy) -> bool:
+def is_clean(evidence: Evidence, policy: HaltPolicy) -> bool:
     """Whether a sample, however small, shows that the anomaly has passed."""
     return evidence.looked_at > 0 and evidence.suspicious <= policy.share * evidence.looked_at
 
 
 def describe(evidence: Evidence) -> str:
-    """Say why the brake is on, for a person."""
+    """Say why the halt is on, for a person."""
     return (
         f"{evidence.suspicious:,} of {evidence.looked_at:,} orders came back not found, shrunken,"
         " contradicting or unknown: is it the right account at the right exchange?"

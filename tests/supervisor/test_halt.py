@@ -8,14 +8,14 @@ import pytest
 
 from reconciler.errors import StoreUnavailable
 from reconciler.supervisor import parent
-from reconciler.supervisor.brake import BrakePolicy
+from reconciler.supervisor.halt import HaltPolicy
 from reconciler.supervisor.summary import Ending
 from reconciler.worker.workload import Run
 
 from .conftest import DEADLINE_SECONDS, Begin, Journal
 from .toy import Act, Item, Stage, ToyPlanner, ToyWorkload
 
-POLICY = BrakePolicy(share=0.5, least=6)
+POLICY = HaltPolicy(share=0.5, least=6)
 
 
 def a_page(*acts: Act) -> tuple[Run, ...]:
@@ -34,12 +34,12 @@ ODD = a_page(*[Act.BE_ODD] * 6, *[Act.WORK] * 4)
 async def test_a_cycle_that_is_odd_as_a_whole_writes_nothing(
     stage: Stage, journal: Journal, begin: Begin
 ) -> None:
-    _, run = begin(ToyWorkload(stage=stage, pages=(ODD, CLEAN)), brake=POLICY)
+    _, run = begin(ToyWorkload(stage=stage, pages=(ODD, CLEAN)), halt=POLICY)
     summary = await run
 
-    assert summary.ending is Ending.BRAKED
+    assert summary.ending is Ending.HALTED
     assert summary.tally.reconciled == 0
-    assert summary.trouble == stage.brake.read_text()
+    assert summary.trouble == stage.halt.read_text()
     assert "not found" in summary.trouble
     assert journal.ids("end") == []
 
@@ -52,75 +52,75 @@ async def test_what_a_worker_has_died_over_is_still_judged_as_a_whole(
     page = (*ODD[:-1], Run(key="COIN9", items=(deadly,)))
 
     _, run = begin(
-        ToyWorkload(stage=stage, pages=(page,)), shards=shards, batch_size=10, brake=POLICY
+        ToyWorkload(stage=stage, pages=(page,)), shards=shards, batch_size=10, halt=POLICY
     )
     summary = await run
 
     assert summary.restarts == 1
-    assert summary.ending is Ending.BRAKED
+    assert summary.ending is Ending.HALTED
     assert journal.ids("end") == []
 
 
 async def test_a_mixed_cycle_below_the_share_is_written(
     stage: Stage, journal: Journal, begin: Begin
 ) -> None:
-    _, run = begin(ToyWorkload(stage=stage, pages=(MIXED,)), brake=POLICY)
+    _, run = begin(ToyWorkload(stage=stage, pages=(MIXED,)), halt=POLICY)
     summary = await run
 
     assert summary.ending is Ending.SWEPT
     assert sorted(journal.ids("end")) == list(range(10))
-    assert not stage.brake.exists()
+    assert not stage.halt.exists()
 
 
-async def test_a_clean_sample_releases_the_brake_and_is_not_written_itself(
+async def test_a_clean_sample_releases_the_halt_and_is_not_written_itself(
     stage: Stage, journal: Journal, begin: Begin
 ) -> None:
-    stage.brake.write_text("it was a wrong account")
+    stage.halt.write_text("it was a wrong account")
 
-    _, run = begin(ToyWorkload(stage=stage, pages=(CLEAN, CLEAN)), brake=POLICY)
+    _, run = begin(ToyWorkload(stage=stage, pages=(CLEAN, CLEAN)), halt=POLICY)
     summary = await run
 
     assert summary.ending is Ending.SWEPT
     assert sorted(journal.ids("begin")) == sorted([*range(10)] * 2)
     assert sorted(journal.ids("end")) == list(range(10))
-    assert not stage.brake.exists()
+    assert not stage.halt.exists()
 
 
-async def test_an_odd_sample_leaves_the_brake_on_and_nothing_else_is_asked(
+async def test_an_odd_sample_leaves_the_halt_on_and_nothing_else_is_asked(
     stage: Stage, journal: Journal, begin: Begin
 ) -> None:
-    stage.brake.write_text("it was a wrong account")
+    stage.halt.write_text("it was a wrong account")
 
-    _, run = begin(ToyWorkload(stage=stage, pages=(ODD, CLEAN)), brake=POLICY)
+    _, run = begin(ToyWorkload(stage=stage, pages=(ODD, CLEAN)), halt=POLICY)
     summary = await run
 
-    assert summary.ending is Ending.BRAKED
+    assert summary.ending is Ending.HALTED
     assert len(journal.all("begin")) <= len(ODD)
     assert journal.ids("end") == []
-    assert stage.brake.exists()
+    assert stage.halt.exists()
 
 
 async def test_a_supervisor_that_keeps_running_goes_on_by_itself_when_it_has_passed(
     stage: Stage, journal: Journal, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parent, "BRAKE_TEST_SECONDS", 0.01)
+    monkeypatch.setattr(parent, "HALT_TEST_SECONDS", 0.01)
     workload = ToyWorkload(stage=stage, pages=(ODD, CLEAN, CLEAN))
 
-    begin(workload, brake=POLICY, is_once=False)
-    await journal.wait("brake", is_on=True)
-    await journal.wait("brake", is_on=False)
+    begin(workload, halt=POLICY, is_once=False)
+    await journal.wait("halt", is_on=True)
+    await journal.wait("halt", is_on=False)
     await journal.wait("end", 10)
 
-    assert not stage.brake.exists()
+    assert not stage.halt.exists()
 
 
-async def test_a_stop_while_the_brake_is_read_does_not_release_it(
+async def test_a_stop_while_the_halt_is_read_does_not_release_it(
     stage: Stage, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stage.brake.write_text("it was a wrong account")
+    stage.halt.write_text("it was a wrong account")
     entered = asyncio.Event()
     loop = asyncio.get_running_loop()
-    answers = [stage.brake.read_text()]
+    answers = [stage.halt.read_text()]
 
     def hang_the_second_time(_: ToyPlanner) -> str | None:
         if answers:
@@ -129,21 +129,21 @@ async def test_a_stop_while_the_brake_is_read_does_not_release_it(
         stage.wait_at_gate()
         return None
 
-    monkeypatch.setattr(ToyPlanner, "read_brake", hang_the_second_time)
+    monkeypatch.setattr(ToyPlanner, "read_halt", hang_the_second_time)
 
     _, run = begin(ToyWorkload(stage=stage, pages=()), is_once=False)
     await asyncio.wait_for(entered.wait(), DEADLINE_SECONDS)
     signal.raise_signal(signal.SIGTERM)
     await asyncio.wait_for(run, DEADLINE_SECONDS)
 
-    assert stage.brake.exists()
+    assert stage.halt.exists()
 
 
-async def test_a_brake_that_could_not_be_written_down_is_not_taken_for_released(
+async def test_a_halt_that_could_not_be_written_down_is_not_taken_for_released(
     stage: Stage, journal: Journal, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parent, "BRAKE_TEST_SECONDS", 0.01)
-    write = ToyPlanner.write_brake
+    monkeypatch.setattr(parent, "HALT_TEST_SECONDS", 0.01)
+    write = ToyPlanner.write_halt
     refusals = [StoreUnavailable("the toy's database is gone")]
 
     def refuse_once(planner: ToyPlanner, reason: str | None) -> None:
@@ -151,14 +151,14 @@ async def test_a_brake_that_could_not_be_written_down_is_not_taken_for_released(
             raise refusals.pop()
         write(planner, reason)
 
-    monkeypatch.setattr(ToyPlanner, "write_brake", refuse_once)
+    monkeypatch.setattr(ToyPlanner, "write_halt", refuse_once)
 
     begin(
         ToyWorkload(stage=stage, pages=(ODD, CLEAN, CLEAN)),
-        brake=POLICY,
+        halt=POLICY,
         is_once=False,
         interval=timedelta(milliseconds=10),
     )
-    first = await journal.wait("brake")
+    first = await journal.wait("halt")
 
     assert first["is_on"]

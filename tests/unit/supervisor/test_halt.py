@@ -1,9 +1,9 @@
 import pytest
 
-from reconciler.supervisor.brake import BrakePolicy, describe, is_anomaly, is_clean
+from reconciler.supervisor.halt import HaltPolicy, describe, is_anomaly, is_clean
 from reconciler.worker.workload import Evidence
 
-POLICY = BrakePolicy()
+POLICY = HaltPolicy()
 
 
 def seen(suspicious: int, looked_at: int) -> Evidence:
@@ -21,7 +21,7 @@ def seen(suspicious: int, looked_at: int) -> Evidence:
         pytest.param(5_000, 20_000, False, id="many, but a small share"),
     ],
 )
-def test_the_brake_needs_both_a_share_and_a_number(
+def test_the_halt_needs_both_a_share_and_a_number(
     suspicious: int, looked_at: int, *, expected: bool
 ) -> None:
     assert is_anomaly(seen(suspicious, looked_at), POLICY) is expected
@@ -43,7 +43,7 @@ def test_a_sample_is_clean_however_small_unless_it_shows_nothing_or_too_much(
     assert is_clean(seen(suspicious, looked_at), POLICY) is expected
 
 
-def test_no_sample_is_clean_that_would_put_the_brake_on() -> None:
+def test_no_sample_is_clean_that_would_put_the_halt_on() -> None:
     cases = [seen(odd, total) for total in range(1, 200, 7) for odd in range(total + 1)]
 
     assert not [case for case in cases if is_anomaly(case, POLICY) and is_clean(case, POLICY)]

@@ -39,12 +39,12 @@ def test_most_orders_vanished_writes_nothing_and_goes_on_by_itself_when_they_are
     before = untrue(world)
     world.exchange.set_faults(vanished_rate=0.7)
 
-    braked = reconcile("--once").end()
+    halted = reconcile("--once").end()
 
-    assert braked.exit_code == 75, braked.err
+    assert halted.exit_code == 75, halted.err
     assert changes_and_holds(world) == (0, 0)
     assert untrue(world) == before
-    status = start("brake", "status", "--json", **settings_of(world)).end()
+    status = start("halt", "status", "--json", **settings_of(world)).end()
     assert (status.exit_code, status.report["is_on"]) == (1, True)
     assert "not found" in status.report["reason"]
 
@@ -53,7 +53,7 @@ def test_most_orders_vanished_writes_nothing_and_goes_on_by_itself_when_they_are
 
     assert ended.exit_code == 0, ended.err
     assert world.mismatches() == []
-    assert start("brake", "status", **settings_of(world)).end().exit_code == 0
+    assert start("halt", "status", **settings_of(world)).end().exit_code == 0
 
 
 def test_some_orders_vanished_are_on_hold_and_the_others_are_reconciled(
