@@ -1,4 +1,4 @@
-"""`reconciler demo --chaos`: the exchange misbehaves and workers are killed; then all is repaired."""
+"""`reconciler demo --chaos`: the exchange misbehaves and workers are killed; then all ends well."""
 
 import asyncio
 import os
