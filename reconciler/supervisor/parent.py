@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Callable, Coroutine, Hashable
 from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar, assert_never
 
@@ -203,7 +204,7 @@ class Supervisor:
             elif self._floor.halt is not None:
                 await self._pause(HALT_TEST_SECONDS)
             else:
-                await self._pause(self._options.interval.total_seconds())
+                await self._rest()
 
     async def _sweep(self) -> None:
         """Work through all that is stale now; leave the last batches to finish on their own."""
@@ -272,6 +273,7 @@ class Supervisor:
             configured = setup.options.shards
             options = replace(setup.options, shards=shards)
             self._floor.renew(setup.workload, options, setup.prepare_worker)
+            self._changed.set()
             for shard in range(self._options.shards):
                 await self._renew_worker(shard)
             log.warning("supervisor.reloaded", shards=self._options.shards)
@@ -433,6 +435,20 @@ class Supervisor:
     async def _until(self, is_so: Callable[[], bool]) -> None:
         """Wait until it is so, or time to stop."""
         await self._wait_for(lambda: is_so() or self._is_stopping)
+
+    async def _rest(self) -> None:
+        """Pause between sweeps for the interval in force, which a reload may change meanwhile."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        interval = None
+        while interval != self._options.interval and not self._is_stopping:
+            interval = self._options.interval
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(began + interval.total_seconds()):
+                    await self._until(partial(self._has_other_interval, interval))
+
+    def _has_other_interval(self, interval: timedelta) -> bool:
+        return self._options.interval != interval
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):

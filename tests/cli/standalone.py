@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
 
+import structlog
 from pydantic import Field, SecretStr
 
 from reconciler.cli.workload import main
@@ -27,6 +28,8 @@ from reconciler.worker.workload import (
     TroubleKind,
     Workload,
 )
+
+log = structlog.get_logger(__name__)
 
 
 class Fate(StrEnum):
@@ -71,6 +74,7 @@ class Concluder(Handler):
     async def conclude(self, batch: Batch, *, may_write: bool) -> Result:  # noqa: ARG002 - the protocol's
         """Do it, or be in trouble for an hour."""
         if self._fate is Fate.WORK:
+            log.info("batch.worked", items=batch.size)
             return Result(tally=Tally(scanned=batch.size, reconciled=batch.size))
         kind = TroubleKind.REFUSED if self._fate is Fate.BE_REFUSED else TroubleKind.EXCHANGE
         trouble = Trouble(kind=kind, message="the node says no", retry_after_seconds=3600)

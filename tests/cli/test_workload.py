@@ -93,7 +93,7 @@ def test_hup_takes_new_settings_of_its_own_and_refuses_those_that_do_not_fit(
         folder=tmp_path,
         module="tests.cli.standalone",
     ) as running:
-        running.wait_for("supervisor.started")
+        running.wait_for("batch.worked")  # The pause of 45 s has begun, or is about to.
 
         settings.write_text("FATE=nonsense\n")
         running.send(signal.SIGHUP)
