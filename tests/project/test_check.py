@@ -1,0 +1,106 @@
+"""`scripts/check` looks at everything, also at what a later change of style would let it lose."""
+
+import ast
+import shutil
+import subprocess
+import sys
+from configparser import ConfigParser
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPTS = ROOT / "scripts"
+
+FIRST_LINES = [
+    "#!/usr/bin/env python3",
+    '#!/usr/bin/env -S bash -c \'"$(dirname "$0")/python" "$0" "$@"\'',
+    "#!/usr/bin/python3 -P",
+    "#!/bin/sh",
+    '"""No first line at all."""',
+]
+FAULTS = {
+    "format": ('"""Do it."""\n\nprint ( 1 )\n', "would be reformatted"),
+    "lint": ('"""Do it."""\n\nimport os\n', "F401"),
+    "types": ('"""Do it."""\n\nNUMBER: int = "one"\n', "Incompatible types in assignment"),
+}
+
+
+def is_python(script: Path) -> bool:
+    try:
+        ast.parse(script.read_text(encoding="utf-8"))
+    except SyntaxError:
+        return False
+    return True
+
+
+def listed(root: Path) -> set[str]:
+    told = subprocess.run(  # noqa: S603 - our own script
+        [root / "scripts/list-python"], capture_output=True, text=True, check=True
+    )
+    return set(told.stdout.split())
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project with nothing in it but what is checked with, and a script to be checked."""
+    for name in ("pyproject.toml", "constraints.txt", "setup.cfg", "reconciler/__init__.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests/test_nothing.py").write_text('"""Nothing."""\n', encoding="utf-8")
+    (tmp_path / "scripts").mkdir()
+    for name in ("check", "install", "lint", "list-python"):
+        shutil.copy(SCRIPTS / name, tmp_path / "scripts" / name)
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    return tmp_path
+
+
+def test_every_script_that_is_python_is_listed() -> None:
+    python = {
+        f"scripts/{script.name}"
+        for script in SCRIPTS.iterdir()
+        if script.is_file() and is_python(script)
+    }
+
+    assert len(python) >= 7
+    assert listed(ROOT) == python
+
+
+@pytest.mark.parametrize("first_line", FIRST_LINES)
+def test_a_script_is_listed_whatever_its_first_line(project: Path, first_line: str) -> None:
+    (project / "scripts/new").write_text(f"{first_line}\nprint(1)\n", encoding="utf-8")
+
+    assert listed(project) == {"scripts/new"}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_check_fails_at_a_fault_in_a_script(project: Path, fault: str) -> None:
+    text, said = FAULTS[fault]
+    script = project / "scripts/new"
+    script.write_text(f"{FIRST_LINES[1]}\n{text}", encoding="utf-8")
+    script.chmod(0o755)
+
+    ended = subprocess.run(  # noqa: S603 - our own script
+        [project / "scripts/check"], capture_output=True, text=True, check=False
+    )
+
+    assert ended.returncode != 0
+    assert said in ended.stdout
+    assert "scripts/new" in ended.stdout
+
+
+def test_the_contract_of_the_exchanges_names_every_adapter() -> None:
+    contracts = ConfigParser()
+    contracts.read(ROOT / "setup.cfg")
+    shared = {"base", "guarded", "registry", "routes", "__init__"}
+    adapters = {
+        f"reconciler.exchanges.{module.stem}"
+        for module in (ROOT / "reconciler/exchanges").iterdir()
+        if module.stem not in shared
+        and (module.suffix == ".py" or (module / "__init__.py").exists())
+    }
+
+    contract = contracts["importlinter:contract:exchanges"]
+
+    assert set(contract["protected_modules"].split()) == adapters
