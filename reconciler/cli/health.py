@@ -7,7 +7,7 @@ output: Nagios takes any other code for another verdict, and reads nothing else.
 import sys
 from collections.abc import Iterable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import assert_never
 
@@ -159,14 +159,7 @@ def _remembered(settings: Settings) -> Vitals:
     ):
         hour = read_last_hour(connection)
         halted = read_halt(connection)
-    return Vitals(
-        cycle_seconds=None if hour.last_duration_ms is None else hour.last_duration_ms / 1000,
-        scanned=hour.scanned,
-        discrepancies=hour.discrepancies,
-        errors=hour.errors,
-        last_run_age_seconds=hour.last_run_age_seconds,
-        halted=halted,
-    )
+    return replace(Vitals.of(hour), halted=halted)
 
 
 def _name_of(error: ReconcilerError) -> str:

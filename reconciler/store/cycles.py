@@ -1,11 +1,13 @@
 """The record of cycles: what `health` reads when no supervisor answers."""
 
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, insert, text
 
+from reconciler.store.first_sync import LAST_START
 from reconciler.store.tables import cycles
+from reconciler.telemetry.health import LastHour
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,20 +32,6 @@ class CycleRecord:
     transitions: dict[str, int]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LastHour:
-    """What the cycles of the last hour did, on all hosts; the last cycle however old it is.
-
-    The last cycle's part is None where no cycle has ever been recorded.
-    """
-
-    scanned: int
-    discrepancies: int
-    errors: int
-    last_run_age_seconds: float | None
-    last_duration_ms: int | None
-
-
 def record_cycle(connection: Connection, cycle: CycleRecord) -> None:
     """Write the cycle down."""
     connection.execute(insert(cycles), asdict(cycle))
@@ -51,26 +39,31 @@ def record_cycle(connection: Connection, cycle: CycleRecord) -> None:
 
 def read_last_hour(connection: Connection) -> LastHour:
     """Read what the last hour's cycles did, by the database's clock."""
-    since = func.now() - timedelta(hours=1)
-    sums = (func.coalesce(func.sum(cycles.c[name]), 0) for name in _SUMMED)
-    scanned, discrepancies, errors = connection.execute(
-        select(*sums).where(cycles.c.finished_at > since)
-    ).one()
-    last = connection.execute(
-        select(
-            func.extract("epoch", func.now() - cycles.c.finished_at).label("age_seconds"),
-            cycles.c.duration_ms,
-        )
-        .order_by(cycles.c.finished_at.desc())
-        .limit(1)
-    ).one_or_none()
-    return LastHour(
-        scanned=scanned,
-        discrepancies=discrepancies,
-        errors=errors,
-        last_run_age_seconds=None if last is None else max(0.0, float(last.age_seconds)),
-        last_duration_ms=None if last is None else last.duration_ms,
+    return LastHour(**connection.execute(_LAST_HOUR).mappings().one())
+
+
+_LAST_HOUR = text(
+    f"""
+    WITH first_sync AS ({LAST_START}),
+    hour AS (
+        SELECT *, coalesce(started_at <= (TABLE first_sync), false) AS is_first
+        FROM reconciliation_cycles
+        WHERE finished_at > now() - interval '1 hour'
+    ),
+    last AS (
+        SELECT finished_at, duration_ms FROM reconciliation_cycles
+        ORDER BY finished_at DESC LIMIT 1
     )
-
-
-_SUMMED = ("scanned", "discrepancies", "errors")
+    SELECT
+        coalesce(sum(scanned), 0) AS scanned,
+        coalesce(sum(discrepancies), 0) AS discrepancies,
+        coalesce(sum(errors), 0) AS errors,
+        coalesce(sum(scanned) FILTER (WHERE is_first), 0) AS first_sync_scanned,
+        coalesce(sum(discrepancies) FILTER (WHERE is_first), 0) AS first_sync_discrepancies,
+        coalesce(now() <= (TABLE first_sync), NOT EXISTS (TABLE last)) AS is_first_sync,
+        (SELECT greatest(0, extract(epoch FROM now() - finished_at))::float8 FROM last)
+            AS last_run_age_seconds,
+        (SELECT duration_ms FROM last) AS last_duration_ms
+    FROM hour
+    """  # noqa: S608 - put together from constants
+)

@@ -19,10 +19,16 @@ class Chores:
 
     def __init__(self) -> None:
         self._waiting: asyncio.Queue[Chore | None] = asyncio.Queue()
+        self._is_working = False
 
     def add(self, chore: Chore) -> None:
         """Have it done soon."""
         self._waiting.put_nowait(chore)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is being done, or waits."""
+        return self._waiting.empty() and not self._is_working
 
     def end(self) -> None:
         """Let `work` end when all that has come so far is done."""
@@ -31,10 +37,13 @@ class Chores:
     async def work(self, planner: Callable[[], Planner]) -> None:
         """Do what comes, until told to end, with the planner of the moment.
 
-        What the database does not take is lost, and logged.
+        What the database does not take is logged; cycles are written with the next chore.
         """
         while (chore := await self._waiting.get()) is not None:
+            self._is_working = True
             try:
                 await in_thread(chore, planner())
             except StoreUnavailable as error:
                 log.warning("chore.not_done", reason=str(error))
+            finally:
+                self._is_working = False

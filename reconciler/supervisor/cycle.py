@@ -31,11 +31,13 @@ class OpenCycle:
         items: int,
         *,
         is_sample: bool = False,
+        ends_sweep: bool = False,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.number = number
         self.items = items
         self.is_sample = is_sample
+        self.ends_sweep = ends_sweep
         self.evidence = Evidence()
         self._items_left = items
         self._examining: set[int] = set()
@@ -97,6 +99,7 @@ class OpenCycle:
             finished_at=max(self._started_at, datetime.now(UTC)),
             duration_ms=round(self.age_seconds * 1000),
             tally=self._tally,
+            ends_sweep=self.ends_sweep and self.is_done,
         )
 
 

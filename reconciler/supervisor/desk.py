@@ -7,7 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -76,6 +76,7 @@ class Desk:
             case Command.STATUS:
                 return await self.status()
             case Command.HEALTH:
+                await self.floor.history.wait_until_known()
                 return self.vitals()
             case Command.SCALE:
                 return self._scaled(_arguments(arguments, ScaleArguments))
@@ -96,7 +97,7 @@ class Desk:
             host=socket.gethostname(),
             version=__version__,
             started_at=self._started_at,
-            uptime_seconds=time.monotonic() - self._started,
+            uptime_seconds=self._uptime_seconds,
             phase=self.phase(),
             halted=self.floor.halt,
             shards=self._counts(),
@@ -116,20 +117,19 @@ class Desk:
             memory_bytes=memory.get(os.getpid()),
         )
 
+    @property
+    def _uptime_seconds(self) -> float:
+        return time.monotonic() - self._started
+
     def vitals(self) -> Vitals:
         """Say what `health` judges."""
-        cycles = self.floor.history.cycles
-        hour = self.floor.history.last_hour
-        uptime = time.monotonic() - self._started
-        last_age = self.floor.history.last_age_seconds
-        return Vitals(
+        known = Vitals.of(self.floor.history.last_hour)
+        last_age = known.last_run_age_seconds
+        return replace(
+            known,
             breakers_open=self.floor.breakers_in(BreakerState.OPEN),
             breakers_half_open=self.floor.breakers_in(BreakerState.HALF_OPEN),
-            cycle_seconds=cycles[0].duration_ms / 1000 if cycles else None,
-            scanned=hour.scanned,
-            discrepancies=hour.discrepancies,
-            errors=hour.errors,
-            last_run_age_seconds=uptime if last_age is None else last_age,
+            last_run_age_seconds=self._uptime_seconds if last_age is None else last_age,
             halted=self.floor.halt,
             blocked=self._blocked(),
             parked=len(self.floor.crew.parked),

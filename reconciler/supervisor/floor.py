@@ -223,11 +223,18 @@ class Floor:
 
     # The work.
 
-    def begin_cycle(self, runs: Sequence[Run], *, is_sample: bool = False) -> OpenCycle:
+    def begin_cycle(
+        self, runs: Sequence[Run], *, is_sample: bool = False, ends_sweep: bool = False
+    ) -> OpenCycle:
         """Queue some runs as a cycle, and set to work on them."""
         number = self._summary.cycles
         self._summary.cycles += 1
-        cycle = OpenCycle(number, sum(len(run.items) for run in runs), is_sample=is_sample)
+        cycle = OpenCycle(
+            number,
+            sum(len(run.items) for run in runs),
+            is_sample=is_sample,
+            ends_sweep=ends_sweep,
+        )
         self.cycles[number] = cycle
         self.dispatch.add(runs, number)
         asyncio.get_running_loop().call_later(VERDICT_PATIENCE_SECONDS, self.go_on)
@@ -502,7 +509,7 @@ class Floor:
         self._metrics.gauge(Gauge.CYCLE_LAST_DURATION_MS, record.duration_ms)
         self._metrics.gauge(Gauge.CYCLE_LAST_RUN_TIMESTAMP, record.finished_at.timestamp())
         self._metrics.flush()
-        self._boss.write_down(lambda planner: planner.record(record))
+        self._boss.write_down(self.history.write)
 
 
 def _without(run: Run, ids: set[object]) -> Run:

@@ -153,10 +153,11 @@ class Supervisor:
         return control
 
     async def _begin_and_end(self) -> None:
-        planner = await self._unless_stopped(in_thread(self._workload.open_planner))
+        planner = await self._unless_stopped(in_thread(self._open_planner))
         if planner is None:
             return
         self._planner = planner
+        self._floor.history.begin()
         log.info("supervisor.started", shards=self._options.shards, once=self._options.is_once)
         beside = [
             self._begin(work)
@@ -180,6 +181,15 @@ class Supervisor:
                 task.cancel()
             self._planner.close()
             self._metrics.flush()
+
+    def _open_planner(self) -> Planner:
+        planner = self._workload.open_planner()
+        try:
+            self._floor.history.write(planner)
+        except StoreUnavailable:
+            planner.close()
+            raise
+        return planner
 
     async def _give_up_a_bad_start(self) -> None:
         """End if no worker gets ready: whoever starts us must not take us for running then."""
@@ -212,8 +222,12 @@ class Supervisor:
         while (
             page := await self._ask(partial(_plan, self._options.page_items, after))
         ) is not None:
-            for runs in group_by_cost(self._floor.new_in(page), self._floor.cycle_cost):
-                cycle = self._floor.begin_cycle(runs)
+            groups = list(group_by_cost(self._floor.new_in(page), self._floor.cycle_cost))
+            if not page.runs:
+                groups = [[]]  # That nothing is stale is a run too, and is recorded as one.
+            for number, runs in enumerate(groups, start=1):
+                is_last = page.next is None and number == len(groups)
+                cycle = self._floor.begin_cycle(runs, ends_sweep=is_last)
                 await self._until(partial(self._floor.may_go_on, cycle))
                 if self._is_stopping or self._floor.halt is not None:
                     return
@@ -404,6 +418,8 @@ class Supervisor:
 
     async def _send_gauges(self) -> None:
         while True:
+            if self._chores.is_idle:
+                self.write_down(self._floor.history.write)
             with suppress(StoreUnavailable):
                 backlog = await in_thread(self._planner.backlog)
                 self._desk.note_backlog(backlog)

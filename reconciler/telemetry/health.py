@@ -7,12 +7,16 @@
     errors in the last hour              < 5          5-20           > 20
     last run                             <= 60 s ago  60-300 s       > 300 s
 
+The first sync of a table, where every row may differ, is named as such and left out of the rate of
+discrepancies. It is what the first sweep that looked at any order did: `FIRST_SYNC_HOURS` after its
+beginning it is over in any case, and it never comes again.
+
 What a person must hint is critical by itself: the halt, a credential that the exchange refuses,
 another account, a parked shard. The worst row is the verdict. What cannot be known makes no row; if
 not even a run is known, the verdict is `unknown`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -20,6 +24,12 @@ CYCLE_SECONDS = (10.0, 30.0)
 DISCREPANCY_RATE = (0.01, 0.05)
 ERRORS = (5, 20)
 LAST_RUN_SECONDS = (60.0, 300.0)
+
+FIRST_SYNC_HOURS = 24
+"""What a cycle finds that begins later than this after the first one counts in any case."""
+
+MOST_DIGITS = 9
+"""As many as a value is shown with at most, where fewer would put it on the wrong side."""
 
 
 class Grade(StrEnum):
@@ -32,13 +42,36 @@ class Grade(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class LastHour:
+    """What the cycles of the last hour did, on all hosts; the last cycle however old it is.
+
+    Attributes:
+        scanned, discrepancies, errors: Orders of all these cycles.
+        first_sync_scanned, first_sync_discrepancies: Those of them of the table's first sync.
+        is_first_sync: Whether that is still going on.
+        last_run_age_seconds: How long ago the last cycle ended; None: none has ever been recorded.
+        last_duration_ms: How long it took.
+    """
+
+    scanned: int = 0
+    discrepancies: int = 0
+    errors: int = 0
+    first_sync_scanned: int = 0
+    first_sync_discrepancies: int = 0
+    is_first_sync: bool = False
+    last_run_age_seconds: float | None = None
+    last_duration_ms: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Vitals:
     """What the verdict is taken from. None: not known.
 
     Attributes:
         breakers_open, breakers_half_open: Shards whose circuit breaker is.
         cycle_seconds: How long the last cycle took.
-        scanned, discrepancies, errors: Orders of the last hour's cycles.
+        scanned, discrepancies, errors: Orders of the last hour's cycles, on all hosts.
+        first_sync_scanned, first_sync_discrepancies: Those of them of the table's first sync.
         last_run_age_seconds: How long ago the last cycle ended.
         halted: Why nothing may be written.
         blocked: What a person has to fix at the exchange: a refused key, another account.
@@ -51,10 +84,26 @@ class Vitals:
     scanned: int = 0
     discrepancies: int = 0
     errors: int = 0
+    first_sync_scanned: int = 0
+    first_sync_discrepancies: int = 0
     last_run_age_seconds: float | None = None
     halted: str | None = None
     blocked: str | None = None
     parked: int | None = None
+
+    @classmethod
+    def of(cls, hour: LastHour) -> "Vitals":
+        """Return what the record of cycles knows: nothing of breakers, shards and keys."""
+        duration_ms = hour.last_duration_ms
+        return cls(
+            cycle_seconds=None if duration_ms is None else duration_ms / 1000,
+            scanned=hour.scanned,
+            discrepancies=hour.discrepancies,
+            errors=hour.errors,
+            first_sync_scanned=hour.first_sync_scanned,
+            first_sync_discrepancies=hour.first_sync_discrepancies,
+            last_run_age_seconds=hour.last_run_age_seconds,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,23 +146,55 @@ def _rows(vitals: Vitals) -> Iterator[Row]:
     if vitals.cycle_seconds is not None:
         yield Row(
             name="cycle duration",
-            value=f"{vitals.cycle_seconds:.1f} s",
-            grade=_from(vitals.cycle_seconds, *CYCLE_SECONDS),
+            value=f"{_decisive(vitals.cycle_seconds, 1, _grade_of_cycle)} s",
+            grade=_grade_of_cycle(vitals.cycle_seconds),
         )
-    rate = vitals.discrepancies / vitals.scanned if vitals.scanned else 0.0
-    yield Row(
-        name="discrepancy rate",
-        value=f"{rate:.1%} of {vitals.scanned:,} orders in the last hour",
-        grade=_from(rate, *DISCREPANCY_RATE),
-    )
+    yield _discrepancies(vitals)
     yield Row(
         name="errors",
         value=f"{vitals.errors:,} in the last hour",
         grade=_from(vitals.errors, *ERRORS),
     )
     if (age := vitals.last_run_age_seconds) is not None:
-        yield Row(name="last run", value=f"{age:.0f} s ago", grade=_beyond(age, *LAST_RUN_SECONDS))
+        shown = _decisive(age, 0, _grade_of_last_run)
+        yield Row(name="last run", value=f"{shown} s ago", grade=_grade_of_last_run(age))
     yield from _what_a_person_must_hint(vitals)
+
+
+def _discrepancies(vitals: Vitals) -> Row:
+    """Judge what differed, but for the first sync of the table, where every row may."""
+    scanned = vitals.scanned - vitals.first_sync_scanned
+    differed = vitals.discrepancies - vitals.first_sync_discrepancies
+    percent = 100 * differed / scanned if scanned > 0 else 0.0
+    value = f"{_decisive(percent, 1, _grade_of_percent)}% of {scanned:,} orders in the last hour"
+    if vitals.first_sync_scanned:
+        value += (
+            f"; not counted is the first sync of this table:"
+            f" {vitals.first_sync_discrepancies:,} of {vitals.first_sync_scanned:,} differed"
+        )
+    return Row(name="discrepancy rate", value=value, grade=_grade_of_percent(percent))
+
+
+def _decisive(value: float, digits: int, grade_of: Callable[[float], Grade]) -> str:
+    """Show a value with `digits`, or with as many more as put it on its own side of a border."""
+    for more in range(digits, MOST_DIGITS):
+        shown = f"{value:.{more}f}"
+        if grade_of(float(shown)) is grade_of(value):
+            return shown
+    return f"{value:.{MOST_DIGITS}f}"
+
+
+def _grade_of_cycle(seconds: float) -> Grade:
+    return _from(seconds, *CYCLE_SECONDS)
+
+
+def _grade_of_percent(percent: float) -> Grade:
+    warning, critical = DISCREPANCY_RATE
+    return _from(percent, 100 * warning, 100 * critical)
+
+
+def _grade_of_last_run(seconds: float) -> Grade:
+    return _beyond(seconds, *LAST_RUN_SECONDS)
 
 
 def _what_a_person_must_hint(vitals: Vitals) -> Iterator[Row]:

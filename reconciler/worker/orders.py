@@ -19,14 +19,15 @@ from reconciler.exchanges.registry import open_exchange, venue
 from reconciler.resilience.breaker import Breaker, BreakerSnapshot, BreakerState
 from reconciler.resilience.budget import Budget
 from reconciler.settings import Settings
-from reconciler.store import state
+from reconciler.store import first_sync, state
 from reconciler.store.apply import Apply
-from reconciler.store.cycles import CycleRecord, record_cycle
+from reconciler.store.cycles import CycleRecord, read_last_hour, record_cycle
 from reconciler.store.database import Database
 from reconciler.store.holds import resolve_ended
 from reconciler.store.stale import Cursor, StaleOrder, StaleOrders
 from reconciler.store.tables import OrdersTable, find_orders, require_schema
 from reconciler.telemetry import metrics as names
+from reconciler.telemetry.health import LastHour
 from reconciler.telemetry.metrics import Metrics, open_metrics
 from reconciler.worker.account import AccountGuard
 from reconciler.worker.batch import OrderHandler
@@ -155,7 +156,18 @@ class OrderPlanner:
         """Write the cycle down; a dry run writes nothing at all."""
         if not self.is_dry_run:
             with self.database.transaction() as connection:
+                first_sync.note_cycle(
+                    connection,
+                    started_at=cycle.started_at,
+                    scanned=cycle.tally.scanned,
+                    ends_sweep=cycle.ends_sweep,
+                )
                 record_cycle(connection, _as_record(cycle))
+
+    def last_hour(self) -> LastHour:
+        """Read what the recorded cycles of the last hour did, on all hosts."""
+        with self.database.autocommit() as connection:
+            return read_last_hour(connection)
 
     def set_aside(self, run: Run) -> None:
         """Put orders over which workers have died on hold; a dry run writes nothing at all."""

@@ -24,6 +24,7 @@ from typing import Any, Protocol
 
 from reconciler.resilience.breaker import BreakerSnapshot, BreakerState
 from reconciler.resilience.budget import Budget
+from reconciler.telemetry.health import LastHour
 
 NO_LIMIT = sys.maxsize
 """The weight a minute of a workload that asks nobody whose patience is limited."""
@@ -185,12 +186,17 @@ class Result:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cycle:
-    """A finished cycle: all that one page led to."""
+    """A finished cycle: all that one page led to.
+
+    Attributes:
+        ends_sweep: It was the last of all that was stale at the time.
+    """
 
     started_at: datetime
     finished_at: datetime
     duration_ms: int
     tally: Tally
+    ends_sweep: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -228,6 +234,14 @@ class Planner(Protocol):
             StoreUnavailable: try again later.
         """
         return
+
+    def last_hour(self) -> LastHour | None:
+        """Return what the recorded cycles of the last hour did; None where none are recorded.
+
+        Raises:
+            StoreUnavailable: try again later.
+        """
+        return None
 
     def set_aside(self, run: Run) -> None:  # noqa: ARG002 - for those that override it
         """Put a run on hold that has killed one worker after another.

@@ -216,7 +216,7 @@ def test_a_database_without_our_tables_is_code_3(
     )
 
     assert result.exit_code == 3
-    assert 'relation "reconciliation_cycles" does not exist' in result.stdout.splitlines()[0]
+    assert 'relation "reconciliation_state" does not exist' in result.stdout.splitlines()[0]
 
 
 def test_a_supervisor_that_refuses_is_code_3(invoke: Invoke, speaker: Speaker) -> None:

@@ -3,8 +3,10 @@
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
-from reconciler.store.cycles import CycleRecord, LastHour, read_last_hour, record_cycle
+from reconciler.store import first_sync
+from reconciler.store.cycles import CycleRecord, read_last_hour, record_cycle
 from reconciler.store.database import Database
+from reconciler.telemetry.health import LastHour
 
 from .builders import Application, now_of
 
@@ -102,10 +104,84 @@ def test_a_run_that_another_hosts_clock_puts_into_the_future_is_of_now(database:
 
 
 def test_without_any_cycle_no_run_is_known(database: Database) -> None:
-    assert last_hour(database) == LastHour(
-        scanned=0,
-        discrepancies=0,
-        errors=0,
-        last_run_age_seconds=None,
-        last_duration_ms=None,
+    assert last_hour(database) == LastHour(is_first_sync=True)
+
+
+def first_hour(database: Database, *cycles: tuple[timedelta, dict[str, int], bool]) -> LastHour:
+    """Record cycles, each with its age, its counts and whether it ends its sweep."""
+    now = now_of(database)
+    with database.transaction() as connection:
+        for age, counts, ends_sweep in cycles:
+            cycle = a_cycle(now - age, **counts)
+            first_sync.note_cycle(
+                connection,
+                started_at=cycle.started_at,
+                scanned=cycle.scanned,
+                ends_sweep=ends_sweep,
+            )
+            record_cycle(connection, cycle)
+        return read_last_hour(connection)
+
+
+A_MINUTE = timedelta(minutes=1)
+MOST_DIFFER = {"scanned": 100, "discrepancies": 90}
+FEW_DIFFER = {"scanned": 50, "discrepancies": 1}
+
+
+def test_the_first_sync_is_the_first_sweep_that_looked_at_any_order(database: Database) -> None:
+    hour = first_hour(
+        database,
+        (9 * A_MINUTE, {}, True),
+        (8 * A_MINUTE, MOST_DIFFER, False),
+        (7 * A_MINUTE, MOST_DIFFER, True),
+        (6 * A_MINUTE, FEW_DIFFER, True),
     )
+
+    assert (hour.scanned, hour.discrepancies) == (250, 181)
+    assert (hour.first_sync_scanned, hour.first_sync_discrepancies) == (200, 180)
+    assert not hour.is_first_sync
+
+
+def test_a_cycle_of_the_first_sweep_that_ends_late_is_of_the_first_sync(
+    database: Database,
+) -> None:
+    hour = first_hour(
+        database, (7 * A_MINUTE, FEW_DIFFER, True), (8 * A_MINUTE, MOST_DIFFER, False)
+    )
+
+    assert hour.first_sync_scanned == hour.scanned == 150
+
+
+def test_until_its_sweep_has_ended_the_first_sync_goes_on(database: Database) -> None:
+    hour = first_hour(database, (30 * A_MINUTE, MOST_DIFFER, False), (A_MINUTE, FEW_DIFFER, False))
+
+    assert hour.is_first_sync
+    assert hour.first_sync_scanned == hour.scanned == 150
+
+
+def test_a_first_sync_that_never_ends_hides_nothing_after_a_day(database: Database) -> None:
+    hour = first_hour(
+        database, (timedelta(hours=25), MOST_DIFFER, False), (A_MINUTE, MOST_DIFFER, False)
+    )
+
+    assert not hour.is_first_sync
+    assert (hour.scanned, hour.first_sync_scanned) == (100, 0)
+
+
+def test_the_first_sync_does_not_come_again_when_the_record_is_emptied(
+    application: Application, database: Database
+) -> None:
+    first_hour(database, (timedelta(hours=3), MOST_DIFFER, True))
+    application.execute("DELETE FROM reconciliation_cycles")
+
+    hour = first_hour(database, (A_MINUTE, MOST_DIFFER, False))
+
+    assert (hour.scanned, hour.first_sync_scanned) == (100, 0)
+
+
+def test_a_table_with_cycles_of_an_earlier_release_has_no_first_sync(database: Database) -> None:
+    last_hour(database, a_cycle(now_of(database) - timedelta(days=3), scanned=5))
+
+    hour = first_hour(database, (A_MINUTE, MOST_DIFFER, False))
+
+    assert (hour.scanned, hour.first_sync_scanned, hour.is_first_sync) == (100, 0, False)

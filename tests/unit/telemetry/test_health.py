@@ -74,3 +74,60 @@ def test_without_any_run_it_is_unknown_unless_something_is_known_to_be_ill() -> 
     assert judge(Vitals()).status is Grade.UNKNOWN
     assert judge(Vitals()).reasons == ()
     assert judge(Vitals(halted="41 of 50 vanished")).status is Grade.CRITICAL
+
+
+@pytest.mark.parametrize(
+    ("changes", "name", "value"),
+    [
+        ({"cycle_seconds": 9.99}, "cycle duration", "9.99 s"),
+        ({"cycle_seconds": 9.9999}, "cycle duration", "9.9999 s"),
+        ({"cycle_seconds": 10}, "cycle duration", "10.0 s"),
+        ({"cycle_seconds": 30}, "cycle duration", "30.0 s"),
+        ({"cycle_seconds": 30.04}, "cycle duration", "30.04 s"),
+        ({"discrepancies": 99}, "discrepancy rate", "0.99% of 10,000 orders in the last hour"),
+        ({"discrepancies": 500}, "discrepancy rate", "5.0% of 10,000 orders in the last hour"),
+        ({"discrepancies": 501}, "discrepancy rate", "5.01% of 10,000 orders in the last hour"),
+        ({"last_run_age_seconds": 60.2}, "last run", "60.2 s ago"),
+        ({"last_run_age_seconds": 60}, "last run", "60 s ago"),
+        ({"last_run_age_seconds": 300.001}, "last run", "300.001 s ago"),
+    ],
+    ids=str,
+)
+def test_a_value_near_a_border_is_shown_with_the_digit_that_decides(
+    changes: dict[str, Any], name: str, value: str
+) -> None:
+    (row,) = (row for row in judge(replace(WELL, **changes)).rows if row.name == name)
+
+    assert row.value == value
+
+
+def test_the_first_sync_of_a_table_is_named_and_no_alarm() -> None:
+    verdict = judge(
+        replace(
+            WELL,
+            scanned=2_100,
+            discrepancies=1_680,
+            first_sync_scanned=2_000,
+            first_sync_discrepancies=1_680,
+        )
+    )
+
+    assert verdict.status is Grade.HEALTHY
+    assert next(row.value for row in verdict.rows if row.name == "discrepancy rate") == (
+        "0.0% of 100 orders in the last hour;"
+        " not counted is the first sync of this table: 1,680 of 2,000 differed"
+    )
+
+
+def test_what_differs_after_the_first_sync_is_an_alarm() -> None:
+    verdict = judge(
+        replace(
+            WELL,
+            scanned=2_100,
+            discrepancies=1_690,
+            first_sync_scanned=2_000,
+            first_sync_discrepancies=1_680,
+        )
+    )
+
+    assert [row.name for row in verdict.reasons] == ["discrepancy rate"]

@@ -1,0 +1,49 @@
+"""The first sync of a table, where every row may differ from the exchange, and that is no alarm.
+
+It begins with the first cycle that looks at any order, and ends with the last cycle of the sweep
+that it belongs to. That is remembered in `reconciliation_state`, so it never comes again, also when
+somebody empties the record of cycles. A table with cycles from before there was this memory has
+none. What begins `FIRST_SYNC_HOURS` later counts as always: a sweep without end hides nothing.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, text
+
+from reconciler.telemetry.health import FIRST_SYNC_HOURS
+
+_BEGIN = text(
+    """
+    INSERT INTO reconciliation_state (key, value, changed_at, changed_by)
+    SELECT 'first_sync', jsonb_build_object('began_at', CAST(:started_at AS timestamptz)),
+           now(), 'supervisor'
+    WHERE NOT EXISTS (SELECT FROM reconciliation_cycles WHERE scanned > 0)
+    ON CONFLICT DO NOTHING
+    """
+)
+_END = text(
+    """
+    UPDATE reconciliation_state
+    SET value = value || jsonb_build_object('ended_at', CAST(:started_at AS timestamptz)),
+        changed_at = now()
+    WHERE key = 'first_sync' AND NOT value ? 'ended_at'
+    """
+)
+LAST_START = f"""
+    SELECT least(
+        (value->>'ended_at')::timestamptz,
+        (value->>'began_at')::timestamptz + interval '{FIRST_SYNC_HOURS} hours'
+    )
+    FROM reconciliation_state WHERE key = 'first_sync'
+"""  # noqa: S608 - put together from constants
+"""When the last cycle of the first sync may have begun; no row where there was no first sync."""
+
+
+def note_cycle(
+    connection: Connection, *, started_at: datetime, scanned: int, ends_sweep: bool
+) -> None:
+    """Let the first sync begin or end with a cycle that is about to be recorded."""
+    if scanned:
+        connection.execute(_BEGIN, {"started_at": started_at})
+    if ends_sweep:
+        connection.execute(_END, {"started_at": started_at})

@@ -1,0 +1,92 @@
+"""What `health` says does not depend on whom it asks, nor on how long the supervisor has run."""
+
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from reconciler.demo import World
+from reconciler.errors import NoSupervisor
+from reconciler.supervisor.control.client import ask
+from reconciler.telemetry.health import Vitals
+
+from .commands import DEADLINE_SECONDS
+from .conftest import Start, settings_of
+from .rows import connected, count
+
+AN_HOUR_OF_ALARM = """
+    INSERT INTO reconciliation_cycles (host, started_at, finished_at, duration_ms, scanned,
+        reconciled, discrepancies, errors, held, skipped_locked, requests, weight, transitions)
+    SELECT 'another-host', moment, moment, 2100, 1000, 1000, 298, 0, 0, 0, 9, 180, '{}'
+    FROM (SELECT now() - interval '10 minutes' AS moment) AS finished
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "control.sock"
+
+
+def first_vitals(path: Path) -> Vitals:
+    """Return the first answer that the supervisor gives."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while time.monotonic() < deadline:
+        with suppress(NoSupervisor):
+            return ask(path, "health", Vitals)
+        time.sleep(0.01)
+    raise AssertionError("it never answered")
+
+
+def test_a_restart_does_not_forget_the_last_hour(
+    world: World, reconcile: Start, start: Start, path: Path
+) -> None:
+    with connected(world.database_url) as connection:
+        connection.execute(AN_HOUR_OF_ALARM)
+    settings = settings_of(world) | {"RECONCILIATION_CONTROL_SOCKET": path}
+
+    run = reconcile(RECONCILIATION_CONTROL_SOCKET=path)
+    first = first_vitals(path)
+    running = start("health", "--json", **settings).end()
+    run.send(signal.SIGTERM)
+    run.end()
+    remembered = start("health", "--json", **settings).end()
+
+    assert (first.scanned, first.discrepancies) == (1000, 298)
+    for told, source in ((running, "supervisor"), (remembered, "database")):
+        assert (told.exit_code, told.report["source"]) == (2, source)
+        assert told.report["reasons"] == [
+            {
+                "name": "discrepancy rate",
+                "value": "29.8% of 1,000 orders in the last hour",
+                "grade": "critical",
+            }
+        ]
+
+
+def test_the_first_sync_of_a_table_is_named_and_is_no_alarm(
+    world: World, reconcile: Start, start: Start
+) -> None:
+    world.fill(orders=400, symbols=4, seed=11)
+    reconcile("--once").end()
+
+    first = start("health", "--json", **settings_of(world)).end()
+    with connected(world.database_url) as connection:
+        connection.execute("UPDATE orders SET status = 'new', last_synced_at = NULL")
+    reconcile("--once").end()
+    second = start("health", "--json", **settings_of(world)).end()
+
+    (shown,) = [row for row in first.report["rows"] if row["name"] == "discrepancy rate"]
+    assert first.exit_code == 0
+    assert "not counted is the first sync of this table: " in shown["value"]
+    assert "of 400 differed" in shown["value"]
+    assert [row["name"] for row in second.report["reasons"]] == ["discrepancy rate"]
+
+
+def test_a_run_with_nothing_to_do_is_recorded_as_one(world: World, reconcile: Start) -> None:
+    ended = reconcile("--once", "--json").end()
+
+    assert (ended.exit_code, ended.report["orders"]) == (0, 0)
+    with connected(world.database_url) as connection:
+        assert count(connection, "scanned = 0 AND requests = 0", "reconciliation_cycles") == 1
