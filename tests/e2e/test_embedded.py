@@ -4,11 +4,14 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped] # it ships no types
 import psycopg
+import pytest
 
 PATIENCE_SECONDS = 60
 STARTER = """
@@ -19,6 +22,13 @@ with embedded_postgres(Path(sys.argv[1])) as url:
     print(url, flush=True)
     sys.stdin.read()
 """
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder that PostgreSQL's user may enter: pytest's own is closed again by every session."""
+    with tempfile.TemporaryDirectory(prefix="test-embedded-") as folder:
+        yield Path(folder)
 
 
 def started_in(folder: Path) -> "tuple[subprocess.Popen[str], int]":
@@ -44,26 +54,71 @@ def has_ended(pid: int) -> bool:
         return True
 
 
-def test_nothing_of_it_stays_when_its_block_ends(tmp_path: Path) -> None:
-    process, server = started_in(tmp_path)
+def test_nothing_of_it_stays_when_its_block_ends(folder: Path) -> None:
+    process, server = started_in(folder)
 
     process.communicate(timeout=PATIENCE_SECONDS)
 
     assert process.returncode == 0
-    assert list(tmp_path.iterdir()) == []
+    assert list(folder.iterdir()) == []
     assert has_ended(server)
 
 
 def test_nothing_of_it_stays_when_its_process_is_killed_with_all_of_its_group(
-    tmp_path: Path,
+    folder: Path,
 ) -> None:
-    process, server = started_in(tmp_path)
+    process, server = started_in(folder)
 
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
 
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while list(tmp_path.iterdir()) and time.monotonic() < deadline:
+    while list(folder.iterdir()) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert list(tmp_path.iterdir()) == []
+    assert list(folder.iterdir()) == []
     assert has_ended(server)
+
+
+# A private copy of /etc without the user: as on a machine where nothing of ours has run.
+NEW_MACHINE = """
+cp -a /etc/. "$1" && mount --bind "$1" /etc || exit 2
+for accounts in passwd shadow group gshadow; do
+    rm -f "/etc/$accounts.lock"
+    if [ -e "/etc/$accounts" ]; then sed -i '/^pgserver:/d' "/etc/$accounts" || exit 3; fi
+done
+! getent passwd pgserver && shift && exec "$@"
+"""
+SEVERAL_AT_ONCE = """
+folder=$1; shift
+for number in 1 2 3 4 5 6; do "$@" "$folder" </dev/null & pids="$pids $!"; done
+for pid in $pids; do wait "$pid" || failed=1; done
+exit "${failed:-0}"
+"""
+
+
+def as_on_a_new_machine(folder: Path) -> list[str]:
+    """Return the start of a command that runs the rest without the wheel's user, where it matters.
+
+    It does only for root, and only where root may have a view of its own of the files.
+    """
+    private = ["unshare", "--mount"]
+    may = os.geteuid() == 0 and subprocess.run([*private, "true"], check=False).returncode == 0  # noqa: S603 - our own words
+    return [*private, "sh", "-c", NEW_MACHINE, "sh", str(folder)] if may else []
+
+
+def test_several_that_start_at_once_on_a_new_machine_have_one_each(
+    folder: Path, tmp_path: Path
+) -> None:
+    starters = ["sh", "-c", SEVERAL_AT_ONCE, "sh", str(folder), sys.executable, "-c", STARTER]
+
+    ended = subprocess.run(  # noqa: S603 - our own words
+        [*as_on_a_new_machine(tmp_path), *starters],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.count("postgresql://") == 6
+    assert list(folder.iterdir()) == []
