@@ -4,6 +4,7 @@
     ├── ConfigurationError      settings or schema do not fit: stop, exit 78, list every problem
     │   └── SchemaMismatch      the database lacks what we need: each part named, with its hint
     ├── StoreUnavailable        the database did not answer: back off, try again
+    │   └── StatementFailed     it gave one statement up: try again; if it recurs, find the order
     ├── StoreRejected           the database refused a write: find the guilty order, hold it
     ├── ExchangeError           an answer could not be had; never evidence about an order
     │   ├── Unavailable         may pass: retry, and count it for the breaker
@@ -67,6 +68,13 @@ class StoreUnavailable(ReconcilerError):
 
     Nothing of the call was committed; only where the answer to the commit itself was lost, all of
     it may have been.
+    """
+
+
+class StatementFailed(StoreUnavailable):
+    """The database gave one statement up and serves the session on: a time-out, a deadlock.
+
+    Mostly it passes. What recurs while the database otherwise answers is caused by one of the rows.
     """
 
 

@@ -19,7 +19,13 @@ from sqlalchemy import URL, Connection, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from reconciler.errors import ConfigurationError, Problem, StoreRejected, StoreUnavailable
+from reconciler.errors import (
+    ConfigurationError,
+    Problem,
+    StatementFailed,
+    StoreRejected,
+    StoreUnavailable,
+)
 
 CONNECT_TIMEOUT_SECONDS = 5
 UNSENT_DATA_TIMEOUT_MS = 10_000
@@ -36,6 +42,8 @@ _LOST_PARTS = ("42P01", "42703", "42704", "42804")
 # Read-only (a standby, or a primary that became one), or ended by a time limit: no order's fault.
 _TRANSACTION_STATE = "25"
 _SYNTAX_OR_ACCESS = "42"
+# No room, no memory, a disk that fails: the same for every row.
+_WHOLE_SERVER = ("53", "58")
 # libpq gives no SQLSTATE for a refused connection: the server's words are all there is.
 _REFUSALS = ("authentication failed", "does not exist", "no pg_hba.conf entry", "no password")
 
@@ -211,7 +219,15 @@ def _translate(error: BaseException | None, address: str) -> Exception | None:
             return StoreRejected(said)
         if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
             return None
+        if _is_statement_failure(error, state):
+            return StatementFailed(f"the database did not finish a statement: {said}")
     return StoreUnavailable(f"the database {address} does not answer: {said}")
+
+
+def _is_statement_failure(error: psycopg.Error, state: str) -> bool:
+    """Whether the server gave up only this statement: a fatal error would end the session."""
+    is_error = error.diag.severity_nonlocalized == "ERROR"
+    return is_error and bool(state) and not state.startswith(_WHOLE_SERVER)
 
 
 def _is_rejection(error: BaseException | None, state: str) -> bool:

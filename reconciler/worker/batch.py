@@ -2,8 +2,8 @@
 
 Looking and writing are two steps; in between, the supervisor judges what all workers have seen.
 No transaction and no lock is open while the exchange is asked. What could not be asked is handed
-back; what was asked and failed is counted and stays stale; an order that the database itself
-refuses is found by halving the batch and set aside, so that it never takes others with it.
+back; what was asked and failed is counted and stays stale. A row that cannot be written is found
+and put on hold, so that it never takes others with it: see `writer`.
 """
 
 import asyncio
@@ -26,9 +26,9 @@ from reconciler.domain.decide import (
     decide,
 )
 from reconciler.domain.order import Facts, Order, OrderId
-from reconciler.domain.report import Answer, Unanswerable
+from reconciler.domain.report import Answer
 from reconciler.domain.status import Status
-from reconciler.errors import BreakerOpen, Refused, StoreRejected, StoreUnavailable
+from reconciler.errors import BreakerOpen, Refused, StoreUnavailable
 from reconciler.exchanges.base import Answers, Exchange, Failure, Wanted
 from reconciler.exchanges.guarded import Usage, UsageReport
 from reconciler.resilience.breaker import Breaker
@@ -49,6 +49,7 @@ from reconciler.worker.workload import (
     Tally,
     Trouble,
 )
+from reconciler.worker.writer import BatchWriter
 
 log = structlog.get_logger(__name__)
 
@@ -75,6 +76,11 @@ class OrderHandler:
     is_dry_run: bool
     account: AccountGuard
     _looked_at: "dict[int, _Work]" = field(default_factory=dict)
+    _writer: BatchWriter = field(init=False)
+
+    def __post_init__(self) -> None:
+        writer = BatchWriter(apply=self._apply, read=self._preview)
+        object.__setattr__(self, "_writer", writer)
 
     async def examine(self, batch: Batch) -> Evidence:
         """Ask the exchange about the batch's orders. Writes nothing but whose account it is."""
@@ -118,52 +124,21 @@ class OrderHandler:
         self.metrics.close()
 
     async def _write(self, work: "_Work") -> None:
-        seen = work.facts_as_planned
-        for answered in transactions(work.answers, self.rows_per_transaction):
-            for applied in await asyncio.to_thread(self._apply, answered, seen):
-                work.count(applied)
+        for some in work.answers_by_hold:
+            for answered in transactions(some, self.rows_per_transaction):
+                applied: list[Applied] = []
+                try:
+                    await asyncio.to_thread(
+                        self._writer.write, answered, work.facts_as_planned, applied.append
+                    )
+                finally:
+                    for part in applied:
+                        work.count(part)
 
-    def _apply(
-        self, answers: Mapping[OrderId, Answer], seen: Mapping[OrderId, Facts]
-    ) -> list[Applied]:
-        """Apply the answers; halve them for as long as the database refuses one of them."""
-        try:
-            return [self._apply_once(answers, seen)]
-        except StoreRejected as error:
-            if len(answers) == 1:
-                return [self._set_aside(answers, seen, error)]
-        middle = len(answers) // 2
-        entries = list(answers.items())
-        return [
-            applied
-            for half in (entries[:middle], entries[middle:])
-            for applied in self._apply(dict(half), seen)
-        ]
-
-    def _set_aside(
-        self,
-        answers: Mapping[OrderId, Answer],
-        seen: Mapping[OrderId, Facts],
-        refusal: StoreRejected,
-    ) -> Applied:
-        """Hold the order whose row the database refuses.
-
-        Raises:
-            StoreUnavailable: it refuses that too, so no order is at fault: it takes no writes at
-                all, as a standby does.
-        """
-        try:
-            return self._apply_once(self._as_refused(answers, refusal), seen)
-        except StoreRejected as error:
-            raise StoreUnavailable(f"the database takes no writes: {error}") from error
-
-    def _apply_once(
-        self, answers: Mapping[OrderId, Answer], seen: Mapping[OrderId, Facts]
-    ) -> Applied:
+    def _apply(self, answers: Mapping[OrderId, Answer], seen: Mapping[OrderId, Facts]) -> Applied:
         started = time.perf_counter()
         if self.is_dry_run:
-            with self.database.autocommit() as connection:
-                applied = self.step.preview(connection, answers, seen)
+            applied = self._preview(answers, seen)
         else:
             with self.database.transaction() as connection:
                 applied = self.step.apply(connection, answers, seen)
@@ -172,19 +147,9 @@ class OrderHandler:
             self.clock.hear(applied.now)
         return applied
 
-    def _as_refused(
-        self, answers: Mapping[OrderId, Answer], error: StoreRejected
-    ) -> dict[OrderId, Answer]:
-        ((id_, answer),) = answers.items()
-        log.warning("order.refused_by_database", order_id=str(id_), reason=str(error))
-        return {
-            id_: Unanswerable(
-                symbol=answer.symbol,
-                external_order_id=answer.external_order_id,
-                detail=f"the database refuses the exchange's facts: {error}",
-                fetched_at=answer.fetched_at,
-            )
-        }
+    def _preview(self, answers: Mapping[OrderId, Answer], seen: Mapping[OrderId, Facts]) -> Applied:
+        with self.database.autocommit() as connection:
+            return self.step.preview(connection, answers, seen)
 
     def _emit(self, result: Result, usage: UsageReport) -> None:
         tally = result.tally
@@ -268,9 +233,16 @@ class _Work:
         return Evidence(looked_at=len(told), suspicious=len(odd))
 
     @property
-    def answers(self) -> Mapping[OrderId, Answer]:
-        """What the exchange has said, by row."""
-        return self._answers
+    def answers_by_hold(self) -> Sequence[Mapping[OrderId, Answer]]:
+        """What the exchange has said, by row: of orders not on hold, then of those that are.
+
+        They are written apart: what could not be written before is tried without the others.
+        """
+        held = {id_ for id_ in self._answers if self.orders[id_].is_on_hold}
+        if not held:
+            return [self._answers]
+        free = {id_: answer for id_, answer in self._answers.items() if id_ not in held}
+        return [free, {id_: self._answers[id_] for id_ in self._answers if id_ in held}]
 
     def drop(self) -> None:
         """Leave everything as it is: it may not be written."""

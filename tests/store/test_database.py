@@ -14,6 +14,7 @@ from reconciler.domain.report import Answer
 from reconciler.errors import (
     ConfigurationError,
     ReconcilerError,
+    StatementFailed,
     StoreRejected,
     StoreUnavailable,
 )
@@ -130,18 +131,23 @@ def a_raise(state: str) -> str:
         ("SET LOCAL ROLE pg_monitor; SELECT 1 FROM orders", ConfigurationError),
         ("SET TRANSACTION READ ONLY; UPDATE orders SET qty = 1", StoreUnavailable),
         ("SELECT pg_terminate_backend(pg_backend_pid())", StoreUnavailable),
-        ("SET LOCAL statement_timeout = 1; SELECT pg_sleep(1)", StoreUnavailable),
-        (a_raise("40001"), StoreUnavailable),
-        (a_raise("40P01"), StoreUnavailable),
+        ("SET LOCAL statement_timeout = 1; SELECT pg_sleep(1)", StatementFailed),
+        (a_raise("40001"), StatementFailed),
+        (a_raise("40P01"), StatementFailed),
         (a_raise("53100"), StoreUnavailable),
-        (a_raise("55P03"), StoreUnavailable),
+        (a_raise("55P03"), StatementFailed),
+        (a_raise("08001"), StatementFailed),
+        (a_raise("54001"), StatementFailed),
+        (a_raise("58030"), StoreUnavailable),
     ],
 )
 def test_an_error_of_the_server_becomes_ours(
     statement: str, expected: type[ReconcilerError], database: Database
 ) -> None:
-    with pytest.raises(expected):
+    with pytest.raises(expected) as error:
         run(database, statement)
+
+    assert type(error.value) is expected
 
     with database.autocommit() as connection:
         assert connection.execute(text("SELECT 1")).scalar_one() == 1

@@ -1,6 +1,6 @@
 """The worker's own part of a batch, on a real database; the exchange is played."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -66,15 +66,14 @@ class FakeExchange:
     async def close(self) -> None: ...
 
 
-@pytest.fixture
-def orders(database_url: str) -> Run:
-    """Some new orders of one symbol, as a run."""
+def new_orders(database_url: str, count: int, *, on_hold: Collection[str] = ()) -> Run:
+    """Write new orders of one symbol; return them as a run."""
     with psycopg.connect(database_url) as connection:
         rows = connection.execute(
             "INSERT INTO orders (symbol, external_order_id, status, updated_at)"
             " SELECT 'BTCUSDT', n::text, 'new', now() - interval '1 hour'"
             " FROM generate_series(1, %s) AS n RETURNING id, external_order_id",
-            (ORDERS,),
+            (count,),
         ).fetchall()
     items = tuple(
         StaleOrder(
@@ -85,14 +84,20 @@ def orders(database_url: str) -> Run:
             executed_qty=Decimal(0),
             avg_price=None,
             created_at=None,
-            is_on_hold=False,
+            is_on_hold=ext in on_hold,
         )
         for id_, ext in rows
     )
     return Run(key="BTCUSDT", items=items)
 
 
-def a_handler(database: Database, exchange: FakeExchange) -> OrderHandler:
+@pytest.fixture
+def orders(database_url: str) -> Run:
+    """Some new orders of one symbol, as a run."""
+    return new_orders(database_url, ORDERS)
+
+
+def a_handler(database: Database, exchange: FakeExchange, rows: int = ORDERS) -> OrderHandler:
     with database.autocommit() as connection:
         table = find_orders(connection)
     policy = Policy(
@@ -109,7 +114,7 @@ def a_handler(database: Database, exchange: FakeExchange) -> OrderHandler:
         account=AccountGuard(exchange=exchange, database=database, is_dry_run=False),
         clock=DatabaseClock(),
         metrics=NoMetrics(),
-        rows_per_transaction=ORDERS,
+        rows_per_transaction=rows,
         patience_seconds=60.0,
         is_dry_run=False,
     )

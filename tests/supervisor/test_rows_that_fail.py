@@ -1,0 +1,161 @@
+"""A row whose write fails again and again is found and put on hold; the others are written."""
+
+import psycopg
+import pytest
+
+from reconciler.store.database import Database
+from reconciler.worker.workload import TroubleKind
+
+from .test_batch import FakeExchange, a_handler, handle, new_orders
+
+A_TRIGGER = """
+    CREATE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN {body} RETURN new; END $$;
+    CREATE TRIGGER meddle BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION meddle();
+"""
+A_DEFERRED_TRIGGER = """
+    CREATE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN {body} RETURN new; END $$;
+    CREATE CONSTRAINT TRIGGER meddle AFTER UPDATE ON orders DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW EXECUTE FUNCTION meddle();
+"""
+FAILURES = {
+    "a query that was canceled": "RAISE 'too slow' USING ERRCODE = '57014';",
+    "a lock time-out": "RAISE 'locked' USING ERRCODE = '55P03';",
+    "a deadlock": "RAISE 'deadlock' USING ERRCODE = '40P01';",
+    "a serialization failure": "RAISE 'again' USING ERRCODE = '40001';",
+    "a foreign server that is away": "RAISE 'no route' USING ERRCODE = '08001';",
+    "an endless recursion": "RAISE 'stack depth' USING ERRCODE = '54001';",
+}
+
+
+def make_trigger(url: str, body: str, *, guilty: str, ddl: str = A_TRIGGER) -> None:
+    with psycopg.connect(url) as connection:
+        connection.execute(ddl.format(body=f"IF {guilty} THEN {body} END IF;").encode())
+
+
+def read_statuses(url: str) -> dict[str, str]:
+    with psycopg.connect(url) as connection:
+        rows = connection.execute("SELECT external_order_id, status FROM orders").fetchall()
+    return dict(rows)
+
+
+def read_held(url: str) -> dict[str, str]:
+    with psycopg.connect(url) as connection:
+        rows = connection.execute(
+            "SELECT external_order_id, detail FROM orders JOIN reconciliation_holds"
+            " ON order_id = orders.id::text WHERE resolved_at IS NULL AND reason = 'error'"
+        ).fetchall()
+    return dict(rows)
+
+
+@pytest.mark.parametrize("ddl", [A_TRIGGER, A_DEFERRED_TRIGGER], ids=["at once", "at the commit"])
+@pytest.mark.parametrize("body", FAILURES.values(), ids=FAILURES)
+async def test_one_row_whose_write_fails_does_not_starve_the_others(
+    body: str, ddl: str, database: Database, database_url: str
+) -> None:
+    orders = new_orders(database_url, 40)
+    make_trigger(database_url, body, guilty="new.external_order_id = '7'", ddl=ddl)
+
+    result = await handle(a_handler(database, FakeExchange(), rows=40), orders)
+
+    assert (result.tally.reconciled, result.tally.held, result.trouble) == (39, 1, None)
+    statuses = read_statuses(database_url)
+    assert {external for external, status in statuses.items() if status == "new"} == {"7"}
+    assert list(read_held(database_url)) == ["7"]
+
+
+async def test_one_row_whose_trigger_runs_into_the_time_out_is_found(database_url: str) -> None:
+    orders = new_orders(database_url, 8)
+    make_trigger(database_url, "PERFORM pg_sleep(60);", guilty="new.external_order_id = '7'")
+    database = Database(f"{database_url}&options=-cstatement_timeout%3D1500", role="test")
+
+    result = await handle(a_handler(database, FakeExchange(), rows=8), orders)
+    database.close()
+
+    assert (result.tally.reconciled, result.tally.held, result.trouble) == (7, 1, None)
+    assert "statement timeout" in read_held(database_url)["7"]
+
+
+async def test_several_rows_whose_writes_fail_are_all_found(
+    database: Database, database_url: str
+) -> None:
+    orders = new_orders(database_url, 60)
+    guilty = "new.external_order_id::int <= 9"
+    make_trigger(database_url, FAILURES["a deadlock"], guilty=guilty)
+
+    result = await handle(a_handler(database, FakeExchange(), rows=60), orders)
+
+    assert (result.tally.reconciled, result.tally.held, result.trouble) == (51, 9, None)
+    assert set(read_held(database_url)) == {str(number) for number in range(1, 10)}
+
+
+async def test_a_failure_that_passes_holds_no_row(database: Database, database_url: str) -> None:
+    orders = new_orders(database_url, 20)
+    with psycopg.connect(database_url) as connection:
+        connection.execute("CREATE SEQUENCE failures")
+    passing = "nextval('failures') <= 2"
+    make_trigger(database_url, FAILURES["a deadlock"], guilty=passing)
+
+    result = await handle(a_handler(database, FakeExchange(), rows=20), orders)
+
+    assert (result.tally.reconciled, result.tally.held, result.trouble) == (20, 0, None)
+
+
+async def test_a_table_that_is_locked_as_a_whole_holds_no_row(database_url: str) -> None:
+    orders = new_orders(database_url, 4)
+    database = Database(f"{database_url}&options=-clock_timeout%3D100", role="test")
+    handler = a_handler(database, FakeExchange())
+    with psycopg.connect(database_url) as application:
+        application.execute("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE")
+
+        result = await handle(handler, orders)
+    database.close()
+
+    assert result.trouble is not None
+    assert result.trouble.kind is TroubleKind.STORE
+    assert result.undone == (orders,)
+    assert read_held(database_url) == {}
+
+
+async def test_a_table_that_takes_no_writes_is_trouble_and_holds_no_row_at_first(
+    database: Database, database_url: str
+) -> None:
+    orders = new_orders(database_url, 40)
+    make_trigger(database_url, FAILURES["a lock time-out"], guilty="true")
+    handler = a_handler(database, FakeExchange(), rows=40)
+
+    results = [await handle(handler, orders) for _ in range(3)]
+
+    assert [result.trouble is not None for result in results] == [True, True, False]
+    assert [result.tally.held for result in results] == [0, 0, 40]
+
+
+async def test_what_was_written_before_the_database_went_away_is_counted(
+    database: Database, database_url: str
+) -> None:
+    orders = new_orders(database_url, 8)
+    ends = "PERFORM pg_terminate_backend(pg_backend_pid());"
+    make_trigger(database_url, ends, guilty="new.external_order_id::int > 4")
+
+    result = await handle(a_handler(database, FakeExchange(), rows=4), orders)
+
+    assert result.trouble is not None
+    assert result.tally.reconciled == 4
+    assert [len(run.items) for run in result.undone] == [4]
+
+
+async def test_a_row_on_hold_is_tried_without_the_others(
+    database: Database, database_url: str
+) -> None:
+    orders = new_orders(database_url, 20, on_hold={"7"})
+    make_trigger(database_url, FAILURES["a deadlock"], guilty="new.external_order_id = '7'")
+
+    result = await handle(a_handler(database, FakeExchange(), rows=20), orders)
+
+    assert (result.tally.reconciled, result.tally.held) == (19, 1)
+    with psycopg.connect(database_url) as connection:
+        (transactions,) = connection.execute(
+            "SELECT count(DISTINCT xmin::text) FROM orders WHERE status = 'filled'"
+        ).fetchone() or (0,)
+    assert transactions == 1
