@@ -86,7 +86,10 @@ SUSPICIOUS = frozenset(
         HoldReason.REGRESSION,
     }
 )
-"""One such order is that order's matter; a mass of them says that something else is wrong."""
+"""One such order is that order's matter; a mass of them says that something else is wrong.
+
+Of `error` too a mass does, but there the symbols count as well: see `reconciler.supervisor.halt`.
+"""
 
 
 class Leave(Value):

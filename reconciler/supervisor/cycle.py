@@ -30,6 +30,7 @@ class OpenCycle:
         number: int,
         items: int,
         *,
+        keys: Iterable[str] = (),
         is_sample: bool = False,
         ends_sweep: bool = False,
         monotonic: Callable[[], float] = time.monotonic,
@@ -38,7 +39,7 @@ class OpenCycle:
         self.items = items
         self.is_sample = is_sample
         self.ends_sweep = ends_sweep
-        self.evidence = Evidence()
+        self.evidence = Evidence(keys=frozenset(keys))
         self._items_left = items
         self._examining: set[int] = set()
         self._waiting: dict[int, int] = {}

@@ -232,6 +232,7 @@ class Floor:
         cycle = OpenCycle(
             number,
             sum(len(run.items) for run in runs),
+            keys=(run.key for run in runs),
             is_sample=is_sample,
             ends_sweep=ends_sweep,
         )

@@ -3,6 +3,10 @@
 A wrong account, a wiped testnet or a bad deployment looks like thousands of vanished, shrunken or
 contradicting orders. Then nothing may be written, neither rows nor holds, until a sample looks sane
 again or a person says so. That everything has ended is no anomaly: those answers are positive.
+
+An order that the exchange answers with an error of its own is that order's matter, and all orders
+of a symbol that it does not know are that symbol's: others must not wait for them. Where most of
+the symbols have such orders, neither orders nor symbols are to blame: it is how we ask, or whom.
 """
 
 from dataclasses import dataclass
@@ -28,18 +32,32 @@ class HaltPolicy:
 
 def is_anomaly(evidence: Evidence, policy: HaltPolicy) -> bool:
     """Whether the evidence speaks against the whole rather than against its items."""
-    is_many = evidence.suspicious >= policy.least
-    return is_many and evidence.suspicious > policy.share * evidence.looked_at
+    suspicious = evidence.suspicious + _errors(evidence, policy)
+    return suspicious >= policy.least and suspicious > policy.share * evidence.looked_at
 
 
 def is_clean(evidence: Evidence, policy: HaltPolicy) -> bool:
     """Whether a sample, however small, shows that the anomaly has passed."""
-    return evidence.looked_at > 0 and evidence.suspicious <= policy.share * evidence.looked_at
+    suspicious = evidence.suspicious + _errors(evidence, policy)
+    return evidence.looked_at > 0 and suspicious <= policy.share * evidence.looked_at
 
 
 def describe(evidence: Evidence) -> str:
     """Say why the halt is on, for a person."""
+    errors = sum(evidence.errors.values())
+    if errors <= evidence.suspicious:
+        return (
+            f"{evidence.suspicious:,} of {evidence.looked_at:,} orders came back not found,"
+            " shrunken, contradicting or unknown: is it the right account at the right exchange?"
+        )
     return (
-        f"{evidence.suspicious:,} of {evidence.looked_at:,} orders came back not found, shrunken,"
-        " contradicting or unknown: is it the right account at the right exchange?"
+        f"{errors:,} of {evidence.looked_at:,} orders were answered with an error of their own, in"
+        f" {len(evidence.errors):,} of {len(evidence.keys):,} symbols: is it the right exchange,"
+        " and do symbol and external_order_id hold the exchange's names and ids?"
     )
+
+
+def _errors(evidence: Evidence, policy: HaltPolicy) -> int:
+    """Return how many orders with an error of their own speak against the whole."""
+    is_mass = len(evidence.errors) > policy.share * len(evidence.keys)
+    return sum(evidence.errors.values()) if is_mass else 0

@@ -21,6 +21,7 @@ from reconciler.domain.decide import (
     Change,
     Confirm,
     Hold,
+    HoldReason,
     Leave,
     Policy,
     decide,
@@ -224,13 +225,17 @@ class _Work:
         Orders that are on hold already say nothing new, and those of which nothing follows nothing.
         """
         decisions = [
-            decide(_as_order(self.orders[id_]), answer, now, policy)
+            (order.symbol, decide(_as_order(order), answer, now, policy))
             for id_, answer in self._answers.items()
-            if not self.orders[id_].is_on_hold
+            if not (order := self.orders[id_]).is_on_hold
         ]
-        told = [decision for decision in decisions if not isinstance(decision, Leave)]
-        odd = [one for one in told if isinstance(one, Hold) and one.reason in SUSPICIOUS]
-        return Evidence(looked_at=len(told), suspicious=len(odd))
+        told = [(symbol, one) for symbol, one in decisions if not isinstance(one, Leave)]
+        holds = [(symbol, one.reason) for symbol, one in told if isinstance(one, Hold)]
+        return Evidence(
+            looked_at=len(told),
+            suspicious=sum(reason in SUSPICIOUS for _, reason in holds),
+            errors=Multiset(symbol for symbol, reason in holds if reason is HoldReason.ERROR),
+        )
 
     @property
     def answers_by_hold(self) -> Sequence[Mapping[OrderId, Answer]]:

@@ -16,7 +16,7 @@ here. `docs/how-to/add-a-worker.md` builds one.
 import sys
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
@@ -81,15 +81,21 @@ class Evidence:
         looked_at: Items of which something was learnt.
         suspicious: Those of them that are not as they can be one by one: vanished, shrunken,
             contradicting, unknown.
+        errors: How many more of them were answered with an error of their own, by key (a symbol).
+        keys: The keys of all that is looked at; the supervisor knows them, no handler need.
     """
 
     looked_at: int = 0
     suspicious: int = 0
+    errors: Mapping[str, int] = field(default_factory=dict)
+    keys: frozenset[str] = frozenset()
 
     def __add__(self, other: "Evidence") -> "Evidence":
         return Evidence(
             looked_at=self.looked_at + other.looked_at,
             suspicious=self.suspicious + other.suspicious,
+            errors=Counter(self.errors) + Counter(other.errors),
+            keys=self.keys | other.keys,
         )
 
 

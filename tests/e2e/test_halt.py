@@ -125,3 +125,52 @@ def test_that_everything_was_truly_canceled_is_no_anomaly(world: World, reconcil
         assert ended.exit_code == 0, ended.err
         assert count(connection, "status = 'canceled'") == canceled
         assert ended.report["discrepancies"] == canceled
+
+
+def rename_symbols(world: World, names: dict[str, str]) -> None:
+    """Have rows name symbols that the exchange does not know."""
+    with connected(world.database_url) as connection:
+        for before, after in names.items():
+            connection.execute("UPDATE orders SET symbol = %s WHERE symbol = %s", (after, before))
+
+
+def test_a_mass_of_orders_with_an_error_of_their_own_writes_nothing_and_says_what_to_look_at(
+    world: World, start: Start, reconcile: Start
+) -> None:
+    world.fill(orders=ORDERS, symbols=6, seed=26)
+    names = {order.symbol: f"{order.symbol}X" for order in world.exchange.orders()}
+    rename_symbols(world, names)
+
+    halted = reconcile("--once").end()
+
+    assert halted.exit_code == 75, halted.err
+    assert changes_and_holds(world) == (0, 0)
+    status = start("halt", "status", "--json", **settings_of(world)).end()
+    assert "were answered with an error of their own" in status.report["reason"]
+    assert "of 6 symbols" in status.report["reason"]
+
+    rename_symbols(world, {after: before for before, after in names.items()})
+    ended = reconcile("--once").end()
+
+    assert ended.exit_code == 0, ended.err
+    assert world.mismatches() == []
+
+
+def test_one_delisted_symbol_with_most_of_the_orders_keeps_no_other_waiting(
+    world: World, reconcile: Start
+) -> None:
+    world.fill(orders=200, symbols=4, seed=27)
+    with connected(world.database_url) as connection:
+        connection.execute(
+            "INSERT INTO orders (symbol, external_order_id, status, qty, executed_qty, created_at,"
+            " updated_at) SELECT 'GONEUSDT', n::text, 'new', 1, 0, now() - interval '1 hour',"
+            " now() - interval '1 hour' FROM generate_series(1, 600) AS n"
+        )
+
+    ended = reconcile("--once", "--json").end()
+
+    with connected(world.database_url) as connection:
+        assert count(connection, "reason = 'error'", "reconciliation_holds") == 600
+    assert ended.exit_code == 1, ended.err
+    assert ended.report["ending"] == "swept"
+    assert {name for name in untrue(world) if not name.startswith("GONEUSDT")} == set()

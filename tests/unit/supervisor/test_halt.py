@@ -54,3 +54,51 @@ def test_the_reason_tells_a_person_how_many_and_what_to_look_at() -> None:
 
     assert "1,400 of 2,000" in reason
     assert "right account" in reason
+
+
+def failed(errors: dict[str, int], *, sound: int, suspicious: int = 0) -> Evidence:
+    """Return evidence of orders with errors by symbol, and of `sound` other symbols of 10 each."""
+    keys = {*errors, *(f"SOUND{number}" for number in range(sound))}
+    return Evidence(
+        looked_at=sum(errors.values()) + 10 * sound,
+        suspicious=suspicious,
+        errors=errors,
+        keys=frozenset(keys),
+    )
+
+
+@pytest.mark.parametrize(
+    ("evidence", "expected"),
+    [
+        pytest.param(failed({f"A{n}": 50 for n in range(12)}, sound=0), True, id="all symbols"),
+        pytest.param(failed({"DELISTED": 300}, sound=2), False, id="most orders, one symbol"),
+        pytest.param(failed({"ONLY": 60}, sound=0), True, id="all of the only symbol"),
+        pytest.param(failed({"ONLY": 49}, sound=0), False, id="all, but too few"),
+        pytest.param(
+            failed({"A": 1, "B": 1, "C": 1}, sound=10), False, id="bad ids here and there"
+        ),
+        pytest.param(
+            failed({"A": 20, "B": 20}, sound=1, suspicious=10), True, id="errors and vanished ones"
+        ),
+    ],
+)
+def test_errors_put_the_halt_on_where_most_symbols_have_them(
+    evidence: Evidence, *, expected: bool
+) -> None:
+    assert is_anomaly(evidence, POLICY) is expected
+    assert is_clean(evidence, POLICY) is not (expected or evidence.looked_at == 49)
+
+
+def test_the_evidence_of_workers_is_judged_together() -> None:
+    cycle = Evidence(keys=frozenset({"A", "B", "C"}))
+    one, another = (Evidence(looked_at=300, errors={symbol: 300}) for symbol in "AB")
+
+    assert not is_anomaly(cycle + one, POLICY)
+    assert is_anomaly(cycle + one + another, POLICY)
+
+
+def test_the_reason_of_a_mass_of_errors_names_them_and_the_symbols() -> None:
+    reason = describe(failed({"A": 300, "B": 300}, sound=1))
+
+    assert "600 of 610 orders were answered with an error of their own, in 2 of 3 symbols" in reason
+    assert "symbol and external_order_id" in reason
