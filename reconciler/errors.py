@@ -11,6 +11,8 @@
     │   │   └── Malformed       an answer that cannot be read: as unavailable
     │   ├── ClockSkew           our timestamp is refused: take the exchange's clock anew, ask again
     │   ├── RateLimited         we ask too much: wait `retry_after_seconds`; no failure
+    │   ├── RequestRejected     this request is turned down for an unknown reason: its orders' own
+    │   ├── Suspended           not asked: the exchange answers others, but fails about this
     │   └── Refused             will not pass by itself (bad key, no permission): stop and say so
     ├── BreakerOpen             not asked at all: the breaker is open
     ├── WorkersDying            the workers die faster than they may be replaced: end loudly
@@ -103,6 +105,21 @@ class ClockSkew(ExchangeError):
 
 class RateLimited(ExchangeError):
     """The exchange wants silence until `retry_after_seconds` have passed."""
+
+    def __init__(self, message: str, *, retry_after_seconds: float) -> None:
+        self.retry_after_seconds = retry_after_seconds
+        super().__init__(message)
+
+
+class RequestRejected(ExchangeError):
+    """The exchange answers, but turns this very request down, for a reason that we do not know.
+
+    It proves that the exchange is alive. It counts for the orders asked for, not for the breaker.
+    """
+
+
+class Suspended(ExchangeError):
+    """Not asked for `retry_after_seconds`: the exchange fails about this, and answers others."""
 
     def __init__(self, message: str, *, retry_after_seconds: float) -> None:
         self.retry_after_seconds = retry_after_seconds

@@ -26,6 +26,7 @@ class Report:
     errors: int
     held: int
     skipped_locked: int
+    not_asked: int
     mismatches: int | None
     seconds: float
     setup_seconds: float | None
@@ -58,6 +59,7 @@ class Report:
             errors=tally.errors,
             held=tally.held,
             skipped_locked=tally.skipped_locked,
+            not_asked=summary.not_asked,
             mismatches=mismatches,
             seconds=round(seconds, 3),
             setup_seconds=None if setup_seconds is None else round(setup_seconds, 3),
@@ -74,7 +76,8 @@ class Report:
     @property
     def is_complete(self) -> bool:
         """Whether every order is done and none differs."""
-        left = self.errors + self.held + self.skipped_locked + (self.mismatches or 0)
+        left = self.errors + self.held + self.skipped_locked + self.not_asked
+        left += self.mismatches or 0
         return left == 0
 
     def print(self, *, as_json: bool) -> None:
@@ -117,6 +120,8 @@ class Report:
             ("shards", self.shards, ""),
             ("worker restarts", self.restarts, ""),
         ]
+        if self.not_asked:
+            rows.append(("not asked", self.not_asked, ""))
         if self.setup_seconds is not None:
             rows.append(("seconds to set up", self.setup_seconds, ""))
         if self.mismatches is not None:

@@ -5,6 +5,9 @@
 The budget is asked before each attempt, not once a call, because each attempt spends weight at the
 exchange; and after a look at the breaker, so that a request that will not be sent spends none.
 
+Where a symbol or an order fails and nobody else was asked meanwhile, a control question (the
+exchange's time) finds out whether it is the exchange that fails.
+
 Whatever httpx raises becomes one of our errors here, and nowhere else.
 """
 
@@ -26,11 +29,14 @@ from reconciler.errors import (
     Malformed,
     RateLimited,
     Refused,
+    RequestRejected,
+    Suspended,
     Unavailable,
 )
 from reconciler.resilience.breaker import Breaker
 from reconciler.resilience.budget import Budget
 from reconciler.resilience.retry import retrying
+from reconciler.resilience.suspects import EXCHANGE, Subject
 from reconciler.settings import RetryPolicy
 from reconciler.telemetry.redact import MASK, redact
 
@@ -108,6 +114,14 @@ class Usage:
         self._latencies_ms: list[float] = []
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Control:
+    """A question that the exchange answers whenever it answers anything."""
+
+    weight: int
+    send: Callable[[], Awaitable[object]]
+
+
 class Guard:
     """Send requests of one exchange account. Calls may run side by side."""
 
@@ -130,45 +144,108 @@ class Guard:
         self._sleep = sleep
         self._clock = clock
 
-    async def call(self, weight: int, send: Callable[[], Awaitable[T]]) -> T:
+    async def call(
+        self,
+        weight: int,
+        send: Callable[[], Awaitable[T]],
+        *,
+        subject: Subject = EXCHANGE,
+        control: Control | None = None,
+    ) -> T:
         """Return what `send` returns, sent as often as it takes and as the retry policy allows.
 
         `send` makes one request from scratch each time it is called: a signed request is only good
         for one moment. Each attempt takes `weight` from the budget. While the exchange limits our
         rate the call waits, for as long as that takes: cancel it to give up.
 
+        `subject` is what the request is about; `control` is asked where failures leave open whether
+        they are the subject's or the exchange's.
+
         Raises:
-            Unavailable: the last attempt failed too.
+            Unavailable: it was sent and failed, each time or until the breaker opened.
+            RequestRejected: at once; or it failed although the exchange answers about others.
             Refused, ClockSkew: at once; neither passes by asking again.
-            BreakerOpen: at once; nothing was sent.
+            BreakerOpen, Suspended: nothing was sent.
         """
+        failed: Unavailable | None = None
 
         async def attempt() -> T:
-            return await self._attempt_within_rate(weight, send)
+            nonlocal failed
+            try:
+                return await self._attempt_within_rate(weight, send, subject, control)
+            except Unavailable as error:
+                failed = error
+                raise
 
         retry = retrying(self._retry, sleep=self._sleep, on_retry=self._usage.count_retry)
-        result: T = await retry(attempt)
+        try:
+            result: T = await retry(attempt)
+        except (BreakerOpen, Suspended, Unavailable) as error:
+            if failed is None:
+                raise
+            if isinstance(error, Suspended) or self._breaker.is_suspended_alone(subject):
+                raise self._as_own_failure(failed, subject) from None
+            raise failed from None
         return result
 
-    async def _attempt_within_rate(self, weight: int, send: Callable[[], Awaitable[T]]) -> T:
+    def _as_own_failure(self, failed: Unavailable, subject: Subject) -> ExchangeError:
+        """Return a failure as that of the order, if it is the only one to fail in this way."""
+        if not self._breaker.is_suspended_alone(subject):
+            return failed
+        return RequestRejected(f"{failed}; the exchange answers about others")
+
+    async def _attempt_within_rate(
+        self,
+        weight: int,
+        send: Callable[[], Awaitable[T]],
+        subject: Subject,
+        control: Control | None,
+    ) -> T:
         while True:
             try:
-                return await self._attempt(weight, send)
+                return await self._attempt(weight, send, subject)
             except RateLimited as error:
-                seconds = max(error.retry_after_seconds, SHORTEST_SILENCE_SECONDS)
-                log.warning("exchange.rate_limited", pause_seconds=seconds, reason=str(error))
-                await self._budget.pause(seconds)
+                await self._keep_silent(error)
+            except Unavailable:
+                await self._settle_doubt(control)
+                raise
 
-    async def _attempt(self, weight: int, send: Callable[[], Awaitable[T]]) -> T:
+    async def _keep_silent(self, error: RateLimited) -> None:
+        seconds = max(error.retry_after_seconds, SHORTEST_SILENCE_SECONDS)
+        log.warning("exchange.rate_limited", pause_seconds=seconds, reason=str(error))
+        await self._budget.pause(seconds)
+
+    async def _attempt(self, weight: int, send: Callable[[], Awaitable[T]], subject: Subject) -> T:
         try:
-            self._breaker.raise_if_open()
+            self._breaker.raise_if_open(subject)
             await self._budget.take(weight)
-            with self._breaker.attempt():
+            with self._breaker.attempt(subject):
                 self._usage.count_request(weight)
                 return await self._timed(send)
         except (ExchangeError, BreakerOpen) as error:
             self._usage.count_error(error)
             raise
+
+    async def _settle_doubt(self, control: Control | None) -> None:
+        """Find out whether the exchange answers at all, where the breaker cannot tell."""
+        with self._breaker.settling_doubt() as doubt:
+            if doubt is None:
+                return
+            doubt.is_alive = False if control is None else await self._answers(control)
+
+    async def _answers(self, control: Control) -> bool:
+        await self._budget.take(control.weight)
+        self._usage.count_request(control.weight)
+        try:
+            await self._timed(control.send)
+        except Unavailable as error:
+            self._usage.count_error(error)
+            return False
+        except ExchangeError as error:
+            self._usage.count_error(error)
+            if isinstance(error, RateLimited):
+                await self._keep_silent(error)
+        return True
 
     async def _timed(self, send: Callable[[], Awaitable[T]]) -> T:
         started = self._clock()
@@ -191,7 +268,14 @@ class OneAttempt:
         self._answer_seconds = answer_seconds
         self.spent = 0
 
-    async def call(self, weight: int, send: Callable[[], Awaitable[T]]) -> T:
+    async def call(
+        self,
+        weight: int,
+        send: Callable[[], Awaitable[T]],
+        *,
+        subject: Subject = EXCHANGE,  # noqa: ARG002 - the protocol's
+        control: Control | None = None,  # noqa: ARG002 - the protocol's
+    ) -> T:
         """Send once.
 
         Raises:

@@ -1,20 +1,24 @@
 """Stop asking an exchange that fails, and find out with few requests when it answers again.
 
-    closed ── `failure_threshold` failures within the window, or one refusal ──▶ open
+    closed ── `failure_threshold` failures of the exchange in the window, or one refusal ──▶ open
     open ── `open_for` has passed ──▶ half-open
     half-open ── `success_threshold` probes answered ──▶ closed
-    half-open ── one probe failed ──▶ open, for another `open_for`
+    half-open ── one probe failed, and not only because of what it was about ──▶ open again
 
 What ends a request, and what it says about the exchange:
 
-    it returned                              success
-    Unavailable, Malformed                   failure
+    it returned, RequestRejected             success
+    Unavailable, Malformed                   failure, of the exchange or of what it was about
     Refused                                  opens at once: a bad key tried again locks the account
     anything else (rate limited, cancelled)  nothing, and a probe's place is free again
 
+Requests say what they are about (`Subject`). A symbol or an order that fails while others are
+answered is suspended by itself, see `suspects`; where nobody else was asked, the breaker is in
+doubt until whoever sends the requests has asked the exchange something else.
+
 Guarantees:
 
-- Only time forgives a failure while closed: successes in between do not.
+- Only time forgives a failure of the exchange while closed: successes in between do not.
 - Half-open never has more probes on their way than successes are still missing.
 - An outcome counts only in the state in which its request was sent. What was sent before the
   breaker opened says nothing about the exchange of now.
@@ -25,18 +29,19 @@ told to exclude for a success.
 """
 
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from itertools import chain, repeat
 from typing import assert_never
 
 import pybreaker
 import structlog
 
-from reconciler.errors import BreakerOpen, Refused, Unavailable
+from reconciler.errors import BreakerOpen, Refused, RequestRejected, Suspended, Unavailable
+from reconciler.resilience.suspects import EXCHANGE, Blame, Subject, Suspects
 from reconciler.settings import BreakerPolicy
 
 PROBE_WAIT_SECONDS = 1.0
@@ -74,12 +79,20 @@ class BreakerSnapshot:
 
     Attributes:
         failure_ages_seconds: How long ago each failure within the window was, the oldest first.
+        failure_subjects: What each of them was about; left out: the exchange.
         retry_after_seconds: How much longer it stays open; 0 unless open.
     """
 
     state: BreakerState
     failure_ages_seconds: tuple[float, ...] = ()
+    failure_subjects: tuple[Subject, ...] = ()
     retry_after_seconds: float = 0.0
+
+    @property
+    def failures(self) -> Iterator[tuple[float, Subject]]:
+        """The failures: how long ago, and of what."""
+        subjects = chain(self.failure_subjects, repeat(EXCHANGE))
+        return zip(self.failure_ages_seconds, subjects, strict=False)
 
     def aged(self, seconds: float) -> "BreakerSnapshot":
         """Return the snapshot as it is `seconds` later."""
@@ -106,10 +119,14 @@ class Breaker:
         inherited: BreakerSnapshot | None = None,
     ) -> None:
         self._on_change = on_change
-        self._storage = _Storage(policy, clock, inherited)
+        inherited = inherited or BreakerSnapshot(state=BreakerState.CLOSED)
+        self._threshold = policy.failure_threshold
+        self._suspects = Suspects(policy, clock=clock, inherited=inherited.failures)
+        self._storage = _Storage(policy, clock, inherited, self._suspects)
         self._changes = _Changes()
         self._probes = 0
         self._cause: str | None = None
+        self._is_in_doubt = False
         self._machine = pybreaker.CircuitBreaker(
             fail_max=policy.failure_threshold,
             reset_timeout=policy.open_for.total_seconds(),
@@ -124,6 +141,7 @@ class Breaker:
         """The state as of now: an open breaker whose time is over is half-open."""
         if self._storage.is_open and self._storage.open_seconds_left == 0:
             self._machine.half_open()
+            self._suspects.clear()
             self._announce()
         return _STATES[self._storage.state]
 
@@ -140,30 +158,46 @@ class Breaker:
             case never:
                 assert_never(never)
 
-    def raise_if_open(self) -> None:
-        """Do nothing if a request would be let through now.
+    def raise_if_open(self, subject: Subject = EXCHANGE) -> None:
+        """Do nothing if a request about `subject` would be let through now.
 
         Raises:
-            BreakerOpen: it would not, for `retry_after_seconds`.
+            BreakerOpen: none would, for `retry_after_seconds`.
+            Suspended: others would.
         """
+        seconds = self._suspects.suspended_seconds(subject)
+        if seconds > 0 and self.state is not BreakerState.OPEN:
+            about = " ".join(reversed(subject))
+            raise Suspended(
+                f"not asked about {about} for {seconds:.0f} s more: the exchange fails about it,"
+                " and answers others",
+                retry_after_seconds=seconds,
+            )
         seconds = self.retry_after_seconds
         if seconds > 0:
             raise BreakerOpen(retry_after_seconds=seconds, cause=self._cause)
 
+    def is_suspended_alone(self, subject: Subject) -> bool:
+        """Whether it is a single order about which the exchange fails, and not its symbol."""
+        return self._suspects.is_alone(subject)
+
     @contextmanager
-    def attempt(self) -> Iterator[None]:
-        """Admit one request, and judge the exchange by how the block ends.
+    def attempt(self, subject: Subject = EXCHANGE) -> Iterator[None]:
+        """Admit one request, and judge the exchange or the subject by how the block ends.
 
         Raises:
-            BreakerOpen: it is not admitted; the block does not run.
+            BreakerOpen, Suspended: it is not admitted; the block does not run.
         """
-        self.raise_if_open()
+        self.raise_if_open(subject)
         sent_in = self._changes.count
         self._probes += 1
         outcome = _Outcome.NEUTRAL
         try:
             yield
             outcome = _Outcome.SUCCESS
+        except RequestRejected:
+            outcome = _Outcome.SUCCESS
+            raise
         except Unavailable as error:
             outcome = _Outcome.FAILURE
             self._cause = str(error)
@@ -174,14 +208,31 @@ class Breaker:
             raise
         finally:
             if sent_in == self._changes.count:
-                self._record(outcome)
+                self._record(outcome, subject)
+
+    @contextmanager
+    def settling_doubt(self) -> Iterator["Doubt | None"]:
+        """Yield a doubt to settle: does the exchange answer at all? None: there is none.
+
+        In the block the exchange is asked something else. It counts as alive if `is_alive` was set
+        to true; if it was left as it is, the next failure raises the doubt again.
+        """
+        if not self._is_in_doubt:
+            yield None
+            return
+        self._is_in_doubt = False
+        doubt, raised_in = Doubt(), self._changes.count
+        yield doubt
+        if raised_in == self._changes.count and doubt.is_alive is not None:
+            self._settle(is_alive=doubt.is_alive)
 
     def snapshot(self) -> BreakerSnapshot:
         """Take down what a replacement needs to inherit."""
-        state = self.state
+        state, failures = self.state, self._suspects.ages
         return BreakerSnapshot(
             state=state,
-            failure_ages_seconds=self._storage.failure_ages_seconds,
+            failure_ages_seconds=tuple(age for age, _ in failures),
+            failure_subjects=_left_out_if_none(subject for _, subject in failures),
             retry_after_seconds=self._storage.open_seconds_left,
         )
 
@@ -190,14 +241,15 @@ class Breaker:
         missing = self._machine.success_threshold - self._machine.success_counter
         return self._probes < missing
 
-    def _record(self, outcome: "_Outcome") -> None:
+    def _record(self, outcome: "_Outcome", subject: Subject) -> None:
         self._probes -= 1
         match outcome:
             case _Outcome.SUCCESS:
+                self._suspects.note_answer(subject)
                 self._machine.call(_succeed)
             case _Outcome.FAILURE:
-                with suppress(_Failed):
-                    self._machine.call(_fail)
+                self._suspects.note_failure(subject)
+                self._judge()
             case _Outcome.REFUSAL:
                 self._machine.open()
             case _Outcome.NEUTRAL:
@@ -205,6 +257,30 @@ class Breaker:
             case never:
                 assert_never(never)
         self._announce()
+
+    def _judge(self) -> None:
+        match self._suspects.judge(self._failures_to_open):
+            case Blame.EXCHANGE:
+                self._machine.open()
+            case Blame.UNKNOWN:
+                self._is_in_doubt = True
+            case Blame.NOBODY:
+                pass
+            case never:
+                assert_never(never)
+
+    def _settle(self, *, is_alive: bool) -> None:
+        if not is_alive:
+            self._machine.open()
+        else:
+            self._suspects.acquit(self._failures_to_open)
+            if self.state is BreakerState.HALF_OPEN:
+                self._machine.call(_succeed)
+        self._announce()
+
+    @property
+    def _failures_to_open(self) -> int:
+        return self._threshold if self.state is BreakerState.CLOSED else 1
 
     def _announce(self) -> None:
         for before, after in self._changes.take():
@@ -217,6 +293,13 @@ class Breaker:
                 log.exception("breaker.listener_failed", before=before, after=after)
 
 
+@dataclass(slots=True)
+class Doubt:
+    """Whether the exchange answers anything at all; None: that could not be found out."""
+
+    is_alive: bool | None = None
+
+
 class _Outcome(StrEnum):
     SUCCESS = "success"
     FAILURE = "failure"
@@ -224,16 +307,13 @@ class _Outcome(StrEnum):
     NEUTRAL = "neutral"
 
 
-class _Failed(Exception):
-    """Stands for whatever failed."""
+def _left_out_if_none(subjects: Iterable[Subject]) -> tuple[Subject, ...]:
+    subjects = tuple(subjects)
+    return subjects if any(subjects) else ()
 
 
 def _succeed() -> None:
     pass
-
-
-def _fail() -> None:
-    raise _Failed
 
 
 class _Changes(pybreaker.CircuitBreakerListener):
@@ -263,22 +343,21 @@ class _Changes(pybreaker.CircuitBreakerListener):
 
 
 class _Storage(pybreaker.CircuitBreakerStorage):
-    """pybreaker's memory, with a sliding window of failures and the monotonic clock."""
+    """pybreaker's memory, by the monotonic clock; `Suspects` remembers the failures."""
 
     def __init__(
         self,
         policy: BreakerPolicy,
         clock: Callable[[], float],
-        inherited: BreakerSnapshot | None,
+        inherited: BreakerSnapshot,
+        suspects: Suspects,
     ) -> None:
         super().__init__("sliding window")
-        inherited = inherited or BreakerSnapshot(state=BreakerState.CLOSED)
         now = clock()
         self._clock = clock
-        self._window_seconds = policy.window.total_seconds()
+        self._suspects = suspects
         self._open_seconds = policy.open_for.total_seconds()
         self._state = _WORDS[inherited.state]
-        self._failures = deque(now - age for age in inherited.failure_ages_seconds)
         self._successes = 0
         self._reopens_at = now + min(inherited.retry_after_seconds, self._open_seconds)
 
@@ -299,23 +378,16 @@ class _Storage(pybreaker.CircuitBreakerStorage):
         return max(0.0, self._reopens_at - self._clock()) if self.is_open else 0.0
 
     @property
-    def failure_ages_seconds(self) -> tuple[float, ...]:
-        now = self._clock()
-        self._forget_old_failures(now)
-        return tuple(now - failed_at for failed_at in self._failures)
-
-    @property
     def counter(self) -> int:
-        self._forget_old_failures(self._clock())
-        return len(self._failures)
+        return self._suspects.count
 
     def increment_counter(self) -> None:
-        self._failures.append(self._clock())
+        """Do nothing: who failed has been noted, with what was asked."""
 
     def reset_counter(self) -> None:
         """Forget the failures, unless closed: pybreaker asks for this at every single success."""
         if self._state != pybreaker.STATE_CLOSED:
-            self._failures.clear()
+            self._suspects.clear()
 
     @property
     def success_counter(self) -> int:
@@ -336,7 +408,3 @@ class _Storage(pybreaker.CircuitBreakerStorage):
     @opened_at.setter
     def opened_at(self, now: datetime) -> None:  # noqa: ARG002 - the wall clock may be set back
         self._reopens_at = self._clock() + self._open_seconds
-
-    def _forget_old_failures(self, now: float) -> None:
-        while self._failures and now - self._failures[0] >= self._window_seconds:
-            self._failures.popleft()

@@ -420,6 +420,7 @@ class Floor:
         self.dispatch.put_back(shard, result.undone, batch.cycle)
         coming_back = sum(len(run.items) for run in (*second_try, *result.undone))
         self._summary.proposals.extend(result.proposals)
+        self._summary.not_asked += result.not_asked
         if result.trouble is not None:
             self._note_trouble(shard, result.trouble)
         elif result.tally.scanned > result.tally.errors:

@@ -62,6 +62,7 @@ class Summary:
     Attributes:
         killed_hung: Workers that hung; they are among the restarts.
         set_aside: Items that are on hold because workers died over them.
+        not_asked: Items left to the next sweep without a try: what they are about fails.
         trouble: What made it give up, for a person; None if it did not.
     """
 
@@ -70,6 +71,7 @@ class Summary:
     restarts: int = 0
     killed_hung: int = 0
     set_aside: int = 0
+    not_asked: int = 0
     ending: Ending = Ending.STOPPED
     trouble: str | None = None
     proposals: list[Proposal] = field(default_factory=list)

@@ -2,15 +2,16 @@
 
 Looking and writing are two steps; in between, the supervisor judges what all workers have seen.
 No transaction and no lock is open while the exchange is asked. What could not be asked is handed
-back; what was asked and failed is counted and stays stale. A row that cannot be written is found
-and put on hold, so that it never takes others with it: see `writer`.
+back; what was asked and failed is counted and stays stale; an order whose request is turned down
+again and again is put on hold. So is a row that cannot be written: it is found, so that it never
+takes others with it, see `writer`.
 """
 
 import asyncio
 import time
 from collections import Counter as Multiset
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -27,9 +28,15 @@ from reconciler.domain.decide import (
     decide,
 )
 from reconciler.domain.order import Facts, Order, OrderId
-from reconciler.domain.report import Answer
+from reconciler.domain.report import Answer, Unanswerable
 from reconciler.domain.status import Status
-from reconciler.errors import BreakerOpen, Refused, StoreUnavailable
+from reconciler.errors import (
+    BreakerOpen,
+    Refused,
+    RequestRejected,
+    StoreUnavailable,
+    Suspended,
+)
 from reconciler.exchanges.base import Answers, Exchange, Failure, Wanted
 from reconciler.exchanges.guarded import Usage, UsageReport
 from reconciler.resilience.breaker import Breaker
@@ -52,7 +59,29 @@ from reconciler.worker.workload import (
 )
 from reconciler.worker.writer import BatchWriter
 
+REJECTIONS_TO_HOLD = 3
+"""So many times in a row an order's request is turned down before the order waits for a person."""
+
+MOST_NAMED = 5
+"""Orders named in one line of the log; of more, their number is told."""
+
 log = structlog.get_logger(__name__)
+
+
+class Rejections:
+    """How often in a row the request for each order was turned down, as this worker saw it."""
+
+    def __init__(self) -> None:
+        self._counts: dict[OrderId, int] = {}
+
+    def count(self, id_: OrderId) -> int:
+        """Count one more; return how many there were in a row."""
+        self._counts[id_] = self._counts.get(id_, 0) + 1
+        return self._counts[id_]
+
+    def forget(self, id_: OrderId) -> None:
+        """Begin again: there was an answer, or the order is on hold."""
+        self._counts.pop(id_, None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +106,7 @@ class OrderHandler:
     is_dry_run: bool
     account: AccountGuard
     _looked_at: "dict[int, _Work]" = field(default_factory=dict)
+    _rejections: Rejections = field(default_factory=Rejections)
     _writer: BatchWriter = field(init=False)
 
     def __post_init__(self) -> None:
@@ -85,11 +115,11 @@ class OrderHandler:
 
     async def examine(self, batch: Batch) -> Evidence:
         """Ask the exchange about the batch's orders. Writes nothing but whose account it is."""
-        work = _Work(batch, with_proposals=self.is_dry_run)
+        work = _Work(batch, self._rejections, with_proposals=self.is_dry_run)
         self._looked_at[batch.number] = work
         trouble = await self.account.verify()
         if trouble is None:
-            work.take(await self.exchange.ask(work.wanted))
+            work.take(await self.exchange.ask(work.wanted), self.clock())
         else:
             work.give_up(trouble)
         work.usage = self.usage.take()
@@ -179,12 +209,14 @@ class OrderHandler:
 class _Work:
     """A batch on its way: what is wanted, what came of it, what is left."""
 
-    def __init__(self, batch: Batch, *, with_proposals: bool) -> None:
+    def __init__(self, batch: Batch, rejections: Rejections, *, with_proposals: bool) -> None:
         self.orders: dict[OrderId, StaleOrder] = {
             order.id: order for run in batch.runs for order in run.items
         }
         self.usage = UsageReport()
         self._runs = batch.runs
+        self._rejections = rejections
+        self._not_asked = 0
         self._last_tries = {
             order.id for run in batch.runs if run.is_second_try for order in run.items
         }
@@ -211,12 +243,13 @@ class _Work:
         """What the rows said before the exchange was asked."""
         return {id_: order.facts for id_, order in self.orders.items()}
 
-    def take(self, answers: Answers) -> None:
+    def take(self, answers: Answers, now: datetime) -> None:
         """Take note of the answers and of the failures."""
-        self._note_failures(answers.failures)
+        self._note_failures(answers.failures, now)
         for wanted, answer in answers.answers.items():
             for id_ in self._ids_of[wanted]:
                 self._answers[id_] = answer
+                self._rejections.forget(id_)
         self._ids_of.clear()  # A worker keeps thousands of orders until the cycle is judged.
 
     def evidence(self, now: datetime, policy: Policy) -> Evidence:
@@ -282,6 +315,7 @@ class _Work:
             undone=self._runs_of(self._left),
             trouble=self._trouble,
             proposals=tuple(self._proposals),
+            not_asked=self._not_asked,
         )
 
     def _runs_of(self, ids: set[OrderId]) -> tuple[Run, ...]:
@@ -289,29 +323,58 @@ class _Work:
         cut = ((run, tuple(order for order in run.items if order.id in ids)) for run in self._runs)
         return tuple(replace(run, items=items) for run, items in cut if items)
 
-    def _note_failures(self, failures: Mapping[Wanted, Failure]) -> None:
-        """Count what was asked in vain; leave what was not asked at all."""
-        seen: Multiset[str] = Multiset()
+    def _note_failures(self, failures: Mapping[Wanted, Failure], now: datetime) -> None:
+        """Count what failed, set aside what always does, and leave what was not asked at all."""
+        failed: dict[str, list[Wanted]] = defaultdict(list)
         for wanted, failure in failures.items():
-            ids = self._ids_of[wanted]
-            if isinstance(failure, BreakerOpen | Refused):
-                if self._trouble is None or isinstance(failure, Refused):
-                    self._trouble = trouble_of(failure)
+            match failure:
+                case BreakerOpen() | Refused():
+                    if self._trouble is None or isinstance(failure, Refused):
+                        self._trouble = trouble_of(failure)
+                case Suspended():
+                    self._left.difference_update(self._ids_of[wanted])
+                    self._not_asked += len(self._ids_of[wanted])
+                case RequestRejected():
+                    self._note_rejection(wanted, failure, now)
+                case _:
+                    failed[f"{type(failure).__name__}: {failure}"].append(wanted)
+                    self._count_errors(self._ids_of[wanted])
+        for reason, orders in failed.items():
+            log.warning("orders.not_answered", orders=len(orders), reason=reason, **_named(orders))
+
+    def _note_rejection(self, wanted: Wanted, failure: RequestRejected, now: datetime) -> None:
+        """Count it for the orders themselves; set aside those that it has met often enough."""
+        for id_ in self._ids_of[wanted]:
+            times = self._rejections.count(id_)
+            log.warning(
+                "order.request_rejected",
+                order_id=str(id_),
+                symbol=wanted.symbol,
+                external_order_id=wanted.external_order_id,
+                times=times,
+                reason=str(failure),
+            )
+            if times < REJECTIONS_TO_HOLD and not self.orders[id_].is_on_hold:
+                self._count_errors([id_])
                 continue
-            seen[f"{type(failure).__name__}: {failure}"] += len(ids)
-            self._tally.scanned += len(ids)
-            self._tally.errors += len(ids)
-            for id_ in ids:
-                self._left.discard(id_)
-        for reason, count in seen.items():
-            log.warning("orders.not_answered", orders=count, reason=reason)
+            self._rejections.forget(id_)
+            self._answers[id_] = Unanswerable(
+                symbol=wanted.symbol,
+                external_order_id=wanted.external_order_id,
+                detail=f"the exchange turns the request for this order down: {failure}",
+                fetched_at=now,
+            )
+
+    def _count_errors(self, ids: Collection[OrderId]) -> None:
+        """Count orders that were asked for without result, and leave them to the next sweep."""
+        self._tally.scanned += len(ids)
+        self._tally.errors += len(ids)
+        self._left.difference_update(ids)
 
     def _count_unanswered(self) -> None:
         """Count as failed what nobody spoke of: handed back without a reason, it would circle."""
         log.error("orders.neither_answered_nor_failed", orders=len(self._left))
-        self._tally.scanned += len(self._left)
-        self._tally.errors += len(self._left)
-        self._left.clear()
+        self._count_errors(tuple(self._left))
 
     def _count_outcome(self, outcome: Outcome) -> None:
         match outcome.decision:
@@ -329,6 +392,15 @@ class _Work:
                 self._tally.held += 1
             case Leave():
                 pass
+
+
+def _named(orders: Sequence[Wanted]) -> dict[str, object]:
+    """Return whom a line of the log is about: their symbols, and the orders if they are few."""
+    symbols = sorted({one.symbol for one in orders})
+    named: dict[str, object] = {"symbols": symbols[:MOST_NAMED]}
+    if len(orders) <= MOST_NAMED:
+        named["external_order_ids"] = [one.external_order_id for one in orders]
+    return named
 
 
 def _as_order(order: StaleOrder) -> Order:

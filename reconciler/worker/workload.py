@@ -180,6 +180,7 @@ class Result:
         breaker: The worker's circuit breaker now: a replacement goes on where it stands. Closed for
             a worker that has none.
         proposals: What a dry run would have changed.
+        not_asked: Items that were left to the next sweep without a try; the tally has them not.
     """
 
     tally: Tally = field(default_factory=Tally)
@@ -188,6 +189,7 @@ class Result:
     undone: tuple[Run, ...] = ()
     trouble: Trouble | None = None
     proposals: tuple[Proposal, ...] = ()
+    not_asked: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

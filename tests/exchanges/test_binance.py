@@ -25,6 +25,7 @@ from reconciler.errors import (
     Malformed,
     RateLimited,
     Refused,
+    RequestRejected,
     Unavailable,
 )
 from reconciler.exchanges.base import Exchange, Wanted
@@ -200,7 +201,7 @@ class OpenGuard:
     def __init__(self) -> None:
         self.weights: list[int] = []
 
-    async def call(self, weight: int, send: Callable[[], Awaitable[T]]) -> T:
+    async def call(self, weight: int, send: Callable[[], Awaitable[T]], **_: object) -> T:
         self.weights.append(weight)
         return await send()
 
@@ -548,7 +549,7 @@ async def test_failed_look_up_of_the_second_round_keeps_the_first(bench: Bench) 
 
 async def test_breaker_that_opens_mid_batch_loses_no_answer(bench: Bench) -> None:
     class BreakingGuard(OpenGuard):
-        async def call(self, weight: int, send: Callable[[], Awaitable[T]]) -> T:
+        async def call(self, weight: int, send: Callable[[], Awaitable[T]], **_: object) -> T:
             if len(self.weights) == 2:
                 raise BreakerOpen(retry_after_seconds=120)
             return await super().call(weight, send)
@@ -597,14 +598,47 @@ async def test_wrong_symbol_is_unanswerable_for_its_orders_alone(bench: Bench) -
         assert "'NOPE'" in answer.detail
 
 
-async def test_senseless_list_of_all_symbols_is_no_verdict_on_any_order(bench: Bench) -> None:
-    bench.server.answers_next("/api/v3/openOrders", error(-1102))
-    wanted = [an_order(i, f"SYM{i % 20}USDT") for i in range(100)]
+@pytest.mark.parametrize("orders", [100, 3], ids=["of all symbols", "of one symbol"])
+@pytest.mark.parametrize("code", [-1101, -1102, -1104, -1105, -1130, -1128, -1111])
+async def test_refused_form_of_a_list_blames_no_order(bench: Bench, code: int, orders: int) -> None:
+    async def refuse_lists(asked: Asked) -> Said | None:
+        is_list = asked.path not in {"/api/v3/order", "/api/v3/time"}
+        return error(code, "Mandatory parameter 'symbol' was not sent.") if is_list else None
+
+    bench.server.on_request = refuse_lists
+    wanted = [an_order(i, f"SYM{i * 20 // orders}USDT") for i in range(orders)]
+    if orders == 3:
+        wanted = [an_order(i) for i in range(20)]
 
     found = await bench.binance().ask(wanted)
 
     assert found.answers == {}
-    assert all(isinstance(failure, Unavailable) for failure in found.failures.values())
+    assert all(isinstance(failure, Refused) for failure in found.failures.values())
+    assert all(
+        isinstance(failure, Refused) and "update the reconciler" in failure.hint
+        for failure in found.failures.values()
+    )
+
+
+async def test_symbol_of_illegal_letters_is_a_rows_fault_also_on_a_list(bench: Bench) -> None:
+    illegal = error(-1100, "Illegal characters found in parameter 'symbol'; legal range is 'A'.")
+    bench.server.answers_next("/api/v3/openOrders", illegal)
+    wanted = [an_order(i, "B_D") for i in range(20)]
+
+    found = await bench.binance().ask(wanted)
+
+    assert found.failures == {}
+    assert all(isinstance(answer, Unanswerable) for answer in found.answers.values())
+
+
+async def test_look_up_whose_form_is_refused_blames_no_order(bench: Bench) -> None:
+    refused = error(-1102, "Mandatory parameter 'timestamp' was not sent, was empty/null.")
+    bench.server.answers_next("/api/v3/order", refused)
+
+    found = await bench.binance().ask([an_order(7)])
+
+    assert found.answers == {}
+    assert isinstance(found.failures[an_order(7)], Refused)
 
 
 # What the exchange's errors mean
@@ -612,12 +646,13 @@ async def test_senseless_list_of_all_symbols_is_no_verdict_on_any_order(bench: B
 DOCUMENTED_MEANINGS = {
     **dict.fromkeys([-1000, -1001, -1006, -1007, -1008, -1016], Unavailable),
     **dict.fromkeys([-1002, -1022, -2008, -2014, -2015], Refused),
+    **dict.fromkeys((code for code in CODES if CODES[code] is Meaning.BAD_FORM), Refused),
     -1003: RateLimited,
     -1021: ClockSkew,
-    -9999: Unavailable,
+    -9999: RequestRejected,
 }
 DOCUMENTED_ANSWERS = {
-    **dict.fromkeys([-1100, -1101, -1102, -1103, -1104, -1105, -1106, -1108, -1130], Unanswerable),
+    **dict.fromkeys([-1100, -1102, -1105, -1108, -1130], Unanswerable),
     -1121: Unanswerable,
     -2013: Absent,
     -2026: Report,
@@ -628,7 +663,7 @@ def test_every_code_of_the_table_is_tested() -> None:
     tested = DOCUMENTED_MEANINGS.keys() | DOCUMENTED_ANSWERS.keys()
 
     assert {code for code in CODES if code < 0} == tested - {-9999}
-    assert set(CODES.values()) == set(Meaning)
+    assert set(CODES.values()) == set(Meaning) - {Meaning.REJECTED}  # any other code
 
 
 @pytest.mark.parametrize(("code", "meant"), DOCUMENTED_MEANINGS.items())

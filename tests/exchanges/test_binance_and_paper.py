@@ -39,7 +39,7 @@ class OpenGuard:
     def __init__(self) -> None:
         self.weight = 0
 
-    async def call(self, weight: int, send: Callable[[], Awaitable[T]]) -> T:
+    async def call(self, weight: int, send: Callable[[], Awaitable[T]], **_: object) -> T:
         self.weight += weight
         return await send()
 

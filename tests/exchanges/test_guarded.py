@@ -15,9 +15,11 @@ from reconciler.errors import (
     Malformed,
     RateLimited,
     Refused,
+    RequestRejected,
+    Suspended,
     Unavailable,
 )
-from reconciler.exchanges.guarded import Guard, HttpxError, Usage, UsageReport, translated
+from reconciler.exchanges.guarded import Control, Guard, HttpxError, Usage, UsageReport, translated
 from reconciler.resilience.breaker import Breaker, BreakerState
 from reconciler.settings import BreakerPolicy, RetryPolicy
 
@@ -180,7 +182,7 @@ async def test_a_breaker_that_opens_between_retries_ends_them(
         await guard.call(1, Failing(clock, *outages(4)))
     send = Failing(clock, *outages(4))
 
-    with pytest.raises(BreakerOpen):
+    with pytest.raises(Unavailable, match="outage 1"):  # it was asked, so that is what it met
         await guard.call(1, send)
 
     assert send.calls == 1
@@ -445,3 +447,65 @@ async def test_nobody_listening_is_unavailable(guard: Guard) -> None:
 
         with pytest.raises(Unavailable, match="cannot be reached"):
             await get(guard, url)
+
+
+# Whose fault it is.
+
+ABOUT = ("BTCUSDT", "17")
+
+
+async def test_where_only_one_order_fails_the_exchange_is_asked_for_the_time(
+    guard: Guard, breaker: Breaker, budget: FakeBudget, clock: FakeClock
+) -> None:
+    control = Control(weight=1, send=Failing(clock))
+
+    with pytest.raises(Unavailable):
+        await guard.call(4, Failing(clock, *outages(9)), subject=ABOUT, control=control)
+    with pytest.raises(RequestRejected, match="outage 1; the exchange answers about others"):
+        await guard.call(4, Failing(clock, *outages(9)), subject=ABOUT, control=control)
+
+    assert breaker.state is BreakerState.CLOSED
+    assert budget.events.count(("take", 1)) == 1
+    assert await guard.call(4, Failing(clock), subject=("BTCUSDT", "18")) == "answer"
+    with pytest.raises(Suspended):
+        await guard.call(4, Failing(clock), subject=ABOUT)
+
+
+@pytest.mark.parametrize("has_control", [True, False])
+async def test_an_exchange_that_does_not_even_tell_the_time_opens_the_breaker(
+    guard: Guard, breaker: Breaker, clock: FakeClock, *, has_control: bool
+) -> None:
+    control = Control(weight=1, send=Failing(clock, *outages(9))) if has_control else None
+
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            await guard.call(4, Failing(clock, *outages(9)), subject=ABOUT, control=control)
+
+    assert breaker.state is BreakerState.OPEN
+
+
+async def test_a_control_question_that_is_limited_proves_life_and_is_heeded(
+    guard: Guard, breaker: Breaker, budget: FakeBudget, clock: FakeClock
+) -> None:
+    limited = Failing(clock, RateLimited("429", retry_after_seconds=30))
+    control = Control(weight=1, send=limited)
+
+    for _ in range(2):
+        with pytest.raises((Unavailable, RequestRejected)):
+            await guard.call(4, Failing(clock, *outages(9)), subject=ABOUT, control=control)
+
+    assert breaker.state is BreakerState.CLOSED
+    assert ("pause", 30) in budget.events
+
+
+async def test_a_request_that_is_turned_down_is_not_sent_again(
+    guard: Guard, breaker: Breaker, clock: FakeClock
+) -> None:
+    send = Failing(clock, *[RequestRejected("code -9999")] * 9)
+
+    for _ in range(6):
+        with pytest.raises(RequestRejected):
+            await guard.call(4, send, subject=ABOUT)
+
+    assert send.calls == 6
+    assert breaker.state is BreakerState.CLOSED

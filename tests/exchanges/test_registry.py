@@ -22,7 +22,7 @@ SIGNED = Credentials(api_key=KEY, api_secret=SECRET)
 
 
 class OpenGuard:
-    async def call(self, weight: int, send: Callable[[], Awaitable[T]]) -> T:
+    async def call(self, weight: int, send: Callable[[], Awaitable[T]], **_: object) -> T:
         assert weight > 0
         return await send()
 

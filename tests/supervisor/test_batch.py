@@ -1,6 +1,6 @@
 """The worker's own part of a batch, on a real database; the exchange is played."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -10,10 +10,12 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from reconciler.domain import value
 from reconciler.domain.decide import Policy, decide
 from reconciler.domain.report import Report
 from reconciler.domain.status import Status
-from reconciler.exchanges.base import Account, Answers, Venue, Wanted
+from reconciler.errors import BreakerOpen, RequestRejected, Suspended, Unavailable
+from reconciler.exchanges.base import Account, Answers, Failure, Venue, Wanted
 from reconciler.exchanges.guarded import Usage
 from reconciler.exchanges.registry import venue
 from reconciler.resilience.breaker import Breaker
@@ -32,10 +34,16 @@ ORDERS = 4
 
 
 class FakeExchange:
-    """Says of every order that it is filled, except of those that it passes over in silence."""
+    """Says of every order that it is filled, except of those that it passes over in silence.
 
-    def __init__(self, *, silent_about: Sequence[str] = ()) -> None:
+    Or fails about, as `failures` says.
+    """
+
+    def __init__(
+        self, *, silent_about: Sequence[str] = (), failures: Mapping[str, Failure] | None = None
+    ) -> None:
         self._silent_about = silent_about
+        self.failures = failures or {}
 
     @property
     def venue(self) -> Venue:
@@ -53,9 +61,14 @@ class FakeExchange:
                 fetched_at=datetime.now(UTC),
             )
             for one in wanted
-            if one.external_order_id not in self._silent_about
+            if one.external_order_id not in {*self._silent_about, *self.failures}
         }
-        return Answers(answers={**answers})
+        failures = {
+            one: self.failures[one.external_order_id]
+            for one in wanted
+            if one.external_order_id in self.failures
+        }
+        return Answers(answers={**answers}, failures=failures)
 
     async def account(self) -> Account:
         return Account(identity="nobody", clock_offset=timedelta(0))
@@ -136,6 +149,70 @@ async def test_an_order_that_nobody_speaks_of_counts_as_failed_and_does_not_circ
 
     assert (result.tally.scanned, result.tally.reconciled, result.tally.errors) == (4, 3, 1)
     assert result.undone == ()
+
+
+async def test_an_order_whose_request_is_turned_down_again_and_again_waits_for_a_person(
+    database: Database, database_url: str, orders: Run
+) -> None:
+    refused = RequestRejected("/api/v3/order: HTTP 400, code -9999: no")
+    handler = a_handler(database, FakeExchange(failures={"2": refused}))
+
+    results = [await handle(handler, orders) for _ in range(3)]
+
+    tallies = [(one.tally.errors, one.tally.held) for one in results]
+    assert tallies == [(1, 0), (1, 0), (0, 1)]
+    assert all(one.trouble is None and one.undone == () for one in results)
+    with psycopg.connect(database_url) as connection:
+        held = connection.execute("SELECT reason, detail FROM reconciliation_holds").fetchall()
+    assert [reason for reason, _ in held] == ["error"]
+    assert "code -9999" in held[0][1]
+
+
+async def test_rejections_with_an_answer_in_between_hold_nothing(
+    database: Database, orders: Run
+) -> None:
+    exchange = FakeExchange()
+    handler = a_handler(database, exchange)
+
+    for turned_down in (True, True, False, True, True):
+        exchange.failures = {"2": RequestRejected("code -9999")} if turned_down else {}
+        result = await handle(handler, orders)
+
+    assert (result.tally.errors, result.tally.held) == (1, 0)
+
+
+async def test_an_order_on_hold_whose_request_is_turned_down_is_held_again_at_once(
+    database: Database, orders: Run
+) -> None:
+    handler = a_handler(database, FakeExchange(failures={"2": RequestRejected("code -9999")}))
+    held = replace(
+        orders,
+        items=tuple(
+            value.replace(order, is_on_hold=True) if order.external_order_id == "2" else order
+            for order in orders.items
+        ),
+    )
+
+    result = await handle(handler, held)
+
+    assert (result.tally.errors, result.tally.held) == (0, 1)
+
+
+async def test_what_was_asked_and_failed_counts_and_what_was_not_asked_does_not(
+    database: Database, orders: Run
+) -> None:
+    failures: dict[str, Failure] = {
+        "1": Unavailable("HTTP 503"),
+        "2": BreakerOpen(retry_after_seconds=120),
+        "3": Suspended("not asked", retry_after_seconds=120),
+    }
+    handler = a_handler(database, FakeExchange(failures=failures))
+
+    result = await handle(handler, orders)
+
+    assert (result.tally.scanned, result.tally.reconciled, result.tally.errors) == (2, 1, 1)
+    assert result.not_asked == 1
+    assert [order.external_order_id for run in result.undone for order in run.items] == ["2"]
 
 
 async def test_a_locked_row_counts_as_skipped_only_when_its_second_try_fails_too(

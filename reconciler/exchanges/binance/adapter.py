@@ -28,7 +28,6 @@ from reconciler.errors import (
     ExchangeError,
     RateLimited,
     Refused,
-    Unavailable,
 )
 from reconciler.exchanges import routes
 from reconciler.exchanges.base import Account, Answers, Clock, Failure, Venue, Wanted
@@ -41,9 +40,10 @@ from reconciler.exchanges.binance.answers import (
 )
 from reconciler.exchanges.binance.facts import ACCOUNT_WEIGHT, COSTS
 from reconciler.exchanges.binance.session import Guarding, Session
-from reconciler.exchanges.binance.wire import ACCOUNT_INFORMATION, ROW, ROWS, Fault
+from reconciler.exchanges.binance.wire import ACCOUNT_INFORMATION, ROW, ROWS, Fault, as_error
 from reconciler.exchanges.routes import HistoryPage, OneOrder, OpenOrders, Route
 from reconciler.resilience.budget import Budget
+from reconciler.resilience.suspects import EXCHANGE
 from reconciler.settings import Credentials
 
 REQUESTS_AT_ONCE = 4
@@ -114,7 +114,7 @@ class Binance:
             "/api/v3/account", {}, ACCOUNT_WEIGHT, ACCOUNT_INFORMATION
         )
         if isinstance(fetched.value, Fault):
-            raise Unavailable(fetched.value.told)
+            raise as_error(fetched.value)
         return Account(
             identity=str(fetched.value.uid), clock_offset=await self._session.server_offset()
         )
@@ -186,12 +186,21 @@ class Binance:
         match route:
             case OneOrder(wanted=order):
                 parameters = {"symbol": order.symbol, "orderId": order.external_order_id}
-                one = await self._session.get("/api/v3/order", parameters, COSTS.one_order, ROW)
+                one = await self._session.get(
+                    "/api/v3/order",
+                    parameters,
+                    COSTS.one_order,
+                    ROW,
+                    subject=(order.symbol, order.external_order_id),
+                )
                 return read_one(order, one)
             case OpenOrders(symbol=symbol):
                 parameters = {} if symbol is None else {"symbol": symbol}
                 weight = COSTS.all_open_orders if symbol is None else COSTS.open_orders
-                rows = await self._session.get("/api/v3/openOrders", parameters, weight, ROWS)
+                subject = EXCHANGE if symbol is None else (symbol,)
+                rows = await self._session.get(
+                    "/api/v3/openOrders", parameters, weight, ROWS, subject=subject
+                )
                 return read_list(route, asked, rows)
             case HistoryPage(symbol=symbol, from_id=from_id):
                 parameters = {
@@ -200,7 +209,7 @@ class Binance:
                     "limit": str(COSTS.page_orders),
                 }
                 rows = await self._session.get(
-                    "/api/v3/allOrders", parameters, COSTS.history_page, ROWS
+                    "/api/v3/allOrders", parameters, COSTS.history_page, ROWS, subject=(symbol,)
                 )
                 return read_list(route, asked, rows)
 

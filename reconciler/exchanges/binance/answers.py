@@ -9,13 +9,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from sys import intern
-from typing import assert_never
 
 from reconciler.domain.report import Absent, Answer, Report, Unanswerable, average_price
 from reconciler.domain.status import Status
-from reconciler.errors import Malformed, Unavailable
+from reconciler.errors import Malformed, Refused, Unavailable
 from reconciler.exchanges.base import Failure, Wanted
-from reconciler.exchanges.binance.facts import ARCHIVED_WORD, COSTS, STATUSES, Meaning
+from reconciler.exchanges.binance.facts import (
+    ARCHIVED_WORD,
+    COSTS,
+    FORM_HINT,
+    ILLEGAL_CHARACTERS,
+    STATUSES,
+    Meaning,
+)
 from reconciler.exchanges.binance.session import Fetched
 from reconciler.exchanges.binance.wire import Fault, Row
 from reconciler.exchanges.routes import HistoryPage, OpenOrders, Page
@@ -85,16 +91,34 @@ def unanswerable(order: Wanted, why: str, fetched_at: datetime) -> Unanswerable:
 def _conclude_list(
     route: OpenOrders | HistoryPage, asked: frozenset[Wanted], fault: Fault, fetched_at: datetime
 ) -> Outcome:
-    """Return what an error says of a whole list: that its symbol is wrong, or nothing at all."""
-    if fault.meaning is not Meaning.SENSELESS or route.symbol is None:
-        raise Unavailable(fault.told)
-    return Outcome(answers={order: _conclude(order, fault, fetched_at) for order in asked})
+    """Return what an error says of a whole list: that its symbol is wrong, or nothing of a row.
+
+    Raises:
+        Refused: how we ask for lists is wrong.
+        Unavailable: nothing follows.
+    """
+    match fault.meaning:
+        case Meaning.UNKNOWN_SYMBOL if route.symbol is not None:
+            pass
+        case Meaning.BAD_PARAMETER if route.symbol is None or not _is_illegal_symbol(fault):
+            raise Refused(fault.told, hint=FORM_HINT)
+        case Meaning.BAD_PARAMETER:
+            pass
+        case _:
+            raise Unavailable(fault.told)
+    return Outcome(answers={order: unanswerable(order, fault.told, fetched_at) for order in asked})
+
+
+def _is_illegal_symbol(fault: Fault) -> bool:
+    """Whether a symbol has letters that no symbol has: of all parameters of a list, a row's own."""
+    return fault.code == ILLEGAL_CHARACTERS and fault.parameter == "symbol"
 
 
 def _conclude(order: Wanted, fault: Fault, fetched_at: datetime) -> Answer:
     """Return the answer that an error gives about `order` itself.
 
     Raises:
+        Refused: it is about how we ask.
         Unavailable: it gives none.
     """
     match fault.meaning:
@@ -115,12 +139,14 @@ def _conclude(order: Wanted, fault: Fault, fetched_at: datetime) -> Answer:
                 avg_price=None,
                 fetched_at=fetched_at,
             )
-        case Meaning.SENSELESS:
+        case Meaning.UNKNOWN_SYMBOL:
             return unanswerable(order, fault.told, fetched_at)
-        case Meaning.TOO_MUCH | Meaning.CLOCK | Meaning.REFUSED | Meaning.PASSING:
-            raise Unavailable(fault.told)
+        case Meaning.BAD_PARAMETER if fault.parameter in {None, "symbol", "orderId"}:
+            return unanswerable(order, fault.told, fetched_at)
+        case Meaning.BAD_PARAMETER:
+            raise Refused(fault.told, hint=FORM_HINT)
         case _:
-            assert_never(fault.meaning)
+            raise Unavailable(fault.told)
 
 
 def _page(route: HistoryPage, rows: Sequence[Row]) -> Page:

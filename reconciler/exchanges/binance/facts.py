@@ -71,7 +71,10 @@ class Meaning(StrEnum):
 
     ABSENT = "absent"
     ARCHIVED = "archived"
-    SENSELESS = "senseless"
+    UNKNOWN_SYMBOL = "unknown_symbol"
+    BAD_PARAMETER = "bad_parameter"
+    BAD_FORM = "bad_form"
+    REJECTED = "rejected"
     TOO_MUCH = "too_much"
     CLOCK = "clock"
     REFUSED = "refused"
@@ -82,7 +85,14 @@ _MEANINGS: Mapping[Meaning, tuple[int, ...]] = MappingProxyType(
     {
         Meaning.ABSENT: (-2013,),
         Meaning.ARCHIVED: (-2026,),
-        Meaning.SENSELESS: (-1100, -1101, -1102, -1103, -1104, -1105, -1106, -1108, -1121, -1130),
+        Meaning.UNKNOWN_SYMBOL: (-1121,),
+        # One parameter is not as it should be; the text names it, and it may be a row's.
+        Meaning.BAD_PARAMETER: (-1100, -1102, -1105, -1108, -1130),
+        # "11xx - Request issues": those that no row's symbol or id can bring about.
+        Meaning.BAD_FORM: (
+            *(-1101, -1103, -1104, -1106, -1111, -1114, -1115, -1116, -1117, -1118, -1119),
+            *(-1120, -1122, -1125, -1127, -1128, -1131, -1134, -1135, -1139, -1145, -1151),
+        ),
         Meaning.TOO_MUCH: (-1003, 403, 418, 429),
         Meaning.CLOCK: (-1021,),
         # Two that the documentation does not name (read 2026-11-24). -2008, "Invalid Api-Key ID.":
@@ -97,8 +107,17 @@ CODES: Mapping[int, Meaning] = MappingProxyType(
 )
 """What an error code (errors.md) or an HTTP status (rest-api.md, "HTTP Return Codes") means.
 
-Any other is passing: it is no evidence about an order.
+Any other code of an HTTP status below 500 is a rejection of that request alone. Whatever is left is
+passing: it is no evidence about an order.
 """
+
+ILLEGAL_CHARACTERS = -1100
+
+FORM_HINT = (
+    "update the reconciler: the exchange does not take requests as this version writes them; where"
+    " EXCHANGE_BASE_URL leads to a gateway, see that it passes every parameter on"
+)
+"""What a person does where the exchange refuses how we ask."""
 
 HINTS: Mapping[int, str] = MappingProxyType(
     {

@@ -20,11 +20,13 @@ from urllib.parse import quote, urlencode
 import httpx
 import msgspec
 
-from reconciler.errors import ClockSkew, Unavailable
+from reconciler.errors import ClockSkew
 from reconciler.exchanges.base import Clock
 from reconciler.exchanges.binance.facts import RECV_WINDOW_MS, TIME_WEIGHT, USED_WEIGHT_HEADER
-from reconciler.exchanges.binance.wire import SERVER_TIME, Fault, read
+from reconciler.exchanges.binance.wire import SERVER_TIME, Fault, as_error, read
+from reconciler.exchanges.guarded import Control
 from reconciler.resilience.budget import Budget
+from reconciler.resilience.suspects import EXCHANGE, Subject
 from reconciler.settings import Credentials
 
 T = TypeVar("T")
@@ -36,8 +38,17 @@ _MILLISECOND = timedelta(milliseconds=1)
 class Guarding(Protocol):
     """Sends requests within the rate budget and under retry, breaker and timeout."""
 
-    async def call(self, weight: int, send: Callable[[], Awaitable[T]]) -> T:
+    async def call(
+        self,
+        weight: int,
+        send: Callable[[], Awaitable[T]],
+        *,
+        subject: Subject = EXCHANGE,
+        control: Control | None = None,
+    ) -> T:
         """Send, perhaps several times, and return what came of it.
+
+        `subject` is what the request is about; `control` a question that is always answered.
 
         Raises:
             ExchangeError: there is no usable answer.
@@ -83,6 +94,8 @@ class Session:
         parameters: Mapping[str, str],
         weight: int,
         decoder: msgspec.json.Decoder[T],
+        *,
+        subject: Subject = EXCHANGE,
     ) -> Fetched[T]:
         """Ask one question, signed if we have a key; with the exchange's clock taken anew once.
 
@@ -90,16 +103,23 @@ class Session:
             ExchangeError: there is no usable answer.
             BreakerOpen: nothing was sent.
         """
+        control = Control(weight=TIME_WEIGHT, send=self._attempt_offset)
         offset = await self._signing_offset()
         try:
             return await self._guard.call(
-                weight, partial(self._attempt, path, parameters, decoder, offset)
+                weight,
+                partial(self._attempt, path, parameters, decoder, offset),
+                subject=subject,
+                control=control,
             )
         except ClockSkew:
             self._forget_offset(offset)
             offset = await self._signing_offset()
         return await self._guard.call(
-            weight, partial(self._attempt, path, parameters, decoder, offset)
+            weight,
+            partial(self._attempt, path, parameters, decoder, offset),
+            subject=subject,
+            control=control,
         )
 
     async def server_offset(self) -> timedelta:
@@ -176,7 +196,7 @@ class Session:
         fetched = await self._attempt("/api/v3/time", {}, SERVER_TIME, None)
         half_way = sent_at + (self._clock() - sent_at) / 2
         if isinstance(fetched.value, Fault):
-            raise Unavailable(fetched.value.told)
+            raise as_error(fetched.value)
         return _EPOCH + fetched.value.server_time * _MILLISECOND - half_way
 
 

@@ -3,15 +3,24 @@
 Raw JSON stops here. No error's text carries a signature, a key or a token.
 """
 
+import re
 from dataclasses import dataclass
 from typing import TypeVar, assert_never
 
 import httpx
 import msgspec
 
-from reconciler.errors import ClockSkew, Malformed, RateLimited, Refused, Unavailable
+from reconciler.errors import (
+    ClockSkew,
+    Malformed,
+    RateLimited,
+    Refused,
+    RequestRejected,
+    Unavailable,
+)
 from reconciler.exchanges.binance.facts import (
     CODES,
+    FORM_HINT,
     HINTS,
     OTHER_SILENCE_SECONDS,
     SILENCE_SECONDS,
@@ -54,14 +63,20 @@ ROWS = msgspec.json.Decoder(list[Row])
 SERVER_TIME = msgspec.json.Decoder(ServerTime)
 ACCOUNT_INFORMATION = msgspec.json.Decoder(AccountInformation)
 _ERROR = msgspec.json.Decoder(_Error)
+_NAMED_PARAMETER = re.compile(r"'([A-Za-z]\w*)'")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fault:
-    """An error that answers the question itself; `told` is the exchange's own text."""
+    """An error that answers the question itself; `told` is the exchange's own text.
+
+    `parameter` is the one that it finds fault with, where it names one.
+    """
 
     meaning: Meaning
     told: str
+    code: int | None = None
+    parameter: str | None = None
 
 
 def read(
@@ -81,8 +96,17 @@ def read(
     told = f"{path}: HTTP {status}, {_told(status, response.content, error)}"
     meaning = _meaning(status, error)
     match meaning:
-        case Meaning.ABSENT | Meaning.ARCHIVED | Meaning.SENSELESS:
-            return Fault(meaning=meaning, told=told)
+        case Meaning.ABSENT | Meaning.ARCHIVED | Meaning.UNKNOWN_SYMBOL | Meaning.BAD_PARAMETER:
+            return Fault(
+                meaning=meaning,
+                told=told,
+                code=None if error is None else error.code,
+                parameter=_parameter_in(error),
+            )
+        case Meaning.BAD_FORM:
+            raise Refused(told, hint=FORM_HINT)
+        case Meaning.REJECTED:
+            raise RequestRejected(told)
         case Meaning.TOO_MUCH:
             raise RateLimited(told, retry_after_seconds=_retry_after_seconds(response))
         case Meaning.CLOCK:
@@ -95,13 +119,26 @@ def read(
             assert_never(meaning)
 
 
+def as_error(fault: Fault) -> Refused | Unavailable:
+    """Return a fault as an error, where a question about no order was asked."""
+    if fault.meaning is Meaning.BAD_PARAMETER:
+        return Refused(fault.told, hint=FORM_HINT)
+    return Unavailable(fault.told)
+
+
 def _meaning(status: int, error: _Error | None) -> Meaning:
     """Weigh the HTTP status before the code: no 5xx says anything about an order."""
     if status in CODES:
         return CODES[status]
     if error is None or status >= httpx.codes.INTERNAL_SERVER_ERROR:
         return Meaning.PASSING
-    return CODES.get(error.code, Meaning.PASSING)
+    return CODES.get(error.code, Meaning.REJECTED)
+
+
+def _parameter_in(error: _Error | None) -> str | None:
+    """Return the parameter that an error's text names in quotes."""
+    named = None if error is None else _NAMED_PARAMETER.search(error.msg)
+    return None if named is None else named[1]
 
 
 def _decoded(path: str, body: bytes, decoder: msgspec.json.Decoder[T]) -> T:

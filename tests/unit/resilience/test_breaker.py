@@ -14,9 +14,12 @@ from reconciler.errors import (
     Malformed,
     RateLimited,
     Refused,
+    RequestRejected,
+    Suspended,
     Unavailable,
 )
 from reconciler.resilience.breaker import Breaker, BreakerSnapshot, BreakerState
+from reconciler.resilience.suspects import Subject
 from reconciler.settings import BreakerPolicy
 
 POLICY = BreakerPolicy(
@@ -405,3 +408,206 @@ def test_a_replacement_with_a_shorter_policy_does_not_stay_open_longer_than_that
     breaker = Breaker(POLICY, clock=clock, inherited=inherited)
 
     assert breaker.retry_after_seconds == 120
+
+
+# What fails by itself.
+
+BTC, ETH, XRP, ADA = ("BTCUSDT",), ("ETHUSDT",), ("XRPUSDT",), ("ADAUSDT",)
+
+
+def fail_about(breaker: Breaker, subject: Subject, times: int = 1) -> None:
+    for _ in range(times):
+        with pytest.raises(Unavailable), breaker.attempt(subject):
+            raise Unavailable("500")
+
+
+def answer_about(breaker: Breaker, subject: Subject) -> None:
+    with breaker.attempt(subject):
+        pass
+
+
+def settle(breaker: Breaker, *, is_alive: bool) -> bool:
+    """Settle the breaker's doubt; return whether there was any."""
+    with breaker.settling_doubt() as doubt:
+        if doubt is None:
+            return False
+        doubt.is_alive = is_alive
+    return True
+
+
+def test_a_symbol_that_fails_while_others_are_answered_is_suspended_by_itself(
+    breaker: Breaker, clock: FakeClock
+) -> None:
+    fail_about(breaker, BTC, 2)
+    answer_about(breaker, ETH)
+    fail_about(breaker, BTC)
+
+    assert breaker.state is BreakerState.CLOSED
+    breaker.raise_if_open(ETH)
+    with pytest.raises(Suspended) as suspended:
+        breaker.raise_if_open(BTC)
+    assert suspended.value.retry_after_seconds == 120
+    clock.now += 120
+    breaker.raise_if_open(BTC)
+
+
+def test_an_order_that_fails_is_suspended_without_the_rest_of_its_symbol(breaker: Breaker) -> None:
+    fail_about(breaker, (*BTC, "1"), 2)
+    answer_about(breaker, (*BTC, "2"))
+    fail_about(breaker, (*BTC, "1"))
+
+    breaker.raise_if_open((*BTC, "2"))
+    assert breaker.is_suspended_alone((*BTC, "1"))
+    with pytest.raises(Suspended, match="1 BTCUSDT"):
+        breaker.raise_if_open((*BTC, "1"))
+
+
+def test_orders_that_all_fail_are_suspended_as_their_symbol(breaker: Breaker) -> None:
+    fail_about(breaker, (*BTC, "1"))
+    answer_about(breaker, ETH)
+    fail_about(breaker, (*BTC, "2"))
+    fail_about(breaker, (*BTC, "3"))
+
+    with pytest.raises(Suspended):
+        breaker.raise_if_open((*BTC, "4"))
+    assert not breaker.is_suspended_alone((*BTC, "1"))
+
+
+def test_where_nobody_else_was_asked_the_exchange_is_in_doubt_and_opens_if_it_is_silent(
+    breaker: Breaker,
+) -> None:
+    fail_about(breaker, BTC, 3)
+
+    breaker.raise_if_open(BTC)
+    assert settle(breaker, is_alive=False)
+    assert breaker.state is BreakerState.OPEN
+
+
+def test_where_nobody_else_was_asked_and_the_exchange_answers_the_symbol_is_suspended(
+    breaker: Breaker,
+) -> None:
+    fail_about(breaker, BTC, 3)
+
+    assert settle(breaker, is_alive=True)
+
+    assert breaker.state is BreakerState.CLOSED
+    assert not settle(breaker, is_alive=True)
+    with pytest.raises(Suspended):
+        breaker.raise_if_open(BTC)
+    breaker.raise_if_open(ETH)
+
+
+def test_three_symbols_that_fail_without_any_answer_are_the_exchange(breaker: Breaker) -> None:
+    for symbol in (BTC, ETH, XRP):
+        fail_about(breaker, symbol)
+
+    assert breaker.state is BreakerState.OPEN
+
+
+def test_an_exchange_that_fails_now_and_then_for_all_opens_it(breaker: Breaker) -> None:
+    answer_about(breaker, ADA)
+    for symbol in (BTC, ETH):
+        fail_about(breaker, symbol)
+        answer_about(breaker, symbol)
+    fail_about(breaker, XRP)
+
+    assert breaker.state is BreakerState.OPEN
+
+
+def test_a_probe_about_what_fails_by_itself_does_not_open_it_again(
+    breaker: Breaker, clock: FakeClock
+) -> None:
+    for symbol in (BTC, ETH, XRP):
+        fail_about(breaker, symbol)
+    clock.now += 120
+
+    fail_about(breaker, BTC)
+    assert settle(breaker, is_alive=True)
+    answer_about(breaker, ADA)
+
+    assert breaker.state is BreakerState.CLOSED
+    with pytest.raises(Suspended):
+        breaker.raise_if_open(BTC)
+
+
+def test_a_failed_probe_of_a_silent_exchange_opens_it_again(
+    breaker: Breaker, clock: FakeClock
+) -> None:
+    for symbol in (BTC, ETH, XRP):
+        fail_about(breaker, symbol)
+    clock.now += 120
+
+    fail_about(breaker, BTC)
+    assert settle(breaker, is_alive=False)
+
+    assert breaker.state is BreakerState.OPEN
+    assert breaker.retry_after_seconds == 120
+
+
+def test_what_was_suspended_is_suspended_again_by_one_failure_and_free_after_one_answer(
+    breaker: Breaker, clock: FakeClock
+) -> None:
+    fail_about(breaker, BTC, 3)
+    settle(breaker, is_alive=True)
+    clock.now += 120
+
+    fail_about(breaker, BTC)
+    with pytest.raises(Suspended):
+        breaker.raise_if_open(BTC)
+    clock.now += 120
+    answer_about(breaker, BTC)
+    fail_about(breaker, BTC)
+
+    breaker.raise_if_open(BTC)
+    assert breaker.state is BreakerState.CLOSED
+
+
+def test_a_request_that_was_turned_down_proves_that_the_exchange_is_alive(
+    breaker: Breaker, clock: FakeClock
+) -> None:
+    for _ in range(9):
+        with pytest.raises(RequestRejected), breaker.attempt((*BTC, "1")):
+            raise RequestRejected("code -9999")
+    assert breaker.state is BreakerState.CLOSED
+    with pytest.raises(Refused), breaker.attempt():
+        raise Refused("bad key", hint="-")
+    clock.now += 120
+
+    for _ in range(2):
+        with pytest.raises(RequestRejected), breaker.attempt((*BTC, "1")):
+            raise RequestRejected("code -9999")
+
+    assert breaker.state is BreakerState.CLOSED
+
+
+def test_a_replacement_inherits_what_the_failures_were_about(
+    breaker: Breaker, clock: FakeClock
+) -> None:
+    fail_about(breaker, BTC, 2)
+    snapshot = pickle.loads(pickle.dumps(breaker.snapshot()))  # noqa: S301 - our own bytes
+    replacement = Breaker(POLICY, clock=clock, inherited=snapshot)
+
+    answer_about(replacement, ETH)
+    fail_about(replacement, BTC)
+
+    assert replacement.state is BreakerState.CLOSED
+
+
+@given(
+    failing=st.sampled_from([BTC, (*BTC, "1")]),
+    others=st.lists(st.sampled_from([ETH, XRP, (*ETH, "5"), (*ADA, "6")]), min_size=30),
+)
+def test_one_that_always_fails_never_keeps_the_others_from_being_asked(
+    failing: Subject, others: list[Subject]
+) -> None:
+    clock = FakeClock()
+    breaker = Breaker(POLICY, clock=clock)
+
+    for other in others:
+        clock.now += 7
+        with pytest.raises((Unavailable, Suspended)), breaker.attempt(failing):
+            raise Unavailable("500")
+        settle(breaker, is_alive=True)
+        answer_about(breaker, other)
+
+    assert breaker.state is BreakerState.CLOSED
