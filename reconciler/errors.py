@@ -6,6 +6,7 @@
     ├── StoreUnavailable        the database did not answer: back off, try again
     │   └── StatementFailed     it gave one statement up: try again; if it recurs, find the order
     ├── StoreRejected           the database refused a write: find the guilty order, hold it
+    ├── Halted                  the halt is on: leave the rows as they are, and stop
     ├── ExchangeError           an answer could not be had; never evidence about an order
     │   ├── Unavailable         may pass: retry, and count it for the breaker
     │   │   └── Malformed       an answer that cannot be read: as unavailable
@@ -85,6 +86,10 @@ class StoreRejected(ReconcilerError):
 
     Nothing of the transaction was committed.
     """
+
+
+class Halted(ReconcilerError):
+    """The halt is on, whoever applied it: nothing was written. Its text is the halt's reason."""
 
 
 class ExchangeError(ReconcilerError):

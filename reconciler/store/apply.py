@@ -7,6 +7,8 @@ One short transaction a batch, four round trips: begin, lock, write, commit.
     has just inserted a fill that refers to the order holds it too; its turn comes in a moment.
 2.  Each decision is taken here, under the lock, on the row as it is now. Whatever happened between
     the question and this moment is seen.
+    The same statement looks whether the halt is on: then it locks nothing, and nothing is written.
+    So no transaction that begins after a halt was committed writes, on whatever host.
 3.  One statement writes the orders, the log, and the holds. Its counts are compared with what was
     decided; a difference (a trigger, a row-level policy) undoes the whole batch.
 
@@ -57,7 +59,7 @@ from reconciler.domain.report import Answer, Report
 from reconciler.domain.status import BY_VALUE, Status
 from reconciler.domain.value import Value
 from reconciler.errors import StoreRejected
-from reconciler.store import activity
+from reconciler.store import activity, state
 from reconciler.store.holds import ActiveHold, attempts_in_a_row, wait_before_attempt
 from reconciler.store.rows import Statement
 from reconciler.store.tables import OrdersTable, activity_log, holds
@@ -115,7 +117,8 @@ class Apply:
         self._decide = decide
         rows = _select_rows(orders)
         self._read = Statement(rows)
-        self._lock = Statement(_lock_rows(rows, orders))
+        lock = _lock_rows(rows, orders)
+        self._lock = Statement(lock if by else lock.where(~state.is_halted()))
         self._by = by
         self._writes: dict[frozenset[str], Statement] = {}
 
@@ -134,10 +137,13 @@ class Apply:
                 meanwhile: the answer may be older. It is how a table without `updated_at` tells.
 
         Raises:
+            Halted: the halt is on, and no person decides.
             StoreRejected: the database refused a row (WriteMismatch: wrote other rows than were
                 decided on). Roll back: nothing of the batch may stay.
         """
         rows = _rows(self._lock.run(connection, {"ids": _array(map(str, answers))}))
+        if not rows and self._by is None:
+            state.require_no_halt(connection)
         applied = self._decide_rows(rows, answers, seen)
         self._write_outcomes(connection, applied.outcomes, answers)
         return applied

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, Exists, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
+from reconciler.errors import Halted
 from reconciler.store.tables import state
 
 HALT = "halt"
@@ -16,6 +17,22 @@ def read_halt(connection: Connection) -> str | None:
     """Return why nothing may be written; None when it may."""
     value = _read(connection, HALT)
     return None if value is None else str(value["reason"])
+
+
+def is_halted() -> Exists:
+    """Return the condition that nothing may be written, for a statement that is about to."""
+    return select(state.c.key).where(state.c.key == HALT).exists()
+
+
+def require_no_halt(connection: Connection) -> None:
+    """Make sure that rows may be written.
+
+    Raises:
+        Halted: they may not.
+    """
+    reason = read_halt(connection)
+    if reason is not None:
+        raise Halted(reason)
 
 
 def apply_halt(connection: Connection, reason: str) -> None:

@@ -427,6 +427,8 @@ class Floor:
             standing.note_success()
         standing.finished.add(batch.size - coming_back)
         self._count(cycle, result.tally, finished_items=batch.size - coming_back)
+        if result.halted is not None:
+            self.adopt_halt(result.halted)
 
     def _count(self, cycle: OpenCycle, tally: Tally, *, finished_items: int) -> None:
         cycle.count(tally, finished_items=finished_items)
@@ -447,15 +449,22 @@ class Floor:
             self.halt = self._summary.trouble = reason
         self.drop_queued()
 
-    def release_halt(self, why: str) -> None:
-        """Let rows be written again."""
+    def adopt_halt(self, reason: str) -> None:
+        """Stop writing and planning: the database says that the halt is on, for all hosts."""
+        if self.halt is None:
+            log.critical("halt.found", reason=reason)
+            self.halt = self._summary.trouble = reason
+        self.drop_queued()
+
+    def release_halt(self, why: str, *, is_recorded: bool = False) -> None:
+        """Let rows be written again; not before that is recorded: the workers look there too."""
         log.warning("halt.released", why=why)
-        self._boss.write_down(partial(self.record_halt, None))
+        self.is_halt_recorded = is_recorded
         self.halt = None
         self._summary.trouble = None
 
     def record_halt(self, reason: str | None, planner: Planner) -> None:
-        """Write down that the halt is on: until then, that it is not is no person's doing."""
+        """Record that the halt is on, or off: until then, what the database says is outdated."""
         planner.write_halt(reason)
         self.is_halt_recorded = True
 

@@ -202,8 +202,9 @@ class Supervisor:
     # Planning.
 
     async def _work(self) -> None:
-        self._floor.halt = await self._ask(lambda planner: planner.read_halt())
         while not self._is_stopping:
+            if self._floor.halt is None:
+                await self._look_for_halt()
             if self._floor.halt is not None:
                 await self._test_halt()
             if self._floor.halt is None:
@@ -235,12 +236,18 @@ class Supervisor:
             if after is None:
                 return
 
+    async def _look_for_halt(self) -> None:
+        """Stop where another host has applied the halt: it counts for all."""
+        reason = await self._ask(lambda planner: planner.read_halt())
+        if reason is not None:
+            self._floor.adopt_halt(reason)
+
     async def _test_halt(self) -> None:
         """Look at a sample, without writing; take the halt off if it is clean, or a person did."""
         if not self._floor.is_halt_recorded:
             await self._ask(partial(self._floor.record_halt, self._floor.halt))
         elif await self._ask(lambda planner: planner.read_halt()) is None and not self._is_stopping:
-            self._floor.release_halt("released by a person")
+            self._floor.release_halt("released by a person", is_recorded=True)
             return
         page = await self._ask(partial(_plan, self._options.page_items, None))
         if page is not None:
@@ -248,6 +255,8 @@ class Supervisor:
                 sample_of(self._floor.new_in(page), SAMPLE_ITEMS), is_sample=True
             )
             await self._until(lambda: cycle.is_done)
+        if self._floor.halt is None:
+            await self._ask(partial(self._floor.record_halt, None))
 
     async def _ask(self, question: Callable[[Planner], T]) -> T | None:
         """Ask the planner, however long the database is away; None when it is time to stop."""

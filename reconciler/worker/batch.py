@@ -32,6 +32,7 @@ from reconciler.domain.report import Answer, Unanswerable
 from reconciler.domain.status import Status
 from reconciler.errors import (
     BreakerOpen,
+    Halted,
     Refused,
     RequestRejected,
     StoreUnavailable,
@@ -133,6 +134,8 @@ class OrderHandler:
                 await self._write(work)
             except StoreUnavailable as error:
                 work.give_up(trouble_of(error))
+            except Halted as error:
+                work.halt(str(error))
         else:
             work.drop()
         result = work.result(self.breaker)
@@ -225,6 +228,7 @@ class _Work:
         self._left: set[OrderId] = set(self.orders)
         self._skipped: set[OrderId] = set()
         self._trouble: Trouble | None = None
+        self._halted: str | None = None
         self._with_proposals = with_proposals
         self._proposals: list[Proposal] = []
         # Two rows may name the same order at the exchange: asked once, answered to both.
@@ -283,9 +287,14 @@ class _Work:
         return [free, {id_: self._answers[id_] for id_ in self._answers if id_ in held}]
 
     def drop(self) -> None:
-        """Leave everything as it is: it may not be written."""
-        self._tally.scanned += len(self._answers)
+        """Leave what was not written as it is: it may not be written."""
+        self._tally.scanned += len(self._left.intersection(self._answers))
         self._left.clear()
+
+    def halt(self, reason: str) -> None:
+        """Leave what was not written as it is: the halt is on."""
+        self._halted = reason
+        self.drop()
 
     def count(self, applied: Applied) -> None:
         """Count what was applied; what was skipped counts once it is not tried again."""
@@ -314,6 +323,7 @@ class _Work:
             skipped=self._runs_of(self._skipped),
             undone=self._runs_of(self._left),
             trouble=self._trouble,
+            halted=self._halted,
             proposals=tuple(self._proposals),
             not_asked=self._not_asked,
         )

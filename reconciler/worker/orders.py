@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Hashable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -12,7 +13,7 @@ from sqlalchemy import Connection, func, select
 from reconciler.domain.decide import Decision, Hold, HoldReason, Policy, decide
 from reconciler.domain.order import Order
 from reconciler.domain.report import Answer, Unanswerable
-from reconciler.errors import ReconcilerError
+from reconciler.errors import Halted, ReconcilerError
 from reconciler.exchanges.base import Venue
 from reconciler.exchanges.guarded import Guard, Usage
 from reconciler.exchanges.registry import open_exchange, venue
@@ -170,11 +171,14 @@ class OrderPlanner:
             return read_last_hour(connection)
 
     def set_aside(self, run: Run) -> None:
-        """Put orders over which workers have died on hold; a dry run writes nothing at all."""
+        """Put orders over which workers have died on hold.
+
+        A dry run writes nothing at all, nor does anybody while the halt is on.
+        """
         if self.is_dry_run:
             return
         step = Apply(self.orders, exchange=self.venue.name, decide=_hold_as_crashed)
-        with self.database.transaction() as connection:
+        with suppress(Halted), self.database.transaction() as connection:
             step.apply(connection, {order.id: _no_answer(order) for order in run.items})
 
     def read_halt(self) -> str | None:

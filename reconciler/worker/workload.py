@@ -177,6 +177,8 @@ class Result:
         skipped: Runs of what somebody else had locked: worth a second try in this cycle.
         undone: Runs that could not be worked on because of `trouble`: to be handed out again.
         trouble: None when nothing stood in the way.
+        halted: Why nothing may be written, where the halt was found to be on; what was not written
+            by then is left as it is.
         breaker: The worker's circuit breaker now: a replacement goes on where it stands. Closed for
             a worker that has none.
         proposals: What a dry run would have changed.
@@ -188,6 +190,7 @@ class Result:
     skipped: tuple[Run, ...] = ()
     undone: tuple[Run, ...] = ()
     trouble: Trouble | None = None
+    halted: str | None = None
     proposals: tuple[Proposal, ...] = ()
     not_asked: int = 0
 

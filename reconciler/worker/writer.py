@@ -105,15 +105,14 @@ class BatchWriter:
             StoreUnavailable: nor can the hold, so no order is at fault: the database takes no
                 writes at all, as a standby does.
         """
-        is_refusal = isinstance(error, StoreRejected)
-        event = "order.refused_by_database" if is_refusal else "order.write_fails"
-        says = (
-            "the database refuses the exchange's facts"
-            if is_refusal
-            else "the write of this row fails again and again"
-        )
-        for id_ in part:
-            log.warning(event, order_id=str(id_), reason=str(error))
+        if isinstance(error, StoreRejected):
+            says = "the database refuses the exchange's facts"
+            for id_ in part:
+                log.warning("order.refused_by_database", order_id=str(id_), reason=str(error))
+        else:
+            says = "the write of this row fails again and again"
+            for id_ in part:
+                log.warning("order.write_fails", order_id=str(id_), reason=str(error))
         try:
             return self.apply(
                 {id_: _unanswerable(answer, f"{says}: {error}") for id_, answer in part.items()},

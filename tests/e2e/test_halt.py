@@ -1,9 +1,12 @@
 """What is odd as a whole stops everything; what is odd by itself waits alone."""
 
+import signal
+
 from reconciler.demo import World
+from reconciler.store import state
 
 from .conftest import Start, settings_of
-from .rows import connected, count
+from .rows import connected, count, hearing_changes
 
 ORDERS = 400
 
@@ -174,3 +177,52 @@ def test_one_delisted_symbol_with_most_of_the_orders_keeps_no_other_waiting(
     assert ended.exit_code == 1, ended.err
     assert ended.report["ending"] == "swept"
     assert {name for name in untrue(world) if not name.startswith("GONEUSDT")} == set()
+
+
+RECORD_BEGINNINGS = """
+CREATE TABLE beginnings (began timestamptz);
+CREATE FUNCTION record_beginning() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN INSERT INTO beginnings VALUES (transaction_timestamp()); RETURN NULL; END $$;
+CREATE TRIGGER on_order AFTER UPDATE ON orders EXECUTE FUNCTION record_beginning();
+CREATE TRIGGER on_hold AFTER INSERT ON reconciliation_holds EXECUTE FUNCTION record_beginning();
+"""
+
+
+def test_a_halt_that_another_host_applies_stops_a_running_supervisor(
+    world: World, reconcile: Start
+) -> None:
+    world.fill(orders=1500, symbols=60, seed=26)
+    world.exchange.set_faults(latency_ms=40)
+
+    with hearing_changes(world.database_url) as changes, connected(world.database_url) as other:
+        other.execute(RECORD_BEGINNINGS)
+        run = reconcile(RECONCILIATION_BATCH_SIZE=20)
+        changes.wait_for_change()
+        with world.database.transaction() as connection:
+            state.apply_halt(connection, "another host saw orders vanish")
+        halted_at = other.execute("SELECT clock_timestamp()").fetchone()
+        found = run.wait_for("halt.found")
+        run.send(signal.SIGTERM)
+        ended = run.end()
+
+        assert ended.exit_code == 0, ended.err
+        assert found["reason"] == "another host saw orders vanish"
+        late = other.execute("SELECT count(*) FROM beginnings WHERE began > %s", halted_at)
+        assert late.fetchone() == (0,)
+        assert count(other, "began IS NOT NULL", "beginnings") > 0
+        assert count(other, "last_synced_at IS NULL OR last_synced_at < now() - '1 h'::interval")
+
+
+def test_a_supervisor_with_nothing_to_do_sees_the_halt_and_its_release(
+    world: World, start: Start, reconcile: Start
+) -> None:
+    run = reconcile(RECONCILIATION_INTERVAL_MS=100)
+    run.wait_for("supervisor.started")
+
+    with world.database.transaction() as connection:
+        state.apply_halt(connection, "another host saw orders vanish")
+    run.wait_for("halt.found")
+    start("halt", "release", "--by", "ada", **settings_of(world)).end()
+    released = run.wait_for("halt.released")
+
+    assert released["why"] == "released by a person"

@@ -140,7 +140,8 @@ LEAST = """
     GRANT SELECT ON orders TO clerk;
     GRANT UPDATE (status, executed_qty, avg_price, last_synced_at, updated_at) ON orders TO clerk;
     GRANT SELECT, INSERT ON activity_log TO clerk;
-    GRANT SELECT, INSERT, UPDATE ON reconciliation_holds TO clerk;"""
+    GRANT SELECT, INSERT, UPDATE ON reconciliation_holds TO clerk;
+    GRANT SELECT ON reconciliation_state TO clerk;"""
 
 
 @pytest.fixture

@@ -151,6 +151,6 @@ def test_rows_are_locked_by_their_key(few_ended: Database, application: Applicat
         lambda connection: connection.exec_driver_sql(step._lock.text, parameters),
     )
 
-    indexes = {index for _, _, index in plan.shape if index and "holds" not in index}
+    indexes = {index for _, _, index in plan.shape if index and "reconciliation_" not in index}
     assert indexes == {"orders_pkey"}
     assert "Seq Scan" not in {kind for kind, _ in plan.scans_of("orders")}
