@@ -54,6 +54,11 @@ class OpenCycle:
         return self._items_left <= 0
 
     @property
+    def is_whole(self) -> bool:
+        """Whether all that is stale is in it, and something was learnt of each item."""
+        return self.ends_sweep and self.evidence.looked_at == self.items
+
+    @property
     def is_examining(self) -> bool:
         """Whether a worker is looking at a batch of it now."""
         return bool(self._examining)
@@ -100,7 +105,7 @@ class OpenCycle:
             finished_at=max(self._started_at, datetime.now(UTC)),
             duration_ms=round(self.age_seconds * 1000),
             tally=self._tally,
-            ends_sweep=self.ends_sweep and self.is_done,
+            ends_sweep=self.ends_sweep and self.is_done and not self.is_sample,
         )
 
 
@@ -116,6 +121,11 @@ def group_by_cost(runs: Iterable[Run], most: int) -> Iterator[list[Run]]:
         cost += run.cost
     if group:
         yield group
+
+
+def size_of(runs: Iterable[Run]) -> int:
+    """Count the items of some runs."""
+    return sum(len(run.items) for run in runs)
 
 
 def sample_of(runs: Iterable[Run], size: int) -> list[Run]:

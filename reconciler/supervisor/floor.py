@@ -313,7 +313,9 @@ class Floor:
             return
         if is_anomaly(cycle.evidence, self.options.halt):
             self._apply_halt(describe(cycle.evidence))
-        elif cycle.is_sample and is_clean(cycle.evidence, self.options.halt):
+        elif cycle.is_sample and is_clean(
+            cycle.evidence, self.options.halt, is_whole=cycle.is_whole
+        ):
             self.release_halt("a sample was clean")
         may_write = self.halt is None and not cycle.is_sample
         for shard, batches in waiting.items():

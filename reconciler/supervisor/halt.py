@@ -10,6 +10,7 @@ the symbols have such orders, neither orders nor symbols are to blame: it is how
 """
 
 from dataclasses import dataclass
+from math import comb
 
 from reconciler.worker.workload import Evidence
 
@@ -21,13 +22,18 @@ class HaltPolicy:
     Attributes:
         share: More than this share of what was looked at is suspicious,
         least: and at least so many items are.
-        clean_share: A sample is clean when no more than this share of it is suspicious: less than
+        clean_share: A sample is clean when no more than this share of it is suspicious: well below
             what applies the halt, so that it does not go on and off.
+        luck: And when the whole, were `share` of it suspicious, would give such a sample less
+            often than this: a sample is made every 15 s, and one in a million is one in half a
+            year. So of 20 orders none may be suspicious, of 50 at most 8, of 100 all that
+            `clean_share` allows.
     """
 
     share: float = 0.5
     least: int = 50
     clean_share: float = 0.25
+    luck: float = 1e-6
 
 
 def is_anomaly(evidence: Evidence, policy: HaltPolicy) -> bool:
@@ -36,10 +42,23 @@ def is_anomaly(evidence: Evidence, policy: HaltPolicy) -> bool:
     return suspicious >= policy.least and suspicious > policy.share * evidence.looked_at
 
 
-def is_clean(evidence: Evidence, policy: HaltPolicy) -> bool:
-    """Whether a sample, however small, shows that the anomaly has passed."""
+def is_clean(evidence: Evidence, policy: HaltPolicy, *, is_whole: bool = False) -> bool:
+    """Whether a sample shows that the anomaly has passed.
+
+    One that `is_whole`, because no more than this is stale, leaves nothing to luck, however small.
+    """
     suspicious = evidence.suspicious + _errors(evidence, policy)
-    return evidence.looked_at > 0 and suspicious <= policy.share * evidence.looked_at
+    if not evidence.looked_at or suspicious > policy.clean_share * evidence.looked_at:
+        return False
+    return is_whole or _chance_of(suspicious, evidence.looked_at, policy.share) < policy.luck
+
+
+def _chance_of(suspicious: int, looked_at: int, share: float) -> float:
+    """Return how likely so few are suspicious in a sample of what `share` of is: binomial."""
+    return sum(
+        comb(looked_at, count) * share**count * (1 - share) ** (looked_at - count)
+        for count in range(suspicious + 1)
+    )
 
 
 def describe(evidence: Evidence) -> str:

@@ -28,7 +28,7 @@ from reconciler.resilience.breaker import BreakerState
 from reconciler.settings import MAX_SHARDS
 from reconciler.supervisor.chores import Chore, Chores
 from reconciler.supervisor.control.server import ControlServer
-from reconciler.supervisor.cycle import group_by_cost, sample_of
+from reconciler.supervisor.cycle import group_by_cost, sample_of, size_of
 from reconciler.supervisor.desk import Desk
 from reconciler.supervisor.floor import Floor
 from reconciler.supervisor.patience import Patience
@@ -251,9 +251,10 @@ class Supervisor:
             return
         page = await self._ask(partial(_plan, self._options.page_items, None))
         if page is not None:
-            cycle = self._floor.begin_cycle(
-                sample_of(self._floor.new_in(page), SAMPLE_ITEMS), is_sample=True
-            )
+            runs = self._floor.new_in(page)
+            sample = sample_of(runs, SAMPLE_ITEMS)
+            is_whole = page.next is None and size_of(sample) == size_of(runs)
+            cycle = self._floor.begin_cycle(sample, is_sample=True, ends_sweep=is_whole)
             await self._until(lambda: cycle.is_done)
         if self._floor.halt is None:
             await self._ask(partial(self._floor.record_halt, None))

@@ -15,7 +15,7 @@ from reconciler.worker.workload import Run
 from .conftest import DEADLINE_SECONDS, Begin, Journal
 from .toy import Act, Item, Stage, ToyPlanner, ToyWorkload
 
-POLICY = HaltPolicy(share=0.5, least=6)
+POLICY = HaltPolicy(share=0.5, least=6, luck=0.01)
 
 
 def a_page(*acts: Act) -> tuple[Run, ...]:

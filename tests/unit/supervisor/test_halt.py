@@ -1,3 +1,5 @@
+from math import comb
+
 import pytest
 
 from reconciler.supervisor.halt import HaltPolicy, describe, is_anomaly, is_clean
@@ -31,16 +33,50 @@ def test_the_halt_needs_both_a_share_and_a_number(
     ("suspicious", "looked_at", "expected"),
     [
         pytest.param(0, 0, False, id="nothing was learnt"),
-        pytest.param(0, 1, True, id="one sane order"),
-        pytest.param(1, 1, False, id="one odd order"),
-        pytest.param(50, 100, True, id="exactly the share"),
-        pytest.param(51, 100, False, id="just above the share"),
+        pytest.param(0, 1, False, id="one sane order of many"),
+        pytest.param(0, 19, False, id="few sane orders of many"),
+        pytest.param(0, 20, True, id="enough sane orders"),
+        pytest.param(8, 50, True, id="few of fifty"),
+        pytest.param(12, 50, False, id="too many of fifty, though below the share"),
+        pytest.param(25, 100, True, id="exactly the clean share"),
+        pytest.param(26, 100, False, id="just above the clean share"),
+        pytest.param(50, 100, False, id="what does not yet apply the halt"),
     ],
 )
-def test_a_sample_is_clean_however_small_unless_it_shows_nothing_or_too_much(
+def test_a_sample_is_clean_when_that_is_no_luck(
     suspicious: int, looked_at: int, *, expected: bool
 ) -> None:
     assert is_clean(seen(suspicious, looked_at), POLICY) is expected
+
+
+@pytest.mark.parametrize(
+    ("suspicious", "looked_at", "expected"),
+    [(0, 0, False), (0, 1, True), (1, 1, False), (1, 4, True), (1, 3, False)],
+)
+def test_where_no_more_is_stale_than_the_sample_nothing_is_luck(
+    suspicious: int, looked_at: int, *, expected: bool
+) -> None:
+    assert is_clean(seen(suspicious, looked_at), POLICY, is_whole=True) is expected
+
+
+def chance_to_pass(share: float, size: int) -> float:
+    """Return how likely a sample of what `share` of is suspicious is clean."""
+    return sum(
+        comb(size, odd) * share**odd * (1 - share) ** (size - odd)
+        for odd in range(size + 1)
+        if is_clean(seen(odd, size), POLICY)
+    )
+
+
+@pytest.mark.parametrize("size", [1, 5, 20, 50, 80, 100])
+def test_what_has_just_applied_the_halt_passes_as_clean_less_than_once_in_a_million_samples(
+    size: int,
+) -> None:
+    assert chance_to_pass(0.51, size) < 1e-6
+
+
+def test_an_anomaly_that_has_passed_is_seen_in_the_first_sample() -> None:
+    assert chance_to_pass(0.05, 100) > 0.999999
 
 
 def test_no_sample_is_clean_that_would_put_the_halt_on() -> None:
