@@ -6,6 +6,19 @@ Every worker imports this module again as its main module: nothing may be done o
 import sys
 
 
+def leave_working_directory() -> None:
+    """Take the working directory off the path, where `python -m` puts it first.
+
+    Nothing is imported before that: see `reconciler.safe_path`. Where the program itself lies
+    there, it stays as the last: the workers must find it too.
+    """
+    if __spec__ is None or sys.flags.safe_path:
+        return
+    first = sys.path.pop(0)
+    if __file__.startswith(f"{first}/") and first not in sys.path:
+        sys.path.append(first)
+
+
 def main() -> None:
     """Run the command line."""
     try:
@@ -17,4 +30,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    leave_working_directory()
     main()

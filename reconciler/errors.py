@@ -17,6 +17,7 @@
     │   └── Refused             will not pass by itself (bad key, no permission): stop and say so
     ├── BreakerOpen             not asked at all: the breaker is open
     ├── WorkersDying            the workers die faster than they may be replaced: end loudly
+    ├── OtherRelease            a worker runs another program than its parent: start again
     ├── SocketTaken             another supervisor has the control socket: its pid says which
     └── NoSupervisor            nobody answers at the control socket
 
@@ -156,6 +157,15 @@ class BreakerOpen(ReconcilerError):
 
 class WorkersDying(ReconcilerError):
     """One worker after another dies, and nothing goes forward."""
+
+
+class OtherRelease(ReconcilerError):
+    """A worker has loaded another release of the program than its parent, or from elsewhere."""
+
+    def __init__(self, *, own: str, other: str) -> None:
+        self.own = own
+        self.other = other
+        super().__init__(f"the supervisor runs release {own}, but a worker runs {other}")
 
 
 class SocketTaken(ReconcilerError):

@@ -19,6 +19,7 @@ from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from reconciler import safe_path
 from reconciler.bench.figures import BenchFailed
 from reconciler.bench.size import Size
 
@@ -82,7 +83,8 @@ class Team:
                 args=(theirs, opener, place),
                 name=f"bench {place.number}",
             )
-            process.start()
+            with safe_path.for_new_processes():
+                process.start()
             theirs.close()
             self._pipes.append(ours)
             self._processes.append(process)

@@ -13,6 +13,7 @@ from reconciler.errors import (
     ClockSkew,
     ConfigurationError,
     NoSupervisor,
+    OtherRelease,
     RateLimited,
     ReconcilerError,
     Refused,
@@ -43,7 +44,7 @@ def exit_code_of(error: ReconcilerError) -> Exit:
             return Exit.CONFIGURATION
         case StoreUnavailable() | Unavailable() | NoSupervisor():
             return Exit.UNAVAILABLE
-        case BreakerOpen() | RateLimited() | ClockSkew() | SocketTaken():
+        case BreakerOpen() | RateLimited() | ClockSkew() | SocketTaken() | OtherRelease():
             return Exit.TRY_AGAIN
         case WorkersDying():
             return Exit.SOFTWARE

@@ -13,6 +13,7 @@ from reconciler.errors import (
     ClockSkew,
     ConfigurationError,
     NoSupervisor,
+    OtherRelease,
     Problem,
     RateLimited,
     ReconcilerError,
@@ -78,6 +79,10 @@ _MENDS: dict[type[ReconcilerError], str] = {
     SocketTaken: (
         "stop that one first, or give this one a socket of its own with"
         " RECONCILIATION_CONTROL_SOCKET"
+    ),
+    OtherRelease: (
+        "start it again: it was installed over while it ran; if that does not help, see where the"
+        " worker's program comes from, and remove it"
     ),
     WorkersDying: "see in the log above what the workers died of: worker.died, worker.hung",
 }

@@ -5,7 +5,6 @@ It ends when this process ends, however that happens: the child watches a pipe t
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -14,10 +13,11 @@ from typing import Any, Self, TypeVar
 import httpx
 import msgspec
 
+from reconciler import safe_path
 from reconciler.paper.listing import GivenOrder, ListedOrder
 from reconciler.paper.traffic import LoggedRequest
 
-COMMAND = (sys.executable, "-m", "reconciler", "paper")
+COMMAND = (*safe_path.COMMAND, "paper")
 _STOP_SECONDS = 10
 _REQUEST_SECONDS = 120
 _PAGE = 10_000

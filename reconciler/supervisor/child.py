@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from multiprocessing.context import ForkServerContext
 
+from reconciler import safe_path
 from reconciler.resilience.breaker import BreakerSnapshot
 from reconciler.supervisor.status import ShardState
 from reconciler.worker import loop
@@ -63,7 +64,8 @@ class Child:
             name=f"reconciler worker {shard}",
             daemon=True,
         )
-        self.process.start()
+        with safe_path.for_new_processes():
+            self.process.start()
         theirs.close()
         their_stacks.close()
 

@@ -60,6 +60,10 @@ log = structlog.get_logger(__name__)
 class Foreman(Protocol):
     """Who is told what the workers say and what becomes of them."""
 
+    def admits(self, shard: int, ready: Ready) -> bool:
+        """Whether a worker that is ready may be handed anything."""
+        ...
+
     def on_message(self, shard: int, message: FromChild) -> None:
         """A worker said something; its state is already up to date."""
         ...
@@ -383,6 +387,8 @@ class Crew:
 
     def _hear(self, child: Child, message: FromChild) -> None:
         if isinstance(message, Ready) and child.state is ShardState.BOOTING:
+            if not self._foreman.admits(child.shard, message):
+                return
             child.state = ShardState.READY
             self._take_back_into_service(child.shard)
         if not isinstance(message, Beat):

@@ -17,7 +17,7 @@ from typing import Protocol, assert_never
 
 import structlog
 
-from reconciler.errors import ConfigurationError, Problem, WorkersDying
+from reconciler.errors import ConfigurationError, OtherRelease, Problem, WorkersDying
 from reconciler.resilience.breaker import BreakerSnapshot, BreakerState
 from reconciler.resilience.budget import WINDOW_SECONDS, WeightWindow
 from reconciler.supervisor.budget import SharedBudget
@@ -44,6 +44,7 @@ from reconciler.worker.messages import (
     Unfit,
     Used,
 )
+from reconciler.worker.release import own_release
 from reconciler.worker.workload import (
     Batch,
     Page,
@@ -347,6 +348,15 @@ class Floor:
             case _:
                 assert_never(message)
         self.go_on()
+
+    def admits(self, shard: int, ready: Ready) -> bool:
+        """Admit a worker that runs the same program as we do; end when it runs another."""
+        own, other = own_release(), getattr(ready, "release", None)
+        if other == own:
+            return True
+        log.critical("worker.other_release", shard=shard, own=str(own), other=str(other))
+        self._boss.on_failure(OtherRelease(own=str(own), other=str(other)))
+        return False
 
     def on_death(self, shard: int, at_work: Collection[int]) -> bool:
         """Queue what the dead worker had in hand again, before all else.

@@ -42,6 +42,7 @@ from reconciler.worker.messages import (
     Unfit,
     Used,
 )
+from reconciler.worker.release import own_release
 from reconciler.worker.workload import Batch, Handler, Workload
 
 BEAT_SECONDS = 2.0
@@ -129,7 +130,7 @@ class Worker:
         async with asyncio.TaskGroup() as tasks:
             self._examining = tasks.create_task(self._examine_all(handler))
             beating = tasks.create_task(self._beat(handler))
-            self._send(Ready())
+            self._send(Ready(own_release()))
             await self._conclude_all(handler)
             self._examining.cancel()
             beating.cancel()

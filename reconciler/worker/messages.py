@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from reconciler.errors import Problem
+from reconciler.worker.release import Release
 from reconciler.worker.workload import Batch, Evidence, Result
 
 
@@ -38,7 +39,9 @@ FromParent = Hand | Conclude | Granted | Stop
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """Child: everything is open; hand me a batch."""
+    """Child: everything is open; hand me a batch. This is the program that I run."""
+
+    release: Release
 
 
 @dataclass(frozen=True, slots=True)

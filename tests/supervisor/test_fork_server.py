@@ -6,7 +6,11 @@ import sys
 
 import pytest
 
-from .conftest import DEADLINE_SECONDS, ROOT
+from reconciler.errors import OtherRelease
+from reconciler.worker.workload import Run
+
+from .conftest import DEADLINE_SECONDS, ROOT, Begin, Journal
+from .toy import Act, Item, Stage, ToyWorkload
 
 LOADED_AMID_A_SIGNAL = """
 import os, sys
@@ -36,3 +40,16 @@ def test_what_is_sent_to_the_group_while_it_loads_neither_ends_it_nor_shows(
     )
 
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+async def test_a_worker_of_another_release_is_handed_nothing_and_ends_the_supervisor(
+    stage: Stage, journal: Journal, begin: Begin
+) -> None:
+    page = (Run(key="COIN", items=(Item(id=1),)),)
+    workload = ToyWorkload(stage=stage, pages=(page,), opening=Act.BE_OTHER_RELEASE)
+
+    _, run = begin(workload)
+    with pytest.raises(OtherRelease, match=r"but a worker runs 0\.0\.9 in /"):
+        await run
+
+    assert journal.all("begin") == []

@@ -15,6 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import assert_never
 
+import reconciler
 from reconciler.errors import ConfigurationError, Problem, StoreUnavailable
 from reconciler.resilience.breaker import BreakerSnapshot
 from reconciler.resilience.budget import Budget
@@ -54,6 +55,7 @@ class Act(StrEnum):
     MEET_TROUBLE = "meet_trouble"
     FIND_LOCKED = "find_locked"
     BE_ODD = "be_odd"
+    BE_OTHER_RELEASE = "be_other_release"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -294,6 +296,8 @@ class ToyHandler(Handler):
                 self._stage.say("granted", id=item.id, shard=self._shard)
             case Act.BAN:
                 await self._budget.pause(3600)
+            case Act.BE_OTHER_RELEASE:
+                reconciler.__version__ = "0.0.9"
             case never:
                 assert_never(never)
 

@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -17,8 +16,8 @@ from reconciler.bench.end_to_end.scene import Scene
 from reconciler.bench.figures import BenchFailed
 from reconciler.bench.ground import Ground
 from reconciler.last_will import last_will
+from reconciler.safe_path import COMMAND
 
-COMMAND = (sys.executable, "-m", "reconciler")
 WORKERS = 4
 _STOP = 'kill -TERM "$0"; rm -rf "$1"'
 _LOOK_SECONDS = 0.1
