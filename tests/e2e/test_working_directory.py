@@ -69,7 +69,8 @@ class Planted:
 def loaded_by_python_itself(folder: Path) -> list[str]:
     """Return what `python -m` loads before the first line of ours: no program can help that."""
     folder.mkdir()
-    (folder / "probe.py").write_text("import sys; print(*{name.split('.')[0] for name in sys.modules})")
+    probe = "import sys; print(*{name.partition('.')[0] for name in sys.modules})"
+    (folder / "probe.py").write_text(probe)
     command = [sys.executable, "-m", "probe"]
     return subprocess.check_output(command, cwd=folder, text=True).split()  # noqa: S603 - our own
 
