@@ -5,6 +5,7 @@ read, is answered and logged. Every answer carries the weight used. The admin ro
 go through none of this.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -25,7 +26,9 @@ from reconciler.paper.auth import Proof, authorize
 from reconciler.paper.dialect import routes
 from reconciler.paper.dialect.answers import (
     Refusal,
+    archived,
     banned,
+    blocked,
     maintenance,
     server_error,
     too_much_weight,
@@ -33,16 +36,20 @@ from reconciler.paper.dialect.answers import (
 )
 from reconciler.paper.dialect.parameters import Parameters
 from reconciler.paper.exchange import PaperExchange
-from reconciler.paper.faults import Question
-from reconciler.paper.faults.distortions import PAGE, spoiled
+from reconciler.paper.faults import FaultRule, Question
+from reconciler.paper.faults.distortions import PAGE, altered, spoiled, with_headers
 from reconciler.paper.faults.effects import (
+    Alter,
+    Archive,
     Ban,
+    BlockAtFirewall,
     Delay,
     Effect,
     EmptyList,
     Fail,
     HangUp,
     Maintain,
+    Refuse,
     RefuseKey,
     Silence,
     Spoil,
@@ -85,7 +92,12 @@ class Asked:
         """Take from an HTTP request for the route `name` what it asks for, and who sent it."""
         sent, query = request.query_params, request.scope["query_string"].decode("latin-1")
         return cls(
-            question=Question(route=name, symbol=sent.get("symbol"), order_id=sent.get("orderId")),
+            question=Question(
+                route=name,
+                symbol=sent.get("symbol"),
+                order_id=sent.get("orderId"),
+                query=query,
+            ),
             route=route,
             address=request.client.host if request.client is not None else "",
             query=query,
@@ -140,18 +152,20 @@ class _HungUp(Exception):
 
 async def _respond(exchange: PaperExchange, asked: Asked, charge: Charge) -> Response:
     used = {"X-MBX-USED-WEIGHT": str(charge.used), "X-MBX-USED-WEIGHT-1M": str(charge.used)}
+    rules = exchange.faults.rules_for(asked.question.route, exchange.clock_ms())
     try:
         _refuse_beyond_limit(exchange, charge)
         effects = exchange.faults.draw(asked.question, exchange.clock_ms())
         for effect in effects:
             await _suffer(exchange, asked, effect)
-        body = _answer(exchange, asked, effects)
+        body = _answer(exchange, asked, effects, rules)
     except _HungUp:
         return ClosedConnection()
     except Refusal as refusal:
-        headers = {**used, **refusal.headers}
+        headers = with_headers({**used, **refusal.headers}, rules, asked.question)
         return Response(refusal.body(), refusal.http_status, headers, refusal.media_type)
-    return Response(body, HTTPStatus.OK, used, "application/json")
+    headers = with_headers(used, rules, asked.question)
+    return Response(body, HTTPStatus.OK, headers, "application/json")
 
 
 def _refuse_beyond_limit(exchange: PaperExchange, charge: Charge) -> None:
@@ -184,27 +198,45 @@ async def _suffer(exchange: PaperExchange, asked: Asked, effect: Effect) -> None
         case Ban(seconds=seconds):
             exchange.meter.ban(asked.address, seconds, now_ms)
             raise banned(now_ms + round(seconds * 1000), ceil(seconds))
-        case Fail(http_status=status):
-            raise server_error(status)
-        case Maintain():
-            raise maintenance(PAGE)
-        case RefuseKey():
-            if asked.route.is_private:
-                raise wrong_key()
-        case EmptyList() | Spoil():
+        case EmptyList() | Spoil() | Alter():
             return
+        case _:
+            refusal = _refusal_by(effect, asked)
+            if refusal is not None:
+                raise refusal
+
+
+def _refusal_by(
+    effect: Fail | Maintain | RefuseKey | BlockAtFirewall | Refuse | Archive, asked: Asked
+) -> Refusal | None:
+    """Return the error that a fault answers a request with; None: it is not for such a request."""
+    match effect:
+        case Fail(http_status=status):
+            return server_error(status)
+        case Maintain():
+            return maintenance(PAGE)
+        case RefuseKey():
+            return wrong_key() if asked.route.is_private else None
+        case BlockAtFirewall():
+            return blocked(PAGE)
+        case Refuse(http_status=status, code=code, message=message):
+            return Refusal(code, message, http_status=status)
+        case Archive():
+            return archived() if asked.question.route == "order" else None
         case _:
             assert_never(effect)
 
 
-def _answer(exchange: PaperExchange, asked: Asked, effects: Sequence[Effect]) -> bytes:
+def _answer(
+    exchange: PaperExchange, asked: Asked, effects: Sequence[Effect], rules: Sequence[FaultRule]
+) -> bytes:
     view, parameters = exchange.view(asked.question.route), Parameters(asked.query)
     if asked.route.is_private:
         authorize(exchange.access, asked.proof, parameters, view.now_ms)
     parameters.refuse_others(asked.route.known_parameters)
     told = asked.route.answer(view, parameters)
     is_emptied = EmptyList() in effects and isinstance(told, list)
-    body = _ENCODER.encode([] if is_emptied else told)
+    body = altered(_ENCODER.encode([] if is_emptied else told), rules, asked.question)
     for effect in effects:
         if isinstance(effect, Spoil):
             body = spoiled(body, effect.how)
@@ -218,8 +250,8 @@ def _status(response: Response) -> str:
 
 
 def _retry_after_seconds(response: Response) -> int | None:
-    told = response.headers.get("Retry-After")
-    return None if told is None else int(told)
+    told = response.headers.get("Retry-After", "")
+    return int(told) if re.fullmatch("[0-9]{1,9}", told) else None
 
 
 async def _explain(request: Request, error: Exception) -> Response:

@@ -47,5 +47,6 @@ class PaperExchange:
             now_ms=now_ms + sum(rule.clock_offset_ms for rule in rules),
             weight_limit=self.meter.limit,
             uid=others[-1] if others else ACCOUNT_UID,
+            delisted=frozenset(symbol for rule in rules for symbol in rule.delisted_symbols),
             show=shown_under(rules, seed=self.faults.seed, now_ms=now_ms),
         )

@@ -266,6 +266,161 @@ def test_another_account_has_another_uid(client: httpx.Client, exchange: PaperEx
     assert (before, client.get("/api/v3/account").json()["uid"]) == (ACCOUNT_UID, 77)
 
 
+def test_the_firewall_answers_403_to_words_in_a_query_without_a_code(
+    client: httpx.Client, exchange: PaperExchange, order: Order
+) -> None:
+    exchange.faults.set(FaultRule(firewall_rate=1, only_queries_with=("select", "or 1=1")), NOW_MS)
+
+    asked = ["x-SELECT-7", "OR 1=1", "harmless"]
+    answers = [
+        client.get("/api/v3/order", params={"symbol": order.symbol, "origClientOrderId": name})
+        for name in asked
+    ]
+
+    assert [answer.status_code for answer in answers] == [403, 403, 400]
+    assert answers[0].headers["content-type"].startswith("text/html")
+    assert answers[2].json()["code"] == -2013
+
+
+@pytest.mark.parametrize(
+    ("route", "path"),
+    [
+        ("order", "order?symbol=ETHUSDT&orderId={id}"),
+        ("allOrders", "allOrders?symbol=ETHUSDT"),
+        ("openOrders", "openOrders"),
+    ],
+)
+def test_a_chosen_code_is_answered_on_a_chosen_route(
+    client: httpx.Client, exchange: PaperExchange, order: Order, route: str, path: str
+) -> None:
+    rule = FaultRule(
+        route=route,
+        refusal_rate=1,
+        refusal_status=422,
+        refusal_code=-4711,
+        refusal_message="Never heard of it.",
+        for_requests=1,
+    )
+    exchange.faults.set(rule, NOW_MS)
+
+    first, second = (client.get(f"/api/v3/{path.format(id=order.order_id)}") for _ in range(2))
+
+    assert (first.status_code, first.json()) == (422, {"code": -4711, "msg": "Never heard of it."})
+    assert second.status_code == 200
+
+
+def test_a_symbol_may_fail_alone(client: httpx.Client, exchange: PaperExchange) -> None:
+    exchange.faults.set(
+        FaultRule(refusal_rate=1, refusal_status=500, only_symbols=("ETHUSDT",)), NOW_MS
+    )
+
+    answers = {
+        symbol: client.get("/api/v3/allOrders", params={"symbol": symbol}).status_code
+        for symbol in ("ETHUSDT", "BTCUSDT")
+    }
+
+    assert answers == {"ETHUSDT": 500, "BTCUSDT": 200}
+
+
+def test_an_order_is_archived_once_and_then_there_again(
+    client: httpx.Client, exchange: PaperExchange, order: Order
+) -> None:
+    rule = FaultRule(
+        route="order", archived_rate=1, only_order_ids=(order.order_id,), for_requests=1
+    )
+    exchange.faults.set(rule, NOW_MS)
+
+    first, second = look_up(client, order), look_up(client, order)
+
+    assert (first.status_code, first.json()["code"]) == (400, -2026)
+    assert "archived" in first.json()["msg"]
+    assert second.json()["orderId"] == order.order_id
+
+
+@pytest.mark.parametrize(
+    ("status", "executed_qty", "days", "code"),
+    [
+        ("CANCELED", "0", 91, -2026),
+        ("EXPIRED", "0", 91, -2026),
+        ("EXPIRED_IN_MATCH", "0", 91, -2026),
+        ("CANCELED", "0", 89, None),
+        ("CANCELED", "0.5", 91, None),
+        ("FILLED", "1", 91, None),
+        ("REJECTED", "0", 91, None),
+        ("NEW", "0", 91, None),
+    ],
+)
+def test_what_ended_untouched_over_ninety_days_ago_is_archived(
+    client: httpx.Client, status: str, executed_qty: str, days: int, code: int | None
+) -> None:
+    ended_at = NOW_MS - days * 24 * 3600 * 1000
+    old = {"symbol": "ETHUSDT", "order_id": 7, "created_at": ended_at, "status": status}
+    client.post("/paper/orders", json={**old, "executed_qty": executed_qty}).raise_for_status()
+
+    answer = client.get("/api/v3/order", params={"symbol": "ETHUSDT", "orderId": 7})
+
+    assert answer.json().get("code") == code
+
+
+def test_a_ban_may_be_told_in_its_text_alone(client: httpx.Client, exchange: PaperExchange) -> None:
+    rule = FaultRule(ban_rate=1, ban_seconds=300, headers={"retry-after": ""})
+    exchange.faults.set(rule, NOW_MS)
+
+    answers = [client.get("/api/v3/ping") for _ in range(2)]
+
+    for answer in answers:
+        assert answer.status_code == 418
+        assert f"banned until {NOW_MS + 300_000}" in answer.json()["msg"]
+        assert "retry-after" not in answer.headers
+
+
+def test_a_header_may_hold_anything_once(client: httpx.Client, exchange: PaperExchange) -> None:
+    weight = "9" * 5000
+    rule = FaultRule(headers={"X-MBX-USED-WEIGHT-1M": weight}, for_requests=1)
+    exchange.faults.set(rule, NOW_MS)
+
+    told = [client.get("/api/v3/ping").headers["x-mbx-used-weight-1m"] for _ in range(2)]
+
+    assert told == [weight, "2"]
+
+
+def test_an_account_may_have_no_uid_and_the_clock_any_time(
+    client: httpx.Client, exchange: PaperExchange
+) -> None:
+    exchange.faults.set(FaultRule(route="account", without_fields=("uid",)), NOW_MS)
+    exchange.faults.set(FaultRule(route="time", fields={"serverTime": 10**40}), NOW_MS)
+
+    assert "uid" not in client.get("/api/v3/account").json()
+    assert client.get("/api/v3/time").json() == {"serverTime": 10**40}
+
+
+def test_one_order_of_a_page_may_be_unreadable(
+    client: httpx.Client, exchange: PaperExchange, order: Order
+) -> None:
+    rule = FaultRule(fields={"executedQty": None}, only_order_ids=(order.order_id,))
+    exchange.faults.set(rule, NOW_MS)
+
+    page = client.get("/api/v3/allOrders", params={"symbol": "ETHUSDT", "orderId": 1}).json()
+
+    assert [row["orderId"] for row in page if row["executedQty"] is None] == [order.order_id]
+    assert len(page) > 1
+
+
+def test_a_delisted_symbol_and_its_orders_do_not_exist(
+    client: httpx.Client, exchange: PaperExchange, order: Order
+) -> None:
+    exchange.faults.set(FaultRule(delisted_symbols=("ETHUSDT",)), NOW_MS)
+
+    one = look_up(client, order)
+    history = client.get("/api/v3/allOrders", params={"symbol": "ETHUSDT"})
+    every = client.get("/api/v3/openOrders").json()
+    listed = client.get("/api/v3/exchangeInfo").json()["symbols"]
+
+    assert (one.json()["code"], history.json()["code"]) == (-1121, -1121)
+    assert every
+    assert "ETHUSDT" not in {row["symbol"] for row in (*every, *listed)}
+
+
 def test_a_scripted_outage_passes_by_itself(client: httpx.Client, exchange: PaperExchange) -> None:
     steps = [
         Step(at_seconds=0, faults=FaultRule(error_rate=1)),

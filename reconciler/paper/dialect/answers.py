@@ -230,6 +230,25 @@ def maintenance(page: bytes) -> Refusal:
     return Refusal(-1016, "This service is no longer available.", http_status=503, page=page)
 
 
+def blocked(page: bytes) -> Refusal:
+    """Answer as the firewall before the exchange does: a page of HTML, and no code."""
+    return Refusal(0, "Forbidden", http_status=403, page=page)
+
+
+def archived() -> Refusal:
+    """Say that an order was archived: it ended over 90 days ago with nothing executed."""
+    return Refusal(
+        -2026,
+        "Order was canceled or expired with no executed qty over 90 days ago and has been"
+        " archived.",
+    )
+
+
+def no_such_path(path: str, method: str) -> Refusal:
+    """Refuse a path or a method that there is not."""
+    return Refusal(-5000, f"Path {path}, Method {method} is invalid", http_status=404)
+
+
 def missing(name: str) -> Refusal:
     """Refuse a request without a mandatory parameter."""
     return Refusal(

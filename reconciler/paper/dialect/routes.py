@@ -17,6 +17,7 @@ import msgspec
 from reconciler.paper.book import Book, Shelf, Show, ShownShelf, UnknownSymbol
 from reconciler.paper.dialect.answers import (
     Refusal,
+    archived,
     invalid_symbol,
     no_such_order,
     not_valid,
@@ -27,11 +28,14 @@ from reconciler.paper.dialect.answers import (
     write_orders,
 )
 from reconciler.paper.dialect.parameters import Parameters
+from reconciler.paper.lives import Word
 from reconciler.paper.orders import Order
 
 DEFAULT_PAGE = 500
 LARGEST_PAGE = 1000
 LARGEST_SPAN_MS = 24 * 3600 * 1000
+ARCHIVED_AFTER_MS = 90 * 24 * 3600 * 1000
+ARCHIVED_WORDS = frozenset({Word.CANCELED, Word.EXPIRED, Word.EXPIRED_IN_MATCH})
 SIGNED = frozenset({"timestamp", "recvWindow", "signature"})
 
 
@@ -41,6 +45,7 @@ class View:
 
     Attributes:
         show: How the orders are shown; None: as they are.
+        delisted: Symbols that are not listed any more.
         now_ms: The exchange's clock.
         weight_limit: Request weight a minute for one address.
         uid: The account's identity.
@@ -51,6 +56,11 @@ class View:
     weight_limit: int
     uid: int
     show: Show | None = None
+    delisted: frozenset[str] = frozenset()
+
+    def symbols(self) -> Sequence[str]:
+        """Return every symbol that is listed."""
+        return [symbol for symbol in self.book.symbols() if symbol not in self.delisted]
 
     def shelf(self, symbol: str) -> Shelf | ShownShelf:
         """Return the orders of one symbol.
@@ -58,6 +68,8 @@ class View:
         Raises:
             Refusal: there is no such symbol.
         """
+        if symbol in self.delisted:
+            raise invalid_symbol()
         try:
             shelf = self.book.shelf(symbol)
         except UnknownSymbol:
@@ -130,13 +142,15 @@ def answer_order(view: View, parameters: Parameters) -> object:
     order = _find(shelf, order_id, client_order_id)
     if order is None:
         raise no_such_order()
+    if _is_archived(order, view.now_ms):
+        raise archived()
     return write_order(order)
 
 
 def answer_open_orders(view: View, parameters: Parameters) -> object:
     """Answer every open order of a symbol, or of all symbols."""
     symbol = parameters.symbol()
-    symbols = view.book.symbols() if symbol is None else [symbol]
+    symbols = view.symbols() if symbol is None else [symbol]
     return [write_order(order) for name in symbols for order in view.shelf(name).open_orders()]
 
 
@@ -191,7 +205,7 @@ def _symbols_asked(view: View, parameters: Parameters) -> Sequence[str]:
     if symbol is not None:
         return [symbol]
     if symbols is None:
-        return view.book.symbols()
+        return view.symbols()
     try:
         return msgspec.json.decode(symbols, type=list[str])
     except msgspec.DecodeError:
@@ -207,6 +221,18 @@ def _find(
     if order is not None and client_order_id not in (None, order.client_order_id):
         raise other_client_id()
     return order
+
+
+def _is_archived(order: Order, now_ms: int) -> bool:
+    """Whether an order ended without an execution so long ago that it is not kept.
+
+    Source, read 2026-11-27: Binance Spot API documentation, errors.md, -2026, and CHANGELOG.md,
+    2023-07-11 and 2025-08-12: canceled, expired or expired in match. Whether lists leave it out is
+    not documented.
+    """
+    stage = order.stage
+    is_ended = not stage.is_open and stage.word in ARCHIVED_WORDS
+    return is_ended and stage.executed_e8 == 0 and order.updated_ms < now_ms - ARCHIVED_AFTER_MS
 
 
 def _within(

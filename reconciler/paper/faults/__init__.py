@@ -5,9 +5,9 @@
     distortions   what they do to the orders in an answer: vanished, shrunken, contradictory
     table         which rules are in force when
 
-`stale_seconds`, `clock_offset_ms` and `account_uid` are read where an account is viewed, in
-`reconciler.paper.exchange`. A new kind is a setting and one function in a table of `effects` or
-`distortions`.
+`stale_seconds`, `clock_offset_ms`, `account_uid` and `delisted_symbols` are read where an account
+is viewed, in `reconciler.paper.exchange`. A new kind is a setting and one function in a table of
+`effects` or `distortions`.
 """
 
 from reconciler.paper.faults.rules import EVERY_ROUTE, FaultRule, Faults, Question, Step

@@ -5,7 +5,8 @@ says how many orders it strikes. Which ones is drawn from their names, so that a
 from request to request and on every route.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from hashlib import blake2b
 from types import MappingProxyType
@@ -15,7 +16,7 @@ import msgspec
 
 from reconciler.paper.book import Show
 from reconciler.paper.faults.effects import Spoiling
-from reconciler.paper.faults.rules import FaultRule
+from reconciler.paper.faults.rules import FaultRule, Question
 from reconciler.paper.lives import Stage, Word
 from reconciler.paper.orders import Order, as_of
 
@@ -64,6 +65,42 @@ def shown_under(rules: Iterable[FaultRule], *, seed: int, now_ms: int) -> Show |
     """Return how orders are shown under `rules`; None: as they are."""
     false = [rule for rule in rules if rule.stale_seconds or _struck_shares(rule)]
     return partial(_show, rules=false, seed=seed, now_ms=now_ms) if false else None
+
+
+def altered(body: bytes, rules: Iterable[FaultRule], question: Question) -> bytes:
+    """Put the fields that `rules` name into the orders of an answer, or into one that is no order.
+
+    By way of the standard library's JSON: its numbers may have any number of digits.
+    """
+    altering = [rule for rule in rules if rule.fields or rule.without_fields]
+    if not altering:
+        return body
+    told = json.loads(body)
+    for part in told if isinstance(told, list) else [told]:
+        _alter(part, altering, question)
+    return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def with_headers(
+    true: Mapping[str, str], rules: Iterable[FaultRule], question: Question
+) -> Mapping[str, str]:
+    """Put the headers that `rules` name in place of the true ones; without those that are empty."""
+    headers = dict(true)
+    for rule in rules:
+        if rule.covers(question):
+            names = {name.lower() for name in rule.headers}
+            headers = {name: told for name, told in headers.items() if name.lower() not in names}
+            headers.update({name: told for name, told in rule.headers.items() if told})
+    return headers
+
+
+def _alter(part: dict[str, Any], rules: Sequence[FaultRule], question: Question) -> None:
+    order = (part["symbol"], part["orderId"]) if "orderId" in part else None
+    for rule in rules:
+        if rule.covers(question) if order is None else rule.covers_order(*order):
+            part.update(rule.fields)
+            for name in rule.without_fields:
+                part.pop(name, None)
 
 
 def spoiled(body: bytes, how: Spoiling) -> bytes:

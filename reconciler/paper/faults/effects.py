@@ -66,6 +66,30 @@ class RefuseKey:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class BlockAtFirewall:
+    """Answer 403 with a page of HTML, as the firewall before the exchange does."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refuse:
+    """Answer with this error, whatever is asked for."""
+
+    http_status: int
+    code: int
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Archive:
+    """Answer a look-up as if its order had been archived."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Alter:
+    """Put other headers or fields in place of the true ones."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class EmptyList:
     """Answer a list with an empty one."""
 
@@ -77,7 +101,21 @@ class Spoil:
     how: Spoiling
 
 
-Effect = Delay | HangUp | Silence | Ban | Fail | Maintain | RefuseKey | EmptyList | Spoil
+Effect = (
+    Delay
+    | HangUp
+    | Silence
+    | Ban
+    | Fail
+    | Maintain
+    | RefuseKey
+    | BlockAtFirewall
+    | Refuse
+    | Archive
+    | Alter
+    | EmptyList
+    | Spoil
+)
 Kind = Callable[[Faults, Random], Effect | None]
 
 
@@ -120,6 +158,28 @@ def _refuse_key(faults: Faults, rng: Random) -> Effect | None:
     return RefuseKey() if _happens(faults.bad_key_rate, rng) else None
 
 
+def _block(faults: Faults, rng: Random) -> Effect | None:
+    return BlockAtFirewall() if _happens(faults.firewall_rate, rng) else None
+
+
+def _refuse(faults: Faults, rng: Random) -> Effect | None:
+    if not _happens(faults.refusal_rate, rng):
+        return None
+    return Refuse(
+        http_status=faults.refusal_status,
+        code=faults.refusal_code,
+        message=faults.refusal_message,
+    )
+
+
+def _archive(faults: Faults, rng: Random) -> Effect | None:
+    return Archive() if _happens(faults.archived_rate, rng) else None
+
+
+def _alter(faults: Faults, _rng: Random) -> Effect | None:
+    return Alter() if faults.headers or faults.fields or faults.without_fields else None
+
+
 def _empty(faults: Faults, rng: Random) -> Effect | None:
     return EmptyList() if _happens(faults.empty_list_rate, rng) else None
 
@@ -143,12 +203,16 @@ def _happens(rate: float, rng: Random) -> bool:
 KINDS: Sequence[Kind] = (
     _go_out,
     _be_late,
+    _alter,
     _hang_up,
+    _block,
     _want_silence,
     _ban,
     _fail,
     _maintain,
     _refuse_key,
+    _refuse,
+    _archive,
     _empty,
     _mistype,
     _cut,

@@ -1,8 +1,9 @@
 """What can be set to go wrong, how often, how much, and what it is limited to."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
+from urllib.parse import unquote_plus
 
 import msgspec
 
@@ -11,6 +12,7 @@ EVERY_ROUTE = "*"
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Milliseconds = Annotated[float, msgspec.Meta(ge=0, le=600_000)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=7 * 24 * 3600)]
+HttpStatus = Annotated[int, msgspec.Meta(ge=400, le=599)]
 
 
 class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -27,6 +29,14 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         error_rate: Share of requests answered with 500, 502, 503 or 504.
         maintenance_rate: Share of requests answered 503 with a page of HTML.
         bad_key_rate: Share of private requests whose key or token is refused.
+        firewall_rate: Share of requests answered 403 by a page of HTML, from before the exchange.
+        refusal_rate: Share of requests answered with `refusal_status`, `refusal_code` and
+            `refusal_message`, whatever they ask for.
+        archived_rate: Share of look-ups of one order answered -2026, whatever the order's age.
+        headers: Headers of the answer in place of the true ones; an empty value: without it.
+        fields: Fields of an order, or of an answer that is no order, in place of the true ones.
+        without_fields: Fields that are left out in the same way.
+        delisted_symbols: These symbols do not exist any more, nor do their orders.
         empty_list_rate: Share of lists that are empty.
         cut_rate: Share of answers that end half-way.
         html_rate: Share of answers that are a page of HTML with HTTP 200.
@@ -51,6 +61,16 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     error_rate: Share = 0
     maintenance_rate: Share = 0
     bad_key_rate: Share = 0
+    firewall_rate: Share = 0
+    refusal_rate: Share = 0
+    refusal_status: HttpStatus = 400
+    refusal_code: int = -1000
+    refusal_message: str = "An unknown error occurred while processing the request."
+    archived_rate: Share = 0
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
+    fields: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    without_fields: tuple[str, ...] = ()
+    delisted_symbols: tuple[str, ...] = ()
     empty_list_rate: Share = 0
     cut_rate: Share = 0
     html_rate: Share = 0
@@ -66,11 +86,16 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Question:
-    """What a request asks for: a route by the last part of its path, and whose orders."""
+    """What a request asks for: a route by the last part of its path, and whose orders.
+
+    Attributes:
+        query: The query string as it was sent.
+    """
 
     route: str
     symbol: str | None = None
     order_id: str | None = None
+    query: str = ""
 
 
 class FaultRule(Faults, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -81,6 +106,8 @@ class FaultRule(Faults, frozen=True, kw_only=True, forbid_unknown_fields=True):
         route: One route, named by the last part of its path, or every one.
         only_symbols: Requests and orders of these symbols; none named: of all.
         only_order_ids: Requests for and orders of these ids; none named: of all.
+        only_queries_with: Requests with one of these words in their query, in any case; none named:
+            all.
         for_seconds: The rule ends after this; None: when it is replaced or ended.
         for_requests: The rule ends after so many requests that something happened to.
     """
@@ -89,13 +116,18 @@ class FaultRule(Faults, frozen=True, kw_only=True, forbid_unknown_fields=True):
     route: str = EVERY_ROUTE
     only_symbols: tuple[str, ...] = ()
     only_order_ids: tuple[int, ...] = ()
+    only_queries_with: tuple[str, ...] = ()
     for_seconds: Seconds | None = None
     for_requests: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
     def covers(self, question: Question) -> bool:
         """Whether a request for this, on the rule's route, is one that the rule is about."""
         ids = tuple(map(str, self.only_order_ids))
-        return _is_among(question.symbol, self.only_symbols) and _is_among(question.order_id, ids)
+        return (
+            _is_among(question.symbol, self.only_symbols)
+            and _is_among(question.order_id, ids)
+            and _holds_word(question.query, self.only_queries_with)
+        )
 
     def covers_order(self, symbol: str, order_id: int) -> bool:
         """Whether this order is one that the rule is about."""
@@ -111,3 +143,11 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 def _is_among(value: object, chosen: Sequence[object]) -> bool:
     return not chosen or value in chosen
+
+
+def _holds_word(query: str, words: Sequence[str]) -> bool:
+    """Whether one of `words` stands in a query, percent-encoded or not."""
+    if not words:
+        return True
+    said = unquote_plus(query).casefold()
+    return any(word.casefold() in said for word in words)

@@ -58,6 +58,10 @@ def test_every_kind_of_fault_has_a_setting_that_turns_it_on() -> None:
         cut_rate=1,
         html_rate=1,
         wrong_type_rate=1,
+        firewall_rate=1,
+        refusal_rate=1,
+        archived_rate=1,
+        headers={"Retry-After": ""},
     )
 
     assert len(draw_effects(all_on, Random(1))) == len(KINDS)
