@@ -23,6 +23,7 @@ from reconciler.errors import ConfigurationError, NoSupervisor, Problem, Reconci
 from reconciler.settings import Settings
 from reconciler.store.cycles import read_last_hour
 from reconciler.store.database import Database
+from reconciler.store.holds import measure_holds
 from reconciler.store.state import read_halt
 from reconciler.telemetry.health import Grade, Row, Vitals, judge
 
@@ -155,11 +156,18 @@ def _remembered(settings: Settings) -> Vitals:
     """Return what the database knows: nothing of breakers, shards and keys."""
     with (
         closing(Database(settings.required_database_url, role="health")) as database,
-        database.autocommit() as connection,
+        database.transaction() as connection,
     ):
         hour = read_last_hour(connection)
         halted = read_halt(connection)
-    return replace(Vitals.of(hour), halted=halted)
+        holds = measure_holds(connection)
+    return replace(
+        Vitals.of(hour),
+        halted=halted,
+        open_orders=holds.open_orders,
+        held_orders=holds.held_orders,
+        oldest_hold_age_seconds=holds.oldest_age_seconds,
+    )
 
 
 def _name_of(error: ReconcilerError) -> str:

@@ -124,12 +124,16 @@ class Desk:
     def vitals(self) -> Vitals:
         """Say what `health` judges."""
         known = Vitals.of(self.floor.history.last_hour)
+        backlog = self.backlog
         last_age = known.last_run_age_seconds
         return replace(
             known,
             breakers_open=self.floor.breakers_in(BreakerState.OPEN),
             breakers_half_open=self.floor.breakers_in(BreakerState.HALF_OPEN),
             last_run_age_seconds=self._uptime_seconds if last_age is None else last_age,
+            open_orders=None if backlog is None else backlog.open_items,
+            held_orders=None if backlog is None else backlog.held_items,
+            oldest_hold_age_seconds=None if backlog is None else backlog.oldest_hold_age_seconds,
             halted=self.floor.halt,
             blocked=self._blocked(),
             parked=len(self.floor.crew.parked),

@@ -6,6 +6,8 @@
     discrepancies of the last hour       < 1 %        1-5 %          > 5 %
     errors in the last hour              < 5          5-20           > 20
     last run                             <= 60 s ago  60-300 s       > 300 s
+    open orders on hold                  < 1 %        1-10 %         > 10 %
+    oldest hold                          <= 1 h old   1-24 h         > 24 h
 
 The first sync of a table, where every row may differ, is named as such and left out of the rate of
 discrepancies. It is what the first sweep that looked at any order did: `FIRST_SYNC_HOURS` after its
@@ -24,6 +26,8 @@ CYCLE_SECONDS = (10.0, 30.0)
 DISCREPANCY_RATE = (0.01, 0.05)
 ERRORS = (5, 20)
 LAST_RUN_SECONDS = (60.0, 300.0)
+HELD_SHARE = (0.01, 0.10)
+OLDEST_HOLD_HOURS = (1.0, 24.0)
 
 FIRST_SYNC_HOURS = 24
 """What a cycle finds that begins later than this after the first one counts in any case."""
@@ -73,6 +77,8 @@ class Vitals:
         scanned, discrepancies, errors: Orders of the last hour's cycles, on all hosts.
         first_sync_scanned, first_sync_discrepancies: Those of them of the table's first sync.
         last_run_age_seconds: How long ago the last cycle ended.
+        open_orders, held_orders: Orders that are open, and those of them on hold.
+        oldest_hold_age_seconds: How long ago the oldest hold began.
         halted: Why nothing may be written.
         blocked: What a person has to fix at the exchange: a refused key, another account.
         parked: Shards that are out of service because their workers kept dying.
@@ -87,6 +93,9 @@ class Vitals:
     first_sync_scanned: int = 0
     first_sync_discrepancies: int = 0
     last_run_age_seconds: float | None = None
+    open_orders: int | None = None
+    held_orders: int | None = None
+    oldest_hold_age_seconds: float | None = None
     halted: str | None = None
     blocked: str | None = None
     parked: int | None = None
@@ -158,7 +167,24 @@ def _rows(vitals: Vitals) -> Iterator[Row]:
     if (age := vitals.last_run_age_seconds) is not None:
         shown = _decisive(age, 0, _grade_of_last_run)
         yield Row(name="last run", value=f"{shown} s ago", grade=_grade_of_last_run(age))
+    yield from _holds(vitals)
     yield from _what_a_person_must_hint(vitals)
+
+
+def _holds(vitals: Vitals) -> Iterator[Row]:
+    held, open_ = vitals.held_orders, vitals.open_orders
+    if held is not None and open_ is not None:
+        percent = 100 * held / max(open_, held, 1)
+        shown = _decisive(percent, 1, _grade_of_held_percent)
+        yield Row(
+            name="orders on hold",
+            value=f"{shown}% of {open_:,} open orders: {held:,}",
+            grade=_grade_of_held_percent(percent),
+        )
+    if vitals.oldest_hold_age_seconds is not None:
+        hours = vitals.oldest_hold_age_seconds / 3600
+        value = f"{_decisive(hours, 1, _grade_of_hold)} h old"
+        yield Row(name="oldest hold", value=value, grade=_grade_of_hold(hours))
 
 
 def _discrepancies(vitals: Vitals) -> Row:
@@ -195,6 +221,15 @@ def _grade_of_percent(percent: float) -> Grade:
 
 def _grade_of_last_run(seconds: float) -> Grade:
     return _beyond(seconds, *LAST_RUN_SECONDS)
+
+
+def _grade_of_held_percent(percent: float) -> Grade:
+    warning, critical = HELD_SHARE
+    return _from(percent, 100 * warning, 100 * critical)
+
+
+def _grade_of_hold(hours: float) -> Grade:
+    return _beyond(hours, *OLDEST_HOLD_HOURS)
 
 
 def _what_a_person_must_hint(vitals: Vitals) -> Iterator[Row]:

@@ -60,6 +60,8 @@ class Gauge(StrEnum):
     BREAKERS_OPEN = "breakers.open"
     STALE_BACKLOG = "stale.backlog"
     STALE_OLDEST_AGE_SECONDS = "stale.oldest_age_seconds"
+    HOLDS_OPEN = "holds.open"
+    HOLDS_OLDEST_AGE_SECONDS = "holds.oldest_age_seconds"
 
 
 def transition(before: Status, after: Status) -> CounterName:

@@ -24,7 +24,7 @@ from reconciler.store import first_sync, state
 from reconciler.store.apply import Apply
 from reconciler.store.cycles import CycleRecord, read_last_hour, record_cycle
 from reconciler.store.database import Database
-from reconciler.store.holds import resolve_ended
+from reconciler.store.holds import measure_holds, resolve_ended
 from reconciler.store.stale import Cursor, StaleOrder, StaleOrders
 from reconciler.store.tables import OrdersTable, find_orders, require_schema
 from reconciler.telemetry import metrics as names
@@ -148,10 +148,17 @@ class OrderPlanner:
         return Page(runs=arrange(page.orders, self.venue), next=page.next)
 
     def backlog(self) -> Backlog:
-        """Count the stale orders."""
-        with self.database.autocommit() as connection:
+        """Count the stale orders and those on hold."""
+        with self.database.transaction() as connection:
             backlog = self.stale.measure_backlog(connection)
-        return Backlog(items=backlog.orders, oldest_age_seconds=backlog.oldest_age_seconds)
+            holds = measure_holds(connection)
+        return Backlog(
+            items=backlog.orders,
+            oldest_age_seconds=backlog.oldest_age_seconds,
+            open_items=holds.open_orders,
+            held_items=holds.held_orders,
+            oldest_hold_age_seconds=holds.oldest_age_seconds,
+        )
 
     def record(self, cycle: Cycle) -> None:
         """Write the cycle down; a dry run writes nothing at all."""

@@ -212,10 +212,19 @@ class Cycle:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Backlog:
-    """How much work waits, and for how long the oldest of it has."""
+    """How much work waits, and for how long the oldest of it has.
+
+    Attributes:
+        open_items: All that is to be looked at again and again, also what is not stale now;
+        held_items: those of them that are set aside. None: there is no such thing.
+        oldest_hold_age_seconds: How long ago the oldest of what is set aside was; None: nothing is.
+    """
 
     items: int
     oldest_age_seconds: float
+    open_items: int | None = None
+    held_items: int | None = None
+    oldest_hold_age_seconds: float | None = None
 
 
 class Planner(Protocol):

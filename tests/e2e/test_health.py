@@ -90,3 +90,30 @@ def test_a_run_with_nothing_to_do_is_recorded_as_one(world: World, reconcile: St
     assert (ended.exit_code, ended.report["orders"]) == (0, 0)
     with connected(world.database_url) as connection:
         assert count(connection, "scanned = 0 AND requests = 0", "reconciliation_cycles") == 1
+
+
+def test_open_orders_that_are_on_hold_are_the_verdict_whoever_is_asked(
+    world: World, reconcile: Start, start: Start, path: Path
+) -> None:
+    world.fill(orders=100, symbols=4, seed=12)
+    with connected(world.database_url) as connection:
+        connection.execute(
+            "UPDATE orders SET status = 'new', external_order_id = 'none-' || id WHERE id % 5 = 0"
+        )
+    reconcile("--once").end()
+    settings = settings_of(world) | {"RECONCILIATION_CONTROL_SOCKET": path}
+
+    remembered = start("health", "--json", **settings).end()
+    reconcile(RECONCILIATION_CONTROL_SOCKET=path)
+    first_vitals(path)
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while ask(path, "health", Vitals).held_orders is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    running = start("health", "--json", **settings).end()
+
+    for told, source in ((remembered, "database"), (running, "supervisor")):
+        (row,) = [row for row in told.report["rows"] if row["name"] == "orders on hold"]
+        assert (told.exit_code, told.report["source"]) == (2, source)
+        assert row["grade"] == "critical"
+        assert row["value"].endswith(" open orders: 20")
+        assert row in told.report["reasons"]

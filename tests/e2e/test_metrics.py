@@ -26,6 +26,7 @@ NAMES = {
         r"shard\.\d\.breaker\.state",
         r"breakers\.open",
         r"stale\.(backlog|oldest_age_seconds)",
+        r"holds\.(open|oldest_age_seconds)",
     ),
 }
 
@@ -111,6 +112,8 @@ def test_a_run_sends_what_it_reports_under_the_documented_names_and_no_other(
         "breakers.open",
         "stale.backlog",
         "stale.oldest_age_seconds",
+        "holds.open",
+        "holds.oldest_age_seconds",
     }
     assert {name for kind, name in statsd.values if kind == "ms"} == {
         "cycle.duration",

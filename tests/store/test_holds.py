@@ -6,10 +6,12 @@ import pytest
 
 from reconciler.domain.decide import HoldReason
 from reconciler.domain.status import Status
+from reconciler.store import holds
 from reconciler.store.database import Database
 from reconciler.store.holds import (
     ActiveHold,
     attempts_in_a_row,
+    measure_holds,
     resolve_ended,
     wait_before_attempt,
 )
@@ -205,3 +207,54 @@ def ended_holds(database: Database) -> int:
     orders = shape_of(database)
     with database.transaction() as connection:
         return resolve_ended(connection, orders)
+
+
+def add_hold(
+    application: Application, order_id: int, *, status: str = "new", hours_ago: float = 0
+) -> None:
+    application.execute(
+        "INSERT INTO reconciliation_holds (order_id, reason, detail, attempts, first_held_at,"
+        " next_attempt_at, row_facts) SELECT %s, 'conflict', '', 1, now() - %s * interval '1 hour',"
+        " now(), jsonb_build_object('status', %s::text)",
+        (str(order_id), hours_ago, status),
+    )
+
+
+def test_holds_are_measured_against_the_open_orders(
+    application: Application, database: Database
+) -> None:
+    for number in range(1, 6):
+        insert_order(application, number)
+    insert_order(application, 6, status="filled")
+    insert_order(application, 7, external_order_id=None)
+    add_hold(application, 1)
+    add_hold(application, 2, hours_ago=3)
+    add_hold(application, 6, status="filled", hours_ago=5)
+    add_hold(application, 8, hours_ago=9)
+    application.execute(
+        "UPDATE reconciliation_holds SET resolved_at = now(), resolution = 'done'"
+        " WHERE order_id = '8'"
+    )
+
+    with database.transaction() as connection:
+        measured = measure_holds(connection)
+
+    assert (measured.open_orders, measured.held_orders) == (5, 2)
+    assert measured.oldest_age_seconds == pytest.approx(5 * 3600, abs=60)
+
+
+def test_many_open_orders_are_taken_from_the_estimate_and_not_counted(
+    application: Application, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holds, "MOST_COUNTED", 100)
+    application.execute(
+        "INSERT INTO orders (id, symbol, external_order_id, status)"
+        " SELECT number, 'BTCUSDT', number::text, 'new' FROM generate_series(1, 2000) AS number"
+    )
+    application.execute("ANALYZE orders")
+
+    with database.transaction() as connection:
+        measured = measure_holds(connection)
+
+    assert measured.open_orders == 2000
+    assert (measured.held_orders, measured.oldest_age_seconds) == (0, None)

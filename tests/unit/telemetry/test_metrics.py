@@ -26,7 +26,7 @@ Counters `orders.reconciled`, `orders.discrepancies`, `orders.errors`, `orders.h
 `supervisor.killed_hung`. Timers `cycle.duration`, `exchange.latency`, `store.apply`. Gauges
 `cycle.last_run_timestamp`, `cycle.last_duration_ms`, `shards.desired`, `shards.running`,
 `shards.parked`, `shard.<n>.breaker.state`, `breakers.open`, `stale.backlog`,
-`stale.oldest_age_seconds`.
+`stale.oldest_age_seconds`, `holds.open`, `holds.oldest_age_seconds`.
 """
 
 
