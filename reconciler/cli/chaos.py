@@ -10,13 +10,13 @@ from random import Random
 
 from reconciler.chaos import witness
 from reconciler.chaos.kills import kill_workers
+from reconciler.chaos.recovery import EVERY_HOLD, clear_holds_and_halt
 from reconciler.chaos.schedule import Schedule, plan_chaos
 from reconciler.cli.report import Report
 from reconciler.cli.supervise import setup_of, supervise
 from reconciler.demo import World
 from reconciler.settings import Settings
-from reconciler.store import state
-from reconciler.store.holds import dismiss_hold, list_holds
+from reconciler.store.holds import list_holds
 from reconciler.supervisor.parent import Supervisor
 from reconciler.supervisor.restarts import RestartPolicy
 from reconciler.supervisor.summary import Ending, Summary
@@ -27,7 +27,6 @@ STALE_SHARE = 0.8
 """After this share of the chaos every row has been stale: until then work keeps coming."""
 
 MOST_SWEEPS = 5
-EVERY_HOLD = 5_000_000
 OPERATOR = "demo"
 
 # Short times, so that much happens: retries, breakers and replacements are gone through many times.
@@ -183,7 +182,7 @@ def _hint(world: World, settings: Settings, summary: Summary) -> int:
         KeyboardInterrupt: INT or TERM came.
     """
     for sweep in range(1, MOST_SWEEPS + 1):
-        _let_go(world)
+        clear_holds_and_halt(world.database, by=OPERATOR)
         swept = supervise(OrderWorkload(settings=settings), settings, is_once=True)
         _add(summary, swept)
         if swept.ending is Ending.STOPPED:
@@ -191,13 +190,6 @@ def _hint(world: World, settings: Settings, summary: Summary) -> int:
         if not world.mismatches():
             return sweep
     return MOST_SWEEPS
-
-
-def _let_go(world: World) -> None:
-    with world.database.transaction() as connection:
-        state.release_halt(connection)
-        for hold in list_holds(connection, reason=None, with_resolved=False, limit=EVERY_HOLD):
-            dismiss_hold(connection, hold.order_id, by=OPERATOR)
 
 
 def _add(summary: Summary, swept: Summary) -> None:

@@ -1,0 +1,188 @@
+"""A TCP proxy in front of an exchange that sends hostile answers among the good ones.
+
+Written on bare sockets, since no HTTP server would send most of what it sends. It also sees what no
+client may do: follow a redirect, send a cookie back, ask again without end for what it dislikes.
+"""
+
+import asyncio
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from random import Random
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from reconciler.chaos.hostile import Endlessly, Good, Kind, Part, Pause, Reply, Sampler, answer
+
+LONGEST_REPLY_SECONDS = 20.0
+"""An endless answer ends after this, should the client read on for ever."""
+
+_STOP_SECONDS = 10.0
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]
+
+
+class HostileProxy:
+    """Passes requests on to `target`, and answers on, for the length of a `with`.
+
+    In a thread of its own, so that its user may block.
+
+    Attributes:
+        url: Where it listens.
+        trap: An address that every redirect leads to, and that nobody may ask.
+    """
+
+    url: str
+    trap: str
+
+    def __init__(self, target: str, *, rng: Random) -> None:
+        address = urlsplit(target)
+        self._target = (address.hostname or "127.0.0.1", address.port or 80)
+        self._rng = rng
+        self._share = 0.0
+        self._sampler: Sampler | None = None
+        self._loop = asyncio.new_event_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._servers: list[asyncio.Server] = []
+        self.answers = 0
+        self._latest: deque[tuple[float, str]] = deque(maxlen=50)
+        self.complaints: Counter[str] = Counter()
+
+    def __enter__(self) -> Self:
+        self._thread = threading.Thread(target=self._loop.run_forever, name="hostile-proxy")
+        self._thread.start()
+        self.url = self._run(self._listen(self._serve))
+        self.trap = self._run(self._listen(self._note_followed))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._run(self._stop())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    @property
+    def hostile_answers(self) -> Counter[str]:
+        """How many answers were sent of each kind so far."""
+        return Counter(self._sampler.drawn if self._sampler else {})
+
+    def sent_within(self, seconds: float, moment: float) -> list[str]:
+        """Name the hostile answers that were sent so shortly before a moment, of the latest."""
+        return [name for at, name in list(self._latest) if 0 <= moment - at <= seconds]
+
+    def inject(self, kinds: tuple[Kind, ...], share: float) -> None:
+        """Answer this share of the requests in one of these ways from now on."""
+        self._sampler, self._share = Sampler(kinds=kinds, rng=self._rng), share
+
+    def stop_injecting(self) -> None:
+        """Pass every answer on as it is from now on."""
+        self._share = 0.0
+
+    def _run(self, act: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(act, self._loop).result(_STOP_SECONDS)
+
+    async def _listen(self, serve: Serve) -> str:
+        async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = asyncio.current_task()
+            assert task is not None  # noqa: S101 - a server calls this in a task
+            self._tasks.add(task)
+            try:
+                with suppress(OSError, asyncio.IncompleteReadError):
+                    await serve(reader, writer)
+            finally:
+                self._tasks.discard(task)
+                writer.transport.abort()
+
+        server = await asyncio.start_server(accept, "127.0.0.1", 0)
+        self._servers.append(server)
+        return f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+    async def _stop(self) -> None:
+        for server in self._servers:
+            server.close()
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _note_followed(
+        self, reader: asyncio.StreamReader, _writer: asyncio.StreamWriter
+    ) -> None:
+        asked = await reader.readline()
+        self.complaints[f"a redirect was followed: {asked[:100]!r}"] += 1
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection(*self._target)
+        try:
+            while head := await _head(reader):
+                if b"\r\ncookie:" in head.lower():
+                    self.complaints["a cookie was sent back"] += 1
+                back.write(head)
+                if not await self._answer(_route(head), there, writer):
+                    return
+        finally:
+            back.transport.abort()
+
+    async def _answer(
+        self, route: str, there: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
+        """Send the answer, or another in its place; return whether the connection is kept."""
+        good = await _good(route, there)
+        self.answers += 1
+        kind = None
+        if self._sampler is not None and self._rng.random() < self._share:
+            kind = self._sampler.draw(good)
+            self._latest.append((time.time(), "nothing" if kind is None else kind.name))
+        reply = Reply(parts=(answer(good),)) if kind is None else kind.make(good, self._rng)
+        async with asyncio.timeout(LONGEST_REPLY_SECONDS):
+            for part in reply.parts:
+                await _send(part, writer)
+        return not reply.closes
+
+
+async def _head(reader: asyncio.StreamReader) -> bytes:
+    """Read a request, which has no body; nothing where the client has closed."""
+    try:
+        return await reader.readuntil(b"\r\n\r\n")
+    except asyncio.IncompleteReadError:
+        return b""
+
+
+def _route(head: bytes) -> str:
+    return urlsplit(head.split(b" ", 2)[1].decode("latin-1")).path.rpartition("/")[2]
+
+
+async def _good(route: str, there: asyncio.StreamReader) -> Good:
+    first, *lines = (await there.readuntil(b"\r\n\r\n")).decode("latin-1").strip().split("\r\n")
+    pairs = (line.partition(":") for line in lines)
+    headers = tuple((name, value.strip()) for name, _, value in pairs)
+    length = next(int(value) for name, value in headers if name.lower() == "content-length")
+    return Good(
+        route=route,
+        status=int(first.split(" ")[1]),
+        headers=headers,
+        body=await there.readexactly(length),
+    )
+
+
+async def _send(part: Part, writer: asyncio.StreamWriter) -> None:
+    match part:
+        case Pause(seconds=seconds):
+            await writer.drain()
+            await asyncio.sleep(seconds)
+        case Endlessly(part=again, pause_seconds=pause):
+            while True:
+                writer.write(again)
+                await writer.drain()
+                await asyncio.sleep(pause)
+        case _:
+            writer.write(part)
+            await writer.drain()
