@@ -725,7 +725,6 @@ class Sampler:
 
     kinds: Sequence[Kind]
     rng: Random
-    drawn: dict[str, int] = field(default_factory=dict)
     _left: list[Kind] = field(default_factory=list)
 
     def draw(self, good: Good) -> Kind | None:
@@ -742,6 +741,5 @@ class Sampler:
         for place, kind in enumerate(self._left):
             if kind.fits(good):
                 del self._left[place]
-                self.drawn[kind.name] = self.drawn.get(kind.name, 0) + 1
                 return kind
         return None

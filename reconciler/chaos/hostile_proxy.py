@@ -33,6 +33,9 @@ class HostileProxy:
     Attributes:
         url: Where it listens.
         trap: An address that every redirect leads to, and that nobody may ask.
+        answers: How many were sent so far.
+        hostile_answers: Of these the hostile ones, by kind.
+        complaints: What a client did that none may do, and how often.
     """
 
     url: str
@@ -43,11 +46,13 @@ class HostileProxy:
         self._target = (address.hostname or "127.0.0.1", address.port or 80)
         self._rng = rng
         self._share = 0.0
+        self._left: int | None = None
         self._sampler: Sampler | None = None
         self._loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._servers: list[asyncio.Server] = []
         self.answers = 0
+        self.hostile_answers: Counter[str] = Counter()
         self._latest: deque[tuple[float, str]] = deque(maxlen=50)
         self.complaints: Counter[str] = Counter()
 
@@ -69,18 +74,14 @@ class HostileProxy:
         self._thread.join()
         self._loop.close()
 
-    @property
-    def hostile_answers(self) -> Counter[str]:
-        """How many answers were sent of each kind so far."""
-        return Counter(self._sampler.drawn if self._sampler else {})
-
     def sent_within(self, seconds: float, moment: float) -> list[str]:
         """Name the hostile answers that were sent so shortly before a moment, of the latest."""
         return [name for at, name in list(self._latest) if 0 <= moment - at <= seconds]
 
-    def inject(self, kinds: tuple[Kind, ...], share: float) -> None:
-        """Answer this share of the requests in one of these ways from now on."""
-        self._sampler, self._share = Sampler(kinds=kinds, rng=self._rng), share
+    def inject(self, kinds: tuple[Kind, ...], share: float, *, times: int | None = None) -> None:
+        """Answer this share of the requests in one of these ways from now on, so many at most."""
+        self._sampler = Sampler(kinds=kinds, rng=self._rng)
+        self._left, self._share = times, share
 
     def stop_injecting(self) -> None:
         """Pass every answer on as it is from now on."""
@@ -137,15 +138,22 @@ class HostileProxy:
         """Send the answer, or another in its place; return whether the connection is kept."""
         good = await _good(route, there)
         self.answers += 1
-        kind = None
-        if self._sampler is not None and self._rng.random() < self._share:
-            kind = self._sampler.draw(good)
-            self._latest.append((time.time(), "nothing" if kind is None else kind.name))
+        kind = self._draw(good)
         reply = Reply(parts=(answer(good),)) if kind is None else kind.make(good, self._rng)
         async with asyncio.timeout(LONGEST_REPLY_SECONDS):
             for part in reply.parts:
                 await _send(part, writer)
         return not reply.closes
+
+    def _draw(self, good: Good) -> Kind | None:
+        if self._sampler is None or self._left == 0 or self._rng.random() >= self._share:
+            return None
+        kind = self._sampler.draw(good)
+        if kind is not None:
+            self._latest.append((time.time(), kind.name))
+            self.hostile_answers[kind.name] += 1
+            self._left = None if self._left is None else self._left - 1
+        return kind
 
 
 async def _head(reader: asyncio.StreamReader) -> bytes:
