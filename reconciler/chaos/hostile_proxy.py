@@ -96,7 +96,8 @@ class HostileProxy:
             assert task is not None  # noqa: S101 - a server calls this in a task
             self._tasks.add(task)
             try:
-                with suppress(OSError, asyncio.IncompleteReadError):
+                # Canceled only by `_stop`: asyncio's own server would complain of a canceled task.
+                with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
                     await serve(reader, writer)
             finally:
                 self._tasks.discard(task)
