@@ -23,7 +23,11 @@ def main() -> None:
     """Run the command line."""
     try:
         from reconciler.cli.app import cli  # noqa: PLC0415 - see above
+        from reconciler.telemetry.standard_error import (  # noqa: PLC0415 - see above
+            protect_standard_error,
+        )
 
+        protect_standard_error()
         cli()
     except KeyboardInterrupt:
         sys.exit(130)

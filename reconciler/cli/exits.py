@@ -4,6 +4,7 @@
  1  done, but some orders failed or differ  75  try again later
  2  usage                                   78  configuration is wrong
 69  a service that must be there is not    130  interrupted before anything was at stake
+74  what was to be told could not be written, to a log or as a result
 """
 
 from enum import IntEnum
@@ -32,6 +33,7 @@ class Exit(IntEnum):
     USAGE = 2
     UNAVAILABLE = 69
     SOFTWARE = 70
+    NOT_TOLD = 74
     TRY_AGAIN = 75
     CONFIGURATION = 78
     INTERRUPTED = 130

@@ -1,5 +1,6 @@
 """What a person is told when a command fails: what happened and what to do, never a traceback."""
 
+import errno
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -46,6 +47,9 @@ def told_to_a_person(settings_class: "type[Settings] | None" = None) -> Iterator
         _print(problems_of(error))
         sys.exit(exit_code_of(error))
     except Exception as error:  # noqa: BLE001 - the top of the program: nobody above would tell
+        if _is_full(error):
+            _print([_not_told(error)])
+            sys.exit(Exit.NOT_TOLD)
         _log_bug(error, settings_class)
         _print([_bug(error)])
         sys.exit(Exit.SOFTWARE)
@@ -100,6 +104,17 @@ def _mend_of(error: ReconcilerError) -> str:
         case _:
             kinds = (kind for kind in type(error).__mro__ if kind in _MENDS)
             return next((_MENDS[kind] for kind in kinds), "see the log above")
+
+
+def _is_full(error: Exception) -> bool:
+    return isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def _not_told(error: Exception) -> Problem:
+    return Problem(
+        what=f"what was to be told could not be written: {error}",
+        hint="make room where the output goes; what the command had done by then is done",
+    )
 
 
 def _bug(error: Exception) -> Problem:

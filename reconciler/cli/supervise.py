@@ -93,6 +93,8 @@ def exit_code_of_ending(ending: Ending, *, is_complete: bool) -> Exit:
             return Exit.UNAVAILABLE
         case Ending.EXCHANGE_GONE | Ending.HALTED:
             return Exit.TRY_AGAIN
+        case Ending.LOG_GONE:
+            return Exit.NOT_TOLD
         case Ending.STOPPED:
             return Exit.GOOD
         case Ending.SWEPT:

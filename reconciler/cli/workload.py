@@ -25,6 +25,7 @@ from reconciler.cli.supervise import (
 )
 from reconciler.settings import Settings
 from reconciler.supervisor.summary import Summary
+from reconciler.telemetry.standard_error import protect_standard_error
 from reconciler.worker.workload import Workload
 
 S = TypeVar("S", bound=Settings)
@@ -63,6 +64,7 @@ def main(workload_of: Callable[[S], Workload], settings_class: type[S]) -> None:
             _tell(report, summary, is_once=once, as_json=as_json)
             sys.exit(exit_code_of_ending(summary.ending, is_complete=report.is_complete))
 
+    protect_standard_error()
     command()
 
 

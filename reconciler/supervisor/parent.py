@@ -37,7 +37,8 @@ from reconciler.supervisor.signals import Demand, listening
 from reconciler.supervisor.status import Phase
 from reconciler.supervisor.summary import Ending, Options, Summary
 from reconciler.supervisor.threads import in_thread
-from reconciler.telemetry.metrics import Counter, Gauge, Metrics
+from reconciler.telemetry.metrics import Counter, Gauge, Metrics, count_lost_lines
+from reconciler.telemetry.standard_error import is_reader_gone
 from reconciler.worker.workload import Page, Planner, Workload
 
 SAMPLE_ITEMS = 100
@@ -45,6 +46,7 @@ HALT_TEST_SECONDS = 15.0
 STORE_RETRY_SECONDS = 2.0
 RECORD_SECONDS = 2.0
 GAUGE_SECONDS = 10.0
+LOG_SECONDS = 1.0
 
 T = TypeVar("T")
 
@@ -165,6 +167,7 @@ class Supervisor:
                 self._send_gauges(),
                 self._floor.crew.watch(),
                 self._give_up_a_bad_start(),
+                self._watch_log(),
                 self._renew(),
             )
         ]
@@ -181,6 +184,14 @@ class Supervisor:
                 task.cancel()
             self._planner.close()
             self._metrics.flush()
+
+    async def _watch_log(self) -> None:
+        """End when nobody will ever read the log: whatever went wrong, nobody would know."""
+        while True:
+            if is_reader_gone():
+                self.summary.trouble = "nobody reads standard error, where the log goes, any more"
+                self._end(Ending.LOG_GONE)
+            await asyncio.sleep(LOG_SECONDS)
 
     def _open_planner(self) -> Planner:
         planner = self._workload.open_planner()
@@ -442,6 +453,7 @@ class Supervisor:
             self._metrics.gauge(Gauge.SHARDS_DESIRED, self._options.shards)
             self._metrics.gauge(Gauge.SHARDS_RUNNING, len(self._floor.crew.children))
             self._metrics.gauge(Gauge.SHARDS_PARKED, len(self._floor.crew.parked))
+            count_lost_lines(self._metrics)
             self._metrics.flush()
             await asyncio.sleep(GAUGE_SECONDS)
 

@@ -53,6 +53,7 @@ class Ending(StrEnum):
     STORE_GONE = "store_gone"
     EXCHANGE_GONE = "exchange_gone"
     HALTED = "halted"
+    LOG_GONE = "log_gone"
 
 
 @dataclass(kw_only=True)

@@ -7,7 +7,7 @@ a message, a nested value, a traceback or an error's text.
 
 import logging
 import os
-import sys
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Literal, TextIO
 
@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from reconciler.telemetry.redact import mask_named, redact, register_secrets
+from reconciler.telemetry.standard_error import StandardError, protect_standard_error
 
 LogFormat = Literal["console", "json"]
 
@@ -33,6 +34,9 @@ def configure_logs(
 ) -> None:
     """Send the log of this process to `stream` (standard error by default), without `secrets`.
 
+    What cannot be written is dropped and counted: nothing that is logged ever raises. The next line
+    that gets through is followed by `log.lines_lost`, with the count.
+
     A later call replaces the earlier one. uvicorn must be started with `log_config=None`, or it
     puts its own handlers back.
 
@@ -45,7 +49,7 @@ def configure_logs(
         stream: Where lines go.
     """
     register_secrets(secrets)
-    stream = sys.stderr if stream is None else stream
+    stream = protect_standard_error() if stream is None else stream
     threshold = logging.getLevelNamesMapping()[level]
     shared = _shared_processors(dict(context or {}))
     structlog.configure(
@@ -97,7 +101,7 @@ def _formatter(
     shared: list[Processor], log_format: LogFormat, stream: TextIO
 ) -> "_RedactingFormatter":
     return _RedactingFormatter(
-        foreign_pre_chain=shared,
+        foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder(["lines"])],
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             _mask_named,
@@ -131,16 +135,73 @@ class _RedactingFormatter(structlog.stdlib.ProcessorFormatter):
         return redact(super().format(record))
 
 
-class _Handler(logging.StreamHandler[TextIO]):
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
-        """Say that a line was lost, and why. The standard way would print its arguments raw."""
-        error = sys.exception()
-        if isinstance(error, OSError | ValueError) and self.stream.closed:
-            return
-        lost = (
-            f"a log line of {record.name} ({record.pathname}:{record.lineno}) was lost: {error!r}"
+class _Handler(logging.Handler):
+    """Writes lines, never raises, and says how many could not be written when it works again."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._stream = stream
+        self._unreported = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record's line, or count it as lost."""
+        if not self._put(self._line_of(record)):
+            self._unreported += 1
+            _lost.add()
+        elif self._unreported:
+            self._report()
+
+    def _line_of(self, record: logging.LogRecord) -> str:
+        """Return its line; or that it cannot be had: the standard way would print its arguments."""
+        try:
+            return self.format(record)
+        except Exception as error:  # noqa: BLE001 - whatever is logged, the work goes on
+            where = f"{record.name} ({record.pathname}:{record.lineno})"
+            return redact(f"a log line of {where} was lost: {error!r}")
+
+    def _put(self, line: str) -> bool:
+        if isinstance(self._stream, StandardError):
+            return self._stream.put(f"{line}\n")
+        try:
+            self._stream.write(f"{line}\n")
+            self._stream.flush()
+        except (OSError, ValueError):  # ValueError: it has been closed.
+            return False
+        return True
+
+    def _report(self) -> None:
+        lines, self._unreported = self._unreported, 0
+        record = logging.LogRecord(
+            __name__, logging.WARNING, __file__, 0, "log.lines_lost", None, None
         )
-        self.stream.write(redact(lost) + self.terminator)
+        record.lines = lines
+        if not self._put(self._line_of(record)):
+            self._unreported = lines
+
+
+class _Lost:
+    """Counts lines that could not be written, until somebody takes the count."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lines = 0
+
+    def add(self) -> None:
+        with self._lock:
+            self._lines += 1
+
+    def take(self) -> int:
+        with self._lock:
+            lines, self._lines = self._lines, 0
+        return lines
+
+
+_lost = _Lost()
+
+
+def take_lost_lines() -> int:
+    """Return how many lines of this process' log were lost since the last call."""
+    return _lost.take()
 
 
 def _adopt_standard_loggers(handler: logging.Handler, threshold: int) -> None:

@@ -14,6 +14,7 @@ from statsd import StatsClient
 
 from reconciler.domain.status import Status
 from reconciler.settings import StatsdTarget
+from reconciler.telemetry.logs import take_lost_lines
 
 MAX_PACKET_BYTES = 512
 """What every network carries in one piece (IPv4 promises 576 with its headers, RFC 791): a packet
@@ -39,6 +40,7 @@ class Counter(StrEnum):
     BREAKER_OPENED = "breaker.opened"
     SUPERVISOR_RESTARTS = "supervisor.restarts"
     SUPERVISOR_KILLED_HUNG = "supervisor.killed_hung"
+    LOG_LINES_LOST = "log.lines_lost"
 
 
 class Timer(StrEnum):
@@ -166,6 +168,12 @@ class StatsdMetrics:
         """Flush, and close the socket."""
         self.flush()
         self._client.close()
+
+
+def count_lost_lines(metrics: Metrics) -> None:
+    """Count the lines of this process' log that were lost since the last call."""
+    if lines := take_lost_lines():
+        metrics.incr(Counter.LOG_LINES_LOST, lines)
 
 
 def open_metrics(target: StatsdTarget) -> Metrics:

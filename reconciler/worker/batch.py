@@ -45,7 +45,7 @@ from reconciler.store.apply import Applied, Apply, Outcome
 from reconciler.store.database import Database
 from reconciler.store.stale import StaleOrder
 from reconciler.telemetry import metrics as names
-from reconciler.telemetry.metrics import Metrics
+from reconciler.telemetry.metrics import Metrics, count_lost_lines
 from reconciler.worker.account import AccountGuard, trouble_of
 from reconciler.worker.clock import DatabaseClock
 from reconciler.worker.plan import transactions
@@ -144,6 +144,7 @@ class OrderHandler:
 
     def beat(self) -> float:
         """Send this shard's breaker state; give up a statement that takes far too long."""
+        count_lost_lines(self.metrics)
         self.metrics.gauge(names.shard_breaker_state(self.shard), self.breaker.state.gauge)
         self.metrics.flush()
         busy_seconds = self.database.busy_seconds

@@ -18,6 +18,7 @@ NAMES = {
         r"exchange\.errors\.[a-z_]+",
         r"breaker\.opened",
         r"supervisor\.(restarts|killed_hung)",
+        r"log\.lines_lost",
     ),
     "ms": (r"cycle\.duration", r"exchange\.latency", r"store\.apply"),
     "g": (

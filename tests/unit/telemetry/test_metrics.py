@@ -23,7 +23,8 @@ DOCUMENTED = """
 Counters `orders.reconciled`, `orders.discrepancies`, `orders.errors`, `orders.held`,
 `orders.skipped_locked`, `transitions.<from>.<to>`, `exchange.requests`, `exchange.weight`,
 `exchange.errors.<class>`, `exchange.retries`, `breaker.opened`, `supervisor.restarts`,
-`supervisor.killed_hung`. Timers `cycle.duration`, `exchange.latency`, `store.apply`. Gauges
+`supervisor.killed_hung`, `log.lines_lost`.
+Timers `cycle.duration`, `exchange.latency`, `store.apply`. Gauges
 `cycle.last_run_timestamp`, `cycle.last_duration_ms`, `shards.desired`, `shards.running`,
 `shards.parked`, `shard.<n>.breaker.state`, `breakers.open`, `stale.backlog`,
 `stale.oldest_age_seconds`, `holds.open`, `holds.oldest_age_seconds`.

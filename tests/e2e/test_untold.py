@@ -1,0 +1,122 @@
+"""A log or an output that cannot be written does not stop the work, nor end it half done."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from reconciler.demo import World
+from tests.supervisor.processes import EndWatch, family
+
+from .conftest import settings_of
+from .rows import connected, count, hearing_changes
+
+PATIENCE_SECONDS = 60.0
+COMMAND = (sys.executable, "-P", "-m", "reconciler")
+
+
+@contextmanager
+def begun(
+    world: World, folder: Path, *arguments: str, stderr: int, **environment: object
+) -> Iterator["subprocess.Popen[str]"]:
+    """Start a command on the world; it ends with the block at the latest."""
+    settings = settings_of(world) | environment
+    process = subprocess.Popen(  # noqa: S603 - our own command
+        [*COMMAND, *arguments],
+        cwd=folder,
+        env=os.environ | {name: str(value) for name, value in settings.items()},
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        text=True,
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_a_full_disk_under_the_log_stops_nothing(world: World, tmp_path: Path) -> None:
+    world.fill(orders=300, symbols=4, seed=61)
+
+    with (
+        Path("/dev/full").open("w", encoding="utf-8") as full,
+        begun(world, tmp_path, "run", "--once", "--json", stderr=full.fileno()) as run,
+    ):
+        out, _ = run.communicate(timeout=PATIENCE_SECONDS)
+
+    assert (run.returncode, world.mismatches()) == (0, [])
+    assert '"reconciled": 300' in out
+
+
+def test_a_reader_of_the_log_that_is_gone_ends_it_after_a_drain_with_a_code_of_its_own(
+    world: World, tmp_path: Path
+) -> None:
+    world.fill(orders=300, symbols=4, seed=62)
+    reading, writing = os.pipe()
+
+    with (
+        hearing_changes(world.database_url) as ear,
+        begun(world, tmp_path, "run", "--batch-size", "10", stderr=writing) as run,
+    ):
+        os.close(writing)
+        ear.wait_for_change()
+        ended = EndWatch(family(run.pid))
+        os.close(reading)
+        run.communicate(timeout=PATIENCE_SECONDS)
+
+        assert run.returncode == 74
+        assert ended.left_after(PATIENCE_SECONDS) == set()
+    with connected(world.database_url) as connection:
+        assert count(connection, "action = 'reconciliation.update'", "activity_log") > 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--help",), ("check", "--json"), ("health",), ("holds", "list", "--json"), ("run", "--once")],
+    ids=" ".join,
+)
+def test_who_reads_no_result_is_told_nothing_else(
+    world: World, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    settings = settings_of(world) | {"LOG_LEVEL": "ERROR"}
+    reading, writing = os.pipe()
+    os.close(reading)
+
+    ended = subprocess.run(  # noqa: S603 - our own command
+        [*COMMAND, *arguments],
+        cwd=tmp_path,
+        env=os.environ | {name: str(value) for name, value in settings.items()},
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=PATIENCE_SECONDS,
+    )
+
+    os.close(writing)
+    assert ended.stderr in {"", "checking settings, database and exchange ...\n"}
+
+
+def test_a_result_for_which_there_is_no_room_is_an_error_with_a_code_of_its_own(
+    world: World, tmp_path: Path
+) -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        ended = subprocess.run(  # noqa: S603 - our own command
+            [*COMMAND, "holds", "list", "--json"],
+            cwd=tmp_path,
+            env=os.environ | {name: str(value) for name, value in settings_of(world).items()},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=PATIENCE_SECONDS,
+        )
+
+    assert ended.returncode == 74
+    assert "No space left on device" in ended.stderr
+    assert "hint: make room" in ended.stderr
