@@ -23,6 +23,8 @@ LogFormat = Literal["console", "json"]
 _BRING_THEIR_OWN_HANDLERS = ("uvicorn", "uvicorn.access", "uvicorn.error")
 _TOO_TALKATIVE = ("httpx", "httpcore")
 
+log = structlog.get_logger(__name__)
+
 
 def configure_logs(
     level: str,
@@ -101,7 +103,7 @@ def _formatter(
     shared: list[Processor], log_format: LogFormat, stream: TextIO
 ) -> "_RedactingFormatter":
     return _RedactingFormatter(
-        foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder(["lines"])],
+        foreign_pre_chain=shared,
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             _mask_named,
@@ -171,12 +173,9 @@ class _Handler(logging.Handler):
 
     def _report(self) -> None:
         lines, self._unreported = self._unreported, 0
-        record = logging.LogRecord(
-            __name__, logging.WARNING, __file__, 0, "log.lines_lost", None, None
-        )
-        record.lines = lines
-        if not self._put(self._line_of(record)):
-            self._unreported = lines
+        log.error("log.lines_lost", lines=lines)
+        if self._unreported:  # Not even that could be written.
+            self._unreported += lines
 
 
 class _Lost:

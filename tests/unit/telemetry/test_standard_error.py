@@ -115,4 +115,4 @@ def test_when_there_is_room_again_the_log_says_how_many_lines_were_lost(tmp_path
     lines = (tmp_path / "log").read_text().splitlines()
     whole = [json.loads(line) for line in lines if line.endswith("}")]
     assert [line["event"] for line in whole] == ["before", "after", "log.lines_lost", "later"]
-    assert (whole[2]["lines"], whole[2]["level"]) == (5, "warning")
+    assert (whole[2]["lines"], whole[2]["level"]) == (5, "error")
