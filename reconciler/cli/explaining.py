@@ -86,7 +86,7 @@ def _not_due(facts: Facts, row: Row) -> Iterator[str]:
     if row.external_order_id is None:
         yield "it has no external_order_id, so the exchange cannot be asked about it"
     hold = facts.active_hold
-    if hold is not None and hold.next_attempt_at > row.now:
+    if hold is not None and hold.is_waiting(row.symbol, row.external_order_id, row.now):
         yield (
             f"it is on hold until {moment(hold.next_attempt_at)} ({hold.reason.value}:"
             f" {hold.detail})"
@@ -96,8 +96,7 @@ def _not_due(facts: Facts, row: Row) -> Iterator[str]:
 
 
 def _fresh(row: Row) -> str:
-    if row.fresh_until is None:
-        return "its last_synced_at is so far ahead that it never becomes stale"
+    assert row.fresh_until is not None  # noqa: S101 - only what is stale has none
     more = duration((row.fresh_until - row.now).total_seconds())
     return f"it is fresh until {moment(row.fresh_until)}, for {more} more"
 
@@ -194,28 +193,36 @@ def details(facts: Facts) -> Iterator[tuple[str, str]]:
         yield "status", row.status if row.status in OPEN else f"{row.status}: not eligible"
         yield "last synced", "never" if row.last_synced_at is None else moment(row.last_synced_at)
         yield "fresh until", _freshness(row)
-        yield from _hold(facts.hold, row.now)
+        yield from _hold(facts.hold, row)
         yield "row held by", "\n".join(map(_session, facts.holders)) or "nobody"
     yield from _supervisor(facts)
     yield "halt", "off" if facts.halted is None else f"on: {facts.halted}"
 
 
 def _freshness(row: Row) -> str:
-    if row.is_stale:
-        return "it is stale"
-    return "for ever" if row.fresh_until is None else moment(row.fresh_until)
+    return "it is stale" if row.fresh_until is None else moment(row.fresh_until)
 
 
-def _hold(hold: HeldOrder | None, now: datetime) -> Iterator[tuple[str, str]]:
+def _hold(hold: HeldOrder | None, row: Row) -> Iterator[tuple[str, str]]:
     if hold is None:
         yield "on hold", "never"
     elif hold.resolved_at is not None:
         yield "on hold", f"no longer, since {moment(hold.resolved_at)}: {hold.resolution}"
     else:
-        is_waiting = hold.next_attempt_at > now
-        until = moment(hold.next_attempt_at)
-        yield "on hold", f"until {until}" if is_waiting else f"yes; an attempt is due since {until}"
+        yield "on hold", _until(hold, row)
         yield "why", f"{hold.reason.value}: {hold.detail}"
+
+
+def _until(hold: HeldOrder, row: Row) -> str:
+    until = moment(hold.next_attempt_at)
+    if hold.is_waiting(row.symbol, row.external_order_id, row.now):
+        return f"until {until}"
+    if not hold.is_of(row.symbol, row.external_order_id):
+        was_for = f"order {hold.external_order_id} of {hold.symbol}"
+        return f"yes; an attempt is due, because the row named {was_for} then"
+    if hold.next_attempt_at > row.now:
+        return f"yes; an attempt is due, because {until} is further ahead than any hold lasts"
+    return f"yes; an attempt is due since {until}"
 
 
 def _session(holder: Holder) -> str:

@@ -102,7 +102,7 @@ def accept(
     before = facts_of(hold.row_facts)
 
     def decide(order: Order, _answer: Answer | None, _now: datetime) -> Decision:
-        if order.facts != before:
+        if order.facts != before or not hold.is_of(order.symbol, order.external_order_id):
             return Leave(rule=Rule.STALE_REPORT)
         if acceptance.to == before:
             return Confirm()
@@ -122,7 +122,8 @@ def accept(
         )
     if isinstance(outcome.decision, Leave):
         raise NotAcceptable(
-            f"order {order_id} has moved since it was held: it is now {told(outcome.order.facts)};"
+            f"order {order_id} has moved since it was held: it is now {told(outcome.order.facts)},"
+            f" {outcome.order.symbol} {outcome.order.external_order_id};"
             " look again with: reconciler holds show, or let it be tried again with:"
             " reconciler holds dismiss"
         )

@@ -34,6 +34,7 @@ from sqlalchemy import (
     Select,
     String,
     Text,
+    and_,
     bindparam,
     case,
     cast,
@@ -228,6 +229,8 @@ class _Row(NamedTuple):
     updated_at: datetime | None
     hold_reason: str | None
     hold_attempts: int | None
+    hold_symbol: str | None
+    hold_external_order_id: str | None
     database_now: datetime
 
 
@@ -254,7 +257,12 @@ def _facts(row: _Row) -> Facts | None:
 def _hold(row: _Row) -> ActiveHold | None:
     if row.hold_reason is None or row.hold_attempts is None:
         return None
-    return ActiveHold(reason=HoldReason(row.hold_reason), attempts=row.hold_attempts)
+    was_for = (row.hold_symbol, row.hold_external_order_id)
+    is_of_row = row.hold_symbol is None or was_for == (row.symbol or "", row.external_order_id)
+    return ActiveHold(
+        reason=HoldReason(row.hold_reason),
+        attempts=row.hold_attempts if is_of_row else 0,
+    )
 
 
 def _order(row: _Row, facts: Facts, hold: ActiveHold | None) -> Order:
@@ -341,6 +349,8 @@ class _Batch:
             "details": _SEPARATOR.join(entry for _, _, entry in self.changed).decode(),
             "confirmed_ids": _array(map(str, self.confirmed)),
             "held_ids": [str(order.id) for order, _, _, _ in self.held],
+            "held_symbols": [order.symbol for order, _, _, _ in self.held],
+            "held_external_ids": [order.external_order_id for order, _, _, _ in self.held],
             "reasons": [hold.reason.value for _, hold, _, _ in self.held],
             "hold_details": [hold.detail for _, hold, _, _ in self.held],
             "waits": [wait for _, _, wait, _ in self.held],
@@ -371,7 +381,13 @@ def _select_rows(orders: OrdersTable) -> Select[Any]:
     # Picked out first, by the batch's ids: joined as a whole table, holds that have grown since
     # their last ANALYZE would be read once for every order.
     held = (
-        select(holds.c.order_id, holds.c.reason, holds.c.attempts)
+        select(
+            holds.c.order_id,
+            holds.c.reason,
+            holds.c.attempts,
+            holds.c.symbol,
+            holds.c.external_order_id,
+        )
         .where(
             holds.c.order_id == func.any(cast(ids, ARRAY(Text()))),
             holds.c.resolved_at.is_(None),
@@ -382,8 +398,8 @@ def _select_rows(orders: OrdersTable) -> Select[Any]:
     return (
         select(
             orders.c.id,
-            orders.c.symbol,
-            orders.c.external_order_id,
+            cast(orders.c.symbol, Text).label("symbol"),
+            cast(orders.c.external_order_id, Text).label("external_order_id"),
             cast(orders.c.status, Text).label("status"),
             orders.c.executed_qty,
             orders.c.avg_price,
@@ -391,6 +407,8 @@ def _select_rows(orders: OrdersTable) -> Select[Any]:
             orders.moment("updated_at"),
             held.c.reason.label("hold_reason"),
             held.c.attempts.label("hold_attempts"),
+            held.c.symbol.label("hold_symbol"),
+            held.c.external_order_id.label("hold_external_order_id"),
             func.clock_timestamp().label("database_now"),
         )
         .outerjoin(held, held.c.order_id == cast(orders.c.id, Text))
@@ -508,6 +526,8 @@ def _hold_statement() -> Any:
     fresh = _unnest(
         "fresh",
         order_id=("held_ids", Text()),
+        symbol=("held_symbols", Text()),
+        external_order_id=("held_external_ids", Text()),
         reason=("reasons", Text()),
         detail=("hold_details", Text()),
         wait=("waits", Interval()),
@@ -524,6 +544,8 @@ def _hold_statement() -> Any:
             "next_attempt_at",
             "row_facts",
             "report",
+            "symbol",
+            "external_order_id",
         ],
         select(
             fresh.c.order_id,
@@ -534,19 +556,31 @@ def _hold_statement() -> Any:
             func.now() + fresh.c.wait,
             cast(fresh.c.row_facts, JSONB),
             cast(fresh.c.report, JSONB),
+            fresh.c.symbol,
+            fresh.c.external_order_id,
         ),
     )
     again = statement.excluded
+    # Another question than before is asked for the first time. Holds of former versions do not
+    # know what they were for.
+    is_same = and_(
+        holds.c.reason == again.reason,
+        func.coalesce(holds.c.symbol, again.symbol) == again.symbol,
+        func.coalesce(holds.c.external_order_id, again.external_order_id)
+        == again.external_order_id,
+    )
     return statement.on_conflict_do_update(
         index_elements=[holds.c.order_id],
         index_where=holds.c.resolved_at.is_(None),
         set_={
             "reason": again.reason,
             "detail": again.detail,
-            "attempts": case((holds.c.reason == again.reason, holds.c.attempts + 1), else_=1),
+            "attempts": case((is_same, holds.c.attempts + 1), else_=1),
             "next_attempt_at": again.next_attempt_at,
             "row_facts": again.row_facts,
             "report": again.report,
+            "symbol": again.symbol,
+            "external_order_id": again.external_order_id,
         },
     )
 

@@ -19,13 +19,14 @@ from sqlalchemy import (
     cast,
     func,
     literal_column,
+    or_,
     select,
     text,
 )
 
 from reconciler.domain.order import OrderId
 from reconciler.store.lookup import read_status
-from reconciler.store.stale_index import SYNCED_AT
+from reconciler.store.stale_index import CLOCK_TOLERANCE, SYNCED_AT
 from reconciler.store.tables import OrdersTable, is_datetime
 
 
@@ -36,8 +37,9 @@ class Row:
     Attributes:
         status: Whatever word the row has.
         last_synced_at: None when never; also where it is a time that no datetime can hold.
-        is_stale: Unsynced for longer than `stale_after`, or for ever.
-        fresh_until: When it becomes stale; None where it is, or never will be.
+        is_stale: Unsynced for longer than `stale_after`, or for ever, or synced at a time that lies
+            ahead.
+        fresh_until: When it becomes stale; None where it is.
         now: The database's clock.
     """
 
@@ -79,7 +81,10 @@ def read_row(
     synced_at = orders.c.last_synced_at
     is_time = is_datetime(synced_at)
     stale_at = synced_at + stale_after  # beyond what PostgreSQL can hold, for some that are no time
-    is_stale = literal_column(SYNCED_AT) < func.now() - stale_after
+    is_stale = or_(
+        literal_column(SYNCED_AT) < func.now() - stale_after,
+        literal_column(SYNCED_AT) > func.now() + CLOCK_TOLERANCE,
+    )
     statement = select(
         func.coalesce(orders.c.symbol, "").label("symbol"),
         orders.c.external_order_id,

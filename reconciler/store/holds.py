@@ -6,9 +6,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
+    ColumnElement,
     Connection,
+    Numeric,
     Select,
+    Uuid,
+    case,
     cast,
     func,
     literal_column,
@@ -20,11 +25,13 @@ from sqlalchemy import (
 from reconciler.domain.decide import HoldReason
 from reconciler.domain.status import OPEN
 from reconciler.domain.value import Value
-from reconciler.store.stale_index import OPEN_ORDERS, STALE_INDEX
+from reconciler.store.stale_index import CLOCK_TOLERANCE, OPEN_ORDERS, STALE_INDEX
 from reconciler.store.tables import OrdersTable, holds
 
 FIRST_WAIT = timedelta(minutes=1)
 LONGEST_WAIT = timedelta(hours=1)
+MOST_AHEAD = LONGEST_WAIT + CLOCK_TOLERANCE
+"""An attempt further ahead was set by a wrong clock: it is due."""
 
 
 class ActiveHold(Value):
@@ -43,6 +50,8 @@ class HeldOrder:
         report: What the exchange said then; None where it said nothing of the order.
         resolved_at: When the hold ended; None while it lasts.
         resolution: How it ended.
+        symbol, external_order_id: What the row named when it was last held. None: not known, as
+            for holds of former versions.
     """
 
     order_id: str
@@ -55,6 +64,18 @@ class HeldOrder:
     report: dict[str, Any] | None
     resolved_at: datetime | None
     resolution: str | None
+    symbol: str | None
+    external_order_id: str | None
+
+    def is_of(self, symbol: str, external_order_id: str | None) -> bool:
+        """Whether the row still names what the hold was for; it does where that is not known."""
+        known = (self.symbol, self.external_order_id)
+        return self.symbol is None or known == (symbol, external_order_id)
+
+    def is_waiting(self, symbol: str, external_order_id: str | None, now: datetime) -> bool:
+        """Whether the next attempt is not due, as the page of stale orders has it."""
+        ahead = self.next_attempt_at - now
+        return self.is_of(symbol, external_order_id) and timedelta(0) < ahead <= MOST_AHEAD
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,6 +113,14 @@ def list_holds(
     return [_held_order(row) for row in connection.execute(statement).mappings()]
 
 
+def count_far_ahead(connection: Connection) -> int:
+    """Count the holds whose next attempt is further ahead than any hold lasts."""
+    statement = select(func.count()).where(
+        holds.c.resolved_at.is_(None), holds.c.next_attempt_at > func.now() + MOST_AHEAD
+    )
+    return int(connection.execute(statement).scalar_one())
+
+
 def read_hold(connection: Connection, order_id: str) -> HeldOrder | None:
     """Read the hold that an order is under, else its last one; None if there never was any."""
     statement = (
@@ -124,7 +153,7 @@ def resolve_ended(connection: Connection, orders: OrdersTable) -> int:
     is_open = (
         select(orders.c.id)
         .where(
-            orders.c.id == cast(holds.c.order_id, orders.c.id.type),
+            orders.c.id == _as_id(orders),
             literal_column(f"({OPEN_ORDERS})", Boolean),
         )
         .exists()
@@ -184,6 +213,23 @@ _MEASURE = text(
     FROM counted, estimated
     """  # noqa: S608 - put together from constants
 )
+
+
+def _as_id(orders: OrdersTable) -> ColumnElement[Any]:
+    """Return a hold's order as a value of `orders.id`; null where it can be none.
+
+    That is so for holds of a table whose ids had another type.
+    """
+    order_id = holds.c.order_id
+    if isinstance(orders.c.id.type, Uuid):
+        return case((order_id.regexp_match(_UUID), cast(order_id, Uuid())))
+    is_bigint = cast(order_id, Numeric).between(-_LARGEST_ID - 1, _LARGEST_ID)
+    number = case((is_bigint, cast(order_id, BigInteger)))
+    return case((order_id.regexp_match("^-?[0-9]{1,19}$"), number))
+
+
+_UUID = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+_LARGEST_ID = 2**63 - 1
 
 
 def _select_holds() -> Select[Any]:

@@ -1,4 +1,4 @@
-"""Find the stale orders: one scan of one index, no lock, nothing written.
+"""Find the stale orders: two ranges of one index, no lock, nothing written.
 
 Its cost follows the page, not the table: orders that have ended are not in the index, and orders
 synced a moment ago lie behind the point where the scan stops.
@@ -22,22 +22,28 @@ from sqlalchemy import (
     Interval,
     Select,
     Text,
+    and_,
     bindparam,
+    case,
     cast,
     func,
     literal_column,
+    null,
+    or_,
     select,
     text,
     true,
     tuple_,
+    union_all,
 )
 
 from reconciler.domain.order import Facts, OrderId
 from reconciler.domain.status import BY_VALUE, Status
 from reconciler.domain.value import Value
+from reconciler.store.holds import MOST_AHEAD
 from reconciler.store.rows import fetch_plain
-from reconciler.store.stale_index import OPEN_ORDERS, SYNCED_AT
-from reconciler.store.tables import OrdersTable, holds
+from reconciler.store.stale_index import CLOCK_TOLERANCE, NEVER, OPEN_ORDERS, SYNCED_AT
+from reconciler.store.tables import OrdersTable, holds, is_datetime
 
 
 class StaleOrder(Value):
@@ -87,7 +93,8 @@ class Backlog:
     """How many orders are stale, and how long the oldest has not been synced.
 
     `oldest_age_seconds` is counted from `last_synced_at`; an order never synced, where it is the
-    oldest, counts from its creation if that is known, else as just stale.
+    oldest, counts from its creation if that is known, else as just stale. So does one whose times
+    are none, as '-infinity', and one whose sync lies ahead.
     """
 
     orders: int
@@ -100,35 +107,41 @@ _KEEP_INDEX_ORDER = text("SET LOCAL enable_sort = off")
 class StaleOrders:
     """The orders that are open, known at the exchange, and unsynced for longer than `stale_after`.
 
-    Orders on hold are left out until their next attempt is due.
+    A sync that lies ahead by more than CLOCK_TOLERANCE was told by a clock that was wrong, and says
+    nothing: such an order is stale too. Orders on hold are left out until their next attempt is
+    due.
     """
 
     def __init__(self, orders: OrdersTable, *, stale_after: timedelta) -> None:
         self._stale_after = stale_after
-        self._synced_at = literal_column(SYNCED_AT, DateTime(timezone=True))
-        self._first_page = self._select_page(orders)
-        self._next_page = self._first_page.where(
-            tuple_(self._synced_at, orders.c.id)
-            > tuple_(
-                cast(bindparam("synced_at", type_=Text), DateTime(timezone=True)),
-                bindparam("id", type_=orders.c.id.type),
-            )
+        self._first_pages = [self._select_page(orders, synced) for synced in _STALE_RANGES]
+        position = tuple_(
+            cast(bindparam("synced_at", type_=Text), DateTime(timezone=True)),
+            bindparam("id", type_=orders.c.id.type),
         )
+        self._next_pages = [
+            page.where(tuple_(_SYNCED_AT, orders.c.id) > position) for page in self._first_pages
+        ]
         self._count = self._select_backlog(orders)
 
     def read_page(self, connection: Connection, limit: int, after: Cursor | None = None) -> Page:
         """Read up to `limit` stale orders, the longest unsynced first, never-synced before all.
+
+        Those whose sync lies ahead come last. They are read by a scan of their own, from the far
+        end of the index: one scan for both would read every fresh order between them.
 
         `connection` must be in a transaction: a setting of the planner is changed for it. Without
         it a cursor's row comparison, which the planner cannot estimate, makes it read and sort the
         whole backlog for every page (71 ms instead of 5 for 20,000 of 96,000 rows).
         """
         connection.execute(_KEEP_INDEX_ORDER)
-        statement = self._first_page if after is None else self._next_page
-        parameters = {"stale_after": self._stale_after, "limit": limit} | (
-            {} if after is None else {"synced_at": after.synced_at, "id": after.id}
-        )
-        rows = fetch_plain(connection.execute(statement, parameters))
+        statements = self._first_pages if after is None else self._next_pages
+        position = {} if after is None else {"synced_at": after.synced_at, "id": after.id}
+        rows: list[tuple[Any, ...]] = []
+        for statement in statements:
+            if len(rows) < limit:
+                parameters = {"stale_after": self._stale_after, "limit": limit - len(rows)}
+                rows += fetch_plain(connection.execute(statement, parameters | position))
         orders = tuple(_stale_orders(rows))
         if len(rows) < limit:
             return Page(orders=orders, next=None)
@@ -136,51 +149,96 @@ class StaleOrders:
         return Page(orders=orders, next=Cursor(synced_at=synced_at, id=orders[-1].id))
 
     def measure_backlog(self, connection: Connection) -> Backlog:
-        """Count the stale orders; reads the index's stale part once."""
+        """Count the stale orders; reads the index's stale parts once."""
         count, oldest = connection.execute(self._count, {"stale_after": self._stale_after}).one()
-        return Backlog(orders=count, oldest_age_seconds=float(oldest or 0))
+        return Backlog(orders=int(count), oldest_age_seconds=max(0.0, float(oldest or 0)))
 
-    def _is_stale(self, orders: OrdersTable) -> list[ColumnElement[bool]]:
-        cutoff = func.now() - bindparam("stale_after", type_=Interval)
-        # A plain NOT EXISTS would become a join, which over a table that grew since its last
-        # ANALYZE can turn quadratic or lose the index's order (2,149 ms instead of 9 for a page of
-        # 20,000 and 1,000 holds). NOT IN turns quadratic once the holds exceed the hash memory
-        # (over 20 s instead of 0.5 s with 300,000). Behind IS NOT TRUE it stays a filter on the
-        # index scan: hashed while the holds fit into that memory, else one index probe a row.
-        is_waiting = _has_hold(orders, holds.c.next_attempt_at > func.now())
-        return [
-            literal_column(f"({OPEN_ORDERS})", Boolean),
-            self._synced_at < cutoff,
-            is_waiting.is_not(true()),
-        ]
-
-    def _select_page(self, orders: OrdersTable) -> Select[Any]:
+    def _select_page(self, orders: OrdersTable, synced: ColumnElement[bool]) -> Select[Any]:
         """Select what `_stale_orders` unpacks."""
-        # Nothing that waits is on the page, so only what is due need be looked up.
-        is_due = holds.c.next_attempt_at <= func.now()
         return (
             select(
                 orders.c.id,
-                orders.c.symbol,
-                orders.c.external_order_id,
+                cast(orders.c.symbol, Text).label("symbol"),
+                cast(orders.c.external_order_id, Text).label("external_order_id"),
                 cast(orders.c.status, Text).label("status"),
                 orders.c.executed_qty,
                 orders.c.avg_price,
                 orders.moment("created_at"),
-                _has_hold(orders, is_due).is_(true()).label("is_on_hold"),
-                cast(self._synced_at, Text).label("synced_at"),
+                # Nothing that waits is on the page, so only what is due need be looked up.
+                _has_hold(orders, ~_waits()).is_(true()).label("is_on_hold"),
+                cast(_SYNCED_AT, Text).label("synced_at"),
             )
-            .where(*self._is_stale(orders))
-            .order_by(self._synced_at, orders.c.id)
+            .where(*_is_followed(orders), synced)
+            .order_by(_SYNCED_AT, orders.c.id)
             .limit(bindparam("limit", type_=Integer))
         )
 
     def _select_backlog(self, orders: OrdersTable) -> Executable:
-        since = orders.c.last_synced_at
+        long_ago, ahead = _STALE_RANGES
+        since = func.nullif(orders.c.last_synced_at, literal_column(NEVER))
         if "created_at" in orders.optional:
             since = func.coalesce(since, orders.c.created_at)
-        oldest = func.extract("epoch", func.now() - func.min(since))
-        return select(func.count(), oldest).select_from(orders.table).where(*self._is_stale(orders))
+        # What no datetime can hold is no time that an age could be counted from; before
+        # PostgreSQL 17, subtracting an infinite one is an error.
+        oldest = func.min(case((is_datetime(since), since)))
+        counted = func.count().label("orders")
+        parts = union_all(
+            select(counted, oldest.label("since"))
+            .select_from(orders.table)
+            .where(*_is_followed(orders), long_ago),
+            select(counted, cast(null(), DateTime(timezone=True)))
+            .select_from(orders.table)
+            .where(*_is_followed(orders), ahead),
+        ).subquery()
+        age = func.extract("epoch", func.now() - func.min(parts.c.since))
+        return select(func.sum(parts.c.orders), age)
+
+
+_SYNCED_AT = literal_column(SYNCED_AT, DateTime(timezone=True))
+
+_STALE_RANGES: tuple[ColumnElement[bool], ColumnElement[bool]] = (
+    func.now() - bindparam("stale_after", type_=Interval) > _SYNCED_AT,
+    func.now() + CLOCK_TOLERANCE < _SYNCED_AT,
+)
+"""Synced long ago, or never; synced in a future that has not been yet."""
+
+
+def count_synced_ahead(connection: Connection, orders: OrdersTable) -> int:
+    """Count the open orders whose sync lies ahead: a clock was wrong."""
+    _, ahead = _STALE_RANGES
+    statement = (
+        select(func.count())
+        .select_from(orders.table)
+        .where(literal_column(f"({OPEN_ORDERS})", Boolean), ahead)
+    )
+    return int(connection.execute(statement).scalar_one())
+
+
+def _is_followed(orders: OrdersTable) -> list[ColumnElement[bool]]:
+    # A plain NOT EXISTS would become a join, which over a table that grew since its last ANALYZE
+    # can turn quadratic or lose the index's order (2,149 ms instead of 9 for a page of 20,000 and
+    # 1,000 holds). NOT IN turns quadratic once the holds exceed the hash memory (over 20 s instead
+    # of 0.5 s with 300,000). Behind IS NOT TRUE it stays a filter on the index scan: hashed while
+    # the holds fit into that memory, else one index probe a row. Two of them, because one with an
+    # OR in it could not be hashed.
+    of_this_row = _has_hold(
+        orders,
+        _waits(),
+        holds.c.symbol.is_not(None),
+        holds.c.symbol == func.coalesce(cast(orders.c.symbol, Text), ""),
+        holds.c.external_order_id == cast(orders.c.external_order_id, Text),
+    )
+    of_unknown = _has_hold(orders, _waits(), holds.c.symbol.is_(None))
+    return [
+        literal_column(f"({OPEN_ORDERS})", Boolean),
+        or_(of_this_row, of_unknown).is_not(true()),
+    ]
+
+
+def _waits() -> ColumnElement[bool]:
+    """Return the condition that a hold's next attempt is not due."""
+    ahead = holds.c.next_attempt_at
+    return and_(ahead > func.now(), ahead <= func.now() + MOST_AHEAD)
 
 
 def _has_hold(orders: OrdersTable, *conditions: ColumnElement[bool]) -> Exists:

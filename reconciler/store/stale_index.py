@@ -1,5 +1,6 @@
 """The index of stale orders: its words, whether it is there, and the statements that build it."""
 
+from datetime import timedelta
 from enum import StrEnum
 
 from sqlalchemy import Connection
@@ -12,6 +13,9 @@ STALE_INDEX = "reconciler_stale_orders"
 # that the query's condition implies the index's, and it proves that best of the same words.
 OPEN_ORDERS = "external_order_id IS NOT NULL AND status IN ('pending', 'partial', 'new')"
 NEVER = "'-infinity'::timestamptz"
+CLOCK_TOLERANCE = timedelta(minutes=1)
+"""A time that lies ahead of the database's clock by more than this was told by a wrong clock."""
+
 SYNCED_AT = f"COALESCE(last_synced_at, {NEVER})"
 
 _DEFINITION = f"{STALE_INDEX} ON orders ({SYNCED_AT}, id) WHERE {OPEN_ORDERS}"

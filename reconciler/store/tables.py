@@ -6,7 +6,7 @@ with its hint. Ours are made by the migrations beside this file; their definitio
 statements.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -74,6 +74,8 @@ holds = Table(
     Column("resolution", Text),
     Column("row_facts", JSONB, nullable=False),
     Column("report", JSONB),
+    Column("symbol", Text),
+    Column("external_order_id", Text),
 )
 
 state = Table(
@@ -188,9 +190,22 @@ def missing_parts(connection: Connection) -> list[Problem]:
             for table in metadata.sorted_tables
             if not inspector.has_table(table.name)
         ),
+        *_outdated(connection),
         *log_problems(connection),
         *index_problems(connection),
     ]
+
+
+def _outdated(connection: Connection) -> Iterator[Problem]:
+    """Name the columns that a table of a former version lacks."""
+    for table in (holds, state, cycles):
+        found = read_columns(connection, table.name)
+        missing = [column.name for column in table.columns if found and column.name not in found]
+        if missing:
+            yield Problem(
+                what=f"table {table.name} lacks {', '.join(missing)}: a former version made it",
+                hint="run: reconciler db upgrade",
+            )
 
 
 def log_problems(connection: Connection) -> list[Problem]:

@@ -23,6 +23,7 @@ ALL = [
     "orders",
     "schema",
     "rights",
+    "times",
     "vacuum",
     "exchange",
     "exchange clock",
@@ -116,7 +117,7 @@ def test_a_database_that_is_away_is_code_69_and_the_exchange_is_checked_all_the_
     assert verdicts(findings) == {
         **dict.fromkeys(ALL, "ok"),
         "database": "problem",
-        **dict.fromkeys(["database clock", "orders", "schema", "rights", "vacuum"], "skipped"),
+        **dict.fromkeys(ALL[2:8], "skipped"),
     }
     assert "does not answer" in findings["database"]["problems"][0]["what"]
     assert "secret-word" not in json.dumps(findings)
@@ -331,3 +332,27 @@ def test_clocks_may_differ_by_a_second(seconds: str, verdict: Verdict, said: str
 
     assert finding.verdict is verdict
     assert said in finding.detail
+
+
+def test_times_that_lie_ahead_are_a_warning_that_counts_them(
+    check: Check, database_url: str
+) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO orders (symbol, external_order_id, status, last_synced_at)"
+            " SELECT 'BTCUSDT', n::text, 'new', now() + interval '2 days'"
+            " FROM generate_series(1, 1640) AS n"
+        )
+        connection.execute(
+            "INSERT INTO reconciliation_holds (order_id, reason, detail, attempts, first_held_at,"
+            " next_attempt_at, row_facts)"
+            " VALUES ('1', 'error', '', 1, now(), now() + interval '1 day', '{}')"
+        )
+
+    code, findings = check(DATABASE_URL=database_url)
+
+    assert code == 0
+    assert findings["times"]["verdict"] == "warning"
+    told = [problem["what"] for problem in findings["times"]["problems"]]
+    assert told[0].startswith("1,640 open orders were synced more than 1 min from now")
+    assert told[1].startswith("1 holds have a next_attempt_at more than 60 min from now")

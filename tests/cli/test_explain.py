@@ -45,6 +45,8 @@ HOLD = HeldOrder(
     report=None,
     resolved_at=None,
     resolution=None,
+    symbol="BTCUSDT",
+    external_order_id="9",
 )
 APPLICATION = Holder(
     pid=77,
@@ -91,10 +93,6 @@ NOT_DUE = [
         "it is on hold until 2026-11-24 12:10:00 UTC (conflict: the row says filled)",
     ),
     (facts(FRESH), "it is fresh until 2026-11-24 12:01:00 UTC, for 1 min more"),
-    (
-        facts(replace(FRESH, fresh_until=None)),
-        "its last_synced_at is so far ahead that it never becomes stale",
-    ),
     (facts(replace(FRESH, status="canceled"), hold=HOLD), "it is canceled, which is final"),
     (
         facts(FRESH, hold=HOLD),

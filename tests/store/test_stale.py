@@ -67,12 +67,13 @@ ELIGIBLE: dict[str, dict[str, Any]] = {
     "never synced": {"last_synced_at": None},
     "never synced, as infinitely long ago": {"last_synced_at": "-infinity"},
     "known by an empty id": {"external_order_id": ""},
+    "synced in a future without end": {"last_synced_at": "infinity"},
+    "synced in a later century": {"last_synced_at": "2126-11-24"},
 }
 NOT_ELIGIBLE: dict[str, dict[str, Any]] = {
     **{f"ended: {status}": {"status": status.value} for status in sorted(TERMINAL)},
     "unknown at the exchange": {"external_order_id": None},
     "synced just now": {"last_synced_at": "now"},
-    "synced in the future": {"last_synced_at": "infinity"},
     "ended and never synced": {"last_synced_at": None, "status": "filled"},
     "unknown and never synced": {"last_synced_at": None, "external_order_id": None},
 }

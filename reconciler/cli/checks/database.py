@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, func, select
 
 from reconciler.cli.checks.finding import Finding, failed, good, judged, skipped, warning
+from reconciler.cli.checks.times import check_times
 from reconciler.errors import Problem, ReconcilerError, SchemaMismatch
 from reconciler.store import migrations
 from reconciler.store.database import Database
@@ -26,6 +27,7 @@ def check_database(database: Database, now: Callable[[], datetime]) -> Sequence[
         "orders": check_orders,
         "schema": check_schema,
         "rights": check_rights,
+        "times": check_times,
         "vacuum": check_vacuum,
     }
     connected = _look(CHECK, database, lambda connection: _connected(connection, database))
@@ -35,7 +37,7 @@ def check_database(database: Database, now: Callable[[], datetime]) -> Sequence[
 
 
 def skip_database(
-    checks: Sequence[str] = ("database clock", "orders", "schema", "rights", "vacuum"),
+    checks: Sequence[str] = ("database clock", "orders", "schema", "rights", "times", "vacuum"),
 ) -> Sequence[Finding]:
     """Return the findings of what needs a database that answers."""
     return [skipped(check, "the database answers") for check in checks]

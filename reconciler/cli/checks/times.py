@@ -1,0 +1,48 @@
+"""Do times lie ahead that a wrong clock has set?"""
+
+from datetime import timedelta
+
+from sqlalchemy import Connection
+
+from reconciler.cli.checks.finding import Finding, good, skipped, warning
+from reconciler.errors import Problem, SchemaMismatch
+from reconciler.store.holds import LONGEST_WAIT, count_far_ahead
+from reconciler.store.rights import missing_reading_rights, missing_rights
+from reconciler.store.stale import count_synced_ahead
+from reconciler.store.stale_index import CLOCK_TOLERANCE
+from reconciler.store.tables import find_orders, missing_parts
+
+CHECK = "times"
+
+
+def check_times(connection: Connection) -> Finding:
+    """Count the orders that were synced, and the holds that end, at a time that cannot be."""
+    if missing_reading_rights(connection) or missing_rights(connection):
+        return skipped(CHECK, "the rights are granted")
+    try:
+        orders = find_orders(connection)
+    except SchemaMismatch:
+        return skipped(CHECK, "orders fits")
+    if missing_parts(connection):
+        return skipped(CHECK, "our tables are there")
+    synced, held = count_synced_ahead(connection, orders), count_far_ahead(connection)
+    orders_ahead = (
+        f"{synced:,} open orders were synced more than {_minutes(CLOCK_TOLERANCE)} min from now, as"
+        " last_synced_at has it: they are reconciled as stale ones"
+    )
+    holds_ahead = (
+        f"{held:,} holds have a next_attempt_at more than {_minutes(LONGEST_WAIT)} min from now:"
+        " their orders are tried in the next sweep"
+    )
+    problems = [
+        Problem(what=what, hint="let the clocks of your hosts follow a time server")
+        for count, what in ((synced, orders_ahead), (held, holds_ahead))
+        if count
+    ]
+    if problems:
+        return warning(CHECK, "some lie ahead, see below", problems)
+    return good(CHECK, "none lies ahead")
+
+
+def _minutes(time: timedelta) -> int:
+    return time // timedelta(minutes=1)
