@@ -16,6 +16,7 @@
     │   ├── Suspended           not asked: the exchange answers others, but fails about this
     │   └── Refused             will not pass by itself (bad key, no permission): stop and say so
     ├── BreakerOpen             not asked at all: the breaker is open
+    ├── NotSent                 not asked at all: we stop, and would have had to wait for the budget
     ├── WorkersDying            the workers die faster than they may be replaced: end loudly
     ├── OtherRelease            a worker runs another program than its parent: start again
     ├── SocketTaken             another supervisor has the control socket: its pid says which
@@ -153,6 +154,10 @@ class BreakerOpen(ReconcilerError):
         super().__init__(
             f"the circuit breaker is open for {retry_after_seconds:.0f} s more{because}"
         )
+
+
+class NotSent(ReconcilerError):
+    """The request was not sent: this worker is to end, and does not wait for the budget."""
 
 
 class WorkersDying(ReconcilerError):

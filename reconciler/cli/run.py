@@ -65,8 +65,9 @@ def run_command(*, dry_run: bool, once: bool, as_json: bool, **flags: Any) -> No
 
     TERM or INT (Ctrl-C) stops it: what is in flight is finished first. A second one is fast.
 
-    Ends with code 0 when stopped or when everything is true; with --once 1 if orders failed or were
-    locked; 69 if the database is away, 75 if the exchange is, 78 if it cannot work like this.
+    Ends with code 0 when stopped or when everything is true; 1 if workers had to be killed at the
+    stop or, with --once, if orders failed or were locked; 69 if the database is away, 75 if the
+    exchange is, 78 if it cannot work like this.
     """
     settings = Settings.load(**flags)
     is_single = once or dry_run
@@ -81,7 +82,13 @@ def run_command(*, dry_run: bool, once: bool, as_json: bool, **flags: Any) -> No
     elif once or as_json:
         report.print(as_json=as_json)
     tell_what_cut_it_short(summary)
-    sys.exit(exit_code_of_ending(summary.ending, is_complete=report.is_complete))
+    sys.exit(
+        exit_code_of_ending(
+            summary.ending,
+            is_complete=report.is_complete,
+            killed_at_stop=summary.killed_at_stop,
+        )
+    )
 
 
 def _sweep_once(settings: Settings, *, is_dry_run: bool) -> Summary:

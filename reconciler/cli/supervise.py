@@ -86,8 +86,12 @@ def options_of(settings: Settings, *, is_once: bool) -> Options:
     )
 
 
-def exit_code_of_ending(ending: Ending, *, is_complete: bool) -> Exit:
-    """Return the exit code for how a supervisor ended."""
+def exit_code_of_ending(ending: Ending, *, is_complete: bool, killed_at_stop: int = 0) -> Exit:
+    """Return the exit code for how a supervisor ended.
+
+    `is_complete`: every order of a single sweep is done. `killed_at_stop`: workers that had not
+    ended when the time for the drain was over.
+    """
     match ending:
         case Ending.STORE_GONE:
             return Exit.UNAVAILABLE
@@ -96,7 +100,7 @@ def exit_code_of_ending(ending: Ending, *, is_complete: bool) -> Exit:
         case Ending.LOG_GONE:
             return Exit.NOT_TOLD
         case Ending.STOPPED:
-            return Exit.GOOD
+            return Exit.INCOMPLETE if killed_at_stop else Exit.GOOD
         case Ending.SWEPT:
             return Exit.GOOD if is_complete else Exit.INCOMPLETE
         case _:
@@ -104,6 +108,13 @@ def exit_code_of_ending(ending: Ending, *, is_complete: bool) -> Exit:
 
 
 def tell_what_cut_it_short(summary: Summary) -> None:
-    """Say on standard error what a single sweep has given up waiting for, if it has."""
+    """Say on standard error what a single sweep gave up waiting for, and whom a drain killed."""
+    if summary.killed_at_stop:
+        click.echo(
+            f"stopped, but {summary.killed_at_stop} workers had to be killed: what they had in"
+            " flight is done at the next start\n"
+            "  hint: raise RECONCILIATION_DRAIN_SECONDS, or see in the log what they waited for",
+            err=True,
+        )
     if summary.ending in {Ending.STORE_GONE, Ending.EXCHANGE_GONE, Ending.HALTED}:
         click.echo(f"stopped early: {summary.trouble}", err=True)

@@ -62,7 +62,13 @@ def main(workload_of: Callable[[S], Workload], settings_class: type[S]) -> None:
             seconds = time.monotonic() - started
             report = Report.of(summary, seconds=seconds, shards=settings.shards)
             _tell(report, summary, is_once=once, as_json=as_json)
-            sys.exit(exit_code_of_ending(summary.ending, is_complete=report.is_complete))
+            sys.exit(
+                exit_code_of_ending(
+                    summary.ending,
+                    is_complete=report.is_complete,
+                    killed_at_stop=summary.killed_at_stop,
+                )
+            )
 
     protect_standard_error()
     command()

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from reconciler.domain.report import Answer
 from reconciler.domain.value import Value
-from reconciler.errors import BreakerOpen, ExchangeError
+from reconciler.errors import BreakerOpen, ExchangeError, NotSent
 
 
 class Wanted(Value):
@@ -22,7 +22,7 @@ class Wanted(Value):
     external_order_id: str
 
 
-Failure = ExchangeError | BreakerOpen
+Failure = ExchangeError | BreakerOpen | NotSent
 
 
 @dataclass(kw_only=True, slots=True)

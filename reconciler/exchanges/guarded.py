@@ -15,7 +15,8 @@ import asyncio
 import re
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeVar
@@ -27,6 +28,7 @@ from reconciler.errors import (
     BreakerOpen,
     ExchangeError,
     Malformed,
+    NotSent,
     RateLimited,
     Refused,
     RequestRejected,
@@ -44,6 +46,9 @@ T = TypeVar("T")
 
 SHORTEST_SILENCE_SECONDS = 1.0
 """An exchange that limits us and then names no time would otherwise be asked again at once."""
+
+LONGEST_SILENCE_SECONDS = timedelta(days=3).total_seconds()
+"""The longest ban that an exchange documents (Binance, rest-api.md, "IP Limits")."""
 
 HttpxError = httpx.HTTPError | httpx.InvalidURL | httpx.StreamError
 _HTTPX_ERRORS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError)
@@ -165,7 +170,7 @@ class Guard:
             Unavailable: it was sent and failed, each time or until the breaker opened.
             RequestRejected: at once; or it failed although the exchange answers about others.
             Refused, ClockSkew: at once; neither passes by asking again.
-            BreakerOpen, Suspended: nothing was sent.
+            BreakerOpen, Suspended, NotSent: nothing was sent.
         """
         failed: Unavailable | None = None
 
@@ -180,7 +185,7 @@ class Guard:
         retry = retrying(self._retry, sleep=self._sleep, on_retry=self._usage.count_retry)
         try:
             result: T = await retry(attempt)
-        except (BreakerOpen, Suspended, Unavailable) as error:
+        except (BreakerOpen, NotSent, Suspended, Unavailable) as error:
             if failed is None:
                 raise
             if isinstance(error, Suspended) or self._breaker.is_suspended_alone(subject):
@@ -204,27 +209,42 @@ class Guard:
         while True:
             try:
                 return await self._attempt(weight, send, subject)
-            except RateLimited as error:
-                await self._keep_silent(error)
+            except RateLimited:
+                continue
             except Unavailable:
                 await self._settle_doubt(control)
                 raise
 
-    async def _keep_silent(self, error: RateLimited) -> None:
-        seconds = max(error.retry_after_seconds, SHORTEST_SILENCE_SECONDS)
-        log.warning("exchange.rate_limited", pause_seconds=seconds, reason=str(error))
-        await self._budget.pause(seconds)
-
     async def _attempt(self, weight: int, send: Callable[[], Awaitable[T]], subject: Subject) -> T:
         try:
             self._breaker.raise_if_open(subject)
-            await self._budget.take(weight)
-            with self._breaker.attempt(subject):
-                self._usage.count_request(weight)
-                return await self._timed(send)
+            async with self._leave(weight):
+                with self._breaker.attempt(subject):
+                    self._usage.count_request(weight)
+                    return await self._timed(send)
         except (ExchangeError, BreakerOpen) as error:
             self._usage.count_error(error)
             raise
+
+    @asynccontextmanager
+    async def _leave(self, weight: int) -> AsyncIterator[None]:
+        """Wait for leave to send; keep silent if it was too much; tell that the request ended."""
+        await self._budget.take(weight)
+        is_alive = False
+        try:
+            yield
+            is_alive = True
+        except RateLimited as error:
+            seconds = max(error.retry_after_seconds, SHORTEST_SILENCE_SECONDS)
+            seconds = min(seconds, LONGEST_SILENCE_SECONDS)
+            log.warning("exchange.rate_limited", pause_seconds=seconds, reason=str(error))
+            await self._budget.pause(seconds)
+            raise
+        except ExchangeError as error:
+            is_alive = not isinstance(error, Unavailable)
+            raise
+        finally:
+            await self._budget.answered(is_alive=is_alive)
 
     async def _settle_doubt(self, control: Control | None) -> None:
         """Find out whether the exchange answers at all, where the breaker cannot tell."""
@@ -234,17 +254,13 @@ class Guard:
             doubt.is_alive = False if control is None else await self._answers(control)
 
     async def _answers(self, control: Control) -> bool:
-        await self._budget.take(control.weight)
-        self._usage.count_request(control.weight)
         try:
-            await self._timed(control.send)
-        except Unavailable as error:
-            self._usage.count_error(error)
-            return False
+            async with self._leave(control.weight):
+                self._usage.count_request(control.weight)
+                await self._timed(control.send)
         except ExchangeError as error:
             self._usage.count_error(error)
-            if isinstance(error, RateLimited):
-                await self._keep_silent(error)
+            return not isinstance(error, Unavailable)
         return True
 
     async def _timed(self, send: Callable[[], Awaitable[T]]) -> T:

@@ -25,7 +25,18 @@ class Budget(Protocol):
     """Permission to send requests."""
 
     async def take(self, weight: int) -> None:
-        """Wait until `weight` may be spent, and count it as spent."""
+        """Wait until `weight` may be spent, and count it as spent.
+
+        Raises:
+            NotSent: this worker is to end; the request is not to be sent.
+        """
+        ...
+
+    async def answered(self, *, is_alive: bool) -> None:
+        """Tell that the request of the last `take` in this task has ended, after any `pause`.
+
+        `is_alive`: it was answered, and not because of a failure of the exchange.
+        """
         ...
 
     async def pause(self, seconds: float) -> None:
@@ -58,6 +69,8 @@ class WeightWindow:
         self._spent = 0
         self._returns: deque[tuple[float, int]] = deque()
         self._paused_until = -math.inf
+        self.is_on_trial = False
+        """Whether nothing was answered since a pause: then one request goes first."""
         self._account_used = 0
         self._minute_began_at: float | None = None
 
@@ -95,6 +108,15 @@ class WeightWindow:
     def pause(self, seconds: float) -> None:
         """Let nothing be spent for `seconds`. The longest pause wins."""
         self._paused_until = max(self._paused_until, self._clock() + seconds)
+        self.is_on_trial = True
+
+    def distrust(self) -> None:
+        """Let one request go first, as after a pause."""
+        self.is_on_trial = True
+
+    def trust(self) -> None:
+        """Let everything go that there is room for: a request was answered after the pause."""
+        self.is_on_trial = False
 
     def observe(self, used_weight: int) -> None:
         """Take note of the account's use in the exchange's current minute, as its answers say it.
@@ -152,6 +174,9 @@ class LocalBudget:
         async with self._turn:
             while wait_seconds := self._window.reserve(weight):
                 await self._sleep(wait_seconds)
+
+    async def answered(self, *, is_alive: bool) -> None:
+        """Do nothing: a command has nobody else to hold back."""
 
     async def pause(self, seconds: float) -> None:
         """Let nothing be sent for `seconds`."""

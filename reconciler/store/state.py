@@ -1,8 +1,9 @@
-"""What all hosts must agree on: whether the halt is on, and whose account the orders are of."""
+"""What outlives a supervisor: the halt, whose orders these are, a silence that was asked for."""
 
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Exists, delete, func, select
+from sqlalchemy import Connection, DateTime, Exists, cast, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from reconciler.errors import Halted
@@ -47,6 +48,40 @@ def release_halt(connection: Connection, *, by: str = SUPERVISOR) -> bool:
     if reason is not None:
         _write(connection, LAST_RELEASE, {"reason": reason}, by=by)
     return reason is not None
+
+
+def read_pauses(connection: Connection, exchange: str) -> dict[str, float]:
+    """Return for how many seconds more the exchange wants silence, by the host that was told so."""
+    until = cast(state.c.value["until"].astext, DateTime(timezone=True))
+    left = func.extract("epoch", until - func.clock_timestamp())
+    rows = connection.execute(
+        select(state.c.value["host"].astext, left).where(
+            state.c.key.startswith(_pause_prefix(exchange), autoescape=True)
+        )
+    )
+    return {host: float(seconds) for host, seconds in rows if seconds > 0}
+
+
+def write_pause(connection: Connection, exchange: str, host: str, seconds: float) -> None:
+    """Remember a silence until `seconds` from now, by the database's clock; forget those over."""
+    left = {**read_pauses(connection, exchange)}
+    if seconds <= left.get(host, 0.0):
+        return
+    connection.execute(
+        delete(state).where(
+            state.c.key.startswith(_pause_prefix(exchange), autoescape=True),
+            state.c.value["host"].astext.not_in(left),
+        )
+    )
+    until = connection.execute(
+        select(func.clock_timestamp() + timedelta(seconds=seconds))
+    ).scalar_one()
+    key = f"{_pause_prefix(exchange)}{host}"
+    _write(connection, key, {"until": until.isoformat(), "host": host}, by=SUPERVISOR)
+
+
+def _pause_prefix(exchange: str) -> str:
+    return f"rate_limit_pause.{exchange}."
 
 
 def read_account(connection: Connection, exchange: str) -> str | None:

@@ -24,6 +24,7 @@ from reconciler.worker.messages import (
     Examined,
     FromChild,
     FromParent,
+    GivenBack,
     Hand,
 )
 from reconciler.worker.workload import Batch, Workload
@@ -150,6 +151,9 @@ class Child:
                 self._waiting_seconds = seconds
             case Examined():
                 self._examining = None
+            case GivenBack(batch=number):
+                self._examining = None
+                self._suspects.pop(number, None)
             case Done(batch=number):
                 self._suspects.pop(number, None)
                 self._concluding[0].popleft()

@@ -262,8 +262,8 @@ class Crew:
         for child in self.children:
             self._stop(child)
 
-    def kill(self) -> None:
-        """End all workers that are left, and wait until they have ended."""
+    def kill(self) -> int:
+        """End all workers that are left, wait until they have ended, and return their number."""
         self._disband()
         left = self.children
         for child in left:
@@ -271,6 +271,7 @@ class Crew:
             child.kill()
         for child in left:
             self._lose(child)
+        return len(left)
 
     def kill_one(self, pid: int) -> None:
         """End a worker that has had time enough; what it has in hand is done by others."""

@@ -20,7 +20,7 @@ import structlog
 from reconciler.errors import ConfigurationError, OtherRelease, Problem, WorkersDying
 from reconciler.resilience.breaker import BreakerSnapshot, BreakerState
 from reconciler.resilience.budget import WINDOW_SECONDS, WeightWindow
-from reconciler.supervisor.budget import SharedBudget
+from reconciler.supervisor.budget import Reply, SharedBudget
 from reconciler.supervisor.chores import Chore
 from reconciler.supervisor.crashes import CrashInquest
 from reconciler.supervisor.crew import Crew
@@ -32,11 +32,14 @@ from reconciler.supervisor.standing import Standing
 from reconciler.supervisor.summary import Ending, Options, Summary
 from reconciler.telemetry.metrics import Counter, Gauge, Metrics, Timer
 from reconciler.worker.messages import (
+    Answered,
     Beat,
     Blocked,
+    Denied,
     Done,
     Examined,
     FromChild,
+    GivenBack,
     Granted,
     Need,
     Ready,
@@ -49,6 +52,7 @@ from reconciler.worker.workload import (
     Batch,
     Page,
     Planner,
+    RememberedPause,
     Result,
     Run,
     Tally,
@@ -65,6 +69,9 @@ VERDICT_PATIENCE_SECONDS = 20.0
 
 ENOUGH_TO_JUDGE = 0.25
 """This share of a cycle, if it is odd, is enough to apply the halt."""
+
+PAUSE_TOLERANCE_SECONDS = 1.0
+"""By so much a pause must grow to be written down again: all workers report the same one."""
 
 MOMENT_SECONDS = 0.5
 """So long what a worker has died over waits for another shard to become free: only a death there
@@ -208,9 +215,13 @@ class Floor:
         self.dispatch.rearrange(self.options.shards, parked=self.crew.parked)
 
     def _limit_draining(self, shard: int) -> None:
-        """Kill a worker that has not let go in time; then others do what it has in hand."""
+        """Kill a worker that has not let go in time; then others do what it has in hand.
+
+        What it waits for in order to ask, others wait for as well.
+        """
         pid = self.crew.pids.get(shard)
         if pid is not None:
+            self._budget.hurry(shard)
             seconds = self.options.drain.total_seconds()
             asyncio.get_running_loop().call_later(seconds, self._end_draining, shard, pid)
 
@@ -260,6 +271,10 @@ class Floor:
         if not under_way:
             return list(page.runs)
         return [rest for run in page.runs if (rest := _without(run, under_way)).items]
+
+    def end_waits(self) -> None:
+        """Let no worker wait for leave to send: nothing is in flight then."""
+        self._budget.close()
 
     def go_on(self) -> None:
         """Do what has become possible: hand out, let go, judge, wake whoever waits."""
@@ -322,7 +337,7 @@ class Floor:
         for shard, batches in waiting.items():
             self.crew.conclude(shard, batches, may_write=may_write)
 
-    def on_message(self, shard: int, message: FromChild) -> None:
+    def on_message(self, shard: int, message: FromChild) -> None:  # noqa: C901 - a flat table
         """Act on what a worker says."""
         match message:
             case Ready():
@@ -335,8 +350,12 @@ class Floor:
                 self._inquest.note_survival(Stage.EXAMINING)
             case Done(batch=number, result=result):
                 self._take_back(shard, number, result)
+            case GivenBack(batch=number):
+                self._put_back(shard, number)
             case Need(number=number, weight=weight):
-                self._budget.request(shard, weight, lambda: self.crew.send(shard, Granted(number)))
+                self._budget.request(shard, weight, partial(self._reply, shard, number))
+            case Answered(is_alive=is_alive):
+                self._budget.note_answer(shard, is_alive=is_alive)
             case Silence(seconds=seconds):
                 self._keep_silent(seconds)
             case Used(weight=weight):
@@ -357,6 +376,19 @@ class Floor:
         log.critical("worker.other_release", shard=shard, own=str(own), other=str(other))
         self._boss.on_failure(OtherRelease(own=str(own), other=str(other)))
         return False
+
+    def _reply(self, shard: int, number: int, reply: Reply) -> None:
+        """Tell a worker whether it may send a request."""
+        if reply is Reply.DENIED:
+            self.crew.send(shard, Denied(number))
+        else:
+            self.crew.send(shard, Granted(number, is_first=reply is Reply.GRANTED_FIRST))
+
+    def _put_back(self, shard: int, number: int) -> None:
+        """Queue again what a worker could not look at, because it is to end."""
+        batch = self.dispatch.done(shard, number)
+        self.cycles[batch.cycle].forget_batch(number)
+        self.dispatch.put_back(shard, batch.runs, batch.cycle)
 
     def on_death(self, shard: int, at_work: Collection[int]) -> bool:
         """Queue what the dead worker had in hand again, before all else.
@@ -512,7 +544,34 @@ class Floor:
     def _keep_silent(self, seconds: float) -> None:
         """Let nobody ask the exchange. A single sweep waits out a minute's limit, but no ban."""
         log.warning("supervisor.rate_limited", pause_seconds=seconds)
+        is_longer = seconds > self._budget.paused_seconds + PAUSE_TOLERANCE_SECONDS
         self._budget.pause(seconds)
+        if is_longer:
+            self.record_pause()
+        self._give_up_a_ban(seconds)
+
+    def record_pause(self) -> None:
+        """Have the silence that is asked for written down, for the next start."""
+        seconds = self._budget.paused_seconds
+        if seconds > 0:
+            self._boss.write_down(partial(_write_pause, time.monotonic() + seconds))
+
+    def restore_pause(self, pause: RememberedPause) -> None:
+        """Go on with the silence that was asked for before this start.
+
+        What another host was told need not hold here: one request goes first and finds out.
+        """
+        if pause.seconds > 0:
+            log.warning("supervisor.pause_restored", pause_seconds=round(pause.seconds, 1))
+            self._budget.pause(pause.seconds)
+            self._give_up_a_ban(pause.seconds)
+        elif pause.elsewhere_seconds > 0:
+            log.warning(
+                "supervisor.paused_elsewhere", pause_seconds=round(pause.elsewhere_seconds, 1)
+            )
+            self._budget.try_first()
+
+    def _give_up_a_ban(self, seconds: float) -> None:
         if seconds > WINDOW_SECONDS:
             reason = f"the exchange wants to be asked nothing for {seconds:.0f} s"
             self._boss.on_trouble(Ending.EXCHANGE_GONE, reason, seconds)
@@ -542,6 +601,13 @@ def _without(run: Run, ids: set[object]) -> Run:
 def _refusal(trouble: Trouble) -> Problem:
     what, _, hint = trouble.message.partition("\n  hint: ")
     return Problem(what=what, hint=hint)
+
+
+def _write_pause(until: float, planner: Planner) -> None:
+    """Remember a silence; `until` is by the monotonic clock, since the chore may have waited."""
+    seconds = until - time.monotonic()
+    if seconds > 0:
+        planner.write_pause(seconds)
 
 
 def _set_aside(run: Run, planner: Planner) -> None:

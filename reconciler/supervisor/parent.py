@@ -142,7 +142,10 @@ class Supervisor:
         if self._failure is not None:
             raise self._failure
         log.info(
-            "supervisor.ended", ending=self.summary.ending.value, restarts=self.summary.restarts
+            "supervisor.ended",
+            ending=self.summary.ending.value,
+            restarts=self.summary.restarts,
+            killed=self.summary.killed_at_stop,
         )
         return self.summary
 
@@ -173,10 +176,13 @@ class Supervisor:
         ]
         chores = self._begin(self._chores.work(lambda: self._planner))
         try:
+            pause = await self._ask(lambda planner: planner.read_pause())
+            if pause is not None:
+                self._floor.restore_pause(pause)
             self._floor.resize(self._options)
             await self._work()
             await self._drain()
-            self._floor.crew.kill()
+            self._kill_the_rest()
             await self._record_the_rest(chores)
         finally:
             self._floor.crew.kill()
@@ -420,6 +426,7 @@ class Supervisor:
         """Let the workers finish what they have in hand, as long as the deadline allows."""
         self._is_stopping = self._floor.is_closing = True
         self._floor.drop_queued()
+        self._floor.end_waits()
         self._floor.go_on()
         with suppress(TimeoutError):
             async with asyncio.timeout(self._options.drain.total_seconds()):
@@ -428,10 +435,22 @@ class Supervisor:
                 self._floor.crew.dismiss()
                 await self._wait_for(lambda: not self._floor.crew.children or self._is_in_haste)
 
+    def _kill_the_rest(self) -> None:
+        """End the workers that have not ended in time, and say so unless haste was asked for."""
+        killed = self._floor.crew.kill()
+        if killed and not self._is_in_haste:
+            self.summary.killed_at_stop = killed
+            log.error(
+                "supervisor.drain_incomplete",
+                killed=killed,
+                drain_seconds=self._options.drain.total_seconds(),
+            )
+
     async def _record_the_rest(self, chores: asyncio.Task[None]) -> None:
         """Record the cycles that are not yet, also those cut short, if the database lets us."""
         for cycle in self._floor.cycles.values():
             self._floor.record(cycle)
+        self._floor.record_pause()
         self._chores.end()
         await asyncio.wait([chores], timeout=RECORD_SECONDS)
 

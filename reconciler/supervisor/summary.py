@@ -64,6 +64,7 @@ class Summary:
         killed_hung: Workers that hung; they are among the restarts.
         set_aside: Items that are on hold because workers died over them.
         not_asked: Items left to the next sweep without a try: what they are about fails.
+        killed_at_stop: Workers that had not ended when the time for the drain was over.
         trouble: What made it give up, for a person; None if it did not.
     """
 
@@ -73,6 +74,7 @@ class Summary:
     killed_hung: int = 0
     set_aside: int = 0
     not_asked: int = 0
+    killed_at_stop: int = 0
     ending: Ending = Ending.STOPPED
     trouble: str | None = None
     proposals: list[Proposal] = field(default_factory=list)

@@ -33,6 +33,7 @@ from reconciler.domain.status import Status
 from reconciler.errors import (
     BreakerOpen,
     Halted,
+    NotSent,
     Refused,
     RequestRejected,
     StoreUnavailable,
@@ -118,11 +119,15 @@ class OrderHandler:
         """Ask the exchange about the batch's orders. Writes nothing but whose account it is."""
         work = _Work(batch, self._rejections, with_proposals=self.is_dry_run)
         self._looked_at[batch.number] = work
-        trouble = await self.account.verify()
-        if trouble is None:
-            work.take(await self.exchange.ask(work.wanted), self.clock())
+        try:
+            trouble = await self.account.verify()
+        except NotSent:
+            work.cut_short()
         else:
-            work.give_up(trouble)
+            if trouble is None:
+                work.take(await self.exchange.ask(work.wanted), self.clock())
+            else:
+                work.give_up(trouble)
         work.usage = self.usage.take()
         return work.evidence(self.clock(), self.policy)
 
@@ -221,6 +226,7 @@ class _Work:
         self._runs = batch.runs
         self._rejections = rejections
         self._not_asked = 0
+        self._is_cut_short = False
         self._last_tries = {
             order.id for run in batch.runs if run.is_second_try for order in run.items
         }
@@ -308,13 +314,17 @@ class _Work:
         self._left.difference_update(applied.skipped)
         self._left.difference_update(outcome.order.id for outcome in applied.outcomes)
 
+    def cut_short(self) -> None:
+        """Leave what is left to be handed out again: this worker is to end, nothing is wrong."""
+        self._is_cut_short = True
+
     def give_up(self, trouble: Trouble) -> None:
         """Leave what is left to be handed out again."""
         self._trouble = trouble
 
     def result(self, breaker: Breaker) -> Result:
         """Return what came of the batch."""
-        if self._trouble is None and self._left:
+        if self._trouble is None and self._left and not self._is_cut_short:
             self._count_unanswered()
         self._tally.requests = self.usage.requests
         self._tally.weight = self.usage.weight
@@ -342,6 +352,8 @@ class _Work:
                 case BreakerOpen() | Refused():
                     if self._trouble is None or isinstance(failure, Refused):
                         self._trouble = trouble_of(failure)
+                case NotSent():
+                    self.cut_short()
                 case Suspended():
                     self._left.difference_update(self._ids_of[wanted])
                     self._not_asked += len(self._ids_of[wanted])

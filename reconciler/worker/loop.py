@@ -23,16 +23,19 @@ from typing import Any, NoReturn, assert_never
 
 import structlog
 
-from reconciler.errors import ConfigurationError, StoreUnavailable
+from reconciler.errors import ConfigurationError, NotSent, StoreUnavailable
 from reconciler.resilience.breaker import BreakerSnapshot
 from reconciler.worker.messages import (
+    Answered,
     Beat,
     Blocked,
     Conclude,
+    Denied,
     Done,
     Examined,
     FromChild,
     FromParent,
+    GivenBack,
     Granted,
     Hand,
     Need,
@@ -138,7 +141,11 @@ class Worker:
     async def _examine_all(self, handler: Handler) -> None:
         while True:
             batch = await self._batches.get()
-            evidence = await handler.examine(batch)
+            try:
+                evidence = await handler.examine(batch)
+            except NotSent:
+                self._send(GivenBack(batch.number))
+                continue
             self._examined[batch.number] = batch
             self._send(Examined(batch.number, evidence))
 
@@ -194,8 +201,10 @@ class Worker:
                 self._batches.put_nowait(batch)
             case Conclude():
                 self._verdicts.put_nowait(message)
-            case Granted(number=number):
-                self._budget.granted(number)
+            case Granted(number=number, is_first=is_first):
+                self._budget.granted(number, is_first=is_first)
+            case Denied(number=number):
+                self._budget.denied(number)
             case Stop():
                 self._stop()
             case _:
@@ -211,18 +220,32 @@ class PipeBudget:
     def __init__(self, send: Callable[[FromChild], None]) -> None:
         self._send = send
         self._numbers = count()
-        self._waiting: dict[int, asyncio.Future[None]] = {}
+        self._waiting: dict[int, asyncio.Future[bool]] = {}
+        self._first: asyncio.Task[Any] | None = None
+        """Whose request went first after a pause."""
 
     async def take(self, weight: int) -> None:
-        """Wait until the parent grants `weight`."""
+        """Wait until the parent grants `weight`.
+
+        Raises:
+            NotSent: it does not, because this worker is to end.
+        """
         number = next(self._numbers)
         granted = asyncio.get_running_loop().create_future()
         self._waiting[number] = granted
         try:
             self._send(Need(number, weight))
-            await granted
+            is_first = await granted
         finally:
             del self._waiting[number]
+        if is_first:
+            self._first = asyncio.current_task()
+
+    async def answered(self, *, is_alive: bool) -> None:
+        """Tell the parent how the request ended that it let go first after a pause."""
+        if self._first is not None and self._first is asyncio.current_task():
+            self._first = None
+            self._send(Answered(is_alive))
 
     async def pause(self, seconds: float) -> None:
         """Tell the parent that the exchange wants silence."""
@@ -232,11 +255,19 @@ class PipeBudget:
         """Tell the parent what the account has used."""
         self._send(Used(used_weight))
 
-    def granted(self, number: int) -> None:
+    def granted(self, number: int, *, is_first: bool = False) -> None:
         """Let the request go that waits under `number`; it may have been given up meanwhile."""
         waiting = self._waiting.get(number)
         if waiting is not None and not waiting.done():
-            waiting.set_result(None)
+            waiting.set_result(is_first)
+        elif is_first:
+            self._send(Answered(is_alive=False))
+
+    def denied(self, number: int) -> None:
+        """Let the request that waits under `number` end without being sent."""
+        waiting = self._waiting.get(number)
+        if waiting is not None and not waiting.done():
+            waiting.set_exception(NotSent("not sent: this worker is to end"))
 
 
 def _say(connection: Connection, message: FromChild) -> None:

@@ -24,7 +24,18 @@ class Conclude:
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """Parent: the request numbered so may be sent."""
+    """Parent: the request numbered so may be sent.
+
+    If it `is_first`, after a pause, say how it ended.
+    """
+
+    number: int
+    is_first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """Parent: the request numbered so is not to be sent: you are to end."""
 
     number: int
 
@@ -34,7 +45,7 @@ class Stop:
     """Parent: stop looking, finish what you were told to finish, and end."""
 
 
-FromParent = Hand | Conclude | Granted | Stop
+FromParent = Hand | Conclude | Granted | Denied | Stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +64,13 @@ class Examined:
 
 
 @dataclass(frozen=True, slots=True)
+class GivenBack:
+    """Child: the batch is as it was: I was denied what I needed to look at it."""
+
+    batch: int
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """Child: this came of the batch."""
 
@@ -66,6 +84,13 @@ class Need:
 
     number: int
     weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Child: the request that went first after a pause has ended; was it answered?"""
+
+    is_alive: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,4 +129,6 @@ class Unfit:
     problems: tuple[Problem, ...]
 
 
-FromChild = Ready | Examined | Done | Need | Silence | Used | Beat | Blocked | Unfit
+FromChild = (
+    Ready | Examined | GivenBack | Done | Need | Answered | Silence | Used | Beat | Blocked | Unfit
+)

@@ -34,7 +34,7 @@ from reconciler.worker.account import AccountGuard
 from reconciler.worker.batch import OrderHandler
 from reconciler.worker.clock import DatabaseClock
 from reconciler.worker.plan import arrange
-from reconciler.worker.workload import Backlog, Cycle, Page, Run
+from reconciler.worker.workload import Backlog, Cycle, Page, RememberedPause, Run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,6 +202,19 @@ class OrderPlanner:
                 state.release_halt(connection)
             else:
                 state.apply_halt(connection, reason)
+
+    def read_pause(self) -> RememberedPause:
+        """Return for how much longer the exchange wants silence, by the database's clock."""
+        with self.database.autocommit() as connection:
+            seconds_of = state.read_pauses(connection, self.venue.name)
+        own = seconds_of.pop(socket.gethostname(), 0.0)
+        return RememberedPause(seconds=own, elsewhere_seconds=max(seconds_of.values(), default=0.0))
+
+    def write_pause(self, seconds: float) -> None:
+        """Remember the silence for the next start on this host; a dry run writes nothing at all."""
+        if not self.is_dry_run:
+            with self.database.transaction() as connection:
+                state.write_pause(connection, self.venue.name, socket.gethostname(), seconds)
 
     def close(self) -> None:
         """Close the connection."""

@@ -227,6 +227,19 @@ class Backlog:
     oldest_hold_age_seconds: float | None = None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RememberedPause:
+    """For how much longer the exchange wants silence, as it was written down.
+
+    Attributes:
+        seconds: From this host.
+        elsewhere_seconds: From another host, which may have another address.
+    """
+
+    seconds: float = 0.0
+    elsewhere_seconds: float = 0.0
+
+
 class Planner(Protocol):
     """The parent's side. Its methods block; the supervisor calls them from a thread."""
 
@@ -283,6 +296,22 @@ class Planner(Protocol):
             StoreUnavailable: try again later.
         """
         return None
+
+    def read_pause(self) -> RememberedPause:
+        """Return for how much longer nothing may be asked; by default a restart forgets it.
+
+        Raises:
+            StoreUnavailable: try again later.
+        """
+        return RememberedPause()
+
+    def write_pause(self, seconds: float) -> None:  # noqa: ARG002 - for those that override it
+        """Remember that nothing may be asked for `seconds` from now.
+
+        Raises:
+            StoreUnavailable: it is not remembered.
+        """
+        return
 
     def write_halt(self, reason: str | None) -> None:  # noqa: ARG002 - for those that override it
         """Remember that nothing may be written, and why; None: that it may again.

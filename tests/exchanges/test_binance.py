@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from email.utils import format_datetime
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, parse_qsl
 
@@ -213,6 +214,9 @@ class Gauge:
         self.observed: list[int] = []
 
     async def take(self, weight: int) -> None:
+        raise NotImplementedError
+
+    async def answered(self, *, is_alive: bool) -> None:
         raise NotImplementedError
 
     async def pause(self, seconds: float) -> None:
@@ -703,6 +707,17 @@ async def test_archived_order_has_ended_with_nothing_executed(bench: Bench) -> N
     assert answer.avg_price is None
 
 
+ANSWERED_AT = datetime(2019, 11, 13, 13, 0, tzinfo=UTC)
+
+
+def banned_until(seconds: float, *, status: int = 418, unit: int = 1000, **headers: str) -> Said:
+    """Answer as Binance does where no header says how long the ban lasts."""
+    until = round((ANSWERED_AT.timestamp() + seconds) * unit)
+    text = f"Way too much request weight used; IP banned until {until}. Please use WebSocket."
+    date = format_datetime(ANSWERED_AT, usegmt=True)
+    return error(-1003, text, status=status, Date=date, **headers)
+
+
 @pytest.mark.parametrize(
     ("answer", "seconds"),
     [
@@ -714,6 +729,13 @@ async def test_archived_order_has_ended_with_nothing_executed(bench: Bench) -> N
         pytest.param(error(-1003, status=400, Retry_After="9"), 9, id="code that says how long"),
         pytest.param(Said(body=b"<html>", status=403), 300, id="firewall"),
         pytest.param(error(-1003, status=429, Retry_After="soon"), 60, id="no number"),
+        pytest.param(error(-1003, status=429, Retry_After="9" * 400), 259_200, id="400 digits"),
+        pytest.param(banned_until(+300), 300, id="end in the text alone"),
+        pytest.param(banned_until(+300, Retry_After="7"), 300, id="text later than the header"),
+        pytest.param(banned_until(+300, Retry_After="900"), 900, id="header later than the text"),
+        pytest.param(banned_until(-5, status=429), 60, id="end in the text is over"),
+        pytest.param(banned_until(+9e7), 259_200, id="end in the text beyond any ban"),
+        pytest.param(banned_until(+300, unit=1), 300, id="end in the text in seconds"),
     ],
 )
 async def test_silence_is_kept_as_long_as_asked(bench: Bench, answer: Said, seconds: int) -> None:

@@ -2,7 +2,7 @@ import asyncio
 import pickle
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
 import httpx
@@ -39,11 +39,17 @@ class FakeBudget:
 
     def __init__(self) -> None:
         self.events: list[tuple[str, float]] = []
+        self.answers: list[bool] = []
         self.on_take: Callable[[], None] = lambda: None
+        self.on_answered: Callable[[], None] = lambda: None
 
     async def take(self, weight: int) -> None:
         self.events.append(("take", weight))
         self.on_take()
+
+    async def answered(self, *, is_alive: bool) -> None:
+        self.answers.append(is_alive)
+        self.on_answered()
 
     async def pause(self, seconds: float) -> None:
         self.events.append(("pause", seconds))
@@ -509,3 +515,46 @@ async def test_a_request_that_is_turned_down_is_not_sent_again(
 
     assert send.calls == 6
     assert breaker.state is BreakerState.CLOSED
+
+
+# The end of a request.
+
+
+@pytest.mark.parametrize(
+    ("errors", "answers"),
+    [
+        ([], [True]),
+        ([Unavailable("503")], [False, True]),
+        ([Refused("bad key", hint="-")], [True]),
+        ([RequestRejected("code -9999")], [True]),
+        ([RateLimited("429", retry_after_seconds=9)], [False, True]),
+    ],
+    ids=["answered", "failed", "refused", "turned down", "limited"],
+)
+async def test_the_budget_is_told_how_each_request_ended(
+    guard: Guard, budget: FakeBudget, clock: FakeClock, errors: list[Exception], answers: list[bool]
+) -> None:
+    with suppress(Refused, RequestRejected):
+        await guard.call(1, Failing(clock, *errors))
+
+    assert budget.answers == answers
+
+
+async def test_the_budget_hears_of_a_limit_before_it_hears_that_the_request_has_ended(
+    guard: Guard, budget: FakeBudget, clock: FakeClock
+) -> None:
+    heard: list[int] = []
+    budget.on_answered = lambda: heard.append(len(budget.events))
+
+    await guard.call(1, Failing(clock, RateLimited("429", retry_after_seconds=9)))
+
+    assert budget.events == [("take", 1), ("pause", 9), ("take", 1)]
+    assert heard == [2, 3]
+
+
+async def test_no_answer_silences_us_for_longer_than_any_ban(
+    guard: Guard, budget: FakeBudget, clock: FakeClock
+) -> None:
+    await guard.call(1, Failing(clock, RateLimited("429", retry_after_seconds=1e308)))
+
+    assert ("pause", 259_200) in budget.events

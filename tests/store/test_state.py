@@ -60,3 +60,33 @@ def test_a_person_may_confirm_another_account_and_is_written_down(
 
     row = application.execute("SELECT value, changed_by FROM reconciliation_state").fetchone()
     assert row == {"value": {"identity": "8"}, "changed_by": "Ada"}
+
+
+def test_a_silence_is_remembered_for_each_host_until_it_is_over(database: Database) -> None:
+    with database.transaction() as connection:
+        state.write_pause(connection, "paper", "here", 300.0)
+        state.write_pause(connection, "paper", "there.b%_", 7.0)
+        state.write_pause(connection, "binance", "here", 3600.0)
+        paused = state.read_pauses(connection, "paper")
+
+    assert paused.keys() == {"here", "there.b%_"}
+    assert 290 < paused["here"] <= 300
+    assert 0 < paused["there.b%_"] <= 7
+
+
+def test_the_longest_silence_counts_and_what_is_over_is_forgotten(database: Database) -> None:
+    with database.transaction() as connection:
+        state.write_pause(connection, "paper", "here", 300.0)
+        state.write_pause(connection, "paper", "here", 7.0)
+        state.write_pause(connection, "paper", "gone", -1.0)
+        connection.exec_driver_sql(
+            "INSERT INTO reconciliation_state (key, value, changed_at, changed_by) VALUES"
+            " ('rate_limit_pause.paper.old', %s, now(), 'supervisor')",
+            ('{"host": "old", "until": "2020-01-01T00:00:00+00:00"}',),
+        )
+        state.write_pause(connection, "paper", "here", 600.0)
+        paused = state.read_pauses(connection, "paper")
+        keys = connection.exec_driver_sql("SELECT key FROM reconciliation_state").scalars().all()
+
+    assert 590 < paused["here"] <= 600
+    assert list(keys) == ["rate_limit_pause.paper.here"]

@@ -1,3 +1,5 @@
+import asyncio
+import signal
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -6,7 +8,7 @@ import pytest
 from reconciler.supervisor import floor
 from reconciler.supervisor.shards import assign_buckets, bucket_of
 from reconciler.supervisor.summary import Ending
-from reconciler.worker.messages import Done, Need
+from reconciler.worker.messages import Done, GivenBack, Need
 from reconciler.worker.workload import Run, Trouble, TroubleKind
 
 from .conftest import Begin, Journal
@@ -154,11 +156,42 @@ async def test_a_ban_ends_a_single_sweep_instead_of_being_waited_out(
 ) -> None:
     workload = ToyWorkload(stage=stage, pages=(runs_of((Act.BAN,), (Act.ASK,), (Act.ASK,)),))
 
-    _, run = begin(workload, shards=1, drain=timedelta(seconds=0.2))
+    _, run = begin(workload, shards=1)
     summary = await run
 
     assert summary.ending is Ending.EXCHANGE_GONE
     assert summary.trouble == "the exchange wants to be asked nothing for 3600 s"
+    assert summary.killed_at_stop == 0
+
+
+async def test_a_stop_gives_back_what_waits_for_the_budget_and_kills_nobody(
+    stage: Stage, journal: Journal, begin: Begin
+) -> None:
+    workload = ToyWorkload(stage=stage, pages=(runs_of((Act.BAN,), *[(Act.ASK,)] * 4),))
+
+    supervisor, run = begin(workload, shards=1, is_once=False)
+    await supervisor.has_heard(Need, 1)
+    signal.raise_signal(signal.SIGTERM)
+    summary = await asyncio.wait_for(run, 5)
+
+    assert summary.ending is Ending.STOPPED
+    assert (summary.killed_at_stop, summary.restarts) == (0, 0)
+    assert sum(isinstance(message, GivenBack) for message in supervisor.heard) == 1
+    assert journal.all("granted") == []
+    assert len(journal.all("closed")) == 1
+
+
+async def test_a_drain_that_has_to_kill_is_counted(
+    stage: Stage, journal: Journal, begin: Begin
+) -> None:
+    workload = ToyWorkload(stage=stage, pages=(runs_of((Act.WAIT,)),))
+
+    _, run = begin(workload, shards=1, is_once=False, drain=timedelta(seconds=0.2))
+    await journal.wait("begin")
+    signal.raise_signal(signal.SIGTERM)
+    summary = await run
+
+    assert summary.killed_at_stop == 1
 
 
 async def test_workers_that_the_database_does_not_let_begin_end_a_single_sweep(

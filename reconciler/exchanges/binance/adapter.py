@@ -26,6 +26,7 @@ from reconciler.errors import (
     BreakerOpen,
     ClockSkew,
     ExchangeError,
+    NotSent,
     RateLimited,
     Refused,
 )
@@ -177,8 +178,8 @@ class Binance:
                 return Outcome(failures=dict.fromkeys(asked, batch.ended_by))
             try:
                 return await self._follow(route, asked)
-            except (ExchangeError, BreakerOpen) as failure:
-                if isinstance(failure, Refused | ClockSkew | RateLimited):
+            except (ExchangeError, BreakerOpen, NotSent) as failure:
+                if isinstance(failure, Refused | ClockSkew | RateLimited | NotSent):
                     batch.ended_by = failure
                 return Outcome(failures=dict.fromkeys(asked, failure))
 

@@ -138,3 +138,6 @@ A ban (418) lasts 2 minutes at least and 3 days at most (rest-api.md, "IP Limits
 (403) tells no time, and asking on makes it block for longer.
 """
 OTHER_SILENCE_SECONDS = 60
+
+LONGEST_BAN_SECONDS = 259_200.0
+"""rest-api.md, "IP Limits": 3 days. No answer silences us for longer."""

@@ -4,7 +4,9 @@ Raw JSON stops here. No error's text carries a signature, a key or a token.
 """
 
 import re
+import time
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import TypeVar, assert_never
 
 import httpx
@@ -22,6 +24,7 @@ from reconciler.exchanges.binance.facts import (
     CODES,
     FORM_HINT,
     HINTS,
+    LONGEST_BAN_SECONDS,
     OTHER_SILENCE_SECONDS,
     SILENCE_SECONDS,
     Meaning,
@@ -63,6 +66,9 @@ ROWS = msgspec.json.Decoder(list[Row])
 SERVER_TIME = msgspec.json.Decoder(ServerTime)
 ACCOUNT_INFORMATION = msgspec.json.Decoder(AccountInformation)
 _ERROR = msgspec.json.Decoder(_Error)
+_BANNED_UNTIL = re.compile(r"banned until ([0-9]{10,13})(?![0-9])", re.IGNORECASE)
+_DIGITS_OF_SECONDS = 10
+_MOST_DIGITS = 9
 _NAMED_PARAMETER = re.compile(r"'([A-Za-z]\w*)'")
 
 
@@ -108,7 +114,7 @@ def read(
         case Meaning.REJECTED:
             raise RequestRejected(told)
         case Meaning.TOO_MUCH:
-            raise RateLimited(told, retry_after_seconds=_retry_after_seconds(response))
+            raise RateLimited(told, retry_after_seconds=_silence_seconds(response, error))
         case Meaning.CLOCK:
             raise ClockSkew(told)
         case Meaning.REFUSED:
@@ -168,9 +174,39 @@ def _excerpt(body: bytes) -> str:
     return redact(body[:1000].decode(errors="replace"))[:200] or "an empty answer"
 
 
-def _retry_after_seconds(response: httpx.Response) -> float:
-    """Read `Retry-After`, however long; by the status where it gives no number."""
+def _silence_seconds(response: httpx.Response, error: _Error | None) -> float:
+    """Return how long to be silent: until the later of what header and text say; see facts."""
+    said = [_retry_after_seconds(response), _banned_seconds(response, error)]
+    seconds = max((one for one in said if one is not None), default=None)
+    if seconds is None:
+        return float(SILENCE_SECONDS.get(response.status_code, OTHER_SILENCE_SECONDS))
+    return min(seconds, LONGEST_BAN_SECONDS)
+
+
+def _retry_after_seconds(response: httpx.Response) -> float | None:
+    """Read `Retry-After`; None where it gives no number. Digits without end are a long time."""
     told = response.headers.get("Retry-After", "")
-    if told.isdecimal():
-        return float(told)
-    return float(SILENCE_SECONDS.get(response.status_code, OTHER_SILENCE_SECONDS))
+    if not (told.isascii() and told.isdecimal()):
+        return None
+    return float(told) if len(told) <= _MOST_DIGITS else LONGEST_BAN_SECONDS
+
+
+def _banned_seconds(response: httpx.Response, error: _Error | None) -> float | None:
+    """Return how long a ban still lasts whose end stands in the text; None: none does.
+
+    By the exchange's clock, as the answer's `Date` tells it; without that by ours.
+    """
+    named = _BANNED_UNTIL.search("" if error is None else error.msg)
+    if named is None:
+        return None
+    until = int(named[1]) / (1000 if len(named[1]) > _DIGITS_OF_SECONDS else 1)
+    seconds = until - _told_at(response)
+    return seconds if seconds > 0 else None
+
+
+def _told_at(response: httpx.Response) -> float:
+    """Return when the answer was given, in seconds since 1970."""
+    try:
+        return parsedate_to_datetime(response.headers.get("Date", "")).timestamp()
+    except (ValueError, OverflowError):
+        return time.time()

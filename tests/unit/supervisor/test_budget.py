@@ -4,7 +4,7 @@ from collections.abc import Callable
 import pytest
 
 from reconciler.resilience.budget import WINDOW_SECONDS, WeightWindow
-from reconciler.supervisor.budget import SharedBudget
+from reconciler.supervisor.budget import FIRST_SECONDS, Reply, SharedBudget
 
 
 class FakeClock:
@@ -47,9 +47,16 @@ class Desk:
         self.timers = Timers(clock, monkeypatch)
         self.budget = SharedBudget(WeightWindow(200, 0.5, clock=clock))
         self.granted: list[str] = []
+        self.first: list[str] = []
+        self.denied: list[str] = []
 
     def ask(self, name: str, weight: int, *, owner: int = 0) -> None:
-        self.budget.request(owner, weight, lambda: self.granted.append(name))
+        self.budget.request(owner, weight, lambda reply: self._note(name, reply))
+
+    def _note(self, name: str, reply: Reply) -> None:
+        (self.denied if reply is Reply.DENIED else self.granted).append(name)
+        if reply is Reply.GRANTED_FIRST:
+            self.first.append(name)
 
 
 @pytest.fixture
@@ -137,3 +144,92 @@ async def test_workers_are_served_in_turn_however_much_one_of_them_asks_for(desk
     desk.timers.advance(WINDOW_SECONDS)
 
     assert desk.granted == ["spent", "greedy 0", "modest", "greedy 1", "greedy 2"]
+
+
+async def test_after_a_pause_one_request_goes_first_and_the_rest_when_it_was_answered(
+    desk: Desk,
+) -> None:
+    desk.budget.pause(7)
+    for owner in (1, 2, 3):
+        desk.ask(f"worker {owner}", 1, owner=owner)
+
+    desk.timers.advance(7)
+    assert desk.granted == desk.first == ["worker 1"]
+    desk.timers.advance(5)
+    assert desk.granted == ["worker 1"]
+
+    desk.budget.note_answer(1, is_alive=True)
+
+    assert desk.granted == ["worker 1", "worker 2", "worker 3"]
+    assert desk.first == ["worker 1"]
+
+
+async def test_a_first_request_that_is_limited_again_lets_nobody_follow(desk: Desk) -> None:
+    desk.budget.pause(7)
+    for owner in (1, 2):
+        desk.ask(f"worker {owner}", 1, owner=owner)
+    desk.timers.advance(7)
+
+    desk.budget.pause(30)
+    desk.budget.note_answer(1, is_alive=True)
+    desk.timers.advance(29)
+    assert desk.granted == ["worker 1"]
+    desk.timers.advance(1)
+
+    assert desk.granted == desk.first == ["worker 1", "worker 2"]
+
+
+@pytest.mark.parametrize("how", ["failed", "died", "was never heard of"])
+async def test_after_a_first_request_without_an_answer_the_next_one_goes_alone(
+    desk: Desk, how: str
+) -> None:
+    desk.budget.pause(7)
+    for owner in (1, 2, 3):
+        desk.ask(f"worker {owner}", 1, owner=owner)
+    desk.timers.advance(7)
+
+    if how == "failed":
+        desk.budget.note_answer(1, is_alive=False)
+    elif how == "died":
+        desk.budget.withdraw(1)
+    else:
+        desk.timers.advance(FIRST_SECONDS)
+
+    assert desk.granted == desk.first == ["worker 1", "worker 2"]
+
+
+async def test_once_closed_whoever_waits_or_asks_is_denied(desk: Desk) -> None:
+    desk.budget.pause(300)
+    desk.ask("waits", 1, owner=1)
+
+    desk.budget.close()
+    desk.ask("asks", 1, owner=2)
+    desk.timers.advance(400)
+
+    assert desk.denied == ["waits", "asks"]
+    assert desk.granted == []
+
+
+async def test_a_worker_that_is_to_end_gets_what_there_is_room_for_and_waits_for_nothing(
+    desk: Desk,
+) -> None:
+    desk.ask("spent", 90, owner=1)
+    desk.ask("waits", 20, owner=2)
+
+    desk.budget.hurry(2)
+    desk.ask("light", 10, owner=2)
+    desk.ask("heavy", 20, owner=2)
+
+    assert desk.denied == ["waits", "heavy"]
+    assert desk.granted == ["spent", "light"]
+
+
+async def test_the_replacement_of_a_worker_that_was_to_end_waits_as_others_do(desk: Desk) -> None:
+    desk.ask("spent", 100, owner=1)
+    desk.budget.hurry(2)
+    desk.budget.withdraw(2)
+
+    desk.ask("patient", 10, owner=2)
+    desk.timers.advance(WINDOW_SECONDS)
+
+    assert desk.granted == ["spent", "patient"]

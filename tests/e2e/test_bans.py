@@ -1,0 +1,116 @@
+"""The real command where the exchange wants silence: it stops at once, and remembers."""
+
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from reconciler.demo import World
+from reconciler.paper.process import PaperProcess
+
+from .conftest import AMPLE, KEY, SECRET, Start
+from .proxy import Proxy
+from .rows import connected, count, hearing_changes
+from .test_supervision import status_of
+
+BAN_SECONDS = 300
+WEIGHT = 150
+MOST_OF_ONE_REQUEST = 20
+
+
+@pytest.fixture
+def paper() -> Iterator[PaperProcess]:
+    """An exchange of this test: its bans must not be the next one's."""
+    with PaperProcess(api_key=KEY, api_secret=SECRET, options=AMPLE) as paper:
+        yield paper
+
+
+def test_a_stop_during_a_ban_ends_at_once_and_kills_nobody(world: World, reconcile: Start) -> None:
+    world.fill(orders=200, symbols=12, seed=7)
+    world.exchange.set_faults(ban_rate=1, ban_seconds=BAN_SECONDS)
+
+    run = reconcile()
+    run.wait_for("supervisor.rate_limited")
+    sent = time.monotonic()
+    run.send(signal.SIGTERM)
+    ended = run.end()
+
+    assert ended.exit_code == 0, ended.err
+    assert time.monotonic() - sent < 2.0
+    assert not run.logged("worker.killed")
+    assert not run.logged("worker.bug")
+    assert run.logged("supervisor.ended")[0]["killed"] == 0
+
+
+def test_a_stop_while_the_budget_is_waited_for_ends_at_once_and_keeps_what_was_answered(
+    world: World, reconcile: Start
+) -> None:
+    world.fill(orders=600, symbols=200, seed=7)
+
+    # So many orders of a cycle are worth more than a minute's weight: nothing of it is written yet.
+    run = reconcile(RECONCILIATION_RATE_SHARE=WEIGHT / 6000, RECONCILIATION_BATCH_SIZE=100)
+    run.wait_for("worker.started")
+    while (budget := status_of(world).budget).used < budget.limit_per_minute - MOST_OF_ONE_REQUEST:
+        pass
+    sent = time.monotonic()
+    run.send(signal.SIGTERM)
+    ended = run.end()
+
+    assert ended.exit_code == 0, ended.err
+    assert time.monotonic() - sent < 5.0
+    assert not run.logged("worker.killed")
+    with connected(world.database_url) as connection:
+        answered = count(connection, "last_synced_at > now() - interval '1 minute'")
+    assert 0 < answered < 600
+
+
+def test_a_ban_is_kept_by_the_next_start(world: World, reconcile: Start) -> None:
+    world.fill(orders=50, symbols=2, seed=7)
+    world.exchange.set_faults(ban_rate=1, ban_seconds=BAN_SECONDS)
+    first = reconcile()
+    first.wait_for("supervisor.rate_limited")
+    first.send(signal.SIGTERM)
+    assert first.end().exit_code == 0
+    world.exchange.clear_faults()
+    asked = world.exchange.stats()["requests"]
+
+    second = reconcile()
+    restored = second.wait_for("supervisor.pause_restored")
+    once = reconcile("--once").end()
+
+    assert BAN_SECONDS - 60 < restored["pause_seconds"] < BAN_SECONDS + 2
+    assert once.exit_code == 75
+    assert world.exchange.stats()["requests"] == asked
+    second.send(signal.SIGTERM)
+    assert second.end().exit_code == 0
+
+
+def test_a_drain_that_has_to_kill_says_so_and_ends_with_1(world: World, reconcile: Start) -> None:
+    world.fill(orders=400, symbols=12, seed=7)
+
+    with (
+        Proxy(world.database_url) as proxy,
+        hearing_changes(world.database_url) as changes,
+    ):
+        run = reconcile(
+            DATABASE_URL=proxy.url,
+            RECONCILIATION_BATCH_SIZE=20,
+            RECONCILIATION_RATE_SHARE=0.05,
+            RECONCILIATION_DRAIN_SECONDS=1,
+            RECONCILIATION_SHARDS=1,
+        )
+        changes.wait_for_change()
+        proxy.freeze()
+        run.send(signal.SIGTERM)
+        ended = run.end()
+
+    killed = run.logged("worker.killed")
+    if killed:
+        assert ended.exit_code == 1, ended.err
+        assert "1 workers had to be killed" in ended.err
+        assert run.logged("supervisor.drain_incomplete")[0]["killed"] == 1
+    else:
+        pytest.fail("nobody was at work in the database")
+    with connected(world.database_url) as connection:
+        assert count(connection, "status = 'new'") > 0
