@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from reconciler.paper.book import Book, UnknownSymbol
-from reconciler.paper.dialect.routes import ROUTES
+from reconciler.paper.dialect.routes import OTHER_PRODUCTS, ROUTES
 from reconciler.paper.exchange import PaperExchange
 from reconciler.paper.faults import EVERY_ROUTE, FaultRule, Step
 from reconciler.paper.listing import GivenOrder, list_order, list_orders, make_order
@@ -155,8 +155,9 @@ async def list_requests(exchange: PaperExchange, request: Request) -> Response:
 
 
 def _demand_route(rule: FaultRule) -> None:
-    if rule.route not in (EVERY_ROUTE, *ROUTES):
-        raise _bad(f"no route {rule.route!r}: choose {EVERY_ROUTE} or one of {', '.join(ROUTES)}")
+    known = (*ROUTES, *OTHER_PRODUCTS)
+    if rule.route not in (EVERY_ROUTE, *known):
+        raise _bad(f"no route {rule.route!r}: choose {EVERY_ROUTE} or one of {', '.join(known)}")
 
 
 def _limit(request: Request) -> int:

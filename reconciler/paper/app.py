@@ -6,7 +6,7 @@ go through none of this.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -26,10 +26,13 @@ from reconciler.paper.auth import Proof, authorize
 from reconciler.paper.dialect import routes
 from reconciler.paper.dialect.answers import (
     Refusal,
+    TimeUnit,
     archived,
     banned,
     blocked,
+    invalid_time_unit,
     maintenance,
+    no_such_path,
     server_error,
     too_much_weight,
     wrong_key,
@@ -68,13 +71,21 @@ def build_app(exchange: PaperExchange) -> Starlette:
     return Starlette(
         routes=[
             *(
-                Route(f"/api/v3/{name}", partial(answer, exchange, name, route), methods=["GET"])
-                for name, route in routes.ROUTES.items()
+                Route(path, partial(answer, exchange, name, route), methods=["GET"])
+                for path, name, route in _dialect_routes()
             ),
             *admin_routes(exchange),
         ],
         exception_handlers={HTTPException: _explain},
     )
+
+
+def _dialect_routes() -> Iterator[tuple[str, str, routes.Route]]:
+    """Yield the path, the name that faults and logs use, and the route itself."""
+    for name, route in routes.ROUTES.items():
+        yield f"/api/v3/{name}", name, route
+    for path, route in routes.OTHER_PRODUCTS.items():
+        yield path, path, route
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,6 +97,7 @@ class Asked:
     address: str
     query: str
     proof: Proof
+    time_unit: str
 
     @classmethod
     def read(cls, name: str, route: routes.Route, request: Request) -> Self:
@@ -106,6 +118,7 @@ class Asked:
                 authorization=request.headers.get("authorization"),
                 query=query,
             ),
+            time_unit=request.headers.get("x-mbx-time-unit", TimeUnit.MILLISECOND.name),
         )
 
     @property
@@ -230,7 +243,8 @@ def _refusal_by(
 def _answer(
     exchange: PaperExchange, asked: Asked, effects: Sequence[Effect], rules: Sequence[FaultRule]
 ) -> bytes:
-    view, parameters = exchange.view(asked.question.route), Parameters(asked.query)
+    view = exchange.view(asked.question.route, _time_unit(asked.time_unit))
+    parameters = Parameters(asked.query)
     if asked.route.is_private:
         authorize(exchange.access, asked.proof, parameters, view.now_ms)
     parameters.refuse_others(asked.route.known_parameters)
@@ -241,6 +255,13 @@ def _answer(
         if isinstance(effect, Spoil):
             body = spoiled(body, effect.how)
     return body
+
+
+def _time_unit(name: str) -> TimeUnit:
+    """Return the unit of that name, in capitals or small letters as documented."""
+    if name not in (name.upper(), name.lower()) or name.upper() not in TimeUnit.__members__:
+        raise invalid_time_unit()
+    return TimeUnit[name.upper()]
 
 
 def _status(response: Response) -> str:
@@ -256,6 +277,9 @@ def _retry_after_seconds(response: Response) -> int | None:
 
 async def _explain(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for nothing else
+    if not request.url.path.startswith("/paper/"):
+        refusal = no_such_path(request.url.path, request.method)
+        return Response(refusal.body(), refusal.http_status, media_type=refusal.media_type)
     return Response(
         msgspec.json.encode({"error": f"{request.method} {request.url.path}: {error.detail}"}),
         error.status_code,

@@ -122,15 +122,15 @@ def check_timestamp(parameters: Parameters, now_ms: int) -> None:
     Raises:
         Refusal: it does not.
     """
-    timestamp_ms = parameters.integer("timestamp")
+    timestamp_us, now_us = parameters.time_us("timestamp"), now_ms * 1000
     window_ms = parameters.decimal("recvWindow") or DEFAULT_RECV_WINDOW_MS
     if window_ms > MAX_RECV_WINDOW_MS:
         raise Refusal(-1131, f"'recvWindow' must be less than {MAX_RECV_WINDOW_MS}.")
-    if timestamp_ms is None:
+    if timestamp_us is None:
         return
-    if timestamp_ms >= now_ms + MAX_AHEAD_MS:
+    if timestamp_us >= now_us + MAX_AHEAD_MS * 1000:
         raise Refusal(-1021, "Timestamp for this request was 1000ms ahead of the server's time.")
-    if now_ms - timestamp_ms > window_ms:
+    if now_us - timestamp_us > window_ms * 1000:
         raise Refusal(-1021, "Timestamp for this request is outside of the recvWindow.")
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from reconciler.paper.auth import Access
 from reconciler.paper.book import Book
+from reconciler.paper.dialect.answers import TimeUnit
 from reconciler.paper.dialect.routes import View
 from reconciler.paper.faults import FaultTable
 from reconciler.paper.faults.distortions import shown_under
@@ -37,8 +38,8 @@ class PaperExchange:
         """Fill the book anew: whatever was in it is gone."""
         self.book = Book(write_orders(seeding, self.clock_ms()))
 
-    def view(self, route: str) -> View:
-        """Return the account as a request of `route` sees it now."""
+    def view(self, route: str, time_unit: TimeUnit = TimeUnit.MILLISECOND) -> View:
+        """Return the account as a request of `route` sees it now, with times in `time_unit`."""
         now_ms = self.clock_ms()
         rules = self.faults.rules_for(route, now_ms)
         others = [rule.account_uid for rule in rules if rule.account_uid is not None]
@@ -48,5 +49,6 @@ class PaperExchange:
             weight_limit=self.meter.limit,
             uid=others[-1] if others else ACCOUNT_UID,
             delisted=frozenset(symbol for rule in rules for symbol in rule.delisted_symbols),
+            time_unit=time_unit,
             show=shown_under(rules, seed=self.faults.seed, now_ms=now_ms),
         )

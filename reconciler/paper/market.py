@@ -68,6 +68,7 @@ KNOWN = (
     _market("LINK", "USDT", "13.8", 3, 2),
     _market("LTC", "USDT", "72.4", 2, 3),
     _market("ETH", "BTC", "0.0485", 5, 3),
+    _market("币安人生", "USDT", "0.118", 4, 1),  # Binance lists it: symbols may be UTF-8
     _market("BNB", "BTC", "0.0091", 6, 2),
     _market("BTC", "EUR", "59200", 2, 5),
     _market("ETH", "EUR", "2875", 2, 4),

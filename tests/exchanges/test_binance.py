@@ -1058,6 +1058,14 @@ def test_symbol_is_written_as_the_exchange_does() -> None:
     assert {request_symbol(s) for s in ("BTC/USDT", "btc-usdt", "BtcUsdt")} == {"BTCUSDT"}
 
 
+@pytest.mark.parametrize(
+    ("symbol", "asked"),
+    [("币安人生/usdt", "币安人生USDT"), ("straße-usdt", "STRAßEUSDT"), ("éusdt", "éUSDT")],
+)
+def test_letters_of_other_scripts_stay_as_they_are(symbol: str, asked: str) -> None:
+    assert request_symbol(symbol) == asked
+
+
 async def test_an_answer_is_gone_once_it_is_read_without_a_collection_of_garbage(
     bench: Bench,
 ) -> None:

@@ -24,7 +24,7 @@ from reconciler.paper.auth import Access
 from reconciler.paper.exchange import PaperExchange
 from reconciler.paper.faults import FaultRule
 from reconciler.paper.limits import WeightMeter
-from reconciler.paper.listing import list_order
+from reconciler.paper.listing import GivenOrder, list_order, make_order
 from reconciler.paper.orders import Seeding
 from reconciler.paper.server import new_exchange, serve_in_thread
 from reconciler.settings import Credentials
@@ -105,6 +105,29 @@ async def test_every_order_of_the_paper_exchange_is_reported_as_it_is(paper: Pap
     assert found.failures == {}
     assert {order: facts(answer) for order, answer in found.answers.items()} == paper.truth
     assert len(found.answers) == ORDERS
+
+
+SCRIPTS = ("币安人生USDT", "这是测试币456", "ไทยUSDT", "ÄÖÜßUSDT", "عربيUSDT")
+
+
+@pytest.mark.parametrize("orders", [1, 40], ids=["look-ups", "pages"])
+async def test_orders_of_symbols_in_any_script_are_reported(paper: Paper, orders: int) -> None:
+    wanted = set()
+    for symbol in SCRIPTS:
+        for number in range(1, orders + 1):
+            given = GivenOrder(symbol=symbol, order_id=number, status="FILLED", executed_qty="0.5")
+            paper.server.book.put(make_order(given, paper.server.clock_ms()))
+            wanted.add(Wanted(symbol=symbol, external_order_id=str(number)))
+
+    exchange = paper.opened()
+    found = await exchange.ask(sorted(wanted, key=lambda order: order.symbol))
+    await exchange.close()
+
+    assert found.failures == {}
+    assert set(found.answers) == wanted
+    for order, report in found.answers.items():
+        assert isinstance(report, Report)
+        assert (report.symbol, report.status) == (order.symbol, Status.FILLED)
 
 
 async def test_weight_is_what_the_paper_exchange_counts(paper: Paper) -> None:

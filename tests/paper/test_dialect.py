@@ -290,8 +290,129 @@ def test_a_token_is_answered_until_it_expires(
     assert "expired at" in after.json()["msg"]
 
 
-def test_another_path_is_not_found_and_says_so(client: httpx.Client) -> None:
-    answer = client.get("/api/v3/depth")
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/api/v3/depth"),
+        ("GET", "/sapi/v1/asset/tradeFee"),
+        ("GET", "/"),
+        ("POST", "/api/v3/order"),
+        ("DELETE", "/api/v3/openOrders"),
+    ],
+)
+def test_another_path_or_method_is_refused_with_code_and_message(
+    client: httpx.Client, method: str, path: str
+) -> None:
+    answer = client.request(method, path)
 
     assert answer.status_code == 404
-    assert answer.json() == {"error": "GET /api/v3/depth: Not Found"}
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.json() == {"code": -5000, "msg": f"Path {path}, Method {method} is invalid"}
+
+
+def test_an_admin_path_that_there_is_not_is_an_error_of_its_own(client: httpx.Client) -> None:
+    answer = client.get("/paper/depth")
+
+    assert answer.status_code == 404
+    assert answer.json() == {"error": "GET /paper/depth: Not Found"}
+
+
+def test_other_products_hold_nothing(client: httpx.Client) -> None:
+    for path in ("capital/config/getall", "margin/allPairs", "margin/isolated/allPairs"):
+        assert client.get(f"/sapi/v1/{path}").json() == []
+    assert client.get("/sapi/v1/system/status").json() == {"status": 0, "msg": "normal"}
+    assert client.get("/fapi/v1/exchangeInfo").json()["symbols"] == []
+    assert client.get("/dapi/v1/exchangeInfo").json()["symbols"] == []
+
+
+@pytest.mark.parametrize("symbol", ["币安人生USDT", "这是测试币456", "ÄÖÜ_1.X-2"])
+def test_a_symbol_may_be_of_any_script(client: httpx.Client, symbol: str) -> None:
+    place(client, symbol=symbol, order_id=5)
+
+    one = client.get("/api/v3/order", params={"symbol": symbol, "orderId": 5})
+    page = client.get("/api/v3/allOrders", params={"symbol": symbol})
+    listed = client.get("/api/v3/exchangeInfo", params={"symbols": f'["{symbol}"]'})
+
+    assert one.json()["symbol"] == symbol
+    assert symbol.encode() in one.content
+    assert [row["orderId"] for row in page.json()] == [5]
+    assert [row["symbol"] for row in listed.json()["symbols"]] == [symbol]
+
+
+@pytest.mark.parametrize("symbol", ["btcusdt", "BTC/USDT", "BTC USDT", "币安'--", "A" * 51])
+def test_a_symbol_of_illegal_characters_is_refused(client: httpx.Client, symbol: str) -> None:
+    answer = client.get("/api/v3/order", params={"symbol": symbol, "orderId": 5})
+
+    assert refusal(answer) == (400, -1100)
+    assert r"legal range is '^[\w\-._&&[^a-z]]{1,50}$'" in answer.json()["msg"]
+
+
+def test_the_usual_symbols_have_one_of_another_script(
+    client: httpx.Client, exchange: PaperExchange
+) -> None:
+    exchange.seed(Seeding(orders=24))
+
+    listed = client.get("/api/v3/exchangeInfo").json()["symbols"]
+
+    assert len(listed) == 12
+    assert "币安人生USDT" in {row["symbol"] for row in listed}
+
+
+@pytest.mark.parametrize("unit", ["MICROSECOND", "microsecond", "MILLISECOND", "millisecond"])
+def test_times_are_told_in_the_unit_asked_for(client: httpx.Client, unit: str) -> None:
+    place(client, order_id=5, created_at=1000, updated_at=2000)
+    headers = {"X-MBX-TIME-UNIT": unit}
+    factor = 1000 if unit.upper() == "MICROSECOND" else 1
+
+    sent: Params = {"symbol": "BTCUSDT", "orderId": 5}
+    order = client.get("/api/v3/order", params=sent, headers=headers).json()
+    page = client.get("/api/v3/allOrders", params={"symbol": "BTCUSDT"}, headers=headers).json()
+    every = client.get("/api/v3/openOrders", headers=headers).json()
+    now = client.get("/api/v3/time", headers=headers).json()
+    info = client.get("/api/v3/exchangeInfo", headers=headers).json()
+    account = client.get("/api/v3/account", headers=headers).json()
+
+    times = [order["time"], order["updateTime"], order["workingTime"]]
+    assert times == [1000 * factor, 2000 * factor, 1000 * factor]
+    assert order in page
+    assert order in every
+    assert {now["serverTime"], info["serverTime"], account["updateTime"]} == {NOW_MS * factor}
+
+
+@pytest.mark.parametrize("unit", ["SECOND", "MicroSecond", ""])
+def test_another_time_unit_is_refused(client: httpx.Client, unit: str) -> None:
+    answer = client.get("/api/v3/time", headers={"X-MBX-TIME-UNIT": unit})
+
+    assert refusal(answer) == (400, -1194)
+
+
+@pytest.mark.parametrize(
+    ("timestamp_us", "code"),
+    [
+        (NOW_MS * 1000, None),
+        (NOW_MS * 1000 + 999_999, None),
+        (NOW_MS * 1000 + 1_000_000, -1021),
+        (NOW_MS * 1000 - 5_000_000, None),
+        (NOW_MS * 1000 - 5_000_001, -1021),
+    ],
+)
+def test_a_timestamp_may_be_in_microseconds(
+    client: httpx.Client, timestamp_us: int, code: int | None
+) -> None:
+    answer = client.get("/api/v3/account", params={"timestamp": timestamp_us})
+
+    assert answer.json().get("code") == code
+
+
+def test_history_may_be_asked_for_in_microseconds(client: httpx.Client) -> None:
+    for number in range(1, 6):
+        place(client, symbol="LTCBTC", order_id=number, created_at=NOW_MS - number * 1000)
+
+    sent: Params = {
+        "symbol": "LTCBTC",
+        "startTime": (NOW_MS - 4000) * 1000,
+        "endTime": (NOW_MS - 2000) * 1000,
+    }
+    answer = client.get("/api/v3/allOrders", params=sent).json()
+
+    assert {order["orderId"] for order in answer} == {2, 3, 4}

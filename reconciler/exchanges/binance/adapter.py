@@ -17,6 +17,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from string import ascii_lowercase, ascii_uppercase
 
 import httpx
 
@@ -215,9 +216,16 @@ class Binance:
                 return read_list(route, asked, rows)
 
 
+_CAPITALS = str.maketrans(ascii_lowercase, ascii_uppercase)
+
+
 def request_symbol(symbol: str) -> str:
-    """Return the symbol as Binance writes it: "btc/usdt" and "BTC-USDT" are "BTCUSDT"."""
-    return symbol.replace("/", "").replace("-", "").upper()
+    """Return the symbol as Binance writes it: "btc/usdt" and "BTC-USDT" are "BTCUSDT".
+
+    Letters of other scripts stay as they are: it refuses a to z alone, and the capital of another
+    letter may be another symbol, or two letters.
+    """
+    return symbol.replace("/", "").replace("-", "").translate(_CAPITALS)
 
 
 def _by_request_name(wanted: Iterable[Wanted]) -> dict[Wanted, list[Wanted]]:

@@ -6,6 +6,7 @@ code comes with is not documented: here it is 401 where a key or token is refuse
 """
 
 from collections.abc import Iterable, Mapping
+from enum import IntEnum
 
 import msgspec
 
@@ -14,6 +15,13 @@ from reconciler.paper.market import Market
 from reconciler.paper.orders import Order
 
 _ZERO = fixed.to_text(0)
+
+
+class TimeUnit(IntEnum):
+    """The unit of the times in an answer; its value is how many make a millisecond."""
+
+    MILLISECOND = 1
+    MICROSECOND = 1000
 
 
 class WireOrder(msgspec.Struct, frozen=True, gc=False, rename="camel"):
@@ -41,8 +49,8 @@ class WireOrder(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     self_trade_prevention_mode: str
 
 
-def write_order(order: Order) -> WireOrder:
-    """Write an order as it stands now."""
+def write_order(order: Order, unit: TimeUnit = TimeUnit.MILLISECOND) -> WireOrder:
+    """Write an order as it stands now, its times in `unit`."""
     stage = order.stage
     return WireOrder(
         order.symbol,
@@ -59,18 +67,18 @@ def write_order(order: Order) -> WireOrder:
         "BUY" if order.is_buy else "SELL",
         _ZERO,
         _ZERO,
-        order.created_ms,
-        order.updated_ms,
+        order.created_ms * unit,
+        order.updated_ms * unit,
         True,  # noqa: FBT003  # by position: this runs a thousand times a page
-        order.created_ms,
+        order.created_ms * unit,
         _ZERO,
         "NONE",
     )
 
 
-def write_orders(orders: Iterable[Order]) -> list[WireOrder]:
-    """Write a page of orders."""
-    return [write_order(order) for order in orders]
+def write_orders(orders: Iterable[Order], unit: TimeUnit) -> list[WireOrder]:
+    """Write a page of orders, their times in `unit`."""
+    return [write_order(order, unit) for order in orders]
 
 
 def write_market(market: Market) -> dict[str, object]:
@@ -116,13 +124,11 @@ def write_market(market: Market) -> dict[str, object]:
     }
 
 
-def write_exchange(
-    markets: Iterable[Market], *, weight_limit: int, now_ms: int
-) -> dict[str, object]:
-    """Write the exchange's rules for `exchangeInfo`."""
+def write_exchange(markets: Iterable[Market], *, weight_limit: int, now: int) -> dict[str, object]:
+    """Write the exchange's rules for `exchangeInfo`. `now` is in the unit that was asked for."""
     return {
         "timezone": "UTC",
-        "serverTime": now_ms,
+        "serverTime": now,
         "rateLimits": [
             {
                 "rateLimitType": "REQUEST_WEIGHT",
@@ -136,7 +142,7 @@ def write_exchange(
     }
 
 
-def write_account(uid: int, now_ms: int) -> dict[str, object]:
+def write_account(uid: int, now: int) -> dict[str, object]:
     """Write the account for `account`: one that may trade and holds nothing."""
     rate = fixed.to_text(0)
     return {
@@ -151,7 +157,7 @@ def write_account(uid: int, now_ms: int) -> dict[str, object]:
         "brokered": False,
         "requireSelfTradePrevention": False,
         "preventSor": False,
-        "updateTime": now_ms,
+        "updateTime": now,
         "accountType": "SPOT",
         "balances": [],
         "permissions": ["SPOT"],
@@ -245,7 +251,12 @@ def archived() -> Refusal:
 
 
 def no_such_path(path: str, method: str) -> Refusal:
-    """Refuse a path or a method that there is not."""
+    """Refuse a path or a method that there is not.
+
+    Code and text of Binance's gateway for its other routes, which errors.md does not list: seen in
+    the answers that users of them report, read 2026-11-27. For a path under `/api/` a client may
+    get a page of HTML from the server in front of it instead.
+    """
     return Refusal(-5000, f"Path {path}, Method {method} is invalid", http_status=404)
 
 
@@ -260,6 +271,13 @@ def illegal(name: str, legal: str) -> Refusal:
     """Refuse a parameter that holds characters outside of `legal`, a regular expression."""
     return Refusal(
         -1100, f"Illegal characters found in parameter '{name}'; legal range is '{legal}'."
+    )
+
+
+def invalid_time_unit() -> Refusal:
+    """Refuse a value of the header `X-MBX-TIME-UNIT`."""
+    return Refusal(
+        -1194, "Invalid value for time unit; expected either MICROSECOND or MILLISECOND."
     )
 
 

@@ -17,6 +17,7 @@ import msgspec
 from reconciler.paper.book import Book, Shelf, Show, ShownShelf, UnknownSymbol
 from reconciler.paper.dialect.answers import (
     Refusal,
+    TimeUnit,
     archived,
     invalid_symbol,
     no_such_order,
@@ -46,6 +47,7 @@ class View:
     Attributes:
         show: How the orders are shown; None: as they are.
         delisted: Symbols that are not listed any more.
+        time_unit: The unit of the times in the answer.
         now_ms: The exchange's clock.
         weight_limit: Request weight a minute for one address.
         uid: The account's identity.
@@ -57,6 +59,12 @@ class View:
     uid: int
     show: Show | None = None
     delisted: frozenset[str] = frozenset()
+    time_unit: TimeUnit = TimeUnit.MILLISECOND
+
+    @property
+    def now(self) -> int:
+        """The exchange's clock, in the unit that was asked for."""
+        return self.now_ms * self.time_unit
 
     def symbols(self) -> Sequence[str]:
         """Return every symbol that is listed."""
@@ -112,8 +120,8 @@ def answer_ping(_view: View, _parameters: Parameters) -> object:
 
 
 def answer_time(view: View, _parameters: Parameters) -> object:
-    """Answer the exchange's clock, in ms."""
-    return {"serverTime": view.now_ms}
+    """Answer the exchange's clock."""
+    return {"serverTime": view.now}
 
 
 def answer_exchange_info(view: View, parameters: Parameters) -> object:
@@ -121,13 +129,13 @@ def answer_exchange_info(view: View, parameters: Parameters) -> object:
     return write_exchange(
         [view.shelf(symbol).market for symbol in _symbols_asked(view, parameters)],
         weight_limit=view.weight_limit,
-        now_ms=view.now_ms,
+        now=view.now,
     )
 
 
 def answer_account(view: View, _parameters: Parameters) -> object:
     """Answer whose account it is."""
-    return write_account(view.uid, view.now_ms)
+    return write_account(view.uid, view.now)
 
 
 def answer_order(view: View, parameters: Parameters) -> object:
@@ -144,14 +152,18 @@ def answer_order(view: View, parameters: Parameters) -> object:
         raise no_such_order()
     if _is_archived(order, view.now_ms):
         raise archived()
-    return write_order(order)
+    return write_order(order, view.time_unit)
 
 
 def answer_open_orders(view: View, parameters: Parameters) -> object:
     """Answer every open order of a symbol, or of all symbols."""
     symbol = parameters.symbol()
     symbols = view.symbols() if symbol is None else [symbol]
-    return [write_order(order) for name in symbols for order in view.shelf(name).open_orders()]
+    return [
+        write_order(order, view.time_unit)
+        for name in symbols
+        for order in view.shelf(name).open_orders()
+    ]
 
 
 def answer_all_orders(view: View, parameters: Parameters) -> object:
@@ -162,13 +174,28 @@ def answer_all_orders(view: View, parameters: Parameters) -> object:
     """
     shelf = view.shelf(parameters.required_symbol())
     limit = parameters.bounded("limit", default=DEFAULT_PAGE, maximum=LARGEST_PAGE)
-    start_ms, end_ms = parameters.integer("startTime"), parameters.integer("endTime")
+    start_ms, end_ms = parameters.time_ms("startTime"), parameters.time_ms("endTime")
     order_id = parameters.integer("orderId")
     if order_id is not None:
-        return write_orders(shelf.from_id(order_id, limit))
+        return write_orders(shelf.from_id(order_id, limit), view.time_unit)
     if start_ms is None and end_ms is None:
-        return write_orders(shelf.latest(limit))
-    return write_orders(_within(shelf, start_ms, end_ms, limit))
+        return write_orders(shelf.latest(limit), view.time_unit)
+    return write_orders(_within(shelf, start_ms, end_ms, limit), view.time_unit)
+
+
+def answer_nothing(_view: View, _parameters: Parameters) -> object:
+    """Answer the wallet's coins or the pairs that may be traded on margin: there are none."""
+    return []
+
+
+def answer_no_markets(view: View, _parameters: Parameters) -> object:
+    """Answer the markets of another product: it has none."""
+    return write_exchange([], weight_limit=view.weight_limit, now=view.now)
+
+
+def answer_status(_view: View, _parameters: Parameters) -> object:
+    """Answer that nothing is being worked on."""
+    return {"status": 0, "msg": "normal"}
 
 
 ROUTES = {
@@ -177,7 +204,9 @@ ROUTES = {
     "exchangeInfo": Route(
         weight=20,
         answer=answer_exchange_info,
-        parameters=frozenset({"symbol", "symbols", "permissions", "showPermissionSets"}),
+        parameters=frozenset(
+            {"symbol", "symbols", "permissions", "showPermissionSets", "symbolStatus"}
+        ),
         is_private=False,
     ),
     "account": Route(weight=20, answer=answer_account, parameters=frozenset({"omitZeroBalances"})),
@@ -198,6 +227,17 @@ ROUTES = {
         parameters=frozenset({"symbol", "orderId", "startTime", "endTime", "limit"}),
     ),
 }
+
+
+OTHER_PRODUCTS = {
+    "/sapi/v1/capital/config/getall": Route(weight=1, answer=answer_nothing),
+    "/sapi/v1/margin/allPairs": Route(weight=1, answer=answer_nothing),
+    "/sapi/v1/margin/isolated/allPairs": Route(weight=1, answer=answer_nothing),
+    "/sapi/v1/system/status": Route(weight=1, answer=answer_status, is_private=False),
+    "/fapi/v1/exchangeInfo": Route(weight=1, answer=answer_no_markets, is_private=False),
+    "/dapi/v1/exchangeInfo": Route(weight=1, answer=answer_no_markets, is_private=False),
+}
+"""What clients read of other products when they load their markets: there is nothing in them."""
 
 
 def _symbols_asked(view: View, parameters: Parameters) -> Sequence[str]:

@@ -1,0 +1,498 @@
+"""Well-known Binance clients read the paper exchange with their own options.
+
+How each is pointed at it is the code of `docs/reference/paper-exchange.md`.
+"""
+
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import ccxt
+import pytest
+from binance_common.errors import (
+    BadRequestError,
+    ForbiddenError,
+    NotFoundError,
+    RateLimitBanError,
+    ServerError,
+    TooManyRequestsError,
+    UnauthorizedError,
+)
+
+from reconciler.paper.auth import Access
+from reconciler.paper.exchange import ACCOUNT_UID, PaperExchange
+from reconciler.paper.faults import FaultRule, FaultTable
+from reconciler.paper.limits import WeightMeter
+from reconciler.paper.orders import Order, Seeding
+from reconciler.paper.server import new_exchange, serve_in_thread
+from reconciler.paper.traffic import Traffic
+
+from ..docs.documents import marked  # noqa: TID252 - tests are no package
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # its websockets, which nobody uses here
+    from binance.exceptions import BinanceAPIException
+
+KEY, SECRET = "made-up-key", "made-up-secret"
+CHINESE = "币安人生USDT"
+
+MARKETS: dict[str, Any] = {}
+
+Opener = Callable[[str, str, str], Any]
+
+
+def opener(marker: str) -> Opener:
+    """Return the function that a block of the page defines."""
+    [block] = marked(marker)
+    names: dict[str, Any] = {}
+    exec(block.code, names)  # noqa: S102 - our own page
+    found: Opener = names[f"open_{marker.removeprefix('client_')}"]
+    return found
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the tests compare of an order, however a client calls it."""
+
+    symbol: str
+    order_id: int
+    status: str
+    qty: float
+    executed_qty: float
+    created_ms: int
+
+
+def facts(row: Mapping[str, Any]) -> Facts:
+    return Facts(
+        symbol=row["symbol"],
+        order_id=int(row["orderId"]),
+        status=row["status"],
+        qty=float(row["origQty"]),
+        executed_qty=float(row["executedQty"]),
+        created_ms=int(row["time"]),
+    )
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a client says of an error."""
+
+    kind: type[Exception]
+    code: int | None
+    text: str
+
+
+class Ccxt:
+    """ccxt names symbols by its own names, once it has loaded the markets."""
+
+    name = "ccxt"
+    failures = (ccxt.BaseError,)
+
+    def __init__(self, url: str, api_key: str = KEY, api_secret: str = SECRET) -> None:
+        self.client = opener("client_ccxt")(url, api_key, api_secret)
+
+    def load(self) -> None:
+        """Load the markets, once for all tests: its own rate limiter takes its time."""
+        if not MARKETS:
+            MARKETS.update(self.client.load_markets())
+        self.client.set_markets(MARKETS)
+
+    def symbols(self) -> set[str]:
+        return set(self.client.markets_by_id)
+
+    def server_time(self) -> int:
+        return int(self.client.fetch_time())
+
+    def account_uid(self) -> int:
+        return int(self.client.fetch_balance()["info"]["uid"])
+
+    def order(self, symbol: str, order_id: object) -> Facts:
+        return facts(self.client.fetch_order(str(order_id), self._name(symbol))["info"])
+
+    def open_orders(self, symbol: str) -> list[Facts]:
+        return [facts(row["info"]) for row in self.client.fetch_open_orders(self._name(symbol))]
+
+    def all_orders(self, symbol: str) -> list[Facts]:
+        return [facts(row["info"]) for row in self.client.fetch_orders(self._name(symbol))]
+
+    def depth(self, symbol: str) -> None:
+        self.client.fetch_order_book(self._name(symbol))
+
+    def place(self, symbol: str) -> None:
+        self.client.create_order(self._name(symbol), "limit", "buy", 1, 100)
+
+    def told(self, error: Exception) -> Told:
+        return Told(type(error), None, str(error))
+
+    def _name(self, symbol: str) -> str:
+        [market] = self.client.markets_by_id[symbol]
+        name: str = market["symbol"]
+        return name
+
+
+class PythonBinance:
+    name = "python-binance"
+    failures = (BinanceAPIException,)
+
+    def __init__(self, url: str, api_key: str = KEY, api_secret: str = SECRET) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self.client = opener("client_python_binance")(url, api_key, api_secret)
+
+    def load(self) -> None:
+        self.client.ping()
+
+    def symbols(self) -> set[str]:
+        return {symbol["symbol"] for symbol in self.client.get_exchange_info()["symbols"]}
+
+    def server_time(self) -> int:
+        return int(self.client.get_server_time()["serverTime"])
+
+    def account_uid(self) -> int:
+        return int(self.client.get_account()["uid"])
+
+    def order(self, symbol: str, order_id: object) -> Facts:
+        return facts(self.client.get_order(symbol=symbol, orderId=order_id))
+
+    def open_orders(self, symbol: str) -> list[Facts]:
+        return [facts(row) for row in self.client.get_open_orders(symbol=symbol)]
+
+    def all_orders(self, symbol: str) -> list[Facts]:
+        return [facts(row) for row in self.client.get_all_orders(symbol=symbol)]
+
+    def depth(self, symbol: str) -> None:
+        self.client.get_order_book(symbol=symbol)
+
+    def place(self, symbol: str) -> None:
+        self.client.order_limit_buy(symbol=symbol, quantity="1", price="100")
+
+    def told(self, error: Exception) -> Told:
+        assert isinstance(error, BinanceAPIException)
+        return Told(type(error), error.code, str(error.message))
+
+
+class BinanceSdkSpot:
+    name = "binance-sdk-spot"
+    failures = (Exception,)
+
+    def __init__(self, url: str, api_key: str = KEY, api_secret: str = SECRET) -> None:
+        self.client = opener("client_binance_sdk_spot")(url, api_key, api_secret)
+        self.client.configuration.retries = 0  # else a failing exchange is asked for seconds
+
+    def load(self) -> None:
+        self.client.ping()
+
+    def symbols(self) -> set[str]:
+        return {symbol.symbol for symbol in self.client.exchange_info().data().symbols}
+
+    def server_time(self) -> int:
+        return int(self.client.time().data().server_time)
+
+    def account_uid(self) -> int:
+        return int(self.client.get_account().data().uid)
+
+    def order(self, symbol: str, order_id: object) -> Facts:
+        return facts(self.client.get_order(symbol=symbol, order_id=order_id).data().to_dict())
+
+    def open_orders(self, symbol: str) -> list[Facts]:
+        return [facts(row.to_dict()) for row in self.client.get_open_orders(symbol=symbol).data()]
+
+    def all_orders(self, symbol: str) -> list[Facts]:
+        return [facts(row.to_dict()) for row in self.client.all_orders(symbol=symbol).data()]
+
+    def depth(self, symbol: str) -> None:
+        self.client.depth(symbol=symbol)
+
+    def place(self, symbol: str) -> None:
+        self.client.new_order(symbol=symbol, side="BUY", type="LIMIT", quantity=1, price=100)
+
+    def told(self, error: Exception) -> Told:
+        said = vars(error)
+        return Told(type(error), said["status_code"], str(said["error_message"]))
+
+
+Reader = Ccxt | PythonBinance | BinanceSdkSpot
+KINDS: tuple[type[Reader], ...] = (Ccxt, PythonBinance, BinanceSdkSpot)
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[tuple[PaperExchange, str]]:
+    exchange = new_exchange(
+        seeding=Seeding(orders=240), access=Access(api_key=KEY, api_secret=SECRET)
+    )
+    with serve_in_thread(exchange) as url:
+        yield exchange, url
+
+
+@pytest.fixture
+def exchange(served: tuple[PaperExchange, str]) -> PaperExchange:
+    exchange, _ = served
+    exchange.faults, exchange.meter = FaultTable(), WeightMeter()
+    exchange.traffic = Traffic(started_ms=exchange.clock_ms())
+    return exchange
+
+
+@pytest.fixture
+def url(served: tuple[PaperExchange, str], exchange: PaperExchange) -> str:  # noqa: ARG001  # set up before
+    return served[1]
+
+
+@pytest.fixture(params=KINDS, ids=lambda kind: str(kind.name))
+def reader(request: pytest.FixtureRequest, url: str) -> Reader:
+    made: Reader = request.param(url)
+    made.load()
+    return made
+
+
+@pytest.fixture
+def order(exchange: PaperExchange) -> Order:
+    return next(iter(exchange.book.shelf(CHINESE)))
+
+
+def true_facts(order: Order) -> Facts:
+    return Facts(
+        symbol=order.symbol,
+        order_id=order.order_id,
+        status=order.stage.word,
+        qty=order.qty_e8 / 1e8,
+        executed_qty=order.stage.executed_e8 / 1e8,
+        created_ms=order.created_ms,
+    )
+
+
+def failure_of(reader: Reader, ask: Callable[[], object]) -> Told:
+    with pytest.raises(reader.failures) as caught:
+        ask()
+    return reader.told(caught.value)
+
+
+def test_a_client_reads_everything_and_nothing_is_refused(
+    reader: Reader, exchange: PaperExchange
+) -> None:
+    assert reader.symbols() == set(exchange.book.symbols())
+    assert abs(reader.server_time() - time.time() * 1000) < 60_000
+    assert reader.account_uid() == ACCOUNT_UID
+    for symbol in ("BTCUSDT", "ETHUSDT", CHINESE):
+        shelf = exchange.book.shelf(symbol)
+        truth = [true_facts(order) for order in shelf]
+        is_open = {order.order_id for order in shelf.open_orders()}
+        assert sorted(reader.all_orders(symbol), key=lambda one: one.order_id) == truth
+        assert {one.order_id for one in reader.open_orders(symbol)} == is_open
+        assert reader.order(symbol, truth[0].order_id) == truth[0]
+
+    assert exchange.traffic.rejected == {}
+    asked = set(exchange.traffic.requests)
+    assert {"exchangeInfo", "time", "account", "order", "openOrders", "allOrders"} <= asked
+
+
+def test_a_client_reads_a_symbol_of_another_script(reader: Reader, order: Order) -> None:
+    assert reader.order(CHINESE, order.order_id) == true_facts(order)
+
+
+def test_an_order_cannot_be_placed(reader: Reader, exchange: PaperExchange) -> None:
+    before = len(exchange.book)
+
+    told = failure_of(reader, lambda: reader.place("BTCUSDT"))
+
+    assert "Path /api/v3/order, Method POST is invalid" in told.text
+    assert len(exchange.book) == before
+
+
+@pytest.mark.parametrize("unit", ["MICROSECOND", "MILLISECOND"])
+def test_a_client_may_ask_in_microseconds(url: str, order: Order, unit: str) -> None:
+    one, other = PythonBinance(url), BinanceSdkSpot(url)
+    one.client.session.headers["X-MBX-TIME-UNIT"] = unit
+    other.client.configuration.time_unit = unit
+
+    told = {one.order(CHINESE, order.order_id), other.order(CHINESE, order.order_id)}
+
+    factor = 1000 if unit == "MICROSECOND" else 1
+    assert {facts.created_ms for facts in told} == {order.created_ms * factor}
+
+
+@dataclass(frozen=True)
+class Case:
+    """An error of the exchange's: what brings it about, and what each client makes of it."""
+
+    code: int
+    text: str
+    of_ccxt: type[ccxt.BaseError]
+    of_sdk: type[Exception]
+    fault: Mapping[str, Any] | None = None
+    order_id: object = None
+    api_key: str = KEY
+    api_secret: str = SECRET
+    ask: str = "order"
+
+    @property
+    def rule(self) -> FaultRule | None:
+        return None if self.fault is None else FaultRule(**self.fault)
+
+
+def refusing(code: int, text: str, status: int = 400) -> Mapping[str, Any]:
+    return {
+        "route": "order",
+        "refusal_rate": 1,
+        "refusal_code": code,
+        "refusal_message": text,
+        "refusal_status": status,
+    }
+
+
+CASES = {
+    "no such order": Case(
+        -2013, "Order does not exist.", ccxt.OrderNotFound, BadRequestError, order_id=1
+    ),
+    "symbol delisted": Case(
+        -1121,
+        "Invalid symbol.",
+        ccxt.BadSymbol,
+        BadRequestError,
+        fault={"delisted_symbols": (CHINESE,)},
+    ),
+    "archived": Case(
+        -2026,
+        "has been archived",
+        ccxt.ExchangeError,  # at https://api.binance.com alone InvalidOrder: by the host's name
+        BadRequestError,
+        fault={"route": "order", "archived_rate": 1},
+    ),
+    "too much weight": Case(
+        -1003,
+        "Too much request weight used",
+        ccxt.DDoSProtection,
+        TooManyRequestsError,
+        fault={"route": "order", "rate_limit_rate": 1},
+    ),
+    "banned": Case(
+        -1003,
+        "IP banned until",
+        ccxt.DDoSProtection,
+        RateLimitBanError,
+        fault={"route": "order", "ban_rate": 1},
+    ),
+    "clock behind": Case(
+        -1021,
+        "outside of the recvWindow",
+        ccxt.InvalidNonce,
+        BadRequestError,
+        fault={"clock_offset_ms": 600_000},
+    ),
+    "clock ahead": Case(
+        -1021,
+        "1000ms ahead of the server's time",
+        ccxt.InvalidNonce,
+        BadRequestError,
+        fault={"clock_offset_ms": -600_000},
+    ),
+    "wrong signature": Case(
+        -1022,
+        "Signature for this request is not valid.",
+        ccxt.AuthenticationError,
+        BadRequestError,
+        api_secret="another",
+    ),
+    "malformed key": Case(
+        -2014,
+        "API-key format invalid.",
+        ccxt.AuthenticationError,
+        UnauthorizedError,
+        fault=refusing(-2014, "API-key format invalid.", 401),
+    ),
+    "unknown key": Case(
+        -2015,
+        "Invalid API-key, IP, or permissions for action.",
+        ccxt.AuthenticationError,
+        UnauthorizedError,
+        api_key="another",
+    ),
+    "illegal characters": Case(
+        -1100,
+        "Illegal characters found in parameter 'orderId'",
+        ccxt.BadRequest,
+        BadRequestError,
+        order_id="1.5",
+    ),
+    "parameter missing": Case(
+        -1102,
+        "was not sent, was empty/null, or malformed",
+        ccxt.BadRequest,
+        BadRequestError,
+        fault=refusing(
+            -1102, "Mandatory parameter 'x' was not sent, was empty/null, or malformed."
+        ),
+    ),
+    "internal error": Case(
+        -1001,
+        "Internal error",
+        ccxt.OperationFailed,
+        ServerError,
+        fault={"route": "order", "error_rate": 1},
+    ),
+    "no such path": Case(
+        -5000,
+        "Path /api/v3/depth, Method GET is invalid",
+        ccxt.ExchangeError,
+        NotFoundError,
+        ask="depth",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: str(kind.name))
+def test_an_error_is_the_clients_own_exception_with_code_and_text(
+    url: str, exchange: PaperExchange, order: Order, kind: type[Reader], case: Case
+) -> None:
+    kind(url).load()
+    reader = kind(url, case.api_key, case.api_secret)
+    reader.load()
+    if case.rule is not None:
+        exchange.faults.set(case.rule, exchange.clock_ms())
+    order_id = order.order_id if case.order_id is None else case.order_id
+
+    told = failure_of(
+        reader,
+        lambda: reader.depth(CHINESE) if case.ask == "depth" else reader.order(CHINESE, order_id),
+    )
+
+    match reader:
+        case Ccxt():
+            assert issubclass(told.kind, case.of_ccxt)
+            assert f'"code":{case.code},' in told.text
+        case PythonBinance():
+            assert (told.kind, told.code) == (BinanceAPIException, case.code)
+        case BinanceSdkSpot():
+            assert told.kind is case.of_sdk
+            assert told.code == (500 if case.of_sdk is ServerError else case.code)
+    assert case.text in told.text or told.kind is ServerError
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: str(kind.name))
+def test_a_page_of_html_from_the_firewall_is_an_error_too(
+    url: str, exchange: PaperExchange, order: Order, kind: type[Reader]
+) -> None:
+    reader = kind(url)
+    reader.load()
+    exchange.faults.set(FaultRule(route="order", firewall_rate=1), exchange.clock_ms())
+
+    told = failure_of(reader, lambda: reader.order(CHINESE, order.order_id))
+
+    assert told.kind in (ccxt.ExchangeNotAvailable, BinanceAPIException, ForbiddenError)
+
+
+@pytest.mark.parametrize(("kind", "status"), [("rate_limit", 429), ("ban", 418)])
+def test_the_official_client_reads_how_long_to_wait(
+    url: str, exchange: PaperExchange, order: Order, kind: str, status: int
+) -> None:
+    rule = {f"{kind}_rate": 1, "retry_after_seconds": 30, "ban_seconds": 120}
+    exchange.faults.set(FaultRule(**rule), exchange.clock_ms())  # type: ignore[arg-type]  # numbers
+
+    with pytest.raises((TooManyRequestsError, RateLimitBanError)) as caught:
+        BinanceSdkSpot(url).order(CHINESE, order.order_id)
+
+    error = caught.value
+    assert isinstance(error, TooManyRequestsError | RateLimitBanError)
+    assert error.retry_after == {429: 30, 418: 120}[status]
