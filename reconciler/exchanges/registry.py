@@ -5,9 +5,11 @@ An adapter is imported when its exchange is asked for, so that nobody loads what
 
 import ipaddress
 import logging
+import os
 import ssl
 from dataclasses import replace
-from functools import cache
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -87,15 +89,29 @@ def open_exchange(
     )
 
 
-@cache
 def trusted_authorities() -> ssl.SSLContext:
     """Load who may vouch for an exchange: SSL_CERT_FILE, SSL_CERT_DIR, or certifi's list.
 
-    Once a process: they take 3 MiB, and workers share what the fork server has loaded.
+    They take 3 MiB, and workers share what the fork server has loaded: it is loaded again only
+    where the file is another than it was then. A folder is looked into whenever it is needed.
 
     Raises:
         ConfigurationError: the file cannot be read, or holds no certificate.
     """
+    return _load_authorities(_seen_of(os.environ.get("SSL_CERT_FILE")))
+
+
+def _seen_of(file: str | None) -> tuple[object, ...]:
+    """Return what is another when a file is another."""
+    try:
+        found = None if file is None else Path(file).stat()
+    except OSError:
+        return (file, None)
+    return (file, found and (found.st_ino, found.st_size, found.st_mtime_ns))
+
+
+@lru_cache(maxsize=1)
+def _load_authorities(_seen: tuple[object, ...]) -> ssl.SSLContext:
     try:
         return httpx.create_ssl_context()
     except OSError as error:

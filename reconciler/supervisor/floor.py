@@ -95,6 +95,10 @@ class Boss(Protocol):
         """Something is gone, and worth another try only after a while."""
         ...
 
+    def on_breaker(self) -> None:
+        """A shard has another state of its circuit breaker, or is gone with it."""
+        ...
+
     def on_success(self) -> None:
         """Something was done that is no failure."""
         ...
@@ -161,6 +165,20 @@ class Floor:
     def standings(self) -> dict[int, Standing]:
         """How each wanted shard stands."""
         return {shard: self.standing_of(shard) for shard in range(self.options.shards)}
+
+    @property
+    def breakers(self) -> dict[int, BreakerState]:
+        """Where the circuit breaker of each shard that there is stands; closed before its first."""
+        there = [
+            shard
+            for shard, post in self.crew.posts.items()
+            if shard < self.options.shards or post.child is not None
+        ]
+        known = {shard: self.standing_of(shard).breaker for shard in there}
+        return {
+            shard: BreakerState.CLOSED if breaker is None else breaker.state
+            for shard, breaker in known.items()
+        }
 
     def breakers_in(self, state: BreakerState) -> int:
         """How many shards' circuit breakers are in a state."""
@@ -426,6 +444,8 @@ class Floor:
             self.cycles[batch.cycle].forget_batch(batch.number)
             self.dispatch.adopt(batch.runs, batch.cycle)
         self.go_on()
+        if shard >= self.options.shards:
+            self._boss.on_breaker()
 
     def on_hang(self, shard: int) -> None:  # noqa: ARG002 - the protocol's
         """Count it; the rest is as with any death."""
@@ -458,7 +478,10 @@ class Floor:
         cycle = self.cycles[batch.cycle]
         self._inquest.note_survival(Stage.CONCLUDING)
         standing = self.standing_of(shard)
+        before = standing.breaker
         standing.note_breaker(result.breaker)
+        if before is None or before.state is not result.breaker.state:
+            self._boss.on_breaker()
         second_try = [run for run in result.skipped if not run.is_second_try]
         self.dispatch.put_last(shard, second_try, batch.cycle)
         self.dispatch.put_back(shard, result.undone, batch.cycle)

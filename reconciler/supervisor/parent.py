@@ -31,6 +31,7 @@ from reconciler.supervisor.control.server import ControlServer
 from reconciler.supervisor.cycle import group_by_cost, sample_of, size_of
 from reconciler.supervisor.desk import Desk
 from reconciler.supervisor.floor import Floor
+from reconciler.supervisor.gauges import ShardGauges
 from reconciler.supervisor.patience import Patience
 from reconciler.supervisor.renewal import Renewal, Setup
 from reconciler.supervisor.signals import Demand, listening
@@ -78,6 +79,7 @@ class Supervisor:
         """
         self._workload = workload
         self._metrics = metrics
+        self._shard_gauges = ShardGauges(metrics)
         self._on_progress = on_progress
         self._patience = Patience(options.patience if options.is_once else None)
         self._chores = Chores()
@@ -189,7 +191,7 @@ class Supervisor:
             for task in (*beside, chores):
                 task.cancel()
             self._planner.close()
-            self._metrics.flush()
+            self._shard_gauges.withdraw()
 
     async def _watch_log(self) -> None:
         """End when nobody will ever read the log: whatever went wrong, nobody would know."""
@@ -349,6 +351,11 @@ class Supervisor:
         """Show what has been done."""
         self._on_progress(self.summary)
 
+    def on_breaker(self) -> None:
+        """Send where the breakers stand."""
+        self._shard_gauges.send(self._floor.breakers)
+        self._metrics.flush()
+
     def on_success(self) -> None:
         """Take new patience."""
         self._patience.renew()
@@ -468,6 +475,7 @@ class Supervisor:
                 self._metrics.gauge(Gauge.HOLDS_OPEN, backlog.held_items or 0)
                 oldest_hold = backlog.oldest_hold_age_seconds or 0
                 self._metrics.gauge(Gauge.HOLDS_OLDEST_AGE_SECONDS, oldest_hold)
+            self._shard_gauges.send(self._floor.breakers)
             self._metrics.gauge(Gauge.BREAKERS_OPEN, self._floor.breakers_in(BreakerState.OPEN))
             self._metrics.gauge(Gauge.SHARDS_DESIRED, self._options.shards)
             self._metrics.gauge(Gauge.SHARDS_RUNNING, len(self._floor.crew.children))

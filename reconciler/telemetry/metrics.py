@@ -6,24 +6,26 @@ here, and the types refuse any other string.
 """
 
 import re
+from collections import deque
 from enum import StrEnum
 from typing import NewType, Protocol
 
-import structlog
 from statsd import StatsClient
 
 from reconciler.domain.status import Status
 from reconciler.settings import StatsdTarget
 from reconciler.telemetry.logs import take_lost_lines
+from reconciler.telemetry.statsd_address import Address, StatsdAddress
 
 MAX_PACKET_BYTES = 512
 """What every network carries in one piece (IPv4 promises 576 with its headers, RFC 791): a packet
 in pieces is lost with any one of them. A flush is a handful of packets even so."""
 
+MOST_TIMINGS = 10_000
+LAST_LOOK_SECONDS = 1.0
+
 CounterName = NewType("CounterName", str)
 GaugeName = NewType("GaugeName", str)
-
-log = structlog.get_logger(__name__)
 
 
 class Counter(StrEnum):
@@ -131,12 +133,18 @@ class NoMetrics:
 
 
 class StatsdMetrics:
-    """Metrics in as few lines and UDP packets as may be: counters are added up before they go."""
+    """Metrics in as few lines and UDP packets as may be: counters are added up before they go.
 
-    def __init__(self, client: StatsClient) -> None:
-        self._client = client
+    Until it is known where they go to they are kept, of durations the latest.
+    """
+
+    def __init__(self, address: StatsdAddress, *, prefix: str) -> None:
+        self._address = address
+        self._prefix = prefix
+        self._sent_to: Address | None = None
+        self._client: StatsClient | None = None
         self._counts: dict[str, int] = {}
-        self._timings: list[tuple[str, float]] = []
+        self._timings: deque[tuple[str, float]] = deque(maxlen=MOST_TIMINGS)
         self._gauges: dict[str, float] = {}
 
     def incr(self, name: Counter | CounterName, count: int = 1) -> None:
@@ -153,7 +161,10 @@ class StatsdMetrics:
 
     def flush(self) -> None:
         """Send what was noted since the last flush. What the network loses is lost."""
-        with self._client.pipeline() as packets:
+        client = self._opened()
+        if client is None:
+            return
+        with client.pipeline() as packets:
             for name, count in self._counts.items():
                 packets.incr(name, count)
             for name, ms in self._timings:
@@ -165,9 +176,28 @@ class StatsdMetrics:
         self._gauges.clear()
 
     def close(self) -> None:
-        """Flush, and close the socket."""
+        """Flush, and close the socket. Waits a moment for an address that is being looked up."""
+        self._address.wait(LAST_LOOK_SECONDS)
         self.flush()
-        self._client.close()
+        self._address.close()
+        if self._client is not None:
+            self._client.close()
+
+    def _opened(self) -> StatsClient | None:
+        """Return what sends to the address as it is now; None while it is not known."""
+        address = self._address.current
+        if address != self._sent_to and address is not None:
+            if self._client is not None:
+                self._client.close()
+            self._client = StatsClient(
+                host=address.host,
+                port=address.port,
+                prefix=self._prefix,
+                maxudpsize=MAX_PACKET_BYTES,
+                ipv6=address.is_ipv6,
+            )
+            self._sent_to = address
+        return self._client
 
 
 def count_lost_lines(metrics: Metrics) -> None:
@@ -176,41 +206,16 @@ def count_lost_lines(metrics: Metrics) -> None:
         metrics.incr(Counter.LOG_LINES_LOST, lines)
 
 
-def open_metrics(target: StatsdTarget) -> Metrics:
-    """Open the way to `target`: to nowhere without a host, or with one that cannot be found.
+def open_metrics(target: StatsdTarget, *, is_told: bool = True) -> Metrics:
+    """Open the way to `target`: to nowhere without a host.
 
-    The host's name is looked up once, here. Metrics never stop the work: a name that does not
-    resolve is one warning.
+    Metrics never stop the work: a name that does not resolve is one warning, and is looked up again
+    until it does. With `is_told` False it is not even that: another process tells.
     """
     if target.host is None:
         return NoMetrics()
-    try:
-        return StatsdMetrics(_client(target, target.host))
-    except (OSError, UnicodeError) as error:
-        log.warning(
-            "metrics.off",
-            reason=str(error),
-            host=target.host,
-            hint="set STATSD_HOST to a name that resolves and restart, or unset it",
-        )
-        return NoMetrics()
-
-
-def _client(target: StatsdTarget, host: str) -> StatsClient:
-    try:
-        return _client_of_family(target, host, ipv6=False)
-    except OSError:
-        return _client_of_family(target, host, ipv6=True)
-
-
-def _client_of_family(target: StatsdTarget, host: str, *, ipv6: bool) -> StatsClient:
-    return StatsClient(
-        host=host,
-        port=target.port,
-        prefix=target.prefix,
-        maxudpsize=MAX_PACKET_BYTES,
-        ipv6=ipv6,
-    )
+    address = StatsdAddress(target.host, target.port, is_told=is_told)
+    return StatsdMetrics(address, prefix=target.prefix)
 
 
 _SNAKE_CASE = re.compile(r"[a-z]+(_[a-z]+)*")

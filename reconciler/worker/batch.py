@@ -148,9 +148,8 @@ class OrderHandler:
         return result
 
     def beat(self) -> float:
-        """Send this shard's breaker state; give up a statement that takes far too long."""
+        """Send the metrics; give up a statement that takes far too long."""
         count_lost_lines(self.metrics)
-        self.metrics.gauge(names.shard_breaker_state(self.shard), self.breaker.state.gauge)
         self.metrics.flush()
         busy_seconds = self.database.busy_seconds
         if busy_seconds > self.patience_seconds:

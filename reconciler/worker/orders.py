@@ -93,7 +93,7 @@ class OrderWorkload:
         database = Database(settings.required_database_url, role=f"worker {shard}")
         clock = DatabaseClock()
         orders = await asyncio.to_thread(_read_orders_table, database, clock)
-        metrics = open_metrics(settings.statsd)
+        metrics = open_metrics(settings.statsd, is_told=False)
         guarding = Breaker(
             settings.breaker, on_change=partial(_count_opening, metrics), inherited=breaker
         )

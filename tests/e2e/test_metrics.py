@@ -1,12 +1,19 @@
 import re
+import select
+import signal
 import socket
+import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from reconciler.demo import World
+from reconciler.supervisor.control.client import ask
+from reconciler.supervisor.status import Scaling
 
+from .commands import DEADLINE_SECONDS
 from .conftest import Start
 
 STATUS = "(pending|new|partial|filled|canceled|rejected|expired)"
@@ -56,6 +63,14 @@ class Statsd:
                 name, value, kind = re.split(r"[:|]", line)
                 self.values[kind, name.removeprefix("reconciler.")].append(float(value))
                 self.senders[name].add(port)
+
+    def read_until(self, is_so: Callable[[], bool]) -> None:
+        """Take in what arrives until it is so."""
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while not is_so():
+            assert time.monotonic() < deadline, dict(self.values)
+            select.select([self._socket], [], [], 1)
+            self.read()
 
     def total(self, name: str) -> float:
         """Add a counter up."""
@@ -152,6 +167,37 @@ def test_an_exchange_that_is_away_shows_in_the_metrics(
         *statsd.values["g", "shard.1.breaker.state"],
     }
     assert strangers(statsd) == []
+
+
+def test_an_orderly_end_leaves_no_gauge_of_what_is_gone(
+    world: World, reconcile: Start, statsd: Statsd
+) -> None:
+    world.fill(orders=200, symbols=12, seed=12)
+
+    reconcile("--once", **statsd.environment, EXCHANGE_BASE_URL="http://127.0.0.1:9").end()
+    statsd.read()
+
+    for name in ("shards.desired", "shards.running", "breakers.open", "shard.0.breaker.state"):
+        assert max(statsd.values["g", name]) > 0, name
+        assert statsd.values["g", name][-1] == 0, name
+
+
+def test_a_shard_that_is_gone_leaves_no_open_breaker(
+    world: World, reconcile: Start, statsd: Statsd, tmp_path: Path
+) -> None:
+    world.fill(orders=300, symbols=12, seed=13)
+    path = tmp_path / "control.sock"
+    away = {"EXCHANGE_BASE_URL": "http://127.0.0.1:9", "RECONCILIATION_CONTROL_SOCKET": path}
+    run = reconcile("--shards", "3", **statsd.environment, **away)
+    statsd.read_until(lambda: statsd.values["g", "shard.2.breaker.state"][-1:] == [2])
+
+    ask(path, "scale", Scaling, shards=1)
+
+    statsd.read_until(lambda: statsd.values["g", "shard.2.breaker.state"][-1] == 0)
+    statsd.read_until(lambda: statsd.values["g", "shard.1.breaker.state"][-1] == 0)
+    assert statsd.values["g", "shard.0.breaker.state"][-1] == 2
+    run.send(signal.SIGTERM)
+    run.end()
 
 
 def strangers(statsd: Statsd) -> list[tuple[str, str]]:

@@ -1,10 +1,13 @@
 import asyncio
 import logging
+import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TypeVar
 
+import certifi
 import pytest
 from pydantic import SecretStr
 
@@ -166,10 +169,25 @@ def test_certificates_that_cannot_be_loaded_are_a_configuration_error_that_names
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/certificates.pem")
-    trusted_authorities.cache_clear()
 
     with pytest.raises(ConfigurationError) as caught:
         opened(venue("binance"), SIGNED)
 
     assert "SSL_CERT_FILE" in str(caught.value)
     assert "No such file" in str(caught.value)
+
+
+def test_certificates_are_loaded_again_when_their_file_is_another(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "certificates.pem"
+    shutil.copy(certifi.where(), file)
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    first, again = trusted_authorities(), trusted_authorities()
+    pem = certifi.contents().partition("-----BEGIN")[2].partition("-----END")[0]
+    file.write_text(f"-----BEGIN{pem}-----END CERTIFICATE-----\n")
+
+    fresh = trusted_authorities()
+
+    assert first is again
+    assert len(first.get_ca_certs()) > len(fresh.get_ca_certs()) == 1

@@ -1,23 +1,30 @@
 import re
 import socket
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
 
 import pytest
 import structlog
 
 from reconciler.domain.status import Status
 from reconciler.settings import StatsdTarget
+from reconciler.telemetry import statsd_address
 from reconciler.telemetry.metrics import (
     Counter,
     Gauge,
     Metrics,
     NoMetrics,
+    StatsdMetrics,
     Timer,
     exchange_error,
     open_metrics,
     shard_breaker_state,
     transition,
 )
+from reconciler.telemetry.statsd_address import StatsdAddress
 
 DOCUMENTED = """
 Counters `orders.reconciled`, `orders.discrepancies`, `orders.errors`, `orders.held`,
@@ -204,10 +211,93 @@ def test_no_host_means_no_metrics() -> None:
 
 
 @pytest.mark.parametrize("host", ["not.a.host.invalid", "x" * 300, "no spaces"])
-def test_a_host_that_cannot_be_found_is_one_warning_and_no_metrics(host: str) -> None:
+def test_a_host_that_cannot_be_found_is_one_warning_and_stops_nothing(host: str) -> None:
     with structlog.testing.capture_logs() as logged:
         metrics = open_metrics(StatsdTarget(host=host))
+        metrics.incr(Counter.ORDERS_HELD)
+        metrics.close()
 
-    assert isinstance(metrics, NoMetrics)
     assert [(line["event"], line["log_level"]) for line in logged] == [("metrics.off", "warning")]
     assert "STATSD_HOST" in logged[0]["hint"]
+
+
+class NameServer:
+    """Knows a name only from the `late`th question on, and answers when it is let."""
+
+    def __init__(self, late: int, address: tuple[str, int]) -> None:
+        self._late = late
+        self._address = address
+        self.is_let = threading.Event()
+        self.is_found = threading.Event()
+        self.threads: set[int] = set()
+
+    def __call__(self, _host: str, _port: int) -> list[tuple[Any, ...]]:
+        self.is_let.wait(10)
+        self.threads.add(threading.get_ident())
+        self._late -= 1
+        if self._late >= 0:
+            raise socket.gaierror("Name or service not known")
+        threading.Timer(0.05, self.is_found.set).start()
+        return [(socket.AF_INET, socket.SOCK_DGRAM, 17, "", self._address)]
+
+
+def test_a_name_that_resolves_late_gets_all_that_was_counted_until_then(
+    server: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statsd_address, "FIRST_PAUSE_SECONDS", 0.01)
+    names = NameServer(late=3, address=server.getsockname())
+    with structlog.testing.capture_logs() as logged:
+        address = StatsdAddress("statsd.example", 8125, look_up=names)
+        metrics = StatsdMetrics(address, prefix="reconciler")
+
+        metrics.incr(Counter.ORDERS_RECONCILED, 3)
+        metrics.flush()
+        assert is_silent(server)
+        names.is_let.set()
+        assert names.is_found.wait(10)
+        metrics.incr(Counter.ORDERS_RECONCILED, 4)
+        metrics.gauge(Gauge.SHARDS_RUNNING, 2)
+        metrics.flush()
+
+    assert received(server) == ["reconciler.orders.reconciled:7|c", "reconciler.shards.running:2|g"]
+    assert [line["event"] for line in logged] == ["metrics.off", "metrics.on"]
+    assert threading.get_ident() not in names.threads
+    metrics.close()
+
+
+def test_a_machine_that_changes_its_address_is_found_again(
+    server: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statsd_address, "LONGEST_PAUSE_SECONDS", 0.01)
+    moved = threading.Event()
+
+    def names(_host: str, _port: int) -> list[tuple[Any, ...]]:
+        found = server.getsockname() if moved.is_set() else ("127.0.0.1", 9)
+        return [(socket.AF_INET, socket.SOCK_DGRAM, 17, "", found)]
+
+    metrics = StatsdMetrics(StatsdAddress("statsd", 8125, look_up=names), prefix="reconciler")
+    moved.set()
+    server.settimeout(0.05)
+    lines: list[str] = []
+    for _ in range(200):
+        metrics.gauge(Gauge.SHARDS_RUNNING, 1)
+        metrics.flush()
+        with suppress(TimeoutError):
+            lines = received(server)
+            break
+
+    assert lines == ["reconciler.shards.running:1|g"]
+    metrics.close()
+
+
+def test_a_slow_name_server_holds_up_neither_the_start_nor_the_end() -> None:
+    names = NameServer(late=0, address=("127.0.0.1", 9))
+    began = time.monotonic()
+
+    metrics = StatsdMetrics(StatsdAddress("statsd", 8125, look_up=names), prefix="reconciler")
+    metrics.incr(Counter.ORDERS_HELD)
+    metrics.flush()
+    metrics.close()
+
+    assert time.monotonic() - began < 9
+    names.is_let.set()
