@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
 
@@ -10,12 +11,18 @@ from rich.text import Text
 
 from reconciler.cli.checks.database import CHECK as DATABASE_CHECK
 from reconciler.cli.checks.database import check_database, skip_database
-from reconciler.cli.checks.exchange import check_exchange, skip_exchange
+from reconciler.cli.checks.exchange import (
+    ACCOUNT_CHECK,
+    check_exchange,
+    judged_account,
+    skip_exchange,
+)
 from reconciler.cli.checks.finding import (
     Finding,
     Verdict,
     exit_code_of_all,
     failed,
+    skipped,
     verdict_of,
 )
 from reconciler.cli.checks.metrics import check_statsd, skip_statsd
@@ -24,7 +31,9 @@ from reconciler.cli.logs import parent_logs, quiet
 from reconciler.cli.options import json_option
 from reconciler.cli.output import console, print_json, print_problems, print_table
 from reconciler.cli.progress import working
-from reconciler.errors import ReconcilerError
+from reconciler.errors import Problem, ReconcilerError
+from reconciler.exchanges.base import Account, Venue
+from reconciler.store import state
 from reconciler.store.database import Database
 
 _STYLES = {
@@ -47,9 +56,10 @@ Try it:
 def check_command(*, as_json: bool) -> None:
     """Check everything that a run needs, and say how to fix what is missing.
 
-    Settings, the database, its clock, the table orders, our tables and the index, our rights,
-    whether somebody holds vacuum back, the exchange with its credentials and clock, and the name of
-    the metrics' host. Nothing is written anywhere; the exchange is asked for the account, once.
+    Settings, the database, its clock, the table orders and which of its open rows are followed, our
+    tables and the index, our rights, whether somebody holds vacuum back, the exchange with its
+    credentials, clock and account, and the name of the metrics' host. Nothing is written anywhere;
+    the exchange is asked for the account, once.
 
     Ends with code 0 if a run can start (warnings included), 78 if configuration is wrong, 69 if a
     service does not answer.
@@ -66,23 +76,50 @@ def check_command(*, as_json: bool) -> None:
 def _findings(checked: Checked) -> Iterator[Finding]:
     settings = checked.settings
     yield checked.finding
-    yield from _database_findings(lambda: Database(settings.required_database_url, role="check"))
-    if checked.is_broken("EXCHANGE_"):
-        yield from skip_exchange()
-    else:
-        yield from check_exchange(settings)
+    with ExitStack() as opened:
+        try:
+            database = Database(settings.required_database_url, role="check")
+        except ReconcilerError as error:
+            found = [failed(DATABASE_CHECK, error), *skip_database()]
+            check_account = _skip_account("the database answers")
+        else:
+            opened.callback(database.close)
+            found = list(check_database(database, lambda: datetime.now(UTC)))
+            check_account = _checking_account(database, found)
+        yield from found
+        if checked.is_broken("EXCHANGE_"):
+            yield from skip_exchange()
+        else:
+            yield from check_exchange(settings, check_account)
     yield skip_statsd() if checked.is_broken("STATSD_") else check_statsd(settings.statsd)
 
 
-def _database_findings(open_database: Callable[[], Database]) -> Sequence[Finding]:
-    try:
-        database = open_database()
-    except ReconcilerError as error:
-        return [failed(DATABASE_CHECK, error), *skip_database()]
-    try:
-        return check_database(database, lambda: datetime.now(UTC))
-    finally:
-        database.close()
+def _checking_account(
+    database: Database, found: Sequence[Finding]
+) -> Callable[[Venue, Account], Finding]:
+    """Return how the account is compared with the one that is remembered, if that can be read."""
+    verdicts = {finding.check: finding.verdict for finding in found}
+    for check, until in {
+        DATABASE_CHECK: "the database answers",
+        "schema": "the schema is right",
+        "rights": "the rights are granted",
+    }.items():
+        if verdicts[check] in {Verdict.PROBLEM, Verdict.SKIPPED}:
+            return _skip_account(until)
+
+    def check_account(venue: Venue, account: Account) -> Finding:
+        try:
+            with database.autocommit() as connection:
+                remembered = state.read_account(connection, venue.name)
+        except ReconcilerError as error:
+            return failed(ACCOUNT_CHECK, error)
+        return judged_account(account, remembered)
+
+    return check_account
+
+
+def _skip_account(until: str) -> Callable[[Venue, Account], Finding]:
+    return lambda _venue, _account: skipped(ACCOUNT_CHECK, until)
 
 
 def _print(findings: Sequence[Finding]) -> None:
@@ -91,8 +128,13 @@ def _print(findings: Sequence[Finding]) -> None:
         for finding in findings
     ]
     print_table(["check", "", "found"], rows)
+    shown: set[Problem] = set()
     for finding in findings:
-        print_problems(finding.problems, label=f"{finding.check}: ")
+        # What is missing in the settings is why another check failed: once is enough to read.
+        print_problems(
+            [one for one in finding.problems if one not in shown], label=f"{finding.check}: "
+        )
+        shown.update(finding.problems)
     match verdict_of(findings):
         case Verdict.PROBLEM:
             console().print("[red]a run cannot start like this[/]")

@@ -2,6 +2,8 @@
 
 from dataclasses import asdict, dataclass
 
+from rich.text import Text
+
 from reconciler.cli.output import console, print_json, print_table
 from reconciler.supervisor.summary import Summary
 
@@ -18,6 +20,8 @@ class Report:
         discrepancies: Those of them that said something else before.
         mismatches: Rows that still differ from the exchange; None where nobody compared (`run`).
         seconds: The supervisor's time, from its start to its end.
+        not_followed: Rows that look open and are not followed, as counted at the start.
+        remarks: What a person must be told: what is not followed, and why there was nothing to do.
     """
 
     orders: int
@@ -38,6 +42,8 @@ class Report:
     shards: int
     transitions: dict[str, int]
     ending: str
+    not_followed: int = 0
+    remarks: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -49,6 +55,8 @@ class Report:
         orders: int | None = None,
         mismatches: int | None = None,
         setup_seconds: float | None = None,
+        not_followed: int = 0,
+        remarks: tuple[str, ...] = (),
     ) -> "Report":
         """Make the report of a summary."""
         tally = summary.tally
@@ -71,6 +79,8 @@ class Report:
             shards=shards,
             transitions=dict(sorted(tally.transitions.items())),
             ending=summary.ending.value,
+            not_followed=not_followed,
+            remarks=remarks,
         )
 
     @property
@@ -95,6 +105,8 @@ class Report:
             ]
             console().print()
             print_table(["from", "to", "orders"], changes, title="Changes")
+        for remark in self.remarks:
+            console().print(Text(remark, style="yellow"), soft_wrap=True)
         if self.mismatches is not None:
             verdict = (
                 "[green]every row equals the exchange's truth[/]"
@@ -122,6 +134,8 @@ class Report:
         ]
         if self.not_asked:
             rows.append(("not asked", self.not_asked, ""))
+        if self.not_followed:
+            rows.append(("not followed", self.not_followed, ""))
         if self.setup_seconds is not None:
             rows.append(("seconds to set up", self.setup_seconds, ""))
         if self.mismatches is not None:

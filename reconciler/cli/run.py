@@ -8,6 +8,11 @@ from typing import Any
 
 import click
 
+from reconciler.cli.following import (
+    tell_what_is_not_followed,
+    tell_which_exchange,
+    why_nothing_was_done,
+)
 from reconciler.cli.logs import supervisor_logs
 from reconciler.cli.options import (
     environment_option,
@@ -26,7 +31,8 @@ from reconciler.cli.supervise import (
     tell_what_cut_it_short,
 )
 from reconciler.settings import Settings
-from reconciler.supervisor.summary import Summary
+from reconciler.store.following import Following
+from reconciler.supervisor.summary import Ending, Summary
 from reconciler.worker.orders import OrderWorkload
 from reconciler.worker.workload import Proposal
 
@@ -72,11 +78,19 @@ def run_command(*, dry_run: bool, once: bool, as_json: bool, **flags: Any) -> No
     settings = Settings.load(**flags)
     is_single = once or dry_run
     supervisor_logs(settings, is_once=is_single)
+    tell_which_exchange(settings)
+    following = tell_what_is_not_followed(settings)
     started = time.monotonic()
     summary = (
         _sweep_once(settings, is_dry_run=dry_run) if is_single else _keep_running(settings, flags)
     )
-    report = Report.of(summary, seconds=time.monotonic() - started, shards=settings.shards)
+    report = Report.of(
+        summary,
+        seconds=time.monotonic() - started,
+        shards=settings.shards,
+        not_followed=0 if following is None else following.not_followed,
+        remarks=_remarks(settings, following, summary),
+    )
     if dry_run:
         _print_proposals(summary.proposals, report, as_json=as_json)
     elif once or as_json:
@@ -89,6 +103,13 @@ def run_command(*, dry_run: bool, once: bool, as_json: bool, **flags: Any) -> No
             killed_at_stop=summary.killed_at_stop,
         )
     )
+
+
+def _remarks(settings: Settings, following: Following | None, summary: Summary) -> tuple[str, ...]:
+    """Say what was left alone, and why a sweep that found no order did."""
+    known = () if following is None else following.remarks
+    is_idle = summary.ending is Ending.SWEPT and not summary.tally.scanned
+    return (*known, *(why_nothing_was_done(settings) if is_idle else ()))
 
 
 def _sweep_once(settings: Settings, *, is_dry_run: bool) -> Summary:

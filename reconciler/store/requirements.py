@@ -1,7 +1,9 @@
 """What columns that are not ours must be like, and the hint of each that is not: pure.
 
-A hint is SQL that can be run as it is printed. It rewrites a column only where we would otherwise
-lose digits or moments.
+A hint is SQL that can be run as it is printed, where such SQL does what is needed whatever the rows
+say. It rewrites a column only where we would otherwise lose digits or moments. Where a column has
+only another name, where a value may be none of the new type, or where the application itself must
+know of it, as of a new label of its enum, the hint says what is wrong and proposes no SQL.
 """
 
 from collections.abc import Mapping
@@ -9,10 +11,12 @@ from dataclasses import dataclass
 
 from reconciler.domain.status import Status
 from reconciler.errors import Problem
+from reconciler.store.alike import columns_alike
 from reconciler.store.columns import EnumType, FoundColumn
 
 Columns = Mapping[str, FoundColumn]
 
+_WORDS = ", ".join(status.value for status in Status)
 _LONGEST_STATUS = max(len(status) for status in Status)
 _REWRITES = "  -- rewrites the table, which is locked meanwhile: in a quiet hour"
 
@@ -21,31 +25,62 @@ _REWRITES = "  -- rewrites the table, which is locked meanwhile: in a quiet hour
 class Requirement:
     """What a column may be, in PostgreSQL's types and in a person's words.
 
-    `ddl` is the type that a hint makes of it.
+    Attributes:
+        ddl: The type that a hint makes of it,
+        converts: where it is of one of these types, each value of which has one of `ddl`'s;
+            None: of any type.
+        otherwise: What to do where it is of another.
     """
 
     types: frozenset[str]
     words: str
     ddl: str
+    converts: frozenset[str] | None = frozenset()
+    otherwise: str = ""
     may_be_enum: bool = False
 
 
 _TEXTS = frozenset({"text", "character varying", "character", '"char"', "name", "citext"})
 
-TEXT = Requirement(types=_TEXTS, words="text or varchar", ddl="text")
+TEXT = Requirement(types=_TEXTS, words="text or varchar", ddl="text", converts=None)
 MONEY = Requirement(
-    types=frozenset({"numeric"}), words="numeric, so that no digit is lost", ddl="numeric"
+    types=frozenset({"numeric"}),
+    words="numeric, so that no digit is lost",
+    ddl="numeric",
+    converts=frozenset({"smallint", "integer", "bigint", "real", "double precision", "money"}),
+    otherwise="not every value need be a number, so no statement is proposed: have its owner make"
+    " it numeric",
 )
 MOMENT = Requirement(
-    types=frozenset({"timestamp with time zone"}), words="timestamptz", ddl="timestamptz"
+    types=frozenset({"timestamp with time zone"}),
+    words="timestamptz",
+    ddl="timestamptz",
+    converts=frozenset({"timestamp without time zone", "date"}),
+    otherwise="only its owner knows which time a value stands for, so no statement is proposed:"
+    " have its owner make it timestamptz",
 )
 KEY = Requirement(
     types=frozenset({"smallint", "integer", "bigint", "uuid"}),
     words="integer, bigint or uuid",
     ddl="bigint",
+    otherwise="this version follows only a table with such ids; name the database of one in"
+    " DATABASE_URL",
 )
-STATUS = Requirement(types=_TEXTS, words="text or an enum", ddl="text", may_be_enum=True)
-DETAILS = Requirement(types=frozenset({"json", "jsonb"}), words="jsonb", ddl="jsonb")
+STATUS = Requirement(
+    types=_TEXTS - {'"char"'},
+    words="text or an enum",
+    ddl="text",
+    otherwise=f"this version reads and writes the words {_WORDS}, and translates no others: have"
+    " the application keep these words",
+    may_be_enum=True,
+)
+DETAILS = Requirement(
+    types=frozenset({"json", "jsonb"}),
+    words="jsonb",
+    ddl="jsonb",
+    otherwise="not every value need be JSON, so no statement is proposed: have its owner make it"
+    " jsonb",
+)
 
 _NAIVE_MOMENT = "timestamp without time zone"
 
@@ -57,18 +92,14 @@ def column_problems(
     return [
         problem
         for name, requirement in required.items()
-        if (problem := _check(table, name, columns.get(name), requirement))
+        if (problem := _check(table, name, columns, requirement))
     ]
 
 
-def _check(
-    table: str, name: str, found: FoundColumn | None, requirement: Requirement
-) -> Problem | None:
+def _check(table: str, name: str, columns: Columns, requirement: Requirement) -> Problem | None:
+    found = columns.get(name)
     if found is None:
-        return Problem(
-            what=f"column {table}.{name} is missing",
-            hint=f"run: ALTER TABLE {table} ADD COLUMN {name} {requirement.ddl}",
-        )
+        return _missing(table, name, columns, requirement)
     if found.enum is not None and requirement.may_be_enum:
         return _check_labels(table, name, found.enum)
     if found.type not in requirement.types:
@@ -78,12 +109,26 @@ def _check(
     return None
 
 
+def _missing(table: str, name: str, columns: Columns, requirement: Requirement) -> Problem:
+    what = f"column {table}.{name} is missing"
+    if alike := columns_alike(name, columns):
+        return Problem(
+            what=f"{what}; {table} has {' and '.join(alike)}",
+            hint=f"if that is what {name} is to be, have its owner give it this name, with all that"
+            " reads it: this version knows columns by no other names",
+        )
+    return Problem(what=what, hint=f"run: ALTER TABLE {table} ADD COLUMN {name} {requirement.ddl}")
+
+
 def _misfit(table: str, found: FoundColumn, requirement: Requirement) -> Problem:
     name = found.name
+    what = f"{table}.{name} is {found.words}, it must be {requirement.words}"
+    if requirement.converts is not None and found.type not in requirement.converts:
+        return Problem(what=what, hint=requirement.otherwise)
     is_naive = requirement is MOMENT and found.type == _NAIVE_MOMENT
     using = f"{name} AT TIME ZONE 'UTC'" if is_naive else f"{name}::{requirement.ddl}"
     return Problem(
-        what=f"{table}.{name} is {found.words}, it must be {requirement.words}",
+        what=what,
         hint=f"run: ALTER TABLE {table} ALTER COLUMN {name} TYPE {requirement.ddl}"
         f" USING {using}{_REWRITES}",
     )
@@ -93,11 +138,9 @@ def _check_labels(table: str, name: str, found: EnumType) -> Problem | None:
     missing = [status.value for status in Status if status.value not in found.labels]
     if not missing:
         return None
-    enum = ".".join(f'"{part}"' for part in (found.schema, found.name) if part)
-    add = "; ".join(f"ALTER TYPE {enum} ADD VALUE '{label}'" for label in missing)
     return Problem(
         what=f"{table}.{name} is the enum {found.name}, which lacks {', '.join(missing)}",
-        hint=f"run: {add}",
+        hint=f"it has {', '.join(found.labels)}; {STATUS.otherwise}",
     )
 
 

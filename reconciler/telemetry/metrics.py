@@ -64,6 +64,7 @@ class Gauge(StrEnum):
     BREAKERS_OPEN = "breakers.open"
     STALE_BACKLOG = "stale.backlog"
     STALE_OLDEST_AGE_SECONDS = "stale.oldest_age_seconds"
+    ORDERS_NOT_FOLLOWED = "orders.not_followed"
     HOLDS_OPEN = "holds.open"
     HOLDS_OLDEST_AGE_SECONDS = "holds.oldest_age_seconds"
 

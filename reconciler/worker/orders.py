@@ -33,6 +33,7 @@ from reconciler.telemetry.metrics import Metrics, open_metrics
 from reconciler.worker.account import AccountGuard
 from reconciler.worker.batch import OrderHandler
 from reconciler.worker.clock import DatabaseClock
+from reconciler.worker.following import FollowingGauge
 from reconciler.worker.plan import arrange
 from reconciler.worker.workload import Backlog, Cycle, Page, RememberedPause, Run
 
@@ -78,6 +79,7 @@ class OrderWorkload:
             venue=self.venue,
             orders=orders,
             is_dry_run=self.is_dry_run,
+            following=FollowingGauge(self.settings.required_database_url),
         )
 
     async def open_handler(
@@ -132,6 +134,7 @@ class OrderPlanner:
     orders: OrdersTable
     venue: Venue
     is_dry_run: bool
+    following: FollowingGauge
 
     def plan(self, limit: int, after: Hashable | None) -> Page:
         """Read a page and arrange it into runs; before the first, end holds that are pointless.
@@ -158,6 +161,7 @@ class OrderPlanner:
             open_items=holds.open_orders,
             held_items=holds.held_orders,
             oldest_hold_age_seconds=holds.oldest_age_seconds,
+            unfollowed_items=self.following.read(),
         )
 
     def record(self, cycle: Cycle) -> None:

@@ -218,6 +218,7 @@ class Backlog:
         open_items: All that is to be looked at again and again, also what is not stale now;
         held_items: those of them that are set aside. None: there is no such thing.
         oldest_hold_age_seconds: How long ago the oldest of what is set aside was; None: nothing is.
+        unfollowed_items: What seems to need work, and is left alone as it is.
     """
 
     items: int
@@ -225,6 +226,7 @@ class Backlog:
     open_items: int | None = None
     held_items: int | None = None
     oldest_hold_age_seconds: float | None = None
+    unfollowed_items: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -21,14 +21,17 @@ ALL = [
     "database",
     "database clock",
     "orders",
+    "open orders",
     "schema",
     "rights",
     "times",
     "vacuum",
     "exchange",
     "exchange clock",
+    "account",
     "statsd",
 ]
+ON_THE_DATABASE = ["database clock", "orders", "open orders", "schema", "rights", "times", "vacuum"]
 
 
 @pytest.fixture
@@ -117,7 +120,7 @@ def test_a_database_that_is_away_is_code_69_and_the_exchange_is_checked_all_the_
     assert verdicts(findings) == {
         **dict.fromkeys(ALL, "ok"),
         "database": "problem",
-        **dict.fromkeys(ALL[2:8], "skipped"),
+        **dict.fromkeys([*ON_THE_DATABASE, "account"], "skipped"),
     }
     assert "does not answer" in findings["database"]["problems"][0]["what"]
     assert "secret-word" not in json.dumps(findings)
@@ -356,3 +359,178 @@ def test_times_that_lie_ahead_are_a_warning_that_counts_them(
     told = [problem["what"] for problem in findings["times"]["problems"]]
     assert told[0].startswith("1,640 open orders were synced more than 1 min from now")
     assert told[1].startswith("1 holds have a next_attempt_at more than 60 min from now")
+
+
+def test_without_a_database_url_the_settings_are_not_right_and_say_so_once(
+    invoke: Invoke, exchange_environment: Mapping[str, str]
+) -> None:
+    result = invoke("check", **exchange_environment)
+    as_json = json.loads(invoke("check", "--json", **exchange_environment).stdout)
+
+    findings = {finding["check"]: finding for finding in as_json["checks"]}
+    assert result.exit_code == as_json["exit_code"] == 78
+    assert verdicts(findings) == {
+        **dict.fromkeys(ALL, "ok"),
+        "settings": "problem",
+        "database": "problem",
+        **dict.fromkeys([*ON_THE_DATABASE, "account"], "skipped"),
+    }
+    assert findings["settings"]["problems"][0]["what"] == "DATABASE_URL is not set"
+    assert result.stdout.count("DATABASE_URL is not set") == 1
+    assert "export DATABASE_URL=" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"EXCHANGE_NAME": "mtgox"},
+        {"DATABASE_URL": "mysql://me@127.0.0.1/trading"},
+        {"EXCHANGE_NAME": "mtgox", "DATABASE_URL": "nonsense", "RECONCILIATION_SHARDS": "0"},
+    ],
+    ids=["exchange", "database", "everything"],
+)
+def test_settings_that_fit_by_their_form_only_are_not_right(
+    check: Check, environment: dict[str, str]
+) -> None:
+    code, findings = check(**environment)
+
+    said = " ".join(problem["what"] for problem in findings["settings"]["problems"])
+    assert code == 78
+    assert findings["settings"]["verdict"] == "problem"
+    assert all(name in said for name in environment)
+    assert all(problem["hint"] for problem in findings["settings"]["problems"])
+
+
+def test_where_no_exchange_is_named_the_paper_exchange_is_meant_and_check_says_where(
+    check: Check, exchange_environment: Mapping[str, str]
+) -> None:
+    code, findings = check(EXCHANGE_NAME="")
+
+    url = exchange_environment["EXCHANGE_BASE_URL"]
+    assert code == 0
+    assert findings["settings"]["verdict"] == "warning"
+    assert findings["settings"]["problems"] == [
+        {
+            "what": f"EXCHANGE_NAME is not set: the paper exchange at {url} is meant",
+            "hint": "set EXCHANGE_NAME to the exchange that you mean, or to paper",
+        }
+    ]
+
+
+def remember_account(database_url: str, identity: str, exchange: str = "paper") -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO reconciliation_state VALUES (%s, jsonb_build_object('identity', %s::text),"
+            " now(), 'supervisor')",
+            (f"account.{exchange}", identity),
+        )
+
+
+def test_a_key_of_another_account_than_the_remembered_one_is_a_problem(
+    check: Check, database_url: str
+) -> None:
+    remember_account(database_url, "4711")
+
+    code, findings = check(DATABASE_URL=database_url)
+
+    (problem,) = findings["account"]["problems"]
+    assert code == 78
+    assert findings["account"]["verdict"] == "problem"
+    assert "the orders are of account 4711: nothing would be written" in problem["what"]
+    assert "reconciler account confirm --by YOUR-NAME" in problem["hint"]
+
+
+def test_the_remembered_account_is_the_right_one_and_one_at_another_exchange_is_not_asked_for(
+    check: Check, database_url: str
+) -> None:
+    remember_account(database_url, "4711", exchange="binance")
+    first = check(DATABASE_URL=database_url)
+    identity = first[1]["account"]["detail"].partition(",")[0]
+    remember_account(database_url, identity)
+
+    code, findings = check(DATABASE_URL=database_url)
+
+    assert first[0] == code == 0
+    assert first[1]["account"]["detail"] == f"{identity}, to be remembered at the first run"
+    assert findings["account"]["detail"] == f"{identity}, the one that the orders are of"
+
+
+def test_the_account_is_not_checked_where_what_is_remembered_cannot_be_read(
+    check: Check, empty_database_url: str
+) -> None:
+    _, without_tables = check(DATABASE_URL=empty_database_url)
+    _, without_exchange = check(EXCHANGE_BASE_URL=NOWHERE)
+
+    assert without_tables["account"]["detail"] == "not checked until the schema is right"
+    assert without_exchange["account"]["detail"] == "not checked until the exchange answers"
+
+
+def add_orders(database_url: str, statuses: Mapping[str, int], external: str | None = "1") -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("ALTER TABLE orders DROP CONSTRAINT IF EXISTS orders_status_check")
+        for status, rows in statuses.items():
+            connection.execute(
+                "INSERT INTO orders (symbol, external_order_id, status)"
+                " SELECT 'BTCUSDT', %s, %s FROM generate_series(1, %s)",
+                (external, status, rows),
+            )
+
+
+def test_open_orders_in_words_that_are_not_ours_are_counted_and_fail(
+    check: Check, database_url: str
+) -> None:
+    add_orders(database_url, {"OPEN": 151, "PARTIALLY_FILLED": 49, "FILLED": 7})
+
+    code, findings = check(DATABASE_URL=database_url)
+
+    (problem,) = findings["open orders"]["problems"]
+    assert code == 78
+    assert problem["what"] == "200 rows look open, 0 by our words: OPEN 151, PARTIALLY_FILLED 49"
+    assert "new, partial, pending" in problem["hint"]
+    assert "ALTER" not in problem["hint"]
+
+
+def test_open_orders_that_are_followed_are_counted_with_those_that_have_no_external_id(
+    check: Check, database_url: str
+) -> None:
+    add_orders(database_url, {"new": 5, "filled": 3})
+    add_orders(database_url, {"pending": 2}, external=None)
+
+    code, findings = check(DATABASE_URL=database_url)
+
+    assert code == 0
+    assert findings["open orders"]["verdict"] == "ok"
+    assert findings["open orders"]["detail"] == (
+        "5 followed; 2 open rows have no external_order_id and are not followed"
+    )
+
+
+def test_more_open_orders_without_an_external_id_than_with_one_are_a_warning(
+    check: Check, database_url: str
+) -> None:
+    add_orders(database_url, {"new": 2}, external="")
+
+    code, findings = check(DATABASE_URL=database_url)
+
+    assert code == 0
+    assert findings["open orders"]["verdict"] == "warning"
+    assert "external_order_id" in findings["open orders"]["problems"][0]["hint"]
+
+
+def test_an_enum_of_other_labels_is_counted_although_it_does_not_fit(
+    check: Check, database_url: str
+) -> None:
+    add_orders(database_url, {"OPEN": 3})
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("DROP INDEX reconciler_stale_orders")
+        connection.execute("ALTER TABLE orders ALTER COLUMN status DROP DEFAULT")
+        connection.execute("CREATE TYPE word AS ENUM ('OPEN', 'CLOSED')")
+        connection.execute("ALTER TABLE orders ALTER COLUMN status TYPE word USING status::word")
+
+    code, findings = check(DATABASE_URL=database_url)
+
+    assert code == 78
+    assert findings["orders"]["verdict"] == "problem"
+    assert findings["open orders"]["problems"][0]["what"] == (
+        "3 rows look open, 0 by our words: OPEN 3"
+    )

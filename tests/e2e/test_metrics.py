@@ -35,6 +35,7 @@ NAMES = {
         r"breakers\.open",
         r"stale\.(backlog|oldest_age_seconds)",
         r"holds\.(open|oldest_age_seconds)",
+        r"orders\.not_followed",
     ),
 }
 
@@ -129,6 +130,7 @@ def test_a_run_sends_what_it_reports_under_the_documented_names_and_no_other(
         "stale.backlog",
         "stale.oldest_age_seconds",
         "holds.open",
+        "orders.not_followed",
         "holds.oldest_age_seconds",
     }
     assert {name for kind, name in statsd.values if kind == "ms"} == {

@@ -144,3 +144,53 @@ def reader_url(connection: psycopg.Connection[tuple[object, ...]], url: str) -> 
         connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(role))
     connection.execute(sql.SQL("GRANT pg_read_all_data TO {}").format(role))
     return url.replace("//postgres:@", "//reader:@")
+
+
+def test_a_run_over_open_orders_in_other_words_says_that_it_follows_none(
+    world: World, reconcile: Start
+) -> None:
+    with connected(world.database_url) as connection:
+        connection.execute("ALTER TABLE orders DROP CONSTRAINT orders_status_check")
+        connection.execute(
+            "INSERT INTO orders (symbol, external_order_id, status)"
+            " SELECT 'BTCUSDT', n::text, CASE WHEN n <= 151 THEN 'OPEN' ELSE 'NEW' END"
+            " FROM generate_series(1, 200) AS n"
+        )
+
+    shown = reconcile("--once").end()
+    told = reconcile("--once", "--json").end()
+
+    why = "200 rows look open, 0 by our words: OPEN 151, NEW 49"
+    assert (shown.exit_code, told.exit_code) == (0, 0), told.err
+    assert why in shown.out
+    assert "nothing to do: no row is open by our words" in shown.out
+    assert told.report["orders"] == 0
+    assert told.report["not_followed"] == 200
+    assert told.report["remarks"][0] == why
+    warned = [line for line in told.err.splitlines() if "orders.not_followed" in line]
+    assert [json.loads(line)["reason"] for line in warned] == [why]
+
+
+def test_a_run_that_finds_nothing_stale_says_why(world: World, reconcile: Start) -> None:
+    world.fill(orders=100, symbols=2, seed=5)
+    reconcile("--once").end()
+
+    again = reconcile("--once", "--json").end()
+
+    assert again.report["orders"] == 0
+    assert again.report["not_followed"] == 0
+    (remark,) = again.report["remarks"]
+    assert remark.startswith("nothing to do: of ")
+    assert remark.endswith(" open orders none was last synced more than 5 minutes ago")
+
+
+def test_a_run_without_a_named_exchange_says_that_the_paper_exchange_is_meant(
+    world: World, reconcile: Start
+) -> None:
+    unnamed = reconcile("--once", EXCHANGE_NAME="").end()
+    named = reconcile("--once").end()
+
+    (line,) = [line for line in unnamed.err.splitlines() if "exchange.not_named" in line]
+    assert json.loads(line)["base_url"] == world.environment["EXCHANGE_BASE_URL"]
+    assert json.loads(line)["level"] == "warning"
+    assert "exchange.not_named" not in named.err

@@ -7,9 +7,12 @@ from sqlalchemy import Connection, func, select
 
 from reconciler.cli.checks.finding import Finding, failed, good, judged, skipped, warning
 from reconciler.cli.checks.times import check_times
-from reconciler.errors import Problem, ReconcilerError, SchemaMismatch
+from reconciler.domain.status import OPEN
+from reconciler.errors import ConfigurationError, Problem, ReconcilerError, SchemaMismatch
 from reconciler.store import migrations
+from reconciler.store.columns import read_columns
 from reconciler.store.database import Database
+from reconciler.store.following import Following, measure_following
 from reconciler.store.rights import missing_reading_rights, missing_rights
 from reconciler.store.tables import find_orders, missing_parts
 from reconciler.store.vacuum import LONGEST, vacuum_obstacles
@@ -25,6 +28,7 @@ def check_database(database: Database, now: Callable[[], datetime]) -> Sequence[
     checks: dict[str, Check] = {
         "database clock": lambda connection: check_clock(connection, now),
         "orders": check_orders,
+        "open orders": check_open_orders,
         "schema": check_schema,
         "rights": check_rights,
         "times": check_times,
@@ -37,7 +41,15 @@ def check_database(database: Database, now: Callable[[], datetime]) -> Sequence[
 
 
 def skip_database(
-    checks: Sequence[str] = ("database clock", "orders", "schema", "rights", "times", "vacuum"),
+    checks: Sequence[str] = (
+        "database clock",
+        "orders",
+        "open orders",
+        "schema",
+        "rights",
+        "times",
+        "vacuum",
+    ),
 ) -> Sequence[Finding]:
     """Return the findings of what needs a database that answers."""
     return [skipped(check, "the database answers") for check in checks]
@@ -78,6 +90,42 @@ def check_orders(connection: Connection) -> Finding:
     return good("orders", f"{orders.c.id.type} ids{without}".lower())
 
 
+def check_open_orders(connection: Connection) -> Finding:
+    """Count what will be followed, and what looks open and will not."""
+    if missing_reading_rights(connection):
+        return skipped("open orders", "the rights are granted")
+    if not {"status", "external_order_id"} <= read_columns(connection, "orders").keys():
+        return skipped("open orders", "orders has status and external_order_id")
+    following = measure_following(connection)
+    if following is None:
+        return skipped("open orders", "the table can be counted: it took too long")
+    return judged_following(following)
+
+
+def judged_following(following: Following) -> Finding:
+    """Return whether what looks open will be followed."""
+    about = "about " if following.is_estimate else ""
+    problems = [Problem(what=remark, hint=_hint_of(remark)) for remark in following.remarks]
+    if following.is_wrong:
+        return failed("open orders", ConfigurationError(problems))
+    if following.is_doubtful:
+        return warning("open orders", f"{about}{following.followed:,} followed", problems)
+    without = [problem.what for problem in problems]
+    return good("open orders", "; ".join([f"{about}{following.followed:,} followed", *without]))
+
+
+def _hint_of(remark: str) -> str:
+    if "external_order_id" in remark:
+        return (
+            "write the exchange's order id into external_order_id as soon as the exchange has"
+            " accepted the order"
+        )
+    return (
+        f"have the application write {', '.join(sorted(OPEN))} for open orders, in small letters:"
+        " this version follows no other words, and leaves such rows alone"
+    )
+
+
 def check_schema(connection: Connection) -> Finding:
     """Look whether our tables and the index are there, and as this version makes them."""
     current, head = migrations.current(connection), migrations.head()
@@ -110,8 +158,9 @@ def _connected(connection: Connection, database: Database) -> Finding:
 
 
 def _look(name: str, database: Database, check: Check) -> Finding:
+    begin = database.transaction if check is check_open_orders else database.autocommit
     try:
-        with database.autocommit() as connection:
+        with begin() as connection:
             return check(connection)
     except ReconcilerError as error:
         return failed(name, error)

@@ -1,12 +1,12 @@
 """Does the exchange answer, and does it accept our credentials?"""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from reconciler.cli.checks.database import judged_clock
 from reconciler.cli.checks.finding import Finding, failed, good, skipped
-from reconciler.errors import ReconcilerError
+from reconciler.errors import ConfigurationError, Problem, ReconcilerError
 from reconciler.exchanges.base import Account, Venue
 from reconciler.exchanges.guarded import OneAttempt
 from reconciler.exchanges.registry import open_exchange, venue
@@ -15,25 +15,46 @@ from reconciler.settings import Credentials, Settings
 
 CHECK = "exchange"
 CLOCK_CHECK = "exchange clock"
+ACCOUNT_CHECK = "account"
 ANSWER_SECONDS = 10.0
 
 
-def check_exchange(settings: Settings) -> Sequence[Finding]:
-    """Ask the exchange who we are, once."""
+def check_exchange(
+    settings: Settings, check_account: Callable[[Venue, Account], Finding]
+) -> Sequence[Finding]:
+    """Ask the exchange who we are, once; `check_account` compares that with what is remembered."""
     try:
         found = venue(settings.exchange_name, settings.exchange_base_url)
         account = asyncio.run(read_account(found, settings.credentials))
     except ReconcilerError as error:
-        return [failed(CHECK, error), skipped(CLOCK_CHECK, "the exchange answers")]
+        later = [skipped(check, "the exchange answers") for check in (CLOCK_CHECK, ACCOUNT_CHECK)]
+        return [failed(CHECK, error), *later]
     return [
         good(CHECK, f"{found.name} at {found.base_url} knows us as account {account.identity}"),
         judged_clock(CLOCK_CHECK, account.clock_offset, whose="the exchange's clock"),
+        check_account(found, account),
     ]
+
+
+def judged_account(account: Account, remembered: str | None) -> Finding:
+    """Return whether the key is of the account that the orders are of."""
+    if remembered is None:
+        return good(ACCOUNT_CHECK, f"{account.identity}, to be remembered at the first run")
+    if remembered == account.identity:
+        return good(ACCOUNT_CHECK, f"{account.identity}, the one that the orders are of")
+    problem = Problem(
+        what=f"the key is of account {account.identity}, but the orders are of account"
+        f" {remembered}: nothing would be written",
+        hint="set the right EXCHANGE_API_KEY, or, if the account did change:"
+        " reconciler account confirm --by YOUR-NAME",
+    )
+    return failed(ACCOUNT_CHECK, ConfigurationError([problem]))
 
 
 def skip_exchange() -> Sequence[Finding]:
     """Return the findings of what needs settings that fit."""
-    return [skipped(check, "the EXCHANGE_ settings fit") for check in (CHECK, CLOCK_CHECK)]
+    checks = (CHECK, CLOCK_CHECK, ACCOUNT_CHECK)
+    return [skipped(check, "the EXCHANGE_ settings fit") for check in checks]
 
 
 async def read_account(

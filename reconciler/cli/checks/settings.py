@@ -1,7 +1,7 @@
 """Do the settings fit? Where one does not, the others are still good for further checks."""
 
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -10,7 +10,9 @@ from pydantic_settings import DotEnvSettingsSource
 
 from reconciler.cli.checks.finding import Finding, failed, good, warning
 from reconciler.errors import ConfigurationError, Problem
+from reconciler.exchanges.registry import venue
 from reconciler.settings import Settings
+from reconciler.store.database import parse_url
 
 CHECK = "settings"
 
@@ -36,23 +38,58 @@ class Checked:
 
 def check_settings() -> Checked:
     """Read the settings, whatever is wrong with them."""
+    broken: frozenset[str] = frozenset()
+    misfits: Sequence[Problem] = ()
     try:
         settings = Settings.load()
     except ConfigurationError as error:
-        broken = _broken_names()
-        return Checked(
-            settings=Settings.model_validate(_defaults(broken)),
-            broken=broken,
-            finding=failed(CHECK, error),
-        )
+        broken, misfits = _broken_names(), error.problems
+        settings = Settings.model_validate(_defaults(broken))
     names = {*os.environ, *DotEnvSettingsSource(Settings, case_sensitive=True).env_vars}
-    strangers = unknown_names(names)
-    finding = (
-        warning(CHECK, "a name that nobody reads", strangers)
-        if strangers
-        else good(CHECK, "every value fits")
-    )
-    return Checked(settings=settings, broken=frozenset(), finding=finding)
+    wrong = [*misfits, *_unworkable(settings, broken)]
+    doubtful = [*unknown_names(names), *_implied(settings, broken)]
+    return Checked(settings=settings, broken=broken, finding=_finding(wrong, doubtful))
+
+
+def paper_is_implied(settings: Settings) -> str | None:
+    """Return where the paper exchange would be, where nobody has said which exchange is meant."""
+    if "exchange_name" in settings.model_fields_set:
+        return None
+    return venue(settings.exchange_name, settings.exchange_base_url).base_url
+
+
+def _finding(wrong: Sequence[Problem], doubtful: Sequence[Problem]) -> Finding:
+    if wrong:
+        return failed(CHECK, ConfigurationError([*wrong, *doubtful]))
+    if doubtful:
+        return warning(CHECK, "every value fits, but see below", doubtful)
+    return good(CHECK, "every value fits")
+
+
+def _unworkable(settings: Settings, broken: Collection[str]) -> Iterator[Problem]:
+    """Name what is missing, or fits by its form and yet cannot be used."""
+    if "DATABASE_URL" not in broken:
+        yield from _problems_of(lambda: parse_url(settings.required_database_url))
+    if "EXCHANGE_NAME" not in broken:
+        yield from _problems_of(lambda: venue(settings.exchange_name))
+
+
+def _problems_of(act: Callable[[], object]) -> Sequence[Problem]:
+    try:
+        act()
+    except ConfigurationError as error:
+        return error.problems
+    return ()
+
+
+def _implied(settings: Settings, broken: Collection[str]) -> Iterator[Problem]:
+    if not any(name.startswith("EXCHANGE_") for name in broken) and (
+        url := paper_is_implied(settings)
+    ):
+        yield Problem(
+            what=f"EXCHANGE_NAME is not set: the paper exchange at {url} is meant",
+            hint="set EXCHANGE_NAME to the exchange that you mean, or to paper",
+        )
 
 
 def unknown_names(names: Iterable[str]) -> list[Problem]:

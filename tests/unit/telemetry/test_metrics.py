@@ -34,7 +34,8 @@ Counters `orders.reconciled`, `orders.discrepancies`, `orders.errors`, `orders.h
 Timers `cycle.duration`, `exchange.latency`, `store.apply`. Gauges
 `cycle.last_run_timestamp`, `cycle.last_duration_ms`, `shards.desired`, `shards.running`,
 `shards.parked`, `shard.<n>.breaker.state`, `breakers.open`, `stale.backlog`,
-`stale.oldest_age_seconds`, `holds.open`, `holds.oldest_age_seconds`.
+`stale.oldest_age_seconds`, `holds.open`, `holds.oldest_age_seconds`,
+`orders.not_followed`.
 """
 
 

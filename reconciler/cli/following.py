@@ -1,0 +1,56 @@
+"""Tell at a run's start what will not be followed, and at its end why nothing was done."""
+
+from contextlib import closing
+
+import structlog
+
+from reconciler.cli.checks.settings import paper_is_implied
+from reconciler.errors import ReconcilerError
+from reconciler.settings import Settings
+from reconciler.store.database import Database
+from reconciler.store.following import Following, explain_nothing, measure_following
+
+MOST_SECONDS = 1.0
+"""A start does not wait longer than about this for a count."""
+
+log = structlog.get_logger(__name__)
+
+
+def tell_which_exchange(settings: Settings) -> None:
+    """Say so where nobody has named an exchange, and the paper exchange is meant."""
+    if url := paper_is_implied(settings):
+        log.warning("exchange.not_named", exchange=settings.exchange_name, base_url=url)
+
+
+def tell_what_is_not_followed(settings: Settings) -> Following | None:
+    """Log what looks open and is not followed; None where it cannot be found out.
+
+    What keeps us from finding out keeps the supervisor from its work too, and it says so.
+    """
+    try:
+        with (
+            closing(Database(settings.required_database_url, role="supervisor")) as database,
+            database.transaction() as connection,
+        ):
+            following = measure_following(connection, most_seconds=MOST_SECONDS)
+    except ReconcilerError:
+        return None
+    if following is not None and (following.is_wrong or following.is_doubtful):
+        log.warning(
+            "orders.not_followed",
+            orders=following.not_followed,
+            reason="; ".join(following.remarks),
+        )
+    return following
+
+
+def why_nothing_was_done(settings: Settings) -> tuple[str, ...]:
+    """Say why a sweep found no order to look at."""
+    try:
+        with (
+            closing(Database(settings.required_database_url, role="supervisor")) as database,
+            database.transaction() as connection,
+        ):
+            return (explain_nothing(connection, settings.stale_after),)
+    except ReconcilerError:
+        return ()

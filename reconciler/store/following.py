@@ -1,0 +1,232 @@
+"""How many rows of `orders` are followed, and how many look open and are not.
+
+An order is followed when its status is one of our own words for open, and it has an external id.
+Whatever else looks open is left alone, so somebody must be told. The cost is bounded: a small table
+is read as a whole; of a large one a sample of pages, the newest rows, and the index of what is
+followed. What then takes too long is given up.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from sqlalchemy import Connection, TextClause, text
+from sqlalchemy.exc import DBAPIError
+
+from reconciler.domain.status import BY_VALUE
+from reconciler.domain.words import Meaning, meaning_of
+from reconciler.store.stale_index import OPEN_ORDERS, IndexState, read_index_state
+
+MOST_READ_BYTES = 128 * 1024 * 1024
+"""A table up to this size is read as a whole: about a million orders in a third of a second."""
+
+SAMPLED_PAGES = 2_000
+NEWEST_ROWS = 10_000
+MOST_COUNTED = 100_000
+MOST_SECONDS = 3.0
+MOST_WORDS = 8
+LONGEST_WORD = 40
+
+_QUERY_CANCELED = "57014"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Following:
+    """Rows of `orders` by what becomes of them.
+
+    Attributes:
+        rows: All that were looked at.
+        followed: Open by our words, with an external id.
+        without_id: Open by our words, without one; or with an empty one.
+        words: Of rows whose status looks open and is none of our words, how many have which.
+        others: The same of statuses that are none of our words and tell nothing.
+        has_our_words: Whether any row has a status of ours, open or ended.
+        is_estimate: The table is too large to be counted.
+    """
+
+    rows: int
+    followed: int
+    without_id: int
+    words: Mapping[str, int]
+    others: Mapping[str, int]
+    has_our_words: bool
+    is_estimate: bool
+
+    @property
+    def by_our_words(self) -> int:
+        """Rows that are open by our words."""
+        return self.followed + self.without_id
+
+    @property
+    def look_open(self) -> int:
+        """Rows that look open, by whoever's words."""
+        return self.by_our_words + sum(self.words.values())
+
+    @property
+    def not_followed(self) -> int:
+        """Rows that look open and are not followed."""
+        return self.look_open - self.followed
+
+    @property
+    def knows_no_word(self) -> bool:
+        """Whether there are rows, and none of them has a status of ours, open or ended."""
+        return self.rows > 0 and not self.has_our_words
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether orders are left alone because of their words."""
+        return bool(self.words) or self.knows_no_word
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether most open orders have no external id; a few have none yet at any time."""
+        return self.without_id > self.followed
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a person must be told: rows that look open and are not followed."""
+        return tuple(self._remarks())
+
+    def _remarks(self) -> Iterable[str]:
+        about = "about " if self.is_estimate else ""
+        if self.words:
+            then = ": " if not self.by_our_words else "; not followed: "
+            yield (
+                f"{about}{_number(self.look_open, 'row looks', 'rows look')} open,"
+                f" {self.by_our_words:,} by our words{then}{listed(self.words)}"
+            )
+        elif self.knows_no_word:
+            yield f"no row has a status of our words: {listed(self.others)}"
+        if self.without_id:
+            rows = _number(self.without_id, "open row has", "open rows have")
+            verb = "is" if self.without_id == 1 else "are"
+            yield f"{about}{rows} no external_order_id and {verb} not followed"
+
+
+def listed(words: Mapping[str, int]) -> str:
+    """Return words and how many rows have them, the most frequent first."""
+    most = Counter(words).most_common()
+    told = [f"{_shown(word)} {count:,}" for word, count in most[:MOST_WORDS]]
+    left = len(most) - len(told)
+    return ", ".join([*told, f"and {left:,} more"] if left else told)
+
+
+def measure_following(
+    connection: Connection, *, most_seconds: float = MOST_SECONDS
+) -> Following | None:
+    """Count, or where the table is large estimate; None where that takes too long.
+
+    `connection` is in a transaction. Takes no lock but that of every reader.
+    """
+    milliseconds = round(most_seconds * 1000)
+    connection.exec_driver_sql(f"SET LOCAL statement_timeout = {milliseconds:d}")
+    pages = connection.execute(_PAGES).scalar_one()
+    if pages * connection.execute(_PAGE_BYTES).scalar_one() <= MOST_READ_BYTES:
+        counted = _counts(connection, _ALL)
+        return None if counted is None else _following(counted, is_estimate=False)
+    share = min(1.0, SAMPLED_PAGES / pages)
+    sampled = _counts(connection, _SAMPLE, percent=100 * share)
+    if sampled is None:
+        return None
+    scaled = Counter({key: round(count / share) for key, count in sampled.items()})
+    newest = _counts(connection, _NEWEST, rows=NEWEST_ROWS) or Counter()
+    found = _following(scaled | newest, is_estimate=True)
+    return replace(found, followed=max(found.followed, _count_followed(connection)))
+
+
+def explain_nothing(connection: Connection, stale_after: timedelta) -> str:
+    """Say why no order is stale. `connection` is in a transaction."""
+    open_orders = _count_followed(connection)
+    if not open_orders:
+        return "nothing to do: no row is open by our words and has an external_order_id"
+    waiting: int = connection.execute(_WAITING).scalar_one()
+    on_hold = f"; {waiting:,} orders are on hold" if waiting else ""
+    minutes = stale_after.total_seconds() / 60
+    return (
+        f"nothing to do: of {open_orders:,} open orders none was last synced more than"
+        f" {minutes:g} minutes ago{on_hold}"
+    )
+
+
+_WAITING = text(
+    "SELECT count(*) FROM reconciliation_holds"
+    " WHERE resolved_at IS NULL AND next_attempt_at > now()"
+)
+
+_Key = tuple[str | None, bool]
+"""A status, and whether the row has an external id."""
+
+_PAGES = text(
+    """
+    SELECT coalesce((SELECT sum(pg_relation_size(relid)) FROM pg_partition_tree('orders')),
+                    pg_relation_size('orders'))::bigint
+           / current_setting('block_size')::bigint
+    """
+)
+_PAGE_BYTES = text("SELECT current_setting('block_size')::bigint")
+_COUNT = """
+    SELECT CAST(status AS text) AS word,
+           coalesce(btrim(CAST(external_order_id AS text)), '') <> '' AS has_id, count(*) AS rows
+    FROM {source}
+    GROUP BY 1, 2
+"""
+_ALL = text(_COUNT.format(source="orders"))
+_SAMPLE = text(_COUNT.format(source="orders TABLESAMPLE SYSTEM (CAST(:percent AS real))"))
+_NEWEST = text(
+    _COUNT.format(source="(SELECT * FROM orders ORDER BY id DESC LIMIT :rows) AS newest")
+)
+_FOLLOWED = text(
+    f"SELECT count(*) FROM (SELECT FROM orders WHERE {OPEN_ORDERS} LIMIT :most) AS listed"  # noqa: S608 - put together from constants
+)
+
+
+def _counts(connection: Connection, statement: TextClause, **given: float) -> Counter[_Key] | None:
+    """Return the rows by key; None where PostgreSQL took too long, or cannot do that."""
+    try:
+        with connection.begin_nested():
+            found = connection.execute(statement, given).all()
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != _QUERY_CANCELED:
+            raise
+        return None
+    return Counter({(word, has_id): count for word, has_id, count in found})
+
+
+def _count_followed(connection: Connection) -> int:
+    """Count what the index of stale orders holds, up to a bound; 0 without that index."""
+    if read_index_state(connection) is not IndexState.READY:
+        return 0
+    # Where the statistics are old, the planner may prefer to read a table of ended orders.
+    connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+    count: int = connection.execute(_FOLLOWED, {"most": MOST_COUNTED}).scalar_one()
+    return count
+
+
+def _following(counts: Mapping[_Key, int], *, is_estimate: bool) -> Following:
+    by_meaning: dict[Meaning, Counter[str]] = {meaning: Counter() for meaning in Meaning}
+    followed = 0
+    for (word, has_id), count in counts.items():
+        by_meaning[meaning_of(word)]["none" if word is None else word] += count
+        if meaning_of(word) is Meaning.FOLLOWED and has_id:
+            followed += count
+    open_ = by_meaning[Meaning.FOLLOWED].total()
+    return Following(
+        rows=sum(counts.values()),
+        followed=followed,
+        without_id=open_ - followed,
+        words=by_meaning[Meaning.OPEN],
+        others=by_meaning[Meaning.OTHER],
+        has_our_words=any(word in BY_VALUE for word, _ in counts),
+        is_estimate=is_estimate,
+    )
+
+
+def _number(count: int, one: str, more: str) -> str:
+    return f"{count:,} {one if count == 1 else more}"
+
+
+def _shown(word: str) -> str:
+    """Return a status as it is told: in quotes where blanks or the like would not be seen."""
+    short = word if len(word) <= LONGEST_WORD else f"{word[:LONGEST_WORD]}..."
+    return short if short.isidentifier() else repr(short)

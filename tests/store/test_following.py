@@ -1,0 +1,202 @@
+"""What is followed, what looks open and is not, and what that may cost on a large table."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import event
+
+from reconciler.store import following
+from reconciler.store.database import Database
+from reconciler.store.following import Following, explain_nothing, measure_following
+
+from .builders import Application, insert_order
+
+
+@pytest.fixture
+def any_word(application: Application) -> Application:
+    """The application, whose statuses are nobody's business but its own."""
+    application.execute("ALTER TABLE orders DROP CONSTRAINT IF EXISTS orders_status_check")
+    application.execute("ALTER TABLE orders ALTER COLUMN status DROP NOT NULL")
+    return application
+
+
+def measure(database: Database, *, most_seconds: float = 30) -> Following | None:
+    with database.transaction() as connection:
+        return measure_following(connection, most_seconds=most_seconds)
+
+
+def add_orders(application: Application, rows: int, status: str | None) -> None:
+    application.execute(
+        "INSERT INTO orders (id, symbol, external_order_id, status)"
+        " SELECT coalesce((SELECT max(id) FROM orders), 0) + number, 'BTCUSDT', number::text, %s"
+        " FROM generate_series(1, %s) AS number",
+        (status, rows),
+    )
+
+
+def remarks_of(database: Database) -> tuple[str, ...]:
+    found = measure(database)
+    assert found is not None
+    return found.remarks
+
+
+def test_orders_with_our_words_are_followed_and_nothing_is_remarked(
+    any_word: Application, database: Database
+) -> None:
+    for status in ("pending", "new", "partial", "filled", "canceled"):
+        add_orders(any_word, 2, status)
+
+    found = measure(database)
+
+    assert found is not None
+    assert (found.rows, found.followed, found.not_followed, found.remarks) == (10, 6, 0, ())
+
+
+def test_open_orders_in_other_words_are_counted_by_word(
+    any_word: Application, database: Database
+) -> None:
+    add_orders(any_word, 151, "OPEN")
+    add_orders(any_word, 49, "PARTIALLY_FILLED")
+    add_orders(any_word, 300, "FILLED")
+
+    assert remarks_of(database) == (
+        "200 rows look open, 0 by our words: OPEN 151, PARTIALLY_FILLED 49",
+    )
+
+
+@pytest.mark.parametrize("word", ["NEW", "New", "new ", " partial"])
+def test_our_words_in_another_spelling_are_not_followed_and_are_told(
+    word: str, any_word: Application, database: Database
+) -> None:
+    add_orders(any_word, 3, "new")
+    add_orders(any_word, 2, word)
+
+    (remark,) = remarks_of(database)
+
+    shown = word if word.isidentifier() else repr(word)
+    assert remark == f"5 rows look open, 3 by our words; not followed: {shown} 2"
+
+
+def test_trailing_blanks_of_a_char_column_are_no_other_spelling(
+    any_word: Application, database: Database
+) -> None:
+    any_word.execute("ALTER TABLE orders ALTER COLUMN status TYPE char(10)")
+    add_orders(any_word, 3, "new")
+
+    found = measure(database)
+
+    assert found is not None
+    assert (found.followed, found.remarks) == (3, ())
+
+
+@pytest.mark.parametrize("external", [None, "", "  "])
+def test_open_orders_without_an_external_id_are_counted_apart(
+    external: str | None, any_word: Application, database: Database
+) -> None:
+    insert_order(any_word, 1)
+    insert_order(any_word, 2, external_order_id=external)
+
+    found = measure(database)
+
+    assert found is not None
+    assert (found.followed, found.without_id, found.not_followed) == (1, 1, 1)
+    assert found.remarks == ("1 open row has no external_order_id and is not followed",)
+
+
+def test_a_table_in_which_no_row_has_a_word_of_ours_is_told_with_its_words(
+    any_word: Application, database: Database
+) -> None:
+    add_orders(any_word, 5, "17")
+    add_orders(any_word, 1, None)
+
+    assert remarks_of(database) == ("no row has a status of our words: '17' 5, none 1",)
+
+
+def test_an_empty_table_has_nothing_to_remark(database: Database) -> None:
+    assert remarks_of(database) == ()
+
+
+def test_a_large_table_is_estimated_from_a_sample_its_newest_rows_and_the_index(
+    any_word: Application, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_orders(any_word, 30_000, "OPEN")
+    add_orders(any_word, 20_000, "filled")
+    add_orders(any_word, 7, "WORKING")
+    insert_order(any_word, 999_999)
+    any_word.execute("UPDATE orders SET symbol = 'ETHUSDT' WHERE id = 1")
+    monkeypatch.setattr(following, "MOST_READ_BYTES", 0)
+    monkeypatch.setattr(following, "SAMPLED_PAGES", 100)
+
+    found = measure(database)
+
+    assert found is not None
+    assert found.is_estimate
+    assert found.words["OPEN"] == pytest.approx(30_000, rel=0.6)
+    assert found.words["WORKING"] >= 7
+    assert found.followed >= 1
+    assert found.remarks[0].startswith("about ")
+
+
+def test_a_large_table_is_never_read_as_a_whole(
+    any_word: Application, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_orders(any_word, 1, "OPEN")
+    monkeypatch.setattr(following, "MOST_READ_BYTES", 0)
+    statements: list[str] = []
+
+    with database.transaction() as connection:
+        event.listen(
+            connection,
+            "before_cursor_execute",
+            lambda _conn, _cursor, statement, *_: statements.append(statement),
+        )
+        measure_following(connection)
+
+    read = [statement for statement in statements if "FROM orders" in statement]
+    assert read
+    assert all("TABLESAMPLE" in one or "LIMIT" in one for one in read)
+
+
+def test_a_count_that_takes_too_long_is_given_up_and_the_connection_is_good_for_more(
+    any_word: Application, database: Database
+) -> None:
+    any_word.execute("ALTER TABLE orders RENAME TO all_orders")
+    any_word.execute(
+        "CREATE VIEW orders AS SELECT all_orders.* FROM all_orders, pg_sleep(20) AS slow"
+    )
+
+    with database.transaction() as connection:
+        found = measure_following(connection, most_seconds=0.05)
+        still_there = connection.exec_driver_sql("SELECT 1").scalar_one()
+
+    assert (found, still_there) == (None, 1)
+
+
+def test_partitions_are_counted_too(empty_database: Database, owner: Application) -> None:
+    owner.execute(
+        "CREATE TABLE orders (id bigint PRIMARY KEY, external_order_id text, status text)"
+        " PARTITION BY RANGE (id)"
+    )
+    owner.execute("CREATE TABLE orders_1 PARTITION OF orders FOR VALUES FROM (0) TO (1000)")
+    owner.execute("INSERT INTO orders VALUES (1, '1', 'OPEN')")
+
+    assert remarks_of(empty_database) == ("1 row looks open, 0 by our words: OPEN 1",)
+
+
+def test_why_there_is_nothing_to_do_is_told(any_word: Application, database: Database) -> None:
+    def told() -> str:
+        with database.transaction() as connection:
+            return explain_nothing(connection, timedelta(minutes=5))
+
+    none_open = told()
+    insert_order(any_word, 1, last_synced_at="now")
+    fresh = told()
+    any_word.execute(
+        "INSERT INTO reconciliation_holds (order_id, reason, detail, attempts, first_held_at,"
+        " next_attempt_at, row_facts) VALUES ('1', 'error', '', 1, now(), now() + '1 h', '{}')"
+    )
+    held = told()
+
+    assert none_open == ("nothing to do: no row is open by our words and has an external_order_id")
+    assert fresh == ("nothing to do: of 1 open orders none was last synced more than 5 minutes ago")
+    assert held == f"{fresh}; 1 orders are on hold"
