@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-from sqlalchemy import URL, Connection, create_engine, event, make_url
+from sqlalchemy import URL, Connection, create_engine, event, func, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -128,6 +128,17 @@ class Database:
                 yield connection
         finally:
             self._use = None
+
+    def require_writable(self) -> None:
+        """Return if the database answers and takes writes.
+
+        Raises:
+            StoreUnavailable, ConfigurationError: as `transaction`; or it is read-only now.
+        """
+        with self.transaction() as connection:
+            statement = select(func.current_setting("transaction_read_only"))
+            if connection.execute(statement).scalar_one() == "on":
+                raise StoreUnavailable(f"the database {self.address} cannot be written to now")
 
     @property
     def busy_seconds(self) -> float:

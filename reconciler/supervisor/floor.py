@@ -70,6 +70,9 @@ VERDICT_PATIENCE_SECONDS = 20.0
 ENOUGH_TO_JUDGE = 0.25
 """This share of a cycle, if it is odd, is enough to apply the halt."""
 
+WAKING_SECONDS = 0.01
+"""A timer may be early by the clock's rounding."""
+
 PAUSE_TOLERANCE_SECONDS = 1.0
 """By so much a pause must grow to be written down again: all workers report the same one."""
 
@@ -155,6 +158,7 @@ class Floor:
         self._standings = {shard: Standing() for shard in range(options.shards)}
         self._inquest = CrashInquest()
         self._shunned_until = 0.0
+        self._store_away_until = 0.0
 
     @property
     def cycle_cost(self) -> int:
@@ -547,6 +551,7 @@ class Floor:
         match trouble.kind:
             case TroubleKind.STORE:
                 ending = Ending.STORE_GONE
+                self.wait_for_store(trouble.retry_after_seconds)
             case TroubleKind.EXCHANGE:
                 ending = Ending.EXCHANGE_GONE
             case TroubleKind.REFUSED | TroubleKind.ACCOUNT:
@@ -559,8 +564,15 @@ class Floor:
         asyncio.get_running_loop().call_later(trouble.retry_after_seconds, self.go_on)
         self._boss.on_trouble(ending, trouble.message, trouble.retry_after_seconds)
 
+    def wait_for_store(self, seconds: float) -> None:
+        """Hand out nothing for a while: what would be answered now could not be written."""
+        self._store_away_until = max(self._store_away_until, time.monotonic() + seconds)
+        asyncio.get_running_loop().call_later(seconds + WAKING_SECONDS, self.go_on)
+
     def _held_back(self) -> set[int]:
         """Return the shards that are handed nothing for now."""
+        if time.monotonic() < self._store_away_until:
+            return set(self._standings) | set(range(self.options.shards))
         standings = self._standings.items()
         return {shard for shard, standing in standings if standing.held_back_seconds}
 

@@ -287,6 +287,7 @@ class Supervisor:
             except StoreUnavailable as error:
                 log.warning("supervisor.waits_for_store", reason=str(error))
                 self.on_trouble(Ending.STORE_GONE, str(error), STORE_RETRY_SECONDS)
+                self._floor.wait_for_store(STORE_RETRY_SECONDS)
             await self._pause(STORE_RETRY_SECONDS)
         return None
 

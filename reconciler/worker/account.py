@@ -9,7 +9,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from reconciler.errors import BreakerOpen, ExchangeError, Refused, StoreUnavailable
-from reconciler.exchanges.base import Exchange
+from reconciler.exchanges.base import Account, Exchange
 from reconciler.store import state
 from reconciler.store.database import Database
 from reconciler.worker.workload import Trouble, TroubleKind
@@ -26,16 +26,19 @@ class AccountGuard:
     database: Database
     is_dry_run: bool
     _is_verified: bool = field(default=False, init=False)
+    _account: Account | None = field(default=None, init=False)
+    """Who we are, while the database could not say whose the orders are."""
 
     async def verify(self) -> Trouble | None:
         """Return what keeps us from going on; None: it is the right account."""
         if self._is_verified:
             return None
         try:
-            account = await self.exchange.account()
+            account = self._account = self._account or await self.exchange.account()
             known = await asyncio.to_thread(self._known, account.identity)
         except (ExchangeError, BreakerOpen, StoreUnavailable) as error:
             return trouble_of(error)
+        self._account = None
         if known != account.identity:
             return Trouble(
                 kind=TroubleKind.ACCOUNT,

@@ -5,6 +5,9 @@ No transaction and no lock is open while the exchange is asked. What could not b
 back; what was asked and failed is counted and stays stale; an order whose request is turned down
 again and again is put on hold. So is a row that cannot be written: it is found, so that it never
 takes others with it, see `writer`.
+
+Where the database does not take what was answered, the answers are kept while they are fresh, and
+the exchange is asked nothing more before the database takes writes again.
 """
 
 import asyncio
@@ -50,6 +53,7 @@ from reconciler.telemetry.metrics import Metrics, count_lost_lines
 from reconciler.worker.account import AccountGuard, trouble_of
 from reconciler.worker.clock import DatabaseClock
 from reconciler.worker.plan import transactions
+from reconciler.worker.unwritten import UnwrittenAnswers
 from reconciler.worker.workload import (
     Batch,
     Evidence,
@@ -109,6 +113,9 @@ class OrderHandler:
     account: AccountGuard
     _looked_at: "dict[int, _Work]" = field(default_factory=dict)
     _rejections: Rejections = field(default_factory=Rejections)
+    _unwritten: UnwrittenAnswers = field(default_factory=UnwrittenAnswers)
+    _storing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while the one connection is used."""
     _writer: BatchWriter = field(init=False)
 
     def __post_init__(self) -> None:
@@ -119,26 +126,51 @@ class OrderHandler:
         """Ask the exchange about the batch's orders. Writes nothing but whose account it is."""
         work = _Work(batch, self._rejections, with_proposals=self.is_dry_run)
         self._looked_at[batch.number] = work
+        trouble = await self._trouble_of_store()
+        if trouble is None:
+            work.reuse(self._unwritten.take(work.orders, self.clock()))
+            await self._ask(work)
+        else:
+            work.give_up(trouble)
+        work.usage = self.usage.take()
+        return work.evidence(self.clock(), self.policy)
+
+    async def _trouble_of_store(self) -> Trouble | None:
+        """Return why nothing is to be asked: what is answered could not be written."""
+        if not self._unwritten.is_store_away:
+            return None
+        try:
+            async with self._storing:
+                await asyncio.to_thread(self.database.require_writable)
+        except StoreUnavailable as error:
+            return trouble_of(error)
+        self._unwritten.is_store_away = False
+        return None
+
+    async def _ask(self, work: "_Work") -> None:
+        if not work.wanted:
+            return
         try:
             trouble = await self.account.verify()
         except NotSent:
             work.cut_short()
+            return
+        if trouble is None:
+            work.take(await self.exchange.ask(work.wanted), self.clock())
         else:
-            if trouble is None:
-                work.take(await self.exchange.ask(work.wanted), self.clock())
-            else:
-                work.give_up(trouble)
-        work.usage = self.usage.take()
-        return work.evidence(self.clock(), self.policy)
+            work.give_up(trouble)
 
     async def conclude(self, batch: Batch, *, may_write: bool) -> Result:
         """Make the rows true, or leave them alone; say what came of the batch."""
         work = self._looked_at.pop(batch.number)
         if may_write:
             try:
-                await self._write(work)
+                async with self._storing:
+                    await self._write(work)
             except StoreUnavailable as error:
                 work.give_up(trouble_of(error))
+                self._unwritten.is_store_away = True
+                self._unwritten.keep(work.unwritten)
             except Halted as error:
                 work.halt(str(error))
         else:
@@ -252,6 +284,19 @@ class _Work:
     def facts_as_planned(self) -> dict[OrderId, Facts]:
         """What the rows said before the exchange was asked."""
         return {id_: order.facts for id_, order in self.orders.items()}
+
+    @property
+    def unwritten(self) -> dict[OrderId, Answer]:
+        """What was answered about the orders that are left."""
+        return {id_: answer for id_, answer in self._answers.items() if id_ in self._left}
+
+    def reuse(self, kept: Mapping[OrderId, Answer]) -> None:
+        """Take what was answered before and could not be written: it need not be asked again."""
+        self._answers.update(kept)
+        for wanted, ids in list(self._ids_of.items()):
+            self._ids_of[wanted] = [id_ for id_ in ids if id_ not in kept]
+            if not self._ids_of[wanted]:
+                del self._ids_of[wanted]
 
     def take(self, answers: Answers, now: datetime) -> None:
         """Take note of the answers and of the failures."""

@@ -124,6 +124,45 @@ def test_an_outage_of_the_database_is_waited_out_by_the_same_processes(
     assert family_was_kept(workers, run.logged("worker.started"))
 
 
+def test_while_the_database_is_away_nothing_is_asked_but_what_was_in_flight(
+    world: World, reconcile: Start
+) -> None:
+    world.fill(orders=2000, symbols=40, seed=7)
+
+    with at_work_through_a_proxy(
+        world, reconcile, RECONCILIATION_RATE_SHARE=0.2, RECONCILIATION_INTERVAL_MS=500
+    ) as (run, proxy, rows):
+        cut_at = last_request(world)
+        proxy.cut()
+        run.wait_for("supervisor.waits_for_store", 3)
+        settled_at = last_request(world)
+        run.wait_for("supervisor.waits_for_store", 6)
+        restored_at = last_request(world)
+        proxy.restore()
+        rows.wait_for_change()
+        run.send(signal.SIGTERM)
+        ended = run.end()
+
+    assert ended.exit_code == 0, ended.err
+    assert restored_at == settled_at, "it asked although nothing could be written"
+    assert weight_between(world, cut_at, restored_at) <= WEIGHT_IN_FLIGHT
+
+
+WEIGHT_IN_FLIGHT = 2 * 2 * 20 * 4
+"""Two workers, of each a batch that is looked at and one that is written, order by order."""
+
+
+def last_request(world: World) -> int:
+    """Return the number of the last request that the exchange has logged."""
+    return max((request.number for request in world.exchange.requests()), default=0)
+
+
+def weight_between(world: World, after: int, last: int) -> int:
+    """Return the weight of the requests behind one number, up to another."""
+    requests = world.exchange.requests(after)
+    return sum(request.weight for request in requests if request.number <= last)
+
+
 @pytest.mark.timeout(300)
 def test_postgresql_itself_stopped_and_started_again_is_waited_out_by_the_same_processes(
     start: Start,

@@ -1,6 +1,7 @@
 """The worker's own part of a batch, on a real database; the exchange is played."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -44,12 +45,15 @@ class FakeExchange:
     ) -> None:
         self._silent_about = silent_about
         self.failures = failures or {}
+        self.asked: list[str] = []
+        self.accounts_asked = 0
 
     @property
     def venue(self) -> Venue:
         return venue("paper")
 
     async def ask(self, wanted: Sequence[Wanted]) -> Answers:
+        self.asked += [one.external_order_id for one in wanted]
         answers = {
             one: Report(
                 symbol=one.symbol,
@@ -71,6 +75,7 @@ class FakeExchange:
         return Answers(answers={**answers}, failures=failures)
 
     async def account(self) -> Account:
+        self.accounts_asked += 1
         return Account(identity="nobody", clock_offset=timedelta(0))
 
     async def clock_offset(self) -> timedelta:
@@ -277,3 +282,110 @@ async def test_what_may_not_be_written_is_forgotten_and_no_row_is_touched(
     with psycopg.connect(database_url) as connection:
         statuses = connection.execute("SELECT DISTINCT status FROM orders").fetchall()
     assert statuses == [("new",)]
+
+
+# While the database is away.
+
+
+@contextmanager
+def refusing_sessions(database_url: str, postgres_url: str) -> Iterator[None]:
+    """Let a database end all sessions and take no new ones, for the length of a `with`."""
+    name = sql.Identifier(database_url.split("/")[3].split("?", maxsplit=1)[0])
+    allow = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
+    with psycopg.connect(postgres_url, autocommit=True) as server:
+        server.execute(allow.format(name, sql.SQL("false")))
+        server.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s",
+            (name.as_string(server).strip('"'),),
+        )
+        yield
+        server.execute(allow.format(name, sql.SQL("true")))
+
+
+async def test_what_could_not_be_written_is_kept_and_written_when_the_database_is_back(
+    database: Database, database_url: str, postgres_url: str, orders: Run
+) -> None:
+    exchange = FakeExchange()
+    handler = a_handler(database, exchange)
+    await handler.account.verify()
+
+    with refusing_sessions(database_url, postgres_url):
+        first = await handle(handler, orders)
+        again = await handle(handler, orders)
+    then = await handle(handler, orders)
+
+    for failed in (first, again):
+        assert failed.trouble is not None
+        assert failed.trouble.kind is TroubleKind.STORE
+        assert failed.undone == (orders,)
+    assert then.tally.reconciled == ORDERS
+    assert sorted(exchange.asked) == ["1", "2", "3", "4"]
+
+
+async def test_nothing_is_asked_while_the_database_takes_no_writes(
+    database: Database, database_url: str, postgres_url: str, orders: Run
+) -> None:
+    exchange = FakeExchange()
+    handler = a_handler(database, exchange)
+    await handler.account.verify()
+    first, *others = (replace(orders, items=(item,)) for item in orders.items)
+
+    with refusing_sessions(database_url, postgres_url):
+        for run in (first, *others):
+            await handle(handler, run)
+
+    assert exchange.asked == [first.items[0].external_order_id]
+
+
+async def test_an_answer_that_is_not_fresh_any_more_is_asked_for_again(
+    database: Database, database_url: str, postgres_url: str, orders: Run
+) -> None:
+    exchange = FakeExchange()
+    handler = a_handler(database, exchange)
+    await handler.account.verify()
+
+    with refusing_sessions(database_url, postgres_url):
+        await handle(handler, orders)
+    handler.clock.hear(datetime.now(UTC) + timedelta(seconds=61))
+    await handle(handler, orders)
+
+    assert sorted(exchange.asked) == sorted(2 * ["1", "2", "3", "4"])
+
+
+async def test_who_we_are_is_asked_once_however_long_the_database_is_away(
+    database: Database, database_url: str, postgres_url: str, orders: Run
+) -> None:
+    exchange = FakeExchange()
+    handler = a_handler(database, exchange)
+
+    with refusing_sessions(database_url, postgres_url):
+        results = [await handle(handler, orders) for _ in range(3)]
+    then = await handle(handler, orders)
+
+    assert all(one.trouble is not None for one in results)
+    assert exchange.accounts_asked == 1
+    assert then.tally.reconciled == ORDERS
+
+
+async def test_a_database_that_became_read_only_is_not_asked_for(
+    database: Database, database_url: str, postgres_url: str, orders: Run
+) -> None:
+    exchange = FakeExchange()
+    handler = a_handler(database, exchange)
+    await handler.account.verify()
+    first, *others = (replace(orders, items=(item,)) for item in orders.items)
+    name = sql.Identifier(database_url.split("/")[3].split("?", maxsplit=1)[0])
+    read_only = sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = {}")
+    with psycopg.connect(postgres_url, autocommit=True) as server:
+        server.execute(read_only.format(name, sql.Literal("on")))
+    database.close()
+
+    results = [await handle(handler, run) for run in (first, *others)]
+    with psycopg.connect(postgres_url, autocommit=True) as server:
+        server.execute(read_only.format(name, sql.Literal("off")))
+    database.close()
+    then = [await handle(handler, run) for run in (first, *others)]
+
+    assert all(one.trouble is not None for one in results)
+    assert sorted(exchange.asked) == ["1", "2", "3", "4"]
+    assert sum(one.tally.reconciled for one in then) == ORDERS
