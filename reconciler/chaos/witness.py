@@ -18,12 +18,17 @@ Key = tuple[str, str]
 
 _INSTALL = """
 CREATE TABLE witnessed_moves (
+    number bigint GENERATED ALWAYS AS IDENTITY,
+    writer text DEFAULT current_setting('application_name'),
     symbol text, external_order_id text,
     status text, executed_qty numeric, avg_price numeric,
     to_status text, to_executed_qty numeric, to_avg_price numeric
 );
 CREATE FUNCTION witness() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-    INSERT INTO witnessed_moves VALUES (
+    INSERT INTO witnessed_moves (
+        symbol, external_order_id, status, executed_qty, avg_price,
+        to_status, to_executed_qty, to_avg_price
+    ) VALUES (
         NEW.symbol, NEW.external_order_id,
         OLD.status, OLD.executed_qty, OLD.avg_price,
         NEW.status, NEW.executed_qty, NEW.avg_price
@@ -35,16 +40,17 @@ CREATE TRIGGER witness AFTER UPDATE ON orders FOR EACH ROW
         IS DISTINCT FROM (NEW.status, NEW.executed_qty, NEW.avg_price))
     EXECUTE FUNCTION witness();
 """
-_READ = text("SELECT * FROM witnessed_moves")
+_READ = text("SELECT * FROM witnessed_moves ORDER BY number")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Move:
-    """One change of one row."""
+    """One change of one row; `writer` is the `application_name` of who made it."""
 
     key: Key
     before: Facts
     after: Facts
+    writer: str = ""
 
 
 def install(connection: Connection) -> None:
@@ -53,7 +59,7 @@ def install(connection: Connection) -> None:
 
 
 def read_moves(connection: Connection) -> list[Move]:
-    """Read every move since `install`, in no order."""
+    """Read every move since `install`; those of one row in the order in which they were made."""
     return [
         Move(
             key=(row.symbol, row.external_order_id),
@@ -65,6 +71,7 @@ def read_moves(connection: Connection) -> list[Move]:
                 executed_qty=row.to_executed_qty,
                 avg_price=row.to_avg_price,
             ),
+            writer=row.writer,
         )
         for row in connection.execute(_READ)
     ]

@@ -1,0 +1,46 @@
+from decimal import Decimal
+
+import pytest
+
+from reconciler.chaos.trail import Change, broken_chains, wrong_entries
+from reconciler.chaos.witness import Move
+from reconciler.domain.order import Facts
+from reconciler.domain.status import Status
+
+KEY = ("BTCUSDT", "1")
+
+
+def facts(status: Status, executed: str = "0") -> Facts:
+    return Facts(status=status, executed_qty=Decimal(executed), avg_price=None)
+
+
+NEW, PART, FULL = facts(Status.NEW), facts(Status.PARTIAL, "1"), facts(Status.FILLED, "2")
+
+
+def moved(before: Facts, after: Facts, writer: str = "reconciler worker 0") -> Move:
+    return Move(key=KEY, before=before, after=after, writer=writer)
+
+
+def test_a_chain_that_everybody_adds_to_is_whole() -> None:
+    assert list(broken_chains([moved(NEW, PART, "the application"), moved(PART, FULL)])) == []
+
+
+def test_a_move_that_nobody_saw_breaks_the_chain() -> None:
+    assert len(list(broken_chains([moved(NEW, PART), moved(NEW, FULL)]))) == 1
+
+
+@pytest.mark.parametrize(
+    ("entries", "fault"),
+    [
+        pytest.param([(KEY, NEW, PART)], None, id="once"),
+        pytest.param([], "no entry", id="lost"),
+        pytest.param([(KEY, NEW, PART)] * 2, "too many", id="doubled"),
+    ],
+)
+def test_every_change_of_ours_has_one_entry(entries: list[Change], fault: str | None) -> None:
+    moves = [moved(NEW, PART), moved(PART, FULL, "the application")]
+
+    found = list(wrong_entries(moves, entries))
+
+    assert len(found) == (fault is not None)
+    assert fault is None or fault in found[0]
