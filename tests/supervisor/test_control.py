@@ -189,3 +189,27 @@ async def test_a_path_too_long_for_a_socket_is_refused(tmp_path: Path) -> None:
 def test_without_a_supervisor_the_client_says_so(tmp_path: Path) -> None:
     with pytest.raises(NoSupervisor, match="nobody listens there"):
         ask(tmp_path / "none.sock", "status", Status)
+
+
+def test_a_question_that_is_not_answered_before_the_end_is_no_error(tmp_path: Path) -> None:
+    errors: list[dict[str, Any]] = []
+
+    async def end_while_asked() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, error: errors.append(error))
+        is_asked = asyncio.Event()
+
+        async def respond(*_: object) -> object:
+            is_asked.set()
+            return await asyncio.Event().wait()
+
+        server = ControlServer(tmp_path / "control.sock", respond)
+        await server.open()
+        _, writer = await asyncio.open_unix_connection(str(tmp_path / "control.sock"))
+        writer.write(b'{"version": 1, "command": "status"}\n')
+        await is_asked.wait()
+        await server.close()
+        writer.close()
+
+    asyncio.run(end_while_asked())
+
+    assert errors == []

@@ -87,6 +87,10 @@ class ControlServer:
         try:
             if self._clients <= MOST_CLIENTS:
                 await self._converse(reader, writer)
+        except asyncio.CancelledError:
+            # The loop ends, and nobody waits for this task: asyncio before 3.12 would report a
+            # canceled one as an error of its own, and the supervisor that as a bug.
+            return
         except (OSError, TimeoutError) as error:
             log.debug("control.client_lost", reason=str(error) or type(error).__name__)
         finally:
