@@ -1,4 +1,5 @@
 import json
+from itertools import pairwise
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -9,6 +10,7 @@ from pydantic import SecretStr
 from reconciler.telemetry.redact import (
     MASK,
     Redactor,
+    _passes_luhn,
     is_secret_name,
     mask_named,
     redact,
@@ -83,6 +85,257 @@ def test_what_looks_like_a_secret_is_masked(text: str, expected: str | None) -> 
 )
 def test_everything_else_is_left_alone(text: str) -> None:
     assert redact(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("login failed, password: hunter2xyz", "login failed, password: ***"),
+        ("password:hunter2xyz", "password:***"),
+        ("the password is hunter2xyz.", "the password is ***."),
+        ("his password was hunter2xyz", "his password was ***"),
+        ("password is: hunter2xyz", "password is: ***"),
+        ("password => hunter2xyz", "password => ***"),
+        ("password -> hunter2xyz", "password -> ***"),
+        ("password := hunter2xyz", "password := ***"),
+        ("password = hunter2xyz", "password = ***"),
+        ('"password": "hunter2xyz"', '"password": "***"'),
+        ('"password" => "hunter2xyz"', '"password" => "***"'),
+        ("password: 'hunter2xyz and more'", "password: '***'"),
+        ('password is "hunter2xyz and more"', 'password is "***"'),
+        ("password: set-hunter2xyz", "password: ***"),
+        ("password: hunter2xyz!", "password: ***"),
+        ("(password: hunter2xyz)", "(password: ***)"),
+        ("{password: hunter2xyz, user: ada}", "{password: ***, user: ada}"),
+        ("password=hun,hunter2xyz", "password=***"),
+        ("password%3Dhunter2xyz%26side%3DBUY", "password%3D***%26side%3DBUY"),
+        ("password%3A%20hunter2xyz", "password%3A%20***"),
+        ("%7B%22password%22%3A%22hunter2xyz%22%7D", "%7B%22password%22%3A%22***%22%7D"),
+        ("api key: hunter2xyz", "api key: ***"),
+        ("aws_secret_access_key = hunter2xyz", "aws_secret_access_key = ***"),
+        ("AccountKey=hunter2xyz;EndpointSuffix=x", None),
+        ("passcode: hunter2xyz", "passcode: ***"),
+        ("reconciler run --api-secret hunter2xyz --once", None),
+        ("<db:password>hunter2xyz</db:password>", "<db:password>***</db:password>"),
+        ("DB_PASSWORD: hunter2xyz", "DB_PASSWORD: ***"),
+        ("Password: hunter2xyz", "Password: ***"),
+        ("session token is hunter2xyz", "session token is ***"),
+    ],
+)
+def test_a_named_secret_is_masked_whatever_stands_between(text: str, expected: str | None) -> None:
+    redacted = redact(text)
+
+    assert MASK in redacted
+    assert "hunter2xyz" not in redacted
+    if expected is not None:
+        assert redacted == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Authorization: Bearer hunter2xyz", "Authorization: Bearer ***"),
+        ("Proxy-Authorization: Basic hunter2xyz==", "Proxy-Authorization: Basic ***"),
+        ("Authorization: hunter2xyz", "Authorization: ***"),
+        ("Authorization: Custom hunter2xyz", "Authorization: ***"),
+        ("Authorization: ApiKey hunter2xyz", "Authorization: ApiKey ***"),
+        ('Authorization: Digest username="ada", response="hunter2xyz"', None),
+        (
+            "Authorization: AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE, Signature=hunter2xyz",
+            "Authorization: AWS4-HMAC-SHA256 ***",
+        ),
+        ("{'Authorization': 'Token hunter2xyz'}", "{'Authorization': '***'}"),
+        ("Authorization%3A%20Bearer%20hunter2xyz", None),
+    ],
+)
+def test_an_authorization_of_any_scheme_is_masked(text: str, expected: str | None) -> None:
+    redacted = redact(text)
+
+    assert "hunter2xyz" not in redacted
+    assert "AKIA" not in redacted
+    if expected is not None:
+        assert redacted == expected
+
+
+ISSUED = {
+    "AWS": "AKIA" + "IOSFODNN7EXAMPLE",
+    "AWS for a session": "ASIA" + "IOSFODNN7EXAMPLE",
+    "GitHub": "ghp_" + "16C7e42F292c6912E7710c838347Ae178B4a",
+    "GitHub, fine-grained": "github_pat_" + "11ABCDEFG0aBcDeFgHiJkL_mNoPqRsTuVwXyZ",
+    "GitLab": "glpat-" + "abcdefghij0123456789",
+    "Slack": "xoxb-" + "2222222222-3333333333-AbCdEfGhIjKl",
+    "Google": "AIza" + "SyA1234567890abcdefghijklmnopqrstuv",
+    "Stripe": "sk_live_" + "4eC39HqLyjWDarjtT1zdp7dc",
+    "Stripe for tests": "rk_test_" + "4eC39HqLyjWDarjtT1zdp7dc",
+    "OpenAI": "sk-" + "proj-abcdefghijklmnopqrstuvwx",
+    "npm": "npm_" + "abcdefghijklmnopqrstuvwxyz0123456789",
+    "Vault": "hvs." + "CAESIJlU02LQZq1aBcDeFgHiJkLmNo",
+    "JWT": JWT,
+}
+
+
+@pytest.mark.parametrize("key", ISSUED.values(), ids=ISSUED.keys())
+@pytest.mark.parametrize("around", ["{}", "it is {}, there", "x={}&y=1", '{{"a":"{}"}}', "/{}/"])
+def test_a_key_that_shows_its_issuer_is_masked_without_a_name(key: str, around: str) -> None:
+    assert redact(around.format(key)) == around.format(MASK)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "-----BEGIN {0}PRIVATE KEY-----\nMHcCAQ\n-----END {0}PRIVATE KEY-----",
+        "-----BEGIN {0}PRIVATE KEY-----\nProc-Type: 4,X\n\nMHcCAQ\n-----END {0}PRIVATE KEY-----",
+        "-----BEGIN {0}PRIVATE KEY-----\\nMHcCAQ\\n-----END {0}PRIVATE KEY-----",
+        "-----BEGIN {0}PRIVATE KEY-----%0AMHcCAQ%0A-----END {0}PRIVATE KEY-----",
+        "-----BEGIN {0}PRIVATE KEY-----\nMHcCAQ",
+    ],
+    ids=["plain", "encrypted", "escaped", "in an address", "cut off"],
+)
+@pytest.mark.parametrize("kind", ["", "RSA ", "EC ", "ENCRYPTED ", "OPENSSH "])
+def test_a_private_key_is_masked_to_its_end(key: str, kind: str) -> None:
+    assert redact(f"read {key.format(kind)}") == "read ***"
+
+
+CARDS = {
+    "Visa": "4111111111111111",
+    "Mastercard": "5555555555554444",
+    "Mastercard of 2017": "2223003122003222",
+    "Discover": "6011111111111117",
+    "JCB": "3530111333300000",
+    "UnionPay": "6200000000000005",
+    "American Express": "378282246310005",
+    "Diners Club": "30569309025904",
+}
+
+
+def in_groups(card: str, separator: str) -> str:
+    sizes = {16: (4, 4, 4, 4), 15: (4, 6, 5), 14: (4, 6, 4)}[len(card)]
+    ends = [sum(sizes[:number]) for number in range(len(sizes) + 1)]
+    return separator.join(card[begin:end] for begin, end in pairwise(ends))
+
+
+@pytest.mark.parametrize("separator", ["", " ", "-", ".", "%20", "+", "\u00a0"])
+@pytest.mark.parametrize("card", CARDS.values(), ids=CARDS.keys())
+def test_a_cards_number_is_masked_with_and_without_groups(card: str, separator: str) -> None:
+    written = in_groups(card, separator)
+
+    assert redact(f"paid with {written}, thanks") == "paid with ***, thanks"
+    assert redact(f'{{"note":"{written}"}}') == '{"note":"***"}'
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("card_number=1234567890123", "card_number=***"),
+        ("card_number=4111 1111 1111 1111", "card_number=***"),
+        ("card number: 1234 5678 9012 3456", "card number: ***"),
+        ('"cardNumber": "1234567890123"', '"cardNumber": "***"'),
+        ("card-no=12345678", "card-no=***"),
+        ("cvv=123", "cvv=***"),
+        ("CVC: 1234", "CVC: ***"),
+        ("cvv is 123", "cvv is ***"),
+        ("card_cvv2=123", "card_cvv2=***"),
+        ('{"cvv": 123, "a": 1}', '{"cvv": ***, "a": 1}'),
+        ("security code: 123", "security code: ***"),
+    ],
+)
+def test_what_belongs_to_a_card_is_masked_by_its_name(text: str, expected: str) -> None:
+    assert redact(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "order 4111111111111111 of BTCUSDT is on hold",
+        "orderId=4111111111111111&symbol=BTCUSDT",
+        '{"external_order_id": "4111111111111111"}',
+        "external_order_id='4111111111111111'",
+        '{"order_ids": ["4111111111111111", "5555555555554444"]}',
+        "Wanted(symbol='X', external_order_id='4111111111111111')",
+        "order 4111111111111112 has another last digit",
+        "4111111111111112",
+        "9007207307929590",
+        "312269865356374016",
+        "1523347543495541248",
+        '{"timestamp": 1795810385141, "at_us": 1795810385141000}',
+        "0.4111111111111111",
+        "4111111111111111.5",
+        "41111111111111110",
+        "x-R4BD3S824111111111111111",
+        "4111-1111-1111-1111-1111-1111",
+        "a1b2c3d4-4111-1111-1111-111111111111",
+        "2026-11-27 20:22:33.123456",
+    ],
+)
+def test_numbers_that_are_no_card_or_are_named_as_an_id_stay(text: str) -> None:
+    assert redact(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "EXCHANGE_API_SECRET: input should be a text",
+        "JWT refused: no token: send it as a header",
+        "JWT refused: the token is not valid before 2026-11-27T00:00:00Z",
+        "the token expired at 2026-11-27T00:00:00Z: send a fresh one",
+        "the token is no JWT: its payload is no JSON object",
+        "code -2015: Invalid API-key, IP, or permissions for action.",
+        "code -1022: Signature for this request is not valid.",
+        "hint: check EXCHANGE_API_KEY and EXCHANGE_API_SECRET: the key must exist, may read",
+        "def sign(secret: str, query: str | None) -> str:",
+        "def opened(api_key: SecretStr, password: Optional[str] = None):",
+        "if signature == expected:",
+        "password is required",
+        "password is wrong, try again",
+        "primary key: id",
+        "the first passes, the card game, a security update",
+        '{"event":"worker.started","shard":3,"pid":12,"key":"BTCUSDT"}',
+        "ghp_short and sk-1 and AKIA",
+        "an asiapacificdatacenter",
+    ],
+)
+def test_sentences_about_secrets_stay_readable(text: str) -> None:
+    assert redact(text) == text
+
+
+@settings(deadline=None)
+@given(
+    name=st.sampled_from(
+        ["password", "db_passwd", "api_key", "apiSecret", "access token", "passphrase", "cvv"]
+    ),
+    between=st.sampled_from([": ", ":", "=", " = ", " is ", " => ", "%3D", "%3A%20", '": "']),
+    secret=st.from_regex(r"[A-Za-z0-9_~^$*#@!/-]{5,}[0-9][A-Za-z0-9]", fullmatch=True),
+    after=st.sampled_from(["", " and more", ", thanks", ")", '"}', "\n"]),
+)
+def test_a_named_secret_never_survives(name: str, between: str, secret: str, after: str) -> None:
+    assert secret not in redact(f"saw {name}{between}{secret}{after}")
+
+
+@settings(deadline=None)
+@given(
+    digits=st.lists(st.integers(0, 9), min_size=14, max_size=14),
+    brand=st.sampled_from(["4", "51", "55", "2221", "2720", "6011", "65", "3530", "62"]),
+    separator=st.sampled_from(["", " ", "-"]),
+)
+def test_a_cards_number_never_survives(digits: list[int], brand: str, separator: str) -> None:
+    begun = (brand + "".join(map(str, digits)))[:15]
+    card = next(
+        begun + last for last in "0123456789" if _passes_luhn([int(d) for d in begun + last])
+    )
+
+    assert redact(f"paid with {in_groups(card, separator)}.") == "paid with ***."
+
+
+@settings(deadline=None)
+@given(order_id=st.integers(1, 10**19))
+def test_an_id_that_is_named_as_one_stays(order_id: int) -> None:
+    for text in (
+        f"order {order_id} is on hold",
+        f"GET /api/v3/order?symbol=BTCUSDT&orderId={order_id}&recvWindow=5000",
+        json.dumps({"event": "order.held", "external_order_id": str(order_id), "order_id": 7}),
+        f"external_order_id={order_id!r} symbol='BTCUSDT'",
+    ):
+        assert redact(text) == text
 
 
 def test_a_secret_with_both_quotes_is_masked_where_a_repr_escapes_one() -> None:
@@ -188,13 +441,21 @@ def test_registered_secrets_are_known_to_redact_until_others_are() -> None:
         "sign",
         "listenKey",
         "credentials",
+        "card_number",
+        "cardNumber",
+        "cvv",
+        "card_cvc",
+        "passcode",
     ],
 )
 def test_secret_names_are_recognised(name: str) -> None:
     assert is_secret_name(name)
 
 
-@pytest.mark.parametrize("name", ["symbol", "signal", "assigned", "key", "passed", "order_id", 7])
+@pytest.mark.parametrize(
+    "name",
+    ["symbol", "signal", "assigned", "key", "passed", "order_id", 7, "discard_no_order", "card"],
+)
 def test_other_names_are_not(name: object) -> None:
     assert not is_secret_name(name)
 
