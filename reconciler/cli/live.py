@@ -5,20 +5,23 @@ from typing import Any, TypeVar
 
 from reconciler.settings import Settings
 from reconciler.supervisor.control.client import ask
-from reconciler.supervisor.control.protocol import default_path
+from reconciler.supervisor.control.place import Place, place_at, place_of
 
 T = TypeVar("T")
 
 
-def control_socket(settings: Settings) -> Path:
+def control_socket(settings: Settings) -> Place:
     """Return where a supervisor with these settings listens.
 
     Raises:
         ConfigurationError: neither the socket nor the database, from which it follows, is set.
     """
     if settings.control_socket is not None:
-        return Path(settings.control_socket)
-    return default_path(settings.required_database_url)
+        url = settings.database_url
+        return place_at(
+            Path(settings.control_socket), None if url is None else url.get_secret_value()
+        )
+    return place_of(settings.required_database_url)
 
 
 def ask_supervisor(settings: Settings, command: str, expected: type[T], /, **arguments: Any) -> T:

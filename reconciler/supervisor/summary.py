@@ -5,6 +5,7 @@ from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 
+from reconciler.supervisor.control.place import Place
 from reconciler.supervisor.halt import HaltPolicy
 from reconciler.supervisor.restarts import RestartPolicy
 from reconciler.worker.workload import Proposal, Tally
@@ -35,7 +36,7 @@ class Options:
     patience: timedelta = timedelta(seconds=30)
     start_patience: timedelta = timedelta(seconds=8)
     hang_after: timedelta = timedelta(seconds=30)
-    control_socket: Path | None = None
+    control_socket: Place | Path | None = None
     restarts: RestartPolicy = field(default_factory=RestartPolicy)
     halt: HaltPolicy = field(default_factory=HaltPolicy)
 

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from reconciler.cli import panel
 from reconciler.cli.measures import duration, memory
-from reconciler.supervisor.control.protocol import default_path
+from reconciler.supervisor.control.place import default_path
 from reconciler.supervisor.shards import moved_buckets
 from reconciler.supervisor.status import BudgetStatus, Scaling, ShardCounts, ShardState, Status
 

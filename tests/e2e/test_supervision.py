@@ -11,7 +11,7 @@ import pytest
 
 from reconciler.demo import World, open_world
 from reconciler.supervisor.control.client import ask
-from reconciler.supervisor.control.protocol import default_path
+from reconciler.supervisor.control.place import default_path
 from reconciler.supervisor.parent import STORE_RETRY_SECONDS
 from reconciler.supervisor.status import Status
 

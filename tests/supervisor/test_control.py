@@ -3,8 +3,11 @@
 import asyncio
 import json
 import os
+import shutil
 import socket
 import stat
+import tempfile
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -12,14 +15,16 @@ from typing import Any
 import pytest
 
 from reconciler.errors import ConfigurationError, NoSupervisor, SocketTaken
+from reconciler.supervisor.control import server as server_module
 from reconciler.supervisor.control.client import ask
+from reconciler.supervisor.control.place import Place, default_path, place_at, place_of
 from reconciler.supervisor.control.protocol import MOST_BYTES
 from reconciler.supervisor.control.server import ControlServer
 from reconciler.supervisor.status import Scaling, ShardState, Status, Whereabouts
 from reconciler.telemetry.health import Grade, Vitals, judge
 from reconciler.worker.workload import Run
 
-from .conftest import Begin, Journal
+from .conftest import DEADLINE_SECONDS, Begin, Journal
 from .toy import Act, Item, Stage, ToyWorkload
 
 
@@ -213,3 +218,183 @@ def test_a_question_that_is_not_answered_before_the_end_is_no_error(tmp_path: Pa
     asyncio.run(end_while_asked())
 
     assert errors == []
+
+
+def a_place(*paths: Path, name: str = "") -> Place:
+    """Return a place as of a database, with a name that no other test has."""
+    return Place(paths=paths, is_set=False, name=f"\0test-{os.getpid()}-{name or paths[0]}"[:100])
+
+
+async def serving(place: Place | Path, answer: str = "here") -> ControlServer:
+    async def respond(_command: str, _arguments: object) -> object:
+        return answer
+
+    server = ControlServer(place, respond)
+    await server.open()
+    return server
+
+
+async def ask_at(place: Place | Path) -> str:
+    return await asyncio.to_thread(lambda: ask(place, "anything", str))
+
+
+@pytest.fixture
+def keep_watch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the server look after its file all the time."""
+    monkeypatch.setattr(server_module, "KEEP_SECONDS", 0.01)
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not is_so():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.usefixtures("keep_watch")
+@pytest.mark.parametrize("what", ["socket", "lock", "both", "folder"])
+async def test_what_a_cleaner_has_removed_is_made_again(tmp_path: Path, what: str) -> None:
+    folder = tmp_path / "temporary"
+    path = folder / "control.sock"
+    lock = folder / "control.sock.lock"
+    server = await serving(path)
+    inode = path.stat().st_ino
+
+    if what == "folder":
+        shutil.rmtree(folder)
+    for file in {"socket": [path], "lock": [lock], "both": [path, lock]}.get(what, []):
+        file.unlink()
+    await until(lambda: path.exists() and lock.exists() and path.stat().st_ino != inode)
+
+    assert await ask_at(path) == "here"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    await server.close()
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("is_set", [True, False], ids=["a setting's path", "a database's"])
+async def test_a_second_supervisor_is_refused_also_when_the_files_were_cleaned(
+    tmp_path: Path, *, is_set: bool
+) -> None:
+    folder = tmp_path / "temporary"
+    place = place_at(folder / "a.sock") if is_set else a_place(folder / "a.sock")
+    server = await serving(place)
+    shutil.rmtree(folder)
+
+    with pytest.raises(SocketTaken) as refused:
+        await ControlServer(place, nothing).open()
+
+    assert refused.value.pid == os.getpid()
+    assert not folder.exists()
+    assert await ask_at(place) == "here"
+    await server.close()
+
+
+@pytest.mark.usefixtures("keep_watch")
+async def test_its_files_are_touched_so_that_cleaners_leave_them(tmp_path: Path) -> None:
+    path = tmp_path / "control.sock"
+    server = await serving(path)
+    files = (path, path.with_name("control.sock.lock"))
+    for file in files:
+        os.utime(file, (0, 0), follow_symlinks=False)
+
+    await until(lambda: all(file.stat().st_mtime > 0 for file in files))
+
+    await server.close()
+
+
+async def test_only_its_own_files_are_removed_at_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "control.sock"
+    lock = path.with_name("control.sock.lock")
+    server = await serving(path)
+    path.unlink()
+    lock.unlink()
+    another = socket.socket(socket.AF_UNIX)
+    another.bind(str(path))
+    lock.touch()
+
+    await server.close()
+
+    assert path.exists()
+    assert lock.exists()
+    another.close()
+
+
+async def test_a_command_without_the_setting_finds_the_first_supervisor_that_has_it(
+    tmp_path: Path,
+) -> None:
+    url = f"postgresql://nobody@localhost/{tmp_path.name}"
+    first = await serving(place_at(tmp_path / "a.sock", url), "first")
+    second = await serving(place_at(tmp_path / "b.sock", url), "second")
+
+    assert await ask_at(place_of(url)) == "first"
+    assert await ask_at(place_at(tmp_path / "b.sock", url)) == "second"
+    with pytest.raises(SocketTaken):
+        await ControlServer(place_of(url), nothing).open()
+
+    await first.close()
+    await second.close()
+
+
+async def test_a_folder_that_somebody_else_has_made_first_does_not_keep_it_from_starting(
+    tmp_path: Path,
+) -> None:
+    squatted = tmp_path / "squatted"
+    squatted.mkdir()
+    squatted.chmod(0o777)
+    good = tmp_path / "good" / "control.sock"
+    place = a_place(squatted / "control.sock", good)
+
+    server = await serving(place)
+
+    assert good.exists()
+    assert await ask_at(place) == "here"
+    await server.close()
+
+
+async def test_where_no_folder_can_be_used_it_listens_at_its_name_alone(tmp_path: Path) -> None:
+    squatted = tmp_path / "squatted"
+    squatted.mkdir()
+    squatted.chmod(0o777)
+    place = a_place(squatted / "control.sock")
+
+    server = await serving(place)
+
+    assert list(squatted.iterdir()) == []
+    assert await ask_at(place) == "here"
+    await server.close()
+
+
+async def test_a_command_with_other_variables_finds_the_supervisor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"postgresql://nobody@localhost/{tmp_path.name}"
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    server = await serving(place_of(url))
+    monkeypatch.delenv("XDG_RUNTIME_DIR")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "elsewhere"))
+
+    assert (tmp_path / "reconciler").is_dir()
+    assert await ask_at(place_of(url)) == "here"
+    await server.close()
+
+
+def test_the_folder_of_the_session_comes_before_the_temporary_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+
+    assert default_path("postgresql://a").parent == tmp_path / "reconciler"
+    assert default_path("postgresql://a") == default_path("postgresql://a")
+    assert default_path("postgresql://a") != default_path("postgresql://b")
+
+
+def test_the_refusal_of_a_folder_says_what_helps(tmp_path: Path) -> None:
+    folder = tmp_path / "open"
+    folder.mkdir()
+    folder.chmod(0o777)
+
+    with pytest.raises(ConfigurationError) as refused:
+        asyncio.run(ControlServer(folder / "control.sock", nothing).open())
+
+    assert "RECONCILIATION_CONTROL_SOCKET" in refused.value.problems[0].hint

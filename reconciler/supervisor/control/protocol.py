@@ -1,4 +1,4 @@
-"""What is said over the control socket, and where the socket is.
+"""What is said over the control socket. Where it is: see `place`.
 
 One connection, one question, one answer, each a JSON object on a line of its own:
 
@@ -10,11 +10,7 @@ The socket's mode is 0600: whoever may connect is the supervisor's own user, or 
 another make: `docs/reference/control-socket.md`.
 """
 
-import os
-import tempfile
 from enum import StrEnum
-from hashlib import blake2s
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -75,13 +71,3 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     pid: int
     result: msgspec.Raw = msgspec.Raw()
     error: Complaint | None = None
-
-
-def default_path(database_url: str) -> Path:
-    """Return where the supervisor of a database listens, unless it is told otherwise.
-
-    The same for every command of the same user and the same `DATABASE_URL`, and another for
-    another database.
-    """
-    name = blake2s(database_url.encode(), digest_size=8).hexdigest()
-    return Path(tempfile.gettempdir()) / f"reconciler-{os.getuid()}" / f"{name}.sock"
