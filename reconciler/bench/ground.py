@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from sqlalchemy import Connection, make_url, text
+from sqlalchemy import Connection, text
 
 from reconciler.embedded import NEEDED_MEGABYTES, embedded_postgres
 from reconciler.errors import ConfigurationError, Problem
@@ -136,7 +136,7 @@ def _schema_in(url: str, needed_megabytes: int, hint: str) -> Iterator[Ground]:
             _drop_schema(database, schema)
         _make_schema(database, SCHEMA)
         try:
-            separator = "&" if make_url(url).query else "?"
+            separator = "&" if "?" in url else "?"
             ours = f"{url}{separator}options={_search_path(SCHEMA)}"
             with closing(Database(ours, role=ROLE)) as working:
                 yield Ground(url=ours, database=working)

@@ -24,7 +24,9 @@ from reconciler.settings import Settings
 from reconciler.store.cycles import read_last_hour
 from reconciler.store.database import Database
 from reconciler.store.holds import measure_holds
+from reconciler.store.stale import StaleOrders
 from reconciler.store.state import read_halt
+from reconciler.store.tables import find_orders
 from reconciler.telemetry.health import Grade, Row, Vitals, judge
 
 _STYLES = {
@@ -161,9 +163,14 @@ def _remembered(settings: Settings) -> Vitals:
         hour = read_last_hour(connection)
         halted = read_halt(connection)
         holds = measure_holds(connection)
+        orders = find_orders(connection)
+        stale = StaleOrders(orders, stale_after=settings.stale_after).measure_backlog(connection)
     return replace(
         Vitals.of(hour),
         halted=halted,
+        stale_orders=stale.orders,
+        oldest_stale_age_seconds=stale.oldest_age_seconds,
+        stale_after_seconds=settings.stale_after.total_seconds(),
         open_orders=holds.open_orders,
         held_orders=holds.held_orders,
         oldest_hold_age_seconds=holds.oldest_age_seconds,

@@ -16,7 +16,7 @@ from reconciler.cli.output import console, print_json, print_table
 from reconciler.cli.progress import Steps, steps
 from reconciler.errors import ConfigurationError
 from reconciler.settings import MAX_SHARDS, Settings
-from reconciler.store.database import parse_url
+from reconciler.store.urls import parse_url
 from reconciler.supervisor.summary import PAGE_ITEMS
 from reconciler.tune import course
 from reconciler.tune.advice import Advice, Need

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-from sqlalchemy import URL, Connection, create_engine, event, func, make_url, select
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy import Connection, create_engine, event, func, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from reconciler.errors import (
@@ -26,6 +26,7 @@ from reconciler.errors import (
     StoreRejected,
     StoreUnavailable,
 )
+from reconciler.store.urls import parse_url, shown
 
 CONNECT_TIMEOUT_SECONDS = 5
 UNSENT_DATA_TIMEOUT_MS = 10_000
@@ -39,6 +40,7 @@ UNPREPARED = frozenset({"0A000", "26000"})
 _INSUFFICIENT_PRIVILEGE = "42501"
 # A table, a column, a type that is gone or has become another.
 _LOST_PARTS = ("42P01", "42703", "42704", "42804")
+_READ_ONLY = "25006"
 # Read-only (a standby, or a primary that became one), or ended by a time limit: no order's fault.
 _TRANSACTION_STATE = "25"
 _SYNTAX_OR_ACCESS = "42"
@@ -59,14 +61,19 @@ class _Use:
 class Database:
     """The database behind a URL. Connects when first used, and again after a loss."""
 
-    def __init__(self, url: str, *, role: str) -> None:
+    def __init__(self, url: str, *, role: str, must_write: bool = False) -> None:
         """Prepare for `url`; `role` is shown in pg_stat_activity.
+
+        With `must_write`, a session that can only read counts as none: of the hosts or addresses
+        behind the URL the one is taken that can be written to, unless the URL itself says which.
 
         Raises:
             ConfigurationError: the URL is not one of PostgreSQL's.
         """
         self._url = parse_url(url)
         self._use: _Use | None = None
+        self._is_read_only = False
+        session = {"target_session_attrs": "read-write"} if must_write else {}
         self._engine = create_engine(
             self._url,
             pool_size=1,
@@ -76,6 +83,7 @@ class Database:
             # default could be an older snapshot.
             isolation_level="READ COMMITTED",
             connect_args={
+                **{name: value for name, value in session.items() if name not in self._url.query},
                 "application_name": f"reconciler {role}",
                 # PostgreSQL refuses what the database's encoding lacks; we could not even send it.
                 "client_encoding": "utf8",
@@ -91,7 +99,7 @@ class Database:
     @property
     def address(self) -> str:
         """The URL without its password, for messages."""
-        return self._url.set(drivername="postgresql").render_as_string(hide_password=True)
+        return shown(self._url)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -128,6 +136,16 @@ class Database:
                 yield connection
         finally:
             self._use = None
+            self._drop_if_read_only()
+
+    def _drop_if_read_only(self) -> None:
+        """Let go of a session that cannot write: it never will, but the next one may.
+
+        After a failover the name leads to another server; a setting counts for new sessions only.
+        """
+        if self._is_read_only:
+            self._is_read_only = False
+            self._engine.dispose()
 
     def require_writable(self) -> None:
         """Return if the database answers and takes writes.
@@ -138,6 +156,7 @@ class Database:
         with self.transaction() as connection:
             statement = select(func.current_setting("transaction_read_only"))
             if connection.execute(statement).scalar_one() == "on":
+                self._is_read_only = True
                 raise StoreUnavailable(f"the database {self.address} cannot be written to now")
 
     @property
@@ -169,9 +188,13 @@ class Database:
                 f"the database {self.address} does not answer: our session still waits for it"
             ) from error
         except DBAPIError as error:
-            raise _translate(error.orig, self.address) or error from error
+            raise self._note(error.orig) or error from error
         except psycopg.Error as error:
-            raise _translate(error, self.address) or error from error
+            raise self._note(error) or error from error
+
+    def _note(self, error: BaseException | None) -> Exception | None:
+        self._is_read_only = getattr(error, "sqlstate", None) == _READ_ONLY
+        return _translate(error, self.address)
 
 
 _ONLY_WHEN_ASKED = sys.maxsize
@@ -192,29 +215,6 @@ def _prepare_nothing_behind_a_pooler(connection: psycopg.Connection[Any], _recor
 def _cancel(connection: psycopg.Connection[object]) -> None:
     with suppress(psycopg.Error):
         connection.cancel_safe(timeout=CANCEL_TIMEOUT_SECONDS)
-
-
-def parse_url(url: str) -> URL:
-    """Parse a `postgresql://user:password@host:port/name` URL for psycopg.
-
-    Raises:
-        ConfigurationError: it is none. The message does not repeat it: it may hold a password.
-    """
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError):
-        parsed = None
-    if parsed is None or parsed.get_backend_name() not in {"postgresql", "postgres"}:
-        scheme = "" if parsed is None else f": its scheme is {parsed.drivername!r}"
-        raise ConfigurationError(
-            [
-                Problem(
-                    what=f"DATABASE_URL is not a PostgreSQL URL{scheme}",
-                    hint="write it as postgresql://user:password@host:5432/name",
-                )
-            ]
-        )
-    return parsed.set(drivername="postgresql+psycopg")
 
 
 def _translate(error: BaseException | None, address: str) -> Exception | None:

@@ -113,7 +113,7 @@ class StaleOrders:
     """
 
     def __init__(self, orders: OrdersTable, *, stale_after: timedelta) -> None:
-        self._stale_after = stale_after
+        self.stale_after = stale_after
         self._first_pages = [self._select_page(orders, synced) for synced in _STALE_RANGES]
         position = tuple_(
             cast(bindparam("synced_at", type_=Text), DateTime(timezone=True)),
@@ -140,7 +140,7 @@ class StaleOrders:
         rows: list[tuple[Any, ...]] = []
         for statement in statements:
             if len(rows) < limit:
-                parameters = {"stale_after": self._stale_after, "limit": limit - len(rows)}
+                parameters = {"stale_after": self.stale_after, "limit": limit - len(rows)}
                 rows += fetch_plain(connection.execute(statement, parameters | position))
         orders = tuple(_stale_orders(rows))
         if len(rows) < limit:
@@ -150,7 +150,7 @@ class StaleOrders:
 
     def measure_backlog(self, connection: Connection) -> Backlog:
         """Count the stale orders; reads the index's stale parts once."""
-        count, oldest = connection.execute(self._count, {"stale_after": self._stale_after}).one()
+        count, oldest = connection.execute(self._count, {"stale_after": self.stale_after}).one()
         return Backlog(orders=int(count), oldest_age_seconds=max(0.0, float(oldest or 0)))
 
     def _select_page(self, orders: OrdersTable, synced: ColumnElement[bool]) -> Select[Any]:

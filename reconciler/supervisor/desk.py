@@ -131,6 +131,9 @@ class Desk:
             breakers_open=self.floor.breakers_in(BreakerState.OPEN),
             breakers_half_open=self.floor.breakers_in(BreakerState.HALF_OPEN),
             last_run_age_seconds=self._uptime_seconds if last_age is None else last_age,
+            stale_orders=None if backlog is None else backlog.items,
+            oldest_stale_age_seconds=self._oldest_stale_age_seconds(),
+            stale_after_seconds=None if backlog is None else backlog.stale_after_seconds,
             open_orders=None if backlog is None else backlog.open_items,
             held_orders=None if backlog is None else backlog.held_items,
             oldest_hold_age_seconds=None if backlog is None else backlog.oldest_hold_age_seconds,
@@ -138,6 +141,12 @@ class Desk:
             blocked=self._blocked(),
             parked=len(self.floor.crew.parked),
         )
+
+    def _oldest_stale_age_seconds(self) -> float | None:
+        """Return the age as it is now: nobody has synced it while nothing could be measured."""
+        if self.backlog is None:
+            return None
+        return self.backlog.oldest_age_seconds + time.monotonic() - self._backlog_at
 
     def _blocked(self) -> str | None:
         """Return what a person has to fix at the exchange; None if nothing."""

@@ -6,12 +6,16 @@
     discrepancies of the last hour       < 1 %        1-5 %          > 5 %
     errors in the last hour              < 5          5-20           > 20
     last run                             <= 60 s ago  60-300 s       > 300 s
+    oldest stale order                   < 2 x stale  2-6 x stale    > 6 x stale
     open orders on hold                  < 1 %        1-10 %         > 10 %
     oldest hold                          <= 1 h old   1-24 h         > 24 h
 
 The first sync of a table, where every row may differ, is named as such and left out of the rate of
 discrepancies. It is what the first sweep that looked at any order did: `FIRST_SYNC_HOURS` after its
 beginning it is over in any case, and it never comes again.
+
+How long an order may be unsynced is measured by the time after which it is stale. During the first
+sync that is no alarm either: nobody has looked at the table's orders before.
 
 What a person must hint is critical by itself: the halt, a credential that the exchange refuses,
 another account, a parked shard. The worst row is the verdict. What cannot be known makes no row; if
@@ -26,6 +30,7 @@ CYCLE_SECONDS = (10.0, 30.0)
 DISCREPANCY_RATE = (0.01, 0.05)
 ERRORS = (5, 20)
 LAST_RUN_SECONDS = (60.0, 300.0)
+STALE_TIMES = (2.0, 6.0)
 HELD_SHARE = (0.01, 0.10)
 OLDEST_HOLD_HOURS = (1.0, 24.0)
 
@@ -77,6 +82,10 @@ class Vitals:
         scanned, discrepancies, errors: Orders of the last hour's cycles, on all hosts.
         first_sync_scanned, first_sync_discrepancies: Those of them of the table's first sync.
         last_run_age_seconds: How long ago the last cycle ended.
+        stale_orders: Orders that are stale.
+        oldest_stale_age_seconds: How long the oldest of them has not been synced.
+        stale_after_seconds: How long an order may be unsynced before it is stale.
+        is_first_sync: Whether the first sync of the table is still going on.
         open_orders, held_orders: Orders that are open, and those of them on hold.
         oldest_hold_age_seconds: How long ago the oldest hold began.
         halted: Why nothing may be written.
@@ -93,6 +102,10 @@ class Vitals:
     first_sync_scanned: int = 0
     first_sync_discrepancies: int = 0
     last_run_age_seconds: float | None = None
+    stale_orders: int | None = None
+    oldest_stale_age_seconds: float | None = None
+    stale_after_seconds: float | None = None
+    is_first_sync: bool = False
     open_orders: int | None = None
     held_orders: int | None = None
     oldest_hold_age_seconds: float | None = None
@@ -112,6 +125,7 @@ class Vitals:
             first_sync_scanned=hour.first_sync_scanned,
             first_sync_discrepancies=hour.first_sync_discrepancies,
             last_run_age_seconds=hour.last_run_age_seconds,
+            is_first_sync=hour.is_first_sync,
         )
 
 
@@ -167,8 +181,28 @@ def _rows(vitals: Vitals) -> Iterator[Row]:
     if (age := vitals.last_run_age_seconds) is not None:
         shown = _decisive(age, 0, _grade_of_last_run)
         yield Row(name="last run", value=f"{shown} s ago", grade=_grade_of_last_run(age))
+    yield from _stale(vitals)
     yield from _holds(vitals)
     yield from _what_a_person_must_hint(vitals)
+
+
+def _stale(vitals: Vitals) -> Iterator[Row]:
+    age, stale_after = vitals.oldest_stale_age_seconds, vitals.stale_after_seconds
+    if age is None or stale_after is None:
+        return
+    if not vitals.stale_orders:
+        yield Row(name=_OLDEST_STALE, value="none is stale", grade=Grade.HEALTHY)
+        return
+    limits = tuple(times * stale_after for times in STALE_TIMES)
+    shown = _decisive(age, 0, lambda seconds: _from(seconds, *limits))
+    value = f"unsynced for {shown} s, of {vitals.stale_orders:,} that are after {stale_after:g} s"
+    if vitals.is_first_sync:
+        yield Row(name=_OLDEST_STALE, value=f"{value}; this is the first sync", grade=Grade.HEALTHY)
+    else:
+        yield Row(name=_OLDEST_STALE, value=value, grade=_from(age, *limits))
+
+
+_OLDEST_STALE = "oldest stale order"
 
 
 def _holds(vitals: Vitals) -> Iterator[Row]:

@@ -66,7 +66,11 @@ class OrderWorkload:
             ConfigurationError: settings or schema do not fit.
             StoreUnavailable: the database does not answer.
         """
-        database = Database(self.settings.required_database_url, role="supervisor")
+        database = Database(
+            self.settings.required_database_url,
+            role="supervisor",
+            must_write=not self.is_dry_run,
+        )
         try:
             with database.autocommit() as connection:
                 orders = require_schema(connection)
@@ -92,7 +96,11 @@ class OrderWorkload:
             StoreUnavailable: the database does not answer.
         """
         settings = self.settings
-        database = Database(settings.required_database_url, role=f"worker {shard}")
+        database = Database(
+            settings.required_database_url,
+            role=f"worker {shard}",
+            must_write=not self.is_dry_run,
+        )
         clock = DatabaseClock()
         orders = await asyncio.to_thread(_read_orders_table, database, clock)
         metrics = open_metrics(settings.statsd, is_told=False)
@@ -158,6 +166,7 @@ class OrderPlanner:
         return Backlog(
             items=backlog.orders,
             oldest_age_seconds=backlog.oldest_age_seconds,
+            stale_after_seconds=None if self.is_dry_run else self.stale.stale_after.total_seconds(),
             open_items=holds.open_orders,
             held_items=holds.held_orders,
             oldest_hold_age_seconds=holds.oldest_age_seconds,

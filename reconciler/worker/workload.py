@@ -215,6 +215,8 @@ class Backlog:
     """How much work waits, and for how long the oldest of it has.
 
     Attributes:
+        stale_after_seconds: How long an item may be left alone before it is part of this. None: it
+            is no fault if it is left alone for longer, as in a dry run.
         open_items: All that is to be looked at again and again, also what is not stale now;
         held_items: those of them that are set aside. None: there is no such thing.
         oldest_hold_age_seconds: How long ago the oldest of what is set aside was; None: nothing is.
@@ -223,6 +225,7 @@ class Backlog:
 
     items: int
     oldest_age_seconds: float
+    stale_after_seconds: float | None = None
     open_items: int | None = None
     held_items: int | None = None
     oldest_hold_age_seconds: float | None = None

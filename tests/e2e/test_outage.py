@@ -42,3 +42,31 @@ def allow_connections(server: Connection, name: str, *, allowed: bool) -> None:
     """Let the database take connections, or none."""
     statement = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
     server.execute(statement.format(sql.Identifier(name), sql.Literal(allowed)))
+
+
+def test_a_database_that_is_read_only_for_a_while_costs_no_order_and_no_restart(
+    world: World, reconcile: Start, postgres_url: str
+) -> None:
+    name = world.database_url.split("/")[3].split("?")[0]
+    world.fill(orders=600, symbols=12, seed=9)
+    world.exchange.set_faults(latency_ms=60)
+
+    with hearing_changes(world.database_url) as changes, connected(postgres_url) as server:
+        run = reconcile(RECONCILIATION_INTERVAL_MS=100, RECONCILIATION_BATCH_SIZE=20)
+        changes.wait_for_change()
+        make_read_only(server, name, on=True)
+        server.execute(END_SESSIONS, (name,))
+        run.wait_for("worker.in_trouble")
+        make_read_only(server, name, on=False)
+        world.exchange.clear_faults()
+        while world.mismatches():
+            changes.wait_for_change()
+
+    assert run.is_running
+    assert not run.logged("worker.died")
+
+
+def make_read_only(server: Connection, name: str, *, on: bool) -> None:
+    """Let new sessions only read, or write again."""
+    statement = sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = {}")
+    server.execute(statement.format(sql.Identifier(name), sql.SQL("on" if on else "off")))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import sql
 from sqlalchemy import make_url, text
 
 from reconciler.domain.order import OrderId
@@ -20,7 +21,8 @@ from reconciler.errors import (
 )
 from reconciler.store import sample
 from reconciler.store.apply import Apply
-from reconciler.store.database import Database, parse_url
+from reconciler.store.database import Database
+from reconciler.store.urls import parse_url
 
 from .builders import (
     Application,
@@ -236,7 +238,7 @@ def test_a_statement_whose_columns_have_other_types_now_is_prepared_anew(
     application: Application, database: Database
 ) -> None:
     step = apply_often(application, database)
-    application.execute("ALTER TABLE orders ALTER symbol TYPE varchar(20)")
+    application.execute("ALTER TABLE orders ALTER executed_qty TYPE numeric(30, 9)")
 
     assert_prepared_anew(application, database, step)
 
@@ -294,3 +296,42 @@ def test_words_that_the_databases_encoding_lacks_are_refused_and_then_told(
         assert hold is not None
         assert hold["detail"] == detail
         assert read_row(application, 1)["status"] == "new"
+
+
+def set_read_only(application: Application, *, on: bool) -> None:
+    name = sql.Identifier(application.info.dbname)
+    value = "on" if on else "off"
+    application.execute(
+        sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = {}").format(
+            name, sql.SQL(value)
+        )
+    )
+
+
+@pytest.mark.parametrize("must_write", [False, True], ids=["a reader", "a writer"])
+def test_a_session_that_was_read_only_once_is_not_kept(
+    must_write: bool,  # noqa: FBT001 - a case, not a switch
+    application: Application,
+    database_url: str,
+) -> None:
+    insert_order(application, 1)
+    database = Database(database_url, role="test", must_write=must_write)
+    step = an_apply(database)
+    report = a_report(1, fetched_at=now_of(database))
+    database.close()
+
+    def write() -> None:
+        with database.transaction() as connection:
+            step.apply(connection, {1: report})
+
+    set_read_only(application, on=True)
+    try:
+        with pytest.raises(StoreUnavailable, match="read-only"):
+            write()
+    finally:
+        application.execute("SET default_transaction_read_only = off")
+        set_read_only(application, on=False)
+    write()
+    database.close()
+
+    assert read_row(application, 1)["status"] == "filled"

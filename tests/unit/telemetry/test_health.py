@@ -143,3 +143,32 @@ def test_what_differs_after_the_first_sync_is_an_alarm() -> None:
     )
 
     assert [row.name for row in verdict.reasons] == ["discrepancy rate"]
+
+
+@pytest.mark.parametrize(
+    ("age", "grade", "shown"),
+    [
+        (0, Grade.HEALTHY, "unsynced for 0 s"),
+        (599.9, Grade.HEALTHY, "unsynced for 599.9 s"),
+        (600, Grade.WARNING, "unsynced for 600 s"),
+        (1800, Grade.WARNING, "unsynced for 1800 s"),
+        (1800.1, Grade.CRITICAL, "unsynced for 1800.1 s"),
+    ],
+)
+def test_the_age_of_the_oldest_stale_order_is_judged_by_the_stale_time(
+    age: float, grade: Grade, shown: str
+) -> None:
+    vitals = replace(WELL, stale_orders=260, oldest_stale_age_seconds=age, stale_after_seconds=300)
+
+    (row,) = [row for row in judge(vitals).rows if row.name == "oldest stale order"]
+    first = judge(replace(vitals, is_first_sync=True))
+
+    assert row.grade is grade
+    assert row.value == f"{shown}, of 260 that are after 300 s"
+    assert first.status is Grade.HEALTHY
+
+
+def test_where_nothing_is_stale_no_age_counts() -> None:
+    vitals = replace(WELL, stale_orders=0, oldest_stale_age_seconds=9999, stale_after_seconds=300)
+
+    assert judge(vitals).status is Grade.HEALTHY
