@@ -16,6 +16,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from reconciler.errors import ConfigurationError, Problem
 
 MAX_SHARDS = 64
+COMPARISONS = ("qty", "side", "client_order_id", "created_at")
+NO_COMPARISON = "none"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +105,7 @@ class Settings(BaseSettings):
     retry_cap_ms: Positive = Field(2000, alias="RECONCILIATION_RETRY_CAP_MS")
     retry_multiplier: float = Field(2, alias="RECONCILIATION_RETRY_MULTIPLIER", ge=1, le=100)
     rate_share: float = Field(0.5, alias="RECONCILIATION_RATE_SHARE", gt=0, le=1)
+    compare: str = Field(",".join(COMPARISONS), alias="RECONCILIATION_COMPARE")
     drain_seconds: float = Field(20, alias="RECONCILIATION_DRAIN_SECONDS", gt=0, le=3600)
     hang_seconds: float = Field(30, alias="RECONCILIATION_HANG_SECONDS", ge=5, le=3600)
     restart_max: int = Field(5, alias="RECONCILIATION_RESTART_MAX", ge=1, le=100)
@@ -124,6 +127,14 @@ class Settings(BaseSettings):
         if not isinstance(value, str):
             return value
         return value.upper() if info.field_name == "log_level" else value.lower()
+
+    @field_validator("compare")
+    @classmethod
+    def _require_comparisons(cls, value: str) -> str:
+        unknown = _names(value) - set(COMPARISONS) - {NO_COMPARISON}
+        if unknown or not _names(value):
+            raise ValueError(f"not of {', '.join(COMPARISONS)}, or {NO_COMPARISON}")
+        return value
 
     @classmethod
     def load(cls, **overrides: Any) -> Self:
@@ -183,6 +194,11 @@ class Settings(BaseSettings):
         return timedelta(minutes=self.stale_minutes)
 
     @property
+    def compared(self) -> frozenset[str]:
+        """What of a row is compared with what the exchange says of its order: columns' names."""
+        return frozenset(_names(self.compare) - {NO_COMPARISON})
+
+    @property
     def interval(self) -> timedelta:
         """The pause between cycles when there is no backlog."""
         return timedelta(milliseconds=self.interval_ms)
@@ -221,3 +237,8 @@ class Settings(BaseSettings):
     def statsd(self) -> StatsdTarget:
         """The metrics' part."""
         return StatsdTarget(host=self.statsd_host, port=self.statsd_port, prefix=self.statsd_prefix)
+
+
+def _names(listed: str) -> set[str]:
+    """Return what a comma-separated list names."""
+    return {name.strip().lower() for name in listed.split(",")} - {""}

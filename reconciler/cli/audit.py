@@ -18,6 +18,7 @@ from reconciler.cli.output import print_json, print_table
 from reconciler.cli.replay import Span, read_time, replay_span
 from reconciler.domain.order import OrderId
 from reconciler.errors import SchemaMismatch
+from reconciler.exchanges.registry import venue
 from reconciler.store.activity import ACTION, Activity, read_history
 from reconciler.store.database import Database
 from reconciler.store.lookup import read_status
@@ -115,7 +116,10 @@ def audit_command(
     _require_sense(order_id, since, until, is_replay=is_replay)
     with _opened_database() as database:
         if is_replay:
-            verdict = replay_span(database, Span(order_id=order_id, since=since, until=until))
+            span = Span(order_id=order_id, since=since, until=until)
+            settings = load_settings()
+            facts = venue(settings.exchange_name, settings.exchange_base_url)
+            verdict = replay_span(database, span, retention=facts.retention)
             verdict.print(as_json=as_json)
             is_good = verdict.is_clean
         else:

@@ -18,6 +18,8 @@ from datetime import datetime
 
 from reconciler.cli import measures
 from reconciler.cli.measures import duration
+from reconciler.cli.sides import both_sides
+from reconciler.domain.decide import HoldReason
 from reconciler.domain.status import OPEN, TERMINAL
 from reconciler.store.activity import Activity
 from reconciler.store.explain import Holder, Row
@@ -211,6 +213,8 @@ def _hold(hold: HeldOrder | None, row: Row) -> Iterator[tuple[str, str]]:
     else:
         yield "on hold", _until(hold, row)
         yield "why", f"{hold.reason.value}: {hold.detail}"
+        if hold.reason is HoldReason.CONFLICT and hold.row_facts:
+            yield from both_sides(hold)
 
 
 def _until(hold: HeldOrder, row: Row) -> str:

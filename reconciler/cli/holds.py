@@ -1,10 +1,9 @@
 """`reconciler holds`: the orders that need a person."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
 
 import click
 
@@ -13,6 +12,7 @@ from reconciler.cli.logs import load_settings
 from reconciler.cli.measures import moment
 from reconciler.cli.options import environment_option, json_option
 from reconciler.cli.output import print_json, print_table
+from reconciler.cli.sides import both_sides
 from reconciler.domain.decide import HoldReason
 from reconciler.domain.order import OrderId
 from reconciler.domain.status import Status
@@ -188,19 +188,10 @@ def _row(hold: HeldOrder) -> tuple[object, ...]:
 
 def _shown(hold: HeldOrder) -> Iterator[tuple[str, str]]:
     yield "why", hold.detail
-    yield "the row said", _facts(hold.row_facts)
-    yield "the exchange says", "nothing" if hold.report is None else _view(hold.report)
+    yield from both_sides(hold)
     yield "attempts in a row", str(hold.attempts)
     yield "held since", moment(hold.first_held_at)
     if hold.resolved_at is None:
         yield "next attempt", moment(hold.next_attempt_at)
     else:
         yield "ended", f"{moment(hold.resolved_at)}: {hold.resolution}"
-
-
-def _view(report: Mapping[str, Any]) -> str:
-    return f"{report['word']}, {report['executed_qty']} executed, average {report['avg_price']}"
-
-
-def _facts(facts: Mapping[str, Any]) -> str:
-    return f"{facts['status']}, {facts['executed_qty']} executed, average {facts['avg_price']}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import click
 
@@ -68,15 +68,21 @@ class Verdict:
             print_table(["entry", "order", "difference"], rows)
 
 
-def replay_span(database: Database, span: Span) -> Verdict:
+def replay_span(database: Database, span: Span, *, retention: timedelta | None) -> Verdict:
     """Decide the span's changes again, offline; show that it is being done.
+
+    `retention` is the exchange's.
 
     Raises:
         SchemaMismatch: `orders`, whose columns' scales the decisions depend on, does not fit.
     """
     with working("deciding again", is_transient=True), database.autocommit() as connection:
         orders = find_orders(connection)
-        policy = Policy(quantity_scale=orders.quantity_scale, price_scale=orders.price_scale)
+        policy = Policy(
+            quantity_scale=orders.quantity_scale,
+            price_scale=orders.price_scale,
+            retention=retention,
+        )
         return Verdict.of(
             replay(
                 connection,

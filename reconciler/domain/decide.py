@@ -10,6 +10,7 @@ contradict each other, a person decides.
     none, stale, of another order  Leave: write nothing, ask again later
     what the row already says      Confirm: only `last_synced_at` moves
     further along than the row     Change: the row takes the exchange's facts; logged
+    archived, and the row is old   Change: the order has ended with nothing executed; logged
     absent, unknown, contradictory Hold: the row stays, the order waits for time or a person
 
 Invariants. Each has a test of its name in tests/unit/domain/test_decide.py, and a state machine
@@ -27,15 +28,21 @@ beside it searches for a sequence of answers that breaks one.
     (none, zero, or rounded to zero) keeps the old value. The limit price is never an average.
 9.  "Not found" is graded: inside the grace window it says nothing yet; beyond the retention horizon
     it proves nothing; inside the horizon it is counted, and after enough confirmations it waits for
-    a person. It never by itself becomes `canceled` or `rejected`.
+    a person. It never by itself becomes `canceled` or `rejected`. "Archived" proves an end with
+    nothing executed, and not which, where `created_at` lies beyond the horizon, and nowhere else.
 10. A status word nobody knows changes nothing: hold, and carry on with the rest.
-11. A report fetched before the row's latest write is stale: leave the row for next time. An
-    `updated_at` ahead of the database's clock tells no time: the other rules protect such a row, as
-    they do in a table without that column.
+11. A report fetched before the row's latest write, or longer ago than LONGEST_ANSWER_AGE, is stale:
+    leave the row for next time. An `updated_at` ahead of the database's clock tells no time: the
+    other rules protect such a row, as they do in a table without that column.
 12. Deciding twice on the same facts changes nothing. Reports of one order's life may come
     shuffled, doubled or dropped: once the latest has been decided on, the row is as if all had come
     once and in order. This takes reports that give the average with the quantity, and columns whose
     scales tell the life's quantities and averages from each other and from zero.
+13. A report that contradicts what the row knows of itself (more executed than `qty`, another side,
+    another client id, placed more than a day apart) is of another order: a conflict, never written.
+    What one of the two does not know contradicts nothing.
+14. What is confirmed or changed counts as synced at the answer's `fetched_at`, never later. That is
+    the store's part of it; no decision carries another time.
 """
 
 from dataclasses import dataclass
@@ -44,10 +51,27 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import assert_never
 
+from reconciler.domain.binary import BinaryFloat
+from reconciler.domain.contradiction import Comparison, contradictions, shown
 from reconciler.domain.order import Facts, Order
-from reconciler.domain.report import Absent, Answer, Report, Unanswerable, rounded
+from reconciler.domain.report import (
+    Absent,
+    Answer,
+    Archived,
+    Report,
+    Scale,
+    Unanswerable,
+    rounded,
+)
 from reconciler.domain.status import Status
 from reconciler.domain.value import Value, replace
+
+LONGEST_ANSWER_AGE = timedelta(minutes=10)
+"""An older answer is refused: the process was stopped, or the machine suspended, in between.
+
+Longer than a worker waits out the longest rate-limit pause between two requests of a batch that is
+not a ban, and far shorter than anything an order could be forgotten for.
+"""
 
 
 class Rule(StrEnum):
@@ -61,6 +85,7 @@ class Rule(StrEnum):
     ALREADY_FINAL = "already_final"
     UNCHANGED = "unchanged"
     ENDED = "ended"
+    ARCHIVED = "archived"
     STATUS_ADVANCED = "status_advanced"
     QUANTITY_GREW = "quantity_grew"
     PRICE_CORRECTED = "price_corrected"
@@ -127,7 +152,9 @@ class Policy:
 
     Attributes:
         quantity_scale: Decimal places of the `executed_qty` column; None keeps every digit.
-        price_scale: Decimal places of the `avg_price` column; None keeps every digit.
+        price_scale: How the column `avg_price` does.
+        ordered_scale: How the column `qty` does.
+        compared: What of a row is compared with what the exchange says of the order.
         placement_grace: Asked this soon after `created_at`, "not found" says nothing: exchanges
             publish a new order to their query side late (Binance: up to 10 s).
         retention: The exchange forgets ended orders after this; None: it never does.
@@ -135,7 +162,9 @@ class Policy:
     """
 
     quantity_scale: int | None = None
-    price_scale: int | None = None
+    price_scale: Scale = None
+    ordered_scale: Scale = None
+    compared: frozenset[Comparison] = frozenset(Comparison)
     placement_grace: timedelta = timedelta(seconds=60)
     retention: timedelta | None = None
     confirmations: int = 3
@@ -146,7 +175,7 @@ def decide(order: Order, answer: Answer | None, now: datetime, policy: Policy) -
     if answer is None:
         return Leave(rule=Rule.NO_ANSWER)
     order = _without_future_write(order, now)
-    irrelevance = _irrelevance(order, answer)
+    irrelevance = _irrelevance(order, answer, now)
     if irrelevance is not None:
         return Leave(rule=irrelevance)
     match answer:
@@ -154,6 +183,8 @@ def decide(order: Order, answer: Answer | None, now: datetime, policy: Policy) -
             return _weigh(order, answer, policy)
         case Absent():
             return _grade_absence(order, answer, now, policy)
+        case Archived():
+            return _grade_archive(order, answer, policy)
         case Unanswerable():
             return Hold(reason=HoldReason.ERROR, detail=answer.detail)
         case _:
@@ -170,11 +201,13 @@ def _without_future_write(order: Order, now: datetime) -> Order:
     return order
 
 
-def _irrelevance(order: Order, answer: Answer) -> Rule | None:
+def _irrelevance(order: Order, answer: Answer, now: datetime) -> Rule | None:
     """Return why `answer` says nothing about the row as it is now; None: it does."""
     if answer.external_order_id != order.external_order_id or answer.symbol != order.symbol:
         return Rule.OTHER_ORDER
     if order.updated_at is not None and answer.fetched_at < order.updated_at:
+        return Rule.STALE_REPORT
+    if now - answer.fetched_at > LONGEST_ANSWER_AGE:
         return Rule.STALE_REPORT
     if order.facts.status.is_terminal and not isinstance(answer, Report):
         return Rule.ALREADY_FINAL
@@ -216,8 +249,41 @@ def _hold_absent(detail: str) -> Hold:
     return Hold(reason=HoldReason.NOT_FOUND, detail=detail)
 
 
+def _grade_archive(order: Order, archived: Archived, policy: Policy) -> Decision:
+    """Believe it of an order that is old enough for an archive; such an answer names no end."""
+    facts = order.facts
+    if not _is_comparable(facts):
+        return _no_number(facts)
+    if facts.executed_qty != 0:
+        return _conflict(
+            f"the exchange says that it ended long ago with nothing executed, the row has"
+            f" {facts.executed_qty} executed: look at the exchange which of them is true"
+        )
+    if not _is_old_enough_for_archive(order, archived, policy):
+        since = "unknown when" if order.created_at is None else shown(order.created_at)
+        return Hold(
+            reason=HoldReason.NOT_FOUND,
+            detail="the exchange says that it is archived, canceled or expired long ago with"
+            f" nothing executed, but it was created: {since}. That proves no end: look it up in the"
+            " exchange's own records",
+        )
+    return Change(to=replace(facts, status=Status.CANCELED), rule=Rule.ARCHIVED)
+
+
+def _is_old_enough_for_archive(order: Order, archived: Archived, policy: Policy) -> bool:
+    if order.created_at is None or policy.retention is None:
+        return False
+    return archived.fetched_at - order.created_at > policy.retention
+
+
 def _weigh(order: Order, report: Report, policy: Policy) -> Decision:
-    row, reported = order.facts, report.status
+    found = contradictions(order, report, policy.compared, policy.ordered_scale)
+    if found:
+        return _conflict(
+            f"the exchange's order is another than the row's: {'; '.join(found)}. Are symbol and"
+            " external_order_id right, and the account?"
+        )
+    row, reported = _as_kept(order.facts, policy), report.status
     if reported is None:
         return Hold(
             reason=HoldReason.UNKNOWN_STATUS,
@@ -238,6 +304,15 @@ def _weigh(order: Order, report: Report, policy: Policy) -> Decision:
     return Confirm() if rule is Rule.UNCHANGED else Change(to=to, rule=rule)
 
 
+def _as_kept(row: Facts, policy: Policy) -> Facts:
+    """Return the row's facts with the average in the one spelling that `rounded` has for it."""
+    if not isinstance(policy.price_scale, BinaryFloat):
+        return row
+    if row.avg_price is None or not row.avg_price.is_finite():
+        return row
+    return replace(row, avg_price=rounded(row.avg_price, policy.price_scale))
+
+
 def _disagree(order: Order, report: Report, reported: Status) -> Decision:
     """The row has ended otherwise than reported: a person's matter, unless the report may be older.
 
@@ -255,10 +330,7 @@ def _disagree(order: Order, report: Report, reported: Status) -> Decision:
 def _doubt(row: Facts, report: Report, executed_qty: Decimal) -> Hold | None:
     """Return why the report must not be written over the row; None: it may."""
     if not _is_comparable(row):
-        return _conflict(
-            f"the row has {row.executed_qty} executed at {row.avg_price}, which is no number:"
-            " correct it by hand"
-        )
+        return _no_number(row)
     if report.status in _FILLING and report.executed_qty == 0:
         return _conflict(
             f"the exchange says {report.word!r} and nothing executed: one of the two is wrong"
@@ -283,6 +355,13 @@ _FILLING = frozenset({Status.PARTIAL, Status.FILLED})
 def _is_comparable(row: Facts) -> bool:
     """Whether the row holds numbers only: PostgreSQL's `numeric` knows NaN and infinity."""
     return row.executed_qty.is_finite() and (row.avg_price is None or row.avg_price.is_finite())
+
+
+def _no_number(row: Facts) -> Hold:
+    return _conflict(
+        f"the row has {row.executed_qty} executed at {row.avg_price}, which is no number:"
+        " correct it by hand"
+    )
 
 
 def _conflict(detail: str) -> Hold:

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from uuid import UUID
 
 from reconciler.domain.checks import require_aware
@@ -11,6 +12,17 @@ from reconciler.domain.value import Value
 OrderId = int | UUID
 
 
+class Side(StrEnum):
+    """Whether an order buys or sells."""
+
+    BUY = "buy"
+    SELL = "sell"
+
+
+SIDES = {side.value: side for side in Side}
+"""Looking a side up takes a third of the time of calling the enum."""
+
+
 class Facts(Value):
     """The three columns that the exchange's word is about."""
 
@@ -18,12 +30,27 @@ class Facts(Value):
     executed_qty: Decimal
     avg_price: Decimal | None
 
+    def is_same(self, other: "Facts") -> bool:
+        """Whether the two say the same; NaN, which equals nothing, is the same as NaN."""
+        return self == other or (
+            self.status is other.status
+            and _is_same_number(self.executed_qty, other.executed_qty)
+            and _is_same_number(self.avg_price, other.avg_price)
+        )
+
+
+def _is_same_number(one: Decimal | None, other: Decimal | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return one == other or (one.is_nan() and other.is_nan())
+
 
 class Order(Value):
     """One row of `orders`, as it is at the moment of the decision.
 
     `updated_at` and `created_at` carry a time zone; None where the table has no such column or
-    value.
+    value. The same goes for what the row knows of itself besides: `qty`, the quantity ordered,
+    `side` and `client_order_id`.
     `absences` counts how often in a row the exchange has already said "no such order".
     """
 
@@ -34,6 +61,9 @@ class Order(Value):
     created_at: datetime | None = None
     updated_at: datetime | None = None
     absences: int = 0
+    qty: Decimal | None = None
+    side: Side | None = None
+    client_order_id: str | None = None
 
     def __post_init__(self) -> None:
         require_aware("created_at", self.created_at)

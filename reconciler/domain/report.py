@@ -4,7 +4,9 @@ from datetime import datetime
 from decimal import ROUND_05UP, ROUND_HALF_UP, Context, Decimal
 from functools import cache
 
+from reconciler.domain.binary import BinaryFloat
 from reconciler.domain.checks import require_amount, require_aware
+from reconciler.domain.order import Side
 from reconciler.domain.status import Status
 from reconciler.domain.value import Value
 
@@ -18,6 +20,12 @@ class Report(Value):
         executed_qty: Filled so far, in base currency; finite and not negative.
         avg_price: Average fill price, unrounded; None or zero when it is not known.
         fetched_at: When the request was sent, by the database's clock: the report is no older.
+        quantity: The order's own quantity, in base currency, as amended; None where it is not
+            known.
+        is_quote_sized: It was ordered as an amount of quote currency, so that a row's `qty` may be
+            that amount.
+        side, client_order_id, placed_at: What else tells the order from another; None where the
+            exchange does not say.
     """
 
     symbol: str
@@ -27,11 +35,18 @@ class Report(Value):
     executed_qty: Decimal
     avg_price: Decimal | None
     fetched_at: datetime
+    quantity: Decimal | None = None
+    is_quote_sized: bool = False
+    side: Side | None = None
+    client_order_id: str | None = None
+    placed_at: datetime | None = None
 
     def __post_init__(self) -> None:
         require_amount("executed_qty", self.executed_qty)
         require_amount("avg_price", self.avg_price)
+        require_amount("quantity", self.quantity)
         require_aware("fetched_at", self.fetched_at)
+        require_aware("placed_at", self.placed_at)
 
 
 class Absent(Value):
@@ -39,6 +54,20 @@ class Absent(Value):
 
     An answer, but a weak one: it is also what an exchange says of an order placed a second ago,
     of one past its retention horizon, and of every order of somebody else's account.
+    """
+
+    symbol: str
+    external_order_id: str
+    fetched_at: datetime
+
+    def __post_init__(self) -> None:
+        require_aware("fetched_at", self.fetched_at)
+
+
+class Archived(Value):
+    """The exchange answered that the order ended long ago with nothing executed, and not how.
+
+    An answer of which only a part is evidence: exchanges have given it for fresh orders, too.
     """
 
     symbol: str
@@ -65,7 +94,10 @@ class Unanswerable(Value):
         require_aware("fetched_at", self.fetched_at)
 
 
-Answer = Report | Absent | Unanswerable
+Answer = Report | Absent | Archived | Unanswerable
+
+Scale = int | BinaryFloat | None
+"""How a column keeps a number: decimal places, a binary float, or None: every digit."""
 
 
 def average_price(quote: Decimal | None, executed_qty: Decimal) -> Decimal | None:
@@ -82,14 +114,20 @@ def average_price(quote: Decimal | None, executed_qty: Decimal) -> Decimal | Non
     return _DIVISION.divide(quote, executed_qty)
 
 
-def rounded(value: Decimal, scale: int | None) -> Decimal:
-    """Round a finite `value` to `scale` places as PostgreSQL's `numeric` does: half away from zero.
+def rounded(value: Decimal, scale: Scale) -> Decimal:
+    """Round a finite `value` as PostgreSQL does when it puts it into a column of that `scale`.
 
+    A `numeric` rounds half away from zero; a binary float takes the nearest that it can hold.
     Whatever the application wrote from the same number compares equal to our result, and a larger
     number never rounds to less, so that no quantity seems to shrink by being rounded. None means a
     column without a scale, which keeps every digit. Zero has no sign, as in `numeric`.
     """
-    result = value if scale is None else value.quantize(_step(scale), context=_ROUNDING)
+    if scale is None:
+        result = value
+    elif isinstance(scale, BinaryFloat):
+        result = scale.nearest(value)
+    else:
+        result = value.quantize(_step(scale), context=_ROUNDING)
     return result or result.copy_abs()
 
 

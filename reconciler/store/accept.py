@@ -24,7 +24,10 @@ SOMETHING_EXECUTED = frozenset({Status.PARTIAL, Status.FILLED})
 """Here a quantity of zero is a contradiction."""
 
 NEEDS_STATUS = frozenset({HoldReason.NOT_FOUND, HoldReason.UNKNOWN_STATUS})
-"""Here the exchange has no view that could be written: a person must name the status."""
+"""Here the exchange has no view that could be written: a person must name the status.
+
+So it is for any reason where it said nothing of the order itself.
+"""
 
 SAYS_NOTHING = frozenset({HoldReason.ERROR, HoldReason.CRASHED_WORKER})
 """Here there is nothing to accept: only another attempt can tell."""
@@ -54,12 +57,13 @@ def acceptance_of(
             f"order {hold.order_id} is on hold for {hold.reason.value}: there is no view of the"
             " exchange to accept; fix the cause, then run: reconciler holds dismiss"
         )
-    if hold.reason in NEEDS_STATUS and status is None:
+    needs_status = hold.reason in NEEDS_STATUS or hold.report is None
+    if needs_status and status is None:
         raise NotAcceptable(
             f"order {hold.order_id} is on hold for {hold.reason.value}: the exchange has no status"
             " for it that we know; name the one that is true with --status"
         )
-    if hold.reason not in NEEDS_STATUS and status is not None:
+    if not needs_status and status is not None:
         raise NotAcceptable(
             f"order {hold.order_id} is on hold for {hold.reason.value}: the exchange's own view is"
             " written; leave --status away"
@@ -102,7 +106,8 @@ def accept(
     before = facts_of(hold.row_facts)
 
     def decide(order: Order, _answer: Answer | None, _now: datetime) -> Decision:
-        if order.facts != before or not hold.is_of(order.symbol, order.external_order_id):
+        is_other = not hold.is_of(order.symbol, order.external_order_id)
+        if is_other or not order.facts.is_same(before):
             return Leave(rule=Rule.STALE_REPORT)
         if acceptance.to == before:
             return Confirm()

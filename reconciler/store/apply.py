@@ -29,6 +29,7 @@ from sqlalchemy import (
     ARRAY,
     CTE,
     Connection,
+    DateTime,
     Interval,
     Numeric,
     Select,
@@ -55,8 +56,8 @@ from reconciler.domain.decide import (
     Leave,
     Rule,
 )
-from reconciler.domain.order import Facts, Order, OrderId
-from reconciler.domain.report import Answer, Report
+from reconciler.domain.order import SIDES, Facts, Order, OrderId, Side
+from reconciler.domain.report import Answer
 from reconciler.domain.status import BY_VALUE, Status
 from reconciler.domain.value import Value
 from reconciler.errors import StoreRejected
@@ -178,7 +179,7 @@ class Apply:
         order = _order(row, facts or _UNKNOWN_FACTS, hold)
         if facts is None:
             decision: Decision = Leave(rule=Rule.NOT_OURS)
-        elif row.id in seen and seen[row.id] != facts:
+        elif row.id in seen and not seen[row.id].is_same(facts):
             decision = Leave(rule=Rule.STALE_REPORT)
         else:
             decision = self._decide(order, answer, row.database_now)
@@ -232,6 +233,9 @@ class _Row(NamedTuple):
     hold_symbol: str | None
     hold_external_order_id: str | None
     database_now: datetime
+    qty: str | None
+    side: str | None
+    client_order_id: str | None
 
 
 def _rows(rows: Sequence[tuple[Any, ...]]) -> list[_Row]:
@@ -274,15 +278,23 @@ def _order(row: _Row, facts: Facts, hold: ActiveHold | None) -> Order:
         created_at=row.created_at,
         updated_at=row.updated_at,
         absences=attempts_in_a_row(hold, HoldReason.NOT_FOUND),
+        qty=None if row.qty is None else Decimal(row.qty),
+        side=side_of(row.side),
+        client_order_id=row.client_order_id,
     )
+
+
+def side_of(word: str | None) -> Side | None:
+    """Return the side that an application's word means, in whatever case; None for any other."""
+    return None if word is None else SIDES.get(word.lower())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Batch:
     """The decisions of a batch, sorted by what is written for each."""
 
-    changed: list[tuple[OrderId, Facts, bytes]]
-    confirmed: list[OrderId]
+    changed: list[tuple[OrderId, Facts, bytes, datetime]]
+    confirmed: list[tuple[OrderId, datetime]]
     held: list[tuple[Order, Hold, timedelta, Answer]]
     released: list[str]
 
@@ -315,19 +327,19 @@ class _Batch:
         order = outcome.order
         match outcome.decision:
             case Change(to=to, rule=rule):
-                assert isinstance(answer, Report)  # noqa: S101 - only a report makes a change
                 entry = activity.details(
                     before=order.facts,
                     after=to,
                     exchange=exchange,
                     rule=rule,
                     report=answer,
+                    created_at=order.created_at if rule is Rule.ARCHIVED else None,
                     by=by,
                 )
-                self.changed.append((order.id, to, entry))
+                self.changed.append((order.id, to, entry, answer.fetched_at))
                 self._release(outcome)
             case Confirm():
-                self.confirmed.append(order.id)
+                self.confirmed.append((order.id, answer.fetched_at))
                 self._release(outcome)
             case Hold(reason=reason) as hold:
                 attempts = 1 + attempts_in_a_row(outcome.hold, reason)
@@ -342,12 +354,14 @@ class _Batch:
     def parameters(self) -> dict[str, object]:
         """Return the arrays that the write statement unnests."""
         return {
-            "changed_ids": _array(str(id_) for id_, _, _ in self.changed),
-            "statuses": _array(to.status for _, to, _ in self.changed),
-            "quantities": _array(str(to.executed_qty) for _, to, _ in self.changed),
-            "prices": _array(_price(to.avg_price) for _, to, _ in self.changed),
-            "details": _SEPARATOR.join(entry for _, _, entry in self.changed).decode(),
-            "confirmed_ids": _array(map(str, self.confirmed)),
+            "changed_ids": _array(str(id_) for id_, _, _, _ in self.changed),
+            "statuses": _array(to.status for _, to, _, _ in self.changed),
+            "quantities": _array(str(to.executed_qty) for _, to, _, _ in self.changed),
+            "prices": _array(_price(to.avg_price) for _, to, _, _ in self.changed),
+            "details": _SEPARATOR.join(entry for _, _, entry, _ in self.changed).decode(),
+            "changed_as_of": _array(_moment(asked_at) for _, _, _, asked_at in self.changed),
+            "confirmed_ids": _array(str(id_) for id_, _ in self.confirmed),
+            "confirmed_as_of": _array(_moment(asked_at) for _, asked_at in self.confirmed),
             "held_ids": [str(order.id) for order, _, _, _ in self.held],
             "held_symbols": [order.symbol for order, _, _, _ in self.held],
             "held_external_ids": [order.external_order_id for order, _, _, _ in self.held],
@@ -355,7 +369,7 @@ class _Batch:
             "hold_details": [hold.detail for _, hold, _, _ in self.held],
             "waits": [wait for _, _, wait, _ in self.held],
             "held_facts": _SEPARATOR.join(
-                activity.facts_json(order.facts) for order, _, _, _ in self.held
+                activity.order_json(order) for order, _, _, _ in self.held
             ).decode(),
             "held_reports": _SEPARATOR.join(
                 activity.report_json(answer) for _, _, _, answer in self.held
@@ -370,6 +384,10 @@ def _array(texts: Iterable[str]) -> str:
     Given a list, the driver would look into every value for its type, and dump each by itself.
     """
     return "{" + ",".join(texts) + "}"
+
+
+def _moment(moment: datetime) -> str:
+    return f'"{moment.isoformat()}"'
 
 
 def _price(price: Decimal | None) -> str:
@@ -402,7 +420,7 @@ def _select_rows(orders: OrdersTable) -> Select[Any]:
             cast(orders.c.external_order_id, Text).label("external_order_id"),
             cast(orders.c.status, Text).label("status"),
             orders.c.executed_qty,
-            orders.c.avg_price,
+            orders.amount("avg_price"),
             orders.moment("created_at"),
             orders.moment("updated_at"),
             held.c.reason.label("hold_reason"),
@@ -410,6 +428,9 @@ def _select_rows(orders: OrdersTable) -> Select[Any]:
             held.c.symbol.label("hold_symbol"),
             held.c.external_order_id.label("hold_external_order_id"),
             func.clock_timestamp().label("database_now"),
+            orders.words("qty"),
+            orders.words("side"),
+            orders.words("client_order_id"),
         )
         .outerjoin(held, held.c.order_id == cast(orders.c.id, Text))
         .where(orders.c.id == func.any(ids))
@@ -467,6 +488,7 @@ def _change(orders: OrdersTable) -> CTE:
         executed_qty=("quantities", Numeric()),
         avg_price=("prices", Numeric()),
         details=func.string_to_array(bindparam("details", type_=Text), _SEPARATOR.decode()),
+        as_of=("changed_as_of", DateTime(timezone=True)),
     )
     touch = {"updated_at": func.now()} if "updated_at" in orders.optional else {}
     return (
@@ -476,7 +498,7 @@ def _change(orders: OrdersTable) -> CTE:
             status=cast(changes.c.status, orders.c.status.type),
             executed_qty=changes.c.executed_qty,
             avg_price=changes.c.avg_price,
-            last_synced_at=func.now(),
+            last_synced_at=_synced_at(orders, changes.c.as_of),
             **touch,
         )
         .returning(changes.c.id, changes.c.details)
@@ -502,14 +524,28 @@ def _log(changed: CTE) -> CTE:
 
 
 def _confirm(orders: OrdersTable) -> CTE:
-    ids = bindparam("confirmed_ids", type_=ARRAY(orders.c.id.type))
+    confirmations = _unnest(
+        "confirmations",
+        id=("confirmed_ids", orders.c.id.type),
+        as_of=("confirmed_as_of", DateTime(timezone=True)),
+    )
     return (
         update(orders.table)
-        .where(orders.c.id == func.any(ids))
-        .values(last_synced_at=func.now())
+        .where(orders.c.id == confirmations.c.id)
+        .values(last_synced_at=_synced_at(orders, confirmations.c.as_of))
         .returning(orders.c.id)
         .cte(_CONFIRMED)
     )
+
+
+def _synced_at(orders: OrdersTable, as_of: Any) -> Any:
+    """Return when the row was synced: when its answer was asked for, however late it is written.
+
+    An answer that overtook this one, written meanwhile, stays; a time still to come does not.
+    """
+    before = orders.c.last_synced_at
+    asked_at = func.least(as_of, func.now())
+    return case((before.between(asked_at, func.now()), before), else_=asked_at)
 
 
 def _release(resolution: str) -> CTE:

@@ -12,19 +12,20 @@ _READ = """
 WITH RECURSIVE found AS (
     SELECT a.attnum AS place, a.attname AS name, a.atttypid AS type, a.atttypmod AS modifier,
         (a.attnotnull OR t.typnotnull) AND NOT a.atthasdef AND a.attidentity = ''
-            AND t.typdefault IS NULL AS is_mandatory
+            AND t.typdefault IS NULL AS is_mandatory,
+        has_column_privilege(c.oid, a.attnum, 'SELECT') AS is_readable
     FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid JOIN pg_type t ON t.oid = a.atttypid
     WHERE c.oid = to_regclass(%s) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
         AND a.attnum > 0 AND NOT a.attisdropped
     UNION ALL
-    SELECT f.place, f.name, t.typbasetype, t.typtypmod, f.is_mandatory
+    SELECT f.place, f.name, t.typbasetype, t.typtypmod, f.is_mandatory, f.is_readable
     FROM found f JOIN pg_type t ON t.oid = f.type
     WHERE t.typtype = 'd'
 )
 SELECT f.name::text, format_type(f.type, NULL) AS type, format_type(f.type, f.modifier) AS words,
     information_schema._pg_char_max_length(f.type, f.modifier)::int AS length,
     information_schema._pg_numeric_scale(f.type, f.modifier)::int AS scale,
-    f.is_mandatory, t.typname::text AS enum_name,
+    f.is_mandatory, f.is_readable, t.typname::text AS enum_name,
     CASE WHEN NOT pg_type_is_visible(t.oid) THEN n.nspname::text END AS enum_schema,
     ARRAY(SELECT enumlabel::text FROM pg_enum WHERE enumtypid = t.oid ORDER BY enumsortorder)
         AS labels
@@ -54,6 +55,7 @@ class FoundColumn:
         scale: How many decimal places it keeps; None: every digit, or it is no number.
         enum: None: it is of another type.
         is_mandatory: Whether an INSERT has to fill it.
+        is_readable: Whether our role may read it.
     """
 
     name: str
@@ -63,6 +65,7 @@ class FoundColumn:
     scale: int | None
     enum: EnumType | None
     is_mandatory: bool
+    is_readable: bool = True
 
 
 def read_columns(connection: Connection, table: str) -> dict[str, FoundColumn]:
@@ -78,6 +81,7 @@ def read_columns(connection: Connection, table: str) -> dict[str, FoundColumn]:
             if row.labels
             else None,
             is_mandatory=row.is_mandatory,
+            is_readable=row.is_readable,
         )
         for row in connection.exec_driver_sql(_READ, (table,))
     }

@@ -7,7 +7,6 @@ change of the same row proves the log complete and shows what a new version woul
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, assert_never
 from uuid import UUID
 
@@ -32,10 +31,9 @@ from reconciler.domain.decide import (
     decide,
 )
 from reconciler.domain.order import Order
-from reconciler.domain.report import Report
-from reconciler.domain.status import Status
+from reconciler.domain.report import Answer
 from reconciler.store.accept import told
-from reconciler.store.activity import ACTION, facts_of
+from reconciler.store.activity import ACTION, archived_of, facts_of, report_of
 from reconciler.store.tables import activity_log
 
 CHUNK = 5000
@@ -112,18 +110,30 @@ def _replay_one(row: Any, policy: Policy) -> Replayed:
 
 
 def _difference(details: dict[str, Any], policy: Policy) -> str | None:
-    report = _report(details["report"], datetime.fromisoformat(details["fetched_at"]))
+    recorded = Change(to=facts_of(details["to"]), rule=Rule(details["rule"]))
+    answer = _answer(details, recorded.rule)
     order = Order(
         id=0,
-        symbol=report.symbol,
-        external_order_id=report.external_order_id,
+        symbol=answer.symbol,
+        external_order_id=answer.external_order_id,
         facts=facts_of(details["from"]),
+        created_at=_created_at(details),
     )
-    recorded = Change(to=facts_of(details["to"]), rule=Rule(details["rule"]))
-    decision = decide(order, report, report.fetched_at, policy)
+    decision = decide(order, answer, answer.fetched_at, policy)
     if decision == recorded:
         return None
     return f"recorded: {_told(recorded)}; decided now: {_told(decision)}"
+
+
+def _answer(details: dict[str, Any], rule: Rule) -> Answer:
+    fetched_at = datetime.fromisoformat(details["fetched_at"])
+    read = archived_of if rule is Rule.ARCHIVED else report_of
+    return read(details["report"], fetched_at)
+
+
+def _created_at(details: dict[str, Any]) -> datetime | None:
+    """Return when the row was created, which only an entry about an archived order tells."""
+    return datetime.fromisoformat(details["created_at"]) if "created_at" in details else None
 
 
 def _told(decision: Decision) -> str:
@@ -136,15 +146,3 @@ def _told(decision: Decision) -> str:
             return f"hold for {reason.value}: {detail}"
         case _:
             assert_never(decision)
-
-
-def _report(recorded: dict[str, Any], fetched_at: datetime) -> Report:
-    return Report(
-        symbol=recorded["symbol"],
-        external_order_id=recorded["external_order_id"],
-        word=recorded["word"],
-        status=None if recorded["status"] is None else Status(recorded["status"]),
-        executed_qty=Decimal(recorded["executed_qty"]),
-        avg_price=None if recorded["avg_price"] is None else Decimal(recorded["avg_price"]),
-        fetched_at=fetched_at,
-    )

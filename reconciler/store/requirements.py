@@ -9,6 +9,7 @@ know of it, as of a new label of its enum, the hint says what is wrong and propo
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from reconciler.domain.binary import BinaryFloat
 from reconciler.domain.status import Status
 from reconciler.errors import Problem
 from reconciler.store.alike import columns_alike
@@ -51,6 +52,18 @@ MONEY = Requirement(
     otherwise="not every value need be a number, so no statement is proposed: have its owner make"
     " it numeric",
 )
+# An average is a quotient, and rounded in every column: a float merely rounds it otherwise.
+AVERAGE = Requirement(
+    types=MONEY.types | frozenset(BinaryFloat),
+    words="numeric or a float",
+    ddl="numeric",
+    converts=MONEY.converts,
+    otherwise=MONEY.otherwise,
+)
+QUANTITY = Requirement(
+    types=AVERAGE.types | {"smallint", "integer", "bigint"}, words="a number", ddl="numeric"
+)
+SIDE = Requirement(types=_TEXTS, words="text or an enum", ddl="text", may_be_enum=True)
 MOMENT = Requirement(
     types=frozenset({"timestamp with time zone"}),
     words="timestamptz",
@@ -94,6 +107,15 @@ def column_problems(
         for name, requirement in required.items()
         if (problem := _check(table, name, columns, requirement))
     ]
+
+
+def fits(found: FoundColumn, requirement: Requirement) -> bool:
+    """Whether a column that is not needed can be used."""
+    return found.is_readable and _is_of_type(found, requirement)
+
+
+def _is_of_type(found: FoundColumn, requirement: Requirement) -> bool:
+    return (found.enum is not None and requirement.may_be_enum) or found.type in requirement.types
 
 
 def _check(table: str, name: str, columns: Columns, requirement: Requirement) -> Problem | None:

@@ -8,6 +8,7 @@ CREATE TABLE IF NOT EXISTS orders (
     symbol text NOT NULL,
     external_order_id text,
     client_order_id text,
+    side text,
     status text NOT NULL DEFAULT 'pending' CHECK (
         status IN ('pending', 'new', 'partial', 'filled', 'canceled', 'rejected', 'expired')
     ),

@@ -51,7 +51,10 @@ class StaleOrder(Value):
 
     A page holds up to 20,000: with `Facts` in them they take longer to make and to send.
 
-    `is_on_hold`: it has been set aside, and its next attempt is due.
+    Attributes:
+        is_on_hold: It has been set aside, and its next attempt is due.
+        qty, side, client_order_id: What else the row knows of the order, as the application wrote
+            it; None where it has no such column.
     """
 
     id: OrderId
@@ -62,6 +65,9 @@ class StaleOrder(Value):
     avg_price: Decimal | None
     created_at: datetime | None
     is_on_hold: bool
+    qty: str | None = None
+    side: str | None = None
+    client_order_id: str | None = None
 
     @property
     def facts(self) -> Facts:
@@ -162,10 +168,13 @@ class StaleOrders:
                 cast(orders.c.external_order_id, Text).label("external_order_id"),
                 cast(orders.c.status, Text).label("status"),
                 orders.c.executed_qty,
-                orders.c.avg_price,
+                orders.amount("avg_price"),
                 orders.moment("created_at"),
                 # Nothing that waits is on the page, so only what is due need be looked up.
                 _has_hold(orders, ~_waits()).is_(true()).label("is_on_hold"),
+                orders.words("qty"),
+                orders.words("side"),
+                orders.words("client_order_id"),
                 cast(_SYNCED_AT, Text).label("synced_at"),
             )
             .where(*_is_followed(orders), synced)
@@ -252,7 +261,20 @@ def _has_hold(orders: OrdersTable, *conditions: ColumnElement[bool]) -> Exists:
 
 
 def _stale_orders(rows: Iterable[tuple[Any, ...]]) -> Iterator[StaleOrder]:
-    for id_, symbol, external, status, executed, average, created_at, is_on_hold, _ in rows:
+    for (
+        id_,
+        symbol,
+        external,
+        status,
+        executed,
+        average,
+        created_at,
+        is_on_hold,
+        qty,
+        side,
+        client_order_id,
+        _,
+    ) in rows:
         yield StaleOrder(
             id=id_,
             symbol=intern(symbol or ""),
@@ -262,6 +284,9 @@ def _stale_orders(rows: Iterable[tuple[Any, ...]]) -> Iterator[StaleOrder]:
             avg_price=average,
             created_at=created_at,
             is_on_hold=is_on_hold,
+            qty=qty,
+            side=None if side is None else intern(side),
+            client_order_id=client_order_id,
         )
 
 

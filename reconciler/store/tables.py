@@ -1,9 +1,9 @@
 """The tables: the user's `orders`, found as it is, and our own.
 
 `orders` belongs to the application. We read its columns, accept what fits (integer or uuid ids,
-text or enum status, any numeric scale, domains over these) and name everything that does not, each
-with its hint. Ours are made by the migrations beside this file; their definitions here serve the
-statements.
+text or enum status, any numeric scale or float, domains over these) and name everything that does
+not, each with its hint. Ours are made by the migrations in this folder; their definitions here
+serve the statements.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,6 +17,8 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     DateTime,
+    Double,
+    Float,
     Identity,
     Integer,
     MetaData,
@@ -26,25 +28,32 @@ from sqlalchemy import (
     Text,
     Uuid,
     case,
+    cast,
     inspect,
     literal_column,
     null,
 )
-from sqlalchemy.dialects.postgresql import ENUM, JSONB
+from sqlalchemy.dialects.postgresql import ENUM, JSONB, REAL
 from sqlalchemy.types import TypeEngine
 
+from reconciler.domain.binary import BinaryFloat
+from reconciler.domain.report import Scale
 from reconciler.errors import Problem, SchemaMismatch
 from reconciler.store.columns import FoundColumn, read_columns
 from reconciler.store.requirements import (
+    AVERAGE,
     DETAILS,
     KEY,
     MOMENT,
     MONEY,
+    QUANTITY,
+    SIDE,
     STATUS,
     TEXT,
     Columns,
     Requirement,
     column_problems,
+    fits,
 )
 from reconciler.store.stale_index import index_problems
 
@@ -117,14 +126,16 @@ _DATETIMES: tuple[ColumnElement[datetime], ColumnElement[datetime]] = (
 class OrdersTable:
     """The application's `orders` as far as it concerns us.
 
-    `optional` are those of created_at and updated_at that exist. A scale of None is a numeric
-    column that keeps every digit.
+    `optional` are those of OPTIONAL that exist and can be used; `unusable` are columns of that name
+    that are something else. The scales are those of executed_qty, avg_price and qty.
     """
 
     table: Table
     optional: frozenset[str]
     quantity_scale: int | None
-    price_scale: int | None
+    price_scale: Scale
+    ordered_scale: Scale = None
+    unusable: frozenset[str] = frozenset()
 
     @property
     def c(self) -> Any:
@@ -136,6 +147,16 @@ class OrdersTable:
         if name not in self.optional:
             return null().label(name)
         return case((is_datetime(self.c[name]), self.c[name])).label(name)
+
+    def amount(self, name: str) -> Any:
+        """Select a number as a numeric that shows each digit that its column keeps."""
+        column = self.c[name]
+        is_float = isinstance(column.type, Float)
+        return cast(cast(column, Text), Numeric).label(name) if is_float else column
+
+    def words(self, name: str) -> Any:
+        """Select an optional column as a text, null where there is none."""
+        return (cast(self.c[name], Text) if name in self.optional else null()).label(name)
 
 
 def is_datetime(time: Any) -> Any:
@@ -152,7 +173,9 @@ def find_orders(connection: Connection) -> OrdersTable:
     found = read_columns(connection, "orders")
     if problems := _orders_problems(found):
         raise SchemaMismatch(problems)
-    optional = frozenset(found) & frozenset(_ORDERS_OPTIONAL)
+    present = frozenset(found) & frozenset(_COMPARED)
+    unusable = frozenset(name for name in present if not fits(found[name], _COMPARED[name]))
+    optional = (frozenset(found) & frozenset(_ORDERS_OPTIONAL)) | (present - unusable)
     return OrdersTable(
         table=Table(
             "orders",
@@ -161,8 +184,14 @@ def find_orders(connection: Connection) -> OrdersTable:
         ),
         optional=optional,
         quantity_scale=found["executed_qty"].scale,
-        price_scale=found["avg_price"].scale,
+        price_scale=_scale_of(found["avg_price"]),
+        ordered_scale=_scale_of(found["qty"]) if "qty" in optional else None,
+        unusable=unusable,
     )
+
+
+def _scale_of(column: FoundColumn) -> Scale:
+    return BinaryFloat(column.type) if column.type in frozenset(BinaryFloat) else column.scale
 
 
 def require_schema(connection: Connection) -> OrdersTable:
@@ -230,10 +259,12 @@ _ORDERS: dict[str, Requirement] = {
     "external_order_id": TEXT,
     "status": STATUS,
     "executed_qty": MONEY,
-    "avg_price": MONEY,
+    "avg_price": AVERAGE,
     "last_synced_at": MOMENT,
 }
 _ORDERS_OPTIONAL = {"created_at": MOMENT, "updated_at": MOMENT}
+# What tells an order from another. A column of such a name may be anything: it is no problem.
+_COMPARED = {"qty": QUANTITY, "side": SIDE, "client_order_id": TEXT}
 _LOG = {
     "id": KEY,
     "order_id": TEXT,
@@ -262,6 +293,8 @@ _TYPES: Mapping[str, TypeEngine[Any]] = {
     "bigint": BigInteger(),
     "uuid": Uuid(),
     "numeric": Numeric(),
+    "double precision": Double(),
+    "real": REAL(),
     "timestamp with time zone": DateTime(timezone=True),
 }
 

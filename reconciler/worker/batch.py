@@ -17,6 +17,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from decimal import Decimal
 
 import structlog
 
@@ -45,7 +46,7 @@ from reconciler.errors import (
 from reconciler.exchanges.base import Answers, Exchange, Failure, Wanted
 from reconciler.exchanges.guarded import Usage, UsageReport
 from reconciler.resilience.breaker import Breaker
-from reconciler.store.apply import Applied, Apply, Outcome
+from reconciler.store.apply import Applied, Apply, Outcome, side_of
 from reconciler.store.database import Database
 from reconciler.store.stale import StaleOrder
 from reconciler.telemetry import metrics as names
@@ -477,6 +478,9 @@ def _as_order(order: StaleOrder) -> Order:
         external_order_id=order.external_order_id,
         facts=order.facts,
         created_at=order.created_at,
+        qty=None if order.qty is None else Decimal(order.qty),
+        side=side_of(order.side),
+        client_order_id=order.client_order_id,
     )
 
 

@@ -10,6 +10,7 @@ from functools import partial
 
 from sqlalchemy import Connection, func, select
 
+from reconciler.domain.contradiction import Comparison
 from reconciler.domain.decide import Decision, Hold, HoldReason, Policy, decide
 from reconciler.domain.order import Order
 from reconciler.domain.report import Answer, Unanswerable
@@ -107,7 +108,7 @@ class OrderWorkload:
         guarding = Breaker(
             settings.breaker, on_change=partial(_count_opening, metrics), inherited=breaker
         )
-        policy = _policy(orders, self.venue)
+        policy = _policy(orders, self.venue, settings)
         usage = Usage()
         exchange = open_exchange(
             self.venue,
@@ -273,10 +274,12 @@ def _no_answer(order: StaleOrder) -> Answer:
     )
 
 
-def _policy(orders: OrdersTable, venue: Venue) -> Policy:
+def _policy(orders: OrdersTable, venue: Venue, settings: Settings) -> Policy:
     return Policy(
         quantity_scale=orders.quantity_scale,
         price_scale=orders.price_scale,
+        ordered_scale=orders.ordered_scale,
+        compared=frozenset(map(Comparison, settings.compared)),
         placement_grace=venue.placement_grace,
         retention=venue.retention,
     )

@@ -335,3 +335,28 @@ def test_what_is_no_id_is_a_usage_error(explain: Explain) -> None:
 
     assert result.exit_code == 2
     assert "'BTCUSDT-1' is neither an integer nor a uuid" in result.stderr
+
+
+def test_a_conflict_shows_what_the_row_and_what_the_exchange_knows() -> None:
+    held = replace(
+        HOLD,
+        row_facts={
+            "status": "new",
+            "executed_qty": "0",
+            "avg_price": None,
+            "qty": "0.5",
+            "client_order_id": "mine-1",
+        },
+        report={
+            "word": "FILLED",
+            "executed_qty": "4",
+            "avg_price": "100",
+            "quantity": "4",
+            "client_order_id": "theirs",
+        },
+    )
+
+    told = dict(details(facts(hold=held)))
+
+    assert told["the row said"] == "new, 0 executed, average None, qty 0.5, client id mine-1"
+    assert told["the exchange says"] == "FILLED, 4 executed, average 100, of 4, client id theirs"

@@ -17,7 +17,8 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from reconciler.domain.report import Absent, Report, Unanswerable
+from reconciler.domain.order import Side
+from reconciler.domain.report import Absent, Archived, Report, Unanswerable
 from reconciler.domain.status import Status
 from reconciler.errors import (
     BreakerOpen,
@@ -299,6 +300,10 @@ async def test_one_order_is_looked_up_and_reported(bench: Bench) -> None:
         executed_qty=Decimal("0.40000000"),
         avg_price=Decimal("10.00000001") / Decimal("0.4"),
         fetched_at=NOW,
+        quantity=Decimal("1.0"),
+        side=Side.BUY,
+        client_order_id="myOrder1",
+        placed_at=datetime(2017, 7, 12, 2, 41, 59, 559_000, tzinfo=UTC),
     )
 
 
@@ -349,15 +354,89 @@ async def test_unknown_status_among_good_ones_harms_none(bench: Bench) -> None:
     }
 
 
-@pytest.mark.parametrize("quantity", ["-1", "NaN", "Infinity", "sNaN", "", "1,5", "1E+999999999"])
-async def test_row_with_an_impossible_quantity_fails_alone(bench: Bench, quantity: str) -> None:
-    bad = a_row(2, executedQty=quantity, cummulativeQuoteQty="1E-999999")
+NO_QUANTITIES = [
+    *("-1", "NaN", "Infinity", "sNaN", "", "1,5", "1E+999999999", "1e3", "1_000", "+1", ".5", "5."),
+    *(" 1.5", "1.5 ", "1.5\n", "\t1", "\u0661\u0662", "\uff11", "\u0be7", "0x1"),
+    *("1" * 31, "0." + "1" * 31),
+]
+
+
+@pytest.mark.parametrize("name", ["executedQty", "origQty", "origQuoteOrderQty"])
+@pytest.mark.parametrize("quantity", NO_QUANTITIES)
+async def test_row_with_an_impossible_quantity_fails_alone(
+    bench: Bench, name: str, quantity: str
+) -> None:
+    bad = a_row(2, **{name: quantity})
     bench.server.holds(a_row(1), bad, a_row(3))
 
     found = await bench.binance().ask([an_order(1), an_order(2), an_order(3)])
 
     assert found.answers.keys() == {an_order(1), an_order(3)}
     assert isinstance(found.failures[an_order(2)], Malformed)
+    assert "order 2 of BTCUSDT" in str(found.failures[an_order(2)])
+
+
+@pytest.mark.parametrize("quote", [q for q in NO_QUANTITIES if q != "-1"])
+async def test_row_with_an_impossible_quote_fails_alone(bench: Bench, quote: str) -> None:
+    bench.server.holds(a_row(1), a_row(2, executedQty="1", cummulativeQuoteQty=quote))
+
+    found = await bench.binance().ask([an_order(1), an_order(2)])
+
+    assert found.answers.keys() == {an_order(1)}
+    assert isinstance(found.failures[an_order(2)], Malformed)
+
+
+@pytest.mark.parametrize("quantity", ["0", "007", "1.50", "0.000000000000000001", "9" * 30])
+async def test_quantity_in_digits_and_a_point_is_read(bench: Bench, quantity: str) -> None:
+    bench.server.holds(a_row(7, executedQty=quantity, origQty=quantity))
+
+    found = await bench.binance().ask([an_order(7)])
+
+    answer = found.answers[an_order(7)]
+    assert isinstance(answer, Report)
+    assert answer.executed_qty == answer.quantity == Decimal(quantity)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({"executedQty": "99999", "origQty": "1.5"}, id="far more"),
+        pytest.param({"executedQty": "1.50000001", "origQty": "1.5"}, id="a little more"),
+        pytest.param({"executedQty": "1", "origQty": "0.00000000"}, id="of nothing"),
+    ],
+)
+async def test_more_executed_than_ordered_fails_alone_and_by_name(
+    bench: Bench, fields: Json
+) -> None:
+    bad = a_row(2, status="FILLED", **fields)
+    bench.server.holds(a_row(1), bad, a_row(3))
+
+    found = await bench.binance().ask([an_order(1), an_order(2), an_order(3)])
+
+    assert found.answers.keys() == {an_order(1), an_order(3)}
+    assert "order 2 of BTCUSDT: executedQty" in str(found.failures[an_order(2)])
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({"origQty": "0.0", "origQuoteOrderQty": "100.0"}, id="size in quote currency"),
+        pytest.param({"origQty": "0.0", "origQuoteOrderQty": None}, id="size unknown"),
+        pytest.param({"origQty": None}, id="quantity unknown"),
+        pytest.param({"side": None, "clientOrderId": None, "time": None}, id="nothing else known"),
+        pytest.param({"side": 1, "clientOrderId": 2, "time": "soon"}, id="other types"),
+        pytest.param({"side": "BOTH", "time": 10**18}, id="other values"),
+    ],
+)
+async def test_what_an_answer_does_not_say_contradicts_nothing(bench: Bench, fields: Json) -> None:
+    bench.server.holds(a_row(7, status="FILLED", executedQty="1.0", **fields))
+
+    found = await bench.binance().ask([an_order(7)])
+
+    assert found.failures == {}
+    answer = found.answers[an_order(7)]
+    assert isinstance(answer, Report)
+    assert answer.is_quote_sized is (fields.get("origQuoteOrderQty") is not None)
 
 
 @pytest.mark.parametrize("symbol", ["BTC/USDT", "BTC-USDT", "btcusdt", "btc/usdt"])
@@ -659,7 +738,7 @@ DOCUMENTED_ANSWERS = {
     **dict.fromkeys([-1100, -1102, -1105, -1108, -1130], Unanswerable),
     -1121: Unanswerable,
     -2013: Absent,
-    -2026: Report,
+    -2026: Archived,
 }
 
 
@@ -695,16 +774,14 @@ async def test_code_that_answers_the_question_is_an_answer(
     assert type(found.answers[an_order(7)]) is meant
 
 
-async def test_archived_order_has_ended_with_nothing_executed(bench: Bench) -> None:
+async def test_archived_order_is_no_report_of_an_end(bench: Bench) -> None:
     bench.server.answers_next("/api/v3/order", error(-2026))
 
     found = await bench.binance().ask([an_order(7)])
 
-    answer = found.answers[an_order(7)]
-    assert isinstance(answer, Report)
-    assert (answer.status, answer.word) == (Status.CANCELED, "ARCHIVED")
-    assert answer.executed_qty == 0
-    assert answer.avg_price is None
+    assert found.answers == {
+        an_order(7): Archived(symbol="BTCUSDT", external_order_id="7", fetched_at=NOW)
+    }
 
 
 ANSWERED_AT = datetime(2019, 11, 13, 13, 0, tzinfo=UTC)

@@ -7,11 +7,14 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from reconciler.domain.decide import Change, Confirm, Hold, HoldReason, Leave, Rule
-from reconciler.domain.order import Facts, OrderId
-from reconciler.domain.report import Answer, Report
+from reconciler.domain.order import Facts, OrderId, Side
+from reconciler.domain.report import Answer, Archived, Report
 from reconciler.domain.status import Status
+from reconciler.domain.value import replace
 from reconciler.store.activity import ACTION, Activity, read_history
 from reconciler.store.apply import Outcome
 from reconciler.store.database import Database
@@ -59,7 +62,7 @@ def test_a_change_is_written_touched_and_logged_once_in_every_shape(
     row = read_row(owner, id_)
     assert isinstance(outcome.decision, Change)
     assert facts_of(row) == ("filled", Decimal("1.5"), Decimal(60000))
-    assert row["last_synced_at"] > now
+    assert row["last_synced_at"] == now
     assert all(row[name] > now for name in touch)
     assert [entry["action"] for entry in read_log(owner, id_)] == [ACTION]
 
@@ -124,7 +127,7 @@ def test_a_confirmation_moves_only_the_time_of_the_sync_in_every_shape(
 
     after = read_row(owner, id_)
     assert outcome.decision == Confirm()
-    assert after["last_synced_at"] > now
+    assert after["last_synced_at"] == now
     assert {**after, "last_synced_at": before["last_synced_at"]} == before
     assert read_log(owner, id_) == []
 
@@ -423,3 +426,262 @@ def test_an_outcome_says_which_hold_the_order_was_under(
     assert second.hold is not None
     assert (second.hold.reason, second.hold.attempts) == (HoldReason.ERROR, 1)
     assert set(second.__struct_fields__) == {"order", "hold", "decision"}
+
+
+@pytest.mark.parametrize(
+    ("row", "exchange", "shown"),
+    [
+        ({"qty": Decimal("0.5")}, {"executed_qty": Decimal(4), "quantity": Decimal(4)}, "0.5"),
+        ({"client_order_id": "mine-1"}, {"client_order_id": "theirs"}, "mine-1"),
+        ({"side": "SELL"}, {"side": Side.BUY}, "sell"),
+    ],
+    ids=["quantity", "client id", "side"],
+)
+def test_a_report_of_another_order_is_held_with_what_both_sides_know(
+    row: dict[str, object],
+    exchange: dict[str, object],
+    shown: str,
+    application: Application,
+    database: Database,
+) -> None:
+    application.execute("ALTER TABLE orders ALTER COLUMN qty TYPE numeric")
+    insert_order(application, 1, **row)
+    before = read_row(application, 1)
+    report = replace(a_report(1, fetched_at=now_of(database)), **exchange)
+
+    applied(database, (1, report))
+
+    hold = read_hold(application, 1)
+    assert hold is not None
+    assert hold["reason"] == "conflict"
+    assert shown in hold["row_facts"].values()
+    assert str(next(iter(exchange.values()))) in hold["report"].values()
+    assert read_row(application, 1) == before
+    assert read_log(application, 1) == []
+
+
+def test_an_order_placed_long_after_its_row_is_another(
+    application: Application, database: Database
+) -> None:
+    now = now_of(database)
+    long_ago = now - timedelta(days=40)
+    insert_order(application, 1, created_at=long_ago, updated_at=long_ago)
+    report = replace(a_report(1, fetched_at=now), placed_at=an_hour_before(now))
+
+    applied(database, (1, report))
+
+    assert read_row(application, 1)["status"] == "new"
+    hold = read_hold(application, 1)
+    assert hold is not None
+    assert hold["row_facts"]["created_at"].startswith(f"{now - timedelta(days=40):%Y-%m-%d}")
+
+
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [
+        ("qty", "qty text DEFAULT 'half a coin'"),
+        ("qty", "qty money DEFAULT 1"),
+        ("side", "side integer DEFAULT 1"),
+        ("side", "side boolean DEFAULT false"),
+        ("client_order_id", "client_order_id uuid DEFAULT gen_random_uuid()"),
+        ("client_order_id", "client_order_id bigint DEFAULT 7"),
+    ],
+)
+def test_a_column_that_cannot_be_compared_is_not_used(
+    name: str, column: str, application: Application, database: Database
+) -> None:
+    application.execute(f"ALTER TABLE orders DROP COLUMN IF EXISTS {name}, ADD COLUMN {column}")
+    insert_order(application, 1)
+    report = replace(
+        a_report(1, fetched_at=now_of(database)), side=Side.BUY, client_order_id="theirs"
+    )
+
+    applied(database, (1, report))
+
+    assert read_row(application, 1)["status"] == "filled"
+    assert shape_of(database).unusable == {name}
+
+
+@pytest.mark.parametrize("kind", ["numeric", "integer", "bigint", "double precision", "real"])
+def test_a_quantity_of_any_number_is_compared(
+    kind: str, application: Application, database: Database
+) -> None:
+    application.execute(f"ALTER TABLE orders ALTER COLUMN qty TYPE {kind}")
+    for id_, qty in ((1, 1), (2, 2)):
+        insert_order(application, id_, qty=qty)
+        applied(database, (id_, a_report(id_, fetched_at=now_of(database))))
+
+    assert [read_row(application, id_)["status"] for id_ in (1, 2)] == ["new", "filled"]
+
+
+@pytest.mark.parametrize("word", ["BUY", "buy", "Buy"])
+def test_a_side_that_is_an_enum_in_any_case_is_compared(
+    word: str, application: Application, database: Database
+) -> None:
+    application.execute(
+        f"CREATE TYPE order_side AS ENUM ('{word}', 'other');"
+        " ALTER TABLE orders DROP COLUMN side;"
+        f" ALTER TABLE orders ADD COLUMN side order_side DEFAULT '{word}'"
+    )
+    for id_, side in ((1, Side.SELL), (2, Side.BUY)):
+        insert_order(application, id_)
+        applied(database, (id_, replace(a_report(id_, fetched_at=now_of(database)), side=side)))
+
+    assert [read_row(application, id_)["status"] for id_ in (1, 2)] == ["new", "filled"]
+
+
+@pytest.mark.parametrize("status", [Status.NEW, Status.FILLED])
+def test_invariant_14_an_answer_written_late_makes_no_row_look_younger(
+    status: Status, application: Application, database: Database
+) -> None:
+    asked_at = now_of(database) - timedelta(minutes=5)
+    earlier = an_hour_before(asked_at)
+    insert_order(application, 1, last_synced_at=earlier, updated_at=earlier)
+    executed = "0" if status is Status.NEW else "1"
+
+    applied(database, (1, a_report(1, status, executed, None, fetched_at=asked_at)))
+
+    assert read_row(application, 1)["last_synced_at"] == asked_at
+
+
+def test_an_answer_of_three_hours_ago_is_not_written(
+    application: Application, database: Database
+) -> None:
+    insert_order(application, 1)
+    before = read_row(application, 1)
+    asked_at = now_of(database) - timedelta(hours=3)
+
+    (outcome,) = applied(database, (1, a_report(1, fetched_at=asked_at))).outcomes
+
+    assert outcome.decision == Leave(rule=Rule.STALE_REPORT)
+    assert read_row(application, 1) == before
+
+
+def test_an_answer_that_another_overtook_moves_no_sync_back(
+    application: Application, database: Database
+) -> None:
+    now = now_of(database)
+    synced_at = now - timedelta(seconds=1)
+    insert_order(application, 1, last_synced_at=synced_at, updated_at=an_hour_before(now))
+
+    applied(database, (1, a_report(1, Status.NEW, "0", None, fetched_at=now - A_MINUTE)))
+
+    assert read_row(application, 1)["last_synced_at"] == synced_at
+
+
+@pytest.mark.parametrize("ahead", ["now() + interval '2 days'", "'infinity'"])
+def test_a_sync_still_to_come_is_moved_to_when_the_exchange_was_asked(
+    ahead: str, application: Application, database: Database
+) -> None:
+    insert_order(application, 1)
+    application.execute(f"UPDATE orders SET last_synced_at = {ahead}")  # noqa: S608 - the cases above
+    now = now_of(database)
+
+    applied(database, (1, a_report(1, Status.NEW, "0", None, fetched_at=now)))
+
+    assert read_row(application, 1)["last_synced_at"] == now
+
+
+def test_an_answer_from_a_clock_that_is_ahead_is_synced_no_later_than_now(
+    application: Application, database: Database
+) -> None:
+    insert_order(application, 1)
+
+    applied(
+        database,
+        (1, a_report(1, Status.NEW, "0", None, fetched_at=now_of(database) + timedelta(hours=1))),
+    )
+
+    assert read_row(application, 1)["last_synced_at"] <= now_of(database)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+@pytest.mark.parametrize("column", ["executed_qty", "avg_price"])
+def test_a_row_without_a_number_is_held_at_once(
+    column: str, number: str, application: Application, database: Database
+) -> None:
+    application.execute(f"ALTER TABLE orders ALTER COLUMN {column} TYPE numeric")
+    insert_order(application, 1, **{column: Decimal(number)})
+    step = an_apply(database)
+    pages = StaleOrders(shape_of(database), stale_after=A_MINUTE)
+    with database.transaction() as connection:
+        (stale,) = pages.read_page(connection, 10).orders
+
+    answers: dict[OrderId, Answer] = {1: a_report(1, fetched_at=now_of(database))}
+
+    with database.transaction() as connection:
+        step.apply(connection, answers, {1: stale.facts})
+
+    hold = read_hold(application, 1)
+    assert hold is not None
+    assert (hold["reason"], number in hold["detail"]) == ("conflict", True)
+
+
+AVERAGES = ["33.333333333333333333333333333", "0.1", "60000.123456789012", "1e-7", "0.300000012"]
+
+
+@pytest.mark.parametrize("average", AVERAGES)
+@pytest.mark.parametrize("kind", ["double precision", "real", "numeric", "numeric(20, 3)"])
+def test_an_average_is_what_its_column_keeps_of_it_and_changes_once(
+    kind: str, average: str, application: Application, database: Database
+) -> None:
+    application.execute(f"ALTER TABLE orders ALTER COLUMN avg_price TYPE {kind}")
+    insert_order(application, 1, status="partial", executed_qty=Decimal(1))
+
+    decisions = [
+        applied(
+            database, (1, a_report(1, Status.PARTIAL, "1", average, fetched_at=now_of(database)))
+        )
+        .outcomes[0]
+        .decision
+        for _ in range(3)
+    ]
+
+    assert decisions[1:] == [Confirm(), Confirm()]
+    assert len(read_log(application, 1)) <= 1
+
+
+@settings(
+    max_examples=30,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    average=st.decimals(min_value=Decimal("1e-9"), max_value=10**12, places=18)
+    | st.integers(min_value=-20, max_value=40).map(lambda power: Decimal(2) ** power),
+    kind=st.sampled_from(["double precision", "real"]),
+)
+def test_no_average_flaps_in_a_float_column(
+    average: Decimal, kind: str, application: Application, database: Database
+) -> None:
+    application.execute("DELETE FROM orders")
+    application.execute(f"ALTER TABLE orders ALTER COLUMN avg_price TYPE {kind}")
+    insert_order(application, 1, status="partial", executed_qty=Decimal(1))
+    for _ in range(2):
+        report = a_report(1, Status.PARTIAL, "1", f"{average:f}", fetched_at=now_of(database))
+        (outcome,) = applied(database, (1, report)).outcomes
+
+    assert outcome.decision == Confirm()
+
+
+def test_an_archived_order_is_ended_and_logged_with_its_age(
+    application: Application, database: Database
+) -> None:
+    now = now_of(database)
+    application.execute("ALTER TABLE orders ALTER COLUMN created_at DROP NOT NULL")
+    for id_, days in ((1, 91), (2, 89), (3, None)):
+        created_at = None if days is None else now - timedelta(days=days)
+        insert_order(application, id_, created_at=created_at, updated_at=an_hour_before(now))
+
+    for id_ in (1, 2, 3):
+        archived = Archived(symbol=SYMBOL, external_order_id=str(id_), fetched_at=now)
+        applied(database, (id_, archived))
+
+    assert facts_of(read_row(application, 1)) == ("canceled", Decimal(0), None)
+    (entry,) = read_log(application, 1)
+    assert entry["details"]["rule"] == "archived"
+    assert entry["details"]["report"]["word"] == "ARCHIVED"
+    assert entry["details"]["report"]["status"] is None
+    assert [read_row(application, id_)["status"] for id_ in (2, 3)] == ["new", "new"]
+    assert all(read_hold(application, id_) for id_ in (2, 3))

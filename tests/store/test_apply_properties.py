@@ -77,7 +77,7 @@ meetings = st.builds(
     Meeting,
     facts=st.builds(some_facts, STATUSES, AMOUNTS, AVERAGES),
     age=AGES,
-    lag=st.sampled_from([timedelta(seconds=1), timedelta(minutes=20)]),
+    lag=st.sampled_from([timedelta(seconds=1), timedelta(minutes=5), timedelta(minutes=20)]),
     answer=st.one_of(
         st.builds(
             partial,
@@ -93,6 +93,7 @@ meetings = st.builds(
 )
 
 
+LONG_AGO = timedelta(hours=2)
 FORGET = "DELETE FROM orders; DELETE FROM activity_log; DELETE FROM reconciliation_holds"
 POLICY = Policy(quantity_scale=8, price_scale=8, retention=timedelta(days=90))
 
@@ -121,7 +122,7 @@ def test_the_rows_are_what_was_decided(
         for id_, meeting in meetings_by_id.items()
     }
     for id_, order in orders.items():
-        insert_order(application, id_, **columns_of(order), last_synced_at=now)
+        insert_order(application, id_, **columns_of(order), last_synced_at=now - LONG_AGO)
 
     with database.transaction() as connection:
         result = step.apply(connection, answers)
@@ -130,7 +131,8 @@ def test_the_rows_are_what_was_decided(
         id_: decide(order, answers[id_], now, POLICY) for id_, order in orders.items()
     }
     for outcome in result.outcomes:
-        assert_done(application, outcome.order, outcome.decision, synced_before=now)
+        asked_at = answers[outcome.order.id].fetched_at
+        assert_done(application, outcome.order, outcome.decision, asked_at=asked_at)
 
 
 def columns_of(order: Order) -> dict[str, Any]:
@@ -144,19 +146,19 @@ def columns_of(order: Order) -> dict[str, Any]:
 
 
 def assert_done(
-    application: Application, order: Order, decision: Decision, *, synced_before: datetime
+    application: Application, order: Order, decision: Decision, *, asked_at: datetime
 ) -> None:
     """Check that the row, the log and the hold are those of the decision, and no others."""
     row = read_row(application, order.id)
     hold = read_hold(application, order.id)
     entries = read_log(application, order.id)
-    is_synced = row["last_synced_at"] > synced_before
+    is_synced = row["last_synced_at"] == asked_at
     status, executed, average = facts_of(row)
     facts = Facts(status=Status(status), executed_qty=executed, avg_price=average)
     match decision:
         case Change(to=to, rule=rule):
             assert facts == to
-            assert row["updated_at"] == row["last_synced_at"]
+            assert row["updated_at"] > row["last_synced_at"]
             assert [entry["details"]["rule"] for entry in entries] == [rule]
             assert (is_synced, hold) == (True, None)
         case Confirm():

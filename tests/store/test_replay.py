@@ -1,15 +1,22 @@
 """Past changes are decided again from the log alone, and what does not follow is found."""
 
+from datetime import timedelta
+from decimal import Decimal
+
 import pytest
 from sqlalchemy import text
 
 from reconciler.domain.decide import Policy
+from reconciler.domain.order import Side
+from reconciler.domain.report import Archived
 from reconciler.domain.status import Status
+from reconciler.domain.value import replace
 from reconciler.store import replay as module
 from reconciler.store.database import Database
 from reconciler.store.replay import Replayed, replay
 
 from .builders import (
+    SYMBOL,
     Application,
     Shape,
     a_policy,
@@ -57,6 +64,40 @@ def test_every_change_follows_from_its_report(
     assert len(changes) >= 5
     assert [change for change in changes if change.difference is not None] == []
     assert not any(change.is_by_person for change in changes)
+
+
+def test_an_entry_about_an_archived_order_follows_by_the_age_that_it_keeps(
+    application: Application, database: Database
+) -> None:
+    now = now_of(database)
+    long_ago = now - timedelta(days=91)
+    insert_order(application, 1, created_at=long_ago, updated_at=long_ago)
+    applied(database, (1, Archived(symbol=SYMBOL, external_order_id="1", fetched_at=now)))
+
+    assert [change.difference for change in replayed(database)] == [None]
+
+    application.execute(
+        "UPDATE activity_log SET details = jsonb_set(details, '{created_at}', to_jsonb(now()))"
+    )
+    (tampered,) = replayed(database)
+    assert "hold for not_found" in (tampered.difference or "")
+
+
+def test_an_entry_of_an_earlier_version_still_follows(
+    application: Application, database: Database
+) -> None:
+    insert_order(application, 1)
+    insert_order(application, 2)
+    report = replace(a_report(1, fetched_at=now_of(database)), quantity=Decimal(2), side=Side.BUY)
+    applied(database, (1, report))
+    # As -2026 was written: a report of an end that was taken for certain.
+    ended = a_report(2, Status.CANCELED, "0", None, word="ARCHIVED", fetched_at=now_of(database))
+    applied(database, (2, ended))
+    application.execute(
+        "UPDATE activity_log SET details = details #- '{report,quantity}' #- '{report,side}'"
+    )
+
+    assert [change.difference for change in replayed(database)] == [None, None]
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,9 @@
 import pytest
 from pydantic import Field, SecretStr
 
+from reconciler.domain.contradiction import Comparison
 from reconciler.errors import ConfigurationError
-from reconciler.settings import Settings
+from reconciler.settings import COMPARISONS, Settings
 
 SECRET = "the-secret-of-the-tests"
 
@@ -35,3 +36,26 @@ def test_a_setting_that_is_missing_is_named_without_what_others_are(
 
     assert str(caught.value).startswith("NODE_TOKEN: field required\n")
     assert SECRET not in str(caught.value)
+
+
+def test_everything_that_can_be_compared_can_be_named() -> None:
+    assert set(COMPARISONS) == set(Comparison)
+
+
+@pytest.mark.parametrize(
+    ("named", "compared"),
+    [
+        (None, set(COMPARISONS)),
+        ("qty", {"qty"}),
+        (" QTY , side", {"qty", "side"}),
+        ("none", set()),
+    ],
+)
+def test_what_is_compared_is_what_is_named(named: str | None, compared: set[str]) -> None:
+    assert Settings.load(compare=named).compared == compared
+
+
+@pytest.mark.parametrize("named", ["price", "qty,prise", ","])
+def test_what_cannot_be_compared_is_refused(named: str) -> None:
+    with pytest.raises(ConfigurationError, match="RECONCILIATION_COMPARE"):
+        Settings.load(compare=named)

@@ -87,7 +87,9 @@ def check_orders(connection: Connection) -> Finding:
         return failed("orders", error)
     absent = [name for name in ("created_at", "updated_at") if name not in orders.optional]
     without = f", without the optional {' and '.join(absent)}" if absent else ""
-    return good("orders", f"{orders.c.id.type} ids{without}".lower())
+    unusable = ", ".join(sorted(orders.unusable))
+    unused = f", {unusable} of another type or not readable: not compared" if unusable else ""
+    return good("orders", f"{orders.c.id.type} ids{without}{unused}".lower())
 
 
 def check_open_orders(connection: Connection) -> Finding:

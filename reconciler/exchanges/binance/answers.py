@@ -4,18 +4,25 @@ An order gets an answer only from a row of its own symbol and id, or from a look
 whose row cannot be read fails alone.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from sys import intern
 
-from reconciler.domain.report import Absent, Answer, Report, Unanswerable, average_price
-from reconciler.domain.status import Status
+from reconciler.domain.order import SIDES
+from reconciler.domain.report import (
+    Absent,
+    Answer,
+    Archived,
+    Report,
+    Unanswerable,
+    average_price,
+)
 from reconciler.errors import Malformed, Refused, Unavailable
 from reconciler.exchanges.base import Failure, Wanted
 from reconciler.exchanges.binance.facts import (
-    ARCHIVED_WORD,
     COSTS,
     FORM_HINT,
     ILLEGAL_CHARACTERS,
@@ -129,14 +136,11 @@ def _conclude(order: Wanted, fault: Fault, fetched_at: datetime) -> Answer:
                 fetched_at=fetched_at,
             )
         case Meaning.ARCHIVED:
-            # errors.md, -2026: canceled or expired over 90 days ago with nothing executed.
-            return Report(
+            # errors.md, -2026. How far that may be believed is for `decide` to say: it was sent
+            # for fresh orders, too (CHANGELOG.md, 2023-07-11 and 2023-12-04; read 2026-11-27).
+            return Archived(
                 symbol=order.symbol,
                 external_order_id=order.external_order_id,
-                word=ARCHIVED_WORD,
-                status=Status.CANCELED,
-                executed_qty=Decimal(0),
-                avg_price=None,
                 fetched_at=fetched_at,
             )
         case Meaning.UNKNOWN_SYMBOL:
@@ -160,27 +164,84 @@ def _report(order: Wanted, row: Row, fetched_at: datetime) -> Report:
     """Translate a row.
 
     Raises:
-        Malformed: it is another order's, or a quantity is no number, negative or not finite.
+        Malformed: it is another order's, a quantity is none, or more is executed than was ordered.
     """
     if (row.symbol, str(row.order_id)) != (order.symbol, order.external_order_id):
         raise Malformed(
             f"asked for order {order.external_order_id} of {order.symbol}, the answer is about"
             f" order {row.order_id} of {row.symbol}"
         )
-    try:
-        executed_qty = Decimal(row.executed_qty)
-        quote = None if row.cummulative_quote_qty is None else Decimal(row.cummulative_quote_qty)
-        return Report(
-            symbol=order.symbol,
-            external_order_id=order.external_order_id,
-            word=intern(row.status),
-            status=STATUSES.get(row.status),
-            executed_qty=executed_qty,
-            avg_price=average_price(quote, executed_qty),
-            fetched_at=fetched_at,
-        )
-    except (ArithmeticError, ValueError):
+    executed_qty = _quantity(row, "executedQty", row.executed_qty)
+    quote_quantity = _optional_quantity(row, "origQuoteOrderQty", row.orig_quote_order_qty)
+    is_quote_sized = quote_quantity is not None and quote_quantity > 0
+    return Report(
+        symbol=order.symbol,
+        external_order_id=order.external_order_id,
+        word=intern(row.status),
+        status=STATUSES.get(row.status),
+        executed_qty=executed_qty,
+        avg_price=average_price(_quote(row), executed_qty),
+        fetched_at=fetched_at,
+        quantity=None if is_quote_sized else _own_quantity(row, executed_qty, quote_quantity),
+        is_quote_sized=is_quote_sized,
+        side=SIDES.get(row.side.lower()) if isinstance(row.side, str) else None,
+        client_order_id=row.client_order_id if isinstance(row.client_order_id, str) else None,
+        placed_at=_moment(row.time),
+    )
+
+
+# Binance sends its DECIMALs as text (rest-api.md, "General API Information", read 2026-11-27).
+# Python takes more for a number than that: "1_000", Arabic digits, blanks and line ends, exponents.
+_QUANTITY = re.compile(r"[0-9]{1,30}(\.[0-9]{1,30})?")
+_QUOTE = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
+_LONGEST_SHOWN = 40
+
+
+def _quantity(row: Row, name: str, told: str, form: re.Pattern[str] = _QUANTITY) -> Decimal:
+    if form.fullmatch(told) is None:
         raise Malformed(
-            f"order {row.order_id} of {row.symbol}: executedQty {row.executed_qty!r} and"
-            f" cummulativeQuoteQty {row.cummulative_quote_qty!r} are no quantities"
-        ) from None
+            f"order {row.order_id} of {row.symbol[:LONGEST_NAME]}: {name}"
+            f" {told[:_LONGEST_SHOWN]!r} is no quantity"
+        )
+    return Decimal(told)
+
+
+def _optional_quantity(row: Row, name: str, told: str | None) -> Decimal | None:
+    return None if told is None else _quantity(row, name, told)
+
+
+def _quote(row: Row) -> Decimal | None:
+    """Return what was paid; below zero it is not known (rest-api.md, "Query order")."""
+    told = row.cummulative_quote_qty
+    return None if told is None else _quantity(row, "cummulativeQuoteQty", told, _QUOTE)
+
+
+def _own_quantity(
+    row: Row, executed_qty: Decimal, quote_quantity: Decimal | None
+) -> Decimal | None:
+    """Return what was ordered; zero without the size in quote currency beside it tells nothing."""
+    if row.orig_qty is None:
+        return None
+    if row.orig_qty == row.executed_qty:
+        quantity = executed_qty  # One number instead of two: a batch keeps thousands.
+    else:
+        quantity = _quantity(row, "origQty", row.orig_qty)
+    if quantity == 0 and quote_quantity is None:
+        return None
+    if executed_qty > quantity:
+        raise Malformed(
+            f"order {row.order_id} of {row.symbol[:LONGEST_NAME]}: executedQty {row.executed_qty}"
+            f" of origQty {row.orig_qty}, more than was ordered"
+        )
+    return quantity
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST_MS = 4_102_444_800_000  # The year 2100.
+
+
+def _moment(milliseconds: object) -> datetime | None:
+    """Return a time in ms since 1970; None for what can be none."""
+    if not isinstance(milliseconds, int) or not 0 < milliseconds < _LATEST_MS:
+        return None
+    return _EPOCH + timedelta(milliseconds=milliseconds)

@@ -62,9 +62,6 @@ STATUSES: Mapping[str, Status] = MappingProxyType(
 )
 """Our status for each word of enums.md, "Order status"."""
 
-ARCHIVED_WORD = "ARCHIVED"
-"""Stands for the status that -2026 does not name: canceled or expired."""
-
 
 class Meaning(StrEnum):
     """What an error code means to us."""

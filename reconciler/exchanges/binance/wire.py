@@ -35,13 +35,21 @@ T = TypeVar("T")
 
 
 class Row(msgspec.Struct, frozen=True, rename="camel"):
-    """One order as listed. Quantities are text, so that one that is no number fails alone."""
+    """One order as listed. Quantities are text, so that one that is no number fails alone.
+
+    What only tells the order from another may be missing, or of any type: then it tells nothing.
+    """
 
     symbol: str
     order_id: int
     status: str
     executed_qty: str
     cummulative_quote_qty: str | None = None
+    orig_qty: str | None = None
+    orig_quote_order_qty: str | None = None
+    side: object = None
+    client_order_id: object = None
+    time: object = None
 
 
 class ServerTime(msgspec.Struct, frozen=True, rename="camel"):

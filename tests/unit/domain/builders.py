@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from reconciler.domain.decide import Change, Decision, Policy, decide
-from reconciler.domain.order import Facts, Order
-from reconciler.domain.report import Absent, Answer, Report, Unanswerable
+from reconciler.domain.order import Facts, Order, Side
+from reconciler.domain.report import Absent, Answer, Archived, Report, Unanswerable
 from reconciler.domain.status import Status
 from reconciler.domain.value import replace
 
@@ -35,6 +35,9 @@ def an_order(
     created_at: datetime | None = A_DAY_AGO,
     updated_at: datetime | None = None,
     absences: int = 0,
+    qty: str | None = None,
+    side: Side | None = None,
+    client_order_id: str | None = None,
 ) -> Order:
     return Order(
         id=1,
@@ -44,6 +47,9 @@ def an_order(
         created_at=created_at,
         updated_at=updated_at,
         absences=absences,
+        qty=None if qty is None else Decimal(qty),
+        side=side,
+        client_order_id=client_order_id,
     )
 
 
@@ -56,6 +62,11 @@ def a_report(
     symbol: str = SYMBOL,
     external_order_id: str = ORDER_ID,
     fetched_at: datetime = JUST_FETCHED,
+    quantity: str | None = None,
+    is_quote_sized: bool = False,
+    side: Side | None = None,
+    client_order_id: str | None = None,
+    placed_at: datetime | None = None,
 ) -> Report:
     return Report(
         symbol=symbol,
@@ -65,7 +76,16 @@ def a_report(
         executed_qty=Decimal(executed),
         avg_price=None if average is None else Decimal(average),
         fetched_at=fetched_at,
+        quantity=None if quantity is None else Decimal(quantity),
+        is_quote_sized=is_quote_sized,
+        side=side,
+        client_order_id=client_order_id,
+        placed_at=placed_at,
     )
+
+
+def an_archived(fetched_at: datetime = JUST_FETCHED) -> Archived:
+    return Archived(symbol=SYMBOL, external_order_id=ORDER_ID, fetched_at=fetched_at)
 
 
 def an_absence(fetched_at: datetime = JUST_FETCHED) -> Absent:

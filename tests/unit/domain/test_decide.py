@@ -6,7 +6,11 @@ from itertools import permutations
 
 import pytest
 
+from reconciler.domain.binary import BinaryFloat
+from reconciler.domain.contradiction import Comparison
 from reconciler.domain.decide import (
+    LONGEST_ANSWER_AGE,
+    SUSPICIOUS,
     Change,
     Confirm,
     Decision,
@@ -16,8 +20,10 @@ from reconciler.domain.decide import (
     Policy,
     Rule,
 )
+from reconciler.domain.order import Order, Side
 from reconciler.domain.report import Answer, Report
 from reconciler.domain.status import OPEN, TERMINAL, Status
+from reconciler.domain.value import replace
 
 from .builders import (
     A_DAY_AGO,
@@ -27,6 +33,7 @@ from .builders import (
     POLICY,
     a_report,
     an_absence,
+    an_archived,
     an_order,
     an_unanswerable,
     decided,
@@ -490,6 +497,22 @@ def test_invariant_11_write_time_in_the_future_proves_no_report_to_be_newer() ->
     assert decided(order, a_report(NEW)) == Leave(rule=Rule.ALREADY_FINAL)
 
 
+@pytest.mark.parametrize("age", [LONGEST_ANSWER_AGE + SECOND, timedelta(hours=3)], ids=str)
+@pytest.mark.parametrize(
+    "answer", [a_report(FILLED, "1"), an_absence(), an_archived(), an_unanswerable()]
+)
+def test_invariant_11_answer_that_waited_too_long_is_stale(answer: Answer, age: timedelta) -> None:
+    old = replace(answer, fetched_at=NOW - age)
+
+    assert decided(an_order(), old) == Leave(rule=Rule.STALE_REPORT)
+
+
+def test_invariant_11_answer_that_waited_a_while_counts() -> None:
+    report = a_report(FILLED, "1", "100", fetched_at=NOW - LONGEST_ANSWER_AGE)
+
+    assert isinstance(decided(an_order(), report), Change)
+
+
 @pytest.mark.parametrize(
     "report",
     [
@@ -525,6 +548,180 @@ def test_invariant_12_reports_in_any_order_end_in_the_same_row(arrival: tuple[in
         order = written(order, decided(order, life[turn]))
 
     assert order.facts == some_facts(CANCELED, "0.75", "101")
+
+
+def an_order_that_knows_itself(**fields: object) -> Order:
+    """A row with every optional column filled; `fields` say otherwise."""
+    order = an_order(qty="0.5", side=Side.BUY, client_order_id="mine-1", created_at=A_DAY_AGO)
+    return replace(order, **fields)
+
+
+def the_orders_report(**fields: object) -> Report:
+    """What the exchange says of that very order, filled; `fields` say otherwise."""
+    report = a_report(
+        FILLED,
+        "0.5",
+        "100",
+        quantity="0.5",
+        side=Side.BUY,
+        client_order_id="mine-1",
+        placed_at=A_DAY_AGO,
+    )
+    return replace(report, **fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "both_sides"),
+    [
+        pytest.param(
+            {"executed_qty": Decimal(4), "quantity": Decimal(4)},
+            ("4 executed", "qty 0.5"),
+            id="more executed",
+        ),
+        pytest.param(
+            {"executed_qty": Decimal("0.50000001"), "quantity": Decimal(1)},
+            ("0.50000001 executed", "qty 0.5"),
+            id="a little more executed",
+        ),
+        pytest.param({"side": Side.SELL}, ("sell", "buy"), id="the other side"),
+        pytest.param({"client_order_id": "other"}, ("'other'", "'mine-1'"), id="another client id"),
+        pytest.param(
+            {"placed_at": NOW - timedelta(hours=1), "client_order_id": None},
+            None,
+            id="placed within a day",
+        ),
+        pytest.param(
+            {"placed_at": A_DAY_AGO + timedelta(days=1, seconds=1)},
+            ("2026-11-24", "2026-11-23"),
+            id="placed long after",
+        ),
+        pytest.param(
+            {
+                "placed_at": A_DAY_AGO - timedelta(days=40),
+                "quantity": Decimal(2),
+                "client_order_id": None,
+            },
+            ("2026-10-14", "2026-11-23"),
+            id="placed long before, of another quantity",
+        ),
+    ],
+)
+@pytest.mark.parametrize("status", sorted(OPEN))
+def test_invariant_13_report_of_another_order_is_held_with_both_sides(
+    status: Status, fields: dict[str, object], both_sides: tuple[str, str] | None
+) -> None:
+    order = an_order_that_knows_itself(facts=some_facts(status))
+
+    decision = decided(order, the_orders_report(**fields))
+
+    if both_sides is None:
+        assert isinstance(decision, Change)
+    else:
+        assert held_for(decision) is HoldReason.CONFLICT
+        assert all(side in detail_of(decision) for side in both_sides)
+
+
+def test_invariant_13_contradiction_is_suspicious() -> None:
+    assert HoldReason.CONFLICT in SUSPICIOUS
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({"qty": None}, id="no quantity"),
+        pytest.param({"qty": Decimal(0)}, id="quantity of zero"),
+        pytest.param({"qty": Decimal(-1)}, id="negative quantity"),
+        pytest.param({"qty": Decimal("NaN")}, id="quantity that is no number"),
+        pytest.param({"qty": Decimal("Infinity")}, id="endless quantity"),
+        pytest.param({"side": None, "client_order_id": None, "created_at": None}, id="nothing"),
+        pytest.param({"client_order_id": ""}, id="empty client id"),
+    ],
+)
+def test_invariant_13_what_the_row_does_not_know_contradicts_nothing(
+    fields: dict[str, object],
+) -> None:
+    assert isinstance(decided(an_order_that_knows_itself(**fields), the_orders_report()), Change)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param(
+            {"is_quote_sized": True, "quantity": None, "executed_qty": Decimal(400)},
+            id="sized in quote currency",
+        ),
+        pytest.param(
+            {"quantity": Decimal("0.2"), "executed_qty": Decimal("0.2"), "client_order_id": "new"},
+            id="amended to less, under a new client id",
+        ),
+        pytest.param(
+            {"quantity": Decimal("0.2"), "executed_qty": Decimal("0.2")}, id="amended to less"
+        ),
+        pytest.param({"side": None, "client_order_id": None, "placed_at": None}, id="unknown"),
+        pytest.param(
+            {"placed_at": A_DAY_AGO - timedelta(days=40), "client_order_id": None},
+            id="imported: placed long before the row, of its quantity",
+        ),
+        pytest.param(
+            {"placed_at": A_DAY_AGO - timedelta(days=40), "quantity": None},
+            id="imported: placed long before the row, under its client id",
+        ),
+    ],
+)
+def test_invariant_13_what_has_an_explanation_contradicts_nothing(
+    fields: dict[str, object],
+) -> None:
+    decision = decided(an_order_that_knows_itself(), the_orders_report(**fields))
+
+    assert isinstance(decision, Change)
+
+
+def test_invariant_13_no_amendment_explains_another_client_id_of_as_much_or_more() -> None:
+    report = the_orders_report(client_order_id="other", quantity=Decimal("0.6"))
+
+    assert held_for(decided(an_order_that_knows_itself(), report)) is HoldReason.CONFLICT
+
+
+def test_invariant_13_quantity_that_a_narrow_column_rounded_is_no_contradiction() -> None:
+    order = an_order_that_knows_itself(qty=Decimal("0.33"))
+    report = the_orders_report(executed_qty=Decimal("0.333"), quantity=Decimal("0.333"))
+
+    assert held_for(decided(order, report)) is HoldReason.CONFLICT
+    assert isinstance(decided(order, report, policy=replace_scale(2)), Change)
+
+
+@pytest.mark.parametrize("comparison", Comparison)
+def test_invariant_13_what_is_not_to_be_compared_contradicts_nothing(
+    comparison: Comparison,
+) -> None:
+    report = the_orders_report(
+        executed_qty=Decimal(4),
+        quantity=Decimal(4),
+        side=Side.SELL,
+        client_order_id="other",
+        placed_at=NOW + timedelta(days=40),
+    )
+    policy = Policy(compared=frozenset({comparison}))
+
+    detail = detail_of(decided(an_order_that_knows_itself(), report, policy=policy))
+
+    assert detail.count("the exchange has") + detail.count("the exchange's was") == 1
+
+
+@pytest.mark.parametrize("scale", BinaryFloat)
+def test_average_in_a_float_column_is_only_confirmed_the_second_time(scale: BinaryFloat) -> None:
+    policy = Policy(price_scale=scale)
+    report = a_report(FILLED, "3", str(Decimal(100) / 3))
+
+    first = decided(an_order(), report, policy=policy)
+    second = decided(written(an_order(), first), report, policy=policy)
+
+    assert isinstance(first, Change)
+    assert second == Confirm()
+
+
+def replace_scale(places: int) -> Policy:
+    return Policy(ordered_scale=places)
 
 
 def test_accident_errors_counted_as_not_found_declare_no_live_order_lost() -> None:

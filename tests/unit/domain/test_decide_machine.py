@@ -19,9 +19,26 @@ from hypothesis.stateful import (
     rule,
 )
 
-from reconciler.domain.decide import Change, Confirm, Hold, HoldReason, Leave, Policy, Rule, decide
-from reconciler.domain.order import Facts, Order
-from reconciler.domain.report import Absent, Answer, Report, average_price, rounded
+from reconciler.domain.decide import (
+    LONGEST_ANSWER_AGE,
+    Change,
+    Confirm,
+    Hold,
+    HoldReason,
+    Leave,
+    Policy,
+    Rule,
+    decide,
+)
+from reconciler.domain.order import Facts, Order, Side
+from reconciler.domain.report import (
+    Absent,
+    Answer,
+    Archived,
+    Report,
+    average_price,
+    rounded,
+)
 from reconciler.domain.status import OPEN, TERMINAL, Status
 from reconciler.domain.value import replace
 
@@ -79,6 +96,10 @@ class Subject:
             executed_qty=fact.executed_qty,
             avg_price=fact.avg_price,
             fetched_at=fetched_at,
+            quantity=self.row.qty,
+            side=self.row.side,
+            client_order_id=self.row.client_order_id,
+            placed_at=self.row.created_at,
         )
 
     def absence(self, fetched_at: datetime) -> Absent:
@@ -91,11 +112,15 @@ class Subject:
 
 @dataclass(frozen=True, kw_only=True)
 class Letter:
-    """An answer on its way to us; `fact` is the truth in it, None where there is none."""
+    """An answer on its way to us; `fact` is the truth in it, None where there is none.
+
+    `is_foreign`: it is about somebody else's order.
+    """
 
     subject: Subject
     answer: Answer
     fact: Facts | None = None
+    is_foreign: bool = False
 
 
 def as_columns_hold(fact: Facts) -> Facts:
@@ -189,6 +214,37 @@ class Reconciliation(RuleBasedStateMachine):
         answer = unknown if has_a_new_word else order.absence(self.now)
         self.mail.append(Letter(subject=order, answer=answer))
 
+    @rule(
+        order=orders,
+        quantity=quantities,
+        is_sale=st.booleans(),
+        days=st.sampled_from([0, 2, 40]),
+    )
+    def we_fetch_another_order_under_its_id(
+        self, order: Subject, quantity: Decimal, days: int, *, is_sale: bool
+    ) -> None:
+        """Get what a wiped testnet, or somebody else's account, has under the same id."""
+        foreign = replace(
+            order.report(
+                Facts(status=Status.FILLED, executed_qty=quantity, avg_price=Decimal(7)), self.now
+            ),
+            quantity=order.row.qty,
+            side=Side.SELL if is_sale else Side.BUY,
+            client_order_id="somebody-else's",
+            placed_at=self.now - timedelta(days=days),
+        )
+        self.mail.append(Letter(subject=order, answer=foreign, is_foreign=True))
+
+    @rule(order=orders)
+    def we_are_told_that_it_is_archived(self, order: Subject) -> None:
+        """Get an answer that the exchange has given for fresh orders, too."""
+        archived = Archived(
+            symbol=order.row.symbol,
+            external_order_id=order.row.external_order_id,
+            fetched_at=self.now,
+        )
+        self.mail.append(Letter(subject=order, answer=archived))
+
     @precondition(lambda self: self.mail)
     @rule(data=st.data(), is_rest_lost=st.booleans())
     def mail_arrives(self, data: st.DataObject, *, is_rest_lost: bool) -> None:
@@ -230,6 +286,9 @@ class Reconciliation(RuleBasedStateMachine):
             external_order_id=str(number),
             facts=UNFILLED,
             created_at=self.now,
+            qty=Decimal(10**9),
+            side=Side.BUY,
+            client_order_id=f"mine-{number}",
         )
         self.subjects.append(Subject(row=row))
         return self.subjects[-1]
@@ -254,6 +313,8 @@ class Reconciliation(RuleBasedStateMachine):
                 assert rule in {Rule.STALE_REPORT, Rule.ALREADY_FINAL, Rule.JUST_PLACED}
 
     def _is_surely_stale(self, letter: Letter) -> bool:
+        if self.now - letter.answer.fetched_at > LONGEST_ANSWER_AGE:
+            return True
         written_at = letter.subject.row.updated_at
         return written_at is not None and letter.answer.fetched_at < written_at <= self.now
 
@@ -269,8 +330,12 @@ class Reconciliation(RuleBasedStateMachine):
 def right_reasons(letter: Letter) -> set[HoldReason]:
     """Return what the order may be held for: never for the exchange's latest word."""
     row = letter.subject.row
-    if isinstance(letter.answer, Absent):
-        return set() if row.facts.status.is_terminal else {HoldReason.NOT_FOUND}
+    if letter.is_foreign:
+        return {HoldReason.CONFLICT}
+    if isinstance(letter.answer, Absent | Archived):
+        is_filled = isinstance(letter.answer, Archived) and row.facts.executed_qty > 0
+        held = HoldReason.CONFLICT if is_filled else HoldReason.NOT_FOUND
+        return set() if row.facts.status.is_terminal else {held}
     if letter.fact is None:
         return {HoldReason.UNKNOWN_STATUS}
     if letter.fact == letter.subject.truth:

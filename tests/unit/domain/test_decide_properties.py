@@ -10,7 +10,9 @@ from decimal import Decimal
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from reconciler.domain.binary import BinaryFloat
 from reconciler.domain.decide import (
+    LONGEST_ANSWER_AGE,
     Change,
     Confirm,
     Decision,
@@ -21,8 +23,15 @@ from reconciler.domain.decide import (
     Rule,
     decide,
 )
-from reconciler.domain.order import Facts, Order
-from reconciler.domain.report import Absent, Answer, Report, Unanswerable, rounded
+from reconciler.domain.order import Facts, Order, Side
+from reconciler.domain.report import (
+    Absent,
+    Answer,
+    Archived,
+    Report,
+    Unanswerable,
+    rounded,
+)
 from reconciler.domain.status import OPEN, TERMINAL, Status
 from reconciler.domain.value import replace
 
@@ -42,10 +51,14 @@ row_amounts = amounts | st.sampled_from(
 times = st.timedeltas(min_value=timedelta(days=-200), max_value=timedelta(days=1)).map(
     lambda offset: NOW + offset
 )
+fetch_times = st.timedeltas(min_value=timedelta(minutes=-10), max_value=timedelta(seconds=5)).map(
+    lambda offset: NOW + offset
+)
 policies = st.builds(
     Policy,
     quantity_scale=st.sampled_from([None, 0, 2, 8, 18]),
-    price_scale=st.sampled_from([None, 0, 2, 8, 18]),
+    price_scale=st.sampled_from([None, 0, 2, 8, 18, *BinaryFloat]),
+    ordered_scale=st.sampled_from([None, 0, 8, *BinaryFloat]),
     retention=st.none() | st.just(timedelta(days=90)),
     confirmations=st.integers(min_value=1, max_value=5),
 )
@@ -60,6 +73,9 @@ orders = st.builds(
     created_at=st.none() | times,
     updated_at=st.none() | times,
     absences=st.integers(min_value=0, max_value=9),
+    qty=st.none() | row_amounts,
+    side=st.none() | st.sampled_from(Side),
+    client_order_id=st.none() | st.sampled_from(["", "mine-1", "mine-2"]),
 )
 reports = st.builds(
     Report,
@@ -69,19 +85,27 @@ reports = st.builds(
     status=st.none() | statuses,
     executed_qty=amounts,
     avg_price=st.none() | amounts,
-    fetched_at=times,
+    fetched_at=fetch_times,
+    quantity=st.none() | amounts,
+    is_quote_sized=st.booleans(),
+    side=st.none() | st.sampled_from(Side),
+    client_order_id=st.none() | st.sampled_from(["", "mine-1", "mine-2"]),
+    placed_at=st.none() | times,
 )
 absences = st.builds(
-    Absent, symbol=st.just(SYMBOL), external_order_id=st.just(ID), fetched_at=times
+    Absent, symbol=st.just(SYMBOL), external_order_id=st.just(ID), fetched_at=fetch_times
 )
 unanswerables = st.builds(
     Unanswerable,
     symbol=st.just(SYMBOL),
     external_order_id=st.just(ID),
     detail=st.text(),
-    fetched_at=times,
+    fetched_at=fetch_times,
 )
-answers = reports | absences | unanswerables
+archived = st.builds(
+    Archived, symbol=st.just(SYMBOL), external_order_id=st.just(ID), fetched_at=fetch_times
+)
+answers = reports | absences | archived | unanswerables
 
 
 @st.composite
@@ -97,6 +121,10 @@ def changes(draw: st.DrawFn) -> tuple[Order, Report, Policy, Change]:
             avg_price=draw(st.none() | st.just(report.avg_price) | amounts),
         ),
         updated_at=draw(st.none() | st.just(report.fetched_at)),
+        qty=draw(st.none() | st.just(2 * report.executed_qty)),
+        side=draw(st.none() | st.just(report.side)),
+        client_order_id=draw(st.none() | st.just(report.client_order_id)),
+        created_at=draw(st.none() | st.just(report.placed_at)),
     )
     report = replace(report, status=before if before.is_terminal else draw(statuses))
     decision = decide(order, report, NOW, policy)
@@ -318,7 +346,10 @@ def test_property_10_unknown_word_writes_nothing(
     decision = decide(order, replace(report, status=None), NOW, policy)
 
     assert writes_nothing(decision)
-    assert not isinstance(decision, Hold) or decision.reason is HoldReason.UNKNOWN_STATUS
+    assert not isinstance(decision, Hold) or decision.reason in {
+        HoldReason.UNKNOWN_STATUS,
+        HoldReason.CONFLICT,
+    }
 
 
 @given(
@@ -336,6 +367,72 @@ def test_property_11_answer_older_than_the_latest_write_is_stale(
     decision = decide(replace(order, updated_at=NOW), stale, NOW, policy)
 
     assert decision == Leave(rule=Rule.STALE_REPORT)
+
+
+@given(order=orders, archived=archived, policy=policies)
+def test_property_09_archive_ends_an_old_order_with_nothing_executed_and_no_other(
+    order: Order, archived: Archived, policy: Policy
+) -> None:
+    decision = decide(order, archived, NOW, policy)
+
+    if writes_nothing(decision):
+        return
+    assert decision == Change(to=replace(order.facts, status=Status.CANCELED), rule=Rule.ARCHIVED)
+    assert order.facts.executed_qty == 0
+    assert order.created_at is not None
+    assert NOW - order.created_at > timedelta(days=89)
+
+
+@given(
+    order=orders,
+    answer=answers,
+    policy=policies,
+    late_by=st.timedeltas(LONGEST_ANSWER_AGE, max_value=timedelta(days=300)),
+)
+def test_property_11_answer_that_waited_too_long_writes_nothing(
+    order: Order, answer: Answer, policy: Policy, late_by: timedelta
+) -> None:
+    assume(late_by > LONGEST_ANSWER_AGE)
+    old = replace(answer, fetched_at=NOW - late_by)
+
+    assert decide(order, old, NOW, policy) == Leave(rule=Rule.STALE_REPORT)
+
+
+@given(order=orders, report=reports, policy=policies)
+def test_property_13_report_of_another_order_writes_nothing(
+    order: Order, report: Report, policy: Policy
+) -> None:
+    is_known = order.qty is not None and order.qty.is_finite() and order.qty > 0
+    more_executed = (
+        is_known
+        and not report.is_quote_sized
+        and rounded(report.executed_qty, policy.ordered_scale) > (order.qty or 0)
+        and report.executed_qty > (order.qty or 0)
+    )
+    other_side = None is not order.side is not report.side is not None
+    far_apart = (
+        order.created_at is not None
+        and report.placed_at is not None
+        and report.placed_at - order.created_at > timedelta(days=1)
+    )
+    assume(more_executed or other_side or far_apart)
+
+    decision = decide(order, report, NOW, policy)
+
+    assert writes_nothing(decision)
+    assert not isinstance(decision, Hold) or decision.reason is HoldReason.CONFLICT
+
+
+@given(order=orders, report=reports, policy=policies)
+def test_property_13_what_one_of_the_two_does_not_know_contradicts_nothing(
+    order: Order, report: Report, policy: Policy
+) -> None:
+    knows_nothing = replace(order, qty=None, side=None, client_order_id=None, created_at=None)
+    says_nothing = replace(report, side=None, client_order_id=None, placed_at=None)
+
+    assert decide(knows_nothing, report, NOW, policy) == decide(
+        knows_nothing, says_nothing, NOW, policy
+    )
 
 
 @given(changed=changes())
