@@ -14,6 +14,8 @@ from enum import StrEnum
 
 from reconciler.worker.workload import Batch, Cycle, Evidence, Run, Tally
 
+PART_SECONDS = 10.0
+
 
 class Stage(StrEnum):
     """What a worker is doing with a batch."""
@@ -45,8 +47,8 @@ class OpenCycle:
         self._waiting: dict[int, int] = {}
         self._tally = Tally()
         self._monotonic = monotonic
-        self._started = monotonic()
-        self._started_at = datetime.now(UTC)
+        self._started = self._part_began = monotonic()
+        self._part_began_at = datetime.now(UTC)
 
     @property
     def is_done(self) -> bool:
@@ -99,14 +101,28 @@ class OpenCycle:
         self._items_left -= finished_items
 
     def finish(self) -> Cycle:
-        """Return the record of it."""
+        """Return the record of it, or of what came after the last part."""
         return Cycle(
-            started_at=self._started_at,
-            finished_at=max(self._started_at, datetime.now(UTC)),
-            duration_ms=round(self.age_seconds * 1000),
+            started_at=self._part_began_at,
+            finished_at=max(self._part_began_at, datetime.now(UTC)),
+            duration_ms=round((self._monotonic() - self._part_began) * 1000),
             tally=self._tally,
-            ends_sweep=self.ends_sweep and self.is_done and not self.is_sample,
         )
+
+    def finish_part(self) -> Cycle | None:
+        """Return the record of what was done so far, if something failed; else None.
+
+        A cycle with failures may wait for long before it can go on, and they are not to be told
+        only then.
+        """
+        is_due = self._monotonic() - self._part_began >= PART_SECONDS
+        if not (is_due and self._tally.errors):
+            return None
+        part = self.finish()
+        self._tally = Tally()
+        self._part_began = self._monotonic()
+        self._part_began_at = datetime.now(UTC)
+        return part
 
 
 def group_by_cost(runs: Iterable[Run], most: int) -> Iterator[list[Run]]:

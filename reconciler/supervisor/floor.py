@@ -618,6 +618,14 @@ class Floor:
             del self.cycles[cycle.number]
             self.record(cycle)
 
+    def record_failures(self) -> None:
+        """Record what has failed in cycles that cannot finish yet."""
+        for cycle in self.cycles.values():
+            part = cycle.finish_part()
+            if part is not None:
+                self.history.add(part)
+                self._metrics.gauge(Gauge.CYCLE_LAST_RUN_TIMESTAMP, part.finished_at.timestamp())
+
     def record(self, cycle: OpenCycle) -> None:
         """Have a finished cycle, or what was done of one, written down."""
         record = cycle.finish()

@@ -466,6 +466,7 @@ class Supervisor:
 
     async def _send_gauges(self) -> None:
         while True:
+            self._floor.record_failures()
             if self._chores.is_idle:
                 self.write_down(self._floor.history.write)
             with suppress(StoreUnavailable):

@@ -62,6 +62,7 @@ class AccountGuard:
 
 def trouble_of(error: ExchangeError | BreakerOpen | StoreUnavailable) -> Trouble:
     """Return what an error means for the worker as a whole."""
+    failed_tries = int(isinstance(error, ExchangeError))
     match error:
         case StoreUnavailable():
             kind, seconds = TroubleKind.STORE, RETRY_SECONDS
@@ -70,9 +71,15 @@ def trouble_of(error: ExchangeError | BreakerOpen | StoreUnavailable) -> Trouble
                 kind=TroubleKind.REFUSED,
                 message=f"{error}\n  hint: {hint}",
                 retry_after_seconds=RETRY_SECONDS,
+                failed_tries=failed_tries,
             )
         case BreakerOpen(retry_after_seconds=seconds):
             kind = TroubleKind.EXCHANGE
         case _:
             kind, seconds = TroubleKind.EXCHANGE, RETRY_SECONDS
-    return Trouble(kind=kind, message=str(error), retry_after_seconds=seconds)
+    return Trouble(
+        kind=kind,
+        message=str(error),
+        retry_after_seconds=seconds,
+        failed_tries=failed_tries,
+    )

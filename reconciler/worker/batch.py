@@ -371,6 +371,8 @@ class _Work:
         """Return what came of the batch."""
         if self._trouble is None and self._left and not self._is_cut_short:
             self._count_unanswered()
+        if self._trouble is not None:
+            self._tally.errors += self._trouble.failed_tries
         self._tally.requests = self.usage.requests
         self._tally.weight = self.usage.weight
         return Result(

@@ -150,11 +150,15 @@ class TroubleKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Trouble:
-    """What stands in the worker's way, and when it is worth trying again."""
+    """What stands in the worker's way, and when it is worth trying again.
+
+    `failed_tries`: What was tried and failed before any item could be; it counts as errors.
+    """
 
     kind: TroubleKind
     message: str
     retry_after_seconds: float = 5.0
+    failed_tries: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

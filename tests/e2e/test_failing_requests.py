@@ -1,11 +1,16 @@
 """The real command where requests fail: about one symbol, about all, or because of how we ask."""
 
+import signal
+
 import pytest
 
 from reconciler.demo import World
+from reconciler.supervisor.control.client import ask
+from reconciler.supervisor.control.place import default_path
+from reconciler.telemetry.health import Vitals
 
 from .conftest import Start
-from .rows import connected
+from .rows import Connection, connected
 
 
 @pytest.mark.parametrize("failing", [1, 2])
@@ -45,3 +50,30 @@ def test_an_outage_is_counted_in_the_cycle_and_its_row_once_for_each_failed_try(
     assert row is not None
     assert row[0] == ended.report["errors"]
     assert 0 < ended.report["errors"] <= 150
+
+
+def test_an_outage_shows_in_health_and_in_the_database_while_it_lasts(
+    world: World, reconcile: Start
+) -> None:
+    world.fill(orders=150, symbols=12, seed=3)
+    world.exchange.set_faults(error_rate=1)
+
+    run = reconcile()
+    run.wait_for("worker.in_trouble")
+    with connected(world.database_url) as connection:
+        while not (errors := errors_recorded(connection)):
+            assert run.is_running
+    vitals = ask(default_path(world.database_url), "health", Vitals)
+    run.send(signal.SIGTERM)
+    ended = run.end()
+
+    assert ended.exit_code == 0, ended.err
+    assert vitals.errors >= errors > 0
+    with connected(world.database_url) as connection:
+        assert errors_recorded(connection) >= vitals.errors
+
+
+def errors_recorded(connection: Connection) -> int:
+    """Return how many errors the record of cycles has."""
+    row = connection.execute("SELECT sum(errors) FROM reconciliation_cycles").fetchone()
+    return 0 if row is None or row[0] is None else int(str(row[0]))

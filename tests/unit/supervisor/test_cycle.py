@@ -46,6 +46,28 @@ def test_the_record_adds_up_all_batches_and_is_timed_by_the_monotonic_clock() ->
     assert began <= record.started_at <= record.finished_at
 
 
+def test_failures_of_a_cycle_that_cannot_finish_are_recorded_as_a_part_and_not_again() -> None:
+    clock = FakeClock()
+    cycle = OpenCycle(0, 5, monotonic=clock)
+    cycle.count(Tally(scanned=3, reconciled=1, errors=2), finished_items=3)
+    assert cycle.finish_part() is None
+    clock.now += 10
+
+    part = cycle.finish_part()
+    again = cycle.finish_part()
+    clock.now += 120
+    nothing_failed = cycle.finish_part()
+    cycle.count(Tally(scanned=2, reconciled=2), finished_items=2)
+    rest = cycle.finish()
+
+    assert part is not None
+    assert (part.tally.errors, part.duration_ms) == (2, 10_000)
+    assert (again, nothing_failed) == (None, None)
+    assert rest.tally == Tally(scanned=2, reconciled=2)
+    assert rest.duration_ms == 120_000
+    assert cycle.age_seconds == 130
+
+
 def test_what_comes_back_for_another_try_keeps_the_cycle_open() -> None:
     cycle = OpenCycle(0, 2)
 
