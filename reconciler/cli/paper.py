@@ -82,6 +82,12 @@ All routes, admin routes and faults: docs/reference/paper-exchange.md""",
 @_option(
     "--weight-limit", default=6000, type=click.IntRange(1), help="Request weight a minute, per IP."
 )
+@_option(
+    "--account-id",
+    default=8900,
+    type=click.IntRange(1),
+    help="Which account it is; the same at every port.",
+)
 @_option("--api-key", help="Ask for signed requests of this key; with --api-secret.")
 @_option("--api-secret", help="The key's secret. Better given as an environment variable.")
 @_option("--jwt-secret", help="Ask for HS256 bearer tokens made with this secret.")
@@ -120,6 +126,7 @@ def paper_command(**options: Any) -> None:
         weight_limit=options["weight_limit"],
         rule=rule,
         seeding=seeding,
+        account_id=options["account_id"],
     )
     with _demanding_address(options["host"], options["port"]):
         listener = server.bind(options["host"], options["port"])

@@ -14,7 +14,7 @@ from reconciler.paper.orders import Seeding, write_orders
 from reconciler.paper.traffic import Traffic
 
 ACCOUNT_UID = 8900
-"""The account's identity: every paper exchange has this one account."""
+"""The account's identity unless it is told otherwise: the same at every port, on every machine."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -22,6 +22,7 @@ class PaperExchange:
     """One account at one exchange.
 
     Attributes:
+        account_id: What tells this account from others; the `uid` of its answers.
         clock_ms: Tells the time in ms since 1970.
         sleep: Waits so many seconds; used for simulated latency only.
     """
@@ -29,6 +30,7 @@ class PaperExchange:
     clock_ms: Callable[[], int]
     sleep: Callable[[float], Awaitable[None]]
     traffic: Traffic
+    account_id: int = ACCOUNT_UID
     access: Access = field(default_factory=Access)
     meter: WeightMeter = field(default_factory=WeightMeter)
     faults: FaultTable = field(default_factory=FaultTable)
@@ -47,7 +49,7 @@ class PaperExchange:
             book=self.book,
             now_ms=now_ms + sum(rule.clock_offset_ms for rule in rules),
             weight_limit=self.meter.limit,
-            uid=others[-1] if others else ACCOUNT_UID,
+            uid=others[-1] if others else self.account_id,
             delisted=frozenset(symbol for rule in rules for symbol in rule.delisted_symbols),
             time_unit=time_unit,
             show=shown_under(rules, seed=self.faults.seed, now_ms=now_ms),

@@ -17,7 +17,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from reconciler.paper.app import CLOSE_CONNECTION, build_app
 from reconciler.paper.auth import Access
-from reconciler.paper.exchange import PaperExchange
+from reconciler.paper.exchange import ACCOUNT_UID, PaperExchange
 from reconciler.paper.faults import FaultRule
 from reconciler.paper.limits import PUBLISHED_LIMIT, WeightMeter
 from reconciler.paper.orders import Seeding
@@ -38,6 +38,7 @@ def new_exchange(
     weight_limit: int = PUBLISHED_LIMIT,
     rule: FaultRule | None = None,
     seeding: Seeding | None = None,
+    account_id: int = ACCOUNT_UID,
 ) -> PaperExchange:
     """Return an exchange that lives by this machine's clock; without a seeding it has no orders."""
     exchange = PaperExchange(
@@ -46,6 +47,7 @@ def new_exchange(
         traffic=Traffic(started_ms=_clock_ms()),
         access=access or Access(),
         meter=WeightMeter(weight_limit),
+        account_id=account_id,
     )
     if rule is not None:
         exchange.faults.set(rule, exchange.clock_ms())

@@ -22,9 +22,11 @@ another account, a parked shard. The worst row is the verdict. What cannot be kn
 not even a run is known, the verdict is `unknown`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+
+from reconciler.telemetry.shown import decisive as _decisive
 
 CYCLE_SECONDS = (10.0, 30.0)
 DISCREPANCY_RATE = (0.01, 0.05)
@@ -36,9 +38,6 @@ OLDEST_HOLD_HOURS = (1.0, 24.0)
 
 FIRST_SYNC_HOURS = 24
 """What a cycle finds that begins later than this after the first one counts in any case."""
-
-MOST_DIGITS = 9
-"""As many as a value is shown with at most, where fewer would put it on the wrong side."""
 
 
 class Grade(StrEnum):
@@ -233,15 +232,6 @@ def _discrepancies(vitals: Vitals) -> Row:
             f" {vitals.first_sync_discrepancies:,} of {vitals.first_sync_scanned:,} differed"
         )
     return Row(name="discrepancy rate", value=value, grade=_grade_of_percent(percent))
-
-
-def _decisive(value: float, digits: int, grade_of: Callable[[float], Grade]) -> str:
-    """Show a value with `digits`, or with as many more as put it on its own side of a border."""
-    for more in range(digits, MOST_DIGITS):
-        shown = f"{value:.{more}f}"
-        if grade_of(float(shown)) is grade_of(value):
-            return shown
-    return f"{value:.{MOST_DIGITS}f}"
 
 
 def _grade_of_cycle(seconds: float) -> Grade:

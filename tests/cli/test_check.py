@@ -327,6 +327,8 @@ def test_a_session_that_holds_vacuum_back_is_a_warning_that_names_it_and_its_end
         ("1", Verdict.OK, "1.000 s ahead of"),
         ("-1", Verdict.OK, "1.000 s behind"),
         ("1.001", Verdict.WARNING, "1.001 s ahead of"),
+        ("1.0004", Verdict.WARNING, "1.0004 s ahead of"),
+        ("-1.000001", Verdict.WARNING, "1.000001 s behind"),
         ("-90", Verdict.WARNING, "90.000 s behind"),
     ],
 )

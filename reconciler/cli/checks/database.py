@@ -16,6 +16,7 @@ from reconciler.store.following import Following, measure_following
 from reconciler.store.rights import missing_reading_rights, missing_rights
 from reconciler.store.tables import find_orders, missing_parts
 from reconciler.store.vacuum import LONGEST, vacuum_obstacles
+from reconciler.telemetry.shown import decisive
 
 CHECK = "database"
 MOST_CLOCK_DIFFERENCE = timedelta(seconds=1)
@@ -67,7 +68,9 @@ def judged_clock(check: str, ahead: timedelta, *, whose: str) -> Finding:
     """Return whether two clocks are near enough; `ahead` is how far theirs is before ours."""
     seconds = ahead.total_seconds()
     direction = "ahead of" if seconds >= 0 else "behind"
-    detail = f"{abs(seconds):.3f} s {direction} this machine's"
+    most = MOST_CLOCK_DIFFERENCE.total_seconds()
+    shown = decisive(abs(seconds), 3, lambda difference: difference <= most)
+    detail = f"{shown} s {direction} this machine's"
     if abs(ahead) <= MOST_CLOCK_DIFFERENCE:
         return good(check, detail)
     problem = Problem(
