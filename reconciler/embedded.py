@@ -38,13 +38,16 @@ rm -rf "$0"
 
 @contextmanager
 def embedded_postgres(
-    parent: Path | None = None, settings: Mapping[str, str] | None = None
+    parent: Path | None = None,
+    settings: Mapping[str, str] | None = None,
+    binaries: Path | None = None,
 ) -> Iterator[str]:
     """Start a fresh PostgreSQL in a temporary folder; yield its URL; stop it and remove the folder.
 
     Args:
         parent: The folder to work in; None: the system's temporary folder.
         settings: Lines of postgresql.conf. The defaults are left as they are, durability included.
+        binaries: The folder of another PostgreSQL's programs; None: the wheel's.
 
     Raises:
         ConfigurationError: the extra is not installed, there is no room, or it does not start.
@@ -55,6 +58,7 @@ def embedded_postgres(
         if os.geteuid() == 0:
             _ensure_system_user()
         server = pgserver.get_server(folder / "data", cleanup_mode="stop", start=False)
+        server.bin_path = binaries or server.bin_path
         # The wheel keeps its lock file in a folder that it takes to be the user's own, but which
         # can be everybody's temporary folder: there a second user could not open it.
         server._lock = type(server._lock)(folder / "lock")  # noqa: SLF001 - no public way

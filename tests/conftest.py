@@ -2,7 +2,9 @@
 
 import os
 from collections.abc import Iterator
+from importlib.util import find_spec
 from itertools import chain, count, islice
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -60,6 +62,42 @@ def postgres_url() -> Iterator[str]:
         yield url
 
 
+OLDEST = 15
+"""The oldest PostgreSQL that is supported: see docs/how-to/connect-your-database.md."""
+
+
+def _oldest_binaries() -> Path | None:
+    """Return where the programs of the oldest PostgreSQL are: Debian's, else those of a wheel."""
+    folders = [Path(f"/usr/lib/postgresql/{OLDEST}/bin")]
+    wheel = find_spec("pgserver")
+    if wheel is not None and wheel.origin is not None:
+        folders.append(Path(wheel.origin).parent / "pginstall" / "bin")
+    return next((folder for folder in folders if (folder / "initdb").exists()), None)
+
+
+@pytest.fixture(scope="session")
+def oldest_postgres_url() -> Iterator[str]:
+    """A server of this test process, of the oldest PostgreSQL that is supported."""
+    binaries = _oldest_binaries()
+    if binaries is None:
+        pytest.skip(
+            f"there is no PostgreSQL {OLDEST} here: no wheel has it for this Python; on Debian run"
+            f" apt-get install postgresql-{OLDEST}"
+        )
+    with embedded_postgres(settings=FAST, binaries=binaries) as url:
+        yield url
+
+
+@pytest.fixture(params=["oldest", "newest"])
+def any_database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A new database with the sample `orders` and our tables, of each version in turn."""
+    name = "oldest_postgres_url" if request.param == "oldest" else "postgres_url"
+    url: str = request.getfixturevalue(name)
+    for fresh in _fresh_database(url, template="template1"):
+        _make_ready(fresh)
+        yield fresh
+
+
 @pytest.fixture
 def empty_database_url(postgres_url: str) -> Iterator[str]:
     """A new database with nothing in it."""
@@ -70,13 +108,17 @@ def empty_database_url(postgres_url: str) -> Iterator[str]:
 def _template(postgres_url: str) -> str:
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute("CREATE DATABASE ready")
-    database = Database(_named(postgres_url, "ready"), role="test")
-    with database.transaction() as connection_:
-        sample.make_orders(connection_)
-    with database.connection() as connection_:
-        migrations.upgrade(connection_)
-    database.close()
+    _make_ready(_named(postgres_url, "ready"))
     return "ready"
+
+
+def _make_ready(url: str) -> None:
+    database = Database(url, role="test")
+    with database.transaction() as connection:
+        sample.make_orders(connection)
+    with database.connection() as connection:
+        migrations.upgrade(connection)
+    database.close()
 
 
 @pytest.fixture

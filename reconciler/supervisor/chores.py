@@ -37,7 +37,8 @@ class Chores:
     async def work(self, planner: Callable[[], Planner]) -> None:
         """Do what comes, until told to end, with the planner of the moment.
 
-        What the database does not take is logged; cycles are written with the next chore.
+        What the database does not take is logged; cycles are written with the next chore. Nothing
+        that fails here ends the service: nobody waits for it.
         """
         while (chore := await self._waiting.get()) is not None:
             self._is_working = True
@@ -45,5 +46,7 @@ class Chores:
                 await in_thread(chore, planner())
             except StoreUnavailable as error:
                 log.warning("chore.not_done", reason=str(error))
+            except Exception:
+                log.exception("chore.failed")
             finally:
                 self._is_working = False

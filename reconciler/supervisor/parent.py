@@ -40,7 +40,7 @@ from reconciler.supervisor.summary import Ending, Options, Summary
 from reconciler.supervisor.threads import in_thread
 from reconciler.telemetry.metrics import Counter, Gauge, Metrics, count_lost_lines
 from reconciler.telemetry.standard_error import is_reader_gone
-from reconciler.worker.workload import Page, Planner, Workload
+from reconciler.worker.workload import Backlog, Page, Planner, Workload
 
 SAMPLE_ITEMS = 100
 HALT_TEST_SECONDS = 15.0
@@ -469,8 +469,8 @@ class Supervisor:
             self._floor.record_failures()
             if self._chores.is_idle:
                 self.write_down(self._floor.history.write)
-            with suppress(StoreUnavailable):
-                backlog = await in_thread(self._planner.backlog)
+            backlog = await self._measure_backlog()
+            if backlog is not None:
                 self._desk.note_backlog(backlog)
                 self._metrics.gauge(Gauge.STALE_BACKLOG, backlog.items)
                 self._metrics.gauge(Gauge.STALE_OLDEST_AGE_SECONDS, backlog.oldest_age_seconds)
@@ -486,6 +486,16 @@ class Supervisor:
             count_lost_lines(self._metrics)
             self._metrics.flush()
             await asyncio.sleep(GAUGE_SECONDS)
+
+    async def _measure_backlog(self) -> Backlog | None:
+        """Measure; None where that fails: no failure of a metric may end the service."""
+        try:
+            return await in_thread(self._planner.backlog)
+        except StoreUnavailable:
+            return None
+        except Exception:
+            log.exception("supervisor.backlog_unknown")
+            return None
 
     # Waiting.
 

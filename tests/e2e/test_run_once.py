@@ -3,10 +3,13 @@ import json
 import psycopg
 import pytest
 from psycopg import sql
+from pydantic import SecretStr
 
 from reconciler.demo import World
+from reconciler.paper.process import PaperProcess
+from reconciler.store.database import Database
 
-from .conftest import Start
+from .conftest import KEY, SECRET, Start, settings_of
 from .rows import connected, count
 
 REPORT_KEYS = {
@@ -194,3 +197,30 @@ def test_a_run_without_a_named_exchange_says_that_the_paper_exchange_is_meant(
     assert json.loads(line)["base_url"] == world.environment["EXCHANGE_BASE_URL"]
     assert json.loads(line)["level"] == "warning"
     assert "exchange.not_named" not in named.err
+
+
+def test_one_row_with_no_possible_times_stops_nothing_on_the_oldest_and_the_newest_postgresql(
+    any_database_url: str, paper: PaperProcess, start: Start
+) -> None:
+    database = Database(any_database_url, role="test")
+    world = World(
+        database=database,
+        database_url=any_database_url,
+        exchange=paper,
+        api_key=SecretStr(KEY),
+        api_secret=SecretStr(SECRET),
+    )
+    world.fill(orders=60, symbols=3, seed=61)
+    with connected(any_database_url) as connection:
+        connection.execute(
+            "UPDATE orders SET created_at = '-infinity', updated_at = '-infinity',"
+            " last_synced_at = NULL WHERE id = 7"
+        )
+        connection.execute("UPDATE orders SET last_synced_at = 'infinity' WHERE id = 8")
+
+    ended = start("run", "--once", "--json", **settings_of(world)).end()
+
+    assert ended.exit_code == 0, ended.err
+    assert ended.report["reconciled"] == 60
+    assert world.mismatches() == []
+    database.close()

@@ -5,14 +5,15 @@ from datetime import timedelta
 
 import pytest
 
+from reconciler.errors import StoreRejected
 from reconciler.supervisor import floor
 from reconciler.supervisor.shards import assign_buckets, bucket_of
 from reconciler.supervisor.summary import Ending
 from reconciler.worker.messages import Done, GivenBack, Need
-from reconciler.worker.workload import Run, Trouble, TroubleKind
+from reconciler.worker.workload import Backlog, Run, Trouble, TroubleKind
 
-from .conftest import Begin, Journal
-from .toy import WEIGHT, Act, Item, Stage, ToyWorkload
+from .conftest import DEADLINE_SECONDS, Begin, Journal
+from .toy import WEIGHT, Act, Item, Stage, ToyPlanner, ToyWorkload
 
 
 def runs_of(*acts: tuple[Act, ...], first: int = 0) -> tuple[Run, ...]:
@@ -252,3 +253,26 @@ async def test_a_hot_symbol_is_shared_by_all_and_no_item_is_ever_in_two_hands(
 
     assert shards == {0, 1, 2, 3}
     assert sorted(journal.ids("begin")) == list(range(80))
+
+
+async def test_no_measurement_or_record_that_fails_ends_the_service(
+    stage: Stage, journal: Journal, begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def fail_to_measure(_: ToyPlanner) -> Backlog:
+        loop.call_soon_threadsafe(measured.set)
+        raise ArithmeticError("cannot subtract infinite timestamps")
+
+    def fail_to_record(_planner: ToyPlanner, _cycle: object) -> None:
+        raise StoreRejected("a check constraint of theirs")
+
+    monkeypatch.setattr(ToyPlanner, "backlog", fail_to_measure)
+    monkeypatch.setattr(ToyPlanner, "record", fail_to_record)
+
+    _, run = begin(ToyWorkload(stage=stage, pages=(runs_of(*[PLAIN] * 10),)), is_once=False)
+    await asyncio.wait_for(measured.wait(), DEADLINE_SECONDS)
+    await journal.wait("end", 10)
+
+    assert not run.done()
