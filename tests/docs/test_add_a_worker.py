@@ -12,10 +12,11 @@ import psycopg
 import pytest
 
 from ..e2e.commands import Running  # noqa: TID252 - tests are no package
+from ..e2e.statsd_socket import Statsd  # noqa: TID252
 from .withdrawals import Node, serve_node, write_files
 
 DEEP, SHALLOW = 6, 5
-NO_ADDRESS = "\x01"
+BEYOND_EVERY_NUMBER = float("inf")
 IN_THE_PAGE = "/opt/withdrawals"
 
 
@@ -34,6 +35,14 @@ def node() -> Iterator[Node]:
         yield node
 
 
+@pytest.fixture
+def statsd() -> Iterator[Statsd]:
+    """A StatsD server of this test."""
+    statsd = Statsd()
+    yield statsd
+    statsd.close()
+
+
 class Withdrawals:
     """The reader's table."""
 
@@ -50,6 +59,15 @@ class Withdrawals:
     def by_hash(self) -> dict[str, str]:
         """What became of each."""
         return dict(self._connection.execute("SELECT tx_hash, status FROM withdrawals").fetchall())
+
+    @property
+    def log(self) -> list[tuple[str, str, object]]:
+        """What is written down of each change: whose, to what, and why."""
+        rows: list[tuple[str, str, object]] = self._connection.execute(  # type: ignore[assignment]  # another query
+            "SELECT tx_hash, withdrawal_log.status, details FROM withdrawal_log"
+            " JOIN withdrawals ON withdrawals.id = withdrawal_id ORDER BY withdrawal_log.id"
+        ).fetchall()
+        return rows
 
 
 @pytest.fixture
@@ -134,15 +152,130 @@ def test_a_worker_killed_in_the_middle_leaves_every_withdrawal_settled(
 
 
 def test_a_withdrawal_that_kills_its_workers_is_set_aside_and_the_rest_is_settled(
-    start: Start, withdrawals: Withdrawals
+    start: Start, withdrawals: Withdrawals, node: Node
 ) -> None:
-    withdrawals.add("deep", NO_ADDRESS, "shallow")
+    node.depths["poison"] = BEYOND_EVERY_NUMBER
+    withdrawals.add("deep", "poison", "shallow")
 
     ended = start("--once", "--json").end()
 
     assert ended.exit_code == 1, ended.err
     assert ended.report["held"] == 1
-    assert withdrawals.by_hash == {"deep": "final", NO_ADDRESS: "stuck", "shallow": "sent"}
+    assert withdrawals.by_hash == {"deep": "final", "poison": "stuck", "shallow": "sent"}
+    assert {(hash_, status) for hash_, status, _ in withdrawals.log} == {
+        ("deep", "final"),
+        ("poison", "stuck"),
+    }
+
+
+def test_every_change_is_written_down_with_its_reason_and_told_in_the_log(
+    start: Start, withdrawals: Withdrawals
+) -> None:
+    withdrawals.add("deep", "shallow")
+
+    running = start("--once")
+    line = running.wait_for("withdrawals.settled")
+    ended = running.end()
+
+    assert ended.exit_code == 0, ended.err
+    assert withdrawals.log == [("deep", "final", {"asset": "BTC", "confirmations": DEEP})]
+    assert {"final": 1, "errors": 0, "shard": 0, "level": "info"}.items() <= line.items()
+
+
+def test_a_row_that_the_application_has_locked_is_left_to_the_next_sweep(
+    start: Start, withdrawals: Withdrawals, database_url: str
+) -> None:
+    withdrawals.add("deep")
+    with psycopg.connect(database_url) as application:
+        application.execute("SELECT 1 FROM withdrawals FOR UPDATE")
+        while_locked = start("--once", "--json").end()
+    after = start("--once", "--json").end()
+
+    assert (while_locked.report["reconciled"], after.report["reconciled"]) == (0, 1)
+    assert withdrawals.log == [("deep", "final", {"asset": "BTC", "confirmations": DEEP})]
+
+
+def test_a_node_that_fails_once_is_asked_again_at_once(
+    start: Start, withdrawals: Withdrawals, node: Node, statsd: Statsd
+) -> None:
+    withdrawals.add("deep")
+    node.failures["deep"] = 2
+
+    start.environment |= statsd.environment
+    ended = start("--once", "--json", RECONCILIATION_RETRY_INITIAL_MS=1).end()
+    statsd.read()
+
+    assert ended.exit_code == 0, ended.err
+    assert withdrawals.by_hash == {"deep": "final"}
+    assert node.asked("deep") == 3
+    assert ended.report["requests"] == 3
+    assert statsd.total("exchange.requests") == 3
+    assert statsd.total("exchange.retries") == 2
+    assert statsd.total("exchange.errors.unavailable") == 2
+
+
+def test_counters_of_its_own_arrive_at_a_socket(
+    start: Start, withdrawals: Withdrawals, node: Node, statsd: Statsd
+) -> None:
+    node.depths["odd"] = "many"
+    withdrawals.add("deep", "shallow", "odd")
+
+    start.environment |= statsd.environment
+    start("--once").end()
+    statsd.read()
+
+    assert statsd.total("withdrawals.final") == 1
+    assert statsd.total("withdrawals.errors") == 1
+
+
+def test_the_breaker_opens_and_the_node_is_left_alone(
+    start: Start, withdrawals: Withdrawals, node: Node, statsd: Statsd
+) -> None:
+    withdrawals.add("deep")
+    node.failures["deep"] = 1_000_000
+    start.environment |= statsd.environment
+    running = start(
+        RECONCILIATION_BREAKER_FAILURE_THRESHOLD=3,
+        RECONCILIATION_RETRY_MAX=10,
+        RECONCILIATION_RETRY_INITIAL_MS=1,
+        RECONCILIATION_INTERVAL_MS=10,
+    )
+
+    changed = running.wait_for("withdrawals.breaker")
+    running.wait_for("worker.in_trouble")
+    statsd.read_until(lambda: 2 in statsd.values["g", "shard.0.breaker.state"])
+    running.send(signal.SIGTERM)
+    ended = running.end()
+    statsd.read()
+
+    assert (changed["before"], changed["after"]) == ("closed", "open")
+    assert ended.exit_code == 0, ended.err
+    assert node.asked("deep") == 3
+    assert statsd.total("breaker.opened") == 1
+    assert withdrawals.by_hash == {"deep": "sent"}
+
+
+def test_the_breaker_lets_probes_through_and_closes_when_they_are_answered(
+    start: Start, withdrawals: Withdrawals, node: Node
+) -> None:
+    withdrawals.add("deep", "shallow")
+    node.failures["deep"] = 2
+    running = start(
+        RECONCILIATION_BREAKER_FAILURE_THRESHOLD=2,
+        RECONCILIATION_BREAKER_OPEN_MS=200,
+        RECONCILIATION_RETRY_MAX=1,
+        RECONCILIATION_RETRY_INITIAL_MS=1,
+        RECONCILIATION_INTERVAL_MS=10,
+    )
+
+    words = [running.wait_for("withdrawals.breaker", count)["after"] for count in (1, 2, 3)]
+    running.wait_for("withdrawals.settled")
+    running.send(signal.SIGTERM)
+    ended = running.end()
+
+    assert words == ["open", "half_open", "closed"]
+    assert ended.exit_code == 0, ended.err
+    assert withdrawals.by_hash["deep"] == "final"
 
 
 def test_a_node_that_is_away_is_trouble_and_no_withdrawals_fault(

@@ -31,12 +31,14 @@ def write_files(folder: Path) -> None:
 class Node:
     """Knows transactions by how deep they are; a depth may also be nonsense.
 
-    While it is `held`, questions wait for their answer.
+    While it is `held`, questions wait for their answer. So many questions about a transaction are
+    answered with HTTP 503 as `failures` says of it.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.depths: dict[str, object] = {}
+        self.failures = Counter[str]()
         self._asked = Counter[str]()
         self._news = threading.Condition()
         self._lets_go = threading.Event()
@@ -56,15 +58,24 @@ class Node:
             came = self._news.wait_for(lambda: self._asked[hash_] >= times, DEADLINE_SECONDS)
         assert came, f"{hash_} was asked for {self._asked[hash_]} times only"
 
-    def answer(self, hash_: str) -> bytes | None:
-        """Return the answer; None if there is no such transaction."""
+    def asked(self, hash_: str) -> int:
+        """Return how often a transaction was asked for."""
+        with self._news:
+            return self._asked[hash_]
+
+    def answer(self, hash_: str) -> tuple[int, bytes]:
+        """Return the answer: an HTTP status and a body."""
         with self._news:
             self._asked[hash_] += 1
             self._news.notify_all()
+            is_failure = self.failures[hash_] > 0
+            self.failures[hash_] -= is_failure
         self._lets_go.wait(DEADLINE_SECONDS)
+        if is_failure:
+            return 503, b""
         if hash_ not in self.depths:
-            return None
-        return json.dumps({"confirmations": self.depths[hash_]}).encode()
+            return 404, b""
+        return 200, json.dumps({"confirmations": self.depths[hash_]}).encode()
 
 
 class _Server(ThreadingHTTPServer):
@@ -80,11 +91,11 @@ def serve_node() -> Iterator[Node]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            answer = node.answer(self.path.removeprefix("/tx/"))
-            self.send_response(404 if answer is None else 200)
-            self.send_header("Content-Length", str(len(answer or b"")))
+            status, body = node.answer(self.path.removeprefix("/tx/"))
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(answer or b"")
+            self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
             """Write nothing to standard error."""

@@ -1,10 +1,6 @@
 import re
-import select
 import signal
-import socket
-import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,8 +9,8 @@ from reconciler.demo import World
 from reconciler.supervisor.control.client import ask
 from reconciler.supervisor.status import Scaling
 
-from .commands import DEADLINE_SECONDS
 from .conftest import Start
+from .statsd_socket import Statsd
 
 STATUS = "(pending|new|partial|filled|canceled|rejected|expired)"
 NAMES = {
@@ -38,53 +34,6 @@ NAMES = {
         r"orders\.not_followed",
     ),
 }
-
-
-class Statsd:
-    """A real UDP socket, and what arrived at it: (kind, name) -> values, and who sent what."""
-
-    def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * 2**20)
-        self._socket.bind(("127.0.0.1", 0))
-        self._socket.setblocking(False)  # noqa: FBT003 - the socket's own signature
-        self.values: dict[tuple[str, str], list[float]] = defaultdict(list)
-        self.senders: dict[str, set[int]] = defaultdict(set)
-
-    @property
-    def environment(self) -> dict[str, object]:
-        """The settings that lead here."""
-        return {"STATSD_HOST": "127.0.0.1", "STATSD_PORT": self._socket.getsockname()[1]}
-
-    def read(self) -> None:
-        """Take in all that has arrived; the senders have ended, so that is all there is."""
-        while (packet := self._receive()) is not None:
-            data, (_, port) = packet
-            for line in data.decode().splitlines():
-                name, value, kind = re.split(r"[:|]", line)
-                self.values[kind, name.removeprefix("reconciler.")].append(float(value))
-                self.senders[name].add(port)
-
-    def read_until(self, is_so: Callable[[], bool]) -> None:
-        """Take in what arrives until it is so."""
-        deadline = time.monotonic() + DEADLINE_SECONDS
-        while not is_so():
-            assert time.monotonic() < deadline, dict(self.values)
-            select.select([self._socket], [], [], 1)
-            self.read()
-
-    def total(self, name: str) -> float:
-        """Add a counter up."""
-        return sum(self.values["c", name])
-
-    def close(self) -> None:
-        self._socket.close()
-
-    def _receive(self) -> tuple[bytes, tuple[str, int]] | None:
-        try:
-            return self._socket.recvfrom(65_536)
-        except BlockingIOError:
-            return None
 
 
 @pytest.fixture
