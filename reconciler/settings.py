@@ -8,9 +8,12 @@ value is only had by asking for it, so no log, repr or error shows one by accide
 import os
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from reconciler.errors import ConfigurationError, Problem
@@ -18,6 +21,19 @@ from reconciler.errors import ConfigurationError, Problem
 MAX_SHARDS = 64
 COMPARISONS = ("qty", "side", "client_order_id", "created_at")
 NO_COMPARISON = "none"
+
+FILE_SUFFIX = "_FILE"
+"""A setting whose name ends so names the file that holds another's value."""
+
+MOST_SECRET_BYTES = 65_536
+
+
+class KeyType(StrEnum):
+    """What kind of key signs the requests."""
+
+    HMAC = "hmac"
+    ED25519 = "ed25519"
+    RSA = "rsa"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,12 +62,16 @@ class RetryPolicy:
 
 @dataclass(frozen=True, kw_only=True)
 class Credentials:
-    """What proves to an exchange who we are. No repr shows a secret."""
+    """What proves to an exchange who we are. No repr shows a secret.
+
+    `key_type` None: as the form of `api_secret` says.
+    """
 
     api_key: SecretStr | None = None
     api_secret: SecretStr | None = None
     passphrase: SecretStr | None = None
     bearer_token: SecretStr | None = None
+    key_type: KeyType | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,12 +98,21 @@ class Settings(BaseSettings):
         populate_by_name=True,
     )
 
-    database_url: SecretStr | None = Field(None, alias="DATABASE_URL")
+    # A file's name comes before the setting that it is for, which is read from it.
+    database_url_file: str | None = Field(None, alias="DATABASE_URL_FILE")
+    database_url: SecretStr | None = Field(None, alias="DATABASE_URL", validate_default=True)
 
     exchange_name: str = Field("paper", alias="EXCHANGE_NAME")
     exchange_base_url: str | None = Field(None, alias="EXCHANGE_BASE_URL", pattern="^https?://")
-    exchange_api_key: SecretStr | None = Field(None, alias="EXCHANGE_API_KEY")
-    exchange_api_secret: SecretStr | None = Field(None, alias="EXCHANGE_API_SECRET")
+    exchange_api_key_file: str | None = Field(None, alias="EXCHANGE_API_KEY_FILE")
+    exchange_api_key: SecretStr | None = Field(
+        None, alias="EXCHANGE_API_KEY", validate_default=True
+    )
+    exchange_api_secret_file: str | None = Field(None, alias="EXCHANGE_API_SECRET_FILE")
+    exchange_api_secret: SecretStr | None = Field(
+        None, alias="EXCHANGE_API_SECRET", validate_default=True
+    )
+    exchange_key_type: KeyType | None = Field(None, alias="EXCHANGE_KEY_TYPE")
     exchange_api_passphrase: SecretStr | None = Field(None, alias="EXCHANGE_API_PASSPHRASE")
     test_jwt: SecretStr | None = Field(None, alias="TEST_JWT")
 
@@ -121,7 +150,21 @@ class Settings(BaseSettings):
     )
     log_format: Literal["console", "json"] | None = Field(None, alias="LOG_FORMAT")
 
-    @field_validator("log_level", "log_format", mode="before")
+    @field_validator("database_url", "exchange_api_key", "exchange_api_secret", mode="before")
+    @classmethod
+    def _read_from_file(cls, value: object, info: ValidationInfo) -> object:
+        """Read a secret from the file that its twin names."""
+        file = info.data.get(f"{info.field_name}{FILE_SUFFIX.lower()}")
+        if not file:
+            return value
+        name = str(cls.model_fields[str(info.field_name)].alias)
+        if value is not None:
+            raise _unreadable(
+                f"both {name} and {name}{FILE_SUFFIX} are set", f"unset one of {name} and its file"
+            )
+        return _read_secret(Path(file), f"{name}{FILE_SUFFIX}")
+
+    @field_validator("log_level", "log_format", "exchange_key_type", mode="before")
     @classmethod
     def _ignore_case(cls, value: object, info: Any) -> object:
         if not isinstance(value, str):
@@ -148,6 +191,11 @@ class Settings(BaseSettings):
             for name, value in overrides.items()
             if value is not None
         }
+        # What is given in code beats a file that the environment names, too.
+        for name in given.keys() & {
+            file.removesuffix(FILE_SUFFIX) for file in cls._aliases() if file.endswith(FILE_SUFFIX)
+        }:
+            given.setdefault(f"{name}{FILE_SUFFIX}", None)
         try:
             return cls(**given)
         except ValidationError as error:
@@ -158,12 +206,18 @@ class Settings(BaseSettings):
     @classmethod
     def _problem(cls, name: str, entry: Any) -> Problem:
         """Say what does not fit, with its value unless that is a secret or there is none."""
+        if entry["type"] == _UNREADABLE:
+            return Problem(what=entry["msg"], hint=entry["ctx"]["hint"])
         is_hidden = entry["type"] == "missing" or name in cls._secrets()
         shown = "" if is_hidden else f" is {str(entry['input'])[:80]!r}"
         return Problem(
             what=f"{name}{shown}: {entry['msg'].lower()}",
             hint=f"set {name} to a value that fits, or unset it for the default",
         )
+
+    @classmethod
+    def _aliases(cls) -> set[str]:
+        return {str(field.alias) for field in cls.model_fields.values()}
 
     @classmethod
     def _secrets(cls) -> set[str | None]:
@@ -231,6 +285,7 @@ class Settings(BaseSettings):
             api_secret=self.exchange_api_secret,
             passphrase=self.exchange_api_passphrase,
             bearer_token=self.test_jwt,
+            key_type=self.exchange_key_type,
         )
 
     @property
@@ -242,3 +297,34 @@ class Settings(BaseSettings):
 def _names(listed: str) -> set[str]:
     """Return what a comma-separated list names."""
     return {name.strip().lower() for name in listed.split(",")} - {""}
+
+
+_UNREADABLE = "unreadable_secret"
+
+
+def _read_secret(file: Path, name: str) -> str:
+    """Return what the file holds, without the blanks and line breaks around it."""
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(MOST_SECRET_BYTES + 1)
+        text = content.decode().strip()
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it is no text in UTF-8"
+        raise _unreadable(
+            f"{name} names {str(file)!r}, which cannot be read: {why}",
+            f"set {name} to a file with the value and nothing else, which the service may read",
+        ) from None
+    if not text:
+        why = "is empty"
+    elif len(content) > MOST_SECRET_BYTES:
+        why = f"has more than {MOST_SECRET_BYTES:,} bytes"
+    else:
+        return text
+    raise _unreadable(
+        f"{name} names {str(file)!r}, which {why}",
+        f"set {name} to a file with the value and nothing else",
+    )
+
+
+def _unreadable(what: str, hint: str) -> PydanticCustomError:
+    return PydanticCustomError(_UNREADABLE, "{what}", {"what": what, "hint": hint})

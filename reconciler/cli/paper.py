@@ -90,6 +90,11 @@ All routes, admin routes and faults: docs/reference/paper-exchange.md""",
 )
 @_option("--api-key", help="Ask for signed requests of this key; with --api-secret.")
 @_option("--api-secret", help="The key's secret. Better given as an environment variable.")
+@_option(
+    "--public-key-file",
+    type=click.File("rb"),
+    help="Instead of --api-secret: the PEM file with the public half of an Ed25519 or RSA key.",
+)
 @_option("--jwt-secret", help="Ask for HS256 bearer tokens made with this secret.")
 @_option("--print-jwt", is_flag=True, help="Print a token valid for a day, and end.")
 @_option("--json", "as_json", is_flag=True, help='Print only {"url": ..., "pid": ...}.')
@@ -107,12 +112,15 @@ def paper_command(**options: Any) -> None:
     """
     with _demanding_extra():
         from reconciler.paper import auth, server, tokens  # noqa: PLC0415  # need the extra "demo"
+        from reconciler.paper.public_key import PublicKey  # noqa: PLC0415  # with auth
 
+    public_key = options["public_key_file"]
     with _demanding_fit():
         access = auth.Access(
             api_key=options["api_key"] or None,
             api_secret=options["api_secret"] or None,
             jwt_secret=options["jwt_secret"] or None,
+            public_key=None if public_key is None else PublicKey.read(public_key.read()),
         )
         rule = _take(FaultRule, options)
         seeding = _take(Seeding, options) if options["orders"] else None

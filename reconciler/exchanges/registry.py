@@ -7,6 +7,7 @@ import ipaddress
 import logging
 import os
 import ssl
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +19,7 @@ import httpx
 from reconciler import __version__
 from reconciler.errors import ConfigurationError, Problem
 from reconciler.exchanges.base import Clock, Exchange, Venue
+from reconciler.exchanges.signing import load_signing_key
 from reconciler.resilience.budget import Budget
 from reconciler.settings import Credentials
 
@@ -123,7 +125,19 @@ def _load_authorities(_seen: tuple[object, ...]) -> ssl.SSLContext:
 
 
 def _credential_problems(venue: Venue, credentials: Credentials, *, own_url: str) -> list[Problem]:
-    return [*_unsendable(credentials), *_missing(venue, credentials, own_url=own_url)]
+    return [
+        *_unsendable(credentials),
+        *_missing(venue, credentials, own_url=own_url),
+        *_unusable_key(credentials),
+    ]
+
+
+def _unusable_key(credentials: Credentials) -> Sequence[Problem]:
+    try:
+        load_signing_key(credentials)
+    except ConfigurationError as error:
+        return error.problems
+    return ()
 
 
 def _unsendable(credentials: Credentials) -> list[Problem]:

@@ -5,7 +5,7 @@ Pure: decided from the request's own bytes and the time. Signing is checked as B
 
 - `X-MBX-APIKEY` names the key; keys are case sensitive;
 - `signature` is the hex HMAC-SHA256, in either case, over the query string exactly as it was sent,
-  without the parameter `signature` itself;
+  without the parameter `signature` itself; or in base64, where the key is an Ed25519 or RSA one;
 - `timestamp` is less than a second ahead of the exchange and at most `recvWindow` behind it
   (5,000 ms when not sent, 60,000 at most).
 """
@@ -20,6 +20,7 @@ from typing import Self
 
 from reconciler.paper.dialect.answers import Refusal, missing, wrong_key
 from reconciler.paper.dialect.parameters import Parameters
+from reconciler.paper.public_key import PublicKey
 from reconciler.paper.tokens import check_token
 
 MAX_AHEAD_MS = 1000
@@ -34,10 +35,14 @@ class Access:
     api_key: str | None = field(default=None, repr=False)
     api_secret: str | None = field(default=None, repr=False)
     jwt_secret: str | None = field(default=None, repr=False)
+    public_key: PublicKey | None = None
+    """What verifies the key's signatures, instead of a secret that both sides know."""
 
     def __post_init__(self) -> None:
-        if (self.api_key is None) != (self.api_secret is None):
+        if (self.api_key is None) != (self.api_secret is None and self.public_key is None):
             raise ValueError("an API key needs its secret, and a secret its key: give both")
+        if self.api_secret is not None and self.public_key is not None:
+            raise ValueError("an API key has a secret or a public key, not both")
 
     @property
     def is_open(self) -> bool:
@@ -84,8 +89,8 @@ def _checks(
     checks: list[Callable[[], None]] = []
     if access.jwt_secret is not None:
         checks.append(partial(check_token, access.jwt_secret, proof.bearer_token, now_ms))
-    if access.api_key is not None and access.api_secret is not None:
-        checks.append(partial(_check_signed, access.api_key, access.api_secret, proof, parameters))
+    if access.api_key is not None:
+        checks.append(partial(_check_signed, access, access.api_key, proof, parameters))
     return checks
 
 
@@ -97,7 +102,7 @@ def _refusal_of(check: Callable[[], None]) -> Refusal | None:
     return None
 
 
-def _check_signed(api_key: str, api_secret: str, proof: Proof, parameters: Parameters) -> None:
+def _check_signed(access: Access, api_key: str, proof: Proof, parameters: Parameters) -> None:
     if proof.api_key is None:
         raise Refusal(-2014, "API-key format invalid.", http_status=401)
     if not _equal(proof.api_key, api_key):
@@ -108,8 +113,14 @@ def _check_signed(api_key: str, api_secret: str, proof: Proof, parameters: Param
     if signature is None:
         raise missing("signature")
     signed = "&".join(part for part in proof.query.split("&") if not part.startswith("signature="))
-    if not _equal(signature.lower(), sign(api_secret, signed)):
+    if not _is_signed(access, signed, signature):
         raise Refusal(-1022, "Signature for this request is not valid.")
+
+
+def _is_signed(access: Access, query: str, signature: str) -> bool:
+    if access.public_key is not None:
+        return access.public_key.verifies(query, signature)
+    return _equal(signature.lower(), sign(access.api_secret or "", query))
 
 
 def _equal(one: str, other: str) -> bool:

@@ -1,5 +1,7 @@
 """Settings that a workload adds to ours are treated like ours."""
 
+from pathlib import Path
+
 import pytest
 from pydantic import Field, SecretStr
 
@@ -59,3 +61,82 @@ def test_what_is_compared_is_what_is_named(named: str | None, compared: set[str]
 def test_what_cannot_be_compared_is_refused(named: str) -> None:
     with pytest.raises(ConfigurationError, match="RECONCILIATION_COMPARE"):
         Settings.load(compare=named)
+
+
+FILES = ("DATABASE_URL", "EXCHANGE_API_KEY", "EXCHANGE_API_SECRET")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_secret_can_be_in_a_file(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "secret"
+    file.write_text(f"\n  {SECRET}\n")
+    monkeypatch.setenv(f"{name}_FILE", str(file))
+
+    settings = Settings.load()
+
+    assert getattr(settings, name.lower()) == SecretStr(SECRET)
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (None, "which cannot be read: No such file or directory"),
+        (b"", "which is empty"),
+        (b" \n ", "which is empty"),
+        (b"\xff\xfe\x00", "which cannot be read: it is no text in UTF-8"),
+        (b"x" * 70_000, "which has more than 65,536 bytes"),
+    ],
+    ids=["missing", "empty", "blank", "binary", "large"],
+)
+def test_a_file_without_a_secret_is_named(
+    content: bytes | None,
+    why: str,
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "secret"
+    if content is not None:
+        file.write_bytes(content)
+    monkeypatch.setenv(f"{name}_FILE", str(file))
+
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.load()
+
+    (problem,) = caught.value.problems
+    assert problem.what == f"{name}_FILE names {str(file)!r}, {why}"
+
+
+def test_a_secret_and_a_file_with_it_contradict_each_other(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "key").write_text("the key of the file")
+    monkeypatch.setenv("EXCHANGE_API_KEY_FILE", str(tmp_path / "key"))
+    monkeypatch.setenv("EXCHANGE_API_KEY", SECRET)
+
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.load()
+
+    (problem,) = caught.value.problems
+    assert problem.what == "both EXCHANGE_API_KEY and EXCHANGE_API_KEY_FILE are set"
+    assert SECRET not in str(problem)
+
+
+def test_what_is_given_in_code_beats_a_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("EXCHANGE_API_KEY_FILE", str(tmp_path / "missing"))
+
+    settings = Settings.load(exchange_api_key=SecretStr(SECRET))
+
+    assert settings.exchange_api_key == SecretStr(SECRET)
+
+
+def test_a_key_type_that_there_is_not_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EXCHANGE_KEY_TYPE", "dsa")
+
+    with pytest.raises(ConfigurationError, match="EXCHANGE_KEY_TYPE is 'dsa'"):
+        Settings.load()

@@ -8,8 +8,7 @@ paper exchange); with neither it is sent as it is.
 """
 
 import asyncio
-import hashlib
-import hmac
+from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,9 +24,10 @@ from reconciler.exchanges.base import Clock
 from reconciler.exchanges.binance.facts import RECV_WINDOW_MS, TIME_WEIGHT, USED_WEIGHT_HEADER
 from reconciler.exchanges.binance.wire import SERVER_TIME, Fault, as_error, read
 from reconciler.exchanges.guarded import Control
+from reconciler.exchanges.signing import HmacKey, SigningKey, load_signing_key
 from reconciler.resilience.budget import Budget
 from reconciler.resilience.suspects import EXCHANGE, Subject
-from reconciler.settings import Credentials
+from reconciler.settings import Credentials, KeyType
 
 T = TypeVar("T")
 
@@ -78,12 +78,17 @@ class Session:
         credentials: Credentials,
         clock: Clock,
     ) -> None:
-        """Ask through `client`, which `close` closes. `clock` is the database's."""
+        """Ask through `client`, which `close` closes. `clock` is the database's.
+
+        Raises:
+            ConfigurationError: the secret is no key.
+        """
         self._base_url = base_url.rstrip("/")
         self._client = client
         self._guard = guard
         self._budget = budget
         self._credentials = credentials
+        self._key = load_signing_key(credentials)
         self._clock = clock
         self._offset: timedelta | None = None
         self._synchronising = asyncio.Lock()
@@ -172,7 +177,6 @@ class Session:
         return Fetched(value=value, fetched_at=fetched_at)
 
     def _signed(self, parameters: Mapping[str, str], server_time: datetime) -> str:
-        secret = self._credentials.api_secret
         query = percent_encoded(
             {
                 **parameters,
@@ -180,8 +184,7 @@ class Session:
                 "timestamp": str((server_time - _EPOCH) // _MILLISECOND),
             }
         )
-        signature = signature_of(query, "" if secret is None else secret.get_secret_value())
-        return f"{query}&signature={signature}"
+        return f"{query}&signature={quote(signed_by(self._key, query), safe='')}"
 
     async def _signing_offset(self) -> timedelta | None:
         return None if self._credentials.api_key is None else await self.server_offset()
@@ -207,7 +210,16 @@ def percent_encoded(parameters: Mapping[str, str]) -> str:
 
 def signature_of(query: str, secret: str) -> str:
     """Sign an encoded query: HMAC-SHA256 in hex."""
-    return hmac.new(secret.encode(), query.encode(), hashlib.sha256).hexdigest()
+    return signed_by(HmacKey(secret=secret.encode()), query)
+
+
+def signed_by(key: SigningKey, query: str) -> str:
+    """Sign an encoded query: hex with HMAC, base64 with any other key.
+
+    Source: rest-api.md, "SIGNED request example", of binance-spot-api-docs, read 2026-11-27.
+    """
+    signature = key.sign(query.encode())
+    return signature.hex() if key.type is KeyType.HMAC else b64encode(signature).decode()
 
 
 def _headers(credentials: Credentials) -> dict[str, str]:
