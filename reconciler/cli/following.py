@@ -5,10 +5,11 @@ from contextlib import closing
 import structlog
 
 from reconciler.cli.checks.settings import paper_is_implied
-from reconciler.errors import ReconcilerError
+from reconciler.errors import ConfigurationError, ReconcilerError
 from reconciler.settings import Settings
 from reconciler.store.database import Database
 from reconciler.store.following import Following, explain_nothing, measure_following
+from reconciler.store.urls import parse_url
 
 MOST_SECONDS = 1.0
 """A start does not wait longer than about this for a count."""
@@ -17,7 +18,14 @@ log = structlog.get_logger(__name__)
 
 
 def tell_which_exchange(settings: Settings) -> None:
-    """Say so where nobody has named an exchange, and the paper exchange is meant."""
+    """Say so where nobody has named an exchange, and the paper exchange is meant.
+
+    Settings that lead to no database end the run, whatever exchange is meant.
+    """
+    try:
+        parse_url(settings.required_database_url)
+    except ConfigurationError:
+        return
     if url := paper_is_implied(settings):
         log.warning("exchange.not_named", exchange=settings.exchange_name, base_url=url)
 

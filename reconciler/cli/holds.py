@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
 
 import click
 
 from reconciler.cli.audit import read_order_id
+from reconciler.cli.hold_decisions import Acceptances, Dismissals, no_such_hold
+from reconciler.cli.hold_options import Meant, hold_options, reason_option, symbol_option
 from reconciler.cli.logs import load_settings
 from reconciler.cli.measures import moment
 from reconciler.cli.options import environment_option, json_option
@@ -17,10 +18,9 @@ from reconciler.domain.decide import HoldReason
 from reconciler.domain.order import OrderId
 from reconciler.domain.status import Status
 from reconciler.settings import Settings
-from reconciler.store.accept import NotAcceptable, accept, acceptance_of, told
+from reconciler.store.accept import NotAcceptable, told
 from reconciler.store.database import Database
-from reconciler.store.holds import HeldOrder, dismiss_hold, list_holds, read_hold
-from reconciler.store.tables import find_orders
+from reconciler.store.holds import HeldOrder, list_holds, read_hold
 
 MOST_LISTED = 1000
 
@@ -30,10 +30,6 @@ by_option = environment_option(
     help_text="Your name, for the audit trail.",
     metavar="NAME",
 )
-
-
-class NoSuchHold(click.ClickException):
-    """There is no hold to act on."""
 
 
 class NobodyNamed(click.ClickException):
@@ -46,12 +42,8 @@ def holds_command() -> None:
 
 
 @holds_command.command("list")
-@environment_option(
-    "--reason",
-    variable="RECONCILER_HOLDS_REASON",
-    help_text="Only those for this reason.",
-    type=click.Choice([reason.value for reason in HoldReason]),
-)
+@reason_option
+@symbol_option
 @environment_option(
     "--all",
     "with_resolved",
@@ -60,12 +52,15 @@ def holds_command() -> None:
     is_flag=True,
 )
 @json_option
-def list_command(*, reason: str | None, with_resolved: bool, as_json: bool) -> None:
+def list_command(
+    *, reason: str | None, symbol: str | None, with_resolved: bool, as_json: bool
+) -> None:
     """List the orders on hold, the longest held first."""
     with opened_database() as (database, _), database.autocommit() as connection:
         found = list_holds(
             connection,
             reason=None if reason is None else HoldReason(reason),
+            symbol=symbol,
             with_resolved=with_resolved,
             limit=MOST_LISTED,
         )
@@ -85,7 +80,9 @@ def list_command(*, reason: str | None, with_resolved: bool, as_json: bool) -> N
 def show_command(*, order_id: OrderId, as_json: bool) -> None:
     """Explain why an order is on hold: what its row says, and what the exchange says."""
     with opened_database() as (database, _), database.autocommit() as connection:
-        hold = _hold_of(read_hold(connection, str(order_id)), order_id)
+        hold = read_hold(connection, str(order_id))
+    if hold is None:
+        raise no_such_hold(order_id)
     if as_json:
         print_json(asdict(hold))
         return
@@ -93,7 +90,7 @@ def show_command(*, order_id: OrderId, as_json: bool) -> None:
 
 
 @holds_command.command("accept")
-@click.argument("order_id", callback=read_order_id)
+@hold_options
 @by_option
 @environment_option(
     "--status",
@@ -101,43 +98,60 @@ def show_command(*, order_id: OrderId, as_json: bool) -> None:
     help_text="The true status, where the exchange has none that we know.",
     type=click.Choice([status.value for status in Status if status.is_terminal]),
 )
-def accept_command(*, order_id: OrderId, by: str | None, status: str | None) -> None:
-    """Write the exchange's view over the row, as shown by `holds show`, in your name.
+def accept_command(*, meant: Meant, by: str | None, status: str | None, as_json: bool) -> None:
+    """Write the exchange's view over the rows, as shown by `holds show`, in your name.
 
-    Where the exchange does not know the order, or its status, name the true one with --status. If
-    the row has moved since it was held nothing is written.
+    Name orders, or choose holds with --reason, --symbol or --all: then their number is shown, and
+    you are asked whether they are meant. Each order is a change of its own in the audit trail.
+
+    Where the exchange does not know an order, or its status, name the true one with --status. Of a
+    row that has moved since it was held nothing is written.
     """
     name = named(by)
-    wanted = None if status is None else Status(status)
-    with opened_database() as (database, settings), database.transaction() as connection:
-        hold = _active(read_hold(connection, str(order_id)), order_id)
-        orders = find_orders(connection)
-        try:
-            acceptance = acceptance_of(hold, wanted, orders, now=datetime.now(UTC))
-            accept(
-                connection,
-                orders,
-                hold,
-                order_id,
-                acceptance,
-                exchange=settings.exchange_name,
-                by=name,
-            )
-        except NotAcceptable as error:
-            raise click.ClickException(str(error)) from error
-    click.echo(f"order {order_id} is now {told(acceptance.to)}, accepted by {name}")
+    with opened_database() as (database, settings):
+        acceptances = Acceptances.of(
+            database,
+            exchange=settings.exchange_name,
+            status=None if status is None else Status(status),
+            by=name,
+        )
+        if meant.choice is not None:
+            decided = acceptances.accept_chosen(meant.choice, is_sure=meant.is_sure)
+        elif as_json or len(meant.order_ids) > 1:
+            decided = acceptances.accept_each(meant.order_ids)
+        else:
+            (order_id,) = meant.order_ids
+            try:
+                to = acceptances.accept(order_id)
+            except NotAcceptable as error:
+                raise click.ClickException(str(error)) from error
+            click.echo(f"order {order_id} is now {told(to)}, accepted by {name}")
+            return
+    decided.tell(as_json=as_json)
 
 
 @holds_command.command("dismiss")
-@click.argument("order_id", callback=read_order_id)
+@hold_options
 @by_option
-def dismiss_command(*, order_id: OrderId, by: str | None) -> None:
-    """End an order's hold, so that it is tried again in the next cycle."""
+def dismiss_command(*, meant: Meant, by: str | None, as_json: bool) -> None:
+    """End holds, so that the orders are tried again in the next cycle.
+
+    Name orders, or choose holds with --reason, --symbol or --all: then their number is shown, and
+    you are asked whether they are meant.
+    """
     name = named(by)
-    with opened_database() as (database, _), database.transaction() as connection:
-        _active(read_hold(connection, str(order_id)), order_id)
-        dismiss_hold(connection, str(order_id), by=name)
-    click.echo(f"the hold on order {order_id} was dismissed by {name}: it is tried again")
+    with opened_database() as (database, _):
+        dismissals = Dismissals(database=database, by=name)
+        if meant.choice is not None:
+            decided = dismissals.dismiss_chosen(meant.choice, is_sure=meant.is_sure)
+        elif as_json or len(meant.order_ids) > 1:
+            decided = dismissals.dismiss_each(meant.order_ids)
+        else:
+            (order_id,) = meant.order_ids
+            dismissals.dismiss(order_id)
+            click.echo(f"the hold on order {order_id} was dismissed by {name}: it is tried again")
+            return
+    decided.tell(as_json=as_json)
 
 
 @contextmanager
@@ -157,22 +171,6 @@ def named(by: str | None) -> str:
     if by is None or not by.strip():
         raise NobodyNamed("a decision needs a name: give yours with --by")
     return by.strip()
-
-
-def _hold_of(hold: HeldOrder | None, order_id: OrderId) -> HeldOrder:
-    if hold is None:
-        raise NoSuchHold(f"order {order_id} has never been on hold: see reconciler holds list")
-    return hold
-
-
-def _active(hold: HeldOrder | None, order_id: OrderId) -> HeldOrder:
-    found = _hold_of(hold, order_id)
-    if found.resolved_at is not None:
-        raise NoSuchHold(
-            f"order {order_id} is no longer on hold: {found.resolution}"
-            f" at {moment(found.resolved_at)}"
-        )
-    return found
 
 
 def _row(hold: HeldOrder) -> tuple[object, ...]:

@@ -27,6 +27,9 @@ from reconciler.supervisor.summary import Summary
 LINE_SECONDS = 5.0
 """How often a pipe gets a line."""
 
+QUIET_SECONDS = 2.0
+"""What is done by then needs no progress."""
+
 
 @contextmanager
 def working(
@@ -151,3 +154,46 @@ class ReconcileProgress(AbstractContextManager["ReconcileProgress"]):
         if is_due:
             self._last_line = now
         return is_due
+
+
+class CountProgress(AbstractContextManager["CountProgress"]):
+    """Shows how many of a known number are done; nothing where all are done in two seconds."""
+
+    def __init__(
+        self, what: str, total: int, *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._what = what
+        self._total = total
+        self._monotonic = monotonic
+        self._console = console(stderr=True)
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=self._console,
+            transient=True,
+        )
+        self._task = self._progress.add_task(what, total=total)
+        self._is_shown = False
+        self._next_at = monotonic() + QUIET_SECONDS
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._is_shown:
+            self._progress.stop()
+
+    def update(self, done: int) -> None:
+        """Show how many are done."""
+        self._progress.update(self._task, completed=done)
+        if self._monotonic() < self._next_at:
+            return
+        if not self._console.is_terminal:
+            self._console.print(f"{self._what}: {done:,} of {self._total:,}")
+            self._next_at = self._monotonic() + LINE_SECONDS
+        elif not self._is_shown:
+            self._is_shown = True
+            self._progress.start()

@@ -1,5 +1,6 @@
 """Write what a person decided about an order on hold: audited, and only if nothing has moved."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -9,9 +10,10 @@ from reconciler.domain.decide import Change, Confirm, Decision, HoldReason, Leav
 from reconciler.domain.order import Facts, Order, OrderId
 from reconciler.domain.report import Answer, Report, rounded
 from reconciler.domain.status import Status
-from reconciler.errors import ReconcilerError
+from reconciler.errors import ReconcilerError, StoreRejected
 from reconciler.store.activity import facts_of
-from reconciler.store.apply import Apply
+from reconciler.store.apply import Apply, Outcome
+from reconciler.store.database import Database
 from reconciler.store.holds import HeldOrder
 from reconciler.store.tables import OrdersTable
 
@@ -88,6 +90,48 @@ def acceptance_of(
     return Acceptance(to=to, report=_report(hold, to, now))
 
 
+Wanted = Mapping[OrderId, tuple[HeldOrder, Acceptance]]
+"""What is to be accepted, by order."""
+
+
+class Acceptor:
+    """Writes acceptances in one person's name, each audited as a change of its own."""
+
+    def __init__(self, orders: OrdersTable, *, exchange: str, by: str) -> None:
+        self._wanted: Wanted = {}
+        self._step = Apply(orders, exchange=exchange, decide=self._decide, by=by)
+
+    def accept(self, connection: Connection, wanted: Wanted) -> Mapping[OrderId, str | None]:
+        """Write acceptances, log them, end the holds. `connection` is in a transaction.
+
+        Returns:
+            Why not, for each order whose row is not as it was when it was held, or is locked:
+            nothing is written of it. None for the others.
+
+        Raises:
+            StoreRejected: the database refuses a row. Roll back.
+        """
+        self._wanted = wanted
+        applied = self._step.apply(
+            connection, {id_: acceptance.report for id_, (_, acceptance) in wanted.items()}
+        )
+        locked = {
+            id_: f"order {id_} is locked by somebody else, or is no longer in orders: try again"
+            for id_ in applied.skipped
+        }
+        return locked | {outcome.order.id: _why_not(outcome) for outcome in applied.outcomes}
+
+    def _decide(self, order: Order, _answer: Answer | None, _now: datetime) -> Decision:
+        hold, acceptance = self._wanted[order.id]
+        before = facts_of(hold.row_facts)
+        is_other = not hold.is_of(order.symbol, order.external_order_id)
+        if is_other or not order.facts.is_same(before):
+            return Leave(rule=Rule.STALE_REPORT)
+        if acceptance.to == before:
+            return Confirm()
+        return Change(to=acceptance.to, rule=Rule.ACCEPTED)
+
+
 def accept(
     connection: Connection,
     orders: OrdersTable,
@@ -98,40 +142,59 @@ def accept(
     exchange: str,
     by: str,
 ) -> None:
-    """Write an acceptance, log it, end the hold. `connection` is in a transaction.
+    """Write one acceptance, log it, end the hold. `connection` is in a transaction.
 
     Raises:
         NotAcceptable: the row is not as it was when it was held, or is locked. Roll back.
+        StoreRejected: the database refuses the row. Roll back.
     """
-    before = facts_of(hold.row_facts)
+    acceptor = Acceptor(orders, exchange=exchange, by=by)
+    why_not = acceptor.accept(connection, {order_id: (hold, acceptance)})[order_id]
+    if why_not is not None:
+        raise NotAcceptable(why_not)
 
-    def decide(order: Order, _answer: Answer | None, _now: datetime) -> Decision:
-        is_other = not hold.is_of(order.symbol, order.external_order_id)
-        if is_other or not order.facts.is_same(before):
-            return Leave(rule=Rule.STALE_REPORT)
-        if acceptance.to == before:
-            return Confirm()
-        return Change(to=acceptance.to, rule=Rule.ACCEPTED)
 
-    step = Apply(orders, exchange=exchange, decide=decide, by=by)
-    applied = step.apply(connection, {order_id: acceptance.report})
-    if applied.skipped:
-        raise NotAcceptable(
-            f"order {order_id} is locked by somebody else, or is no longer in orders: try again"
-        )
-    (outcome,) = applied.outcomes
-    if outcome.decision == Leave(rule=Rule.NOT_OURS):
-        raise NotAcceptable(
-            f"order {order_id} has moved since it was held: it has a status of the application's"
-            " own now, which is left alone; see it with: reconciler audit"
-        )
-    if isinstance(outcome.decision, Leave):
-        raise NotAcceptable(
-            f"order {order_id} has moved since it was held: it is now {told(outcome.order.facts)},"
-            f" {outcome.order.symbol} {outcome.order.external_order_id};"
-            " look again with: reconciler holds show, or let it be tried again with:"
-            " reconciler holds dismiss"
-        )
+def accept_all(database: Database, acceptor: Acceptor, wanted: Wanted) -> dict[OrderId, str | None]:
+    """Write acceptances in a transaction, or in smaller ones where the database refuses a row.
+
+    Returns:
+        As `Acceptor.accept`; also why not where a row is refused.
+    """
+    if not wanted:
+        return {}
+    try:
+        with database.transaction() as connection:
+            return dict(acceptor.accept(connection, wanted))
+    except StoreRejected as error:
+        if len(wanted) == 1:
+            (id_,) = wanted
+            return {id_: f"order {id_}: the database refuses it: {error}"}
+    entries = list(wanted.items())
+    middle = len(entries) // 2
+    return {
+        id_: why
+        for half in (entries[:middle], entries[middle:])
+        for id_, why in accept_all(database, acceptor, dict(half)).items()
+    }
+
+
+def _why_not(outcome: Outcome) -> str | None:
+    order = outcome.order
+    match outcome.decision:
+        case Leave(rule=Rule.NOT_OURS):
+            return (
+                f"order {order.id} has moved since it was held: it has a status of the"
+                " application's own now, which is left alone; see it with: reconciler audit"
+            )
+        case Leave():
+            return (
+                f"order {order.id} has moved since it was held: it is now {told(order.facts)},"
+                f" {order.symbol} {order.external_order_id};"
+                " look again with: reconciler holds show, or let it be tried again with:"
+                " reconciler holds dismiss"
+            )
+        case _:
+            return None
 
 
 def told(facts: Facts) -> str:

@@ -102,15 +102,22 @@ def wait_before_attempt(attempts: int) -> timedelta:
 
 
 def list_holds(
-    connection: Connection, *, reason: HoldReason | None, with_resolved: bool, limit: int
+    connection: Connection,
+    *,
+    reason: HoldReason | None,
+    with_resolved: bool,
+    limit: int,
+    symbol: str | None = None,
 ) -> Sequence[HeldOrder]:
-    """Read holds, the longest held first."""
-    statement = _select_holds().order_by(holds.c.first_held_at, holds.c.id).limit(limit)
+    """Read holds, the longest held first; `symbol` is what their rows named when they were held."""
+    statement = select_holds().order_by(holds.c.first_held_at, holds.c.id).limit(limit)
     if reason is not None:
         statement = statement.where(holds.c.reason == reason.value)
+    if symbol is not None:
+        statement = statement.where(holds.c.symbol == symbol)
     if not with_resolved:
         statement = statement.where(holds.c.resolved_at.is_(None))
-    return [_held_order(row) for row in connection.execute(statement).mappings()]
+    return [held_order(row) for row in connection.execute(statement).mappings()]
 
 
 def count_far_ahead(connection: Connection) -> int:
@@ -124,13 +131,13 @@ def count_far_ahead(connection: Connection) -> int:
 def read_hold(connection: Connection, order_id: str) -> HeldOrder | None:
     """Read the hold that an order is under, else its last one; None if there never was any."""
     statement = (
-        _select_holds()
+        select_holds()
         .where(holds.c.order_id == order_id)
         .order_by(holds.c.resolved_at.desc().nulls_first())
         .limit(1)
     )
     row = connection.execute(statement).mappings().first()
-    return None if row is None else _held_order(row)
+    return None if row is None else held_order(row)
 
 
 def dismiss_hold(connection: Connection, order_id: str, *, by: str) -> bool:
@@ -153,7 +160,7 @@ def resolve_ended(connection: Connection, orders: OrdersTable) -> int:
     is_open = (
         select(orders.c.id)
         .where(
-            orders.c.id == _as_id(orders),
+            orders.c.id == as_order_id(orders),
             literal_column(f"({OPEN_ORDERS})", Boolean),
         )
         .exists()
@@ -215,7 +222,7 @@ _MEASURE = text(
 )
 
 
-def _as_id(orders: OrdersTable) -> ColumnElement[Any]:
+def as_order_id(orders: OrdersTable) -> ColumnElement[Any]:
     """Return a hold's order as a value of `orders.id`; null where it can be none.
 
     That is so for holds of a table whose ids had another type.
@@ -232,9 +239,11 @@ _UUID = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 _LARGEST_ID = 2**63 - 1
 
 
-def _select_holds() -> Select[Any]:
+def select_holds() -> Select[Any]:
+    """Select what `held_order` takes."""
     return select(*(holds.c[name] for name in HeldOrder.__dataclass_fields__))
 
 
-def _held_order(row: Any) -> HeldOrder:
+def held_order(row: Any) -> HeldOrder:
+    """Return a selected row as a hold."""
     return HeldOrder(**{**row, "reason": HoldReason(row["reason"])})

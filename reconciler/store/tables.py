@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
@@ -141,6 +142,14 @@ class OrdersTable:
     def c(self) -> Any:
         """The columns, by name."""
         return self.table.c
+
+    def id_of(self, text: str) -> Any:
+        """Read an order's id as text back.
+
+        Raises:
+            ValueError: no row of this table has such an id.
+        """
+        return UUID(text) if isinstance(self.c.id.type, Uuid) else int(text)
 
     def moment(self, name: str) -> Any:
         """Select a time that may be missing; one that no datetime can hold, 'infinity', as none."""

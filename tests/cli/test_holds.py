@@ -1,6 +1,10 @@
 """`reconciler holds`, `halt` and `account`: what a person decides, and what is refused."""
 
 import json
+import os
+import pty
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
@@ -11,6 +15,8 @@ from click.testing import Result
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from reconciler.cli import hold_decisions
+from reconciler.cli.progress import CountProgress
 from reconciler.paper.exchange import PaperExchange
 from reconciler.store.database import Database
 from reconciler.store.stale import StaleOrders
@@ -367,3 +373,252 @@ def test_no_account_is_confirmed_that_the_exchange_did_not_name(
 
     assert result.exit_code == 78
     assert written(connection)[3] == []
+
+
+def hold_many(
+    connection: Connection,
+    numbers: range,
+    *,
+    reason: str = "error",
+    symbol: str | None = "OLDUSDT",
+    report: Mapping[str, Any] | None = None,
+) -> None:
+    """Put many orders on hold; where `symbol` is None the hold is one of a former version."""
+    connection.execute(
+        "INSERT INTO orders (id, symbol, external_order_id, status)"
+        " SELECT n, coalesce(%s::text, 'OLDUSDT'), '9', 'new'"
+        " FROM generate_series(%s::int, %s::int) AS n",
+        (symbol, numbers.start, numbers.stop - 1),
+    )
+    connection.execute(
+        "INSERT INTO reconciliation_holds (order_id, reason, detail, attempts, first_held_at,"
+        " next_attempt_at, row_facts, report, symbol, external_order_id)"
+        " SELECT n::text, %s, 'suspicious', 2, now(), now() + interval '1 hour', %s, %s,"
+        " %s::text, CASE WHEN %s::text IS NULL THEN NULL ELSE '9' END"
+        " FROM generate_series(%s::int, %s::int) AS n",
+        (
+            reason,
+            Jsonb(ROW),
+            None if report is None else Jsonb(report),
+            symbol,
+            symbol,
+            numbers.start,
+            numbers.stop - 1,
+        ),
+    )
+
+
+def in_force(connection: Connection) -> list[int]:
+    rows = connection.execute(
+        "SELECT order_id::int FROM reconciliation_holds WHERE resolved_at IS NULL ORDER BY 1"
+    ).fetchall()
+    return [row["order_id"] for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("options", "left"),
+    [
+        (("--reason", "error"), [5, 6, 7, 8]),
+        (("--symbol", "OLDUSDT"), [3, 4, 7, 8]),
+        (("--symbol", "NEWUSDT"), [1, 2, 5, 6]),
+        (("--reason", "not_found", "--symbol", "NEWUSDT"), [1, 2, 3, 4, 5, 6]),
+        (("--all",), []),
+        (("--all", "--reason", "error"), [5, 6, 7, 8]),
+    ],
+    ids=lambda given: " ".join(map(str, given)),
+)
+def test_dismiss_takes_all_that_a_choice_names_and_no_other(
+    options: tuple[str, ...], left: list[int], command: Command, connection: Connection
+) -> None:
+    hold_many(connection, range(1, 3), reason="error", symbol="OLDUSDT")
+    hold_many(connection, range(3, 5), reason="error", symbol="NEWUSDT")
+    hold_many(connection, range(5, 7), reason="not_found", symbol=None)
+    hold_many(connection, range(7, 9), reason="not_found", symbol="NEWUSDT")
+
+    result = command("holds", "dismiss", *options, "--yes", "--by", "Ada")
+
+    assert result.exit_code == 0, result.stderr
+    assert in_force(connection) == left
+    gone = 8 - len(left)
+    assert f"{gone} holds: " in result.stderr
+    assert result.stdout == f"{gone} holds were dismissed by Ada\n"
+
+
+def test_without_a_terminal_and_yes_nothing_is_done_and_the_hint_says_what_is_missing(
+    command: Command, connection: Connection
+) -> None:
+    hold_many(connection, range(1, 31))
+    before = written(connection)
+
+    for verb in ("dismiss", "accept"):
+        result = command("holds", verb, "--all", "--by", "Ada")
+
+        assert result.exit_code == 2
+        assert "30 holds: error 30" in result.stderr
+        assert "error: 30 holds would be " in result.stderr
+        assert "\n  hint: look at them with: reconciler holds list; then add --yes" in result.stderr
+        assert result.stdout == ""
+    assert written(connection) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((), "name orders, or choose holds with --reason, --symbol or --all"),
+        (("1", "--all"), "Name orders, or choose holds with --all, not both"),
+        (("1", "2", "--reason", "error", "--symbol", "X"), "--reason and --symbol, not both"),
+        (("--account", "7"), "--account chooses nothing"),
+        (("--all", "--account", "7"), "--account chooses nothing"),
+        (("--reason", "nonsense"), "is not one of"),
+        (("one",), "neither an integer nor a uuid"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("verb", ["dismiss", "accept"])
+def test_what_names_no_hold_or_too_much_is_a_usage_error(
+    verb: str, arguments: tuple[str, ...], told: str, command: Command, connection: Connection
+) -> None:
+    hold_many(connection, range(1, 3))
+    before = written(connection)
+
+    result = command("holds", verb, *arguments, "--yes", "--by", "Ada")
+
+    assert result.exit_code == 2
+    assert told in result.stderr
+    assert written(connection) == before
+
+
+def test_a_choice_in_the_environment_does_not_widen_named_orders(
+    command: Command, connection: Connection
+) -> None:
+    hold_many(connection, range(1, 4))
+
+    result = command("holds", "dismiss", "2", "--by", "Ada", RECONCILER_HOLDS_REASON="error")
+
+    assert result.exit_code == 0, result.stderr
+    assert in_force(connection) == [1, 3]
+
+
+def test_several_orders_are_decided_each_by_itself_and_what_was_refused_is_told(
+    command: Command, connection: Connection
+) -> None:
+    hold_many(connection, range(1, 4))
+
+    result = command("holds", "dismiss", "1", "3", "77", "--by", "Ada")
+
+    assert result.exit_code == 1
+    assert in_force(connection) == [2]
+    assert "order 77 has never been on hold" in result.stderr
+    assert result.stdout == "2 of 3 holds were dismissed by Ada\n"
+
+
+def test_a_choice_that_names_nothing_is_no_failure(
+    command: Command, connection: Connection
+) -> None:
+    hold_many(connection, range(1, 3))
+
+    result = command("holds", "dismiss", "--symbol", "XRPUSDT", "--by", "Ada")
+
+    assert result.exit_code == 0
+    assert result.stdout == "no order on hold is meant by that: nothing was done\n"
+    assert in_force(connection) == [1, 2]
+
+
+def test_accept_writes_every_chosen_order_as_a_change_of_its_own(
+    command: Command, connection: Connection
+) -> None:
+    hold_many(connection, range(1, 451), reason="conflict", report=REPORT)
+    connection.execute("UPDATE orders SET status = 'canceled' WHERE id = 7")
+    hold_many(connection, range(451, 461), reason="error")
+
+    result = command("holds", "accept", "--all", "--yes", "--json", "--by", "Ada")
+
+    told = json.loads(result.stdout)
+    assert result.exit_code == 1
+    assert (told["matched"], told["accepted"], told["refused"]) == (460, 449, 11)
+    assert {one["order_id"] for one in told["refusals"]} == {"7", *map(str, range(451, 461))}
+    (orders, log, holds, _) = written(connection)
+    assert sum(row["status"] == "filled" for row in orders) == 449
+    assert len({entry["order_id"] for entry in log}) == len(log) == 449
+    assert {entry["details"]["by"] for entry in log} == {"Ada"}
+    assert sum(one["resolution"] == "accepted by Ada" for one in holds) == 449
+
+
+def test_one_row_that_the_database_refuses_keeps_no_other_from_being_accepted(
+    command: Command, connection: Connection
+) -> None:
+    hold_many(connection, range(1, 21), reason="conflict", report=REPORT)
+    connection.execute("ALTER TABLE orders ADD CHECK (id <> 13 OR executed_qty = 0)")
+
+    result = command("holds", "accept", "--all", "--yes", "--json", "--by", "Ada")
+
+    told = json.loads(result.stdout)
+    assert (result.exit_code, told["accepted"]) == (1, 19)
+    assert [one["order_id"] for one in told["refusals"]] == ["13"]
+    assert "the database refuses it" in told["refusals"][0]["why"]
+
+
+def test_a_hold_that_begins_after_the_count_is_not_among_what_was_confirmed(
+    command: Command, connection: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold_many(connection, range(1, 4))
+
+    def hold_another(*_: object, **__: object) -> None:
+        with psycopg.connect(database_url, autocommit=True, row_factory=dict_row) as late:
+            hold_many(late, range(4, 5))
+
+    monkeypatch.setattr(hold_decisions, "confirm", hold_another)
+
+    result = command("holds", "dismiss", "--all", "--by", "Ada")
+
+    assert result.stdout == "3 holds were dismissed by Ada\n"
+    assert in_force(connection) == [4]
+
+
+@pytest.mark.parametrize(("answer", "left"), [("y", []), ("n", [1, 2])])
+def test_on_a_terminal_the_person_is_asked(
+    answer: str, left: list[int], connection: Connection, database_url: str
+) -> None:
+    hold_many(connection, range(1, 3))
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "reconciler", "holds", "dismiss", "--all", "--by", "Ada"],
+        env={**os.environ, "DATABASE_URL": database_url},
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.write(ours, f"{answer}\n".encode())
+
+    _, told = process.communicate(timeout=60)
+
+    os.close(ours)
+    os.close(theirs)
+    assert "2 holds: error 2\nshall they be dismissed? [y/N]: " in told
+    assert process.returncode == (0 if answer == "y" else 1)
+    assert in_force(connection) == left
+
+
+def test_a_choice_of_many_holds_shows_how_far_it_has_come(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    seconds = iter([0.0, 1.9, 2.0, 2.0, 3.0, 7.1, 7.1])
+    progress = CountProgress("dismissing holds", 9000, monotonic=lambda: next(seconds))
+
+    with progress:
+        for done in (1000, 2000, 3000, 4000):
+            progress.update(done)
+
+    assert capsys.readouterr().err == (
+        "dismissing holds: 2,000 of 9,000\ndismissing holds: 4,000 of 9,000\n"
+    )
+
+
+def test_the_list_can_be_narrowed_to_a_symbol(command: Command, connection: Connection) -> None:
+    hold_many(connection, range(1, 3), symbol="OLDUSDT")
+    hold_many(connection, range(3, 4), symbol="NEWUSDT")
+
+    told = json.loads(command("holds", "list", "--symbol", "NEWUSDT", "--json").stdout)
+
+    assert [one["order_id"] for one in told["holds"]] == ["3"]

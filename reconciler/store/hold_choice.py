@@ -1,0 +1,134 @@
+"""Holds chosen by what they have in common, and decided page by page, however many they are.
+
+What was counted is what is decided: a hold that begins later is not among them. Every page is a
+transaction of its own, so that nothing is locked for long, and what was done stays done.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection, Text, and_, cast, func, or_, select, update
+
+from reconciler.domain.decide import HoldReason
+from reconciler.store.holds import HeldOrder, as_order_id, held_order, select_holds
+from reconciler.store.tables import OrdersTable, holds
+
+
+@dataclass(frozen=True, kw_only=True)
+class HoldChoice:
+    """Which holds in force are meant; all of them, where nothing is said.
+
+    A hold of a former version does not know its symbol: there the row's own counts.
+    """
+
+    reason: HoldReason | None = None
+    symbol: str | None = None
+
+    def condition(self, orders: OrdersTable) -> ColumnElement[bool]:
+        """Return the condition on `reconciliation_holds`."""
+        conditions: list[ColumnElement[bool]] = [holds.c.resolved_at.is_(None)]
+        if self.reason is not None:
+            conditions.append(holds.c.reason == self.reason.value)
+        if self.symbol is not None:
+            of_row = (
+                select(orders.c.id)
+                .where(
+                    orders.c.id == as_order_id(orders), cast(orders.c.symbol, Text) == self.symbol
+                )
+                .exists()
+            )
+            conditions.append(
+                or_(holds.c.symbol == self.symbol, and_(holds.c.symbol.is_(None), of_row))
+            )
+        return and_(*conditions)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HoldCount:
+    """How many holds are meant, by reason. `last_id` is the newest of them; 0 without any."""
+
+    by_reason: Mapping[str, int]
+    last_id: int
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return sum(self.by_reason.values())
+
+
+@dataclass(frozen=True, kw_only=True)
+class HoldPage:
+    """Some holds, and where the next page begins; None: there are no more."""
+
+    holds: Sequence[HeldOrder]
+    next_after: int | None
+
+
+def count_holds(connection: Connection, orders: OrdersTable, choice: HoldChoice) -> HoldCount:
+    """Count the holds that are meant."""
+    statement = (
+        select(holds.c.reason, func.count(), func.max(holds.c.id))
+        .where(choice.condition(orders))
+        .group_by(holds.c.reason)
+        .order_by(func.count().desc(), holds.c.reason)
+    )
+    found = connection.execute(statement).all()
+    return HoldCount(
+        by_reason={reason: count for reason, count, _ in found},
+        last_id=max((last for _, _, last in found), default=0),
+    )
+
+
+def read_hold_page(
+    connection: Connection,
+    orders: OrdersTable,
+    choice: HoldChoice,
+    *,
+    after: int,
+    last_id: int,
+    limit: int,
+) -> HoldPage:
+    """Read up to `limit` holds behind `after`, up to `last_id`."""
+    statement = (
+        select_holds()
+        .add_columns(holds.c.id)
+        .where(choice.condition(orders), holds.c.id > after, holds.c.id <= last_id)
+        .order_by(holds.c.id)
+        .limit(limit)
+    )
+    rows = [dict(row) for row in connection.execute(statement).mappings()]
+    ids = [row.pop("id") for row in rows]
+    return HoldPage(
+        holds=[held_order(row) for row in rows],
+        next_after=ids[-1] if len(rows) == limit else None,
+    )
+
+
+def dismiss_hold_page(
+    connection: Connection,
+    orders: OrdersTable,
+    choice: HoldChoice,
+    *,
+    after: int,
+    last_id: int,
+    limit: int,
+    by: str,
+) -> tuple[int, int | None]:
+    """End up to `limit` holds behind `after`; return how many, and where the next page begins."""
+    chosen = (
+        select(holds.c.id)
+        .where(choice.condition(orders), holds.c.id > after, holds.c.id <= last_id)
+        .order_by(holds.c.id)
+        .limit(limit)
+        .with_for_update(of=holds)
+        .cte("chosen")
+        .prefix_with("MATERIALIZED")
+    )
+    statement = (
+        update(holds)
+        .where(holds.c.id == chosen.c.id)
+        .values(resolved_at=func.now(), resolution=f"dismissed by {by}")
+        .returning(holds.c.id)
+    )
+    ids = connection.execute(statement).scalars().all()
+    return len(ids), max(ids) if len(ids) == limit else None
