@@ -10,6 +10,7 @@
     ├── ExchangeError           an answer could not be had; never evidence about an order
     │   ├── Unavailable         may pass: retry, and count it for the breaker
     │   │   └── Malformed       an answer that cannot be read: as unavailable
+    │   │       └── UnreadableRow   one order of an answer: that order's own
     │   ├── ClockSkew           our timestamp is refused: take the exchange's clock anew, ask again
     │   ├── RateLimited         we ask too much: wait `retry_after_seconds`; no failure
     │   ├── RequestRejected     this request is turned down for an unknown reason: its orders' own
@@ -104,6 +105,13 @@ class Unavailable(ExchangeError):
 
 class Malformed(Unavailable):
     """The answer is truncated or not what the exchange documents."""
+
+
+class UnreadableRow(Malformed):
+    """The exchange answered, but what it says of one order, which it names, cannot be read.
+
+    It counts for that order alone.
+    """
 
 
 class ClockSkew(ExchangeError):

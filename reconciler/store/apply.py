@@ -57,7 +57,7 @@ from reconciler.domain.decide import (
     Rule,
 )
 from reconciler.domain.order import SIDES, Facts, Order, OrderId, Side
-from reconciler.domain.report import Answer
+from reconciler.domain.report import Answer, Unanswerable
 from reconciler.domain.status import BY_VALUE, Status
 from reconciler.domain.value import Value
 from reconciler.errors import StoreRejected
@@ -159,6 +159,31 @@ class Apply:
         """Decide as `apply` would, on the rows as they are, locking and writing nothing."""
         rows = _rows(self._read.run(connection, {"ids": _array(map(str, answers))}))
         return self._decide_rows(rows, answers, seen)
+
+    def hold(
+        self, connection: Connection, questions: Mapping[OrderId, Unanswerable]
+    ) -> frozenset[OrderId]:
+        """Put orders on hold for an error, also where somebody else has the row locked.
+
+        The row is neither locked nor touched. Returns the orders that are on hold now: those that
+        are still open.
+
+        Raises:
+            Halted: the halt is on.
+        """
+        state.require_no_halt(connection)
+        rows = _rows(self._read.run(connection, {"ids": _array(map(str, questions))}))
+        outcomes = tuple(
+            Outcome(
+                order=_order(row, facts, _hold(row)),
+                hold=_hold(row),
+                decision=Hold(reason=HoldReason.ERROR, detail=questions[row.id].detail),
+            )
+            for row in rows
+            if (facts := _facts(row)) is not None and not facts.status.is_terminal
+        )
+        self._write_outcomes(connection, outcomes, questions)
+        return frozenset(outcome.order.id for outcome in outcomes)
 
     def _decide_rows(
         self,

@@ -36,12 +36,14 @@ from reconciler.domain.report import Answer, Unanswerable
 from reconciler.domain.status import Status
 from reconciler.errors import (
     BreakerOpen,
+    ExchangeError,
     Halted,
     NotSent,
     Refused,
     RequestRejected,
     StoreUnavailable,
     Suspended,
+    UnreadableRow,
 )
 from reconciler.exchanges.base import Answers, Exchange, Failure, Wanted
 from reconciler.exchanges.guarded import Usage, UsageReport
@@ -53,6 +55,7 @@ from reconciler.telemetry import metrics as names
 from reconciler.telemetry.metrics import Metrics, count_lost_lines
 from reconciler.worker.account import AccountGuard, trouble_of
 from reconciler.worker.clock import DatabaseClock
+from reconciler.worker.looks import COUNTED, LOCKED, MOST_LOOKS, SAID, Looks
 from reconciler.worker.plan import transactions
 from reconciler.worker.unwritten import UnwrittenAnswers
 from reconciler.worker.workload import (
@@ -114,6 +117,7 @@ class OrderHandler:
     account: AccountGuard
     _looked_at: "dict[int, _Work]" = field(default_factory=dict)
     _rejections: Rejections = field(default_factory=Rejections)
+    _looks: Looks = field(default_factory=Looks)
     _unwritten: UnwrittenAnswers = field(default_factory=UnwrittenAnswers)
     _storing: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while the one connection is used."""
@@ -125,7 +129,7 @@ class OrderHandler:
 
     async def examine(self, batch: Batch) -> Evidence:
         """Ask the exchange about the batch's orders. Writes nothing but whose account it is."""
-        work = _Work(batch, self._rejections, with_proposals=self.is_dry_run)
+        work = _Work(batch, self._rejections, self._looks, with_proposals=self.is_dry_run)
         self._looked_at[batch.number] = work
         trouble = await self._trouble_of_store()
         if trouble is None:
@@ -206,6 +210,28 @@ class OrderHandler:
                 finally:
                     for part in applied:
                         work.count(part)
+        circling = work.circling
+        if circling and not self.is_dry_run:
+            held = await asyncio.to_thread(self._hold_circling, circling)
+            work.count_held(held)
+
+    def _hold_circling(
+        self, orders: Mapping[OrderId, tuple[StaleOrder, str]]
+    ) -> Collection[OrderId]:
+        """Hold orders that look after look led to nothing; return those that are on hold now."""
+        for id_, (_, why) in orders.items():
+            log.warning("order.circles", order_id=str(id_), looks=MOST_LOOKS, reason=why)
+        questions = {
+            id_: Unanswerable(
+                symbol=order.symbol,
+                external_order_id=order.external_order_id,
+                detail=f"looked at {MOST_LOOKS} times in a row without result; the last time {why}",
+                fetched_at=self.clock(),
+            )
+            for id_, (order, why) in orders.items()
+        }
+        with self.database.transaction() as connection:
+            return self.step.hold(connection, questions)
 
     def _apply(self, answers: Mapping[OrderId, Answer], seen: Mapping[OrderId, Facts]) -> Applied:
         started = time.perf_counter()
@@ -250,13 +276,17 @@ class OrderHandler:
 class _Work:
     """A batch on its way: what is wanted, what came of it, what is left."""
 
-    def __init__(self, batch: Batch, rejections: Rejections, *, with_proposals: bool) -> None:
+    def __init__(
+        self, batch: Batch, rejections: Rejections, looks: Looks, *, with_proposals: bool
+    ) -> None:
         self.orders: dict[OrderId, StaleOrder] = {
             order.id: order for run in batch.runs for order in run.items
         }
         self.usage = UsageReport()
         self._runs = batch.runs
         self._rejections = rejections
+        self._looks = looks
+        self._circling: dict[OrderId, str] = {}
         self._not_asked = 0
         self._is_cut_short = False
         self._last_tries = {
@@ -354,10 +384,23 @@ class _Work:
         self._tally.scanned += len(applied.outcomes) + len(given_up)
         self._tally.skipped_locked += len(given_up)
         self._skipped.update(applied.skipped)
+        for id_ in given_up:
+            self._count_look(id_, LOCKED)
         for outcome in applied.outcomes:
             self._count_outcome(outcome)
         self._left.difference_update(applied.skipped)
         self._left.difference_update(outcome.order.id for outcome in applied.outcomes)
+
+    @property
+    def circling(self) -> Mapping[OrderId, tuple[StaleOrder, str]]:
+        """Orders that were looked at often enough without result, and why the last time."""
+        return {id_: (self.orders[id_], why) for id_, why in self._circling.items()}
+
+    def count_held(self, ids: Collection[OrderId]) -> None:
+        """Count orders that were put on hold because they circle."""
+        self._tally.held += len(ids)
+        for id_ in ids:
+            self._looks.forget(id_)
 
     def cut_short(self) -> None:
         """Leave what is left to be handed out again: this worker is to end, nothing is wrong."""
@@ -404,7 +447,7 @@ class _Work:
                 case Suspended():
                     self._left.difference_update(self._ids_of[wanted])
                     self._not_asked += len(self._ids_of[wanted])
-                case RequestRejected():
+                case RequestRejected() | UnreadableRow():
                     self._note_rejection(wanted, failure, now)
                 case _:
                     failed[f"{type(failure).__name__}: {failure}"].append(wanted)
@@ -412,10 +455,11 @@ class _Work:
         for reason, orders in failed.items():
             log.warning("orders.not_answered", orders=len(orders), reason=reason, **_named(orders))
 
-    def _note_rejection(self, wanted: Wanted, failure: RequestRejected, now: datetime) -> None:
+    def _note_rejection(self, wanted: Wanted, failure: ExchangeError, now: datetime) -> None:
         """Count it for the orders themselves; set aside those that it has met often enough."""
         for id_ in self._ids_of[wanted]:
             times = self._rejections.count(id_)
+            looks = self._looks.count(id_)
             log.warning(
                 "order.request_rejected",
                 order_id=str(id_),
@@ -424,14 +468,15 @@ class _Work:
                 times=times,
                 reason=str(failure),
             )
-            if times < REJECTIONS_TO_HOLD and not self.orders[id_].is_on_hold:
+            is_often = times >= REJECTIONS_TO_HOLD or looks >= MOST_LOOKS
+            if not is_often and not self.orders[id_].is_on_hold:
                 self._count_errors([id_])
                 continue
             self._rejections.forget(id_)
             self._answers[id_] = Unanswerable(
                 symbol=wanted.symbol,
                 external_order_id=wanted.external_order_id,
-                detail=f"the exchange turns the request for this order down: {failure}",
+                detail=f"{_SAID[type(failure)]}: {failure}",
                 fetched_at=now,
             )
 
@@ -446,7 +491,14 @@ class _Work:
         log.error("orders.neither_answered_nor_failed", orders=len(self._left))
         self._count_errors(tuple(self._left))
 
+    def _count_look(self, id_: OrderId, why: str) -> None:
+        """Count a look that led to nothing."""
+        if self._looks.count(id_) >= MOST_LOOKS:
+            self._circling[id_] = why
+
     def _count_outcome(self, outcome: Outcome) -> None:
+        if not isinstance(outcome.decision, Leave):
+            self._looks.forget(outcome.order.id)
         match outcome.decision:
             case Change() as change:
                 self._tally.reconciled += 1
@@ -460,8 +512,16 @@ class _Work:
                 self._tally.reconciled += 1
             case Hold():
                 self._tally.held += 1
+            case Leave(rule=rule) if rule in COUNTED:
+                self._count_look(outcome.order.id, SAID[rule])
             case Leave():
                 pass
+
+
+_SAID: Mapping[type[ExchangeError], str] = {
+    RequestRejected: "the exchange turns the request for this order down",
+    UnreadableRow: "what the exchange says of this order cannot be true",
+}
 
 
 def _named(orders: Sequence[Wanted]) -> dict[str, object]:

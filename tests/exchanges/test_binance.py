@@ -572,6 +572,21 @@ async def test_look_ups_run_at_most_so_many_at_once(bench: Bench) -> None:
     assert bench.server.paths().count("order") == 12
 
 
+@pytest.mark.parametrize("spelling", ["07", "007", "0" * 19 + "7"])
+async def test_id_with_leading_zeros_is_the_order_of_that_number(
+    bench: Bench, spelling: str
+) -> None:
+    bench.server.holds(a_row(7, status="FILLED", executedQty="1.0"))
+    padded = Wanted(symbol="BTC/USDT", external_order_id=spelling)
+
+    found = await bench.binance().ask([padded, an_order(7)])
+
+    assert found.failures == {}
+    assert {one.external_order_id for one in found.answers.values()} == {"7", spelling}
+    assert found.answers[padded].symbol == "BTC/USDT"
+    assert bench.server.paths().count("order") == 1
+
+
 async def test_answer_about_another_order_is_never_attributed(bench: Bench) -> None:
     bench.server.answers_next("/api/v3/order", said(a_row(8, status="FILLED", executedQty="1")))
 

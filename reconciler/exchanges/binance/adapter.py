@@ -21,7 +21,7 @@ from string import ascii_lowercase, ascii_uppercase
 
 import httpx
 
-from reconciler.domain.report import Report
+from reconciler.domain.report import Answer, Report
 from reconciler.domain.value import replace
 from reconciler.errors import (
     BreakerOpen,
@@ -228,19 +228,28 @@ def request_symbol(symbol: str) -> str:
     return symbol.replace("/", "").replace("-", "").translate(_CAPITALS)
 
 
+def request_id(external_order_id: str) -> str:
+    """Return the id as Binance writes it: "012" is order 12, and is answered as that."""
+    is_number = external_order_id.isascii() and external_order_id.isdecimal()
+    return (external_order_id.lstrip("0") or "0") if is_number else external_order_id
+
+
 def _by_request_name(wanted: Iterable[Wanted]) -> dict[Wanted, list[Wanted]]:
     spellings: dict[Wanted, list[Wanted]] = {}
     for order in dict.fromkeys(wanted):
-        asked = replace(order, symbol=request_symbol(order.symbol))
+        asked = Wanted(
+            symbol=request_symbol(order.symbol),
+            external_order_id=request_id(order.external_order_id),
+        )
         spellings.setdefault(asked, []).append(order)
     return spellings
 
 
 def _as_spelled(found: Answers, spellings: Mapping[Wanted, Iterable[Wanted]]) -> Answers:
-    """Give every answer back under the very name of the symbol by which it was asked for."""
+    """Give every answer back under the very symbol and id by which it was asked for."""
     return Answers(
         answers={
-            order: answer if order == asked else replace(answer, symbol=order.symbol)
+            order: answer if order == asked else _renamed(answer, order)
             for asked, answer in found.answers.items()
             for order in spellings[asked]
         },
@@ -250,6 +259,10 @@ def _as_spelled(found: Answers, spellings: Mapping[Wanted, Iterable[Wanted]]) ->
             for order in spellings[asked]
         },
     )
+
+
+def _renamed(answer: Answer, order: Wanted) -> Answer:
+    return replace(answer, symbol=order.symbol, external_order_id=order.external_order_id)
 
 
 def _is_askable(order: Wanted) -> bool:

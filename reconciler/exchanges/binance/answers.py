@@ -20,7 +20,7 @@ from reconciler.domain.report import (
     Unanswerable,
     average_price,
 )
-from reconciler.errors import Malformed, Refused, Unavailable
+from reconciler.errors import Malformed, Refused, Unavailable, UnreadableRow
 from reconciler.exchanges.base import Failure, Wanted
 from reconciler.exchanges.binance.facts import (
     COSTS,
@@ -164,10 +164,10 @@ def _report(order: Wanted, row: Row, fetched_at: datetime) -> Report:
     """Translate a row.
 
     Raises:
-        Malformed: it is another order's, a quantity is none, or more is executed than was ordered.
+        UnreadableRow: it is of another order, or what it says cannot be true.
     """
     if (row.symbol, str(row.order_id)) != (order.symbol, order.external_order_id):
-        raise Malformed(
+        raise UnreadableRow(
             f"asked for order {order.external_order_id} of {order.symbol}, the answer is about"
             f" order {row.order_id} of {row.symbol}"
         )
@@ -199,7 +199,7 @@ _LONGEST_SHOWN = 40
 
 def _quantity(row: Row, name: str, told: str, form: re.Pattern[str] = _QUANTITY) -> Decimal:
     if form.fullmatch(told) is None:
-        raise Malformed(
+        raise UnreadableRow(
             f"order {row.order_id} of {row.symbol[:LONGEST_NAME]}: {name}"
             f" {told[:_LONGEST_SHOWN]!r} is no quantity"
         )
@@ -229,7 +229,7 @@ def _own_quantity(
     if quantity == 0 and quote_quantity is None:
         return None
     if executed_qty > quantity:
-        raise Malformed(
+        raise UnreadableRow(
             f"order {row.order_id} of {row.symbol[:LONGEST_NAME]}: executedQty {row.executed_qty}"
             f" of origQty {row.orig_qty}, more than was ordered"
         )
