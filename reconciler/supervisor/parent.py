@@ -475,6 +475,7 @@ class Supervisor:
                 self._metrics.gauge(Gauge.STALE_BACKLOG, backlog.items)
                 self._metrics.gauge(Gauge.STALE_OLDEST_AGE_SECONDS, backlog.oldest_age_seconds)
                 self._metrics.gauge(Gauge.ORDERS_NOT_FOLLOWED, backlog.unfollowed_items)
+                self._metrics.gauge(Gauge.ORDERS_DUPLICATES, backlog.duplicate_items)
                 self._metrics.gauge(Gauge.HOLDS_OPEN, backlog.held_items or 0)
                 oldest_hold = backlog.oldest_hold_age_seconds or 0
                 self._metrics.gauge(Gauge.HOLDS_OLDEST_AGE_SECONDS, oldest_hold)

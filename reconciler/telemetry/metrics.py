@@ -65,6 +65,7 @@ class Gauge(StrEnum):
     STALE_BACKLOG = "stale.backlog"
     STALE_OLDEST_AGE_SECONDS = "stale.oldest_age_seconds"
     ORDERS_NOT_FOLLOWED = "orders.not_followed"
+    ORDERS_DUPLICATES = "orders.duplicates"
     HOLDS_OPEN = "holds.open"
     HOLDS_OLDEST_AGE_SECONDS = "holds.oldest_age_seconds"
 

@@ -34,6 +34,7 @@ from reconciler.telemetry.metrics import Metrics, open_metrics
 from reconciler.worker.account import AccountGuard
 from reconciler.worker.batch import OrderHandler
 from reconciler.worker.clock import DatabaseClock
+from reconciler.worker.duplicates import DuplicatesWatch
 from reconciler.worker.following import FollowingGauge
 from reconciler.worker.plan import arrange
 from reconciler.worker.workload import Backlog, Cycle, Page, RememberedPause, Run
@@ -85,6 +86,7 @@ class OrderWorkload:
             orders=orders,
             is_dry_run=self.is_dry_run,
             following=FollowingGauge(self.settings.required_database_url),
+            duplicates=DuplicatesWatch(self.settings.required_database_url),
         )
 
     async def open_handler(
@@ -144,6 +146,7 @@ class OrderPlanner:
     venue: Venue
     is_dry_run: bool
     following: FollowingGauge
+    duplicates: DuplicatesWatch
 
     def plan(self, limit: int, after: Hashable | None) -> Page:
         """Read a page and arrange it into runs; before the first, end holds that are pointless.
@@ -157,7 +160,9 @@ class OrderPlanner:
                     resolve_ended(connection, self.orders)
         with self.database.transaction() as connection:
             page = self.stale.read_page(connection, limit, after)
-        return Page(runs=arrange(page.orders, self.venue), next=page.next)
+        runs = arrange(page.orders, self.venue)
+        self.duplicates.note(runs)
+        return Page(runs=runs, next=page.next)
 
     def backlog(self) -> Backlog:
         """Count the stale orders and those on hold."""
@@ -172,6 +177,7 @@ class OrderPlanner:
             held_items=holds.held_orders,
             oldest_hold_age_seconds=holds.oldest_age_seconds,
             unfollowed_items=self.following.read(),
+            duplicate_items=self.duplicates.read(),
         )
 
     def record(self, cycle: Cycle) -> None:

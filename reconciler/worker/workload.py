@@ -225,6 +225,7 @@ class Backlog:
         held_items: those of them that are set aside. None: there is no such thing.
         oldest_hold_age_seconds: How long ago the oldest of what is set aside was; None: nothing is.
         unfollowed_items: What seems to need work, and is left alone as it is.
+        duplicate_items: What is the same work as another item's.
     """
 
     items: int
@@ -234,6 +235,7 @@ class Backlog:
     held_items: int | None = None
     oldest_hold_age_seconds: float | None = None
     unfollowed_items: int = 0
+    duplicate_items: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

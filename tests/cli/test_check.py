@@ -22,6 +22,7 @@ ALL = [
     "database clock",
     "orders",
     "open orders",
+    "duplicates",
     "schema",
     "rights",
     "times",
@@ -31,7 +32,7 @@ ALL = [
     "account",
     "statsd",
 ]
-ON_THE_DATABASE = ["database clock", "orders", "open orders", "schema", "rights", "times", "vacuum"]
+ON_THE_DATABASE = ALL[ALL.index("database clock") : ALL.index("exchange")]
 
 
 @pytest.fixture
@@ -536,3 +537,20 @@ def test_an_enum_of_other_labels_is_counted_although_it_does_not_fit(
     assert findings["open orders"]["problems"][0]["what"] == (
         "3 rows look open, 0 by our words: OPEN 3"
     )
+
+
+def test_open_rows_that_name_the_same_order_are_counted_and_named(
+    check: Check, database_url: str
+) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "INSERT INTO orders (symbol, external_order_id, status)"
+            " SELECT 'BTCUSDT', '7', 'new' FROM generate_series(1, 60)"
+        )
+
+    code, findings = check(DATABASE_URL=database_url)
+
+    assert code == 0
+    assert findings["duplicates"]["verdict"] == "warning"
+    assert findings["duplicates"]["detail"] == "60 open rows name 1 orders between them"
+    assert "7 of BTCUSDT (60 rows)" in findings["duplicates"]["problems"][0]["what"]

@@ -12,6 +12,7 @@ from reconciler.errors import ConfigurationError, Problem, ReconcilerError, Sche
 from reconciler.store import migrations
 from reconciler.store.columns import read_columns
 from reconciler.store.database import Database
+from reconciler.store.duplicates import MOST_READ, measure_duplicates
 from reconciler.store.following import Following, measure_following
 from reconciler.store.rights import missing_reading_rights, missing_rights
 from reconciler.store.tables import find_orders, missing_parts
@@ -30,6 +31,7 @@ def check_database(database: Database, now: Callable[[], datetime]) -> Sequence[
         "database clock": lambda connection: check_clock(connection, now),
         "orders": check_orders,
         "open orders": check_open_orders,
+        "duplicates": check_duplicates,
         "schema": check_schema,
         "rights": check_rights,
         "times": check_times,
@@ -46,6 +48,7 @@ def skip_database(
         "database clock",
         "orders",
         "open orders",
+        "duplicates",
         "schema",
         "rights",
         "times",
@@ -131,6 +134,29 @@ def _hint_of(remark: str) -> str:
     )
 
 
+def check_duplicates(connection: Connection) -> Finding:
+    """Count the open rows that name the same order at the exchange."""
+    if missing_reading_rights(connection):
+        return skipped("duplicates", "the rights are granted")
+    try:
+        find_orders(connection)
+    except SchemaMismatch:
+        return skipped("duplicates", "orders fits")
+    found = measure_duplicates(connection)
+    if found is None:
+        return good("duplicates", "too many open rows to look at in little time")
+    among = f" among {MOST_READ:,} open rows" if found.is_partial else ""
+    if not found.rows:
+        return good("duplicates", f"no two open rows name the same order{among}")
+    detail = f"{found.rows:,} open rows name {found.orders:,} orders between them{among}"
+    named = ", ".join(map(str, found.most))
+    problem = Problem(
+        what=f"{detail}: {named}; each of them takes the order's fills",
+        hint="find out which row is the order's, and clear external_order_id of the others",
+    )
+    return warning("duplicates", detail, [problem])
+
+
 def check_schema(connection: Connection) -> Finding:
     """Look whether our tables and the index are there, and as this version makes them."""
     current, head = migrations.current(connection), migrations.head()
@@ -163,7 +189,8 @@ def _connected(connection: Connection, database: Database) -> Finding:
 
 
 def _look(name: str, database: Database, check: Check) -> Finding:
-    begin = database.transaction if check is check_open_orders else database.autocommit
+    is_limited = check in (check_open_orders, check_duplicates)
+    begin = database.transaction if is_limited else database.autocommit
     try:
         with begin() as connection:
             return check(connection)

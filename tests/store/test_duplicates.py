@@ -1,0 +1,119 @@
+"""Open rows that name the same order at the exchange are counted and named, at a bounded cost."""
+
+from datetime import timedelta
+
+import pytest
+
+from reconciler.exchanges.registry import venue
+from reconciler.store import duplicates as module
+from reconciler.store.database import Database
+from reconciler.store.duplicates import DuplicateOrder, Duplicates, measure_duplicates
+from reconciler.store.stale import StaleOrders
+from reconciler.worker.duplicates import DuplicatesWatch, duplicates_in
+from reconciler.worker.plan import arrange
+
+from .builders import SYMBOL, Application, insert_order, shape_of
+
+
+def measured(database: Database) -> Duplicates | None:
+    with database.transaction() as connection:
+        return measure_duplicates(connection)
+
+
+def test_no_two_rows_of_different_orders_are_duplicates(
+    application: Application, database: Database
+) -> None:
+    for id_ in (1, 2, 3):
+        insert_order(application, id_)
+    insert_order(application, 4, external_order_id="1", symbol="ETHUSDT")
+    insert_order(application, 5, external_order_id="2", status="filled")
+    insert_order(application, 6, external_order_id=None)
+    insert_order(application, 7, external_order_id=None)
+
+    assert measured(database) == Duplicates(rows=0, orders=0, most=(), is_partial=False)
+
+
+def test_rows_of_the_same_order_are_counted_and_named_the_most_frequent_first(
+    application: Application, database: Database
+) -> None:
+    for id_ in range(1, 61):
+        insert_order(application, id_, external_order_id="7")
+    for id_ in (61, 62):
+        insert_order(application, id_, external_order_id="8")
+    insert_order(application, 63)
+
+    assert measured(database) == Duplicates(
+        rows=62,
+        orders=2,
+        most=(
+            DuplicateOrder(symbol=SYMBOL, external_order_id="7", rows=60),
+            DuplicateOrder(symbol=SYMBOL, external_order_id="8", rows=2),
+        ),
+        is_partial=False,
+    )
+
+
+def test_only_so_many_rows_are_looked_at(
+    application: Application, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_READ", 10)
+    for id_ in range(1, 21):
+        insert_order(application, id_, external_order_id="7")
+
+    found = measured(database)
+
+    assert found is not None
+    assert (found.rows, found.is_partial) == (10, True)
+
+
+def test_what_takes_too_long_is_given_up(application: Application, database: Database) -> None:
+    insert_order(application, 1)
+    application.execute("ALTER TABLE orders RENAME TO real_orders")
+    application.execute(
+        "CREATE VIEW orders AS SELECT r.* FROM real_orders r, pg_sleep(30) OFFSET 0"
+    )
+
+    with database.transaction() as connection:
+        assert measure_duplicates(connection, most_seconds=0.05) is None
+
+
+def test_a_page_names_the_duplicates_that_stand_on_it_once(
+    application: Application,
+    database: Database,
+    database_url: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for id_ in range(1, 61):
+        insert_order(application, id_, external_order_id="7")
+    insert_order(application, 61)
+    stale = StaleOrders(shape_of(database), stale_after=timedelta(minutes=1))
+    with database.transaction() as connection:
+        page = stale.read_page(connection, 100)
+    runs = arrange(page.orders, venue("paper"))
+    watch = DuplicatesWatch(database_url)
+
+    for _ in range(3):
+        watch.note(runs)
+
+    assert [list(duplicates_in(run)) for run in runs] == [
+        [DuplicateOrder(symbol=SYMBOL, external_order_id="7", rows=60)]
+    ]
+    assert capsys.readouterr().out.count("orders.duplicate_external_id") == 1
+
+
+def test_duplicates_that_never_stand_on_one_page_are_counted_and_named(
+    application: Application, database_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for id_ in (1, 2):
+        insert_order(application, id_, external_order_id="7")
+    now = 0.0
+    watch = DuplicatesWatch(database_url, monotonic=lambda: now)
+
+    counts = [watch.read()]
+    application.execute("DELETE FROM orders")
+    counts.append(watch.read())
+    now = 601.0
+    counts.append(watch.read())
+
+    assert counts == [2, 2, 0]
+    assert capsys.readouterr().out.count("orders.duplicate_external_id") == 1
