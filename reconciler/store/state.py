@@ -1,9 +1,10 @@
 """What outlives a supervisor: the halt, whose orders these are, a silence that was asked for."""
 
-from datetime import timedelta
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, DateTime, Exists, cast, delete, func, select
+from sqlalchemy import Connection, Exists, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from reconciler.errors import Halted
@@ -12,6 +13,9 @@ from reconciler.store.tables import state
 HALT = "halt"
 LAST_RELEASE = "halt.last_release"
 SUPERVISOR = "supervisor"
+
+LONGEST_PAUSE = timedelta(days=3)
+"""The longest ban that an exchange documents; a longer pause was written by a wrong clock."""
 
 
 def read_halt(connection: Connection) -> str | None:
@@ -51,31 +55,43 @@ def release_halt(connection: Connection, *, by: str = SUPERVISOR) -> bool:
 
 
 def read_pauses(connection: Connection, exchange: str) -> dict[str, float]:
-    """Return for how many seconds more the exchange wants silence, by the host that was told so."""
-    until = cast(state.c.value["until"].astext, DateTime(timezone=True))
-    left = func.extract("epoch", until - func.clock_timestamp())
-    rows = connection.execute(
-        select(state.c.value["host"].astext, left).where(
+    """Return for how many seconds more the exchange wants silence, by the host that was told so.
+
+    What cannot be read is passed over: to go on asking is no worse than to end.
+    """
+    now: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+    values = connection.execute(
+        select(state.c.value).where(
             state.c.key.startswith(_pause_prefix(exchange), autoescape=True)
         )
-    )
-    return {host: float(seconds) for host, seconds in rows if seconds > 0}
+    ).scalars()
+    left: dict[str, float] = {}
+    for value in values:
+        with suppress(KeyError, TypeError, ValueError):
+            left[str(value["host"])] = (
+                datetime.fromisoformat(value["until"]) - now
+            ).total_seconds()
+    return {
+        host: min(seconds, LONGEST_PAUSE.total_seconds())
+        for host, seconds in left.items()
+        if seconds > 0
+    }
 
 
 def write_pause(connection: Connection, exchange: str, host: str, seconds: float) -> None:
     """Remember a silence until `seconds` from now, by the database's clock; forget those over."""
-    left = {**read_pauses(connection, exchange)}
+    left = read_pauses(connection, exchange)
     if seconds <= left.get(host, 0.0):
         return
+    kept = [f"{_pause_prefix(exchange)}{other}" for other in left]
     connection.execute(
         delete(state).where(
             state.c.key.startswith(_pause_prefix(exchange), autoescape=True),
-            state.c.value["host"].astext.not_in(left),
+            state.c.key.not_in(kept),
         )
     )
-    until = connection.execute(
-        select(func.clock_timestamp() + timedelta(seconds=seconds))
-    ).scalar_one()
+    now: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+    until = now + min(timedelta(seconds=seconds), LONGEST_PAUSE)
     key = f"{_pause_prefix(exchange)}{host}"
     _write(connection, key, {"until": until.isoformat(), "host": host}, by=SUPERVISOR)
 

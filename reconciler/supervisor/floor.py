@@ -17,7 +17,13 @@ from typing import Protocol, assert_never
 
 import structlog
 
-from reconciler.errors import ConfigurationError, OtherRelease, Problem, WorkersDying
+from reconciler.errors import (
+    ConfigurationError,
+    OtherRelease,
+    Problem,
+    ReconcilerError,
+    WorkersDying,
+)
 from reconciler.resilience.breaker import BreakerSnapshot, BreakerState
 from reconciler.resilience.budget import WINDOW_SECONDS, WeightWindow
 from reconciler.supervisor.budget import Reply, SharedBudget
@@ -649,8 +655,13 @@ def _refusal(trouble: Trouble) -> Problem:
 def _write_pause(until: float, planner: Planner) -> None:
     """Remember a silence; `until` is by the monotonic clock, since the chore may have waited."""
     seconds = until - time.monotonic()
-    if seconds > 0:
+    if seconds <= 0:
+        return
+    try:
         planner.write_pause(seconds)
+    except ReconcilerError as error:
+        # It is kept all the same while this process lives; that is no reason to end it.
+        log.warning("supervisor.pause_not_recorded", reason=str(error))
 
 
 def _set_aside(run: Run, planner: Planner) -> None:

@@ -16,6 +16,7 @@ from .test_supervision import status_of
 
 BAN_SECONDS = 300
 WEIGHT = 150
+LATENCY_MS = 400
 MOST_OF_ONE_REQUEST = 20
 
 
@@ -114,3 +115,20 @@ def test_a_drain_that_has_to_kill_says_so_and_ends_with_1(world: World, reconcil
         pytest.fail("nobody was at work in the database")
     with connected(world.database_url) as connection:
         assert count(connection, "status = 'new'") > 0
+
+
+def test_after_a_ban_one_request_goes_first_and_the_rest_when_it_was_answered(
+    world: World, reconcile: Start
+) -> None:
+    world.fill(orders=600, symbols=60, seed=7)
+    world.exchange.set_faults(latency_ms=LATENCY_MS)
+    world.exchange.set_faults(name="ban", ban_rate=1, ban_seconds=3, for_requests=1)
+
+    ended = reconcile("--once", RECONCILIATION_SHARDS=4).end()
+
+    assert ended.exit_code == 0, ended.err
+    requests = sorted(world.exchange.requests(), key=lambda request: request.at_ms)
+    banned_at = next(request.at_ms for request in requests if request.status == "418")
+    first, *rest = (request for request in requests if request.at_ms > banned_at + 2000)
+    assert first.status == "200"
+    assert min(request.at_ms for request in rest) >= first.at_ms + LATENCY_MS

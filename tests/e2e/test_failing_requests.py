@@ -10,7 +10,7 @@ from reconciler.supervisor.control.place import default_path
 from reconciler.telemetry.health import Vitals
 
 from .conftest import Start
-from .rows import Connection, connected
+from .rows import Connection, connected, count
 
 
 @pytest.mark.parametrize("failing", [1, 2])
@@ -31,6 +31,48 @@ def test_symbols_that_answer_500_take_no_other_with_them(
     wrong = world.mismatches()
     assert wrong, "nothing failed"
     assert all(any(symbol in row for symbol in bad) for row in wrong)
+
+
+@pytest.mark.parametrize("code", [-1102, -1130, -1104])
+def test_a_refused_form_of_request_ends_with_78_and_holds_no_order(
+    world: World, reconcile: Start, code: int
+) -> None:
+    world.fill(orders=600, symbols=6, seed=3)
+    for route in ("openOrders", "allOrders"):
+        world.exchange.set_faults(route=route, refusal_rate=1, refusal_code=code)
+
+    ended = reconcile("--once", "--json").end()
+
+    assert ended.exit_code == 78, ended.err
+    assert "update the reconciler" in ended.err
+    with connected(world.database_url) as connection:
+        assert count(connection, "true", table="reconciliation_holds") == 0
+
+
+def test_orders_that_are_turned_down_keep_nobody_waiting_and_are_held_after_three_times(
+    world: World, reconcile: Start
+) -> None:
+    world.fill(orders=303, symbols=101, seed=3)  # three of a symbol are asked for one by one
+    with connected(world.database_url) as connection:
+        rows = connection.execute("SELECT external_order_id FROM orders ORDER BY id LIMIT 3")
+        turned_down = [int(str(id_)) for (id_,) in rows]
+    world.exchange.set_faults(
+        route="order", refusal_rate=1, refusal_code=-9123, only_order_ids=turned_down
+    )
+
+    run = reconcile(RECONCILIATION_INTERVAL_MS=50)
+    with connected(world.database_url) as connection:
+        while count(connection, "reason = 'error'", table="reconciliation_holds") < 3:
+            assert run.is_running
+    run.send(signal.SIGTERM)
+    ended = run.end()
+
+    assert ended.exit_code == 0, ended.err
+    assert not run.logged("worker.in_trouble")
+    assert len(run.logged("order.request_rejected")) == 9
+    named = {str(line["external_order_id"]) for line in run.logged("order.request_rejected")}
+    assert named == set(map(str, turned_down))
+    assert len(world.mismatches()) <= 3
 
 
 @pytest.mark.parametrize("symbols", [1, 12])

@@ -90,3 +90,24 @@ def test_the_longest_silence_counts_and_what_is_over_is_forgotten(database: Data
 
     assert 590 < paused["here"] <= 600
     assert list(keys) == ["rate_limit_pause.paper.here"]
+
+
+def test_a_silence_that_cannot_be_read_or_lies_beyond_any_ban_stops_nobody_for_ever(
+    database: Database,
+) -> None:
+    with database.transaction() as connection:
+        for host, value in (
+            ("odd", '{"host": "odd", "until": "tomorrow"}'),
+            ("empty", "{}"),
+            ("list", "[1]"),
+            ("naive", '{"host": "naive", "until": "2999-01-01T00:00:00"}'),
+            ("late", '{"host": "late", "until": "2999-01-01T00:00:00+00:00"}'),
+        ):
+            connection.exec_driver_sql(
+                "INSERT INTO reconciliation_state (key, value, changed_at, changed_by)"
+                " VALUES (%s, %s, now(), 'supervisor')",
+                (f"rate_limit_pause.paper.{host}", value),
+            )
+        paused = state.read_pauses(connection, "paper")
+
+    assert paused == {"late": 259_200.0}

@@ -45,7 +45,7 @@ from reconciler.exchanges.binance.session import Guarding, Session
 from reconciler.exchanges.binance.wire import ACCOUNT_INFORMATION, ROW, ROWS, Fault, as_error
 from reconciler.exchanges.routes import HistoryPage, OneOrder, OpenOrders, Route
 from reconciler.resilience.budget import Budget
-from reconciler.resilience.suspects import EXCHANGE
+from reconciler.resilience.suspects import Subject
 from reconciler.settings import Credentials
 
 REQUESTS_AT_ONCE = 4
@@ -53,6 +53,9 @@ REQUESTS_AT_ONCE = 4
 away, but four do six times what all of Binance's limit allows. After a "stop" fewer have been asked
 in vain.
 """
+
+ALL_SYMBOLS: Subject = ("all symbols",)
+"""What a list of every symbol's open orders is about: it may fail by itself, as a symbol may."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -199,7 +202,7 @@ class Binance:
             case OpenOrders(symbol=symbol):
                 parameters = {} if symbol is None else {"symbol": symbol}
                 weight = COSTS.all_open_orders if symbol is None else COSTS.open_orders
-                subject = EXCHANGE if symbol is None else (symbol,)
+                subject = ALL_SYMBOLS if symbol is None else (symbol,)
                 rows = await self._session.get(
                     "/api/v3/openOrders", parameters, weight, ROWS, subject=subject
                 )
