@@ -15,7 +15,7 @@ from reconciler.supervisor.control.place import default_path
 from reconciler.supervisor.parent import STORE_RETRY_SECONDS
 from reconciler.supervisor.status import Status
 
-from ..supervisor.processes import EndWatch, family  # noqa: TID252 - tests are no package
+from ..supervisor.processes import EndWatch, family, stretched  # noqa: TID252 - tests are no package
 from .commands import Running
 from .conftest import AMPLE, Start, settings_of
 from .proxy import Proxy
@@ -49,7 +49,7 @@ def test_when_the_parent_is_killed_its_eight_workers_and_their_sessions_go_too(
     killed_at = time.monotonic()
     world.database.close()
     sessions_end(postgres_url, database_name(world))
-    assert time.monotonic() - killed_at < 5.0
+    assert time.monotonic() - killed_at < stretched(5.0)
 
 
 def test_a_second_supervisor_of_the_same_database_is_refused_with_the_first_ones_pid(

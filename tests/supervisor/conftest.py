@@ -21,7 +21,7 @@ from .run_toy import prepare_worker
 from .toy import Stage, ToyWorkload
 
 ROOT = Path(__file__).parents[2]
-DEADLINE_SECONDS = 20.0
+DEADLINE_SECONDS = 60.0
 
 Line = dict[str, Any]
 

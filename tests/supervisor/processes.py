@@ -13,6 +13,18 @@ def family(pid: int) -> set[int]:
     return {process.pid for process in psutil.Process(pid).children(recursive=True)}
 
 
+def stretched(seconds: float) -> float:
+    """Return how long something may take here that takes `seconds` on a machine at rest.
+
+    So a bound says the same wherever it is kept: of two processes that want a processor each is
+    half as fast.
+    """
+    with open("/proc/loadavg", encoding="ascii") as file:  # noqa: PTH123 - no file of a folder
+        average, _, _, wanting, _ = file.read().split()
+    wanted = max(float(average), float(wanting.partition("/")[0]))
+    return seconds * max(1.0, wanted / (os.cpu_count() or 1))
+
+
 class EndWatch:
     """Notices when processes end, also those that nobody waits for: a zombie has ended."""
 
@@ -20,11 +32,11 @@ class EndWatch:
         self._running = {os.pidfd_open(pid): pid for pid in pids}
 
     def left_after(self, seconds: float) -> set[int]:
-        """Wait until all have ended, but no longer than that; return those that have not."""
+        """Wait until all have ended; return those that have not after so long, `stretched`."""
         poll = select.poll()
         for descriptor in self._running:
             poll.register(descriptor, select.POLLIN)
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + stretched(seconds)
         while self._running:
             ended = poll.poll(max(0, deadline - time.monotonic()) * 1000)
             if not ended:
