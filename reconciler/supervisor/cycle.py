@@ -107,6 +107,7 @@ class OpenCycle:
             finished_at=max(self._part_began_at, datetime.now(UTC)),
             duration_ms=round((self._monotonic() - self._part_began) * 1000),
             tally=self._tally,
+            ends_sweep=self.ends_sweep and self.is_done and not self.is_sample,
         )
 
     def finish_part(self) -> Cycle | None:

@@ -17,6 +17,9 @@ from reconciler.worker.workload import Cycle, Planner
 
 CYCLES_KEPT = 10
 HOUR_SECONDS = 3600.0
+EMPTY_SECONDS = 1.0
+"""However short the pause between sweeps is: no row for each of them while nothing is stale."""
+
 MOST_UNWRITTEN = 10_000
 """Cycles that are kept for a database that is away; hardly one is finished meanwhile."""
 
@@ -82,6 +85,11 @@ class History:
     async def wait_until_known(self) -> None:
         """Wait until the last hour can be told."""
         await self._is_known.wait()
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the last cycle is long enough ago for one that has nothing to do."""
+        return self._last_at is None or self._monotonic() - self._last_at >= EMPTY_SECONDS
 
     @property
     def cycles(self) -> tuple[Cycle, ...]:

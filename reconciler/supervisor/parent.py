@@ -243,7 +243,7 @@ class Supervisor:
             page := await self._ask(partial(_plan, self._options.page_items, after))
         ) is not None:
             groups = list(group_by_cost(self._floor.new_in(page), self._floor.cycle_cost))
-            if not page.runs:
+            if not page.runs and self._floor.history.is_due:
                 groups = [[]]  # That nothing is stale is a run too, and is recorded as one.
             for number, runs in enumerate(groups, start=1):
                 is_last = page.next is None and number == len(groups)

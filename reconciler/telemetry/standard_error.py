@@ -1,8 +1,8 @@
 """Standard error, where telling never stops the work.
 
-What cannot be written is dropped: a full disk, a reader that hung up, a terminal that is gone. Each
-write goes straight to the descriptor, so that nothing is kept back that would fail again later, or
-come twice. That a reader hung up can be asked for; that nothing was lost cannot.
+What cannot be written is dropped: a full disk, a reader that hung up or reads no more, a terminal
+that is gone. Each write goes straight to the descriptor, so that nothing is kept back that would
+fail again later, or come twice. A reader that is late is waited for once, not at every line.
 """
 
 import errno
@@ -11,6 +11,12 @@ import os
 import select
 import sys
 from typing import TextIO
+
+PATIENCE_SECONDS = 1.0
+"""How long a reader that does not keep up is waited for; then not at all, until it does again."""
+
+_PIECE_BYTES = 4096
+"""What fits into a pipe whenever the system says that it can be written to: its PIPE_BUF."""
 
 _GONE = {errno.EPIPE, errno.ECONNRESET, errno.ENXIO}
 _HUNG_UP = select.POLLERR | select.POLLHUP | select.POLLNVAL
@@ -25,6 +31,7 @@ class StandardError(io.TextIOBase):
         self._is_terminal = is_terminal
         self._is_gone = False
         self._is_mid_line = False
+        self._is_stuck = False
 
     @property
     def encoding(self) -> str:  # type: ignore[override] # it is never set
@@ -56,7 +63,8 @@ class StandardError(io.TextIOBase):
         has_begun = False
         while left:
             try:
-                written = os.write(self._descriptor, left)
+                self._wait_for_room()
+                written = os.write(self._descriptor, left[:_PIECE_BYTES])
             except OSError as error:
                 self._is_gone = self._is_gone or self._says_gone(error)
                 self._is_mid_line = self._is_mid_line or has_begun
@@ -73,6 +81,19 @@ class StandardError(io.TextIOBase):
             poll.register(self._descriptor, 0)
             self._is_gone = any(event & _HUNG_UP for _, event in poll.poll(0))
         return self._is_gone
+
+    def _wait_for_room(self) -> None:
+        """Wait until a piece can be written without waiting.
+
+        Raises:
+            TimeoutError: the reader does not read.
+        """
+        poll = select.poll()
+        poll.register(self._descriptor, select.POLLOUT)
+        is_ready = bool(poll.poll(0 if self._is_stuck else 1000 * PATIENCE_SECONDS))
+        self._is_stuck = not is_ready
+        if self._is_stuck:
+            raise TimeoutError("the reader does not read")
 
     def _line_break(self) -> str:
         return "\n" if self._is_mid_line else ""

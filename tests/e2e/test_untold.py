@@ -1,5 +1,6 @@
 """A log or an output that cannot be written does not stop the work, nor end it half done."""
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -51,6 +52,19 @@ def test_a_full_disk_under_the_log_stops_nothing(world: World, tmp_path: Path) -
 
     assert (run.returncode, world.mismatches()) == (0, [])
     assert '"reconciled": 300' in out
+
+
+def test_a_reader_of_the_log_that_does_not_read_stops_nothing(world: World, tmp_path: Path) -> None:
+    world.fill(orders=300, symbols=4, seed=63)
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+
+    with begun(world, tmp_path, "run", "--once", stderr=writing) as run:
+        os.close(writing)
+        run.communicate(timeout=PATIENCE_SECONDS)
+
+    os.close(reading)
+    assert (run.returncode, world.mismatches()) == (0, [])
 
 
 def test_a_reader_of_the_log_that_is_gone_ends_it_after_a_drain_with_a_code_of_its_own(

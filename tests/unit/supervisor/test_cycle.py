@@ -155,3 +155,14 @@ def test_a_sample_reaches_over_the_whole_of_a_run_and_not_only_its_beginning() -
 
     numbers = [item.id - sample.items[0].id for item in sample.items]
     assert numbers == list(range(0, 1000, 100))
+
+
+def test_only_a_finished_cycle_of_a_sweeps_end_ends_the_sweep_and_no_sample_does() -> None:
+    whole, cut_short = OpenCycle(0, 1, ends_sweep=True), OpenCycle(1, 2, ends_sweep=True)
+    sample, amid = OpenCycle(2, 1, ends_sweep=True, is_sample=True), OpenCycle(3, 1)
+
+    for cycle in (whole, cut_short, sample, amid):
+        cycle.count(Tally(scanned=1), finished_items=1)
+
+    ending = [cycle.finish().ends_sweep for cycle in (whole, cut_short, sample, amid)]
+    assert ending == [True, False, False, False]

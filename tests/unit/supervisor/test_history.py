@@ -167,3 +167,16 @@ def test_asking_for_the_hour_changes_nothing() -> None:
 
     assert first == second
     assert first.scanned == 3
+
+
+def test_a_cycle_with_nothing_to_do_is_due_once_a_second_at_most() -> None:
+    clock = Clock()
+    history = History(clock)
+
+    due = [history.is_due]
+    history.add(a_cycle(0))
+    due.append(history.is_due)
+    clock.now += 1
+    due.append(history.is_due)
+
+    assert due == [True, False, True]

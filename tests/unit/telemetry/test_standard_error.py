@@ -4,12 +4,13 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from reconciler.telemetry.standard_error import StandardError
+from reconciler.telemetry.standard_error import PATIENCE_SECONDS, StandardError
 
 LOGGING = """
 import sys
@@ -73,6 +74,25 @@ def test_a_line_that_was_cut_short_does_not_run_into_the_next(
 
     assert os.read(reading, 1 << 20) == b"\nwhole\n"
     os.close(reading)
+
+
+def test_a_reader_that_does_not_read_is_waited_for_once_and_then_not_at_all() -> None:
+    reading, writing = os.pipe()
+    stream = StandardError(writing, encoding="utf-8", is_terminal=False)
+    began = time.monotonic()
+
+    while stream.put("x" * 1000 + "\n"):
+        pass
+    for _ in range(1000):
+        assert not stream.put("lost\n")
+
+    assert time.monotonic() - began < 20 * PATIENCE_SECONDS
+    assert not stream.is_reader_gone()
+    os.read(reading, 1 << 20)
+    assert stream.put("read again\n")
+    assert os.read(reading, 1 << 20).endswith(b"read again\n")
+    for descriptor in (reading, writing):
+        os.close(descriptor)
 
 
 @pytest.mark.parametrize("log_format", ["json", "console"])
