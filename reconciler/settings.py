@@ -114,6 +114,9 @@ class Settings(BaseSettings):
     )
     exchange_key_type: KeyType | None = Field(None, alias="EXCHANGE_KEY_TYPE")
     exchange_api_passphrase: SecretStr | None = Field(None, alias="EXCHANGE_API_PASSPHRASE")
+    unnamed_account: Literal["refuse", "accept"] = Field(
+        "refuse", alias="RECONCILIATION_UNNAMED_ACCOUNT"
+    )
     test_jwt: SecretStr | None = Field(None, alias="TEST_JWT")
 
     interval_ms: Positive = Field(45_000, alias="RECONCILIATION_INTERVAL_MS")
@@ -164,7 +167,9 @@ class Settings(BaseSettings):
             )
         return _read_secret(Path(file), f"{name}{FILE_SUFFIX}")
 
-    @field_validator("log_level", "log_format", "exchange_key_type", mode="before")
+    @field_validator(
+        "log_level", "log_format", "exchange_key_type", "unnamed_account", mode="before"
+    )
     @classmethod
     def _ignore_case(cls, value: object, info: Any) -> object:
         if not isinstance(value, str):

@@ -6,8 +6,10 @@ import click
 
 from reconciler.cli.checks.exchange import read_account
 from reconciler.cli.holds import by_option, named, opened_database
+from reconciler.errors import ConfigurationError, Problem
 from reconciler.exchanges.registry import venue
 from reconciler.store import state
+from reconciler.worker.account import UNNAMED, UNNAMED_HINT
 
 
 @click.group("account", short_help="See and confirm the exchange account that the orders are of.")
@@ -34,6 +36,8 @@ def confirm_command(*, by: str | None) -> None:
     with opened_database() as (database, settings):
         found = venue(settings.exchange_name, settings.exchange_base_url)
         account = asyncio.run(read_account(found, settings.credentials))
+        if account.identity is None:
+            raise ConfigurationError([Problem(what=UNNAMED, hint=UNNAMED_HINT)])
         with database.transaction() as connection:
             state.confirm_account(connection, found.name, account.identity, by=name)
     click.echo(f"the orders are of account {account.identity}, confirmed by {name}")

@@ -59,9 +59,12 @@ class Venue:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Account:
-    """Who the exchange says we are, and how far its clock is ahead of ours."""
+    """Who the exchange says we are, and how far its clock is ahead of ours.
 
-    identity: str
+    `identity` None: it accepts us, and does not say as whom.
+    """
+
+    identity: str | None
     clock_offset: timedelta
 
 

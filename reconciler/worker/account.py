@@ -8,6 +8,8 @@ a person has confirmed it.
 import asyncio
 from dataclasses import dataclass, field
 
+import structlog
+
 from reconciler.errors import BreakerOpen, ExchangeError, Refused, StoreUnavailable
 from reconciler.exchanges.base import Account, Exchange
 from reconciler.store import state
@@ -17,14 +19,27 @@ from reconciler.worker.workload import Trouble, TroubleKind
 RETRY_SECONDS = 5.0
 RECHECK_SECONDS = 30.0
 
+UNNAMED = "the exchange names no account (its answer has no uid), so a wrong key would go unnoticed"
+UNNAMED_HINT = (
+    "if this exchange never names one (Binance.US, an older gateway), and the key is the right one,"
+    " set RECONCILIATION_UNNAMED_ACCOUNT=accept"
+)
+
+log = structlog.get_logger(__name__)
+
 
 @dataclass(kw_only=True)
 class AccountGuard:
-    """Asks who we are once, before the first question about an order."""
+    """Asks who we are once, before the first question about an order.
+
+    Attributes:
+        accepts_unnamed: Go on also where the exchange does not say who we are.
+    """
 
     exchange: Exchange
     database: Database
     is_dry_run: bool
+    accepts_unnamed: bool = False
     _is_verified: bool = field(default=False, init=False)
     _account: Account | None = field(default=None, init=False)
     """Who we are, while the database could not say whose the orders are."""
@@ -35,6 +50,8 @@ class AccountGuard:
             return None
         try:
             account = self._account = self._account or await self.exchange.account()
+            if account.identity is None:
+                return self._judge_unnamed()
             known = await asyncio.to_thread(self._known, account.identity)
         except (ExchangeError, BreakerOpen, StoreUnavailable) as error:
             return trouble_of(error)
@@ -51,6 +68,18 @@ class AccountGuard:
             )
         self._is_verified = True
         return None
+
+    def _judge_unnamed(self) -> Trouble | None:
+        self._account = None
+        self._is_verified = self.accepts_unnamed
+        if self.accepts_unnamed:
+            log.warning("account.unnamed", exchange=self.exchange.venue.name)
+            return None
+        return Trouble(
+            kind=TroubleKind.ACCOUNT,
+            message=f"{UNNAMED}: nothing is written\n  hint: {UNNAMED_HINT}",
+            retry_after_seconds=RECHECK_SECONDS,
+        )
 
     def _known(self, identity: str) -> str:
         venue = self.exchange.venue.name

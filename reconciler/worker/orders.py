@@ -127,7 +127,12 @@ class OrderWorkload:
             database=database,
             step=Apply(orders, exchange=self.venue.name, decide=partial(decide, policy=policy)),
             policy=policy,
-            account=AccountGuard(exchange=exchange, database=database, is_dry_run=self.is_dry_run),
+            account=AccountGuard(
+                exchange=exchange,
+                database=database,
+                is_dry_run=self.is_dry_run,
+                accepts_unnamed=settings.unnamed_account == "accept",
+            ),
             clock=clock,
             metrics=metrics,
             rows_per_transaction=settings.batch_size,

@@ -108,6 +108,33 @@ def test_another_account_stops_everything_until_a_person_confirms_it(
     assert world.mismatches() == []
 
 
+def test_an_exchange_that_names_no_account_is_refused_until_a_person_accepts_that(
+    world: World, start: Start, reconcile: Start
+) -> None:
+    world.fill(orders=60, symbols=3, seed=26)
+    before = untrue(world)
+    world.exchange.set_faults(without_fields=["uid"], route="account")
+
+    refused = reconcile("--once").end()
+    checked = start("check", **settings_of(world)).end()
+    confirmed = start("account", "confirm", "--by", "ada", **settings_of(world)).end()
+
+    assert (refused.exit_code, checked.exit_code, confirmed.exit_code) == (78, 78, 78)
+    for ended in (refused, checked, confirmed):
+        said = f"{ended.out}{ended.err}"
+        assert "the exchange names no account" in said
+        assert "RECONCILIATION_UNNAMED_ACCOUNT=accept" in said
+    assert changes_and_holds(world) == (0, 0)
+    assert untrue(world) == before
+
+    accepted = reconcile("--once", RECONCILIATION_UNNAMED_ACCOUNT="accept").end()
+    checked = start("check", **settings_of(world), RECONCILIATION_UNNAMED_ACCOUNT="accept").end()
+
+    assert (accepted.exit_code, checked.exit_code) == (0, 0), accepted.err
+    assert world.mismatches() == []
+    assert "account.unnamed" in accepted.err
+
+
 def test_that_everything_was_truly_canceled_is_no_anomaly(world: World, reconcile: Start) -> None:
     canceled = 80
     world.fill(orders=1, symbols=1, seed=25)

@@ -2,16 +2,18 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from reconciler.cli.checks.database import judged_clock
-from reconciler.cli.checks.finding import Finding, failed, good, skipped
+from reconciler.cli.checks.finding import Finding, failed, good, skipped, warning
 from reconciler.errors import ConfigurationError, Problem, ReconcilerError
 from reconciler.exchanges.base import Account, Venue
 from reconciler.exchanges.guarded import OneAttempt
 from reconciler.exchanges.registry import open_exchange, venue
 from reconciler.resilience.budget import LocalBudget, WeightWindow
 from reconciler.settings import Credentials, Settings
+from reconciler.worker.account import UNNAMED, UNNAMED_HINT
 
 CHECK = "exchange"
 CLOCK_CHECK = "exchange clock"
@@ -29,11 +31,24 @@ def check_exchange(
     except ReconcilerError as error:
         later = [skipped(check, "the exchange answers") for check in (CLOCK_CHECK, ACCOUNT_CHECK)]
         return [failed(CHECK, error), *later]
+    if account.identity is None:
+        known_as, judged = "accepts our credentials", _judged_unnamed(settings)
+    else:
+        known_as, judged = f"knows us as account {account.identity}", check_account(found, account)
     return [
-        good(CHECK, f"{found.name} at {found.base_url} knows us as account {account.identity}"),
+        good(CHECK, f"{found.name} at {found.base_url} {known_as}"),
         judged_clock(CLOCK_CHECK, account.clock_offset, whose="the exchange's clock"),
-        check_account(found, account),
+        judged,
     ]
+
+
+def _judged_unnamed(settings: Settings) -> Finding:
+    """Return whether a run goes on with an exchange that does not say who we are."""
+    problem = Problem(what=UNNAMED, hint=UNNAMED_HINT)
+    if settings.unnamed_account == "refuse":
+        return failed(ACCOUNT_CHECK, ConfigurationError([problem]))
+    accepted = replace(problem, hint="nothing, if the key is of the account that the orders are of")
+    return warning(ACCOUNT_CHECK, "the exchange names none, which is accepted", [accepted])
 
 
 def judged_account(account: Account, remembered: str | None) -> Finding:

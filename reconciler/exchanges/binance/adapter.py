@@ -120,8 +120,10 @@ class Binance:
         )
         if isinstance(fetched.value, Fault):
             raise as_error(fetched.value)
+        uid = fetched.value.uid
         return Account(
-            identity=str(fetched.value.uid), clock_offset=await self._session.server_offset()
+            identity=None if uid is None else str(uid),
+            clock_offset=await self._session.server_offset(),
         )
 
     async def clock_offset(self) -> timedelta:

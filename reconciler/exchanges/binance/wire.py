@@ -59,9 +59,9 @@ class ServerTime(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class AccountInformation(msgspec.Struct, frozen=True):
-    """Whose account it is."""
+    """Whose account it is; Binance.US and older gateways do not say."""
 
-    uid: int
+    uid: int | None = None
 
 
 class _Error(msgspec.Struct, frozen=True):
