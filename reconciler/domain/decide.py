@@ -66,11 +66,11 @@ from reconciler.domain.report import (
 from reconciler.domain.status import Status
 from reconciler.domain.value import Value, replace
 
-LONGEST_ANSWER_AGE = timedelta(minutes=10)
+LONGEST_ANSWER_AGE = timedelta(hours=1)
 """An older answer is refused: the process was stopped, or the machine suspended, in between.
 
-Longer than a worker waits out the longest rate-limit pause between two requests of a batch that is
-not a ban, and far shorter than anything an order could be forgotten for.
+Far longer than a batch waits for a small share of the rate, and far shorter than anything that an
+order could be forgotten for. A row written from an old answer is not taken for a young one: see 14.
 """
 
 

@@ -425,6 +425,8 @@ async def test_more_executed_than_ordered_fails_alone_and_by_name(
         pytest.param({"origQty": None}, id="quantity unknown"),
         pytest.param({"side": None, "clientOrderId": None, "time": None}, id="nothing else known"),
         pytest.param({"side": 1, "clientOrderId": 2, "time": "soon"}, id="other types"),
+        pytest.param({"clientOrderId": "x" * 101}, id="endless client id"),
+        pytest.param({"clientOrderId": "a\0b"}, id="client id that no database takes"),
         pytest.param({"side": "BOTH", "time": 10**18}, id="other values"),
     ],
 )

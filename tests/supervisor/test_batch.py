@@ -389,3 +389,16 @@ async def test_a_database_that_became_read_only_is_not_asked_for(
     assert all(one.trouble is not None for one in results)
     assert sorted(exchange.asked) == ["1", "2", "3", "4"]
     assert sum(one.tally.reconciled for one in then) == ORDERS
+
+
+async def test_reports_of_other_orders_count_for_the_halt(
+    database: Database, database_url: str, orders: Run
+) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute("UPDATE orders SET qty = 0.5")
+    items = tuple(value.replace(item, qty="0.5") for item in orders.items)
+    handler = a_handler(database, FakeExchange())
+
+    evidence = await handler.examine(Batch(number=0, cycle=0, runs=(replace(orders, items=items),)))
+
+    assert (evidence.looked_at, evidence.suspicious) == (ORDERS, ORDERS)

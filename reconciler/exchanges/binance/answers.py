@@ -185,7 +185,7 @@ def _report(order: Wanted, row: Row, fetched_at: datetime) -> Report:
         quantity=None if is_quote_sized else _own_quantity(row, executed_qty, quote_quantity),
         is_quote_sized=is_quote_sized,
         side=SIDES.get(row.side.lower()) if isinstance(row.side, str) else None,
-        client_order_id=row.client_order_id if isinstance(row.client_order_id, str) else None,
+        client_order_id=_client_id(row.client_order_id),
         placed_at=_moment(row.time),
     )
 
@@ -234,6 +234,12 @@ def _own_quantity(
             f" of origQty {row.orig_qty}, more than was ordered"
         )
     return quantity
+
+
+def _client_id(told: object) -> str | None:
+    """Return a client id; None for what can be none (rest-api.md: 36 letters, digits and signs)."""
+    is_one = isinstance(told, str) and len(told) <= LONGEST_NAME and told.isprintable()
+    return str(told) if is_one else None
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

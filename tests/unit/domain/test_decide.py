@@ -438,6 +438,56 @@ def test_invariant_09_not_found_says_nothing_of_an_ended_order(status: Status) -
     assert decided(an_order(status), an_absence()) == Leave(rule=Rule.ALREADY_FINAL)
 
 
+BEYOND_THE_ARCHIVE = NOW - timedelta(days=90, seconds=2)
+
+
+@pytest.mark.parametrize("status", sorted(OPEN))
+def test_invariant_09_archived_order_that_is_old_enough_has_ended(status: Status) -> None:
+    decision = decided(an_order(status, created_at=BEYOND_THE_ARCHIVE), an_archived())
+
+    assert decision == Change(to=some_facts(CANCELED, "0", None), rule=Rule.ARCHIVED)
+
+
+@pytest.mark.parametrize(
+    "created_at",
+    [
+        pytest.param(NOW, id="just placed"),
+        pytest.param(NOW - timedelta(minutes=10), id="ten minutes old"),
+        pytest.param(NOW - timedelta(days=89), id="89 days old"),
+        pytest.param(JUST_FETCHED - timedelta(days=90), id="90 days old when asked"),
+        pytest.param(NOW + timedelta(days=400), id="not yet created"),
+        pytest.param(None, id="nobody knows when"),
+    ],
+)
+@pytest.mark.parametrize("status", sorted(OPEN))
+def test_invariant_09_archived_order_that_is_younger_is_held(
+    status: Status, created_at: datetime | None
+) -> None:
+    decision = decided(an_order(status, created_at=created_at), an_archived())
+
+    assert held_for(decision) is HoldReason.NOT_FOUND
+    assert "archived" in detail_of(decision)
+
+
+def test_invariant_09_archived_order_of_an_exchange_without_an_archive_is_held() -> None:
+    order = an_order(created_at=NOW - timedelta(days=9000))
+
+    assert held_for(decided(order, an_archived(), policy=Policy())) is HoldReason.NOT_FOUND
+
+
+def test_invariant_09_archived_order_of_which_the_row_has_a_fill_is_held() -> None:
+    order = an_order(PARTIAL, "0.5", "100", created_at=BEYOND_THE_ARCHIVE)
+
+    assert held_for(decided(order, an_archived())) is HoldReason.CONFLICT
+
+
+@pytest.mark.parametrize("status", sorted(TERMINAL))
+def test_invariant_09_archive_says_nothing_of_an_ended_row(status: Status) -> None:
+    order = an_order(status, created_at=BEYOND_THE_ARCHIVE)
+
+    assert decided(order, an_archived()) == Leave(rule=Rule.ALREADY_FINAL)
+
+
 @pytest.mark.parametrize("status", sorted(Status))
 def test_invariant_10_unknown_word_changes_nothing_and_is_shown(status: Status) -> None:
     report = a_report(status=None, word="HALTED", executed="5", average="100")
