@@ -6,10 +6,14 @@ fail again later, or come twice. A reader that is late is waited for once, not a
 """
 
 import errno
+import fcntl
 import io
 import os
 import select
+import stat
 import sys
+import termios
+from array import array
 from typing import TextIO
 
 PATIENCE_SECONDS = 1.0
@@ -32,6 +36,8 @@ class StandardError(io.TextIOBase):
         self._is_gone = False
         self._is_mid_line = False
         self._is_stuck = False
+        mode = os.fstat(descriptor).st_mode
+        self._takes_all = stat.S_ISREG(mode) or stat.S_ISSOCK(mode)
 
     @property
     def encoding(self) -> str:  # type: ignore[override] # it is never set
@@ -64,7 +70,7 @@ class StandardError(io.TextIOBase):
         while left:
             try:
                 self._wait_for_room()
-                written = os.write(self._descriptor, left[:_PIECE_BYTES])
+                written = os.write(self._descriptor, left[: self._piece_of(len(left))])
             except OSError as error:
                 self._is_gone = self._is_gone or self._says_gone(error)
                 self._is_mid_line = self._is_mid_line or has_begun
@@ -95,11 +101,31 @@ class StandardError(io.TextIOBase):
         if self._is_stuck:
             raise TimeoutError("the reader does not read")
 
+    def _piece_of(self, size: int) -> int:
+        """Return how much to write at once: all, so that lines of other processes come not between.
+
+        But of a pipe that is nearly full, and of a terminal, only what surely has room.
+        """
+        if size <= _PIECE_BYTES or self._takes_all:
+            return size
+        return size if 2 * size <= _room_in(self._descriptor) else _PIECE_BYTES
+
     def _line_break(self) -> str:
         return "\n" if self._is_mid_line else ""
 
     def _says_gone(self, error: OSError) -> bool:
         return error.errno in _GONE or (self._is_terminal and error.errno == errno.EIO)
+
+
+def _room_in(descriptor: int) -> int:
+    """Return about how many bytes a pipe has room for; 0 where the system does not say."""
+    unread = array("i", [0])
+    try:
+        size: int = fcntl.fcntl(descriptor, fcntl.F_GETPIPE_SZ)
+        fcntl.ioctl(descriptor, termios.FIONREAD, unread)
+    except (OSError, AttributeError):
+        return 0
+    return size - 2 * unread[0]
 
 
 def protect_standard_error() -> TextIO:

@@ -95,6 +95,29 @@ def test_a_reader_that_does_not_read_is_waited_for_once_and_then_not_at_all() ->
         os.close(descriptor)
 
 
+LINES = """
+import sys
+from reconciler.telemetry.standard_error import protect_standard_error
+
+stream = protect_standard_error()
+for number in range(200):
+    stream.write(sys.argv[1] * 9000 + "\\n")
+"""
+
+
+def test_long_lines_of_two_processes_in_a_file_do_not_run_into_each_other(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("ab") as file:
+        writers = [
+            subprocess.Popen([sys.executable, "-c", LINES, letter], stderr=file)  # noqa: S603 - our own
+            for letter in "ab"
+        ]
+        assert [writer.wait(60) for writer in writers] == [0, 0]
+
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert sorted({*lines}) == ["a" * 9000, "b" * 9000]
+    assert len(lines) == 400
+
+
 @pytest.mark.parametrize("log_format", ["json", "console"])
 def test_a_full_disk_drops_lines_and_counts_them(log_format: str) -> None:
     with Path("/dev/full").open("w", encoding="utf-8") as full:
