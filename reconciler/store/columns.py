@@ -13,12 +13,13 @@ WITH RECURSIVE found AS (
     SELECT a.attnum AS place, a.attname AS name, a.atttypid AS type, a.atttypmod AS modifier,
         (a.attnotnull OR t.typnotnull) AND NOT a.atthasdef AND a.attidentity = ''
             AND t.typdefault IS NULL AS is_mandatory,
-        has_column_privilege(c.oid, a.attnum, 'SELECT') AS is_readable
+        has_column_privilege(c.oid, a.attnum, 'SELECT') AS is_readable,
+        a.attcollation AS collation
     FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid JOIN pg_type t ON t.oid = a.atttypid
     WHERE c.oid = to_regclass(%s) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
         AND a.attnum > 0 AND NOT a.attisdropped
     UNION ALL
-    SELECT f.place, f.name, t.typbasetype, t.typtypmod, f.is_mandatory, f.is_readable
+    SELECT f.place, f.name, t.typbasetype, t.typtypmod, f.is_mandatory, f.is_readable, f.collation
     FROM found f JOIN pg_type t ON t.oid = f.type
     WHERE t.typtype = 'd'
 )
@@ -28,7 +29,9 @@ SELECT f.name::text, format_type(f.type, NULL) AS type, format_type(f.type, f.mo
     f.is_mandatory, f.is_readable, t.typname::text AS enum_name,
     CASE WHEN NOT pg_type_is_visible(t.oid) THEN n.nspname::text END AS enum_schema,
     ARRAY(SELECT enumlabel::text FROM pg_enum WHERE enumtypid = t.oid ORDER BY enumsortorder)
-        AS labels
+        AS labels,
+    t.typname <> 'citext' AND coalesce((SELECT collisdeterministic FROM pg_collation co
+        WHERE co.oid = f.collation), true) AS is_exact
 FROM found f JOIN pg_type t ON t.oid = f.type JOIN pg_namespace n ON n.oid = t.typnamespace
 WHERE t.typtype <> 'd'
 ORDER BY f.place
@@ -56,6 +59,7 @@ class FoundColumn:
         enum: None: it is of another type.
         is_mandatory: Whether an INSERT has to fill it.
         is_readable: Whether our role may read it.
+        is_exact: Whether two texts of it are equal only if all their letters are.
     """
 
     name: str
@@ -66,6 +70,7 @@ class FoundColumn:
     enum: EnumType | None
     is_mandatory: bool
     is_readable: bool = True
+    is_exact: bool = True
 
 
 def read_columns(connection: Connection, table: str) -> dict[str, FoundColumn]:
@@ -82,6 +87,7 @@ def read_columns(connection: Connection, table: str) -> dict[str, FoundColumn]:
             else None,
             is_mandatory=row.is_mandatory,
             is_readable=row.is_readable,
+            is_exact=row.is_exact,
         )
         for row in connection.exec_driver_sql(_READ, (table,))
     }

@@ -13,7 +13,6 @@ from typing import Any
 from sqlalchemy import (
     Boolean,
     Connection,
-    Text,
     bindparam,
     case,
     cast,
@@ -88,7 +87,7 @@ def read_row(
     statement = select(
         func.coalesce(orders.c.symbol, "").label("symbol"),
         orders.c.external_order_id,
-        cast(orders.c.status, Text).label("status"),
+        orders.status,
         case((is_time, synced_at)).label("last_synced_at"),
         cast(is_stale, Boolean).label("is_stale"),
         case((is_time & ~is_stale, case((is_datetime(stale_at), stale_at)))).label("fresh_until"),

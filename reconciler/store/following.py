@@ -11,12 +11,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from reconciler.domain.status import BY_VALUE
 from reconciler.domain.words import Meaning, meaning_of
+from reconciler.store.columns import read_columns
 from reconciler.store.stale_index import OPEN_ORDERS, IndexState, read_index_state
+from reconciler.store.status_word import status_word
 
 MOST_READ_BYTES = 128 * 1024 * 1024
 """A table up to this size is read as a whole: about a million orders in a third of a second."""
@@ -115,22 +117,26 @@ def listed(words: Mapping[str, int]) -> str:
 def measure_following(
     connection: Connection, *, most_seconds: float = MOST_SECONDS
 ) -> Following | None:
-    """Count, or where the table is large estimate; None where that takes too long.
+    """Count, or where the table is large estimate; None where that takes too long, or cannot be.
 
     `connection` is in a transaction. Takes no lock but that of every reader.
     """
+    columns = read_columns(connection, "orders")
+    if not {"status", "external_order_id"} <= columns.keys():
+        return None
+    word = status_word("status", is_exact=columns["status"].is_exact)
     milliseconds = round(most_seconds * 1000)
     connection.exec_driver_sql(f"SET LOCAL statement_timeout = {milliseconds:d}")
     pages = connection.execute(_PAGES).scalar_one()
     if pages * connection.execute(_PAGE_BYTES).scalar_one() <= MOST_READ_BYTES:
-        counted = _counts(connection, _ALL)
+        counted = _counts(connection, word, "orders")
         return None if counted is None else _following(counted, is_estimate=False)
     share = min(1.0, SAMPLED_PAGES / pages)
-    sampled = _counts(connection, _SAMPLE, percent=100 * share)
+    sampled = _counts(connection, word, _SAMPLE, percent=100 * share)
     if sampled is None:
         return None
     scaled = Counter({key: round(count / share) for key, count in sampled.items()})
-    newest = _counts(connection, _NEWEST, rows=NEWEST_ROWS) or Counter()
+    newest = _counts(connection, word, _NEWEST, rows=NEWEST_ROWS) or Counter()
     found = _following(scaled | newest, is_estimate=True)
     return replace(found, followed=max(found.followed, _count_followed(connection)))
 
@@ -166,23 +172,21 @@ _PAGES = text(
 )
 _PAGE_BYTES = text("SELECT current_setting('block_size')::bigint")
 _COUNT = """
-    SELECT CAST(status AS text) AS word,
+    SELECT {word} AS word,
            coalesce(btrim(CAST(external_order_id AS text)), '') <> '' AS has_id, count(*) AS rows
     FROM {source}
     GROUP BY 1, 2
 """
-_ALL = text(_COUNT.format(source="orders"))
-_SAMPLE = text(_COUNT.format(source="orders TABLESAMPLE SYSTEM (CAST(:percent AS real))"))
-_NEWEST = text(
-    _COUNT.format(source="(SELECT * FROM orders ORDER BY id DESC LIMIT :rows) AS newest")
-)
+_SAMPLE = "orders TABLESAMPLE SYSTEM (CAST(:percent AS real))"
+_NEWEST = "(SELECT * FROM orders ORDER BY id DESC LIMIT :rows) AS newest"
 _FOLLOWED = text(
     f"SELECT count(*) FROM (SELECT FROM orders WHERE {OPEN_ORDERS} LIMIT :most) AS listed"  # noqa: S608 - put together from constants
 )
 
 
-def _counts(connection: Connection, statement: TextClause, **given: float) -> Counter[_Key] | None:
-    """Return the rows by key; None where PostgreSQL took too long, or cannot do that."""
+def _counts(connection: Connection, word: str, source: str, **given: float) -> Counter[_Key] | None:
+    """Return the rows by key; None where PostgreSQL took too long."""
+    statement = text(_COUNT.format(word=word, source=source))
     try:
         with connection.begin_nested():
             found = connection.execute(statement, given).all()

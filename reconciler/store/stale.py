@@ -166,7 +166,7 @@ class StaleOrders:
                 orders.c.id,
                 cast(orders.c.symbol, Text).label("symbol"),
                 cast(orders.c.external_order_id, Text).label("external_order_id"),
-                cast(orders.c.status, Text).label("status"),
+                orders.status,
                 orders.c.executed_qty,
                 orders.amount("avg_price"),
                 orders.moment("created_at"),

@@ -57,6 +57,7 @@ from reconciler.store.requirements import (
     fits,
 )
 from reconciler.store.stale_index import index_problems
+from reconciler.store.status_word import status_word
 
 metadata = MetaData()
 
@@ -128,7 +129,8 @@ class OrdersTable:
     """The application's `orders` as far as it concerns us.
 
     `optional` are those of OPTIONAL that exist and can be used; `unusable` are columns of that name
-    that are something else. The scales are those of executed_qty, avg_price and qty.
+    that are something else. The scales are those of executed_qty, avg_price and qty. The
+    status is exact where two of its words are equal only if all their letters are.
     """
 
     table: Table
@@ -137,11 +139,18 @@ class OrdersTable:
     price_scale: Scale
     ordered_scale: Scale = None
     unusable: frozenset[str] = frozenset()
+    has_exact_status: bool = True
 
     @property
     def c(self) -> Any:
         """The columns, by name."""
         return self.table.c
+
+    @property
+    def status(self) -> Any:
+        """Select the status as text, in our own word where the database takes it for that."""
+        word = status_word("orders.status", is_exact=self.has_exact_status)
+        return literal_column(word, Text).label("status")
 
     def id_of(self, text: str) -> Any:
         """Read an order's id as text back.
@@ -196,6 +205,7 @@ def find_orders(connection: Connection) -> OrdersTable:
         price_scale=_scale_of(found["avg_price"]),
         ordered_scale=_scale_of(found["qty"]) if "qty" in optional else None,
         unusable=unusable,
+        has_exact_status=found["status"].is_exact,
     )
 
 

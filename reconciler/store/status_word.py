@@ -1,0 +1,17 @@
+"""The status of a row in our own words, where the column's equality is not that of the letters.
+
+In a `citext`, or under a collation that ignores case, a row with `NEW` is found as `new`. What the
+database takes for the same word is the same word to us.
+"""
+
+from reconciler.domain.status import Status
+
+
+def status_word(column: str, *, is_exact: bool) -> str:
+    """Return the SQL for a status as text."""
+    as_text = f"CAST({column} AS text)"
+    if is_exact:
+        return as_text
+    # Literals without a type: compared with a `text`, a `citext` would be one too.
+    words = " ".join(f"WHEN {column} = '{status.value}' THEN '{status.value}'" for status in Status)
+    return f"CASE {words} ELSE {as_text} END"

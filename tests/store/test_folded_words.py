@@ -1,0 +1,71 @@
+"""A status column that ignores case: what the database takes for our word is our word."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from reconciler.domain.status import Status
+from reconciler.store.database import Database
+from reconciler.store.following import measure_following
+from reconciler.store.stale import StaleOrders
+from reconciler.store.tables import require_schema
+
+from .builders import Application, a_report, applied, connect_application, now_of
+
+KINDS = {
+    "citext": "CREATE EXTENSION citext; ALTER TABLE orders ALTER status TYPE citext",
+    "collation": (
+        "CREATE COLLATION any_case (provider = icu, locale = 'und-u-ks-level2',"
+        " deterministic = false);"
+        " ALTER TABLE orders ALTER status TYPE text COLLATE any_case"
+    ),
+}
+
+
+# The wheel's PostgreSQL is built without either; Debian's, the oldest that is supported, is not.
+pytestmark = pytest.mark.parametrize("any_database_url", ["oldest"], indirect=True)
+
+
+@pytest.fixture(params=list(KINDS.values()), ids=list(KINDS))
+def application(request: pytest.FixtureRequest, any_database_url: str) -> Iterator[Application]:
+    """The application, with rows in capitals."""
+    with connect_application(any_database_url) as application:
+        application.execute("DROP INDEX reconciler_stale_orders")
+        application.execute("ALTER TABLE orders DROP CONSTRAINT orders_status_check")
+        application.execute(request.param)
+        application.execute(
+            "CREATE INDEX reconciler_stale_orders ON orders"
+            " (COALESCE(last_synced_at, '-infinity'::timestamptz), id) WHERE external_order_id IS"
+            " NOT NULL AND status IN ('pending', 'partial', 'new')"
+        )
+        application.execute(
+            "INSERT INTO orders (id, symbol, external_order_id, status)"
+            " VALUES (1, 'BTCUSDT', '1', 'NEW'), (2, 'BTCUSDT', '2', 'Partial'),"
+            " (3, 'BTCUSDT', '3', 'FILLED'), (4, 'BTCUSDT', '4', 'OPEN')"
+        )
+        yield application
+
+
+def test_rows_in_capitals_are_followed_and_written(
+    application: Application, any_database_url: str
+) -> None:
+    database = Database(any_database_url, role="test")
+    with database.autocommit() as connection:
+        orders = require_schema(connection)
+    with database.transaction() as connection:
+        page = StaleOrders(orders, stale_after=timedelta(minutes=5)).read_page(connection, 10)
+        following = measure_following(connection)
+    report = a_report(1, executed="2", average="60000", fetched_at=now_of(database))
+    written = applied(database, (1, report))
+    database.close()
+
+    assert {order.id: order.status for order in page.orders} == {
+        1: Status.NEW,
+        2: Status.PARTIAL,
+    }
+    assert following is not None
+    assert (following.followed, dict(following.words)) == (2, {"OPEN": 1})
+    assert len(written.outcomes) == 1
+    row = application.execute("SELECT status::text AS status FROM orders WHERE id = 1").fetchone()
+    assert row == {"status": "filled"}
