@@ -2,7 +2,8 @@
 
     ReconcilerError
     ├── ConfigurationError      settings or schema do not fit: stop, exit 78, list every problem
-    │   └── SchemaMismatch      the database lacks what we need: each part named, with its hint
+    │   ├── SchemaMismatch      the database lacks what we need: each part named, with its hint
+    │   └── StoreRefused        it refuses us a right or the login: at the start stop, later wait
     ├── StoreUnavailable        the database did not answer: back off, try again
     │   └── StatementFailed     it gave one statement up: try again; if it recurs, find the order
     ├── StoreRejected           the database refused a write: find the guilty order, hold it
@@ -67,6 +68,13 @@ class ConfigurationError(ReconcilerError):
 
 class SchemaMismatch(ConfigurationError):
     """The database does not hold what we read and write."""
+
+
+class StoreRefused(ConfigurationError):
+    """The database refuses us: a right that is missing, a password that is not the right one.
+
+    A service that has been running waits until a person has fixed it: it was right before.
+    """
 
 
 class StoreUnavailable(ReconcilerError):

@@ -23,6 +23,7 @@ from reconciler.errors import (
     ConfigurationError,
     Problem,
     StatementFailed,
+    StoreRefused,
     StoreRejected,
     StoreUnavailable,
 )
@@ -38,8 +39,11 @@ UNPREPARED = frozenset({"0A000", "26000"})
 """A prepared statement's columns have other types now; the session has lost the statement."""
 
 _INSUFFICIENT_PRIVILEGE = "42501"
-# A table, a column, a type that is gone or has become another.
-_LOST_PARTS = ("42P01", "42703", "42704", "42804")
+# A policy's WITH CHECK; RAISE in PL/pgSQL.
+_ROW_REFUSALS = frozenset({"ExecWithCheckOptions", "exec_stmt_raise"})
+_NO_SUCH_TABLE = "42P01"
+# A column, a type that is gone or has become another.
+_LOST_PARTS = ("42703", "42704", "42804")
 _READ_ONLY = "25006"
 # Read-only (a standby, or a primary that became one), or ended by a time limit: no order's fault.
 _TRANSACTION_STATE = "25"
@@ -221,8 +225,8 @@ def _translate(error: BaseException | None, address: str) -> Exception | None:
     """Return our error for the driver's; None for what only a bug of ours can cause."""
     state = getattr(error, "sqlstate", None) or ""
     said = (str(error).strip() or type(error).__name__).splitlines()[0]
-    if problem := _problem(state, said) or _refusal(error, state, address):
-        return ConfigurationError([problem])
+    if misfit := _misfit(error, state, said, address):
+        return misfit
     if state.startswith(_TRANSACTION_STATE):
         return StoreUnavailable(f"the database {address} cannot be written to now: {said}")
     if state not in UNPREPARED:
@@ -233,6 +237,16 @@ def _translate(error: BaseException | None, address: str) -> Exception | None:
         if _is_statement_failure(error, state):
             return StatementFailed(f"the database did not finish a statement: {said}")
     return StoreUnavailable(f"the database {address} does not answer: {said}")
+
+
+def _misfit(
+    error: BaseException | None, state: str, said: str, address: str
+) -> ConfigurationError | None:
+    """Return what a person has to fix at the database, or in the settings that lead to it."""
+    if problem := _missing_right(error, state, said) or _refusal(error, state, address):
+        return StoreRefused([problem])
+    problem = _missing_part(state, said)
+    return None if problem is None else ConfigurationError([problem])
 
 
 def _is_statement_failure(error: psycopg.Error, state: str) -> bool:
@@ -248,20 +262,41 @@ def _is_rejection(error: BaseException | None, state: str) -> bool:
     application's own, for one of no kind.
     """
     if isinstance(error, psycopg.ProgrammingError):
-        return bool(state) and not state.startswith(_SYNTAX_OR_ACCESS)
+        is_of_ours = state.startswith(_SYNTAX_OR_ACCESS) and not _is_about_a_row(error)
+        return bool(state) and not is_of_ours
     is_of_no_kind = type(error) is psycopg.DatabaseError
     return is_of_no_kind or isinstance(
         error, psycopg.IntegrityError | psycopg.DataError | psycopg.InternalError
     )
 
 
-def _problem(state: str, said: str) -> Problem | None:
-    """Return what a person has to hint, for a SQLSTATE that does not pass by itself."""
-    if state == _INSUFFICIENT_PRIVILEGE:
+def _is_about_a_row(error: BaseException | None) -> bool:
+    """Whether the server refused one row only: a policy did, or a trigger that says so.
+
+    The server's words are in its own language, so what tells is the function that raised it.
+    """
+    diagnosis = getattr(error, "diag", None)
+    return getattr(diagnosis, "source_function", None) in _ROW_REFUSALS
+
+
+def _missing_right(error: BaseException | None, state: str, said: str) -> Problem | None:
+    """Return what a person has to grant."""
+    if state == _INSUFFICIENT_PRIVILEGE and not _is_about_a_row(error):
         return Problem(
             what=f"the database refuses us a right: {said}",
-            hint="grant it to our role: see docs/how-to/connect-your-database.md",
+            hint="run: reconciler check  (it names the GRANT that is missing)",
         )
+    # A schema whose USAGE was revoked is passed over without a word.
+    if state == _NO_SUCH_TABLE:
+        return Problem(
+            what=f"the database lacks what we need, or we may not see it: {said}",
+            hint="run: reconciler check",
+        )
+    return None
+
+
+def _missing_part(state: str, said: str) -> Problem | None:
+    """Return what has become another, for a SQLSTATE that does not pass by itself."""
     if state in _LOST_PARTS:
         return Problem(
             what=f"the database lacks what we need: {said}", hint="run: reconciler check"

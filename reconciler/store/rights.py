@@ -5,6 +5,7 @@ grants it, and nothing is begun that could not be finished.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import Connection, text
 
@@ -169,3 +170,91 @@ def _missing_ownership(connection: Connection, role: str) -> list[Problem]:
         )
         for owner in connection.execute(_FOREIGN_OWNER).scalars()
     ]
+
+
+# Row-level security as it concerns our role, for each table and each thing that we do to it: does a
+# policy allow it at all, and does it leave out no row? Policies that allow are joined by OR, those
+# that restrict by AND. WITH CHECK is what an INSERT or an UPDATE is checked by; where it is missing
+# USING is.
+_POLICIES = text(
+    """
+    WITH applying AS (
+        SELECT polrelid, polcmd, polpermissive,
+            coalesce(pg_get_expr(polqual, polrelid), 'true') = 'true' AS shows_all,
+            coalesce(pg_get_expr(polwithcheck, polrelid), pg_get_expr(polqual, polrelid), 'true')
+                = 'true' AS takes_all
+        FROM pg_policy
+        WHERE 0 = ANY (polroles)
+            OR EXISTS (SELECT FROM unnest(polroles) AS role WHERE pg_has_role(role, 'USAGE'))
+    )
+    SELECT relation, kind,
+        coalesce(bool_or(polpermissive), false) AS is_allowed,
+        coalesce(
+            bool_or(polpermissive AND is_open) AND NOT bool_or(NOT polpermissive AND NOT is_open),
+            false
+        ) AS is_whole
+    FROM unnest(
+            CAST(:tables AS text[]), CAST(:kinds AS text[]), CAST(:letters AS text[])
+        ) WITH ORDINALITY AS wanted (relation, kind, letter, number)
+    LEFT JOIN applying ON polrelid = to_regclass(relation) AND polcmd::text IN ('*', letter)
+    CROSS JOIN LATERAL (
+        SELECT (kind = 'INSERT' OR shows_all) AND (kind IN ('SELECT', 'DELETE') OR takes_all)
+            AS is_open
+    ) AS judged
+    WHERE row_security_active(to_regclass(relation)::oid)
+    GROUP BY number, relation, kind
+    ORDER BY number
+    """
+)
+_LETTERS = {"SELECT": "r", "INSERT": "a", "UPDATE": "w", "DELETE": "d"}
+_UNDER_POLICIES: Mapping[str, Sequence[str]] = {"orders": ("SELECT", "UPDATE"), **TABLE_RIGHTS}
+
+
+def refusing_policies(connection: Connection) -> list[Problem]:
+    """Name what row-level security refuses our role altogether, because no policy allows it."""
+    role: str = connection.execute(_ROLE).scalar_one()
+    return [
+        Problem(
+            what=f"row-level security is on for {table}, and no policy lets role {role} {kind}",
+            hint=f"run as the owner of {table}: {_policy(table, role)}",
+        )
+        for table, kind, is_allowed, _ in _read_policies(connection)
+        if not is_allowed
+    ]
+
+
+def hiding_policies(connection: Connection) -> list[Problem]:
+    """Name what row-level security may hide from our role, or refuse it row by row.
+
+    How many rows that are cannot be told: they are hidden from whoever counts, too.
+    """
+    role: str = connection.execute(_ROLE).scalar_one()
+    tables: dict[str, list[str]] = {}
+    for table, kind, is_allowed, is_whole in _read_policies(connection):
+        if is_allowed and not is_whole:
+            tables.setdefault(table, []).append(kind)
+    return [
+        Problem(
+            what=f"row-level security decides which rows of {table} role {role} may"
+            f" {' and '.join(kinds)}: rows that it hides are not followed, and cannot be counted;"
+            " rows that it refuses go on hold",
+            hint=f"run as the owner of {table}: {_policy(table, role)}",
+        )
+        for table, kinds in tables.items()
+    ]
+
+
+def _read_policies(connection: Connection) -> Sequence[Any]:
+    wanted = [(table, kind) for table, kinds in _UNDER_POLICIES.items() for kind in kinds]
+    return connection.execute(
+        _POLICIES,
+        {
+            "tables": [table for table, _ in wanted],
+            "kinds": [kind for _, kind in wanted],
+            "letters": [_LETTERS[kind] for _, kind in wanted],
+        },
+    ).all()
+
+
+def _policy(table: str, role: str) -> str:
+    return f"CREATE POLICY reconciler ON {table} TO {role} USING (true) WITH CHECK (true)"

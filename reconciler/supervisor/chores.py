@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import structlog
 
-from reconciler.errors import StoreUnavailable
+from reconciler.errors import StoreRefused, StoreUnavailable
 from reconciler.supervisor.threads import in_thread
 from reconciler.worker.workload import Planner
 
@@ -44,7 +44,7 @@ class Chores:
             self._is_working = True
             try:
                 await in_thread(chore, planner())
-            except StoreUnavailable as error:
+            except (StoreUnavailable, StoreRefused) as error:
                 log.warning("chore.not_done", reason=str(error))
             except Exception:
                 log.exception("chore.failed")

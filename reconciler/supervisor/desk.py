@@ -6,7 +6,7 @@ Everything here is read from what the supervisor keeps anyway; only `scale` chan
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -57,6 +57,8 @@ class Desk:
     scale: Callable[[int], None]
     phase: Callable[[], Phase]
     backlog: Backlog | None = None
+    store_refusal: str | None = None
+    """Why the database refuses the supervisor itself."""
     _backlog_at: float = 0.0
     _started: float = field(default_factory=time.monotonic)
     _started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -138,7 +140,8 @@ class Desk:
             held_orders=None if backlog is None else backlog.held_items,
             oldest_hold_age_seconds=None if backlog is None else backlog.oldest_hold_age_seconds,
             halted=self.floor.halt,
-            blocked=self._blocked(),
+            blocked=self._trouble({TroubleKind.REFUSED, TroubleKind.ACCOUNT}),
+            store_refusal=self.store_refusal or self._trouble({TroubleKind.RIGHTS}),
             parked=len(self.floor.crew.parked),
         )
 
@@ -148,11 +151,11 @@ class Desk:
             return None
         return self.backlog.oldest_age_seconds + time.monotonic() - self._backlog_at
 
-    def _blocked(self) -> str | None:
-        """Return what a person has to fix at the exchange; None if nothing."""
+    def _trouble(self, kinds: Collection[TroubleKind]) -> str | None:
+        """Return what a person has to fix for a shard to go on; None if nothing of these kinds."""
         for standing in self.floor.standings.values():
-            kind = standing.trouble.kind if standing.trouble and standing.is_in_trouble else None
-            if kind in {TroubleKind.REFUSED, TroubleKind.ACCOUNT}:
+            trouble = standing.trouble if standing.is_in_trouble else None
+            if trouble is not None and trouble.kind in kinds:
                 return _trouble_of(standing)
         return None
 

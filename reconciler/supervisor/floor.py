@@ -558,6 +558,11 @@ class Floor:
             case TroubleKind.STORE:
                 ending = Ending.STORE_GONE
                 self.wait_for_store(trouble.retry_after_seconds)
+            case TroubleKind.RIGHTS:
+                ending = Ending.STORE_GONE
+                self.wait_for_store(trouble.retry_after_seconds)
+                if self.options.is_once:
+                    self._boss.on_failure(ConfigurationError([_refusal(trouble)]))
             case TroubleKind.EXCHANGE:
                 ending = Ending.EXCHANGE_GONE
             case TroubleKind.REFUSED | TroubleKind.ACCOUNT:

@@ -23,7 +23,7 @@ from typing import Any, TypeVar, assert_never
 import msgspec
 import structlog
 
-from reconciler.errors import StoreUnavailable, WorkersDying
+from reconciler.errors import StoreRefused, StoreUnavailable, WorkersDying
 from reconciler.resilience.breaker import BreakerState
 from reconciler.settings import MAX_SHARDS
 from reconciler.supervisor.chores import Chore, Chores
@@ -283,11 +283,18 @@ class Supervisor:
         while not self._is_stopping:
             planner = self._planner
             try:
-                return await self._unless_stopped(in_thread(question, planner))
-            except StoreUnavailable as error:
+                answer = await self._unless_stopped(in_thread(question, planner))
+                self._desk.store_refusal = None
+            except (StoreUnavailable, StoreRefused) as error:
+                if isinstance(error, StoreRefused):
+                    if self._options.is_once:
+                        raise
+                    self._desk.store_refusal = str(error)
                 log.warning("supervisor.waits_for_store", reason=str(error))
                 self.on_trouble(Ending.STORE_GONE, str(error), STORE_RETRY_SECONDS)
                 self._floor.wait_for_store(STORE_RETRY_SECONDS)
+            else:
+                return answer
             await self._pause(STORE_RETRY_SECONDS)
         return None
 
@@ -492,7 +499,7 @@ class Supervisor:
         """Measure; None where that fails: no failure of a metric may end the service."""
         try:
             return await in_thread(self._planner.backlog)
-        except StoreUnavailable:
+        except (StoreUnavailable, StoreRefused):
             return None
         except Exception:
             log.exception("supervisor.backlog_unknown")

@@ -89,6 +89,7 @@ class Vitals:
         oldest_hold_age_seconds: How long ago the oldest hold began.
         halted: Why nothing may be written.
         blocked: What a person has to fix at the exchange: a refused key, another account.
+        store_refusal: What a person has to fix at the database: a right, a password.
         parked: Shards that are out of service because their workers kept dying.
     """
 
@@ -110,6 +111,7 @@ class Vitals:
     oldest_hold_age_seconds: float | None = None
     halted: str | None = None
     blocked: str | None = None
+    store_refusal: str | None = None
     parked: int | None = None
 
     @classmethod
@@ -261,6 +263,8 @@ def _what_a_person_must_hint(vitals: Vitals) -> Iterator[Row]:
         yield Row(name="halt", value=vitals.halted, grade=Grade.CRITICAL)
     if vitals.blocked is not None:
         yield Row(name="exchange", value=vitals.blocked, grade=Grade.CRITICAL)
+    if vitals.store_refusal is not None:
+        yield Row(name="database", value=vitals.store_refusal, grade=Grade.CRITICAL)
     if vitals.parked:
         value = f"{vitals.parked} parked: their workers kept dying"
         yield Row(name="shards", value=value, grade=Grade.CRITICAL)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from reconciler.errors import BreakerOpen, ExchangeError, Refused, StoreUnavailable
+from reconciler.errors import BreakerOpen, ExchangeError, Refused, StoreRefused, StoreUnavailable
 from reconciler.exchanges.base import Account, Exchange
 from reconciler.store import state
 from reconciler.store.database import Database
@@ -53,7 +53,7 @@ class AccountGuard:
             if account.identity is None:
                 return self._judge_unnamed()
             known = await asyncio.to_thread(self._known, account.identity)
-        except (ExchangeError, BreakerOpen, StoreUnavailable) as error:
+        except (ExchangeError, BreakerOpen, StoreUnavailable, StoreRefused) as error:
             return trouble_of(error)
         self._account = None
         if known != account.identity:
@@ -89,10 +89,14 @@ class AccountGuard:
             return state.remember_account(connection, venue, identity)
 
 
-def trouble_of(error: ExchangeError | BreakerOpen | StoreUnavailable) -> Trouble:
+def trouble_of(
+    error: ExchangeError | BreakerOpen | StoreUnavailable | StoreRefused,
+) -> Trouble:
     """Return what an error means for the worker as a whole."""
     failed_tries = int(isinstance(error, ExchangeError))
     match error:
+        case StoreRefused():
+            kind, seconds = TroubleKind.RIGHTS, RETRY_SECONDS
         case StoreUnavailable():
             kind, seconds = TroubleKind.STORE, RETRY_SECONDS
         case Refused(hint=hint):

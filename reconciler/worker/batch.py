@@ -41,6 +41,7 @@ from reconciler.errors import (
     NotSent,
     Refused,
     RequestRejected,
+    StoreRefused,
     StoreUnavailable,
     Suspended,
     UnreadableRow,
@@ -147,7 +148,7 @@ class OrderHandler:
         try:
             async with self._storing:
                 await asyncio.to_thread(self.database.require_writable)
-        except StoreUnavailable as error:
+        except (StoreUnavailable, StoreRefused) as error:
             return trouble_of(error)
         self._unwritten.is_store_away = False
         return None
@@ -172,7 +173,7 @@ class OrderHandler:
             try:
                 async with self._storing:
                     await self._write(work)
-            except StoreUnavailable as error:
+            except (StoreUnavailable, StoreRefused) as error:
                 work.give_up(trouble_of(error))
                 self._unwritten.is_store_away = True
                 self._unwritten.keep(work.unwritten)

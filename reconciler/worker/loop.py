@@ -23,7 +23,7 @@ from typing import Any, NoReturn, assert_never
 
 import structlog
 
-from reconciler.errors import ConfigurationError, NotSent, StoreUnavailable
+from reconciler.errors import ConfigurationError, NotSent, StoreRefused, StoreUnavailable
 from reconciler.resilience.breaker import BreakerSnapshot
 from reconciler.worker.messages import (
     Answered,
@@ -169,7 +169,7 @@ class Worker:
                 return await self._workload.open_handler(
                     shard=self._shard, budget=self._budget, breaker=self._breaker
                 )
-            except StoreUnavailable as error:
+            except (StoreUnavailable, StoreRefused) as error:
                 log.warning("worker.waits_for_store", reason=str(error))
                 self._send(Blocked(str(error), BOOT_RETRY_SECONDS))
             with suppress(TimeoutError):

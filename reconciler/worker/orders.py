@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
+import structlog
 from sqlalchemy import Connection, func, select
 
 from reconciler.domain.contradiction import Comparison
 from reconciler.domain.decide import Decision, Hold, HoldReason, Policy, decide
 from reconciler.domain.order import Order
 from reconciler.domain.report import Answer, Unanswerable
-from reconciler.errors import Halted, ReconcilerError
+from reconciler.errors import ConfigurationError, Halted, ReconcilerError
 from reconciler.exchanges.base import Venue
 from reconciler.exchanges.guarded import Guard, Usage
 from reconciler.exchanges.registry import open_exchange, venue
@@ -26,6 +27,12 @@ from reconciler.store.apply import Apply
 from reconciler.store.cycles import CycleRecord, read_last_hour, record_cycle
 from reconciler.store.database import Database
 from reconciler.store.holds import measure_holds, resolve_ended
+from reconciler.store.rights import (
+    hiding_policies,
+    missing_reading_rights,
+    missing_rights,
+    refusing_policies,
+)
 from reconciler.store.stale import Cursor, StaleOrder, StaleOrders
 from reconciler.store.tables import OrdersTable, find_orders, require_schema
 from reconciler.telemetry import metrics as names
@@ -38,6 +45,8 @@ from reconciler.worker.duplicates import DuplicatesWatch
 from reconciler.worker.following import FollowingGauge
 from reconciler.worker.plan import arrange
 from reconciler.worker.workload import Backlog, Cycle, Page, RememberedPause, Run
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +85,7 @@ class OrderWorkload:
         try:
             with database.autocommit() as connection:
                 orders = require_schema(connection)
+                _require_rights(connection, is_dry_run=self.is_dry_run)
         except ReconcilerError:
             database.close()
             raise
@@ -244,6 +254,20 @@ class OrderPlanner:
     def close(self) -> None:
         """Close the connection."""
         self.database.close()
+
+
+def _require_rights(connection: Connection, *, is_dry_run: bool) -> None:
+    """Make sure that we may do what running takes; name in the log what we may not see.
+
+    Raises:
+        ConfigurationError: we may not; each right with the statement that grants it.
+    """
+    lacking = missing_reading_rights(connection) if is_dry_run else missing_rights(connection)
+    problems = [*lacking, *([] if is_dry_run else refusing_policies(connection))]
+    if problems:
+        raise ConfigurationError(problems)
+    for problem in hiding_policies(connection):
+        log.warning("orders.may_be_hidden", reason=problem.what, hint=problem.hint)
 
 
 def _as_record(cycle: Cycle) -> CycleRecord:

@@ -143,6 +143,7 @@ class TroubleKind(StrEnum):
     """Why a worker could not do its work; nobody's order is at fault."""
 
     STORE = "store"
+    RIGHTS = "rights"
     EXCHANGE = "exchange"
     REFUSED = "refused"
     ACCOUNT = "account"

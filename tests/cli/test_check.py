@@ -25,6 +25,7 @@ ALL = [
     "duplicates",
     "schema",
     "rights",
+    "policies",
     "times",
     "vacuum",
     "exchange",
@@ -554,3 +555,62 @@ def test_open_rows_that_name_the_same_order_are_counted_and_named(
     assert findings["duplicates"]["verdict"] == "warning"
     assert findings["duplicates"]["detail"] == "60 open rows name 1 orders between them"
     assert "7 of BTCUSDT (60 rows)" in findings["duplicates"]["problems"][0]["what"]
+
+
+POLICIES = {
+    "no policy at all": ([], "problem"),
+    "one that shows nothing": (
+        ["CREATE POLICY hide ON orders USING (false)"],
+        "warning",
+    ),
+    "one that shows some": (["CREATE POLICY few ON orders USING (symbol = 'A')"], "warning"),
+    "only reading": (["CREATE POLICY reads ON orders FOR SELECT USING (true)"], "problem"),
+    "all shown, but not all taken": (
+        ["CREATE POLICY all_ ON orders USING (true) WITH CHECK (status <> 'filled')"],
+        "warning",
+    ),
+    "one that restricts": (
+        [
+            "CREATE POLICY all_ ON orders USING (true)",
+            "CREATE POLICY less ON orders AS RESTRICTIVE USING (symbol <> 'B')",
+        ],
+        "warning",
+    ),
+    "of another role": (["CREATE POLICY theirs ON orders TO pg_monitor USING (true)"], "problem"),
+    "everything": (["CREATE POLICY all_ ON orders USING (true)"], "ok"),
+    "some, and everything": (
+        [
+            "CREATE POLICY few ON orders USING (symbol = 'A')",
+            "CREATE POLICY all_ ON orders USING (true)",
+        ],
+        "ok",
+    ),
+}
+
+
+@pytest.mark.parametrize(("policies", "verdict"), POLICIES.values(), ids=POLICIES)
+def test_what_row_level_security_hides_or_refuses_is_said_with_a_hint_that_ends_it(
+    policies: list[str],
+    verdict: str,
+    check: Check,
+    database_url: str,
+    as_role: Callable[..., str],
+) -> None:
+    url = as_role(
+        "GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}",
+        "ALTER TABLE orders ENABLE ROW LEVEL SECURITY",
+        *policies,
+    )
+
+    code, findings = check(DATABASE_URL=url)
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        for problem in findings["policies"]["problems"]:
+            if "CREATE POLICY reconciler ON orders" in problem["hint"]:
+                connection.execute("DROP POLICY IF EXISTS reconciler ON orders")
+                connection.execute(problem["hint"].partition(": ")[2].encode())
+    _, findings_then = check(DATABASE_URL=url)
+
+    assert findings["policies"]["verdict"] == verdict
+    assert code == (78 if verdict == "problem" else 0)
+    is_restricted = any("RESTRICTIVE" in policy for policy in policies)
+    assert findings_then["policies"]["verdict"] == ("warning" if is_restricted else "ok")

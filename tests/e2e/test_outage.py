@@ -1,10 +1,11 @@
 import signal
+from pathlib import Path
 
 from psycopg import sql
 
 from reconciler.demo import World
 
-from .conftest import Start
+from .conftest import Start, settings_of
 from .rows import Connection, connected, hearing_changes
 
 END_SESSIONS = (
@@ -70,3 +71,46 @@ def make_read_only(server: Connection, name: str, *, on: bool) -> None:
     """Let new sessions only read, or write again."""
     statement = sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = {}")
     server.execute(statement.format(sql.Identifier(name), sql.SQL("on" if on else "off")))
+
+
+def test_a_right_that_goes_missing_ends_nothing_and_is_told_by_health(
+    world: World, start: Start, postgres_url: str, tmp_path: Path
+) -> None:
+    with connected(world.database_url) as owner, connected(postgres_url) as server:
+        server.execute("DROP ROLE IF EXISTS outage_clerk; CREATE ROLE outage_clerk LOGIN")
+        owner.execute("GRANT ALL ON ALL TABLES IN SCHEMA public TO outage_clerk")
+        world.fill(orders=300, symbols=6, seed=10)
+        owner.execute("REVOKE UPDATE ON orders FROM outage_clerk")
+        settings = settings_of(world) | {
+            "DATABASE_URL": world.database_url.replace("//postgres:@", "//outage_clerk:@"),
+            "RECONCILIATION_CONTROL_SOCKET": tmp_path / "control.sock",
+        }
+        refused = start("run", "--once", **settings).end()
+        owner.execute("GRANT UPDATE ON orders TO outage_clerk")
+        owner.execute(REVOKE_AT_THE_FIRST_CHANGE)
+        run = start("run", **settings)
+        trouble = run.wait_for("worker.in_trouble")
+        health = start("health", "--json", **settings).end()
+        owner.execute("DROP TRIGGER revoke_update ON activity_log")
+        with hearing_changes(world.database_url) as changes:
+            owner.execute("GRANT UPDATE ON orders TO outage_clerk")
+            while world.mismatches():
+                changes.wait_for_change()
+        run.send(signal.SIGTERM)
+        ended = run.end()
+        owner.execute("DROP OWNED BY outage_clerk")
+        server.execute("DROP ROLE outage_clerk")
+
+    assert (refused.exit_code, ended.exit_code) == (78, 0), refused.err
+    assert "GRANT UPDATE" in refused.err
+    assert trouble["kind"] == "rights"
+    assert health.exit_code == 2
+    assert "database" in [row["name"] for row in health.report["reasons"]]
+    assert not run.logged("worker.died")
+
+
+REVOKE_AT_THE_FIRST_CHANGE = """
+    CREATE FUNCTION revoke_update() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
+        $$ BEGIN REVOKE UPDATE ON orders FROM outage_clerk; RETURN NULL; END $$;
+    CREATE TRIGGER revoke_update AFTER INSERT ON activity_log EXECUTE FUNCTION revoke_update();
+"""

@@ -402,3 +402,77 @@ async def test_reports_of_other_orders_count_for_the_halt(
     evidence = await handler.examine(Batch(number=0, cycle=0, runs=(replace(orders, items=items),)))
 
     assert (evidence.looked_at, evidence.suspicious) == (ORDERS, ORDERS)
+
+
+@pytest.fixture
+def clerk(database_url: str) -> Iterator[str]:
+    """The URL of a role that may do all that it needs, and is not the owner."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("DROP ROLE IF EXISTS batch_clerk; CREATE ROLE batch_clerk")
+        connection.execute("GRANT USAGE ON SCHEMA public TO batch_clerk")
+        connection.execute("GRANT ALL ON ALL TABLES IN SCHEMA public TO batch_clerk")
+        yield f"{database_url}&options=-crole%3Dbatch_clerk"
+        connection.execute("DROP OWNED BY batch_clerk; DROP ROLE batch_clerk")
+
+
+async def test_a_row_that_row_level_security_refuses_is_that_rows_hold(
+    clerk: str, database_url: str, orders: Run
+) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute("ALTER TABLE orders ENABLE ROW LEVEL SECURITY")
+        connection.execute(
+            "CREATE POLICY clerks ON orders USING (true)"
+            " WITH CHECK (external_order_id <> '2' OR status <> 'filled')"
+        )
+    database = Database(clerk, role="test")
+
+    result = await handle(a_handler(database, FakeExchange()), orders)
+    database.close()
+
+    assert (result.tally.reconciled, result.tally.held, result.trouble) == (3, 1, None)
+
+
+async def test_a_row_that_a_trigger_refuses_as_forbidden_is_that_rows_hold(
+    database: Database, database_url: str, orders: Run
+) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "CREATE FUNCTION forbid() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            " IF new.external_order_id = '2' THEN"
+            " RAISE 'not yours' USING ERRCODE = 'insufficient_privilege'; END IF;"
+            " RETURN new; END $$;"
+            " CREATE TRIGGER forbid BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION forbid()"
+        )
+
+    result = await handle(a_handler(database, FakeExchange()), orders)
+
+    assert (result.tally.reconciled, result.tally.held, result.trouble) == (3, 1, None)
+
+
+@pytest.mark.parametrize(
+    ("revoke", "grant"),
+    [
+        ("REVOKE UPDATE ON orders FROM", "GRANT UPDATE ON orders TO"),
+        ("REVOKE SELECT ON orders FROM", "GRANT SELECT ON orders TO"),
+        ("REVOKE INSERT ON activity_log FROM", "GRANT INSERT ON activity_log TO"),
+        ("REVOKE USAGE ON SCHEMA public FROM PUBLIC,", "GRANT USAGE ON SCHEMA public TO PUBLIC,"),
+    ],
+    ids=["to write orders", "to read orders", "to log", "to see the schema"],
+)
+async def test_a_right_that_goes_missing_is_waited_for_and_no_orders_fault(
+    revoke: str, grant: str, clerk: str, database_url: str, orders: Run
+) -> None:
+    database = Database(clerk, role="test")
+    handler = a_handler(database, FakeExchange())
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(f"{revoke} batch_clerk".encode())
+        without = await handle(handler, orders)
+        connection.execute(f"{grant} batch_clerk".encode())
+    again = await handle(handler, orders)
+    database.close()
+
+    assert without.trouble is not None
+    assert without.trouble.kind is TroubleKind.RIGHTS
+    assert "hint: run: reconciler check" in without.trouble.message
+    assert without.undone == (orders,)
+    assert (again.tally.reconciled, again.trouble) == (4, None)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, func, select
 
 from reconciler.cli.checks.finding import Finding, failed, good, judged, skipped, warning
+from reconciler.cli.checks.policies import check_policies
 from reconciler.cli.checks.times import check_times
 from reconciler.domain.status import OPEN
 from reconciler.errors import ConfigurationError, Problem, ReconcilerError, SchemaMismatch
@@ -34,6 +35,7 @@ def check_database(database: Database, now: Callable[[], datetime]) -> Sequence[
         "duplicates": check_duplicates,
         "schema": check_schema,
         "rights": check_rights,
+        "policies": check_policies,
         "times": check_times,
         "vacuum": check_vacuum,
     }
@@ -51,6 +53,7 @@ def skip_database(
         "duplicates",
         "schema",
         "rights",
+        "policies",
         "times",
         "vacuum",
     ),

@@ -1,0 +1,17 @@
+"""Does row-level security show us every row, and let us write it?"""
+
+from sqlalchemy import Connection
+
+from reconciler.cli.checks.finding import Finding, good, judged, warning
+from reconciler.store.rights import hiding_policies, refusing_policies
+
+CHECK = "policies"
+
+
+def check_policies(connection: Connection) -> Finding:
+    """Look at the policies of every table that we read or write."""
+    if refused := refusing_policies(connection):
+        return judged(CHECK, refused, "")
+    if hidden := hiding_policies(connection):
+        return warning(CHECK, "rows may be hidden, see below", hidden)
+    return good(CHECK, "every row is shown")
