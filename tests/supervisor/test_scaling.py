@@ -14,11 +14,12 @@ from reconciler.supervisor.renewal import Setup
 from reconciler.supervisor.restarts import RestartPolicy
 from reconciler.supervisor.shards import BUCKETS, moved_buckets
 from reconciler.telemetry.metrics import NoMetrics
+from reconciler.worker.messages import GivenBack, Need
 from reconciler.worker.workload import Run
 
 from .conftest import Begin, Journal, Watched, options
 from .run_toy import prepare_worker
-from .toy import Act, Item, Stage, ToyWorkload
+from .toy import WEIGHT, Act, Item, Stage, ToyWorkload
 
 
 def a_run(number: int, *acts: Act) -> Run:
@@ -55,6 +56,21 @@ async def test_shards_come_and_go_under_load_and_nothing_is_handled_twice(
     assert all(len(times) == 1 for times in spans(journal).values())
     assert {line["shard"] for line in journal.all("open")} == set(range(8))
     assert summary.tally.reconciled == items
+
+
+async def test_a_worker_that_is_one_too_many_gives_back_what_waits_for_the_budget(
+    stage: Stage, journal: Journal, begin: Begin
+) -> None:
+    pages = (tuple(a_run(number, Act.ASK) for number in range(12)),)
+    workload = ToyWorkload(stage=stage, pages=pages, weight_per_minute=WEIGHT)
+
+    supervisor, _ = begin(workload, shards=2, drain=timedelta(seconds=60))
+    await supervisor.has_heard(Need, 3)  # one is granted, and each worker waits for another
+    supervisor.scale(1)
+
+    assert (await journal.wait("closed"))["shard"] == 1
+    assert sum(isinstance(message, GivenBack) for message in supervisor.heard) == 1
+    assert supervisor.summary.restarts == 0
 
 
 async def test_a_symbol_moves_only_when_the_worker_that_has_it_has_let_go(
