@@ -20,7 +20,7 @@ def held(world: World, reason: str) -> set[str]:
     """Return the orders on hold for this reason, named as by `untrue`."""
     with connected(world.database_url) as connection:
         rows = connection.execute(
-            "SELECT symbol, external_order_id FROM orders JOIN reconciliation_holds"
+            "SELECT orders.symbol, orders.external_order_id FROM orders JOIN reconciliation_holds"
             " ON order_id = orders.id::text WHERE reason = %s AND resolved_at IS NULL",
             (reason,),
         ).fetchall()

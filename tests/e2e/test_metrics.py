@@ -31,7 +31,7 @@ NAMES = {
         r"breakers\.open",
         r"stale\.(backlog|oldest_age_seconds)",
         r"holds\.(open|oldest_age_seconds)",
-        r"orders\.not_followed",
+        r"orders\.(not_followed|duplicates)",
     ),
 }
 
