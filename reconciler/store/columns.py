@@ -14,12 +14,21 @@ WITH RECURSIVE found AS (
         (a.attnotnull OR t.typnotnull) AND NOT a.atthasdef AND a.attidentity = ''
             AND t.typdefault IS NULL AS is_mandatory,
         has_column_privilege(c.oid, a.attnum, 'SELECT') AS is_readable,
-        a.attcollation AS collation
+        a.attcollation AS collation,
+        EXISTS (
+            SELECT FROM pg_depend d LEFT JOIN pg_attrdef g
+                ON d.classid = 'pg_attrdef'::regclass AND g.oid = d.objid
+            WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid
+                AND d.refobjsubid = a.attnum
+                AND (g.adnum <> a.attnum OR d.classid IN
+                    ('pg_rewrite'::regclass, 'pg_policy'::regclass, 'pg_trigger'::regclass))
+        ) AS is_bound
     FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid JOIN pg_type t ON t.oid = a.atttypid
     WHERE c.oid = to_regclass(%s) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
         AND a.attnum > 0 AND NOT a.attisdropped
     UNION ALL
-    SELECT f.place, f.name, t.typbasetype, t.typtypmod, f.is_mandatory, f.is_readable, f.collation
+    SELECT f.place, f.name, t.typbasetype, t.typtypmod, f.is_mandatory, f.is_readable, f.collation,
+        f.is_bound
     FROM found f JOIN pg_type t ON t.oid = f.type
     WHERE t.typtype = 'd'
 )
@@ -29,7 +38,7 @@ SELECT f.name::text, format_type(f.type, NULL) AS type, format_type(f.type, f.mo
     f.is_mandatory, f.is_readable, t.typname::text AS enum_name,
     CASE WHEN NOT pg_type_is_visible(t.oid) THEN n.nspname::text END AS enum_schema,
     ARRAY(SELECT enumlabel::text FROM pg_enum WHERE enumtypid = t.oid ORDER BY enumsortorder)
-        AS labels,
+        AS labels, f.is_bound,
     t.typname <> 'citext' AND coalesce((SELECT collisdeterministic FROM pg_collation co
         WHERE co.oid = f.collation), true) AS is_exact
 FROM found f JOIN pg_type t ON t.oid = f.type JOIN pg_namespace n ON n.oid = t.typnamespace
@@ -59,6 +68,8 @@ class FoundColumn:
         enum: None: it is of another type.
         is_mandatory: Whether an INSERT has to fill it.
         is_readable: Whether our role may read it.
+        is_bound: Whether a view, a policy, a trigger or a generated column needs it as it is: then
+            PostgreSQL refuses to change its type.
         is_exact: Whether two texts of it are equal only if all their letters are.
     """
 
@@ -71,6 +82,7 @@ class FoundColumn:
     is_mandatory: bool
     is_readable: bool = True
     is_exact: bool = True
+    is_bound: bool = False
 
 
 def read_columns(connection: Connection, table: str) -> dict[str, FoundColumn]:
@@ -88,6 +100,7 @@ def read_columns(connection: Connection, table: str) -> dict[str, FoundColumn]:
             is_mandatory=row.is_mandatory,
             is_readable=row.is_readable,
             is_exact=row.is_exact,
+            is_bound=row.is_bound,
         )
         for row in connection.exec_driver_sql(_READ, (table,))
     }

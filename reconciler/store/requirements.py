@@ -151,8 +151,19 @@ def _misfit(table: str, found: FoundColumn, requirement: Requirement) -> Problem
     using = f"{name} AT TIME ZONE 'UTC'" if is_naive else f"{name}::{requirement.ddl}"
     return Problem(
         what=what,
-        hint=f"run: ALTER TABLE {table} ALTER COLUMN {name} TYPE {requirement.ddl}"
-        f" USING {using}{_REWRITES}",
+        hint=_alter(table, found, f"{requirement.ddl} USING {using}{_REWRITES}"),
+    )
+
+
+def _alter(table: str, found: FoundColumn, to: str) -> str:
+    """Return the hint that changes a column's type, and what must go first where something must."""
+    statement = f"ALTER TABLE {table} ALTER COLUMN {found.name} TYPE {to}"
+    if not found.is_bound:
+        return f"run: {statement}"
+    return (
+        "a view, a policy, a trigger or a generated column needs this column as it is, so"
+        f" PostgreSQL refuses to change it: have its owner drop that, run {statement}, and make it"
+        " again"
     )
 
 
@@ -172,5 +183,5 @@ def _check_length(table: str, found: FoundColumn) -> Problem | None:
     too_long = [status.value for status in Status if len(status) > found.length]
     return Problem(
         what=f"{table}.{found.name} is {found.words}, too short for {', '.join(too_long)}",
-        hint=f"run: ALTER TABLE {table} ALTER COLUMN {found.name} TYPE text",
+        hint=_alter(table, found, "text"),
     )

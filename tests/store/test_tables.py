@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
+import psycopg
 import pytest
 
 from reconciler.errors import Problem, SchemaMismatch
@@ -200,6 +201,45 @@ def test_no_statement_is_proposed_that_some_value_could_make_fail(
     assert problem.hint
     assert "ALTER" not in problem.hint
     assert "run:" not in problem.hint
+
+
+@pytest.mark.parametrize(
+    "binding",
+    [
+        "CREATE VIEW open_orders AS SELECT status FROM orders",
+        "CREATE POLICY mine ON orders USING (status <> 'hidden')",
+        (
+            "CREATE TRIGGER told AFTER UPDATE OF status ON orders FOR EACH ROW EXECUTE FUNCTION"
+            " suppress_redundant_updates_trigger()"
+        ),
+        "ALTER TABLE orders ADD COLUMN loud text GENERATED ALWAYS AS (upper(status)) STORED",
+    ],
+    ids=["view", "policy", "trigger", "generated column"],
+)
+def test_a_type_that_postgresql_refuses_to_change_is_not_proposed_as_it_stands(
+    binding: str, owner: Application, empty_database: Database
+) -> None:
+    an_orders_table(owner, status="varchar(7)")
+    (free,) = problems_of(empty_database)
+    owner.execute(binding)
+
+    (bound,) = problems_of(empty_database)
+
+    with pytest.raises(psycopg.Error):
+        hint(owner, free)
+    assert not bound.hint.startswith("run: ")
+    assert "PostgreSQL refuses to change it" in bound.hint
+
+
+@pytest.mark.parametrize("harmless", ["DEFAULT 'new'", "CHECK (status <> '')", "UNIQUE"])
+def test_what_postgresql_carries_along_keeps_no_type_from_being_changed(
+    harmless: str, owner: Application, empty_database: Database
+) -> None:
+    an_orders_table(owner, status=f"varchar(7) {harmless}")
+
+    hint(owner, problems_of(empty_database)[0])
+
+    assert problems_of(empty_database) == []
 
 
 @pytest.mark.parametrize(
