@@ -13,6 +13,7 @@
     │   │   └── Malformed       an answer that cannot be read: as unavailable
     │   │       └── UnreadableRow   one order of an answer: that order's own
     │   ├── ClockSkew           our timestamp is refused: take the exchange's clock anew, ask again
+    │   ├── FirewallRefused     HTTP 403: find out whether it is this request or all of ours
     │   ├── RateLimited         we ask too much: wait `retry_after_seconds`; no failure
     │   ├── RequestRejected     this request is turned down for an unknown reason: its orders' own
     │   ├── Suspended           not asked: the exchange answers others, but fails about this
@@ -128,6 +129,14 @@ class ClockSkew(ExchangeError):
 
 class RateLimited(ExchangeError):
     """The exchange wants silence until `retry_after_seconds` have passed."""
+
+    def __init__(self, message: str, *, retry_after_seconds: float) -> None:
+        self.retry_after_seconds = retry_after_seconds
+        super().__init__(message)
+
+
+class FirewallRefused(ExchangeError):
+    """A firewall before the exchange refused the request: for what it says, or for who we are."""
 
     def __init__(self, message: str, *, retry_after_seconds: float) -> None:
         self.retry_after_seconds = retry_after_seconds

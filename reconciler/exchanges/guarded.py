@@ -30,11 +30,13 @@ from reconciler.errors import (
     Malformed,
     NotSent,
     RateLimited,
+    ReconcilerError,
     Refused,
     RequestRejected,
     Suspended,
     Unavailable,
 )
+from reconciler.exchanges.unforeseen import unforeseen
 from reconciler.resilience.breaker import Breaker
 from reconciler.resilience.budget import Budget
 from reconciler.resilience.retry import retrying
@@ -315,6 +317,10 @@ async def _in_time(send: Callable[[], Awaitable[T]], seconds: float) -> T:
     except _HTTPX_ERRORS as error:
         # Not "from error": its text may carry the address with its signature.
         raise translated(error) from None
+    except ReconcilerError:
+        raise
+    except Exception as error:  # noqa: BLE001 - an answer never ends the process
+        raise unforeseen(error) from None
 
 
 def translated(error: HttpxError) -> ExchangeError:

@@ -10,6 +10,7 @@ import ssl
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -183,8 +184,8 @@ def _client(venue: Venue, *, connections: int) -> httpx.AsyncClient:
 
     An address of this machine is never asked through a proxy; every other one is asked as the
     environment says (HTTPS_PROXY, NO_PROXY). Redirects are not followed: they would carry the key
-    to another server. httpx' own log is silenced, since it writes down every address with its
-    signature.
+    to another server; nor is a cookie kept. httpx' own log is silenced, since it writes down every
+    address with its signature.
     """
     logging.getLogger("httpx").setLevel(logging.WARNING)
     return httpx.AsyncClient(
@@ -193,6 +194,7 @@ def _client(venue: Venue, *, connections: int) -> httpx.AsyncClient:
         follow_redirects=False,
         verify=trusted_authorities(),
         trust_env=not _is_loopback(venue.base_url),
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         headers={"User-Agent": f"order-reconciler/{__version__}", "Accept": "application/json"},
         timeout=httpx.Timeout(_READ_SECONDS, connect=_CONNECT_SECONDS),
         limits=httpx.Limits(

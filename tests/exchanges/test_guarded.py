@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import httpx
 import pytest
+import structlog.testing
 
 from reconciler.errors import (
     BreakerOpen,
@@ -240,7 +241,7 @@ async def test_a_rate_limit_without_a_time_still_brings_silence(
 
 @pytest.mark.parametrize(
     "error",
-    [Refused("bad key", hint="-"), ClockSkew("-1021"), ZeroDivisionError()],
+    [Refused("bad key", hint="-"), ClockSkew("-1021")],
     ids=lambda error: type(error).__name__,
 )
 async def test_what_does_not_pass_by_asking_again_is_raised_at_once(
@@ -253,6 +254,21 @@ async def test_what_does_not_pass_by_asking_again_is_raised_at_once(
 
     assert caught.value is error
     assert send.calls == 1
+
+
+async def test_what_nobody_foresaw_is_a_failure_of_that_request_and_logged_once(
+    guard: Guard, clock: FakeClock
+) -> None:
+    def bug() -> Exception:
+        return ValueError("Exceeds the limit (4300 digits) for integer string conversion")
+
+    send = Failing(clock, bug(), bug(), bug(), bug())
+    with structlog.testing.capture_logs() as logged, pytest.raises(Malformed, match="ValueError"):
+        await guard.call(1, send)
+
+    told = [line for line in logged if line["event"] == "exchange.answer_not_handled"]
+    assert len(told) == 1
+    assert "test_guarded.py" in told[0]["trace"]
 
 
 async def test_a_cancelled_call_counts_for_nothing(

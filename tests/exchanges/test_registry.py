@@ -138,7 +138,8 @@ async def test_request_to_this_machine_goes_past_the_proxy_and_is_not_logged_wit
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         heads.append((await reader.readuntil(b"\r\n\r\n")).decode())
-        body = b'{"serverTime": 1, "code": -2013}'
+        now = datetime(2026, 11, 24, tzinfo=UTC)
+        body = b'{"serverTime": %d, "code": -2013}' % (now.timestamp() * 1000)
         status = "200 OK" if "/time" in heads[-1] else "400 Bad Request"
         head = f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
         writer.write(head.encode() + body)

@@ -14,9 +14,11 @@ Guarantees:
 """
 
 import asyncio
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from string import ascii_lowercase, ascii_uppercase
 
 import httpx
@@ -38,12 +40,17 @@ from reconciler.exchanges.binance.answers import (
     Outcome,
     read_list,
     read_one,
+    refused_by_firewall,
+    row_about,
+    rows_for,
     unanswerable,
 )
-from reconciler.exchanges.binance.facts import ACCOUNT_WEIGHT, COSTS
-from reconciler.exchanges.binance.session import Guarding, Session
-from reconciler.exchanges.binance.wire import ACCOUNT_INFORMATION, ROW, ROWS, Fault, as_error
+from reconciler.exchanges.binance.facts import ACCOUNT_WEIGHT, COSTS, ORDER_ID_DIGITS, Meaning
+from reconciler.exchanges.binance.rows import Rows, read_rows
+from reconciler.exchanges.binance.session import Fetched, Guarding, Session
+from reconciler.exchanges.binance.wire import ACCOUNT_INFORMATION, Fault, as_error
 from reconciler.exchanges.routes import HistoryPage, OneOrder, OpenOrders, Route
+from reconciler.exchanges.unforeseen import unforeseen
 from reconciler.resilience.budget import Budget
 from reconciler.resilience.suspects import Subject
 from reconciler.settings import Credentials
@@ -56,6 +63,9 @@ in vain.
 
 ALL_SYMBOLS: Subject = ("all symbols",)
 """What a list of every symbol's open orders is about: it may fail by itself, as a symbol may."""
+
+LOOK_UPS_TO_BLAME_A_SYMBOL = 2
+"""A firewall may dislike one order's number; two orders have only their symbol in common."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -102,11 +112,11 @@ class Binance:
     async def ask(self, wanted: Sequence[Wanted]) -> Answers:
         """Ask about every order in `wanted`, with the least weight that gives each an answer."""
         spellings = _by_request_name(wanted)
-        askable = frozenset(order for order in spellings if _is_askable(order))
-        found = await self._search(askable)
+        unaskable = {order: why for order in spellings if (why := _why_not_askable(order))}
+        found = await self._search(frozenset(spellings.keys() - unaskable.keys()))
         now = self._clock()
-        for order in spellings.keys() - askable:
-            found.answers[order] = unanswerable(order, "empty or too long for a name", now)
+        for order, why in unaskable.items():
+            found.answers[order] = unanswerable(order, why, now)
         return _as_spelled(found, spellings)
 
     async def account(self) -> Account:
@@ -188,37 +198,73 @@ class Binance:
                 if isinstance(failure, Refused | ClockSkew | RateLimited | NotSent):
                     batch.ended_by = failure
                 return Outcome(failures=dict.fromkeys(asked, failure))
+            except Exception as error:  # noqa: BLE001 - one request's fault must not end the process
+                return Outcome(failures=dict.fromkeys(asked, unforeseen(error)))
 
     async def _follow(self, route: Route, asked: frozenset[Wanted]) -> Outcome:
         match route:
             case OneOrder(wanted=order):
-                parameters = {"symbol": order.symbol, "orderId": order.external_order_id}
-                one = await self._session.get(
-                    "/api/v3/order",
-                    parameters,
-                    COSTS.one_order,
-                    ROW,
-                    subject=(order.symbol, order.external_order_id),
-                )
-                return read_one(order, one)
+                return await self._look_up(order)
             case OpenOrders(symbol=symbol):
                 parameters = {} if symbol is None else {"symbol": symbol}
                 weight = COSTS.all_open_orders if symbol is None else COSTS.open_orders
-                subject = ALL_SYMBOLS if symbol is None else (symbol,)
-                rows = await self._session.get(
-                    "/api/v3/openOrders", parameters, weight, ROWS, subject=subject
-                )
-                return read_list(route, asked, rows)
+                rows = await self._list("/api/v3/openOrders", parameters, weight, symbol)
             case HistoryPage(symbol=symbol, from_id=from_id):
                 parameters = {
                     "symbol": symbol,
                     "orderId": str(from_id),
                     "limit": str(COSTS.page_orders),
                 }
-                rows = await self._session.get(
-                    "/api/v3/allOrders", parameters, COSTS.history_page, ROWS, subject=(symbol,)
-                )
-                return read_list(route, asked, rows)
+                rows = await self._list("/api/v3/allOrders", parameters, COSTS.history_page, symbol)
+        if isinstance(rows.value, Fault) and rows.value.meaning is Meaning.FIREWALL:
+            # Without a symbol there is nothing of ours in it; the next round asks otherwise.
+            return Outcome() if symbol is None else await self._find_refused(asked, rows.value)
+        return read_list(route, asked, rows)
+
+    async def _look_up(self, order: Wanted) -> Outcome:
+        parameters = {"symbol": order.symbol, "orderId": order.external_order_id}
+        one = await self._session.get(
+            "/api/v3/order",
+            parameters,
+            COSTS.one_order,
+            partial(row_about, order),
+            subject=(order.symbol, order.external_order_id),
+        )
+        return read_one(order, one)
+
+    async def _list(
+        self, path: str, parameters: Mapping[str, str], weight: int, symbol: str | None
+    ) -> Fetched[Rows]:
+        return await self._session.get(
+            path,
+            parameters,
+            weight,
+            lambda body: rows_for(symbol, read_rows(body)),
+            subject=ALL_SYMBOLS if symbol is None else (symbol,),
+        )
+
+    async def _find_refused(self, asked: frozenset[Wanted], fault: Fault) -> Outcome:
+        """Find out what a firewall dislikes about a list: its symbol, or something else of it.
+
+        Look the first orders up by name. Where none of them passes it is the symbol, and every
+        order asked for is refused; otherwise the next round goes on without them.
+        """
+        answers: dict[Wanted, Answer] = {}
+        failures: dict[Wanted, Failure] = {}
+        suspects = sorted(asked, key=lambda order: int(order.external_order_id))
+        for order in suspects[:LOOK_UPS_TO_BLAME_A_SYMBOL]:
+            outcome = await self._look_up(order)
+            answers.update(outcome.answers)
+            failures.update(outcome.failures)
+            if not outcome.is_refused:
+                return Outcome(answers=answers, failures=failures)
+        now = self._clock()
+        rest = {
+            order: refused_by_firewall(order, fault.told, now)
+            for order in suspects
+            if order not in answers
+        }
+        return Outcome(answers=answers | rest, failures=failures)
 
 
 _CAPITALS = str.maketrans(ascii_lowercase, ascii_uppercase)
@@ -270,6 +316,29 @@ def _renamed(answer: Answer, order: Wanted) -> Answer:
     return replace(answer, symbol=order.symbol, external_order_id=order.external_order_id)
 
 
-def _is_askable(order: Wanted) -> bool:
-    """Whether the names fit a request: an endless one is refused by every server on the way."""
-    return all(0 < len(name) <= LONGEST_NAME for name in (order.symbol, order.external_order_id))
+_ORDER_ID = re.compile(rf"[0-9]{{1,{ORDER_ID_DIGITS}}}")
+_NOT_OF_A_SYMBOL = re.compile(r"[\x00-\x7f](?<![A-Za-z0-9._-])")
+
+
+def _why_not_askable(order: Wanted) -> str | None:
+    """Say why the exchange cannot know such names; None: it may.
+
+    It is not asked about what cannot be one of its ids: a firewall before it takes some words for
+    an attack, and blocks the address that they come from.
+    """
+    if any(not 0 < len(name) <= LONGEST_NAME for name in (order.symbol, order.external_order_id)):
+        return "empty or too long for a name"
+    if not order.symbol.isprintable() or _NOT_OF_A_SYMBOL.search(order.symbol):
+        return "its symbol has blanks or signs that no symbol has"
+    return _why_no_order_id(order.external_order_id)
+
+
+def _why_no_order_id(told: str) -> str | None:
+    if _ORDER_ID.fullmatch(told):
+        return None
+    digits = f"the exchange's orderId has 1 to {ORDER_ID_DIGITS} digits 0 to 9 and nothing else"
+    if told.isascii() and told.isdecimal():
+        return digits
+    if told.strip().lstrip("+-").isdecimal():
+        return f"{digits}: no sign, no blank, no digit of another script"
+    return f"{digits}: this looks like a client order id; put the exchange's orderId there"

@@ -5,7 +5,7 @@ whose row cannot be read fails alone.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -29,8 +29,9 @@ from reconciler.exchanges.binance.facts import (
     STATUSES,
     Meaning,
 )
+from reconciler.exchanges.binance.rows import Row, Rows, Unreadable, read_row
 from reconciler.exchanges.binance.session import Fetched
-from reconciler.exchanges.binance.wire import Fault, Row
+from reconciler.exchanges.binance.wire import Fault
 from reconciler.exchanges.routes import HistoryPage, OpenOrders, Page
 
 LONGEST_NAME = 100
@@ -39,26 +40,48 @@ LONGEST_NAME = 100
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """What one request brought; `page` only where it was a page of history."""
+    """What one request brought; `page` only where it was a page of history.
+
+    `is_refused`: a firewall let no request about this order through.
+    """
 
     answers: Mapping[Wanted, Answer] = field(default_factory=dict)
     failures: Mapping[Wanted, Failure] = field(default_factory=dict)
     page: Page | None = None
+    is_refused: bool = False
 
 
-def read_one(order: Wanted, fetched: Fetched[Row]) -> Outcome:
+def row_about(order: Wanted, body: bytes) -> Row | Unreadable:
+    """Read the answer to a look-up of `order`.
+
+    Raises:
+        ValueError: it is not about that order.
+    """
+    row = read_row(body)
+    if (row.symbol, str(row.order_id)) != (order.symbol, order.external_order_id):
+        raise ValueError(
+            f"asked for order {order.external_order_id} of {order.symbol}, the answer is about"
+            f" order {row.order_id} of {str(row.symbol)[:LONGEST_NAME]}"
+        )
+    return row
+
+
+def read_one(order: Wanted, fetched: Fetched[Row | Unreadable]) -> Outcome:
     """Take from a look-up what it says of its order.
 
     Raises:
         ExchangeError: nothing.
     """
     if isinstance(fetched.value, Fault):
-        return Outcome(answers={order: _conclude(order, fetched.value, fetched.fetched_at)})
-    return Outcome(answers={order: _report(order, fetched.value, fetched.fetched_at)})
+        return Outcome(
+            answers={order: _conclude(order, fetched.value, fetched.fetched_at)},
+            is_refused=fetched.value.meaning is Meaning.FIREWALL,
+        )
+    return _read_rows(frozenset({order}), [fetched.value], fetched.fetched_at)
 
 
 def read_list(
-    route: OpenOrders | HistoryPage, asked: frozenset[Wanted], fetched: Fetched[list[Row]]
+    route: OpenOrders | HistoryPage, asked: frozenset[Wanted], fetched: Fetched[Rows]
 ) -> Outcome:
     """Take from a list what it says of the orders asked for, and nothing else.
 
@@ -67,18 +90,49 @@ def read_list(
     """
     if isinstance(fetched.value, Fault):
         return _conclude_list(route, asked, fetched.value, fetched.fetched_at)
+    outcome = _read_rows(asked, fetched.value, fetched.fetched_at)
+    page = _page(route, fetched.value) if isinstance(route, HistoryPage) else None
+    return Outcome(answers=outcome.answers, failures=outcome.failures, page=page)
+
+
+def rows_for(symbol: str | None, rows: Rows) -> Rows:
+    """Return the rows of a list that was asked for by `symbol`; None: by none.
+
+    Raises:
+        ValueError: it is not the answer to that question, since every order is of another symbol.
+    """
+    if symbol is not None and rows and all(row.symbol not in {symbol, None} for row in rows):
+        raise ValueError(
+            f"asked for orders of {symbol}, the answer is about"
+            f" {str(rows[0].symbol)[:LONGEST_NAME]}"
+        )
+    return rows
+
+
+def _read_rows(asked: frozenset[Wanted], rows: Rows, fetched_at: datetime) -> Outcome:
     answers: dict[Wanted, Answer] = {}
     failures: dict[Wanted, Failure] = {}
-    for row in fetched.value:
+    for row in rows:
+        # A row that does not say of which order it is proves nothing of any, nor does what is
+        # missing from a list: only a look-up by name ends the search for an order.
+        if row.symbol is None or row.order_id is None:
+            continue
         order = Wanted(symbol=row.symbol, external_order_id=str(row.order_id))
         if order not in asked:
             continue
         try:
-            answers[order] = _report(order, row, fetched.fetched_at)
+            answers[order] = _report(order, _readable(row), fetched_at)
         except Malformed as failure:
-            failures[order] = failure
-    page = _page(route, fetched.value) if isinstance(route, HistoryPage) else None
-    return Outcome(answers=answers, failures=failures, page=page)
+            failures[order] = UnreadableRow(str(failure))
+    # A row that contradicts another takes that one's answer with it.
+    answers = {order: answer for order, answer in answers.items() if order not in failures}
+    return Outcome(answers=answers, failures=failures)
+
+
+def _readable(row: Row | Unreadable) -> Row:
+    if isinstance(row, Unreadable):
+        raise Malformed(f"order {row.order_id} of {row.symbol} cannot be read: {row.why}")
+    return row
 
 
 def unanswerable(order: Wanted, why: str, fetched_at: datetime) -> Unanswerable:
@@ -106,14 +160,27 @@ def _conclude_list(
     """
     match fault.meaning:
         case Meaning.UNKNOWN_SYMBOL if route.symbol is not None:
-            pass
+            why = _told_of_symbol(fault)
         case Meaning.BAD_PARAMETER if route.symbol is None or not _is_illegal_symbol(fault):
             raise Refused(fault.told, hint=FORM_HINT)
         case Meaning.BAD_PARAMETER:
-            pass
+            why = fault.told
         case _:
             raise Unavailable(fault.told)
-    return Outcome(answers={order: unanswerable(order, fault.told, fetched_at) for order in asked})
+    return Outcome(answers={order: unanswerable(order, why, fetched_at) for order in asked})
+
+
+def _told_of_symbol(fault: Fault) -> str:
+    return (
+        f"the exchange does not list this symbol, or no longer: it was delisted, renamed, or is"
+        f" misspelt; {fault.told}"
+    )
+
+
+def refused_by_firewall(order: Wanted, told: str, fetched_at: datetime) -> Unanswerable:
+    """Say that a firewall lets no request through that names `order`."""
+    why = f"a firewall refuses requests that name it, and lets others pass; {told}"
+    return unanswerable(order, why, fetched_at)
 
 
 def _is_illegal_symbol(fault: Fault) -> bool:
@@ -144,7 +211,9 @@ def _conclude(order: Wanted, fault: Fault, fetched_at: datetime) -> Answer:
                 fetched_at=fetched_at,
             )
         case Meaning.UNKNOWN_SYMBOL:
-            return unanswerable(order, fault.told, fetched_at)
+            return unanswerable(order, _told_of_symbol(fault), fetched_at)
+        case Meaning.FIREWALL:
+            return refused_by_firewall(order, fault.told, fetched_at)
         case Meaning.BAD_PARAMETER if fault.parameter in {None, "symbol", "orderId"}:
             return unanswerable(order, fault.told, fetched_at)
         case Meaning.BAD_PARAMETER:
@@ -153,9 +222,11 @@ def _conclude(order: Wanted, fault: Fault, fetched_at: datetime) -> Answer:
             raise Unavailable(fault.told)
 
 
-def _page(route: HistoryPage, rows: Sequence[Row]) -> Page:
+def _page(route: HistoryPage, rows: Rows) -> Page:
     ids = {
-        row.order_id for row in rows if row.symbol == route.symbol and row.order_id >= route.from_id
+        row.order_id
+        for row in rows
+        if row.symbol == route.symbol and row.order_id is not None and row.order_id >= route.from_id
     }
     return Page(route=route, ids=tuple(sorted(ids)), is_last=len(rows) < COSTS.page_orders)
 
@@ -177,7 +248,7 @@ def _report(order: Wanted, row: Row, fetched_at: datetime) -> Report:
     return Report(
         symbol=order.symbol,
         external_order_id=order.external_order_id,
-        word=intern(row.status),
+        word=_word(row.status),
         status=STATUSES.get(row.status),
         executed_qty=executed_qty,
         avg_price=average_price(_quote(row), executed_qty),
@@ -187,6 +258,26 @@ def _report(order: Wanted, row: Row, fetched_at: datetime) -> Report:
         side=SIDES.get(row.side.lower()) if isinstance(row.side, str) else None,
         client_order_id=_client_id(row.client_order_id),
         placed_at=_moment(row.time),
+    )
+
+
+_LONGEST_WORD = 40
+_CONTROLS = {number: f"\\x{number:02x}" for number in (*range(32), 127)}
+
+
+def _word(told: str) -> str:
+    """Return the exchange's word for a status; of one that nobody knows only a short start.
+
+    What is kept, logged and shown is then short, and has no sign that a database or a terminal
+    takes amiss.
+    """
+    if told in STATUSES:
+        return intern(told)
+    return (
+        told[:_LONGEST_WORD]
+        .translate(_CONTROLS)
+        .encode("ascii", "backslashreplace")
+        .decode()[:_LONGEST_WORD]
     )
 
 

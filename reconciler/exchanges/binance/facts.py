@@ -46,6 +46,18 @@ RECV_WINDOW_MS = 5000
 USED_WEIGHT_HEADER = "X-MBX-USED-WEIGHT-1M"
 """rest-api.md, "IP Limits": in every answer, the address's weight in the minute under way."""
 
+LARGEST_USED_WEIGHT = 100 * VENUE.weight_per_minute
+"""No minute uses a hundred times its limit: a larger number is a mistake, and is not believed."""
+
+LARGEST_CLOCK_OFFSET = timedelta(hours=12)
+"""A clock that is further off is none, or ours is set to another zone."""
+
+LATEST_TIME_MS = 253_402_300_800_000
+"""The end of the year 9999, beyond which we cannot reckon."""
+
+ORDER_ID_DIGITS = 20
+"""rest-api.md, parameter `orderId`: `^[0-9]{1,20}$`, as its error -1100 says."""
+
 STATUSES: Mapping[str, Status] = MappingProxyType(
     {
         "PENDING_NEW": Status.PENDING,
@@ -72,6 +84,7 @@ class Meaning(StrEnum):
     BAD_PARAMETER = "bad_parameter"
     BAD_FORM = "bad_form"
     REJECTED = "rejected"
+    FIREWALL = "firewall"
     TOO_MUCH = "too_much"
     CLOCK = "clock"
     REFUSED = "refused"
@@ -90,7 +103,10 @@ _MEANINGS: Mapping[Meaning, tuple[int, ...]] = MappingProxyType(
             *(-1101, -1103, -1104, -1106, -1111, -1114, -1115, -1116, -1117, -1118, -1119),
             *(-1120, -1122, -1125, -1127, -1128, -1131, -1134, -1135, -1139, -1145, -1151),
         ),
-        Meaning.TOO_MUCH: (-1003, 403, 418, 429),
+        Meaning.TOO_MUCH: (-1003, 418, 429),
+        # rest-api.md, "HTTP Return Codes": "the WAF Limit (Web Application Firewall) has been
+        # violated", which is so for a word that it takes for an attack, or for all that we send.
+        Meaning.FIREWALL: (403,),
         Meaning.CLOCK: (-1021,),
         # Two that the documentation does not name (read 2026-11-24). -2008, "Invalid Api-Key ID.":
         # a key that does not exist here, such as the testnet's (github.com, issues

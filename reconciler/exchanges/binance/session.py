@@ -17,12 +17,28 @@ from typing import Generic, Protocol, TypeVar
 from urllib.parse import quote, urlencode
 
 import httpx
-import msgspec
+import structlog
 
-from reconciler.errors import ClockSkew
+from reconciler.errors import ClockSkew, FirewallRefused, Malformed, RateLimited, Unavailable
 from reconciler.exchanges.base import Clock
-from reconciler.exchanges.binance.facts import RECV_WINDOW_MS, TIME_WEIGHT, USED_WEIGHT_HEADER
-from reconciler.exchanges.binance.wire import SERVER_TIME, Fault, as_error, read
+from reconciler.exchanges.binance.facts import (
+    LARGEST_CLOCK_OFFSET,
+    LARGEST_USED_WEIGHT,
+    LATEST_TIME_MS,
+    RECV_WINDOW_MS,
+    TIME_WEIGHT,
+    USED_WEIGHT_HEADER,
+    Meaning,
+)
+from reconciler.exchanges.binance.wire import (
+    SERVER_TIME,
+    Fault,
+    Read,
+    as_error,
+    read,
+    whole_number,
+)
+from reconciler.exchanges.connection import Connections
 from reconciler.exchanges.guarded import Control
 from reconciler.exchanges.signing import HmacKey, SigningKey, load_signing_key
 from reconciler.resilience.budget import Budget
@@ -30,6 +46,11 @@ from reconciler.resilience.suspects import EXCHANGE, Subject
 from reconciler.settings import Credentials, KeyType
 
 T = TypeVar("T")
+
+FIREWALL_REFUSALS = 2
+"""How often a firewall has to refuse one request, while another passes, until that is certain."""
+
+log = structlog.get_logger(__name__)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -84,7 +105,7 @@ class Session:
             ConfigurationError: the secret is no key.
         """
         self._base_url = base_url.rstrip("/")
-        self._client = client
+        self._connections = Connections(client)
         self._guard = guard
         self._budget = budget
         self._credentials = credentials
@@ -98,22 +119,51 @@ class Session:
         path: str,
         parameters: Mapping[str, str],
         weight: int,
-        decoder: msgspec.json.Decoder[T],
+        decode: Read[T],
         *,
         subject: Subject = EXCHANGE,
     ) -> Fetched[T]:
-        """Ask one question, signed if we have a key; with the exchange's clock taken anew once.
+        """Ask one question, signed if we have a key; with the exchange's clock taken again once.
+
+        A firewall that refuses this question, and no other, is a fault found in the question.
 
         Raises:
             ExchangeError: there is no usable answer.
             BreakerOpen: nothing was sent.
         """
+        refusals = 0
+        while True:
+            sent_at = self._clock()
+            try:
+                return await self._ask(path, parameters, weight, decode, subject)
+            except FirewallRefused as refusal:
+                # A pause that the refusal of everything brings about is waited out in here.
+                refusals += await self._is_refused_alone()
+                if refusals >= FIREWALL_REFUSALS:
+                    log.warning(
+                        "exchange.firewall_refused",
+                        path=path,
+                        symbol=parameters.get("symbol"),
+                        external_order_id=parameters.get("orderId"),
+                        reason=str(refusal),
+                    )
+                    fault = Fault(meaning=Meaning.FIREWALL, told=str(refusal))
+                    return Fetched(value=fault, fetched_at=sent_at)
+
+    async def _ask(
+        self,
+        path: str,
+        parameters: Mapping[str, str],
+        weight: int,
+        decode: Read[T],
+        subject: Subject,
+    ) -> Fetched[T]:
         control = Control(weight=TIME_WEIGHT, send=self._attempt_offset)
         offset = await self._signing_offset()
         try:
             return await self._guard.call(
                 weight,
-                partial(self._attempt, path, parameters, decoder, offset),
+                partial(self._attempt, path, parameters, decode, offset),
                 subject=subject,
                 control=control,
             )
@@ -122,10 +172,29 @@ class Session:
             offset = await self._signing_offset()
         return await self._guard.call(
             weight,
-            partial(self._attempt, path, parameters, decoder, offset),
+            partial(self._attempt, path, parameters, decode, offset),
             subject=subject,
             control=control,
         )
+
+    async def _is_refused_alone(self) -> bool:
+        """Ask what no firewall takes for an attack: whether that passes at once.
+
+        Raises:
+            ExchangeError: it does not.
+        """
+        is_first = True
+
+        async def attempt() -> None:
+            nonlocal is_first
+            try:
+                await self._attempt_offset()
+            except RateLimited:
+                is_first = False
+                raise
+
+        await self._guard.call(TIME_WEIGHT, attempt)
+        return is_first
 
     async def server_offset(self) -> timedelta:
         """Return how far the exchange's clock is ahead of ours; ask where that is not known.
@@ -150,13 +219,13 @@ class Session:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        await self._connections.close()
 
     async def _attempt(
         self,
         path: str,
         parameters: Mapping[str, str],
-        decoder: msgspec.json.Decoder[T],
+        decode: Read[T],
         offset: timedelta | None,
     ) -> Fetched[T]:
         """Send once; an `offset` means that the request is signed."""
@@ -166,15 +235,26 @@ class Session:
             if offset is None
             else self._signed(parameters, fetched_at + offset)
         )
-        response = await self._client.get(
-            f"{self._base_url}{path}?{query}", headers=_headers(self._credentials)
+        reply = await self._connections.fetch(
+            f"{self._base_url}{path}?{query}", _headers(self._credentials)
         )
-        del response.stream  # Else each holds the other, and the body, until garbage is collected.
-        used = response.headers.get(USED_WEIGHT_HEADER, "")
-        if used.isdecimal():
-            await self._budget.observe(int(used))
-        value = read(path, response, decoder, hint=_hint(self._credentials))
+        await self._observe(reply.headers.get(USED_WEIGHT_HEADER))
+        try:
+            value = read(path, reply, decode, hint=_hint(self._credentials))
+        except Malformed:
+            await reply.close_connection()
+            raise
         return Fetched(value=value, fetched_at=fetched_at)
+
+    async def _observe(self, told: str | None) -> None:
+        """Tell the budget what the exchange says that we have used; believe no wild number."""
+        if told is None:
+            return
+        used = whole_number(told, most=LARGEST_USED_WEIGHT)
+        if used is None:
+            log.warning("exchange.used_weight_not_believed", told=told[:40])
+            return
+        await self._budget.observe(used)
 
     def _signed(self, parameters: Mapping[str, str], server_time: datetime) -> str:
         query = percent_encoded(
@@ -196,11 +276,34 @@ class Session:
 
     async def _attempt_offset(self) -> timedelta:
         sent_at = self._clock()
-        fetched = await self._attempt("/api/v3/time", {}, SERVER_TIME, None)
+        try:
+            fetched = await self._attempt("/api/v3/time", {}, SERVER_TIME, None)
+        except FirewallRefused as refusal:
+            # What refuses this question refuses us.
+            raise RateLimited(
+                str(refusal), retry_after_seconds=refusal.retry_after_seconds
+            ) from None
         half_way = sent_at + (self._clock() - sent_at) / 2
         if isinstance(fetched.value, Fault):
             raise as_error(fetched.value)
-        return _EPOCH + fetched.value.server_time * _MILLISECOND - half_way
+        return _offset_of(fetched.value.server_time, half_way)
+
+
+def _offset_of(server_time_ms: int, now: datetime) -> timedelta:
+    """Return how far the exchange's clock is ahead of `now`.
+
+    Raises:
+        Unavailable: so far that it is no clock.
+    """
+    if not 0 <= server_time_ms < LATEST_TIME_MS:
+        raise Unavailable(f"the exchange says that its time is {server_time_ms} ms since 1970")
+    server_time = _EPOCH + server_time_ms * _MILLISECOND
+    if abs(server_time - now) > LARGEST_CLOCK_OFFSET:
+        raise Unavailable(
+            f"the exchange says that it is {server_time:%Y-%m-%d %H:%M} UTC, and our clock says"
+            f" {now:%Y-%m-%d %H:%M}: set the wrong one right, ours being the database's"
+        )
+    return server_time - now
 
 
 def percent_encoded(parameters: Mapping[str, str]) -> str:

@@ -5,6 +5,7 @@ Raw JSON stops here. No error's text carries a signature, a key or a token.
 
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TypeVar, assert_never
@@ -14,6 +15,7 @@ import msgspec
 
 from reconciler.errors import (
     ClockSkew,
+    FirewallRefused,
     Malformed,
     RateLimited,
     Refused,
@@ -29,27 +31,17 @@ from reconciler.exchanges.binance.facts import (
     SILENCE_SECONDS,
     Meaning,
 )
+from reconciler.exchanges.connection import Reply
 from reconciler.telemetry.redact import redact
 
 T = TypeVar("T")
 
+Read = Callable[[bytes], T]
+"""Makes of a body what it holds.
 
-class Row(msgspec.Struct, frozen=True, rename="camel"):
-    """One order as listed. Quantities are text, so that one that is no number fails alone.
-
-    What only tells the order from another may be missing, or of any type: then it tells nothing.
-    """
-
-    symbol: str
-    order_id: int
-    status: str
-    executed_qty: str
-    cummulative_quote_qty: str | None = None
-    orig_qty: str | None = None
-    orig_quote_order_qty: str | None = None
-    side: object = None
-    client_order_id: object = None
-    time: object = None
+Raises:
+    ValueError: it does not hold that.
+"""
 
 
 class ServerTime(msgspec.Struct, frozen=True, rename="camel"):
@@ -69,11 +61,11 @@ class _Error(msgspec.Struct, frozen=True):
     msg: str = ""
 
 
-ROW = msgspec.json.Decoder(Row)
-ROWS = msgspec.json.Decoder(list[Row])
-SERVER_TIME = msgspec.json.Decoder(ServerTime)
-ACCOUNT_INFORMATION = msgspec.json.Decoder(AccountInformation)
+SERVER_TIME = msgspec.json.Decoder(ServerTime).decode
+ACCOUNT_INFORMATION = msgspec.json.Decoder(AccountInformation).decode
 _ERROR = msgspec.json.Decoder(_Error)
+_UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
+"""What decoders raise: also for numbers of too many digits, and for what is nested too deep."""
 _BANNED_UNTIL = re.compile(r"banned until ([0-9]{10,13})(?![0-9])", re.IGNORECASE)
 _DIGITS_OF_SECONDS = 10
 _MOST_DIGITS = 9
@@ -93,9 +85,7 @@ class Fault:
     parameter: str | None = None
 
 
-def read(
-    path: str, response: httpx.Response, decoder: msgspec.json.Decoder[T], *, hint: str
-) -> T | Fault:
+def read(path: str, reply: Reply, decode: Read[T], *, hint: str) -> T | Fault:
     """Return what the exchange said, or the fault it found in the question.
 
     `hint` is what a person does where the exchange refuses our credentials.
@@ -103,11 +93,11 @@ def read(
     Raises:
         ExchangeError: of the class that the status or the code stands for.
     """
-    status = response.status_code
+    status = reply.status
     if status == httpx.codes.OK:
-        return _decoded(path, response.content, decoder)
-    error = _error(response.content)
-    told = f"{path}: HTTP {status}, {_told(status, response.content, error)}"
+        return _decoded(path, reply.body, decode)
+    error = _error(reply.body)
+    told = f"{path}: HTTP {status}, {_told(status, reply.body, error)}"
     meaning = _meaning(status, error)
     match meaning:
         case Meaning.ABSENT | Meaning.ARCHIVED | Meaning.UNKNOWN_SYMBOL | Meaning.BAD_PARAMETER:
@@ -122,7 +112,9 @@ def read(
         case Meaning.REJECTED:
             raise RequestRejected(told)
         case Meaning.TOO_MUCH:
-            raise RateLimited(told, retry_after_seconds=_silence_seconds(response, error))
+            raise RateLimited(told, retry_after_seconds=_silence_seconds(reply, error))
+        case Meaning.FIREWALL:
+            raise FirewallRefused(told, retry_after_seconds=_silence_seconds(reply, error))
         case Meaning.CLOCK:
             raise ClockSkew(told)
         case Meaning.REFUSED:
@@ -155,23 +147,32 @@ def _parameter_in(error: _Error | None) -> str | None:
     return None if named is None else named[1]
 
 
-def _decoded(path: str, body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
+def whole_number(told: str, *, most: int) -> int | None:
+    """Read digits and nothing else; None where there are other signs, or it is more than `most`."""
+    is_number = told.isascii() and told.isdecimal() and len(told) <= len(str(most))
+    number = int(told) if is_number else None
+    return None if number is None or number > most else number
+
+
+def _decoded(path: str, body: bytes, decode: Read[T]) -> T:
     try:
-        return decoder.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise Malformed(f"{path}: unreadable answer ({error}): {_excerpt(body)}") from None
+        return decode(body)
+    except _UNREADABLE as error:
+        raise Malformed(
+            f"{path}: unreadable answer ({str(error)[:200]}): {_excerpt(body)}"
+        ) from None
 
 
 def _error(body: bytes) -> _Error | None:
     try:
         return _ERROR.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except _UNREADABLE:
         return None
 
 
 def _told(status: int, body: bytes, error: _Error | None) -> str:
     if error is not None:
-        return f"code {error.code}: {_excerpt(error.msg.encode())}"
+        return f"code {error.code}: {_excerpt(error.msg.encode(errors='replace'))}"
     if status >= httpx.codes.INTERNAL_SERVER_ERROR:
         return _excerpt(body)
     return f"{_excerpt(body)}: is EXCHANGE_BASE_URL the address of the exchange's API?"
@@ -179,27 +180,29 @@ def _told(status: int, body: bytes, error: _Error | None) -> str:
 
 def _excerpt(body: bytes) -> str:
     """Return the start of an answer, without any secret that it may repeat."""
-    return redact(body[:1000].decode(errors="replace"))[:200] or "an empty answer"
+    start = body[:1000].decode(errors="replace")
+    shown = "".join(letter if letter.isprintable() else " " for letter in start)
+    return redact(shown)[:200].strip() or "an empty answer"
 
 
-def _silence_seconds(response: httpx.Response, error: _Error | None) -> float:
+def _silence_seconds(reply: Reply, error: _Error | None) -> float:
     """Return how long to be silent: until the later of what header and text say; see facts."""
-    said = [_retry_after_seconds(response), _banned_seconds(response, error)]
+    said = [_retry_after_seconds(reply), _banned_seconds(reply, error)]
     seconds = max((one for one in said if one is not None), default=None)
     if seconds is None:
-        return float(SILENCE_SECONDS.get(response.status_code, OTHER_SILENCE_SECONDS))
+        return float(SILENCE_SECONDS.get(reply.status, OTHER_SILENCE_SECONDS))
     return min(seconds, LONGEST_BAN_SECONDS)
 
 
-def _retry_after_seconds(response: httpx.Response) -> float | None:
+def _retry_after_seconds(reply: Reply) -> float | None:
     """Read `Retry-After`; None where it gives no number. Digits without end are a long time."""
-    told = response.headers.get("Retry-After", "")
+    told = reply.headers.get("Retry-After", "")
     if not (told.isascii() and told.isdecimal()):
         return None
     return float(told) if len(told) <= _MOST_DIGITS else LONGEST_BAN_SECONDS
 
 
-def _banned_seconds(response: httpx.Response, error: _Error | None) -> float | None:
+def _banned_seconds(reply: Reply, error: _Error | None) -> float | None:
     """Return how long a ban still lasts whose end stands in the text; None: none does.
 
     By the exchange's clock, as the answer's `Date` tells it; without that by ours.
@@ -208,13 +211,13 @@ def _banned_seconds(response: httpx.Response, error: _Error | None) -> float | N
     if named is None:
         return None
     until = int(named[1]) / (1000 if len(named[1]) > _DIGITS_OF_SECONDS else 1)
-    seconds = until - _told_at(response)
+    seconds = until - _told_at(reply)
     return seconds if seconds > 0 else None
 
 
-def _told_at(response: httpx.Response) -> float:
+def _told_at(reply: Reply) -> float:
     """Return when the answer was given, in seconds since 1970."""
     try:
-        return parsedate_to_datetime(response.headers.get("Date", "")).timestamp()
+        return parsedate_to_datetime(reply.headers.get("Date", "")).timestamp()
     except (ValueError, OverflowError):
         return time.time()

@@ -1,0 +1,81 @@
+"""The real command before an exchange whose firewall dislikes something that a row says."""
+
+import pytest
+
+from reconciler.demo import World
+
+from .conftest import Start
+from .rows import connected
+
+ORDERS = 601
+
+
+@pytest.mark.parametrize("symbols", [1, 12])
+def test_order_whose_number_a_firewall_dislikes_is_held_and_the_others_are_true(
+    world: World, reconcile: Start, symbols: int
+) -> None:
+    world.fill(orders=ORDERS, symbols=symbols, seed=3)
+    with connected(world.database_url) as connection:
+        row = connection.execute(
+            "SELECT id, external_order_id FROM orders ORDER BY external_order_id::bigint LIMIT 1"
+        ).fetchone()
+    assert row is not None
+    id_, disliked = str(row[0]), str(row[1])
+    world.exchange.set_faults(firewall_rate=1, only_queries_with=[disliked])
+
+    ended = reconcile("--once", "--json").end()
+
+    # Where a list of open orders shows it, nobody has to name it, and it is true too.
+    assert ended.report["ending"] == "swept", ended.err
+    assert held_orders(world) in ([id_], [])
+    assert [row for row in world.mismatches() if disliked not in row] == []
+
+
+def test_id_that_a_firewall_would_dislike_never_reaches_it(world: World, reconcile: Start) -> None:
+    world.fill(orders=ORDERS, symbols=12, seed=3)
+    with connected(world.database_url) as connection:
+        row = connection.execute("SELECT id, external_order_id FROM orders LIMIT 1").fetchone()
+        assert row is not None
+        connection.execute(
+            "UPDATE orders SET external_order_id = 'x-union-select-1' WHERE id = %s", [row[0]]
+        )
+    world.exchange.set_faults(firewall_rate=1, only_queries_with=["select"])
+
+    ended = reconcile("--once", "--json").end()
+
+    assert held_orders(world) == [str(row[0])]
+    assert ended.report["held"] == 1
+    assert ended.report["ending"] == "swept"
+    wrong = [
+        told for told in world.mismatches() if "x-union" not in told and str(row[1]) not in told
+    ]
+    assert wrong == []
+
+
+def test_symbol_that_a_firewall_dislikes_takes_no_other_with_it(
+    world: World, reconcile: Start
+) -> None:
+    world.fill(orders=ORDERS, symbols=12, seed=3)
+    with connected(world.database_url) as connection:
+        (symbol,) = connection.execute("SELECT min(symbol) FROM orders").fetchone() or ("",)
+        of_symbol = connection.execute(
+            "SELECT id FROM orders WHERE symbol = %s ORDER BY id", [symbol]
+        ).fetchall()
+    world.exchange.set_faults(firewall_rate=1, only_queries_with=[str(symbol)])
+
+    ended = reconcile("--once", "--json").end()
+
+    assert ended.report["ending"] == "swept", ended.err
+    if held := held_orders(world):
+        assert held == sorted(str(id_) for (id_,) in of_symbol)
+    assert [row for row in world.mismatches() if str(symbol) not in row] == []
+
+
+def held_orders(world: World) -> list[str]:
+    """Return the rows on hold, each of which says that the firewall or the id is the reason."""
+    with connected(world.database_url) as connection:
+        holds = connection.execute(
+            "SELECT order_id, detail FROM reconciliation_holds ORDER BY order_id"
+        ).fetchall()
+    assert all("firewall" in str(why) or "client order id" in str(why) for _, why in holds)
+    return [str(id_) for id_, _ in holds]
