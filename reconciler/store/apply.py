@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -411,7 +412,9 @@ def _array(texts: Iterable[str]) -> str:
     return "{" + ",".join(texts) + "}"
 
 
+@lru_cache(maxsize=256)
 def _moment(moment: datetime) -> str:
+    """Return a time as an array has it; the rows of one page were all asked for at one time."""
     return f'"{moment.isoformat()}"'
 
 

@@ -19,6 +19,7 @@ from reconciler.store.activity import ACTION, Activity, read_history
 from reconciler.store.apply import Outcome
 from reconciler.store.database import Database
 from reconciler.store.stale import StaleOrders
+from reconciler.store.tables import find_orders
 
 from .builders import (
     EXCHANGE,
@@ -500,6 +501,28 @@ def test_a_column_that_cannot_be_compared_is_not_used(
 
     assert read_row(application, 1)["status"] == "filled"
     assert shape_of(database).unusable == {name}
+
+
+def test_a_column_that_our_role_may_not_read_is_not_used(
+    application: Application, database: Database
+) -> None:
+    application.execute(
+        "DROP ROLE IF EXISTS narrow; CREATE ROLE narrow;"
+        "GRANT USAGE ON SCHEMA public TO narrow;"
+        "GRANT SELECT (id, symbol, external_order_id, status, executed_qty, avg_price,"
+        " last_synced_at, created_at, updated_at, side) ON orders TO narrow;"
+        "GRANT SELECT ON reconciliation_holds TO narrow"
+    )
+
+    with database.transaction() as connection:
+        connection.exec_driver_sql("SET LOCAL ROLE narrow")
+        orders = find_orders(connection)
+        page = StaleOrders(orders, stale_after=A_MINUTE).read_page(connection, 10)
+
+    application.execute("DROP OWNED BY narrow; DROP ROLE narrow")
+    assert orders.unusable == {"qty", "client_order_id"}
+    assert "side" in orders.optional
+    assert page.orders == ()
 
 
 @pytest.mark.parametrize("kind", ["numeric", "integer", "bigint", "double precision", "real"])

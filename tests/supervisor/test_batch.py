@@ -1,6 +1,6 @@
 """The worker's own part of a batch, on a real database; the exchange is played."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -45,6 +45,7 @@ class FakeExchange:
     ) -> None:
         self._silent_about = silent_about
         self.failures = failures or {}
+        self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.asked: list[str] = []
         self.accounts_asked = 0
 
@@ -62,7 +63,7 @@ class FakeExchange:
                 status=Status.FILLED,
                 executed_qty=Decimal(1),
                 avg_price=Decimal(100),
-                fetched_at=datetime.now(UTC),
+                fetched_at=self.clock(),
             )
             for one in wanted
             if one.external_order_id not in {*self._silent_about, *self.failures}
@@ -476,3 +477,26 @@ async def test_a_right_that_goes_missing_is_waited_for_and_no_orders_fault(
     assert "hint: run: reconciler check" in without.trouble.message
     assert without.undone == (orders,)
     assert (again.tally.reconciled, again.trouble) == (4, None)
+
+
+async def test_after_a_suspended_machine_wakes_the_first_answers_are_refused_and_the_next_count(
+    database: Database, database_url: str, orders: Run
+) -> None:
+    exchange = FakeExchange()
+    handler = a_handler(database, exchange)
+    # While the machine slept our clock stood still: what is asked now seems to be hours old.
+    handler.clock.hear(datetime.now(UTC) - timedelta(hours=3))
+    with psycopg.connect(database_url) as connection:
+        connection.execute("UPDATE orders SET updated_at = now() - interval '1 day'")
+
+    first = await handle_by_its_clock(handler, exchange, orders)
+    second = await handle_by_its_clock(handler, exchange, orders)
+
+    assert (first.tally.scanned, first.tally.reconciled, first.tally.held) == (ORDERS, 0, 0)
+    assert second.tally.reconciled == ORDERS
+
+
+async def handle_by_its_clock(handler: OrderHandler, exchange: FakeExchange, run: Run) -> Result:
+    """Handle a run whose answers bear the worker's own time, as an adapter's do."""
+    exchange.clock = handler.clock
+    return await handle(handler, run)
