@@ -19,6 +19,7 @@ If the process dies before the commit nothing was written; after it everything w
 the commit is lost, the batch is simply asked for again: deciding twice changes nothing twice.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -60,7 +61,7 @@ from reconciler.domain.decide import (
 from reconciler.domain.order import SIDES, Facts, Order, OrderId, Side
 from reconciler.domain.report import Answer, Unanswerable
 from reconciler.domain.status import BY_VALUE, Status
-from reconciler.domain.value import Value
+from reconciler.domain.value import Value, replace
 from reconciler.errors import StoreRejected
 from reconciler.store import activity, state
 from reconciler.store.holds import ActiveHold, attempts_in_a_row, wait_before_attempt
@@ -192,9 +193,13 @@ class Apply:
         answers: Mapping[OrderId, Answer],
         seen: Mapping[OrderId, Facts] | None,
     ) -> Applied:
-        found = {row.id for row in rows}
+        found = {row.id: row for row in rows}
+        outcomes = [self._decide_row(row, answers[row.id], seen or {}) for row in found.values()]
+        if len(found) < len(rows):
+            counts = Counter(row.id for row in rows)
+            outcomes = [_held_if_twice(outcome, counts[outcome.order.id]) for outcome in outcomes]
         return Applied(
-            outcomes=tuple(self._decide_row(row, answers[row.id], seen or {}) for row in rows),
+            outcomes=tuple(outcomes),
             skipped=tuple(id_ for id_ in answers if id_ not in found),
             now=rows[0].database_now if rows else None,
         )
@@ -241,6 +246,14 @@ class Apply:
 
 def _told(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {part}" for part, count in counts.items())
+
+
+def _held_if_twice(outcome: Outcome, rows: int) -> Outcome:
+    """Hold an order whose id several rows have: a write would change them all."""
+    if rows == 1:
+        return outcome
+    detail = f"{rows} rows of orders have this id: none of them can be written without the others"
+    return replace(outcome, decision=Hold(reason=HoldReason.CONFLICT, detail=detail))
 
 
 class _Row(NamedTuple):

@@ -41,6 +41,7 @@ from reconciler.domain.binary import BinaryFloat
 from reconciler.domain.report import Scale
 from reconciler.errors import Problem, SchemaMismatch
 from reconciler.store.columns import FoundColumn, read_columns
+from reconciler.store.key import key_problems
 from reconciler.store.requirements import (
     AVERAGE,
     DETAILS,
@@ -189,7 +190,10 @@ def find_orders(connection: Connection) -> OrdersTable:
         SchemaMismatch: it is missing or does not fit; carries every problem with its hint.
     """
     found = read_columns(connection, "orders")
-    if problems := _orders_problems(found):
+    problems = _orders_problems(found)
+    if "id" in found:
+        problems += key_problems(connection)
+    if problems:
         raise SchemaMismatch(problems)
     present = frozenset(found) & frozenset(_COMPARED)
     unusable = frozenset(name for name in present if not fits(found[name], _COMPARED[name]))

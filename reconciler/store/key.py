@@ -1,0 +1,75 @@
+"""Is `orders.id` a key: does it stand for one row, and for one only?
+
+Rows are locked and written by their id. Where two rows have the same one, what the exchange said of
+the one would be written into the other.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection
+
+from reconciler.errors import Problem
+
+_SHAPE = """
+SELECT c.relkind::text AS kind,
+    coalesce(bool_or(a.attnotnull OR t.typnotnull), false) AS is_never_null,
+    coalesce(max(p.partnatts), 0) AS partition_keys,
+    array_agg(k.attname::text) FILTER (WHERE k.attname IS NOT NULL) AS partition_columns
+FROM pg_class c
+LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'id' AND NOT a.attisdropped
+LEFT JOIN pg_type t ON t.oid = a.atttypid
+LEFT JOIN pg_partitioned_table p ON p.partrelid = c.oid
+LEFT JOIN pg_attribute k ON k.attrelid = c.oid AND k.attnum = ANY (p.partattrs::int2[])
+    AND k.attnum > 0
+WHERE c.oid = to_regclass('orders')
+GROUP BY c.relkind
+"""
+_UNIQUE_COLUMNS = """
+SELECT array_agg(a.attname::text ORDER BY key.place)
+FROM pg_index i
+CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS key (number, place)
+JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = key.number
+WHERE i.indrelid = to_regclass('orders') AND i.indisunique AND i.indisvalid
+    AND i.indpred IS NULL AND i.indexprs IS NULL AND key.place <= i.indnkeyatts
+GROUP BY i.indexrelid
+"""
+_PARTITIONED = "p"
+_WITH_INDEXES = frozenset({"r", _PARTITIONED})
+
+
+def key_problems(connection: Connection) -> list[Problem]:
+    """Name why an id may stand for several rows, or for none; nothing for what has no index.
+
+    The unique index of a partitioned table has to name the columns that it is partitioned by, too:
+    there, such a one is enough, and an id that occurs twice all the same goes on hold. By an
+    expression, there can be none.
+    """
+    shape = connection.exec_driver_sql(_SHAPE).mappings().one_or_none()
+    if shape is None or shape["kind"] not in _WITH_INDEXES:
+        return []
+    partition_columns: Sequence[str] = shape["partition_columns"] or ()
+    is_by_expression = len(partition_columns) < shape["partition_keys"]
+    wanted = {"id", *partition_columns}
+    found = [set(columns) for (columns,) in connection.exec_driver_sql(_UNIQUE_COLUMNS)]
+    problems = []
+    if not shape["is_never_null"]:
+        problems.append(_MAY_BE_NULL)
+    if not is_by_expression and {"id"} not in found and wanted not in found:
+        problems.append(_not_unique(["id", *(one for one in partition_columns if one != "id")]))
+    return problems
+
+
+_MAY_BE_NULL = Problem(
+    what="orders.id may be null, and a row without an id cannot be told from another",
+    hint="run: ALTER TABLE orders ALTER COLUMN id SET NOT NULL",
+)
+
+
+def _not_unique(columns: Sequence[str]) -> Problem:
+    concurrently = " CONCURRENTLY" if len(columns) == 1 else ""
+    return Problem(
+        what="orders.id is not unique by itself: no unique index, valid and of all rows, is on"
+        f" ({', '.join(columns)}), so one id may stand for several orders",
+        hint=f"run: CREATE UNIQUE INDEX{concurrently} ON orders ({', '.join(columns)})"
+        "  -- fails where an id occurs twice: then each row needs an id of its own",
+    )
