@@ -33,9 +33,11 @@ def folder() -> Iterator[Path]:
         ("fault-timeline",),
         ("poison", "--orders", "1000"),
         ("rates",),
+        ("hostile",),
         ("soak", "--orders", "1000"),
+        ("soak", "--chaos"),
     ],
-    ids=lambda command: command[0],
+    ids=" ".join,
 )
 def test_a_script_that_is_told_to_end_leaves_no_process_and_no_folder(
     command: tuple[str, ...], folder: Path
