@@ -317,8 +317,11 @@ async def _in_time(send: Callable[[], Awaitable[T]], seconds: float) -> T:
     except _HTTPX_ERRORS as error:
         # Not "from error": its text may carry the address with its signature.
         raise translated(error) from None
-    except ReconcilerError:
-        raise
+    except ReconcilerError as error:
+        # Its traceback and what it came from hold the frames where the answer lies, which may be
+        # large; a failure is kept for as long as its batch.
+        error.__context__ = None
+        raise error.with_traceback(None) from None
     except Exception as error:  # noqa: BLE001 - an answer never ends the process
         raise unforeseen(error) from None
 

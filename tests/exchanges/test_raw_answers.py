@@ -5,6 +5,7 @@ import gzip
 import json
 import ssl
 import subprocess
+import traceback
 import zlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -340,6 +341,21 @@ async def test_hostile_list_fails_the_orders_that_it_concerns(
     assert max(len(str(failure)) for failure in found.failures.values()) < 1000
     assert again.failures == {}, "the next answer was not its own"
     assert len(again.answers) == len(IDS)
+
+
+@pytest.mark.parametrize(
+    "name", ["larger than any answer", "a gzip bomb", "two gzips behind one another", "cut"]
+)
+async def test_failure_does_not_keep_the_answer(bench: Bench, name: str) -> None:
+    bench.venue.next_answers = [LISTS[name][0]]
+
+    found = await bench.ask(*IDS)
+
+    (failure, *_) = found.failures.values()
+    assert failure.__context__ is None
+    frames = traceback.walk_tb(failure.__traceback__)
+    kept = {name for frame, _ in frames for name in frame.f_locals}
+    assert not kept & {"packed", "parts", "plain", "body", "reply", "response"}
 
 
 WELL = {
