@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from reconciler.errors import ConfigurationError, Problem
+from reconciler.extras import install_hint
 from reconciler.last_will import last_will
 
 NEEDED_MEGABYTES = 300
@@ -106,7 +107,7 @@ def _import_pgserver(folder: Path) -> Any:
             [
                 Problem(
                     what="the demo's PostgreSQL is not installed",
-                    hint="pip install 'order-reconciler[demo]'",
+                    hint=install_hint("demo"),
                 )
             ]
         ) from error

@@ -13,6 +13,7 @@ from reconciler.bench.ground import Ground, open_ground
 from reconciler.bench.rounds import Progress
 from reconciler.bench.size import Size
 from reconciler.errors import ConfigurationError, Problem
+from reconciler.extras import install_hint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +101,7 @@ def _load(key: str) -> Compare:
                 Problem(
                     what=f"the comparison {key} needs the package {error.name!r}, which is not"
                     " installed",
-                    hint="pip install 'order-reconciler[bench]'",
+                    hint=install_hint("bench"),
                 )
             ]
         ) from error

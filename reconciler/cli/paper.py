@@ -12,6 +12,7 @@ import click
 import msgspec
 
 from reconciler.cli.options import EnvironmentOption, NumberRange
+from reconciler.extras import install_hint
 from reconciler.paper.faults import FaultRule
 from reconciler.paper.orders import Seeding
 
@@ -162,7 +163,7 @@ def _demanding_extra() -> Iterator[None]:
             raise
         raise Misconfigured(
             f"the paper exchange needs the package {error.name!r}, which is not installed:"
-            " pip install 'order-reconciler[demo]'"
+            f" {install_hint('demo')}"
         ) from None
 
 

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from reconciler.bench.sweep import Sweep
 from reconciler.errors import ConfigurationError, Problem
 from reconciler.exchanges.registry import venue
+from reconciler.extras import install_hint
 from reconciler.paper.process import PaperDidNotStart, PaperProcess
 from reconciler.settings import Settings
 from reconciler.tune.advice import NEAR_ENOUGH, Advice, Need, advise
@@ -291,5 +292,5 @@ def _exchange_with(
 def _did_not_start(error: PaperDidNotStart) -> Problem:
     return Problem(
         what=f"the trials need an exchange of their own: {error}",
-        hint="pip install 'order-reconciler[demo]'",
+        hint=install_hint("demo"),
     )

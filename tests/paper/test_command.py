@@ -206,7 +206,7 @@ def test_a_missing_extra_is_code_78_and_says_how_to_install_it(package: str) -> 
     )
 
     assert result.returncode == 78
-    assert "pip install 'order-reconciler[demo]'" in result.stderr
+    assert "in the folder of the reconciler's checkout, run: scripts/install demo" in result.stderr
 
 
 @pytest.mark.parametrize(
