@@ -15,11 +15,12 @@ import pytest
 from reconciler.errors import ConfigurationError, Problem, ReconcilerError
 from reconciler.resilience.breaker import BreakerSnapshot, BreakerState
 from reconciler.supervisor.child import Child
+from reconciler.supervisor.crew import Crew
 from reconciler.supervisor.floor import Floor
 from reconciler.supervisor.restarts import RestartPolicy
 from reconciler.supervisor.summary import Ending
 from reconciler.worker.messages import FromChild, Ready
-from reconciler.worker.workload import Backlog, Page, Run
+from reconciler.worker.workload import Page, Run
 
 from .conftest import DEADLINE_SECONDS, Begin, Journal
 from .processes import EndWatch, stretched
@@ -273,10 +274,10 @@ async def test_a_bug_in_the_supervisor_ends_it_loudly(
 async def test_a_bug_in_what_runs_beside_it_ends_the_supervisor_loudly_too(
     stage: Stage, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stumble(_self: ToyPlanner) -> Backlog:
+    async def stumble(_self: Crew) -> None:
         raise KeyError("a bug")
 
-    monkeypatch.setattr(ToyPlanner, "backlog", stumble)
+    monkeypatch.setattr(Crew, "watch", stumble)
 
     _, run = begin(
         ToyWorkload(stage=stage, pages=((a_run(0, Act.WAIT),),)), drain=timedelta(seconds=0.2)

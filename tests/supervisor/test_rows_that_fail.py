@@ -43,7 +43,7 @@ def read_statuses(url: str) -> dict[str, str]:
 def read_held(url: str) -> dict[str, str]:
     with psycopg.connect(url) as connection:
         rows = connection.execute(
-            "SELECT external_order_id, detail FROM orders JOIN reconciliation_holds"
+            "SELECT orders.external_order_id, detail FROM orders JOIN reconciliation_holds"
             " ON order_id = orders.id::text WHERE resolved_at IS NULL AND reason = 'error'"
         ).fetchall()
     return dict(rows)
