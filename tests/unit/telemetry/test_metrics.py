@@ -35,7 +35,7 @@ Timers `cycle.duration`, `exchange.latency`, `store.apply`. Gauges
 `cycle.last_run_timestamp`, `cycle.last_duration_ms`, `shards.desired`, `shards.running`,
 `shards.parked`, `shard.<n>.breaker.state`, `breakers.open`, `stale.backlog`,
 `stale.oldest_age_seconds`, `holds.open`, `holds.oldest_age_seconds`,
-`orders.not_followed`.
+`orders.not_followed`, `orders.duplicates`.
 """
 
 
