@@ -27,7 +27,7 @@ from reconciler.telemetry import metrics
 from reconciler.tune.limits import Limit
 from reconciler.worker.workload import Proposal
 
-from .documents import ROOT, code_in, codes_in, first_cells, read, rows, section
+from .documents import DOCUMENTS, ROOT, code_in, codes_in, first_cells, read, rows, section
 
 SETTINGS = read("docs/reference/settings.md")
 COMMANDS = read("docs/reference/commands.md")
@@ -92,6 +92,9 @@ def kinds_of(error: type[Exception]) -> Iterator[type[Exception]]:
 
 def snake_case(name: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
 def test_every_setting_is_documented_with_its_default() -> None:
@@ -202,6 +205,22 @@ def test_every_table_and_index_of_ours_is_documented(database_url: str) -> None:
 
     assert documented == found
     assert set(indexes) <= set(codes_in(TABLES))
+
+
+def test_every_page_names_the_same_number_of_tables(database_url: str) -> None:
+    with psycopg.connect(database_url, row_factory=scalar_row) as connection:
+        tables = connection.execute(
+            "SELECT count(*) FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'orders'"
+        ).fetchone()
+    named = [
+        word.lower()
+        for document in DOCUMENTS
+        for word in re.findall(r"(\w+) tables and one index", document.read_text(encoding="utf-8"))
+    ]
+
+    assert tables is not None
+    assert named
+    assert set(named) == {NUMBERS[tables]}
 
 
 def test_every_limit_that_a_trial_can_meet_is_documented_and_explained() -> None:
