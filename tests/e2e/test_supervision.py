@@ -96,6 +96,7 @@ def at_work_through_a_proxy(
         yield run, proxy, changes
 
 
+@pytest.mark.timeout(180 + OUTAGE_SECONDS)
 def test_an_outage_of_the_database_is_waited_out_by_the_same_processes(
     world: World, reconcile: Start
 ) -> None:
