@@ -80,6 +80,7 @@ def test_a_run_sends_what_it_reports_under_the_documented_names_and_no_other(
         "stale.oldest_age_seconds",
         "holds.open",
         "orders.not_followed",
+        "orders.duplicates",
         "holds.oldest_age_seconds",
     }
     assert {name for kind, name in statsd.values if kind == "ms"} == {
