@@ -241,7 +241,7 @@ _LARGEST_ID = 2**63 - 1
 
 def select_holds() -> Select[Any]:
     """Select what `held_order` takes."""
-    return select(*(holds.c[name] for name in HeldOrder.__dataclass_fields__))
+    return select(*(holds.c[name].label(name) for name in HeldOrder.__dataclass_fields__))
 
 
 def held_order(row: Any) -> HeldOrder:

@@ -86,8 +86,9 @@ holds = Table(
     Column("resolution", Text),
     Column("row_facts", JSONB, nullable=False),
     Column("report", JSONB),
-    Column("symbol", Text),
-    Column("external_order_id", Text),
+    # Names of their own in the database, so that a join with `orders` needs no prefix.
+    Column("held_symbol", Text, key="symbol"),
+    Column("held_external_order_id", Text, key="external_order_id"),
 )
 
 state = Table(

@@ -392,7 +392,7 @@ def hold_many(
     )
     connection.execute(
         "INSERT INTO reconciliation_holds (order_id, reason, detail, attempts, first_held_at,"
-        " next_attempt_at, row_facts, report, symbol, external_order_id)"
+        " next_attempt_at, row_facts, report, held_symbol, held_external_order_id)"
         " SELECT n::text, %s, 'suspicious', 2, now(), now() + interval '1 hour', %s, %s,"
         " %s::text, CASE WHEN %s::text IS NULL THEN NULL ELSE '9' END"
         " FROM generate_series(%s::int, %s::int) AS n",

@@ -85,7 +85,9 @@ def test_a_hold_of_a_former_version_waits_as_before(
 ) -> None:
     insert_order(application, 1)
     applied(database, (1, an_unanswerable(1, fetched_at=now_of(database))))
-    application.execute("UPDATE reconciliation_holds SET symbol = NULL, external_order_id = NULL")
+    application.execute(
+        "UPDATE reconciliation_holds SET held_symbol = NULL, held_external_order_id = NULL"
+    )
 
     assert ids_of(read_page(database)) == []
     assert measure(database).orders == 0

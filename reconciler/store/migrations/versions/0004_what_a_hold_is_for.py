@@ -14,10 +14,14 @@ def upgrade() -> None:
     Adding a column that may be null rewrites nothing.
     """
     op.execute(
-        "ALTER TABLE reconciliation_holds ADD COLUMN symbol text, ADD COLUMN external_order_id text"
+        "ALTER TABLE reconciliation_holds ADD COLUMN held_symbol text,"
+        " ADD COLUMN held_external_order_id text"
     )
 
 
 def downgrade() -> None:
     """Drop them."""
-    op.execute("ALTER TABLE reconciliation_holds DROP COLUMN symbol, DROP COLUMN external_order_id")
+    op.execute(
+        "ALTER TABLE reconciliation_holds DROP COLUMN held_symbol,"
+        " DROP COLUMN held_external_order_id"
+    )
