@@ -101,7 +101,7 @@ class StoreRejected(ReconcilerError):
 
 
 class Halted(ReconcilerError):
-    """The halt is on, whoever applied it: nothing was written. Its text is the halt's reason."""
+    """The halt is on, for all hosts: nothing was written. Its text is the halt's reason."""
 
 
 class ExchangeError(ReconcilerError):

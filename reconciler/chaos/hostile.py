@@ -47,7 +47,7 @@ class Good:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pause:
-    """Nothing is sent for so long."""
+    """Nothing is sent for `seconds`."""
 
     seconds: float
 

@@ -79,7 +79,7 @@ class HostileProxy:
         return [name for at, name in list(self._latest) if 0 <= moment - at <= seconds]
 
     def inject(self, kinds: tuple[Kind, ...], share: float, *, times: int | None = None) -> None:
-        """Answer this share of the requests in one of these ways from now on, so many at most."""
+        """Answer this share of the requests in one of these ways, up to `times` times."""
         self._sampler = Sampler(kinds=kinds, rng=self._rng)
         self._left, self._share = times, share
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 _REAL, _BITS = struct.Struct("<f"), struct.Struct("<i")
 _EXACT = Context(prec=400)
 _MOST_REAL_DIGITS = 9
-"""So many significant digits tell every `real` from its neighbours (IEEE 754 binary32)."""
+"""The significant digits that tell every `real` from its neighbours (IEEE 754 binary32)."""
 
 
 class BinaryFloat(StrEnum):

@@ -14,7 +14,7 @@ What ends a request, and what it says about the exchange:
 
 Requests say what they are about (`Subject`). A symbol or an order that fails while others are
 answered is suspended by itself, see `suspects`; where nobody else was asked, the breaker is in
-doubt until whoever sends the requests has asked the exchange something else.
+doubt until the sender of the requests has asked the exchange something else.
 
 Guarantees:
 

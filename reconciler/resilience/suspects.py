@@ -31,7 +31,7 @@ PERSISTENT_FAILURES = 3
 """Failures without an answer in between that no retry has passed over: no hiccup."""
 
 MANY_SYMBOLS = 3
-"""When so many fail and nobody is answered, it is the exchange."""
+"""When this number of symbols fails and none is answered, it is the exchange."""
 
 _REMEMBERED_PERIODS = 10
 

@@ -305,7 +305,7 @@ def _missing_part(state: str, said: str) -> Problem | None:
 
 
 def _refusal(error: BaseException | None, state: str, address: str) -> Problem | None:
-    """Return what a person has to hint where the server refused the connection."""
+    """Return what a person has to fix where the server refused the connection."""
     if state or not any(refusal in str(error) for refusal in _REFUSALS):
         return None
     return Problem(

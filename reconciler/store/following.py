@@ -62,7 +62,7 @@ class Following:
 
     @property
     def look_open(self) -> int:
-        """Rows that look open, by whoever's words."""
+        """Rows that look open, by our words or by others."""
         return self.by_our_words + sum(self.words.values())
 
     @property

@@ -199,6 +199,7 @@ def measure_holds(connection: Connection) -> HoldMeasure:
 
 
 MOST_COUNTED = 100_000
+_OPEN_WORDS = ", ".join(f"'{status}'" for status in sorted(OPEN))
 
 _MEASURE = text(
     f"""
@@ -214,7 +215,7 @@ _MEASURE = text(
         CASE WHEN counted.orders < :most THEN counted.orders
              ELSE greatest(counted.orders, estimated.orders) END AS open_orders,
         (SELECT count(*) FROM reconciliation_holds WHERE resolved_at IS NULL
-            AND row_facts->>'status' IN ('pending', 'partial', 'new')) AS held_orders,
+            AND row_facts->>'status' IN ({_OPEN_WORDS})) AS held_orders,
         (SELECT extract(epoch FROM now() - min(first_held_at))
             FROM reconciliation_holds WHERE resolved_at IS NULL) AS oldest_age
     FROM counted, estimated

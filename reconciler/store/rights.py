@@ -226,7 +226,7 @@ def refusing_policies(connection: Connection) -> list[Problem]:
 def hiding_policies(connection: Connection) -> list[Problem]:
     """Name what row-level security may hide from our role, or refuse it row by row.
 
-    How many rows that are cannot be told: they are hidden from whoever counts, too.
+    Their number cannot be told: they are hidden from a count, too.
     """
     role: str = connection.execute(_ROLE).scalar_one()
     tables: dict[str, list[str]] = {}

@@ -17,7 +17,7 @@ from enum import StrEnum
 from reconciler.resilience.budget import WeightWindow
 
 FIRST_SECONDS = 15.0
-"""A first request of which nothing is heard for so long is taken for lost: it ends within 10 s."""
+"""How long a first request may be silent before it is taken for lost: it ends within 10 s."""
 
 
 class Reply(StrEnum):

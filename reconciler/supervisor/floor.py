@@ -30,7 +30,7 @@ from reconciler.supervisor.budget import Reply, SharedBudget
 from reconciler.supervisor.chores import Chore
 from reconciler.supervisor.crashes import CrashInquest
 from reconciler.supervisor.crew import Crew
-from reconciler.supervisor.cycle import OpenCycle, Stage
+from reconciler.supervisor.cycle import OpenCycle, Stage, size_of
 from reconciler.supervisor.dispatch import Dispatch
 from reconciler.supervisor.halt import describe, is_anomaly, is_clean
 from reconciler.supervisor.history import History
@@ -74,7 +74,7 @@ VERDICT_PATIENCE_SECONDS = 20.0
 """By then a cycle is judged on what has been examined: a slow worker does not hold it up."""
 
 ENOUGH_TO_JUDGE = 0.25
-"""This share of a cycle, if it is odd, is enough to apply the halt."""
+"""This share of a cycle, if it is suspicious, is enough to apply the halt."""
 
 WAKING_SECONDS = 0.01
 """A timer may be early by the clock's rounding."""
@@ -271,7 +271,7 @@ class Floor:
         self._summary.cycles += 1
         cycle = OpenCycle(
             number,
-            sum(len(run.items) for run in runs),
+            size_of(runs),
             keys=(run.key for run in runs),
             is_sample=is_sample,
             ends_sweep=ends_sweep,
@@ -495,7 +495,7 @@ class Floor:
         second_try = [run for run in result.skipped if not run.is_second_try]
         self.dispatch.put_last(shard, second_try, batch.cycle)
         self.dispatch.put_back(shard, result.undone, batch.cycle)
-        coming_back = sum(len(run.items) for run in (*second_try, *result.undone))
+        coming_back = size_of((*second_try, *result.undone))
         self._summary.proposals.extend(result.proposals)
         self._summary.not_asked += result.not_asked
         if result.trouble is not None:

@@ -1,4 +1,4 @@
-"""The halt: so many odd answers at once mean that it is not the orders that are odd.
+"""The halt: most answers of a cycle look suspicious, so the orders are not to blame.
 
 A wrong account, a wiped testnet or a bad deployment looks like thousands of vanished, shrunken or
 contradicting orders. Then nothing may be written, neither rows nor holds, until a sample looks sane
@@ -21,7 +21,7 @@ class HaltPolicy:
 
     Attributes:
         share: More than this share of what was looked at is suspicious,
-        least: and at least so many items are.
+        least: and at least this number of items is.
         clean_share: A sample is clean when no more than this share of it is suspicious: well below
             what applies the halt, so that it does not go on and off.
         luck: And when the whole, were `share` of it suspicious, would give such a sample less
@@ -38,7 +38,7 @@ class HaltPolicy:
 
 def is_anomaly(evidence: Evidence, policy: HaltPolicy) -> bool:
     """Whether the evidence speaks against the whole rather than against its items."""
-    suspicious = evidence.suspicious + _errors(evidence, policy)
+    suspicious = _suspicious(evidence, policy)
     return suspicious >= policy.least and suspicious > policy.share * evidence.looked_at
 
 
@@ -47,7 +47,7 @@ def is_clean(evidence: Evidence, policy: HaltPolicy, *, is_whole: bool = False) 
 
     One that `is_whole`, because no more than this is stale, leaves nothing to luck, however small.
     """
-    suspicious = evidence.suspicious + _errors(evidence, policy)
+    suspicious = _suspicious(evidence, policy)
     if not evidence.looked_at or suspicious > policy.clean_share * evidence.looked_at:
         return False
     return is_whole or _chance_of(suspicious, evidence.looked_at, policy.share) < policy.luck
@@ -76,7 +76,7 @@ def describe(evidence: Evidence) -> str:
     )
 
 
-def _errors(evidence: Evidence, policy: HaltPolicy) -> int:
-    """Return how many orders with an error of their own speak against the whole."""
+def _suspicious(evidence: Evidence, policy: HaltPolicy) -> int:
+    """Return how many orders speak against the whole: with an error of their own only in a mass."""
     is_mass = len(evidence.errors) > policy.share * len(evidence.keys)
-    return sum(evidence.errors.values()) if is_mass else 0
+    return evidence.suspicious + (sum(evidence.errors.values()) if is_mass else 0)

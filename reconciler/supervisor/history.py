@@ -101,7 +101,7 @@ class History:
         """What the last hour's cycles came to, and when the last one was, here if there was one."""
         rest = [one.cycle for one in self._finished if not self._is_counted(one)]
         hour = _with(self._hour_as_recorded(), rest)
-        if self._last_at is None or not self._cycles:
+        if self._last_at is None:
             return hour
         return replace(
             hour,

@@ -17,7 +17,7 @@ beginning it is over in any case, and it never comes again.
 How long an order may be unsynced is measured by the time after which it is stale. During the first
 sync that is no alarm either: nobody has looked at the table's orders before.
 
-What a person must hint is critical by itself: the halt, a credential that the exchange refuses,
+What a person must fix is critical by itself: the halt, a credential that the exchange refuses,
 another account, a parked shard. The worst row is the verdict. What cannot be known makes no row; if
 not even a run is known, the verdict is `unknown`.
 """
@@ -26,7 +26,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from reconciler.telemetry.shown import decisive as _decisive
+from reconciler.telemetry.shown import decisive
 
 CYCLE_SECONDS = (10.0, 30.0)
 DISCREPANCY_RATE = (0.01, 0.05)
@@ -170,7 +170,7 @@ def _rows(vitals: Vitals) -> Iterator[Row]:
     if vitals.cycle_seconds is not None:
         yield Row(
             name="cycle duration",
-            value=f"{_decisive(vitals.cycle_seconds, 1, _grade_of_cycle)} s",
+            value=f"{decisive(vitals.cycle_seconds, 1, _grade_of_cycle)} s",
             grade=_grade_of_cycle(vitals.cycle_seconds),
         )
     yield _discrepancies(vitals)
@@ -180,11 +180,11 @@ def _rows(vitals: Vitals) -> Iterator[Row]:
         grade=_from(vitals.errors, *ERRORS),
     )
     if (age := vitals.last_run_age_seconds) is not None:
-        shown = _decisive(age, 0, _grade_of_last_run)
+        shown = decisive(age, 0, _grade_of_last_run)
         yield Row(name="last run", value=f"{shown} s ago", grade=_grade_of_last_run(age))
     yield from _stale(vitals)
     yield from _holds(vitals)
-    yield from _what_a_person_must_hint(vitals)
+    yield from _what_a_person_must_fix(vitals)
 
 
 def _stale(vitals: Vitals) -> Iterator[Row]:
@@ -195,7 +195,7 @@ def _stale(vitals: Vitals) -> Iterator[Row]:
         yield Row(name=_OLDEST_STALE, value="none is stale", grade=Grade.HEALTHY)
         return
     limits = tuple(times * stale_after for times in STALE_TIMES)
-    shown = _decisive(age, 0, lambda seconds: _from(seconds, *limits))
+    shown = decisive(age, 0, lambda seconds: _from(seconds, *limits))
     value = f"unsynced for {shown} s, of {vitals.stale_orders:,} that are after {stale_after:g} s"
     if vitals.is_first_sync:
         yield Row(name=_OLDEST_STALE, value=f"{value}; this is the first sync", grade=Grade.HEALTHY)
@@ -210,7 +210,7 @@ def _holds(vitals: Vitals) -> Iterator[Row]:
     held, open_ = vitals.held_orders, vitals.open_orders
     if held is not None and open_ is not None:
         percent = 100 * held / max(open_, held, 1)
-        shown = _decisive(percent, 1, _grade_of_held_percent)
+        shown = decisive(percent, 1, _grade_of_held_percent)
         yield Row(
             name="orders on hold",
             value=f"{shown}% of {open_:,} open orders: {held:,}",
@@ -218,7 +218,7 @@ def _holds(vitals: Vitals) -> Iterator[Row]:
         )
     if vitals.oldest_hold_age_seconds is not None:
         hours = vitals.oldest_hold_age_seconds / 3600
-        value = f"{_decisive(hours, 1, _grade_of_hold)} h old"
+        value = f"{decisive(hours, 1, _grade_of_hold)} h old"
         yield Row(name="oldest hold", value=value, grade=_grade_of_hold(hours))
 
 
@@ -227,7 +227,7 @@ def _discrepancies(vitals: Vitals) -> Row:
     scanned = vitals.scanned - vitals.first_sync_scanned
     differed = vitals.discrepancies - vitals.first_sync_discrepancies
     percent = 100 * differed / scanned if scanned > 0 else 0.0
-    value = f"{_decisive(percent, 1, _grade_of_percent)}% of {scanned:,} orders in the last hour"
+    value = f"{decisive(percent, 1, _grade_of_percent)}% of {scanned:,} orders in the last hour"
     if vitals.first_sync_scanned:
         value += (
             f"; not counted is the first sync of this table:"
@@ -258,7 +258,7 @@ def _grade_of_hold(hours: float) -> Grade:
     return _beyond(hours, *OLDEST_HOLD_HOURS)
 
 
-def _what_a_person_must_hint(vitals: Vitals) -> Iterator[Row]:
+def _what_a_person_must_fix(vitals: Vitals) -> Iterator[Row]:
     if vitals.halted is not None:
         yield Row(name="halt", value=vitals.halted, grade=Grade.CRITICAL)
     if vitals.blocked is not None:

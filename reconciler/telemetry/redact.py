@@ -61,19 +61,17 @@ _QUOTED_VALUE = r"""(?:[^"'\\]|\\+[^"'\\])*"""
 _CARD_NUMBER = r"[0-9](?:[ .-]?[0-9]){5,22}"
 
 _ANY_NAME = (
-    *(
-        "secret",
-        "token",
-        "pass",
-        "pwd",
-        "sign",
-        "key",
-        "authorization",
-        "jwt",
-        "card",
-        "cvv",
-        "cvc",
-    ),
+    "secret",
+    "token",
+    "pass",
+    "pwd",
+    "sign",
+    "key",
+    "authorization",
+    "jwt",
+    "card",
+    "cvv",
+    "cvc",
     "security",
 )
 
@@ -231,7 +229,7 @@ _NAMED_ID = re.compile(
     re.IGNORECASE,
 )
 _LOOK_BACK = 300
-"""So many characters before a number are looked at for what it is named."""
+"""How many characters before a number are searched for its name."""
 
 
 class Redactor:

@@ -71,7 +71,7 @@ from reconciler.worker.workload import (
 from reconciler.worker.writer import BatchWriter
 
 REJECTIONS_TO_HOLD = 3
-"""So many times in a row an order's request is turned down before the order waits for a person."""
+"""How often in a row an order's request is turned down before the order waits for a person."""
 
 MOST_NAMED = 5
 """Orders named in one line of the log; of more, their number is told."""

@@ -283,7 +283,7 @@ def _end_unheard() -> NoReturn:
 
 
 def _most_telling(failures: ExceptionGroup[Exception]) -> Exception:
-    """Return what a person can hint, if it is among them."""
+    """Return what a person can fix, if it is among them."""
     fixable = (one for one in failures.exceptions if isinstance(one, ConfigurationError))
     return next(fixable, failures.exceptions[0])
 

@@ -10,7 +10,7 @@ from reconciler.errors import ConfigurationError, Problem, ReconcilerError
 
 
 class Verdict(StrEnum):
-    """How a check came out. A warning stops nobody; what was skipped waits for another's hint."""
+    """How a check came out. A warning stops nobody; a skipped one waits for another to be fixed."""
 
     OK = "ok"
     WARNING = "warning"

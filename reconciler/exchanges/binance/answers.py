@@ -310,7 +310,7 @@ def _quote(row: Row) -> Decimal | None:
 def _own_quantity(
     row: Row, executed_qty: Decimal, quote_quantity: Decimal | None
 ) -> Decimal | None:
-    """Return what was ordered; zero without the size in quote currency beside it tells nothing."""
+    """Return what was ordered; zero tells nothing where the row has no size in quote currency."""
     if row.orig_qty is None:
         return None
     if row.orig_qty == row.executed_qty:

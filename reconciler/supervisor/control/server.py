@@ -279,7 +279,7 @@ class _SocketFile:
         return _inode(self.path) == self._inode and self._lock.is_in_place()
 
     def take_lock(self) -> "_Lock":
-        """Return the lock that we have, or take it anew where somebody has removed it.
+        """Return the lock that we have, or take it again where somebody has removed it.
 
         Raises:
             SocketTaken: another supervisor has it by now.

@@ -1,4 +1,4 @@
-"""The verdict: each row's borders, the worst row, and what a person must hint."""
+"""The verdict: each row's borders, the worst row, and what a person must fix."""
 
 from dataclasses import replace
 from typing import Any
