@@ -1,14 +1,14 @@
 """Tell at a run's start what will not be followed, and at its end why nothing was done."""
 
-from contextlib import closing
+from functools import partial
 
 import structlog
 
 from reconciler.cli.checks.settings import paper_is_implied
-from reconciler.errors import ConfigurationError, ReconcilerError
+from reconciler.errors import ConfigurationError
 from reconciler.settings import Settings
-from reconciler.store.database import Database
 from reconciler.store.following import Following, explain_nothing, measure_following
+from reconciler.store.side_queries import query_apart
 from reconciler.store.urls import parse_url
 
 MOST_SECONDS = 1.0
@@ -35,14 +35,9 @@ def tell_what_is_not_followed(settings: Settings) -> Following | None:
 
     What keeps us from finding out keeps the supervisor from its work too, and it says so.
     """
-    try:
-        with (
-            closing(Database(settings.required_database_url, role="supervisor")) as database,
-            database.transaction() as connection,
-        ):
-            following = measure_following(connection, most_seconds=MOST_SECONDS)
-    except ReconcilerError:
-        return None
+    following = query_apart(
+        settings.required_database_url, partial(measure_following, most_seconds=MOST_SECONDS)
+    )
     if following is not None and (following.is_wrong or following.is_doubtful):
         log.warning(
             "orders.not_followed",
@@ -54,11 +49,7 @@ def tell_what_is_not_followed(settings: Settings) -> Following | None:
 
 def why_nothing_was_done(settings: Settings) -> tuple[str, ...]:
     """Say why a sweep found no order to look at."""
-    try:
-        with (
-            closing(Database(settings.required_database_url, role="supervisor")) as database,
-            database.transaction() as connection,
-        ):
-            return (explain_nothing(connection, settings.stale_after),)
-    except ReconcilerError:
-        return ()
+    why = query_apart(
+        settings.required_database_url, partial(explain_nothing, stale_after=settings.stale_after)
+    )
+    return () if why is None else (why,)

@@ -7,15 +7,13 @@ be told. The cost is bounded: only open rows are read, a number of them at most,
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError
 
+from reconciler.store.side_queries import fetch_in_time, limit_seconds
 from reconciler.store.stale_index import OPEN_ORDERS
 
 MOST_READ = 200_000
 MOST_NAMED = 5
 MOST_SECONDS = 3.0
-
-_QUERY_CANCELED = "57014"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,14 +45,9 @@ def measure_duplicates(
     connection: Connection, *, most_seconds: float = MOST_SECONDS
 ) -> Duplicates | None:
     """Count them; None where that takes too long. `connection` is in a transaction."""
-    milliseconds = round(most_seconds * 1000)
-    connection.exec_driver_sql(f"SET LOCAL statement_timeout = {milliseconds:d}")
-    try:
-        with connection.begin_nested():
-            found = connection.execute(_FIND, {"most": MOST_READ, "named": MOST_NAMED}).all()
-    except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) != _QUERY_CANCELED:
-            raise
+    limit_seconds(connection, most_seconds)
+    found = fetch_in_time(connection, _FIND, {"most": MOST_READ, "named": MOST_NAMED})
+    if found is None:
         return None
     most = tuple(
         DuplicateOrder(symbol=symbol, external_order_id=external_order_id, rows=rows)

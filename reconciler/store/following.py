@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError
 
 from reconciler.domain.status import BY_VALUE
 from reconciler.domain.words import Meaning, meaning_of
 from reconciler.store.columns import read_columns
+from reconciler.store.side_queries import fetch_in_time, limit_seconds
 from reconciler.store.stale_index import OPEN_ORDERS, IndexState, read_index_state
 from reconciler.store.status_word import status_word
 
@@ -29,8 +29,6 @@ MOST_COUNTED = 100_000
 MOST_SECONDS = 3.0
 MOST_WORDS = 8
 LONGEST_WORD = 40
-
-_QUERY_CANCELED = "57014"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -125,8 +123,7 @@ def measure_following(
     if not {"status", "external_order_id"} <= columns.keys():
         return None
     word = status_word("status", is_exact=columns["status"].is_exact)
-    milliseconds = round(most_seconds * 1000)
-    connection.exec_driver_sql(f"SET LOCAL statement_timeout = {milliseconds:d}")
+    limit_seconds(connection, most_seconds)
     pages = connection.execute(_PAGES).scalar_one()
     if pages * connection.execute(_PAGE_BYTES).scalar_one() <= MOST_READ_BYTES:
         counted = _counts(connection, word, "orders")
@@ -186,13 +183,8 @@ _FOLLOWED = text(
 
 def _counts(connection: Connection, word: str, source: str, **given: float) -> Counter[_Key] | None:
     """Return the rows by key; None where PostgreSQL took too long."""
-    statement = text(_COUNT.format(word=word, source=source))
-    try:
-        with connection.begin_nested():
-            found = connection.execute(statement, given).all()
-    except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) != _QUERY_CANCELED:
-            raise
+    found = fetch_in_time(connection, text(_COUNT.format(word=word, source=source)), given)
+    if found is None:
         return None
     return Counter({(word, has_id): count for word, has_id, count in found})
 

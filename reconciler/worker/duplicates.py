@@ -2,18 +2,15 @@
 
 import time
 from collections.abc import Callable, Iterable
-from contextlib import closing
+from functools import partial
 from itertools import groupby
 
 import structlog
 
-from reconciler.errors import ReconcilerError
-from reconciler.store.database import Database
 from reconciler.store.duplicates import DuplicateOrder, measure_duplicates
+from reconciler.worker.periodic import MOST_SECONDS, PeriodicQuery
 from reconciler.worker.workload import Run
 
-EVERY_SECONDS = 600.0
-MOST_SECONDS = 1.0
 MOST_REMEMBERED = 10_000
 MOST_TOLD_AT_ONCE = 20
 
@@ -21,17 +18,16 @@ log = structlog.get_logger(__name__)
 
 
 class DuplicatesWatch:
-    """Looks at each page that is planned, and now and then at all open rows.
-
-    It counts over a connection of its own: planning does not wait.
-    """
+    """Looks at each page that is planned, and now and then at all open rows."""
 
     def __init__(
         self, database_url: str, *, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
-        self._database_url = database_url
-        self._monotonic = monotonic
-        self._counted_at: float | None = None
+        self._query = PeriodicQuery(
+            database_url,
+            partial(measure_duplicates, most_seconds=MOST_SECONDS),
+            monotonic=monotonic,
+        )
         self._rows = 0
         self._told: dict[tuple[str, str], None] = {}
 
@@ -41,24 +37,11 @@ class DuplicatesWatch:
 
     def read(self) -> int:
         """Return how many open rows name an order that another names; the last count stays."""
-        now = self._monotonic()
-        if self._counted_at is None or now - self._counted_at >= EVERY_SECONDS:
-            self._counted_at = now
-            self._count()
-        return self._rows
-
-    def _count(self) -> None:
-        try:
-            with (
-                closing(Database(self._database_url, role="supervisor")) as database,
-                database.transaction() as connection,
-            ):
-                found = measure_duplicates(connection, most_seconds=MOST_SECONDS)
-        except ReconcilerError:
-            return
+        found = self._query.ask_if_due()
         if found is not None:
             self._rows = found.rows
             self._tell(found.most)
+        return self._rows
 
     def _tell(self, duplicates: Iterable[DuplicateOrder]) -> None:
         told = 0

@@ -1,0 +1,45 @@
+"""Queries next to the work: over their own connection, and given up when they take too long."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Executable
+from sqlalchemy.exc import DBAPIError
+
+from reconciler.errors import ReconcilerError
+from reconciler.store.database import Database
+
+T = TypeVar("T")
+
+_QUERY_CANCELED = "57014"
+
+
+def query_apart(database_url: str, query: Callable[[Connection], T]) -> T | None:
+    """Run a query in a transaction over its own connection; None where that cannot be done."""
+    try:
+        with (
+            closing(Database(database_url, role="supervisor")) as database,
+            database.transaction() as connection,
+        ):
+            return query(connection)
+    except ReconcilerError:
+        return None
+
+
+def limit_seconds(connection: Connection, seconds: float) -> None:
+    """Let no statement of this transaction take longer."""
+    connection.exec_driver_sql(f"SET LOCAL statement_timeout = {round(seconds * 1000):d}")
+
+
+def fetch_in_time(
+    connection: Connection, statement: Executable, parameters: Mapping[str, Any]
+) -> Sequence[Any] | None:
+    """Return the rows; None where they took too long, and the transaction goes on."""
+    try:
+        with connection.begin_nested():
+            return connection.execute(statement, parameters).all()
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != _QUERY_CANCELED:
+            raise
+        return None
