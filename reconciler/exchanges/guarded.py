@@ -50,7 +50,7 @@ SHORTEST_SILENCE_SECONDS = 1.0
 """An exchange that limits us and then names no time would otherwise be asked again at once."""
 
 LONGEST_SILENCE_SECONDS = timedelta(days=3).total_seconds()
-"""The longest ban that an exchange documents (Binance, rest-api.md, "IP Limits")."""
+"""No answer silences us for longer: it is the longest ban that an exchange documents (Binance)."""
 
 HttpxError = httpx.HTTPError | httpx.InvalidURL | httpx.StreamError
 _HTTPX_ERRORS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError)
@@ -187,12 +187,10 @@ class Guard:
         retry = retrying(self._retry, sleep=self._sleep, on_retry=self._usage.count_retry)
         try:
             result: T = await retry(attempt)
-        except (BreakerOpen, NotSent, Suspended, Unavailable) as error:
+        except (BreakerOpen, NotSent, Suspended, Unavailable):
             if failed is None:
                 raise
-            if isinstance(error, Suspended) or self._breaker.is_suspended_alone(subject):
-                raise self._as_own_failure(failed, subject) from None
-            raise failed from None
+            raise self._as_own_failure(failed, subject) from None
         return result
 
     def _as_own_failure(self, failed: Unavailable, subject: Subject) -> ExchangeError:

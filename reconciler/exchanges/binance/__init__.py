@@ -1,9 +1,10 @@
 """Binance spot, and whatever speaks its dialect: the testnet, a gateway, the paper exchange.
 
     adapter     `Binance`: rounds of routes for a batch, an answer or a failure for every order
-    session     one question under the guard: its signature, the exchange's clock, one attempt
     answers     what a row, a list or an error says about the orders it was asked for
-    wire        bytes to rows, or to the error that they stand for
+    session     one question under the guard: its signature, the exchange's clock, one attempt
+    rows        bytes to the orders that they list
+    wire        bytes to what a decoder makes of them, or to the error that they stand for
     facts       what the documentation says: weights, statuses, error codes
 
 Imports point down this list only.

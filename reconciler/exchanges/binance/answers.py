@@ -70,7 +70,7 @@ def read_one(order: Wanted, fetched: Fetched[Row | Unreadable]) -> Outcome:
     """Take from a look-up what it says of its order.
 
     Raises:
-        ExchangeError: nothing.
+        ExchangeError: it says nothing of it.
     """
     if isinstance(fetched.value, Fault):
         return Outcome(
@@ -86,7 +86,8 @@ def read_list(
     """Take from a list what it says of the orders asked for, and nothing else.
 
     Raises:
-        Unavailable: nothing of any of them.
+        Refused: how we ask for lists is wrong.
+        Unavailable: it says nothing of any of them.
     """
     if isinstance(fetched.value, Fault):
         return _conclude_list(route, asked, fetched.value, fetched.fetched_at)
@@ -232,16 +233,11 @@ def _page(route: HistoryPage, rows: Rows) -> Page:
 
 
 def _report(order: Wanted, row: Row, fetched_at: datetime) -> Report:
-    """Translate a row.
+    """Translate a row of `order`.
 
     Raises:
-        UnreadableRow: it is of another order, or what it says cannot be true.
+        UnreadableRow: what it says cannot be true.
     """
-    if (row.symbol, str(row.order_id)) != (order.symbol, order.external_order_id):
-        raise UnreadableRow(
-            f"asked for order {order.external_order_id} of {order.symbol}, the answer is about"
-            f" order {row.order_id} of {row.symbol}"
-        )
     executed_qty = _quantity(row, "executedQty", row.executed_qty)
     quote_quantity = _optional_quantity(row, "origQuoteOrderQty", row.orig_quote_order_qty)
     is_quote_sized = quote_quantity is not None and quote_quantity > 0

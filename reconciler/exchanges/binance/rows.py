@@ -11,6 +11,9 @@ from typing import Any
 
 import msgspec
 
+from reconciler.exchanges.binance.facts import ORDER_ID_DIGITS
+from reconciler.exchanges.binance.wire import UNREADABLE
+
 
 class Row(msgspec.Struct, frozen=True, rename="camel"):
     """One order as listed. Quantities are text, so that one that is no number fails alone.
@@ -46,10 +49,6 @@ _REQUIRED = _FIELDS[: len(_FIELDS) - len(Row.__struct_defaults__)]
 _IN_QUOTES = tuple(f'"{name}"'.encode() for name in _FIELDS)
 _ROW = msgspec.json.Decoder(Row)
 _ROWS = msgspec.json.Decoder(list[Row])
-_UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
-
-_MOST_DIGITS = 20
-"""rest-api.md, "General API Information": an order id has up to 20 digits."""
 
 _LETTERS_PER_VALUE = 8
 _LETTERS_PER_OBJECT = 40
@@ -63,7 +62,7 @@ def read_row(body: bytes) -> Row | Unreadable:
     """
     try:
         row = _ROW.decode(body)
-    except _UNREADABLE:
+    except UNREADABLE:
         pass
     else:
         if _has_each_field_once(body, 1):
@@ -86,7 +85,7 @@ def read_rows(body: bytes) -> Rows:
 def _rows_in(body: bytes) -> Rows:
     try:
         rows = _ROWS.decode(body)
-    except _UNREADABLE:
+    except UNREADABLE:
         pass
     else:
         if _has_each_field_once(body, len(rows)):
@@ -139,7 +138,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _integer(told: str) -> int | str:
-    return int(told) if len(told) <= _MOST_DIGITS else told
+    return int(told) if len(told) <= ORDER_ID_DIGITS else told
 
 
 def _row_of(listed: Any) -> Row | Unreadable:
@@ -149,14 +148,14 @@ def _row_of(listed: Any) -> Row | Unreadable:
         return _unreadable(listed, "a field stands there twice")
     try:
         return msgspec.convert(listed, Row)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         return _unreadable(listed, str(error)[:200])
 
 
 def _unreadable(listed: dict[str, Any], why: str) -> Unreadable:
     symbol, number = listed.get("symbol"), listed.get("orderId")
     if isinstance(number, str) and number.isascii() and number.isdecimal():
-        number = int(number) if len(number) <= _MOST_DIGITS else None
+        number = int(number) if len(number) <= ORDER_ID_DIGITS else None
     return Unreadable(
         why=why,
         symbol=symbol if isinstance(symbol, str) else None,

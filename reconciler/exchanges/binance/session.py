@@ -158,24 +158,20 @@ class Session:
         decode: Read[T],
         subject: Subject,
     ) -> Fetched[T]:
-        control = Control(weight=TIME_WEIGHT, send=self._attempt_offset)
-        offset = await self._signing_offset()
-        try:
+        async def ask_at(offset: timedelta | None) -> Fetched[T]:
             return await self._guard.call(
                 weight,
                 partial(self._attempt, path, parameters, decode, offset),
                 subject=subject,
-                control=control,
+                control=Control(weight=TIME_WEIGHT, send=self._attempt_offset),
             )
+
+        offset = await self._signing_offset()
+        try:
+            return await ask_at(offset)
         except ClockSkew:
             self._forget_offset(offset)
-            offset = await self._signing_offset()
-        return await self._guard.call(
-            weight,
-            partial(self._attempt, path, parameters, decode, offset),
-            subject=subject,
-            control=control,
-        )
+        return await ask_at(await self._signing_offset())
 
     async def _is_refused_alone(self) -> bool:
         """Ask what no firewall takes for an attack: whether that passes at once.

@@ -1,4 +1,4 @@
-"""Answers as they arrive: bytes to rows, or to the error that they stand for.
+"""Answers as they arrive: bytes to what they hold, or to the error that they stand for.
 
 Raw JSON stops here. No error's text carries a signature, a key or a token.
 """
@@ -64,7 +64,7 @@ class _Error(msgspec.Struct, frozen=True):
 SERVER_TIME = msgspec.json.Decoder(ServerTime).decode
 ACCOUNT_INFORMATION = msgspec.json.Decoder(AccountInformation).decode
 _ERROR = msgspec.json.Decoder(_Error)
-_UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
+UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
 """What decoders raise: also for numbers of too many digits, and for what is nested too deep."""
 _BANNED_UNTIL = re.compile(r"banned until ([0-9]{10,13})(?![0-9])", re.IGNORECASE)
 _DIGITS_OF_SECONDS = 10
@@ -157,7 +157,7 @@ def whole_number(told: str, *, most: int) -> int | None:
 def _decoded(path: str, body: bytes, decode: Read[T]) -> T:
     try:
         return decode(body)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise Malformed(
             f"{path}: unreadable answer ({str(error)[:200]}): {_excerpt(body)}"
         ) from None
@@ -166,7 +166,7 @@ def _decoded(path: str, body: bytes, decode: Read[T]) -> T:
 def _error(body: bytes) -> _Error | None:
     try:
         return _ERROR.decode(body)
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
 
 
