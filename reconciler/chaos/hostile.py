@@ -10,14 +10,11 @@ import json
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from functools import lru_cache
 from itertools import chain
 from random import Random
-from typing import Any
-
-TIME = "time"
-ROW = "row"
-ANY = "any"
+from typing import Any, assert_never
 
 HANG_SECONDS = 12.0
 """Longer than a client waits for one answer."""
@@ -26,6 +23,14 @@ BOMB_BYTES = 200_000_000
 MANY = 100_000
 LONG_NUMBER = "9" * 5000
 ALIEN_ID = 10**15
+
+
+class About(StrEnum):
+    """What a kind is made of: an answer with orders, the exchange's clock, or any answer."""
+
+    ROW = "row"
+    TIME = "time"
+    ANY = "any"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,24 +85,26 @@ class Kind:
 
     Attributes:
         name: In the exchange's words where it is about a field.
-        about: What it is made of: `ROW` needs an answer with orders, `TIME` the exchange's clock.
+        about: What it is made of.
         silences: It asks for a silence of a minute or more, which a client keeps.
     """
 
     name: str
     make: Make
-    about: str = ANY
+    about: About = About.ANY
     silences: bool = False
 
     def fits(self, good: Good) -> bool:
         """Whether it can be made of this answer."""
         match self.about:
-            case "row":
+            case About.ROW:
                 return good.status == 200 and bool(good.rows)  # noqa: PLR2004 - HTTP's own word
-            case "time":
+            case About.TIME:
                 return good.route == "time"
-            case _:
+            case About.ANY:
                 return True
+            case _:
+                assert_never(self.about)
 
 
 # How an answer is written.
@@ -174,7 +181,7 @@ def field_missing(name: str) -> Kind:
 
 def row_is(name: str, change: Callable[[dict[str, Any]], str]) -> Kind:
     """Write one whole order in another way."""
-    return Kind(name=name, make=lambda good, rng: with_row(good, rng, change), about=ROW)
+    return Kind(name=name, make=lambda good, rng: with_row(good, rng, change), about=About.ROW)
 
 
 def more_executed(row: dict[str, Any]) -> str:
@@ -373,7 +380,7 @@ def status_with_orders(status: str) -> Kind:
     return Kind(
         name=f"{status} with orders in it",
         make=lambda good, _: Reply(parts=(answer(good, status=status, body=filled(good)),)),
-        about=ROW,
+        about=About.ROW,
     )
 
 
@@ -691,7 +698,7 @@ def _spoiled(body: bytes) -> bytes:
 def time_is(raw: str, told: str) -> Kind:
     """Answer this in place of the exchange's time."""
     body = f'{{"serverTime":{raw}}}'.encode()
-    return replace(fixed_body(f"serverTime {told}", body), about=TIME)
+    return replace(fixed_body(f"serverTime {told}", body), about=About.TIME)
 
 
 TIME_KINDS = (

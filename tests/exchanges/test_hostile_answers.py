@@ -10,7 +10,7 @@ from random import Random
 import pytest
 from pydantic import SecretStr
 
-from reconciler.chaos.hostile import TIME, Kind, bomb, deflated, kinds
+from reconciler.chaos.hostile import About, Kind, bomb, deflated, kinds
 from reconciler.chaos.hostile_proxy import HostileProxy
 from reconciler.domain.report import Report
 from reconciler.errors import Unavailable
@@ -27,7 +27,7 @@ from reconciler.settings import Credentials
 KEY, SECRET = "made-up-key", "made-up-secret"
 PATIENCE_SECONDS = 1.0
 ORDERS = 120
-KINDS = tuple(one for one in kinds("http://127.0.0.1:9/trap") if one.about != TIME)
+KINDS = tuple(one for one in kinds("http://127.0.0.1:9/trap") if one.about is not About.TIME)
 ASKED = ("one order", "a list")
 
 
