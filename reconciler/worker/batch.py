@@ -95,7 +95,7 @@ class Rejections:
         self._counts.pop(id_, None)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class OrderHandler:
     """The child's side of the order workload: everything it needs, each its own worker's.
 
@@ -125,8 +125,7 @@ class OrderHandler:
     _writer: BatchWriter = field(init=False)
 
     def __post_init__(self) -> None:
-        writer = BatchWriter(apply=self._apply, read=self._preview)
-        object.__setattr__(self, "_writer", writer)
+        self._writer = BatchWriter(apply=self._apply, read=self._preview)
 
     async def examine(self, batch: Batch) -> Evidence:
         """Ask the exchange about the batch's orders. Writes nothing but whose account it is."""
@@ -477,7 +476,7 @@ class _Work:
             self._answers[id_] = Unanswerable(
                 symbol=wanted.symbol,
                 external_order_id=wanted.external_order_id,
-                detail=f"{_SAID[type(failure)]}: {failure}",
+                detail=f"{_WHY_REJECTED[type(failure)]}: {failure}",
                 fetched_at=now,
             )
 
@@ -519,7 +518,7 @@ class _Work:
                 pass
 
 
-_SAID: Mapping[type[ExchangeError], str] = {
+_WHY_REJECTED: Mapping[type[ExchangeError], str] = {
     RequestRejected: "the exchange turns the request for this order down",
     UnreadableRow: "what the exchange says of this order cannot be true",
 }

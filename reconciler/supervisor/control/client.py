@@ -79,9 +79,9 @@ _NOBODY = (FileNotFoundError, ConnectionRefusedError, NotADirectoryError)
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, _NOBODY):
+        return "nobody listens there"
     match error:
-        case FileNotFoundError() | ConnectionRefusedError() | NotADirectoryError():
-            return "nobody listens there"
         case TimeoutError():
             return "it does not answer"
         case PermissionError():
