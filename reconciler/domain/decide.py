@@ -63,7 +63,7 @@ from reconciler.domain.report import (
     Unanswerable,
     rounded,
 )
-from reconciler.domain.status import Status
+from reconciler.domain.status import SOMETHING_EXECUTED, Status
 from reconciler.domain.value import Value, replace
 
 LONGEST_ANSWER_AGE = timedelta(hours=1)
@@ -331,7 +331,7 @@ def _doubt(row: Facts, report: Report, executed_qty: Decimal) -> Hold | None:
     """Return why the report must not be written over the row; None: it may."""
     if not _is_comparable(row):
         return _no_number(row)
-    if report.status in _FILLING and report.executed_qty == 0:
+    if report.status in SOMETHING_EXECUTED and report.executed_qty == 0:
         return _conflict(
             f"the exchange says {report.word!r} and nothing executed: one of the two is wrong"
         )
@@ -347,9 +347,6 @@ def _doubt(row: Facts, report: Report, executed_qty: Decimal) -> Hold | None:
             " give it more"
         )
     return None
-
-
-_FILLING = frozenset({Status.PARTIAL, Status.FILLED})
 
 
 def _is_comparable(row: Facts) -> bool:

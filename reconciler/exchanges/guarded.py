@@ -38,7 +38,7 @@ from reconciler.errors import (
 )
 from reconciler.exchanges.unforeseen import unforeseen
 from reconciler.resilience.breaker import Breaker
-from reconciler.resilience.budget import Budget
+from reconciler.resilience.budget import LONGEST_PAUSE, Budget
 from reconciler.resilience.retry import retrying
 from reconciler.resilience.suspects import EXCHANGE, Subject
 from reconciler.settings import RetryPolicy
@@ -48,9 +48,6 @@ T = TypeVar("T")
 
 SHORTEST_SILENCE_SECONDS = 1.0
 """An exchange that limits us and then names no time would otherwise be asked again at once."""
-
-LONGEST_SILENCE_SECONDS = timedelta(days=3).total_seconds()
-"""No answer silences us for longer: it is the longest ban that an exchange documents (Binance)."""
 
 HttpxError = httpx.HTTPError | httpx.InvalidURL | httpx.StreamError
 _HTTPX_ERRORS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError)
@@ -236,7 +233,7 @@ class Guard:
             is_alive = True
         except RateLimited as error:
             seconds = max(error.retry_after_seconds, SHORTEST_SILENCE_SECONDS)
-            seconds = min(seconds, LONGEST_SILENCE_SECONDS)
+            seconds = min(seconds, LONGEST_PAUSE.total_seconds())
             log.warning("exchange.rate_limited", pause_seconds=seconds, reason=str(error))
             await self._budget.pause(seconds)
             raise

@@ -10,9 +10,13 @@ import math
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Protocol
 
 WINDOW_SECONDS = 60.0
+
+LONGEST_PAUSE = timedelta(days=3)
+"""The longest ban that an exchange documents (Binance). What is longer is a mistake."""
 
 NEARLY_ALL = 0.9
 """When the whole account has used this much of the published limit, we stand back."""

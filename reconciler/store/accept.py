@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from reconciler.domain.decide import Change, Confirm, Decision, HoldReason, Leave, Rule
 from reconciler.domain.order import Facts, Order, OrderId
 from reconciler.domain.report import Answer, Report, rounded
-from reconciler.domain.status import Status
+from reconciler.domain.status import SOMETHING_EXECUTED, Status
 from reconciler.errors import ReconcilerError, StoreRejected
 from reconciler.store.activity import facts_of
 from reconciler.store.apply import Apply, Outcome
@@ -21,9 +21,6 @@ from reconciler.store.tables import OrdersTable
 class NotAcceptable(ReconcilerError):
     """The hold cannot be accepted as asked. Nothing was written."""
 
-
-SOMETHING_EXECUTED = frozenset({Status.PARTIAL, Status.FILLED})
-"""Here a quantity of zero is a contradiction."""
 
 NEEDS_STATUS = frozenset({HoldReason.NOT_FOUND, HoldReason.UNKNOWN_STATUS})
 """Here the exchange has no view that could be written: a person must name the status.

@@ -64,7 +64,7 @@ from reconciler.domain.status import BY_VALUE, Status
 from reconciler.domain.value import Value, replace
 from reconciler.errors import StoreRejected
 from reconciler.store import activity, state
-from reconciler.store.holds import ActiveHold, attempts_in_a_row, wait_before_attempt
+from reconciler.store.holds import ActiveHold, attempts_in_a_row, is_named_by, wait_before_attempt
 from reconciler.store.rows import Statement
 from reconciler.store.tables import OrdersTable, activity_log, holds
 
@@ -300,8 +300,9 @@ def _facts(row: _Row) -> Facts | None:
 def _hold(row: _Row) -> ActiveHold | None:
     if row.hold_reason is None or row.hold_attempts is None:
         return None
-    was_for = (row.hold_symbol, row.hold_external_order_id)
-    is_of_row = row.hold_symbol is None or was_for == (row.symbol or "", row.external_order_id)
+    is_of_row = is_named_by(
+        (row.hold_symbol, row.hold_external_order_id), (row.symbol or "", row.external_order_id)
+    )
     return ActiveHold(
         reason=HoldReason(row.hold_reason),
         attempts=row.hold_attempts if is_of_row else 0,

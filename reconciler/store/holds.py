@@ -69,8 +69,7 @@ class HeldOrder:
 
     def is_of(self, symbol: str, external_order_id: str | None) -> bool:
         """Whether the row still names what the hold was for; it does where that is not known."""
-        known = (self.symbol, self.external_order_id)
-        return self.symbol is None or known == (symbol, external_order_id)
+        return is_named_by((self.symbol, self.external_order_id), (symbol, external_order_id))
 
     def is_waiting(self, symbol: str, external_order_id: str | None, now: datetime) -> bool:
         """Whether the next attempt is not due, as the page of stale orders has it."""
@@ -88,6 +87,11 @@ class HoldMeasure:
     open_orders: int
     held_orders: int
     oldest_age_seconds: float | None
+
+
+def is_named_by(held: tuple[str | None, str | None], row: tuple[str, str | None]) -> bool:
+    """Whether a row, by symbol and id, still names what its hold was for, or that is not known."""
+    return held[0] is None or held == row
 
 
 def attempts_in_a_row(active: ActiveHold | None, reason: HoldReason) -> int:

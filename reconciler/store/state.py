@@ -8,14 +8,12 @@ from sqlalchemy import Connection, Exists, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from reconciler.errors import Halted
+from reconciler.resilience.budget import LONGEST_PAUSE
 from reconciler.store.tables import state
 
 HALT = "halt"
 LAST_RELEASE = "halt.last_release"
 SUPERVISOR = "supervisor"
-
-LONGEST_PAUSE = timedelta(days=3)
-"""The longest ban that an exchange documents; a longer pause was written by a wrong clock."""
 
 
 def read_halt(connection: Connection) -> str | None:
@@ -57,7 +55,8 @@ def release_halt(connection: Connection, *, by: str = SUPERVISOR) -> bool:
 def read_pauses(connection: Connection, exchange: str) -> dict[str, float]:
     """Return for how many seconds more the exchange wants silence, by the host that was told so.
 
-    What cannot be read is passed over: to go on asking is no worse than to end.
+    What cannot be read is passed over: to go on asking is no worse than to end. A pause longer than
+    `LONGEST_PAUSE` was written by a wrong clock.
     """
     now: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
     values = connection.execute(
