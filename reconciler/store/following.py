@@ -7,7 +7,7 @@ followed. What then takes too long is given up.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -86,22 +86,34 @@ class Following:
     @property
     def remarks(self) -> tuple[str, ...]:
         """What a person must be told: rows that look open and are not followed."""
-        return tuple(self._remarks())
+        remarks = (self.remark_on_words, self.remark_on_ids)
+        return tuple(remark for remark in remarks if remark is not None)
 
-    def _remarks(self) -> Iterable[str]:
-        about = "about " if self.is_estimate else ""
+    @property
+    def remark_on_words(self) -> str | None:
+        """What is not followed because of its status; None: nothing."""
         if self.words:
             then = ": " if not self.by_our_words else "; not followed: "
-            yield (
-                f"{about}{_number(self.look_open, 'row looks', 'rows look')} open,"
+            return (
+                f"{self._about}{_number(self.look_open, 'row looks', 'rows look')} open,"
                 f" {self.by_our_words:,} by our words{then}{listed(self.words)}"
             )
-        elif self.knows_no_word:
-            yield f"no row has a status of our words: {listed(self.others)}"
-        if self.without_id:
-            rows = _number(self.without_id, "open row has", "open rows have")
-            verb = "is" if self.without_id == 1 else "are"
-            yield f"{about}{rows} no external_order_id and {verb} not followed"
+        if self.knows_no_word:
+            return f"no row has a status of our words: {listed(self.others)}"
+        return None
+
+    @property
+    def remark_on_ids(self) -> str | None:
+        """What is not followed because it has no external id; None: nothing."""
+        if not self.without_id:
+            return None
+        rows = _number(self.without_id, "open row has", "open rows have")
+        verb = "is" if self.without_id == 1 else "are"
+        return f"{self._about}{rows} no external_order_id and {verb} not followed"
+
+    @property
+    def _about(self) -> str:
+        return "about " if self.is_estimate else ""
 
 
 def listed(words: Mapping[str, int]) -> str:

@@ -25,6 +25,11 @@ UNNAMED_HINT = (
     " set RECONCILIATION_UNNAMED_ACCOUNT=accept"
 )
 
+OTHER_ACCOUNT_HINT = (
+    "set the right EXCHANGE_API_KEY, or, if the account did change: reconciler account confirm"
+    " --by YOUR-NAME"
+)
+
 log = structlog.get_logger(__name__)
 
 
@@ -61,8 +66,7 @@ class AccountGuard:
                 kind=TroubleKind.ACCOUNT,
                 message=(
                     f"the exchange knows us as account {account.identity}, but the orders are of"
-                    f" account {known}: nothing is written\n  hint: set the right EXCHANGE_API_KEY,"
-                    " or, if the account did change: reconciler account confirm --by YOUR-NAME"
+                    f" account {known}: nothing is written\n  hint: {OTHER_ACCOUNT_HINT}"
                 ),
                 retry_after_seconds=RECHECK_SECONDS,
             )

@@ -1,6 +1,6 @@
 """Does the database answer, does it hold what we need, and may we do what we must?"""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, select
@@ -21,6 +21,7 @@ from reconciler.store.vacuum import LONGEST, vacuum_obstacles
 from reconciler.telemetry.shown import decisive
 
 CHECK = "database"
+CLOCK_CHECK = "database clock"
 MOST_CLOCK_DIFFERENCE = timedelta(seconds=1)
 
 Check = Callable[[Connection], Finding]
@@ -28,38 +29,17 @@ Check = Callable[[Connection], Finding]
 
 def check_database(database: Database, now: Callable[[], datetime]) -> Sequence[Finding]:
     """Look at everything; `now` is this host's clock, timezone-aware."""
-    checks: dict[str, Check] = {
-        "database clock": lambda connection: check_clock(connection, now),
-        "orders": check_orders,
-        "open orders": check_open_orders,
-        "duplicates": check_duplicates,
-        "schema": check_schema,
-        "rights": check_rights,
-        "policies": check_policies,
-        "times": check_times,
-        "vacuum": check_vacuum,
-    }
     connected = _look(CHECK, database, lambda connection: _connected(connection, database))
     if connected.problems:
-        return [connected, *skip_database(list(checks))]
-    return [connected, *(_look(name, database, check) for name, check in checks.items())]
+        return [connected, *skip_database()]
+    clock = _look(CLOCK_CHECK, database, lambda connection: check_clock(connection, now))
+    others = (_look(name, database, check) for name, check in _CHECKS.items())
+    return [connected, clock, *others]
 
 
-def skip_database(
-    checks: Sequence[str] = (
-        "database clock",
-        "orders",
-        "open orders",
-        "duplicates",
-        "schema",
-        "rights",
-        "policies",
-        "times",
-        "vacuum",
-    ),
-) -> Sequence[Finding]:
+def skip_database() -> Sequence[Finding]:
     """Return the findings of what needs a database that answers."""
-    return [skipped(check, "the database answers") for check in checks]
+    return [skipped(check, "the database answers") for check in (CLOCK_CHECK, *_CHECKS)]
 
 
 def check_clock(connection: Connection, now: Callable[[], datetime]) -> Finding:
@@ -67,7 +47,7 @@ def check_clock(connection: Connection, now: Callable[[], datetime]) -> Finding:
     before = now()
     theirs: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
     ahead = theirs - (before + (now() - before) / 2)
-    return judged_clock("database clock", ahead, whose="the database's clock")
+    return judged_clock(CLOCK_CHECK, ahead, whose="the database's clock")
 
 
 def judged_clock(check: str, ahead: timedelta, *, whose: str) -> Finding:
@@ -116,7 +96,14 @@ def check_open_orders(connection: Connection) -> Finding:
 def judged_following(following: Following) -> Finding:
     """Return whether what looks open will be followed."""
     about = "about " if following.is_estimate else ""
-    problems = [Problem(what=remark, hint=_hint_of(remark)) for remark in following.remarks]
+    problems = [
+        Problem(what=remark, hint=hint)
+        for remark, hint in (
+            (following.remark_on_words, _WORDS_HINT),
+            (following.remark_on_ids, _IDS_HINT),
+        )
+        if remark is not None
+    ]
     if following.is_wrong:
         return failed("open orders", ConfigurationError(problems))
     if following.is_doubtful:
@@ -125,16 +112,14 @@ def judged_following(following: Following) -> Finding:
     return good("open orders", "; ".join([f"{about}{following.followed:,} followed", *without]))
 
 
-def _hint_of(remark: str) -> str:
-    if "external_order_id" in remark:
-        return (
-            "write the exchange's order id into external_order_id as soon as the exchange has"
-            " accepted the order"
-        )
-    return (
-        f"have the application write {', '.join(sorted(OPEN))} for open orders, in small letters:"
-        " this version follows no other words, and leaves such rows alone"
-    )
+_WORDS_HINT = (
+    f"have the application write {', '.join(sorted(OPEN))} for open orders, in small letters: this"
+    " version follows no other words, and leaves such rows alone"
+)
+_IDS_HINT = (
+    "write the exchange's order id into external_order_id as soon as the exchange has accepted the"
+    " order"
+)
 
 
 def check_duplicates(connection: Connection) -> Finding:
@@ -186,14 +171,27 @@ def check_vacuum(connection: Connection, longest: timedelta = LONGEST) -> Findin
     return good("vacuum", "nobody holds it back")
 
 
+_CHECKS: Mapping[str, Check] = {
+    "orders": check_orders,
+    "open orders": check_open_orders,
+    "duplicates": check_duplicates,
+    "schema": check_schema,
+    "rights": check_rights,
+    "policies": check_policies,
+    "times": check_times,
+    "vacuum": check_vacuum,
+}
+_IN_TIME = frozenset({"open orders", "duplicates"})
+"""These limit how long their statements take, which is set for a transaction."""
+
+
 def _connected(connection: Connection, database: Database) -> Finding:
     version = connection.exec_driver_sql("SHOW server_version").scalar_one()
     return good(CHECK, f"PostgreSQL {version} at {database.address}")
 
 
 def _look(name: str, database: Database, check: Check) -> Finding:
-    is_limited = check in (check_open_orders, check_duplicates)
-    begin = database.transaction if is_limited else database.autocommit
+    begin = database.transaction if name in _IN_TIME else database.autocommit
     try:
         with begin() as connection:
             return check(connection)

@@ -13,7 +13,7 @@ from reconciler.exchanges.guarded import OneAttempt
 from reconciler.exchanges.registry import open_exchange, venue
 from reconciler.resilience.budget import LocalBudget, WeightWindow
 from reconciler.settings import Credentials, Settings
-from reconciler.worker.account import UNNAMED, UNNAMED_HINT
+from reconciler.worker.account import OTHER_ACCOUNT_HINT, UNNAMED, UNNAMED_HINT
 
 CHECK = "exchange"
 CLOCK_CHECK = "exchange clock"
@@ -60,8 +60,7 @@ def judged_account(account: Account, remembered: str | None) -> Finding:
     problem = Problem(
         what=f"the key is of account {account.identity}, but the orders are of account"
         f" {remembered}: nothing would be written",
-        hint="set the right EXCHANGE_API_KEY, or, if the account did change:"
-        " reconciler account confirm --by YOUR-NAME",
+        hint=OTHER_ACCOUNT_HINT,
     )
     return failed(ACCOUNT_CHECK, ConfigurationError([problem]))
 
