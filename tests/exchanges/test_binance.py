@@ -978,7 +978,7 @@ async def test_without_credentials_the_question_goes_as_it_is(bench: Bench) -> N
     ("credentials", "named"),
     [(SIGNED, ["EXCHANGE_API_KEY", "EXCHANGE_API_SECRET"]), (BEARER, ["TEST_JWT"])],
 )
-async def test_refusal_tells_which_setting_to_hint(
+async def test_refusal_tells_which_setting_to_fix(
     bench: Bench, credentials: Credentials, named: list[str]
 ) -> None:
     bench.server.answers_next("/api/v3/order", error(-2015, "token has expired", status=401))

@@ -378,7 +378,7 @@ def test_every_transport_error_may_pass(error_type: type[HttpxError]) -> None:
     assert type(translated(an_httpx_error(error_type))) is Unavailable
 
 
-def test_an_address_that_is_none_is_for_a_person_to_hint() -> None:
+def test_an_address_that_is_none_is_for_a_person_to_fix() -> None:
     error = translated(httpx.InvalidURL("Invalid port: 'x'"))
 
     assert isinstance(error, Refused)
