@@ -16,6 +16,7 @@ from sqlalchemy import Connection, text
 from reconciler.domain.status import BY_VALUE
 from reconciler.domain.words import Meaning, meaning_of
 from reconciler.store.columns import read_columns
+from reconciler.store.holds import count_waiting
 from reconciler.store.side_queries import fetch_in_time, limit_seconds
 from reconciler.store.stale_index import OPEN_ORDERS, IndexState, read_index_state
 from reconciler.store.status_word import status_word
@@ -155,7 +156,7 @@ def explain_nothing(connection: Connection, stale_after: timedelta) -> str:
     open_orders = _count_followed(connection)
     if not open_orders:
         return "nothing to do: no row is open by our words and has an external_order_id"
-    waiting: int = connection.execute(_WAITING).scalar_one()
+    waiting = count_waiting(connection)
     on_hold = f"; {waiting:,} orders are on hold" if waiting else ""
     minutes = stale_after.total_seconds() / 60
     return (
@@ -163,11 +164,6 @@ def explain_nothing(connection: Connection, stale_after: timedelta) -> str:
         f" {minutes:g} minutes ago{on_hold}"
     )
 
-
-_WAITING = text(
-    "SELECT count(*) FROM reconciliation_holds"
-    " WHERE resolved_at IS NULL AND next_attempt_at > now()"
-)
 
 _Key = tuple[str | None, bool]
 """A status, and whether the row has an external id."""

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Numeric,
     Select,
     Uuid,
+    and_,
     case,
     cast,
     func,
@@ -74,6 +75,7 @@ class HeldOrder:
     def is_waiting(self, symbol: str, external_order_id: str | None, now: datetime) -> bool:
         """Whether the next attempt is not due, as the page of stale orders has it."""
         ahead = self.next_attempt_at - now
+        # As the condition `is_waiting` below has it.
         return self.is_of(symbol, external_order_id) and timedelta(0) < ahead <= MOST_AHEAD
 
 
@@ -122,6 +124,18 @@ def list_holds(
     if not with_resolved:
         statement = statement.where(holds.c.resolved_at.is_(None))
     return [held_order(row) for row in connection.execute(statement).mappings()]
+
+
+def is_waiting() -> ColumnElement[bool]:
+    """Return the condition that a hold's next attempt is not due."""
+    ahead = holds.c.next_attempt_at
+    return and_(ahead > func.now(), ahead <= func.now() + MOST_AHEAD)
+
+
+def count_waiting(connection: Connection) -> int:
+    """Count the holds whose next attempt is not due."""
+    statement = select(func.count()).where(holds.c.resolved_at.is_(None), is_waiting())
+    return int(connection.execute(statement).scalar_one())
 
 
 def count_far_ahead(connection: Connection) -> int:

@@ -22,7 +22,6 @@ from sqlalchemy import (
     Interval,
     Select,
     Text,
-    and_,
     bindparam,
     case,
     cast,
@@ -40,7 +39,7 @@ from sqlalchemy import (
 from reconciler.domain.order import Facts, OrderId
 from reconciler.domain.status import BY_VALUE, Status
 from reconciler.domain.value import Value
-from reconciler.store.holds import MOST_AHEAD
+from reconciler.store.holds import is_waiting
 from reconciler.store.rows import fetch_plain
 from reconciler.store.stale_index import CLOCK_TOLERANCE, NEVER, OPEN_ORDERS, SYNCED_AT
 from reconciler.store.tables import OrdersTable, holds, is_datetime
@@ -171,7 +170,7 @@ class StaleOrders:
                 orders.amount("avg_price"),
                 orders.moment("created_at"),
                 # Nothing that waits is on the page, so only what is due need be looked up.
-                _has_hold(orders, ~_waits()).is_(true()).label("is_on_hold"),
+                _has_hold(orders, ~is_waiting()).is_(true()).label("is_on_hold"),
                 orders.words("qty"),
                 orders.words("side"),
                 orders.words("client_order_id"),
@@ -232,22 +231,16 @@ def _is_followed(orders: OrdersTable) -> list[ColumnElement[bool]]:
     # OR in it could not be hashed.
     of_this_row = _has_hold(
         orders,
-        _waits(),
+        is_waiting(),
         holds.c.symbol.is_not(None),
         holds.c.symbol == func.coalesce(cast(orders.c.symbol, Text), ""),
         holds.c.external_order_id == cast(orders.c.external_order_id, Text),
     )
-    of_unknown = _has_hold(orders, _waits(), holds.c.symbol.is_(None))
+    of_unknown = _has_hold(orders, is_waiting(), holds.c.symbol.is_(None))
     return [
         literal_column(f"({OPEN_ORDERS})", Boolean),
         or_(of_this_row, of_unknown).is_not(true()),
     ]
-
-
-def _waits() -> ColumnElement[bool]:
-    """Return the condition that a hold's next attempt is not due."""
-    ahead = holds.c.next_attempt_at
-    return and_(ahead > func.now(), ahead <= func.now() + MOST_AHEAD)
 
 
 def _has_hold(orders: OrdersTable, *conditions: ColumnElement[bool]) -> Exists:

@@ -196,7 +196,10 @@ def test_why_there_is_nothing_to_do_is_told(any_word: Application, database: Dat
         " next_attempt_at, row_facts) VALUES ('1', 'error', '', 1, now(), now() + '1 h', '{}')"
     )
     held = told()
+    any_word.execute("UPDATE reconciliation_holds SET next_attempt_at = now() + '1 day'")
+    due = told()
 
     assert none_open == ("nothing to do: no row is open by our words and has an external_order_id")
     assert fresh == ("nothing to do: of 1 open orders none was last synced more than 5 minutes ago")
     assert held == f"{fresh}; 1 orders are on hold"
+    assert due == fresh, "no hold lasts a day: a wrong clock has set this one"
