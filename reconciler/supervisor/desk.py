@@ -6,7 +6,7 @@ Everything here is read from what the supervisor keeps anyway; only `scale` chan
 import os
 import socket
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -40,7 +40,7 @@ from reconciler.supervisor.status import (
 from reconciler.supervisor.summary import Summary
 from reconciler.supervisor.threads import in_thread
 from reconciler.telemetry.health import Vitals
-from reconciler.worker.workload import Backlog, Cycle, TroubleKind
+from reconciler.worker.workload import Backlog, Cycle
 
 HOTTEST = 5
 
@@ -140,8 +140,8 @@ class Desk:
             held_orders=None if backlog is None else backlog.held_items,
             oldest_hold_age_seconds=None if backlog is None else backlog.oldest_hold_age_seconds,
             halted=self.floor.halt,
-            blocked=self._trouble({TroubleKind.REFUSED, TroubleKind.ACCOUNT}),
-            store_refusal=self.store_refusal or self._trouble({TroubleKind.RIGHTS}),
+            blocked=self._trouble(is_of_store=False),
+            store_refusal=self.store_refusal or self._trouble(is_of_store=True),
             parked=len(self.floor.crew.parked),
         )
 
@@ -151,11 +151,11 @@ class Desk:
             return None
         return self.backlog.oldest_age_seconds + time.monotonic() - self._backlog_at
 
-    def _trouble(self, kinds: Collection[TroubleKind]) -> str | None:
-        """Return what a person has to fix for a shard to go on; None if nothing of these kinds."""
+    def _trouble(self, *, is_of_store: bool) -> str | None:
+        """Return what a person has to fix there for a shard to go on; None if there is nothing."""
         for standing in self.floor.standings.values():
-            trouble = standing.trouble if standing.is_in_trouble else None
-            if trouble is not None and trouble.kind in kinds:
+            kind = standing.trouble.kind if standing.trouble and standing.is_in_trouble else None
+            if kind is not None and kind.needs_person and kind.is_of_store is is_of_store:
                 return _trouble_of(standing)
         return None
 

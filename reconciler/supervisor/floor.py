@@ -63,7 +63,6 @@ from reconciler.worker.workload import (
     Run,
     Tally,
     Trouble,
-    TroubleKind,
     Workload,
 )
 
@@ -554,23 +553,11 @@ class Floor:
 
     def _note_trouble(self, shard: int, trouble: Trouble) -> None:
         log.warning("worker.in_trouble", shard=shard, kind=trouble.kind, reason=trouble.message)
-        match trouble.kind:
-            case TroubleKind.STORE:
-                ending = Ending.STORE_GONE
-                self.wait_for_store(trouble.retry_after_seconds)
-            case TroubleKind.RIGHTS:
-                ending = Ending.STORE_GONE
-                self.wait_for_store(trouble.retry_after_seconds)
-                if self.options.is_once:
-                    self._boss.on_failure(ConfigurationError([_refusal(trouble)]))
-            case TroubleKind.EXCHANGE:
-                ending = Ending.EXCHANGE_GONE
-            case TroubleKind.REFUSED | TroubleKind.ACCOUNT:
-                ending = Ending.EXCHANGE_GONE
-                if self.options.is_once:
-                    self._boss.on_failure(ConfigurationError([_refusal(trouble)]))
-            case _:
-                assert_never(trouble.kind)
+        ending = Ending.STORE_GONE if trouble.kind.is_of_store else Ending.EXCHANGE_GONE
+        if trouble.kind.is_of_store:
+            self.wait_for_store(trouble.retry_after_seconds)
+        if trouble.kind.needs_person and self.options.is_once:
+            self._boss.on_failure(ConfigurationError([_refusal(trouble)]))
         self.standing_of(shard).note_trouble(trouble)
         asyncio.get_running_loop().call_later(trouble.retry_after_seconds, self.go_on)
         self._boss.on_trouble(ending, trouble.message, trouble.retry_after_seconds)

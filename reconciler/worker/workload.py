@@ -148,6 +148,16 @@ class TroubleKind(StrEnum):
     REFUSED = "refused"
     ACCOUNT = "account"
 
+    @property
+    def is_of_store(self) -> bool:
+        """Whether the database is in the way, and not the exchange."""
+        return self in {TroubleKind.STORE, TroubleKind.RIGHTS}
+
+    @property
+    def needs_person(self) -> bool:
+        """Whether it does not pass by itself."""
+        return self in {TroubleKind.RIGHTS, TroubleKind.REFUSED, TroubleKind.ACCOUNT}
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Trouble:
