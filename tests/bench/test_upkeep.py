@@ -19,7 +19,7 @@ SOON = Vacuuming(name="soon", threshold=100, scale_factor=0)
 def ground(empty_database_url: str) -> Iterator[Ground]:
     with open_ground(empty_database_url, needed_megabytes=1) as ground:
         make_tables(ground.database)
-        lay_out(ground.database, Storing(fillfactor=70, vacuuming=NEVER), GROWN)
+        lay_out(ground.database, Storing(fillfactor=50, vacuuming=NEVER), GROWN)
         yield ground
 
 

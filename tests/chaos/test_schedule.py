@@ -40,10 +40,18 @@ def test_faults_and_kills_end_within_the_time() -> None:
 
 def test_every_setting_of_the_fault_table_is_used() -> None:
     schedule = a_schedule()
-    limits = {"name", "route", "only_symbols", "only_order_ids", "for_seconds", "for_requests"}
+    limits = {
+        "name",
+        "route",
+        "only_symbols",
+        "only_order_ids",
+        "only_queries_with",
+        "for_seconds",
+        "for_requests",
+    }
 
     steps = msgspec.convert(schedule.steps, list[Step])
     used = {setting for fault in (*PASSING.values(), *GRAVE.values()) for setting in fault}
 
     assert len(steps) == len(schedule.steps)
-    assert used == set(FaultRule.__struct_fields__) - limits
+    assert used - limits == set(FaultRule.__struct_fields__) - limits

@@ -20,7 +20,6 @@ from .documents import ROOT, marked
 from .withdrawals import Node, serve_node, write_files
 
 DEEP, SHALLOW = 6, 5
-BEYOND_EVERY_NUMBER = float("inf")
 IN_THE_PAGE = "/opt/withdrawals"
 
 
@@ -158,10 +157,14 @@ def test_a_worker_killed_in_the_middle_leaves_every_withdrawal_settled(
 def test_a_withdrawal_that_kills_its_workers_is_set_aside_and_the_rest_is_settled(
     start: Start, withdrawals: Withdrawals, node: Node
 ) -> None:
-    node.depths["poison"] = BEYOND_EVERY_NUMBER
     withdrawals.add("deep", "poison", "shallow")
+    running = start("--once", "--json")
 
-    ended = start("--once", "--json").end()
+    def kill_the_worker() -> None:
+        os.kill(running.logged("worker.started")[-1]["worker_pid"], signal.SIGKILL)
+
+    node.deadly["poison"] = kill_the_worker
+    ended = running.end()
 
     assert ended.exit_code == 1, ended.err
     assert ended.report["held"] == 1

@@ -3,7 +3,7 @@
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -32,13 +32,15 @@ class Node:
     """Knows transactions by how deep they are; a depth may also be nonsense.
 
     While it is `held`, questions wait for their answer. So many questions about a transaction are
-    answered with HTTP 503 as `failures` says of it.
+    answered with HTTP 503 as `failures` says of it. `deadly` is called when one is asked about that
+    is in it, in place of an answer.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.depths: dict[str, object] = {}
         self.failures = Counter[str]()
+        self.deadly: dict[str, Callable[[], None]] = {}
         self._asked = Counter[str]()
         self._news = threading.Condition()
         self._lets_go = threading.Event()
@@ -71,6 +73,8 @@ class Node:
             is_failure = self.failures[hash_] > 0
             self.failures[hash_] -= is_failure
         self._lets_go.wait(DEADLINE_SECONDS)
+        if hash_ in self.deadly:
+            self.deadly[hash_]()
         if is_failure:
             return 503, b""
         if hash_ not in self.depths:

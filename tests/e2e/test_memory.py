@@ -50,7 +50,8 @@ def test_a_worker_imports_nothing_that_the_fork_server_has_not_imported_for_all(
     assert findings["imported"] == []
 
 
-def test_an_order_takes_800_bytes_until_it_is_concluded_and_then_none(findings: Findings) -> None:
-    assert findings["kept_bytes"] / ORDERS < 800
+def test_an_order_takes_1200_bytes_until_it_is_concluded_and_then_none(findings: Findings) -> None:
+    # A third of it is what its row and its report know of it beyond the status: for the comparison.
+    assert findings["kept_bytes"] / ORDERS < 1200
     # What the last transaction has read stays until the next one.
     assert findings["left_bytes"] < findings["kept_bytes"] / 4

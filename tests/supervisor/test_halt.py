@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -46,14 +47,20 @@ async def test_a_cycle_that_is_odd_as_a_whole_writes_nothing(
 
 @pytest.mark.parametrize("shards", [1, 2])
 async def test_what_a_worker_has_died_over_is_still_judged_as_a_whole(
-    stage: Stage, journal: Journal, begin: Begin, shards: int
+    stage: Stage,
+    journal: Journal,
+    begin: Begin,
+    open_gate: Callable[[], None],
+    shards: int,
 ) -> None:
-    deadly = Item(id=9, acts=(Act.DIE, Act.WORK))
-    page = (*ODD[:-1], Run(key="COIN9", items=(deadly,)))
+    deadly = Run(key="COIN9", items=(Item(id=9, acts=(Act.DIE, Act.WORK)),))
+    odd = a_page(*[Act.WAIT_AND_BE_ODD] * 6, *[Act.WORK] * 3)
 
     _, run = begin(
-        ToyWorkload(stage=stage, pages=(page,)), shards=shards, batch_size=10, halt=POLICY
+        ToyWorkload(stage=stage, pages=((deadly, *odd),)), shards=shards, batch_size=10, halt=POLICY
     )
+    await journal.wait("open", count=shards + 1)
+    open_gate()
     summary = await run
 
     assert summary.restarts == 1

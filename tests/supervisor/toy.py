@@ -55,6 +55,7 @@ class Act(StrEnum):
     MEET_TROUBLE = "meet_trouble"
     FIND_LOCKED = "find_locked"
     BE_ODD = "be_odd"
+    WAIT_AND_BE_ODD = "wait_and_be_odd"
     BE_OTHER_RELEASE = "be_other_release"
 
 
@@ -208,6 +209,9 @@ class ToyPlanner(Planner):
         self._stage.say("planner closed")
 
 
+_ODD = {Act.BE_ODD, Act.WAIT_AND_BE_ODD}
+
+
 class ToyHandler(Handler):
     """Looks at one item after another, and finishes one after another."""
 
@@ -229,7 +233,7 @@ class ToyHandler(Handler):
                 await self.act(Item(id=item.id, acts=(Act.DIE,)))
             if not item.is_late:
                 await self.act(self._now(item))
-        odd = [item for item in items if self._acts[item.id] is Act.BE_ODD]
+        odd = [item for item in items if self._acts[item.id] in _ODD]
         return Evidence(looked_at=len(items), suspicious=len(odd))
 
     async def conclude(self, batch: Batch, *, may_write: bool) -> Result:
@@ -273,7 +277,7 @@ class ToyHandler(Handler):
         match item.acts[0]:
             case Act.WORK | Act.MEET_TROUBLE | Act.FIND_LOCKED | Act.BE_ODD:
                 pass
-            case Act.WAIT:
+            case Act.WAIT | Act.WAIT_AND_BE_ODD:
                 await asyncio.to_thread(self._stage.wait_at_gate)
             case Act.GET_STUCK:
                 self._stage.wait_at_gate()
