@@ -236,8 +236,12 @@ def advance(
     settled: frozenset[Wanted],
     open_lists: Iterable[OpenOrders] = (),
     pages: Iterable[Page] = (),
+    unlisted: frozenset[Wanted] = frozenset(),
 ) -> Search:
-    """Conclude a round: `settled` have an answer or a failure, the lists and pages were read."""
+    """Conclude a round: `settled` have an answer or a failure, the lists and pages were read.
+
+    `unlisted` are orders whose list cannot be had.
+    """
     left = search.left - settled
     symbols = {order.symbol for order in search.places}
     listed = {symbol for route in open_lists for symbol in symbols if route.covers(symbol)}
@@ -250,7 +254,7 @@ def advance(
     return replace(
         search,
         left=left,
-        by_name=search.by_name | passed_over,
+        by_name=search.by_name | passed_over | unlisted,
         open_seen=search.open_seen | listed,
     )
 

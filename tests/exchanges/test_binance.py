@@ -732,6 +732,47 @@ async def test_refused_form_of_a_list_blames_no_order(bench: Bench, code: int, o
     )
 
 
+@pytest.mark.parametrize("code", [-9123, -2011])
+@pytest.mark.parametrize("status", ["NEW", "FILLED"])
+async def test_list_that_is_rejected_blames_no_order_that_can_be_looked_up(
+    bench: Bench, code: int, status: str
+) -> None:
+    bench.server.holds(*(a_row(i, status=status) for i in range(30)))
+
+    async def reject_lists(asked: Asked) -> Said | None:
+        is_list = asked.path in {"/api/v3/openOrders", "/api/v3/allOrders"}
+        return error(code, "A new rule.") if is_list else None
+
+    bench.server.on_request = reject_lists
+    wanted = [an_order(i) for i in range(30)]
+
+    found = await bench.binance().ask(wanted)
+
+    assert found.failures == {}
+    assert found.answers.keys() == set(wanted)
+    assert bench.server.paths().count("order") == 30
+
+
+async def test_symbol_whose_every_request_is_rejected_is_asked_about_three_times(
+    bench: Bench,
+) -> None:
+    bench.server.holds(*(a_row(i) for i in range(30)))
+
+    async def reject(asked: Asked) -> Said | None:
+        is_time = asked.path == "/api/v3/time"
+        return None if is_time else error(-9123, "A new rule.")
+
+    bench.server.on_request = reject
+    wanted = [an_order(i) for i in range(30)]
+
+    found = await bench.binance().ask(wanted)
+
+    assert found.answers == {}
+    assert all(isinstance(failure, RequestRejected) for failure in found.failures.values())
+    assert found.failures.keys() == set(wanted)
+    assert len(bench.server.paths()) <= 4
+
+
 async def test_symbol_of_illegal_letters_is_a_rows_fault_also_on_a_list(bench: Bench) -> None:
     illegal = error(-1100, "Illegal characters found in parameter 'symbol'; legal range is 'A'.")
     bench.server.answers_next("/api/v3/openOrders", illegal)

@@ -22,6 +22,7 @@ from functools import partial
 from string import ascii_lowercase, ascii_uppercase
 
 import httpx
+import structlog
 
 from reconciler.domain.report import Answer, Report
 from reconciler.domain.value import replace
@@ -32,6 +33,7 @@ from reconciler.errors import (
     NotSent,
     RateLimited,
     Refused,
+    RequestRejected,
 )
 from reconciler.exchanges import routes
 from reconciler.exchanges.base import Account, Answers, Clock, Failure, Venue, Wanted
@@ -66,6 +68,8 @@ ALL_SYMBOLS: Subject = ("all symbols",)
 
 LOOK_UPS_TO_BLAME_A_SYMBOL = 2
 """A firewall may dislike one order's number; two orders have only their symbol in common."""
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -164,6 +168,7 @@ class Binance:
                 settled=frozenset(found.answers) | frozenset(found.failures),
                 open_lists=[route for route in planned if isinstance(route, OpenOrders)],
                 pages=pages,
+                unlisted=frozenset().union(*(outcome.unlisted for outcome in outcomes)),
             )
         self._learn_ended_share(found)
         return found
@@ -216,6 +221,8 @@ class Binance:
                     "limit": str(COSTS.page_orders),
                 }
                 rows = await self._list("/api/v3/allOrders", parameters, COSTS.history_page, symbol)
+        if isinstance(rows, RequestRejected):
+            return await self._pass_over_list(route, asked, rows)
         if isinstance(rows.value, Fault) and rows.value.meaning is Meaning.FIREWALL:
             # Without a symbol there is nothing of ours in it; the next round asks otherwise.
             return Outcome() if symbol is None else await self._find_refused(asked, rows.value)
@@ -234,14 +241,39 @@ class Binance:
 
     async def _list(
         self, path: str, parameters: Mapping[str, str], weight: int, symbol: str | None
-    ) -> Fetched[Rows]:
-        return await self._session.get(
-            path,
-            parameters,
-            weight,
-            lambda body: rows_for(symbol, read_rows(body)),
-            subject=ALL_SYMBOLS if symbol is None else (symbol,),
-        )
+    ) -> Fetched[Rows] | RequestRejected:
+        try:
+            return await self._session.get(
+                path,
+                parameters,
+                weight,
+                lambda body: rows_for(symbol, read_rows(body)),
+                subject=ALL_SYMBOLS if symbol is None else (symbol,),
+            )
+        except RequestRejected as rejection:
+            return rejection
+
+    async def _pass_over_list(
+        self, route: OpenOrders | HistoryPage, asked: frozenset[Wanted], rejection: RequestRejected
+    ) -> Outcome:
+        """Find out whom the rejection of a list is about: its symbol, or the list alone.
+
+        Look the first orders up by name. Where none is answered it is the symbol, and so each of
+        its orders; otherwise the next round looks up all that the list was to show.
+        """
+        log.warning("exchange.list_rejected", symbol=route.symbol, reason=str(rejection))
+        if route.symbol is None:
+            return Outcome()  # The next round asks by symbol.
+        suspects = sorted(asked, key=lambda order: int(order.external_order_id))
+        failures: dict[Wanted, Failure] = {}
+        for order in suspects[:LOOK_UPS_TO_BLAME_A_SYMBOL]:
+            try:
+                outcome = await self._look_up(order)
+            except RequestRejected as own:
+                failures[order] = own
+            else:
+                return Outcome(answers=outcome.answers, failures=failures, unlisted=asked)
+        return Outcome(failures=dict.fromkeys(asked, rejection) | failures)
 
     async def _find_refused(self, asked: frozenset[Wanted], fault: Fault) -> Outcome:
         """Find out what a firewall dislikes about a list: its symbol, or something else of it.

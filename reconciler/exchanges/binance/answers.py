@@ -42,13 +42,15 @@ LONGEST_NAME = 100
 class Outcome:
     """What one request brought; `page` only where it was a page of history.
 
-    `is_refused`: a firewall let no request about this order through.
+    `is_refused`: a firewall let no request about this order through. `unlisted` are orders that a
+    list cannot be asked for: the exchange rejects it.
     """
 
     answers: Mapping[Wanted, Answer] = field(default_factory=dict)
     failures: Mapping[Wanted, Failure] = field(default_factory=dict)
     page: Page | None = None
     is_refused: bool = False
+    unlisted: frozenset[Wanted] = frozenset()
 
 
 def row_about(order: Wanted, body: bytes) -> Row | Unreadable:
