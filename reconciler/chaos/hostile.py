@@ -320,7 +320,6 @@ def alien() -> bytes:
 
 
 HTML = b"<!DOCTYPE html><html><body><h1>Attention required</h1></body></html>"
-JSON_TYPE = "application/json"
 
 BODY_KINDS = (
     fixed_body("an empty body", b""),
