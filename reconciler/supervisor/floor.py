@@ -557,7 +557,7 @@ class Floor:
         if trouble.kind.is_of_store:
             self.wait_for_store(trouble.retry_after_seconds)
         if trouble.kind.needs_person and self.options.is_once:
-            self._boss.on_failure(ConfigurationError([_refusal(trouble)]))
+            self._boss.on_failure(_refusal(trouble))
         self.standing_of(shard).note_trouble(trouble)
         asyncio.get_running_loop().call_later(trouble.retry_after_seconds, self.go_on)
         self._boss.on_trouble(ending, trouble.message, trouble.retry_after_seconds)
@@ -639,9 +639,9 @@ def _without(run: Run, ids: set[object]) -> Run:
     return replace(run, items=tuple(item for item in run.items if item.id not in ids))
 
 
-def _refusal(trouble: Trouble) -> Problem:
-    what, _, hint = trouble.message.partition("\n  hint: ")
-    return Problem(what=what, hint=hint)
+def _refusal(trouble: Trouble) -> ConfigurationError:
+    untold = Problem(what=trouble.message, hint="see in the log above what the worker met")
+    return ConfigurationError(trouble.problems or (untold,))
 
 
 def _write_pause(until: float, planner: Planner) -> None:

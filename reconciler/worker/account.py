@@ -6,11 +6,19 @@ a person has confirmed it.
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import structlog
 
-from reconciler.errors import BreakerOpen, ExchangeError, Refused, StoreRefused, StoreUnavailable
+from reconciler.errors import (
+    BreakerOpen,
+    ExchangeError,
+    Problem,
+    Refused,
+    StoreRefused,
+    StoreUnavailable,
+)
 from reconciler.exchanges.base import Account, Exchange
 from reconciler.store import state
 from reconciler.store.database import Database
@@ -62,14 +70,12 @@ class AccountGuard:
             return trouble_of(error)
         self._account = None
         if known != account.identity:
-            return Trouble(
-                kind=TroubleKind.ACCOUNT,
-                message=(
-                    f"the exchange knows us as account {account.identity}, but the orders are of"
-                    f" account {known}: nothing is written\n  hint: {OTHER_ACCOUNT_HINT}"
-                ),
-                retry_after_seconds=RECHECK_SECONDS,
+            other = Problem(
+                what=f"the exchange knows us as account {account.identity}, but the orders are of"
+                f" account {known}: nothing is written",
+                hint=OTHER_ACCOUNT_HINT,
             )
+            return _for_a_person(TroubleKind.ACCOUNT, [other], RECHECK_SECONDS)
         self._is_verified = True
         return None
 
@@ -79,11 +85,8 @@ class AccountGuard:
         if self.accepts_unnamed:
             log.warning("account.unnamed", exchange=self.exchange.venue.name)
             return None
-        return Trouble(
-            kind=TroubleKind.ACCOUNT,
-            message=f"{UNNAMED}: nothing is written\n  hint: {UNNAMED_HINT}",
-            retry_after_seconds=RECHECK_SECONDS,
-        )
+        unnamed = Problem(what=f"{UNNAMED}: nothing is written", hint=UNNAMED_HINT)
+        return _for_a_person(TroubleKind.ACCOUNT, [unnamed], RECHECK_SECONDS)
 
     def _known(self, identity: str) -> str:
         venue = self.exchange.venue.name
@@ -99,17 +102,13 @@ def trouble_of(
     """Return what an error means for the worker as a whole."""
     failed_tries = int(isinstance(error, ExchangeError))
     match error:
-        case StoreRefused():
-            kind, seconds = TroubleKind.RIGHTS, RETRY_SECONDS
+        case StoreRefused(problems=problems):
+            return _for_a_person(TroubleKind.RIGHTS, problems, RETRY_SECONDS)
         case StoreUnavailable():
             kind, seconds = TroubleKind.STORE, RETRY_SECONDS
         case Refused(hint=hint):
-            return Trouble(
-                kind=TroubleKind.REFUSED,
-                message=f"{error}\n  hint: {hint}",
-                retry_after_seconds=RETRY_SECONDS,
-                failed_tries=failed_tries,
-            )
+            refused = Problem(what=str(error), hint=hint)
+            return _for_a_person(TroubleKind.REFUSED, [refused], RETRY_SECONDS, failed_tries)
         case BreakerOpen(retry_after_seconds=seconds):
             kind = TroubleKind.EXCHANGE
         case _:
@@ -119,4 +118,16 @@ def trouble_of(
         message=str(error),
         retry_after_seconds=seconds,
         failed_tries=failed_tries,
+    )
+
+
+def _for_a_person(
+    kind: TroubleKind, problems: Sequence[Problem], seconds: float, failed_tries: int = 0
+) -> Trouble:
+    return Trouble(
+        kind=kind,
+        message="\n".join(map(str, problems)),
+        retry_after_seconds=seconds,
+        failed_tries=failed_tries,
+        problems=tuple(problems),
     )

@@ -22,6 +22,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+from reconciler.errors import Problem
 from reconciler.resilience.breaker import BreakerSnapshot, BreakerState
 from reconciler.resilience.budget import Budget
 from reconciler.telemetry.health import LastHour
@@ -163,13 +164,16 @@ class TroubleKind(StrEnum):
 class Trouble:
     """What stands in the worker's way, and when it is worth trying again.
 
-    `failed_tries`: What was tried and failed before any item could be; it counts as errors.
+    Attributes:
+        problems: What a person has to fix, where one has to; `message` says it too.
+        failed_tries: What was tried and failed before any item could be; it counts as errors.
     """
 
     kind: TroubleKind
     message: str
     retry_after_seconds: float = 5.0
     failed_tries: int = 0
+    problems: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
