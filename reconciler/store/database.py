@@ -197,7 +197,8 @@ class Database:
             raise self._note(error) or error from error
 
     def _note(self, error: BaseException | None) -> Exception | None:
-        self._is_read_only = getattr(error, "sqlstate", None) == _READ_ONLY
+        is_read_only = getattr(error, "sqlstate", None) == _READ_ONLY
+        self._is_read_only = is_read_only and not _is_about_a_row(error)
         return _translate(error, self.address)
 
 
@@ -227,7 +228,7 @@ def _translate(error: BaseException | None, address: str) -> Exception | None:
     said = (str(error).strip() or type(error).__name__).splitlines()[0]
     if misfit := _misfit(error, state, said, address):
         return misfit
-    if state.startswith(_TRANSACTION_STATE):
+    if state.startswith(_TRANSACTION_STATE) and not _is_about_a_row(error):
         return StoreUnavailable(f"the database {address} cannot be written to now: {said}")
     if state not in UNPREPARED:
         if _is_rejection(error, state):
@@ -250,9 +251,13 @@ def _misfit(
 
 
 def _is_statement_failure(error: psycopg.Error, state: str) -> bool:
-    """Whether the server gave up only this statement: a fatal error would end the session."""
+    """Whether the server gave up only this statement: a fatal error would end the session.
+
+    What a trigger raises is of its row, whatever it calls it: perhaps it writes to another server.
+    """
     is_error = error.diag.severity_nonlocalized == "ERROR"
-    return is_error and bool(state) and not state.startswith(_WHOLE_SERVER)
+    is_of_server = state.startswith(_WHOLE_SERVER) and not _is_about_a_row(error)
+    return is_error and bool(state) and not is_of_server
 
 
 def _is_rejection(error: BaseException | None, state: str) -> bool:

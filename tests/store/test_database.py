@@ -138,11 +138,15 @@ def a_raise(state: str) -> str:
         ("SET LOCAL statement_timeout = 1; SELECT pg_sleep(1)", StatementFailed),
         (a_raise("40001"), StatementFailed),
         (a_raise("40P01"), StatementFailed),
-        (a_raise("53100"), StoreUnavailable),
+        (a_raise("53100"), StatementFailed),
+        (a_raise("53200"), StatementFailed),
         (a_raise("55P03"), StatementFailed),
         (a_raise("08001"), StatementFailed),
         (a_raise("54001"), StatementFailed),
-        (a_raise("58030"), StoreUnavailable),
+        (a_raise("58030"), StatementFailed),
+        (a_raise("25P04"), StoreRejected),
+        (a_raise("25006"), StoreRejected),
+        ("SELECT pg_read_file('nowhere')", StoreUnavailable),
     ],
 )
 def test_an_error_of_the_server_becomes_ours(

@@ -25,6 +25,8 @@ FAILURES = {
     "a deadlock": "RAISE 'deadlock' USING ERRCODE = '40P01';",
     "a serialization failure": "RAISE 'again' USING ERRCODE = '40001';",
     "a foreign server that is away": "RAISE 'no route' USING ERRCODE = '08001';",
+    "a full disk at the trigger's own server": "RAISE 'no space' USING ERRCODE = '53100';",
+    "a read-only server of the trigger's own": "RAISE 'read-only' USING ERRCODE = '25006';",
     "an endless recursion": "RAISE 'stack depth' USING ERRCODE = '54001';",
 }
 
