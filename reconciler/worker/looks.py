@@ -22,7 +22,9 @@ from reconciler.domain.order import OrderId
 
 MOST_LOOKS = 5
 
-MOST_REMEMBERED = 10_000
+MOST_REMEMBERED = 100_000
+"""Orders that are counted at once: 10 MiB. One more is on hold at its first look without result,
+since a count that is dropped could let it circle."""
 
 COUNTED = frozenset({Rule.STALE_REPORT, Rule.OTHER_ORDER})
 """The rules by which an order is left that may leave it again the next time, and the next."""
@@ -47,12 +49,11 @@ class Looks:
         self._counts: dict[OrderId, int] = {}
 
     def count(self, id_: OrderId) -> int:
-        """Count one more; return how many there were in a row."""
-        count = self._counts.pop(id_, 0) + 1
-        if len(self._counts) >= self._most_remembered:
-            del self._counts[next(iter(self._counts))]  # The one that was counted longest ago.
-        self._counts[id_] = count
-        return count
+        """Count one more; return how many in a row, or MOST_LOOKS if there is no room to count."""
+        if id_ not in self._counts and len(self._counts) >= self._most_remembered:
+            return MOST_LOOKS
+        self._counts[id_] = self._counts.get(id_, 0) + 1
+        return self._counts[id_]
 
     def forget(self, id_: OrderId) -> None:
         """Begin again: a look led to something."""

@@ -184,9 +184,11 @@ def test_every_way_to_leave_an_order_is_counted_or_ends() -> None:
     assert set(SAID) == COUNTED
 
 
-def test_only_so_many_orders_are_remembered_the_latest_ones() -> None:
+def test_an_order_that_there_is_no_room_to_count_is_held_at_once() -> None:
     looks = Looks(most_remembered=2)
 
-    counts = [looks.count(id_) for id_ in (1, 2, 1, 3, 1, 2)]
+    counts = [looks.count(id_) for id_ in (1, 2, 3, 1, 2, 3)]
+    looks.forget(2)
 
-    assert counts == [1, 1, 2, 1, 3, 1]
+    assert counts == [1, 1, MOST_LOOKS, 2, 2, MOST_LOOKS]
+    assert looks.count(3) == 1
