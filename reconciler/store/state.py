@@ -17,9 +17,17 @@ SUPERVISOR = "supervisor"
 
 
 def read_halt(connection: Connection) -> str | None:
-    """Return why nothing may be written; None when it may."""
-    value = _read(connection, HALT)
-    return None if value is None else str(value["reason"])
+    """Return why nothing may be written; None when it may.
+
+    A person may have written the row, in any form: that it is there is the halt.
+    """
+    found = connection.execute(
+        select(state.c.value, state.c.changed_by).where(state.c.key == HALT)
+    ).one_or_none()
+    if found is None:
+        return None
+    reason = found.value.get("reason") if isinstance(found.value, dict) else found.value
+    return str(reason) if reason else f"applied by {found.changed_by}, who gave no reason"
 
 
 def is_halted() -> Exists:

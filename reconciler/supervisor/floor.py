@@ -150,6 +150,10 @@ class Floor:
         )
         self.halt: str | None = None
         self.is_halt_recorded = True
+        self.is_halt_of_others = False
+        """Whether it was applied elsewhere while we were at work: our samples say nothing of it."""
+        self._own_halt: str | None = None
+        """Why we last applied it: it may be written down late, and is then found as if another's."""
         self.is_closing = False
         self.cycles: dict[int, OpenCycle] = {}
         self.history = History()
@@ -520,14 +524,18 @@ class Floor:
         """Stop writing and planning; forget what is queued: it stays stale."""
         if self.halt is None:
             log.critical("halt.applied", reason=reason)
-            self.is_halt_recorded = False
+            self.is_halt_recorded = self.is_halt_of_others = False
             self._boss.write_down(partial(self.record_halt, reason))
-            self.halt = self._summary.trouble = reason
+            self.halt = self._own_halt = self._summary.trouble = reason
         self.drop_queued()
 
     def adopt_halt(self, reason: str) -> None:
-        """Stop writing and planning: the database says that the halt is on, for all hosts."""
+        """Stop writing and planning: the database says that the halt is on, for all hosts.
+
+        One that is found at the start may be what a restart has fixed: a clean sample lifts it.
+        """
         if self.halt is None:
+            self.is_halt_of_others = self._summary.cycles > 0 and reason != self._own_halt
             log.critical("halt.found", reason=reason)
             self.halt = self._summary.trouble = reason
         self.drop_queued()

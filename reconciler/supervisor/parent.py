@@ -262,11 +262,16 @@ class Supervisor:
             self._floor.adopt_halt(reason)
 
     async def _test_halt(self) -> None:
-        """Look at a sample, without writing; take the halt off if it is clean, or a person did."""
+        """Look at a sample, without writing; take the halt off if it is clean, or somebody did.
+
+        What another host has seen while we saw nothing is not refuted by a sample of ours.
+        """
         if not self._floor.is_halt_recorded:
             await self._ask(partial(self._floor.record_halt, self._floor.halt))
         elif await self._ask(lambda planner: planner.read_halt()) is None and not self._is_stopping:
             self._floor.release_halt("released by a person", is_recorded=True)
+            return
+        if self._floor.is_halt_of_others:
             return
         page = await self._ask(partial(_plan, self._options.page_items, None))
         if page is not None:

@@ -1,5 +1,7 @@
 """The halt and the account are one truth for every host."""
 
+import pytest
+
 from reconciler.store import state
 from reconciler.store.database import Database
 
@@ -18,6 +20,24 @@ def test_the_halt_is_off_until_it_is_applied_and_after_it_is_released(database: 
 
     assert (before, during, after) == (None, "still all vanished", None)
     assert (released, again) == (True, False)
+
+
+@pytest.mark.parametrize("value", ["{}", "null", '"stop"', "[]", '{"reason": null}', '{"why": 7}'])
+def test_a_halt_that_a_person_wrote_in_another_form_is_a_halt(
+    database: Database, value: str
+) -> None:
+    with database.transaction() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO reconciliation_state (key, value, changed_at, changed_by)"
+            " VALUES ('halt', %s::jsonb, now(), 'ada')",
+            (value,),
+        )
+        reason = state.read_halt(connection)
+        released = state.release_halt(connection, by="ada")
+
+        assert reason
+        assert released
+        assert state.read_halt(connection) is None
 
 
 def test_who_released_the_halt_last_is_kept(database: Database) -> None:

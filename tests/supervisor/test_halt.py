@@ -11,7 +11,7 @@ from reconciler.errors import StoreUnavailable
 from reconciler.supervisor import parent
 from reconciler.supervisor.halt import HaltPolicy
 from reconciler.supervisor.summary import Ending
-from reconciler.worker.workload import Run
+from reconciler.worker.workload import Page, Run
 
 from .conftest import DEADLINE_SECONDS, Begin, Journal
 from .toy import Act, Item, Stage, ToyPlanner, ToyWorkload
@@ -169,3 +169,38 @@ async def test_a_halt_that_could_not_be_written_down_is_not_taken_for_released(
     first = await journal.wait("halt")
 
     assert first["is_on"]
+
+
+async def test_a_halt_that_another_host_applies_meanwhile_is_not_lifted_by_a_clean_sample_here(
+    stage: Stage, journal: Journal, begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parent, "HALT_TEST_SECONDS", 0.01)
+    looks = 0
+    seen_often = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    read = ToyPlanner.read_halt
+
+    def count_looks(planner: ToyPlanner) -> str | None:
+        nonlocal looks
+        reason = read(planner)
+        looks += reason is not None
+        if looks > 10:
+            loop.call_soon_threadsafe(seen_often.set)
+        return reason
+
+    def plan_without_end(*_: object) -> Page:
+        return Page(runs=CLEAN, next=None)
+
+    monkeypatch.setattr(ToyPlanner, "read_halt", count_looks)
+    monkeypatch.setattr(ToyPlanner, "plan", plan_without_end)
+    workload = ToyWorkload(stage=stage, pages=())
+
+    begin(workload, halt=POLICY, is_once=False, interval=timedelta(milliseconds=10))
+    await journal.wait("end", 10)
+    stage.halt.write_text("another host saw orders vanish")
+    await asyncio.wait_for(seen_often.wait(), DEADLINE_SECONDS)
+
+    assert stage.halt.exists()
+    begun = len(journal.all("begin"))
+    stage.halt.unlink()
+    await journal.wait("begin", begun + 10)
