@@ -24,6 +24,7 @@ SHORTEST_SECRET = 4
 
 _NAME = (
     r"(?:secret|token|passphrase|passcode|password|passwd|pwd|signature"
+    r"|(?<![a-z0-9])(?:pw|(?<![a-z0-9] )pass)(?![a-z0-9])"
     r"|(?<![a-z0-9])sign(?![a-z0-9])"
     r"|(?:api|access|account|private|secret|listen|encryption|signing)[_ -]?key"
     r"|authorization|jwt|(?<![a-z0-9])(?:card[_ -]?)?cv[vc]2?(?![a-z0-9])"
@@ -41,7 +42,7 @@ _PROSE = (
     "a|an|accepted|any|are|as|ask|at|available|by|can|cannot|check|correct|could|empty|equal|error"
     "|expired|field|for|from|given|good|has|have|here|how|in|input|invalid|is|it|its|know|known"
     "|longer|made|malformed|match|may|missing|must|needed|needs|no|none|not|null|of|ok|on|one|only"
-    "|optional|or|out|read|refused|required|secret|send|sent|set|shorter|should|that|the|there|this"
+    "|optional|or|out|read|refused|reset|changed|required|secret|send|sent|set|shorter|should|that|the|there|this"
     "|to|too|true|false|type|unknown|unset|unused|up|used|valid|value|was|were|what|when|where|which"
     "|with|without|wrong|you|your"
     "|bool|bytes|dict|float|int|list|secretstr|str|tuple"
@@ -52,6 +53,12 @@ line of code of a traceback ("api_key: str"), and the scheme of an authorization
 after it and is masked by then.
 """
 _NO_PROSE = rf"(?!(?:{_PROSE})(?:\[|[.,;:!?)\]\"']*(?:\s|$)))"
+_NO_ALGORITHM = r"(?!(?:ed|hmac|sha|rsa|aes|utf|base|x)[_-]?(?:sha[_-]?)?[0-9]+(?![\w]))"
+_TELLING_VALUE = (
+    rf"{_NO_ALGORITHM}(?![0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})"
+    r"(?=[^\s\"']*[0-9])(?=[^\s\"']*[a-z])[^\s&\"'\\<>]{6,}?(?=[.,;:!?)\]}]*(?:[\s&\"'\\<>]|$))"
+)
+"""A word that is no word of a sentence: six signs or more, a letter and a digit among them."""
 _BARE_VALUE = (
     r"(?:(?!,\s*[\w.-]+\s*[=:])[^\s&\"'\\<>])+?(?=[.,;:)\]}]*(?:[\s&\"'\\<>]|$)|,\s*[\w.-]+\s*[=:])"
 )
@@ -65,6 +72,7 @@ _ANY_NAME = (
     "token",
     "pass",
     "pwd",
+    "pw",
     "sign",
     "key",
     "authorization",
@@ -175,6 +183,15 @@ _NAMED = (
     ),
     # signature=..., &apiKey=..., password = ..., but not a comparison in a line of code
     _Look(hints=_ANY_NAME, before=rf"{_NAME}[ \t]*=[ \t]*(?![=>])", masked=_BARE_VALUE),
+    # password hunter2, bad password 'hunter2', password set to hunter2
+    _Look(
+        hints=_ANY_NAME,
+        before=(
+            rf"{_NAME}[ \t]+(?:(?:(?:is|was)[ \t]+)?(?:set|reset|changed)[ \t]+to[ \t]+)?"
+            rf"(?:\\*[\"'(])?"
+        ),
+        masked=_TELLING_VALUE,
+    ),
     # password: ..., password => ..., password is ..., --api-key ...
     _Look(
         hints=_ANY_NAME,
@@ -185,6 +202,12 @@ _NAMED = (
         hints=_ANY_NAME,
         before=rf"{_NAME}[ \t]+(?:is|was|equals)[ \t]*:?[ \t]+{_NO_PROSE}",
         masked=_BARE_VALUE,
+    ),
+    # cvv 123
+    _Look(
+        hints=("cvv", "cvc"),
+        before=r"(?<![a-z0-9])cv[vc]2?[ \t]+",
+        masked=r"[0-9]{3,4}(?![0-9A-Za-z])",
     ),
     _Look(hints=("--",), before=rf"--[\w-]*{_NAME}[ \t]+(?!-)", masked=_BARE_VALUE),
     # password='...', password: "...", password is "..."
