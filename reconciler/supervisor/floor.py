@@ -153,7 +153,7 @@ class Floor:
         self.is_halt_of_others = False
         """Whether it was applied elsewhere while we were at work: our samples say nothing of it."""
         self._own_halt: str | None = None
-        """Why we last applied it: it may be written down late, and is then found as if another's."""
+        """Why we last applied it: written down late, it is found as if it were another's."""
         self.is_closing = False
         self.cycles: dict[int, OpenCycle] = {}
         self.history = History()
