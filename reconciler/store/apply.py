@@ -163,9 +163,13 @@ class Apply:
         return self._decide_rows(rows, answers, seen)
 
     def hold(
-        self, connection: Connection, questions: Mapping[OrderId, Unanswerable]
+        self,
+        connection: Connection,
+        questions: Mapping[OrderId, Unanswerable],
+        *,
+        reason: HoldReason = HoldReason.ERROR,
     ) -> frozenset[OrderId]:
-        """Put orders on hold for an error, also where somebody else has the row locked.
+        """Put orders on hold, also where another session has the row locked.
 
         The row is neither locked nor touched. Returns the orders that are on hold now: those that
         are still open.
@@ -179,7 +183,7 @@ class Apply:
             Outcome(
                 order=_order(row, facts, _hold(row)),
                 hold=_hold(row),
-                decision=Hold(reason=HoldReason.ERROR, detail=questions[row.id].detail),
+                decision=Hold(reason=reason, detail=questions[row.id].detail),
             )
             for row in rows
             if (facts := _facts(row)) is not None and not facts.status.is_terminal

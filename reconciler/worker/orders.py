@@ -12,9 +12,8 @@ import structlog
 from sqlalchemy import Connection, func, select
 
 from reconciler.domain.contradiction import Comparison
-from reconciler.domain.decide import Decision, Hold, HoldReason, Policy, decide
-from reconciler.domain.order import Order
-from reconciler.domain.report import Answer, Unanswerable
+from reconciler.domain.decide import HoldReason, Policy, decide
+from reconciler.domain.report import Unanswerable
 from reconciler.errors import ConfigurationError, Halted, ReconcilerError
 from reconciler.exchanges.base import Venue
 from reconciler.exchanges.guarded import Guard, Usage
@@ -219,9 +218,13 @@ class OrderPlanner:
         """
         if self.is_dry_run:
             return
-        step = Apply(self.orders, exchange=self.venue.name, decide=_hold_as_crashed)
+        step = Apply(self.orders, exchange=self.venue.name, decide=partial(decide, policy=Policy()))
         with suppress(Halted), self.database.transaction() as connection:
-            step.apply(connection, {order.id: _no_answer(order) for order in run.items})
+            step.hold(
+                connection,
+                {order.id: _crashed(order) for order in run.items},
+                reason=HoldReason.CRASHED_WORKER,
+            )
 
     def read_halt(self) -> str | None:
         """Return why nothing may be written; None when it may."""
@@ -293,18 +296,11 @@ def _database_now(connection: Connection) -> datetime:
     return now
 
 
-def _hold_as_crashed(_order: Order, _answer: Answer | None, _now: datetime) -> Decision:
-    return Hold(
-        reason=HoldReason.CRASHED_WORKER,
-        detail="one worker after another died over this order; their logs say how",
-    )
-
-
-def _no_answer(order: StaleOrder) -> Answer:
+def _crashed(order: StaleOrder) -> Unanswerable:
     return Unanswerable(
         symbol=order.symbol,
         external_order_id=order.external_order_id,
-        detail="",
+        detail="one worker after another crashed while processing this order; their logs say how",
         fetched_at=datetime.now(UTC),
     )
 

@@ -52,6 +52,23 @@ def test_what_kills_one_worker_after_another_is_held_but_not_by_a_dry_run(
     assert (read_hold(application, 1) is not None) is is_held_then
 
 
+def test_an_order_over_which_workers_crash_is_held_while_the_application_has_its_row(
+    application: Application,
+) -> None:
+    insert_order(application, 1)
+    planner = OrderWorkload(settings=Settings.load()).open_planner()
+    (deadly,) = planner.plan(10, None).runs
+
+    with application.transaction():
+        application.execute("SELECT 1 FROM orders FOR UPDATE")
+        planner.set_aside(deadly)
+    planner.close()
+
+    hold = read_hold(application, 1)
+    assert hold is not None
+    assert hold["reason"] == "crashed_worker"
+
+
 def test_a_sample_under_the_halt_leaves_them_until_it_is_off(
     application: Application,
     database: Database,
