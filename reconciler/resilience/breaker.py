@@ -8,6 +8,7 @@
 What ends a request, and what it says about the exchange:
 
     it returned, RequestRejected             success
+    UnreadableRow                            nothing: it answers, and it may be another's answer
     Unavailable, Malformed                   failure, of the exchange or of what it was about
     Refused                                  opens at once: a bad key tried again locks the account
     anything else (rate limited, cancelled)  nothing, and a probe's place is free again
@@ -40,7 +41,14 @@ from typing import assert_never
 import pybreaker
 import structlog
 
-from reconciler.errors import BreakerOpen, Refused, RequestRejected, Suspended, Unavailable
+from reconciler.errors import (
+    BreakerOpen,
+    Refused,
+    RequestRejected,
+    Suspended,
+    Unavailable,
+    UnreadableRow,
+)
 from reconciler.resilience.suspects import EXCHANGE, Blame, Subject, Suspects
 from reconciler.settings import BreakerPolicy
 
@@ -197,6 +205,8 @@ class Breaker:
             outcome = _Outcome.SUCCESS
         except RequestRejected:
             outcome = _Outcome.SUCCESS
+            raise
+        except UnreadableRow:
             raise
         except Unavailable as error:
             outcome = _Outcome.FAILURE

@@ -75,6 +75,29 @@ def test_orders_that_are_turned_down_keep_nobody_waiting_and_are_held_after_thre
     assert len(world.mismatches()) <= 3
 
 
+def test_orders_whose_rows_name_another_are_held_and_their_symbols_others_go_on(
+    world: World, reconcile: Start
+) -> None:
+    world.fill(orders=80, symbols=2, seed=3)
+    with connected(world.database_url) as connection:
+        rows = connection.execute(
+            "SELECT (array_agg(external_order_id ORDER BY id))[1:2] FROM orders GROUP BY symbol"
+        ).fetchall()
+    misnamed = [int(id_) for (ids,) in rows for id_ in ids]  # type: ignore[attr-defined]
+    world.exchange.set_faults(only_order_ids=misnamed, fields={"orderId": 1})
+
+    run = reconcile(RECONCILIATION_INTERVAL_MS=50)
+    with connected(world.database_url) as connection:
+        while count(connection, "reason = 'error'", table="reconciliation_holds") < len(misnamed):
+            assert run.is_running
+    run.send(signal.SIGTERM)
+    ended = run.end()
+
+    assert ended.exit_code == 0, ended.err
+    assert not run.logged("worker.in_trouble")
+    assert len(world.mismatches()) <= len(misnamed)
+
+
 @pytest.mark.parametrize("symbols", [1, 12])
 def test_an_outage_is_counted_in_the_cycle_and_its_row_once_for_each_failed_try(
     world: World, reconcile: Start, symbols: int

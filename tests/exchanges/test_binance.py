@@ -29,6 +29,7 @@ from reconciler.errors import (
     Refused,
     RequestRejected,
     Unavailable,
+    UnreadableRow,
 )
 from reconciler.exchanges.base import Exchange, Wanted
 from reconciler.exchanges.binance import (
@@ -595,7 +596,26 @@ async def test_answer_about_another_order_is_never_attributed(bench: Bench) -> N
     found = await bench.binance().ask([an_order(7)])
 
     assert found.answers == {}
-    assert isinstance(found.failures[an_order(7)], Malformed)
+    assert isinstance(found.failures[an_order(7)], UnreadableRow)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"symbol": None}, {"symbol": 1}, {"orderId": None}, {"orderId": "x"}, {"orderId": 7.5}],
+)
+async def test_order_without_a_name_fails_alone_and_is_no_outage(
+    bench: Bench, fields: Json
+) -> None:
+    bench.server.holds(*(a_row(i) for i in range(1, 9)))
+    for _ in range(4):
+        bench.server.answers_next("/api/v3/openOrders", said([a_row(i) for i in range(1, 7)]))
+        bench.server.answers_next("/api/v3/order", said(a_row(7) | fields))
+
+    found = await bench.binance().ask([an_order(i) for i in range(1, 8)])
+
+    assert found.answers.keys() == {an_order(i) for i in range(1, 7)}
+    assert type(found.failures[an_order(7)]) is UnreadableRow
+    assert "asked for order 7" in str(found.failures[an_order(7)])
 
 
 async def test_listed_order_of_another_symbol_is_never_attributed(bench: Bench) -> None:
@@ -923,9 +943,7 @@ async def test_answer_that_says_nothing_about_the_order_is_unavailable(
         pytest.param(b'{"symbol":"BTCUSDT","orderId":7', id="truncated"),
         pytest.param(b"", id="empty"),
         pytest.param(b"[]", id="list for an order"),
-        pytest.param(
-            b'{"symbol":"BTCUSDT","orderId":7.5,"status":"NEW","executedQty":"0"}', id="float id"
-        ),
+        pytest.param(b'{"symbol":"BTCUSDT","orderId":7.5,"status":"NEW"}', id="no order"),
         pytest.param(b'{"symbol":"\xff","orderId":7}', id="no text"),
     ],
 )

@@ -57,13 +57,16 @@ def row_about(order: Wanted, body: bytes) -> Row | Unreadable:
     """Read the answer to a look-up of `order`.
 
     Raises:
-        ValueError: it is not about that order.
+        ValueError: it is no order.
+        UnreadableRow: it is another, or bears no name. That may be a neighbour's answer, which the
+            next attempt does not get; if it does, only this order is the worse for it.
     """
     row = read_row(body)
     if (row.symbol, str(row.order_id)) != (order.symbol, order.external_order_id):
-        raise ValueError(
+        why = f" ({row.why})" if isinstance(row, Unreadable) else ""
+        raise UnreadableRow(
             f"asked for order {order.external_order_id} of {order.symbol}, the answer is about"
-            f" order {row.order_id} of {str(row.symbol)[:LONGEST_NAME]}"
+            f" order {row.order_id} of {str(row.symbol)[:LONGEST_NAME]}{why}"
         )
     return row
 

@@ -55,10 +55,10 @@ _LETTERS_PER_OBJECT = 40
 
 
 def read_row(body: bytes) -> Row | Unreadable:
-    """Read the answer to a look-up.
+    """Read the answer to a look-up; an order that bears no name is unreadable.
 
     Raises:
-        ValueError: it does not even say which order it is about.
+        ValueError: it is no order.
     """
     try:
         row = _ROW.decode(body)
@@ -67,10 +67,20 @@ def read_row(body: bytes) -> Row | Unreadable:
     else:
         if _has_each_field_once(body, 1):
             return row
-    slow = _row_of(_parsed(body))
-    if isinstance(slow, Unreadable) and (slow.symbol is None or slow.order_id is None):
+    listed = _parsed(body)
+    slow = _row_of(listed)
+    if isinstance(slow, Unreadable) and _is_nameless(slow) and not _is_like_an_order(listed):
         raise ValueError(slow.why)
     return slow
+
+
+def _is_nameless(row: Unreadable) -> bool:
+    return row.symbol is None or row.order_id is None
+
+
+def _is_like_an_order(listed: Any) -> bool:
+    """Whether it has what only an order has: an error or a notice has neither."""
+    return isinstance(listed, dict) and {"status", "executedQty"} <= listed.keys()
 
 
 def read_rows(body: bytes) -> Rows:

@@ -17,6 +17,7 @@ from reconciler.errors import (
     RequestRejected,
     Suspended,
     Unavailable,
+    UnreadableRow,
 )
 from reconciler.resilience.breaker import Breaker, BreakerSnapshot, BreakerState
 from reconciler.resilience.suspects import Subject
@@ -577,6 +578,17 @@ def test_a_request_that_was_turned_down_proves_that_the_exchange_is_alive(
         with pytest.raises(RequestRejected), breaker.attempt((*BTC, "1")):
             raise RequestRejected("code -9999")
 
+    assert breaker.state is BreakerState.CLOSED
+
+
+def test_a_row_that_cannot_be_read_says_nothing_of_the_exchange_nor_of_its_symbol(
+    breaker: Breaker,
+) -> None:
+    for number in range(9):
+        with pytest.raises(UnreadableRow), breaker.attempt((*BTC, str(number))):
+            raise UnreadableRow("about another order")
+
+    breaker.raise_if_open(BTC)
     assert breaker.state is BreakerState.CLOSED
 
 
