@@ -59,6 +59,8 @@ class Desk:
     backlog: Backlog | None = None
     store_refusal: str | None = None
     """Why the database refuses the supervisor itself."""
+    store_away: str | None = None
+    """Why the supervisor waits for the database."""
     _backlog_at: float = 0.0
     _started: float = field(default_factory=time.monotonic)
     _started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -142,6 +144,7 @@ class Desk:
             halted=self.floor.halt,
             blocked=self._trouble(is_of_store=False),
             store_refusal=self.store_refusal or self._trouble(is_of_store=True),
+            store_away=self.store_away,
             parked=len(self.floor.crew.parked),
         )
 

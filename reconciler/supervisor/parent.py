@@ -289,12 +289,13 @@ class Supervisor:
             planner = self._planner
             try:
                 answer = await self._unless_stopped(in_thread(question, planner))
-                self._desk.store_refusal = None
+                self._desk.store_refusal = self._desk.store_away = None
             except (StoreUnavailable, StoreRefused) as error:
                 if isinstance(error, StoreRefused):
                     if self._options.is_once:
                         raise
                     self._desk.store_refusal = str(error)
+                self._desk.store_away = str(error)
                 log.warning("supervisor.waits_for_store", reason=str(error))
                 self.on_trouble(Ending.STORE_GONE, str(error), STORE_RETRY_SECONDS)
                 self._floor.wait_for_store(STORE_RETRY_SECONDS)

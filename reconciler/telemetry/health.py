@@ -18,8 +18,9 @@ How long an order may be unsynced is measured by the time after which it is stal
 sync that is no alarm either: nobody has looked at the table's orders before.
 
 What a person must fix is critical by itself: the halt, a credential that the exchange refuses,
-another account, a parked shard. The worst row is the verdict. What cannot be known makes no row; if
-not even a run is known, the verdict is `unknown`.
+another account, a parked shard. A database that takes no work at the moment is a warning: the other
+rows are then of what was measured before. The worst row is the verdict. What cannot be known makes
+no row; if not even a run is known, the verdict is `unknown`.
 """
 
 from collections.abc import Iterator
@@ -90,6 +91,7 @@ class Vitals:
         halted: Why nothing may be written.
         blocked: What a person has to fix at the exchange: a refused key, another account.
         store_refusal: What a person has to fix at the database: a right, a password.
+        store_away: Why the database takes no work at the moment: it is away, or read-only.
         parked: Shards that are out of service because their workers kept dying.
     """
 
@@ -112,6 +114,7 @@ class Vitals:
     halted: str | None = None
     blocked: str | None = None
     store_refusal: str | None = None
+    store_away: str | None = None
     parked: int | None = None
 
     @classmethod
@@ -265,6 +268,8 @@ def _what_a_person_must_fix(vitals: Vitals) -> Iterator[Row]:
         yield Row(name="exchange", value=vitals.blocked, grade=Grade.CRITICAL)
     if vitals.store_refusal is not None:
         yield Row(name="database", value=vitals.store_refusal, grade=Grade.CRITICAL)
+    elif vitals.store_away is not None:
+        yield Row(name="database", value=vitals.store_away, grade=Grade.WARNING)
     if vitals.parked:
         value = f"{vitals.parked} parked: their workers kept dying"
         yield Row(name="shards", value=value, grade=Grade.CRITICAL)

@@ -5,6 +5,7 @@ from psycopg import sql
 
 from reconciler.demo import World
 
+from .commands import Ended
 from .conftest import Start, settings_of
 from .rows import Connection, connected, hearing_changes
 
@@ -65,6 +66,36 @@ def test_a_database_that_is_read_only_for_a_while_costs_no_order_and_no_restart(
 
     assert run.is_running
     assert not run.logged("worker.died")
+
+
+def test_a_database_that_takes_no_writes_is_told_by_health(
+    world: World, start: Start, reconcile: Start, postgres_url: str, tmp_path: Path
+) -> None:
+    name = world.database_url.split("/")[3].split("?")[0]
+    world.fill(orders=60, symbols=6, seed=9)
+    socket = {"RECONCILIATION_CONTROL_SOCKET": tmp_path / "control.sock"}
+
+    def health() -> Ended:
+        return start("health", "--json", **settings_of(world), **socket).end()
+
+    with hearing_changes(world.database_url) as changes, connected(postgres_url) as server:
+        run = reconcile(RECONCILIATION_INTERVAL_MS=100, **socket)
+        while world.mismatches():
+            changes.wait_for_change()
+        make_read_only(server, name, on=True)
+        server.execute(END_SESSIONS, (name,))
+        run.wait_for("supervisor.waits_for_store")
+        during = health()
+        make_read_only(server, name, on=False)
+        while "database" in rows_of(health()):
+            pass
+
+    assert during.exit_code in {1, 2}, during.out
+    assert "database" in rows_of(during)
+
+
+def rows_of(health: Ended) -> dict[str, str]:
+    return {row["name"]: row["value"] for row in health.report["rows"]}
 
 
 def make_read_only(server: Connection, name: str, *, on: bool) -> None:
