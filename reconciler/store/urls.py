@@ -33,6 +33,8 @@ def parse_url(url: str) -> URL:
     if not separator or backend not in SCHEMES:
         raise _refusal(f": its scheme is {scheme!r}" if separator else "")
     parameters = _as_libpq_reads(f"postgresql://{rest}")
+    if parameters is not None and _has_a_port_too_many_or_too_few(parameters):
+        raise _refusal(": it needs a port for each host, or one for all")
     parsed = _as_sqlalchemy_reads(url) if parameters is None else _url_of(parameters)
     if parsed is None:
         raise _refusal("")
@@ -77,6 +79,11 @@ def _as_libpq_reads(url: str) -> Mapping[str, str] | None:
     return parameters if is_meant else None
 
 
+def _has_a_port_too_many_or_too_few(parameters: Mapping[str, str]) -> bool:
+    hosts, ports = parameters.get("host", "").split(","), parameters.get("port", "").split(",")
+    return len(ports) not in {1, len(hosts)}
+
+
 def _as_sqlalchemy_reads(url: str) -> URL | None:
     try:
         return make_url(url)
@@ -87,6 +94,8 @@ def _as_sqlalchemy_reads(url: str) -> URL | None:
 def _url_of(parameters: Mapping[str, str]) -> URL:
     host, port = parameters.get("host", ""), parameters.get("port", "")
     query = {name: value for name, value in parameters.items() if name not in _OWN}
+    if "," not in port:
+        port = ",".join([port] * len(host.split(",")))  # One port for all, as libpq takes it.
     is_one = bool(host) and "," not in host + port and not host.startswith("/")
     if not is_one:
         query |= {"host": host} if host else {}

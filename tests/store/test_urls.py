@@ -90,6 +90,12 @@ def test_an_address_shows_every_host_and_no_secret(url: str, address: str) -> No
     assert shown(parse_url(url)) == address
 
 
+def test_one_port_is_for_all_hosts() -> None:
+    url = parse_url("postgresql://app@/x?host=h1,h2&port=5433")
+
+    assert (url.query["host"], url.query["port"]) == ("h1,h2", "5433,5433")
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -98,6 +104,8 @@ def test_an_address_shows_every_host_and_no_secret(url: str, address: str) -> No
         f"mysql://app:{PASSWORD}@h1:1,h2:2/x",
         f"postgresql://app:{PASSWORD}@h1:one,h2:two/x",
         f"postgresql:/app:{PASSWORD}@h1/x",
+        f"postgresql://app:{PASSWORD}@/x?host=h1,h2,h3&port=1,2",
+        f"postgresql://app:{PASSWORD}@h1/x?port=1,2",
     ],
 )
 def test_what_is_no_url_is_refused_without_repeating_it(url: str) -> None:
