@@ -232,7 +232,12 @@ class Breaker:
             return
         self._is_in_doubt = False
         doubt, raised_in = Doubt(), self._changes.count
-        yield doubt
+        self._probes += 1  # The failure keeps its place until it is known whose it was.
+        try:
+            yield doubt
+        finally:
+            if raised_in == self._changes.count:
+                self._probes -= 1
         if raised_in == self._changes.count and doubt.is_alive is not None:
             self._settle(is_alive=doubt.is_alive)
 

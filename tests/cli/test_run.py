@@ -7,6 +7,8 @@ from reconciler.supervisor.summary import Ending, Summary
 
 from .conftest import Invoke
 
+NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
+
 
 @pytest.mark.parametrize("dry_run", [(), ("--dry-run",)], ids=["run", "dry run"])
 def test_what_stopped_it_is_told_also_when_nothing_was_counted(
@@ -15,7 +17,7 @@ def test_what_stopped_it_is_told_also_when_nothing_was_counted(
     summary = Summary(ending=Ending.HALTED, trouble="all orders have vanished")
     monkeypatch.setattr(run, "supervise", lambda *_, **__: summary)
 
-    result = invoke("run", "--once", *dry_run)
+    result = invoke("run", "--once", *dry_run, DATABASE_URL=NOWHERE)
 
     assert result.exit_code == 75
     assert "stopped early: all orders have vanished" in result.stderr
@@ -26,7 +28,7 @@ def test_a_run_that_went_well_tells_of_no_trouble(
 ) -> None:
     monkeypatch.setattr(run, "supervise", lambda *_, **__: Summary(ending=Ending.SWEPT))
 
-    result = invoke("run", "--once")
+    result = invoke("run", "--once", DATABASE_URL=NOWHERE)
 
     assert result.exit_code == 0
     assert "stopped early" not in result.stderr

@@ -117,7 +117,7 @@ def guard(
         breaker=breaker,
         retry=RetryPolicy(retries=3),
         usage=usage,
-        attempt_timeout=timedelta(milliseconds=100),
+        attempt_timeout=timedelta(milliseconds=500),
         sleep=sleep,
         clock=clock,
     )
@@ -441,7 +441,7 @@ async def test_an_answer_over_http_is_returned(guard: Guard) -> None:
     ("handler", "expected", "text"),
     [
         pytest.param(hang_up, Unavailable, "cannot be reached", id="hang-up"),
-        pytest.param(say_nothing, Unavailable, "no answer within 0.1 s", id="silence"),
+        pytest.param(say_nothing, Unavailable, "no answer within 0.5 s", id="silence"),
         pytest.param(answering("503 Busy"), Unavailable, "HTTP 503", id="status"),
         pytest.param(
             answering("200 OK\r\nContent-Encoding: gzip", b"no gzip"),

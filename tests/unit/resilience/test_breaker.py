@@ -623,3 +623,18 @@ def test_one_that_always_fails_never_keeps_the_others_from_being_asked(
         answer_about(breaker, other)
 
     assert breaker.state is BreakerState.CLOSED
+
+
+def test_a_failed_probe_keeps_its_place_until_its_doubt_is_settled(
+    breaker: Breaker, clock: FakeClock
+) -> None:
+    half_open(breaker, clock)
+    fail_about(breaker, BTC)
+
+    with breaker.settling_doubt() as doubt:
+        assert doubt is not None
+        with breaker.attempt(ETH), pytest.raises(BreakerOpen):
+            breaker.raise_if_open(XRP)
+        doubt.is_alive = False
+
+    assert state_of(breaker) is BreakerState.OPEN
