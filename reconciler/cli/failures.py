@@ -1,6 +1,7 @@
 """What a person is told when a command fails: what happened and what to do, never a traceback."""
 
 import errno
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -49,6 +50,7 @@ def told_to_a_person(settings_class: "type[Settings] | None" = None) -> Iterator
     except Exception as error:  # noqa: BLE001 - the top of the program: nobody above would tell
         if _is_full(error):
             _print([_not_told(error)])
+            _drop_output()
             sys.exit(Exit.NOT_TOLD)
         _log_bug(error, settings_class)
         _print([_bug(error)])
@@ -108,6 +110,16 @@ def _mend_of(error: ReconcilerError) -> str:
 
 def _is_full(error: Exception) -> bool:
     return isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def _drop_output() -> None:
+    """Let what standard output still holds go nowhere: Python would fail on it once more, with 120.
+
+    Only some versions do (3.11.2 does, 3.11.7 does not).
+    """
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def _not_told(error: Exception) -> Problem:
