@@ -78,7 +78,7 @@ class Decided:
     refusals: list[dict[str, str]] = field(default_factory=list)
 
     def refuse(self, order_id: object, why: str) -> None:
-        """Take note that it could not be done."""
+        """Record that it could not be done."""
         self.refused += 1
         if len(self.refusals) < MOST_REFUSALS_SHOWN:
             self.refusals.append({"order_id": str(order_id), "why": why})

@@ -82,14 +82,14 @@ class Suspects:
         self._answered.clear()
 
     def note_answer(self, subject: Subject) -> None:
-        """Take note that a request was answered."""
+        """Record that a request was answered."""
         if self._failures:
             self._answered[subject] = self._clock()
         for unit in _units_over(subject):
             self._suspended.pop(unit, None)
 
     def note_failure(self, subject: Subject) -> None:
-        """Take note that a request failed; what was suspended before is so again."""
+        """Record that a request failed; what was suspended before is so again."""
         known = [unit for unit in _units_over(subject) if unit in self._suspended]
         if known:
             self._suspend(known)

@@ -87,7 +87,7 @@ class SharedBudget:
         self._window.distrust()
 
     def note_answer(self, owner: Hashable, *, is_alive: bool) -> None:
-        """Take note that the request that went first has ended; let the rest follow if it may."""
+        """Record that the request that went first has ended; let the rest follow if it may."""
         if self._first != owner:
             return
         self._forget_first()

@@ -50,7 +50,7 @@ def test_a_stop_while_the_budget_is_waited_for_ends_at_once_and_keeps_what_was_a
 ) -> None:
     world.fill(orders=600, symbols=200, seed=7)
 
-    # So many orders of a cycle are worth more than a minute's weight: nothing of it is written yet.
+    # The orders of a cycle are worth more than a minute's weight: nothing of it is written yet.
     run = reconcile(RECONCILIATION_RATE_SHARE=WEIGHT / 6000, RECONCILIATION_BATCH_SIZE=100)
     run.wait_for("worker.started")
     while (budget := status_of(world).budget).used < budget.limit_per_minute - MOST_OF_ONE_REQUEST:
