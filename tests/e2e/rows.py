@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import psycopg
 from psycopg import sql
 
-DEADLINE_SECONDS = 30.0
+DEADLINE_SECONDS = 60.0
 
 Connection = psycopg.Connection[tuple[object, ...]]
 
