@@ -20,7 +20,7 @@ from typing import Any
 
 from reconciler.errors import ConfigurationError, Problem
 from reconciler.extras import install_hint
-from reconciler.last_will import last_will
+from reconciler.run_if_killed import last_will
 
 NEEDED_MEGABYTES = 300
 

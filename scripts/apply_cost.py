@@ -24,14 +24,14 @@ from reconciler.domain.report import Answer, Report
 from reconciler.domain.status import Status
 from reconciler.embedded import embedded_postgres
 from reconciler.exchanges.registry import venue
+from reconciler.orders.chunking import arrange, transactions
 from reconciler.store import migrations, sample
-from reconciler.store.apply import Apply
 from reconciler.store.database import Database
+from reconciler.store.order_writer import Apply
 from reconciler.store.stale import StaleOrder, StaleOrders
 from reconciler.store.tables import OrdersTable, find_orders
-from reconciler.supervisor.dispatch import Dispatch
-from reconciler.worker.plan import arrange, transactions
-from reconciler.worker.workload import Batch
+from reconciler.supervisor.dispatcher import Dispatch
+from reconciler.workload import Batch
 
 ENDED_PER_OPEN = 2
 SETTINGS = {"autovacuum": "off", "max_wal_size": "4GB", "shared_buffers": "512MB"}

@@ -1,6 +1,6 @@
 """What an operator does after an incident, in one step: no hold and no halt is left."""
 
-from reconciler.store import state
+from reconciler.store import shared_state
 from reconciler.store.database import Database
 from reconciler.store.holds import dismiss_hold, list_holds
 
@@ -10,6 +10,6 @@ EVERY_HOLD = 5_000_000
 def clear_holds_and_halt(database: Database, *, by: str) -> None:
     """Dismiss every hold and release the halt."""
     with database.transaction() as connection:
-        state.release_halt(connection)
+        shared_state.release_halt(connection)
         for hold in list_holds(connection, reason=None, with_resolved=False, limit=EVERY_HOLD):
             dismiss_hold(connection, hold.order_id, by=by)

@@ -8,8 +8,8 @@ from reconciler.cli.checks.exchange import read_account
 from reconciler.cli.holds import by_option, named, opened_database
 from reconciler.errors import ConfigurationError, Problem
 from reconciler.exchanges.registry import venue
-from reconciler.store import state
-from reconciler.worker.account import UNNAMED, UNNAMED_HINT
+from reconciler.orders.account import UNNAMED, UNNAMED_HINT
+from reconciler.store import shared_state
 
 
 @click.group("account", short_help="See and confirm the exchange account that the orders are of.")
@@ -21,7 +21,7 @@ def account_command() -> None:
 def show_command() -> None:
     """Show the account that is remembered."""
     with opened_database() as (database, settings), database.autocommit() as connection:
-        known = state.read_account(connection, settings.exchange_name)
+        known = shared_state.read_account(connection, settings.exchange_name)
     if known is None:
         click.echo(f"no account at {settings.exchange_name} is remembered yet")
     else:
@@ -39,5 +39,5 @@ def confirm_command(*, by: str | None) -> None:
         if account.identity is None:
             raise ConfigurationError([Problem(what=UNNAMED, hint=UNNAMED_HINT)])
         with database.transaction() as connection:
-            state.confirm_account(connection, found.name, account.identity, by=name)
+            shared_state.confirm_account(connection, found.name, account.identity, by=name)
     click.echo(f"the orders are of account {account.identity}, confirmed by {name}")

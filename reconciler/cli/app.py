@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from reconciler import __version__
-from reconciler.cli.failures import told_to_a_person
+from reconciler.cli.errors import told_to_a_person
 
 _COMMANDS = {
     "run": ("reconciler.cli.run", "Keep the orders true: the supervisor and its workers."),
@@ -23,7 +23,6 @@ _COMMANDS = {
     "holds": ("reconciler.cli.holds", "Decide the orders that need a person."),
     "halt": ("reconciler.cli.halt", "See whether writing is stopped; allow it again."),
     "account": ("reconciler.cli.account", "Whose orders these are, at the exchange."),
-    "bench": ("reconciler.cli.bench", "Measure on this machine how it compares."),
     "tune": ("reconciler.cli.tune", "Try out how many shards are best for your orders."),
     "paper": ("reconciler.cli.paper", "Run the paper exchange, to try things out against."),
 }

@@ -11,11 +11,11 @@ from uuid import UUID
 
 import click
 
-from reconciler.cli.exits import Exit
+from reconciler.cli.exit_codes import Exit
 from reconciler.cli.logs import load_settings
-from reconciler.cli.options import environment_option, json_option
-from reconciler.cli.output import print_json, print_table
 from reconciler.cli.replay import Span, read_time, replay_span
+from reconciler.cli.ui.options import environment_option, json_option
+from reconciler.cli.ui.output import print_json, print_table
 from reconciler.domain.order import OrderId
 from reconciler.errors import SchemaMismatch
 from reconciler.exchanges.registry import venue

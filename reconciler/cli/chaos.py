@@ -13,15 +13,15 @@ from reconciler.chaos.kills import kill_workers
 from reconciler.chaos.recovery import EVERY_HOLD, clear_holds_and_halt
 from reconciler.chaos.schedule import Schedule, plan_chaos
 from reconciler.cli.report import Report
-from reconciler.cli.supervise import setup_of, supervise
+from reconciler.cli.runner import setup_of, supervise
 from reconciler.demo import World
+from reconciler.orders.workload import OrderWorkload
 from reconciler.settings import Settings
 from reconciler.store.holds import list_holds
-from reconciler.supervisor.parent import Supervisor
 from reconciler.supervisor.restarts import RestartPolicy
 from reconciler.supervisor.summary import Ending, Summary
+from reconciler.supervisor.supervisor import Supervisor
 from reconciler.telemetry.metrics import open_metrics
-from reconciler.worker.orders import OrderWorkload
 
 STALE_SHARE = 0.8
 """After this share of the chaos every row has been stale: until then work keeps coming."""

@@ -28,12 +28,12 @@ from reconciler.cli.checks.finding import (
 from reconciler.cli.checks.metrics import check_statsd, skip_statsd
 from reconciler.cli.checks.settings import Checked, check_settings
 from reconciler.cli.logs import parent_logs, quiet
-from reconciler.cli.options import json_option
-from reconciler.cli.output import console, print_json, print_problems, print_table
-from reconciler.cli.progress import working
+from reconciler.cli.ui.options import json_option
+from reconciler.cli.ui.output import console, print_json, print_problems, print_table
+from reconciler.cli.ui.progress import working
 from reconciler.errors import Problem, ReconcilerError
 from reconciler.exchanges.base import Account, Venue
-from reconciler.store import state
+from reconciler.store import shared_state
 from reconciler.store.database import Database
 
 _STYLES = {
@@ -110,7 +110,7 @@ def _checking_account(
     def check_account(venue: Venue, account: Account) -> Finding:
         try:
             with database.autocommit() as connection:
-                remembered = state.read_account(connection, venue.name)
+                remembered = shared_state.read_account(connection, venue.name)
         except ReconcilerError as error:
             return failed(ACCOUNT_CHECK, error)
         return judged_account(account, remembered)

@@ -10,11 +10,11 @@ import click
 from alembic.util import CommandError
 from sqlalchemy import Connection
 
-from reconciler.cli.exits import Exit
+from reconciler.cli.exit_codes import Exit
 from reconciler.cli.logs import parent_logs, quiet
-from reconciler.cli.options import environment_option, json_option
-from reconciler.cli.output import print_json
-from reconciler.cli.progress import working
+from reconciler.cli.ui.options import environment_option, json_option
+from reconciler.cli.ui.output import print_json
+from reconciler.cli.ui.progress import working
 from reconciler.errors import ConfigurationError, Problem, SchemaMismatch
 from reconciler.settings import Settings
 from reconciler.store import migrations, sample

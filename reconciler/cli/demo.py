@@ -16,17 +16,17 @@ from pydantic import SecretStr
 from reconciler.cli.chaos import ChaosReport, Havoc, reconcile_in_chaos
 from reconciler.cli.interrupts import ending_on_signals, undisturbed_afterwards
 from reconciler.cli.logs import parent_logs, quiet
-from reconciler.cli.options import NumberRange, environment_option, json_option, shards_option
-from reconciler.cli.progress import ReconcileProgress, working
 from reconciler.cli.report import Report
-from reconciler.cli.supervise import exit_code_of_ending, supervise, tell_what_cut_it_short
+from reconciler.cli.runner import exit_code_of_ending, supervise, tell_what_cut_it_short
+from reconciler.cli.ui.options import NumberRange, environment_option, json_option, shards_option
+from reconciler.cli.ui.progress import ReconcileProgress, working
 from reconciler.demo import World, open_world
 from reconciler.embedded import NEEDED_MEGABYTES
 from reconciler.errors import ConfigurationError, Problem
+from reconciler.orders.workload import OrderWorkload
 from reconciler.paper.process import PaperDidNotStart
 from reconciler.settings import Settings
 from reconciler.supervisor.summary import Ending, Summary
-from reconciler.worker.orders import OrderWorkload
 
 MOST_SHOWN = 10
 BYTES_PER_ORDER = 2500

@@ -9,12 +9,12 @@ from typing import Any
 import click
 
 from reconciler.cli.audit import print_changes, read_order_id, tell_unknown
-from reconciler.cli.exits import Exit
-from reconciler.cli.explaining import Facts, answer, details, is_due
-from reconciler.cli.live import ask_supervisor
+from reconciler.cli.control_client import ask_supervisor
+from reconciler.cli.exit_codes import Exit
+from reconciler.cli.explanation import Facts, answer, details, is_due
 from reconciler.cli.logs import load_settings
-from reconciler.cli.options import json_option
-from reconciler.cli.output import console, print_json, print_table
+from reconciler.cli.ui.options import json_option
+from reconciler.cli.ui.output import console, print_json, print_table
 from reconciler.domain.order import OrderId
 from reconciler.errors import ConfigurationError, NoSupervisor
 from reconciler.settings import Settings
@@ -22,7 +22,7 @@ from reconciler.store.activity import read_history
 from reconciler.store.database import Database
 from reconciler.store.explain import read_holders, read_row
 from reconciler.store.holds import read_hold
-from reconciler.store.state import read_halt
+from reconciler.store.shared_state import read_halt
 from reconciler.store.tables import find_orders
 from reconciler.supervisor.status import Whereabouts
 

@@ -4,11 +4,11 @@ import sys
 
 import click
 
-from reconciler.cli.exits import Exit
+from reconciler.cli.exit_codes import Exit
 from reconciler.cli.holds import by_option, named, opened_database
-from reconciler.cli.options import json_option
-from reconciler.cli.output import print_json
-from reconciler.store import state
+from reconciler.cli.ui.options import json_option
+from reconciler.cli.ui.output import print_json
+from reconciler.store import shared_state
 
 
 @click.group("halt", short_help="See whether writing is stopped, and allow it again.")
@@ -21,7 +21,7 @@ def halt_command() -> None:
 def status_command(*, as_json: bool) -> None:
     """Say whether the halt is on, and why. Ends with code 1 if it is on."""
     with opened_database() as (database, _), database.autocommit() as connection:
-        reason = state.read_halt(connection)
+        reason = shared_state.read_halt(connection)
     if as_json:
         print_json({"is_on": reason is not None, "reason": reason})
     else:
@@ -35,5 +35,5 @@ def release_command(*, by: str | None) -> None:
     """Take the halt off: what comes back so is true. A running supervisor goes on within 15 s."""
     name = named(by)
     with opened_database() as (database, _), database.transaction() as connection:
-        was_on = state.release_halt(connection, by=name)
+        was_on = shared_state.release_halt(connection, by=name)
     click.echo(f"the halt was released by {name}" if was_on else "the halt is not on")

@@ -14,18 +14,18 @@ from typing import assert_never
 import click
 from rich.text import Text
 
-from reconciler.cli.failures import problems_of
-from reconciler.cli.live import ask_supervisor
+from reconciler.cli.control_client import ask_supervisor
+from reconciler.cli.errors import problems_of
 from reconciler.cli.logs import load_settings
-from reconciler.cli.options import json_option
-from reconciler.cli.output import print_json, print_problems, print_table
+from reconciler.cli.ui.options import json_option
+from reconciler.cli.ui.output import print_json, print_problems, print_table
 from reconciler.errors import ConfigurationError, NoSupervisor, Problem, ReconcilerError
 from reconciler.settings import Settings
 from reconciler.store.cycles import read_last_hour
 from reconciler.store.database import Database
 from reconciler.store.holds import measure_holds
+from reconciler.store.shared_state import read_halt
 from reconciler.store.stale import StaleOrders
-from reconciler.store.state import read_halt
 from reconciler.store.tables import find_orders
 from reconciler.telemetry.health import Grade, Row, Vitals, judge
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from reconciler.cli.exits import Exit
-from reconciler.cli.measures import moment
-from reconciler.cli.output import print_json, print_problems
-from reconciler.cli.progress import CountProgress
+from reconciler.cli.exit_codes import Exit
+from reconciler.cli.ui.formatting import moment
+from reconciler.cli.ui.output import print_json, print_problems
+from reconciler.cli.ui.progress import CountProgress
 from reconciler.domain.order import Facts, OrderId
 from reconciler.domain.status import Status
 from reconciler.errors import Problem, StoreRejected

@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from reconciler.cli.audit import read_order_id
-from reconciler.cli.options import environment_option, json_option
+from reconciler.cli.ui.options import environment_option, json_option
 from reconciler.domain.decide import HoldReason
 from reconciler.domain.order import OrderId
 from reconciler.store.hold_choice import HoldChoice

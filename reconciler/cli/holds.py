@@ -10,10 +10,10 @@ from reconciler.cli.audit import read_order_id
 from reconciler.cli.hold_decisions import Acceptances, Dismissals, no_such_hold
 from reconciler.cli.hold_options import Meant, hold_options, reason_option, symbol_option
 from reconciler.cli.logs import load_settings
-from reconciler.cli.measures import moment
-from reconciler.cli.options import environment_option, json_option
-from reconciler.cli.output import print_json, print_table
-from reconciler.cli.sides import both_sides
+from reconciler.cli.ui.formatting import moment
+from reconciler.cli.ui.options import environment_option, json_option
+from reconciler.cli.ui.output import print_json, print_table
+from reconciler.cli.ui.row_and_report import both_sides
 from reconciler.domain.decide import HoldReason
 from reconciler.domain.order import OrderId
 from reconciler.domain.status import Status

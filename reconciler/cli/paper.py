@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
-from reconciler.cli.options import EnvironmentOption, NumberRange
+from reconciler.cli.ui.options import EnvironmentOption, NumberRange
 from reconciler.extras import install_hint
 from reconciler.paper.faults import FaultRule
 from reconciler.paper.orders import Seeding

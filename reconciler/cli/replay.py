@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from reconciler.cli.output import print_json, print_table
-from reconciler.cli.progress import working
+from reconciler.cli.ui.output import print_json, print_table
+from reconciler.cli.ui.progress import working
 from reconciler.domain.decide import Policy
 from reconciler.domain.order import OrderId
 from reconciler.store.database import Database

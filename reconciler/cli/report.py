@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 
 from rich.text import Text
 
-from reconciler.cli.output import console, print_json, print_table
+from reconciler.cli.ui.output import console, print_json, print_table
 from reconciler.supervisor.summary import Summary
 
 SINGLE_ORDER_WEIGHT = 4

@@ -14,27 +14,27 @@ from reconciler.cli.following import (
     why_nothing_was_done,
 )
 from reconciler.cli.logs import supervisor_logs
-from reconciler.cli.options import (
+from reconciler.cli.report import Report
+from reconciler.cli.runner import (
+    exit_code_of_ending,
+    reloading,
+    supervise,
+    tell_what_cut_it_short,
+)
+from reconciler.cli.ui.options import (
     environment_option,
     json_option,
     once_option,
     setting_option,
     shards_option,
 )
-from reconciler.cli.output import print_json, print_table
-from reconciler.cli.progress import ReconcileProgress
-from reconciler.cli.report import Report
-from reconciler.cli.supervise import (
-    exit_code_of_ending,
-    reloading,
-    supervise,
-    tell_what_cut_it_short,
-)
+from reconciler.cli.ui.output import print_json, print_table
+from reconciler.cli.ui.progress import ReconcileProgress
+from reconciler.orders.workload import OrderWorkload
 from reconciler.settings import Settings
 from reconciler.store.following import Following
 from reconciler.supervisor.summary import Ending, Summary
-from reconciler.worker.orders import OrderWorkload
-from reconciler.worker.workload import Proposal
+from reconciler.workload import Proposal
 
 
 @click.command(

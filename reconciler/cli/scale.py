@@ -6,13 +6,13 @@ from typing import Any
 
 import click
 
-from reconciler.cli.live import ask_supervisor
+from reconciler.cli.control_client import ask_supervisor
 from reconciler.cli.logs import load_settings
-from reconciler.cli.options import environment_option, json_option
-from reconciler.cli.output import print_json, print_table
+from reconciler.cli.ui.options import environment_option, json_option
+from reconciler.cli.ui.output import print_json, print_table
 from reconciler.errors import NoSupervisor
 from reconciler.settings import MAX_SHARDS, Settings
-from reconciler.supervisor.shards import assign_buckets
+from reconciler.supervisor.sharding import assign_buckets
 from reconciler.supervisor.status import Scaling
 
 

@@ -2,11 +2,11 @@
 
 import click
 
-from reconciler.cli import panel
-from reconciler.cli.live import ask_supervisor
+from reconciler.cli.control_client import ask_supervisor
 from reconciler.cli.logs import load_settings
-from reconciler.cli.options import json_option
-from reconciler.cli.output import console, print_json
+from reconciler.cli.ui import status_view
+from reconciler.cli.ui.options import json_option
+from reconciler.cli.ui.output import console, print_json
 from reconciler.supervisor.status import Status
 
 
@@ -34,14 +34,18 @@ def status_command(*, as_json: bool) -> None:
 
 def _print(status: Status) -> None:
     out = console()
-    for line in (panel.headline(status), *panel.summary(status), *panel.history(status)):
+    for line in (
+        status_view.headline(status),
+        *status_view.summary(status),
+        *status_view.history(status),
+    ):
         out.print(line, soft_wrap=True)
     out.print()
-    out.print(panel.shards_table(status.workers))
-    if troubles := list(panel.troubles(status.workers)):
+    out.print(status_view.shards_table(status.workers))
+    if troubles := list(status_view.troubles(status.workers)):
         out.print()
         for line in troubles:
             out.print(line, soft_wrap=True)
     if status.cycles:
         out.print("\n[bold]last cycles[/]")
-        out.print(panel.cycles_table(status.cycles))
+        out.print(status_view.cycles_table(status.cycles))

@@ -13,11 +13,11 @@ import click
 from rich.console import Console
 from rich.live import Live
 
+from reconciler.cli.control_client import ask_supervisor
 from reconciler.cli.interrupts import ending_on_signals
-from reconciler.cli.keys import Keyboard, keyboard
-from reconciler.cli.live import ask_supervisor
 from reconciler.cli.logs import load_settings
-from reconciler.cli.screen import Sight, View, pressed, screen
+from reconciler.cli.ui.keyboard import Keyboard, keyboard
+from reconciler.cli.ui.top_view import Sight, View, pressed, screen
 from reconciler.errors import NoSupervisor, ReconcilerError
 from reconciler.supervisor.status import Status
 

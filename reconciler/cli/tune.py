@@ -7,21 +7,21 @@ from typing import Any
 import click
 from rich.text import Text
 
-from reconciler.bench.sweep import Sweep
 from reconciler.cli.interrupts import ending_on_signals
 from reconciler.cli.logs import load_settings, worker_logs
-from reconciler.cli.measures import duration
-from reconciler.cli.options import NumberRange, environment_option, json_option
-from reconciler.cli.output import console, print_json, print_table
-from reconciler.cli.progress import Steps, steps
+from reconciler.cli.ui.formatting import duration
+from reconciler.cli.ui.options import NumberRange, environment_option, json_option
+from reconciler.cli.ui.output import console, print_json, print_table
+from reconciler.cli.ui.progress import Steps, steps
 from reconciler.errors import ConfigurationError
 from reconciler.settings import MAX_SHARDS, Settings
 from reconciler.store.urls import parse_url
 from reconciler.supervisor.summary import PAGE_ITEMS
-from reconciler.tune import course
+from reconciler.trial.sweep import Sweep
+from reconciler.tune import session
 from reconciler.tune.advice import Advice, Need
-from reconciler.tune.course import BATCH_SIZES, MOST_SHARDS, Report, Watcher, Wishes
 from reconciler.tune.limits import Limit
+from reconciler.tune.session import BATCH_SIZES, MOST_SHARDS, Report, Watcher, Wishes
 
 BAR_WIDTH = 30
 MOST_BATCH = 10_000
@@ -136,7 +136,7 @@ def tune_command(*, as_json: bool, **wishes: Any) -> None:
     """
     settings = load_settings()
     with ending_on_signals(), steps() as shown:
-        report = course.run(
+        report = session.run(
             settings,
             Wishes(**wishes),
             prepare_worker=partial(worker_logs, settings),

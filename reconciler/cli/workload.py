@@ -12,21 +12,21 @@ from typing import Any, TypeVar
 
 import click
 
-from reconciler.cli.failures import told_to_a_person
+from reconciler.cli.errors import told_to_a_person
 from reconciler.cli.logs import supervisor_logs
-from reconciler.cli.options import json_option, once_option, shards_option
-from reconciler.cli.output import print_json, print_table
 from reconciler.cli.report import Report
-from reconciler.cli.supervise import (
+from reconciler.cli.runner import (
     exit_code_of_ending,
     reloading,
     supervise,
     tell_what_cut_it_short,
 )
+from reconciler.cli.ui.options import json_option, once_option, shards_option
+from reconciler.cli.ui.output import print_json, print_table
 from reconciler.settings import Settings
 from reconciler.supervisor.summary import Summary
 from reconciler.telemetry.standard_error import protect_standard_error
-from reconciler.worker.workload import Workload
+from reconciler.workload import Workload
 
 S = TypeVar("S", bound=Settings)
 

@@ -11,7 +11,7 @@ a connection is used again only while it is clean, and an answer only where the 
 4. A connection whose answer was longer than one read is closed: what came with it may wait where
    nobody looks, inside the event loop's stream.
 5. An unasked answer may also arrive after the next request was sent. One about an order is used
-   only where it names the order asked for (`reconciler.exchanges.binance.answers`). An error names
+   only where it names the order asked for (`reconciler.exchanges.binance.mapping`). An error names
    nothing: so behind one, on a connection that was used before, the answer that was meant is waited
    for, as long as answers took of late.
 """

@@ -11,11 +11,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from reconciler.paper.book import Book, UnknownSymbol
 from reconciler.paper.dialect.routes import OTHER_PRODUCTS, ROUTES
 from reconciler.paper.exchange import PaperExchange
 from reconciler.paper.faults import EVERY_ROUTE, FaultRule, Step
 from reconciler.paper.listing import GivenOrder, list_order, list_orders, make_order
+from reconciler.paper.order_store import Book, UnknownSymbol
 from reconciler.paper.orders import Order, Seeding
 
 DEFAULT_PAGE = 10_000

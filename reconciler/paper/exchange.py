@@ -4,12 +4,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from reconciler.paper.auth import Access
-from reconciler.paper.book import Book
 from reconciler.paper.dialect.answers import TimeUnit
 from reconciler.paper.dialect.routes import View
 from reconciler.paper.faults import FaultTable
 from reconciler.paper.faults.distortions import shown_under
 from reconciler.paper.limits import WeightMeter
+from reconciler.paper.order_store import Book
 from reconciler.paper.orders import Seeding, write_orders
 from reconciler.paper.traffic import Traffic
 

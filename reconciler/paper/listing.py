@@ -5,8 +5,8 @@ from collections.abc import Iterable
 import msgspec
 
 from reconciler.domain.status import Status
-from reconciler.paper import fixed
-from reconciler.paper.lives import Stage, Word
+from reconciler.paper import fixed_point
+from reconciler.paper.lifecycle import Stage, Word
 from reconciler.paper.orders import Order
 
 
@@ -84,8 +84,8 @@ def list_order(order: Order) -> ListedOrder:
         order_id=order.order_id,
         client_order_id=order.client_order_id,
         side="BUY" if order.is_buy else "SELL",
-        qty=fixed.to_text(order.qty_e8),
-        price=fixed.to_text(order.price_e8),
+        qty=fixed_point.to_text(order.qty_e8),
+        price=fixed_point.to_text(order.price_e8),
         created_at=order.created_ms,
         seen=_list_stage(order.seen_stage),
         truth=_list_stage(order.stage),
@@ -103,7 +103,7 @@ def make_order(given: GivenOrder, now_ms: int) -> Order:
     Raises:
         ValueError: a number cannot be read.
     """
-    price_e8 = fixed.from_text(given.price)
+    price_e8 = fixed_point.from_text(given.price)
     truth = _make_stage(given.status, given.executed_qty, given.quote_qty, price_e8)
     seen = _seen_stage(given.seen, truth, price_e8)
     created_ms = now_ms if given.created_at is None else given.created_at
@@ -115,7 +115,7 @@ def make_order(given: GivenOrder, now_ms: int) -> Order:
         is_buy=given.side == "BUY",
         time_in_force=given.time_in_force,
         price_e8=price_e8,
-        qty_e8=fixed.from_text(given.qty),
+        qty_e8=fixed_point.from_text(given.qty),
         created_ms=created_ms,
         pace_ms=updated_ms - created_ms,
         life=(seen, truth),
@@ -128,17 +128,17 @@ def _list_stage(stage: Stage) -> ListedFacts:
     average = stage.avg_price
     return ListedFacts(
         status=stage.status,
-        executed_qty=fixed.to_text(stage.executed_e8),
+        executed_qty=fixed_point.to_text(stage.executed_e8),
         avg_price=None if average is None else f"{average:f}",
     )
 
 
 def _make_stage(word: str, executed_qty: str, quote_qty: str | None, price_e8: int) -> Stage:
-    executed_e8 = fixed.from_text(executed_qty)
+    executed_e8 = fixed_point.from_text(executed_qty)
     if quote_qty is None:
-        quote_e8 = executed_e8 * price_e8 // fixed.ONE_E8
+        quote_e8 = executed_e8 * price_e8 // fixed_point.ONE_E8
     else:
-        quote_e8 = fixed.from_text(quote_qty)
+        quote_e8 = fixed_point.from_text(quote_qty)
     return Stage(word=word, executed_e8=executed_e8, quote_e8=quote_e8)
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from reconciler.paper import fixed
+from reconciler.paper import fixed_point
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,17 +27,17 @@ class Market:
     @property
     def tick_e8(self) -> int:
         """The smallest step of a price."""
-        return fixed.unit_e8(self.price_places)
+        return fixed_point.unit_e8(self.price_places)
 
     @property
     def step_e8(self) -> int:
         """The smallest step of a quantity."""
-        return fixed.unit_e8(self.quantity_places)
+        return fixed_point.unit_e8(self.quantity_places)
 
     @property
     def quote_unit_e8(self) -> int:
         """What one step costs at a price of one tick."""
-        return fixed.unit_e8(self.price_places + self.quantity_places)
+        return fixed_point.unit_e8(self.price_places + self.quantity_places)
 
 
 def list_markets(count: int) -> tuple[Market, ...]:
@@ -50,7 +50,7 @@ def _market(base: str, quote: str, mid: str, price_places: int, quantity_places:
     return Market(
         base=base,
         quote=quote,
-        mid_e8=fixed.from_text(mid),
+        mid_e8=fixed_point.from_text(mid),
         price_places=price_places,
         quantity_places=quantity_places,
     )

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import msgspec
 
-from reconciler.paper.lives import (
+from reconciler.paper.lifecycle import (
     MIN_QUANTITY_STEPS,
     Kind,
     Stage,

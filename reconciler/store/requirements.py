@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from reconciler.domain.binary import BinaryFloat
 from reconciler.domain.status import Status
 from reconciler.errors import Problem
-from reconciler.store.alike import columns_alike
 from reconciler.store.columns import EnumType, FoundColumn
+from reconciler.store.similar_names import columns_alike
 
 Columns = Mapping[str, FoundColumn]
 

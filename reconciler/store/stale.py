@@ -40,7 +40,7 @@ from reconciler.domain.order import Facts, OrderId
 from reconciler.domain.status import BY_VALUE, Status
 from reconciler.domain.value import Value
 from reconciler.store.holds import is_waiting
-from reconciler.store.rows import fetch_plain
+from reconciler.store.prepared_statement import fetch_plain
 from reconciler.store.stale_index import CLOCK_TOLERANCE, NEVER, OPEN_ORDERS, SYNCED_AT
 from reconciler.store.tables import OrdersTable, holds, is_datetime
 

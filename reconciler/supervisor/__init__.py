@@ -1,1 +1,1 @@
-"""The parent process: plan, hand out, watch, restart."""
+"""The supervisor: plan cycles, dispatch batches, watch the workers, restart them."""

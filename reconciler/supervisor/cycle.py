@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from reconciler.worker.workload import Batch, Cycle, Evidence, Run, Tally
+from reconciler.workload import Batch, Cycle, Evidence, Run, Tally
 
 PART_SECONDS = 10.0
 

@@ -12,7 +12,7 @@ the symbols have such orders, neither orders nor symbols are to blame: it is how
 from dataclasses import dataclass
 from math import comb
 
-from reconciler.worker.workload import Evidence
+from reconciler.workload import Evidence
 
 
 @dataclass(frozen=True, kw_only=True)

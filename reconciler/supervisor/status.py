@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from reconciler.supervisor.shards import BUCKETS, moved_buckets
+from reconciler.supervisor.sharding import BUCKETS, moved_buckets
 
 
 class Phase(StrEnum):

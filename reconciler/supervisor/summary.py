@@ -5,10 +5,10 @@ from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from reconciler.supervisor.control.place import Place
+from reconciler.control.socket_path import Place
 from reconciler.supervisor.halt import HaltPolicy
 from reconciler.supervisor.restarts import RestartPolicy
-from reconciler.worker.workload import Proposal, Tally
+from reconciler.workload import Proposal, Tally
 
 PAGE_ITEMS = 20_000
 """Planned at once: so many that a symbol's orders come together and share their requests.

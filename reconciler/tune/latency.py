@@ -8,8 +8,8 @@ from statistics import median
 
 from reconciler.errors import Unavailable
 from reconciler.exchanges.base import Exchange
-from reconciler.exchanges.guarded import OneAttempt
 from reconciler.exchanges.registry import open_exchange, venue
+from reconciler.exchanges.request_policy import OneAttempt
 from reconciler.resilience.budget import LocalBudget, WeightWindow
 from reconciler.settings import Settings
 

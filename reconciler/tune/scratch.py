@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import text
 
-from reconciler.bench.ground import Ground, open_ground
-from reconciler.bench.rows import restore
 from reconciler.store import migrations, sample
 from reconciler.store.stale import StaleOrder
+from reconciler.trial.scratch_database import Ground, open_ground
+from reconciler.trial.stencil import restore
 from reconciler.tune.sample import Sample
 
 HINT = (

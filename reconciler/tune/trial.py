@@ -8,18 +8,17 @@ from pathlib import Path
 
 import psutil  # type: ignore[import-untyped] # it ships no types
 
-from reconciler.bench.figures import BenchFailed
-from reconciler.bench.sweep import Sweep, options_of, sweep
 from reconciler.errors import StoreUnavailable
+from reconciler.orders.workload import OrderWorkload
 from reconciler.paper.process import PaperProcess
 from reconciler.settings import Settings
 from reconciler.store.stale import StaleOrder
-from reconciler.supervisor.floor import CYCLE_SECONDS
+from reconciler.supervisor.coordinator import CYCLE_SECONDS
 from reconciler.supervisor.halt import HaltPolicy
 from reconciler.supervisor.summary import Ending
+from reconciler.trial.sweep import Sweep, SweepFailed, options_of, sweep
 from reconciler.tune.outcome import Allowance, Spent, Trial
-from reconciler.tune.rehearsal import Rehearsal, read_spent
-from reconciler.worker.orders import OrderWorkload
+from reconciler.tune.trial_workload import Rehearsal, read_spent
 
 NO_HALT = HaltPolicy(share=1.0)
 
@@ -53,7 +52,7 @@ def perform(
     Raises:
         KeyboardInterrupt: a signal has ended it.
         StoreUnavailable: the database went away.
-        BenchFailed: it ended early for another reason.
+        SweepFailed: it ended early for another reason.
     """
     stage.put_back()
     settings = stage.settings.model_copy(update={"shards": shards, "batch_size": batch_size})
@@ -91,7 +90,7 @@ def _require_swept(done: Sweep) -> None:
         case Ending.STORE_GONE:
             raise StoreUnavailable(done.summary.trouble or "the database went away")
         case _:
-            raise BenchFailed(f"a trial ended early: {done.summary.trouble}")
+            raise SweepFailed(f"a trial ended early: {done.summary.trouble}")
 
 
 def _trial(done: Sweep, settings: Settings, spent: Spent, load: "_Load") -> Trial:

@@ -1,1 +1,1 @@
-"""The child process: one batch after another, fetch, decide, apply."""
+"""The generic worker process: one batch after another, prepared, then committed."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from reconciler.errors import Problem
 from reconciler.worker.release import Release
-from reconciler.worker.workload import Batch, Evidence, Result
+from reconciler.workload import Batch, Evidence, Result
 
 
 @dataclass(frozen=True, slots=True)

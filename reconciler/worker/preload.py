@@ -14,7 +14,7 @@ from importlib import import_module
 
 from reconciler.errors import ConfigurationError
 
-_OURS = ("reconciler.exchanges.binance", "reconciler.worker.loop", "reconciler.worker.orders")
+_OURS = ("reconciler.exchanges.binance", "reconciler.worker.process", "reconciler.orders.workload")
 _ONLY_WHEN_USED = ("httpcore", "anyio._backends._asyncio", "concurrent.futures.thread")
 """What the libraries import for themselves, at the first request or the first call in a thread."""
 

@@ -16,7 +16,7 @@ from reconciler.errors import ConfigurationError, Problem, StoreUnavailable
 from reconciler.resilience.breaker import BreakerSnapshot
 from reconciler.resilience.budget import Budget
 from reconciler.settings import Settings
-from reconciler.worker.workload import (
+from reconciler.workload import (
     Batch,
     Handler,
     Page,

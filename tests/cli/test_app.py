@@ -8,7 +8,7 @@ import pytest
 
 from reconciler import __version__
 from reconciler.cli import app
-from reconciler.cli.exits import Exit, exit_code_of
+from reconciler.cli.exit_codes import Exit, exit_code_of
 from reconciler.errors import (
     BreakerOpen,
     ClockSkew,
@@ -188,7 +188,7 @@ def test_a_person_at_a_terminal_sees_the_traceback_of_a_bug_at_debug_only(
     invoke: Invoke, monkeypatch: pytest.MonkeyPatch, level: str, *, is_shown: bool
 ) -> None:
     monkeypatch.setattr(app, "_COMMANDS", {"fail": (_module_that_raises(KeyError("x")), "Fail.")})
-    monkeypatch.setattr("reconciler.cli.failures._is_terminal", lambda: True)
+    monkeypatch.setattr("reconciler.cli.errors._is_terminal", lambda: True)
 
     result = invoke("fail", LOG_LEVEL=level, LOG_FORMAT="console")
 
@@ -232,8 +232,8 @@ def test_what_needs_no_command_imports_none(argument: str) -> None:
         [
             "reconciler.cli",
             "reconciler.cli.app",
-            "reconciler.cli.exits",
-            "reconciler.cli.failures",
+            "reconciler.cli.errors",
+            "reconciler.cli.exit_codes",
             "reconciler.errors",
         ]
     )

@@ -11,14 +11,14 @@ import psycopg
 import pytest
 from click.testing import Result
 
-from reconciler.cli.explaining import Facts, answer, details, is_due
+from reconciler.cli.explanation import Facts, answer, details, is_due
 from reconciler.domain.decide import HoldReason
 from reconciler.store.explain import Holder, Row
 from reconciler.store.holds import HeldOrder
 from reconciler.supervisor.status import ShardState
 
 from .conftest import Invoke
-from .speaker import Speaker, some_whereabouts
+from .fake_control_server import Speaker, some_whereabouts
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
 EARLIER = NOW - timedelta(minutes=4)

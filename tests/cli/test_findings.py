@@ -14,7 +14,7 @@ from reconciler.cli.checks.finding import (
     warning,
 )
 from reconciler.cli.checks.settings import unknown_names
-from reconciler.cli.exits import Exit
+from reconciler.cli.exit_codes import Exit
 from reconciler.errors import ConfigurationError, Problem, RateLimited, StoreUnavailable
 
 PROBLEM = Problem(what="it is broken", hint="fix it")

@@ -11,7 +11,7 @@ from click.testing import Result
 from reconciler.telemetry.health import Vitals
 
 from .conftest import Invoke
-from .speaker import Speaker
+from .fake_control_server import Speaker
 
 Ask = Callable[..., Result]
 

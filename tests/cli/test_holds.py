@@ -16,7 +16,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from reconciler.cli import hold_decisions
-from reconciler.cli.progress import CountProgress
+from reconciler.cli.ui.progress import CountProgress
 from reconciler.paper.exchange import PaperExchange
 from reconciler.store.database import Database
 from reconciler.store.stale import StaleOrders

@@ -8,13 +8,13 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from reconciler.cli.options import (
+from reconciler.cli.paper import PaperOption
+from reconciler.cli.ui.options import (
     environment_option,
     json_option,
     setting_option,
     shards_option,
 )
-from reconciler.cli.paper import PaperOption
 from reconciler.settings import Settings
 
 

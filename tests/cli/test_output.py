@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 from rich.text import Text
 
-from reconciler.cli.output import print_json, print_problems, print_table, shown
+from reconciler.cli.ui.output import print_json, print_problems, print_table, shown
 from reconciler.errors import Problem
 
 RED = "\x1b[1;31m"

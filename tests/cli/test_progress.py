@@ -7,9 +7,9 @@ from collections.abc import Callable
 import click
 import pytest
 
-from reconciler.cli.progress import LINE_SECONDS, ReconcileProgress, steps, working
+from reconciler.cli.ui.progress import LINE_SECONDS, ReconcileProgress, steps, working
 from reconciler.supervisor.summary import Summary
-from reconciler.worker.workload import Tally
+from reconciler.workload import Tally
 
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 

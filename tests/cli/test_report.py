@@ -5,12 +5,12 @@ from collections import Counter
 
 import pytest
 
-from reconciler.cli.exits import Exit
+from reconciler.cli.exit_codes import Exit
 from reconciler.cli.report import Report
-from reconciler.cli.supervise import exit_code_of_ending, options_of, tell_what_cut_it_short
+from reconciler.cli.runner import exit_code_of_ending, options_of, tell_what_cut_it_short
 from reconciler.settings import Settings
 from reconciler.supervisor.summary import Ending, Summary
-from reconciler.worker.workload import Tally
+from reconciler.workload import Tally
 
 CONTRACT = {
     "orders",

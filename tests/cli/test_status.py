@@ -10,14 +10,14 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from reconciler.cli import panel
-from reconciler.cli.measures import duration, memory
-from reconciler.supervisor.control.place import default_path
-from reconciler.supervisor.shards import moved_buckets
+from reconciler.cli.ui import status_view
+from reconciler.cli.ui.formatting import duration, memory
+from reconciler.control.socket_path import default_path
+from reconciler.supervisor.sharding import moved_buckets
 from reconciler.supervisor.status import BudgetStatus, Scaling, ShardCounts, ShardState, Status
 
 from .conftest import Invoke
-from .speaker import Speaker, a_cycle, a_shard, a_status
+from .fake_control_server import Speaker, a_cycle, a_shard, a_status
 
 WIDTH = 80
 WORST = replace(
@@ -105,7 +105,7 @@ def test_a_supervisor_that_has_just_started_has_nothing_to_show_yet(
 def test_the_tables_fit_80_columns_at_their_widest() -> None:
     cycle = a_cycle(duration_ms=999_900, scanned=9_999_999, requests=99_999, weight=99_999)
 
-    lines = lines_of(panel.shards_table([WORST]), panel.cycles_table([cycle]))
+    lines = lines_of(status_view.shards_table([WORST]), status_view.cycles_table([cycle]))
 
     assert max(map(len, lines)) <= WIDTH
     assert "4194304  backing off" in lines[2]
@@ -116,7 +116,7 @@ def test_the_tables_fit_80_columns_at_their_widest() -> None:
 def test_what_the_exchange_wants_is_shown_with_the_budget() -> None:
     budget = BudgetStatus(limit_per_minute=3000, used=2140, paused_seconds=12)
 
-    lines = lines_of(*panel.summary(a_status(budget=budget)))
+    lines = lines_of(*status_view.summary(a_status(budget=budget)))
 
     assert "budget   2,140 of 3,000 weight this minute; silence for 12 s more" in lines
 

@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from reconciler.cli.screen import Sight, View, pressed, screen
+from reconciler.cli.ui.top_view import Sight, View, pressed, screen
 from reconciler.supervisor.status import Status
 
 from .conftest import Invoke
-from .speaker import Speaker, a_shard, a_status
+from .fake_control_server import Speaker, a_shard, a_status
 
 PATIENCE_SECONDS = 30.0
 OURS = b"\x1b[?1049h"

@@ -11,8 +11,8 @@ from typing import Any, get_args, get_origin, get_type_hints
 import msgspec
 import pytest
 
-from reconciler.supervisor.control import protocol, server
-from reconciler.supervisor.control.protocol import (
+from reconciler.control import protocol, server
+from reconciler.control.protocol import (
     Answer,
     Command,
     Complaint,

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from reconciler.bench import suite
+from scripts.benchmark import suite
 
 from .documents import ROOT, read
 

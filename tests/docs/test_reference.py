@@ -13,7 +13,7 @@ import pytest
 from psycopg.rows import scalar_row
 
 from reconciler.cli.app import cli
-from reconciler.cli.exits import Exit
+from reconciler.cli.exit_codes import Exit
 from reconciler.cli.report import Report
 from reconciler.cli.tune import LIMITS
 from reconciler.domain import decide
@@ -25,7 +25,8 @@ from reconciler.store import tables
 from reconciler.supervisor.summary import Ending
 from reconciler.telemetry import metrics
 from reconciler.tune.limits import Limit
-from reconciler.worker.workload import Proposal
+from reconciler.workload import Proposal
+from scripts.benchmark.command import bench_command
 
 from .documents import DOCUMENTS, ROOT, code_in, codes_in, first_cells, read, rows, section
 
@@ -64,10 +65,15 @@ def options_of(command: click.Command) -> dict[str, str]:
     }
 
 
+BENCH = "scripts/bench"
+
+
 def documented_options(name: str) -> dict[str, str]:
-    options = (
-        section(PAPER, "Options") if name == "paper" else section(COMMANDS, f"`reconciler {name}`")
-    )
+    if name == "paper":
+        options = section(PAPER, "Options")
+    else:
+        heading = name if name == BENCH else f"reconciler {name}"
+        options = section(COMMANDS, f"`{heading}`")
     return {
         code_in(cells[0]): code_in(cells[1])
         for cells in rows(options)
@@ -116,9 +122,9 @@ def test_every_command_is_documented() -> None:
     assert sorted(documented) == sorted(name for name, _ in leaf_commands())
 
 
-@pytest.mark.parametrize("name", [name for name, _ in leaf_commands()])
+@pytest.mark.parametrize("name", [*(name for name, _ in leaf_commands()), BENCH])
 def test_every_option_is_documented_with_its_variable(name: str) -> None:
-    command = dict(leaf_commands())[name]
+    command = bench_command if name == BENCH else dict(leaf_commands())[name]
 
     assert documented_options(name) == options_of(command)
 

@@ -4,9 +4,9 @@ import signal
 
 import pytest
 
+from reconciler.control.client import ask
+from reconciler.control.socket_path import default_path
 from reconciler.demo import World
-from reconciler.supervisor.control.client import ask
-from reconciler.supervisor.control.place import default_path
 from reconciler.telemetry.health import Vitals
 
 from .conftest import Start

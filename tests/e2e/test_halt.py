@@ -3,7 +3,7 @@
 import signal
 
 from reconciler.demo import World
-from reconciler.store import state
+from reconciler.store import shared_state
 
 from .conftest import Start, settings_of
 from .rows import connected, count, hearing_changes
@@ -226,7 +226,7 @@ def test_a_halt_that_another_host_applies_stops_a_running_supervisor(
         run = reconcile(RECONCILIATION_BATCH_SIZE=20)
         changes.wait_for_change()
         with world.database.transaction() as connection:
-            state.apply_halt(connection, "another host saw orders vanish")
+            shared_state.apply_halt(connection, "another host saw orders vanish")
         halted_at = other.execute("SELECT clock_timestamp()").fetchone()
         found = run.wait_for("halt.found")
         run.send(signal.SIGTERM)
@@ -247,7 +247,7 @@ def test_a_supervisor_with_nothing_to_do_sees_the_halt_and_its_release(
     run.wait_for("supervisor.started")
 
     with world.database.transaction() as connection:
-        state.apply_halt(connection, "another host saw orders vanish")
+        shared_state.apply_halt(connection, "another host saw orders vanish")
     run.wait_for("halt.found")
     start("halt", "release", "--by", "ada", **settings_of(world)).end()
     released = run.wait_for("halt.released")

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.control.client import ask
 from reconciler.demo import World
 from reconciler.errors import NoSupervisor
-from reconciler.supervisor.control.client import ask
 from reconciler.supervisor.status import Status
 
 from .commands import DEADLINE_SECONDS, Ended

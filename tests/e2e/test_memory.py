@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from reconciler.demo import World
+from reconciler.orders.workload import OrderWorkload
 from reconciler.settings import Settings
-from reconciler.worker.orders import OrderWorkload
-from reconciler.worker.workload import Batch
+from reconciler.workload import Batch
 
 from .conftest import settings_of
-from .look_into_worker import Findings
+from .worker_memory_probe import Findings
 
 HERE = Path(__file__).parent
 ORDERS = 3000

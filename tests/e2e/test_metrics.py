@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.control.client import ask
 from reconciler.demo import World
-from reconciler.supervisor.control.client import ask
 from reconciler.supervisor.status import Scaling
 
 from .conftest import Start

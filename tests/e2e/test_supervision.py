@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from reconciler.control.client import ask
+from reconciler.control.socket_path import default_path
 from reconciler.demo import World, open_world
-from reconciler.supervisor.control.client import ask
-from reconciler.supervisor.control.place import default_path
-from reconciler.supervisor.parent import STORE_RETRY_SECONDS
 from reconciler.supervisor.status import Status
+from reconciler.supervisor.supervisor import STORE_RETRY_SECONDS
 
 from ..supervisor.processes import EndWatch, family, stretched  # noqa: TID252 - tests are no package
 from .commands import Running

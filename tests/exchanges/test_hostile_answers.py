@@ -15,8 +15,8 @@ from reconciler.chaos.hostile_proxy import HostileProxy
 from reconciler.domain.report import Report
 from reconciler.errors import Unavailable
 from reconciler.exchanges.base import Answers, Exchange, Wanted
-from reconciler.exchanges.guarded import OneAttempt
 from reconciler.exchanges.registry import open_exchange, venue
+from reconciler.exchanges.request_policy import OneAttempt
 from reconciler.paper.auth import Access
 from reconciler.paper.listing import ListedOrder, list_order
 from reconciler.paper.orders import Seeding

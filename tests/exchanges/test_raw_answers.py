@@ -23,7 +23,7 @@ from reconciler.errors import ExchangeError, Malformed, RateLimited, Unavailable
 from reconciler.exchanges.base import Answers, Wanted
 from reconciler.exchanges.binance import VENUE, Binance
 from reconciler.exchanges.connection import LONGEST_ANSWER_BYTES
-from reconciler.exchanges.guarded import OneAttempt
+from reconciler.exchanges.request_policy import OneAttempt
 from reconciler.settings import Credentials
 
 T = TypeVar("T")

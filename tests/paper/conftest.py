@@ -7,10 +7,10 @@ import httpx
 import pytest
 
 from reconciler.paper.auth import Access
-from reconciler.paper.book import Book
 from reconciler.paper.exchange import PaperExchange
 from reconciler.paper.faults import FaultTable
 from reconciler.paper.limits import WeightMeter
+from reconciler.paper.order_store import Book
 from reconciler.paper.orders import Seeding, write_orders
 from reconciler.paper.server import new_exchange, serve_in_thread
 from reconciler.paper.traffic import Traffic

@@ -19,8 +19,8 @@ from reconciler.domain.order import OrderId
 from reconciler.domain.report import Absent, Answer, Report, Unanswerable
 from reconciler.domain.status import Status
 from reconciler.store import migrations
-from reconciler.store.apply import Applied, Apply
 from reconciler.store.database import Database
+from reconciler.store.order_writer import Applied, Apply
 from reconciler.store.tables import OrdersTable, find_orders
 
 EXCHANGE = "paper"

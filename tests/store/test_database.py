@@ -21,8 +21,8 @@ from reconciler.errors import (
     StoreUnavailable,
 )
 from reconciler.store import sample
-from reconciler.store.apply import Apply
 from reconciler.store.database import Database
+from reconciler.store.order_writer import Apply
 from reconciler.store.urls import parse_url
 
 from .builders import (

@@ -5,12 +5,12 @@ from datetime import timedelta
 import pytest
 
 from reconciler.exchanges.registry import venue
+from reconciler.orders.chunking import arrange
+from reconciler.orders.duplicates import DuplicatesWatch, duplicates_in
 from reconciler.store import duplicates as module
 from reconciler.store.database import Database
 from reconciler.store.duplicates import DuplicateOrder, Duplicates, measure_duplicates
 from reconciler.store.stale import StaleOrders
-from reconciler.worker.duplicates import DuplicatesWatch, duplicates_in
-from reconciler.worker.plan import arrange
 
 from .builders import SYMBOL, Application, insert_order, shape_of
 

@@ -2,9 +2,9 @@
 
 import pytest
 
+from reconciler.orders.workload import OrderWorkload
 from reconciler.settings import Settings
 from reconciler.store.database import Database
-from reconciler.worker.orders import OrderWorkload
 
 from .builders import Application, an_unanswerable, applied, insert_order, now_of, read_hold
 

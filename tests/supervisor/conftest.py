@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from reconciler.supervisor.parent import Supervisor
 from reconciler.supervisor.summary import Options, Summary
+from reconciler.supervisor.supervisor import Supervisor
 from reconciler.telemetry.metrics import NoMetrics
 from reconciler.worker.messages import FromChild
 
-from .run_toy import prepare_worker
-from .toy import Stage, ToyWorkload
+from .fake_workload import Stage, ToyWorkload
+from .run_fake_workload import prepare_worker
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_SECONDS = 60.0

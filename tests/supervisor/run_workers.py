@@ -12,12 +12,12 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
 from pathlib import Path
 
-from reconciler.worker import loop
 from reconciler.worker.messages import Hand, Ready
-from reconciler.worker.workload import Batch
+from reconciler.worker.process import main as run_worker
+from reconciler.workload import Batch
 
-from .run_toy import nothing
-from .toy import ToyWorkload
+from .fake_workload import ToyWorkload
+from .run_fake_workload import nothing
 
 
 def main(method: str, file: Path) -> None:
@@ -34,7 +34,7 @@ def start(context: BaseContext, workload: ToyWorkload, shard: int) -> tuple[Conn
     ours, theirs = context.Pipe()
     our_stacks, their_stacks = context.Pipe(duplex=False)
     process = context.Process(  # type: ignore[attr-defined] # each context's own kind of process
-        target=loop.main,
+        target=run_worker,
         args=(theirs, their_stacks, workload, shard, None, nothing),
         daemon=True,
     )

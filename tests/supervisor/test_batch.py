@@ -17,19 +17,19 @@ from reconciler.domain.report import Report
 from reconciler.domain.status import Status
 from reconciler.errors import BreakerOpen, RequestRejected, Suspended, Unavailable
 from reconciler.exchanges.base import Account, Answers, Failure, Venue, Wanted
-from reconciler.exchanges.guarded import Usage
 from reconciler.exchanges.registry import venue
+from reconciler.exchanges.request_policy import Usage
+from reconciler.orders.account import AccountGuard
+from reconciler.orders.clock import DatabaseClock
+from reconciler.orders.handler import OrderHandler
 from reconciler.resilience.breaker import Breaker
 from reconciler.settings import BreakerPolicy
-from reconciler.store.apply import Apply
 from reconciler.store.database import Database
+from reconciler.store.order_writer import Apply
 from reconciler.store.stale import StaleOrder
 from reconciler.store.tables import find_orders
 from reconciler.telemetry.metrics import NoMetrics
-from reconciler.worker.account import AccountGuard
-from reconciler.worker.batch import OrderHandler
-from reconciler.worker.clock import DatabaseClock
-from reconciler.worker.workload import Batch, Result, Run, TroubleKind
+from reconciler.workload import Batch, Result, Run, TroubleKind
 
 ORDERS = 4
 

@@ -14,18 +14,18 @@ from typing import Any
 
 import pytest
 
+from reconciler.control import server as server_module
+from reconciler.control.client import ask
+from reconciler.control.protocol import MOST_BYTES
+from reconciler.control.server import ControlServer
+from reconciler.control.socket_path import Place, default_path, place_at, place_of
 from reconciler.errors import ConfigurationError, NoSupervisor, SocketTaken
-from reconciler.supervisor.control import server as server_module
-from reconciler.supervisor.control.client import ask
-from reconciler.supervisor.control.place import Place, default_path, place_at, place_of
-from reconciler.supervisor.control.protocol import MOST_BYTES
-from reconciler.supervisor.control.server import ControlServer
 from reconciler.supervisor.status import Scaling, ShardState, Status, Whereabouts
 from reconciler.telemetry.health import Grade, Vitals, judge
-from reconciler.worker.workload import Run
+from reconciler.workload import Run
 
 from .conftest import DEADLINE_SECONDS, Begin, Journal
-from .toy import Act, Item, Stage, ToyWorkload
+from .fake_workload import Act, Item, Stage, ToyWorkload
 
 
 @pytest.fixture

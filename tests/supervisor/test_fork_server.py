@@ -7,10 +7,10 @@ import sys
 import pytest
 
 from reconciler.errors import OtherRelease
-from reconciler.worker.workload import Run
+from reconciler.workload import Run
 
 from .conftest import DEADLINE_SECONDS, ROOT, Begin, Journal
-from .toy import Act, Item, Stage, ToyWorkload
+from .fake_workload import Act, Item, Stage, ToyWorkload
 
 LOADED_AMID_A_SIGNAL = """
 import os, sys
@@ -21,7 +21,7 @@ class Sender:
             os.kill(os.getpid(), int(sys.argv[1]))
 
 sys.meta_path.insert(0, Sender())
-import reconciler.supervisor.in_fork_server
+import reconciler.supervisor.forkserver_init
 assert "sqlalchemy" in sys.modules
 """
 

@@ -13,10 +13,10 @@ from structlog.testing import capture_logs
 
 from reconciler.errors import StoreUnavailable, WorkersDying
 from reconciler.supervisor.restarts import RestartPolicy
-from reconciler.worker.workload import Run
+from reconciler.workload import Run
 
 from .conftest import DEADLINE_SECONDS, Begin, Journal
-from .toy import Act, Item, Stage, ToyWorkload
+from .fake_workload import Act, Item, Stage, ToyWorkload
 
 HANG = timedelta(seconds=3)
 

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.supervisor.child import fork_server
+from reconciler.supervisor.worker_process import fork_server
 
 from .conftest import DEADLINE_SECONDS, ROOT
 from .inside import collect_garbage, import_late

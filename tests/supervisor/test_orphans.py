@@ -8,11 +8,11 @@ import sys
 
 import pytest
 
-from reconciler.worker.workload import Run
+from reconciler.workload import Run
 
 from .conftest import ROOT, Journal
+from .fake_workload import Act, Item, Stage, ToyWorkload
 from .processes import EndWatch, family
-from .toy import Act, Item, Stage, ToyWorkload
 
 WORKERS = 3
 

@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 from reconciler.store.database import Database
-from reconciler.worker.workload import TroubleKind
+from reconciler.workload import TroubleKind
 
 from .test_batch import FakeExchange, a_handler, handle, new_orders
 

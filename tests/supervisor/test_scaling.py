@@ -9,17 +9,17 @@ import pytest
 from structlog.testing import capture_logs
 
 from reconciler.errors import ConfigurationError, Problem
-from reconciler.supervisor.parent import Supervisor
-from reconciler.supervisor.renewal import Setup
+from reconciler.supervisor.reload import Setup
 from reconciler.supervisor.restarts import RestartPolicy
-from reconciler.supervisor.shards import BUCKETS, moved_buckets
+from reconciler.supervisor.sharding import BUCKETS, moved_buckets
+from reconciler.supervisor.supervisor import Supervisor
 from reconciler.telemetry.metrics import NoMetrics
 from reconciler.worker.messages import GivenBack, Need
-from reconciler.worker.workload import Run
+from reconciler.workload import Run
 
 from .conftest import Begin, Journal, Watched, options
-from .run_toy import prepare_worker
-from .toy import WEIGHT, Act, Item, Stage, ToyWorkload
+from .fake_workload import WEIGHT, Act, Item, Stage, ToyWorkload
+from .run_fake_workload import prepare_worker
 
 
 def a_run(number: int, *acts: Act) -> Run:

@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from reconciler.worker.workload import Run
+from reconciler.workload import Run
 
 from .conftest import DEADLINE_SECONDS, ROOT, Journal, options
+from .fake_workload import Act, Item, Stage, ToyWorkload
 from .processes import EndWatch, family, stretched
-from .toy import Act, Item, Stage, ToyWorkload
 
 WORKERS = 2
 
@@ -85,7 +85,7 @@ async def launch(stage: Stage, journal: Journal) -> AsyncIterator[Launch]:
         file = stage.folder / "workload"
         file.write_bytes(pickle.dumps((workload, options(**changes))))
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tests.supervisor.run_toy", str(file)),
+            *(sys.executable, "-m", "tests.supervisor.run_fake_workload", str(file)),
             cwd=ROOT,
             stdout=asyncio.subprocess.PIPE,
             start_new_session=True,

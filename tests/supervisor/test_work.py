@@ -6,14 +6,14 @@ from datetime import timedelta
 import pytest
 
 from reconciler.errors import StoreRejected
-from reconciler.supervisor import floor
-from reconciler.supervisor.shards import assign_buckets, bucket_of
+from reconciler.supervisor import coordinator
+from reconciler.supervisor.sharding import assign_buckets, bucket_of
 from reconciler.supervisor.summary import Ending
 from reconciler.worker.messages import Done, GivenBack, Need
-from reconciler.worker.workload import Backlog, Run, Trouble, TroubleKind
+from reconciler.workload import Backlog, Run, Trouble, TroubleKind
 
 from .conftest import DEADLINE_SECONDS, Begin, Journal
-from .toy import WEIGHT, Act, Item, Stage, ToyPlanner, ToyWorkload
+from .fake_workload import WEIGHT, Act, Item, Stage, ToyPlanner, ToyWorkload
 
 
 def runs_of(*acts: tuple[Act, ...], first: int = 0) -> tuple[Run, ...]:
@@ -72,7 +72,7 @@ async def test_a_single_sweep_of_nothing_ends_at_once(stage: Stage, begin: Begin
 @pytest.fixture
 def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Judge a cycle after a moment, whoever is still at it."""
-    monkeypatch.setattr(floor, "VERDICT_PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr(coordinator, "VERDICT_PATIENCE_SECONDS", 0.3)
 
 
 @pytest.mark.usefixtures("impatience")

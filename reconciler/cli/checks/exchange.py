@@ -9,11 +9,11 @@ from reconciler.cli.checks.database import judged_clock
 from reconciler.cli.checks.finding import Finding, failed, good, skipped, warning
 from reconciler.errors import ConfigurationError, Problem, ReconcilerError
 from reconciler.exchanges.base import Account, Venue
-from reconciler.exchanges.guarded import OneAttempt
 from reconciler.exchanges.registry import open_exchange, venue
+from reconciler.exchanges.request_policy import OneAttempt
+from reconciler.orders.account import OTHER_ACCOUNT_HINT, UNNAMED, UNNAMED_HINT
 from reconciler.resilience.budget import LocalBudget, WeightWindow
 from reconciler.settings import Credentials, Settings
-from reconciler.worker.account import OTHER_ACCOUNT_HINT, UNNAMED, UNNAMED_HINT
 
 CHECK = "exchange"
 CLOCK_CHECK = "exchange clock"

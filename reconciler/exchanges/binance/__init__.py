@@ -11,7 +11,7 @@ Imports point down this list only.
 """
 
 from reconciler.exchanges.binance.adapter import REQUESTS_AT_ONCE, Binance, request_symbol
-from reconciler.exchanges.binance.facts import CODES, STATUSES, VENUE, Meaning
+from reconciler.exchanges.binance.constants import CODES, STATUSES, VENUE, Meaning
 from reconciler.exchanges.binance.session import Guarding, percent_encoded, signature_of
 
 __all__ = [

@@ -1,8 +1,8 @@
 """A batch of orders asked about in rounds of the cheapest routes.
 
-    ask -> rounds of routes (reconciler.exchanges.routes decides which)
+    ask -> rounds of routes (reconciler.exchanges.query_plan decides which)
              -> one question each, under the guard (reconciler.exchanges.binance.session)
-                  -> what it says of whom (reconciler.exchanges.binance.answers)
+                  -> what it says of whom (reconciler.exchanges.binance.mapping)
 
 Guarantees:
 1. An order gets an answer only from a row of its own symbol and id, or from a look-up of its own.
@@ -35,9 +35,11 @@ from reconciler.errors import (
     Refused,
     RequestRejected,
 )
-from reconciler.exchanges import routes
+from reconciler.exchanges import query_plan
 from reconciler.exchanges.base import Account, Answers, Clock, Failure, Venue, Wanted
-from reconciler.exchanges.binance.answers import (
+from reconciler.exchanges.binance.constants import ACCOUNT_WEIGHT, COSTS, ORDER_ID_DIGITS, Meaning
+from reconciler.exchanges.binance.decoding import ACCOUNT_INFORMATION, Fault, as_error
+from reconciler.exchanges.binance.mapping import (
     LONGEST_NAME,
     Outcome,
     read_list,
@@ -47,18 +49,16 @@ from reconciler.exchanges.binance.answers import (
     rows_for,
     unanswerable,
 )
-from reconciler.exchanges.binance.facts import ACCOUNT_WEIGHT, COSTS, ORDER_ID_DIGITS, Meaning
-from reconciler.exchanges.binance.rows import Rows, read_rows
+from reconciler.exchanges.binance.order_rows import Rows, read_rows
 from reconciler.exchanges.binance.session import Fetched, Guarding, Session
-from reconciler.exchanges.binance.wire import ACCOUNT_INFORMATION, Fault, as_error
-from reconciler.exchanges.routes import HistoryPage, OneOrder, OpenOrders, Route
+from reconciler.exchanges.query_plan import HistoryPage, OneOrder, OpenOrders, Route
 from reconciler.exchanges.unforeseen import unforeseen
 from reconciler.resilience.budget import Budget
 from reconciler.resilience.suspects import Subject
 from reconciler.settings import Credentials
 
 REQUESTS_AT_ONCE = 4
-"""By `reconciler bench --only lookups`: eight do more look-ups a second where the exchange is 20 ms
+"""By `scripts/bench --only lookups`: eight do more look-ups a second where the exchange is 20 ms
 away, but four do six times what all of Binance's limit allows. After a "stop" fewer have been asked
 in vain.
 """
@@ -106,7 +106,7 @@ class Binance:
             credentials=credentials,
             clock=clock,
         )
-        self._estimates = routes.Estimates()
+        self._estimates = query_plan.Estimates()
 
     @property
     def venue(self) -> Venue:
@@ -155,15 +155,15 @@ class Binance:
     async def _search(self, wanted: frozenset[Wanted]) -> Answers:
         found = Answers()
         batch = _Batch(gate=asyncio.Semaphore(self._requests_at_once))
-        search = routes.start(wanted)
-        while planned := routes.plan(search, COSTS, self._estimates):
+        search = query_plan.start(wanted)
+        while planned := query_plan.plan(search, COSTS, self._estimates):
             outcomes = await self._send_round(planned, search, batch)
             for outcome in outcomes:
                 found.answers.update(outcome.answers)
                 found.failures.update(outcome.failures)
             pages = [outcome.page for outcome in outcomes if outcome.page is not None]
-            self._estimates = routes.learn(self._estimates, search, pages)
-            search = routes.advance(
+            self._estimates = query_plan.learn(self._estimates, search, pages)
+            search = query_plan.advance(
                 search,
                 settled=frozenset(found.answers) | frozenset(found.failures),
                 open_lists=[route for route in planned if isinstance(route, OpenOrders)],
@@ -184,11 +184,11 @@ class Binance:
         )
 
     async def _send_round(
-        self, planned: Sequence[Route], search: routes.Search, batch: _Batch
+        self, planned: Sequence[Route], search: query_plan.Search, batch: _Batch
     ) -> list[Outcome]:
         async with asyncio.TaskGroup() as group:
             tasks = [
-                group.create_task(self._send(route, routes.asked_for(search, route), batch))
+                group.create_task(self._send(route, query_plan.asked_for(search, route), batch))
                 for route in planned
             ]
         return [task.result() for task in tasks]

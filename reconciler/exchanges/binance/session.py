@@ -21,7 +21,7 @@ import structlog
 
 from reconciler.errors import ClockSkew, FirewallRefused, Malformed, RateLimited, Unavailable
 from reconciler.exchanges.base import Clock
-from reconciler.exchanges.binance.facts import (
+from reconciler.exchanges.binance.constants import (
     LARGEST_CLOCK_OFFSET,
     LARGEST_USED_WEIGHT,
     LATEST_TIME_MS,
@@ -30,7 +30,7 @@ from reconciler.exchanges.binance.facts import (
     USED_WEIGHT_HEADER,
     Meaning,
 )
-from reconciler.exchanges.binance.wire import (
+from reconciler.exchanges.binance.decoding import (
     SERVER_TIME,
     Fault,
     Read,
@@ -39,7 +39,7 @@ from reconciler.exchanges.binance.wire import (
     whole_number,
 )
 from reconciler.exchanges.connection import Connections
-from reconciler.exchanges.guarded import Control
+from reconciler.exchanges.request_policy import Control
 from reconciler.exchanges.signing import HmacKey, SigningKey, load_signing_key
 from reconciler.resilience.budget import Budget
 from reconciler.resilience.suspects import EXCHANGE, Subject

@@ -10,11 +10,11 @@ from enum import IntEnum
 
 import msgspec
 
-from reconciler.paper import fixed
+from reconciler.paper import fixed_point
 from reconciler.paper.market import Market
 from reconciler.paper.orders import Order
 
-_ZERO = fixed.to_text(0)
+_ZERO = fixed_point.to_text(0)
 
 
 class TimeUnit(IntEnum):
@@ -57,10 +57,10 @@ def write_order(order: Order, unit: TimeUnit = TimeUnit.MILLISECOND) -> WireOrde
         order.order_id,
         -1,
         order.client_order_id,
-        fixed.to_text(order.price_e8),
-        fixed.to_text(order.qty_e8),
-        fixed.to_text(stage.executed_e8),
-        fixed.to_text(stage.quote_e8),
+        fixed_point.to_text(order.price_e8),
+        fixed_point.to_text(order.qty_e8),
+        fixed_point.to_text(stage.executed_e8),
+        fixed_point.to_text(stage.quote_e8),
         stage.word,
         order.time_in_force,
         "LIMIT",
@@ -83,17 +83,17 @@ def write_orders(orders: Iterable[Order], unit: TimeUnit) -> list[WireOrder]:
 
 def write_market(market: Market) -> dict[str, object]:
     """Write a symbol's trading rules for `exchangeInfo`."""
-    tick, step = fixed.to_text(market.tick_e8), fixed.to_text(market.step_e8)
+    tick, step = fixed_point.to_text(market.tick_e8), fixed_point.to_text(market.step_e8)
     return {
         "symbol": market.symbol,
         "status": "TRADING",
         "baseAsset": market.base,
-        "baseAssetPrecision": fixed.PLACES,
+        "baseAssetPrecision": fixed_point.PLACES,
         "quoteAsset": market.quote,
-        "quotePrecision": fixed.PLACES,
-        "quoteAssetPrecision": fixed.PLACES,
-        "baseCommissionPrecision": fixed.PLACES,
-        "quoteCommissionPrecision": fixed.PLACES,
+        "quotePrecision": fixed_point.PLACES,
+        "quoteAssetPrecision": fixed_point.PLACES,
+        "baseCommissionPrecision": fixed_point.PLACES,
+        "quoteCommissionPrecision": fixed_point.PLACES,
         "orderTypes": ["LIMIT", "LIMIT_MAKER", "MARKET"],
         "icebergAllowed": True,
         "ocoAllowed": True,
@@ -144,7 +144,7 @@ def write_exchange(markets: Iterable[Market], *, weight_limit: int, now: int) ->
 
 def write_account(uid: int, now: int) -> dict[str, object]:
     """Write the account for `account`: one that may trade and holds nothing."""
-    rate = fixed.to_text(0)
+    rate = fixed_point.to_text(0)
     return {
         "makerCommission": 0,
         "takerCommission": 0,

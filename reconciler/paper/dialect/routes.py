@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import msgspec
 
-from reconciler.paper.book import Book, Shelf, Show, ShownShelf, UnknownSymbol
 from reconciler.paper.dialect.answers import (
     Refusal,
     TimeUnit,
@@ -29,7 +28,8 @@ from reconciler.paper.dialect.answers import (
     write_orders,
 )
 from reconciler.paper.dialect.parameters import Parameters
-from reconciler.paper.lives import Word
+from reconciler.paper.lifecycle import Word
+from reconciler.paper.order_store import Book, Shelf, Show, ShownShelf, UnknownSymbol
 from reconciler.paper.orders import Order
 
 DEFAULT_PAGE = 500

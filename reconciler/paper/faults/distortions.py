@@ -14,10 +14,10 @@ from typing import Any, assert_never
 
 import msgspec
 
-from reconciler.paper.book import Show
 from reconciler.paper.faults.effects import Spoiling
 from reconciler.paper.faults.rules import FaultRule, Question
-from reconciler.paper.lives import Stage, Word
+from reconciler.paper.lifecycle import Stage, Word
+from reconciler.paper.order_store import Show
 from reconciler.paper.orders import Order, as_of
 
 UNKNOWN_WORD = "UNDER_REVIEW"

@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from reconciler.errors import SchemaMismatch
-from reconciler.store.migrations.turn import own_turn
+from reconciler.store.migrations.lock import own_turn
 from reconciler.store.stale_index import (
     BUILD,
     IndexState,

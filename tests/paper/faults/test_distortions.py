@@ -2,7 +2,6 @@ import msgspec
 import pytest
 
 from reconciler.domain.status import Status
-from reconciler.paper.book import Book, ShownShelf
 from reconciler.paper.faults import FaultRule, Faults
 from reconciler.paper.faults.distortions import (
     DISTORTIONS,
@@ -12,7 +11,8 @@ from reconciler.paper.faults.distortions import (
     spoiled,
 )
 from reconciler.paper.faults.effects import Spoiling
-from reconciler.paper.lives import STATUS_OF, Stage
+from reconciler.paper.lifecycle import STATUS_OF, Stage
+from reconciler.paper.order_store import Book, ShownShelf
 from reconciler.paper.orders import Order, Seeding, advance, write_orders
 
 NOW_MS = 1_795_478_400_000

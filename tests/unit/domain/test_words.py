@@ -2,7 +2,7 @@ import pytest
 
 from reconciler.domain.status import OPEN, TERMINAL, Status
 from reconciler.domain.words import Meaning, meaning_of
-from reconciler.exchanges.binance.facts import STATUSES
+from reconciler.exchanges.binance.constants import STATUSES
 
 
 @pytest.mark.parametrize("status", Status)

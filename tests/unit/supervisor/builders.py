@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from itertools import count
 
-from reconciler.worker.workload import Run
+from reconciler.workload import Run
 
 _ids = count()
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.supervisor.cycle import OpenCycle, group_by_cost, sample_of
-from reconciler.worker.workload import Batch, Evidence, Run, Tally
+from reconciler.workload import Batch, Evidence, Run, Tally
 
 from .builders import Item, a_run
 

@@ -3,7 +3,7 @@ from math import comb
 import pytest
 
 from reconciler.supervisor.halt import HaltPolicy, describe, is_anomaly, is_clean
-from reconciler.worker.workload import Evidence
+from reconciler.workload import Evidence
 
 POLICY = HaltPolicy()
 

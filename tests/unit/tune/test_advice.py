@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.tune.advice import NEAR_ENOUGH, Need, advise
-from reconciler.tune.course import MOST_SHARDS, next_shards
 from reconciler.tune.limits import Limit
 from reconciler.tune.outcome import Allowance, Trial
+from reconciler.tune.session import MOST_SHARDS, next_shards
 
 from .builders import NO_LIMIT, a_trial
 

@@ -1,0 +1,169 @@
+"""What a person is told when a command fails: what happened and what to do, never a traceback."""
+
+import errno
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from reconciler.cli.exit_codes import Exit, exit_code_of
+from reconciler.errors import (
+    BreakerOpen,
+    ClockSkew,
+    ConfigurationError,
+    NoSupervisor,
+    OtherRelease,
+    Problem,
+    RateLimited,
+    ReconcilerError,
+    Refused,
+    SocketTaken,
+    StoreUnavailable,
+    Unavailable,
+    WorkersDying,
+)
+
+if TYPE_CHECKING:  # Loaded only when something is wrong: a command's start need not wait for it.
+    from reconciler.settings import Settings
+
+
+@contextmanager
+def told_to_a_person(settings_class: "type[Settings] | None" = None) -> Iterator[None]:
+    """Turn whatever ends the block early into a message on standard error and an exit code.
+
+    What click raises passes, for click to show. The secrets in `settings_class`, `Settings` by
+    default, are told to nobody.
+    """
+    try:
+        yield
+    except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+        raise
+    except KeyboardInterrupt:
+        click.echo("\ninterrupted" if _is_terminal() else "interrupted", err=True)
+        sys.exit(Exit.INTERRUPTED)
+    except ReconcilerError as error:
+        _print(problems_of(error))
+        sys.exit(exit_code_of(error))
+    except Exception as error:  # noqa: BLE001 - the top of the program: nobody above would tell
+        if _is_full(error):
+            _print([_not_told(error)])
+            _drop_output()
+            sys.exit(Exit.NOT_TOLD)
+        _log_bug(error, settings_class)
+        _print([_bug(error)])
+        sys.exit(Exit.SOFTWARE)
+
+
+def problems_of(error: ReconcilerError) -> Sequence[Problem]:
+    """Return what is wrong and how it is fixed, for every error of ours."""
+    match error:
+        case ConfigurationError():
+            return error.problems
+        case Refused():
+            return [Problem(what=str(error), hint=error.hint)]
+        case _:
+            return [Problem(what=str(error), hint=_mend_of(error))]
+
+
+_MENDS: dict[type[ReconcilerError], str] = {
+    StoreUnavailable: (
+        "see that PostgreSQL runs and has room, and that host and port in DATABASE_URL, or wherever"
+        " you gave this address, are right"
+    ),
+    Unavailable: (
+        "see that the exchange answers at EXCHANGE_BASE_URL (unset it for the exchange's own"
+        " address); the paper exchange is started with: reconciler paper"
+    ),
+    ClockSkew: "let this machine's clock follow a time server, and try again",
+    NoSupervisor: (
+        "start one: reconciler run; or set DATABASE_URL or RECONCILIATION_CONTROL_SOCKET as it has"
+        " it, and ask as the same user"
+    ),
+    SocketTaken: (
+        "stop that one first, or give this one a socket of its own with"
+        " RECONCILIATION_CONTROL_SOCKET"
+    ),
+    OtherRelease: (
+        "start it again: it was installed over while it ran; if that does not help, see where the"
+        " worker's program comes from, and remove it"
+    ),
+    WorkersDying: "see in the log above what the workers died of: worker.died, worker.hung",
+}
+
+
+def _mend_of(error: ReconcilerError) -> str:
+    match error:
+        case RateLimited(retry_after_seconds=seconds):
+            return (
+                f"wait {seconds:.0f} s, see which other programs use this account or address, or"
+                " lower RECONCILIATION_RATE_SHARE"
+            )
+        case BreakerOpen(retry_after_seconds=seconds):
+            return f"try again in {seconds:.0f} s"
+        case _:
+            kinds = (kind for kind in type(error).__mro__ if kind in _MENDS)
+            return next((_MENDS[kind] for kind in kinds), "see the log above")
+
+
+def _is_full(error: Exception) -> bool:
+    return isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def _drop_output() -> None:
+    """Let what standard output still holds go nowhere: Python would fail on it once more, with 120.
+
+    Only some versions do (3.11.2 does, 3.11.7 does not).
+    """
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+def _not_told(error: Exception) -> Problem:
+    return Problem(
+        what=f"what was to be told could not be written: {error}",
+        hint="make room where the output goes; what the command had done by then is done",
+    )
+
+
+def _bug(error: Exception) -> Problem:
+    from reconciler.telemetry.redact import redact  # noqa: PLC0415 - only when something is wrong
+
+    return Problem(
+        what=redact(f"this should not have happened: {type(error).__name__}: {error}"),
+        hint="run it again with LOG_LEVEL=DEBUG, and report the traceback that it then logs",
+    )
+
+
+def _log_bug(error: Exception, settings_class: "type[Settings] | None") -> None:
+    """Write the traceback to the log, without secrets.
+
+    For a person at a terminal only at DEBUG; in a log that is kept, which nobody can run again,
+    always.
+    """
+    import structlog  # noqa: PLC0415 - only when something is wrong
+
+    from reconciler.cli.logs import parent_logs  # noqa: PLC0415 - only when something is wrong
+    from reconciler.settings import Settings  # noqa: PLC0415 - only when something is wrong
+
+    try:
+        settings = (settings_class or Settings).load()
+    except ConfigurationError:
+        return
+    parent_logs(settings)
+    is_kept = settings.log_format == "json" or not _is_terminal()
+    if is_kept or settings.log_level == "DEBUG":
+        structlog.get_logger(__name__).error("command.crashed", exc_info=error)
+
+
+def _print(problems: Sequence[Problem]) -> None:
+    from reconciler.cli.ui.output import print_problems  # noqa: PLC0415 - only when something is wrong
+
+    print_problems(problems, label="error: ", stderr=True)
+
+
+def _is_terminal() -> bool:
+    return sys.stderr.isatty()

@@ -1,0 +1,120 @@
+"""Run a supervisor from a command, and say what its ending means."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from functools import partial
+from typing import Any, TypeVar, assert_never
+
+import click
+
+from reconciler.cli.control_client import control_socket
+from reconciler.cli.exit_codes import Exit
+from reconciler.cli.logs import worker_logs
+from reconciler.settings import Settings
+from reconciler.supervisor.reload import Setup
+from reconciler.supervisor.restarts import RestartPolicy
+from reconciler.supervisor.summary import Ending, Options, Summary
+from reconciler.supervisor.supervisor import Supervisor
+from reconciler.telemetry.metrics import open_metrics
+from reconciler.workload import Workload
+
+S = TypeVar("S", bound=Settings)
+
+
+def supervise(
+    workload: Workload,
+    settings: Settings,
+    *,
+    is_once: bool,
+    on_progress: Callable[[Summary], None] = lambda _: None,
+    reload: Callable[[], Setup] | None = None,
+) -> Summary:
+    """Run a supervisor until it is finished or told to stop. `reload` as in `Supervisor`."""
+    setup = setup_of(workload, settings, is_once=is_once)
+    metrics = open_metrics(settings.statsd)
+    try:
+        supervisor = Supervisor(
+            setup.workload,
+            setup.options,
+            metrics=metrics,
+            prepare_worker=setup.prepare_worker,
+            on_progress=on_progress,
+            reload=reload,
+        )
+        return asyncio.run(supervisor.run())
+    finally:
+        metrics.close()
+
+
+def setup_of(workload: Workload, settings: Settings, *, is_once: bool) -> Setup:
+    """Return what a supervisor runs with these settings, and how."""
+    return Setup(
+        workload=workload,
+        options=options_of(settings, is_once=is_once),
+        prepare_worker=partial(worker_logs, settings),
+    )
+
+
+def reloading(
+    workload_of: Callable[[S], Workload], settings_class: type[S], flags: Mapping[str, Any]
+) -> Callable[[], Setup]:
+    """Return what HUP calls: it reads `.env` anew, which the flags beat as at the start."""
+
+    def reload() -> Setup:
+        fresh = settings_class.load(**flags)
+        return setup_of(workload_of(fresh), fresh, is_once=False)
+
+    return reload
+
+
+def options_of(settings: Settings, *, is_once: bool) -> Options:
+    """Return the supervisor's part of the settings."""
+    return Options(
+        shards=settings.shards,
+        batch_size=settings.batch_size,
+        interval=settings.interval,
+        drain=timedelta(seconds=settings.drain_seconds),
+        rate_share=settings.rate_share,
+        is_once=is_once,
+        hang_after=timedelta(seconds=settings.hang_seconds),
+        restarts=RestartPolicy(
+            most=settings.restart_max,
+            window=timedelta(milliseconds=settings.restart_window_ms),
+        ),
+        control_socket=None if is_once else control_socket(settings),
+    )
+
+
+def exit_code_of_ending(ending: Ending, *, is_complete: bool, killed_at_stop: int = 0) -> Exit:
+    """Return the exit code for how a supervisor ended.
+
+    `is_complete`: every order of a single sweep is done. `killed_at_stop`: workers that had not
+    ended when the time for the drain was over.
+    """
+    match ending:
+        case Ending.STORE_GONE:
+            return Exit.UNAVAILABLE
+        case Ending.EXCHANGE_GONE | Ending.HALTED:
+            return Exit.TRY_AGAIN
+        case Ending.LOG_GONE:
+            return Exit.NOT_TOLD
+        case Ending.STOPPED:
+            return Exit.INCOMPLETE if killed_at_stop else Exit.GOOD
+        case Ending.SWEPT:
+            return Exit.GOOD if is_complete else Exit.INCOMPLETE
+        case _:
+            assert_never(ending)
+
+
+def tell_what_cut_it_short(summary: Summary) -> None:
+    """Say on standard error what a single sweep gave up waiting for, and whom a drain killed."""
+    if summary.killed_at_stop:
+        click.echo(
+            f"stopped, but {summary.killed_at_stop} workers had to be killed: what they had in"
+            " flight is done at the next start\n"
+            "  hint: raise RECONCILIATION_DRAIN_SECONDS, or see in the log what they waited for",
+            err=True,
+        )
+    if summary.ending in {Ending.STORE_GONE, Ending.EXCHANGE_GONE, Ending.HALTED}:
+        click.echo(f"stopped early: {summary.trouble}", err=True)

@@ -1,0 +1,199 @@
+"""What a person sees while something takes long: on standard error, and never in a result.
+
+On a terminal something moves; in a pipe there is a line at the start and one now and then.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+from reconciler.cli.ui.output import console
+from reconciler.supervisor.summary import Summary
+
+LINE_SECONDS = 5.0
+"""How often a pipe gets a line."""
+
+QUIET_SECONDS = 2.0
+"""What is done by then needs no progress."""
+
+
+@contextmanager
+def working(
+    what: str, *, is_transient: bool = False, line_seconds: float = LINE_SECONDS
+) -> Iterator[None]:
+    """Show that `what` is being done while the block runs, and for how long already.
+
+    On a terminal nothing of it stays where it is transient.
+    """
+    out = console(stderr=True)
+    if not out.is_terminal:
+        out.print(f"{what} ...")
+        with _reminding(out, what, line_seconds):
+            yield
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=out, transient=is_transient) as progress:
+        task = progress.add_task(what, total=1)
+        yield
+        progress.update(task, completed=1)
+
+
+@contextmanager
+def _reminding(out: Console, what: str, line_seconds: float) -> Iterator[None]:
+    finished = threading.Event()
+    started = time.monotonic()
+
+    def remind() -> None:
+        while not finished.wait(line_seconds):
+            out.print(f"{what}: {time.monotonic() - started:.0f} s so far ...")
+
+    thread = threading.Thread(target=remind, name="progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        finished.set()
+        thread.join()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Steps:
+    """Show the step that is being done, instead of the one before; and lines that stay.
+
+    `aside` lets a result be printed in between.
+    """
+
+    begin: Callable[[str], None]
+    tell: Callable[[str], None]
+    aside: Callable[[Callable[[], None]], None]
+
+
+@contextmanager
+def steps() -> Iterator[Steps]:
+    """Yield what shows how something goes that has several steps."""
+    out = console(stderr=True)
+
+    def tell(line: str) -> None:
+        out.print(line, markup=False)
+
+    if not out.is_terminal:
+        yield Steps(begin=lambda step: tell(f"{step} ..."), tell=tell, aside=lambda act: act())
+        return
+    with out.status("") as status:
+
+        def aside(act: Callable[[], None]) -> None:
+            status.stop()
+            act()
+            status.start()
+
+        yield Steps(begin=lambda step: status.update(escape(step)), tell=tell, aside=aside)
+
+
+class ReconcileProgress(AbstractContextManager["ReconcileProgress"]):
+    """Shows how far the orders have come; `total` is None where nobody has counted them.
+
+    With `has_lines` False a pipe gets none: it belongs to the log.
+    """
+
+    def __init__(
+        self,
+        total: int | None = None,
+        *,
+        has_lines: bool = True,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._total = total
+        self._has_lines = has_lines
+        self._monotonic = monotonic
+        self._console = console(stderr=True)
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("reconciling"),
+            *([] if total is None else [BarColumn(bar_width=20)]),
+            TextColumn("{task.completed:,.0f}") if total is None else MofNCompleteColumn(),
+            TextColumn("orders, weight {task.fields[weight]:,}"),
+            TimeElapsedColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._progress.add_task("", total=total, weight=0)
+        self._last_line = monotonic()
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def update(self, summary: Summary) -> None:
+        """Show what has been done so far."""
+        done, weight = summary.tally.scanned, summary.tally.weight
+        self._progress.update(self._task, completed=done, weight=weight)
+        if self._has_lines and not self._console.is_terminal and self._is_line_due():
+            of_all = "" if self._total is None else f" of {self._total:,}"
+            self._console.print(f"reconciling: {done:,}{of_all} orders, weight {weight:,}")
+
+    def _is_line_due(self) -> bool:
+        now = self._monotonic()
+        is_due = now - self._last_line >= LINE_SECONDS
+        if is_due:
+            self._last_line = now
+        return is_due
+
+
+class CountProgress(AbstractContextManager["CountProgress"]):
+    """Shows how many of a known number are done; nothing where all are done in two seconds."""
+
+    def __init__(
+        self, what: str, total: int, *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._what = what
+        self._total = total
+        self._monotonic = monotonic
+        self._console = console(stderr=True)
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=self._console,
+            transient=True,
+        )
+        self._task = self._progress.add_task(what, total=total)
+        self._is_shown = False
+        self._next_at = monotonic() + QUIET_SECONDS
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._is_shown:
+            self._progress.stop()
+
+    def update(self, done: int) -> None:
+        """Show how many are done."""
+        self._progress.update(self._task, completed=done)
+        if self._monotonic() < self._next_at:
+            return
+        if not self._console.is_terminal:
+            self._console.print(f"{self._what}: {done:,} of {self._total:,}")
+            self._next_at = self._monotonic() + LINE_SECONDS
+        elif not self._is_shown:
+            self._is_shown = True
+            self._progress.start()

@@ -1,0 +1,242 @@
+"""How a supervisor's status looks, within 80 columns: pure, from a `Status` to what rich prints.
+
+`status` prints all of it once, `top` as much as the screen has room for, again and again.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC
+
+from rich.table import Table
+from rich.text import Text
+
+from reconciler.cli.ui.formatting import duration, memory
+from reconciler.cli.ui.output import shown
+from reconciler.supervisor.status import (
+    CycleStatus,
+    Phase,
+    ShardState,
+    ShardStatus,
+    Status,
+)
+
+LABEL_WIDTH = 9
+MOST_KEYS = 5
+
+_PHASES = {
+    Phase.STARTING: "yellow",
+    Phase.RUNNING: "green",
+    Phase.HALTED: "bold red",
+    Phase.DRAINING: "yellow",
+}
+_STATES = {
+    ShardState.BOOTING: "yellow",
+    ShardState.READY: "green",
+    ShardState.DRAINING: "yellow",
+    ShardState.STOPPING: "yellow",
+    ShardState.BACKING_OFF: "yellow",
+    ShardState.PARKED: "bold red",
+}
+_BREAKERS = {"closed": "green", "half_open": "yellow", "open": "bold red"}
+
+# Each column with the width that it keeps, so that nothing jumps when a number grows.
+SHARD_COLUMNS = {
+    "shard": 5,
+    "pid": 7,
+    "state": 11,
+    "buckets": 7,
+    "queued": 6,
+    "in hand": 4,
+    "done/s": 6,
+    "memory": 6,
+    "breaker": 10,
+}
+CYCLE_COLUMNS = {
+    "at (UTC)": 8,
+    "took": 6,
+    "scanned": 7,
+    "changed": 7,
+    "failed": 6,
+    "held": 4,
+    "locked": 6,
+    "requests": 8,
+    "weight": 6,
+}
+_WORDS = frozenset({"state", "breaker", "at (UTC)"})
+
+
+def headline(status: Status) -> Text:
+    """Return who speaks, and what it is doing."""
+    return Text.assemble(
+        (f"supervisor {status.pid}", "bold"),
+        f" on {status.host}, version {status.version}, ",
+        (status.phase.value, _PHASES[status.phase]),
+        f", up {duration(status.uptime_seconds)}, {memory(status.memory_bytes)}",
+    )
+
+
+def summary(status: Status) -> Iterator[Text]:
+    """Return what matters of the whole, a line each."""
+    counts = status.shards
+    yield _line(
+        "shards",
+        f"{counts.wanted} wanted: {counts.running} running, {counts.draining} draining, ",
+        Text(f"{counts.parked} parked", style="bold red" if counts.parked else ""),
+    )
+    yield _line("backlog", _backlog(status))
+    yield _line("hottest", _hottest(status))
+    budget = status.budget
+    silence = (
+        Text(f"; silence for {duration(budget.paused_seconds)} more", style="bold red")
+        if budget.paused_seconds > 0
+        else ""
+    )
+    yield _line(
+        "budget", f"{budget.used:,} of {budget.limit_per_minute:,} weight this minute", silence
+    )
+    if status.halted is not None:
+        yield _line("halt", Text(f"on: {status.halted}", style="bold red"))
+
+
+def history(status: Status) -> Iterator[Text]:
+    """Return what has been done since the start, a line each."""
+    totals = status.totals
+    yield _line(
+        "done",
+        f"{totals.scanned:,} orders in {totals.cycles:,} cycles: {totals.discrepancies:,} changed,"
+        f" {totals.errors:,} failed, {totals.held:,} held",
+    )
+    yield _line(
+        "workers",
+        f"{totals.restarts:,} restarted, {totals.killed_hung:,} of them hung;"
+        f" orders set aside: {totals.set_aside:,}",
+    )
+
+
+def shards_table(
+    workers: Iterable[ShardStatus], *, marked: str | None = None, mark: str = ""
+) -> Table:
+    """Return a row for each worker; `mark` is put to the column `marked`."""
+    rows = [
+        (
+            worker.shard,
+            _plain(worker.pid),
+            Text(worker.state.value.replace("_", " "), style=_STATES[worker.state]),
+            worker.buckets,
+            worker.queued,
+            worker.in_hand,
+            worker.done_per_second,
+            memory(worker.memory_bytes),
+            _breaker(worker),
+        )
+        for worker in workers
+    ]
+    return _table(SHARD_COLUMNS, rows, marked=marked, mark=mark)
+
+
+def troubles(workers: Iterable[ShardStatus]) -> Iterator[Text]:
+    """Return what last stood in a shard's way, a line for each shard that had any."""
+    for worker in workers:
+        if worker.trouble is not None:
+            age = worker.trouble_age_seconds
+            when = "" if age is None else f" ({duration(age)} ago)"
+            yield Text.assemble((f"shard {worker.shard}: ", "bold"), worker.trouble, when)
+
+
+def cycles_table(cycles: Iterable[CycleStatus]) -> Table:
+    """Return a row for each cycle."""
+    return _table(CYCLE_COLUMNS, [_cycle(cycle) for cycle in cycles])
+
+
+def last_cycle(status: Status) -> Text:
+    """Return the newest cycle in a line."""
+    if not status.cycles:
+        return _line("cycle", "none has ended yet")
+    cycle = status.cycles[0]
+    return _line(
+        "cycle",
+        f"{_ended(cycle)}: {cycle.scanned:,} scanned in"
+        f" {_took(cycle)}, {cycle.discrepancies:,} changed, {cycle.errors:,} failed,"
+        f" {cycle.held:,} held",
+    )
+
+
+def _line(label: str, *parts: str | Text) -> Text:
+    return Text.assemble((f"{label:<{LABEL_WIDTH}}", "bold"), *parts)
+
+
+def _backlog(status: Status) -> str:
+    backlog = status.backlog
+    if backlog is None:
+        return "not measured yet"
+    if not backlog.items:
+        return f"nothing stale ({duration(backlog.measured_seconds_ago)} ago)"
+    return (
+        f"{backlog.items:,} stale, the oldest unsynced for"
+        f" {duration(backlog.oldest_age_seconds)} ({duration(backlog.measured_seconds_ago)} ago)"
+    )
+
+
+def _hottest(status: Status) -> str:
+    hottest = status.hottest[:MOST_KEYS]
+    return ", ".join(f"{key.key} {key.items:,}" for key in hottest) or "nothing is waiting"
+
+
+def _breaker(worker: ShardStatus) -> Text:
+    if worker.breaker is None:
+        return Text("-")
+    word = worker.breaker.replace("_", "-")
+    if worker.breaker == "open" and worker.breaker_retry_seconds > 0:
+        word = f"{word} {worker.breaker_retry_seconds:.0f} s"
+    return Text(word, style=_BREAKERS.get(worker.breaker, ""))
+
+
+def _cycle(cycle: CycleStatus) -> Sequence[object]:
+    return (
+        _ended(cycle),
+        _took(cycle),
+        cycle.scanned,
+        cycle.discrepancies,
+        cycle.errors,
+        cycle.held,
+        cycle.skipped_locked,
+        cycle.requests,
+        cycle.weight,
+    )
+
+
+def _ended(cycle: CycleStatus) -> str:
+    return f"{cycle.finished_at.astimezone(UTC):%H:%M:%S}"
+
+
+def _took(cycle: CycleStatus) -> str:
+    return f"{cycle.duration_ms / 1000:,.1f} s"
+
+
+def _plain(number: int | None) -> str:
+    """Return a number that names something: without thousands apart."""
+    return "-" if number is None else str(number)
+
+
+def _table(
+    columns: Mapping[str, int],
+    rows: Iterable[Sequence[object]],
+    *,
+    marked: str | None = None,
+    mark: str = "",
+) -> Table:
+    """Return a table without rules: 80 columns have no room for them."""
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0), pad_edge=False)
+    for column, width in columns.items():
+        title = Text(column.replace("in hand", "in\nhand"))
+        if column == marked:
+            title = Text(f"{title.plain}{mark}", style="reverse")
+        table.add_column(
+            title,
+            justify="left" if column in _WORDS else "right",
+            vertical="bottom",
+            min_width=width,
+            no_wrap=True,
+        )
+    for row in rows:
+        table.add_row(*(shown(cell) for cell in row))
+    return table

@@ -1,0 +1,115 @@
+"""What `top` shows, and what its keys do: pure.
+
+Everything fits into the height that there is: shards that do not are counted instead.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from reconciler.cli.ui import status_view
+from reconciler.cli.ui.formatting import duration
+from reconciler.supervisor.status import ShardStatus, Status
+
+MOST_TROUBLES = 3
+
+_TABLE_HEADER = 2
+
+_FOOTER = (("s", "sort by the next column"), ("r", "reverse"), ("p", "pause"), ("q", "quit"))
+
+_SORTS: Mapping[str, Callable[[ShardStatus], float]] = {
+    "shard": lambda worker: -worker.shard,
+    "buckets": lambda worker: worker.buckets,
+    "queued": lambda worker: worker.queued,
+    "in hand": lambda worker: worker.in_hand,
+    "done/s": lambda worker: worker.done_per_second,
+    "memory": lambda worker: worker.memory_bytes or 0,
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sight:
+    """What the supervisor said `age_seconds` ago; `trouble` is why it says nothing newer."""
+
+    status: Status
+    trouble: str | None
+    age_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class View:
+    """How it is looked at. The largest come first, except for the shards' own numbers."""
+
+    sort: str = "shard"
+    is_reversed: bool = False
+    is_paused: bool = False
+
+    def sorted(self, workers: Sequence[ShardStatus]) -> list[ShardStatus]:
+        """Return the workers in order."""
+        by_number = sorted(workers, key=lambda worker: worker.shard)
+        return sorted(by_number, key=_SORTS[self.sort], reverse=not self.is_reversed)
+
+
+def pressed(key: str, view: View) -> View | None:
+    """Return the view after a key; None to quit."""
+    match key.lower():
+        case "q":
+            return None
+        case "s":
+            columns = list(_SORTS)
+            following = columns[(columns.index(view.sort) + 1) % len(columns)]
+            return replace(view, sort=following, is_reversed=False)
+        case "r":
+            return replace(view, is_reversed=not view.is_reversed)
+        case "p" | " ":
+            return replace(view, is_paused=not view.is_paused)
+        case _:
+            return view
+
+
+def screen(sight: Sight, view: View, *, height: int) -> RenderableType:
+    """Return the screen, `height` lines high."""
+    status = sight.status
+    above = [*_above(sight, view), Text()]
+    below = [Text(), *islice(status_view.troubles(status.workers), MOST_TROUBLES)]
+    below = [*below, status_view.last_cycle(status)]
+    workers = view.sorted(status.workers)
+    room = max(1, height - len(above) - _TABLE_HEADER - len(below) - 1)
+    if len(workers) > room:
+        hidden = len(workers) - room + 1
+        workers = workers[: room - 1]
+        below = [Text(f"and {hidden} shards more", style="dim"), *below]
+    table = status_view.shards_table(workers, marked=view.sort, mark=_mark(view))
+    lines = [*above, *below]
+    for line in lines:
+        line.no_wrap = True
+        line.overflow = "ellipsis"
+    blank = height - len(above) - _TABLE_HEADER - len(workers) - len(below) - 1
+    padding = [Text("\n" * (blank - 1))] if blank > 0 else []
+    return Group(*above, table, *below, *padding, _footer())
+
+
+def _above(sight: Sight, view: View) -> Iterator[Text]:
+    yield status_view.headline(sight.status)
+    if sight.trouble is not None:
+        yield Text(
+            f"silent for {duration(sight.age_seconds)}: {sight.trouble}; it is asked on",
+            style="bold red",
+        )
+    elif view.is_paused:
+        yield Text("paused; p goes on", style="bold yellow")
+    yield from status_view.summary(sight.status)
+
+
+def _mark(view: View) -> str:
+    falls = (view.sort == "shard") is view.is_reversed
+    return " v" if falls else " ^"
+
+
+def _footer() -> Text:
+    return Text("   ").join(
+        Text.assemble((f" {key} ", "reverse"), f" {does}") for key, does in _FOOTER
+    )

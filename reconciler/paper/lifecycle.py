@@ -1,0 +1,175 @@
+"""How orders live: the stages one passes through, and how often each kind of life happens.
+
+Pure: randomness comes in as a parameter, and the same randomness gives the same lives. Along a life
+
+- the executed quantity and its quote never shrink,
+- a terminal stage is the last,
+- the quote is the sum of price times quantity over the fills, exactly,
+- a fill is never worse than the limit price and never at it, so that an average differs from it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from random import Random
+
+import msgspec
+
+from reconciler.domain.report import average_price, rounded
+from reconciler.domain.status import Status
+from reconciler.paper import fixed_point
+from reconciler.paper.market import Market
+
+
+class Word(StrEnum):
+    """Order status on Binance spot.
+
+    Source: Binance Spot API documentation, "ENUM Definitions", order status; read 2026-11-24.
+    """
+
+    NEW = "NEW"
+    PENDING_NEW = "PENDING_NEW"
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"
+    FILLED = "FILLED"
+    CANCELED = "CANCELED"
+    PENDING_CANCEL = "PENDING_CANCEL"
+    REJECTED = "REJECTED"
+    EXPIRED = "EXPIRED"
+    EXPIRED_IN_MATCH = "EXPIRED_IN_MATCH"
+
+
+STATUS_OF: Mapping[str, Status] = {
+    Word.NEW: Status.NEW,
+    Word.PENDING_NEW: Status.PENDING,
+    Word.PARTIALLY_FILLED: Status.PARTIAL,
+    Word.FILLED: Status.FILLED,
+    Word.CANCELED: Status.CANCELED,
+    Word.PENDING_CANCEL: Status.NEW,
+    Word.REJECTED: Status.REJECTED,
+    Word.EXPIRED: Status.EXPIRED,
+    Word.EXPIRED_IN_MATCH: Status.EXPIRED,
+}
+
+
+class Stage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """An order at one moment. `quote_e8` below zero: the exchange does not know it."""
+
+    word: str
+    executed_e8: int
+    quote_e8: int
+
+    @property
+    def status(self) -> Status | None:
+        """Our status; None for a word that nobody knows.
+
+        An open order of which something is filled is `partial`, whatever its word.
+        """
+        status = STATUS_OF.get(self.word)
+        if status is None or status.is_terminal or self.executed_e8 <= 0:
+            return status
+        return Status.PARTIAL
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the order may still change. One with an unknown word counts as ended."""
+        return self.status is not None and not self.status.is_terminal
+
+    @property
+    def executed_qty(self) -> Decimal:
+        """Filled so far, in base currency."""
+        return fixed_point.to_decimal(self.executed_e8)
+
+    @property
+    def avg_price(self) -> Decimal | None:
+        """The average fill price to eight places; None when nothing is filled or it is unknown."""
+        average = average_price(fixed_point.to_decimal(self.quote_e8), self.executed_qty)
+        return None if average is None else rounded(average, fixed_point.PLACES)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kind:
+    """A kind of life: the words it passes through, and its share among all lives."""
+
+    weight: int
+    words: tuple[Word, ...]
+    time_in_force: str = "GTC"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Terms:
+    """What an order asks for, in whole ticks and steps of its market."""
+
+    market: Market
+    is_buy: bool
+    price_ticks: int
+    quantity_steps: int
+
+
+_NEW, _PART = Word.NEW, Word.PARTIALLY_FILLED
+
+KINDS = (
+    Kind(weight=34, words=(_NEW, Word.FILLED)),
+    Kind(weight=12, words=(_NEW, _PART, Word.FILLED)),
+    Kind(weight=7, words=(_NEW, _PART, _PART, Word.FILLED)),
+    Kind(weight=3, words=(_NEW, _PART, _PART, _PART, _PART, Word.FILLED)),
+    Kind(weight=12, words=(_NEW, Word.CANCELED)),
+    Kind(weight=7, words=(_NEW, _PART, Word.CANCELED)),
+    Kind(weight=4, words=(_NEW, Word.EXPIRED), time_in_force="FOK"),
+    Kind(weight=3, words=(_NEW, _PART, Word.EXPIRED), time_in_force="IOC"),
+    Kind(weight=2, words=(_NEW, Word.REJECTED)),
+    Kind(weight=1, words=(_NEW, Word.EXPIRED_IN_MATCH)),
+    Kind(weight=1, words=(_NEW, _PART, Word.EXPIRED_IN_MATCH)),
+    Kind(weight=6, words=(_NEW,)),
+    Kind(weight=4, words=(_NEW, _PART)),
+    Kind(weight=2, words=(Word.PENDING_NEW, _NEW)),
+    Kind(weight=2, words=(Word.PENDING_NEW, _NEW, Word.FILLED)),
+)
+
+MIN_QUANTITY_STEPS = 1000
+"""Fewer could not be cut into as many growing parts as the longest life has fills."""
+
+_UNTOUCHED = {word: Stage(word=word, executed_e8=0, quote_e8=0) for word in Word}
+_FURTHEST_FILL = 0.001
+
+
+def draw_kinds(count: int, rng: Random) -> Sequence[Kind]:
+    """Draw `count` kinds of life by their weights."""
+    return rng.choices(KINDS, [kind.weight for kind in KINDS], k=count)
+
+
+def live(kind: Kind, terms: Terms, rng: Random) -> tuple[Stage, ...]:
+    """Draw one life of that kind: every stage from the first to the last."""
+    fills = _cut(kind, terms.quantity_steps, rng)
+    stages = []
+    executed_steps = quote_e8 = 0
+    for word in kind.words:
+        if word is _PART or word is Word.FILLED:
+            filled_steps = next(fills)
+            executed_steps += filled_steps
+            quote_e8 += _fill_quote_e8(terms, filled_steps, rng)
+        stages.append(_stage(word, executed_steps * terms.market.step_e8, quote_e8))
+    return tuple(stages)
+
+
+def _stage(word: Word, executed_e8: int, quote_e8: int) -> Stage:
+    if executed_e8 == 0:
+        return _UNTOUCHED[word]
+    return Stage(word=word, executed_e8=executed_e8, quote_e8=quote_e8)
+
+
+def _cut(kind: Kind, quantity_steps: int, rng: Random) -> Iterator[int]:
+    """Cut the quantity into one growing part for each fill; the last fill takes what is left."""
+    parts = kind.words.count(_PART)
+    before = 0
+    for part in range(1, parts + 1):
+        executed = int(quantity_steps * (part + rng.random() / 2) / (parts + 1))
+        yield executed - before
+        before = executed
+    yield quantity_steps - before
+
+
+def _fill_quote_e8(terms: Terms, filled_steps: int, rng: Random) -> int:
+    better_by = 1 + int(rng.random() * _FURTHEST_FILL * terms.price_ticks)
+    fill_ticks = terms.price_ticks - better_by if terms.is_buy else terms.price_ticks + better_by
+    return fill_ticks * filled_steps * terms.market.quote_unit_e8

@@ -1,0 +1,153 @@
+"""The last cycles, and what the last hour came to: for `status` and `health`.
+
+What the hour came to is in the record that all hosts write, and that outlives this supervisor. What
+is not written there yet is added from memory. While the database is away the record is what it was
+when it was last read, but no longer than for an hour.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from itertools import count
+
+from reconciler.telemetry.health import LastHour
+from reconciler.workload import Cycle, Planner
+
+CYCLES_KEPT = 10
+HOUR_SECONDS = 3600.0
+EMPTY_SECONDS = 1.0
+"""However short the pause between sweeps is: no row for each of them while nothing is stale."""
+
+MOST_UNWRITTEN = 10_000
+"""Cycles that are kept for a database that is away; hardly one is finished meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Finished:
+    """A cycle that finished here, and when by our own clock."""
+
+    number: int
+    cycle: Cycle
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Recorded:
+    """What the record said, when it was read, and the last of our cycles that it had by then."""
+
+    hour: LastHour
+    at: float
+    up_to: int
+
+
+class History:
+    """Remembers what this supervisor's cycles did, and what the record says of the last hour."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._cycles: deque[Cycle] = deque(maxlen=CYCLES_KEPT)
+        self._numbers = count(1)
+        self._finished: deque[_Finished] = deque(maxlen=MOST_UNWRITTEN)
+        """Those that are not in what was read of the record, the oldest first."""
+        self._written_up_to = 0
+        self._recorded: _Recorded | None = None
+        self._last_at: float | None = None
+        self._is_known = asyncio.Event()
+
+    def add(self, cycle: Cycle) -> None:
+        """Take note of a cycle that has just finished."""
+        self._last_at = self._monotonic()
+        self._cycles.appendleft(cycle)
+        while self._finished and self._is_past(self._finished[0]):
+            self._finished.popleft()
+        self._finished.append(_Finished(next(self._numbers), cycle, self._last_at))
+
+    def write(self, planner: Planner) -> None:
+        """Write down what is not written yet, then read the record. Called from a thread.
+
+        Raises:
+            StoreUnavailable: try again later; nothing is lost meanwhile.
+        """
+        for finished in list(self._finished):
+            if finished.number > self._written_up_to:
+                planner.record(finished.cycle)
+                self._written_up_to = finished.number
+        hour = planner.last_hour()
+        if hour is not None:
+            self._recorded = _Recorded(hour, self._monotonic(), self._written_up_to)
+
+    def begin(self) -> None:
+        """The record has been read for the first time: from now on the last hour is known."""
+        self._is_known.set()
+
+    async def wait_until_known(self) -> None:
+        """Wait until the last hour can be told."""
+        await self._is_known.wait()
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the last cycle is long enough ago for one that has nothing to do."""
+        return self._last_at is None or self._monotonic() - self._last_at >= EMPTY_SECONDS
+
+    @property
+    def cycles(self) -> tuple[Cycle, ...]:
+        """The last cycles, the newest first."""
+        return tuple(self._cycles)
+
+    @property
+    def last_hour(self) -> LastHour:
+        """What the last hour's cycles came to, and when the last one was, here if there was one."""
+        rest = [one.cycle for one in self._finished if not self._is_counted(one)]
+        hour = _with(self._hour_as_recorded(), rest)
+        if self._last_at is None:
+            return hour
+        return replace(
+            hour,
+            last_run_age_seconds=self._monotonic() - self._last_at,
+            last_duration_ms=self._cycles[0].duration_ms,
+        )
+
+    def _hour_as_recorded(self) -> LastHour:
+        if self._recorded is None:
+            return LastHour()
+        hour, passed = self._recorded.hour, self._monotonic() - self._recorded.at
+        if hour.last_run_age_seconds is not None:
+            hour = replace(hour, last_run_age_seconds=hour.last_run_age_seconds + passed)
+        if passed <= HOUR_SECONDS:
+            return hour
+        return replace(
+            hour,
+            scanned=0,
+            discrepancies=0,
+            errors=0,
+            first_sync_scanned=0,
+            first_sync_discrepancies=0,
+        )
+
+    def _is_past(self, finished: _Finished) -> bool:
+        """Whether a cycle is written, as far as it ever is, and need not be counted here."""
+        return finished.number <= self._written_up_to and self._is_counted(finished)
+
+    def _is_counted(self, finished: _Finished) -> bool:
+        """Whether the record that was read has the cycle, or it is older than an hour."""
+        has_it = self._recorded is not None and finished.number <= self._recorded.up_to
+        return has_it or finished.at < self._monotonic() - HOUR_SECONDS
+
+
+def _with(hour: LastHour, cycles: Iterable[Cycle]) -> LastHour:
+    """Add cycles to what the record says."""
+    for cycle in cycles:
+        tally = cycle.tally
+        hour = replace(
+            hour,
+            scanned=hour.scanned + tally.scanned,
+            discrepancies=hour.discrepancies + tally.discrepancies,
+            errors=hour.errors + tally.errors,
+            first_sync_scanned=hour.first_sync_scanned + tally.scanned * hour.is_first_sync,
+            first_sync_discrepancies=(
+                hour.first_sync_discrepancies + tally.discrepancies * hour.is_first_sync
+            ),
+        )
+    return hour

@@ -1,0 +1,99 @@
+"""Whose fault a worker's death is: the worker's, or the work's that it had in hand.
+
+    the first death over a run       the worker's: it may have been killed for reasons of its own
+    over two batches at once         the worker's: nobody knows which of them it was
+    again, in another shard          the run's: it is halved, until the guilty item is alone
+    again, in the same shard         the worker's, unless there is no other shard to try
+    an item alone, and again         set aside: on hold as `crashed_worker`
+
+An item is set aside only once others have got through the same stage alive, or when there is no
+other. Else it is not the items: after so many deaths in vain nothing is halved any more, and the
+shards' own limits end it.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from reconciler.supervisor.cycle import Stage
+from reconciler.workload import Run
+
+MOST_CRASHES = 2
+"""A single item over which so many workers have died is guilty."""
+
+MOST_DEATHS_IN_VAIN = 16
+"""Halving a batch of thousands down to the guilty item takes fewer."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """What follows from a death: what is tried again, what is set aside, and who is to blame."""
+
+    again: tuple[Run, ...]
+    guilty: tuple[Run, ...] = ()
+    is_workers_fault: bool = True
+
+
+class CrashInquest:
+    """Finds out, from one death after another."""
+
+    def __init__(self) -> None:
+        self._in_vain: Counter[Stage] = Counter()
+        self._survived: set[Stage] = set()
+
+    def note_survival(self, stage: Stage) -> None:
+        """Take note that a worker got through this stage alive."""
+        self._survived.add(stage)
+        self._in_vain[stage] = 0
+
+    def examine(
+        self,
+        runs: Sequence[Run],
+        *,
+        shard: int,
+        stage: Stage,
+        is_alone: bool,
+        has_others: bool,
+        is_all: bool,
+    ) -> Finding:
+        """Say what follows from a death over these runs.
+
+        Args:
+            runs: A batch that the worker was at work at.
+            shard: Whose worker it was.
+            stage: What it was doing with them.
+            is_alone: It was at no other batch's work.
+            has_others: Another shard could be tried.
+            is_all: There is nothing else to do than these runs.
+        """
+        self._in_vain[stage] += 1
+        if self._in_vain[stage] > MOST_DEATHS_IN_VAIN:
+            return Finding(again=tuple(runs))
+        tried = [
+            (run, is_alone and _is_to_blame(run, shard, has_others=has_others)) for run in runs
+        ]
+        parts = [part for run, to_blame in tried for part in _after(run, shard, to_blame=to_blame)]
+        may_set_aside = is_all or stage in self._survived
+        guilty = [run for run in parts if run.crashes >= MOST_CRASHES and may_set_aside]
+        return Finding(
+            again=tuple(run for run in parts if run not in guilty),
+            guilty=tuple(guilty),
+            is_workers_fault=not any(to_blame for _, to_blame in tried),
+        )
+
+
+def _is_to_blame(run: Run, shard: int, *, has_others: bool) -> bool:
+    return bool(run.crashes) and (not has_others or bool(run.crashed_in - {shard}))
+
+
+def _after(run: Run, shard: int, *, to_blame: bool) -> list[Run]:
+    """Return what to hand out of a run over which a worker has died."""
+    if not to_blame:
+        crashed_in = run.crashed_in | {shard}
+        return [replace(run, crashes=max(1, run.crashes), crashed_in=crashed_in)]
+    if len(run.items) == 1:
+        return [replace(run, crashes=run.crashes + 1)]
+    middle = len(run.items) // 2
+    halves = (run.items[:middle], run.items[middle:])
+    here = frozenset({shard})
+    return [replace(run, items=half, crashes=1, crashed_in=here) for half in halves]

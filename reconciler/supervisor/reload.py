@@ -1,0 +1,52 @@
+"""New settings for a running supervisor: validate them first, then replace one worker at a time."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from reconciler.errors import ReconcilerError
+from reconciler.supervisor.summary import Options
+from reconciler.supervisor.threads import in_thread
+from reconciler.workload import Planner, Workload
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """What a supervisor runs, and how. `prepare_worker` as in `Supervisor`."""
+
+    workload: Workload
+    options: Options
+    prepare_worker: Callable[[int], Callable[[], None]]
+
+
+class Renewal:
+    """Renews the supervisor whenever it is asked to, one renewal after another."""
+
+    def __init__(self, read: Callable[[], Setup]) -> None:
+        """Prepare. `read` reads the settings anew, and raises if they do not fit."""
+        self._read = read
+        self._is_wanted = asyncio.Event()
+
+    def request(self) -> None:
+        """Renew soon."""
+        self._is_wanted.set()
+
+    async def next(self) -> tuple[Setup, Planner]:
+        """Wait for a request whose settings work; return these, and a planner that uses them.
+
+        Settings that do not fit are logged, and all goes on as it was.
+        """
+        while True:
+            await self._is_wanted.wait()
+            self._is_wanted.clear()
+            try:
+                setup = await in_thread(self._read)
+                planner = await in_thread(setup.workload.open_planner)
+            except ReconcilerError as error:
+                log.error("supervisor.reload_refused", problem=str(error))  # noqa: TRY400 - it is the person's
+            else:
+                return setup, planner

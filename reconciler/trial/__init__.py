@@ -1,0 +1,1 @@
+"""Sweeps that are measured, for `reconciler tune` and the benchmark."""

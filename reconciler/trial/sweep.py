@@ -1,0 +1,202 @@
+"""One sweep of the real supervisor with its real workers, timed from when all workers are ready.
+
+A folder tells who is ready: each worker leaves a mark in it when everything of its is open, and the
+first plan waits for the marks. No rate limit holds anybody back.
+"""
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from reconciler.errors import ReconcilerError
+from reconciler.resilience.breaker import BreakerSnapshot
+from reconciler.resilience.budget import Budget
+from reconciler.settings import Settings
+from reconciler.supervisor.halt import HaltPolicy
+from reconciler.supervisor.summary import Options, Summary
+from reconciler.supervisor.supervisor import Supervisor
+from reconciler.telemetry.metrics import NoMetrics
+from reconciler.workload import (
+    NO_LIMIT,
+    Backlog,
+    Cycle,
+    Handler,
+    Page,
+    Planner,
+    Run,
+    Workload,
+)
+
+_LOOK_SECONDS = 0.02
+_PATIENCE_SECONDS = 60.0
+
+
+class SweepFailed(ReconcilerError):
+    """A sweep that cannot be measured: it did not begin, or ended before everything was done."""
+
+
+@dataclass(kw_only=True)
+class Sweep:
+    """A sweep, under way or finished."""
+
+    started: float | None = None
+    """When all workers were ready, by `time.monotonic`; None before."""
+    ended: float | None = None
+    """When something was last done; None before."""
+    summary: Summary = field(default_factory=Summary)
+
+    @property
+    def seconds(self) -> float:
+        """How long it has taken so far; 0 while nothing was done."""
+        return 0.0 if self.started is None or self.ended is None else self.ended - self.started
+
+
+def options_of(settings: Settings, *, halt: HaltPolicy) -> Options:
+    """Return a sweep's part of the settings: no share of a rate limit is kept back."""
+    return Options(
+        shards=settings.shards,
+        batch_size=settings.batch_size,
+        interval=settings.interval,
+        drain=timedelta(seconds=settings.drain_seconds),
+        rate_share=1.0,
+        is_once=True,
+        hang_after=timedelta(seconds=settings.hang_seconds),
+        halt=halt,
+    )
+
+
+def sweep(
+    workload: Workload,
+    options: Options,
+    *,
+    prepare_worker: Callable[[int], Callable[[], None]],
+    on_ready: Callable[[], None] = lambda: None,
+    on_progress: Callable[[Sweep], None] = lambda _: None,
+) -> Sweep:
+    """Run one sweep to its end, or until a signal ends it: `summary.ending` says which.
+
+    Args:
+        workload: What to do; its own limit of weight does not count.
+        options: How; with `is_once`.
+        prepare_worker: As the supervisor's.
+        on_ready: Called when all workers are ready, before the first plan, in a thread.
+        on_progress: Called after each batch.
+
+    Raises:
+        SweepFailed: the workers did not get ready.
+    """
+    done = Sweep()
+
+    def note_ready() -> None:
+        on_ready()
+        done.started = time.monotonic()
+
+    def note_progress(summary: Summary) -> None:
+        done.ended, done.summary = time.monotonic(), summary
+        on_progress(done)
+
+    with tempfile.TemporaryDirectory(prefix="reconciler-sweep-") as folder:
+        supervisor = Supervisor(
+            _Unhurried(workload, options.shards, Path(folder), note_ready),
+            options,
+            metrics=NoMetrics(),
+            prepare_worker=prepare_worker,
+            on_progress=note_progress,
+        )
+        done.summary = asyncio.run(supervisor.run())
+    return done
+
+
+class _Unhurried(Workload):
+    """A workload without a rate limit, whose first plan waits until the workers stand."""
+
+    def __init__(
+        self,
+        workload: Workload,
+        shards: int,
+        folder: Path,
+        on_ready: Callable[[], None] | None,
+    ) -> None:
+        self._workload = workload
+        self._shards = shards
+        self._folder = folder
+        self._on_ready = on_ready
+
+    def __getstate__(self) -> dict[str, object]:
+        """Leave behind what only the parent needs."""
+        return {**self.__dict__, "_on_ready": None}
+
+    @property
+    def weight_per_minute(self) -> int:
+        """As good as none."""
+        return NO_LIMIT
+
+    def open_planner(self) -> Planner:
+        """Open the planner."""
+        assert self._on_ready is not None  # noqa: S101 - this is the parent
+        planner = self._workload.open_planner()
+        return _Waiting(planner, self._shards, self._folder, self._on_ready)
+
+    async def open_handler(
+        self, *, shard: int, budget: Budget, breaker: BreakerSnapshot | None
+    ) -> Handler:
+        """Open the handler, and say that it is."""
+        handler = await self._workload.open_handler(shard=shard, budget=budget, breaker=breaker)
+        (self._folder / str(shard)).touch()
+        return handler
+
+
+class _Waiting(Planner):
+    """A planner whose first page waits for the workers."""
+
+    def __init__(
+        self, planner: Planner, shards: int, folder: Path, on_ready: Callable[[], None]
+    ) -> None:
+        self._planner = planner
+        self._shards = shards
+        self._folder = folder
+        self._on_ready: Callable[[], None] | None = on_ready
+
+    def plan(self, limit: int, after: Hashable | None) -> Page:
+        """Plan, the first time once all workers are ready."""
+        if self._on_ready is not None:
+            _await_marks(self._folder, self._shards)
+            self._on_ready()
+            self._on_ready = None
+        return self._planner.plan(limit, after)
+
+    def backlog(self) -> Backlog:
+        """Count what waits."""
+        return self._planner.backlog()
+
+    def record(self, cycle: Cycle) -> None:
+        """Write the cycle down."""
+        self._planner.record(cycle)
+
+    def set_aside(self, run: Run) -> None:
+        """Put orders on hold."""
+        self._planner.set_aside(run)
+
+    def read_halt(self) -> str | None:
+        """Ask for the halt."""
+        return self._planner.read_halt()
+
+    def write_halt(self, reason: str | None) -> None:
+        """Set the halt."""
+        self._planner.write_halt(reason)
+
+    def close(self) -> None:
+        """Close it."""
+        self._planner.close()
+
+
+def _await_marks(folder: Path, shards: int) -> None:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while len(list(folder.iterdir())) < shards:
+        if time.monotonic() > deadline:
+            raise SweepFailed(f"{shards} workers were not ready within {_PATIENCE_SECONDS:.0f} s")
+        time.sleep(_LOOK_SECONDS)

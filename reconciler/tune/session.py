@@ -1,0 +1,296 @@
+"""All of it: the sample, the exchange's latency, the trials one after another, the advice."""
+
+import os
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from pydantic import SecretStr
+
+from reconciler.errors import ConfigurationError, Problem
+from reconciler.exchanges.registry import venue
+from reconciler.extras import install_hint
+from reconciler.paper.process import PaperDidNotStart, PaperProcess
+from reconciler.settings import Settings
+from reconciler.trial.sweep import Sweep
+from reconciler.tune.advice import NEAR_ENOUGH, Advice, Need, advise
+from reconciler.tune.latency import Latency, measure_latency
+from reconciler.tune.outcome import Allowance, Trial
+from reconciler.tune.sample import Sample, as_given, read_sample
+from reconciler.tune.scratch import open_scratch
+from reconciler.tune.trial import Stage, perform
+
+BATCH_SIZES = (100, 200, 500, 1000)
+FEWEST_TRIALS = 3
+"""So many numbers of shards are tried at least: fewer make no curve."""
+MOST_SHARDS = 16
+"""So many are tried at the most where nobody says otherwise: each takes a database connection."""
+
+_NO_LIMIT = 10**9
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wishes:
+    """What is to be tried, and how.
+
+    Attributes:
+        shards: Numbers of shards; None: 1, 2, 4 ... for as long as that brings something.
+        orders: Open orders in the sample at the most.
+        seconds: How long a trial may hand out work.
+        latency_ms: How long the exchange takes to answer; None: it is asked.
+        ended_share: The share of the sample that has ended at the exchange.
+        scratch_url: An empty database to write to; None: nothing is written.
+    """
+
+    shards: Sequence[int] | None
+    batch_sizes: Sequence[int]
+    orders: int
+    seconds: float
+    latency_ms: float | None
+    ended_share: float
+    scratch_url: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watcher:
+    """Who is told how it goes: what is begun, how far a trial is, what it has shown."""
+
+    on_step: Callable[[str], None]
+    on_progress: Callable[[Sweep], None]
+    on_trial: Callable[[Trial], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What was tried, what it showed, and what follows."""
+
+    wishes: Wishes
+    sample: Sample
+    latency: Latency
+    allowance: Allowance
+    need: Need
+    trials: Sequence[Trial]
+    advice: Advice
+
+    @property
+    def is_dry(self) -> bool:
+        """Whether nothing was written, and so the cost of writing left out."""
+        return self.wishes.scratch_url is None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as one JSON object."""
+        return {
+            "dry": self.is_dry,
+            "cores": os.cpu_count(),
+            "open_orders": self.sample.open_orders,
+            "sample_orders": len(self.sample.orders),
+            "sample_symbols": self.sample.symbols,
+            "left_out": self.sample.left_out,
+            "ended_share": self.wishes.ended_share,
+            "latency_ms": round(self.latency.ms, 2),
+            "latency_requests": self.latency.requests,
+            "latency_weight": self.latency.weight,
+            "weight_per_minute": self.allowance.weight_per_minute,
+            "rate_share": self.allowance.share,
+            "trials": [trial.as_json() for trial in self.trials],
+            "needed_per_second": round(self.need.rate, 2),
+            "allowed_per_second": round(self.advice.allowed, 1),
+            "advice": {
+                "shards": self.advice.trial.shards,
+                "batch_size": self.advice.trial.batch_size,
+                "orders_per_second": round(self.advice.rate, 1),
+                "limit": self.advice.limit.value,
+                "reason": self.advice.reason,
+                "keeps_up": self.advice.rate >= self.need.rate,
+            },
+        }
+
+
+def run(
+    settings: Settings,
+    wishes: Wishes,
+    *,
+    prepare_worker: Callable[[int], Callable[[], None]],
+    watcher: Watcher,
+) -> Report:
+    """Try it out. Of the user's own database and exchange nothing is changed.
+
+    Raises:
+        ConfigurationError: schema, rights, key or the lent database do not fit; there is no open
+            order; no trial got anywhere.
+        StoreUnavailable, ExchangeError: the database or the exchange does not answer.
+        SweepFailed: a trial ended early.
+        KeyboardInterrupt: a signal has ended it.
+    """
+    allowance = _allowance(settings)
+    watcher.on_step("reading open orders")
+    sample = read_sample(settings, wishes.orders)
+    latency = _latency(settings, wishes, watcher)
+    watcher.on_step("starting an exchange that has these orders")
+    with _stage(settings, wishes, sample, latency, prepare_worker) as stage:
+        trials = list(_trials(stage, wishes, settings.batch_size, watcher))
+    _require_any(trials)
+    return Report(
+        wishes=wishes,
+        sample=sample,
+        latency=latency,
+        allowance=allowance,
+        need=Need(
+            open_orders=sample.open_orders, stale_seconds=settings.stale_after.total_seconds()
+        ),
+        trials=trials,
+        advice=advise(trials, allowance, present_batch_size=settings.batch_size),
+    )
+
+
+def next_shards(trials: Sequence[Trial], allowance: Allowance) -> int | None:
+    """Return how many shards to try next; None when more would bring nothing.
+
+    That is so when two doublings in a row brought less than a tenth, or when the exchange's limit
+    allows less than was reached.
+    """
+    if not trials:
+        return 1
+    last = trials[-1]
+    if last.shards >= MOST_SHARDS:
+        return None
+    if len(trials) >= FEWEST_TRIALS:
+        rates = [trial.rate for trial in trials]
+        has_grown = NEAR_ENOUGH * max(rates[-2:]) > max(rates[:-2])
+        if not has_grown or allowance.orders_per_second(last) < last.rate:
+            return None
+    return last.shards * 2
+
+
+def _allowance(settings: Settings) -> Allowance:
+    found = venue(settings.exchange_name, settings.exchange_base_url)
+    return Allowance(weight_per_minute=found.weight_per_minute, share=settings.rate_share)
+
+
+def _latency(settings: Settings, wishes: Wishes, watcher: Watcher) -> Latency:
+    if wishes.latency_ms is not None:
+        return Latency(ms=wishes.latency_ms)
+    watcher.on_step("asking the exchange for its time")
+    return measure_latency(settings)
+
+
+def _trials(stage: Stage, wishes: Wishes, batch_size: int, watcher: Watcher) -> Iterator[Trial]:
+    trials: list[Trial] = []
+
+    def try_out(shards: int, batch_size: int) -> Trial:
+        watcher.on_step(_name(shards, batch_size))
+        trial = perform(
+            stage, shards=shards, batch_size=batch_size, on_progress=watcher.on_progress
+        )
+        trials.append(trial)
+        watcher.on_trial(trial)
+        return trial
+
+    if wishes.shards is not None:
+        for shards in wishes.shards:
+            yield try_out(shards, batch_size)
+    else:
+        while (shards_ := next_shards(trials, stage.allowance)) is not None:
+            yield try_out(shards_, batch_size)
+    _require_any(trials)
+    best = advise(trials, stage.allowance, present_batch_size=batch_size).trial
+    for other in wishes.batch_sizes:
+        if other != batch_size:
+            yield try_out(best.shards, other)
+
+
+def _name(shards: int, batch_size: int) -> str:
+    return f"{shards} {'shard' if shards == 1 else 'shards'}, batches of {batch_size:,}"
+
+
+def _require_any(trials: Sequence[Trial]) -> None:
+    if not any(trial.orders for trial in trials):
+        raise ConfigurationError(
+            [
+                Problem(
+                    what="not one order was finished in any trial",
+                    hint="give each trial longer with --seconds, and see the log above",
+                )
+            ]
+        )
+
+
+@contextmanager
+def _stage(
+    settings: Settings,
+    wishes: Wishes,
+    sample: Sample,
+    latency: Latency,
+    prepare_worker: Callable[[int], Callable[[], None]],
+) -> Iterator[Stage]:
+    """Set up what all trials have in common; take it down again."""
+    with _exchange_with(sample, latency, wishes.ended_share) as (exchange, access):
+        base = settings.model_copy(
+            update={
+                **access,
+                "exchange_name": "paper",
+                "exchange_base_url": exchange.url,
+                "exchange_api_passphrase": None,
+                "test_jwt": None,
+                "statsd_host": None,
+            }
+        )
+        dry = Stage(
+            settings=base,
+            is_dry_run=True,
+            exchange=exchange,
+            orders=sample.orders,
+            allowance=_allowance(settings),
+            put_back=lambda: None,
+            prepare_worker=prepare_worker,
+            most=timedelta(seconds=wishes.seconds),
+        )
+        if wishes.scratch_url is None:
+            yield dry
+            return
+        with open_scratch(wishes.scratch_url, sample) as scratch:
+            there = base.model_copy(update={"database_url": SecretStr(scratch.url)})
+            yield replace(
+                dry,
+                settings=there,
+                is_dry_run=False,
+                orders=read_sample(there, len(sample.orders)).orders,
+                put_back=scratch.put_back,
+            )
+
+
+@contextmanager
+def _exchange_with(
+    sample: Sample, latency: Latency, ended_share: float
+) -> Iterator[tuple[PaperProcess, dict[str, SecretStr]]]:
+    """Start the trials' exchange, with the sample's orders; yield it with what opens it.
+
+    Raises:
+        ConfigurationError: it does not start.
+    """
+    api_key, api_secret = secrets.token_hex(16), secrets.token_hex(32)
+    options = ("--latency-ms", f"{latency.ms:g}", "--weight-limit", str(_NO_LIMIT))
+    process = PaperProcess(api_key=api_key, api_secret=api_secret, options=options)
+    with ExitStack() as stack:
+        try:
+            exchange = stack.enter_context(process)
+        except PaperDidNotStart as error:
+            raise ConfigurationError([_did_not_start(error)]) from error
+        exchange.fill(as_given(sample.orders, ended_share=ended_share))
+        yield (
+            exchange,
+            {
+                "exchange_api_key": SecretStr(api_key),
+                "exchange_api_secret": SecretStr(api_secret),
+            },
+        )
+
+
+def _did_not_start(error: PaperDidNotStart) -> Problem:
+    return Problem(
+        what=f"the trials need an exchange of their own: {error}",
+        hint=install_hint("demo"),
+    )

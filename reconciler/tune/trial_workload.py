@@ -1,0 +1,208 @@
+"""The order workload as a trial runs it.
+
+Different from the real thing, so that one trial can be compared with another:
+
+- The orders are those of the sample, not whatever is stale now. A page is read from the database as
+  always, since that takes time too, and what it says is dropped.
+- Cycles are as large as the user's rate limit makes them, but nobody waits for the limit.
+- When the time is up nothing more is handed out.
+- Whose account it is nobody asks, and the halt neither is looked at nor comes on: the trials'
+  exchange is no one's.
+
+Each worker leaves behind, in a folder, where its time went.
+"""
+
+import time
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+
+from reconciler.orders.account import AccountGuard
+from reconciler.orders.chunking import arrange
+from reconciler.orders.handler import OrderHandler
+from reconciler.orders.workload import OrderPlanner, OrderWorkload
+from reconciler.resilience.breaker import BreakerSnapshot
+from reconciler.resilience.budget import Budget
+from reconciler.store.stale import StaleOrder, StaleOrders
+from reconciler.supervisor.cycle import group_by_cost
+from reconciler.supervisor.summary import PAGE_ITEMS
+from reconciler.tune.outcome import Spent
+from reconciler.tune.sample import NOT_STALE_AFTER
+from reconciler.workload import (
+    Backlog,
+    Batch,
+    Cycle,
+    Evidence,
+    Handler,
+    Page,
+    Planner,
+    Result,
+    Run,
+    Trouble,
+    Workload,
+)
+
+
+class Rehearsal(Workload):
+    """One trial's workload."""
+
+    def __init__(
+        self,
+        workload: OrderWorkload,
+        orders: Sequence[StaleOrder],
+        *,
+        cycle_cost: int,
+        most: timedelta,
+        folder: Path,
+    ) -> None:
+        """Prepare a trial of `orders` that hands out no more when it has lasted for `most`."""
+        self._workload = workload
+        self._orders: Sequence[StaleOrder] = orders
+        self._cycle_cost = cycle_cost
+        self._most = most
+        self._folder = folder
+
+    def __getstate__(self) -> dict[str, object]:
+        """Leave behind what only the parent needs."""
+        return {**self.__dict__, "_orders": ()}
+
+    def open_planner(self) -> Planner:
+        """Open the planner."""
+        planner = self._workload.open_planner()
+        every = StaleOrders(planner.orders, stale_after=NOT_STALE_AFTER)
+        pages = [
+            self._orders[start : start + PAGE_ITEMS]
+            for start in range(0, len(self._orders), PAGE_ITEMS)
+        ]
+        return _Dealer(
+            replace(planner, stale=every), pages, cycle_cost=self._cycle_cost, most=self._most
+        )
+
+    async def open_handler(
+        self, *, shard: int, budget: Budget, breaker: BreakerSnapshot | None
+    ) -> Handler:
+        """Open the handler."""
+        handler = await self._workload.open_handler(shard=shard, budget=budget, breaker=breaker)
+        account = _Anybody(
+            exchange=handler.exchange,
+            database=handler.database,
+            is_dry_run=handler.is_dry_run,
+        )
+        return _Watched(replace(handler, account=account), self._folder / str(shard))
+
+
+def read_spent(folder: Path) -> Spent:
+    """Add up what the workers have left behind."""
+    left = (msgspec.json.decode(path.read_bytes(), type=Spent) for path in folder.iterdir())
+    return sum(left, start=Spent())
+
+
+@dataclass(kw_only=True)
+class _Anybody(AccountGuard):
+    """Takes everybody for the right account."""
+
+    async def verify(self) -> Trouble | None:
+        return None
+
+
+class _Dealer(Planner):
+    """Deals out the sample in cycles, and reads a page where the supervisor would."""
+
+    def __init__(
+        self,
+        planner: OrderPlanner,
+        pages: Sequence[Sequence[StaleOrder]],
+        *,
+        cycle_cost: int,
+        most: timedelta,
+    ) -> None:
+        self._planner = planner
+        self._pages = pages
+        self._cycle_cost = cycle_cost
+        self._most_seconds = most.total_seconds()
+        self._cycles = self._deal()
+        self._ends = 0.0
+
+    def plan(self, limit: int, after: Hashable | None) -> Page:  # noqa: ARG002 - the pages are cut
+        """Return the next cycle, until there is none or the time is up."""
+        if after is None:
+            self._ends = time.monotonic() + self._most_seconds
+        elif time.monotonic() > self._ends:
+            return Page(runs=())
+        runs = next(self._cycles, None)
+        return Page(runs=()) if runs is None else Page(runs=tuple(runs), next="more")
+
+    def _deal(self) -> Iterator[list[Run]]:
+        after: Hashable | None = None
+        for orders in self._pages:
+            after = self._planner.plan(len(orders), after).next
+            yield from group_by_cost(arrange(orders, self._planner.venue), self._cycle_cost)
+
+    def backlog(self) -> Backlog:
+        """Count nothing: nobody sees it."""
+        return Backlog(items=0, oldest_age_seconds=0)
+
+    def record(self, cycle: Cycle) -> None:
+        """Write the cycle down, unless it is a dry run."""
+        self._planner.record(cycle)
+
+    def set_aside(self, run: Run) -> None:
+        """Do nothing: workers that die in a trial are not the orders' affair."""
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._planner.close()
+
+
+class _Watched(Handler):
+    """The handler, and where its worker's time goes."""
+
+    def __init__(self, handler: OrderHandler, path: Path) -> None:
+        self._handler = handler
+        self._path = path
+        self._exchange_seconds = 0.0
+        self._database_seconds = 0.0
+        self._computed_before = time.process_time()
+
+    async def examine(self, batch: Batch) -> Evidence:
+        """Ask the exchange."""
+        watch = _Watch()
+        evidence = await self._handler.examine(batch)
+        self._exchange_seconds += watch.waited_seconds()
+        return evidence
+
+    async def conclude(self, batch: Batch, *, may_write: bool) -> Result:
+        """Make the rows true, or say how they would be."""
+        watch = _Watch()
+        result = await self._handler.conclude(batch, may_write=may_write)
+        self._database_seconds += watch.waited_seconds()
+        return result
+
+    def beat(self) -> float:
+        """Give up a statement that takes far too long."""
+        return self._handler.beat()
+
+    async def close(self) -> None:
+        """Leave the times behind; close the connections."""
+        spent = Spent(
+            exchange=self._exchange_seconds,
+            database=self._database_seconds,
+            computing=time.process_time() - self._computed_before,
+        )
+        self._path.write_bytes(msgspec.json.encode(spent))
+        await self._handler.close()
+
+
+class _Watch:
+    """Tells how long the process has waited since: time that has passed without its computing."""
+
+    def __init__(self) -> None:
+        self._started = time.perf_counter()
+        self._computed = time.process_time()
+
+    def waited_seconds(self) -> float:
+        passed = time.perf_counter() - self._started
+        return max(0.0, passed - (time.process_time() - self._computed))

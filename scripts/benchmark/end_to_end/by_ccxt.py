@@ -1,0 +1,81 @@
+"""The same with ccxt's asynchronous fetchOrder, its binance class pointed at the paper exchange.
+
+Its own rate limiter is off, since nobody else has one here; markets are loaded beforehand.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing.connection import Connection
+from typing import Any
+
+import ccxt.async_support as ccxt
+import psycopg
+
+from scripts.benchmark.end_to_end.fixture import Scene
+from scripts.benchmark.end_to_end.sequential_loop import AT_ONCE, Looping, all_at_once
+from scripts.benchmark.process_group import Opener, Place
+
+_OWN_URL = "https://api.binance.com"
+_OPTIONS = {
+    "defaultType": "spot",
+    "fetchCurrencies": False,
+    "fetchMargins": False,
+    "fetchMarkets": {"types": ["spot"]},
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ByCcxt(Looping):
+    """ccxt."""
+
+    name: str = f"ccxt fetchOrder, {AT_ONCE} at once"
+    note: str = "binance class, asynchronous, its rate limiter off; psycopg, one process, no log"
+
+    def opener(self) -> Opener:
+        """Return what makes the loop."""
+        return partial(_Ccxt, self.scene, self.orders)
+
+
+class _Ccxt:
+    def __init__(self, scene: Scene, orders: int, place: Place) -> None:
+        self._orders = orders
+        self._runner = asyncio.Runner()
+        self._rows, self._exchange = self._runner.run(_open(scene, place.url))
+        self._names: Mapping[str, str] = {
+            id_: markets[0]["symbol"] for id_, markets in self._exchange.markets_by_id.items()
+        }
+
+    def close(self) -> None:
+        self._runner.run(self._exchange.close())
+        self._runner.run(self._rows.close())
+        self._runner.close()
+
+    def run(self, _pipe: Connection) -> float:
+        self._runner.run(all_at_once(self._rows, self._orders, AT_ONCE, self._ask))
+        return time.monotonic()
+
+    async def _ask(self, symbol: str, order_id: str) -> dict[str, Any]:
+        order = await self._exchange.fetch_order(order_id, self._names[symbol])
+        told: dict[str, Any] = order["info"]
+        return told
+
+
+async def _open(scene: Scene, url: str) -> tuple[psycopg.AsyncConnection[Any], Any]:
+    exchange = ccxt.binance(
+        {
+            "apiKey": scene.api_key.get_secret_value(),
+            "secret": scene.api_secret.get_secret_value(),
+            "enableRateLimit": False,
+            "options": _OPTIONS,
+        }
+    )
+    exchange.urls["api"] = {
+        name: address.replace(_OWN_URL, scene.exchange_url)
+        for name, address in exchange.urls["api"].items()
+        if isinstance(address, str)
+    }
+    await exchange.load_markets()
+    return await psycopg.AsyncConnection.connect(url, autocommit=True), exchange

@@ -1,0 +1,110 @@
+"""The paper exchange as a process, rows that have fallen behind it, and what they are to say."""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+from sqlalchemy import text
+
+from reconciler.demo import World
+from reconciler.paper.process import PaperProcess
+from reconciler.store import migrations, sample
+from reconciler.trial.scratch_database import Ground
+from reconciler.trial.stencil import restore
+from scripts.benchmark.figures import BenchFailed
+
+SYMBOLS = 12
+NO_LIMIT = 10**9
+"""Nobody is held back by the exchange's rate limit: what is compared is the work."""
+
+_KEEP = (
+    "CREATE UNLOGGED TABLE stencil AS TABLE orders; CREATE UNLOGGED TABLE truth"
+    " (symbol text, external_order_id text, status text, executed_qty numeric, avg_price numeric)"
+)
+_DONE = text(
+    "SELECT count(*) FILTER (WHERE o.last_synced_at IS DISTINCT FROM s.last_synced_at) AS touched,"
+    " count(*) FILTER (WHERE o.last_synced_at > s.updated_at AND o.status = t.status"
+    " AND o.executed_qty = t.executed_qty AND o.avg_price IS NOT DISTINCT FROM t.avg_price)"
+    " AS done, count(*) FILTER (WHERE o.status <> s.status OR o.executed_qty <> s.executed_qty"
+    " OR o.avg_price IS DISTINCT FROM s.avg_price) AS changed"
+    " FROM orders AS o JOIN stencil AS s USING (id)"
+    " JOIN truth AS t ON t.symbol = o.symbol AND t.external_order_id = o.external_order_id"
+)
+_ENTRIES = text("SELECT count(DISTINCT order_id) FROM activity_log")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """Where the exchange is, and how many orders it has."""
+
+    exchange_url: str
+    api_key: SecretStr
+    api_secret: SecretStr
+    orders: int
+
+    def put_back(self, ground: Ground) -> None:
+        """Let the rows fall behind again."""
+        restore(ground.database)
+
+    def require_done(self, ground: Ground, who: str, orders: int, *, is_logged: bool) -> None:
+        """Make sure that exactly so many rows say now what the exchange says.
+
+        Raises:
+            BenchFailed: they do not; or `is_logged` and a change has no entry in the log.
+        """
+        with ground.database.autocommit() as connection:
+            touched, done, changed = connection.execute(_DONE).one()
+            entries = connection.execute(_ENTRIES).scalar_one()
+        if (touched, done) != (orders, orders) or (is_logged and entries != changed):
+            raise BenchFailed(
+                f"{who} was to make {orders:,} orders true: {touched:,} were touched, {done:,} are"
+                f" true, {changed:,} have changed, {entries:,} have a log entry"
+            )
+
+
+@contextmanager
+def open_scene(ground: Ground, orders: int) -> Iterator[Scene]:
+    """Start the exchange and write the rows; end it with the block."""
+    api_key, api_secret = secrets.token_hex(16), secrets.token_hex(32)
+    with ground.database.transaction() as connection:
+        sample.make_orders(connection)
+    with ground.database.connection() as connection:
+        migrations.upgrade(connection)
+    options = ("--weight-limit", str(NO_LIMIT))
+    with PaperProcess(api_key=api_key, api_secret=api_secret, options=options) as exchange:
+        scene = Scene(
+            exchange_url=exchange.url,
+            api_key=SecretStr(api_key),
+            api_secret=SecretStr(api_secret),
+            orders=orders,
+        )
+        world = World(
+            database=ground.database,
+            database_url=ground.url,
+            exchange=exchange,
+            api_key=scene.api_key,
+            api_secret=scene.api_secret,
+        )
+        world.fill(orders=orders, symbols=SYMBOLS, seed=1)
+        _remember(ground, exchange)
+        yield scene
+
+
+def _remember(ground: Ground, exchange: PaperProcess) -> None:
+    """Keep the rows as they are, and what they are to become."""
+    with ground.database.transaction() as connection:
+        connection.execute(text(_KEEP))
+        with connection.connection.cursor().copy("COPY truth FROM STDIN") as copy:
+            for order in exchange.orders():
+                truth = order.truth
+                copy.write_row(
+                    (
+                        order.symbol,
+                        str(order.order_id),
+                        truth.status,
+                        truth.executed_qty,
+                        truth.avg_price,
+                    )
+                )

@@ -1,0 +1,170 @@
+"""A plain loop: one request and one update an order, as one writes it first.
+
+One after another: httpx' blocking client with its connection kept alive, and psycopg. Many at once:
+httpx' asynchronous client with as many connections as there are requests under way.
+"""
+
+import asyncio
+import hmac
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing.connection import Connection
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx
+import psycopg
+
+from reconciler.trial.scratch_database import Ground
+from scripts.benchmark.end_to_end.fixture import Scene
+from scripts.benchmark.end_to_end.updating import STALE, UPDATE, facts_of
+from scripts.benchmark.process_group import Opener, Place, Team
+
+AT_ONCE = 50
+LEAST_ORDERS, DIVISOR = 200, 10
+_TIMEOUT_SECONDS = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Looping:
+    """What all loops have in common: one process, no log, a part of the orders."""
+
+    scene: Scene
+    name: str = ""
+    note: str = ""
+
+    @property
+    def orders(self) -> int:
+        """A part of them, so that a round ends; the rate of a loop does not depend on it."""
+        return min(self.scene.orders, max(LEAST_ORDERS, self.scene.orders // DIVISOR))
+
+    def opener(self) -> Opener:
+        """Return what makes the loop, in its process."""
+        raise NotImplementedError
+
+    def prepare(self, ground: Ground) -> None:
+        """Put the rows back."""
+        self.scene.put_back(ground)
+
+    @contextmanager
+    def at_work(self, _ground: Ground, places: Sequence[Place]) -> Iterator[Callable[[], float]]:
+        """Start the process."""
+        with Team(self.opener(), places[:1]) as team:
+            yield team.run
+
+    def require_done(self, ground: Ground) -> None:
+        """Make sure that its rows are true."""
+        self.scene.require_done(ground, self.name, self.orders, is_logged=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneByOne(Looping):
+    """One after another."""
+
+    name: str = "plain loop, one after another"
+    note: str = "httpx, psycopg, one process; one request and one update an order, no log"
+
+    def opener(self) -> Opener:
+        """Return what makes the loop."""
+        return partial(_OneByOne, self.scene, self.orders)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManyAtOnce(Looping):
+    """Many at once."""
+
+    name: str = f"plain loop, {AT_ONCE} at once"
+    note: str = f"httpx' asynchronous client, {AT_ONCE} connections; psycopg, one process, no log"
+
+    def opener(self) -> Opener:
+        """Return what makes the loop."""
+        return partial(_ManyAtOnce, self.scene, self.orders)
+
+
+def signed(scene: Scene, symbol: str, order_id: str) -> str:
+    """Return the path of a signed question about one order."""
+    query = urlencode(
+        {"symbol": symbol, "orderId": order_id, "timestamp": round(time.time() * 1000)}
+    )
+    secret = scene.api_secret.get_secret_value().encode()
+    return f"/api/v3/order?{query}&signature={hmac.digest(secret, query.encode(), 'sha256').hex()}"
+
+
+class _OneByOne:
+    def __init__(self, scene: Scene, orders: int, place: Place) -> None:
+        self._scene = scene
+        self._orders = orders
+        self._rows = psycopg.connect(place.url, autocommit=True)
+        self._exchange = httpx.Client(**_client_options(scene))
+
+    def close(self) -> None:
+        self._exchange.close()
+        self._rows.close()
+
+    def run(self, _pipe: Connection) -> float:
+        for id_, symbol, order_id in self._rows.execute(STALE, (self._orders,)).fetchall():
+            answer = self._exchange.get(signed(self._scene, symbol, order_id)).raise_for_status()
+            self._rows.execute(UPDATE, (*facts_of(answer.json()), id_))
+        return time.monotonic()
+
+
+class _ManyAtOnce:
+    def __init__(self, scene: Scene, orders: int, place: Place) -> None:
+        self._scene = scene
+        self._orders = orders
+        self._runner = asyncio.Runner()
+        self._rows = self._runner.run(_connect(place.url))
+        self._exchange = httpx.AsyncClient(
+            limits=httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE),
+            **_client_options(scene),
+        )
+
+    def close(self) -> None:
+        self._runner.run(self._exchange.aclose())
+        self._runner.run(self._rows.close())
+        self._runner.close()
+
+    def run(self, _pipe: Connection) -> float:
+        self._runner.run(all_at_once(self._rows, self._orders, AT_ONCE, self._ask))
+        return time.monotonic()
+
+    async def _ask(self, symbol: str, order_id: str) -> dict[str, Any]:
+        answer = await self._exchange.get(signed(self._scene, symbol, order_id))
+        told: dict[str, Any] = answer.raise_for_status().json()
+        return told
+
+
+async def all_at_once(
+    rows: psycopg.AsyncConnection[Any],
+    orders: int,
+    at_once: int,
+    ask: Callable[[str, str], Any],
+) -> None:
+    """Ask about the stale orders, so many at once, and write each answer down as it comes."""
+    gate = asyncio.Semaphore(at_once)
+
+    async def reconcile(id_: int, symbol: str, order_id: str) -> None:
+        async with gate:
+            answer = await ask(symbol, order_id)
+            await rows.execute(UPDATE, (*facts_of(answer), id_))
+
+    stale = await (await rows.execute(STALE, (orders,))).fetchall()
+    async with asyncio.TaskGroup() as group:
+        for id_, symbol, order_id in stale:
+            group.create_task(reconcile(id_, symbol, order_id))
+
+
+async def _connect(url: str) -> psycopg.AsyncConnection[Any]:
+    return await psycopg.AsyncConnection.connect(url, autocommit=True)
+
+
+def _client_options(scene: Scene) -> dict[str, Any]:
+    return {
+        "base_url": scene.exchange_url,
+        "headers": {"X-MBX-APIKEY": scene.api_key.get_secret_value()},
+        "timeout": _TIMEOUT_SECONDS,
+        "trust_env": False,
+    }

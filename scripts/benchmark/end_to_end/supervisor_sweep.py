@@ -1,0 +1,87 @@
+"""Ours: one sweep of the real supervisor with its workers, on the real exchange's adapter.
+
+It starts as every process does; its time begins when all workers are ready and the first page is
+about to be planned.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing.connection import Connection
+
+from reconciler.orders.workload import OrderWorkload
+from reconciler.settings import Settings
+from reconciler.supervisor.halt import HaltPolicy
+from reconciler.supervisor.summary import Ending
+from reconciler.telemetry.logs import configure_logs
+from reconciler.trial.scratch_database import Ground
+from reconciler.trial.sweep import options_of, sweep
+from scripts.benchmark.end_to_end.fixture import Scene
+from scripts.benchmark.figures import BenchFailed
+from scripts.benchmark.process_group import Place, Team
+
+
+@dataclass(frozen=True, kw_only=True)
+class Swept:
+    """The supervisor."""
+
+    scene: Scene
+    name: str = "reconciler: supervisor and workers"
+    note: str = (
+        "the product as it is, log entries and cycle records included; the clock starts when all"
+        " workers are ready"
+    )
+
+    @property
+    def orders(self) -> int:
+        """All of them."""
+        return self.scene.orders
+
+    def prepare(self, ground: Ground) -> None:
+        """Put the rows back."""
+        self.scene.put_back(ground)
+
+    @contextmanager
+    def at_work(self, _ground: Ground, places: Sequence[Place]) -> Iterator[Callable[[], float]]:
+        """Start the process that will be the supervisor."""
+        with Team(partial(_Sweep, self.scene, len(places)), places[:1]) as team:
+            yield team.run
+
+    def require_done(self, ground: Ground) -> None:
+        """Make sure that every row is true and every change logged."""
+        self.scene.require_done(ground, self.name, self.orders, is_logged=True)
+
+
+class _Sweep:
+    """A process that is a supervisor, round after round."""
+
+    def __init__(self, scene: Scene, shards: int, place: Place) -> None:
+        self._settings = Settings.load(
+            database_url=place.url,
+            exchange_name="paper",
+            exchange_base_url=scene.exchange_url,
+            exchange_api_key=scene.api_key,
+            exchange_api_secret=scene.api_secret,
+            shards=shards,
+            batch_size=place.batch_size,
+        )
+        self._quiet = partial(configure_logs, "ERROR", "json", secrets=(scene.api_secret,))
+        self._quiet()
+
+    def close(self) -> None:
+        """Do nothing: each round closes what it opens."""
+
+    def run(self, _pipe: Connection) -> float:
+        """Sweep; return when it was finished, had the workers been ready from the start."""
+        called = time.monotonic()
+        done = sweep(
+            OrderWorkload(settings=self._settings),
+            options_of(self._settings, halt=HaltPolicy()),
+            prepare_worker=lambda _: self._quiet,
+        )
+        if done.summary.ending is not Ending.SWEPT:
+            trouble = f"{done.summary.ending} {done.summary.trouble}"
+            raise BenchFailed(f"the supervisor ended early: {trouble}")
+        return called + done.seconds

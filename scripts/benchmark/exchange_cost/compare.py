@@ -1,0 +1,92 @@
+"""Request weight for 1,000 orders, by symbols and share of ended orders; and beside the optimum."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import product
+
+from reconciler.exchanges.binance.constants import COSTS
+from reconciler.exchanges.query_plan import Estimates
+from reconciler.trial.scratch_database import Ground
+from scripts.benchmark.exchange_cost.optimum import (
+    expected_weight_of_plan,
+    least_expected_weight,
+)
+from scripts.benchmark.exchange_cost.simulated import PRACTICE, practised_weight
+from scripts.benchmark.figures import Comparison, Figure, Target
+from scripts.benchmark.rounds import Progress
+from scripts.benchmark.size import Size
+
+KEY = "exchange-cost"
+ORDERS = 1000
+FEW_SYMBOLS = 10
+SYMBOLS = (1, FEW_SYMBOLS, 100, 1000)
+ENDED_SHARES = (0.0, 0.003, 0.02, 0.2, 1.0)
+SMALL_COUNTS = ((1,), (2,), (3,), (5,), (7,), (8,), (2, 1, 3), (3, 4), (1,) * 6)
+QUICK_SMALL_COUNTS = ((1,), (3,), (2, 1, 3))
+SMALL_SHARES = (0.0, 0.05, 0.2, 0.5, 0.8, 1.0)
+AT_BEST = 1.1
+SHARE_OF_SINGLE = 1 / 50
+
+
+def compare_exchange_cost(_ground: Ground, size: Size, on_progress: Progress) -> Comparison:
+    """Count it.
+
+    Raises:
+        BenchFailed: an order was not reported.
+    """
+    on_progress(f"weight of {ORDERS:,} orders")
+    weights = {
+        (symbols, share): _weight(symbols, share)
+        for symbols, share in product(SYMBOLS, ENDED_SHARES)
+    }
+    on_progress("small cases beside the best of all strategies")
+    worst = max(_beside_optimum(QUICK_SMALL_COUNTS if size.is_quick else SMALL_COUNTS))
+    single = ORDERS * COSTS.one_order
+    return Comparison(
+        key=KEY,
+        title="Exchange cost: request weight",
+        conditions=(
+            f"{ORDERS:,} orders that lie close together in their symbols' histories, Binance's"
+            f" published weights; estimates as learnt from {PRACTICE} batches before, but in the"
+            " small cases given as they are, to the adapter and to the optimum; one request per"
+            f" order would weigh {single:,}"
+        ),
+        figures=tuple(
+            Figure(
+                name=f"{symbols:,} symbols, {share:.1%} ended",
+                unit=f"weight per {ORDERS:,} orders",
+                values=(weight,),
+            )
+            for (symbols, share), weight in weights.items()
+        ),
+        targets=(
+            Target(
+                name="weight, times the optimum: the worst of the small cases",
+                wanted=AT_BEST,
+                reached=worst,
+                at_most=True,
+            ),
+            *(
+                Target(
+                    name="weight, share of one request an order:"
+                    f" {FEW_SYMBOLS} symbols, {share:.1%} ended",
+                    wanted=SHARE_OF_SINGLE,
+                    reached=weights[FEW_SYMBOLS, share] / single,
+                    at_most=True,
+                )
+                for share in ENDED_SHARES
+            ),
+        ),
+    )
+
+
+def _weight(symbols: int, ended_share: float) -> float:
+    return float(practised_weight([ORDERS // symbols] * symbols, ended_share))
+
+
+def _beside_optimum(small_counts: Iterable[tuple[int, ...]]) -> Iterator[float]:
+    costs = replace(COSTS, page_orders=6)
+    for counts, share in product(small_counts, SMALL_SHARES):
+        estimates = Estimates(ended_share=share, wanted_share=1.0)
+        planned = expected_weight_of_plan(counts, costs, estimates)
+        yield planned / least_expected_weight(counts, costs, share)

@@ -1,0 +1,60 @@
+"""The least that reporting some orders can cost: every strategy tried, for a few orders."""
+
+from itertools import product
+
+from reconciler.exchanges.query_plan import Estimates, RouteCosts
+from scripts.benchmark.exchange_cost.simulated import World, a_world, search_for
+
+
+def expected_weight_of_plan(
+    counts: tuple[int, ...], costs: RouteCosts, estimates: Estimates
+) -> float:
+    """Return what ours costs on the average over every fate that so many orders can have."""
+    wanted, world = a_world(*counts)
+    expected = 0.0
+    for fates in product([False, True], repeat=len(wanted)):
+        likelihood = _likelihood_of(fates, estimates.ended_share)
+        if likelihood == 0:
+            continue
+        drawn = World(ended=dict(zip(world.ended, fates, strict=True)))
+        story = search_for(wanted, drawn, costs, estimates, learns=False)
+        assert len(story.reported) == len(wanted)  # noqa: S101 - or it would be cheap for nothing
+        expected += likelihood * story.weight
+    return expected
+
+
+def least_expected_weight(counts: tuple[int, ...], costs: RouteCosts, ended_share: float) -> float:
+    """Try every strategy: which lists to ask for, then every split into names and pages."""
+    outright = [_least_cover(tuple(range(count)), costs) for count in counts]
+    after_list = [_expected_cover(count, costs, ended_share) for count in counts]
+    alone = sum(
+        min(direct, costs.open_orders + rest)
+        for direct, rest in zip(outright, after_list, strict=True)
+    )
+    together = costs.all_open_orders + sum(
+        min(direct, rest) for direct, rest in zip(outright, after_list, strict=True)
+    )
+    return min(alone, together)
+
+
+def _expected_cover(count: int, costs: RouteCosts, ended_share: float) -> float:
+    return sum(
+        _likelihood_of(fates, ended_share)
+        * _least_cover(tuple(rank for rank in range(count) if fates[rank]), costs)
+        for fates in product([False, True], repeat=count)
+    )
+
+
+def _least_cover(ranks: tuple[int, ...], costs: RouteCosts) -> int:
+    if not ranks:
+        return 0
+    beyond = tuple(rank for rank in ranks if rank >= ranks[0] + costs.page_orders)
+    return min(
+        costs.one_order + _least_cover(ranks[1:], costs),
+        costs.history_page + _least_cover(beyond, costs),
+    )
+
+
+def _likelihood_of(fates: tuple[bool, ...], ended_share: float) -> float:
+    ended = sum(fates)
+    return float(ended_share**ended * (1 - ended_share) ** (len(fates) - ended))

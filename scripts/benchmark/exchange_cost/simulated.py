@@ -1,0 +1,172 @@
+"""An imagined exchange, and the adapter played against it: what a search finds and costs.
+
+Pure: the routes are the product's own, requests are only counted.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+from reconciler.exchanges.base import Wanted
+from reconciler.exchanges.binance.constants import COSTS
+from reconciler.exchanges.query_plan import (
+    Estimates,
+    HistoryPage,
+    OneOrder,
+    OpenOrders,
+    Page,
+    Route,
+    RouteCosts,
+    advance,
+    asked_for,
+    learn,
+    order_number,
+    plan,
+    start,
+)
+from scripts.benchmark.figures import BenchFailed
+
+PRACTICE = 10
+"""So many batches of the same kind come before the one that is counted: estimates are learnt."""
+
+
+def practised_weight(counts: Sequence[int], ended_share: float) -> int:
+    """Return what a batch of so many orders a symbol weighs, that share of them ended.
+
+    The orders lie side by side in their symbols' histories.
+
+    Raises:
+        BenchFailed: an order was not reported.
+    """
+    estimates, weight = Estimates(), 0
+    rng = Random(1)  # noqa: S311 - the same every time, no secret
+    orders = sum(counts)
+    for _ in range(PRACTICE + 1):
+        ended = set(rng.sample(range(orders), round(orders * ended_share)))
+        wanted, world = a_world(*counts)
+        fates = {key: index in ended for index, key in enumerate(world.ended)}
+        story = search_for(wanted, World(ended=fates), COSTS, estimates)
+        if len(story.reported) != orders:
+            raise BenchFailed(f"{len(story.reported):,} of {orders:,} orders were reported")
+        estimates, weight = story.estimates, story.weight
+    return weight
+
+
+def an_order(number: int | str, symbol: str = "BTCUSDT") -> Wanted:
+    """Name an order."""
+    return Wanted(symbol=symbol, external_order_id=str(number))
+
+
+@dataclass
+class World:
+    """An account's orders: whether each has ended, by symbol and id."""
+
+    ended: dict[tuple[str, int], bool]
+
+    def of(self, symbol: str) -> list[int]:
+        """Return the ids of a symbol's orders, ascending."""
+        return sorted(number for owner, number in self.ended if owner == symbol)
+
+
+@dataclass
+class Story:
+    """What a whole search found and cost."""
+
+    weight: int = 0
+    rounds: list[tuple[Route, ...]] = field(default_factory=list)
+    reported: dict[Wanted, bool] = field(default_factory=dict)
+    absent: set[Wanted] = field(default_factory=set)
+    estimates: Estimates = field(default_factory=Estimates)
+
+
+def search_for(
+    wanted: Iterable[Wanted],
+    world: World,
+    costs: RouteCosts = COSTS,
+    estimates: Estimates | None = None,
+    *,
+    learns: bool = True,
+    are_pages_blank: bool = False,
+) -> Story:
+    """Play the adapter against an exchange that holds `world`."""
+    story = Story(estimates=estimates or Estimates())
+    search = start(wanted)
+    while planned := plan(search, costs, story.estimates):
+        story.rounds.append(planned)
+        story.weight += sum(_weight_of(route, costs) for route in planned)
+        pages = [
+            _page_of(route, world, costs, is_blank=are_pages_blank)
+            for route in planned
+            if isinstance(route, HistoryPage)
+        ]
+        for route in planned:
+            asked = asked_for(search, route)
+            shown = asked & _shown_by(route, world, pages)
+            story.reported |= {order: world.ended[_key_of(order)] for order in shown}
+            if isinstance(route, OneOrder):
+                story.absent |= asked - shown
+        if learns:
+            story.estimates = learn(story.estimates, search, pages)
+        search = advance(
+            search,
+            settled=frozenset(story.reported) | story.absent,
+            open_lists=[route for route in planned if isinstance(route, OpenOrders)],
+            pages=pages,
+        )
+    if learns:
+        story.estimates = story.estimates.after_batch(
+            reported=len(story.reported), ended=sum(story.reported.values())
+        )
+    return story
+
+
+def _key_of(order: Wanted) -> tuple[str, int]:
+    number = order_number(order.external_order_id)
+    return order.symbol, -1 if number is None else number
+
+
+def _page_of(route: HistoryPage, world: World, costs: RouteCosts, *, is_blank: bool) -> Page:
+    if is_blank:
+        return Page(route=route, ids=(), is_last=False)
+    later = [number for number in world.of(route.symbol) if number >= route.from_id]
+    return Page(
+        route=route,
+        ids=tuple(later[: costs.page_orders]),
+        is_last=len(later) < costs.page_orders,
+    )
+
+
+def _shown_by(route: Route, world: World, pages: Iterable[Page]) -> set[Wanted]:
+    match route:
+        case OneOrder(wanted=order):
+            return {order} if _key_of(order) in world.ended else set()
+        case OpenOrders():
+            return {an_order(n, symbol) for (symbol, n), ended in world.ended.items() if not ended}
+        case HistoryPage(symbol=symbol):
+            return {an_order(n, symbol) for page in pages if page.route == route for n in page.ids}
+
+
+def _weight_of(route: Route, costs: RouteCosts) -> int:
+    match route:
+        case OneOrder():
+            return costs.one_order
+        case OpenOrders(symbol=None):
+            return costs.all_open_orders
+        case OpenOrders():
+            return costs.open_orders
+        case HistoryPage():
+            return costs.history_page
+
+
+def a_world(
+    *counts: int, has_ended: Callable[[int], bool] = lambda _: False, step: int = 1
+) -> tuple[list[Wanted], World]:
+    """As many wanted orders a symbol as `counts` says, every `step`-th order of the account."""
+    wanted, ended = [], {}
+    for index, count in enumerate(counts):
+        symbol = f"SYM{index}"
+        for rank in range(count * step):
+            ended[symbol, 100 + rank] = has_ended(rank)
+            if rank % step == 0:
+                wanted.append(an_order(100 + rank, symbol))
+    return wanted, World(ended=ended)

@@ -1,0 +1,104 @@
+"""Start-up and memory of the real command, on the paper exchange."""
+
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped] # it ships no types
+from sqlalchemy import text
+
+from reconciler.run_if_killed import last_will
+from reconciler.safe_path import COMMAND
+from reconciler.trial.scratch_database import Ground
+from scripts.benchmark.end_to_end.fixture import Scene
+from scripts.benchmark.figures import BenchFailed
+
+WORKERS = 4
+_STOP = 'kill -TERM "$0"; rm -rf "$1"'
+_LOOK_SECONDS = 0.1
+_PATIENCE_SECONDS = 120.0
+
+_FIRST_CYCLE = text("SELECT extract(epoch FROM min(finished_at)) FROM reconciliation_cycles")
+_ALL_SYNCED = text("SELECT count(*) = 0 FROM orders WHERE last_synced_at IS NULL")
+
+
+def version_ms() -> float:
+    """Return how long `reconciler --version` takes."""
+    started = time.perf_counter()
+    subprocess.run([*COMMAND, "--version"], check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - our own command
+    return (time.perf_counter() - started) * 1000
+
+
+def first_cycle_ms(ground: Ground, scene: Scene) -> float:
+    """Return the time from the start of `run --once` to the end of its first cycle."""
+    scene.put_back(ground)
+    started = time.time()
+    with _running(ground, scene, "--once") as process:
+        code = process.wait(_PATIENCE_SECONDS)
+    if code != 0:
+        raise BenchFailed(f"run --once ended with code {code}")
+    with ground.database.autocommit() as connection:
+        finished = float(connection.execute(_FIRST_CYCLE).scalar_one())
+    return (finished - started) * 1000
+
+
+def memory_mib(ground: Ground, scene: Scene) -> tuple[float, float]:
+    """Return the proportional set sizes of the supervisor and of its largest worker, after work."""
+    scene.put_back(ground)
+    with _running(ground, scene, "--shards", str(WORKERS)) as process:
+        _await_synced(ground, process)
+        parent = psutil.Process(process.pid)
+        workers = _workers_of(parent)
+        if len(workers) != WORKERS:
+            raise BenchFailed(f"{len(workers)} of {WORKERS} workers were found")
+        return _pss_mib(parent), max(_pss_mib(worker) for worker in workers)
+
+
+@contextmanager
+def _running(ground: Ground, scene: Scene, *options: str) -> Iterator["subprocess.Popen[bytes]"]:
+    with tempfile.TemporaryDirectory(prefix="reconciler-bench-") as folder:
+        environment = {
+            "DATABASE_URL": ground.url,
+            "EXCHANGE_NAME": "paper",
+            "EXCHANGE_BASE_URL": scene.exchange_url,
+            "EXCHANGE_API_KEY": scene.api_key.get_secret_value(),
+            "EXCHANGE_API_SECRET": scene.api_secret.get_secret_value(),
+            "RECONCILIATION_CONTROL_SOCKET": str(Path(folder) / "socket"),
+            "LOG_LEVEL": "ERROR",
+        }
+        process = subprocess.Popen(  # noqa: S603 - our own command
+            [*COMMAND, "run", *options],
+            env=os.environ | environment,
+            stdout=subprocess.DEVNULL,
+        )
+        with last_will(_STOP, str(process.pid), folder):
+            try:
+                yield process
+            finally:
+                if process.poll() is None:
+                    process.send_signal(signal.SIGTERM)
+                process.wait(_PATIENCE_SECONDS)
+
+
+def _await_synced(ground: Ground, process: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        with ground.database.autocommit() as connection:
+            if connection.execute(_ALL_SYNCED).scalar_one():
+                return
+        time.sleep(_LOOK_SECONDS)
+    raise BenchFailed("the supervisor did not reconcile everything")
+
+
+def _workers_of(parent: psutil.Process) -> Sequence[psutil.Process]:
+    """Return the processes that the fork server has forked."""
+    return [worker for child in parent.children() for worker in child.children()]
+
+
+def _pss_mib(process: psutil.Process) -> float:
+    return float(process.memory_full_info().pss) / 2**20

@@ -1,0 +1,141 @@
+"""What making a row true writes, what stays of it, and how often the server is waited for."""
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from decimal import Decimal
+from functools import partial
+
+import psycopg
+from sqlalchemy import text
+
+from reconciler.domain.decide import decide
+from reconciler.domain.order import OrderId
+from reconciler.domain.report import Answer, Report
+from reconciler.domain.status import Status
+from reconciler.domain.value import replace
+from reconciler.store.database import Database
+from reconciler.store.order_writer import Apply
+from reconciler.store.stale_index import STALE_INDEX
+from reconciler.store.tables import find_orders
+from reconciler.trial.scratch_database import Ground
+from scripts.benchmark.figures import Figure
+from scripts.benchmark.process_group import Place
+from scripts.benchmark.rows import EXCHANGE, Rows, stalest
+from scripts.benchmark.store.changes import POLICY
+from scripts.benchmark.store.held import Held
+from scripts.benchmark.store.leased import Leased
+from scripts.benchmark.store.limit import Limit
+from scripts.benchmark.store.planned import Planned
+from scripts.benchmark.store.single_process import Alone
+
+BATCH = 200
+TABLE_BYTES = "bytes of a row of orders, with its indexes"
+INDEX_BYTES = "bytes of an open order in the stale index, as built"
+USED_INDEX_BYTES = "bytes of an open order in the stale index, after each was confirmed once"
+CONFIRMED_LOG_BYTES = "log bytes of an order that is confirmed"
+CHANGED_LOG_BYTES = "log bytes of an order that is changed"
+ENTRY_BYTES = "bytes of an entry of activity_log, with its indexes"
+
+_END_OF_ANSWER = "ReadyForQuery"
+_LOG_POSITION = text("SELECT pg_current_wal_insert_lsn()")
+_LOG_SINCE = text("SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), cast(:since AS pg_lsn))")
+_DEAD = text("SELECT n_dead_tup FROM pg_stat_user_tables WHERE relid = to_regclass('orders')")
+_SIZE = text("SELECT pg_total_relation_size(to_regclass(:name))")
+
+
+def written(ground: Ground, rows: Rows, places: Sequence[Place]) -> Iterator[Figure]:
+    """Yield log bytes and dead rows an order, for each way of working."""
+    contenders: Sequence[Alone] = (Planned(rows), Limit(rows), Held(rows), Leased(rows))
+    for contender in contenders:
+        with contender.at_work(ground, places) as work:
+            contender.prepare(ground)
+            since = _log_position(ground)
+            work()
+            log_bytes = _log_bytes(ground, since)
+            contender.require_done(ground)
+        with ground.database.autocommit() as connection:
+            dead = float(connection.execute(_DEAD).scalar_one())
+        yield _figure(f"log bytes an order, {contender.name}", "bytes", log_bytes / rows.orders)
+        yield _figure(f"dead rows an order, {contender.name}", "rows", dead / rows.orders)
+
+
+def steady(ground: Ground, rows: Rows) -> Iterator[Figure]:
+    """Yield what an order takes that is looked at and has not changed, and what one takes at all.
+
+    Every open order is confirmed once; nothing is vacuumed meanwhile.
+    """
+    rows.put_back(ground.database)
+    yield _figure(TABLE_BYTES, "bytes", _size_of(ground, "orders") / rows.total)
+    yield _figure(INDEX_BYTES, "bytes", _size_of(ground, STALE_INDEX) / rows.orders)
+    since = _log_position(ground)
+    _apply(ground, {id_: _still_open(answer) for id_, answer in rows.answers().items()})
+    yield _figure(CONFIRMED_LOG_BYTES, "bytes", _log_bytes(ground, since) / rows.orders)
+    yield _figure(USED_INDEX_BYTES, "bytes", _size_of(ground, STALE_INDEX) / rows.orders)
+    rows.put_back(ground.database)
+    since = _log_position(ground)
+    _apply(ground, rows.answers())
+    yield _figure(CHANGED_LOG_BYTES, "bytes", _log_bytes(ground, since) / rows.orders)
+    yield _figure(ENTRY_BYTES, "bytes", _size_of(ground, "activity_log") / rows.orders)
+
+
+def _apply(ground: Ground, answers: Mapping[int, Report]) -> None:
+    """Apply the answers with our apply step, a batch a transaction."""
+    ids = list(answers)
+    with closing(Database(ground.url, role="bench")) as database:
+        step = _step(database)
+        for start in range(0, len(ids), BATCH):
+            batch: dict[OrderId, Answer] = {id_: answers[id_] for id_ in ids[start : start + BATCH]}
+            with database.transaction() as connection:
+                step.apply(connection, batch)
+
+
+def _still_open(report: Report) -> Report:
+    return replace(report, word="NEW", status=Status.NEW, executed_qty=Decimal(0), avg_price=None)
+
+
+def _step(database: Database) -> Apply:
+    with database.autocommit() as connection:
+        return Apply(
+            find_orders(connection), exchange=EXCHANGE, decide=partial(decide, policy=POLICY)
+        )
+
+
+def round_trips(ground: Ground, rows: Rows) -> int:
+    """Count how often one batch of 200 waits for the server, BEGIN and COMMIT included."""
+    rows.put_back(ground.database)
+    answers = rows.answers()
+    with closing(Database(ground.url, role="bench")) as database:
+        step = _step(database)
+        with database.autocommit() as connection:
+            batch: dict[OrderId, Answer] = {id_: answers[id_] for id_ in stalest(connection, BATCH)}
+        with tempfile.TemporaryFile("w+") as trace:
+            with database.connection() as connection:
+                driver = connection.connection.driver_connection
+                assert isinstance(driver, psycopg.Connection)  # noqa: S101 - it is our driver
+                driver.pgconn.trace(trace.fileno())
+            with database.transaction() as connection:
+                step.apply(connection, batch)
+            driver.pgconn.untrace()
+            trace.seek(0)
+            return sum(_END_OF_ANSWER in line for line in trace)
+
+
+def _log_position(ground: Ground) -> str:
+    with ground.database.autocommit() as connection:
+        return str(connection.execute(_LOG_POSITION).scalar_one())
+
+
+def _log_bytes(ground: Ground, since: str) -> float:
+    with ground.database.autocommit() as connection:
+        return float(connection.execute(_LOG_SINCE, {"since": since}).scalar_one())
+
+
+def _size_of(ground: Ground, relation: str) -> float:
+    """Return the bytes of a table with its indexes and long values, or of an index."""
+    with ground.database.autocommit() as connection:
+        return float(connection.execute(_SIZE, {"name": relation}).scalar_one())
+
+
+def _figure(name: str, unit: str, value: float) -> Figure:
+    return Figure(name=name, unit=unit, values=(value,))

@@ -1,0 +1,52 @@
+"""How fast ours drains orders of one shape or another: the store alone, answers at hand."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from reconciler.trial.scratch_database import Ground
+from scripts.benchmark.figures import Figure
+from scripts.benchmark.process_group import places_of
+from scripts.benchmark.rounds import Progress
+from scripts.benchmark.rows import Rows
+from scripts.benchmark.size import Size
+from scripts.benchmark.store.planned import Planned
+
+PRIMED = 100_000
+"""So many orders or fewer are drained once before, untimed: a cold start would be much of it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """Some orders, and how many workers there are for them."""
+
+    rows: Rows
+    workers: int
+
+
+def rates(
+    ground: Ground, size: Size, shapes: Mapping[str, Shape], on_progress: Progress
+) -> list[Figure]:
+    """Drain every shape in every round; return the orders a second of each."""
+    values: dict[str, list[float]] = {name: [] for name in shapes}
+    for round_number in range(size.rounds):
+        for name, shape in shapes.items():
+            on_progress(f"round {round_number + 1} of {size.rounds}: {name}")
+            values[name].append(_rate(ground, shape, size))
+    return [
+        Figure(name=name, unit="orders/s", values=tuple(measured))
+        for name, measured in values.items()
+    ]
+
+
+def _rate(ground: Ground, shape: Shape, size: Size) -> float:
+    shape.rows.make(ground.database)
+    contender = Planned(shape.rows)
+    contender.prepare(ground)
+    places = places_of(ground.url, replace(size, workers=shape.workers))
+    with contender.at_work(ground, places) as work:
+        if shape.rows.orders <= PRIMED:
+            work()
+            contender.prepare(ground)
+        seconds = work()
+        contender.require_done(ground)
+    return shape.rows.orders / seconds

@@ -1,0 +1,170 @@
+"""Worker processes that begin together. What they need to start is never part of a time.
+
+    parent                      child
+    Team(...)            ->     opener(place)             connect, import: not timed
+    team.run(lead)       ->     "go" -> worker.run(pipe)  timed, from "go" to the last finish
+    team.close()         ->     worker.close()
+
+Times are of the monotonic clock, which all processes of a machine share.
+"""
+
+import multiprocessing
+import signal
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from reconciler import safe_path
+from scripts.benchmark.figures import BenchFailed
+from scripts.benchmark.size import Size
+
+_PATIENCE_SECONDS = 120.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a worker works: its number of so many, on this database."""
+
+    number: int
+    of: int
+    url: str
+    batch_size: int
+
+
+def places_of(url: str, size: Size) -> list[Place]:
+    """Return a place for each of the workers."""
+    return [
+        Place(number=number, of=size.workers, url=url, batch_size=size.batch_size)
+        for number in range(size.workers)
+    ]
+
+
+class Worker(Protocol):
+    """One process's part of the work."""
+
+    def run(self, pipe: Connection) -> float:
+        """Do a round's part; return when it was finished, by `time.monotonic`."""
+        ...
+
+    def close(self) -> None:
+        """Close what was opened."""
+        ...
+
+
+Opener = Callable[[Place], Worker]
+"""Makes a worker in its process. Picklable."""
+
+
+Lead = Callable[[Sequence[Connection]], None]
+"""The parent's own part of the work, with the pipes to the workers."""
+
+
+def no_lead(_pipes: Sequence[Connection]) -> None:
+    """Leave everything to the workers."""
+
+
+class Team:
+    """Some processes with a worker each."""
+
+    def __init__(self, opener: Opener, places: Sequence[Place]) -> None:
+        """Start them, and wait until each has opened what it needs."""
+        context = multiprocessing.get_context("spawn")
+        self._pipes: list[Connection] = []
+        self._processes = []
+        for place in places:
+            ours, theirs = context.Pipe()
+            process = context.Process(
+                target=_main,
+                args=(theirs, opener, place),
+                name=f"bench {place.number}",
+            )
+            with safe_path.for_new_processes():
+                process.start()
+            theirs.close()
+            self._pipes.append(ours)
+            self._processes.append(process)
+        try:
+            for pipe in self._pipes:
+                _hear(pipe)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def run(self, lead: Lead = no_lead) -> float:
+        """Let them work; return the seconds until the last was finished.
+
+        Raises:
+            BenchFailed: a worker failed.
+        """
+        started = time.monotonic()
+        for pipe in self._pipes:
+            pipe.send("go")
+        lead(self._pipes)
+        finished: list[float] = [_hear(pipe) for pipe in self._pipes]
+        return max(finished) - started
+
+    def close(self) -> None:
+        """End them."""
+        for pipe in self._pipes:
+            pipe.close()
+        for process in self._processes:
+            process.join(_PATIENCE_SECONDS)
+            if process.is_alive():
+                process.kill()
+                process.join()
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """A worker's last words; the rest is on standard error."""
+
+    text: str
+
+
+def _hear(pipe: Connection) -> Any:
+    try:
+        said = pipe.recv()
+    except (EOFError, ConnectionResetError):
+        raise BenchFailed("a worker process ended before it was finished") from None
+    if isinstance(said, _Failure):
+        raise BenchFailed(f"a worker process failed: {said.text}")
+    return said
+
+
+def _main(pipe: Connection, opener: Opener, place: Place) -> None:
+    """Live as a worker process until the parent closes the pipe."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with closing(opener(place)) as worker:
+            pipe.send("ready")
+            while _is_wanted(pipe):
+                pipe.send(worker.run(pipe))
+    except Exception as error:  # noqa: BLE001 - the top of a process: nobody above would tell
+        with suppress(OSError):  # The parent has closed the pipe: it knows already.
+            pipe.send(_Failure(f"{type(error).__name__}: {error}"))
+            traceback.print_exc()
+
+
+def _is_wanted(pipe: Connection) -> bool:
+    """Wait for the next round; return whether there is one."""
+    try:
+        pipe.recv()
+    except EOFError:
+        return False
+    return True

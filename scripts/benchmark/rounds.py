@@ -1,0 +1,81 @@
+"""Everybody in turns, round after round, on the same rows: what disturbs one disturbs all."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from typing import Protocol
+
+from reconciler.trial.scratch_database import Ground
+from scripts.benchmark.figures import Figure
+from scripts.benchmark.process_group import Place, places_of
+from scripts.benchmark.size import Size
+
+Progress = Callable[[str], None]
+
+
+class Contender(Protocol):
+    """A way to make rows true."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in the table."""
+        ...
+
+    @property
+    def note(self) -> str:
+        """How it was set up."""
+        ...
+
+    @property
+    def orders(self) -> int:
+        """How many orders it takes on in a round."""
+        ...
+
+    def prepare(self, ground: Ground) -> None:
+        """Put the rows back, and make ready for a round. Not timed."""
+        ...
+
+    def at_work(
+        self, ground: Ground, places: Sequence[Place]
+    ) -> AbstractContextManager[Callable[[], float]]:
+        """Start what it needs; yield what does the work of a round and returns its seconds."""
+        ...
+
+    def require_done(self, ground: Ground) -> None:
+        """Make sure that a round's work has been done.
+
+        Raises:
+            BenchFailed: not all of it, or more.
+        """
+        ...
+
+
+def run_rounds(
+    contenders: Sequence[Contender], *, ground: Ground, size: Size, on_progress: Progress
+) -> list[Figure]:
+    """Let every contender work in every round; return the orders a second of each.
+
+    Who is first changes from round to round.
+
+    Raises:
+        BenchFailed: somebody changed other rows than asked, or a process died.
+    """
+    places = places_of(ground.url, size)
+    rates: list[list[float]] = [[] for _ in contenders]
+    with ExitStack() as stack:
+        on_progress("starting the workers")
+        for contender in contenders:
+            contender.prepare(ground)
+        work = [stack.enter_context(contender.at_work(ground, places)) for contender in contenders]
+        for round_number in range(size.rounds):
+            for turn in range(len(contenders)):
+                index = (turn + round_number) % len(contenders)
+                contender = contenders[index]
+                on_progress(f"round {round_number + 1} of {size.rounds}: {contender.name}")
+                contender.prepare(ground)
+                seconds = work[index]()
+                contender.require_done(ground)
+                rates[index].append(contender.orders / seconds)
+    return [
+        Figure(name=contender.name, unit="orders/s", values=tuple(values), note=contender.note)
+        for contender, values in zip(contenders, rates, strict=True)
+    ]

@@ -1,0 +1,196 @@
+"""What to expect with more orders than one has: a model, its constants from the benchmark. Pure.
+
+weight of an order   counted: the adapter played against an imagined exchange, batch by batch as
+                     the supervisor hands them out
+rate of a core       orders a second end to end, by the cores that everything shared
+bytes                of the write-ahead log, the stale index and the activity log, an order
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from reconciler.exchanges.binance.constants import COSTS, VENUE
+from reconciler.supervisor.summary import PAGE_ITEMS
+from scripts.benchmark.exchange_cost.simulated import practised_weight
+from scripts.benchmark.footprint.writes import (
+    CHANGED_LOG_BYTES,
+    CONFIRMED_LOG_BYTES,
+    ENTRY_BYTES,
+    TABLE_BYTES,
+    USED_INDEX_BYTES,
+)
+
+END_TO_END = "reconciler: supervisor and workers"
+SECONDS_A_DAY = 86_400
+
+
+@dataclass(frozen=True, kw_only=True)
+class Constants:
+    """What one order costs on the machine that was measured."""
+
+    orders_per_core_second: float
+    confirmed_log_bytes: float
+    changed_log_bytes: float
+    index_bytes: float
+    row_bytes: float
+    entry_bytes: float
+
+    @classmethod
+    def of(cls, report: Mapping[str, Any]) -> "Constants":
+        """Read them from a report of `scripts/bench --json`.
+
+        Raises:
+            KeyError: a figure is not in it; names it.
+        """
+        medians = {
+            figure["name"]: float(figure["median"])
+            for comparison in report["comparisons"]
+            for figure in comparison["figures"]
+        }
+        return cls(
+            orders_per_core_second=medians[END_TO_END] / report["machine"]["cores"],
+            confirmed_log_bytes=medians[CONFIRMED_LOG_BYTES],
+            changed_log_bytes=medians[CHANGED_LOG_BYTES],
+            index_bytes=medians[USED_INDEX_BYTES],
+            row_bytes=medians[TABLE_BYTES],
+            entry_bytes=medians[ENTRY_BYTES],
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """Whose orders, and how they are looked at.
+
+    Attributes:
+        ended_share: The share of the orders looked at that turn out to have ended.
+        stale_seconds: Each is looked at so often.
+        weight_per_minute: What one account may spend.
+    """
+
+    open_orders: int
+    symbols: int
+    ended_share: float
+    batch_size: int = 200
+    stale_seconds: float = 300.0
+    weight_per_minute: float = VENUE.weight_per_minute * 0.5
+
+    @property
+    def weight_per_order(self) -> float:
+        """What looking at one order weighs."""
+        on_a_page = min(self.open_orders, PAGE_ITEMS)
+        return _weight_per_order(on_a_page, self.symbols, self.ended_share, self.batch_size)
+
+    @property
+    def needed_per_second(self) -> float:
+        """Orders a second, to look at each in time."""
+        return self.open_orders / self.stale_seconds
+
+    @property
+    def needed_weight_per_minute(self) -> float:
+        """The weight of that."""
+        return self.needed_per_second * 60 * self.weight_per_order
+
+    @property
+    def allowed_per_second(self) -> float:
+        """Orders a second that one account's weight suffices for."""
+        return self.weight_per_minute / 60 / self.weight_per_order
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expectation:
+    """What a case comes to.
+
+    Attributes:
+        budgets: How many accounts' weight it takes; 1.0 is all of one.
+        cores: For workers, supervisor and PostgreSQL together.
+        log_bytes_a_day: Written to the write-ahead log.
+        entry_bytes_a_day: Added to the activity log.
+        index_bytes: The stale index.
+        row_bytes: The open orders' rows.
+        drain_seconds: To look at every order once, after an outage, with one account's weight.
+        drain_seconds_unlimited: The same with these cores and no limit at the exchange.
+    """
+
+    case: Case
+    budgets: float
+    cores: float
+    log_bytes_a_day: float
+    entry_bytes_a_day: float
+    index_bytes: float
+    row_bytes: float
+    drain_seconds: float
+    drain_seconds_unlimited: float
+
+
+def expect(case: Case, constants: Constants) -> Expectation:
+    """Compute it."""
+    looks_a_day = case.needed_per_second * SECONDS_A_DAY
+    changed = looks_a_day * case.ended_share
+    cores = case.needed_per_second / constants.orders_per_core_second
+    return Expectation(
+        case=case,
+        budgets=case.needed_weight_per_minute / case.weight_per_minute,
+        cores=cores,
+        log_bytes_a_day=(
+            (looks_a_day - changed) * constants.confirmed_log_bytes
+            + changed * constants.changed_log_bytes
+        ),
+        entry_bytes_a_day=changed * constants.entry_bytes,
+        index_bytes=case.open_orders * constants.index_bytes,
+        row_bytes=case.open_orders * constants.row_bytes,
+        drain_seconds=case.open_orders / case.allowed_per_second,
+        drain_seconds_unlimited=(
+            case.open_orders / (max(1.0, cores) * constants.orders_per_core_second)
+        ),
+    )
+
+
+def most_orders(
+    *, symbols: int, ended_share: float, batch_size: int, stale_seconds: float = 300.0
+) -> int:
+    """Return how many open orders one account's weight suffices for, to a hundredth."""
+
+    def excess(orders: int) -> float:
+        case = Case(
+            open_orders=orders,
+            symbols=symbols,
+            ended_share=ended_share,
+            batch_size=batch_size,
+            stale_seconds=stale_seconds,
+        )
+        return case.needed_weight_per_minute / case.weight_per_minute
+
+    if excess(PAGE_ITEMS) <= 1:  # From here on every page costs the same.
+        return int(PAGE_ITEMS / excess(PAGE_ITEMS))
+    enough, too_many = 0, PAGE_ITEMS
+    while too_many - enough > max(1, enough // 100):
+        middle = (enough + too_many) // 2
+        enough, too_many = (middle, too_many) if excess(middle) <= 1 else (enough, middle)
+    return enough
+
+
+def batches_of(orders: int, symbols: int, batch_size: int) -> Iterator[tuple[int, int, float]]:
+    """Yield how a page of orders, evenly over symbols, is handed out to the workers.
+
+    Yields:
+        Orders a symbol in a batch, symbols in a batch, and how many such batches there are.
+    """
+    symbols = min(symbols, orders)
+    full_runs, rest = divmod(orders // symbols, COSTS.page_orders)
+    if full_runs:
+        yield COSTS.page_orders, 1, float(full_runs * symbols)
+    if rest:
+        together = min(symbols, max(1, batch_size // rest))
+        yield rest, together, symbols / together
+
+
+@cache
+def _weight_per_order(orders: int, symbols: int, ended_share: float, batch_size: int) -> float:
+    batches = list(batches_of(orders, symbols, batch_size))
+    weight = sum(
+        practised_weight((each,) * together, ended_share) * count
+        for each, together, count in batches
+    )
+    return weight / sum(each * together * count for each, together, count in batches)

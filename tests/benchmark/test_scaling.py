@@ -1,0 +1,149 @@
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts.benchmark.footprint.writes import (
+    CHANGED_LOG_BYTES,
+    CONFIRMED_LOG_BYTES,
+    ENTRY_BYTES,
+    TABLE_BYTES,
+    USED_INDEX_BYTES,
+)
+from scripts.benchmark.scaling import (
+    END_TO_END,
+    Case,
+    Constants,
+    batches_of,
+    expect,
+    most_orders,
+)
+
+ROOT = Path(__file__).parents[2]
+CONSTANTS = Constants(
+    orders_per_core_second=1000,
+    confirmed_log_bytes=500,
+    changed_log_bytes=1500,
+    index_bytes=50,
+    row_bytes=150,
+    entry_bytes=600,
+)
+MEDIANS = {
+    END_TO_END: 4000,
+    CONFIRMED_LOG_BYTES: 500,
+    CHANGED_LOG_BYTES: 1500,
+    USED_INDEX_BYTES: 50,
+    TABLE_BYTES: 150,
+    ENTRY_BYTES: 600,
+}
+
+
+def a_report(**medians: float) -> dict[str, Any]:
+    figures = [{"name": name, "median": median} for name, median in medians.items()]
+    return {"machine": {"cores": 4}, "comparisons": [{"figures": figures}]}
+
+
+def a_case(
+    *,
+    open_orders: int = 300_000,
+    symbols: int = 10,
+    ended_share: float = 0.0,
+    batch_size: int = 200,
+) -> Case:
+    return Case(
+        open_orders=open_orders, symbols=symbols, ended_share=ended_share, batch_size=batch_size
+    )
+
+
+def test_the_constants_are_the_benchmarks_figures() -> None:
+    assert Constants.of(a_report(**MEDIANS)) == CONSTANTS
+
+
+def test_a_report_that_lacks_a_figure_says_which() -> None:
+    medians = {name: median for name, median in MEDIANS.items() if name != ENTRY_BYTES}
+
+    with pytest.raises(KeyError, match=ENTRY_BYTES):
+        Constants.of(a_report(**medians))
+
+
+@pytest.mark.parametrize(
+    ("orders", "symbols", "batch_size", "batches"),
+    [
+        pytest.param(20_000, 10, 200, [(1000, 1, 20.0)], id="whole pages of history"),
+        pytest.param(15_000, 10, 200, [(1000, 1, 10.0), (500, 1, 10.0)], id="and what is left"),
+        pytest.param(2000, 100, 200, [(20, 10, 10.0)], id="several symbols in a batch"),
+        pytest.param(50, 100, 200, [(1, 50, 1.0)], id="fewer orders than symbols"),
+    ],
+)
+def test_a_page_is_handed_out_as_the_supervisor_does(
+    orders: int, symbols: int, batch_size: int, batches: list[tuple[int, int, float]]
+) -> None:
+    assert list(batches_of(orders, symbols, batch_size)) == batches
+
+
+@pytest.mark.parametrize(
+    ("case", "weight_per_thousand"),
+    [
+        pytest.param(a_case(), 6, id="one list for 1,000 orders of a symbol"),
+        pytest.param(a_case(symbols=20_000), 400, id="the list of all for each batch"),
+        pytest.param(a_case(symbols=20_000, batch_size=1000), 80, id="for each larger batch"),
+        pytest.param(a_case(ended_share=1.0), 20, id="a page of history for 1,000 ended ones"),
+        pytest.param(a_case(open_orders=1, symbols=1), 4000, id="one order by name"),
+    ],
+)
+def test_an_order_weighs_what_one_finds_by_hand(case: Case, weight_per_thousand: float) -> None:
+    assert case.weight_per_order * 1000 == pytest.approx(weight_per_thousand)
+
+
+def test_an_expectation_is_what_one_computes_by_hand() -> None:
+    found = expect(a_case(), CONSTANTS)
+
+    assert found.case.needed_per_second == 1000
+    assert found.budgets == pytest.approx(1000 * 60 * 0.006 / 3000)
+    assert found.cores == 1
+    assert found.log_bytes_a_day == 1000 * 86_400 * 500
+    assert found.entry_bytes_a_day == 0
+    assert (found.index_bytes, found.row_bytes) == (15_000_000, 45_000_000)
+    assert found.drain_seconds == pytest.approx(300_000 * 0.006 / 50)
+    assert found.drain_seconds_unlimited == 300
+
+
+def test_with_less_than_a_core_to_do_a_whole_one_drains_the_backlog() -> None:
+    found = expect(a_case(open_orders=30_000), CONSTANTS)
+
+    assert found.cores == 0.1
+    assert found.drain_seconds_unlimited == 30
+
+
+@pytest.mark.parametrize(
+    ("symbols", "ended_share", "batch_size"),
+    [
+        pytest.param(10, 0.003, 200, id="more than a page"),
+        pytest.param(1000, 0.2, 200, id="less than a page"),
+    ],
+)
+def test_the_most_orders_just_fit_into_one_accounts_weight(
+    symbols: int, ended_share: float, batch_size: int
+) -> None:
+    most = most_orders(symbols=symbols, ended_share=ended_share, batch_size=batch_size)
+
+    def budgets(orders: int) -> float:
+        case = a_case(
+            open_orders=orders, symbols=symbols, ended_share=ended_share, batch_size=batch_size
+        )
+        return expect(case, CONSTANTS).budgets
+
+    assert budgets(most) <= 1 < budgets(round(most * 1.05))
+
+
+def test_the_tables_in_the_document_are_what_was_measured() -> None:
+    checked = subprocess.run(  # noqa: S603 - our own script
+        [sys.executable, str(ROOT / "scripts" / "scaling"), "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert checked.returncode == 0, checked.stderr

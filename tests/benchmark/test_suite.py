@@ -1,0 +1,34 @@
+import pytest
+
+from scripts.benchmark import suite
+from scripts.benchmark.figures import BenchFailed, Comparison
+from scripts.benchmark.size import Size
+
+SIZE = Size.of(orders=100, rounds=1, workers=1, batch_size=10, is_quick=True)
+DONE = Comparison(key="done", title="Done", conditions="none", figures=())
+
+
+def is_done(*_: object) -> Comparison:
+    return DONE
+
+
+def fails(*_: object) -> Comparison:
+    raise BenchFailed("less than asked")
+
+
+def test_a_comparison_is_told_of_when_it_is_done_whatever_comes_after_it(
+    empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suite, "COMPARISONS", {"done": lambda: is_done, "fails": lambda: fails})
+    told: list[Comparison] = []
+
+    with pytest.raises(BenchFailed, match="less than asked"):
+        suite.run(
+            ["done", "fails"],
+            SIZE,
+            lent_url=empty_database_url,
+            on_progress=lambda _: None,
+            on_comparison=told.append,
+        )
+
+    assert told == [DONE]

@@ -1,0 +1,81 @@
+"""A worker's work in a process that is as the fork server's, and what it leaves in that process.
+
+Reads a pickled workload and pickled batches from standard input; prints what it found as JSON.
+"""
+
+import asyncio
+import gc
+import json
+import pickle
+import sys
+import tracemalloc
+from collections.abc import Sequence
+from typing import TypedDict
+
+import reconciler.worker.preload
+from reconciler.orders.workload import OrderWorkload
+from reconciler.workload import Batch
+
+
+class Findings(TypedDict):
+    """What a worker's work leaves.
+
+    Attributes:
+        imported: The modules that the worker has imported by itself.
+        kept_bytes: What it keeps while its batches wait for the verdict, the batches included.
+        left_bytes: What of that is still there when they have been concluded.
+    """
+
+    imported: list[str]
+    kept_bytes: int
+    left_bytes: int
+
+
+class EndlessBudget:
+    """Grants everything at once."""
+
+    async def take(self, weight: int) -> None: ...
+
+    async def answered(self, *, is_alive: bool) -> None: ...
+
+    async def pause(self, seconds: float) -> None: ...
+
+    async def observe(self, used_weight: int) -> None: ...
+
+
+async def work(workload: OrderWorkload, pickled: Sequence[bytes]) -> Findings:
+    """Handle the batches twice: the second time everything that is kept for good is there."""
+    loaded = set(sys.modules)
+    handler = await workload.open_handler(shard=0, budget=EndlessBudget(), breaker=None)
+    for batch in map(pickle.loads, pickled):
+        await handler.examine(batch)
+        await handler.conclude(batch, may_write=True)
+    imported = sorted(set(sys.modules) - loaded)
+    gc.collect()
+    tracemalloc.start()
+    batches: list[Batch] = [pickle.loads(one) for one in pickled]  # noqa: S301 - the test's own
+    for batch in batches:
+        await handler.examine(batch)
+    kept_bytes = _traced_bytes()
+    while batches:
+        await handler.conclude(batches.pop(0), may_write=True)
+    del batch
+    left_bytes = _traced_bytes()
+    await handler.close()
+    return Findings(imported=imported, kept_bytes=kept_bytes, left_bytes=left_bytes)
+
+
+def _traced_bytes() -> int:
+    gc.collect()
+    return tracemalloc.get_traced_memory()[0]
+
+
+def main() -> None:
+    """Look."""
+    assert reconciler.worker.preload  # all that it is for is being imported
+    workload, batches = pickle.load(sys.stdin.buffer)  # noqa: S301 - the test's own
+    print(json.dumps(asyncio.run(work(workload, batches))))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,221 @@
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reconciler.exchanges.query_plan import (
+    Estimates,
+    HistoryPage,
+    OneOrder,
+    OpenOrders,
+    Page,
+    RouteCosts,
+    asked_for,
+    learn,
+    order_number,
+    plan,
+    start,
+)
+from scripts.benchmark.exchange_cost.optimum import expected_weight_of_plan, least_expected_weight
+from scripts.benchmark.exchange_cost.simulated import World, a_world, an_order, search_for
+
+BINANCE = RouteCosts(
+    one_order=4, open_orders=6, all_open_orders=80, history_page=20, page_orders=1000
+)
+CHEAP_LISTS = RouteCosts(
+    one_order=4, open_orders=5, all_open_orders=9, history_page=9, page_orders=3
+)
+
+
+def test_nothing_wanted_is_nothing_sent() -> None:
+    assert plan(start([]), BINANCE, Estimates()) == ()
+
+
+def test_single_order_is_looked_up_by_name() -> None:
+    assert plan(start([an_order(7)]), BINANCE, Estimates()) == (OneOrder(wanted=an_order(7)),)
+
+
+def test_thousand_dense_orders_of_one_symbol_that_have_ended_cost_one_page() -> None:
+    wanted, world = a_world(1000, has_ended=lambda _: True)
+
+    story = search_for(wanted, world)
+
+    assert story.weight == 20
+    assert len(story.reported) == 1000
+
+
+def test_thousand_orders_over_ten_symbols_of_which_almost_none_ended_cost_at_most_eighty() -> None:
+    wanted, world = a_world(*[100] * 10, has_ended=lambda rank: rank == 50)
+    only_first = World(
+        ended={key: has_ended and key[0] < "SYM3" for key, has_ended in world.ended.items()}
+    )
+
+    story = search_for(wanted, only_first)
+
+    assert story.weight == 10 * 6 + 3 * 4
+    assert len(story.reported) == 1000
+
+
+def test_open_orders_of_many_symbols_are_listed_together() -> None:
+    wanted, world = a_world(*[5] * 20)
+
+    story = search_for(wanted, world)
+
+    assert story.rounds == [(OpenOrders(symbol=None),)]
+    assert story.weight == 80
+
+
+def test_absence_from_open_orders_is_asked_about_in_a_second_round() -> None:
+    wanted, world = a_world(4, has_ended=lambda rank: rank == 2)
+
+    story = search_for(wanted, world)
+
+    assert story.rounds == [
+        (OpenOrders(symbol="SYM0"),),
+        (OneOrder(wanted=an_order(102, "SYM0")),),
+    ]
+
+
+def test_id_within_a_page_that_does_not_show_it_is_looked_up_by_name() -> None:
+    wanted, world = a_world(30, has_ended=lambda _: True)
+    del world.ended["SYM0", 115]
+
+    story = search_for(wanted, world, estimates=Estimates(ended_share=1.0))
+
+    assert story.rounds == [
+        (HistoryPage(symbol="SYM0", from_id=100),),
+        (OneOrder(wanted=an_order(115, "SYM0")),),
+    ]
+    assert story.absent == {an_order(115, "SYM0")}
+
+
+def test_ids_are_ordered_as_numbers() -> None:
+    wanted = [an_order(number) for number in (1000, 9, 200, 31, 84, 77, 90)]
+
+    routes = plan(start(wanted), BINANCE, Estimates(ended_share=1.0))
+
+    assert routes == (HistoryPage(symbol="BTCUSDT", from_id=9),)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "x7", "007", "7 ", "-7", "+7", "7.0", "\u0667", "9223372036854775808", "9" * 5000]
+)
+def test_id_that_is_no_plain_64_bit_number_is_looked_up_by_name(name: str) -> None:
+    others = [an_order(number) for number in range(100, 110)]
+
+    routes = plan(start([*others, an_order(name)]), BINANCE, Estimates())
+
+    assert OneOrder(wanted=an_order(name)) in routes
+    assert order_number(name) is None
+
+
+def test_largest_64_bit_id_is_a_number() -> None:
+    assert order_number("9223372036854775807") == 2**63 - 1
+
+
+def test_page_is_on_behalf_of_the_ids_from_its_first_on() -> None:
+    search = start([an_order(1), an_order(5), an_order(9), an_order(9, "ETHUSDT"), an_order("x")])
+
+    asked = asked_for(search, HistoryPage(symbol="BTCUSDT", from_id=5))
+
+    assert asked == {an_order(5), an_order(9)}
+
+
+def test_sparse_pages_are_given_up_after_the_first_and_tried_again_much_later() -> None:
+    wanted, world = a_world(400, has_ended=lambda _: True, step=500)
+
+    story = search_for(wanted, world, estimates=Estimates(ended_share=1.0))
+    estimates, batches = story.estimates, 0
+    while not any(isinstance(r, HistoryPage) for r in plan(start(wanted), BINANCE, estimates)):
+        estimates = estimates.after_batch(reported=400, ended=400)
+        batches += 1
+
+    pages = [r for round_ in story.rounds for r in round_ if isinstance(r, HistoryPage)]
+    assert len(pages) <= 3
+    assert 1 < batches < 100
+
+
+def test_estimates_follow_what_is_seen() -> None:
+    at_first = Estimates()
+
+    after_outage = at_first.after_batch(reported=200, ended=180)
+    after_calm = after_outage.after_batch(reported=200, ended=0)
+
+    assert after_outage.ended_share == pytest.approx(0.9, abs=0.15)
+    assert after_calm.ended_share < 0.15
+    assert at_first.after_page(listed=1000, wanted=10).wanted_share < 0.1
+    assert at_first.after_page(listed=1, wanted=1).wanted_share == pytest.approx(0.5, abs=0.01)
+
+
+def test_stretch_behind_the_last_wanted_order_says_nothing_about_density() -> None:
+    wanted = [an_order(number) for number in range(10)]
+    page = Page(
+        route=HistoryPage(symbol="BTCUSDT", from_id=0), ids=tuple(range(1000)), is_last=False
+    )
+
+    learnt = learn(Estimates(), start(wanted), [page])
+
+    assert learnt == Estimates().after_page(listed=10, wanted=10)
+
+
+@pytest.mark.parametrize("costs", [replace(BINANCE, page_orders=6), CHEAP_LISTS])
+@pytest.mark.parametrize("ended_share", [0.0, 0.05, 0.2, 0.5, 0.8, 1.0])
+@pytest.mark.parametrize(
+    "counts", [(1,), (2,), (3,), (5,), (7,), (8,), (2, 1, 3), (3, 4), (1,) * 6]
+)
+def test_expected_weight_is_within_a_tenth_of_the_best_of_all_strategies(
+    counts: tuple[int, ...], ended_share: float, costs: RouteCosts
+) -> None:
+    estimates = Estimates(ended_share=ended_share, wanted_share=1.0)
+
+    planned = expected_weight_of_plan(counts, costs, estimates)
+
+    assert planned <= 1.1 * least_expected_weight(counts, costs, ended_share) + 1e-9
+
+
+shares = st.floats(min_value=0, max_value=1)
+symbols = st.sampled_from(["AAA", "BBB", "CCC"])
+keys = st.tuples(symbols, st.integers(min_value=0, max_value=60))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    ended=st.dictionaries(keys, st.booleans(), max_size=60),
+    wanted_keys=st.sets(keys, max_size=40),
+    odd_names=st.sets(st.sampled_from(["x1", "007", "", "99999999999999999999"]), max_size=2),
+    costs=st.builds(
+        RouteCosts,
+        one_order=st.integers(1, 5),
+        open_orders=st.integers(1, 12),
+        all_open_orders=st.integers(1, 40),
+        history_page=st.integers(1, 20),
+        page_orders=st.integers(1, 9),
+    ),
+    estimates=st.builds(Estimates, ended_share=shares, wanted_share=shares),
+    are_pages_blank=st.booleans(),
+)
+def test_every_wanted_order_that_exists_is_reported_and_the_search_ends(
+    ended: dict[tuple[str, int], bool],
+    wanted_keys: set[tuple[str, int]],
+    odd_names: set[str],
+    costs: RouteCosts,
+    estimates: Estimates,
+    *,
+    are_pages_blank: bool,
+) -> None:
+    existing = {
+        an_order(number, symbol): ended.get((symbol, number)) for symbol, number in wanted_keys
+    }
+    wanted = {*existing, *(an_order(name, "AAA") for name in odd_names)}
+
+    story = search_for(
+        wanted, World(ended=ended), costs, estimates, are_pages_blank=are_pages_blank
+    )
+
+    known = {order: fate for order, fate in existing.items() if fate is not None}
+    looked_up = {r.wanted for round_ in story.rounds for r in round_ if isinstance(r, OneOrder)}
+    assert story.reported == known
+    assert story.absent == wanted - known.keys()
+    assert story.absent <= looked_up
+    assert len(story.rounds) <= len(wanted) + 2

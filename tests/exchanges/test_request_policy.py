@@ -1,0 +1,583 @@
+import asyncio
+import pickle
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+
+import httpx
+import pytest
+import structlog.testing
+
+from reconciler.errors import (
+    BreakerOpen,
+    ClockSkew,
+    ExchangeError,
+    Malformed,
+    RateLimited,
+    Refused,
+    RequestRejected,
+    Suspended,
+    Unavailable,
+)
+from reconciler.exchanges.request_policy import (
+    Control,
+    Guard,
+    HttpxError,
+    Usage,
+    UsageReport,
+    translated,
+)
+from reconciler.resilience.breaker import Breaker, BreakerState
+from reconciler.settings import BreakerPolicy, RetryPolicy
+
+QUERY = "symbol=BTCUSDT&signature=5ec2e7"
+
+
+class FakeClock:
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class FakeBudget:
+    """Grants everything at once and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, float]] = []
+        self.answers: list[bool] = []
+        self.on_take: Callable[[], None] = lambda: None
+        self.on_answered: Callable[[], None] = lambda: None
+
+    async def take(self, weight: int) -> None:
+        self.events.append(("take", weight))
+        self.on_take()
+
+    async def answered(self, *, is_alive: bool) -> None:
+        self.answers.append(is_alive)
+        self.on_answered()
+
+    async def pause(self, seconds: float) -> None:
+        self.events.append(("pause", seconds))
+
+    async def observe(self, used_weight: int) -> None:
+        self.events.append(("observe", used_weight))
+
+
+class FakeSleep:
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+
+    async def __call__(self, seconds: float) -> None:
+        self.slept.append(seconds)
+
+
+class Failing:
+    """Raises each error in turn, then answers; each request takes 25 ms."""
+
+    def __init__(self, clock: FakeClock, *errors: BaseException) -> None:
+        self._clock = clock
+        self._errors = iter(errors)
+        self.calls = 0
+
+    async def __call__(self) -> str:
+        self.calls += 1
+        self._clock.now += 0.025
+        for error in self._errors:
+            raise error
+        return "answer"
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def budget() -> FakeBudget:
+    return FakeBudget()
+
+
+@pytest.fixture
+def breaker(clock: FakeClock) -> Breaker:
+    return Breaker(BreakerPolicy(failure_threshold=5), clock=clock)
+
+
+@pytest.fixture
+def sleep() -> FakeSleep:
+    return FakeSleep()
+
+
+@pytest.fixture
+def usage() -> Usage:
+    return Usage()
+
+
+@pytest.fixture
+def guard(
+    budget: FakeBudget, breaker: Breaker, sleep: FakeSleep, usage: Usage, clock: FakeClock
+) -> Guard:
+    return Guard(
+        budget=budget,
+        breaker=breaker,
+        retry=RetryPolicy(retries=3),
+        usage=usage,
+        attempt_timeout=timedelta(milliseconds=500),
+        sleep=sleep,
+        clock=clock,
+    )
+
+
+def outages(count: int) -> list[Unavailable]:
+    return [Unavailable(f"outage {number}") for number in range(1, count + 1)]
+
+
+async def test_returns_what_was_sent_for(
+    guard: Guard, budget: FakeBudget, clock: FakeClock
+) -> None:
+    answer = await guard.call(4, Failing(clock))
+
+    assert answer == "answer"
+    assert budget.events == [("take", 4)]
+
+
+async def test_each_attempt_asks_the_budget(
+    guard: Guard, budget: FakeBudget, clock: FakeClock
+) -> None:
+    await guard.call(4, Failing(clock, *outages(2)))
+
+    assert budget.events == [("take", 4)] * 3
+
+
+async def test_an_outage_is_retried_and_then_raised(
+    guard: Guard, sleep: FakeSleep, clock: FakeClock
+) -> None:
+    send = Failing(clock, *outages(9))
+
+    with pytest.raises(Unavailable, match="outage 4"):
+        await guard.call(1, send)
+
+    assert send.calls == 4
+    assert len(sleep.slept) == 3
+
+
+async def test_each_failed_attempt_counts_for_the_breaker(
+    guard: Guard, breaker: Breaker, clock: FakeClock
+) -> None:
+    with pytest.raises(Unavailable):
+        await guard.call(1, Failing(clock, *outages(4)))
+
+    assert len(breaker.snapshot().failure_ages_seconds) == 4
+
+
+async def test_an_open_breaker_spends_nothing_and_is_not_retried(
+    guard: Guard, breaker: Breaker, budget: FakeBudget, sleep: FakeSleep, clock: FakeClock
+) -> None:
+    with pytest.raises(Refused):
+        await guard.call(1, Failing(clock, Refused("bad key", hint="-")))
+    budget.events.clear()
+    send = Failing(clock)
+
+    with pytest.raises(BreakerOpen):
+        await guard.call(1, send)
+
+    assert breaker.state is BreakerState.OPEN
+    assert send.calls == 0
+    assert budget.events == []
+    assert sleep.slept == []
+
+
+async def test_a_breaker_that_opens_between_retries_ends_them(
+    guard: Guard, clock: FakeClock
+) -> None:
+    with pytest.raises(Unavailable):
+        await guard.call(1, Failing(clock, *outages(4)))
+    send = Failing(clock, *outages(4))
+
+    with pytest.raises(Unavailable, match="outage 1"):  # it was asked, so that is what it met
+        await guard.call(1, send)
+
+    assert send.calls == 1
+
+
+async def test_a_breaker_that_opens_during_the_wait_for_weight_lets_nothing_through(
+    guard: Guard, breaker: Breaker, budget: FakeBudget, clock: FakeClock
+) -> None:
+    def another_request_is_refused() -> None:
+        with pytest.raises(Refused), breaker.attempt():
+            raise Refused("bad key", hint="-")
+
+    budget.on_take = another_request_is_refused
+    send = Failing(clock)
+
+    with pytest.raises(BreakerOpen):
+        await guard.call(1, send)
+
+    assert send.calls == 0
+
+
+async def test_a_rate_limit_is_waited_out_as_often_as_it_takes(
+    guard: Guard, budget: FakeBudget, breaker: Breaker, sleep: FakeSleep, clock: FakeClock
+) -> None:
+    limits = [RateLimited("429", retry_after_seconds=30)] * 20
+
+    answer = await guard.call(2, Failing(clock, *limits))
+
+    assert answer == "answer"
+    assert budget.events == [("take", 2), ("pause", 30)] * 20 + [("take", 2)]
+    assert breaker.snapshot().failure_ages_seconds == ()
+    assert sleep.slept == []
+
+
+async def test_a_rate_limit_uses_up_no_retry(guard: Guard, clock: FakeClock) -> None:
+    limited = RateLimited("429", retry_after_seconds=1)
+    mixed = [limited, *outages(2), limited, Unavailable("outage 3"), limited]
+
+    assert await guard.call(1, Failing(clock, *mixed)) == "answer"
+
+
+async def test_a_rate_limit_without_a_time_still_brings_silence(
+    guard: Guard, budget: FakeBudget, clock: FakeClock
+) -> None:
+    await guard.call(1, Failing(clock, RateLimited("429", retry_after_seconds=0)))
+
+    assert ("pause", 1) in budget.events
+
+
+@pytest.mark.parametrize(
+    "error",
+    [Refused("bad key", hint="-"), ClockSkew("-1021")],
+    ids=lambda error: type(error).__name__,
+)
+async def test_what_does_not_pass_by_asking_again_is_raised_at_once(
+    guard: Guard, clock: FakeClock, error: Exception
+) -> None:
+    send = Failing(clock, error)
+
+    with pytest.raises(type(error)) as caught:
+        await guard.call(1, send)
+
+    assert caught.value is error
+    assert send.calls == 1
+
+
+async def test_what_nobody_foresaw_is_a_failure_of_that_request_and_logged_once(
+    guard: Guard, clock: FakeClock
+) -> None:
+    def bug() -> Exception:
+        return ValueError("Exceeds the limit (4300 digits) for integer string conversion")
+
+    send = Failing(clock, bug(), bug(), bug(), bug())
+    with structlog.testing.capture_logs() as logged, pytest.raises(Malformed, match="ValueError"):
+        await guard.call(1, send)
+
+    told = [line for line in logged if line["event"] == "exchange.answer_not_handled"]
+    assert len(told) == 1
+    assert "test_guarded.py" in told[0]["trace"]
+
+
+async def test_a_cancelled_call_counts_for_nothing(
+    guard: Guard, breaker: Breaker, usage: Usage
+) -> None:
+    is_sent = asyncio.Event()
+
+    async def never_answered() -> None:
+        is_sent.set()
+        await asyncio.Event().wait()
+
+    call = asyncio.create_task(guard.call(1, never_answered))
+    await is_sent.wait()
+
+    call.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert breaker.snapshot().failure_ages_seconds == ()
+    assert usage.take() == UsageReport(requests=1, weight=1)
+
+
+async def test_usage_counts_everything_once_and_begins_anew(
+    guard: Guard, usage: Usage, clock: FakeClock
+) -> None:
+    errors = [Unavailable("503"), Malformed("{"), RateLimited("429", retry_after_seconds=1)]
+    await guard.call(4, Failing(clock, *errors))
+    with pytest.raises(Refused):
+        await guard.call(20, Failing(clock, Refused("bad key", hint="-")))
+    with pytest.raises(BreakerOpen):
+        await guard.call(4, Failing(clock))
+
+    report = usage.take()
+
+    assert report.requests == 5
+    assert report.weight == 4 * 4 + 20
+    assert report.retries == 2
+    assert report.errors == {
+        "unavailable": 1,
+        "malformed": 1,
+        "rate_limited": 1,
+        "refused": 1,
+        "breaker_open": 1,
+    }
+    assert report.latencies_ms == pytest.approx([25] * 5)
+    assert usage.take() == UsageReport()
+
+
+def test_usage_names_a_clock_skew() -> None:
+    usage = Usage()
+
+    usage.count_error(ClockSkew("-1021"))
+
+    assert usage.take().errors == {"clock_skew": 1}
+
+
+def test_a_usage_report_survives_pickling() -> None:
+    usage = Usage()
+    usage.count_request(4)
+    usage.count_error(Unavailable("503"))
+    report = usage.take()
+
+    assert pickle.loads(pickle.dumps(report)) == report  # noqa: S301 - our own bytes
+
+
+def all_httpx_errors() -> Iterator[type[HttpxError]]:
+    found: list[type[HttpxError]] = [httpx.HTTPError, httpx.InvalidURL, httpx.StreamError]
+    while found:
+        error_type = found.pop()
+        found += error_type.__subclasses__()
+        yield error_type
+
+
+def an_httpx_error(error_type: type[HttpxError]) -> HttpxError:
+    text = f"no answer from https://host/api/v3/order?{QUERY} in time"
+    request = httpx.Request("GET", f"https://host/api/v3/order?{QUERY}")
+    if issubclass(error_type, httpx.HTTPStatusError):
+        return error_type(text, request=request, response=httpx.Response(503, request=request))
+    if error_type in {
+        httpx.StreamConsumed,
+        httpx.StreamClosed,
+        httpx.ResponseNotRead,
+        httpx.RequestNotRead,
+    }:
+        return error_type()
+    return error_type(text)
+
+
+@pytest.mark.parametrize("error_type", [*all_httpx_errors()], ids=lambda found: found.__name__)
+async def test_every_error_of_httpx_becomes_one_of_ours(
+    guard: Guard, clock: FakeClock, error_type: type[HttpxError]
+) -> None:
+    with pytest.raises(ExchangeError) as caught:
+        await guard.call(1, Failing(clock, *[an_httpx_error(error_type)] * 4))
+
+    assert QUERY not in str(caught.value)
+    assert "signature" not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    "error_type",
+    [found for found in all_httpx_errors() if issubclass(found, httpx.TransportError)],
+    ids=lambda found: found.__name__,
+)
+def test_every_transport_error_may_pass(error_type: type[HttpxError]) -> None:
+    assert type(translated(an_httpx_error(error_type))) is Unavailable
+
+
+def test_an_address_that_is_none_is_for_a_person_to_fix() -> None:
+    error = translated(httpx.InvalidURL("Invalid port: 'x'"))
+
+    assert isinstance(error, Refused)
+    assert "EXCHANGE_BASE_URL" in error.hint
+
+
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def server(handler: Handler) -> AsyncIterator[str]:
+    """Serve real HTTP on loopback and yield the address of an order on it."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            await handler(reader, writer)
+        finally:
+            writer.close()
+
+    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with listening:
+        port = listening.sockets[0].getsockname()[1]
+        yield f"http://127.0.0.1:{port}/api/v3/order?{QUERY}"
+
+
+def answering(head: str, body: bytes = b"") -> Handler:
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(f"HTTP/1.1 {head}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+        await writer.drain()
+
+    return answer
+
+
+async def hang_up(_: asyncio.StreamReader, __: asyncio.StreamWriter) -> None:
+    return
+
+
+async def say_nothing(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+    await reader.read()
+
+
+async def get(guard: Guard, url: str) -> str:
+    async with httpx.AsyncClient() as client:
+
+        async def send() -> str:
+            response = await client.get(url)
+            response.raise_for_status()
+            return response.text
+
+        return await guard.call(1, send)
+
+
+async def test_an_answer_over_http_is_returned(guard: Guard) -> None:
+    async with server(answering("200 OK", b"filled")) as url:
+        assert await get(guard, url) == "filled"
+
+
+@pytest.mark.parametrize(
+    ("handler", "expected", "text"),
+    [
+        pytest.param(hang_up, Unavailable, "cannot be reached", id="hang-up"),
+        pytest.param(say_nothing, Unavailable, "no answer within 0.5 s", id="silence"),
+        pytest.param(answering("503 Busy"), Unavailable, "HTTP 503", id="status"),
+        pytest.param(
+            answering("200 OK\r\nContent-Encoding: gzip", b"no gzip"),
+            Malformed,
+            "cannot be unpacked",
+            id="garbage",
+        ),
+    ],
+)
+async def test_a_failure_over_http_is_told_without_the_signature(
+    guard: Guard, usage: Usage, handler: Handler, expected: type[Unavailable], text: str
+) -> None:
+    async with server(handler) as url:
+        with pytest.raises(expected, match=text) as caught:
+            await get(guard, url)
+
+    assert "signature" not in str(caught.value)
+    assert usage.take().requests == 4
+
+
+async def test_nobody_listening_is_unavailable(guard: Guard) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/?{QUERY}"
+
+        with pytest.raises(Unavailable, match="cannot be reached"):
+            await get(guard, url)
+
+
+# Whose fault it is.
+
+ABOUT = ("BTCUSDT", "17")
+
+
+async def test_where_only_one_order_fails_the_exchange_is_asked_for_the_time(
+    guard: Guard, breaker: Breaker, budget: FakeBudget, clock: FakeClock
+) -> None:
+    control = Control(weight=1, send=Failing(clock))
+
+    with pytest.raises(Unavailable):
+        await guard.call(4, Failing(clock, *outages(9)), subject=ABOUT, control=control)
+    with pytest.raises(RequestRejected, match="outage 1; the exchange answers about others"):
+        await guard.call(4, Failing(clock, *outages(9)), subject=ABOUT, control=control)
+
+    assert breaker.state is BreakerState.CLOSED
+    assert budget.events.count(("take", 1)) == 1
+    assert await guard.call(4, Failing(clock), subject=("BTCUSDT", "18")) == "answer"
+    with pytest.raises(Suspended):
+        await guard.call(4, Failing(clock), subject=ABOUT)
+
+
+@pytest.mark.parametrize("has_control", [True, False])
+async def test_an_exchange_that_does_not_even_tell_the_time_opens_the_breaker(
+    guard: Guard, breaker: Breaker, clock: FakeClock, *, has_control: bool
+) -> None:
+    control = Control(weight=1, send=Failing(clock, *outages(9))) if has_control else None
+
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            await guard.call(4, Failing(clock, *outages(9)), subject=ABOUT, control=control)
+
+    assert breaker.state is BreakerState.OPEN
+
+
+async def test_a_control_question_that_is_limited_proves_life_and_is_heeded(
+    guard: Guard, breaker: Breaker, budget: FakeBudget, clock: FakeClock
+) -> None:
+    limited = Failing(clock, RateLimited("429", retry_after_seconds=30))
+    control = Control(weight=1, send=limited)
+
+    for _ in range(2):
+        with pytest.raises((Unavailable, RequestRejected)):
+            await guard.call(4, Failing(clock, *outages(9)), subject=ABOUT, control=control)
+
+    assert breaker.state is BreakerState.CLOSED
+    assert ("pause", 30) in budget.events
+
+
+async def test_a_request_that_is_turned_down_is_not_sent_again(
+    guard: Guard, breaker: Breaker, clock: FakeClock
+) -> None:
+    send = Failing(clock, *[RequestRejected("code -9999")] * 9)
+
+    for _ in range(6):
+        with pytest.raises(RequestRejected):
+            await guard.call(4, send, subject=ABOUT)
+
+    assert send.calls == 6
+    assert breaker.state is BreakerState.CLOSED
+
+
+# The end of a request.
+
+
+@pytest.mark.parametrize(
+    ("errors", "answers"),
+    [
+        ([], [True]),
+        ([Unavailable("503")], [False, True]),
+        ([Refused("bad key", hint="-")], [True]),
+        ([RequestRejected("code -9999")], [True]),
+        ([RateLimited("429", retry_after_seconds=9)], [False, True]),
+    ],
+    ids=["answered", "failed", "refused", "turned down", "limited"],
+)
+async def test_the_budget_is_told_how_each_request_ended(
+    guard: Guard, budget: FakeBudget, clock: FakeClock, errors: list[Exception], answers: list[bool]
+) -> None:
+    with suppress(Refused, RequestRejected):
+        await guard.call(1, Failing(clock, *errors))
+
+    assert budget.answers == answers
+
+
+async def test_the_budget_hears_of_a_limit_before_it_hears_that_the_request_has_ended(
+    guard: Guard, budget: FakeBudget, clock: FakeClock
+) -> None:
+    heard: list[int] = []
+    budget.on_answered = lambda: heard.append(len(budget.events))
+
+    await guard.call(1, Failing(clock, RateLimited("429", retry_after_seconds=9)))
+
+    assert budget.events == [("take", 1), ("pause", 9), ("take", 1)]
+    assert heard == [2, 3]
+
+
+async def test_no_answer_silences_us_for_longer_than_any_ban(
+    guard: Guard, budget: FakeBudget, clock: FakeClock
+) -> None:
+    await guard.call(1, Failing(clock, RateLimited("429", retry_after_seconds=1e308)))
+
+    assert ("pause", 259_200) in budget.events

@@ -1,0 +1,180 @@
+"""Where the database does not do as it is told, nothing of the batch stays, and we say why."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from reconciler.errors import ConfigurationError, StoreRejected
+from reconciler.store.database import Database
+from reconciler.store.order_writer import WriteMismatch
+
+from .builders import (
+    SHAPES,
+    Application,
+    a_report,
+    an_apply,
+    an_unanswerable,
+    applied,
+    insert_order,
+    make_ready,
+    now_of,
+    read_log,
+    read_row,
+)
+
+A_TRIGGER = """
+    CREATE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} END $$;
+    CREATE TRIGGER meddle BEFORE {event} ON {table} FOR EACH ROW EXECUTE FUNCTION meddle();
+"""
+SWALLOW_ONE = "IF new.id = 2 THEN RETURN NULL; END IF; RETURN new;"
+SWALLOW = "RETURN NULL;"
+
+
+def apply_two(database: Database) -> None:
+    now = now_of(database)
+    applied(database, *((id_, a_report(id_, fetched_at=now)) for id_ in (1, 2)))
+
+
+def assert_untouched(application: Application) -> None:
+    assert [read_row(application, id_)["status"] for id_ in (1, 2)] == ["new", "new"]
+    assert [read_log(application, id_) for id_ in (1, 2)] == [[], []]
+
+
+@pytest.mark.parametrize(
+    ("event", "table", "body"),
+    [
+        ("UPDATE", "orders", SWALLOW_ONE),
+        ("UPDATE", "orders", SWALLOW),
+        ("INSERT", "activity_log", SWALLOW),
+    ],
+    ids=["of one order", "of all orders", "of the log"],
+)
+def test_a_trigger_that_swallows_a_write_undoes_the_batch(
+    event: str, table: str, body: str, application: Application, database: Database
+) -> None:
+    for id_ in (1, 2):
+        insert_order(application, id_)
+    application.execute(A_TRIGGER.format(event=event, table=table, body=body))
+
+    with pytest.raises(WriteMismatch, match="look for a trigger"):
+        apply_two(database)
+
+    assert_untouched(application)
+
+
+def test_a_trigger_that_swallows_a_hold_undoes_the_batch(
+    application: Application, database: Database
+) -> None:
+    for id_ in (1, 2):
+        insert_order(application, id_)
+    application.execute(
+        A_TRIGGER.format(event="INSERT", table="reconciliation_holds", body=SWALLOW)
+    )
+    now = now_of(database)
+
+    with pytest.raises(WriteMismatch):
+        applied(
+            database,
+            (1, a_report(1, fetched_at=now)),
+            (2, an_unanswerable(2, fetched_at=now)),
+        )
+
+    assert_untouched(application)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "ALTER TABLE orders ADD CHECK (id <> 2 OR status <> 'filled')",
+        "ALTER TABLE orders ALTER avg_price TYPE numeric(10, 8)",
+        "CREATE UNIQUE INDEX one_fill ON orders (symbol) WHERE status = 'filled'",
+        A_TRIGGER.format(event="UPDATE", table="orders", body="RAISE 'closed on Sundays';"),
+    ],
+    ids=["a check", "a column too narrow", "a unique index", "a trigger that raises"],
+)
+def test_a_rule_of_the_applications_table_rejects_the_batch(
+    rule: str, application: Application, database: Database
+) -> None:
+    for id_ in (1, 2):
+        insert_order(application, id_)
+    application.execute(rule)
+
+    with pytest.raises(StoreRejected):
+        apply_two(database)
+
+    assert_untouched(application)
+
+
+def test_a_status_that_a_varchar_cannot_hold_is_never_cut_short(
+    owner: Application, empty_database: Database
+) -> None:
+    shape = SHAPES["uuid id, varchar status"]
+    make_ready(owner, shape.ddl)
+    insert_order(owner, shape.id_of(1))
+    step = an_apply(empty_database)
+    report = a_report(shape.id_of(1), fetched_at=now_of(empty_database))
+    owner.execute("ALTER TABLE orders ALTER status TYPE varchar(5)")
+
+    with (
+        pytest.raises(StoreRejected, match="too long"),
+        empty_database.transaction() as connection,
+    ):
+        step.apply(connection, {shape.id_of(1): report})
+
+    assert read_row(owner, shape.id_of(1))["status"] == "new"
+
+
+def test_a_deleted_row_is_skipped(application: Application, database: Database) -> None:
+    insert_order(application, 1)
+    report = a_report(1, fetched_at=now_of(database))
+    application.execute("DELETE FROM orders")
+
+    result = applied(database, (1, report))
+
+    assert (result.outcomes, result.skipped, result.now) == ((), (1,), None)
+
+
+READ_ONLY = """
+    GRANT SELECT ON ALL TABLES IN SCHEMA public TO clerk;"""
+LEAST = """
+    GRANT SELECT ON orders TO clerk;
+    GRANT UPDATE (status, executed_qty, avg_price, last_synced_at, updated_at) ON orders TO clerk;
+    GRANT SELECT, INSERT ON activity_log TO clerk;
+    GRANT SELECT, INSERT, UPDATE ON reconciliation_holds TO clerk;
+    GRANT SELECT ON reconciliation_state TO clerk;"""
+
+
+@pytest.fixture
+def clerk(application: Application, database_url: str) -> Iterator[Database]:
+    """Our way to the database in a role of few rights; the test grants them."""
+    application.execute("DROP ROLE IF EXISTS clerk; CREATE ROLE clerk")
+    application.execute("GRANT USAGE ON SCHEMA public TO clerk")
+    database = Database(f"{database_url}&options=-crole%3Dclerk", role="test")
+    yield database
+    database.close()
+    application.execute("DROP OWNED BY clerk; DROP ROLE clerk")
+
+
+def test_a_role_that_may_only_read_is_told_which_right_it_lacks(
+    application: Application, clerk: Database
+) -> None:
+    for id_ in (1, 2):
+        insert_order(application, id_)
+    application.execute(READ_ONLY)
+
+    with pytest.raises(ConfigurationError, match="permission denied for table orders"):
+        apply_two(clerk)
+
+    assert_untouched(application)
+
+
+def test_the_least_rights_are_enough(application: Application, clerk: Database) -> None:
+    for id_ in (1, 2, 3):
+        insert_order(application, id_)
+    application.execute(LEAST)
+
+    apply_two(clerk)
+    applied(clerk, (3, an_unanswerable(3, fetched_at=now_of(clerk))))
+    applied(clerk, (3, a_report(3, fetched_at=now_of(clerk))))
+
+    assert [read_row(application, id_)["status"] for id_ in (1, 2, 3)] == ["filled"] * 3

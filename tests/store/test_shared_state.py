@@ -1,0 +1,133 @@
+"""The halt and the account are one truth for every host."""
+
+import pytest
+
+from reconciler.store import shared_state
+from reconciler.store.database import Database
+
+from .builders import Application
+
+
+def test_the_halt_is_off_until_it_is_applied_and_after_it_is_released(database: Database) -> None:
+    with database.transaction() as connection:
+        before = shared_state.read_halt(connection)
+        shared_state.apply_halt(connection, "all vanished")
+        shared_state.apply_halt(connection, "still all vanished")
+        during = shared_state.read_halt(connection)
+        released = shared_state.release_halt(connection)
+        after = shared_state.read_halt(connection)
+        again = shared_state.release_halt(connection)
+
+    assert (before, during, after) == (None, "still all vanished", None)
+    assert (released, again) == (True, False)
+
+
+@pytest.mark.parametrize("value", ["{}", "null", '"stop"', "[]", '{"reason": null}', '{"why": 7}'])
+def test_a_halt_that_a_person_wrote_in_another_form_is_a_halt(
+    database: Database, value: str
+) -> None:
+    with database.transaction() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO reconciliation_state (key, value, changed_at, changed_by)"
+            " VALUES ('halt', %s::jsonb, now(), 'ada')",
+            (value,),
+        )
+        reason = shared_state.read_halt(connection)
+        released = shared_state.release_halt(connection, by="ada")
+
+        assert reason
+        assert released
+        assert shared_state.read_halt(connection) is None
+
+
+def test_who_released_the_halt_last_is_kept(database: Database) -> None:
+    with database.transaction() as connection:
+        shared_state.apply_halt(connection, "all vanished")
+        shared_state.release_halt(connection, by="ann")
+        kept = connection.exec_driver_sql(
+            "SELECT changed_by, value->>'reason' FROM reconciliation_state WHERE key = %s",
+            (shared_state.LAST_RELEASE,),
+        ).one()
+
+    assert tuple(kept) == ("ann", "all vanished")
+
+
+def test_the_first_account_is_remembered_and_no_later_one_replaces_it(database: Database) -> None:
+    with database.transaction() as connection:
+        before = shared_state.read_account(connection, "paper")
+        first = shared_state.remember_account(connection, "paper", "7")
+        second = shared_state.remember_account(connection, "paper", "8")
+
+    assert (before, first, second) == (None, "7", "7")
+
+
+def test_each_exchange_has_an_account_of_its_own(database: Database) -> None:
+    with database.transaction() as connection:
+        shared_state.remember_account(connection, "paper", "7")
+        shared_state.remember_account(connection, "binance", "8")
+
+        assert shared_state.read_account(connection, "paper") == "7"
+        assert shared_state.read_account(connection, "binance") == "8"
+
+
+def test_a_person_may_confirm_another_account_and_is_written_down(
+    application: Application, database: Database
+) -> None:
+    with database.transaction() as connection:
+        shared_state.remember_account(connection, "paper", "7")
+    with database.transaction() as connection:
+        shared_state.confirm_account(connection, "paper", "8", by="Ada")
+
+    row = application.execute("SELECT value, changed_by FROM reconciliation_state").fetchone()
+    assert row == {"value": {"identity": "8"}, "changed_by": "Ada"}
+
+
+def test_a_silence_is_remembered_for_each_host_until_it_is_over(database: Database) -> None:
+    with database.transaction() as connection:
+        shared_state.write_pause(connection, "paper", "here", 300.0)
+        shared_state.write_pause(connection, "paper", "there.b%_", 7.0)
+        shared_state.write_pause(connection, "binance", "here", 3600.0)
+        paused = shared_state.read_pauses(connection, "paper")
+
+    assert paused.keys() == {"here", "there.b%_"}
+    assert 290 < paused["here"] <= 300
+    assert 0 < paused["there.b%_"] <= 7
+
+
+def test_the_longest_silence_counts_and_what_is_over_is_forgotten(database: Database) -> None:
+    with database.transaction() as connection:
+        shared_state.write_pause(connection, "paper", "here", 300.0)
+        shared_state.write_pause(connection, "paper", "here", 7.0)
+        shared_state.write_pause(connection, "paper", "gone", -1.0)
+        connection.exec_driver_sql(
+            "INSERT INTO reconciliation_state (key, value, changed_at, changed_by) VALUES"
+            " ('rate_limit_pause.paper.old', %s, now(), 'supervisor')",
+            ('{"host": "old", "until": "2020-01-01T00:00:00+00:00"}',),
+        )
+        shared_state.write_pause(connection, "paper", "here", 600.0)
+        paused = shared_state.read_pauses(connection, "paper")
+        keys = connection.exec_driver_sql("SELECT key FROM reconciliation_state").scalars().all()
+
+    assert 590 < paused["here"] <= 600
+    assert list(keys) == ["rate_limit_pause.paper.here"]
+
+
+def test_a_silence_that_cannot_be_read_or_lies_beyond_any_ban_stops_nobody_for_ever(
+    database: Database,
+) -> None:
+    with database.transaction() as connection:
+        for host, value in (
+            ("odd", '{"host": "odd", "until": "tomorrow"}'),
+            ("empty", "{}"),
+            ("list", "[1]"),
+            ("naive", '{"host": "naive", "until": "2999-01-01T00:00:00"}'),
+            ("late", '{"host": "late", "until": "2999-01-01T00:00:00+00:00"}'),
+        ):
+            connection.exec_driver_sql(
+                "INSERT INTO reconciliation_state (key, value, changed_at, changed_by)"
+                " VALUES (%s, %s, now(), 'supervisor')",
+                (f"rate_limit_pause.paper.{host}", value),
+            )
+        paused = shared_state.read_pauses(connection, "paper")
+
+    assert paused == {"late": 259_200.0}

@@ -1,0 +1,323 @@
+import asyncio
+import os
+import signal
+import statistics
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from math import log2
+from multiprocessing import forkserver
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import pytest
+
+from reconciler.errors import ConfigurationError, Problem, ReconcilerError
+from reconciler.resilience.breaker import BreakerSnapshot, BreakerState
+from reconciler.supervisor.coordinator import Floor
+from reconciler.supervisor.pool import Crew
+from reconciler.supervisor.restarts import RestartPolicy
+from reconciler.supervisor.summary import Ending
+from reconciler.supervisor.worker_process import Child
+from reconciler.worker.messages import FromChild, Ready
+from reconciler.workload import Page, Run
+
+from .conftest import DEADLINE_SECONDS, Begin, Journal
+from .fake_workload import Act, Item, Stage, ToyPlanner, ToyWorkload
+from .processes import EndWatch, stretched
+
+AT_ONCE = RestartPolicy(initial=timedelta(milliseconds=1), cap=timedelta(milliseconds=2))
+
+
+def a_run(number: int, *acts: Act) -> Run:
+    return Run(key=f"COIN{number}", items=(Item(id=number, acts=acts or (Act.WORK,)),))
+
+
+def plain_runs(first: int, count: int) -> list[Run]:
+    return [a_run(number) for number in range(first, first + count)]
+
+
+async def test_what_a_killed_worker_had_in_hand_is_handled_again_within_a_second(
+    stage: Stage, journal: Journal, begin: Begin
+) -> None:
+    deaths = 5
+    victims = [a_run(number, Act.WAIT, Act.WORK) for number in range(deaths)]
+    workload = ToyWorkload(stage=stage, pages=((*victims, *plain_runs(deaths, 10)),))
+
+    _, run = begin(workload, restarts=replace(AT_ONCE, most=deaths))
+    delays = []
+    for number in range(deaths):
+        busy = await journal.wait("begin", number + 1, act="wait")
+        killed_at = asyncio.get_running_loop().time()
+        os.kill(busy["pid"], signal.SIGKILL)
+        again = await journal.wait("begin", id=busy["id"], act="work")
+        delays.append(again["at"] - killed_at)
+    summary = await run
+
+    assert statistics.median(delays) < stretched(1.0)
+    assert summary.restarts == deaths
+    assert summary.tally.reconciled == deaths + 10
+    assert sorted(journal.ids("end")) == list(range(deaths + 10))
+
+
+async def test_nothing_that_is_in_hand_elsewhere_is_begun_again_when_a_worker_dies(
+    stage: Stage, journal: Journal, begin: Begin
+) -> None:
+    killers = [a_run(number, Act.DIE, Act.WORK) for number in range(6)]
+    workload = ToyWorkload(stage=stage, pages=((*killers, *plain_runs(6, 30)),))
+
+    _, run = begin(workload, shards=3, restarts=AT_ONCE)
+    await run
+
+    dead = {line["pid"] for line in journal.all("begin", act="die")}
+    for number in range(36):
+        *before, _ = journal.all("begin", id=number)
+        assert {line["pid"] for line in before} <= dead
+    assert sorted(journal.ids("end")) == list(range(36))
+    assert sorted(journal.ids("begin", act="die")) == list(range(6))
+
+
+async def test_a_worker_that_raises_is_replaced_and_its_work_done(
+    stage: Stage, journal: Journal, begin: Begin
+) -> None:
+    workload = ToyWorkload(stage=stage, pages=((a_run(0, Act.RAISE, Act.WORK), *plain_runs(1, 5)),))
+
+    _, run = begin(workload)
+    summary = await run
+
+    assert summary.ending is Ending.SWEPT
+    assert summary.restarts == 1
+    assert sorted(journal.ids("end")) == list(range(6))
+
+
+async def test_an_item_that_kills_every_worker_is_set_aside_and_takes_no_other_with_it(
+    stage: Stage, journal: Journal, begin: Begin
+) -> None:
+    page = (*plain_runs(0, 4), a_run(4, Act.DIE), *plain_runs(5, 4))
+
+    _, run = begin(ToyWorkload(stage=stage, pages=(page,)), batch_size=10, restarts=AT_ONCE)
+    summary = await run
+
+    assert journal.ids("begin", act="die") == [4] * 2
+    assert journal.ids("set aside") == [4]
+    assert (summary.set_aside, summary.tally.held, summary.tally.errors) == (1, 1, 0)
+    assert summary.tally.reconciled == 8
+
+
+@pytest.mark.parametrize("is_late", [False, True], ids=["looked at", "finished"])
+async def test_of_a_run_that_kills_its_workers_only_the_guilty_item_is_set_aside(
+    stage: Stage, journal: Journal, begin: Begin, *, is_late: bool
+) -> None:
+    guilty = 11
+    items = [
+        Item(id=number, acts=(Act.DIE if number == guilty else Act.WORK,), is_late=is_late)
+        for number in range(16)
+    ]
+    workload = ToyWorkload(stage=stage, pages=((Run(key="COIN", items=tuple(items)),),))
+
+    _, run = begin(workload, restarts=AT_ONCE)
+    summary = await run
+
+    assert journal.ids("set aside") == [guilty]
+    assert (summary.set_aside, summary.tally.reconciled) == (1, 15)
+    assert {*journal.ids("end")} == {*range(16)} - {guilty}
+    # Halved each time, and not one by one: but a busy machine may lose the news of what was done.
+    assert summary.restarts <= 2 * log2(len(items)) + 3 < len(items)
+
+
+@pytest.mark.parametrize("shards", [1, 2])
+async def test_what_was_being_finished_when_another_item_killed_the_worker_is_not_set_aside_with_it(
+    stage: Stage, journal: Journal, begin: Begin, open_gate: Callable[[], None], shards: int
+) -> None:
+    innocent = [
+        Run(key=f"COIN{number}", items=(Item(id=number, acts=(Act.WAIT,), is_late=True),))
+        for number in range(shards)
+    ]
+    pages = tuple(innocent), (a_run(8, Act.DIE),), tuple(plain_runs(10, 8))
+
+    workload = ToyWorkload(stage=stage, pages=pages)
+    _, run = begin(workload, shards=shards, restarts=replace(AT_ONCE, most=100))
+    await journal.wait("begin late")
+    await journal.wait("begin", id=8)
+    open_gate()
+    summary = await run
+
+    assert journal.ids("set aside") == [8]
+    assert (summary.set_aside, summary.tally.reconciled) == (1, shards + 8)
+
+
+async def test_workers_that_die_whatever_they_are_handed_end_it_loudly_and_nothing_is_set_aside(
+    stage: Stage, journal: Journal, begin: Begin
+) -> None:
+    items = tuple(Item(id=number, acts=(Act.DIE,)) for number in range(2**12))
+    workload = ToyWorkload(stage=stage, pages=((Run(key="COIN", items=items),),))
+
+    supervisor, run = begin(workload, shards=1, patience=timedelta(seconds=1.5), restarts=AT_ONCE)
+    with pytest.raises(ReconcilerError, match="the workers keep dying"):
+        await run
+
+    assert journal.ids("set aside") == []
+    assert supervisor.summary.set_aside == 0
+
+
+async def test_a_replacement_inherits_where_its_predecessors_breaker_stood(
+    stage: Stage, journal: Journal, begin: Begin
+) -> None:
+    first, deadly = a_run(0), a_run(1, Act.DIE, Act.WORK)
+    workload = ToyWorkload(
+        stage=stage,
+        pages=((first,), (deadly,)),
+        breaker=BreakerSnapshot(state=BreakerState.OPEN, retry_after_seconds=100),
+    )
+
+    supervisor, run = begin(workload, shards=1, restarts=AT_ONCE)
+    await run
+
+    assert [line["breaker"] for line in journal.all("open")] == [None, BreakerState.OPEN]
+    inherited = supervisor.floor.breaker_of(0)
+    assert inherited is not None
+    assert inherited.retry_after_seconds < 100
+
+
+@pytest.mark.parametrize("act", [Act.EXIT, Act.BE_UNFIT])
+@pytest.mark.parametrize("moment", ["opening", "working"])
+async def test_an_unfit_worker_ends_the_supervisor_instead_of_being_replaced(
+    stage: Stage, journal: Journal, begin: Begin, act: Act, moment: str
+) -> None:
+    page = (a_run(0, act if moment == "working" else Act.WORK),)
+    opening = act if moment == "opening" else Act.WORK
+    workload = ToyWorkload(stage=stage, pages=(page,), opening=opening, exit_code=78)
+
+    _, run = begin(workload, shards=1, is_once=False)
+    with pytest.raises(ConfigurationError) as caught:
+        await run
+
+    (problem,) = caught.value.problems
+    if act is Act.BE_UNFIT:
+        assert problem == Problem(what="the toy is broken", hint="buy another")
+    else:
+        assert problem.what.startswith("a worker ended with code 78")
+    await journal.wait("planner closed")
+
+
+async def test_workers_that_die_before_they_begin_end_a_single_sweep(
+    stage: Stage, begin: Begin
+) -> None:
+    workload = ToyWorkload(stage=stage, pages=((a_run(0),),), opening=Act.EXIT)
+
+    _, run = begin(workload, patience=timedelta(seconds=0.3), restarts=AT_ONCE)
+
+    with pytest.raises(ReconcilerError, match="the workers keep dying"):
+        await run
+
+
+async def test_the_death_of_the_fork_server_costs_workers_but_no_work(
+    stage: Stage, journal: Journal, begin: Begin
+) -> None:
+    waiting = [a_run(number, Act.WAIT, Act.WORK) for number in range(2)]
+    workload = ToyWorkload(stage=stage, pages=((*waiting, *plain_runs(2, 10)),))
+
+    _, run = begin(workload)
+    await journal.wait("begin", 2, act="wait")
+    workers = EndWatch({line["pid"] for line in journal.all("open")})
+    os.kill(forkserver._forkserver._forkserver_pid, signal.SIGKILL)  # type: ignore[attr-defined] # not in typeshed
+    summary = await run
+
+    assert summary.tally.reconciled == 12
+    assert sorted(journal.ids("end")) == list(range(12))
+    assert not workers.left_after(DEADLINE_SECONDS)
+
+
+async def test_a_worker_that_is_asked_to_end_finishes_what_it_has_in_hand(
+    stage: Stage, journal: Journal, begin: Begin
+) -> None:
+    stubborn = Run(key="COIN0", items=(Item(id=0, acts=(Act.WAIT,), is_late=True),))
+    _, run = begin(ToyWorkload(stage=stage, pages=((stubborn, *plain_runs(1, 5)),)))
+    busy = await journal.wait("begin late", act="wait")
+
+    os.kill(busy["pid"], signal.SIGTERM)
+    gate = os.open(stage.gate, os.O_RDWR)
+    summary = await run
+    os.close(gate)
+
+    assert summary.restarts <= 1
+    assert sorted(journal.ids("end")) == list(range(6))
+    assert journal.all("closed", pid=busy["pid"])
+
+
+def test_a_message_that_its_sender_was_killed_in_is_no_message(tmp_path: Path) -> None:
+    whole = tmp_path / "message"
+    whole.write_bytes((1_000_000).to_bytes(4, "big", signed=True) + b"only the beginning")
+    child = Child.__new__(Child)
+    with whole.open("rb") as file:
+        child._connection = Connection(os.dup(file.fileno()), writable=False)
+
+        assert child.receive() is None
+        child._connection.close()
+
+
+async def test_a_bug_in_the_supervisor_ends_it_loudly(
+    stage: Stage, begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stumble(_self: Floor, _shard: int, message: FromChild) -> None:
+        if isinstance(message, Ready):
+            raise KeyError("a bug")
+
+    monkeypatch.setattr(Floor, "on_message", stumble)
+
+    _, run = begin(ToyWorkload(stage=stage, pages=((a_run(0),),)))
+
+    with pytest.raises(KeyError, match="a bug"):
+        await asyncio.wait_for(run, DEADLINE_SECONDS)
+
+
+async def test_a_bug_in_what_runs_beside_it_ends_the_supervisor_loudly_too(
+    stage: Stage, begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def stumble(_self: Crew) -> None:
+        raise KeyError("a bug")
+
+    monkeypatch.setattr(Crew, "watch", stumble)
+
+    _, run = begin(
+        ToyWorkload(stage=stage, pages=((a_run(0, Act.WAIT),),)), drain=timedelta(seconds=0.2)
+    )
+
+    with pytest.raises(KeyError, match="a bug"):
+        await asyncio.wait_for(run, DEADLINE_SECONDS)
+
+
+@pytest.mark.parametrize("blocked", ["open_planner", "plan"])
+async def test_a_database_that_hangs_keeps_nobody_from_stopping(
+    stage: Stage, begin: Begin, monkeypatch: pytest.MonkeyPatch, blocked: str
+) -> None:
+    entered = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def hang(*_: object) -> Page:
+        loop.call_soon_threadsafe(entered.set)
+        stage.wait_at_gate()
+        return Page(runs=(), next=None)
+
+    monkeypatch.setattr(ToyPlanner if blocked == "plan" else ToyWorkload, blocked, hang)
+
+    _, run = begin(ToyWorkload(stage=stage, pages=()), is_once=False)
+    await asyncio.wait_for(entered.wait(), DEADLINE_SECONDS)
+    signal.raise_signal(signal.SIGTERM)
+    summary = await asyncio.wait_for(run, DEADLINE_SECONDS)
+
+    assert summary.ending is Ending.STOPPED
+
+
+async def test_cancelling_the_supervisor_leaves_no_worker_not_even_one_that_is_stuck(
+    stage: Stage, journal: Journal, begin: Begin
+) -> None:
+    supervisor, run = begin(ToyWorkload(stage=stage, pages=((a_run(0, Act.GET_STUCK),),)))
+    await journal.wait("begin")
+    workers = EndWatch(pid for pid in supervisor.pids.values() if pid is not None)
+
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+
+    assert not workers.left_after(0)

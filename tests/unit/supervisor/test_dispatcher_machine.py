@@ -1,0 +1,151 @@
+"""A search for an order of events that loses a run, doubles one, or puts two workers on it.
+
+Pages arrive, workers take, finish, fail and die in any order. At the end everything is done.
+"""
+
+from collections import Counter
+from dataclasses import replace
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from reconciler.supervisor.dispatcher import Dispatch
+from reconciler.workload import Batch, Run
+
+from .builders import a_run
+
+KEYS = [f"COIN{number}" for number in range(6)]
+SHARDS = st.integers(0, 63)
+MOST_IN_HAND = 3
+
+
+class Hands(RuleBasedStateMachine):
+    """The dispatch, and beside it a plain account of what it was given and what it gave out."""
+
+    @initialize(shards=st.integers(1, 6), batch_size=st.integers(1, 12))
+    def open(self, shards: int, batch_size: int) -> None:
+        self.dispatch = Dispatch(shards, batch_size=batch_size)
+        self.shards = shards
+        self.batch_size = batch_size
+        self.cycle = 0
+        self.in_hand: dict[int, list[Batch]] = {shard: [] for shard in range(shards)}
+        self.orphans = False
+        self.left: Counter[object] = Counter()
+        self.hot: set[str] = set()
+
+    @rule(sizes=st.lists(st.tuples(st.sampled_from(KEYS), st.integers(1, 15)), max_size=8))
+    def plan_a_page(self, sizes: list[tuple[str, int]]) -> None:
+        runs = [a_run(key, items) for key, items in sizes]
+        self.cycle += 1
+        self.dispatch.add(runs, self.cycle)
+        self.left.update(ids_of(runs))
+        self.hot |= self._hot_of(runs)
+
+    def _hot_of(self, runs: list[Run]) -> set[str]:
+        sizes = Counter(key for run in runs for key in [run.key] * len(run.items))
+        return {key for key, size in sizes.items() if size * self.shards > sizes.total()}
+
+    @rule(number=SHARDS, blocked=st.frozensets(st.integers(0, 5)))
+    def take(self, number: int, blocked: frozenset[int] = frozenset()) -> None:
+        shard = number % self.shards
+        if len(self.in_hand[shard]) == MOST_IN_HAND:
+            return
+        others = [
+            run
+            for other, batches in self.in_hand.items()
+            if other != shard
+            for batch in batches
+            for run in batch.runs
+        ]
+        before = self.dispatch.queued_items(but={*range(self.shards)} - blocked)
+
+        batch = self.dispatch.hand_out(shard, blocked=blocked - {shard})
+
+        if batch is None:
+            assert blocked or any(self.in_hand.values()) or not self.left, "work waits, idle"
+            return
+        kept = self.dispatch.queued_items(but={*range(self.shards)} - blocked)
+        assert shard in blocked or self.orphans or kept == before
+        assert not {run.key for run in batch.runs} & {run.key for run in others} - self.hot
+        assert not set(ids_of(batch.runs)) & set(ids_of(others))
+        short = [len(run.items) for run in batch.runs if len(run.items) <= self.batch_size]
+        assert sum(short) <= self.batch_size
+        assert len(batch.runs) - len(short) <= 1
+        assert len(batch.runs) == 1 or not any(run.crashes for run in batch.runs)
+        self.in_hand[shard].append(batch)
+
+    @precondition(lambda self: any(self.in_hand.values()))
+    @rule(number=SHARDS)
+    def finish(self, number: int) -> None:
+        shard, batch = self._give_back(number)
+        self.left -= Counter(ids_of(self.dispatch.done(shard, batch.number).runs))
+        assert not set(ids_of(batch.runs)) & set(self.left)
+
+    @precondition(lambda self: any(self.in_hand.values()))
+    @rule(number=SHARDS)
+    def die(self, number: int) -> None:
+        shard = self._busy(number)
+        batches, self.in_hand[shard] = self.in_hand[shard], []
+        for batch in batches:
+            assert self.dispatch.done(shard, batch.number) == batch
+            self.dispatch.adopt((replace(run, crashes=1) for run in batch.runs), batch.cycle)
+            self.orphans = True
+
+    @precondition(lambda self: any(self.in_hand.values()))
+    @rule(number=SHARDS)
+    def be_in_trouble(self, number: int) -> None:
+        shard, batch = self._give_back(number)
+        self.dispatch.done(shard, batch.number)
+        self.dispatch.put_back(shard, batch.runs, batch.cycle)
+
+    @precondition(lambda self: any(self.in_hand.values()))
+    @rule(number=SHARDS)
+    def find_locked(self, number: int) -> None:
+        shard, batch = self._give_back(number)
+        self.dispatch.done(shard, batch.number)
+        self.dispatch.put_last(shard, batch.runs, batch.cycle)
+
+    def _busy(self, number: int) -> int:
+        busy = [shard for shard, batches in sorted(self.in_hand.items()) if batches]
+        return busy[number % len(busy)]
+
+    def _give_back(self, number: int) -> tuple[int, Batch]:
+        shard = self._busy(number)
+        batches = self.in_hand[shard]
+        return shard, batches.pop(number % len(batches))
+
+    @invariant()
+    def nothing_is_lost_or_doubled(self) -> None:
+        if not hasattr(self, "dispatch"):
+            return
+        in_hand = sum(batch.size for batches in self.in_hand.values() for batch in batches)
+        for shard, batches in self.in_hand.items():
+            assert [*self.dispatch.in_hand(shard)] == batches
+        assert self.dispatch.ids_under_way() == set(self.left)
+        assert self.dispatch.queued_items() + in_hand == self.left.total()
+
+    def teardown(self) -> None:
+        """Let the workers finish: in a bounded number of turns everything is done."""
+        if not hasattr(self, "dispatch"):
+            return
+        for turn in range(self.left.total() * self.shards + self.shards):
+            self.take(turn)
+            if any(self.in_hand.values()):
+                self.finish(turn)
+        assert not self.left
+        assert self.dispatch.queued_items() == 0
+
+
+def ids_of(runs: "list[Run] | tuple[Run, ...]") -> list[object]:
+    return [item.id for run in runs for item in run.items]
+
+
+TestHands = Hands.TestCase
+TestHands.settings = settings(
+    max_examples=80,
+    stateful_step_count=50,
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)

@@ -1,0 +1,61 @@
+from datetime import timedelta
+
+import pytest
+
+from reconciler.supervisor.stall_timeout import Patience
+
+
+class FakeClock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def patience(clock: FakeClock) -> Patience:
+    return Patience(timedelta(seconds=30), monotonic=clock)
+
+
+def test_is_over_when_things_have_gone_wrong_for_long(patience: Patience, clock: FakeClock) -> None:
+    assert not patience.is_over()
+    clock.now += 30
+    assert not patience.is_over()
+    clock.now += 0.1
+    assert patience.is_over()
+
+
+def test_is_over_at_once_when_the_wait_ahead_would_be_too_long(patience: Patience) -> None:
+    assert not patience.is_over(retry_after_seconds=30)
+    assert patience.is_over(retry_after_seconds=31)
+
+
+def test_begins_anew_when_something_goes_well(patience: Patience, clock: FakeClock) -> None:
+    patience.is_over()
+    clock.now += 29
+    patience.renew()
+    clock.now += 29
+
+    assert not patience.is_over()
+
+
+def test_is_not_worn_out_by_waiting_while_nothing_goes_wrong(
+    patience: Patience, clock: FakeClock
+) -> None:
+    clock.now += 3600
+
+    assert not patience.is_over()
+
+
+def test_without_a_limit_it_never_ends(clock: FakeClock) -> None:
+    patience = Patience(None, monotonic=clock)
+    patience.is_over()
+    clock.now += 1e9
+
+    assert not patience.is_over(retry_after_seconds=1e9)
