@@ -15,8 +15,6 @@ from typing import Any
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from reconciler.chaos import witness
-from reconciler.domain import order as domain
 from reconciler.embedded import embedded_postgres
 from reconciler.paper.listing import ListedOrder
 from reconciler.paper.process import PaperProcess
@@ -71,12 +69,6 @@ class World:
                 for symbol, external, status, executed, average in connection.execute(_READ_ROWS)
             }
         return list(_differences(rows, self.exchange.orders()))
-
-    def wrong_moves(self) -> list[str]:
-        """Describe each change of a row, since a witness watches, that must never have been."""
-        with self.database.autocommit() as connection:
-            moves = witness.read_moves(connection)
-        return list(witness.violations(moves, _truths(self.exchange.orders())))
 
     def _write_rows(self, orders: Iterable[ListedOrder]) -> None:
         with self.database.transaction() as connection:
@@ -147,19 +139,6 @@ def _row(order: ListedOrder) -> tuple[object, ...]:
         created_at,
         None if never_synced else created_at,
     )
-
-
-def _truths(orders: Iterable[ListedOrder]) -> dict[witness.Key, domain.Facts]:
-    """Return the exchange's facts by order, without those that no row can have."""
-    return {
-        (order.symbol, str(order.order_id)): domain.Facts(
-            status=truth.status,
-            executed_qty=Decimal(truth.executed_qty),
-            avg_price=None if truth.avg_price is None else Decimal(truth.avg_price),
-        )
-        for order in orders
-        if (truth := order.truth).status is not None
-    }
 
 
 def _differences(

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from pydantic import SecretStr
 
-from reconciler.cli.chaos import ChaosReport, Havoc, reconcile_in_chaos
+import reconciler
 from reconciler.cli.interrupts import ending_on_signals, undisturbed_afterwards
 from reconciler.cli.logs import parent_logs, quiet
 from reconciler.cli.report import Report
@@ -27,6 +27,9 @@ from reconciler.orders.workload import OrderWorkload
 from reconciler.paper.process import PaperDidNotStart
 from reconciler.settings import Settings
 from reconciler.supervisor.summary import Ending, Summary
+
+if TYPE_CHECKING:  # In a checkout only: see `_load_chaos`.
+    from tests.chaos.demo import Chaos
 
 MOST_SHOWN = 10
 BYTES_PER_ORDER = 2500
@@ -120,7 +123,7 @@ def demo_command(
     _require_room(orders, Path(tempfile.gettempdir()))
     size = Size(orders=orders, symbols=symbols, seed=seed)
     summary, report, differing = _perform(
-        settings, size, chaos_seconds=chaos_seconds if is_chaos else None
+        settings, size, chaos=_load_chaos(chaos_seconds) if is_chaos else None
     )
     report.print(as_json=as_json)
     for line in differing[:MOST_SHOWN]:
@@ -151,11 +154,9 @@ def _require_room(orders: int, folder: Path) -> None:
 
 
 def _perform(
-    settings: Settings, size: Size, *, chaos_seconds: float | None
+    settings: Settings, size: Size, *, chaos: "Chaos | None"
 ) -> tuple[Summary, Report, list[str]]:
     """Do it all, and leave nothing behind; return the report and what is wrong with which row.
-
-    `chaos_seconds` None: without chaos.
 
     Raises:
         KeyboardInterrupt: INT or TERM came.
@@ -166,14 +167,14 @@ def _perform(
             world.fill(orders=size.orders, symbols=size.symbols, seed=size.seed)
         setup_seconds = time.monotonic() - started
         ours, started = _leading_to(world, settings), time.monotonic()
-        if chaos_seconds is None:
-            summary, havoc = _reconcile(ours, size.orders), None
+        if chaos is None:
+            summary = _reconcile(ours, size.orders)
         else:
-            summary, havoc = _reconcile_in_chaos(world, ours, size.seed, chaos_seconds)
+            summary = _reconcile_in_chaos(chaos, world, ours, size.seed)
         seconds = time.monotonic() - started
         with working("comparing every row with the exchange"):
             differing = world.mismatches()
-            wrong_moves = [] if havoc is None else world.wrong_moves()
+            wrong_changes = [] if chaos is None else chaos.wrong_changes(world)
     report = Report.of(
         summary,
         seconds=seconds,
@@ -182,9 +183,9 @@ def _perform(
         mismatches=len(differing),
         setup_seconds=setup_seconds,
     )
-    if havoc is not None:
-        report = ChaosReport.under(havoc, report)
-    return summary, report, [*differing, *wrong_moves]
+    if chaos is not None:
+        report = chaos.add_to(report)
+    return summary, report, [*differing, *wrong_changes]
 
 
 @contextmanager
@@ -228,10 +229,29 @@ def _reconcile(settings: Settings, orders: int) -> Summary:
     return summary
 
 
-def _reconcile_in_chaos(
-    world: World, settings: Settings, seed: int, seconds: float
-) -> tuple[Summary, Havoc]:
+def _reconcile_in_chaos(chaos: "Chaos", world: World, settings: Settings, seed: int) -> Summary:
     with ReconcileProgress() as progress:
-        return reconcile_in_chaos(
-            world, settings, seed=seed, seconds=seconds, on_progress=progress.update
+        return chaos.reconcile(world, settings, seed=seed, on_progress=progress.update)
+
+
+def _load_chaos(seconds: float) -> "Chaos":
+    """Import the fault injection, which is part of a checkout's tests and not of the package.
+
+    Raises:
+        ConfigurationError: the program does not run from a checkout.
+    """
+    checkout = Path(reconciler.__file__).resolve().parents[1]
+    if not (checkout / "tests" / "chaos" / "__init__.py").exists():
+        raise ConfigurationError(
+            [
+                Problem(
+                    what="--chaos is not part of this installation: it lies in tests/chaos of the"
+                    " reconciler's checkout",
+                    hint="run it there: ./scripts/demo --chaos",
+                )
+            ]
         )
+    sys.path.insert(0, str(checkout))
+    from tests.chaos.demo import Chaos  # noqa: PLC0415 - in a checkout only
+
+    return Chaos(seconds=seconds)

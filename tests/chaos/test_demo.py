@@ -1,9 +1,13 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.long
@@ -26,3 +30,21 @@ def test_the_demo_ends_true_after_chaos() -> None:
     assert report["requests_refused"] > 0
     # One that is killed when everything ends is not replaced any more.
     assert report["restarts"] >= report["workers_killed"] - 1
+
+
+def test_chaos_outside_of_a_checkout_names_the_command_that_has_it(tmp_path: Path) -> None:
+    installed = tmp_path / "reconciler"
+    shutil.copytree(ROOT / "reconciler", installed, ignore=shutil.ignore_patterns("__pycache__"))
+
+    ended = subprocess.run(
+        [sys.executable, "-P", "-m", "reconciler", "demo", "--chaos"],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ended.returncode == 78
+    assert "error: --chaos is not part of this installation" in ended.stderr
+    assert "hint: run it there: ./scripts/demo --chaos" in ended.stderr

@@ -2,8 +2,8 @@ import signal
 from collections.abc import Iterator, Mapping
 from random import Random
 
-from reconciler.chaos.kills import kill_workers
-from reconciler.chaos.schedule import Schedule
+from tests.chaos.kills import kill_workers
+from tests.chaos.schedule import Schedule
 
 
 class Stage:

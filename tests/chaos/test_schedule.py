@@ -3,8 +3,8 @@ from random import Random
 import msgspec
 import pytest
 
-from reconciler.chaos.schedule import GRAVE, KILLS, PASSING, Schedule, plan_chaos
 from reconciler.paper.faults import FaultRule, Step
+from tests.chaos.schedule import GRAVE, KILLS, PASSING, Schedule, plan_chaos
 
 
 def a_schedule(seed: int = 1) -> Schedule:

@@ -10,8 +10,6 @@ from random import Random
 import pytest
 from pydantic import SecretStr
 
-from reconciler.chaos.hostile import About, Kind, bomb, deflated, kinds
-from reconciler.chaos.hostile_proxy import HostileProxy
 from reconciler.domain.report import Report
 from reconciler.errors import Unavailable
 from reconciler.exchanges.base import Answers, Exchange, Wanted
@@ -23,6 +21,8 @@ from reconciler.paper.orders import Seeding
 from reconciler.paper.server import new_exchange, serve_in_thread
 from reconciler.resilience.budget import LocalBudget, WeightWindow
 from reconciler.settings import Credentials
+from tests.chaos.hostile_answers import About, Kind, bomb, deflated, kinds
+from tests.chaos.hostile_proxy import HostileProxy
 
 KEY, SECRET = "made-up-key", "made-up-secret"
 PATIENCE_SECONDS = 1.0

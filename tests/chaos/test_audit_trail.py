@@ -2,10 +2,10 @@ from decimal import Decimal
 
 import pytest
 
-from reconciler.chaos.trail import Change, broken_chains, wrong_entries
-from reconciler.chaos.witness import Move
 from reconciler.domain.order import Facts
 from reconciler.domain.status import Status
+from tests.chaos.audit_trail import Change, broken_chains, wrong_entries
+from tests.chaos.change_recorder import RecordedChange
 
 KEY = ("BTCUSDT", "1")
 
@@ -17,8 +17,8 @@ def facts(status: Status, executed: str = "0") -> Facts:
 NEW, PART, FULL = facts(Status.NEW), facts(Status.PARTIAL, "1"), facts(Status.FILLED, "2")
 
 
-def moved(before: Facts, after: Facts, writer: str = "reconciler worker 0") -> Move:
-    return Move(key=KEY, before=before, after=after, writer=writer)
+def moved(before: Facts, after: Facts, writer: str = "reconciler worker 0") -> RecordedChange:
+    return RecordedChange(key=KEY, before=before, after=after, writer=writer)
 
 
 def test_a_chain_that_everybody_adds_to_is_whole() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from random import Random
 
-from reconciler.chaos.schedule import Schedule
+from tests.chaos.schedule import Schedule
 
 Kill = Callable[[int, int], None]
 

@@ -7,11 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from random import Random
+from typing import Any
 
-from reconciler.chaos import witness
-from reconciler.chaos.kills import kill_workers
-from reconciler.chaos.recovery import EVERY_HOLD, clear_holds_and_halt
-from reconciler.chaos.schedule import Schedule, plan_chaos
 from reconciler.cli.report import Report
 from reconciler.cli.runner import setup_of, supervise
 from reconciler.demo import World
@@ -22,6 +19,10 @@ from reconciler.supervisor.restarts import RestartPolicy
 from reconciler.supervisor.summary import Ending, Summary
 from reconciler.supervisor.supervisor import Supervisor
 from reconciler.telemetry.metrics import open_metrics
+from tests.chaos import change_recorder
+from tests.chaos.kills import kill_workers
+from tests.chaos.recovery import EVERY_HOLD, clear_holds_and_halt
+from tests.chaos.schedule import Schedule, plan_chaos
 
 STALE_SHARE = 0.8
 """After this share of the chaos every row has been stale: until then work keeps coming."""
@@ -46,45 +47,22 @@ Progress = Callable[[Summary], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Havoc:
-    """What the chaos did.
+class ChaosReport(Report):
+    """The report of a demo with chaos: a demo's, and what went wrong on purpose.
 
     Attributes:
-        faults: Kinds of fault that were in force at the exchange.
-        refused: Requests that the exchange did not answer with HTTP 200.
-        kills: Workers that were killed.
-        holds: Holds that were made, whatever became of them.
-        sweeps: Sweeps after the chaos until every row was true.
+        faults_injected: Kinds of fault that were in force at the exchange.
+        requests_refused: Requests that the exchange did not answer with HTTP 200.
+        workers_killed: Workers that were killed.
+        holds_made: Holds that were made, whatever became of them.
+        sweeps_afterwards: Sweeps after the chaos until every row was right.
     """
-
-    faults: int
-    refused: int
-    kills: int
-    holds: int
-    sweeps: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class ChaosReport(Report):
-    """The report of a demo with chaos: a demo's, and what went wrong on purpose."""
 
     faults_injected: int
     requests_refused: int
     workers_killed: int
     holds_made: int
     sweeps_afterwards: int
-
-    @classmethod
-    def under(cls, havoc: Havoc, report: Report) -> "ChaosReport":
-        """Add what the chaos did to a report."""
-        return cls(
-            **vars(report),
-            faults_injected=havoc.faults,
-            requests_refused=havoc.refused,
-            workers_killed=havoc.kills,
-            holds_made=havoc.holds,
-            sweeps_afterwards=havoc.sweeps,
-        )
 
     def _rows(self) -> list[tuple[str, int | float, str]]:
         return [
@@ -97,36 +75,52 @@ class ChaosReport(Report):
         ]
 
 
-def reconcile_in_chaos(
-    world: World, settings: Settings, *, seed: int, seconds: float, on_progress: Progress
-) -> tuple[Summary, Havoc]:
-    """Reconcile while everything goes wrong, then put it right as an operator would.
+class Chaos:
+    """A time of faults and kills while the demo reconciles, and what it did."""
 
-    Raises:
-        KeyboardInterrupt: INT or TERM came.
-        ReconcilerError: the supervisor failed.
-    """
-    rng = Random(seed)  # noqa: S311 - chaos is to be reproducible, not secret
-    schedule = plan_chaos(seconds=seconds, rng=rng)
-    with world.database.transaction() as connection:
-        witness.install(connection)
-    world.go_stale_within(seconds * STALE_SHARE)
-    summary, kills = asyncio.run(
-        _live_through(
-            world, settings.model_copy(update=HURRY), schedule, rng=rng, on_progress=on_progress
+    def __init__(self, *, seconds: float) -> None:
+        self._seconds = seconds
+        self._done: dict[str, Any] = {}
+
+    def reconcile(
+        self, world: World, settings: Settings, *, seed: int, on_progress: Progress
+    ) -> Summary:
+        """Reconcile while everything goes wrong, then put it right as an operator would.
+
+        Raises:
+            KeyboardInterrupt: INT or TERM came.
+            ReconcilerError: the supervisor failed.
+        """
+        rng = Random(seed)  # noqa: S311 - chaos is to be reproducible, not secret
+        schedule = plan_chaos(seconds=self._seconds, rng=rng)
+        with world.database.transaction() as connection:
+            change_recorder.start(connection)
+        world.go_stale_within(self._seconds * STALE_SHARE)
+        summary, kills = asyncio.run(
+            _live_through(
+                world, settings.model_copy(update=HURRY), schedule, rng=rng, on_progress=on_progress
+            )
         )
-    )
-    world.exchange.clear_faults()
-    sweeps = _hint(world, settings.model_copy(update=HURRY | AT_ONCE), summary)
-    with world.database.autocommit() as connection:
-        holds = list_holds(connection, reason=None, with_resolved=True, limit=EVERY_HOLD)
-    return summary, Havoc(
-        faults=len(schedule.steps),
-        refused=sum(world.exchange.stats()["rejected"].values()),
-        kills=kills,
-        holds=len(holds),
-        sweeps=sweeps,
-    )
+        world.exchange.clear_faults()
+        sweeps = _put_right(world, settings.model_copy(update=HURRY | AT_ONCE), summary)
+        with world.database.autocommit() as connection:
+            holds = list_holds(connection, reason=None, with_resolved=True, limit=EVERY_HOLD)
+        self._done = {
+            "faults_injected": len(schedule.steps),
+            "requests_refused": sum(world.exchange.stats()["rejected"].values()),
+            "workers_killed": kills,
+            "holds_made": len(holds),
+            "sweeps_afterwards": sweeps,
+        }
+        return summary
+
+    def wrong_changes(self, world: World) -> list[str]:
+        """Describe each change of a row that must never have been made."""
+        return change_recorder.wrong_changes(world)
+
+    def add_to(self, report: Report) -> ChaosReport:
+        """Return the report with what the chaos did."""
+        return ChaosReport(**vars(report), **self._done)
 
 
 def _supervisor(settings: Settings, on_progress: Progress) -> Supervisor:
@@ -175,7 +169,7 @@ async def _live_through(
     return summary, wreaking.result()
 
 
-def _hint(world: World, settings: Settings, summary: Summary) -> int:
+def _put_right(world: World, settings: Settings, summary: Summary) -> int:
     """Dismiss holds, release the halt and sweep until every row is true; return the sweeps.
 
     Raises:

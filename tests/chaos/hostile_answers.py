@@ -98,7 +98,7 @@ class Kind:
         """Whether it can be made of this answer."""
         match self.about:
             case About.ROW:
-                return good.status == 200 and bool(good.rows)  # noqa: PLR2004 - HTTP's own word
+                return good.status == 200 and bool(good.rows)
             case About.TIME:
                 return good.route == "time"
             case About.ANY:

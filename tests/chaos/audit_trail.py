@@ -10,9 +10,9 @@ from itertools import pairwise
 
 from sqlalchemy import Connection, text
 
-from reconciler.chaos.witness import Key, Move
 from reconciler.domain.order import Facts
 from reconciler.store.activity import ACTION, facts_of
+from tests.chaos.change_recorder import Key, RecordedChange
 
 OURS = "reconciler"
 """What the names of our sessions begin with."""
@@ -34,9 +34,9 @@ def read_entries(connection: Connection) -> list[Change]:
     ]
 
 
-def broken_chains(moves: Iterable[Move]) -> Iterator[str]:
+def broken_chains(moves: Iterable[RecordedChange]) -> Iterator[str]:
     """Describe each move that does not begin where the row's last one ended."""
-    by_key: dict[Key, list[Move]] = {}
+    by_key: dict[Key, list[RecordedChange]] = {}
     for move in moves:
         by_key.setdefault(move.key, []).append(move)
     for key, chain in by_key.items():
@@ -45,7 +45,7 @@ def broken_chains(moves: Iterable[Move]) -> Iterator[str]:
                 yield f"{' '.join(key)}: {later.before} does not follow {earlier.after}"
 
 
-def wrong_entries(moves: Iterable[Move], entries: Iterable[Change]) -> Iterator[str]:
+def wrong_entries(moves: Iterable[RecordedChange], entries: Iterable[Change]) -> Iterator[str]:
     """Describe each change of ours without an entry, and each entry too many."""
     made = Counter(
         (move.key, move.before, move.after) for move in moves if move.writer.startswith(OURS)

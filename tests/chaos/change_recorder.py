@@ -1,31 +1,34 @@
-"""A witness of every change of a row: a trigger in the demo's database that writes each down.
+"""Record every change of a row, by a trigger in the demo's database.
 
-At the end an order's row may be right and may still have been wrong for a moment, on which somebody
-has traded. So each move is judged: none goes backwards, and none ends an order otherwise than it
-truly ended.
+A row that is right at the end may have been wrong for a moment, in which somebody traded on it. So
+each change is judged: none may go backwards, and none may end an order otherwise than it ended at
+the exchange.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 from sqlalchemy import Connection, text
 
+from reconciler.demo import World
 from reconciler.domain.order import Facts
 from reconciler.domain.status import Status
+from reconciler.paper.listing import ListedOrder
 
 Key = tuple[str, str]
 """An order's symbol and its id at the exchange."""
 
 _INSTALL = """
-CREATE TABLE witnessed_moves (
+CREATE TABLE recorded_changes (
     number bigint GENERATED ALWAYS AS IDENTITY,
     writer text DEFAULT current_setting('application_name'),
     symbol text, external_order_id text,
     status text, executed_qty numeric, avg_price numeric,
     to_status text, to_executed_qty numeric, to_avg_price numeric
 );
-CREATE FUNCTION witness() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-    INSERT INTO witnessed_moves (
+CREATE FUNCTION record_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    INSERT INTO recorded_changes (
         symbol, external_order_id, status, executed_qty, avg_price,
         to_status, to_executed_qty, to_avg_price
     ) VALUES (
@@ -35,16 +38,16 @@ CREATE FUNCTION witness() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     );
     RETURN NULL;
 END $$;
-CREATE TRIGGER witness AFTER UPDATE ON orders FOR EACH ROW
+CREATE TRIGGER record_change AFTER UPDATE ON orders FOR EACH ROW
     WHEN ((OLD.status, OLD.executed_qty, OLD.avg_price)
         IS DISTINCT FROM (NEW.status, NEW.executed_qty, NEW.avg_price))
-    EXECUTE FUNCTION witness();
+    EXECUTE FUNCTION record_change();
 """
-_READ = text("SELECT * FROM witnessed_moves ORDER BY number")
+_READ = text("SELECT * FROM recorded_changes ORDER BY number")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Move:
+class RecordedChange:
     """One change of one row; `writer` is the `application_name` of who made it."""
 
     key: Key
@@ -53,15 +56,15 @@ class Move:
     writer: str = ""
 
 
-def install(connection: Connection) -> None:
-    """Watch `orders` from now on."""
+def start(connection: Connection) -> None:
+    """Record the changes of `orders` from now on."""
     connection.exec_driver_sql(_INSTALL)
 
 
-def read_moves(connection: Connection) -> list[Move]:
-    """Read every move since `install`; those of one row in the order in which they were made."""
+def read_changes(connection: Connection) -> list[RecordedChange]:
+    """Read every change since `start`; those of one row in the order in which they were made."""
     return [
-        Move(
+        RecordedChange(
             key=(row.symbol, row.external_order_id),
             before=Facts(
                 status=Status(row.status), executed_qty=row.executed_qty, avg_price=row.avg_price
@@ -77,8 +80,8 @@ def read_moves(connection: Connection) -> list[Move]:
     ]
 
 
-def violations(moves: Iterable[Move], truth: Mapping[Key, Facts]) -> Iterator[str]:
-    """Describe each move that must never have been made.
+def violations(moves: Iterable[RecordedChange], truth: Mapping[Key, Facts]) -> Iterator[str]:
+    """Describe each change that must never have been made.
 
     `truth` is what the exchange truly has: of an order that has ended, its only end.
     """
@@ -88,7 +91,27 @@ def violations(moves: Iterable[Move], truth: Mapping[Key, Facts]) -> Iterator[st
             yield f"{' '.join(move.key)} {fault}: {_told(move.before)} -> {_told(move.after)}"
 
 
-def _fault(move: Move, truth: Facts | None) -> str | None:
+def wrong_changes(world: World) -> list[str]:
+    """Describe each recorded change of the world's rows that must never have been made."""
+    with world.database.autocommit() as connection:
+        changes = read_changes(connection)
+    return list(violations(changes, _truths(world.exchange.orders())))
+
+
+def _truths(orders: Iterable[ListedOrder]) -> dict[Key, Facts]:
+    """Return the exchange's facts by order, without those that no row can have."""
+    return {
+        (order.symbol, str(order.order_id)): Facts(
+            status=truth.status,
+            executed_qty=Decimal(truth.executed_qty),
+            avg_price=None if truth.avg_price is None else Decimal(truth.avg_price),
+        )
+        for order in orders
+        if (truth := order.truth).status is not None
+    }
+
+
+def _fault(move: RecordedChange, truth: Facts | None) -> str | None:
     before, after = move.before, move.after
     if before.status.is_terminal and after.status is not before.status:
         return "was opened again or ended twice"

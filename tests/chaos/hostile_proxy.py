@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from reconciler.chaos.hostile import Endlessly, Good, Kind, Part, Pause, Reply, Sampler, answer
+from tests.chaos.hostile_answers import Endlessly, Good, Kind, Part, Pause, Reply, Sampler, answer
 
 LONGEST_REPLY_SECONDS = 20.0
 """An endless answer ends after this, should the client read on for ever."""
@@ -93,7 +93,7 @@ class HostileProxy:
     async def _listen(self, serve: Serve) -> str:
         async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             task = asyncio.current_task()
-            assert task is not None  # noqa: S101 - a server calls this in a task
+            assert task is not None
             self._tasks.add(task)
             try:
                 # Canceled only by `_stop`: asyncio's own server would complain of a canceled task.

@@ -3,11 +3,11 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import text
 
-from reconciler.chaos import witness
-from reconciler.chaos.witness import Move, violations
 from reconciler.domain.order import Facts
 from reconciler.domain.status import Status
 from reconciler.store.database import Database
+from tests.chaos import change_recorder
+from tests.chaos.change_recorder import RecordedChange, violations
 
 KEY = ("BTCUSDT", "1")
 
@@ -24,7 +24,7 @@ TRUTH = {KEY: facts(Status.FILLED, "2", "10")}
 
 
 def told_of(before: Facts, after: Facts) -> list[str]:
-    return list(violations([Move(key=KEY, before=before, after=after)], TRUTH))
+    return list(violations([RecordedChange(key=KEY, before=before, after=after)], TRUTH))
 
 
 def test_moves_towards_the_truth_are_no_violation() -> None:
@@ -52,7 +52,7 @@ def test_a_move_that_must_never_be_is_told(before: Facts, after: Facts, fault: s
 
 def test_every_change_of_a_rows_facts_is_witnessed_and_nothing_else(database: Database) -> None:
     with database.transaction() as connection:
-        witness.install(connection)
+        change_recorder.start(connection)
         connection.execute(
             text("INSERT INTO orders (symbol, external_order_id, status) VALUES (:s, :e, 'new')"),
             {"s": KEY[0], "e": KEY[1]},
@@ -61,7 +61,7 @@ def test_every_change_of_a_rows_facts_is_witnessed_and_nothing_else(database: Da
         connection.execute(text("UPDATE orders SET status = 'filled', executed_qty = 2"))
         connection.execute(text("UPDATE orders SET status = 'new'"))
 
-        moves = witness.read_moves(connection)
+        moves = change_recorder.read_changes(connection)
 
     assert [(move.before.status, move.after.status) for move in moves] == [
         (Status.NEW, Status.FILLED),

@@ -1,0 +1,1 @@
+"""A package, so that `reconciler demo --chaos` finds `tests.chaos` in a checkout."""

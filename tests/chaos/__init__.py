@@ -1,0 +1,1 @@
+"""Fault injection: kills, a schedule of faults, hostile answers, and a recorder of changes."""
