@@ -20,7 +20,7 @@ from typing import Any
 
 from reconciler.errors import ConfigurationError, Problem
 from reconciler.extras import install_hint
-from reconciler.run_if_killed import last_will
+from reconciler.run_if_killed import run_if_killed
 
 NEEDED_MEGABYTES = 300
 
@@ -89,7 +89,7 @@ def _temporary_folder(parent: Path | None) -> Iterator[Path]:
     """Make a folder; remove it with the block, and where we are killed in it the server as well."""
     folder = Path(tempfile.mkdtemp(prefix="reconciler-pg-", dir=parent))
     try:
-        with last_will(_CLEAR_AWAY, str(folder)):
+        with run_if_killed(_CLEAR_AWAY, str(folder)):
             yield folder
     finally:
         _remove(folder)

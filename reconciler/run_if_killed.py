@@ -10,7 +10,7 @@ _UNTIL_NOBODY_HOLDS_THE_PIPE = "cat > /dev/null\n"
 
 
 @contextmanager
-def last_will(script: str, *arguments: str) -> Iterator[None]:
+def run_if_killed(script: str, *arguments: str) -> Iterator[None]:
     """Let a shell run `script` once this process has gone without leaving the block.
 
     In the script the arguments are $0, $1 and so on. The shell waits at the end of a pipe that only

@@ -35,7 +35,7 @@ NO_BREAKER = BreakerSnapshot(state=BreakerState.CLOSED)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Run:
+class Chunk:
     """Items that one worker handles together.
 
     Attributes:
@@ -61,21 +61,21 @@ class Batch:
 
     number: int
     cycle: int
-    runs: tuple[Run, ...]
+    chunks: tuple[Chunk, ...]
 
     @property
     def size(self) -> int:
         """How many items it has."""
-        return sum(len(run.items) for run in self.runs)
+        return sum(len(chunk.items) for chunk in self.chunks)
 
     @property
     def is_suspect(self) -> bool:
         """Whether a worker has died over it: then its next one is to be at nothing else."""
-        return any(run.crashes for run in self.runs)
+        return any(chunk.crashes for chunk in self.chunks)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Evidence:
+class AnomalyStats:
     """What a look at some items says about the whole: are so many of them odd that it is not them?
 
     Attributes:
@@ -86,14 +86,14 @@ class Evidence:
         keys: The keys of all that is looked at; the supervisor knows them, no handler need.
     """
 
-    looked_at: int = 0
+    examined: int = 0
     suspicious: int = 0
     errors: Mapping[str, int] = field(default_factory=dict)
     keys: frozenset[str] = frozenset()
 
-    def __add__(self, other: "Evidence") -> "Evidence":
-        return Evidence(
-            looked_at=self.looked_at + other.looked_at,
+    def __add__(self, other: "AnomalyStats") -> "AnomalyStats":
+        return AnomalyStats(
+            examined=self.examined + other.examined,
             suspicious=self.suspicious + other.suspicious,
             errors=Counter(self.errors) + Counter(other.errors),
             keys=self.keys | other.keys,
@@ -104,12 +104,12 @@ class Evidence:
 class Page:
     """A page of work. `next` is where the following page begins; None when there is none."""
 
-    runs: tuple[Run, ...]
+    chunks: tuple[Chunk, ...]
     next: Hashable | None = None
 
 
 @dataclass(kw_only=True, slots=True)
-class Tally:
+class Counts:
     """Counts of what was done: orders, except `requests` and `weight`."""
 
     scanned: int = 0
@@ -123,11 +123,11 @@ class Tally:
     transitions: Counter[str] = field(default_factory=Counter)
 
     @property
-    def counts(self) -> dict[str, int]:
+    def by_name(self) -> dict[str, int]:
         """The counts by their names, without the transitions."""
         return {one.name: getattr(self, one.name) for one in fields(self) if one.type is int}
 
-    def add(self, other: "Tally") -> None:
+    def add(self, other: "Counts") -> None:
         """Add the other's counts to these."""
         self.scanned += other.scanned
         self.reconciled += other.reconciled
@@ -140,7 +140,7 @@ class Tally:
         self.transitions.update(other.transitions)
 
 
-class TroubleKind(StrEnum):
+class FaultKind(StrEnum):
     """Why a worker could not do its work; nobody's order is at fault."""
 
     STORE = "store"
@@ -152,16 +152,16 @@ class TroubleKind(StrEnum):
     @property
     def is_of_store(self) -> bool:
         """Whether the database is in the way, and not the exchange."""
-        return self in {TroubleKind.STORE, TroubleKind.RIGHTS}
+        return self in {FaultKind.STORE, FaultKind.RIGHTS}
 
     @property
     def needs_person(self) -> bool:
         """Whether it does not pass by itself."""
-        return self in {TroubleKind.RIGHTS, TroubleKind.REFUSED, TroubleKind.ACCOUNT}
+        return self in {FaultKind.RIGHTS, FaultKind.REFUSED, FaultKind.ACCOUNT}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Trouble:
+class WorkerFault:
     """What stands in the worker's way, and when it is worth trying again.
 
     Attributes:
@@ -169,7 +169,7 @@ class Trouble:
         failed_tries: What was tried and failed before any item could be; it counts as errors.
     """
 
-    kind: TroubleKind
+    kind: FaultKind
     message: str
     retry_after_seconds: float = 5.0
     failed_tries: int = 0
@@ -177,7 +177,7 @@ class Trouble:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Proposal:
+class ProposedChange:
     """A change that a dry run would have made; texts for a person."""
 
     order_id: str
@@ -194,7 +194,7 @@ class Result:
     Attributes:
         tally: What was done, without what is `undone` or worth a second try.
         skipped: Runs of what somebody else had locked: worth a second try in this cycle.
-        undone: Runs that could not be worked on because of `trouble`: to be handed out again.
+        undone: Runs that could not be worked on because of `fault`: to be handed out again.
         trouble: None when nothing stood in the way.
         halted: Why nothing may be written, where the halt was found to be on; what was not written
             by then is left as it is.
@@ -204,13 +204,13 @@ class Result:
         not_asked: Items that were left to the next sweep without a try; the tally has them not.
     """
 
-    tally: Tally = field(default_factory=Tally)
+    counts: Counts = field(default_factory=Counts)
     breaker: BreakerSnapshot = NO_BREAKER
-    skipped: tuple[Run, ...] = ()
-    undone: tuple[Run, ...] = ()
-    trouble: Trouble | None = None
+    skipped: tuple[Chunk, ...] = ()
+    undone: tuple[Chunk, ...] = ()
+    fault: WorkerFault | None = None
     halted: str | None = None
-    proposals: tuple[Proposal, ...] = ()
+    proposals: tuple[ProposedChange, ...] = ()
     not_asked: int = 0
 
 
@@ -225,7 +225,7 @@ class Cycle:
     started_at: datetime
     finished_at: datetime
     duration_ms: int
-    tally: Tally
+    counts: Counts
     ends_sweep: bool = False
 
 
@@ -302,7 +302,7 @@ class Planner(Protocol):
         """
         return None
 
-    def set_aside(self, run: Run) -> None:  # noqa: ARG002 - for those that override it
+    def set_aside(self, chunk: Chunk) -> None:  # noqa: ARG002 - for those that override it
         """Put a run on hold that has killed one worker after another.
 
         By default nothing keeps it from being planned again: every sweep costs two workers then.
@@ -315,8 +315,8 @@ class Planner(Protocol):
     def read_halt(self) -> str | None:
         """Return why nothing may be written; None when it may.
 
-        A workload whose `Evidence` can be suspicious must remember the halt: here it never is on,
-        and to find it off where it was written as on is a person's release.
+        A workload whose `AnomalyStats` can be suspicious must remember the halt. Here it is never
+        on. To find it off where it was written as on is a person's release.
 
         Raises:
             StoreUnavailable: try again later.
@@ -361,15 +361,15 @@ class Handler(Protocol):
     thread.
     """
 
-    async def examine(self, batch: Batch) -> Evidence:  # noqa: ARG002 - for those that override it
+    async def prepare(self, batch: Batch) -> AnomalyStats:  # noqa: ARG002 - for those that override it
         """Find out what is to be done about a batch, and keep it in mind. Writes nothing.
 
         A stop cancels it. By default there is nothing to find out, and nothing is suspicious.
         """
-        return Evidence()
+        return AnomalyStats()
 
     @abstractmethod
-    async def conclude(self, batch: Batch, *, may_write: bool) -> Result:
+    async def commit(self, batch: Batch, *, may_write: bool) -> Result:
         """Do it, or where it may not be written, forget it; return what came of the batch.
 
         A worker may be killed at any instant of it, and the batch is then examined and concluded
@@ -377,7 +377,7 @@ class Handler(Protocol):
         """
         ...
 
-    def beat(self) -> float:
+    def heartbeat(self) -> float:
         """Called every few seconds, busy or not: send the gauges that are this worker's.
 
         Returns:

@@ -24,13 +24,13 @@ from reconciler.domain.report import Answer, Report
 from reconciler.domain.status import Status
 from reconciler.embedded import embedded_postgres
 from reconciler.exchanges.registry import venue
-from reconciler.orders.chunking import arrange, transactions
+from reconciler.orders.chunking import chunk_orders, split_for_transactions
 from reconciler.store import migrations, sample
 from reconciler.store.database import Database
-from reconciler.store.order_writer import Apply
+from reconciler.store.order_writer import OrderWriter
 from reconciler.store.stale import StaleOrder, StaleOrders
 from reconciler.store.tables import OrdersTable, find_orders
-from reconciler.supervisor.dispatcher import Dispatch
+from reconciler.supervisor.dispatcher import Dispatcher
 from reconciler.workload import Batch
 
 ENDED_PER_OPEN = 2
@@ -58,7 +58,7 @@ LEAST = text(
 )
 DONE = text("SELECT count(*) FROM activity_log")
 
-_Work = Sequence[Sequence[tuple[StaleOrder, Report]]]
+_BatchState = Sequence[Sequence[tuple[StaleOrder, Report]]]
 """The orders of each hand-out, with what the exchange says of them."""
 _Microseconds = tuple[float, float]
 """Of Python and of the server, for each order."""
@@ -94,7 +94,7 @@ def main() -> None:
 
 
 def _cost_of(
-    way: Callable[[_Work], None],
+    way: Callable[[_BatchState], None],
     database: Database,
     orders: OrdersTable,
     count: int,
@@ -114,7 +114,9 @@ def _cost_of(
     return python / count * 1e6, of_server / count * 1e6
 
 
-def _lay_out(database: Database, orders: OrdersTable, count: int, *, batch_size: int) -> _Work:
+def _lay_out(
+    database: Database, orders: OrdersTable, count: int, *, batch_size: int
+) -> _BatchState:
     """Write the rows; return the open ones as a worker is handed them, each with its report."""
     spacing = ENDED_PER_OPEN + 1
     with database.transaction() as connection:
@@ -127,32 +129,34 @@ def _lay_out(database: Database, orders: OrdersTable, count: int, *, batch_size:
         planner = StaleOrders(orders, stale_after=timedelta(minutes=5))
         page = planner.read_page(connection, count)
         now = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
-    dispatch = Dispatch(1, batch_size=batch_size)
-    dispatch.add(arrange(page.orders, venue("paper")), cycle=0)
+    dispatcher = Dispatcher(1, batch_size=batch_size)
+    dispatcher.add(chunk_orders(page.orders, venue("paper")), cycle=0)
     return [
-        [(order, _filled(order, now)) for run in batch.runs for order in run.items]
-        for batch in _hand_outs(dispatch)
+        [(order, _filled(order, now)) for chunk in batch.chunks for order in chunk.items]
+        for batch in _hand_outs(dispatcher)
     ]
 
 
-def _hand_outs(dispatch: Dispatch) -> Iterator[Batch]:
-    while (batch := dispatch.hand_out(0)) is not None:
+def _hand_outs(dispatcher: Dispatcher) -> Iterator[Batch]:
+    while (batch := dispatcher.next_batch(0)) is not None:
         yield batch
-        dispatch.done(0, batch.number)
+        dispatcher.done(0, batch.number)
 
 
-def _apply_all(database: Database, orders: OrdersTable, work: _Work, *, batch_size: int) -> None:
+def _apply_all(
+    database: Database, orders: OrdersTable, work: _BatchState, *, batch_size: int
+) -> None:
     policy = Policy(quantity_scale=orders.quantity_scale, price_scale=orders.price_scale)
-    step = Apply(orders, exchange="none", decide=partial(decide, policy=policy))
+    writer = OrderWriter(orders, exchange="none", decide=partial(decide, policy=policy))
     for batch in work:
         answers: dict[OrderId, Answer] = {order.id: report for order, report in batch}
         seen = {order.id: order.facts for order, _ in batch}
-        for some in transactions(answers, batch_size):
+        for some in split_for_transactions(answers, batch_size):
             with database.transaction() as connection:
-                step.apply(connection, some, seen)
+                writer.apply(connection, some, seen)
 
 
-def _do_least(database: Database, _work: _Work) -> None:
+def _do_least(database: Database, _work: _BatchState) -> None:
     with database.transaction() as connection:
         connection.execute(LEAST)
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from reconciler import __version__
-from reconciler.cli.errors import told_to_a_person
+from reconciler.cli.errors import reporting_errors
 
 _COMMANDS = {
     "run": ("reconciler.cli.run", "Keep the orders true: the supervisor and its workers."),
@@ -54,7 +54,7 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; no traceback leaves here."""
-        with told_to_a_person():
+        with reporting_errors():
             return super().invoke(ctx)
 
 

@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from reconciler.control.client import ask
-from reconciler.control.socket_path import Place, place_at, place_of
+from reconciler.control.socket_path import SocketPath, socket_path_at, socket_path_of
 from reconciler.settings import Settings
 
 T = TypeVar("T")
 
 
-def control_socket(settings: Settings) -> Place:
+def control_socket(settings: Settings) -> SocketPath:
     """Return where a supervisor with these settings listens.
 
     Raises:
@@ -18,10 +18,10 @@ def control_socket(settings: Settings) -> Place:
     """
     if settings.control_socket is not None:
         url = settings.database_url
-        return place_at(
+        return socket_path_at(
             Path(settings.control_socket), None if url is None else url.get_secret_value()
         )
-    return place_of(settings.required_database_url)
+    return socket_path_of(settings.required_database_url)
 
 
 def ask_supervisor(settings: Settings, command: str, expected: type[T], /, **arguments: Any) -> T:

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 import reconciler
 from reconciler.cli.interrupts import ending_on_signals, undisturbed_afterwards
 from reconciler.cli.logs import parent_logs, quiet
-from reconciler.cli.report import Report
+from reconciler.cli.report import RunReport
 from reconciler.cli.runner import exit_code_of_ending, supervise, tell_what_cut_it_short
 from reconciler.cli.ui.options import NumberRange, environment_option, json_option, shards_option
 from reconciler.cli.ui.progress import ReconcileProgress, working
@@ -26,7 +26,7 @@ from reconciler.errors import ConfigurationError, Problem
 from reconciler.orders.workload import OrderWorkload
 from reconciler.paper.process import PaperDidNotStart
 from reconciler.settings import Settings
-from reconciler.supervisor.summary import Ending, Summary
+from reconciler.supervisor.summary import StopReason, Summary
 
 if TYPE_CHECKING:  # In a checkout only: see `_load_chaos`.
     from tests.chaos.demo import Chaos
@@ -155,7 +155,7 @@ def _require_room(orders: int, folder: Path) -> None:
 
 def _perform(
     settings: Settings, size: Size, *, chaos: "Chaos | None"
-) -> tuple[Summary, Report, list[str]]:
+) -> tuple[Summary, RunReport, list[str]]:
     """Do it all, and leave nothing behind; return the report and what is wrong with which row.
 
     Raises:
@@ -175,7 +175,7 @@ def _perform(
         with working("comparing every row with the exchange"):
             differing = world.mismatches()
             wrong_changes = [] if chaos is None else chaos.wrong_changes(world)
-    report = Report.of(
+    report = RunReport.of(
         summary,
         seconds=seconds,
         shards=settings.shards,
@@ -224,7 +224,7 @@ def _reconcile(settings: Settings, orders: int) -> Summary:
         summary = supervise(
             OrderWorkload(settings=settings), settings, is_once=True, on_progress=progress.update
         )
-    if summary.ending is Ending.STOPPED:
+    if summary.ending is StopReason.STOPPED:
         raise KeyboardInterrupt
     return summary
 

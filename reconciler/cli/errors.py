@@ -31,7 +31,7 @@ if TYPE_CHECKING:  # Loaded only when something is wrong: a command's start need
 
 
 @contextmanager
-def told_to_a_person(settings_class: "type[Settings] | None" = None) -> Iterator[None]:
+def reporting_errors(settings_class: "type[Settings] | None" = None) -> Iterator[None]:
     """Turn whatever ends the block early into a message on standard error and an exit code.
 
     What click raises passes, for click to show. The secrets in `settings_class`, `Settings` by
@@ -65,10 +65,10 @@ def problems_of(error: ReconcilerError) -> Sequence[Problem]:
         case Refused():
             return [Problem(what=str(error), hint=error.hint)]
         case _:
-            return [Problem(what=str(error), hint=_mend_of(error))]
+            return [Problem(what=str(error), hint=_hint_of(error))]
 
 
-_MENDS: dict[type[ReconcilerError], str] = {
+_HINTS: dict[type[ReconcilerError], str] = {
     StoreUnavailable: (
         "see that PostgreSQL runs and has room, and that host and port in DATABASE_URL, or wherever"
         " you gave this address, are right"
@@ -94,7 +94,7 @@ _MENDS: dict[type[ReconcilerError], str] = {
 }
 
 
-def _mend_of(error: ReconcilerError) -> str:
+def _hint_of(error: ReconcilerError) -> str:
     match error:
         case RateLimited(retry_after_seconds=seconds):
             return (
@@ -104,8 +104,8 @@ def _mend_of(error: ReconcilerError) -> str:
         case BreakerOpen(retry_after_seconds=seconds):
             return f"try again in {seconds:.0f} s"
         case _:
-            kinds = (kind for kind in type(error).__mro__ if kind in _MENDS)
-            return next((_MENDS[kind] for kind in kinds), "see the log above")
+            kinds = (kind for kind in type(error).__mro__ if kind in _HINTS)
+            return next((_HINTS[kind] for kind in kinds), "see the log above")
 
 
 def _is_full(error: Exception) -> bool:

@@ -24,7 +24,7 @@ from reconciler.store.explain import read_holders, read_row
 from reconciler.store.holds import read_hold
 from reconciler.store.shared_state import read_halt
 from reconciler.store.tables import find_orders
-from reconciler.supervisor.status import Whereabouts
+from reconciler.supervisor.status import OrderLocation
 
 MOST_ENTRIES = 5
 
@@ -59,15 +59,13 @@ def _found_out(settings: Settings, order_id: OrderId) -> Facts:
     ):
         orders = find_orders(connection)
         row = read_row(connection, orders, order_id, stale_after=settings.stale_after)
-        whereabouts, unanswered = (
-            (None, None) if row is None else _ask(settings, row.symbol, order_id)
-        )
+        location, unanswered = (None, None) if row is None else _ask(settings, row.symbol, order_id)
         return Facts(
             order_id=str(order_id),
             row=row,
             hold=read_hold(connection, str(order_id)),
             holders=() if row is None else read_holders(connection, orders, order_id),
-            whereabouts=whereabouts,
+            location=location,
             unanswered=unanswered,
             halted=read_halt(connection),
             activity=read_history(connection, str(order_id)),
@@ -76,10 +74,10 @@ def _found_out(settings: Settings, order_id: OrderId) -> Facts:
 
 def _ask(
     settings: Settings, symbol: str, order_id: OrderId
-) -> tuple[Whereabouts | None, str | None]:
+) -> tuple[OrderLocation | None, str | None]:
     """Return where the supervisor has the order, or why it does not say."""
     try:
-        where = ask_supervisor(settings, "where", Whereabouts, key=symbol, id=str(order_id))
+        where = ask_supervisor(settings, "locate", OrderLocation, key=symbol, id=str(order_id))
     except NoSupervisor as error:
         return None, str(error)
     except ConfigurationError as error:
@@ -114,7 +112,7 @@ def _as_json(facts: Facts) -> Mapping[str, Any]:
         "row": None if facts.row is None else asdict(facts.row),
         "hold": None if facts.hold is None else asdict(facts.hold),
         "row_held_by": [asdict(holder) for holder in facts.holders],
-        "supervisor": facts.whereabouts,
+        "supervisor": facts.location,
         "supervisor_unanswered": facts.unanswered,
         "halt": facts.halted,
         "activity": [asdict(entry) for entry in facts.activity[-MOST_ENTRIES:]],

@@ -24,7 +24,7 @@ from reconciler.domain.status import OPEN, TERMINAL
 from reconciler.store.activity import Activity
 from reconciler.store.explain import Holder, Row
 from reconciler.store.holds import HeldOrder
-from reconciler.supervisor.status import ShardState, Whereabouts
+from reconciler.supervisor.status import OrderLocation, ShardState
 
 OURS = "reconciler worker"
 
@@ -36,7 +36,7 @@ class Facts:
     Attributes:
         row: None where `orders` has no such row.
         hold: The one it is under, else its last; None if there never was any.
-        whereabouts: What the supervisor knows; None if none was asked or none answered.
+        location: What the supervisor knows; None if none was asked or none answered.
         unanswered: Why it did not answer.
         halted: Why nothing may be written at all.
         activity: Its entries of the activity log, the oldest first.
@@ -46,7 +46,7 @@ class Facts:
     row: Row | None
     hold: HeldOrder | None
     holders: Sequence[Holder]
-    whereabouts: Whereabouts | None
+    location: OrderLocation | None
     unanswered: str | None
     halted: str | None
     activity: Sequence[Activity]
@@ -104,12 +104,14 @@ def _fresh(row: Row) -> str:
 
 
 def _in_progress(facts: Facts) -> Iterator[str]:
-    where = facts.whereabouts
-    if where is not None and where.in_hand_of is not None:
-        since = "" if where.in_hand_seconds is None else f" for {duration(where.in_hand_seconds)}"
+    where = facts.location
+    if where is not None and where.in_flight_in is not None:
+        since = (
+            "" if where.in_flight_seconds is None else f" for {duration(where.in_flight_seconds)}"
+        )
         foreign = next(_foreign(facts), None)
         but = "" if foreign is None else f"; {_holds_it(foreign)}, so it may be skipped"
-        yield f"the worker of shard {where.in_hand_of} has had it in hand{since}{but}"
+        yield f"the worker of shard {where.in_flight_in} has had it in hand{since}{but}"
     for holder in facts.holders:
         if _is_ours(holder):
             yield f"{holder.application} (session {holder.pid}) holds its row to write it"
@@ -118,7 +120,7 @@ def _in_progress(facts: Facts) -> Iterator[str]:
 def _in_the_way(facts: Facts) -> Iterator[str]:
     if facts.halted is not None:
         yield f"the halt is on, and nothing may be written: {facts.halted}"
-    where = facts.whereabouts
+    where = facts.location
     if where is not None:
         yield from _in_the_shards_way(where)
     if foreign := next(_foreign(facts), None):
@@ -127,8 +129,8 @@ def _in_the_way(facts: Facts) -> Iterator[str]:
         yield f"{facts.unanswered or 'no supervisor was asked'}: who works on it is not known"
 
 
-def _in_the_shards_way(where: Whereabouts) -> Iterator[str]:
-    because = "" if where.trouble is None else f": {where.trouble}"
+def _in_the_shards_way(where: OrderLocation) -> Iterator[str]:
+    because = "" if where.fault is None else f": {where.fault}"
     if where.paused_seconds > 0:
         yield f"the exchange wants silence for {duration(where.paused_seconds)} more"
     if where.breaker == "open":
@@ -136,9 +138,9 @@ def _in_the_shards_way(where: Whereabouts) -> Iterator[str]:
             f"the breaker of shard {where.shard} is open for"
             f" {duration(where.breaker_retry_seconds)} more{because}"
         )
-    if where.held_back_seconds > 0:
+    if where.backing_off_seconds > 0:
         yield (
-            f"shard {where.shard} is handed nothing for {duration(where.held_back_seconds)}"
+            f"shard {where.shard} is handed nothing for {duration(where.backing_off_seconds)}"
             f" more{because}"
         )
     if where.shard_state is not ShardState.READY and not where.is_queued:
@@ -146,7 +148,7 @@ def _in_the_shards_way(where: Whereabouts) -> Iterator[str]:
 
 
 def _next(facts: Facts) -> str:
-    where = facts.whereabouts
+    where = facts.location
     if where is None or not where.is_queued:
         return "the next cycle takes it"
     if where.shard_state is not ShardState.READY:
@@ -246,29 +248,29 @@ def _optional(value: datetime | None, shown: Callable[[datetime], str]) -> str |
 
 
 def _supervisor(facts: Facts) -> Iterator[tuple[str, str]]:
-    where = facts.whereabouts
+    where = facts.location
     if where is None:
         yield "supervisor", facts.unanswered or "was not asked"
         return
     yield "shard", f"{where.shard}, which is {word_of(where.shard_state)} (bucket {where.bucket})"
-    yield "in hand", _in_hand(where)
+    yield "in hand", _in_flight(where)
     yield "breaker", _breaker(where)
-    if where.trouble is not None:
-        yield "last trouble", where.trouble
-    if where.held_back_seconds > 0:
-        yield "held back", f"for {duration(where.held_back_seconds)} more"
+    if where.fault is not None:
+        yield "last trouble", where.fault
+    if where.backing_off_seconds > 0:
+        yield "held back", f"for {duration(where.backing_off_seconds)} more"
     if where.paused_seconds > 0:
         yield "silence", f"for {duration(where.paused_seconds)} more, as the exchange wants"
 
 
-def _in_hand(where: Whereabouts) -> str:
-    if where.in_hand_of is None:
+def _in_flight(where: OrderLocation) -> str:
+    if where.in_flight_in is None:
         return "no, but queued" if where.is_queued else "no"
-    since = "" if where.in_hand_seconds is None else f", for {duration(where.in_hand_seconds)}"
-    return f"of shard {where.in_hand_of}{since}"
+    since = "" if where.in_flight_seconds is None else f", for {duration(where.in_flight_seconds)}"
+    return f"of shard {where.in_flight_in}{since}"
 
 
-def _breaker(where: Whereabouts) -> str:
+def _breaker(where: OrderLocation) -> str:
     word = (where.breaker or "not known yet").replace("_", "-")
     more = where.breaker_retry_seconds
     return f"{word}, for {duration(more)} more" if where.breaker == "open" and more > 0 else word

@@ -32,7 +32,7 @@ by_option = environment_option(
 )
 
 
-class NobodyNamed(click.ClickException):
+class OperatorRequired(click.ClickException):
     """A person's decision without a person."""
 
 
@@ -169,7 +169,7 @@ def named(by: str | None) -> str:
         NobodyNamed: there is none.
     """
     if by is None or not by.strip():
-        raise NobodyNamed("a decision needs a name: give yours with --by")
+        raise OperatorRequired("a decision needs a name: give yours with --by")
     return by.strip()
 
 

@@ -23,7 +23,7 @@ TOKEN_LIFETIME = timedelta(days=1)
 Settings = TypeVar("Settings", FaultRule, Seeding)
 
 
-class Misconfigured(click.ClickException):
+class PaperMisconfigured(click.ClickException):
     """Cannot run as it was told to."""
 
     exit_code = 78
@@ -161,7 +161,7 @@ def _demanding_extra() -> Iterator[None]:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in EXTRA:
             raise
-        raise Misconfigured(
+        raise PaperMisconfigured(
             f"the paper exchange needs the package {error.name!r}, which is not installed:"
             f" {install_hint('demo')}"
         ) from None
@@ -172,7 +172,7 @@ def _demanding_fit() -> Iterator[None]:
     try:
         yield
     except (ValueError, msgspec.ValidationError) as error:
-        raise Misconfigured(str(error)) from None
+        raise PaperMisconfigured(str(error)) from None
 
 
 def _demand_jwt_secret(secret: str | None) -> str:

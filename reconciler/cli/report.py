@@ -11,7 +11,7 @@ SINGLE_ORDER_WEIGHT = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class RunReport:
     """What was done, in the keys of the JSON report.
 
     Attributes:
@@ -57,27 +57,27 @@ class Report:
         setup_seconds: float | None = None,
         not_followed: int = 0,
         remarks: tuple[str, ...] = (),
-    ) -> "Report":
+    ) -> "RunReport":
         """Make the report of a summary."""
-        tally = summary.tally
+        counts = summary.counts
         return cls(
-            orders=tally.scanned if orders is None else orders,
-            reconciled=tally.reconciled,
-            discrepancies=tally.discrepancies,
-            errors=tally.errors,
-            held=tally.held,
-            skipped_locked=tally.skipped_locked,
+            orders=counts.scanned if orders is None else orders,
+            reconciled=counts.reconciled,
+            discrepancies=counts.discrepancies,
+            errors=counts.errors,
+            held=counts.held,
+            skipped_locked=counts.skipped_locked,
             not_asked=summary.not_asked,
             mismatches=mismatches,
             seconds=round(seconds, 3),
             setup_seconds=None if setup_seconds is None else round(setup_seconds, 3),
-            orders_per_second=round(tally.reconciled / seconds, 1) if seconds else 0.0,
-            requests=tally.requests,
-            weight=tally.weight,
+            orders_per_second=round(counts.reconciled / seconds, 1) if seconds else 0.0,
+            requests=counts.requests,
+            weight=counts.weight,
             restarts=summary.restarts,
             cycles=summary.cycles,
             shards=shards,
-            transitions=dict(sorted(tally.transitions.items())),
+            transitions=dict(sorted(counts.transitions.items())),
             ending=summary.ending.value,
             not_followed=not_followed,
             remarks=remarks,

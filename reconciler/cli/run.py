@@ -14,7 +14,7 @@ from reconciler.cli.following import (
     why_nothing_was_done,
 )
 from reconciler.cli.logs import supervisor_logs
-from reconciler.cli.report import Report
+from reconciler.cli.report import RunReport
 from reconciler.cli.runner import (
     exit_code_of_ending,
     reloading,
@@ -33,8 +33,8 @@ from reconciler.cli.ui.progress import ReconcileProgress
 from reconciler.orders.workload import OrderWorkload
 from reconciler.settings import Settings
 from reconciler.store.following import Following
-from reconciler.supervisor.summary import Ending, Summary
-from reconciler.workload import Proposal
+from reconciler.supervisor.summary import StopReason, Summary
+from reconciler.workload import ProposedChange
 
 
 @click.command(
@@ -84,7 +84,7 @@ def run_command(*, dry_run: bool, once: bool, as_json: bool, **flags: Any) -> No
     summary = (
         _sweep_once(settings, is_dry_run=dry_run) if is_single else _keep_running(settings, flags)
     )
-    report = Report.of(
+    report = RunReport.of(
         summary,
         seconds=time.monotonic() - started,
         shards=settings.shards,
@@ -108,7 +108,7 @@ def run_command(*, dry_run: bool, once: bool, as_json: bool, **flags: Any) -> No
 def _remarks(settings: Settings, following: Following | None, summary: Summary) -> tuple[str, ...]:
     """Say what was left alone, and why a sweep that found no order did."""
     known = () if following is None else following.remarks
-    is_idle = summary.ending is Ending.SWEPT and not summary.tally.scanned
+    is_idle = summary.ending is StopReason.COMPLETED and not summary.counts.scanned
     return (*known, *(why_nothing_was_done(settings) if is_idle else ()))
 
 
@@ -132,7 +132,7 @@ def _workload_of(settings: Settings) -> OrderWorkload:
     return OrderWorkload(settings=settings)
 
 
-def _print_proposals(proposals: list[Proposal], report: Report, *, as_json: bool) -> None:
+def _print_proposals(proposals: list[ProposedChange], report: RunReport, *, as_json: bool) -> None:
     if as_json:
         print_json({**asdict(report), "changes": [asdict(proposal) for proposal in proposals]})
         return

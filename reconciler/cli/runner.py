@@ -12,9 +12,9 @@ from reconciler.cli.control_client import control_socket
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.logs import worker_logs
 from reconciler.settings import Settings
-from reconciler.supervisor.reload import Setup
+from reconciler.supervisor.reload import RunConfig
 from reconciler.supervisor.restarts import RestartPolicy
-from reconciler.supervisor.summary import Ending, Options, Summary
+from reconciler.supervisor.summary import Options, StopReason, Summary
 from reconciler.supervisor.supervisor import Supervisor
 from reconciler.telemetry.metrics import open_metrics
 from reconciler.workload import Workload
@@ -28,17 +28,17 @@ def supervise(
     *,
     is_once: bool,
     on_progress: Callable[[Summary], None] = lambda _: None,
-    reload: Callable[[], Setup] | None = None,
+    reload: Callable[[], RunConfig] | None = None,
 ) -> Summary:
     """Run a supervisor until it is finished or told to stop. `reload` as in `Supervisor`."""
-    setup = setup_of(workload, settings, is_once=is_once)
+    run_config = run_config_of(workload, settings, is_once=is_once)
     metrics = open_metrics(settings.statsd)
     try:
         supervisor = Supervisor(
-            setup.workload,
-            setup.options,
+            run_config.workload,
+            run_config.options,
             metrics=metrics,
-            prepare_worker=setup.prepare_worker,
+            set_up_worker=run_config.set_up_worker,
             on_progress=on_progress,
             reload=reload,
         )
@@ -47,23 +47,23 @@ def supervise(
         metrics.close()
 
 
-def setup_of(workload: Workload, settings: Settings, *, is_once: bool) -> Setup:
+def run_config_of(workload: Workload, settings: Settings, *, is_once: bool) -> RunConfig:
     """Return what a supervisor runs with these settings, and how."""
-    return Setup(
+    return RunConfig(
         workload=workload,
         options=options_of(settings, is_once=is_once),
-        prepare_worker=partial(worker_logs, settings),
+        set_up_worker=partial(worker_logs, settings),
     )
 
 
 def reloading(
     workload_of: Callable[[S], Workload], settings_class: type[S], flags: Mapping[str, Any]
-) -> Callable[[], Setup]:
+) -> Callable[[], RunConfig]:
     """Return what HUP calls: it reads `.env` anew, which the flags beat as at the start."""
 
-    def reload() -> Setup:
+    def reload() -> RunConfig:
         fresh = settings_class.load(**flags)
-        return setup_of(workload_of(fresh), fresh, is_once=False)
+        return run_config_of(workload_of(fresh), fresh, is_once=False)
 
     return reload
 
@@ -86,22 +86,22 @@ def options_of(settings: Settings, *, is_once: bool) -> Options:
     )
 
 
-def exit_code_of_ending(ending: Ending, *, is_complete: bool, killed_at_stop: int = 0) -> Exit:
+def exit_code_of_ending(ending: StopReason, *, is_complete: bool, killed_at_stop: int = 0) -> Exit:
     """Return the exit code for how a supervisor ended.
 
     `is_complete`: every order of a single sweep is done. `killed_at_stop`: workers that had not
     ended when the time for the drain was over.
     """
     match ending:
-        case Ending.STORE_GONE:
+        case StopReason.STORE_GONE:
             return Exit.UNAVAILABLE
-        case Ending.EXCHANGE_GONE | Ending.HALTED:
+        case StopReason.EXCHANGE_GONE | StopReason.HALTED:
             return Exit.TRY_AGAIN
-        case Ending.LOG_GONE:
+        case StopReason.LOG_GONE:
             return Exit.NOT_TOLD
-        case Ending.STOPPED:
+        case StopReason.STOPPED:
             return Exit.INCOMPLETE if killed_at_stop else Exit.GOOD
-        case Ending.SWEPT:
+        case StopReason.COMPLETED:
             return Exit.GOOD if is_complete else Exit.INCOMPLETE
         case _:
             assert_never(ending)
@@ -116,5 +116,5 @@ def tell_what_cut_it_short(summary: Summary) -> None:
             "  hint: raise RECONCILIATION_DRAIN_SECONDS, or see in the log what they waited for",
             err=True,
         )
-    if summary.ending in {Ending.STORE_GONE, Ending.EXCHANGE_GONE, Ending.HALTED}:
-        click.echo(f"stopped early: {summary.trouble}", err=True)
+    if summary.ending in {StopReason.STORE_GONE, StopReason.EXCHANGE_GONE, StopReason.HALTED}:
+        click.echo(f"stopped early: {summary.fault}", err=True)

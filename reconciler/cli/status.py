@@ -42,9 +42,9 @@ def _print(status: Status) -> None:
         out.print(line, soft_wrap=True)
     out.print()
     out.print(status_view.shards_table(status.workers))
-    if troubles := list(status_view.troubles(status.workers)):
+    if faults := list(status_view.faults(status.workers)):
         out.print()
-        for line in troubles:
+        for line in faults:
             out.print(line, soft_wrap=True)
     if status.cycles:
         out.print("\n[bold]last cycles[/]")

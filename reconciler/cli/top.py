@@ -17,7 +17,7 @@ from reconciler.cli.control_client import ask_supervisor
 from reconciler.cli.interrupts import ending_on_signals
 from reconciler.cli.logs import load_settings
 from reconciler.cli.ui.keyboard import Keyboard, keyboard
-from reconciler.cli.ui.top_view import Sight, View, pressed, screen
+from reconciler.cli.ui.top_view import Snapshot, View, pressed, screen
 from reconciler.errors import NoSupervisor, ReconcilerError
 from reconciler.supervisor.status import Status
 
@@ -59,7 +59,7 @@ class Watch:
     ) -> None:
         self._ask = ask
         self._monotonic = monotonic
-        self._said = _Said(status=first, at=monotonic(), trouble=None)
+        self._said = _Said(status=first, at=monotonic(), fault=None)
         self._ended = threading.Event()
 
     def __enter__(self) -> Self:
@@ -70,30 +70,30 @@ class Watch:
         self._ended.set()
 
     @property
-    def sight(self) -> Sight:
+    def snapshot(self) -> Snapshot:
         """What the supervisor last said, and why it says no more, if it does not."""
         said = self._said
-        return Sight(
+        return Snapshot(
             status=said.status,
-            trouble=said.trouble,
+            fault=said.fault,
             age_seconds=self._monotonic() - said.at,
         )
 
     def _run(self) -> None:
         while not self._ended.wait(ASK_SECONDS):
             try:
-                self._said = _Said(status=self._ask(), at=self._monotonic(), trouble=None)
+                self._said = _Said(status=self._ask(), at=self._monotonic(), fault=None)
             except NoSupervisor as error:
-                self._said = replace(self._said, trouble=error.reason)
+                self._said = replace(self._said, fault=error.reason)
             except ReconcilerError as error:
-                self._said = replace(self._said, trouble=str(error))
+                self._said = replace(self._said, fault=str(error))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Said:
     status: Status
     at: float
-    trouble: str | None
+    fault: str | None
 
 
 def _show(watch: Watch) -> None:
@@ -103,19 +103,19 @@ def _show(watch: Watch) -> None:
         Live(console=console, screen=True, auto_refresh=False) as live,
     ):
 
-        def draw(sight: Sight, view: View) -> None:
-            live.update(screen(sight, view, height=console.height), refresh=True)
+        def draw(snapshot: Snapshot, view: View) -> None:
+            live.update(screen(snapshot, view, height=console.height), refresh=True)
 
         _follow(watch, keys, draw)
 
 
-def _follow(watch: Watch, keys: Keyboard, draw: Callable[[Sight, View], None]) -> None:
+def _follow(watch: Watch, keys: Keyboard, draw: Callable[[Snapshot, View], None]) -> None:
     """Draw what is seen until somebody quits."""
-    view, sight = View(), watch.sight
+    view, snapshot = View(), watch.snapshot
     while not keys.is_gone:
         if not view.is_paused:
-            sight = watch.sight
-        draw(sight, view)
+            snapshot = watch.snapshot
+        draw(snapshot, view)
         for key in keys.wait(DRAW_SECONDS):
             following = pressed(key, view)
             if following is None:

@@ -19,9 +19,9 @@ from reconciler.store.urls import parse_url
 from reconciler.supervisor.summary import PAGE_ITEMS
 from reconciler.trial.sweep import Sweep
 from reconciler.tune import session
-from reconciler.tune.advice import Advice, Need
+from reconciler.tune.advice import Advice, RequiredRate
 from reconciler.tune.limits import Limit
-from reconciler.tune.session import BATCH_SIZES, MOST_SHARDS, Report, Watcher, Wishes
+from reconciler.tune.session import BATCH_SIZES, MOST_SHARDS, TuneOptions, TuneReport, Watcher
 
 BAR_WIDTH = 30
 MOST_BATCH = 10_000
@@ -138,8 +138,8 @@ def tune_command(*, as_json: bool, **wishes: Any) -> None:
     with ending_on_signals(), steps() as shown:
         report = session.run(
             settings,
-            Wishes(**wishes),
-            prepare_worker=partial(worker_logs, settings),
+            TuneOptions(**wishes),
+            set_up_worker=partial(worker_logs, settings),
             watcher=_watcher(shown),
         )
     if as_json:
@@ -159,7 +159,7 @@ def _watcher(shown: Steps) -> Watcher:
 
     def show(done: Sweep) -> None:
         if is_terminal and done.seconds > 0:
-            rate = done.summary.tally.scanned / done.seconds
+            rate = done.summary.counts.scanned / done.seconds
             shown.begin(f"{current}: {rate:,.0f} orders/s so far")
 
     return Watcher(
@@ -169,7 +169,7 @@ def _watcher(shown: Steps) -> Watcher:
     )
 
 
-def _print_report(report: Report, settings: Settings) -> None:
+def _print_report(report: TuneReport, settings: Settings) -> None:
     for line in _circumstances(report):
         console().print(line, soft_wrap=not console().is_terminal, markup=False)
     _print_curve(report)
@@ -186,7 +186,7 @@ def _print_report(report: Report, settings: Settings) -> None:
         out.print(f"  {line}", markup=False, style="bold")
 
 
-def _circumstances(report: Report) -> Sequence[str]:
+def _circumstances(report: TuneReport) -> Sequence[str]:
     sample, latency = report.sample, report.latency
     left_out = f", {sample.left_out:,} left out: no number as id" if sample.left_out else ""
     asked = (
@@ -214,7 +214,7 @@ def _circumstances(report: Report) -> Sequence[str]:
     )
 
 
-def _print_curve(report: Report) -> None:
+def _print_curve(report: TuneReport) -> None:
     most = max(trial.rate for trial in report.trials)
     chosen = report.advice.trial
     rows = [
@@ -253,7 +253,7 @@ LIMITS = {
 }
 
 
-def _allowed(report: Report) -> str:
+def _allowed(report: TuneReport) -> str:
     allowance = report.allowance
     allowed = report.advice.allowed
     how_many = "any number of" if allowed == float("inf") else f"{allowed:,.0f}"
@@ -263,7 +263,7 @@ def _allowed(report: Report) -> str:
     )
 
 
-def _needed(need: Need, advice: Advice, settings: Settings) -> str:
+def _needed(need: RequiredRate, advice: Advice, settings: Settings) -> str:
     every = duration(settings.stale_after.total_seconds())
     what = f"{need.rate:,.1f} orders/s to look at {need.open_orders:,} every {every}"
     if advice.rate >= need.rate:

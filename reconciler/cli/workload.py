@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 
 import click
 
-from reconciler.cli.errors import told_to_a_person
+from reconciler.cli.errors import reporting_errors
 from reconciler.cli.logs import supervisor_logs
-from reconciler.cli.report import Report
+from reconciler.cli.report import RunReport
 from reconciler.cli.runner import (
     exit_code_of_ending,
     reloading,
@@ -49,7 +49,7 @@ def main(workload_of: Callable[[S], Workload], settings_class: type[S]) -> None:
     @once_option
     @json_option
     def command(*, once: bool, as_json: bool, **flags: Any) -> None:
-        with told_to_a_person(settings_class):
+        with reporting_errors(settings_class):
             settings = settings_class.load(**flags)
             supervisor_logs(settings, is_once=once)
             started = time.monotonic()
@@ -60,7 +60,7 @@ def main(workload_of: Callable[[S], Workload], settings_class: type[S]) -> None:
                 reload=None if once else reloading(workload_of, settings_class, flags),
             )
             seconds = time.monotonic() - started
-            report = Report.of(summary, seconds=seconds, shards=settings.shards)
+            report = RunReport.of(summary, seconds=seconds, shards=settings.shards)
             _tell(report, summary, is_once=once, as_json=as_json)
             sys.exit(
                 exit_code_of_ending(
@@ -74,7 +74,7 @@ def main(workload_of: Callable[[S], Workload], settings_class: type[S]) -> None:
     command()
 
 
-def _tell(report: Report, summary: Summary, *, is_once: bool, as_json: bool) -> None:
+def _tell(report: RunReport, summary: Summary, *, is_once: bool, as_json: bool) -> None:
     if as_json:
         print_json(asdict(report))
     elif is_once:
@@ -82,7 +82,7 @@ def _tell(report: Report, summary: Summary, *, is_once: bool, as_json: bool) -> 
     tell_what_cut_it_short(summary)
 
 
-def _print_counts(report: Report) -> None:
+def _print_counts(report: RunReport) -> None:
     rows = [
         ("looked at", report.orders),
         ("done", report.reconciled),

@@ -7,13 +7,13 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from reconciler.control.protocol import VERSION, Answer, Question
+from reconciler.control.protocol import VERSION, ControlRequest, ControlResponse
 from reconciler.control.socket_path import (
     HAS_ABSTRACT_NAMES,
-    Place,
+    SocketPath,
     is_our_own,
     peer_of,
-    place_at,
+    socket_path_at,
 )
 from reconciler.errors import ConfigurationError, NoSupervisor, Problem
 
@@ -22,18 +22,18 @@ PATIENCE_SECONDS = 5.0
 T = TypeVar("T")
 
 
-def ask(place: Place | Path, command: str, expected: type[T], /, **arguments: Any) -> T:
+def ask(place: SocketPath | Path, command: str, expected: type[T], /, **arguments: Any) -> T:
     """Ask the supervisor that listens at a place; return its answer as an `expected`.
 
     Raises:
         NoSupervisor: nobody listens there, or does not answer in time.
         ConfigurationError: the supervisor refuses, and says what to do.
     """
-    question = Question(version=VERSION, command=command, arguments=arguments)
-    found = place_at(place) if isinstance(place, Path) else place
+    question = ControlRequest(version=VERSION, command=command, arguments=arguments)
+    found = socket_path_at(place) if isinstance(place, Path) else place
     try:
         said = _exchange(found, msgspec.json.encode(question) + b"\n")
-        answer = msgspec.json.decode(said, type=Answer)
+        answer = msgspec.json.decode(said, type=ControlResponse)
     except (OSError, msgspec.DecodeError) as error:
         raise NoSupervisor(path=str(found), reason=_reason(error)) from error
     if answer.error is not None:
@@ -41,7 +41,7 @@ def ask(place: Place | Path, command: str, expected: type[T], /, **arguments: An
     return msgspec.json.decode(answer.result, type=expected)
 
 
-def _exchange(place: Place, question: bytes) -> bytes:
+def _exchange(place: SocketPath, question: bytes) -> bytes:
     with _connected(place) as connection:
         connection.sendall(question)
         chunks = []
@@ -50,7 +50,7 @@ def _exchange(place: Place, question: bytes) -> bytes:
     return b"".join(chunks)
 
 
-def _connected(place: Place) -> socket.socket:
+def _connected(place: SocketPath) -> socket.socket:
     """Connect to the first that answers, of all addresses that the place has.
 
     Raises:

@@ -14,20 +14,21 @@ from typing import Any
 import msgspec
 
 from reconciler import __version__
-from reconciler.control.protocol import Command, ScaleArguments, WhereArguments
+from reconciler.control.protocol import Command, LocateArguments, ScaleArguments
 from reconciler.errors import ConfigurationError, Problem
 from reconciler.resilience.breaker import BreakerState
 from reconciler.settings import MAX_SHARDS
-from reconciler.supervisor.coordinator import Floor
-from reconciler.supervisor.pool import Post
-from reconciler.supervisor.process_memory import proportional_bytes
-from reconciler.supervisor.shard_health import Standing
+from reconciler.supervisor.coordinator import Coordinator
+from reconciler.supervisor.pool import Slot
+from reconciler.supervisor.process_memory import pss_bytes
+from reconciler.supervisor.shard_health import ShardHealth
 from reconciler.supervisor.sharding import bucket_of
 from reconciler.supervisor.status import (
     BacklogStatus,
     BudgetStatus,
     CycleStatus,
     KeyStatus,
+    OrderLocation,
     Phase,
     Scaling,
     ShardCounts,
@@ -35,10 +36,9 @@ from reconciler.supervisor.status import (
     ShardStatus,
     Status,
     Totals,
-    Whereabouts,
 )
 from reconciler.supervisor.summary import Summary
-from reconciler.supervisor.threads import in_thread
+from reconciler.supervisor.threads import run_in_daemon_thread
 from reconciler.telemetry.health import Vitals
 from reconciler.workload import Backlog, Cycle
 
@@ -46,13 +46,13 @@ HOTTEST = 5
 
 
 @dataclass(kw_only=True)
-class Desk:
+class ControlHandlers:
     """Answers for one supervisor.
 
     `scale` changes how many shards there are to be; `phase` says what the supervisor is doing.
     """
 
-    floor: Floor
+    coordinator: Coordinator
     summary: Summary
     scale: Callable[[int], None]
     phase: Callable[[], Phase]
@@ -80,12 +80,12 @@ class Desk:
             case Command.STATUS:
                 return await self.status()
             case Command.HEALTH:
-                await self.floor.history.wait_until_known()
+                await self.coordinator.history.wait_until_known()
                 return self.vitals()
             case Command.SCALE:
                 return self._scaled(_arguments(arguments, ScaleArguments))
-            case Command.WHERE:
-                return self._whereabouts(_arguments(arguments, WhereArguments))
+            case Command.LOCATE:
+                return self._location(_arguments(arguments, LocateArguments))
             case _:
                 raise _refusal(
                     f"there is no command {command[:40]!r}", f"ask {' or '.join(Command)}"
@@ -93,9 +93,9 @@ class Desk:
 
     async def status(self) -> Status:
         """Say everything."""
-        pids = [os.getpid(), *(pid for pid in self.floor.crew.pids.values() if pid)]
-        memory = await in_thread(lambda: {pid: proportional_bytes(pid) for pid in pids})
-        posts = sorted(self.floor.crew.posts.items())
+        pids = [os.getpid(), *(pid for pid in self.coordinator.pool.pids.values() if pid)]
+        memory = await run_in_daemon_thread(lambda: {pid: pss_bytes(pid) for pid in pids})
+        slots = sorted(self.coordinator.pool.slots.items())
         return Status(
             pid=os.getpid(),
             host=socket.gethostname(),
@@ -103,19 +103,19 @@ class Desk:
             started_at=self._started_at,
             uptime_seconds=self._uptime_seconds,
             phase=self.phase(),
-            halted=self.floor.halt,
+            halted=self.coordinator.halt,
             shards=self._counts(),
-            workers=tuple(self._shard_status(shard, post, memory) for shard, post in posts),
+            workers=tuple(self._shard_status(shard, slot, memory) for shard, slot in slots),
             backlog=self._backlog_status(),
             hottest=tuple(
                 KeyStatus(key=key, items=items)
-                for key, items in self.floor.dispatch.items_by_key().most_common(HOTTEST)
+                for key, items in self.coordinator.dispatcher.items_by_key().most_common(HOTTEST)
             ),
-            cycles=tuple(_cycle_status(cycle) for cycle in self.floor.history.cycles),
+            cycles=tuple(_cycle_status(cycle) for cycle in self.coordinator.history.cycles),
             budget=BudgetStatus(
-                limit_per_minute=self.floor.window.limit,
-                used=self.floor.window.spent,
-                paused_seconds=self.floor.window.paused_seconds,
+                limit_per_minute=self.coordinator.window.limit,
+                used=self.coordinator.window.spent,
+                paused_seconds=self.coordinator.window.paused_seconds,
             ),
             totals=self._totals(),
             memory_bytes=memory.get(os.getpid()),
@@ -127,13 +127,13 @@ class Desk:
 
     def vitals(self) -> Vitals:
         """Say what `health` judges."""
-        known = Vitals.of(self.floor.history.last_hour)
+        known = Vitals.of(self.coordinator.history.last_hour)
         backlog = self.backlog
         last_age = known.last_run_age_seconds
         return replace(
             known,
-            breakers_open=self.floor.breakers_in(BreakerState.OPEN),
-            breakers_half_open=self.floor.breakers_in(BreakerState.HALF_OPEN),
+            breakers_open=self.coordinator.breakers_in(BreakerState.OPEN),
+            breakers_half_open=self.coordinator.breakers_in(BreakerState.HALF_OPEN),
             last_run_age_seconds=self._uptime_seconds if last_age is None else last_age,
             stale_orders=None if backlog is None else backlog.items,
             oldest_stale_age_seconds=self._oldest_stale_age_seconds(),
@@ -141,11 +141,11 @@ class Desk:
             open_orders=None if backlog is None else backlog.open_items,
             held_orders=None if backlog is None else backlog.held_items,
             oldest_hold_age_seconds=None if backlog is None else backlog.oldest_hold_age_seconds,
-            halted=self.floor.halt,
-            blocked=self._trouble(is_of_store=False),
-            store_refusal=self.store_refusal or self._trouble(is_of_store=True),
+            halted=self.coordinator.halt,
+            blocked=self._fault(is_of_store=False),
+            store_refusal=self.store_refusal or self._fault(is_of_store=True),
             store_away=self.store_away,
-            parked=len(self.floor.crew.parked),
+            parked=len(self.coordinator.pool.parked),
         )
 
     def _oldest_stale_age_seconds(self) -> float | None:
@@ -154,12 +154,12 @@ class Desk:
             return None
         return self.backlog.oldest_age_seconds + time.monotonic() - self._backlog_at
 
-    def _trouble(self, *, is_of_store: bool) -> str | None:
+    def _fault(self, *, is_of_store: bool) -> str | None:
         """Return what a person has to fix there for a shard to go on; None if there is nothing."""
-        for standing in self.floor.standings.values():
-            kind = standing.trouble.kind if standing.trouble and standing.is_in_trouble else None
+        for health in self.coordinator.shard_health.values():
+            kind = health.fault.kind if health.fault and health.has_fault else None
             if kind is not None and kind.needs_person and kind.is_of_store is is_of_store:
-                return _trouble_of(standing)
+                return _fault_of(health)
         return None
 
     def _scaled(self, wanted: ScaleArguments) -> Scaling:
@@ -167,65 +167,65 @@ class Desk:
             raise _refusal(
                 f"{wanted.shards} shards cannot be", f"ask for 1 to {MAX_SHARDS}: each is a process"
             )
-        scaling = Scaling.between(self.floor.options.shards, wanted.shards)
+        scaling = Scaling.between(self.coordinator.options.shards, wanted.shards)
         if not wanted.plan:
             self.scale(wanted.shards)
         return scaling
 
-    def _whereabouts(self, wanted: WhereArguments) -> Whereabouts:
-        dispatch = self.floor.dispatch
-        held = dispatch.holder_of(wanted.key, wanted.id)
-        shard = dispatch.owner_of(wanted.key) if held is None else held[0]
-        standing = self.floor.standing_of(shard)
-        post = self.floor.crew.posts.get(shard)
-        breaker, breaker_retry_seconds = _breaker_of(standing)
-        return Whereabouts(
+    def _location(self, wanted: LocateArguments) -> OrderLocation:
+        dispatcher = self.coordinator.dispatcher
+        held = dispatcher.in_flight_batch(wanted.key, wanted.id)
+        shard = dispatcher.owner_of(wanted.key) if held is None else held[0]
+        health = self.coordinator.health_of(shard)
+        slot = self.coordinator.pool.slots.get(shard)
+        breaker, breaker_retry_seconds = _breaker_of(health)
+        return OrderLocation(
             bucket=bucket_of(wanted.key),
             shard=shard,
-            is_queued=dispatch.is_queued(wanted.key, wanted.id),
-            in_hand_of=None if held is None else held[0],
-            in_hand_seconds=None if held is None else dispatch.age_seconds(*held),
-            shard_state=ShardState.BACKING_OFF if post is None else post.state,
+            is_queued=dispatcher.is_queued(wanted.key, wanted.id),
+            in_flight_in=None if held is None else held[0],
+            in_flight_seconds=None if held is None else dispatcher.age_seconds(*held),
+            shard_state=ShardState.BACKING_OFF if slot is None else slot.state,
             breaker=breaker,
             breaker_retry_seconds=breaker_retry_seconds,
-            held_back_seconds=standing.held_back_seconds,
-            trouble=_trouble_of(standing),
-            paused_seconds=self.floor.window.paused_seconds,
-            halted=self.floor.halt,
+            backing_off_seconds=health.backing_off_seconds,
+            fault=_fault_of(health),
+            paused_seconds=self.coordinator.window.paused_seconds,
+            halted=self.coordinator.halt,
         )
 
     def _counts(self) -> ShardCounts:
-        crew = self.floor.crew
+        pool = self.coordinator.pool
         return ShardCounts(
-            wanted=self.floor.options.shards,
-            running=len(crew.children),
-            draining=len(crew.draining),
-            parked=len(crew.parked),
+            wanted=self.coordinator.options.shards,
+            running=len(pool.workers),
+            draining=len(pool.draining),
+            parked=len(pool.parked),
         )
 
     def _shard_status(
-        self, shard: int, post: Post, memory: Mapping[int, int | None]
+        self, shard: int, slot: Slot, memory: Mapping[int, int | None]
     ) -> ShardStatus:
-        dispatch, standing = self.floor.dispatch, self.floor.standing_of(shard)
-        breaker, breaker_retry_seconds = _breaker_of(standing)
-        in_hand = list(dispatch.in_hand(shard))
-        pid = None if post.child is None else post.child.pid
+        dispatcher, health = self.coordinator.dispatcher, self.coordinator.health_of(shard)
+        breaker, breaker_retry_seconds = _breaker_of(health)
+        in_flight = list(dispatcher.in_flight(shard))
+        pid = None if slot.worker is None else slot.worker.pid
         return ShardStatus(
             shard=shard,
-            state=post.state,
+            state=slot.state,
             pid=pid,
-            age_seconds=time.monotonic() - post.since,
-            buckets=dispatch.buckets_of(shard),
-            queued=dispatch.queued_for(shard),
-            in_hand=sum(batch.size for batch in in_hand),
-            in_hand_seconds=dispatch.age_seconds(shard, in_hand[0]) if in_hand else None,
-            done=standing.finished.total,
-            done_per_second=standing.finished.per_second,
+            age_seconds=time.monotonic() - slot.since,
+            buckets=dispatcher.buckets_of(shard),
+            queued=dispatcher.queued_for(shard),
+            in_flight=sum(batch.size for batch in in_flight),
+            in_flight_seconds=dispatcher.age_seconds(shard, in_flight[0]) if in_flight else None,
+            done=health.finished.total,
+            done_per_second=health.finished.per_second,
             breaker=breaker,
             breaker_retry_seconds=breaker_retry_seconds,
-            trouble=_trouble_of(standing),
-            trouble_age_seconds=standing.trouble_age_seconds,
-            restarts=post.ledger.recent,
+            fault=_fault_of(health),
+            fault_age_seconds=health.fault_age_seconds,
+            restarts=slot.backoff.recent,
             memory_bytes=None if pid is None else memory.get(pid),
         )
 
@@ -244,23 +244,23 @@ class Desk:
             restarts=self.summary.restarts,
             killed_hung=self.summary.killed_hung,
             set_aside=self.summary.set_aside,
-            **self.summary.tally.counts,
+            **self.summary.counts.by_name,
         )
 
 
-def _trouble_of(standing: Standing) -> str | None:
-    return None if standing.trouble is None else standing.trouble.message.splitlines()[0]
+def _fault_of(health: ShardHealth) -> str | None:
+    return None if health.fault is None else health.fault.message.splitlines()[0]
 
 
-def _breaker_of(standing: Standing) -> tuple[str | None, float]:
+def _breaker_of(health: ShardHealth) -> tuple[str | None, float]:
     """Return where the breaker stands, and when an open one lets the next probe through."""
-    breaker = standing.breaker
+    breaker = health.breaker
     return (None, 0.0) if breaker is None else (breaker.state.value, breaker.retry_after_seconds)
 
 
 def _cycle_status(cycle: Cycle) -> CycleStatus:
     return CycleStatus(
-        finished_at=cycle.finished_at, duration_ms=cycle.duration_ms, **cycle.tally.counts
+        finished_at=cycle.finished_at, duration_ms=cycle.duration_ms, **cycle.counts.by_name
     )
 
 

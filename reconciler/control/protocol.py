@@ -29,7 +29,7 @@ class Command(StrEnum):
     STATUS = "status"
     HEALTH = "health"
     SCALE = "scale"
-    WHERE = "where"
+    LOCATE = "locate"
 
 
 class ScaleArguments(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -39,14 +39,14 @@ class ScaleArguments(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     plan: bool = False
 
 
-class WhereArguments(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class LocateArguments(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which item is looked for: its symbol, and its id as text."""
 
     key: str
     id: str
 
 
-class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ControlRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a client asks: one of the commands, and its arguments."""
 
     version: int
@@ -54,14 +54,14 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     arguments: dict[str, Any] = {}
 
 
-class Complaint(msgspec.Struct, frozen=True, kw_only=True):
+class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
     """Why there is no result, and what to do."""
 
     what: str
     hint: str
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ControlResponse(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the supervisor says: a result, or what is wrong. `version` and `pid` always stand.
 
     `result` is empty where there is none: within a union msgspec would not leave it undecoded.
@@ -70,4 +70,4 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     version: int
     pid: int
     result: msgspec.Raw = msgspec.Raw()
-    error: Complaint | None = None
+    error: ErrorBody | None = None

@@ -26,17 +26,17 @@ from reconciler.control.protocol import (
     MOST_BYTES,
     PATH_BYTES,
     VERSION,
-    Answer,
-    Complaint,
-    Question,
+    ControlRequest,
+    ControlResponse,
+    ErrorBody,
 )
 from reconciler.control.socket_path import (
     HAS_ABSTRACT_NAMES,
-    Place,
+    SocketPath,
     is_our_own,
     is_trusted,
     peer_of,
-    place_at,
+    socket_path_at,
 )
 from reconciler.errors import ConfigurationError, Problem, SocketTaken
 
@@ -54,8 +54,8 @@ log = structlog.get_logger(__name__)
 class ControlServer:
     """Listens at a place and lets `respond` answer. `respond` refuses by `ConfigurationError`."""
 
-    def __init__(self, place: Place | Path, respond: Responder) -> None:
-        self._place = place_at(place) if isinstance(place, Path) else place
+    def __init__(self, place: SocketPath | Path, respond: Responder) -> None:
+        self._place = socket_path_at(place) if isinstance(place, Path) else place
         self._respond = respond
         self._file: _SocketFile | None = None
         self._servers: dict[str, asyncio.Server] = {}
@@ -200,7 +200,7 @@ class ControlServer:
         async with asyncio.timeout(PATIENCE_SECONDS):
             await writer.drain()
 
-    async def _answer(self, said: bytes) -> Answer:
+    async def _answer(self, said: bytes) -> ControlResponse:
         try:
             result = await self._respond(*_understood(said))
         except ConfigurationError as error:
@@ -208,7 +208,7 @@ class ControlServer:
         except Exception:
             log.exception("control.bug")
             return _complaint(Problem(what="the supervisor failed to answer", hint="see its log"))
-        return Answer(
+        return ControlResponse(
             version=VERSION, pid=os.getpid(), result=msgspec.Raw(msgspec.json.encode(result))
         )
 
@@ -223,7 +223,7 @@ def _let_go(writer: asyncio.StreamWriter) -> None:
 
 def _understood(said: bytes) -> tuple[str, Mapping[str, Any]]:
     try:
-        question = msgspec.json.decode(said, type=Question)
+        question = msgspec.json.decode(said, type=ControlRequest)
     except msgspec.DecodeError as error:
         raise ConfigurationError(
             [
@@ -245,10 +245,10 @@ def _understood(said: bytes) -> tuple[str, Mapping[str, Any]]:
     return question.command, question.arguments
 
 
-def _complaint(*problems: Problem) -> Answer:
+def _complaint(*problems: Problem) -> ControlResponse:
     first, *_ = problems
-    return Answer(
-        version=VERSION, pid=os.getpid(), error=Complaint(what=first.what, hint=first.hint)
+    return ControlResponse(
+        version=VERSION, pid=os.getpid(), error=ErrorBody(what=first.what, hint=first.hint)
     )
 
 

@@ -29,7 +29,7 @@ HAS_ABSTRACT_NAMES = sys.platform == "linux"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
+class SocketPath:
     """Where a supervisor may listen.
 
     Attributes:
@@ -56,9 +56,9 @@ class Place:
         return next(usable, self.paths[-1])
 
 
-def place_at(path: Path, database_url: str | None = None) -> Place:
+def socket_path_at(path: Path, database_url: str | None = None) -> SocketPath:
     """Return the place that a setting names."""
-    return Place(
+    return SocketPath(
         paths=(path,),
         is_set=True,
         name=_name_of(f"path {path.absolute()}"),
@@ -66,14 +66,14 @@ def place_at(path: Path, database_url: str | None = None) -> Place:
     )
 
 
-def place_of(database_url: str) -> Place:
+def socket_path_of(database_url: str) -> SocketPath:
     """Return where the supervisor of a database listens, unless it is told otherwise.
 
     The same for every command of the same user and the same `DATABASE_URL`, and another for another
     database.
     """
     file = f"{_digest(database_url)}.sock"
-    return Place(
+    return SocketPath(
         paths=tuple(folder / file for folder in _folders()),
         is_set=False,
         name=_name_of(f"database {database_url}"),
@@ -82,7 +82,7 @@ def place_of(database_url: str) -> Place:
 
 def default_path(database_url: str) -> Path:
     """Return the path at which the supervisor of a database listens where all folders are good."""
-    return place_of(database_url).path
+    return socket_path_of(database_url).path
 
 
 def is_usable(folder: Path) -> bool:

@@ -58,9 +58,9 @@ from reconciler.domain.report import (
     Absent,
     Answer,
     Archived,
+    OrderFault,
     Report,
     Scale,
-    Unanswerable,
     rounded,
 )
 from reconciler.domain.status import SOMETHING_EXECUTED, Status
@@ -185,7 +185,7 @@ def decide(order: Order, answer: Answer | None, now: datetime, policy: Policy) -
             return _grade_absence(order, answer, now, policy)
         case Archived():
             return _grade_archive(order, answer, policy)
-        case Unanswerable():
+        case OrderFault():
             return Hold(reason=HoldReason.ERROR, detail=answer.detail)
         case _:
             assert_never(answer)

@@ -78,7 +78,7 @@ class Archived(Value):
         require_aware("fetched_at", self.fetched_at)
 
 
-class Unanswerable(Value):
+class OrderFault(Value):
     """The exchange cannot make sense of the question: unknown symbol, an id that is none.
 
     The order's own fault, so it says nothing about the exchange's health and nothing about the
@@ -94,7 +94,7 @@ class Unanswerable(Value):
         require_aware("fetched_at", self.fetched_at)
 
 
-Answer = Report | Absent | Archived | Unanswerable
+Answer = Report | Absent | Archived | OrderFault
 
 Scale = int | BinaryFloat | None
 """How a column keeps a number: decimal places, a binary float, or None: every digit."""

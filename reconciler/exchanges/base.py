@@ -15,7 +15,7 @@ from reconciler.domain.value import Value
 from reconciler.errors import BreakerOpen, ExchangeError, NotSent
 
 
-class Wanted(Value):
+class OrderRef(Value):
     """An order to ask about, named as our row names it."""
 
     symbol: str
@@ -26,11 +26,11 @@ Failure = ExchangeError | BreakerOpen | NotSent
 
 
 @dataclass(kw_only=True, slots=True)
-class Answers:
+class LookupResult:
     """What came of asking: an answer or a failure for every order wanted, never both."""
 
-    answers: dict[Wanted, Answer] = field(default_factory=dict)
-    failures: dict[Wanted, Failure] = field(default_factory=dict)
+    answers: dict[OrderRef, Answer] = field(default_factory=dict)
+    failures: dict[OrderRef, Failure] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,7 +84,7 @@ class Exchange(Protocol):
         """Its published facts."""
         ...
 
-    async def ask(self, wanted: Sequence[Wanted]) -> Answers:
+    async def fetch(self, wanted: Sequence[OrderRef]) -> LookupResult:
         """Ask about every order in `wanted`, with the least weight that gives each an answer.
 
         Never raises for what the exchange does: that is in `failures`.

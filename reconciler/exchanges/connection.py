@@ -69,7 +69,7 @@ class Connections:
         self._used: WeakSet[httpcore.AsyncNetworkStream] = WeakSet()
         self._slowest_seconds = 0.0
 
-    async def fetch(self, url: str, headers: Mapping[str, str]) -> Reply:
+    async def get(self, url: str, headers: Mapping[str, str]) -> Reply:
         """Send a GET and return its answer.
 
         Raises:

@@ -31,7 +31,7 @@ from dataclasses import dataclass, replace
 from math import ceil, comb, inf
 from typing import assert_never
 
-from reconciler.exchanges.base import Wanted
+from reconciler.exchanges.base import OrderRef
 
 _LARGEST_NUMBER = 2**63 - 1
 _LONGEST_NUMBER = len(str(_LARGEST_NUMBER))
@@ -44,7 +44,7 @@ _REVIVAL = 1.05
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RouteCosts:
+class QueryCosts:
     """A venue's published request weights, and how many orders one page of history holds."""
 
     one_order: int
@@ -55,14 +55,14 @@ class RouteCosts:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class OneOrder:
+class GetOrder:
     """Look one order up by its id."""
 
-    wanted: Wanted
+    wanted: OrderRef
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class OpenOrders:
+class ListOpenOrders:
     """List the open orders of `symbol`; None lists those of all symbols."""
 
     symbol: str | None
@@ -73,29 +73,29 @@ class OpenOrders:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class HistoryPage:
+class ListOrdersFrom:
     """List the symbol's orders of any status, ascending, from the id `from_id` on."""
 
     symbol: str
     from_id: int
 
-    def could_show(self, order: Wanted) -> bool:
+    def could_show(self, order: OrderRef) -> bool:
         """Whether a numbered order lies where the page begins or behind it."""
         return order.symbol == self.symbol and int(order.external_order_id) >= self.from_id
 
 
-Route = OneOrder | OpenOrders | HistoryPage
+Query = GetOrder | ListOpenOrders | ListOrdersFrom
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Page:
+class QueryResult:
     """What a page of history listed: ids ascending. The last page reaches to the newest order."""
 
-    route: HistoryPage
+    route: ListOrdersFrom
     ids: tuple[int, ...]
     is_last: bool
 
-    def is_of(self, order: Wanted) -> bool:
+    def is_of(self, order: OrderRef) -> bool:
         """Whether the page is of the order's symbol."""
         return order.symbol == self.route.symbol
 
@@ -148,7 +148,7 @@ def _blend(old: float, observed: float, evidence: int, memory: int) -> float:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Search:
+class SearchState:
     """A batch that is being asked about, and what earlier rounds have shown.
 
     Attributes:
@@ -159,9 +159,9 @@ class Search:
         open_seen: Symbols whose open orders have been listed: what is left of them has ended.
     """
 
-    places: Mapping[Wanted, int]
-    left: frozenset[Wanted]
-    by_name: frozenset[Wanted]
+    places: Mapping[OrderRef, int]
+    left: frozenset[OrderRef]
+    by_name: frozenset[OrderRef]
     open_seen: frozenset[str]
 
 
@@ -180,10 +180,10 @@ def order_number(external_order_id: str) -> int | None:
     return number if is_plain else None
 
 
-def start(wanted: Iterable[Wanted]) -> Search:
+def start(wanted: Iterable[OrderRef]) -> SearchState:
     """Begin a search for `wanted`; of orders named twice, once."""
     everything = frozenset(wanted)
-    numbers: dict[str, list[tuple[int, Wanted]]] = defaultdict(list)
+    numbers: dict[str, list[tuple[int, OrderRef]]] = defaultdict(list)
     for order in everything:
         number = order_number(order.external_order_id)
         if number is not None:
@@ -193,7 +193,7 @@ def start(wanted: Iterable[Wanted]) -> Search:
         for numbered in numbers.values()
         for place, (_, order) in enumerate(sorted(numbered, key=lambda pair: pair[0]))
     }
-    return Search(
+    return SearchState(
         places=places,
         left=everything,
         by_name=everything - places.keys(),
@@ -201,43 +201,43 @@ def start(wanted: Iterable[Wanted]) -> Search:
     )
 
 
-def plan(search: Search, costs: RouteCosts, estimates: Estimates) -> tuple[Route, ...]:
+def plan(search: SearchState, costs: QueryCosts, estimates: Estimates) -> tuple[Query, ...]:
     """Return the requests of the next round, which may all be sent at once; none: nothing is left.
 
     Of a symbol's pages only the first is in a round: how far it reached decides about the next.
     """
-    named = tuple(OneOrder(wanted=order) for order in _sorted(search.left & search.by_name))
+    named = tuple(GetOrder(wanted=order) for order in _sorted(search.left & search.by_name))
     offers = [_offer(group, costs, estimates) for group in _groups(search)]
     if sum(offer.saved_by_open_list for offer in offers) > costs.all_open_orders:
-        return (*named, OpenOrders(symbol=None))
+        return (*named, ListOpenOrders(symbol=None))
     return (*named, *(route for offer in offers for route in offer.routes))
 
 
-def asked_for(search: Search, route: Route) -> frozenset[Wanted]:
+def covers(search: SearchState, route: Query) -> frozenset[OrderRef]:
     """Return the orders for whose sake `route` is sent: they fail if it fails."""
     match route:
-        case OneOrder():
+        case GetOrder():
             return frozenset({route.wanted})
-        case OpenOrders():
+        case ListOpenOrders():
             return frozenset(
                 order
                 for order in _listable(search)
                 if route.covers(order.symbol) and order.symbol not in search.open_seen
             )
-        case HistoryPage():
+        case ListOrdersFrom():
             return frozenset(order for order in _listable(search) if route.could_show(order))
         case _:
             assert_never(route)
 
 
 def advance(
-    search: Search,
+    search: SearchState,
     *,
-    settled: frozenset[Wanted],
-    open_lists: Iterable[OpenOrders] = (),
-    pages: Iterable[Page] = (),
-    unlisted: frozenset[Wanted] = frozenset(),
-) -> Search:
+    settled: frozenset[OrderRef],
+    open_lists: Iterable[ListOpenOrders] = (),
+    pages: Iterable[QueryResult] = (),
+    unlisted: frozenset[OrderRef] = frozenset(),
+) -> SearchState:
     """Conclude a round: `settled` have an answer or a failure, the lists and pages were read.
 
     `unlisted` are orders whose list cannot be had.
@@ -259,7 +259,7 @@ def advance(
     )
 
 
-def learn(estimates: Estimates, search: Search, pages: Iterable[Page]) -> Estimates:
+def learn(estimates: Estimates, search: SearchState, pages: Iterable[QueryResult]) -> Estimates:
     """Improve `estimates` by how many of the batch's orders each page held.
 
     What follows the batch's last order on a page says nothing: nobody wanted anything there.
@@ -278,16 +278,16 @@ class _Group:
     """What is left of one symbol and can be listed, ascending by id."""
 
     symbol: str
-    orders: tuple[Wanted, ...]
+    orders: tuple[OrderRef, ...]
     places: tuple[int, ...]
     is_open_seen: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Offer:
+class _Candidate:
     """The cheapest routes for one group, and what it would save if open orders came for free."""
 
-    routes: tuple[Route, ...]
+    routes: tuple[Query, ...]
     saved_by_open_list: float
 
 
@@ -299,8 +299,8 @@ class _Cover:
     named_first: int
 
 
-def _groups(search: Search) -> list[_Group]:
-    by_symbol: dict[str, list[Wanted]] = defaultdict(list)
+def _groups(search: SearchState) -> list[_Group]:
+    by_symbol: dict[str, list[OrderRef]] = defaultdict(list)
     for order in _listable(search):
         by_symbol[order.symbol].append(order)
     return [
@@ -314,16 +314,16 @@ def _groups(search: Search) -> list[_Group]:
     ]
 
 
-def _offer(group: _Group, costs: RouteCosts, estimates: Estimates) -> _Offer:
+def _offer(group: _Group, costs: QueryCosts, estimates: Estimates) -> _Candidate:
     reach = max(1, round(costs.page_orders * estimates.wanted_share))
     cover = _cheapest_cover(group.places, reach, costs)
     if group.is_open_seen:
-        return _Offer(routes=_first_steps(group, cover), saved_by_open_list=0)
+        return _Candidate(routes=_first_steps(group, cover), saved_by_open_list=0)
     rest = _expected_rest(len(group.orders), reach, costs, estimates.ended_share)
     by_list = costs.open_orders + rest
-    return _Offer(
+    return _Candidate(
         routes=(
-            (OpenOrders(symbol=group.symbol),)
+            (ListOpenOrders(symbol=group.symbol),)
             if by_list < cover.weight
             else _first_steps(group, cover)
         ),
@@ -331,15 +331,15 @@ def _offer(group: _Group, costs: RouteCosts, estimates: Estimates) -> _Offer:
     )
 
 
-def _first_steps(group: _Group, cover: _Cover) -> tuple[Route, ...]:
-    named = tuple(OneOrder(wanted=order) for order in group.orders[: cover.named_first])
+def _first_steps(group: _Group, cover: _Cover) -> tuple[Query, ...]:
+    named = tuple(GetOrder(wanted=order) for order in group.orders[: cover.named_first])
     if cover.named_first == len(group.orders):
         return named
     first = group.orders[cover.named_first]
-    return (*named, HistoryPage(symbol=group.symbol, from_id=int(first.external_order_id)))
+    return (*named, ListOrdersFrom(symbol=group.symbol, from_id=int(first.external_order_id)))
 
 
-def _cheapest_cover(places: tuple[int, ...], reach: int, costs: RouteCosts) -> _Cover:
+def _cheapest_cover(places: tuple[int, ...], reach: int, costs: QueryCosts) -> _Cover:
     """Cover ascending `places`: each by name, or by a page that answers for `reach` places on.
 
     Worked out from the last place to the first. At equal weight names win: they are certain.
@@ -356,7 +356,7 @@ def _cheapest_cover(places: tuple[int, ...], reach: int, costs: RouteCosts) -> _
     return _Cover(weight=weight[0], named_first=named_first)
 
 
-def _expected_rest(orders: int, reach: int, costs: RouteCosts, ended_share: float) -> float:
+def _expected_rest(orders: int, reach: int, costs: QueryCosts, ended_share: float) -> float:
     """Expect the weight of reporting those of `orders` that a list of open ones leaves out."""
     pages, remainder = divmod(orders, reach)
     return pages * _expected_run(reach, costs, ended_share) + _expected_run(
@@ -364,7 +364,7 @@ def _expected_rest(orders: int, reach: int, costs: RouteCosts, ended_share: floa
     )
 
 
-def _expected_run(orders: int, costs: RouteCosts, ended_share: float) -> float:
+def _expected_run(orders: int, costs: QueryCosts, ended_share: float) -> float:
     """Expect the weight of a run that one page covers: a page, or less by name if few ended.
 
     The number that has ended is binomial: the page, less what each small number of them saves.
@@ -380,9 +380,9 @@ def _expected_run(orders: int, costs: RouteCosts, ended_share: float) -> float:
     return costs.history_page - saved
 
 
-def _listable(search: Search) -> frozenset[Wanted]:
+def _listable(search: SearchState) -> frozenset[OrderRef]:
     return search.left - search.by_name
 
 
-def _sorted(orders: Iterable[Wanted]) -> list[Wanted]:
+def _sorted(orders: Iterable[OrderRef]) -> list[OrderRef]:
     return sorted(orders, key=lambda order: (order.symbol, order.external_order_id))

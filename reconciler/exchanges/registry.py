@@ -25,7 +25,7 @@ from reconciler.resilience.budget import Budget
 from reconciler.settings import Credentials
 
 if TYPE_CHECKING:
-    from reconciler.exchanges.binance import Guarding
+    from reconciler.exchanges.binance import Sender
 
 KNOWN = ("binance", "paper")
 PAPER_BASE_URL = "http://127.0.0.1:8900"
@@ -62,7 +62,7 @@ def open_exchange(
     venue: Venue,
     *,
     credentials: Credentials,
-    guard: "Guarding",
+    guard: "Sender",
     budget: Budget,
     clock: Clock,
     requests_at_once: int | None = None,

@@ -119,14 +119,14 @@ class Usage:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Control:
+class ControlRequest:
     """A question that the exchange answers whenever it answers anything."""
 
     weight: int
     send: Callable[[], Awaitable[object]]
 
 
-class Guard:
+class RequestPolicy:
     """Send requests of one exchange account. Calls may run side by side."""
 
     def __init__(
@@ -154,7 +154,7 @@ class Guard:
         send: Callable[[], Awaitable[T]],
         *,
         subject: Subject = EXCHANGE,
-        control: Control | None = None,
+        control: ControlRequest | None = None,
     ) -> T:
         """Return what `send` returns, sent as often as it takes and as the retry policy allows.
 
@@ -201,7 +201,7 @@ class Guard:
         weight: int,
         send: Callable[[], Awaitable[T]],
         subject: Subject,
-        control: Control | None,
+        control: ControlRequest | None,
     ) -> T:
         while True:
             try:
@@ -243,14 +243,14 @@ class Guard:
         finally:
             await self._budget.answered(is_alive=is_alive)
 
-    async def _settle_doubt(self, control: Control | None) -> None:
+    async def _settle_doubt(self, control: ControlRequest | None) -> None:
         """Find out whether the exchange answers at all, where the breaker cannot tell."""
         with self._breaker.settling_doubt() as doubt:
             if doubt is None:
                 return
             doubt.is_alive = False if control is None else await self._answers(control)
 
-    async def _answers(self, control: Control) -> bool:
+    async def _answers(self, control: ControlRequest) -> bool:
         try:
             async with self._leave(control.weight):
                 self._usage.count_request(control.weight)
@@ -271,7 +271,7 @@ class Guard:
         return result
 
 
-class OneAttempt:
+class SingleAttempt:
     """A guard for a question that a person waits for: asked once, and every error shown at once.
 
     `spent` is the weight of what was sent so far.
@@ -287,7 +287,7 @@ class OneAttempt:
         send: Callable[[], Awaitable[T]],
         *,
         subject: Subject = EXCHANGE,  # noqa: ARG002 - the protocol's
-        control: Control | None = None,  # noqa: ARG002 - the protocol's
+        control: ControlRequest | None = None,  # noqa: ARG002 - the protocol's
     ) -> T:
         """Send once.
 

@@ -22,7 +22,7 @@ from reconciler.errors import (
 from reconciler.exchanges.base import Account, Exchange
 from reconciler.store import shared_state
 from reconciler.store.database import Database
-from reconciler.workload import Trouble, TroubleKind
+from reconciler.workload import FaultKind, WorkerFault
 
 RETRY_SECONDS = 5.0
 RECHECK_SECONDS = 30.0
@@ -57,7 +57,7 @@ class AccountGuard:
     _account: Account | None = field(default=None, init=False)
     """Who we are, while the database could not say whose the orders are."""
 
-    async def verify(self) -> Trouble | None:
+    async def verify(self) -> WorkerFault | None:
         """Return what keeps us from going on; None: it is the right account."""
         if self._is_verified:
             return None
@@ -67,7 +67,7 @@ class AccountGuard:
                 return self._judge_unnamed()
             known = await asyncio.to_thread(self._known, account.identity)
         except (ExchangeError, BreakerOpen, StoreUnavailable, StoreRefused) as error:
-            return trouble_of(error)
+            return fault_of(error)
         self._account = None
         if known != account.identity:
             other = Problem(
@@ -75,18 +75,18 @@ class AccountGuard:
                 f" account {known}: nothing is written",
                 hint=OTHER_ACCOUNT_HINT,
             )
-            return _for_a_person(TroubleKind.ACCOUNT, [other], RECHECK_SECONDS)
+            return _for_a_person(FaultKind.ACCOUNT, [other], RECHECK_SECONDS)
         self._is_verified = True
         return None
 
-    def _judge_unnamed(self) -> Trouble | None:
+    def _judge_unnamed(self) -> WorkerFault | None:
         self._account = None
         self._is_verified = self.accepts_unnamed
         if self.accepts_unnamed:
             log.warning("account.unnamed", exchange=self.exchange.venue.name)
             return None
         unnamed = Problem(what=f"{UNNAMED}: nothing is written", hint=UNNAMED_HINT)
-        return _for_a_person(TroubleKind.ACCOUNT, [unnamed], RECHECK_SECONDS)
+        return _for_a_person(FaultKind.ACCOUNT, [unnamed], RECHECK_SECONDS)
 
     def _known(self, identity: str) -> str:
         venue = self.exchange.venue.name
@@ -96,24 +96,24 @@ class AccountGuard:
             return shared_state.remember_account(connection, venue, identity)
 
 
-def trouble_of(
+def fault_of(
     error: ExchangeError | BreakerOpen | StoreUnavailable | StoreRefused,
-) -> Trouble:
+) -> WorkerFault:
     """Return what an error means for the worker as a whole."""
     failed_tries = int(isinstance(error, ExchangeError))
     match error:
         case StoreRefused(problems=problems):
-            return _for_a_person(TroubleKind.RIGHTS, problems, RETRY_SECONDS)
+            return _for_a_person(FaultKind.RIGHTS, problems, RETRY_SECONDS)
         case StoreUnavailable():
-            kind, seconds = TroubleKind.STORE, RETRY_SECONDS
+            kind, seconds = FaultKind.STORE, RETRY_SECONDS
         case Refused(hint=hint):
             refused = Problem(what=str(error), hint=hint)
-            return _for_a_person(TroubleKind.REFUSED, [refused], RETRY_SECONDS, failed_tries)
+            return _for_a_person(FaultKind.REFUSED, [refused], RETRY_SECONDS, failed_tries)
         case BreakerOpen(retry_after_seconds=seconds):
-            kind = TroubleKind.EXCHANGE
+            kind = FaultKind.EXCHANGE
         case _:
-            kind, seconds = TroubleKind.EXCHANGE, RETRY_SECONDS
-    return Trouble(
+            kind, seconds = FaultKind.EXCHANGE, RETRY_SECONDS
+    return WorkerFault(
         kind=kind,
         message=str(error),
         retry_after_seconds=seconds,
@@ -122,9 +122,9 @@ def trouble_of(
 
 
 def _for_a_person(
-    kind: TroubleKind, problems: Sequence[Problem], seconds: float, failed_tries: int = 0
-) -> Trouble:
-    return Trouble(
+    kind: FaultKind, problems: Sequence[Problem], seconds: float, failed_tries: int = 0
+) -> WorkerFault:
+    return WorkerFault(
         kind=kind,
         message="\n".join(map(str, problems)),
         retry_after_seconds=seconds,

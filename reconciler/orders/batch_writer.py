@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from reconciler.domain.order import Facts, OrderId
-from reconciler.domain.report import Answer, Unanswerable
+from reconciler.domain.report import Answer, OrderFault
 from reconciler.errors import StatementFailed, StoreRejected, StoreUnavailable
 from reconciler.store.order_writer import Applied
 
@@ -30,14 +30,14 @@ FAILED_PARTS = 8
 
 GIVE_UPS = 3
 
-Answers = Mapping[OrderId, Answer]
+ReportsByOrder = Mapping[OrderId, Answer]
 Seen = Mapping[OrderId, Facts]
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(kw_only=True)
-class BatchWriter:
+class BisectingWriter:
     """Writes batches for one worker; blocks.
 
     Attributes:
@@ -45,11 +45,13 @@ class BatchWriter:
         read: Reads the same rows and writes nothing: whether the database otherwise answers.
     """
 
-    apply: Callable[[Answers, Seen], Applied]
-    read: Callable[[Answers, Seen], object]
+    apply: Callable[[ReportsByOrder, Seen], Applied]
+    read: Callable[[ReportsByOrder, Seen], object]
     _given_up: Counter[OrderId] = field(default_factory=Counter)
 
-    def write(self, answers: Answers, seen: Seen, on_applied: Callable[[Applied], None]) -> None:
+    def write(
+        self, answers: ReportsByOrder, seen: Seen, on_applied: Callable[[Applied], None]
+    ) -> None:
         """Write every row of the batch or put it on hold; tell of each part when it is done.
 
         `seen` is what the rows said before the exchange was asked.
@@ -80,7 +82,7 @@ class BatchWriter:
                 self._given_up.pop(id_, None)
             on_applied(applied)
 
-    def _try(self, part: Answers, seen: Seen, tries: int) -> Applied:
+    def _try(self, part: ReportsByOrder, seen: Seen, tries: int) -> Applied:
         while True:
             tries -= 1
             try:
@@ -90,14 +92,14 @@ class BatchWriter:
                 if not tries:
                     raise
 
-    def _give_up(self, rest: Answers, error: Exception) -> None:
+    def _give_up(self, rest: ReportsByOrder, error: Exception) -> None:
         """Leave the rest for another time; return once it has come back often enough."""
         self._given_up.update(rest.keys())
         if min(self._given_up[id_] for id_ in rest) < GIVE_UPS:
             raise StoreUnavailable(f"the database takes no writes: {error}") from error
 
     def _set_aside(
-        self, part: Answers, seen: Seen, error: StoreRejected | StatementFailed
+        self, part: ReportsByOrder, seen: Seen, error: StoreRejected | StatementFailed
     ) -> Applied:
         """Hold the orders whose rows cannot be written.
 
@@ -115,15 +117,15 @@ class BatchWriter:
                 log.warning("order.write_fails", order_id=str(id_), reason=str(error))
         try:
             return self.apply(
-                {id_: _unanswerable(answer, f"{says}: {error}") for id_, answer in part.items()},
+                {id_: _as_fault(answer, f"{says}: {error}") for id_, answer in part.items()},
                 seen,
             )
         except (StoreRejected, StatementFailed) as again:
             raise StoreUnavailable(f"the database takes no writes: {again}") from again
 
 
-def _unanswerable(answer: Answer, detail: str) -> Answer:
-    return Unanswerable(
+def _as_fault(answer: Answer, detail: str) -> Answer:
+    return OrderFault(
         symbol=answer.symbol,
         external_order_id=answer.external_order_id,
         detail=detail,
@@ -131,11 +133,11 @@ def _unanswerable(answer: Answer, detail: str) -> Answer:
     )
 
 
-def _halves(part: Answers) -> tuple[Answers, Answers]:
+def _halves(part: ReportsByOrder) -> tuple[ReportsByOrder, ReportsByOrder]:
     entries = list(part.items())
     middle = len(entries) // 2
     return dict(entries[:middle]), dict(entries[middle:])
 
 
-def _joined(parts: "deque[Answers]") -> Answers:
+def _joined(parts: "deque[ReportsByOrder]") -> ReportsByOrder:
     return {id_: answer for part in parts for id_, answer in part.items()}

@@ -7,10 +7,10 @@ from reconciler.domain.order import OrderId
 from reconciler.domain.report import Answer
 from reconciler.exchanges.base import Venue
 from reconciler.store.stale import StaleOrder
-from reconciler.workload import Run
+from reconciler.workload import Chunk
 
 
-def arrange(orders: Iterable[StaleOrder], venue: Venue) -> tuple[Run, ...]:
+def chunk_orders(orders: Iterable[StaleOrder], venue: Venue) -> tuple[Chunk, ...]:
     """Cut a page into runs: orders of one symbol, in the exchange's order.
 
     A run is as long as a page of the exchange's history at most: neighbours by exchange id stand on
@@ -21,13 +21,15 @@ def arrange(orders: Iterable[StaleOrder], venue: Venue) -> tuple[Run, ...]:
     for order in orders:
         by_symbol[order.symbol].append(order)
     return tuple(
-        Run(key=symbol, items=tuple(run), cost=_likely_cost(len(run), venue))
+        Chunk(key=symbol, items=tuple(chunk), cost=_likely_cost(len(chunk), venue))
         for symbol, group in by_symbol.items()
-        for run in _cut(sorted(group, key=_exchange_order), venue.history_page)
+        for chunk in _cut(sorted(group, key=_exchange_order), venue.history_page)
     )
 
 
-def transactions(answers: Mapping[OrderId, Answer], limit: int) -> Iterator[dict[OrderId, Answer]]:
+def split_for_transactions(
+    answers: Mapping[OrderId, Answer], limit: int
+) -> Iterator[dict[OrderId, Answer]]:
     """Cut a batch's answers into what is written at once: those of `limit` rows at most.
 
     Rows that were made one after the other lie on the same pages, whatever the order in which the

@@ -14,9 +14,9 @@ class DatabaseClock:
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
-        self.hear(datetime.now(UTC))
+        self.sync(datetime.now(UTC))
 
-    def hear(self, database_now: datetime) -> None:
+    def sync(self, database_now: datetime) -> None:
         """Set the clock to what the database just said."""
         self._heard = (database_now, self._monotonic())  # One value: another thread may read it.
 

@@ -9,7 +9,7 @@ import structlog
 
 from reconciler.orders.periodic_query import MOST_SECONDS, PeriodicQuery
 from reconciler.store.duplicates import DuplicateOrder, measure_duplicates
-from reconciler.workload import Run
+from reconciler.workload import Chunk
 
 MOST_REMEMBERED = 10_000
 MOST_TOLD_AT_ONCE = 20
@@ -17,7 +17,7 @@ MOST_TOLD_AT_ONCE = 20
 log = structlog.get_logger(__name__)
 
 
-class DuplicatesWatch:
+class DuplicatesGauge:
     """Looks at each page that is planned, and now and then at all open rows."""
 
     def __init__(
@@ -31,9 +31,9 @@ class DuplicatesWatch:
         self._rows = 0
         self._told: dict[tuple[str, str], None] = {}
 
-    def note(self, runs: Iterable[Run]) -> None:
+    def note(self, chunks: Iterable[Chunk]) -> None:
         """Tell of what stands on one page: neighbours of a run that are the same order."""
-        self._tell(duplicate for run in runs for duplicate in duplicates_in(run))
+        self._tell(duplicate for chunk in chunks for duplicate in duplicates_in(chunk))
 
     def read(self) -> int:
         """Return how many open rows name an order that another names; the last count stays."""
@@ -61,13 +61,13 @@ class DuplicatesWatch:
             )
 
 
-def duplicates_in(run: Run) -> Iterable[DuplicateOrder]:
+def duplicates_in(chunk: Chunk) -> Iterable[DuplicateOrder]:
     """Return the orders that several rows of a run name: sorted by id, they are neighbours."""
-    items = run.items
+    items = chunk.items
     # Nearly every run has none, and this costs a tenth of grouping them.
     if len({item.external_order_id for item in items}) == len(items):
         return
     for external_order_id, group in groupby(items, key=lambda item: str(item.external_order_id)):
         rows = len(list(group))
         if rows > 1:
-            yield DuplicateOrder(symbol=run.key, external_order_id=external_order_id, rows=rows)
+            yield DuplicateOrder(symbol=chunk.key, external_order_id=external_order_id, rows=rows)

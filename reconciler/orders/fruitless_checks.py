@@ -20,7 +20,7 @@ worker's own: a replacement begins again.
 from reconciler.domain.decide import Rule
 from reconciler.domain.order import OrderId
 
-MOST_LOOKS = 5
+MOST_FRUITLESS_CHECKS = 5
 
 MOST_REMEMBERED = 100_000
 """Orders that are counted at once: 10 MiB. One more is on hold at its first look without result,
@@ -41,7 +41,7 @@ SAID: dict[Rule, str] = {
 LOCKED = "another session had the row locked"
 
 
-class Looks:
+class FruitlessChecks:
     """How many looks in a row led to nothing, by order, as this worker saw it."""
 
     def __init__(self, most_remembered: int = MOST_REMEMBERED) -> None:
@@ -51,7 +51,7 @@ class Looks:
     def count(self, id_: OrderId) -> int:
         """Count one more; return how many in a row, or MOST_LOOKS if there is no room to count."""
         if id_ not in self._counts and len(self._counts) >= self._most_remembered:
-            return MOST_LOOKS
+            return MOST_FRUITLESS_CHECKS
         self._counts[id_] = self._counts.get(id_, 0) + 1
         return self._counts[id_]
 

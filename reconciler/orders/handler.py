@@ -32,7 +32,7 @@ from reconciler.domain.decide import (
     decide,
 )
 from reconciler.domain.order import Facts, Order, OrderId
-from reconciler.domain.report import Answer, Unanswerable
+from reconciler.domain.report import Answer, OrderFault
 from reconciler.domain.status import Status
 from reconciler.errors import (
     BreakerOpen,
@@ -46,28 +46,34 @@ from reconciler.errors import (
     Suspended,
     UnreadableRow,
 )
-from reconciler.exchanges.base import Answers, Exchange, Failure, Wanted
+from reconciler.exchanges.base import Exchange, Failure, LookupResult, OrderRef
 from reconciler.exchanges.request_policy import Usage, UsageReport
-from reconciler.orders.account import AccountGuard, trouble_of
-from reconciler.orders.batch_writer import BatchWriter
-from reconciler.orders.chunking import transactions
+from reconciler.orders.account import AccountGuard, fault_of
+from reconciler.orders.batch_writer import BisectingWriter
+from reconciler.orders.chunking import split_for_transactions
 from reconciler.orders.clock import DatabaseClock
-from reconciler.orders.fruitless_checks import COUNTED, LOCKED, MOST_LOOKS, SAID, Looks
-from reconciler.orders.unwritten_reports import UnwrittenAnswers
+from reconciler.orders.fruitless_checks import (
+    COUNTED,
+    LOCKED,
+    MOST_FRUITLESS_CHECKS,
+    SAID,
+    FruitlessChecks,
+)
+from reconciler.orders.unwritten_reports import UnwrittenReports
 from reconciler.resilience.breaker import Breaker
 from reconciler.store.database import Database
-from reconciler.store.order_writer import Applied, Apply, Outcome, side_of
+from reconciler.store.order_writer import Applied, OrderWriter, Outcome, side_of
 from reconciler.store.stale import StaleOrder
 from reconciler.telemetry import metrics as names
 from reconciler.telemetry.metrics import Metrics, count_lost_lines
 from reconciler.workload import (
+    AnomalyStats,
     Batch,
-    Evidence,
-    Proposal,
+    Chunk,
+    Counts,
+    ProposedChange,
     Result,
-    Run,
-    Tally,
-    Trouble,
+    WorkerFault,
 )
 
 REJECTIONS_TO_HOLD = 3
@@ -79,7 +85,7 @@ MOST_NAMED = 5
 log = structlog.get_logger(__name__)
 
 
-class Rejections:
+class RejectionCounts:
     """How often in a row the request for each order was turned down, as this worker saw it."""
 
     def __init__(self) -> None:
@@ -108,7 +114,7 @@ class OrderHandler:
     breaker: Breaker
     usage: Usage
     database: Database
-    step: Apply
+    writer: OrderWriter
     policy: Policy
     clock: DatabaseClock
     metrics: Metrics
@@ -116,31 +122,31 @@ class OrderHandler:
     patience_seconds: float
     is_dry_run: bool
     account: AccountGuard
-    _looked_at: "dict[int, _Work]" = field(default_factory=dict)
-    _rejections: Rejections = field(default_factory=Rejections)
-    _looks: Looks = field(default_factory=Looks)
-    _unwritten: UnwrittenAnswers = field(default_factory=UnwrittenAnswers)
+    _prepared_batches: "dict[int, _BatchState]" = field(default_factory=dict)
+    _rejections: RejectionCounts = field(default_factory=RejectionCounts)
+    _fruitless: FruitlessChecks = field(default_factory=FruitlessChecks)
+    _unwritten: UnwrittenReports = field(default_factory=UnwrittenReports)
     _storing: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while the one connection is used."""
-    _writer: BatchWriter = field(init=False)
+    _bisecting_writer: BisectingWriter = field(init=False)
 
     def __post_init__(self) -> None:
-        self._writer = BatchWriter(apply=self._apply, read=self._preview)
+        self._bisecting_writer = BisectingWriter(apply=self._apply, read=self._preview)
 
-    async def examine(self, batch: Batch) -> Evidence:
+    async def prepare(self, batch: Batch) -> AnomalyStats:
         """Ask the exchange about the batch's orders. Writes nothing but whose account it is."""
-        work = _Work(batch, self._rejections, self._looks, with_proposals=self.is_dry_run)
-        self._looked_at[batch.number] = work
-        trouble = await self._trouble_of_store()
-        if trouble is None:
+        work = _BatchState(batch, self._rejections, self._fruitless, with_proposals=self.is_dry_run)
+        self._prepared_batches[batch.number] = work
+        fault = await self._store_fault()
+        if fault is None:
             work.reuse(self._unwritten.take(work.orders, self.clock()))
             await self._ask(work)
         else:
-            work.give_up(trouble)
+            work.give_up(fault)
         work.usage = self.usage.take()
-        return work.evidence(self.clock(), self.policy)
+        return work.stats(self.clock(), self.policy)
 
-    async def _trouble_of_store(self) -> Trouble | None:
+    async def _store_fault(self) -> WorkerFault | None:
         """Return why nothing is to be asked: what is answered could not be written."""
         if not self._unwritten.is_store_away:
             return None
@@ -148,32 +154,32 @@ class OrderHandler:
             async with self._storing:
                 await asyncio.to_thread(self.database.require_writable)
         except (StoreUnavailable, StoreRefused) as error:
-            return trouble_of(error)
+            return fault_of(error)
         self._unwritten.is_store_away = False
         return None
 
-    async def _ask(self, work: "_Work") -> None:
+    async def _ask(self, work: "_BatchState") -> None:
         if not work.wanted:
             return
         try:
-            trouble = await self.account.verify()
+            fault = await self.account.verify()
         except NotSent:
             work.cut_short()
             return
-        if trouble is None:
-            work.take(await self.exchange.ask(work.wanted), self.clock())
+        if fault is None:
+            work.take(await self.exchange.fetch(work.wanted), self.clock())
         else:
-            work.give_up(trouble)
+            work.give_up(fault)
 
-    async def conclude(self, batch: Batch, *, may_write: bool) -> Result:
+    async def commit(self, batch: Batch, *, may_write: bool) -> Result:
         """Make the rows true, or leave them alone; say what came of the batch."""
-        work = self._looked_at.pop(batch.number)
+        work = self._prepared_batches.pop(batch.number)
         if may_write:
             try:
                 async with self._storing:
                     await self._write(work)
             except (StoreUnavailable, StoreRefused) as error:
-                work.give_up(trouble_of(error))
+                work.give_up(fault_of(error))
                 self._unwritten.is_store_away = True
                 self._unwritten.keep(work.unwritten)
             except Halted as error:
@@ -184,7 +190,7 @@ class OrderHandler:
         self._emit(result, work.usage)
         return result
 
-    def beat(self) -> float:
+    def heartbeat(self) -> float:
         """Send the metrics; give up a statement that takes far too long."""
         count_lost_lines(self.metrics)
         self.metrics.flush()
@@ -199,13 +205,16 @@ class OrderHandler:
         self.database.close()
         self.metrics.close()
 
-    async def _write(self, work: "_Work") -> None:
+    async def _write(self, work: "_BatchState") -> None:
         for some in work.answers_by_hold:
-            for answered in transactions(some, self.rows_per_transaction):
+            for answered in split_for_transactions(some, self.rows_per_transaction):
                 applied: list[Applied] = []
                 try:
                     await asyncio.to_thread(
-                        self._writer.write, answered, work.facts_as_planned, applied.append
+                        self._bisecting_writer.write,
+                        answered,
+                        work.facts_as_planned,
+                        applied.append,
                     )
                 finally:
                     for part in applied:
@@ -220,18 +229,19 @@ class OrderHandler:
     ) -> Collection[OrderId]:
         """Hold orders that look after look led to nothing; return those that are on hold now."""
         for id_, (_, why) in orders.items():
-            log.warning("order.circles", order_id=str(id_), looks=MOST_LOOKS, reason=why)
+            log.warning("order.circles", order_id=str(id_), looks=MOST_FRUITLESS_CHECKS, reason=why)
         questions = {
-            id_: Unanswerable(
+            id_: OrderFault(
                 symbol=order.symbol,
                 external_order_id=order.external_order_id,
-                detail=f"looked at {MOST_LOOKS} times in a row without result; the last time {why}",
+                detail=f"looked at {MOST_FRUITLESS_CHECKS} times in a row without result;"
+                f" the last time {why}",
                 fetched_at=self.clock(),
             )
             for id_, (order, why) in orders.items()
         }
         with self.database.transaction() as connection:
-            return self.step.hold(connection, questions)
+            return self.writer.hold(connection, questions)
 
     def _apply(self, answers: Mapping[OrderId, Answer], seen: Mapping[OrderId, Facts]) -> Applied:
         started = time.perf_counter()
@@ -239,75 +249,80 @@ class OrderHandler:
             applied = self._preview(answers, seen)
         else:
             with self.database.transaction() as connection:
-                applied = self.step.apply(connection, answers, seen)
+                applied = self.writer.apply(connection, answers, seen)
         self.metrics.timing(names.Timer.STORE_APPLY, (time.perf_counter() - started) * 1000)
         if applied.now is not None:
-            self.clock.hear(applied.now)
+            self.clock.sync(applied.now)
         return applied
 
     def _preview(self, answers: Mapping[OrderId, Answer], seen: Mapping[OrderId, Facts]) -> Applied:
         with self.database.autocommit() as connection:
-            return self.step.preview(connection, answers, seen)
+            return self.writer.preview(connection, answers, seen)
 
     def _emit(self, result: Result, usage: UsageReport) -> None:
-        tally = result.tally
-        counts: dict[names.Counter | names.CounterName, int] = {
-            names.Counter.ORDERS_RECONCILED: tally.reconciled,
-            names.Counter.ORDERS_DISCREPANCIES: tally.discrepancies,
-            names.Counter.ORDERS_ERRORS: tally.errors,
-            names.Counter.ORDERS_HELD: tally.held,
-            names.Counter.ORDERS_SKIPPED_LOCKED: tally.skipped_locked,
+        counts = result.counts
+        increments: dict[names.Counter | names.CounterName, int] = {
+            names.Counter.ORDERS_RECONCILED: counts.reconciled,
+            names.Counter.ORDERS_DISCREPANCIES: counts.discrepancies,
+            names.Counter.ORDERS_ERRORS: counts.errors,
+            names.Counter.ORDERS_HELD: counts.held,
+            names.Counter.ORDERS_SKIPPED_LOCKED: counts.skipped_locked,
             names.Counter.EXCHANGE_REQUESTS: usage.requests,
             names.Counter.EXCHANGE_WEIGHT: usage.weight,
             names.Counter.EXCHANGE_RETRIES: usage.retries,
         }
-        for moved, count in tally.transitions.items():
-            counts[names.transition(*map(Status, moved.split(".")))] = count
+        for moved, count in counts.transitions.items():
+            increments[names.transition(*map(Status, moved.split(".")))] = count
         for error, count in usage.errors.items():
-            counts[names.exchange_error(error)] = count
-        for name, count in counts.items():
+            increments[names.exchange_error(error)] = count
+        for name, count in increments.items():
             if count:
                 self.metrics.incr(name, count)
         for latency_ms in usage.latencies_ms:
             self.metrics.timing(names.Timer.EXCHANGE_LATENCY, latency_ms)
-        self.beat()
+        self.heartbeat()
 
 
-class _Work:
+class _BatchState:
     """A batch on its way: what is wanted, what came of it, what is left."""
 
     def __init__(
-        self, batch: Batch, rejections: Rejections, looks: Looks, *, with_proposals: bool
+        self,
+        batch: Batch,
+        rejections: RejectionCounts,
+        looks: FruitlessChecks,
+        *,
+        with_proposals: bool,
     ) -> None:
         self.orders: dict[OrderId, StaleOrder] = {
-            order.id: order for run in batch.runs for order in run.items
+            order.id: order for chunk in batch.chunks for order in chunk.items
         }
         self.usage = UsageReport()
-        self._runs = batch.runs
+        self._runs = batch.chunks
         self._rejections = rejections
-        self._looks = looks
+        self._fruitless = looks
         self._circling: dict[OrderId, str] = {}
         self._not_asked = 0
         self._is_cut_short = False
         self._last_tries = {
-            order.id for run in batch.runs if run.is_second_try for order in run.items
+            order.id for chunk in batch.chunks if chunk.is_second_try for order in chunk.items
         }
-        self._tally = Tally()
+        self._counts = Counts()
         self._answers: dict[OrderId, Answer] = {}
         self._left: set[OrderId] = set(self.orders)
         self._skipped: set[OrderId] = set()
-        self._trouble: Trouble | None = None
+        self._fault: WorkerFault | None = None
         self._halted: str | None = None
         self._with_proposals = with_proposals
-        self._proposals: list[Proposal] = []
+        self._proposals: list[ProposedChange] = []
         # Two rows may name the same order at the exchange: asked once, answered to both.
-        self._ids_of: dict[Wanted, list[OrderId]] = defaultdict(list)
+        self._ids_of: dict[OrderRef, list[OrderId]] = defaultdict(list)
         for order in self.orders.values():
-            wanted = Wanted(symbol=order.symbol, external_order_id=order.external_order_id)
+            wanted = OrderRef(symbol=order.symbol, external_order_id=order.external_order_id)
             self._ids_of[wanted].append(order.id)
 
     @property
-    def wanted(self) -> Sequence[Wanted]:
+    def wanted(self) -> Sequence[OrderRef]:
         """What to ask the exchange about."""
         return list(self._ids_of)
 
@@ -329,7 +344,7 @@ class _Work:
             if not self._ids_of[wanted]:
                 del self._ids_of[wanted]
 
-    def take(self, answers: Answers, now: datetime) -> None:
+    def take(self, answers: LookupResult, now: datetime) -> None:
         """Take note of the answers and of the failures."""
         self._note_failures(answers.failures, now)
         for wanted, answer in answers.answers.items():
@@ -338,7 +353,7 @@ class _Work:
                 self._rejections.forget(id_)
         self._ids_of.clear()  # A worker keeps thousands of orders until the cycle is judged.
 
-    def evidence(self, now: datetime, policy: Policy) -> Evidence:
+    def stats(self, now: datetime, policy: Policy) -> AnomalyStats:
         """Return what the answers look like as a whole.
 
         Orders that are on hold already say nothing new, and those of which nothing follows nothing.
@@ -350,8 +365,8 @@ class _Work:
         ]
         told = [(symbol, one) for symbol, one in decisions if not isinstance(one, Leave)]
         holds = [(symbol, one.reason) for symbol, one in told if isinstance(one, Hold)]
-        return Evidence(
-            looked_at=len(told),
+        return AnomalyStats(
+            examined=len(told),
             suspicious=sum(reason in SUSPICIOUS for _, reason in holds),
             errors=Multiset(symbol for symbol, reason in holds if reason is HoldReason.ERROR),
         )
@@ -370,7 +385,7 @@ class _Work:
 
     def drop(self) -> None:
         """Leave what was not written as it is: it may not be written."""
-        self._tally.scanned += len(self._left.intersection(self._answers))
+        self._counts.scanned += len(self._left.intersection(self._answers))
         self._left.clear()
 
     def halt(self, reason: str) -> None:
@@ -381,8 +396,8 @@ class _Work:
     def count(self, applied: Applied) -> None:
         """Count what was applied; what was skipped counts once it is not tried again."""
         given_up = self._last_tries.intersection(applied.skipped)
-        self._tally.scanned += len(applied.outcomes) + len(given_up)
-        self._tally.skipped_locked += len(given_up)
+        self._counts.scanned += len(applied.outcomes) + len(given_up)
+        self._counts.skipped_locked += len(given_up)
         self._skipped.update(applied.skipped)
         for id_ in given_up:
             self._count_look(id_, LOCKED)
@@ -398,50 +413,53 @@ class _Work:
 
     def count_held(self, ids: Collection[OrderId]) -> None:
         """Count orders that were put on hold because they circle."""
-        self._tally.held += len(ids)
+        self._counts.held += len(ids)
         for id_ in ids:
-            self._looks.forget(id_)
+            self._fruitless.forget(id_)
 
     def cut_short(self) -> None:
         """Leave what is left to be handed out again: this worker is to end, nothing is wrong."""
         self._is_cut_short = True
 
-    def give_up(self, trouble: Trouble) -> None:
+    def give_up(self, fault: WorkerFault) -> None:
         """Leave what is left to be handed out again."""
-        self._trouble = trouble
+        self._fault = fault
 
     def result(self, breaker: Breaker) -> Result:
         """Return what came of the batch."""
-        if self._trouble is None and self._left and not self._is_cut_short:
+        if self._fault is None and self._left and not self._is_cut_short:
             self._count_unanswered()
-        if self._trouble is not None:
-            self._tally.errors += self._trouble.failed_tries
-        self._tally.requests = self.usage.requests
-        self._tally.weight = self.usage.weight
+        if self._fault is not None:
+            self._counts.errors += self._fault.failed_tries
+        self._counts.requests = self.usage.requests
+        self._counts.weight = self.usage.weight
         return Result(
-            tally=self._tally,
+            counts=self._counts,
             breaker=breaker.snapshot(),
             skipped=self._runs_of(self._skipped),
             undone=self._runs_of(self._left),
-            trouble=self._trouble,
+            fault=self._fault,
             halted=self._halted,
             proposals=tuple(self._proposals),
             not_asked=self._not_asked,
         )
 
-    def _runs_of(self, ids: set[OrderId]) -> tuple[Run, ...]:
+    def _runs_of(self, ids: set[OrderId]) -> tuple[Chunk, ...]:
         """Return the batch's runs with only the orders in `ids`."""
-        cut = ((run, tuple(order for order in run.items if order.id in ids)) for run in self._runs)
-        return tuple(replace(run, items=items) for run, items in cut if items)
+        cut = (
+            (chunk, tuple(order for order in chunk.items if order.id in ids))
+            for chunk in self._runs
+        )
+        return tuple(replace(chunk, items=items) for chunk, items in cut if items)
 
-    def _note_failures(self, failures: Mapping[Wanted, Failure], now: datetime) -> None:
+    def _note_failures(self, failures: Mapping[OrderRef, Failure], now: datetime) -> None:
         """Count what failed, set aside what always does, and leave what was not asked at all."""
-        failed: dict[str, list[Wanted]] = defaultdict(list)
+        failed: dict[str, list[OrderRef]] = defaultdict(list)
         for wanted, failure in failures.items():
             match failure:
                 case BreakerOpen() | Refused():
-                    if self._trouble is None or isinstance(failure, Refused):
-                        self._trouble = trouble_of(failure)
+                    if self._fault is None or isinstance(failure, Refused):
+                        self._fault = fault_of(failure)
                 case NotSent():
                     self.cut_short()
                 case Suspended():
@@ -455,11 +473,11 @@ class _Work:
         for reason, orders in failed.items():
             log.warning("orders.not_answered", orders=len(orders), reason=reason, **_named(orders))
 
-    def _note_rejection(self, wanted: Wanted, failure: ExchangeError, now: datetime) -> None:
+    def _note_rejection(self, wanted: OrderRef, failure: ExchangeError, now: datetime) -> None:
         """Count it for the orders themselves; set aside those that it has met often enough."""
         for id_ in self._ids_of[wanted]:
             times = self._rejections.count(id_)
-            looks = self._looks.count(id_)
+            looks = self._fruitless.count(id_)
             log.warning(
                 "order.request_rejected",
                 order_id=str(id_),
@@ -468,12 +486,12 @@ class _Work:
                 times=times,
                 reason=str(failure),
             )
-            is_often = times >= REJECTIONS_TO_HOLD or looks >= MOST_LOOKS
+            is_often = times >= REJECTIONS_TO_HOLD or looks >= MOST_FRUITLESS_CHECKS
             if not is_often and not self.orders[id_].is_on_hold:
                 self._count_errors([id_])
                 continue
             self._rejections.forget(id_)
-            self._answers[id_] = Unanswerable(
+            self._answers[id_] = OrderFault(
                 symbol=wanted.symbol,
                 external_order_id=wanted.external_order_id,
                 detail=f"{_WHY_REJECTED[type(failure)]}: {failure}",
@@ -482,36 +500,36 @@ class _Work:
 
     def _count_errors(self, ids: Collection[OrderId]) -> None:
         """Count orders that were asked for without result, and leave them to the next sweep."""
-        self._tally.scanned += len(ids)
-        self._tally.errors += len(ids)
+        self._counts.scanned += len(ids)
+        self._counts.errors += len(ids)
         self._left.difference_update(ids)
 
     def _count_unanswered(self) -> None:
         """Count as failed what nobody spoke of: handed back without a reason, it would circle."""
-        log.error("orders.neither_answered_nor_failed", orders=len(self._left))
+        log.error("orders.unresolved", orders=len(self._left))
         self._count_errors(tuple(self._left))
 
     def _count_look(self, id_: OrderId, why: str) -> None:
         """Count a look that led to nothing."""
-        if self._looks.count(id_) >= MOST_LOOKS:
+        if self._fruitless.count(id_) >= MOST_FRUITLESS_CHECKS:
             self._circling[id_] = why
 
     def _count_outcome(self, outcome: Outcome) -> None:
         if not isinstance(outcome.decision, Leave):
-            self._looks.forget(outcome.order.id)
+            self._fruitless.forget(outcome.order.id)
         match outcome.decision:
             case Change() as change:
-                self._tally.reconciled += 1
-                self._tally.discrepancies += 1
-                self._tally.transitions[
+                self._counts.reconciled += 1
+                self._counts.discrepancies += 1
+                self._counts.transitions[
                     f"{outcome.order.facts.status.value}.{change.to.status.value}"
                 ] += 1
                 if self._with_proposals:
                     self._proposals.append(_proposal(outcome, change))
             case Confirm():
-                self._tally.reconciled += 1
+                self._counts.reconciled += 1
             case Hold():
-                self._tally.held += 1
+                self._counts.held += 1
             case Leave(rule=rule) if rule in COUNTED:
                 self._count_look(outcome.order.id, SAID[rule])
             case Leave():
@@ -524,7 +542,7 @@ _WHY_REJECTED: Mapping[type[ExchangeError], str] = {
 }
 
 
-def _named(orders: Sequence[Wanted]) -> dict[str, object]:
+def _named(orders: Sequence[OrderRef]) -> dict[str, object]:
     """Return whom a line of the log is about: their symbols, and the orders if they are few."""
     symbols = sorted({one.symbol for one in orders})
     named: dict[str, object] = {"symbols": symbols[:MOST_NAMED]}
@@ -546,8 +564,8 @@ def _as_order(order: StaleOrder) -> Order:
     )
 
 
-def _proposal(outcome: Outcome, change: Change) -> Proposal:
-    return Proposal(
+def _proposal(outcome: Outcome, change: Change) -> ProposedChange:
+    return ProposedChange(
         order_id=str(outcome.order.id),
         symbol=outcome.order.symbol,
         rule=change.rule,

@@ -1,7 +1,7 @@
 """Answers that the database could not take: kept for as long as they are fresh.
 
 Asking costs weight at the exchange, and an outage of the database is no reason to pay twice. While
-it lasts nothing is asked either: see `OrderHandler.examine`.
+it lasts nothing is asked either: see `OrderHandler.prepare`.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ FRESH_FOR = timedelta(seconds=60)
 """An older answer is asked for again."""
 
 
-class UnwrittenAnswers:
+class UnwrittenReports:
     """What one worker has asked for and could not write."""
 
     def __init__(self) -> None:

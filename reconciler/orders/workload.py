@@ -13,15 +13,15 @@ from sqlalchemy import Connection, func, select
 
 from reconciler.domain.contradiction import Comparison
 from reconciler.domain.decide import HoldReason, Policy, decide
-from reconciler.domain.report import Unanswerable
+from reconciler.domain.report import OrderFault
 from reconciler.errors import ConfigurationError, Halted, ReconcilerError
 from reconciler.exchanges.base import Venue
 from reconciler.exchanges.registry import open_exchange, venue
-from reconciler.exchanges.request_policy import Guard, Usage
+from reconciler.exchanges.request_policy import RequestPolicy, Usage
 from reconciler.orders.account import AccountGuard
-from reconciler.orders.chunking import arrange
+from reconciler.orders.chunking import chunk_orders
 from reconciler.orders.clock import DatabaseClock
-from reconciler.orders.duplicates import DuplicatesWatch
+from reconciler.orders.duplicates import DuplicatesGauge
 from reconciler.orders.following import FollowingGauge
 from reconciler.orders.handler import OrderHandler
 from reconciler.resilience.breaker import Breaker, BreakerSnapshot, BreakerState
@@ -31,7 +31,7 @@ from reconciler.store import first_sync, shared_state
 from reconciler.store.cycles import CycleRecord, read_last_hour, record_cycle
 from reconciler.store.database import Database
 from reconciler.store.holds import measure_holds, resolve_ended
-from reconciler.store.order_writer import Apply
+from reconciler.store.order_writer import OrderWriter
 from reconciler.store.rights import (
     hiding_policies,
     missing_reading_rights,
@@ -43,7 +43,7 @@ from reconciler.store.tables import OrdersTable, find_orders, require_schema
 from reconciler.telemetry import metrics as names
 from reconciler.telemetry.health import LastHour
 from reconciler.telemetry.metrics import Metrics, open_metrics
-from reconciler.workload import Backlog, Cycle, Page, RememberedPause, Run
+from reconciler.workload import Backlog, Chunk, Cycle, Page, RememberedPause
 
 log = structlog.get_logger(__name__)
 
@@ -95,7 +95,7 @@ class OrderWorkload:
             orders=orders,
             is_dry_run=self.is_dry_run,
             following=FollowingGauge(self.settings.required_database_url),
-            duplicates=DuplicatesWatch(self.settings.required_database_url),
+            duplicates=DuplicatesGauge(self.settings.required_database_url),
         )
 
     async def open_handler(
@@ -124,7 +124,7 @@ class OrderWorkload:
         exchange = open_exchange(
             self.venue,
             credentials=settings.credentials,
-            guard=Guard(budget=budget, breaker=guarding, retry=settings.retry, usage=usage),
+            guard=RequestPolicy(budget=budget, breaker=guarding, retry=settings.retry, usage=usage),
             budget=budget,
             clock=clock,
         )
@@ -134,7 +134,9 @@ class OrderWorkload:
             breaker=guarding,
             usage=usage,
             database=database,
-            step=Apply(orders, exchange=self.venue.name, decide=partial(decide, policy=policy)),
+            writer=OrderWriter(
+                orders, exchange=self.venue.name, decide=partial(decide, policy=policy)
+            ),
             policy=policy,
             account=AccountGuard(
                 exchange=exchange,
@@ -160,7 +162,7 @@ class OrderPlanner:
     venue: Venue
     is_dry_run: bool
     following: FollowingGauge
-    duplicates: DuplicatesWatch
+    duplicates: DuplicatesGauge
 
     def plan(self, limit: int, after: Hashable | None) -> Page:
         """Read a page and arrange it into runs; before the first, end holds that are pointless.
@@ -174,9 +176,9 @@ class OrderPlanner:
                     resolve_ended(connection, self.orders)
         with self.database.transaction() as connection:
             page = self.stale.read_page(connection, limit, after)
-        runs = arrange(page.orders, self.venue)
-        self.duplicates.note(runs)
-        return Page(runs=runs, next=page.next)
+        chunks = chunk_orders(page.orders, self.venue)
+        self.duplicates.note(chunks)
+        return Page(chunks=chunks, next=page.next)
 
     def backlog(self) -> Backlog:
         """Count the stale orders and those on hold."""
@@ -201,7 +203,7 @@ class OrderPlanner:
                 first_sync.note_cycle(
                     connection,
                     started_at=cycle.started_at,
-                    scanned=cycle.tally.scanned,
+                    scanned=cycle.counts.scanned,
                     ends_sweep=cycle.ends_sweep,
                 )
                 record_cycle(connection, _as_record(cycle))
@@ -211,18 +213,20 @@ class OrderPlanner:
         with self.database.autocommit() as connection:
             return read_last_hour(connection)
 
-    def set_aside(self, run: Run) -> None:
+    def set_aside(self, chunk: Chunk) -> None:
         """Put orders over which workers have died on hold.
 
         A dry run writes nothing at all, nor does anybody while the halt is on.
         """
         if self.is_dry_run:
             return
-        step = Apply(self.orders, exchange=self.venue.name, decide=partial(decide, policy=Policy()))
+        writer = OrderWriter(
+            self.orders, exchange=self.venue.name, decide=partial(decide, policy=Policy())
+        )
         with suppress(Halted), self.database.transaction() as connection:
-            step.hold(
+            writer.hold(
                 connection,
-                {order.id: _crashed(order) for order in run.items},
+                {order.id: _crashed(order) for order in chunk.items},
                 reason=HoldReason.CRASHED_WORKER,
             )
 
@@ -279,15 +283,15 @@ def _as_record(cycle: Cycle) -> CycleRecord:
         started_at=cycle.started_at,
         finished_at=cycle.finished_at,
         duration_ms=cycle.duration_ms,
-        transitions=dict(cycle.tally.transitions),
-        **cycle.tally.counts,
+        transitions=dict(cycle.counts.transitions),
+        **cycle.counts.by_name,
     )
 
 
 def _read_orders_table(database: Database, clock: DatabaseClock) -> OrdersTable:
     with database.autocommit() as connection:
         orders = find_orders(connection)
-        clock.hear(_database_now(connection))
+        clock.sync(_database_now(connection))
     return orders
 
 
@@ -296,8 +300,8 @@ def _database_now(connection: Connection) -> datetime:
     return now
 
 
-def _crashed(order: StaleOrder) -> Unanswerable:
-    return Unanswerable(
+def _crashed(order: StaleOrder) -> OrderFault:
+    return OrderFault(
         symbol=order.symbol,
         external_order_id=order.external_order_id,
         detail="one worker after another crashed while processing this order; their logs say how",

@@ -15,7 +15,7 @@ from reconciler.paper.dialect.routes import OTHER_PRODUCTS, ROUTES
 from reconciler.paper.exchange import PaperExchange
 from reconciler.paper.faults import EVERY_ROUTE, FaultRule, Step
 from reconciler.paper.listing import GivenOrder, list_order, list_orders, make_order
-from reconciler.paper.order_store import Book, UnknownSymbol
+from reconciler.paper.order_store import OrderStore, UnknownSymbol
 from reconciler.paper.orders import Order, Seeding
 
 DEFAULT_PAGE = 10_000
@@ -85,7 +85,7 @@ async def fill(exchange: PaperExchange, request: Request) -> Response:
         orders = [make_order(one, now_ms) for one in given]
     except (msgspec.DecodeError, ValueError) as error:
         raise _bad(str(error)) from None
-    exchange.book = Book(sorted(orders, key=lambda order: (order.symbol, order.order_id)))
+    exchange.book = OrderStore(sorted(orders, key=lambda order: (order.symbol, order.order_id)))
     return _json({"orders": len(exchange.book), "symbols": exchange.book.symbols()})
 
 

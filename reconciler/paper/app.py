@@ -89,7 +89,7 @@ def _dialect_routes() -> Iterator[tuple[str, str, routes.Route]]:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Asked:
+class DialectRequest:
     """One request of the dialect as it arrived. `query` is the query string as it was sent."""
 
     question: Question
@@ -131,7 +131,7 @@ async def answer(
     exchange: PaperExchange, name: str, route: routes.Route, request: Request
 ) -> Response:
     """Answer one request of the dialect, and log it."""
-    asked, at_ms = Asked.read(name, route, request), exchange.clock_ms()
+    asked, at_ms = DialectRequest.read(name, route, request), exchange.clock_ms()
     charge = exchange.meter.charge(asked.address, asked.weight, at_ms)
     response = await _respond(exchange, asked, charge)
     exchange.traffic.log(
@@ -163,14 +163,14 @@ class _HungUp(Exception):
     """This request gets no answer."""
 
 
-async def _respond(exchange: PaperExchange, asked: Asked, charge: Charge) -> Response:
+async def _respond(exchange: PaperExchange, asked: DialectRequest, charge: Charge) -> Response:
     used = {"X-MBX-USED-WEIGHT": str(charge.used), "X-MBX-USED-WEIGHT-1M": str(charge.used)}
     rules = exchange.faults.rules_for(asked.question.route, exchange.clock_ms())
     try:
         _refuse_beyond_limit(exchange, charge)
         effects = exchange.faults.draw(asked.question, exchange.clock_ms())
         for effect in effects:
-            await _suffer(exchange, asked, effect)
+            await _apply_faults(exchange, asked, effect)
         body = _answer(exchange, asked, effects, rules)
     except _HungUp:
         return ClosedConnection()
@@ -192,7 +192,7 @@ def _refuse_beyond_limit(exchange: PaperExchange, charge: Charge) -> None:
             raise too_much_weight(exchange.meter.limit, seconds)
 
 
-async def _suffer(exchange: PaperExchange, asked: Asked, effect: Effect) -> None:
+async def _apply_faults(exchange: PaperExchange, asked: DialectRequest, effect: Effect) -> None:
     """Carry out what a fault does to a request before it is answered.
 
     Raises:
@@ -220,7 +220,7 @@ async def _suffer(exchange: PaperExchange, asked: Asked, effect: Effect) -> None
 
 
 def _refusal_by(
-    effect: Fail | Maintain | RefuseKey | BlockAtFirewall | Refuse | Archive, asked: Asked
+    effect: Fail | Maintain | RefuseKey | BlockAtFirewall | Refuse | Archive, asked: DialectRequest
 ) -> Refusal | None:
     """Return the error that a fault answers a request with; None: it is not for such a request."""
     match effect:
@@ -241,7 +241,10 @@ def _refusal_by(
 
 
 def _answer(
-    exchange: PaperExchange, asked: Asked, effects: Sequence[Effect], rules: Sequence[FaultRule]
+    exchange: PaperExchange,
+    asked: DialectRequest,
+    effects: Sequence[Effect],
+    rules: Sequence[FaultRule],
 ) -> bytes:
     view = exchange.view(asked.question.route, _time_unit(asked.time_unit))
     parameters = Parameters(asked.query)

@@ -9,7 +9,7 @@ from reconciler.paper.dialect.routes import View
 from reconciler.paper.faults import FaultTable
 from reconciler.paper.faults.distortions import shown_under
 from reconciler.paper.limits import WeightMeter
-from reconciler.paper.order_store import Book
+from reconciler.paper.order_store import OrderStore
 from reconciler.paper.orders import Seeding, write_orders
 from reconciler.paper.traffic import Traffic
 
@@ -34,11 +34,11 @@ class PaperExchange:
     access: Access = field(default_factory=Access)
     meter: WeightMeter = field(default_factory=WeightMeter)
     faults: FaultTable = field(default_factory=FaultTable)
-    book: Book = field(default_factory=Book)
+    book: OrderStore = field(default_factory=OrderStore)
 
     def seed(self, seeding: Seeding) -> None:
         """Fill the book anew: whatever was in it is gone."""
-        self.book = Book(write_orders(seeding, self.clock_ms()))
+        self.book = OrderStore(write_orders(seeding, self.clock_ms()))
 
     def view(self, route: str, time_unit: TimeUnit = TimeUnit.MILLISECOND) -> View:
         """Return the account as a request of `route` sees it now, with times in `time_unit`."""

@@ -22,7 +22,7 @@ from reconciler.paper import fixed_point
 from reconciler.paper.market import Market
 
 
-class Word(StrEnum):
+class BinanceStatus(StrEnum):
     """Order status on Binance spot.
 
     Source: Binance Spot API documentation, "ENUM Definitions", order status; read 2026-11-24.
@@ -40,15 +40,15 @@ class Word(StrEnum):
 
 
 STATUS_OF: Mapping[str, Status] = {
-    Word.NEW: Status.NEW,
-    Word.PENDING_NEW: Status.PENDING,
-    Word.PARTIALLY_FILLED: Status.PARTIAL,
-    Word.FILLED: Status.FILLED,
-    Word.CANCELED: Status.CANCELED,
-    Word.PENDING_CANCEL: Status.NEW,
-    Word.REJECTED: Status.REJECTED,
-    Word.EXPIRED: Status.EXPIRED,
-    Word.EXPIRED_IN_MATCH: Status.EXPIRED,
+    BinanceStatus.NEW: Status.NEW,
+    BinanceStatus.PENDING_NEW: Status.PENDING,
+    BinanceStatus.PARTIALLY_FILLED: Status.PARTIAL,
+    BinanceStatus.FILLED: Status.FILLED,
+    BinanceStatus.CANCELED: Status.CANCELED,
+    BinanceStatus.PENDING_CANCEL: Status.NEW,
+    BinanceStatus.REJECTED: Status.REJECTED,
+    BinanceStatus.EXPIRED: Status.EXPIRED,
+    BinanceStatus.EXPIRED_IN_MATCH: Status.EXPIRED,
 }
 
 
@@ -92,7 +92,7 @@ class Kind:
     """A kind of life: the words it passes through, and its share among all lives."""
 
     weight: int
-    words: tuple[Word, ...]
+    words: tuple[BinanceStatus, ...]
     time_in_force: str = "GTC"
 
 
@@ -106,30 +106,30 @@ class Terms:
     quantity_steps: int
 
 
-_NEW, _PART = Word.NEW, Word.PARTIALLY_FILLED
+_NEW, _PART = BinanceStatus.NEW, BinanceStatus.PARTIALLY_FILLED
 
 KINDS = (
-    Kind(weight=34, words=(_NEW, Word.FILLED)),
-    Kind(weight=12, words=(_NEW, _PART, Word.FILLED)),
-    Kind(weight=7, words=(_NEW, _PART, _PART, Word.FILLED)),
-    Kind(weight=3, words=(_NEW, _PART, _PART, _PART, _PART, Word.FILLED)),
-    Kind(weight=12, words=(_NEW, Word.CANCELED)),
-    Kind(weight=7, words=(_NEW, _PART, Word.CANCELED)),
-    Kind(weight=4, words=(_NEW, Word.EXPIRED), time_in_force="FOK"),
-    Kind(weight=3, words=(_NEW, _PART, Word.EXPIRED), time_in_force="IOC"),
-    Kind(weight=2, words=(_NEW, Word.REJECTED)),
-    Kind(weight=1, words=(_NEW, Word.EXPIRED_IN_MATCH)),
-    Kind(weight=1, words=(_NEW, _PART, Word.EXPIRED_IN_MATCH)),
+    Kind(weight=34, words=(_NEW, BinanceStatus.FILLED)),
+    Kind(weight=12, words=(_NEW, _PART, BinanceStatus.FILLED)),
+    Kind(weight=7, words=(_NEW, _PART, _PART, BinanceStatus.FILLED)),
+    Kind(weight=3, words=(_NEW, _PART, _PART, _PART, _PART, BinanceStatus.FILLED)),
+    Kind(weight=12, words=(_NEW, BinanceStatus.CANCELED)),
+    Kind(weight=7, words=(_NEW, _PART, BinanceStatus.CANCELED)),
+    Kind(weight=4, words=(_NEW, BinanceStatus.EXPIRED), time_in_force="FOK"),
+    Kind(weight=3, words=(_NEW, _PART, BinanceStatus.EXPIRED), time_in_force="IOC"),
+    Kind(weight=2, words=(_NEW, BinanceStatus.REJECTED)),
+    Kind(weight=1, words=(_NEW, BinanceStatus.EXPIRED_IN_MATCH)),
+    Kind(weight=1, words=(_NEW, _PART, BinanceStatus.EXPIRED_IN_MATCH)),
     Kind(weight=6, words=(_NEW,)),
     Kind(weight=4, words=(_NEW, _PART)),
-    Kind(weight=2, words=(Word.PENDING_NEW, _NEW)),
-    Kind(weight=2, words=(Word.PENDING_NEW, _NEW, Word.FILLED)),
+    Kind(weight=2, words=(BinanceStatus.PENDING_NEW, _NEW)),
+    Kind(weight=2, words=(BinanceStatus.PENDING_NEW, _NEW, BinanceStatus.FILLED)),
 )
 
 MIN_QUANTITY_STEPS = 1000
 """Fewer could not be cut into as many growing parts as the longest life has fills."""
 
-_UNTOUCHED = {word: Stage(word=word, executed_e8=0, quote_e8=0) for word in Word}
+_UNTOUCHED = {word: Stage(word=word, executed_e8=0, quote_e8=0) for word in BinanceStatus}
 _FURTHEST_FILL = 0.001
 
 
@@ -144,7 +144,7 @@ def live(kind: Kind, terms: Terms, rng: Random) -> tuple[Stage, ...]:
     stages = []
     executed_steps = quote_e8 = 0
     for word in kind.words:
-        if word is _PART or word is Word.FILLED:
+        if word is _PART or word is BinanceStatus.FILLED:
             filled_steps = next(fills)
             executed_steps += filled_steps
             quote_e8 += _fill_quote_e8(terms, filled_steps, rng)
@@ -152,7 +152,7 @@ def live(kind: Kind, terms: Terms, rng: Random) -> tuple[Stage, ...]:
     return tuple(stages)
 
 
-def _stage(word: Word, executed_e8: int, quote_e8: int) -> Stage:
+def _stage(word: BinanceStatus, executed_e8: int, quote_e8: int) -> Stage:
     if executed_e8 == 0:
         return _UNTOUCHED[word]
     return Stage(word=word, executed_e8=executed_e8, quote_e8=quote_e8)

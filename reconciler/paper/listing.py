@@ -6,7 +6,7 @@ import msgspec
 
 from reconciler.domain.status import Status
 from reconciler.paper import fixed_point
-from reconciler.paper.lifecycle import Stage, Word
+from reconciler.paper.lifecycle import BinanceStatus, Stage
 from reconciler.paper.orders import Order
 
 
@@ -47,7 +47,7 @@ class GivenStage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         quote_qty: None: executed quantity times limit price. Below zero: not known.
     """
 
-    status: str = Word.NEW.value
+    status: str = BinanceStatus.NEW.value
     executed_qty: str = "0"
     quote_qty: str | None = None
 
@@ -71,7 +71,7 @@ class GivenOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     time_in_force: str = "GTC"
     created_at: int | None = None
     updated_at: int | None = None
-    status: str = Word.NEW.value
+    status: str = BinanceStatus.NEW.value
     executed_qty: str = "0"
     quote_qty: str | None = None
     seen: GivenStage | None = None
@@ -147,4 +147,4 @@ def _seen_stage(given: GivenStage | None, truth: Stage, price_e8: int) -> Stage:
         return _make_stage(given.status, given.executed_qty, given.quote_qty, price_e8)
     if truth.is_open and truth.executed_e8 == 0:
         return truth
-    return Stage(word=Word.NEW, executed_e8=0, quote_e8=0)
+    return Stage(word=BinanceStatus.NEW, executed_e8=0, quote_e8=0)

@@ -20,7 +20,7 @@ Show = Callable[[Order], Order | None]
 """How an order is shown; None: as if it did not exist."""
 
 
-class Shelf:
+class SymbolOrders:
     """The orders of one symbol, ids ascending."""
 
     def __init__(self, market: Market) -> None:
@@ -93,10 +93,10 @@ class Shelf:
         return at < len(self._ids) and self._ids[at] == order_id
 
 
-class ShownShelf:
+class ShownSymbolOrders:
     """A shelf whose orders are shown otherwise than they are."""
 
-    def __init__(self, shelf: Shelf, show: Show) -> None:
+    def __init__(self, shelf: SymbolOrders, show: Show) -> None:
         self.market = shelf.market
         self._shelf = shelf
         self._show = show
@@ -135,11 +135,11 @@ class ShownShelf:
         return (shown for order in orders if (shown := self._show(order)) is not None)
 
 
-class Book:
+class OrderStore:
     """The shelves of all symbols."""
 
     def __init__(self, orders: Iterable[Order] = ()) -> None:
-        self._shelves: dict[str, Shelf] = {}
+        self._shelves: dict[str, SymbolOrders] = {}
         for order in orders:
             self.put(order)
 
@@ -154,7 +154,7 @@ class Book:
         """Return every symbol that exists, in alphabetical order."""
         return sorted(self._shelves)
 
-    def shelf(self, symbol: str) -> Shelf:
+    def shelf(self, symbol: str) -> SymbolOrders:
         """Return the orders of one symbol.
 
         Raises:
@@ -169,7 +169,7 @@ class Book:
         """Put an order in its place; its symbol exists from now on."""
         shelf = self._shelves.get(order.symbol)
         if shelf is None:
-            shelf = self._shelves[order.symbol] = Shelf(market_for(order.symbol))
+            shelf = self._shelves[order.symbol] = SymbolOrders(market_for(order.symbol))
         shelf.put(order)
 
     def advance(self, steps: int, now_ms: int) -> int:

@@ -14,7 +14,7 @@ from reconciler.errors import ReconcilerError, StoreRejected
 from reconciler.store.activity import facts_of
 from reconciler.store.database import Database
 from reconciler.store.holds import HeldOrder
-from reconciler.store.order_writer import Apply, Outcome
+from reconciler.store.order_writer import OrderWriter, Outcome
 from reconciler.store.tables import OrdersTable
 
 
@@ -87,7 +87,7 @@ def acceptance_of(
     return Acceptance(to=to, report=_report(hold, to, now))
 
 
-Wanted = Mapping[OrderId, tuple[HeldOrder, Acceptance]]
+OrderRef = Mapping[OrderId, tuple[HeldOrder, Acceptance]]
 """What is to be accepted, by order."""
 
 
@@ -95,10 +95,10 @@ class Acceptor:
     """Writes acceptances in one person's name, each audited as a change of its own."""
 
     def __init__(self, orders: OrdersTable, *, exchange: str, by: str) -> None:
-        self._wanted: Wanted = {}
-        self._step = Apply(orders, exchange=exchange, decide=self._decide, by=by)
+        self._wanted: OrderRef = {}
+        self._step = OrderWriter(orders, exchange=exchange, decide=self._decide, by=by)
 
-    def accept(self, connection: Connection, wanted: Wanted) -> Mapping[OrderId, str | None]:
+    def accept(self, connection: Connection, wanted: OrderRef) -> Mapping[OrderId, str | None]:
         """Write acceptances, log them, end the holds. `connection` is in a transaction.
 
         Returns:
@@ -151,7 +151,9 @@ def accept(
         raise NotAcceptable(why_not)
 
 
-def accept_all(database: Database, acceptor: Acceptor, wanted: Wanted) -> dict[OrderId, str | None]:
+def accept_all(
+    database: Database, acceptor: Acceptor, wanted: OrderRef
+) -> dict[OrderId, str | None]:
     """Write acceptances in a transaction, or in smaller ones where the database refuses a row.
 
     Returns:

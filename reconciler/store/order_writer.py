@@ -59,13 +59,13 @@ from reconciler.domain.decide import (
     Rule,
 )
 from reconciler.domain.order import SIDES, Facts, Order, OrderId, Side
-from reconciler.domain.report import Answer, Unanswerable
+from reconciler.domain.report import Answer, OrderFault
 from reconciler.domain.status import BY_VALUE, Status
 from reconciler.domain.value import Value, replace
 from reconciler.errors import StoreRejected
 from reconciler.store import activity, shared_state
 from reconciler.store.holds import ActiveHold, attempts_in_a_row, is_named_by, wait_before_attempt
-from reconciler.store.prepared_statement import Statement
+from reconciler.store.prepared_statement import PreparedStatement
 from reconciler.store.tables import OrdersTable, activity_log, holds
 
 # Sent as one text and cut apart by PostgreSQL: as an array of texts, every quote of the JSON would
@@ -102,7 +102,7 @@ class WriteMismatch(StoreRejected):
     """The database changed other rows than were decided on. Nothing was committed."""
 
 
-class Apply:
+class OrderWriter:
     """The apply step for one shape of `orders` and one exchange."""
 
     def __init__(
@@ -120,11 +120,11 @@ class Apply:
         self._exchange = exchange
         self._decide = decide
         rows = _select_rows(orders)
-        self._read = Statement(rows)
+        self._read = PreparedStatement(rows)
         lock = _lock_rows(rows, orders)
-        self._lock = Statement(lock if by else lock.where(~shared_state.is_halted()))
+        self._lock = PreparedStatement(lock if by else lock.where(~shared_state.is_halted()))
         self._by = by
-        self._writes: dict[frozenset[str], Statement] = {}
+        self._writes: dict[frozenset[str], PreparedStatement] = {}
 
     def apply(
         self,
@@ -165,7 +165,7 @@ class Apply:
     def hold(
         self,
         connection: Connection,
-        questions: Mapping[OrderId, Unanswerable],
+        questions: Mapping[OrderId, OrderFault],
         *,
         reason: HoldReason = HoldReason.ERROR,
     ) -> frozenset[OrderId]:
@@ -234,21 +234,23 @@ class Apply:
         written = dict(zip(expected, counted, strict=True))
         if written != expected:
             raise WriteMismatch(
-                f"the database wrote {_told(written)} rows instead of {_told(expected)}, so"
+                f"the database wrote {_describe(written)} rows instead of {_describe(expected)}, so"
                 " nothing was committed: look for a trigger or a row-level policy on orders or"
                 " activity_log"
             )
 
-    def _statement(self, batch: "_Batch") -> Statement:
+    def _statement(self, batch: "_Batch") -> PreparedStatement:
         """Return the statement that writes just what there is: what is empty costs time, too."""
         parts = frozenset(batch.counts) | ({_RELEASED} if batch.released else set())
         if parts not in self._writes:
             resolution = "reconciled" if self._by is None else f"accepted by {self._by}"
-            self._writes[parts] = Statement(_write_statement(self._orders, parts, resolution))
+            self._writes[parts] = PreparedStatement(
+                _write_statement(self._orders, parts, resolution)
+            )
         return self._writes[parts]
 
 
-def _told(counts: Mapping[str, int]) -> str:
+def _describe(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {part}" for part, count in counts.items())
 
 

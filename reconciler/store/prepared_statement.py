@@ -12,7 +12,7 @@ from reconciler.store.database import UNPREPARED
 _RUNS_BEFORE_PREPARED = 2
 
 
-class Statement:
+class PreparedStatement:
     """A statement that is run for every batch: compiled once, then prepared where that may be.
 
     It goes straight to the driver: SQLAlchemy takes as long to recognise a large statement, and to

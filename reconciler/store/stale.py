@@ -86,7 +86,7 @@ class Cursor:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Page:
+class StalePage:
     """Some stale orders, longest unsynced first. `next` is None when there are no more."""
 
     orders: tuple[StaleOrder, ...]
@@ -129,7 +129,9 @@ class StaleOrders:
         ]
         self._count = self._select_backlog(orders)
 
-    def read_page(self, connection: Connection, limit: int, after: Cursor | None = None) -> Page:
+    def read_page(
+        self, connection: Connection, limit: int, after: Cursor | None = None
+    ) -> StalePage:
         """Read up to `limit` stale orders, the longest unsynced first, never-synced before all.
 
         Those whose sync lies ahead come last. They are read by a scan of their own, from the far
@@ -149,9 +151,9 @@ class StaleOrders:
                 rows += fetch_plain(connection.execute(statement, parameters | position))
         orders = tuple(_stale_orders(rows))
         if len(rows) < limit:
-            return Page(orders=orders, next=None)
+            return StalePage(orders=orders, next=None)
         *_, synced_at = rows[-1]
-        return Page(orders=orders, next=Cursor(synced_at=synced_at, id=orders[-1].id))
+        return StalePage(orders=orders, next=Cursor(synced_at=synced_at, id=orders[-1].id))
 
     def measure_backlog(self, connection: Connection) -> Backlog:
         """Count the stale orders; reads the index's stale parts once."""

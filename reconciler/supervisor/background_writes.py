@@ -6,24 +6,24 @@ from collections.abc import Callable
 import structlog
 
 from reconciler.errors import StoreRefused, StoreUnavailable
-from reconciler.supervisor.threads import in_thread
+from reconciler.supervisor.threads import run_in_daemon_thread
 from reconciler.workload import Planner
 
-Chore = Callable[[Planner], None]
+BackgroundWrite = Callable[[Planner], None]
 
 log = structlog.get_logger(__name__)
 
 
-class Chores:
+class BackgroundWrites:
     """Does one after another, in a thread, in the order in which they came."""
 
     def __init__(self) -> None:
-        self._waiting: asyncio.Queue[Chore | None] = asyncio.Queue()
+        self._waiting: asyncio.Queue[BackgroundWrite | None] = asyncio.Queue()
         self._is_working = False
 
-    def add(self, chore: Chore) -> None:
+    def add(self, write: BackgroundWrite) -> None:
         """Have it done soon."""
-        self._waiting.put_nowait(chore)
+        self._waiting.put_nowait(write)
 
     @property
     def is_idle(self) -> bool:
@@ -40,13 +40,13 @@ class Chores:
         What the database does not take is logged; cycles are written with the next chore. Nothing
         that fails here ends the service: nobody waits for it.
         """
-        while (chore := await self._waiting.get()) is not None:
+        while (write := await self._waiting.get()) is not None:
             self._is_working = True
             try:
-                await in_thread(chore, planner())
+                await run_in_daemon_thread(write, planner())
             except (StoreUnavailable, StoreRefused) as error:
-                log.warning("chore.not_done", reason=str(error))
+                log.warning("background_write.failed", reason=str(error))
             except Exception:
-                log.exception("chore.failed")
+                log.exception("background_write.crashed")
             finally:
                 self._is_working = False

@@ -26,43 +26,43 @@ from reconciler.errors import (
 )
 from reconciler.resilience.breaker import BreakerSnapshot, BreakerState
 from reconciler.resilience.budget import WINDOW_SECONDS, WeightWindow
-from reconciler.supervisor.background_writes import Chore
+from reconciler.supervisor.background_writes import BackgroundWrite
 from reconciler.supervisor.budget import Reply, SharedBudget
 from reconciler.supervisor.cycle import OpenCycle, Stage, size_of
 from reconciler.supervisor.cycle_history import History
-from reconciler.supervisor.dispatcher import Dispatch
+from reconciler.supervisor.dispatcher import Dispatcher
 from reconciler.supervisor.halt import describe, is_anomaly, is_clean
-from reconciler.supervisor.poison import CrashInquest
-from reconciler.supervisor.pool import Crew
-from reconciler.supervisor.shard_health import Standing
-from reconciler.supervisor.summary import Ending, Options, Summary
+from reconciler.supervisor.poison import PoisonDetector
+from reconciler.supervisor.pool import WorkerPool
+from reconciler.supervisor.shard_health import ShardHealth
+from reconciler.supervisor.summary import Options, StopReason, Summary
 from reconciler.telemetry.metrics import Counter, Gauge, Metrics, Timer
 from reconciler.worker.messages import (
-    Answered,
-    Beat,
-    Blocked,
-    Denied,
-    Done,
-    Examined,
-    FromChild,
-    GivenBack,
-    Granted,
-    Need,
+    BatchDone,
+    BatchPrepared,
+    BatchReturned,
+    BudgetDenial,
+    BudgetGrant,
+    BudgetRequest,
+    FromWorker,
+    Heartbeat,
+    Misconfigured,
+    ProbeEnded,
+    RateLimitPause,
     Ready,
-    Silence,
-    Unfit,
-    Used,
+    StoreUnreachable,
+    WeightUsed,
 )
 from reconciler.worker.release import own_release
 from reconciler.workload import (
     Batch,
+    Chunk,
+    Counts,
     Page,
     Planner,
     RememberedPause,
     Result,
-    Run,
-    Tally,
-    Trouble,
+    WorkerFault,
     Workload,
 )
 
@@ -88,7 +88,7 @@ tells whose fault it is."""
 log = structlog.get_logger(__name__)
 
 
-class Boss(Protocol):
+class CoordinatorListener(Protocol):
     """Who is told what the floor cannot settle by itself."""
 
     def on_change(self) -> None:
@@ -99,7 +99,7 @@ class Boss(Protocol):
         """Something was done, and the summary says so."""
         ...
 
-    def on_trouble(self, ending: Ending, reason: str, retry_after_seconds: float) -> None:
+    def on_fault(self, ending: StopReason, reason: str, retry_after_seconds: float) -> None:
         """Something is gone, and worth another try only after a while."""
         ...
 
@@ -123,12 +123,12 @@ class Boss(Protocol):
         """Nothing can go on."""
         ...
 
-    def write_down(self, chore: Chore) -> None:
+    def write_in_background(self, write: BackgroundWrite) -> None:
         """Have something written that nobody waits for."""
         ...
 
 
-class Floor:
+class Coordinator:
     """Workers, queues and open cycles of one host. All methods are called on the event loop."""
 
     def __init__(
@@ -138,15 +138,15 @@ class Floor:
         summary: Summary,
         *,
         metrics: Metrics,
-        prepare_worker: Callable[[int], Callable[[], None]],
-        boss: Boss,
+        set_up_worker: Callable[[int], Callable[[], None]],
+        listener: CoordinatorListener,
     ) -> None:
-        self.crew = Crew(
+        self.pool = WorkerPool(
             workload,
             restarts=options.restarts,
             hang_after=options.hang_after,
-            prepare_worker=prepare_worker,
-            foreman=self,
+            set_up_worker=set_up_worker,
+            listener=self,
         )
         self.halt: str | None = None
         self.is_halt_recorded = True
@@ -157,16 +157,16 @@ class Floor:
         self.is_closing = False
         self.cycles: dict[int, OpenCycle] = {}
         self.history = History()
-        self.dispatch = Dispatch(options.shards, batch_size=options.batch_size)
+        self.dispatcher = Dispatcher(options.shards, batch_size=options.batch_size)
         self.window = WeightWindow(workload.weight_per_minute, options.rate_share)
         self._budget = SharedBudget(self.window)
         self.options = options
         self._summary = summary
         self._metrics = metrics
-        self._boss = boss
-        self._standings = {shard: Standing() for shard in range(options.shards)}
-        self._inquest = CrashInquest()
-        self._shunned_until = 0.0
+        self._listener = listener
+        self._shard_health = {shard: ShardHealth() for shard in range(options.shards)}
+        self._poison = PoisonDetector()
+        self._avoid_until = 0.0
         self._store_away_until = 0.0
 
     @property
@@ -175,19 +175,19 @@ class Floor:
         return round(self.window.limit * CYCLE_SECONDS / 60)
 
     @property
-    def standings(self) -> dict[int, Standing]:
+    def shard_health(self) -> dict[int, ShardHealth]:
         """How each wanted shard stands."""
-        return {shard: self.standing_of(shard) for shard in range(self.options.shards)}
+        return {shard: self.health_of(shard) for shard in range(self.options.shards)}
 
     @property
     def breakers(self) -> dict[int, BreakerState]:
         """Where the circuit breaker of each shard that there is stands; closed before its first."""
         there = [
             shard
-            for shard, post in self.crew.posts.items()
-            if shard < self.options.shards or post.child is not None
+            for shard, slot in self.pool.slots.items()
+            if shard < self.options.shards or slot.worker is not None
         ]
-        known = {shard: self.standing_of(shard).breaker for shard in there}
+        known = {shard: self.health_of(shard).breaker for shard in there}
         return {
             shard: BreakerState.CLOSED if breaker is None else breaker.state
             for shard, breaker in known.items()
@@ -195,7 +195,7 @@ class Floor:
 
     def breakers_in(self, state: BreakerState) -> int:
         """How many shards' circuit breakers are in a state."""
-        known = (standing.breaker for standing in self.standings.values())
+        known = (health.breaker for health in self.shard_health.values())
         return sum(breaker is not None and breaker.state is state for breaker in known)
 
     # How many shards, and how they work.
@@ -203,10 +203,10 @@ class Floor:
     def resize(self, options: Options) -> None:
         """Let so many shards share the work as the options say; what is in hand is finished."""
         self.options = options
-        self.dispatch.batch_size = options.batch_size
-        self.crew.resize(options.shards)
+        self.dispatcher.batch_size = options.batch_size
+        self.pool.resize(options.shards)
         self._share_among_those_in_service()
-        for shard in self.crew.draining:
+        for shard in self.pool.draining:
             self._limit_draining(shard)
         self.go_on()
 
@@ -214,21 +214,21 @@ class Floor:
         self,
         workload: Workload,
         options: Options,
-        prepare_worker: Callable[[int], Callable[[], None]],
+        set_up_worker: Callable[[int], Callable[[], None]],
     ) -> None:
         """Work like this from now on; the workers that are there go on as they are."""
         self.window.resize(workload.weight_per_minute, options.rate_share)
-        self.crew.renew(
+        self.pool.renew(
             workload,
             restarts=options.restarts,
             hang_after=options.hang_after,
-            prepare_worker=prepare_worker,
+            set_up_worker=set_up_worker,
         )
         self.resize(options)
 
     def replace_worker(self, shard: int) -> None:
         """Let the shard's worker finish what it has in hand, then start another in its place."""
-        self.crew.retire(shard)
+        self.pool.drain(shard)
         self._limit_draining(shard)
         self.go_on()
 
@@ -239,48 +239,48 @@ class Floor:
 
     def _share_among_those_in_service(self) -> None:
         """Let the shards that are wanted and not parked share the work; end if there are none."""
-        if len(self.crew.parked) == self.options.shards:
+        if len(self.pool.parked) == self.options.shards:
             reason = "every shard is parked: the workers keep dying, and nothing goes forward"
-            self._boss.on_failure(WorkersDying(reason))
+            self._listener.on_failure(WorkersDying(reason))
             return
-        self.dispatch.rearrange(self.options.shards, parked=self.crew.parked)
+        self.dispatcher.rebalance(self.options.shards, parked=self.pool.parked)
 
     def _limit_draining(self, shard: int) -> None:
         """Kill a worker that has not let go in time; then others do what it has in hand.
 
         What it waits for in order to ask, others wait for as well.
         """
-        pid = self.crew.pids.get(shard)
+        pid = self.pool.pids.get(shard)
         if pid is not None:
             self._budget.hurry(shard)
             seconds = self.options.drain.total_seconds()
             asyncio.get_running_loop().call_later(seconds, self._end_draining, shard, pid)
 
     def _end_draining(self, shard: int, pid: int) -> None:
-        if shard in self.crew.draining:
-            self.crew.kill_one(pid)
+        if shard in self.pool.draining:
+            self.pool.kill_one(pid)
 
-    def standing_of(self, shard: int) -> Standing:
+    def health_of(self, shard: int) -> ShardHealth:
         """Return how the shard stands, or its last worker did."""
-        return self._standings.setdefault(shard, Standing())
+        return self._shard_health.setdefault(shard, ShardHealth())
 
     # The work.
 
     def begin_cycle(
-        self, runs: Sequence[Run], *, is_sample: bool = False, ends_sweep: bool = False
+        self, chunks: Sequence[Chunk], *, is_sample: bool = False, ends_sweep: bool = False
     ) -> OpenCycle:
         """Queue some runs as a cycle, and set to work on them."""
         number = self._summary.cycles
         self._summary.cycles += 1
         cycle = OpenCycle(
             number,
-            size_of(runs),
-            keys=(run.key for run in runs),
+            size_of(chunks),
+            keys=(chunk.key for chunk in chunks),
             is_sample=is_sample,
             ends_sweep=ends_sweep,
         )
         self.cycles[number] = cycle
-        self.dispatch.add(runs, number)
+        self.dispatcher.add(chunks, number)
         asyncio.get_running_loop().call_later(VERDICT_PATIENCE_SECONDS, self.go_on)
         self._close_if_done(cycle)
         self.go_on()
@@ -290,111 +290,109 @@ class Floor:
         """Whether the next cycle may begin: all of this one that can be examined has been."""
         if self.halt is not None:
             return True
-        if self.dispatch.queued_items() >= self.options.page_items:
+        if self.dispatcher.queued_items() >= self.options.page_items:
             return False  # Held back for shards in trouble: more would only pile up behind it.
-        queued = self.dispatch.queued_items(but=self._held_back())
-        is_examined = queued == 0 and not cycle.is_examining
-        return is_examined or cycle.age_seconds >= VERDICT_PATIENCE_SECONDS
+        queued = self.dispatcher.queued_items(but=self._backing_off())
+        is_prepared = queued == 0 and not cycle.is_preparing
+        return is_prepared or cycle.age_seconds >= VERDICT_PATIENCE_SECONDS
 
-    def new_in(self, page: Page) -> list[Run]:
+    def new_in(self, page: Page) -> list[Chunk]:
         """Return the page's runs without what is under way from an earlier sweep."""
-        under_way = self.dispatch.ids_under_way()
+        under_way = self.dispatcher.ids_under_way()
         if not under_way:
-            return list(page.runs)
-        return [rest for run in page.runs if (rest := _without(run, under_way)).items]
+            return list(page.chunks)
+        return [rest for chunk in page.chunks if (rest := _without(chunk, under_way)).items]
 
-    def end_waits(self) -> None:
+    def deny_waiting(self) -> None:
         """Let no worker wait for leave to send: nothing is in flight then."""
         self._budget.close()
 
     def go_on(self) -> None:
         """Do what has become possible: hand out, let go, judge, wake whoever waits."""
-        blocked = self._held_back()
+        blocked = self._backing_off()
         if not self.is_closing:
             # Whoever has work of its own first: then the others take over only what is left.
             for shard in sorted(
-                self.crew.idle, key=lambda idle: not self.dispatch.queued_for(idle)
+                self.pool.idle, key=lambda idle: not self.dispatcher.queued_for(idle)
             ):
-                if shard not in blocked and shard in self.dispatch.serving:
-                    self._hand_out(shard, blocked)
-        for shard in self.crew.draining:
-            if not self.dispatch.in_hand(shard):
-                self.crew.let_go(shard)
+                if shard not in blocked and shard in self.dispatcher.serving:
+                    self._assign_batch(shard, blocked)
+        for shard in self.pool.draining:
+            if not self.dispatcher.in_flight(shard):
+                self.pool.stop(shard)
         for cycle in list(self.cycles.values()):
             is_overdue = cycle.age_seconds >= VERDICT_PATIENCE_SECONDS
-            if not cycle.is_examining or is_overdue or self._is_hopeless(cycle):
+            if not cycle.is_preparing or is_overdue or self._is_anomalous_already(cycle):
                 self._judge(cycle)
-        self._boss.on_change()
+        self._listener.on_change()
 
-    def _hand_out(self, shard: int, blocked: Collection[int]) -> None:
-        shuns = time.monotonic() < self._shunned_until and self._has_others(shard)
-        batch = self.dispatch.hand_out(
+    def _assign_batch(self, shard: int, blocked: Collection[int]) -> None:
+        shuns = time.monotonic() < self._avoid_until and self._has_others(shard)
+        batch = self.dispatcher.next_batch(
             shard,
             blocked=blocked,
             shuns_own_crashes=shuns,
-            takes_suspects=self.crew.is_at_rest(shard),
-            only_of=self.crew.bound_to(shard),
+            takes_suspects=self.pool.is_idle_now(shard),
+            only_of=self.pool.allowed_cycles(shard),
         )
         if batch is not None:
             self.cycles[batch.cycle].begin_batch(batch)
-            self.crew.hand(shard, batch)
+            self.pool.assign(shard, batch)
 
     def _has_others(self, shard: int) -> bool:
         """Whether another shard could do this one's work now."""
-        blocked = self._held_back()
-        return any(other != shard and other not in blocked for other in self.dispatch.serving)
+        blocked = self._backing_off()
+        return any(other != shard and other not in blocked for other in self.dispatcher.serving)
 
-    def _is_hopeless(self, cycle: OpenCycle) -> bool:
+    def _is_anomalous_already(self, cycle: OpenCycle) -> bool:
         """Whether so much of the cycle is odd already that the rest need not be paid for.
 
         What an exchange does not know is asked for one by one: a whole cycle of it would take the
         rate budget of minutes. A single odd symbol is not enough.
         """
-        is_much = cycle.evidence.looked_at >= cycle.items * ENOUGH_TO_JUDGE
-        return is_much and is_anomaly(cycle.evidence, self.options.halt)
+        is_much = cycle.stats.examined >= cycle.items * ENOUGH_TO_JUDGE
+        return is_much and is_anomaly(cycle.stats, self.options.halt)
 
     def _judge(self, cycle: OpenCycle) -> None:
         """Let the workers finish what of the cycle has been examined, or forget it."""
         waiting = cycle.take_waiting()
         if not waiting:
             return
-        if is_anomaly(cycle.evidence, self.options.halt):
-            self._apply_halt(describe(cycle.evidence))
-        elif cycle.is_sample and is_clean(
-            cycle.evidence, self.options.halt, is_whole=cycle.is_whole
-        ):
+        if is_anomaly(cycle.stats, self.options.halt):
+            self._apply_halt(describe(cycle.stats))
+        elif cycle.is_sample and is_clean(cycle.stats, self.options.halt, is_whole=cycle.is_whole):
             self.release_halt("a sample was clean")
         may_write = self.halt is None and not cycle.is_sample
         for shard, batches in waiting.items():
-            self.crew.conclude(shard, batches, may_write=may_write)
+            self.pool.commit(shard, batches, may_write=may_write)
 
-    def on_message(self, shard: int, message: FromChild) -> None:  # noqa: C901 - a flat table
+    def on_message(self, shard: int, message: FromWorker) -> None:  # noqa: C901 - a flat table
         """Act on what a worker says."""
         match message:
             case Ready():
-                self._boss.on_ready()
-            case Beat():
+                self._listener.on_ready()
+            case Heartbeat():
                 pass
-            case Examined(batch=number, evidence=evidence):
-                cycle = self.cycles[self.dispatch.cycle_of(shard, number)]
-                cycle.end_examination(number, shard, evidence)
-                self._inquest.note_survival(Stage.EXAMINING)
-            case Done(batch=number, result=result):
-                self._take_back(shard, number, result)
-            case GivenBack(batch=number):
-                self._put_back(shard, number)
-            case Need(number=number, weight=weight):
+            case BatchPrepared(batch=number, stats=stats):
+                cycle = self.cycles[self.dispatcher.cycle_of(shard, number)]
+                cycle.end_preparation(number, shard, stats)
+                self._poison.record_survival(Stage.PREPARING)
+            case BatchDone(batch=number, result=result):
+                self._record_result(shard, number, result)
+            case BatchReturned(batch=number):
+                self._requeue_returned(shard, number)
+            case BudgetRequest(number=number, weight=weight):
                 self._budget.request(shard, weight, partial(self._reply, shard, number))
-            case Answered(is_alive=is_alive):
+            case ProbeEnded(is_alive=is_alive):
                 self._budget.note_answer(shard, is_alive=is_alive)
-            case Silence(seconds=seconds):
-                self._keep_silent(seconds)
-            case Used(weight=weight):
+            case RateLimitPause(seconds=seconds):
+                self._pause(seconds)
+            case WeightUsed(weight=weight):
                 self._budget.observe(weight)
-            case Blocked(reason=reason, retry_seconds=seconds):
-                self._boss.on_trouble(Ending.STORE_GONE, reason, seconds)
-            case Unfit(problems=problems):
-                self._boss.on_failure(ConfigurationError(problems))
+            case StoreUnreachable(reason=reason, retry_seconds=seconds):
+                self._listener.on_fault(StopReason.STORE_GONE, reason, seconds)
+            case Misconfigured(problems=problems):
+                self._listener.on_failure(ConfigurationError(problems))
             case _:
                 assert_never(message)
         self.go_on()
@@ -405,21 +403,21 @@ class Floor:
         if other == own:
             return True
         log.critical("worker.other_release", shard=shard, own=str(own), other=str(other))
-        self._boss.on_failure(OtherRelease(own=str(own), other=str(other)))
+        self._listener.on_failure(OtherRelease(own=str(own), other=str(other)))
         return False
 
     def _reply(self, shard: int, number: int, reply: Reply) -> None:
         """Tell a worker whether it may send a request."""
         if reply is Reply.DENIED:
-            self.crew.send(shard, Denied(number))
+            self.pool.send(shard, BudgetDenial(number))
         else:
-            self.crew.send(shard, Granted(number, is_first=reply is Reply.GRANTED_FIRST))
+            self.pool.send(shard, BudgetGrant(number, is_first=reply is Reply.GRANTED_FIRST))
 
-    def _put_back(self, shard: int, number: int) -> None:
+    def _requeue_returned(self, shard: int, number: int) -> None:
         """Queue again what a worker could not look at, because it is to end."""
-        batch = self.dispatch.done(shard, number)
+        batch = self.dispatcher.done(shard, number)
         self.cycles[batch.cycle].forget_batch(number)
-        self.dispatch.put_back(shard, batch.runs, batch.cycle)
+        self.dispatcher.requeue_front(shard, batch.chunks, batch.cycle)
 
     def on_death(self, shard: int, at_work: Collection[int]) -> bool:
         """Queue what the dead worker had in hand again, before all else.
@@ -430,24 +428,24 @@ class Floor:
         for batch in self._take_from(shard):
             stage = self.cycles[batch.cycle].forget_batch(batch.number)
             if batch.number not in at_work:
-                self.dispatch.adopt(batch.runs, batch.cycle)
+                self.dispatcher.requeue_urgent(batch.chunks, batch.cycle)
                 continue
-            finding = self._inquest.examine(
-                batch.runs,
+            crash = self._poison.on_crash(
+                batch.chunks,
                 shard=shard,
                 stage=stage,
                 is_alone=len(at_work) == 1,
                 has_others=self._has_others(shard),
-                is_all=not self.dispatch.ids_under_way(),
+                is_all=not self.dispatcher.ids_under_way(),
             )
-            is_workers_fault = is_workers_fault and finding.is_workers_fault
-            self.dispatch.adopt(finding.again, batch.cycle)
-            self._set_aside(finding.guilty, batch.cycle)
-        self._shunned_until = time.monotonic() + MOMENT_SECONDS
+            is_workers_fault = is_workers_fault and crash.is_workers_fault
+            self.dispatcher.requeue_urgent(crash.again, batch.cycle)
+            self._set_aside(crash.poisoned, batch.cycle)
+        self._avoid_until = time.monotonic() + MOMENT_SECONDS
         asyncio.get_running_loop().call_later(1.1 * MOMENT_SECONDS, self.go_on)
         if not self.is_closing:
             self._summary.restarts += 1
-            self._boss.on_death()
+            self._listener.on_death()
         self.go_on()
         return is_workers_fault
 
@@ -455,10 +453,10 @@ class Floor:
         """Queue again what a worker had in hand that was to end, and could not finish in time."""
         for batch in self._take_from(shard):
             self.cycles[batch.cycle].forget_batch(batch.number)
-            self.dispatch.adopt(batch.runs, batch.cycle)
+            self.dispatcher.requeue_urgent(batch.chunks, batch.cycle)
         self.go_on()
         if shard >= self.options.shards:
-            self._boss.on_breaker()
+            self._listener.on_breaker()
 
     def on_hang(self, shard: int) -> None:  # noqa: ARG002 - the protocol's
         """Count it; the rest is as with any death."""
@@ -468,55 +466,55 @@ class Floor:
     def _take_from(self, shard: int) -> list[Batch]:
         """Take all batches out of the hand of a worker that has ended."""
         self._budget.withdraw(shard)
-        batches = list(self.dispatch.in_hand(shard))
+        batches = list(self.dispatcher.in_flight(shard))
         for batch in batches:
-            self.dispatch.done(shard, batch.number)
+            self.dispatcher.done(shard, batch.number)
         return batches
 
     def breaker_of(self, shard: int) -> BreakerSnapshot | None:
         """Return where the circuit breaker of the shard's last worker stands now."""
-        return self.standing_of(shard).breaker
+        return self.health_of(shard).breaker
 
-    def _set_aside(self, runs: Sequence[Run], number: int) -> None:
+    def _set_aside(self, chunks: Sequence[Chunk], number: int) -> None:
         """Put what has killed one worker after another on hold."""
-        for run in runs:
-            log.error("order.crashes_workers", key=run.key, items=len(run.items))
-            self._summary.set_aside += len(run.items)
-            self._boss.write_down(partial(_set_aside, run))
-            tally = Tally(scanned=len(run.items), held=len(run.items))
-            self._count(self.cycles[number], tally, finished_items=len(run.items))
+        for chunk in chunks:
+            log.error("order.crashes_workers", key=chunk.key, items=len(chunk.items))
+            self._summary.set_aside += len(chunk.items)
+            self._listener.write_in_background(partial(_set_aside, chunk))
+            counts = Counts(scanned=len(chunk.items), held=len(chunk.items))
+            self._count(self.cycles[number], counts, finished_items=len(chunk.items))
 
-    def _take_back(self, shard: int, number: int, result: Result) -> None:
-        batch = self.dispatch.done(shard, number)
+    def _record_result(self, shard: int, number: int, result: Result) -> None:
+        batch = self.dispatcher.done(shard, number)
         cycle = self.cycles[batch.cycle]
-        self._inquest.note_survival(Stage.CONCLUDING)
-        standing = self.standing_of(shard)
-        before = standing.breaker
-        standing.note_breaker(result.breaker)
+        self._poison.record_survival(Stage.COMMITTING)
+        health = self.health_of(shard)
+        before = health.breaker
+        health.note_breaker(result.breaker)
         if before is None or before.state is not result.breaker.state:
-            self._boss.on_breaker()
-        second_try = [run for run in result.skipped if not run.is_second_try]
-        self.dispatch.put_last(shard, second_try, batch.cycle)
-        self.dispatch.put_back(shard, result.undone, batch.cycle)
+            self._listener.on_breaker()
+        second_try = [chunk for chunk in result.skipped if not chunk.is_second_try]
+        self.dispatcher.requeue_back(shard, second_try, batch.cycle)
+        self.dispatcher.requeue_front(shard, result.undone, batch.cycle)
         coming_back = size_of((*second_try, *result.undone))
         self._summary.proposals.extend(result.proposals)
         self._summary.not_asked += result.not_asked
-        if result.trouble is not None:
-            self._note_trouble(shard, result.trouble)
-        elif result.tally.scanned > result.tally.errors:
-            standing.note_success()
-        standing.finished.add(batch.size - coming_back)
-        self._count(cycle, result.tally, finished_items=batch.size - coming_back)
+        if result.fault is not None:
+            self._record_fault(shard, result.fault)
+        elif result.counts.scanned > result.counts.errors:
+            health.note_success()
+        health.finished.add(batch.size - coming_back)
+        self._count(cycle, result.counts, finished_items=batch.size - coming_back)
         if result.halted is not None:
             self.adopt_halt(result.halted)
 
-    def _count(self, cycle: OpenCycle, tally: Tally, *, finished_items: int) -> None:
-        cycle.count(tally, finished_items=finished_items)
-        self._summary.tally.add(tally)
-        if tally.scanned > tally.errors:
-            self._boss.on_success()
+    def _count(self, cycle: OpenCycle, counts: Counts, *, finished_items: int) -> None:
+        cycle.count(counts, finished_items=finished_items)
+        self._summary.counts.add(counts)
+        if counts.scanned > counts.errors:
+            self._listener.on_success()
         self._close_if_done(cycle)
-        self._boss.on_progress()
+        self._listener.on_progress()
 
     # The halt.
 
@@ -525,8 +523,8 @@ class Floor:
         if self.halt is None:
             log.critical("halt.applied", reason=reason)
             self.is_halt_recorded = self.is_halt_of_others = False
-            self._boss.write_down(partial(self.record_halt, reason))
-            self.halt = self._own_halt = self._summary.trouble = reason
+            self._listener.write_in_background(partial(self.record_halt, reason))
+            self.halt = self._own_halt = self._summary.fault = reason
         self.drop_queued()
 
     def adopt_halt(self, reason: str) -> None:
@@ -537,7 +535,7 @@ class Floor:
         if self.halt is None:
             self.is_halt_of_others = self._summary.cycles > 0 and reason != self._own_halt
             log.critical("halt.found", reason=reason)
-            self.halt = self._summary.trouble = reason
+            self.halt = self._summary.fault = reason
         self.drop_queued()
 
     def release_halt(self, why: str, *, is_recorded: bool = False) -> None:
@@ -545,7 +543,7 @@ class Floor:
         log.warning("halt.released", why=why)
         self.is_halt_recorded = is_recorded
         self.halt = None
-        self._summary.trouble = None
+        self._summary.fault = None
 
     def record_halt(self, reason: str | None, planner: Planner) -> None:
         """Record that the halt is on, or off: until then, what the database says is outdated."""
@@ -554,48 +552,48 @@ class Floor:
 
     def drop_queued(self) -> None:
         """Forget what is queued; what is in hand goes on."""
-        for number, items in self.dispatch.drop_queued().items():
-            self._count(self.cycles[number], Tally(), finished_items=items)
+        for number, items in self.dispatcher.drop_queued().items():
+            self._count(self.cycles[number], Counts(), finished_items=items)
 
     # Trouble.
 
-    def _note_trouble(self, shard: int, trouble: Trouble) -> None:
-        log.warning("worker.in_trouble", shard=shard, kind=trouble.kind, reason=trouble.message)
-        ending = Ending.STORE_GONE if trouble.kind.is_of_store else Ending.EXCHANGE_GONE
-        if trouble.kind.is_of_store:
-            self.wait_for_store(trouble.retry_after_seconds)
-        if trouble.kind.needs_person and self.options.is_once:
-            self._boss.on_failure(_refusal(trouble))
-        self.standing_of(shard).note_trouble(trouble)
-        asyncio.get_running_loop().call_later(trouble.retry_after_seconds, self.go_on)
-        self._boss.on_trouble(ending, trouble.message, trouble.retry_after_seconds)
+    def _record_fault(self, shard: int, fault: WorkerFault) -> None:
+        log.warning("worker.in_trouble", shard=shard, kind=fault.kind, reason=fault.message)
+        ending = StopReason.STORE_GONE if fault.kind.is_of_store else StopReason.EXCHANGE_GONE
+        if fault.kind.is_of_store:
+            self.wait_for_store(fault.retry_after_seconds)
+        if fault.kind.needs_person and self.options.is_once:
+            self._listener.on_failure(_refusal(fault))
+        self.health_of(shard).record_fault(fault)
+        asyncio.get_running_loop().call_later(fault.retry_after_seconds, self.go_on)
+        self._listener.on_fault(ending, fault.message, fault.retry_after_seconds)
 
     def wait_for_store(self, seconds: float) -> None:
         """Hand out nothing for a while: what would be answered now could not be written."""
         self._store_away_until = max(self._store_away_until, time.monotonic() + seconds)
         asyncio.get_running_loop().call_later(seconds + WAKING_SECONDS, self.go_on)
 
-    def _held_back(self) -> set[int]:
+    def _backing_off(self) -> set[int]:
         """Return the shards that are handed nothing for now."""
         if time.monotonic() < self._store_away_until:
-            return set(self._standings) | set(range(self.options.shards))
-        standings = self._standings.items()
-        return {shard for shard, standing in standings if standing.held_back_seconds}
+            return set(self._shard_health) | set(range(self.options.shards))
+        shard_health = self._shard_health.items()
+        return {shard for shard, health in shard_health if health.backing_off_seconds}
 
-    def _keep_silent(self, seconds: float) -> None:
+    def _pause(self, seconds: float) -> None:
         """Let nobody ask the exchange. A single sweep waits out a minute's limit, but no ban."""
         log.warning("supervisor.rate_limited", pause_seconds=seconds)
         is_longer = seconds > self._budget.paused_seconds + PAUSE_TOLERANCE_SECONDS
         self._budget.pause(seconds)
         if is_longer:
             self.record_pause()
-        self._give_up_a_ban(seconds)
+        self._give_up_if_banned(seconds)
 
     def record_pause(self) -> None:
         """Have the silence that is asked for written down, for the next start."""
         seconds = self._budget.paused_seconds
         if seconds > 0:
-            self._boss.write_down(partial(_write_pause, time.monotonic() + seconds))
+            self._listener.write_in_background(partial(_write_pause, time.monotonic() + seconds))
 
     def restore_pause(self, pause: RememberedPause) -> None:
         """Go on with the silence that was asked for before this start.
@@ -605,17 +603,17 @@ class Floor:
         if pause.seconds > 0:
             log.warning("supervisor.pause_restored", pause_seconds=round(pause.seconds, 1))
             self._budget.pause(pause.seconds)
-            self._give_up_a_ban(pause.seconds)
+            self._give_up_if_banned(pause.seconds)
         elif pause.elsewhere_seconds > 0:
             log.warning(
                 "supervisor.paused_elsewhere", pause_seconds=round(pause.elsewhere_seconds, 1)
             )
             self._budget.try_first()
 
-    def _give_up_a_ban(self, seconds: float) -> None:
+    def _give_up_if_banned(self, seconds: float) -> None:
         if seconds > WINDOW_SECONDS:
             reason = f"the exchange wants to be asked nothing for {seconds:.0f} s"
-            self._boss.on_trouble(Ending.EXCHANGE_GONE, reason, seconds)
+            self._listener.on_fault(StopReason.EXCHANGE_GONE, reason, seconds)
 
     # Cycles.
 
@@ -640,16 +638,16 @@ class Floor:
         self._metrics.gauge(Gauge.CYCLE_LAST_DURATION_MS, record.duration_ms)
         self._metrics.gauge(Gauge.CYCLE_LAST_RUN_TIMESTAMP, record.finished_at.timestamp())
         self._metrics.flush()
-        self._boss.write_down(self.history.write)
+        self._listener.write_in_background(self.history.write)
 
 
-def _without(run: Run, ids: set[object]) -> Run:
-    return replace(run, items=tuple(item for item in run.items if item.id not in ids))
+def _without(chunk: Chunk, ids: set[object]) -> Chunk:
+    return replace(chunk, items=tuple(item for item in chunk.items if item.id not in ids))
 
 
-def _refusal(trouble: Trouble) -> ConfigurationError:
-    untold = Problem(what=trouble.message, hint="see in the log above what the worker met")
-    return ConfigurationError(trouble.problems or (untold,))
+def _refusal(fault: WorkerFault) -> ConfigurationError:
+    untold = Problem(what=fault.message, hint="see in the log above what the worker met")
+    return ConfigurationError(fault.problems or (untold,))
 
 
 def _write_pause(until: float, planner: Planner) -> None:
@@ -664,5 +662,5 @@ def _write_pause(until: float, planner: Planner) -> None:
         log.warning("supervisor.pause_not_recorded", reason=str(error))
 
 
-def _set_aside(run: Run, planner: Planner) -> None:
-    planner.set_aside(run)
+def _set_aside(chunk: Chunk, planner: Planner) -> None:
+    planner.set_aside(chunk)

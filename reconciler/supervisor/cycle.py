@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from reconciler.workload import Batch, Cycle, Evidence, Run, Tally
+from reconciler.workload import AnomalyStats, Batch, Chunk, Counts, Cycle
 
 PART_SECONDS = 10.0
 
@@ -20,8 +20,8 @@ PART_SECONDS = 10.0
 class Stage(StrEnum):
     """What a worker is doing with a batch."""
 
-    EXAMINING = "examining"
-    CONCLUDING = "concluding"
+    PREPARING = "examining"
+    COMMITTING = "concluding"
 
 
 class OpenCycle:
@@ -41,11 +41,11 @@ class OpenCycle:
         self.items = items
         self.is_sample = is_sample
         self.ends_sweep = ends_sweep
-        self.evidence = Evidence(keys=frozenset(keys))
+        self.stats = AnomalyStats(keys=frozenset(keys))
         self._items_left = items
-        self._examining: set[int] = set()
+        self._preparing: set[int] = set()
         self._waiting: dict[int, int] = {}
-        self._tally = Tally()
+        self._tally = Counts()
         self._monotonic = monotonic
         self._started = self._part_began = monotonic()
         self._part_began_at = datetime.now(UTC)
@@ -58,12 +58,12 @@ class OpenCycle:
     @property
     def is_whole(self) -> bool:
         """Whether all that is stale is in it, and something was learnt of each item."""
-        return self.ends_sweep and self.evidence.looked_at == self.items
+        return self.ends_sweep and self.stats.examined == self.items
 
     @property
-    def is_examining(self) -> bool:
+    def is_preparing(self) -> bool:
         """Whether a worker is looking at a batch of it now."""
-        return bool(self._examining)
+        return bool(self._preparing)
 
     @property
     def age_seconds(self) -> float:
@@ -72,18 +72,18 @@ class OpenCycle:
 
     def begin_batch(self, batch: Batch) -> None:
         """A worker is looking at this batch."""
-        self._examining.add(batch.number)
+        self._preparing.add(batch.number)
 
-    def end_examination(self, batch: int, shard: int, evidence: Evidence) -> None:
+    def end_preparation(self, batch: int, shard: int, stats: AnomalyStats) -> None:
         """The worker has looked at it; it waits for the verdict."""
-        self._examining.discard(batch)
+        self._preparing.discard(batch)
         self._waiting[batch] = shard
-        self.evidence += evidence
+        self.stats += stats
 
     def forget_batch(self, batch: int) -> Stage:
         """The worker has died with it; return where it was on its way."""
-        stage = Stage.EXAMINING if batch in self._examining else Stage.CONCLUDING
-        self._examining.discard(batch)
+        stage = Stage.PREPARING if batch in self._preparing else Stage.COMMITTING
+        self._preparing.discard(batch)
         self._waiting.pop(batch, None)
         return stage
 
@@ -95,9 +95,9 @@ class OpenCycle:
         self._waiting.clear()
         return by_shard
 
-    def count(self, tally: Tally, *, finished_items: int) -> None:
+    def count(self, counts: Counts, *, finished_items: int) -> None:
         """Add what came of a batch; `finished_items` will not come back."""
-        self._tally.add(tally)
+        self._tally.add(counts)
         self._items_left -= finished_items
 
     def finish(self) -> Cycle:
@@ -106,7 +106,7 @@ class OpenCycle:
             started_at=self._part_began_at,
             finished_at=max(self._part_began_at, datetime.now(UTC)),
             duration_ms=round((self._monotonic() - self._part_began) * 1000),
-            tally=self._tally,
+            counts=self._tally,
             ends_sweep=self.ends_sweep and self.is_done and not self.is_sample,
         )
 
@@ -120,43 +120,43 @@ class OpenCycle:
         if not (is_due and self._tally.errors):
             return None
         part = self.finish()
-        self._tally = Tally()
+        self._tally = Counts()
         self._part_began = self._monotonic()
         self._part_began_at = datetime.now(UTC)
         return part
 
 
-def group_by_cost(runs: Iterable[Run], most: int) -> Iterator[list[Run]]:
+def group_by_cost(chunks: Iterable[Chunk], most: int) -> Iterator[list[Chunk]]:
     """Cut a page into cycles that cost `most` at most, or are a single run."""
-    group: list[Run] = []
+    group: list[Chunk] = []
     cost = 0
-    for run in runs:
-        if group and cost + run.cost > most:
+    for chunk in chunks:
+        if group and cost + chunk.cost > most:
             yield group
             group, cost = [], 0
-        group.append(run)
-        cost += run.cost
+        group.append(chunk)
+        cost += chunk.cost
     if group:
         yield group
 
 
-def size_of(runs: Iterable[Run]) -> int:
+def size_of(chunks: Iterable[Chunk]) -> int:
     """Count the items of some runs."""
-    return sum(len(run.items) for run in runs)
+    return sum(len(chunk.items) for chunk in chunks)
 
 
-def sample_of(runs: Iterable[Run], size: int) -> list[Run]:
+def sample_of(chunks: Iterable[Chunk], size: int) -> list[Chunk]:
     """Take items from all over every run, `size` in all at most: its two ends may differ."""
-    runs = list(runs)
-    each = max(1, size // max(1, len(runs)))
-    taken: list[Run] = []
+    chunks = list(chunks)
+    each = max(1, size // max(1, len(chunks)))
+    taken: list[Chunk] = []
     left = size
-    for run in runs:
+    for chunk in chunks:
         if left <= 0:
             break
         wanted = min(each, left)
-        step = max(1, len(run.items) // wanted)
-        items = run.items[::step][:wanted]
-        taken.append(replace(run, items=items))
+        step = max(1, len(chunk.items) // wanted)
+        items = chunk.items[::step][:wanted]
+        taken.append(replace(chunk, items=items))
         left -= len(items)
     return taken

@@ -139,15 +139,15 @@ class History:
 def _with(hour: LastHour, cycles: Iterable[Cycle]) -> LastHour:
     """Add cycles to what the record says."""
     for cycle in cycles:
-        tally = cycle.tally
+        counts = cycle.counts
         hour = replace(
             hour,
-            scanned=hour.scanned + tally.scanned,
-            discrepancies=hour.discrepancies + tally.discrepancies,
-            errors=hour.errors + tally.errors,
-            first_sync_scanned=hour.first_sync_scanned + tally.scanned * hour.is_first_sync,
+            scanned=hour.scanned + counts.scanned,
+            discrepancies=hour.discrepancies + counts.discrepancies,
+            errors=hour.errors + counts.errors,
+            first_sync_scanned=hour.first_sync_scanned + counts.scanned * hour.is_first_sync,
             first_sync_discrepancies=(
-                hour.first_sync_discrepancies + tally.discrepancies * hour.is_first_sync
+                hour.first_sync_discrepancies + counts.discrepancies * hour.is_first_sync
             ),
         )
     return hour

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 
 from reconciler.supervisor.sharding import assign_buckets, assign_without, bucket_of
-from reconciler.workload import Batch, Run
+from reconciler.workload import Batch, Chunk
 
 
 @dataclass(slots=True)
@@ -34,26 +34,26 @@ class _Queue:
     items: int = 0
 
     def append(self, queued: "_Queued") -> None:
-        self.by_key.setdefault(queued.run.key, deque()).append(queued)
-        self.items += len(queued.run.items)
+        self.by_key.setdefault(queued.chunk.key, deque()).append(queued)
+        self.items += len(queued.chunk.items)
 
     def put_first(self, queued: "_Queued") -> None:
-        self.by_key.setdefault(queued.run.key, deque()).appendleft(queued)
-        self.by_key.move_to_end(queued.run.key, last=False)
-        self.items += len(queued.run.items)
+        self.by_key.setdefault(queued.chunk.key, deque()).appendleft(queued)
+        self.by_key.move_to_end(queued.chunk.key, last=False)
+        self.items += len(queued.chunk.items)
 
     def pop(self, key: str) -> "_Queued":
-        runs = self.by_key[key]
-        queued = runs.popleft()
-        self.items -= len(queued.run.items)
-        if not runs:
+        chunks = self.by_key[key]
+        queued = chunks.popleft()
+        self.items -= len(queued.chunk.items)
+        if not chunks:
             del self.by_key[key]
         return queued
 
     def remove_key(self, key: str) -> "deque[_Queued]":
-        runs = self.by_key.pop(key)
-        self.items -= sum(len(queued.run.items) for queued in runs)
-        return runs
+        chunks = self.by_key.pop(key)
+        self.items -= sum(len(queued.chunk.items) for queued in chunks)
+        return chunks
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +61,11 @@ class _Queued:
     """A run and the cycle that it belongs to."""
 
     cycle: int
-    run: Run
+    chunk: Chunk
 
 
 @dataclass(slots=True)
-class _Load:
+class _BatchBuilder:
     """What goes into one batch: short runs up to the batch size, and one longer one beside them.
 
     Nobody then waits for a batch of their own because of a handful of orders: the short runs are
@@ -73,7 +73,7 @@ class _Load:
     """
 
     batch_size: int
-    runs: list[_Queued] = field(default_factory=list)
+    chunks: list[_Queued] = field(default_factory=list)
     short_items: int = 0
     has_long: bool = False
 
@@ -82,27 +82,27 @@ class _Load:
         return self.short_items >= self.batch_size
 
     def admits(self, queued: _Queued) -> bool:
-        if not self.runs:
+        if not self.chunks:
             return True
-        first = self.runs[0]
-        if queued.cycle != first.cycle or queued.run.crashes or first.run.crashes:
+        first = self.chunks[0]
+        if queued.cycle != first.cycle or queued.chunk.crashes or first.chunk.crashes:
             return False
         if self._is_long(queued):
             return not self.has_long
-        return self.short_items + len(queued.run.items) <= self.batch_size
+        return self.short_items + len(queued.chunk.items) <= self.batch_size
 
     def take(self, queued: _Queued) -> None:
-        self.runs.append(queued)
+        self.chunks.append(queued)
         if self._is_long(queued):
             self.has_long = True
         else:
-            self.short_items += len(queued.run.items)
+            self.short_items += len(queued.chunk.items)
 
     def _is_long(self, queued: _Queued) -> bool:
-        return len(queued.run.items) > self.batch_size
+        return len(queued.chunk.items) > self.batch_size
 
 
-class Dispatch:
+class Dispatcher:
     """The queues of all shards, and what each worker has in hand."""
 
     def __init__(
@@ -115,14 +115,14 @@ class Dispatch:
         self.batch_size = batch_size
         self._table = assign_buckets(shards)
         self._queues = {shard: _Queue() for shard in range(shards)}
-        self._orphans = _Queue()
-        self._in_hand: defaultdict[int, dict[int, Batch]] = defaultdict(dict)
+        self._recovered = _Queue()
+        self._in_flight: defaultdict[int, dict[int, Batch]] = defaultdict(dict)
         self._handed_at: dict[tuple[int, int], float] = {}
         self._hot: set[str] = set()
         self._numbers = count()
         self._monotonic = monotonic
 
-    def rearrange(self, shards: int, *, parked: Collection[int] = ()) -> None:
+    def rebalance(self, shards: int, *, parked: Collection[int] = ()) -> None:
         """Let so many shards share the work from now on, without those that are parked.
 
         What is queued goes to the shard whose it is now. At least one shard must be left.
@@ -131,9 +131,9 @@ class Dispatch:
         before = self._queues
         self._queues = {shard: _Queue() for shard in range(shards) if shard not in parked}
         for shard, queue in before.items():
-            for key, runs in queue.by_key.items():
+            for key, chunks in queue.by_key.items():
                 own = shard if key in self._hot and shard in self._queues else self.owner_of(key)
-                for queued in runs:
+                for queued in chunks:
                     self._queues[own].append(queued)
 
     @property
@@ -157,17 +157,17 @@ class Dispatch:
         """Whether the item waits for some worker."""
         return any(
             str(item.id) == id_text
-            for queue in (*self._queues.values(), self._orphans)
+            for queue in (*self._queues.values(), self._recovered)
             for queued in queue.by_key.get(key, ())
-            for item in queued.run.items
+            for item in queued.chunk.items
         )
 
-    def holder_of(self, key: str, id_text: str) -> tuple[int, Batch] | None:
+    def in_flight_batch(self, key: str, id_text: str) -> tuple[int, Batch] | None:
         """Return the shard whose worker has the item in hand, and the batch that it is in."""
-        for shard, batches in self._in_hand.items():
+        for shard, batches in self._in_flight.items():
             for batch in batches.values():
-                runs = (run for run in batch.runs if run.key == key)
-                if any(str(item.id) == id_text for run in runs for item in run.items):
+                chunks = (chunk for chunk in batch.chunks if chunk.key == key)
+                if any(str(item.id) == id_text for chunk in chunks for item in chunk.items):
                     return shard, batch
         return None
 
@@ -178,40 +178,40 @@ class Dispatch:
     def items_by_key(self) -> Counter[str]:
         """Count the items that are queued or in hand, by key."""
         items = Counter[str]()
-        for run in self._all_runs():
-            items[run.key] += len(run.items)
+        for chunk in self._all_chunks():
+            items[chunk.key] += len(chunk.items)
         return items
 
     def queued_items(self, *, but: Collection[int] = ()) -> int:
         """Count the items that wait in the queues, but not in those of some shards."""
         own = sum(queue.items for shard, queue in self._queues.items() if shard not in but)
-        return own + self._orphans.items
+        return own + self._recovered.items
 
-    def in_hand(self, shard: int) -> Collection[Batch]:
+    def in_flight(self, shard: int) -> Collection[Batch]:
         """Return what the shard's worker has in hand, the oldest first."""
-        return self._in_hand[shard].values()
+        return self._in_flight[shard].values()
 
     def cycle_of(self, shard: int, number: int) -> int:
         """Return the cycle of a batch in the worker's hand."""
-        return self._in_hand[shard][number].cycle
+        return self._in_flight[shard][number].cycle
 
     def ids_under_way(self) -> set[object]:
         """Return the ids of all items that are queued or in hand."""
-        return {item.id for run in self._all_runs() for item in run.items}
+        return {item.id for chunk in self._all_chunks() for item in chunk.items}
 
-    def add(self, runs: Sequence[Run], cycle: int) -> None:
+    def add(self, chunks: Sequence[Chunk], cycle: int) -> None:
         """Queue a page's runs with the shards of their symbols; deal out the hot symbols'."""
         serving = tuple(self._queues)
-        self._hot |= _hot_keys(runs, len(serving))
+        self._hot |= _hot_keys(chunks, len(serving))
         dealt = 0
-        for run in runs:
-            shard = self.owner_of(run.key)
-            if run.key in self._hot:
+        for chunk in chunks:
+            shard = self.owner_of(chunk.key)
+            if chunk.key in self._hot:
                 shard = serving[(serving.index(shard) + dealt) % len(serving)]
                 dealt += 1
-            self._queues[shard].append(_Queued(cycle, run))
+            self._queues[shard].append(_Queued(cycle, chunk))
 
-    def hand_out(
+    def next_batch(
         self,
         shard: int,
         *,
@@ -232,76 +232,78 @@ class Dispatch:
         queue = self._queues[shard]
         busy = self._keys_in_other_hands(shard) - self._hot
         shunned = shard if shuns_own_crashes else None
-        orphans = self._next_runs(self._orphans, busy, shunned)
-        if not orphans and shuns_own_crashes and self._has_orphan_of(shard):
+        recovered = self._next_chunks(self._recovered, busy, shunned)
+        if not recovered and shuns_own_crashes and self._has_recovered_of(shard):
             return None  # Nor anything else: it must be free to take it if nobody else does.
-        runs = orphans or self._next_runs(queue, busy)
-        if not runs and self._take_over(queue, busy, blocked):
-            runs = self._next_runs(queue, busy)
-        if not runs:
+        chunks = recovered or self._next_chunks(queue, busy)
+        if not chunks and self._take_over(queue, busy, blocked):
+            chunks = self._next_chunks(queue, busy)
+        if not chunks:
             return None
-        is_untimely = bool(only_of) and runs[0].cycle not in only_of
-        if is_untimely or (runs[0].run.crashes and not takes_suspects):
-            for queued in reversed(runs):
-                (self._orphans if orphans else queue).put_first(queued)
+        is_untimely = bool(only_of) and chunks[0].cycle not in only_of
+        if is_untimely or (chunks[0].chunk.crashes and not takes_suspects):
+            for queued in reversed(chunks):
+                (self._recovered if recovered else queue).put_first(queued)
             return None
         batch = Batch(
             number=next(self._numbers),
-            cycle=runs[0].cycle,
-            runs=tuple(queued.run for queued in runs),
+            cycle=chunks[0].cycle,
+            chunks=tuple(queued.chunk for queued in chunks),
         )
-        self._in_hand[shard][batch.number] = batch
+        self._in_flight[shard][batch.number] = batch
         self._handed_at[shard, batch.number] = self._monotonic()
         return batch
 
     def done(self, shard: int, number: int) -> Batch:
         """Take a batch out of the worker's hand; return what it was."""
         del self._handed_at[shard, number]
-        return self._in_hand[shard].pop(number)
+        return self._in_flight[shard].pop(number)
 
-    def put_back(self, shard: int, runs: Iterable[Run], cycle: int) -> None:
+    def requeue_front(self, shard: int, chunks: Iterable[Chunk], cycle: int) -> None:
         """Queue runs again, to be the first that this shard is handed, if it still serves."""
-        for run in reversed(tuple(runs)):
-            self._queue_of(shard, run.key).put_first(_Queued(cycle, run))
+        for chunk in reversed(tuple(chunks)):
+            self._queue_of(shard, chunk.key).put_first(_Queued(cycle, chunk))
 
-    def adopt(self, runs: Iterable[Run], cycle: int) -> None:
+    def requeue_urgent(self, chunks: Iterable[Chunk], cycle: int) -> None:
         """Queue what a dead worker had in hand: before all else, for whoever is idle first."""
-        for run in runs:
-            self._orphans.append(_Queued(cycle, run))
+        for chunk in chunks:
+            self._recovered.append(_Queued(cycle, chunk))
 
-    def put_last(self, shard: int, runs: Iterable[Run], cycle: int) -> None:
+    def requeue_back(self, shard: int, chunks: Iterable[Chunk], cycle: int) -> None:
         """Queue runs for their second try, behind everything else."""
-        for run in runs:
-            second = _Queued(cycle, replace(run, is_second_try=True))
-            self._queue_of(shard, run.key).append(second)
+        for chunk in chunks:
+            second = _Queued(cycle, replace(chunk, is_second_try=True))
+            self._queue_of(shard, chunk.key).append(second)
 
     def drop_queued(self) -> Counter[int]:
         """Forget all that is queued, not what is in hand; return how many items of each cycle."""
         dropped = Counter[int]()
         for queued in self._all_queued():
-            dropped[queued.cycle] += len(queued.run.items)
+            dropped[queued.cycle] += len(queued.chunk.items)
         self._queues = {shard: _Queue() for shard in self._queues}
-        self._orphans = _Queue()
+        self._recovered = _Queue()
         return dropped
 
-    def _has_orphan_of(self, shard: int) -> bool:
-        return any(shard in runs[0].run.crashed_in for runs in self._orphans.by_key.values())
+    def _has_recovered_of(self, shard: int) -> bool:
+        return any(
+            shard in chunks[0].chunk.crashed_in for chunks in self._recovered.by_key.values()
+        )
 
     def _queue_of(self, shard: int, key: str) -> _Queue:
         return self._queues[shard if shard in self._queues else self.owner_of(key)]
 
-    def _next_runs(
+    def _next_chunks(
         self, queue: _Queue, busy: Collection[str], shunned: int | None = None
     ) -> list[_Queued]:
-        load = _Load(self.batch_size)
+        builder = _BatchBuilder(self.batch_size)
         for key in list(queue.by_key):
-            if key in busy or shunned in queue.by_key[key][0].run.crashed_in:
+            if key in busy or shunned in queue.by_key[key][0].chunk.crashed_in:
                 continue
-            while (runs := queue.by_key.get(key)) and load.admits(runs[0]):
-                load.take(queue.pop(key))
-            if load.is_full:
+            while (chunks := queue.by_key.get(key)) and builder.admits(chunks[0]):
+                builder.take(queue.pop(key))
+            if builder.is_full:
                 break
-        return load.runs
+        return builder.chunks
 
     def _take_over(self, own: _Queue, busy: Collection[str], blocked: Collection[int]) -> bool:
         """Move a symbol from the longest queue that has one to spare to one's own.
@@ -327,31 +329,31 @@ class Dispatch:
 
     def _keys_in_other_hands(self, shard: int) -> set[str]:
         return {
-            run.key
-            for other, batches in self._in_hand.items()
+            chunk.key
+            for other, batches in self._in_flight.items()
             if other != shard
             for batch in batches.values()
-            for run in batch.runs
+            for chunk in batch.chunks
         }
 
-    def _all_runs(self) -> Iterator[Run]:
-        yield from (queued.run for queued in self._all_queued())
-        for batches in self._in_hand.values():
-            yield from (run for batch in batches.values() for run in batch.runs)
+    def _all_chunks(self) -> Iterator[Chunk]:
+        yield from (queued.chunk for queued in self._all_queued())
+        for batches in self._in_flight.values():
+            yield from (chunk for batch in batches.values() for chunk in batch.chunks)
 
     def _all_queued(self) -> Iterator[_Queued]:
-        for queue in (*self._queues.values(), self._orphans):
-            for runs in queue.by_key.values():
-                yield from runs
+        for queue in (*self._queues.values(), self._recovered):
+            for chunks in queue.by_key.values():
+                yield from chunks
 
 
-def _hot_keys(runs: Sequence[Run], shards: int) -> set[str]:
+def _hot_keys(chunks: Sequence[Chunk], shards: int) -> set[str]:
     if shards == 1:
         return set()
     sizes: Counter[str] = Counter()
     counts: Counter[str] = Counter()
-    for run in runs:
-        sizes[run.key] += len(run.items)
-        counts[run.key] += 1
+    for chunk in chunks:
+        sizes[chunk.key] += len(chunk.items)
+        counts[chunk.key] += 1
     share = sum(sizes.values()) / shards
     return {key for key, size in sizes.items() if size > share and counts[key] > 1}

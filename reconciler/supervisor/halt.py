@@ -12,7 +12,7 @@ the symbols have such orders, neither orders nor symbols are to blame: it is how
 from dataclasses import dataclass
 from math import comb
 
-from reconciler.workload import Evidence
+from reconciler.workload import AnomalyStats
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,47 +36,47 @@ class HaltPolicy:
     luck: float = 1e-6
 
 
-def is_anomaly(evidence: Evidence, policy: HaltPolicy) -> bool:
+def is_anomaly(stats: AnomalyStats, policy: HaltPolicy) -> bool:
     """Whether the evidence speaks against the whole rather than against its items."""
-    suspicious = _suspicious(evidence, policy)
-    return suspicious >= policy.least and suspicious > policy.share * evidence.looked_at
+    suspicious = _suspicious(stats, policy)
+    return suspicious >= policy.least and suspicious > policy.share * stats.examined
 
 
-def is_clean(evidence: Evidence, policy: HaltPolicy, *, is_whole: bool = False) -> bool:
+def is_clean(stats: AnomalyStats, policy: HaltPolicy, *, is_whole: bool = False) -> bool:
     """Whether a sample shows that the anomaly has passed.
 
     One that `is_whole`, because no more than this is stale, leaves nothing to luck, however small.
     """
-    suspicious = _suspicious(evidence, policy)
-    if not evidence.looked_at or suspicious > policy.clean_share * evidence.looked_at:
+    suspicious = _suspicious(stats, policy)
+    if not stats.examined or suspicious > policy.clean_share * stats.examined:
         return False
-    return is_whole or _chance_of(suspicious, evidence.looked_at, policy.share) < policy.luck
+    return is_whole or _chance_of(suspicious, stats.examined, policy.share) < policy.luck
 
 
-def _chance_of(suspicious: int, looked_at: int, share: float) -> float:
+def _chance_of(suspicious: int, examined: int, share: float) -> float:
     """Return how likely so few are suspicious in a sample of what `share` of is: binomial."""
     return sum(
-        comb(looked_at, count) * share**count * (1 - share) ** (looked_at - count)
+        comb(examined, count) * share**count * (1 - share) ** (examined - count)
         for count in range(suspicious + 1)
     )
 
 
-def describe(evidence: Evidence) -> str:
+def describe(stats: AnomalyStats) -> str:
     """Say why the halt is on, for a person."""
-    errors = sum(evidence.errors.values())
-    if errors <= evidence.suspicious:
+    errors = sum(stats.errors.values())
+    if errors <= stats.suspicious:
         return (
-            f"{evidence.suspicious:,} of {evidence.looked_at:,} orders came back not found,"
+            f"{stats.suspicious:,} of {stats.examined:,} orders came back not found,"
             " shrunken, contradicting or unknown: is it the right account at the right exchange?"
         )
     return (
-        f"{errors:,} of {evidence.looked_at:,} orders were answered with an error of their own, in"
-        f" {len(evidence.errors):,} of {len(evidence.keys):,} symbols: is it the right exchange,"
+        f"{errors:,} of {stats.examined:,} orders were answered with an error of their own, in"
+        f" {len(stats.errors):,} of {len(stats.keys):,} symbols: is it the right exchange,"
         " and do symbol and external_order_id hold the exchange's names and ids?"
     )
 
 
-def _suspicious(evidence: Evidence, policy: HaltPolicy) -> int:
+def _suspicious(stats: AnomalyStats, policy: HaltPolicy) -> int:
     """Return how many orders speak against the whole: with an error of their own only in a mass."""
-    is_mass = len(evidence.errors) > policy.share * len(evidence.keys)
-    return evidence.suspicious + (sum(evidence.errors.values()) if is_mass else 0)
+    is_mass = len(stats.errors) > policy.share * len(stats.keys)
+    return stats.suspicious + (sum(stats.errors.values()) if is_mass else 0)

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from reconciler.supervisor.cycle import Stage
-from reconciler.workload import Run
+from reconciler.workload import Chunk
 
 MOST_CRASHES = 2
 """A single item over which so many workers have died is guilty."""
@@ -26,40 +26,40 @@ MOST_DEATHS_IN_VAIN = 16
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Finding:
+class CrashVerdict:
     """What follows from a death: what is tried again, what is set aside, and who is to blame."""
 
-    again: tuple[Run, ...]
-    guilty: tuple[Run, ...] = ()
+    again: tuple[Chunk, ...]
+    poisoned: tuple[Chunk, ...] = ()
     is_workers_fault: bool = True
 
 
-class CrashInquest:
+class PoisonDetector:
     """Finds out, from one death after another."""
 
     def __init__(self) -> None:
         self._in_vain: Counter[Stage] = Counter()
         self._survived: set[Stage] = set()
 
-    def note_survival(self, stage: Stage) -> None:
+    def record_survival(self, stage: Stage) -> None:
         """Take note that a worker got through this stage alive."""
         self._survived.add(stage)
         self._in_vain[stage] = 0
 
-    def examine(
+    def on_crash(
         self,
-        runs: Sequence[Run],
+        chunks: Sequence[Chunk],
         *,
         shard: int,
         stage: Stage,
         is_alone: bool,
         has_others: bool,
         is_all: bool,
-    ) -> Finding:
+    ) -> CrashVerdict:
         """Say what follows from a death over these runs.
 
         Args:
-            runs: A batch that the worker was at work at.
+            chunks: A batch that the worker was at work at.
             shard: Whose worker it was.
             stage: What it was doing with them.
             is_alone: It was at no other batch's work.
@@ -68,32 +68,35 @@ class CrashInquest:
         """
         self._in_vain[stage] += 1
         if self._in_vain[stage] > MOST_DEATHS_IN_VAIN:
-            return Finding(again=tuple(runs))
+            return CrashVerdict(again=tuple(chunks))
         tried = [
-            (run, is_alone and _is_to_blame(run, shard, has_others=has_others)) for run in runs
+            (chunk, is_alone and _is_to_blame(chunk, shard, has_others=has_others))
+            for chunk in chunks
         ]
-        parts = [part for run, to_blame in tried for part in _after(run, shard, to_blame=to_blame)]
+        parts = [
+            part for chunk, to_blame in tried for part in _after(chunk, shard, to_blame=to_blame)
+        ]
         may_set_aside = is_all or stage in self._survived
-        guilty = [run for run in parts if run.crashes >= MOST_CRASHES and may_set_aside]
-        return Finding(
-            again=tuple(run for run in parts if run not in guilty),
-            guilty=tuple(guilty),
+        poisoned = [chunk for chunk in parts if chunk.crashes >= MOST_CRASHES and may_set_aside]
+        return CrashVerdict(
+            again=tuple(chunk for chunk in parts if chunk not in poisoned),
+            poisoned=tuple(poisoned),
             is_workers_fault=not any(to_blame for _, to_blame in tried),
         )
 
 
-def _is_to_blame(run: Run, shard: int, *, has_others: bool) -> bool:
-    return bool(run.crashes) and (not has_others or bool(run.crashed_in - {shard}))
+def _is_to_blame(chunk: Chunk, shard: int, *, has_others: bool) -> bool:
+    return bool(chunk.crashes) and (not has_others or bool(chunk.crashed_in - {shard}))
 
 
-def _after(run: Run, shard: int, *, to_blame: bool) -> list[Run]:
+def _after(chunk: Chunk, shard: int, *, to_blame: bool) -> list[Chunk]:
     """Return what to hand out of a run over which a worker has died."""
     if not to_blame:
-        crashed_in = run.crashed_in | {shard}
-        return [replace(run, crashes=max(1, run.crashes), crashed_in=crashed_in)]
-    if len(run.items) == 1:
-        return [replace(run, crashes=run.crashes + 1)]
-    middle = len(run.items) // 2
-    halves = (run.items[:middle], run.items[middle:])
+        crashed_in = chunk.crashed_in | {shard}
+        return [replace(chunk, crashes=max(1, chunk.crashes), crashed_in=crashed_in)]
+    if len(chunk.items) == 1:
+        return [replace(chunk, crashes=chunk.crashes + 1)]
+    middle = len(chunk.items) // 2
+    halves = (chunk.items[:middle], chunk.items[middle:])
     here = frozenset({shard})
-    return [replace(run, items=half, crashes=1, crashed_in=here) for half in halves]
+    return [replace(chunk, items=half, crashes=1, crashed_in=here) for half in halves]

@@ -22,19 +22,19 @@ import structlog
 
 from reconciler.errors import Problem
 from reconciler.resilience.breaker import BreakerSnapshot
-from reconciler.supervisor.restarts import RestartLedger, RestartPolicy
+from reconciler.supervisor.restarts import RestartBackoff, RestartPolicy
 from reconciler.supervisor.status import ShardState
-from reconciler.supervisor.worker_process import Child, fork_server
+from reconciler.supervisor.worker_process import WorkerProcess, fork_server
 from reconciler.worker.messages import (
-    Beat,
-    Done,
-    FromChild,
-    FromParent,
+    BatchDone,
+    FromSupervisor,
+    FromWorker,
+    Heartbeat,
+    Misconfigured,
+    RateLimitPause,
     Ready,
-    Silence,
     Stop,
-    Unfit,
-    Used,
+    WeightUsed,
 )
 from reconciler.worker.process import EX_CONFIG
 from reconciler.workload import Batch, Workload
@@ -44,7 +44,7 @@ BOOT_GRACE_SECONDS = 30.0
 STACKS_SECONDS = 0.5
 """How long a worker gets to write down its stacks before it is killed."""
 
-SPEECHLESS = Unfit(
+MISCONFIGURED = Misconfigured(
     (
         Problem(
             what=f"a worker ended with code {EX_CONFIG}: it cannot work with this configuration",
@@ -57,14 +57,14 @@ SPEECHLESS = Unfit(
 log = structlog.get_logger(__name__)
 
 
-class Foreman(Protocol):
+class PoolListener(Protocol):
     """Who is told what the workers say and what becomes of them."""
 
     def admits(self, shard: int, ready: Ready) -> bool:
         """Whether a worker that is ready may be handed anything."""
         ...
 
-    def on_message(self, shard: int, message: FromChild) -> None:
+    def on_message(self, shard: int, message: FromWorker) -> None:
         """A worker said something; its state is already up to date."""
         ...
 
@@ -99,11 +99,11 @@ class Foreman(Protocol):
 
 
 @dataclass(kw_only=True)
-class Post:
+class Slot:
     """A shard's place in the crew: its worker, or why there is none."""
 
-    ledger: RestartLedger
-    child: Child | None = None
+    backoff: RestartBackoff
+    worker: WorkerProcess | None = None
     is_parked: bool = False
     since: float = field(default_factory=time.monotonic)
     timer: asyncio.TimerHandle | None = None
@@ -111,12 +111,12 @@ class Post:
     @property
     def state(self) -> ShardState:
         """Where the shard is."""
-        if self.child is None:
+        if self.worker is None:
             return ShardState.PARKED if self.is_parked else ShardState.BACKING_OFF
-        return self.child.state
+        return self.worker.state
 
 
-class Crew:
+class WorkerPool:
     """One worker a shard. All methods are called on the event loop."""
 
     def __init__(
@@ -125,72 +125,72 @@ class Crew:
         *,
         restarts: RestartPolicy,
         hang_after: timedelta,
-        prepare_worker: Callable[[int], Callable[[], None]],
-        foreman: Foreman,
+        set_up_worker: Callable[[int], Callable[[], None]],
+        listener: PoolListener,
     ) -> None:
         self._hang_after = hang_after
         self._context = fork_server()
         self._workload = workload
         self._restarts = restarts
-        self._prepare_worker = prepare_worker
-        self._foreman = foreman
+        self._set_up_worker = set_up_worker
+        self._listener = listener
         self._wanted = 0
-        self._posts: dict[int, Post] = {}
-        self._is_dismissed = False
+        self._slots: dict[int, Slot] = {}
+        self._is_stopping = False
         self._rng = random.Random()  # noqa: S311 - jitter, no secret
 
     @property
-    def posts(self) -> dict[int, Post]:
+    def slots(self) -> dict[int, Slot]:
         """The places of all shards, also of those that are not wanted any more but not yet gone."""
-        return self._posts
+        return self._slots
 
     @property
-    def children(self) -> list[Child]:
+    def workers(self) -> list[WorkerProcess]:
         """The workers that there are."""
-        return [post.child for post in self._posts.values() if post.child is not None]
+        return [slot.worker for slot in self._slots.values() if slot.worker is not None]
 
     @property
     def idle(self) -> list[int]:
         """The shards whose workers could look at another batch."""
-        return [child.shard for child in self.children if child.is_idle]
+        return [worker.shard for worker in self.workers if worker.is_idle]
 
-    def is_at_rest(self, shard: int) -> bool:
+    def is_idle_now(self, shard: int) -> bool:
         """Whether the shard's worker is at work at nothing, whatever it has looked at."""
-        return not self._child(shard).at_work
+        return not self._worker(shard).at_work
 
-    def bound_to(self, shard: int) -> frozenset[int]:
+    def allowed_cycles(self, shard: int) -> frozenset[int]:
         """The cycles that the shard's worker may look at more of; empty: any."""
-        return self._child(shard).bound_to
+        return self._worker(shard).allowed_cycles
 
     @property
     def has_work(self) -> bool:
         """Whether a worker has anything to work at."""
-        return any(child.at_work for child in self.children)
+        return any(worker.at_work for worker in self.workers)
 
     @property
     def draining(self) -> list[int]:
         """The shards whose workers are to stop when they have let go of everything."""
-        return [child.shard for child in self.children if child.state is ShardState.DRAINING]
+        return [worker.shard for worker in self.workers if worker.state is ShardState.DRAINING]
 
     @property
     def parked(self) -> list[int]:
         """The shards that are out of service, of those that are wanted."""
         return [
-            shard for shard, post in self._posts.items() if post.is_parked and shard < self._wanted
+            shard for shard, slot in self._slots.items() if slot.is_parked and shard < self._wanted
         ]
 
     @property
     def pids(self) -> dict[int, int | None]:
         """The process ids by shard."""
-        return {child.shard: child.pid for child in self.children}
+        return {worker.shard: worker.pid for worker in self.workers}
 
     def is_renewed(self, shard: int, before: int | None) -> bool:
         """Whether the shard has another worker than `before`, ready; or is parked, or gone."""
-        post = self._posts.get(shard)
-        if post is None or post.is_parked:
+        slot = self._slots.get(shard)
+        if slot is None or slot.is_parked:
             return True
-        child = post.child
-        return child is not None and child.pid != before and child.state is ShardState.READY
+        worker = slot.worker
+        return worker is not None and worker.pid != before and worker.state is ShardState.READY
 
     # How many.
 
@@ -198,13 +198,13 @@ class Crew:
         """Have so many workers from now on."""
         self._wanted = shards
         for shard in range(shards):
-            if shard not in self._posts:
-                self._posts[shard] = Post(
-                    ledger=RestartLedger(self._restarts, self._rng, time.monotonic)
+            if shard not in self._slots:
+                self._slots[shard] = Slot(
+                    backoff=RestartBackoff(self._restarts, self._rng, time.monotonic)
                 )
                 self._start(shard)
-        for shard in [shard for shard in self._posts if shard >= shards]:
-            self.retire(shard)
+        for shard in [shard for shard in self._slots if shard >= shards]:
+            self.drain(shard)
 
     def renew(
         self,
@@ -212,89 +212,89 @@ class Crew:
         *,
         restarts: RestartPolicy,
         hang_after: timedelta,
-        prepare_worker: Callable[[int], Callable[[], None]],
+        set_up_worker: Callable[[int], Callable[[], None]],
     ) -> None:
         """Start workers like this from now on; those that are there stay as they are."""
         self._workload = workload
         self._restarts = restarts
-        for post in self._posts.values():
-            post.ledger.policy = restarts
-        self._prepare_worker = prepare_worker
+        for slot in self._slots.values():
+            slot.backoff.policy = restarts
+        self._set_up_worker = set_up_worker
         self._hang_after = hang_after
 
-    def retire(self, shard: int) -> None:
+    def drain(self, shard: int) -> None:
         """Let the shard's worker go; if the shard is still wanted, it gets a new one then."""
-        post = self._posts[shard]
-        if post.child is not None:
-            if post.child.state in {ShardState.BOOTING, ShardState.READY}:
-                post.child.state = ShardState.DRAINING
+        slot = self._slots[shard]
+        if slot.worker is not None:
+            if slot.worker.state in {ShardState.BOOTING, ShardState.READY}:
+                slot.worker.state = ShardState.DRAINING
             return
-        if post.timer is not None:
-            post.timer.cancel()
-        self._succeed(shard)
+        if slot.timer is not None:
+            slot.timer.cancel()
+        self._start_next(shard)
 
-    def let_go(self, shard: int) -> None:
+    def stop(self, shard: int) -> None:
         """Tell a draining worker, which has nothing in hand, to end."""
-        if (child := self._posts[shard].child) is not None:
-            self._stop(child)
+        if (worker := self._slots[shard].worker) is not None:
+            self._stop_process(worker)
 
     # What they do.
 
-    def hand(self, shard: int, batch: Batch) -> None:
+    def assign(self, shard: int, batch: Batch) -> None:
         """Give an idle worker a batch to look at."""
-        self._child(shard).examine(batch)
+        self._worker(shard).prepare(batch)
 
-    def conclude(self, shard: int, batches: Sequence[int], *, may_write: bool) -> None:
+    def commit(self, shard: int, batches: Sequence[int], *, may_write: bool) -> None:
         """Let a worker finish batches that it has looked at; it may just have died with them."""
-        child = self._posts[shard].child
-        if child is not None:
-            child.conclude(batches, may_write=may_write)
+        worker = self._slots[shard].worker
+        if worker is not None:
+            worker.commit(batches, may_write=may_write)
 
-    def send(self, shard: int, message: FromParent) -> None:
+    def send(self, shard: int, message: FromSupervisor) -> None:
         """Say something to a shard's worker, if it has one."""
-        post = self._posts.get(shard)
-        if post is not None and post.child is not None:
-            post.child.send(message)
+        slot = self._slots.get(shard)
+        if slot is not None and slot.worker is not None:
+            slot.worker.send(message)
 
-    def dismiss(self) -> None:
+    def stop_all(self) -> None:
         """Tell all workers to finish what they have in hand and end; replace nobody any more."""
-        self._disband()
-        for child in self.children:
-            self._stop(child)
+        self._stop_restarts()
+        for worker in self.workers:
+            self._stop_process(worker)
 
     def kill(self) -> int:
         """End all workers that are left, wait until they have ended, and return their number."""
-        self._disband()
-        left = self.children
-        for child in left:
-            log.warning("worker.killed", shard=child.shard, worker_pid=child.pid)
-            child.kill()
-        for child in left:
-            self._lose(child)
+        self._stop_restarts()
+        left = self.workers
+        for worker in left:
+            log.warning("worker.killed", shard=worker.shard, worker_pid=worker.pid)
+            worker.kill()
+        for worker in left:
+            self._remove(worker)
         return len(left)
 
     def kill_one(self, pid: int) -> None:
         """End a worker that has had time enough; what it has in hand is done by others."""
-        for child in self.children:
-            if child.pid == pid:
-                log.warning("worker.killed", shard=child.shard, worker_pid=pid)
-                child.state = ShardState.STOPPING
-                child.kill()
+        for worker in self.workers:
+            if worker.pid == pid:
+                log.warning("worker.killed", shard=worker.shard, worker_pid=pid)
+                worker.state = ShardState.STOPPING
+                worker.kill()
 
-    def _disband(self) -> None:
-        self._is_dismissed = True
-        for post in self._posts.values():
-            if post.timer is not None:
-                post.timer.cancel()
+    def _stop_restarts(self) -> None:
+        self._is_stopping = True
+        for slot in self._slots.values():
+            if slot.timer is not None:
+                slot.timer.cancel()
 
-    def _stop(self, child: Child) -> None:
-        child.state = ShardState.STOPPING
-        child.send(Stop())
+    def _stop_process(self, worker: WorkerProcess) -> None:
+        worker.state = ShardState.STOPPING
+        worker.send(Stop())
 
-    def _child(self, shard: int) -> Child:
-        child = self._posts[shard].child
-        assert child is not None  # noqa: S101 - only who is there is spoken to
-        return child
+    def _worker(self, shard: int) -> WorkerProcess:
+        worker = self._slots[shard].worker
+        assert worker is not None  # noqa: S101 - only who is there is spoken to
+        return worker
 
     # Hangs.
 
@@ -306,148 +306,153 @@ class Crew:
             await asyncio.sleep(WATCH_SECONDS)
             if loop.time() - began > 2 * WATCH_SECONDS:
                 continue  # It is we who were held up: what they said meanwhile is still unread.
-            for child in self.children:
-                if child.quiet_seconds > self._patience_with(child):
-                    self._put_down(child)
+            for worker in self.workers:
+                if worker.seconds_since_heartbeat > self._heartbeat_timeout(worker):
+                    self._kill_hung(worker)
 
     def log_stacks(self) -> None:
         """Have all workers' stacks written to the log."""
-        for child in self.children:
-            child.ask_for_stacks()
-            self._later(STACKS_SECONDS, self._log_stacks, child)
+        for worker in self.workers:
+            worker.ask_for_stacks()
+            self._later(STACKS_SECONDS, self._log_stacks, worker)
 
-    def _patience_with(self, child: Child) -> float:
-        if child.state is ShardState.BOOTING:
+    def _heartbeat_timeout(self, worker: WorkerProcess) -> float:
+        if worker.state is ShardState.BOOTING:
             return BOOT_GRACE_SECONDS
         return self._hang_after.total_seconds()
 
-    def _put_down(self, child: Child) -> None:
-        if child.is_condemned:
+    def _kill_hung(self, worker: WorkerProcess) -> None:
+        if worker.is_hung:
             return
-        child.is_condemned = True
-        child.ask_for_stacks()
-        self._later(STACKS_SECONDS, self._kill_hung, child)
+        worker.is_hung = True
+        worker.ask_for_stacks()
+        self._later(STACKS_SECONDS, self._kill_hung_now, worker)
 
-    def _kill_hung(self, child: Child) -> None:
+    def _kill_hung_now(self, worker: WorkerProcess) -> None:
         log.error(
             "worker.hung",
-            shard=child.shard,
-            worker_pid=child.pid,
-            quiet_seconds=round(child.quiet_seconds, 1),
-            stacks=child.read_stacks() or "it did not write any: it is stopped, or in the kernel",
+            shard=worker.shard,
+            worker_pid=worker.pid,
+            seconds_since_heartbeat=round(worker.seconds_since_heartbeat, 1),
+            stacks=worker.read_stacks() or "it did not write any: it is stopped, or in the kernel",
         )
-        self._foreman.on_hang(child.shard)
-        child.kill()
+        self._listener.on_hang(worker.shard)
+        worker.kill()
 
-    def _log_stacks(self, child: Child) -> None:
+    def _log_stacks(self, worker: WorkerProcess) -> None:
         log.warning(
-            "worker.stacks", shard=child.shard, worker_pid=child.pid, stacks=child.read_stacks()
+            "worker.stacks", shard=worker.shard, worker_pid=worker.pid, stacks=worker.read_stacks()
         )
 
-    def _later(self, seconds: float, act: Callable[[Child], None], child: Child) -> None:
+    def _later(
+        self, seconds: float, act: Callable[[WorkerProcess], None], worker: WorkerProcess
+    ) -> None:
         """Act on a worker in a while, if it is still there."""
 
         def act_if_there() -> None:
-            if child in self.children:
-                act(child)
+            if worker in self.workers:
+                act(worker)
 
         asyncio.get_running_loop().call_later(seconds, act_if_there)
 
     # Life and death.
 
     def _start(self, shard: int) -> None:
-        post = self._posts[shard]
-        post.timer = None
+        slot = self._slots[shard]
+        slot.timer = None
         try:
-            child = Child(
+            worker = WorkerProcess(
                 self._context,
                 self._workload,
                 shard=shard,
-                breaker=self._foreman.breaker_of(shard),
-                prepare=self._prepare_worker(shard),
+                breaker=self._listener.breaker_of(shard),
+                set_up=self._set_up_worker(shard),
             )
         except (OSError, EOFError) as error:
             # No memory, process or descriptor is to be had, or the fork server died of that.
             log.warning("worker.not_started", shard=shard, reason=str(error))
-            self._foreman.on_death(shard, ())
+            self._listener.on_death(shard, ())
             self._replace(shard, is_workers_fault=True)
             return
-        post.child = child
-        post.since = time.monotonic()
+        slot.worker = worker
+        slot.since = time.monotonic()
         loop = asyncio.get_running_loop()
-        loop.add_reader(child.pipe_descriptor, self._on_readable, child)
-        loop.add_reader(child.sentinel, self._on_end, child)
-        log.debug("worker.started", shard=shard, worker_pid=child.pid)
+        loop.add_reader(worker.pipe_descriptor, self._on_readable, worker)
+        loop.add_reader(worker.sentinel, self._on_end, worker)
+        log.debug("worker.started", shard=shard, worker_pid=worker.pid)
 
-    def _on_readable(self, child: Child) -> None:
-        message = child.receive()
+    def _on_readable(self, worker: WorkerProcess) -> None:
+        message = worker.receive()
         if message is None:
-            asyncio.get_running_loop().remove_reader(child.pipe_descriptor)
+            asyncio.get_running_loop().remove_reader(worker.pipe_descriptor)
         else:
-            self._hear(child, message)
+            self._on_message(worker, message)
 
-    def _hear(self, child: Child, message: FromChild) -> None:
-        if isinstance(message, Ready) and child.state is ShardState.BOOTING:
-            if not self._foreman.admits(child.shard, message):
+    def _on_message(self, worker: WorkerProcess, message: FromWorker) -> None:
+        if isinstance(message, Ready) and worker.state is ShardState.BOOTING:
+            if not self._listener.admits(worker.shard, message):
                 return
-            child.state = ShardState.READY
-            self._take_back_into_service(child.shard)
-        if not isinstance(message, Beat):
-            self._foreman.on_message(child.shard, message)
+            worker.state = ShardState.READY
+            self._resume(worker.shard)
+        if not isinstance(message, Heartbeat):
+            self._listener.on_message(worker.shard, message)
 
-    def _take_back_into_service(self, shard: int) -> None:
-        if self._posts[shard].is_parked:
-            self._posts[shard].is_parked = False
-            log.warning("shard.tried_again", shard=shard)
-            self._foreman.on_parking()
+    def _resume(self, shard: int) -> None:
+        if self._slots[shard].is_parked:
+            self._slots[shard].is_parked = False
+            log.warning("shard.resumed", shard=shard)
+            self._listener.on_parking()
 
-    def _on_end(self, child: Child) -> None:
+    def _on_end(self, worker: WorkerProcess) -> None:
         """Hear a dead worker's last words before its work is taken back: it may have finished."""
-        last_words = child.receive_rest()
-        shard, pid, exit_code = child.shard, child.pid, child.process.exitcode
-        self._lose(child)
+        last_words = worker.receive_rest()
+        shard, pid, exit_code = worker.shard, worker.pid, worker.process.exitcode
+        self._remove(worker)
         for message in last_words:
-            if isinstance(message, Done | Unfit | Silence | Used):
-                self._hear(child, message)
+            if isinstance(message, BatchDone | Misconfigured | RateLimitPause | WeightUsed):
+                self._on_message(worker, message)
         if exit_code == EX_CONFIG:
-            self._foreman.on_message(shard, SPEECHLESS)
-        if child.state is ShardState.STOPPING:
+            self._listener.on_message(shard, MISCONFIGURED)
+        if worker.state is ShardState.STOPPING:
             log.debug("worker.ended", shard=shard, worker_pid=pid, exit_code=exit_code)
-            self._foreman.on_end(shard)
-            self._succeed(shard)
+            self._listener.on_end(shard)
+            self._start_next(shard)
             return
         log.warning("worker.died", shard=shard, worker_pid=pid, exit_code=exit_code)
-        is_workers_fault = self._foreman.on_death(shard, child.at_work)
+        is_workers_fault = self._listener.on_death(shard, worker.at_work)
         self._replace(shard, is_workers_fault=is_workers_fault)
 
-    def _succeed(self, shard: int) -> None:
+    def _start_next(self, shard: int) -> None:
         """Give a shard without a worker its next one, or up if it is not wanted any more."""
-        if self._is_dismissed:
+        if self._is_stopping:
             return
         if shard < self._wanted:
             self._start(shard)
         else:
-            del self._posts[shard]
+            del self._slots[shard]
 
     def _replace(self, shard: int, *, is_workers_fault: bool) -> None:
-        if self._is_dismissed or shard >= self._wanted or not is_workers_fault:
-            self._succeed(shard)
+        if self._is_stopping or shard >= self._wanted or not is_workers_fault:
+            self._start_next(shard)
             return
-        post = self._posts[shard]
-        follows = post.ledger.enter_death()
-        post.since = time.monotonic()
+        slot = self._slots[shard]
+        follows = slot.backoff.record_death()
+        slot.since = time.monotonic()
         seconds = follows.delay.total_seconds()
-        post.timer = asyncio.get_running_loop().call_later(seconds, partial(self._start, shard))
+        slot.timer = asyncio.get_running_loop().call_later(seconds, partial(self._start, shard))
         if follows.is_parked:
             log.critical(
-                "shard.parked", shard=shard, deaths=post.ledger.recent, retry_seconds=round(seconds)
+                "shard.parked",
+                shard=shard,
+                deaths=slot.backoff.recent,
+                retry_seconds=round(seconds),
             )
-            post.is_parked = True
-            self._foreman.on_parking()
+            slot.is_parked = True
+            self._listener.on_parking()
 
-    def _lose(self, child: Child) -> None:
+    def _remove(self, worker: WorkerProcess) -> None:
         loop = asyncio.get_running_loop()
-        loop.remove_reader(child.pipe_descriptor)
-        loop.remove_reader(child.sentinel)
-        self._posts[child.shard].child = None
-        child.close()
+        loop.remove_reader(worker.pipe_descriptor)
+        loop.remove_reader(worker.sentinel)
+        self._slots[worker.shard].worker = None
+        worker.close()

@@ -1,7 +1,7 @@
 """How much memory a process takes, as its share of what it shares with others."""
 
 
-def proportional_bytes(pid: int) -> int | None:
+def pss_bytes(pid: int) -> int | None:
     """Return a process's proportional set size; None where the system does not say."""
     # 50 ms of a start, for what is only ever asked.
     import psutil  # type: ignore[import-untyped] # noqa: PLC0415 - it ships no types

@@ -8,25 +8,25 @@ import structlog
 
 from reconciler.errors import ReconcilerError
 from reconciler.supervisor.summary import Options
-from reconciler.supervisor.threads import in_thread
+from reconciler.supervisor.threads import run_in_daemon_thread
 from reconciler.workload import Planner, Workload
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Setup:
-    """What a supervisor runs, and how. `prepare_worker` as in `Supervisor`."""
+class RunConfig:
+    """What a supervisor runs, and how. `set_up_worker` as in `Supervisor`."""
 
     workload: Workload
     options: Options
-    prepare_worker: Callable[[int], Callable[[], None]]
+    set_up_worker: Callable[[int], Callable[[], None]]
 
 
-class Renewal:
+class Reloader:
     """Renews the supervisor whenever it is asked to, one renewal after another."""
 
-    def __init__(self, read: Callable[[], Setup]) -> None:
+    def __init__(self, read: Callable[[], RunConfig]) -> None:
         """Prepare. `read` reads the settings anew, and raises if they do not fit."""
         self._read = read
         self._is_wanted = asyncio.Event()
@@ -35,7 +35,7 @@ class Renewal:
         """Renew soon."""
         self._is_wanted.set()
 
-    async def next(self) -> tuple[Setup, Planner]:
+    async def next(self) -> tuple[RunConfig, Planner]:
         """Wait for a request whose settings work; return these, and a planner that uses them.
 
         Settings that do not fit are logged, and all goes on as it was.
@@ -44,9 +44,9 @@ class Renewal:
             await self._is_wanted.wait()
             self._is_wanted.clear()
             try:
-                setup = await in_thread(self._read)
-                planner = await in_thread(setup.workload.open_planner)
+                run_config = await run_in_daemon_thread(self._read)
+                planner = await run_in_daemon_thread(run_config.workload.open_planner)
             except ReconcilerError as error:
                 log.error("supervisor.reload_refused", problem=str(error))  # noqa: TRY400 - it is the person's
             else:
-                return setup, planner
+                return run_config, planner

@@ -35,7 +35,7 @@ class RestartPolicy:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Replacement:
+class RestartDecision:
     """What becomes of a shard whose worker has died: the next one comes after `delay`."""
 
     delay: timedelta
@@ -53,7 +53,7 @@ def restart_delay(deaths: int, policy: RestartPolicy, rng: random.Random) -> tim
     return longest * rng.uniform(0.5, 1.0)
 
 
-class RestartLedger:
+class RestartBackoff:
     """One shard's deaths, and what follows from the next."""
 
     def __init__(
@@ -73,20 +73,20 @@ class RestartLedger:
         self._forget()
         return len(self._deaths)
 
-    def enter_death(self) -> Replacement:
+    def record_death(self) -> RestartDecision:
         """Enter a death of now; return what follows from it."""
         self._forget()
         self._deaths.append(self._monotonic())
         deaths = len(self._deaths)
         if deaths <= self.policy.most and not self._is_on_trial:
-            return Replacement(delay=restart_delay(deaths, self.policy, self._rng))
+            return RestartDecision(delay=restart_delay(deaths, self.policy, self._rng))
         return self._park()
 
-    def _park(self) -> Replacement:
+    def _park(self) -> RestartDecision:
         delay = min(self.policy.park_cap, self.policy.park * (1 << min(self._times_parked, 20)))
         self._times_parked += 1
         self._tried_at = self._monotonic() + delay.total_seconds()
-        return Replacement(delay=delay, is_parked=True)
+        return RestartDecision(delay=delay, is_parked=True)
 
     @property
     def _is_on_trial(self) -> bool:

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from reconciler.resilience.breaker import BreakerSnapshot
-from reconciler.workload import Trouble
+from reconciler.workload import WorkerFault
 
 RATE_SECONDS = 10.0
 
 
 @dataclass(slots=True)
-class Rate:
+class RateMeter:
     """Counts what is finished, and how fast of late."""
 
     monotonic: Callable[[], float] = time.monotonic
@@ -37,14 +37,14 @@ class Rate:
 
 
 @dataclass(slots=True)
-class Standing:
+class ShardHealth:
     """One shard's. It outlives the shard's workers."""
 
     monotonic: Callable[[], float] = time.monotonic
-    finished: Rate = field(default_factory=Rate)
-    trouble: Trouble | None = None
+    finished: RateMeter = field(default_factory=RateMeter)
+    fault: WorkerFault | None = None
     """The last thing that stood in its way."""
-    is_in_trouble: bool = False
+    has_fault: bool = False
     """Whether it still does: nothing has gone well since."""
     _trouble_at: float = 0.0
     _held_back_until: float = 0.0
@@ -62,23 +62,23 @@ class Standing:
         snapshot, heard_at = self._breaker
         return snapshot.aged(self.monotonic() - heard_at)
 
-    def note_trouble(self, trouble: Trouble) -> None:
+    def record_fault(self, fault: WorkerFault) -> None:
         """Take note of what stands in its way; hand it nothing until that is worth another try."""
-        self.trouble = trouble
-        self.is_in_trouble = True
+        self.fault = fault
+        self.has_fault = True
         self._trouble_at = self.monotonic()
-        self._held_back_until = self._trouble_at + trouble.retry_after_seconds
+        self._held_back_until = self._trouble_at + fault.retry_after_seconds
 
     def note_success(self) -> None:
         """Take note that nothing stands in its way any more."""
-        self.is_in_trouble = False
+        self.has_fault = False
 
     @property
-    def trouble_age_seconds(self) -> float | None:
+    def fault_age_seconds(self) -> float | None:
         """How long ago the last trouble was; None: there was none."""
-        return None if self.trouble is None else self.monotonic() - self._trouble_at
+        return None if self.fault is None else self.monotonic() - self._trouble_at
 
     @property
-    def held_back_seconds(self) -> float:
+    def backing_off_seconds(self) -> float:
         """How much longer it is handed nothing."""
         return max(0.0, self._held_back_until - self.monotonic())

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from enum import StrEnum
 
 
-class Demand(StrEnum):
+class SignalAction(StrEnum):
     """What a signal asks of the supervisor."""
 
     STOP = "stop"
@@ -22,27 +22,27 @@ class Demand(StrEnum):
     REPORT = "report"
 
 
-_DEMANDS = {
-    signal.SIGTERM: Demand.STOP,
-    signal.SIGINT: Demand.STOP,
-    signal.SIGQUIT: Demand.STOP_FAST,
-    signal.SIGHUP: Demand.RELOAD,
-    signal.SIGTTIN: Demand.GROW,
-    signal.SIGTTOU: Demand.SHRINK,
-    signal.SIGUSR2: Demand.REPORT,
+_ACTIONS = {
+    signal.SIGTERM: SignalAction.STOP,
+    signal.SIGINT: SignalAction.STOP,
+    signal.SIGQUIT: SignalAction.STOP_FAST,
+    signal.SIGHUP: SignalAction.RELOAD,
+    signal.SIGTTIN: SignalAction.GROW,
+    signal.SIGTTOU: SignalAction.SHRINK,
+    signal.SIGUSR2: SignalAction.REPORT,
 }
 
 
 @contextmanager
-def listening(on_demand: Callable[[Demand], None]) -> Iterator[None]:
-    """Pass every demand to `on_demand` while the block runs, on the running loop.
+def listening(on_signal: Callable[[SignalAction], None]) -> Iterator[None]:
+    """Pass every demand to `on_signal` while the block runs, on the running loop.
 
     After it the signals mean what they meant before.
     """
     loop = asyncio.get_running_loop()
-    before = {number: signal.getsignal(number) for number in _DEMANDS}
-    for number, demand in _DEMANDS.items():
-        loop.add_signal_handler(number, on_demand, demand)
+    before = {number: signal.getsignal(number) for number in _ACTIONS}
+    for number, action in _ACTIONS.items():
+        loop.add_signal_handler(number, on_signal, action)
     try:
         yield
     finally:

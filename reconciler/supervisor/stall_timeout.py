@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 
-class Patience:
+class StallTimeout:
     """Lasts for `limit` from the first thing that goes wrong, and anew from each that goes well.
 
     Waiting for nothing but the rate limit does not wear it out. Without a limit it never ends.

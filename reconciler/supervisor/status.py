@@ -62,14 +62,14 @@ class ShardStatus:
     age_seconds: float
     buckets: int
     queued: int
-    in_hand: int
-    in_hand_seconds: float | None
+    in_flight: int
+    in_flight_seconds: float | None
     done: int
     done_per_second: float
     breaker: str | None
     breaker_retry_seconds: float
-    trouble: str | None
-    trouble_age_seconds: float | None
+    fault: str | None
+    fault_age_seconds: float | None
     restarts: int
     memory_bytes: int | None
 
@@ -92,8 +92,8 @@ class KeyStatus:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Counts:
-    """What was done: orders, except `requests` and `weight`. As in `Tally`."""
+class CountFields:
+    """What was done: orders, except `requests` and `weight`. As in `Counts`."""
 
     scanned: int
     reconciled: int
@@ -106,7 +106,7 @@ class Counts:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class CycleStatus(Counts):
+class CycleStatus(CountFields):
     """A finished cycle."""
 
     finished_at: datetime
@@ -123,7 +123,7 @@ class BudgetStatus:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Totals(Counts):
+class Totals(CountFields):
     """What has been done since the start."""
 
     cycles: int
@@ -154,7 +154,7 @@ class Status:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Whereabouts:
+class OrderLocation:
     """Where the supervisor has an item, for `explain`.
 
     Attributes:
@@ -172,13 +172,13 @@ class Whereabouts:
     bucket: int
     shard: int
     is_queued: bool
-    in_hand_of: int | None
-    in_hand_seconds: float | None
+    in_flight_in: int | None
+    in_flight_seconds: float | None
     shard_state: ShardState
     breaker: str | None
     breaker_retry_seconds: float
-    held_back_seconds: float
-    trouble: str | None
+    backing_off_seconds: float
+    fault: str | None
     paused_seconds: float
     halted: str | None
 

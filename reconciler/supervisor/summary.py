@@ -5,10 +5,10 @@ from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from reconciler.control.socket_path import Place
+from reconciler.control.socket_path import SocketPath
 from reconciler.supervisor.halt import HaltPolicy
 from reconciler.supervisor.restarts import RestartPolicy
-from reconciler.workload import Proposal, Tally
+from reconciler.workload import Counts, ProposedChange
 
 PAGE_ITEMS = 20_000
 """Planned at once: so many that a symbol's orders come together and share their requests.
@@ -33,10 +33,10 @@ class Options:
     drain: timedelta
     rate_share: float
     is_once: bool = False
-    patience: timedelta = timedelta(seconds=30)
-    start_patience: timedelta = timedelta(seconds=8)
+    stall_timeout: timedelta = timedelta(seconds=30)
+    start_timeout: timedelta = timedelta(seconds=8)
     hang_after: timedelta = timedelta(seconds=30)
-    control_socket: Place | Path | None = None
+    control_socket: SocketPath | Path | None = None
     restarts: RestartPolicy = field(default_factory=RestartPolicy)
     halt: HaltPolicy = field(default_factory=HaltPolicy)
 
@@ -46,11 +46,11 @@ class Options:
         return max(PAGE_ITEMS, self.shards * self.batch_size)
 
 
-class Ending(StrEnum):
+class StopReason(StrEnum):
     """Why the supervisor ended."""
 
     STOPPED = "stopped"
-    SWEPT = "swept"
+    COMPLETED = "completed"
     STORE_GONE = "store_gone"
     EXCHANGE_GONE = "exchange_gone"
     HALTED = "halted"
@@ -69,13 +69,13 @@ class Summary:
         trouble: What made it give up, for a person; None if it did not.
     """
 
-    tally: Tally = field(default_factory=Tally)
+    counts: Counts = field(default_factory=Counts)
     cycles: int = 0
     restarts: int = 0
     killed_hung: int = 0
     set_aside: int = 0
     not_asked: int = 0
     killed_at_stop: int = 0
-    ending: Ending = Ending.STOPPED
-    trouble: str | None = None
-    proposals: list[Proposal] = field(default_factory=list)
+    ending: StopReason = StopReason.STOPPED
+    fault: str | None = None
+    proposals: list[ProposedChange] = field(default_factory=list)

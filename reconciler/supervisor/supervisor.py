@@ -1,13 +1,14 @@
 """The parent process: plan sweep after sweep until stopped, then drain.
 
     sweep    from the longest unsynced item to the last stale one, page by page
-    cycle    some of a page, about ten seconds of the rate budget: see `floor`
+    cycle    some of a page, about ten seconds of the rate budget: see `coordinator`
     rest     the pause between sweeps
 
 One event loop, and nothing blocks it: planning and recording run in threads, the rest is short. A
 stop waits for none of them. While the halt is on, only samples are looked at.
 
-The number of shards and the settings may change at any time: see `Floor.resize` and `renewal`.
+The number of shards and the settings may change at any time: see `Coordinator.resize` and
+`reload`.
 """
 
 import asyncio
@@ -23,21 +24,21 @@ from typing import Any, TypeVar, assert_never
 import msgspec
 import structlog
 
-from reconciler.control.handlers import Desk
+from reconciler.control.handlers import ControlHandlers
 from reconciler.control.server import ControlServer
 from reconciler.errors import StoreRefused, StoreUnavailable, WorkersDying
 from reconciler.resilience.breaker import BreakerState
 from reconciler.settings import MAX_SHARDS
-from reconciler.supervisor.background_writes import Chore, Chores
-from reconciler.supervisor.coordinator import Floor
+from reconciler.supervisor.background_writes import BackgroundWrite, BackgroundWrites
+from reconciler.supervisor.coordinator import Coordinator
 from reconciler.supervisor.cycle import group_by_cost, sample_of, size_of
-from reconciler.supervisor.reload import Renewal, Setup
+from reconciler.supervisor.reload import Reloader, RunConfig
 from reconciler.supervisor.shard_gauges import ShardGauges
-from reconciler.supervisor.signals import Demand, listening
-from reconciler.supervisor.stall_timeout import Patience
+from reconciler.supervisor.signals import SignalAction, listening
+from reconciler.supervisor.stall_timeout import StallTimeout
 from reconciler.supervisor.status import Phase
-from reconciler.supervisor.summary import Ending, Options, Summary
-from reconciler.supervisor.threads import in_thread
+from reconciler.supervisor.summary import Options, StopReason, Summary
+from reconciler.supervisor.threads import run_in_daemon_thread
 from reconciler.telemetry.metrics import Counter, Gauge, Metrics, count_lost_lines
 from reconciler.telemetry.standard_error import is_reader_gone
 from reconciler.workload import Backlog, Page, Planner, Workload
@@ -63,9 +64,9 @@ class Supervisor:
         options: Options,
         *,
         metrics: Metrics,
-        prepare_worker: Callable[[int], Callable[[], None]],
+        set_up_worker: Callable[[int], Callable[[], None]],
         on_progress: Callable[[Summary], None] = lambda _: None,
-        reload: Callable[[], Setup] | None = None,
+        reload: Callable[[], RunConfig] | None = None,
     ) -> None:
         """Prepare; nothing is started yet.
 
@@ -73,7 +74,7 @@ class Supervisor:
             workload: What to do.
             options: How.
             metrics: Where the parent's metrics go; the workers open their own.
-            prepare_worker: Returns what a shard's worker calls first, to set up its logging.
+            set_up_worker: Returns what a shard's worker calls first, to set up its logging.
             on_progress: Called after each batch.
             reload: Reads the settings anew, on HUP. Without it HUP changes nothing.
         """
@@ -81,26 +82,26 @@ class Supervisor:
         self._metrics = metrics
         self._shard_gauges = ShardGauges(metrics)
         self._on_progress = on_progress
-        self._patience = Patience(options.patience if options.is_once else None)
-        self._chores = Chores()
-        self._renewal = None if reload is None else Renewal(reload)
+        self._stall_timeout = StallTimeout(options.stall_timeout if options.is_once else None)
+        self._writes = BackgroundWrites()
+        self._reloader = None if reload is None else Reloader(reload)
         self._changed = asyncio.Event()
         self._is_stopping = False
-        self._is_in_haste = False
+        self._is_fast_stop = False
         self._is_ready = False
-        self._last_trouble = "no worker got ready"
+        self._last_fault = "no worker got ready"
         self._failure: BaseException | None = None
         self.summary = Summary()
-        self._floor = Floor(
+        self._coordinator = Coordinator(
             workload,
             options,
             self.summary,
             metrics=metrics,
-            prepare_worker=prepare_worker,
-            boss=self,
+            set_up_worker=set_up_worker,
+            listener=self,
         )
-        self._desk = Desk(
-            floor=self._floor,
+        self._handlers = ControlHandlers(
+            coordinator=self._coordinator,
             summary=self.summary,
             scale=self.scale,
             phase=lambda: self.phase,
@@ -108,7 +109,7 @@ class Supervisor:
 
     @property
     def _options(self) -> Options:
-        return self._floor.options
+        return self._coordinator.options
 
     @property
     def phase(self) -> Phase:
@@ -117,12 +118,12 @@ class Supervisor:
             return Phase.DRAINING
         if not self._is_ready:
             return Phase.STARTING
-        return Phase.RUNNING if self._floor.halt is None else Phase.HALTED
+        return Phase.RUNNING if self._coordinator.halt is None else Phase.HALTED
 
     @property
     def pids(self) -> dict[int, int | None]:
         """The workers' process ids by shard."""
-        return self._floor.crew.pids
+        return self._coordinator.pool.pids
 
     async def run(self) -> Summary:
         """Run until finished, or until a signal says so; drain; return what was done.
@@ -134,7 +135,7 @@ class Supervisor:
             WorkersDying: the workers kept dying.
         """
         asyncio.get_running_loop().set_exception_handler(self._on_bug)
-        with listening(self._on_demand):
+        with listening(self._on_signal):
             control = await self._open_control()
             try:
                 await self._begin_and_end()
@@ -155,40 +156,40 @@ class Supervisor:
         path = self._options.control_socket
         if path is None:
             return None
-        control = ControlServer(path, self._desk.answer)
+        control = ControlServer(path, self._handlers.answer)
         await control.open()
         return control
 
     async def _begin_and_end(self) -> None:
-        planner = await self._unless_stopped(in_thread(self._open_planner))
+        planner = await self._unless_stopped(run_in_daemon_thread(self._open_planner))
         if planner is None:
             return
         self._planner = planner
-        self._floor.history.begin()
+        self._coordinator.history.begin()
         log.info("supervisor.started", shards=self._options.shards, once=self._options.is_once)
         beside = [
             self._begin(work)
             for work in (
                 self._send_gauges(),
-                self._floor.crew.watch(),
-                self._give_up_a_bad_start(),
+                self._coordinator.pool.watch(),
+                self._give_up_without_worker(),
                 self._watch_log(),
                 self._renew(),
             )
         ]
-        chores = self._begin(self._chores.work(lambda: self._planner))
+        writes = self._begin(self._writes.work(lambda: self._planner))
         try:
             pause = await self._ask(lambda planner: planner.read_pause())
             if pause is not None:
-                self._floor.restore_pause(pause)
-            self._floor.resize(self._options)
+                self._coordinator.restore_pause(pause)
+            self._coordinator.resize(self._options)
             await self._work()
             await self._drain()
             self._kill_the_rest()
-            await self._record_the_rest(chores)
+            await self._record_the_rest(writes)
         finally:
-            self._floor.crew.kill()
-            for task in (*beside, chores):
+            self._coordinator.pool.kill()
+            for task in (*beside, writes):
                 task.cancel()
             self._planner.close()
             self._shard_gauges.withdraw()
@@ -197,41 +198,45 @@ class Supervisor:
         """End when nobody will ever read the log: whatever went wrong, nobody would know."""
         while True:
             if is_reader_gone():
-                self.summary.trouble = "nobody reads standard error, where the log goes, any more"
-                self._end(Ending.LOG_GONE)
+                self.summary.fault = "nobody reads standard error, where the log goes, any more"
+                self._end(StopReason.LOG_GONE)
             await asyncio.sleep(LOG_SECONDS)
 
     def _open_planner(self) -> Planner:
         planner = self._workload.open_planner()
         try:
-            self._floor.history.write(planner)
+            self._coordinator.history.write(planner)
         except StoreUnavailable:
             planner.close()
             raise
         return planner
 
-    async def _give_up_a_bad_start(self) -> None:
+    async def _give_up_without_worker(self) -> None:
         """End if no worker gets ready: whoever starts us must not take us for running then."""
         if self._options.is_once:
             return
-        await asyncio.sleep(self._options.start_patience.total_seconds())
+        await asyncio.sleep(self._options.start_timeout.total_seconds())
         if not self._is_ready:
-            self.on_failure(StoreUnavailable(self._last_trouble))
+            self.on_failure(StoreUnavailable(self._last_fault))
 
     # Planning.
 
     async def _work(self) -> None:
         while not self._is_stopping:
-            if self._floor.halt is None:
+            if self._coordinator.halt is None:
                 await self._look_for_halt()
-            if self._floor.halt is not None:
+            if self._coordinator.halt is not None:
                 await self._test_halt()
-            if self._floor.halt is None:
+            if self._coordinator.halt is None:
                 await self._sweep()
             if self._options.is_once:
-                await self._until(lambda: not self._floor.cycles or self._floor.halt is not None)
-                self._end(Ending.SWEPT if self._floor.halt is None else Ending.HALTED)
-            elif self._floor.halt is not None:
+                await self._until(
+                    lambda: not self._coordinator.cycles or self._coordinator.halt is not None
+                )
+                self._end(
+                    StopReason.COMPLETED if self._coordinator.halt is None else StopReason.HALTED
+                )
+            elif self._coordinator.halt is not None:
                 await self._pause(HALT_TEST_SECONDS)
             else:
                 await self._rest()
@@ -242,14 +247,16 @@ class Supervisor:
         while (
             page := await self._ask(partial(_plan, self._options.page_items, after))
         ) is not None:
-            groups = list(group_by_cost(self._floor.new_in(page), self._floor.cycle_cost))
-            if not page.runs and self._floor.history.is_due:
+            groups = list(
+                group_by_cost(self._coordinator.new_in(page), self._coordinator.cycle_cost)
+            )
+            if not page.chunks and self._coordinator.history.is_due:
                 groups = [[]]  # That nothing is stale is a run too, and is recorded as one.
-            for number, runs in enumerate(groups, start=1):
+            for number, chunks in enumerate(groups, start=1):
                 is_last = page.next is None and number == len(groups)
-                cycle = self._floor.begin_cycle(runs, ends_sweep=is_last)
-                await self._until(partial(self._floor.may_go_on, cycle))
-                if self._is_stopping or self._floor.halt is not None:
+                cycle = self._coordinator.begin_cycle(chunks, ends_sweep=is_last)
+                await self._until(partial(self._coordinator.may_go_on, cycle))
+                if self._is_stopping or self._coordinator.halt is not None:
                     return
             after = page.next
             if after is None:
@@ -259,46 +266,46 @@ class Supervisor:
         """Stop where another host has applied the halt: it counts for all."""
         reason = await self._ask(lambda planner: planner.read_halt())
         if reason is not None:
-            self._floor.adopt_halt(reason)
+            self._coordinator.adopt_halt(reason)
 
     async def _test_halt(self) -> None:
         """Look at a sample, without writing; take the halt off if it is clean, or somebody did.
 
         What another host has seen while we saw nothing is not refuted by a sample of ours.
         """
-        if not self._floor.is_halt_recorded:
-            await self._ask(partial(self._floor.record_halt, self._floor.halt))
+        if not self._coordinator.is_halt_recorded:
+            await self._ask(partial(self._coordinator.record_halt, self._coordinator.halt))
         elif await self._ask(lambda planner: planner.read_halt()) is None and not self._is_stopping:
-            self._floor.release_halt("released by a person", is_recorded=True)
+            self._coordinator.release_halt("released by a person", is_recorded=True)
             return
-        if self._floor.is_halt_of_others:
+        if self._coordinator.is_halt_of_others:
             return
         page = await self._ask(partial(_plan, self._options.page_items, None))
         if page is not None:
-            runs = self._floor.new_in(page)
-            sample = sample_of(runs, SAMPLE_ITEMS)
-            is_whole = page.next is None and size_of(sample) == size_of(runs)
-            cycle = self._floor.begin_cycle(sample, is_sample=True, ends_sweep=is_whole)
+            chunks = self._coordinator.new_in(page)
+            sample = sample_of(chunks, SAMPLE_ITEMS)
+            is_whole = page.next is None and size_of(sample) == size_of(chunks)
+            cycle = self._coordinator.begin_cycle(sample, is_sample=True, ends_sweep=is_whole)
             await self._until(lambda: cycle.is_done)
-        if self._floor.halt is None:
-            await self._ask(partial(self._floor.record_halt, None))
+        if self._coordinator.halt is None:
+            await self._ask(partial(self._coordinator.record_halt, None))
 
     async def _ask(self, question: Callable[[Planner], T]) -> T | None:
         """Ask the planner, however long the database is away; None when it is time to stop."""
         while not self._is_stopping:
             planner = self._planner
             try:
-                answer = await self._unless_stopped(in_thread(question, planner))
-                self._desk.store_refusal = self._desk.store_away = None
+                answer = await self._unless_stopped(run_in_daemon_thread(question, planner))
+                self._handlers.store_refusal = self._handlers.store_away = None
             except (StoreUnavailable, StoreRefused) as error:
                 if isinstance(error, StoreRefused):
                     if self._options.is_once:
                         raise
-                    self._desk.store_refusal = str(error)
-                self._desk.store_away = str(error)
+                    self._handlers.store_refusal = str(error)
+                self._handlers.store_away = str(error)
                 log.warning("supervisor.waits_for_store", reason=str(error))
-                self.on_trouble(Ending.STORE_GONE, str(error), STORE_RETRY_SECONDS)
-                self._floor.wait_for_store(STORE_RETRY_SECONDS)
+                self.on_fault(StopReason.STORE_GONE, str(error), STORE_RETRY_SECONDS)
+                self._coordinator.wait_for_store(STORE_RETRY_SECONDS)
             else:
                 return answer
             await self._pause(STORE_RETRY_SECONDS)
@@ -311,25 +318,25 @@ class Supervisor:
         if shards == self._options.shards or self._is_stopping:
             return
         log.warning("supervisor.scaled", before=self._options.shards, shards=shards)
-        self._floor.resize(replace(self._options, shards=shards))
+        self._coordinator.resize(replace(self._options, shards=shards))
 
     async def _renew(self) -> None:
         """Take new settings whenever asked to, and let one worker after another be born with them.
 
         The number of shards is set anew only if the setting has changed: it may have been scaled.
         """
-        if self._renewal is None:
+        if self._reloader is None:
             return
         configured = self._options.shards
         while True:
-            setup, planner = await self._renewal.next()
+            run_config, planner = await self._reloader.next()
             before, self._planner = self._planner, planner
             before.close()
-            has_changed = setup.options.shards != configured
-            shards = setup.options.shards if has_changed else self._options.shards
-            configured = setup.options.shards
-            options = replace(setup.options, shards=shards)
-            self._floor.renew(setup.workload, options, setup.prepare_worker)
+            has_changed = run_config.options.shards != configured
+            shards = run_config.options.shards if has_changed else self._options.shards
+            configured = run_config.options.shards
+            options = replace(run_config.options, shards=shards)
+            self._coordinator.renew(run_config.workload, options, run_config.set_up_worker)
             self._changed.set()
             for shard in range(self._options.shards):
                 await self._renew_worker(shard)
@@ -337,23 +344,23 @@ class Supervisor:
 
     async def _renew_worker(self, shard: int) -> None:
         """Replace a shard's worker, and wait until the new one is there or it is not to be."""
-        before = self._floor.crew.pids.get(shard)
+        before = self._coordinator.pool.pids.get(shard)
         if shard >= self._options.shards or self._is_stopping:
             return
-        self._floor.replace_worker(shard)
+        self._coordinator.replace_worker(shard)
         await self._wait_for(
             lambda: (
                 self._is_stopping
                 or shard >= self._options.shards
-                or self._floor.crew.is_renewed(shard, before)
+                or self._coordinator.pool.is_renewed(shard, before)
             )
         )
 
     async def _report(self) -> None:
         """Write to the log what we are doing, and where each thread of ours and theirs is."""
-        status = await self._desk.status()
+        status = await self._handlers.status()
         log.warning("supervisor.state", state=msgspec.to_builtins(status), stacks=_own_stacks())
-        self._floor.crew.log_stacks()
+        self._coordinator.pool.log_stacks()
 
     # What the floor cannot settle by itself.
 
@@ -367,64 +374,64 @@ class Supervisor:
 
     def on_breaker(self) -> None:
         """Send where the breakers stand."""
-        self._shard_gauges.send(self._floor.breakers)
+        self._shard_gauges.send(self._coordinator.breakers)
         self._metrics.flush()
 
     def on_success(self) -> None:
         """Take new patience."""
-        self._patience.renew()
+        self._stall_timeout.renew()
 
     def on_ready(self) -> None:
         """Take note that there is a worker to work."""
         self._is_ready = True
 
-    def on_trouble(self, ending: Ending, reason: str, retry_after_seconds: float) -> None:
+    def on_fault(self, ending: StopReason, reason: str, retry_after_seconds: float) -> None:
         """In a single sweep, end when the wait for something that is gone would be too long."""
-        self._last_trouble = reason
-        if self._patience.is_over(retry_after_seconds):
-            self.summary.trouble = reason
+        self._last_fault = reason
+        if self._stall_timeout.is_over(retry_after_seconds):
+            self.summary.fault = reason
             self._end(ending)
 
     def on_death(self) -> None:
         """In a single sweep, end when workers do nothing but die."""
         self._metrics.incr(Counter.SUPERVISOR_RESTARTS)
-        if self._patience.is_over():
+        if self._stall_timeout.is_over():
             reason = "the workers keep dying, and nothing goes forward: see why in the log above"
             self.on_failure(WorkersDying(reason))
 
     def on_failure(self, failure: BaseException) -> None:
         """End: nothing can go on."""
         self._failure = self._failure or failure
-        self._end(Ending.STOPPED)
+        self._end(StopReason.STOPPED)
 
-    def write_down(self, chore: Chore) -> None:
+    def write_in_background(self, write: BackgroundWrite) -> None:
         """Have something written that nobody waits for."""
-        self._chores.add(chore)
+        self._writes.add(write)
 
     # Ending.
 
-    def _on_demand(self, demand: Demand) -> None:
-        log.info("supervisor.told", demand=demand.value)
-        match demand:
-            case Demand.STOP | Demand.STOP_FAST:
-                self._is_in_haste = demand is Demand.STOP_FAST or self._is_stopping
-                self._end(Ending.STOPPED)
-            case Demand.GROW:
+    def _on_signal(self, action: SignalAction) -> None:
+        log.info("supervisor.signal_received", action=action.value)
+        match action:
+            case SignalAction.STOP | SignalAction.STOP_FAST:
+                self._is_fast_stop = action is SignalAction.STOP_FAST or self._is_stopping
+                self._end(StopReason.STOPPED)
+            case SignalAction.GROW:
                 self.scale(min(MAX_SHARDS, self._options.shards + 1))
-            case Demand.SHRINK:
+            case SignalAction.SHRINK:
                 self.scale(max(1, self._options.shards - 1))
-            case Demand.RELOAD:
-                if self._renewal is not None:
-                    self._renewal.request()
-            case Demand.REPORT:
+            case SignalAction.RELOAD:
+                if self._reloader is not None:
+                    self._reloader.request()
+            case SignalAction.REPORT:
                 self._begin(self._report())
             case _:
-                assert_never(demand)
+                assert_never(action)
 
-    def _end(self, ending: Ending) -> None:
+    def _end(self, ending: StopReason) -> None:
         if not self._is_stopping:
             self.summary.ending = ending
-        self._is_stopping = self._floor.is_closing = True
+        self._is_stopping = self._coordinator.is_closing = True
         self._changed.set()
 
     def _on_bug(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -445,21 +452,25 @@ class Supervisor:
 
     async def _drain(self) -> None:
         """Let the workers finish what they have in hand, as long as the deadline allows."""
-        self._is_stopping = self._floor.is_closing = True
-        self._floor.drop_queued()
-        self._floor.end_waits()
-        self._floor.go_on()
+        self._is_stopping = self._coordinator.is_closing = True
+        self._coordinator.drop_queued()
+        self._coordinator.deny_waiting()
+        self._coordinator.go_on()
         with suppress(TimeoutError):
             async with asyncio.timeout(self._options.drain.total_seconds()):
-                if self._floor.halt is None:
-                    await self._wait_for(lambda: not self._floor.crew.has_work or self._is_in_haste)
-                self._floor.crew.dismiss()
-                await self._wait_for(lambda: not self._floor.crew.children or self._is_in_haste)
+                if self._coordinator.halt is None:
+                    await self._wait_for(
+                        lambda: not self._coordinator.pool.has_work or self._is_fast_stop
+                    )
+                self._coordinator.pool.stop_all()
+                await self._wait_for(
+                    lambda: not self._coordinator.pool.workers or self._is_fast_stop
+                )
 
     def _kill_the_rest(self) -> None:
         """End the workers that have not ended in time, and say so unless haste was asked for."""
-        killed = self._floor.crew.kill()
-        if killed and not self._is_in_haste:
+        killed = self._coordinator.pool.kill()
+        if killed and not self._is_fast_stop:
             self.summary.killed_at_stop = killed
             log.error(
                 "supervisor.drain_incomplete",
@@ -467,24 +478,24 @@ class Supervisor:
                 drain_seconds=self._options.drain.total_seconds(),
             )
 
-    async def _record_the_rest(self, chores: asyncio.Task[None]) -> None:
+    async def _record_the_rest(self, writes: asyncio.Task[None]) -> None:
         """Record the cycles that are not yet, also those cut short, if the database lets us."""
-        for cycle in self._floor.cycles.values():
-            self._floor.record(cycle)
-        self._floor.record_pause()
-        self._chores.end()
-        await asyncio.wait([chores], timeout=RECORD_SECONDS)
+        for cycle in self._coordinator.cycles.values():
+            self._coordinator.record(cycle)
+        self._coordinator.record_pause()
+        self._writes.end()
+        await asyncio.wait([writes], timeout=RECORD_SECONDS)
 
     # Gauges.
 
     async def _send_gauges(self) -> None:
         while True:
-            self._floor.record_failures()
-            if self._chores.is_idle:
-                self.write_down(self._floor.history.write)
+            self._coordinator.record_failures()
+            if self._writes.is_idle:
+                self.write_in_background(self._coordinator.history.write)
             backlog = await self._measure_backlog()
             if backlog is not None:
-                self._desk.note_backlog(backlog)
+                self._handlers.note_backlog(backlog)
                 self._metrics.gauge(Gauge.STALE_BACKLOG, backlog.items)
                 self._metrics.gauge(Gauge.STALE_OLDEST_AGE_SECONDS, backlog.oldest_age_seconds)
                 self._metrics.gauge(Gauge.ORDERS_NOT_FOLLOWED, backlog.unfollowed_items)
@@ -492,11 +503,13 @@ class Supervisor:
                 self._metrics.gauge(Gauge.HOLDS_OPEN, backlog.held_items or 0)
                 oldest_hold = backlog.oldest_hold_age_seconds or 0
                 self._metrics.gauge(Gauge.HOLDS_OLDEST_AGE_SECONDS, oldest_hold)
-            self._shard_gauges.send(self._floor.breakers)
-            self._metrics.gauge(Gauge.BREAKERS_OPEN, self._floor.breakers_in(BreakerState.OPEN))
+            self._shard_gauges.send(self._coordinator.breakers)
+            self._metrics.gauge(
+                Gauge.BREAKERS_OPEN, self._coordinator.breakers_in(BreakerState.OPEN)
+            )
             self._metrics.gauge(Gauge.SHARDS_DESIRED, self._options.shards)
-            self._metrics.gauge(Gauge.SHARDS_RUNNING, len(self._floor.crew.children))
-            self._metrics.gauge(Gauge.SHARDS_PARKED, len(self._floor.crew.parked))
+            self._metrics.gauge(Gauge.SHARDS_RUNNING, len(self._coordinator.pool.workers))
+            self._metrics.gauge(Gauge.SHARDS_PARKED, len(self._coordinator.pool.parked))
             count_lost_lines(self._metrics)
             self._metrics.flush()
             await asyncio.sleep(GAUGE_SECONDS)
@@ -504,7 +517,7 @@ class Supervisor:
     async def _measure_backlog(self) -> Backlog | None:
         """Measure; None where that fails: no failure of a metric may end the service."""
         try:
-            return await in_thread(self._planner.backlog)
+            return await run_in_daemon_thread(self._planner.backlog)
         except (StoreUnavailable, StoreRefused):
             return None
         except Exception:

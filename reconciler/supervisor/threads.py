@@ -14,7 +14,7 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 
-def in_thread(function: Callable[[*Ts], T], *arguments: *Ts) -> asyncio.Future[T]:
+def run_in_daemon_thread(function: Callable[[*Ts], T], *arguments: *Ts) -> asyncio.Future[T]:
     """Begin `function(*arguments)` in a thread of its own; return the future of its result.
 
     Cancelling the future abandons the call: it goes on, and nobody hears what comes of it.

@@ -17,14 +17,14 @@ from reconciler import safe_path
 from reconciler.resilience.breaker import BreakerSnapshot
 from reconciler.supervisor.status import ShardState
 from reconciler.worker.messages import (
-    Beat,
-    Conclude,
-    Done,
-    Examined,
-    FromChild,
-    FromParent,
-    GivenBack,
-    Hand,
+    AssignBatch,
+    BatchDone,
+    BatchPrepared,
+    BatchReturned,
+    CommitBatches,
+    FromSupervisor,
+    FromWorker,
+    Heartbeat,
 )
 from reconciler.worker.process import main as run_worker
 from reconciler.workload import Batch, Workload
@@ -33,7 +33,7 @@ MOST_STACK_BYTES = 65_536
 """What a pipe holds: a worker with more to tell is cut short."""
 
 
-class Child:
+class WorkerProcess:
     """A worker: its process, our ends of its pipes, and what we know of it."""
 
     def __init__(
@@ -43,17 +43,17 @@ class Child:
         *,
         shard: int,
         breaker: BreakerSnapshot | None,
-        prepare: Callable[[], None],
+        set_up: Callable[[], None],
     ) -> None:
         """Start the process. `breaker` is where its predecessor's circuit breaker stood."""
         self.shard = shard
         self.state = ShardState.BOOTING
-        self._examining: int | None = None
-        self._concluding: deque[deque[int]] = deque()
+        self._preparing: int | None = None
+        self._committing: deque[deque[int]] = deque()
         """The batches that it is to finish, by verdict; it is at the first."""
         self._suspects: dict[int, int] = {}
         """The batches in its hand over which others have died, with their cycles."""
-        self.is_condemned = False
+        self.is_hung = False
         """Whether it hangs, and is about to be killed."""
         self._heard_at = time.monotonic()
         self._waiting_seconds = 0.0
@@ -61,7 +61,7 @@ class Child:
         self._stacks, their_stacks = context.Pipe(duplex=False)
         self.process = context.Process(
             target=run_worker,
-            args=(theirs, their_stacks, workload, shard, breaker, prepare),
+            args=(theirs, their_stacks, workload, shard, breaker, set_up),
             name=f"reconciler worker {shard}",
             daemon=True,
         )
@@ -77,44 +77,44 @@ class Child:
         It may still be finishing what the last verdict was about, but no more than that, else what
         it has looked at would pile up; nor what may be its death.
         """
-        if self.state is not ShardState.READY or self.is_condemned or self._examining is not None:
+        if self.state is not ShardState.READY or self.is_hung or self._preparing is not None:
             return False
-        return len(self._concluding) <= 1 and self._suspects.keys().isdisjoint(self._to_conclude)
+        return len(self._committing) <= 1 and self._suspects.keys().isdisjoint(self._to_commit)
 
     @property
-    def bound_to(self) -> frozenset[int]:
+    def allowed_cycles(self) -> frozenset[int]:
         """The cycles that it may look at more of, and of no other; empty: of any.
 
         While what may be its death waits for the verdict of a cycle, another cycle must not be at
         work when it comes.
         """
-        waiting = self._suspects.keys() - {self._examining} - set(self._to_conclude)
+        waiting = self._suspects.keys() - {self._preparing} - set(self._to_commit)
         return frozenset(self._suspects[number] for number in waiting)
 
     @property
-    def _to_conclude(self) -> list[int]:
-        return [number for verdict in self._concluding for number in verdict]
+    def _to_commit(self) -> list[int]:
+        return [number for verdict in self._committing for number in verdict]
 
     @property
     def at_work(self) -> tuple[int, ...]:
         """The numbers of the batches that it is at now: one that it looks at, one it finishes."""
-        batches = (self._examining, self._concluding[0][0] if self._concluding else None)
+        batches = (self._preparing, self._committing[0][0] if self._committing else None)
         return tuple(number for number in batches if number is not None)
 
-    def examine(self, batch: Batch) -> None:
+    def prepare(self, batch: Batch) -> None:
         """Give it a batch to look at. It must be idle."""
-        self._examining = batch.number
+        self._preparing = batch.number
         if batch.is_suspect:
             self._suspects[batch.number] = batch.cycle
-        self.send(Hand(batch))
+        self.send(AssignBatch(batch))
 
-    def conclude(self, batches: Sequence[int], *, may_write: bool) -> None:
+    def commit(self, batches: Sequence[int], *, may_write: bool) -> None:
         """Let it finish batches that it has looked at."""
-        self._concluding.append(deque(batches))
-        self.send(Conclude(tuple(batches), may_write))
+        self._committing.append(deque(batches))
+        self.send(CommitBatches(tuple(batches), may_write))
 
     @property
-    def quiet_seconds(self) -> float:
+    def seconds_since_heartbeat(self) -> float:
         """How long nothing that shows it alive has come from its loop.
 
         Its loop may turn while a call of its hangs: then since that call began.
@@ -136,32 +136,32 @@ class Child:
         """Readable when the process has ended."""
         return self.process.sentinel
 
-    def receive(self) -> FromChild | None:
+    def receive(self) -> FromWorker | None:
         """Return what the worker said; None when it can say nothing more.
 
         That includes a message that it began and was killed in.
         """
         try:
-            message: FromChild = self._connection.recv()
+            message: FromWorker = self._connection.recv()
         except (EOFError, OSError):
             return None
         self._heard_at = time.monotonic()
         match message:
-            case Beat(waiting_seconds=seconds):
+            case Heartbeat(waiting_seconds=seconds):
                 self._waiting_seconds = seconds
-            case Examined():
-                self._examining = None
-            case GivenBack(batch=number):
-                self._examining = None
+            case BatchPrepared():
+                self._preparing = None
+            case BatchReturned(batch=number):
+                self._preparing = None
                 self._suspects.pop(number, None)
-            case Done(batch=number):
+            case BatchDone(batch=number):
                 self._suspects.pop(number, None)
-                self._concluding[0].popleft()
-                if not self._concluding[0]:
-                    self._concluding.popleft()
+                self._committing[0].popleft()
+                if not self._committing[0]:
+                    self._committing.popleft()
         return message
 
-    def receive_rest(self) -> list[FromChild]:
+    def receive_rest(self) -> list[FromWorker]:
         """Return what a dead worker had still said and nobody has read."""
         messages = []
         while self._has_more() and (message := self.receive()) is not None:
@@ -174,7 +174,7 @@ class Child:
         except OSError:
             return False
 
-    def send(self, message: FromParent) -> None:
+    def send(self, message: FromSupervisor) -> None:
         """Say something to the worker. That it is dead already shows at its sentinel."""
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self._connection.send(message)

@@ -67,7 +67,7 @@ _SPEED_SETTINGS = text(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ground:
+class ScratchDatabase:
     """A database to measure on. Every connection to `url` works in `schema`."""
 
     url: str
@@ -89,22 +89,22 @@ class Ground:
         _make_schema(self.database, self.schema)
 
     @contextmanager
-    def annex(self, name: str) -> Iterator["Ground"]:
+    def annex(self, name: str) -> Iterator["ScratchDatabase"]:
         """Yield another schema beside this one, for a table of orders of its own."""
         schema = f"{self.schema}_{name}"
         _make_schema(self.database, schema)
         url = self.url.replace(_search_path(self.schema), _search_path(schema))
         try:
             with closing(Database(url, role=ROLE)) as database:
-                yield Ground(url=url, database=database, schema=schema)
+                yield ScratchDatabase(url=url, database=database, schema=schema)
         finally:
             _drop_schema(self.database, schema)
 
 
 @contextmanager
-def open_ground(
+def open_scratch_database(
     lent_url: str | None, *, needed_megabytes: int, hint: str = _SCRATCH
-) -> Iterator[Ground]:
+) -> Iterator[ScratchDatabase]:
     """Yield the lent database, or one of our own; leave nothing in it.
 
     `hint` says what to lend where the lent one is refused.
@@ -114,19 +114,19 @@ def open_ground(
         StoreUnavailable: it does not answer.
     """
     if lent_url is not None:
-        with _schema_in(lent_url, needed_megabytes, hint) as ground:
-            yield ground
+        with _schema_in(lent_url, needed_megabytes, hint) as scratch:
+            yield scratch
         return
     _require_room(Path(tempfile.gettempdir()), needed_megabytes + NEEDED_MEGABYTES)
     with (
         embedded_postgres(settings=SETTINGS) as url,
-        _schema_in(url, needed_megabytes, hint) as ground,
+        _schema_in(url, needed_megabytes, hint) as scratch,
     ):
-        yield ground
+        yield scratch
 
 
 @contextmanager
-def _schema_in(url: str, needed_megabytes: int, hint: str) -> Iterator[Ground]:
+def _schema_in(url: str, needed_megabytes: int, hint: str) -> Iterator[ScratchDatabase]:
     with closing(Database(url, role=ROLE)) as database:
         with database.autocommit() as connection:
             if problems := list(_refusals(connection, needed_megabytes, hint)):
@@ -139,7 +139,7 @@ def _schema_in(url: str, needed_megabytes: int, hint: str) -> Iterator[Ground]:
             separator = "&" if "?" in url else "?"
             ours = f"{url}{separator}options={_search_path(SCHEMA)}"
             with closing(Database(ours, role=ROLE)) as working:
-                yield Ground(url=ours, database=working)
+                yield ScratchDatabase(url=ours, database=working)
         finally:
             _drop_schema(database, SCHEMA)
 

@@ -23,11 +23,11 @@ from reconciler.telemetry.metrics import NoMetrics
 from reconciler.workload import (
     NO_LIMIT,
     Backlog,
+    Chunk,
     Cycle,
     Handler,
     Page,
     Planner,
-    Run,
     Workload,
 )
 
@@ -73,7 +73,7 @@ def sweep(
     workload: Workload,
     options: Options,
     *,
-    prepare_worker: Callable[[int], Callable[[], None]],
+    set_up_worker: Callable[[int], Callable[[], None]],
     on_ready: Callable[[], None] = lambda: None,
     on_progress: Callable[[Sweep], None] = lambda _: None,
 ) -> Sweep:
@@ -82,7 +82,7 @@ def sweep(
     Args:
         workload: What to do; its own limit of weight does not count.
         options: How; with `is_once`.
-        prepare_worker: As the supervisor's.
+        set_up_worker: As the supervisor's.
         on_ready: Called when all workers are ready, before the first plan, in a thread.
         on_progress: Called after each batch.
 
@@ -104,7 +104,7 @@ def sweep(
             _Unhurried(workload, options.shards, Path(folder), note_ready),
             options,
             metrics=NoMetrics(),
-            prepare_worker=prepare_worker,
+            set_up_worker=set_up_worker,
             on_progress=note_progress,
         )
         done.summary = asyncio.run(supervisor.run())
@@ -177,7 +177,7 @@ class _Waiting(Planner):
         """Write the cycle down."""
         self._planner.record(cycle)
 
-    def set_aside(self, run: Run) -> None:
+    def set_aside(self, run: Chunk) -> None:
         """Put orders on hold."""
         self._planner.set_aside(run)
 

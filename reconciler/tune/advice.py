@@ -16,7 +16,7 @@ NEAR_ENOUGH = 0.9
 
 
 @dataclass(frozen=True, kw_only=True)
-class Need:
+class RequiredRate:
     """What has to be kept up with: so many open orders, each to be looked at so often."""
 
     open_orders: int

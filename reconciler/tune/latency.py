@@ -9,7 +9,7 @@ from statistics import median
 from reconciler.errors import Unavailable
 from reconciler.exchanges.base import Exchange
 from reconciler.exchanges.registry import open_exchange, venue
-from reconciler.exchanges.request_policy import OneAttempt
+from reconciler.exchanges.request_policy import SingleAttempt
 from reconciler.resilience.budget import LocalBudget, WeightWindow
 from reconciler.settings import Settings
 
@@ -42,7 +42,7 @@ def measure_latency(settings: Settings) -> Latency:
 
 async def _measure(settings: Settings) -> Latency:
     found = venue(settings.exchange_name, settings.exchange_base_url)
-    guard = OneAttempt(ANSWER_SECONDS)
+    guard = SingleAttempt(ANSWER_SECONDS)
     exchange = open_exchange(
         found,
         credentials=settings.credentials,

@@ -5,7 +5,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
-class Spent:
+class TimeSpent:
     """Where workers' time went, in seconds, added up over all of them.
 
     Waiting is time in which the worker itself computed nothing. It may wait for both the exchange
@@ -16,8 +16,8 @@ class Spent:
     database: float = 0.0
     computing: float = 0.0
 
-    def __add__(self, other: "Spent") -> "Spent":
-        return Spent(
+    def __add__(self, other: "TimeSpent") -> "TimeSpent":
+        return TimeSpent(
             exchange=self.exchange + other.exchange,
             database=self.database + other.database,
             computing=self.computing + other.computing,
@@ -43,7 +43,7 @@ class Trial:
     seconds: float
     weight: int
     requests: int
-    spent: Spent
+    spent: TimeSpent
     machine_busy: float
     exchange_busy: float
     failed: int = 0
@@ -59,15 +59,15 @@ class Trial:
         return self.weight / self.orders if self.orders else 0.0
 
     @property
-    def shares(self) -> Spent:
+    def shares(self) -> TimeSpent:
         """Where the workers' time went, as shares of all of it; what is missing, they had no work.
 
         What a worker waited for both counts twice.
         """
         whole = self.shards * self.seconds
         if whole <= 0:
-            return Spent()
-        return Spent(
+            return TimeSpent()
+        return TimeSpent(
             exchange=self.spent.exchange / whole,
             database=self.spent.database / whole,
             computing=self.spent.computing / whole,

@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from reconciler.store import migrations, sample
 from reconciler.store.stale import StaleOrder
-from reconciler.trial.scratch_database import Ground, open_ground
+from reconciler.trial.scratch_database import ScratchDatabase, open_scratch_database
 from reconciler.trial.stencil import restore
 from reconciler.tune.sample import Sample
 
@@ -34,23 +34,23 @@ _NOW = text("SELECT now()")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scratch:
+class ScratchCopy:
     """The copy."""
 
-    ground: Ground
+    scratch: ScratchDatabase
 
     @property
     def url(self) -> str:
         """Where it is."""
-        return self.ground.url
+        return self.scratch.url
 
     def put_back(self) -> None:
         """Let it be as it was copied."""
-        restore(self.ground.database)
+        restore(self.scratch.database)
 
 
 @contextmanager
-def open_scratch(url: str, copied: Sample) -> Iterator[Scratch]:
+def open_scratch(url: str, copied: Sample) -> Iterator[ScratchCopy]:
     """Copy the sample; leave nothing of it behind.
 
     Raises:
@@ -58,17 +58,17 @@ def open_scratch(url: str, copied: Sample) -> Iterator[Scratch]:
         StoreUnavailable: it does not answer.
     """
     needed_megabytes = 200 + len(copied.orders) * 8 // 1024
-    with open_ground(url, needed_megabytes=needed_megabytes, hint=HINT) as ground:
-        with ground.database.transaction() as connection:
+    with open_scratch_database(url, needed_megabytes=needed_megabytes, hint=HINT) as scratch:
+        with scratch.database.transaction() as connection:
             sample.make_orders(connection)
-        with ground.database.connection() as connection:
+        with scratch.database.connection() as connection:
             migrations.upgrade(connection)
-        _fill(ground, copied)
-        yield Scratch(ground=ground)
+        _fill(scratch, copied)
+        yield ScratchCopy(scratch=scratch)
 
 
-def _fill(ground: Ground, copied: Sample) -> None:
-    with ground.database.transaction() as connection:
+def _fill(scratch: ScratchDatabase, copied: Sample) -> None:
+    with scratch.database.transaction() as connection:
         now = connection.execute(_NOW).scalar_one()
         with connection.connection.cursor().copy(_COPY) as copy:
             for order in copied.orders:

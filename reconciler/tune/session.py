@@ -16,12 +16,12 @@ from reconciler.extras import install_hint
 from reconciler.paper.process import PaperDidNotStart, PaperProcess
 from reconciler.settings import Settings
 from reconciler.trial.sweep import Sweep
-from reconciler.tune.advice import NEAR_ENOUGH, Advice, Need, advise
+from reconciler.tune.advice import NEAR_ENOUGH, Advice, RequiredRate, advise
 from reconciler.tune.latency import Latency, measure_latency
 from reconciler.tune.outcome import Allowance, Trial
 from reconciler.tune.sample import Sample, as_given, read_sample
 from reconciler.tune.scratch import open_scratch
-from reconciler.tune.trial import Stage, perform
+from reconciler.tune.trial import TrialSetup, perform
 
 BATCH_SIZES = (100, 200, 500, 1000)
 FEWEST_TRIALS = 3
@@ -33,7 +33,7 @@ _NO_LIMIT = 10**9
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wishes:
+class TuneOptions:
     """What is to be tried, and how.
 
     Attributes:
@@ -64,14 +64,14 @@ class Watcher:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class TuneReport:
     """What was tried, what it showed, and what follows."""
 
-    wishes: Wishes
+    wishes: TuneOptions
     sample: Sample
     latency: Latency
     allowance: Allowance
-    need: Need
+    need: RequiredRate
     trials: Sequence[Trial]
     advice: Advice
 
@@ -111,11 +111,11 @@ class Report:
 
 def run(
     settings: Settings,
-    wishes: Wishes,
+    wishes: TuneOptions,
     *,
-    prepare_worker: Callable[[int], Callable[[], None]],
+    set_up_worker: Callable[[int], Callable[[], None]],
     watcher: Watcher,
-) -> Report:
+) -> TuneReport:
     """Try it out. Of the user's own database and exchange nothing is changed.
 
     Raises:
@@ -130,15 +130,15 @@ def run(
     sample = read_sample(settings, wishes.orders)
     latency = _latency(settings, wishes, watcher)
     watcher.on_step("starting an exchange that has these orders")
-    with _stage(settings, wishes, sample, latency, prepare_worker) as stage:
+    with _stage(settings, wishes, sample, latency, set_up_worker) as stage:
         trials = list(_trials(stage, wishes, settings.batch_size, watcher))
     _require_any(trials)
-    return Report(
+    return TuneReport(
         wishes=wishes,
         sample=sample,
         latency=latency,
         allowance=allowance,
-        need=Need(
+        need=RequiredRate(
             open_orders=sample.open_orders, stale_seconds=settings.stale_after.total_seconds()
         ),
         trials=trials,
@@ -170,14 +170,16 @@ def _allowance(settings: Settings) -> Allowance:
     return Allowance(weight_per_minute=found.weight_per_minute, share=settings.rate_share)
 
 
-def _latency(settings: Settings, wishes: Wishes, watcher: Watcher) -> Latency:
+def _latency(settings: Settings, wishes: TuneOptions, watcher: Watcher) -> Latency:
     if wishes.latency_ms is not None:
         return Latency(ms=wishes.latency_ms)
     watcher.on_step("asking the exchange for its time")
     return measure_latency(settings)
 
 
-def _trials(stage: Stage, wishes: Wishes, batch_size: int, watcher: Watcher) -> Iterator[Trial]:
+def _trials(
+    stage: TrialSetup, wishes: TuneOptions, batch_size: int, watcher: Watcher
+) -> Iterator[Trial]:
     trials: list[Trial] = []
 
     def try_out(shards: int, batch_size: int) -> Trial:
@@ -221,11 +223,11 @@ def _require_any(trials: Sequence[Trial]) -> None:
 @contextmanager
 def _stage(
     settings: Settings,
-    wishes: Wishes,
+    wishes: TuneOptions,
     sample: Sample,
     latency: Latency,
-    prepare_worker: Callable[[int], Callable[[], None]],
-) -> Iterator[Stage]:
+    set_up_worker: Callable[[int], Callable[[], None]],
+) -> Iterator[TrialSetup]:
     """Set up what all trials have in common; take it down again."""
     with _exchange_with(sample, latency, wishes.ended_share) as (exchange, access):
         base = settings.model_copy(
@@ -238,14 +240,14 @@ def _stage(
                 "statsd_host": None,
             }
         )
-        dry = Stage(
+        dry = TrialSetup(
             settings=base,
             is_dry_run=True,
             exchange=exchange,
             orders=sample.orders,
             allowance=_allowance(settings),
             put_back=lambda: None,
-            prepare_worker=prepare_worker,
+            set_up_worker=set_up_worker,
             most=timedelta(seconds=wishes.seconds),
         )
         if wishes.scratch_url is None:

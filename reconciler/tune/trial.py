@@ -15,22 +15,22 @@ from reconciler.settings import Settings
 from reconciler.store.stale import StaleOrder
 from reconciler.supervisor.coordinator import CYCLE_SECONDS
 from reconciler.supervisor.halt import HaltPolicy
-from reconciler.supervisor.summary import Ending
+from reconciler.supervisor.summary import StopReason
 from reconciler.trial.sweep import Sweep, SweepFailed, options_of, sweep
-from reconciler.tune.outcome import Allowance, Spent, Trial
-from reconciler.tune.trial_workload import Rehearsal, read_spent
+from reconciler.tune.outcome import Allowance, TimeSpent, Trial
+from reconciler.tune.trial_workload import TrialWorkload, read_spent
 
 NO_HALT = HaltPolicy(share=1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stage:
+class TrialSetup:
     """What all trials have in common.
 
     Attributes:
         settings: Those of the trials: their own exchange, and the database to read or to write.
         put_back: Makes the rows again what they were; called before each trial.
-        prepare_worker: As the supervisor's.
+        set_up_worker: As the supervisor's.
         most: How long a trial may hand out work.
     """
 
@@ -40,12 +40,12 @@ class Stage:
     orders: Sequence[StaleOrder]
     allowance: Allowance
     put_back: Callable[[], None]
-    prepare_worker: Callable[[int], Callable[[], None]]
+    set_up_worker: Callable[[int], Callable[[], None]]
     most: timedelta
 
 
 def perform(
-    stage: Stage, *, shards: int, batch_size: int, on_progress: Callable[[Sweep], None]
+    stage: TrialSetup, *, shards: int, batch_size: int, on_progress: Callable[[Sweep], None]
 ) -> Trial:
     """Sweep the sample once with so many shards and batches of such a size.
 
@@ -56,7 +56,7 @@ def perform(
     """
     stage.put_back()
     settings = stage.settings.model_copy(update={"shards": shards, "batch_size": batch_size})
-    load = _Load(stage.exchange.pid)
+    load = _BatchBuilder(stage.exchange.pid)
 
     def note(done: Sweep) -> None:
         load.note()
@@ -64,7 +64,7 @@ def perform(
 
     with tempfile.TemporaryDirectory(prefix="reconciler-tune-") as folder:
         done = sweep(
-            Rehearsal(
+            TrialWorkload(
                 OrderWorkload(settings=settings, is_dry_run=stage.is_dry_run),
                 stage.orders,
                 cycle_cost=round(stage.allowance.weight_per_second * CYCLE_SECONDS),
@@ -72,7 +72,7 @@ def perform(
                 folder=Path(folder),
             ),
             options_of(settings, halt=NO_HALT),
-            prepare_worker=stage.prepare_worker,
+            set_up_worker=stage.set_up_worker,
             on_ready=load.begin,
             on_progress=note,
         )
@@ -83,33 +83,33 @@ def perform(
 
 def _require_swept(done: Sweep) -> None:
     match done.summary.ending:
-        case Ending.SWEPT:
+        case StopReason.COMPLETED:
             return
-        case Ending.STOPPED:
+        case StopReason.STOPPED:
             raise KeyboardInterrupt
-        case Ending.STORE_GONE:
-            raise StoreUnavailable(done.summary.trouble or "the database went away")
+        case StopReason.STORE_GONE:
+            raise StoreUnavailable(done.summary.fault or "the database went away")
         case _:
-            raise SweepFailed(f"a trial ended early: {done.summary.trouble}")
+            raise SweepFailed(f"a trial ended early: {done.summary.fault}")
 
 
-def _trial(done: Sweep, settings: Settings, spent: Spent, load: "_Load") -> Trial:
-    tally = done.summary.tally
+def _trial(done: Sweep, settings: Settings, spent: TimeSpent, load: "_BatchBuilder") -> Trial:
+    counts = done.summary.counts
     return Trial(
         shards=settings.shards,
         batch_size=settings.batch_size,
-        orders=tally.scanned - tally.errors,
-        failed=tally.errors,
+        orders=counts.scanned - counts.errors,
+        failed=counts.errors,
         seconds=done.seconds,
-        weight=tally.weight,
-        requests=tally.requests,
+        weight=counts.weight,
+        requests=counts.requests,
         spent=spent,
         machine_busy=load.machine_busy,
         exchange_busy=load.exchange_core_seconds / done.seconds if done.seconds else 0.0,
     )
 
 
-class _Load:
+class _BatchBuilder:
     """How busy the machine is, and a process on it, from `begin` to the last `note`."""
 
     def __init__(self, pid: int) -> None:

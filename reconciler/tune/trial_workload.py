@@ -21,7 +21,7 @@ from pathlib import Path
 import msgspec
 
 from reconciler.orders.account import AccountGuard
-from reconciler.orders.chunking import arrange
+from reconciler.orders.chunking import chunk_orders
 from reconciler.orders.handler import OrderHandler
 from reconciler.orders.workload import OrderPlanner, OrderWorkload
 from reconciler.resilience.breaker import BreakerSnapshot
@@ -29,24 +29,24 @@ from reconciler.resilience.budget import Budget
 from reconciler.store.stale import StaleOrder, StaleOrders
 from reconciler.supervisor.cycle import group_by_cost
 from reconciler.supervisor.summary import PAGE_ITEMS
-from reconciler.tune.outcome import Spent
+from reconciler.tune.outcome import TimeSpent
 from reconciler.tune.sample import NOT_STALE_AFTER
 from reconciler.workload import (
+    AnomalyStats,
     Backlog,
     Batch,
+    Chunk,
     Cycle,
-    Evidence,
     Handler,
     Page,
     Planner,
     Result,
-    Run,
-    Trouble,
+    WorkerFault,
     Workload,
 )
 
 
-class Rehearsal(Workload):
+class TrialWorkload(Workload):
     """One trial's workload."""
 
     def __init__(
@@ -77,7 +77,7 @@ class Rehearsal(Workload):
             self._orders[start : start + PAGE_ITEMS]
             for start in range(0, len(self._orders), PAGE_ITEMS)
         ]
-        return _Dealer(
+        return _FixedPlanner(
             replace(planner, stale=every), pages, cycle_cost=self._cycle_cost, most=self._most
         )
 
@@ -86,7 +86,7 @@ class Rehearsal(Workload):
     ) -> Handler:
         """Open the handler."""
         handler = await self._workload.open_handler(shard=shard, budget=budget, breaker=breaker)
-        account = _Anybody(
+        account = _AnyAccount(
             exchange=handler.exchange,
             database=handler.database,
             is_dry_run=handler.is_dry_run,
@@ -94,21 +94,21 @@ class Rehearsal(Workload):
         return _Watched(replace(handler, account=account), self._folder / str(shard))
 
 
-def read_spent(folder: Path) -> Spent:
+def read_spent(folder: Path) -> TimeSpent:
     """Add up what the workers have left behind."""
-    left = (msgspec.json.decode(path.read_bytes(), type=Spent) for path in folder.iterdir())
-    return sum(left, start=Spent())
+    left = (msgspec.json.decode(path.read_bytes(), type=TimeSpent) for path in folder.iterdir())
+    return sum(left, start=TimeSpent())
 
 
 @dataclass(kw_only=True)
-class _Anybody(AccountGuard):
+class _AnyAccount(AccountGuard):
     """Takes everybody for the right account."""
 
-    async def verify(self) -> Trouble | None:
+    async def verify(self) -> WorkerFault | None:
         return None
 
 
-class _Dealer(Planner):
+class _FixedPlanner(Planner):
     """Deals out the sample in cycles, and reads a page where the supervisor would."""
 
     def __init__(
@@ -131,15 +131,15 @@ class _Dealer(Planner):
         if after is None:
             self._ends = time.monotonic() + self._most_seconds
         elif time.monotonic() > self._ends:
-            return Page(runs=())
-        runs = next(self._cycles, None)
-        return Page(runs=()) if runs is None else Page(runs=tuple(runs), next="more")
+            return Page(chunks=())
+        chunks = next(self._cycles, None)
+        return Page(chunks=()) if chunks is None else Page(chunks=tuple(chunks), next="more")
 
-    def _deal(self) -> Iterator[list[Run]]:
+    def _deal(self) -> Iterator[list[Chunk]]:
         after: Hashable | None = None
         for orders in self._pages:
             after = self._planner.plan(len(orders), after).next
-            yield from group_by_cost(arrange(orders, self._planner.venue), self._cycle_cost)
+            yield from group_by_cost(chunk_orders(orders, self._planner.venue), self._cycle_cost)
 
     def backlog(self) -> Backlog:
         """Count nothing: nobody sees it."""
@@ -149,7 +149,7 @@ class _Dealer(Planner):
         """Write the cycle down, unless it is a dry run."""
         self._planner.record(cycle)
 
-    def set_aside(self, run: Run) -> None:
+    def set_aside(self, run: Chunk) -> None:
         """Do nothing: workers that die in a trial are not the orders' affair."""
 
     def close(self) -> None:
@@ -167,27 +167,27 @@ class _Watched(Handler):
         self._database_seconds = 0.0
         self._computed_before = time.process_time()
 
-    async def examine(self, batch: Batch) -> Evidence:
+    async def prepare(self, batch: Batch) -> AnomalyStats:
         """Ask the exchange."""
         watch = _Watch()
-        evidence = await self._handler.examine(batch)
+        stats = await self._handler.prepare(batch)
         self._exchange_seconds += watch.waited_seconds()
-        return evidence
+        return stats
 
-    async def conclude(self, batch: Batch, *, may_write: bool) -> Result:
+    async def commit(self, batch: Batch, *, may_write: bool) -> Result:
         """Make the rows true, or say how they would be."""
         watch = _Watch()
-        result = await self._handler.conclude(batch, may_write=may_write)
+        result = await self._handler.commit(batch, may_write=may_write)
         self._database_seconds += watch.waited_seconds()
         return result
 
-    def beat(self) -> float:
+    def heartbeat(self) -> float:
         """Give up a statement that takes far too long."""
-        return self._handler.beat()
+        return self._handler.heartbeat()
 
     async def close(self) -> None:
         """Leave the times behind; close the connections."""
-        spent = Spent(
+        spent = TimeSpent(
             exchange=self._exchange_seconds,
             database=self._database_seconds,
             computing=time.process_time() - self._computed_before,

@@ -4,18 +4,18 @@ from dataclasses import dataclass
 
 from reconciler.errors import Problem
 from reconciler.worker.release import Release
-from reconciler.workload import Batch, Evidence, Result
+from reconciler.workload import AnomalyStats, Batch, Result
 
 
 @dataclass(frozen=True, slots=True)
-class Hand:
+class AssignBatch:
     """Parent: here is a batch; look at it."""
 
     batch: Batch
 
 
 @dataclass(frozen=True, slots=True)
-class Conclude:
+class CommitBatches:
     """Parent: finish these of the batches that you have looked at."""
 
     batches: tuple[int, ...]
@@ -23,7 +23,7 @@ class Conclude:
 
 
 @dataclass(frozen=True, slots=True)
-class Granted:
+class BudgetGrant:
     """Parent: the request numbered so may be sent.
 
     If it `is_first`, after a pause, say how it ended.
@@ -34,7 +34,7 @@ class Granted:
 
 
 @dataclass(frozen=True, slots=True)
-class Denied:
+class BudgetDenial:
     """Parent: the request numbered so is not to be sent: you are to end."""
 
     number: int
@@ -45,7 +45,7 @@ class Stop:
     """Parent: stop looking, finish what you were told to finish, and end."""
 
 
-FromParent = Hand | Conclude | Granted | Denied | Stop
+FromSupervisor = AssignBatch | CommitBatches | BudgetGrant | BudgetDenial | Stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +56,22 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
-class Examined:
+class BatchPrepared:
     """Child: I have looked at the batch, and could look at another."""
 
     batch: int
-    evidence: Evidence
+    stats: AnomalyStats
 
 
 @dataclass(frozen=True, slots=True)
-class GivenBack:
+class BatchReturned:
     """Child: the batch is as it was: I was denied what I needed to look at it."""
 
     batch: int
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class BatchDone:
     """Child: this came of the batch."""
 
     batch: int
@@ -79,7 +79,7 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class BudgetRequest:
     """Child: may I spend so much weight? Numbered, so that several can be under way."""
 
     number: int
@@ -87,35 +87,35 @@ class Need:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class ProbeEnded:
     """Child: the request that went first after a pause has ended; was it answered?"""
 
     is_alive: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Silence:
+class RateLimitPause:
     """Child: the exchange wants to hear nothing from this host for so long."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
-class Used:
+class WeightUsed:
     """Child: the exchange says that the account has used so much weight in this minute."""
 
     weight: int
 
 
 @dataclass(frozen=True, slots=True)
-class Beat:
+class Heartbeat:
     """Child: my loop turns; I have waited so long for a call that should be short."""
 
     waiting_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class Blocked:
+class StoreUnreachable:
     """Child: the database does not let me begin; I go on trying, and look every `retry_seconds`."""
 
     reason: str
@@ -123,12 +123,22 @@ class Blocked:
 
 
 @dataclass(frozen=True, slots=True)
-class Unfit:
+class Misconfigured:
     """Child: I cannot work, and a restart would not change that."""
 
     problems: tuple[Problem, ...]
 
 
-FromChild = (
-    Ready | Examined | GivenBack | Done | Need | Answered | Silence | Used | Beat | Blocked | Unfit
+FromWorker = (
+    Ready
+    | BatchPrepared
+    | BatchReturned
+    | BatchDone
+    | BudgetRequest
+    | ProbeEnded
+    | RateLimitPause
+    | WeightUsed
+    | Heartbeat
+    | StoreUnreachable
+    | Misconfigured
 )

@@ -26,29 +26,29 @@ import structlog
 from reconciler.errors import ConfigurationError, NotSent, StoreRefused, StoreUnavailable
 from reconciler.resilience.breaker import BreakerSnapshot
 from reconciler.worker.messages import (
-    Answered,
-    Beat,
-    Blocked,
-    Conclude,
-    Denied,
-    Done,
-    Examined,
-    FromChild,
-    FromParent,
-    GivenBack,
-    Granted,
-    Hand,
-    Need,
+    AssignBatch,
+    BatchDone,
+    BatchPrepared,
+    BatchReturned,
+    BudgetDenial,
+    BudgetGrant,
+    BudgetRequest,
+    CommitBatches,
+    FromSupervisor,
+    FromWorker,
+    Heartbeat,
+    Misconfigured,
+    ProbeEnded,
+    RateLimitPause,
     Ready,
-    Silence,
     Stop,
-    Unfit,
-    Used,
+    StoreUnreachable,
+    WeightUsed,
 )
 from reconciler.worker.release import own_release
 from reconciler.workload import Batch, Handler, Workload
 
-BEAT_SECONDS = 2.0
+HEARTBEAT_SECONDS = 2.0
 BOOT_RETRY_SECONDS = 1.0
 EX_SOFTWARE = 70
 EX_CONFIG = 78
@@ -62,7 +62,7 @@ def main(  # noqa: PLR0917 - multiprocessing passes them so
     workload: Workload,
     shard: int,
     breaker: BreakerSnapshot | None,
-    prepare: Callable[[], None],
+    set_up: Callable[[], None],
 ) -> None:
     """Run a worker until it is stopped: the target of its process.
 
@@ -72,18 +72,18 @@ def main(  # noqa: PLR0917 - multiprocessing passes them so
         workload: What to do.
         shard: This worker's number, for logs and metrics.
         breaker: Where the predecessor's circuit breaker stood.
-        prepare: Called first: sets up logging.
+        set_up: Called first: sets up logging.
     """
     _leave_signals_to_parent()
     # Written by the C library's own handler: also while Python is in an endless loop, or waits.
     faulthandler.register(signal.SIGUSR2, file=stacks.fileno())
-    _end_with_parent()
-    prepare()
+    _exit_with_parent()
+    set_up()
     try:
         asyncio.run(Worker(connection, workload, shard, breaker).run())
     except ConfigurationError as error:
-        log.error("worker.unfit", problem=str(error))  # noqa: TRY400 - it is the person's
-        _say(connection, Unfit(error.problems))
+        log.error("worker.misconfigured", problem=str(error))  # noqa: TRY400 - it is the person's
+        _send_or_exit(connection, Misconfigured(error.problems))
         sys.exit(EX_CONFIG)
     except Exception:
         # Left to multiprocessing, it would be printed as it is, with whatever secrets it holds.
@@ -106,16 +106,16 @@ class Worker:
         self._shard = shard
         self._breaker = breaker
         self._batches: asyncio.Queue[Batch] = asyncio.Queue()
-        self._verdicts: asyncio.Queue[Conclude | None] = asyncio.Queue()
+        self._verdicts: asyncio.Queue[CommitBatches | None] = asyncio.Queue()
         """None: the last has come."""
         self._budget = PipeBudget(self._send)
-        self._examining: asyncio.Task[None] | None = None
-        self._examined: dict[int, Batch] = {}
+        self._preparing: asyncio.Task[None] | None = None
+        self._prepared: dict[int, Batch] = {}
 
     async def run(self) -> None:
         """Open everything, then do what the parent says until told to stop."""
         loop = asyncio.get_running_loop()
-        loop.set_exception_handler(_end_on_bug)
+        loop.set_exception_handler(_exit_on_bug)
         loop.add_signal_handler(signal.SIGTERM, self._stop)
         with self._listening():
             handler = await self._open_handler()
@@ -124,43 +124,43 @@ class Worker:
             try:
                 await self._work(handler)
             except ExceptionGroup as failures:
-                raise _most_telling(failures) from failures
+                raise _root_cause(failures) from failures
             finally:
                 await handler.close()
 
     async def _work(self, handler: Handler) -> None:
         """Examine and conclude side by side, until the last verdict has been done."""
         async with asyncio.TaskGroup() as tasks:
-            self._examining = tasks.create_task(self._examine_all(handler))
-            beating = tasks.create_task(self._beat(handler))
+            self._preparing = tasks.create_task(self._prepare_all(handler))
+            heartbeats = tasks.create_task(self._heartbeat(handler))
             self._send(Ready(own_release()))
-            await self._conclude_all(handler)
-            self._examining.cancel()
-            beating.cancel()
+            await self._commit_all(handler)
+            self._preparing.cancel()
+            heartbeats.cancel()
 
-    async def _examine_all(self, handler: Handler) -> None:
+    async def _prepare_all(self, handler: Handler) -> None:
         while True:
             batch = await self._batches.get()
             try:
-                evidence = await handler.examine(batch)
+                stats = await handler.prepare(batch)
             except NotSent:
-                self._send(GivenBack(batch.number))
+                self._send(BatchReturned(batch.number))
                 continue
-            self._examined[batch.number] = batch
-            self._send(Examined(batch.number, evidence))
+            self._prepared[batch.number] = batch
+            self._send(BatchPrepared(batch.number, stats))
 
-    async def _conclude_all(self, handler: Handler) -> None:
+    async def _commit_all(self, handler: Handler) -> None:
         while (verdict := await self._verdicts.get()) is not None:
             for number in verdict.batches:
-                batch = self._examined.pop(number)
-                result = await handler.conclude(batch, may_write=verdict.may_write)
-                self._send(Done(number, result))
+                batch = self._prepared.pop(number)
+                result = await handler.commit(batch, may_write=verdict.may_write)
+                self._send(BatchDone(number, result))
 
     def _stop(self) -> None:
         """Look at nothing more; what was to be finished is."""
         self._verdicts.put_nowait(None)
-        if self._examining is not None:
-            self._examining.cancel()
+        if self._preparing is not None:
+            self._preparing.cancel()
 
     async def _open_handler(self) -> Handler | None:
         """Open the handler, as long as the database needs; None when told to stop meanwhile."""
@@ -171,15 +171,15 @@ class Worker:
                 )
             except (StoreUnavailable, StoreRefused) as error:
                 log.warning("worker.waits_for_store", reason=str(error))
-                self._send(Blocked(str(error), BOOT_RETRY_SECONDS))
+                self._send(StoreUnreachable(str(error), BOOT_RETRY_SECONDS))
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._verdicts.get(), BOOT_RETRY_SECONDS)
                 return None
 
-    async def _beat(self, handler: Handler) -> None:
+    async def _heartbeat(self, handler: Handler) -> None:
         while True:
-            self._send(Beat(handler.beat()))
-            await asyncio.sleep(BEAT_SECONDS)
+            self._send(Heartbeat(handler.heartbeat()))
+            await asyncio.sleep(HEARTBEAT_SECONDS)
 
     @contextmanager
     def _listening(self) -> Iterator[None]:
@@ -193,31 +193,31 @@ class Worker:
 
     def _receive(self) -> None:
         try:
-            message: FromParent = self._connection.recv()
+            message: FromSupervisor = self._connection.recv()
         except (EOFError, OSError):
-            _end_unheard()
+            _exit_orphaned()
         match message:
-            case Hand(batch=batch):
+            case AssignBatch(batch=batch):
                 self._batches.put_nowait(batch)
-            case Conclude():
+            case CommitBatches():
                 self._verdicts.put_nowait(message)
-            case Granted(number=number, is_first=is_first):
+            case BudgetGrant(number=number, is_first=is_first):
                 self._budget.granted(number, is_first=is_first)
-            case Denied(number=number):
+            case BudgetDenial(number=number):
                 self._budget.denied(number)
             case Stop():
                 self._stop()
             case _:
                 assert_never(message)
 
-    def _send(self, message: FromChild) -> None:
-        _say(self._connection, message)
+    def _send(self, message: FromWorker) -> None:
+        _send_or_exit(self._connection, message)
 
 
 class PipeBudget:
     """The host's rate budget, which the parent keeps; asked over the pipe."""
 
-    def __init__(self, send: Callable[[FromChild], None]) -> None:
+    def __init__(self, send: Callable[[FromWorker], None]) -> None:
         self._send = send
         self._numbers = count()
         self._waiting: dict[int, asyncio.Future[bool]] = {}
@@ -234,7 +234,7 @@ class PipeBudget:
         granted = asyncio.get_running_loop().create_future()
         self._waiting[number] = granted
         try:
-            self._send(Need(number, weight))
+            self._send(BudgetRequest(number, weight))
             is_first = await granted
         finally:
             del self._waiting[number]
@@ -245,15 +245,15 @@ class PipeBudget:
         """Tell the parent how the request ended that it let go first after a pause."""
         if self._first is not None and self._first is asyncio.current_task():
             self._first = None
-            self._send(Answered(is_alive))
+            self._send(ProbeEnded(is_alive))
 
     async def pause(self, seconds: float) -> None:
         """Tell the parent that the exchange wants silence."""
-        self._send(Silence(seconds))
+        self._send(RateLimitPause(seconds))
 
     async def observe(self, used_weight: int) -> None:
         """Tell the parent what the account has used."""
-        self._send(Used(used_weight))
+        self._send(WeightUsed(used_weight))
 
     def granted(self, number: int, *, is_first: bool = False) -> None:
         """Let the request go that waits under `number`; it may have been given up meanwhile."""
@@ -261,7 +261,7 @@ class PipeBudget:
         if waiting is not None and not waiting.done():
             waiting.set_result(is_first)
         elif is_first:
-            self._send(Answered(is_alive=False))
+            self._send(ProbeEnded(is_alive=False))
 
     def denied(self, number: int) -> None:
         """Let the request that waits under `number` end without being sent."""
@@ -270,25 +270,25 @@ class PipeBudget:
             waiting.set_exception(NotSent("not sent: this worker is to end"))
 
 
-def _say(connection: Connection, message: FromChild) -> None:
+def _send_or_exit(connection: Connection, message: FromWorker) -> None:
     try:
         connection.send(message)
     except OSError:
-        _end_unheard()
+        _exit_orphaned()
 
 
-def _end_unheard() -> NoReturn:
+def _exit_orphaned() -> NoReturn:
     """End at once: the parent is gone, or takes this worker for dead and has put another there."""
     os._exit(EX_SOFTWARE)
 
 
-def _most_telling(failures: ExceptionGroup[Exception]) -> Exception:
+def _root_cause(failures: ExceptionGroup[Exception]) -> Exception:
     """Return what a person can fix, if it is among them."""
     fixable = (one for one in failures.exceptions if isinstance(one, ConfigurationError))
     return next(fixable, failures.exceptions[0])
 
 
-def _end_on_bug(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+def _exit_on_bug(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """End at once when a callback failed: a message of the parent's may be lost with it."""
     loop.default_exception_handler(context)
     if "handle" in context:
@@ -305,7 +305,7 @@ def _leave_signals_to_parent() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def _end_with_parent() -> None:
+def _exit_with_parent() -> None:
     """End this process the moment its parent does, in a thread: the loop may be stuck.
 
     The sentinel is the parent's, also under a fork server, where `getppid` names the fork server.
@@ -316,6 +316,6 @@ def _end_with_parent() -> None:
 
     def watch() -> None:
         wait([parent.sentinel])
-        _end_unheard()
+        _exit_orphaned()
 
     threading.Thread(target=watch, name="parent-watch", daemon=True).start()

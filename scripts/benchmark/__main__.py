@@ -2,14 +2,14 @@
 
 import sys
 
-from reconciler.cli.errors import told_to_a_person
+from reconciler.cli.errors import reporting_errors
 from reconciler.telemetry.standard_error import protect_standard_error
 from scripts.benchmark.command import bench_command
 
 if __name__ == "__main__":
     protect_standard_error()
     try:
-        with told_to_a_person():
+        with reporting_errors():
             bench_command(prog_name="scripts/bench")
     except KeyboardInterrupt:
         sys.exit(130)

@@ -143,7 +143,7 @@ def _target_row(target: Target) -> tuple[object, ...]:
     return target.name, f"{target.reached:.3g}", wanted, target.is_met
 
 
-def _print_circumstances(report: suite.Report) -> None:
+def _print_circumstances(report: suite.BenchReport) -> None:
     versions = {f"version of {name}": version for name, version in report.versions.items()}
     print_table(
         ["", ""],

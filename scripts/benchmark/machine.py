@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped] # it ships no types
 
 from reconciler import __version__
-from reconciler.trial.scratch_database import Ground
+from reconciler.trial.scratch_database import ScratchDatabase
 
 PACKAGES = (
     "psycopg",
@@ -34,12 +34,12 @@ def machine() -> dict[str, object]:
     }
 
 
-def versions(ground: Ground) -> dict[str, str | None]:
+def versions(scratch: ScratchDatabase) -> dict[str, str | None]:
     """Return the versions of everything that takes part; None where it is not installed."""
     return {
         "reconciler": __version__,
         "python": platform.python_version(),
-        "postgresql": ground.server_version(),
+        "postgresql": scratch.server_version(),
         **{name: _version_of(name) for name in PACKAGES},
     }
 

@@ -27,7 +27,7 @@ _PATIENCE_SECONDS = 120.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class WorkerConfig:
     """Where a worker works: its number of so many, on this database."""
 
     number: int
@@ -36,15 +36,15 @@ class Place:
     batch_size: int
 
 
-def places_of(url: str, size: Size) -> list[Place]:
+def worker_configs(url: str, size: Size) -> list[WorkerConfig]:
     """Return a place for each of the workers."""
     return [
-        Place(number=number, of=size.workers, url=url, batch_size=size.batch_size)
+        WorkerConfig(number=number, of=size.workers, url=url, batch_size=size.batch_size)
         for number in range(size.workers)
     ]
 
 
-class Worker(Protocol):
+class RoundWorker(Protocol):
     """One process's part of the work."""
 
     def run(self, pipe: Connection) -> float:
@@ -56,7 +56,7 @@ class Worker(Protocol):
         ...
 
 
-Opener = Callable[[Place], Worker]
+Opener = Callable[[WorkerConfig], RoundWorker]
 """Makes a worker in its process. Picklable."""
 
 
@@ -68,20 +68,20 @@ def no_lead(_pipes: Sequence[Connection]) -> None:
     """Leave everything to the workers."""
 
 
-class Team:
+class ProcessGroup:
     """Some processes with a worker each."""
 
-    def __init__(self, opener: Opener, places: Sequence[Place]) -> None:
+    def __init__(self, opener: Opener, configs: Sequence[WorkerConfig]) -> None:
         """Start them, and wait until each has opened what it needs."""
         context = multiprocessing.get_context("spawn")
         self._pipes: list[Connection] = []
         self._processes = []
-        for place in places:
+        for config in configs:
             ours, theirs = context.Pipe()
             process = context.Process(
                 target=_main,
-                args=(theirs, opener, place),
-                name=f"bench {place.number}",
+                args=(theirs, opener, config),
+                name=f"bench {config.number}",
             )
             with safe_path.for_new_processes():
                 process.start()
@@ -147,11 +147,11 @@ def _hear(pipe: Connection) -> Any:
     return said
 
 
-def _main(pipe: Connection, opener: Opener, place: Place) -> None:
+def _main(pipe: Connection, opener: Opener, config: WorkerConfig) -> None:
     """Live as a worker process until the parent closes the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with closing(opener(place)) as worker:
+        with closing(opener(config)) as worker:
             pipe.send("ready")
             while _is_wanted(pipe):
                 pipe.send(worker.run(pipe))

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from typing import Protocol
 
-from reconciler.trial.scratch_database import Ground
+from reconciler.trial.scratch_database import ScratchDatabase
 from scripts.benchmark.figures import Figure
-from scripts.benchmark.process_group import Place, places_of
+from scripts.benchmark.process_group import WorkerConfig, worker_configs
 from scripts.benchmark.size import Size
 
 Progress = Callable[[str], None]
@@ -30,17 +30,17 @@ class Contender(Protocol):
         """How many orders it takes on in a round."""
         ...
 
-    def prepare(self, ground: Ground) -> None:
+    def prepare(self, scratch: ScratchDatabase) -> None:
         """Put the rows back, and make ready for a round. Not timed."""
         ...
 
     def at_work(
-        self, ground: Ground, places: Sequence[Place]
+        self, scratch: ScratchDatabase, configs: Sequence[WorkerConfig]
     ) -> AbstractContextManager[Callable[[], float]]:
         """Start what it needs; yield what does the work of a round and returns its seconds."""
         ...
 
-    def require_done(self, ground: Ground) -> None:
+    def require_done(self, scratch: ScratchDatabase) -> None:
         """Make sure that a round's work has been done.
 
         Raises:
@@ -50,7 +50,7 @@ class Contender(Protocol):
 
 
 def run_rounds(
-    contenders: Sequence[Contender], *, ground: Ground, size: Size, on_progress: Progress
+    contenders: Sequence[Contender], *, scratch: ScratchDatabase, size: Size, on_progress: Progress
 ) -> list[Figure]:
     """Let every contender work in every round; return the orders a second of each.
 
@@ -59,21 +59,23 @@ def run_rounds(
     Raises:
         BenchFailed: somebody changed other rows than asked, or a process died.
     """
-    places = places_of(ground.url, size)
+    configs = worker_configs(scratch.url, size)
     rates: list[list[float]] = [[] for _ in contenders]
     with ExitStack() as stack:
         on_progress("starting the workers")
         for contender in contenders:
-            contender.prepare(ground)
-        work = [stack.enter_context(contender.at_work(ground, places)) for contender in contenders]
+            contender.prepare(scratch)
+        work = [
+            stack.enter_context(contender.at_work(scratch, configs)) for contender in contenders
+        ]
         for round_number in range(size.rounds):
             for turn in range(len(contenders)):
                 index = (turn + round_number) % len(contenders)
                 contender = contenders[index]
                 on_progress(f"round {round_number + 1} of {size.rounds}: {contender.name}")
-                contender.prepare(ground)
+                contender.prepare(scratch)
                 seconds = work[index]()
-                contender.require_done(ground)
+                contender.require_done(scratch)
                 rates[index].append(contender.orders / seconds)
     return [
         Figure(name=contender.name, unit="orders/s", values=tuple(values), note=contender.note)

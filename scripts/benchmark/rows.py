@@ -113,8 +113,8 @@ class Rows:
         return round(self.hot_share * 100)
 
     def _symbol_of(self, id_: int) -> str:
-        place = id_ // SPACING
-        return f"SYM{0 if place % 100 < self._hot_percent else place % self.symbols}USDT"
+        config = id_ // SPACING
+        return f"SYM{0 if config % 100 < self._hot_percent else config % self.symbols}USDT"
 
     def require_done(self, database: Database, who: str, orders: int) -> None:
         """Make sure that exactly `orders` rows were changed, rightly, each with a whole log entry.

@@ -9,7 +9,7 @@ from typing import Any
 
 from reconciler.errors import ConfigurationError, Problem
 from reconciler.extras import install_hint
-from reconciler.trial.scratch_database import Ground, open_ground
+from reconciler.trial.scratch_database import ScratchDatabase, open_scratch_database
 from scripts.benchmark import machine
 from scripts.benchmark.figures import Comparison
 from scripts.benchmark.rounds import Progress
@@ -17,7 +17,7 @@ from scripts.benchmark.size import Size
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class BenchReport:
     """All that was found, when and where."""
 
     measured_at: datetime
@@ -52,7 +52,7 @@ def run(
     lent_url: str | None,
     on_progress: Progress,
     on_comparison: Callable[[Comparison], None],
-) -> Report:
+) -> BenchReport:
     """Run the comparisons named, on one database; `on_comparison` is told each when it is done.
 
     Raises:
@@ -62,27 +62,27 @@ def run(
     started = time.monotonic()
     comparisons = [_load(key) for key in keys]
     on_progress("opening the database")
-    with open_ground(
+    with open_scratch_database(
         lent_url, needed_megabytes=size.needed_megabytes(is_growing="growth" in keys)
-    ) as ground:
+    ) as scratch:
         measured_at = datetime.now(UTC)
         where = machine.machine()
         found: list[Comparison] = []
         for key, compare in zip(keys, comparisons, strict=True):
-            found.append(_run_one(key, compare, ground, size, on_progress))
+            found.append(_run_one(key, compare, scratch, size, on_progress))
             on_comparison(found[-1])
-        return Report(
+        return BenchReport(
             measured_at=measured_at,
             machine=where,
-            versions=machine.versions(ground),
-            database=ground.settings(),
+            versions=machine.versions(scratch),
+            database=scratch.settings(),
             size=size,
             comparisons=tuple(found),
             seconds=time.monotonic() - started,
         )
 
 
-Compare = Callable[[Ground, Size, Progress], Comparison]
+Compare = Callable[[ScratchDatabase, Size, Progress], Comparison]
 
 
 def _load(key: str) -> Compare:
@@ -170,7 +170,7 @@ COMPARISONS: Mapping[str, Callable[[], Compare]] = MappingProxyType(
 
 
 def _run_one(
-    key: str, compare: Compare, ground: Ground, size: Size, on_progress: Progress
+    key: str, compare: Compare, scratch: ScratchDatabase, size: Size, on_progress: Progress
 ) -> Comparison:
-    ground.clear()
-    return compare(ground, size, lambda what: on_progress(f"{key}: {what}"))
+    scratch.clear()
+    return compare(scratch, size, lambda what: on_progress(f"{key}: {what}"))

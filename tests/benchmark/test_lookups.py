@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.exchanges.base import Wanted
+from reconciler.exchanges.base import OrderRef
 from scripts.benchmark.figures import BenchFailed
 from scripts.benchmark.lookups.asking import FarExchange, open_far_exchange
 
@@ -23,7 +23,7 @@ def test_every_order_is_reported_by_a_request_of_its_own(exchange: FarExchange) 
 def test_an_order_that_the_exchange_does_not_have_fails_the_measurement(
     exchange: FarExchange,
 ) -> None:
-    unknown = Wanted(symbol="SYM0USDT", external_order_id="7")
+    unknown = OrderRef(symbol="SYM0USDT", external_order_id="7")
 
     with pytest.raises(BenchFailed, match="60 of 61 orders were reported"):
         replace(exchange, wanted=(*exchange.wanted, unknown)).rate(4)
@@ -31,7 +31,7 @@ def test_an_order_that_the_exchange_does_not_have_fails_the_measurement(
 
 def test_orders_that_one_request_answers_for_fail_the_measurement(exchange: FarExchange) -> None:
     same = tuple(
-        Wanted(symbol=spelling, external_order_id="1") for spelling in ("SYM0USDT", "SYM0/USDT")
+        OrderRef(symbol=spelling, external_order_id="1") for spelling in ("SYM0USDT", "SYM0/USDT")
     )
 
     with pytest.raises(BenchFailed, match="2 of 2 orders were reported, by 1 requests"):

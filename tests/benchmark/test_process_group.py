@@ -6,17 +6,17 @@ from multiprocessing.connection import Connection
 import pytest
 
 from scripts.benchmark.figures import BenchFailed
-from scripts.benchmark.process_group import Place, Team
+from scripts.benchmark.process_group import ProcessGroup, WorkerConfig
 
-PLACES = [Place(number=number, of=2, url="", batch_size=1) for number in range(2)]
+PLACES = [WorkerConfig(number=number, of=2, url="", batch_size=1) for number in range(2)]
 
 
 class Obliging:
-    def __init__(self, place: Place) -> None:
-        self.place = place
+    def __init__(self, config: WorkerConfig) -> None:
+        self.config = config
 
     def run(self, pipe: Connection) -> float:
-        pipe.send((self.place.number, os.getpid()))
+        pipe.send((self.config.number, os.getpid()))
         pipe.recv()
         return time.monotonic()
 
@@ -42,7 +42,7 @@ def test_workers_are_processes_that_go_on_from_round_to_round() -> None:
         for pipe in pipes:
             pipe.send("end")
 
-    with Team(Obliging, PLACES) as team:
+    with ProcessGroup(Obliging, PLACES) as team:
         seconds = [team.run(lead), team.run(lead)]
 
     assert min(seconds) > 0
@@ -52,10 +52,10 @@ def test_workers_are_processes_that_go_on_from_round_to_round() -> None:
 
 
 def test_a_worker_that_fails_fails_the_measurement_and_says_why() -> None:
-    with Team(Failing, PLACES) as team, pytest.raises(BenchFailed, match="no such order"):
+    with ProcessGroup(Failing, PLACES) as team, pytest.raises(BenchFailed, match="no such order"):
         team.run()
 
 
 def test_a_worker_that_dies_fails_the_measurement() -> None:
-    with Team(Dying, PLACES) as team, pytest.raises(BenchFailed, match="ended before"):
+    with ProcessGroup(Dying, PLACES) as team, pytest.raises(BenchFailed, match="ended before"):
         team.run()

@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import text
 
-from reconciler.trial.scratch_database import Ground, open_ground
+from reconciler.trial.scratch_database import ScratchDatabase, open_scratch_database
 from scripts.benchmark.figures import BenchFailed
 from scripts.benchmark.growth.table_growth import InPlace
 from scripts.benchmark.rows import Rows, stalest
@@ -13,64 +13,66 @@ ORDERS = 30
 
 
 @pytest.fixture
-def ground(empty_database_url: str) -> Iterator[Ground]:
-    with open_ground(empty_database_url, needed_megabytes=1) as ground:
-        yield ground
+def scratch(empty_database_url: str) -> Iterator[ScratchDatabase]:
+    with open_scratch_database(empty_database_url, needed_megabytes=1) as scratch:
+        yield scratch
 
 
 @pytest.fixture
-def rows(ground: Ground) -> Rows:
+def rows(scratch: ScratchDatabase) -> Rows:
     rows = Rows(orders=ORDERS, symbols=3)
-    rows.make(ground.database)
-    rows.put_back(ground.database)
+    rows.make(scratch.database)
+    rows.put_back(scratch.database)
     return rows
 
 
-def make_true(ground: Ground, rows: Rows, *, but: int = 0) -> None:
+def make_true(scratch: ScratchDatabase, rows: Rows, *, but: int = 0) -> None:
     """Do the work of a round, all but the last so many orders of it."""
-    with connect(ground.url) as connection:
+    with connect(scratch.url) as connection:
         found = connection.execute(
             f"SELECT {COLUMNS} FROM orders WHERE status = 'new' ORDER BY id".encode()  # noqa: S608 - our own constant
         ).fetchall()
         write_changes(connection, found[: len(found) - but], rows.answers())
 
 
-def run(ground: Ground, statement: str) -> None:
-    with ground.database.transaction() as connection:
+def run(scratch: ScratchDatabase, statement: str) -> None:
+    with scratch.database.transaction() as connection:
         connection.execute(text(statement))
 
 
 def test_a_round_that_changed_and_logged_every_order_is_accepted(
-    ground: Ground, rows: Rows
+    scratch: ScratchDatabase, rows: Rows
 ) -> None:
-    make_true(ground, rows)
+    make_true(scratch, rows)
 
-    rows.require_done(ground.database, "ours", ORDERS)
+    rows.require_done(scratch.database, "ours", ORDERS)
 
 
-def test_the_rows_are_as_before_once_they_are_put_back(ground: Ground, rows: Rows) -> None:
-    make_true(ground, rows)
+def test_the_rows_are_as_before_once_they_are_put_back(
+    scratch: ScratchDatabase, rows: Rows
+) -> None:
+    make_true(scratch, rows)
 
-    rows.put_back(ground.database)
+    rows.put_back(scratch.database)
 
-    with ground.database.autocommit() as connection:
+    with scratch.database.autocommit() as connection:
         left = connection.execute(text("SELECT count(*) FROM orders WHERE status = 'new'"))
         assert left.scalar_one() == ORDERS
         assert connection.execute(text("SELECT count(*) FROM activity_log")).scalar_one() == 0
 
 
-def test_one_order_fewer_is_an_error(ground: Ground, rows: Rows) -> None:
-    make_true(ground, rows, but=1)
+def test_one_order_fewer_is_an_error(scratch: ScratchDatabase, rows: Rows) -> None:
+    make_true(scratch, rows, but=1)
 
     with pytest.raises(BenchFailed, match="29 were touched"):
-        rows.require_done(ground.database, "ours", ORDERS)
+        rows.require_done(scratch.database, "ours", ORDERS)
 
 
-def test_one_order_more_is_an_error(ground: Ground, rows: Rows) -> None:
-    make_true(ground, rows)
+def test_one_order_more_is_an_error(scratch: ScratchDatabase, rows: Rows) -> None:
+    make_true(scratch, rows)
 
     with pytest.raises(BenchFailed, match="was to change 29 orders"):
-        rows.require_done(ground.database, "ours", ORDERS - 1)
+        rows.require_done(scratch.database, "ours", ORDERS - 1)
 
 
 @pytest.mark.parametrize(
@@ -87,21 +89,21 @@ def test_one_order_more_is_an_error(ground: Ground, rows: Rows) -> None:
     ],
 )
 def test_a_row_or_an_entry_that_is_not_right_is_an_error(
-    ground: Ground, rows: Rows, spoiling: str
+    scratch: ScratchDatabase, rows: Rows, spoiling: str
 ) -> None:
-    make_true(ground, rows)
-    run(ground, spoiling)
+    make_true(scratch, rows)
+    run(scratch, spoiling)
 
     with pytest.raises(BenchFailed):
-        rows.require_done(ground.database, "ours", ORDERS)
+        rows.require_done(scratch.database, "ours", ORDERS)
 
 
-def test_a_hot_symbol_has_its_share_and_its_answers(ground: Ground) -> None:
+def test_a_hot_symbol_has_its_share_and_its_answers(scratch: ScratchDatabase) -> None:
     rows = Rows(orders=200, symbols=4, hot_share=0.8)
 
-    rows.make(ground.database)
+    rows.make(scratch.database)
 
-    with ground.database.autocommit() as connection:
+    with scratch.database.autocommit() as connection:
         found = connection.execute(text("SELECT id, symbol FROM stencil WHERE status = 'new'"))
         symbols = {row.id: row.symbol for row in found}
     assert symbols == {id_: answer.symbol for id_, answer in rows.answers().items()}
@@ -109,24 +111,24 @@ def test_a_hot_symbol_has_its_share_and_its_answers(ground: Ground) -> None:
     assert hot / rows.orders == pytest.approx(0.85)
 
 
-def test_rows_of_a_table_of_millions_are_put_back_where_they_are(ground: Ground) -> None:
+def test_rows_of_a_table_of_millions_are_put_back_where_they_are(scratch: ScratchDatabase) -> None:
     rows = InPlace(orders=ORDERS)
-    rows.make(ground.database)
-    Rows.put_back(rows, ground.database)
-    run(ground, "INSERT INTO orders (id, symbol, status) VALUES (1000, 'ENDED', 'filled')")
-    make_true(ground, rows)
+    rows.make(scratch.database)
+    Rows.put_back(rows, scratch.database)
+    run(scratch, "INSERT INTO orders (id, symbol, status) VALUES (1000, 'ENDED', 'filled')")
+    make_true(scratch, rows)
 
-    rows.put_back(ground.database)
+    rows.put_back(scratch.database)
 
-    with ground.database.autocommit() as connection:
+    with scratch.database.autocommit() as connection:
         changed = connection.execute(
             text("SELECT id FROM (TABLE orders EXCEPT TABLE stencil) AS changed")
         )
         assert changed.scalars().all() == [1000]
 
 
-def test_the_stalest_come_first_and_are_open(ground: Ground, rows: Rows) -> None:
-    with ground.database.autocommit() as connection:
+def test_the_stalest_come_first_and_are_open(scratch: ScratchDatabase, rows: Rows) -> None:
+    with scratch.database.autocommit() as connection:
         found = stalest(connection, rows.orders)
         expected = connection.execute(
             text("SELECT id FROM orders WHERE status = 'new' ORDER BY last_synced_at, id")

@@ -2,14 +2,14 @@ import psycopg
 import pytest
 
 from reconciler.errors import ConfigurationError
-from reconciler.trial.scratch_database import MARK, SCHEMA, open_ground
+from reconciler.trial.scratch_database import MARK, SCHEMA, open_scratch_database
 
 SMALL = 1
 
 
 def refusals(url: str, *, needed_megabytes: int = SMALL) -> list[str]:
     try:
-        with open_ground(url, needed_megabytes=needed_megabytes):
+        with open_scratch_database(url, needed_megabytes=needed_megabytes):
             return []
     except ConfigurationError as error:
         return [problem.what for problem in error.problems]
@@ -33,8 +33,8 @@ def leave_behind(url: str) -> None:
 
 
 def test_a_lent_database_is_left_as_it_was(empty_database_url: str) -> None:
-    with open_ground(empty_database_url, needed_megabytes=SMALL) as ground:
-        with ground.database.transaction() as connection:
+    with open_scratch_database(empty_database_url, needed_megabytes=SMALL) as scratch:
+        with scratch.database.transaction() as connection:
             connection.exec_driver_sql("CREATE TABLE orders (id int)")
         made = objects(empty_database_url)
 
@@ -55,7 +55,7 @@ def test_a_database_with_orders_of_somebody_else_is_refused(database_url: str) -
     found = refusals(database_url)
 
     assert found == [
-        "the database is somebody's: it has a table public.orders that bench did not make"
+        "it has a table public.orders that no measurement of ours made: the database is in use"
     ]
     assert objects(database_url) == before
 
@@ -77,7 +77,7 @@ def test_a_schema_of_our_name_that_we_did_not_make_is_refused(empty_database_url
 
     (found,) = refusals(empty_database_url)
 
-    assert "did not make" in found
+    assert "no measurement of ours made" in found
 
 
 def test_a_role_with_too_few_rights_is_told_so(empty_database_url: str) -> None:
@@ -116,7 +116,7 @@ def test_too_little_room_is_said_before_anything_is_written(empty_database_url: 
 def test_too_little_room_for_a_database_of_its_own_is_said_before_it_is_started() -> None:
     with (
         pytest.raises(ConfigurationError, match="--quick"),
-        open_ground(None, needed_megabytes=10**9),
+        open_scratch_database(None, needed_megabytes=10**9),
     ):
         pass
 
@@ -124,14 +124,14 @@ def test_too_little_room_for_a_database_of_its_own_is_said_before_it_is_started(
 def test_every_refusal_says_how_to_lend_a_scratch_database(database_url: str) -> None:
     with (
         pytest.raises(ConfigurationError, match="createdb reconciler_bench"),
-        open_ground(database_url, needed_megabytes=SMALL),
+        open_scratch_database(database_url, needed_megabytes=SMALL),
     ):
         pass
 
 
 def test_an_annex_has_tables_of_its_own_and_goes_with_its_block(empty_database_url: str) -> None:
-    with open_ground(empty_database_url, needed_megabytes=SMALL) as ground:
-        with ground.annex("large") as annex:
+    with open_scratch_database(empty_database_url, needed_megabytes=SMALL) as scratch:
+        with scratch.annex("large") as annex:
             with annex.database.transaction() as connection:
                 connection.exec_driver_sql("CREATE TABLE orders (id int)")
             during = objects(empty_database_url)

@@ -5,7 +5,7 @@ from scripts.benchmark.figures import BenchFailed, Comparison
 from scripts.benchmark.size import Size
 
 SIZE = Size.of(orders=100, rounds=1, workers=1, batch_size=10, is_quick=True)
-DONE = Comparison(key="done", title="Done", conditions="none", figures=())
+DONE = Comparison(key="done", title="BatchDone", conditions="none", figures=())
 
 
 def is_done(*_: object) -> Comparison:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import text
 
-from reconciler.trial.scratch_database import Ground, open_ground
+from reconciler.trial.scratch_database import ScratchDatabase, open_scratch_database
 from scripts.benchmark.upkeep.bloat import Updates, read_updates
 from scripts.benchmark.upkeep.storing import Grown, Storing, Vacuuming, lay_out, make_tables
 from scripts.benchmark.upkeep.sweeps import Sweeper
@@ -16,45 +16,45 @@ SOON = Vacuuming(name="soon", threshold=100, scale_factor=0)
 
 
 @pytest.fixture
-def ground(empty_database_url: str) -> Iterator[Ground]:
-    with open_ground(empty_database_url, needed_megabytes=1) as ground:
-        make_tables(ground.database)
-        lay_out(ground.database, Storing(fillfactor=50, vacuuming=NEVER), GROWN)
-        yield ground
+def scratch(empty_database_url: str) -> Iterator[ScratchDatabase]:
+    with open_scratch_database(empty_database_url, needed_megabytes=1) as scratch:
+        make_tables(scratch.database)
+        lay_out(scratch.database, Storing(fillfactor=50, vacuuming=NEVER), GROWN)
+        yield scratch
 
 
-def ask(ground: Ground, question: str) -> object:
-    with ground.database.autocommit() as connection:
+def ask(scratch: ScratchDatabase, question: str) -> object:
+    with scratch.database.autocommit() as connection:
         return connection.execute(text(question)).scalar_one()
 
 
 def test_a_sweep_syncs_every_open_order_and_places_another_for_each_that_ended(
-    ground: Ground,
+    scratch: ScratchDatabase,
 ) -> None:
-    sweeper = Sweeper(ground.database, GROWN, batch_size=50)
+    sweeper = Sweeper(scratch.database, GROWN, batch_size=50)
 
     sweep = sweeper.sweep(0, NEVER)
 
     fresh = "last_synced_at > now() - interval '30 minutes'"
     assert sweep.dead_rows == 200
     assert sweep.vacuum_seconds == 0
-    assert ask(ground, f"SELECT count(*) FROM orders WHERE {fresh}") == 200  # noqa: S608 - our own words
-    assert ask(ground, "SELECT count(*) FROM activity_log") == 4
-    assert ask(ground, "SELECT count(*) FROM orders WHERE status = 'new'") == 220
-    assert ask(ground, "SELECT count(*) FROM reconciliation_holds WHERE attempts = 2") == 20
+    assert ask(scratch, f"SELECT count(*) FROM orders WHERE {fresh}") == 200  # noqa: S608 - our own words
+    assert ask(scratch, "SELECT count(*) FROM activity_log") == 4
+    assert ask(scratch, "SELECT count(*) FROM orders WHERE status = 'new'") == 220
+    assert ask(scratch, "SELECT count(*) FROM reconciliation_holds WHERE attempts = 2") == 20
 
 
-def test_the_next_sweep_finds_as_many_open_orders(ground: Ground) -> None:
-    sweeper = Sweeper(ground.database, GROWN, batch_size=50)
+def test_the_next_sweep_finds_as_many_open_orders(scratch: ScratchDatabase) -> None:
+    sweeper = Sweeper(scratch.database, GROWN, batch_size=50)
 
     sweeps = [sweeper.sweep(number, NEVER) for number in range(3)]
 
     assert [sweep.dead_rows for sweep in sweeps] == [200, 400, 600]
-    assert ask(ground, "SELECT count(*) FROM orders WHERE status = 'new'") == 220
+    assert ask(scratch, "SELECT count(*) FROM orders WHERE status = 'new'") == 220
 
 
-def test_vacuum_comes_once_more_rows_have_died_than_its_rule_lets(ground: Ground) -> None:
-    sweeper = Sweeper(ground.database, GROWN, batch_size=50)
+def test_vacuum_comes_once_more_rows_have_died_than_its_rule_lets(scratch: ScratchDatabase) -> None:
+    sweeper = Sweeper(scratch.database, GROWN, batch_size=50)
 
     sweep = sweeper.sweep(0, SOON)
 
@@ -72,15 +72,15 @@ def test_autovacuums_rule_is_a_threshold_and_a_share_of_all_rows(dead: int, is_d
 
 
 def test_no_sync_is_a_hot_update_since_the_index_has_its_time_and_a_repeated_hold_is_one(
-    ground: Ground,
+    scratch: ScratchDatabase,
 ) -> None:
-    with ground.database.autocommit() as connection:
+    with scratch.database.autocommit() as connection:
         orders, holds = (read_updates(connection, table) for table in TABLES)
-    sweeper = Sweeper(ground.database, GROWN, batch_size=50)
+    sweeper = Sweeper(scratch.database, GROWN, batch_size=50)
 
     sweeper.sweep(0, NEVER)
 
-    with ground.database.autocommit() as connection:
+    with scratch.database.autocommit() as connection:
         orders_then, holds_then = (read_updates(connection, table) for table in TABLES)
     assert orders_then - orders == Updates(updates=200, in_place=0)
     assert holds_then - holds == Updates(updates=20, in_place=20)

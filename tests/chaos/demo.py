@@ -9,14 +9,14 @@ from datetime import timedelta
 from random import Random
 from typing import Any
 
-from reconciler.cli.report import Report
-from reconciler.cli.runner import setup_of, supervise
+from reconciler.cli.report import RunReport
+from reconciler.cli.runner import run_config_of, supervise
 from reconciler.demo import World
 from reconciler.orders.workload import OrderWorkload
 from reconciler.settings import Settings
 from reconciler.store.holds import list_holds
 from reconciler.supervisor.restarts import RestartPolicy
-from reconciler.supervisor.summary import Ending, Summary
+from reconciler.supervisor.summary import StopReason, Summary
 from reconciler.supervisor.supervisor import Supervisor
 from reconciler.telemetry.metrics import open_metrics
 from tests.chaos import change_recorder
@@ -47,7 +47,7 @@ Progress = Callable[[Summary], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChaosReport(Report):
+class ChaosReport(RunReport):
     """The report of a demo with chaos: a demo's, and what went wrong on purpose.
 
     Attributes:
@@ -118,18 +118,18 @@ class Chaos:
         """Describe each change of a row that must never have been made."""
         return change_recorder.wrong_changes(world)
 
-    def add_to(self, report: Report) -> ChaosReport:
+    def add_to(self, report: RunReport) -> ChaosReport:
         """Return the report with what the chaos did."""
         return ChaosReport(**vars(report), **self._done)
 
 
 def _supervisor(settings: Settings, on_progress: Progress) -> Supervisor:
-    setup = setup_of(OrderWorkload(settings=settings), settings, is_once=False)
+    run_config = run_config_of(OrderWorkload(settings=settings), settings, is_once=False)
     return Supervisor(
-        setup.workload,
-        replace(setup.options, restarts=RESTARTS, control_socket=None),
+        run_config.workload,
+        replace(run_config.options, restarts=RESTARTS, control_socket=None),
         metrics=open_metrics(settings.statsd),
-        prepare_worker=setup.prepare_worker,
+        set_up_worker=run_config.set_up_worker,
         on_progress=on_progress,
     )
 
@@ -179,7 +179,7 @@ def _put_right(world: World, settings: Settings, summary: Summary) -> int:
         clear_holds_and_halt(world.database, by=OPERATOR)
         swept = supervise(OrderWorkload(settings=settings), settings, is_once=True)
         _add(summary, swept)
-        if swept.ending is Ending.STOPPED:
+        if swept.ending is StopReason.STOPPED:
             raise KeyboardInterrupt
         if not world.mismatches():
             return sweep
@@ -187,9 +187,9 @@ def _put_right(world: World, settings: Settings, summary: Summary) -> int:
 
 
 def _add(summary: Summary, swept: Summary) -> None:
-    summary.tally.add(swept.tally)
+    summary.counts.add(swept.counts)
     summary.cycles += swept.cycles
     summary.restarts += swept.restarts
     summary.set_aside += swept.set_aside
     summary.ending = swept.ending
-    summary.trouble = swept.trouble
+    summary.fault = swept.fault

@@ -21,10 +21,10 @@ from sqlalchemy import text
 
 from reconciler.domain.decide import Policy, decide
 from reconciler.domain.order import Facts
-from reconciler.domain.report import Absent, Answer, Report, Unanswerable
+from reconciler.domain.report import Absent, Answer, OrderFault, Report
 from reconciler.domain.status import Status
 from reconciler.errors import Unavailable
-from reconciler.exchanges.base import Account, Answers, Venue, Wanted
+from reconciler.exchanges.base import Account, LookupResult, OrderRef, Venue
 from reconciler.exchanges.registry import venue
 from reconciler.exchanges.request_policy import Usage
 from reconciler.orders.account import AccountGuard
@@ -33,11 +33,11 @@ from reconciler.orders.handler import OrderHandler
 from reconciler.resilience.breaker import Breaker
 from reconciler.settings import BreakerPolicy
 from reconciler.store.database import Database
-from reconciler.store.order_writer import Apply
+from reconciler.store.order_writer import OrderWriter
 from reconciler.store.stale import StaleOrder
 from reconciler.store.tables import find_orders
 from reconciler.telemetry.metrics import NoMetrics
-from reconciler.workload import Batch, Run
+from reconciler.workload import Batch, Chunk
 
 SYMBOL = "BTCUSDT"
 PRICE = Decimal(10)
@@ -118,8 +118,8 @@ class SimulatedExchange:
     async def close(self) -> None:
         pass
 
-    async def ask(self, wanted: Sequence[Wanted]) -> Answers:
-        answers = Answers()
+    async def fetch(self, wanted: Sequence[OrderRef]) -> LookupResult:
+        answers = LookupResult()
         for one in wanted:
             order = self.orders[one.external_order_id]
             if order.telling is Telling.FAILURE:
@@ -129,7 +129,7 @@ class SimulatedExchange:
         return answers
 
     def _answer(  # noqa: C901, PLR0911 - a flat table of what can be told
-        self, wanted: Wanted, order: SimulatedOrder
+        self, wanted: OrderRef, order: SimulatedOrder
     ) -> Answer | None:
         about = partial(self._report, wanted)
         truth = order.facts(order.now)
@@ -148,7 +148,7 @@ class SimulatedExchange:
             case Telling.CONTRADICTORY:
                 return about(Status.FILLED, Decimal(0))
             case Telling.OF_ANOTHER:
-                another = Wanted(symbol=SYMBOL, external_order_id="another")
+                another = OrderRef(symbol=SYMBOL, external_order_id="another")
                 return self._report(another, Status.CANCELED, Decimal(0))
             case Telling.ABSENT:
                 return Absent(
@@ -157,7 +157,7 @@ class SimulatedExchange:
                     fetched_at=self.clock(),
                 )
             case Telling.UNANSWERABLE:
-                return Unanswerable(
+                return OrderFault(
                     symbol=SYMBOL,
                     external_order_id=wanted.external_order_id,
                     detail="no such symbol",
@@ -168,7 +168,7 @@ class SimulatedExchange:
             case _:
                 assert_never(order.telling)
 
-    def _report(self, wanted: Wanted, status: Status | None, executed_qty: Decimal) -> Report:
+    def _report(self, wanted: OrderRef, status: Status | None, executed_qty: Decimal) -> Report:
         return Report(
             symbol=wanted.symbol,
             external_order_id=wanted.external_order_id,
@@ -213,20 +213,20 @@ def clock() -> DatabaseClock:
 
 
 @pytest.fixture
-def step(database: Database) -> Apply:
+def writer(database: Database) -> OrderWriter:
     with database.autocommit() as connection:
         orders = find_orders(connection)
-    return Apply(orders, exchange="paper", decide=partial(decide, policy=POLICY))
+    return OrderWriter(orders, exchange="paper", decide=partial(decide, policy=POLICY))
 
 
-def a_handler(database: Database, step: Apply, exchange: SimulatedExchange) -> OrderHandler:
+def a_handler(database: Database, writer: OrderWriter, exchange: SimulatedExchange) -> OrderHandler:
     return OrderHandler(
         shard=0,
         exchange=exchange,
         breaker=Breaker(BreakerPolicy()),
         usage=Usage(),
         database=database,
-        step=step,
+        writer=writer,
         policy=POLICY,
         clock=exchange.clock,
         metrics=NoMetrics(),
@@ -277,7 +277,7 @@ def read_rows(database: Database, ids: Sequence[int]) -> dict[int, StaleOrder]:
 )
 def test_no_order_reaches_an_end_that_the_exchange_never_reported(
     database: Database,
-    step: Apply,
+    writer: OrderWriter,
     clock: DatabaseClock,
     world: tuple[list[Life], list[list[Turn]]],
 ) -> None:
@@ -285,7 +285,7 @@ def test_no_order_reaches_an_end_that_the_exchange_never_reported(
     ids = [next(numbers) for _ in lives]
     orders = {str(id_): SimulatedOrder(life=life) for id_, life in zip(ids, lives, strict=True)}
     exchange = SimulatedExchange(clock=clock, orders=orders)
-    handler = a_handler(database, step, exchange)
+    handler = a_handler(database, writer, exchange)
     write_rows(database, ids)
 
     for number, chosen in enumerate(rounds):
@@ -305,10 +305,10 @@ def test_no_order_reaches_an_end_that_the_exchange_never_reported(
 def work_once(
     handler: OrderHandler, number: int, rows: dict[int, StaleOrder], *, may_write: bool
 ) -> None:
-    batch = Batch(number=number, cycle=0, runs=(Run(key=SYMBOL, items=tuple(rows.values())),))
+    batch = Batch(number=number, cycle=0, chunks=(Chunk(key=SYMBOL, items=tuple(rows.values())),))
 
     async def work() -> None:
-        await handler.examine(batch)
-        await handler.conclude(batch, may_write=may_write)
+        await handler.prepare(batch)
+        await handler.commit(batch, may_write=may_write)
 
     asyncio.run(work())

@@ -15,19 +15,19 @@ from reconciler.supervisor.status import (
     BudgetStatus,
     CycleStatus,
     KeyStatus,
+    OrderLocation,
     Phase,
     ShardCounts,
     ShardState,
     ShardStatus,
     Status,
     Totals,
-    Whereabouts,
 )
 
 FINISHED_AT = datetime(2026, 11, 24, 10, 0, 0, tzinfo=UTC)
 
 
-class Speaker:
+class FakeControlServer:
     """Answers `answers[command]` at `path`, and keeps what it was asked in `asked`."""
 
     def __init__(self, path: Path, **answers: object) -> None:
@@ -70,14 +70,14 @@ def a_shard(shard: int = 0, **changes: Any) -> ShardStatus:
         age_seconds=60,
         buckets=128,
         queued=0,
-        in_hand=0,
-        in_hand_seconds=None,
+        in_flight=0,
+        in_flight_seconds=None,
         done=1000,
         done_per_second=100.0,
         breaker="closed",
         breaker_retry_seconds=0,
-        trouble=None,
-        trouble_age_seconds=None,
+        fault=None,
+        fault_age_seconds=None,
         restarts=0,
         memory_bytes=61_000_000,
     )
@@ -135,18 +135,18 @@ def a_status(*workers: ShardStatus, **changes: Any) -> Status:
     return replace(status, **changes)
 
 
-def some_whereabouts(**changes: Any) -> Whereabouts:
-    where = Whereabouts(
+def some_location(**changes: Any) -> OrderLocation:
+    where = OrderLocation(
         bucket=77,
         shard=1,
         is_queued=False,
-        in_hand_of=None,
-        in_hand_seconds=None,
+        in_flight_in=None,
+        in_flight_seconds=None,
         shard_state=ShardState.READY,
         breaker="closed",
         breaker_retry_seconds=0,
-        held_back_seconds=0,
-        trouble=None,
+        backing_off_seconds=0,
+        fault=None,
         paused_seconds=0,
         halted=None,
     )

@@ -18,14 +18,14 @@ from reconciler.resilience.budget import Budget
 from reconciler.settings import Settings
 from reconciler.workload import (
     Batch,
+    Chunk,
+    Counts,
+    FaultKind,
     Handler,
     Page,
     Planner,
     Result,
-    Run,
-    Tally,
-    Trouble,
-    TroubleKind,
+    WorkerFault,
     Workload,
 )
 
@@ -62,7 +62,7 @@ class OneItem(Planner):
 
     def plan(self, limit: int, after: Hashable | None) -> Page:  # noqa: ARG002 - the protocol's
         """Return a page of it."""
-        return Page(runs=(Run(key="coin", items=(Item(id=1),)),))
+        return Page(chunks=(Chunk(key="coin", items=(Item(id=1),)),))
 
 
 class Concluder(Handler):
@@ -71,14 +71,14 @@ class Concluder(Handler):
     def __init__(self, fate: Fate) -> None:
         self._fate = fate
 
-    async def conclude(self, batch: Batch, *, may_write: bool) -> Result:  # noqa: ARG002 - the protocol's
+    async def commit(self, batch: Batch, *, may_write: bool) -> Result:  # noqa: ARG002 - the protocol's
         """Do it, or be in trouble for an hour."""
         if self._fate is Fate.WORK:
             log.info("batch.worked", items=batch.size)
-            return Result(tally=Tally(scanned=batch.size, reconciled=batch.size))
-        kind = TroubleKind.REFUSED if self._fate is Fate.BE_REFUSED else TroubleKind.EXCHANGE
-        trouble = Trouble(kind=kind, message="the node says no", retry_after_seconds=3600)
-        return Result(undone=batch.runs, trouble=trouble)
+            return Result(counts=Counts(scanned=batch.size, reconciled=batch.size))
+        kind = FaultKind.REFUSED if self._fate is Fate.BE_REFUSED else FaultKind.EXCHANGE
+        fault = WorkerFault(kind=kind, message="the node says no", retry_after_seconds=3600)
+        return Result(undone=batch.chunks, fault=fault)
 
 
 @dataclass(frozen=True)

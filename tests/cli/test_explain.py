@@ -18,7 +18,7 @@ from reconciler.store.holds import HeldOrder
 from reconciler.supervisor.status import ShardState
 
 from .conftest import Invoke
-from .fake_control_server import Speaker, some_whereabouts
+from .fake_control_server import FakeControlServer, some_location
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
 EARLIER = NOW - timedelta(minutes=4)
@@ -68,7 +68,7 @@ def facts(row: Row | None = DUE, **changes: Any) -> Facts:
         row=row,
         hold=None,
         holders=(),
-        whereabouts=some_whereabouts(),
+        location=some_location(),
         unanswered=None,
         halted=None,
         activity=(),
@@ -77,7 +77,7 @@ def facts(row: Row | None = DUE, **changes: Any) -> Facts:
 
 
 def at(**changes: Any) -> Facts:
-    return facts(whereabouts=some_whereabouts(**changes))
+    return facts(location=some_location(**changes))
 
 
 NOT_DUE = [
@@ -102,15 +102,15 @@ NOT_DUE = [
 
 IN_PROGRESS = [
     (
-        at(in_hand_of=1, in_hand_seconds=3, breaker="open"),
+        at(in_flight_in=1, in_flight_seconds=3, breaker="open"),
         IN_HAND,
     ),
     (
-        replace(at(in_hand_of=1, in_hand_seconds=3), holders=(APPLICATION,)),
+        replace(at(in_flight_in=1, in_flight_seconds=3), holders=(APPLICATION,)),
         f"{IN_HAND}; {HELD_BY_APPLICATION}, so it may be skipped",
     ),
     (
-        facts(holders=(WORKER,), whereabouts=None, unanswered="no supervisor answers"),
+        facts(holders=(WORKER,), location=None, unanswered="no supervisor answers"),
         "reconciler worker 1 (session 77) holds its row to write it",
     ),
 ]
@@ -122,21 +122,21 @@ IN_THE_WAY = [
     ),
     (at(paused_seconds=12), "the exchange wants silence for 12 s more"),
     (
-        at(breaker="open", breaker_retry_seconds=80, trouble="503"),
+        at(breaker="open", breaker_retry_seconds=80, fault="503"),
         "the breaker of shard 1 is open for 1 min 20 s more: 503",
     ),
-    (at(held_back_seconds=8), "shard 1 is handed nothing for 8 s more"),
+    (at(backing_off_seconds=8), "shard 1 is handed nothing for 8 s more"),
     (at(shard_state=ShardState.BACKING_OFF), "its shard 1 is backing off"),
     (
         facts(holders=(APPLICATION,)),
         f"{HELD_BY_APPLICATION}, and rows that are held are skipped, not waited for",
     ),
     (
-        facts(holders=(APPLICATION,), whereabouts=None, unanswered="no supervisor answers"),
+        facts(holders=(APPLICATION,), location=None, unanswered="no supervisor answers"),
         f"{HELD_BY_APPLICATION}, and rows that are held are skipped, not waited for",
     ),
     (
-        facts(whereabouts=None, unanswered="no supervisor answers at /tmp/x: nobody listens there"),
+        facts(location=None, unanswered="no supervisor answers at /tmp/x: nobody listens there"),
         "no supervisor answers at /tmp/x: nobody listens there: who works on it is not known",
     ),
 ]
@@ -176,7 +176,7 @@ def test_the_answer_is_the_first_thing_that_is_so(known: Facts, sentence: str) -
 
 def test_the_facts_name_every_condition_and_who_holds_the_row() -> None:
     known = replace(
-        at(breaker="open", breaker_retry_seconds=80, trouble="503", paused_seconds=3),
+        at(breaker="open", breaker_retry_seconds=80, fault="503", paused_seconds=3),
         hold=HOLD,
         holders=(APPLICATION,),
     )
@@ -239,10 +239,12 @@ def application(database_url: str) -> Iterator[psycopg.Connection[Any]]:
 
 @pytest.mark.usefixtures("application")
 def test_a_running_supervisor_is_asked_where_it_has_the_order(explain: Explain, path: Path) -> None:
-    with Speaker(path, where=some_whereabouts(in_hand_of=1, in_hand_seconds=3.0)) as speaker:
+    with FakeControlServer(
+        path, locate=some_location(in_flight_in=1, in_flight_seconds=3.0)
+    ) as speaker:
         result = explain("1")
 
-    assert speaker.asked == [("where", {"key": "BTCUSDT", "id": "1"})]
+    assert speaker.asked == [("locate", {"key": "BTCUSDT", "id": "1"})]
     assert result.exit_code == 0, result.stderr
     assert result.stdout.splitlines()[:3] == [
         "It is being reconciled: the worker of shard 1 has had it in hand for 3 s.",
@@ -267,17 +269,17 @@ def test_without_a_supervisor_its_part_is_not_known(explain: Explain, path: Path
 def test_a_supervisor_that_refuses_is_told_as_one_that_does_not_answer(
     explain: Explain, path: Path
 ) -> None:
-    with Speaker(path):
+    with FakeControlServer(path):
         result = explain("1")
 
     assert result.exit_code == 0
-    assert "the supervisor refuses to say: no command where" in result.stdout
+    assert "the supervisor refuses to say: no command locate" in result.stdout
 
 
 def test_the_session_that_holds_the_row_is_named(
     explain: Explain, application: psycopg.Connection[Any], path: Path
 ) -> None:
-    with Speaker(path, where=some_whereabouts()), application.transaction():
+    with FakeControlServer(path, locate=some_location()), application.transaction():
         application.execute("SELECT FROM orders WHERE id = 1 FOR UPDATE")
         result = explain("1")
 

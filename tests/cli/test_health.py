@@ -11,7 +11,7 @@ from click.testing import Result
 from reconciler.telemetry.health import Vitals
 
 from .conftest import Invoke
-from .fake_control_server import Speaker
+from .fake_control_server import FakeControlServer
 
 Ask = Callable[..., Result]
 
@@ -35,8 +35,8 @@ ILL = Vitals(
 
 
 @pytest.fixture
-def speaker(tmp_path: Path) -> Iterator[Speaker]:
-    with Speaker(tmp_path / "control.sock") as speaker:
+def speaker(tmp_path: Path) -> Iterator[FakeControlServer]:
+    with FakeControlServer(tmp_path / "control.sock") as speaker:
         yield speaker
 
 
@@ -86,7 +86,7 @@ def record_a_cycle(database_url: str, *, minutes_ago: float, errors: int = 0) ->
     ids=["healthy", "warning", "critical", "unknown"],
 )
 def test_the_first_line_and_the_code_are_what_nagios_reads(
-    invoke: Invoke, speaker: Speaker, vitals: Vitals, code: int, line: str
+    invoke: Invoke, speaker: FakeControlServer, vitals: Vitals, code: int, line: str
 ) -> None:
     speaker.answers["health"] = vitals
 
@@ -96,7 +96,7 @@ def test_the_first_line_and_the_code_are_what_nagios_reads(
     assert result.stdout.splitlines()[0] == line
 
 
-def test_all_rows_follow_with_their_grades(invoke: Invoke, speaker: Speaker) -> None:
+def test_all_rows_follow_with_their_grades(invoke: Invoke, speaker: FakeControlServer) -> None:
     speaker.answers["health"] = WELL
 
     result = invoke("health", RECONCILIATION_CONTROL_SOCKET=str(speaker.path))
@@ -111,7 +111,7 @@ def test_all_rows_follow_with_their_grades(invoke: Invoke, speaker: Speaker) -> 
 
 
 def test_json_names_the_reasons_the_rows_and_who_was_asked(
-    invoke: Invoke, speaker: Speaker
+    invoke: Invoke, speaker: FakeControlServer
 ) -> None:
     speaker.answers["health"] = ILL
 
@@ -219,7 +219,7 @@ def test_a_database_without_our_tables_is_code_3(
     assert 'relation "reconciliation_state" does not exist' in result.stdout.splitlines()[0]
 
 
-def test_a_supervisor_that_refuses_is_code_3(invoke: Invoke, speaker: Speaker) -> None:
+def test_a_supervisor_that_refuses_is_code_3(invoke: Invoke, speaker: FakeControlServer) -> None:
     result = invoke("health", RECONCILIATION_CONTROL_SOCKET=str(speaker.path))
 
     assert result.exit_code == 3

@@ -9,13 +9,13 @@ import pytest
 
 from reconciler.cli.ui.progress import LINE_SECONDS, ReconcileProgress, steps, working
 from reconciler.supervisor.summary import Summary
-from reconciler.workload import Tally
+from reconciler.workload import Counts
 
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 
 
 def a_summary(scanned: int) -> Summary:
-    return Summary(tally=Tally(scanned=scanned, weight=54))
+    return Summary(counts=Counts(scanned=scanned, weight=54))
 
 
 def test_a_pipe_is_told_what_is_being_done_before_it_is_done(

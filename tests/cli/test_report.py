@@ -6,11 +6,11 @@ from collections import Counter
 import pytest
 
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.report import Report
+from reconciler.cli.report import RunReport
 from reconciler.cli.runner import exit_code_of_ending, options_of, tell_what_cut_it_short
 from reconciler.settings import Settings
-from reconciler.supervisor.summary import Ending, Summary
-from reconciler.workload import Tally
+from reconciler.supervisor.summary import StopReason, Summary
+from reconciler.workload import Counts
 
 CONTRACT = {
     "orders",
@@ -27,8 +27,8 @@ CONTRACT = {
 }
 
 
-def a_summary(**counts: int) -> Summary:
-    tally = Tally(
+def a_summary(**changed: int) -> Summary:
+    counts = Counts(
         scanned=2000,
         reconciled=2000,
         discrepancies=900,
@@ -36,16 +36,16 @@ def a_summary(**counts: int) -> Summary:
         weight=254,
         transitions=Counter({"new.filled": 800, "new.canceled": 100}),
     )
-    for name, count in counts.items():
-        setattr(tally, name, count)
-    return Summary(tally=tally, cycles=1, restarts=0, ending=Ending.SWEPT)
+    for name, count in changed.items():
+        setattr(counts, name, count)
+    return Summary(counts=counts, cycles=1, restarts=0, ending=StopReason.COMPLETED)
 
 
-def a_report(*, mismatches: int | None = None, **counts: int) -> Report:
-    return Report.of(a_summary(**counts), seconds=1.6, shards=2, mismatches=mismatches)
+def a_report(*, mismatches: int | None = None, **counts: int) -> RunReport:
+    return RunReport.of(a_summary(**counts), seconds=1.6, shards=2, mismatches=mismatches)
 
 
-def printed(report: Report, capsys: pytest.CaptureFixture[str]) -> list[str]:
+def printed(report: RunReport, capsys: pytest.CaptureFixture[str]) -> list[str]:
     report.print(as_json=False)
     return [line.rstrip() for line in capsys.readouterr().out.splitlines()]
 
@@ -88,14 +88,16 @@ def test_a_run_that_left_orders_undone_is_not_complete(count: str) -> None:
 @pytest.mark.parametrize(
     ("ending", "is_complete", "code"),
     [
-        (Ending.SWEPT, True, Exit.GOOD),
-        (Ending.SWEPT, False, Exit.INCOMPLETE),
-        (Ending.STOPPED, False, Exit.GOOD),
-        (Ending.STORE_GONE, False, Exit.UNAVAILABLE),
-        (Ending.EXCHANGE_GONE, False, Exit.TRY_AGAIN),
+        (StopReason.COMPLETED, True, Exit.GOOD),
+        (StopReason.COMPLETED, False, Exit.INCOMPLETE),
+        (StopReason.STOPPED, False, Exit.GOOD),
+        (StopReason.STORE_GONE, False, Exit.UNAVAILABLE),
+        (StopReason.EXCHANGE_GONE, False, Exit.TRY_AGAIN),
     ],
 )
-def test_each_ending_has_its_exit_code(ending: Ending, code: Exit, *, is_complete: bool) -> None:
+def test_each_ending_has_its_exit_code(
+    ending: StopReason, code: Exit, *, is_complete: bool
+) -> None:
     assert exit_code_of_ending(ending, is_complete=is_complete) is code
 
 
@@ -108,15 +110,15 @@ def test_the_supervisor_gets_its_part_of_the_settings() -> None:
 @pytest.mark.parametrize(
     ("ending", "said"),
     [
-        (Ending.SWEPT, ""),
-        (Ending.STOPPED, ""),
-        (Ending.STORE_GONE, "stopped early: no space left\n"),
-        (Ending.EXCHANGE_GONE, "stopped early: no space left\n"),
+        (StopReason.COMPLETED, ""),
+        (StopReason.STOPPED, ""),
+        (StopReason.STORE_GONE, "stopped early: no space left\n"),
+        (StopReason.EXCHANGE_GONE, "stopped early: no space left\n"),
     ],
 )
 def test_a_run_that_gave_up_says_what_it_waited_for(
-    ending: Ending, said: str, capsys: pytest.CaptureFixture[str]
+    ending: StopReason, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tell_what_cut_it_short(Summary(ending=ending, trouble="no space left"))
+    tell_what_cut_it_short(Summary(ending=ending, fault="no space left"))
 
     assert capsys.readouterr().err == said

@@ -3,7 +3,7 @@
 import pytest
 
 from reconciler.cli import run
-from reconciler.supervisor.summary import Ending, Summary
+from reconciler.supervisor.summary import StopReason, Summary
 
 from .conftest import Invoke
 
@@ -14,7 +14,7 @@ NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
 def test_what_stopped_it_is_told_also_when_nothing_was_counted(
     dry_run: tuple[str, ...], invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    summary = Summary(ending=Ending.HALTED, trouble="all orders have vanished")
+    summary = Summary(ending=StopReason.HALTED, fault="all orders have vanished")
     monkeypatch.setattr(run, "supervise", lambda *_, **__: summary)
 
     result = invoke("run", "--once", *dry_run, DATABASE_URL=NOWHERE)
@@ -26,7 +26,7 @@ def test_what_stopped_it_is_told_also_when_nothing_was_counted(
 def test_a_run_that_went_well_tells_of_no_trouble(
     invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "supervise", lambda *_, **__: Summary(ending=Ending.SWEPT))
+    monkeypatch.setattr(run, "supervise", lambda *_, **__: Summary(ending=StopReason.COMPLETED))
 
     result = invoke("run", "--once", DATABASE_URL=NOWHERE)
 

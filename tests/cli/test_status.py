@@ -17,7 +17,7 @@ from reconciler.supervisor.sharding import moved_buckets
 from reconciler.supervisor.status import BudgetStatus, Scaling, ShardCounts, ShardState, Status
 
 from .conftest import Invoke
-from .fake_control_server import Speaker, a_cycle, a_shard, a_status
+from .fake_control_server import FakeControlServer, a_cycle, a_shard, a_status
 
 WIDTH = 80
 WORST = replace(
@@ -26,19 +26,19 @@ WORST = replace(
     pid=4_194_304,
     buckets=256,
     queued=99_999,
-    in_hand=9999,
+    in_flight=9999,
     done_per_second=9999.0,
     memory_bytes=999_000_000,
     breaker="open",
     breaker_retry_seconds=120.0,
-    trouble="the exchange answers 503",
-    trouble_age_seconds=70.0,
+    fault="the exchange answers 503",
+    fault_age_seconds=70.0,
 )
 
 
 @pytest.fixture
-def speaker(tmp_path: Path) -> Iterator[Speaker]:
-    with Speaker(tmp_path / "control.sock") as speaker:
+def speaker(tmp_path: Path) -> Iterator[FakeControlServer]:
+    with FakeControlServer(tmp_path / "control.sock") as speaker:
         yield speaker
 
 
@@ -50,11 +50,13 @@ def lines_of(*parts: object, width: int = WIDTH) -> list[str]:
     return [line.rstrip() for line in out.getvalue().splitlines()]
 
 
-def test_status_shows_shards_backlog_cycles_and_troubles(invoke: Invoke, speaker: Speaker) -> None:
+def test_status_shows_shards_backlog_cycles_and_troubles(
+    invoke: Invoke, speaker: FakeControlServer
+) -> None:
     parked = a_shard(1, state=ShardState.PARKED, pid=None, buckets=0, memory_bytes=None)
     speaker.answers["status"] = a_status(
-        a_shard(0, queued=1200, in_hand=200, breaker="half_open"),
-        replace(parked, trouble="worker died of signal 9", trouble_age_seconds=75.0),
+        a_shard(0, queued=1200, in_flight=200, breaker="half_open"),
+        replace(parked, fault="worker died of signal 9", fault_age_seconds=75.0),
         shards=ShardCounts(wanted=2, running=1, draining=0, parked=1),
         halted="41 of 50 came back not found",
     )
@@ -79,7 +81,9 @@ def test_status_shows_shards_backlog_cycles_and_troubles(invoke: Invoke, speaker
     assert "\x1b" not in result.stdout
 
 
-def test_status_as_json_is_all_that_the_supervisor_says(invoke: Invoke, speaker: Speaker) -> None:
+def test_status_as_json_is_all_that_the_supervisor_says(
+    invoke: Invoke, speaker: FakeControlServer
+) -> None:
     status = a_status()
     speaker.answers["status"] = status
 
@@ -89,7 +93,7 @@ def test_status_as_json_is_all_that_the_supervisor_says(invoke: Invoke, speaker:
 
 
 def test_a_supervisor_that_has_just_started_has_nothing_to_show_yet(
-    invoke: Invoke, speaker: Speaker
+    invoke: Invoke, speaker: FakeControlServer
 ) -> None:
     speaker.answers["status"] = a_status(
         a_shard(state=ShardState.BOOTING, breaker=None), backlog=None, hottest=(), cycles=()
@@ -173,7 +177,9 @@ def test_neither_socket_nor_database_is_code_78(invoke: Invoke) -> None:
     assert result.stderr.startswith("error: DATABASE_URL is not set\n")
 
 
-def test_scale_asks_for_the_shards_and_tells_what_moves(invoke: Invoke, speaker: Speaker) -> None:
+def test_scale_asks_for_the_shards_and_tells_what_moves(
+    invoke: Invoke, speaker: FakeControlServer
+) -> None:
     speaker.answers["scale"] = Scaling(before=8, wanted=9, buckets_moved=28, buckets=256)
     environment = {"RECONCILIATION_CONTROL_SOCKET": str(speaker.path)}
 
@@ -188,7 +194,7 @@ def test_scale_asks_for_the_shards_and_tells_what_moves(invoke: Invoke, speaker:
     assert told == {"before": 8, "wanted": 9, "buckets_moved": 28, "buckets": 256}
 
 
-def test_scaling_to_what_there_is_moves_nothing(invoke: Invoke, speaker: Speaker) -> None:
+def test_scaling_to_what_there_is_moves_nothing(invoke: Invoke, speaker: FakeControlServer) -> None:
     speaker.answers["scale"] = Scaling(before=1, wanted=1, buckets_moved=0, buckets=256)
 
     result = invoke("scale", "1", RECONCILIATION_CONTROL_SOCKET=str(speaker.path))
@@ -200,7 +206,7 @@ def test_scaling_to_what_there_is_moves_nothing(invoke: Invoke, speaker: Speaker
     "arguments", [["--plan", "9"], ["9", "--plan"]], ids=["flag first", "flag last"]
 )
 def test_a_plan_shows_each_shards_buckets_and_changes_nothing(
-    invoke: Invoke, speaker: Speaker, arguments: list[str]
+    invoke: Invoke, speaker: FakeControlServer, arguments: list[str]
 ) -> None:
     speaker.answers["scale"] = Scaling(before=8, wanted=9, buckets_moved=28, buckets=256)
 
@@ -237,7 +243,7 @@ def test_a_plan_without_a_supervisor_starts_from_the_settings_and_says_so(
 
 @pytest.mark.parametrize("shards", ["0", "65", "10000"])
 def test_a_number_of_shards_that_cannot_be_is_a_usage_error_and_nobody_is_asked(
-    invoke: Invoke, speaker: Speaker, shards: str
+    invoke: Invoke, speaker: FakeControlServer, shards: str
 ) -> None:
     result = invoke("scale", shards, RECONCILIATION_CONTROL_SOCKET=str(speaker.path))
 
@@ -247,7 +253,7 @@ def test_a_number_of_shards_that_cannot_be_is_a_usage_error_and_nobody_is_asked(
 
 
 def test_what_the_supervisor_refuses_is_told_with_its_hint(
-    invoke: Invoke, speaker: Speaker
+    invoke: Invoke, speaker: FakeControlServer
 ) -> None:
     result = invoke("scale", "3", RECONCILIATION_CONTROL_SOCKET=str(speaker.path))
 

@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from reconciler.cli.ui.top_view import Sight, View, pressed, screen
+from reconciler.cli.ui.top_view import Snapshot, View, pressed, screen
 from reconciler.supervisor.status import Status
 
 from .conftest import Invoke
-from .fake_control_server import Speaker, a_shard, a_status
+from .fake_control_server import FakeControlServer, a_shard, a_status
 
 PATIENCE_SECONDS = 30.0
 OURS = b"\x1b[?1049h"
@@ -34,15 +34,15 @@ os.execv(sys.executable, [sys.executable, "-m", "reconciler", "top"])
 """
 
 
-def shown(sight: Sight, view: View, *, height: int = 24) -> list[str]:
+def shown(snapshot: Snapshot, view: View, *, height: int = 24) -> list[str]:
     out = StringIO()
     console = Console(file=out, width=80, height=height)
-    console.print(screen(sight, view, height=height))
+    console.print(screen(snapshot, view, height=height))
     return [line.rstrip() for line in out.getvalue().splitlines()]
 
 
-def a_sight(status: Status, trouble: str | None = None) -> Sight:
-    return Sight(status=status, trouble=trouble, age_seconds=12)
+def a_sight(status: Status, fault: str | None = None) -> Snapshot:
+    return Snapshot(status=status, fault=fault, age_seconds=12)
 
 
 @pytest.mark.parametrize("shards", [1, 8, 64])
@@ -50,7 +50,7 @@ def a_sight(status: Status, trouble: str | None = None) -> Sight:
 def test_the_screen_is_as_high_as_the_terminal_and_counts_what_does_not_fit(
     shards: int, height: int
 ) -> None:
-    workers = [a_shard(number, trouble="it is odd") for number in range(shards)]
+    workers = [a_shard(number, fault="it is odd") for number in range(shards)]
 
     lines = shown(a_sight(a_status(*workers, halted="odd")), View(), height=height)
 
@@ -86,11 +86,11 @@ def test_the_largest_come_first_and_reversed_last() -> None:
 
 
 def test_the_column_that_orders_is_marked_with_its_direction() -> None:
-    sight = a_sight(a_status())
+    snapshot = a_sight(a_status())
 
-    assert "shard ^" in "\n".join(shown(sight, View()))
-    assert "queued v" in "\n".join(shown(sight, View(sort="queued")))
-    assert "queued ^" in "\n".join(shown(sight, View(sort="queued", is_reversed=True)))
+    assert "shard ^" in "\n".join(shown(snapshot, View()))
+    assert "queued v" in "\n".join(shown(snapshot, View(sort="queued")))
+    assert "queued ^" in "\n".join(shown(snapshot, View(sort="queued", is_reversed=True)))
 
 
 def test_silence_and_a_pause_are_said() -> None:
@@ -158,7 +158,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_keys_are_heeded_and_the_terminal_is_given_back(path: Path) -> None:
-    with Speaker(path, status=a_status()), top(path) as terminal:
+    with FakeControlServer(path, status=a_status()), top(path) as terminal:
         shown = terminal.wait_for(b"supervisor 4242")
         raw = terminal.now
         terminal.press(b"ss")
@@ -178,7 +178,7 @@ def test_keys_are_heeded_and_the_terminal_is_given_back(path: Path) -> None:
 
 @pytest.mark.parametrize("how", ["ctrl-c", "TERM"])
 def test_an_interruption_ends_it_and_the_terminal_is_given_back(path: Path, how: str) -> None:
-    with Speaker(path, status=a_status()), top(path) as terminal:
+    with FakeControlServer(path, status=a_status()), top(path) as terminal:
         terminal.wait_for(b"supervisor 4242")
         if how == "ctrl-c":
             terminal.press(b"\x03")
@@ -193,12 +193,12 @@ def test_an_interruption_ends_it_and_the_terminal_is_given_back(path: Path, how:
 
 def test_it_outlives_the_supervisor_and_follows_the_next(path: Path) -> None:
     first = ExitStack()
-    first.enter_context(Speaker(path, status=a_status()))
+    first.enter_context(FakeControlServer(path, status=a_status()))
     with first, top(path) as terminal:
         shown = terminal.wait_for(b"supervisor 4242")
         first.close()
         lost = terminal.wait_for(b"nobody listens there", after=shown)
-        with Speaker(path, status=a_status(pid=5151)):
+        with FakeControlServer(path, status=a_status(pid=5151)):
             terminal.wait_for(b"supervisor 5151", after=lost)
             terminal.press(b"q")
 

@@ -101,12 +101,12 @@ def test_hup_takes_new_settings_of_its_own_and_refuses_those_that_do_not_fit(
         settings.write_text("FATE=lack_node\nRECONCILIATION_INTERVAL_MS=100\n")
         running.send(signal.SIGHUP)
         running.wait_for("supervisor.reloaded")
-        trouble = running.wait_for("worker.in_trouble")
+        fault = running.wait_for("worker.in_trouble")
         running.send(signal.SIGTERM)
         ended = running.end()
 
     assert "FATE is 'nonsense'" in refused["problem"]
-    assert trouble["reason"] == "the node says no"
+    assert fault["reason"] == "the node says no"
     assert ended.exit_code == 0
 
 

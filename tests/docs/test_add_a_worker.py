@@ -291,11 +291,11 @@ def test_a_node_that_is_away_is_trouble_and_no_withdrawals_fault(
     withdrawals.add("deep")
     running = start(NODE_URL="http://127.0.0.1:1")
 
-    trouble = running.wait_for("worker.in_trouble")
+    fault = running.wait_for("worker.in_trouble")
     running.send(signal.SIGTERM)
     ended = running.end()
 
-    assert trouble["kind"] == "exchange"
+    assert fault["kind"] == "exchange"
     assert ended.exit_code == 0, ended.err
     assert withdrawals.by_hash == {"deep": "sent"}
 

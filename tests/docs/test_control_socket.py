@@ -13,20 +13,20 @@ import pytest
 
 from reconciler.control import protocol, server
 from reconciler.control.protocol import (
-    Answer,
     Command,
-    Complaint,
-    Question,
+    ControlRequest,
+    ControlResponse,
+    ErrorBody,
+    LocateArguments,
     ScaleArguments,
-    WhereArguments,
 )
-from reconciler.supervisor.status import Scaling, Status, Whereabouts
+from reconciler.supervisor.status import OrderLocation, Scaling, Status
 from reconciler.telemetry.health import Vitals
 
 from .documents import code_in, first_cells, read, rows, section
 
 PAGE = read("docs/reference/control-socket.md")
-SPOKEN = (Complaint, ScaleArguments, WhereArguments, Status, Vitals, Scaling, Whereabouts)
+SPOKEN = (ErrorBody, ScaleArguments, LocateArguments, Status, Vitals, Scaling, OrderLocation)
 
 
 def with_all_inside(kind: type[Any]) -> Iterator[type[Any]]:
@@ -75,10 +75,12 @@ def documented(text: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(
-    ("heading", "kind"), [("The question", Question), ("The answer", Answer)], ids=["ask", "say"]
+    ("heading", "kind"),
+    [("The question", ControlRequest), ("The answer", ControlResponse)],
+    ids=["ask", "say"],
 )
 def test_every_key_of_a_line_is_documented(heading: str, kind: type[Any]) -> None:
-    table = section(PAGE, heading).partition("`Complaint`:")[0]
+    table = section(PAGE, heading).partition("`ErrorBody`:")[0]
 
     assert documented(table) == keys_of(kind)
 

@@ -14,7 +14,7 @@ from psycopg.rows import scalar_row
 
 from reconciler.cli.app import cli
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.report import Report
+from reconciler.cli.report import RunReport
 from reconciler.cli.tune import LIMITS
 from reconciler.domain import decide
 from reconciler.domain.decide import HoldReason, Rule
@@ -22,10 +22,10 @@ from reconciler.domain.status import Status
 from reconciler.errors import BreakerOpen, ExchangeError
 from reconciler.settings import Settings
 from reconciler.store import tables
-from reconciler.supervisor.summary import Ending
+from reconciler.supervisor.summary import StopReason
 from reconciler.telemetry import metrics
 from reconciler.tune.limits import Limit
-from reconciler.workload import Proposal
+from reconciler.workload import ProposedChange
 from scripts.benchmark.command import bench_command
 
 from .documents import DOCUMENTS, ROOT, code_in, codes_in, first_cells, read, rows, section
@@ -138,9 +138,9 @@ def test_every_exit_code_is_documented() -> None:
 def test_every_key_of_the_report_is_documented() -> None:
     report = section(COMMANDS, "The report")
 
-    assert first_cells(report) == [field.name for field in fields(Report)]
-    assert {ending.value for ending in Ending} <= set(codes_in(report))
-    assert {field.name for field in fields(Proposal)} <= set(codes_in(report))
+    assert first_cells(report) == [field.name for field in fields(RunReport)]
+    assert {ending.value for ending in StopReason} <= set(codes_in(report))
+    assert {field.name for field in fields(ProposedChange)} <= set(codes_in(report))
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def test_symbols_that_answer_500_take_no_other_with_them(
     ended = reconcile("--once", "--json").end()
 
     assert ended.exit_code == 1, ended.err
-    assert ended.report["ending"] == "swept"
+    assert ended.report["ending"] == "completed"
     assert ended.report["errors"] > 0
     wrong = world.mismatches()
     assert wrong, "nothing failed"

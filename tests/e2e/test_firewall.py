@@ -26,7 +26,7 @@ def test_order_whose_number_a_firewall_dislikes_is_held_and_the_others_are_true(
     ended = reconcile("--once", "--json").end()
 
     # Where a list of open orders shows it, nobody has to name it, and it is true too.
-    assert ended.report["ending"] == "swept", ended.err
+    assert ended.report["ending"] == "completed", ended.err
     assert held_orders(world) in ([id_], [])
     assert [row for row in world.mismatches() if disliked not in row] == []
 
@@ -45,7 +45,7 @@ def test_id_that_a_firewall_would_dislike_never_reaches_it(world: World, reconci
 
     assert held_orders(world) == [str(row[0])]
     assert ended.report["held"] == 1
-    assert ended.report["ending"] == "swept"
+    assert ended.report["ending"] == "completed"
     wrong = [
         told for told in world.mismatches() if "x-union" not in told and str(row[1]) not in told
     ]
@@ -65,7 +65,7 @@ def test_symbol_that_a_firewall_dislikes_takes_no_other_with_it(
 
     ended = reconcile("--once", "--json").end()
 
-    assert ended.report["ending"] == "swept", ended.err
+    assert ended.report["ending"] == "completed", ended.err
     if held := held_orders(world):
         assert held == sorted(str(id_) for (id_,) in of_symbol)
     assert [row for row in world.mismatches() if str(symbol) not in row] == []

@@ -202,7 +202,7 @@ def test_one_delisted_symbol_with_most_of_the_orders_keeps_no_other_waiting(
     with connected(world.database_url) as connection:
         assert count(connection, "reason = 'error'", "reconciliation_holds") == 600
     assert ended.exit_code == 1, ended.err
-    assert ended.report["ending"] == "swept"
+    assert ended.report["ending"] == "completed"
     assert {name for name in untrue(world) if not name.startswith("GONEUSDT")} == set()
 
 

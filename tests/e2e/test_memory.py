@@ -28,12 +28,12 @@ def findings(world: World, monkeypatch: pytest.MonkeyPatch) -> Findings:
         monkeypatch.setenv(name, str(value))
     workload = OrderWorkload(settings=Settings.load())
     planner = workload.open_planner()
-    runs = planner.plan(ORDERS, None).runs
+    chunks = planner.plan(ORDERS, None).chunks
     planner.close()
-    batches = [Batch(number=number, cycle=0, runs=(run,)) for number, run in enumerate(runs)]
+    batches = [Batch(number=number, cycle=0, chunks=(run,)) for number, run in enumerate(chunks)]
     assert sum(batch.size for batch in batches) > ORDERS / 2
     looked = subprocess.run(  # noqa: S603 - our own command
-        [sys.executable, HERE / "look_into_worker.py"],
+        [sys.executable, HERE / "worker_memory_probe.py"],
         input=pickle.dumps((workload, [pickle.dumps(batch) for batch in batches])),
         capture_output=True,
         timeout=60,

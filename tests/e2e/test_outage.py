@@ -120,7 +120,7 @@ def test_a_right_that_goes_missing_ends_nothing_and_is_told_by_health(
         owner.execute("GRANT UPDATE ON orders TO outage_clerk")
         owner.execute(REVOKE_AT_THE_FIRST_CHANGE)
         run = start("run", **settings)
-        trouble = run.wait_for("worker.in_trouble")
+        fault = run.wait_for("worker.in_trouble")
         health = start("health", "--json", **settings).end()
         owner.execute("DROP TRIGGER revoke_update ON activity_log")
         with hearing_changes(world.database_url) as changes:
@@ -134,7 +134,7 @@ def test_a_right_that_goes_missing_ends_nothing_and_is_told_by_health(
 
     assert (refused.exit_code, ended.exit_code) == (78, 0), refused.err
     assert "GRANT UPDATE" in refused.err
-    assert trouble["kind"] == "rights"
+    assert fault["kind"] == "rights"
     assert health.exit_code == 2
     assert "database" in [row["name"] for row in health.report["reasons"]]
     assert not run.logged("worker.died")

@@ -204,7 +204,7 @@ def test_postgresql_itself_stopped_and_started_again_is_waited_out_by_the_same_p
 
     assert ended.exit_code == 0, ended.err
     assert pids_of(before) == pids_of(during) == pids_of(after)
-    assert any(worker.trouble is not None for worker in during.workers)
+    assert any(worker.fault is not None for worker in during.workers)
     assert tries <= 2 + OUTAGE_SECONDS / STORE_RETRY_SECONDS
     assert (during.totals.restarts, after.totals.restarts) == (0, 0)
     assert not twice

@@ -133,7 +133,7 @@ def program() -> Mapping[str, str]:
 
 
 def test_a_start_counts_only_when_a_first_cycle_could_begin() -> None:
-    assert int(program()["startsecs"]) > Options.start_patience.total_seconds()
+    assert int(program()["startsecs"]) > Options.start_timeout.total_seconds()
 
 
 def test_a_stop_may_take_longer_than_the_drain_of_the_default_settings() -> None:

@@ -48,17 +48,17 @@ async def work(workload: OrderWorkload, pickled: Sequence[bytes]) -> Findings:
     loaded = set(sys.modules)
     handler = await workload.open_handler(shard=0, budget=EndlessBudget(), breaker=None)
     for batch in map(pickle.loads, pickled):
-        await handler.examine(batch)
-        await handler.conclude(batch, may_write=True)
+        await handler.prepare(batch)
+        await handler.commit(batch, may_write=True)
     imported = sorted(set(sys.modules) - loaded)
     gc.collect()
     tracemalloc.start()
     batches: list[Batch] = [pickle.loads(one) for one in pickled]  # noqa: S301 - the test's own
     for batch in batches:
-        await handler.examine(batch)
+        await handler.prepare(batch)
     kept_bytes = _traced_bytes()
     while batches:
-        await handler.conclude(batches.pop(0), may_write=True)
+        await handler.commit(batches.pop(0), may_write=True)
     del batch
     left_bytes = _traced_bytes()
     await handler.close()

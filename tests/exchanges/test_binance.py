@@ -18,7 +18,7 @@ import pytest
 from pydantic import SecretStr
 
 from reconciler.domain.order import Side
-from reconciler.domain.report import Absent, Archived, Report, Unanswerable
+from reconciler.domain.report import Absent, Archived, OrderFault, Report
 from reconciler.domain.status import Status
 from reconciler.errors import (
     BreakerOpen,
@@ -31,7 +31,7 @@ from reconciler.errors import (
     Unavailable,
     UnreadableRow,
 )
-from reconciler.exchanges.base import Exchange, Wanted
+from reconciler.exchanges.base import Exchange, OrderRef
 from reconciler.exchanges.binance import (
     CODES,
     REQUESTS_AT_ONCE,
@@ -56,7 +56,7 @@ BEARER = Credentials(bearer_token=SecretStr("made.up.token"))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class SentRequest:
     """One request as it arrived."""
 
     path: str
@@ -118,9 +118,9 @@ class Venue:
 
     def __init__(self) -> None:
         self.orders: dict[tuple[str, int], Json] = {}
-        self.asked: list[Asked] = []
+        self.asked: list[SentRequest] = []
         self.next_answers: dict[str, list[Said]] = {}
-        self.on_request: Callable[[Asked], Awaitable[Said | None]] | None = None
+        self.on_request: Callable[[SentRequest], Awaitable[Said | None]] | None = None
         self.time = NOW
         self.url = ""
 
@@ -144,7 +144,7 @@ class Venue:
         finally:
             writer.close()
 
-    async def answer_to(self, asked: Asked) -> Said:
+    async def answer_to(self, asked: SentRequest) -> Said:
         self.asked.append(asked)
         if self.on_request is not None and (special := await self.on_request(asked)) is not None:
             return special
@@ -152,7 +152,7 @@ class Venue:
             return self.next_answers[asked.path].pop(0)
         return self.by_the_book(asked)
 
-    def by_the_book(self, asked: Asked) -> Said:
+    def by_the_book(self, asked: SentRequest) -> Said:
         given = asked.parameters
         of_symbol = [
             row
@@ -182,12 +182,12 @@ class Venue:
         return error(-2013, "Order does not exist.") if row is None else said(row)
 
 
-def request_in(head: bytes) -> Asked:
+def request_in(head: bytes) -> SentRequest:
     first, *lines = head.decode().strip().split("\r\n")
     path, _, query = first.split(" ")[1].partition("?")
     headers = dict(line.lower().split(": ", 1) for line in lines)
     raw = dict(line.split(": ", 1) for line in lines)
-    return Asked(
+    return SentRequest(
         path=path, query=query, headers=headers | {name.lower(): text for name, text in raw.items()}
     )
 
@@ -273,8 +273,8 @@ async def bench() -> AsyncIterator[Bench]:
             await client.aclose()
 
 
-def an_order(order_id: int | str, symbol: str = "BTCUSDT") -> Wanted:
-    return Wanted(symbol=symbol, external_order_id=str(order_id))
+def an_order(order_id: int | str, symbol: str = "BTCUSDT") -> OrderRef:
+    return OrderRef(symbol=symbol, external_order_id=str(order_id))
 
 
 # Answers
@@ -290,7 +290,7 @@ async def test_one_order_is_looked_up_and_reported(bench: Bench) -> None:
         )
     )
 
-    found = await bench.binance().ask([an_order(7)])
+    found = await bench.binance().fetch([an_order(7)])
 
     assert found.failures == {}
     assert found.answers[an_order(7)] == Report(
@@ -314,7 +314,7 @@ async def test_average_price_of_an_unknown_quote_is_unknown(
 ) -> None:
     bench.server.holds(a_row(7, status="FILLED", executedQty="1", cummulativeQuoteQty=quote))
 
-    found = await bench.binance().ask([an_order(7)])
+    found = await bench.binance().fetch([an_order(7)])
 
     answer = found.answers[an_order(7)]
     assert isinstance(answer, Report)
@@ -325,7 +325,7 @@ async def test_64_bit_ids_keep_every_digit(bench: Bench) -> None:
     ids = [2**63 - 1 - back for back in range(8)]
     bench.server.holds(*(a_row(order_id) for order_id in ids))
 
-    found = await bench.binance().ask([an_order(order_id) for order_id in ids])
+    found = await bench.binance().fetch([an_order(order_id) for order_id in ids])
 
     assert {answer.external_order_id for answer in found.answers.values()} == {str(i) for i in ids}
 
@@ -333,7 +333,7 @@ async def test_64_bit_ids_keep_every_digit(bench: Bench) -> None:
 async def test_new_fields_in_an_answer_are_ignored(bench: Bench) -> None:
     bench.server.holds(a_row(7, pegOffset={"any": ["thing"]}, anotherFieldOf2027=1.5))
 
-    found = await bench.binance().ask([an_order(7)])
+    found = await bench.binance().fetch([an_order(7)])
 
     assert isinstance(found.answers[an_order(7)], Report)
 
@@ -341,7 +341,7 @@ async def test_new_fields_in_an_answer_are_ignored(bench: Bench) -> None:
 async def test_unknown_status_among_good_ones_harms_none(bench: Bench) -> None:
     bench.server.holds(a_row(1), a_row(2, status="FROZEN_IN_2027"), a_row(3, status="FILLED"))
 
-    found = await bench.binance().ask([an_order(1), an_order(2), an_order(3)])
+    found = await bench.binance().fetch([an_order(1), an_order(2), an_order(3)])
 
     statuses = {
         answer.external_order_id: (answer.word, answer.status)
@@ -370,7 +370,7 @@ async def test_row_with_an_impossible_quantity_fails_alone(
     bad = a_row(2, **{name: quantity})
     bench.server.holds(a_row(1), bad, a_row(3))
 
-    found = await bench.binance().ask([an_order(1), an_order(2), an_order(3)])
+    found = await bench.binance().fetch([an_order(1), an_order(2), an_order(3)])
 
     assert found.answers.keys() == {an_order(1), an_order(3)}
     assert isinstance(found.failures[an_order(2)], Malformed)
@@ -381,7 +381,7 @@ async def test_row_with_an_impossible_quantity_fails_alone(
 async def test_row_with_an_impossible_quote_fails_alone(bench: Bench, quote: str) -> None:
     bench.server.holds(a_row(1), a_row(2, executedQty="1", cummulativeQuoteQty=quote))
 
-    found = await bench.binance().ask([an_order(1), an_order(2)])
+    found = await bench.binance().fetch([an_order(1), an_order(2)])
 
     assert found.answers.keys() == {an_order(1)}
     assert isinstance(found.failures[an_order(2)], Malformed)
@@ -391,7 +391,7 @@ async def test_row_with_an_impossible_quote_fails_alone(bench: Bench, quote: str
 async def test_quantity_in_digits_and_a_point_is_read(bench: Bench, quantity: str) -> None:
     bench.server.holds(a_row(7, executedQty=quantity, origQty=quantity))
 
-    found = await bench.binance().ask([an_order(7)])
+    found = await bench.binance().fetch([an_order(7)])
 
     answer = found.answers[an_order(7)]
     assert isinstance(answer, Report)
@@ -412,7 +412,7 @@ async def test_more_executed_than_ordered_fails_alone_and_by_name(
     bad = a_row(2, status="FILLED", **fields)
     bench.server.holds(a_row(1), bad, a_row(3))
 
-    found = await bench.binance().ask([an_order(1), an_order(2), an_order(3)])
+    found = await bench.binance().fetch([an_order(1), an_order(2), an_order(3)])
 
     assert found.answers.keys() == {an_order(1), an_order(3)}
     assert "order 2 of BTCUSDT: executedQty" in str(found.failures[an_order(2)])
@@ -434,7 +434,7 @@ async def test_more_executed_than_ordered_fails_alone_and_by_name(
 async def test_what_an_answer_does_not_say_contradicts_nothing(bench: Bench, fields: Json) -> None:
     bench.server.holds(a_row(7, status="FILLED", executedQty="1.0", **fields))
 
-    found = await bench.binance().ask([an_order(7)])
+    found = await bench.binance().fetch([an_order(7)])
 
     assert found.failures == {}
     answer = found.answers[an_order(7)]
@@ -446,7 +446,7 @@ async def test_what_an_answer_does_not_say_contradicts_nothing(bench: Bench, fie
 async def test_answer_bears_the_symbol_as_the_row_spells_it(bench: Bench, symbol: str) -> None:
     bench.server.holds(a_row(7))
 
-    found = await bench.binance().ask([an_order(7, symbol)])
+    found = await bench.binance().fetch([an_order(7, symbol)])
 
     assert bench.server.asked[-1].parameters["symbol"] == "BTCUSDT"
     assert found.answers[an_order(7, symbol)].symbol == symbol
@@ -457,14 +457,14 @@ async def test_two_spellings_of_one_order_are_asked_for_once_and_answered_twice(
 ) -> None:
     bench.server.holds(a_row(7))
 
-    found = await bench.binance().ask([an_order(7, "BTC/USDT"), an_order(7), an_order(7)])
+    found = await bench.binance().fetch([an_order(7, "BTC/USDT"), an_order(7), an_order(7)])
 
     assert bench.server.paths() == ["time", "order"]
     assert {order.symbol for order in found.answers} == {"BTC/USDT", "BTCUSDT"}
 
 
 async def test_symbol_of_other_letters_is_percent_encoded_before_signing(bench: Bench) -> None:
-    await bench.binance().ask([an_order(7, "\u5e01\u5b89USDT")])
+    await bench.binance().fetch([an_order(7, "\u5e01\u5b89USDT")])
 
     asked = bench.server.asked[-1]
     assert asked.query.startswith("symbol=%E5%B8%81%E5%AE%89USDT&orderId=7&")
@@ -473,12 +473,12 @@ async def test_symbol_of_other_letters_is_percent_encoded_before_signing(bench: 
 
 @pytest.mark.parametrize("order", [an_order(""), an_order(7, ""), an_order("9" * 70_000)])
 async def test_name_that_fits_no_request_is_unanswerable_without_asking(
-    bench: Bench, order: Wanted
+    bench: Bench, order: OrderRef
 ) -> None:
-    found = await bench.binance().ask([order])
+    found = await bench.binance().fetch([order])
 
     answer = found.answers[order]
-    assert isinstance(answer, Unanswerable)
+    assert isinstance(answer, OrderFault)
     assert "correct the row" in answer.detail
     assert bench.server.asked == []
 
@@ -486,12 +486,12 @@ async def test_name_that_fits_no_request_is_unanswerable_without_asking(
 async def test_report_is_dated_by_when_its_request_was_sent(bench: Bench) -> None:
     bench.server.holds(a_row(7))
 
-    async def take_a_minute(asked: Asked) -> None:
+    async def take_a_minute(asked: SentRequest) -> None:
         if asked.path == "/api/v3/order":
             bench.clock.now += timedelta(minutes=1)
 
     bench.server.on_request = take_a_minute
-    found = await bench.binance().ask([an_order(7)])
+    found = await bench.binance().fetch([an_order(7)])
 
     assert found.answers[an_order(7)].fetched_at == NOW
     assert bench.clock.now == NOW + timedelta(minutes=1)
@@ -506,7 +506,7 @@ async def test_page_one_is_not_taken_for_everything(bench: Bench) -> None:
     ]
     bench.server.holds(*rows)
 
-    found = await bench.binance().ask([an_order(i) for i in range(2500)])
+    found = await bench.binance().fetch([an_order(i) for i in range(2500)])
 
     assert len(found.answers) == 2500
     assert found.failures == {}
@@ -522,7 +522,7 @@ async def test_page_one_is_not_taken_for_everything(bench: Bench) -> None:
 async def test_order_missing_from_open_orders_is_asked_for_by_name(bench: Bench) -> None:
     bench.server.holds(*(a_row(i) for i in range(1, 6)), a_row(6, status="CANCELED"))
 
-    found = await bench.binance().ask([an_order(i) for i in range(1, 8)])
+    found = await bench.binance().fetch([an_order(i) for i in range(1, 8)])
 
     canceled, missing = found.answers[an_order(6)], found.answers[an_order(7)]
     assert isinstance(canceled, Report)
@@ -535,7 +535,7 @@ async def test_open_orders_of_all_symbols_are_asked_for_once(bench: Bench) -> No
     names = [(i, f"SYM{i % 20}USDT") for i in range(100)]
     bench.server.holds(*(a_row(i, symbol) for i, symbol in names))
 
-    found = await bench.binance().ask([an_order(i, symbol) for i, symbol in names])
+    found = await bench.binance().fetch([an_order(i, symbol) for i, symbol in names])
 
     assert len(found.answers) == 100
     assert bench.guard.weights == [1, 80]
@@ -547,8 +547,8 @@ async def test_adapter_learns_that_most_orders_have_ended(bench: Bench) -> None:
     binance = bench.binance()
     wanted = [an_order(i) for i in range(60)]
 
-    await binance.ask(wanted)
-    await binance.ask(wanted)
+    await binance.fetch(wanted)
+    await binance.fetch(wanted)
 
     assert bench.guard.weights == [1, 6, 20, 20]
 
@@ -557,7 +557,7 @@ async def test_look_ups_run_at_most_so_many_at_once(bench: Bench) -> None:
     running, most = 0, 0
     all_busy = asyncio.Event()
 
-    async def note(asked: Asked) -> None:
+    async def note(asked: SentRequest) -> None:
         nonlocal running, most
         if asked.path != "/api/v3/order":
             return
@@ -569,7 +569,7 @@ async def test_look_ups_run_at_most_so_many_at_once(bench: Bench) -> None:
         running -= 1
 
     bench.server.on_request = note
-    await bench.binance().ask([an_order(1, f"SYM{i}") for i in range(12)])
+    await bench.binance().fetch([an_order(1, f"SYM{i}") for i in range(12)])
 
     assert most == REQUESTS_AT_ONCE == 4
     assert bench.server.paths().count("order") == 12
@@ -580,9 +580,9 @@ async def test_id_with_leading_zeros_is_the_order_of_that_number(
     bench: Bench, spelling: str
 ) -> None:
     bench.server.holds(a_row(7, status="FILLED", executedQty="1.0"))
-    padded = Wanted(symbol="BTC/USDT", external_order_id=spelling)
+    padded = OrderRef(symbol="BTC/USDT", external_order_id=spelling)
 
-    found = await bench.binance().ask([padded, an_order(7)])
+    found = await bench.binance().fetch([padded, an_order(7)])
 
     assert found.failures == {}
     assert {one.external_order_id for one in found.answers.values()} == {"7", spelling}
@@ -593,7 +593,7 @@ async def test_id_with_leading_zeros_is_the_order_of_that_number(
 async def test_answer_about_another_order_is_never_attributed(bench: Bench) -> None:
     bench.server.answers_next("/api/v3/order", said(a_row(8, status="FILLED", executedQty="1")))
 
-    found = await bench.binance().ask([an_order(7)])
+    found = await bench.binance().fetch([an_order(7)])
 
     assert found.answers == {}
     assert isinstance(found.failures[an_order(7)], UnreadableRow)
@@ -611,7 +611,7 @@ async def test_order_without_a_name_fails_alone_and_is_no_outage(
         bench.server.answers_next("/api/v3/openOrders", said([a_row(i) for i in range(1, 7)]))
         bench.server.answers_next("/api/v3/order", said(a_row(7) | fields))
 
-    found = await bench.binance().ask([an_order(i) for i in range(1, 8)])
+    found = await bench.binance().fetch([an_order(i) for i in range(1, 8)])
 
     assert found.answers.keys() == {an_order(i) for i in range(1, 7)}
     assert type(found.failures[an_order(7)]) is UnreadableRow
@@ -622,7 +622,7 @@ async def test_listed_order_of_another_symbol_is_never_attributed(bench: Bench) 
     others = [a_row(i, "ETHUSDT") for i in range(5)]
     bench.server.answers_next("/api/v3/openOrders", said([*others, a_row(0)]))
 
-    found = await bench.binance().ask([an_order(i) for i in range(5)])
+    found = await bench.binance().fetch([an_order(i) for i in range(5)])
 
     assert isinstance(found.answers.pop(an_order(0)), Report)
     assert all(isinstance(answer, Absent) for answer in found.answers.values())
@@ -632,7 +632,7 @@ async def test_listed_order_of_another_symbol_is_never_attributed(bench: Bench) 
 async def test_list_of_another_symbol_alone_is_no_answer_to_this_question(bench: Bench) -> None:
     bench.server.answers_next("/api/v3/openOrders", said([a_row(i, "ETHUSDT") for i in range(5)]))
 
-    found = await bench.binance().ask([an_order(i) for i in range(5)])
+    found = await bench.binance().fetch([an_order(i) for i in range(5)])
 
     assert found.answers == {}
     assert all(isinstance(failure, Malformed) for failure in found.failures.values())
@@ -643,7 +643,7 @@ async def test_orders_that_nobody_wanted_are_left_out(bench: Bench) -> None:
     bench.server.holds(*(a_row(i) for i in range(20)))
     wanted = [an_order(i) for i in range(0, 20, 2)]
 
-    found = await bench.binance().ask(wanted)
+    found = await bench.binance().fetch(wanted)
 
     assert bench.server.paths() == ["time", "openOrders"]
     assert found.answers.keys() == set(wanted)
@@ -655,11 +655,11 @@ async def test_orders_that_nobody_wanted_are_left_out(bench: Bench) -> None:
 async def test_failed_list_fails_its_symbol_alone(bench: Bench) -> None:
     bench.server.holds(*(a_row(i, symbol) for symbol in ("AAA", "BBB") for i in range(5)))
 
-    async def break_aaa(asked: Asked) -> Said | None:
+    async def break_aaa(asked: SentRequest) -> Said | None:
         return error(-1001, status=500) if asked.parameters.get("symbol") == "AAA" else None
 
     bench.server.on_request = break_aaa
-    found = await bench.binance().ask(
+    found = await bench.binance().fetch(
         [an_order(i, symbol) for symbol in ("AAA", "BBB") for i in range(5)]
     )
 
@@ -673,7 +673,7 @@ async def test_failed_look_up_of_the_second_round_keeps_the_first(bench: Bench) 
     bench.server.holds(*(a_row(i) for i in range(1, 5)), a_row(9, status="FILLED"))
     bench.server.answers_next("/api/v3/order", Said(body=b"<html>", status=502))
 
-    found = await bench.binance().ask([an_order(i) for i in (1, 2, 3, 4, 9)])
+    found = await bench.binance().fetch([an_order(i) for i in (1, 2, 3, 4, 9)])
 
     assert found.answers.keys() == {an_order(i) for i in range(1, 5)}
     assert found.failures.keys() == {an_order(9)}
@@ -689,7 +689,7 @@ async def test_breaker_that_opens_mid_batch_loses_no_answer(bench: Bench) -> Non
     bench.guard = BreakingGuard()
     bench.server.holds(*(a_row(i) for i in range(5)))
 
-    found = await bench.binance().ask([an_order(i) for i in range(7)])
+    found = await bench.binance().fetch([an_order(i) for i in range(7)])
 
     assert found.answers.keys() == {an_order(i) for i in range(5)}
     assert found.failures.keys() == {an_order(5), an_order(6)}
@@ -697,13 +697,13 @@ async def test_breaker_that_opens_mid_batch_loses_no_answer(bench: Bench) -> Non
 
 
 async def test_bad_key_is_not_tried_again_for_the_rest_of_the_batch(bench: Bench) -> None:
-    async def refuse(asked: Asked) -> Said | None:
+    async def refuse(asked: SentRequest) -> Said | None:
         return None if asked.path == "/api/v3/time" else error(-2015, status=401)
 
     bench.server.on_request = refuse
     wanted = [an_order(1, f"SYM{i}") for i in range(18)]
 
-    found = await bench.binance().ask(wanted)
+    found = await bench.binance().fetch(wanted)
 
     assert found.failures.keys() == set(wanted)
     assert all(isinstance(failure, Refused) for failure in found.failures.values())
@@ -713,19 +713,19 @@ async def test_bad_key_is_not_tried_again_for_the_rest_of_the_batch(bench: Bench
 async def test_wrong_symbol_is_unanswerable_for_its_orders_alone(bench: Bench) -> None:
     bench.server.holds(*(a_row(i) for i in range(5)))
 
-    async def know_only_btc(asked: Asked) -> Said | None:
+    async def know_only_btc(asked: SentRequest) -> Said | None:
         is_known = asked.parameters.get("symbol", "BTCUSDT") == "BTCUSDT"
         return None if is_known else error(-1121, "Invalid symbol.")
 
     bench.server.on_request = know_only_btc
     wanted = [an_order(i, symbol) for symbol in ("BTCUSDT", "NOPE") for i in range(5)]
-    found = await bench.binance().ask(wanted)
+    found = await bench.binance().fetch(wanted)
 
     assert found.failures == {}
     assert all(isinstance(found.answers[order], Report) for order in wanted[:5])
     for order in wanted[5:]:
         answer = found.answers[order]
-        assert isinstance(answer, Unanswerable)
+        assert isinstance(answer, OrderFault)
         assert "Invalid symbol." in answer.detail
         assert "'NOPE'" in answer.detail
 
@@ -733,7 +733,7 @@ async def test_wrong_symbol_is_unanswerable_for_its_orders_alone(bench: Bench) -
 @pytest.mark.parametrize("orders", [100, 3], ids=["of all symbols", "of one symbol"])
 @pytest.mark.parametrize("code", [-1101, -1102, -1104, -1105, -1130, -1128, -1111])
 async def test_refused_form_of_a_list_blames_no_order(bench: Bench, code: int, orders: int) -> None:
-    async def refuse_lists(asked: Asked) -> Said | None:
+    async def refuse_lists(asked: SentRequest) -> Said | None:
         is_list = asked.path not in {"/api/v3/order", "/api/v3/time"}
         return error(code, "Mandatory parameter 'symbol' was not sent.") if is_list else None
 
@@ -742,7 +742,7 @@ async def test_refused_form_of_a_list_blames_no_order(bench: Bench, code: int, o
     if orders == 3:
         wanted = [an_order(i) for i in range(20)]
 
-    found = await bench.binance().ask(wanted)
+    found = await bench.binance().fetch(wanted)
 
     assert found.answers == {}
     assert all(isinstance(failure, Refused) for failure in found.failures.values())
@@ -759,14 +759,14 @@ async def test_list_that_is_rejected_blames_no_order_that_can_be_looked_up(
 ) -> None:
     bench.server.holds(*(a_row(i, status=status) for i in range(30)))
 
-    async def reject_lists(asked: Asked) -> Said | None:
+    async def reject_lists(asked: SentRequest) -> Said | None:
         is_list = asked.path in {"/api/v3/openOrders", "/api/v3/allOrders"}
         return error(code, "A new rule.") if is_list else None
 
     bench.server.on_request = reject_lists
     wanted = [an_order(i) for i in range(30)]
 
-    found = await bench.binance().ask(wanted)
+    found = await bench.binance().fetch(wanted)
 
     assert found.failures == {}
     assert found.answers.keys() == set(wanted)
@@ -778,14 +778,14 @@ async def test_symbol_whose_every_request_is_rejected_is_asked_about_three_times
 ) -> None:
     bench.server.holds(*(a_row(i) for i in range(30)))
 
-    async def reject(asked: Asked) -> Said | None:
+    async def reject(asked: SentRequest) -> Said | None:
         is_time = asked.path == "/api/v3/time"
         return None if is_time else error(-9123, "A new rule.")
 
     bench.server.on_request = reject
     wanted = [an_order(i) for i in range(30)]
 
-    found = await bench.binance().ask(wanted)
+    found = await bench.binance().fetch(wanted)
 
     assert found.answers == {}
     assert all(isinstance(failure, RequestRejected) for failure in found.failures.values())
@@ -798,17 +798,17 @@ async def test_symbol_of_illegal_letters_is_a_rows_fault_also_on_a_list(bench: B
     bench.server.answers_next("/api/v3/openOrders", illegal)
     wanted = [an_order(i, "B_D") for i in range(20)]
 
-    found = await bench.binance().ask(wanted)
+    found = await bench.binance().fetch(wanted)
 
     assert found.failures == {}
-    assert all(isinstance(answer, Unanswerable) for answer in found.answers.values())
+    assert all(isinstance(answer, OrderFault) for answer in found.answers.values())
 
 
 async def test_look_up_whose_form_is_refused_blames_no_order(bench: Bench) -> None:
     refused = error(-1102, "Mandatory parameter 'timestamp' was not sent, was empty/null.")
     bench.server.answers_next("/api/v3/order", refused)
 
-    found = await bench.binance().ask([an_order(7)])
+    found = await bench.binance().fetch([an_order(7)])
 
     assert found.answers == {}
     assert isinstance(found.failures[an_order(7)], Refused)
@@ -825,8 +825,8 @@ DOCUMENTED_MEANINGS = {
     -9999: RequestRejected,
 }
 DOCUMENTED_ANSWERS = {
-    **dict.fromkeys([-1100, -1102, -1105, -1108, -1130], Unanswerable),
-    -1121: Unanswerable,
+    **dict.fromkeys([-1100, -1102, -1105, -1108, -1130], OrderFault),
+    -1121: OrderFault,
     -2013: Absent,
     -2026: Archived,
 }
@@ -845,7 +845,7 @@ async def test_code_that_is_no_answer_is_a_failure(
 ) -> None:
     bench.server.answers_next("/api/v3/order", error(code), error(code))
 
-    found = await bench.binance().ask([an_order(7)])
+    found = await bench.binance().fetch([an_order(7)])
 
     assert found.answers == {}
     assert type(found.failures[an_order(7)]) is meant
@@ -858,7 +858,7 @@ async def test_code_that_answers_the_question_is_an_answer(
 ) -> None:
     bench.server.answers_next("/api/v3/order", error(code))
 
-    found = await bench.binance().ask([an_order(7)])
+    found = await bench.binance().fetch([an_order(7)])
 
     assert found.failures == {}
     assert type(found.answers[an_order(7)]) is meant
@@ -867,7 +867,7 @@ async def test_code_that_answers_the_question_is_an_answer(
 async def test_archived_order_is_no_report_of_an_end(bench: Bench) -> None:
     bench.server.answers_next("/api/v3/order", error(-2026))
 
-    found = await bench.binance().ask([an_order(7)])
+    found = await bench.binance().fetch([an_order(7)])
 
     assert found.answers == {
         an_order(7): Archived(symbol="BTCUSDT", external_order_id="7", fetched_at=NOW)
@@ -907,7 +907,7 @@ def banned_until(seconds: float, *, status: int = 418, unit: int = 1000, **heade
 async def test_silence_is_kept_as_long_as_asked(bench: Bench, answer: Said, seconds: int) -> None:
     bench.server.answers_next("/api/v3/order", answer)
 
-    found = await bench.binance().ask([an_order(7)])
+    found = await bench.binance().fetch([an_order(7)])
 
     failure = found.failures[an_order(7)]
     assert isinstance(failure, RateLimited)
@@ -930,7 +930,7 @@ async def test_answer_that_says_nothing_about_the_order_is_unavailable(
 ) -> None:
     bench.server.answers_next("/api/v3/order", answer)
 
-    found = await bench.binance().ask([an_order(7)])
+    found = await bench.binance().fetch([an_order(7)])
 
     assert found.answers == {}
     assert type(found.failures[an_order(7)]) is Unavailable
@@ -950,7 +950,7 @@ async def test_answer_that_says_nothing_about_the_order_is_unavailable(
 async def test_answer_that_cannot_be_read_is_malformed(bench: Bench, body: bytes) -> None:
     bench.server.answers_next("/api/v3/order", Said(body=body))
 
-    found = await bench.binance().ask([an_order(7)])
+    found = await bench.binance().fetch([an_order(7)])
 
     assert type(found.failures[an_order(7)]) is Malformed
 
@@ -959,7 +959,7 @@ async def test_malformed_answer_is_quoted_without_signature(bench: Bench) -> Non
     echo = b'no such page: /api/v3/order?signature=0123456789abcdef&x=1 "signature": "fedc98"'
     bench.server.answers_next("/api/v3/order", Said(body=echo))
 
-    found = await bench.binance().ask([an_order(7)])
+    found = await bench.binance().fetch([an_order(7)])
 
     text = str(found.failures[an_order(7)])
     assert "no such page" in text
@@ -992,7 +992,7 @@ def test_signature_is_the_one_of_the_published_example() -> None:
     assert signature == "c8db56825ae71d6d79447849e617115f4a920fa2acdcab2b053c4b2838bd6b71"
 
 
-def is_signed(asked: Asked) -> bool:
+def is_signed(asked: SentRequest) -> bool:
     signed, _, signature = asked.query.rpartition("&signature=")
     expected = hmac.new(SECRET.encode(), signed.encode(), hashlib.sha256).hexdigest()
     return signature == expected
@@ -1001,13 +1001,13 @@ def is_signed(asked: Asked) -> bool:
 async def test_request_is_signed_as_it_arrives(bench: Bench) -> None:
     bench.server.answers_next("/api/v3/order", error(-1121))
 
-    found = await bench.binance().ask([an_order(7, "X\u00fc")])
+    found = await bench.binance().fetch([an_order(7, "X\u00fc")])
 
     asked = bench.server.asked[-1]
     assert is_signed(asked)
     assert asked.headers["x-mbx-apikey"] == "made-up-key"
     assert parse_qs(asked.query)["symbol"] == ["X\u00fc"]
-    assert [type(answer) for answer in found.answers.values()] == [Unanswerable]
+    assert [type(answer) for answer in found.answers.values()] == [OrderFault]
     assert asked.parameters["recvWindow"] == "5000"
     assert "authorization" not in asked.headers
 
@@ -1015,7 +1015,7 @@ async def test_request_is_signed_as_it_arrives(bench: Bench) -> None:
 async def test_bearer_token_goes_without_signature(bench: Bench) -> None:
     bench.server.holds(a_row(7))
 
-    await bench.binance(BEARER).ask([an_order(7)])
+    await bench.binance(BEARER).fetch([an_order(7)])
 
     (asked,) = bench.server.asked
     assert asked.headers["authorization"] == "Bearer made.up.token"
@@ -1025,7 +1025,7 @@ async def test_bearer_token_goes_without_signature(bench: Bench) -> None:
 async def test_without_credentials_the_question_goes_as_it_is(bench: Bench) -> None:
     bench.server.holds(a_row(7))
 
-    found = await bench.binance(Credentials()).ask([an_order(7)])
+    found = await bench.binance(Credentials()).fetch([an_order(7)])
 
     (asked,) = bench.server.asked
     assert len(found.answers) == 1
@@ -1042,7 +1042,7 @@ async def test_refusal_tells_which_setting_to_fix(
 ) -> None:
     bench.server.answers_next("/api/v3/order", error(-2015, "token has expired", status=401))
 
-    found = await bench.binance(credentials).ask([an_order(7)])
+    found = await bench.binance(credentials).fetch([an_order(7)])
 
     failure = found.failures[an_order(7)]
     assert isinstance(failure, Refused)
@@ -1055,7 +1055,7 @@ async def test_block_of_this_place_is_a_refusal_that_blames_no_key(bench: Bench)
         "/api/v3/order", error(0, "Service unavailable from a restricted location", status=451)
     )
 
-    found = await bench.binance().ask([an_order(7)])
+    found = await bench.binance().fetch([an_order(7)])
 
     failure = found.failures[an_order(7)]
     assert isinstance(failure, Refused)
@@ -1068,7 +1068,7 @@ async def test_nothing_shows_a_secret(bench: Bench, caplog: pytest.LogCaptureFix
     caplog.set_level(logging.DEBUG, logger="reconciler")
     bench.server.answers_next("/api/v3/order", error(-2015, status=401))
 
-    found = await bench.binance().ask([an_order(7)])
+    found = await bench.binance().fetch([an_order(7)])
 
     signature = bench.server.asked[-1].parameters["signature"]
     failure = found.failures[an_order(7)]
@@ -1085,7 +1085,7 @@ async def test_nothing_shows_a_secret(bench: Bench, caplog: pytest.LogCaptureFix
 async def test_timestamp_is_by_the_exchanges_clock(bench: Bench) -> None:
     bench.server.time = NOW + timedelta(seconds=3)
 
-    await bench.binance().ask([an_order(7)])
+    await bench.binance().fetch([an_order(7)])
 
     assert bench.server.paths() == ["time", "order"]
     assert bench.server.asked[-1].parameters["timestamp"] == str(
@@ -1096,11 +1096,11 @@ async def test_timestamp_is_by_the_exchanges_clock(bench: Bench) -> None:
 async def test_refused_timestamp_is_taken_anew_once(bench: Bench) -> None:
     bench.server.holds(a_row(7))
     binance = bench.binance()
-    await binance.ask([an_order(7)])
+    await binance.fetch([an_order(7)])
     bench.server.time = NOW - timedelta(seconds=2)
     bench.server.answers_next("/api/v3/order", error(-1021))
 
-    found = await binance.ask([an_order(7)])
+    found = await binance.fetch([an_order(7)])
 
     assert isinstance(found.answers[an_order(7)], Report)
     assert bench.server.paths() == ["time", "order", "order", "time", "order"]
@@ -1112,7 +1112,7 @@ async def test_refused_timestamp_is_taken_anew_once(bench: Bench) -> None:
 async def test_timestamp_refused_twice_is_clock_skew(bench: Bench) -> None:
     bench.server.answers_next("/api/v3/order", error(-1021), error(-1021))
 
-    found = await bench.binance().ask([an_order(7)])
+    found = await bench.binance().fetch([an_order(7)])
 
     assert isinstance(found.failures[an_order(7)], ClockSkew)
     assert bench.server.paths() == ["time", "order", "time", "order"]
@@ -1122,7 +1122,7 @@ async def test_clock_that_was_taken_anew_is_not_forgotten_for_a_late_refusal(ben
     refused = 0
     both_sent, renewed = asyncio.Event(), asyncio.Event()
 
-    async def refuse_two_and_the_second_late(asked: Asked) -> Said | None:
+    async def refuse_two_and_the_second_late(asked: SentRequest) -> Said | None:
         nonlocal refused
         if asked.path != "/api/v3/order":
             return None
@@ -1138,7 +1138,7 @@ async def test_clock_that_was_taken_anew_is_not_forgotten_for_a_late_refusal(ben
         return error(-1021)
 
     bench.server.on_request = refuse_two_and_the_second_late
-    found = await bench.binance().ask([an_order(1, "AAA"), an_order(1, "BBB")])
+    found = await bench.binance().fetch([an_order(1, "AAA"), an_order(1, "BBB")])
 
     assert found.failures == {}
     assert refused == 2
@@ -1185,15 +1185,15 @@ async def test_used_weight_of_every_answer_is_told_to_the_budget(bench: Bench) -
         error(-1000, X_MBX_USED_WEIGHT_1M="127"),
     )
 
-    await bench.binance().ask([an_order(7)])
-    await bench.binance().ask([an_order(7)])
+    await bench.binance().fetch([an_order(7)])
+    await bench.binance().fetch([an_order(7)])
 
     assert bench.budget.observed == [123, 127]
 
 
 async def test_close_closes_the_connections(bench: Bench) -> None:
     binance = bench.binance()
-    await binance.ask([an_order(7)])
+    await binance.fetch([an_order(7)])
 
     await binance.close()
 
@@ -1241,7 +1241,7 @@ async def test_an_answer_is_gone_once_it_is_read_without_a_collection_of_garbage
     try:
         before = responses()
 
-        await binance.ask([an_order(7)])
+        await binance.fetch([an_order(7)])
 
         assert responses() == before
     finally:

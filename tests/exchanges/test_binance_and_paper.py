@@ -18,7 +18,7 @@ from reconciler.errors import (
     Refused,
     Unavailable,
 )
-from reconciler.exchanges.base import Exchange, Wanted
+from reconciler.exchanges.base import Exchange, OrderRef
 from reconciler.exchanges.registry import open_exchange, venue
 from reconciler.paper.auth import Access
 from reconciler.paper.exchange import PaperExchange
@@ -62,7 +62,7 @@ class Gauge:
 class Paper:
     url: str
     server: PaperExchange
-    truth: dict[Wanted, tuple[Status | None, str]]
+    truth: dict[OrderRef, tuple[Status | None, str]]
     guard: OpenGuard = field(default_factory=OpenGuard)
     gauge: Gauge = field(default_factory=Gauge)
 
@@ -85,7 +85,7 @@ def paper() -> Iterator[Paper]:
     truth = {}
     for order in exchange.book:
         listed = list_order(order)
-        wanted = Wanted(symbol=listed.symbol, external_order_id=str(listed.order_id))
+        wanted = OrderRef(symbol=listed.symbol, external_order_id=str(listed.order_id))
         truth[wanted] = (listed.truth.status, listed.truth.executed_qty)
     with serve_in_thread(exchange) as url:
         yield Paper(url=url, server=exchange, truth=truth)
@@ -99,7 +99,7 @@ def facts(answer: Answer) -> tuple[Status | None, str]:
 async def test_every_order_of_the_paper_exchange_is_reported_as_it_is(paper: Paper) -> None:
     exchange = paper.opened()
 
-    found = await exchange.ask(list(paper.truth))
+    found = await exchange.fetch(list(paper.truth))
     await exchange.close()
 
     assert found.failures == {}
@@ -117,10 +117,10 @@ async def test_orders_of_symbols_in_any_script_are_reported(paper: Paper, orders
         for number in range(1, orders + 1):
             given = GivenOrder(symbol=symbol, order_id=number, status="FILLED", executed_qty="0.5")
             paper.server.book.put(make_order(given, paper.server.clock_ms()))
-            wanted.add(Wanted(symbol=symbol, external_order_id=str(number)))
+            wanted.add(OrderRef(symbol=symbol, external_order_id=str(number)))
 
     exchange = paper.opened()
-    found = await exchange.ask(sorted(wanted, key=lambda order: order.symbol))
+    found = await exchange.fetch(sorted(wanted, key=lambda order: order.symbol))
     await exchange.close()
 
     assert found.failures == {}
@@ -134,7 +134,7 @@ async def test_weight_is_what_the_paper_exchange_counts(paper: Paper) -> None:
     exchange = paper.opened()
 
     await exchange.account()
-    await exchange.ask(list(paper.truth))
+    await exchange.fetch(list(paper.truth))
     await exchange.close()
 
     assert paper.guard.weight == paper.gauge.used
@@ -161,7 +161,7 @@ async def test_misbehaviour_fails_every_order_and_answers_none(
     paper.server.faults.set(rule, paper.server.clock_ms())
     exchange = paper.opened()
 
-    found = await exchange.ask(list(paper.truth))
+    found = await exchange.fetch(list(paper.truth))
     await exchange.close()
 
     assert found.answers == {}
@@ -178,7 +178,7 @@ async def test_a_clock_that_jumps_is_taken_anew_and_harms_nothing(paper: Paper) 
     await exchange.account()
     paper.server.faults.set(FaultRule(clock_offset_ms=60_000), paper.server.clock_ms())
 
-    found = await exchange.ask(list(paper.truth))
+    found = await exchange.fetch(list(paper.truth))
     await exchange.close()
 
     assert found.failures == {}
@@ -191,7 +191,7 @@ async def test_a_timestamp_that_stays_refused_is_clock_skew(paper: Paper) -> Non
         paper.server.faults.set(rule, paper.server.clock_ms())
     exchange = paper.opened()
 
-    found = await exchange.ask(list(paper.truth))
+    found = await exchange.fetch(list(paper.truth))
     await exchange.close()
 
     assert {type(error) for error in found.failures.values()} == {ClockSkew}
@@ -213,7 +213,7 @@ async def test_vanished_orders_are_absent_and_no_other_is(
     paper.server.meter = WeightMeter(1_000_000)
     exchange = paper.opened()
 
-    found = await exchange.ask(wanted)
+    found = await exchange.fetch(wanted)
     await exchange.close()
 
     absent = {order for order, answer in found.answers.items() if isinstance(answer, Absent)}
@@ -225,7 +225,7 @@ async def test_unknown_words_are_reported_without_a_status(paper: Paper) -> None
     paper.server.faults.set(FaultRule(unknown_status_rate=0.1), paper.server.clock_ms())
     exchange = paper.opened()
 
-    found = await exchange.ask(list(paper.truth))
+    found = await exchange.fetch(list(paper.truth))
     await exchange.close()
 
     told = {order: facts(answer) for order, answer in found.answers.items()}

@@ -12,9 +12,9 @@ from pydantic import SecretStr
 
 from reconciler.domain.report import Report
 from reconciler.errors import Unavailable
-from reconciler.exchanges.base import Answers, Exchange, Wanted
+from reconciler.exchanges.base import Exchange, LookupResult, OrderRef
 from reconciler.exchanges.registry import open_exchange, venue
-from reconciler.exchanges.request_policy import OneAttempt
+from reconciler.exchanges.request_policy import SingleAttempt
 from reconciler.paper.auth import Access
 from reconciler.paper.listing import ListedOrder, list_order
 from reconciler.paper.orders import Seeding
@@ -31,7 +31,7 @@ KINDS = tuple(one for one in kinds("http://127.0.0.1:9/trap") if one.about is no
 ASKED = ("one order", "a list")
 
 
-Truth = dict[Wanted, ListedOrder]
+Truth = dict[OrderRef, ListedOrder]
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def paper() -> Iterator[tuple[str, Truth]]:
         weight_limit=10**9,
     )
     truth = {
-        Wanted(symbol=order.symbol, external_order_id=str(order.order_id)): order
+        OrderRef(symbol=order.symbol, external_order_id=str(order.order_id)): order
         for order in map(list_order, exchange.book)
     }
     with serve_in_thread(exchange) as url:
@@ -64,7 +64,7 @@ class Venue:
         exchange = open_exchange(
             venue("paper", self.proxy.url),
             credentials=Credentials(api_key=SecretStr(KEY), api_secret=SecretStr(SECRET)),
-            guard=OneAttempt(PATIENCE_SECONDS),
+            guard=SingleAttempt(PATIENCE_SECONDS),
             budget=LocalBudget(WeightWindow(10**9, 1.0)),
             clock=lambda: datetime.now(UTC),
         )
@@ -82,7 +82,7 @@ def hostile_venue(paper: tuple[str, Truth]) -> Iterator[Venue]:
         yield Venue(proxy=proxy, truth=truth)
 
 
-def wrong_reports(answers: Answers, truth: Truth) -> list[str]:
+def wrong_reports(answers: LookupResult, truth: Truth) -> list[str]:
     """Describe each report that is not as the exchange has the order."""
     return [
         f"{wanted.external_order_id}: {answer.word[:50]} {str(answer.executed_qty)[:50]}"
@@ -102,11 +102,11 @@ def is_true(report: Report, order: ListedOrder) -> bool:
     )
 
 
-async def ask_again(exchange: Exchange, wanted: Wanted) -> Answers:
+async def ask_again(exchange: Exchange, wanted: OrderRef) -> LookupResult:
     """Ask about one order, again where the connection was just being closed."""
-    answers = await exchange.ask([wanted])
+    answers = await exchange.fetch([wanted])
     if isinstance(answers.failures.get(wanted), Unavailable):
-        answers = await exchange.ask([wanted])
+        answers = await exchange.fetch([wanted])
     return answers
 
 
@@ -120,9 +120,9 @@ async def test_a_hostile_answer_leads_to_the_truth_or_to_no_report(
     wanted = everything[:1] if asked == "one order" else everything
 
     async with hostile_venue.opened() as exchange:
-        await exchange.ask(wanted)  # the connection is kept, and the clock is known
+        await exchange.fetch(wanted)  # the connection is kept, and the clock is known
         proxy.inject((kind,), 1.0, times=1)
-        first = await exchange.ask(wanted)
+        first = await exchange.fetch(wanted)
         others = everything[:3]
         after = [await ask_again(exchange, one) for one in others]
 

@@ -6,12 +6,12 @@ from hypothesis import strategies as st
 
 from reconciler.exchanges.query_plan import (
     Estimates,
-    HistoryPage,
-    OneOrder,
-    OpenOrders,
-    Page,
-    RouteCosts,
-    asked_for,
+    GetOrder,
+    ListOpenOrders,
+    ListOrdersFrom,
+    QueryCosts,
+    QueryResult,
+    covers,
     learn,
     order_number,
     plan,
@@ -20,10 +20,10 @@ from reconciler.exchanges.query_plan import (
 from scripts.benchmark.exchange_cost.optimum import expected_weight_of_plan, least_expected_weight
 from scripts.benchmark.exchange_cost.simulated import World, a_world, an_order, search_for
 
-BINANCE = RouteCosts(
+BINANCE = QueryCosts(
     one_order=4, open_orders=6, all_open_orders=80, history_page=20, page_orders=1000
 )
-CHEAP_LISTS = RouteCosts(
+CHEAP_LISTS = QueryCosts(
     one_order=4, open_orders=5, all_open_orders=9, history_page=9, page_orders=3
 )
 
@@ -33,7 +33,7 @@ def test_nothing_wanted_is_nothing_sent() -> None:
 
 
 def test_single_order_is_looked_up_by_name() -> None:
-    assert plan(start([an_order(7)]), BINANCE, Estimates()) == (OneOrder(wanted=an_order(7)),)
+    assert plan(start([an_order(7)]), BINANCE, Estimates()) == (GetOrder(wanted=an_order(7)),)
 
 
 def test_thousand_dense_orders_of_one_symbol_that_have_ended_cost_one_page() -> None:
@@ -62,7 +62,7 @@ def test_open_orders_of_many_symbols_are_listed_together() -> None:
 
     story = search_for(wanted, world)
 
-    assert story.rounds == [(OpenOrders(symbol=None),)]
+    assert story.rounds == [(ListOpenOrders(symbol=None),)]
     assert story.weight == 80
 
 
@@ -72,8 +72,8 @@ def test_absence_from_open_orders_is_asked_about_in_a_second_round() -> None:
     story = search_for(wanted, world)
 
     assert story.rounds == [
-        (OpenOrders(symbol="SYM0"),),
-        (OneOrder(wanted=an_order(102, "SYM0")),),
+        (ListOpenOrders(symbol="SYM0"),),
+        (GetOrder(wanted=an_order(102, "SYM0")),),
     ]
 
 
@@ -84,8 +84,8 @@ def test_id_within_a_page_that_does_not_show_it_is_looked_up_by_name() -> None:
     story = search_for(wanted, world, estimates=Estimates(ended_share=1.0))
 
     assert story.rounds == [
-        (HistoryPage(symbol="SYM0", from_id=100),),
-        (OneOrder(wanted=an_order(115, "SYM0")),),
+        (ListOrdersFrom(symbol="SYM0", from_id=100),),
+        (GetOrder(wanted=an_order(115, "SYM0")),),
     ]
     assert story.absent == {an_order(115, "SYM0")}
 
@@ -95,7 +95,7 @@ def test_ids_are_ordered_as_numbers() -> None:
 
     routes = plan(start(wanted), BINANCE, Estimates(ended_share=1.0))
 
-    assert routes == (HistoryPage(symbol="BTCUSDT", from_id=9),)
+    assert routes == (ListOrdersFrom(symbol="BTCUSDT", from_id=9),)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_id_that_is_no_plain_64_bit_number_is_looked_up_by_name(name: str) -> No
 
     routes = plan(start([*others, an_order(name)]), BINANCE, Estimates())
 
-    assert OneOrder(wanted=an_order(name)) in routes
+    assert GetOrder(wanted=an_order(name)) in routes
     assert order_number(name) is None
 
 
@@ -117,7 +117,7 @@ def test_largest_64_bit_id_is_a_number() -> None:
 def test_page_is_on_behalf_of_the_ids_from_its_first_on() -> None:
     search = start([an_order(1), an_order(5), an_order(9), an_order(9, "ETHUSDT"), an_order("x")])
 
-    asked = asked_for(search, HistoryPage(symbol="BTCUSDT", from_id=5))
+    asked = covers(search, ListOrdersFrom(symbol="BTCUSDT", from_id=5))
 
     assert asked == {an_order(5), an_order(9)}
 
@@ -127,11 +127,11 @@ def test_sparse_pages_are_given_up_after_the_first_and_tried_again_much_later() 
 
     story = search_for(wanted, world, estimates=Estimates(ended_share=1.0))
     estimates, batches = story.estimates, 0
-    while not any(isinstance(r, HistoryPage) for r in plan(start(wanted), BINANCE, estimates)):
+    while not any(isinstance(r, ListOrdersFrom) for r in plan(start(wanted), BINANCE, estimates)):
         estimates = estimates.after_batch(reported=400, ended=400)
         batches += 1
 
-    pages = [r for round_ in story.rounds for r in round_ if isinstance(r, HistoryPage)]
+    pages = [r for round_ in story.rounds for r in round_ if isinstance(r, ListOrdersFrom)]
     assert len(pages) <= 3
     assert 1 < batches < 100
 
@@ -150,8 +150,8 @@ def test_estimates_follow_what_is_seen() -> None:
 
 def test_stretch_behind_the_last_wanted_order_says_nothing_about_density() -> None:
     wanted = [an_order(number) for number in range(10)]
-    page = Page(
-        route=HistoryPage(symbol="BTCUSDT", from_id=0), ids=tuple(range(1000)), is_last=False
+    page = QueryResult(
+        route=ListOrdersFrom(symbol="BTCUSDT", from_id=0), ids=tuple(range(1000)), is_last=False
     )
 
     learnt = learn(Estimates(), start(wanted), [page])
@@ -165,7 +165,7 @@ def test_stretch_behind_the_last_wanted_order_says_nothing_about_density() -> No
     "counts", [(1,), (2,), (3,), (5,), (7,), (8,), (2, 1, 3), (3, 4), (1,) * 6]
 )
 def test_expected_weight_is_within_a_tenth_of_the_best_of_all_strategies(
-    counts: tuple[int, ...], ended_share: float, costs: RouteCosts
+    counts: tuple[int, ...], ended_share: float, costs: QueryCosts
 ) -> None:
     estimates = Estimates(ended_share=ended_share, wanted_share=1.0)
 
@@ -185,7 +185,7 @@ keys = st.tuples(symbols, st.integers(min_value=0, max_value=60))
     wanted_keys=st.sets(keys, max_size=40),
     odd_names=st.sets(st.sampled_from(["x1", "007", "", "99999999999999999999"]), max_size=2),
     costs=st.builds(
-        RouteCosts,
+        QueryCosts,
         one_order=st.integers(1, 5),
         open_orders=st.integers(1, 12),
         all_open_orders=st.integers(1, 40),
@@ -199,7 +199,7 @@ def test_every_wanted_order_that_exists_is_reported_and_the_search_ends(
     ended: dict[tuple[str, int], bool],
     wanted_keys: set[tuple[str, int]],
     odd_names: set[str],
-    costs: RouteCosts,
+    costs: QueryCosts,
     estimates: Estimates,
     *,
     are_pages_blank: bool,
@@ -214,7 +214,7 @@ def test_every_wanted_order_that_exists_is_reported_and_the_search_ends(
     )
 
     known = {order: fate for order, fate in existing.items() if fate is not None}
-    looked_up = {r.wanted for round_ in story.rounds for r in round_ if isinstance(r, OneOrder)}
+    looked_up = {r.wanted for round_ in story.rounds for r in round_ if isinstance(r, GetOrder)}
     assert story.reported == known
     assert story.absent == wanted - known.keys()
     assert story.absent <= looked_up

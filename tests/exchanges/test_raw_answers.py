@@ -18,12 +18,12 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx
 import pytest
 
-from reconciler.domain.report import Report, Unanswerable
+from reconciler.domain.report import OrderFault, Report
 from reconciler.errors import ExchangeError, Malformed, RateLimited, Unavailable, UnreadableRow
-from reconciler.exchanges.base import Answers, Wanted
+from reconciler.exchanges.base import LookupResult, OrderRef
 from reconciler.exchanges.binance import VENUE, Binance
 from reconciler.exchanges.connection import LONGEST_ANSWER_BYTES
-from reconciler.exchanges.request_policy import OneAttempt
+from reconciler.exchanges.request_policy import SingleAttempt
 from reconciler.settings import Credentials
 
 T = TypeVar("T")
@@ -146,8 +146,8 @@ class Bench:
     binance: Binance
     budget: Budget
 
-    async def ask(self, *order_ids: int, symbol: str = "BTCUSDT") -> Answers:
-        return await self.binance.ask([an_order(i, symbol) for i in order_ids])
+    async def fetch(self, *order_ids: int, symbol: str = "BTCUSDT") -> LookupResult:
+        return await self.binance.fetch([an_order(i, symbol) for i in order_ids])
 
 
 @asynccontextmanager
@@ -162,7 +162,7 @@ async def opened(
     binance = Binance(
         venue=replace(VENUE, base_url=venue.url),
         client=httpx.AsyncClient(trust_env=False, verify=client_tls),
-        guard=OneAttempt(PATIENCE_SECONDS),
+        guard=SingleAttempt(PATIENCE_SECONDS),
         budget=budget,
         credentials=Credentials(),
         clock=lambda: NOW,
@@ -180,8 +180,8 @@ async def bench() -> AsyncIterator[Bench]:
         yield one
 
 
-def an_order(order_id: object, symbol: str = "BTCUSDT") -> Wanted:
-    return Wanted(symbol=symbol, external_order_id=str(order_id))
+def an_order(order_id: object, symbol: str = "BTCUSDT") -> OrderRef:
+    return OrderRef(symbol=symbol, external_order_id=str(order_id))
 
 
 def doubled(name: str, raw: str) -> bytes:
@@ -326,8 +326,8 @@ async def test_hostile_list_fails_the_orders_that_it_concerns(
 ) -> None:
     bench.venue.next_answers = [raw]
 
-    found = await bench.ask(*IDS)
-    again = await bench.ask(*IDS)
+    found = await bench.fetch(*IDS)
+    again = await bench.fetch(*IDS)
 
     assert set(found.failures) == {an_order(i) for i in failed}
     assert {type(failure) for failure in found.failures.values()} == {kind}
@@ -349,7 +349,7 @@ async def test_hostile_list_fails_the_orders_that_it_concerns(
 async def test_failure_does_not_keep_the_answer(bench: Bench, name: str) -> None:
     bench.venue.next_answers = [LISTS[name][0]]
 
-    found = await bench.ask(*IDS)
+    found = await bench.fetch(*IDS)
 
     (failure, *_) = found.failures.values()
     assert failure.__context__ is None
@@ -381,7 +381,7 @@ WELL = {
 async def test_strange_list_is_read_all_the_same(bench: Bench, raw: bytes) -> None:
     bench.venue.next_answers = [raw]
 
-    found = await bench.ask(*IDS)
+    found = await bench.fetch(*IDS)
 
     assert found.failures == {}
     assert found.answers.keys() == {an_order(i) for i in IDS}
@@ -400,7 +400,7 @@ async def test_strange_list_is_read_all_the_same(bench: Bench, raw: bytes) -> No
 async def test_row_that_names_no_order_proves_nothing_of_any(bench: Bench, first: object) -> None:
     bench.venue.next_answers = [an_answer(a_list(first))]
 
-    found = await bench.ask(*IDS)
+    found = await bench.fetch(*IDS)
 
     assert found.failures == {}
     assert isinstance(found.answers[an_order(1)], Report)
@@ -418,11 +418,11 @@ LATE = {
 async def test_unasked_answer_is_never_taken_for_the_next_ones(
     bench: Bench, unasked: bytes
 ) -> None:
-    await bench.ask(1)
+    await bench.fetch(1)
     bench.venue.next_answers = [unasked + an_answer(a_row(1))]
 
-    first = await bench.ask(1)
-    later = [await bench.ask(order_id) for order_id in (1, 2, 3)]
+    first = await bench.fetch(1)
+    later = [await bench.fetch(order_id) for order_id in (1, 2, 3)]
 
     assert first.answers == {}
     assert isinstance(first.failures[an_order(1)], Malformed)
@@ -433,7 +433,7 @@ async def test_unasked_answer_is_never_taken_for_the_next_ones(
 async def test_look_up_whose_row_cannot_be_read_fails_by_name(bench: Bench) -> None:
     bench.venue.next_answers = [an_answer(a_row(1, executedQty=None))]
 
-    found = await bench.ask(1)
+    found = await bench.fetch(1)
 
     assert isinstance(found.failures[an_order(1)], UnreadableRow)
     assert bench.venue.connections == 1
@@ -442,7 +442,7 @@ async def test_look_up_whose_row_cannot_be_read_fails_by_name(bench: Bench) -> N
 async def test_word_for_a_status_is_kept_short_and_plain(bench: Bench) -> None:
     bench.venue.next_answers = [an_answer(a_row(1, status="\x1b[2J\x00\ud800" + "X" * 1_000_000))]
 
-    found = await bench.ask(1)
+    found = await bench.fetch(1)
 
     answer = found.answers[an_order(1)]
     assert isinstance(answer, Report)
@@ -487,10 +487,10 @@ async def test_time_that_is_none_is_a_failure_that_says_so(
     ],
 )
 async def test_id_that_is_none_is_answered_here(bench: Bench, told: str, why: str) -> None:
-    found = await bench.binance.ask([an_order(told), an_order(1)])
+    found = await bench.binance.fetch([an_order(told), an_order(1)])
 
     answer = found.answers[an_order(told)]
-    assert isinstance(answer, Unanswerable)
+    assert isinstance(answer, OrderFault)
     assert why in answer.detail
     assert isinstance(found.answers[an_order(1)], Report)
     assert bench.venue.paths() == ["order"]
@@ -498,9 +498,9 @@ async def test_id_that_is_none_is_answered_here(bench: Bench, told: str, why: st
 
 @pytest.mark.parametrize("symbol", ["BTC USDT", "'; drop table", "A\x00B", "<script>"])
 async def test_symbol_that_is_none_is_answered_here(bench: Bench, symbol: str) -> None:
-    found = await bench.ask(1, symbol=symbol)
+    found = await bench.fetch(1, symbol=symbol)
 
-    assert isinstance(found.answers[an_order(1, symbol)], Unanswerable)
+    assert isinstance(found.answers[an_order(1, symbol)], OrderFault)
     assert bench.venue.asked == []
 
 
@@ -512,10 +512,10 @@ async def test_order_that_a_firewall_dislikes_is_set_aside_and_the_others_are_no
 ) -> None:
     bench.venue.firewall_dislikes = lambda target: "orderId=666&" in f"{target}&"
 
-    found = await bench.binance.ask([an_order(i) for i in (*range(1, 601), 666)])
+    found = await bench.binance.fetch([an_order(i) for i in (*range(1, 601), 666)])
 
     refused = found.answers.pop(an_order(666))
-    assert isinstance(refused, Unanswerable)
+    assert isinstance(refused, OrderFault)
     assert "a firewall refuses requests that name it" in refused.detail
     assert len(found.answers) == 600
     assert all(isinstance(answer, Report) for answer in found.answers.values())
@@ -527,12 +527,12 @@ async def test_symbol_that_a_firewall_dislikes_is_found_with_few_requests(bench:
     bench.venue.firewall_dislikes = lambda target: "SELECTUSDT" in target
     wanted = [an_order(i, symbol) for symbol in ("BTCUSDT", "SELECTUSDT") for i in range(1, 41)]
 
-    found = await bench.binance.ask(wanted)
+    found = await bench.binance.fetch(wanted)
 
     assert found.failures == {}
     kinds = {type(found.answers[order]) for order in wanted[:40]}
     assert kinds == {Report}
-    assert {type(found.answers[order]) for order in wanted[40:]} == {Unanswerable}
+    assert {type(found.answers[order]) for order in wanted[40:]} == {OrderFault}
     assert len([target for target in bench.venue.asked if "SELECTUSDT" in target]) <= 6
 
 
@@ -542,9 +542,9 @@ async def test_number_that_a_firewall_dislikes_holds_its_order_alone(bench: Benc
     )
     bench.venue.next_answers = [an_answer([])]
 
-    found = await bench.ask(*range(1, 41))
+    found = await bench.fetch(*range(1, 41))
 
-    assert isinstance(found.answers.pop(an_order(1)), Unanswerable)
+    assert isinstance(found.answers.pop(an_order(1)), OrderFault)
     assert {type(answer) for answer in found.answers.values()} == {Report}
     assert len(found.answers) == 39
     assert found.failures == {}
@@ -553,7 +553,7 @@ async def test_number_that_a_firewall_dislikes_holds_its_order_alone(bench: Benc
 async def test_firewall_that_refuses_everything_is_a_pause(bench: Bench) -> None:
     bench.venue.firewall_dislikes = lambda _: True
 
-    found = await bench.ask(*IDS)
+    found = await bench.fetch(*IDS)
 
     assert found.answers == {}
     assert found.failures.keys() == {an_order(i) for i in IDS}
@@ -566,10 +566,10 @@ async def test_unlisted_symbol_is_said_to_be_delisted_renamed_or_misspelt(bench:
     error = an_answer({"code": -1121, "msg": "Invalid symbol."}, "400 Bad Request")
     bench.venue.next_answers = [error]
 
-    found = await bench.ask(1)
+    found = await bench.fetch(1)
 
     answer = found.answers[an_order(1)]
-    assert isinstance(answer, Unanswerable)
+    assert isinstance(answer, OrderFault)
     assert "delisted, renamed, or is misspelt" in answer.detail
 
 
@@ -592,10 +592,10 @@ async def test_bytes_behind_an_answer_are_seen_within_tls(certificate: tuple[Pat
     server_tls.load_cert_chain(*certificate)
     venue = RawVenue()
     async with opened(venue, server_tls=server_tls, trusts=str(certificate[0])) as bench:
-        good = [await bench.ask(1), await bench.ask(2)]
+        good = [await bench.fetch(1), await bench.fetch(2)]
         kept = venue.connections
         venue.next_answers = [an_answer(a_row(1)) + an_answer(a_row(2, status="CANCELED"))]
-        first, second = await bench.ask(1), await bench.ask(2)
+        first, second = await bench.fetch(1), await bench.fetch(2)
 
     assert all(one.failures == {} for one in good)
     assert kept == 1, "a connection is not kept"

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from reconciler import __version__
 from reconciler.errors import ConfigurationError
-from reconciler.exchanges.base import Exchange, Venue, Wanted
+from reconciler.exchanges.base import Exchange, OrderRef, Venue
 from reconciler.exchanges.registry import KNOWN, open_exchange, trusted_authorities, venue
 from reconciler.settings import Credentials
 
@@ -149,7 +149,7 @@ async def test_request_to_this_machine_goes_past_the_proxy_and_is_not_logged_wit
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         exchange = opened(venue("paper", f"http://127.0.0.1:{port}"), SIGNED)
-        found = await exchange.ask([Wanted(symbol="BTCUSDT", external_order_id="7")])
+        found = await exchange.fetch([OrderRef(symbol="BTCUSDT", external_order_id="7")])
         await exchange.close()
 
     assert len(found.answers) == 1

@@ -21,9 +21,9 @@ from reconciler.errors import (
     Unavailable,
 )
 from reconciler.exchanges.request_policy import (
-    Control,
-    Guard,
+    ControlRequest,
     HttpxError,
+    RequestPolicy,
     Usage,
     UsageReport,
     translated,
@@ -118,8 +118,8 @@ def usage() -> Usage:
 @pytest.fixture
 def guard(
     budget: FakeBudget, breaker: Breaker, sleep: FakeSleep, usage: Usage, clock: FakeClock
-) -> Guard:
-    return Guard(
+) -> RequestPolicy:
+    return RequestPolicy(
         budget=budget,
         breaker=breaker,
         retry=RetryPolicy(retries=3),
@@ -135,7 +135,7 @@ def outages(count: int) -> list[Unavailable]:
 
 
 async def test_returns_what_was_sent_for(
-    guard: Guard, budget: FakeBudget, clock: FakeClock
+    guard: RequestPolicy, budget: FakeBudget, clock: FakeClock
 ) -> None:
     answer = await guard.call(4, Failing(clock))
 
@@ -144,7 +144,7 @@ async def test_returns_what_was_sent_for(
 
 
 async def test_each_attempt_asks_the_budget(
-    guard: Guard, budget: FakeBudget, clock: FakeClock
+    guard: RequestPolicy, budget: FakeBudget, clock: FakeClock
 ) -> None:
     await guard.call(4, Failing(clock, *outages(2)))
 
@@ -152,7 +152,7 @@ async def test_each_attempt_asks_the_budget(
 
 
 async def test_an_outage_is_retried_and_then_raised(
-    guard: Guard, sleep: FakeSleep, clock: FakeClock
+    guard: RequestPolicy, sleep: FakeSleep, clock: FakeClock
 ) -> None:
     send = Failing(clock, *outages(9))
 
@@ -164,7 +164,7 @@ async def test_an_outage_is_retried_and_then_raised(
 
 
 async def test_each_failed_attempt_counts_for_the_breaker(
-    guard: Guard, breaker: Breaker, clock: FakeClock
+    guard: RequestPolicy, breaker: Breaker, clock: FakeClock
 ) -> None:
     with pytest.raises(Unavailable):
         await guard.call(1, Failing(clock, *outages(4)))
@@ -173,7 +173,7 @@ async def test_each_failed_attempt_counts_for_the_breaker(
 
 
 async def test_an_open_breaker_spends_nothing_and_is_not_retried(
-    guard: Guard, breaker: Breaker, budget: FakeBudget, sleep: FakeSleep, clock: FakeClock
+    guard: RequestPolicy, breaker: Breaker, budget: FakeBudget, sleep: FakeSleep, clock: FakeClock
 ) -> None:
     with pytest.raises(Refused):
         await guard.call(1, Failing(clock, Refused("bad key", hint="-")))
@@ -190,7 +190,7 @@ async def test_an_open_breaker_spends_nothing_and_is_not_retried(
 
 
 async def test_a_breaker_that_opens_between_retries_ends_them(
-    guard: Guard, clock: FakeClock
+    guard: RequestPolicy, clock: FakeClock
 ) -> None:
     with pytest.raises(Unavailable):
         await guard.call(1, Failing(clock, *outages(4)))
@@ -203,7 +203,7 @@ async def test_a_breaker_that_opens_between_retries_ends_them(
 
 
 async def test_a_breaker_that_opens_during_the_wait_for_weight_lets_nothing_through(
-    guard: Guard, breaker: Breaker, budget: FakeBudget, clock: FakeClock
+    guard: RequestPolicy, breaker: Breaker, budget: FakeBudget, clock: FakeClock
 ) -> None:
     def another_request_is_refused() -> None:
         with pytest.raises(Refused), breaker.attempt():
@@ -219,7 +219,7 @@ async def test_a_breaker_that_opens_during_the_wait_for_weight_lets_nothing_thro
 
 
 async def test_a_rate_limit_is_waited_out_as_often_as_it_takes(
-    guard: Guard, budget: FakeBudget, breaker: Breaker, sleep: FakeSleep, clock: FakeClock
+    guard: RequestPolicy, budget: FakeBudget, breaker: Breaker, sleep: FakeSleep, clock: FakeClock
 ) -> None:
     limits = [RateLimited("429", retry_after_seconds=30)] * 20
 
@@ -231,7 +231,7 @@ async def test_a_rate_limit_is_waited_out_as_often_as_it_takes(
     assert sleep.slept == []
 
 
-async def test_a_rate_limit_uses_up_no_retry(guard: Guard, clock: FakeClock) -> None:
+async def test_a_rate_limit_uses_up_no_retry(guard: RequestPolicy, clock: FakeClock) -> None:
     limited = RateLimited("429", retry_after_seconds=1)
     mixed = [limited, *outages(2), limited, Unavailable("outage 3"), limited]
 
@@ -239,7 +239,7 @@ async def test_a_rate_limit_uses_up_no_retry(guard: Guard, clock: FakeClock) -> 
 
 
 async def test_a_rate_limit_without_a_time_still_brings_silence(
-    guard: Guard, budget: FakeBudget, clock: FakeClock
+    guard: RequestPolicy, budget: FakeBudget, clock: FakeClock
 ) -> None:
     await guard.call(1, Failing(clock, RateLimited("429", retry_after_seconds=0)))
 
@@ -252,7 +252,7 @@ async def test_a_rate_limit_without_a_time_still_brings_silence(
     ids=lambda error: type(error).__name__,
 )
 async def test_what_does_not_pass_by_asking_again_is_raised_at_once(
-    guard: Guard, clock: FakeClock, error: Exception
+    guard: RequestPolicy, clock: FakeClock, error: Exception
 ) -> None:
     send = Failing(clock, error)
 
@@ -264,7 +264,7 @@ async def test_what_does_not_pass_by_asking_again_is_raised_at_once(
 
 
 async def test_what_nobody_foresaw_is_a_failure_of_that_request_and_logged_once(
-    guard: Guard, clock: FakeClock
+    guard: RequestPolicy, clock: FakeClock
 ) -> None:
     def bug() -> Exception:
         return ValueError("Exceeds the limit (4300 digits) for integer string conversion")
@@ -275,11 +275,11 @@ async def test_what_nobody_foresaw_is_a_failure_of_that_request_and_logged_once(
 
     told = [line for line in logged if line["event"] == "exchange.answer_not_handled"]
     assert len(told) == 1
-    assert "test_guarded.py" in told[0]["trace"]
+    assert "test_request_policy.py" in told[0]["trace"]
 
 
 async def test_a_cancelled_call_counts_for_nothing(
-    guard: Guard, breaker: Breaker, usage: Usage
+    guard: RequestPolicy, breaker: Breaker, usage: Usage
 ) -> None:
     is_sent = asyncio.Event()
 
@@ -299,7 +299,7 @@ async def test_a_cancelled_call_counts_for_nothing(
 
 
 async def test_usage_counts_everything_once_and_begins_anew(
-    guard: Guard, usage: Usage, clock: FakeClock
+    guard: RequestPolicy, usage: Usage, clock: FakeClock
 ) -> None:
     errors = [Unavailable("503"), Malformed("{"), RateLimited("429", retry_after_seconds=1)]
     await guard.call(4, Failing(clock, *errors))
@@ -366,7 +366,7 @@ def an_httpx_error(error_type: type[HttpxError]) -> HttpxError:
 
 @pytest.mark.parametrize("error_type", [*all_httpx_errors()], ids=lambda found: found.__name__)
 async def test_every_error_of_httpx_becomes_one_of_ours(
-    guard: Guard, clock: FakeClock, error_type: type[HttpxError]
+    guard: RequestPolicy, clock: FakeClock, error_type: type[HttpxError]
 ) -> None:
     with pytest.raises(ExchangeError) as caught:
         await guard.call(1, Failing(clock, *[an_httpx_error(error_type)] * 4))
@@ -428,7 +428,7 @@ async def say_nothing(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> 
     await reader.read()
 
 
-async def get(guard: Guard, url: str) -> str:
+async def get(guard: RequestPolicy, url: str) -> str:
     async with httpx.AsyncClient() as client:
 
         async def send() -> str:
@@ -439,7 +439,7 @@ async def get(guard: Guard, url: str) -> str:
         return await guard.call(1, send)
 
 
-async def test_an_answer_over_http_is_returned(guard: Guard) -> None:
+async def test_an_answer_over_http_is_returned(guard: RequestPolicy) -> None:
     async with server(answering("200 OK", b"filled")) as url:
         assert await get(guard, url) == "filled"
 
@@ -459,7 +459,7 @@ async def test_an_answer_over_http_is_returned(guard: Guard) -> None:
     ],
 )
 async def test_a_failure_over_http_is_told_without_the_signature(
-    guard: Guard, usage: Usage, handler: Handler, expected: type[Unavailable], text: str
+    guard: RequestPolicy, usage: Usage, handler: Handler, expected: type[Unavailable], text: str
 ) -> None:
     async with server(handler) as url:
         with pytest.raises(expected, match=text) as caught:
@@ -469,7 +469,7 @@ async def test_a_failure_over_http_is_told_without_the_signature(
     assert usage.take().requests == 4
 
 
-async def test_nobody_listening_is_unavailable(guard: Guard) -> None:
+async def test_nobody_listening_is_unavailable(guard: RequestPolicy) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/?{QUERY}"
@@ -484,9 +484,9 @@ ABOUT = ("BTCUSDT", "17")
 
 
 async def test_where_only_one_order_fails_the_exchange_is_asked_for_the_time(
-    guard: Guard, breaker: Breaker, budget: FakeBudget, clock: FakeClock
+    guard: RequestPolicy, breaker: Breaker, budget: FakeBudget, clock: FakeClock
 ) -> None:
-    control = Control(weight=1, send=Failing(clock))
+    control = ControlRequest(weight=1, send=Failing(clock))
 
     with pytest.raises(Unavailable):
         await guard.call(4, Failing(clock, *outages(9)), subject=ABOUT, control=control)
@@ -502,9 +502,9 @@ async def test_where_only_one_order_fails_the_exchange_is_asked_for_the_time(
 
 @pytest.mark.parametrize("has_control", [True, False])
 async def test_an_exchange_that_does_not_even_tell_the_time_opens_the_breaker(
-    guard: Guard, breaker: Breaker, clock: FakeClock, *, has_control: bool
+    guard: RequestPolicy, breaker: Breaker, clock: FakeClock, *, has_control: bool
 ) -> None:
-    control = Control(weight=1, send=Failing(clock, *outages(9))) if has_control else None
+    control = ControlRequest(weight=1, send=Failing(clock, *outages(9))) if has_control else None
 
     for _ in range(2):
         with pytest.raises(Unavailable):
@@ -514,10 +514,10 @@ async def test_an_exchange_that_does_not_even_tell_the_time_opens_the_breaker(
 
 
 async def test_a_control_question_that_is_limited_proves_life_and_is_heeded(
-    guard: Guard, breaker: Breaker, budget: FakeBudget, clock: FakeClock
+    guard: RequestPolicy, breaker: Breaker, budget: FakeBudget, clock: FakeClock
 ) -> None:
     limited = Failing(clock, RateLimited("429", retry_after_seconds=30))
-    control = Control(weight=1, send=limited)
+    control = ControlRequest(weight=1, send=limited)
 
     for _ in range(2):
         with pytest.raises((Unavailable, RequestRejected)):
@@ -528,7 +528,7 @@ async def test_a_control_question_that_is_limited_proves_life_and_is_heeded(
 
 
 async def test_a_request_that_is_turned_down_is_not_sent_again(
-    guard: Guard, breaker: Breaker, clock: FakeClock
+    guard: RequestPolicy, breaker: Breaker, clock: FakeClock
 ) -> None:
     send = Failing(clock, *[RequestRejected("code -9999")] * 9)
 
@@ -555,7 +555,11 @@ async def test_a_request_that_is_turned_down_is_not_sent_again(
     ids=["answered", "failed", "refused", "turned down", "limited"],
 )
 async def test_the_budget_is_told_how_each_request_ended(
-    guard: Guard, budget: FakeBudget, clock: FakeClock, errors: list[Exception], answers: list[bool]
+    guard: RequestPolicy,
+    budget: FakeBudget,
+    clock: FakeClock,
+    errors: list[Exception],
+    answers: list[bool],
 ) -> None:
     with suppress(Refused, RequestRejected):
         await guard.call(1, Failing(clock, *errors))
@@ -564,7 +568,7 @@ async def test_the_budget_is_told_how_each_request_ended(
 
 
 async def test_the_budget_hears_of_a_limit_before_it_hears_that_the_request_has_ended(
-    guard: Guard, budget: FakeBudget, clock: FakeClock
+    guard: RequestPolicy, budget: FakeBudget, clock: FakeClock
 ) -> None:
     heard: list[int] = []
     budget.on_answered = lambda: heard.append(len(budget.events))
@@ -576,7 +580,7 @@ async def test_the_budget_hears_of_a_limit_before_it_hears_that_the_request_has_
 
 
 async def test_no_answer_silences_us_for_longer_than_any_ban(
-    guard: Guard, budget: FakeBudget, clock: FakeClock
+    guard: RequestPolicy, budget: FakeBudget, clock: FakeClock
 ) -> None:
     await guard.call(1, Failing(clock, RateLimited("429", retry_after_seconds=1e308)))
 

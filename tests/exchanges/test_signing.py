@@ -212,13 +212,13 @@ def test_the_paper_exchange_takes_the_signature_and_no_other(
     kind, exchange = signing_exchange
     key = load_signing_key(credentials(pem_of(KEYS[kind])))
 
-    def ask(payload: str, signature: str) -> httpx.Response:
+    def fetch(payload: str, signature: str) -> httpx.Response:
         query = f"{payload}&{percent_encoded({'signature': signature})}"
         return httpx.get(f"{exchange.url}/api/v3/account?{query}", headers={"X-MBX-APIKEY": "key"})
 
     now_ms = httpx.get(f"{exchange.url}/api/v3/time").json()["serverTime"]
     payload = f"timestamp={now_ms}"
 
-    assert ask(payload, signed_by(key, payload)).status_code == 200
-    assert ask(payload, signed_by(key, "timestamp=1")).json()["code"] == -1022
-    assert ask(payload, "no base64!").json()["code"] == -1022
+    assert fetch(payload, signed_by(key, payload)).status_code == 200
+    assert fetch(payload, signed_by(key, "timestamp=1")).json()["code"] == -1022
+    assert fetch(payload, "no base64!").json()["code"] == -1022

@@ -10,7 +10,7 @@ from reconciler.paper.auth import Access
 from reconciler.paper.exchange import PaperExchange
 from reconciler.paper.faults import FaultTable
 from reconciler.paper.limits import WeightMeter
-from reconciler.paper.order_store import Book
+from reconciler.paper.order_store import OrderStore
 from reconciler.paper.orders import Seeding, write_orders
 from reconciler.paper.server import new_exchange, serve_in_thread
 from reconciler.paper.traffic import Traffic
@@ -37,7 +37,7 @@ def exchange(served: tuple[PaperExchange, httpx.Client]) -> PaperExchange:
     exchange.access = Access()
     exchange.meter = WeightMeter()
     exchange.faults = FaultTable()
-    exchange.book = Book(write_orders(Seeding(orders=600, symbols=4, seed=7), NOW_MS))
+    exchange.book = OrderStore(write_orders(Seeding(orders=600, symbols=4, seed=7), NOW_MS))
     return exchange
 
 

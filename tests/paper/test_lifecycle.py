@@ -12,10 +12,10 @@ from reconciler.paper.lifecycle import (
     KINDS,
     MIN_QUANTITY_STEPS,
     STATUS_OF,
+    BinanceStatus,
     Kind,
     Stage,
     Terms,
-    Word,
     live,
 )
 from reconciler.paper.market import KNOWN
@@ -64,11 +64,11 @@ def test_status_moves_only_forward_along_a_life(kind: Kind, terms: Terms, seed: 
 @given(st.sampled_from(KINDS), terms_of_any_order, st.integers())
 def test_words_agree_with_quantities(kind: Kind, terms: Terms, seed: int) -> None:
     for stage in live(kind, terms, Random(seed)):
-        if stage.word == Word.FILLED:
+        if stage.word == BinanceStatus.FILLED:
             assert stage.executed_e8 == _quantity_e8(terms)
-        elif stage.word == Word.PARTIALLY_FILLED:
+        elif stage.word == BinanceStatus.PARTIALLY_FILLED:
             assert 0 < stage.executed_e8 < _quantity_e8(terms)
-        elif stage.word in (Word.NEW, Word.PENDING_NEW, Word.REJECTED):
+        elif stage.word in (BinanceStatus.NEW, BinanceStatus.PENDING_NEW, BinanceStatus.REJECTED):
             assert stage.executed_e8 == 0
 
 
@@ -92,7 +92,7 @@ def test_the_average_is_better_than_the_limit_price_and_never_equal_to_it(
 def test_the_quote_of_a_single_fill_is_exactly_price_times_quantity(
     terms: Terms, seed: int
 ) -> None:
-    filled_at_once = Kind(weight=1, words=(Word.NEW, Word.FILLED))
+    filled_at_once = Kind(weight=1, words=(BinanceStatus.NEW, BinanceStatus.FILLED))
 
     last = live(filled_at_once, terms, Random(seed))[-1]
 
@@ -105,15 +105,24 @@ def test_the_quote_of_a_single_fill_is_exactly_price_times_quantity(
 
 def test_every_way_an_order_can_end_is_among_the_kinds() -> None:
     last_words = {kind.words[-1] for kind in KINDS}
-    partly_filled_ends = {kind.words[-1] for kind in KINDS if Word.PARTIALLY_FILLED in kind.words}
+    partly_filled_ends = {
+        kind.words[-1] for kind in KINDS if BinanceStatus.PARTIALLY_FILLED in kind.words
+    }
 
-    assert last_words == set(Word) - {Word.PENDING_NEW, Word.PENDING_CANCEL}
-    assert {Word.CANCELED, Word.EXPIRED, Word.EXPIRED_IN_MATCH} <= partly_filled_ends
-    assert any(word is Word.PENDING_NEW for kind in KINDS for word in kind.words)
+    assert last_words == set(BinanceStatus) - {
+        BinanceStatus.PENDING_NEW,
+        BinanceStatus.PENDING_CANCEL,
+    }
+    assert {
+        BinanceStatus.CANCELED,
+        BinanceStatus.EXPIRED,
+        BinanceStatus.EXPIRED_IN_MATCH,
+    } <= partly_filled_ends
+    assert any(word is BinanceStatus.PENDING_NEW for kind in KINDS for word in kind.words)
 
 
-@pytest.mark.parametrize("word", Word)
-def test_every_word_has_a_status_of_ours(word: Word) -> None:
+@pytest.mark.parametrize("word", BinanceStatus)
+def test_every_word_has_a_status_of_ours(word: BinanceStatus) -> None:
     assert STATUS_OF[word] in Status
 
 

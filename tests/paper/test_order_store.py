@@ -1,7 +1,7 @@
 import pytest
 
 from reconciler.paper.lifecycle import Stage
-from reconciler.paper.order_store import Book, UnknownSymbol
+from reconciler.paper.order_store import OrderStore, UnknownSymbol
 from reconciler.paper.orders import Order, Seeding, write_orders
 
 NEW = Stage(word="NEW", executed_e8=0, quote_e8=0)
@@ -26,7 +26,7 @@ def an_order(order_id: int, symbol: str = "BTCUSDT", *, now: int = 0) -> Order:
 
 
 def test_orders_are_kept_by_id_however_they_come() -> None:
-    shelf = Book(map(an_order, [30, 10, 20])).shelf("BTCUSDT")
+    shelf = OrderStore(map(an_order, [30, 10, 20])).shelf("BTCUSDT")
 
     assert [order.order_id for order in shelf] == [10, 20, 30]
     assert [order.order_id for order in shelf.from_id(11, 5)] == [20, 30]
@@ -34,14 +34,14 @@ def test_orders_are_kept_by_id_however_they_come() -> None:
 
 
 def test_an_order_placed_again_takes_the_place_of_the_first() -> None:
-    book = Book([an_order(10), an_order(10, now=1)])
+    book = OrderStore([an_order(10), an_order(10, now=1)])
 
     assert len(book) == 1
     assert book.shelf("BTCUSDT").find(10) == an_order(10, now=1)
 
 
 def test_a_removed_order_is_gone_and_its_symbol_is_not() -> None:
-    shelf = Book([an_order(10)]).shelf("BTCUSDT")
+    shelf = OrderStore([an_order(10)]).shelf("BTCUSDT")
 
     assert shelf.remove(10)
     assert not shelf.remove(10)
@@ -50,7 +50,7 @@ def test_a_removed_order_is_gone_and_its_symbol_is_not() -> None:
 
 
 def test_open_orders_follow_every_change() -> None:
-    book = Book([an_order(10), an_order(20)])
+    book = OrderStore([an_order(10), an_order(20)])
     shelf = book.shelf("BTCUSDT")
 
     assert len(shelf.open_orders()) == 2
@@ -61,7 +61,7 @@ def test_open_orders_follow_every_change() -> None:
 
 
 def test_an_order_is_found_by_its_client_id() -> None:
-    shelf = Book([an_order(10), an_order(20)]).shelf("BTCUSDT")
+    shelf = OrderStore([an_order(10), an_order(20)]).shelf("BTCUSDT")
 
     assert shelf.find_by_client_id("client_10") == an_order(10)
     assert shelf.find_by_client_id("client_11") is None
@@ -69,12 +69,12 @@ def test_an_order_is_found_by_its_client_id() -> None:
 
 def test_a_symbol_without_orders_is_unknown() -> None:
     with pytest.raises(UnknownSymbol, match="BTCUSDT"):
-        Book().shelf("BTCUSDT")
+        OrderStore().shelf("BTCUSDT")
 
 
 @pytest.mark.parametrize("limit", [1, 7, 100])
 def test_pages_together_hold_every_order_once(limit: int) -> None:
-    book = Book(write_orders(Seeding(orders=50, symbols=3), 1_795_478_400_000))
+    book = OrderStore(write_orders(Seeding(orders=50, symbols=3), 1_795_478_400_000))
 
     walked: list[Order] = []
     symbol, order_id = "", 0

@@ -47,9 +47,9 @@ def project(tmp_path: Path) -> Path:
     for name in ("pyproject.toml", "constraints.txt", "setup.cfg", "reconciler/__init__.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
-    (tmp_path / "tests").mkdir()
-    (tmp_path / "tests/test_nothing.py").write_text('"""Nothing."""\n', encoding="utf-8")
-    (tmp_path / "scripts").mkdir()
+    for name in ("tests/test_nothing.py", "scripts/benchmark/nothing.py"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text('"""Nothing."""\n', encoding="utf-8")
     for name in ("check", "install", "lint", "list-python"):
         shutil.copy(SCRIPTS / name, tmp_path / "scripts" / name)
     (tmp_path / ".venv").symlink_to(sys.prefix)
@@ -98,7 +98,7 @@ def test_the_contract_of_the_exchanges_names_every_adapter() -> None:
     adapters = {
         f"reconciler.exchanges.{source.relative_to(folder).parts[0].removesuffix('.py')}"
         for source in folder.rglob("*.py")
-        if "async def ask(" in source.read_text(encoding="utf-8") and source.name != "base.py"
+        if "async def fetch(" in source.read_text(encoding="utf-8") and source.name != "base.py"
     }
 
     contract = contracts["importlinter:contract:exchanges"]

@@ -16,11 +16,11 @@ from sqlalchemy import text
 
 from reconciler.domain.decide import Policy, decide
 from reconciler.domain.order import OrderId
-from reconciler.domain.report import Absent, Answer, Report, Unanswerable
+from reconciler.domain.report import Absent, Answer, OrderFault, Report
 from reconciler.domain.status import Status
 from reconciler.store import migrations
 from reconciler.store.database import Database
-from reconciler.store.order_writer import Applied, Apply
+from reconciler.store.order_writer import Applied, OrderWriter
 from reconciler.store.tables import OrdersTable, find_orders
 
 EXCHANGE = "paper"
@@ -200,8 +200,8 @@ def an_absence(id_: OrderId, *, fetched_at: datetime) -> Absent:
 
 def an_unanswerable(
     id_: OrderId, *, fetched_at: datetime, detail: str = "no such symbol"
-) -> Unanswerable:
-    return Unanswerable(
+) -> OrderFault:
+    return OrderFault(
         symbol=SYMBOL, external_order_id=str(id_), detail=detail, fetched_at=fetched_at
     )
 
@@ -214,17 +214,17 @@ def a_policy(orders: OrdersTable) -> Policy:
     )
 
 
-def an_apply(database: Database) -> Apply:
+def an_apply(database: Database) -> OrderWriter:
     """The apply step as a worker has it."""
     orders = shape_of(database)
-    return Apply(orders, exchange=EXCHANGE, decide=partial(decide, policy=a_policy(orders)))
+    return OrderWriter(orders, exchange=EXCHANGE, decide=partial(decide, policy=a_policy(orders)))
 
 
 def applied(database: Database, *answers: tuple[OrderId, Answer]) -> Applied:
     """Apply the answers in one transaction, as a worker does, and commit."""
-    step = an_apply(database)
+    writer = an_apply(database)
     with database.transaction() as connection:
-        return step.apply(connection, dict(answers))
+        return writer.apply(connection, dict(answers))
 
 
 def until(application: Application, question: str, *parameters: object) -> None:

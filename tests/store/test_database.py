@@ -22,7 +22,7 @@ from reconciler.errors import (
 )
 from reconciler.store import sample
 from reconciler.store.database import Database
-from reconciler.store.order_writer import Apply
+from reconciler.store.order_writer import OrderWriter
 from reconciler.store.urls import parse_url
 
 from .builders import (
@@ -198,17 +198,17 @@ def prepared_statements(database: Database) -> int:
     return len(names)
 
 
-def apply_often(application: Application, database: Database) -> Apply:
+def apply_often(application: Application, database: Database) -> OrderWriter:
     """Make ten orders true one after the other, by one step, as a worker does; return the step."""
-    step = an_apply(database)
+    writer = an_apply(database)
     for id_ in range(1, 11):
         insert_order(application, id_)
         report = a_report(id_, fetched_at=now_of(database))
         with database.transaction() as connection:
-            step.apply(connection, {id_: report})
+            writer.apply(connection, {id_: report})
     rows = application.execute("SELECT status FROM orders").fetchall()
     assert rows == [{"status": "filled"}] * 10
-    return step
+    return writer
 
 
 def test_what_is_run_for_every_batch_is_prepared(
@@ -243,30 +243,30 @@ def test_nothing_is_prepared_where_a_pooler_gives_each_transaction_another_sessi
 def test_a_statement_whose_columns_have_other_types_now_is_prepared_anew(
     application: Application, database: Database
 ) -> None:
-    step = apply_often(application, database)
+    writer = apply_often(application, database)
     application.execute("ALTER TABLE orders ALTER executed_qty TYPE numeric(30, 9)")
 
-    assert_prepared_anew(application, database, step)
+    assert_prepared_anew(application, database, writer)
 
 
 def test_a_statement_that_the_session_has_lost_is_prepared_anew(
     application: Application, database: Database
 ) -> None:
-    step = apply_often(application, database)
+    writer = apply_often(application, database)
     with database.autocommit() as connection:
         connection.execute(text("DO 'BEGIN EXECUTE ''DEALLOCATE ALL''; END'"))
 
-    assert_prepared_anew(application, database, step)
+    assert_prepared_anew(application, database, writer)
 
 
-def assert_prepared_anew(application: Application, database: Database, step: Apply) -> None:
+def assert_prepared_anew(application: Application, database: Database, writer: OrderWriter) -> None:
     insert_order(application, 11)
     answers: dict[OrderId, Answer] = {11: a_report(11, fetched_at=now_of(database))}
 
     with pytest.raises(StoreUnavailable), database.transaction() as connection:
-        step.apply(connection, answers)
+        writer.apply(connection, answers)
     with database.transaction() as connection:
-        step.apply(connection, answers)
+        writer.apply(connection, answers)
 
     assert read_row(application, 11)["status"] == "filled"
 
@@ -322,13 +322,13 @@ def test_a_session_that_was_read_only_once_is_not_kept(
 ) -> None:
     insert_order(application, 1)
     database = Database(database_url, role="test", must_write=must_write)
-    step = an_apply(database)
+    writer = an_apply(database)
     report = a_report(1, fetched_at=now_of(database))
     database.close()
 
     def write() -> None:
         with database.transaction() as connection:
-            step.apply(connection, {1: report})
+            writer.apply(connection, {1: report})
 
     set_read_only(application, on=True)
     try:

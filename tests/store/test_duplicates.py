@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from reconciler.exchanges.registry import venue
-from reconciler.orders.chunking import arrange
-from reconciler.orders.duplicates import DuplicatesWatch, duplicates_in
+from reconciler.orders.chunking import chunk_orders
+from reconciler.orders.duplicates import DuplicatesGauge, duplicates_in
 from reconciler.store import duplicates as module
 from reconciler.store.database import Database
 from reconciler.store.duplicates import DuplicateOrder, Duplicates, measure_duplicates
@@ -89,13 +89,13 @@ def test_a_page_names_the_duplicates_that_stand_on_it_once(
     stale = StaleOrders(shape_of(database), stale_after=timedelta(minutes=1))
     with database.transaction() as connection:
         page = stale.read_page(connection, 100)
-    runs = arrange(page.orders, venue("paper"))
-    watch = DuplicatesWatch(database_url)
+    chunks = chunk_orders(page.orders, venue("paper"))
+    watch = DuplicatesGauge(database_url)
 
     for _ in range(3):
-        watch.note(runs)
+        watch.note(chunks)
 
-    assert [list(duplicates_in(run)) for run in runs] == [
+    assert [list(duplicates_in(chunk)) for chunk in chunks] == [
         [DuplicateOrder(symbol=SYMBOL, external_order_id="7", rows=60)]
     ]
     assert capsys.readouterr().out.count("orders.duplicate_external_id") == 1
@@ -107,7 +107,7 @@ def test_duplicates_that_never_stand_on_one_page_are_counted_and_named(
     for id_ in (1, 2):
         insert_order(application, id_, external_order_id="7")
     now = 0.0
-    watch = DuplicatesWatch(database_url, monotonic=lambda: now)
+    watch = DuplicatesGauge(database_url, monotonic=lambda: now)
 
     counts = [watch.read()]
     application.execute("DELETE FROM orders")

@@ -93,7 +93,7 @@ def test_every_row_can_be_decided_on_and_written(
     is_found: bool,  # noqa: FBT001 - a case, not a switch
     database: Database,
 ) -> None:
-    step = an_apply(database)
+    writer = an_apply(database)
     now = now_of(database)
     with database.transaction() as connection:
         stale = StaleOrders(require_schema(connection), stale_after=timedelta(minutes=5))
@@ -106,9 +106,9 @@ def test_every_row_can_be_decided_on_and_written(
     }
 
     with database.autocommit() as connection:
-        previewed = step.preview(connection, answers)
+        previewed = writer.preview(connection, answers)
     with database.transaction() as connection:
-        applied = step.apply(connection, answers)
+        applied = writer.apply(connection, answers)
 
     assert len(previewed.outcomes) == len(applied.outcomes) == ORDERS
     assert applied.skipped == ()

@@ -133,7 +133,7 @@ def test_two_rows_with_the_same_id_are_on_hold_and_neither_is_written(
     owner: Application, empty_database: Database
 ) -> None:
     make_ready(owner, f"CREATE TABLE orders ({COLUMNS}, PRIMARY KEY (id))")
-    step = an_apply(empty_database)
+    writer = an_apply(empty_database)
     owner.execute("ALTER TABLE orders DROP CONSTRAINT orders_pkey")
     for account in (1, 2):
         insert_order(owner, 7, account=account)
@@ -141,7 +141,7 @@ def test_two_rows_with_the_same_id_are_on_hold_and_neither_is_written(
     now = now_of(empty_database)
 
     with empty_database.transaction() as connection:
-        applied = step.apply(connection, {id_: a_report(id_, fetched_at=now) for id_ in (7, 8)})
+        applied = writer.apply(connection, {id_: a_report(id_, fetched_at=now) for id_ in (7, 8)})
     with empty_database.autocommit() as connection:
         hold = read_hold(connection, "7")
 

@@ -74,11 +74,11 @@ def test_a_batch_of_200_takes_four_round_trips(
     for id_ in range(1, 201):
         insert_order(application, id_)
     now = now_of(database)
-    step = an_apply(database)
+    writer = an_apply(database)
     answers: dict[OrderId, Answer] = {id_: a_report(id_, fetched_at=now) for id_ in range(1, 201)}
 
     with round_trips(database, tmp_path) as told, database.transaction() as connection:
-        result = step.apply(connection, answers)
+        result = writer.apply(connection, answers)
 
     assert len(result.outcomes) == 200
     assert len(told) == 4
@@ -87,12 +87,12 @@ def test_a_batch_of_200_takes_four_round_trips(
 def test_a_batch_takes_four_round_trips_also_once_its_statements_are_prepared(
     application: Application, database: Database, tmp_path: Path
 ) -> None:
-    step = an_apply(database)
+    writer = an_apply(database)
     for id_ in range(1, 11):
         insert_order(application, id_)
         answers: dict[OrderId, Answer] = {id_: a_report(id_, fetched_at=now_of(database))}
         with round_trips(database, tmp_path) as told, database.transaction() as connection:
-            step.apply(connection, answers)
+            writer.apply(connection, answers)
 
     assert len(told) == 4
 
@@ -173,7 +173,7 @@ def test_a_batch_of_every_kind_takes_no_more_round_trips(
     earlier = an_hour_before(now)
     for id_ in range(1, 6):
         insert_order(application, id_, created_at=earlier, updated_at=earlier)
-    step = an_apply(database)
+    writer = an_apply(database)
     answers: dict[OrderId, Answer] = {
         1: a_report(1, fetched_at=now),
         2: a_report(2, Status.NEW, "0", None, fetched_at=now),
@@ -183,7 +183,7 @@ def test_a_batch_of_every_kind_takes_no_more_round_trips(
     }
 
     with round_trips(database, tmp_path) as told, database.transaction() as connection:
-        result = step.apply(connection, answers)
+        result = writer.apply(connection, answers)
 
     kinds = {outcome.order.id: type(outcome.decision) for outcome in result.outcomes}
     assert kinds == {1: Change, 2: Confirm, 3: Hold, 4: Leave}
@@ -310,9 +310,9 @@ def test_the_preview_tells_the_same_and_writes_nothing(
         2: an_absence(2, fetched_at=now),
     }
 
-    step = an_apply(database)
+    writer = an_apply(database)
     with database.transaction() as connection:
-        previewed = step.preview(connection, answers)
+        previewed = writer.preview(connection, answers)
     assert [read_row(application, id_) for id_ in (1, 2)] == before
     assert read_hold(application, 2) is None
 
@@ -380,7 +380,7 @@ def test_such_a_row_is_left_alone_also_where_nothing_but_its_facts_tells(
     make_ready(owner, SHAPES["nothing optional"].ddl)
     for id_ in (1, 2):
         insert_order(owner, id_)
-    step = an_apply(empty_database)
+    writer = an_apply(empty_database)
     stale = StaleOrders(shape_of(empty_database), stale_after=timedelta(minutes=5))
     with empty_database.transaction() as connection:
         seen = {order.id: order.facts for order in stale.read_page(connection, 100).orders}
@@ -391,7 +391,7 @@ def test_such_a_row_is_left_alone_also_where_nothing_but_its_facts_tells(
         answers: dict[OrderId, Answer] = {
             id_: a_report(id_, executed="5", fetched_at=now) for id_ in (1, 2)
         }
-        result = step.apply(connection, answers, seen)
+        result = writer.apply(connection, answers, seen)
 
     decisions = {outcome.order.id: outcome.decision for outcome in result.outcomes}
     assert seen[1] == Facts(status=Status.NEW, executed_qty=Decimal(0), avg_price=None)
@@ -625,7 +625,7 @@ def test_a_row_without_a_number_is_held_at_once(
 ) -> None:
     application.execute(f"ALTER TABLE orders ALTER COLUMN {column} TYPE numeric")
     insert_order(application, 1, **{column: Decimal(number)})
-    step = an_apply(database)
+    writer = an_apply(database)
     pages = StaleOrders(shape_of(database), stale_after=A_MINUTE)
     with database.transaction() as connection:
         (stale,) = pages.read_page(connection, 10).orders
@@ -633,7 +633,7 @@ def test_a_row_without_a_number_is_held_at_once(
     answers: dict[OrderId, Answer] = {1: a_report(1, fetched_at=now_of(database))}
 
     with database.transaction() as connection:
-        step.apply(connection, answers, {1: stale.facts})
+        writer.apply(connection, answers, {1: stale.facts})
 
     hold = read_hold(application, 1)
     assert hold is not None

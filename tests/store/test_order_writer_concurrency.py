@@ -19,7 +19,7 @@ from reconciler.domain.status import Status
 from reconciler.errors import StoreUnavailable
 from reconciler.store import order_writer as apply_module
 from reconciler.store.database import Database
-from reconciler.store.order_writer import Applied, Apply
+from reconciler.store.order_writer import Applied, OrderWriter
 
 from .builders import (
     EXCHANGE,
@@ -42,7 +42,7 @@ from .builders import (
 APPLICATION: str = "the application"
 
 
-def an_apply_that_first(act: Callable[[], object], database: Database) -> Apply:
+def an_apply_that_first(act: Callable[[], object], database: Database) -> OrderWriter:
     """Return an apply step that acts after the rows are locked, before it decides."""
     orders = shape_of(database)
     policy = a_policy(orders)
@@ -51,18 +51,18 @@ def an_apply_that_first(act: Callable[[], object], database: Database) -> Apply:
         act()
         return decide(order, answer, now, policy)
 
-    return Apply(orders, exchange=EXCHANGE, decide=act_and_decide)
+    return OrderWriter(orders, exchange=EXCHANGE, decide=act_and_decide)
 
 
 def run_step(
-    step: Apply,
+    writer: OrderWriter,
     database: Database,
     answers: dict[OrderId, Answer],
     at_last: Callable[[], object] = lambda: None,
 ) -> Applied:
     """Apply the answers; act before the commit."""
     with database.transaction() as connection:
-        result = step.apply(connection, answers)
+        result = writer.apply(connection, answers)
         at_last()
         return result
 
@@ -139,16 +139,16 @@ def test_the_application_waits_for_our_transaction_only_where_it_writes_the_same
         locked.set()
         go_on.wait()
 
-    step = an_apply_that_first(wait, database)
+    writer = an_apply_that_first(wait, database)
     url = f"{database_url}&application_name={APPLICATION.replace(' ', '%20')}"
 
-    with ThreadPoolExecutor() as threads, connect_application(url) as writer:
-        ours = threads.submit(run_step, step, database, reports_of(database, 1))
+    with ThreadPoolExecutor() as threads, connect_application(url) as other:
+        ours = threads.submit(run_step, writer, database, reports_of(database, 1))
         locked.wait()
         application.execute("SET lock_timeout = '100ms'")
         application.execute("UPDATE orders SET qty = 1 WHERE id = 2")
         application.execute("SELECT * FROM orders WHERE id = 1")
-        theirs = threads.submit(writer.execute, "UPDATE orders SET qty = 2 WHERE id = 1")
+        theirs = threads.submit(other.execute, "UPDATE orders SET qty = 2 WHERE id = 1")
         until(application, SOMEBODY_WAITS, APPLICATION)
         assert not theirs.done()
         go_on.set()
@@ -169,11 +169,11 @@ def test_a_worker_that_is_stopped_with_rows_locked_gives_them_back(
     insert_order(application, 1)
     answers = reports_of(database, 1)
 
-    with connect_application(database_url) as writer:
+    with connect_application(database_url) as other:
         finish = "UPDATE orders SET qty = 7, updated_at = clock_timestamp() WHERE id = 1"
-        step = an_apply_that_first(lambda: writer.execute(finish), database)
+        writer = an_apply_that_first(lambda: other.execute(finish), database)
         with pytest.raises(StoreUnavailable, match="idle-in-transaction"):
-            run_step(step, database, answers)
+            run_step(writer, database, answers)
 
     row = read_row(application, 1)
     assert (row["status"], row["qty"]) == ("new", 7)
@@ -184,12 +184,12 @@ def test_the_limit_of_the_pause_ends_with_the_transaction(
     application: Application, database: Database
 ) -> None:
     insert_order(application, 1)
-    step = an_apply(database)
+    writer = an_apply(database)
     answers = reports_of(database, 1)
     show = "SHOW idle_in_transaction_session_timeout"
 
     with database.transaction() as connection:
-        step.apply(connection, answers)
+        writer.apply(connection, answers)
         during = connection.exec_driver_sql(show).scalar_one()
     with database.autocommit() as connection:
         after = connection.exec_driver_sql(show).scalar_one()
@@ -212,10 +212,10 @@ def test_a_session_killed_in_the_middle_leaves_nothing_and_the_next_does_it_all(
         " WHERE application_name = 'reconciler test'",
     )
     is_early = moment == "while it decides"
-    step = an_apply_that_first(kill, database) if is_early else an_apply(database)
+    writer = an_apply_that_first(kill, database) if is_early else an_apply(database)
 
     with pytest.raises(StoreUnavailable):
-        run_step(step, database, answers, at_last=kill)
+        run_step(writer, database, answers, at_last=kill)
     statuses = [read_row(application, id_)["status"] for id_ in (1, 2)]
     hold = read_hold(application, 3)
     applied(database, *answers.items())
@@ -277,14 +277,14 @@ def reconcile(database_url: str, exchange: LivingExchange, seed: int) -> int:
     """Be a worker: ask about random orders and apply; return how many rows others held."""
     chance = random.Random(seed)  # noqa: S311 - no secret
     database = Database(database_url, role=f"worker {seed}")
-    step = an_apply(database)
+    writer = an_apply(database)
     skipped = 0
     for _ in range(30):
         now = now_of(database)
         answers: dict[OrderId, Answer] = {
             id_: exchange.ask(id_, now) for id_ in chance.sample(IDS, 60)
         }
-        skipped += len(run_step(step, database, answers).skipped)
+        skipped += len(run_step(writer, database, answers).skipped)
     database.close()
     return skipped
 
@@ -324,8 +324,8 @@ def test_two_workers_and_the_application_on_the_same_orders_only_move_them_forwa
     applied(database, *truth.items())
 
     steps = application.execute("SELECT * FROM steps ORDER BY id").fetchall()
-    assert {step["writer"][:10] for step in steps} >= {"reconciler", ""}
-    assert [step for step in steps if goes_back(step)] == []
+    assert {writer["writer"][:10] for writer in steps} >= {"reconciler", ""}
+    assert [writer for writer in steps if goes_back(writer)] == []
     assert changes_by_us(steps) == changes_logged(application)
     rows = application.execute("SELECT id, status, executed_qty FROM orders").fetchall()
     assert {row["id"]: (row["status"], row["executed_qty"]) for row in rows} == {
@@ -335,16 +335,22 @@ def test_two_workers_and_the_application_on_the_same_orders_only_move_them_forwa
     }
 
 
-def goes_back(step: dict[str, Any]) -> bool:
-    old, new = Status(step["old_status"]), Status(step["status"])
-    return old.is_terminal or new.progress < old.progress or step["qty"] < step["old_qty"]
+def goes_back(writer: dict[str, Any]) -> bool:
+    old, new = Status(writer["old_status"]), Status(writer["status"])
+    return old.is_terminal or new.progress < old.progress or writer["qty"] < writer["old_qty"]
 
 
 def changes_by_us(steps: list[dict[str, Any]]) -> Counter[tuple[Any, ...]]:
     return Counter(
-        (str(step["order_id"]), step["old_status"], step["status"], step["old_qty"], step["qty"])
-        for step in steps
-        if step["writer"].startswith("reconciler")
+        (
+            str(writer["order_id"]),
+            writer["old_status"],
+            writer["status"],
+            writer["old_qty"],
+            writer["qty"],
+        )
+        for writer in steps
+        if writer["writer"].startswith("reconciler")
     )
 
 

@@ -37,11 +37,11 @@ def test_a_writer_that_ran_before_the_halt_writes_nothing_after_it(
 ) -> None:
     for id_ in range(1, 8):
         insert_order(application, id_)
-    step = an_apply(database)
+    writer = an_apply(database)
     for id_ in (1, 2, 3, 4):  # Its statements are prepared by now.
         report = a_report(id_, fetched_at=now_of(database))
         with database.transaction() as connection:
-            step.apply(connection, {id_: report})
+            writer.apply(connection, {id_: report})
     apply_halt(database)
     before = [read_row(application, id_) for id_ in (5, 6, 7)]
 
@@ -56,7 +56,7 @@ def test_a_writer_that_ran_before_the_halt_writes_nothing_after_it(
             pytest.raises(Halted, match="most orders have vanished"),
             database.transaction() as connection,
         ):
-            step.apply(connection, {order_id: answer})
+            writer.apply(connection, {order_id: answer})
 
     assert [read_row(application, id_) for id_ in (5, 6, 7)] == before
     assert [read_hold(application, id_) for id_ in (5, 6, 7)] == [None] * 3
@@ -81,12 +81,12 @@ def test_rows_are_not_even_locked_while_the_halt_is_on(
 ) -> None:
     insert_order(application, 1)
     apply_halt(database)
-    step = an_apply(database)
+    writer = an_apply(database)
     report = a_report(1, fetched_at=now_of(database))
 
     with database.transaction() as connection:
         with pytest.raises(Halted):
-            step.apply(connection, {1: report})
+            writer.apply(connection, {1: report})
         free = application.execute("SELECT id FROM orders FOR UPDATE SKIP LOCKED").fetchall()
 
     assert free == [{"id": 1}]

@@ -16,7 +16,7 @@ from reconciler.domain.order import Facts, Order, OrderId
 from reconciler.domain.report import Answer
 from reconciler.domain.status import Status
 from reconciler.store.database import Database
-from reconciler.store.order_writer import Apply
+from reconciler.store.order_writer import OrderWriter
 
 from .builders import (
     SYMBOL,
@@ -99,7 +99,7 @@ POLICY = Policy(quantity_scale=8, price_scale=8, retention=timedelta(days=90))
 
 
 @pytest.fixture
-def step(database: Database) -> Apply:
+def writer(database: Database) -> OrderWriter:
     return an_apply(database)
 
 
@@ -111,7 +111,7 @@ def step(database: Database) -> Apply:
 )
 @given(batch=st.lists(meetings, min_size=1, max_size=8))
 def test_the_rows_are_what_was_decided(
-    batch: list[Meeting], application: Application, database: Database, step: Apply
+    batch: list[Meeting], application: Application, database: Database, writer: OrderWriter
 ) -> None:
     application.execute(FORGET)
     now = now_of(database)
@@ -125,7 +125,7 @@ def test_the_rows_are_what_was_decided(
         insert_order(application, id_, **columns_of(order), last_synced_at=now - LONG_AGO)
 
     with database.transaction() as connection:
-        result = step.apply(connection, answers)
+        result = writer.apply(connection, answers)
 
     assert {outcome.order.id: outcome.decision for outcome in result.outcomes} == {
         id_: decide(order, answers[id_], now, POLICY) for id_, order in orders.items()

@@ -111,7 +111,7 @@ def test_a_status_that_a_varchar_cannot_hold_is_never_cut_short(
     shape = SHAPES["uuid id, varchar status"]
     make_ready(owner, shape.ddl)
     insert_order(owner, shape.id_of(1))
-    step = an_apply(empty_database)
+    writer = an_apply(empty_database)
     report = a_report(shape.id_of(1), fetched_at=now_of(empty_database))
     owner.execute("ALTER TABLE orders ALTER status TYPE varchar(5)")
 
@@ -119,7 +119,7 @@ def test_a_status_that_a_varchar_cannot_hold_is_never_cut_short(
         pytest.raises(StoreRejected, match="too long"),
         empty_database.transaction() as connection,
     ):
-        step.apply(connection, {shape.id_of(1): report})
+        writer.apply(connection, {shape.id_of(1): report})
 
     assert read_row(owner, shape.id_of(1))["status"] == "new"
 

@@ -44,7 +44,7 @@ def test_what_kills_one_worker_after_another_is_held_but_not_by_a_dry_run(
 ) -> None:
     insert_order(application, 1)
     planner = OrderWorkload(settings=Settings.load(), is_dry_run=is_dry_run).open_planner()
-    (deadly,) = planner.plan(10, None).runs
+    (deadly,) = planner.plan(10, None).chunks
 
     planner.set_aside(deadly)
     planner.close()
@@ -57,7 +57,7 @@ def test_an_order_over_which_workers_crash_is_held_while_the_application_has_its
 ) -> None:
     insert_order(application, 1)
     planner = OrderWorkload(settings=Settings.load()).open_planner()
-    (deadly,) = planner.plan(10, None).runs
+    (deadly,) = planner.plan(10, None).chunks
 
     with application.transaction():
         application.execute("SELECT 1 FROM orders FOR UPDATE")

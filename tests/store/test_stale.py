@@ -11,7 +11,7 @@ import pytest
 from reconciler.domain.order import Facts, OrderId
 from reconciler.domain.status import OPEN, TERMINAL, Status
 from reconciler.store.database import Database
-from reconciler.store.stale import Backlog, Cursor, Page, StaleOrder, StaleOrders
+from reconciler.store.stale import Backlog, Cursor, StaleOrder, StaleOrders, StalePage
 
 from .builders import (
     Application,
@@ -31,13 +31,13 @@ def stale_orders(database: Database) -> StaleOrders:
     return StaleOrders(shape_of(database), stale_after=STALE_AFTER)
 
 
-def read_page(database: Database, limit: int = 100, after: Cursor | None = None) -> Page:
+def read_page(database: Database, limit: int = 100, after: Cursor | None = None) -> StalePage:
     stale = stale_orders(database)
     with database.transaction() as connection:
         return stale.read_page(connection, limit, after)
 
 
-def read_pages(database: Database, limit: int) -> Iterator[Page]:
+def read_pages(database: Database, limit: int) -> Iterator[StalePage]:
     """Read page after page as the supervisor does, to the last."""
     after = None
     while True:
@@ -48,7 +48,7 @@ def read_pages(database: Database, limit: int) -> Iterator[Page]:
         after = page.next
 
 
-def ids_of(page: Page) -> list[OrderId]:
+def ids_of(page: StalePage) -> list[OrderId]:
     return [order.id for order in page.orders]
 
 
@@ -207,7 +207,7 @@ def test_planning_is_told_the_symbol_and_the_exchanges_id(
 
     page = read_page(empty_database)
 
-    assert page == Page(
+    assert page == StalePage(
         orders=(
             a_stale_order(shape, 1, symbol="ETHUSDT", external_order_id="9007199254740993"),
             a_stale_order(shape, 2, symbol="", external_order_id="7"),
@@ -272,7 +272,7 @@ def test_a_page_that_is_just_full_is_followed_by_an_empty_one(
 
     first, second = read_pages(database, 2)
 
-    assert (ids_of(first), second) == ([1, 2], Page(orders=(), next=None))
+    assert (ids_of(first), second) == ([1, 2], StalePage(orders=(), next=None))
 
 
 def test_reading_a_page_locks_nothing(application: Application, database: Database) -> None:

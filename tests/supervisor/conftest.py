@@ -15,10 +15,10 @@ import pytest
 from reconciler.supervisor.summary import Options, Summary
 from reconciler.supervisor.supervisor import Supervisor
 from reconciler.telemetry.metrics import NoMetrics
-from reconciler.worker.messages import FromChild
+from reconciler.worker.messages import FromWorker
 
-from .fake_workload import Stage, ToyWorkload
-from .run_fake_workload import prepare_worker
+from .fake_workload import FakeWorkload, Stage
+from .run_fake_workload import set_up_worker
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_SECONDS = 60.0
@@ -60,19 +60,19 @@ class Watched(Supervisor):
     """A supervisor that also keeps what its workers said."""
 
     def watch(self) -> None:
-        self.heard: list[FromChild] = []
-        self.floor = self._floor
+        self.heard: list[FromWorker] = []
+        self.coordinator = self._coordinator
         self._news = asyncio.Event()
-        act = self._floor.on_message
+        act = self._coordinator.on_message
 
-        def act_and_keep(shard: int, message: FromChild) -> None:
+        def act_and_keep(shard: int, message: FromWorker) -> None:
             act(shard, message)
             self.heard.append(message)
             self._news.set()
 
-        self._floor.on_message = act_and_keep  # type: ignore[method-assign]
+        self._coordinator.on_message = act_and_keep  # type: ignore[method-assign]
 
-    async def has_heard(self, kind: type[FromChild], count: int) -> None:
+    async def has_heard(self, kind: type[FromWorker], count: int) -> None:
         """Wait until that many messages of a kind have been acted on."""
         async with asyncio.timeout(DEADLINE_SECONDS):
             while sum(isinstance(message, kind) for message in self.heard) < count:
@@ -87,7 +87,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
     stage = Stage(folder=tmp_path)
     os.mkfifo(stage.journal)
     os.mkfifo(stage.gate)
-    os.mkfifo(stage.curtain)
+    os.mkfifo(stage.planning_gate)
     return stage
 
 
@@ -123,7 +123,7 @@ def open_gate(stage: Stage) -> Iterator[Callable[[], None]]:
 @pytest.fixture
 def raise_curtain(stage: Stage) -> Iterator[Callable[[], None]]:
     """Let the planner plan."""
-    with opener(stage.curtain) as opened:
+    with opener(stage.planning_gate) as opened:
         yield opened
 
 
@@ -157,9 +157,9 @@ async def begin(journal: Journal) -> AsyncIterator[Begin]:  # noqa: ARG001 - mus
     """Begin to supervise a workload in this process; it ends with the test at the latest."""
     tasks: list[asyncio.Task[Summary]] = []
 
-    def start(workload: ToyWorkload, **changes: Any) -> tuple[Watched, asyncio.Task[Summary]]:
+    def start(workload: FakeWorkload, **changes: Any) -> tuple[Watched, asyncio.Task[Summary]]:
         supervisor = Watched(
-            workload, options(**changes), metrics=NoMetrics(), prepare_worker=prepare_worker
+            workload, options(**changes), metrics=NoMetrics(), set_up_worker=set_up_worker
         )
         supervisor.watch()
         tasks.append(asyncio.create_task(supervisor.run()))

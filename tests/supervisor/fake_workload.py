@@ -21,24 +21,24 @@ from reconciler.resilience.breaker import BreakerSnapshot
 from reconciler.resilience.budget import Budget
 from reconciler.workload import (
     NO_BREAKER,
+    AnomalyStats,
     Batch,
+    Chunk,
+    Counts,
     Cycle,
-    Evidence,
+    FaultKind,
     Handler,
     Page,
     Planner,
     Result,
-    Run,
-    Tally,
-    Trouble,
-    TroubleKind,
+    WorkerFault,
     Workload,
 )
 
 WEIGHT = 10
 
 
-class Act(StrEnum):
+class Behaviour(StrEnum):
     """What an item does to the worker that handles it."""
 
     WORK = "work"
@@ -68,7 +68,7 @@ class Item:
     """
 
     id: int
-    acts: tuple[Act, ...] = (Act.WORK,)
+    acts: tuple[Behaviour, ...] = (Behaviour.WORK,)
     is_late: bool = False
 
 
@@ -97,7 +97,7 @@ class Stage:
         return self.folder / "gate"
 
     @property
-    def curtain(self) -> Path:
+    def planning_gate(self) -> Path:
         """As the gate, for the planner instead of the items."""
         return self.folder / "curtain"
 
@@ -108,7 +108,7 @@ class Stage:
         os.write(descriptor, json.dumps(line).encode() + b"\n")
         os.close(descriptor)
 
-    def next_act(self, item: Item) -> Act:
+    def next_act(self, item: Item) -> Behaviour:
         """Return what the item does now; remembered across workers."""
         for number, act in enumerate(item.acts[:-1]):
             try:
@@ -124,11 +124,11 @@ class Stage:
 
     def wait_for_curtain(self) -> None:
         """Wait until the test raises the curtain."""
-        os.close(os.open(self.curtain, os.O_RDONLY))
+        os.close(os.open(self.planning_gate, os.O_RDONLY))
 
 
 @dataclass(frozen=True, kw_only=True)
-class ToyWorkload(Workload):
+class FakeWorkload(Workload):
     """Pages that are planned once each, and workers that do as their items say.
 
     Attributes:
@@ -142,9 +142,9 @@ class ToyWorkload(Workload):
     """
 
     stage: Stage
-    pages: tuple[tuple[Run, ...], ...]
+    pages: tuple[tuple[Chunk, ...], ...]
     weight_per_minute: int = 6000
-    opening: Act = Act.WORK
+    opening: Behaviour = Behaviour.WORK
     exit_code: int = 3
     retry_after_seconds: float = 0.0
     breaker: BreakerSnapshot = NO_BREAKER
@@ -159,10 +159,10 @@ class ToyWorkload(Workload):
         self, *, shard: int, budget: Budget, breaker: BreakerSnapshot | None
     ) -> "ToyHandler":
         """Open a worker's side."""
-        if self.opening is Act.MEET_TROUBLE:
+        if self.opening is Behaviour.MEET_TROUBLE:
             raise StoreUnavailable("the toy's database is gone")
         handler = ToyHandler(self, shard, budget)
-        if self.opening is not Act.WORK:
+        if self.opening is not Behaviour.WORK:
             await handler.act(Item(id=-1, acts=(self.opening,)))
         self.stage.say("open", shard=shard, breaker=None if breaker is None else breaker.state)
         return handler
@@ -171,7 +171,7 @@ class ToyWorkload(Workload):
 class ToyPlanner(Planner):
     """Plans each page once; then there is nothing more to do."""
 
-    def __init__(self, stage: Stage, pages: list[tuple[Run, ...]], *, has_curtain: bool) -> None:
+    def __init__(self, stage: Stage, pages: list[tuple[Chunk, ...]], *, has_curtain: bool) -> None:
         self._stage = stage
         self._pages = pages
         self._has_curtain = has_curtain
@@ -180,14 +180,14 @@ class ToyPlanner(Planner):
         """Return the next page."""
         if self._has_curtain:
             self._stage.wait_for_curtain()
-        runs = self._pages.pop(0) if self._pages else ()
-        return Page(runs=runs, next=len(self._pages) or None)
+        chunks = self._pages.pop(0) if self._pages else ()
+        return Page(chunks=chunks, next=len(self._pages) or None)
 
     def record(self, cycle: Cycle) -> None:
         """Write the cycle down."""
-        self._stage.say("cycle", scanned=cycle.tally.scanned, errors=cycle.tally.errors)
+        self._stage.say("cycle", scanned=cycle.counts.scanned, errors=cycle.counts.errors)
 
-    def set_aside(self, run: Run) -> None:
+    def set_aside(self, run: Chunk) -> None:
         """Say so."""
         for item in run.items:
             self._stage.say("set aside", id=item.id)
@@ -209,57 +209,57 @@ class ToyPlanner(Planner):
         self._stage.say("planner closed")
 
 
-_ODD = {Act.BE_ODD, Act.WAIT_AND_BE_ODD}
+_ODD = {Behaviour.BE_ODD, Behaviour.WAIT_AND_BE_ODD}
 
 
 class ToyHandler(Handler):
     """Looks at one item after another, and finishes one after another."""
 
-    def __init__(self, workload: ToyWorkload, shard: int, budget: Budget) -> None:
+    def __init__(self, workload: FakeWorkload, shard: int, budget: Budget) -> None:
         self._workload = workload
         self._stage = workload.stage
         self._shard = shard
         self._budget = budget
-        self._acts: dict[int, Act] = {}
+        self._acts: dict[int, Behaviour] = {}
         self._waits_since: float | None = None
 
-    async def examine(self, batch: Batch) -> Evidence:
+    async def prepare(self, batch: Batch) -> AnomalyStats:
         """Let the items act, but for those that act late."""
-        items = [item for run in batch.runs for item in run.items]
+        items = [item for run in batch.chunks for item in run.items]
         for item in items:
             self._acts[item.id] = self._stage.next_act(item)
             self._say("begin", item)
             if self._shard == self._workload.deadly_shard:
-                await self.act(Item(id=item.id, acts=(Act.DIE,)))
+                await self.act(Item(id=item.id, acts=(Behaviour.DIE,)))
             if not item.is_late:
                 await self.act(self._now(item))
         odd = [item for item in items if self._acts[item.id] in _ODD]
-        return Evidence(looked_at=len(items), suspicious=len(odd))
+        return AnomalyStats(examined=len(items), suspicious=len(odd))
 
-    async def conclude(self, batch: Batch, *, may_write: bool) -> Result:
+    async def commit(self, batch: Batch, *, may_write: bool) -> Result:
         """Finish the batch, or forget it."""
-        tally = Tally()
+        counts = Counts()
         undone, skipped = [], []
-        for run in batch.runs:
+        for run in batch.chunks:
             acts = {self._acts[item.id] for item in run.items}
             if may_write:
                 await self._finish(run)
-            if Act.MEET_TROUBLE in acts:
+            if Behaviour.MEET_TROUBLE in acts:
                 undone.append(run)
-            elif Act.FIND_LOCKED in acts:
+            elif Behaviour.FIND_LOCKED in acts:
                 skipped.append(run)
             else:
-                tally.scanned += len(run.items)
-                tally.reconciled += len(run.items) * may_write
+                counts.scanned += len(run.items)
+                counts.reconciled += len(run.items) * may_write
         return Result(
-            tally=tally,
+            counts=counts,
             breaker=self._workload.breaker,
             skipped=tuple(skipped),
             undone=tuple(undone),
-            trouble=self._trouble() if undone else None,
+            fault=self._trouble() if undone else None,
         )
 
-    async def _finish(self, run: Run) -> None:
+    async def _finish(self, run: Chunk) -> None:
         for item in run.items:
             if item.is_late:
                 self._say("begin late", item)
@@ -275,44 +275,44 @@ class ToyHandler(Handler):
     async def act(self, item: Item) -> None:  # noqa: C901, PLR0912 - a flat table of acts
         """Do what the item says."""
         match item.acts[0]:
-            case Act.WORK | Act.MEET_TROUBLE | Act.FIND_LOCKED | Act.BE_ODD:
+            case Behaviour.WORK | Behaviour.MEET_TROUBLE | Behaviour.FIND_LOCKED | Behaviour.BE_ODD:
                 pass
-            case Act.WAIT | Act.WAIT_AND_BE_ODD:
+            case Behaviour.WAIT | Behaviour.WAIT_AND_BE_ODD:
                 await asyncio.to_thread(self._stage.wait_at_gate)
-            case Act.GET_STUCK:
+            case Behaviour.GET_STUCK:
                 self._stage.wait_at_gate()
-            case Act.LOOP:
+            case Behaviour.LOOP:
                 while True:
                     pass
-            case Act.WAIT_FOR_CALL:
+            case Behaviour.WAIT_FOR_CALL:
                 self._waits_since = time.monotonic()
                 await asyncio.to_thread(self._stage.wait_at_gate)
-            case Act.DIE:
+            case Behaviour.DIE:
                 os.kill(os.getpid(), signal.SIGKILL)
-            case Act.RAISE:
+            case Behaviour.RAISE:
                 raise RuntimeError(f"the toy's item {item.id} raises: the secret is s3cr3t")
-            case Act.EXIT:
+            case Behaviour.EXIT:
                 os._exit(self._workload.exit_code)
-            case Act.BE_UNFIT:
+            case Behaviour.BE_UNFIT:
                 raise ConfigurationError([Problem(what="the toy is broken", hint="buy another")])
-            case Act.ASK:
+            case Behaviour.ASK:
                 await self._budget.take(WEIGHT)
                 self._stage.say("granted", id=item.id, shard=self._shard)
-            case Act.BAN:
+            case Behaviour.BAN:
                 await self._budget.pause(3600)
-            case Act.BE_OTHER_RELEASE:
+            case Behaviour.BE_OTHER_RELEASE:
                 reconciler.__version__ = "0.0.9"
             case never:
                 assert_never(never)
 
-    def _trouble(self) -> Trouble:
-        return Trouble(
-            kind=TroubleKind.EXCHANGE,
+    def _trouble(self) -> WorkerFault:
+        return WorkerFault(
+            kind=FaultKind.EXCHANGE,
             message="the toy's exchange is gone",
             retry_after_seconds=self._workload.retry_after_seconds,
         )
 
-    def beat(self) -> float:
+    def heartbeat(self) -> float:
         """Say how long the call has hung, if one does."""
         return 0.0 if self._waits_since is None else time.monotonic() - self._waits_since
 

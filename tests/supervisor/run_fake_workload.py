@@ -16,24 +16,24 @@ from reconciler.supervisor.summary import Options
 from reconciler.supervisor.supervisor import Supervisor
 from reconciler.telemetry.metrics import NoMetrics
 
-from .fake_workload import ToyWorkload
+from .fake_workload import FakeWorkload
 
 
 def nothing() -> None:
     """Set up nothing."""
 
 
-def prepare_worker(_shard: int) -> Callable[[], None]:
+def set_up_worker(_shard: int) -> Callable[[], None]:
     """Return what a worker calls first."""
     return nothing
 
 
 def main(file: Path) -> None:
     """Supervise."""
-    workload: ToyWorkload
+    workload: FakeWorkload
     options: Options
     workload, options = pickle.loads(file.read_bytes())  # noqa: S301 - the test's own
-    supervisor = Supervisor(workload, options, metrics=NoMetrics(), prepare_worker=prepare_worker)
+    supervisor = Supervisor(workload, options, metrics=NoMetrics(), set_up_worker=set_up_worker)
     summary = asyncio.run(supervisor.run())
     print(json.dumps({"ending": summary.ending, "restarts": summary.restarts}))  # noqa: T201
 

@@ -12,24 +12,24 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
 from pathlib import Path
 
-from reconciler.worker.messages import Hand, Ready
+from reconciler.worker.messages import AssignBatch, Ready
 from reconciler.worker.process import main as run_worker
 from reconciler.workload import Batch
 
-from .fake_workload import ToyWorkload
+from .fake_workload import FakeWorkload
 from .run_fake_workload import nothing
 
 
 def main(method: str, file: Path) -> None:
     """Start the workers, one after another; wait until killed."""
-    workload: ToyWorkload = pickle.loads(file.read_bytes())  # noqa: S301 - the test's own
+    workload: FakeWorkload = pickle.loads(file.read_bytes())  # noqa: S301 - the test's own
     context = multiprocessing.get_context(method)
     pipes = [start(context, workload, shard) for shard in range(len(workload.pages[0]))]
     while pipes:
         signal.pause()
 
 
-def start(context: BaseContext, workload: ToyWorkload, shard: int) -> tuple[Connection, ...]:
+def start(context: BaseContext, workload: FakeWorkload, shard: int) -> tuple[Connection, ...]:
     """Start a worker as the supervisor does, and hand it work; return our ends of its pipes."""
     ours, theirs = context.Pipe()
     our_stacks, their_stacks = context.Pipe(duplex=False)
@@ -43,7 +43,7 @@ def start(context: BaseContext, workload: ToyWorkload, shard: int) -> tuple[Conn
     their_stacks.close()
     while not isinstance(ours.recv(), Ready):
         pass
-    ours.send(Hand(Batch(number=shard, cycle=0, runs=(workload.pages[0][shard],))))
+    ours.send(AssignBatch(Batch(number=shard, cycle=0, chunks=(workload.pages[0][shard],))))
     return ours, our_stacks
 
 

@@ -16,7 +16,7 @@ from reconciler.domain.decide import Policy, decide
 from reconciler.domain.report import Report
 from reconciler.domain.status import Status
 from reconciler.errors import BreakerOpen, RequestRejected, Suspended, Unavailable
-from reconciler.exchanges.base import Account, Answers, Failure, Venue, Wanted
+from reconciler.exchanges.base import Account, Failure, LookupResult, OrderRef, Venue
 from reconciler.exchanges.registry import venue
 from reconciler.exchanges.request_policy import Usage
 from reconciler.orders.account import AccountGuard
@@ -25,11 +25,11 @@ from reconciler.orders.handler import OrderHandler
 from reconciler.resilience.breaker import Breaker
 from reconciler.settings import BreakerPolicy
 from reconciler.store.database import Database
-from reconciler.store.order_writer import Apply
+from reconciler.store.order_writer import OrderWriter
 from reconciler.store.stale import StaleOrder
 from reconciler.store.tables import find_orders
 from reconciler.telemetry.metrics import NoMetrics
-from reconciler.workload import Batch, Result, Run, TroubleKind
+from reconciler.workload import Batch, Chunk, FaultKind, Result
 
 ORDERS = 4
 
@@ -53,7 +53,7 @@ class FakeExchange:
     def venue(self) -> Venue:
         return venue("paper")
 
-    async def ask(self, wanted: Sequence[Wanted]) -> Answers:
+    async def fetch(self, wanted: Sequence[OrderRef]) -> LookupResult:
         self.asked += [one.external_order_id for one in wanted]
         answers = {
             one: Report(
@@ -73,7 +73,7 @@ class FakeExchange:
             for one in wanted
             if one.external_order_id in self.failures
         }
-        return Answers(answers={**answers}, failures=failures)
+        return LookupResult(answers={**answers}, failures=failures)
 
     async def account(self) -> Account:
         self.accounts_asked += 1
@@ -85,7 +85,7 @@ class FakeExchange:
     async def close(self) -> None: ...
 
 
-def new_orders(database_url: str, count: int, *, on_hold: Collection[str] = ()) -> Run:
+def new_orders(database_url: str, count: int, *, on_hold: Collection[str] = ()) -> Chunk:
     """Write new orders of one symbol; return them as a run."""
     with psycopg.connect(database_url) as connection:
         rows = connection.execute(
@@ -107,11 +107,11 @@ def new_orders(database_url: str, count: int, *, on_hold: Collection[str] = ()) 
         )
         for id_, ext in rows
     )
-    return Run(key="BTCUSDT", items=items)
+    return Chunk(key="BTCUSDT", items=items)
 
 
 @pytest.fixture
-def orders(database_url: str) -> Run:
+def orders(database_url: str) -> Chunk:
     """Some new orders of one symbol, as a run."""
     return new_orders(database_url, ORDERS)
 
@@ -128,7 +128,7 @@ def a_handler(database: Database, exchange: FakeExchange, rows: int = ORDERS) ->
         breaker=Breaker(BreakerPolicy()),
         usage=Usage(),
         database=database,
-        step=Apply(table, exchange="paper", decide=partial(decide, policy=policy)),
+        writer=OrderWriter(table, exchange="paper", decide=partial(decide, policy=policy)),
         policy=policy,
         account=AccountGuard(exchange=exchange, database=database, is_dry_run=False),
         clock=DatabaseClock(),
@@ -139,35 +139,35 @@ def a_handler(database: Database, exchange: FakeExchange, rows: int = ORDERS) ->
     )
 
 
-async def handle(handler: OrderHandler, run: Run) -> Result:
+async def handle(handler: OrderHandler, run: Chunk) -> Result:
     """Look at a run and finish it, as if the supervisor had found nothing odd."""
-    batch = Batch(number=0, cycle=0, runs=(run,))
-    await handler.examine(batch)
-    return await handler.conclude(batch, may_write=True)
+    batch = Batch(number=0, cycle=0, chunks=(run,))
+    await handler.prepare(batch)
+    return await handler.commit(batch, may_write=True)
 
 
 async def test_an_order_that_nobody_speaks_of_counts_as_failed_and_does_not_circle(
-    database: Database, orders: Run
+    database: Database, orders: Chunk
 ) -> None:
     handler = a_handler(database, FakeExchange(silent_about=["2"]))
 
     result = await handle(handler, orders)
 
-    assert (result.tally.scanned, result.tally.reconciled, result.tally.errors) == (4, 3, 1)
+    assert (result.counts.scanned, result.counts.reconciled, result.counts.errors) == (4, 3, 1)
     assert result.undone == ()
 
 
 async def test_an_order_whose_request_is_turned_down_again_and_again_waits_for_a_person(
-    database: Database, database_url: str, orders: Run
+    database: Database, database_url: str, orders: Chunk
 ) -> None:
     refused = RequestRejected("/api/v3/order: HTTP 400, code -9999: no")
     handler = a_handler(database, FakeExchange(failures={"2": refused}))
 
     results = [await handle(handler, orders) for _ in range(3)]
 
-    tallies = [(one.tally.errors, one.tally.held) for one in results]
+    tallies = [(one.counts.errors, one.counts.held) for one in results]
     assert tallies == [(1, 0), (1, 0), (0, 1)]
-    assert all(one.trouble is None and one.undone == () for one in results)
+    assert all(one.fault is None and one.undone == () for one in results)
     with psycopg.connect(database_url) as connection:
         held = connection.execute("SELECT reason, detail FROM reconciliation_holds").fetchall()
     assert [reason for reason, _ in held] == ["error"]
@@ -175,7 +175,7 @@ async def test_an_order_whose_request_is_turned_down_again_and_again_waits_for_a
 
 
 async def test_rejections_with_an_answer_in_between_hold_nothing(
-    database: Database, orders: Run
+    database: Database, orders: Chunk
 ) -> None:
     exchange = FakeExchange()
     handler = a_handler(database, exchange)
@@ -184,11 +184,11 @@ async def test_rejections_with_an_answer_in_between_hold_nothing(
         exchange.failures = {"2": RequestRejected("code -9999")} if turned_down else {}
         result = await handle(handler, orders)
 
-    assert (result.tally.errors, result.tally.held) == (1, 0)
+    assert (result.counts.errors, result.counts.held) == (1, 0)
 
 
 async def test_an_order_on_hold_whose_request_is_turned_down_is_held_again_at_once(
-    database: Database, orders: Run
+    database: Database, orders: Chunk
 ) -> None:
     handler = a_handler(database, FakeExchange(failures={"2": RequestRejected("code -9999")}))
     held = replace(
@@ -201,11 +201,11 @@ async def test_an_order_on_hold_whose_request_is_turned_down_is_held_again_at_on
 
     result = await handle(handler, held)
 
-    assert (result.tally.errors, result.tally.held) == (0, 1)
+    assert (result.counts.errors, result.counts.held) == (0, 1)
 
 
 async def test_what_was_asked_and_failed_counts_and_what_was_not_asked_does_not(
-    database: Database, orders: Run
+    database: Database, orders: Chunk
 ) -> None:
     failures: dict[str, Failure] = {
         "1": Unavailable("HTTP 503"),
@@ -216,13 +216,13 @@ async def test_what_was_asked_and_failed_counts_and_what_was_not_asked_does_not(
 
     result = await handle(handler, orders)
 
-    assert (result.tally.scanned, result.tally.reconciled, result.tally.errors) == (2, 1, 1)
+    assert (result.counts.scanned, result.counts.reconciled, result.counts.errors) == (2, 1, 1)
     assert result.not_asked == 1
     assert [order.external_order_id for run in result.undone for order in run.items] == ["2"]
 
 
 async def test_a_locked_row_counts_as_skipped_only_when_its_second_try_fails_too(
-    database: Database, database_url: str, orders: Run
+    database: Database, database_url: str, orders: Chunk
 ) -> None:
     handler = a_handler(database, FakeExchange())
     with psycopg.connect(database_url) as application:
@@ -234,12 +234,12 @@ async def test_a_locked_row_counts_as_skipped_only_when_its_second_try_fails_too
         second = await handle(handler, again)
 
     assert [order.external_order_id for order in skipped.items] == ["3"]
-    assert (first.tally.scanned, first.tally.skipped_locked) == (3, 0)
-    assert (second.tally.scanned, second.tally.skipped_locked) == (1, 1)
+    assert (first.counts.scanned, first.counts.skipped_locked) == (3, 0)
+    assert (second.counts.scanned, second.counts.skipped_locked) == (1, 1)
 
 
 async def test_one_row_that_the_database_refuses_is_set_aside_and_the_others_are_done(
-    database: Database, database_url: str, orders: Run
+    database: Database, database_url: str, orders: Chunk
 ) -> None:
     with psycopg.connect(database_url) as connection:
         connection.execute(
@@ -248,11 +248,11 @@ async def test_one_row_that_the_database_refuses_is_set_aside_and_the_others_are
 
     result = await handle(a_handler(database, FakeExchange()), orders)
 
-    assert (result.tally.reconciled, result.tally.held, result.trouble) == (3, 1, None)
+    assert (result.counts.reconciled, result.counts.held, result.fault) == (3, 1, None)
 
 
 async def test_a_database_that_takes_no_writes_is_trouble_and_no_order_is_at_fault(
-    database: Database, database_url: str, orders: Run
+    database: Database, database_url: str, orders: Chunk
 ) -> None:
     handler = a_handler(database, FakeExchange())
     with psycopg.connect(database_url) as connection:
@@ -264,22 +264,22 @@ async def test_a_database_that_takes_no_writes_is_trouble_and_no_order_is_at_fau
 
     result = await handle(handler, orders)
 
-    assert result.trouble is not None
-    assert result.trouble.kind is TroubleKind.STORE
+    assert result.fault is not None
+    assert result.fault.kind is FaultKind.STORE
     assert result.undone == (orders,)
 
 
 async def test_what_may_not_be_written_is_forgotten_and_no_row_is_touched(
-    database: Database, database_url: str, orders: Run
+    database: Database, database_url: str, orders: Chunk
 ) -> None:
     handler = a_handler(database, FakeExchange())
-    batch = Batch(number=0, cycle=0, runs=(orders,))
+    batch = Batch(number=0, cycle=0, chunks=(orders,))
 
-    evidence = await handler.examine(batch)
-    result = await handler.conclude(batch, may_write=False)
+    stats = await handler.prepare(batch)
+    result = await handler.commit(batch, may_write=False)
 
-    assert (evidence.looked_at, evidence.suspicious) == (ORDERS, 0)
-    assert (result.tally.scanned, result.tally.reconciled, result.undone) == (ORDERS, 0, ())
+    assert (stats.examined, stats.suspicious) == (ORDERS, 0)
+    assert (result.counts.scanned, result.counts.reconciled, result.undone) == (ORDERS, 0, ())
     with psycopg.connect(database_url) as connection:
         statuses = connection.execute("SELECT DISTINCT status FROM orders").fetchall()
     assert statuses == [("new",)]
@@ -304,7 +304,7 @@ def refusing_sessions(database_url: str, postgres_url: str) -> Iterator[None]:
 
 
 async def test_what_could_not_be_written_is_kept_and_written_when_the_database_is_back(
-    database: Database, database_url: str, postgres_url: str, orders: Run
+    database: Database, database_url: str, postgres_url: str, orders: Chunk
 ) -> None:
     exchange = FakeExchange()
     handler = a_handler(database, exchange)
@@ -316,15 +316,15 @@ async def test_what_could_not_be_written_is_kept_and_written_when_the_database_i
     then = await handle(handler, orders)
 
     for failed in (first, again):
-        assert failed.trouble is not None
-        assert failed.trouble.kind is TroubleKind.STORE
+        assert failed.fault is not None
+        assert failed.fault.kind is FaultKind.STORE
         assert failed.undone == (orders,)
-    assert then.tally.reconciled == ORDERS
+    assert then.counts.reconciled == ORDERS
     assert sorted(exchange.asked) == ["1", "2", "3", "4"]
 
 
 async def test_nothing_is_asked_while_the_database_takes_no_writes(
-    database: Database, database_url: str, postgres_url: str, orders: Run
+    database: Database, database_url: str, postgres_url: str, orders: Chunk
 ) -> None:
     exchange = FakeExchange()
     handler = a_handler(database, exchange)
@@ -339,7 +339,7 @@ async def test_nothing_is_asked_while_the_database_takes_no_writes(
 
 
 async def test_an_answer_that_is_not_fresh_any_more_is_asked_for_again(
-    database: Database, database_url: str, postgres_url: str, orders: Run
+    database: Database, database_url: str, postgres_url: str, orders: Chunk
 ) -> None:
     exchange = FakeExchange()
     handler = a_handler(database, exchange)
@@ -347,14 +347,14 @@ async def test_an_answer_that_is_not_fresh_any_more_is_asked_for_again(
 
     with refusing_sessions(database_url, postgres_url):
         await handle(handler, orders)
-    handler.clock.hear(datetime.now(UTC) + timedelta(seconds=61))
+    handler.clock.sync(datetime.now(UTC) + timedelta(seconds=61))
     await handle(handler, orders)
 
     assert sorted(exchange.asked) == sorted(2 * ["1", "2", "3", "4"])
 
 
 async def test_who_we_are_is_asked_once_however_long_the_database_is_away(
-    database: Database, database_url: str, postgres_url: str, orders: Run
+    database: Database, database_url: str, postgres_url: str, orders: Chunk
 ) -> None:
     exchange = FakeExchange()
     handler = a_handler(database, exchange)
@@ -363,13 +363,13 @@ async def test_who_we_are_is_asked_once_however_long_the_database_is_away(
         results = [await handle(handler, orders) for _ in range(3)]
     then = await handle(handler, orders)
 
-    assert all(one.trouble is not None for one in results)
+    assert all(one.fault is not None for one in results)
     assert exchange.accounts_asked == 1
-    assert then.tally.reconciled == ORDERS
+    assert then.counts.reconciled == ORDERS
 
 
 async def test_a_database_that_became_read_only_is_not_asked_for(
-    database: Database, database_url: str, postgres_url: str, orders: Run
+    database: Database, database_url: str, postgres_url: str, orders: Chunk
 ) -> None:
     exchange = FakeExchange()
     handler = a_handler(database, exchange)
@@ -387,22 +387,22 @@ async def test_a_database_that_became_read_only_is_not_asked_for(
     database.close()
     then = [await handle(handler, run) for run in (first, *others)]
 
-    assert all(one.trouble is not None for one in results)
+    assert all(one.fault is not None for one in results)
     assert sorted(exchange.asked) == ["1", "2", "3", "4"]
-    assert sum(one.tally.reconciled for one in then) == ORDERS
+    assert sum(one.counts.reconciled for one in then) == ORDERS
 
 
 async def test_reports_of_other_orders_count_for_the_halt(
-    database: Database, database_url: str, orders: Run
+    database: Database, database_url: str, orders: Chunk
 ) -> None:
     with psycopg.connect(database_url) as connection:
         connection.execute("UPDATE orders SET qty = 0.5")
     items = tuple(value.replace(item, qty="0.5") for item in orders.items)
     handler = a_handler(database, FakeExchange())
 
-    evidence = await handler.examine(Batch(number=0, cycle=0, runs=(replace(orders, items=items),)))
+    stats = await handler.prepare(Batch(number=0, cycle=0, chunks=(replace(orders, items=items),)))
 
-    assert (evidence.looked_at, evidence.suspicious) == (ORDERS, ORDERS)
+    assert (stats.examined, stats.suspicious) == (ORDERS, ORDERS)
 
 
 @pytest.fixture
@@ -417,7 +417,7 @@ def clerk(database_url: str) -> Iterator[str]:
 
 
 async def test_a_row_that_row_level_security_refuses_is_that_rows_hold(
-    clerk: str, database_url: str, orders: Run
+    clerk: str, database_url: str, orders: Chunk
 ) -> None:
     with psycopg.connect(database_url) as connection:
         connection.execute("ALTER TABLE orders ENABLE ROW LEVEL SECURITY")
@@ -430,11 +430,11 @@ async def test_a_row_that_row_level_security_refuses_is_that_rows_hold(
     result = await handle(a_handler(database, FakeExchange()), orders)
     database.close()
 
-    assert (result.tally.reconciled, result.tally.held, result.trouble) == (3, 1, None)
+    assert (result.counts.reconciled, result.counts.held, result.fault) == (3, 1, None)
 
 
 async def test_a_row_that_a_trigger_refuses_as_forbidden_is_that_rows_hold(
-    database: Database, database_url: str, orders: Run
+    database: Database, database_url: str, orders: Chunk
 ) -> None:
     with psycopg.connect(database_url) as connection:
         connection.execute(
@@ -447,7 +447,7 @@ async def test_a_row_that_a_trigger_refuses_as_forbidden_is_that_rows_hold(
 
     result = await handle(a_handler(database, FakeExchange()), orders)
 
-    assert (result.tally.reconciled, result.tally.held, result.trouble) == (3, 1, None)
+    assert (result.counts.reconciled, result.counts.held, result.fault) == (3, 1, None)
 
 
 @pytest.mark.parametrize(
@@ -461,7 +461,7 @@ async def test_a_row_that_a_trigger_refuses_as_forbidden_is_that_rows_hold(
     ids=["to write orders", "to read orders", "to log", "to see the schema"],
 )
 async def test_a_right_that_goes_missing_is_waited_for_and_no_orders_fault(
-    revoke: str, grant: str, clerk: str, database_url: str, orders: Run
+    revoke: str, grant: str, clerk: str, database_url: str, orders: Chunk
 ) -> None:
     database = Database(clerk, role="test")
     handler = a_handler(database, FakeExchange())
@@ -472,31 +472,31 @@ async def test_a_right_that_goes_missing_is_waited_for_and_no_orders_fault(
     again = await handle(handler, orders)
     database.close()
 
-    assert without.trouble is not None
-    assert without.trouble.kind is TroubleKind.RIGHTS
-    assert "hint: run: reconciler check" in without.trouble.message
+    assert without.fault is not None
+    assert without.fault.kind is FaultKind.RIGHTS
+    assert "hint: run: reconciler check" in without.fault.message
     assert without.undone == (orders,)
-    assert (again.tally.reconciled, again.trouble) == (4, None)
+    assert (again.counts.reconciled, again.fault) == (4, None)
 
 
 async def test_after_a_suspended_machine_wakes_the_first_answers_are_refused_and_the_next_count(
-    database: Database, database_url: str, orders: Run
+    database: Database, database_url: str, orders: Chunk
 ) -> None:
     exchange = FakeExchange()
     handler = a_handler(database, exchange)
     # While the machine slept our clock stood still: what is asked now seems to be hours old.
-    handler.clock.hear(datetime.now(UTC) - timedelta(hours=3))
+    handler.clock.sync(datetime.now(UTC) - timedelta(hours=3))
     with psycopg.connect(database_url) as connection:
         connection.execute("UPDATE orders SET updated_at = now() - interval '1 day'")
 
     first = await handle_by_its_clock(handler, exchange, orders)
     second = await handle_by_its_clock(handler, exchange, orders)
 
-    assert (first.tally.scanned, first.tally.reconciled, first.tally.held) == (ORDERS, 0, 0)
-    assert second.tally.reconciled == ORDERS
+    assert (first.counts.scanned, first.counts.reconciled, first.counts.held) == (ORDERS, 0, 0)
+    assert second.counts.reconciled == ORDERS
 
 
-async def handle_by_its_clock(handler: OrderHandler, exchange: FakeExchange, run: Run) -> Result:
+async def handle_by_its_clock(handler: OrderHandler, exchange: FakeExchange, run: Chunk) -> Result:
     """Handle a run whose answers bear the worker's own time, as an adapter's do."""
     exchange.clock = handler.clock
     return await handle(handler, run)

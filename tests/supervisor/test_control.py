@@ -18,14 +18,14 @@ from reconciler.control import server as server_module
 from reconciler.control.client import ask
 from reconciler.control.protocol import MOST_BYTES
 from reconciler.control.server import ControlServer
-from reconciler.control.socket_path import Place, default_path, place_at, place_of
+from reconciler.control.socket_path import SocketPath, default_path, socket_path_at, socket_path_of
 from reconciler.errors import ConfigurationError, NoSupervisor, SocketTaken
-from reconciler.supervisor.status import Scaling, ShardState, Status, Whereabouts
+from reconciler.supervisor.status import OrderLocation, Scaling, ShardState, Status
 from reconciler.telemetry.health import Grade, Vitals, judge
-from reconciler.workload import Run
+from reconciler.workload import Chunk
 
 from .conftest import DEADLINE_SECONDS, Begin, Journal
-from .fake_workload import Act, Item, Stage, ToyWorkload
+from .fake_workload import Behaviour, FakeWorkload, Item, Stage
 
 
 @pytest.fixture
@@ -37,9 +37,9 @@ async def path(
     tmp_path: Path,
 ) -> AsyncIterator[Path]:
     """The socket of a supervisor with two workers, one of them busy with item 0 of COIN0."""
-    page = (Run(key="COIN0", items=(Item(id=0, acts=(Act.WAIT,)), Item(id=1))),)
+    page = (Chunk(key="COIN0", items=(Item(id=0, acts=(Behaviour.WAIT,)), Item(id=1))),)
     path = tmp_path / "control.sock"
-    _, run = begin(ToyWorkload(stage=stage, pages=(page,)), control_socket=path, batch_size=10)
+    _, run = begin(FakeWorkload(stage=stage, pages=(page,)), control_socket=path, batch_size=10)
     await journal.wait("begin")
     await journal.wait("open", 2)
     yield path
@@ -68,18 +68,18 @@ async def test_status_says_what_every_shard_is_doing(path: Path) -> None:
     assert (status.shards.wanted, status.shards.running, status.shards.parked) == (2, 2, 0)
     assert {worker.state for worker in status.workers} == {ShardState.READY}
     assert sum(worker.buckets for worker in status.workers) == 256
-    assert sum(worker.in_hand for worker in status.workers) == 2
+    assert sum(worker.in_flight for worker in status.workers) == 2
     assert all(worker.memory_bytes for worker in status.workers)
     assert status.hottest[0].key == "COIN0"
 
 
 async def test_where_an_item_is(path: Path) -> None:
-    held = await asked(path, "where", Whereabouts, key="COIN0", id="1")
-    unknown = await asked(path, "where", Whereabouts, key="COIN0", id="77")
+    held = await asked(path, "locate", OrderLocation, key="COIN0", id="1")
+    unknown = await asked(path, "locate", OrderLocation, key="COIN0", id="77")
 
-    assert held.in_hand_of == held.shard
-    assert held.in_hand_seconds >= 0
-    assert unknown.in_hand_of is None
+    assert held.in_flight_in == held.shard
+    assert held.in_flight_seconds >= 0
+    assert unknown.in_flight_in is None
     assert not unknown.is_queued
 
 
@@ -220,12 +220,14 @@ def test_a_question_that_is_not_answered_before_the_end_is_no_error(tmp_path: Pa
     assert errors == []
 
 
-def a_place(*paths: Path, name: str = "") -> Place:
+def a_place(*paths: Path, name: str = "") -> SocketPath:
     """Return a place as of a database, with a name that no other test has."""
-    return Place(paths=paths, is_set=False, name=f"\0test-{os.getpid()}-{name or paths[0]}"[:100])
+    return SocketPath(
+        paths=paths, is_set=False, name=f"\0test-{os.getpid()}-{name or paths[0]}"[:100]
+    )
 
 
-async def serving(place: Place | Path, answer: str = "here") -> ControlServer:
+async def serving(place: SocketPath | Path, answer: str = "here") -> ControlServer:
     async def respond(_command: str, _arguments: object) -> object:
         return answer
 
@@ -234,7 +236,7 @@ async def serving(place: Place | Path, answer: str = "here") -> ControlServer:
     return server
 
 
-async def ask_at(place: Place | Path) -> str:
+async def ask_at(place: SocketPath | Path) -> str:
     return await asyncio.to_thread(lambda: ask(place, "anything", str))
 
 
@@ -277,7 +279,7 @@ async def test_a_second_supervisor_is_refused_also_when_the_files_were_cleaned(
     tmp_path: Path, *, is_set: bool
 ) -> None:
     folder = tmp_path / "temporary"
-    place = place_at(folder / "a.sock") if is_set else a_place(folder / "a.sock")
+    place = socket_path_at(folder / "a.sock") if is_set else a_place(folder / "a.sock")
     server = await serving(place)
     shutil.rmtree(folder)
 
@@ -324,13 +326,13 @@ async def test_a_command_without_the_setting_finds_the_first_supervisor_that_has
     tmp_path: Path,
 ) -> None:
     url = f"postgresql://nobody@localhost/{tmp_path.name}"
-    first = await serving(place_at(tmp_path / "a.sock", url), "first")
-    second = await serving(place_at(tmp_path / "b.sock", url), "second")
+    first = await serving(socket_path_at(tmp_path / "a.sock", url), "first")
+    second = await serving(socket_path_at(tmp_path / "b.sock", url), "second")
 
-    assert await ask_at(place_of(url)) == "first"
-    assert await ask_at(place_at(tmp_path / "b.sock", url)) == "second"
+    assert await ask_at(socket_path_of(url)) == "first"
+    assert await ask_at(socket_path_at(tmp_path / "b.sock", url)) == "second"
     with pytest.raises(SocketTaken):
-        await ControlServer(place_of(url), nothing).open()
+        await ControlServer(socket_path_of(url), nothing).open()
 
     await first.close()
     await second.close()
@@ -370,12 +372,12 @@ async def test_a_command_with_other_variables_finds_the_supervisor(
 ) -> None:
     url = f"postgresql://nobody@localhost/{tmp_path.name}"
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    server = await serving(place_of(url))
+    server = await serving(socket_path_of(url))
     monkeypatch.delenv("XDG_RUNTIME_DIR")
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "elsewhere"))
 
     assert (tmp_path / "reconciler").is_dir()
-    assert await ask_at(place_of(url)) == "here"
+    assert await ask_at(socket_path_of(url)) == "here"
     await server.close()
 
 

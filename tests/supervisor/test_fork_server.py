@@ -7,10 +7,10 @@ import sys
 import pytest
 
 from reconciler.errors import OtherRelease
-from reconciler.workload import Run
+from reconciler.workload import Chunk
 
 from .conftest import DEADLINE_SECONDS, ROOT, Begin, Journal
-from .fake_workload import Act, Item, Stage, ToyWorkload
+from .fake_workload import Behaviour, FakeWorkload, Item, Stage
 
 LOADED_AMID_A_SIGNAL = """
 import os, sys
@@ -45,8 +45,8 @@ def test_what_is_sent_to_the_group_while_it_loads_neither_ends_it_nor_shows(
 async def test_a_worker_of_another_release_is_handed_nothing_and_ends_the_supervisor(
     stage: Stage, journal: Journal, begin: Begin
 ) -> None:
-    page = (Run(key="COIN", items=(Item(id=1),)),)
-    workload = ToyWorkload(stage=stage, pages=(page,), opening=Act.BE_OTHER_RELEASE)
+    page = (Chunk(key="COIN", items=(Item(id=1),)),)
+    workload = FakeWorkload(stage=stage, pages=(page,), opening=Behaviour.BE_OTHER_RELEASE)
 
     _, run = begin(workload)
     with pytest.raises(OtherRelease, match=r"but a worker runs 0\.0\.9 in /"):

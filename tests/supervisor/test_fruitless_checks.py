@@ -11,17 +11,17 @@ from hypothesis import strategies as st
 
 from reconciler.domain.decide import Rule
 from reconciler.errors import RequestRejected, UnreadableRow
-from reconciler.exchanges.base import Answers, Wanted
+from reconciler.exchanges.base import LookupResult, OrderRef
 from reconciler.orders.fruitless_checks import (
     COUNTED,
     ENDED_BY_ITSELF,
     ENDED_BY_TIME,
-    MOST_LOOKS,
+    MOST_FRUITLESS_CHECKS,
     SAID,
-    Looks,
+    FruitlessChecks,
 )
 from reconciler.store.database import Database
-from reconciler.workload import Result, Run
+from reconciler.workload import Chunk, Result
 
 from .test_batch import FakeExchange, a_handler, handle, new_orders
 
@@ -47,8 +47,8 @@ class MeddlingExchange(FakeExchange):
         self._database_url = database_url
         self.meddling: str | None = None
 
-    async def ask(self, wanted: Sequence[Wanted]) -> Answers:
-        answers = await super().ask(wanted)
+    async def fetch(self, wanted: Sequence[OrderRef]) -> LookupResult:
+        answers = await super().fetch(wanted)
         if self.meddling is not None:
             with psycopg.connect(self._database_url) as application:
                 application.execute(self.meddling)
@@ -61,7 +61,7 @@ def exchange(database_url: str) -> MeddlingExchange:
 
 
 @pytest.fixture
-def one_order(database_url: str) -> Run:
+def one_order(database_url: str) -> Chunk:
     return new_orders(database_url, 1)
 
 
@@ -84,7 +84,7 @@ def hold_of(database_url: str) -> tuple[str, str] | None:
 
 
 def led_to_something(result: Result) -> bool:
-    return result.tally.reconciled + result.tally.held > 0
+    return result.counts.reconciled + result.counts.held > 0
 
 
 @pytest.mark.parametrize("obstacle", [*MEDDLING, *FAILURES, LOCKED])
@@ -93,7 +93,7 @@ async def test_an_order_that_circles_goes_on_hold(
     database: Database,
     database_url: str,
     exchange: MeddlingExchange,
-    one_order: Run,
+    one_order: Chunk,
 ) -> None:
     handler = a_handler(database, exchange)
     last_try = replace(one_order, is_second_try=True)
@@ -101,18 +101,18 @@ async def test_an_order_that_circles_goes_on_hold(
     looks = 0
     with in_the_way(obstacle, exchange, database_url):
         while hold_of(database_url) is None:
-            assert looks < MOST_LOOKS
+            assert looks < MOST_FRUITLESS_CHECKS
             looks += 1
             result = await handle(handler, last_try)
 
-    assert result.tally.held == 1
+    assert result.counts.held == 1
     reason, detail = hold_of(database_url) or ("", "")
     assert reason == "error"
     assert detail
 
 
 async def test_a_look_that_leads_to_something_begins_the_count_again(
-    database: Database, database_url: str, exchange: MeddlingExchange, one_order: Run
+    database: Database, database_url: str, exchange: MeddlingExchange, one_order: Chunk
 ) -> None:
     handler = a_handler(database, exchange)
     with psycopg.connect(database_url) as connection:
@@ -120,7 +120,7 @@ async def test_a_look_that_leads_to_something_begins_the_count_again(
 
     for _ in range(3):
         with in_the_way("written meanwhile", exchange, database_url):
-            for _ in range(MOST_LOOKS - 1):
+            for _ in range(MOST_FRUITLESS_CHECKS - 1):
                 await handle(handler, one_order)
         with in_the_way(TRUE, exchange, database_url):
             reset(database_url)
@@ -158,7 +158,7 @@ async def test_whatever_is_in_the_way_no_order_is_looked_at_too_often_in_a_row(
         connection.execute("DELETE FROM orders; DELETE FROM reconciliation_holds")
     (item,) = new_orders(database_url, 1).items
     handler = a_handler(database, exchange)
-    run = Run(key="BTCUSDT", items=(item,), is_second_try=True)
+    run = Chunk(key="BTCUSDT", items=(item,), is_second_try=True)
 
     fruitless = 0
     for obstacle in obstacles:
@@ -166,7 +166,7 @@ async def test_whatever_is_in_the_way_no_order_is_looked_at_too_often_in_a_row(
         with in_the_way(obstacle, exchange, database_url):
             result = await handle(handler, run)
         fruitless = 0 if led_to_something(result) else fruitless + 1
-        assert fruitless < MOST_LOOKS
+        assert fruitless < MOST_FRUITLESS_CHECKS
 
 
 def test_every_way_to_leave_an_order_is_counted_or_ends() -> None:
@@ -185,10 +185,10 @@ def test_every_way_to_leave_an_order_is_counted_or_ends() -> None:
 
 
 def test_an_order_that_there_is_no_room_to_count_is_held_at_once() -> None:
-    looks = Looks(most_remembered=2)
+    looks = FruitlessChecks(most_remembered=2)
 
     counts = [looks.count(id_) for id_ in (1, 2, 3, 1, 2, 3)]
     looks.forget(2)
 
-    assert counts == [1, 1, MOST_LOOKS, 2, 2, MOST_LOOKS]
+    assert counts == [1, 1, MOST_FRUITLESS_CHECKS, 2, 2, MOST_FRUITLESS_CHECKS]
     assert looks.count(3) == 1

@@ -10,38 +10,38 @@ import pytest
 from reconciler.errors import StoreUnavailable
 from reconciler.supervisor import supervisor
 from reconciler.supervisor.halt import HaltPolicy
-from reconciler.supervisor.summary import Ending
-from reconciler.workload import Page, Run
+from reconciler.supervisor.summary import StopReason
+from reconciler.workload import Chunk, Page
 
 from .conftest import DEADLINE_SECONDS, Begin, Journal
-from .fake_workload import Act, Item, Stage, ToyPlanner, ToyWorkload
+from .fake_workload import Behaviour, FakeWorkload, Item, Stage, ToyPlanner
 
 POLICY = HaltPolicy(share=0.5, least=6, luck=0.01)
 
 
-def a_page(*acts: Act) -> tuple[Run, ...]:
+def a_page(*acts: Behaviour) -> tuple[Chunk, ...]:
     """Make a run of one item for each, with a symbol of its own."""
     return tuple(
-        Run(key=f"COIN{number}", items=(Item(id=number, acts=(act,)),))
+        Chunk(key=f"COIN{number}", items=(Item(id=number, acts=(act,)),))
         for number, act in enumerate(acts)
     )
 
 
-CLEAN = a_page(*[Act.WORK] * 10)
-MIXED = a_page(*[Act.BE_ODD] * 5, *[Act.WORK] * 5)
-ODD = a_page(*[Act.BE_ODD] * 6, *[Act.WORK] * 4)
+CLEAN = a_page(*[Behaviour.WORK] * 10)
+MIXED = a_page(*[Behaviour.BE_ODD] * 5, *[Behaviour.WORK] * 5)
+ODD = a_page(*[Behaviour.BE_ODD] * 6, *[Behaviour.WORK] * 4)
 
 
 async def test_a_cycle_that_is_odd_as_a_whole_writes_nothing(
     stage: Stage, journal: Journal, begin: Begin
 ) -> None:
-    _, run = begin(ToyWorkload(stage=stage, pages=(ODD, CLEAN)), halt=POLICY)
+    _, run = begin(FakeWorkload(stage=stage, pages=(ODD, CLEAN)), halt=POLICY)
     summary = await run
 
-    assert summary.ending is Ending.HALTED
-    assert summary.tally.reconciled == 0
-    assert summary.trouble == stage.halt.read_text()
-    assert "not found" in summary.trouble
+    assert summary.ending is StopReason.HALTED
+    assert summary.counts.reconciled == 0
+    assert summary.fault == stage.halt.read_text()
+    assert "not found" in summary.fault
     assert journal.ids("end") == []
 
 
@@ -53,28 +53,31 @@ async def test_what_a_worker_has_died_over_is_still_judged_as_a_whole(
     open_gate: Callable[[], None],
     shards: int,
 ) -> None:
-    deadly = Run(key="COIN9", items=(Item(id=9, acts=(Act.DIE, Act.WORK)),))
-    odd = a_page(*[Act.WAIT_AND_BE_ODD] * 6, *[Act.WORK] * 3)
+    deadly = Chunk(key="COIN9", items=(Item(id=9, acts=(Behaviour.DIE, Behaviour.WORK)),))
+    odd = a_page(*[Behaviour.WAIT_AND_BE_ODD] * 6, *[Behaviour.WORK] * 3)
 
     _, run = begin(
-        ToyWorkload(stage=stage, pages=((deadly, *odd),)), shards=shards, batch_size=10, halt=POLICY
+        FakeWorkload(stage=stage, pages=((deadly, *odd),)),
+        shards=shards,
+        batch_size=10,
+        halt=POLICY,
     )
     await journal.wait("open", count=shards + 1)
     open_gate()
     summary = await run
 
     assert summary.restarts == 1
-    assert summary.ending is Ending.HALTED
+    assert summary.ending is StopReason.HALTED
     assert journal.ids("end") == []
 
 
 async def test_a_mixed_cycle_below_the_share_is_written(
     stage: Stage, journal: Journal, begin: Begin
 ) -> None:
-    _, run = begin(ToyWorkload(stage=stage, pages=(MIXED,)), halt=POLICY)
+    _, run = begin(FakeWorkload(stage=stage, pages=(MIXED,)), halt=POLICY)
     summary = await run
 
-    assert summary.ending is Ending.SWEPT
+    assert summary.ending is StopReason.COMPLETED
     assert sorted(journal.ids("end")) == list(range(10))
     assert not stage.halt.exists()
 
@@ -84,10 +87,10 @@ async def test_a_clean_sample_releases_the_halt_and_is_not_written_itself(
 ) -> None:
     stage.halt.write_text("it was a wrong account")
 
-    _, run = begin(ToyWorkload(stage=stage, pages=(CLEAN, CLEAN)), halt=POLICY)
+    _, run = begin(FakeWorkload(stage=stage, pages=(CLEAN, CLEAN)), halt=POLICY)
     summary = await run
 
-    assert summary.ending is Ending.SWEPT
+    assert summary.ending is StopReason.COMPLETED
     assert sorted(journal.ids("begin")) == sorted([*range(10)] * 2)
     assert sorted(journal.ids("end")) == list(range(10))
     assert not stage.halt.exists()
@@ -98,10 +101,10 @@ async def test_an_odd_sample_leaves_the_halt_on_and_nothing_else_is_asked(
 ) -> None:
     stage.halt.write_text("it was a wrong account")
 
-    _, run = begin(ToyWorkload(stage=stage, pages=(ODD, CLEAN)), halt=POLICY)
+    _, run = begin(FakeWorkload(stage=stage, pages=(ODD, CLEAN)), halt=POLICY)
     summary = await run
 
-    assert summary.ending is Ending.HALTED
+    assert summary.ending is StopReason.HALTED
     assert len(journal.all("begin")) <= len(ODD)
     assert journal.ids("end") == []
     assert stage.halt.exists()
@@ -111,7 +114,7 @@ async def test_a_supervisor_that_keeps_running_goes_on_by_itself_when_it_has_pas
     stage: Stage, journal: Journal, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(supervisor, "HALT_TEST_SECONDS", 0.01)
-    workload = ToyWorkload(stage=stage, pages=(ODD, CLEAN, CLEAN))
+    workload = FakeWorkload(stage=stage, pages=(ODD, CLEAN, CLEAN))
 
     begin(workload, halt=POLICY, is_once=False)
     await journal.wait("halt", is_on=True)
@@ -138,7 +141,7 @@ async def test_a_stop_while_the_halt_is_read_does_not_release_it(
 
     monkeypatch.setattr(ToyPlanner, "read_halt", hang_the_second_time)
 
-    _, run = begin(ToyWorkload(stage=stage, pages=()), is_once=False)
+    _, run = begin(FakeWorkload(stage=stage, pages=()), is_once=False)
     await asyncio.wait_for(entered.wait(), DEADLINE_SECONDS)
     signal.raise_signal(signal.SIGTERM)
     await asyncio.wait_for(run, DEADLINE_SECONDS)
@@ -161,7 +164,7 @@ async def test_a_halt_that_could_not_be_written_down_is_not_taken_for_released(
     monkeypatch.setattr(ToyPlanner, "write_halt", refuse_once)
 
     begin(
-        ToyWorkload(stage=stage, pages=(ODD, CLEAN, CLEAN)),
+        FakeWorkload(stage=stage, pages=(ODD, CLEAN, CLEAN)),
         halt=POLICY,
         is_once=False,
         interval=timedelta(milliseconds=10),
@@ -189,11 +192,11 @@ async def test_a_halt_that_another_host_applies_meanwhile_is_not_lifted_by_a_cle
         return reason
 
     def plan_without_end(*_: object) -> Page:
-        return Page(runs=CLEAN, next=None)
+        return Page(chunks=CLEAN, next=None)
 
     monkeypatch.setattr(ToyPlanner, "read_halt", count_looks)
     monkeypatch.setattr(ToyPlanner, "plan", plan_without_end)
-    workload = ToyWorkload(stage=stage, pages=())
+    workload = FakeWorkload(stage=stage, pages=())
 
     begin(workload, halt=POLICY, is_once=False, interval=timedelta(milliseconds=10))
     await journal.wait("end", 10)

@@ -13,24 +13,24 @@ from structlog.testing import capture_logs
 
 from reconciler.errors import StoreUnavailable, WorkersDying
 from reconciler.supervisor.restarts import RestartPolicy
-from reconciler.workload import Run
+from reconciler.workload import Chunk
 
 from .conftest import DEADLINE_SECONDS, Begin, Journal
-from .fake_workload import Act, Item, Stage, ToyWorkload
+from .fake_workload import Behaviour, FakeWorkload, Item, Stage
 
 HANG = timedelta(seconds=3)
 
 
-def a_run(number: int, *acts: Act) -> Run:
-    return Run(key=f"COIN{number}", items=(Item(id=number, acts=acts or (Act.WORK,)),))
+def a_run(number: int, *acts: Behaviour) -> Chunk:
+    return Chunk(key=f"COIN{number}", items=(Item(id=number, acts=acts or (Behaviour.WORK,)),))
 
 
-@pytest.mark.parametrize("act", [Act.GET_STUCK, Act.LOOP, Act.WAIT_FOR_CALL])
+@pytest.mark.parametrize("act", [Behaviour.GET_STUCK, Behaviour.LOOP, Behaviour.WAIT_FOR_CALL])
 async def test_a_worker_that_hangs_is_replaced_with_its_stacks_in_the_log(
-    stage: Stage, journal: Journal, begin: Begin, act: Act
+    stage: Stage, journal: Journal, begin: Begin, act: Behaviour
 ) -> None:
-    workload = ToyWorkload(
-        stage=stage, pages=((a_run(0, act, Act.WORK), *map(a_run, range(1, 6))),)
+    workload = FakeWorkload(
+        stage=stage, pages=((a_run(0, act, Behaviour.WORK), *map(a_run, range(1, 6))),)
     )
 
     with capture_logs() as lines:
@@ -41,7 +41,7 @@ async def test_a_worker_that_hangs_is_replaced_with_its_stacks_in_the_log(
 
     (hung,) = (line for line in lines if line["event"] == "worker.hung")
     assert again["at"] - stuck["at"] < HANG.total_seconds() + 10
-    assert "toy.py" in hung["stacks"]
+    assert "fake_workload.py" in hung["stacks"]
     assert summary.killed_hung == summary.restarts == 1
     assert sorted({*journal.ids("end")}) == list(range(6))
 
@@ -49,7 +49,9 @@ async def test_a_worker_that_hangs_is_replaced_with_its_stacks_in_the_log(
 async def test_a_stopped_worker_is_replaced_too(
     stage: Stage, journal: Journal, begin: Begin, open_gate: Callable[[], None]
 ) -> None:
-    workload = ToyWorkload(stage=stage, pages=((a_run(0, Act.WAIT, Act.WORK), a_run(1)),))
+    workload = FakeWorkload(
+        stage=stage, pages=((a_run(0, Behaviour.WAIT, Behaviour.WORK), a_run(1)),)
+    )
 
     with capture_logs() as lines:
         _, run = begin(workload, hang_after=HANG)
@@ -67,7 +69,9 @@ async def test_a_stopped_worker_is_replaced_too(
 async def test_usr2_writes_state_and_everybodys_stacks_to_the_log(
     stage: Stage, journal: Journal, begin: Begin, open_gate: Callable[[], None]
 ) -> None:
-    workload = ToyWorkload(stage=stage, pages=((a_run(0, Act.WAIT), a_run(1, Act.WAIT)),))
+    workload = FakeWorkload(
+        stage=stage, pages=((a_run(0, Behaviour.WAIT), a_run(1, Behaviour.WAIT)),)
+    )
     told = asyncio.Event()
     lines = []
 
@@ -89,9 +93,11 @@ async def test_usr2_writes_state_and_everybodys_stacks_to_the_log(
 
     (state,) = (line for line in lines if line["event"] == "supervisor.state")
     assert state["state"]["shards"]["running"] == 2  # type: ignore[index]
-    assert "parent.py" in str(state["stacks"])
+    assert "supervisor.py" in str(state["stacks"])
     assert all(
-        "toy.py" in str(line["stacks"]) for line in lines if line["event"] == "worker.stacks"
+        "fake_workload.py" in str(line["stacks"])
+        for line in lines
+        if line["event"] == "worker.stacks"
     )
 
 
@@ -99,7 +105,7 @@ async def test_a_shard_whose_worker_dies_over_everything_is_parked_and_the_other
     stage: Stage, journal: Journal, begin: Begin
 ) -> None:
     items = 60
-    workload = ToyWorkload(stage=stage, pages=(tuple(map(a_run, range(items))),), deadly_shard=0)
+    workload = FakeWorkload(stage=stage, pages=(tuple(map(a_run, range(items))),), deadly_shard=0)
 
     _, run = begin(workload, shards=3, restarts=RestartPolicy(initial=timedelta(milliseconds=1)))
     summary = await run
@@ -111,7 +117,7 @@ async def test_a_shard_whose_worker_dies_over_everything_is_parked_and_the_other
 
 
 async def test_when_every_shard_is_parked_it_ends_loudly(stage: Stage, begin: Begin) -> None:
-    workload = ToyWorkload(stage=stage, pages=((a_run(0),),), opening=Act.DIE)
+    workload = FakeWorkload(stage=stage, pages=((a_run(0),),), opening=Behaviour.DIE)
 
     started = time.monotonic()
     _, run = begin(
@@ -126,14 +132,14 @@ async def test_when_every_shard_is_parked_it_ends_loudly(stage: Stage, begin: Be
 async def test_when_only_parked_shards_are_left_by_a_scale_down_it_ends_loudly_too(
     stage: Stage, journal: Journal, begin: Begin, open_gate: Callable[[], None]
 ) -> None:
-    page = tuple(a_run(number, Act.WAIT) for number in range(2))
-    workload = ToyWorkload(stage=stage, pages=(page,), deadly_shard=0)
+    page = tuple(a_run(number, Behaviour.WAIT) for number in range(2))
+    workload = FakeWorkload(stage=stage, pages=(page,), deadly_shard=0)
 
     supervisor, run = begin(workload, is_once=False, restarts=RestartPolicy(most=0))
     await journal.wait("begin", shard=0)
     open_gate()
     await journal.wait("end", 2, shard=1)
-    assert supervisor.floor.crew.parked == [0]
+    assert supervisor.coordinator.pool.parked == [0]
     supervisor.scale(1)
 
     with pytest.raises(WorkersDying, match="every shard is parked"):
@@ -141,9 +147,9 @@ async def test_when_only_parked_shards_are_left_by_a_scale_down_it_ends_loudly_t
 
 
 async def test_a_start_without_any_worker_ready_is_given_up(stage: Stage, begin: Begin) -> None:
-    workload = ToyWorkload(stage=stage, pages=(), opening=Act.MEET_TROUBLE)
+    workload = FakeWorkload(stage=stage, pages=(), opening=Behaviour.MEET_TROUBLE)
 
-    _, run = begin(workload, is_once=False, start_patience=timedelta(seconds=3))
+    _, run = begin(workload, is_once=False, start_timeout=timedelta(seconds=3))
 
     with pytest.raises(StoreUnavailable, match="the toy's database is gone"):
         await run

@@ -8,26 +8,26 @@ import sys
 
 import pytest
 
-from reconciler.workload import Run
+from reconciler.workload import Chunk
 
 from .conftest import ROOT, Journal
-from .fake_workload import Act, Item, Stage, ToyWorkload
+from .fake_workload import Behaviour, FakeWorkload, Item, Stage
 from .processes import EndWatch, family
 
 WORKERS = 3
 
 
 @pytest.mark.parametrize("method", ["forkserver", "spawn", "fork"])
-@pytest.mark.parametrize("busy", [Act.WAIT, Act.GET_STUCK, Act.LOOP])
+@pytest.mark.parametrize("busy", [Behaviour.WAIT, Behaviour.GET_STUCK, Behaviour.LOOP])
 async def test_workers_end_within_a_second_of_their_parents_death(
-    stage: Stage, journal: Journal, method: str, busy: Act
+    stage: Stage, journal: Journal, method: str, busy: Behaviour
 ) -> None:
     page = tuple(
-        Run(key=f"COIN{number}", items=(Item(id=number, acts=(busy,)),))
+        Chunk(key=f"COIN{number}", items=(Item(id=number, acts=(busy,)),))
         for number in range(WORKERS)
     )
     file = stage.folder / "workload"
-    file.write_bytes(pickle.dumps(ToyWorkload(stage=stage, pages=(page,))))
+    file.write_bytes(pickle.dumps(FakeWorkload(stage=stage, pages=(page,))))
     parent = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.supervisor.run_workers", method, str(file)),
         cwd=ROOT,

@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 from reconciler.store.database import Database
-from reconciler.workload import TroubleKind
+from reconciler.workload import FaultKind
 
 from .test_batch import FakeExchange, a_handler, handle, new_orders
 
@@ -61,7 +61,7 @@ async def test_one_row_whose_write_fails_does_not_starve_the_others(
 
     result = await handle(a_handler(database, FakeExchange(), rows=40), orders)
 
-    assert (result.tally.reconciled, result.tally.held, result.trouble) == (39, 1, None)
+    assert (result.counts.reconciled, result.counts.held, result.fault) == (39, 1, None)
     statuses = read_statuses(database_url)
     assert {external for external, status in statuses.items() if status == "new"} == {"7"}
     assert list(read_held(database_url)) == ["7"]
@@ -75,7 +75,7 @@ async def test_one_row_whose_trigger_runs_into_the_time_out_is_found(database_ur
     result = await handle(a_handler(database, FakeExchange(), rows=8), orders)
     database.close()
 
-    assert (result.tally.reconciled, result.tally.held, result.trouble) == (7, 1, None)
+    assert (result.counts.reconciled, result.counts.held, result.fault) == (7, 1, None)
     assert "statement timeout" in read_held(database_url)["7"]
 
 
@@ -88,7 +88,7 @@ async def test_several_rows_whose_writes_fail_are_all_found(
 
     result = await handle(a_handler(database, FakeExchange(), rows=60), orders)
 
-    assert (result.tally.reconciled, result.tally.held, result.trouble) == (51, 9, None)
+    assert (result.counts.reconciled, result.counts.held, result.fault) == (51, 9, None)
     assert set(read_held(database_url)) == {str(number) for number in range(1, 10)}
 
 
@@ -101,7 +101,7 @@ async def test_a_failure_that_passes_holds_no_row(database: Database, database_u
 
     result = await handle(a_handler(database, FakeExchange(), rows=20), orders)
 
-    assert (result.tally.reconciled, result.tally.held, result.trouble) == (20, 0, None)
+    assert (result.counts.reconciled, result.counts.held, result.fault) == (20, 0, None)
 
 
 async def test_a_table_that_is_locked_as_a_whole_holds_no_row(database_url: str) -> None:
@@ -114,8 +114,8 @@ async def test_a_table_that_is_locked_as_a_whole_holds_no_row(database_url: str)
         result = await handle(handler, orders)
     database.close()
 
-    assert result.trouble is not None
-    assert result.trouble.kind is TroubleKind.STORE
+    assert result.fault is not None
+    assert result.fault.kind is FaultKind.STORE
     assert result.undone == (orders,)
     assert read_held(database_url) == {}
 
@@ -129,8 +129,8 @@ async def test_a_table_that_takes_no_writes_is_trouble_and_holds_no_row_at_first
 
     results = [await handle(handler, orders) for _ in range(3)]
 
-    assert [result.trouble is not None for result in results] == [True, True, False]
-    assert [result.tally.held for result in results] == [0, 0, 40]
+    assert [result.fault is not None for result in results] == [True, True, False]
+    assert [result.counts.held for result in results] == [0, 0, 40]
 
 
 async def test_what_was_written_before_the_database_went_away_is_counted(
@@ -142,8 +142,8 @@ async def test_what_was_written_before_the_database_went_away_is_counted(
 
     result = await handle(a_handler(database, FakeExchange(), rows=4), orders)
 
-    assert result.trouble is not None
-    assert result.tally.reconciled == 4
+    assert result.fault is not None
+    assert result.counts.reconciled == 4
     assert [len(run.items) for run in result.undone] == [4]
 
 
@@ -155,7 +155,7 @@ async def test_a_row_on_hold_is_tried_without_the_others(
 
     result = await handle(a_handler(database, FakeExchange(), rows=20), orders)
 
-    assert (result.tally.reconciled, result.tally.held) == (19, 1)
+    assert (result.counts.reconciled, result.counts.held) == (19, 1)
     with psycopg.connect(database_url) as connection:
         (transactions,) = connection.execute(
             "SELECT count(DISTINCT xmin::text) FROM orders WHERE status = 'filled'"

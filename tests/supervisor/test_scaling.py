@@ -9,21 +9,21 @@ import pytest
 from structlog.testing import capture_logs
 
 from reconciler.errors import ConfigurationError, Problem
-from reconciler.supervisor.reload import Setup
+from reconciler.supervisor.reload import RunConfig
 from reconciler.supervisor.restarts import RestartPolicy
 from reconciler.supervisor.sharding import BUCKETS, moved_buckets
 from reconciler.supervisor.supervisor import Supervisor
 from reconciler.telemetry.metrics import NoMetrics
-from reconciler.worker.messages import GivenBack, Need
-from reconciler.workload import Run
+from reconciler.worker.messages import BatchReturned, BudgetRequest
+from reconciler.workload import Chunk
 
 from .conftest import Begin, Journal, Watched, options
-from .fake_workload import WEIGHT, Act, Item, Stage, ToyWorkload
-from .run_fake_workload import prepare_worker
+from .fake_workload import WEIGHT, Behaviour, FakeWorkload, Item, Stage
+from .run_fake_workload import set_up_worker
 
 
-def a_run(number: int, *acts: Act) -> Run:
-    return Run(key=f"COIN{number}", items=(Item(id=number, acts=acts or (Act.WORK,)),))
+def a_run(number: int, *acts: Behaviour) -> Chunk:
+    return Chunk(key=f"COIN{number}", items=(Item(id=number, acts=acts or (Behaviour.WORK,)),))
 
 
 def spans(journal: Journal) -> dict[int, list[tuple[float, float]]]:
@@ -43,7 +43,7 @@ async def test_shards_come_and_go_under_load_and_nothing_is_handled_twice(
     stage: Stage, journal: Journal, begin: Begin
 ) -> None:
     items = 400
-    workload = ToyWorkload(stage=stage, pages=(tuple(a_run(number) for number in range(items)),))
+    workload = FakeWorkload(stage=stage, pages=(tuple(a_run(number) for number in range(items)),))
 
     supervisor, run = begin(workload, shards=2)
     for done, shards in ((20, 8), (100, 3), (180, 1), (260, 4)):
@@ -55,31 +55,33 @@ async def test_shards_come_and_go_under_load_and_nothing_is_handled_twice(
     assert sorted(journal.ids("end")) == list(range(items))
     assert all(len(times) == 1 for times in spans(journal).values())
     assert {line["shard"] for line in journal.all("open")} == set(range(8))
-    assert summary.tally.reconciled == items
+    assert summary.counts.reconciled == items
 
 
 async def test_a_worker_that_is_one_too_many_gives_back_what_waits_for_the_budget(
     stage: Stage, journal: Journal, begin: Begin
 ) -> None:
-    pages = (tuple(a_run(number, Act.ASK) for number in range(12)),)
-    workload = ToyWorkload(stage=stage, pages=pages, weight_per_minute=WEIGHT)
+    pages = (tuple(a_run(number, Behaviour.ASK) for number in range(12)),)
+    workload = FakeWorkload(stage=stage, pages=pages, weight_per_minute=WEIGHT)
 
     supervisor, _ = begin(workload, shards=2, drain=timedelta(seconds=60))
-    await supervisor.has_heard(Need, 3)  # one is granted, and each worker waits for another
+    await supervisor.has_heard(
+        BudgetRequest, 3
+    )  # one is granted, and each worker waits for another
     supervisor.scale(1)
 
     assert (await journal.wait("closed"))["shard"] == 1
-    assert sum(isinstance(message, GivenBack) for message in supervisor.heard) == 1
+    assert sum(isinstance(message, BatchReturned) for message in supervisor.heard) == 1
     assert supervisor.summary.restarts == 0
 
 
 async def test_a_symbol_moves_only_when_the_worker_that_has_it_has_let_go(
     stage: Stage, journal: Journal, begin: Begin, open_gate: Callable[[], None]
 ) -> None:
-    held = Run(key="HELD", items=(Item(id=0, acts=(Act.WAIT,)),))
-    behind = Run(key="HELD", items=(Item(id=1),))
+    held = Chunk(key="HELD", items=(Item(id=0, acts=(Behaviour.WAIT,)),))
+    behind = Chunk(key="HELD", items=(Item(id=1),))
     others = tuple(a_run(number) for number in range(2, 30))
-    workload = ToyWorkload(stage=stage, pages=((held, behind, *others),))
+    workload = FakeWorkload(stage=stage, pages=((held, behind, *others),))
 
     supervisor, run = begin(workload, shards=1)
     await journal.wait("begin", id=0)
@@ -97,9 +99,9 @@ async def test_a_symbol_moves_only_when_the_worker_that_has_it_has_let_go(
 async def test_a_worker_that_is_one_too_many_finishes_what_it_has_in_hand(
     stage: Stage, journal: Journal, begin: Begin, open_gate: Callable[[], None]
 ) -> None:
-    page = tuple(a_run(number, Act.WAIT) for number in range(3))
+    page = tuple(a_run(number, Behaviour.WAIT) for number in range(3))
 
-    supervisor, run = begin(ToyWorkload(stage=stage, pages=(page,)), shards=3)
+    supervisor, run = begin(FakeWorkload(stage=stage, pages=(page,)), shards=3)
     await journal.wait("begin", 3)
     supervisor.scale(1)
     open_gate()
@@ -113,10 +115,10 @@ async def test_a_worker_that_is_one_too_many_finishes_what_it_has_in_hand(
 async def test_a_worker_that_does_not_let_go_in_time_is_killed_and_others_do_its_work(
     stage: Stage, journal: Journal, begin: Begin
 ) -> None:
-    page = tuple(a_run(number, Act.GET_STUCK, Act.WORK) for number in range(2))
+    page = tuple(a_run(number, Behaviour.GET_STUCK, Behaviour.WORK) for number in range(2))
 
     supervisor, run = begin(
-        ToyWorkload(stage=stage, pages=(page,)), shards=2, drain=timedelta(seconds=0.2)
+        FakeWorkload(stage=stage, pages=(page,)), shards=2, drain=timedelta(seconds=0.2)
     )
     await journal.wait("begin", 2)
     supervisor.scale(1)
@@ -140,9 +142,9 @@ async def test_ttin_and_ttou_are_one_shard_more_and_one_fewer(  # noqa: PLR0917 
     number: signal.Signals,
     shards: int,
 ) -> None:
-    page = tuple(a_run(number, Act.WAIT) for number in range(2))
+    page = tuple(a_run(number, Behaviour.WAIT) for number in range(2))
 
-    supervisor, run = begin(ToyWorkload(stage=stage, pages=(page,)), shards=2)
+    supervisor, run = begin(FakeWorkload(stage=stage, pages=(page,)), shards=2)
     await journal.wait("begin", 2)
     os.kill(os.getpid(), number)
     if shards == 3:
@@ -150,31 +152,31 @@ async def test_ttin_and_ttou_are_one_shard_more_and_one_fewer(  # noqa: PLR0917 
     open_gate()
     await run
 
-    assert supervisor.floor.options.shards == shards
+    assert supervisor.coordinator.options.shards == shards
 
 
 def test_from_eight_shards_to_nine_at_most_an_eighth_of_the_buckets_move() -> None:
     assert moved_buckets(8, 9) / BUCKETS <= 0.12
 
 
-def a_setup(stage: Stage, **changes: Any) -> Setup:
+def a_setup(stage: Stage, **changes: Any) -> RunConfig:
     """Return new settings, under which there is nothing to do."""
-    return Setup(
-        workload=ToyWorkload(stage=stage, pages=()),
+    return RunConfig(
+        workload=FakeWorkload(stage=stage, pages=()),
         options=options(is_once=False, **changes),
-        prepare_worker=prepare_worker,
+        set_up_worker=set_up_worker,
     )
 
 
 @pytest.fixture
 async def reloadable(
     stage: Stage, journal: Journal
-) -> tuple[Supervisor, "asyncio.Task[object]", list[Setup | ConfigurationError]]:
+) -> tuple[Supervisor, "asyncio.Task[object]", list[RunConfig | ConfigurationError]]:
     """A supervisor without end, and the settings that it will read on HUP."""
-    workload = ToyWorkload(stage=stage, pages=(tuple(a_run(number) for number in range(8)),))
-    fresh: list[Setup | ConfigurationError] = []
+    workload = FakeWorkload(stage=stage, pages=(tuple(a_run(number) for number in range(8)),))
+    fresh: list[RunConfig | ConfigurationError] = []
 
-    def read() -> Setup:
+    def read() -> RunConfig:
         found = fresh.pop(0)
         stage.say("settings read")
         if isinstance(found, ConfigurationError):
@@ -185,7 +187,7 @@ async def reloadable(
         workload,
         options(is_once=False),
         metrics=NoMetrics(),
-        prepare_worker=prepare_worker,
+        set_up_worker=set_up_worker,
         reload=read,
     )
     task: asyncio.Task[object] = asyncio.create_task(supervisor.run())
@@ -197,7 +199,7 @@ async def reloadable(
 async def test_hup_replaces_one_worker_after_another_by_workers_with_the_new_settings(
     stage: Stage,
     journal: Journal,
-    reloadable: tuple[Supervisor, "asyncio.Task[object]", list[Setup | ConfigurationError]],
+    reloadable: tuple[Supervisor, "asyncio.Task[object]", list[RunConfig | ConfigurationError]],
 ) -> None:
     supervisor, task, fresh = reloadable
     before = {*supervisor.pids.values()}
@@ -216,7 +218,7 @@ async def test_hup_replaces_one_worker_after_another_by_workers_with_the_new_set
 
 async def test_hup_with_settings_that_do_not_fit_changes_nothing(
     journal: Journal,
-    reloadable: tuple[Supervisor, "asyncio.Task[object]", list[Setup | ConfigurationError]],
+    reloadable: tuple[Supervisor, "asyncio.Task[object]", list[RunConfig | ConfigurationError]],
 ) -> None:
     supervisor, task, fresh = reloadable
     before = supervisor.pids
@@ -238,7 +240,7 @@ async def test_hup_with_settings_that_do_not_fit_changes_nothing(
 async def test_hup_leaves_the_scaled_number_of_shards_unless_its_setting_has_changed(
     stage: Stage,
     journal: Journal,
-    reloadable: tuple[Supervisor, "asyncio.Task[object]", list[Setup | ConfigurationError]],
+    reloadable: tuple[Supervisor, "asyncio.Task[object]", list[RunConfig | ConfigurationError]],
 ) -> None:
     supervisor, task, fresh = reloadable
     fresh.append(a_setup(stage))
@@ -261,7 +263,7 @@ async def test_hup_leaves_the_scaled_number_of_shards_unless_its_setting_has_cha
 async def test_hup_gives_shards_that_are_there_already_the_new_limit_of_restarts(
     stage: Stage,
     journal: Journal,
-    reloadable: tuple[Supervisor, "asyncio.Task[object]", list[Setup | ConfigurationError]],
+    reloadable: tuple[Supervisor, "asyncio.Task[object]", list[RunConfig | ConfigurationError]],
 ) -> None:
     supervisor, task, fresh = reloadable
     fresh.append(a_setup(stage, restarts=RestartPolicy(most=0, park=timedelta(milliseconds=1))))

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from reconciler.workload import Run
+from reconciler.workload import Chunk
 
 from .conftest import DEADLINE_SECONDS, ROOT, Journal, options
-from .fake_workload import Act, Item, Stage, ToyWorkload
+from .fake_workload import Behaviour, FakeWorkload, Item, Stage
 from .processes import EndWatch, family, stretched
 
 WORKERS = 2
@@ -39,7 +39,7 @@ class Launched:
 
     async def heeds(self) -> None:
         """Wait until it has acted on a signal."""
-        await self._line_with(b"supervisor.told")
+        await self._line_with(b"supervisor.signal_received")
 
     async def end(self) -> tuple[int, str]:
         """Wait until it ends by itself; return its exit code and how it says it ended."""
@@ -55,15 +55,15 @@ class Launched:
         return line
 
 
-def waiting_then_plain(plain: int, *, waits: Act, is_late: bool) -> tuple[Run, ...]:
+def waiting_then_plain(plain: int, *, waits: Behaviour, is_late: bool) -> tuple[Chunk, ...]:
     """Make a run that waits for each worker, and more behind them."""
     return tuple(
-        Run(
+        Chunk(
             key=f"COIN{number}",
             items=(
                 Item(
                     id=number,
-                    acts=(waits if number < WORKERS else Act.WORK,),
+                    acts=(waits if number < WORKERS else Behaviour.WORK,),
                     is_late=is_late,
                 ),
             ),
@@ -78,10 +78,10 @@ async def launch(stage: Stage, journal: Journal) -> AsyncIterator[Launch]:
     processes: list[asyncio.subprocess.Process] = []
 
     async def start(
-        *, plain: int = 10, waits: Act = Act.WAIT, is_late: bool = False, **changes: Any
+        *, plain: int = 10, waits: Behaviour = Behaviour.WAIT, is_late: bool = False, **changes: Any
     ) -> Launched:
         page = waiting_then_plain(plain, waits=waits, is_late=is_late)
-        workload = ToyWorkload(stage=stage, pages=(page,))
+        workload = FakeWorkload(stage=stage, pages=(page,))
         file = stage.folder / "workload"
         file.write_bytes(pickle.dumps((workload, options(**changes))))
         process = await asyncio.create_subprocess_exec(
@@ -197,8 +197,10 @@ async def test_a_drain_ends_at_its_deadline(launch: Launch, journal: Journal) ->
     assert not everybody.left_after(DEADLINE_SECONDS)
 
 
-@pytest.mark.parametrize("waits", [Act.WAIT, Act.GET_STUCK])
-async def test_everybody_dies_with_the_parent_however_it_dies(launch: Launch, waits: Act) -> None:
+@pytest.mark.parametrize("waits", [Behaviour.WAIT, Behaviour.GET_STUCK])
+async def test_everybody_dies_with_the_parent_however_it_dies(
+    launch: Launch, waits: Behaviour
+) -> None:
     supervisor = await launch(waits=waits)
     descendants = EndWatch(family(supervisor.pid))
 

@@ -14,26 +14,26 @@ import pytest
 
 from reconciler.errors import ConfigurationError, Problem, ReconcilerError
 from reconciler.resilience.breaker import BreakerSnapshot, BreakerState
-from reconciler.supervisor.coordinator import Floor
-from reconciler.supervisor.pool import Crew
+from reconciler.supervisor.coordinator import Coordinator
+from reconciler.supervisor.pool import WorkerPool
 from reconciler.supervisor.restarts import RestartPolicy
-from reconciler.supervisor.summary import Ending
-from reconciler.supervisor.worker_process import Child
-from reconciler.worker.messages import FromChild, Ready
-from reconciler.workload import Page, Run
+from reconciler.supervisor.summary import StopReason
+from reconciler.supervisor.worker_process import WorkerProcess
+from reconciler.worker.messages import FromWorker, Ready
+from reconciler.workload import Chunk, Page
 
 from .conftest import DEADLINE_SECONDS, Begin, Journal
-from .fake_workload import Act, Item, Stage, ToyPlanner, ToyWorkload
+from .fake_workload import Behaviour, FakeWorkload, Item, Stage, ToyPlanner
 from .processes import EndWatch, stretched
 
 AT_ONCE = RestartPolicy(initial=timedelta(milliseconds=1), cap=timedelta(milliseconds=2))
 
 
-def a_run(number: int, *acts: Act) -> Run:
-    return Run(key=f"COIN{number}", items=(Item(id=number, acts=acts or (Act.WORK,)),))
+def a_run(number: int, *acts: Behaviour) -> Chunk:
+    return Chunk(key=f"COIN{number}", items=(Item(id=number, acts=acts or (Behaviour.WORK,)),))
 
 
-def plain_runs(first: int, count: int) -> list[Run]:
+def plain_runs(first: int, count: int) -> list[Chunk]:
     return [a_run(number) for number in range(first, first + count)]
 
 
@@ -41,8 +41,8 @@ async def test_what_a_killed_worker_had_in_hand_is_handled_again_within_a_second
     stage: Stage, journal: Journal, begin: Begin
 ) -> None:
     deaths = 5
-    victims = [a_run(number, Act.WAIT, Act.WORK) for number in range(deaths)]
-    workload = ToyWorkload(stage=stage, pages=((*victims, *plain_runs(deaths, 10)),))
+    victims = [a_run(number, Behaviour.WAIT, Behaviour.WORK) for number in range(deaths)]
+    workload = FakeWorkload(stage=stage, pages=((*victims, *plain_runs(deaths, 10)),))
 
     _, run = begin(workload, restarts=replace(AT_ONCE, most=deaths))
     delays = []
@@ -56,15 +56,15 @@ async def test_what_a_killed_worker_had_in_hand_is_handled_again_within_a_second
 
     assert statistics.median(delays) < stretched(1.0)
     assert summary.restarts == deaths
-    assert summary.tally.reconciled == deaths + 10
+    assert summary.counts.reconciled == deaths + 10
     assert sorted(journal.ids("end")) == list(range(deaths + 10))
 
 
 async def test_nothing_that_is_in_hand_elsewhere_is_begun_again_when_a_worker_dies(
     stage: Stage, journal: Journal, begin: Begin
 ) -> None:
-    killers = [a_run(number, Act.DIE, Act.WORK) for number in range(6)]
-    workload = ToyWorkload(stage=stage, pages=((*killers, *plain_runs(6, 30)),))
+    killers = [a_run(number, Behaviour.DIE, Behaviour.WORK) for number in range(6)]
+    workload = FakeWorkload(stage=stage, pages=((*killers, *plain_runs(6, 30)),))
 
     _, run = begin(workload, shards=3, restarts=AT_ONCE)
     await run
@@ -80,12 +80,14 @@ async def test_nothing_that_is_in_hand_elsewhere_is_begun_again_when_a_worker_di
 async def test_a_worker_that_raises_is_replaced_and_its_work_done(
     stage: Stage, journal: Journal, begin: Begin
 ) -> None:
-    workload = ToyWorkload(stage=stage, pages=((a_run(0, Act.RAISE, Act.WORK), *plain_runs(1, 5)),))
+    workload = FakeWorkload(
+        stage=stage, pages=((a_run(0, Behaviour.RAISE, Behaviour.WORK), *plain_runs(1, 5)),)
+    )
 
     _, run = begin(workload)
     summary = await run
 
-    assert summary.ending is Ending.SWEPT
+    assert summary.ending is StopReason.COMPLETED
     assert summary.restarts == 1
     assert sorted(journal.ids("end")) == list(range(6))
 
@@ -93,15 +95,15 @@ async def test_a_worker_that_raises_is_replaced_and_its_work_done(
 async def test_an_item_that_kills_every_worker_is_set_aside_and_takes_no_other_with_it(
     stage: Stage, journal: Journal, begin: Begin
 ) -> None:
-    page = (*plain_runs(0, 4), a_run(4, Act.DIE), *plain_runs(5, 4))
+    page = (*plain_runs(0, 4), a_run(4, Behaviour.DIE), *plain_runs(5, 4))
 
-    _, run = begin(ToyWorkload(stage=stage, pages=(page,)), batch_size=10, restarts=AT_ONCE)
+    _, run = begin(FakeWorkload(stage=stage, pages=(page,)), batch_size=10, restarts=AT_ONCE)
     summary = await run
 
     assert journal.ids("begin", act="die") == [4] * 2
     assert journal.ids("set aside") == [4]
-    assert (summary.set_aside, summary.tally.held, summary.tally.errors) == (1, 1, 0)
-    assert summary.tally.reconciled == 8
+    assert (summary.set_aside, summary.counts.held, summary.counts.errors) == (1, 1, 0)
+    assert summary.counts.reconciled == 8
 
 
 @pytest.mark.parametrize("is_late", [False, True], ids=["looked at", "finished"])
@@ -110,16 +112,20 @@ async def test_of_a_run_that_kills_its_workers_only_the_guilty_item_is_set_aside
 ) -> None:
     guilty = 11
     items = [
-        Item(id=number, acts=(Act.DIE if number == guilty else Act.WORK,), is_late=is_late)
+        Item(
+            id=number,
+            acts=(Behaviour.DIE if number == guilty else Behaviour.WORK,),
+            is_late=is_late,
+        )
         for number in range(16)
     ]
-    workload = ToyWorkload(stage=stage, pages=((Run(key="COIN", items=tuple(items)),),))
+    workload = FakeWorkload(stage=stage, pages=((Chunk(key="COIN", items=tuple(items)),),))
 
     _, run = begin(workload, restarts=AT_ONCE)
     summary = await run
 
     assert journal.ids("set aside") == [guilty]
-    assert (summary.set_aside, summary.tally.reconciled) == (1, 15)
+    assert (summary.set_aside, summary.counts.reconciled) == (1, 15)
     assert {*journal.ids("end")} == {*range(16)} - {guilty}
     # Halved each time, and not one by one: but a busy machine may lose the news of what was done.
     assert summary.restarts <= 2 * log2(len(items)) + 3 < len(items)
@@ -130,12 +136,12 @@ async def test_what_was_being_finished_when_another_item_killed_the_worker_is_no
     stage: Stage, journal: Journal, begin: Begin, open_gate: Callable[[], None], shards: int
 ) -> None:
     innocent = [
-        Run(key=f"COIN{number}", items=(Item(id=number, acts=(Act.WAIT,), is_late=True),))
+        Chunk(key=f"COIN{number}", items=(Item(id=number, acts=(Behaviour.WAIT,), is_late=True),))
         for number in range(shards)
     ]
-    pages = tuple(innocent), (a_run(8, Act.DIE),), tuple(plain_runs(10, 8))
+    pages = tuple(innocent), (a_run(8, Behaviour.DIE),), tuple(plain_runs(10, 8))
 
-    workload = ToyWorkload(stage=stage, pages=pages)
+    workload = FakeWorkload(stage=stage, pages=pages)
     _, run = begin(workload, shards=shards, restarts=replace(AT_ONCE, most=100))
     await journal.wait("begin late")
     await journal.wait("begin", id=8)
@@ -143,14 +149,14 @@ async def test_what_was_being_finished_when_another_item_killed_the_worker_is_no
     summary = await run
 
     assert journal.ids("set aside") == [8]
-    assert (summary.set_aside, summary.tally.reconciled) == (1, shards + 8)
+    assert (summary.set_aside, summary.counts.reconciled) == (1, shards + 8)
 
 
 async def test_workers_that_die_whatever_they_are_handed_end_it_loudly_and_nothing_is_set_aside(
     stage: Stage, journal: Journal, begin: Begin
 ) -> None:
-    items = tuple(Item(id=number, acts=(Act.DIE,)) for number in range(2**12))
-    workload = ToyWorkload(stage=stage, pages=((Run(key="COIN", items=items),),))
+    items = tuple(Item(id=number, acts=(Behaviour.DIE,)) for number in range(2**12))
+    workload = FakeWorkload(stage=stage, pages=((Chunk(key="COIN", items=items),),))
 
     supervisor, run = begin(workload, shards=1, patience=timedelta(seconds=1.5), restarts=AT_ONCE)
     with pytest.raises(ReconcilerError, match="the workers keep dying"):
@@ -163,8 +169,8 @@ async def test_workers_that_die_whatever_they_are_handed_end_it_loudly_and_nothi
 async def test_a_replacement_inherits_where_its_predecessors_breaker_stood(
     stage: Stage, journal: Journal, begin: Begin
 ) -> None:
-    first, deadly = a_run(0), a_run(1, Act.DIE, Act.WORK)
-    workload = ToyWorkload(
+    first, deadly = a_run(0), a_run(1, Behaviour.DIE, Behaviour.WORK)
+    workload = FakeWorkload(
         stage=stage,
         pages=((first,), (deadly,)),
         breaker=BreakerSnapshot(state=BreakerState.OPEN, retry_after_seconds=100),
@@ -174,26 +180,26 @@ async def test_a_replacement_inherits_where_its_predecessors_breaker_stood(
     await run
 
     assert [line["breaker"] for line in journal.all("open")] == [None, BreakerState.OPEN]
-    inherited = supervisor.floor.breaker_of(0)
+    inherited = supervisor.coordinator.breaker_of(0)
     assert inherited is not None
     assert inherited.retry_after_seconds < 100
 
 
-@pytest.mark.parametrize("act", [Act.EXIT, Act.BE_UNFIT])
+@pytest.mark.parametrize("act", [Behaviour.EXIT, Behaviour.BE_UNFIT])
 @pytest.mark.parametrize("moment", ["opening", "working"])
 async def test_an_unfit_worker_ends_the_supervisor_instead_of_being_replaced(
-    stage: Stage, journal: Journal, begin: Begin, act: Act, moment: str
+    stage: Stage, journal: Journal, begin: Begin, act: Behaviour, moment: str
 ) -> None:
-    page = (a_run(0, act if moment == "working" else Act.WORK),)
-    opening = act if moment == "opening" else Act.WORK
-    workload = ToyWorkload(stage=stage, pages=(page,), opening=opening, exit_code=78)
+    page = (a_run(0, act if moment == "working" else Behaviour.WORK),)
+    opening = act if moment == "opening" else Behaviour.WORK
+    workload = FakeWorkload(stage=stage, pages=(page,), opening=opening, exit_code=78)
 
     _, run = begin(workload, shards=1, is_once=False)
     with pytest.raises(ConfigurationError) as caught:
         await run
 
     (problem,) = caught.value.problems
-    if act is Act.BE_UNFIT:
+    if act is Behaviour.BE_UNFIT:
         assert problem == Problem(what="the toy is broken", hint="buy another")
     else:
         assert problem.what.startswith("a worker ended with code 78")
@@ -203,7 +209,7 @@ async def test_an_unfit_worker_ends_the_supervisor_instead_of_being_replaced(
 async def test_workers_that_die_before_they_begin_end_a_single_sweep(
     stage: Stage, begin: Begin
 ) -> None:
-    workload = ToyWorkload(stage=stage, pages=((a_run(0),),), opening=Act.EXIT)
+    workload = FakeWorkload(stage=stage, pages=((a_run(0),),), opening=Behaviour.EXIT)
 
     _, run = begin(workload, patience=timedelta(seconds=0.3), restarts=AT_ONCE)
 
@@ -214,8 +220,8 @@ async def test_workers_that_die_before_they_begin_end_a_single_sweep(
 async def test_the_death_of_the_fork_server_costs_workers_but_no_work(
     stage: Stage, journal: Journal, begin: Begin
 ) -> None:
-    waiting = [a_run(number, Act.WAIT, Act.WORK) for number in range(2)]
-    workload = ToyWorkload(stage=stage, pages=((*waiting, *plain_runs(2, 10)),))
+    waiting = [a_run(number, Behaviour.WAIT, Behaviour.WORK) for number in range(2)]
+    workload = FakeWorkload(stage=stage, pages=((*waiting, *plain_runs(2, 10)),))
 
     _, run = begin(workload)
     await journal.wait("begin", 2, act="wait")
@@ -223,7 +229,7 @@ async def test_the_death_of_the_fork_server_costs_workers_but_no_work(
     os.kill(forkserver._forkserver._forkserver_pid, signal.SIGKILL)  # type: ignore[attr-defined] # not in typeshed
     summary = await run
 
-    assert summary.tally.reconciled == 12
+    assert summary.counts.reconciled == 12
     assert sorted(journal.ids("end")) == list(range(12))
     assert not workers.left_after(DEADLINE_SECONDS)
 
@@ -231,8 +237,8 @@ async def test_the_death_of_the_fork_server_costs_workers_but_no_work(
 async def test_a_worker_that_is_asked_to_end_finishes_what_it_has_in_hand(
     stage: Stage, journal: Journal, begin: Begin
 ) -> None:
-    stubborn = Run(key="COIN0", items=(Item(id=0, acts=(Act.WAIT,), is_late=True),))
-    _, run = begin(ToyWorkload(stage=stage, pages=((stubborn, *plain_runs(1, 5)),)))
+    stubborn = Chunk(key="COIN0", items=(Item(id=0, acts=(Behaviour.WAIT,), is_late=True),))
+    _, run = begin(FakeWorkload(stage=stage, pages=((stubborn, *plain_runs(1, 5)),)))
     busy = await journal.wait("begin late", act="wait")
 
     os.kill(busy["pid"], signal.SIGTERM)
@@ -248,24 +254,24 @@ async def test_a_worker_that_is_asked_to_end_finishes_what_it_has_in_hand(
 def test_a_message_that_its_sender_was_killed_in_is_no_message(tmp_path: Path) -> None:
     whole = tmp_path / "message"
     whole.write_bytes((1_000_000).to_bytes(4, "big", signed=True) + b"only the beginning")
-    child = Child.__new__(Child)
+    worker = WorkerProcess.__new__(WorkerProcess)
     with whole.open("rb") as file:
-        child._connection = Connection(os.dup(file.fileno()), writable=False)
+        worker._connection = Connection(os.dup(file.fileno()), writable=False)
 
-        assert child.receive() is None
-        child._connection.close()
+        assert worker.receive() is None
+        worker._connection.close()
 
 
 async def test_a_bug_in_the_supervisor_ends_it_loudly(
     stage: Stage, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stumble(_self: Floor, _shard: int, message: FromChild) -> None:
+    def stumble(_self: Coordinator, _shard: int, message: FromWorker) -> None:
         if isinstance(message, Ready):
             raise KeyError("a bug")
 
-    monkeypatch.setattr(Floor, "on_message", stumble)
+    monkeypatch.setattr(Coordinator, "on_message", stumble)
 
-    _, run = begin(ToyWorkload(stage=stage, pages=((a_run(0),),)))
+    _, run = begin(FakeWorkload(stage=stage, pages=((a_run(0),),)))
 
     with pytest.raises(KeyError, match="a bug"):
         await asyncio.wait_for(run, DEADLINE_SECONDS)
@@ -274,13 +280,14 @@ async def test_a_bug_in_the_supervisor_ends_it_loudly(
 async def test_a_bug_in_what_runs_beside_it_ends_the_supervisor_loudly_too(
     stage: Stage, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def stumble(_self: Crew) -> None:
+    async def stumble(_self: WorkerPool) -> None:
         raise KeyError("a bug")
 
-    monkeypatch.setattr(Crew, "watch", stumble)
+    monkeypatch.setattr(WorkerPool, "watch", stumble)
 
     _, run = begin(
-        ToyWorkload(stage=stage, pages=((a_run(0, Act.WAIT),),)), drain=timedelta(seconds=0.2)
+        FakeWorkload(stage=stage, pages=((a_run(0, Behaviour.WAIT),),)),
+        drain=timedelta(seconds=0.2),
     )
 
     with pytest.raises(KeyError, match="a bug"):
@@ -297,22 +304,22 @@ async def test_a_database_that_hangs_keeps_nobody_from_stopping(
     def hang(*_: object) -> Page:
         loop.call_soon_threadsafe(entered.set)
         stage.wait_at_gate()
-        return Page(runs=(), next=None)
+        return Page(chunks=(), next=None)
 
-    monkeypatch.setattr(ToyPlanner if blocked == "plan" else ToyWorkload, blocked, hang)
+    monkeypatch.setattr(ToyPlanner if blocked == "plan" else FakeWorkload, blocked, hang)
 
-    _, run = begin(ToyWorkload(stage=stage, pages=()), is_once=False)
+    _, run = begin(FakeWorkload(stage=stage, pages=()), is_once=False)
     await asyncio.wait_for(entered.wait(), DEADLINE_SECONDS)
     signal.raise_signal(signal.SIGTERM)
     summary = await asyncio.wait_for(run, DEADLINE_SECONDS)
 
-    assert summary.ending is Ending.STOPPED
+    assert summary.ending is StopReason.STOPPED
 
 
 async def test_cancelling_the_supervisor_leaves_no_worker_not_even_one_that_is_stuck(
     stage: Stage, journal: Journal, begin: Begin
 ) -> None:
-    supervisor, run = begin(ToyWorkload(stage=stage, pages=((a_run(0, Act.GET_STUCK),),)))
+    supervisor, run = begin(FakeWorkload(stage=stage, pages=((a_run(0, Behaviour.GET_STUCK),),)))
     await journal.wait("begin")
     workers = EndWatch(pid for pid in supervisor.pids.values() if pid is not None)
 

@@ -11,7 +11,7 @@ import pytest
 from psycopg import sql
 from sqlalchemy import make_url
 
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
+Chunk = Callable[..., "subprocess.CompletedProcess[str]"]
 
 ORDERS = 300
 SYMBOLS = 3
@@ -30,7 +30,7 @@ TABLES = (
 
 
 @pytest.fixture
-def run() -> Run:
+def run() -> Chunk:
     """Run `reconciler tune` with these arguments and this environment."""
 
     def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from reconciler.cli.app import cli
 from reconciler.paper.process import PaperProcess
 
-from .conftest import ORDERS, SYMBOLS, Run, contents, relations
+from .conftest import ORDERS, SYMBOLS, Chunk, contents, relations
 
 pytestmark = pytest.mark.long
 
@@ -30,7 +30,7 @@ def report_of(stdout: str) -> dict[str, Any]:
 
 
 def test_a_role_that_may_only_read_gets_a_recommendation_and_nothing_is_written(
-    run: Run, filled_url: str, as_reader: Callable[[str], str]
+    run: Chunk, filled_url: str, as_reader: Callable[[str], str]
 ) -> None:
     before = contents(filled_url)
 
@@ -50,7 +50,7 @@ def test_a_role_that_may_only_read_gets_a_recommendation_and_nothing_is_written(
     assert contents(filled_url) == before
 
 
-def test_the_halt_of_the_real_supervisor_does_not_stop_a_trial(run: Run, filled_url: str) -> None:
+def test_the_halt_of_the_real_supervisor_does_not_stop_a_trial(run: Chunk, filled_url: str) -> None:
     with psycopg.connect(filled_url) as connection:
         connection.execute(
             "INSERT INTO reconciliation_state (key, value, changed_at, changed_by)"
@@ -64,7 +64,7 @@ def test_the_halt_of_the_real_supervisor_does_not_stop_a_trial(run: Run, filled_
 
 
 def test_with_scratch_the_copy_is_written_and_nothing_of_it_stays(
-    run: Run, filled_url: str, empty_database_url: str
+    run: Chunk, filled_url: str, empty_database_url: str
 ) -> None:
     before = contents(filled_url)
 
@@ -83,7 +83,7 @@ def test_with_scratch_the_copy_is_written_and_nothing_of_it_stays(
     assert relations(empty_database_url) == []
 
 
-def test_the_configured_exchange_is_only_asked_for_its_time(run: Run, filled_url: str) -> None:
+def test_the_configured_exchange_is_only_asked_for_its_time(run: Chunk, filled_url: str) -> None:
     with PaperProcess(options=("--latency-ms", "20")) as exchange:
         ended = run(
             *("--shards", "1", "--batch-sizes", "200", "--json"),
@@ -100,7 +100,7 @@ def test_the_configured_exchange_is_only_asked_for_its_time(run: Run, filled_url
 
 
 def test_a_person_sees_the_rates_as_they_come_and_then_what_to_set(
-    run: Run, filled_url: str
+    run: Chunk, filled_url: str
 ) -> None:
     ended = run(*TWO_TRIALS, *NOT_ASKED, DATABASE_URL=filled_url)
 
@@ -112,7 +112,7 @@ def test_a_person_sees_the_rates_as_they_come_and_then_what_to_set(
     assert "reconciler scale " in ended.stdout
 
 
-def test_orders_that_no_such_exchange_can_have_are_left_out(run: Run, filled_url: str) -> None:
+def test_orders_that_no_such_exchange_can_have_are_left_out(run: Chunk, filled_url: str) -> None:
     with psycopg.connect(filled_url) as connection:
         connection.execute(
             "UPDATE orders SET external_order_id = 'x' || external_order_id WHERE id <= 10"
@@ -127,7 +127,7 @@ def test_orders_that_no_such_exchange_can_have_are_left_out(run: Run, filled_url
     assert (report["sample_orders"], report["left_out"]) == (ORDERS - 10, 10)
 
 
-def test_a_trial_whose_time_is_up_hands_out_no_more(run: Run, database_url: str) -> None:
+def test_a_trial_whose_time_is_up_hands_out_no_more(run: Chunk, database_url: str) -> None:
     with psycopg.connect(database_url) as connection:
         connection.execute(
             "INSERT INTO orders (symbol, external_order_id, status, qty)"
@@ -171,14 +171,14 @@ def test_an_interruption_ends_it_and_leaves_nothing(
     assert relations(empty_database_url) == []
 
 
-def refused(run: Run, *arguments: str, **environment: str) -> tuple[int, str]:
+def refused(run: Chunk, *arguments: str, **environment: str) -> tuple[int, str]:
     ended = run(*arguments, **environment)
     assert ended.stdout == ""
     assert "Traceback" not in ended.stderr
     return ended.returncode, ended.stderr
 
 
-def test_without_an_open_order_there_is_nothing_to_try(run: Run, database_url: str) -> None:
+def test_without_an_open_order_there_is_nothing_to_try(run: Chunk, database_url: str) -> None:
     code, said = refused(run, *NOT_ASKED, DATABASE_URL=database_url)
 
     assert code == 78
@@ -187,7 +187,7 @@ def test_without_an_open_order_there_is_nothing_to_try(run: Run, database_url: s
 
 
 def test_a_role_that_may_not_read_is_told_so(
-    run: Run, filled_url: str, as_reader: Callable[[str], str]
+    run: Chunk, filled_url: str, as_reader: Callable[[str], str]
 ) -> None:
     before = contents(filled_url)
 
@@ -201,14 +201,16 @@ def test_a_role_that_may_not_read_is_told_so(
     assert contents(filled_url) == before
 
 
-def test_a_database_that_is_away_is_told(run: Run) -> None:
+def test_a_database_that_is_away_is_told(run: Chunk) -> None:
     code, said = refused(run, *NOT_ASKED, DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
 
     assert code == 69
     assert "hint: " in said
 
 
-def test_an_exchange_that_is_away_is_told_and_how_to_do_without(run: Run, filled_url: str) -> None:
+def test_an_exchange_that_is_away_is_told_and_how_to_do_without(
+    run: Chunk, filled_url: str
+) -> None:
     code, said = refused(run, DATABASE_URL=filled_url, EXCHANGE_BASE_URL="http://127.0.0.1:1")
 
     assert code == 69
@@ -216,7 +218,7 @@ def test_an_exchange_that_is_away_is_told_and_how_to_do_without(run: Run, filled
 
 
 def test_a_scratch_database_that_is_away_is_told_and_not_as_the_other_one(
-    run: Run, filled_url: str
+    run: Chunk, filled_url: str
 ) -> None:
     away = "postgresql://nobody@127.0.0.1:1/none"
 
@@ -227,7 +229,7 @@ def test_a_scratch_database_that_is_away_is_told_and_not_as_the_other_one(
     assert "or wherever you gave this address" in said
 
 
-def test_a_scratch_database_that_is_somebodys_is_refused(run: Run, filled_url: str) -> None:
+def test_a_scratch_database_that_is_somebodys_is_refused(run: Chunk, filled_url: str) -> None:
     before = contents(filled_url)
 
     code, said = refused(run, *NOT_ASKED, "--scratch", filled_url, DATABASE_URL=filled_url)

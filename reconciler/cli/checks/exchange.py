@@ -10,7 +10,7 @@ from reconciler.cli.checks.finding import Finding, failed, good, skipped, warnin
 from reconciler.errors import ConfigurationError, Problem, ReconcilerError
 from reconciler.exchanges.base import Account, Venue
 from reconciler.exchanges.registry import open_exchange, venue
-from reconciler.exchanges.request_policy import OneAttempt
+from reconciler.exchanges.request_policy import SingleAttempt
 from reconciler.orders.account import OTHER_ACCOUNT_HINT, UNNAMED, UNNAMED_HINT
 from reconciler.resilience.budget import LocalBudget, WeightWindow
 from reconciler.settings import Credentials, Settings
@@ -83,7 +83,7 @@ async def read_account(
     exchange = open_exchange(
         venue,
         credentials=credentials,
-        guard=OneAttempt(answer_seconds),
+        guard=SingleAttempt(answer_seconds),
         budget=LocalBudget(WeightWindow(venue.weight_per_minute, share=1)),
         clock=lambda: datetime.now(UTC),
     )

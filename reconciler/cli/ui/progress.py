@@ -142,7 +142,7 @@ class ReconcileProgress(AbstractContextManager["ReconcileProgress"]):
 
     def update(self, summary: Summary) -> None:
         """Show what has been done so far."""
-        done, weight = summary.tally.scanned, summary.tally.weight
+        done, weight = summary.counts.scanned, summary.counts.weight
         self._progress.update(self._task, completed=done, weight=weight)
         if self._has_lines and not self._console.is_terminal and self._is_line_due():
             of_all = "" if self._total is None else f" of {self._total:,}"

@@ -123,7 +123,7 @@ def shards_table(
             Text(worker.state.value.replace("_", " "), style=_STATES[worker.state]),
             worker.buckets,
             worker.queued,
-            worker.in_hand,
+            worker.in_flight,
             worker.done_per_second,
             memory(worker.memory_bytes),
             _breaker(worker),
@@ -133,13 +133,13 @@ def shards_table(
     return _table(SHARD_COLUMNS, rows, marked=marked, mark=mark)
 
 
-def troubles(workers: Iterable[ShardStatus]) -> Iterator[Text]:
+def faults(workers: Iterable[ShardStatus]) -> Iterator[Text]:
     """Return what last stood in a shard's way, a line for each shard that had any."""
     for worker in workers:
-        if worker.trouble is not None:
-            age = worker.trouble_age_seconds
+        if worker.fault is not None:
+            age = worker.fault_age_seconds
             when = "" if age is None else f" ({duration(age)} ago)"
-            yield Text.assemble((f"shard {worker.shard}: ", "bold"), worker.trouble, when)
+            yield Text.assemble((f"shard {worker.shard}: ", "bold"), worker.fault, when)
 
 
 def cycles_table(cycles: Iterable[CycleStatus]) -> Table:

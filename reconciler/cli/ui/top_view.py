@@ -14,7 +14,7 @@ from reconciler.cli.ui import status_view
 from reconciler.cli.ui.formatting import duration
 from reconciler.supervisor.status import ShardStatus, Status
 
-MOST_TROUBLES = 3
+MOST_FAULTS = 3
 
 _TABLE_HEADER = 2
 
@@ -24,18 +24,18 @@ _SORTS: Mapping[str, Callable[[ShardStatus], float]] = {
     "shard": lambda worker: -worker.shard,
     "buckets": lambda worker: worker.buckets,
     "queued": lambda worker: worker.queued,
-    "in hand": lambda worker: worker.in_hand,
+    "in hand": lambda worker: worker.in_flight,
     "done/s": lambda worker: worker.done_per_second,
     "memory": lambda worker: worker.memory_bytes or 0,
 }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Sight:
-    """What the supervisor said `age_seconds` ago; `trouble` is why it says nothing newer."""
+class Snapshot:
+    """What the supervisor said `age_seconds` ago; `fault` is why it says nothing newer."""
 
     status: Status
-    trouble: str | None
+    fault: str | None
     age_seconds: float
 
 
@@ -70,11 +70,11 @@ def pressed(key: str, view: View) -> View | None:
             return view
 
 
-def screen(sight: Sight, view: View, *, height: int) -> RenderableType:
+def screen(snapshot: Snapshot, view: View, *, height: int) -> RenderableType:
     """Return the screen, `height` lines high."""
-    status = sight.status
-    above = [*_above(sight, view), Text()]
-    below = [Text(), *islice(status_view.troubles(status.workers), MOST_TROUBLES)]
+    status = snapshot.status
+    above = [*_above(snapshot, view), Text()]
+    below = [Text(), *islice(status_view.faults(status.workers), MOST_FAULTS)]
     below = [*below, status_view.last_cycle(status)]
     workers = view.sorted(status.workers)
     room = max(1, height - len(above) - _TABLE_HEADER - len(below) - 1)
@@ -92,16 +92,16 @@ def screen(sight: Sight, view: View, *, height: int) -> RenderableType:
     return Group(*above, table, *below, *padding, _footer())
 
 
-def _above(sight: Sight, view: View) -> Iterator[Text]:
-    yield status_view.headline(sight.status)
-    if sight.trouble is not None:
+def _above(snapshot: Snapshot, view: View) -> Iterator[Text]:
+    yield status_view.headline(snapshot.status)
+    if snapshot.fault is not None:
         yield Text(
-            f"silent for {duration(sight.age_seconds)}: {sight.trouble}; it is asked on",
+            f"silent for {duration(snapshot.age_seconds)}: {snapshot.fault}; it is asked on",
             style="bold red",
         )
     elif view.is_paused:
         yield Text("paused; p goes on", style="bold yellow")
-    yield from status_view.summary(sight.status)
+    yield from status_view.summary(snapshot.status)
 
 
 def _mark(view: View) -> str:

@@ -12,7 +12,7 @@ Imports point down this list only.
 
 from reconciler.exchanges.binance.adapter import REQUESTS_AT_ONCE, Binance, request_symbol
 from reconciler.exchanges.binance.constants import CODES, STATUSES, VENUE, Meaning
-from reconciler.exchanges.binance.session import Guarding, percent_encoded, signature_of
+from reconciler.exchanges.binance.session import Sender, percent_encoded, signature_of
 
 __all__ = [
     "CODES",
@@ -20,8 +20,8 @@ __all__ = [
     "STATUSES",
     "VENUE",
     "Binance",
-    "Guarding",
     "Meaning",
+    "Sender",
     "percent_encoded",
     "request_symbol",
     "signature_of",

@@ -36,7 +36,7 @@ from reconciler.errors import (
     RequestRejected,
 )
 from reconciler.exchanges import query_plan
-from reconciler.exchanges.base import Account, Answers, Clock, Failure, Venue, Wanted
+from reconciler.exchanges.base import Account, Clock, Failure, LookupResult, OrderRef, Venue
 from reconciler.exchanges.binance.constants import ACCOUNT_WEIGHT, COSTS, ORDER_ID_DIGITS, Meaning
 from reconciler.exchanges.binance.decoding import ACCOUNT_INFORMATION, Fault, as_error
 from reconciler.exchanges.binance.mapping import (
@@ -50,8 +50,8 @@ from reconciler.exchanges.binance.mapping import (
     unanswerable,
 )
 from reconciler.exchanges.binance.order_rows import Rows, read_rows
-from reconciler.exchanges.binance.session import Fetched, Guarding, Session
-from reconciler.exchanges.query_plan import HistoryPage, OneOrder, OpenOrders, Route
+from reconciler.exchanges.binance.session import Fetched, Sender, Session
+from reconciler.exchanges.query_plan import GetOrder, ListOpenOrders, ListOrdersFrom, Query
 from reconciler.exchanges.unforeseen import unforeseen
 from reconciler.resilience.budget import Budget
 from reconciler.resilience.suspects import Subject
@@ -74,7 +74,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(kw_only=True, slots=True)
 class _Batch:
-    """What the requests of one `ask` share."""
+    """What the requests of one `fetch` share."""
 
     gate: asyncio.Semaphore
     ended_by: Failure | None = None
@@ -88,7 +88,7 @@ class Binance:
         *,
         venue: Venue,
         client: httpx.AsyncClient,
-        guard: Guarding,
+        guard: Sender,
         budget: Budget,
         credentials: Credentials,
         clock: Clock,
@@ -113,7 +113,7 @@ class Binance:
         """The exchange's published facts."""
         return self._venue
 
-    async def ask(self, wanted: Sequence[Wanted]) -> Answers:
+    async def fetch(self, wanted: Sequence[OrderRef]) -> LookupResult:
         """Ask about every order in `wanted`, with the least weight that gives each an answer."""
         spellings = _by_request_name(wanted)
         unaskable = {order: why for order in spellings if (why := _why_not_askable(order))}
@@ -152,8 +152,8 @@ class Binance:
         """Close the connections."""
         await self._session.close()
 
-    async def _search(self, wanted: frozenset[Wanted]) -> Answers:
-        found = Answers()
+    async def _search(self, wanted: frozenset[OrderRef]) -> LookupResult:
+        found = LookupResult()
         batch = _Batch(gate=asyncio.Semaphore(self._requests_at_once))
         search = query_plan.start(wanted)
         while planned := query_plan.plan(search, COSTS, self._estimates):
@@ -166,14 +166,14 @@ class Binance:
             search = query_plan.advance(
                 search,
                 settled=frozenset(found.answers) | frozenset(found.failures),
-                open_lists=[route for route in planned if isinstance(route, OpenOrders)],
+                open_lists=[route for route in planned if isinstance(route, ListOpenOrders)],
                 pages=pages,
                 unlisted=frozenset().union(*(outcome.unlisted for outcome in outcomes)),
             )
         self._learn_ended_share(found)
         return found
 
-    def _learn_ended_share(self, found: Answers) -> None:
+    def _learn_ended_share(self, found: LookupResult) -> None:
         statuses = [
             answer.status
             for answer in found.answers.values()
@@ -184,16 +184,16 @@ class Binance:
         )
 
     async def _send_round(
-        self, planned: Sequence[Route], search: query_plan.Search, batch: _Batch
+        self, planned: Sequence[Query], search: query_plan.SearchState, batch: _Batch
     ) -> list[Outcome]:
         async with asyncio.TaskGroup() as group:
             tasks = [
-                group.create_task(self._send(route, query_plan.asked_for(search, route), batch))
+                group.create_task(self._send(route, query_plan.covers(search, route), batch))
                 for route in planned
             ]
         return [task.result() for task in tasks]
 
-    async def _send(self, route: Route, asked: frozenset[Wanted], batch: _Batch) -> Outcome:
+    async def _send(self, route: Query, asked: frozenset[OrderRef], batch: _Batch) -> Outcome:
         async with batch.gate:
             if batch.ended_by is not None:
                 return Outcome(failures=dict.fromkeys(asked, batch.ended_by))
@@ -206,15 +206,15 @@ class Binance:
             except Exception as error:  # noqa: BLE001 - one request's fault must not end the process
                 return Outcome(failures=dict.fromkeys(asked, unforeseen(error)))
 
-    async def _follow(self, route: Route, asked: frozenset[Wanted]) -> Outcome:
+    async def _follow(self, route: Query, asked: frozenset[OrderRef]) -> Outcome:
         match route:
-            case OneOrder(wanted=order):
+            case GetOrder(wanted=order):
                 return await self._look_up(order)
-            case OpenOrders(symbol=symbol):
+            case ListOpenOrders(symbol=symbol):
                 parameters = {} if symbol is None else {"symbol": symbol}
                 weight = COSTS.all_open_orders if symbol is None else COSTS.open_orders
                 rows = await self._list("/api/v3/openOrders", parameters, weight, symbol)
-            case HistoryPage(symbol=symbol, from_id=from_id):
+            case ListOrdersFrom(symbol=symbol, from_id=from_id):
                 parameters = {
                     "symbol": symbol,
                     "orderId": str(from_id),
@@ -228,7 +228,7 @@ class Binance:
             return Outcome() if symbol is None else await self._find_refused(asked, rows.value)
         return read_list(route, asked, rows)
 
-    async def _look_up(self, order: Wanted) -> Outcome:
+    async def _look_up(self, order: OrderRef) -> Outcome:
         parameters = {"symbol": order.symbol, "orderId": order.external_order_id}
         one = await self._session.get(
             "/api/v3/order",
@@ -254,7 +254,10 @@ class Binance:
             return rejection
 
     async def _pass_over_list(
-        self, route: OpenOrders | HistoryPage, asked: frozenset[Wanted], rejection: RequestRejected
+        self,
+        route: ListOpenOrders | ListOrdersFrom,
+        asked: frozenset[OrderRef],
+        rejection: RequestRejected,
     ) -> Outcome:
         """Find out whom the rejection of a list is about: its symbol, or the list alone.
 
@@ -265,7 +268,7 @@ class Binance:
         if route.symbol is None:
             return Outcome()  # The next round asks by symbol.
         suspects = sorted(asked, key=lambda order: int(order.external_order_id))
-        failures: dict[Wanted, Failure] = {}
+        failures: dict[OrderRef, Failure] = {}
         for order in suspects[:LOOK_UPS_TO_BLAME_A_SYMBOL]:
             try:
                 outcome = await self._look_up(order)
@@ -275,14 +278,14 @@ class Binance:
                 return Outcome(answers=outcome.answers, failures=failures, unlisted=asked)
         return Outcome(failures=dict.fromkeys(asked, rejection) | failures)
 
-    async def _find_refused(self, asked: frozenset[Wanted], fault: Fault) -> Outcome:
+    async def _find_refused(self, asked: frozenset[OrderRef], fault: Fault) -> Outcome:
         """Find out what a firewall dislikes about a list: its symbol, or something else of it.
 
         Look the first orders up by name. Where none of them passes it is the symbol, and every
         order asked for is refused; otherwise the next round goes on without them.
         """
-        answers: dict[Wanted, Answer] = {}
-        failures: dict[Wanted, Failure] = {}
+        answers: dict[OrderRef, Answer] = {}
+        failures: dict[OrderRef, Failure] = {}
         suspects = sorted(asked, key=lambda order: int(order.external_order_id))
         for order in suspects[:LOOK_UPS_TO_BLAME_A_SYMBOL]:
             outcome = await self._look_up(order)
@@ -317,10 +320,10 @@ def request_id(external_order_id: str) -> str:
     return (external_order_id.lstrip("0") or "0") if is_number else external_order_id
 
 
-def _by_request_name(wanted: Iterable[Wanted]) -> dict[Wanted, list[Wanted]]:
-    spellings: dict[Wanted, list[Wanted]] = {}
+def _by_request_name(wanted: Iterable[OrderRef]) -> dict[OrderRef, list[OrderRef]]:
+    spellings: dict[OrderRef, list[OrderRef]] = {}
     for order in dict.fromkeys(wanted):
-        asked = Wanted(
+        asked = OrderRef(
             symbol=request_symbol(order.symbol),
             external_order_id=request_id(order.external_order_id),
         )
@@ -328,9 +331,11 @@ def _by_request_name(wanted: Iterable[Wanted]) -> dict[Wanted, list[Wanted]]:
     return spellings
 
 
-def _as_spelled(found: Answers, spellings: Mapping[Wanted, Iterable[Wanted]]) -> Answers:
+def _as_spelled(
+    found: LookupResult, spellings: Mapping[OrderRef, Iterable[OrderRef]]
+) -> LookupResult:
     """Give every answer back under the very symbol and id by which it was asked for."""
-    return Answers(
+    return LookupResult(
         answers={
             order: answer if order == asked else _renamed(answer, order)
             for asked, answer in found.answers.items()
@@ -344,7 +349,7 @@ def _as_spelled(found: Answers, spellings: Mapping[Wanted, Iterable[Wanted]]) ->
     )
 
 
-def _renamed(answer: Answer, order: Wanted) -> Answer:
+def _renamed(answer: Answer, order: OrderRef) -> Answer:
     return replace(answer, symbol=order.symbol, external_order_id=order.external_order_id)
 
 
@@ -352,7 +357,7 @@ _ORDER_ID = re.compile(rf"[0-9]{{1,{ORDER_ID_DIGITS}}}")
 _NOT_OF_A_SYMBOL = re.compile(r"[\x00-\x7f](?<![A-Za-z0-9._-])")
 
 
-def _why_not_askable(order: Wanted) -> str | None:
+def _why_not_askable(order: OrderRef) -> str | None:
     """Say why the exchange cannot know such names; None: it may.
 
     It is not asked about what cannot be one of its ids: a firewall before it takes some words for

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from reconciler.domain.status import Status
 from reconciler.exchanges.base import Venue
-from reconciler.exchanges.query_plan import RouteCosts
+from reconciler.exchanges.query_plan import QueryCosts
 
 VENUE = Venue(
     name="binance",
@@ -30,7 +30,7 @@ VENUE = Venue(
 )
 
 # rest-api.md, "Query order", "Current open orders" (with and without a symbol) and "All orders".
-COSTS = RouteCosts(
+COSTS = QueryCosts(
     one_order=VENUE.single_weight,
     open_orders=6,
     all_open_orders=80,

@@ -16,12 +16,12 @@ from reconciler.domain.report import (
     Absent,
     Answer,
     Archived,
+    OrderFault,
     Report,
-    Unanswerable,
     average_price,
 )
 from reconciler.errors import Malformed, Refused, Unavailable, UnreadableRow
-from reconciler.exchanges.base import Failure, Wanted
+from reconciler.exchanges.base import Failure, OrderRef
 from reconciler.exchanges.binance.constants import (
     COSTS,
     FORM_HINT,
@@ -32,7 +32,7 @@ from reconciler.exchanges.binance.constants import (
 from reconciler.exchanges.binance.decoding import Fault
 from reconciler.exchanges.binance.order_rows import Row, Rows, Unreadable, read_row
 from reconciler.exchanges.binance.session import Fetched
-from reconciler.exchanges.query_plan import HistoryPage, OpenOrders, Page
+from reconciler.exchanges.query_plan import ListOpenOrders, ListOrdersFrom, QueryResult
 
 LONGEST_NAME = 100
 """A longer name of an order or a symbol fits no request, and is cut where a person reads it."""
@@ -46,14 +46,14 @@ class Outcome:
     list cannot be asked for: the exchange rejects it.
     """
 
-    answers: Mapping[Wanted, Answer] = field(default_factory=dict)
-    failures: Mapping[Wanted, Failure] = field(default_factory=dict)
-    page: Page | None = None
+    answers: Mapping[OrderRef, Answer] = field(default_factory=dict)
+    failures: Mapping[OrderRef, Failure] = field(default_factory=dict)
+    page: QueryResult | None = None
     is_refused: bool = False
-    unlisted: frozenset[Wanted] = frozenset()
+    unlisted: frozenset[OrderRef] = frozenset()
 
 
-def row_about(order: Wanted, body: bytes) -> Row | Unreadable:
+def row_about(order: OrderRef, body: bytes) -> Row | Unreadable:
     """Read the answer to a look-up of `order`.
 
     Raises:
@@ -71,7 +71,7 @@ def row_about(order: Wanted, body: bytes) -> Row | Unreadable:
     return row
 
 
-def read_one(order: Wanted, fetched: Fetched[Row | Unreadable]) -> Outcome:
+def read_one(order: OrderRef, fetched: Fetched[Row | Unreadable]) -> Outcome:
     """Take from a look-up what it says of its order.
 
     Raises:
@@ -86,7 +86,7 @@ def read_one(order: Wanted, fetched: Fetched[Row | Unreadable]) -> Outcome:
 
 
 def read_list(
-    route: OpenOrders | HistoryPage, asked: frozenset[Wanted], fetched: Fetched[Rows]
+    route: ListOpenOrders | ListOrdersFrom, asked: frozenset[OrderRef], fetched: Fetched[Rows]
 ) -> Outcome:
     """Take from a list what it says of the orders asked for, and nothing else.
 
@@ -97,7 +97,7 @@ def read_list(
     if isinstance(fetched.value, Fault):
         return _conclude_list(route, asked, fetched.value, fetched.fetched_at)
     outcome = _read_rows(asked, fetched.value, fetched.fetched_at)
-    page = _page(route, fetched.value) if isinstance(route, HistoryPage) else None
+    page = _page(route, fetched.value) if isinstance(route, ListOrdersFrom) else None
     return Outcome(answers=outcome.answers, failures=outcome.failures, page=page)
 
 
@@ -115,15 +115,15 @@ def rows_for(symbol: str | None, rows: Rows) -> Rows:
     return rows
 
 
-def _read_rows(asked: frozenset[Wanted], rows: Rows, fetched_at: datetime) -> Outcome:
-    answers: dict[Wanted, Answer] = {}
-    failures: dict[Wanted, Failure] = {}
+def _read_rows(asked: frozenset[OrderRef], rows: Rows, fetched_at: datetime) -> Outcome:
+    answers: dict[OrderRef, Answer] = {}
+    failures: dict[OrderRef, Failure] = {}
     for row in rows:
         # A row that does not say of which order it is proves nothing of any, nor does what is
         # missing from a list: only a look-up by name ends the search for an order.
         if row.symbol is None or row.order_id is None:
             continue
-        order = Wanted(symbol=row.symbol, external_order_id=str(row.order_id))
+        order = OrderRef(symbol=row.symbol, external_order_id=str(row.order_id))
         if order not in asked:
             continue
         try:
@@ -141,9 +141,9 @@ def _readable(row: Row | Unreadable) -> Row:
     return row
 
 
-def unanswerable(order: Wanted, why: str, fetched_at: datetime) -> Unanswerable:
+def unanswerable(order: OrderRef, why: str, fetched_at: datetime) -> OrderFault:
     """Say that the exchange cannot be asked for `order`, and what a person does about it."""
-    return Unanswerable(
+    return OrderFault(
         symbol=order.symbol,
         external_order_id=order.external_order_id,
         detail=(
@@ -156,7 +156,10 @@ def unanswerable(order: Wanted, why: str, fetched_at: datetime) -> Unanswerable:
 
 
 def _conclude_list(
-    route: OpenOrders | HistoryPage, asked: frozenset[Wanted], fault: Fault, fetched_at: datetime
+    route: ListOpenOrders | ListOrdersFrom,
+    asked: frozenset[OrderRef],
+    fault: Fault,
+    fetched_at: datetime,
 ) -> Outcome:
     """Return what an error says of a whole list: that its symbol is wrong, or nothing of a row.
 
@@ -183,7 +186,7 @@ def _told_of_symbol(fault: Fault) -> str:
     )
 
 
-def refused_by_firewall(order: Wanted, told: str, fetched_at: datetime) -> Unanswerable:
+def refused_by_firewall(order: OrderRef, told: str, fetched_at: datetime) -> OrderFault:
     """Say that a firewall lets no request through that names `order`."""
     why = f"a firewall refuses requests that name it, and lets others pass; {told}"
     return unanswerable(order, why, fetched_at)
@@ -194,7 +197,7 @@ def _is_illegal_symbol(fault: Fault) -> bool:
     return fault.code == ILLEGAL_CHARACTERS and fault.parameter == "symbol"
 
 
-def _conclude(order: Wanted, fault: Fault, fetched_at: datetime) -> Answer:
+def _conclude(order: OrderRef, fault: Fault, fetched_at: datetime) -> Answer:
     """Return the answer that an error gives about `order` itself.
 
     Raises:
@@ -228,16 +231,16 @@ def _conclude(order: Wanted, fault: Fault, fetched_at: datetime) -> Answer:
             raise Unavailable(fault.told)
 
 
-def _page(route: HistoryPage, rows: Rows) -> Page:
+def _page(route: ListOrdersFrom, rows: Rows) -> QueryResult:
     ids = {
         row.order_id
         for row in rows
         if row.symbol == route.symbol and row.order_id is not None and row.order_id >= route.from_id
     }
-    return Page(route=route, ids=tuple(sorted(ids)), is_last=len(rows) < COSTS.page_orders)
+    return QueryResult(route=route, ids=tuple(sorted(ids)), is_last=len(rows) < COSTS.page_orders)
 
 
-def _report(order: Wanted, row: Row, fetched_at: datetime) -> Report:
+def _report(order: OrderRef, row: Row, fetched_at: datetime) -> Report:
     """Translate a row of `order`.
 
     Raises:

@@ -39,7 +39,7 @@ from reconciler.exchanges.binance.decoding import (
     whole_number,
 )
 from reconciler.exchanges.connection import Connections
-from reconciler.exchanges.request_policy import Control
+from reconciler.exchanges.request_policy import ControlRequest
 from reconciler.exchanges.signing import HmacKey, SigningKey, load_signing_key
 from reconciler.resilience.budget import Budget
 from reconciler.resilience.suspects import EXCHANGE, Subject
@@ -56,7 +56,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
-class Guarding(Protocol):
+class Sender(Protocol):
     """Sends requests within the rate budget and under retry, breaker and timeout."""
 
     async def call(
@@ -65,7 +65,7 @@ class Guarding(Protocol):
         send: Callable[[], Awaitable[T]],
         *,
         subject: Subject = EXCHANGE,
-        control: Control | None = None,
+        control: ControlRequest | None = None,
     ) -> T:
         """Send, perhaps several times, and return what came of it.
 
@@ -94,7 +94,7 @@ class Session:
         *,
         base_url: str,
         client: httpx.AsyncClient,
-        guard: Guarding,
+        guard: Sender,
         budget: Budget,
         credentials: Credentials,
         clock: Clock,
@@ -163,7 +163,7 @@ class Session:
                 weight,
                 partial(self._attempt, path, parameters, decode, offset),
                 subject=subject,
-                control=Control(weight=TIME_WEIGHT, send=self._attempt_offset),
+                control=ControlRequest(weight=TIME_WEIGHT, send=self._attempt_offset),
             )
 
         offset = await self._signing_offset()
@@ -231,7 +231,7 @@ class Session:
             if offset is None
             else self._signed(parameters, fetched_at + offset)
         )
-        reply = await self._connections.fetch(
+        reply = await self._connections.get(
             f"{self._base_url}{path}?{query}", _headers(self._credentials)
         )
         await self._observe(reply.headers.get(USED_WEIGHT_HEADER))

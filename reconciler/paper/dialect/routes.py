@@ -28,15 +28,23 @@ from reconciler.paper.dialect.answers import (
     write_orders,
 )
 from reconciler.paper.dialect.parameters import Parameters
-from reconciler.paper.lifecycle import Word
-from reconciler.paper.order_store import Book, Shelf, Show, ShownShelf, UnknownSymbol
+from reconciler.paper.lifecycle import BinanceStatus
+from reconciler.paper.order_store import (
+    OrderStore,
+    Show,
+    ShownSymbolOrders,
+    SymbolOrders,
+    UnknownSymbol,
+)
 from reconciler.paper.orders import Order
 
 DEFAULT_PAGE = 500
 LARGEST_PAGE = 1000
 LARGEST_SPAN_MS = 24 * 3600 * 1000
 ARCHIVED_AFTER_MS = 90 * 24 * 3600 * 1000
-ARCHIVED_WORDS = frozenset({Word.CANCELED, Word.EXPIRED, Word.EXPIRED_IN_MATCH})
+ARCHIVED_WORDS = frozenset(
+    {BinanceStatus.CANCELED, BinanceStatus.EXPIRED, BinanceStatus.EXPIRED_IN_MATCH}
+)
 SIGNED = frozenset({"timestamp", "recvWindow", "signature"})
 
 
@@ -53,7 +61,7 @@ class View:
         uid: The account's identity.
     """
 
-    book: Book
+    book: OrderStore
     now_ms: int
     weight_limit: int
     uid: int
@@ -70,7 +78,7 @@ class View:
         """Return every symbol that is listed."""
         return [symbol for symbol in self.book.symbols() if symbol not in self.delisted]
 
-    def shelf(self, symbol: str) -> Shelf | ShownShelf:
+    def shelf(self, symbol: str) -> SymbolOrders | ShownSymbolOrders:
         """Return the orders of one symbol.
 
         Raises:
@@ -82,7 +90,7 @@ class View:
             shelf = self.book.shelf(symbol)
         except UnknownSymbol:
             raise invalid_symbol() from None
-        return shelf if self.show is None else ShownShelf(shelf, self.show)
+        return shelf if self.show is None else ShownSymbolOrders(shelf, self.show)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -253,7 +261,7 @@ def _symbols_asked(view: View, parameters: Parameters) -> Sequence[str]:
 
 
 def _find(
-    shelf: Shelf | ShownShelf, order_id: int | None, client_order_id: str | None
+    shelf: SymbolOrders | ShownSymbolOrders, order_id: int | None, client_order_id: str | None
 ) -> Order | None:
     if order_id is None:
         return None if client_order_id is None else shelf.find_by_client_id(client_order_id)
@@ -276,7 +284,7 @@ def _is_archived(order: Order, now_ms: int) -> bool:
 
 
 def _within(
-    shelf: Shelf | ShownShelf, start_ms: int | None, end_ms: int | None, limit: int
+    shelf: SymbolOrders | ShownSymbolOrders, start_ms: int | None, end_ms: int | None, limit: int
 ) -> Sequence[Order]:
     if start_ms is not None and end_ms is not None and end_ms - start_ms > LARGEST_SPAN_MS:
         raise Refusal(-1127, "More than 24 hours between startTime and endTime.")

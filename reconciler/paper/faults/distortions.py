@@ -16,7 +16,7 @@ import msgspec
 
 from reconciler.paper.faults.effects import Spoiling
 from reconciler.paper.faults.rules import FaultRule, Question
-from reconciler.paper.lifecycle import Stage, Word
+from reconciler.paper.lifecycle import BinanceStatus, Stage
 from reconciler.paper.order_store import Show
 from reconciler.paper.orders import Order, as_of
 
@@ -47,7 +47,7 @@ def _shrink(order: Order) -> Order:
 
 
 def _contradict(order: Order) -> Order:
-    return _at(order, Stage(word=Word.FILLED, executed_e8=0, quote_e8=0))
+    return _at(order, Stage(word=BinanceStatus.FILLED, executed_e8=0, quote_e8=0))
 
 
 DISTORTIONS: Mapping[str, Callable[[Order], Order | None]] = MappingProxyType(

@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from reconciler.errors import SchemaMismatch
-from reconciler.store.migrations.lock import own_turn
+from reconciler.store.migrations.lock import migration_lock
 from reconciler.store.stale_index import (
     BUILD,
     IndexState,
@@ -38,7 +38,7 @@ def upgrade(connection: Connection, sleep: Callable[[float], None] = time.sleep)
         SchemaMismatch: `orders`, or an `activity_log` of the application's own, does not fit.
             Nothing was changed.
     """
-    with own_turn(connection, sleep):
+    with migration_lock(connection, sleep):
         _require_fit(connection)
         command.upgrade(_config(connection), "head")
         _rebuild_index(connection)

@@ -23,7 +23,7 @@ _ASK = text(
 
 
 @contextmanager
-def own_turn(connection: Connection, sleep: Callable[[float], None]) -> Iterator[None]:
+def migration_lock(connection: Connection, sleep: Callable[[float], None]) -> Iterator[None]:
     """Wait until nobody else upgrades the database of `connection`, and keep others waiting."""
     engine = create_engine(
         connection.engine.url,

@@ -16,7 +16,7 @@ import psycopg
 
 from scripts.benchmark.end_to_end.fixture import Scene
 from scripts.benchmark.end_to_end.sequential_loop import AT_ONCE, Looping, all_at_once
-from scripts.benchmark.process_group import Opener, Place
+from scripts.benchmark.process_group import Opener, WorkerConfig
 
 _OWN_URL = "https://api.binance.com"
 _OPTIONS = {
@@ -40,10 +40,10 @@ class ByCcxt(Looping):
 
 
 class _Ccxt:
-    def __init__(self, scene: Scene, orders: int, place: Place) -> None:
+    def __init__(self, scene: Scene, orders: int, config: WorkerConfig) -> None:
         self._orders = orders
         self._runner = asyncio.Runner()
-        self._rows, self._exchange = self._runner.run(_open(scene, place.url))
+        self._rows, self._exchange = self._runner.run(_open(scene, config.url))
         self._names: Mapping[str, str] = {
             id_: markets[0]["symbol"] for id_, markets in self._exchange.markets_by_id.items()
         }

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from reconciler.trial.scratch_database import Ground
+from reconciler.trial.scratch_database import ScratchDatabase
 from scripts.benchmark.end_to_end.by_ccxt import ByCcxt
 from scripts.benchmark.end_to_end.fixture import SYMBOLS, open_scene
 from scripts.benchmark.end_to_end.sequential_loop import ManyAtOnce, OneByOne
@@ -16,21 +16,21 @@ WANTED = (20.0, 10.0)
 """Of the plain loops in their order: ours is to be at least so many times as fast."""
 
 
-def compare_end_to_end(ground: Ground, size: Size, on_progress: Progress) -> Comparison:
+def compare_end_to_end(scratch: ScratchDatabase, size: Size, on_progress: Progress) -> Comparison:
     """Run it.
 
     Raises:
         BenchFailed: somebody did not make all of his orders true.
     """
     on_progress(f"writing {size.orders:,} orders to the paper exchange and the database")
-    with open_scene(ground, size.orders) as scene:
+    with open_scene(scratch, size.orders) as scene:
         contenders: Sequence[Contender] = (
             Swept(scene=scene),
             OneByOne(scene=scene),
             ManyAtOnce(scene=scene),
             ByCcxt(scene=scene),
         )
-        figures = run_rounds(contenders, ground=ground, size=size, on_progress=on_progress)
+        figures = run_rounds(contenders, scratch=scratch, size=size, on_progress=on_progress)
     return Comparison(
         key=KEY,
         title="End to end: exchange, database and workers on this machine",

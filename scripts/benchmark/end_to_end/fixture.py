@@ -11,7 +11,7 @@ from sqlalchemy import text
 from reconciler.demo import World
 from reconciler.paper.process import PaperProcess
 from reconciler.store import migrations, sample
-from reconciler.trial.scratch_database import Ground
+from reconciler.trial.scratch_database import ScratchDatabase
 from reconciler.trial.stencil import restore
 from scripts.benchmark.figures import BenchFailed
 
@@ -44,17 +44,19 @@ class Scene:
     api_secret: SecretStr
     orders: int
 
-    def put_back(self, ground: Ground) -> None:
+    def put_back(self, scratch: ScratchDatabase) -> None:
         """Let the rows fall behind again."""
-        restore(ground.database)
+        restore(scratch.database)
 
-    def require_done(self, ground: Ground, who: str, orders: int, *, is_logged: bool) -> None:
+    def require_done(
+        self, scratch: ScratchDatabase, who: str, orders: int, *, is_logged: bool
+    ) -> None:
         """Make sure that exactly so many rows say now what the exchange says.
 
         Raises:
             BenchFailed: they do not; or `is_logged` and a change has no entry in the log.
         """
-        with ground.database.autocommit() as connection:
+        with scratch.database.autocommit() as connection:
             touched, done, changed = connection.execute(_DONE).one()
             entries = connection.execute(_ENTRIES).scalar_one()
         if (touched, done) != (orders, orders) or (is_logged and entries != changed):
@@ -65,12 +67,12 @@ class Scene:
 
 
 @contextmanager
-def open_scene(ground: Ground, orders: int) -> Iterator[Scene]:
+def open_scene(scratch: ScratchDatabase, orders: int) -> Iterator[Scene]:
     """Start the exchange and write the rows; end it with the block."""
     api_key, api_secret = secrets.token_hex(16), secrets.token_hex(32)
-    with ground.database.transaction() as connection:
+    with scratch.database.transaction() as connection:
         sample.make_orders(connection)
-    with ground.database.connection() as connection:
+    with scratch.database.connection() as connection:
         migrations.upgrade(connection)
     options = ("--weight-limit", str(NO_LIMIT))
     with PaperProcess(api_key=api_key, api_secret=api_secret, options=options) as exchange:
@@ -81,20 +83,20 @@ def open_scene(ground: Ground, orders: int) -> Iterator[Scene]:
             orders=orders,
         )
         world = World(
-            database=ground.database,
-            database_url=ground.url,
+            database=scratch.database,
+            database_url=scratch.url,
             exchange=exchange,
             api_key=scene.api_key,
             api_secret=scene.api_secret,
         )
         world.fill(orders=orders, symbols=SYMBOLS, seed=1)
-        _remember(ground, exchange)
+        _remember(scratch, exchange)
         yield scene
 
 
-def _remember(ground: Ground, exchange: PaperProcess) -> None:
+def _remember(scratch: ScratchDatabase, exchange: PaperProcess) -> None:
     """Keep the rows as they are, and what they are to become."""
-    with ground.database.transaction() as connection:
+    with scratch.database.transaction() as connection:
         connection.execute(text(_KEEP))
         with connection.connection.cursor().copy("COPY truth FROM STDIN") as copy:
             for order in exchange.orders():

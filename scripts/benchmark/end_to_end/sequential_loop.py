@@ -18,10 +18,10 @@ from urllib.parse import urlencode
 import httpx
 import psycopg
 
-from reconciler.trial.scratch_database import Ground
+from reconciler.trial.scratch_database import ScratchDatabase
 from scripts.benchmark.end_to_end.fixture import Scene
 from scripts.benchmark.end_to_end.updating import STALE, UPDATE, facts_of
-from scripts.benchmark.process_group import Opener, Place, Team
+from scripts.benchmark.process_group import Opener, ProcessGroup, WorkerConfig
 
 AT_ONCE = 50
 LEAST_ORDERS, DIVISOR = 200, 10
@@ -45,19 +45,21 @@ class Looping:
         """Return what makes the loop, in its process."""
         raise NotImplementedError
 
-    def prepare(self, ground: Ground) -> None:
+    def prepare(self, scratch: ScratchDatabase) -> None:
         """Put the rows back."""
-        self.scene.put_back(ground)
+        self.scene.put_back(scratch)
 
     @contextmanager
-    def at_work(self, _ground: Ground, places: Sequence[Place]) -> Iterator[Callable[[], float]]:
+    def at_work(
+        self, _ground: ScratchDatabase, configs: Sequence[WorkerConfig]
+    ) -> Iterator[Callable[[], float]]:
         """Start the process."""
-        with Team(self.opener(), places[:1]) as team:
+        with ProcessGroup(self.opener(), configs[:1]) as team:
             yield team.run
 
-    def require_done(self, ground: Ground) -> None:
+    def require_done(self, scratch: ScratchDatabase) -> None:
         """Make sure that its rows are true."""
-        self.scene.require_done(ground, self.name, self.orders, is_logged=False)
+        self.scene.require_done(scratch, self.name, self.orders, is_logged=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,10 +96,10 @@ def signed(scene: Scene, symbol: str, order_id: str) -> str:
 
 
 class _OneByOne:
-    def __init__(self, scene: Scene, orders: int, place: Place) -> None:
+    def __init__(self, scene: Scene, orders: int, config: WorkerConfig) -> None:
         self._scene = scene
         self._orders = orders
-        self._rows = psycopg.connect(place.url, autocommit=True)
+        self._rows = psycopg.connect(config.url, autocommit=True)
         self._exchange = httpx.Client(**_client_options(scene))
 
     def close(self) -> None:
@@ -112,11 +114,11 @@ class _OneByOne:
 
 
 class _ManyAtOnce:
-    def __init__(self, scene: Scene, orders: int, place: Place) -> None:
+    def __init__(self, scene: Scene, orders: int, config: WorkerConfig) -> None:
         self._scene = scene
         self._orders = orders
         self._runner = asyncio.Runner()
-        self._rows = self._runner.run(_connect(place.url))
+        self._rows = self._runner.run(_connect(config.url))
         self._exchange = httpx.AsyncClient(
             limits=httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE),
             **_client_options(scene),

@@ -14,13 +14,13 @@ from multiprocessing.connection import Connection
 from reconciler.orders.workload import OrderWorkload
 from reconciler.settings import Settings
 from reconciler.supervisor.halt import HaltPolicy
-from reconciler.supervisor.summary import Ending
+from reconciler.supervisor.summary import StopReason
 from reconciler.telemetry.logs import configure_logs
-from reconciler.trial.scratch_database import Ground
+from reconciler.trial.scratch_database import ScratchDatabase
 from reconciler.trial.sweep import options_of, sweep
 from scripts.benchmark.end_to_end.fixture import Scene
 from scripts.benchmark.figures import BenchFailed
-from scripts.benchmark.process_group import Place, Team
+from scripts.benchmark.process_group import ProcessGroup, WorkerConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,33 +39,35 @@ class Swept:
         """All of them."""
         return self.scene.orders
 
-    def prepare(self, ground: Ground) -> None:
+    def prepare(self, scratch: ScratchDatabase) -> None:
         """Put the rows back."""
-        self.scene.put_back(ground)
+        self.scene.put_back(scratch)
 
     @contextmanager
-    def at_work(self, _ground: Ground, places: Sequence[Place]) -> Iterator[Callable[[], float]]:
+    def at_work(
+        self, _ground: ScratchDatabase, configs: Sequence[WorkerConfig]
+    ) -> Iterator[Callable[[], float]]:
         """Start the process that will be the supervisor."""
-        with Team(partial(_Sweep, self.scene, len(places)), places[:1]) as team:
+        with ProcessGroup(partial(_Sweep, self.scene, len(configs)), configs[:1]) as team:
             yield team.run
 
-    def require_done(self, ground: Ground) -> None:
+    def require_done(self, scratch: ScratchDatabase) -> None:
         """Make sure that every row is true and every change logged."""
-        self.scene.require_done(ground, self.name, self.orders, is_logged=True)
+        self.scene.require_done(scratch, self.name, self.orders, is_logged=True)
 
 
 class _Sweep:
     """A process that is a supervisor, round after round."""
 
-    def __init__(self, scene: Scene, shards: int, place: Place) -> None:
+    def __init__(self, scene: Scene, shards: int, config: WorkerConfig) -> None:
         self._settings = Settings.load(
-            database_url=place.url,
+            database_url=config.url,
             exchange_name="paper",
             exchange_base_url=scene.exchange_url,
             exchange_api_key=scene.api_key,
             exchange_api_secret=scene.api_secret,
             shards=shards,
-            batch_size=place.batch_size,
+            batch_size=config.batch_size,
         )
         self._quiet = partial(configure_logs, "ERROR", "json", secrets=(scene.api_secret,))
         self._quiet()
@@ -79,9 +81,9 @@ class _Sweep:
         done = sweep(
             OrderWorkload(settings=self._settings),
             options_of(self._settings, halt=HaltPolicy()),
-            prepare_worker=lambda _: self._quiet,
+            set_up_worker=lambda _: self._quiet,
         )
-        if done.summary.ending is not Ending.SWEPT:
-            trouble = f"{done.summary.ending} {done.summary.trouble}"
-            raise BenchFailed(f"the supervisor ended early: {trouble}")
+        if done.summary.ending is not StopReason.COMPLETED:
+            fault = f"{done.summary.ending} {done.summary.fault}"
+            raise BenchFailed(f"the supervisor ended early: {fault}")
         return called + done.seconds

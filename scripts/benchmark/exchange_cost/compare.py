@@ -6,7 +6,7 @@ from itertools import product
 
 from reconciler.exchanges.binance.constants import COSTS
 from reconciler.exchanges.query_plan import Estimates
-from reconciler.trial.scratch_database import Ground
+from reconciler.trial.scratch_database import ScratchDatabase
 from scripts.benchmark.exchange_cost.optimum import (
     expected_weight_of_plan,
     least_expected_weight,
@@ -28,7 +28,9 @@ AT_BEST = 1.1
 SHARE_OF_SINGLE = 1 / 50
 
 
-def compare_exchange_cost(_ground: Ground, size: Size, on_progress: Progress) -> Comparison:
+def compare_exchange_cost(
+    _ground: ScratchDatabase, size: Size, on_progress: Progress
+) -> Comparison:
     """Count it.
 
     Raises:

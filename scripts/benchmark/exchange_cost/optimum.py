@@ -2,12 +2,12 @@
 
 from itertools import product
 
-from reconciler.exchanges.query_plan import Estimates, RouteCosts
+from reconciler.exchanges.query_plan import Estimates, QueryCosts
 from scripts.benchmark.exchange_cost.simulated import World, a_world, search_for
 
 
 def expected_weight_of_plan(
-    counts: tuple[int, ...], costs: RouteCosts, estimates: Estimates
+    counts: tuple[int, ...], costs: QueryCosts, estimates: Estimates
 ) -> float:
     """Return what ours costs on the average over every fate that so many orders can have."""
     wanted, world = a_world(*counts)
@@ -23,7 +23,7 @@ def expected_weight_of_plan(
     return expected
 
 
-def least_expected_weight(counts: tuple[int, ...], costs: RouteCosts, ended_share: float) -> float:
+def least_expected_weight(counts: tuple[int, ...], costs: QueryCosts, ended_share: float) -> float:
     """Try every strategy: which lists to ask for, then every split into names and pages."""
     outright = [_least_cover(tuple(range(count)), costs) for count in counts]
     after_list = [_expected_cover(count, costs, ended_share) for count in counts]
@@ -37,7 +37,7 @@ def least_expected_weight(counts: tuple[int, ...], costs: RouteCosts, ended_shar
     return min(alone, together)
 
 
-def _expected_cover(count: int, costs: RouteCosts, ended_share: float) -> float:
+def _expected_cover(count: int, costs: QueryCosts, ended_share: float) -> float:
     return sum(
         _likelihood_of(fates, ended_share)
         * _least_cover(tuple(rank for rank in range(count) if fates[rank]), costs)
@@ -45,7 +45,7 @@ def _expected_cover(count: int, costs: RouteCosts, ended_share: float) -> float:
     )
 
 
-def _least_cover(ranks: tuple[int, ...], costs: RouteCosts) -> int:
+def _least_cover(ranks: tuple[int, ...], costs: QueryCosts) -> int:
     if not ranks:
         return 0
     beyond = tuple(rank for rank in ranks if rank >= ranks[0] + costs.page_orders)

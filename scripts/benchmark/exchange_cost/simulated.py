@@ -7,18 +7,18 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from reconciler.exchanges.base import Wanted
+from reconciler.exchanges.base import OrderRef
 from reconciler.exchanges.binance.constants import COSTS
 from reconciler.exchanges.query_plan import (
     Estimates,
-    HistoryPage,
-    OneOrder,
-    OpenOrders,
-    Page,
-    Route,
-    RouteCosts,
+    GetOrder,
+    ListOpenOrders,
+    ListOrdersFrom,
+    Query,
+    QueryCosts,
+    QueryResult,
     advance,
-    asked_for,
+    covers,
     learn,
     order_number,
     plan,
@@ -52,9 +52,9 @@ def practised_weight(counts: Sequence[int], ended_share: float) -> int:
     return weight
 
 
-def an_order(number: int | str, symbol: str = "BTCUSDT") -> Wanted:
+def an_order(number: int | str, symbol: str = "BTCUSDT") -> OrderRef:
     """Name an order."""
-    return Wanted(symbol=symbol, external_order_id=str(number))
+    return OrderRef(symbol=symbol, external_order_id=str(number))
 
 
 @dataclass
@@ -73,16 +73,16 @@ class Story:
     """What a whole search found and cost."""
 
     weight: int = 0
-    rounds: list[tuple[Route, ...]] = field(default_factory=list)
-    reported: dict[Wanted, bool] = field(default_factory=dict)
-    absent: set[Wanted] = field(default_factory=set)
+    rounds: list[tuple[Query, ...]] = field(default_factory=list)
+    reported: dict[OrderRef, bool] = field(default_factory=dict)
+    absent: set[OrderRef] = field(default_factory=set)
     estimates: Estimates = field(default_factory=Estimates)
 
 
 def search_for(
-    wanted: Iterable[Wanted],
+    wanted: Iterable[OrderRef],
     world: World,
-    costs: RouteCosts = COSTS,
+    costs: QueryCosts = COSTS,
     estimates: Estimates | None = None,
     *,
     learns: bool = True,
@@ -97,20 +97,20 @@ def search_for(
         pages = [
             _page_of(route, world, costs, is_blank=are_pages_blank)
             for route in planned
-            if isinstance(route, HistoryPage)
+            if isinstance(route, ListOrdersFrom)
         ]
         for route in planned:
-            asked = asked_for(search, route)
+            asked = covers(search, route)
             shown = asked & _shown_by(route, world, pages)
             story.reported |= {order: world.ended[_key_of(order)] for order in shown}
-            if isinstance(route, OneOrder):
+            if isinstance(route, GetOrder):
                 story.absent |= asked - shown
         if learns:
             story.estimates = learn(story.estimates, search, pages)
         search = advance(
             search,
             settled=frozenset(story.reported) | story.absent,
-            open_lists=[route for route in planned if isinstance(route, OpenOrders)],
+            open_lists=[route for route in planned if isinstance(route, ListOpenOrders)],
             pages=pages,
         )
     if learns:
@@ -120,47 +120,49 @@ def search_for(
     return story
 
 
-def _key_of(order: Wanted) -> tuple[str, int]:
+def _key_of(order: OrderRef) -> tuple[str, int]:
     number = order_number(order.external_order_id)
     return order.symbol, -1 if number is None else number
 
 
-def _page_of(route: HistoryPage, world: World, costs: RouteCosts, *, is_blank: bool) -> Page:
+def _page_of(
+    route: ListOrdersFrom, world: World, costs: QueryCosts, *, is_blank: bool
+) -> QueryResult:
     if is_blank:
-        return Page(route=route, ids=(), is_last=False)
+        return QueryResult(route=route, ids=(), is_last=False)
     later = [number for number in world.of(route.symbol) if number >= route.from_id]
-    return Page(
+    return QueryResult(
         route=route,
         ids=tuple(later[: costs.page_orders]),
         is_last=len(later) < costs.page_orders,
     )
 
 
-def _shown_by(route: Route, world: World, pages: Iterable[Page]) -> set[Wanted]:
+def _shown_by(route: Query, world: World, pages: Iterable[QueryResult]) -> set[OrderRef]:
     match route:
-        case OneOrder(wanted=order):
+        case GetOrder(wanted=order):
             return {order} if _key_of(order) in world.ended else set()
-        case OpenOrders():
+        case ListOpenOrders():
             return {an_order(n, symbol) for (symbol, n), ended in world.ended.items() if not ended}
-        case HistoryPage(symbol=symbol):
+        case ListOrdersFrom(symbol=symbol):
             return {an_order(n, symbol) for page in pages if page.route == route for n in page.ids}
 
 
-def _weight_of(route: Route, costs: RouteCosts) -> int:
+def _weight_of(route: Query, costs: QueryCosts) -> int:
     match route:
-        case OneOrder():
+        case GetOrder():
             return costs.one_order
-        case OpenOrders(symbol=None):
+        case ListOpenOrders(symbol=None):
             return costs.all_open_orders
-        case OpenOrders():
+        case ListOpenOrders():
             return costs.open_orders
-        case HistoryPage():
+        case ListOrdersFrom():
             return costs.history_page
 
 
 def a_world(
     *counts: int, has_ended: Callable[[int], bool] = lambda _: False, step: int = 1
-) -> tuple[list[Wanted], World]:
+) -> tuple[list[OrderRef], World]:
     """As many wanted orders a symbol as `counts` says, every `step`-th order of the account."""
     wanted, ended = [], {}
     for index, count in enumerate(counts):

@@ -1,10 +1,10 @@
 """The footprint: what it takes to start, to stay and to write."""
 
-from reconciler.trial.scratch_database import Ground
+from reconciler.trial.scratch_database import ScratchDatabase
 from scripts.benchmark.end_to_end.fixture import open_scene
 from scripts.benchmark.figures import Comparison, Figure, Target
 from scripts.benchmark.footprint import processes, writes
-from scripts.benchmark.process_group import places_of
+from scripts.benchmark.process_group import worker_configs
 from scripts.benchmark.rounds import Progress
 from scripts.benchmark.rows import Rows
 from scripts.benchmark.size import Size
@@ -17,7 +17,7 @@ MEGABYTES_PER_MIB = 1.048576
 ROUND_TRIPS = 4
 
 
-def compare_footprint(ground: Ground, size: Size, on_progress: Progress) -> Comparison:
+def compare_footprint(scratch: ScratchDatabase, size: Size, on_progress: Progress) -> Comparison:
     """Measure it.
 
     Raises:
@@ -25,19 +25,19 @@ def compare_footprint(ground: Ground, size: Size, on_progress: Progress) -> Comp
     """
     on_progress("start-up")
     version = [processes.version_ms() for _ in range(size.rounds)]
-    with open_scene(ground, FIRST_CYCLE_ORDERS) as scene:
-        first = [processes.first_cycle_ms(ground, scene) for _ in range(size.rounds)]
-    ground.clear()
+    with open_scene(scratch, FIRST_CYCLE_ORDERS) as scene:
+        first = [processes.first_cycle_ms(scratch, scene) for _ in range(size.rounds)]
+    scratch.clear()
     on_progress("memory")
-    with open_scene(ground, size.orders) as scene:
-        memory = [processes.memory_mib(ground, scene) for _ in range(min(3, size.rounds))]
-    ground.clear()
+    with open_scene(scratch, size.orders) as scene:
+        memory = [processes.memory_mib(scratch, scene) for _ in range(min(3, size.rounds))]
+    scratch.clear()
     on_progress("what is written")
     rows = Rows(orders=size.orders)
-    rows.make(ground.database)
-    written = tuple(writes.written(ground, rows, places_of(ground.url, size)))
-    steady = tuple(writes.steady(ground, rows))
-    trips = writes.round_trips(ground, rows)
+    rows.make(scratch.database)
+    written = tuple(writes.written(scratch, rows, worker_configs(scratch.url, size)))
+    steady = tuple(writes.steady(scratch, rows))
+    trips = writes.round_trips(scratch, rows)
     worker = Figure(
         name=f"memory of the largest of {processes.WORKERS} workers",
         unit="MiB",

@@ -12,9 +12,9 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped] # it ships no types
 from sqlalchemy import text
 
-from reconciler.run_if_killed import last_will
+from reconciler.run_if_killed import run_if_killed
 from reconciler.safe_path import COMMAND
-from reconciler.trial.scratch_database import Ground
+from reconciler.trial.scratch_database import ScratchDatabase
 from scripts.benchmark.end_to_end.fixture import Scene
 from scripts.benchmark.figures import BenchFailed
 
@@ -34,24 +34,24 @@ def version_ms() -> float:
     return (time.perf_counter() - started) * 1000
 
 
-def first_cycle_ms(ground: Ground, scene: Scene) -> float:
+def first_cycle_ms(scratch: ScratchDatabase, scene: Scene) -> float:
     """Return the time from the start of `run --once` to the end of its first cycle."""
-    scene.put_back(ground)
+    scene.put_back(scratch)
     started = time.time()
-    with _running(ground, scene, "--once") as process:
+    with _running(scratch, scene, "--once") as process:
         code = process.wait(_PATIENCE_SECONDS)
     if code != 0:
         raise BenchFailed(f"run --once ended with code {code}")
-    with ground.database.autocommit() as connection:
+    with scratch.database.autocommit() as connection:
         finished = float(connection.execute(_FIRST_CYCLE).scalar_one())
     return (finished - started) * 1000
 
 
-def memory_mib(ground: Ground, scene: Scene) -> tuple[float, float]:
+def memory_mib(scratch: ScratchDatabase, scene: Scene) -> tuple[float, float]:
     """Return the proportional set sizes of the supervisor and of its largest worker, after work."""
-    scene.put_back(ground)
-    with _running(ground, scene, "--shards", str(WORKERS)) as process:
-        _await_synced(ground, process)
+    scene.put_back(scratch)
+    with _running(scratch, scene, "--shards", str(WORKERS)) as process:
+        _await_synced(scratch, process)
         parent = psutil.Process(process.pid)
         workers = _workers_of(parent)
         if len(workers) != WORKERS:
@@ -60,10 +60,12 @@ def memory_mib(ground: Ground, scene: Scene) -> tuple[float, float]:
 
 
 @contextmanager
-def _running(ground: Ground, scene: Scene, *options: str) -> Iterator["subprocess.Popen[bytes]"]:
+def _running(
+    scratch: ScratchDatabase, scene: Scene, *options: str
+) -> Iterator["subprocess.Popen[bytes]"]:
     with tempfile.TemporaryDirectory(prefix="reconciler-bench-") as folder:
         environment = {
-            "DATABASE_URL": ground.url,
+            "DATABASE_URL": scratch.url,
             "EXCHANGE_NAME": "paper",
             "EXCHANGE_BASE_URL": scene.exchange_url,
             "EXCHANGE_API_KEY": scene.api_key.get_secret_value(),
@@ -76,7 +78,7 @@ def _running(ground: Ground, scene: Scene, *options: str) -> Iterator["subproces
             env=os.environ | environment,
             stdout=subprocess.DEVNULL,
         )
-        with last_will(_STOP, str(process.pid), folder):
+        with run_if_killed(_STOP, str(process.pid), folder):
             try:
                 yield process
             finally:
@@ -85,10 +87,10 @@ def _running(ground: Ground, scene: Scene, *options: str) -> Iterator["subproces
                 process.wait(_PATIENCE_SECONDS)
 
 
-def _await_synced(ground: Ground, process: "subprocess.Popen[bytes]") -> None:
+def _await_synced(scratch: ScratchDatabase, process: "subprocess.Popen[bytes]") -> None:
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
-        with ground.database.autocommit() as connection:
+        with scratch.database.autocommit() as connection:
             if connection.execute(_ALL_SYNCED).scalar_one():
                 return
         time.sleep(_LOOK_SECONDS)

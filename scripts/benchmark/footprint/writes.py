@@ -15,19 +15,19 @@ from reconciler.domain.report import Answer, Report
 from reconciler.domain.status import Status
 from reconciler.domain.value import replace
 from reconciler.store.database import Database
-from reconciler.store.order_writer import Apply
+from reconciler.store.order_writer import OrderWriter
 from reconciler.store.stale_index import STALE_INDEX
 from reconciler.store.tables import find_orders
-from reconciler.trial.scratch_database import Ground
+from reconciler.trial.scratch_database import ScratchDatabase
 from scripts.benchmark.figures import Figure
-from scripts.benchmark.process_group import Place
+from scripts.benchmark.process_group import WorkerConfig
 from scripts.benchmark.rows import EXCHANGE, Rows, stalest
 from scripts.benchmark.store.changes import POLICY
 from scripts.benchmark.store.held import Held
 from scripts.benchmark.store.leased import Leased
 from scripts.benchmark.store.limit import Limit
 from scripts.benchmark.store.planned import Planned
-from scripts.benchmark.store.single_process import Alone
+from scripts.benchmark.store.single_process import SingleProcess
 
 BATCH = 200
 TABLE_BYTES = "bytes of a row of orders, with its indexes"
@@ -44,69 +44,71 @@ _DEAD = text("SELECT n_dead_tup FROM pg_stat_user_tables WHERE relid = to_regcla
 _SIZE = text("SELECT pg_total_relation_size(to_regclass(:name))")
 
 
-def written(ground: Ground, rows: Rows, places: Sequence[Place]) -> Iterator[Figure]:
+def written(
+    scratch: ScratchDatabase, rows: Rows, configs: Sequence[WorkerConfig]
+) -> Iterator[Figure]:
     """Yield log bytes and dead rows an order, for each way of working."""
-    contenders: Sequence[Alone] = (Planned(rows), Limit(rows), Held(rows), Leased(rows))
+    contenders: Sequence[SingleProcess] = (Planned(rows), Limit(rows), Held(rows), Leased(rows))
     for contender in contenders:
-        with contender.at_work(ground, places) as work:
-            contender.prepare(ground)
-            since = _log_position(ground)
+        with contender.at_work(scratch, configs) as work:
+            contender.prepare(scratch)
+            since = _log_position(scratch)
             work()
-            log_bytes = _log_bytes(ground, since)
-            contender.require_done(ground)
-        with ground.database.autocommit() as connection:
+            log_bytes = _log_bytes(scratch, since)
+            contender.require_done(scratch)
+        with scratch.database.autocommit() as connection:
             dead = float(connection.execute(_DEAD).scalar_one())
         yield _figure(f"log bytes an order, {contender.name}", "bytes", log_bytes / rows.orders)
         yield _figure(f"dead rows an order, {contender.name}", "rows", dead / rows.orders)
 
 
-def steady(ground: Ground, rows: Rows) -> Iterator[Figure]:
+def steady(scratch: ScratchDatabase, rows: Rows) -> Iterator[Figure]:
     """Yield what an order takes that is looked at and has not changed, and what one takes at all.
 
     Every open order is confirmed once; nothing is vacuumed meanwhile.
     """
-    rows.put_back(ground.database)
-    yield _figure(TABLE_BYTES, "bytes", _size_of(ground, "orders") / rows.total)
-    yield _figure(INDEX_BYTES, "bytes", _size_of(ground, STALE_INDEX) / rows.orders)
-    since = _log_position(ground)
-    _apply(ground, {id_: _still_open(answer) for id_, answer in rows.answers().items()})
-    yield _figure(CONFIRMED_LOG_BYTES, "bytes", _log_bytes(ground, since) / rows.orders)
-    yield _figure(USED_INDEX_BYTES, "bytes", _size_of(ground, STALE_INDEX) / rows.orders)
-    rows.put_back(ground.database)
-    since = _log_position(ground)
-    _apply(ground, rows.answers())
-    yield _figure(CHANGED_LOG_BYTES, "bytes", _log_bytes(ground, since) / rows.orders)
-    yield _figure(ENTRY_BYTES, "bytes", _size_of(ground, "activity_log") / rows.orders)
+    rows.put_back(scratch.database)
+    yield _figure(TABLE_BYTES, "bytes", _size_of(scratch, "orders") / rows.total)
+    yield _figure(INDEX_BYTES, "bytes", _size_of(scratch, STALE_INDEX) / rows.orders)
+    since = _log_position(scratch)
+    _apply(scratch, {id_: _still_open(answer) for id_, answer in rows.answers().items()})
+    yield _figure(CONFIRMED_LOG_BYTES, "bytes", _log_bytes(scratch, since) / rows.orders)
+    yield _figure(USED_INDEX_BYTES, "bytes", _size_of(scratch, STALE_INDEX) / rows.orders)
+    rows.put_back(scratch.database)
+    since = _log_position(scratch)
+    _apply(scratch, rows.answers())
+    yield _figure(CHANGED_LOG_BYTES, "bytes", _log_bytes(scratch, since) / rows.orders)
+    yield _figure(ENTRY_BYTES, "bytes", _size_of(scratch, "activity_log") / rows.orders)
 
 
-def _apply(ground: Ground, answers: Mapping[int, Report]) -> None:
+def _apply(scratch: ScratchDatabase, answers: Mapping[int, Report]) -> None:
     """Apply the answers with our apply step, a batch a transaction."""
     ids = list(answers)
-    with closing(Database(ground.url, role="bench")) as database:
-        step = _step(database)
+    with closing(Database(scratch.url, role="bench")) as database:
+        writer = _step(database)
         for start in range(0, len(ids), BATCH):
             batch: dict[OrderId, Answer] = {id_: answers[id_] for id_ in ids[start : start + BATCH]}
             with database.transaction() as connection:
-                step.apply(connection, batch)
+                writer.apply(connection, batch)
 
 
 def _still_open(report: Report) -> Report:
     return replace(report, word="NEW", status=Status.NEW, executed_qty=Decimal(0), avg_price=None)
 
 
-def _step(database: Database) -> Apply:
+def _step(database: Database) -> OrderWriter:
     with database.autocommit() as connection:
-        return Apply(
+        return OrderWriter(
             find_orders(connection), exchange=EXCHANGE, decide=partial(decide, policy=POLICY)
         )
 
 
-def round_trips(ground: Ground, rows: Rows) -> int:
+def round_trips(scratch: ScratchDatabase, rows: Rows) -> int:
     """Count how often one batch of 200 waits for the server, BEGIN and COMMIT included."""
-    rows.put_back(ground.database)
+    rows.put_back(scratch.database)
     answers = rows.answers()
-    with closing(Database(ground.url, role="bench")) as database:
-        step = _step(database)
+    with closing(Database(scratch.url, role="bench")) as database:
+        writer = _step(database)
         with database.autocommit() as connection:
             batch: dict[OrderId, Answer] = {id_: answers[id_] for id_ in stalest(connection, BATCH)}
         with tempfile.TemporaryFile("w+") as trace:
@@ -115,25 +117,25 @@ def round_trips(ground: Ground, rows: Rows) -> int:
                 assert isinstance(driver, psycopg.Connection)  # noqa: S101 - it is our driver
                 driver.pgconn.trace(trace.fileno())
             with database.transaction() as connection:
-                step.apply(connection, batch)
+                writer.apply(connection, batch)
             driver.pgconn.untrace()
             trace.seek(0)
             return sum(_END_OF_ANSWER in line for line in trace)
 
 
-def _log_position(ground: Ground) -> str:
-    with ground.database.autocommit() as connection:
+def _log_position(scratch: ScratchDatabase) -> str:
+    with scratch.database.autocommit() as connection:
         return str(connection.execute(_LOG_POSITION).scalar_one())
 
 
-def _log_bytes(ground: Ground, since: str) -> float:
-    with ground.database.autocommit() as connection:
+def _log_bytes(scratch: ScratchDatabase, since: str) -> float:
+    with scratch.database.autocommit() as connection:
         return float(connection.execute(_LOG_SINCE, {"since": since}).scalar_one())
 
 
-def _size_of(ground: Ground, relation: str) -> float:
+def _size_of(scratch: ScratchDatabase, relation: str) -> float:
     """Return the bytes of a table with its indexes and long values, or of an index."""
-    with ground.database.autocommit() as connection:
+    with scratch.database.autocommit() as connection:
         return float(connection.execute(_SIZE, {"name": relation}).scalar_one())
 
 

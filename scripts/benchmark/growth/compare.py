@@ -1,6 +1,6 @@
 """Growth: what a page and an order cost when there is more of everything."""
 
-from reconciler.trial.scratch_database import Ground
+from reconciler.trial.scratch_database import ScratchDatabase
 from scripts.benchmark.figures import Comparison, Figure, Target, ratio
 from scripts.benchmark.growth.drain_rate import Shape, rates
 from scripts.benchmark.growth.table_growth import beside_ended
@@ -18,16 +18,16 @@ PAGE_AT_MOST, HOT_AT_LEAST, BACKLOG_AT_LEAST = 1.2, 0.8, 0.9
 FIRST_BACKLOG = 10_000
 
 
-def compare_growth(ground: Ground, size: Size, on_progress: Progress) -> Comparison:
+def compare_growth(scratch: ScratchDatabase, size: Size, on_progress: Progress) -> Comparison:
     """Measure it.
 
     Raises:
         BenchFailed: not every order was changed.
     """
     ended = QUICK_ENDED if size.is_quick else ENDED
-    grown = beside_ended(ground, size, ended, on_progress)
-    ground.clear()
-    drained = {figure.name: figure for figure in rates(ground, size, _shapes(size), on_progress)}
+    grown = beside_ended(scratch, size, ended, on_progress)
+    scratch.clear()
+    drained = {figure.name: figure for figure in rates(scratch, size, _shapes(size), on_progress)}
     return Comparison(
         key=KEY,
         title="Growth",

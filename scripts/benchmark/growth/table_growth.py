@@ -16,10 +16,10 @@ from reconciler.orders.workload import OrderPlanner, OrderWorkload
 from reconciler.settings import Settings
 from reconciler.store.database import Database
 from reconciler.supervisor.summary import PAGE_ITEMS
-from reconciler.trial.scratch_database import Ground
+from reconciler.trial.scratch_database import ScratchDatabase
 from reconciler.trial.stencil import settle
 from scripts.benchmark.figures import Figure
-from scripts.benchmark.process_group import places_of
+from scripts.benchmark.process_group import worker_configs
 from scripts.benchmark.rounds import Progress
 from scripts.benchmark.rows import Rows
 from scripts.benchmark.size import Size
@@ -64,7 +64,7 @@ class Grown:
     """A table with so many `ended` orders, what is at work on it, and what was measured."""
 
     ended: int
-    ground: Ground
+    scratch: ScratchDatabase
     contender: Planned
     planner: OrderPlanner
     work: Callable[[], float]
@@ -87,7 +87,7 @@ class Grown:
     def drain(self) -> float:
         """Let ours work all of it off; return the orders a second."""
         rate = self.contender.orders / self.work()
-        self.contender.require_done(self.ground)
+        self.contender.require_done(self.scratch)
         return rate
 
     def figures(self) -> tuple[Figure, Figure, Figure]:
@@ -106,19 +106,19 @@ class Grown:
 
 
 def beside_ended(
-    ground: Ground, size: Size, ended_sizes: Sequence[int], on_progress: Progress
+    scratch: ScratchDatabase, size: Size, ended_sizes: Sequence[int], on_progress: Progress
 ) -> Sequence[tuple[Figure, Figure, Figure]]:
     """Return for ever more ended orders: a page's time and blocks, and the rate of ours."""
     rows = InPlace(orders=size.orders)
     with ExitStack() as stack:
         tables = [
-            stack.enter_context(_table(ground, size, rows, ended, on_progress))
+            stack.enter_context(_table(scratch, size, rows, ended, on_progress))
             for ended in ended_sizes
         ]
         for number in range(size.rounds):
             on_progress(f"round {number + 1} of {size.rounds}: beside ended orders")
             for table in tables:
-                table.contender.prepare(table.ground)
+                table.contender.prepare(table.scratch)
                 table.page_ms()
             turns = [[table.page_ms() for table in tables] for _ in range(PAGES)]
             for table, pages_ms in zip(tables, zip(*turns, strict=True), strict=True):
@@ -131,10 +131,10 @@ def beside_ended(
 
 @contextmanager
 def _table(
-    ground: Ground, size: Size, rows: InPlace, ended: int, on_progress: Progress
+    scratch: ScratchDatabase, size: Size, rows: InPlace, ended: int, on_progress: Progress
 ) -> Iterator[Grown]:
     """Write a table with so many ended orders, and open what works on it."""
-    with ground.annex(str(ended)) as annex:
+    with scratch.annex(str(ended)) as annex:
         rows.make(annex.database)
         Rows.put_back(rows, annex.database)
         for first in range(rows.total + 1, rows.total + ended + 1, STEP):
@@ -146,6 +146,6 @@ def _table(
         contender = Planned(rows)
         with (
             closing(OrderWorkload(settings=settings).open_planner()) as planner,
-            contender.at_work(annex, places_of(annex.url, size)) as work,
+            contender.at_work(annex, worker_configs(annex.url, size)) as work,
         ):
-            yield Grown(ended=ended, ground=annex, contender=contender, planner=planner, work=work)
+            yield Grown(ended=ended, scratch=annex, contender=contender, planner=planner, work=work)

@@ -15,9 +15,9 @@ from datetime import UTC, datetime
 from pydantic import SecretStr
 
 from reconciler.domain.report import Report
-from reconciler.exchanges.base import Exchange, Wanted
+from reconciler.exchanges.base import Exchange, OrderRef
 from reconciler.exchanges.registry import open_exchange, venue
-from reconciler.exchanges.request_policy import Guard, Usage
+from reconciler.exchanges.request_policy import RequestPolicy, Usage
 from reconciler.paper.listing import GivenOrder
 from reconciler.paper.process import PaperProcess
 from reconciler.resilience.breaker import Breaker
@@ -35,7 +35,7 @@ class FarExchange:
     latency_ms: int
     url: str
     credentials: Credentials
-    wanted: tuple[Wanted, ...]
+    wanted: tuple[OrderRef, ...]
 
     def rate(self, at_once: int) -> float:
         """Ask for every order, `at_once` at a time; return the orders a second.
@@ -51,10 +51,10 @@ class FarExchange:
         usage = Usage()
         exchange = self._open(at_once, usage)
         try:
-            await exchange.ask(self.wanted[: 2 * at_once])
+            await exchange.fetch(self.wanted[: 2 * at_once])
             usage.take()
             started = time.monotonic()
-            found = await exchange.ask(self.wanted)
+            found = await exchange.fetch(self.wanted)
             seconds = time.monotonic() - started
         finally:
             await exchange.close()
@@ -72,7 +72,7 @@ class FarExchange:
         return open_exchange(
             venue("paper", self.url),
             credentials=self.credentials,
-            guard=Guard(
+            guard=RequestPolicy(
                 budget=budget, breaker=Breaker(BreakerPolicy()), retry=RetryPolicy(), usage=usage
             ),
             budget=budget,
@@ -95,5 +95,5 @@ def open_far_exchange(latency_ms: int, orders: int) -> Iterator[FarExchange]:
             latency_ms=latency_ms,
             url=process.url,
             credentials=Credentials(api_key=SecretStr(api_key), api_secret=SecretStr(api_secret)),
-            wanted=tuple(Wanted(symbol=symbol, external_order_id="1") for symbol in symbols),
+            wanted=tuple(OrderRef(symbol=symbol, external_order_id="1") for symbol in symbols),
         )

@@ -7,7 +7,7 @@ from statistics import median
 
 from reconciler.exchanges.binance import REQUESTS_AT_ONCE, VENUE
 from reconciler.exchanges.binance.constants import COSTS
-from reconciler.trial.scratch_database import Ground
+from reconciler.trial.scratch_database import ScratchDatabase
 from scripts.benchmark.figures import Comparison, Figure, Target
 from scripts.benchmark.lookups.asking import FarExchange, open_far_exchange
 from scripts.benchmark.rounds import Progress
@@ -25,7 +25,7 @@ Rates = dict[tuple[int, int], list[float]]
 """By latency in ms and requests at once: orders a second, once a round."""
 
 
-def compare_lookups(_ground: Ground, size: Size, on_progress: Progress) -> Comparison:
+def compare_lookups(_ground: ScratchDatabase, size: Size, on_progress: Progress) -> Comparison:
     """Measure it.
 
     Raises:

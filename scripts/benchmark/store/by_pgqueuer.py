@@ -19,19 +19,19 @@ from pgqueuer.qm import QueueManager
 from pgqueuer.queries import Queries
 from pgqueuer.types import QueueExecutionMode
 
-from reconciler.trial.scratch_database import Ground
-from scripts.benchmark.process_group import Place
+from reconciler.trial.scratch_database import ScratchDatabase
+from scripts.benchmark.process_group import WorkerConfig
 from scripts.benchmark.rows import Rows, stalest
 from scripts.benchmark.store.changes import blind_change
 from scripts.benchmark.store.jobs import AT_ONCE, CHANGE, share_of
-from scripts.benchmark.store.single_process import Alone
+from scripts.benchmark.store.single_process import SingleProcess
 
 _CHANGE = CHANGE.format("$1", "$2", "$3", "$4", "$5")
 _ENTRY = "order"
 
 
 @dataclass(frozen=True)
-class ByPgqueuer(Alone):
+class ByPgqueuer(SingleProcess):
     """pgqueuer."""
 
     name: str = "pgqueuer, a job an order"
@@ -45,16 +45,16 @@ class ByPgqueuer(Alone):
         """A fifth of them."""
         return share_of(self.rows, 5, 1000)
 
-    def prepare(self, ground: Ground) -> None:
+    def prepare(self, scratch: ScratchDatabase) -> None:
         """Put the rows back, and queue the jobs in an empty queue."""
-        super().prepare(ground)
-        with ground.database.autocommit() as connection:
+        super().prepare(scratch)
+        with scratch.database.autocommit() as connection:
             ids = stalest(connection, self.orders)
-        asyncio.run(_queue(ground.url, [str(id_).encode() for id_ in ids]))
+        asyncio.run(_queue(scratch.url, [str(id_).encode() for id_ in ids]))
 
-    def opener(self, place: Place) -> "_Worker":
+    def opener(self, config: WorkerConfig) -> "_Worker":
         """Open the connections."""
-        return _Worker(place, self.rows)
+        return _Worker(config, self.rows)
 
 
 async def _queue(url: str, payloads: list[bytes]) -> None:
@@ -73,8 +73,8 @@ async def _queue(url: str, payloads: list[bytes]) -> None:
 
 
 class _Worker:
-    def __init__(self, place: Place, rows: Rows) -> None:
-        self._place = place
+    def __init__(self, config: WorkerConfig, rows: Rows) -> None:
+        self._place = config
         self._answers = rows.answers()
         self._runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
         self._queue, self._orders = self._runner.run(self._connect())

@@ -15,12 +15,12 @@ from typing import Any
 import psycopg
 from procrastinate import App, PsycopgConnector
 
-from reconciler.trial.scratch_database import Ground
-from scripts.benchmark.process_group import Place
+from reconciler.trial.scratch_database import ScratchDatabase
+from scripts.benchmark.process_group import WorkerConfig
 from scripts.benchmark.rows import Rows, stalest
 from scripts.benchmark.store.changes import blind_change
 from scripts.benchmark.store.jobs import AT_ONCE, CHANGE, share_of
-from scripts.benchmark.store.single_process import Alone
+from scripts.benchmark.store.single_process import SingleProcess
 
 _CHANGE = CHANGE.format("%s", "%s", "%s", "%s", "%s")
 _TASK = "order"
@@ -29,7 +29,7 @@ CONNECTIONS = AT_ONCE + 2
 
 
 @dataclass(frozen=True)
-class ByProcrastinate(Alone):
+class ByProcrastinate(SingleProcess):
     """procrastinate."""
 
     name: str = "procrastinate, a job an order"
@@ -43,16 +43,16 @@ class ByProcrastinate(Alone):
         """A twentieth of them."""
         return share_of(self.rows, 20, 500)
 
-    def prepare(self, ground: Ground) -> None:
+    def prepare(self, scratch: ScratchDatabase) -> None:
         """Put the rows back, and queue the jobs in an empty queue."""
-        super().prepare(ground)
-        with ground.database.autocommit() as connection:
+        super().prepare(scratch)
+        with scratch.database.autocommit() as connection:
             ids = stalest(connection, self.orders)
-        asyncio.run(_queue(ground.url, [{"id_": id_} for id_ in ids]))
+        asyncio.run(_queue(scratch.url, [{"id_": id_} for id_ in ids]))
 
-    def opener(self, place: Place) -> "_Worker":
+    def opener(self, config: WorkerConfig) -> "_Worker":
         """Open the connections."""
-        return _Worker(place, self.rows)
+        return _Worker(config, self.rows)
 
 
 async def _queue(url: str, jobs: list[dict[str, Any]]) -> None:
@@ -68,11 +68,11 @@ async def _queue(url: str, jobs: list[dict[str, Any]]) -> None:
 
 
 class _Worker:
-    def __init__(self, place: Place, rows: Rows) -> None:
+    def __init__(self, config: WorkerConfig, rows: Rows) -> None:
         logging.getLogger("procrastinate").setLevel(logging.ERROR)
         self._runner = asyncio.Runner()
         self._connector = PsycopgConnector(
-            conninfo=place.url,
+            conninfo=config.url,
             min_size=CONNECTIONS,
             max_size=CONNECTIONS,
             kwargs={"autocommit": True},

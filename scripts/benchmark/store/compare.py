@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from reconciler.trial.scratch_database import Ground
+from reconciler.trial.scratch_database import ScratchDatabase
 from scripts.benchmark.figures import Comparison, times_as_fast
 from scripts.benchmark.rounds import Contender, Progress, run_rounds
 from scripts.benchmark.rows import ENDED_PER_OPEN, Rows
@@ -19,7 +19,7 @@ WANTED = (0.65, 1.5, 2.5, 5.0, 50.0)
 """Of the others in their order: ours is to be at least so many times as fast."""
 
 
-def compare_store(ground: Ground, size: Size, on_progress: Progress) -> Comparison:
+def compare_store(scratch: ScratchDatabase, size: Size, on_progress: Progress) -> Comparison:
     """Run it.
 
     Raises:
@@ -27,7 +27,7 @@ def compare_store(ground: Ground, size: Size, on_progress: Progress) -> Comparis
     """
     rows = Rows(orders=size.orders)
     on_progress(f"writing {rows.total:,} orders")
-    rows.make(ground.database)
+    rows.make(scratch.database)
     contenders: Sequence[Contender] = (
         Planned(rows),
         Limit(rows),
@@ -36,7 +36,7 @@ def compare_store(ground: Ground, size: Size, on_progress: Progress) -> Comparis
         ByPgqueuer(rows),
         ByProcrastinate(rows),
     )
-    figures = run_rounds(contenders, ground=ground, size=size, on_progress=on_progress)
+    figures = run_rounds(contenders, scratch=scratch, size=size, on_progress=on_progress)
     return Comparison(
         key=KEY,
         title="Store: rows made true, the exchange's answers at hand",

@@ -7,10 +7,10 @@ import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
-from scripts.benchmark.process_group import Place
+from scripts.benchmark.process_group import WorkerConfig
 from scripts.benchmark.rows import Rows
 from scripts.benchmark.store.changes import COLUMNS, OLDEST_FIRST, STALE, connect, write_changes
-from scripts.benchmark.store.single_process import Alone
+from scripts.benchmark.store.single_process import SingleProcess
 
 _TAKE = (
     f"SELECT {COLUMNS} FROM orders WHERE {STALE} ORDER BY {OLDEST_FIRST}"
@@ -19,22 +19,22 @@ _TAKE = (
 
 
 @dataclass(frozen=True)
-class Held(Alone):
+class Held(SingleProcess):
     """The stale query in every worker."""
 
     name: str = "stale query in each worker, lock held"
     note: str = "psycopg, prepared statements; two statements a batch in one transaction"
 
-    def opener(self, place: Place) -> "_Worker":
+    def opener(self, config: WorkerConfig) -> "_Worker":
         """Open a connection."""
-        return _Worker(place, self.rows)
+        return _Worker(config, self.rows)
 
 
 class _Worker:
-    def __init__(self, place: Place, rows: Rows) -> None:
-        self._connection = connect(place.url)
+    def __init__(self, config: WorkerConfig, rows: Rows) -> None:
+        self._connection = connect(config.url)
         self._answers = rows.answers()
-        self._batch_size = place.batch_size
+        self._batch_size = config.batch_size
 
     def close(self) -> None:
         self._connection.close()

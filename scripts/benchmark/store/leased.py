@@ -7,10 +7,10 @@ import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
-from scripts.benchmark.process_group import Place
+from scripts.benchmark.process_group import WorkerConfig
 from scripts.benchmark.rows import Rows
 from scripts.benchmark.store.changes import COLUMNS, OLDEST_FIRST, STALE, connect, write_changes
-from scripts.benchmark.store.single_process import Alone
+from scripts.benchmark.store.single_process import SingleProcess
 
 _LEASE = (
     "UPDATE orders SET leased_by = %s, leased_until = now() + interval '1 minute'"
@@ -21,22 +21,22 @@ _LEASE = (
 
 
 @dataclass(frozen=True)
-class Leased(Alone):
+class Leased(SingleProcess):
     """A lease, then the update."""
 
     name: str = "lease columns on orders, then update"
     note: str = "psycopg, prepared statements; two transactions a batch, one statement each"
 
-    def opener(self, place: Place) -> "_Worker":
+    def opener(self, config: WorkerConfig) -> "_Worker":
         """Open a connection."""
-        return _Worker(place, self.rows)
+        return _Worker(config, self.rows)
 
 
 class _Worker:
-    def __init__(self, place: Place, rows: Rows) -> None:
-        self._connection = connect(place.url)
+    def __init__(self, config: WorkerConfig, rows: Rows) -> None:
+        self._connection = connect(config.url)
         self._answers = rows.answers()
-        self._place = place
+        self._place = config
 
     def close(self) -> None:
         self._connection.close()

@@ -8,9 +8,9 @@ import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
-from scripts.benchmark.process_group import Place
+from scripts.benchmark.process_group import WorkerConfig
 from scripts.benchmark.store.changes import connect
-from scripts.benchmark.store.single_process import Alone
+from scripts.benchmark.store.single_process import SingleProcess
 
 _STATEMENT = (
     "WITH changed AS (UPDATE orders SET status = 'filled', executed_qty = qty,"
@@ -29,17 +29,17 @@ _STATEMENT = (
 
 
 @dataclass(frozen=True)
-class Limit(Alone):
+class Limit(SingleProcess):
     """One statement a connection."""
 
     name: str = "limit: one statement a connection"
     note: str = "each connection a share of the ids; no worker reads, decides or sends a row"
 
-    def opener(self, place: Place) -> "_Worker":
+    def opener(self, config: WorkerConfig) -> "_Worker":
         """Open a connection."""
-        share = self.rows.total / place.of
-        first, last = round(share * place.number), round(share * (place.number + 1))
-        return _Worker(place.url, first + 1, last + 1)
+        share = self.rows.total / config.of
+        first, last = round(share * config.number), round(share * (config.number + 1))
+        return _Worker(config.url, first + 1, last + 1)
 
 
 class _Worker:

@@ -16,39 +16,39 @@ from multiprocessing.connection import Connection, wait
 from reconciler.domain.decide import decide
 from reconciler.domain.order import OrderId
 from reconciler.domain.report import Answer
-from reconciler.orders.chunking import transactions
+from reconciler.orders.chunking import split_for_transactions
 from reconciler.orders.workload import OrderPlanner, OrderWorkload
 from reconciler.settings import Settings
 from reconciler.store.database import Database
-from reconciler.store.order_writer import Apply
+from reconciler.store.order_writer import OrderWriter
 from reconciler.store.stale import StaleOrder
 from reconciler.store.tables import find_orders
-from reconciler.supervisor.dispatcher import Dispatch
+from reconciler.supervisor.dispatcher import Dispatcher
 from reconciler.supervisor.summary import PAGE_ITEMS
-from reconciler.trial.scratch_database import Ground
+from reconciler.trial.scratch_database import ScratchDatabase
 from reconciler.workload import Batch, Page
-from scripts.benchmark.process_group import Lead, Place
+from scripts.benchmark.process_group import Lead, WorkerConfig
 from scripts.benchmark.rows import EXCHANGE, Rows
 from scripts.benchmark.store.changes import POLICY
-from scripts.benchmark.store.single_process import Alone
+from scripts.benchmark.store.single_process import SingleProcess
 
 
 @dataclass(frozen=True)
-class Planned(Alone):
+class Planned(SingleProcess):
     """Our plan and locked apply."""
 
     name: str = "reconciler: plan, lock by id, apply"
     note: str = "planner, queues and apply step of the product; four round trips a batch"
 
-    def opener(self, place: Place) -> "_Worker":
+    def opener(self, config: WorkerConfig) -> "_Worker":
         """Open a connection and prepare the statements."""
-        return _Worker(place, self.rows)
+        return _Worker(config, self.rows)
 
     @contextmanager
-    def _leading(self, ground: Ground, places: Sequence[Place]) -> Iterator[Lead]:
+    def _leading(self, scratch: ScratchDatabase, configs: Sequence[WorkerConfig]) -> Iterator[Lead]:
         """Open the planner."""
-        settings = Settings.load(database_url=ground.url)
-        batch_size = places[0].batch_size
+        settings = Settings.load(database_url=scratch.url)
+        batch_size = configs[0].batch_size
         with (
             closing(OrderWorkload(settings=settings).open_planner()) as planner,
             ThreadPoolExecutor(1, "planner") as thread,
@@ -57,13 +57,13 @@ class Planned(Alone):
 
 
 class _Worker:
-    def __init__(self, place: Place, rows: Rows) -> None:
-        self._database = Database(place.url, role="bench")
+    def __init__(self, config: WorkerConfig, rows: Rows) -> None:
+        self._database = Database(config.url, role="bench")
         with self._database.autocommit() as connection:
             orders = find_orders(connection)
-        self._step = Apply(orders, exchange=EXCHANGE, decide=partial(decide, policy=POLICY))
+        self._step = OrderWriter(orders, exchange=EXCHANGE, decide=partial(decide, policy=POLICY))
         self._answers = rows.answers()
-        self._batch_size = place.batch_size
+        self._batch_size = config.batch_size
 
     def close(self) -> None:
         self._database.close()
@@ -77,12 +77,12 @@ class _Worker:
         return finished
 
     def _apply(self, batch: Batch) -> None:
-        orders: list[StaleOrder] = [order for run in batch.runs for order in run.items]
+        orders: list[StaleOrder] = [order for chunk in batch.chunks for order in chunk.items]
         answers: Mapping[OrderId, Answer] = {
             order.id: self._answers[int(order.id)] for order in orders
         }
         seen = {order.id: order.facts for order in orders}
-        for some in transactions(answers, self._batch_size):
+        for some in split_for_transactions(answers, self._batch_size):
             with self._database.transaction() as connection:
                 self._step.apply(connection, some, seen)
 
@@ -100,7 +100,7 @@ class _HandingOut:
         self._planner = planner
         self._thread = thread
         self._pipes = pipes
-        self._dispatch = Dispatch(len(pipes), batch_size=batch_size)
+        self._dispatch = Dispatcher(len(pipes), batch_size=batch_size)
         self._idle = set(range(len(pipes)))
         self._planning: Future[Page] | None = None
         self._bell, self._rope = Pipe(duplex=False)
@@ -113,7 +113,7 @@ class _HandingOut:
                 for ready in wait([*self._pipes, self._bell]):
                     assert isinstance(ready, Connection)  # noqa: S101 - nothing else was waited for
                     self._hear(ready)
-                self._hand_out()
+                self._assign_batch()
         for pipe in self._pipes:
             pipe.send(None)
 
@@ -129,13 +129,13 @@ class _HandingOut:
             self._idle.add(shard)
         elif self._planning is not None:
             page, self._planning = self._planning.result(), None
-            self._dispatch.add(page.runs, cycle=0)
+            self._dispatch.add(page.chunks, cycle=0)
             if page.next is not None:
                 self._plan(page.next)
 
-    def _hand_out(self) -> None:
+    def _assign_batch(self) -> None:
         for shard in sorted(self._idle):
-            batch = self._dispatch.hand_out(shard)
+            batch = self._dispatch.next_batch(shard)
             if batch is not None:
                 self._pipes[shard].send(batch)
                 self._idle.discard(shard)

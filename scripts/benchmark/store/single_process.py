@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
-from reconciler.trial.scratch_database import Ground
-from scripts.benchmark.process_group import Lead, Place, Team, Worker, no_lead
+from reconciler.trial.scratch_database import ScratchDatabase
+from scripts.benchmark.process_group import Lead, ProcessGroup, RoundWorker, WorkerConfig, no_lead
 from scripts.benchmark.rows import Rows
 
 
 @dataclass(frozen=True)
-class Alone:
+class SingleProcess:
     """A contender whose workers take all the orders by themselves."""
 
     rows: Rows
@@ -22,28 +22,32 @@ class Alone:
         """How many orders it takes on in a round: all of them."""
         return self.rows.orders
 
-    def opener(self, place: Place) -> Worker:
+    def opener(self, config: WorkerConfig) -> RoundWorker:
         """Make a worker, in its process."""
         raise NotImplementedError
 
-    def prepare(self, ground: Ground) -> None:
+    def prepare(self, scratch: ScratchDatabase) -> None:
         """Put the rows back."""
-        self.rows.put_back(ground.database)
+        self.rows.put_back(scratch.database)
 
     @contextmanager
-    def at_work(self, ground: Ground, places: Sequence[Place]) -> Iterator[Callable[[], float]]:
+    def at_work(
+        self, scratch: ScratchDatabase, configs: Sequence[WorkerConfig]
+    ) -> Iterator[Callable[[], float]]:
         """Start the workers; yield what lets them work and tells the seconds."""
-        with Team(self.opener, places) as team, self._leading(ground, places) as lead:
+        with ProcessGroup(self.opener, configs) as team, self._leading(scratch, configs) as lead:
             yield lambda: team.run(lead)
 
-    def require_done(self, ground: Ground) -> None:
+    def require_done(self, scratch: ScratchDatabase) -> None:
         """Make sure that the orders were changed and logged.
 
         Raises:
             BenchFailed: they were not.
         """
-        self.rows.require_done(ground.database, self.name, self.orders)
+        self.rows.require_done(scratch.database, self.name, self.orders)
 
-    def _leading(self, _ground: Ground, _places: Sequence[Place]) -> AbstractContextManager[Lead]:
+    def _leading(
+        self, _ground: ScratchDatabase, _places: Sequence[WorkerConfig]
+    ) -> AbstractContextManager[Lead]:
         """Open what the parent needs for its part of the work."""
         return nullcontext(no_lead)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import median
 
-from reconciler.trial.scratch_database import Ground
+from reconciler.trial.scratch_database import ScratchDatabase
 from scripts.benchmark.figures import Comparison, Figure, Target
 from scripts.benchmark.rounds import Progress
 from scripts.benchmark.size import Size
@@ -19,7 +19,7 @@ from scripts.benchmark.upkeep.storing import (
     make_tables,
     storings,
 )
-from scripts.benchmark.upkeep.sweeps import LOOKS_A_SWEEP, SWEEPS_OF_A_LIFE, Sweep, Sweeper
+from scripts.benchmark.upkeep.sweeps import LOOKS_A_SWEEP, SWEEPS_OF_A_LIFE, IndexSweep, Sweeper
 
 KEY = "upkeep"
 SWEEPS, QUICK_SWEEPS = 50, 4
@@ -33,7 +33,7 @@ class Worn:
     """What the sweeps have made of one way of storing; `table_mib` before and after them."""
 
     storing: Storing
-    sweeps: tuple[Sweep, ...]
+    sweeps: tuple[IndexSweep, ...]
     orders: int
     table_mib: tuple[float, float]
     index_mib: float
@@ -41,7 +41,7 @@ class Worn:
     of_holds: Updates
 
     @property
-    def late(self) -> tuple[Sweep, ...]:
+    def late(self) -> tuple[IndexSweep, ...]:
         """The second half of them."""
         return self.sweeps[len(self.sweeps) // 2 :]
 
@@ -72,7 +72,7 @@ class Worn:
         return Figure(group=what, name=self.storing.name, unit=unit, values=values)
 
 
-def compare_upkeep(ground: Ground, size: Size, on_progress: Progress) -> Comparison:
+def compare_upkeep(scratch: ScratchDatabase, size: Size, on_progress: Progress) -> Comparison:
     """Measure it.
 
     Raises:
@@ -80,11 +80,11 @@ def compare_upkeep(ground: Ground, size: Size, on_progress: Progress) -> Compari
     """
     grown = Grown(orders=size.orders // SHARE_OF_ORDERS)
     sweeps = QUICK_SWEEPS if size.is_quick else SWEEPS
-    make_tables(ground.database)
+    make_tables(scratch.database)
     worn = []
     for storing in storings(grown.orders):
         on_progress(storing.name)
-        worn.append(_wear_out(ground, storing, grown, sweeps, size.batch_size))
+        worn.append(_wear_out(scratch, storing, grown, sweeps, size.batch_size))
     fresh = Figure(
         name="page of a fresh table", unit="ms", values=tuple(one.sweeps[0].page_ms for one in worn)
     )
@@ -112,14 +112,16 @@ def compare_upkeep(ground: Ground, size: Size, on_progress: Progress) -> Compari
     )
 
 
-def _wear_out(ground: Ground, storing: Storing, grown: Grown, sweeps: int, batch_size: int) -> Worn:
-    database = ground.database
+def _wear_out(
+    scratch: ScratchDatabase, storing: Storing, grown: Grown, sweeps: int, batch_size: int
+) -> Worn:
+    database = scratch.database
     lay_out(database, storing, grown)
     with database.autocommit() as connection:
         before = table_bytes(connection) / _MEBI
         orders, holds = (read_updates(connection, table) for table in _TABLES)
     sweeper = Sweeper(database, grown, batch_size=batch_size)
-    with held_back(ground, storing.vacuuming):
+    with held_back(scratch, storing.vacuuming):
         done = tuple(sweeper.sweep(number, storing.vacuuming) for number in range(sweeps))
     with database.autocommit() as connection:
         orders_then, holds_then = (read_updates(connection, table) for table in _TABLES)

@@ -13,7 +13,7 @@ from sqlalchemy import TextClause, text
 
 from reconciler.store import migrations, sample
 from reconciler.store.database import Database
-from reconciler.trial.scratch_database import Ground
+from reconciler.trial.scratch_database import ScratchDatabase
 from reconciler.trial.stencil import settle
 
 ENDED_PER_OPEN = 200
@@ -149,12 +149,12 @@ def lay_out(database: Database, storing: Storing, grown: Grown) -> None:
 
 
 @contextmanager
-def held_back(ground: Ground, vacuuming: Vacuuming) -> Iterator[None]:
+def held_back(scratch: ScratchDatabase, vacuuming: Vacuuming) -> Iterator[None]:
     """Sit idle in a transaction with a snapshot for the block, if that is to be so."""
     if not vacuuming.is_held_back:
         yield
         return
-    database = Database(ground.url, role="bench")
+    database = Database(scratch.url, role="bench")
     try:
         with database.transaction() as connection:
             connection.execute(_SNAPSHOT)

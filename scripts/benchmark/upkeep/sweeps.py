@@ -20,7 +20,7 @@ from reconciler.domain.order import OrderId
 from reconciler.domain.report import Absent, Answer, Report
 from reconciler.domain.status import Status
 from reconciler.store.database import Database
-from reconciler.store.order_writer import Apply
+from reconciler.store.order_writer import OrderWriter
 from reconciler.store.stale import StaleOrder, StaleOrders
 from reconciler.store.tables import find_orders
 from scripts.benchmark.figures import BenchFailed
@@ -40,7 +40,7 @@ _VACUUM_HOLDS = text("VACUUM (ANALYZE) reconciliation_holds")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sweep:
+class IndexSweep:
     """What one sweep took, and how many dead rows of `orders` there were at the most."""
 
     page_ms: float
@@ -60,12 +60,12 @@ class Sweeper:
         with database.autocommit() as connection:
             table = find_orders(connection)
         self._stale = StaleOrders(table, stale_after=timedelta(0))
-        self._step = Apply(table, exchange=EXCHANGE, decide=partial(decide, policy=POLICY))
+        self._step = OrderWriter(table, exchange=EXCHANGE, decide=partial(decide, policy=POLICY))
         self._new_ids = count(grown.open_ids.stop)
         self._dead = 0
         self._hold()
 
-    def sweep(self, number: int, vacuuming: Vacuuming) -> Sweep:
+    def sweep(self, number: int, vacuuming: Vacuuming) -> IndexSweep:
         """Sync every open order once.
 
         Raises:
@@ -82,7 +82,7 @@ class Sweeper:
                 self._dead = self._dead if vacuuming.is_held_back else 0
         self._hold()
         self._vacuum(_VACUUM_HOLDS)
-        return Sweep(
+        return IndexSweep(
             page_ms=page_ms,
             orders_per_second=len(orders) / worked,
             dead_rows=most_dead,

@@ -12,7 +12,7 @@ from reconciler.paper.faults.distortions import (
 )
 from reconciler.paper.faults.effects import Spoiling
 from reconciler.paper.lifecycle import STATUS_OF, Stage
-from reconciler.paper.order_store import Book, ShownShelf
+from reconciler.paper.order_store import OrderStore, ShownSymbolOrders
 from reconciler.paper.orders import Order, Seeding, advance, write_orders
 
 NOW_MS = 1_795_478_400_000
@@ -130,10 +130,10 @@ def test_the_latest_truth_of_rules_side_by_side_is_struck_by_each() -> None:
 
 
 def test_a_page_of_what_is_left_is_a_full_one() -> None:
-    shelf = Book(an_order(NEW, order_id=number) for number in range(1, 21)).shelf("BTCUSDT")
+    shelf = OrderStore(an_order(NEW, order_id=number) for number in range(1, 21)).shelf("BTCUSDT")
     show = shown_under([FaultRule(vanished_rate=1, only_order_ids=(2, 3))], seed=1, now_ms=NOW_MS)
     assert show is not None
-    left = ShownShelf(shelf, show)
+    left = ShownSymbolOrders(shelf, show)
 
     assert [order.order_id for order in left.from_id(1, 4)] == [1, 4, 5, 6]
     assert [order.order_id for order in left.latest(18)] == [1, *range(4, 21)]
@@ -142,13 +142,13 @@ def test_a_page_of_what_is_left_is_a_full_one() -> None:
 
 
 def test_an_open_order_in_an_unknown_word_stays_among_the_open_ones() -> None:
-    shelf = Book([an_order(NEW, order_id=1), an_order(NEW, FILLED, order_id=2, now=1)]).shelf(
+    shelf = OrderStore([an_order(NEW, order_id=1), an_order(NEW, FILLED, order_id=2, now=1)]).shelf(
         "BTCUSDT"
     )
     show = shown_under([FaultRule(unknown_status_rate=1)], seed=1, now_ms=NOW_MS)
     assert show is not None
 
-    assert [order.order_id for order in ShownShelf(shelf, show).open_orders()] == [1]
+    assert [order.order_id for order in ShownSymbolOrders(shelf, show).open_orders()] == [1]
 
 
 def test_a_spoiled_body_is_cut_a_page_or_has_text_for_numbers() -> None:

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from reconciler.domain.decide import Change, Decision, Policy, decide
 from reconciler.domain.order import Facts, Order, Side
-from reconciler.domain.report import Absent, Answer, Archived, Report, Unanswerable
+from reconciler.domain.report import Absent, Answer, Archived, OrderFault, Report
 from reconciler.domain.status import Status
 from reconciler.domain.value import replace
 
@@ -94,8 +94,8 @@ def an_absence(fetched_at: datetime = JUST_FETCHED) -> Absent:
 
 def an_unanswerable(
     detail: str = "no such symbol", fetched_at: datetime = JUST_FETCHED
-) -> Unanswerable:
-    return Unanswerable(
+) -> OrderFault:
+    return OrderFault(
         symbol=SYMBOL, external_order_id=ORDER_ID, detail=detail, fetched_at=fetched_at
     )
 

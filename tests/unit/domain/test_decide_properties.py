@@ -28,8 +28,8 @@ from reconciler.domain.report import (
     Absent,
     Answer,
     Archived,
+    OrderFault,
     Report,
-    Unanswerable,
     rounded,
 )
 from reconciler.domain.status import OPEN, TERMINAL, Status
@@ -96,7 +96,7 @@ absences = st.builds(
     Absent, symbol=st.just(SYMBOL), external_order_id=st.just(ID), fetched_at=fetch_times
 )
 unanswerables = st.builds(
-    Unanswerable,
+    OrderFault,
     symbol=st.just(SYMBOL),
     external_order_id=st.just(ID),
     detail=st.text(),
@@ -334,7 +334,7 @@ def test_property_09_absence_writes_nothing(order: Order, absence: Absent, polic
 
 @given(order=orders, unanswerable=unanswerables, policy=policies)
 def test_property_09_question_nobody_understands_writes_nothing(
-    order: Order, unanswerable: Unanswerable, policy: Policy
+    order: Order, unanswerable: OrderFault, policy: Policy
 ) -> None:
     assert writes_nothing(decide(order, unanswerable, NOW, policy))
 

@@ -15,7 +15,7 @@ from reconciler.domain.report import Absent, Answer
 from reconciler.domain.status import Status
 from reconciler.exchanges.base import Venue
 from reconciler.exchanges.registry import venue
-from reconciler.orders.chunking import arrange, transactions
+from reconciler.orders.chunking import chunk_orders, split_for_transactions
 from reconciler.store.stale import StaleOrder
 
 
@@ -43,8 +43,8 @@ def some_orders(*known: tuple[str, str]) -> list[StaleOrder]:
 
 def exchange_ids(orders: list[StaleOrder], run_length: int) -> list[list[str]]:
     return [
-        [order.external_order_id for order in run.items]
-        for run in arrange(orders, with_pages_of(run_length))
+        [order.external_order_id for order in chunk.items]
+        for chunk in chunk_orders(orders, with_pages_of(run_length))
     ]
 
 
@@ -55,21 +55,25 @@ def some_answers(ids: Iterable[OrderId]) -> dict[OrderId, Answer]:
 
 
 def test_nothing_makes_no_run() -> None:
-    assert arrange([], with_pages_of(1000)) == ()
+    assert chunk_orders([], with_pages_of(1000)) == ()
 
 
 def test_a_run_is_of_one_symbol() -> None:
     orders = some_orders(("BTC", "1"), ("ETH", "2"), ("BTC", "3"))
 
-    runs = arrange(orders, with_pages_of(1000))
+    chunks = chunk_orders(orders, with_pages_of(1000))
 
-    assert [(run.key, len(run.items)) for run in runs] == [("BTC", 2), ("ETH", 1)]
+    assert [(chunk.key, len(chunk.items)) for chunk in chunks] == [("BTC", 2), ("ETH", 1)]
 
 
 def test_the_symbol_of_the_longest_unsynced_order_comes_first() -> None:
     orders = some_orders(("ETH", "9"), ("BTC", "1"), ("ADA", "5"), ("BTC", "2"))
 
-    assert [run.key for run in arrange(orders, with_pages_of(1000))] == ["ETH", "BTC", "ADA"]
+    assert [chunk.key for chunk in chunk_orders(orders, with_pages_of(1000))] == [
+        "ETH",
+        "BTC",
+        "ADA",
+    ]
 
 
 def test_a_hot_symbol_is_cut_into_runs_of_the_given_length() -> None:
@@ -97,9 +101,9 @@ def test_ids_that_are_words_are_taken_as_well() -> None:
 
 
 def test_a_run_is_new_to_the_supervisor() -> None:
-    (run,) = arrange(some_orders(("BTC", "1")), with_pages_of(1000))
+    (chunk,) = chunk_orders(some_orders(("BTC", "1")), with_pages_of(1000))
 
-    assert (run.crashes, run.is_second_try) == (0, False)
+    assert (chunk.crashes, chunk.is_second_try) == (0, False)
 
 
 @given(
@@ -111,12 +115,12 @@ def test_every_order_is_in_one_run_and_no_run_is_too_long(
 ) -> None:
     orders = some_orders(*known)
 
-    runs = arrange(orders, with_pages_of(run_length))
+    chunks = chunk_orders(orders, with_pages_of(run_length))
 
-    arranged = list(chain.from_iterable(run.items for run in runs))
+    arranged = list(chain.from_iterable(chunk.items for chunk in chunks))
     assert sorted(order.id for order in arranged) == [order.id for order in orders]
-    assert all(1 <= len(run.items) <= run_length for run in runs)
-    assert all({order.symbol for order in run.items} == {run.key} for run in runs)
+    assert all(1 <= len(chunk.items) <= run_length for chunk in chunks)
+    assert all({order.symbol for order in chunk.items} == {chunk.key} for chunk in chunks)
 
 
 def test_a_run_costs_one_request_each_until_a_page_of_history_is_cheaper() -> None:
@@ -124,20 +128,20 @@ def test_a_run_costs_one_request_each_until_a_page_of_history_is_cheaper() -> No
     few = some_orders(("BTC", "1"))
     many = some_orders(*(("BTC", str(number)) for number in range(1000)))
 
-    assert [run.cost for run in arrange(few, exchange)] == [exchange.single_weight]
-    assert [run.cost for run in arrange(many, exchange)] == [exchange.history_weight]
+    assert [chunk.cost for chunk in chunk_orders(few, exchange)] == [exchange.single_weight]
+    assert [chunk.cost for chunk in chunk_orders(many, exchange)] == [exchange.history_weight]
 
 
 def test_rows_that_are_neighbours_are_written_in_one_transaction() -> None:
     answers = some_answers([7, 30, 8, 5, 29])
 
-    assert [list(some) for some in transactions(answers, 3)] == [[5, 7, 8], [29, 30]]
+    assert [list(some) for some in split_for_transactions(answers, 3)] == [[5, 7, 8], [29, 30]]
 
 
 def test_rows_with_uuids_are_cut_in_the_order_of_their_index() -> None:
     first, second, third = (UUID(int=number << 64) for number in (1, 2, 3))
 
-    cut = transactions(some_answers([third, first, second]), 2)
+    cut = split_for_transactions(some_answers([third, first, second]), 2)
 
     assert [list(some) for some in cut] == [[first, second], [third]]
 
@@ -148,7 +152,7 @@ def test_every_answer_is_written_once_and_no_transaction_is_too_long(
 ) -> None:
     answers = some_answers(ids)
 
-    cut = list(transactions(answers, limit))
+    cut = list(split_for_transactions(answers, limit))
 
     assert {id_: answer for some in cut for id_, answer in some.items()} == answers
     assert sum(map(len, cut)) == len(answers)

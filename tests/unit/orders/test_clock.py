@@ -20,7 +20,7 @@ class HandClock:
 def test_it_tells_what_it_heard_and_what_has_passed_since() -> None:
     hand = HandClock()
     clock = DatabaseClock(monotonic=hand)
-    clock.hear(NOON)
+    clock.sync(NOON)
 
     hand.seconds += 2.5
 
@@ -30,10 +30,10 @@ def test_it_tells_what_it_heard_and_what_has_passed_since() -> None:
 def test_it_believes_the_last_that_it_heard_also_when_that_is_earlier() -> None:
     hand = HandClock()
     clock = DatabaseClock(monotonic=hand)
-    clock.hear(NOON)
+    clock.sync(NOON)
     hand.seconds += 60
 
-    clock.hear(NOON + timedelta(seconds=1))
+    clock.sync(NOON + timedelta(seconds=1))
 
     assert clock() == NOON + timedelta(seconds=1)
 
@@ -50,6 +50,6 @@ def test_a_host_whose_wall_clock_is_wrong_still_tells_the_databases_time() -> No
     clock = DatabaseClock(monotonic=HandClock())
     long_ago = NOON - timedelta(days=365)
 
-    clock.hear(long_ago)
+    clock.sync(long_ago)
 
     assert clock() == long_ago

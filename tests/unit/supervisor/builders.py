@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from itertools import count
 
-from reconciler.workload import Run
+from reconciler.workload import Chunk
 
 _ids = count()
 
@@ -15,11 +15,11 @@ class Item:
     id: int
 
 
-def a_run(key: str = "BTCUSDT", items: int = 1, *, crashes: int = 0) -> Run:
+def a_run(key: str = "BTCUSDT", items: int = 1, *, crashes: int = 0) -> Chunk:
     """Make a run of new items."""
-    return Run(key=key, items=tuple(Item(next(_ids)) for _ in range(items)), crashes=crashes)
+    return Chunk(key=key, items=tuple(Item(next(_ids)) for _ in range(items)), crashes=crashes)
 
 
-def runs_of(key: str, count: int, *, items: int = 1) -> list[Run]:
+def runs_of(key: str, count: int, *, items: int = 1) -> list[Chunk]:
     """Make some runs of one key."""
     return [a_run(key, items) for _ in range(count)]

@@ -60,176 +60,176 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
+async def budget(monkeypatch: pytest.MonkeyPatch) -> Desk:
     return Desk(monkeypatch)
 
 
-async def test_grants_at_once_what_there_is_room_for(desk: Desk) -> None:
-    desk.ask("first", 60)
-    desk.ask("second", 40)
+async def test_grants_at_once_what_there_is_room_for(budget: Desk) -> None:
+    budget.ask("first", 60)
+    budget.ask("second", 40)
 
-    assert desk.granted == ["first", "second"]
-
-
-async def test_a_light_request_does_not_overtake_a_heavy_one(desk: Desk) -> None:
-    desk.ask("spent", 90)
-    desk.ask("heavy", 20)
-    desk.ask("light", 1)
-    assert desk.granted == ["spent"]
-
-    desk.timers.advance(WINDOW_SECONDS)
-
-    assert desk.granted == ["spent", "heavy", "light"]
+    assert budget.granted == ["first", "second"]
 
 
-async def test_grants_to_several_workers_in_the_order_in_which_they_asked(desk: Desk) -> None:
-    desk.ask("spent", 100)
+async def test_a_light_request_does_not_overtake_a_heavy_one(budget: Desk) -> None:
+    budget.ask("spent", 90)
+    budget.ask("heavy", 20)
+    budget.ask("light", 1)
+    assert budget.granted == ["spent"]
+
+    budget.timers.advance(WINDOW_SECONDS)
+
+    assert budget.granted == ["spent", "heavy", "light"]
+
+
+async def test_grants_to_several_workers_in_the_order_in_which_they_asked(budget: Desk) -> None:
+    budget.ask("spent", 100)
     for number in range(4):
-        desk.ask(f"worker {number}", 50, owner=number)
+        budget.ask(f"worker {number}", 50, owner=number)
 
-    desk.timers.advance(WINDOW_SECONDS)
-    assert desk.granted == ["spent", "worker 0", "worker 1"]
-    desk.timers.advance(WINDOW_SECONDS)
+    budget.timers.advance(WINDOW_SECONDS)
+    assert budget.granted == ["spent", "worker 0", "worker 1"]
+    budget.timers.advance(WINDOW_SECONDS)
 
-    assert desk.granted == ["spent", "worker 0", "worker 1", "worker 2", "worker 3"]
-
-
-async def test_a_pause_holds_back_what_there_would_be_room_for(desk: Desk) -> None:
-    desk.budget.pause(7)
-    desk.ask("patient", 1)
-    desk.timers.advance(6.9)
-    assert desk.granted == []
-
-    desk.timers.advance(0.1)
-
-    assert desk.granted == ["patient"]
+    assert budget.granted == ["spent", "worker 0", "worker 1", "worker 2", "worker 3"]
 
 
-async def test_a_pause_that_comes_while_somebody_waits_holds_him_back_too(desk: Desk) -> None:
-    desk.ask("spent", 100)
-    desk.ask("patient", 1)
-    desk.budget.pause(WINDOW_SECONDS + 30)
+async def test_a_pause_holds_back_what_there_would_be_room_for(budget: Desk) -> None:
+    budget.budget.pause(7)
+    budget.ask("patient", 1)
+    budget.timers.advance(6.9)
+    assert budget.granted == []
 
-    desk.timers.advance(WINDOW_SECONDS + 29)
-    assert desk.granted == ["spent"]
-    desk.timers.advance(1)
+    budget.timers.advance(0.1)
 
-    assert desk.granted == ["spent", "patient"]
-
-
-async def test_an_account_that_others_have_nearly_used_up_pauses_us(desk: Desk) -> None:
-    desk.budget.observe(190)
-    desk.ask("patient", 1)
-
-    assert desk.granted == []
-    assert desk.budget.paused_seconds == WINDOW_SECONDS
+    assert budget.granted == ["patient"]
 
 
-async def test_a_dead_worker_spends_nothing_that_it_was_still_waiting_for(desk: Desk) -> None:
-    desk.ask("spent", 90)
-    desk.ask("dead", 100, owner=1)
-    desk.ask("alive", 10, owner=2)
+async def test_a_pause_that_comes_while_somebody_waits_holds_him_back_too(budget: Desk) -> None:
+    budget.ask("spent", 100)
+    budget.ask("patient", 1)
+    budget.budget.pause(WINDOW_SECONDS + 30)
 
-    desk.budget.withdraw(1)
+    budget.timers.advance(WINDOW_SECONDS + 29)
+    assert budget.granted == ["spent"]
+    budget.timers.advance(1)
 
-    assert desk.granted == ["spent", "alive"]
+    assert budget.granted == ["spent", "patient"]
 
 
-async def test_workers_are_served_in_turn_however_much_one_of_them_asks_for(desk: Desk) -> None:
-    desk.ask("spent", 100)
+async def test_an_account_that_others_have_nearly_used_up_pauses_us(budget: Desk) -> None:
+    budget.budget.observe(190)
+    budget.ask("patient", 1)
+
+    assert budget.granted == []
+    assert budget.budget.paused_seconds == WINDOW_SECONDS
+
+
+async def test_a_dead_worker_spends_nothing_that_it_was_still_waiting_for(budget: Desk) -> None:
+    budget.ask("spent", 90)
+    budget.ask("dead", 100, owner=1)
+    budget.ask("alive", 10, owner=2)
+
+    budget.budget.withdraw(1)
+
+    assert budget.granted == ["spent", "alive"]
+
+
+async def test_workers_are_served_in_turn_however_much_one_of_them_asks_for(budget: Desk) -> None:
+    budget.ask("spent", 100)
     for number in range(3):
-        desk.ask(f"greedy {number}", 10, owner=1)
-    desk.ask("modest", 10, owner=2)
+        budget.ask(f"greedy {number}", 10, owner=1)
+    budget.ask("modest", 10, owner=2)
 
-    desk.timers.advance(WINDOW_SECONDS)
+    budget.timers.advance(WINDOW_SECONDS)
 
-    assert desk.granted == ["spent", "greedy 0", "modest", "greedy 1", "greedy 2"]
+    assert budget.granted == ["spent", "greedy 0", "modest", "greedy 1", "greedy 2"]
 
 
 async def test_after_a_pause_one_request_goes_first_and_the_rest_when_it_was_answered(
-    desk: Desk,
+    budget: Desk,
 ) -> None:
-    desk.budget.pause(7)
+    budget.budget.pause(7)
     for owner in (1, 2, 3):
-        desk.ask(f"worker {owner}", 1, owner=owner)
+        budget.ask(f"worker {owner}", 1, owner=owner)
 
-    desk.timers.advance(7)
-    assert desk.granted == desk.first == ["worker 1"]
-    desk.timers.advance(5)
-    assert desk.granted == ["worker 1"]
+    budget.timers.advance(7)
+    assert budget.granted == budget.first == ["worker 1"]
+    budget.timers.advance(5)
+    assert budget.granted == ["worker 1"]
 
-    desk.budget.note_answer(1, is_alive=True)
+    budget.budget.note_answer(1, is_alive=True)
 
-    assert desk.granted == ["worker 1", "worker 2", "worker 3"]
-    assert desk.first == ["worker 1"]
+    assert budget.granted == ["worker 1", "worker 2", "worker 3"]
+    assert budget.first == ["worker 1"]
 
 
-async def test_a_first_request_that_is_limited_again_lets_nobody_follow(desk: Desk) -> None:
-    desk.budget.pause(7)
+async def test_a_first_request_that_is_limited_again_lets_nobody_follow(budget: Desk) -> None:
+    budget.budget.pause(7)
     for owner in (1, 2):
-        desk.ask(f"worker {owner}", 1, owner=owner)
-    desk.timers.advance(7)
+        budget.ask(f"worker {owner}", 1, owner=owner)
+    budget.timers.advance(7)
 
-    desk.budget.pause(30)
-    desk.budget.note_answer(1, is_alive=True)
-    desk.timers.advance(29)
-    assert desk.granted == ["worker 1"]
-    desk.timers.advance(1)
+    budget.budget.pause(30)
+    budget.budget.note_answer(1, is_alive=True)
+    budget.timers.advance(29)
+    assert budget.granted == ["worker 1"]
+    budget.timers.advance(1)
 
-    assert desk.granted == desk.first == ["worker 1", "worker 2"]
+    assert budget.granted == budget.first == ["worker 1", "worker 2"]
 
 
 @pytest.mark.parametrize("how", ["failed", "died", "was never heard of"])
 async def test_after_a_first_request_without_an_answer_the_next_one_goes_alone(
-    desk: Desk, how: str
+    budget: Desk, how: str
 ) -> None:
-    desk.budget.pause(7)
+    budget.budget.pause(7)
     for owner in (1, 2, 3):
-        desk.ask(f"worker {owner}", 1, owner=owner)
-    desk.timers.advance(7)
+        budget.ask(f"worker {owner}", 1, owner=owner)
+    budget.timers.advance(7)
 
     if how == "failed":
-        desk.budget.note_answer(1, is_alive=False)
+        budget.budget.note_answer(1, is_alive=False)
     elif how == "died":
-        desk.budget.withdraw(1)
+        budget.budget.withdraw(1)
     else:
-        desk.timers.advance(FIRST_SECONDS)
+        budget.timers.advance(FIRST_SECONDS)
 
-    assert desk.granted == desk.first == ["worker 1", "worker 2"]
+    assert budget.granted == budget.first == ["worker 1", "worker 2"]
 
 
-async def test_once_closed_whoever_waits_or_asks_is_denied(desk: Desk) -> None:
-    desk.budget.pause(300)
-    desk.ask("waits", 1, owner=1)
+async def test_once_closed_whoever_waits_or_asks_is_denied(budget: Desk) -> None:
+    budget.budget.pause(300)
+    budget.ask("waits", 1, owner=1)
 
-    desk.budget.close()
-    desk.ask("asks", 1, owner=2)
-    desk.timers.advance(400)
+    budget.budget.close()
+    budget.ask("asks", 1, owner=2)
+    budget.timers.advance(400)
 
-    assert desk.denied == ["waits", "asks"]
-    assert desk.granted == []
+    assert budget.denied == ["waits", "asks"]
+    assert budget.granted == []
 
 
 async def test_a_worker_that_is_to_end_gets_what_there_is_room_for_and_waits_for_nothing(
-    desk: Desk,
+    budget: Desk,
 ) -> None:
-    desk.ask("spent", 90, owner=1)
-    desk.ask("waits", 20, owner=2)
+    budget.ask("spent", 90, owner=1)
+    budget.ask("waits", 20, owner=2)
 
-    desk.budget.hurry(2)
-    desk.ask("light", 10, owner=2)
-    desk.ask("heavy", 20, owner=2)
+    budget.budget.hurry(2)
+    budget.ask("light", 10, owner=2)
+    budget.ask("heavy", 20, owner=2)
 
-    assert desk.denied == ["waits", "heavy"]
-    assert desk.granted == ["spent", "light"]
+    assert budget.denied == ["waits", "heavy"]
+    assert budget.granted == ["spent", "light"]
 
 
-async def test_the_replacement_of_a_worker_that_was_to_end_waits_as_others_do(desk: Desk) -> None:
-    desk.ask("spent", 100, owner=1)
-    desk.budget.hurry(2)
-    desk.budget.withdraw(2)
+async def test_the_replacement_of_a_worker_that_was_to_end_waits_as_others_do(budget: Desk) -> None:
+    budget.ask("spent", 100, owner=1)
+    budget.budget.hurry(2)
+    budget.budget.withdraw(2)
 
-    desk.ask("patient", 10, owner=2)
-    desk.timers.advance(WINDOW_SECONDS)
+    budget.ask("patient", 10, owner=2)
+    budget.timers.advance(WINDOW_SECONDS)
 
-    assert desk.granted == ["spent", "patient"]
+    assert budget.granted == ["spent", "patient"]

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.supervisor.cycle import OpenCycle, group_by_cost, sample_of
-from reconciler.workload import Batch, Evidence, Run, Tally
+from reconciler.workload import AnomalyStats, Batch, Chunk, Counts
 
 from .builders import Item, a_run
 
@@ -20,9 +20,9 @@ class FakeClock:
 def test_a_cycle_is_done_when_its_last_item_has_come_back() -> None:
     cycle = OpenCycle(0, 3)
 
-    cycle.count(Tally(scanned=2), finished_items=2)
+    cycle.count(Counts(scanned=2), finished_items=2)
     assert not cycle.is_done
-    cycle.count(Tally(scanned=1), finished_items=1)
+    cycle.count(Counts(scanned=1), finished_items=1)
 
     assert cycle.is_done
 
@@ -35,13 +35,13 @@ def test_the_record_adds_up_all_batches_and_is_timed_by_the_monotonic_clock() ->
     clock = FakeClock()
     began = datetime.now(UTC)
     cycle = OpenCycle(0, 5, monotonic=clock)
-    cycle.count(Tally(scanned=2, reconciled=2, weight=20), finished_items=2)
-    cycle.count(Tally(scanned=3, reconciled=1, errors=2, weight=4), finished_items=3)
+    cycle.count(Counts(scanned=2, reconciled=2, weight=20), finished_items=2)
+    cycle.count(Counts(scanned=3, reconciled=1, errors=2, weight=4), finished_items=3)
     clock.now += 1.25
 
     record = cycle.finish()
 
-    assert record.tally == Tally(scanned=5, reconciled=3, errors=2, weight=24)
+    assert record.counts == Counts(scanned=5, reconciled=3, errors=2, weight=24)
     assert record.duration_ms == 1250
     assert began <= record.started_at <= record.finished_at
 
@@ -49,7 +49,7 @@ def test_the_record_adds_up_all_batches_and_is_timed_by_the_monotonic_clock() ->
 def test_failures_of_a_cycle_that_cannot_finish_are_recorded_as_a_part_and_not_again() -> None:
     clock = FakeClock()
     cycle = OpenCycle(0, 5, monotonic=clock)
-    cycle.count(Tally(scanned=3, reconciled=1, errors=2), finished_items=3)
+    cycle.count(Counts(scanned=3, reconciled=1, errors=2), finished_items=3)
     assert cycle.finish_part() is None
     clock.now += 10
 
@@ -57,13 +57,13 @@ def test_failures_of_a_cycle_that_cannot_finish_are_recorded_as_a_part_and_not_a
     again = cycle.finish_part()
     clock.now += 120
     nothing_failed = cycle.finish_part()
-    cycle.count(Tally(scanned=2, reconciled=2), finished_items=2)
+    cycle.count(Counts(scanned=2, reconciled=2), finished_items=2)
     rest = cycle.finish()
 
     assert part is not None
-    assert (part.tally.errors, part.duration_ms) == (2, 10_000)
+    assert (part.counts.errors, part.duration_ms) == (2, 10_000)
     assert (again, nothing_failed) == (None, None)
-    assert rest.tally == Tally(scanned=2, reconciled=2)
+    assert rest.counts == Counts(scanned=2, reconciled=2)
     assert rest.duration_ms == 120_000
     assert cycle.age_seconds == 130
 
@@ -71,22 +71,22 @@ def test_failures_of_a_cycle_that_cannot_finish_are_recorded_as_a_part_and_not_a
 def test_what_comes_back_for_another_try_keeps_the_cycle_open() -> None:
     cycle = OpenCycle(0, 2)
 
-    cycle.count(Tally(scanned=2, skipped_locked=1), finished_items=1)
+    cycle.count(Counts(scanned=2, skipped_locked=1), finished_items=1)
 
     assert not cycle.is_done
 
 
 def a_batch(number: int) -> Batch:
-    return Batch(number=number, cycle=0, runs=(a_run(),))
+    return Batch(number=number, cycle=0, chunks=(a_run(),))
 
 
 def test_a_batch_is_examined_then_waits_for_the_verdict_then_is_taken_once() -> None:
     cycle = OpenCycle(0, 2)
     cycle.begin_batch(a_batch(4))
-    began = cycle.is_examining
-    cycle.end_examination(4, 1, Evidence(looked_at=1))
+    began = cycle.is_preparing
+    cycle.end_preparation(4, 1, AnomalyStats(examined=1))
 
-    assert (began, cycle.is_examining) == (True, False)
+    assert (began, cycle.is_preparing) == (True, False)
 
     assert cycle.take_waiting() == {1: [4]}
     assert cycle.take_waiting() == {}
@@ -96,28 +96,28 @@ def test_the_evidence_of_all_batches_is_one() -> None:
     cycle = OpenCycle(0, 9)
     for number, odd in enumerate((0, 2, 1)):
         cycle.begin_batch(a_batch(number))
-        cycle.end_examination(number, 0, Evidence(looked_at=3, suspicious=odd))
+        cycle.end_preparation(number, 0, AnomalyStats(examined=3, suspicious=odd))
 
-    assert cycle.evidence == Evidence(looked_at=9, suspicious=3)
+    assert cycle.stats == AnomalyStats(examined=9, suspicious=3)
 
 
 def test_what_a_dead_worker_looked_at_or_had_looked_at_waits_for_nothing_more() -> None:
     cycle = OpenCycle(0, 3)
     for number in (0, 1, 2):
         cycle.begin_batch(a_batch(number))
-    cycle.end_examination(0, 0, Evidence())
-    cycle.end_examination(1, 1, Evidence())
+    cycle.end_preparation(0, 0, AnomalyStats())
+    cycle.end_preparation(1, 1, AnomalyStats())
 
     cycle.forget_batch(0)
     cycle.forget_batch(2)
 
-    assert not cycle.is_examining
+    assert not cycle.is_preparing
     assert cycle.take_waiting() == {1: [1]}
 
 
 RUNS = st.lists(
     st.builds(
-        lambda items, cost: Run(
+        lambda items, cost: Chunk(
             key="COIN", items=tuple(Item(number) for number in range(items)), cost=cost
         ),
         st.integers(1, 30),
@@ -127,27 +127,27 @@ RUNS = st.lists(
 )
 
 
-@given(runs=RUNS, most=st.integers(1, 40))
+@given(chunks=RUNS, most=st.integers(1, 40))
 def test_a_page_is_cut_into_cycles_that_lose_nothing_and_cost_no_more_than_they_may(
-    runs: list[Run], most: int
+    chunks: list[Chunk], most: int
 ) -> None:
-    groups = list(group_by_cost(runs, most))
+    groups = list(group_by_cost(chunks, most))
 
-    assert [run for group in groups for run in group] == runs
-    assert all(len(group) == 1 or sum(run.cost for run in group) <= most for group in groups)
+    assert [chunk for group in groups for chunk in group] == chunks
+    assert all(len(group) == 1 or sum(chunk.cost for chunk in group) <= most for group in groups)
 
 
-@given(runs=RUNS, size=st.integers(1, 40))
+@given(chunks=RUNS, size=st.integers(1, 40))
 def test_a_sample_is_of_the_runs_items_and_never_larger_than_asked_for(
-    runs: list[Run], size: int
+    chunks: list[Chunk], size: int
 ) -> None:
-    sample = sample_of(runs, size)
+    sample = sample_of(chunks, size)
 
-    assert sum(len(run.items) for run in sample) <= size
-    assert bool(sample) == bool(runs)
-    for run, whole in zip(sample, runs, strict=False):
-        assert {*run.items} <= {*whole.items}
-        assert run.items
+    assert sum(len(chunk.items) for chunk in sample) <= size
+    assert bool(sample) == bool(chunks)
+    for chunk, whole in zip(sample, chunks, strict=False):
+        assert {*chunk.items} <= {*whole.items}
+        assert chunk.items
 
 
 def test_a_sample_reaches_over_the_whole_of_a_run_and_not_only_its_beginning() -> None:
@@ -162,7 +162,7 @@ def test_only_a_finished_cycle_of_a_sweeps_end_ends_the_sweep_and_no_sample_does
     sample, amid = OpenCycle(2, 1, ends_sweep=True, is_sample=True), OpenCycle(3, 1)
 
     for cycle in (whole, cut_short, sample, amid):
-        cycle.count(Tally(scanned=1), finished_items=1)
+        cycle.count(Counts(scanned=1), finished_items=1)
 
     ending = [cycle.finish().ends_sweep for cycle in (whole, cut_short, sample, amid)]
     assert ending == [True, False, False, False]

@@ -7,7 +7,7 @@ import pytest
 from reconciler.errors import StoreUnavailable
 from reconciler.supervisor.cycle_history import CYCLES_KEPT, HOUR_SECONDS, History
 from reconciler.telemetry.health import LastHour
-from reconciler.workload import Cycle, Page, Planner, Tally
+from reconciler.workload import Counts, Cycle, Page, Planner
 
 
 @dataclass
@@ -45,8 +45,8 @@ BEFORE = LastHour(
 
 def a_cycle(scanned: int = 1, discrepancies: int = 0) -> Cycle:
     at = datetime(2026, 1, 1, tzinfo=UTC)
-    tally = Tally(scanned=scanned, discrepancies=discrepancies)
-    return Cycle(started_at=at, finished_at=at, duration_ms=5, tally=tally)
+    counts = Counts(scanned=scanned, discrepancies=discrepancies)
+    return Cycle(started_at=at, finished_at=at, duration_ms=5, counts=counts)
 
 
 def test_before_the_first_cycle_there_is_nothing_to_tell() -> None:
@@ -62,7 +62,7 @@ def test_the_last_cycles_are_kept_the_newest_first() -> None:
     for number in range(CYCLES_KEPT + 3):
         history.add(a_cycle(number))
 
-    scanned = [cycle.tally.scanned for cycle in history.cycles]
+    scanned = [cycle.counts.scanned for cycle in history.cycles]
     assert scanned == list(range(CYCLES_KEPT + 2, 2, -1))
 
 
@@ -116,7 +116,7 @@ def test_a_cycle_that_could_not_be_written_is_counted_and_written_with_the_next(
     history.write(record)
     history.write(record)
 
-    assert [cycle.tally.scanned for cycle in record.written] == [10, 5]
+    assert [cycle.counts.scanned for cycle in record.written] == [10, 5]
 
 
 def test_where_nothing_is_recorded_the_hour_is_this_supervisors() -> None:

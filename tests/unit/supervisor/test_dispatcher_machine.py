@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from reconciler.supervisor.dispatcher import Dispatch
-from reconciler.workload import Batch, Run
+from reconciler.supervisor.dispatcher import Dispatcher
+from reconciler.workload import Batch, Chunk
 
 from .builders import a_run
 
@@ -25,105 +25,109 @@ class Hands(RuleBasedStateMachine):
 
     @initialize(shards=st.integers(1, 6), batch_size=st.integers(1, 12))
     def open(self, shards: int, batch_size: int) -> None:
-        self.dispatch = Dispatch(shards, batch_size=batch_size)
+        self.dispatcher = Dispatcher(shards, batch_size=batch_size)
         self.shards = shards
         self.batch_size = batch_size
         self.cycle = 0
-        self.in_hand: dict[int, list[Batch]] = {shard: [] for shard in range(shards)}
+        self.in_flight: dict[int, list[Batch]] = {shard: [] for shard in range(shards)}
         self.orphans = False
         self.left: Counter[object] = Counter()
         self.hot: set[str] = set()
 
     @rule(sizes=st.lists(st.tuples(st.sampled_from(KEYS), st.integers(1, 15)), max_size=8))
     def plan_a_page(self, sizes: list[tuple[str, int]]) -> None:
-        runs = [a_run(key, items) for key, items in sizes]
+        chunks = [a_run(key, items) for key, items in sizes]
         self.cycle += 1
-        self.dispatch.add(runs, self.cycle)
-        self.left.update(ids_of(runs))
-        self.hot |= self._hot_of(runs)
+        self.dispatcher.add(chunks, self.cycle)
+        self.left.update(ids_of(chunks))
+        self.hot |= self._hot_of(chunks)
 
-    def _hot_of(self, runs: list[Run]) -> set[str]:
-        sizes = Counter(key for run in runs for key in [run.key] * len(run.items))
+    def _hot_of(self, chunks: list[Chunk]) -> set[str]:
+        sizes = Counter(key for chunk in chunks for key in [chunk.key] * len(chunk.items))
         return {key for key, size in sizes.items() if size * self.shards > sizes.total()}
 
     @rule(number=SHARDS, blocked=st.frozensets(st.integers(0, 5)))
     def take(self, number: int, blocked: frozenset[int] = frozenset()) -> None:
         shard = number % self.shards
-        if len(self.in_hand[shard]) == MOST_IN_HAND:
+        if len(self.in_flight[shard]) == MOST_IN_HAND:
             return
         others = [
-            run
-            for other, batches in self.in_hand.items()
+            chunk
+            for other, batches in self.in_flight.items()
             if other != shard
             for batch in batches
-            for run in batch.runs
+            for chunk in batch.chunks
         ]
-        before = self.dispatch.queued_items(but={*range(self.shards)} - blocked)
+        before = self.dispatcher.queued_items(but={*range(self.shards)} - blocked)
 
-        batch = self.dispatch.hand_out(shard, blocked=blocked - {shard})
+        batch = self.dispatcher.next_batch(shard, blocked=blocked - {shard})
 
         if batch is None:
-            assert blocked or any(self.in_hand.values()) or not self.left, "work waits, idle"
+            assert blocked or any(self.in_flight.values()) or not self.left, "work waits, idle"
             return
-        kept = self.dispatch.queued_items(but={*range(self.shards)} - blocked)
+        kept = self.dispatcher.queued_items(but={*range(self.shards)} - blocked)
         assert shard in blocked or self.orphans or kept == before
-        assert not {run.key for run in batch.runs} & {run.key for run in others} - self.hot
-        assert not set(ids_of(batch.runs)) & set(ids_of(others))
-        short = [len(run.items) for run in batch.runs if len(run.items) <= self.batch_size]
+        assert (
+            not {chunk.key for chunk in batch.chunks} & {chunk.key for chunk in others} - self.hot
+        )
+        assert not set(ids_of(batch.chunks)) & set(ids_of(others))
+        short = [len(chunk.items) for chunk in batch.chunks if len(chunk.items) <= self.batch_size]
         assert sum(short) <= self.batch_size
-        assert len(batch.runs) - len(short) <= 1
-        assert len(batch.runs) == 1 or not any(run.crashes for run in batch.runs)
-        self.in_hand[shard].append(batch)
+        assert len(batch.chunks) - len(short) <= 1
+        assert len(batch.chunks) == 1 or not any(chunk.crashes for chunk in batch.chunks)
+        self.in_flight[shard].append(batch)
 
-    @precondition(lambda self: any(self.in_hand.values()))
+    @precondition(lambda self: any(self.in_flight.values()))
     @rule(number=SHARDS)
     def finish(self, number: int) -> None:
         shard, batch = self._give_back(number)
-        self.left -= Counter(ids_of(self.dispatch.done(shard, batch.number).runs))
-        assert not set(ids_of(batch.runs)) & set(self.left)
+        self.left -= Counter(ids_of(self.dispatcher.done(shard, batch.number).chunks))
+        assert not set(ids_of(batch.chunks)) & set(self.left)
 
-    @precondition(lambda self: any(self.in_hand.values()))
+    @precondition(lambda self: any(self.in_flight.values()))
     @rule(number=SHARDS)
     def die(self, number: int) -> None:
         shard = self._busy(number)
-        batches, self.in_hand[shard] = self.in_hand[shard], []
+        batches, self.in_flight[shard] = self.in_flight[shard], []
         for batch in batches:
-            assert self.dispatch.done(shard, batch.number) == batch
-            self.dispatch.adopt((replace(run, crashes=1) for run in batch.runs), batch.cycle)
+            assert self.dispatcher.done(shard, batch.number) == batch
+            self.dispatcher.requeue_urgent(
+                (replace(chunk, crashes=1) for chunk in batch.chunks), batch.cycle
+            )
             self.orphans = True
 
-    @precondition(lambda self: any(self.in_hand.values()))
+    @precondition(lambda self: any(self.in_flight.values()))
     @rule(number=SHARDS)
     def be_in_trouble(self, number: int) -> None:
         shard, batch = self._give_back(number)
-        self.dispatch.done(shard, batch.number)
-        self.dispatch.put_back(shard, batch.runs, batch.cycle)
+        self.dispatcher.done(shard, batch.number)
+        self.dispatcher.requeue_front(shard, batch.chunks, batch.cycle)
 
-    @precondition(lambda self: any(self.in_hand.values()))
+    @precondition(lambda self: any(self.in_flight.values()))
     @rule(number=SHARDS)
     def find_locked(self, number: int) -> None:
         shard, batch = self._give_back(number)
-        self.dispatch.done(shard, batch.number)
-        self.dispatch.put_last(shard, batch.runs, batch.cycle)
+        self.dispatcher.done(shard, batch.number)
+        self.dispatcher.requeue_back(shard, batch.chunks, batch.cycle)
 
     def _busy(self, number: int) -> int:
-        busy = [shard for shard, batches in sorted(self.in_hand.items()) if batches]
+        busy = [shard for shard, batches in sorted(self.in_flight.items()) if batches]
         return busy[number % len(busy)]
 
     def _give_back(self, number: int) -> tuple[int, Batch]:
         shard = self._busy(number)
-        batches = self.in_hand[shard]
+        batches = self.in_flight[shard]
         return shard, batches.pop(number % len(batches))
 
     @invariant()
     def nothing_is_lost_or_doubled(self) -> None:
         if not hasattr(self, "dispatch"):
             return
-        in_hand = sum(batch.size for batches in self.in_hand.values() for batch in batches)
-        for shard, batches in self.in_hand.items():
-            assert [*self.dispatch.in_hand(shard)] == batches
-        assert self.dispatch.ids_under_way() == set(self.left)
-        assert self.dispatch.queued_items() + in_hand == self.left.total()
+        in_flight = sum(batch.size for batches in self.in_flight.values() for batch in batches)
+        for shard, batches in self.in_flight.items():
+            assert [*self.dispatcher.in_flight(shard)] == batches
+        assert self.dispatcher.ids_under_way() == set(self.left)
+        assert self.dispatcher.queued_items() + in_flight == self.left.total()
 
     def teardown(self) -> None:
         """Let the workers finish: in a bounded number of turns everything is done."""
@@ -131,14 +135,14 @@ class Hands(RuleBasedStateMachine):
             return
         for turn in range(self.left.total() * self.shards + self.shards):
             self.take(turn)
-            if any(self.in_hand.values()):
+            if any(self.in_flight.values()):
                 self.finish(turn)
         assert not self.left
-        assert self.dispatch.queued_items() == 0
+        assert self.dispatcher.queued_items() == 0
 
 
-def ids_of(runs: "list[Run] | tuple[Run, ...]") -> list[object]:
-    return [item.id for run in runs for item in run.items]
+def ids_of(chunks: "list[Chunk] | tuple[Chunk, ...]") -> list[object]:
+    return [item.id for chunk in chunks for item in chunk.items]
 
 
 TestHands = Hands.TestCase

@@ -3,17 +3,17 @@ from math import comb
 import pytest
 
 from reconciler.supervisor.halt import HaltPolicy, describe, is_anomaly, is_clean
-from reconciler.workload import Evidence
+from reconciler.workload import AnomalyStats
 
 POLICY = HaltPolicy()
 
 
-def seen(suspicious: int, looked_at: int) -> Evidence:
-    return Evidence(looked_at=looked_at, suspicious=suspicious)
+def seen(suspicious: int, examined: int) -> AnomalyStats:
+    return AnomalyStats(examined=examined, suspicious=suspicious)
 
 
 @pytest.mark.parametrize(
-    ("suspicious", "looked_at", "expected"),
+    ("suspicious", "examined", "expected"),
     [
         pytest.param(0, 0, False, id="nothing was learnt"),
         pytest.param(49, 49, False, id="all, but too few"),
@@ -24,13 +24,13 @@ def seen(suspicious: int, looked_at: int) -> Evidence:
     ],
 )
 def test_the_halt_needs_both_a_share_and_a_number(
-    suspicious: int, looked_at: int, *, expected: bool
+    suspicious: int, examined: int, *, expected: bool
 ) -> None:
-    assert is_anomaly(seen(suspicious, looked_at), POLICY) is expected
+    assert is_anomaly(seen(suspicious, examined), POLICY) is expected
 
 
 @pytest.mark.parametrize(
-    ("suspicious", "looked_at", "expected"),
+    ("suspicious", "examined", "expected"),
     [
         pytest.param(0, 0, False, id="nothing was learnt"),
         pytest.param(0, 1, False, id="one sane order of many"),
@@ -44,19 +44,19 @@ def test_the_halt_needs_both_a_share_and_a_number(
     ],
 )
 def test_a_sample_is_clean_when_that_is_no_luck(
-    suspicious: int, looked_at: int, *, expected: bool
+    suspicious: int, examined: int, *, expected: bool
 ) -> None:
-    assert is_clean(seen(suspicious, looked_at), POLICY) is expected
+    assert is_clean(seen(suspicious, examined), POLICY) is expected
 
 
 @pytest.mark.parametrize(
-    ("suspicious", "looked_at", "expected"),
+    ("suspicious", "examined", "expected"),
     [(0, 0, False), (0, 1, True), (1, 1, False), (1, 4, True), (1, 3, False)],
 )
 def test_where_no_more_is_stale_than_the_sample_nothing_is_luck(
-    suspicious: int, looked_at: int, *, expected: bool
+    suspicious: int, examined: int, *, expected: bool
 ) -> None:
-    assert is_clean(seen(suspicious, looked_at), POLICY, is_whole=True) is expected
+    assert is_clean(seen(suspicious, examined), POLICY, is_whole=True) is expected
 
 
 def chance_to_pass(share: float, size: int) -> float:
@@ -92,11 +92,11 @@ def test_the_reason_tells_a_person_how_many_and_what_to_look_at() -> None:
     assert "right account" in reason
 
 
-def failed(errors: dict[str, int], *, sound: int, suspicious: int = 0) -> Evidence:
+def failed(errors: dict[str, int], *, sound: int, suspicious: int = 0) -> AnomalyStats:
     """Return evidence of orders with errors by symbol, and of `sound` other symbols of 10 each."""
     keys = {*errors, *(f"SOUND{number}" for number in range(sound))}
-    return Evidence(
-        looked_at=sum(errors.values()) + 10 * sound,
+    return AnomalyStats(
+        examined=sum(errors.values()) + 10 * sound,
         suspicious=suspicious,
         errors=errors,
         keys=frozenset(keys),
@@ -104,7 +104,7 @@ def failed(errors: dict[str, int], *, sound: int, suspicious: int = 0) -> Eviden
 
 
 @pytest.mark.parametrize(
-    ("evidence", "expected"),
+    ("stats", "expected"),
     [
         pytest.param(failed({f"A{n}": 50 for n in range(12)}, sound=0), True, id="all symbols"),
         pytest.param(failed({"DELISTED": 300}, sound=2), False, id="most orders, one symbol"),
@@ -119,15 +119,15 @@ def failed(errors: dict[str, int], *, sound: int, suspicious: int = 0) -> Eviden
     ],
 )
 def test_errors_put_the_halt_on_where_most_symbols_have_them(
-    evidence: Evidence, *, expected: bool
+    stats: AnomalyStats, *, expected: bool
 ) -> None:
-    assert is_anomaly(evidence, POLICY) is expected
-    assert is_clean(evidence, POLICY) is not (expected or evidence.looked_at == 49)
+    assert is_anomaly(stats, POLICY) is expected
+    assert is_clean(stats, POLICY) is not (expected or stats.examined == 49)
 
 
 def test_the_evidence_of_workers_is_judged_together() -> None:
-    cycle = Evidence(keys=frozenset({"A", "B", "C"}))
-    one, another = (Evidence(looked_at=300, errors={symbol: 300}) for symbol in "AB")
+    cycle = AnomalyStats(keys=frozenset({"A", "B", "C"}))
+    one, another = (AnomalyStats(examined=300, errors={symbol: 300}) for symbol in "AB")
 
     assert not is_anomaly(cycle + one, POLICY)
     assert is_anomaly(cycle + one + another, POLICY)

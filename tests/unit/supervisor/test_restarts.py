@@ -3,7 +3,12 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.supervisor.restarts import Replacement, RestartLedger, RestartPolicy, restart_delay
+from reconciler.supervisor.restarts import (
+    RestartBackoff,
+    RestartDecision,
+    RestartPolicy,
+    restart_delay,
+)
 
 POLICY = RestartPolicy(initial=timedelta(milliseconds=100), cap=timedelta(seconds=5))
 
@@ -45,37 +50,37 @@ class Clock:
         return self.now
 
 
-def a_ledger() -> tuple[RestartLedger, Clock]:
+def a_ledger() -> tuple[RestartBackoff, Clock]:
     clock = Clock()
-    return RestartLedger(RestartPolicy(), Longest(), clock), clock
+    return RestartBackoff(RestartPolicy(), Longest(), clock), clock
 
 
 def test_a_shard_is_replaced_so_often_within_the_window_and_then_parked() -> None:
-    ledger, _ = a_ledger()
+    backoff, _ = a_ledger()
 
-    follows = [ledger.enter_death() for _ in range(6)]
+    follows = [backoff.record_death() for _ in range(6)]
 
     assert [one.is_parked for one in follows] == [False] * 5 + [True]
     assert follows[-1].delay == timedelta(seconds=60)
 
 
 def test_deaths_older_than_the_window_are_forgotten() -> None:
-    ledger, clock = a_ledger()
+    backoff, clock = a_ledger()
 
     for _ in range(20):
         clock.now += 13
-        assert not ledger.enter_death().is_parked
-    assert ledger.recent == 5
+        assert not backoff.record_death().is_parked
+    assert backoff.recent == 5
 
 
 def test_a_death_on_trial_parks_again_for_twice_as_long_up_to_the_cap() -> None:
-    ledger, clock = a_ledger()
-    follows = [ledger.enter_death() for _ in range(6)][-1]
+    backoff, clock = a_ledger()
+    follows = [backoff.record_death() for _ in range(6)][-1]
     parks = []
 
     for _ in range(6):
         clock.now += follows.delay.total_seconds() + 1
-        follows = ledger.enter_death()
+        follows = backoff.record_death()
         assert follows.is_parked
         parks.append(follows.delay.total_seconds())
 
@@ -83,18 +88,18 @@ def test_a_death_on_trial_parks_again_for_twice_as_long_up_to_the_cap() -> None:
 
 
 def test_a_shard_that_lived_through_its_trial_is_trusted_again() -> None:
-    ledger, clock = a_ledger()
-    follows = [ledger.enter_death() for _ in range(6)][-1]
+    backoff, clock = a_ledger()
+    follows = [backoff.record_death() for _ in range(6)][-1]
 
     clock.now += follows.delay.total_seconds() + 61
 
-    assert ledger.enter_death() == Replacement(delay=timedelta(0))
+    assert backoff.record_death() == RestartDecision(delay=timedelta(0))
 
 
 def test_a_new_policy_holds_from_the_next_death_on_and_counts_those_before() -> None:
-    ledger, _ = a_ledger()
-    ledger.enter_death()
+    backoff, _ = a_ledger()
+    backoff.record_death()
 
-    ledger.policy = RestartPolicy(most=1, park=timedelta(seconds=5))
+    backoff.policy = RestartPolicy(most=1, park=timedelta(seconds=5))
 
-    assert ledger.enter_death() == Replacement(delay=timedelta(seconds=5), is_parked=True)
+    assert backoff.record_death() == RestartDecision(delay=timedelta(seconds=5), is_parked=True)

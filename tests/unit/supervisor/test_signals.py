@@ -4,27 +4,27 @@ from types import FrameType
 
 import pytest
 
-from reconciler.supervisor.signals import Demand, listening
+from reconciler.supervisor.signals import SignalAction, listening
 
 
 @pytest.mark.parametrize(
-    ("number", "demand"),
+    ("number", "action"),
     [
-        (signal.SIGTERM, Demand.STOP),
-        (signal.SIGINT, Demand.STOP),
-        (signal.SIGQUIT, Demand.STOP_FAST),
+        (signal.SIGTERM, SignalAction.STOP),
+        (signal.SIGINT, SignalAction.STOP),
+        (signal.SIGQUIT, SignalAction.STOP_FAST),
     ],
 )
-async def test_a_signal_becomes_a_demand_on_the_loop(
-    number: signal.Signals, demand: Demand
+async def test_a_signal_becomes_an_action_on_the_loop(
+    number: signal.Signals, action: SignalAction
 ) -> None:
-    demands: asyncio.Queue[Demand] = asyncio.Queue()
+    actions: asyncio.Queue[SignalAction] = asyncio.Queue()
 
-    with listening(demands.put_nowait):
+    with listening(actions.put_nowait):
         signal.raise_signal(number)
-        heard = await asyncio.wait_for(demands.get(), 5)
+        heard = await asyncio.wait_for(actions.get(), 5)
 
-    assert heard is demand
+    assert heard is action
 
 
 async def test_afterwards_the_signals_mean_what_they_meant_before() -> None:

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.supervisor.stall_timeout import Patience
+from reconciler.supervisor.stall_timeout import StallTimeout
 
 
 class FakeClock:
@@ -19,11 +19,13 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def patience(clock: FakeClock) -> Patience:
-    return Patience(timedelta(seconds=30), monotonic=clock)
+def patience(clock: FakeClock) -> StallTimeout:
+    return StallTimeout(timedelta(seconds=30), monotonic=clock)
 
 
-def test_is_over_when_things_have_gone_wrong_for_long(patience: Patience, clock: FakeClock) -> None:
+def test_is_over_when_things_have_gone_wrong_for_long(
+    patience: StallTimeout, clock: FakeClock
+) -> None:
     assert not patience.is_over()
     clock.now += 30
     assert not patience.is_over()
@@ -31,12 +33,12 @@ def test_is_over_when_things_have_gone_wrong_for_long(patience: Patience, clock:
     assert patience.is_over()
 
 
-def test_is_over_at_once_when_the_wait_ahead_would_be_too_long(patience: Patience) -> None:
+def test_is_over_at_once_when_the_wait_ahead_would_be_too_long(patience: StallTimeout) -> None:
     assert not patience.is_over(retry_after_seconds=30)
     assert patience.is_over(retry_after_seconds=31)
 
 
-def test_begins_anew_when_something_goes_well(patience: Patience, clock: FakeClock) -> None:
+def test_begins_anew_when_something_goes_well(patience: StallTimeout, clock: FakeClock) -> None:
     patience.is_over()
     clock.now += 29
     patience.renew()
@@ -46,7 +48,7 @@ def test_begins_anew_when_something_goes_well(patience: Patience, clock: FakeClo
 
 
 def test_is_not_worn_out_by_waiting_while_nothing_goes_wrong(
-    patience: Patience, clock: FakeClock
+    patience: StallTimeout, clock: FakeClock
 ) -> None:
     clock.now += 3600
 
@@ -54,7 +56,7 @@ def test_is_not_worn_out_by_waiting_while_nothing_goes_wrong(
 
 
 def test_without_a_limit_it_never_ends(clock: FakeClock) -> None:
-    patience = Patience(None, monotonic=clock)
+    patience = StallTimeout(None, monotonic=clock)
     patience.is_over()
     clock.now += 1e9
 

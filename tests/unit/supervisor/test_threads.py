@@ -4,11 +4,11 @@ import threading
 import pytest
 
 from reconciler.errors import StoreUnavailable
-from reconciler.supervisor.threads import in_thread
+from reconciler.supervisor.threads import run_in_daemon_thread
 
 
 async def test_gives_back_what_the_call_returns() -> None:
-    assert await in_thread(divmod, 7, 2) == (3, 1)
+    assert await run_in_daemon_thread(divmod, 7, 2) == (3, 1)
 
 
 async def test_raises_what_the_call_raises() -> None:
@@ -16,7 +16,7 @@ async def test_raises_what_the_call_raises() -> None:
         raise StoreUnavailable("gone")
 
     with pytest.raises(StoreUnavailable, match="gone"):
-        await in_thread(fail)
+        await run_in_daemon_thread(fail)
 
 
 async def test_an_abandoned_call_disturbs_nobody_when_it_ends() -> None:
@@ -29,7 +29,7 @@ async def test_an_abandoned_call_disturbs_nobody_when_it_ends() -> None:
         ended.set()
         raise StoreUnavailable("too late")
 
-    work = in_thread(fail_late)
+    work = run_in_daemon_thread(fail_late)
     work.cancel()
     go_on.set()
 
@@ -41,6 +41,6 @@ async def test_an_abandoned_call_disturbs_nobody_when_it_ends() -> None:
 async def test_a_call_that_never_returns_does_not_keep_the_process_from_ending() -> None:
     names: list[bool] = []
 
-    await in_thread(lambda: names.append(threading.current_thread().daemon))
+    await run_in_daemon_thread(lambda: names.append(threading.current_thread().daemon))
 
     assert names == [True]

@@ -1,6 +1,6 @@
 """Trials as they are needed, with defaults for what a test does not care about."""
 
-from reconciler.tune.outcome import Allowance, Spent, Trial
+from reconciler.tune.outcome import Allowance, TimeSpent, Trial
 
 NO_LIMIT = Allowance(weight_per_minute=10**9, share=1.0)
 
@@ -11,13 +11,13 @@ def a_trial(
     batch_size: int = 200,
     rate: float = 1000.0,
     weight_per_order: float = 0.01,
-    shares: Spent | None = None,
+    shares: TimeSpent | None = None,
     machine_busy: float = 0.5,
     exchange_busy: float = 0.3,
 ) -> Trial:
     """Return a trial of ten seconds that reached `rate`, with `shares` of its workers' time."""
     seconds = 10.0
-    shares = shares or Spent()
+    shares = shares or TimeSpent()
     return Trial(
         shards=shards,
         batch_size=batch_size,
@@ -25,7 +25,7 @@ def a_trial(
         seconds=seconds,
         weight=round(rate * seconds * weight_per_order),
         requests=1,
-        spent=Spent(
+        spent=TimeSpent(
             exchange=shares.exchange * shards * seconds,
             database=shares.database * shards * seconds,
             computing=shares.computing * shards * seconds,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.tune.advice import NEAR_ENOUGH, Need, advise
+from reconciler.tune.advice import NEAR_ENOUGH, RequiredRate, advise
 from reconciler.tune.limits import Limit
 from reconciler.tune.outcome import Allowance, Trial
 from reconciler.tune.session import MOST_SHARDS, next_shards
@@ -150,7 +150,7 @@ def test_a_larger_allowance_never_keeps_up_less(
 
 
 def test_what_is_needed_follows_from_how_old_an_order_may_get() -> None:
-    assert Need(open_orders=30_000, stale_seconds=300).rate == 100
+    assert RequiredRate(open_orders=30_000, stale_seconds=300).rate == 100
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import pytest
 
 from reconciler.tune.limits import Limit, limit_of
-from reconciler.tune.outcome import Allowance, Spent, Trial
+from reconciler.tune.outcome import Allowance, TimeSpent, Trial
 
 from .builders import NO_LIMIT, a_trial
 
@@ -9,10 +9,14 @@ from .builders import NO_LIMIT, a_trial
 @pytest.mark.parametrize(
     ("trial", "limit"),
     [
-        pytest.param(a_trial(shares=Spent(exchange=0.6, database=0.3)), Limit.LATENCY, id="waits"),
-        pytest.param(a_trial(shares=Spent(database=0.6, computing=0.3)), Limit.DATABASE, id="rows"),
-        pytest.param(a_trial(shares=Spent(computing=0.8)), Limit.COMPUTING, id="computes"),
-        pytest.param(a_trial(shards=4, shares=Spent(exchange=0.2)), Limit.WORK, id="idles"),
+        pytest.param(
+            a_trial(shares=TimeSpent(exchange=0.6, database=0.3)), Limit.LATENCY, id="waits"
+        ),
+        pytest.param(
+            a_trial(shares=TimeSpent(database=0.6, computing=0.3)), Limit.DATABASE, id="rows"
+        ),
+        pytest.param(a_trial(shares=TimeSpent(computing=0.8)), Limit.COMPUTING, id="computes"),
+        pytest.param(a_trial(shards=4, shares=TimeSpent(exchange=0.2)), Limit.WORK, id="idles"),
         pytest.param(a_trial(machine_busy=0.97), Limit.CPU, id="all cores busy"),
         pytest.param(
             a_trial(machine_busy=0.97, exchange_busy=0.95), Limit.TRIAL_EXCHANGE, id="exchange busy"
@@ -38,6 +42,6 @@ def test_an_exchange_that_allows_all_that_was_reached_is_not() -> None:
 
 
 def test_a_trial_that_cost_no_weight_is_not_limited_by_the_exchange() -> None:
-    trial = a_trial(weight_per_order=0.0, shares=Spent(database=0.9))
+    trial = a_trial(weight_per_order=0.0, shares=TimeSpent(database=0.9))
 
     assert limit_of(trial, Allowance(weight_per_minute=1, share=0.1)) is Limit.DATABASE
