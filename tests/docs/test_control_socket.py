@@ -76,7 +76,7 @@ def documented(text: str) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(
     ("heading", "kind"),
-    [("The question", ControlRequest), ("The answer", ControlResponse)],
+    [("The request", ControlRequest), ("The response", ControlResponse)],
     ids=["ask", "say"],
 )
 def test_every_key_of_a_line_is_documented(heading: str, kind: type[Any]) -> None:
