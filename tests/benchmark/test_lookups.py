@@ -20,7 +20,7 @@ def test_every_order_is_reported_by_a_request_of_its_own(exchange: FarExchange) 
     assert exchange.rate(4) > 0
 
 
-def test_an_order_that_the_exchange_does_not_have_fails_the_measurement(
+def test_order_unknown_to_the_exchange_fails_the_measurement(
     exchange: FarExchange,
 ) -> None:
     unknown = OrderRef(symbol="SYM0USDT", external_order_id="7")

@@ -113,7 +113,7 @@ def test_too_little_room_is_said_before_anything_is_written(empty_database_url: 
     assert "these measurements need 1,000,000,000" in found
 
 
-def test_too_little_room_for_a_database_of_its_own_is_said_before_it_is_started() -> None:
+def test_missing_disk_space_is_reported_before_postgresql_starts() -> None:
     with (
         pytest.raises(ConfigurationError, match="--quick"),
         open_scratch_database(None, needed_megabytes=10**9),
@@ -141,7 +141,7 @@ def test_an_annex_has_tables_of_its_own_and_goes_with_its_block(empty_database_u
     assert after == []
 
 
-def test_what_an_interrupted_bench_has_left_in_an_annex_is_cleared_away(
+def test_leftovers_of_an_interrupted_benchmark_are_removed(
     empty_database_url: str,
 ) -> None:
     with psycopg.connect(empty_database_url) as connection:

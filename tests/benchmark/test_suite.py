@@ -16,7 +16,7 @@ def fails(*_: object) -> Comparison:
     raise BenchFailed("less than asked")
 
 
-def test_a_comparison_is_told_of_when_it_is_done_whatever_comes_after_it(
+def test_comparison_is_reported_even_if_a_later_one_fails(
     empty_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(suite, "COMPARISONS", {"done": lambda: is_done, "fails": lambda: fails})

@@ -28,7 +28,7 @@ def ask(scratch: ScratchDatabase, question: str) -> object:
         return connection.execute(text(question)).scalar_one()
 
 
-def test_a_sweep_syncs_every_open_order_and_places_another_for_each_that_ended(
+def test_sweep_syncs_open_orders_and_replaces_ended_ones(
     scratch: ScratchDatabase,
 ) -> None:
     sweeper = Sweeper(scratch.database, GROWN, batch_size=50)
@@ -71,7 +71,7 @@ def test_autovacuums_rule_is_a_threshold_and_a_share_of_all_rows(dead: int, is_d
     assert rule.is_due(dead=dead, rows=1000) is is_due
 
 
-def test_no_sync_is_a_hot_update_since_the_index_has_its_time_and_a_repeated_hold_is_one(
+def test_sync_is_no_hot_update_but_a_repeated_hold_is(
     scratch: ScratchDatabase,
 ) -> None:
     with scratch.database.autocommit() as connection:

@@ -136,7 +136,7 @@ def test_nonsense_about_one_withdrawal_is_its_own_error_and_code_1(
     assert "failed" in ended.out
 
 
-def test_a_worker_killed_in_the_middle_leaves_every_withdrawal_settled(
+def test_worker_killed_midway_leaves_every_withdrawal_settled(
     start: Start, withdrawals: Withdrawals, node: Node
 ) -> None:
     withdrawals.add("deep", "shallow")
@@ -154,7 +154,7 @@ def test_a_worker_killed_in_the_middle_leaves_every_withdrawal_settled(
     assert withdrawals.by_hash == {"deep": "final", "shallow": "sent"}
 
 
-def test_a_withdrawal_that_kills_its_workers_is_set_aside_and_the_rest_is_settled(
+def test_withdrawal_that_kills_workers_is_set_aside(
     start: Start, withdrawals: Withdrawals, node: Node
 ) -> None:
     withdrawals.add("deep", "poison", "shallow")
@@ -175,7 +175,7 @@ def test_a_withdrawal_that_kills_its_workers_is_set_aside_and_the_rest_is_settle
     }
 
 
-def test_every_change_is_written_down_with_its_reason_and_told_in_the_log(
+def test_every_change_is_recorded_with_reason_and_logged(
     start: Start, withdrawals: Withdrawals
 ) -> None:
     withdrawals.add("deep", "shallow")
@@ -189,7 +189,7 @@ def test_every_change_is_written_down_with_its_reason_and_told_in_the_log(
     assert {"final": 1, "errors": 0, "shard": 0, "level": "info"}.items() <= line.items()
 
 
-def test_a_row_that_the_application_has_locked_is_left_to_the_next_sweep(
+def test_locked_withdrawal_is_left_to_the_next_sweep(
     start: Start, withdrawals: Withdrawals, database_url: str
 ) -> None:
     withdrawals.add("deep")
@@ -262,7 +262,7 @@ def test_the_breaker_opens_and_the_node_is_left_alone(
     assert withdrawals.by_hash == {"deep": "sent"}
 
 
-def test_the_breaker_lets_probes_through_and_closes_when_they_are_answered(
+def test_breaker_closes_when_its_probes_are_answered(
     start: Start, withdrawals: Withdrawals, node: Node
 ) -> None:
     withdrawals.add("deep", "shallow")

@@ -90,7 +90,7 @@ def call(database_url: str, exchange_url: str, *arguments: str) -> subprocess.Co
     )
 
 
-def test_the_documented_rights_suffice_to_change_confirm_hold_and_release(
+def test_documented_grants_suffice_for_the_service(
     database_url: str, service_url: str, owner: psycopg.Connection[Any], exchange: PaperProcess
 ) -> None:
     fall_behind(database_url, exchange)

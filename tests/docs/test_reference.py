@@ -230,7 +230,7 @@ def test_every_page_names_the_same_number_of_tables(database_url: str) -> None:
     assert set(named) == {NUMBERS[tables]}
 
 
-def test_every_limit_that_a_trial_can_meet_is_documented_and_explained() -> None:
+def test_every_limit_of_a_trial_is_documented() -> None:
     documented = first_cells(section(COMMANDS, "`reconciler tune`"))
 
     assert set(Limit) <= set(documented)

@@ -45,7 +45,7 @@ def test_a_stop_during_a_ban_ends_at_once_and_kills_nobody(world: World, reconci
     assert run.logged("supervisor.ended")[0]["killed"] == 0
 
 
-def test_a_stop_while_the_budget_is_waited_for_ends_at_once_and_keeps_what_was_answered(
+def test_stop_while_waiting_for_budget_keeps_what_was_answered(
     world: World, reconcile: Start
 ) -> None:
     world.fill(orders=600, symbols=200, seed=7)
@@ -118,9 +118,7 @@ def test_a_drain_that_has_to_kill_says_so_and_ends_with_1(world: World, reconcil
         assert count(connection, "status = 'new'") > 0
 
 
-def test_after_a_ban_one_request_goes_first_and_the_rest_when_it_was_answered(
-    world: World, reconcile: Start
-) -> None:
+def test_after_a_ban_one_request_goes_before_the_rest(world: World, reconcile: Start) -> None:
     world.fill(orders=600, symbols=60, seed=7)
     world.exchange.set_faults(latency_ms=LATENCY_MS)
     world.exchange.set_faults(name="ban", ban_rate=1, ban_seconds=3, for_requests=1)

@@ -64,7 +64,7 @@ def test_nothing_of_it_stays_when_its_block_ends(folder: Path) -> None:
     assert has_ended(server)
 
 
-def test_nothing_of_it_stays_when_its_process_is_killed_with_all_of_its_group(
+def test_nothing_stays_when_the_process_group_is_killed(
     folder: Path,
 ) -> None:
     process, server = started_in(folder)

@@ -49,9 +49,7 @@ def test_a_refused_form_of_request_ends_with_78_and_holds_no_order(
         assert count(connection, "true", table="reconciliation_holds") == 0
 
 
-def test_orders_that_are_turned_down_keep_nobody_waiting_and_are_held_after_three_times(
-    world: World, reconcile: Start
-) -> None:
+def test_rejected_orders_are_held_after_three_rejections(world: World, reconcile: Start) -> None:
     world.fill(orders=303, symbols=101, seed=3)  # three of a symbol are asked for one by one
     with connected(world.database_url) as connection:
         rows = connection.execute("SELECT external_order_id FROM orders ORDER BY id LIMIT 3")
@@ -76,9 +74,7 @@ def test_orders_that_are_turned_down_keep_nobody_waiting_and_are_held_after_thre
 
 
 @pytest.mark.timeout(240)
-def test_orders_whose_rows_name_another_are_held_and_their_symbols_others_go_on(
-    world: World, reconcile: Start
-) -> None:
+def test_rows_that_name_another_order_are_held_alone(world: World, reconcile: Start) -> None:
     world.fill(orders=80, symbols=2, seed=3)
     with connected(world.database_url) as connection:
         rows = connection.execute(
@@ -101,7 +97,7 @@ def test_orders_whose_rows_name_another_are_held_and_their_symbols_others_go_on(
 
 
 @pytest.mark.parametrize("symbols", [1, 12])
-def test_an_outage_is_counted_in_the_cycle_and_its_row_once_for_each_failed_try(
+def test_outage_counts_one_error_for_each_failed_try(
     world: World, reconcile: Start, symbols: int
 ) -> None:
     world.fill(orders=150, symbols=symbols, seed=3)

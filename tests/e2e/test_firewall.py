@@ -11,7 +11,7 @@ ORDERS = 601
 
 
 @pytest.mark.parametrize("symbols", [1, 12])
-def test_order_whose_number_a_firewall_dislikes_is_held_and_the_others_are_true(
+def test_order_that_a_firewall_blocks_is_held_alone(
     world: World, reconcile: Start, symbols: int
 ) -> None:
     world.fill(orders=ORDERS, symbols=symbols, seed=3)

@@ -35,7 +35,7 @@ def changes_and_holds(world: World) -> tuple[int, int]:
         )
 
 
-def test_most_orders_vanished_writes_nothing_and_goes_on_by_itself_when_they_are_back(
+def test_vanished_orders_apply_the_halt_until_they_are_back(
     world: World, start: Start, reconcile: Start
 ) -> None:
     world.fill(orders=ORDERS, symbols=6, seed=21)
@@ -59,9 +59,7 @@ def test_most_orders_vanished_writes_nothing_and_goes_on_by_itself_when_they_are
     assert start("halt", "status", **settings_of(world)).end().exit_code == 0
 
 
-def test_some_orders_vanished_are_on_hold_and_the_others_are_reconciled(
-    world: World, reconcile: Start
-) -> None:
+def test_a_few_vanished_orders_are_held_alone(world: World, reconcile: Start) -> None:
     world.fill(orders=ORDERS, symbols=6, seed=22)
     world.exchange.set_faults(vanished_rate=0.2)
 
@@ -73,9 +71,7 @@ def test_some_orders_vanished_are_on_hold_and_the_others_are_reconciled(
     assert ended.report["reconciled"] == ORDERS - len(waiting), ended.err
 
 
-def test_orders_with_a_status_that_nobody_knows_are_on_hold_and_the_others_are_reconciled(
-    world: World, reconcile: Start
-) -> None:
+def test_orders_with_an_unknown_status_are_held_alone(world: World, reconcile: Start) -> None:
     world.fill(orders=ORDERS, symbols=6, seed=23)
     world.exchange.set_faults(unknown_status_rate=0.2)
 
@@ -108,7 +104,7 @@ def test_another_account_stops_everything_until_a_person_confirms_it(
     assert world.mismatches() == []
 
 
-def test_an_exchange_that_names_no_account_is_refused_until_a_person_accepts_that(
+def test_unnamed_account_is_refused_until_a_person_confirms(
     world: World, start: Start, reconcile: Start
 ) -> None:
     world.fill(orders=60, symbols=3, seed=26)
@@ -164,7 +160,7 @@ def rename_symbols(world: World, names: dict[str, str]) -> None:
             connection.execute("UPDATE orders SET symbol = %s WHERE symbol = %s", (after, before))
 
 
-def test_a_mass_of_orders_with_an_error_of_their_own_writes_nothing_and_says_what_to_look_at(
+def test_order_errors_in_most_symbols_apply_the_halt(
     world: World, start: Start, reconcile: Start
 ) -> None:
     world.fill(orders=ORDERS, symbols=6, seed=26)
@@ -186,9 +182,7 @@ def test_a_mass_of_orders_with_an_error_of_their_own_writes_nothing_and_says_wha
     assert world.mismatches() == []
 
 
-def test_one_delisted_symbol_with_most_of_the_orders_keeps_no_other_waiting(
-    world: World, reconcile: Start
-) -> None:
+def test_one_large_delisted_symbol_does_not_apply_the_halt(world: World, reconcile: Start) -> None:
     world.fill(orders=200, symbols=4, seed=27)
     with connected(world.database_url) as connection:
         connection.execute(
@@ -240,7 +234,7 @@ def test_a_halt_that_another_host_applies_stops_a_running_supervisor(
         assert count(other, "last_synced_at IS NULL OR last_synced_at < now() - '1 h'::interval")
 
 
-def test_a_supervisor_with_nothing_to_do_sees_the_halt_and_its_release(
+def test_idle_supervisor_sees_the_halt_and_its_release(
     world: World, start: Start, reconcile: Start
 ) -> None:
     run = reconcile(RECONCILIATION_INTERVAL_MS=100)

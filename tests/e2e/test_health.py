@@ -101,7 +101,7 @@ def test_a_run_with_nothing_to_do_is_recorded_as_one(world: World, reconcile: St
         assert count(connection, "scanned = 0 AND requests = 0", "reconciliation_cycles") == 1
 
 
-def test_open_orders_that_are_on_hold_are_the_verdict_whoever_is_asked(
+def test_holds_decide_the_verdict_of_service_and_database(
     world: World, reconcile: Start, start: Start, path: Path
 ) -> None:
     world.fill(orders=100, symbols=4, seed=12)

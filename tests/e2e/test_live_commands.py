@@ -49,7 +49,7 @@ def until(path: Path, is_so: Callable[[Status], bool]) -> Status:
     raise AssertionError(f"it never came true: {status}")
 
 
-def test_the_commands_tell_of_a_running_supervisor_and_of_one_that_has_ended(
+def test_commands_show_a_running_and_an_ended_supervisor(
     world: World, reconcile: Start, command: Callable[..., Ended], path: Path
 ) -> None:
     world.fill(orders=ORDERS, symbols=6, seed=41)

@@ -44,13 +44,13 @@ def findings(world: World, monkeypatch: pytest.MonkeyPatch) -> Findings:
     return findings
 
 
-def test_a_worker_imports_nothing_that_the_fork_server_has_not_imported_for_all(
+def test_worker_imports_nothing_beyond_the_fork_server(
     findings: Findings,
 ) -> None:
     assert findings["imported"] == []
 
 
-def test_an_order_takes_1200_bytes_until_it_is_concluded_and_then_none(findings: Findings) -> None:
+def test_order_takes_1200_bytes_until_committed_then_none(findings: Findings) -> None:
     # A third of it is what its row and its report know of it beyond the status: for the comparison.
     assert findings["kept_bytes"] / ORDERS < 1200
     # What the last transaction has read stays until the next one.

@@ -44,7 +44,7 @@ def statsd() -> Iterator[Statsd]:
     statsd.close()
 
 
-def test_a_run_sends_what_it_reports_under_the_documented_names_and_no_other(
+def test_run_sends_its_counts_under_documented_names_only(
     world: World, reconcile: Start, statsd: Statsd
 ) -> None:
     world.fill(orders=600, symbols=12, seed=9)

@@ -26,9 +26,7 @@ def make_due(connection: Connection) -> None:
     connection.execute("UPDATE reconciliation_holds SET next_attempt_at = now()")
 
 
-def test_a_fresh_order_that_is_said_to_be_archived_is_held_until_the_exchange_says_more(
-    world: World, reconcile: Start
-) -> None:
+def test_fresh_order_reported_as_archived_is_held(world: World, reconcile: Start) -> None:
     place_filled(world, 901)
     world.exchange.set_faults(route="order", archived_rate=1)
     with connected(world.database_url) as connection:
@@ -75,9 +73,7 @@ def test_an_order_that_is_not_the_rows_is_held_and_explained(
     assert "the exchange says" in explained.out
 
 
-def test_more_executed_than_ordered_is_no_fill_and_no_fault_of_the_others(
-    world: World, reconcile: Start
-) -> None:
+def test_more_executed_than_ordered_is_held_alone(world: World, reconcile: Start) -> None:
     for order_id in range(903, 909):
         place_filled(world, order_id)
     world.exchange.set_faults(only_order_ids=[903], fields={"executedQty": "99999"})

@@ -15,7 +15,7 @@ END_SESSIONS = (
 )
 
 
-def test_a_database_that_goes_away_and_comes_back_costs_no_process_and_no_order(
+def test_database_outage_costs_no_process_and_no_order(
     world: World, reconcile: Start, postgres_url: str
 ) -> None:
     name = world.database_url.split("/")[3].split("?")[0]
@@ -46,7 +46,7 @@ def allow_connections(server: Connection, name: str, *, allowed: bool) -> None:
     server.execute(statement.format(sql.Identifier(name), sql.Literal(allowed)))
 
 
-def test_a_database_that_is_read_only_for_a_while_costs_no_order_and_no_restart(
+def test_read_only_database_costs_no_order_and_no_restart(
     world: World, reconcile: Start, postgres_url: str
 ) -> None:
     name = world.database_url.split("/")[3].split("?")[0]

@@ -28,7 +28,7 @@ REPORT_KEYS = {
 SINGLE_ORDER_WEIGHT = 4
 
 
-def test_a_single_sweep_makes_every_row_true_at_a_twentieth_of_the_weight(
+def test_one_sweep_reconciles_all_at_a_twentieth_of_the_weight(
     world: World, reconcile: Start
 ) -> None:
     world.fill(orders=2000, symbols=12, seed=1)
@@ -42,7 +42,7 @@ def test_a_single_sweep_makes_every_row_true_at_a_twentieth_of_the_weight(
     assert ended.report["weight"] * 20 <= 2000 * SINGLE_ORDER_WEIGHT
 
 
-def test_a_row_that_the_application_holds_all_along_delays_nobody_and_is_left_for_the_next_run(
+def test_locked_row_delays_nobody_and_is_left_for_the_next_run(
     world: World, reconcile: Start
 ) -> None:
     world.fill(orders=300, symbols=6, seed=2)
@@ -65,9 +65,7 @@ def test_a_row_that_the_application_holds_all_along_delays_nobody_and_is_left_fo
     assert world.mismatches() == []
 
 
-def test_a_dry_run_writes_nothing_at_all_and_lists_what_it_would_change(
-    world: World, reconcile: Start
-) -> None:
+def test_dry_run_writes_nothing_and_lists_its_changes(world: World, reconcile: Start) -> None:
     world.fill(orders=200, symbols=4, seed=3)
     with connected(world.database_url) as connection:
         url = reader_url(connection, world.database_url)
@@ -149,9 +147,7 @@ def reader_url(connection: psycopg.Connection[tuple[object, ...]], url: str) -> 
     return url.replace("//postgres:@", "//reader:@")
 
 
-def test_a_run_over_open_orders_in_other_words_says_that_it_follows_none(
-    world: World, reconcile: Start
-) -> None:
+def test_run_over_foreign_status_words_says_it_follows_none(world: World, reconcile: Start) -> None:
     with connected(world.database_url) as connection:
         connection.execute("ALTER TABLE orders DROP CONSTRAINT orders_status_check")
         connection.execute(
@@ -187,9 +183,7 @@ def test_a_run_that_finds_nothing_stale_says_why(world: World, reconcile: Start)
     assert remark.endswith(" open orders none was last synced more than 5 minutes ago")
 
 
-def test_a_run_without_a_named_exchange_says_that_the_paper_exchange_is_meant(
-    world: World, reconcile: Start
-) -> None:
+def test_run_without_an_exchange_name_says_it_uses_paper(world: World, reconcile: Start) -> None:
     unnamed = reconcile("--once", EXCHANGE_NAME="").end()
     named = reconcile("--once").end()
 
@@ -199,7 +193,7 @@ def test_a_run_without_a_named_exchange_says_that_the_paper_exchange_is_meant(
     assert "exchange.not_named" not in named.err
 
 
-def test_one_row_with_no_possible_times_stops_nothing_on_the_oldest_and_the_newest_postgresql(
+def test_row_with_impossible_times_stops_nothing(
     any_database_url: str, paper: PaperProcess, start: Start
 ) -> None:
     database = Database(any_database_url, role="test")

@@ -10,7 +10,7 @@ SCRIPT = Path(__file__).parents[2] / "scripts" / "soak"
 
 @pytest.mark.long
 @pytest.mark.timeout(300)
-def test_over_a_few_cycles_neither_the_supervisor_nor_its_workers_grow() -> None:
+def test_no_process_grows_over_a_few_cycles() -> None:
     ended = subprocess.run(  # noqa: S603 - our own command
         [sys.executable, SCRIPT, "--orders", "2000", "--cycles", "10"],
         capture_output=True,

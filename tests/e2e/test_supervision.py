@@ -32,7 +32,7 @@ from .test_stop import database_name
 WORKERS = 8
 
 
-def test_when_the_parent_is_killed_its_eight_workers_and_their_sessions_go_too(
+def test_workers_and_sessions_end_with_a_killed_supervisor(
     world: World, reconcile: Start, postgres_url: str
 ) -> None:
     world.fill(orders=1000, symbols=24, seed=7)
@@ -52,7 +52,7 @@ def test_when_the_parent_is_killed_its_eight_workers_and_their_sessions_go_too(
     assert time.monotonic() - killed_at < stretched(5.0)
 
 
-def test_a_second_supervisor_of_the_same_database_is_refused_with_the_first_ones_pid(
+def test_second_supervisor_is_refused_with_the_pid_of_the_first(
     world: World, reconcile: Start
 ) -> None:
     world.fill(orders=10, symbols=1, seed=7)
@@ -69,7 +69,7 @@ def test_a_second_supervisor_of_the_same_database_is_refused_with_the_first_ones
     assert not default_path(world.database_url).exists()
 
 
-def test_a_supervisor_whose_database_is_away_at_the_start_ends_with_69(
+def test_start_without_a_database_ends_with_69(
     reconcile: Start,
 ) -> None:
     ended = reconcile(DATABASE_URL="postgresql://nobody@127.0.0.1:1/nothing").end()
@@ -97,9 +97,7 @@ def at_work_through_a_proxy(
 
 
 @pytest.mark.timeout(180 + OUTAGE_SECONDS)
-def test_an_outage_of_the_database_is_waited_out_by_the_same_processes(
-    world: World, reconcile: Start
-) -> None:
+def test_processes_survive_an_outage_of_the_database(world: World, reconcile: Start) -> None:
     world.fill(orders=2000, symbols=40, seed=7)
 
     with at_work_through_a_proxy(
@@ -125,9 +123,7 @@ def test_an_outage_of_the_database_is_waited_out_by_the_same_processes(
     assert family_was_kept(workers, run.logged("worker.started"))
 
 
-def test_while_the_database_is_away_nothing_is_asked_but_what_was_in_flight(
-    world: World, reconcile: Start
-) -> None:
+def test_database_outage_stops_all_new_requests(world: World, reconcile: Start) -> None:
     world.fill(orders=2000, symbols=40, seed=7)
 
     with at_work_through_a_proxy(
@@ -165,7 +161,7 @@ def weight_between(world: World, after: int, last: int) -> int:
 
 
 @pytest.mark.timeout(300)
-def test_postgresql_itself_stopped_and_started_again_is_waited_out_by_the_same_processes(
+def test_processes_survive_a_restart_of_postgresql(
     start: Start,
 ) -> None:
     with open_world(options=AMPLE) as world:
@@ -236,9 +232,7 @@ def family_was_kept(workers: set[int], started: list[dict[str, object]]) -> bool
     return {line["worker_pid"] for line in started} <= workers
 
 
-def test_a_worker_stuck_in_a_dead_connection_is_replaced_with_its_stacks_in_the_log(
-    world: World, reconcile: Start
-) -> None:
+def test_worker_stuck_in_a_dead_connection_is_replaced(world: World, reconcile: Start) -> None:
     world.fill(orders=400, symbols=12, seed=7)
 
     with at_work_through_a_proxy(

@@ -136,14 +136,14 @@ def test_a_start_counts_only_when_a_first_cycle_could_begin() -> None:
     assert int(program()["startsecs"]) > Options.start_timeout.total_seconds()
 
 
-def test_a_stop_may_take_longer_than_the_drain_of_the_default_settings() -> None:
+def test_stop_may_take_longer_than_the_default_drain() -> None:
     drain_seconds = Settings.model_fields["drain_seconds"].default
 
     assert int(program()["stopwaitsecs"]) > drain_seconds
 
 
 @pytest.mark.usefixtures("much_to_do")
-def test_it_is_started_restarted_and_stopped_with_code_0_and_nobody_left(
+def test_supervisord_starts_restarts_and_stops_it_cleanly(
     world: World, supervisord: Supervisord
 ) -> None:
     with hearing_changes(world.database_url) as changes:
@@ -190,7 +190,7 @@ def test_a_killed_parent_is_started_again_and_its_workers_are_gone(
     assert supervisord.pid_of() != killed
 
 
-def test_a_second_program_runs_beside_the_first_and_goes_on_without_it(
+def test_two_supervised_programs_do_not_depend_on_each_other(
     world: World, supervisord: Supervisord
 ) -> None:
     supervisord.add_second()
@@ -212,7 +212,7 @@ def test_a_second_program_runs_beside_the_first_and_goes_on_without_it(
     assert log.count_text("spawned: 'reconciler-second'") == 1
 
 
-def test_new_settings_and_another_number_of_shards_reach_it_by_signals(
+def test_signals_bring_new_settings_and_shard_counts(
     supervisord: Supervisord,
 ) -> None:
     log = supervisord.start(SOON_RUNNING)
@@ -231,7 +231,7 @@ def test_new_settings_and_another_number_of_shards_reach_it_by_signals(
     assert log.count_text(SPAWNED) == 1
 
 
-def test_a_configuration_error_ends_in_fatal_after_few_starts_and_says_why(
+def test_configuration_error_becomes_fatal_and_says_why(
     supervisord: Supervisord,
 ) -> None:
     supervisord.set("EXCHANGE_NAME", "nonsense")
@@ -246,7 +246,7 @@ def test_a_configuration_error_ends_in_fatal_after_few_starts_and_says_why(
     assert "EXCHANGE_NAME is 'nonsense'" in "\n".join(supervisord.log()[-2:])
 
 
-def test_a_database_that_comes_up_after_a_few_starts_is_reached_without_anybodys_help(
+def test_database_that_comes_up_late_is_reached_by_restarts(
     world: World, supervisord: Supervisord
 ) -> None:
     with Proxy(world.database_url) as proxy:

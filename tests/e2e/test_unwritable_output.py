@@ -67,9 +67,7 @@ def test_a_reader_of_the_log_that_does_not_read_stops_nothing(world: World, tmp_
     assert (run.returncode, world.mismatches()) == (0, [])
 
 
-def test_a_reader_of_the_log_that_is_gone_ends_it_after_a_drain_with_a_code_of_its_own(
-    world: World, tmp_path: Path
-) -> None:
+def test_lost_log_reader_ends_it_after_a_drain_with_74(world: World, tmp_path: Path) -> None:
     world.fill(orders=300, symbols=4, seed=62)
     reading, writing = os.pipe()
 
@@ -116,9 +114,7 @@ def test_who_reads_no_result_is_told_nothing_else(
     assert ended.stderr in {"", "checking settings, database and exchange ...\n"}
 
 
-def test_a_result_for_which_there_is_no_room_is_an_error_with_a_code_of_its_own(
-    world: World, tmp_path: Path
-) -> None:
+def test_result_that_cannot_be_written_ends_with_74(world: World, tmp_path: Path) -> None:
     with Path("/dev/full").open("w", encoding="utf-8") as full:
         ended = subprocess.run(  # noqa: S603 - our own command
             [*COMMAND, "holds", "list", "--json"],

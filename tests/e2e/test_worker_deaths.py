@@ -11,7 +11,7 @@ ORDERS = 2000
 WORKERS = 3
 
 
-def test_every_worker_and_then_the_parent_killed_mid_run_leaves_every_change_logged_once(
+def test_killed_workers_and_supervisor_log_every_change_once(
     world: World, reconcile: Start
 ) -> None:
     world.fill(orders=ORDERS, symbols=24, seed=5)

@@ -116,9 +116,7 @@ def test_the_demo_starts_its_exchange_and_workers_from_a_safe_path(planted: Plan
     assert ended.returncode == 0, ended.stderr
 
 
-def test_a_program_of_ones_own_imports_from_its_folder_and_not_from_the_working_directory(
-    planted: Planted, tmp_path: Path
-) -> None:
+def test_own_program_imports_from_its_own_folder_only(planted: Planted, tmp_path: Path) -> None:
     planted.plant_package()
     program = tmp_path / "own" / "standalone.py"
     program.parent.mkdir()

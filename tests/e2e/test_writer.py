@@ -33,9 +33,7 @@ WHERE symbol = %s AND external_order_id = %s AND status IN ('pending', 'new', 'p
 """
 
 
-def test_nothing_goes_backwards_while_the_application_writes_the_same_rows(
-    world: World, reconcile: Start
-) -> None:
+def test_nothing_goes_back_while_the_application_writes_too(world: World, reconcile: Start) -> None:
     world.fill(orders=1500, symbols=60, seed=6)
     world.exchange.set_faults(latency_ms=40)
     written = 0

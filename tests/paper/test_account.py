@@ -19,7 +19,7 @@ def test_two_paper_exchanges_at_two_ports_are_the_same_account() -> None:
 
 
 @pytest.mark.parametrize("account", [1, 4711, 2**53])
-def test_an_option_makes_it_another_account_also_after_its_faults_are_cleared(account: int) -> None:
+def test_account_option_survives_clearing_the_faults(account: int) -> None:
     with PaperProcess(options=("--account-id", str(account))) as paper:
         paper.clear_faults()
 

@@ -175,7 +175,7 @@ def test_history_without_an_id_is_the_most_recent(
     assert [order["orderId"] for order in answer] == ids[-10:]
 
 
-def test_history_holds_five_hundred_orders_unless_told_and_a_thousand_at_most(
+def test_history_page_is_500_by_default_and_1000_at_most(
     client: httpx.Client, exchange: PaperExchange
 ) -> None:
     exchange.seed(Seeding(orders=1200, symbols=1))

@@ -74,9 +74,7 @@ def test_words_agree_with_quantities(kind: Kind, terms: Terms, seed: int) -> Non
 
 @settings(deadline=None)
 @given(st.sampled_from(KINDS), terms_of_any_order, st.integers())
-def test_the_average_is_better_than_the_limit_price_and_never_equal_to_it(
-    kind: Kind, terms: Terms, seed: int
-) -> None:
+def test_average_price_is_better_than_the_limit_price(kind: Kind, terms: Terms, seed: int) -> None:
     limit = Decimal(terms.price_ticks * terms.market.tick_e8).scaleb(-8)
 
     for stage in live(kind, terms, Random(seed)):
@@ -126,7 +124,7 @@ def test_every_word_has_a_status_of_ours(word: BinanceStatus) -> None:
     assert STATUS_OF[word] in Status
 
 
-def test_an_open_stage_with_something_executed_is_partial_whatever_its_word() -> None:
+def test_open_stage_with_executed_quantity_is_partial() -> None:
     assert Stage(word="NEW", executed_e8=1, quote_e8=1).status is Status.PARTIAL
     assert Stage(word="CANCELED", executed_e8=1, quote_e8=1).status is Status.CANCELED
 

@@ -62,7 +62,7 @@ def test_going_on_after_a_429_earns_a_ban_that_waiting_would_not_have() -> None:
     assert statuses(waiting, MINUTE_START_MS + 30_000) == [None]
 
 
-def test_requests_that_were_under_way_when_the_silence_began_are_no_offence() -> None:
+def test_requests_in_flight_when_a_pause_begins_are_allowed() -> None:
     meter = WeightMeter(limit=10, patience=2)
     meter.silence("a", 30, MINUTE_START_MS)
 

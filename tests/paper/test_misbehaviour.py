@@ -54,7 +54,7 @@ def test_a_failing_exchange_answers_with_a_server_error(
     assert {answer.json()["code"] for answer in answers} == {-1001}
 
 
-def test_a_cut_connection_gives_no_answer_and_the_next_request_is_answered(
+def test_request_after_a_cut_connection_is_answered(
     client: httpx.Client, exchange: PaperExchange
 ) -> None:
     exchange.faults.set(FaultRule(route="ping", disconnect_rate=1), NOW_MS)

@@ -8,7 +8,7 @@ from reconciler.paper.exchange import PaperExchange
 from reconciler.paper.orders import Seeding
 
 
-def test_a_full_page_and_one_order_of_a_hot_symbol_are_answered_quickly(
+def test_full_page_and_one_order_of_a_hot_symbol_are_fast(
     exchange: PaperExchange,
 ) -> None:
     exchange.seed(Seeding(orders=100_000, symbols=2, hot_share=0.9))

@@ -29,7 +29,7 @@ def report_of(stdout: str) -> dict[str, Any]:
     return report
 
 
-def test_a_role_that_may_only_read_gets_a_recommendation_and_nothing_is_written(
+def test_read_only_role_gets_advice_and_nothing_is_written(
     run: Chunk, filled_url: str, as_reader: Callable[[str], str]
 ) -> None:
     before = contents(filled_url)
@@ -217,9 +217,7 @@ def test_an_exchange_that_is_away_is_told_and_how_to_do_without(
     assert "with --latency-ms it need not be asked" in said
 
 
-def test_a_scratch_database_that_is_away_is_told_and_not_as_the_other_one(
-    run: Chunk, filled_url: str
-) -> None:
+def test_unreachable_scratch_database_is_named_as_such(run: Chunk, filled_url: str) -> None:
     away = "postgresql://nobody@127.0.0.1:1/none"
 
     code, said = refused(run, *NOT_ASKED, "--scratch", away, DATABASE_URL=filled_url)

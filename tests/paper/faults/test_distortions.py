@@ -50,7 +50,7 @@ def stage_of(order: Order, rule: FaultRule) -> Stage:
     return found.stage
 
 
-def test_every_distortion_is_under_a_setting_and_struck_shares_are_kept() -> None:
+def test_every_distortion_has_a_setting_and_keeps_its_share() -> None:
     assert DISTORTIONS.keys() <= set(Faults.__struct_fields__)
     for setting in DISTORTIONS:
         rule = msgspec.convert({setting: 0.25}, FaultRule)
