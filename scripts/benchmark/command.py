@@ -52,14 +52,14 @@ Try it:
 @environment_option(
     "--rounds",
     variable="RECONCILER_BENCH_ROUNDS",
-    help_text=f"How often everybody takes a turn. [default: {ROUNDS}]",
+    help_text=f"Rounds; each contender runs once in each. [default: {ROUNDS}]",
     type=click.IntRange(1, 1000),
     metavar="N",
 )
 @environment_option(
     "--orders",
     variable="RECONCILER_BENCH_ORDERS",
-    help_text=f"Open orders to make true. [default: {ORDERS:,}]",
+    help_text=f"Open orders to reconcile. [default: {ORDERS:,}]",
     type=click.IntRange(100, 10_000_000),
     metavar="N",
 )
@@ -75,15 +75,15 @@ def bench_command(
     as_json: bool,
     **flags: Any,
 ) -> None:
-    """Measure the reconciler beside what one would use instead, on this machine.
+    """Compare the reconciler with its alternatives, measured on this machine.
 
-    Everybody works in turns on the same rows in one PostgreSQL, several rounds, and after each turn
-    every row is counted. The PostgreSQL is its own, in a temporary folder (in TMPDIR), unless
+    The contenders take turns on the same rows in one PostgreSQL, for several rounds, and after each
+    turn every row is counted. The PostgreSQL is its own, in a temporary folder (in TMPDIR), unless
     DATABASE_URL lends it an empty one, in which it leaves nothing. Takes minutes, and all cores.
 
-    Ends with code 0 when everything was measured, whatever it shows; 1 if somebody did less than
-    asked, so that the measurement is none; 69 if the database was lost; 78 if it is not one to
-    measure on. Without --json each comparison is shown as soon as it is done.
+    Ends with code 0 when everything was measured, whatever it shows; 1 if a contender did less than
+    asked, so that the measurement does not count; 69 if the database was lost; 78 if the database
+    must not be used. Without --json each comparison is shown as soon as it is done.
     """
     settings = quiet(Settings.load(**flags))
     parent_logs(settings)

@@ -1,4 +1,4 @@
-"""What a comparison says, as data: every value that was measured, its median and its spread."""
+"""A comparison as data: every value that was measured, its median and its spread."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from reconciler.errors import ReconcilerError
 
 
 class BenchFailed(ReconcilerError):
-    """A measurement that cannot stand: somebody did less than asked, or a process died."""
+    """A measurement that cannot stand: a contender did less than asked, or a process died."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +59,7 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """What a figure, or a ratio of two, is to be: at least `wanted`, or with `at_most` no more."""
+    """A bound for a figure, or a ratio of two: at least `wanted`, or with `at_most` no more."""
 
     name: str
     wanted: float
@@ -68,7 +68,7 @@ class Target:
 
     @property
     def is_met(self) -> bool:
-        """Whether it is."""
+        """True if the figure keeps the bound."""
         return self.reached <= self.wanted if self.at_most else self.reached >= self.wanted
 
     def as_json(self) -> dict[str, Any]:
@@ -84,7 +84,7 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """What one comparison has found. `conditions` says what was the same for everybody."""
+    """The figures of one comparison. `conditions` were the same for all contenders."""
 
     key: str
     title: str

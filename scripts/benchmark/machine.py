@@ -1,4 +1,4 @@
-"""Where it was measured, and with what."""
+"""The machine and the versions of a measurement."""
 
 import os
 import platform
@@ -24,7 +24,7 @@ PACKAGES = (
 
 
 def machine() -> dict[str, object]:
-    """Return what the machine is, and how busy it is already."""
+    """Return the machine's processor, cores, memory and present load."""
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),

@@ -1,9 +1,9 @@
-"""Worker processes that begin together. What they need to start is never part of a time.
+"""Worker processes that begin together. Their start-up is never part of a time.
 
     parent                      child
     Team(...)            ->     opener(place)             connect, import: not timed
-    team.run(lead)       ->     "go" -> worker.run(pipe)  timed, from "go" to the last finish
-    team.close()         ->     worker.close()
+    group.run(lead)       ->     "go" -> worker.run(pipe)  timed, from "go" to the last finish
+    group.close()         ->     worker.close()
 
 Times are of the monotonic clock, which all processes of a machine share.
 """
@@ -28,7 +28,7 @@ _PATIENCE_SECONDS = 120.0
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerConfig:
-    """Where a worker works: its number of so many, on this database."""
+    """One worker's number, the number of workers, and the database they work on."""
 
     number: int
     of: int
@@ -37,7 +37,7 @@ class WorkerConfig:
 
 
 def worker_configs(url: str, size: Size) -> list[WorkerConfig]:
-    """Return a place for each of the workers."""
+    """Return the configuration of each worker."""
     return [
         WorkerConfig(number=number, of=size.workers, url=url, batch_size=size.batch_size)
         for number in range(size.workers)
@@ -56,22 +56,22 @@ class RoundWorker(Protocol):
         ...
 
 
-Opener = Callable[[WorkerConfig], RoundWorker]
+WorkerFactory = Callable[[WorkerConfig], RoundWorker]
 """Makes a worker in its process. Picklable."""
 
 
-Lead = Callable[[Sequence[Connection]], None]
+Coordinator = Callable[[Sequence[Connection]], None]
 """The parent's own part of the work, with the pipes to the workers."""
 
 
-def no_lead(_pipes: Sequence[Connection]) -> None:
-    """Leave everything to the workers."""
+def no_coordinator(_pipes: Sequence[Connection]) -> None:
+    """Do nothing: the workers need no coordination."""
 
 
 class ProcessGroup:
     """Some processes with a worker each."""
 
-    def __init__(self, opener: Opener, configs: Sequence[WorkerConfig]) -> None:
+    def __init__(self, worker_factory: WorkerFactory, configs: Sequence[WorkerConfig]) -> None:
         """Start them, and wait until each has opened what it needs."""
         context = multiprocessing.get_context("spawn")
         self._pipes: list[Connection] = []
@@ -80,7 +80,7 @@ class ProcessGroup:
             ours, theirs = context.Pipe()
             process = context.Process(
                 target=_main,
-                args=(theirs, opener, config),
+                args=(theirs, worker_factory, config),
                 name=f"bench {config.number}",
             )
             with safe_path.for_new_processes():
@@ -90,7 +90,7 @@ class ProcessGroup:
             self._processes.append(process)
         try:
             for pipe in self._pipes:
-                _hear(pipe)
+                _receive(pipe)
         except BaseException:
             self.close()
             raise
@@ -106,8 +106,8 @@ class ProcessGroup:
     ) -> None:
         self.close()
 
-    def run(self, lead: Lead = no_lead) -> float:
-        """Let them work; return the seconds until the last was finished.
+    def run(self, coordinate: Coordinator = no_coordinator) -> float:
+        """Run one round; return the seconds until the last worker has finished.
 
         Raises:
             BenchFailed: a worker failed.
@@ -115,8 +115,8 @@ class ProcessGroup:
         started = time.monotonic()
         for pipe in self._pipes:
             pipe.send("go")
-        lead(self._pipes)
-        finished: list[float] = [_hear(pipe) for pipe in self._pipes]
+        coordinate(self._pipes)
+        finished: list[float] = [_receive(pipe) for pipe in self._pipes]
         return max(finished) - started
 
     def close(self) -> None:
@@ -137,7 +137,7 @@ class _Failure:
     text: str
 
 
-def _hear(pipe: Connection) -> Any:
+def _receive(pipe: Connection) -> Any:
     try:
         said = pipe.recv()
     except (EOFError, ConnectionResetError):
@@ -147,21 +147,21 @@ def _hear(pipe: Connection) -> Any:
     return said
 
 
-def _main(pipe: Connection, opener: Opener, config: WorkerConfig) -> None:
-    """Live as a worker process until the parent closes the pipe."""
+def _main(pipe: Connection, worker_factory: WorkerFactory, config: WorkerConfig) -> None:
+    """Run rounds until the parent closes the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with closing(opener(config)) as worker:
+        with closing(worker_factory(config)) as worker:
             pipe.send("ready")
-            while _is_wanted(pipe):
+            while _wait_for_round(pipe):
                 pipe.send(worker.run(pipe))
-    except Exception as error:  # noqa: BLE001 - the top of a process: nobody above would tell
+    except Exception as error:  # noqa: BLE001 - the top of a process: nothing above would report it
         with suppress(OSError):  # The parent has closed the pipe: it knows already.
             pipe.send(_Failure(f"{type(error).__name__}: {error}"))
             traceback.print_exc()
 
 
-def _is_wanted(pipe: Connection) -> bool:
+def _wait_for_round(pipe: Connection) -> bool:
     """Wait for the next round; return whether there is one."""
     try:
         pipe.recv()

@@ -1,4 +1,4 @@
-"""Everybody in turns, round after round, on the same rows: what disturbs one disturbs all."""
+"""The contenders take turns, round after round, on the same rows, so a disturbance hits all."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
@@ -13,21 +13,21 @@ Progress = Callable[[str], None]
 
 
 class Contender(Protocol):
-    """A way to make rows true."""
+    """A way to reconcile rows."""
 
     @property
     def name(self) -> str:
-        """What it is called in the table."""
+        """Its name in the table."""
         ...
 
     @property
     def note(self) -> str:
-        """How it was set up."""
+        """Its set-up, in a few words."""
         ...
 
     @property
     def orders(self) -> int:
-        """How many orders it takes on in a round."""
+        """The number of orders that it reconciles in a round."""
         ...
 
     def prepare(self, scratch: ScratchDatabase) -> None:
@@ -52,12 +52,12 @@ class Contender(Protocol):
 def run_rounds(
     contenders: Sequence[Contender], *, scratch: ScratchDatabase, size: Size, on_progress: Progress
 ) -> list[Figure]:
-    """Let every contender work in every round; return the orders a second of each.
+    """Run every contender in every round; return the orders a second of each.
 
     Who is first changes from round to round.
 
     Raises:
-        BenchFailed: somebody changed other rows than asked, or a process died.
+        BenchFailed: a contender changed other rows than asked, or a process died.
     """
     configs = worker_configs(scratch.url, size)
     rates: list[list[float]] = [[] for _ in contenders]

@@ -1,4 +1,4 @@
-"""The orders that everybody works on: put back before every round, counted after it.
+"""The orders that all contenders work on: restored before every round, counted after it.
 
 Open orders stand among ended ones, as in a table that has grown: `ENDED_PER_OPEN` ended ones to
 each. What the exchange says of every open order is the same everywhere: it was filled, at a price
@@ -63,7 +63,7 @@ _STALEST = text(
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
-    """How many open orders there are, over how many symbols.
+    """The number of open orders, of symbols, and the share of the hot symbol.
 
     `hot_share` of them are of the first symbol, whatever the spread of the others.
     """
@@ -74,7 +74,7 @@ class Rows:
 
     @property
     def total(self) -> int:
-        """How many rows the table has; ids run from 1 to this."""
+        """The number of rows in the table; ids run from 1 to this."""
         return self.orders * SPACING
 
     def answers(self) -> dict[int, Report]:
@@ -105,7 +105,7 @@ class Rows:
             connection.execute(_FILL, shape)
 
     def put_back(self, database: Database) -> None:
-        """Lay the rows out anew: a fresh table for everybody, without a dead row or dirty page."""
+        """Restore the rows: a fresh table for each contender, without dead rows or dirty pages."""
         restore(database)
 
     @property

@@ -1,4 +1,4 @@
-"""What to expect with more orders than one has: a model, its constants from the benchmark. Pure.
+"""A model of larger loads, with constants from the benchmark: pure.
 
 weight of an order   counted: the adapter played against an imagined exchange, batch by batch as
                      the supervisor hands them out
@@ -13,7 +13,7 @@ from typing import Any
 
 from reconciler.exchanges.binance.constants import COSTS, VENUE
 from reconciler.supervisor.summary import PAGE_ITEMS
-from scripts.benchmark.exchange_cost.simulated import practised_weight
+from scripts.benchmark.exchange_cost.simulated import learned_weight
 from scripts.benchmark.footprint.writes import (
     CHANGED_LOG_BYTES,
     CONFIRMED_LOG_BYTES,
@@ -28,7 +28,7 @@ SECONDS_A_DAY = 86_400
 
 @dataclass(frozen=True, kw_only=True)
 class Constants:
-    """What one order costs on the machine that was measured."""
+    """The cost of one order on the machine that was measured."""
 
     orders_per_core_second: float
     confirmed_log_bytes: float
@@ -61,7 +61,7 @@ class Constants:
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """Whose orders, and how they are looked at.
+    """A load: its orders, symbols, and how often each is looked at.
 
     Attributes:
         ended_share: The share of the orders looked at that turn out to have ended.
@@ -78,7 +78,7 @@ class Case:
 
     @property
     def weight_per_order(self) -> float:
-        """What looking at one order weighs."""
+        """The request weight of one look at an order."""
         on_a_page = min(self.open_orders, PAGE_ITEMS)
         return _weight_per_order(on_a_page, self.symbols, self.ended_share, self.batch_size)
 
@@ -100,7 +100,7 @@ class Case:
 
 @dataclass(frozen=True, kw_only=True)
 class Expectation:
-    """What a case comes to.
+    """The resources that a case needs.
 
     Attributes:
         budgets: How many accounts' weight it takes; 1.0 is all of one.
@@ -125,7 +125,7 @@ class Expectation:
 
 
 def expect(case: Case, constants: Constants) -> Expectation:
-    """Compute it."""
+    """Compute the resources that a case needs."""
     looks_a_day = case.needed_per_second * SECONDS_A_DAY
     changed = looks_a_day * case.ended_share
     cores = case.needed_per_second / constants.orders_per_core_second
@@ -172,7 +172,7 @@ def most_orders(
 
 
 def batches_of(orders: int, symbols: int, batch_size: int) -> Iterator[tuple[int, int, float]]:
-    """Yield how a page of orders, evenly over symbols, is handed out to the workers.
+    """Yield how a page of orders, evenly over symbols, is assigned to the workers.
 
     Yields:
         Orders a symbol in a batch, symbols in a batch, and how many such batches there are.
@@ -190,7 +190,6 @@ def batches_of(orders: int, symbols: int, batch_size: int) -> Iterator[tuple[int
 def _weight_per_order(orders: int, symbols: int, ended_share: float, batch_size: int) -> float:
     batches = list(batches_of(orders, symbols, batch_size))
     weight = sum(
-        practised_weight((each,) * together, ended_share) * count
-        for each, together, count in batches
+        learned_weight((each,) * together, ended_share) * count for each, together, count in batches
     )
     return weight / sum(each * together * count for each, together, count in batches)

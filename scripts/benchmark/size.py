@@ -1,4 +1,4 @@
-"""How much is measured."""
+"""The size of a measurement."""
 
 from dataclasses import dataclass
 
@@ -9,12 +9,12 @@ GROWN_MEGABYTES = 12_000
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """How much is measured.
+    """The size of a measurement.
 
     Attributes:
         orders: Open orders of each comparison that has a table of them.
-        rounds: How often everybody takes a turn.
-        workers: Processes, and so connections, of everybody.
+        rounds: Turns of each contender.
+        workers: Processes, and so connections, of each contender.
     """
 
     orders: int
@@ -24,7 +24,7 @@ class Size:
     is_quick: bool
 
     def needed_megabytes(self, *, is_growing: bool) -> int:
-        """Return what the database needs at the most, its log included.
+        """Return the most that the database needs, its log included.
 
         `is_growing`: also for the millions of orders of the comparison of growth.
         """

@@ -18,7 +18,7 @@ from scripts.benchmark.size import Size
 
 @dataclass(frozen=True, kw_only=True)
 class BenchReport:
-    """All that was found, when and where."""
+    """All figures, with time, machine and versions."""
 
     measured_at: datetime
     machine: Mapping[str, object]
@@ -56,7 +56,7 @@ def run(
     """Run the comparisons named, on one database; `on_comparison` is told each when it is done.
 
     Raises:
-        BenchFailed: somebody did less than asked.
+        BenchFailed: a contender did less than asked.
         ConfigurationError: an extra is missing, or the database is refused.
     """
     started = time.monotonic()

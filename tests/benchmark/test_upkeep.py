@@ -7,19 +7,25 @@ from sqlalchemy import text
 
 from reconciler.trial.scratch_database import ScratchDatabase, open_scratch_database
 from scripts.benchmark.upkeep.bloat import Updates, read_updates
-from scripts.benchmark.upkeep.storing import Grown, Storing, Vacuuming, lay_out, make_tables
+from scripts.benchmark.upkeep.storing import (
+    BloatedTable,
+    StorageSettings,
+    VacuumMode,
+    lay_out,
+    make_tables,
+)
 from scripts.benchmark.upkeep.sweeps import Sweeper
 
-GROWN = Grown(orders=200)
-NEVER = Vacuuming(name="never", threshold=10**9, scale_factor=0)
-SOON = Vacuuming(name="soon", threshold=100, scale_factor=0)
+GROWN = BloatedTable(orders=200)
+NEVER = VacuumMode(name="never", threshold=10**9, scale_factor=0)
+SOON = VacuumMode(name="soon", threshold=100, scale_factor=0)
 
 
 @pytest.fixture
 def scratch(empty_database_url: str) -> Iterator[ScratchDatabase]:
     with open_scratch_database(empty_database_url, needed_megabytes=1) as scratch:
         make_tables(scratch.database)
-        lay_out(scratch.database, Storing(fillfactor=50, vacuuming=NEVER), GROWN)
+        lay_out(scratch.database, StorageSettings(fillfactor=50, vacuuming=NEVER), GROWN)
         yield scratch
 
 
@@ -66,7 +72,7 @@ def test_vacuum_comes_once_more_rows_have_died_than_its_rule_lets(scratch: Scrat
     ("dead", "is_due"), [(249, False), (250, False), (251, True)], ids=["below", "at", "above"]
 )
 def test_autovacuums_rule_is_a_threshold_and_a_share_of_all_rows(dead: int, is_due: bool) -> None:  # noqa: FBT001 - a case
-    rule = Vacuuming(name="rule", threshold=50, scale_factor=0.2)
+    rule = VacuumMode(name="rule", threshold=50, scale_factor=0.2)
 
     assert rule.is_due(dead=dead, rows=1000) is is_due
 

@@ -1,6 +1,6 @@
 """The same with ccxt's asynchronous fetchOrder, its binance class pointed at the paper exchange.
 
-Its own rate limiter is off, since nobody else has one here; markets are loaded beforehand.
+Its own rate limiter is off, since no other contender has one; markets are loaded beforehand.
 """
 
 import asyncio
@@ -14,9 +14,9 @@ from typing import Any
 import ccxt.async_support as ccxt
 import psycopg
 
-from scripts.benchmark.end_to_end.fixture import Scene
-from scripts.benchmark.end_to_end.sequential_loop import AT_ONCE, Looping, all_at_once
-from scripts.benchmark.process_group import Opener, WorkerConfig
+from scripts.benchmark.end_to_end.fixture import PaperFixture
+from scripts.benchmark.end_to_end.sequential_loop import AT_ONCE, RequestLoop, all_at_once
+from scripts.benchmark.process_group import WorkerConfig, WorkerFactory
 
 _OWN_URL = "https://api.binance.com"
 _OPTIONS = {
@@ -28,22 +28,22 @@ _OPTIONS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class ByCcxt(Looping):
+class CcxtLoop(RequestLoop):
     """ccxt."""
 
     name: str = f"ccxt fetchOrder, {AT_ONCE} at once"
     note: str = "binance class, asynchronous, its rate limiter off; psycopg, one process, no log"
 
-    def opener(self) -> Opener:
+    def worker_factory(self) -> WorkerFactory:
         """Return what makes the loop."""
-        return partial(_Ccxt, self.scene, self.orders)
+        return partial(_CcxtWorker, self.fixture, self.orders)
 
 
-class _Ccxt:
-    def __init__(self, scene: Scene, orders: int, config: WorkerConfig) -> None:
+class _CcxtWorker:
+    def __init__(self, fixture: PaperFixture, orders: int, config: WorkerConfig) -> None:
         self._orders = orders
         self._runner = asyncio.Runner()
-        self._rows, self._exchange = self._runner.run(_open(scene, config.url))
+        self._rows, self._exchange = self._runner.run(_open(fixture, config.url))
         self._names: Mapping[str, str] = {
             id_: markets[0]["symbol"] for id_, markets in self._exchange.markets_by_id.items()
         }
@@ -63,17 +63,17 @@ class _Ccxt:
         return told
 
 
-async def _open(scene: Scene, url: str) -> tuple[psycopg.AsyncConnection[Any], Any]:
+async def _open(fixture: PaperFixture, url: str) -> tuple[psycopg.AsyncConnection[Any], Any]:
     exchange = ccxt.binance(
         {
-            "apiKey": scene.api_key.get_secret_value(),
-            "secret": scene.api_secret.get_secret_value(),
+            "apiKey": fixture.api_key.get_secret_value(),
+            "secret": fixture.api_secret.get_secret_value(),
             "enableRateLimit": False,
             "options": _OPTIONS,
         }
     )
     exchange.urls["api"] = {
-        name: address.replace(_OWN_URL, scene.exchange_url)
+        name: address.replace(_OWN_URL, fixture.exchange_url)
         for name, address in exchange.urls["api"].items()
         if isinstance(address, str)
     }

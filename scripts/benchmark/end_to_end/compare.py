@@ -1,34 +1,34 @@
-"""The comparison end to end: who takes part, and what ours is to be beside each."""
+"""The comparison end to end: its contenders, and how much faster than each ours must be."""
 
 from collections.abc import Sequence
 
 from reconciler.trial.scratch_database import ScratchDatabase
-from scripts.benchmark.end_to_end.by_ccxt import ByCcxt
-from scripts.benchmark.end_to_end.fixture import SYMBOLS, open_scene
-from scripts.benchmark.end_to_end.sequential_loop import ManyAtOnce, OneByOne
-from scripts.benchmark.end_to_end.supervisor_sweep import Swept
+from scripts.benchmark.end_to_end.by_ccxt import CcxtLoop
+from scripts.benchmark.end_to_end.fixture import SYMBOLS, open_fixture
+from scripts.benchmark.end_to_end.sequential_loop import ConcurrentLoop, SequentialLoop
+from scripts.benchmark.end_to_end.supervisor_sweep import SupervisorSweep
 from scripts.benchmark.figures import Comparison, times_as_fast
 from scripts.benchmark.rounds import Contender, Progress, run_rounds
 from scripts.benchmark.size import Size
 
 KEY = "end-to-end"
 WANTED = (20.0, 10.0)
-"""Of the plain loops in their order: ours is to be at least so many times as fast."""
+"""How many times as fast as each plain loop ours must be, in their order."""
 
 
 def compare_end_to_end(scratch: ScratchDatabase, size: Size, on_progress: Progress) -> Comparison:
     """Run it.
 
     Raises:
-        BenchFailed: somebody did not make all of his orders true.
+        BenchFailed: a contender did not reconcile all of its orders.
     """
     on_progress(f"writing {size.orders:,} orders to the paper exchange and the database")
-    with open_scene(scratch, size.orders) as scene:
+    with open_fixture(scratch, size.orders) as fixture:
         contenders: Sequence[Contender] = (
-            Swept(scene=scene),
-            OneByOne(scene=scene),
-            ManyAtOnce(scene=scene),
-            ByCcxt(scene=scene),
+            SupervisorSweep(fixture=fixture),
+            SequentialLoop(fixture=fixture),
+            ConcurrentLoop(fixture=fixture),
+            CcxtLoop(fixture=fixture),
         )
         figures = run_rounds(contenders, scratch=scratch, size=size, on_progress=on_progress)
     return Comparison(

@@ -17,7 +17,7 @@ from scripts.benchmark.figures import BenchFailed
 
 SYMBOLS = 12
 NO_LIMIT = 10**9
-"""Nobody is held back by the exchange's rate limit: what is compared is the work."""
+"""So high that the exchange's rate limit delays no contender: the work is compared."""
 
 _KEEP = (
     "CREATE UNLOGGED TABLE stencil AS TABLE orders; CREATE UNLOGGED TABLE truth"
@@ -36,8 +36,8 @@ _ENTRIES = text("SELECT count(DISTINCT order_id) FROM activity_log")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scene:
-    """Where the exchange is, and how many orders it has."""
+class PaperFixture:
+    """The exchange's address and its number of orders."""
 
     exchange_url: str
     api_key: SecretStr
@@ -45,13 +45,13 @@ class Scene:
     orders: int
 
     def put_back(self, scratch: ScratchDatabase) -> None:
-        """Let the rows fall behind again."""
+        """Make the rows stale and outdated again."""
         restore(scratch.database)
 
     def require_done(
         self, scratch: ScratchDatabase, who: str, orders: int, *, is_logged: bool
     ) -> None:
-        """Make sure that exactly so many rows say now what the exchange says.
+        """Require that exactly `orders` rows now equal the exchange's orders.
 
         Raises:
             BenchFailed: they do not; or `is_logged` and a change has no entry in the log.
@@ -61,13 +61,13 @@ class Scene:
             entries = connection.execute(_ENTRIES).scalar_one()
         if (touched, done) != (orders, orders) or (is_logged and entries != changed):
             raise BenchFailed(
-                f"{who} was to make {orders:,} orders true: {touched:,} were touched, {done:,} are"
-                f" true, {changed:,} have changed, {entries:,} have a log entry"
+                f"{who} was to reconcile {orders:,} orders: {touched:,} were touched, {done:,} are"
+                f" right, {changed:,} have changed, {entries:,} have a log entry"
             )
 
 
 @contextmanager
-def open_scene(scratch: ScratchDatabase, orders: int) -> Iterator[Scene]:
+def open_fixture(scratch: ScratchDatabase, orders: int) -> Iterator[PaperFixture]:
     """Start the exchange and write the rows; end it with the block."""
     api_key, api_secret = secrets.token_hex(16), secrets.token_hex(32)
     with scratch.database.transaction() as connection:
@@ -76,7 +76,7 @@ def open_scene(scratch: ScratchDatabase, orders: int) -> Iterator[Scene]:
         migrations.upgrade(connection)
     options = ("--weight-limit", str(NO_LIMIT))
     with PaperProcess(api_key=api_key, api_secret=api_secret, options=options) as exchange:
-        scene = Scene(
+        fixture = PaperFixture(
             exchange_url=exchange.url,
             api_key=SecretStr(api_key),
             api_secret=SecretStr(api_secret),
@@ -86,12 +86,12 @@ def open_scene(scratch: ScratchDatabase, orders: int) -> Iterator[Scene]:
             database=scratch.database,
             database_url=scratch.url,
             exchange=exchange,
-            api_key=scene.api_key,
-            api_secret=scene.api_secret,
+            api_key=fixture.api_key,
+            api_secret=fixture.api_secret,
         )
         world.fill(orders=orders, symbols=SYMBOLS, seed=1)
         _remember(scratch, exchange)
-        yield scene
+        yield fixture
 
 
 def _remember(scratch: ScratchDatabase, exchange: PaperProcess) -> None:

@@ -19,9 +19,9 @@ import httpx
 import psycopg
 
 from reconciler.trial.scratch_database import ScratchDatabase
-from scripts.benchmark.end_to_end.fixture import Scene
+from scripts.benchmark.end_to_end.fixture import PaperFixture
 from scripts.benchmark.end_to_end.updating import STALE, UPDATE, facts_of
-from scripts.benchmark.process_group import Opener, ProcessGroup, WorkerConfig
+from scripts.benchmark.process_group import ProcessGroup, WorkerConfig, WorkerFactory
 
 AT_ONCE = 50
 LEAST_ORDERS, DIVISOR = 200, 10
@@ -29,78 +29,78 @@ _TIMEOUT_SECONDS = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Looping:
-    """What all loops have in common: one process, no log, a part of the orders."""
+class RequestLoop:
+    """Base of all loops: one process, no log, a part of the orders."""
 
-    scene: Scene
+    fixture: PaperFixture
     name: str = ""
     note: str = ""
 
     @property
     def orders(self) -> int:
         """A part of them, so that a round ends; the rate of a loop does not depend on it."""
-        return min(self.scene.orders, max(LEAST_ORDERS, self.scene.orders // DIVISOR))
+        return min(self.fixture.orders, max(LEAST_ORDERS, self.fixture.orders // DIVISOR))
 
-    def opener(self) -> Opener:
+    def worker_factory(self) -> WorkerFactory:
         """Return what makes the loop, in its process."""
         raise NotImplementedError
 
     def prepare(self, scratch: ScratchDatabase) -> None:
         """Put the rows back."""
-        self.scene.put_back(scratch)
+        self.fixture.put_back(scratch)
 
     @contextmanager
     def at_work(
         self, _ground: ScratchDatabase, configs: Sequence[WorkerConfig]
     ) -> Iterator[Callable[[], float]]:
         """Start the process."""
-        with ProcessGroup(self.opener(), configs[:1]) as team:
-            yield team.run
+        with ProcessGroup(self.worker_factory(), configs[:1]) as group:
+            yield group.run
 
     def require_done(self, scratch: ScratchDatabase) -> None:
-        """Make sure that its rows are true."""
-        self.scene.require_done(scratch, self.name, self.orders, is_logged=False)
+        """Require that its rows are right."""
+        self.fixture.require_done(scratch, self.name, self.orders, is_logged=False)
 
 
 @dataclass(frozen=True, kw_only=True)
-class OneByOne(Looping):
+class SequentialLoop(RequestLoop):
     """One after another."""
 
     name: str = "plain loop, one after another"
     note: str = "httpx, psycopg, one process; one request and one update an order, no log"
 
-    def opener(self) -> Opener:
+    def worker_factory(self) -> WorkerFactory:
         """Return what makes the loop."""
-        return partial(_OneByOne, self.scene, self.orders)
+        return partial(_SequentialWorker, self.fixture, self.orders)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ManyAtOnce(Looping):
+class ConcurrentLoop(RequestLoop):
     """Many at once."""
 
     name: str = f"plain loop, {AT_ONCE} at once"
     note: str = f"httpx' asynchronous client, {AT_ONCE} connections; psycopg, one process, no log"
 
-    def opener(self) -> Opener:
+    def worker_factory(self) -> WorkerFactory:
         """Return what makes the loop."""
-        return partial(_ManyAtOnce, self.scene, self.orders)
+        return partial(_ConcurrentWorker, self.fixture, self.orders)
 
 
-def signed(scene: Scene, symbol: str, order_id: str) -> str:
+def signed(fixture: PaperFixture, symbol: str, order_id: str) -> str:
     """Return the path of a signed question about one order."""
     query = urlencode(
         {"symbol": symbol, "orderId": order_id, "timestamp": round(time.time() * 1000)}
     )
-    secret = scene.api_secret.get_secret_value().encode()
+    secret = fixture.api_secret.get_secret_value().encode()
     return f"/api/v3/order?{query}&signature={hmac.digest(secret, query.encode(), 'sha256').hex()}"
 
 
-class _OneByOne:
-    def __init__(self, scene: Scene, orders: int, config: WorkerConfig) -> None:
-        self._scene = scene
+class _SequentialWorker:
+    def __init__(self, fixture: PaperFixture, orders: int, config: WorkerConfig) -> None:
+        self._scene = fixture
         self._orders = orders
         self._rows = psycopg.connect(config.url, autocommit=True)
-        self._exchange = httpx.Client(**_client_options(scene))
+        self._exchange = httpx.Client(**_client_options(fixture))
 
     def close(self) -> None:
         self._exchange.close()
@@ -113,15 +113,15 @@ class _OneByOne:
         return time.monotonic()
 
 
-class _ManyAtOnce:
-    def __init__(self, scene: Scene, orders: int, config: WorkerConfig) -> None:
-        self._scene = scene
+class _ConcurrentWorker:
+    def __init__(self, fixture: PaperFixture, orders: int, config: WorkerConfig) -> None:
+        self._scene = fixture
         self._orders = orders
         self._runner = asyncio.Runner()
         self._rows = self._runner.run(_connect(config.url))
         self._exchange = httpx.AsyncClient(
             limits=httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE),
-            **_client_options(scene),
+            **_client_options(fixture),
         )
 
     def close(self) -> None:
@@ -145,7 +145,7 @@ async def all_at_once(
     at_once: int,
     ask: Callable[[str, str], Any],
 ) -> None:
-    """Ask about the stale orders, so many at once, and write each answer down as it comes."""
+    """Fetch the stale orders concurrently, and write each answer as it arrives."""
     gate = asyncio.Semaphore(at_once)
 
     async def reconcile(id_: int, symbol: str, order_id: str) -> None:
@@ -163,10 +163,10 @@ async def _connect(url: str) -> psycopg.AsyncConnection[Any]:
     return await psycopg.AsyncConnection.connect(url, autocommit=True)
 
 
-def _client_options(scene: Scene) -> dict[str, Any]:
+def _client_options(fixture: PaperFixture) -> dict[str, Any]:
     return {
-        "base_url": scene.exchange_url,
-        "headers": {"X-MBX-APIKEY": scene.api_key.get_secret_value()},
+        "base_url": fixture.exchange_url,
+        "headers": {"X-MBX-APIKEY": fixture.api_key.get_secret_value()},
         "timeout": _TIMEOUT_SECONDS,
         "trust_env": False,
     }

@@ -1,4 +1,4 @@
-"""Ours: one sweep of the real supervisor with its workers, on the real exchange's adapter.
+"""The reconciler: one sweep of the real supervisor with its workers, on the real adapter.
 
 It starts as every process does; its time begins when all workers are ready and the first page is
 about to be planned.
@@ -18,16 +18,16 @@ from reconciler.supervisor.summary import StopReason
 from reconciler.telemetry.logs import configure_logs
 from reconciler.trial.scratch_database import ScratchDatabase
 from reconciler.trial.sweep import options_of, sweep
-from scripts.benchmark.end_to_end.fixture import Scene
+from scripts.benchmark.end_to_end.fixture import PaperFixture
 from scripts.benchmark.figures import BenchFailed
 from scripts.benchmark.process_group import ProcessGroup, WorkerConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class Swept:
+class SupervisorSweep:
     """The supervisor."""
 
-    scene: Scene
+    fixture: PaperFixture
     name: str = "reconciler: supervisor and workers"
     note: str = (
         "the product as it is, log entries and cycle records included; the clock starts when all"
@@ -37,39 +37,41 @@ class Swept:
     @property
     def orders(self) -> int:
         """All of them."""
-        return self.scene.orders
+        return self.fixture.orders
 
     def prepare(self, scratch: ScratchDatabase) -> None:
         """Put the rows back."""
-        self.scene.put_back(scratch)
+        self.fixture.put_back(scratch)
 
     @contextmanager
     def at_work(
         self, _ground: ScratchDatabase, configs: Sequence[WorkerConfig]
     ) -> Iterator[Callable[[], float]]:
         """Start the process that will be the supervisor."""
-        with ProcessGroup(partial(_Sweep, self.scene, len(configs)), configs[:1]) as team:
-            yield team.run
+        with ProcessGroup(
+            partial(_SupervisorWorker, self.fixture, len(configs)), configs[:1]
+        ) as group:
+            yield group.run
 
     def require_done(self, scratch: ScratchDatabase) -> None:
-        """Make sure that every row is true and every change logged."""
-        self.scene.require_done(scratch, self.name, self.orders, is_logged=True)
+        """Require that every row is right and every change logged."""
+        self.fixture.require_done(scratch, self.name, self.orders, is_logged=True)
 
 
-class _Sweep:
+class _SupervisorWorker:
     """A process that is a supervisor, round after round."""
 
-    def __init__(self, scene: Scene, shards: int, config: WorkerConfig) -> None:
+    def __init__(self, fixture: PaperFixture, shards: int, config: WorkerConfig) -> None:
         self._settings = Settings.load(
             database_url=config.url,
             exchange_name="paper",
-            exchange_base_url=scene.exchange_url,
-            exchange_api_key=scene.api_key,
-            exchange_api_secret=scene.api_secret,
+            exchange_base_url=fixture.exchange_url,
+            exchange_api_key=fixture.api_key,
+            exchange_api_secret=fixture.api_secret,
             shards=shards,
             batch_size=config.batch_size,
         )
-        self._quiet = partial(configure_logs, "ERROR", "json", secrets=(scene.api_secret,))
+        self._quiet = partial(configure_logs, "ERROR", "json", secrets=(fixture.api_secret,))
         self._quiet()
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""What the loops write: the exchange's facts of one order over its row, without a log."""
+"""The loops' write: the exchange's facts of one order into its row, without a log."""
 
 from decimal import Decimal
 from typing import Any

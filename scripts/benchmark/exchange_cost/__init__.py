@@ -1,6 +1,6 @@
-"""What asking costs at the exchange, in request weight; counted, not timed.
+"""The cost of look-ups at the exchange, in request weight; counted, not timed.
 
 compare    the comparison, by number of symbols and share of ended orders
-imagined   an imagined exchange, and the adapter played against it
-optimum    the least that a few orders can cost, by trying every strategy
+simulated  a simulated exchange for the query plan
+optimum    the least possible cost of a few orders, by exhaustive search
 """

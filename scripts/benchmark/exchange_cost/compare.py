@@ -1,4 +1,4 @@
-"""Request weight for 1,000 orders, by symbols and share of ended orders; and beside the optimum."""
+"""Request weight for 1,000 orders, by symbols and share of ended orders, against the optimum."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -11,7 +11,7 @@ from scripts.benchmark.exchange_cost.optimum import (
     expected_weight_of_plan,
     least_expected_weight,
 )
-from scripts.benchmark.exchange_cost.simulated import PRACTICE, practised_weight
+from scripts.benchmark.exchange_cost.simulated import PRACTICE, learned_weight
 from scripts.benchmark.figures import Comparison, Figure, Target
 from scripts.benchmark.rounds import Progress
 from scripts.benchmark.size import Size
@@ -83,7 +83,7 @@ def compare_exchange_cost(
 
 
 def _weight(symbols: int, ended_share: float) -> float:
-    return float(practised_weight([ORDERS // symbols] * symbols, ended_share))
+    return float(learned_weight([ORDERS // symbols] * symbols, ended_share))
 
 
 def _beside_optimum(small_counts: Iterable[tuple[int, ...]]) -> Iterator[float]:

@@ -9,7 +9,7 @@ from scripts.benchmark.exchange_cost.simulated import World, a_world, search_for
 def expected_weight_of_plan(
     counts: tuple[int, ...], costs: QueryCosts, estimates: Estimates
 ) -> float:
-    """Return what ours costs on the average over every fate that so many orders can have."""
+    """Return the mean cost of our plan over every combination of ended and open orders."""
     wanted, world = a_world(*counts)
     expected = 0.0
     for fates in product([False, True], repeat=len(wanted)):

@@ -1,4 +1,4 @@
-"""An imagined exchange, and the adapter played against it: what a search finds and costs.
+"""A simulated exchange for the adapter's query plan: the result and the cost of a search.
 
 Pure: the routes are the product's own, requests are only counted.
 """
@@ -30,8 +30,8 @@ PRACTICE = 10
 """So many batches of the same kind come before the one that is counted: estimates are learnt."""
 
 
-def practised_weight(counts: Sequence[int], ended_share: float) -> int:
-    """Return what a batch of so many orders a symbol weighs, that share of them ended.
+def learned_weight(counts: Sequence[int], ended_share: float) -> int:
+    """Return the weight of a batch with `counts` orders a symbol, a share of them ended.
 
     The orders lie side by side in their symbols' histories.
 
@@ -70,7 +70,7 @@ class World:
 
 @dataclass
 class Story:
-    """What a whole search found and cost."""
+    """The result and the cost of a whole search."""
 
     weight: int = 0
     rounds: list[tuple[Query, ...]] = field(default_factory=list)

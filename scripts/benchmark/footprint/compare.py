@@ -1,7 +1,7 @@
 """The footprint: what it takes to start, to stay and to write."""
 
 from reconciler.trial.scratch_database import ScratchDatabase
-from scripts.benchmark.end_to_end.fixture import open_scene
+from scripts.benchmark.end_to_end.fixture import open_fixture
 from scripts.benchmark.figures import Comparison, Figure, Target
 from scripts.benchmark.footprint import processes, writes
 from scripts.benchmark.process_group import worker_configs
@@ -25,12 +25,12 @@ def compare_footprint(scratch: ScratchDatabase, size: Size, on_progress: Progres
     """
     on_progress("start-up")
     version = [processes.version_ms() for _ in range(size.rounds)]
-    with open_scene(scratch, FIRST_CYCLE_ORDERS) as scene:
-        first = [processes.first_cycle_ms(scratch, scene) for _ in range(size.rounds)]
+    with open_fixture(scratch, FIRST_CYCLE_ORDERS) as fixture:
+        first = [processes.first_cycle_ms(scratch, fixture) for _ in range(size.rounds)]
     scratch.clear()
     on_progress("memory")
-    with open_scene(scratch, size.orders) as scene:
-        memory = [processes.memory_mib(scratch, scene) for _ in range(min(3, size.rounds))]
+    with open_fixture(scratch, size.orders) as fixture:
+        memory = [processes.memory_mib(scratch, fixture) for _ in range(min(3, size.rounds))]
     scratch.clear()
     on_progress("what is written")
     rows = Rows(orders=size.orders)

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from reconciler.run_if_killed import run_if_killed
 from reconciler.safe_path import COMMAND
 from reconciler.trial.scratch_database import ScratchDatabase
-from scripts.benchmark.end_to_end.fixture import Scene
+from scripts.benchmark.end_to_end.fixture import PaperFixture
 from scripts.benchmark.figures import BenchFailed
 
 WORKERS = 4
@@ -34,11 +34,11 @@ def version_ms() -> float:
     return (time.perf_counter() - started) * 1000
 
 
-def first_cycle_ms(scratch: ScratchDatabase, scene: Scene) -> float:
+def first_cycle_ms(scratch: ScratchDatabase, fixture: PaperFixture) -> float:
     """Return the time from the start of `run --once` to the end of its first cycle."""
-    scene.put_back(scratch)
+    fixture.put_back(scratch)
     started = time.time()
-    with _running(scratch, scene, "--once") as process:
+    with _running(scratch, fixture, "--once") as process:
         code = process.wait(_PATIENCE_SECONDS)
     if code != 0:
         raise BenchFailed(f"run --once ended with code {code}")
@@ -47,10 +47,10 @@ def first_cycle_ms(scratch: ScratchDatabase, scene: Scene) -> float:
     return (finished - started) * 1000
 
 
-def memory_mib(scratch: ScratchDatabase, scene: Scene) -> tuple[float, float]:
+def memory_mib(scratch: ScratchDatabase, fixture: PaperFixture) -> tuple[float, float]:
     """Return the proportional set sizes of the supervisor and of its largest worker, after work."""
-    scene.put_back(scratch)
-    with _running(scratch, scene, "--shards", str(WORKERS)) as process:
+    fixture.put_back(scratch)
+    with _running(scratch, fixture, "--shards", str(WORKERS)) as process:
         _await_synced(scratch, process)
         parent = psutil.Process(process.pid)
         workers = _workers_of(parent)
@@ -61,15 +61,15 @@ def memory_mib(scratch: ScratchDatabase, scene: Scene) -> tuple[float, float]:
 
 @contextmanager
 def _running(
-    scratch: ScratchDatabase, scene: Scene, *options: str
+    scratch: ScratchDatabase, fixture: PaperFixture, *options: str
 ) -> Iterator["subprocess.Popen[bytes]"]:
     with tempfile.TemporaryDirectory(prefix="reconciler-bench-") as folder:
         environment = {
             "DATABASE_URL": scratch.url,
             "EXCHANGE_NAME": "paper",
-            "EXCHANGE_BASE_URL": scene.exchange_url,
-            "EXCHANGE_API_KEY": scene.api_key.get_secret_value(),
-            "EXCHANGE_API_SECRET": scene.api_secret.get_secret_value(),
+            "EXCHANGE_BASE_URL": fixture.exchange_url,
+            "EXCHANGE_API_KEY": fixture.api_key.get_secret_value(),
+            "EXCHANGE_API_SECRET": fixture.api_secret.get_secret_value(),
             "RECONCILIATION_CONTROL_SOCKET": str(Path(folder) / "socket"),
             "LOG_LEVEL": "ERROR",
         }

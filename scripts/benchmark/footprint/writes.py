@@ -1,4 +1,4 @@
-"""What making a row true writes, what stays of it, and how often the server is waited for."""
+"""What reconciling a row writes, what stays of it, and its number of round trips."""
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,11 +23,10 @@ from scripts.benchmark.figures import Figure
 from scripts.benchmark.process_group import WorkerConfig
 from scripts.benchmark.rows import EXCHANGE, Rows, stalest
 from scripts.benchmark.store.changes import POLICY
-from scripts.benchmark.store.held import Held
-from scripts.benchmark.store.leased import Leased
 from scripts.benchmark.store.limit import Limit
-from scripts.benchmark.store.planned import Planned
+from scripts.benchmark.store.planned import OurWriter
 from scripts.benchmark.store.single_process import SingleProcess
+from scripts.benchmark.store.take_rows import LeaseColumns, StaleQueryHoldingLocks
 
 BATCH = 200
 TABLE_BYTES = "bytes of a row of orders, with its indexes"
@@ -48,7 +47,12 @@ def written(
     scratch: ScratchDatabase, rows: Rows, configs: Sequence[WorkerConfig]
 ) -> Iterator[Figure]:
     """Yield log bytes and dead rows an order, for each way of working."""
-    contenders: Sequence[SingleProcess] = (Planned(rows), Limit(rows), Held(rows), Leased(rows))
+    contenders: Sequence[SingleProcess] = (
+        OurWriter(rows),
+        Limit(rows),
+        StaleQueryHoldingLocks(rows),
+        LeaseColumns(rows),
+    )
     for contender in contenders:
         with contender.at_work(scratch, configs) as work:
             contender.prepare(scratch)

@@ -1,6 +1,6 @@
-"""What stays the same when everything grows: ended orders, backlog, symbols, shards.
+"""Growth: the figures with ever more ended orders, backlog, symbols, shards.
 
-compare   the comparison
-grown     the orders beside ever more ended ones
-drained   how fast ours drains orders of one shape or another
+compare       the comparison
+table_growth  the same orders among ever more ended ones
+drain_rate    the rate at which ours drains orders of several shapes
 """

@@ -1,4 +1,4 @@
-"""How fast ours drains orders of one shape or another: the store alone, answers at hand."""
+"""The rate at which ours drains orders of several shapes: the store alone, without HTTP."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -9,15 +9,15 @@ from scripts.benchmark.process_group import worker_configs
 from scripts.benchmark.rounds import Progress
 from scripts.benchmark.rows import Rows
 from scripts.benchmark.size import Size
-from scripts.benchmark.store.planned import Planned
+from scripts.benchmark.store.planned import OurWriter
 
 PRIMED = 100_000
-"""So many orders or fewer are drained once before, untimed: a cold start would be much of it."""
+"""Up to this number of orders one untimed drain comes first: a cold start would distort it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """Some orders, and how many workers there are for them."""
+    """A number of orders, and of workers for them."""
 
     rows: Rows
     workers: int
@@ -40,7 +40,7 @@ def rates(
 
 def _rate(scratch: ScratchDatabase, shape: Shape, size: Size) -> float:
     shape.rows.make(scratch.database)
-    contender = Planned(shape.rows)
+    contender = OurWriter(shape.rows)
     contender.prepare(scratch)
     configs = worker_configs(scratch.url, replace(size, workers=shape.workers))
     with contender.at_work(scratch, configs) as work:

@@ -1,4 +1,4 @@
-"""Finding and applying beside ever more ended orders: a table of each size, all of them in turns.
+"""Finding and writing among ever more ended orders: a table of each size, all in turns.
 
 Measured one after another, a table of millions would be measured minutes after the small one, and
 what else the machine does then would be taken for its cost.
@@ -23,11 +23,11 @@ from scripts.benchmark.process_group import worker_configs
 from scripts.benchmark.rounds import Progress
 from scripts.benchmark.rows import Rows
 from scripts.benchmark.size import Size
-from scripts.benchmark.store.planned import Planned
+from scripts.benchmark.store.planned import OurWriter
 
 STEP = 1_000_000
 PAGES = 5
-"""So many in a round, of which the median counts: one takes only hundredths of a second."""
+"""Pages in a round, of which the median counts: one takes only hundredths of a second."""
 
 _ENDED = text(
     "INSERT INTO orders (id, symbol, external_order_id, status, qty, executed_qty, avg_price,"
@@ -49,7 +49,7 @@ _UNDO = text(
 
 @dataclass(frozen=True, kw_only=True)
 class InPlace(Rows):
-    """Rows that are put back where they are: a table of millions is not written anew."""
+    """Rows that are put back where they are: a table of millions is not rewritten."""
 
     def put_back(self, database: Database) -> None:
         """Undo a round's changes, and vacuum them away."""
@@ -60,12 +60,12 @@ class InPlace(Rows):
 
 
 @dataclass(kw_only=True)
-class Grown:
-    """A table with so many `ended` orders, what is at work on it, and what was measured."""
+class GrownTable:
+    """A table with `ended` orders, the contender that works on it, and what was measured."""
 
     ended: int
     scratch: ScratchDatabase
-    contender: Planned
+    contender: OurWriter
     planner: OrderPlanner
     work: Callable[[], float]
     pages_ms: list[float] = field(default_factory=list)
@@ -85,7 +85,7 @@ class Grown:
         return self._blocks_touched() - before
 
     def drain(self) -> float:
-        """Let ours work all of it off; return the orders a second."""
+        """Drain it with ours; return the orders a second."""
         rate = self.contender.orders / self.work()
         self.contender.require_done(self.scratch)
         return rate
@@ -132,8 +132,8 @@ def beside_ended(
 @contextmanager
 def _table(
     scratch: ScratchDatabase, size: Size, rows: InPlace, ended: int, on_progress: Progress
-) -> Iterator[Grown]:
-    """Write a table with so many ended orders, and open what works on it."""
+) -> Iterator[GrownTable]:
+    """Fill a table with `ended` orders, and open the contender that works on it."""
     with scratch.annex(str(ended)) as annex:
         rows.make(annex.database)
         Rows.put_back(rows, annex.database)
@@ -143,9 +143,11 @@ def _table(
             with annex.database.transaction() as connection:
                 connection.execute(_ENDED, {"first": first, "last": last})
         settings = Settings.load(database_url=annex.url)
-        contender = Planned(rows)
+        contender = OurWriter(rows)
         with (
             closing(OrderWorkload(settings=settings).open_planner()) as planner,
             contender.at_work(annex, worker_configs(annex.url, size)) as work,
         ):
-            yield Grown(ended=ended, scratch=annex, contender=contender, planner=planner, work=work)
+            yield GrownTable(
+                ended=ended, scratch=annex, contender=contender, planner=planner, work=work
+            )

@@ -1,5 +1,5 @@
-"""Single look-ups: how many at once are best where no list answers for several orders.
+"""Single look-ups: the best concurrency where no list answers for several orders.
 
 compare   the comparison
-asking    our adapter and client, asking for one order at a time
+asking    our adapter and client, fetching one order at a time
 """

@@ -83,7 +83,7 @@ class FarExchange:
 
 @contextmanager
 def open_far_exchange(latency_ms: int, orders: int) -> Iterator[FarExchange]:
-    """Start an exchange that answers so late and has so many orders; end it with the block."""
+    """Start an exchange with this latency and number of orders; end it with the block."""
     api_key, api_secret = secrets.token_hex(16), secrets.token_hex(32)
     options = ("--latency-ms", str(latency_ms), "--weight-limit", str(NO_LIMIT))
     symbols = [f"SYM{number}USDT" for number in range(orders)]

@@ -1,4 +1,4 @@
-"""Single look-ups a second by how many are under way at once, and beside what the limit allows."""
+"""Single look-ups a second by concurrency, compared with what the rate limit allows."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -19,7 +19,7 @@ FAR_MS = 20
 LATENCIES_MS = (0, FAR_MS)
 ORDERS, QUICK_ORDERS = 300, 60
 ALLOWED_PER_SECOND = VENUE.weight_per_minute / 60 / COSTS.one_order
-"""What the exchange's whole limit suffices for, of all workers together."""
+"""Look-ups a second that the exchange's whole limit allows, for all workers together."""
 
 Rates = dict[tuple[int, int], list[float]]
 """By latency in ms and requests at once: orders a second, once a round."""

@@ -31,7 +31,7 @@ _ENTRY = "order"
 
 
 @dataclass(frozen=True)
-class ByPgqueuer(SingleProcess):
+class PgqueuerJobs(SingleProcess):
     """pgqueuer."""
 
     name: str = "pgqueuer, a job an order"
@@ -52,7 +52,7 @@ class ByPgqueuer(SingleProcess):
             ids = stalest(connection, self.orders)
         asyncio.run(_queue(scratch.url, [str(id_).encode() for id_ in ids]))
 
-    def opener(self, config: WorkerConfig) -> "_Worker":
+    def worker_factory(self, config: WorkerConfig) -> "_Worker":
         """Open the connections."""
         return _Worker(config, self.rows)
 

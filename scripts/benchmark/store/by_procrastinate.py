@@ -1,8 +1,8 @@
 """A job an order, by procrastinate.
 
 As its documentation recommends: asynchronous tasks run concurrently in a worker, deferred in bulk;
-done jobs are deleted, and nobody listens for new ones, since all are there. The queue's pool serves
-the jobs as well; it commits by itself, which spares both their BEGIN and COMMIT.
+done jobs are deleted, and no worker listens for new ones, since all are there. The queue's pool
+serves the jobs as well; it commits by itself, which spares both their BEGIN and COMMIT.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ CONNECTIONS = AT_ONCE + 2
 
 
 @dataclass(frozen=True)
-class ByProcrastinate(SingleProcess):
+class ProcrastinateJobs(SingleProcess):
     """procrastinate."""
 
     name: str = "procrastinate, a job an order"
@@ -50,7 +50,7 @@ class ByProcrastinate(SingleProcess):
             ids = stalest(connection, self.orders)
         asyncio.run(_queue(scratch.url, [{"id_": id_} for id_ in ids]))
 
-    def opener(self, config: WorkerConfig) -> "_Worker":
+    def worker_factory(self, config: WorkerConfig) -> "_Worker":
         """Open the connections."""
         return _Worker(config, self.rows)
 

@@ -54,7 +54,7 @@ def write_changes(
 ) -> None:
     """Decide on rows that have just been read as `COLUMNS`; write them and the log.
 
-    The caller has made sure that nobody else writes them meanwhile.
+    The caller has made sure that no other session writes them meanwhile.
     """
     changes = [_changed(row, answers[row[0]]) for row in rows]
     connection.execute(

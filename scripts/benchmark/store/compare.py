@@ -1,4 +1,4 @@
-"""The comparison of the store: who takes part, and what ours is to be beside each."""
+"""The comparison of the store: its contenders, and how much faster than each ours must be."""
 
 from collections.abc import Sequence
 
@@ -7,34 +7,33 @@ from scripts.benchmark.figures import Comparison, times_as_fast
 from scripts.benchmark.rounds import Contender, Progress, run_rounds
 from scripts.benchmark.rows import ENDED_PER_OPEN, Rows
 from scripts.benchmark.size import Size
-from scripts.benchmark.store.by_pgqueuer import ByPgqueuer
-from scripts.benchmark.store.by_procrastinate import ByProcrastinate
-from scripts.benchmark.store.held import Held
-from scripts.benchmark.store.leased import Leased
+from scripts.benchmark.store.by_pgqueuer import PgqueuerJobs
+from scripts.benchmark.store.by_procrastinate import ProcrastinateJobs
 from scripts.benchmark.store.limit import Limit
-from scripts.benchmark.store.planned import Planned
+from scripts.benchmark.store.planned import OurWriter
+from scripts.benchmark.store.take_rows import LeaseColumns, StaleQueryHoldingLocks
 
 KEY = "store"
 WANTED = (0.65, 1.5, 2.5, 5.0, 50.0)
-"""Of the others in their order: ours is to be at least so many times as fast."""
+"""How many times as fast as each other contender ours must be, in their order."""
 
 
 def compare_store(scratch: ScratchDatabase, size: Size, on_progress: Progress) -> Comparison:
     """Run it.
 
     Raises:
-        BenchFailed: somebody did not do all of the work.
+        BenchFailed: a contender did not do all of the work.
     """
     rows = Rows(orders=size.orders)
     on_progress(f"writing {rows.total:,} orders")
     rows.make(scratch.database)
     contenders: Sequence[Contender] = (
-        Planned(rows),
+        OurWriter(rows),
         Limit(rows),
-        Held(rows),
-        Leased(rows),
-        ByPgqueuer(rows),
-        ByProcrastinate(rows),
+        StaleQueryHoldingLocks(rows),
+        LeaseColumns(rows),
+        PgqueuerJobs(rows),
+        ProcrastinateJobs(rows),
     )
     figures = run_rounds(contenders, scratch=scratch, size=size, on_progress=on_progress)
     return Comparison(

@@ -1,4 +1,4 @@
-"""What a queue's job does for one order: the same change and log entry as everybody's, at once.
+"""A queue's job for one order: the same change and log entry as of all other contenders.
 
 One statement and one round trip; it decides nothing, which spares the queues a little. They get
 fewer orders than the others, so that a round ends: a longer queue makes none of them faster.

@@ -1,7 +1,7 @@
 """The limit: what PostgreSQL can do on this machine with these rows.
 
 Each connection changes and logs its share of the orders by one statement, which makes everything up
-by itself. Nothing is read, decided or sent; nobody can be faster and write the same.
+by itself. Nothing is read, decided or sent; nothing can be faster and write the same.
 """
 
 import time
@@ -35,7 +35,7 @@ class Limit(SingleProcess):
     name: str = "limit: one statement a connection"
     note: str = "each connection a share of the ids; no worker reads, decides or sends a row"
 
-    def opener(self, config: WorkerConfig) -> "_Worker":
+    def worker_factory(self, config: WorkerConfig) -> "_Worker":
         """Open a connection."""
         share = self.rows.total / config.of
         first, last = round(share * config.number), round(share * (config.number + 1))

@@ -1,4 +1,4 @@
-"""Ours: the parent plans and hands out, workers lock by id, decide and apply.
+"""The reconciler: the parent plans and dispatches, workers lock by id, decide and write.
 
 The planner, the queues and the apply step are the product's own. Only the exchange is missing: its
 answers are in the workers' memory.
@@ -27,25 +27,27 @@ from reconciler.supervisor.dispatcher import Dispatcher
 from reconciler.supervisor.summary import PAGE_ITEMS
 from reconciler.trial.scratch_database import ScratchDatabase
 from reconciler.workload import Batch, Page
-from scripts.benchmark.process_group import Lead, WorkerConfig
+from scripts.benchmark.process_group import Coordinator, WorkerConfig
 from scripts.benchmark.rows import EXCHANGE, Rows
 from scripts.benchmark.store.changes import POLICY
 from scripts.benchmark.store.single_process import SingleProcess
 
 
 @dataclass(frozen=True)
-class Planned(SingleProcess):
+class OurWriter(SingleProcess):
     """Our plan and locked apply."""
 
     name: str = "reconciler: plan, lock by id, apply"
     note: str = "planner, queues and apply step of the product; four round trips a batch"
 
-    def opener(self, config: WorkerConfig) -> "_Worker":
+    def worker_factory(self, config: WorkerConfig) -> "_Worker":
         """Open a connection and prepare the statements."""
         return _Worker(config, self.rows)
 
     @contextmanager
-    def _leading(self, scratch: ScratchDatabase, configs: Sequence[WorkerConfig]) -> Iterator[Lead]:
+    def _coordinating(
+        self, scratch: ScratchDatabase, configs: Sequence[WorkerConfig]
+    ) -> Iterator[Coordinator]:
         """Open the planner."""
         settings = Settings.load(database_url=scratch.url)
         batch_size = configs[0].batch_size
@@ -53,7 +55,7 @@ class Planned(SingleProcess):
             closing(OrderWorkload(settings=settings).open_planner()) as planner,
             ThreadPoolExecutor(1, "planner") as thread,
         ):
-            yield lambda pipes: _HandingOut(planner, thread, pipes, batch_size).run()
+            yield lambda pipes: _Dispatching(planner, thread, pipes, batch_size).run()
 
 
 class _Worker:
@@ -87,8 +89,8 @@ class _Worker:
                 self._step.apply(connection, some, seen)
 
 
-class _HandingOut:
-    """Page after page, each planned while the one before is worked on; batches to who is idle."""
+class _Dispatching:
+    """Page after page, each planned while the one before is worked on; batches to idle workers."""
 
     def __init__(
         self,

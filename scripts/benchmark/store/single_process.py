@@ -1,11 +1,17 @@
-"""What all contenders of the store have in common; most of their workers need no parent."""
+"""The base of the store's contenders; most of their workers need no parent."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 from reconciler.trial.scratch_database import ScratchDatabase
-from scripts.benchmark.process_group import Lead, ProcessGroup, RoundWorker, WorkerConfig, no_lead
+from scripts.benchmark.process_group import (
+    Coordinator,
+    ProcessGroup,
+    RoundWorker,
+    WorkerConfig,
+    no_coordinator,
+)
 from scripts.benchmark.rows import Rows
 
 
@@ -19,10 +25,10 @@ class SingleProcess:
 
     @property
     def orders(self) -> int:
-        """How many orders it takes on in a round: all of them."""
+        """The number of orders that it reconciles in a round: all of them."""
         return self.rows.orders
 
-    def opener(self, config: WorkerConfig) -> RoundWorker:
+    def worker_factory(self, config: WorkerConfig) -> RoundWorker:
         """Make a worker, in its process."""
         raise NotImplementedError
 
@@ -35,8 +41,11 @@ class SingleProcess:
         self, scratch: ScratchDatabase, configs: Sequence[WorkerConfig]
     ) -> Iterator[Callable[[], float]]:
         """Start the workers; yield what lets them work and tells the seconds."""
-        with ProcessGroup(self.opener, configs) as team, self._leading(scratch, configs) as lead:
-            yield lambda: team.run(lead)
+        with (
+            ProcessGroup(self.worker_factory, configs) as group,
+            self._coordinating(scratch, configs) as coordinate,
+        ):
+            yield lambda: group.run(coordinate)
 
     def require_done(self, scratch: ScratchDatabase) -> None:
         """Make sure that the orders were changed and logged.
@@ -46,8 +55,8 @@ class SingleProcess:
         """
         self.rows.require_done(scratch.database, self.name, self.orders)
 
-    def _leading(
+    def _coordinating(
         self, _ground: ScratchDatabase, _places: Sequence[WorkerConfig]
-    ) -> AbstractContextManager[Lead]:
+    ) -> AbstractContextManager[Coordinator]:
         """Open what the parent needs for its part of the work."""
-        return nullcontext(no_lead)
+        return nullcontext(no_coordinator)

@@ -1,7 +1,7 @@
-"""What syncing leaves behind in the tables, by how they are stored and how often vacuum comes.
+"""Dead rows and bloat after many sweeps, by fillfactor and by how often vacuum runs.
 
 compare  the comparison
-storing  the ways to store and vacuum that are compared, and a table that has grown
-sweeps   every open order synced, sweep after sweep
-wear     dead rows, sizes and in-place updates, read from the server
+storing  the storage settings and vacuum rules to compare, and a table that has grown
+sweeps   sweep after sweep over all open orders
+bloat    dead rows, sizes and in-place updates, read from the server
 """

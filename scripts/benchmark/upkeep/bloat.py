@@ -1,4 +1,4 @@
-"""What the server says of a table's wear."""
+"""A table's bloat, from the server's statistics."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -17,7 +17,7 @@ _BYTES = text("SELECT pg_relation_size(to_regclass(:relation))")
 
 @dataclass(frozen=True, kw_only=True)
 class Updates:
-    """How many updates a table has had, and how many of them touched no index (HOT)."""
+    """The number of updates of a table, and of those that touched no index (HOT)."""
 
     updates: int
     in_place: int

@@ -1,4 +1,4 @@
-"""The upkeep: what many sweeps make of a table, by how it is stored and vacuumed."""
+"""The upkeep: the state of a table after many sweeps, by storage and vacuum settings."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from scripts.benchmark.upkeep.bloat import Updates, index_bytes, read_updates, t
 from scripts.benchmark.upkeep.storing import (
     ENDED_PER_OPEN,
     HELD_SHARE,
-    Grown,
-    Storing,
+    BloatedTable,
+    StorageSettings,
     held_back,
     lay_out,
     make_tables,
@@ -29,10 +29,10 @@ _MEBI = 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Worn:
-    """What the sweeps have made of one way of storing; `table_mib` before and after them."""
+class SweepOutcome:
+    """The state of one set of storage settings after the sweeps; `table_mib` before and after."""
 
-    storing: Storing
+    storing: StorageSettings
     sweeps: tuple[IndexSweep, ...]
     orders: int
     table_mib: tuple[float, float]
@@ -47,7 +47,7 @@ class Worn:
 
     @property
     def late_page_ms(self) -> float:
-        """What a page takes in the second half."""
+        """The time of a page in the second half."""
         return median(sweep.page_ms for sweep in self.late)
 
     def figures(self) -> Iterator[Figure]:
@@ -78,7 +78,7 @@ def compare_upkeep(scratch: ScratchDatabase, size: Size, on_progress: Progress) 
     Raises:
         BenchFailed: not every order was synced.
     """
-    grown = Grown(orders=size.orders // SHARE_OF_ORDERS)
+    grown = BloatedTable(orders=size.orders // SHARE_OF_ORDERS)
     sweeps = QUICK_SWEEPS if size.is_quick else SWEEPS
     make_tables(scratch.database)
     worn = []
@@ -113,8 +113,12 @@ def compare_upkeep(scratch: ScratchDatabase, size: Size, on_progress: Progress) 
 
 
 def _wear_out(
-    scratch: ScratchDatabase, storing: Storing, grown: Grown, sweeps: int, batch_size: int
-) -> Worn:
+    scratch: ScratchDatabase,
+    storing: StorageSettings,
+    grown: BloatedTable,
+    sweeps: int,
+    batch_size: int,
+) -> SweepOutcome:
     database = scratch.database
     lay_out(database, storing, grown)
     with database.autocommit() as connection:
@@ -125,7 +129,7 @@ def _wear_out(
         done = tuple(sweeper.sweep(number, storing.vacuuming) for number in range(sweeps))
     with database.autocommit() as connection:
         orders_then, holds_then = (read_updates(connection, table) for table in _TABLES)
-        return Worn(
+        return SweepOutcome(
             storing=storing,
             sweeps=done,
             orders=grown.orders,

@@ -38,8 +38,8 @@ _LOOK = text("SELECT count(*) FROM orders WHERE id = 0")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Vacuuming:
-    """When vacuum comes.
+class VacuumMode:
+    """A rule for when vacuum runs.
 
     Attributes:
         cleans_indexes: Also where few of the table's pages have dead rows: then it passes the
@@ -55,25 +55,25 @@ class Vacuuming:
 
     @property
     def statement(self) -> TextClause:
-        """What autovacuum would do to `orders`."""
+        """The statement that autovacuum would run on `orders`."""
         cleanup = "ON" if self.cleans_indexes else "AUTO"
         return text(f"VACUUM (ANALYZE, INDEX_CLEANUP {cleanup}) orders")
 
     def is_due(self, *, dead: int, rows: int) -> bool:
-        """Whether autovacuum would start, by its rule."""
+        """True if autovacuum would start, by its rule."""
         return dead > self.threshold + self.scale_factor * rows
 
 
 @dataclass(frozen=True, kw_only=True)
-class Storing:
+class StorageSettings:
     """A fillfactor of `orders` and of the holds, and when they are vacuumed."""
 
     fillfactor: int
-    vacuuming: Vacuuming
+    vacuuming: VacuumMode
 
     @property
     def is_advised(self) -> bool:
-        """Whether it is what the documents advise."""
+        """True for the settings that the documents recommend."""
         return (
             self.fillfactor == FULL
             and self.vacuuming.cleans_indexes
@@ -82,19 +82,19 @@ class Storing:
 
     @property
     def name(self) -> str:
-        """What it is called in the tables."""
+        """Its name in the tables."""
         return f"fillfactor {self.fillfactor}, {self.vacuuming.name}"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Grown:
+class BloatedTable:
     """The orders of a table that has grown, by id: the ended, those never found, the open."""
 
     orders: int
 
     @property
     def ended(self) -> int:
-        """How many have ended."""
+        """The number of ended orders."""
         return self.orders * ENDED_PER_OPEN
 
     @property
@@ -109,24 +109,27 @@ class Grown:
 
     @property
     def total(self) -> int:
-        """How many rows there are."""
+        """The number of rows."""
         return self.open_ids.stop - 1
 
 
-def storings(orders: int) -> list[Storing]:
-    """Return all that are compared, for so many open orders.
+def storings(orders: int) -> list[StorageSettings]:
+    """Return all settings to compare, for this number of open orders.
 
     Held back, a table fares alike whatever its fillfactor: each row dies where it is.
     """
-    delivered = Vacuuming(name="autovacuum as delivered", threshold=50, scale_factor=0.2)
-    often = Vacuuming(name="once as many died as are open", threshold=orders, scale_factor=0)
+    delivered = VacuumMode(name="autovacuum as delivered", threshold=50, scale_factor=0.2)
+    often = VacuumMode(name="once as many died as are open", threshold=orders, scale_factor=0)
     cleaning = replace(often, name=f"{often.name}, indexes too", cleans_indexes=True)
     held = replace(cleaning, name="the same, held back by a session", is_held_back=True)
     return [
-        *(Storing(fillfactor=fillfactor, vacuuming=delivered) for fillfactor in FILLFACTORS),
-        Storing(fillfactor=FULL, vacuuming=often),
-        *(Storing(fillfactor=fillfactor, vacuuming=cleaning) for fillfactor in FILLFACTORS),
-        Storing(fillfactor=FULL, vacuuming=held),
+        *(
+            StorageSettings(fillfactor=fillfactor, vacuuming=delivered)
+            for fillfactor in FILLFACTORS
+        ),
+        StorageSettings(fillfactor=FULL, vacuuming=often),
+        *(StorageSettings(fillfactor=fillfactor, vacuuming=cleaning) for fillfactor in FILLFACTORS),
+        StorageSettings(fillfactor=FULL, vacuuming=held),
     ]
 
 
@@ -138,8 +141,8 @@ def make_tables(database: Database) -> None:
         migrations.upgrade(connection)
 
 
-def lay_out(database: Database, storing: Storing, grown: Grown) -> None:
-    """Write the table anew."""
+def lay_out(database: Database, storing: StorageSettings, grown: BloatedTable) -> None:
+    """Rewrite the table."""
     with database.transaction() as connection:
         connection.execute(_EMPTY)
         for table in ("orders", "reconciliation_holds"):
@@ -149,7 +152,7 @@ def lay_out(database: Database, storing: Storing, grown: Grown) -> None:
 
 
 @contextmanager
-def held_back(scratch: ScratchDatabase, vacuuming: Vacuuming) -> Iterator[None]:
+def held_back(scratch: ScratchDatabase, vacuuming: VacuumMode) -> Iterator[None]:
     """Sit idle in a transaction with a snapshot for the block, if that is to be so."""
     if not vacuuming.is_held_back:
         yield

@@ -26,7 +26,7 @@ from reconciler.store.tables import find_orders
 from scripts.benchmark.figures import BenchFailed
 from scripts.benchmark.rows import EXCHANGE
 from scripts.benchmark.store.changes import POLICY
-from scripts.benchmark.upkeep.storing import SYMBOL, Grown, Vacuuming
+from scripts.benchmark.upkeep.storing import SYMBOL, BloatedTable, VacuumMode
 
 SWEEPS_OF_A_LIFE = 50
 LOOKS_A_SWEEP = 5
@@ -41,7 +41,7 @@ _VACUUM_HOLDS = text("VACUUM (ANALYZE) reconciliation_holds")
 
 @dataclass(frozen=True, kw_only=True)
 class IndexSweep:
-    """What one sweep took, and how many dead rows of `orders` there were at the most."""
+    """The time of one sweep, and the most dead rows of `orders` during it."""
 
     page_ms: float
     orders_per_second: float
@@ -52,7 +52,7 @@ class IndexSweep:
 class Sweeper:
     """One process that plays planner, worker and application at once."""
 
-    def __init__(self, database: Database, grown: Grown, *, batch_size: int) -> None:
+    def __init__(self, database: Database, grown: BloatedTable, *, batch_size: int) -> None:
         """Put the orders on hold that are never found."""
         self._database = database
         self._grown = grown
@@ -65,7 +65,7 @@ class Sweeper:
         self._dead = 0
         self._hold()
 
-    def sweep(self, number: int, vacuuming: Vacuuming) -> IndexSweep:
+    def sweep(self, number: int, vacuuming: VacuumMode) -> IndexSweep:
         """Sync every open order once.
 
         Raises:
