@@ -18,7 +18,7 @@ from sqlalchemy import text
 from reconciler.embedded import embedded_postgres
 from reconciler.paper.listing import ListedOrder
 from reconciler.paper.process import PaperProcess
-from reconciler.store import migrations, sample
+from reconciler.store import migrations, sample_orders
 from reconciler.store.database import Database
 
 
@@ -106,7 +106,7 @@ def open_world(options: Sequence[str] = ()) -> Iterator[World]:
         database = Database(url, role="demo")
         try:
             with database.transaction() as connection:
-                sample.make_orders(connection)
+                sample_orders.create_orders_table(connection)
             with database.connection() as connection:
                 migrations.upgrade(connection)
             yield World(

@@ -25,7 +25,7 @@ from reconciler.domain.status import Status
 from reconciler.embedded import embedded_postgres
 from reconciler.exchanges.registry import venue
 from reconciler.orders.chunking import chunk_orders, split_for_transactions
-from reconciler.store import migrations, sample
+from reconciler.store import migrations, sample_orders
 from reconciler.store.database import Database
 from reconciler.store.order_writer import OrderWriter
 from reconciler.store.stale import StaleOrder, StaleOrders
@@ -76,7 +76,7 @@ def main() -> None:
         closing(Database(url, role="apply cost")) as database,
     ):
         with database.transaction() as connection:
-            sample.make_orders(connection)
+            sample_orders.create_orders_table(connection)
         with database.connection() as connection:
             migrations.upgrade(connection)
         with database.autocommit() as connection:

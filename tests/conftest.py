@@ -11,7 +11,7 @@ import pytest
 from psycopg import sql
 
 from reconciler.embedded import embedded_postgres
-from reconciler.store import migrations, sample
+from reconciler.store import migrations, sample_orders
 from reconciler.store.database import Database
 
 # The tests' databases need not survive a power cut; everything else is as delivered.
@@ -117,7 +117,7 @@ def _template(postgres_url: str) -> str:
 def _make_ready(url: str) -> None:
     database = Database(url, role="test")
     with database.transaction() as connection:
-        sample.make_orders(connection)
+        sample_orders.create_orders_table(connection)
     with database.connection() as connection:
         migrations.upgrade(connection)
     database.close()

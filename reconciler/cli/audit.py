@@ -21,7 +21,7 @@ from reconciler.errors import SchemaMismatch
 from reconciler.exchanges.registry import venue
 from reconciler.store.activity import ACTION, Activity, read_history
 from reconciler.store.database import Database
-from reconciler.store.lookup import read_status
+from reconciler.store.row_status import read_row_status
 from reconciler.store.tables import find_orders
 
 _INTEGER = re.compile(r"-?[0-9]{1,20}", re.ASCII)
@@ -157,7 +157,7 @@ def _read(database: Database, order_id: OrderId) -> History:
     with database.autocommit() as connection:
         entries = read_history(connection, str(order_id))
         try:
-            status = read_status(connection, find_orders(connection), order_id)
+            status = read_row_status(connection, find_orders(connection), order_id)
         except SchemaMismatch:
             status = None
     return History(order_id=str(order_id), status=status, entries=entries)

@@ -17,9 +17,9 @@ from reconciler.cli.ui.output import print_json
 from reconciler.cli.ui.progress import working
 from reconciler.errors import ConfigurationError, Problem, SchemaMismatch
 from reconciler.settings import Settings
-from reconciler.store import migrations, sample
+from reconciler.store import migrations, sample_orders
 from reconciler.store.database import Database
-from reconciler.store.rights import missing_reading_rights, missing_upgrade_rights
+from reconciler.store.privileges import missing_read_privileges, missing_upgrade_privileges
 from reconciler.store.tables import find_orders, log_problems, missing_parts
 
 
@@ -130,16 +130,16 @@ def _upgrade(database: Database, *, with_orders: bool) -> Upgrade:
     with database.autocommit() as connection:
         before = migrations.current(connection)
         is_incomplete = before != migrations.head() or bool(missing_parts(connection))
-        obstacles = missing_upgrade_rights(connection) if is_incomplete else []
+        obstacles = missing_upgrade_privileges(connection) if is_incomplete else []
         obstacles += log_problems(connection)
-        obstacles += missing_reading_rights(connection) or (
+        obstacles += missing_read_privileges(connection) or (
             [] if with_orders else _orders_problems(connection)
         )
     if obstacles:
         raise SchemaMismatch(obstacles)
     if with_orders:
         with database.transaction() as connection:
-            sample.make_orders(connection)
+            sample_orders.create_orders_table(connection)
     with database.connection() as connection, _knowing_revision(before):
         migrations.upgrade(connection)
     with database.autocommit() as connection:

@@ -20,7 +20,7 @@ from reconciler.errors import ConfigurationError, NoSupervisor
 from reconciler.settings import Settings
 from reconciler.store.activity import read_history
 from reconciler.store.database import Database
-from reconciler.store.explain import read_holders, read_row
+from reconciler.store.explain import read_lock_holders, read_row
 from reconciler.store.holds import read_hold
 from reconciler.store.shared_state import read_halt
 from reconciler.store.tables import find_orders
@@ -64,7 +64,7 @@ def _found_out(settings: Settings, order_id: OrderId) -> Facts:
             order_id=str(order_id),
             row=row,
             hold=read_hold(connection, str(order_id)),
-            holders=() if row is None else read_holders(connection, orders, order_id),
+            holders=() if row is None else read_lock_holders(connection, orders, order_id),
             location=location,
             unanswered=unanswered,
             halted=read_halt(connection),

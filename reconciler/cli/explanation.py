@@ -22,7 +22,7 @@ from reconciler.cli.ui.row_and_report import both_sides
 from reconciler.domain.decide import HoldReason
 from reconciler.domain.status import OPEN, TERMINAL
 from reconciler.store.activity import Activity
-from reconciler.store.explain import Holder, Row
+from reconciler.store.explain import LockHolder, OrderRow
 from reconciler.store.holds import HeldOrder
 from reconciler.supervisor.status import OrderLocation, ShardState
 
@@ -43,9 +43,9 @@ class Facts:
     """
 
     order_id: str
-    row: Row | None
+    row: OrderRow | None
     hold: HeldOrder | None
-    holders: Sequence[Holder]
+    holders: Sequence[LockHolder]
     location: OrderLocation | None
     unanswered: str | None
     halted: str | None
@@ -80,7 +80,7 @@ def is_due(facts: Facts) -> bool:
     return facts.row is not None and next(_not_due(facts, facts.row), None) is None
 
 
-def _not_due(facts: Facts, row: Row) -> Iterator[str]:
+def _not_due(facts: Facts, row: OrderRow) -> Iterator[str]:
     if row.status in TERMINAL:
         yield f"it is {row.status}, which is final"
     elif row.status not in OPEN:
@@ -97,7 +97,7 @@ def _not_due(facts: Facts, row: Row) -> Iterator[str]:
         yield _fresh(row)
 
 
-def _fresh(row: Row) -> str:
+def _fresh(row: OrderRow) -> str:
     assert row.fresh_until is not None  # noqa: S101 - only what is stale has none
     more = duration((row.fresh_until - row.now).total_seconds())
     return f"it is fresh until {moment(row.fresh_until)}, for {more} more"
@@ -159,20 +159,20 @@ def _next(facts: Facts) -> str:
     return f"it is queued for shard {where.shard}"
 
 
-def _foreign(facts: Facts) -> Iterator[Holder]:
+def _foreign(facts: Facts) -> Iterator[LockHolder]:
     return (holder for holder in facts.holders if not _is_ours(holder))
 
 
-def _is_ours(holder: Holder) -> bool:
+def _is_ours(holder: LockHolder) -> bool:
     return holder.application.startswith(OURS)
 
 
-def _holds_it(holder: Holder) -> str:
+def _holds_it(holder: LockHolder) -> str:
     since = "" if holder.since is None else f" since {moment(holder.since)}"
     return f"{named(holder)} holds its row{since}"
 
 
-def named(holder: Holder) -> str:
+def named(holder: LockHolder) -> str:
     """Return who a session is."""
     if holder.pid is None:
         return holder.application
@@ -203,11 +203,11 @@ def details(facts: Facts) -> Iterator[tuple[str, str]]:
     yield "halt", "off" if facts.halted is None else f"on: {facts.halted}"
 
 
-def _freshness(row: Row) -> str:
+def _freshness(row: OrderRow) -> str:
     return "it is stale" if row.fresh_until is None else moment(row.fresh_until)
 
 
-def _hold(hold: HeldOrder | None, row: Row) -> Iterator[tuple[str, str]]:
+def _hold(hold: HeldOrder | None, row: OrderRow) -> Iterator[tuple[str, str]]:
     if hold is None:
         yield "on hold", "never"
     elif hold.resolved_at is not None:
@@ -219,7 +219,7 @@ def _hold(hold: HeldOrder | None, row: Row) -> Iterator[tuple[str, str]]:
             yield from both_sides(hold)
 
 
-def _until(hold: HeldOrder, row: Row) -> str:
+def _until(hold: HeldOrder, row: OrderRow) -> str:
     until = moment(hold.next_attempt_at)
     if hold.is_waiting(row.symbol, row.external_order_id, row.now):
         return f"until {until}"
@@ -231,7 +231,7 @@ def _until(hold: HeldOrder, row: Row) -> str:
     return f"yes; an attempt is due since {until}"
 
 
-def _session(holder: Holder) -> str:
+def _session(holder: LockHolder) -> str:
     facts = (
         ("", holder.state),
         ("since ", None if holder.since is None else moment(holder.since)),

@@ -7,9 +7,9 @@ import structlog
 from reconciler.cli.checks.settings import paper_is_implied
 from reconciler.errors import ConfigurationError
 from reconciler.settings import Settings
-from reconciler.store.following import Following, explain_nothing, measure_following
-from reconciler.store.side_queries import query_apart
-from reconciler.store.urls import parse_url
+from reconciler.store.best_effort import query_on_own_connection
+from reconciler.store.coverage import Coverage, explain_no_stale_orders, measure_coverage
+from reconciler.store.database_url import parse_url
 
 MOST_SECONDS = 1.0
 """A start does not wait longer than about this for a count."""
@@ -30,13 +30,13 @@ def tell_which_exchange(settings: Settings) -> None:
         log.warning("exchange.not_named", exchange=settings.exchange_name, base_url=url)
 
 
-def tell_what_is_not_followed(settings: Settings) -> Following | None:
+def tell_what_is_not_followed(settings: Settings) -> Coverage | None:
     """Log what looks open and is not followed; None where it cannot be found out.
 
     What keeps us from finding out keeps the supervisor from its work too, and it says so.
     """
-    following = query_apart(
-        settings.required_database_url, partial(measure_following, most_seconds=MOST_SECONDS)
+    following = query_on_own_connection(
+        settings.required_database_url, partial(measure_coverage, most_seconds=MOST_SECONDS)
     )
     if following is not None and (following.is_wrong or following.is_doubtful):
         log.warning(
@@ -49,7 +49,8 @@ def tell_what_is_not_followed(settings: Settings) -> Following | None:
 
 def why_nothing_was_done(settings: Settings) -> tuple[str, ...]:
     """Say why a sweep found no order to look at."""
-    why = query_apart(
-        settings.required_database_url, partial(explain_nothing, stale_after=settings.stale_after)
+    why = query_on_own_connection(
+        settings.required_database_url,
+        partial(explain_no_stale_orders, stale_after=settings.stale_after),
     )
     return () if why is None else (why,)

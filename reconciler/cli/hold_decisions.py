@@ -15,21 +15,21 @@ from reconciler.cli.ui.progress import CountProgress
 from reconciler.domain.order import Facts, OrderId
 from reconciler.domain.status import Status
 from reconciler.errors import Problem, StoreRejected
-from reconciler.store.accept import (
-    Acceptance,
-    Acceptor,
-    NotAcceptable,
-    accept,
-    accept_all,
-    acceptance_of,
-)
-from reconciler.store.database import Database
-from reconciler.store.hold_choice import (
-    HoldChoice,
+from reconciler.store.bulk_holds import (
     HoldCount,
+    HoldFilter,
     count_holds,
     dismiss_hold_page,
     read_hold_page,
+)
+from reconciler.store.database import Database
+from reconciler.store.hold_acceptance import (
+    Acceptance,
+    AcceptanceWriter,
+    NotAcceptable,
+    accept,
+    accept_all,
+    decide_acceptance,
 )
 from reconciler.store.holds import HeldOrder, dismiss_hold, read_hold
 from reconciler.store.tables import OrdersTable, find_orders
@@ -164,7 +164,7 @@ class Acceptances:
         """
         with self.database.transaction() as connection:
             hold = _active(read_hold(connection, str(order_id)), order_id)
-            acceptance = acceptance_of(hold, self.status, self.orders, now=datetime.now(UTC))
+            acceptance = decide_acceptance(hold, self.status, self.orders, now=datetime.now(UTC))
             accept(
                 connection,
                 self.orders,
@@ -182,14 +182,14 @@ class Acceptances:
         _decide_each(order_ids, self.accept, decided)
         return decided
 
-    def accept_chosen(self, choice: HoldChoice, *, is_sure: bool) -> Decided:
+    def accept_chosen(self, choice: HoldFilter, *, is_sure: bool) -> Decided:
         """Accept all that are chosen, once the person is sure."""
         count = _counted(self.database, self.orders, choice)
         decided = Decided(verb="accepted", by=self.by, matched=count.total)
         if not count.total:
             return decided
         confirm(count, decided.verb, is_sure=is_sure)
-        acceptor = Acceptor(self.orders, exchange=self.exchange, by=self.by)
+        acceptor = AcceptanceWriter(self.orders, exchange=self.exchange, by=self.by)
         after: int | None = 0
         with CountProgress("accepting holds", count.total) as progress:
             while after is not None:
@@ -207,12 +207,14 @@ class Acceptances:
                 after = page.next_after
         return decided
 
-    def _accept_page(self, acceptor: Acceptor, held: Iterable[HeldOrder], decided: Decided) -> None:
+    def _accept_page(
+        self, acceptor: AcceptanceWriter, held: Iterable[HeldOrder], decided: Decided
+    ) -> None:
         wanted: dict[OrderId, tuple[HeldOrder, Acceptance]] = {}
         now = datetime.now(UTC)
         for hold in held:
             try:
-                acceptance = acceptance_of(hold, self.status, self.orders, now=now)
+                acceptance = decide_acceptance(hold, self.status, self.orders, now=now)
                 wanted[self.orders.id_of(hold.order_id)] = (hold, acceptance)
             except NotAcceptable as error:
                 decided.refuse(hold.order_id, str(error))
@@ -250,7 +252,7 @@ class Dismissals:
         _decide_each(order_ids, self.dismiss, decided)
         return decided
 
-    def dismiss_chosen(self, choice: HoldChoice, *, is_sure: bool) -> Decided:
+    def dismiss_chosen(self, choice: HoldFilter, *, is_sure: bool) -> Decided:
         """Dismiss all that are chosen, once the person is sure."""
         with self.database.autocommit() as connection:
             orders = find_orders(connection)
@@ -291,7 +293,7 @@ def _decide_each(
             decided.done += 1
 
 
-def _counted(database: Database, orders: OrdersTable, choice: HoldChoice) -> HoldCount:
+def _counted(database: Database, orders: OrdersTable, choice: HoldFilter) -> HoldCount:
     with database.autocommit() as connection:
         return count_holds(connection, orders, choice)
 

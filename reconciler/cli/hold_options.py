@@ -12,7 +12,7 @@ from reconciler.cli.audit import read_order_id
 from reconciler.cli.ui.options import environment_option, json_option
 from reconciler.domain.decide import HoldReason
 from reconciler.domain.order import OrderId
-from reconciler.store.hold_choice import HoldChoice
+from reconciler.store.bulk_holds import HoldFilter
 
 reason_option = environment_option(
     "--reason",
@@ -53,7 +53,7 @@ class Meant:
     """What a person named: orders, or a choice of holds."""
 
     order_ids: tuple[OrderId, ...]
-    choice: HoldChoice | None
+    choice: HoldFilter | None
     is_sure: bool
 
 
@@ -125,7 +125,7 @@ def _meant(
             " or --all."
         )
     reason, symbol = given["--reason"], given["--symbol"]
-    choice = HoldChoice(
+    choice = HoldFilter(
         reason=HoldReason(reason) if isinstance(reason, str) else None,
         symbol=symbol if isinstance(symbol, str) else None,
     )

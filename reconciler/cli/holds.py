@@ -18,8 +18,8 @@ from reconciler.domain.decide import HoldReason
 from reconciler.domain.order import OrderId
 from reconciler.domain.status import Status
 from reconciler.settings import Settings
-from reconciler.store.accept import NotAcceptable, told
 from reconciler.store.database import Database
+from reconciler.store.hold_acceptance import NotAcceptable, describe_facts
 from reconciler.store.holds import HeldOrder, list_holds, read_hold
 
 MOST_LISTED = 1000
@@ -125,7 +125,7 @@ def accept_command(*, meant: Meant, by: str | None, status: str | None, as_json:
                 to = acceptances.accept(order_id)
             except NotAcceptable as error:
                 raise click.ClickException(str(error)) from error
-            click.echo(f"order {order_id} is now {told(to)}, accepted by {name}")
+            click.echo(f"order {order_id} is now {describe_facts(to)}, accepted by {name}")
             return
     decided.tell(as_json=as_json)
 

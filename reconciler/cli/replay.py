@@ -11,7 +11,7 @@ from reconciler.cli.ui.progress import working
 from reconciler.domain.decide import Policy
 from reconciler.domain.order import OrderId
 from reconciler.store.database import Database
-from reconciler.store.replay import Replayed, replay
+from reconciler.store.replay import ReplayedChange, replay
 from reconciler.store.tables import find_orders
 
 
@@ -31,12 +31,12 @@ class Verdict:
     changes: int
     follow: int
     by_person: int
-    differ: tuple[Replayed, ...]
+    differ: tuple[ReplayedChange, ...]
 
     @classmethod
-    def of(cls, replayed: Iterable[Replayed]) -> "Verdict":
+    def of(cls, replayed: Iterable[ReplayedChange]) -> "Verdict":
         """Count, and keep those that differ."""
-        changes, by_person, differ = 0, 0, list[Replayed]()
+        changes, by_person, differ = 0, 0, list[ReplayedChange]()
         for change in replayed:
             changes += 1
             by_person += change.is_by_person

@@ -32,7 +32,7 @@ from reconciler.cli.ui.output import print_json, print_table
 from reconciler.cli.ui.progress import ReconcileProgress
 from reconciler.orders.workload import OrderWorkload
 from reconciler.settings import Settings
-from reconciler.store.following import Following
+from reconciler.store.coverage import Coverage
 from reconciler.supervisor.summary import StopReason, Summary
 from reconciler.workload import ProposedChange
 
@@ -105,7 +105,7 @@ def run_command(*, dry_run: bool, once: bool, as_json: bool, **flags: Any) -> No
     )
 
 
-def _remarks(settings: Settings, following: Following | None, summary: Summary) -> tuple[str, ...]:
+def _remarks(settings: Settings, following: Coverage | None, summary: Summary) -> tuple[str, ...]:
     """Say what was left alone, and why a sweep that found no order did."""
     known = () if following is None else following.remarks
     is_idle = summary.ending is StopReason.COMPLETED and not summary.counts.scanned

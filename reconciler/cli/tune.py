@@ -15,7 +15,7 @@ from reconciler.cli.ui.output import console, print_json, print_table
 from reconciler.cli.ui.progress import Steps, steps
 from reconciler.errors import ConfigurationError
 from reconciler.settings import MAX_SHARDS, Settings
-from reconciler.store.urls import parse_url
+from reconciler.store.database_url import parse_url
 from reconciler.supervisor.summary import PAGE_ITEMS
 from reconciler.trial.sweep import Sweep
 from reconciler.tune import session

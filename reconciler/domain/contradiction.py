@@ -35,7 +35,7 @@ FARTHEST_APART = timedelta(days=1)
 """An application writes its row within seconds of placing the order; zones differ by hours."""
 
 
-class Comparison(StrEnum):
+class ComparedColumn(StrEnum):
     """What of a row can be compared. The values are its columns' names."""
 
     QTY = "qty"
@@ -45,7 +45,7 @@ class Comparison(StrEnum):
 
 
 def contradictions(
-    order: Order, report: Report, compared: AbstractSet[Comparison], ordered_scale: Scale
+    order: Order, report: Report, compared: AbstractSet[ComparedColumn], ordered_scale: Scale
 ) -> list[str]:
     """Say for a person what of the row the report contradicts; nothing: it may be the same order.
 
@@ -59,10 +59,10 @@ def contradictions(
     if more is side is time is client_id is None:
         return []  # Nearly every order, twice: what follows would take as long as all of the above.
     found = {
-        Comparison.QTY: more,
-        Comparison.SIDE: side,
-        Comparison.CREATED_AT: time,
-        Comparison.CLIENT_ORDER_ID: client_id,
+        ComparedColumn.QTY: more,
+        ComparedColumn.SIDE: side,
+        ComparedColumn.CREATED_AT: time,
+        ComparedColumn.CLIENT_ORDER_ID: client_id,
     }
     return [told for comparison, told in found.items() if told and comparison in compared]
 

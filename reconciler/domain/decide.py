@@ -51,8 +51,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import assert_never
 
-from reconciler.domain.binary import BinaryFloat
-from reconciler.domain.contradiction import Comparison, contradictions, shown
+from reconciler.domain.binary_float import BinaryFloat
+from reconciler.domain.contradiction import ComparedColumn, contradictions, shown
 from reconciler.domain.order import Facts, Order
 from reconciler.domain.report import (
     Absent,
@@ -164,7 +164,7 @@ class Policy:
     quantity_scale: int | None = None
     price_scale: Scale = None
     ordered_scale: Scale = None
-    compared: frozenset[Comparison] = frozenset(Comparison)
+    compared: frozenset[ComparedColumn] = frozenset(ComparedColumn)
     placement_grace: timedelta = timedelta(seconds=60)
     retention: timedelta | None = None
     confirmations: int = 3

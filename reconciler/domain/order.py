@@ -5,8 +5,8 @@ from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
-from reconciler.domain.checks import require_aware
 from reconciler.domain.status import Status
+from reconciler.domain.validation import require_aware
 from reconciler.domain.value import Value
 
 OrderId = int | UUID

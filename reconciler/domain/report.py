@@ -4,10 +4,10 @@ from datetime import datetime
 from decimal import ROUND_05UP, ROUND_HALF_UP, Context, Decimal
 from functools import cache
 
-from reconciler.domain.binary import BinaryFloat
-from reconciler.domain.checks import require_amount, require_aware
+from reconciler.domain.binary_float import BinaryFloat
 from reconciler.domain.order import Side
 from reconciler.domain.status import Status
+from reconciler.domain.validation import require_amount, require_aware
 from reconciler.domain.value import Value
 
 

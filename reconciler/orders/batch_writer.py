@@ -20,7 +20,7 @@ import structlog
 from reconciler.domain.order import Facts, OrderId
 from reconciler.domain.report import Answer, OrderFault
 from reconciler.errors import StatementFailed, StoreRejected, StoreUnavailable
-from reconciler.store.order_writer import Applied
+from reconciler.store.order_writer import BatchResult
 
 TRIES = 3
 """How often in a row a batch's write has to fail before it is halved."""
@@ -45,12 +45,12 @@ class BisectingWriter:
         read: Reads the same rows and writes nothing: whether the database otherwise answers.
     """
 
-    apply: Callable[[ReportsByOrder, Seen], Applied]
+    apply: Callable[[ReportsByOrder, Seen], BatchResult]
     read: Callable[[ReportsByOrder, Seen], object]
     _given_up: Counter[OrderId] = field(default_factory=Counter)
 
     def write(
-        self, answers: ReportsByOrder, seen: Seen, on_applied: Callable[[Applied], None]
+        self, answers: ReportsByOrder, seen: Seen, on_applied: Callable[[BatchResult], None]
     ) -> None:
         """Write every row of the batch or put it on hold; tell of each part when it is done.
 
@@ -82,7 +82,7 @@ class BisectingWriter:
                 self._given_up.pop(id_, None)
             on_applied(applied)
 
-    def _try(self, part: ReportsByOrder, seen: Seen, tries: int) -> Applied:
+    def _try(self, part: ReportsByOrder, seen: Seen, tries: int) -> BatchResult:
         while True:
             tries -= 1
             try:
@@ -100,7 +100,7 @@ class BisectingWriter:
 
     def _set_aside(
         self, part: ReportsByOrder, seen: Seen, error: StoreRejected | StatementFailed
-    ) -> Applied:
+    ) -> BatchResult:
         """Hold the orders whose rows cannot be written.
 
         Raises:

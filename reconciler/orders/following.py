@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import partial
 
 from reconciler.orders.periodic_query import MOST_SECONDS, PeriodicQuery
-from reconciler.store.following import measure_following
+from reconciler.store.coverage import measure_coverage
 
 
 class FollowingGauge:
@@ -16,7 +16,7 @@ class FollowingGauge:
     ) -> None:
         self._query = PeriodicQuery(
             database_url,
-            partial(measure_following, most_seconds=MOST_SECONDS),
+            partial(measure_coverage, most_seconds=MOST_SECONDS),
             monotonic=monotonic,
         )
         self._not_followed = 0

@@ -62,7 +62,7 @@ from reconciler.orders.fruitless_checks import (
 from reconciler.orders.unwritten_reports import UnwrittenReports
 from reconciler.resilience.breaker import Breaker
 from reconciler.store.database import Database
-from reconciler.store.order_writer import Applied, OrderWriter, Outcome, side_of
+from reconciler.store.order_writer import BatchResult, OrderOutcome, OrderWriter, side_of
 from reconciler.store.stale import StaleOrder
 from reconciler.telemetry import metrics as names
 from reconciler.telemetry.metrics import Metrics, count_lost_lines
@@ -208,7 +208,7 @@ class OrderHandler:
     async def _write(self, work: "_BatchState") -> None:
         for some in work.answers_by_hold:
             for answered in split_for_transactions(some, self.rows_per_transaction):
-                applied: list[Applied] = []
+                applied: list[BatchResult] = []
                 try:
                     await asyncio.to_thread(
                         self._bisecting_writer.write,
@@ -243,7 +243,9 @@ class OrderHandler:
         with self.database.transaction() as connection:
             return self.writer.hold(connection, questions)
 
-    def _apply(self, answers: Mapping[OrderId, Answer], seen: Mapping[OrderId, Facts]) -> Applied:
+    def _apply(
+        self, answers: Mapping[OrderId, Answer], seen: Mapping[OrderId, Facts]
+    ) -> BatchResult:
         started = time.perf_counter()
         if self.is_dry_run:
             applied = self._preview(answers, seen)
@@ -255,7 +257,9 @@ class OrderHandler:
             self.clock.sync(applied.now)
         return applied
 
-    def _preview(self, answers: Mapping[OrderId, Answer], seen: Mapping[OrderId, Facts]) -> Applied:
+    def _preview(
+        self, answers: Mapping[OrderId, Answer], seen: Mapping[OrderId, Facts]
+    ) -> BatchResult:
         with self.database.autocommit() as connection:
             return self.writer.preview(connection, answers, seen)
 
@@ -393,7 +397,7 @@ class _BatchState:
         self._halted = reason
         self.drop()
 
-    def count(self, applied: Applied) -> None:
+    def count(self, applied: BatchResult) -> None:
         """Count what was applied; what was skipped counts once it is not tried again."""
         given_up = self._last_tries.intersection(applied.skipped)
         self._counts.scanned += len(applied.outcomes) + len(given_up)
@@ -514,7 +518,7 @@ class _BatchState:
         if self._fruitless.count(id_) >= MOST_FRUITLESS_CHECKS:
             self._circling[id_] = why
 
-    def _count_outcome(self, outcome: Outcome) -> None:
+    def _count_outcome(self, outcome: OrderOutcome) -> None:
         if not isinstance(outcome.decision, Leave):
             self._fruitless.forget(outcome.order.id)
         match outcome.decision:
@@ -564,7 +568,7 @@ def _as_order(order: StaleOrder) -> Order:
     )
 
 
-def _proposal(outcome: Outcome, change: Change) -> ProposedChange:
+def _proposal(outcome: OrderOutcome, change: Change) -> ProposedChange:
     return ProposedChange(
         order_id=str(outcome.order.id),
         symbol=outcome.order.symbol,

@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 from sqlalchemy import Connection
 
-from reconciler.store.side_queries import query_apart
+from reconciler.store.best_effort import query_on_own_connection
 
 EVERY_SECONDS = 600.0
 MOST_SECONDS = 1.0
@@ -36,4 +36,4 @@ class PeriodicQuery(Generic[T]):
         if self._asked_at is not None and now - self._asked_at < EVERY_SECONDS:
             return None
         self._asked_at = now
-        return query_apart(self._database_url, self._query)
+        return query_on_own_connection(self._database_url, self._query)

@@ -11,7 +11,7 @@ from functools import partial
 import structlog
 from sqlalchemy import Connection, func, select
 
-from reconciler.domain.contradiction import Comparison
+from reconciler.domain.contradiction import ComparedColumn
 from reconciler.domain.decide import HoldReason, Policy, decide
 from reconciler.domain.report import OrderFault
 from reconciler.errors import ConfigurationError, Halted, ReconcilerError
@@ -32,13 +32,13 @@ from reconciler.store.cycles import CycleRecord, read_last_hour, record_cycle
 from reconciler.store.database import Database
 from reconciler.store.holds import measure_holds, resolve_ended
 from reconciler.store.order_writer import OrderWriter
-from reconciler.store.rights import (
+from reconciler.store.privileges import (
     hiding_policies,
-    missing_reading_rights,
-    missing_rights,
+    missing_privileges,
+    missing_read_privileges,
     refusing_policies,
 )
-from reconciler.store.stale import Cursor, StaleOrder, StaleOrders
+from reconciler.store.stale import PageCursor, StaleOrder, StaleOrders
 from reconciler.store.tables import OrdersTable, find_orders, require_schema
 from reconciler.telemetry import metrics as names
 from reconciler.telemetry.health import LastHour
@@ -169,7 +169,7 @@ class OrderPlanner:
 
         A dry run ends none, and while the halt is on, nothing at all is written.
         """
-        assert after is None or isinstance(after, Cursor)  # noqa: S101 - it is this planner's own
+        assert after is None or isinstance(after, PageCursor)  # noqa: S101 - it is this planner's own
         if after is None and not self.is_dry_run:
             with self.database.transaction() as connection:
                 if shared_state.read_halt(connection) is None:
@@ -200,7 +200,7 @@ class OrderPlanner:
         """Write the cycle down; a dry run writes nothing at all."""
         if not self.is_dry_run:
             with self.database.transaction() as connection:
-                first_sync.note_cycle(
+                first_sync.record_first_sync(
                     connection,
                     started_at=cycle.started_at,
                     scanned=cycle.counts.scanned,
@@ -269,7 +269,7 @@ def _require_rights(connection: Connection, *, is_dry_run: bool) -> None:
     Raises:
         ConfigurationError: we may not; each right with the statement that grants it.
     """
-    lacking = missing_reading_rights(connection) if is_dry_run else missing_rights(connection)
+    lacking = missing_read_privileges(connection) if is_dry_run else missing_privileges(connection)
     problems = [*lacking, *([] if is_dry_run else refusing_policies(connection))]
     if problems:
         raise ConfigurationError(problems)
@@ -314,7 +314,7 @@ def _policy(orders: OrdersTable, venue: Venue, settings: Settings) -> Policy:
         quantity_scale=orders.quantity_scale,
         price_scale=orders.price_scale,
         ordered_scale=orders.ordered_scale,
-        compared=frozenset(map(Comparison, settings.compared)),
+        compared=frozenset(map(ComparedColumn, settings.compared)),
         placement_grace=venue.placement_grace,
         retention=venue.retention,
     )

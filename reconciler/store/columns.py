@@ -57,7 +57,7 @@ class EnumType:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FoundColumn:
+class ColumnInfo:
     """A column as it is.
 
     Attributes:
@@ -85,10 +85,10 @@ class FoundColumn:
     is_bound: bool = False
 
 
-def read_columns(connection: Connection, table: str) -> dict[str, FoundColumn]:
+def read_columns(connection: Connection, table: str) -> dict[str, ColumnInfo]:
     """Read the columns of what the search path finds as `table`, by name; none: no such table."""
     return {
-        row.name: FoundColumn(
+        row.name: ColumnInfo(
             name=row.name,
             type=row.type,
             words=row.words,

@@ -27,7 +27,7 @@ from reconciler.errors import (
     StoreRejected,
     StoreUnavailable,
 )
-from reconciler.store.urls import parse_url, shown
+from reconciler.store.database_url import parse_url, without_secrets
 
 CONNECT_TIMEOUT_SECONDS = 5
 UNSENT_DATA_TIMEOUT_MS = 10_000
@@ -103,7 +103,7 @@ class Database:
     @property
     def address(self) -> str:
         """The URL without its password, for messages."""
-        return shown(self._url)
+        return without_secrets(self._url)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:

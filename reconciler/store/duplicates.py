@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
-from reconciler.store.side_queries import fetch_in_time, limit_seconds
+from reconciler.store.best_effort import fetch_before_timeout, set_statement_timeout
 from reconciler.store.stale_index import OPEN_ORDERS
 
 MOST_READ = 200_000
@@ -45,8 +45,8 @@ def measure_duplicates(
     connection: Connection, *, most_seconds: float = MOST_SECONDS
 ) -> Duplicates | None:
     """Count them; None where that takes too long. `connection` is in a transaction."""
-    limit_seconds(connection, most_seconds)
-    found = fetch_in_time(connection, _FIND, {"most": MOST_READ, "named": MOST_NAMED})
+    set_statement_timeout(connection, most_seconds)
+    found = fetch_before_timeout(connection, _FIND, {"most": MOST_READ, "named": MOST_NAMED})
     if found is None:
         return None
     most = tuple(

@@ -24,13 +24,13 @@ from sqlalchemy import (
 )
 
 from reconciler.domain.order import OrderId
-from reconciler.store.lookup import read_status
+from reconciler.store.row_status import read_row_status
 from reconciler.store.stale_index import CLOCK_TOLERANCE, SYNCED_AT
 from reconciler.store.tables import OrdersTable, is_datetime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Row:
+class OrderRow:
     """A row of `orders`, as far as it is decided by it whether its order is due.
 
     Attributes:
@@ -52,7 +52,7 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Holder:
+class LockHolder:
     """A session that holds the row. What our role may not see of it is None.
 
     Attributes:
@@ -73,9 +73,9 @@ class Holder:
 
 def read_row(
     connection: Connection, orders: OrdersTable, order_id: OrderId, *, stale_after: timedelta
-) -> Row | None:
+) -> OrderRow | None:
     """Read a row; None where there is no such row."""
-    if read_status(connection, orders, order_id) is None:
+    if read_row_status(connection, orders, order_id) is None:
         return None
     synced_at = orders.c.last_synced_at
     is_time = is_datetime(synced_at)
@@ -94,12 +94,12 @@ def read_row(
         func.now().label("now"),
     ).where(orders.c.id == order_id)
     row = connection.execute(statement).mappings().one_or_none()
-    return None if row is None else Row(**row)
+    return None if row is None else OrderRow(**row)
 
 
-def read_holders(
+def read_lock_holders(
     connection: Connection, orders: OrdersTable, order_id: OrderId
-) -> tuple[Holder, ...]:
+) -> tuple[LockHolder, ...]:
     """Read which sessions hold the row at this moment."""
     mark = connection.execute(_select_mark(orders), {"id": order_id}).one_or_none()
     if mark is None or mark.xmax == "0":
@@ -110,9 +110,9 @@ def read_holders(
         else ()
     )
     rows = connection.execute(
-        _HOLDERS, {"transactions": [mark.xmax, *members], "relation": mark.relation}
+        _LOCK_HOLDERS, {"transactions": [mark.xmax, *members], "relation": mark.relation}
     )
-    return tuple(Holder(**row) for row in rows.mappings())
+    return tuple(LockHolder(**row) for row in rows.mappings())
 
 
 def _select_mark(orders: OrdersTable) -> Any:
@@ -138,7 +138,7 @@ _MEMBERS = text("SELECT xid::text FROM pg_get_multixact_members(CAST(:xmax AS xi
 
 # A session that holds a row also holds a lock on its table. That rules out a number of long ago
 # that is by chance one of a transaction of today.
-_HOLDERS = text(
+_LOCK_HOLDERS = text(
     """
     SELECT DISTINCT held.pid, coalesce(application_name, 'a prepared transaction') AS application,
         usename::text AS user, state, coalesce(xact_start, prepared) AS since,

@@ -39,7 +39,7 @@ LAST_START = f"""
 """When the last cycle of the first sync may have begun; no row where there was no first sync."""
 
 
-def note_cycle(
+def record_first_sync(
     connection: Connection, *, started_at: datetime, scanned: int, ends_sweep: bool
 ) -> None:
     """Let the first sync begin or end with a cycle that is about to be recorded."""

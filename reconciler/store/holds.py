@@ -80,7 +80,7 @@ class HeldOrder:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class HoldMeasure:
+class HoldMetrics:
     """How many orders are open, how many of them are on hold, and the age of the oldest hold.
 
     `oldest_age_seconds` counts holds of ended orders too; None: there is no hold.
@@ -200,7 +200,7 @@ def resolve_ended(connection: Connection, orders: OrdersTable) -> int:
     return connection.execute(statement).rowcount
 
 
-def measure_holds(connection: Connection) -> HoldMeasure:
+def measure_holds(connection: Connection) -> HoldMetrics:
     """Count the open orders and those of them on hold; `connection` is in a transaction.
 
     Costs the same on every table: open orders are counted up to `MOST_COUNTED`, and what is more is
@@ -209,7 +209,7 @@ def measure_holds(connection: Connection) -> HoldMeasure:
     # Where the statistics are old, the planner may prefer to read a table of ended orders.
     connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
     row = connection.execute(_MEASURE, {"most": MOST_COUNTED}).one()
-    return HoldMeasure(
+    return HoldMetrics(
         open_orders=row.open_orders,
         held_orders=row.held_orders,
         oldest_age_seconds=None if row.oldest_age is None else max(0.0, float(row.oldest_age)),

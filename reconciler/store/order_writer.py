@@ -72,12 +72,12 @@ from reconciler.store.tables import OrdersTable, activity_log, holds
 # be escaped on the way, which took a fifth of the whole step. JSON never holds a raw control byte.
 _SEPARATOR = b"\x1e"
 
-LONGEST_PAUSE = timedelta(seconds=10)
+IDLE_TRANSACTION_TIMEOUT = timedelta(seconds=10)
 
 Decide = Callable[[Order, Answer | None, datetime], Decision]
 
 
-class Outcome(Value):
+class OrderOutcome(Value):
     """What was decided, and done, about one order. `hold` is the one it was under before."""
 
     order: Order
@@ -86,14 +86,14 @@ class Outcome(Value):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Applied:
+class BatchResult:
     """What became of a batch: every order is in `outcomes` or in `skipped`.
 
     `skipped` could not be locked: somebody else holds them, or they are gone. `now` is the
     database's clock during the transaction.
     """
 
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[OrderOutcome, ...]
     skipped: tuple[OrderId, ...]
     now: datetime | None
 
@@ -131,7 +131,7 @@ class OrderWriter:
         connection: Connection,
         answers: Mapping[OrderId, Answer],
         seen: Mapping[OrderId, Facts] | None = None,
-    ) -> Applied:
+    ) -> BatchResult:
         """Lock, decide, write. `connection` is in a transaction that the caller commits.
 
         Args:
@@ -157,7 +157,7 @@ class OrderWriter:
         connection: Connection,
         answers: Mapping[OrderId, Answer],
         seen: Mapping[OrderId, Facts] | None = None,
-    ) -> Applied:
+    ) -> BatchResult:
         """Decide as `apply` would, on the rows as they are, locking and writing nothing."""
         rows = _rows(self._read.run(connection, {"ids": _array(map(str, answers))}))
         return self._decide_rows(rows, answers, seen)
@@ -180,7 +180,7 @@ class OrderWriter:
         shared_state.require_no_halt(connection)
         rows = _rows(self._read.run(connection, {"ids": _array(map(str, questions))}))
         outcomes = tuple(
-            Outcome(
+            OrderOutcome(
                 order=_order(row, facts, _hold(row)),
                 hold=_hold(row),
                 decision=Hold(reason=reason, detail=questions[row.id].detail),
@@ -196,19 +196,21 @@ class OrderWriter:
         rows: Sequence["_Row"],
         answers: Mapping[OrderId, Answer],
         seen: Mapping[OrderId, Facts] | None,
-    ) -> Applied:
+    ) -> BatchResult:
         found = {row.id: row for row in rows}
         outcomes = [self._decide_row(row, answers[row.id], seen or {}) for row in found.values()]
         if len(found) < len(rows):
             counts = Counter(row.id for row in rows)
             outcomes = [_held_if_twice(outcome, counts[outcome.order.id]) for outcome in outcomes]
-        return Applied(
+        return BatchResult(
             outcomes=tuple(outcomes),
             skipped=tuple(id_ for id_ in answers if id_ not in found),
             now=rows[0].database_now if rows else None,
         )
 
-    def _decide_row(self, row: "_Row", answer: Answer, seen: Mapping[OrderId, Facts]) -> Outcome:
+    def _decide_row(
+        self, row: "_Row", answer: Answer, seen: Mapping[OrderId, Facts]
+    ) -> OrderOutcome:
         facts = _facts(row)
         hold = _hold(row)
         order = _order(row, facts or _UNKNOWN_FACTS, hold)
@@ -218,12 +220,12 @@ class OrderWriter:
             decision = Leave(rule=Rule.STALE_REPORT)
         else:
             decision = self._decide(order, answer, row.database_now)
-        return Outcome(order=order, hold=hold, decision=decision)
+        return OrderOutcome(order=order, hold=hold, decision=decision)
 
     def _write_outcomes(
         self,
         connection: Connection,
-        outcomes: Sequence[Outcome],
+        outcomes: Sequence[OrderOutcome],
         answers: Mapping[OrderId, Answer],
     ) -> None:
         batch = _Batch.of(outcomes, answers, exchange=self._exchange, by=self._by)
@@ -254,7 +256,7 @@ def _describe(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {part}" for part, count in counts.items())
 
 
-def _held_if_twice(outcome: Outcome, rows: int) -> Outcome:
+def _held_if_twice(outcome: OrderOutcome, rows: int) -> OrderOutcome:
     """Hold an order whose id several rows have: a write would change them all."""
     if rows == 1:
         return outcome
@@ -358,7 +360,7 @@ class _Batch:
     @classmethod
     def of(
         cls,
-        outcomes: Sequence[Outcome],
+        outcomes: Sequence[OrderOutcome],
         answers: Mapping[OrderId, Answer],
         *,
         exchange: str,
@@ -369,7 +371,7 @@ class _Batch:
             batch._add(outcome, answers[outcome.order.id], exchange=exchange, by=by)
         return batch
 
-    def _add(self, outcome: Outcome, answer: Answer, *, exchange: str, by: str | None) -> None:
+    def _add(self, outcome: OrderOutcome, answer: Answer, *, exchange: str, by: str | None) -> None:
         order = outcome.order
         match outcome.decision:
             case Change(to=to, rule=rule):
@@ -393,7 +395,7 @@ class _Batch:
             case Leave():
                 pass
 
-    def _release(self, outcome: Outcome) -> None:
+    def _release(self, outcome: OrderOutcome) -> None:
         if outcome.hold is not None:
             self.released.append(str(outcome.order.id))
 
@@ -490,7 +492,7 @@ def _lock_rows(rows: Select[Any], orders: OrdersTable) -> Select[Any]:
 
     The limit is set by the same statement: it costs no round trip and ends with the transaction.
     """
-    milliseconds = str(LONGEST_PAUSE // timedelta(milliseconds=1))
+    milliseconds = str(IDLE_TRANSACTION_TIMEOUT // timedelta(milliseconds=1))
     limit = (
         select(func.set_config("idle_in_transaction_session_timeout", milliseconds, true()))
         .cte("pause_limit")

@@ -47,7 +47,7 @@ class PreparedStatement:
             raise
 
 
-def fetch_plain(result: CursorResult[Any]) -> Sequence[tuple[Any, ...]]:
+def fetch_tuples(result: CursorResult[Any]) -> Sequence[tuple[Any, ...]]:
     """Fetch all rows as the driver's own tuples, in the order of the columns.
 
     SQLAlchemy's rows around them take longer to make than PostgreSQL takes to find a page of stale

@@ -32,15 +32,15 @@ from reconciler.domain.decide import (
 )
 from reconciler.domain.order import Order
 from reconciler.domain.report import Answer
-from reconciler.store.accept import told
 from reconciler.store.activity import ACTION, archived_of, facts_of, report_of
+from reconciler.store.hold_acceptance import describe_facts
 from reconciler.store.tables import activity_log
 
 CHUNK = 5000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Replayed:
+class ReplayedChange:
     """One past change, decided again.
 
     `difference` says how today's decision differs; None: it is the same. A change that a person
@@ -60,7 +60,7 @@ def replay(
     order_id: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
-) -> Iterator[Replayed]:
+) -> Iterator[ReplayedChange]:
     """Decide every change logged from `since` to before `until` again, the oldest first.
 
     Args:
@@ -94,14 +94,14 @@ def _is_behind(last: int | UUID) -> ColumnElement[bool]:
     return type_coerce(activity_log.c.id, kind) > literal(last, kind)
 
 
-def _replay_one(row: Any, policy: Policy) -> Replayed:
+def _replay_one(row: Any, policy: Policy) -> ReplayedChange:
     is_by_person = False
     try:
         is_by_person = row.details["rule"] == Rule.ACCEPTED and bool(row.details["by"])
         difference = None if is_by_person else _difference(row.details, policy)
     except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         difference = f"the entry cannot be read: {type(error).__name__} {error}"
-    return Replayed(
+    return ReplayedChange(
         activity_id=row.id,
         order_id=row.order_id,
         is_by_person=is_by_person,
@@ -139,7 +139,7 @@ def _created_at(details: dict[str, Any]) -> datetime | None:
 def _told(decision: Decision) -> str:
     match decision:
         case Change(to=to, rule=rule):
-            return f"{told(to)} ({rule.value})"
+            return f"{describe_facts(to)} ({rule.value})"
         case Confirm(rule=rule) | Leave(rule=rule):
             return f"no change ({rule.value})"
         case Hold(reason=reason, detail=detail):

@@ -40,7 +40,7 @@ from reconciler.domain.order import Facts, OrderId
 from reconciler.domain.status import BY_VALUE, Status
 from reconciler.domain.value import Value
 from reconciler.store.holds import is_waiting
-from reconciler.store.prepared_statement import fetch_plain
+from reconciler.store.prepared_statement import fetch_tuples
 from reconciler.store.stale_index import CLOCK_TOLERANCE, NEVER, OPEN_ORDERS, SYNCED_AT
 from reconciler.store.tables import OrdersTable, holds, is_datetime
 
@@ -75,7 +75,7 @@ class StaleOrder(Value):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Cursor:
+class PageCursor:
     """Where a page ended: the next one begins behind it.
 
     `synced_at` is PostgreSQL's own text, because '-infinity', never synced, is no datetime.
@@ -90,11 +90,11 @@ class StalePage:
     """Some stale orders, longest unsynced first. `next` is None when there are no more."""
 
     orders: tuple[StaleOrder, ...]
-    next: Cursor | None
+    next: PageCursor | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Backlog:
+class StaleBacklog:
     """How many orders are stale, and how long the oldest has not been synced.
 
     `oldest_age_seconds` is counted from `last_synced_at`; an order never synced, where it is the
@@ -130,7 +130,7 @@ class StaleOrders:
         self._count = self._select_backlog(orders)
 
     def read_page(
-        self, connection: Connection, limit: int, after: Cursor | None = None
+        self, connection: Connection, limit: int, after: PageCursor | None = None
     ) -> StalePage:
         """Read up to `limit` stale orders, the longest unsynced first, never-synced before all.
 
@@ -148,17 +148,17 @@ class StaleOrders:
         for statement in statements:
             if len(rows) < limit:
                 parameters = {"stale_after": self.stale_after, "limit": limit - len(rows)}
-                rows += fetch_plain(connection.execute(statement, parameters | position))
+                rows += fetch_tuples(connection.execute(statement, parameters | position))
         orders = tuple(_stale_orders(rows))
         if len(rows) < limit:
             return StalePage(orders=orders, next=None)
         *_, synced_at = rows[-1]
-        return StalePage(orders=orders, next=Cursor(synced_at=synced_at, id=orders[-1].id))
+        return StalePage(orders=orders, next=PageCursor(synced_at=synced_at, id=orders[-1].id))
 
-    def measure_backlog(self, connection: Connection) -> Backlog:
+    def measure_backlog(self, connection: Connection) -> StaleBacklog:
         """Count the stale orders; reads the index's stale parts once."""
         count, oldest = connection.execute(self._count, {"stale_after": self.stale_after}).one()
-        return Backlog(orders=int(count), oldest_age_seconds=max(0.0, float(oldest or 0)))
+        return StaleBacklog(orders=int(count), oldest_age_seconds=max(0.0, float(oldest or 0)))
 
     def _select_page(self, orders: OrdersTable, synced: ColumnElement[bool]) -> Select[Any]:
         """Select what `_stale_orders` unpacks."""

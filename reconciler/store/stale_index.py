@@ -59,7 +59,7 @@ def index_problems(connection: Connection) -> list[Problem]:
     return [Problem(what=what, hint="run: reconciler db upgrade")]
 
 
-def index_obstacles(connection: Connection) -> list[Problem]:
+def index_build_problems(connection: Connection) -> list[Problem]:
     """Name why the index cannot be built the way `db upgrade` does; nothing once it is there."""
     if read_index_state(connection) is IndexState.READY:
         return []

@@ -37,12 +37,10 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ENUM, JSONB, REAL
 from sqlalchemy.types import TypeEngine
 
-from reconciler.domain.binary import BinaryFloat
+from reconciler.domain.binary_float import BinaryFloat
 from reconciler.domain.report import Scale
 from reconciler.errors import Problem, SchemaMismatch
-from reconciler.store.columns import FoundColumn, read_columns
-from reconciler.store.key import key_problems
-from reconciler.store.requirements import (
+from reconciler.store.column_requirements import (
     AVERAGE,
     DETAILS,
     KEY,
@@ -57,8 +55,10 @@ from reconciler.store.requirements import (
     column_problems,
     fits,
 )
+from reconciler.store.columns import ColumnInfo, read_columns
+from reconciler.store.id_uniqueness import id_problems
 from reconciler.store.stale_index import index_problems
-from reconciler.store.status_word import status_word
+from reconciler.store.status_sql import status_as_text
 
 metadata = MetaData()
 
@@ -151,7 +151,7 @@ class OrdersTable:
     @property
     def status(self) -> Any:
         """Select the status as text, in our own word where the database takes it for that."""
-        word = status_word("orders.status", is_exact=self.has_exact_status)
+        word = status_as_text("orders.status", is_exact=self.has_exact_status)
         return literal_column(word, Text).label("status")
 
     def id_of(self, text: str) -> Any:
@@ -193,7 +193,7 @@ def find_orders(connection: Connection) -> OrdersTable:
     found = read_columns(connection, "orders")
     problems = _orders_problems(found)
     if "id" in found:
-        problems += key_problems(connection)
+        problems += id_problems(connection)
     if problems:
         raise SchemaMismatch(problems)
     present = frozenset(found) & frozenset(_COMPARED)
@@ -214,7 +214,7 @@ def find_orders(connection: Connection) -> OrdersTable:
     )
 
 
-def _scale_of(column: FoundColumn) -> Scale:
+def _scale_of(column: ColumnInfo) -> Scale:
     return BinaryFloat(column.type) if column.type in frozenset(BinaryFloat) else column.scale
 
 
@@ -323,7 +323,7 @@ _TYPES: Mapping[str, TypeEngine[Any]] = {
 }
 
 
-def _type_of(column: FoundColumn) -> TypeEngine[Any]:
+def _type_of(column: ColumnInfo) -> TypeEngine[Any]:
     """Return what SQLAlchemy calls a type that we accept; a text's length is the database's."""
     if column.enum is not None:
         return ENUM(*column.enum.labels, name=column.enum.name, schema=column.enum.schema)

@@ -23,7 +23,7 @@ MOST_TRANSACTIONS = 100_000
 """Where no time is known: of a slot, and of a session that our role may not look into."""
 
 
-class _Kind(StrEnum):
+class _BlockerKind(StrEnum):
     """Who holds vacuum back, by what ends it."""
 
     SESSION = "session"
@@ -33,13 +33,13 @@ class _Kind(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Obstacle:
+class _Blocker:
     """Somebody who holds vacuum back. `name` is a pid, or quoted for SQL.
 
     `open_for` and `state` are None where they are unknown.
     """
 
-    kind: _Kind
+    kind: _BlockerKind
     name: str
     role: str | None
     application: str
@@ -83,7 +83,7 @@ _OBSTACLES = text(
 ).bindparams(bindparam("longest", type_=Interval))
 
 
-def vacuum_obstacles(
+def vacuum_blockers(
     connection: Connection,
     *,
     longest: timedelta = LONGEST,
@@ -96,66 +96,66 @@ def vacuum_obstacles(
     rows = connection.execute(
         _OBSTACLES, {"longest": longest, "most_transactions": most_transactions}
     )
-    obstacles = (_Obstacle(**{**row, "kind": _Kind(row["kind"])}) for row in rows.mappings())
+    blockers = (_Blocker(**{**row, "kind": _BlockerKind(row["kind"])}) for row in rows.mappings())
     return [
-        Problem(what=f"{_what(obstacle)}: every row that died since stays", hint=_hint(obstacle))
-        for obstacle in obstacles
+        Problem(what=f"{_what(blocker)}: every row that died since stays", hint=_hint(blocker))
+        for blocker in blockers
     ]
 
 
-def _what(obstacle: _Obstacle) -> str:
-    if obstacle.open_for is None:
-        since = f"for {obstacle.transactions:,} transactions of the server"
+def _what(blocker: _Blocker) -> str:
+    if blocker.open_for is None:
+        since = f"for {blocker.transactions:,} transactions of the server"
     else:
-        since = f"for {obstacle.open_for}"
-    match obstacle.kind:
-        case _Kind.SESSION:
-            return f"session {obstacle.name} ({', '.join(_marks(obstacle))}) holds it back {since}"
-        case _Kind.PREPARED:
+        since = f"for {blocker.open_for}"
+    match blocker.kind:
+        case _BlockerKind.SESSION:
+            return f"session {blocker.name} ({', '.join(_marks(blocker))}) holds it back {since}"
+        case _BlockerKind.PREPARED:
             return (
-                f"the prepared transaction {obstacle.name} of role {obstacle.role} holds it back"
+                f"the prepared transaction {blocker.name} of role {blocker.role} holds it back"
                 f" {since}"
             )
-        case _Kind.STANDBY:
-            return f"a query on the standby {obstacle.application} holds it back {since}"
-        case _Kind.SLOT:
-            return f"the replication slot {obstacle.name}, which nobody uses, holds it back {since}"
+        case _BlockerKind.STANDBY:
+            return f"a query on the standby {blocker.application} holds it back {since}"
+        case _BlockerKind.SLOT:
+            return f"the replication slot {blocker.name}, which nobody uses, holds it back {since}"
         case _:
-            assert_never(obstacle.kind)
+            assert_never(blocker.kind)
 
 
-def _marks(obstacle: _Obstacle) -> Iterator[str]:
-    yield obstacle.application
-    if obstacle.role is not None:
-        yield f"role {obstacle.role}"
-    if obstacle.state is not None:
-        yield obstacle.state
+def _marks(blocker: _Blocker) -> Iterator[str]:
+    yield blocker.application
+    if blocker.role is not None:
+        yield f"role {blocker.role}"
+    if blocker.state is not None:
+        yield blocker.state
 
 
-def _hint(obstacle: _Obstacle) -> str:
-    match obstacle.kind:
-        case _Kind.SESSION:
+def _hint(blocker: _Blocker) -> str:
+    match blocker.kind:
+        case _BlockerKind.SESSION:
             hint = (
                 "commit or roll back there; if nobody needs it, run:"
-                f" SELECT pg_terminate_backend({obstacle.name})"
+                f" SELECT pg_terminate_backend({blocker.name})"
             )
-            if obstacle.state is not None and obstacle.state.startswith("idle in transaction"):
+            if blocker.state is not None and blocker.state.startswith("idle in transaction"):
                 return (
-                    f"{hint}; against the next one: ALTER ROLE {obstacle.role}"
+                    f"{hint}; against the next one: ALTER ROLE {blocker.role}"
                     " SET idle_in_transaction_session_timeout = '5min'"
                 )
             return hint
-        case _Kind.PREPARED:
+        case _BlockerKind.PREPARED:
             return (
                 "let whoever prepared it end it; if that is gone for good, run:"
-                f" ROLLBACK PREPARED {obstacle.name}"
+                f" ROLLBACK PREPARED {blocker.name}"
             )
-        case _Kind.STANDBY:
+        case _BlockerKind.STANDBY:
             return "end the long query there, or set hot_standby_feedback = off on the standby"
-        case _Kind.SLOT:
+        case _BlockerKind.SLOT:
             return (
                 "start its standby again; if that is gone for good, run:"
-                f" SELECT pg_drop_replication_slot({obstacle.name})"
+                f" SELECT pg_drop_replication_slot({blocker.name})"
             )
         case _:
-            assert_never(obstacle.kind)
+            assert_never(blocker.kind)

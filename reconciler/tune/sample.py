@@ -16,7 +16,7 @@ from reconciler.exchanges.binance.adapter import request_symbol
 from reconciler.paper.listing import GivenOrder
 from reconciler.settings import Settings
 from reconciler.store.database import Database
-from reconciler.store.stale import Cursor, StaleOrder, StaleOrders
+from reconciler.store.stale import PageCursor, StaleOrder, StaleOrders
 from reconciler.store.tables import require_schema
 from reconciler.supervisor.summary import PAGE_ITEMS
 
@@ -75,7 +75,7 @@ def as_given(orders: Sequence[StaleOrder], *, ended_share: float) -> Iterator[Gi
 
 
 def _pages(database: Database, stale: StaleOrders, most: int) -> Iterator[tuple[StaleOrder, ...]]:
-    after: Cursor | None = None
+    after: PageCursor | None = None
     while most > 0:
         with database.transaction() as connection:
             page = stale.read_page(connection, min(most, PAGE_ITEMS), after)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import text
 
-from reconciler.store import migrations, sample
+from reconciler.store import migrations, sample_orders
 from reconciler.store.stale import StaleOrder
 from reconciler.trial.scratch_database import ScratchDatabase, open_scratch_database
 from reconciler.trial.stencil import restore
@@ -60,7 +60,7 @@ def open_scratch(url: str, copied: Sample) -> Iterator[ScratchCopy]:
     needed_megabytes = 200 + len(copied.orders) * 8 // 1024
     with open_scratch_database(url, needed_megabytes=needed_megabytes, hint=HINT) as scratch:
         with scratch.database.transaction() as connection:
-            sample.make_orders(connection)
+            sample_orders.create_orders_table(connection)
         with scratch.database.connection() as connection:
             migrations.upgrade(connection)
         _fill(scratch, copied)

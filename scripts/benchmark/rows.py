@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 
 from reconciler.domain.report import Report
 from reconciler.domain.status import Status
-from reconciler.store import migrations, sample
+from reconciler.store import migrations, sample_orders
 from reconciler.store.database import Database
 from reconciler.trial.stencil import restore
 from scripts.benchmark.figures import BenchFailed
@@ -88,7 +88,7 @@ class Rows:
     def make(self, database: Database) -> None:
         """Make the tables, and a stencil of the rows as they are to be before a round."""
         with database.transaction() as connection:
-            sample.make_orders(connection)
+            sample_orders.create_orders_table(connection)
             for statement in _LEASES:
                 connection.execute(text(statement))
         with database.connection() as connection:

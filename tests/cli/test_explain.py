@@ -13,7 +13,7 @@ from click.testing import Result
 
 from reconciler.cli.explanation import Facts, answer, details, is_due
 from reconciler.domain.decide import HoldReason
-from reconciler.store.explain import Holder, Row
+from reconciler.store.explain import LockHolder, OrderRow
 from reconciler.store.holds import HeldOrder
 from reconciler.supervisor.status import ShardState
 
@@ -24,7 +24,7 @@ NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
 EARLIER = NOW - timedelta(minutes=4)
 LATER = NOW + timedelta(minutes=10)
 
-DUE = Row(
+DUE = OrderRow(
     symbol="BTCUSDT",
     external_order_id="9",
     status="new",
@@ -48,7 +48,7 @@ HOLD = HeldOrder(
     symbol="BTCUSDT",
     external_order_id="9",
 )
-APPLICATION = Holder(
+APPLICATION = LockHolder(
     pid=77,
     application="trading-api",
     user="trading",
@@ -62,7 +62,7 @@ IN_HAND = "the worker of shard 1 has had it in hand for 3 s"
 HELD_BY_APPLICATION = "session 77 (trading-api) holds its row since 2026-11-24 11:56:00 UTC"
 
 
-def facts(row: Row | None = DUE, **changes: Any) -> Facts:
+def facts(row: OrderRow | None = DUE, **changes: Any) -> Facts:
     known = Facts(
         order_id="1",
         row=row,

@@ -20,7 +20,7 @@ from reconciler.domain.report import Absent, Answer, OrderFault, Report
 from reconciler.domain.status import Status
 from reconciler.store import migrations
 from reconciler.store.database import Database
-from reconciler.store.order_writer import Applied, OrderWriter
+from reconciler.store.order_writer import BatchResult, OrderWriter
 from reconciler.store.tables import OrdersTable, find_orders
 
 EXCHANGE = "paper"
@@ -220,7 +220,7 @@ def an_apply(database: Database) -> OrderWriter:
     return OrderWriter(orders, exchange=EXCHANGE, decide=partial(decide, policy=a_policy(orders)))
 
 
-def applied(database: Database, *answers: tuple[OrderId, Answer]) -> Applied:
+def applied(database: Database, *answers: tuple[OrderId, Answer]) -> BatchResult:
     """Apply the answers in one transaction, as a worker does, and commit."""
     writer = an_apply(database)
     with database.transaction() as connection:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from reconciler.store import sample
+from reconciler.store import sample_orders
 from reconciler.store.database import Database
 
 from .builders import SHAPES, Application, Shape, connect_application, make_ready
@@ -46,7 +46,7 @@ def empty_database_url(_shared_database_url: str) -> str:
 def database_url(empty_database_url: str) -> str:
     """A database with the sample `orders` and our tables, empty."""
     with connect_application(empty_database_url) as application:
-        make_ready(application, sample.ORDERS_DDL)
+        make_ready(application, sample_orders.ORDERS_DDL)
     return empty_database_url
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from reconciler.store.columns import EnumType, FoundColumn, read_columns
+from reconciler.store.columns import ColumnInfo, EnumType, read_columns
 from reconciler.store.database import Database
 
 from .builders import Application
@@ -8,7 +8,7 @@ from .builders import Application
 TIMESTAMPTZ = "timestamp with time zone"
 
 
-def the_column(database: Database) -> FoundColumn:
+def the_column(database: Database) -> ColumnInfo:
     """Read the only column of the table `found`."""
     with database.autocommit() as connection:
         (column,) = read_columns(connection, "found").values()

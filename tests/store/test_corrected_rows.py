@@ -6,9 +6,9 @@ import pytest
 
 from reconciler.domain.decide import HoldReason
 from reconciler.domain.value import replace
-from reconciler.store.accept import NotAcceptable, accept, acceptance_of
 from reconciler.store.database import Database
 from reconciler.store.explain import read_row as explain_row
+from reconciler.store.hold_acceptance import NotAcceptable, accept, decide_acceptance
 from reconciler.store.holds import read_hold, resolve_ended
 
 from .builders import (
@@ -122,7 +122,7 @@ def test_what_the_exchange_said_of_another_order_is_not_accepted(
         hold = read_hold(connection, "1")
         assert hold is not None
         assert hold.reason is HoldReason.REGRESSION
-        acceptance = acceptance_of(hold, None, orders, now=now)
+        acceptance = decide_acceptance(hold, None, orders, now=now)
         with pytest.raises(NotAcceptable, match="has moved since it was held"):
             accept(connection, orders, hold, 1, acceptance, exchange=EXCHANGE, by="Ada")
 

@@ -113,7 +113,7 @@ def first_hour(database: Database, *cycles: tuple[timedelta, dict[str, int], boo
     with database.transaction() as connection:
         for age, counts, ends_sweep in cycles:
             cycle = a_cycle(now - age, **counts)
-            first_sync.note_cycle(
+            first_sync.record_first_sync(
                 connection,
                 started_at=cycle.started_at,
                 scanned=cycle.scanned,

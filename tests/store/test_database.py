@@ -20,10 +20,10 @@ from reconciler.errors import (
     StoreRejected,
     StoreUnavailable,
 )
-from reconciler.store import sample
+from reconciler.store import sample_orders
 from reconciler.store.database import Database
+from reconciler.store.database_url import parse_url
 from reconciler.store.order_writer import OrderWriter
-from reconciler.store.urls import parse_url
 
 from .builders import (
     Application,
@@ -289,7 +289,7 @@ def test_words_that_the_databases_encoding_lacks_are_refused_and_then_told(
         server.execute("CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
     url = postgres_url.replace("/postgres?", "/latin?")
     with opened(url) as database, connect_application(url) as application:
-        make_ready(application, sample.ORDERS_DDL)
+        make_ready(application, sample_orders.ORDERS_DDL)
         insert_order(application, 1)
         now = now_of(database)
 

@@ -12,8 +12,8 @@ from reconciler.domain.report import Answer
 from reconciler.store import explain
 from reconciler.store.database import Database
 from reconciler.store.holds import measure_holds, resolve_ended
-from reconciler.store.lookup import read_status
-from reconciler.store.rights import missing_rights
+from reconciler.store.privileges import missing_privileges
+from reconciler.store.row_status import read_row_status
 from reconciler.store.stale import StaleOrders, count_synced_ahead
 from reconciler.store.tables import require_schema
 
@@ -121,8 +121,8 @@ def test_every_row_can_be_explained(database: Database) -> None:
             row = explain.read_row(connection, orders, id_, stale_after=timedelta(minutes=5))
             assert row is not None
             assert row.is_stale
-            assert explain.read_holders(connection, orders, id_) == ()
-            assert read_status(connection, orders, id_) == "new"
+            assert explain.read_lock_holders(connection, orders, id_) == ()
+            assert read_row_status(connection, orders, id_) == "new"
 
 
 def test_what_counts_rows_counts_them(database: Database) -> None:
@@ -131,7 +131,7 @@ def test_what_counts_rows_counts_them(database: Database) -> None:
         synced_ahead = count_synced_ahead(connection, orders)
         measure = measure_holds(connection)
         ended = resolve_ended(connection, orders)
-        lacking = missing_rights(connection)
+        lacking = missing_privileges(connection)
 
     assert synced_ahead == 2 * 3 * len(TIMES)
     assert (measure.open_orders, measure.held_orders) == (ORDERS, 0)

@@ -18,7 +18,7 @@ from alembic import command
 from reconciler.domain.decide import HoldReason
 from reconciler.domain.status import Status
 from reconciler.errors import SchemaMismatch, StoreUnavailable
-from reconciler.store import migrations, sample
+from reconciler.store import migrations, sample_orders
 from reconciler.store.database import Database
 from reconciler.store.stale_index import STALE_INDEX, IndexState, read_index_state
 from reconciler.store.tables import require_schema
@@ -106,7 +106,7 @@ def test_upgrading_twice_changes_nothing_the_second_time(
 
 
 def test_upgrading_brings_the_newest_revision(owner: Application, empty_database: Database) -> None:
-    owner.execute(sample.ORDERS_DDL)
+    owner.execute(sample_orders.ORDERS_DDL)
     with empty_database.connection() as connection:
         assert migrations.current(connection) is None
         connection.rollback()
@@ -125,7 +125,7 @@ def test_the_applications_own_alembic_is_not_met(
     owner.execute("CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)")
     owner.execute("INSERT INTO alembic_version VALUES ('theirs')")
 
-    owner.execute(sample.ORDERS_DDL)
+    owner.execute(sample_orders.ORDERS_DDL)
     upgrade(empty_database)
 
     assert owner.execute("SELECT * FROM alembic_version").fetchall() == [{"version_num": "theirs"}]
@@ -141,7 +141,7 @@ def test_without_orders_nothing_is_made(owner: Application, empty_database: Data
 def test_the_index_is_built_while_the_application_writes(
     owner: Application, empty_database_url: str, empty_database: Database
 ) -> None:
-    owner.execute(sample.ORDERS_DDL)
+    owner.execute(sample_orders.ORDERS_DDL)
     insert_order(owner, 1)
     insert_order(owner, 2)
 
@@ -161,7 +161,7 @@ def test_the_index_is_built_while_the_application_writes(
 def test_an_interrupted_build_is_named_and_the_next_upgrade_builds_anew(
     owner: Application, empty_database_url: str, empty_database: Database
 ) -> None:
-    owner.execute(sample.ORDERS_DDL)
+    owner.execute(sample_orders.ORDERS_DDL)
     insert_order(owner, 1)
     with (
         connect_application(empty_database_url) as writer,
@@ -216,7 +216,7 @@ BOTH_ARE_CONNECTED: str = """
 def test_two_processes_that_upgrade_at_once_take_turns_while_the_index_is_built(
     owner: Application, empty_database_url: str, empty_database: Database
 ) -> None:
-    owner.execute(sample.ORDERS_DDL)
+    owner.execute(sample_orders.ORDERS_DDL)
     insert_order(owner, 1)
 
     with (
@@ -251,7 +251,7 @@ def test_two_processes_that_begin_with_nothing_make_it_once(
     made = schema_of(owner)
 
     owner.execute(EMPTY)
-    owner.execute(sample.ORDERS_DDL)
+    owner.execute(sample_orders.ORDERS_DDL)
     upgrade(empty_database)
 
     assert made == schema_of(owner)
@@ -280,7 +280,7 @@ def test_an_index_lost_after_its_revision_is_built_anew(
 
 
 def test_an_index_that_a_person_built_is_kept(owner: Application, empty_database: Database) -> None:
-    owner.execute(sample.ORDERS_DDL)
+    owner.execute(sample_orders.ORDERS_DDL)
     build = next(
         line for line in migrations.ddl().splitlines() if line.startswith("CREATE INDEX C")
     )
@@ -296,11 +296,11 @@ def test_an_index_that_a_person_built_is_kept(owner: Application, empty_database
 def test_the_printed_sql_makes_the_same_as_the_upgrade(
     owner: Application, empty_database_url: str, empty_database: Database, tmp_path: Path
 ) -> None:
-    owner.execute(sample.ORDERS_DDL)
+    owner.execute(sample_orders.ORDERS_DDL)
     upgrade(empty_database)
     upgraded = schema_of(owner)
     owner.execute(EMPTY)
-    owner.execute(sample.ORDERS_DDL)
+    owner.execute(sample_orders.ORDERS_DDL)
     script = tmp_path / "reconciler.sql"
     script.write_text(migrations.ddl(), encoding="utf-8")
 

@@ -17,7 +17,7 @@ from reconciler.domain.status import Status
 from reconciler.domain.value import replace
 from reconciler.store.activity import ACTION, Activity, read_history
 from reconciler.store.database import Database
-from reconciler.store.order_writer import Outcome
+from reconciler.store.order_writer import OrderOutcome
 from reconciler.store.stale import StaleOrders
 from reconciler.store.tables import find_orders
 
@@ -418,7 +418,7 @@ def test_an_outcome_says_which_hold_the_order_was_under(
     insert_order(application, 1)
     answer: Report | Answer = an_unanswerable(1, fetched_at=now_of(database))
 
-    outcomes: list[Outcome] = [
+    outcomes: list[OrderOutcome] = [
         outcome for _ in range(2) for outcome in applied(database, (1, answer)).outcomes
     ]
 

@@ -19,7 +19,7 @@ from reconciler.domain.status import Status
 from reconciler.errors import StoreUnavailable
 from reconciler.store import order_writer as apply_module
 from reconciler.store.database import Database
-from reconciler.store.order_writer import Applied, OrderWriter
+from reconciler.store.order_writer import BatchResult, OrderWriter
 
 from .builders import (
     EXCHANGE,
@@ -59,7 +59,7 @@ def run_step(
     database: Database,
     answers: dict[OrderId, Answer],
     at_last: Callable[[], object] = lambda: None,
-) -> Applied:
+) -> BatchResult:
     """Apply the answers; act before the commit."""
     with database.transaction() as connection:
         result = writer.apply(connection, answers)
@@ -165,7 +165,9 @@ def test_a_worker_that_is_stopped_with_rows_locked_gives_them_back(
     database_url: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(apply_module, "LONGEST_PAUSE", apply_module.LONGEST_PAUSE / 200)
+    monkeypatch.setattr(
+        apply_module, "IDLE_TRANSACTION_TIMEOUT", apply_module.IDLE_TRANSACTION_TIMEOUT / 200
+    )
     insert_order(application, 1)
     answers = reports_of(database, 1)
 

@@ -6,8 +6,8 @@ from reconciler.domain.order import OrderId
 from reconciler.domain.report import Answer
 from reconciler.errors import Halted
 from reconciler.store import shared_state
-from reconciler.store.accept import accept, acceptance_of
 from reconciler.store.database import Database
+from reconciler.store.hold_acceptance import accept, decide_acceptance
 from reconciler.store.holds import read_hold as read_held_order
 
 from .builders import (
@@ -103,7 +103,7 @@ def test_what_a_person_accepts_is_written_while_the_halt_is_on(
     with database.transaction() as connection:
         hold = read_held_order(connection, "1")
         assert hold is not None
-        acceptance = acceptance_of(hold, None, orders, now=now)
+        acceptance = decide_acceptance(hold, None, orders, now=now)
         accept(connection, orders, hold, 1, acceptance, exchange=EXCHANGE, by="Ada")
 
     assert read_row(application, 1)["executed_qty"] == acceptance.to.executed_qty

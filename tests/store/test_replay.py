@@ -13,7 +13,7 @@ from reconciler.domain.status import Status
 from reconciler.domain.value import replace
 from reconciler.store import replay as module
 from reconciler.store.database import Database
-from reconciler.store.replay import Replayed, replay
+from reconciler.store.replay import ReplayedChange, replay
 
 from .builders import (
     SYMBOL,
@@ -28,7 +28,7 @@ from .builders import (
 )
 
 
-def replayed(database: Database, *, order_id: str | None = None) -> list[Replayed]:
+def replayed(database: Database, *, order_id: str | None = None) -> list[ReplayedChange]:
     policy = a_policy(shape_of(database))
     with database.autocommit() as connection:
         return list(replay(connection, policy, order_id=order_id))

@@ -11,7 +11,7 @@ import pytest
 from reconciler.domain.order import Facts, OrderId
 from reconciler.domain.status import OPEN, TERMINAL, Status
 from reconciler.store.database import Database
-from reconciler.store.stale import Backlog, Cursor, StaleOrder, StaleOrders, StalePage
+from reconciler.store.stale import PageCursor, StaleBacklog, StaleOrder, StaleOrders, StalePage
 
 from .builders import (
     Application,
@@ -31,7 +31,7 @@ def stale_orders(database: Database) -> StaleOrders:
     return StaleOrders(shape_of(database), stale_after=STALE_AFTER)
 
 
-def read_page(database: Database, limit: int = 100, after: Cursor | None = None) -> StalePage:
+def read_page(database: Database, limit: int = 100, after: PageCursor | None = None) -> StalePage:
     stale = stale_orders(database)
     with database.transaction() as connection:
         return stale.read_page(connection, limit, after)
@@ -52,7 +52,7 @@ def ids_of(page: StalePage) -> list[OrderId]:
     return [order.id for order in page.orders]
 
 
-def measure(database: Database) -> Backlog:
+def measure(database: Database) -> StaleBacklog:
     stale = stale_orders(database)
     with database.autocommit() as connection:
         return stale.measure_backlog(connection)
@@ -319,4 +319,4 @@ def test_the_backlog_of_orders_without_any_time_counts_from_now(
 ) -> None:
     insert_order(owner, shape.id_of(1))
 
-    assert measure(empty_database) == Backlog(orders=1, oldest_age_seconds=0)
+    assert measure(empty_database) == StaleBacklog(orders=1, oldest_age_seconds=0)

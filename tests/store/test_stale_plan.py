@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from reconciler.store.database import Database
-from reconciler.store.stale import Cursor, StaleOrders
+from reconciler.store.stale import PageCursor, StaleOrders
 from reconciler.store.stale_index import STALE_INDEX
 
 from .builders import Application, an_apply, now_of, shape_of
@@ -30,13 +30,13 @@ def insert(application: Application, statement: str, *, first: int, last: int) -
     application.execute(statement.format(first=first, last=last))
 
 
-def plan_of_page(database: Database, *, limit: int = 500, after: Cursor | None = None) -> Plan:
+def plan_of_page(database: Database, *, limit: int = 500, after: PageCursor | None = None) -> Plan:
     stale = StaleOrders(shape_of(database), stale_after=timedelta(minutes=5))
     return explained(database, lambda connection: stale.read_page(connection, limit, after))
 
 
-def a_cursor(database: Database) -> Cursor:
-    return Cursor(synced_at=str(now_of(database) - timedelta(minutes=20)), id=1)
+def a_cursor(database: Database) -> PageCursor:
+    return PageCursor(synced_at=str(now_of(database) - timedelta(minutes=20)), id=1)
 
 
 def assert_only_our_index(plan: Plan) -> None:

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from reconciler.store.database import Database
-from reconciler.store.vacuum import LONGEST, vacuum_obstacles
+from reconciler.store.vacuum import LONGEST, vacuum_blockers
 
 from .builders import Application, connect_application, insert_order, until
 
@@ -19,7 +19,7 @@ NO_TIME = timedelta(0)
 
 def obstacles(database: Database, *, longest: timedelta = NO_TIME) -> list[tuple[str, str]]:
     with database.autocommit() as connection:
-        found = vacuum_obstacles(connection, longest=longest, most_transactions=0)
+        found = vacuum_blockers(connection, longest=longest, most_transactions=0)
         return [(problem.what, problem.hint) for problem in found]
 
 

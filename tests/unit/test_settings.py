@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import Field, SecretStr
 
-from reconciler.domain.contradiction import Comparison
+from reconciler.domain.contradiction import ComparedColumn
 from reconciler.errors import ConfigurationError
 from reconciler.settings import COMPARISONS, Settings
 
@@ -41,7 +41,7 @@ def test_a_setting_that_is_missing_is_named_without_what_others_are(
 
 
 def test_everything_that_can_be_compared_can_be_named() -> None:
-    assert set(COMPARISONS) == set(Comparison)
+    assert set(COMPARISONS) == set(ComparedColumn)
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,12 @@ from reconciler.domain.status import OPEN
 from reconciler.errors import ConfigurationError, Problem, ReconcilerError, SchemaMismatch
 from reconciler.store import migrations
 from reconciler.store.columns import read_columns
+from reconciler.store.coverage import Coverage, measure_coverage
 from reconciler.store.database import Database
 from reconciler.store.duplicates import MOST_READ, measure_duplicates
-from reconciler.store.following import Following, measure_following
-from reconciler.store.rights import missing_reading_rights, missing_rights
+from reconciler.store.privileges import missing_privileges, missing_read_privileges
 from reconciler.store.tables import find_orders, missing_parts
-from reconciler.store.vacuum import LONGEST, vacuum_obstacles
+from reconciler.store.vacuum import LONGEST, vacuum_blockers
 from reconciler.telemetry.shown import decisive
 
 CHECK = "database"
@@ -68,7 +68,7 @@ def judged_clock(check: str, ahead: timedelta, *, whose: str) -> Finding:
 
 def check_orders(connection: Connection) -> Finding:
     """Look whether the application's table fits."""
-    if missing_reading_rights(connection):
+    if missing_read_privileges(connection):
         return skipped("orders", "the rights are granted")
     try:
         orders = find_orders(connection)
@@ -83,17 +83,17 @@ def check_orders(connection: Connection) -> Finding:
 
 def check_open_orders(connection: Connection) -> Finding:
     """Count what will be followed, and what looks open and will not."""
-    if missing_reading_rights(connection):
+    if missing_read_privileges(connection):
         return skipped("open orders", "the rights are granted")
     if not {"status", "external_order_id"} <= read_columns(connection, "orders").keys():
         return skipped("open orders", "orders has status and external_order_id")
-    following = measure_following(connection)
+    following = measure_coverage(connection)
     if following is None:
         return skipped("open orders", "the table can be counted: it took too long")
     return judged_following(following)
 
 
-def judged_following(following: Following) -> Finding:
+def judged_following(following: Coverage) -> Finding:
     """Return whether what looks open will be followed."""
     about = "about " if following.is_estimate else ""
     problems = [
@@ -124,7 +124,7 @@ _IDS_HINT = (
 
 def check_duplicates(connection: Connection) -> Finding:
     """Count the open rows that name the same order at the exchange."""
-    if missing_reading_rights(connection):
+    if missing_read_privileges(connection):
         return skipped("duplicates", "the rights are granted")
     try:
         find_orders(connection)
@@ -161,12 +161,12 @@ def check_schema(connection: Connection) -> Finding:
 
 def check_rights(connection: Connection) -> Finding:
     """Look whether our role may do what running takes."""
-    return judged("rights", missing_rights(connection), "all that are needed")
+    return judged("rights", missing_privileges(connection), "all that are needed")
 
 
 def check_vacuum(connection: Connection, longest: timedelta = LONGEST) -> Finding:
     """Look whether somebody keeps vacuum from what dies in `orders`."""
-    if problems := vacuum_obstacles(connection, longest=longest):
+    if problems := vacuum_blockers(connection, longest=longest):
         return warning("vacuum", "held back, see below", problems)
     return good("vacuum", "nobody holds it back")
 

@@ -3,7 +3,7 @@
 from sqlalchemy import Connection
 
 from reconciler.cli.checks.finding import Finding, good, judged, warning
-from reconciler.store.rights import hiding_policies, refusing_policies
+from reconciler.store.privileges import hiding_policies, refusing_policies
 
 CHECK = "policies"
 

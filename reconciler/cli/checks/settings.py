@@ -12,7 +12,7 @@ from reconciler.cli.checks.finding import Finding, failed, good, warning
 from reconciler.errors import ConfigurationError, Problem
 from reconciler.exchanges.registry import venue
 from reconciler.settings import Settings
-from reconciler.store.urls import parse_url
+from reconciler.store.database_url import parse_url
 
 CHECK = "settings"
 

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from reconciler.cli.checks.finding import Finding, good, skipped, warning
 from reconciler.errors import Problem, SchemaMismatch
 from reconciler.store.holds import LONGEST_WAIT, count_far_ahead
-from reconciler.store.rights import missing_reading_rights, missing_rights
+from reconciler.store.privileges import missing_privileges, missing_read_privileges
 from reconciler.store.stale import count_synced_ahead
 from reconciler.store.stale_index import CLOCK_TOLERANCE
 from reconciler.store.tables import find_orders, missing_parts
@@ -17,7 +17,7 @@ CHECK = "times"
 
 def check_times(connection: Connection) -> Finding:
     """Count the orders that were synced, and the holds that end, at a time that cannot be."""
-    if missing_reading_rights(connection) or missing_rights(connection):
+    if missing_read_privileges(connection) or missing_privileges(connection):
         return skipped(CHECK, "the rights are granted")
     try:
         orders = find_orders(connection)

@@ -19,7 +19,7 @@ from reconciler.store.migrations.lock import migration_lock
 from reconciler.store.stale_index import (
     BUILD,
     IndexState,
-    index_obstacles,
+    index_build_problems,
     read_index_state,
 )
 from reconciler.store.tables import find_orders, log_problems
@@ -65,7 +65,7 @@ def ddl() -> str:
 
 def _require_fit(connection: Connection) -> None:
     find_orders(connection)
-    problems = log_problems(connection) + index_obstacles(connection)
+    problems = log_problems(connection) + index_build_problems(connection)
     connection.rollback()
     if problems:
         raise SchemaMismatch(problems)

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from reconciler.demo import World
 from reconciler.paper.process import PaperProcess
-from reconciler.store import migrations, sample
+from reconciler.store import migrations, sample_orders
 from reconciler.trial.scratch_database import ScratchDatabase
 from reconciler.trial.stencil import restore
 from scripts.benchmark.figures import BenchFailed
@@ -71,7 +71,7 @@ def open_fixture(scratch: ScratchDatabase, orders: int) -> Iterator[PaperFixture
     """Start the exchange and write the rows; end it with the block."""
     api_key, api_secret = secrets.token_hex(16), secrets.token_hex(32)
     with scratch.database.transaction() as connection:
-        sample.make_orders(connection)
+        sample_orders.create_orders_table(connection)
     with scratch.database.connection() as connection:
         migrations.upgrade(connection)
     options = ("--weight-limit", str(NO_LIMIT))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import TextClause, text
 
-from reconciler.store import migrations, sample
+from reconciler.store import migrations, sample_orders
 from reconciler.store.database import Database
 from reconciler.trial.scratch_database import ScratchDatabase
 from reconciler.trial.stencil import settle
@@ -136,7 +136,7 @@ def storings(orders: int) -> list[StorageSettings]:
 def make_tables(database: Database) -> None:
     """Make `orders` and our tables, empty."""
     with database.transaction() as connection:
-        sample.make_orders(connection)
+        sample_orders.create_orders_table(connection)
     with database.connection() as connection:
         migrations.upgrade(connection)
 

@@ -6,8 +6,8 @@ from itertools import permutations
 
 import pytest
 
-from reconciler.domain.binary import BinaryFloat
-from reconciler.domain.contradiction import Comparison
+from reconciler.domain.binary_float import BinaryFloat
+from reconciler.domain.contradiction import ComparedColumn
 from reconciler.domain.decide import (
     LONGEST_ANSWER_AGE,
     SUSPICIOUS,
@@ -740,9 +740,9 @@ def test_invariant_13_quantity_that_a_narrow_column_rounded_is_no_contradiction(
     assert isinstance(decided(order, report, policy=replace_scale(2)), Change)
 
 
-@pytest.mark.parametrize("comparison", Comparison)
+@pytest.mark.parametrize("comparison", ComparedColumn)
 def test_invariant_13_what_is_not_to_be_compared_contradicts_nothing(
-    comparison: Comparison,
+    comparison: ComparedColumn,
 ) -> None:
     report = the_orders_report(
         executed_qty=Decimal(4),

@@ -10,7 +10,7 @@ from decimal import Decimal
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from reconciler.domain.binary import BinaryFloat
+from reconciler.domain.binary_float import BinaryFloat
 from reconciler.domain.decide import (
     LONGEST_ANSWER_AGE,
     Change,

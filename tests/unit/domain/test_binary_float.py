@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.domain.binary import BinaryFloat
+from reconciler.domain.binary_float import BinaryFloat
 
 numbers = st.decimals(
     min_value=-(10**30), max_value=10**30, allow_nan=False, allow_infinity=False

@@ -10,7 +10,7 @@ from reconciler.store.tables import OrdersTable
 _LARGEST_ID = 2**63 - 1
 
 
-def read_status(connection: Connection, orders: OrdersTable, order_id: OrderId) -> str | None:
+def read_row_status(connection: Connection, orders: OrdersTable, order_id: OrderId) -> str | None:
     """Read the status of a row, whatever word it is; None where there is no such row."""
     is_uuid = isinstance(order_id, UUID)
     if is_uuid != isinstance(orders.c.id.type, Uuid):

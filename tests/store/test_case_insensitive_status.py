@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from reconciler.domain.status import Status
+from reconciler.store.coverage import measure_coverage
 from reconciler.store.database import Database
-from reconciler.store.following import measure_following
 from reconciler.store.stale import StaleOrders
 from reconciler.store.tables import require_schema
 
@@ -55,7 +55,7 @@ def test_rows_in_capitals_are_followed_and_written(
         orders = require_schema(connection)
     with database.transaction() as connection:
         page = StaleOrders(orders, stale_after=timedelta(minutes=5)).read_page(connection, 10)
-        following = measure_following(connection)
+        following = measure_coverage(connection)
     report = a_report(1, executed="2", average="60000", fetched_at=now_of(database))
     written = applied(database, (1, report))
     database.close()

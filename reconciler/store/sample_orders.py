@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS orders (
 _TAKE_TURNS = text("SELECT pg_advisory_xact_lock(122524332515955)")
 
 
-def make_orders(connection: Connection) -> None:
+def create_orders_table(connection: Connection) -> None:
     """Make the table if there is none. Two at once take turns: IF NOT EXISTS alone collides."""
     connection.execute(_TAKE_TURNS)
     connection.execute(text(ORDERS_DDL))

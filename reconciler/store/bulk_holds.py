@@ -15,7 +15,7 @@ from reconciler.store.tables import OrdersTable, holds
 
 
 @dataclass(frozen=True, kw_only=True)
-class HoldChoice:
+class HoldFilter:
     """Which holds in force are meant; all of them, where nothing is said.
 
     A hold of a former version does not know its symbol: there the row's own counts.
@@ -64,7 +64,7 @@ class HoldPage:
     next_after: int | None
 
 
-def count_holds(connection: Connection, orders: OrdersTable, choice: HoldChoice) -> HoldCount:
+def count_holds(connection: Connection, orders: OrdersTable, choice: HoldFilter) -> HoldCount:
     """Count the holds that are meant."""
     statement = (
         select(holds.c.reason, func.count(), func.max(holds.c.id))
@@ -82,7 +82,7 @@ def count_holds(connection: Connection, orders: OrdersTable, choice: HoldChoice)
 def read_hold_page(
     connection: Connection,
     orders: OrdersTable,
-    choice: HoldChoice,
+    choice: HoldFilter,
     *,
     after: int,
     last_id: int,
@@ -107,7 +107,7 @@ def read_hold_page(
 def dismiss_hold_page(
     connection: Connection,
     orders: OrdersTable,
-    choice: HoldChoice,
+    choice: HoldFilter,
     *,
     after: int,
     last_id: int,

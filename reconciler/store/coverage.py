@@ -14,12 +14,12 @@ from datetime import timedelta
 from sqlalchemy import Connection, text
 
 from reconciler.domain.status import BY_VALUE
-from reconciler.domain.words import Meaning, meaning_of
+from reconciler.domain.status_words import StatusMeaning, guess_meaning
+from reconciler.store.best_effort import fetch_before_timeout, set_statement_timeout
 from reconciler.store.columns import read_columns
 from reconciler.store.holds import count_waiting
-from reconciler.store.side_queries import fetch_in_time, limit_seconds
 from reconciler.store.stale_index import OPEN_ORDERS, IndexState, read_index_state
-from reconciler.store.status_word import status_word
+from reconciler.store.status_sql import status_as_text
 
 MOST_READ_BYTES = 128 * 1024 * 1024
 """A table up to this size is read as a whole: about a million orders in a third of a second."""
@@ -33,7 +33,7 @@ LONGEST_WORD = 40
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Following:
+class Coverage:
     """Rows of `orders` by what becomes of them.
 
     Attributes:
@@ -97,10 +97,10 @@ class Following:
             then = ": " if not self.by_our_words else "; not followed: "
             return (
                 f"{self._about}{_number(self.look_open, 'row looks', 'rows look')} open,"
-                f" {self.by_our_words:,} by our words{then}{listed(self.words)}"
+                f" {self.by_our_words:,} by our words{then}{describe_words(self.words)}"
             )
         if self.knows_no_word:
-            return f"no row has a status of our words: {listed(self.others)}"
+            return f"no row has a status of our words: {describe_words(self.others)}"
         return None
 
     @property
@@ -117,7 +117,7 @@ class Following:
         return "about " if self.is_estimate else ""
 
 
-def listed(words: Mapping[str, int]) -> str:
+def describe_words(words: Mapping[str, int]) -> str:
     """Return words and how many rows have them, the most frequent first."""
     most = Counter(words).most_common()
     told = [f"{_shown(word)} {count:,}" for word, count in most[:MOST_WORDS]]
@@ -125,9 +125,9 @@ def listed(words: Mapping[str, int]) -> str:
     return ", ".join([*told, f"and {left:,} more"] if left else told)
 
 
-def measure_following(
+def measure_coverage(
     connection: Connection, *, most_seconds: float = MOST_SECONDS
-) -> Following | None:
+) -> Coverage | None:
     """Count, or where the table is large estimate; None where that takes too long, or cannot be.
 
     `connection` is in a transaction. Takes no lock but that of every reader.
@@ -135,8 +135,8 @@ def measure_following(
     columns = read_columns(connection, "orders")
     if not {"status", "external_order_id"} <= columns.keys():
         return None
-    word = status_word("status", is_exact=columns["status"].is_exact)
-    limit_seconds(connection, most_seconds)
+    word = status_as_text("status", is_exact=columns["status"].is_exact)
+    set_statement_timeout(connection, most_seconds)
     pages = connection.execute(_PAGES).scalar_one()
     if pages * connection.execute(_PAGE_BYTES).scalar_one() <= MOST_READ_BYTES:
         counted = _counts(connection, word, "orders")
@@ -151,7 +151,7 @@ def measure_following(
     return replace(found, followed=max(found.followed, _count_followed(connection)))
 
 
-def explain_nothing(connection: Connection, stale_after: timedelta) -> str:
+def explain_no_stale_orders(connection: Connection, stale_after: timedelta) -> str:
     """Say why no order is stale. `connection` is in a transaction."""
     open_orders = _count_followed(connection)
     if not open_orders:
@@ -191,7 +191,7 @@ _FOLLOWED = text(
 
 def _counts(connection: Connection, word: str, source: str, **given: float) -> Counter[_Key] | None:
     """Return the rows by key; None where PostgreSQL took too long."""
-    found = fetch_in_time(connection, text(_COUNT.format(word=word, source=source)), given)
+    found = fetch_before_timeout(connection, text(_COUNT.format(word=word, source=source)), given)
     if found is None:
         return None
     return Counter({(word, has_id): count for word, has_id, count in found})
@@ -207,20 +207,22 @@ def _count_followed(connection: Connection) -> int:
     return count
 
 
-def _following(counts: Mapping[_Key, int], *, is_estimate: bool) -> Following:
-    by_meaning: dict[Meaning, Counter[str]] = {meaning: Counter() for meaning in Meaning}
+def _following(counts: Mapping[_Key, int], *, is_estimate: bool) -> Coverage:
+    by_meaning: dict[StatusMeaning, Counter[str]] = {
+        meaning: Counter() for meaning in StatusMeaning
+    }
     followed = 0
     for (word, has_id), count in counts.items():
-        by_meaning[meaning_of(word)]["none" if word is None else word] += count
-        if meaning_of(word) is Meaning.FOLLOWED and has_id:
+        by_meaning[guess_meaning(word)]["none" if word is None else word] += count
+        if guess_meaning(word) is StatusMeaning.FOLLOWED and has_id:
             followed += count
-    open_ = by_meaning[Meaning.FOLLOWED].total()
-    return Following(
+    open_ = by_meaning[StatusMeaning.FOLLOWED].total()
+    return Coverage(
         rows=sum(counts.values()),
         followed=followed,
         without_id=open_ - followed,
-        words=by_meaning[Meaning.OPEN],
-        others=by_meaning[Meaning.OTHER],
+        words=by_meaning[StatusMeaning.OPEN],
+        others=by_meaning[StatusMeaning.OTHER],
         has_our_words=any(word in BY_VALUE for word, _ in counts),
         is_estimate=is_estimate,
     )

@@ -7,7 +7,7 @@ database takes for the same word is the same word to us.
 from reconciler.domain.status import Status
 
 
-def status_word(column: str, *, is_exact: bool) -> str:
+def status_as_text(column: str, *, is_exact: bool) -> str:
     """Return the SQL for a status as text."""
     as_text = f"CAST({column} AS text)"
     if is_exact:

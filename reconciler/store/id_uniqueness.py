@@ -37,7 +37,7 @@ _PARTITIONED = "p"
 _WITH_INDEXES = frozenset({"r", _PARTITIONED})
 
 
-def key_problems(connection: Connection) -> list[Problem]:
+def id_problems(connection: Connection) -> list[Problem]:
     """Name why an id may stand for several rows, or for none; nothing for what has no index.
 
     The unique index of a partitioned table has to name the columns that it is partitioned by, too:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from reconciler.domain.status import BY_VALUE, OPEN
 
 
-class Meaning(StrEnum):
+class StatusMeaning(StrEnum):
     """What a word seems to mean. The first two are our own words; `OPEN` is somebody else's."""
 
     FOLLOWED = "followed"
@@ -19,14 +19,14 @@ class Meaning(StrEnum):
     OTHER = "other"
 
 
-def meaning_of(word: str | None) -> Meaning:
+def guess_meaning(word: str | None) -> StatusMeaning:
     """Return what a status seems to mean; ours in capitals or with blanks is not ours."""
     if word in BY_VALUE:
-        return Meaning.FOLLOWED if BY_VALUE[word] in OPEN else Meaning.ENDED
+        return StatusMeaning.FOLLOWED if BY_VALUE[word] in OPEN else StatusMeaning.ENDED
     plain = re.sub(r"[\W_]+", "", (word or "").casefold()).removeprefix("orderstatus")
     if plain in _OPEN:
-        return Meaning.OPEN
-    return Meaning.ENDED if plain in _ENDED else Meaning.OTHER
+        return StatusMeaning.OPEN
+    return StatusMeaning.ENDED if plain in _ENDED else StatusMeaning.OTHER
 
 
 # Words of exchanges (Binance, Bybit, Coinbase, Kraken, OKX), of FIX 4.4 (OrdStatus, tag 39), of

@@ -26,7 +26,7 @@ _SYNONYMS = {
 }
 
 
-def columns_alike(name: str, columns: Iterable[str]) -> list[str]:
+def similar_columns(name: str, columns: Iterable[str]) -> list[str]:
     """Return which of a table's columns may be what we call `name`; in its own spelling.
 
     A column that has another of our names is that column.

@@ -41,7 +41,7 @@ def parse_url(url: str) -> URL:
     return parsed.set(drivername=DRIVER)
 
 
-def shown(url: URL) -> str:
+def without_secrets(url: URL) -> str:
     """Return the URL for a message, without what is secret in it."""
     bare = url.set(drivername="postgresql").difference_update_query(SECRETS)
     hosts, ports = bare.query.get("host"), bare.query.get("port")

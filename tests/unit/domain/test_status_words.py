@@ -1,13 +1,15 @@
 import pytest
 
 from reconciler.domain.status import OPEN, TERMINAL, Status
-from reconciler.domain.words import Meaning, meaning_of
+from reconciler.domain.status_words import StatusMeaning, guess_meaning
 from reconciler.exchanges.binance.constants import STATUSES
 
 
 @pytest.mark.parametrize("status", Status)
 def test_our_own_words_are_what_they_say(status: Status) -> None:
-    assert meaning_of(status) is (Meaning.FOLLOWED if status in OPEN else Meaning.ENDED)
+    assert guess_meaning(status) is (
+        StatusMeaning.FOLLOWED if status in OPEN else StatusMeaning.ENDED
+    )
 
 
 @pytest.mark.parametrize("status", [status.value for status in sorted(OPEN)])
@@ -15,7 +17,7 @@ def test_our_own_words_are_what_they_say(status: Status) -> None:
 def test_our_words_in_capitals_or_with_blanks_look_open_and_are_not_ours(
     status: str, spell: "type[str]"
 ) -> None:
-    assert meaning_of(spell(status)) is Meaning.OPEN
+    assert guess_meaning(spell(status)) is StatusMeaning.OPEN
 
 
 @pytest.mark.parametrize(
@@ -23,23 +25,23 @@ def test_our_words_in_capitals_or_with_blanks_look_open_and_are_not_ours(
     ["OPEN", "PARTIALLY_FILLED", "partially filled", "Working", "ACCEPTED", "live", "PENDING_NEW"],
 )
 def test_what_others_call_an_open_order_looks_open(word: str) -> None:
-    assert meaning_of(word) is Meaning.OPEN
+    assert guess_meaning(word) is StatusMeaning.OPEN
 
 
 @pytest.mark.parametrize("word", ["FILLED", "Cancelled", "CLOSED", "done", "EXPIRED_IN_MATCH"])
 def test_what_others_call_an_ended_order_does_not(word: str) -> None:
-    assert meaning_of(word) is Meaning.ENDED
+    assert guess_meaning(word) is StatusMeaning.ENDED
 
 
 @pytest.mark.parametrize("word", ["7", "draft", "", None, "cancel_requested", "на рынке"])
 def test_a_word_that_tells_nothing_is_not_guessed_at(word: str | None) -> None:
-    assert meaning_of(word) is Meaning.OTHER
+    assert guess_meaning(word) is StatusMeaning.OTHER
 
 
 # Somebody is at work on such an order, whose status is of the application's own until then.
 @pytest.mark.parametrize("word", [word for word in STATUSES if word != "PENDING_CANCEL"])
 def test_every_word_of_the_exchange_is_known_for_what_it_is(word: str) -> None:
     status = STATUSES[word]
-    expected = Meaning.ENDED if status in TERMINAL else Meaning.OPEN
+    expected = StatusMeaning.ENDED if status in TERMINAL else StatusMeaning.OPEN
 
-    assert meaning_of(word) is expected
+    assert guess_meaning(word) is expected

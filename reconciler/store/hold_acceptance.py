@@ -14,7 +14,7 @@ from reconciler.errors import ReconcilerError, StoreRejected
 from reconciler.store.activity import facts_of
 from reconciler.store.database import Database
 from reconciler.store.holds import HeldOrder
-from reconciler.store.order_writer import OrderWriter, Outcome
+from reconciler.store.order_writer import OrderOutcome, OrderWriter
 from reconciler.store.tables import OrdersTable
 
 
@@ -28,7 +28,7 @@ NEEDS_STATUS = frozenset({HoldReason.NOT_FOUND, HoldReason.UNKNOWN_STATUS})
 So it is for any reason where it said nothing of the order itself.
 """
 
-SAYS_NOTHING = frozenset({HoldReason.ERROR, HoldReason.CRASHED_WORKER})
+NOTHING_TO_ACCEPT = frozenset({HoldReason.ERROR, HoldReason.CRASHED_WORKER})
 """Here there is nothing to accept: only another attempt can tell."""
 
 
@@ -40,7 +40,7 @@ class Acceptance:
     report: Report
 
 
-def acceptance_of(
+def decide_acceptance(
     hold: HeldOrder, status: Status | None, orders: OrdersTable, *, now: datetime
 ) -> Acceptance:
     """Decide what accepting a hold writes: the exchange's numbers as the columns hold them.
@@ -51,7 +51,7 @@ def acceptance_of(
         NotAcceptable: there is nothing to accept, a status is missing or out of place, or the order
             would be filled with nothing.
     """
-    if hold.reason in SAYS_NOTHING:
+    if hold.reason in NOTHING_TO_ACCEPT:
         raise NotAcceptable(
             f"order {hold.order_id} is on hold for {hold.reason.value}: there is no view of the"
             " exchange to accept; fix the cause, then run: reconciler holds dismiss"
@@ -87,18 +87,18 @@ def acceptance_of(
     return Acceptance(to=to, report=_report(hold, to, now))
 
 
-OrderRef = Mapping[OrderId, tuple[HeldOrder, Acceptance]]
+Acceptances = Mapping[OrderId, tuple[HeldOrder, Acceptance]]
 """What is to be accepted, by order."""
 
 
-class Acceptor:
+class AcceptanceWriter:
     """Writes acceptances in one person's name, each audited as a change of its own."""
 
     def __init__(self, orders: OrdersTable, *, exchange: str, by: str) -> None:
-        self._wanted: OrderRef = {}
+        self._wanted: Acceptances = {}
         self._step = OrderWriter(orders, exchange=exchange, decide=self._decide, by=by)
 
-    def accept(self, connection: Connection, wanted: OrderRef) -> Mapping[OrderId, str | None]:
+    def accept(self, connection: Connection, wanted: Acceptances) -> Mapping[OrderId, str | None]:
         """Write acceptances, log them, end the holds. `connection` is in a transaction.
 
         Returns:
@@ -145,19 +145,19 @@ def accept(
         NotAcceptable: the row is not as it was when it was held, or is locked. Roll back.
         StoreRejected: the database refuses the row. Roll back.
     """
-    acceptor = Acceptor(orders, exchange=exchange, by=by)
+    acceptor = AcceptanceWriter(orders, exchange=exchange, by=by)
     why_not = acceptor.accept(connection, {order_id: (hold, acceptance)})[order_id]
     if why_not is not None:
         raise NotAcceptable(why_not)
 
 
 def accept_all(
-    database: Database, acceptor: Acceptor, wanted: OrderRef
+    database: Database, acceptor: AcceptanceWriter, wanted: Acceptances
 ) -> dict[OrderId, str | None]:
     """Write acceptances in a transaction, or in smaller ones where the database refuses a row.
 
     Returns:
-        As `Acceptor.accept`; also why not where a row is refused.
+        As `AcceptanceWriter.accept`; also why not where a row is refused.
     """
     if not wanted:
         return {}
@@ -177,7 +177,7 @@ def accept_all(
     }
 
 
-def _why_not(outcome: Outcome) -> str | None:
+def _why_not(outcome: OrderOutcome) -> str | None:
     order = outcome.order
     match outcome.decision:
         case Leave(rule=Rule.NOT_OURS):
@@ -187,8 +187,8 @@ def _why_not(outcome: Outcome) -> str | None:
             )
         case Leave():
             return (
-                f"order {order.id} has moved since it was held: it is now {told(order.facts)},"
-                f" {order.symbol} {order.external_order_id};"
+                f"order {order.id} has moved since it was held: it is now"
+                f" {describe_facts(order.facts)}, {order.symbol} {order.external_order_id};"
                 " look again with: reconciler holds show, or let it be tried again with:"
                 " reconciler holds dismiss"
             )
@@ -196,7 +196,7 @@ def _why_not(outcome: Outcome) -> str | None:
             return None
 
 
-def told(facts: Facts) -> str:
+def describe_facts(facts: Facts) -> str:
     """Return facts for a person."""
     average = "" if facts.avg_price is None else f" at {facts.avg_price.normalize():f}"
     return f"{facts.status.value}, {facts.executed_qty.normalize():f} executed{average}"

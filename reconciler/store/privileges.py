@@ -26,7 +26,7 @@ READ_COLUMNS = (
     "updated_at",
 )
 WRITTEN_COLUMNS = ("status", "executed_qty", "avg_price", "last_synced_at", "updated_at")
-TABLE_RIGHTS: Mapping[str, Sequence[str]] = {
+TABLE_PRIVILEGES: Mapping[str, Sequence[str]] = {
     activity_log.name: ("SELECT", "INSERT"),
     holds.name: ("SELECT", "INSERT", "UPDATE"),
     cycles.name: ("SELECT", "INSERT"),
@@ -77,7 +77,7 @@ _FOREIGN_OWNER = text(
 )
 
 
-def missing_rights(connection: Connection) -> list[Problem]:
+def missing_privileges(connection: Connection) -> list[Problem]:
     """Name what our role may not do, but must to run, to the tables and columns that there are."""
     role: str = connection.execute(_ROLE).scalar_one()
     return [
@@ -87,13 +87,13 @@ def missing_rights(connection: Connection) -> list[Problem]:
     ]
 
 
-def missing_reading_rights(connection: Connection) -> list[Problem]:
+def missing_read_privileges(connection: Connection) -> list[Problem]:
     """Name the columns of `orders` that we must read and may not: then its shape is unknown too."""
     role: str = connection.execute(_ROLE).scalar_one()
     return _missing_on_orders(connection, role, written=())
 
 
-def missing_upgrade_rights(connection: Connection) -> list[Problem]:
+def missing_upgrade_privileges(connection: Connection) -> list[Problem]:
     """Name what our role may not do, but must to make our tables and the index."""
     role: str = connection.execute(_ROLE).scalar_one()
     return [*_missing_on_schema(connection, role), *_missing_ownership(connection, role)]
@@ -115,7 +115,7 @@ def _missing_on_orders(
 
 
 def _missing_on_ours(connection: Connection, role: str) -> list[Problem]:
-    wanted = [(table, kind) for table, kinds in TABLE_RIGHTS.items() for kind in kinds]
+    wanted = [(table, kind) for table, kinds in TABLE_PRIVILEGES.items() for kind in kinds]
     lacking = connection.execute(
         _LACKING_ON_TABLES,
         {"tables": [table for table, _ in wanted], "kinds": [kind for _, kind in wanted]},
@@ -207,7 +207,7 @@ _POLICIES = text(
     """
 )
 _LETTERS = {"SELECT": "r", "INSERT": "a", "UPDATE": "w", "DELETE": "d"}
-_UNDER_POLICIES: Mapping[str, Sequence[str]] = {"orders": ("SELECT", "UPDATE"), **TABLE_RIGHTS}
+_UNDER_POLICIES: Mapping[str, Sequence[str]] = {"orders": ("SELECT", "UPDATE"), **TABLE_PRIVILEGES}
 
 
 def refusing_policies(connection: Connection) -> list[Problem]:

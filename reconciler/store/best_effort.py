@@ -15,7 +15,7 @@ T = TypeVar("T")
 _QUERY_CANCELED = "57014"
 
 
-def query_apart(database_url: str, query: Callable[[Connection], T]) -> T | None:
+def query_on_own_connection(database_url: str, query: Callable[[Connection], T]) -> T | None:
     """Run a query in a transaction over its own connection; None where that cannot be done."""
     try:
         with (
@@ -27,12 +27,12 @@ def query_apart(database_url: str, query: Callable[[Connection], T]) -> T | None
         return None
 
 
-def limit_seconds(connection: Connection, seconds: float) -> None:
+def set_statement_timeout(connection: Connection, seconds: float) -> None:
     """Let no statement of this transaction take longer."""
     connection.exec_driver_sql(f"SET LOCAL statement_timeout = {round(seconds * 1000):d}")
 
 
-def fetch_in_time(
+def fetch_before_timeout(
     connection: Connection, statement: Executable, parameters: Mapping[str, Any]
 ) -> Sequence[Any] | None:
     """Return the rows; None where they took too long, and the transaction goes on."""

@@ -10,7 +10,7 @@ from sqlalchemy import create_engine, text
 from reconciler.embedded import embedded_postgres
 from reconciler.errors import ConfigurationError, StoreUnavailable
 from reconciler.store.database import Database
-from reconciler.store.urls import parse_url, shown
+from reconciler.store.database_url import parse_url, without_secrets
 
 from ..e2e.proxy import Proxy  # noqa: TID252 - tests are no package
 
@@ -87,7 +87,7 @@ def test_parameters_and_a_service_are_passed_on() -> None:
     ],
 )
 def test_an_address_shows_every_host_and_no_secret(url: str, address: str) -> None:
-    assert shown(parse_url(url)) == address
+    assert without_secrets(parse_url(url)) == address
 
 
 def test_one_port_is_for_all_hosts() -> None:
@@ -139,8 +139,8 @@ def is_read_only(url: str, *, must_write: bool = False) -> str:
     database = Database(url, role="test", must_write=must_write)
     try:
         with database.autocommit() as connection:
-            shown: str = connection.execute(text("SHOW transaction_read_only")).scalar_one()
-            return shown
+            is_read_only: str = connection.execute(text("SHOW transaction_read_only")).scalar_one()
+            return is_read_only
     finally:
         database.close()
 

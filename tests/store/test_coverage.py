@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event
 
-from reconciler.store import following
+from reconciler.store import coverage
+from reconciler.store.coverage import Coverage, explain_no_stale_orders, measure_coverage
 from reconciler.store.database import Database
-from reconciler.store.following import Following, explain_nothing, measure_following
 
 from .builders import Application, insert_order
 
@@ -20,9 +20,9 @@ def any_word(application: Application) -> Application:
     return application
 
 
-def measure(database: Database, *, most_seconds: float = 30) -> Following | None:
+def measure(database: Database, *, most_seconds: float = 30) -> Coverage | None:
     with database.transaction() as connection:
-        return measure_following(connection, most_seconds=most_seconds)
+        return measure_coverage(connection, most_seconds=most_seconds)
 
 
 def add_orders(application: Application, rows: int, status: str | None) -> None:
@@ -124,8 +124,8 @@ def test_a_large_table_is_estimated_from_a_sample_its_newest_rows_and_the_index(
     add_orders(any_word, 7, "WORKING")
     insert_order(any_word, 999_999)
     any_word.execute("UPDATE orders SET symbol = 'ETHUSDT' WHERE id = 1")
-    monkeypatch.setattr(following, "MOST_READ_BYTES", 0)
-    monkeypatch.setattr(following, "SAMPLED_PAGES", 100)
+    monkeypatch.setattr(coverage, "MOST_READ_BYTES", 0)
+    monkeypatch.setattr(coverage, "SAMPLED_PAGES", 100)
 
     found = measure(database)
 
@@ -141,7 +141,7 @@ def test_a_large_table_is_never_read_as_a_whole(
     any_word: Application, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_orders(any_word, 1, "OPEN")
-    monkeypatch.setattr(following, "MOST_READ_BYTES", 0)
+    monkeypatch.setattr(coverage, "MOST_READ_BYTES", 0)
     statements: list[str] = []
 
     with database.transaction() as connection:
@@ -150,7 +150,7 @@ def test_a_large_table_is_never_read_as_a_whole(
             "before_cursor_execute",
             lambda _conn, _cursor, statement, *_: statements.append(statement),
         )
-        measure_following(connection)
+        measure_coverage(connection)
 
     read = [statement for statement in statements if "FROM orders" in statement]
     assert read
@@ -166,7 +166,7 @@ def test_a_count_that_takes_too_long_is_given_up_and_the_connection_is_good_for_
     )
 
     with database.transaction() as connection:
-        found = measure_following(connection, most_seconds=0.05)
+        found = measure_coverage(connection, most_seconds=0.05)
         still_there = connection.exec_driver_sql("SELECT 1").scalar_one()
 
     assert (found, still_there) == (None, 1)
@@ -186,7 +186,7 @@ def test_partitions_are_counted_too(empty_database: Database, owner: Application
 def test_why_there_is_nothing_to_do_is_told(any_word: Application, database: Database) -> None:
     def told() -> str:
         with database.transaction() as connection:
-            return explain_nothing(connection, timedelta(minutes=5))
+            return explain_no_stale_orders(connection, timedelta(minutes=5))
 
     none_open = told()
     insert_order(any_word, 1, last_synced_at="now")
