@@ -23,7 +23,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from reconciler.errors import Problem
-from reconciler.resilience.breaker import BreakerSnapshot, BreakerState
+from reconciler.resilience.breaker_state import BreakerSnapshot, BreakerState
 from reconciler.resilience.budget import Budget
 from reconciler.telemetry.health import LastHour
 

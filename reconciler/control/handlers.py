@@ -16,7 +16,7 @@ import msgspec
 from reconciler import __version__
 from reconciler.control.protocol import Command, LocateArguments, ScaleArguments
 from reconciler.errors import ConfigurationError, Problem
-from reconciler.resilience.breaker import BreakerState
+from reconciler.resilience.breaker_state import BreakerState
 from reconciler.settings import MAX_SHARDS
 from reconciler.supervisor.coordinator import Coordinator
 from reconciler.supervisor.pool import Slot

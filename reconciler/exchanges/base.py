@@ -84,14 +84,14 @@ class Exchange(Protocol):
         """Its published facts."""
         ...
 
-    async def fetch(self, wanted: Sequence[OrderRef]) -> LookupResult:
-        """Ask about every order in `wanted`, with the least weight that gives each an answer.
+    async def fetch(self, refs: Sequence[OrderRef]) -> LookupResult:
+        """Ask about every order in `refs`, with the least weight that gives each an answer.
 
         Never raises for what the exchange does: that is in `failures`.
         """
         ...
 
-    async def account(self) -> Account:
+    async def fetch_account(self) -> Account:
         """Ask who we are: proves that the exchange is reached and the credentials are accepted.
 
         Raises:
@@ -99,7 +99,7 @@ class Exchange(Protocol):
         """
         ...
 
-    async def clock_offset(self) -> timedelta:
+    async def fetch_clock_offset(self) -> timedelta:
         """Ask how far the exchange's clock is ahead of ours: the cheapest question there is.
 
         Raises:

@@ -62,7 +62,7 @@ def open_exchange(
     venue: Venue,
     *,
     credentials: Credentials,
-    guard: "Sender",
+    sender: "Sender",
     budget: Budget,
     clock: Clock,
     requests_at_once: int | None = None,
@@ -84,7 +84,7 @@ def open_exchange(
     return binance.Binance(
         venue=venue,
         client=_client(venue, connections=at_once),
-        guard=guard,
+        sender=sender,
         budget=budget,
         credentials=credentials,
         clock=clock,

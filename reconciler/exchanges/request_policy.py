@@ -38,9 +38,9 @@ from reconciler.errors import (
 )
 from reconciler.exchanges.unforeseen import unforeseen
 from reconciler.resilience.breaker import Breaker
-from reconciler.resilience.budget import LONGEST_PAUSE, Budget
+from reconciler.resilience.budget import MAX_RATE_LIMIT_PAUSE, Budget
+from reconciler.resilience.fault_isolation import EXCHANGE, Subject
 from reconciler.resilience.retry import retrying
-from reconciler.resilience.suspects import EXCHANGE, Subject
 from reconciler.settings import RetryPolicy
 from reconciler.telemetry.redact import MASK, redact
 
@@ -56,7 +56,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class UsageReport:
+class Usage:
     """What was asked of the exchange since the last report.
 
     Attributes:
@@ -75,7 +75,7 @@ class UsageReport:
     latencies_ms: tuple[float, ...] = ()
 
 
-class Usage:
+class UsageCounter:
     """Count what is asked of the exchange until somebody takes the report."""
 
     def __init__(self) -> None:
@@ -98,9 +98,9 @@ class Usage:
         """Note how long a request took."""
         self._latencies_ms.append(milliseconds)
 
-    def take(self) -> UsageReport:
+    def take(self) -> Usage:
         """Return what was counted, and begin anew."""
-        report = UsageReport(
+        report = Usage(
             requests=self._requests,
             weight=self._weight,
             retries=self._retries,
@@ -135,7 +135,7 @@ class RequestPolicy:
         budget: Budget,
         breaker: Breaker,
         retry: RetryPolicy,
-        usage: Usage,
+        usage: UsageCounter,
         attempt_timeout: timedelta = timedelta(seconds=10),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
@@ -233,7 +233,7 @@ class RequestPolicy:
             is_alive = True
         except RateLimited as error:
             seconds = max(error.retry_after_seconds, SHORTEST_SILENCE_SECONDS)
-            seconds = min(seconds, LONGEST_PAUSE.total_seconds())
+            seconds = min(seconds, MAX_RATE_LIMIT_PAUSE.total_seconds())
             log.warning("exchange.rate_limited", pause_seconds=seconds, reason=str(error))
             await self._budget.pause(seconds)
             raise
@@ -241,7 +241,7 @@ class RequestPolicy:
             is_alive = not isinstance(error, Unavailable)
             raise
         finally:
-            await self._budget.answered(is_alive=is_alive)
+            await self._budget.record_outcome(is_alive=is_alive)
 
     async def _settle_doubt(self, control: ControlRequest | None) -> None:
         """Find out whether the exchange answers at all, where the breaker cannot tell."""
@@ -274,12 +274,12 @@ class RequestPolicy:
 class SingleAttempt:
     """A guard for a question that a person waits for: asked once, and every error shown at once.
 
-    `spent` is the weight of what was sent so far.
+    `weight_spent` is the weight of what was sent so far.
     """
 
     def __init__(self, answer_seconds: float) -> None:
         self._answer_seconds = answer_seconds
-        self.spent = 0
+        self.weight_spent = 0
 
     async def call(
         self,
@@ -294,7 +294,7 @@ class SingleAttempt:
         Raises:
             ExchangeError: there is no usable answer.
         """
-        self.spent += weight
+        self.weight_spent += weight
         return await _in_time(send, self._answer_seconds)
 
 

@@ -62,7 +62,7 @@ class AccountGuard:
         if self._is_verified:
             return None
         try:
-            account = self._account = self._account or await self.exchange.account()
+            account = self._account = self._account or await self.exchange.fetch_account()
             if account.identity is None:
                 return self._judge_unnamed()
             known = await asyncio.to_thread(self._known, account.identity)

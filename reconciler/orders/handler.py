@@ -47,7 +47,7 @@ from reconciler.errors import (
     UnreadableRow,
 )
 from reconciler.exchanges.base import Exchange, Failure, LookupResult, OrderRef
-from reconciler.exchanges.request_policy import Usage, UsageReport
+from reconciler.exchanges.request_policy import Usage, UsageCounter
 from reconciler.orders.account import AccountGuard, fault_of
 from reconciler.orders.batch_writer import BisectingWriter
 from reconciler.orders.chunking import split_for_transactions
@@ -112,7 +112,7 @@ class OrderHandler:
     shard: int
     exchange: Exchange
     breaker: Breaker
-    usage: Usage
+    usage: UsageCounter
     database: Database
     writer: OrderWriter
     policy: Policy
@@ -263,7 +263,7 @@ class OrderHandler:
         with self.database.autocommit() as connection:
             return self.writer.preview(connection, answers, seen)
 
-    def _emit(self, result: Result, usage: UsageReport) -> None:
+    def _emit(self, result: Result, usage: Usage) -> None:
         counts = result.counts
         increments: dict[names.Counter | names.CounterName, int] = {
             names.Counter.ORDERS_RECONCILED: counts.reconciled,
@@ -301,7 +301,7 @@ class _BatchState:
         self.orders: dict[OrderId, StaleOrder] = {
             order.id: order for chunk in batch.chunks for order in chunk.items
         }
-        self.usage = UsageReport()
+        self.usage = Usage()
         self._runs = batch.chunks
         self._rejections = rejections
         self._fruitless = looks

@@ -17,14 +17,15 @@ from reconciler.domain.report import OrderFault
 from reconciler.errors import ConfigurationError, Halted, ReconcilerError
 from reconciler.exchanges.base import Venue
 from reconciler.exchanges.registry import open_exchange, venue
-from reconciler.exchanges.request_policy import RequestPolicy, Usage
+from reconciler.exchanges.request_policy import RequestPolicy, UsageCounter
 from reconciler.orders.account import AccountGuard
 from reconciler.orders.chunking import chunk_orders
 from reconciler.orders.clock import DatabaseClock
 from reconciler.orders.duplicates import DuplicatesGauge
 from reconciler.orders.following import FollowingGauge
 from reconciler.orders.handler import OrderHandler
-from reconciler.resilience.breaker import Breaker, BreakerSnapshot, BreakerState
+from reconciler.resilience.breaker import Breaker
+from reconciler.resilience.breaker_state import BreakerSnapshot, BreakerState
 from reconciler.resilience.budget import Budget
 from reconciler.settings import Settings
 from reconciler.store import first_sync, shared_state
@@ -120,11 +121,13 @@ class OrderWorkload:
             settings.breaker, on_change=partial(_count_opening, metrics), inherited=breaker
         )
         policy = _policy(orders, self.venue, settings)
-        usage = Usage()
+        usage = UsageCounter()
         exchange = open_exchange(
             self.venue,
             credentials=settings.credentials,
-            guard=RequestPolicy(budget=budget, breaker=guarding, retry=settings.retry, usage=usage),
+            sender=RequestPolicy(
+                budget=budget, breaker=guarding, retry=settings.retry, usage=usage
+            ),
             budget=budget,
             clock=clock,
         )

@@ -32,10 +32,9 @@ told to exclude for a success.
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from itertools import chain, repeat
 from typing import assert_never
 
 import pybreaker
@@ -49,7 +48,8 @@ from reconciler.errors import (
     Unavailable,
     UnreadableRow,
 )
-from reconciler.resilience.suspects import EXCHANGE, Blame, Subject, Suspects
+from reconciler.resilience.breaker_state import BreakerSnapshot, BreakerState
+from reconciler.resilience.fault_isolation import EXCHANGE, FaultIsolation, FaultSource, Subject
 from reconciler.settings import BreakerPolicy
 
 PROBE_WAIT_SECONDS = 1.0
@@ -58,57 +58,12 @@ PROBE_WAIT_SECONDS = 1.0
 log = structlog.get_logger(__name__)
 
 
-class BreakerState(StrEnum):
-    """What the breaker lets through: all, a few probes, nothing."""
-
-    CLOSED = "closed"
-    HALF_OPEN = "half_open"
-    OPEN = "open"
-
-    @property
-    def gauge(self) -> int:
-        """The state as a number, the worse the higher."""
-        return _GAUGES[self]
-
-
-_GAUGES = {BreakerState.CLOSED: 0, BreakerState.HALF_OPEN: 1, BreakerState.OPEN: 2}
-
 _STATES = {
     pybreaker.STATE_CLOSED: BreakerState.CLOSED,
     pybreaker.STATE_HALF_OPEN: BreakerState.HALF_OPEN,
     pybreaker.STATE_OPEN: BreakerState.OPEN,
 }
 _WORDS = {state: word for word, state in _STATES.items()}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BreakerSnapshot:
-    """What a replacement needs to go on where a breaker stood. Ages, not times: clocks differ.
-
-    Attributes:
-        failure_ages_seconds: How long ago each failure within the window was, the oldest first.
-        failure_subjects: What each of them was about; left out: the exchange.
-        retry_after_seconds: How much longer it stays open; 0 unless open.
-    """
-
-    state: BreakerState
-    failure_ages_seconds: tuple[float, ...] = ()
-    failure_subjects: tuple[Subject, ...] = ()
-    retry_after_seconds: float = 0.0
-
-    @property
-    def failures(self) -> Iterator[tuple[float, Subject]]:
-        """The failures: how long ago, and of what."""
-        subjects = chain(self.failure_subjects, repeat(EXCHANGE))
-        return zip(self.failure_ages_seconds, subjects, strict=False)
-
-    def aged(self, seconds: float) -> "BreakerSnapshot":
-        """Return the snapshot as it is `seconds` later."""
-        return replace(
-            self,
-            failure_ages_seconds=tuple(age + seconds for age in self.failure_ages_seconds),
-            retry_after_seconds=max(0.0, self.retry_after_seconds - seconds),
-        )
 
 
 class Breaker:
@@ -129,7 +84,7 @@ class Breaker:
         self._on_change = on_change
         inherited = inherited or BreakerSnapshot(state=BreakerState.CLOSED)
         self._threshold = policy.failure_threshold
-        self._suspects = Suspects(policy, clock=clock, inherited=inherited.failures)
+        self._suspects = FaultIsolation(policy, clock=clock, inherited=inherited.failures)
         self._storage = _Storage(policy, clock, inherited, self._suspects)
         self._changes = _Changes()
         self._probes = 0
@@ -275,11 +230,11 @@ class Breaker:
 
     def _judge(self) -> None:
         match self._suspects.judge(self._failures_to_open):
-            case Blame.EXCHANGE:
+            case FaultSource.EXCHANGE:
                 self._machine.open()
-            case Blame.UNKNOWN:
+            case FaultSource.UNKNOWN:
                 self._is_in_doubt = True
-            case Blame.NOBODY:
+            case FaultSource.NOBODY:
                 pass
             case never:
                 assert_never(never)
@@ -358,14 +313,14 @@ class _Changes(pybreaker.CircuitBreakerListener):
 
 
 class _Storage(pybreaker.CircuitBreakerStorage):
-    """pybreaker's memory, by the monotonic clock; `Suspects` remembers the failures."""
+    """pybreaker's memory, by the monotonic clock; `FaultIsolation` remembers the failures."""
 
     def __init__(
         self,
         policy: BreakerPolicy,
         clock: Callable[[], float],
         inherited: BreakerSnapshot,
-        suspects: Suspects,
+        suspects: FaultIsolation,
     ) -> None:
         super().__init__("sliding window")
         now = clock()

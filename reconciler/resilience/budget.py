@@ -15,7 +15,7 @@ from typing import Protocol
 
 WINDOW_SECONDS = 60.0
 
-LONGEST_PAUSE = timedelta(days=3)
+MAX_RATE_LIMIT_PAUSE = timedelta(days=3)
 """The longest ban that an exchange documents (Binance). What is longer is a mistake."""
 
 NEARLY_ALL = 0.9
@@ -36,7 +36,7 @@ class Budget(Protocol):
         """
         ...
 
-    async def answered(self, *, is_alive: bool) -> None:
+    async def record_outcome(self, *, is_alive: bool) -> None:
         """Tell that the request of the last `take` in this task has ended, after any `pause`.
 
         `is_alive`: it was answered, and not because of a failure of the exchange.
@@ -73,7 +73,7 @@ class WeightWindow:
         self._spent = 0
         self._returns: deque[tuple[float, int]] = deque()
         self._paused_until = -math.inf
-        self.is_on_trial = False
+        self.needs_probe = False
         """Whether nothing was answered since a pause: then one request goes first."""
         self._account_used = 0
         self._minute_began_at: float | None = None
@@ -112,15 +112,15 @@ class WeightWindow:
     def pause(self, seconds: float) -> None:
         """Let nothing be spent for `seconds`. The longest pause wins."""
         self._paused_until = max(self._paused_until, self._clock() + seconds)
-        self.is_on_trial = True
+        self.needs_probe = True
 
-    def distrust(self) -> None:
+    def require_probe(self) -> None:
         """Let one request go first, as after a pause."""
-        self.is_on_trial = True
+        self.needs_probe = True
 
-    def trust(self) -> None:
+    def clear_probe(self) -> None:
         """Let everything go that there is room for: a request was answered after the pause."""
-        self.is_on_trial = False
+        self.needs_probe = False
 
     def observe(self, used_weight: int) -> None:
         """Take note of the account's use in the exchange's current minute, as its answers say it.
@@ -179,7 +179,7 @@ class LocalBudget:
             while wait_seconds := self._window.reserve(weight):
                 await self._sleep(wait_seconds)
 
-    async def answered(self, *, is_alive: bool) -> None:
+    async def record_outcome(self, *, is_alive: bool) -> None:
         """Do nothing: a command has nobody else to hold back."""
 
     async def pause(self, seconds: float) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Exists, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from reconciler.errors import Halted
-from reconciler.resilience.budget import LONGEST_PAUSE
+from reconciler.resilience.budget import MAX_RATE_LIMIT_PAUSE
 from reconciler.store.tables import state
 
 HALT = "halt"
@@ -64,7 +64,7 @@ def read_pauses(connection: Connection, exchange: str) -> dict[str, float]:
     """Return for how many seconds more the exchange wants silence, by the host that was told so.
 
     What cannot be read is passed over: to go on asking is no worse than to end. A pause longer than
-    `LONGEST_PAUSE` was written by a wrong clock.
+    `MAX_RATE_LIMIT_PAUSE` was written by a wrong clock.
     """
     now: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
     values = connection.execute(
@@ -79,7 +79,7 @@ def read_pauses(connection: Connection, exchange: str) -> dict[str, float]:
                 datetime.fromisoformat(value["until"]) - now
             ).total_seconds()
     return {
-        host: min(seconds, LONGEST_PAUSE.total_seconds())
+        host: min(seconds, MAX_RATE_LIMIT_PAUSE.total_seconds())
         for host, seconds in left.items()
         if seconds > 0
     }
@@ -98,7 +98,7 @@ def write_pause(connection: Connection, exchange: str, host: str, seconds: float
         )
     )
     now: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
-    until = now + min(timedelta(seconds=seconds), LONGEST_PAUSE)
+    until = now + min(timedelta(seconds=seconds), MAX_RATE_LIMIT_PAUSE)
     key = f"{_pause_prefix(exchange)}{host}"
     _write(connection, key, {"until": until.isoformat(), "host": host}, by=SUPERVISOR)
 

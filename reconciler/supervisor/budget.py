@@ -84,7 +84,7 @@ class SharedBudget:
 
     def try_first(self) -> None:
         """Let one request go first, as after a pause."""
-        self._window.distrust()
+        self._window.require_probe()
 
     def note_answer(self, owner: Hashable, *, is_alive: bool) -> None:
         """Record that the request that went first has ended; let the rest follow if it may."""
@@ -92,7 +92,7 @@ class SharedBudget:
             return
         self._forget_first()
         if is_alive and not self._window.paused_seconds:
-            self._window.trust()
+            self._window.clear_probe()
         self._serve()
 
     def observe(self, used_weight: int) -> None:
@@ -115,7 +115,7 @@ class SharedBudget:
             self._waiting.move_to_end(owner)
             if not requests:
                 del self._waiting[owner]
-            if self._window.is_on_trial:
+            if self._window.needs_probe:
                 self._let_go_first(owner)
                 reply(Reply.GRANTED_FIRST)
             else:

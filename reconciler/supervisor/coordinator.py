@@ -24,7 +24,7 @@ from reconciler.errors import (
     ReconcilerError,
     WorkersDying,
 )
-from reconciler.resilience.breaker import BreakerSnapshot, BreakerState
+from reconciler.resilience.breaker_state import BreakerSnapshot, BreakerState
 from reconciler.resilience.budget import WINDOW_SECONDS, WeightWindow
 from reconciler.supervisor.background_writes import BackgroundWrite
 from reconciler.supervisor.budget import Reply, SharedBudget

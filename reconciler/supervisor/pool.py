@@ -21,7 +21,7 @@ from typing import Protocol
 import structlog
 
 from reconciler.errors import Problem
-from reconciler.resilience.breaker import BreakerSnapshot
+from reconciler.resilience.breaker_state import BreakerSnapshot
 from reconciler.supervisor.restarts import RestartBackoff, RestartPolicy
 from reconciler.supervisor.status import ShardState
 from reconciler.supervisor.worker_process import WorkerProcess, fork_server

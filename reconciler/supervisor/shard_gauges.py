@@ -6,7 +6,7 @@ its worker has ended, and all that only a running supervisor has, as its last ac
 
 from collections.abc import Mapping
 
-from reconciler.resilience.breaker import BreakerState
+from reconciler.resilience.breaker_state import BreakerState
 from reconciler.telemetry.metrics import Gauge, Metrics, shard_breaker_state
 
 OF_THE_RUNNING = (

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from reconciler.resilience.breaker import BreakerSnapshot
+from reconciler.resilience.breaker_state import BreakerSnapshot
 from reconciler.workload import WorkerFault
 
 RATE_SECONDS = 10.0

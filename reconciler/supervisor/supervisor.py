@@ -27,7 +27,7 @@ import structlog
 from reconciler.control.handlers import ControlHandlers
 from reconciler.control.server import ControlServer
 from reconciler.errors import StoreRefused, StoreUnavailable, WorkersDying
-from reconciler.resilience.breaker import BreakerState
+from reconciler.resilience.breaker_state import BreakerState
 from reconciler.settings import MAX_SHARDS
 from reconciler.supervisor.background_writes import BackgroundWrite, BackgroundWrites
 from reconciler.supervisor.coordinator import Coordinator

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from multiprocessing.context import ForkServerContext
 
 from reconciler import safe_path
-from reconciler.resilience.breaker import BreakerSnapshot
+from reconciler.resilience.breaker_state import BreakerSnapshot
 from reconciler.supervisor.status import ShardState
 from reconciler.worker.messages import (
     AssignBatch,

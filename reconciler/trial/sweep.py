@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from reconciler.errors import ReconcilerError
-from reconciler.resilience.breaker import BreakerSnapshot
+from reconciler.resilience.breaker_state import BreakerSnapshot
 from reconciler.resilience.budget import Budget
 from reconciler.settings import Settings
 from reconciler.supervisor.halt import HaltPolicy

@@ -42,11 +42,11 @@ def measure_latency(settings: Settings) -> Latency:
 
 async def _measure(settings: Settings) -> Latency:
     found = venue(settings.exchange_name, settings.exchange_base_url)
-    guard = SingleAttempt(ANSWER_SECONDS)
+    sender = SingleAttempt(ANSWER_SECONDS)
     exchange = open_exchange(
         found,
         credentials=settings.credentials,
-        guard=guard,
+        sender=sender,
         budget=LocalBudget(WeightWindow(found.weight_per_minute, share=1)),
         clock=lambda: datetime.now(UTC),
     )
@@ -55,10 +55,12 @@ async def _measure(settings: Settings) -> Latency:
         taken = [await _answer_ms(exchange) for _ in range(ASKED)]
     finally:
         await exchange.close()
-    return Latency(ms=median(taken), requests=ASKED + 1, weight=guard.spent, address=found.base_url)
+    return Latency(
+        ms=median(taken), requests=ASKED + 1, weight=sender.weight_spent, address=found.base_url
+    )
 
 
 async def _answer_ms(exchange: Exchange) -> float:
     started = time.perf_counter()
-    await exchange.clock_offset()
+    await exchange.fetch_clock_offset()
     return (time.perf_counter() - started) * 1000

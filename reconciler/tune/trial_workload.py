@@ -24,7 +24,7 @@ from reconciler.orders.account import AccountGuard
 from reconciler.orders.chunking import chunk_orders
 from reconciler.orders.handler import OrderHandler
 from reconciler.orders.workload import OrderPlanner, OrderWorkload
-from reconciler.resilience.breaker import BreakerSnapshot
+from reconciler.resilience.breaker_state import BreakerSnapshot
 from reconciler.resilience.budget import Budget
 from reconciler.store.stale import StaleOrder, StaleOrders
 from reconciler.supervisor.cycle import group_by_cost

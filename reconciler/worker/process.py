@@ -24,7 +24,7 @@ from typing import Any, NoReturn, assert_never
 import structlog
 
 from reconciler.errors import ConfigurationError, NotSent, StoreRefused, StoreUnavailable
-from reconciler.resilience.breaker import BreakerSnapshot
+from reconciler.resilience.breaker_state import BreakerSnapshot
 from reconciler.worker.messages import (
     AssignBatch,
     BatchDone,
@@ -241,7 +241,7 @@ class PipeBudget:
         if is_first:
             self._first = asyncio.current_task()
 
-    async def answered(self, *, is_alive: bool) -> None:
+    async def record_outcome(self, *, is_alive: bool) -> None:
         """Tell the parent how the request ended that it let go first after a pause."""
         if self._first is not None and self._first is asyncio.current_task():
             self._first = None

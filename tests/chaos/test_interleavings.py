@@ -26,7 +26,7 @@ from reconciler.domain.status import Status
 from reconciler.errors import Unavailable
 from reconciler.exchanges.base import Account, LookupResult, OrderRef, Venue
 from reconciler.exchanges.registry import venue
-from reconciler.exchanges.request_policy import Usage
+from reconciler.exchanges.request_policy import UsageCounter
 from reconciler.orders.account import AccountGuard
 from reconciler.orders.clock import DatabaseClock
 from reconciler.orders.handler import OrderHandler
@@ -109,18 +109,18 @@ class SimulatedExchange:
     def venue(self) -> Venue:
         return venue("paper", "http://127.0.0.1:9")
 
-    async def account(self) -> Account:
+    async def fetch_account(self) -> Account:
         return Account(identity="1", clock_offset=timedelta(0))
 
-    async def clock_offset(self) -> timedelta:
+    async def fetch_clock_offset(self) -> timedelta:
         return timedelta(0)
 
     async def close(self) -> None:
         pass
 
-    async def fetch(self, wanted: Sequence[OrderRef]) -> LookupResult:
+    async def fetch(self, refs: Sequence[OrderRef]) -> LookupResult:
         answers = LookupResult()
-        for one in wanted:
+        for one in refs:
             order = self.orders[one.external_order_id]
             if order.telling is Telling.FAILURE:
                 answers.failures[one] = Unavailable("no answer")
@@ -129,9 +129,9 @@ class SimulatedExchange:
         return answers
 
     def _answer(  # noqa: C901, PLR0911 - a flat table of what can be told
-        self, wanted: OrderRef, order: SimulatedOrder
+        self, ref: OrderRef, order: SimulatedOrder
     ) -> Answer | None:
-        about = partial(self._report, wanted)
+        about = partial(self._report, ref)
         truth = order.facts(order.now)
         match order.telling:
             case Telling.TRUE:
@@ -153,13 +153,13 @@ class SimulatedExchange:
             case Telling.ABSENT:
                 return Absent(
                     symbol=SYMBOL,
-                    external_order_id=wanted.external_order_id,
+                    external_order_id=ref.external_order_id,
                     fetched_at=self.clock(),
                 )
             case Telling.UNANSWERABLE:
                 return OrderFault(
                     symbol=SYMBOL,
-                    external_order_id=wanted.external_order_id,
+                    external_order_id=ref.external_order_id,
                     detail="no such symbol",
                     fetched_at=self.clock(),
                 )
@@ -168,10 +168,10 @@ class SimulatedExchange:
             case _:
                 assert_never(order.telling)
 
-    def _report(self, wanted: OrderRef, status: Status | None, executed_qty: Decimal) -> Report:
+    def _report(self, ref: OrderRef, status: Status | None, executed_qty: Decimal) -> Report:
         return Report(
-            symbol=wanted.symbol,
-            external_order_id=wanted.external_order_id,
+            symbol=ref.symbol,
+            external_order_id=ref.external_order_id,
             word="UNDER_REVIEW" if status is None else status.value.upper(),
             status=status,
             executed_qty=executed_qty,
@@ -224,7 +224,7 @@ def a_handler(database: Database, writer: OrderWriter, exchange: SimulatedExchan
         shard=0,
         exchange=exchange,
         breaker=Breaker(BreakerPolicy()),
-        usage=Usage(),
+        usage=UsageCounter(),
         database=database,
         writer=writer,
         policy=POLICY,

@@ -13,7 +13,7 @@ from pydantic import Field, SecretStr
 
 from reconciler.cli.workload import main
 from reconciler.errors import ConfigurationError, Problem, StoreUnavailable
-from reconciler.resilience.breaker import BreakerSnapshot
+from reconciler.resilience.breaker_state import BreakerSnapshot
 from reconciler.resilience.budget import Budget
 from reconciler.settings import Settings
 from reconciler.workload import (

@@ -218,7 +218,7 @@ class Gauge:
     async def take(self, weight: int) -> None:
         raise NotImplementedError
 
-    async def answered(self, *, is_alive: bool) -> None:
+    async def record_outcome(self, *, is_alive: bool) -> None:
         raise NotImplementedError
 
     async def pause(self, seconds: float) -> None:
@@ -243,7 +243,7 @@ class Bench:
     """An adapter between its fakes and a real server."""
 
     server: Venue
-    guard: OpenGuard = field(default_factory=OpenGuard)
+    sender: OpenGuard = field(default_factory=OpenGuard)
     budget: Gauge = field(default_factory=Gauge)
     clock: SetClock = field(default_factory=SetClock)
     clients: list[httpx.AsyncClient] = field(default_factory=list)
@@ -254,7 +254,7 @@ class Bench:
         return Binance(
             venue=replace(VENUE, base_url=self.server.url),
             client=client,
-            guard=self.guard,
+            sender=self.sender,
             budget=self.budget,
             credentials=credentials,
             clock=self.clock,
@@ -516,7 +516,7 @@ async def test_page_one_is_not_taken_for_everything(bench: Bench) -> None:
         "1000",
         "2000",
     ]
-    assert bench.guard.weights == [1, 20, 20, 20]
+    assert bench.sender.weights == [1, 20, 20, 20]
 
 
 async def test_order_missing_from_open_orders_is_asked_for_by_name(bench: Bench) -> None:
@@ -528,7 +528,7 @@ async def test_order_missing_from_open_orders_is_asked_for_by_name(bench: Bench)
     assert isinstance(canceled, Report)
     assert canceled.status is Status.CANCELED
     assert isinstance(missing, Absent)
-    assert bench.guard.weights == [1, 6, 4, 4]
+    assert bench.sender.weights == [1, 6, 4, 4]
 
 
 async def test_open_orders_of_all_symbols_are_asked_for_once(bench: Bench) -> None:
@@ -538,7 +538,7 @@ async def test_open_orders_of_all_symbols_are_asked_for_once(bench: Bench) -> No
     found = await bench.binance().fetch([an_order(i, symbol) for i, symbol in names])
 
     assert len(found.answers) == 100
-    assert bench.guard.weights == [1, 80]
+    assert bench.sender.weights == [1, 80]
     assert "symbol" not in bench.server.asked[-1].parameters
 
 
@@ -550,7 +550,7 @@ async def test_adapter_learns_that_most_orders_have_ended(bench: Bench) -> None:
     await binance.fetch(wanted)
     await binance.fetch(wanted)
 
-    assert bench.guard.weights == [1, 6, 20, 20]
+    assert bench.sender.weights == [1, 6, 20, 20]
 
 
 async def test_look_ups_run_at_most_so_many_at_once(bench: Bench) -> None:
@@ -686,7 +686,7 @@ async def test_breaker_that_opens_mid_batch_loses_no_answer(bench: Bench) -> Non
                 raise BreakerOpen(retry_after_seconds=120)
             return await super().call(weight, send)
 
-    bench.guard = BreakingGuard()
+    bench.sender = BreakingGuard()
     bench.server.holds(*(a_row(i) for i in range(5)))
 
     found = await bench.binance().fetch([an_order(i) for i in range(7)])
@@ -1157,11 +1157,11 @@ async def test_adapter_is_an_exchange(bench: Bench) -> None:
 async def test_account_tells_who_we_are_and_how_the_clocks_differ(bench: Bench) -> None:
     bench.server.time = NOW + timedelta(milliseconds=250)
 
-    account = await bench.binance(BEARER).account()
+    account = await bench.binance(BEARER).fetch_account()
 
     assert account.identity == "354937868"
     assert account.clock_offset == timedelta(milliseconds=250)
-    assert bench.guard.weights == [20, 1]
+    assert bench.sender.weights == [20, 1]
 
 
 async def test_the_clock_offset_is_asked_for_anew_each_time_at_the_least_weight(
@@ -1169,13 +1169,13 @@ async def test_the_clock_offset_is_asked_for_anew_each_time_at_the_least_weight(
 ) -> None:
     binance = bench.binance()
     bench.server.time = NOW + timedelta(milliseconds=250)
-    first = await binance.clock_offset()
+    first = await binance.fetch_clock_offset()
     bench.server.time = NOW - timedelta(milliseconds=250)
 
-    second = await binance.clock_offset()
+    second = await binance.fetch_clock_offset()
 
     assert (first, second) == (timedelta(milliseconds=250), timedelta(milliseconds=-250))
-    assert bench.guard.weights == [1, 1]
+    assert bench.sender.weights == [1, 1]
 
 
 async def test_used_weight_of_every_answer_is_told_to_the_budget(bench: Bench) -> None:

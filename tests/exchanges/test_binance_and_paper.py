@@ -50,7 +50,7 @@ class Gauge:
 
     async def take(self, weight: int) -> None: ...
 
-    async def answered(self, *, is_alive: bool) -> None: ...
+    async def record_outcome(self, *, is_alive: bool) -> None: ...
 
     async def pause(self, seconds: float) -> None: ...
 
@@ -63,14 +63,14 @@ class Paper:
     url: str
     server: PaperExchange
     truth: dict[OrderRef, tuple[Status | None, str]]
-    guard: OpenGuard = field(default_factory=OpenGuard)
+    sender: OpenGuard = field(default_factory=OpenGuard)
     gauge: Gauge = field(default_factory=Gauge)
 
     def opened(self) -> Exchange:
         return open_exchange(
             venue("paper", self.url),
             credentials=Credentials(api_key=SecretStr(KEY), api_secret=SecretStr(SECRET)),
-            guard=self.guard,
+            sender=self.sender,
             budget=self.gauge,
             clock=lambda: datetime.now(UTC),
         )
@@ -133,12 +133,12 @@ async def test_orders_of_symbols_in_any_script_are_reported(paper: Paper, orders
 async def test_weight_is_what_the_paper_exchange_counts(paper: Paper) -> None:
     exchange = paper.opened()
 
-    await exchange.account()
+    await exchange.fetch_account()
     await exchange.fetch(list(paper.truth))
     await exchange.close()
 
-    assert paper.guard.weight == paper.gauge.used
-    assert paper.guard.weight < ORDERS
+    assert paper.sender.weight == paper.gauge.used
+    assert paper.sender.weight < ORDERS
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ async def test_misbehaviour_fails_every_order_and_answers_none(
 
 async def test_a_clock_that_jumps_is_taken_anew_and_harms_nothing(paper: Paper) -> None:
     exchange = paper.opened()
-    await exchange.account()
+    await exchange.fetch_account()
     paper.server.faults.set(FaultRule(clock_offset_ms=60_000), paper.server.clock_ms())
 
     found = await exchange.fetch(list(paper.truth))
@@ -236,10 +236,10 @@ async def test_unknown_words_are_reported_without_a_status(paper: Paper) -> None
 
 async def test_another_account_is_told_apart(paper: Paper) -> None:
     exchange = paper.opened()
-    ours = await exchange.account()
+    ours = await exchange.fetch_account()
     paper.server.faults.set(FaultRule(account_uid=77), paper.server.clock_ms())
 
-    theirs = await exchange.account()
+    theirs = await exchange.fetch_account()
     await exchange.close()
 
     assert ours.identity != theirs.identity == "77"

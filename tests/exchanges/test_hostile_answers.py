@@ -64,7 +64,7 @@ class Venue:
         exchange = open_exchange(
             venue("paper", self.proxy.url),
             credentials=Credentials(api_key=SecretStr(KEY), api_secret=SecretStr(SECRET)),
-            guard=SingleAttempt(PATIENCE_SECONDS),
+            sender=SingleAttempt(PATIENCE_SECONDS),
             budget=LocalBudget(WeightWindow(10**9, 1.0)),
             clock=lambda: datetime.now(UTC),
         )

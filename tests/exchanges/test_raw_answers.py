@@ -132,7 +132,7 @@ class Budget:
 
     async def take(self, weight: int) -> None: ...
 
-    async def answered(self, *, is_alive: bool) -> None: ...
+    async def record_outcome(self, *, is_alive: bool) -> None: ...
 
     async def pause(self, seconds: float) -> None: ...
 
@@ -162,7 +162,7 @@ async def opened(
     binance = Binance(
         venue=replace(VENUE, base_url=venue.url),
         client=httpx.AsyncClient(trust_env=False, verify=client_tls),
-        guard=SingleAttempt(PATIENCE_SECONDS),
+        sender=SingleAttempt(PATIENCE_SECONDS),
         budget=budget,
         credentials=Credentials(),
         clock=lambda: NOW,
@@ -468,7 +468,7 @@ async def test_time_that_is_none_is_a_failure_that_says_so(
     bench.venue.time = b'{"serverTime": %s}' % raw
 
     with pytest.raises(Unavailable, match=told):
-        await bench.binance.clock_offset()
+        await bench.binance.fetch_clock_offset()
 
 
 # Names that cannot be

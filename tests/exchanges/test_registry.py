@@ -33,7 +33,7 @@ class OpenGuard:
 class EndlessBudget:
     async def take(self, weight: int) -> None: ...
 
-    async def answered(self, *, is_alive: bool) -> None: ...
+    async def record_outcome(self, *, is_alive: bool) -> None: ...
 
     async def pause(self, seconds: float) -> None: ...
 
@@ -44,7 +44,7 @@ def opened(at: Venue, credentials: Credentials) -> Exchange:
     return open_exchange(
         at,
         credentials=credentials,
-        guard=OpenGuard(),
+        sender=OpenGuard(),
         budget=EndlessBudget(),
         clock=lambda: datetime(2026, 11, 24, tzinfo=UTC),
     )

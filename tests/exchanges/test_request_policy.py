@@ -25,10 +25,11 @@ from reconciler.exchanges.request_policy import (
     HttpxError,
     RequestPolicy,
     Usage,
-    UsageReport,
+    UsageCounter,
     translated,
 )
-from reconciler.resilience.breaker import Breaker, BreakerState
+from reconciler.resilience.breaker import Breaker
+from reconciler.resilience.breaker_state import BreakerState
 from reconciler.settings import BreakerPolicy, RetryPolicy
 
 QUERY = "symbol=BTCUSDT&signature=5ec2e7"
@@ -55,7 +56,7 @@ class FakeBudget:
         self.events.append(("take", weight))
         self.on_take()
 
-    async def answered(self, *, is_alive: bool) -> None:
+    async def record_outcome(self, *, is_alive: bool) -> None:
         self.answers.append(is_alive)
         self.on_answered()
 
@@ -111,13 +112,13 @@ def sleep() -> FakeSleep:
 
 
 @pytest.fixture
-def usage() -> Usage:
-    return Usage()
+def usage() -> UsageCounter:
+    return UsageCounter()
 
 
 @pytest.fixture
-def guard(
-    budget: FakeBudget, breaker: Breaker, sleep: FakeSleep, usage: Usage, clock: FakeClock
+def policy(
+    budget: FakeBudget, breaker: Breaker, sleep: FakeSleep, usage: UsageCounter, clock: FakeClock
 ) -> RequestPolicy:
     return RequestPolicy(
         budget=budget,
@@ -135,53 +136,53 @@ def outages(count: int) -> list[Unavailable]:
 
 
 async def test_returns_what_was_sent_for(
-    guard: RequestPolicy, budget: FakeBudget, clock: FakeClock
+    policy: RequestPolicy, budget: FakeBudget, clock: FakeClock
 ) -> None:
-    answer = await guard.call(4, Failing(clock))
+    answer = await policy.call(4, Failing(clock))
 
     assert answer == "answer"
     assert budget.events == [("take", 4)]
 
 
 async def test_each_attempt_asks_the_budget(
-    guard: RequestPolicy, budget: FakeBudget, clock: FakeClock
+    policy: RequestPolicy, budget: FakeBudget, clock: FakeClock
 ) -> None:
-    await guard.call(4, Failing(clock, *outages(2)))
+    await policy.call(4, Failing(clock, *outages(2)))
 
     assert budget.events == [("take", 4)] * 3
 
 
 async def test_an_outage_is_retried_and_then_raised(
-    guard: RequestPolicy, sleep: FakeSleep, clock: FakeClock
+    policy: RequestPolicy, sleep: FakeSleep, clock: FakeClock
 ) -> None:
     send = Failing(clock, *outages(9))
 
     with pytest.raises(Unavailable, match="outage 4"):
-        await guard.call(1, send)
+        await policy.call(1, send)
 
     assert send.calls == 4
     assert len(sleep.slept) == 3
 
 
 async def test_each_failed_attempt_counts_for_the_breaker(
-    guard: RequestPolicy, breaker: Breaker, clock: FakeClock
+    policy: RequestPolicy, breaker: Breaker, clock: FakeClock
 ) -> None:
     with pytest.raises(Unavailable):
-        await guard.call(1, Failing(clock, *outages(4)))
+        await policy.call(1, Failing(clock, *outages(4)))
 
     assert len(breaker.snapshot().failure_ages_seconds) == 4
 
 
 async def test_an_open_breaker_spends_nothing_and_is_not_retried(
-    guard: RequestPolicy, breaker: Breaker, budget: FakeBudget, sleep: FakeSleep, clock: FakeClock
+    policy: RequestPolicy, breaker: Breaker, budget: FakeBudget, sleep: FakeSleep, clock: FakeClock
 ) -> None:
     with pytest.raises(Refused):
-        await guard.call(1, Failing(clock, Refused("bad key", hint="-")))
+        await policy.call(1, Failing(clock, Refused("bad key", hint="-")))
     budget.events.clear()
     send = Failing(clock)
 
     with pytest.raises(BreakerOpen):
-        await guard.call(1, send)
+        await policy.call(1, send)
 
     assert breaker.state is BreakerState.OPEN
     assert send.calls == 0
@@ -190,20 +191,20 @@ async def test_an_open_breaker_spends_nothing_and_is_not_retried(
 
 
 async def test_a_breaker_that_opens_between_retries_ends_them(
-    guard: RequestPolicy, clock: FakeClock
+    policy: RequestPolicy, clock: FakeClock
 ) -> None:
     with pytest.raises(Unavailable):
-        await guard.call(1, Failing(clock, *outages(4)))
+        await policy.call(1, Failing(clock, *outages(4)))
     send = Failing(clock, *outages(4))
 
     with pytest.raises(Unavailable, match="outage 1"):  # it was asked, so that is what it met
-        await guard.call(1, send)
+        await policy.call(1, send)
 
     assert send.calls == 1
 
 
 async def test_a_breaker_that_opens_during_the_wait_for_weight_lets_nothing_through(
-    guard: RequestPolicy, breaker: Breaker, budget: FakeBudget, clock: FakeClock
+    policy: RequestPolicy, breaker: Breaker, budget: FakeBudget, clock: FakeClock
 ) -> None:
     def another_request_is_refused() -> None:
         with pytest.raises(Refused), breaker.attempt():
@@ -213,17 +214,17 @@ async def test_a_breaker_that_opens_during_the_wait_for_weight_lets_nothing_thro
     send = Failing(clock)
 
     with pytest.raises(BreakerOpen):
-        await guard.call(1, send)
+        await policy.call(1, send)
 
     assert send.calls == 0
 
 
 async def test_a_rate_limit_is_waited_out_as_often_as_it_takes(
-    guard: RequestPolicy, budget: FakeBudget, breaker: Breaker, sleep: FakeSleep, clock: FakeClock
+    policy: RequestPolicy, budget: FakeBudget, breaker: Breaker, sleep: FakeSleep, clock: FakeClock
 ) -> None:
     limits = [RateLimited("429", retry_after_seconds=30)] * 20
 
-    answer = await guard.call(2, Failing(clock, *limits))
+    answer = await policy.call(2, Failing(clock, *limits))
 
     assert answer == "answer"
     assert budget.events == [("take", 2), ("pause", 30)] * 20 + [("take", 2)]
@@ -231,17 +232,17 @@ async def test_a_rate_limit_is_waited_out_as_often_as_it_takes(
     assert sleep.slept == []
 
 
-async def test_a_rate_limit_uses_up_no_retry(guard: RequestPolicy, clock: FakeClock) -> None:
+async def test_a_rate_limit_uses_up_no_retry(policy: RequestPolicy, clock: FakeClock) -> None:
     limited = RateLimited("429", retry_after_seconds=1)
     mixed = [limited, *outages(2), limited, Unavailable("outage 3"), limited]
 
-    assert await guard.call(1, Failing(clock, *mixed)) == "answer"
+    assert await policy.call(1, Failing(clock, *mixed)) == "answer"
 
 
 async def test_a_rate_limit_without_a_time_still_brings_silence(
-    guard: RequestPolicy, budget: FakeBudget, clock: FakeClock
+    policy: RequestPolicy, budget: FakeBudget, clock: FakeClock
 ) -> None:
-    await guard.call(1, Failing(clock, RateLimited("429", retry_after_seconds=0)))
+    await policy.call(1, Failing(clock, RateLimited("429", retry_after_seconds=0)))
 
     assert ("pause", 1) in budget.events
 
@@ -252,26 +253,26 @@ async def test_a_rate_limit_without_a_time_still_brings_silence(
     ids=lambda error: type(error).__name__,
 )
 async def test_what_does_not_pass_by_asking_again_is_raised_at_once(
-    guard: RequestPolicy, clock: FakeClock, error: Exception
+    policy: RequestPolicy, clock: FakeClock, error: Exception
 ) -> None:
     send = Failing(clock, error)
 
     with pytest.raises(type(error)) as caught:
-        await guard.call(1, send)
+        await policy.call(1, send)
 
     assert caught.value is error
     assert send.calls == 1
 
 
 async def test_what_nobody_foresaw_is_a_failure_of_that_request_and_logged_once(
-    guard: RequestPolicy, clock: FakeClock
+    policy: RequestPolicy, clock: FakeClock
 ) -> None:
     def bug() -> Exception:
         return ValueError("Exceeds the limit (4300 digits) for integer string conversion")
 
     send = Failing(clock, bug(), bug(), bug(), bug())
     with structlog.testing.capture_logs() as logged, pytest.raises(Malformed, match="ValueError"):
-        await guard.call(1, send)
+        await policy.call(1, send)
 
     told = [line for line in logged if line["event"] == "exchange.answer_not_handled"]
     assert len(told) == 1
@@ -279,7 +280,7 @@ async def test_what_nobody_foresaw_is_a_failure_of_that_request_and_logged_once(
 
 
 async def test_a_cancelled_call_counts_for_nothing(
-    guard: RequestPolicy, breaker: Breaker, usage: Usage
+    policy: RequestPolicy, breaker: Breaker, usage: UsageCounter
 ) -> None:
     is_sent = asyncio.Event()
 
@@ -287,7 +288,7 @@ async def test_a_cancelled_call_counts_for_nothing(
         is_sent.set()
         await asyncio.Event().wait()
 
-    call = asyncio.create_task(guard.call(1, never_answered))
+    call = asyncio.create_task(policy.call(1, never_answered))
     await is_sent.wait()
 
     call.cancel()
@@ -295,18 +296,18 @@ async def test_a_cancelled_call_counts_for_nothing(
     with pytest.raises(asyncio.CancelledError):
         await call
     assert breaker.snapshot().failure_ages_seconds == ()
-    assert usage.take() == UsageReport(requests=1, weight=1)
+    assert usage.take() == Usage(requests=1, weight=1)
 
 
 async def test_usage_counts_everything_once_and_begins_anew(
-    guard: RequestPolicy, usage: Usage, clock: FakeClock
+    policy: RequestPolicy, usage: UsageCounter, clock: FakeClock
 ) -> None:
     errors = [Unavailable("503"), Malformed("{"), RateLimited("429", retry_after_seconds=1)]
-    await guard.call(4, Failing(clock, *errors))
+    await policy.call(4, Failing(clock, *errors))
     with pytest.raises(Refused):
-        await guard.call(20, Failing(clock, Refused("bad key", hint="-")))
+        await policy.call(20, Failing(clock, Refused("bad key", hint="-")))
     with pytest.raises(BreakerOpen):
-        await guard.call(4, Failing(clock))
+        await policy.call(4, Failing(clock))
 
     report = usage.take()
 
@@ -321,11 +322,11 @@ async def test_usage_counts_everything_once_and_begins_anew(
         "breaker_open": 1,
     }
     assert report.latencies_ms == pytest.approx([25] * 5)
-    assert usage.take() == UsageReport()
+    assert usage.take() == Usage()
 
 
 def test_usage_names_a_clock_skew() -> None:
-    usage = Usage()
+    usage = UsageCounter()
 
     usage.count_error(ClockSkew("-1021"))
 
@@ -333,7 +334,7 @@ def test_usage_names_a_clock_skew() -> None:
 
 
 def test_a_usage_report_survives_pickling() -> None:
-    usage = Usage()
+    usage = UsageCounter()
     usage.count_request(4)
     usage.count_error(Unavailable("503"))
     report = usage.take()
@@ -366,10 +367,10 @@ def an_httpx_error(error_type: type[HttpxError]) -> HttpxError:
 
 @pytest.mark.parametrize("error_type", [*all_httpx_errors()], ids=lambda found: found.__name__)
 async def test_every_error_of_httpx_becomes_one_of_ours(
-    guard: RequestPolicy, clock: FakeClock, error_type: type[HttpxError]
+    policy: RequestPolicy, clock: FakeClock, error_type: type[HttpxError]
 ) -> None:
     with pytest.raises(ExchangeError) as caught:
-        await guard.call(1, Failing(clock, *[an_httpx_error(error_type)] * 4))
+        await policy.call(1, Failing(clock, *[an_httpx_error(error_type)] * 4))
 
     assert QUERY not in str(caught.value)
     assert "signature" not in str(caught.value)
@@ -428,7 +429,7 @@ async def say_nothing(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> 
     await reader.read()
 
 
-async def get(guard: RequestPolicy, url: str) -> str:
+async def get(policy: RequestPolicy, url: str) -> str:
     async with httpx.AsyncClient() as client:
 
         async def send() -> str:
@@ -436,12 +437,12 @@ async def get(guard: RequestPolicy, url: str) -> str:
             response.raise_for_status()
             return response.text
 
-        return await guard.call(1, send)
+        return await policy.call(1, send)
 
 
-async def test_an_answer_over_http_is_returned(guard: RequestPolicy) -> None:
+async def test_an_answer_over_http_is_returned(policy: RequestPolicy) -> None:
     async with server(answering("200 OK", b"filled")) as url:
-        assert await get(guard, url) == "filled"
+        assert await get(policy, url) == "filled"
 
 
 @pytest.mark.parametrize(
@@ -459,23 +460,27 @@ async def test_an_answer_over_http_is_returned(guard: RequestPolicy) -> None:
     ],
 )
 async def test_a_failure_over_http_is_told_without_the_signature(
-    guard: RequestPolicy, usage: Usage, handler: Handler, expected: type[Unavailable], text: str
+    policy: RequestPolicy,
+    usage: UsageCounter,
+    handler: Handler,
+    expected: type[Unavailable],
+    text: str,
 ) -> None:
     async with server(handler) as url:
         with pytest.raises(expected, match=text) as caught:
-            await get(guard, url)
+            await get(policy, url)
 
     assert "signature" not in str(caught.value)
     assert usage.take().requests == 4
 
 
-async def test_nobody_listening_is_unavailable(guard: RequestPolicy) -> None:
+async def test_nobody_listening_is_unavailable(policy: RequestPolicy) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/?{QUERY}"
 
         with pytest.raises(Unavailable, match="cannot be reached"):
-            await get(guard, url)
+            await get(policy, url)
 
 
 # Whose fault it is.
@@ -484,57 +489,57 @@ ABOUT = ("BTCUSDT", "17")
 
 
 async def test_where_only_one_order_fails_the_exchange_is_asked_for_the_time(
-    guard: RequestPolicy, breaker: Breaker, budget: FakeBudget, clock: FakeClock
+    policy: RequestPolicy, breaker: Breaker, budget: FakeBudget, clock: FakeClock
 ) -> None:
     control = ControlRequest(weight=1, send=Failing(clock))
 
     with pytest.raises(Unavailable):
-        await guard.call(4, Failing(clock, *outages(9)), subject=ABOUT, control=control)
+        await policy.call(4, Failing(clock, *outages(9)), subject=ABOUT, control=control)
     with pytest.raises(RequestRejected, match="outage 1; the exchange answers about others"):
-        await guard.call(4, Failing(clock, *outages(9)), subject=ABOUT, control=control)
+        await policy.call(4, Failing(clock, *outages(9)), subject=ABOUT, control=control)
 
     assert breaker.state is BreakerState.CLOSED
     assert budget.events.count(("take", 1)) == 1
-    assert await guard.call(4, Failing(clock), subject=("BTCUSDT", "18")) == "answer"
+    assert await policy.call(4, Failing(clock), subject=("BTCUSDT", "18")) == "answer"
     with pytest.raises(Suspended):
-        await guard.call(4, Failing(clock), subject=ABOUT)
+        await policy.call(4, Failing(clock), subject=ABOUT)
 
 
 @pytest.mark.parametrize("has_control", [True, False])
 async def test_an_exchange_that_does_not_even_tell_the_time_opens_the_breaker(
-    guard: RequestPolicy, breaker: Breaker, clock: FakeClock, *, has_control: bool
+    policy: RequestPolicy, breaker: Breaker, clock: FakeClock, *, has_control: bool
 ) -> None:
     control = ControlRequest(weight=1, send=Failing(clock, *outages(9))) if has_control else None
 
     for _ in range(2):
         with pytest.raises(Unavailable):
-            await guard.call(4, Failing(clock, *outages(9)), subject=ABOUT, control=control)
+            await policy.call(4, Failing(clock, *outages(9)), subject=ABOUT, control=control)
 
     assert breaker.state is BreakerState.OPEN
 
 
 async def test_a_control_question_that_is_limited_proves_life_and_is_heeded(
-    guard: RequestPolicy, breaker: Breaker, budget: FakeBudget, clock: FakeClock
+    policy: RequestPolicy, breaker: Breaker, budget: FakeBudget, clock: FakeClock
 ) -> None:
     limited = Failing(clock, RateLimited("429", retry_after_seconds=30))
     control = ControlRequest(weight=1, send=limited)
 
     for _ in range(2):
         with pytest.raises((Unavailable, RequestRejected)):
-            await guard.call(4, Failing(clock, *outages(9)), subject=ABOUT, control=control)
+            await policy.call(4, Failing(clock, *outages(9)), subject=ABOUT, control=control)
 
     assert breaker.state is BreakerState.CLOSED
     assert ("pause", 30) in budget.events
 
 
 async def test_a_request_that_is_turned_down_is_not_sent_again(
-    guard: RequestPolicy, breaker: Breaker, clock: FakeClock
+    policy: RequestPolicy, breaker: Breaker, clock: FakeClock
 ) -> None:
     send = Failing(clock, *[RequestRejected("code -9999")] * 9)
 
     for _ in range(6):
         with pytest.raises(RequestRejected):
-            await guard.call(4, send, subject=ABOUT)
+            await policy.call(4, send, subject=ABOUT)
 
     assert send.calls == 6
     assert breaker.state is BreakerState.CLOSED
@@ -555,33 +560,33 @@ async def test_a_request_that_is_turned_down_is_not_sent_again(
     ids=["answered", "failed", "refused", "turned down", "limited"],
 )
 async def test_the_budget_is_told_how_each_request_ended(
-    guard: RequestPolicy,
+    policy: RequestPolicy,
     budget: FakeBudget,
     clock: FakeClock,
     errors: list[Exception],
     answers: list[bool],
 ) -> None:
     with suppress(Refused, RequestRejected):
-        await guard.call(1, Failing(clock, *errors))
+        await policy.call(1, Failing(clock, *errors))
 
     assert budget.answers == answers
 
 
 async def test_the_budget_hears_of_a_limit_before_it_hears_that_the_request_has_ended(
-    guard: RequestPolicy, budget: FakeBudget, clock: FakeClock
+    policy: RequestPolicy, budget: FakeBudget, clock: FakeClock
 ) -> None:
     heard: list[int] = []
     budget.on_answered = lambda: heard.append(len(budget.events))
 
-    await guard.call(1, Failing(clock, RateLimited("429", retry_after_seconds=9)))
+    await policy.call(1, Failing(clock, RateLimited("429", retry_after_seconds=9)))
 
     assert budget.events == [("take", 1), ("pause", 9), ("take", 1)]
     assert heard == [2, 3]
 
 
 async def test_no_answer_silences_us_for_longer_than_any_ban(
-    guard: RequestPolicy, budget: FakeBudget, clock: FakeClock
+    policy: RequestPolicy, budget: FakeBudget, clock: FakeClock
 ) -> None:
-    await guard.call(1, Failing(clock, RateLimited("429", retry_after_seconds=1e308)))
+    await policy.call(1, Failing(clock, RateLimited("429", retry_after_seconds=1e308)))
 
     assert ("pause", 259_200) in budget.events

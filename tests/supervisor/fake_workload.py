@@ -17,7 +17,7 @@ from typing import assert_never
 
 import reconciler
 from reconciler.errors import ConfigurationError, Problem, StoreUnavailable
-from reconciler.resilience.breaker import BreakerSnapshot
+from reconciler.resilience.breaker_state import BreakerSnapshot
 from reconciler.resilience.budget import Budget
 from reconciler.workload import (
     NO_BREAKER,

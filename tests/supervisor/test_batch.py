@@ -18,7 +18,7 @@ from reconciler.domain.status import Status
 from reconciler.errors import BreakerOpen, RequestRejected, Suspended, Unavailable
 from reconciler.exchanges.base import Account, Failure, LookupResult, OrderRef, Venue
 from reconciler.exchanges.registry import venue
-from reconciler.exchanges.request_policy import Usage
+from reconciler.exchanges.request_policy import UsageCounter
 from reconciler.orders.account import AccountGuard
 from reconciler.orders.clock import DatabaseClock
 from reconciler.orders.handler import OrderHandler
@@ -53,8 +53,8 @@ class FakeExchange:
     def venue(self) -> Venue:
         return venue("paper")
 
-    async def fetch(self, wanted: Sequence[OrderRef]) -> LookupResult:
-        self.asked += [one.external_order_id for one in wanted]
+    async def fetch(self, refs: Sequence[OrderRef]) -> LookupResult:
+        self.asked += [one.external_order_id for one in refs]
         answers = {
             one: Report(
                 symbol=one.symbol,
@@ -65,21 +65,21 @@ class FakeExchange:
                 avg_price=Decimal(100),
                 fetched_at=self.clock(),
             )
-            for one in wanted
+            for one in refs
             if one.external_order_id not in {*self._silent_about, *self.failures}
         }
         failures = {
             one: self.failures[one.external_order_id]
-            for one in wanted
+            for one in refs
             if one.external_order_id in self.failures
         }
         return LookupResult(answers={**answers}, failures=failures)
 
-    async def account(self) -> Account:
+    async def fetch_account(self) -> Account:
         self.accounts_asked += 1
         return Account(identity="nobody", clock_offset=timedelta(0))
 
-    async def clock_offset(self) -> timedelta:
+    async def fetch_clock_offset(self) -> timedelta:
         return timedelta(0)
 
     async def close(self) -> None: ...
@@ -126,7 +126,7 @@ def a_handler(database: Database, exchange: FakeExchange, rows: int = ORDERS) ->
         shard=0,
         exchange=exchange,
         breaker=Breaker(BreakerPolicy()),
-        usage=Usage(),
+        usage=UsageCounter(),
         database=database,
         writer=OrderWriter(table, exchange="paper", decide=partial(decide, policy=policy)),
         policy=policy,

@@ -47,8 +47,8 @@ class MeddlingExchange(FakeExchange):
         self._database_url = database_url
         self.meddling: str | None = None
 
-    async def fetch(self, wanted: Sequence[OrderRef]) -> LookupResult:
-        answers = await super().fetch(wanted)
+    async def fetch(self, refs: Sequence[OrderRef]) -> LookupResult:
+        answers = await super().fetch(refs)
         if self.meddling is not None:
             with psycopg.connect(self._database_url) as application:
                 application.execute(self.meddling)

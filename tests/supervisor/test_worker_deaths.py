@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import ConfigurationError, Problem, ReconcilerError
-from reconciler.resilience.breaker import BreakerSnapshot, BreakerState
+from reconciler.resilience.breaker_state import BreakerSnapshot, BreakerState
 from reconciler.supervisor.coordinator import Coordinator
 from reconciler.supervisor.pool import WorkerPool
 from reconciler.supervisor.restarts import RestartPolicy

@@ -83,11 +83,11 @@ async def read_account(
     exchange = open_exchange(
         venue,
         credentials=credentials,
-        guard=SingleAttempt(answer_seconds),
+        sender=SingleAttempt(answer_seconds),
         budget=LocalBudget(WeightWindow(venue.weight_per_minute, share=1)),
         clock=lambda: datetime.now(UTC),
     )
     try:
-        return await exchange.account()
+        return await exchange.fetch_account()
     finally:
         await exchange.close()

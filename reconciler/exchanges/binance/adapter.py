@@ -54,7 +54,7 @@ from reconciler.exchanges.binance.session import Fetched, Sender, Session
 from reconciler.exchanges.query_plan import GetOrder, ListOpenOrders, ListOrdersFrom, Query
 from reconciler.exchanges.unforeseen import unforeseen
 from reconciler.resilience.budget import Budget
-from reconciler.resilience.suspects import Subject
+from reconciler.resilience.fault_isolation import Subject
 from reconciler.settings import Credentials
 
 REQUESTS_AT_ONCE = 4
@@ -88,7 +88,7 @@ class Binance:
         *,
         venue: Venue,
         client: httpx.AsyncClient,
-        guard: Sender,
+        sender: Sender,
         budget: Budget,
         credentials: Credentials,
         clock: Clock,
@@ -101,7 +101,7 @@ class Binance:
         self._session = Session(
             base_url=venue.base_url,
             client=client,
-            guard=guard,
+            sender=sender,
             budget=budget,
             credentials=credentials,
             clock=clock,
@@ -113,9 +113,9 @@ class Binance:
         """The exchange's published facts."""
         return self._venue
 
-    async def fetch(self, wanted: Sequence[OrderRef]) -> LookupResult:
-        """Ask about every order in `wanted`, with the least weight that gives each an answer."""
-        spellings = _by_request_name(wanted)
+    async def fetch(self, refs: Sequence[OrderRef]) -> LookupResult:
+        """Ask about every order in `refs`, with the least weight that gives each an answer."""
+        spellings = _by_request_name(refs)
         unaskable = {order: why for order in spellings if (why := _why_not_askable(order))}
         found = await self._search(frozenset(spellings.keys() - unaskable.keys()))
         now = self._clock()
@@ -123,7 +123,7 @@ class Binance:
             found.answers[order] = unanswerable(order, why, now)
         return _as_spelled(found, spellings)
 
-    async def account(self) -> Account:
+    async def fetch_account(self) -> Account:
         """Ask who we are, and how far the exchange's clock is ahead of ours.
 
         Raises:
@@ -140,7 +140,7 @@ class Binance:
             clock_offset=await self._session.server_offset(),
         )
 
-    async def clock_offset(self) -> timedelta:
+    async def fetch_clock_offset(self) -> timedelta:
         """Ask how far the exchange's clock is ahead of ours, every time anew.
 
         Raises:

@@ -42,7 +42,7 @@ from reconciler.exchanges.connection import Connections
 from reconciler.exchanges.request_policy import ControlRequest
 from reconciler.exchanges.signing import HmacKey, SigningKey, load_signing_key
 from reconciler.resilience.budget import Budget
-from reconciler.resilience.suspects import EXCHANGE, Subject
+from reconciler.resilience.fault_isolation import EXCHANGE, Subject
 from reconciler.settings import Credentials, KeyType
 
 T = TypeVar("T")
@@ -94,7 +94,7 @@ class Session:
         *,
         base_url: str,
         client: httpx.AsyncClient,
-        guard: Sender,
+        sender: Sender,
         budget: Budget,
         credentials: Credentials,
         clock: Clock,
@@ -106,7 +106,7 @@ class Session:
         """
         self._base_url = base_url.rstrip("/")
         self._connections = Connections(client)
-        self._guard = guard
+        self._sender = sender
         self._budget = budget
         self._credentials = credentials
         self._key = load_signing_key(credentials)
@@ -159,7 +159,7 @@ class Session:
         subject: Subject,
     ) -> Fetched[T]:
         async def ask_at(offset: timedelta | None) -> Fetched[T]:
-            return await self._guard.call(
+            return await self._sender.call(
                 weight,
                 partial(self._attempt, path, parameters, decode, offset),
                 subject=subject,
@@ -189,7 +189,7 @@ class Session:
                 is_first = False
                 raise
 
-        await self._guard.call(TIME_WEIGHT, attempt)
+        await self._sender.call(TIME_WEIGHT, attempt)
         return is_first
 
     async def server_offset(self) -> timedelta:
@@ -211,7 +211,7 @@ class Session:
             ExchangeError: it cannot be had.
             BreakerOpen: nothing was sent.
         """
-        return await self._guard.call(TIME_WEIGHT, self._attempt_offset)
+        return await self._sender.call(TIME_WEIGHT, self._attempt_offset)
 
     async def close(self) -> None:
         """Close the connections."""

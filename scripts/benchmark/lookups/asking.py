@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from reconciler.domain.report import Report
 from reconciler.exchanges.base import Exchange, OrderRef
 from reconciler.exchanges.registry import open_exchange, venue
-from reconciler.exchanges.request_policy import RequestPolicy, Usage
+from reconciler.exchanges.request_policy import RequestPolicy, UsageCounter
 from reconciler.paper.listing import GivenOrder
 from reconciler.paper.process import PaperProcess
 from reconciler.resilience.breaker import Breaker
@@ -48,7 +48,7 @@ class FarExchange:
         return asyncio.run(self._rate(at_once))
 
     async def _rate(self, at_once: int) -> float:
-        usage = Usage()
+        usage = UsageCounter()
         exchange = self._open(at_once, usage)
         try:
             await exchange.fetch(self.wanted[: 2 * at_once])
@@ -67,12 +67,12 @@ class FarExchange:
             )
         return len(self.wanted) / seconds
 
-    def _open(self, at_once: int, usage: Usage) -> Exchange:
+    def _open(self, at_once: int, usage: UsageCounter) -> Exchange:
         budget = LocalBudget(WeightWindow(NO_LIMIT, share=1))
         return open_exchange(
             venue("paper", self.url),
             credentials=self.credentials,
-            guard=RequestPolicy(
+            sender=RequestPolicy(
                 budget=budget, breaker=Breaker(BreakerPolicy()), retry=RetryPolicy(), usage=usage
             ),
             budget=budget,

@@ -19,8 +19,9 @@ from reconciler.errors import (
     Unavailable,
     UnreadableRow,
 )
-from reconciler.resilience.breaker import Breaker, BreakerSnapshot, BreakerState
-from reconciler.resilience.suspects import Subject
+from reconciler.resilience.breaker import Breaker
+from reconciler.resilience.breaker_state import BreakerSnapshot, BreakerState
+from reconciler.resilience.fault_isolation import Subject
 from reconciler.settings import BreakerPolicy
 
 POLICY = BreakerPolicy(

@@ -1,6 +1,6 @@
 from dataclasses import dataclass
 
-from reconciler.resilience.breaker import BreakerSnapshot, BreakerState
+from reconciler.resilience.breaker_state import BreakerSnapshot, BreakerState
 from reconciler.supervisor.shard_health import RATE_SECONDS, RateMeter, ShardHealth
 from reconciler.workload import FaultKind, WorkerFault
 

@@ -36,7 +36,7 @@ MANY_SYMBOLS = 3
 _REMEMBERED_PERIODS = 10
 
 
-class Blame(StrEnum):
+class FaultSource(StrEnum):
     """Whose fault the failures are."""
 
     NOBODY = "nobody"
@@ -44,7 +44,7 @@ class Blame(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Suspects:
+class FaultIsolation:
     """The failures of the window by subject, who was answered meanwhile, and who is suspended."""
 
     def __init__(
@@ -96,18 +96,18 @@ class Suspects:
         else:
             self._failures.append((self._clock(), subject))
 
-    def judge(self, threshold: int) -> Blame:
+    def judge(self, threshold: int) -> FaultSource:
         """Say whose fault the failures are, and suspend those whose it is."""
         if self.count < threshold:
-            return Blame.NOBODY
+            return FaultSource.NOBODY
         failing = self._failing
         if EXCHANGE in failing:
-            return Blame.EXCHANGE
+            return FaultSource.EXCHANGE
         if self._has_witness(failing):
             self._suspend(self._persistent(min(threshold, PERSISTENT_FAILURES)))
-            return Blame.NOBODY if self.count < threshold else Blame.EXCHANGE
+            return FaultSource.NOBODY if self.count < threshold else FaultSource.EXCHANGE
         symbols = {subject[:1] for subject in (*failing, *self._suspended_now())}
-        return Blame.EXCHANGE if len(symbols) >= MANY_SYMBOLS else Blame.UNKNOWN
+        return FaultSource.EXCHANGE if len(symbols) >= MANY_SYMBOLS else FaultSource.UNKNOWN
 
     def acquit(self, threshold: int) -> None:
         """Suspend who failed: the exchange has answered something else meanwhile."""

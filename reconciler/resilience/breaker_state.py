@@ -1,0 +1,54 @@
+"""What a breaker lets through, and the snapshot that a worker's replacement inherits."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from itertools import chain, repeat
+
+from reconciler.resilience.fault_isolation import EXCHANGE, Subject
+
+
+class BreakerState(StrEnum):
+    """What the breaker lets through: all, a few probes, nothing."""
+
+    CLOSED = "closed"
+    HALF_OPEN = "half_open"
+    OPEN = "open"
+
+    @property
+    def gauge(self) -> int:
+        """The state as a number, the worse the higher."""
+        return _GAUGES[self]
+
+
+_GAUGES = {BreakerState.CLOSED: 0, BreakerState.HALF_OPEN: 1, BreakerState.OPEN: 2}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BreakerSnapshot:
+    """What a replacement needs to go on where a breaker stood. Ages, not times: clocks differ.
+
+    Attributes:
+        failure_ages_seconds: How long ago each failure within the window was, the oldest first.
+        failure_subjects: What each of them was about; left out: the exchange.
+        retry_after_seconds: How much longer it stays open; 0 unless open.
+    """
+
+    state: BreakerState
+    failure_ages_seconds: tuple[float, ...] = ()
+    failure_subjects: tuple[Subject, ...] = ()
+    retry_after_seconds: float = 0.0
+
+    @property
+    def failures(self) -> Iterator[tuple[float, Subject]]:
+        """The failures: how long ago, and of what."""
+        subjects = chain(self.failure_subjects, repeat(EXCHANGE))
+        return zip(self.failure_ages_seconds, subjects, strict=False)
+
+    def aged(self, seconds: float) -> "BreakerSnapshot":
+        """Return the snapshot as it is `seconds` later."""
+        return replace(
+            self,
+            failure_ages_seconds=tuple(age + seconds for age in self.failure_ages_seconds),
+            retry_after_seconds=max(0.0, self.retry_after_seconds - seconds),
+        )
