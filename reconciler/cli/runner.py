@@ -12,9 +12,10 @@ from reconciler.cli.control_client import control_socket
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.logs import worker_logs
 from reconciler.settings import Settings
+from reconciler.supervisor.options import Options
 from reconciler.supervisor.reload import RunConfig
 from reconciler.supervisor.restarts import RestartPolicy
-from reconciler.supervisor.summary import Options, StopReason, Summary
+from reconciler.supervisor.summary import StopReason, Summary
 from reconciler.supervisor.supervisor import Supervisor
 from reconciler.telemetry.metrics import open_metrics
 from reconciler.workload import Workload

@@ -16,7 +16,7 @@ from reconciler.cli.ui.progress import Steps, steps
 from reconciler.errors import ConfigurationError
 from reconciler.settings import MAX_SHARDS, Settings
 from reconciler.store.database_url import parse_url
-from reconciler.supervisor.summary import PAGE_ITEMS
+from reconciler.supervisor.options import PAGE_ITEMS
 from reconciler.trial.sweep import Sweep
 from reconciler.tune import session
 from reconciler.tune.advice import Advice, RequiredRate

@@ -32,10 +32,11 @@ from reconciler.supervisor.cycle import OpenCycle, Stage, size_of
 from reconciler.supervisor.cycle_history import History
 from reconciler.supervisor.dispatcher import Dispatcher
 from reconciler.supervisor.halt import describe, is_anomaly, is_clean
+from reconciler.supervisor.options import Options
 from reconciler.supervisor.poison import PoisonDetector
 from reconciler.supervisor.pool import WorkerPool
 from reconciler.supervisor.shard_health import ShardHealth
-from reconciler.supervisor.summary import Options, StopReason, Summary
+from reconciler.supervisor.summary import StopReason, Summary
 from reconciler.telemetry.metrics import Counter, Gauge, Metrics, Timer
 from reconciler.worker.messages import (
     BatchDone,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import structlog
 
 from reconciler.errors import ReconcilerError
-from reconciler.supervisor.summary import Options
+from reconciler.supervisor.options import Options
 from reconciler.supervisor.threads import run_in_daemon_thread
 from reconciler.workload import Planner, Workload
 

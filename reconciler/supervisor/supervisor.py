@@ -32,12 +32,13 @@ from reconciler.settings import MAX_SHARDS
 from reconciler.supervisor.background_writes import BackgroundWrite, BackgroundWrites
 from reconciler.supervisor.coordinator import Coordinator
 from reconciler.supervisor.cycle import group_by_cost, sample_of, size_of
+from reconciler.supervisor.options import Options
 from reconciler.supervisor.reload import Reloader, RunConfig
 from reconciler.supervisor.shard_gauges import ShardGauges
 from reconciler.supervisor.signals import SignalAction, listening
 from reconciler.supervisor.stall_timeout import StallTimeout
 from reconciler.supervisor.status import Phase
-from reconciler.supervisor.summary import Options, StopReason, Summary
+from reconciler.supervisor.summary import StopReason, Summary
 from reconciler.supervisor.threads import run_in_daemon_thread
 from reconciler.telemetry.metrics import Counter, Gauge, Metrics, count_lost_lines
 from reconciler.telemetry.standard_error import is_reader_gone

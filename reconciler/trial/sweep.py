@@ -17,7 +17,8 @@ from reconciler.resilience.breaker_state import BreakerSnapshot
 from reconciler.resilience.budget import Budget
 from reconciler.settings import Settings
 from reconciler.supervisor.halt import HaltPolicy
-from reconciler.supervisor.summary import Options, Summary
+from reconciler.supervisor.options import Options
+from reconciler.supervisor.summary import Summary
 from reconciler.supervisor.supervisor import Supervisor
 from reconciler.telemetry.metrics import NoMetrics
 from reconciler.workload import (

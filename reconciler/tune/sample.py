@@ -18,7 +18,7 @@ from reconciler.settings import Settings
 from reconciler.store.database import Database
 from reconciler.store.stale import PageCursor, StaleOrder, StaleOrders
 from reconciler.store.tables import require_schema
-from reconciler.supervisor.summary import PAGE_ITEMS
+from reconciler.supervisor.options import PAGE_ITEMS
 
 NOT_STALE_AFTER = timedelta(0)
 """Makes every open order one whose turn it is."""

@@ -28,7 +28,7 @@ from reconciler.resilience.breaker_state import BreakerSnapshot
 from reconciler.resilience.budget import Budget
 from reconciler.store.stale import StaleOrder, StaleOrders
 from reconciler.supervisor.cycle import group_by_cost
-from reconciler.supervisor.summary import PAGE_ITEMS
+from reconciler.supervisor.options import PAGE_ITEMS
 from reconciler.tune.outcome import TimeSpent
 from reconciler.tune.sample import NOT_STALE_AFTER
 from reconciler.workload import (

@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 from reconciler.exchanges.binance.constants import COSTS, VENUE
-from reconciler.supervisor.summary import PAGE_ITEMS
+from reconciler.supervisor.options import PAGE_ITEMS
 from scripts.benchmark.exchange_cost.simulated import learned_weight
 from scripts.benchmark.footprint.writes import (
     CHANGED_LOG_BYTES,

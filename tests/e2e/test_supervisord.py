@@ -15,7 +15,7 @@ import pytest
 
 from reconciler.demo import World
 from reconciler.settings import Settings
-from reconciler.supervisor.summary import Options
+from reconciler.supervisor.options import Options
 
 from ..supervisor.processes import EndWatch, family  # noqa: TID252 - tests are no package
 from .commands import DEADLINE_SECONDS, Running

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from reconciler.supervisor.summary import Options, Summary
+from reconciler.supervisor.options import Options
+from reconciler.supervisor.summary import Summary
 from reconciler.supervisor.supervisor import Supervisor
 from reconciler.telemetry.metrics import NoMetrics
 from reconciler.worker.messages import FromWorker

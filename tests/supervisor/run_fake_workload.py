@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from reconciler.supervisor.summary import Options
+from reconciler.supervisor.options import Options
 from reconciler.supervisor.supervisor import Supervisor
 from reconciler.telemetry.metrics import NoMetrics
 

@@ -102,7 +102,7 @@ async def test_trouble_pauses_only_the_worker_that_has_it(
     troubled, *rest = runs_of((Behaviour.MEET_TROUBLE, Behaviour.WORK), *[PLAIN] * 20)
     workload = FakeWorkload(stage=stage, pages=((troubled, *rest),), retry_after_seconds=0.3)
 
-    _, run = begin(workload, patience=timedelta(hours=2))
+    _, run = begin(workload, stall_timeout=timedelta(hours=2))
     summary = await run
 
     assert summary.counts.reconciled == 21
@@ -136,7 +136,7 @@ async def test_trouble_that_repeats_ends_a_single_sweep_when_patience_is_over(
 ) -> None:
     workload = FakeWorkload(stage=stage, pages=(runs_of((Behaviour.MEET_TROUBLE,)),))
 
-    _, run = begin(workload, patience=timedelta(seconds=0.2))
+    _, run = begin(workload, stall_timeout=timedelta(seconds=0.2))
     summary = await run
 
     assert summary.ending is StopReason.EXCHANGE_GONE
@@ -204,7 +204,7 @@ async def test_workers_that_the_database_does_not_let_begin_end_a_single_sweep(
 ) -> None:
     workload = FakeWorkload(stage=stage, pages=(runs_of(PLAIN),), opening=Behaviour.MEET_TROUBLE)
 
-    _, run = begin(workload, patience=timedelta(seconds=0.5))
+    _, run = begin(workload, stall_timeout=timedelta(seconds=0.5))
     summary = await run
 
     assert summary.ending is StopReason.STORE_GONE

@@ -158,7 +158,8 @@ async def test_workers_that_die_whatever_they_are_handed_end_it_loudly_and_nothi
     items = tuple(Item(id=number, acts=(Behaviour.DIE,)) for number in range(2**12))
     workload = FakeWorkload(stage=stage, pages=((Chunk(key="COIN", items=items),),))
 
-    supervisor, run = begin(workload, shards=1, patience=timedelta(seconds=1.5), restarts=AT_ONCE)
+    timeout = timedelta(seconds=1.5)
+    supervisor, run = begin(workload, shards=1, stall_timeout=timeout, restarts=AT_ONCE)
     with pytest.raises(ReconcilerError, match="the workers keep dying"):
         await run
 
@@ -211,7 +212,7 @@ async def test_workers_that_die_before_they_begin_end_a_single_sweep(
 ) -> None:
     workload = FakeWorkload(stage=stage, pages=((a_run(0),),), opening=Behaviour.EXIT)
 
-    _, run = begin(workload, patience=timedelta(seconds=0.3), restarts=AT_ONCE)
+    _, run = begin(workload, stall_timeout=timedelta(seconds=0.3), restarts=AT_ONCE)
 
     with pytest.raises(ReconcilerError, match="the workers keep dying"):
         await run

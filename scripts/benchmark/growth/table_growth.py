@@ -15,7 +15,7 @@ from sqlalchemy import text
 from reconciler.orders.workload import OrderPlanner, OrderWorkload
 from reconciler.settings import Settings
 from reconciler.store.database import Database
-from reconciler.supervisor.summary import PAGE_ITEMS
+from reconciler.supervisor.options import PAGE_ITEMS
 from reconciler.trial.scratch_database import ScratchDatabase
 from reconciler.trial.stencil import settle
 from scripts.benchmark.figures import Figure

@@ -24,7 +24,7 @@ from reconciler.store.order_writer import OrderWriter
 from reconciler.store.stale import StaleOrder
 from reconciler.store.tables import find_orders
 from reconciler.supervisor.dispatcher import Dispatcher
-from reconciler.supervisor.summary import PAGE_ITEMS
+from reconciler.supervisor.options import PAGE_ITEMS
 from reconciler.trial.scratch_database import ScratchDatabase
 from reconciler.workload import Batch, Page
 from scripts.benchmark.process_group import Coordinator, WorkerConfig

@@ -121,7 +121,7 @@ class Hands(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_lost_or_doubled(self) -> None:
-        if not hasattr(self, "dispatch"):
+        if not hasattr(self, "dispatcher"):
             return
         in_flight = sum(batch.size for batches in self.in_flight.values() for batch in batches)
         for shard, batches in self.in_flight.items():
@@ -131,7 +131,7 @@ class Hands(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Let the workers finish: in a bounded number of turns everything is done."""
-        if not hasattr(self, "dispatch"):
+        if not hasattr(self, "dispatcher"):
             return
         for turn in range(self.left.total() * self.shards + self.shards):
             self.take(turn)
