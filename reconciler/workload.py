@@ -1,16 +1,28 @@
-"""What the supervisor runs: a workload, known to it only as pages, runs, batches and tallies.
+"""The contract between the supervisor and the work that it runs.
 
-    parent   Planner.plan()      -> Page of Runs          what is to be done now
-    parent   (dispatch)          -> Batch of Runs         what one worker is handed
-    child    Handler.examine()   -> Evidence              what it looks like; nothing is written
-    parent   (halt)             -> may it be written?    judged for a whole cycle at once
-    child    Handler.conclude()  -> Result with a Tally   what came of it
+The supervisor knows nothing of orders or exchanges. It starts workers, assigns work to them, judges
+it and replaces workers that die. Which work that is, a *workload* says, in two parts: a `Planner`
+in the supervisor's process and a `Handler` in each worker's. A page of work passes through them:
 
-A *run* is work that belongs together and is never cut: for orders, those of one symbol that one
-page of the exchange's history answers for. Everything that crosses a process border is picklable.
+    supervisor   Planner.plan()      reads what is due: a `Page`, cut into chunks
+    supervisor   (dispatcher)        assigns chunks to a worker, as a `Batch`
+    worker       Handler.prepare()   finds out what has to change and writes nothing; returns
+                                     `AnomalyStats`: how much of the batch looks suspicious
+    supervisor   (verdict)           judges the stats of all batches of the page as one *cycle*: if
+                                     most of it looks suspicious, nothing may be written
+    worker       Handler.commit()    writes, if it may, and returns a `Result` with `Counts`
+    supervisor   Planner.record()    records the finished `Cycle`
 
-A workload subclasses the protocols, and writes what it needs: what may be left out has a default
-here. `docs/how-to/add-a-worker.md` builds one.
+A *chunk* is a group of items that one worker handles together; for orders, neighbours of one symbol
+that one request can answer for. A chunk is divided only to find the item that crashes its worker.
+
+A worker may be killed at any moment. Its batches are then assigned again, so `commit` must be safe
+to repeat. What crosses the process border is picklable: the workload, batches with their items,
+and results.
+
+To write a workload, subclass `Workload`, `Planner` and `Handler`. Four methods are required:
+`plan`, `commit`, `open_planner` and `open_handler`; the others have defaults.
+`docs/how-to/add-a-worker.md` builds one step by step; ours is `reconciler.orders.workload`.
 """
 
 import sys
@@ -28,10 +40,10 @@ from reconciler.resilience.budget import Budget
 from reconciler.telemetry.health import LastHour
 
 NO_LIMIT = sys.maxsize
-"""The weight a minute of a workload that asks nobody whose patience is limited."""
+"""The weight per minute of a workload that asks no service with a rate limit."""
 
 NO_BREAKER = BreakerSnapshot(state=BreakerState.CLOSED)
-"""What a worker without a circuit breaker says of it."""
+"""The snapshot that a worker without a circuit breaker reports."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,12 +51,12 @@ class Chunk:
     """Items that one worker handles together.
 
     Attributes:
-        key: What the run is about (a symbol): runs of one key go to one worker.
-        items: The work itself; the supervisor counts them, and tells them apart by their `id`.
-        cost: What it will probably cost of the budget.
-        crashes: How often a worker's death was laid to this run; the first always is.
-        crashed_in: The shards whose workers have died over it.
-        is_second_try: It was skipped once in this cycle, and is not tried a third time.
+        key: The subject of the chunk (a symbol): chunks of one key go to one shard.
+        items: The work itself. The supervisor counts the items and identifies each by its `id`.
+        cost: The weight of the rate budget that it will probably use.
+        crashes: The number of crashes that are attributed to this chunk; the first always is.
+        crashed_in: The shards whose workers crashed while processing it.
+        is_second_try: True after it was skipped once in this cycle; there is no third try.
     """
 
     key: str
@@ -57,7 +69,7 @@ class Chunk:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Batch:
-    """What one hand-out carries; numbered, and the number of the cycle that it belongs to."""
+    """The chunks that a worker is assigned at once, under a number, for one cycle."""
 
     number: int
     cycle: int
@@ -65,25 +77,27 @@ class Batch:
 
     @property
     def size(self) -> int:
-        """How many items it has."""
+        """The number of items."""
         return sum(len(chunk.items) for chunk in self.chunks)
 
     @property
     def is_suspect(self) -> bool:
-        """Whether a worker has died over it: then its next one is to be at nothing else."""
+        """True if a worker crashed while processing it: the next one gets nothing else with it."""
         return any(chunk.crashes for chunk in self.chunks)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AnomalyStats:
-    """What a look at some items says about the whole: are so many of them odd that it is not them?
+    """How many of the prepared items look suspicious: the evidence for or against a halt.
+
+    One suspicious item is that item's problem. If most are, the cause is elsewhere: the wrong
+    account, a wiped testnet.
 
     Attributes:
-        looked_at: Items of which something was learnt.
-        suspicious: Those of them that are not as they can be one by one: vanished, shrunken,
-            contradicting, unknown.
-        errors: How many more of them were answered with an error of their own, by key (a symbol).
-        keys: The keys of all that is looked at; the supervisor knows them, no handler need.
+        examined: Items of which something was learnt.
+        suspicious: Those of them that vanished, shrank, contradict their row or are unknown.
+        errors: The number of other examined items that got an error of their own, by key.
+        keys: The keys of the whole cycle. The supervisor fills them in; a handler leaves them out.
     """
 
     examined: int = 0
@@ -102,7 +116,7 @@ class AnomalyStats:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Page:
-    """A page of work. `next` is where the following page begins; None when there is none."""
+    """A page of work. `next` is the cursor of the following page; None on the last."""
 
     chunks: tuple[Chunk, ...]
     next: Hashable | None = None
@@ -110,7 +124,7 @@ class Page:
 
 @dataclass(kw_only=True, slots=True)
 class Counts:
-    """Counts of what was done: orders, except `requests` and `weight`."""
+    """Counts of what was done, in orders, except `requests` and `weight`."""
 
     scanned: int = 0
     reconciled: int = 0
@@ -124,8 +138,9 @@ class Counts:
 
     @property
     def by_name(self) -> dict[str, int]:
-        """The counts by their names, without the transitions."""
-        return {one.name: getattr(self, one.name) for one in fields(self) if one.type is int}
+        """The counts by name, without the transitions."""
+        names = [attribute.name for attribute in fields(self) if attribute.type is int]
+        return {name: getattr(self, name) for name in names}
 
     def add(self, other: "Counts") -> None:
         """Add the other's counts to these."""
@@ -141,7 +156,7 @@ class Counts:
 
 
 class FaultKind(StrEnum):
-    """Why a worker could not do its work; nobody's order is at fault."""
+    """The cause of a `WorkerFault`; no order is to blame for it."""
 
     STORE = "store"
     RIGHTS = "rights"
@@ -151,22 +166,23 @@ class FaultKind(StrEnum):
 
     @property
     def is_of_store(self) -> bool:
-        """Whether the database is in the way, and not the exchange."""
+        """True if the database is the cause, and not the exchange."""
         return self in {FaultKind.STORE, FaultKind.RIGHTS}
 
     @property
     def needs_person(self) -> bool:
-        """Whether it does not pass by itself."""
+        """True if it does not pass before a person acts."""
         return self in {FaultKind.RIGHTS, FaultKind.REFUSED, FaultKind.ACCOUNT}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WorkerFault:
-    """What stands in the worker's way, and when it is worth trying again.
+    """The reason why a worker cannot work now, and when to try again.
 
     Attributes:
-        problems: What a person has to fix, where one has to; `message` says it too.
-        failed_tries: What was tried and failed before any item could be; it counts as errors.
+        retry_after_seconds: How long the supervisor assigns no work to this worker.
+        failed_tries: Requests that failed before any item was tried; they count as errors.
+        problems: What a person has to fix, if anything; `message` says it too.
     """
 
     kind: FaultKind
@@ -178,7 +194,7 @@ class WorkerFault:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProposedChange:
-    """A change that a dry run would have made; texts for a person."""
+    """A change that a dry run would have made, as text for a person."""
 
     order_id: str
     symbol: str
@@ -189,19 +205,18 @@ class ProposedChange:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Result:
-    """What came of a batch.
+    """The result of a batch.
 
     Attributes:
-        tally: What was done, without what is `undone` or worth a second try.
-        skipped: Runs of what somebody else had locked: worth a second try in this cycle.
-        undone: Runs that could not be worked on because of `fault`: to be handed out again.
-        trouble: None when nothing stood in the way.
-        halted: Why nothing may be written, where the halt was found to be on; what was not written
-            by then is left as it is.
-        breaker: The worker's circuit breaker now: a replacement goes on where it stands. Closed for
-            a worker that has none.
-        proposals: What a dry run would have changed.
-        not_asked: Items that were left to the next sweep without a try; the tally has them not.
+        counts: What was done, without the items in `skipped` and `undone`.
+        breaker: The worker's circuit breaker now; a replacement worker inherits it.
+        skipped: Chunks of items that another session had locked: tried once more in this cycle.
+        undone: Chunks that could not be worked on, because of `fault` or a stop: requeued.
+        fault: None if the worker can go on.
+        halted: The reason of the halt, if the halt was found to be on; what was not written by then
+            stays as it is.
+        proposals: The changes that a dry run would have made.
+        not_asked: The number of items left to the next sweep without a try; not in `counts`.
     """
 
     counts: Counts = field(default_factory=Counts)
@@ -216,10 +231,10 @@ class Result:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cycle:
-    """A finished cycle: all that one page led to.
+    """A finished cycle: the work of one page, judged and recorded as one.
 
     Attributes:
-        ends_sweep: It was the last of all that was stale at the time.
+        ends_sweep: True if it was the last cycle of its sweep.
     """
 
     started_at: datetime
@@ -231,16 +246,18 @@ class Cycle:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Backlog:
-    """How much work waits, and for how long the oldest of it has.
+    """The amount of work that waits, and the age of the oldest.
 
     Attributes:
-        stale_after_seconds: How long an item may be left alone before it is part of this. None: it
-            is no fault if it is left alone for longer, as in a dry run.
-        open_items: All that is to be looked at again and again, also what is not stale now;
-        held_items: those of them that are set aside. None: there is no such thing.
-        oldest_hold_age_seconds: How long ago the oldest of what is set aside was; None: nothing is.
-        unfollowed_items: What seems to need work, and is left alone as it is.
-        duplicate_items: What is the same work as another item's.
+        items: Items that are stale now.
+        oldest_age_seconds: How long ago the oldest of them was last synced.
+        stale_after_seconds: The age at which an item becomes stale. None: no age counts as too
+            old, as in a dry run.
+        open_items: All items that are reconciled from time to time, stale or not. None: unknown.
+        held_items: Those of them that are on hold. None: this work has no holds.
+        oldest_hold_age_seconds: The age of the oldest hold. None: nothing is on hold.
+        unfollowed_items: Items that look open, but do not qualify for the work.
+        duplicate_items: Items that name the same order as another item.
     """
 
     items: int
@@ -255,11 +272,11 @@ class Backlog:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RememberedPause:
-    """For how much longer the exchange wants silence, as it was written down.
+    """What is left of a rate-limit pause that an earlier process stored.
 
     Attributes:
-        seconds: From this host.
-        elsewhere_seconds: From another host, which may have another address.
+        seconds: For this host.
+        elsewhere_seconds: For another host, which may have another address.
     """
 
     seconds: float = 0.0
@@ -267,11 +284,11 @@ class RememberedPause:
 
 
 class Planner(Protocol):
-    """The parent's side. Its methods block; the supervisor calls them from a thread."""
+    """The part in the supervisor's process. Its methods block: each call is made in a thread."""
 
     @abstractmethod
     def plan(self, limit: int, after: Hashable | None) -> Page:
-        """Read up to `limit` items of work, beginning behind `after`.
+        """Read up to `limit` items that are due, after the cursor `after`.
 
         Raises:
             StoreUnavailable: try again later.
@@ -279,7 +296,7 @@ class Planner(Protocol):
         ...
 
     def backlog(self) -> Backlog:
-        """Measure the work that waits, for the gauges; by default they stay at 0.
+        """Measure the work that waits, for the gauges; by default there is none.
 
         Raises:
             StoreUnavailable: try again later.
@@ -287,7 +304,7 @@ class Planner(Protocol):
         return Backlog(items=0, oldest_age_seconds=0)
 
     def record(self, cycle: Cycle) -> None:  # noqa: ARG002 - for those that override it
-        """Write a finished cycle down; by default only the metrics tell of it.
+        """Store a finished cycle; by default only the metrics show it.
 
         Raises:
             StoreUnavailable: try again later.
@@ -295,7 +312,7 @@ class Planner(Protocol):
         return
 
     def last_hour(self) -> LastHour | None:
-        """Return what the recorded cycles of the last hour did; None where none are recorded.
+        """Sum up the recorded cycles of the last hour; None if cycles are not recorded.
 
         Raises:
             StoreUnavailable: try again later.
@@ -303,9 +320,9 @@ class Planner(Protocol):
         return None
 
     def set_aside(self, chunk: Chunk) -> None:  # noqa: ARG002 - for those that override it
-        """Put a run on hold that has killed one worker after another.
+        """Put a chunk on hold that has crashed one worker after another.
 
-        By default nothing keeps it from being planned again: every sweep costs two workers then.
+        By default it stays due, and crashes two workers in each sweep.
 
         Raises:
             StoreUnavailable: try again later.
@@ -313,10 +330,10 @@ class Planner(Protocol):
         return
 
     def read_halt(self) -> str | None:
-        """Return why nothing may be written; None when it may.
+        """Return the reason of the halt; None if it is off, as by default.
 
-        A workload whose `AnomalyStats` can be suspicious must remember the halt. Here it is never
-        on. To find it off where it was written as on is a person's release.
+        A workload whose `AnomalyStats` can be suspicious must store the halt. If the supervisor has
+        written a halt and finds it off here, a person has released it.
 
         Raises:
             StoreUnavailable: try again later.
@@ -324,7 +341,7 @@ class Planner(Protocol):
         return None
 
     def read_pause(self) -> RememberedPause:
-        """Return for how much longer nothing may be asked; by default a restart forgets it.
+        """Return what is left of the rate-limit pause; by default a restart forgets it.
 
         Raises:
             StoreUnavailable: try again later.
@@ -332,15 +349,15 @@ class Planner(Protocol):
         return RememberedPause()
 
     def write_pause(self, seconds: float) -> None:  # noqa: ARG002 - for those that override it
-        """Remember that nothing may be asked for `seconds` from now.
+        """Store a rate-limit pause of `seconds` from now.
 
         Raises:
-            StoreUnavailable: it is not remembered.
+            StoreUnavailable: it is not stored.
         """
         return
 
     def write_halt(self, reason: str | None) -> None:  # noqa: ARG002 - for those that override it
-        """Remember that nothing may be written, and why; None: that it may again.
+        """Store the halt with its reason; None: store its release.
 
         Raises:
             StoreUnavailable: try again later.
@@ -353,36 +370,36 @@ class Planner(Protocol):
 
 
 class Handler(Protocol):
-    """The child's side: looks at batches, then finishes them, on its worker's event loop.
+    """The part in a worker's process, on its event loop: prepares batches, then commits them.
 
-    One batch is looked at while another is finished, so what the two methods share must bear that;
-    neither is called again before it has returned. Neither raises for what the outside world does:
-    that is in the `Result`. What they raise ends the worker. A call that blocks belongs into a
-    thread.
+    One batch may be in `prepare` while another is in `commit`, so the state that they share must
+    allow that; neither is called again before it has returned. A failure of the outside world goes
+    into the `Result`: an exception ends the worker (only `NotSent` in `prepare` returns the batch).
+    A call that blocks belongs in a thread.
     """
 
     async def prepare(self, batch: Batch) -> AnomalyStats:  # noqa: ARG002 - for those that override it
-        """Find out what is to be done about a batch, and keep it in mind. Writes nothing.
+        """Find out what has to change for a batch and keep it for `commit`. Write nothing.
 
-        A stop cancels it. By default there is nothing to find out, and nothing is suspicious.
+        A stop cancels it. By default there is nothing to prepare, and nothing is suspicious.
         """
         return AnomalyStats()
 
     @abstractmethod
     async def commit(self, batch: Batch, *, may_write: bool) -> Result:
-        """Do it, or where it may not be written, forget it; return what came of the batch.
+        """Write what was prepared, or drop it unless `may_write`; return the batch's result.
 
-        A worker may be killed at any instant of it, and the batch is then examined and concluded
-        again, by another: what was done already must stay as it is.
+        A worker may be killed at any moment of it. Another worker then prepares and commits the
+        batch again: that must change nothing that is already written.
         """
         ...
 
     def heartbeat(self) -> float:
-        """Called every few seconds, busy or not: send the gauges that are this worker's.
+        """Send this worker's metrics. The worker calls it every few seconds, busy or not.
 
         Returns:
-            For how many seconds it has been waiting for a call that should be short; 0 if for
-            none. A worker that waits too long is taken for hung, and replaced.
+            How many seconds it has waited for a call that should be short; 0 if it waits for none.
+            A worker that waits too long is hung, and is replaced.
         """
         return 0.0
 
@@ -392,16 +409,16 @@ class Handler(Protocol):
 
 
 class Workload(Protocol):
-    """One kind of work. Picklable: it is sent to every worker."""
+    """A kind of work: opens its planner and its handlers. Each worker gets a pickled copy."""
 
     @property
     def weight_per_minute(self) -> int:
-        """The published limit of what `Budget.take` counts; by default there is none."""
+        """The service's published limit, in the unit of `Budget.take`; by default none."""
         return NO_LIMIT
 
     @abstractmethod
     def open_planner(self) -> Planner:
-        """Open the parent's side.
+        """Open the part in the supervisor's process.
 
         Raises:
             ConfigurationError: it cannot work with these settings or this database.
@@ -412,9 +429,9 @@ class Workload(Protocol):
     async def open_handler(
         self, *, shard: int, budget: Budget, breaker: BreakerSnapshot | None
     ) -> Handler:
-        """Open the child's side, with connections of its own.
+        """Open the part in a worker's process, with connections of its own.
 
-        `breaker` is where the predecessor's circuit breaker stood; None for the first worker.
+        `breaker` is the snapshot of the predecessor's circuit breaker; None for the first worker.
 
         Raises:
             ConfigurationError: it cannot work with these settings or this database.
