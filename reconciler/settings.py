@@ -25,7 +25,7 @@ NO_COMPARISON = "none"
 FILE_SUFFIX = "_FILE"
 """A setting whose name ends so names the file that holds another's value."""
 
-MOST_SECRET_BYTES = 65_536
+MAX_SECRET_BYTES = 65_536
 
 
 class KeyType(StrEnum):
@@ -311,7 +311,7 @@ def _read_secret(file: Path, name: str) -> str:
     """Return what the file holds, without the blanks and line breaks around it."""
     try:
         with file.open("rb") as opened:
-            content = opened.read(MOST_SECRET_BYTES + 1)
+            content = opened.read(MAX_SECRET_BYTES + 1)
         text = content.decode().strip()
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "it is no text in UTF-8"
@@ -321,8 +321,8 @@ def _read_secret(file: Path, name: str) -> str:
         ) from None
     if not text:
         why = "is empty"
-    elif len(content) > MOST_SECRET_BYTES:
-        why = f"has more than {MOST_SECRET_BYTES:,} bytes"
+    elif len(content) > MAX_SECRET_BYTES:
+        why = f"has more than {MAX_SECRET_BYTES:,} bytes"
     else:
         return text
     raise _unreadable(

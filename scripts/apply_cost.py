@@ -58,7 +58,7 @@ LEAST = text(
 )
 DONE = text("SELECT count(*) FROM activity_log")
 
-_BatchState = Sequence[Sequence[tuple[StaleOrder, Report]]]
+_Transactions = Sequence[Sequence[tuple[StaleOrder, Report]]]
 """The orders of each hand-out, with what the exchange says of them."""
 _Microseconds = tuple[float, float]
 """Of Python and of the server, for each order."""
@@ -94,7 +94,7 @@ def main() -> None:
 
 
 def _cost_of(
-    way: Callable[[_BatchState], None],
+    way: Callable[[_Transactions], None],
     database: Database,
     orders: OrdersTable,
     count: int,
@@ -116,7 +116,7 @@ def _cost_of(
 
 def _lay_out(
     database: Database, orders: OrdersTable, count: int, *, batch_size: int
-) -> _BatchState:
+) -> _Transactions:
     """Write the rows; return the open ones as a worker is handed them, each with its report."""
     spacing = ENDED_PER_OPEN + 1
     with database.transaction() as connection:
@@ -144,7 +144,7 @@ def _hand_outs(dispatcher: Dispatcher) -> Iterator[Batch]:
 
 
 def _apply_all(
-    database: Database, orders: OrdersTable, work: _BatchState, *, batch_size: int
+    database: Database, orders: OrdersTable, work: _Transactions, *, batch_size: int
 ) -> None:
     policy = Policy(quantity_scale=orders.quantity_scale, price_scale=orders.price_scale)
     writer = OrderWriter(orders, exchange="none", decide=partial(decide, policy=policy))
@@ -156,7 +156,7 @@ def _apply_all(
                 writer.apply(connection, some, seen)
 
 
-def _do_least(database: Database, _work: _BatchState) -> None:
+def _do_least(database: Database, _work: _Transactions) -> None:
     with database.transaction() as connection:
         connection.execute(LEAST)
 

@@ -1,4 +1,4 @@
-"""Arrange stale orders for the workers, and answers for the database: pure."""
+"""Group stale orders into chunks for the workers, and answers into transactions: pure."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,11 +11,11 @@ from reconciler.workload import Chunk
 
 
 def chunk_orders(orders: Iterable[StaleOrder], venue: Venue) -> tuple[Chunk, ...]:
-    """Cut a page into runs: orders of one symbol, in the exchange's order.
+    """Cut a page into chunks: orders of one symbol, sorted by exchange id.
 
-    A run is as long as a page of the exchange's history at most: neighbours by exchange id stand on
-    the same page, so that one request answers for them. Symbols keep the page's order: the one with
-    the longest unsynced order comes first.
+    A chunk is at most as long as a page of the exchange's history. Neighbours by exchange id are on
+    the same page of it, so one request can answer for all. Symbols keep the order of the page: the
+    symbol with the longest unsynced order comes first.
     """
     by_symbol: dict[str, list[StaleOrder]] = defaultdict(list)
     for order in orders:
@@ -30,10 +30,10 @@ def chunk_orders(orders: Iterable[StaleOrder], venue: Venue) -> tuple[Chunk, ...
 def split_for_transactions(
     answers: Mapping[OrderId, Answer], limit: int
 ) -> Iterator[dict[OrderId, Answer]]:
-    """Cut a batch's answers into what is written at once: those of `limit` rows at most.
+    """Split a batch's answers into transactions of at most `limit` rows, sorted by row id.
 
-    Rows that were made one after the other lie on the same pages, whatever the order in which the
-    exchange has told of them: together they are found and written with less work.
+    Rows that were inserted one after the other are on the same pages of the table, so it costs less
+    to write them together.
     """
     ids = sorted(answers, key=int)
     for start in range(0, len(ids), limit):
@@ -45,7 +45,7 @@ def _likely_cost(orders: int, venue: Venue) -> int:
 
 
 def _exchange_order(order: StaleOrder) -> tuple[int, str]:
-    """Sort ids that are numbers by value: by length first, then digit by digit."""
+    """Return a sort key that orders numeric ids by value: by length first, then digit by digit."""
     return len(order.external_order_id), order.external_order_id
 
 

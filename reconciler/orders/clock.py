@@ -1,4 +1,4 @@
-"""The database's clock, told without asking the database each time."""
+"""The database's clock, kept by the worker without a query for each reading."""
 
 import time
 from collections.abc import Callable
@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 
 class DatabaseClock:
-    """Tells the database's time as last heard, plus what has passed since by our own clock.
+    """Returns the database's last known time plus what has passed since on our monotonic clock.
 
-    It is never ahead: what it was told was true at the latest when it was told. So a report is
-    never taken for newer than it is, however wrong this host's clock may be.
+    It is never ahead of the database: a time that the database sends is already past when it
+    arrives. So no report looks newer than it is, even if this host's clock is wrong.
     """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -17,10 +17,11 @@ class DatabaseClock:
         self.sync(datetime.now(UTC))
 
     def sync(self, database_now: datetime) -> None:
-        """Set the clock to what the database just said."""
-        self._heard = (database_now, self._monotonic())  # One value: another thread may read it.
+        """Set the clock to the time that the database has just sent."""
+        # One value, not two attributes: another thread may read it.
+        self._synced = (database_now, self._monotonic())
 
     def __call__(self) -> datetime:
-        """Return now, by the database's clock."""
-        then, heard_at = self._heard
-        return then + timedelta(seconds=self._monotonic() - heard_at)
+        """Return the database's time now."""
+        database_then, synced_at = self._synced
+        return database_then + timedelta(seconds=self._monotonic() - synced_at)

@@ -1,4 +1,4 @@
-"""Ask something about the whole table now and then, next to the work."""
+"""Run a query about the whole table from time to time, next to the work."""
 
 import time
 from collections.abc import Callable
@@ -8,15 +8,15 @@ from sqlalchemy import Connection
 
 from reconciler.store.best_effort import query_on_own_connection
 
-EVERY_SECONDS = 600.0
-MOST_SECONDS = 1.0
-"""How long such a query may take: the other gauges wait for it."""
+INTERVAL_SECONDS = 600.0
+MAX_SECONDS = 1.0
+"""The time limit of such a query: the other gauges wait for it."""
 
 T = TypeVar("T")
 
 
 class PeriodicQuery(Generic[T]):
-    """Asks once in `EVERY_SECONDS`, over a connection of its own: planning does not wait."""
+    """Runs a query once in `INTERVAL_SECONDS`, over its own connection: planning does not wait."""
 
     def __init__(
         self,
@@ -28,12 +28,12 @@ class PeriodicQuery(Generic[T]):
         self._database_url = database_url
         self._query = query
         self._monotonic = monotonic
-        self._asked_at: float | None = None
+        self._last_run_at: float | None = None
 
-    def ask_if_due(self) -> T | None:
-        """Return what was found now; None where it is not due yet, or cannot be found out."""
+    def run_if_due(self) -> T | None:
+        """Return the query's result; None if it is not due or failed."""
         now = self._monotonic()
-        if self._asked_at is not None and now - self._asked_at < EVERY_SECONDS:
+        if self._last_run_at is not None and now - self._last_run_at < INTERVAL_SECONDS:
             return None
-        self._asked_at = now
+        self._last_run_at = now
         return query_on_own_connection(self._database_url, self._query)

@@ -1,7 +1,7 @@
-"""Answers that the database could not take: kept for as long as they are fresh.
+"""Keep answers of the exchange that the database did not take, while they are fresh.
 
-Asking costs weight at the exchange, and an outage of the database is no reason to pay twice. While
-it lasts nothing is asked either: see `OrderHandler.prepare`.
+A request costs weight, and an outage of the database is no reason to pay for it twice. During the
+outage the exchange is not asked either: see `OrderHandler.prepare`.
 """
 
 from collections.abc import Mapping
@@ -12,33 +12,33 @@ from reconciler.domain.report import Answer
 from reconciler.store.stale import StaleOrder
 
 FRESH_FOR = timedelta(seconds=60)
-"""An older answer is asked for again."""
+"""The age at which an answer is dropped and the order looked up again."""
 
 
 class UnwrittenReports:
-    """What one worker has asked for and could not write."""
+    """The answers that this worker got and could not write."""
 
     def __init__(self) -> None:
         self._answers: dict[OrderId, Answer] = {}
-        self.is_store_away = False
-        """Whether the last write failed."""
+        self.has_write_failed = False
+        """True if the last write failed."""
 
     def keep(self, answers: Mapping[OrderId, Answer]) -> None:
-        """Keep answers that the database could not take."""
+        """Keep answers that the database did not take."""
         self._answers.update(answers)
 
     def take(self, orders: Mapping[OrderId, StaleOrder], now: datetime) -> dict[OrderId, Answer]:
-        """Return the fresh answers about `orders`, and forget them and all that are not fresh.
+        """Remove and return the fresh answers about `orders`; drop all that are not fresh.
 
-        An answer is one about a row only while the row names the same order.
+        An answer fits a row only if the row still names the same order.
         """
         self._answers = {
             id_: answer
             for id_, answer in self._answers.items()
             if now - answer.fetched_at < FRESH_FOR
         }
-        mine = {id_: self._answers.pop(id_) for id_ in orders if id_ in self._answers}
-        return {id_: answer for id_, answer in mine.items() if _is_about(answer, orders[id_])}
+        taken = {id_: self._answers.pop(id_) for id_ in orders if id_ in self._answers}
+        return {id_: answer for id_, answer in taken.items() if _is_about(answer, orders[id_])}
 
 
 def _is_about(answer: Answer, order: StaleOrder) -> bool:

@@ -20,10 +20,11 @@ from pathlib import Path
 
 import msgspec
 
-from reconciler.orders.account import AccountGuard
+from reconciler.orders.account import AccountVerifier
 from reconciler.orders.chunking import chunk_orders
 from reconciler.orders.handler import OrderHandler
-from reconciler.orders.workload import OrderPlanner, OrderWorkload
+from reconciler.orders.planner import OrderPlanner
+from reconciler.orders.workload import OrderWorkload
 from reconciler.resilience.breaker_state import BreakerSnapshot
 from reconciler.resilience.budget import Budget
 from reconciler.store.stale import StaleOrder, StaleOrders
@@ -101,7 +102,7 @@ def read_spent(folder: Path) -> TimeSpent:
 
 
 @dataclass(kw_only=True)
-class _AnyAccount(AccountGuard):
+class _AnyAccount(AccountVerifier):
     """Takes everybody for the right account."""
 
     async def verify(self) -> WorkerFault | None:

@@ -108,7 +108,7 @@ class Worker:
         self._batches: asyncio.Queue[Batch] = asyncio.Queue()
         self._verdicts: asyncio.Queue[CommitBatches | None] = asyncio.Queue()
         """None: the last has come."""
-        self._budget = PipeBudget(self._send)
+        self._budget = BudgetClient(self._send)
         self._preparing: asyncio.Task[None] | None = None
         self._prepared: dict[int, Batch] = {}
 
@@ -214,7 +214,7 @@ class Worker:
         _send_or_exit(self._connection, message)
 
 
-class PipeBudget:
+class BudgetClient:
     """The host's rate budget, which the parent keeps; asked over the pipe."""
 
     def __init__(self, send: Callable[[FromWorker], None]) -> None:

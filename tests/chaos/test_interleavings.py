@@ -27,7 +27,7 @@ from reconciler.errors import Unavailable
 from reconciler.exchanges.base import Account, LookupResult, OrderRef, Venue
 from reconciler.exchanges.registry import venue
 from reconciler.exchanges.request_policy import UsageCounter
-from reconciler.orders.account import AccountGuard
+from reconciler.orders.account import AccountVerifier
 from reconciler.orders.clock import DatabaseClock
 from reconciler.orders.handler import OrderHandler
 from reconciler.resilience.breaker import Breaker
@@ -231,9 +231,9 @@ def a_handler(database: Database, writer: OrderWriter, exchange: SimulatedExchan
         clock=exchange.clock,
         metrics=NoMetrics(),
         rows_per_transaction=100,
-        patience_seconds=60.0,
+        query_timeout_seconds=60.0,
         is_dry_run=False,
-        account=AccountGuard(exchange=exchange, database=database, is_dry_run=False),
+        account=AccountVerifier(exchange=exchange, database=database, is_dry_run=False),
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from reconciler.exchanges.registry import venue
 from reconciler.orders.chunking import chunk_orders
-from reconciler.orders.duplicates import DuplicatesGauge, duplicates_in
+from reconciler.orders.duplicates_gauge import DuplicatesGauge, find_duplicates
 from reconciler.store import duplicates as module
 from reconciler.store.database import Database
 from reconciler.store.duplicates import DuplicateOrder, Duplicates, measure_duplicates
@@ -93,9 +93,9 @@ def test_a_page_names_the_duplicates_that_stand_on_it_once(
     watch = DuplicatesGauge(database_url)
 
     for _ in range(3):
-        watch.note(chunks)
+        watch.record(chunks)
 
-    assert [list(duplicates_in(chunk)) for chunk in chunks] == [
+    assert [list(find_duplicates(chunk)) for chunk in chunks] == [
         [DuplicateOrder(symbol=SYMBOL, external_order_id="7", rows=60)]
     ]
     assert capsys.readouterr().out.count("orders.duplicate_external_id") == 1

@@ -19,7 +19,7 @@ from reconciler.errors import BreakerOpen, RequestRejected, Suspended, Unavailab
 from reconciler.exchanges.base import Account, Failure, LookupResult, OrderRef, Venue
 from reconciler.exchanges.registry import venue
 from reconciler.exchanges.request_policy import UsageCounter
-from reconciler.orders.account import AccountGuard
+from reconciler.orders.account import AccountVerifier
 from reconciler.orders.clock import DatabaseClock
 from reconciler.orders.handler import OrderHandler
 from reconciler.resilience.breaker import Breaker
@@ -130,11 +130,11 @@ def a_handler(database: Database, exchange: FakeExchange, rows: int = ORDERS) ->
         database=database,
         writer=OrderWriter(table, exchange="paper", decide=partial(decide, policy=policy)),
         policy=policy,
-        account=AccountGuard(exchange=exchange, database=database, is_dry_run=False),
+        account=AccountVerifier(exchange=exchange, database=database, is_dry_run=False),
         clock=DatabaseClock(),
         metrics=NoMetrics(),
         rows_per_transaction=rows,
-        patience_seconds=60.0,
+        query_timeout_seconds=60.0,
         is_dry_run=False,
     )
 

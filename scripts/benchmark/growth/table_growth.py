@@ -12,7 +12,8 @@ from statistics import median
 
 from sqlalchemy import text
 
-from reconciler.orders.workload import OrderPlanner, OrderWorkload
+from reconciler.orders.planner import OrderPlanner
+from reconciler.orders.workload import OrderWorkload
 from reconciler.settings import Settings
 from reconciler.store.database import Database
 from reconciler.supervisor.options import PAGE_ITEMS

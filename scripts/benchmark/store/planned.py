@@ -17,7 +17,8 @@ from reconciler.domain.decide import decide
 from reconciler.domain.order import OrderId
 from reconciler.domain.report import Answer
 from reconciler.orders.chunking import split_for_transactions
-from reconciler.orders.workload import OrderPlanner, OrderWorkload
+from reconciler.orders.planner import OrderPlanner
+from reconciler.orders.workload import OrderWorkload
 from reconciler.settings import Settings
 from reconciler.store.database import Database
 from reconciler.store.order_writer import OrderWriter

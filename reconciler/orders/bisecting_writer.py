@@ -1,14 +1,14 @@
-"""Write a batch so that a row that cannot be written does not keep the others waiting.
+"""Write a batch, and find the rows that cannot be written by halving it.
 
-A row can be refused (a constraint, a trigger that raises), or its write can fail without an answer
-about the row: a trigger that runs into a time-out, a deadlock, a lock that is not released. Both
-undo the whole transaction, so the batch is halved until the row is found; it goes on hold and the
-rest is written. A refusal halves at once, a failure only when it recurs.
+A row can be refused (a constraint, a trigger that raises), or its write can fail for a reason that
+does not name the row (a trigger that times out, a deadlock, a lock that is not released). Both roll
+the whole transaction back. So the batch is halved until the row is alone: it goes on hold and the
+other rows are written. A refusal halves at once, a failure only if it recurs.
 
-Halves are tried level by level: where only some rows are at fault, one of the first halves succeeds
-and shows that the database takes writes. Where none does, it is not the rows: the batch is given up
-and comes back. Rows that came back GIVE_UPS times go on hold together, so that none circles for
-ever.
+Halves are tried level by level. If only some rows are to blame, one of the first halves succeeds,
+which proves that the database takes writes. If none succeeds, no row is to blame: the batch is
+given up and requeued. Rows that were given up MAX_GIVE_UPS times go on hold together, so that no
+row is tried for ever.
 """
 
 from collections import Counter, deque
@@ -22,16 +22,16 @@ from reconciler.domain.report import Answer, OrderFault
 from reconciler.errors import StatementFailed, StoreRejected, StoreUnavailable
 from reconciler.store.order_writer import BatchResult
 
-TRIES = 3
-"""How often in a row a batch's write has to fail before it is halved."""
+MAX_TRIES = 3
+"""How often the write of a whole batch is tried before it is halved."""
 
-FAILED_PARTS = 8
-"""After this many parts of a batch have failed and none succeeded, it is not the rows."""
+MAX_FAILED_PARTS = 8
+"""If this many parts of a batch failed and none succeeded, no row is to blame."""
 
-GIVE_UPS = 3
+MAX_GIVE_UPS = 3
 
 ReportsByOrder = Mapping[OrderId, Answer]
-Seen = Mapping[OrderId, Facts]
+FactsByOrder = Mapping[OrderId, Facts]
 
 log = structlog.get_logger(__name__)
 
@@ -42,23 +42,23 @@ class BisectingWriter:
 
     Attributes:
         apply: Decides and writes in one transaction.
-        read: Reads the same rows and writes nothing: whether the database otherwise answers.
+        read: Reads the same rows and writes nothing: shows if the database answers at all.
     """
 
-    apply: Callable[[ReportsByOrder, Seen], BatchResult]
-    read: Callable[[ReportsByOrder, Seen], object]
+    apply: Callable[[ReportsByOrder, FactsByOrder], BatchResult]
+    read: Callable[[ReportsByOrder, FactsByOrder], object]
     _given_up: Counter[OrderId] = field(default_factory=Counter)
 
     def write(
-        self, answers: ReportsByOrder, seen: Seen, on_applied: Callable[[BatchResult], None]
+        self, answers: ReportsByOrder, seen: FactsByOrder, on_applied: Callable[[BatchResult], None]
     ) -> None:
-        """Write every row of the batch or put it on hold; tell of each part when it is done.
+        """Write each row of the batch or put it on hold; report each written part to `on_applied`.
 
-        `seen` is what the rows said before the exchange was asked.
+        `seen` is what the rows contained before the exchange was asked.
 
         Raises:
-            StoreUnavailable: the database does not answer, or takes no writes at all. What was not
-                told of was not written.
+            StoreUnavailable: the database does not answer, or takes no writes at all. Rows that
+                were not reported were not written.
         """
         parts = deque([answers])
         failed_parts = 0
@@ -66,23 +66,23 @@ class BisectingWriter:
         while parts:
             part = parts.popleft()
             try:
-                applied = self._try(part, seen, TRIES if part is answers else 1)
+                applied = self._try(part, seen, MAX_TRIES if part is answers else 1)
             except (StoreRejected, StatementFailed) as error:
                 if len(part) > 1:
                     parts.extend(_halves(part))
                     failed_parts += isinstance(error, StatementFailed)
-                    if has_written or failed_parts < FAILED_PARTS:
+                    if has_written or failed_parts < MAX_FAILED_PARTS:
                         continue
                     part = _joined(parts)
                     parts.clear()
                     self._give_up(part, error)
-                applied = self._set_aside(part, seen, error)
+                applied = self._hold(part, seen, error)
             has_written = True
             for id_ in part:
                 self._given_up.pop(id_, None)
             on_applied(applied)
 
-    def _try(self, part: ReportsByOrder, seen: Seen, tries: int) -> BatchResult:
+    def _try(self, part: ReportsByOrder, seen: FactsByOrder, tries: int) -> BatchResult:
         while True:
             tries -= 1
             try:
@@ -93,31 +93,35 @@ class BisectingWriter:
                     raise
 
     def _give_up(self, rest: ReportsByOrder, error: Exception) -> None:
-        """Leave the rest for another time; return once it has come back often enough."""
-        self._given_up.update(rest.keys())
-        if min(self._given_up[id_] for id_ in rest) < GIVE_UPS:
-            raise StoreUnavailable(f"the database takes no writes: {error}") from error
-
-    def _set_aside(
-        self, part: ReportsByOrder, seen: Seen, error: StoreRejected | StatementFailed
-    ) -> BatchResult:
-        """Hold the orders whose rows cannot be written.
+        """Give the rest up, so that it is requeued; return if it was given up often enough.
 
         Raises:
-            StoreUnavailable: nor can the hold, so no order is at fault: the database takes no
-                writes at all, as a standby does.
+            StoreUnavailable: the rest is to be tried again later.
+        """
+        self._given_up.update(rest.keys())
+        if min(self._given_up[id_] for id_ in rest) < MAX_GIVE_UPS:
+            raise StoreUnavailable(f"the database takes no writes: {error}") from error
+
+    def _hold(
+        self, part: ReportsByOrder, seen: FactsByOrder, error: StoreRejected | StatementFailed
+    ) -> BatchResult:
+        """Put the orders on hold whose rows cannot be written.
+
+        Raises:
+            StoreUnavailable: the hold cannot be written either, so no order is to blame: the
+                database takes no writes, like a standby.
         """
         if isinstance(error, StoreRejected):
-            says = "the database refuses the exchange's facts"
+            detail = "the database refuses the exchange's facts"
             for id_ in part:
                 log.warning("order.refused_by_database", order_id=str(id_), reason=str(error))
         else:
-            says = "the write of this row fails again and again"
+            detail = "the write of this row fails again and again"
             for id_ in part:
                 log.warning("order.write_fails", order_id=str(id_), reason=str(error))
         try:
             return self.apply(
-                {id_: _as_fault(answer, f"{says}: {error}") for id_, answer in part.items()},
+                {id_: _as_fault(answer, f"{detail}: {error}") for id_, answer in part.items()},
                 seen,
             )
         except (StoreRejected, StatementFailed) as again:

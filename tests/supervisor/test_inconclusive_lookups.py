@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from reconciler.domain.decide import Rule
 from reconciler.errors import RequestRejected, UnreadableRow
 from reconciler.exchanges.base import LookupResult, OrderRef
-from reconciler.orders.fruitless_checks import (
+from reconciler.orders.inconclusive_lookups import (
     COUNTED,
     ENDED_BY_ITSELF,
     ENDED_BY_TIME,
-    MOST_FRUITLESS_CHECKS,
-    SAID,
-    FruitlessChecks,
+    MAX_INCONCLUSIVE_LOOKUPS,
+    REASONS,
+    InconclusiveLookups,
 )
 from reconciler.store.database import Database
 from reconciler.workload import Chunk, Result
@@ -101,7 +101,7 @@ async def test_an_order_that_circles_goes_on_hold(
     looks = 0
     with in_the_way(obstacle, exchange, database_url):
         while hold_of(database_url) is None:
-            assert looks < MOST_FRUITLESS_CHECKS
+            assert looks < MAX_INCONCLUSIVE_LOOKUPS
             looks += 1
             result = await handle(handler, last_try)
 
@@ -120,7 +120,7 @@ async def test_a_look_that_leads_to_something_begins_the_count_again(
 
     for _ in range(3):
         with in_the_way("written meanwhile", exchange, database_url):
-            for _ in range(MOST_FRUITLESS_CHECKS - 1):
+            for _ in range(MAX_INCONCLUSIVE_LOOKUPS - 1):
                 await handle(handler, one_order)
         with in_the_way(TRUE, exchange, database_url):
             reset(database_url)
@@ -166,7 +166,7 @@ async def test_whatever_is_in_the_way_no_order_is_looked_at_too_often_in_a_row(
         with in_the_way(obstacle, exchange, database_url):
             result = await handle(handler, run)
         fruitless = 0 if led_to_something(result) else fruitless + 1
-        assert fruitless < MOST_FRUITLESS_CHECKS
+        assert fruitless < MAX_INCONCLUSIVE_LOOKUPS
 
 
 def test_every_way_to_leave_an_order_is_counted_or_ends() -> None:
@@ -181,14 +181,14 @@ def test_every_way_to_leave_an_order_is_counted_or_ends() -> None:
     }
 
     assert set(Rule) - changing == COUNTED | ENDED_BY_TIME | ENDED_BY_ITSELF
-    assert set(SAID) == COUNTED
+    assert set(REASONS) == COUNTED
 
 
 def test_an_order_that_there_is_no_room_to_count_is_held_at_once() -> None:
-    looks = FruitlessChecks(most_remembered=2)
+    looks = InconclusiveLookups(max_remembered=2)
 
     counts = [looks.count(id_) for id_ in (1, 2, 3, 1, 2, 3)]
     looks.forget(2)
 
-    assert counts == [1, 1, MOST_FRUITLESS_CHECKS, 2, 2, MOST_FRUITLESS_CHECKS]
+    assert counts == [1, 1, MAX_INCONCLUSIVE_LOOKUPS, 2, 2, MAX_INCONCLUSIVE_LOOKUPS]
     assert looks.count(3) == 1

@@ -1,0 +1,163 @@
+"""The planner of the order workload: pages of stale orders, the halt and finished cycles.
+
+It runs in the supervisor, which calls it in threads: each method opens a transaction of its own.
+"""
+
+import socket
+from collections.abc import Hashable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+
+from reconciler.domain.decide import HoldReason, Policy, decide
+from reconciler.domain.report import OrderFault
+from reconciler.errors import Halted
+from reconciler.exchanges.base import Venue
+from reconciler.orders.chunking import chunk_orders
+from reconciler.orders.duplicates_gauge import DuplicatesGauge
+from reconciler.orders.unfollowed_gauge import UnfollowedGauge
+from reconciler.store import first_sync, shared_state
+from reconciler.store.cycles import CycleRecord, read_last_hour, record_cycle
+from reconciler.store.database import Database
+from reconciler.store.holds import measure_holds, resolve_ended
+from reconciler.store.order_writer import OrderWriter
+from reconciler.store.stale import PageCursor, StaleOrder, StaleOrders
+from reconciler.store.tables import OrdersTable
+from reconciler.telemetry.health import LastHour
+from reconciler.workload import Backlog, Chunk, Cycle, Page, Planner, RememberedPause
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderPlanner(Planner):
+    """Reads pages of stale orders, measures the backlog and records cycles."""
+
+    database: Database
+    stale: StaleOrders
+    orders: OrdersTable
+    venue: Venue
+    is_dry_run: bool
+    unfollowed: UnfollowedGauge
+    duplicates: DuplicatesGauge
+
+    def plan(self, limit: int, after: Hashable | None) -> Page:
+        """Read a page of stale orders and cut it into chunks.
+
+        Before the first page of a sweep, resolve the holds of orders that have ended meanwhile. A
+        dry run resolves none, nor does anything while the halt is on.
+        """
+        assert after is None or isinstance(after, PageCursor)  # noqa: S101 - it is this planner's own
+        if after is None and not self.is_dry_run:
+            with self.database.transaction() as connection:
+                if shared_state.read_halt(connection) is None:
+                    resolve_ended(connection, self.orders)
+        with self.database.transaction() as connection:
+            page = self.stale.read_page(connection, limit, after)
+        chunks = chunk_orders(page.orders, self.venue)
+        self.duplicates.record(chunks)
+        return Page(chunks=chunks, next=page.next)
+
+    def backlog(self) -> Backlog:
+        """Count the stale orders and the orders on hold."""
+        with self.database.transaction() as connection:
+            backlog = self.stale.measure_backlog(connection)
+            holds = measure_holds(connection)
+        return Backlog(
+            items=backlog.orders,
+            oldest_age_seconds=backlog.oldest_age_seconds,
+            stale_after_seconds=None if self.is_dry_run else self.stale.stale_after.total_seconds(),
+            open_items=holds.open_orders,
+            held_items=holds.held_orders,
+            oldest_hold_age_seconds=holds.oldest_age_seconds,
+            unfollowed_items=self.unfollowed.read(),
+            duplicate_items=self.duplicates.read(),
+        )
+
+    def record(self, cycle: Cycle) -> None:
+        """Record the cycle in the database; a dry run writes nothing."""
+        if not self.is_dry_run:
+            with self.database.transaction() as connection:
+                first_sync.record_first_sync(
+                    connection,
+                    started_at=cycle.started_at,
+                    scanned=cycle.counts.scanned,
+                    ends_sweep=cycle.ends_sweep,
+                )
+                record_cycle(connection, _as_record(cycle))
+
+    def last_hour(self) -> LastHour:
+        """Read what the recorded cycles of the last hour did, on all hosts."""
+        with self.database.autocommit() as connection:
+            return read_last_hour(connection)
+
+    def set_aside(self, chunk: Chunk) -> None:
+        """Put orders on hold that crash each worker that processes them.
+
+        A dry run writes nothing; while the halt is on, nothing is written either.
+        """
+        if self.is_dry_run:
+            return
+        writer = OrderWriter(
+            self.orders, exchange=self.venue.name, decide=partial(decide, policy=Policy())
+        )
+        with suppress(Halted), self.database.transaction() as connection:
+            writer.hold(
+                connection,
+                {order.id: _crash_report(order) for order in chunk.items},
+                reason=HoldReason.CRASHED_WORKER,
+            )
+
+    def read_halt(self) -> str | None:
+        """Return why nothing may be written; None when it may."""
+        with self.database.autocommit() as connection:
+            return shared_state.read_halt(connection)
+
+    def write_halt(self, reason: str | None) -> None:
+        """Apply or release the halt for all hosts; a dry run writes nothing."""
+        if self.is_dry_run:
+            return
+        with self.database.transaction() as connection:
+            if reason is None:
+                shared_state.release_halt(connection)
+            else:
+                shared_state.apply_halt(connection, reason)
+
+    def read_pause(self) -> RememberedPause:
+        """Return how much longer the rate-limit pause lasts, by the database's clock."""
+        with self.database.autocommit() as connection:
+            seconds_of = shared_state.read_pauses(connection, self.venue.name)
+        own = seconds_of.pop(socket.gethostname(), 0.0)
+        return RememberedPause(seconds=own, elsewhere_seconds=max(seconds_of.values(), default=0.0))
+
+    def write_pause(self, seconds: float) -> None:
+        """Remember the rate-limit pause for the next start on this host.
+
+        A dry run writes nothing.
+        """
+        if not self.is_dry_run:
+            with self.database.transaction() as connection:
+                shared_state.write_pause(connection, self.venue.name, socket.gethostname(), seconds)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.database.close()
+
+
+def _as_record(cycle: Cycle) -> CycleRecord:
+    return CycleRecord(
+        host=socket.gethostname(),
+        started_at=cycle.started_at,
+        finished_at=cycle.finished_at,
+        duration_ms=cycle.duration_ms,
+        transitions=dict(cycle.counts.transitions),
+        **cycle.counts.by_name,
+    )
+
+
+def _crash_report(order: StaleOrder) -> OrderFault:
+    return OrderFault(
+        symbol=order.symbol,
+        external_order_id=order.external_order_id,
+        detail="one worker after another crashed while processing this order; their logs say how",
+        fetched_at=datetime.now(UTC),
+    )
