@@ -11,6 +11,9 @@ import click
 from reconciler.cli.control_client import control_socket
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.logs import worker_logs
+from reconciler.control.handlers import ControlHandlers
+from reconciler.control.server import ControlServer
+from reconciler.control.socket_path import SocketPath
 from reconciler.settings import Settings
 from reconciler.supervisor.options import Options
 from reconciler.supervisor.reload import RunConfig
@@ -33,6 +36,7 @@ def supervise(
 ) -> Summary:
     """Run a supervisor until it is finished or told to stop. `reload` as in `Supervisor`."""
     run_config = run_config_of(workload, settings, is_once=is_once)
+    open_control = None if is_once else partial(_open_control, control_socket(settings))
     metrics = open_metrics(settings.statsd)
     try:
         supervisor = Supervisor(
@@ -42,10 +46,15 @@ def supervise(
             set_up_worker=run_config.set_up_worker,
             on_progress=on_progress,
             reload=reload,
+            open_control=open_control,
         )
         return asyncio.run(supervisor.run())
     finally:
         metrics.close()
+
+
+def _open_control(place: SocketPath, supervisor: Supervisor) -> ControlServer:
+    return ControlServer(place, ControlHandlers(supervisor).answer)
 
 
 def run_config_of(workload: Workload, settings: Settings, *, is_once: bool) -> RunConfig:
@@ -83,7 +92,6 @@ def options_of(settings: Settings, *, is_once: bool) -> Options:
             most=settings.restart_max,
             window=timedelta(milliseconds=settings.restart_window_ms),
         ),
-        control_socket=None if is_once else control_socket(settings),
     )
 
 

@@ -17,7 +17,7 @@ import socket
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 import structlog
@@ -62,6 +62,15 @@ class ControlServer:
         self._keeping: asyncio.Task[None] | None = None
         self._is_taken = False
         self._clients = 0
+
+    async def __aenter__(self) -> Self:
+        """Begin to listen, as `open` does."""
+        await self.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop listening."""
+        await self.close()
 
     async def open(self) -> None:
         """Begin to listen.

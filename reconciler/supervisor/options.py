@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 
-from reconciler.control.socket_path import SocketPath
 from reconciler.supervisor.halt import HaltPolicy
 from reconciler.supervisor.restarts import RestartPolicy
 
@@ -22,7 +20,6 @@ class Options:
         stall_timeout: In a single sweep, give up after this time with nothing but faults.
         start_timeout: Otherwise, give up if no worker is ready this long after the start.
         hang_after: Kill a worker that has sent no heartbeat for this long.
-        control_socket: Where to listen for commands; None: nowhere.
     """
 
     shards: int
@@ -34,7 +31,6 @@ class Options:
     stall_timeout: timedelta = timedelta(seconds=30)
     start_timeout: timedelta = timedelta(seconds=8)
     hang_after: timedelta = timedelta(seconds=30)
-    control_socket: SocketPath | Path | None = None
     restarts: RestartPolicy = field(default_factory=RestartPolicy)
     halt: HaltPolicy = field(default_factory=HaltPolicy)
 

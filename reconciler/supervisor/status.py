@@ -71,7 +71,7 @@ class ShardStatus:
     fault: str | None
     fault_age_seconds: float | None
     restarts: int
-    memory_bytes: int | None
+    memory_bytes: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -150,7 +150,7 @@ class Status:
     cycles: tuple[CycleStatus, ...]
     budget: BudgetStatus
     totals: Totals
-    memory_bytes: int | None
+    memory_bytes: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -15,7 +15,7 @@ import asyncio
 import faulthandler
 import tempfile
 from collections.abc import Callable, Coroutine, Hashable
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -24,8 +24,6 @@ from typing import Any, TypeVar, assert_never
 import msgspec
 import structlog
 
-from reconciler.control.handlers import ControlHandlers
-from reconciler.control.server import ControlServer
 from reconciler.errors import StoreRefused, StoreUnavailable, WorkersDying
 from reconciler.resilience.breaker_state import BreakerState
 from reconciler.settings import MAX_SHARDS
@@ -33,11 +31,13 @@ from reconciler.supervisor.background_writes import BackgroundWrite, BackgroundW
 from reconciler.supervisor.coordinator import Coordinator
 from reconciler.supervisor.cycle import group_by_cost, sample_of, size_of
 from reconciler.supervisor.options import Options
+from reconciler.supervisor.process_memory import with_memory
 from reconciler.supervisor.reload import Reloader, RunConfig
 from reconciler.supervisor.shard_gauges import ShardGauges
 from reconciler.supervisor.signals import SignalAction, listening
+from reconciler.supervisor.snapshot import SnapshotBuilder, SupervisorSnapshot
 from reconciler.supervisor.stall_timeout import StallTimeout
-from reconciler.supervisor.status import Phase
+from reconciler.supervisor.status import OrderLocation, Phase
 from reconciler.supervisor.summary import StopReason, Summary
 from reconciler.supervisor.threads import run_in_daemon_thread
 from reconciler.telemetry.metrics import Counter, Gauge, Metrics, count_lost_lines
@@ -68,6 +68,7 @@ class Supervisor:
         set_up_worker: Callable[[int], Callable[[], None]],
         on_progress: Callable[[Summary], None] = lambda _: None,
         reload: Callable[[], RunConfig] | None = None,
+        open_control: Callable[["Supervisor"], AbstractAsyncContextManager[object]] | None = None,
     ) -> None:
         """Prepare; nothing is started yet.
 
@@ -77,7 +78,9 @@ class Supervisor:
             metrics: Where the parent's metrics go; the workers open their own.
             set_up_worker: Returns what a shard's worker calls first, to set up its logging.
             on_progress: Called after each batch.
-            reload: Reads the settings anew, on HUP. Without it HUP changes nothing.
+            reload: Reads the settings again, on HUP. Without it HUP changes nothing.
+            open_control: Returns what answers commands while the supervisor runs. Without it
+                nothing does.
         """
         self._workload = workload
         self._metrics = metrics
@@ -86,6 +89,7 @@ class Supervisor:
         self._stall_timeout = StallTimeout(options.stall_timeout if options.is_once else None)
         self._writes = BackgroundWrites()
         self._reloader = None if reload is None else Reloader(reload)
+        self._open_control = open_control
         self._changed = asyncio.Event()
         self._is_stopping = False
         self._is_fast_stop = False
@@ -101,12 +105,7 @@ class Supervisor:
             set_up_worker=set_up_worker,
             listener=self,
         )
-        self._handlers = ControlHandlers(
-            coordinator=self._coordinator,
-            summary=self.summary,
-            scale=self.scale,
-            phase=lambda: self.phase,
-        )
+        self._snapshots = SnapshotBuilder(self._coordinator, self.summary)
 
     @property
     def _options(self) -> Options:
@@ -137,12 +136,9 @@ class Supervisor:
         """
         asyncio.get_running_loop().set_exception_handler(self._on_bug)
         with listening(self._on_signal):
-            control = await self._open_control()
-            try:
+            control = nullcontext() if self._open_control is None else self._open_control(self)
+            async with control:
                 await self._begin_and_end()
-            finally:
-                if control is not None:
-                    await control.close()
         if self._failure is not None:
             raise self._failure
         log.info(
@@ -152,14 +148,6 @@ class Supervisor:
             killed=self.summary.killed_at_stop,
         )
         return self.summary
-
-    async def _open_control(self) -> ControlServer | None:
-        path = self._options.control_socket
-        if path is None:
-            return None
-        control = ControlServer(path, self._handlers.answer)
-        await control.open()
-        return control
 
     async def _begin_and_end(self) -> None:
         planner = await self._unless_stopped(run_in_daemon_thread(self._open_planner))
@@ -219,6 +207,20 @@ class Supervisor:
         await asyncio.sleep(self._options.start_timeout.total_seconds())
         if not self._is_ready:
             self.on_failure(StoreUnavailable(self._last_fault))
+
+    # What commands ask.
+
+    def snapshot(self) -> SupervisorSnapshot:
+        """Return what the supervisor and its shards are doing at this moment."""
+        return self._snapshots.build(self.phase)
+
+    async def wait_for_history(self) -> None:
+        """Wait until the database's record of the last hour has been read once."""
+        await self._coordinator.history.wait_until_known()
+
+    def locate(self, key: str, item_id: str) -> OrderLocation:
+        """Return where an item is: queued, in flight or neither."""
+        return self._snapshots.locate(key, item_id)
 
     # Planning.
 
@@ -297,13 +299,13 @@ class Supervisor:
             planner = self._planner
             try:
                 answer = await self._unless_stopped(run_in_daemon_thread(question, planner))
-                self._handlers.store_refusal = self._handlers.store_away = None
+                self._snapshots.store_refusal = self._snapshots.store_away = None
             except (StoreUnavailable, StoreRefused) as error:
                 if isinstance(error, StoreRefused):
                     if self._options.is_once:
                         raise
-                    self._handlers.store_refusal = str(error)
-                self._handlers.store_away = str(error)
+                    self._snapshots.store_refusal = str(error)
+                self._snapshots.store_away = str(error)
                 log.warning("supervisor.waits_for_store", reason=str(error))
                 self.on_fault(StopReason.STORE_GONE, str(error), STORE_RETRY_SECONDS)
                 self._coordinator.wait_for_store(STORE_RETRY_SECONDS)
@@ -359,7 +361,7 @@ class Supervisor:
 
     async def _report(self) -> None:
         """Write to the log what we are doing, and where each thread of ours and theirs is."""
-        status = await self._handlers.status()
+        status = await with_memory(self.snapshot().status)
         log.warning("supervisor.state", state=msgspec.to_builtins(status), stacks=_own_stacks())
         self._coordinator.pool.log_stacks()
 
@@ -496,7 +498,7 @@ class Supervisor:
                 self.write_in_background(self._coordinator.history.write)
             backlog = await self._measure_backlog()
             if backlog is not None:
-                self._handlers.note_backlog(backlog)
+                self._snapshots.record_backlog(backlog)
                 self._metrics.gauge(Gauge.STALE_BACKLOG, backlog.items)
                 self._metrics.gauge(Gauge.STALE_OLDEST_AGE_SECONDS, backlog.oldest_age_seconds)
                 self._metrics.gauge(Gauge.ORDERS_NOT_FOLLOWED, backlog.unfollowed_items)

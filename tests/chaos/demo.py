@@ -127,7 +127,7 @@ def _supervisor(settings: Settings, on_progress: Progress) -> Supervisor:
     run_config = run_config_of(OrderWorkload(settings=settings), settings, is_once=False)
     return Supervisor(
         run_config.workload,
-        replace(run_config.options, restarts=RESTARTS, control_socket=None),
+        replace(run_config.options, restarts=RESTARTS),
         metrics=open_metrics(settings.statsd),
         set_up_worker=run_config.set_up_worker,
         on_progress=on_progress,

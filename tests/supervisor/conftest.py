@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from reconciler.control.handlers import ControlHandlers
+from reconciler.control.server import ControlServer
 from reconciler.supervisor.options import Options
 from reconciler.supervisor.summary import Summary
 from reconciler.supervisor.supervisor import Supervisor
@@ -158,9 +160,19 @@ async def begin(journal: Journal) -> AsyncIterator[Begin]:  # noqa: ARG001 - mus
     """Begin to supervise a workload in this process; it ends with the test at the latest."""
     tasks: list[asyncio.Task[Summary]] = []
 
-    def start(workload: FakeWorkload, **changes: Any) -> tuple[Watched, asyncio.Task[Summary]]:
+    def start(
+        workload: FakeWorkload, *, control_socket: Path | None = None, **changes: Any
+    ) -> tuple[Watched, asyncio.Task[Summary]]:
         supervisor = Watched(
-            workload, options(**changes), metrics=NoMetrics(), set_up_worker=set_up_worker
+            workload,
+            options(**changes),
+            metrics=NoMetrics(),
+            set_up_worker=set_up_worker,
+            open_control=(
+                None
+                if control_socket is None
+                else lambda it: ControlServer(control_socket, ControlHandlers(it).answer)
+            ),
         )
         supervisor.watch()
         tasks.append(asyncio.create_task(supervisor.run()))

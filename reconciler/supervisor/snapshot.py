@@ -1,0 +1,216 @@
+"""Take a snapshot of the running supervisor: what it and its shards are doing at this moment."""
+
+import os
+import socket
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from reconciler import __version__
+from reconciler.resilience.breaker_state import BreakerSnapshot, BreakerState
+from reconciler.supervisor.coordinator import Coordinator
+from reconciler.supervisor.sharding import bucket_of
+from reconciler.supervisor.status import (
+    BacklogStatus,
+    BudgetStatus,
+    CycleStatus,
+    KeyStatus,
+    OrderLocation,
+    Phase,
+    ShardCounts,
+    ShardState,
+    ShardStatus,
+    Status,
+    Totals,
+)
+from reconciler.supervisor.summary import Summary
+from reconciler.telemetry.health import Vitals
+from reconciler.workload import Backlog, Cycle, WorkerFault
+
+HOTTEST = 5
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SupervisorSnapshot:
+    """The supervisor at one moment: for people, and for the health verdict."""
+
+    status: Status
+    vitals: Vitals
+
+
+class SnapshotBuilder:
+    """Builds the snapshots of one supervisor, and keeps what only they need.
+
+    Attributes:
+        store_refusal: Why the database refuses the supervisor itself; None if it does not.
+        store_away: Why the supervisor waits for the database; None if it does not.
+    """
+
+    def __init__(self, coordinator: Coordinator, summary: Summary) -> None:
+        self._coordinator = coordinator
+        self._pool = coordinator.pool
+        self._dispatcher = coordinator.dispatcher
+        self._window = coordinator.window
+        self._history = coordinator.history
+        self._summary = summary
+        self.store_refusal: str | None = None
+        self.store_away: str | None = None
+        self._backlog: Backlog | None = None
+        self._backlog_at = 0.0
+        self._started = time.monotonic()
+        self._started_at = datetime.now(UTC)
+
+    def record_backlog(self, backlog: Backlog) -> None:
+        """Record the backlog as measured now."""
+        self._backlog = backlog
+        self._backlog_at = time.monotonic()
+
+    def build(self, phase: Phase) -> SupervisorSnapshot:
+        """Return the supervisor as it is now, in its `phase`."""
+        return SupervisorSnapshot(status=self._status(phase), vitals=self._vitals())
+
+    def locate(self, key: str, item_id: str) -> OrderLocation:
+        """Return where an item is: queued, in flight or neither, and how its shard stands."""
+        held = self._dispatcher.in_flight_batch(key, item_id)
+        shard = self._dispatcher.owner_of(key) if held is None else held[0]
+        health = self._coordinator.health_of(shard)
+        slot = self._pool.slots.get(shard)
+        breaker, breaker_retry_seconds = _state_and_retry_seconds(health.breaker)
+        return OrderLocation(
+            bucket=bucket_of(key),
+            shard=shard,
+            is_queued=self._dispatcher.is_queued(key, item_id),
+            in_flight_in=None if held is None else held[0],
+            in_flight_seconds=None if held is None else self._dispatcher.age_seconds(*held),
+            shard_state=ShardState.BACKING_OFF if slot is None else slot.state,
+            breaker=breaker,
+            breaker_retry_seconds=breaker_retry_seconds,
+            backing_off_seconds=health.backing_off_seconds,
+            fault=_first_line(health.fault),
+            paused_seconds=self._window.paused_seconds,
+            halted=self._coordinator.halt,
+        )
+
+    def _status(self, phase: Phase) -> Status:
+        return Status(
+            pid=os.getpid(),
+            host=socket.gethostname(),
+            version=__version__,
+            started_at=self._started_at,
+            uptime_seconds=self._uptime_seconds,
+            phase=phase,
+            halted=self._coordinator.halt,
+            shards=ShardCounts(
+                wanted=self._coordinator.options.shards,
+                running=len(self._pool.workers),
+                draining=len(self._pool.draining),
+                parked=len(self._pool.parked),
+            ),
+            workers=tuple(self._shard_status(shard) for shard in sorted(self._pool.slots)),
+            backlog=self._backlog_status(),
+            hottest=tuple(
+                KeyStatus(key=key, items=items)
+                for key, items in self._dispatcher.items_by_key().most_common(HOTTEST)
+            ),
+            cycles=tuple(_cycle_status(cycle) for cycle in self._history.cycles),
+            budget=BudgetStatus(
+                limit_per_minute=self._window.limit,
+                used=self._window.spent,
+                paused_seconds=self._window.paused_seconds,
+            ),
+            totals=Totals(
+                cycles=self._summary.cycles,
+                restarts=self._summary.restarts,
+                killed_hung=self._summary.killed_hung,
+                set_aside=self._summary.set_aside,
+                **self._summary.counts.by_name,
+            ),
+        )
+
+    @property
+    def _uptime_seconds(self) -> float:
+        return time.monotonic() - self._started
+
+    def _shard_status(self, shard: int) -> ShardStatus:
+        slot, health = self._pool.slots[shard], self._coordinator.health_of(shard)
+        breaker, breaker_retry_seconds = _state_and_retry_seconds(health.breaker)
+        in_flight = list(self._dispatcher.in_flight(shard))
+        return ShardStatus(
+            shard=shard,
+            state=slot.state,
+            pid=None if slot.worker is None else slot.worker.pid,
+            age_seconds=time.monotonic() - slot.since,
+            buckets=self._dispatcher.buckets_of(shard),
+            queued=self._dispatcher.queued_for(shard),
+            in_flight=sum(batch.size for batch in in_flight),
+            in_flight_seconds=(
+                self._dispatcher.age_seconds(shard, in_flight[0]) if in_flight else None
+            ),
+            done=health.finished.total,
+            done_per_second=health.finished.per_second,
+            breaker=breaker,
+            breaker_retry_seconds=breaker_retry_seconds,
+            fault=_first_line(health.fault),
+            fault_age_seconds=health.fault_age_seconds,
+            restarts=slot.backoff.recent,
+        )
+
+    def _backlog_status(self) -> BacklogStatus | None:
+        if self._backlog is None:
+            return None
+        return BacklogStatus(
+            items=self._backlog.items,
+            oldest_age_seconds=self._backlog.oldest_age_seconds,
+            measured_seconds_ago=time.monotonic() - self._backlog_at,
+        )
+
+    def _vitals(self) -> Vitals:
+        known = Vitals.of(self._history.last_hour)
+        backlog = self._backlog
+        last_age = known.last_run_age_seconds
+        return replace(
+            known,
+            breakers_open=self._coordinator.breakers_in(BreakerState.OPEN),
+            breakers_half_open=self._coordinator.breakers_in(BreakerState.HALF_OPEN),
+            last_run_age_seconds=self._uptime_seconds if last_age is None else last_age,
+            stale_orders=None if backlog is None else backlog.items,
+            oldest_stale_age_seconds=self._oldest_stale_age_seconds(),
+            stale_after_seconds=None if backlog is None else backlog.stale_after_seconds,
+            open_orders=None if backlog is None else backlog.open_items,
+            held_orders=None if backlog is None else backlog.held_items,
+            oldest_hold_age_seconds=None if backlog is None else backlog.oldest_hold_age_seconds,
+            halted=self._coordinator.halt,
+            blocked=self._fault_for_person(is_of_store=False),
+            store_refusal=self.store_refusal or self._fault_for_person(is_of_store=True),
+            store_away=self.store_away,
+            parked=len(self._pool.parked),
+        )
+
+    def _oldest_stale_age_seconds(self) -> float | None:
+        """Return the age as of now: the order has not been synced since the measurement either."""
+        if self._backlog is None:
+            return None
+        return self._backlog.oldest_age_seconds + time.monotonic() - self._backlog_at
+
+    def _fault_for_person(self, *, is_of_store: bool) -> str | None:
+        """Return a shard's fault that a person must fix, at the database or at the exchange."""
+        for health in self._coordinator.shard_health.values():
+            kind = health.fault.kind if health.fault and health.has_fault else None
+            if kind is not None and kind.needs_person and kind.is_of_store is is_of_store:
+                return _first_line(health.fault)
+        return None
+
+
+def _first_line(fault: WorkerFault | None) -> str | None:
+    return None if fault is None else fault.message.splitlines()[0]
+
+
+def _state_and_retry_seconds(breaker: BreakerSnapshot | None) -> tuple[str | None, float]:
+    """Return a breaker's state, and how long until an open one lets the next probe through."""
+    return (None, 0.0) if breaker is None else (breaker.state.value, breaker.retry_after_seconds)
+
+
+def _cycle_status(cycle: Cycle) -> CycleStatus:
+    return CycleStatus(
+        finished_at=cycle.finished_at, duration_ms=cycle.duration_ms, **cycle.counts.by_name
+    )
