@@ -10,7 +10,7 @@ import psutil  # type: ignore[import-untyped] # it ships no types
 
 def family(pid: int) -> set[int]:
     """Return the ids of all processes that descend from `pid`."""
-    return {process.pid for process in psutil.Process(pid).workers(recursive=True)}
+    return {process.pid for process in psutil.Process(pid).children(recursive=True)}
 
 
 def stretched(seconds: float) -> float:
