@@ -41,8 +41,8 @@ def compare_exchange_cost(
         (symbols, share): _weight(symbols, share)
         for symbols, share in product(SYMBOLS, ENDED_SHARES)
     }
-    on_progress("small cases beside the best of all strategies")
-    worst = max(_beside_optimum(QUICK_SMALL_COUNTS if size.is_quick else SMALL_COUNTS))
+    on_progress("small cases against the best of all strategies")
+    worst = max(_times_optimum(QUICK_SMALL_COUNTS if size.is_quick else SMALL_COUNTS))
     single = ORDERS * COSTS.one_order
     return Comparison(
         key=KEY,
@@ -86,7 +86,7 @@ def _weight(symbols: int, ended_share: float) -> float:
     return float(learned_weight([ORDERS // symbols] * symbols, ended_share))
 
 
-def _beside_optimum(small_counts: Iterable[tuple[int, ...]]) -> Iterator[float]:
+def _times_optimum(small_counts: Iterable[tuple[int, ...]]) -> Iterator[float]:
     costs = replace(COSTS, page_orders=6)
     for counts, share in product(small_counts, SMALL_SHARES):
         estimates = Estimates(ended_share=share, wanted_share=1.0)

@@ -50,7 +50,7 @@ def compare_footprint(scratch: ScratchDatabase, size: Size, on_progress: Progres
         title="Footprint",
         conditions=(
             f"{size.orders:,} orders for memory and writes, {FIRST_CYCLE_ORDERS} for the first"
-            " cycle; log and dead rows are those of the whole server, on which nobody else works"
+            " cycle; log and dead rows are those of the whole server, which nothing else uses"
         ),
         figures=(
             start,

@@ -3,7 +3,7 @@
 from reconciler.trial.scratch_database import ScratchDatabase
 from scripts.benchmark.figures import Comparison, Figure, Target, ratio
 from scripts.benchmark.growth.drain_rate import Shape, rates
-from scripts.benchmark.growth.table_growth import beside_ended
+from scripts.benchmark.growth.table_growth import among_ended
 from scripts.benchmark.rounds import Progress
 from scripts.benchmark.rows import Rows
 from scripts.benchmark.size import Size
@@ -25,7 +25,7 @@ def compare_growth(scratch: ScratchDatabase, size: Size, on_progress: Progress) 
         BenchFailed: not every order was changed.
     """
     ended = QUICK_ENDED if size.is_quick else ENDED
-    grown = beside_ended(scratch, size, ended, on_progress)
+    grown = among_ended(scratch, size, ended, on_progress)
     scratch.clear()
     drained = {figure.name: figure for figure in rates(scratch, size, _shapes(size), on_progress)}
     return Comparison(
@@ -34,7 +34,7 @@ def compare_growth(scratch: ScratchDatabase, size: Size, on_progress: Progress) 
         conditions=(
             f"{size.orders:,} open orders where nothing else is said, {size.workers} workers,"
             f" batches of {size.batch_size}; rates are those of plan and apply with the exchange's"
-            " answers at hand"
+            " answers in memory"
         ),
         figures=(
             *(page for page, _, _ in grown),
@@ -44,7 +44,7 @@ def compare_growth(scratch: ScratchDatabase, size: Size, on_progress: Progress) 
         ),
         targets=(
             Target(
-                name=f"stale page beside {ended[-1]:,} ended, times that beside {ended[0]:,}",
+                name=f"stale page among {ended[-1]:,} ended, times that among {ended[0]:,}",
                 wanted=PAGE_AT_MOST,
                 reached=_growth(grown[-1][0], grown[0][0]),
                 at_most=True,

@@ -93,7 +93,7 @@ class GrownTable:
 
     def figures(self) -> tuple[Figure, Figure, Figure]:
         """Return the page's time, its blocks, and the rate."""
-        name = f"beside {self.ended:,} ended"
+        name = f"among {self.ended:,} ended"
         return (
             Figure(name=f"stale page, {name}", unit="ms", values=tuple(self.pages_ms)),
             Figure(name=f"blocks a page, {name}", unit="blocks", values=tuple(self.blocks)),
@@ -106,7 +106,7 @@ class GrownTable:
             return float(connection.execute(_BLOCKS).scalar_one())
 
 
-def beside_ended(
+def among_ended(
     scratch: ScratchDatabase, size: Size, ended_sizes: Sequence[int], on_progress: Progress
 ) -> Sequence[tuple[Figure, Figure, Figure]]:
     """Return for ever more ended orders: a page's time and blocks, and the rate of ours."""
@@ -117,7 +117,7 @@ def beside_ended(
             for ended in ended_sizes
         ]
         for number in range(size.rounds):
-            on_progress(f"round {number + 1} of {size.rounds}: beside ended orders")
+            on_progress(f"round {number + 1} of {size.rounds}: among ended orders")
             for table in tables:
                 table.contender.prepare(table.scratch)
                 table.page_ms()

@@ -42,7 +42,7 @@ def compare_lookups(_ground: ScratchDatabase, size: Size, on_progress: Progress)
         conditions=(
             f"{orders:,} orders, each the only one of its symbol and ended; one process, signed"
             " requests, retry and breaker as always, connections open before; the paper exchange"
-            " beside it, without a rate limit"
+            " next to it, without a rate limit"
         ),
         figures=tuple(
             Figure(

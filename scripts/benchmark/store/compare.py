@@ -38,9 +38,9 @@ def compare_store(scratch: ScratchDatabase, size: Size, on_progress: Progress) -
     figures = run_rounds(contenders, scratch=scratch, size=size, on_progress=on_progress)
     return Comparison(
         key=KEY,
-        title="Store: rows made true, the exchange's answers at hand",
+        title="Store: rows reconciled, the exchange's answers in memory",
         conditions=(
-            f"{size.orders:,} open orders beside {size.orders * ENDED_PER_OPEN:,} ended ones,"
+            f"{size.orders:,} open orders among {size.orders * ENDED_PER_OPEN:,} ended ones,"
             f" {size.workers} worker processes, batches of {size.batch_size}, one log entry for"
             " every change; every row counted after every round"
         ),

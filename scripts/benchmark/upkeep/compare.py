@@ -56,15 +56,17 @@ class SweepOutcome:
         yield self._figure("page", "ms", *(sweep.page_ms for sweep in late))
         yield self._figure("sync", "orders/s", *(sweep.orders_per_second for sweep in late))
         yield self._figure(
-            "dead rows per open order, at the most",
+            "dead rows per open order, at most",
             "rows",
             max(sweep.dead_rows for sweep in self.sweeps) / self.orders,
         )
         before, after = self.table_mib
-        yield self._figure("table at first", "MiB", before)
-        yield self._figure("table at last", "MiB", after)
+        yield self._figure("table before", "MiB", before)
+        yield self._figure("table after", "MiB", after)
         yield self._figure("index of stale orders", "MiB", self.index_mib)
-        yield self._figure("vacuum in all", "s", sum(sweep.vacuum_seconds for sweep in self.sweeps))
+        yield self._figure(
+            "vacuum in total", "s", sum(sweep.vacuum_seconds for sweep in self.sweeps)
+        )
         yield self._figure("HOT updates of orders", "%", self.of_orders.percent_in_place)
         yield self._figure("HOT updates of holds", "%", self.of_holds.percent_in_place)
 
@@ -90,9 +92,9 @@ def compare_upkeep(scratch: ScratchDatabase, size: Size, on_progress: Progress) 
     )
     return Comparison(
         key=KEY,
-        title="Upkeep: what syncing makes of the tables",
+        title="Upkeep: tables after many syncs",
         conditions=(
-            f"{grown.orders:,} open orders synced {sweeps} times, beside"
+            f"{grown.orders:,} open orders synced {sweeps} times, among"
             f" {grown.orders * ENDED_PER_OPEN:,} ended ones; one of {SWEEPS_OF_A_LIFE} ends in each"
             f" sweep and another is placed, {HELD_SHARE:.0%} more are held again and again; pages"
             " and rates of the second half of the sweeps; autovacuum's rule applied by hand,"
