@@ -51,7 +51,7 @@ class World:
             connection.execute(text("VACUUM (ANALYZE) orders"))
 
     def place(self, **order: Any) -> ListedOrder:
-        """Place one order: the fields of `reconciler.paper.listing.GivenOrder`; write its row."""
+        """Place one order: the fields of `reconciler.paper.listing.OrderSpec`; write its row."""
         placed = self.exchange.place(**order)
         self._write_rows([placed])
         return placed

@@ -34,7 +34,7 @@ ACCOUNTS = Path("/etc")
 """The folder that every process locks which is about to make that user: it is always there."""
 
 # Stops the server at once, if there is one, and removes the folder.
-_CLEAR_AWAY = """
+_REMOVE_SERVER = """
 server=$(head -n 1 "$0/data/postmaster.pid") && kill -QUIT "$server"
 for _ in $(seq 100); do [ -e "$0/data/postmaster.pid" ] || break; sleep 0.1; done
 rm -rf "$0"
@@ -89,7 +89,7 @@ def _temporary_folder(parent: Path | None) -> Iterator[Path]:
     """Make a folder; remove it with the block, and where we are killed in it the server as well."""
     folder = Path(tempfile.mkdtemp(prefix="reconciler-pg-", dir=parent))
     try:
-        with run_if_killed(_CLEAR_AWAY, str(folder)):
+        with run_if_killed(_REMOVE_SERVER, str(folder)):
             yield folder
     finally:
         _remove(folder)

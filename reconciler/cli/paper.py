@@ -14,13 +14,13 @@ import msgspec
 from reconciler.cli.ui.options import EnvironmentOption, NumberRange
 from reconciler.extras import install_hint
 from reconciler.paper.faults import FaultRule
-from reconciler.paper.orders import Seeding
+from reconciler.paper.orders import SeedOptions
 
 EXTRA = frozenset({"httptools", "jwt", "starlette", "uvicorn"})
 TOKEN_LIFETIME = timedelta(days=1)
 
 
-Settings = TypeVar("Settings", FaultRule, Seeding)
+Settings = TypeVar("Settings", FaultRule, SeedOptions)
 
 
 class PaperMisconfigured(click.ClickException):
@@ -117,14 +117,14 @@ def paper_command(**options: Any) -> None:
 
     public_key = options["public_key_file"]
     with _demanding_fit():
-        access = auth.Access(
+        access = auth.AccessPolicy(
             api_key=options["api_key"] or None,
             api_secret=options["api_secret"] or None,
             jwt_secret=options["jwt_secret"] or None,
             public_key=None if public_key is None else PublicKey.read(public_key.read()),
         )
         rule = _take(FaultRule, options)
-        seeding = _take(Seeding, options) if options["orders"] else None
+        seed_options = _take(SeedOptions, options) if options["orders"] else None
     if options["print_jwt"]:
         secret = _demand_jwt_secret(access.jwt_secret)
         now = datetime.now(UTC)
@@ -134,7 +134,7 @@ def paper_command(**options: Any) -> None:
         access=access,
         weight_limit=options["weight_limit"],
         rule=rule,
-        seeding=seeding,
+        seed_options=seed_options,
         account_id=options["account_id"],
     )
     with _demanding_address(options["host"], options["port"]):

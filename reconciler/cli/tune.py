@@ -20,8 +20,8 @@ from reconciler.supervisor.options import PAGE_ITEMS
 from reconciler.trial.sweep import Sweep
 from reconciler.tune import session
 from reconciler.tune.advice import Advice, RequiredRate
-from reconciler.tune.limits import Limit
-from reconciler.tune.session import BATCH_SIZES, MOST_SHARDS, TuneOptions, TuneReport, Watcher
+from reconciler.tune.bottleneck import Bottleneck
+from reconciler.tune.session import BATCH_SIZES, MOST_SHARDS, TuneListener, TuneOptions, TuneReport
 
 BAR_WIDTH = 30
 MOST_BATCH = 10_000
@@ -123,7 +123,7 @@ Try it:
     callback=_url,
 )
 @json_option
-def tune_command(*, as_json: bool, **wishes: Any) -> None:
+def tune_command(*, as_json: bool, **options: Any) -> None:
     """Try out how many shards, and which batch size, are best for these orders.
 
     Some of the open orders in DATABASE_URL are swept again and again with the real supervisor and
@@ -138,9 +138,9 @@ def tune_command(*, as_json: bool, **wishes: Any) -> None:
     with ending_on_signals(), steps() as shown:
         report = session.run(
             settings,
-            TuneOptions(**wishes),
+            TuneOptions(**options),
             set_up_worker=partial(worker_logs, settings),
-            watcher=_watcher(shown),
+            listener=_listener(shown),
         )
     if as_json:
         print_json(report.as_json())
@@ -148,7 +148,7 @@ def tune_command(*, as_json: bool, **wishes: Any) -> None:
         _print_report(report, settings)
 
 
-def _watcher(shown: Steps) -> Watcher:
+def _listener(shown: Steps) -> TuneListener:
     is_terminal = console(stderr=True).is_terminal
     current = ""
 
@@ -162,7 +162,7 @@ def _watcher(shown: Steps) -> Watcher:
             rate = done.summary.counts.scanned / done.seconds
             shown.begin(f"{current}: {rate:,.0f} orders/s so far")
 
-    return Watcher(
+    return TuneListener(
         on_step=begin,
         on_progress=show,
         on_trial=lambda trial: shown.tell(f"{current}: {trial.rate:,.0f} orders/s"),
@@ -174,9 +174,9 @@ def _print_report(report: TuneReport, settings: Settings) -> None:
         console().print(line, soft_wrap=not console().is_terminal, markup=False)
     _print_curve(report)
     rows = [
-        ("limit", LIMITS[report.advice.limit]),
+        ("limit", BOTTLENECKS[report.advice.bottleneck]),
         ("exchange allows", _allowed(report)),
-        ("needed", _needed(report.need, report.advice, settings)),
+        ("needed", _needed(report.required_rate, report.advice, settings)),
         ("recommended", report.advice.reason),
     ]
     print_table(["", ""], rows)
@@ -202,7 +202,7 @@ def _circumstances(report: TuneReport) -> Sequence[str]:
     )
     tried = (
         f"{len(sample.orders):,} of {sample.open_orders:,} open orders,"
-        f" {sample.symbols:,} symbols{left_out}; {report.wishes.ended_share:.0%} ended since."
+        f" {sample.symbols:,} symbols{left_out}; {report.options.ended_share:.0%} ended since."
     )
     is_small = len(sample.orders) < min(sample.open_orders - sample.left_out, PAGE_ITEMS)
     if is_small:
@@ -242,14 +242,14 @@ def _bar(share: float) -> str:
     return mark * max(1, round(share * BAR_WIDTH))
 
 
-LIMITS = {
-    Limit.BUDGET: "the exchange's rate limit; more shards do not raise it",
-    Limit.TRIAL_EXCHANGE: "the trials' own exchange, one process: yours may let more through",
-    Limit.CPU: "CPU: all cores of this machine were busy, the trials' own exchange included",
-    Limit.LATENCY: "the exchange's latency: workers mostly wait for its answers",
-    Limit.DATABASE: "the database: workers mostly wait for it",
-    Limit.COMPUTING: "a worker's one core: workers mostly compute",
-    Limit.WORK: "the work itself: too few symbols at a time to keep so many workers busy",
+BOTTLENECKS = {
+    Bottleneck.BUDGET: "the exchange's rate limit; more shards do not raise it",
+    Bottleneck.TRIAL_EXCHANGE: "the trials' own exchange, one process: yours may let more through",
+    Bottleneck.CPU: "CPU: all cores of this machine were busy, the trials' own exchange included",
+    Bottleneck.LATENCY: "the exchange's latency: workers mostly wait for its answers",
+    Bottleneck.DATABASE: "the database: workers mostly wait for it",
+    Bottleneck.COMPUTING: "a worker's one core: workers mostly compute",
+    Bottleneck.WORK: "the work itself: too few symbols at a time to keep so many workers busy",
 }
 
 
@@ -263,12 +263,14 @@ def _allowed(report: TuneReport) -> str:
     )
 
 
-def _needed(need: RequiredRate, advice: Advice, settings: Settings) -> str:
+def _needed(required_rate: RequiredRate, advice: Advice, settings: Settings) -> str:
     every = duration(settings.stale_after.total_seconds())
-    what = f"{need.rate:,.1f} orders/s to look at {need.open_orders:,} every {every}"
-    if advice.rate >= need.rate:
+    what = (
+        f"{required_rate.rate:,.1f} orders/s to look at {required_rate.open_orders:,} every {every}"
+    )
+    if advice.rate >= required_rate.rate:
         return f"{what}: it keeps up"
-    reached = duration(need.open_orders / advice.rate)
+    reached = duration(required_rate.open_orders / advice.rate)
     return f"{what}: it does not keep up, each gets its turn every {reached}"
 
 

@@ -11,12 +11,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from reconciler.paper.dialect.routes import OTHER_PRODUCTS, ROUTES
+from reconciler.paper.dialect.routes import OTHER_PRODUCT_ROUTES, ROUTES
 from reconciler.paper.exchange import PaperExchange
-from reconciler.paper.faults import EVERY_ROUTE, FaultRule, Step
-from reconciler.paper.listing import GivenOrder, list_order, list_orders, make_order
+from reconciler.paper.faults import EVERY_ROUTE, FaultRule, TimelineStep
+from reconciler.paper.listing import OrderSpec, build_order, encode_listing, listed_order
 from reconciler.paper.order_store import OrderStore, UnknownSymbol
-from reconciler.paper.orders import Order, Seeding
+from reconciler.paper.orders import Order, SeedOptions
 
 DEFAULT_PAGE = 10_000
 NDJSON = "application/x-ndjson"
@@ -54,57 +54,57 @@ def admin_routes(exchange: PaperExchange) -> Sequence[Route]:
 
 
 async def seed(exchange: PaperExchange, request: Request) -> Response:
-    """Fill the book anew from a `Seeding`."""
-    exchange.seed(await _read(request, Seeding))
-    return _json({"orders": len(exchange.book), "symbols": exchange.book.symbols()})
+    """Fill the book anew from a `SeedOptions`."""
+    exchange.seed(await _read(request, SeedOptions))
+    return _json({"orders": len(exchange.orders), "symbols": exchange.orders.symbols()})
 
 
 async def list_page(exchange: PaperExchange, request: Request) -> Response:
     """List orders as NDJSON, by symbol and id, behind the cursor `after` ("SYMBOL:ID")."""
     symbol, _, order_id = request.query_params.get("after", "").partition(":")
-    orders = exchange.book.after(symbol, _whole(order_id or "0", "after"), _limit(request))
-    return Response(list_orders(orders), media_type=NDJSON)
+    orders = exchange.orders.after(symbol, _whole(order_id or "0", "after"), _limit(request))
+    return Response(encode_listing(orders), media_type=NDJSON)
 
 
 async def place(exchange: PaperExchange, request: Request) -> Response:
-    """Place a `GivenOrder`, over one of the same symbol and id."""
-    given = await _read(request, GivenOrder)
+    """Place a `OrderSpec`, over one of the same symbol and id."""
+    given = await _read(request, OrderSpec)
     try:
-        order = make_order(given, exchange.clock_ms())
+        order = build_order(given, exchange.clock_ms())
     except ValueError as error:
         raise _bad(str(error)) from None
-    exchange.book.put(order)
-    return _json(list_order(order), HTTPStatus.CREATED)
+    exchange.orders.put(order)
+    return _json(listed_order(order), HTTPStatus.CREATED)
 
 
 async def fill(exchange: PaperExchange, request: Request) -> Response:
-    """Put the `GivenOrder`s of an NDJSON in place of all orders that there are."""
+    """Put the `OrderSpec`s of an NDJSON in place of all orders that there are."""
     now_ms = exchange.clock_ms()
     try:
-        given = msgspec.json.Decoder(GivenOrder).decode_lines(await request.body())
-        orders = [make_order(one, now_ms) for one in given]
+        given = msgspec.json.Decoder(OrderSpec).decode_lines(await request.body())
+        orders = [build_order(one, now_ms) for one in given]
     except (msgspec.DecodeError, ValueError) as error:
         raise _bad(str(error)) from None
-    exchange.book = OrderStore(sorted(orders, key=lambda order: (order.symbol, order.order_id)))
-    return _json({"orders": len(exchange.book), "symbols": exchange.book.symbols()})
+    exchange.orders = OrderStore(sorted(orders, key=lambda order: (order.symbol, order.order_id)))
+    return _json({"orders": len(exchange.orders), "symbols": exchange.orders.symbols()})
 
 
 async def vanish(exchange: PaperExchange, request: Request) -> Response:
     """Let one order vanish, as if the exchange had never had it. Its symbol goes on existing."""
     order = _find(exchange, request)
-    exchange.book.shelf(order.symbol).remove(order.order_id)
-    return _json(list_order(order))
+    exchange.orders.of_symbol(order.symbol).remove(order.order_id)
+    return _json(listed_order(order))
 
 
 async def show_truth(exchange: PaperExchange, request: Request) -> Response:
     """Show one order."""
-    return _json(list_order(_find(exchange, request)))
+    return _json(listed_order(_find(exchange, request)))
 
 
 async def move_on(exchange: PaperExchange, request: Request) -> Response:
     """Move every life on."""
     steps = (await _read(request, Advance)).steps
-    return _json({"moved": exchange.book.advance(steps, exchange.clock_ms())})
+    return _json({"moved": exchange.orders.advance(steps, exchange.clock_ms())})
 
 
 async def show_faults(exchange: PaperExchange, _request: Request) -> Response:
@@ -127,8 +127,8 @@ async def clear_faults(exchange: PaperExchange, request: Request) -> Response:
 
 
 async def set_timeline(exchange: PaperExchange, request: Request) -> Response:
-    """End every fault, and let those of a list of `Step`s come into force from now on."""
-    steps = await _read(request, list[Step])
+    """End every fault, and let those of a list of `TimelineStep`s come into force from now on."""
+    steps = await _read(request, list[TimelineStep])
     for step in steps:
         _demand_route(step.faults)
     exchange.faults.schedule(steps, exchange.clock_ms())
@@ -139,10 +139,10 @@ async def show_stats(exchange: PaperExchange, _request: Request) -> Response:
     """Show what was asked since the start."""
     return _json(
         {
-            "started_at": exchange.traffic.started_ms,
-            "requests": exchange.traffic.requests,
+            "started_at": exchange.request_log.started_ms,
+            "requests": exchange.request_log.requests,
             "weight": exchange.meter.total,
-            "rejected": exchange.traffic.rejected,
+            "rejected": exchange.request_log.rejected,
         }
     )
 
@@ -150,12 +150,12 @@ async def show_stats(exchange: PaperExchange, _request: Request) -> Response:
 async def list_requests(exchange: PaperExchange, request: Request) -> Response:
     """List requests as NDJSON, oldest first, behind the number `after`."""
     after = _whole(request.query_params.get("after", "0"), "after")
-    requests = exchange.traffic.after(after, _limit(request))
+    requests = exchange.request_log.after(after, _limit(request))
     return Response(msgspec.json.Encoder().encode_lines(requests), media_type=NDJSON)
 
 
 def _demand_route(rule: FaultRule) -> None:
-    known = (*ROUTES, *OTHER_PRODUCTS)
+    known = (*ROUTES, *OTHER_PRODUCT_ROUTES)
     if rule.route not in (EVERY_ROUTE, *known):
         raise _bad(f"no route {rule.route!r}: choose {EVERY_ROUTE} or one of {', '.join(known)}")
 
@@ -171,7 +171,7 @@ def _find(exchange: PaperExchange, request: Request) -> Order:
     symbol = request.query_params.get("symbol", "")
     order_id = _whole(request.query_params.get("order_id", ""), "order_id")
     try:
-        order = exchange.book.shelf(symbol).find(order_id)
+        order = exchange.orders.of_symbol(symbol).find(order_id)
     except UnknownSymbol:
         order = None
     if order is None:

@@ -22,7 +22,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from reconciler.paper.admin import admin_routes
-from reconciler.paper.auth import Proof, authorize
+from reconciler.paper.auth import RequestCredentials, authenticate
 from reconciler.paper.dialect import routes
 from reconciler.paper.dialect.answers import (
     Refusal,
@@ -39,26 +39,31 @@ from reconciler.paper.dialect.answers import (
 )
 from reconciler.paper.dialect.parameters import Parameters
 from reconciler.paper.exchange import PaperExchange
-from reconciler.paper.faults import FaultRule, Question
-from reconciler.paper.faults.distortions import PAGE, altered, spoiled, with_headers
+from reconciler.paper.faults import FaultRule, RequestTarget
+from reconciler.paper.faults.distortions import (
+    ERROR_PAGE,
+    corrupt_body,
+    replace_fields,
+    replace_headers,
+)
 from reconciler.paper.faults.effects import (
-    Alter,
     Archive,
     Ban,
     BlockAtFirewall,
+    CorruptBody,
     Delay,
+    Disconnect,
     Effect,
     EmptyList,
-    Fail,
-    HangUp,
-    Maintain,
+    Maintenance,
+    RateLimit,
     Refuse,
     RefuseKey,
-    Silence,
-    Spoil,
+    ReplaceFields,
+    ServerError,
 )
-from reconciler.paper.limits import Charge
-from reconciler.paper.traffic import DISCONNECTED, LoggedRequest
+from reconciler.paper.request_log import DISCONNECTED, LoggedRequest
+from reconciler.paper.weight_meter import Charge
 
 CLOSE_CONNECTION = "reconciler.paper.close_connection"
 """The extension of the ASGI scope that closes the connection; `reconciler.paper.server` adds it."""
@@ -76,15 +81,15 @@ def build_app(exchange: PaperExchange) -> Starlette:
             ),
             *admin_routes(exchange),
         ],
-        exception_handlers={HTTPException: _explain},
+        exception_handlers={HTTPException: _answer_http_error},
     )
 
 
-def _dialect_routes() -> Iterator[tuple[str, str, routes.Route]]:
+def _dialect_routes() -> Iterator[tuple[str, str, routes.DialectRoute]]:
     """Yield the path, the name that faults and logs use, and the route itself."""
     for name, route in routes.ROUTES.items():
         yield f"/api/v3/{name}", name, route
-    for path, route in routes.OTHER_PRODUCTS.items():
+    for path, route in routes.OTHER_PRODUCT_ROUTES.items():
         yield path, path, route
 
 
@@ -92,56 +97,57 @@ def _dialect_routes() -> Iterator[tuple[str, str, routes.Route]]:
 class DialectRequest:
     """One request of the dialect as it arrived. `query` is the query string as it was sent."""
 
-    question: Question
-    route: routes.Route
+    target: RequestTarget
+    route: routes.DialectRoute
     address: str
     query: str
-    proof: Proof
+    credentials: RequestCredentials
     time_unit: str
 
     @classmethod
-    def read(cls, name: str, route: routes.Route, request: Request) -> Self:
+    def read(cls, name: str, route: routes.DialectRoute, http_request: Request) -> Self:
         """Take from an HTTP request for the route `name` what it asks for, and who sent it."""
-        sent, query = request.query_params, request.scope["query_string"].decode("latin-1")
+        sent = http_request.query_params
+        query = http_request.scope["query_string"].decode("latin-1")
         return cls(
-            question=Question(
+            target=RequestTarget(
                 route=name,
                 symbol=sent.get("symbol"),
                 order_id=sent.get("orderId"),
                 query=query,
             ),
             route=route,
-            address=request.client.host if request.client is not None else "",
+            address=http_request.client.host if http_request.client is not None else "",
             query=query,
-            proof=Proof.read(
-                api_key=request.headers.get("x-mbx-apikey"),
-                authorization=request.headers.get("authorization"),
+            credentials=RequestCredentials.read(
+                api_key=http_request.headers.get("x-mbx-apikey"),
+                authorization=http_request.headers.get("authorization"),
                 query=query,
             ),
-            time_unit=request.headers.get("x-mbx-time-unit", TimeUnit.MILLISECOND.name),
+            time_unit=http_request.headers.get("x-mbx-time-unit", TimeUnit.MILLISECOND.name),
         )
 
     @property
     def weight(self) -> int:
         """What the request costs."""
-        return self.route.cost(has_symbol=self.question.symbol is not None)
+        return self.route.cost(has_symbol=self.target.symbol is not None)
 
 
 async def answer(
-    exchange: PaperExchange, name: str, route: routes.Route, request: Request
+    exchange: PaperExchange, name: str, route: routes.DialectRoute, http_request: Request
 ) -> Response:
     """Answer one request of the dialect, and log it."""
-    asked, at_ms = DialectRequest.read(name, route, request), exchange.clock_ms()
-    charge = exchange.meter.charge(asked.address, asked.weight, at_ms)
-    response = await _respond(exchange, asked, charge)
-    exchange.traffic.log(
+    request, at_ms = DialectRequest.read(name, route, http_request), exchange.clock_ms()
+    charge = exchange.meter.charge(request.address, request.weight, at_ms)
+    response = await _respond(exchange, request, charge)
+    exchange.request_log.log(
         LoggedRequest(
-            number=exchange.traffic.next_number,
+            number=exchange.request_log.next_number,
             at_ms=at_ms,
-            address=asked.address,
+            address=request.address,
             route=name,
-            symbol=asked.question.symbol,
-            weight=asked.weight,
+            symbol=request.target.symbol,
+            weight=request.weight,
             status=_status(response),
             retry_after_seconds=_retry_after_seconds(response),
         )
@@ -159,25 +165,25 @@ class ClosedConnection(Response):
             pass
 
 
-class _HungUp(Exception):
+class _Disconnected(Exception):
     """This request gets no answer."""
 
 
-async def _respond(exchange: PaperExchange, asked: DialectRequest, charge: Charge) -> Response:
+async def _respond(exchange: PaperExchange, request: DialectRequest, charge: Charge) -> Response:
     used = {"X-MBX-USED-WEIGHT": str(charge.used), "X-MBX-USED-WEIGHT-1M": str(charge.used)}
-    rules = exchange.faults.rules_for(asked.question.route, exchange.clock_ms())
+    rules = exchange.faults.rules_for(request.target.route, exchange.clock_ms())
     try:
         _refuse_beyond_limit(exchange, charge)
-        effects = exchange.faults.draw(asked.question, exchange.clock_ms())
+        effects = exchange.faults.draw(request.target, exchange.clock_ms())
         for effect in effects:
-            await _apply_faults(exchange, asked, effect)
-        body = _answer(exchange, asked, effects, rules)
-    except _HungUp:
+            await _apply_faults(exchange, request, effect)
+        body = _answer(exchange, request, effects, rules)
+    except _Disconnected:
         return ClosedConnection()
     except Refusal as refusal:
-        headers = with_headers({**used, **refusal.headers}, rules, asked.question)
+        headers = replace_headers({**used, **refusal.headers}, rules, request.target)
         return Response(refusal.body(), refusal.http_status, headers, refusal.media_type)
-    headers = with_headers(used, rules, asked.question)
+    headers = replace_headers(used, rules, request.target)
     return Response(body, HTTPStatus.OK, headers, "application/json")
 
 
@@ -192,7 +198,7 @@ def _refuse_beyond_limit(exchange: PaperExchange, charge: Charge) -> None:
             raise too_much_weight(exchange.meter.limit, seconds)
 
 
-async def _apply_faults(exchange: PaperExchange, asked: DialectRequest, effect: Effect) -> None:
+async def _apply_faults(exchange: PaperExchange, request: DialectRequest, effect: Effect) -> None:
     """Carry out what a fault does to a request before it is answered.
 
     Raises:
@@ -203,60 +209,61 @@ async def _apply_faults(exchange: PaperExchange, asked: DialectRequest, effect: 
     match effect:
         case Delay(seconds=seconds):
             await exchange.sleep(seconds)
-        case HangUp():
-            raise _HungUp
-        case Silence(seconds=seconds):
-            exchange.meter.silence(asked.address, seconds, now_ms)
+        case Disconnect():
+            raise _Disconnected
+        case RateLimit(seconds=seconds):
+            exchange.meter.pause(request.address, seconds, now_ms)
             raise too_much_weight(exchange.meter.limit, ceil(seconds))
         case Ban(seconds=seconds):
-            exchange.meter.ban(asked.address, seconds, now_ms)
+            exchange.meter.ban(request.address, seconds, now_ms)
             raise banned(now_ms + round(seconds * 1000), ceil(seconds))
-        case EmptyList() | Spoil() | Alter():
+        case EmptyList() | CorruptBody() | ReplaceFields():
             return
         case _:
-            refusal = _refusal_by(effect, asked)
+            refusal = _refusal_by(effect, request)
             if refusal is not None:
                 raise refusal
 
 
 def _refusal_by(
-    effect: Fail | Maintain | RefuseKey | BlockAtFirewall | Refuse | Archive, asked: DialectRequest
+    effect: ServerError | Maintenance | RefuseKey | BlockAtFirewall | Refuse | Archive,
+    request: DialectRequest,
 ) -> Refusal | None:
     """Return the error that a fault answers a request with; None: it is not for such a request."""
     match effect:
-        case Fail(http_status=status):
+        case ServerError(http_status=status):
             return server_error(status)
-        case Maintain():
-            return maintenance(PAGE)
+        case Maintenance():
+            return maintenance(ERROR_PAGE)
         case RefuseKey():
-            return wrong_key() if asked.route.is_private else None
+            return wrong_key() if request.route.is_private else None
         case BlockAtFirewall():
-            return blocked(PAGE)
+            return blocked(ERROR_PAGE)
         case Refuse(http_status=status, code=code, message=message):
             return Refusal(code, message, http_status=status)
         case Archive():
-            return archived() if asked.question.route == "order" else None
+            return archived() if request.target.route == "order" else None
         case _:
             assert_never(effect)
 
 
 def _answer(
     exchange: PaperExchange,
-    asked: DialectRequest,
+    request: DialectRequest,
     effects: Sequence[Effect],
     rules: Sequence[FaultRule],
 ) -> bytes:
-    view = exchange.view(asked.question.route, _time_unit(asked.time_unit))
-    parameters = Parameters(asked.query)
-    if asked.route.is_private:
-        authorize(exchange.access, asked.proof, parameters, view.now_ms)
-    parameters.refuse_others(asked.route.known_parameters)
-    told = asked.route.answer(view, parameters)
+    view = exchange.view(request.target.route, _time_unit(request.time_unit))
+    parameters = Parameters(request.query)
+    if request.route.is_private:
+        authenticate(exchange.access, request.credentials, parameters, view.now_ms)
+    parameters.refuse_unknown(request.route.known_parameters)
+    told = request.route.answer(view, parameters)
     is_emptied = EmptyList() in effects and isinstance(told, list)
-    body = altered(_ENCODER.encode([] if is_emptied else told), rules, asked.question)
+    body = replace_fields(_ENCODER.encode([] if is_emptied else told), rules, request.target)
     for effect in effects:
-        if isinstance(effect, Spoil):
-            body = spoiled(body, effect.how)
+        if isinstance(effect, CorruptBody):
+            body = corrupt_body(body, effect.how)
     return body
 
 
@@ -278,7 +285,7 @@ def _retry_after_seconds(response: Response) -> int | None:
     return int(told) if re.fullmatch("[0-9]{1,9}", told) else None
 
 
-async def _explain(request: Request, error: Exception) -> Response:
+async def _answer_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for nothing else
     if not request.url.path.startswith("/paper/"):
         refusal = no_such_path(request.url.path, request.method)

@@ -29,7 +29,7 @@ MAX_RECV_WINDOW_MS = Decimal(60_000)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Access:
+class AccessPolicy:
     """Which proofs are accepted: any one of those configured, or none if none is."""
 
     api_key: str | None = field(default=None, repr=False)
@@ -51,7 +51,7 @@ class Access:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Proof:
+class RequestCredentials:
     """What a request brings to show who sent it."""
 
     api_key: str | None = field(repr=False)
@@ -66,7 +66,9 @@ class Proof:
         return cls(api_key=api_key, bearer_token=token.strip() if is_bearer else None, query=query)
 
 
-def authorize(access: Access, proof: Proof, parameters: Parameters, now_ms: int) -> None:
+def authenticate(
+    access: AccessPolicy, credentials: RequestCredentials, parameters: Parameters, now_ms: int
+) -> None:
     """Let a request pass that brings a proof which is accepted.
 
     A `timestamp` is checked whenever one is sent, and must be sent with a signature.
@@ -75,22 +77,22 @@ def authorize(access: Access, proof: Proof, parameters: Parameters, now_ms: int)
         Refusal: it brings none. Names what is wrong with the proof that it did bring.
     """
     check_timestamp(parameters, now_ms)
-    checks = _checks(access, proof, parameters, now_ms)
+    checks = _checks(access, credentials, parameters, now_ms)
     refusals = list(filter(None, map(_refusal_of, checks)))
     if len(refusals) < len(checks) or not checks:
         return
-    raise refusals[-1 if proof.bearer_token is None else 0]
+    raise refusals[-1 if credentials.bearer_token is None else 0]
 
 
 def _checks(
-    access: Access, proof: Proof, parameters: Parameters, now_ms: int
+    access: AccessPolicy, credentials: RequestCredentials, parameters: Parameters, now_ms: int
 ) -> Sequence[Callable[[], None]]:
     """Return a check for each proof that is accepted, the token's first."""
     checks: list[Callable[[], None]] = []
     if access.jwt_secret is not None:
-        checks.append(partial(check_token, access.jwt_secret, proof.bearer_token, now_ms))
+        checks.append(partial(check_token, access.jwt_secret, credentials.bearer_token, now_ms))
     if access.api_key is not None:
-        checks.append(partial(_check_signed, access, access.api_key, proof, parameters))
+        checks.append(partial(_check_signature, access, access.api_key, credentials, parameters))
     return checks
 
 
@@ -102,22 +104,26 @@ def _refusal_of(check: Callable[[], None]) -> Refusal | None:
     return None
 
 
-def _check_signed(access: Access, api_key: str, proof: Proof, parameters: Parameters) -> None:
-    if proof.api_key is None:
+def _check_signature(
+    access: AccessPolicy, api_key: str, credentials: RequestCredentials, parameters: Parameters
+) -> None:
+    if credentials.api_key is None:
         raise Refusal(-2014, "API-key format invalid.", http_status=401)
-    if not _equal(proof.api_key, api_key):
+    if not _equal(credentials.api_key, api_key):
         raise wrong_key()
     if parameters.text("timestamp") is None:
         raise missing("timestamp")
     signature = parameters.text("signature")
     if signature is None:
         raise missing("signature")
-    signed = "&".join(part for part in proof.query.split("&") if not part.startswith("signature="))
-    if not _is_signed(access, signed, signature):
+    signed = "&".join(
+        part for part in credentials.query.split("&") if not part.startswith("signature=")
+    )
+    if not _verifies(access, signed, signature):
         raise Refusal(-1022, "Signature for this request is not valid.")
 
 
-def _is_signed(access: Access, query: str, signature: str) -> bool:
+def _verifies(access: AccessPolicy, query: str, signature: str) -> bool:
     if access.public_key is not None:
         return access.public_key.verifies(query, signature)
     return _equal(signature.lower(), sign(access.api_secret or "", query))

@@ -3,15 +3,15 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from reconciler.paper.auth import Access
+from reconciler.paper.auth import AccessPolicy
 from reconciler.paper.dialect.answers import TimeUnit
-from reconciler.paper.dialect.routes import View
+from reconciler.paper.dialect.routes import AccountView
 from reconciler.paper.faults import FaultTable
-from reconciler.paper.faults.distortions import shown_under
-from reconciler.paper.limits import WeightMeter
+from reconciler.paper.faults.distortions import distortion_of
 from reconciler.paper.order_store import OrderStore
-from reconciler.paper.orders import Seeding, write_orders
-from reconciler.paper.traffic import Traffic
+from reconciler.paper.orders import SeedOptions, generate_orders
+from reconciler.paper.request_log import RequestLog
+from reconciler.paper.weight_meter import WeightMeter
 
 ACCOUNT_UID = 8900
 """The account's identity unless it is told otherwise: the same at every port, on every machine."""
@@ -29,28 +29,28 @@ class PaperExchange:
 
     clock_ms: Callable[[], int]
     sleep: Callable[[float], Awaitable[None]]
-    traffic: Traffic
+    request_log: RequestLog
     account_id: int = ACCOUNT_UID
-    access: Access = field(default_factory=Access)
+    access: AccessPolicy = field(default_factory=AccessPolicy)
     meter: WeightMeter = field(default_factory=WeightMeter)
     faults: FaultTable = field(default_factory=FaultTable)
-    book: OrderStore = field(default_factory=OrderStore)
+    orders: OrderStore = field(default_factory=OrderStore)
 
-    def seed(self, seeding: Seeding) -> None:
+    def seed(self, seed_options: SeedOptions) -> None:
         """Fill the book anew: whatever was in it is gone."""
-        self.book = OrderStore(write_orders(seeding, self.clock_ms()))
+        self.orders = OrderStore(generate_orders(seed_options, self.clock_ms()))
 
-    def view(self, route: str, time_unit: TimeUnit = TimeUnit.MILLISECOND) -> View:
+    def view(self, route: str, time_unit: TimeUnit = TimeUnit.MILLISECOND) -> AccountView:
         """Return the account as a request of `route` sees it now, with times in `time_unit`."""
         now_ms = self.clock_ms()
         rules = self.faults.rules_for(route, now_ms)
         others = [rule.account_uid for rule in rules if rule.account_uid is not None]
-        return View(
-            book=self.book,
+        return AccountView(
+            orders=self.orders,
             now_ms=now_ms + sum(rule.clock_offset_ms for rule in rules),
             weight_limit=self.meter.limit,
             uid=others[-1] if others else self.account_id,
             delisted=frozenset(symbol for rule in rules for symbol in rule.delisted_symbols),
             time_unit=time_unit,
-            show=shown_under(rules, seed=self.faults.seed, now_ms=now_ms),
+            distort=distortion_of(rules, seed=self.faults.seed, now_ms=now_ms),
         )

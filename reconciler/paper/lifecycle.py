@@ -52,10 +52,10 @@ STATUS_OF: Mapping[str, Status] = {
 }
 
 
-class Stage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class OrderState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An order at one moment. `quote_e8` below zero: the exchange does not know it."""
 
-    word: str
+    binance_status: str
     executed_e8: int
     quote_e8: int
 
@@ -65,7 +65,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
         An open order of which something is filled is `partial`, whatever its word.
         """
-        status = STATUS_OF.get(self.word)
+        status = STATUS_OF.get(self.binance_status)
         if status is None or status.is_terminal or self.executed_e8 <= 0:
             return status
         return Status.PARTIAL
@@ -88,16 +88,16 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Kind:
+class Lifecycle:
     """A kind of life: the words it passes through, and its share among all lives."""
 
     weight: int
-    words: tuple[BinanceStatus, ...]
+    statuses: tuple[BinanceStatus, ...]
     time_in_force: str = "GTC"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Terms:
+class OrderTerms:
     """What an order asks for, in whole ticks and steps of its market."""
 
     market: Market
@@ -106,61 +106,66 @@ class Terms:
     quantity_steps: int
 
 
-_NEW, _PART = BinanceStatus.NEW, BinanceStatus.PARTIALLY_FILLED
+_NEW, _PARTIAL = BinanceStatus.NEW, BinanceStatus.PARTIALLY_FILLED
 
-KINDS = (
-    Kind(weight=34, words=(_NEW, BinanceStatus.FILLED)),
-    Kind(weight=12, words=(_NEW, _PART, BinanceStatus.FILLED)),
-    Kind(weight=7, words=(_NEW, _PART, _PART, BinanceStatus.FILLED)),
-    Kind(weight=3, words=(_NEW, _PART, _PART, _PART, _PART, BinanceStatus.FILLED)),
-    Kind(weight=12, words=(_NEW, BinanceStatus.CANCELED)),
-    Kind(weight=7, words=(_NEW, _PART, BinanceStatus.CANCELED)),
-    Kind(weight=4, words=(_NEW, BinanceStatus.EXPIRED), time_in_force="FOK"),
-    Kind(weight=3, words=(_NEW, _PART, BinanceStatus.EXPIRED), time_in_force="IOC"),
-    Kind(weight=2, words=(_NEW, BinanceStatus.REJECTED)),
-    Kind(weight=1, words=(_NEW, BinanceStatus.EXPIRED_IN_MATCH)),
-    Kind(weight=1, words=(_NEW, _PART, BinanceStatus.EXPIRED_IN_MATCH)),
-    Kind(weight=6, words=(_NEW,)),
-    Kind(weight=4, words=(_NEW, _PART)),
-    Kind(weight=2, words=(BinanceStatus.PENDING_NEW, _NEW)),
-    Kind(weight=2, words=(BinanceStatus.PENDING_NEW, _NEW, BinanceStatus.FILLED)),
+LIFECYCLES = (
+    Lifecycle(weight=34, statuses=(_NEW, BinanceStatus.FILLED)),
+    Lifecycle(weight=12, statuses=(_NEW, _PARTIAL, BinanceStatus.FILLED)),
+    Lifecycle(weight=7, statuses=(_NEW, _PARTIAL, _PARTIAL, BinanceStatus.FILLED)),
+    Lifecycle(
+        weight=3, statuses=(_NEW, _PARTIAL, _PARTIAL, _PARTIAL, _PARTIAL, BinanceStatus.FILLED)
+    ),
+    Lifecycle(weight=12, statuses=(_NEW, BinanceStatus.CANCELED)),
+    Lifecycle(weight=7, statuses=(_NEW, _PARTIAL, BinanceStatus.CANCELED)),
+    Lifecycle(weight=4, statuses=(_NEW, BinanceStatus.EXPIRED), time_in_force="FOK"),
+    Lifecycle(weight=3, statuses=(_NEW, _PARTIAL, BinanceStatus.EXPIRED), time_in_force="IOC"),
+    Lifecycle(weight=2, statuses=(_NEW, BinanceStatus.REJECTED)),
+    Lifecycle(weight=1, statuses=(_NEW, BinanceStatus.EXPIRED_IN_MATCH)),
+    Lifecycle(weight=1, statuses=(_NEW, _PARTIAL, BinanceStatus.EXPIRED_IN_MATCH)),
+    Lifecycle(weight=6, statuses=(_NEW,)),
+    Lifecycle(weight=4, statuses=(_NEW, _PARTIAL)),
+    Lifecycle(weight=2, statuses=(BinanceStatus.PENDING_NEW, _NEW)),
+    Lifecycle(weight=2, statuses=(BinanceStatus.PENDING_NEW, _NEW, BinanceStatus.FILLED)),
 )
 
 MIN_QUANTITY_STEPS = 1000
 """Fewer could not be cut into as many growing parts as the longest life has fills."""
 
-_UNTOUCHED = {word: Stage(word=word, executed_e8=0, quote_e8=0) for word in BinanceStatus}
+_UNTOUCHED = {
+    binance_status: OrderState(binance_status=binance_status, executed_e8=0, quote_e8=0)
+    for binance_status in BinanceStatus
+}
 _FURTHEST_FILL = 0.001
 
 
-def draw_kinds(count: int, rng: Random) -> Sequence[Kind]:
+def draw_lifecycles(count: int, rng: Random) -> Sequence[Lifecycle]:
     """Draw `count` kinds of life by their weights."""
-    return rng.choices(KINDS, [kind.weight for kind in KINDS], k=count)
+    return rng.choices(LIFECYCLES, [lifecycle.weight for lifecycle in LIFECYCLES], k=count)
 
 
-def live(kind: Kind, terms: Terms, rng: Random) -> tuple[Stage, ...]:
+def draw_states(lifecycle: Lifecycle, terms: OrderTerms, rng: Random) -> tuple[OrderState, ...]:
     """Draw one life of that kind: every stage from the first to the last."""
-    fills = _cut(kind, terms.quantity_steps, rng)
-    stages = []
+    fills = _cut(lifecycle, terms.quantity_steps, rng)
+    states = []
     executed_steps = quote_e8 = 0
-    for word in kind.words:
-        if word is _PART or word is BinanceStatus.FILLED:
+    for binance_status in lifecycle.statuses:
+        if binance_status is _PARTIAL or binance_status is BinanceStatus.FILLED:
             filled_steps = next(fills)
             executed_steps += filled_steps
             quote_e8 += _fill_quote_e8(terms, filled_steps, rng)
-        stages.append(_stage(word, executed_steps * terms.market.step_e8, quote_e8))
-    return tuple(stages)
+        states.append(_state(binance_status, executed_steps * terms.market.step_e8, quote_e8))
+    return tuple(states)
 
 
-def _stage(word: BinanceStatus, executed_e8: int, quote_e8: int) -> Stage:
+def _state(binance_status: BinanceStatus, executed_e8: int, quote_e8: int) -> OrderState:
     if executed_e8 == 0:
-        return _UNTOUCHED[word]
-    return Stage(word=word, executed_e8=executed_e8, quote_e8=quote_e8)
+        return _UNTOUCHED[binance_status]
+    return OrderState(binance_status=binance_status, executed_e8=executed_e8, quote_e8=quote_e8)
 
 
-def _cut(kind: Kind, quantity_steps: int, rng: Random) -> Iterator[int]:
+def _cut(lifecycle: Lifecycle, quantity_steps: int, rng: Random) -> Iterator[int]:
     """Cut the quantity into one growing part for each fill; the last fill takes what is left."""
-    parts = kind.words.count(_PART)
+    parts = lifecycle.statuses.count(_PARTIAL)
     before = 0
     for part in range(1, parts + 1):
         executed = int(quantity_steps * (part + rng.random() / 2) / (parts + 1))
@@ -169,7 +174,7 @@ def _cut(kind: Kind, quantity_steps: int, rng: Random) -> Iterator[int]:
     yield quantity_steps - before
 
 
-def _fill_quote_e8(terms: Terms, filled_steps: int, rng: Random) -> int:
+def _fill_quote_e8(terms: OrderTerms, filled_steps: int, rng: Random) -> int:
     better_by = 1 + int(rng.random() * _FURTHEST_FILL * terms.price_ticks)
     fill_ticks = terms.price_ticks - better_by if terms.is_buy else terms.price_ticks + better_by
     return fill_ticks * filled_steps * terms.market.quote_unit_e8

@@ -6,11 +6,11 @@ import msgspec
 
 from reconciler.domain.status import Status
 from reconciler.paper import fixed_point
-from reconciler.paper.lifecycle import BinanceStatus, Stage
+from reconciler.paper.lifecycle import BinanceStatus, OrderState
 from reconciler.paper.orders import Order
 
 
-class ListedFacts(msgspec.Struct, frozen=True, kw_only=True):
+class ListedState(msgspec.Struct, frozen=True, kw_only=True):
     """What a row holds of an order at one stage.
 
     Attributes:
@@ -35,11 +35,11 @@ class ListedOrder(msgspec.Struct, frozen=True, kw_only=True):
     qty: str
     price: str
     created_at: int
-    seen: ListedFacts
-    truth: ListedFacts
+    seen: ListedState
+    truth: ListedState
 
 
-class GivenStage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class StateSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A stage written by hand.
 
     Attributes:
@@ -52,11 +52,11 @@ class GivenStage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     quote_qty: str | None = None
 
 
-class GivenOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class OrderSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An order written by hand. Nothing is checked for sense: faulty exchanges exist.
 
     Attributes:
-        status, executed_qty, quote_qty: The truth, as in `GivenStage`.
+        status, executed_qty, quote_qty: The truth, as in `StateSpec`.
         seen: What the platform's row last saw; None: a new order, or the truth itself where that
             is open and nothing is executed.
         created_at, updated_at: In ms; None: now, and `created_at`.
@@ -74,10 +74,10 @@ class GivenOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     status: str = BinanceStatus.NEW.value
     executed_qty: str = "0"
     quote_qty: str | None = None
-    seen: GivenStage | None = None
+    seen: StateSpec | None = None
 
 
-def list_order(order: Order) -> ListedOrder:
+def listed_order(order: Order) -> ListedOrder:
     """Show one order."""
     return ListedOrder(
         symbol=order.symbol,
@@ -87,25 +87,25 @@ def list_order(order: Order) -> ListedOrder:
         qty=fixed_point.to_text(order.qty_e8),
         price=fixed_point.to_text(order.price_e8),
         created_at=order.created_ms,
-        seen=_list_stage(order.seen_stage),
-        truth=_list_stage(order.stage),
+        seen=_listed_state(order.seen_state),
+        truth=_listed_state(order.state),
     )
 
 
-def list_orders(orders: Iterable[Order]) -> bytes:
+def encode_listing(orders: Iterable[Order]) -> bytes:
     """Show orders as NDJSON: one JSON object a line."""
-    return msgspec.json.Encoder().encode_lines([list_order(order) for order in orders])
+    return msgspec.json.Encoder().encode_lines([listed_order(order) for order in orders])
 
 
-def make_order(given: GivenOrder, now_ms: int) -> Order:
+def build_order(given: OrderSpec, now_ms: int) -> Order:
     """Make the order that was written by hand.
 
     Raises:
         ValueError: a number cannot be read.
     """
     price_e8 = fixed_point.from_text(given.price)
-    truth = _make_stage(given.status, given.executed_qty, given.quote_qty, price_e8)
-    seen = _seen_stage(given.seen, truth, price_e8)
+    truth = _build_state(given.status, given.executed_qty, given.quote_qty, price_e8)
+    seen = _seen_state(given.seen, truth, price_e8)
     created_ms = now_ms if given.created_at is None else given.created_at
     updated_ms = created_ms if given.updated_at is None else given.updated_at
     return Order(
@@ -118,33 +118,35 @@ def make_order(given: GivenOrder, now_ms: int) -> Order:
         qty_e8=fixed_point.from_text(given.qty),
         created_ms=created_ms,
         pace_ms=updated_ms - created_ms,
-        life=(seen, truth),
+        states=(seen, truth),
         seen=0,
         now=1,
     )
 
 
-def _list_stage(stage: Stage) -> ListedFacts:
-    average = stage.avg_price
-    return ListedFacts(
-        status=stage.status,
-        executed_qty=fixed_point.to_text(stage.executed_e8),
+def _listed_state(state: OrderState) -> ListedState:
+    average = state.avg_price
+    return ListedState(
+        status=state.status,
+        executed_qty=fixed_point.to_text(state.executed_e8),
         avg_price=None if average is None else f"{average:f}",
     )
 
 
-def _make_stage(word: str, executed_qty: str, quote_qty: str | None, price_e8: int) -> Stage:
+def _build_state(
+    binance_status: str, executed_qty: str, quote_qty: str | None, price_e8: int
+) -> OrderState:
     executed_e8 = fixed_point.from_text(executed_qty)
     if quote_qty is None:
         quote_e8 = executed_e8 * price_e8 // fixed_point.ONE_E8
     else:
         quote_e8 = fixed_point.from_text(quote_qty)
-    return Stage(word=word, executed_e8=executed_e8, quote_e8=quote_e8)
+    return OrderState(binance_status=binance_status, executed_e8=executed_e8, quote_e8=quote_e8)
 
 
-def _seen_stage(given: GivenStage | None, truth: Stage, price_e8: int) -> Stage:
+def _seen_state(given: StateSpec | None, truth: OrderState, price_e8: int) -> OrderState:
     if given is not None:
-        return _make_stage(given.status, given.executed_qty, given.quote_qty, price_e8)
+        return _build_state(given.status, given.executed_qty, given.quote_qty, price_e8)
     if truth.is_open and truth.executed_e8 == 0:
         return truth
-    return Stage(word=BinanceStatus.NEW, executed_e8=0, quote_e8=0)
+    return OrderState(binance_status=BinanceStatus.NEW, executed_e8=0, quote_e8=0)

@@ -16,7 +16,7 @@ class UnknownSymbol(LookupError):
     """No order of this symbol was ever placed: for the exchange it does not exist."""
 
 
-Show = Callable[[Order], Order | None]
+Distortion = Callable[[Order], Order | None]
 """How an order is shown; None: as if it did not exist."""
 
 
@@ -77,7 +77,7 @@ class SymbolOrders:
     def open_orders(self) -> Sequence[Order]:
         """Return every open order, ids ascending."""
         if self._open is None:
-            self._open = [order for order in self._orders if order.stage.is_open]
+            self._open = [order for order in self._orders if order.state.is_open]
         return self._open
 
     def from_id(self, order_id: int, limit: int | None = None) -> Sequence[Order]:
@@ -93,53 +93,53 @@ class SymbolOrders:
         return at < len(self._ids) and self._ids[at] == order_id
 
 
-class ShownSymbolOrders:
-    """A shelf whose orders are shown otherwise than they are."""
+class DistortedSymbolOrders:
+    """The orders of one symbol, as they are shown while faults distort them."""
 
-    def __init__(self, shelf: SymbolOrders, show: Show) -> None:
-        self.market = shelf.market
-        self._shelf = shelf
-        self._show = show
+    def __init__(self, orders: SymbolOrders, distort: Distortion) -> None:
+        self.market = orders.market
+        self._orders = orders
+        self._distort = distort
 
     def __iter__(self) -> Iterator[Order]:
-        return self._shown(self._shelf)
+        return self._shown(self._orders)
 
     def find(self, order_id: int) -> Order | None:
         """Return the order with that id."""
-        order = self._shelf.find(order_id)
-        return None if order is None else self._show(order)
+        order = self._orders.find(order_id)
+        return None if order is None else self._distort(order)
 
     def find_by_client_id(self, client_order_id: str) -> Order | None:
         """Return the latest order with that client id."""
-        order = self._shelf.find_by_client_id(client_order_id)
-        return None if order is None else self._show(order)
+        order = self._orders.find_by_client_id(client_order_id)
+        return None if order is None else self._distort(order)
 
     def open_orders(self) -> Sequence[Order]:
         """Return every order that is shown as open, or is open and shown in an unknown word."""
         return [
             shown
-            for order in self._shelf
-            if (shown := self._show(order)) is not None
-            and (shown.stage.is_open or (order.stage.is_open and shown.stage.status is None))
+            for order in self._orders
+            if (shown := self._distort(order)) is not None
+            and (shown.state.is_open or (order.state.is_open and shown.state.status is None))
         ]
 
     def from_id(self, order_id: int, limit: int) -> Sequence[Order]:
         """Return up to `limit` orders from that id on, ids ascending."""
-        return list(islice(self._shown(self._shelf.from_id(order_id)), limit))
+        return list(islice(self._shown(self._orders.from_id(order_id)), limit))
 
     def latest(self, limit: int) -> Sequence[Order]:
         """Return the `limit` orders with the highest ids, ids ascending."""
-        return list(islice(self._shown(reversed(self._shelf)), limit))[::-1]
+        return list(islice(self._shown(reversed(self._orders)), limit))[::-1]
 
     def _shown(self, orders: Iterable[Order]) -> Iterator[Order]:
-        return (shown for order in orders if (shown := self._show(order)) is not None)
+        return (shown for order in orders if (shown := self._distort(order)) is not None)
 
 
 class OrderStore:
     """The shelves of all symbols."""
 
     def __init__(self, orders: Iterable[Order] = ()) -> None:
-        self._shelves: dict[str, SymbolOrders] = {}
+        self._by_symbol: dict[str, SymbolOrders] = {}
         for order in orders:
             self.put(order)
 
@@ -148,33 +148,33 @@ class OrderStore:
 
     def __iter__(self) -> Iterator[Order]:
         for symbol in self.symbols():
-            yield from self._shelves[symbol]
+            yield from self._by_symbol[symbol]
 
     def symbols(self) -> Sequence[str]:
         """Return every symbol that exists, in alphabetical order."""
-        return sorted(self._shelves)
+        return sorted(self._by_symbol)
 
-    def shelf(self, symbol: str) -> SymbolOrders:
+    def of_symbol(self, symbol: str) -> SymbolOrders:
         """Return the orders of one symbol.
 
         Raises:
             UnknownSymbol: there is no such symbol.
         """
         try:
-            return self._shelves[symbol]
+            return self._by_symbol[symbol]
         except KeyError:
             raise UnknownSymbol(symbol) from None
 
     def put(self, order: Order) -> None:
         """Put an order in its place; its symbol exists from now on."""
-        shelf = self._shelves.get(order.symbol)
-        if shelf is None:
-            shelf = self._shelves[order.symbol] = SymbolOrders(market_for(order.symbol))
-        shelf.put(order)
+        orders = self._by_symbol.get(order.symbol)
+        if orders is None:
+            orders = self._by_symbol[order.symbol] = SymbolOrders(market_for(order.symbol))
+        orders.put(order)
 
     def advance(self, steps: int, now_ms: int) -> int:
         """Move every order on by `steps` stages; return how many moved."""
-        return sum(shelf.advance(steps, now_ms) for shelf in self._shelves.values())
+        return sum(orders.advance(steps, now_ms) for orders in self._by_symbol.values())
 
     def after(self, symbol: str, order_id: int, limit: int) -> Sequence[Order]:
         """Return up to `limit` orders behind (symbol, id), in order of symbol, then id."""
@@ -183,7 +183,7 @@ class OrderStore:
             if name < symbol:
                 continue
             first_id = order_id + 1 if name == symbol else 0
-            page.extend(self._shelves[name].from_id(first_id, limit - len(page)))
+            page.extend(self._by_symbol[name].from_id(first_id, limit - len(page)))
             if len(page) >= limit:
                 break
         return page

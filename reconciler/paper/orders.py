@@ -12,11 +12,11 @@ import msgspec
 
 from reconciler.paper.lifecycle import (
     MIN_QUANTITY_STEPS,
-    Kind,
-    Stage,
-    Terms,
-    draw_kinds,
-    live,
+    Lifecycle,
+    OrderState,
+    OrderTerms,
+    draw_lifecycles,
+    draw_states,
 )
 from reconciler.paper.market import Market, list_markets
 
@@ -28,7 +28,7 @@ _AT_ITS_END = 0.85
 _MINUTE_MS = 60_000
 
 
-class Seeding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SeedOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How many orders to write, and how they are spread.
 
     Attributes:
@@ -63,20 +63,20 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     qty_e8: int
     created_ms: int
     pace_ms: int
-    life: tuple[Stage, ...]
+    states: tuple[OrderState, ...]
     now: int
     seen: int
     moved_ms: tuple[int, ...] = ()
 
     @property
-    def stage(self) -> Stage:
+    def state(self) -> OrderState:
         """Where the exchange has it."""
-        return self.life[self.now]
+        return self.states[self.now]
 
     @property
-    def seen_stage(self) -> Stage:
+    def seen_state(self) -> OrderState:
         """Where the platform's row has it."""
-        return self.life[self.seen]
+        return self.states[self.seen]
 
     @property
     def updated_ms(self) -> int:
@@ -86,7 +86,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 def advance(order: Order, steps: int, now_ms: int) -> Order:
     """Move an order on by `steps` stages, at most to its last."""
-    gained = min(steps, len(order.life) - 1 - order.now)
+    gained = min(steps, len(order.states) - 1 - order.now)
     if gained == 0:
         return order
     return msgspec.structs.replace(
@@ -103,19 +103,19 @@ def as_of(order: Order, at_ms: int) -> Order | None:
     return order
 
 
-def write_orders(seeding: Seeding, now_ms: int) -> Iterator[Order]:
+def generate_orders(seed_options: SeedOptions, now_ms: int) -> Iterator[Order]:
     """Write the orders of every symbol, ids ascending, the youngest a while before `now_ms`."""
-    rng = Random(seeding.seed)  # noqa: S311  # a simulation: reproducible on purpose
-    markets = list_markets(seeding.symbols)
-    for number, (market, count) in enumerate(zip(markets, _spread(seeding), strict=True)):
-        yield from _write_symbol(market, _first_id(number, rng), count, now_ms, rng)
+    rng = Random(seed_options.seed)  # noqa: S311  # a simulation: reproducible on purpose
+    markets = list_markets(seed_options.symbols)
+    for number, (market, count) in enumerate(zip(markets, _spread(seed_options), strict=True)):
+        yield from _generate_symbol(market, _first_id(number, rng), count, now_ms, rng)
 
 
-def _spread(seeding: Seeding) -> Sequence[int]:
-    if seeding.hot_share is None or seeding.symbols == 1:
-        return _evenly(seeding.orders, seeding.symbols)
-    hot = int(seeding.orders * seeding.hot_share)
-    return [hot, *_evenly(seeding.orders - hot, seeding.symbols - 1)]
+def _spread(seed_options: SeedOptions) -> Sequence[int]:
+    if seed_options.hot_share is None or seed_options.symbols == 1:
+        return _evenly(seed_options.orders, seed_options.symbols)
+    hot = int(seed_options.orders * seed_options.hot_share)
+    return [hot, *_evenly(seed_options.orders - hot, seed_options.symbols - 1)]
 
 
 def _evenly(orders: int, symbols: int) -> Sequence[int]:
@@ -128,40 +128,42 @@ def _first_id(number: int, rng: Random) -> int:
     return start + _IDS_BEYOND_FLOATS if number % 4 == 1 else start
 
 
-def _write_symbol(
+def _generate_symbol(
     market: Market, first_id: int, count: int, now_ms: int, rng: Random
 ) -> Iterator[Order]:
     order_id = first_id
     span_ms = (_OLDEST_MS - _YOUNGEST_MS) // max(1, count)
-    for number, kind in enumerate(draw_kinds(count, rng)):
+    for number, lifecycle in enumerate(draw_lifecycles(count, rng)):
         order_id += 1 + int(rng.random() * _LARGEST_GAP)
         created_ms = now_ms - _OLDEST_MS + number * span_ms + int(rng.random() * span_ms)
-        yield _write_order(market, kind, order_id, created_ms, rng)
+        yield _generate_order(market, lifecycle, order_id, created_ms, rng)
 
 
-def _write_order(market: Market, kind: Kind, order_id: int, created_ms: int, rng: Random) -> Order:
+def _generate_order(
+    market: Market, lifecycle: Lifecycle, order_id: int, created_ms: int, rng: Random
+) -> Order:
     terms = _draw_terms(market, rng)
-    life = live(kind, terms, rng)
-    now, seen = _draw_stages(life, rng)
+    states = draw_states(lifecycle, terms, rng)
+    now, seen = _draw_stages(states, rng)
     return Order(
         symbol=market.symbol,
         order_id=order_id,
         client_order_id=f"web_{rng.getrandbits(72):018x}",
         is_buy=terms.is_buy,
-        time_in_force=kind.time_in_force,
+        time_in_force=lifecycle.time_in_force,
         price_e8=terms.price_ticks * market.tick_e8,
         qty_e8=terms.quantity_steps * market.step_e8,
         created_ms=created_ms,
         pace_ms=1 + int(rng.random() * _MINUTE_MS),
-        life=life,
+        states=states,
         now=now,
         seen=seen,
     )
 
 
-def _draw_terms(market: Market, rng: Random) -> Terms:
+def _draw_terms(market: Market, rng: Random) -> OrderTerms:
     mid_ticks = market.mid_e8 // market.tick_e8
-    return Terms(
+    return OrderTerms(
         market=market,
         is_buy=rng.random() < 0.5,  # noqa: PLR2004  # even odds
         price_ticks=int(mid_ticks * (0.97 + 0.06 * rng.random())),
@@ -169,9 +171,9 @@ def _draw_terms(market: Market, rng: Random) -> Terms:
     )
 
 
-def _draw_stages(life: Sequence[Stage], rng: Random) -> tuple[int, int]:
+def _draw_stages(states: Sequence[OrderState], rng: Random) -> tuple[int, int]:
     """Draw where the exchange has the order and where the row last saw it."""
-    last = len(life) - 1
-    now = last if rng.random() < _AT_ITS_END else int(rng.random() * len(life))
-    last_open = last if life[last].is_open else last - 1
+    last = len(states) - 1
+    now = last if rng.random() < _AT_ITS_END else int(rng.random() * len(states))
+    last_open = last if states[last].is_open else last - 1
     return now, int(rng.random() * (min(now, last_open) + 1))

@@ -14,8 +14,8 @@ import httpx
 import msgspec
 
 from reconciler import safe_path
-from reconciler.paper.listing import GivenOrder, ListedOrder
-from reconciler.paper.traffic import LoggedRequest
+from reconciler.paper.listing import ListedOrder, OrderSpec
+from reconciler.paper.request_log import LoggedRequest
 
 COMMAND = (*safe_path.COMMAND, "paper")
 _STOP_SECONDS = 10
@@ -29,7 +29,7 @@ class PaperDidNotStart(RuntimeError):
     """The child ended before it was ready; carries what it said."""
 
 
-class Ready(msgspec.Struct, frozen=True, kw_only=True):
+class ReadyLine(msgspec.Struct, frozen=True, kw_only=True):
     """The line that the child writes once it answers."""
 
     url: str
@@ -120,11 +120,11 @@ class PaperProcess:
         return msgspec.json.decode(answer.content, type=ListedOrder)
 
     def place(self, **order: Any) -> ListedOrder:
-        """Place an order by hand: the fields of `reconciler.paper.listing.GivenOrder`."""
+        """Place an order by hand: the fields of `reconciler.paper.listing.OrderSpec`."""
         answer = self._client.post("/paper/orders", json=order).raise_for_status()
         return msgspec.json.decode(answer.content, type=ListedOrder)
 
-    def fill(self, orders: Iterable[GivenOrder]) -> None:
+    def replace_orders(self, orders: Iterable[OrderSpec]) -> None:
         """Put these orders in place of all that there are."""
         lines = msgspec.json.Encoder().encode_lines(orders)
         answer = self._client.put("/paper/orders", content=lines)
@@ -190,7 +190,7 @@ class PaperProcess:
         told: Mapping[str, Any] = answer.raise_for_status().json()
         return told
 
-    def _await_ready(self) -> Ready:
+    def _await_ready(self) -> ReadyLine:
         assert self._child.stdout is not None  # noqa: S101  # asked for above
         line = self._child.stdout.readline()
         if not line:
@@ -198,7 +198,7 @@ class PaperProcess:
                 f"the paper exchange ended with code {self._child.wait()} before it was ready;"
                 " its reason is above, on standard error"
             )
-        return msgspec.json.decode(line, type=Ready)
+        return msgspec.json.decode(line, type=ReadyLine)
 
     def _stop(self) -> None:
         """End the child: ask twice over, insist if it does not listen.

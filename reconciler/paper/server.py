@@ -16,13 +16,13 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from reconciler.paper.app import CLOSE_CONNECTION, build_app
-from reconciler.paper.auth import Access
+from reconciler.paper.auth import AccessPolicy
 from reconciler.paper.exchange import ACCOUNT_UID, PaperExchange
 from reconciler.paper.faults import FaultRule
-from reconciler.paper.limits import PUBLISHED_LIMIT, WeightMeter
-from reconciler.paper.orders import Seeding
+from reconciler.paper.orders import SeedOptions
 from reconciler.paper.process import PaperProcess
-from reconciler.paper.traffic import Traffic
+from reconciler.paper.request_log import RequestLog
+from reconciler.paper.weight_meter import PUBLISHED_LIMIT, WeightMeter
 
 __all__ = ["PaperProcess", "bind", "new_exchange", "serve", "serve_in_thread", "url_of"]
 
@@ -34,25 +34,25 @@ _KEEP_ALIVE_SECONDS = 75
 
 def new_exchange(
     *,
-    access: Access | None = None,
+    access: AccessPolicy | None = None,
     weight_limit: int = PUBLISHED_LIMIT,
     rule: FaultRule | None = None,
-    seeding: Seeding | None = None,
+    seed_options: SeedOptions | None = None,
     account_id: int = ACCOUNT_UID,
 ) -> PaperExchange:
     """Return an exchange that lives by this machine's clock; without a seeding it has no orders."""
     exchange = PaperExchange(
         clock_ms=_clock_ms,
         sleep=asyncio.sleep,
-        traffic=Traffic(started_ms=_clock_ms()),
-        access=access or Access(),
+        request_log=RequestLog(started_ms=_clock_ms()),
+        access=access or AccessPolicy(),
         meter=WeightMeter(weight_limit),
         account_id=account_id,
     )
     if rule is not None:
         exchange.faults.set(rule, exchange.clock_ms())
-    if seeding is not None:
-        exchange.seed(seeding)
+    if seed_options is not None:
+        exchange.seed(seed_options)
     return exchange
 
 
@@ -105,13 +105,13 @@ def serve_in_thread(exchange: PaperExchange) -> Iterator[str]:
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:
-        yield _url_once(ready, listener)
+        yield _url_when_ready(ready, listener)
     finally:
         server.stop()
         thread.join()
 
 
-def _url_once(ready: threading.Event, listener: socket.socket) -> str:
+def _url_when_ready(ready: threading.Event, listener: socket.socket) -> str:
     url = url_of(listener)
     if not ready.wait(_START_SECONDS):
         raise TimeoutError(f"the server for {url} did not start in {_START_SECONDS} s")

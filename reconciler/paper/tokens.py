@@ -53,9 +53,9 @@ def check_token(secret: str, token: str | None, now_ms: int) -> None:
     claims = _read(secret, token)
     expires, begins = claims.get("exp"), claims.get("nbf")
     if expires is not None and now_ms >= _milliseconds("exp", expires):
-        _refuse(f"the token expired at {_written(expires)}: send a fresh one")
+        _refuse(f"the token expired at {_format_time(expires)}: send a fresh one")
     if begins is not None and now_ms < _milliseconds("nbf", begins):
-        _refuse(f"the token is not valid before {_written(begins)}")
+        _refuse(f"the token is not valid before {_format_time(begins)}")
 
 
 def _read(secret: str, token: str) -> Mapping[str, Any]:
@@ -78,7 +78,7 @@ def _milliseconds(claim: str, seconds: object) -> float:
     return seconds * 1000
 
 
-def _written(seconds: float) -> str:
+def _format_time(seconds: float) -> str:
     try:
         return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     except (OverflowError, ValueError, OSError):

@@ -89,8 +89,8 @@ class ScratchDatabase:
         _make_schema(self.database, self.schema)
 
     @contextmanager
-    def annex(self, name: str) -> Iterator["ScratchDatabase"]:
-        """Yield another schema beside this one, for a table of orders of its own."""
+    def extra_schema(self, name: str) -> Iterator["ScratchDatabase"]:
+        """Yield another schema next to this one, for a table of orders of its own."""
         schema = f"{self.schema}_{name}"
         _make_schema(self.database, schema)
         url = self.url.replace(_search_path(self.schema), _search_path(schema))
@@ -103,7 +103,7 @@ class ScratchDatabase:
 
 @contextmanager
 def open_scratch_database(
-    lent_url: str | None, *, needed_megabytes: int, hint: str = _SCRATCH
+    given_url: str | None, *, needed_megabytes: int, hint: str = _SCRATCH
 ) -> Iterator[ScratchDatabase]:
     """Yield the lent database, or one of our own; leave nothing in it.
 
@@ -113,8 +113,8 @@ def open_scratch_database(
         ConfigurationError: the lent one is refused, or there is no room.
         StoreUnavailable: it does not answer.
     """
-    if lent_url is not None:
-        with _schema_in(lent_url, needed_megabytes, hint) as scratch:
+    if given_url is not None:
+        with _schema_in(given_url, needed_megabytes, hint) as scratch:
             yield scratch
         return
     _require_room(Path(tempfile.gettempdir()), needed_megabytes + NEEDED_MEGABYTES)

@@ -32,8 +32,8 @@ from reconciler.workload import (
     Workload,
 )
 
-_LOOK_SECONDS = 0.02
-_PATIENCE_SECONDS = 60.0
+_POLL_SECONDS = 0.02
+_READY_TIMEOUT_SECONDS = 60.0
 
 
 class SweepFailed(ReconcilerError):
@@ -92,27 +92,27 @@ def sweep(
     """
     done = Sweep()
 
-    def note_ready() -> None:
+    def record_ready() -> None:
         on_ready()
         done.started = time.monotonic()
 
-    def note_progress(summary: Summary) -> None:
+    def record_progress(summary: Summary) -> None:
         done.ended, done.summary = time.monotonic(), summary
         on_progress(done)
 
     with tempfile.TemporaryDirectory(prefix="reconciler-sweep-") as folder:
         supervisor = Supervisor(
-            _Unhurried(workload, options.shards, Path(folder), note_ready),
+            _UnlimitedWorkload(workload, options.shards, Path(folder), record_ready),
             options,
             metrics=NoMetrics(),
             set_up_worker=set_up_worker,
-            on_progress=note_progress,
+            on_progress=record_progress,
         )
         done.summary = asyncio.run(supervisor.run())
     return done
 
 
-class _Unhurried(Workload):
+class _UnlimitedWorkload(Workload):
     """A workload without a rate limit, whose first plan waits until the workers stand."""
 
     def __init__(
@@ -140,7 +140,7 @@ class _Unhurried(Workload):
         """Open the planner."""
         assert self._on_ready is not None  # noqa: S101 - this is the parent
         planner = self._workload.open_planner()
-        return _Waiting(planner, self._shards, self._folder, self._on_ready)
+        return _WaitingPlanner(planner, self._shards, self._folder, self._on_ready)
 
     async def open_handler(
         self, *, shard: int, budget: Budget, breaker: BreakerSnapshot | None
@@ -151,7 +151,7 @@ class _Unhurried(Workload):
         return handler
 
 
-class _Waiting(Planner):
+class _WaitingPlanner(Planner):
     """A planner whose first page waits for the workers."""
 
     def __init__(
@@ -165,7 +165,7 @@ class _Waiting(Planner):
     def plan(self, limit: int, after: Hashable | None) -> Page:
         """Plan, the first time once all workers are ready."""
         if self._on_ready is not None:
-            _await_marks(self._folder, self._shards)
+            _await_workers(self._folder, self._shards)
             self._on_ready()
             self._on_ready = None
         return self._planner.plan(limit, after)
@@ -178,9 +178,9 @@ class _Waiting(Planner):
         """Write the cycle down."""
         self._planner.record(cycle)
 
-    def set_aside(self, run: Chunk) -> None:
+    def set_aside(self, chunk: Chunk) -> None:
         """Put orders on hold."""
-        self._planner.set_aside(run)
+        self._planner.set_aside(chunk)
 
     def read_halt(self) -> str | None:
         """Ask for the halt."""
@@ -195,9 +195,11 @@ class _Waiting(Planner):
         self._planner.close()
 
 
-def _await_marks(folder: Path, shards: int) -> None:
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+def _await_workers(folder: Path, shards: int) -> None:
+    deadline = time.monotonic() + _READY_TIMEOUT_SECONDS
     while len(list(folder.iterdir())) < shards:
         if time.monotonic() > deadline:
-            raise SweepFailed(f"{shards} workers were not ready within {_PATIENCE_SECONDS:.0f} s")
-        time.sleep(_LOOK_SECONDS)
+            raise SweepFailed(
+                f"{shards} workers were not ready within {_READY_TIMEOUT_SECONDS:.0f} s"
+            )
+        time.sleep(_POLL_SECONDS)

@@ -8,8 +8,8 @@ connection and some 30 MB.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reconciler.tune.limits import Limit, limit_of
-from reconciler.tune.outcome import Allowance, Trial
+from reconciler.tune.bottleneck import Bottleneck, bottleneck_of
+from reconciler.tune.trial_result import Allowance, TrialResult
 
 NEAR_ENOUGH = 0.9
 """So much of the best rate is as good: trials differ by as much from one time to the next."""
@@ -40,43 +40,47 @@ class Advice:
         reason: One sentence.
     """
 
-    trial: Trial
+    trial: TrialResult
     rate: float
     allowed: float
-    limit: Limit
+    bottleneck: Bottleneck
     reason: str
 
 
-def advise(trials: Sequence[Trial], allowance: Allowance, *, present_batch_size: int) -> Advice:
+def advise(
+    trials: Sequence[TrialResult], allowance: Allowance, *, current_batch_size: int
+) -> Advice:
     """Choose the fewest shards that keep up nearly the best rate; at those, the batch size.
 
     The present batch size stays where another brings little; else the smallest that is as good:
     rows are locked for a shorter time. At least one trial must have got somewhere.
     """
-    best = max(_kept_up(trial, allowance) for trial in trials)
-    good = [trial for trial in trials if _kept_up(trial, allowance) >= NEAR_ENOUGH * best]
+    best = max(_sustained_rate(trial, allowance) for trial in trials)
+    good = [trial for trial in trials if _sustained_rate(trial, allowance) >= NEAR_ENOUGH * best]
     chosen = min(
-        good, key=lambda it: (it.shards, it.batch_size != present_batch_size, it.batch_size)
+        good, key=lambda it: (it.shards, it.batch_size != current_batch_size, it.batch_size)
     )
-    limit = limit_of(chosen, allowance)
+    bottleneck = bottleneck_of(chosen, allowance)
     return Advice(
         trial=chosen,
-        rate=_kept_up(chosen, allowance),
+        rate=_sustained_rate(chosen, allowance),
         allowed=allowance.orders_per_second(chosen),
-        limit=limit,
-        reason=_reason(chosen, limit, trials, allowance)
-        + _reason_for_batch_size(chosen, present_batch_size, trials, allowance),
+        bottleneck=bottleneck,
+        reason=_reason(chosen, bottleneck, trials, allowance)
+        + _reason_for_batch_size(chosen, current_batch_size, trials, allowance),
     )
 
 
-def _kept_up(trial: Trial, allowance: Allowance) -> float:
+def _sustained_rate(trial: TrialResult, allowance: Allowance) -> float:
     return min(trial.rate, allowance.orders_per_second(trial))
 
 
-def _reason(chosen: Trial, limit: Limit, trials: Sequence[Trial], allowance: Allowance) -> str:
+def _reason(
+    chosen: TrialResult, bottleneck: Bottleneck, trials: Sequence[TrialResult], allowance: Allowance
+) -> str:
     has = "shard does" if chosen.shards == 1 else "shards do"
     what = f"{chosen.shards} {has} {chosen.rate:,.0f} orders/s"
-    if limit is Limit.BUDGET:
+    if bottleneck is Bottleneck.BUDGET:
         allowed = allowance.orders_per_second(chosen)
         return f"{what}, and the exchange's limit allows no more than {allowed:,.0f}"
     more = [trial for trial in trials if trial.shards > chosen.shards]
@@ -96,14 +100,14 @@ def _reason(chosen: Trial, limit: Limit, trials: Sequence[Trial], allowance: All
 
 
 def _reason_for_batch_size(
-    chosen: Trial, present: int, trials: Sequence[Trial], allowance: Allowance
+    chosen: TrialResult, current: int, trials: Sequence[TrialResult], allowance: Allowance
 ) -> str:
     """Compare with the present batch size, where that was tried and is not to stay."""
-    presents = [it for it in trials if (it.shards, it.batch_size) == (chosen.shards, present)]
-    if not presents or chosen.batch_size == present:
+    today = [it for it in trials if (it.shards, it.batch_size) == (chosen.shards, current)]
+    if not today or chosen.batch_size == current:
         return ""
-    kept_up = _kept_up(presents[0], allowance)
+    rate, rate_today = _sustained_rate(chosen, allowance), _sustained_rate(today[0], allowance)
     return (
-        f"; batches of {chosen.batch_size:,} keep up {_kept_up(chosen, allowance):,.0f}, those of"
-        f" {present:,} only {kept_up:,.0f}"
+        f"; batches of {chosen.batch_size:,} keep up {rate:,.0f}, those of"
+        f" {current:,} only {rate_today:,.0f}"
     )

@@ -13,14 +13,14 @@ from decimal import Decimal
 from reconciler.domain.status import Status
 from reconciler.errors import ConfigurationError, Problem
 from reconciler.exchanges.binance.adapter import request_symbol
-from reconciler.paper.listing import GivenOrder
+from reconciler.paper.listing import OrderSpec
 from reconciler.settings import Settings
 from reconciler.store.database import Database
 from reconciler.store.stale import PageCursor, StaleOrder, StaleOrders
 from reconciler.store.tables import require_schema
 from reconciler.supervisor.options import PAGE_ITEMS
 
-NOT_STALE_AFTER = timedelta(0)
+ALWAYS_STALE = timedelta(0)
 """Makes every open order one whose turn it is."""
 
 _PLACES = Decimal("1e-8")
@@ -55,23 +55,23 @@ def read_sample(settings: Settings, most: int) -> Sample:
     """
     with closing(Database(settings.required_database_url, role="tune")) as database:
         with database.autocommit() as connection:
-            stale = StaleOrders(require_schema(connection), stale_after=NOT_STALE_AFTER)
+            stale = StaleOrders(require_schema(connection), stale_after=ALWAYS_STALE)
             backlog = stale.measure_backlog(connection)
         found = [order for page in _pages(database, stale, most) for order in page]
     fit = tuple(order for order in found if _is_number(order.external_order_id))
     if not fit:
-        raise ConfigurationError([_nothing_to_try(len(found))])
+        raise ConfigurationError([_no_orders(len(found))])
     return Sample(orders=fit, open_orders=backlog.orders, left_out=len(found) - len(fit))
 
 
-def as_given(orders: Sequence[StaleOrder], *, ended_share: float) -> Iterator[GivenOrder]:
+def order_specs(orders: Sequence[StaleOrder], *, ended_share: float) -> Iterator[OrderSpec]:
     """Describe orders as the exchange has them: as their rows say, but that some were canceled.
 
     Those are `ended_share` of them, evenly spread.
     """
     for number, order in enumerate(orders, start=1):
         has_ended = int(number * ended_share) > int((number - 1) * ended_share)
-        yield _given(order, has_ended=has_ended)
+        yield _order_spec(order, has_ended=has_ended)
 
 
 def _pages(database: Database, stale: StaleOrders, most: int) -> Iterator[tuple[StaleOrder, ...]]:
@@ -95,24 +95,24 @@ def _is_number(external_order_id: str) -> bool:
     )
 
 
-def _given(order: StaleOrder, *, has_ended: bool) -> GivenOrder:
+def _order_spec(order: StaleOrder, *, has_ended: bool) -> OrderSpec:
     executed = order.executed_qty.quantize(_PLACES)
     quote = (
         _QUOTE_NOT_KNOWN
         if order.avg_price is None
         else f"{(executed * order.avg_price).quantize(_PLACES):f}"
     )
-    return GivenOrder(
+    return OrderSpec(
         symbol=request_symbol(order.symbol),
         order_id=int(order.external_order_id),
         qty=f"{executed + 1:f}",
         executed_qty=f"{executed:f}",
         quote_qty=quote,
-        status=_word(order, has_ended=has_ended),
+        status=_binance_status(order, has_ended=has_ended),
     )
 
 
-def _word(order: StaleOrder, *, has_ended: bool) -> str:
+def _binance_status(order: StaleOrder, *, has_ended: bool) -> str:
     if has_ended:
         return "CANCELED"
     if order.executed_qty > 0:
@@ -120,7 +120,7 @@ def _word(order: StaleOrder, *, has_ended: bool) -> str:
     return "PENDING_NEW" if order.status is Status.PENDING else "NEW"
 
 
-def _nothing_to_try(found: int) -> Problem:
+def _no_orders(found: int) -> Problem:
     if found:
         return Problem(
             what=f"none of {found:,} open orders has an external_order_id that is a number, as the"

@@ -18,10 +18,10 @@ from reconciler.settings import Settings
 from reconciler.trial.sweep import Sweep
 from reconciler.tune.advice import NEAR_ENOUGH, Advice, RequiredRate, advise
 from reconciler.tune.latency import Latency, measure_latency
-from reconciler.tune.outcome import Allowance, Trial
-from reconciler.tune.sample import Sample, as_given, read_sample
-from reconciler.tune.scratch import open_scratch
-from reconciler.tune.trial import TrialSetup, perform
+from reconciler.tune.sample import Sample, order_specs, read_sample
+from reconciler.tune.scratch_copy import open_scratch_copy
+from reconciler.tune.trial import TrialSetup, run_trial
+from reconciler.tune.trial_result import Allowance, TrialResult
 
 BATCH_SIZES = (100, 200, 500, 1000)
 FEWEST_TRIALS = 3
@@ -55,30 +55,30 @@ class TuneOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Watcher:
+class TuneListener:
     """Who is told how it goes: what is begun, how far a trial is, what it has shown."""
 
     on_step: Callable[[str], None]
     on_progress: Callable[[Sweep], None]
-    on_trial: Callable[[Trial], None]
+    on_trial: Callable[[TrialResult], None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class TuneReport:
     """What was tried, what it showed, and what follows."""
 
-    wishes: TuneOptions
+    options: TuneOptions
     sample: Sample
     latency: Latency
     allowance: Allowance
-    need: RequiredRate
-    trials: Sequence[Trial]
+    required_rate: RequiredRate
+    trials: Sequence[TrialResult]
     advice: Advice
 
     @property
     def is_dry(self) -> bool:
         """Whether nothing was written, and so the cost of writing left out."""
-        return self.wishes.scratch_url is None
+        return self.options.scratch_url is None
 
     def as_json(self) -> dict[str, Any]:
         """Return it as one JSON object."""
@@ -89,32 +89,32 @@ class TuneReport:
             "sample_orders": len(self.sample.orders),
             "sample_symbols": self.sample.symbols,
             "left_out": self.sample.left_out,
-            "ended_share": self.wishes.ended_share,
+            "ended_share": self.options.ended_share,
             "latency_ms": round(self.latency.ms, 2),
             "latency_requests": self.latency.requests,
             "latency_weight": self.latency.weight,
             "weight_per_minute": self.allowance.weight_per_minute,
             "rate_share": self.allowance.share,
             "trials": [trial.as_json() for trial in self.trials],
-            "needed_per_second": round(self.need.rate, 2),
+            "needed_per_second": round(self.required_rate.rate, 2),
             "allowed_per_second": round(self.advice.allowed, 1),
             "advice": {
                 "shards": self.advice.trial.shards,
                 "batch_size": self.advice.trial.batch_size,
                 "orders_per_second": round(self.advice.rate, 1),
-                "limit": self.advice.limit.value,
+                "limit": self.advice.bottleneck.value,
                 "reason": self.advice.reason,
-                "keeps_up": self.advice.rate >= self.need.rate,
+                "keeps_up": self.advice.rate >= self.required_rate.rate,
             },
         }
 
 
 def run(
     settings: Settings,
-    wishes: TuneOptions,
+    options: TuneOptions,
     *,
     set_up_worker: Callable[[int], Callable[[], None]],
-    watcher: Watcher,
+    listener: TuneListener,
 ) -> TuneReport:
     """Try it out. Of the user's own database and exchange nothing is changed.
 
@@ -126,27 +126,27 @@ def run(
         KeyboardInterrupt: a signal has ended it.
     """
     allowance = _allowance(settings)
-    watcher.on_step("reading open orders")
-    sample = read_sample(settings, wishes.orders)
-    latency = _latency(settings, wishes, watcher)
-    watcher.on_step("starting an exchange that has these orders")
-    with _stage(settings, wishes, sample, latency, set_up_worker) as stage:
-        trials = list(_trials(stage, wishes, settings.batch_size, watcher))
+    listener.on_step("reading open orders")
+    sample = read_sample(settings, options.orders)
+    latency = _latency(settings, options, listener)
+    listener.on_step("starting an exchange that has these orders")
+    with _trial_setup(settings, options, sample, latency, set_up_worker) as setup:
+        trials = list(_trials(setup, options, settings.batch_size, listener))
     _require_any(trials)
     return TuneReport(
-        wishes=wishes,
+        options=options,
         sample=sample,
         latency=latency,
         allowance=allowance,
-        need=RequiredRate(
+        required_rate=RequiredRate(
             open_orders=sample.open_orders, stale_seconds=settings.stale_after.total_seconds()
         ),
         trials=trials,
-        advice=advise(trials, allowance, present_batch_size=settings.batch_size),
+        advice=advise(trials, allowance, current_batch_size=settings.batch_size),
     )
 
 
-def next_shards(trials: Sequence[Trial], allowance: Allowance) -> int | None:
+def next_shards(trials: Sequence[TrialResult], allowance: Allowance) -> int | None:
     """Return how many shards to try next; None when more would bring nothing.
 
     That is so when two doublings in a row brought less than a tenth, or when the exchange's limit
@@ -170,36 +170,36 @@ def _allowance(settings: Settings) -> Allowance:
     return Allowance(weight_per_minute=found.weight_per_minute, share=settings.rate_share)
 
 
-def _latency(settings: Settings, wishes: TuneOptions, watcher: Watcher) -> Latency:
-    if wishes.latency_ms is not None:
-        return Latency(ms=wishes.latency_ms)
-    watcher.on_step("asking the exchange for its time")
+def _latency(settings: Settings, options: TuneOptions, listener: TuneListener) -> Latency:
+    if options.latency_ms is not None:
+        return Latency(ms=options.latency_ms)
+    listener.on_step("asking the exchange for its time")
     return measure_latency(settings)
 
 
 def _trials(
-    stage: TrialSetup, wishes: TuneOptions, batch_size: int, watcher: Watcher
-) -> Iterator[Trial]:
-    trials: list[Trial] = []
+    setup: TrialSetup, options: TuneOptions, batch_size: int, listener: TuneListener
+) -> Iterator[TrialResult]:
+    trials: list[TrialResult] = []
 
-    def try_out(shards: int, batch_size: int) -> Trial:
-        watcher.on_step(_name(shards, batch_size))
-        trial = perform(
-            stage, shards=shards, batch_size=batch_size, on_progress=watcher.on_progress
+    def try_out(shards: int, batch_size: int) -> TrialResult:
+        listener.on_step(_name(shards, batch_size))
+        trial = run_trial(
+            setup, shards=shards, batch_size=batch_size, on_progress=listener.on_progress
         )
         trials.append(trial)
-        watcher.on_trial(trial)
+        listener.on_trial(trial)
         return trial
 
-    if wishes.shards is not None:
-        for shards in wishes.shards:
+    if options.shards is not None:
+        for shards in options.shards:
             yield try_out(shards, batch_size)
     else:
-        while (shards_ := next_shards(trials, stage.allowance)) is not None:
+        while (shards_ := next_shards(trials, setup.allowance)) is not None:
             yield try_out(shards_, batch_size)
     _require_any(trials)
-    best = advise(trials, stage.allowance, present_batch_size=batch_size).trial
-    for other in wishes.batch_sizes:
+    best = advise(trials, setup.allowance, current_batch_size=batch_size).trial
+    for other in options.batch_sizes:
         if other != batch_size:
             yield try_out(best.shards, other)
 
@@ -208,7 +208,7 @@ def _name(shards: int, batch_size: int) -> str:
     return f"{shards} {'shard' if shards == 1 else 'shards'}, batches of {batch_size:,}"
 
 
-def _require_any(trials: Sequence[Trial]) -> None:
+def _require_any(trials: Sequence[TrialResult]) -> None:
     if not any(trial.orders for trial in trials):
         raise ConfigurationError(
             [
@@ -221,15 +221,15 @@ def _require_any(trials: Sequence[Trial]) -> None:
 
 
 @contextmanager
-def _stage(
+def _trial_setup(
     settings: Settings,
-    wishes: TuneOptions,
+    options: TuneOptions,
     sample: Sample,
     latency: Latency,
     set_up_worker: Callable[[int], Callable[[], None]],
 ) -> Iterator[TrialSetup]:
     """Set up what all trials have in common; take it down again."""
-    with _exchange_with(sample, latency, wishes.ended_share) as (exchange, access):
+    with _exchange_with(sample, latency, options.ended_share) as (exchange, access):
         base = settings.model_copy(
             update={
                 **access,
@@ -246,21 +246,21 @@ def _stage(
             exchange=exchange,
             orders=sample.orders,
             allowance=_allowance(settings),
-            put_back=lambda: None,
+            restore=lambda: None,
             set_up_worker=set_up_worker,
-            most=timedelta(seconds=wishes.seconds),
+            time_limit=timedelta(seconds=options.seconds),
         )
-        if wishes.scratch_url is None:
+        if options.scratch_url is None:
             yield dry
             return
-        with open_scratch(wishes.scratch_url, sample) as scratch:
+        with open_scratch_copy(options.scratch_url, sample) as scratch:
             there = base.model_copy(update={"database_url": SecretStr(scratch.url)})
             yield replace(
                 dry,
                 settings=there,
                 is_dry_run=False,
                 orders=read_sample(there, len(sample.orders)).orders,
-                put_back=scratch.put_back,
+                restore=scratch.restore,
             )
 
 
@@ -274,14 +274,14 @@ def _exchange_with(
         ConfigurationError: it does not start.
     """
     api_key, api_secret = secrets.token_hex(16), secrets.token_hex(32)
-    options = ("--latency-ms", f"{latency.ms:g}", "--weight-limit", str(_NO_LIMIT))
-    process = PaperProcess(api_key=api_key, api_secret=api_secret, options=options)
+    arguments = ("--latency-ms", f"{latency.ms:g}", "--weight-limit", str(_NO_LIMIT))
+    process = PaperProcess(api_key=api_key, api_secret=api_secret, options=arguments)
     with ExitStack() as stack:
         try:
             exchange = stack.enter_context(process)
         except PaperDidNotStart as error:
             raise ConfigurationError([_did_not_start(error)]) from error
-        exchange.fill(as_given(sample.orders, ended_share=ended_share))
+        exchange.replace_orders(order_specs(sample.orders, ended_share=ended_share))
         yield (
             exchange,
             {

@@ -17,8 +17,8 @@ from reconciler.supervisor.coordinator import CYCLE_SECONDS
 from reconciler.supervisor.halt import HaltPolicy
 from reconciler.supervisor.summary import StopReason
 from reconciler.trial.sweep import Sweep, SweepFailed, options_of, sweep
-from reconciler.tune.outcome import Allowance, TimeSpent, Trial
-from reconciler.tune.trial_workload import TrialWorkload, read_spent
+from reconciler.tune.trial_result import Allowance, TimeSpent, TrialResult
+from reconciler.tune.trial_workload import TrialWorkload, read_time_spent
 
 NO_HALT = HaltPolicy(share=1.0)
 
@@ -39,14 +39,14 @@ class TrialSetup:
     exchange: PaperProcess
     orders: Sequence[StaleOrder]
     allowance: Allowance
-    put_back: Callable[[], None]
+    restore: Callable[[], None]
     set_up_worker: Callable[[int], Callable[[], None]]
-    most: timedelta
+    time_limit: timedelta
 
 
-def perform(
-    stage: TrialSetup, *, shards: int, batch_size: int, on_progress: Callable[[Sweep], None]
-) -> Trial:
+def run_trial(
+    setup: TrialSetup, *, shards: int, batch_size: int, on_progress: Callable[[Sweep], None]
+) -> TrialResult:
     """Sweep the sample once with so many shards and batches of such a size.
 
     Raises:
@@ -54,31 +54,31 @@ def perform(
         StoreUnavailable: the database went away.
         SweepFailed: it ended early for another reason.
     """
-    stage.put_back()
-    settings = stage.settings.model_copy(update={"shards": shards, "batch_size": batch_size})
-    load = _BatchBuilder(stage.exchange.pid)
+    setup.restore()
+    settings = setup.settings.model_copy(update={"shards": shards, "batch_size": batch_size})
+    cpu_meter = _CpuMeter(setup.exchange.pid)
 
     def note(done: Sweep) -> None:
-        load.note()
+        cpu_meter.note()
         on_progress(done)
 
     with tempfile.TemporaryDirectory(prefix="reconciler-tune-") as folder:
         done = sweep(
             TrialWorkload(
-                OrderWorkload(settings=settings, is_dry_run=stage.is_dry_run),
-                stage.orders,
-                cycle_cost=round(stage.allowance.weight_per_second * CYCLE_SECONDS),
-                most=stage.most,
+                OrderWorkload(settings=settings, is_dry_run=setup.is_dry_run),
+                setup.orders,
+                cycle_cost=round(setup.allowance.weight_per_second * CYCLE_SECONDS),
+                time_limit=setup.time_limit,
                 folder=Path(folder),
             ),
             options_of(settings, halt=NO_HALT),
-            set_up_worker=stage.set_up_worker,
-            on_ready=load.begin,
+            set_up_worker=setup.set_up_worker,
+            on_ready=cpu_meter.begin,
             on_progress=note,
         )
-        spent = read_spent(Path(folder))
+        spent = read_time_spent(Path(folder))
     _require_swept(done)
-    return _trial(done, settings, spent, load)
+    return _trial(done, settings, spent, cpu_meter)
 
 
 def _require_swept(done: Sweep) -> None:
@@ -93,9 +93,11 @@ def _require_swept(done: Sweep) -> None:
             raise SweepFailed(f"a trial ended early: {done.summary.fault}")
 
 
-def _trial(done: Sweep, settings: Settings, spent: TimeSpent, load: "_BatchBuilder") -> Trial:
+def _trial(
+    done: Sweep, settings: Settings, spent: TimeSpent, cpu_meter: "_CpuMeter"
+) -> TrialResult:
     counts = done.summary.counts
-    return Trial(
+    return TrialResult(
         shards=settings.shards,
         batch_size=settings.batch_size,
         orders=counts.scanned - counts.errors,
@@ -104,12 +106,12 @@ def _trial(done: Sweep, settings: Settings, spent: TimeSpent, load: "_BatchBuild
         weight=counts.weight,
         requests=counts.requests,
         spent=spent,
-        machine_busy=load.machine_busy,
-        exchange_busy=load.exchange_core_seconds / done.seconds if done.seconds else 0.0,
+        machine_busy=cpu_meter.machine_busy,
+        exchange_busy=cpu_meter.exchange_core_seconds / done.seconds if done.seconds else 0.0,
     )
 
 
-class _BatchBuilder:
+class _CpuMeter:
     """How busy the machine is, and a process on it, from `begin` to the last `note`."""
 
     def __init__(self, pid: int) -> None:

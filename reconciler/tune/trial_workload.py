@@ -30,8 +30,8 @@ from reconciler.resilience.budget import Budget
 from reconciler.store.stale import StaleOrder, StaleOrders
 from reconciler.supervisor.cycle import group_by_cost
 from reconciler.supervisor.options import PAGE_ITEMS
-from reconciler.tune.outcome import TimeSpent
-from reconciler.tune.sample import NOT_STALE_AFTER
+from reconciler.tune.sample import ALWAYS_STALE
+from reconciler.tune.trial_result import TimeSpent
 from reconciler.workload import (
     AnomalyStats,
     Backlog,
@@ -56,14 +56,14 @@ class TrialWorkload(Workload):
         orders: Sequence[StaleOrder],
         *,
         cycle_cost: int,
-        most: timedelta,
+        time_limit: timedelta,
         folder: Path,
     ) -> None:
-        """Prepare a trial of `orders` that hands out no more when it has lasted for `most`."""
+        """Prepare a trial of `orders` that assigns no more work after `time_limit`."""
         self._workload = workload
         self._orders: Sequence[StaleOrder] = orders
         self._cycle_cost = cycle_cost
-        self._most = most
+        self._time_limit = time_limit
         self._folder = folder
 
     def __getstate__(self) -> dict[str, object]:
@@ -73,13 +73,16 @@ class TrialWorkload(Workload):
     def open_planner(self) -> Planner:
         """Open the planner."""
         planner = self._workload.open_planner()
-        every = StaleOrders(planner.orders, stale_after=NOT_STALE_AFTER)
+        every = StaleOrders(planner.orders, stale_after=ALWAYS_STALE)
         pages = [
             self._orders[start : start + PAGE_ITEMS]
             for start in range(0, len(self._orders), PAGE_ITEMS)
         ]
         return _FixedPlanner(
-            replace(planner, stale=every), pages, cycle_cost=self._cycle_cost, most=self._most
+            replace(planner, stale=every),
+            pages,
+            cycle_cost=self._cycle_cost,
+            time_limit=self._time_limit,
         )
 
     async def open_handler(
@@ -92,10 +95,10 @@ class TrialWorkload(Workload):
             database=handler.database,
             is_dry_run=handler.is_dry_run,
         )
-        return _Watched(replace(handler, account=account), self._folder / str(shard))
+        return _TimedHandler(replace(handler, account=account), self._folder / str(shard))
 
 
-def read_spent(folder: Path) -> TimeSpent:
+def read_time_spent(folder: Path) -> TimeSpent:
     """Add up what the workers have left behind."""
     left = (msgspec.json.decode(path.read_bytes(), type=TimeSpent) for path in folder.iterdir())
     return sum(left, start=TimeSpent())
@@ -118,25 +121,25 @@ class _FixedPlanner(Planner):
         pages: Sequence[Sequence[StaleOrder]],
         *,
         cycle_cost: int,
-        most: timedelta,
+        time_limit: timedelta,
     ) -> None:
         self._planner = planner
         self._pages = pages
         self._cycle_cost = cycle_cost
-        self._most_seconds = most.total_seconds()
-        self._cycles = self._deal()
-        self._ends = 0.0
+        self._time_limit_seconds = time_limit.total_seconds()
+        self._cycles = self._cut_cycles()
+        self._deadline = 0.0
 
     def plan(self, limit: int, after: Hashable | None) -> Page:  # noqa: ARG002 - the pages are cut
         """Return the next cycle, until there is none or the time is up."""
         if after is None:
-            self._ends = time.monotonic() + self._most_seconds
-        elif time.monotonic() > self._ends:
+            self._deadline = time.monotonic() + self._time_limit_seconds
+        elif time.monotonic() > self._deadline:
             return Page(chunks=())
         chunks = next(self._cycles, None)
         return Page(chunks=()) if chunks is None else Page(chunks=tuple(chunks), next="more")
 
-    def _deal(self) -> Iterator[list[Chunk]]:
+    def _cut_cycles(self) -> Iterator[list[Chunk]]:
         after: Hashable | None = None
         for orders in self._pages:
             after = self._planner.plan(len(orders), after).next
@@ -150,7 +153,7 @@ class _FixedPlanner(Planner):
         """Write the cycle down, unless it is a dry run."""
         self._planner.record(cycle)
 
-    def set_aside(self, run: Chunk) -> None:
+    def set_aside(self, chunk: Chunk) -> None:
         """Do nothing: workers that die in a trial are not the orders' affair."""
 
     def close(self) -> None:
@@ -158,7 +161,7 @@ class _FixedPlanner(Planner):
         self._planner.close()
 
 
-class _Watched(Handler):
+class _TimedHandler(Handler):
     """The handler, and where its worker's time goes."""
 
     def __init__(self, handler: OrderHandler, path: Path) -> None:
@@ -170,16 +173,16 @@ class _Watched(Handler):
 
     async def prepare(self, batch: Batch) -> AnomalyStats:
         """Ask the exchange."""
-        watch = _Watch()
+        timer = _WaitTimer()
         stats = await self._handler.prepare(batch)
-        self._exchange_seconds += watch.waited_seconds()
+        self._exchange_seconds += timer.waited_seconds()
         return stats
 
     async def commit(self, batch: Batch, *, may_write: bool) -> Result:
         """Make the rows true, or say how they would be."""
-        watch = _Watch()
+        timer = _WaitTimer()
         result = await self._handler.commit(batch, may_write=may_write)
-        self._database_seconds += watch.waited_seconds()
+        self._database_seconds += timer.waited_seconds()
         return result
 
     def heartbeat(self) -> float:
@@ -197,7 +200,7 @@ class _Watched(Handler):
         await self._handler.close()
 
 
-class _Watch:
+class _WaitTimer:
     """Tells how long the process has waited since: time that has passed without its computing."""
 
     def __init__(self) -> None:

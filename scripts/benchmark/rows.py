@@ -16,7 +16,7 @@ from reconciler.domain.report import Report
 from reconciler.domain.status import Status
 from reconciler.store import migrations, sample_orders
 from reconciler.store.database import Database
-from reconciler.trial.stencil import restore
+from reconciler.trial.orders_snapshot import restore
 from scripts.benchmark.figures import BenchFailed
 
 ENDED_PER_OPEN = 2

@@ -131,8 +131,8 @@ def test_every_refusal_says_how_to_lend_a_scratch_database(database_url: str) ->
 
 def test_an_annex_has_tables_of_its_own_and_goes_with_its_block(empty_database_url: str) -> None:
     with open_scratch_database(empty_database_url, needed_megabytes=SMALL) as scratch:
-        with scratch.annex("large") as annex:
-            with annex.database.transaction() as connection:
+        with scratch.extra_schema("large") as extra:
+            with extra.database.transaction() as connection:
                 connection.exec_driver_sql("CREATE TABLE orders (id int)")
             during = objects(empty_database_url)
         after = objects(empty_database_url)

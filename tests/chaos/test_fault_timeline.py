@@ -5,7 +5,7 @@ from types import ModuleType
 
 import pytest
 
-from reconciler.paper.traffic import ANSWERED, DISCONNECTED, LoggedRequest
+from reconciler.paper.request_log import ANSWERED, DISCONNECTED, LoggedRequest
 
 from ..scripts import SCRIPTS, load_script  # noqa: TID252 - tests are no package
 

@@ -3,7 +3,7 @@ from random import Random
 import msgspec
 import pytest
 
-from reconciler.paper.faults import FaultRule, Step
+from reconciler.paper.faults import FaultRule, TimelineStep
 from tests.chaos.schedule import GRAVE, KILLS, PASSING, Schedule, plan_chaos
 
 
@@ -50,7 +50,7 @@ def test_every_setting_of_the_fault_table_is_used() -> None:
         "for_requests",
     }
 
-    steps = msgspec.convert(schedule.steps, list[Step])
+    steps = msgspec.convert(schedule.steps, list[TimelineStep])
     used = {setting for fault in (*PASSING.values(), *GRAVE.values()) for setting in fault}
 
     assert len(steps) == len(schedule.steps)

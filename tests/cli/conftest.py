@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from psycopg import sql
 
 from reconciler.cli.app import cli
-from reconciler.paper.auth import Access
+from reconciler.paper.auth import AccessPolicy
 from reconciler.paper.exchange import PaperExchange
 from reconciler.paper.server import new_exchange, serve_in_thread
 
@@ -63,7 +63,7 @@ def run() -> Chunk:
 @pytest.fixture
 def exchange() -> PaperExchange:
     """A paper exchange that wants signed requests."""
-    return new_exchange(access=Access(api_key=API_KEY, api_secret=API_SECRET))
+    return new_exchange(access=AccessPolicy(api_key=API_KEY, api_secret=API_SECRET))
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from psycopg.rows import scalar_row
 from reconciler.cli.app import cli
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.report import RunReport
-from reconciler.cli.tune import LIMITS
+from reconciler.cli.tune import BOTTLENECKS
 from reconciler.domain import decide
 from reconciler.domain.decide import HoldReason, Rule
 from reconciler.domain.status import Status
@@ -24,7 +24,7 @@ from reconciler.settings import Settings
 from reconciler.store import tables
 from reconciler.supervisor.summary import StopReason
 from reconciler.telemetry import metrics
-from reconciler.tune.limits import Limit
+from reconciler.tune.bottleneck import Bottleneck
 from reconciler.workload import ProposedChange
 from scripts.benchmark.command import bench_command
 
@@ -233,8 +233,8 @@ def test_every_page_names_the_same_number_of_tables(database_url: str) -> None:
 def test_every_limit_of_a_trial_is_documented() -> None:
     documented = first_cells(section(COMMANDS, "`reconciler tune`"))
 
-    assert set(Limit) <= set(documented)
-    assert set(LIMITS) == set(Limit)
+    assert set(Bottleneck) <= set(documented)
+    assert set(BOTTLENECKS) == set(Bottleneck)
 
 
 def test_every_rule_is_documented() -> None:

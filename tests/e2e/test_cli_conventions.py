@@ -1,7 +1,7 @@
 """How often the exchange is asked while it wants to be left alone."""
 
 from reconciler.demo import World
-from reconciler.paper.traffic import LoggedRequest
+from reconciler.paper.request_log import LoggedRequest
 
 from .conftest import Start
 

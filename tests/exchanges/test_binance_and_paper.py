@@ -20,13 +20,13 @@ from reconciler.errors import (
 )
 from reconciler.exchanges.base import Exchange, OrderRef
 from reconciler.exchanges.registry import open_exchange, venue
-from reconciler.paper.auth import Access
+from reconciler.paper.auth import AccessPolicy
 from reconciler.paper.exchange import PaperExchange
 from reconciler.paper.faults import FaultRule
-from reconciler.paper.limits import WeightMeter
-from reconciler.paper.listing import GivenOrder, list_order, make_order
-from reconciler.paper.orders import Seeding
+from reconciler.paper.listing import OrderSpec, build_order, listed_order
+from reconciler.paper.orders import SeedOptions
 from reconciler.paper.server import new_exchange, serve_in_thread
+from reconciler.paper.weight_meter import WeightMeter
 from reconciler.settings import Credentials
 
 T = TypeVar("T")
@@ -79,12 +79,12 @@ class Paper:
 @pytest.fixture
 def paper() -> Iterator[Paper]:
     exchange = new_exchange(
-        seeding=Seeding(orders=ORDERS, symbols=6, hot_share=0.5),
-        access=Access(api_key=KEY, api_secret=SECRET),
+        seed_options=SeedOptions(orders=ORDERS, symbols=6, hot_share=0.5),
+        access=AccessPolicy(api_key=KEY, api_secret=SECRET),
     )
     truth = {}
-    for order in exchange.book:
-        listed = list_order(order)
+    for order in exchange.orders:
+        listed = listed_order(order)
         wanted = OrderRef(symbol=listed.symbol, external_order_id=str(listed.order_id))
         truth[wanted] = (listed.truth.status, listed.truth.executed_qty)
     with serve_in_thread(exchange) as url:
@@ -115,8 +115,8 @@ async def test_orders_of_symbols_in_any_script_are_reported(paper: Paper, orders
     wanted = set()
     for symbol in SCRIPTS:
         for number in range(1, orders + 1):
-            given = GivenOrder(symbol=symbol, order_id=number, status="FILLED", executed_qty="0.5")
-            paper.server.book.put(make_order(given, paper.server.clock_ms()))
+            given = OrderSpec(symbol=symbol, order_id=number, status="FILLED", executed_qty="0.5")
+            paper.server.orders.put(build_order(given, paper.server.clock_ms()))
             wanted.add(OrderRef(symbol=symbol, external_order_id=str(number)))
 
     exchange = paper.opened()

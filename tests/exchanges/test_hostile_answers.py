@@ -15,9 +15,9 @@ from reconciler.errors import Unavailable
 from reconciler.exchanges.base import Exchange, LookupResult, OrderRef
 from reconciler.exchanges.registry import open_exchange, venue
 from reconciler.exchanges.request_policy import SingleAttempt
-from reconciler.paper.auth import Access
-from reconciler.paper.listing import ListedOrder, list_order
-from reconciler.paper.orders import Seeding
+from reconciler.paper.auth import AccessPolicy
+from reconciler.paper.listing import ListedOrder, listed_order
+from reconciler.paper.orders import SeedOptions
 from reconciler.paper.server import new_exchange, serve_in_thread
 from reconciler.resilience.budget import LocalBudget, WeightWindow
 from reconciler.settings import Credentials
@@ -39,13 +39,13 @@ def paper() -> Iterator[tuple[str, Truth]]:
     """An exchange of this test process: its address, and what is true there."""
     bomb(), deflated()  # making them takes longer than a client waits for an answer
     exchange = new_exchange(
-        seeding=Seeding(orders=ORDERS, symbols=1),
-        access=Access(api_key=KEY, api_secret=SECRET),
+        seed_options=SeedOptions(orders=ORDERS, symbols=1),
+        access=AccessPolicy(api_key=KEY, api_secret=SECRET),
         weight_limit=10**9,
     )
     truth = {
         OrderRef(symbol=order.symbol, external_order_id=str(order.order_id)): order
-        for order in map(list_order, exchange.book)
+        for order in map(listed_order, exchange.orders)
     }
     with serve_in_thread(exchange) as url:
         yield url, truth

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from reconciler.paper.auth import Access
+from reconciler.paper.auth import AccessPolicy
 from reconciler.paper.exchange import PaperExchange
 from reconciler.paper.faults import FaultTable
-from reconciler.paper.limits import WeightMeter
 from reconciler.paper.order_store import OrderStore
-from reconciler.paper.orders import Seeding, write_orders
+from reconciler.paper.orders import SeedOptions, generate_orders
+from reconciler.paper.request_log import RequestLog
 from reconciler.paper.server import new_exchange, serve_in_thread
-from reconciler.paper.traffic import Traffic
+from reconciler.paper.weight_meter import WeightMeter
 
 NOW_MS = 1_795_478_400_000
 
@@ -33,11 +33,13 @@ def exchange(served: tuple[PaperExchange, httpx.Client]) -> PaperExchange:
     exchange, _ = served
     exchange.clock_ms = lambda: NOW_MS
     exchange.sleep = asyncio.sleep
-    exchange.traffic = Traffic(started_ms=NOW_MS)
-    exchange.access = Access()
+    exchange.request_log = RequestLog(started_ms=NOW_MS)
+    exchange.access = AccessPolicy()
     exchange.meter = WeightMeter()
     exchange.faults = FaultTable()
-    exchange.book = OrderStore(write_orders(Seeding(orders=600, symbols=4, seed=7), NOW_MS))
+    exchange.orders = OrderStore(
+        generate_orders(SeedOptions(orders=600, symbols=4, seed=7), NOW_MS)
+    )
     return exchange
 
 

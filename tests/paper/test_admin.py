@@ -7,8 +7,8 @@ import pytest
 from reconciler.domain.status import Status
 from reconciler.paper.exchange import PaperExchange
 from reconciler.paper.faults import FaultRule
-from reconciler.paper.listing import GivenOrder, ListedOrder, list_order
-from reconciler.paper.traffic import LoggedRequest, Traffic
+from reconciler.paper.listing import ListedOrder, OrderSpec, listed_order
+from reconciler.paper.request_log import LoggedRequest, RequestLog
 
 Params = dict[str, str | int]
 
@@ -25,7 +25,7 @@ def test_seeding_fills_the_book_anew(client: httpx.Client, exchange: PaperExchan
     answer = client.post("/paper/seed", json=body).json()
 
     assert answer == {"orders": 50, "symbols": ["BTCUSDT", "ETHUSDT"]}
-    assert len(list(exchange.book.shelf("BTCUSDT"))) == 40
+    assert len(list(exchange.orders.of_symbol("BTCUSDT"))) == 40
 
 
 def test_the_same_seed_lists_the_same_orders(client: httpx.Client) -> None:
@@ -44,18 +44,18 @@ def test_listing_goes_on_behind_the_cursor(client: httpx.Client, exchange: Paper
     rest = lines(client.get("/paper/orders", params={"after": cursor, "limit": 400}))
 
     assert len(first) == 400
-    assert first + rest == [list_order(order) for order in exchange.book]
+    assert first + rest == [listed_order(order) for order in exchange.orders]
 
 
 def test_filling_puts_orders_given_in_any_order_in_place_of_all(
     client: httpx.Client, exchange: PaperExchange
 ) -> None:
-    given = [GivenOrder(symbol=symbol, order_id=id_) for symbol in ("B", "A") for id_ in (9, 7, 8)]
+    given = [OrderSpec(symbol=symbol, order_id=id_) for symbol in ("B", "A") for id_ in (9, 7, 8)]
 
     answer = client.put("/paper/orders", content=msgspec.json.Encoder().encode_lines(given))
 
     assert answer.json() == {"orders": 6, "symbols": ["A", "B"]}
-    assert [(order.symbol, order.order_id) for order in exchange.book] == [
+    assert [(order.symbol, order.order_id) for order in exchange.orders] == [
         ("A", 7),
         ("A", 8),
         ("A", 9),
@@ -69,12 +69,12 @@ def test_filling_puts_orders_given_in_any_order_in_place_of_all(
 def test_an_order_that_cannot_be_read_leaves_the_book_as_it_was(
     client: httpx.Client, exchange: PaperExchange, line: str
 ) -> None:
-    before = list(exchange.book)
+    before = list(exchange.orders)
 
     answer = client.put("/paper/orders", content=line)
 
     assert answer.status_code == 400
-    assert list(exchange.book) == before
+    assert list(exchange.orders) == before
 
 
 def test_a_listed_order_carries_the_row_as_seen_and_the_truth(client: httpx.Client) -> None:
@@ -137,7 +137,7 @@ def test_an_unknown_quote_has_no_average(client: httpx.Client) -> None:
 def test_an_order_that_vanished_does_not_exist(
     client: httpx.Client, exchange: PaperExchange
 ) -> None:
-    order = next(iter(exchange.book))
+    order = next(iter(exchange.orders))
     found: Params = {"symbol": order.symbol, "order_id": order.order_id}
 
     assert client.delete("/paper/orders", params=found).status_code == 200
@@ -149,7 +149,7 @@ def test_an_order_that_vanished_does_not_exist(
 def test_advancing_moves_every_life_to_its_end_and_no_further(
     client: httpx.Client, exchange: PaperExchange
 ) -> None:
-    unfinished = sum(order.now + 1 < len(order.life) for order in exchange.book)
+    unfinished = sum(order.now + 1 < len(order.states) for order in exchange.orders)
 
     first = client.post("/paper/advance", json={"steps": 100}).json()
     second = client.post("/paper/advance", json={"steps": 100}).json()
@@ -226,7 +226,7 @@ def test_every_request_of_the_dialect_is_logged(
 def test_the_log_goes_on_behind_the_number_and_forgets_the_oldest(
     client: httpx.Client, exchange: PaperExchange
 ) -> None:
-    exchange.traffic = Traffic(started_ms=NOW_MS, remembered=3)
+    exchange.request_log = RequestLog(started_ms=NOW_MS, kept=3)
     for _ in range(5):
         client.get("/api/v3/ping")
 
@@ -272,5 +272,5 @@ def test_every_status_of_ours_is_listed_by_its_value(
 ) -> None:
     listed = {order.truth.status for order in lines(client.get("/paper/orders"))}
 
-    assert listed == {order.stage.status for order in exchange.book}
+    assert listed == {order.state.status for order in exchange.orders}
     assert listed >= {Status.FILLED, Status.CANCELED, Status.PARTIAL}

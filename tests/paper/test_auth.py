@@ -3,7 +3,13 @@ from urllib.parse import urlencode
 
 import pytest
 
-from reconciler.paper.auth import Access, Proof, authorize, check_timestamp, sign
+from reconciler.paper.auth import (
+    AccessPolicy,
+    RequestCredentials,
+    authenticate,
+    check_timestamp,
+    sign,
+)
 from reconciler.paper.dialect.answers import Refusal
 from reconciler.paper.dialect.parameters import Parameters
 from reconciler.paper.tokens import mint
@@ -12,8 +18,8 @@ NOW_MS = 1_795_478_400_000
 KEY = "the key"
 SECRET = "the secret of the key"
 JWT_SECRET = "the secret of the tokens, at least 32 bytes"
-SIGNED = Access(api_key=KEY, api_secret=SECRET)
-EITHER = Access(api_key=KEY, api_secret=SECRET, jwt_secret=JWT_SECRET)
+SIGNED = AccessPolicy(api_key=KEY, api_secret=SECRET)
+EITHER = AccessPolicy(api_key=KEY, api_secret=SECRET, jwt_secret=JWT_SECRET)
 
 
 def signed(query: str, secret: str = SECRET) -> str:
@@ -21,13 +27,13 @@ def signed(query: str, secret: str = SECRET) -> str:
 
 
 def judge(
-    access: Access, query: str, *, api_key: str | None = KEY, token: str | None = None
+    access: AccessPolicy, query: str, *, api_key: str | None = KEY, token: str | None = None
 ) -> tuple[int, int] | None:
     """Return code and HTTP status of the refusal, or None where the request passes."""
     authorization = None if token is None else f"Bearer {token}"
-    proof = Proof.read(api_key=api_key, authorization=authorization, query=query)
+    credentials = RequestCredentials.read(api_key=api_key, authorization=authorization, query=query)
     try:
-        authorize(access, proof, Parameters(query), NOW_MS)
+        authenticate(access, credentials, Parameters(query), NOW_MS)
     except Refusal as refusal:
         return refusal.code, refusal.http_status
     return None
@@ -119,11 +125,11 @@ def test_with_both_configured_either_suffices(
 
 
 def test_with_nothing_configured_nothing_is_asked() -> None:
-    assert judge(Access(), "symbol=A", api_key=None) is None
+    assert judge(AccessPolicy(), "symbol=A", api_key=None) is None
 
 
 def test_with_nothing_configured_a_timestamp_that_is_sent_is_checked() -> None:
-    assert judge(Access(), f"timestamp={NOW_MS + 1000}", api_key=None) == (-1021, 400)
+    assert judge(AccessPolicy(), f"timestamp={NOW_MS + 1000}", api_key=None) == (-1021, 400)
 
 
 @pytest.mark.parametrize(
@@ -148,12 +154,14 @@ def test_the_window_of_a_timestamp_is_kept_to_the_millisecond(query: str, code: 
 
 def test_a_key_without_its_secret_is_refused_at_the_start() -> None:
     with pytest.raises(ValueError, match="give both"):
-        Access(api_key=KEY)
+        AccessPolicy(api_key=KEY)
 
 
 def test_no_repr_shows_a_secret() -> None:
-    proof = Proof.read(api_key=KEY, authorization="Bearer t0ken", query="signature=abc")
+    credentials = RequestCredentials.read(
+        api_key=KEY, authorization="Bearer t0ken", query="signature=abc"
+    )
 
-    shown = repr(EITHER) + repr(proof)
+    shown = repr(EITHER) + repr(credentials)
 
     assert not any(secret in shown for secret in (KEY, SECRET, JWT_SECRET, "t0ken", "abc"))

@@ -21,13 +21,13 @@ from binance_common.errors import (
     UnauthorizedError,
 )
 
-from reconciler.paper.auth import Access
+from reconciler.paper.auth import AccessPolicy
 from reconciler.paper.exchange import ACCOUNT_UID, PaperExchange
 from reconciler.paper.faults import FaultRule, FaultTable
-from reconciler.paper.limits import WeightMeter
-from reconciler.paper.orders import Order, Seeding
+from reconciler.paper.orders import Order, SeedOptions
+from reconciler.paper.request_log import RequestLog
 from reconciler.paper.server import new_exchange, serve_in_thread
-from reconciler.paper.traffic import Traffic
+from reconciler.paper.weight_meter import WeightMeter
 
 from ..docs.documents import marked  # noqa: TID252 - tests are no package
 
@@ -220,7 +220,7 @@ KINDS: tuple[type[Reader], ...] = (Ccxt, PythonBinance, BinanceSdkSpot)
 @pytest.fixture(scope="module")
 def served() -> Iterator[tuple[PaperExchange, str]]:
     exchange = new_exchange(
-        seeding=Seeding(orders=240), access=Access(api_key=KEY, api_secret=SECRET)
+        seed_options=SeedOptions(orders=240), access=AccessPolicy(api_key=KEY, api_secret=SECRET)
     )
     with serve_in_thread(exchange) as url:
         yield exchange, url
@@ -230,7 +230,7 @@ def served() -> Iterator[tuple[PaperExchange, str]]:
 def exchange(served: tuple[PaperExchange, str]) -> PaperExchange:
     exchange, _ = served
     exchange.faults, exchange.meter = FaultTable(), WeightMeter()
-    exchange.traffic = Traffic(started_ms=exchange.clock_ms())
+    exchange.request_log = RequestLog(started_ms=exchange.clock_ms())
     return exchange
 
 
@@ -248,16 +248,16 @@ def reader(request: pytest.FixtureRequest, url: str) -> Reader:
 
 @pytest.fixture
 def order(exchange: PaperExchange) -> Order:
-    return next(iter(exchange.book.shelf(CHINESE)))
+    return next(iter(exchange.orders.of_symbol(CHINESE)))
 
 
 def true_facts(order: Order) -> Facts:
     return Facts(
         symbol=order.symbol,
         order_id=order.order_id,
-        status=order.stage.word,
+        status=order.state.binance_status,
         qty=order.qty_e8 / 1e8,
-        executed_qty=order.stage.executed_e8 / 1e8,
+        executed_qty=order.state.executed_e8 / 1e8,
         created_ms=order.created_ms,
     )
 
@@ -271,19 +271,19 @@ def failure_of(reader: Reader, ask: Callable[[], object]) -> Told:
 def test_a_client_reads_everything_and_nothing_is_refused(
     reader: Reader, exchange: PaperExchange
 ) -> None:
-    assert reader.symbols() == set(exchange.book.symbols())
+    assert reader.symbols() == set(exchange.orders.symbols())
     assert abs(reader.server_time() - time.time() * 1000) < 60_000
     assert reader.account_uid() == ACCOUNT_UID
     for symbol in ("BTCUSDT", "ETHUSDT", CHINESE):
-        shelf = exchange.book.shelf(symbol)
-        truth = [true_facts(order) for order in shelf]
-        is_open = {order.order_id for order in shelf.open_orders()}
+        orders = exchange.orders.of_symbol(symbol)
+        truth = [true_facts(order) for order in orders]
+        is_open = {order.order_id for order in orders.open_orders()}
         assert sorted(reader.all_orders(symbol), key=lambda one: one.order_id) == truth
         assert {one.order_id for one in reader.open_orders(symbol)} == is_open
         assert reader.order(symbol, truth[0].order_id) == truth[0]
 
-    assert exchange.traffic.rejected == {}
-    asked = set(exchange.traffic.requests)
+    assert exchange.request_log.rejected == {}
+    asked = set(exchange.request_log.requests)
     assert {"exchangeInfo", "time", "account", "order", "openOrders", "allOrders"} <= asked
 
 
@@ -292,12 +292,12 @@ def test_a_client_reads_a_symbol_of_another_script(reader: Reader, order: Order)
 
 
 def test_an_order_cannot_be_placed(reader: Reader, exchange: PaperExchange) -> None:
-    before = len(exchange.book)
+    before = len(exchange.orders)
 
     told = failure_of(reader, lambda: reader.place("BTCUSDT"))
 
     assert "Path /api/v3/order, Method POST is invalid" in told.text
-    assert len(exchange.book) == before
+    assert len(exchange.orders) == before
 
 
 @pytest.mark.parametrize("unit", ["MICROSECOND", "MILLISECOND"])

@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from reconciler.paper.auth import Access, sign
+from reconciler.paper.auth import AccessPolicy, sign
 from reconciler.paper.dialect.routes import ROUTES
 from reconciler.paper.exchange import PaperExchange
-from reconciler.paper.limits import WeightMeter
-from reconciler.paper.orders import Seeding
+from reconciler.paper.orders import SeedOptions
 from reconciler.paper.tokens import mint
+from reconciler.paper.weight_meter import WeightMeter
 
 Params = dict[str, str | int]
 
@@ -64,7 +64,7 @@ def test_exchange_info_tells_the_limit_and_the_symbols(
     assert answer["rateLimits"] == [
         {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 1234}
     ]
-    assert {symbol["symbol"] for symbol in answer["symbols"]} == set(exchange.book.symbols())
+    assert {symbol["symbol"] for symbol in answer["symbols"]} == set(exchange.orders.symbols())
 
 
 def test_exchange_info_can_be_asked_for_some_symbols(client: httpx.Client) -> None:
@@ -157,7 +157,7 @@ def test_what_cannot_be_answered_is_refused_with_the_documented_code(
 def test_history_begins_at_the_id_asked_for_and_ascends(
     client: httpx.Client, exchange: PaperExchange
 ) -> None:
-    ids = [order.order_id for order in exchange.book.shelf("ETHUSDT")]
+    ids = [order.order_id for order in exchange.orders.of_symbol("ETHUSDT")]
 
     sent: Params = {"symbol": "ETHUSDT", "orderId": ids[40] - 1, "limit": 25}
     answer = client.get("/api/v3/allOrders", params=sent).json()
@@ -168,7 +168,7 @@ def test_history_begins_at_the_id_asked_for_and_ascends(
 def test_history_without_an_id_is_the_most_recent(
     client: httpx.Client, exchange: PaperExchange
 ) -> None:
-    ids = [order.order_id for order in exchange.book.shelf("ETHUSDT")]
+    ids = [order.order_id for order in exchange.orders.of_symbol("ETHUSDT")]
 
     answer = client.get("/api/v3/allOrders", params={"symbol": "ETHUSDT", "limit": 10}).json()
 
@@ -178,7 +178,7 @@ def test_history_without_an_id_is_the_most_recent(
 def test_history_page_is_500_by_default_and_1000_at_most(
     client: httpx.Client, exchange: PaperExchange
 ) -> None:
-    exchange.seed(Seeding(orders=1200, symbols=1))
+    exchange.seed(SeedOptions(orders=1200, symbols=1))
 
     default = client.get("/api/v3/allOrders", params={"symbol": "BTCUSDT"}).json()
     most = client.get("/api/v3/allOrders", params={"symbol": "BTCUSDT", "limit": 1000}).json()
@@ -206,7 +206,7 @@ def test_open_orders_are_those_that_may_still_change(
 
     words = {"NEW", "PENDING_NEW", "PARTIALLY_FILLED"}
     assert {order["status"] for order in every} == words
-    assert len(every) == sum(order.stage.is_open for order in exchange.book)
+    assert len(every) == sum(order.state.is_open for order in exchange.orders)
     assert one == [order for order in every if order["symbol"] == "ETHUSDT"]
 
 
@@ -253,7 +253,7 @@ def test_beyond_the_limit_is_429_until_the_minute_ends(
 def test_private_routes_need_a_proof_and_public_ones_none(
     client: httpx.Client, exchange: PaperExchange
 ) -> None:
-    exchange.access = Access(jwt_secret=JWT_SECRET)
+    exchange.access = AccessPolicy(jwt_secret=JWT_SECRET)
 
     answers = {name: client.get(f"/api/v3/{name}") for name in ROUTES}
 
@@ -263,7 +263,7 @@ def test_private_routes_need_a_proof_and_public_ones_none(
 
 
 def test_a_signed_request_is_answered(client: httpx.Client, exchange: PaperExchange) -> None:
-    exchange.access = Access(api_key="key", api_secret="secret")
+    exchange.access = AccessPolicy(api_key="key", api_secret="secret")
     query = f"symbol=BTCUSDT&timestamp={NOW_MS}"
 
     headers = {"X-MBX-APIKEY": "key"}
@@ -276,7 +276,7 @@ def test_a_signed_request_is_answered(client: httpx.Client, exchange: PaperExcha
 def test_a_token_is_answered_until_it_expires(
     client: httpx.Client, exchange: PaperExchange
 ) -> None:
-    exchange.access = Access(jwt_secret=JWT_SECRET)
+    exchange.access = AccessPolicy(jwt_secret=JWT_SECRET)
     now = datetime.fromtimestamp(NOW_MS / 1000, UTC)
     token = mint(JWT_SECRET, subject="demo", now=now, lifetime=timedelta(minutes=1))
     headers = {"Authorization": f"Bearer {token}"}
@@ -350,7 +350,7 @@ def test_a_symbol_of_illegal_characters_is_refused(client: httpx.Client, symbol:
 def test_the_usual_symbols_have_one_of_another_script(
     client: httpx.Client, exchange: PaperExchange
 ) -> None:
-    exchange.seed(Seeding(orders=24))
+    exchange.seed(SeedOptions(orders=24))
 
     listed = client.get("/api/v3/exchangeInfo").json()["symbols"]
 

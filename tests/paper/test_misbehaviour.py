@@ -3,19 +3,19 @@
 import httpx
 import pytest
 
-from reconciler.paper.auth import Access, sign
+from reconciler.paper.auth import AccessPolicy, sign
 from reconciler.paper.exchange import ACCOUNT_UID, PaperExchange
-from reconciler.paper.faults import FaultRule, Step
-from reconciler.paper.faults.distortions import UNKNOWN_WORD
-from reconciler.paper.limits import UNDER_WAY_MS, WeightMeter
+from reconciler.paper.faults import FaultRule, TimelineStep
+from reconciler.paper.faults.distortions import UNKNOWN_STATUS
 from reconciler.paper.orders import Order
+from reconciler.paper.weight_meter import IN_FLIGHT_MS, WeightMeter
 
 NOW_MS = 1_795_478_400_000
 
 
 @pytest.fixture
 def order(exchange: PaperExchange) -> Order:
-    return next(iter(exchange.book.shelf("ETHUSDT")))
+    return next(iter(exchange.orders.of_symbol("ETHUSDT")))
 
 
 def look_up(client: httpx.Client, order: Order) -> httpx.Response:
@@ -63,7 +63,7 @@ def test_request_after_a_cut_connection_is_answered(
         client.get("/api/v3/ping")
 
     assert client.get("/api/v3/time").status_code == 200
-    assert exchange.traffic.rejected == {"disconnected": 1}
+    assert exchange.request_log.rejected == {"disconnected": 1}
 
 
 def test_an_outage_closes_every_connection_until_it_is_over(
@@ -99,16 +99,16 @@ def test_a_rate_limit_wants_silence_for_as_long_as_was_set(
 def test_going_on_after_a_rate_limit_earns_a_ban(
     client: httpx.Client, exchange: PaperExchange
 ) -> None:
-    exchange.meter = WeightMeter(patience=2)
+    exchange.meter = WeightMeter(tolerated_requests=2)
     exchange.faults.set(FaultRule(rate_limit_rate=1, for_requests=1), NOW_MS)
     client.get("/api/v3/ping")
-    exchange.clock_ms = lambda: NOW_MS + UNDER_WAY_MS
+    exchange.clock_ms = lambda: NOW_MS + IN_FLIGHT_MS
 
     answers = [client.get("/api/v3/ping") for _ in range(3)]
 
     assert [answer.status_code for answer in answers] == [429, 429, 418]
     assert answers[2].headers["retry-after"] == "120"
-    assert f"banned until {NOW_MS + UNDER_WAY_MS + 120_000}" in answers[2].json()["msg"]
+    assert f"banned until {NOW_MS + IN_FLIGHT_MS + 120_000}" in answers[2].json()["msg"]
 
 
 def test_a_ban_lasts_as_long_as_was_set(client: httpx.Client, exchange: PaperExchange) -> None:
@@ -208,9 +208,9 @@ def test_a_new_status_word_is_told_on_every_route(
 
     every = client.get("/api/v3/openOrders").json()
 
-    assert look_up(client, order).json()["status"] == UNKNOWN_WORD
-    assert {row["status"] for row in every} == {UNKNOWN_WORD}
-    assert len(every) == sum(order.stage.is_open for order in exchange.book)
+    assert look_up(client, order).json()["status"] == UNKNOWN_STATUS
+    assert {row["status"] for row in every} == {UNKNOWN_STATUS}
+    assert len(every) == sum(order.state.is_open for order in exchange.orders)
 
 
 def test_a_contradictory_order_is_filled_with_nothing_executed(
@@ -226,9 +226,9 @@ def test_a_contradictory_order_is_filled_with_nothing_executed(
 def test_a_stale_answer_is_the_truth_of_a_while_ago(
     client: httpx.Client, exchange: PaperExchange
 ) -> None:
-    moving = next(order for order in exchange.book if order.now + 1 < len(order.life))
+    moving = next(order for order in exchange.orders if order.now + 1 < len(order.states))
     before = look_up(client, moving).json()
-    exchange.book.advance(1, NOW_MS)
+    exchange.orders.advance(1, NOW_MS)
     exchange.faults.set(FaultRule(stale_seconds=10), NOW_MS)
 
     at_once = look_up(client, moving).json()
@@ -246,7 +246,7 @@ def test_a_stale_answer_is_the_truth_of_a_while_ago(
 def test_a_clock_that_differs_refuses_what_is_signed_by_ours(
     client: httpx.Client, exchange: PaperExchange, offset_ms: int, code: int | None
 ) -> None:
-    exchange.access = Access(api_key="key", api_secret="secret")
+    exchange.access = AccessPolicy(api_key="key", api_secret="secret")
     exchange.faults.set(FaultRule(clock_offset_ms=offset_ms), NOW_MS)
     query = f"timestamp={NOW_MS}"
 
@@ -423,9 +423,9 @@ def test_a_delisted_symbol_and_its_orders_do_not_exist(
 
 def test_a_scripted_outage_passes_by_itself(client: httpx.Client, exchange: PaperExchange) -> None:
     steps = [
-        Step(at_seconds=0, faults=FaultRule(error_rate=1)),
-        Step(at_seconds=60, faults=FaultRule(maintenance_rate=1)),
-        Step(at_seconds=120),
+        TimelineStep(at_seconds=0, faults=FaultRule(error_rate=1)),
+        TimelineStep(at_seconds=60, faults=FaultRule(maintenance_rate=1)),
+        TimelineStep(at_seconds=120),
     ]
     exchange.faults.schedule(steps, NOW_MS)
 

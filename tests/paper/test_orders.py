@@ -5,14 +5,14 @@ from itertools import pairwise
 import pytest
 
 from reconciler.domain.status import OPEN, Status
-from reconciler.paper.orders import Order, Seeding, advance, as_of, write_orders
+from reconciler.paper.orders import Order, SeedOptions, advance, as_of, generate_orders
 
 NOW_MS = 1_795_478_400_000
 
 
 def orders_of(**seeding: float) -> list[Order]:
     settings: dict[str, float] = {"orders": 2000, "symbols": 8, **seeding}
-    return list(write_orders(Seeding(**settings), NOW_MS))  # type: ignore[arg-type]  # ints stay ints
+    return list(generate_orders(SeedOptions(**settings), NOW_MS))  # type: ignore[arg-type]  # ints stay ints
 
 
 def test_the_same_seed_writes_the_same_orders() -> None:
@@ -51,11 +51,11 @@ def test_ids_grow_with_time_and_some_need_more_than_a_float() -> None:
 def test_every_row_is_open_and_never_ahead_of_the_exchange() -> None:
     for order in orders_of():
         assert order.seen <= order.now
-        assert order.seen_stage.status in OPEN
+        assert order.seen_state.status in OPEN
 
 
 def test_rows_have_fallen_behind_in_every_way() -> None:
-    ways = {(order.seen_stage.status, order.stage.status) for order in orders_of()}
+    ways = {(order.seen_state.status, order.state.status) for order in orders_of()}
 
     assert {
         (Status.NEW, Status.NEW),
@@ -82,10 +82,10 @@ def test_client_ids_are_unique() -> None:
 
 
 def test_advancing_ends_at_the_last_stage() -> None:
-    order = next(order for order in orders_of() if order.now + 1 < len(order.life))
+    order = next(order for order in orders_of() if order.now + 1 < len(order.states))
 
     assert advance(order, 1, NOW_MS).now == order.now + 1
-    assert advance(order, 100, NOW_MS).now == len(order.life) - 1
+    assert advance(order, 100, NOW_MS).now == len(order.states) - 1
     assert advance(advance(order, 100, NOW_MS), 1, NOW_MS + 1) == advance(order, 100, NOW_MS)
 
 

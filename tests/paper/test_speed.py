@@ -5,14 +5,14 @@ import time
 from reconciler.paper.dialect.parameters import Parameters
 from reconciler.paper.dialect.routes import answer_all_orders, answer_order
 from reconciler.paper.exchange import PaperExchange
-from reconciler.paper.orders import Seeding
+from reconciler.paper.orders import SeedOptions
 
 
 def test_full_page_and_one_order_of_a_hot_symbol_are_fast(
     exchange: PaperExchange,
 ) -> None:
-    exchange.seed(Seeding(orders=100_000, symbols=2, hot_share=0.9))
-    latest = exchange.book.shelf("BTCUSDT").latest(1)[0]
+    exchange.seed(SeedOptions(orders=100_000, symbols=2, hot_share=0.9))
+    latest = exchange.orders.of_symbol("BTCUSDT").latest(1)[0]
     view = exchange.view("allOrders")
     page = Parameters("symbol=BTCUSDT&limit=1000&orderId=1")
     one = Parameters(f"symbol=BTCUSDT&orderId={latest.order_id}")

@@ -51,7 +51,7 @@ class WireOrder(msgspec.Struct, frozen=True, gc=False, rename="camel"):
 
 def write_order(order: Order, unit: TimeUnit = TimeUnit.MILLISECOND) -> WireOrder:
     """Write an order as it stands now, its times in `unit`."""
-    stage = order.stage
+    state = order.state
     return WireOrder(
         order.symbol,
         order.order_id,
@@ -59,9 +59,9 @@ def write_order(order: Order, unit: TimeUnit = TimeUnit.MILLISECOND) -> WireOrde
         order.client_order_id,
         fixed_point.to_text(order.price_e8),
         fixed_point.to_text(order.qty_e8),
-        fixed_point.to_text(stage.executed_e8),
-        fixed_point.to_text(stage.quote_e8),
-        stage.word,
+        fixed_point.to_text(state.executed_e8),
+        fixed_point.to_text(state.quote_e8),
+        state.binance_status,
         order.time_in_force,
         "LIMIT",
         "BUY" if order.is_buy else "SELL",

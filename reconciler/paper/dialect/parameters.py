@@ -34,7 +34,7 @@ class Parameters:
             if not value:
                 raise Refusal(-1105, f"Parameter '{name}' was empty.")
 
-    def refuse_others(self, known: Collection[str]) -> None:
+    def refuse_unknown(self, known: Collection[str]) -> None:
         """Refuse a request that sends anything but the parameters in `known`.
 
         Raises:

@@ -30,9 +30,9 @@ from reconciler.paper.dialect.answers import (
 from reconciler.paper.dialect.parameters import Parameters
 from reconciler.paper.lifecycle import BinanceStatus
 from reconciler.paper.order_store import (
+    DistortedSymbolOrders,
+    Distortion,
     OrderStore,
-    Show,
-    ShownSymbolOrders,
     SymbolOrders,
     UnknownSymbol,
 )
@@ -49,7 +49,7 @@ SIGNED = frozenset({"timestamp", "recvWindow", "signature"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class View:
+class AccountView:
     """The account as one request sees it.
 
     Attributes:
@@ -61,11 +61,11 @@ class View:
         uid: The account's identity.
     """
 
-    book: OrderStore
+    orders: OrderStore
     now_ms: int
     weight_limit: int
     uid: int
-    show: Show | None = None
+    distort: Distortion | None = None
     delisted: frozenset[str] = frozenset()
     time_unit: TimeUnit = TimeUnit.MILLISECOND
 
@@ -76,9 +76,9 @@ class View:
 
     def symbols(self) -> Sequence[str]:
         """Return every symbol that is listed."""
-        return [symbol for symbol in self.book.symbols() if symbol not in self.delisted]
+        return [symbol for symbol in self.orders.symbols() if symbol not in self.delisted]
 
-    def shelf(self, symbol: str) -> SymbolOrders | ShownSymbolOrders:
+    def symbol_orders(self, symbol: str) -> SymbolOrders | DistortedSymbolOrders:
         """Return the orders of one symbol.
 
         Raises:
@@ -87,14 +87,14 @@ class View:
         if symbol in self.delisted:
             raise invalid_symbol()
         try:
-            shelf = self.book.shelf(symbol)
+            orders = self.orders.of_symbol(symbol)
         except UnknownSymbol:
             raise invalid_symbol() from None
-        return shelf if self.show is None else ShownSymbolOrders(shelf, self.show)
+        return orders if self.distort is None else DistortedSymbolOrders(orders, self.distort)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Route:
+class DialectRoute:
     """One documented request.
 
     Attributes:
@@ -105,7 +105,7 @@ class Route:
     """
 
     weight: int
-    answer: Callable[[View, Parameters], object]
+    answer: Callable[[AccountView, Parameters], object]
     parameters: frozenset[str] = frozenset()
     is_private: bool = True
     weight_without_symbol: int | None = None
@@ -122,40 +122,40 @@ class Route:
         return self.parameters | SIGNED if self.is_private else self.parameters
 
 
-def answer_ping(_view: View, _parameters: Parameters) -> object:
+def answer_ping(_view: AccountView, _parameters: Parameters) -> object:
     """Answer that the exchange is there."""
     return {}
 
 
-def answer_time(view: View, _parameters: Parameters) -> object:
+def answer_time(view: AccountView, _parameters: Parameters) -> object:
     """Answer the exchange's clock."""
     return {"serverTime": view.now}
 
 
-def answer_exchange_info(view: View, parameters: Parameters) -> object:
+def answer_exchange_info(view: AccountView, parameters: Parameters) -> object:
     """Answer the rate limit and the rules of the symbols asked for, or of all."""
     return write_exchange(
-        [view.shelf(symbol).market for symbol in _symbols_asked(view, parameters)],
+        [view.symbol_orders(symbol).market for symbol in _symbols_asked(view, parameters)],
         weight_limit=view.weight_limit,
         now=view.now,
     )
 
 
-def answer_account(view: View, _parameters: Parameters) -> object:
+def answer_account(view: AccountView, _parameters: Parameters) -> object:
     """Answer whose account it is."""
     return write_account(view.uid, view.now)
 
 
-def answer_order(view: View, parameters: Parameters) -> object:
+def answer_order(view: AccountView, parameters: Parameters) -> object:
     """Answer one order, found by the exchange's id or the client's."""
-    shelf = view.shelf(parameters.required_symbol())
+    orders = view.symbol_orders(parameters.required_symbol())
     order_id = parameters.integer("orderId")
     client_order_id = parameters.text("origClientOrderId")
     if order_id is None and client_order_id is None:
         raise Refusal(
             -1102, "Param 'origClientOrderId' or 'orderId' must be sent, but both were empty/null!"
         )
-    order = _find(shelf, order_id, client_order_id)
+    order = _find(orders, order_id, client_order_id)
     if order is None:
         raise no_such_order()
     if _is_archived(order, view.now_ms):
@@ -163,53 +163,53 @@ def answer_order(view: View, parameters: Parameters) -> object:
     return write_order(order, view.time_unit)
 
 
-def answer_open_orders(view: View, parameters: Parameters) -> object:
+def answer_open_orders(view: AccountView, parameters: Parameters) -> object:
     """Answer every open order of a symbol, or of all symbols."""
     symbol = parameters.symbol()
     symbols = view.symbols() if symbol is None else [symbol]
     return [
         write_order(order, view.time_unit)
         for name in symbols
-        for order in view.shelf(name).open_orders()
+        for order in view.symbol_orders(name).open_orders()
     ]
 
 
-def answer_all_orders(view: View, parameters: Parameters) -> object:
+def answer_all_orders(view: AccountView, parameters: Parameters) -> object:
     """Answer a page of a symbol's orders, open or ended, ids ascending.
 
     From `orderId` on where it is sent; else within `startTime` and `endTime`, the earliest first,
     where they are; else the most recent.
     """
-    shelf = view.shelf(parameters.required_symbol())
+    orders = view.symbol_orders(parameters.required_symbol())
     limit = parameters.bounded("limit", default=DEFAULT_PAGE, maximum=LARGEST_PAGE)
     start_ms, end_ms = parameters.time_ms("startTime"), parameters.time_ms("endTime")
     order_id = parameters.integer("orderId")
     if order_id is not None:
-        return write_orders(shelf.from_id(order_id, limit), view.time_unit)
+        return write_orders(orders.from_id(order_id, limit), view.time_unit)
     if start_ms is None and end_ms is None:
-        return write_orders(shelf.latest(limit), view.time_unit)
-    return write_orders(_within(shelf, start_ms, end_ms, limit), view.time_unit)
+        return write_orders(orders.latest(limit), view.time_unit)
+    return write_orders(_within(orders, start_ms, end_ms, limit), view.time_unit)
 
 
-def answer_nothing(_view: View, _parameters: Parameters) -> object:
+def answer_nothing(_view: AccountView, _parameters: Parameters) -> object:
     """Answer the wallet's coins or the pairs that may be traded on margin: there are none."""
     return []
 
 
-def answer_no_markets(view: View, _parameters: Parameters) -> object:
+def answer_no_markets(view: AccountView, _parameters: Parameters) -> object:
     """Answer the markets of another product: it has none."""
     return write_exchange([], weight_limit=view.weight_limit, now=view.now)
 
 
-def answer_status(_view: View, _parameters: Parameters) -> object:
+def answer_status(_view: AccountView, _parameters: Parameters) -> object:
     """Answer that nothing is being worked on."""
     return {"status": 0, "msg": "normal"}
 
 
 ROUTES = {
-    "ping": Route(weight=1, answer=answer_ping, is_private=False),
-    "time": Route(weight=1, answer=answer_time, is_private=False),
-    "exchangeInfo": Route(
+    "ping": DialectRoute(weight=1, answer=answer_ping, is_private=False),
+    "time": DialectRoute(weight=1, answer=answer_time, is_private=False),
+    "exchangeInfo": DialectRoute(
         weight=20,
         answer=answer_exchange_info,
         parameters=frozenset(
@@ -217,19 +217,21 @@ ROUTES = {
         ),
         is_private=False,
     ),
-    "account": Route(weight=20, answer=answer_account, parameters=frozenset({"omitZeroBalances"})),
-    "order": Route(
+    "account": DialectRoute(
+        weight=20, answer=answer_account, parameters=frozenset({"omitZeroBalances"})
+    ),
+    "order": DialectRoute(
         weight=4,
         answer=answer_order,
         parameters=frozenset({"symbol", "orderId", "origClientOrderId"}),
     ),
-    "openOrders": Route(
+    "openOrders": DialectRoute(
         weight=6,
         weight_without_symbol=80,
         answer=answer_open_orders,
         parameters=frozenset({"symbol"}),
     ),
-    "allOrders": Route(
+    "allOrders": DialectRoute(
         weight=20,
         answer=answer_all_orders,
         parameters=frozenset({"symbol", "orderId", "startTime", "endTime", "limit"}),
@@ -237,18 +239,18 @@ ROUTES = {
 }
 
 
-OTHER_PRODUCTS = {
-    "/sapi/v1/capital/config/getall": Route(weight=1, answer=answer_nothing),
-    "/sapi/v1/margin/allPairs": Route(weight=1, answer=answer_nothing),
-    "/sapi/v1/margin/isolated/allPairs": Route(weight=1, answer=answer_nothing),
-    "/sapi/v1/system/status": Route(weight=1, answer=answer_status, is_private=False),
-    "/fapi/v1/exchangeInfo": Route(weight=1, answer=answer_no_markets, is_private=False),
-    "/dapi/v1/exchangeInfo": Route(weight=1, answer=answer_no_markets, is_private=False),
+OTHER_PRODUCT_ROUTES = {
+    "/sapi/v1/capital/config/getall": DialectRoute(weight=1, answer=answer_nothing),
+    "/sapi/v1/margin/allPairs": DialectRoute(weight=1, answer=answer_nothing),
+    "/sapi/v1/margin/isolated/allPairs": DialectRoute(weight=1, answer=answer_nothing),
+    "/sapi/v1/system/status": DialectRoute(weight=1, answer=answer_status, is_private=False),
+    "/fapi/v1/exchangeInfo": DialectRoute(weight=1, answer=answer_no_markets, is_private=False),
+    "/dapi/v1/exchangeInfo": DialectRoute(weight=1, answer=answer_no_markets, is_private=False),
 }
 """What clients read of other products when they load their markets: there is nothing in them."""
 
 
-def _symbols_asked(view: View, parameters: Parameters) -> Sequence[str]:
+def _symbols_asked(view: AccountView, parameters: Parameters) -> Sequence[str]:
     symbol, symbols = parameters.symbol(), parameters.text("symbols")
     if symbol is not None:
         return [symbol]
@@ -261,11 +263,11 @@ def _symbols_asked(view: View, parameters: Parameters) -> Sequence[str]:
 
 
 def _find(
-    shelf: SymbolOrders | ShownSymbolOrders, order_id: int | None, client_order_id: str | None
+    orders: SymbolOrders | DistortedSymbolOrders, order_id: int | None, client_order_id: str | None
 ) -> Order | None:
     if order_id is None:
-        return None if client_order_id is None else shelf.find_by_client_id(client_order_id)
-    order = shelf.find(order_id)
+        return None if client_order_id is None else orders.find_by_client_id(client_order_id)
+    order = orders.find(order_id)
     if order is not None and client_order_id not in (None, order.client_order_id):
         raise other_client_id()
     return order
@@ -278,20 +280,23 @@ def _is_archived(order: Order, now_ms: int) -> bool:
     2023-07-11 and 2025-08-12: canceled, expired or expired in match. Whether lists leave it out is
     not documented.
     """
-    stage = order.stage
-    is_ended = not stage.is_open and stage.word in ARCHIVED_WORDS
-    return is_ended and stage.executed_e8 == 0 and order.updated_ms < now_ms - ARCHIVED_AFTER_MS
+    state = order.state
+    is_ended = not state.is_open and state.binance_status in ARCHIVED_WORDS
+    return is_ended and state.executed_e8 == 0 and order.updated_ms < now_ms - ARCHIVED_AFTER_MS
 
 
 def _within(
-    shelf: SymbolOrders | ShownSymbolOrders, start_ms: int | None, end_ms: int | None, limit: int
+    orders: SymbolOrders | DistortedSymbolOrders,
+    start_ms: int | None,
+    end_ms: int | None,
+    limit: int,
 ) -> Sequence[Order]:
     if start_ms is not None and end_ms is not None and end_ms - start_ms > LARGEST_SPAN_MS:
         raise Refusal(-1127, "More than 24 hours between startTime and endTime.")
     first_ms = 0 if start_ms is None else start_ms
     found = [
         order
-        for order in shelf
+        for order in orders
         if order.created_ms >= first_ms and (end_ms is None or order.created_ms <= end_ms)
     ]
     return found[-limit:] if start_ms is None else found[:limit]

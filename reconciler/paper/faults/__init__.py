@@ -10,7 +10,13 @@ is viewed, in `reconciler.paper.exchange`. A new kind is a setting and one funct
 `effects` or `distortions`.
 """
 
-from reconciler.paper.faults.rules import EVERY_ROUTE, FaultRule, Faults, Question, Step
+from reconciler.paper.faults.rules import (
+    EVERY_ROUTE,
+    FaultRule,
+    Faults,
+    RequestTarget,
+    TimelineStep,
+)
 from reconciler.paper.faults.table import FaultTable
 
-__all__ = ["EVERY_ROUTE", "FaultRule", "FaultTable", "Faults", "Question", "Step"]
+__all__ = ["EVERY_ROUTE", "FaultRule", "FaultTable", "Faults", "RequestTarget", "TimelineStep"]

@@ -14,14 +14,16 @@ from typing import Any, assert_never
 
 import msgspec
 
-from reconciler.paper.faults.effects import Spoiling
-from reconciler.paper.faults.rules import FaultRule, Question
-from reconciler.paper.lifecycle import BinanceStatus, Stage
-from reconciler.paper.order_store import Show
+from reconciler.paper.faults.effects import Corruption
+from reconciler.paper.faults.rules import FaultRule, RequestTarget
+from reconciler.paper.lifecycle import BinanceStatus, OrderState
+from reconciler.paper.order_store import Distortion
 from reconciler.paper.orders import Order, as_of
 
-UNKNOWN_WORD = "UNDER_REVIEW"
-PAGE = b"<html><head><title>Sorry</title></head><body><h1>We will be back soon</h1></body></html>"
+UNKNOWN_STATUS = "UNDER_REVIEW"
+ERROR_PAGE = (
+    b"<html><head><title>Sorry</title></head><body><h1>We will be back soon</h1></body></html>"
+)
 """What a proxy in front of an exchange answers while the exchange cannot."""
 
 
@@ -29,45 +31,47 @@ def _vanish(_order: Order) -> Order | None:
     return None
 
 
-def _reword(order: Order) -> Order:
-    return _at(order, msgspec.structs.replace(order.stage, word=UNKNOWN_WORD))
+def _set_unknown_status(order: Order) -> Order:
+    return _with_state(order, msgspec.structs.replace(order.state, binance_status=UNKNOWN_STATUS))
 
 
-def _shrink(order: Order) -> Order:
+def _shrink_execution(order: Order) -> Order:
     """Show half of what the row has seen; what nobody has seen cannot be missed."""
-    seen = order.seen_stage
+    seen = order.seen_state
     if seen.executed_e8 == 0:
         return order
-    less = Stage(
-        word=order.stage.word,
+    less = OrderState(
+        binance_status=order.state.binance_status,
         executed_e8=seen.executed_e8 // 2,
         quote_e8=seen.quote_e8 // 2,
     )
-    return _at(order, less)
+    return _with_state(order, less)
 
 
-def _contradict(order: Order) -> Order:
-    return _at(order, Stage(word=BinanceStatus.FILLED, executed_e8=0, quote_e8=0))
+def _fill_without_execution(order: Order) -> Order:
+    return _with_state(
+        order, OrderState(binance_status=BinanceStatus.FILLED, executed_e8=0, quote_e8=0)
+    )
 
 
 DISTORTIONS: Mapping[str, Callable[[Order], Order | None]] = MappingProxyType(
     {
-        "unknown_status_rate": _reword,
-        "shrunk_rate": _shrink,
-        "contradiction_rate": _contradict,
+        "unknown_status_rate": _set_unknown_status,
+        "shrunk_rate": _shrink_execution,
+        "contradiction_rate": _fill_without_execution,
         "vanished_rate": _vanish,
     }
 )
 """In the order in which they are applied."""
 
 
-def shown_under(rules: Iterable[FaultRule], *, seed: int, now_ms: int) -> Show | None:
+def distortion_of(rules: Iterable[FaultRule], *, seed: int, now_ms: int) -> Distortion | None:
     """Return how orders are shown under `rules`; None: as they are."""
-    false = [rule for rule in rules if rule.stale_seconds or _struck_shares(rule)]
-    return partial(_show, rules=false, seed=seed, now_ms=now_ms) if false else None
+    false = [rule for rule in rules if rule.stale_seconds or _affected_shares(rule)]
+    return partial(_distort_by_all, rules=false, seed=seed, now_ms=now_ms) if false else None
 
 
-def altered(body: bytes, rules: Iterable[FaultRule], question: Question) -> bytes:
+def replace_fields(body: bytes, rules: Iterable[FaultRule], target: RequestTarget) -> bytes:
     """Put the fields that `rules` name into the orders of an answer, or into one that is no order.
 
     By way of the standard library's JSON: its numbers may have any number of digits.
@@ -77,77 +81,81 @@ def altered(body: bytes, rules: Iterable[FaultRule], question: Question) -> byte
         return body
     told = json.loads(body)
     for part in told if isinstance(told, list) else [told]:
-        _alter(part, altering, question)
+        _replace_fields(part, altering, target)
     return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def with_headers(
-    true: Mapping[str, str], rules: Iterable[FaultRule], question: Question
+def replace_headers(
+    true: Mapping[str, str], rules: Iterable[FaultRule], target: RequestTarget
 ) -> Mapping[str, str]:
     """Put the headers that `rules` name in place of the true ones; without those that are empty."""
     headers = dict(true)
     for rule in rules:
-        if rule.covers(question):
+        if rule.matches(target):
             names = {name.lower() for name in rule.headers}
             headers = {name: told for name, told in headers.items() if name.lower() not in names}
             headers.update({name: told for name, told in rule.headers.items() if told})
     return headers
 
 
-def _alter(part: dict[str, Any], rules: Sequence[FaultRule], question: Question) -> None:
+def _replace_fields(
+    part: dict[str, Any], rules: Sequence[FaultRule], target: RequestTarget
+) -> None:
     order = (part["symbol"], part["orderId"]) if "orderId" in part else None
     for rule in rules:
-        if rule.covers(question) if order is None else rule.covers_order(*order):
+        if rule.matches(target) if order is None else rule.matches_order(*order):
             part.update(rule.fields)
             for name in rule.without_fields:
                 part.pop(name, None)
 
 
-def spoiled(body: bytes, how: Spoiling) -> bytes:
+def corrupt_body(body: bytes, how: Corruption) -> bytes:
     """Break the body of an answer."""
     match how:
-        case Spoiling.CUT:
+        case Corruption.CUT:
             return body[: len(body) // 2]
-        case Spoiling.HTML:
-            return PAGE
-        case Spoiling.WRONG_TYPE:
-            return msgspec.json.encode(_mistyped(msgspec.json.decode(body)))
+        case Corruption.HTML:
+            return ERROR_PAGE
+        case Corruption.WRONG_TYPE:
+            return msgspec.json.encode(_with_wrong_types(msgspec.json.decode(body)))
         case _:
             assert_never(how)
 
 
-def _struck_shares(rule: FaultRule) -> Mapping[str, float]:
+def _affected_shares(rule: FaultRule) -> Mapping[str, float]:
     return {setting: share for setting in DISTORTIONS if (share := getattr(rule, setting)) > 0}
 
 
-def _show(order: Order, *, rules: Iterable[FaultRule], seed: int, now_ms: int) -> Order | None:
+def _distort_by_all(
+    order: Order, *, rules: Iterable[FaultRule], seed: int, now_ms: int
+) -> Order | None:
     shown: Order | None = order
     for rule in rules:
-        if shown is not None and rule.covers_order(order.symbol, order.order_id):
-            shown = _distorted(shown, rule, seed=seed, now_ms=now_ms)
+        if shown is not None and rule.matches_order(order.symbol, order.order_id):
+            shown = _distort_by(shown, rule, seed=seed, now_ms=now_ms)
     return shown
 
 
-def _distorted(order: Order, rule: FaultRule, *, seed: int, now_ms: int) -> Order | None:
+def _distort_by(order: Order, rule: FaultRule, *, seed: int, now_ms: int) -> Order | None:
     shown = as_of(order, now_ms - round(rule.stale_seconds * 1000)) if rule.stale_seconds else order
-    for setting, share in _struck_shares(rule).items():
-        if shown is not None and _is_struck(shown, setting, share, seed):
+    for setting, share in _affected_shares(rule).items():
+        if shown is not None and _is_affected(shown, setting, share, seed):
             shown = DISTORTIONS[setting](shown)
     return shown
 
 
-def _is_struck(order: Order, setting: str, share: float, seed: int) -> bool:
+def _is_affected(order: Order, setting: str, share: float, seed: int) -> bool:
     drawn = blake2b(f"{seed}:{setting}:{order.symbol}:{order.order_id}".encode(), digest_size=8)
     return int.from_bytes(drawn.digest()) < share * 2**64
 
 
-def _at(order: Order, stage: Stage) -> Order:
-    """Return the order as if it had come to `stage`."""
-    life = (*order.life[: order.now], stage, *order.life[order.now + 1 :])
-    return msgspec.structs.replace(order, life=life)
+def _with_state(order: Order, state: OrderState) -> Order:
+    """Return the order as if it had come to `state`."""
+    states = (*order.states[: order.now], state, *order.states[order.now + 1 :])
+    return msgspec.structs.replace(order, states=states)
 
 
-def _mistyped(value: Any) -> Any:
+def _with_wrong_types(value: Any) -> Any:
     """Return the value with its numbers as text."""
     match value:
         case bool():
@@ -155,8 +163,8 @@ def _mistyped(value: Any) -> Any:
         case int() | float():
             return str(value)
         case list():
-            return [_mistyped(element) for element in value]
+            return [_with_wrong_types(element) for element in value]
         case dict():
-            return {name: _mistyped(element) for name, element in value.items()}
+            return {name: _with_wrong_types(element) for name, element in value.items()}
         case _:
             return value

@@ -1,6 +1,6 @@
 """What happens to one request: drawn purely from the settings and a seeded generator.
 
-Each kind is one function in `KINDS` that draws an effect or None; `reconciler.paper.app` carries
+Each kind is one function in `EFFECTS` that draws an effect or None; `reconciler.paper.app` carries
 the effects out.
 """
 
@@ -14,7 +14,7 @@ from reconciler.paper.faults.rules import Faults
 SERVER_ERRORS = (500, 502, 503, 504)
 
 
-class Spoiling(StrEnum):
+class Corruption(StrEnum):
     """How the body of an answer is broken."""
 
     CUT = "cut"
@@ -30,12 +30,12 @@ class Delay:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class HangUp:
+class Disconnect:
     """Close the connection without an answer."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Silence:
+class RateLimit:
     """Answer 429 and want silence."""
 
     seconds: float
@@ -49,14 +49,14 @@ class Ban:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Fail:
+class ServerError:
     """Answer with this HTTP status instead of the truth."""
 
     http_status: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Maintain:
+class Maintenance:
     """Answer that the exchange is being worked on."""
 
 
@@ -85,7 +85,7 @@ class Archive:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Alter:
+class ReplaceFields:
     """Put other headers or fields in place of the true ones."""
 
 
@@ -95,63 +95,63 @@ class EmptyList:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Spoil:
+class CorruptBody:
     """Break the answer's body."""
 
-    how: Spoiling
+    how: Corruption
 
 
 Effect = (
     Delay
-    | HangUp
-    | Silence
+    | Disconnect
+    | RateLimit
     | Ban
-    | Fail
-    | Maintain
+    | ServerError
+    | Maintenance
     | RefuseKey
     | BlockAtFirewall
     | Refuse
     | Archive
-    | Alter
+    | ReplaceFields
     | EmptyList
-    | Spoil
+    | CorruptBody
 )
-Kind = Callable[[Faults, Random], Effect | None]
+DrawEffect = Callable[[Faults, Random], Effect | None]
 
 
-def _go_out(faults: Faults, _rng: Random) -> Effect | None:
-    return HangUp() if faults.outage else None
+def _outage(faults: Faults, _rng: Random) -> Effect | None:
+    return Disconnect() if faults.outage else None
 
 
-def _be_late(faults: Faults, rng: Random) -> Effect | None:
+def _delay(faults: Faults, rng: Random) -> Effect | None:
     if not faults.latency_ms and not faults.latency_jitter_ms:
         return None
     jitter_ms = faults.latency_jitter_ms * rng.random()
     return Delay(seconds=(faults.latency_ms + jitter_ms) / 1000)
 
 
-def _hang_up(faults: Faults, rng: Random) -> Effect | None:
-    return HangUp() if _happens(faults.disconnect_rate, rng) else None
+def _disconnect(faults: Faults, rng: Random) -> Effect | None:
+    return Disconnect() if _happens(faults.disconnect_rate, rng) else None
 
 
-def _want_silence(faults: Faults, rng: Random) -> Effect | None:
+def _rate_limit(faults: Faults, rng: Random) -> Effect | None:
     if not _happens(faults.rate_limit_rate, rng):
         return None
-    return Silence(seconds=faults.retry_after_seconds)
+    return RateLimit(seconds=faults.retry_after_seconds)
 
 
 def _ban(faults: Faults, rng: Random) -> Effect | None:
     return Ban(seconds=faults.ban_seconds) if _happens(faults.ban_rate, rng) else None
 
 
-def _fail(faults: Faults, rng: Random) -> Effect | None:
+def _server_error(faults: Faults, rng: Random) -> Effect | None:
     if not _happens(faults.error_rate, rng):
         return None
-    return Fail(http_status=rng.choice(SERVER_ERRORS))
+    return ServerError(http_status=rng.choice(SERVER_ERRORS))
 
 
-def _maintain(faults: Faults, rng: Random) -> Effect | None:
-    return Maintain() if _happens(faults.maintenance_rate, rng) else None
+def _maintenance(faults: Faults, rng: Random) -> Effect | None:
+    return Maintenance() if _happens(faults.maintenance_rate, rng) else None
 
 
 def _refuse_key(faults: Faults, rng: Random) -> Effect | None:
@@ -176,46 +176,46 @@ def _archive(faults: Faults, rng: Random) -> Effect | None:
     return Archive() if _happens(faults.archived_rate, rng) else None
 
 
-def _alter(faults: Faults, _rng: Random) -> Effect | None:
-    return Alter() if faults.headers or faults.fields or faults.without_fields else None
+def _replace_fields(faults: Faults, _rng: Random) -> Effect | None:
+    return ReplaceFields() if faults.headers or faults.fields or faults.without_fields else None
 
 
 def _empty(faults: Faults, rng: Random) -> Effect | None:
     return EmptyList() if _happens(faults.empty_list_rate, rng) else None
 
 
-def _cut(faults: Faults, rng: Random) -> Effect | None:
-    return Spoil(how=Spoiling.CUT) if _happens(faults.cut_rate, rng) else None
+def _cut_body(faults: Faults, rng: Random) -> Effect | None:
+    return CorruptBody(how=Corruption.CUT) if _happens(faults.cut_rate, rng) else None
 
 
 def _send_html(faults: Faults, rng: Random) -> Effect | None:
-    return Spoil(how=Spoiling.HTML) if _happens(faults.html_rate, rng) else None
+    return CorruptBody(how=Corruption.HTML) if _happens(faults.html_rate, rng) else None
 
 
-def _mistype(faults: Faults, rng: Random) -> Effect | None:
-    return Spoil(how=Spoiling.WRONG_TYPE) if _happens(faults.wrong_type_rate, rng) else None
+def _send_wrong_types(faults: Faults, rng: Random) -> Effect | None:
+    return CorruptBody(how=Corruption.WRONG_TYPE) if _happens(faults.wrong_type_rate, rng) else None
 
 
 def _happens(rate: float, rng: Random) -> bool:
     return rate > 0 and rng.random() < rate
 
 
-KINDS: Sequence[Kind] = (
-    _go_out,
-    _be_late,
-    _alter,
-    _hang_up,
+EFFECTS: Sequence[DrawEffect] = (
+    _outage,
+    _delay,
+    _replace_fields,
+    _disconnect,
     _block,
-    _want_silence,
+    _rate_limit,
     _ban,
-    _fail,
-    _maintain,
+    _server_error,
+    _maintenance,
     _refuse_key,
     _refuse,
     _archive,
     _empty,
-    _mistype,
-    _cut,
+    _send_wrong_types,
+    _cut_body,
     _send_html,
 )
 """In the order in which their effects happen; the first that ends the request ends it."""
@@ -223,4 +223,4 @@ KINDS: Sequence[Kind] = (
 
 def draw_effects(faults: Faults, rng: Random) -> Sequence[Effect]:
     """Draw what happens to one request."""
-    return [effect for kind in KINDS if (effect := kind(faults, rng)) is not None]
+    return [effect for kind in EFFECTS if (effect := kind(faults, rng)) is not None]

@@ -85,7 +85,7 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Question:
+class RequestTarget:
     """What a request asks for: a route by the last part of its path, and whose orders.
 
     Attributes:
@@ -120,21 +120,21 @@ class FaultRule(Faults, frozen=True, kw_only=True, forbid_unknown_fields=True):
     for_seconds: Seconds | None = None
     for_requests: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
-    def covers(self, question: Question) -> bool:
+    def matches(self, target: RequestTarget) -> bool:
         """Whether a request for this, on the rule's route, is one that the rule is about."""
         ids = tuple(map(str, self.only_order_ids))
         return (
-            _is_among(question.symbol, self.only_symbols)
-            and _is_among(question.order_id, ids)
-            and _holds_word(question.query, self.only_queries_with)
+            _is_among(target.symbol, self.only_symbols)
+            and _is_among(target.order_id, ids)
+            and _holds_word(target.query, self.only_queries_with)
         )
 
-    def covers_order(self, symbol: str, order_id: int) -> bool:
+    def matches_order(self, symbol: str, order_id: int) -> bool:
         """Whether this order is one that the rule is about."""
         return _is_among(symbol, self.only_symbols) and _is_among(order_id, self.only_order_ids)
 
 
-class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class TimelineStep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One step of a timeline: faults that come into force so long after its start."""
 
     at_seconds: Seconds

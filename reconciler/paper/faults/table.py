@@ -11,11 +11,11 @@ from math import inf
 from random import Random
 
 from reconciler.paper.faults.effects import Effect, draw_effects
-from reconciler.paper.faults.rules import EVERY_ROUTE, FaultRule, Question, Step
+from reconciler.paper.faults.rules import EVERY_ROUTE, FaultRule, RequestTarget, TimelineStep
 
 
 @dataclass(kw_only=True, slots=True)
-class _Entry:
+class _ScheduledRule:
     """A rule and when it holds."""
 
     rule: FaultRule
@@ -24,14 +24,14 @@ class _Entry:
     requests_left: float
 
     @classmethod
-    def starting(cls, rule: FaultRule, from_ms: float) -> "_Entry":
+    def starting(cls, rule: FaultRule, from_ms: float) -> "_ScheduledRule":
         seconds = inf if rule.for_seconds is None else rule.for_seconds
         requests = inf if rule.for_requests is None else rule.for_requests
         return cls(
             rule=rule, from_ms=from_ms, until_ms=from_ms + seconds * 1000, requests_left=requests
         )
 
-    def holds(self, now_ms: int) -> bool:
+    def is_in_force(self, now_ms: int) -> bool:
         return now_ms < self.until_ms and self.requests_left > 0
 
 
@@ -44,18 +44,18 @@ class FaultTable:
 
     def __init__(self, seed: int = 1) -> None:
         self.seed = seed
-        self._entries: defaultdict[tuple[str, str], list[_Entry]] = defaultdict(list)
+        self._entries: defaultdict[tuple[str, str], list[_ScheduledRule]] = defaultdict(list)
         self._rng = Random(seed)  # noqa: S311  # a simulation: reproducible on purpose
 
     def set(self, rule: FaultRule, now_ms: int) -> None:
         """Let `rule` replace what was set for its name and route."""
-        self._add(_Entry.starting(rule, now_ms))
+        self._add(_ScheduledRule.starting(rule, now_ms))
 
-    def schedule(self, steps: Iterable[Step], now_ms: int) -> None:
+    def schedule(self, steps: Iterable[TimelineStep], now_ms: int) -> None:
         """End every fault, and let these come into force one after the other, from now on."""
         self.clear()
         for step in sorted(steps, key=lambda step: step.at_seconds):
-            self._add(_Entry.starting(step.faults, now_ms + step.at_seconds * 1000))
+            self._add(_ScheduledRule.starting(step.faults, now_ms + step.at_seconds * 1000))
 
     def clear(self) -> None:
         """End every fault, also those to come."""
@@ -71,22 +71,22 @@ class FaultTable:
         """Return what is in force for a route."""
         return [entry.rule for entry in self._in_force(route, now_ms)]
 
-    def draw(self, question: Question, now_ms: int) -> Sequence[Effect]:
-        """Draw what happens to the next request for `question`."""
+    def draw(self, target: RequestTarget, now_ms: int) -> Sequence[Effect]:
+        """Draw what happens to the next request for `target`."""
         drawn: list[Effect] = []
-        for entry in self._in_force(question.route, now_ms):
-            if not entry.rule.covers(question):
+        for entry in self._in_force(target.route, now_ms):
+            if not entry.rule.matches(target):
                 continue
             effects = draw_effects(entry.rule, self._rng)
             entry.requests_left -= bool(effects)
             drawn.extend(effects)
         return drawn
 
-    def _add(self, entry: _Entry) -> None:
+    def _add(self, entry: _ScheduledRule) -> None:
         key = (entry.rule.name, entry.rule.route)
         self._entries[key] = sorted([*self._entries[key], entry], key=lambda other: other.from_ms)
 
-    def _in_force(self, route: str, now_ms: int) -> Iterator[_Entry]:
+    def _in_force(self, route: str, now_ms: int) -> Iterator[_ScheduledRule]:
         """Find what is in force for a route: of each name its own rule, or else the general one."""
         for name in dict.fromkeys(name for name, _ in self._entries):
             own = self._current((name, route), now_ms)
@@ -94,6 +94,6 @@ class FaultTable:
             if entry is not None:
                 yield entry
 
-    def _current(self, key: tuple[str, str], now_ms: int) -> _Entry | None:
+    def _current(self, key: tuple[str, str], now_ms: int) -> _ScheduledRule | None:
         begun = [entry for entry in self._entries.get(key, ()) if entry.from_ms <= now_ms]
-        return begun[-1] if begun and begun[-1].holds(now_ms) else None
+        return begun[-1] if begun and begun[-1].is_in_force(now_ms) else None

@@ -11,8 +11,8 @@ from sqlalchemy import text
 from reconciler.demo import World
 from reconciler.paper.process import PaperProcess
 from reconciler.store import migrations, sample_orders
+from reconciler.trial.orders_snapshot import restore
 from reconciler.trial.scratch_database import ScratchDatabase
-from reconciler.trial.stencil import restore
 from scripts.benchmark.figures import BenchFailed
 
 SYMBOLS = 12

@@ -17,8 +17,8 @@ from reconciler.orders.workload import OrderWorkload
 from reconciler.settings import Settings
 from reconciler.store.database import Database
 from reconciler.supervisor.options import PAGE_ITEMS
+from reconciler.trial.orders_snapshot import settle
 from reconciler.trial.scratch_database import ScratchDatabase
-from reconciler.trial.stencil import settle
 from scripts.benchmark.figures import Figure
 from scripts.benchmark.process_group import worker_configs
 from scripts.benchmark.rounds import Progress
@@ -135,20 +135,20 @@ def _table(
     scratch: ScratchDatabase, size: Size, rows: InPlace, ended: int, on_progress: Progress
 ) -> Iterator[GrownTable]:
     """Fill a table with `ended` orders, and open the contender that works on it."""
-    with scratch.annex(str(ended)) as annex:
-        rows.make(annex.database)
-        Rows.put_back(rows, annex.database)
+    with scratch.extra_schema(str(ended)) as extra:
+        rows.make(extra.database)
+        Rows.put_back(rows, extra.database)
         for first in range(rows.total + 1, rows.total + ended + 1, STEP):
             on_progress(f"{first - rows.total - 1:,} of {ended:,} ended orders written")
             last = min(first + STEP - 1, rows.total + ended)
-            with annex.database.transaction() as connection:
+            with extra.database.transaction() as connection:
                 connection.execute(_ENDED, {"first": first, "last": last})
-        settings = Settings.load(database_url=annex.url)
+        settings = Settings.load(database_url=extra.url)
         contender = OurWriter(rows)
         with (
             closing(OrderWorkload(settings=settings).open_planner()) as planner,
-            contender.at_work(annex, worker_configs(annex.url, size)) as work,
+            contender.at_work(extra, worker_configs(extra.url, size)) as work,
         ):
             yield GrownTable(
-                ended=ended, scratch=annex, contender=contender, planner=planner, work=work
+                ended=ended, scratch=extra, contender=contender, planner=planner, work=work
             )

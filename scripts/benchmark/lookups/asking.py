@@ -18,7 +18,7 @@ from reconciler.domain.report import Report
 from reconciler.exchanges.base import Exchange, OrderRef
 from reconciler.exchanges.registry import open_exchange, venue
 from reconciler.exchanges.request_policy import RequestPolicy, UsageCounter
-from reconciler.paper.listing import GivenOrder
+from reconciler.paper.listing import OrderSpec
 from reconciler.paper.process import PaperProcess
 from reconciler.resilience.breaker import Breaker
 from reconciler.resilience.budget import LocalBudget, WeightWindow
@@ -88,8 +88,8 @@ def open_far_exchange(latency_ms: int, orders: int) -> Iterator[FarExchange]:
     options = ("--latency-ms", str(latency_ms), "--weight-limit", str(NO_LIMIT))
     symbols = [f"SYM{number}USDT" for number in range(orders)]
     with PaperProcess(api_key=api_key, api_secret=api_secret, options=options) as process:
-        process.fill(
-            GivenOrder(symbol=symbol, order_id=1, qty="1", status="CANCELED") for symbol in symbols
+        process.replace_orders(
+            OrderSpec(symbol=symbol, order_id=1, qty="1", status="CANCELED") for symbol in symbols
         )
         yield FarExchange(
             latency_ms=latency_ms,

@@ -13,8 +13,8 @@ from sqlalchemy import TextClause, text
 
 from reconciler.store import migrations, sample_orders
 from reconciler.store.database import Database
+from reconciler.trial.orders_snapshot import settle
 from reconciler.trial.scratch_database import ScratchDatabase
-from reconciler.trial.stencil import settle
 
 ENDED_PER_OPEN = 200
 """As in a table that has grown: autovacuum's share is one of all rows, what dies is of the open."""

@@ -5,24 +5,24 @@ from reconciler.domain.status import Status
 from reconciler.paper.faults import FaultRule, Faults
 from reconciler.paper.faults.distortions import (
     DISTORTIONS,
-    PAGE,
-    UNKNOWN_WORD,
-    shown_under,
-    spoiled,
+    ERROR_PAGE,
+    UNKNOWN_STATUS,
+    corrupt_body,
+    distortion_of,
 )
-from reconciler.paper.faults.effects import Spoiling
-from reconciler.paper.lifecycle import STATUS_OF, Stage
-from reconciler.paper.order_store import OrderStore, ShownSymbolOrders
-from reconciler.paper.orders import Order, Seeding, advance, write_orders
+from reconciler.paper.faults.effects import Corruption
+from reconciler.paper.lifecycle import STATUS_OF, OrderState
+from reconciler.paper.order_store import DistortedSymbolOrders, OrderStore
+from reconciler.paper.orders import Order, SeedOptions, advance, generate_orders
 
 NOW_MS = 1_795_478_400_000
-NEW = Stage(word="NEW", executed_e8=0, quote_e8=0)
-PART = Stage(word="PARTIALLY_FILLED", executed_e8=4 * 10**7, quote_e8=4 * 10**9)
-FILLED = Stage(word="FILLED", executed_e8=10**8, quote_e8=10**10)
-ORDERS = list(write_orders(Seeding(orders=2000, symbols=4), NOW_MS))
+NEW = OrderState(binance_status="NEW", executed_e8=0, quote_e8=0)
+PART = OrderState(binance_status="PARTIALLY_FILLED", executed_e8=4 * 10**7, quote_e8=4 * 10**9)
+FILLED = OrderState(binance_status="FILLED", executed_e8=10**8, quote_e8=10**10)
+ORDERS = list(generate_orders(SeedOptions(orders=2000, symbols=4), NOW_MS))
 
 
-def an_order(*life: Stage, order_id: int = 7, now: int = 0, seen: int = 0) -> Order:
+def an_order(*states: OrderState, order_id: int = 7, now: int = 0, seen: int = 0) -> Order:
     return Order(
         symbol="BTCUSDT",
         order_id=order_id,
@@ -33,21 +33,21 @@ def an_order(*life: Stage, order_id: int = 7, now: int = 0, seen: int = 0) -> Or
         qty_e8=10**8,
         created_ms=NOW_MS - 10_000,
         pace_ms=1000,
-        life=life,
+        states=states,
         now=now,
         seen=seen,
     )
 
 
 def shown(order: Order, rule: FaultRule, now_ms: int = NOW_MS) -> Order | None:
-    show = shown_under([rule], seed=1, now_ms=now_ms)
-    return order if show is None else show(order)
+    distort = distortion_of([rule], seed=1, now_ms=now_ms)
+    return order if distort is None else distort(order)
 
 
-def stage_of(order: Order, rule: FaultRule) -> Stage:
+def stage_of(order: Order, rule: FaultRule) -> OrderState:
     found = shown(order, rule)
     assert found is not None
-    return found.stage
+    return found.state
 
 
 def test_every_distortion_has_a_setting_and_keeps_its_share() -> None:
@@ -69,7 +69,7 @@ def test_an_order_stays_struck_and_each_fault_strikes_others() -> None:
 
 
 def test_without_a_false_setting_orders_are_shown_as_they_are() -> None:
-    assert shown_under([FaultRule(error_rate=1)], seed=1, now_ms=NOW_MS) is None
+    assert distortion_of([FaultRule(error_rate=1)], seed=1, now_ms=NOW_MS) is None
 
 
 def test_named_orders_alone_are_struck() -> None:
@@ -80,37 +80,39 @@ def test_named_orders_alone_are_struck() -> None:
 
 
 def test_an_unknown_word_keeps_its_quantities() -> None:
-    stage = stage_of(an_order(NEW, PART, now=1), FaultRule(unknown_status_rate=1))
+    state = stage_of(an_order(NEW, PART, now=1), FaultRule(unknown_status_rate=1))
 
-    assert stage == Stage(word=UNKNOWN_WORD, executed_e8=PART.executed_e8, quote_e8=PART.quote_e8)
-    assert UNKNOWN_WORD not in STATUS_OF
+    assert state == OrderState(
+        binance_status=UNKNOWN_STATUS, executed_e8=PART.executed_e8, quote_e8=PART.quote_e8
+    )
+    assert UNKNOWN_STATUS not in STATUS_OF
 
 
 def test_a_shrunken_order_shows_less_than_its_row_has_seen() -> None:
     order = an_order(NEW, PART, FILLED, now=2, seen=1)
 
-    stage = stage_of(order, FaultRule(shrunk_rate=1))
+    state = stage_of(order, FaultRule(shrunk_rate=1))
 
-    assert (stage.word, stage.executed_e8) == ("FILLED", PART.executed_e8 // 2)
+    assert (state.binance_status, state.executed_e8) == ("FILLED", PART.executed_e8 // 2)
     assert shown(an_order(NEW, FILLED, now=1), FaultRule(shrunk_rate=1)) == an_order(
         NEW, FILLED, now=1
     )
 
 
 def test_a_contradictory_order_is_filled_with_nothing_executed() -> None:
-    stage = stage_of(an_order(NEW), FaultRule(contradiction_rate=1))
+    state = stage_of(an_order(NEW), FaultRule(contradiction_rate=1))
 
-    assert (stage.status, stage.executed_e8) == (Status.FILLED, 0)
+    assert (state.status, state.executed_e8) == (Status.FILLED, 0)
 
 
 @pytest.mark.parametrize(
-    ("stale_seconds", "word"), [(1, "FILLED"), (3, "PARTIALLY_FILLED"), (7, "NEW")]
+    ("stale_seconds", "binance_status"), [(1, "FILLED"), (3, "PARTIALLY_FILLED"), (7, "NEW")]
 )
-def test_a_stale_order_is_shown_as_it_was_then(stale_seconds: float, word: str) -> None:
+def test_a_stale_order_is_shown_as_it_was_then(stale_seconds: float, binance_status: str) -> None:
     order = an_order(NEW, PART, FILLED)
     moved = advance(advance(order, 1, NOW_MS - 5000), 1, NOW_MS - 2000)
 
-    assert stage_of(moved, FaultRule(stale_seconds=stale_seconds)).word == word
+    assert stage_of(moved, FaultRule(stale_seconds=stale_seconds)).binance_status == binance_status
 
 
 def test_an_order_that_had_not_been_placed_then_is_not_shown() -> None:
@@ -118,22 +120,26 @@ def test_an_order_that_had_not_been_placed_then_is_not_shown() -> None:
 
 
 def test_the_latest_truth_of_rules_side_by_side_is_struck_by_each() -> None:
-    show = shown_under(
+    distort = distortion_of(
         [FaultRule(stale_seconds=7), FaultRule(unknown_status_rate=1)], seed=1, now_ms=NOW_MS
     )
     order = advance(an_order(NEW, FILLED), 1, NOW_MS)
 
-    assert show is not None
-    found = show(order)
+    assert distort is not None
+    found = distort(order)
     assert found is not None
-    assert found.stage == Stage(word=UNKNOWN_WORD, executed_e8=0, quote_e8=0)
+    assert found.state == OrderState(binance_status=UNKNOWN_STATUS, executed_e8=0, quote_e8=0)
 
 
 def test_a_page_of_what_is_left_is_a_full_one() -> None:
-    shelf = OrderStore(an_order(NEW, order_id=number) for number in range(1, 21)).shelf("BTCUSDT")
-    show = shown_under([FaultRule(vanished_rate=1, only_order_ids=(2, 3))], seed=1, now_ms=NOW_MS)
-    assert show is not None
-    left = ShownSymbolOrders(shelf, show)
+    orders = OrderStore(an_order(NEW, order_id=number) for number in range(1, 21)).of_symbol(
+        "BTCUSDT"
+    )
+    distort = distortion_of(
+        [FaultRule(vanished_rate=1, only_order_ids=(2, 3))], seed=1, now_ms=NOW_MS
+    )
+    assert distort is not None
+    left = DistortedSymbolOrders(orders, distort)
 
     assert [order.order_id for order in left.from_id(1, 4)] == [1, 4, 5, 6]
     assert [order.order_id for order in left.latest(18)] == [1, *range(4, 21)]
@@ -142,21 +148,21 @@ def test_a_page_of_what_is_left_is_a_full_one() -> None:
 
 
 def test_an_open_order_in_an_unknown_word_stays_among_the_open_ones() -> None:
-    shelf = OrderStore([an_order(NEW, order_id=1), an_order(NEW, FILLED, order_id=2, now=1)]).shelf(
-        "BTCUSDT"
-    )
-    show = shown_under([FaultRule(unknown_status_rate=1)], seed=1, now_ms=NOW_MS)
-    assert show is not None
+    orders = OrderStore(
+        [an_order(NEW, order_id=1), an_order(NEW, FILLED, order_id=2, now=1)]
+    ).of_symbol("BTCUSDT")
+    distort = distortion_of([FaultRule(unknown_status_rate=1)], seed=1, now_ms=NOW_MS)
+    assert distort is not None
 
-    assert [order.order_id for order in ShownSymbolOrders(shelf, show).open_orders()] == [1]
+    assert [order.order_id for order in DistortedSymbolOrders(orders, distort).open_orders()] == [1]
 
 
 def test_a_spoiled_body_is_cut_a_page_or_has_text_for_numbers() -> None:
     body = b'{"orderId":7,"isWorking":true,"fills":[1.5],"price":"1"}'
 
-    assert body.startswith(spoiled(body, Spoiling.CUT))
-    assert spoiled(body, Spoiling.HTML) == PAGE
-    assert msgspec.json.decode(spoiled(body, Spoiling.WRONG_TYPE)) == {
+    assert body.startswith(corrupt_body(body, Corruption.CUT))
+    assert corrupt_body(body, Corruption.HTML) == ERROR_PAGE
+    assert msgspec.json.decode(corrupt_body(body, Corruption.WRONG_TYPE)) == {
         "orderId": "7",
         "isWorking": True,
         "fills": ["1.5"],

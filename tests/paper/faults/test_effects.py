@@ -3,11 +3,11 @@ from collections import Counter
 from random import Random
 
 from reconciler.paper.faults.effects import (
-    KINDS,
+    EFFECTS,
     SERVER_ERRORS,
     Delay,
-    Fail,
-    HangUp,
+    Disconnect,
+    ServerError,
     draw_effects,
 )
 from reconciler.paper.faults.rules import Faults
@@ -37,9 +37,9 @@ def test_rates_are_kept_and_every_server_error_happens() -> None:
     drawn = [effect for _ in range(2000) for effect in draw_effects(faults, rng)]
 
     kinds = Counter(type(effect) for effect in drawn)
-    assert 500 < kinds[Fail] < 700
-    assert 140 < kinds[HangUp] < 260
-    assert {effect.http_status for effect in drawn if isinstance(effect, Fail)} == set(
+    assert 500 < kinds[ServerError] < 700
+    assert 140 < kinds[Disconnect] < 260
+    assert {effect.http_status for effect in drawn if isinstance(effect, ServerError)} == set(
         SERVER_ERRORS
     )
 
@@ -64,7 +64,7 @@ def test_every_kind_of_fault_has_a_setting_that_turns_it_on() -> None:
         headers={"Retry-After": ""},
     )
 
-    assert len(draw_effects(all_on, Random(1))) == len(KINDS)
+    assert len(draw_effects(all_on, Random(1))) == len(EFFECTS)
 
 
 def test_a_fault_that_is_off_takes_nothing_from_the_generator() -> None:

@@ -1,6 +1,6 @@
 """Trials as they are needed, with defaults for what a test does not care about."""
 
-from reconciler.tune.outcome import Allowance, TimeSpent, Trial
+from reconciler.tune.trial_result import Allowance, TimeSpent, TrialResult
 
 NO_LIMIT = Allowance(weight_per_minute=10**9, share=1.0)
 
@@ -14,11 +14,11 @@ def a_trial(
     shares: TimeSpent | None = None,
     machine_busy: float = 0.5,
     exchange_busy: float = 0.3,
-) -> Trial:
+) -> TrialResult:
     """Return a trial of ten seconds that reached `rate`, with `shares` of its workers' time."""
     seconds = 10.0
     shares = shares or TimeSpent()
-    return Trial(
+    return TrialResult(
         shards=shards,
         batch_size=batch_size,
         orders=round(rate * seconds),

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.tune.advice import NEAR_ENOUGH, RequiredRate, advise
-from reconciler.tune.limits import Limit
-from reconciler.tune.outcome import Allowance, Trial
+from reconciler.tune.bottleneck import Bottleneck
 from reconciler.tune.session import MOST_SHARDS, next_shards
+from reconciler.tune.trial_result import Allowance, TrialResult
 
 from .builders import NO_LIMIT, a_trial
 
@@ -29,13 +29,13 @@ allowances = st.builds(
 )
 
 
-def curve(*rates: float) -> list[Trial]:
+def curve(*rates: float) -> list[TrialResult]:
     """As many trials as rates, each with twice the shards of the one before."""
     return [a_trial(shards=2**power, rate=rate) for power, rate in enumerate(rates)]
 
 
-def advised(trials: Sequence[Trial], allowance: Allowance = NO_LIMIT) -> tuple[int, int]:
-    trial = advise(trials, allowance, present_batch_size=200).trial
+def advised(trials: Sequence[TrialResult], allowance: Allowance = NO_LIMIT) -> tuple[int, int]:
+    trial = advise(trials, allowance, current_batch_size=200).trial
     return trial.shards, trial.batch_size
 
 
@@ -55,10 +55,10 @@ def test_the_fewest_shards_that_are_nearly_best_are_recommended(
 
 
 def test_a_rate_beyond_what_the_exchange_allows_does_not_count() -> None:
-    advice = advise(curve(6000, 11_000, 20_000), PUBLISHED, present_batch_size=200)
+    advice = advise(curve(6000, 11_000, 20_000), PUBLISHED, current_batch_size=200)
 
     assert advice.trial.shards == 1
-    assert advice.limit is Limit.BUDGET
+    assert advice.bottleneck is Bottleneck.BUDGET
     assert advice.rate == advice.allowed == pytest.approx(5000)
     assert advice.reason == (
         "1 shard does 6,000 orders/s, and the exchange's limit allows no more than 5,000"
@@ -68,7 +68,7 @@ def test_a_rate_beyond_what_the_exchange_allows_does_not_count() -> None:
 def test_a_batch_size_that_brings_much_is_taken() -> None:
     trials = [*curve(1000, 1100), a_trial(shards=1, batch_size=1000, rate=1500)]
 
-    advice = advise(trials, NO_LIMIT, present_batch_size=200)
+    advice = advise(trials, NO_LIMIT, current_batch_size=200)
 
     assert (advice.trial.shards, advice.trial.batch_size) == (1, 1000)
     assert advice.reason.endswith("; batches of 1,000 keep up 1,500, those of 200 only 1,000")
@@ -103,11 +103,11 @@ def test_of_batch_sizes_that_are_as_good_the_smallest_is_taken() -> None:
     ],
 )
 def test_the_reason_compares_with_more_shards(rates: tuple[float, ...], reason: str) -> None:
-    assert advise(curve(*rates), NO_LIMIT, present_batch_size=200).reason == reason
+    assert advise(curve(*rates), NO_LIMIT, current_batch_size=200).reason == reason
 
 
 def test_what_more_shards_would_do_beyond_the_exchanges_limit_is_no_reason_for_them() -> None:
-    advice = advise(curve(4900, 9000, 20_000), PUBLISHED, present_batch_size=200)
+    advice = advise(curve(4900, 9000, 20_000), PUBLISHED, current_batch_size=200)
 
     assert advice.trial.shards == 1
     assert advice.reason == (
@@ -118,18 +118,18 @@ def test_what_more_shards_would_do_beyond_the_exchanges_limit_is_no_reason_for_t
 
 @given(trials=trials_of_any_kind, allowance=allowances)
 def test_what_is_recommended_was_tried_and_is_nearly_best_with_the_fewest_shards(
-    trials: list[Trial], allowance: Allowance
+    trials: list[TrialResult], allowance: Allowance
 ) -> None:
-    def kept_up(trial: Trial) -> float:
+    def sustained(trial: TrialResult) -> float:
         return min(trial.rate, allowance.orders_per_second(trial))
 
-    advice = advise(trials, allowance, present_batch_size=200)
+    advice = advise(trials, allowance, current_batch_size=200)
 
-    best = max(kept_up(trial) for trial in trials)
+    best = max(sustained(trial) for trial in trials)
     assert advice.trial in trials
-    assert advice.rate == kept_up(advice.trial) >= NEAR_ENOUGH * best
+    assert advice.rate == sustained(advice.trial) >= NEAR_ENOUGH * best
     assert all(
-        kept_up(trial) < NEAR_ENOUGH * best
+        sustained(trial) < NEAR_ENOUGH * best
         for trial in trials
         if trial.shards < advice.trial.shards
     )
@@ -137,14 +137,14 @@ def test_what_is_recommended_was_tried_and_is_nearly_best_with_the_fewest_shards
 
 @given(trials=trials_of_any_kind, allowance=allowances, more=st.floats(1.01, 100))
 def test_a_larger_allowance_never_keeps_up_less(
-    trials: list[Trial], allowance: Allowance, more: float
+    trials: list[TrialResult], allowance: Allowance, more: float
 ) -> None:
     larger = Allowance(
         weight_per_minute=round(allowance.weight_per_minute * more) + 1, share=allowance.share
     )
 
-    before = advise(trials, allowance, present_batch_size=200).rate
-    after = advise(trials, larger, present_batch_size=200).rate
+    before = advise(trials, allowance, current_batch_size=200).rate
+    after = advise(trials, larger, current_batch_size=200).rate
 
     assert after >= NEAR_ENOUGH * before
 
@@ -177,7 +177,7 @@ def test_no_more_shards_are_tried_than_the_exchange_allows_to_be_of_use() -> Non
 
 @given(rates=st.lists(st.floats(0, 10**6), max_size=10))
 def test_trying_ends(rates: list[float]) -> None:
-    trials: list[Trial] = []
+    trials: list[TrialResult] = []
     for rate in [*rates, *[10.0**7] * 10]:
         shards = next_shards(trials, NO_LIMIT)
         if shards is None:

@@ -7,9 +7,9 @@ from reconciler.domain.decide import Change, Confirm, Policy, decide
 from reconciler.domain.order import Order
 from reconciler.domain.report import Report
 from reconciler.domain.status import Status
-from reconciler.paper.listing import list_order, make_order
+from reconciler.paper.listing import build_order, listed_order
 from reconciler.store.stale import StaleOrder
-from reconciler.tune.sample import as_given
+from reconciler.tune.sample import order_specs
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 SCALES = Policy(quantity_scale=8, price_scale=8)
@@ -37,8 +37,8 @@ def a_row(
 
 def decided(row: StaleOrder, *, ended_share: float) -> Confirm | Change:
     """Decide on a row as the trials' exchange will answer for it."""
-    (given,) = as_given([row], ended_share=ended_share)
-    truth = list_order(make_order(given, now_ms=0)).truth
+    (given,) = order_specs([row], ended_share=ended_share)
+    truth = listed_order(build_order(given, now_ms=0)).truth
     assert truth.status is not None
     report = Report(
         symbol=row.symbol,
@@ -96,12 +96,12 @@ def test_an_order_that_has_ended_changes_its_row() -> None:
 def test_so_large_a_share_of_the_orders_has_ended(share: float, ended: int) -> None:
     orders = [a_row(external_order_id=str(number)) for number in range(1, 101)]
 
-    given = list(as_given(orders, ended_share=share))
+    given = list(order_specs(orders, ended_share=share))
 
     assert sum(one.status == "CANCELED" for one in given) == ended
 
 
 def test_symbols_are_spelled_as_the_exchange_spells_them() -> None:
-    (given,) = as_given([a_row(symbol="btc/usdt")], ended_share=0)
+    (given,) = order_specs([a_row(symbol="btc/usdt")], ended_share=0)
 
     assert given.symbol == "BTCUSDT"

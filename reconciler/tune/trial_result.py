@@ -25,7 +25,7 @@ class TimeSpent:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trial:
+class TrialResult:
     """One sweep, with a number of shards and a batch size.
 
     Attributes:
@@ -106,7 +106,7 @@ class Allowance:
         """How much may be spent."""
         return self.weight_per_minute * self.share / 60
 
-    def orders_per_second(self, trial: Trial) -> float:
+    def orders_per_second(self, trial: TrialResult) -> float:
         """Return what it allows at the trial's weight an order."""
         weight = trial.weight_per_order
         return self.weight_per_second / weight if weight > 0 else float("inf")

@@ -7,13 +7,13 @@ most of their time on.
 
 from enum import StrEnum
 
-from reconciler.tune.outcome import Allowance, Trial
+from reconciler.tune.trial_result import Allowance, TrialResult
 
 FULL = 0.9
 """A core, or all of them, is taken for full from here on: no more is had of one that is shared."""
 
 
-class Limit(StrEnum):
+class Bottleneck(StrEnum):
     """A resource that there is no more of."""
 
     BUDGET = "exchange budget"
@@ -25,19 +25,19 @@ class Limit(StrEnum):
     WORK = "work to hand out"
 
 
-def limit_of(trial: Trial, allowance: Allowance) -> Limit:
+def bottleneck_of(trial: TrialResult, allowance: Allowance) -> Bottleneck:
     """Return what kept the trial from being faster, or would keep it from staying so fast."""
     if allowance.orders_per_second(trial) < trial.rate:
-        return Limit.BUDGET
+        return Bottleneck.BUDGET
     if trial.exchange_busy >= FULL:
-        return Limit.TRIAL_EXCHANGE
+        return Bottleneck.TRIAL_EXCHANGE
     if trial.machine_busy >= FULL:
-        return Limit.CPU
+        return Bottleneck.CPU
     shares = trial.shares
-    by_limit = {
-        Limit.LATENCY: shares.exchange,
-        Limit.DATABASE: shares.database,
-        Limit.COMPUTING: shares.computing,
-        Limit.WORK: 1 - shares.exchange - shares.database - shares.computing,
+    by_bottleneck = {
+        Bottleneck.LATENCY: shares.exchange,
+        Bottleneck.DATABASE: shares.database,
+        Bottleneck.COMPUTING: shares.computing,
+        Bottleneck.WORK: 1 - shares.exchange - shares.database - shares.computing,
     }
-    return max(by_limit, key=by_limit.__getitem__)
+    return max(by_bottleneck, key=by_bottleneck.__getitem__)

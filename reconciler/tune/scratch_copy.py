@@ -12,8 +12,8 @@ from sqlalchemy import text
 
 from reconciler.store import migrations, sample_orders
 from reconciler.store.stale import StaleOrder
+from reconciler.trial.orders_snapshot import restore
 from reconciler.trial.scratch_database import ScratchDatabase, open_scratch_database
-from reconciler.trial.stencil import restore
 from reconciler.tune.sample import Sample
 
 HINT = (
@@ -44,13 +44,13 @@ class ScratchCopy:
         """Where it is."""
         return self.scratch.url
 
-    def put_back(self) -> None:
+    def restore(self) -> None:
         """Let it be as it was copied."""
         restore(self.scratch.database)
 
 
 @contextmanager
-def open_scratch(url: str, copied: Sample) -> Iterator[ScratchCopy]:
+def open_scratch_copy(url: str, copied: Sample) -> Iterator[ScratchCopy]:
     """Copy the sample; leave nothing of it behind.
 
     Raises:

@@ -6,7 +6,7 @@ from itertools import islice
 
 import msgspec
 
-REMEMBERED_REQUESTS = 100_000
+KEPT_REQUESTS = 100_000
 ANSWERED = "200"
 DISCONNECTED = "disconnected"
 """Stands for an HTTP status where there was no answer."""
@@ -33,7 +33,7 @@ class LoggedRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     retry_after_seconds: int | None
 
 
-class Traffic:
+class RequestLog:
     """The record of what was asked.
 
     Attributes:
@@ -42,12 +42,12 @@ class Traffic:
         rejected: Requests that were not answered with HTTP 200, by status.
     """
 
-    def __init__(self, *, started_ms: int, remembered: int = REMEMBERED_REQUESTS) -> None:
-        """Remember the latest `remembered` requests one by one."""
+    def __init__(self, *, started_ms: int, kept: int = KEPT_REQUESTS) -> None:
+        """Remember the latest `kept` requests one by one."""
         self.started_ms = started_ms
         self.requests = Counter[str]()
         self.rejected = Counter[str]()
-        self._latest = deque[LoggedRequest](maxlen=remembered)
+        self._latest = deque[LoggedRequest](maxlen=kept)
 
     @property
     def next_number(self) -> int:

@@ -16,9 +16,9 @@ from http import HTTPStatus
 
 WINDOW_MS = 60_000
 PUBLISHED_LIMIT = 6000
-PATIENCE = 10
+TOLERATED_REQUESTS = 10
 """So many requests during a silence are put up with."""
-UNDER_WAY_MS = 1000
+IN_FLIGHT_MS = 1000
 """Requests this soon after the silence began may have been sent before it was heard of."""
 SHORTEST_BAN_SECONDS = 120
 LONGEST_BAN_SECONDS = 3 * 24 * 3600
@@ -41,20 +41,22 @@ class Charge:
 class _Address:
     window: int = 0
     used: int = 0
-    silent_from_ms: int = 0
-    silent_until_ms: int = 0
+    pause_began_ms: int = 0
+    paused_until_ms: int = 0
     banned_until_ms: int = 0
-    ignored: int = 0
+    ignored_requests: int = 0
     bans: int = 0
 
 
 class WeightMeter:
     """Counts weight in minutes of the clock. A refused request counts too, as it cost work."""
 
-    def __init__(self, limit: int = PUBLISHED_LIMIT, *, patience: int = PATIENCE) -> None:
+    def __init__(
+        self, limit: int = PUBLISHED_LIMIT, *, tolerated_requests: int = TOLERATED_REQUESTS
+    ) -> None:
         self.limit = limit
         self.total = 0
-        self._patience = patience
+        self._tolerated_requests = tolerated_requests
         self._addresses: defaultdict[str, _Address] = defaultdict(_Address)
 
     def charge(self, address: str, weight: int, now_ms: int) -> Charge:
@@ -64,13 +66,13 @@ class WeightMeter:
         self._judge(account, now_ms)
         if now_ms < account.banned_until_ms:
             return _refused(account, HTTPStatus.IM_A_TEAPOT, account.banned_until_ms - now_ms)
-        if now_ms < account.silent_until_ms:
-            return _refused(account, HTTPStatus.TOO_MANY_REQUESTS, account.silent_until_ms - now_ms)
+        if now_ms < account.paused_until_ms:
+            return _refused(account, HTTPStatus.TOO_MANY_REQUESTS, account.paused_until_ms - now_ms)
         return Charge(used=account.used)
 
-    def silence(self, address: str, seconds: float, now_ms: int) -> None:
+    def pause(self, address: str, seconds: float, now_ms: int) -> None:
         """Want `address` to be silent for so long, whatever it has used."""
-        _silence(self._addresses[address], now_ms + round(seconds * 1000), now_ms)
+        _pause(self._addresses[address], now_ms + round(seconds * 1000), now_ms)
 
     def ban(self, address: str, seconds: float, now_ms: int) -> None:
         """Ban `address` for so long."""
@@ -86,16 +88,16 @@ class WeightMeter:
     def _judge(self, account: _Address, now_ms: int) -> None:
         if now_ms < account.banned_until_ms:
             return
-        if now_ms < account.silent_until_ms:
-            account.ignored += now_ms >= account.silent_from_ms + UNDER_WAY_MS
-            if account.ignored > self._patience:
+        if now_ms < account.paused_until_ms:
+            account.ignored_requests += now_ms >= account.pause_began_ms + IN_FLIGHT_MS
+            if account.ignored_requests > self._tolerated_requests:
                 _ban(account, now_ms)
         elif account.used > self.limit:
-            _silence(account, (account.window + 1) * WINDOW_MS, now_ms)
+            _pause(account, (account.window + 1) * WINDOW_MS, now_ms)
 
 
-def _silence(account: _Address, until_ms: int, now_ms: int) -> None:
-    account.silent_from_ms, account.silent_until_ms, account.ignored = now_ms, until_ms, 0
+def _pause(account: _Address, until_ms: int, now_ms: int) -> None:
+    account.pause_began_ms, account.paused_until_ms, account.ignored_requests = now_ms, until_ms, 0
 
 
 def _ban(account: _Address, now_ms: int) -> None:

@@ -2,7 +2,7 @@ from http import HTTPStatus
 
 import pytest
 
-from reconciler.paper.limits import LONGEST_BAN_SECONDS, UNDER_WAY_MS, Charge, WeightMeter
+from reconciler.paper.weight_meter import IN_FLIGHT_MS, LONGEST_BAN_SECONDS, Charge, WeightMeter
 
 MINUTE_START_MS = 60_000 * 1000
 
@@ -50,23 +50,23 @@ def statuses(meter: WeightMeter, *times_ms: int) -> list[HTTPStatus | None]:
 
 
 def test_going_on_after_a_429_earns_a_ban_that_waiting_would_not_have() -> None:
-    meter = WeightMeter(limit=10, patience=2)
-    meter.silence("a", 30, MINUTE_START_MS)
-    later_ms = MINUTE_START_MS + UNDER_WAY_MS
+    meter = WeightMeter(limit=10, tolerated_requests=2)
+    meter.pause("a", 30, MINUTE_START_MS)
+    later_ms = MINUTE_START_MS + IN_FLIGHT_MS
 
     ignoring = statuses(meter, later_ms, later_ms, later_ms)
-    waiting = WeightMeter(limit=10, patience=2)
-    waiting.silence("a", 30, MINUTE_START_MS)
+    waiting = WeightMeter(limit=10, tolerated_requests=2)
+    waiting.pause("a", 30, MINUTE_START_MS)
 
     assert ignoring == [429, 429, 418]
     assert statuses(waiting, MINUTE_START_MS + 30_000) == [None]
 
 
 def test_requests_in_flight_when_a_pause_begins_are_allowed() -> None:
-    meter = WeightMeter(limit=10, patience=2)
-    meter.silence("a", 30, MINUTE_START_MS)
+    meter = WeightMeter(limit=10, tolerated_requests=2)
+    meter.pause("a", 30, MINUTE_START_MS)
 
-    assert set(statuses(meter, *[MINUTE_START_MS + UNDER_WAY_MS - 1] * 50)) == {429}
+    assert set(statuses(meter, *[MINUTE_START_MS + IN_FLIGHT_MS - 1] * 50)) == {429}
 
 
 def test_a_ban_ends_and_says_when() -> None:
@@ -82,13 +82,13 @@ def test_a_ban_ends_and_says_when() -> None:
 
 @pytest.mark.parametrize(("bans", "seconds"), [(1, 120), (2, 240), (40, LONGEST_BAN_SECONDS)])
 def test_every_ban_is_twice_the_last_up_to_three_days(bans: int, seconds: int) -> None:
-    meter = WeightMeter(patience=0)
+    meter = WeightMeter(tolerated_requests=0)
     now_ms = MINUTE_START_MS
 
     for _ in range(bans):
         now_ms += LONGEST_BAN_SECONDS * 1000
-        meter.silence("a", 10, now_ms)
-        charge = meter.charge("a", 1, now_ms + UNDER_WAY_MS)
+        meter.pause("a", 10, now_ms)
+        charge = meter.charge("a", 1, now_ms + IN_FLIGHT_MS)
 
     assert charge.refused_with is HTTPStatus.IM_A_TEAPOT
     assert charge.retry_after_seconds == seconds
@@ -96,7 +96,7 @@ def test_every_ban_is_twice_the_last_up_to_three_days(bans: int, seconds: int) -
 
 def test_silence_and_ban_are_of_one_address() -> None:
     meter = WeightMeter()
-    meter.silence("b", 60, MINUTE_START_MS)
+    meter.pause("b", 60, MINUTE_START_MS)
     meter.ban("c", 60, MINUTE_START_MS)
 
     assert statuses(meter, MINUTE_START_MS) == [None]
