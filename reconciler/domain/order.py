@@ -23,6 +23,11 @@ SIDES = {side.value: side for side in Side}
 """Looking a side up takes a third of the time of calling the enum."""
 
 
+def parse_side(word: str | None) -> Side | None:
+    """Return the side that an application's word means, in upper or lower case; None for others."""
+    return None if word is None else SIDES.get(word.lower())
+
+
 class Facts(Value):
     """The three columns that the exchange's word is about."""
 

@@ -16,7 +16,7 @@ from reconciler.orders.inconclusive_lookups import (
     InconclusiveLookups,
 )
 from reconciler.resilience.breaker import Breaker
-from reconciler.store.order_writer import BatchResult, OrderOutcome
+from reconciler.store.batch_result import BatchResult, OrderOutcome
 from reconciler.workload import Batch, Chunk, Counts, ProposedChange, Result, WorkerFault
 
 log = structlog.get_logger(__name__)

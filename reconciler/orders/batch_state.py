@@ -13,7 +13,7 @@ from decimal import Decimal
 import structlog
 
 from reconciler.domain.decide import SUSPICIOUS, Hold, HoldReason, Leave, Policy, decide
-from reconciler.domain.order import Facts, Order, OrderId
+from reconciler.domain.order import Facts, Order, OrderId, parse_side
 from reconciler.domain.report import Answer, OrderFault
 from reconciler.errors import (
     BreakerOpen,
@@ -29,7 +29,6 @@ from reconciler.exchanges.request_policy import Usage
 from reconciler.orders.batch_progress import BatchProgress
 from reconciler.orders.faults import fault_of
 from reconciler.orders.inconclusive_lookups import MAX_INCONCLUSIVE_LOOKUPS, InconclusiveLookups
-from reconciler.store.order_writer import side_of
 from reconciler.store.stale import StaleOrder
 from reconciler.workload import AnomalyStats, Batch
 
@@ -209,6 +208,6 @@ def _as_order(order: StaleOrder) -> Order:
         facts=order.facts,
         created_at=order.created_at,
         qty=None if order.qty is None else Decimal(order.qty),
-        side=side_of(order.side),
+        side=parse_side(order.side),
         client_order_id=order.client_order_id,
     )

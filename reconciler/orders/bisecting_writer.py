@@ -20,7 +20,7 @@ import structlog
 from reconciler.domain.order import Facts, OrderId
 from reconciler.domain.report import Answer, OrderFault
 from reconciler.errors import StatementFailed, StoreRejected, StoreUnavailable
-from reconciler.store.order_writer import BatchResult
+from reconciler.store.batch_result import BatchResult
 
 MAX_TRIES = 3
 """How often the write of a whole batch is tried before it is halved."""

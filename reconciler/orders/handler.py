@@ -36,8 +36,9 @@ from reconciler.orders.faults import fault_of
 from reconciler.orders.inconclusive_lookups import MAX_INCONCLUSIVE_LOOKUPS
 from reconciler.orders.unwritten_reports import UnwrittenReports
 from reconciler.resilience.breaker import Breaker
+from reconciler.store.batch_result import BatchResult
 from reconciler.store.database import Database
-from reconciler.store.order_writer import BatchResult, OrderWriter
+from reconciler.store.order_writer import OrderWriter
 from reconciler.telemetry import metrics as names
 from reconciler.telemetry.metrics import Metrics, count_lost_lines
 from reconciler.workload import AnomalyStats, Batch, Handler, Result, WorkerFault

@@ -164,18 +164,9 @@ class StaleOrders:
         """Select what `_stale_orders` unpacks."""
         return (
             select(
-                orders.c.id,
-                cast(orders.c.symbol, Text).label("symbol"),
-                cast(orders.c.external_order_id, Text).label("external_order_id"),
-                orders.status,
-                orders.c.executed_qty,
-                orders.amount("avg_price"),
-                orders.moment("created_at"),
+                *orders.row_columns(),
                 # Nothing that waits is on the page, so only what is due need be looked up.
                 _has_hold(orders, ~is_waiting()).is_(true()).label("is_on_hold"),
-                orders.words("qty"),
-                orders.words("side"),
-                orders.words("client_order_id"),
                 cast(_SYNCED_AT, Text).label("synced_at"),
             )
             .where(*_is_followed(orders), synced)
@@ -264,10 +255,10 @@ def _stale_orders(rows: Iterable[tuple[Any, ...]]) -> Iterator[StaleOrder]:
         executed,
         average,
         created_at,
-        is_on_hold,
         qty,
         side,
         client_order_id,
+        is_on_hold,
         _,
     ) in rows:
         yield StaleOrder(

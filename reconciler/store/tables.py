@@ -154,6 +154,25 @@ class OrdersTable:
         word = status_as_text("orders.status", is_exact=self.has_exact_status)
         return literal_column(word, Text).label("status")
 
+    def row_columns(self) -> tuple[Any, ...]:
+        """Select what an order is decided by, in this order, however the columns are stored.
+
+        That is: id, symbol, external_order_id, status, executed_qty, avg_price, created_at, qty,
+        side, client_order_id. The last four are null if the table has no such column.
+        """
+        return (
+            self.c.id,
+            cast(self.c.symbol, Text).label("symbol"),
+            cast(self.c.external_order_id, Text).label("external_order_id"),
+            self.status,
+            self.c.executed_qty,
+            self.amount("avg_price"),
+            self.moment("created_at"),
+            self.words("qty"),
+            self.words("side"),
+            self.words("client_order_id"),
+        )
+
     def id_of(self, text: str) -> Any:
         """Read an order's id as text back.
 

@@ -19,8 +19,9 @@ from reconciler.domain.order import OrderId
 from reconciler.domain.report import Absent, Answer, OrderFault, Report
 from reconciler.domain.status import Status
 from reconciler.store import migrations
+from reconciler.store.batch_result import BatchResult
 from reconciler.store.database import Database
-from reconciler.store.order_writer import BatchResult, OrderWriter
+from reconciler.store.order_writer import OrderWriter
 from reconciler.store.tables import OrdersTable, find_orders
 
 EXCHANGE = "paper"

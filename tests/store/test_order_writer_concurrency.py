@@ -17,9 +17,10 @@ from reconciler.domain.order import Order, OrderId
 from reconciler.domain.report import Answer, Report
 from reconciler.domain.status import Status
 from reconciler.errors import StoreUnavailable
-from reconciler.store import order_writer as apply_module
+from reconciler.store import order_rows
+from reconciler.store.batch_result import BatchResult
 from reconciler.store.database import Database
-from reconciler.store.order_writer import BatchResult, OrderWriter
+from reconciler.store.order_writer import OrderWriter
 
 from .builders import (
     EXCHANGE,
@@ -166,7 +167,7 @@ def test_a_worker_that_is_stopped_with_rows_locked_gives_them_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(
-        apply_module, "IDLE_TRANSACTION_TIMEOUT", apply_module.IDLE_TRANSACTION_TIMEOUT / 200
+        order_rows, "IDLE_TRANSACTION_TIMEOUT", order_rows.IDLE_TRANSACTION_TIMEOUT / 200
     )
     insert_order(application, 1)
     answers = reports_of(database, 1)

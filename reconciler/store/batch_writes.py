@@ -1,0 +1,133 @@
+"""Turn a batch's decisions into the parameters of the write statement."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
+
+from reconciler.domain.decide import Change, Confirm, Hold, Leave, Rule
+from reconciler.domain.order import Facts, Order, OrderId
+from reconciler.domain.report import Answer
+from reconciler.store import activity
+from reconciler.store.batch_result import OrderOutcome
+from reconciler.store.holds import attempts_in_a_row, wait_before_attempt
+from reconciler.store.prepared_statement import array_literal
+from reconciler.store.write_statement import SEPARATOR, WritePart
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BatchWrites:
+    """What is to be written for a batch's decisions.
+
+    Attributes:
+        changed: Rows that get new facts: id, facts, log entry, when the exchange was asked.
+        confirmed: Rows that are still right: id, when the exchange was asked.
+        held: Orders that go on hold, or stay there: order, hold, wait until the next attempt,
+            answer.
+        released: Ids, as text, of orders whose hold ends.
+    """
+
+    changed: list[tuple[OrderId, Facts, bytes, datetime]]
+    confirmed: list[tuple[OrderId, datetime]]
+    held: list[tuple[Order, Hold, timedelta, Answer]]
+    released: list[str]
+
+    @property
+    def counts(self) -> dict[WritePart, int]:
+        """The number of rows that each counted part is to write; parts without rows are left out.
+
+        What is released is not counted: another session may have ended that hold meanwhile.
+        """
+        counts = {
+            WritePart.CHANGED: len(self.changed),
+            WritePart.LOGGED: len(self.changed),
+            WritePart.CONFIRMED: len(self.confirmed),
+            WritePart.HELD: len(self.held),
+        }
+        return {part: count for part, count in counts.items() if count}
+
+    @property
+    def parts(self) -> frozenset[WritePart]:
+        """The parts of the write statement that have anything to write."""
+        released = {WritePart.RELEASED} if self.released else set[WritePart]()
+        return frozenset(self.counts) | released
+
+    @classmethod
+    def of(
+        cls,
+        outcomes: Iterable[OrderOutcome],
+        answers: Mapping[OrderId, Answer],
+        *,
+        exchange: str,
+        by: str | None,
+    ) -> "BatchWrites":
+        """Sort decisions by what is written for each; `by` is the person who decided, if any."""
+        batch = cls(changed=[], confirmed=[], held=[], released=[])
+        for outcome in outcomes:
+            batch._add(outcome, answers[outcome.order.id], exchange=exchange, by=by)
+        return batch
+
+    def _add(self, outcome: OrderOutcome, answer: Answer, *, exchange: str, by: str | None) -> None:
+        order = outcome.order
+        match outcome.decision:
+            case Change(to=to, rule=rule):
+                entry = activity.details(
+                    before=order.facts,
+                    after=to,
+                    exchange=exchange,
+                    rule=rule,
+                    report=answer,
+                    created_at=order.created_at if rule is Rule.ARCHIVED else None,
+                    by=by,
+                )
+                self.changed.append((order.id, to, entry, answer.fetched_at))
+                self._release(outcome)
+            case Confirm():
+                self.confirmed.append((order.id, answer.fetched_at))
+                self._release(outcome)
+            case Hold(reason=reason) as hold:
+                attempts = 1 + attempts_in_a_row(outcome.hold, reason)
+                self.held.append((order, hold, wait_before_attempt(attempts), answer))
+            case Leave():
+                pass
+
+    def _release(self, outcome: OrderOutcome) -> None:
+        if outcome.hold is not None:
+            self.released.append(str(outcome.order.id))
+
+    def parameters(self) -> dict[str, object]:
+        """Return the arrays that the write statement unnests."""
+        return {
+            "changed_ids": array_literal(str(id_) for id_, _, _, _ in self.changed),
+            "statuses": array_literal(to.status for _, to, _, _ in self.changed),
+            "quantities": array_literal(str(to.executed_qty) for _, to, _, _ in self.changed),
+            "prices": array_literal(_price(to.avg_price) for _, to, _, _ in self.changed),
+            "details": SEPARATOR.join(entry for _, _, entry, _ in self.changed).decode(),
+            "changed_as_of": array_literal(_moment(asked_at) for _, _, _, asked_at in self.changed),
+            "confirmed_ids": array_literal(str(id_) for id_, _ in self.confirmed),
+            "confirmed_as_of": array_literal(_moment(asked_at) for _, asked_at in self.confirmed),
+            "held_ids": [str(order.id) for order, _, _, _ in self.held],
+            "held_symbols": [order.symbol for order, _, _, _ in self.held],
+            "held_external_ids": [order.external_order_id for order, _, _, _ in self.held],
+            "reasons": [hold.reason.value for _, hold, _, _ in self.held],
+            "hold_details": [hold.detail for _, hold, _, _ in self.held],
+            "waits": [wait for _, _, wait, _ in self.held],
+            "held_facts": SEPARATOR.join(
+                activity.order_json(order) for order, _, _, _ in self.held
+            ).decode(),
+            "held_reports": SEPARATOR.join(
+                activity.report_json(answer) for _, _, _, answer in self.held
+            ).decode(),
+            "released_ids": self.released,
+        }
+
+
+@lru_cache(maxsize=256)
+def _moment(moment: datetime) -> str:
+    """Return a time as an array has it. Cached: one request answers for many rows."""
+    return f'"{moment.isoformat()}"'
+
+
+def _price(price: Decimal | None) -> str:
+    return "NULL" if price is None else str(price)
