@@ -123,8 +123,8 @@ class Page:
 
 
 @dataclass(kw_only=True, slots=True)
-class Counts:
-    """Counts of what was done, in orders, except `requests` and `weight`."""
+class CountFields:
+    """The eight counts of what was done, in orders, except `requests` and `weight`."""
 
     scanned: int = 0
     reconciled: int = 0
@@ -134,24 +134,23 @@ class Counts:
     skipped_locked: int = 0
     requests: int = 0
     weight: int = 0
-    transitions: Counter[str] = field(default_factory=Counter)
 
     @property
     def by_name(self) -> dict[str, int]:
-        """The counts by name, without the transitions."""
-        names = [attribute.name for attribute in fields(self) if attribute.type is int]
-        return {name: getattr(self, name) for name in names}
+        """The eight counts by name."""
+        return {count.name: getattr(self, count.name) for count in fields(CountFields)}
+
+
+@dataclass(kw_only=True, slots=True)
+class Counts(CountFields):
+    """The eight counts, and the number of changes of status by "from.to"."""
+
+    transitions: Counter[str] = field(default_factory=Counter)
 
     def add(self, other: "Counts") -> None:
         """Add the other's counts to these."""
-        self.scanned += other.scanned
-        self.reconciled += other.reconciled
-        self.discrepancies += other.discrepancies
-        self.errors += other.errors
-        self.held += other.held
-        self.skipped_locked += other.skipped_locked
-        self.requests += other.requests
-        self.weight += other.weight
+        for name, count in other.by_name.items():
+            setattr(self, name, getattr(self, name) + count)
         self.transitions.update(other.transitions)
 
 

@@ -27,9 +27,9 @@ class Plan:
     def shares(self) -> Sequence[tuple[int, int, int]]:
         """Each shard with its buckets before and after."""
         before, after = (
-            assign_buckets(count) for count in (self.scaling.before, self.scaling.wanted)
+            assign_buckets(count) for count in (self.scaling.before, self.scaling.after)
         )
-        shards = range(max(self.scaling.before, self.scaling.wanted))
+        shards = range(max(self.scaling.before, self.scaling.after))
         return [(shard, before.count(shard), after.count(shard)) for shard in shards]
 
     def as_json(self) -> Mapping[str, Any]:
@@ -102,11 +102,11 @@ def _tell_plan(plan: Plan, *, as_json: bool) -> None:
 
 
 def _told(scaling: Scaling) -> str:
-    if scaling.before == scaling.wanted:
+    if scaling.before == scaling.after:
         return f"{_counted(scaling.before)} already: nothing moves"
     share = scaling.buckets_moved / scaling.buckets
     return (
-        f"from {scaling.before} to {_counted(scaling.wanted)}:"
+        f"from {scaling.before} to {_counted(scaling.after)}:"
         f" {scaling.buckets_moved} of {scaling.buckets} buckets move ({share:.1%})"
     )
 

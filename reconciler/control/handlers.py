@@ -67,7 +67,7 @@ class ControlHandlers:
                 f"{arguments.shards} shards cannot be",
                 f"ask for 1 to {MAX_SHARDS}: each is a process",
             )
-        before = self._supervisor.snapshot().status.shards.wanted
+        before = self._supervisor.snapshot().status.shards.desired
         if not arguments.plan:
             self._supervisor.scale(arguments.shards)
         return Scaling.between(before, arguments.shards)

@@ -3,7 +3,7 @@
 One connection, one question, one answer, each a JSON object on a line of its own:
 
     {"version": 1, "command": "scale", "arguments": {"shards": 4}}
-    {"version": 1, "pid": 4242, "result": {"before": 2, "wanted": 4, ...}}
+    {"version": 1, "pid": 4242, "result": {"before": 2, "after": 4, ...}}
     {"version": 1, "pid": 4242, "error": {"what": "...", "hint": "..."}}
 
 The socket's mode is 0600: whoever may connect is the supervisor's own user, or root. For clients of

@@ -101,7 +101,7 @@ class SnapshotBuilder:
             phase=phase,
             halted=self._coordinator.halt,
             shards=ShardCounts(
-                wanted=self._coordinator.options.shards,
+                desired=self._coordinator.options.shards,
                 running=len(self._pool.workers),
                 draining=len(self._pool.draining),
                 parked=len(self._pool.parked),

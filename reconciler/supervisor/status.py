@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from reconciler.supervisor.sharding import BUCKETS, moved_buckets
+from reconciler.workload import CountFields
 
 
 class Phase(StrEnum):
@@ -31,7 +32,7 @@ class ShardState(StrEnum):
 class ShardCounts:
     """How many shards there should be, and how many there are."""
 
-    wanted: int
+    desired: int
     running: int
     draining: int
     parked: int
@@ -91,21 +92,7 @@ class KeyStatus:
     items: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CountFields:
-    """What was done: orders, except `requests` and `weight`. As in `Counts`."""
-
-    scanned: int
-    reconciled: int
-    discrepancies: int
-    errors: int
-    held: int
-    skipped_locked: int
-    requests: int
-    weight: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)
 class CycleStatus(CountFields):
     """A finished cycle."""
 
@@ -122,7 +109,7 @@ class BudgetStatus:
     paused_seconds: float
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)
 class Totals(CountFields):
     """What has been done since the start."""
 
@@ -188,12 +175,12 @@ class Scaling:
     """What a change of the shard count moves."""
 
     before: int
-    wanted: int
+    after: int
     buckets_moved: int
     buckets: int
 
     @classmethod
-    def between(cls, before: int, wanted: int) -> "Scaling":
+    def between(cls, before: int, after: int) -> "Scaling":
         """Return what a change from one number of shards to another moves."""
-        moved = moved_buckets(before, wanted)
-        return cls(before=before, wanted=wanted, buckets_moved=moved, buckets=BUCKETS)
+        moved = moved_buckets(before, after)
+        return cls(before=before, after=after, buckets_moved=moved, buckets=BUCKETS)

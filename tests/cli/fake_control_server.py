@@ -110,7 +110,7 @@ def a_status(*workers: ShardStatus, **changes: Any) -> Status:
         uptime_seconds=3 * 3600,
         phase=Phase.RUNNING,
         halted=None,
-        shards=ShardCounts(wanted=len(shown), running=len(shown), draining=0, parked=0),
+        shards=ShardCounts(desired=len(shown), running=len(shown), draining=0, parked=0),
         workers=shown,
         backlog=BacklogStatus(items=812, oldest_age_seconds=431, measured_seconds_ago=3),
         hottest=(KeyStatus(key="BTCUSDT", items=612), KeyStatus(key="ETHUSDT", items=200)),

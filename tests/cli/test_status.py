@@ -57,7 +57,7 @@ def test_status_shows_shards_backlog_cycles_and_troubles(
     speaker.answers["status"] = a_status(
         a_shard(0, queued=1200, in_flight=200, breaker="half_open"),
         replace(parked, fault="worker died of signal 9", fault_age_seconds=75.0),
-        shards=ShardCounts(wanted=2, running=1, draining=0, parked=1),
+        shards=ShardCounts(desired=2, running=1, draining=0, parked=1),
         halted="41 of 50 came back not found",
     )
 
@@ -67,7 +67,7 @@ def test_status_shows_shards_backlog_cycles_and_troubles(
     assert result.exit_code == 0, result.stderr
     assert lines[:7] == [
         "supervisor 4242 on trading-1, version 0.1.0, running, up 3 h, 58 MB",
-        "shards 2 wanted: 1 running, 0 draining, 1 parked",
+        "shards 2 desired: 1 running, 0 draining, 1 parked",
         "backlog 812 stale, the oldest unsynced for 7 min 11 s (3 s ago)",
         "hottest BTCUSDT 612, ETHUSDT 200",
         "budget 240 of 3,000 weight this minute",
@@ -180,7 +180,7 @@ def test_neither_socket_nor_database_is_code_78(invoke: Invoke) -> None:
 def test_scale_asks_for_the_shards_and_tells_what_moves(
     invoke: Invoke, speaker: FakeControlServer
 ) -> None:
-    speaker.answers["scale"] = Scaling(before=8, wanted=9, buckets_moved=28, buckets=256)
+    speaker.answers["scale"] = Scaling(before=8, after=9, buckets_moved=28, buckets=256)
     environment = {"RECONCILIATION_CONTROL_SOCKET": str(speaker.path)}
 
     result = invoke("scale", "9", **environment)
@@ -191,11 +191,11 @@ def test_scale_asks_for_the_shards_and_tells_what_moves(
         0,
         "from 8 to 9 shards: 28 of 256 buckets move (10.9%)\n",
     )
-    assert told == {"before": 8, "wanted": 9, "buckets_moved": 28, "buckets": 256}
+    assert told == {"before": 8, "after": 9, "buckets_moved": 28, "buckets": 256}
 
 
 def test_scaling_to_what_there_is_moves_nothing(invoke: Invoke, speaker: FakeControlServer) -> None:
-    speaker.answers["scale"] = Scaling(before=1, wanted=1, buckets_moved=0, buckets=256)
+    speaker.answers["scale"] = Scaling(before=1, after=1, buckets_moved=0, buckets=256)
 
     result = invoke("scale", "1", RECONCILIATION_CONTROL_SOCKET=str(speaker.path))
 
@@ -208,7 +208,7 @@ def test_scaling_to_what_there_is_moves_nothing(invoke: Invoke, speaker: FakeCon
 def test_a_plan_shows_each_shards_buckets_and_changes_nothing(
     invoke: Invoke, speaker: FakeControlServer, arguments: list[str]
 ) -> None:
-    speaker.answers["scale"] = Scaling(before=8, wanted=9, buckets_moved=28, buckets=256)
+    speaker.answers["scale"] = Scaling(before=8, after=9, buckets_moved=28, buckets=256)
 
     result = invoke("scale", *arguments, RECONCILIATION_CONTROL_SOCKET=str(speaker.path))
 
@@ -236,7 +236,7 @@ def test_a_plan_without_a_supervisor_starts_from_the_settings_and_says_so(
     told = json.loads(result.stdout)
     assert result.exit_code == 0
     assert "nobody listens there; the plan starts from RECONCILIATION_SHARDS, 4" in result.stderr
-    assert (told["source"], told["before"], told["wanted"]) == ("settings", 4, 3)
+    assert (told["source"], told["before"], told["after"]) == ("settings", 4, 3)
     assert told["buckets_moved"] == moved_buckets(4, 3)
     assert told["shards"][3] == {"shard": 3, "before": 64, "after": 0}
 

@@ -89,7 +89,7 @@ def test_shards_come_and_go_as_they_are_scaled(
     until(path, lambda status: status.shards.running == 2)
 
     plan = command("scale", "--plan", "3")
-    unchanged = ask(path, "status", Status).shards.wanted
+    unchanged = ask(path, "status", Status).shards.desired
     more = command("scale", "3")
     grown = until(path, lambda status: status.shards.running == 3)
     fewer = command("scale", "1", "--json")
@@ -99,4 +99,4 @@ def test_shards_come_and_go_as_they_are_scaled(
     assert plan.out.endswith("from 2 to 3 shards: 85 of 256 buckets move (33.2%)\n")
     assert more.out == "from 2 to 3 shards: 85 of 256 buckets move (33.2%)\n"
     assert [worker.buckets for worker in grown.workers] == [85, 86, 85]
-    assert (fewer.report["before"], fewer.report["wanted"]) == (3, 1)
+    assert (fewer.report["before"], fewer.report["after"]) == (3, 1)

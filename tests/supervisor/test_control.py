@@ -65,7 +65,7 @@ async def test_status_says_what_every_shard_is_doing(path: Path) -> None:
     status = await asked(path, "status", Status)
 
     assert status.pid == os.getpid()
-    assert (status.shards.wanted, status.shards.running, status.shards.parked) == (2, 2, 0)
+    assert (status.shards.desired, status.shards.running, status.shards.parked) == (2, 2, 0)
     assert {worker.state for worker in status.workers} == {ShardState.READY}
     assert sum(worker.buckets for worker in status.workers) == 256
     assert sum(worker.in_flight for worker in status.workers) == 2
@@ -94,9 +94,9 @@ async def test_scale_changes_the_number_of_shards_and_a_plan_does_not(path: Path
     done = await asked(path, "scale", Scaling, shards=3)
     status = await asked(path, "status", Status)
 
-    assert (planned.before, planned.wanted) == (2, 9)
-    assert (done.before, done.wanted) == (2, 3)
-    assert status.shards.wanted == 3
+    assert (planned.before, planned.after) == (2, 9)
+    assert (done.before, done.after) == (2, 3)
+    assert status.shards.desired == 3
 
 
 @pytest.mark.parametrize("shards", [0, -1, 65, 10_000])

@@ -79,7 +79,7 @@ def summary(status: Status) -> Iterator[Text]:
     counts = status.shards
     yield _line(
         "shards",
-        f"{counts.wanted} wanted: {counts.running} running, {counts.draining} draining, ",
+        f"{counts.desired} desired: {counts.running} running, {counts.draining} draining, ",
         Text(f"{counts.parked} parked", style="bold red" if counts.parked else ""),
     )
     yield _line("backlog", _backlog(status))
