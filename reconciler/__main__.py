@@ -1,16 +1,16 @@
-"""`python -m reconciler`, and what the `reconciler` script calls.
+"""The entry point of `python -m reconciler` and of the `reconciler` script.
 
-Every worker imports this module again as its main module: nothing may be done or loaded here.
+Each worker imports this module again as its main module, so it must do and load nothing at import.
 """
 
 import sys
 
 
-def leave_working_directory() -> None:
-    """Take the working directory off the path, where `python -m` puts it first.
+def drop_working_directory_from_path() -> None:
+    """Remove the working directory from the path, where `python -m` puts it first.
 
-    Nothing is imported before that: see `reconciler.safe_path`. Where the program itself lies
-    there, it stays as the last: the workers must find it too.
+    Nothing is imported before that: see `reconciler.safe_path`. If the program itself is in that
+    folder, it stays on the path, as the last: the workers must find it too.
     """
     if __spec__ is None or sys.flags.safe_path:
         return
@@ -34,5 +34,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    leave_working_directory()
+    drop_working_directory_from_path()
     main()

@@ -1,29 +1,30 @@
-"""Every error that crosses a module's border, and what the one who catches it does.
+"""All errors that a module raises for another, and what the code that catches one does.
 
     ReconcilerError
     ├── ConfigurationError      settings or schema do not fit: stop, exit 78, list every problem
-    │   ├── SchemaMismatch      the database lacks what we need: each part named, with its hint
-    │   └── StoreRefused        it refuses us a right or the login: at the start stop, later wait
-    ├── StoreUnavailable        the database did not answer: back off, try again
-    │   └── StatementFailed     it gave one statement up: try again; if it recurs, find the order
-    ├── StoreRejected           the database refused a write: find the guilty order, hold it
-    ├── Halted                  the halt is on: leave the rows as they are, and stop
-    ├── ExchangeError           an answer could not be had; never evidence about an order
-    │   ├── Unavailable         may pass: retry, and count it for the breaker
-    │   │   └── Malformed       an answer that cannot be read: as unavailable
-    │   │       └── UnreadableRow   one order of an answer: that order's own
-    │   ├── ClockSkew           our timestamp is refused: take the exchange's clock anew, ask again
-    │   ├── FirewallRefused     HTTP 403: find out whether it is this request or all of ours
-    │   ├── RateLimited         we ask too much: wait `retry_after_seconds`; no failure
-    │   ├── RequestRejected     this request is turned down for an unknown reason: its orders' own
-    │   ├── Suspended           not asked: the exchange answers others, but fails about this
-    │   └── Refused             will not pass by itself (bad key, no permission): stop and say so
-    ├── BreakerOpen             not asked at all: the breaker is open
-    ├── NotSent                 not asked at all: we stop, and would have had to wait for the budget
-    ├── WorkersDying            the workers die faster than they may be replaced: end loudly
-    ├── OtherRelease            a worker runs another program than its parent: start again
-    ├── SocketTaken             another supervisor has the control socket: its pid says which
-    └── NoSupervisor            nobody answers at the control socket
+    │   ├── SchemaMismatch      the database lacks what we need: name each part, with its hint
+    │   └── StoreRefused        the database refuses the login or a right: stop at the start,
+    │                           wait later
+    ├── StoreUnavailable        the database did not answer: back off, retry
+    │   └── StatementFailed     the database canceled a statement: retry; if it recurs, find the row
+    ├── StoreRejected           the database refused a write: find the row, put its order on hold
+    ├── Halted                  the halt is on: leave the rows as they are, stop writing
+    ├── ExchangeError           no usable answer; never evidence about an order
+    │   ├── Unavailable         may pass: retry, count it for the breaker
+    │   │   └── Malformed       the answer cannot be read: as unavailable
+    │   │       └── UnreadableRow   one order of the answer cannot be read: that order's problem
+    │   ├── ClockSkew           our timestamp is refused: sync with the exchange's clock, retry
+    │   ├── FirewallRefused     HTTP 403: find out if it refuses this request or all of ours
+    │   ├── RateLimited         we ask too much: pause for `retry_after_seconds`; not a failure
+    │   ├── RequestRejected     refused for an unknown reason: a problem of the request's orders
+    │   ├── Suspended           not sent: the exchange fails about this symbol, but answers others
+    │   └── Refused             a person must act (bad key, no permission): stop asking, report it
+    ├── BreakerOpen             not sent: the circuit breaker is open
+    ├── NotSent                 not sent: the worker stops and does not wait for the budget
+    ├── WorkersDying            workers die faster than they may be replaced: exit, for supervisord
+    ├── OtherRelease            a worker runs another release than the supervisor: exit, start again
+    ├── SocketTaken             another supervisor has the control socket: name its pid
+    └── NoSupervisor            no supervisor answers at the control socket: say so
 
 "Order not found" is an answer, not an error: see `reconciler.domain.report.Absent`.
 """
@@ -35,7 +36,7 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """One thing that is wrong and what a person does about it."""
+    """A problem for a person: what is wrong, and a hint how to fix it."""
 
     what: str
     hint: str
@@ -45,22 +46,22 @@ class Problem:
 
 
 class ReconcilerError(Exception):
-    """Anything that we raise on purpose. Can be sent to another process, facts and all."""
+    """The base of all our errors. Can be pickled with all its attributes."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.args, self.__dict__)
 
 
 def _rebuild(
-    kind: type[ReconcilerError], args: tuple[object, ...], facts: Mapping[str, object]
+    kind: type[ReconcilerError], args: tuple[object, ...], attributes: Mapping[str, object]
 ) -> ReconcilerError:
     error = kind.__new__(kind, *args)
-    error.__dict__.update(facts)
+    error.__dict__.update(attributes)
     return error
 
 
 class ConfigurationError(ReconcilerError):
-    """Settings that cannot work. Carries every problem at once, not only the first."""
+    """The settings cannot work. Carries all problems, not only the first."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
@@ -68,40 +69,40 @@ class ConfigurationError(ReconcilerError):
 
 
 class SchemaMismatch(ConfigurationError):
-    """The database does not hold what we read and write."""
+    """The database lacks tables or columns that we read and write."""
 
 
 class StoreRefused(ConfigurationError):
-    """The database refuses us: a right that is missing, a password that is not the right one.
+    """The database refuses us: a right is missing, or the password is wrong.
 
-    A service that has been running waits until a person has fixed it: it was right before.
+    A service that was already running waits until a person has fixed it.
     """
 
 
 class StoreUnavailable(ReconcilerError):
     """The database did not answer, or ended our session.
 
-    Nothing of the call was committed; only where the answer to the commit itself was lost, all of
-    it may have been.
+    Nothing of the call was committed, with one exception: if the answer to the commit itself was
+    lost, all of it may be committed.
     """
 
 
 class StatementFailed(StoreUnavailable):
-    """The database gave one statement up and serves the session on: a time-out, a deadlock.
+    """The database canceled one statement and the session goes on: a time-out, a deadlock.
 
-    Mostly it passes. What recurs while the database otherwise answers is caused by one of the rows.
+    Mostly it passes. If it recurs while the database answers otherwise, one of the rows causes it.
     """
 
 
 class StoreRejected(ReconcilerError):
-    """The database refused what we wrote: a constraint, a trigger, a column too narrow.
+    """The database refused our write: a constraint, a trigger, a column that is too narrow.
 
     Nothing of the transaction was committed.
     """
 
 
 class Halted(ReconcilerError):
-    """The halt is on, for all hosts: nothing was written. Its text is the halt's reason."""
+    """The halt is on, for all hosts: nothing was written. The text is the reason of the halt."""
 
 
 class ExchangeError(ReconcilerError):
@@ -113,13 +114,13 @@ class Unavailable(ExchangeError):
 
 
 class Malformed(Unavailable):
-    """The answer is truncated or not what the exchange documents."""
+    """The answer is truncated, or not what the exchange documents."""
 
 
 class UnreadableRow(Malformed):
-    """The exchange answered, but what it says of one order, which it names, cannot be read.
+    """The exchange answered, but its report of one order cannot be read.
 
-    It counts for that order alone.
+    The answer names the order, so the error counts for that order alone.
     """
 
 
@@ -128,7 +129,7 @@ class ClockSkew(ExchangeError):
 
 
 class RateLimited(ExchangeError):
-    """The exchange wants silence until `retry_after_seconds` have passed."""
+    """The exchange wants no requests for `retry_after_seconds`."""
 
     def __init__(self, message: str, *, retry_after_seconds: float) -> None:
         self.retry_after_seconds = retry_after_seconds
@@ -136,7 +137,7 @@ class RateLimited(ExchangeError):
 
 
 class FirewallRefused(ExchangeError):
-    """A firewall before the exchange refused the request: for what it says, or for who we are."""
+    """A firewall of the exchange refused the request: for its content, or for our address."""
 
     def __init__(self, message: str, *, retry_after_seconds: float) -> None:
         self.retry_after_seconds = retry_after_seconds
@@ -144,14 +145,14 @@ class FirewallRefused(ExchangeError):
 
 
 class RequestRejected(ExchangeError):
-    """The exchange answers, but turns this very request down, for a reason that we do not know.
+    """The exchange answered, but rejects this request for a reason that we do not know.
 
-    It proves that the exchange is alive. It counts for the orders asked for, not for the breaker.
+    The exchange is alive, so the error counts for the orders asked for and not for the breaker.
     """
 
 
 class Suspended(ExchangeError):
-    """Not asked for `retry_after_seconds`: the exchange fails about this, and answers others."""
+    """Not sent for `retry_after_seconds`: the exchange fails about this, and answers others."""
 
     def __init__(self, message: str, *, retry_after_seconds: float) -> None:
         self.retry_after_seconds = retry_after_seconds
@@ -159,7 +160,7 @@ class Suspended(ExchangeError):
 
 
 class Refused(ExchangeError):
-    """The exchange refuses us, and will again until a person acts as `hint` says."""
+    """The exchange refuses us until a person does what `hint` says."""
 
     def __init__(self, message: str, *, hint: str) -> None:
         self.hint = hint
@@ -167,9 +168,9 @@ class Refused(ExchangeError):
 
 
 class BreakerOpen(ReconcilerError):
-    """The request was not sent: the breaker lets nothing through for `retry_after_seconds`.
+    """The request was not sent: the breaker sends none for `retry_after_seconds`.
 
-    `cause` is what the exchange did last, for a person.
+    `cause` is the last failure of the exchange, for a person.
     """
 
     def __init__(self, *, retry_after_seconds: float, cause: str | None = None) -> None:
@@ -182,15 +183,15 @@ class BreakerOpen(ReconcilerError):
 
 
 class NotSent(ReconcilerError):
-    """The request was not sent: this worker is to end, and does not wait for the budget."""
+    """The request was not sent: this worker stops, and does not wait for the budget."""
 
 
 class WorkersDying(ReconcilerError):
-    """One worker after another dies, and nothing goes forward."""
+    """One worker after another dies, without any progress."""
 
 
 class OtherRelease(ReconcilerError):
-    """A worker has loaded another release of the program than its parent, or from elsewhere."""
+    """A worker has loaded another release than the supervisor, or from another folder."""
 
     def __init__(self, *, own: str, other: str) -> None:
         self.own = own
@@ -199,7 +200,7 @@ class OtherRelease(ReconcilerError):
 
 
 class SocketTaken(ReconcilerError):
-    """Another supervisor, `pid`, listens at the control socket `path`."""
+    """Another supervisor, with the pid `pid`, listens at the control socket `path`."""
 
     def __init__(self, *, path: str, pid: int | None) -> None:
         self.path = path

@@ -1,4 +1,4 @@
-"""What is done when this process is killed by force, and so cannot do it itself."""
+"""Run a script when this process is killed and cannot clean up itself."""
 
 import os
 import signal
@@ -6,18 +6,19 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_UNTIL_NOBODY_HOLDS_THE_PIPE = "cat > /dev/null\n"
+_WAIT_UNTIL_PIPE_CLOSES = "cat > /dev/null\n"
 
 
 @contextmanager
 def run_if_killed(script: str, *arguments: str) -> Iterator[None]:
-    """Let a shell run `script` once this process has gone without leaving the block.
+    """Run `script` in a shell if this process ends inside the block.
 
-    In the script the arguments are $0, $1 and so on. The shell waits at the end of a pipe that only
-    we hold, in a session of its own: what ends us by our group does not reach it.
+    In the script the arguments are $0, $1 and so on. The shell waits until the pipe closes whose
+    other end only this process has. It has its own session, so that a signal to our process group
+    does not reach it.
     """
-    shell = subprocess.Popen(  # noqa: S603 - our own words
-        ["/bin/sh", "-c", _UNTIL_NOBODY_HOLDS_THE_PIPE + script, *arguments],
+    shell = subprocess.Popen(  # noqa: S603 - our own script
+        ["/bin/sh", "-c", _WAIT_UNTIL_PIPE_CLOSES + script, *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -1,14 +1,14 @@
 """Start Python so that it imports nothing from the working directory.
 
-A module there is anybody's: of an archive that was unpacked, or put there on purpose. It would run
-with the exchange key in reach. `python -m` and `python -c` put the working directory first on the
-path, and multiprocessing starts its fork server and its resource tracker by `python -c`.
+A module there may come from anyone: from an unpacked archive, or put there on purpose. It would run
+with access to the exchange key. `python -m` and `python -c` put the working directory first on the
+path, and multiprocessing starts its fork server and its resource tracker with `python -c`.
 
     our own commands   `COMMAND`, with the option -P
-    multiprocessing    within `for_new_processes`, by the environment: it passes no option on
-    `python -m`        `reconciler.__main__` takes the folder off before it imports anything
+    multiprocessing    inside `for_new_processes`, by the environment: it passes no options on
+    `python -m`        `reconciler.__main__` removes the folder before it imports anything
 
-`PYTHONPATH` is heeded as it is.
+`PYTHONPATH` is left as it is.
 """
 
 import os
@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from reconciler.errors import ConfigurationError, Problem
 
 COMMAND = (sys.executable, "-P", "-m", "reconciler")
-"""Our own program, for those parts that start it."""
+"""The command line of our own program, for modules that start it."""
 
 _VARIABLE = "PYTHONSAFEPATH"
 _OURS = "for the workers of the reconciler"
@@ -27,10 +27,10 @@ _OURS = "for the workers of the reconciler"
 
 @contextmanager
 def for_new_processes() -> Iterator[None]:
-    """Let each Python that starts within the block leave the working directory off its path.
+    """Keep the working directory off the path of each Python that starts inside the block.
 
     Raises:
-        ConfigurationError: Python ignores the variable that says so.
+        ConfigurationError: Python ignores the variable that does this.
     """
     if sys.flags.safe_path or os.environ.get(_VARIABLE):
         yield
@@ -52,7 +52,7 @@ def for_new_processes() -> Iterator[None]:
         del os.environ[_VARIABLE]
 
 
-def leave_no_trace() -> None:
-    """Take back, in a process that was started so, what its own children would inherit."""
+def restore_environment() -> None:
+    """Unset the variable in a process that was started with it, so that no child inherits it."""
     if os.environ.get(_VARIABLE) == _OURS:
         del os.environ[_VARIABLE]

@@ -1,8 +1,8 @@
-"""Every setting, its default and its bounds; read from the environment and `.env`.
+"""All settings with their defaults and bounds, read from the environment and `.env`.
 
 A value given in code (a command-line flag) beats the environment, which beats `.env`. Names,
-defaults and meanings are documented in docs/reference/settings.md. Secrets are `SecretStr`: their
-value is only had by asking for it, so no log, repr or error shows one by accident.
+defaults and meanings are documented in docs/reference/settings.md. Secrets are `SecretStr`: only
+`get_secret_value` returns the value, so no log, repr or error shows one by accident.
 """
 
 import os
@@ -19,17 +19,17 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from reconciler.errors import ConfigurationError, Problem
 
 MAX_SHARDS = 64
-COMPARISONS = ("qty", "side", "client_order_id", "created_at")
-NO_COMPARISON = "none"
+COMPARED_COLUMNS = ("qty", "side", "client_order_id", "created_at")
+NO_COLUMNS = "none"
 
 FILE_SUFFIX = "_FILE"
-"""A setting whose name ends so names the file that holds another's value."""
+"""The suffix of a setting that names a file with the value of another setting."""
 
 MAX_SECRET_BYTES = 65_536
 
 
 class KeyType(StrEnum):
-    """What kind of key signs the requests."""
+    """The kind of key that signs the requests."""
 
     HMAC = "hmac"
     ED25519 = "ed25519"
@@ -38,10 +38,10 @@ class KeyType(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class BreakerPolicy:
-    """When a breaker opens and closes.
+    """The thresholds of a circuit breaker.
 
-    It opens after `failure_threshold` failures within `window`, for `open_for`, and closes again
-    after `success_threshold` successes.
+    It opens for `open_for` after `failure_threshold` failures within `window`, and closes after
+    `success_threshold` successful probes.
     """
 
     failure_threshold: int = 5
@@ -52,7 +52,7 @@ class BreakerPolicy:
 
 @dataclass(frozen=True, kw_only=True)
 class RetryPolicy:
-    """Try `retries` times more, after `initial`, then `multiplier` times as long, up to `cap`."""
+    """The waits of up to `retries` retries: `initial`, then times `multiplier`, at most `cap`."""
 
     retries: int = 3
     initial: timedelta = timedelta(milliseconds=300)
@@ -62,9 +62,9 @@ class RetryPolicy:
 
 @dataclass(frozen=True, kw_only=True)
 class Credentials:
-    """What proves to an exchange who we are. No repr shows a secret.
+    """The credentials of an account at an exchange. No repr shows a secret.
 
-    `key_type` None: as the form of `api_secret` says.
+    If `key_type` is None, the form of `api_secret` decides.
     """
 
     api_key: SecretStr | None = None
@@ -76,7 +76,7 @@ class Credentials:
 
 @dataclass(frozen=True, kw_only=True)
 class StatsdTarget:
-    """Where metrics go. `host` None: nowhere."""
+    """The StatsD server that gets the metrics; without a host, none are sent."""
 
     host: str | None = None
     port: int = 8125
@@ -87,7 +87,7 @@ Positive = Annotated[int, Field(gt=0)]
 
 
 class Settings(BaseSettings):
-    """All settings. `load` is the way to make one: it reports every problem at once."""
+    """All settings. Create them with `load`, which reports all problems at once."""
 
     model_config = SettingsConfigDict(
         env_file=".env",
@@ -98,7 +98,7 @@ class Settings(BaseSettings):
         populate_by_name=True,
     )
 
-    # A file's name comes before the setting that it is for, which is read from it.
+    # A `_FILE` field stands before its setting: pydantic validates, and reads the file, in order.
     database_url_file: str | None = Field(None, alias="DATABASE_URL_FILE")
     database_url: SecretStr | None = Field(None, alias="DATABASE_URL", validate_default=True)
 
@@ -137,7 +137,7 @@ class Settings(BaseSettings):
     retry_cap_ms: Positive = Field(2000, alias="RECONCILIATION_RETRY_CAP_MS")
     retry_multiplier: float = Field(2, alias="RECONCILIATION_RETRY_MULTIPLIER", ge=1, le=100)
     rate_share: float = Field(0.5, alias="RECONCILIATION_RATE_SHARE", gt=0, le=1)
-    compare: str = Field(",".join(COMPARISONS), alias="RECONCILIATION_COMPARE")
+    compare: str = Field(",".join(COMPARED_COLUMNS), alias="RECONCILIATION_COMPARE")
     drain_seconds: float = Field(20, alias="RECONCILIATION_DRAIN_SECONDS", gt=0, le=3600)
     hang_seconds: float = Field(30, alias="RECONCILIATION_HANG_SECONDS", ge=5, le=3600)
     restart_max: int = Field(5, alias="RECONCILIATION_RESTART_MAX", ge=1, le=100)
@@ -155,14 +155,14 @@ class Settings(BaseSettings):
 
     @field_validator("database_url", "exchange_api_key", "exchange_api_secret", mode="before")
     @classmethod
-    def _read_from_file(cls, value: object, info: ValidationInfo) -> object:
-        """Read a secret from the file that its twin names."""
+    def _read_secret_file(cls, value: object, info: ValidationInfo) -> object:
+        """Read a secret from the file that the setting with the suffix names."""
         file = info.data.get(f"{info.field_name}{FILE_SUFFIX.lower()}")
         if not file:
             return value
         name = str(cls.model_fields[str(info.field_name)].alias)
         if value is not None:
-            raise _unreadable(
+            raise _file_error(
                 f"both {name} and {name}{FILE_SUFFIX} are set", f"unset one of {name} and its file"
             )
         return _read_secret(Path(file), f"{name}{FILE_SUFFIX}")
@@ -178,25 +178,25 @@ class Settings(BaseSettings):
 
     @field_validator("compare")
     @classmethod
-    def _require_comparisons(cls, value: str) -> str:
-        unknown = _names(value) - set(COMPARISONS) - {NO_COMPARISON}
-        if unknown or not _names(value):
-            raise ValueError(f"not of {', '.join(COMPARISONS)}, or {NO_COMPARISON}")
+    def _check_compared_columns(cls, value: str) -> str:
+        unknown = _split_names(value) - set(COMPARED_COLUMNS) - {NO_COLUMNS}
+        if unknown or not _split_names(value):
+            raise ValueError(f"not of {', '.join(COMPARED_COLUMNS)}, or {NO_COLUMNS}")
         return value
 
     @classmethod
     def load(cls, **overrides: Any) -> Self:
-        """Read the settings; `overrides` (by field name, None meaning "not given") beat all else.
+        """Read the settings. `overrides`, by field name, beat all other sources unless None.
 
         Raises:
-            ConfigurationError: with a problem for each setting that does not fit.
+            ConfigurationError: settings are invalid; it has a problem for each.
         """
         given = {
             cls.model_fields[name].alias or name: value
             for name, value in overrides.items()
             if value is not None
         }
-        # What is given in code beats a file that the environment names, too.
+        # A value given in code also beats a file that the environment names.
         for name in given.keys() & {
             file.removesuffix(FILE_SUFFIX) for file in cls._aliases() if file.endswith(FILE_SUFFIX)
         }:
@@ -210,8 +210,8 @@ class Settings(BaseSettings):
 
     @classmethod
     def _problem(cls, name: str, entry: Any) -> Problem:
-        """Say what does not fit, with its value unless that is a secret or there is none."""
-        if entry["type"] == _UNREADABLE:
+        """Describe an invalid setting, with its value unless that is secret or missing."""
+        if entry["type"] == _FILE_ERROR:
             return Problem(what=entry["msg"], hint=entry["ctx"]["hint"])
         is_hidden = entry["type"] == "missing" or name in cls._secrets()
         shown = "" if is_hidden else f" is {str(entry['input'])[:80]!r}"
@@ -231,10 +231,10 @@ class Settings(BaseSettings):
 
     @property
     def required_database_url(self) -> str:
-        """The database's address.
+        """The URL of the database.
 
         Raises:
-            ConfigurationError: there is none.
+            ConfigurationError: it is not set.
         """
         if self.database_url is None:
             raise ConfigurationError(
@@ -249,22 +249,22 @@ class Settings(BaseSettings):
 
     @property
     def stale_after(self) -> timedelta:
-        """How long an open order may go unsynced."""
+        """The age of the last sync at which an open order is stale."""
         return timedelta(minutes=self.stale_minutes)
 
     @property
     def compared(self) -> frozenset[str]:
-        """What of a row is compared with what the exchange says of its order: columns' names."""
-        return frozenset(_names(self.compare) - {NO_COMPARISON})
+        """The columns of a row that are compared with the exchange's report of the order."""
+        return frozenset(_split_names(self.compare) - {NO_COLUMNS})
 
     @property
     def interval(self) -> timedelta:
-        """The pause between cycles when there is no backlog."""
+        """The pause between two sweeps."""
         return timedelta(milliseconds=self.interval_ms)
 
     @property
     def breaker(self) -> BreakerPolicy:
-        """The circuit breakers' part."""
+        """The policy of each circuit breaker."""
         return BreakerPolicy(
             failure_threshold=self.breaker_failure_threshold,
             success_threshold=self.breaker_success_threshold,
@@ -274,7 +274,7 @@ class Settings(BaseSettings):
 
     @property
     def retry(self) -> RetryPolicy:
-        """The retries' part."""
+        """The policy of retries."""
         return RetryPolicy(
             retries=self.retry_max,
             initial=timedelta(milliseconds=self.retry_initial_ms),
@@ -284,7 +284,7 @@ class Settings(BaseSettings):
 
     @property
     def credentials(self) -> Credentials:
-        """The exchange's part that nobody else may see."""
+        """The credentials for the exchange."""
         return Credentials(
             api_key=self.exchange_api_key,
             api_secret=self.exchange_api_secret,
@@ -295,27 +295,27 @@ class Settings(BaseSettings):
 
     @property
     def statsd(self) -> StatsdTarget:
-        """The metrics' part."""
+        """The target of the metrics."""
         return StatsdTarget(host=self.statsd_host, port=self.statsd_port, prefix=self.statsd_prefix)
 
 
-def _names(listed: str) -> set[str]:
-    """Return what a comma-separated list names."""
+def _split_names(listed: str) -> set[str]:
+    """Return the names in a comma-separated list, in lower case."""
     return {name.strip().lower() for name in listed.split(",")} - {""}
 
 
-_UNREADABLE = "unreadable_secret"
+_FILE_ERROR = "secret_file"
 
 
 def _read_secret(file: Path, name: str) -> str:
-    """Return what the file holds, without the blanks and line breaks around it."""
+    """Return the content of the file, without blanks and line breaks around it."""
     try:
         with file.open("rb") as opened:
             content = opened.read(MAX_SECRET_BYTES + 1)
         text = content.decode().strip()
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or "it is no text in UTF-8"
-        raise _unreadable(
+        why = getattr(error, "strerror", None) or "it is not text in UTF-8"
+        raise _file_error(
             f"{name} names {str(file)!r}, which cannot be read: {why}",
             f"set {name} to a file with the value and nothing else, which the service may read",
         ) from None
@@ -325,11 +325,11 @@ def _read_secret(file: Path, name: str) -> str:
         why = f"has more than {MAX_SECRET_BYTES:,} bytes"
     else:
         return text
-    raise _unreadable(
+    raise _file_error(
         f"{name} names {str(file)!r}, which {why}",
         f"set {name} to a file with the value and nothing else",
     )
 
 
-def _unreadable(what: str, hint: str) -> PydanticCustomError:
-    return PydanticCustomError(_UNREADABLE, "{what}", {"what": what, "hint": hint})
+def _file_error(what: str, hint: str) -> PydanticCustomError:
+    return PydanticCustomError(_FILE_ERROR, "{what}", {"what": what, "hint": hint})

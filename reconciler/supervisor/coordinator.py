@@ -412,7 +412,7 @@ class Coordinator:
         if reply is Reply.DENIED:
             self.pool.send(shard, BudgetDenial(number))
         else:
-            self.pool.send(shard, BudgetGrant(number, is_first=reply is Reply.GRANTED_FIRST))
+            self.pool.send(shard, BudgetGrant(number, is_probe=reply is Reply.GRANTED_FIRST))
 
     def _requeue_returned(self, shard: int, number: int) -> None:
         """Queue again what a worker could not look at, because it is to end."""

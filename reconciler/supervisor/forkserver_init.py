@@ -40,7 +40,7 @@ def _keep_heaps_small() -> None:
 
 for _number in _SENT_TO_GROUPS:
     signal.signal(_number, signal.SIG_IGN)
-import_module("reconciler.safe_path").leave_no_trace()
+import_module("reconciler.safe_path").restore_environment()
 import_module("reconciler.worker.preload")
 _keep_heaps_small()
 gc.collect()

@@ -1,4 +1,14 @@
-"""What parent and child say to each other over their pipe."""
+"""The messages between the supervisor and a worker, over the worker's pipe.
+
+The life of a batch, from left to right; a worker prepares one batch while it commits another:
+
+    supervisor   AssignBatch                  CommitBatches
+    worker                    BatchPrepared                 BatchDone
+                              BatchReturned
+
+Before each request to the exchange a worker asks for its weight: `BudgetRequest`, answered by
+`BudgetGrant` or `BudgetDenial`.
+"""
 
 from dataclasses import dataclass
 
@@ -9,14 +19,19 @@ from reconciler.workload import AnomalyStats, Batch, Result
 
 @dataclass(frozen=True, slots=True)
 class AssignBatch:
-    """Parent: here is a batch; look at it."""
+    """Supervisor: prepare this batch. Sent when the worker has nothing else to prepare."""
 
     batch: Batch
 
 
 @dataclass(frozen=True, slots=True)
 class CommitBatches:
-    """Parent: finish these of the batches that you have looked at."""
+    """Supervisor: commit these prepared batches. Sent after the verdict on their cycle.
+
+    Attributes:
+        batches: The batches' numbers, to be committed in this order.
+        may_write: False if the halt is on, or if this is its sample: drop what was prepared.
+    """
 
     batches: tuple[int, ...]
     may_write: bool
@@ -24,25 +39,27 @@ class CommitBatches:
 
 @dataclass(frozen=True, slots=True)
 class BudgetGrant:
-    """Parent: the request numbered so may be sent.
+    """Supervisor: send the request. Sent once the budget has room for its weight.
 
-    If it `is_first`, after a pause, say how it ended.
+    Attributes:
+        number: The number of the `BudgetRequest`.
+        is_probe: True for the first request after a rate-limit pause: a `ProbeEnded` must follow.
     """
 
     number: int
-    is_first: bool = False
+    is_probe: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class BudgetDenial:
-    """Parent: the request numbered so is not to be sent: you are to end."""
+    """Supervisor: do not send the request numbered `number`. Sent when the worker is to stop."""
 
     number: int
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Parent: stop looking, finish what you were told to finish, and end."""
+    """Supervisor: prepare nothing more, finish the commits and exit. Sent to drain a worker."""
 
 
 FromSupervisor = AssignBatch | CommitBatches | BudgetGrant | BudgetDenial | Stop
@@ -50,14 +67,14 @@ FromSupervisor = AssignBatch | CommitBatches | BudgetGrant | BudgetDenial | Stop
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """Child: everything is open; hand me a batch. This is the program that I run."""
+    """Worker: the handler is open. Sent once, with the release that this process runs."""
 
     release: Release
 
 
 @dataclass(frozen=True, slots=True)
 class BatchPrepared:
-    """Child: I have looked at the batch, and could look at another."""
+    """Worker: the batch is prepared. Sent when `Handler.prepare` has returned."""
 
     batch: int
     stats: AnomalyStats
@@ -65,14 +82,14 @@ class BatchPrepared:
 
 @dataclass(frozen=True, slots=True)
 class BatchReturned:
-    """Child: the batch is as it was: I was denied what I needed to look at it."""
+    """Worker: requeue the batch, nothing was done. Sent when a budget denial ended `prepare`."""
 
     batch: int
 
 
 @dataclass(frozen=True, slots=True)
 class BatchDone:
-    """Child: this came of the batch."""
+    """Worker: the batch is finished. Sent when `Handler.commit` has returned."""
 
     batch: int
     result: Result
@@ -80,7 +97,7 @@ class BatchDone:
 
 @dataclass(frozen=True, slots=True)
 class BudgetRequest:
-    """Child: may I spend so much weight? Numbered, so that several can be under way."""
+    """Worker: may a request of this weight be sent? Sent before each; several may wait at once."""
 
     number: int
     weight: int
@@ -88,35 +105,43 @@ class BudgetRequest:
 
 @dataclass(frozen=True, slots=True)
 class ProbeEnded:
-    """Child: the request that went first after a pause has ended; was it answered?"""
+    """Worker: the first request after a rate-limit pause ended. Sent once for each `is_probe`."""
 
     is_alive: bool
 
 
 @dataclass(frozen=True, slots=True)
 class RateLimitPause:
-    """Child: the exchange wants to hear nothing from this host for so long."""
+    """Worker: send no requests for `seconds`. Sent when the exchange has asked for a pause."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class WeightUsed:
-    """Child: the exchange says that the account has used so much weight in this minute."""
+    """Worker: the weight used in this minute. Sent when an answer of the exchange states it."""
 
     weight: int
 
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """Child: my loop turns; I have waited so long for a call that should be short."""
+    """Worker: the event loop runs. Sent every few seconds, busy or idle.
+
+    Attributes:
+        waiting_seconds: How long it has waited for a call that should be short.
+    """
 
     waiting_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class StoreUnreachable:
-    """Child: the database does not let me begin; I go on trying, and look every `retry_seconds`."""
+    """Worker: the database cannot be used yet. Sent at each failed try to open the handler.
+
+    Attributes:
+        retry_seconds: The time until the next try.
+    """
 
     reason: str
     retry_seconds: float
@@ -124,7 +149,7 @@ class StoreUnreachable:
 
 @dataclass(frozen=True, slots=True)
 class Misconfigured:
-    """Child: I cannot work, and a restart would not change that."""
+    """Worker: the configuration is wrong. Sent before it exits; a restart would not help."""
 
     problems: tuple[Problem, ...]
 

@@ -1,10 +1,10 @@
-"""What every worker needs, imported and loaded once, by the fork server, for all of them.
+"""Import once, in the fork server, what every worker needs.
 
-What a worker loads itself is memory of its own; what is here it shares with the others. It pays its
-part of that too, so what only serves a terminal stays out: httpx and structlog load 5 MiB of it
-where it is installed, and no worker uses any.
+Workers are forked from the fork server and share the memory of what it has imported; what a worker
+imports itself is memory of its own. Modules that only serve a terminal stay out: if they are
+installed, httpx and structlog would load 5 MiB of them, and no worker uses any.
 
-Nothing here may leave a file, a socket or a thread open: workers are forked from this state.
+Nothing here may leave a file, a socket or a thread open: each worker would inherit it.
 """
 
 import sys
@@ -14,16 +14,18 @@ from importlib import import_module
 
 from reconciler.errors import ConfigurationError
 
+# The order workload and its adapter are named here, and not imported as in other modules: this
+# package serves any workload and must not depend on one. Another workload shares the libraries.
 _OURS = ("reconciler.exchanges.binance", "reconciler.worker.process", "reconciler.orders.workload")
 _ONLY_WHEN_USED = ("httpcore", "anyio._backends._asyncio", "concurrent.futures.thread")
-"""What the libraries import for themselves, at the first request or the first call in a thread."""
+"""Modules that libraries import at the first request or at the first call in a thread."""
 
 _FOR_TERMINALS = ("click", "pygments", "rich")
 
 
 @contextmanager
 def _as_if_not_installed(names: tuple[str, ...]) -> Iterator[None]:
-    """Let importing `names` fail in the block; afterwards a workload of somebody's may."""
+    """Make imports of `names` fail in the block, but not later: a workload may need them."""
     absent = [name for name in names if name not in sys.modules]
     for name in absent:
         sys.modules[name] = None  # type: ignore[assignment] # Python's own way to say so
@@ -39,5 +41,5 @@ with _as_if_not_installed(_FOR_TERMINALS):
         import_module(_name)
     from reconciler.exchanges.registry import trusted_authorities
 
-with suppress(ConfigurationError):  # Every worker meets it again, and can say so.
+with suppress(ConfigurationError):  # Each worker gets the same error, and reports it.
     trusted_authorities()

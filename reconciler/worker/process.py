@@ -1,11 +1,10 @@
-"""A worker process: one event loop that looks at batches, and finishes them when told to.
+"""A worker process: an event loop that prepares batches and commits them when told to.
 
-It does both side by side: while the database is busy with what was looked at, the exchange is asked
-about the next batch. Of each it does one at a time, in the order in which it was told to.
+It does both concurrently: while the database writes one batch, the exchange is asked about the
+next. At most one batch is being prepared and one committed, in the order of the messages.
 
-It ends when it is told to, and at once, whatever it is doing, when its parent dies or lets go of
-the pipe: what it has in hand is then handed to somebody else. Being killed at any instant loses
-nothing: what was not committed is handed out again.
+It exits after `Stop` or TERM, and at once if the supervisor dies or closes the pipe. Its batches
+are then assigned to another worker. So it may be killed at any moment and nothing is lost.
 """
 
 import asyncio
@@ -56,7 +55,7 @@ EX_CONFIG = 78
 log = structlog.get_logger(__name__)
 
 
-def main(  # noqa: PLR0917 - multiprocessing passes them so
+def main(  # noqa: PLR0917 - multiprocessing passes them by position
     connection: Connection,
     stacks: Connection,
     workload: Workload,
@@ -67,32 +66,32 @@ def main(  # noqa: PLR0917 - multiprocessing passes them so
     """Run a worker until it is stopped: the target of its process.
 
     Args:
-        connection: The pipe to the parent.
-        stacks: Where to write down where every thread is, when the parent asks with USR2.
-        workload: What to do.
-        shard: This worker's number, for logs and metrics.
-        breaker: Where the predecessor's circuit breaker stood.
-        set_up: Called first: sets up logging.
+        connection: The pipe to the supervisor.
+        stacks: The pipe to write the stacks of all threads to, at each USR2.
+        workload: The work to do.
+        shard: The shard that this worker works for.
+        breaker: The snapshot of the predecessor's circuit breaker.
+        set_up: Sets up logging; called first.
     """
-    _leave_signals_to_parent()
-    # Written by the C library's own handler: also while Python is in an endless loop, or waits.
+    _ignore_terminal_signals()
+    # The handler is written in C, so it works while Python is in an endless loop or blocked.
     faulthandler.register(signal.SIGUSR2, file=stacks.fileno())
-    _exit_with_parent()
+    _exit_with_supervisor()
     set_up()
     try:
         asyncio.run(Worker(connection, workload, shard, breaker).run())
     except ConfigurationError as error:
-        log.error("worker.misconfigured", problem=str(error))  # noqa: TRY400 - it is the person's
+        log.error("worker.misconfigured", problem=str(error))  # noqa: TRY400 - a person's error
         _send_or_exit(connection, Misconfigured(error.problems))
         sys.exit(EX_CONFIG)
     except Exception:
-        # Left to multiprocessing, it would be printed as it is, with whatever secrets it holds.
+        # Multiprocessing would print it unmasked, with any secrets that it holds.
         log.exception("worker.bug")
         sys.exit(EX_SOFTWARE)
 
 
 class Worker:
-    """The child's end of the pipe, and what is done with what comes out of it."""
+    """Receives the supervisor's messages and calls the handler."""
 
     def __init__(
         self,
@@ -107,13 +106,13 @@ class Worker:
         self._breaker = breaker
         self._batches: asyncio.Queue[Batch] = asyncio.Queue()
         self._verdicts: asyncio.Queue[CommitBatches | None] = asyncio.Queue()
-        """None: the last has come."""
+        """The batches to commit; None after the last."""
         self._budget = BudgetClient(self._send)
         self._preparing: asyncio.Task[None] | None = None
         self._prepared: dict[int, Batch] = {}
 
     async def run(self) -> None:
-        """Open everything, then do what the parent says until told to stop."""
+        """Open the handler, then work until told to stop."""
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(_exit_on_bug)
         loop.add_signal_handler(signal.SIGTERM, self._stop)
@@ -129,7 +128,7 @@ class Worker:
                 await handler.close()
 
     async def _work(self, handler: Handler) -> None:
-        """Examine and conclude side by side, until the last verdict has been done."""
+        """Prepare and commit concurrently, until the last verdict has been carried out."""
         async with asyncio.TaskGroup() as tasks:
             self._preparing = tasks.create_task(self._prepare_all(handler))
             heartbeats = tasks.create_task(self._heartbeat(handler))
@@ -157,13 +156,13 @@ class Worker:
                 self._send(BatchDone(number, result))
 
     def _stop(self) -> None:
-        """Look at nothing more; what was to be finished is."""
+        """Prepare nothing more; commit what was asked for, then exit."""
         self._verdicts.put_nowait(None)
         if self._preparing is not None:
             self._preparing.cancel()
 
     async def _open_handler(self) -> Handler | None:
-        """Open the handler, as long as the database needs; None when told to stop meanwhile."""
+        """Open the handler, retrying while the database is away; None if told to stop meanwhile."""
         while True:
             try:
                 return await self._workload.open_handler(
@@ -201,10 +200,10 @@ class Worker:
                 self._batches.put_nowait(batch)
             case CommitBatches():
                 self._verdicts.put_nowait(message)
-            case BudgetGrant(number=number, is_first=is_first):
-                self._budget.granted(number, is_first=is_first)
+            case BudgetGrant(number=number, is_probe=is_probe):
+                self._budget.grant(number, is_probe=is_probe)
             case BudgetDenial(number=number):
-                self._budget.denied(number)
+                self._budget.deny(number)
             case Stop():
                 self._stop()
             case _:
@@ -215,56 +214,56 @@ class Worker:
 
 
 class BudgetClient:
-    """The host's rate budget, which the parent keeps; asked over the pipe."""
+    """The worker's client of the rate budget that the supervisor keeps for the whole host."""
 
     def __init__(self, send: Callable[[FromWorker], None]) -> None:
         self._send = send
         self._numbers = count()
         self._waiting: dict[int, asyncio.Future[bool]] = {}
-        self._first: asyncio.Task[Any] | None = None
-        """Whose request went first after a pause."""
+        self._probe: asyncio.Task[Any] | None = None
+        """The task that sends the first request after a rate-limit pause."""
 
     async def take(self, weight: int) -> None:
-        """Wait until the parent grants `weight`.
+        """Wait until the supervisor grants `weight`.
 
         Raises:
-            NotSent: it does not, because this worker is to end.
+            NotSent: it was denied, because this worker is to stop.
         """
         number = next(self._numbers)
         granted = asyncio.get_running_loop().create_future()
         self._waiting[number] = granted
         try:
             self._send(BudgetRequest(number, weight))
-            is_first = await granted
+            is_probe = await granted
         finally:
             del self._waiting[number]
-        if is_first:
-            self._first = asyncio.current_task()
+        if is_probe:
+            self._probe = asyncio.current_task()
 
     async def record_outcome(self, *, is_alive: bool) -> None:
-        """Tell the parent how the request ended that it let go first after a pause."""
-        if self._first is not None and self._first is asyncio.current_task():
-            self._first = None
+        """Report how a request ended, if it was the first after a rate-limit pause."""
+        if self._probe is not None and self._probe is asyncio.current_task():
+            self._probe = None
             self._send(ProbeEnded(is_alive))
 
     async def pause(self, seconds: float) -> None:
-        """Tell the parent that the exchange wants silence."""
+        """Report that the exchange has asked for a rate-limit pause."""
         self._send(RateLimitPause(seconds))
 
     async def observe(self, used_weight: int) -> None:
-        """Tell the parent what the account has used."""
+        """Report the weight that the account has used in this minute."""
         self._send(WeightUsed(used_weight))
 
-    def granted(self, number: int, *, is_first: bool = False) -> None:
-        """Let the request go that waits under `number`; it may have been given up meanwhile."""
+    def grant(self, number: int, *, is_probe: bool = False) -> None:
+        """Release the request that waits under `number`; it may have been cancelled meanwhile."""
         waiting = self._waiting.get(number)
         if waiting is not None and not waiting.done():
-            waiting.set_result(is_first)
-        elif is_first:
+            waiting.set_result(is_probe)
+        elif is_probe:
             self._send(ProbeEnded(is_alive=False))
 
-    def denied(self, number: int) -> None:
-        """Let the request that waits under `number` end without being sent."""
+    def deny(self, number: int) -> None:
+        """Fail the request that waits under `number` with `NotSent`."""
         waiting = self._waiting.get(number)
         if waiting is not None and not waiting.done():
             waiting.set_exception(NotSent("not sent: this worker is to end"))
@@ -278,37 +277,37 @@ def _send_or_exit(connection: Connection, message: FromWorker) -> None:
 
 
 def _exit_orphaned() -> NoReturn:
-    """End at once: the parent is gone, or takes this worker for dead and has put another there."""
+    """Exit at once: the supervisor is dead, or has closed the pipe and replaced this worker."""
     os._exit(EX_SOFTWARE)
 
 
 def _root_cause(failures: ExceptionGroup[Exception]) -> Exception:
-    """Return what a person can fix, if it is among them."""
-    fixable = (one for one in failures.exceptions if isinstance(one, ConfigurationError))
+    """Return the error that a person can fix, if there is one, else the first."""
+    fixable = (error for error in failures.exceptions if isinstance(error, ConfigurationError))
     return next(fixable, failures.exceptions[0])
 
 
 def _exit_on_bug(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """End at once when a callback failed: a message of the parent's may be lost with it."""
+    """Exit at once if a callback failed: a message of the supervisor may be lost with it."""
     loop.default_exception_handler(context)
     if "handle" in context:
         os._exit(EX_SOFTWARE)
 
 
-def _leave_signals_to_parent() -> None:
-    """Ignore what a terminal sends to the whole group: the parent says when to stop.
+def _ignore_terminal_signals() -> None:
+    """Ignore what a terminal sends to the whole group: the supervisor says when to stop.
 
-    TERM ends a worker that is still opening its connections; later it is an order to finish.
+    TERM ends a worker that is still opening its connections; later it means: commit and exit.
     """
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU):
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def _exit_with_parent() -> None:
-    """End this process the moment its parent does, in a thread: the loop may be stuck.
+def _exit_with_supervisor() -> None:
+    """Watch the supervisor from a thread, since the loop may be stuck, and exit when it dies.
 
-    The sentinel is the parent's, also under a fork server, where `getppid` names the fork server.
+    The sentinel is the supervisor's even under a fork server; `getppid` returns the fork server.
     """
     parent = parent_process()
     if parent is None:

@@ -7,7 +7,7 @@ from pydantic import Field, SecretStr
 
 from reconciler.domain.contradiction import ComparedColumn
 from reconciler.errors import ConfigurationError
-from reconciler.settings import COMPARISONS, Settings
+from reconciler.settings import COMPARED_COLUMNS, Settings
 
 SECRET = "the-secret-of-the-tests"
 
@@ -41,13 +41,13 @@ def test_a_setting_that_is_missing_is_named_without_what_others_are(
 
 
 def test_everything_that_can_be_compared_can_be_named() -> None:
-    assert set(COMPARISONS) == set(ComparedColumn)
+    assert set(COMPARED_COLUMNS) == set(ComparedColumn)
 
 
 @pytest.mark.parametrize(
     ("named", "compared"),
     [
-        (None, set(COMPARISONS)),
+        (None, set(COMPARED_COLUMNS)),
         ("qty", {"qty"}),
         (" QTY , side", {"qty", "side"}),
         ("none", set()),
@@ -86,7 +86,7 @@ def test_a_secret_can_be_in_a_file(
         (None, "which cannot be read: No such file or directory"),
         (b"", "which is empty"),
         (b" \n ", "which is empty"),
-        (b"\xff\xfe\x00", "which cannot be read: it is no text in UTF-8"),
+        (b"\xff\xfe\x00", "which cannot be read: it is not text in UTF-8"),
         (b"x" * 70_000, "which has more than 65,536 bytes"),
     ],
     ids=["missing", "empty", "blank", "binary", "large"],
