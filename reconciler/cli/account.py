@@ -5,7 +5,8 @@ import asyncio
 import click
 
 from reconciler.cli.checks.exchange import read_account
-from reconciler.cli.holds import by_option, named, opened_database
+from reconciler.cli.database import open_database
+from reconciler.cli.operator_name import by_option, required_operator
 from reconciler.errors import ConfigurationError, Problem
 from reconciler.exchanges.registry import venue
 from reconciler.orders.account import UNNAMED, UNNAMED_HINT
@@ -20,7 +21,7 @@ def account_command() -> None:
 @account_command.command("show")
 def show_command() -> None:
     """Show the account that is remembered."""
-    with opened_database() as (database, settings), database.autocommit() as connection:
+    with open_database("holds") as (database, settings), database.autocommit() as connection:
         known = shared_state.read_account(connection, settings.exchange_name)
     if known is None:
         click.echo(f"no account at {settings.exchange_name} is remembered yet")
@@ -32,12 +33,12 @@ def show_command() -> None:
 @by_option
 def confirm_command(*, by: str | None) -> None:
     """Ask the exchange who we are now, and take that account for the right one."""
-    name = named(by)
-    with opened_database() as (database, settings):
+    operator = required_operator(by)
+    with open_database("holds") as (database, settings):
         found = venue(settings.exchange_name, settings.exchange_base_url)
         account = asyncio.run(read_account(found, settings.credentials))
         if account.identity is None:
             raise ConfigurationError([Problem(what=UNNAMED, hint=UNNAMED_HINT)])
         with database.transaction() as connection:
-            shared_state.confirm_account(connection, found.name, account.identity, by=name)
-    click.echo(f"the orders are of account {account.identity}, confirmed by {name}")
+            shared_state.confirm_account(connection, found.name, account.identity, by=operator)
+    click.echo(f"the orders are of account {account.identity}, confirmed by {operator}")

@@ -3,7 +3,6 @@
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -11,9 +10,9 @@ from uuid import UUID
 
 import click
 
+from reconciler.cli.audit_replay import ReplayFilter, read_time, replay_changes
+from reconciler.cli.database import open_database
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.logs import load_settings
-from reconciler.cli.replay import Span, read_time, replay_span
 from reconciler.cli.ui.options import environment_option, json_option
 from reconciler.cli.ui.output import print_json, print_table
 from reconciler.domain.order import OrderId
@@ -25,11 +24,11 @@ from reconciler.store.row_status import read_row_status
 from reconciler.store.tables import find_orders
 
 _INTEGER = re.compile(r"-?[0-9]{1,20}", re.ASCII)
-_FACTS = (("executed_qty", "executed"), ("avg_price", "average"))
+_COMPARED = (("executed_qty", "executed"), ("avg_price", "average"))
 
 
 @dataclass(frozen=True, kw_only=True)
-class History:
+class OrderHistory:
     """All that is known of an order. `status` is None where `orders` has no such row."""
 
     order_id: str
@@ -113,25 +112,24 @@ def audit_command(
 
     Ends with code 0, or 1 if nothing is known of such an order, or a change does not follow.
     """
-    _require_sense(order_id, since, until, is_replay=is_replay)
-    with _opened_database() as database:
+    _require_consistent_arguments(order_id, since, until, is_replay=is_replay)
+    with open_database("audit") as (database, settings):
         if is_replay:
-            span = Span(order_id=order_id, since=since, until=until)
-            settings = load_settings()
+            replay_filter = ReplayFilter(order_id=order_id, since=since, until=until)
             facts = venue(settings.exchange_name, settings.exchange_base_url)
-            verdict = replay_span(database, span, retention=facts.retention)
-            verdict.print(as_json=as_json)
-            is_good = verdict.is_clean
+            result = replay_changes(database, replay_filter, retention=facts.retention)
+            result.print(as_json=as_json)
+            is_complete = result.is_clean
         else:
             assert order_id is not None  # noqa: S101 - _require_sense saw to it
             history = _read(database, order_id)
             show = _print_json if as_json else _print
             show(history)
-            is_good = history.is_known
-    sys.exit(Exit.GOOD if is_good else Exit.INCOMPLETE)
+            is_complete = history.is_known
+    sys.exit(Exit.GOOD if is_complete else Exit.INCOMPLETE)
 
 
-def _require_sense(
+def _require_consistent_arguments(
     order_id: OrderId | None, since: datetime | None, until: datetime | None, *, is_replay: bool
 ) -> None:
     """Make sure that the arguments ask for something.
@@ -147,25 +145,19 @@ def _require_sense(
         raise click.UsageError("--since must be earlier than --until.")
 
 
-@contextmanager
-def _opened_database() -> Iterator[Database]:
-    with closing(Database(load_settings().required_database_url, role="audit")) as database:
-        yield database
-
-
-def _read(database: Database, order_id: OrderId) -> History:
+def _read(database: Database, order_id: OrderId) -> OrderHistory:
     with database.autocommit() as connection:
         entries = read_history(connection, str(order_id))
         try:
             status = read_row_status(connection, find_orders(connection), order_id)
         except SchemaMismatch:
             status = None
-    return History(order_id=str(order_id), status=status, entries=entries)
+    return OrderHistory(order_id=str(order_id), status=status, entries=entries)
 
 
-def _print(history: History) -> None:
+def _print(history: OrderHistory) -> None:
     if not history.is_known:
-        tell_unknown(history.order_id)
+        print_unknown(history.order_id)
         return
     now = "is no longer in orders" if history.status is None else f"is now {history.status}"
     if not history.entries:
@@ -174,11 +166,11 @@ def _print(history: History) -> None:
     print_changes(history.entries, title=f"Order {history.order_id}, which {now}")
 
 
-def _print_json(history: History) -> None:
+def _print_json(history: OrderHistory) -> None:
     print_json({**asdict(history), "entries": [asdict(entry) for entry in history.entries]})
 
 
-def tell_unknown(order_id: str) -> None:
+def print_unknown(order_id: str) -> None:
     """Say that nothing is known of such an order."""
     click.echo(
         f"order {order_id} is not known: it is neither in the activity log nor in orders", err=True
@@ -208,7 +200,7 @@ def row_of(entry: Activity) -> tuple[str, str, str, str]:
 
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
     yield f"{before['status']} -> {after['status']}"
-    for name, word in _FACTS:
+    for name, word in _COMPARED:
         old, new = _number(before[name]), _number(after[name])
         if old != new:
             yield f"{word} {old} -> {new}"

@@ -13,34 +13,34 @@ from reconciler.cli.checks.database import CHECK as DATABASE_CHECK
 from reconciler.cli.checks.database import check_database, skip_database
 from reconciler.cli.checks.exchange import (
     ACCOUNT_CHECK,
+    account_result,
     check_exchange,
-    judged_account,
     skip_exchange,
 )
-from reconciler.cli.checks.finding import (
-    Finding,
-    Verdict,
+from reconciler.cli.checks.metrics import check_statsd, skip_statsd
+from reconciler.cli.checks.result import (
+    CheckResult,
+    CheckStatus,
     exit_code_of_all,
     failed,
+    overall_status,
     skipped,
-    verdict_of,
 )
-from reconciler.cli.checks.metrics import check_statsd, skip_statsd
-from reconciler.cli.checks.settings import Checked, check_settings
-from reconciler.cli.logs import parent_logs, quiet
+from reconciler.cli.checks.settings import CheckedSettings, check_settings
+from reconciler.cli.logs import set_up_logs, warnings_only
 from reconciler.cli.ui.options import json_option
 from reconciler.cli.ui.output import console, print_json, print_problems, print_table
-from reconciler.cli.ui.progress import working
+from reconciler.cli.ui.progress import show_activity
 from reconciler.errors import Problem, ReconcilerError
 from reconciler.exchanges.base import Account, Venue
 from reconciler.store import shared_state
 from reconciler.store.database import Database
 
 _STYLES = {
-    Verdict.OK: "green",
-    Verdict.WARNING: "yellow",
-    Verdict.PROBLEM: "bold red",
-    Verdict.SKIPPED: "dim",
+    CheckStatus.OK: "green",
+    CheckStatus.WARNING: "yellow",
+    CheckStatus.PROBLEM: "bold red",
+    CheckStatus.SKIPPED: "dim",
 }
 
 
@@ -65,17 +65,17 @@ def check_command(*, as_json: bool) -> None:
     service does not answer.
     """
     checked = check_settings()
-    parent_logs(quiet(checked.settings))
-    with working("checking settings, database and exchange", is_transient=True):
-        findings = list(_findings(checked))
+    set_up_logs(warnings_only(checked.settings))
+    with show_activity("checking settings, database and exchange", is_transient=True):
+        results = list(_results(checked))
     show = _print_json if as_json else _print
-    show(findings)
-    sys.exit(exit_code_of_all(findings))
+    show(results)
+    sys.exit(exit_code_of_all(results))
 
 
-def _findings(checked: Checked) -> Iterator[Finding]:
+def _results(checked: CheckedSettings) -> Iterator[CheckResult]:
     settings = checked.settings
-    yield checked.finding
+    yield checked.result
     with ExitStack() as opened:
         try:
             database = Database(settings.required_database_url, role="check")
@@ -95,67 +95,67 @@ def _findings(checked: Checked) -> Iterator[Finding]:
 
 
 def _checking_account(
-    database: Database, found: Sequence[Finding]
-) -> Callable[[Venue, Account], Finding]:
+    database: Database, found: Sequence[CheckResult]
+) -> Callable[[Venue, Account], CheckResult]:
     """Return how the account is compared with the one that is remembered, if that can be read."""
-    verdicts = {finding.check: finding.verdict for finding in found}
+    statuses = {result.check: result.status for result in found}
     for check, until in {
         DATABASE_CHECK: "the database answers",
         "schema": "the schema is right",
         "rights": "the rights are granted",
     }.items():
-        if verdicts[check] in {Verdict.PROBLEM, Verdict.SKIPPED}:
+        if statuses[check] in {CheckStatus.PROBLEM, CheckStatus.SKIPPED}:
             return _skip_account(until)
 
-    def check_account(venue: Venue, account: Account) -> Finding:
+    def check_account(venue: Venue, account: Account) -> CheckResult:
         try:
             with database.autocommit() as connection:
                 remembered = shared_state.read_account(connection, venue.name)
         except ReconcilerError as error:
             return failed(ACCOUNT_CHECK, error)
-        return judged_account(account, remembered)
+        return account_result(account, remembered)
 
     return check_account
 
 
-def _skip_account(until: str) -> Callable[[Venue, Account], Finding]:
+def _skip_account(until: str) -> Callable[[Venue, Account], CheckResult]:
     return lambda _venue, _account: skipped(ACCOUNT_CHECK, until)
 
 
-def _print(findings: Sequence[Finding]) -> None:
+def _print(results: Sequence[CheckResult]) -> None:
     rows = [
-        (finding.check, Text(finding.verdict, style=_STYLES[finding.verdict]), finding.detail)
-        for finding in findings
+        (result.check, Text(result.status, style=_STYLES[result.status]), result.detail)
+        for result in results
     ]
     print_table(["check", "", "found"], rows)
     shown: set[Problem] = set()
-    for finding in findings:
+    for result in results:
         # What is missing in the settings is why another check failed: once is enough to read.
         print_problems(
-            [one for one in finding.problems if one not in shown], label=f"{finding.check}: "
+            [one for one in result.problems if one not in shown], label=f"{result.check}: "
         )
-        shown.update(finding.problems)
-    match verdict_of(findings):
-        case Verdict.PROBLEM:
+        shown.update(result.problems)
+    match overall_status(results):
+        case CheckStatus.PROBLEM:
             console().print("[red]a run cannot start like this[/]")
         case _:
             console().print("[green]a run can start[/]")
 
 
-def _print_json(findings: Sequence[Finding]) -> None:
+def _print_json(results: Sequence[CheckResult]) -> None:
     print_json(
         {
-            "verdict": verdict_of(findings),
-            "exit_code": exit_code_of_all(findings),
-            "checks": [_as_json(finding) for finding in findings],
+            "verdict": overall_status(results),
+            "exit_code": exit_code_of_all(results),
+            "checks": [_as_json(result) for result in results],
         }
     )
 
 
-def _as_json(finding: Finding) -> dict[str, object]:
+def _as_json(result: CheckResult) -> dict[str, object]:
     return {
-        "check": finding.check,
-        "verdict": finding.verdict,
-        "detail": finding.detail,
-        "problems": [asdict(problem) for problem in finding.problems],
+        "check": result.check,
+        "verdict": result.status,
+        "detail": result.detail,
+        "problems": [asdict(problem) for problem in result.problems],
     }

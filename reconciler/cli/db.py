@@ -10,13 +10,12 @@ import click
 from alembic.util import CommandError
 from sqlalchemy import Connection
 
+from reconciler.cli.database import open_database
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.logs import parent_logs, quiet
 from reconciler.cli.ui.options import environment_option, json_option
 from reconciler.cli.ui.output import print_json
-from reconciler.cli.ui.progress import working
+from reconciler.cli.ui.progress import show_activity
 from reconciler.errors import ConfigurationError, Problem, SchemaMismatch
-from reconciler.settings import Settings
 from reconciler.store import migrations, sample_orders
 from reconciler.store.database import Database
 from reconciler.store.privileges import missing_read_privileges, missing_upgrade_privileges
@@ -24,7 +23,7 @@ from reconciler.store.tables import find_orders, log_problems, missing_parts
 
 
 @dataclass(frozen=True, kw_only=True)
-class Upgrade:
+class UpgradeResult:
     """What an upgrade did. `before` is None where there was nothing of ours."""
 
     before: str | None
@@ -37,9 +36,8 @@ class Upgrade:
             return f"at revision {self.after} already: nothing to do"
         if self.before == self.after:
             return f"at revision {self.after}; what was missing was made, in {self.seconds:.1f} s"
-        return (
-            f"upgraded from {_words(self.before)} to {_words(self.after)} in {self.seconds:.1f} s"
-        )
+        before, after = _revision_name(self.before), _revision_name(self.after)
+        return f"upgraded from {before} to {after} in {self.seconds:.1f} s"
 
 
 @click.group(
@@ -82,7 +80,10 @@ def upgrade_command(*, with_orders: bool, as_json: bool) -> None:
     Ends with code 0 when done, 69 if the database does not answer, 78 if it does not fit or the
     role lacks a right: then nothing was changed.
     """
-    with _database("db upgrade") as database, working("upgrading the database", is_transient=True):
+    with (
+        open_database("db upgrade") as (database, _),
+        show_activity("upgrading the database", is_transient=True),
+    ):
         done = _upgrade(database, with_orders=with_orders)
     if as_json:
         print_json(asdict(done))
@@ -97,7 +98,7 @@ def current_command(*, as_json: bool) -> None:
 
     Ends with code 0 if it is, 1 if it is behind.
     """
-    with _database("db current") as database, database.autocommit() as connection:
+    with open_database("db current") as (database, _), database.autocommit() as connection:
         revision = migrations.current(connection)
     head = migrations.head()
     is_newest = revision == head
@@ -106,7 +107,9 @@ def current_command(*, as_json: bool) -> None:
     elif is_newest:
         click.echo(f"revision {revision}: up to date")
     else:
-        click.echo(f"{_words(revision)}, the newest revision is {head}: run reconciler db upgrade")
+        click.echo(
+            f"{_revision_name(revision)}, the newest revision is {head}: run reconciler db upgrade"
+        )
     sys.exit(Exit.GOOD if is_newest else Exit.INCOMPLETE)
 
 
@@ -119,7 +122,7 @@ def sql_command() -> None:
     click.echo(migrations.ddl(), nl=False)
 
 
-def _upgrade(database: Database, *, with_orders: bool) -> Upgrade:
+def _upgrade(database: Database, *, with_orders: bool) -> UpgradeResult:
     """Upgrade, or refuse before anything is touched.
 
     Raises:
@@ -144,7 +147,7 @@ def _upgrade(database: Database, *, with_orders: bool) -> Upgrade:
         migrations.upgrade(connection)
     with database.autocommit() as connection:
         after = migrations.current(connection)
-    return Upgrade(
+    return UpgradeResult(
         before=before,
         after=after,
         changed=is_incomplete,
@@ -161,17 +164,6 @@ def _orders_problems(connection: Connection) -> list[Problem]:
 
 
 @contextmanager
-def _database(role: str) -> Iterator[Database]:
-    settings = quiet(Settings.load())
-    parent_logs(settings)
-    database = Database(settings.required_database_url, role=role)
-    try:
-        yield database
-    finally:
-        database.close()
-
-
-@contextmanager
 def _knowing_revision(revision: str | None) -> Iterator[None]:
     try:
         yield
@@ -179,13 +171,13 @@ def _knowing_revision(revision: str | None) -> Iterator[None]:
         raise ConfigurationError(
             [
                 Problem(
-                    what=f"the database is at {_words(revision)}, which this version does not know"
-                    f" ({error})",
+                    what=f"the database is at {_revision_name(revision)}, which this version does"
+                    f" not know ({error})",
                     hint="install the version that upgraded it, or a newer one",
                 )
             ]
         ) from error
 
 
-def _words(revision: str | None) -> str:
+def _revision_name(revision: str | None) -> str:
     return "no tables of ours" if revision is None else f"revision {revision}"

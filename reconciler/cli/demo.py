@@ -14,12 +14,12 @@ import click
 from pydantic import SecretStr
 
 import reconciler
-from reconciler.cli.interrupts import ending_on_signals, undisturbed_afterwards
-from reconciler.cli.logs import parent_logs, quiet
-from reconciler.cli.report import RunReport
+from reconciler.cli.interrupts import ignore_signals_afterwards, interrupt_on_signals
+from reconciler.cli.logs import set_up_logs, warnings_only
+from reconciler.cli.run_report import RunReport
 from reconciler.cli.runner import exit_code_of_ending, supervise, tell_what_cut_it_short
 from reconciler.cli.ui.options import NumberRange, environment_option, json_option, shards_option
-from reconciler.cli.ui.progress import ReconcileProgress, working
+from reconciler.cli.ui.progress import ReconcileProgress, show_activity
 from reconciler.demo import World, open_world
 from reconciler.embedded import NEEDED_MEGABYTES
 from reconciler.errors import ConfigurationError, Problem
@@ -31,13 +31,13 @@ from reconciler.supervisor.summary import StopReason, Summary
 if TYPE_CHECKING:  # In a checkout only: see `_load_chaos`.
     from tests.chaos.demo import Chaos
 
-MOST_SHOWN = 10
+MAX_SHOWN = 10
 BYTES_PER_ORDER = 2500
 """In the database with its log, at the most: 50,000 orders took 105 MB (2026-11-24)."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Size:
+class DemoSize:
     """How much there is to reconcile."""
 
     orders: int
@@ -118,15 +118,15 @@ def demo_command(
     if a row ever went backwards or was ended otherwise than at the exchange. With 69 or 75 if the
     database or the exchange was lost on the way, 78 if there is no room.
     """
-    settings = quiet(Settings.load(**flags))
-    parent_logs(settings)
+    settings = warnings_only(Settings.load(**flags))
+    set_up_logs(settings)
     _require_room(orders, Path(tempfile.gettempdir()))
-    size = Size(orders=orders, symbols=symbols, seed=seed)
-    summary, report, differing = _perform(
+    size = DemoSize(orders=orders, symbols=symbols, seed=seed)
+    summary, report, differing = _run_demo(
         settings, size, chaos=_load_chaos(chaos_seconds) if is_chaos else None
     )
     report.print(as_json=as_json)
-    for line in differing[:MOST_SHOWN]:
+    for line in differing[:MAX_SHOWN]:
         click.echo(line, err=True)
     tell_what_cut_it_short(summary)
     sys.exit(exit_code_of_ending(summary.ending, is_complete=not differing))
@@ -153,8 +153,8 @@ def _require_room(orders: int, folder: Path) -> None:
         )
 
 
-def _perform(
-    settings: Settings, size: Size, *, chaos: "Chaos | None"
+def _run_demo(
+    settings: Settings, size: DemoSize, *, chaos: "Chaos | None"
 ) -> tuple[Summary, RunReport, list[str]]:
     """Do it all, and leave nothing behind; return the report and what is wrong with which row.
 
@@ -162,17 +162,17 @@ def _perform(
         KeyboardInterrupt: INT or TERM came.
     """
     started = time.monotonic()
-    with ending_on_signals(), _world() as world, undisturbed_afterwards():
-        with working(f"writing {size.orders:,} orders of {size.symbols:,} symbols"):
+    with interrupt_on_signals(), _world() as world, ignore_signals_afterwards():
+        with show_activity(f"writing {size.orders:,} orders of {size.symbols:,} symbols"):
             world.fill(orders=size.orders, symbols=size.symbols, seed=size.seed)
         setup_seconds = time.monotonic() - started
-        ours, started = _leading_to(world, settings), time.monotonic()
+        ours, started = _settings_for(world, settings), time.monotonic()
         if chaos is None:
             summary = _reconcile(ours, size.orders)
         else:
             summary = _reconcile_in_chaos(chaos, world, ours, size.seed)
         seconds = time.monotonic() - started
-        with working("comparing every row with the exchange"):
+        with show_activity("comparing every row with the exchange"):
             differing = world.mismatches()
             wrong_changes = [] if chaos is None else chaos.wrong_changes(world)
     report = RunReport.of(
@@ -193,7 +193,7 @@ def _world() -> Iterator[World]:
     """Start the database and the exchange; end both with the block."""
     with ExitStack() as world:
         try:
-            with working("starting PostgreSQL and the paper exchange"):
+            with show_activity("starting PostgreSQL and the paper exchange"):
                 started = world.enter_context(open_world())
         except PaperDidNotStart as error:
             hint = "fix what it said, and try again"
@@ -201,7 +201,7 @@ def _world() -> Iterator[World]:
         yield started
 
 
-def _leading_to(world: World, settings: Settings) -> Settings:
+def _settings_for(world: World, settings: Settings) -> Settings:
     """Return the settings with what leads to the world."""
     return settings.model_copy(
         update={

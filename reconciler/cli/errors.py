@@ -48,12 +48,12 @@ def reporting_errors(settings_class: "type[Settings] | None" = None) -> Iterator
         _print(problems_of(error))
         sys.exit(exit_code_of(error))
     except Exception as error:  # noqa: BLE001 - the top of the program: nobody above would tell
-        if _is_full(error):
-            _print([_not_told(error)])
+        if _is_no_space(error):
+            _print([_output_problem(error)])
             _drop_output()
-            sys.exit(Exit.NOT_TOLD)
+            sys.exit(Exit.OUTPUT_FAILED)
         _log_bug(error, settings_class)
-        _print([_bug(error)])
+        _print([_bug_problem(error)])
         sys.exit(Exit.SOFTWARE)
 
 
@@ -108,7 +108,7 @@ def _hint_of(error: ReconcilerError) -> str:
             return next((_HINTS[kind] for kind in kinds), "see the log above")
 
 
-def _is_full(error: Exception) -> bool:
+def _is_no_space(error: Exception) -> bool:
     return isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -122,14 +122,14 @@ def _drop_output() -> None:
     os.close(nowhere)
 
 
-def _not_told(error: Exception) -> Problem:
+def _output_problem(error: Exception) -> Problem:
     return Problem(
         what=f"what was to be told could not be written: {error}",
         hint="make room where the output goes; what the command had done by then is done",
     )
 
 
-def _bug(error: Exception) -> Problem:
+def _bug_problem(error: Exception) -> Problem:
     from reconciler.telemetry.redact import redact  # noqa: PLC0415 - only when something is wrong
 
     return Problem(
@@ -146,14 +146,14 @@ def _log_bug(error: Exception, settings_class: "type[Settings] | None") -> None:
     """
     import structlog  # noqa: PLC0415 - only when something is wrong
 
-    from reconciler.cli.logs import parent_logs  # noqa: PLC0415 - only when something is wrong
+    from reconciler.cli.logs import set_up_logs  # noqa: PLC0415 - only when something is wrong
     from reconciler.settings import Settings  # noqa: PLC0415 - only when something is wrong
 
     try:
         settings = (settings_class or Settings).load()
     except ConfigurationError:
         return
-    parent_logs(settings)
+    set_up_logs(settings)
     is_kept = settings.log_format == "json" or not _is_terminal()
     if is_kept or settings.log_level == "DEBUG":
         structlog.get_logger(__name__).error("command.crashed", exc_info=error)

@@ -33,7 +33,7 @@ class Exit(IntEnum):
     USAGE = 2
     UNAVAILABLE = 69
     SOFTWARE = 70
-    NOT_TOLD = 74
+    OUTPUT_FAILED = 74
     TRY_AGAIN = 75
     CONFIGURATION = 78
     INTERRUPTED = 130

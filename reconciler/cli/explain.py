@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from reconciler.cli.audit import print_changes, read_order_id, tell_unknown
+from reconciler.cli.audit import print_changes, print_unknown, read_order_id
 from reconciler.cli.control_client import ask_supervisor
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.explanation import Facts, answer, details, is_due
+from reconciler.cli.explanation import OrderSnapshot, answer, details, is_due
 from reconciler.cli.logs import load_settings
 from reconciler.cli.ui.options import json_option
 from reconciler.cli.ui.output import console, print_json, print_table
@@ -26,7 +26,7 @@ from reconciler.store.shared_state import read_halt
 from reconciler.store.tables import find_orders
 from reconciler.supervisor.status import OrderLocation
 
-MOST_ENTRIES = 5
+MAX_ENTRIES = 5
 
 
 @click.command(
@@ -46,21 +46,23 @@ def explain_command(*, order_id: OrderId, as_json: bool) -> None:
     without one it says that this part is not known. Writes nothing and locks nothing. Ends with
     code 1 if there is no such order.
     """
-    facts = _found_out(load_settings(), order_id)
+    snapshot = _take_snapshot(load_settings(), order_id)
     show = _print_json if as_json else _print
-    show(facts)
-    sys.exit(Exit.GOOD if facts.is_known else Exit.INCOMPLETE)
+    show(snapshot)
+    sys.exit(Exit.GOOD if snapshot.is_known else Exit.INCOMPLETE)
 
 
-def _found_out(settings: Settings, order_id: OrderId) -> Facts:
+def _take_snapshot(settings: Settings, order_id: OrderId) -> OrderSnapshot:
     with (
         closing(Database(settings.required_database_url, role="explain")) as database,
         database.autocommit() as connection,
     ):
         orders = find_orders(connection)
         row = read_row(connection, orders, order_id, stale_after=settings.stale_after)
-        location, unanswered = (None, None) if row is None else _ask(settings, row.symbol, order_id)
-        return Facts(
+        location, unanswered = (
+            (None, None) if row is None else _locate(settings, row.symbol, order_id)
+        )
+        return OrderSnapshot(
             order_id=str(order_id),
             row=row,
             hold=read_hold(connection, str(order_id)),
@@ -72,7 +74,7 @@ def _found_out(settings: Settings, order_id: OrderId) -> Facts:
         )
 
 
-def _ask(
+def _locate(
     settings: Settings, symbol: str, order_id: OrderId
 ) -> tuple[OrderLocation | None, str | None]:
     """Return where the supervisor has the order, or why it does not say."""
@@ -85,35 +87,35 @@ def _ask(
     return where, None
 
 
-def _print(facts: Facts) -> None:
-    if not facts.is_known:
-        tell_unknown(facts.order_id)
+def _print(snapshot: OrderSnapshot) -> None:
+    if not snapshot.is_known:
+        print_unknown(snapshot.order_id)
         return
-    click.echo(answer(facts))
+    click.echo(answer(snapshot))
     console().print()
-    symbol = "" if facts.row is None or not facts.row.symbol else f", {facts.row.symbol}"
-    print_table(["", ""], details(facts), title=f"Order {facts.order_id}{symbol}")
-    if not facts.activity:
+    symbol = "" if snapshot.row is None or not snapshot.row.symbol else f", {snapshot.row.symbol}"
+    print_table(["", ""], details(snapshot), title=f"Order {snapshot.order_id}{symbol}")
+    if not snapshot.activity:
         click.echo("the reconciler has never changed it")
         return
-    print_changes(facts.activity[-MOST_ENTRIES:], title="Last changes")
+    print_changes(snapshot.activity[-MAX_ENTRIES:], title="Last changes")
 
 
-def _print_json(facts: Facts) -> None:
-    print_json(_as_json(facts))
+def _print_json(snapshot: OrderSnapshot) -> None:
+    print_json(_as_json(snapshot))
 
 
-def _as_json(facts: Facts) -> Mapping[str, Any]:
+def _as_json(snapshot: OrderSnapshot) -> Mapping[str, Any]:
     return {
-        "order_id": facts.order_id,
-        "is_known": facts.is_known,
-        "answer": answer(facts) if facts.is_known else None,
-        "is_due": is_due(facts),
-        "row": None if facts.row is None else asdict(facts.row),
-        "hold": None if facts.hold is None else asdict(facts.hold),
-        "row_held_by": [asdict(holder) for holder in facts.holders],
-        "supervisor": facts.location,
-        "supervisor_unanswered": facts.unanswered,
-        "halt": facts.halted,
-        "activity": [asdict(entry) for entry in facts.activity[-MOST_ENTRIES:]],
+        "order_id": snapshot.order_id,
+        "is_known": snapshot.is_known,
+        "answer": answer(snapshot) if snapshot.is_known else None,
+        "is_due": is_due(snapshot),
+        "row": None if snapshot.row is None else asdict(snapshot.row),
+        "hold": None if snapshot.hold is None else asdict(snapshot.hold),
+        "row_held_by": [asdict(holder) for holder in snapshot.holders],
+        "supervisor": snapshot.location,
+        "supervisor_unanswered": snapshot.unanswered,
+        "halt": snapshot.halted,
+        "activity": [asdict(entry) for entry in snapshot.activity[-MAX_ENTRIES:]],
     }

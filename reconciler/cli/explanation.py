@@ -18,7 +18,7 @@ from datetime import datetime
 
 from reconciler.cli.ui import formatting
 from reconciler.cli.ui.formatting import duration
-from reconciler.cli.ui.row_and_report import both_sides
+from reconciler.cli.ui.row_and_report import row_and_report
 from reconciler.domain.decide import HoldReason
 from reconciler.domain.status import OPEN, TERMINAL
 from reconciler.store.activity import Activity
@@ -26,11 +26,11 @@ from reconciler.store.explain import LockHolder, OrderRow
 from reconciler.store.holds import HeldOrder
 from reconciler.supervisor.status import OrderLocation, ShardState
 
-OURS = "reconciler worker"
+OUR_APPLICATION = "reconciler worker"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Facts:
+class OrderSnapshot:
     """Everything that is known of an order.
 
     Attributes:
@@ -62,32 +62,32 @@ class Facts:
         return None if self.hold is None or self.hold.resolved_at is not None else self.hold
 
 
-def answer(facts: Facts) -> str:
+def answer(snapshot: OrderSnapshot) -> str:
     """Return the sentence."""
-    if facts.row is None:
+    if snapshot.row is None:
         return "It is not reconciled: it is no longer in orders."
-    if obstacle := next(_not_due(facts, facts.row), None):
+    if obstacle := next(_not_due(snapshot, snapshot.row), None):
         return f"It is not reconciled: {obstacle}."
-    if progress := next(_in_progress(facts), None):
+    if progress := next(_in_progress(snapshot), None):
         return f"It is being reconciled: {progress}."
-    if obstacle := next(_in_the_way(facts), None):
+    if obstacle := next(_in_the_way(snapshot), None):
         return f"It is due, but {obstacle}."
-    return f"It is due: {_next(facts)}."
+    return f"It is due: {_next(snapshot)}."
 
 
-def is_due(facts: Facts) -> bool:
+def is_due(snapshot: OrderSnapshot) -> bool:
     """Whether it is eligible, stale, and not waiting on hold."""
-    return facts.row is not None and next(_not_due(facts, facts.row), None) is None
+    return snapshot.row is not None and next(_not_due(snapshot, snapshot.row), None) is None
 
 
-def _not_due(facts: Facts, row: OrderRow) -> Iterator[str]:
+def _not_due(snapshot: OrderSnapshot, row: OrderRow) -> Iterator[str]:
     if row.status in TERMINAL:
         yield f"it is {row.status}, which is final"
     elif row.status not in OPEN:
         yield f"its status {row.status!r} is none that we follow"
     if row.external_order_id is None:
         yield "it has no external_order_id, so the exchange cannot be asked about it"
-    hold = facts.active_hold
+    hold = snapshot.active_hold
     if hold is not None and hold.is_waiting(row.symbol, row.external_order_id, row.now):
         yield (
             f"it is on hold until {moment(hold.next_attempt_at)} ({hold.reason.value}:"
@@ -103,30 +103,30 @@ def _fresh(row: OrderRow) -> str:
     return f"it is fresh until {moment(row.fresh_until)}, for {more} more"
 
 
-def _in_progress(facts: Facts) -> Iterator[str]:
-    where = facts.location
+def _in_progress(snapshot: OrderSnapshot) -> Iterator[str]:
+    where = snapshot.location
     if where is not None and where.in_flight_in is not None:
         since = (
             "" if where.in_flight_seconds is None else f" for {duration(where.in_flight_seconds)}"
         )
-        foreign = next(_foreign(facts), None)
+        foreign = next(_foreign(snapshot), None)
         but = "" if foreign is None else f"; {_holds_it(foreign)}, so it may be skipped"
         yield f"the worker of shard {where.in_flight_in} has had it in hand{since}{but}"
-    for holder in facts.holders:
+    for holder in snapshot.holders:
         if _is_ours(holder):
             yield f"{holder.application} (session {holder.pid}) holds its row to write it"
 
 
-def _in_the_way(facts: Facts) -> Iterator[str]:
-    if facts.halted is not None:
-        yield f"the halt is on, and nothing may be written: {facts.halted}"
-    where = facts.location
+def _in_the_way(snapshot: OrderSnapshot) -> Iterator[str]:
+    if snapshot.halted is not None:
+        yield f"the halt is on, and nothing may be written: {snapshot.halted}"
+    where = snapshot.location
     if where is not None:
         yield from _in_the_shards_way(where)
-    if foreign := next(_foreign(facts), None):
+    if foreign := next(_foreign(snapshot), None):
         yield f"{_holds_it(foreign)}, and rows that are held are skipped, not waited for"
     if where is None:
-        yield f"{facts.unanswered or 'no supervisor was asked'}: who works on it is not known"
+        yield f"{snapshot.unanswered or 'no supervisor was asked'}: who works on it is not known"
 
 
 def _in_the_shards_way(where: OrderLocation) -> Iterator[str]:
@@ -144,42 +144,42 @@ def _in_the_shards_way(where: OrderLocation) -> Iterator[str]:
             f" more{because}"
         )
     if where.shard_state is not ShardState.READY and not where.is_queued:
-        yield f"its shard {where.shard} is {word_of(where.shard_state)}"
+        yield f"its shard {where.shard} is {state_words(where.shard_state)}"
 
 
-def _next(facts: Facts) -> str:
-    where = facts.location
+def _next(snapshot: OrderSnapshot) -> str:
+    where = snapshot.location
     if where is None or not where.is_queued:
         return "the next cycle takes it"
     if where.shard_state is not ShardState.READY:
         return (
-            f"it is queued; its shard {where.shard} is {word_of(where.shard_state)}, and the"
+            f"it is queued; its shard {where.shard} is {state_words(where.shard_state)}, and the"
             " others help out"
         )
     return f"it is queued for shard {where.shard}"
 
 
-def _foreign(facts: Facts) -> Iterator[LockHolder]:
-    return (holder for holder in facts.holders if not _is_ours(holder))
+def _foreign(snapshot: OrderSnapshot) -> Iterator[LockHolder]:
+    return (holder for holder in snapshot.holders if not _is_ours(holder))
 
 
 def _is_ours(holder: LockHolder) -> bool:
-    return holder.application.startswith(OURS)
+    return holder.application.startswith(OUR_APPLICATION)
 
 
 def _holds_it(holder: LockHolder) -> str:
     since = "" if holder.since is None else f" since {moment(holder.since)}"
-    return f"{named(holder)} holds its row{since}"
+    return f"{session_name(holder)} holds its row{since}"
 
 
-def named(holder: LockHolder) -> str:
+def session_name(holder: LockHolder) -> str:
     """Return who a session is."""
     if holder.pid is None:
         return holder.application
     return f"session {holder.pid} ({holder.application or holder.user or 'no name'})"
 
 
-def word_of(state: ShardState) -> str:
+def state_words(state: ShardState) -> str:
     """Return a shard's state in words."""
     return state.value.replace("_", " ")
 
@@ -189,18 +189,18 @@ def moment(time: datetime) -> str:
     return f"{formatting.moment(time)} UTC"
 
 
-def details(facts: Facts) -> Iterator[tuple[str, str]]:
+def details(snapshot: OrderSnapshot) -> Iterator[tuple[str, str]]:
     """Return what was looked at, a name and a finding each."""
-    row = facts.row
+    row = snapshot.row
     if row is not None:
         yield "external id", row.external_order_id or "none: not eligible"
         yield "status", row.status if row.status in OPEN else f"{row.status}: not eligible"
         yield "last synced", "never" if row.last_synced_at is None else moment(row.last_synced_at)
         yield "fresh until", _freshness(row)
-        yield from _hold(facts.hold, row)
-        yield "row held by", "\n".join(map(_session, facts.holders)) or "nobody"
-    yield from _supervisor(facts)
-    yield "halt", "off" if facts.halted is None else f"on: {facts.halted}"
+        yield from _hold(snapshot.hold, row)
+        yield "row held by", "\n".join(map(_session, snapshot.holders)) or "nobody"
+    yield from _supervisor(snapshot)
+    yield "halt", "off" if snapshot.halted is None else f"on: {snapshot.halted}"
 
 
 def _freshness(row: OrderRow) -> str:
@@ -216,7 +216,7 @@ def _hold(hold: HeldOrder | None, row: OrderRow) -> Iterator[tuple[str, str]]:
         yield "on hold", _until(hold, row)
         yield "why", f"{hold.reason.value}: {hold.detail}"
         if hold.reason is HoldReason.CONFLICT and hold.row_facts:
-            yield from both_sides(hold)
+            yield from row_and_report(hold)
 
 
 def _until(hold: HeldOrder, row: OrderRow) -> str:
@@ -232,14 +232,14 @@ def _until(hold: HeldOrder, row: OrderRow) -> str:
 
 
 def _session(holder: LockHolder) -> str:
-    facts = (
+    parts = (
         ("", holder.state),
         ("since ", None if holder.since is None else moment(holder.since)),
         ("its statement began ", _optional(holder.query_since, moment)),
         ("", None if holder.query is None else " ".join(holder.query.split())[:80]),
     )
     return ", ".join(
-        [named(holder), *(f"{words}{value}" for words, value in facts if value is not None)]
+        [session_name(holder), *(f"{words}{value}" for words, value in parts if value is not None)]
     )
 
 
@@ -247,12 +247,15 @@ def _optional(value: datetime | None, shown: Callable[[datetime], str]) -> str |
     return None if value is None else shown(value)
 
 
-def _supervisor(facts: Facts) -> Iterator[tuple[str, str]]:
-    where = facts.location
+def _supervisor(snapshot: OrderSnapshot) -> Iterator[tuple[str, str]]:
+    where = snapshot.location
     if where is None:
-        yield "supervisor", facts.unanswered or "was not asked"
+        yield "supervisor", snapshot.unanswered or "was not asked"
         return
-    yield "shard", f"{where.shard}, which is {word_of(where.shard_state)} (bucket {where.bucket})"
+    yield (
+        "shard",
+        f"{where.shard}, which is {state_words(where.shard_state)} (bucket {where.bucket})",
+    )
     yield "in hand", _in_flight(where)
     yield "breaker", _breaker(where)
     if where.fault is not None:

@@ -4,8 +4,9 @@ import sys
 
 import click
 
+from reconciler.cli.database import open_database
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.holds import by_option, named, opened_database
+from reconciler.cli.operator_name import by_option, required_operator
 from reconciler.cli.ui.options import json_option
 from reconciler.cli.ui.output import print_json
 from reconciler.store import shared_state
@@ -20,7 +21,7 @@ def halt_command() -> None:
 @json_option
 def status_command(*, as_json: bool) -> None:
     """Say whether the halt is on, and why. Ends with code 1 if it is on."""
-    with opened_database() as (database, _), database.autocommit() as connection:
+    with open_database("holds") as (database, _), database.autocommit() as connection:
         reason = shared_state.read_halt(connection)
     if as_json:
         print_json({"is_on": reason is not None, "reason": reason})
@@ -33,7 +34,7 @@ def status_command(*, as_json: bool) -> None:
 @by_option
 def release_command(*, by: str | None) -> None:
     """Take the halt off: what comes back so is true. A running supervisor goes on within 15 s."""
-    name = named(by)
-    with opened_database() as (database, _), database.transaction() as connection:
-        was_on = shared_state.release_halt(connection, by=name)
-    click.echo(f"the halt was released by {name}" if was_on else "the halt is not on")
+    operator = required_operator(by)
+    with open_database("holds") as (database, _), database.transaction() as connection:
+        was_on = shared_state.release_halt(connection, by=operator)
+    click.echo(f"the halt was released by {operator}" if was_on else "the halt is not on")

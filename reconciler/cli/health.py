@@ -44,7 +44,7 @@ _WORDS = {
 _NO_RUN = Row(name="last run", value="no cycle has been recorded yet", grade=Grade.UNKNOWN)
 
 
-class Source(StrEnum):
+class HealthSource(StrEnum):
     """Who was asked."""
 
     SUPERVISOR = "supervisor"
@@ -52,7 +52,7 @@ class Source(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Health:
+class HealthReport:
     """The verdict, and what it was taken from.
 
     Attributes:
@@ -64,11 +64,11 @@ class Health:
     status: Grade
     reasons: tuple[Row, ...]
     rows: tuple[Row, ...]
-    source: Source | None
+    source: HealthSource | None
     problems: tuple[Problem, ...] = ()
 
     @classmethod
-    def of(cls, vitals: Vitals, source: Source, *others: Row) -> "Health":
+    def of(cls, vitals: Vitals, source: HealthSource, *others: Row) -> "HealthReport":
         """Judge; `others` are rows that are shown and make nothing worse."""
         verdict = judge(vitals)
         unknown = (_NO_RUN,) if vitals.last_run_age_seconds is None else ()
@@ -77,7 +77,7 @@ class Health:
         return cls(status=verdict.status, reasons=reasons, rows=rows, source=source)
 
     @classmethod
-    def not_found_out(cls, *errors: ReconcilerError) -> "Health":
+    def unknown(cls, *errors: ReconcilerError) -> "HealthReport":
         """Return the verdict of one who could ask nobody."""
         found = [(_name_of(error), problem) for error in errors for problem in problems_of(error)]
         return cls(
@@ -128,33 +128,33 @@ def health_command(*, as_json: bool) -> None:
     hosts. Ends with code 0 healthy, 1 warning, 2 critical, 3 when it cannot be found out, for
     whatever reason. The first line is made for Nagios.
     """
-    health = _found_out()
+    health = _judge()
     show = _print_json if as_json else _print
     show(health)
     sys.exit(health.exit_code)
 
 
-def _found_out() -> Health:
+def _judge() -> HealthReport:
     try:
         settings = load_settings()
         vitals = ask_supervisor(settings, "health", Vitals)
     except NoSupervisor as error:
         return _from_database(settings, error)
     except ReconcilerError as error:
-        return Health.not_found_out(error)
-    return Health.of(vitals, Source.SUPERVISOR)
+        return HealthReport.unknown(error)
+    return HealthReport.of(vitals, HealthSource.SUPERVISOR)
 
 
-def _from_database(settings: Settings, unanswered: NoSupervisor) -> Health:
+def _from_database(settings: Settings, unanswered: NoSupervisor) -> HealthReport:
     try:
-        vitals = _remembered(settings)
+        vitals = _read_vitals(settings)
     except ReconcilerError as error:
-        return Health.not_found_out(unanswered, error)
+        return HealthReport.unknown(unanswered, error)
     row = Row(name="breakers", value=f"not known: {unanswered}", grade=Grade.UNKNOWN)
-    return Health.of(vitals, Source.DATABASE, row)
+    return HealthReport.of(vitals, HealthSource.DATABASE, row)
 
 
-def _remembered(settings: Settings) -> Vitals:
+def _read_vitals(settings: Settings) -> Vitals:
     """Return what the database knows: nothing of breakers, shards and keys."""
     with (
         closing(Database(settings.required_database_url, role="health")) as database,
@@ -193,7 +193,7 @@ def _on_one_line(rows: Iterable[Row]) -> str:
     return " ".join(told.replace("|", "/").split())
 
 
-def _print(health: Health) -> None:
+def _print(health: HealthReport) -> None:
     click.echo(health.headline)
     print_problems(health.problems)
     if health.rows:
@@ -204,7 +204,7 @@ def _print(health: Health) -> None:
         print_table(["", "", ""], rows)
 
 
-def _print_json(health: Health) -> None:
+def _print_json(health: HealthReport) -> None:
     print_json(
         {
             "status": health.status,

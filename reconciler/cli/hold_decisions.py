@@ -1,10 +1,12 @@
-"""Accept and dismiss holds: by their orders, or those that were chosen, however many they are."""
+"""Accept and dismiss holds: those of named orders, or all that a choice selects, in pages."""
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from functools import cached_property
+from typing import Any, ClassVar
 
 import click
 
@@ -12,7 +14,7 @@ from reconciler.cli.exit_codes import Exit
 from reconciler.cli.ui.formatting import moment
 from reconciler.cli.ui.output import print_json, print_problems
 from reconciler.cli.ui.progress import CountProgress
-from reconciler.domain.order import Facts, OrderId
+from reconciler.domain.order import OrderId
 from reconciler.domain.status import Status
 from reconciler.errors import Problem, StoreRejected
 from reconciler.store.bulk_holds import (
@@ -30,22 +32,23 @@ from reconciler.store.hold_acceptance import (
     accept,
     accept_all,
     decide_acceptance,
+    describe_facts,
 )
 from reconciler.store.holds import HeldOrder, dismiss_hold, read_hold
 from reconciler.store.tables import OrdersTable, find_orders
 
-MOST_REFUSALS_SHOWN = 20
-DISMISSED_AT_ONCE = 5000
-ACCEPTED_AT_ONCE = 200
-"""Rows of orders that are locked at once; about as long as a worker's batch."""
+MAX_REFUSALS_SHOWN = 20
+DISMISS_PAGE_ROWS = 5000
+ACCEPT_PAGE_ROWS = 200
+"""Rows of `orders` that are locked at once; about as many as in a worker's batch."""
 
 
 class NoSuchHold(click.ClickException):
-    """There is no hold to act on."""
+    """The order is not on hold."""
 
 
-class NotConfirmed(click.ClickException):
-    """Nobody can be asked whether that many holds are meant."""
+class ConfirmationRequired(click.ClickException):
+    """A choice of holds needs a confirmation, and there is no terminal to ask on."""
 
     exit_code = Exit.USAGE
 
@@ -59,15 +62,15 @@ class NotConfirmed(click.ClickException):
 
 
 @dataclass(kw_only=True)
-class Decided:
-    """What became of the holds that were meant.
+class DecisionResult:
+    """The result of a decision about one or more holds.
 
     Attributes:
-        verb: What is done with a hold: `dismissed` or `accepted`.
-        by: Who decided.
-        matched: How many were meant.
-        done: Of how many it was done.
-        refused: Of how many it could not be; `refusals` are the first of them, with why not.
+        verb: The decision: `dismissed` or `accepted`.
+        by: The person who decided.
+        matched: Number of holds that the person named or chose.
+        done: Number of holds that were decided.
+        refused: Number of holds that could not be; `refusals` are the first of them, with why not.
     """
 
     verb: str
@@ -78,13 +81,13 @@ class Decided:
     refusals: list[dict[str, str]] = field(default_factory=list)
 
     def refuse(self, order_id: object, why: str) -> None:
-        """Record that it could not be done."""
+        """Record that an order's hold could not be decided."""
         self.refused += 1
-        if len(self.refusals) < MOST_REFUSALS_SHOWN:
+        if len(self.refusals) < MAX_REFUSALS_SHOWN:
             self.refusals.append({"order_id": str(order_id), "why": why})
 
-    def tell(self, *, as_json: bool) -> None:
-        """Print what became of them, and end with code 1 if some were refused."""
+    def print(self, *, as_json: bool) -> None:
+        """Print the result, and exit with code 1 if a hold was refused."""
         if as_json:
             print_json(
                 {
@@ -96,7 +99,7 @@ class Decided:
                 }
             )
         elif not self.matched:
-            click.echo("no order on hold is meant by that: nothing was done")
+            click.echo("no hold matches that: nothing was done")
         else:
             for refusal in self.refusals:
                 click.echo(refusal["why"], err=True)
@@ -109,22 +112,22 @@ class Decided:
             sys.exit(Exit.INCOMPLETE)
 
 
-def confirm(count: HoldCount, verb: str, *, is_sure: bool) -> None:
-    """Show how many are meant, and ask whether they are.
+def confirm(count: HoldCount, verb: str, *, is_confirmed: bool) -> None:
+    """Show the number of holds by reason, and ask whether to go on unless `is_confirmed`.
 
     Raises:
-        NotConfirmed: there is no terminal to ask on.
+        ConfirmationRequired: there is no terminal to ask on.
         click.Abort: the answer is no.
     """
     reasons = ", ".join(f"{reason} {number:,}" for reason, number in count.by_reason.items())
     click.echo(f"{count.total:,} holds: {reasons}", err=True)
-    if is_sure:
+    if is_confirmed:
         return
     if not sys.stdin.isatty():
-        raise NotConfirmed(
+        raise ConfirmationRequired(
             Problem(
-                what=f"{count.total:,} holds would be {verb}, and there is no terminal to ask on"
-                " whether they are meant: nothing was done",
+                what=f"{count.total:,} holds would be {verb}, but there is no terminal on which to"
+                " ask for confirmation: nothing was done",
                 hint="look at them with: reconciler holds list; then add --yes",
             )
         )
@@ -137,165 +140,176 @@ def no_such_hold(order_id: OrderId) -> NoSuchHold:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Acceptances:
-    """Accepts holds for a person."""
+class HoldDecision(ABC):
+    """A person's decision about holds.
+
+    Attributes:
+        by: The person's name.
+        verb: The decision as a participle: `accepted`.
+        activity: The decision as a progress bar names it: `accepting holds`.
+    """
 
     database: Database
-    orders: OrdersTable
-    exchange: str
-    status: Status | None
     by: str
 
-    @classmethod
-    def of(
-        cls, database: Database, *, exchange: str, status: Status | None, by: str
-    ) -> "Acceptances":
-        """Prepare for the shape of `orders`."""
-        with database.autocommit() as connection:
-            orders = find_orders(connection)
-        return cls(database=database, orders=orders, exchange=exchange, status=status, by=by)
+    verb: ClassVar[str]
+    activity: ClassVar[str]
 
-    def accept(self, order_id: OrderId) -> Facts:
-        """Accept an order's hold; return what the row says now.
+    @cached_property
+    def _orders(self) -> OrdersTable:
+        with self.database.autocommit() as connection:
+            return find_orders(connection)
+
+    @abstractmethod
+    def decide(self, order_id: OrderId) -> str:
+        """Decide an order's hold; return what was done, for a person.
 
         Raises:
-            NoSuchHold: it is not on hold.
+            NoSuchHold: the order is not on hold.
             NotAcceptable: its hold cannot be accepted; nothing was written.
         """
-        with self.database.transaction() as connection:
-            hold = _active(read_hold(connection, str(order_id)), order_id)
-            acceptance = decide_acceptance(hold, self.status, self.orders, now=datetime.now(UTC))
-            accept(
-                connection,
-                self.orders,
-                hold,
-                order_id,
-                acceptance,
-                exchange=self.exchange,
-                by=self.by,
-            )
-        return acceptance.to
 
-    def accept_each(self, order_ids: Sequence[OrderId]) -> Decided:
-        """Accept the holds of some orders."""
-        decided = Decided(verb="accepted", by=self.by, matched=len(order_ids))
-        _decide_each(order_ids, self.accept, decided)
-        return decided
+    @abstractmethod
+    def _decide_page(
+        self, choice: HoldFilter, *, after: int, last_id: int, result: DecisionResult
+    ) -> int | None:
+        """Decide a page of holds, from `after` to `last_id`; return where the next page begins."""
 
-    def accept_chosen(self, choice: HoldFilter, *, is_sure: bool) -> Decided:
-        """Accept all that are chosen, once the person is sure."""
-        count = _counted(self.database, self.orders, choice)
-        decided = Decided(verb="accepted", by=self.by, matched=count.total)
-        if not count.total:
-            return decided
-        confirm(count, decided.verb, is_sure=is_sure)
-        acceptor = AcceptanceWriter(self.orders, exchange=self.exchange, by=self.by)
-        after: int | None = 0
-        with CountProgress("accepting holds", count.total) as progress:
-            while after is not None:
-                with self.database.autocommit() as connection:
-                    page = read_hold_page(
-                        connection,
-                        self.orders,
-                        choice,
-                        after=after,
-                        last_id=count.last_id,
-                        limit=ACCEPTED_AT_ONCE,
-                    )
-                self._accept_page(acceptor, page.holds, decided)
-                progress.update(decided.done + decided.refused)
-                after = page.next_after
-        return decided
-
-    def _accept_page(
-        self, acceptor: AcceptanceWriter, held: Iterable[HeldOrder], decided: Decided
-    ) -> None:
-        wanted: dict[OrderId, tuple[HeldOrder, Acceptance]] = {}
-        now = datetime.now(UTC)
-        for hold in held:
+    def decide_each(self, order_ids: Sequence[OrderId]) -> DecisionResult:
+        """Decide the holds of some orders, each on its own."""
+        result = self._new_result(len(order_ids))
+        for order_id in order_ids:
             try:
-                acceptance = decide_acceptance(hold, self.status, self.orders, now=now)
-                wanted[self.orders.id_of(hold.order_id)] = (hold, acceptance)
-            except NotAcceptable as error:
-                decided.refuse(hold.order_id, str(error))
-            except ValueError:
-                decided.refuse(
-                    hold.order_id, f"order {hold.order_id}: orders has no ids of this kind"
-                )
-        for order_id, why_not in accept_all(self.database, acceptor, wanted).items():
-            if why_not is None:
-                decided.done += 1
+                self.decide(order_id)
+            except NoSuchHold as error:
+                result.refuse(order_id, error.format_message())
+            except (NotAcceptable, StoreRejected) as error:
+                result.refuse(order_id, str(error))
             else:
-                decided.refuse(order_id, why_not)
+                result.done += 1
+        return result
+
+    def decide_chosen(self, choice: HoldFilter, *, is_confirmed: bool) -> DecisionResult:
+        """Decide all holds that match a choice, after the person has confirmed their number.
+
+        Raises:
+            ConfirmationRequired: there is no terminal to ask on.
+            click.Abort: the answer is no.
+        """
+        orders = self._orders
+        with self.database.autocommit() as connection:
+            count = count_holds(connection, orders, choice)
+        result = self._new_result(count.total)
+        if not count.total:
+            return result
+        confirm(count, self.verb, is_confirmed=is_confirmed)
+        after: int | None = 0
+        with CountProgress(self.activity, count.total) as progress:
+            while after is not None:
+                after = self._decide_page(choice, after=after, last_id=count.last_id, result=result)
+                progress.update(result.done + result.refused)
+        return result
+
+    def _new_result(self, matched: int) -> DecisionResult:
+        return DecisionResult(verb=self.verb, by=self.by, matched=matched)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dismissals:
-    """Dismisses holds for a person."""
+class AcceptHolds(HoldDecision):
+    """Write the exchange's view over the rows, and end the holds.
 
-    database: Database
-    by: str
+    `status` is the true one, where the exchange has none that we know.
+    """
 
-    def dismiss(self, order_id: OrderId) -> None:
-        """Dismiss an order's hold.
+    exchange: str
+    status: Status | None
 
-        Raises:
-            NoSuchHold: it is not on hold.
-        """
+    verb = "accepted"
+    activity = "accepting holds"
+
+    def decide(self, order_id: OrderId) -> str:
+        """Accept an order's hold."""
+        orders = self._orders
+        with self.database.transaction() as connection:
+            hold = _active(read_hold(connection, str(order_id)), order_id)
+            acceptance = decide_acceptance(hold, self.status, orders, now=datetime.now(UTC))
+            accept(
+                connection, orders, hold, order_id, acceptance, exchange=self.exchange, by=self.by
+            )
+        return f"order {order_id} is now {describe_facts(acceptance.to)}, accepted by {self.by}"
+
+    def _decide_page(
+        self, choice: HoldFilter, *, after: int, last_id: int, result: DecisionResult
+    ) -> int | None:
+        with self.database.autocommit() as connection:
+            page = read_hold_page(
+                connection,
+                self._orders,
+                choice,
+                after=after,
+                last_id=last_id,
+                limit=ACCEPT_PAGE_ROWS,
+            )
+        acceptances = self._acceptances(page.holds, result)
+        for order_id, why_not in accept_all(self.database, self._acceptor, acceptances).items():
+            if why_not is None:
+                result.done += 1
+            else:
+                result.refuse(order_id, why_not)
+        return page.next_after
+
+    @cached_property
+    def _acceptor(self) -> AcceptanceWriter:
+        return AcceptanceWriter(self._orders, exchange=self.exchange, by=self.by)
+
+    def _acceptances(
+        self, holds: Iterable[HeldOrder], result: DecisionResult
+    ) -> dict[OrderId, tuple[HeldOrder, Acceptance]]:
+        """Return what to write for each hold; those that cannot be accepted go to `result`."""
+        acceptances: dict[OrderId, tuple[HeldOrder, Acceptance]] = {}
+        now = datetime.now(UTC)
+        for hold in holds:
+            try:
+                acceptance = decide_acceptance(hold, self.status, self._orders, now=now)
+                acceptances[self._orders.id_of(hold.order_id)] = (hold, acceptance)
+            except NotAcceptable as error:
+                result.refuse(hold.order_id, str(error))
+            except ValueError:
+                result.refuse(
+                    hold.order_id, f"order {hold.order_id}: orders has no ids of this kind"
+                )
+        return acceptances
+
+
+@dataclass(frozen=True, kw_only=True)
+class DismissHolds(HoldDecision):
+    """End holds, so that the orders are tried again."""
+
+    verb = "dismissed"
+    activity = "dismissing holds"
+
+    def decide(self, order_id: OrderId) -> str:
+        """Dismiss an order's hold."""
         with self.database.transaction() as connection:
             _active(read_hold(connection, str(order_id)), order_id)
             dismiss_hold(connection, str(order_id), by=self.by)
+        return f"the hold on order {order_id} was dismissed by {self.by}: it is tried again"
 
-    def dismiss_each(self, order_ids: Sequence[OrderId]) -> Decided:
-        """Dismiss the holds of some orders."""
-        decided = Decided(verb="dismissed", by=self.by, matched=len(order_ids))
-        _decide_each(order_ids, self.dismiss, decided)
-        return decided
-
-    def dismiss_chosen(self, choice: HoldFilter, *, is_sure: bool) -> Decided:
-        """Dismiss all that are chosen, once the person is sure."""
-        with self.database.autocommit() as connection:
-            orders = find_orders(connection)
-        count = _counted(self.database, orders, choice)
-        decided = Decided(verb="dismissed", by=self.by, matched=count.total)
-        if not count.total:
-            return decided
-        confirm(count, decided.verb, is_sure=is_sure)
-        after: int | None = 0
-        with CountProgress("dismissing holds", count.total) as progress:
-            while after is not None:
-                with self.database.transaction() as connection:
-                    ended, after = dismiss_hold_page(
-                        connection,
-                        orders,
-                        choice,
-                        after=after,
-                        last_id=count.last_id,
-                        limit=DISMISSED_AT_ONCE,
-                        by=self.by,
-                    )
-                decided.done += ended
-                progress.update(decided.done)
-        return decided
-
-
-def _decide_each(
-    order_ids: Iterable[OrderId], decide: Callable[[OrderId], object], decided: Decided
-) -> None:
-    for order_id in order_ids:
-        try:
-            decide(order_id)
-        except NoSuchHold as error:
-            decided.refuse(order_id, error.format_message())
-        except (NotAcceptable, StoreRejected) as error:
-            decided.refuse(order_id, str(error))
-        else:
-            decided.done += 1
-
-
-def _counted(database: Database, orders: OrdersTable, choice: HoldFilter) -> HoldCount:
-    with database.autocommit() as connection:
-        return count_holds(connection, orders, choice)
+    def _decide_page(
+        self, choice: HoldFilter, *, after: int, last_id: int, result: DecisionResult
+    ) -> int | None:
+        with self.database.transaction() as connection:
+            dismissed, next_after = dismiss_hold_page(
+                connection,
+                self._orders,
+                choice,
+                after=after,
+                last_id=last_id,
+                limit=DISMISS_PAGE_ROWS,
+                by=self.by,
+            )
+        result.done += dismissed
+        return next_after
 
 
 def _active(hold: HeldOrder | None, order_id: OrderId) -> HeldOrder:

@@ -41,7 +41,7 @@ _all_option = environment_option(
 )
 _yes_option = environment_option(
     "--yes",
-    "is_sure",
+    "is_confirmed",
     variable="RECONCILER_HOLDS_YES",
     help_text="Do it without being asked whether that many are meant.",
     is_flag=True,
@@ -49,16 +49,16 @@ _yes_option = environment_option(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Meant:
+class HoldSelection:
     """What a person named: orders, or a choice of holds."""
 
     order_ids: tuple[OrderId, ...]
     choice: HoldFilter | None
-    is_sure: bool
+    is_confirmed: bool
 
 
 def hold_options(command: Callable[..., None]) -> Any:
-    """Let a command take order ids, or options that choose holds; it gets them as `meant`."""
+    """Let a command take order ids, or options that choose holds; it gets them as `selection`."""
 
     @click.argument("order_ids", metavar="[ORDER_ID]...", nargs=-1, callback=_read_order_ids)
     @reason_option
@@ -75,11 +75,11 @@ def hold_options(command: Callable[..., None]) -> Any:
         symbol: str | None,
         account: str | None,
         is_all: bool,
-        is_sure: bool,
+        is_confirmed: bool,
         **others: Any,
     ) -> None:
         given = {"--reason": reason, "--symbol": symbol, "--account": account, "--all": is_all}
-        command(meant=_meant(order_ids, given, is_sure=is_sure), **others)
+        command(selection=_selection(order_ids, given, is_confirmed=is_confirmed), **others)
 
     return with_options
 
@@ -99,9 +99,9 @@ def _each(
             yield order_id
 
 
-def _meant(
-    order_ids: tuple[OrderId, ...], given: Mapping[str, str | bool | None], *, is_sure: bool
-) -> Meant:
+def _selection(
+    order_ids: tuple[OrderId, ...], given: Mapping[str, str | bool | None], *, is_confirmed: bool
+) -> HoldSelection:
     """Return what is meant.
 
     Raises:
@@ -113,7 +113,7 @@ def _meant(
             raise click.UsageError(
                 f"Name orders, or choose holds with {' and '.join(flags)}, not both."
             )
-        return Meant(order_ids=order_ids, choice=None, is_sure=is_sure)
+        return HoldSelection(order_ids=order_ids, choice=None, is_confirmed=is_confirmed)
     if given["--account"]:
         raise click.UsageError(
             "--account chooses nothing: this version has no column for an account, all orders"
@@ -129,7 +129,7 @@ def _meant(
         reason=HoldReason(reason) if isinstance(reason, str) else None,
         symbol=symbol if isinstance(symbol, str) else None,
     )
-    return Meant(order_ids=(), choice=choice, is_sure=is_sure)
+    return HoldSelection(order_ids=(), choice=choice, is_confirmed=is_confirmed)
 
 
 def _is_on_command_line(flag: str) -> bool:

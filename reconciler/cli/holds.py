@@ -1,39 +1,26 @@
 """`reconciler holds`: the orders that need a person."""
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from dataclasses import asdict
 
 import click
 
 from reconciler.cli.audit import read_order_id
-from reconciler.cli.hold_decisions import Acceptances, Dismissals, no_such_hold
-from reconciler.cli.hold_options import Meant, hold_options, reason_option, symbol_option
-from reconciler.cli.logs import load_settings
+from reconciler.cli.database import open_database
+from reconciler.cli.hold_decisions import AcceptHolds, DismissHolds, HoldDecision, no_such_hold
+from reconciler.cli.hold_options import HoldSelection, hold_options, reason_option, symbol_option
+from reconciler.cli.operator_name import by_option, required_operator
 from reconciler.cli.ui.formatting import moment
 from reconciler.cli.ui.options import environment_option, json_option
 from reconciler.cli.ui.output import print_json, print_table
-from reconciler.cli.ui.row_and_report import both_sides
+from reconciler.cli.ui.row_and_report import row_and_report
 from reconciler.domain.decide import HoldReason
 from reconciler.domain.order import OrderId
 from reconciler.domain.status import Status
-from reconciler.settings import Settings
-from reconciler.store.database import Database
-from reconciler.store.hold_acceptance import NotAcceptable, describe_facts
+from reconciler.store.hold_acceptance import NotAcceptable
 from reconciler.store.holds import HeldOrder, list_holds, read_hold
 
-MOST_LISTED = 1000
-
-by_option = environment_option(
-    "--by",
-    variable="RECONCILER_OPERATOR",
-    help_text="Your name, for the audit trail.",
-    metavar="NAME",
-)
-
-
-class OperatorRequired(click.ClickException):
-    """A person's decision without a person."""
+MAX_LISTED = 1000
 
 
 @click.group("holds", short_help="List, explain, accept or dismiss the orders that need a person.")
@@ -56,13 +43,13 @@ def list_command(
     *, reason: str | None, symbol: str | None, with_resolved: bool, as_json: bool
 ) -> None:
     """List the orders on hold, the longest held first."""
-    with opened_database() as (database, _), database.autocommit() as connection:
+    with open_database("holds") as (database, _), database.autocommit() as connection:
         found = list_holds(
             connection,
             reason=None if reason is None else HoldReason(reason),
             symbol=symbol,
             with_resolved=with_resolved,
-            limit=MOST_LISTED,
+            limit=MAX_LISTED,
         )
     if as_json:
         print_json({"holds": [asdict(hold) for hold in found]})
@@ -79,7 +66,7 @@ def list_command(
 @json_option
 def show_command(*, order_id: OrderId, as_json: bool) -> None:
     """Explain why an order is on hold: what its row says, and what the exchange says."""
-    with opened_database() as (database, _), database.autocommit() as connection:
+    with open_database("holds") as (database, _), database.autocommit() as connection:
         hold = read_hold(connection, str(order_id))
     if hold is None:
         raise no_such_hold(order_id)
@@ -98,7 +85,9 @@ def show_command(*, order_id: OrderId, as_json: bool) -> None:
     help_text="The true status, where the exchange has none that we know.",
     type=click.Choice([status.value for status in Status if status.is_terminal]),
 )
-def accept_command(*, meant: Meant, by: str | None, status: str | None, as_json: bool) -> None:
+def accept_command(
+    *, selection: HoldSelection, by: str | None, status: str | None, as_json: bool
+) -> None:
     """Write the exchange's view over the rows, as shown by `holds show`, in your name.
 
     Name orders, or choose holds with --reason, --symbol or --all: then their number is shown, and
@@ -107,70 +96,44 @@ def accept_command(*, meant: Meant, by: str | None, status: str | None, as_json:
     Where the exchange does not know an order, or its status, name the true one with --status. Of a
     row that has moved since it was held nothing is written.
     """
-    name = named(by)
-    with opened_database() as (database, settings):
-        acceptances = Acceptances.of(
-            database,
+    operator = required_operator(by)
+    with open_database("holds") as (database, settings):
+        decision = AcceptHolds(
+            database=database,
+            by=operator,
             exchange=settings.exchange_name,
             status=None if status is None else Status(status),
-            by=name,
         )
-        if meant.choice is not None:
-            decided = acceptances.accept_chosen(meant.choice, is_sure=meant.is_sure)
-        elif as_json or len(meant.order_ids) > 1:
-            decided = acceptances.accept_each(meant.order_ids)
-        else:
-            (order_id,) = meant.order_ids
-            try:
-                to = acceptances.accept(order_id)
-            except NotAcceptable as error:
-                raise click.ClickException(str(error)) from error
-            click.echo(f"order {order_id} is now {describe_facts(to)}, accepted by {name}")
-            return
-    decided.tell(as_json=as_json)
+        _decide(decision, selection, as_json=as_json)
 
 
 @holds_command.command("dismiss")
 @hold_options
 @by_option
-def dismiss_command(*, meant: Meant, by: str | None, as_json: bool) -> None:
+def dismiss_command(*, selection: HoldSelection, by: str | None, as_json: bool) -> None:
     """End holds, so that the orders are tried again in the next cycle.
 
     Name orders, or choose holds with --reason, --symbol or --all: then their number is shown, and
     you are asked whether they are meant.
     """
-    name = named(by)
-    with opened_database() as (database, _):
-        dismissals = Dismissals(database=database, by=name)
-        if meant.choice is not None:
-            decided = dismissals.dismiss_chosen(meant.choice, is_sure=meant.is_sure)
-        elif as_json or len(meant.order_ids) > 1:
-            decided = dismissals.dismiss_each(meant.order_ids)
-        else:
-            (order_id,) = meant.order_ids
-            dismissals.dismiss(order_id)
-            click.echo(f"the hold on order {order_id} was dismissed by {name}: it is tried again")
-            return
-    decided.tell(as_json=as_json)
+    operator = required_operator(by)
+    with open_database("holds") as (database, _):
+        _decide(DismissHolds(database=database, by=operator), selection, as_json=as_json)
 
 
-@contextmanager
-def opened_database() -> Iterator[tuple[Database, Settings]]:
-    """Read the settings and open the database for a person's command."""
-    settings = load_settings()
-    with closing(Database(settings.required_database_url, role="holds")) as database:
-        yield database, settings
-
-
-def named(by: str | None) -> str:
-    """Return the operator's name.
-
-    Raises:
-        NobodyNamed: there is none.
-    """
-    if by is None or not by.strip():
-        raise OperatorRequired("a decision needs a name: give yours with --by")
-    return by.strip()
+def _decide(decision: HoldDecision, selection: HoldSelection, *, as_json: bool) -> None:
+    if selection.choice is not None:
+        result = decision.decide_chosen(selection.choice, is_confirmed=selection.is_confirmed)
+    elif as_json or len(selection.order_ids) > 1:
+        result = decision.decide_each(selection.order_ids)
+    else:
+        (order_id,) = selection.order_ids
+        try:
+            click.echo(decision.decide(order_id))
+        except NotAcceptable as error:
+            raise click.ClickException(str(error)) from error
+        return
+    result.print(as_json=as_json)
 
 
 def _row(hold: HeldOrder) -> tuple[object, ...]:
@@ -186,7 +149,7 @@ def _row(hold: HeldOrder) -> tuple[object, ...]:
 
 def _shown(hold: HeldOrder) -> Iterator[tuple[str, str]]:
     yield "why", hold.detail
-    yield from both_sides(hold)
+    yield from row_and_report(hold)
     yield "attempts in a row", str(hold.attempts)
     yield "held since", moment(hold.first_held_at)
     if hold.resolved_at is None:

@@ -11,7 +11,7 @@ _ONCE_MORE_AFTER_SECONDS = 0.01
 
 
 @contextmanager
-def ending_on_signals() -> Iterator[None]:
+def interrupt_on_signals() -> Iterator[None]:
     """Let INT and TERM end the block with one `KeyboardInterrupt`.
 
     The first one only: what the block does on its way out is not disturbed by impatience. Where
@@ -46,7 +46,7 @@ def ending_on_signals() -> Iterator[None]:
 
 
 @contextmanager
-def undisturbed_afterwards() -> Iterator[None]:
+def ignore_signals_afterwards() -> Iterator[None]:
     """Ignore INT and TERM once the block has ended: what comes after it is cleaning up."""
     try:
         yield

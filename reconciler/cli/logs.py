@@ -10,24 +10,24 @@ from reconciler.settings import Settings
 from reconciler.telemetry.logs import configure_logs
 
 
-def parent_logs(settings: Settings) -> None:
+def set_up_logs(settings: Settings) -> None:
     """Set up this process's log."""
     configure_logs(settings.log_level, settings.log_format, secrets=secrets_of(settings))
 
 
 def load_settings() -> Settings:
     """Read the settings, and set up the log, for a command that asks and ends."""
-    settings = quiet(Settings.load())
-    parent_logs(settings)
+    settings = warnings_only(Settings.load())
+    set_up_logs(settings)
     return settings
 
 
-def supervisor_logs(settings: Settings, *, is_once: bool) -> None:
+def set_up_supervisor_logs(settings: Settings, *, is_once: bool) -> None:
     """Set up the log of a supervisor: a person who watches one sweep is told warnings only."""
-    parent_logs(quiet(settings) if is_once and sys.stderr.isatty() else settings)
+    set_up_logs(warnings_only(settings) if is_once and sys.stderr.isatty() else settings)
 
 
-def quiet(settings: Settings) -> Settings:
+def warnings_only(settings: Settings) -> Settings:
     """Return settings that log warnings only, unless a level was asked for.
 
     For commands that end by themselves: what they have to say is their result.
@@ -37,7 +37,7 @@ def quiet(settings: Settings) -> Settings:
     return settings.model_copy(update={"log_level": "WARNING"})
 
 
-def worker_logs(settings: Settings, shard: int) -> Callable[[], None]:
+def worker_logs_setup(settings: Settings, shard: int) -> Callable[[], None]:
     """Return what sets up the log of a shard's worker; it is sent there and called there."""
     return partial(
         configure_logs,

@@ -16,11 +16,11 @@ from reconciler.extras import install_hint
 from reconciler.paper.faults import FaultRule
 from reconciler.paper.orders import SeedOptions
 
-EXTRA = frozenset({"httptools", "jwt", "starlette", "uvicorn"})
+EXTRA_MODULES = frozenset({"httptools", "jwt", "starlette", "uvicorn"})
 TOKEN_LIFETIME = timedelta(days=1)
 
 
-Settings = TypeVar("Settings", FaultRule, SeedOptions)
+PaperSettings = TypeVar("PaperSettings", FaultRule, SeedOptions)
 
 
 class PaperMisconfigured(click.ClickException):
@@ -111,22 +111,22 @@ def paper_command(**options: Any) -> None:
     either, with neither for nothing. Ends with code 0 on SIGTERM or SIGINT, 69 if the address is
     taken, 78 if it cannot be configured so.
     """
-    with _demanding_extra():
+    with _requiring_extra():
         from reconciler.paper import auth, server, tokens  # noqa: PLC0415  # need the extra "demo"
         from reconciler.paper.public_key import PublicKey  # noqa: PLC0415  # with auth
 
     public_key = options["public_key_file"]
-    with _demanding_fit():
+    with _reporting_misfits():
         access = auth.AccessPolicy(
             api_key=options["api_key"] or None,
             api_secret=options["api_secret"] or None,
             jwt_secret=options["jwt_secret"] or None,
             public_key=None if public_key is None else PublicKey.read(public_key.read()),
         )
-        rule = _take(FaultRule, options)
-        seed_options = _take(SeedOptions, options) if options["orders"] else None
+        rule = _options_for(FaultRule, options)
+        seed_options = _options_for(SeedOptions, options) if options["orders"] else None
     if options["print_jwt"]:
-        secret = _demand_jwt_secret(access.jwt_secret)
+        secret = _require_jwt_secret(access.jwt_secret)
         now = datetime.now(UTC)
         click.echo(tokens.mint(secret, subject="paper", now=now, lifetime=TOKEN_LIFETIME))
         return
@@ -137,7 +137,7 @@ def paper_command(**options: Any) -> None:
         seed_options=seed_options,
         account_id=options["account_id"],
     )
-    with _demanding_address(options["host"], options["port"]):
+    with _reporting_bind_errors(options["host"], options["port"]):
         listener = server.bind(options["host"], options["port"])
     server.serve(
         exchange,
@@ -147,7 +147,7 @@ def paper_command(**options: Any) -> None:
     )
 
 
-def _take(kind: type[Settings], options: Mapping[str, Any]) -> Settings:
+def _options_for(kind: type[PaperSettings], options: Mapping[str, Any]) -> PaperSettings:
     """Make a `kind` of those options that have the names of its fields."""
     return msgspec.convert(
         {name: value for name, value in options.items() if name in kind.__struct_fields__}, kind
@@ -155,11 +155,11 @@ def _take(kind: type[Settings], options: Mapping[str, Any]) -> Settings:
 
 
 @contextmanager
-def _demanding_extra() -> Iterator[None]:
+def _requiring_extra() -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in EXTRA:
+        if (error.name or "").partition(".")[0] not in EXTRA_MODULES:
             raise
         raise PaperMisconfigured(
             f"the paper exchange needs the package {error.name!r}, which is not installed:"
@@ -168,28 +168,28 @@ def _demanding_extra() -> Iterator[None]:
 
 
 @contextmanager
-def _demanding_fit() -> Iterator[None]:
+def _reporting_misfits() -> Iterator[None]:
     try:
         yield
     except (ValueError, msgspec.ValidationError) as error:
         raise PaperMisconfigured(str(error)) from None
 
 
-def _demand_jwt_secret(secret: str | None) -> str:
+def _require_jwt_secret(secret: str | None) -> str:
     if secret is None:
         raise click.UsageError("--print-jwt needs --jwt-secret or PAPER_JWT_SECRET")
     return secret
 
 
 @contextmanager
-def _demanding_address(host: str, port: int) -> Iterator[None]:
+def _reporting_bind_errors(host: str, port: int) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise CannotListen(_why_not(error, host, port)) from None
+        raise CannotListen(_bind_problem(error, host, port)) from None
 
 
-def _why_not(error: OSError, host: str, port: int) -> str:
+def _bind_problem(error: OSError, host: str, port: int) -> str:
     if error.errno == errno.EADDRINUSE:
         return (
             f"port {port} on {host} is already in use: end the program that listens there,"

@@ -8,13 +8,13 @@ from typing import Any
 
 import click
 
-from reconciler.cli.following import (
-    tell_what_is_not_followed,
-    tell_which_exchange,
-    why_nothing_was_done,
+from reconciler.cli.logs import set_up_supervisor_logs
+from reconciler.cli.run_notices import (
+    explain_empty_sweep,
+    warn_if_exchange_implied,
+    warn_of_unfollowed_orders,
 )
-from reconciler.cli.logs import supervisor_logs
-from reconciler.cli.report import RunReport
+from reconciler.cli.run_report import RunReport
 from reconciler.cli.runner import (
     exit_code_of_ending,
     reloading,
@@ -77,9 +77,9 @@ def run_command(*, dry_run: bool, once: bool, as_json: bool, **flags: Any) -> No
     """
     settings = Settings.load(**flags)
     is_single = once or dry_run
-    supervisor_logs(settings, is_once=is_single)
-    tell_which_exchange(settings)
-    following = tell_what_is_not_followed(settings)
+    set_up_supervisor_logs(settings, is_once=is_single)
+    warn_if_exchange_implied(settings)
+    following = warn_of_unfollowed_orders(settings)
     started = time.monotonic()
     summary = (
         _sweep_once(settings, is_dry_run=dry_run) if is_single else _keep_running(settings, flags)
@@ -109,7 +109,7 @@ def _remarks(settings: Settings, following: Coverage | None, summary: Summary) -
     """Say what was left alone, and why a sweep that found no order did."""
     known = () if following is None else following.remarks
     is_idle = summary.ending is StopReason.COMPLETED and not summary.counts.scanned
-    return (*known, *(why_nothing_was_done(settings) if is_idle else ()))
+    return (*known, *(explain_empty_sweep(settings) if is_idle else ()))
 
 
 def _sweep_once(settings: Settings, *, is_dry_run: bool) -> Summary:

@@ -10,7 +10,7 @@ import click
 
 from reconciler.cli.control_client import control_socket
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.logs import worker_logs
+from reconciler.cli.logs import worker_logs_setup
 from reconciler.control.handlers import ControlHandlers
 from reconciler.control.server import ControlServer
 from reconciler.control.socket_path import SocketPath
@@ -62,7 +62,7 @@ def run_config_of(workload: Workload, settings: Settings, *, is_once: bool) -> R
     return RunConfig(
         workload=workload,
         options=options_of(settings, is_once=is_once),
-        set_up_worker=partial(worker_logs, settings),
+        set_up_worker=partial(worker_logs_setup, settings),
     )
 
 
@@ -107,7 +107,7 @@ def exit_code_of_ending(ending: StopReason, *, is_complete: bool, killed_at_stop
         case StopReason.EXCHANGE_GONE | StopReason.HALTED:
             return Exit.TRY_AGAIN
         case StopReason.LOG_GONE:
-            return Exit.NOT_TOLD
+            return Exit.OUTPUT_FAILED
         case StopReason.STOPPED:
             return Exit.INCOMPLETE if killed_at_stop else Exit.GOOD
         case StopReason.COMPLETED:

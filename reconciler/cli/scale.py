@@ -17,7 +17,7 @@ from reconciler.supervisor.status import Scaling
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class ScalingPlan:
     """What a change would move. `unanswered` is why it starts from the settings, if it does."""
 
     scaling: Scaling
@@ -70,23 +70,25 @@ def scale_command(*, shards: int, is_plan: bool, as_json: bool) -> None:
     """
     settings = load_settings()
     if is_plan:
-        _tell_plan(_plan(settings, shards), as_json=as_json)
+        _print_plan(_plan(settings, shards), as_json=as_json)
         return
     scaling = ask_supervisor(settings, "scale", Scaling, shards=shards)
     if as_json:
         print_json(scaling)
     else:
-        click.echo(_told(scaling))
+        click.echo(_describe(scaling))
 
 
-def _plan(settings: Settings, shards: int) -> Plan:
+def _plan(settings: Settings, shards: int) -> ScalingPlan:
     try:
-        return Plan(scaling=ask_supervisor(settings, "scale", Scaling, shards=shards, plan=True))
+        return ScalingPlan(
+            scaling=ask_supervisor(settings, "scale", Scaling, shards=shards, plan=True)
+        )
     except NoSupervisor as error:
-        return Plan(scaling=Scaling.between(settings.shards, shards), unanswered=str(error))
+        return ScalingPlan(scaling=Scaling.between(settings.shards, shards), unanswered=str(error))
 
 
-def _tell_plan(plan: Plan, *, as_json: bool) -> None:
+def _print_plan(plan: ScalingPlan, *, as_json: bool) -> None:
     if plan.unanswered is not None:
         click.echo(
             f"{plan.unanswered}; the plan starts from RECONCILIATION_SHARDS, {plan.scaling.before}",
@@ -98,10 +100,10 @@ def _tell_plan(plan: Plan, *, as_json: bool) -> None:
     columns = ["shard", "buckets now", "then", "difference"]
     rows = [(shard, now, then, f"{then - now:+d}") for shard, now, then in plan.shares]
     print_table(columns, rows)
-    click.echo(_told(plan.scaling))
+    click.echo(_describe(plan.scaling))
 
 
-def _told(scaling: Scaling) -> str:
+def _describe(scaling: Scaling) -> str:
     if scaling.before == scaling.after:
         return f"{_counted(scaling.before)} already: nothing moves"
     share = scaling.buckets_moved / scaling.buckets

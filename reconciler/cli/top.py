@@ -14,10 +14,10 @@ from rich.console import Console
 from rich.live import Live
 
 from reconciler.cli.control_client import ask_supervisor
-from reconciler.cli.interrupts import ending_on_signals
+from reconciler.cli.interrupts import interrupt_on_signals
 from reconciler.cli.logs import load_settings
 from reconciler.cli.ui.keyboard import Keyboard, keyboard
-from reconciler.cli.ui.top_view import Snapshot, View, pressed, screen
+from reconciler.cli.ui.top_view import Snapshot, ViewOptions, options_after_key, render_screen
 from reconciler.errors import NoSupervisor, ReconcilerError
 from reconciler.supervisor.status import Status
 
@@ -43,11 +43,11 @@ def top_command() -> None:
         raise click.UsageError("top needs a terminal; anywhere else use: reconciler status")
     ask = partial(ask_supervisor, load_settings(), "status", Status)
     first = ask()
-    with suppress(KeyboardInterrupt), ending_on_signals(), Watch(ask, first) as watch:
-        _show(watch)
+    with suppress(KeyboardInterrupt), interrupt_on_signals(), StatusPoller(ask, first) as poller:
+        _show(poller)
 
 
-class Watch:
+class StatusPoller:
     """Asks the supervisor every second, in a thread: no key ever waits for an answer."""
 
     def __init__(
@@ -59,7 +59,7 @@ class Watch:
     ) -> None:
         self._ask = ask
         self._monotonic = monotonic
-        self._said = _Said(status=first, at=monotonic(), fault=None)
+        self._last = _LastStatus(status=first, at=monotonic(), fault=None)
         self._ended = threading.Event()
 
     def __enter__(self) -> Self:
@@ -72,52 +72,54 @@ class Watch:
     @property
     def snapshot(self) -> Snapshot:
         """What the supervisor last said, and why it says no more, if it does not."""
-        said = self._said
+        last = self._last
         return Snapshot(
-            status=said.status,
-            fault=said.fault,
-            age_seconds=self._monotonic() - said.at,
+            status=last.status,
+            fault=last.fault,
+            age_seconds=self._monotonic() - last.at,
         )
 
     def _run(self) -> None:
         while not self._ended.wait(ASK_SECONDS):
             try:
-                self._said = _Said(status=self._ask(), at=self._monotonic(), fault=None)
+                self._last = _LastStatus(status=self._ask(), at=self._monotonic(), fault=None)
             except NoSupervisor as error:
-                self._said = replace(self._said, fault=error.reason)
+                self._last = replace(self._last, fault=error.reason)
             except ReconcilerError as error:
-                self._said = replace(self._said, fault=str(error))
+                self._last = replace(self._last, fault=str(error))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Said:
+class _LastStatus:
     status: Status
     at: float
     fault: str | None
 
 
-def _show(watch: Watch) -> None:
+def _show(poller: StatusPoller) -> None:
     console = Console(highlight=False)
     with (
         keyboard(sys.stdin.fileno()) as keys,
         Live(console=console, screen=True, auto_refresh=False) as live,
     ):
 
-        def draw(snapshot: Snapshot, view: View) -> None:
-            live.update(screen(snapshot, view, height=console.height), refresh=True)
+        def draw(snapshot: Snapshot, options: ViewOptions) -> None:
+            live.update(render_screen(snapshot, options, height=console.height), refresh=True)
 
-        _follow(watch, keys, draw)
+        _refresh_until_quit(poller, keys, draw)
 
 
-def _follow(watch: Watch, keys: Keyboard, draw: Callable[[Snapshot, View], None]) -> None:
+def _refresh_until_quit(
+    poller: StatusPoller, keys: Keyboard, draw: Callable[[Snapshot, ViewOptions], None]
+) -> None:
     """Draw what is seen until somebody quits."""
-    view, snapshot = View(), watch.snapshot
+    options, snapshot = ViewOptions(), poller.snapshot
     while not keys.is_gone:
-        if not view.is_paused:
-            snapshot = watch.snapshot
-        draw(snapshot, view)
+        if not options.is_paused:
+            snapshot = poller.snapshot
+        draw(snapshot, options)
         for key in keys.wait(DRAW_SECONDS):
-            following = pressed(key, view)
-            if following is None:
+            new_options = options_after_key(key, options)
+            if new_options is None:
                 return
-            view = following
+            options = new_options

@@ -7,12 +7,12 @@ from typing import Any
 import click
 from rich.text import Text
 
-from reconciler.cli.interrupts import ending_on_signals
-from reconciler.cli.logs import load_settings, worker_logs
+from reconciler.cli.interrupts import interrupt_on_signals
+from reconciler.cli.logs import load_settings, worker_logs_setup
 from reconciler.cli.ui.formatting import duration
 from reconciler.cli.ui.options import NumberRange, environment_option, json_option
 from reconciler.cli.ui.output import console, print_json, print_table
-from reconciler.cli.ui.progress import Steps, steps
+from reconciler.cli.ui.progress import StepProgress, step_progress
 from reconciler.errors import ConfigurationError
 from reconciler.settings import MAX_SHARDS, Settings
 from reconciler.store.database_url import parse_url
@@ -24,7 +24,7 @@ from reconciler.tune.bottleneck import Bottleneck
 from reconciler.tune.session import BATCH_SIZES, MOST_SHARDS, TuneListener, TuneOptions, TuneReport
 
 BAR_WIDTH = 30
-MOST_BATCH = 10_000
+MAX_BATCH_SIZE = 10_000
 
 
 def _numbers(most: int) -> Callable[[click.Context, click.Parameter, str | None], Any]:
@@ -80,7 +80,7 @@ Try it:
     help_text="Batch sizes to try then, parted by commas.",
     default=",".join(map(str, BATCH_SIZES)),
     metavar="NUMBERS",
-    callback=_numbers(MOST_BATCH),
+    callback=_numbers(MAX_BATCH_SIZE),
 )
 @environment_option(
     "--orders",
@@ -135,11 +135,11 @@ def tune_command(*, as_json: bool, **options: Any) -> None:
     answer; 78 if it cannot work like this: rights, schema, no open order, --scratch in use.
     """
     settings = load_settings()
-    with ending_on_signals(), steps() as shown:
+    with interrupt_on_signals(), step_progress() as shown:
         report = session.run(
             settings,
             TuneOptions(**options),
-            set_up_worker=partial(worker_logs, settings),
+            set_up_worker=partial(worker_logs_setup, settings),
             listener=_listener(shown),
         )
     if as_json:
@@ -148,7 +148,7 @@ def tune_command(*, as_json: bool, **options: Any) -> None:
         _print_report(report, settings)
 
 
-def _listener(shown: Steps) -> TuneListener:
+def _listener(shown: StepProgress) -> TuneListener:
     is_terminal = console(stderr=True).is_terminal
     current = ""
 
@@ -165,7 +165,7 @@ def _listener(shown: Steps) -> TuneListener:
     return TuneListener(
         on_step=begin,
         on_progress=show,
-        on_trial=lambda trial: shown.tell(f"{current}: {trial.rate:,.0f} orders/s"),
+        on_trial=lambda trial: shown.print_line(f"{current}: {trial.rate:,.0f} orders/s"),
     )
 
 

@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 import click
 
 from reconciler.cli.errors import reporting_errors
-from reconciler.cli.logs import supervisor_logs
-from reconciler.cli.report import RunReport
+from reconciler.cli.logs import set_up_supervisor_logs
+from reconciler.cli.run_report import RunReport
 from reconciler.cli.runner import (
     exit_code_of_ending,
     reloading,
@@ -51,7 +51,7 @@ def main(workload_of: Callable[[S], Workload], settings_class: type[S]) -> None:
     def command(*, once: bool, as_json: bool, **flags: Any) -> None:
         with reporting_errors(settings_class):
             settings = settings_class.load(**flags)
-            supervisor_logs(settings, is_once=once)
+            set_up_supervisor_logs(settings, is_once=once)
             started = time.monotonic()
             summary = supervise(
                 workload_of(settings),

@@ -5,11 +5,11 @@ from typing import Any
 
 import click
 
-from reconciler.cli.interrupts import ending_on_signals, undisturbed_afterwards
-from reconciler.cli.logs import parent_logs, quiet
+from reconciler.cli.interrupts import ignore_signals_afterwards, interrupt_on_signals
+from reconciler.cli.logs import set_up_logs, warnings_only
 from reconciler.cli.ui.options import environment_option, json_option, setting_option, shards_option
 from reconciler.cli.ui.output import console, print_json, print_table
-from reconciler.cli.ui.progress import steps
+from reconciler.cli.ui.progress import step_progress
 from reconciler.settings import Settings
 from scripts.benchmark import suite
 from scripts.benchmark.figures import Comparison, Figure, Target
@@ -85,8 +85,8 @@ def bench_command(
     asked, so that the measurement does not count; 69 if the database was lost; 78 if the database
     must not be used. Without --json each comparison is shown as soon as it is done.
     """
-    settings = quiet(Settings.load(**flags))
-    parent_logs(settings)
+    settings = warnings_only(Settings.load(**flags))
+    set_up_logs(settings)
     size = Size.of(
         orders=orders,
         rounds=rounds,
@@ -98,9 +98,9 @@ def bench_command(
 
     def show(comparison: Comparison) -> None:
         if not as_json:
-            shown.aside(partial(_print_comparison, comparison))
+            shown.while_hidden(partial(_print_comparison, comparison))
 
-    with ending_on_signals(), undisturbed_afterwards(), steps() as shown:
+    with interrupt_on_signals(), ignore_signals_afterwards(), step_progress() as shown:
         report = suite.run(
             keys,
             size,

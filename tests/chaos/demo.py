@@ -9,7 +9,7 @@ from datetime import timedelta
 from random import Random
 from typing import Any
 
-from reconciler.cli.report import RunReport
+from reconciler.cli.run_report import RunReport
 from reconciler.cli.runner import run_config_of, supervise
 from reconciler.demo import World
 from reconciler.orders.workload import OrderWorkload

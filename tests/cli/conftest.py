@@ -20,7 +20,7 @@ from reconciler.paper.exchange import PaperExchange
 from reconciler.paper.server import new_exchange, serve_in_thread
 
 Invoke = Callable[..., Result]
-Chunk = Callable[..., "subprocess.CompletedProcess[str]"]
+RunCommand = Callable[..., "subprocess.CompletedProcess[str]"]
 
 API_KEY = "the-key-of-the-tests"
 API_SECRET = "the-secret-of-the-tests"
@@ -44,7 +44,7 @@ def invoke() -> Iterator[Invoke]:
 
 
 @pytest.fixture
-def run() -> Chunk:
+def run() -> RunCommand:
     """Run the command line as a process of its own, with the environment that is given."""
 
     def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":

@@ -1,4 +1,4 @@
-"""A workload of the least that one needs: `python -m tests.cli.standalone`, with what is to happen.
+"""The smallest possible workload: `python -m tests.cli.standalone`; BEHAVIOUR says what happens.
 
 The worker processes import it too.
 """
@@ -32,21 +32,21 @@ from reconciler.workload import (
 log = structlog.get_logger(__name__)
 
 
-class Fate(StrEnum):
-    """What becomes of the program."""
+class Behaviour(StrEnum):
+    """The ways in which the program ends."""
 
     WORK = "work"
     LACK_STORE = "lack_store"
-    BE_UNFIT = "be_unfit"
+    BE_MISCONFIGURED = "be_misconfigured"
     RAISE = "raise"
-    LACK_NODE = "lack_node"
+    LACK_EXCHANGE = "lack_exchange"
     BE_REFUSED = "be_refused"
 
 
 class StandaloneSettings(Settings):
     """The settings, and two more."""
 
-    fate: Fate = Field(Fate.WORK, alias="FATE")
+    behaviour: Behaviour = Field(Behaviour.WORK, alias="BEHAVIOUR")
     word: SecretStr = Field(SecretStr("none"), alias="WORD")
 
 
@@ -57,7 +57,7 @@ class Item:
     id: int
 
 
-class OneItem(Planner):
+class OneItemPlanner(Planner):
     """Plans one item."""
 
     def plan(self, limit: int, after: Hashable | None) -> Page:  # noqa: ARG002 - the protocol's
@@ -65,39 +65,39 @@ class OneItem(Planner):
         return Page(chunks=(Chunk(key="coin", items=(Item(id=1),)),))
 
 
-class Concluder(Handler):
-    """Has nothing to look at."""
+class OneItemHandler(Handler):
+    """Finishes its batch, or reports a fault."""
 
-    def __init__(self, fate: Fate) -> None:
-        self._fate = fate
+    def __init__(self, behaviour: Behaviour) -> None:
+        self._behaviour = behaviour
 
     async def commit(self, batch: Batch, *, may_write: bool) -> Result:  # noqa: ARG002 - the protocol's
-        """Do it, or be in trouble for an hour."""
-        if self._fate is Fate.WORK:
+        """Return all items as done, or a fault that lasts an hour."""
+        if self._behaviour is Behaviour.WORK:
             log.info("batch.worked", items=batch.size)
             return Result(counts=Counts(scanned=batch.size, reconciled=batch.size))
-        kind = FaultKind.REFUSED if self._fate is Fate.BE_REFUSED else FaultKind.EXCHANGE
+        kind = FaultKind.REFUSED if self._behaviour is Behaviour.BE_REFUSED else FaultKind.EXCHANGE
         fault = WorkerFault(kind=kind, message="the node says no", retry_after_seconds=3600)
         return Result(undone=batch.chunks, fault=fault)
 
 
 @dataclass(frozen=True)
 class Standalone(Workload):
-    """Meet one's fate."""
+    """Run one item, and end as BEHAVIOUR says."""
 
     settings: StandaloneSettings
 
     def open_planner(self) -> Planner:
-        """Open the parent's side."""
-        match self.settings.fate:
-            case Fate.LACK_STORE:
+        """Open the supervisor's side, or raise what BEHAVIOUR says."""
+        match self.settings.behaviour:
+            case Behaviour.LACK_STORE:
                 raise StoreUnavailable("the database does not answer")
-            case Fate.BE_UNFIT:
+            case Behaviour.BE_MISCONFIGURED:
                 raise ConfigurationError([Problem(what="it cannot work", hint="buy another")])
-            case Fate.RAISE:
+            case Behaviour.RAISE:
                 raise RuntimeError(f"the word is {self.settings.word.get_secret_value()}")
-            case Fate.WORK | Fate.LACK_NODE | Fate.BE_REFUSED:
-                return OneItem()
+            case Behaviour.WORK | Behaviour.LACK_EXCHANGE | Behaviour.BE_REFUSED:
+                return OneItemPlanner()
             case never:
                 assert_never(never)
 
@@ -109,7 +109,7 @@ class Standalone(Workload):
         breaker: BreakerSnapshot | None,  # noqa: ARG002 - the protocol's
     ) -> Handler:
         """Open a worker's side."""
-        return Concluder(self.settings.fate)
+        return OneItemHandler(self.settings.behaviour)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 import psycopg
 import pytest
 
-from .conftest import NOWHERE, Chunk, Invoke, url_as
+from .conftest import NOWHERE, Invoke, RunCommand, url_as
 
 EVERY_DATABASE_COMMAND = pytest.mark.parametrize(
     "command",
@@ -127,7 +127,7 @@ def test_a_wrong_password_is_code_78_and_is_not_shown(
     ids=["table", "column", "index", "our table"],
 )
 def test_a_missing_part_is_code_78_and_named_with_its_hint(
-    run: Chunk, database_url: str, damage: str, what: str, hint: str
+    run: RunCommand, database_url: str, damage: str, what: str, hint: str
 ) -> None:
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute(damage.encode())
@@ -236,7 +236,7 @@ def test_a_senseless_size_of_a_demo_is_a_usage_error(invoke: Invoke, arguments: 
     assert f"Invalid value for '{arguments[1]}'" in result.stderr
 
 
-def test_no_bad_input_shows_a_traceback_in_a_process_of_its_own(run: Chunk) -> None:
+def test_no_bad_input_shows_a_traceback_in_a_process_of_its_own(run: RunCommand) -> None:
     finished = run("run", "--once", DATABASE_URL="postgresql://me@127.0.0.1:1/trading")
 
     assert finished.returncode == 69

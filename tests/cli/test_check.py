@@ -9,8 +9,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from reconciler.cli.checks.database import check_vacuum, judged_clock
-from reconciler.cli.checks.finding import Verdict
+from reconciler.cli.checks.database import check_vacuum, clock_result
+from reconciler.cli.checks.result import CheckStatus
 from reconciler.paper.exchange import PaperExchange
 from reconciler.store.database import Database
 
@@ -43,11 +43,11 @@ def check(
     """Run `check --json` where all is well but for what is given; return code and findings."""
 
     def check(**environment: str) -> tuple[int, dict[str, Any]]:
-        good = {"DATABASE_URL": ready_database_url, **exchange_environment}
-        result = invoke("check", "--json", **{**good, **environment})
+        passed = {"DATABASE_URL": ready_database_url, **exchange_environment}
+        result = invoke("check", "--json", **{**passed, **environment})
         told = json.loads(result.stdout)
         assert told["exit_code"] == result.exit_code
-        return result.exit_code, {finding["check"]: finding for finding in told["checks"]}
+        return result.exit_code, {result["check"]: result for result in told["checks"]}
 
     return check
 
@@ -55,15 +55,15 @@ def check(
 Check = Callable[..., tuple[int, dict[str, Any]]]
 
 
-def verdicts(findings: Mapping[str, Any]) -> dict[str, str]:
-    return {name: finding["verdict"] for name, finding in findings.items()}
+def statuses(results: Mapping[str, Any]) -> dict[str, str]:
+    return {name: result["verdict"] for name, result in results.items()}
 
 
 def test_where_all_is_well_every_check_says_so_and_the_code_is_zero(check: Check) -> None:
-    code, findings = check()
+    code, results = check()
 
     assert code == 0
-    assert verdicts(findings) == dict.fromkeys(ALL, "ok")
+    assert statuses(results) == dict.fromkeys(ALL, "ok")
 
 
 def test_the_table_has_one_line_for_each_check_and_then_the_verdict(
@@ -77,35 +77,35 @@ def test_the_table_has_one_line_for_each_check_and_then_the_verdict(
 
 
 def test_settings_that_do_not_fit_are_all_named_and_the_rest_is_checked(check: Check) -> None:
-    code, findings = check(
+    code, results = check(
         RECONCILIATION_SHARDS="0", RECONCILIATION_BATCH_SIZE="many", STATSD_PORT="70000"
     )
 
-    said = [problem["what"] for problem in findings["settings"]["problems"]]
+    said = [problem["what"] for problem in results["settings"]["problems"]]
     assert code == 78
     assert [what.split()[0] for what in said] == [
         "RECONCILIATION_BATCH_SIZE",
         "RECONCILIATION_SHARDS",
         "STATSD_PORT",
     ]
-    assert verdicts(findings)["rights"] == "ok"
-    assert verdicts(findings)["exchange"] == "ok"
-    assert verdicts(findings)["statsd"] == "skipped"
+    assert statuses(results)["rights"] == "ok"
+    assert statuses(results)["exchange"] == "ok"
+    assert statuses(results)["statsd"] == "skipped"
 
 
 def test_a_broken_exchange_address_is_not_asked_elsewhere(check: Check) -> None:
-    code, findings = check(EXCHANGE_BASE_URL="ftp://127.0.0.1")
+    code, results = check(EXCHANGE_BASE_URL="ftp://127.0.0.1")
 
     assert code == 78
-    assert verdicts(findings)["exchange"] == "skipped"
+    assert statuses(results)["exchange"] == "skipped"
 
 
 def test_a_misspelled_setting_is_a_warning_with_the_right_name(check: Check) -> None:
-    code, findings = check(RECONCILIATION_SHARD="3")
+    code, results = check(RECONCILIATION_SHARD="3")
 
     assert code == 0
-    assert findings["settings"]["verdict"] == "warning"
-    assert findings["settings"]["problems"] == [
+    assert results["settings"]["verdict"] == "warning"
+    assert results["settings"]["problems"] == [
         {
             "what": "RECONCILIATION_SHARD is set, but there is no such setting",
             "hint": "rename it to RECONCILIATION_SHARDS, or unset it",
@@ -116,52 +116,52 @@ def test_a_misspelled_setting_is_a_warning_with_the_right_name(check: Check) -> 
 def test_a_database_that_is_away_is_code_69_and_the_exchange_is_checked_all_the_same(
     check: Check,
 ) -> None:
-    code, findings = check(DATABASE_URL="postgresql://me:secret-word@127.0.0.1:1/trading")
+    code, results = check(DATABASE_URL="postgresql://me:secret-word@127.0.0.1:1/trading")
 
     assert code == 69
-    assert verdicts(findings) == {
+    assert statuses(results) == {
         **dict.fromkeys(ALL, "ok"),
         "database": "problem",
         **dict.fromkeys([*ON_THE_DATABASE, "account"], "skipped"),
     }
-    assert "does not answer" in findings["database"]["problems"][0]["what"]
-    assert "secret-word" not in json.dumps(findings)
+    assert "does not answer" in results["database"]["problems"][0]["what"]
+    assert "secret-word" not in json.dumps(results)
 
 
 def test_wrong_configuration_outranks_a_service_that_is_away(check: Check) -> None:
-    code, findings = check(DATABASE_URL="mysql://me@127.0.0.1/trading", EXCHANGE_BASE_URL=NOWHERE)
+    code, results = check(DATABASE_URL="mysql://me@127.0.0.1/trading", EXCHANGE_BASE_URL=NOWHERE)
 
     assert code == 78
-    assert findings["database"]["problems"][0]["what"] == (
+    assert results["database"]["problems"][0]["what"] == (
         "DATABASE_URL is not a PostgreSQL URL: its scheme is 'mysql'"
     )
-    assert "cannot be reached" in findings["exchange"]["problems"][0]["what"]
+    assert "cannot be reached" in results["exchange"]["problems"][0]["what"]
 
 
 def test_an_exchange_that_is_away_is_code_69(check: Check) -> None:
-    code, findings = check(EXCHANGE_BASE_URL=NOWHERE)
+    code, results = check(EXCHANGE_BASE_URL=NOWHERE)
 
     assert code == 69
-    assert "reconciler paper" in findings["exchange"]["problems"][0]["hint"]
+    assert "reconciler paper" in results["exchange"]["problems"][0]["hint"]
 
 
 def test_a_key_that_is_not_accepted_is_code_78_and_no_secret_is_shown(check: Check) -> None:
-    code, findings = check(EXCHANGE_API_KEY="another-key")
+    code, results = check(EXCHANGE_API_KEY="another-key")
 
     assert code == 78
-    assert "-2015" in findings["exchange"]["problems"][0]["what"]
-    assert "EXCHANGE_API_KEY" in findings["exchange"]["problems"][0]["hint"]
-    assert "another-key" not in json.dumps(findings)
+    assert "-2015" in results["exchange"]["problems"][0]["what"]
+    assert "EXCHANGE_API_KEY" in results["exchange"]["problems"][0]["hint"]
+    assert "another-key" not in json.dumps(results)
 
 
 def test_an_unknown_exchange_names_the_known_ones(check: Check) -> None:
-    code, findings = check(EXCHANGE_NAME="mtgox")
+    code, results = check(EXCHANGE_NAME="mtgox")
 
     assert code == 78
-    assert findings["exchange"]["problems"][0]["what"] == (
+    assert results["exchange"]["problems"][0]["what"] == (
         "EXCHANGE_NAME is 'mtgox', which this version cannot talk to"
     )
-    assert "binance, paper" in findings["exchange"]["problems"][0]["hint"]
+    assert "binance, paper" in results["exchange"]["problems"][0]["hint"]
 
 
 def test_an_exchange_whose_clock_differs_is_a_warning_since_requests_are_corrected(
@@ -170,12 +170,12 @@ def test_an_exchange_whose_clock_differs_is_a_warning_since_requests_are_correct
     right = exchange.clock_ms
     exchange.clock_ms = lambda: right() + 3_600_000
 
-    code, findings = check()
+    code, results = check()
 
     assert code == 0
-    assert findings["exchange"]["verdict"] == "ok"
-    assert findings["exchange clock"]["verdict"] == "warning"
-    seconds = float(findings["exchange clock"]["detail"].split()[0])
+    assert results["exchange"]["verdict"] == "ok"
+    assert results["exchange clock"]["verdict"] == "warning"
+    seconds = float(results["exchange clock"]["detail"].split()[0])
     assert seconds == pytest.approx(3600, abs=5)
 
 
@@ -185,11 +185,11 @@ def test_an_exchange_that_refuses_our_time_for_good_says_to_mend_the_clock(
     right, asked = exchange.clock_ms, iter(range(1000))
     exchange.clock_ms = lambda: right() + 60_000 * next(asked)
 
-    code, findings = check()
+    code, results = check()
 
     assert code == 69
-    assert "-1021" in findings["exchange"]["problems"][0]["what"]
-    assert "clock" in findings["exchange"]["problems"][0]["hint"]
+    assert "-1021" in results["exchange"]["problems"][0]["what"]
+    assert "clock" in results["exchange"]["problems"][0]["hint"]
 
 
 def test_an_exchange_that_limits_us_is_not_waited_for(
@@ -197,30 +197,30 @@ def test_an_exchange_that_limits_us_is_not_waited_for(
 ) -> None:
     exchange.meter = type(exchange.meter)(1)
 
-    code, findings = check()
+    code, results = check()
 
     assert code == 69
-    assert "-1003" in findings["exchange"]["problems"][0]["what"]
+    assert "-1003" in results["exchange"]["problems"][0]["what"]
 
 
 def test_a_metrics_host_that_cannot_be_found_is_a_warning(check: Check) -> None:
-    code, findings = check(STATSD_HOST="no-such-host.invalid")
+    code, results = check(STATSD_HOST="no-such-host.invalid")
 
     assert code == 0
-    assert findings["statsd"]["verdict"] == "warning"
-    assert "STATSD_HOST" in findings["statsd"]["problems"][0]["hint"]
+    assert results["statsd"]["verdict"] == "warning"
+    assert "STATSD_HOST" in results["statsd"]["problems"][0]["hint"]
 
 
 def test_an_empty_database_names_each_part_with_its_hint(
     check: Check, empty_database_url: str
 ) -> None:
-    code, findings = check(DATABASE_URL=empty_database_url)
+    code, results = check(DATABASE_URL=empty_database_url)
 
     assert code == 78
-    assert "table orders is missing" in findings["orders"]["problems"][0]["what"]
-    assert "--with-orders" in findings["orders"]["problems"][0]["hint"]
+    assert "table orders is missing" in results["orders"]["problems"][0]["what"]
+    assert "--with-orders" in results["orders"]["problems"][0]["hint"]
     missing = {
-        problem["what"].partition(" is missing")[0] for problem in findings["schema"]["problems"]
+        problem["what"].partition(" is missing")[0] for problem in results["schema"]["problems"]
     }
     assert missing == {
         "table activity_log",
@@ -238,25 +238,25 @@ def test_a_missing_column_and_a_missing_index_are_named_with_their_mends(
         connection.execute("ALTER TABLE orders DROP COLUMN avg_price")
         connection.execute("DROP INDEX reconciler_stale_orders")
 
-    code, findings = check(DATABASE_URL=database_url)
+    code, results = check(DATABASE_URL=database_url)
 
     assert code == 78
-    assert findings["orders"]["problems"] == [
+    assert results["orders"]["problems"] == [
         {
             "what": "column orders.avg_price is missing",
             "hint": "run: ALTER TABLE orders ADD COLUMN avg_price numeric",
         }
     ]
-    assert findings["schema"]["problems"][0]["hint"] == "run: reconciler db upgrade"
+    assert results["schema"]["problems"][0]["hint"] == "run: reconciler db upgrade"
 
 
 def test_a_role_without_any_right_is_told_all_of_them(
     check: Check, as_role: Callable[..., str]
 ) -> None:
-    code, findings = check(DATABASE_URL=as_role())
+    code, results = check(DATABASE_URL=as_role())
 
     lacking = [
-        problem["what"].partition(" may not ")[2] for problem in findings["rights"]["problems"]
+        problem["what"].partition(" may not ")[2] for problem in results["rights"]["problems"]
     ]
     assert code == 78
     assert lacking == [
@@ -271,15 +271,15 @@ def test_a_role_without_any_right_is_told_all_of_them(
         "SELECT, INSERT, UPDATE, DELETE on reconciliation_state",
         "SELECT on reconciler_alembic_version",
     ]
-    assert findings["orders"]["verdict"] == "skipped"
+    assert results["orders"]["verdict"] == "skipped"
 
 
 def test_each_right_that_is_missing_is_named_and_granting_them_mends_it(
     check: Check, database_url: str, as_role: Callable[..., str]
 ) -> None:
     url = as_role("GRANT SELECT ON orders TO {role}")
-    code, findings = check(DATABASE_URL=url)
-    hints = [problem["hint"] for problem in findings["rights"]["problems"]]
+    code, results = check(DATABASE_URL=url)
+    hints = [problem["hint"] for problem in results["rights"]["problems"]]
     with psycopg.connect(database_url, autocommit=True) as connection:
         for hint in hints:
             connection.execute(hint.partition(": ")[2].encode())
@@ -297,11 +297,11 @@ def test_a_wrong_password_is_code_78(
 ) -> None:
     role = as_role().split("//")[1].split(":")[0]
 
-    code, findings = check(DATABASE_URL=url_as(database_url, role, "wrong"))
+    code, results = check(DATABASE_URL=url_as(database_url, role, "wrong"))
 
     assert code == 78
-    assert "password authentication failed" in findings["database"]["problems"][0]["what"]
-    assert "DATABASE_URL" in findings["database"]["problems"][0]["hint"]
+    assert "password authentication failed" in results["database"]["problems"][0]["what"]
+    assert "DATABASE_URL" in results["database"]["problems"][0]["hint"]
 
 
 def test_a_session_that_holds_vacuum_back_is_a_warning_that_names_it_and_its_end(
@@ -314,10 +314,10 @@ def test_a_session_that_holds_vacuum_back_is_a_warning_that_names_it_and_its_end
     ):
         pid = session.info.backend_pid
         session.execute("SELECT pg_current_xact_id()")
-        finding = check_vacuum(connection, longest=timedelta(0))
+        result = check_vacuum(connection, longest=timedelta(0))
 
-    (problem,) = finding.problems
-    assert finding.verdict is Verdict.WARNING
+    (problem,) = result.problems
+    assert result.status is CheckStatus.WARNING
     assert f"session {pid} (reports, " in problem.what
     assert f"pg_terminate_backend({pid})" in problem.hint
 
@@ -325,20 +325,20 @@ def test_a_session_that_holds_vacuum_back_is_a_warning_that_names_it_and_its_end
 @pytest.mark.parametrize(
     ("seconds", "verdict", "said"),
     [
-        ("0", Verdict.OK, "0.000 s ahead of"),
-        ("1", Verdict.OK, "1.000 s ahead of"),
-        ("-1", Verdict.OK, "1.000 s behind"),
-        ("1.001", Verdict.WARNING, "1.001 s ahead of"),
-        ("1.0004", Verdict.WARNING, "1.0004 s ahead of"),
-        ("-1.000001", Verdict.WARNING, "1.000001 s behind"),
-        ("-90", Verdict.WARNING, "90.000 s behind"),
+        ("0", CheckStatus.OK, "0.000 s ahead of"),
+        ("1", CheckStatus.OK, "1.000 s ahead of"),
+        ("-1", CheckStatus.OK, "1.000 s behind"),
+        ("1.001", CheckStatus.WARNING, "1.001 s ahead of"),
+        ("1.0004", CheckStatus.WARNING, "1.0004 s ahead of"),
+        ("-1.000001", CheckStatus.WARNING, "1.000001 s behind"),
+        ("-90", CheckStatus.WARNING, "90.000 s behind"),
     ],
 )
-def test_clocks_may_differ_by_a_second(seconds: str, verdict: Verdict, said: str) -> None:
-    finding = judged_clock("a clock", timedelta(seconds=float(seconds)), whose="its clock")
+def test_clocks_may_differ_by_a_second(seconds: str, status: CheckStatus, said: str) -> None:
+    result = clock_result("a clock", timedelta(seconds=float(seconds)), whose="its clock")
 
-    assert finding.verdict is verdict
-    assert said in finding.detail
+    assert result.status is status
+    assert said in result.detail
 
 
 def test_times_that_lie_ahead_are_a_warning_that_counts_them(
@@ -356,11 +356,11 @@ def test_times_that_lie_ahead_are_a_warning_that_counts_them(
             " VALUES ('1', 'error', '', 1, now(), now() + interval '1 day', '{}')"
         )
 
-    code, findings = check(DATABASE_URL=database_url)
+    code, results = check(DATABASE_URL=database_url)
 
     assert code == 0
-    assert findings["times"]["verdict"] == "warning"
-    told = [problem["what"] for problem in findings["times"]["problems"]]
+    assert results["times"]["verdict"] == "warning"
+    told = [problem["what"] for problem in results["times"]["problems"]]
     assert told[0].startswith("1,640 open orders were synced more than 1 min from now")
     assert told[1].startswith("1 holds have a next_attempt_at more than 60 min from now")
 
@@ -371,15 +371,15 @@ def test_without_a_database_url_the_settings_are_not_right_and_say_so_once(
     result = invoke("check", **exchange_environment)
     as_json = json.loads(invoke("check", "--json", **exchange_environment).stdout)
 
-    findings = {finding["check"]: finding for finding in as_json["checks"]}
+    results = {result["check"]: result for result in as_json["checks"]}
     assert result.exit_code == as_json["exit_code"] == 78
-    assert verdicts(findings) == {
+    assert statuses(results) == {
         **dict.fromkeys(ALL, "ok"),
         "settings": "problem",
         "database": "problem",
         **dict.fromkeys([*ON_THE_DATABASE, "account"], "skipped"),
     }
-    assert findings["settings"]["problems"][0]["what"] == "DATABASE_URL is not set"
+    assert results["settings"]["problems"][0]["what"] == "DATABASE_URL is not set"
     assert result.stdout.count("DATABASE_URL is not set") == 1
     assert "export DATABASE_URL=" in result.stdout
 
@@ -396,24 +396,24 @@ def test_without_a_database_url_the_settings_are_not_right_and_say_so_once(
 def test_settings_that_fit_by_their_form_only_are_not_right(
     check: Check, environment: dict[str, str]
 ) -> None:
-    code, findings = check(**environment)
+    code, results = check(**environment)
 
-    said = " ".join(problem["what"] for problem in findings["settings"]["problems"])
+    said = " ".join(problem["what"] for problem in results["settings"]["problems"])
     assert code == 78
-    assert findings["settings"]["verdict"] == "problem"
+    assert results["settings"]["verdict"] == "problem"
     assert all(name in said for name in environment)
-    assert all(problem["hint"] for problem in findings["settings"]["problems"])
+    assert all(problem["hint"] for problem in results["settings"]["problems"])
 
 
 def test_where_no_exchange_is_named_the_paper_exchange_is_meant_and_check_says_where(
     check: Check, exchange_environment: Mapping[str, str]
 ) -> None:
-    code, findings = check(EXCHANGE_NAME="")
+    code, results = check(EXCHANGE_NAME="")
 
     url = exchange_environment["EXCHANGE_BASE_URL"]
     assert code == 0
-    assert findings["settings"]["verdict"] == "warning"
-    assert findings["settings"]["problems"] == [
+    assert results["settings"]["verdict"] == "warning"
+    assert results["settings"]["problems"] == [
         {
             "what": f"EXCHANGE_NAME is not set: the paper exchange at {url} is meant",
             "hint": "set EXCHANGE_NAME to the exchange that you mean, or to paper",
@@ -435,11 +435,11 @@ def test_a_key_of_another_account_than_the_remembered_one_is_a_problem(
 ) -> None:
     remember_account(database_url, "4711")
 
-    code, findings = check(DATABASE_URL=database_url)
+    code, results = check(DATABASE_URL=database_url)
 
-    (problem,) = findings["account"]["problems"]
+    (problem,) = results["account"]["problems"]
     assert code == 78
-    assert findings["account"]["verdict"] == "problem"
+    assert results["account"]["verdict"] == "problem"
     assert "the orders are of account 4711: nothing would be written" in problem["what"]
     assert "reconciler account confirm --by YOUR-NAME" in problem["hint"]
 
@@ -452,11 +452,11 @@ def test_the_remembered_account_is_the_right_one_and_one_at_another_exchange_is_
     identity = first[1]["account"]["detail"].partition(",")[0]
     remember_account(database_url, identity)
 
-    code, findings = check(DATABASE_URL=database_url)
+    code, results = check(DATABASE_URL=database_url)
 
     assert first[0] == code == 0
     assert first[1]["account"]["detail"] == f"{identity}, to be remembered at the first run"
-    assert findings["account"]["detail"] == f"{identity}, the one that the orders are of"
+    assert results["account"]["detail"] == f"{identity}, the one that the orders are of"
 
 
 def test_the_account_is_not_checked_where_what_is_remembered_cannot_be_read(
@@ -485,9 +485,9 @@ def test_open_orders_in_words_that_are_not_ours_are_counted_and_fail(
 ) -> None:
     add_orders(database_url, {"OPEN": 151, "PARTIALLY_FILLED": 49, "FILLED": 7})
 
-    code, findings = check(DATABASE_URL=database_url)
+    code, results = check(DATABASE_URL=database_url)
 
-    (problem,) = findings["open orders"]["problems"]
+    (problem,) = results["open orders"]["problems"]
     assert code == 78
     assert problem["what"] == "200 rows look open, 0 by our words: OPEN 151, PARTIALLY_FILLED 49"
     assert "new, partial, pending" in problem["hint"]
@@ -500,11 +500,11 @@ def test_open_orders_that_are_followed_are_counted_with_those_that_have_no_exter
     add_orders(database_url, {"new": 5, "filled": 3})
     add_orders(database_url, {"pending": 2}, external=None)
 
-    code, findings = check(DATABASE_URL=database_url)
+    code, results = check(DATABASE_URL=database_url)
 
     assert code == 0
-    assert findings["open orders"]["verdict"] == "ok"
-    assert findings["open orders"]["detail"] == (
+    assert results["open orders"]["verdict"] == "ok"
+    assert results["open orders"]["detail"] == (
         "5 followed; 2 open rows have no external_order_id and are not followed"
     )
 
@@ -514,11 +514,11 @@ def test_more_open_orders_without_an_external_id_than_with_one_are_a_warning(
 ) -> None:
     add_orders(database_url, {"new": 2}, external="")
 
-    code, findings = check(DATABASE_URL=database_url)
+    code, results = check(DATABASE_URL=database_url)
 
     assert code == 0
-    assert findings["open orders"]["verdict"] == "warning"
-    assert "external_order_id" in findings["open orders"]["problems"][0]["hint"]
+    assert results["open orders"]["verdict"] == "warning"
+    assert "external_order_id" in results["open orders"]["problems"][0]["hint"]
 
 
 def test_an_enum_of_other_labels_is_counted_although_it_does_not_fit(
@@ -531,11 +531,11 @@ def test_an_enum_of_other_labels_is_counted_although_it_does_not_fit(
         connection.execute("CREATE TYPE word AS ENUM ('OPEN', 'CLOSED')")
         connection.execute("ALTER TABLE orders ALTER COLUMN status TYPE word USING status::word")
 
-    code, findings = check(DATABASE_URL=database_url)
+    code, results = check(DATABASE_URL=database_url)
 
     assert code == 78
-    assert findings["orders"]["verdict"] == "problem"
-    assert findings["open orders"]["problems"][0]["what"] == (
+    assert results["orders"]["verdict"] == "problem"
+    assert results["open orders"]["problems"][0]["what"] == (
         "3 rows look open, 0 by our words: OPEN 3"
     )
 
@@ -549,12 +549,12 @@ def test_open_rows_that_name_the_same_order_are_counted_and_named(
             " SELECT 'BTCUSDT', '7', 'new' FROM generate_series(1, 60)"
         )
 
-    code, findings = check(DATABASE_URL=database_url)
+    code, results = check(DATABASE_URL=database_url)
 
     assert code == 0
-    assert findings["duplicates"]["verdict"] == "warning"
-    assert findings["duplicates"]["detail"] == "60 open rows name 1 orders between them"
-    assert "7 of BTCUSDT (60 rows)" in findings["duplicates"]["problems"][0]["what"]
+    assert results["duplicates"]["verdict"] == "warning"
+    assert results["duplicates"]["detail"] == "60 open rows name 1 orders between them"
+    assert "7 of BTCUSDT (60 rows)" in results["duplicates"]["problems"][0]["what"]
 
 
 POLICIES = {
@@ -591,7 +591,7 @@ POLICIES = {
 @pytest.mark.parametrize(("policies", "verdict"), POLICIES.values(), ids=POLICIES)
 def test_what_row_level_security_hides_or_refuses_is_said_with_a_hint_that_ends_it(
     policies: list[str],
-    verdict: str,
+    status: str,
     check: Check,
     database_url: str,
     as_role: Callable[..., str],
@@ -602,15 +602,15 @@ def test_what_row_level_security_hides_or_refuses_is_said_with_a_hint_that_ends_
         *policies,
     )
 
-    code, findings = check(DATABASE_URL=url)
+    code, results = check(DATABASE_URL=url)
     with psycopg.connect(database_url, autocommit=True) as connection:
-        for problem in findings["policies"]["problems"]:
+        for problem in results["policies"]["problems"]:
             if "CREATE POLICY reconciler ON orders" in problem["hint"]:
                 connection.execute("DROP POLICY IF EXISTS reconciler ON orders")
                 connection.execute(problem["hint"].partition(": ")[2].encode())
     _, findings_then = check(DATABASE_URL=url)
 
-    assert findings["policies"]["verdict"] == verdict
-    assert code == (78 if verdict == "problem" else 0)
+    assert results["policies"]["verdict"] == status
+    assert code == (78 if status == "problem" else 0)
     is_restricted = any("RESTRICTIVE" in policy for policy in policies)
     assert findings_then["policies"]["verdict"] == ("warning" if is_restricted else "ok")

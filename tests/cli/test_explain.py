@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from click.testing import Result
 
-from reconciler.cli.explanation import Facts, answer, details, is_due
+from reconciler.cli.explanation import OrderSnapshot, answer, details, is_due
 from reconciler.domain.decide import HoldReason
 from reconciler.store.explain import LockHolder, OrderRow
 from reconciler.store.holds import HeldOrder
@@ -62,8 +62,8 @@ IN_HAND = "the worker of shard 1 has had it in hand for 3 s"
 HELD_BY_APPLICATION = "session 77 (trading-api) holds its row since 2026-11-24 11:56:00 UTC"
 
 
-def facts(row: OrderRow | None = DUE, **changes: Any) -> Facts:
-    known = Facts(
+def snapshot(row: OrderRow | None = DUE, **changes: Any) -> OrderSnapshot:
+    snapshot = OrderSnapshot(
         order_id="1",
         row=row,
         hold=None,
@@ -73,29 +73,29 @@ def facts(row: OrderRow | None = DUE, **changes: Any) -> Facts:
         halted=None,
         activity=(),
     )
-    return replace(known, **changes)
+    return replace(snapshot, **changes)
 
 
-def at(**changes: Any) -> Facts:
-    return facts(location=some_location(**changes))
+def at(**changes: Any) -> OrderSnapshot:
+    return snapshot(location=some_location(**changes))
 
 
 NOT_DUE = [
-    (facts(None), "it is no longer in orders"),
-    (facts(replace(DUE, status="filled")), "it is filled, which is final"),
-    (facts(replace(DUE, status="draft")), "its status 'draft' is none that we follow"),
+    (snapshot(None), "it is no longer in orders"),
+    (snapshot(replace(DUE, status="filled")), "it is filled, which is final"),
+    (snapshot(replace(DUE, status="draft")), "its status 'draft' is none that we follow"),
     (
-        facts(replace(DUE, external_order_id=None)),
+        snapshot(replace(DUE, external_order_id=None)),
         "it has no external_order_id, so the exchange cannot be asked about it",
     ),
     (
-        facts(hold=HOLD),
+        snapshot(hold=HOLD),
         "it is on hold until 2026-11-24 12:10:00 UTC (conflict: the row says filled)",
     ),
-    (facts(FRESH), "it is fresh until 2026-11-24 12:01:00 UTC, for 1 min more"),
-    (facts(replace(FRESH, status="canceled"), hold=HOLD), "it is canceled, which is final"),
+    (snapshot(FRESH), "it is fresh until 2026-11-24 12:01:00 UTC, for 1 min more"),
+    (snapshot(replace(FRESH, status="canceled"), hold=HOLD), "it is canceled, which is final"),
     (
-        facts(FRESH, hold=HOLD),
+        snapshot(FRESH, hold=HOLD),
         "it is on hold until 2026-11-24 12:10:00 UTC (conflict: the row says filled)",
     ),
 ]
@@ -110,7 +110,7 @@ IN_PROGRESS = [
         f"{IN_HAND}; {HELD_BY_APPLICATION}, so it may be skipped",
     ),
     (
-        facts(holders=(WORKER,), location=None, unanswered="no supervisor answers"),
+        snapshot(holders=(WORKER,), location=None, unanswered="no supervisor answers"),
         "reconciler worker 1 (session 77) holds its row to write it",
     ),
 ]
@@ -128,15 +128,15 @@ IN_THE_WAY = [
     (at(backing_off_seconds=8), "shard 1 is handed nothing for 8 s more"),
     (at(shard_state=ShardState.BACKING_OFF), "its shard 1 is backing off"),
     (
-        facts(holders=(APPLICATION,)),
+        snapshot(holders=(APPLICATION,)),
         f"{HELD_BY_APPLICATION}, and rows that are held are skipped, not waited for",
     ),
     (
-        facts(holders=(APPLICATION,), location=None, unanswered="no supervisor answers"),
+        snapshot(holders=(APPLICATION,), location=None, unanswered="no supervisor answers"),
         f"{HELD_BY_APPLICATION}, and rows that are held are skipped, not waited for",
     ),
     (
-        facts(location=None, unanswered="no supervisor answers at /tmp/x: nobody listens there"),
+        snapshot(location=None, unanswered="no supervisor answers at /tmp/x: nobody listens there"),
         "no supervisor answers at /tmp/x: nobody listens there: who works on it is not known",
     ),
 ]
@@ -149,15 +149,15 @@ ITS_TURN = [
         "it is queued; its shard 1 is parked, and the others help out",
     ),
     (
-        facts(hold=replace(HOLD, next_attempt_at=EARLIER)),
+        snapshot(hold=replace(HOLD, next_attempt_at=EARLIER)),
         "the next cycle takes it",
     ),
-    (facts(hold=replace(HOLD, resolved_at=EARLIER)), "the next cycle takes it"),
+    (snapshot(hold=replace(HOLD, resolved_at=EARLIER)), "the next cycle takes it"),
 ]
 
 
-def cases(begin: str, table: list[tuple[Facts, str]]) -> list[Any]:
-    return [pytest.param(known, f"{begin}{rest}.", id=rest[:60]) for known, rest in table]
+def cases(begin: str, table: list[tuple[OrderSnapshot, str]]) -> list[Any]:
+    return [pytest.param(snapshot, f"{begin}{rest}.", id=rest[:60]) for snapshot, rest in table]
 
 
 @pytest.mark.parametrize(
@@ -169,19 +169,19 @@ def cases(begin: str, table: list[tuple[Facts, str]]) -> list[Any]:
         *cases("It is due: ", ITS_TURN),
     ],
 )
-def test_the_answer_is_the_first_thing_that_is_so(known: Facts, sentence: str) -> None:
-    assert answer(known) == sentence
-    assert is_due(known) is not sentence.startswith("It is not reconciled")
+def test_the_answer_is_the_first_thing_that_is_so(snapshot: OrderSnapshot, sentence: str) -> None:
+    assert answer(snapshot) == sentence
+    assert is_due(snapshot) is not sentence.startswith("It is not reconciled")
 
 
 def test_the_facts_name_every_condition_and_who_holds_the_row() -> None:
-    known = replace(
+    snapshot = replace(
         at(breaker="open", breaker_retry_seconds=80, fault="503", paused_seconds=3),
         hold=HOLD,
         holders=(APPLICATION,),
     )
 
-    assert dict(details(known)) == {
+    assert dict(details(snapshot)) == {
         "external id": "9",
         "status": "new",
         "last synced": "never",
@@ -202,7 +202,7 @@ def test_the_facts_name_every_condition_and_who_holds_the_row() -> None:
 def test_what_our_role_may_not_see_of_a_session_is_left_out() -> None:
     holder = replace(APPLICATION, state=None, since=None, query_since=None, query=None)
 
-    assert dict(details(facts(holders=(holder,))))["row held by"] == "session 77 (trading-api)"
+    assert dict(details(snapshot(holders=(holder,))))["row held by"] == "session 77 (trading-api)"
 
 
 Explain = Callable[..., Result]
@@ -358,7 +358,7 @@ def test_a_conflict_shows_what_the_row_and_what_the_exchange_knows() -> None:
         },
     )
 
-    told = dict(details(facts(hold=held)))
+    told = dict(details(snapshot(hold=held)))
 
     assert told["the row said"] == "new, 0 executed, average None, qty 0.5, client id mine-1"
     assert told["the exchange says"] == "FILLED, 4 executed, average 100, of 4, client id theirs"

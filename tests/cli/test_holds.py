@@ -520,7 +520,7 @@ def test_a_choice_that_names_nothing_is_no_failure(
     result = command("holds", "dismiss", "--symbol", "XRPUSDT", "--by", "Ada")
 
     assert result.exit_code == 0
-    assert result.stdout == "no order on hold is meant by that: nothing was done\n"
+    assert result.stdout == "no hold matches that: nothing was done\n"
     assert in_force(connection) == [1, 2]
 
 

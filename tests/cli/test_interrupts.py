@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from reconciler.cli.interrupts import ending_on_signals, undisturbed_afterwards
+from reconciler.cli.interrupts import ignore_signals_afterwards, interrupt_on_signals
 
 SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 
@@ -23,7 +23,7 @@ def test_the_first_signal_interrupts_and_a_second_does_not_disturb_the_cleaning_
         cleaned.append("all")
 
     def work() -> None:
-        with ending_on_signals(), ExitStack() as leaving:
+        with interrupt_on_signals(), ExitStack() as leaving:
             leaving.callback(clean_up)
             signal.raise_signal(number)
 
@@ -34,8 +34,8 @@ def test_the_first_signal_interrupts_and_a_second_does_not_disturb_the_cleaning_
 
 @SIGNALS
 def test_what_comes_after_the_work_is_not_interrupted_at_all(number: signal.Signals) -> None:
-    with ending_on_signals():
-        with undisturbed_afterwards():
+    with interrupt_on_signals():
+        with ignore_signals_afterwards():
             pass
         signal.raise_signal(number)
 
@@ -44,7 +44,7 @@ def test_what_comes_after_the_work_is_not_interrupted_at_all(number: signal.Sign
 def test_afterwards_the_signals_mean_what_they_meant_before(number: signal.Signals) -> None:
     before = signal.getsignal(number)
 
-    with ending_on_signals(), undisturbed_afterwards():
+    with interrupt_on_signals(), ignore_signals_afterwards():
         assert signal.getsignal(number) is not before
 
     assert signal.getsignal(number) is before
@@ -60,7 +60,7 @@ def test_an_interruption_that_python_can_only_ignore_comes_once_more(
     def work() -> None:
         module = Module()
         lock = weakref.ref(module, lambda _: signal.raise_signal(number))
-        with ending_on_signals():
+        with interrupt_on_signals():
             del module
             assert lock() is None
             signal.sigtimedwait([], 10)

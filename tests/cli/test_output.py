@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 from rich.text import Text
 
-from reconciler.cli.ui.output import print_json, print_problems, print_table, shown
+from reconciler.cli.ui.output import cell_text, print_json, print_problems, print_table
 from reconciler.errors import Problem
 
 RED = "\x1b[1;31m"
@@ -75,7 +75,7 @@ def test_what_looks_like_markup_is_shown_as_it_is(capsys: pytest.CaptureFixture[
     ],
 )
 def test_a_cell_shows_no_digit_that_nobody_reads(cell: object, text: str) -> None:
-    assert str(shown(cell)) == text
+    assert str(cell_text(cell)) == text
 
 
 def test_json_is_one_object(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import click
 import pytest
 
-from reconciler.cli.ui.progress import LINE_SECONDS, ReconcileProgress, steps, working
+from reconciler.cli.ui.progress import LINE_SECONDS, ReconcileProgress, show_activity, step_progress
 from reconciler.supervisor.summary import Summary
 from reconciler.workload import Counts
 
@@ -21,7 +21,7 @@ def a_summary(scanned: int) -> Summary:
 def test_a_pipe_is_told_what_is_being_done_before_it_is_done(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with working("digging"):
+    with show_activity("digging"):
         told = capsys.readouterr()
 
     assert (told.out, told.err) == ("", "digging ...\n")
@@ -37,7 +37,7 @@ def test_a_pipe_is_reminded_while_it_takes_long(monkeypatch: pytest.MonkeyPatch)
             reminded.set()
 
     monkeypatch.setattr("rich.console.Console.print", hear)
-    with working("digging", line_seconds=0.001):
+    with show_activity("digging", line_seconds=0.001):
         assert reminded.wait(10)
 
     assert lines[:2] == ["digging ...", "digging: 0 s so far ..."]
@@ -46,16 +46,16 @@ def test_a_pipe_is_reminded_while_it_takes_long(monkeypatch: pytest.MonkeyPatch)
 def test_nothing_is_said_any_more_after_an_error() -> None:
     before = threading.active_count()
 
-    with pytest.raises(KeyError), working("digging"):
+    with pytest.raises(KeyError), show_activity("digging"):
         raise KeyError
 
     assert threading.active_count() == before
 
 
 def test_steps_in_a_pipe_are_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    with steps() as shown:
+    with step_progress() as shown:
         shown.begin("digging")
-        shown.tell("found 3")
+        shown.print_line("found 3")
 
     assert capsys.readouterr().err.splitlines() == ["digging ...", "found 3"]
 
@@ -71,9 +71,9 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_stays_on_a_terminal_has_a_line_of_its_own(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with steps() as shown:
+    with step_progress() as shown:
         shown.begin("digging")
-        shown.tell("found 3")
+        shown.print_line("found 3")
 
     told = capsys.readouterr()
     assert told.out == ""
@@ -84,9 +84,9 @@ def test_what_stays_on_a_terminal_has_a_line_of_its_own(
 def test_a_result_in_between_steps_goes_to_standard_output_as_it_is(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with steps() as shown:
+    with step_progress() as shown:
         shown.begin("digging")
-        shown.aside(lambda: click.echo("a table"))
+        shown.while_hidden(lambda: click.echo("a table"))
 
     assert capsys.readouterr().out == "a table\n"
 

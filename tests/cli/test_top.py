@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from reconciler.cli.ui.top_view import Snapshot, View, pressed, screen
+from reconciler.cli.ui.top_view import Snapshot, ViewOptions, options_after_key, render_screen
 from reconciler.supervisor.status import Status
 
 from .conftest import Invoke
@@ -34,14 +34,14 @@ os.execv(sys.executable, [sys.executable, "-m", "reconciler", "top"])
 """
 
 
-def shown(snapshot: Snapshot, view: View, *, height: int = 24) -> list[str]:
+def shown(snapshot: Snapshot, options: ViewOptions, *, height: int = 24) -> list[str]:
     out = StringIO()
     console = Console(file=out, width=80, height=height)
-    console.print(screen(snapshot, view, height=height))
+    console.print(render_screen(snapshot, options, height=height))
     return [line.rstrip() for line in out.getvalue().splitlines()]
 
 
-def a_sight(status: Status, fault: str | None = None) -> Snapshot:
+def a_snapshot(status: Status, fault: str | None = None) -> Snapshot:
     return Snapshot(status=status, fault=fault, age_seconds=12)
 
 
@@ -52,7 +52,7 @@ def test_the_screen_is_as_high_as_the_terminal_and_counts_what_does_not_fit(
 ) -> None:
     workers = [a_shard(number, fault="it is odd") for number in range(shards)]
 
-    lines = shown(a_sight(a_status(*workers, halted="odd")), View(), height=height)
+    lines = shown(a_snapshot(a_status(*workers, halted="odd")), ViewOptions(), height=height)
 
     rows = [line for line in lines if " ready " in line]
     rest = shards - len(rows)
@@ -62,40 +62,44 @@ def test_the_screen_is_as_high_as_the_terminal_and_counts_what_does_not_fit(
 
 
 def test_keys_choose_the_order_and_what_is_unknown_does_nothing() -> None:
-    by_buckets = pressed("s", View())
+    by_buckets = options_after_key("s", ViewOptions())
 
-    assert by_buckets == View(sort="buckets")
-    assert pressed("r", View()) == View(is_reversed=True)
-    assert pressed("s", View(sort="memory", is_reversed=True)) == View()
-    assert pressed("p", View()) == pressed(" ", View()) == View(is_paused=True)
-    assert pressed("p", View(is_paused=True)) == View()
-    assert pressed("x", View()) == View()
-    assert pressed("q", View()) is None
+    assert by_buckets == ViewOptions(sort="buckets")
+    assert options_after_key("r", ViewOptions()) == ViewOptions(is_reversed=True)
+    assert options_after_key("s", ViewOptions(sort="memory", is_reversed=True)) == ViewOptions()
+    assert (
+        options_after_key("p", ViewOptions())
+        == options_after_key(" ", ViewOptions())
+        == ViewOptions(is_paused=True)
+    )
+    assert options_after_key("p", ViewOptions(is_paused=True)) == ViewOptions()
+    assert options_after_key("x", ViewOptions()) == ViewOptions()
+    assert options_after_key("q", ViewOptions()) is None
 
 
 def test_the_largest_come_first_and_reversed_last() -> None:
     workers = [a_shard(0, queued=5), a_shard(1, queued=70), a_shard(2, queued=5)]
 
-    def ordered(view: View) -> list[int]:
-        return [worker.shard for worker in view.sorted(workers)]
+    def ordered(options: ViewOptions) -> list[int]:
+        return [worker.shard for worker in options.sorted(workers)]
 
-    assert ordered(View()) == [0, 1, 2]
-    assert ordered(View(is_reversed=True)) == [2, 1, 0]
-    assert ordered(View(sort="queued")) == [1, 0, 2]
-    assert ordered(View(sort="queued", is_reversed=True)) == [0, 2, 1]
+    assert ordered(ViewOptions()) == [0, 1, 2]
+    assert ordered(ViewOptions(is_reversed=True)) == [2, 1, 0]
+    assert ordered(ViewOptions(sort="queued")) == [1, 0, 2]
+    assert ordered(ViewOptions(sort="queued", is_reversed=True)) == [0, 2, 1]
 
 
 def test_the_column_that_orders_is_marked_with_its_direction() -> None:
-    snapshot = a_sight(a_status())
+    snapshot = a_snapshot(a_status())
 
-    assert "shard ^" in "\n".join(shown(snapshot, View()))
-    assert "queued v" in "\n".join(shown(snapshot, View(sort="queued")))
-    assert "queued ^" in "\n".join(shown(snapshot, View(sort="queued", is_reversed=True)))
+    assert "shard ^" in "\n".join(shown(snapshot, ViewOptions()))
+    assert "queued v" in "\n".join(shown(snapshot, ViewOptions(sort="queued")))
+    assert "queued ^" in "\n".join(shown(snapshot, ViewOptions(sort="queued", is_reversed=True)))
 
 
 def test_silence_and_a_pause_are_said() -> None:
-    silent = shown(a_sight(a_status(), "nobody listens there"), View())
-    paused = shown(a_sight(a_status()), View(is_paused=True))
+    silent = shown(a_snapshot(a_status(), "nobody listens there"), ViewOptions())
+    paused = shown(a_snapshot(a_status()), ViewOptions(is_paused=True))
 
     assert silent[1] == "silent for 12 s: nobody listens there; it is asked on"
     assert paused[1] == "paused; p goes on"

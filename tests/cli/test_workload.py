@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ..e2e.commands import Running  # noqa: TID252 - tests are no package
-from .standalone import Fate
+from .standalone import Behaviour
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,19 +28,19 @@ def run(folder: Path, *arguments: str, **environment: str) -> "subprocess.Comple
 
 
 @pytest.mark.parametrize(
-    ("fate", "code", "said"),
+    ("behaviour", "code", "said"),
     [
-        (Fate.LACK_STORE, 69, "error: the database does not answer"),
-        (Fate.RAISE, 70, "error: this should not have happened: RuntimeError"),
-        (Fate.LACK_NODE, 75, "stopped early: the node says no"),
-        (Fate.BE_UNFIT, 78, "error: it cannot work\n  hint: buy another"),
-        (Fate.BE_REFUSED, 78, "error: the node says no"),
+        (Behaviour.LACK_STORE, 69, "error: the database does not answer"),
+        (Behaviour.RAISE, 70, "error: this should not have happened: RuntimeError"),
+        (Behaviour.LACK_EXCHANGE, 75, "stopped early: the node says no"),
+        (Behaviour.BE_MISCONFIGURED, 78, "error: it cannot work\n  hint: buy another"),
+        (Behaviour.BE_REFUSED, 78, "error: the node says no"),
     ],
 )
 def test_what_ends_it_has_its_exit_code_and_is_told(
-    fate: Fate, code: int, said: str, tmp_path: Path
+    behaviour: Behaviour, code: int, said: str, tmp_path: Path
 ) -> None:
-    ended = run(tmp_path, "--once", FATE=fate)
+    ended = run(tmp_path, "--once", BEHAVIOUR=behaviour)
 
     assert ended.returncode == code, ended.stderr
     assert said in ended.stderr
@@ -49,7 +49,7 @@ def test_what_ends_it_has_its_exit_code_and_is_told(
 def test_a_secret_of_its_own_settings_is_hidden_also_in_the_traceback_of_a_bug(
     tmp_path: Path,
 ) -> None:
-    ended = run(tmp_path, "--once", FATE=Fate.RAISE, WORD="open-sesame")
+    ended = run(tmp_path, "--once", BEHAVIOUR=Behaviour.RAISE, WORD="open-sesame")
 
     assert ended.stderr.count("the word is ***") == 2
     assert "open-sesame" not in ended.stderr
@@ -95,17 +95,17 @@ def test_hup_takes_new_settings_of_its_own_and_refuses_those_that_do_not_fit(
     ) as running:
         running.wait_for("batch.worked")  # The pause of 45 s has begun, or is about to.
 
-        settings.write_text("FATE=nonsense\n")
+        settings.write_text("BEHAVIOUR=nonsense\n")
         running.send(signal.SIGHUP)
         refused = running.wait_for("supervisor.reload_refused")
-        settings.write_text("FATE=lack_node\nRECONCILIATION_INTERVAL_MS=100\n")
+        settings.write_text("BEHAVIOUR=lack_exchange\nRECONCILIATION_INTERVAL_MS=100\n")
         running.send(signal.SIGHUP)
         running.wait_for("supervisor.reloaded")
         fault = running.wait_for("worker.in_trouble")
         running.send(signal.SIGTERM)
         ended = running.end()
 
-    assert "FATE is 'nonsense'" in refused["problem"]
+    assert "BEHAVIOUR is 'nonsense'" in refused["problem"]
     assert fault["reason"] == "the node says no"
     assert ended.exit_code == 0
 
@@ -114,4 +114,4 @@ def test_help_tells_what_the_workload_does(tmp_path: Path) -> None:
     ended = run(tmp_path, "--help")
 
     assert ended.returncode == 0
-    assert "Meet one's fate." in ended.stdout
+    assert "Run one item, and end as BEHAVIOUR says." in ended.stdout

@@ -14,7 +14,7 @@ from psycopg.rows import scalar_row
 
 from reconciler.cli.app import cli
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.report import RunReport
+from reconciler.cli.run_report import RunReport
 from reconciler.cli.tune import BOTTLENECKS
 from reconciler.domain import decide
 from reconciler.domain.decide import HoldReason, Rule

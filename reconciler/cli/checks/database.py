@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, select
 
-from reconciler.cli.checks.finding import Finding, failed, good, judged, skipped, warning
 from reconciler.cli.checks.policies import check_policies
+from reconciler.cli.checks.result import CheckResult, failed, passed, result_of, skipped, warning
 from reconciler.cli.checks.times import check_times
 from reconciler.domain.status import OPEN
 from reconciler.errors import ConfigurationError, Problem, ReconcilerError, SchemaMismatch
@@ -22,12 +22,12 @@ from reconciler.telemetry.shown import decisive
 
 CHECK = "database"
 CLOCK_CHECK = "database clock"
-MOST_CLOCK_DIFFERENCE = timedelta(seconds=1)
+MAX_CLOCK_DIFFERENCE = timedelta(seconds=1)
 
-Check = Callable[[Connection], Finding]
+Check = Callable[[Connection], CheckResult]
 
 
-def check_database(database: Database, now: Callable[[], datetime]) -> Sequence[Finding]:
+def check_database(database: Database, now: Callable[[], datetime]) -> Sequence[CheckResult]:
     """Look at everything; `now` is this host's clock, timezone-aware."""
     connected = _look(CHECK, database, lambda connection: _connected(connection, database))
     if connected.problems:
@@ -37,28 +37,28 @@ def check_database(database: Database, now: Callable[[], datetime]) -> Sequence[
     return [connected, clock, *others]
 
 
-def skip_database() -> Sequence[Finding]:
+def skip_database() -> Sequence[CheckResult]:
     """Return the findings of what needs a database that answers."""
     return [skipped(check, "the database answers") for check in (CLOCK_CHECK, *_CHECKS)]
 
 
-def check_clock(connection: Connection, now: Callable[[], datetime]) -> Finding:
+def check_clock(connection: Connection, now: Callable[[], datetime]) -> CheckResult:
     """Compare the clocks. Only the database's counts for the orders; the logs bear ours."""
     before = now()
     theirs: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
     ahead = theirs - (before + (now() - before) / 2)
-    return judged_clock(CLOCK_CHECK, ahead, whose="the database's clock")
+    return clock_result(CLOCK_CHECK, ahead, whose="the database's clock")
 
 
-def judged_clock(check: str, ahead: timedelta, *, whose: str) -> Finding:
+def clock_result(check: str, ahead: timedelta, *, whose: str) -> CheckResult:
     """Return whether two clocks are near enough; `ahead` is how far theirs is before ours."""
     seconds = ahead.total_seconds()
     direction = "ahead of" if seconds >= 0 else "behind"
-    most = MOST_CLOCK_DIFFERENCE.total_seconds()
+    most = MAX_CLOCK_DIFFERENCE.total_seconds()
     shown = decisive(abs(seconds), 3, lambda difference: difference <= most)
     detail = f"{shown} s {direction} this machine's"
-    if abs(ahead) <= MOST_CLOCK_DIFFERENCE:
-        return good(check, detail)
+    if abs(ahead) <= MAX_CLOCK_DIFFERENCE:
+        return passed(check, detail)
     problem = Problem(
         what=f"{whose} is {detail}: times in logs and tables will not match",
         hint="let both machines' clocks follow a time server",
@@ -66,7 +66,7 @@ def judged_clock(check: str, ahead: timedelta, *, whose: str) -> Finding:
     return warning(check, detail, [problem])
 
 
-def check_orders(connection: Connection) -> Finding:
+def check_orders(connection: Connection) -> CheckResult:
     """Look whether the application's table fits."""
     if missing_read_privileges(connection):
         return skipped("orders", "the rights are granted")
@@ -78,10 +78,10 @@ def check_orders(connection: Connection) -> Finding:
     without = f", without the optional {' and '.join(absent)}" if absent else ""
     unusable = ", ".join(sorted(orders.unusable))
     unused = f", {unusable} of another type or not readable: not compared" if unusable else ""
-    return good("orders", f"{orders.c.id.type} ids{without}{unused}".lower())
+    return passed("orders", f"{orders.c.id.type} ids{without}{unused}".lower())
 
 
-def check_open_orders(connection: Connection) -> Finding:
+def check_open_orders(connection: Connection) -> CheckResult:
     """Count what will be followed, and what looks open and will not."""
     if missing_read_privileges(connection):
         return skipped("open orders", "the rights are granted")
@@ -90,10 +90,10 @@ def check_open_orders(connection: Connection) -> Finding:
     following = measure_coverage(connection)
     if following is None:
         return skipped("open orders", "the table can be counted: it took too long")
-    return judged_following(following)
+    return open_orders_result(following)
 
 
-def judged_following(following: Coverage) -> Finding:
+def open_orders_result(following: Coverage) -> CheckResult:
     """Return whether what looks open will be followed."""
     about = "about " if following.is_estimate else ""
     problems = [
@@ -109,7 +109,7 @@ def judged_following(following: Coverage) -> Finding:
     if following.is_doubtful:
         return warning("open orders", f"{about}{following.followed:,} followed", problems)
     without = [problem.what for problem in problems]
-    return good("open orders", "; ".join([f"{about}{following.followed:,} followed", *without]))
+    return passed("open orders", "; ".join([f"{about}{following.followed:,} followed", *without]))
 
 
 _WORDS_HINT = (
@@ -122,7 +122,7 @@ _IDS_HINT = (
 )
 
 
-def check_duplicates(connection: Connection) -> Finding:
+def check_duplicates(connection: Connection) -> CheckResult:
     """Count the open rows that name the same order at the exchange."""
     if missing_read_privileges(connection):
         return skipped("duplicates", "the rights are granted")
@@ -132,10 +132,10 @@ def check_duplicates(connection: Connection) -> Finding:
         return skipped("duplicates", "orders fits")
     found = measure_duplicates(connection)
     if found is None:
-        return good("duplicates", "too many open rows to look at in little time")
+        return passed("duplicates", "too many open rows to look at in little time")
     among = f" among {MOST_READ:,} open rows" if found.is_partial else ""
     if not found.rows:
-        return good("duplicates", f"no two open rows name the same order{among}")
+        return passed("duplicates", f"no two open rows name the same order{among}")
     detail = f"{found.rows:,} open rows name {found.orders:,} orders between them{among}"
     named = ", ".join(map(str, found.most))
     problem = Problem(
@@ -145,7 +145,7 @@ def check_duplicates(connection: Connection) -> Finding:
     return warning("duplicates", detail, [problem])
 
 
-def check_schema(connection: Connection) -> Finding:
+def check_schema(connection: Connection) -> CheckResult:
     """Look whether our tables and the index are there, and as this version makes them."""
     current, head = migrations.current(connection), migrations.head()
     problems = missing_parts(connection)
@@ -156,19 +156,19 @@ def check_schema(connection: Connection) -> Finding:
                 hint="run: reconciler db upgrade",
             )
         ]
-    return judged("schema", problems, f"revision {current}, up to date")
+    return result_of("schema", problems, f"revision {current}, up to date")
 
 
-def check_rights(connection: Connection) -> Finding:
+def check_rights(connection: Connection) -> CheckResult:
     """Look whether our role may do what running takes."""
-    return judged("rights", missing_privileges(connection), "all that are needed")
+    return result_of("rights", missing_privileges(connection), "all that are needed")
 
 
-def check_vacuum(connection: Connection, longest: timedelta = LONGEST) -> Finding:
+def check_vacuum(connection: Connection, longest: timedelta = LONGEST) -> CheckResult:
     """Look whether somebody keeps vacuum from what dies in `orders`."""
     if problems := vacuum_blockers(connection, longest=longest):
         return warning("vacuum", "held back, see below", problems)
-    return good("vacuum", "nobody holds it back")
+    return passed("vacuum", "nobody holds it back")
 
 
 _CHECKS: Mapping[str, Check] = {
@@ -185,12 +185,12 @@ _IN_TIME = frozenset({"open orders", "duplicates"})
 """These limit how long their statements take, which is set for a transaction."""
 
 
-def _connected(connection: Connection, database: Database) -> Finding:
+def _connected(connection: Connection, database: Database) -> CheckResult:
     version = connection.exec_driver_sql("SHOW server_version").scalar_one()
-    return good(CHECK, f"PostgreSQL {version} at {database.address}")
+    return passed(CHECK, f"PostgreSQL {version} at {database.address}")
 
 
-def _look(name: str, database: Database, check: Check) -> Finding:
+def _look(name: str, database: Database, check: Check) -> CheckResult:
     begin = database.transaction if name in _IN_TIME else database.autocommit
     try:
         with begin() as connection:

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from reconciler.cli.checks.database import judged_clock
-from reconciler.cli.checks.finding import Finding, failed, good, skipped, warning
+from reconciler.cli.checks.database import clock_result
+from reconciler.cli.checks.result import CheckResult, failed, passed, skipped, warning
 from reconciler.errors import ConfigurationError, Problem, ReconcilerError
 from reconciler.exchanges.base import Account, Venue
 from reconciler.exchanges.registry import open_exchange, venue
@@ -22,8 +22,8 @@ ANSWER_SECONDS = 10.0
 
 
 def check_exchange(
-    settings: Settings, check_account: Callable[[Venue, Account], Finding]
-) -> Sequence[Finding]:
+    settings: Settings, check_account: Callable[[Venue, Account], CheckResult]
+) -> Sequence[CheckResult]:
     """Ask the exchange who we are, once; `check_account` compares that with what is remembered."""
     try:
         found = venue(settings.exchange_name, settings.exchange_base_url)
@@ -32,17 +32,20 @@ def check_exchange(
         later = [skipped(check, "the exchange answers") for check in (CLOCK_CHECK, ACCOUNT_CHECK)]
         return [failed(CHECK, error), *later]
     if account.identity is None:
-        known_as, judged = "accepts our credentials", _judged_unnamed(settings)
+        known_as, account_check = "accepts our credentials", _unnamed_account_result(settings)
     else:
-        known_as, judged = f"knows us as account {account.identity}", check_account(found, account)
+        known_as, account_check = (
+            f"knows us as account {account.identity}",
+            check_account(found, account),
+        )
     return [
-        good(CHECK, f"{found.name} at {found.base_url} {known_as}"),
-        judged_clock(CLOCK_CHECK, account.clock_offset, whose="the exchange's clock"),
-        judged,
+        passed(CHECK, f"{found.name} at {found.base_url} {known_as}"),
+        clock_result(CLOCK_CHECK, account.clock_offset, whose="the exchange's clock"),
+        account_check,
     ]
 
 
-def _judged_unnamed(settings: Settings) -> Finding:
+def _unnamed_account_result(settings: Settings) -> CheckResult:
     """Return whether a run goes on with an exchange that does not say who we are."""
     problem = Problem(what=UNNAMED, hint=UNNAMED_HINT)
     if settings.unnamed_account == "refuse":
@@ -51,12 +54,12 @@ def _judged_unnamed(settings: Settings) -> Finding:
     return warning(ACCOUNT_CHECK, "the exchange names none, which is accepted", [accepted])
 
 
-def judged_account(account: Account, remembered: str | None) -> Finding:
+def account_result(account: Account, remembered: str | None) -> CheckResult:
     """Return whether the key is of the account that the orders are of."""
     if remembered is None:
-        return good(ACCOUNT_CHECK, f"{account.identity}, to be remembered at the first run")
+        return passed(ACCOUNT_CHECK, f"{account.identity}, to be remembered at the first run")
     if remembered == account.identity:
-        return good(ACCOUNT_CHECK, f"{account.identity}, the one that the orders are of")
+        return passed(ACCOUNT_CHECK, f"{account.identity}, the one that the orders are of")
     problem = Problem(
         what=f"the key is of account {account.identity}, but the orders are of account"
         f" {remembered}: nothing would be written",
@@ -65,7 +68,7 @@ def judged_account(account: Account, remembered: str | None) -> Finding:
     return failed(ACCOUNT_CHECK, ConfigurationError([problem]))
 
 
-def skip_exchange() -> Sequence[Finding]:
+def skip_exchange() -> Sequence[CheckResult]:
     """Return the findings of what needs settings that fit."""
     checks = (CHECK, CLOCK_CHECK, ACCOUNT_CHECK)
     return [skipped(check, "the EXCHANGE_ settings fit") for check in checks]

@@ -2,16 +2,16 @@
 
 from sqlalchemy import Connection
 
-from reconciler.cli.checks.finding import Finding, good, judged, warning
+from reconciler.cli.checks.result import CheckResult, passed, result_of, warning
 from reconciler.store.privileges import hiding_policies, refusing_policies
 
 CHECK = "policies"
 
 
-def check_policies(connection: Connection) -> Finding:
+def check_policies(connection: Connection) -> CheckResult:
     """Look at the policies of every table that we read or write."""
     if refused := refusing_policies(connection):
-        return judged(CHECK, refused, "")
+        return result_of(CHECK, refused, "")
     if hidden := hiding_policies(connection):
         return warning(CHECK, "rows may be hidden, see below", hidden)
-    return good(CHECK, "every row is shown")
+    return passed(CHECK, "every row is shown")

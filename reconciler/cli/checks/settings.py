@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pydantic import ValidationError
 from pydantic_settings import DotEnvSettingsSource
 
-from reconciler.cli.checks.finding import Finding, failed, good, warning
+from reconciler.cli.checks.result import CheckResult, failed, passed, warning
 from reconciler.errors import ConfigurationError, Problem
 from reconciler.exchanges.registry import venue
 from reconciler.settings import Settings
@@ -24,19 +24,19 @@ _KNOWN = frozenset(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Checked:
+class CheckedSettings:
     """The settings, with the default in place of each that does not fit: those are `broken`."""
 
     settings: Settings
     broken: frozenset[str]
-    finding: Finding
+    result: CheckResult
 
     def is_broken(self, prefix: str) -> bool:
         """Whether a setting whose name begins so does not fit."""
         return any(name.startswith(prefix) for name in self.broken)
 
 
-def check_settings() -> Checked:
+def check_settings() -> CheckedSettings:
     """Read the settings, whatever is wrong with them."""
     broken: frozenset[str] = frozenset()
     misfits: Sequence[Problem] = ()
@@ -46,9 +46,9 @@ def check_settings() -> Checked:
         broken, misfits = _broken_names(), error.problems
         settings = Settings.model_validate(_defaults(broken))
     names = {*os.environ, *DotEnvSettingsSource(Settings, case_sensitive=True).env_vars}
-    wrong = [*misfits, *_unworkable(settings, broken)]
+    wrong = [*misfits, *_unusable(settings, broken)]
     doubtful = [*unknown_names(names), *_implied(settings, broken)]
-    return Checked(settings=settings, broken=broken, finding=_finding(wrong, doubtful))
+    return CheckedSettings(settings=settings, broken=broken, result=_result(wrong, doubtful))
 
 
 def paper_is_implied(settings: Settings) -> str | None:
@@ -58,15 +58,15 @@ def paper_is_implied(settings: Settings) -> str | None:
     return venue(settings.exchange_name, settings.exchange_base_url).base_url
 
 
-def _finding(wrong: Sequence[Problem], doubtful: Sequence[Problem]) -> Finding:
+def _result(wrong: Sequence[Problem], doubtful: Sequence[Problem]) -> CheckResult:
     if wrong:
         return failed(CHECK, ConfigurationError([*wrong, *doubtful]))
     if doubtful:
         return warning(CHECK, "every value fits, but see below", doubtful)
-    return good(CHECK, "every value fits")
+    return passed(CHECK, "every value fits")
 
 
-def _unworkable(settings: Settings, broken: Collection[str]) -> Iterator[Problem]:
+def _unusable(settings: Settings, broken: Collection[str]) -> Iterator[Problem]:
     """Name what is missing, or fits by its form and yet cannot be used."""
     if "DATABASE_URL" not in broken:
         yield from _problems_of(lambda: parse_url(settings.required_database_url))

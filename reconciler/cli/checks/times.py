@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy import Connection
 
-from reconciler.cli.checks.finding import Finding, good, skipped, warning
+from reconciler.cli.checks.result import CheckResult, passed, skipped, warning
 from reconciler.errors import Problem, SchemaMismatch
 from reconciler.store.holds import LONGEST_WAIT, count_far_ahead
 from reconciler.store.privileges import missing_privileges, missing_read_privileges
@@ -15,7 +15,7 @@ from reconciler.store.tables import find_orders, missing_parts
 CHECK = "times"
 
 
-def check_times(connection: Connection) -> Finding:
+def check_times(connection: Connection) -> CheckResult:
     """Count the orders that were synced, and the holds that end, at a time that cannot be."""
     if missing_read_privileges(connection) or missing_privileges(connection):
         return skipped(CHECK, "the rights are granted")
@@ -41,7 +41,7 @@ def check_times(connection: Connection) -> Finding:
     ]
     if problems:
         return warning(CHECK, "some lie ahead, see below", problems)
-    return good(CHECK, "none lies ahead")
+    return passed(CHECK, "none lies ahead")
 
 
 def _minutes(time: timedelta) -> int:

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _SEQUENCE = re.compile(r"\x1b(\[[0-9;?]*[@-~]|O.|.)?")
-_MOST = 64
+_MAX_BYTES = 64
 _CONTROL_CHARACTERS = 6
-_NONE = b"\0"
+_DISABLED = b"\0"
 
 
 class Keyboard:
@@ -29,7 +29,7 @@ class Keyboard:
         ready, _, _ = select.select([self._terminal], [], [], seconds)
         if not ready:
             return ""
-        pressed = os.read(self._terminal, _MOST)
+        pressed = os.read(self._terminal, _MAX_BYTES)
         self.is_gone = not pressed
         return _SEQUENCE.sub("", pressed.decode(errors="ignore"))
 
@@ -44,7 +44,7 @@ def keyboard(terminal: int) -> Iterator[Keyboard]:
     try:
         tty.setcbreak(terminal)
         attributes = termios.tcgetattr(terminal)
-        attributes[_CONTROL_CHARACTERS][termios.VSUSP] = _NONE
+        attributes[_CONTROL_CHARACTERS][termios.VSUSP] = _DISABLED
         termios.tcsetattr(terminal, termios.TCSANOW, attributes)
         yield Keyboard(terminal)
     finally:

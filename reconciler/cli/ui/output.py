@@ -15,7 +15,7 @@ from reconciler.errors import Problem
 PIPE_WIDTH = 500
 """Wide enough that nothing is wrapped which a program may read line by line."""
 
-WHOLE_FROM = 100
+NO_DECIMALS_FROM = 100
 """From here on nobody reads a fraction."""
 
 
@@ -49,13 +49,13 @@ def print_table(
         is_number = _are_numbers([row[index] for row in rows])
         table.add_column(Text(column), justify="right" if is_number else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(shown(cell) for cell in row))
+        table.add_row(*(cell_text(cell) for cell in row))
     if title is not None:
         out.print(Text(title, style="bold"))
     out.print(table)
 
 
-def shown(cell: Any) -> str | Text:
+def cell_text(cell: Any) -> str | Text:
     """Return a cell's text: thousands apart, no digits that nobody reads."""
     match cell:
         case None:
@@ -67,7 +67,7 @@ def shown(cell: Any) -> str | Text:
         case int():
             return Text(f"{cell:,}")
         case float():
-            return Text(f"{cell:,.0f}" if abs(cell) >= WHOLE_FROM else f"{cell:,.2f}")
+            return Text(f"{cell:,.0f}" if abs(cell) >= NO_DECIMALS_FROM else f"{cell:,.2f}")
         case _:
             return Text(str(cell))
 

@@ -27,12 +27,12 @@ from reconciler.supervisor.summary import Summary
 LINE_SECONDS = 5.0
 """How often a pipe gets a line."""
 
-QUIET_SECONDS = 2.0
+SHOW_AFTER_SECONDS = 2.0
 """What is done by then needs no progress."""
 
 
 @contextmanager
-def working(
+def show_activity(
     what: str, *, is_transient: bool = False, line_seconds: float = LINE_SECONDS
 ) -> Iterator[None]:
     """Show that `what` is being done while the block runs, and for how long already.
@@ -42,7 +42,7 @@ def working(
     out = console(stderr=True)
     if not out.is_terminal:
         out.print(f"{what} ...")
-        with _reminding(out, what, line_seconds):
+        with _repeating_line(out, what, line_seconds):
             yield
         return
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
@@ -53,7 +53,7 @@ def working(
 
 
 @contextmanager
-def _reminding(out: Console, what: str, line_seconds: float) -> Iterator[None]:
+def _repeating_line(out: Console, what: str, line_seconds: float) -> Iterator[None]:
     finished = threading.Event()
     started = time.monotonic()
 
@@ -71,36 +71,44 @@ def _reminding(out: Console, what: str, line_seconds: float) -> Iterator[None]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Steps:
+class StepProgress:
     """Show the step that is being done, instead of the one before; and lines that stay.
 
-    `aside` lets a result be printed in between.
+    `while_hidden` lets a result be printed in between.
     """
 
     begin: Callable[[str], None]
-    tell: Callable[[str], None]
-    aside: Callable[[Callable[[], None]], None]
+    print_line: Callable[[str], None]
+    while_hidden: Callable[[Callable[[], None]], None]
 
 
 @contextmanager
-def steps() -> Iterator[Steps]:
+def step_progress() -> Iterator[StepProgress]:
     """Yield what shows how something goes that has several steps."""
     out = console(stderr=True)
 
-    def tell(line: str) -> None:
+    def print_line(line: str) -> None:
         out.print(line, markup=False)
 
     if not out.is_terminal:
-        yield Steps(begin=lambda step: tell(f"{step} ..."), tell=tell, aside=lambda act: act())
+        yield StepProgress(
+            begin=lambda step: print_line(f"{step} ..."),
+            print_line=print_line,
+            while_hidden=lambda act: act(),
+        )
         return
     with out.status("") as status:
 
-        def aside(act: Callable[[], None]) -> None:
+        def while_hidden(act: Callable[[], None]) -> None:
             status.stop()
             act()
             status.start()
 
-        yield Steps(begin=lambda step: status.update(escape(step)), tell=tell, aside=aside)
+        yield StepProgress(
+            begin=lambda step: status.update(escape(step)),
+            print_line=print_line,
+            while_hidden=while_hidden,
+        )
 
 
 class ReconcileProgress(AbstractContextManager["ReconcileProgress"]):
@@ -177,7 +185,7 @@ class CountProgress(AbstractContextManager["CountProgress"]):
         )
         self._task = self._progress.add_task(what, total=total)
         self._is_shown = False
-        self._next_at = monotonic() + QUIET_SECONDS
+        self._next_at = monotonic() + SHOW_AFTER_SECONDS
 
     def __enter__(self) -> Self:
         return self

@@ -6,7 +6,7 @@ from typing import Any
 from reconciler.store.holds import HeldOrder
 
 
-def both_sides(hold: HeldOrder) -> Iterator[tuple[str, str]]:
+def row_and_report(hold: HeldOrder) -> Iterator[tuple[str, str]]:
     """Return what the row said when the order was last held, and what the exchange said then."""
     yield "the row said", _row(hold.row_facts)
     yield "the exchange says", "nothing" if hold.report is None else _exchange(hold.report)

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reconciler.cli.ui.formatting import duration, memory
-from reconciler.cli.ui.output import shown
+from reconciler.cli.ui.output import cell_text
 from reconciler.supervisor.status import (
     CycleStatus,
     Phase,
@@ -20,7 +20,7 @@ from reconciler.supervisor.status import (
 )
 
 LABEL_WIDTH = 9
-MOST_KEYS = 5
+MAX_KEYS = 5
 
 _PHASES = {
     Phase.STARTING: "yellow",
@@ -177,7 +177,7 @@ def _backlog(status: Status) -> str:
 
 
 def _hottest(status: Status) -> str:
-    hottest = status.hottest[:MOST_KEYS]
+    hottest = status.hottest[:MAX_KEYS]
     return ", ".join(f"{key.key} {key.items:,}" for key in hottest) or "nothing is waiting"
 
 
@@ -238,5 +238,5 @@ def _table(
             no_wrap=True,
         )
     for row in rows:
-        table.add_row(*(shown(cell) for cell in row))
+        table.add_row(*(cell_text(cell) for cell in row))
     return table

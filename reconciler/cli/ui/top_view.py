@@ -14,7 +14,7 @@ from reconciler.cli.ui import status_view
 from reconciler.cli.ui.formatting import duration
 from reconciler.supervisor.status import ShardStatus, Status
 
-MOST_FAULTS = 3
+MAX_FAULTS = 3
 
 _TABLE_HEADER = 2
 
@@ -40,7 +40,7 @@ class Snapshot:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class View:
+class ViewOptions:
     """How it is looked at. The largest come first, except for the shards' own numbers."""
 
     sort: str = "shard"
@@ -53,36 +53,36 @@ class View:
         return sorted(by_number, key=_SORTS[self.sort], reverse=not self.is_reversed)
 
 
-def pressed(key: str, view: View) -> View | None:
+def options_after_key(key: str, options: ViewOptions) -> ViewOptions | None:
     """Return the view after a key; None to quit."""
     match key.lower():
         case "q":
             return None
         case "s":
             columns = list(_SORTS)
-            following = columns[(columns.index(view.sort) + 1) % len(columns)]
-            return replace(view, sort=following, is_reversed=False)
+            following = columns[(columns.index(options.sort) + 1) % len(columns)]
+            return replace(options, sort=following, is_reversed=False)
         case "r":
-            return replace(view, is_reversed=not view.is_reversed)
+            return replace(options, is_reversed=not options.is_reversed)
         case "p" | " ":
-            return replace(view, is_paused=not view.is_paused)
+            return replace(options, is_paused=not options.is_paused)
         case _:
-            return view
+            return options
 
 
-def screen(snapshot: Snapshot, view: View, *, height: int) -> RenderableType:
+def render_screen(snapshot: Snapshot, options: ViewOptions, *, height: int) -> RenderableType:
     """Return the screen, `height` lines high."""
     status = snapshot.status
-    above = [*_above(snapshot, view), Text()]
-    below = [Text(), *islice(status_view.faults(status.workers), MOST_FAULTS)]
+    above = [*_above(snapshot, options), Text()]
+    below = [Text(), *islice(status_view.faults(status.workers), MAX_FAULTS)]
     below = [*below, status_view.last_cycle(status)]
-    workers = view.sorted(status.workers)
+    workers = options.sorted(status.workers)
     room = max(1, height - len(above) - _TABLE_HEADER - len(below) - 1)
     if len(workers) > room:
         hidden = len(workers) - room + 1
         workers = workers[: room - 1]
         below = [Text(f"and {hidden} shards more", style="dim"), *below]
-    table = status_view.shards_table(workers, marked=view.sort, mark=_mark(view))
+    table = status_view.shards_table(workers, marked=options.sort, mark=_mark(options))
     lines = [*above, *below]
     for line in lines:
         line.no_wrap = True
@@ -92,20 +92,20 @@ def screen(snapshot: Snapshot, view: View, *, height: int) -> RenderableType:
     return Group(*above, table, *below, *padding, _footer())
 
 
-def _above(snapshot: Snapshot, view: View) -> Iterator[Text]:
+def _above(snapshot: Snapshot, options: ViewOptions) -> Iterator[Text]:
     yield status_view.headline(snapshot.status)
     if snapshot.fault is not None:
         yield Text(
             f"silent for {duration(snapshot.age_seconds)}: {snapshot.fault}; it is asked on",
             style="bold red",
         )
-    elif view.is_paused:
+    elif options.is_paused:
         yield Text("paused; p goes on", style="bold yellow")
     yield from status_view.summary(snapshot.status)
 
 
-def _mark(view: View) -> str:
-    falls = (view.sort == "shard") is view.is_reversed
+def _mark(options: ViewOptions) -> str:
+    falls = (options.sort == "shard") is options.is_reversed
     return " v" if falls else " ^"
 
 

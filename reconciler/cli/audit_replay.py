@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import click
 
 from reconciler.cli.ui.output import print_json, print_table
-from reconciler.cli.ui.progress import working
+from reconciler.cli.ui.progress import show_activity
 from reconciler.domain.decide import Policy
 from reconciler.domain.order import OrderId
 from reconciler.store.database import Database
@@ -16,7 +16,7 @@ from reconciler.store.tables import find_orders
 
 
 @dataclass(frozen=True, kw_only=True)
-class Span:
+class ReplayFilter:
     """Which changes are decided again: those logged from `since` to before `until`."""
 
     order_id: OrderId | None = None
@@ -25,7 +25,7 @@ class Span:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class ReplayResult:
     """What came of a replay. `by_person` follow from no report and are not decided again."""
 
     changes: int
@@ -34,7 +34,7 @@ class Verdict:
     differ: tuple[ReplayedChange, ...]
 
     @classmethod
-    def of(cls, replayed: Iterable[ReplayedChange]) -> "Verdict":
+    def of(cls, replayed: Iterable[ReplayedChange]) -> "ReplayResult":
         """Count, and keep those that differ."""
         changes, by_person, differ = 0, 0, list[ReplayedChange]()
         for change in replayed:
@@ -68,7 +68,9 @@ class Verdict:
             print_table(["entry", "order", "difference"], rows)
 
 
-def replay_span(database: Database, span: Span, *, retention: timedelta | None) -> Verdict:
+def replay_changes(
+    database: Database, replay_filter: ReplayFilter, *, retention: timedelta | None
+) -> ReplayResult:
     """Decide the span's changes again, offline; show that it is being done.
 
     `retention` is the exchange's.
@@ -76,20 +78,20 @@ def replay_span(database: Database, span: Span, *, retention: timedelta | None) 
     Raises:
         SchemaMismatch: `orders`, whose columns' scales the decisions depend on, does not fit.
     """
-    with working("deciding again", is_transient=True), database.autocommit() as connection:
+    with show_activity("deciding again", is_transient=True), database.autocommit() as connection:
         orders = find_orders(connection)
         policy = Policy(
             quantity_scale=orders.quantity_scale,
             price_scale=orders.price_scale,
             retention=retention,
         )
-        return Verdict.of(
+        return ReplayResult.of(
             replay(
                 connection,
                 policy,
-                order_id=None if span.order_id is None else str(span.order_id),
-                since=span.since,
-                until=span.until,
+                order_id=None if replay_filter.order_id is None else str(replay_filter.order_id),
+                since=replay_filter.since,
+                until=replay_filter.until,
             )
         )
 

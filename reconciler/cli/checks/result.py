@@ -9,7 +9,7 @@ from reconciler.cli.exit_codes import Exit, exit_code_of
 from reconciler.errors import ConfigurationError, Problem, ReconcilerError
 
 
-class Verdict(StrEnum):
+class CheckStatus(StrEnum):
     """How a check came out. A warning stops nobody; a skipped one waits for another to be fixed."""
 
     OK = "ok"
@@ -19,7 +19,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class CheckResult:
     """What one check found.
 
     Attributes:
@@ -27,52 +27,54 @@ class Finding:
     """
 
     check: str
-    verdict: Verdict
+    status: CheckStatus
     detail: str
     problems: tuple[Problem, ...] = ()
     exit_code: Exit = Exit.GOOD
 
 
-def good(check: str, detail: str) -> Finding:
+def passed(check: str, detail: str) -> CheckResult:
     """Return that all is well."""
-    return Finding(check=check, verdict=Verdict.OK, detail=detail)
+    return CheckResult(check=check, status=CheckStatus.OK, detail=detail)
 
 
-def warning(check: str, detail: str, problems: Sequence[Problem]) -> Finding:
+def warning(check: str, detail: str, problems: Sequence[Problem]) -> CheckResult:
     """Return what somebody should look at, though it works."""
-    return Finding(check=check, verdict=Verdict.WARNING, detail=detail, problems=tuple(problems))
+    return CheckResult(
+        check=check, status=CheckStatus.WARNING, detail=detail, problems=tuple(problems)
+    )
 
 
-def skipped(check: str, until: str) -> Finding:
+def skipped(check: str, until: str) -> CheckResult:
     """Return that it could not be looked at before `until`."""
-    return Finding(check=check, verdict=Verdict.SKIPPED, detail=f"not checked until {until}")
+    return CheckResult(check=check, status=CheckStatus.SKIPPED, detail=f"not checked until {until}")
 
 
-def failed(check: str, error: ReconcilerError) -> Finding:
+def failed(check: str, error: ReconcilerError) -> CheckResult:
     """Return what went wrong: configuration, or a service that is not there."""
     problems = tuple(problems_of(error))
     is_configuration = exit_code_of(error) is Exit.CONFIGURATION
-    return Finding(
+    return CheckResult(
         check=check,
-        verdict=Verdict.PROBLEM,
+        status=CheckStatus.PROBLEM,
         detail="see below" if len(problems) == 1 else f"{len(problems)} problems, see below",
         problems=problems,
         exit_code=Exit.CONFIGURATION if is_configuration else Exit.UNAVAILABLE,
     )
 
 
-def judged(check: str, problems: Sequence[Problem], detail: str) -> Finding:
+def result_of(check: str, problems: Sequence[Problem], detail: str) -> CheckResult:
     """Return that all is well if there are no problems, else those."""
-    return failed(check, ConfigurationError(problems)) if problems else good(check, detail)
+    return failed(check, ConfigurationError(problems)) if problems else passed(check, detail)
 
 
-def verdict_of(findings: Iterable[Finding]) -> Verdict:
+def overall_status(results: Iterable[CheckResult]) -> CheckStatus:
     """Return the worst verdict of all; what was skipped counts as nothing."""
-    found = {finding.verdict for finding in findings}
-    worst_first = (Verdict.PROBLEM, Verdict.WARNING)
-    return next((verdict for verdict in worst_first if verdict in found), Verdict.OK)
+    found = {result.status for result in results}
+    worst_first = (CheckStatus.PROBLEM, CheckStatus.WARNING)
+    return next((status for status in worst_first if status in found), CheckStatus.OK)
 
 
-def exit_code_of_all(findings: Iterable[Finding]) -> Exit:
+def exit_code_of_all(results: Iterable[CheckResult]) -> Exit:
     """Return 78 where configuration is wrong, else 69 where a service is not there, else 0."""
-    return max(finding.exit_code for finding in findings)
+    return max(result.exit_code for result in results)

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.report import RunReport
+from reconciler.cli.run_report import RunReport
 from reconciler.cli.runner import exit_code_of_ending, options_of, tell_what_cut_it_short
 from reconciler.settings import Settings
 from reconciler.supervisor.summary import StopReason, Summary

@@ -17,7 +17,7 @@ MOST_SECONDS = 1.0
 log = structlog.get_logger(__name__)
 
 
-def tell_which_exchange(settings: Settings) -> None:
+def warn_if_exchange_implied(settings: Settings) -> None:
     """Say so where nobody has named an exchange, and the paper exchange is meant.
 
     Settings that lead to no database end the run, whatever exchange is meant.
@@ -30,7 +30,7 @@ def tell_which_exchange(settings: Settings) -> None:
         log.warning("exchange.not_named", exchange=settings.exchange_name, base_url=url)
 
 
-def tell_what_is_not_followed(settings: Settings) -> Coverage | None:
+def warn_of_unfollowed_orders(settings: Settings) -> Coverage | None:
     """Log what looks open and is not followed; None where it cannot be found out.
 
     What keeps us from finding out keeps the supervisor from its work too, and it says so.
@@ -47,7 +47,7 @@ def tell_what_is_not_followed(settings: Settings) -> Coverage | None:
     return following
 
 
-def why_nothing_was_done(settings: Settings) -> tuple[str, ...]:
+def explain_empty_sweep(settings: Settings) -> tuple[str, ...]:
     """Say why a sweep found no order to look at."""
     why = query_on_own_connection(
         settings.required_database_url,

@@ -2,15 +2,15 @@
 
 import pytest
 
-from reconciler.cli.checks.finding import (
-    Finding,
-    Verdict,
+from reconciler.cli.checks.result import (
+    CheckResult,
+    CheckStatus,
     exit_code_of_all,
     failed,
-    good,
-    judged,
+    overall_status,
+    passed,
+    result_of,
     skipped,
-    verdict_of,
     warning,
 )
 from reconciler.cli.checks.settings import unknown_names
@@ -18,7 +18,7 @@ from reconciler.cli.exit_codes import Exit
 from reconciler.errors import ConfigurationError, Problem, RateLimited, StoreUnavailable
 
 PROBLEM = Problem(what="it is broken", hint="fix it")
-GOOD = good("one", "fine")
+PASSED = passed("one", "fine")
 WARNING = warning("two", "hm", [PROBLEM])
 SKIPPED = skipped("three", "it rains")
 AWAY = failed("four", StoreUnavailable("away"))
@@ -28,29 +28,31 @@ WRONG = failed("five", ConfigurationError([PROBLEM, PROBLEM]))
 @pytest.mark.parametrize(
     ("findings", "verdict", "code"),
     [
-        ([GOOD], Verdict.OK, Exit.GOOD),
-        ([GOOD, WARNING, GOOD], Verdict.WARNING, Exit.GOOD),
-        ([WARNING, AWAY, SKIPPED], Verdict.PROBLEM, Exit.UNAVAILABLE),
-        ([WRONG, GOOD], Verdict.PROBLEM, Exit.CONFIGURATION),
-        ([AWAY, WRONG], Verdict.PROBLEM, Exit.CONFIGURATION),
-        ([WRONG, AWAY], Verdict.PROBLEM, Exit.CONFIGURATION),
+        ([PASSED], CheckStatus.OK, Exit.GOOD),
+        ([PASSED, WARNING, PASSED], CheckStatus.WARNING, Exit.GOOD),
+        ([WARNING, AWAY, SKIPPED], CheckStatus.PROBLEM, Exit.UNAVAILABLE),
+        ([WRONG, PASSED], CheckStatus.PROBLEM, Exit.CONFIGURATION),
+        ([AWAY, WRONG], CheckStatus.PROBLEM, Exit.CONFIGURATION),
+        ([WRONG, AWAY], CheckStatus.PROBLEM, Exit.CONFIGURATION),
     ],
 )
-def test_the_worst_finding_decides(findings: list[Finding], verdict: Verdict, code: Exit) -> None:
-    assert verdict_of(findings) is verdict
-    assert exit_code_of_all(findings) is code
+def test_the_worst_finding_decides(
+    results: list[CheckResult], status: CheckStatus, code: Exit
+) -> None:
+    assert overall_status(results) is status
+    assert exit_code_of_all(results) is code
 
 
 def test_a_limited_rate_is_a_service_that_is_not_there_now() -> None:
-    finding = failed("exchange", RateLimited("too much", retry_after_seconds=30))
+    result = failed("exchange", RateLimited("too much", retry_after_seconds=30))
 
-    assert finding.exit_code is Exit.UNAVAILABLE
-    assert "wait 30 s" in finding.problems[0].hint
+    assert result.exit_code is Exit.UNAVAILABLE
+    assert "wait 30 s" in result.problems[0].hint
 
 
 def test_a_check_without_problems_is_good_and_with_some_it_is_configuration() -> None:
-    assert judged("rights", [], "all") == good("rights", "all")
-    assert judged("rights", [PROBLEM], "all").exit_code is Exit.CONFIGURATION
+    assert result_of("rights", [], "all") == passed("rights", "all")
+    assert result_of("rights", [PROBLEM], "all").exit_code is Exit.CONFIGURATION
 
 
 def test_a_name_like_ours_that_nobody_reads_is_found_and_others_are_left_alone() -> None:
