@@ -323,7 +323,7 @@ def test_a_session_that_holds_vacuum_back_is_a_warning_that_names_it_and_its_end
 
 
 @pytest.mark.parametrize(
-    ("seconds", "verdict", "said"),
+    ("seconds", "status", "said"),
     [
         ("0", CheckStatus.OK, "0.000 s ahead of"),
         ("1", CheckStatus.OK, "1.000 s ahead of"),
@@ -588,7 +588,7 @@ POLICIES = {
 }
 
 
-@pytest.mark.parametrize(("policies", "verdict"), POLICIES.values(), ids=POLICIES)
+@pytest.mark.parametrize(("policies", "status"), POLICIES.values(), ids=POLICIES)
 def test_what_row_level_security_hides_or_refuses_is_said_with_a_hint_that_ends_it(
     policies: list[str],
     status: str,

@@ -26,7 +26,7 @@ WRONG = failed("five", ConfigurationError([PROBLEM, PROBLEM]))
 
 
 @pytest.mark.parametrize(
-    ("findings", "verdict", "code"),
+    ("results", "status", "code"),
     [
         ([PASSED], CheckStatus.OK, Exit.GOOD),
         ([PASSED, WARNING, PASSED], CheckStatus.WARNING, Exit.GOOD),

@@ -62,8 +62,8 @@ IN_HAND = "the worker of shard 1 has had it in hand for 3 s"
 HELD_BY_APPLICATION = "session 77 (trading-api) holds its row since 2026-11-24 11:56:00 UTC"
 
 
-def snapshot(row: OrderRow | None = DUE, **changes: Any) -> OrderSnapshot:
-    snapshot = OrderSnapshot(
+def a_snapshot(row: OrderRow | None = DUE, **changes: Any) -> OrderSnapshot:
+    defaults = OrderSnapshot(
         order_id="1",
         row=row,
         hold=None,
@@ -73,29 +73,29 @@ def snapshot(row: OrderRow | None = DUE, **changes: Any) -> OrderSnapshot:
         halted=None,
         activity=(),
     )
-    return replace(snapshot, **changes)
+    return replace(defaults, **changes)
 
 
 def at(**changes: Any) -> OrderSnapshot:
-    return snapshot(location=some_location(**changes))
+    return a_snapshot(location=some_location(**changes))
 
 
 NOT_DUE = [
-    (snapshot(None), "it is no longer in orders"),
-    (snapshot(replace(DUE, status="filled")), "it is filled, which is final"),
-    (snapshot(replace(DUE, status="draft")), "its status 'draft' is none that we follow"),
+    (a_snapshot(None), "it is no longer in orders"),
+    (a_snapshot(replace(DUE, status="filled")), "it is filled, which is final"),
+    (a_snapshot(replace(DUE, status="draft")), "its status 'draft' is none that we follow"),
     (
-        snapshot(replace(DUE, external_order_id=None)),
+        a_snapshot(replace(DUE, external_order_id=None)),
         "it has no external_order_id, so the exchange cannot be asked about it",
     ),
     (
-        snapshot(hold=HOLD),
+        a_snapshot(hold=HOLD),
         "it is on hold until 2026-11-24 12:10:00 UTC (conflict: the row says filled)",
     ),
-    (snapshot(FRESH), "it is fresh until 2026-11-24 12:01:00 UTC, for 1 min more"),
-    (snapshot(replace(FRESH, status="canceled"), hold=HOLD), "it is canceled, which is final"),
+    (a_snapshot(FRESH), "it is fresh until 2026-11-24 12:01:00 UTC, for 1 min more"),
+    (a_snapshot(replace(FRESH, status="canceled"), hold=HOLD), "it is canceled, which is final"),
     (
-        snapshot(FRESH, hold=HOLD),
+        a_snapshot(FRESH, hold=HOLD),
         "it is on hold until 2026-11-24 12:10:00 UTC (conflict: the row says filled)",
     ),
 ]
@@ -110,7 +110,7 @@ IN_PROGRESS = [
         f"{IN_HAND}; {HELD_BY_APPLICATION}, so it may be skipped",
     ),
     (
-        snapshot(holders=(WORKER,), location=None, unanswered="no supervisor answers"),
+        a_snapshot(holders=(WORKER,), location=None, unanswered="no supervisor answers"),
         "reconciler worker 1 (session 77) holds its row to write it",
     ),
 ]
@@ -128,15 +128,17 @@ IN_THE_WAY = [
     (at(backing_off_seconds=8), "shard 1 is handed nothing for 8 s more"),
     (at(shard_state=ShardState.BACKING_OFF), "its shard 1 is backing off"),
     (
-        snapshot(holders=(APPLICATION,)),
+        a_snapshot(holders=(APPLICATION,)),
         f"{HELD_BY_APPLICATION}, and rows that are held are skipped, not waited for",
     ),
     (
-        snapshot(holders=(APPLICATION,), location=None, unanswered="no supervisor answers"),
+        a_snapshot(holders=(APPLICATION,), location=None, unanswered="no supervisor answers"),
         f"{HELD_BY_APPLICATION}, and rows that are held are skipped, not waited for",
     ),
     (
-        snapshot(location=None, unanswered="no supervisor answers at /tmp/x: nobody listens there"),
+        a_snapshot(
+            location=None, unanswered="no supervisor answers at /tmp/x: nobody listens there"
+        ),
         "no supervisor answers at /tmp/x: nobody listens there: who works on it is not known",
     ),
 ]
@@ -149,10 +151,10 @@ ITS_TURN = [
         "it is queued; its shard 1 is parked, and the others help out",
     ),
     (
-        snapshot(hold=replace(HOLD, next_attempt_at=EARLIER)),
+        a_snapshot(hold=replace(HOLD, next_attempt_at=EARLIER)),
         "the next cycle takes it",
     ),
-    (snapshot(hold=replace(HOLD, resolved_at=EARLIER)), "the next cycle takes it"),
+    (a_snapshot(hold=replace(HOLD, resolved_at=EARLIER)), "the next cycle takes it"),
 ]
 
 
@@ -161,7 +163,7 @@ def cases(begin: str, table: list[tuple[OrderSnapshot, str]]) -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    ("known", "sentence"),
+    ("snapshot", "sentence"),
     [
         *cases("It is not reconciled: ", NOT_DUE),
         *cases("It is being reconciled: ", IN_PROGRESS),
@@ -202,7 +204,7 @@ def test_the_facts_name_every_condition_and_who_holds_the_row() -> None:
 def test_what_our_role_may_not_see_of_a_session_is_left_out() -> None:
     holder = replace(APPLICATION, state=None, since=None, query_since=None, query=None)
 
-    assert dict(details(snapshot(holders=(holder,))))["row held by"] == "session 77 (trading-api)"
+    assert dict(details(a_snapshot(holders=(holder,))))["row held by"] == "session 77 (trading-api)"
 
 
 Explain = Callable[..., Result]
@@ -358,7 +360,7 @@ def test_a_conflict_shows_what_the_row_and_what_the_exchange_knows() -> None:
         },
     )
 
-    told = dict(details(snapshot(hold=held)))
+    told = dict(details(a_snapshot(hold=held)))
 
     assert told["the row said"] == "new, 0 executed, average None, qty 0.5, client id mine-1"
     assert told["the exchange says"] == "FILLED, 4 executed, average 100, of 4, client id theirs"
