@@ -86,7 +86,7 @@ class SharedBudget:
         """Let one request go first, as after a pause."""
         self._window.require_probe()
 
-    def note_answer(self, owner: Hashable, *, is_alive: bool) -> None:
+    def record_answer(self, owner: Hashable, *, is_alive: bool) -> None:
         """Record that the request that went first has ended; let the rest follow if it may."""
         if self._first != owner:
             return

@@ -8,7 +8,6 @@ nothing more of it can be examined for now, or when it has waited too long for t
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
@@ -143,20 +142,3 @@ def group_by_cost(chunks: Iterable[Chunk], most: int) -> Iterator[list[Chunk]]:
 def size_of(chunks: Iterable[Chunk]) -> int:
     """Count the items of some runs."""
     return sum(len(chunk.items) for chunk in chunks)
-
-
-def sample_of(chunks: Iterable[Chunk], size: int) -> list[Chunk]:
-    """Take items from all over every run, `size` in all at most: its two ends may differ."""
-    chunks = list(chunks)
-    each = max(1, size // max(1, len(chunks)))
-    taken: list[Chunk] = []
-    left = size
-    for chunk in chunks:
-        if left <= 0:
-            break
-        wanted = min(each, left)
-        step = max(1, len(chunk.items) // wanted)
-        items = chunk.items[::step][:wanted]
-        taken.append(replace(chunk, items=items))
-        left -= len(items)
-    return taken

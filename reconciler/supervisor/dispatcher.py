@@ -1,19 +1,19 @@
-"""Who works on what next. Pure bookkeeping: no process, no I/O.
+"""Which worker is assigned which chunks next. Pure bookkeeping: no process, no I/O.
 
-Every shard has a queue of runs. A symbol's runs are all in one queue, and while one of them is in a
-worker's hand the others of that symbol wait for the same worker, with two exceptions:
+Every shard has a queue of chunks. A symbol's chunks are all in one queue, and while one of them is
+in flight the others of that symbol wait for the same worker, with two exceptions:
 
-- A *hot* symbol, one with more than a shard's share of the page, is dealt out to all shards, run by
-  run. Its runs are as long as a page of history, so that costs the exchange nothing more.
-- An idle worker takes a whole symbol, of which nothing is in hand, from the longest queue.
+- A *hot* symbol, one with more than a shard's share of the page, is spread over all shards, chunk
+  by chunk. Its chunks are as long as a page of history, so that costs the exchange nothing more.
+- An idle worker takes a whole symbol, of which nothing is in flight, from the longest queue.
 
-So two workers are never on one order, nor on one symbol unless it is hot. That holds also when the
-number of shards changes: what is queued goes to its new shard at once, but is handed out only when
-the worker that has the symbol in hand has let go of it.
+So two workers never work on one order, nor on one symbol unless it is hot. That holds also when the
+number of shards changes: queued chunks move to their new shard at once, but are assigned only when
+the worker that has the symbol in flight has finished it.
 
-What a worker had in hand when it died comes before all else, to whoever is idle first. A run over
-which it died goes alone, to a worker that is at nothing else: it takes no other with it a second
-time.
+What a dead worker had in flight comes before everything else, for any idle worker. A chunk that has
+crashed a worker is assigned alone, to a worker that has nothing else in flight: a second crash then
+costs no other chunk.
 """
 
 import time
@@ -28,7 +28,7 @@ from reconciler.workload import Batch, Chunk
 
 @dataclass(slots=True)
 class _Queue:
-    """One shard's runs by symbol; symbols in the order of their turn."""
+    """One shard's chunks by symbol; symbols in the order of their turn."""
 
     by_key: "OrderedDict[str, deque[_Queued]]" = field(default_factory=OrderedDict)
     items: int = 0
@@ -58,7 +58,7 @@ class _Queue:
 
 @dataclass(frozen=True, slots=True)
 class _Queued:
-    """A run and the cycle that it belongs to."""
+    """A chunk and the cycle that it belongs to."""
 
     cycle: int
     chunk: Chunk
@@ -66,10 +66,10 @@ class _Queued:
 
 @dataclass(slots=True)
 class _BatchBuilder:
-    """What goes into one batch: short runs up to the batch size, and one longer one beside them.
+    """What goes into one batch: short chunks up to the batch size, and one that is longer.
 
-    Nobody then waits for a batch of their own because of a handful of orders: the short runs are
-    asked about and written along with the long one.
+    So a few orders need no batch of their own: they are requested and written along with the long
+    chunk.
     """
 
     batch_size: int
@@ -102,8 +102,33 @@ class _BatchBuilder:
         return len(queued.chunk.items) > self.batch_size
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Eligibility:
+    """What a shard's idle worker may be assigned.
+
+    Attributes:
+        blocked_shards: Take over nothing from these shards: what blocks their workers blocks all.
+        takes_suspects: It has nothing in flight, so it may get a chunk that has crashed a worker.
+        leaves_own_crashes: Leave the chunks that crashed this shard's workers to another shard.
+        cycles: The only cycles whose chunks it may get; empty: any.
+    """
+
+    blocked_shards: Collection[int] = ()
+    takes_suspects: bool = True
+    leaves_own_crashes: bool = False
+    cycles: Collection[int] = ()
+
+    def allows(self, queued: _Queued) -> bool:
+        """Return True if a batch may begin with this chunk now."""
+        is_of_allowed_cycle = not self.cycles or queued.cycle in self.cycles
+        return is_of_allowed_cycle and (self.takes_suspects or not queued.chunk.crashes)
+
+
+ANYTHING = Eligibility()
+
+
 class Dispatcher:
-    """The queues of all shards, and what each worker has in hand."""
+    """The queues of all shards, and what each worker has in flight."""
 
     def __init__(
         self,
@@ -117,15 +142,15 @@ class Dispatcher:
         self._queues = {shard: _Queue() for shard in range(shards)}
         self._recovered = _Queue()
         self._in_flight: defaultdict[int, dict[int, Batch]] = defaultdict(dict)
-        self._handed_at: dict[tuple[int, int], float] = {}
+        self._assigned_at: dict[tuple[int, int], float] = {}
         self._hot: set[str] = set()
         self._numbers = count()
         self._monotonic = monotonic
 
     def rebalance(self, shards: int, *, parked: Collection[int] = ()) -> None:
-        """Let so many shards share the work from now on, without those that are parked.
+        """Share the work among `shards` shards, without the parked ones; at least one must be left.
 
-        What is queued goes to the shard whose it is now. At least one shard must be left.
+        Queued chunks move to the shard that they belong to now.
         """
         self._table = assign_without(shards, parked)
         before = self._queues
@@ -142,7 +167,7 @@ class Dispatcher:
         return self._queues.keys()
 
     def owner_of(self, key: str) -> int:
-        """Return the shard whose bucket the key is in."""
+        """Return the shard that the key's bucket belongs to."""
         return self._table[bucket_of(key)]
 
     def buckets_of(self, shard: int) -> int:
@@ -154,7 +179,7 @@ class Dispatcher:
         return self._queues[shard].items if shard in self._queues else 0
 
     def is_queued(self, key: str, id_text: str) -> bool:
-        """Whether the item waits for some worker."""
+        """Return True if the item waits for a worker."""
         return any(
             str(item.id) == id_text
             for queue in (*self._queues.values(), self._recovered)
@@ -163,7 +188,7 @@ class Dispatcher:
         )
 
     def in_flight_batch(self, key: str, id_text: str) -> tuple[int, Batch] | None:
-        """Return the shard whose worker has the item in hand, and the batch that it is in."""
+        """Return the shard whose worker has the item in flight, and the batch that it is in."""
         for shard, batches in self._in_flight.items():
             for batch in batches.values():
                 chunks = (chunk for chunk in batch.chunks if chunk.key == key)
@@ -172,78 +197,57 @@ class Dispatcher:
         return None
 
     def age_seconds(self, shard: int, batch: Batch) -> float:
-        """Return for how long the shard's worker has had the batch in hand."""
-        return self._monotonic() - self._handed_at[shard, batch.number]
+        """Return for how long the batch has been in flight."""
+        return self._monotonic() - self._assigned_at[shard, batch.number]
 
     def items_by_key(self) -> Counter[str]:
-        """Count the items that are queued or in hand, by key."""
+        """Count the items that are queued or in flight, by key."""
         items = Counter[str]()
         for chunk in self._all_chunks():
             items[chunk.key] += len(chunk.items)
         return items
 
     def queued_items(self, *, but: Collection[int] = ()) -> int:
-        """Count the items that wait in the queues, but not in those of some shards."""
+        """Count the queued items, without those of the shards in `but`."""
         own = sum(queue.items for shard, queue in self._queues.items() if shard not in but)
         return own + self._recovered.items
 
     def in_flight(self, shard: int) -> Collection[Batch]:
-        """Return what the shard's worker has in hand, the oldest first."""
+        """Return the batches that the shard's worker has in flight, the oldest first."""
         return self._in_flight[shard].values()
 
     def cycle_of(self, shard: int, number: int) -> int:
-        """Return the cycle of a batch in the worker's hand."""
+        """Return the cycle of a batch that is in flight."""
         return self._in_flight[shard][number].cycle
 
     def ids_under_way(self) -> set[object]:
-        """Return the ids of all items that are queued or in hand."""
+        """Return the ids of all items that are queued or in flight."""
         return {item.id for chunk in self._all_chunks() for item in chunk.items}
 
     def add(self, chunks: Sequence[Chunk], cycle: int) -> None:
-        """Queue a page's runs with the shards of their symbols; deal out the hot symbols'."""
+        """Queue chunks with the shards of their symbols; spread those of hot symbols."""
         serving = tuple(self._queues)
         self._hot |= _hot_keys(chunks, len(serving))
-        dealt = 0
+        spread = 0
         for chunk in chunks:
             shard = self.owner_of(chunk.key)
             if chunk.key in self._hot:
-                shard = serving[(serving.index(shard) + dealt) % len(serving)]
-                dealt += 1
+                shard = serving[(serving.index(shard) + spread) % len(serving)]
+                spread += 1
             self._queues[shard].append(_Queued(cycle, chunk))
 
-    def next_batch(
-        self,
-        shard: int,
-        *,
-        blocked: Collection[int] = (),
-        shuns_own_crashes: bool = False,
-        takes_suspects: bool = True,
-        only_of: Collection[int] = (),
-    ) -> Batch | None:
-        """Return the next batch for a shard's idle worker, or None when there is nothing for it.
+    def next_batch(self, shard: int, eligibility: Eligibility = ANYTHING) -> Batch | None:
+        """Return the next batch for a shard's idle worker; None if there is nothing for it now.
 
-        It carries runs of one cycle: short ones up to the batch size, and one that is longer.
-        Nothing is taken over from the `blocked` shards: what is in their workers' way is in
-        everybody's. With `shuns_own_crashes` it is not handed again what its workers have died
-        over. Unless it `takes_suspects` it gets nothing when it is the turn of what a worker has
-        died over: then it soon will. Nor when it is the turn of another cycle than those that it
-        gets `only_of`.
+        It has chunks of one cycle: short ones up to the batch size, and one that is longer. If the
+        next chunks are not eligible, the worker gets nothing else instead: soon they will be.
         """
-        queue = self._queues[shard]
-        busy = self._keys_in_other_hands(shard) - self._hot
-        shunned = shard if shuns_own_crashes else None
-        recovered = self._next_chunks(self._recovered, busy, shunned)
-        if not recovered and shuns_own_crashes and self._has_recovered_of(shard):
-            return None  # Nor anything else: it must be free to take it if nobody else does.
-        chunks = recovered or self._next_chunks(queue, busy)
-        if not chunks and self._take_over(queue, busy, blocked):
-            chunks = self._next_chunks(queue, busy)
+        queue, chunks = self._take_next(shard, eligibility)
         if not chunks:
             return None
-        is_untimely = bool(only_of) and chunks[0].cycle not in only_of
-        if is_untimely or (chunks[0].chunk.crashes and not takes_suspects):
+        if not eligibility.allows(chunks[0]):
             for queued in reversed(chunks):
-                (self._recovered if recovered else queue).put_first(queued)
+                queue.put_first(queued)
             return None
         batch = Batch(
             number=next(self._numbers),
@@ -251,32 +255,49 @@ class Dispatcher:
             chunks=tuple(queued.chunk for queued in chunks),
         )
         self._in_flight[shard][batch.number] = batch
-        self._handed_at[shard, batch.number] = self._monotonic()
+        self._assigned_at[shard, batch.number] = self._monotonic()
         return batch
 
+    def _take_next(self, shard: int, eligibility: Eligibility) -> tuple[_Queue, list[_Queued]]:
+        """Take a batch of chunks: recovered ones, else the shard's own, else another shard's.
+
+        Returns the queue that they are from, and the chunks; none if there is nothing to do.
+        """
+        own = self._queues[shard]
+        busy = self._keys_in_flight_elsewhere(shard) - self._hot
+        avoided = shard if eligibility.leaves_own_crashes else None
+        if chunks := self._take_chunks(self._recovered, busy, avoided):
+            return self._recovered, chunks
+        if eligibility.leaves_own_crashes and self._has_recovered_of(shard):
+            return own, []  # It must stay free to take them if no other shard does.
+        chunks = self._take_chunks(own, busy)
+        if not chunks and self._take_over(own, busy, eligibility.blocked_shards):
+            chunks = self._take_chunks(own, busy)
+        return own, chunks
+
     def done(self, shard: int, number: int) -> Batch:
-        """Take a batch out of the worker's hand; return what it was."""
-        del self._handed_at[shard, number]
+        """Remove a batch from those in flight; return it."""
+        del self._assigned_at[shard, number]
         return self._in_flight[shard].pop(number)
 
     def requeue_front(self, shard: int, chunks: Iterable[Chunk], cycle: int) -> None:
-        """Queue runs again, to be the first that this shard is handed, if it still serves."""
+        """Queue chunks again, as the next of this shard, or of their own if it no longer serves."""
         for chunk in reversed(tuple(chunks)):
             self._queue_of(shard, chunk.key).put_first(_Queued(cycle, chunk))
 
     def requeue_urgent(self, chunks: Iterable[Chunk], cycle: int) -> None:
-        """Queue what a dead worker had in hand: before all else, for whoever is idle first."""
+        """Queue what a dead worker had in flight: before everything else, for any idle worker."""
         for chunk in chunks:
             self._recovered.append(_Queued(cycle, chunk))
 
     def requeue_back(self, shard: int, chunks: Iterable[Chunk], cycle: int) -> None:
-        """Queue runs for their second try, behind everything else."""
+        """Queue chunks for their second try, behind everything else."""
         for chunk in chunks:
             second = _Queued(cycle, replace(chunk, is_second_try=True))
             self._queue_of(shard, chunk.key).append(second)
 
     def drop_queued(self) -> Counter[int]:
-        """Forget all that is queued, not what is in hand; return how many items of each cycle."""
+        """Forget what is queued, not what is in flight; count the forgotten items by cycle."""
         dropped = Counter[int]()
         for queued in self._all_queued():
             dropped[queued.cycle] += len(queued.chunk.items)
@@ -292,12 +313,16 @@ class Dispatcher:
     def _queue_of(self, shard: int, key: str) -> _Queue:
         return self._queues[shard if shard in self._queues else self.owner_of(key)]
 
-    def _next_chunks(
-        self, queue: _Queue, busy: Collection[str], shunned: int | None = None
+    def _take_chunks(
+        self, queue: _Queue, busy: Collection[str], avoided: int | None = None
     ) -> list[_Queued]:
+        """Take a batch's chunks out of a queue, without the keys that are busy elsewhere.
+
+        Chunks that crashed a worker of the shard `avoided` stay as well.
+        """
         builder = _BatchBuilder(self.batch_size)
         for key in list(queue.by_key):
-            if key in busy or shunned in queue.by_key[key][0].chunk.crashed_in:
+            if key in busy or avoided in queue.by_key[key][0].chunk.crashed_in:
                 continue
             while (chunks := queue.by_key.get(key)) and builder.admits(chunks[0]):
                 builder.take(queue.pop(key))
@@ -306,9 +331,9 @@ class Dispatcher:
         return builder.chunks
 
     def _take_over(self, own: _Queue, busy: Collection[str], blocked: Collection[int]) -> bool:
-        """Move a symbol from the longest queue that has one to spare to one's own.
+        """Move a symbol to this queue from the longest other one that has any to spare.
 
-        It is the one whose turn there is last. Returns whether there was any.
+        It is the symbol whose turn there is last. Returns False if there is none.
         """
         others = [
             queue
@@ -318,16 +343,16 @@ class Dispatcher:
         for queue in sorted(others, key=lambda queue: queue.items, reverse=True):
             key = next((key for key in reversed(queue.by_key) if key not in busy), None)
             if key is not None:
-                for queued in self._taken_from(queue, key):
+                for queued in self._remove_symbol(queue, key):
                     own.append(queued)
                 return True
         return False
 
-    def _taken_from(self, queue: _Queue, key: str) -> Iterable[_Queued]:
-        """Take a symbol's runs; of a hot one, a single run: the others go on as they are."""
+    def _remove_symbol(self, queue: _Queue, key: str) -> Iterable[_Queued]:
+        """Remove a symbol's chunks from a queue; of a hot symbol only one: the others stay."""
         return [queue.pop(key)] if key in self._hot else queue.remove_key(key)
 
-    def _keys_in_other_hands(self, shard: int) -> set[str]:
+    def _keys_in_flight_elsewhere(self, shard: int) -> set[str]:
         return {
             chunk.key
             for other, batches in self._in_flight.items()

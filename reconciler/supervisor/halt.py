@@ -1,33 +1,50 @@
-"""The halt: most answers of a cycle look suspicious, so the orders are not to blame.
+"""The halt: nothing is written because most answers of a cycle look suspicious.
 
 A wrong account, a wiped testnet or a bad deployment looks like thousands of vanished, shrunken or
-contradicting orders. Then nothing may be written, neither rows nor holds, until a sample looks sane
-again or a person says so. That everything has ended is no anomaly: those answers are positive.
+contradicting orders. Then neither rows nor holds may be written, until a sample looks sane again or
+a person releases the halt. That every order has ended is no anomaly: those answers are positive.
 
 An order that the exchange answers with an error of its own is that order's matter, and all orders
-of a symbol that it does not know are that symbol's: others must not wait for them. Where most of
-the symbols have such orders, neither orders nor symbols are to blame: it is how we ask, or whom.
+of a symbol that the exchange does not know are that symbol's: others must not wait for them. Where
+most of the symbols have such orders, neither orders nor symbols are the cause, but how we ask or
+which exchange.
+
+    off -> on    a cycle is an anomaly (`judge`), or the database has a halt (`adopt`)
+    on  -> off   a sample is clean (`judge`), or the database has none any more (`sync`)
+
+The database's copy counts for all hosts. Until ours is recorded there, `is_recorded` is False.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import partial
 from math import comb
 
-from reconciler.workload import AnomalyStats
+import structlog
+
+from reconciler.workload import AnomalyStats, Chunk, Planner
+
+SAMPLE_ITEMS = 100
+
+ENOUGH_TO_JUDGE = 0.25
+"""This share of a cycle, if it is suspicious, is enough to apply the halt."""
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
 class HaltPolicy:
-    """When a cycle's evidence stops the work.
+    """When a cycle is an anomaly, and when a sample is clean.
 
     Attributes:
-        share: More than this share of what was looked at is suspicious,
-        least: and at least this number of items is.
-        clean_share: A sample is clean when no more than this share of it is suspicious: well below
-            what applies the halt, so that it does not go on and off.
-        luck: And when the whole, were `share` of it suspicious, would give such a sample less
-            often than this: a sample is made every 15 s, and one in a million is one in half a
-            year. So of 20 orders none may be suspicious, of 50 at most 8, of 100 all that
-            `clean_share` allows.
+        share: An anomaly has more than this share of suspicious orders,
+        least: and at least this number of them.
+        clean_share: A clean sample has at most this share of suspicious orders: well below `share`,
+            so that the halt does not go on and off.
+        luck: And a whole of which `share` is suspicious would give such a sample less often than
+            this: a sample is taken every 15 s, and one in a million is one in half a year. So of 20
+            orders none may be suspicious, of 50 at most 8, of 100 all that `clean_share` allows.
     """
 
     share: float = 0.5
@@ -37,15 +54,15 @@ class HaltPolicy:
 
 
 def is_anomaly(stats: AnomalyStats, policy: HaltPolicy) -> bool:
-    """Whether the evidence speaks against the whole rather than against its items."""
+    """Return True if the cycle as a whole is suspicious, rather than some of its orders."""
     suspicious = _suspicious(stats, policy)
     return suspicious >= policy.least and suspicious > policy.share * stats.examined
 
 
 def is_clean(stats: AnomalyStats, policy: HaltPolicy, *, is_whole: bool = False) -> bool:
-    """Whether a sample shows that the anomaly has passed.
+    """Return True if a sample shows that the anomaly has passed.
 
-    One that `is_whole`, because no more than this is stale, leaves nothing to luck, however small.
+    A sample that `is_whole`, because nothing else is stale, leaves nothing to luck, however small.
     """
     suspicious = _suspicious(stats, policy)
     if not stats.examined or suspicious > policy.clean_share * stats.examined:
@@ -54,7 +71,7 @@ def is_clean(stats: AnomalyStats, policy: HaltPolicy, *, is_whole: bool = False)
 
 
 def _chance_of(suspicious: int, examined: int, share: float) -> float:
-    """Return how likely so few are suspicious in a sample of what `share` of is: binomial."""
+    """Return how likely at most `suspicious` of `examined` are, if `share` of all is: binomial."""
     return sum(
         comb(examined, count) * share**count * (1 - share) ** (examined - count)
         for count in range(suspicious + 1)
@@ -62,7 +79,7 @@ def _chance_of(suspicious: int, examined: int, share: float) -> float:
 
 
 def describe(stats: AnomalyStats) -> str:
-    """Say why the halt is on, for a person."""
+    """Return why the halt is on, for a person."""
     errors = sum(stats.errors.values())
     if errors <= stats.suspicious:
         return (
@@ -77,6 +94,138 @@ def describe(stats: AnomalyStats) -> str:
 
 
 def _suspicious(stats: AnomalyStats, policy: HaltPolicy) -> int:
-    """Return how many orders speak against the whole: with an error of their own only in a mass."""
+    """Count the suspicious orders; those with an error count if most symbols have such."""
     is_mass = len(stats.errors) > policy.share * len(stats.keys)
     return stats.suspicious + (sum(stats.errors.values()) if is_mass else 0)
+
+
+def sample_of(chunks: Iterable[Chunk], size: int = SAMPLE_ITEMS) -> list[Chunk]:
+    """Take up to `size` items from all chunks, spread over each: its two ends may differ."""
+    chunks = list(chunks)
+    per_chunk = max(1, size // max(1, len(chunks)))
+    sample: list[Chunk] = []
+    left = size
+    for chunk in chunks:
+        if left <= 0:
+            break
+        count = min(per_chunk, left)
+        step = max(1, len(chunk.items) // count)
+        items = chunk.items[::step][:count]
+        sample.append(replace(chunk, items=items))
+        left -= len(items)
+    return sample
+
+
+class CycleVerdict(StrEnum):
+    """What happens to the prepared batches of a cycle."""
+
+    COMMIT = "commit"
+    FORGET = "forget"
+    HALT = "halt"
+    """Forget them, and all that is queued: the cycle is an anomaly."""
+
+
+class Halt:
+    """Whether this host may write, and why not."""
+
+    def __init__(
+        self,
+        policy: HaltPolicy,
+        *,
+        write: Callable[[Callable[[Planner], None]], None],
+        on_change: Callable[[str | None], None] = lambda _: None,
+    ) -> None:
+        """Begin with the halt off.
+
+        Args:
+            policy: When to apply and to release it; may change at any time.
+            write: Has the database written in the background.
+            on_change: Called with the reason when it goes on, with None when it goes off.
+        """
+        self.policy = policy
+        self.reason: str | None = None
+        self.is_recorded = True
+        """True if the database has what we have."""
+        self.is_of_another_host = False
+        """True if another host applied it while we worked: our samples prove nothing about it."""
+        self._own_reason: str | None = None
+        """Why we last applied it: recorded late, it is found as if it were another host's."""
+        self._write = write
+        self._on_change = on_change
+
+    @property
+    def is_on(self) -> bool:
+        """True while nothing may be written."""
+        return self.reason is not None
+
+    @property
+    def may_be_sampled(self) -> bool:
+        """True if a clean sample of ours would release it."""
+        return self.is_on and not self.is_of_another_host
+
+    def judge(self, stats: AnomalyStats, *, is_sample: bool, is_whole: bool) -> CycleVerdict:
+        """Return what becomes of a cycle's prepared batches; apply or release the halt by it.
+
+        `is_sample`: it is only to show whether the halt may be released. `is_whole` as in
+        `is_clean`.
+        """
+        if is_anomaly(stats, self.policy):
+            self.apply(describe(stats))
+            return CycleVerdict.HALT
+        if is_sample and is_clean(stats, self.policy, is_whole=is_whole):
+            self.release("a sample was clean")
+        return CycleVerdict.FORGET if self.is_on or is_sample else CycleVerdict.COMMIT
+
+    def is_certain(self, stats: AnomalyStats, *, items: int) -> bool:
+        """Return True if enough of a cycle of `items` is suspicious to judge it already.
+
+        Orders that an exchange does not know are asked for one by one: the rest of such a cycle
+        would cost the rate budget of minutes. A single suspicious symbol is not enough.
+        """
+        return stats.examined >= items * ENOUGH_TO_JUDGE and is_anomaly(stats, self.policy)
+
+    def apply(self, reason: str) -> None:
+        """Turn it on, if it is off, and have that recorded for all hosts."""
+        if self.is_on:
+            return
+        log.critical("halt.applied", reason=reason)
+        self.is_recorded = self.is_of_another_host = False
+        self._own_reason = reason
+        self._write(partial(self.record, reason))
+        self._turn(reason)
+
+    def adopt(self, reason: str, *, is_at_start: bool) -> None:
+        """Turn it on, if it is off, because the database has it.
+
+        A halt found at the start may be over after this restart: a clean sample releases it.
+        """
+        if self.is_on:
+            return
+        self.is_of_another_host = not is_at_start and reason != self._own_reason
+        log.critical("halt.found", reason=reason)
+        self._turn(reason)
+
+    def release(self, why: str, *, is_recorded: bool = False) -> None:
+        """Turn it off. Until that is recorded the workers, which read the database, write nothing.
+
+        `is_recorded`: the database is where we have it from.
+        """
+        log.warning("halt.released", why=why)
+        self.is_recorded = is_recorded
+        self._turn(None)
+
+    def sync(self, recorded: str | None, *, is_at_start: bool) -> None:
+        """Take over what the database says: `recorded` is its reason, or None."""
+        if recorded is not None:
+            self.adopt(recorded, is_at_start=is_at_start)
+        elif self.is_on:
+            self.release("released by a person", is_recorded=True)
+
+    def record(self, reason: str | None, planner: Planner) -> None:
+        """Write to the database that it is on, or off (None). Called from a thread."""
+        planner.write_halt(reason)
+        self.is_recorded = True
+
+    def _turn(self, reason: str | None) -> None:
+        self.reason = reason
+        self._on_change(reason)

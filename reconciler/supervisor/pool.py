@@ -1,28 +1,26 @@
-"""The worker processes: started, listened to, replaced when they die or hang, or parked.
+"""The worker processes: start them, listen to them, restart them when told to, drain them.
 
     wanted shard     booting -> ready -> (draining -> stopping) -> gone -> booting ...
-    death, hang      -> backing off -> booting                       see `restarts`
-    too many deaths  -> parked -> booting, on trial
+    death, hang      -> backing off -> booting                       the listener says when
+    too many deaths  -> parked -> booting, on trial                  see `restarts`
     unwanted shard   draining -> stopping -> gone
 
-A worker drains when its shard is not wanted any more or gets a new worker: it is handed nothing
-more, and is told to stop when it has let go of everything.
+A worker drains when its shard is not wanted any more or gets a new worker: it is assigned nothing
+more, and is told to stop when it has nothing in flight.
 """
 
 import asyncio
-import random
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
 from typing import Protocol
 
 import structlog
 
 from reconciler.errors import Problem
 from reconciler.resilience.breaker_state import BreakerSnapshot
-from reconciler.supervisor.restarts import RestartBackoff, RestartPolicy
+from reconciler.supervisor.lifecycle import Lifecycle
 from reconciler.supervisor.status import ShardState
 from reconciler.supervisor.worker_process import WorkerProcess, fork_server
 from reconciler.worker.messages import (
@@ -42,7 +40,7 @@ from reconciler.workload import Batch, Workload
 WATCH_SECONDS = 1.0
 BOOT_GRACE_SECONDS = 30.0
 STACKS_SECONDS = 0.5
-"""How long a worker gets to write down its stacks before it is killed."""
+"""How long a worker has to write its stacks before it is killed."""
 
 MISCONFIGURED = Misconfigured(
     (
@@ -52,45 +50,51 @@ MISCONFIGURED = Misconfigured(
         ),
     )
 )
-"""What is heard of a worker that ended as unfit and could not say why."""
+"""Reported for a worker that ended as misconfigured and could not say why."""
 
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WorkerDied:
+    """A worker died, or could not be started. What it had sent before has been delivered.
+
+    Attributes:
+        shard: The worker's shard.
+        batches: The numbers of the batches that it was working at: none, one or two.
+        exit_code: As the system gave it; None for a worker that could not be started.
+    """
+
+    shard: int
+    batches: tuple[int, ...] = ()
+    exit_code: int | None = None
+
+
 class PoolListener(Protocol):
-    """Who is told what the workers say and what becomes of them."""
+    """Hears what the workers say and what becomes of them, and decides what follows."""
 
     def admits(self, shard: int, ready: Ready) -> bool:
-        """Whether a worker that is ready may be handed anything."""
+        """Return True if a worker that is ready may be assigned anything."""
         ...
 
     def on_message(self, shard: int, message: FromWorker) -> None:
-        """A worker said something; its state is already up to date."""
+        """Act on a worker's message; its state is already up to date."""
         ...
 
-    def on_death(self, shard: int, at_work: Collection[int]) -> bool:
-        """A worker died, or could not be started.
-
-        Args:
-            shard: Whose worker it was.
-            at_work: The numbers of the batches that it was working at.
-
-        Returns:
-            Whether it is the worker's fault, and not a batch's: then its replacement may have to
-            wait. Else it starts at once.
-        """
+    def on_worker_died(self, died: WorkerDied) -> None:
+        """Requeue its work; then call `restart` or `park` for its shard."""
         ...
 
-    def on_end(self, shard: int) -> None:
-        """A worker that was to end has ended."""
+    def on_worker_stopped(self, shard: int) -> None:
+        """Requeue what a worker left in flight that had been told to stop, or was killed then."""
         ...
 
-    def on_hang(self, shard: int) -> None:
-        """A worker hangs, and is killed."""
+    def on_worker_hung(self, shard: int) -> None:
+        """Count a worker that hangs and is killed now; its death follows."""
         ...
 
-    def on_parking(self) -> None:
-        """A shard was parked, or is not any more."""
+    def on_worker_back(self, shard: int) -> None:
+        """Take a shard into service again that was parked: its worker is ready."""
         ...
 
     def breaker_of(self, shard: int) -> BreakerSnapshot | None:
@@ -100,9 +104,8 @@ class PoolListener(Protocol):
 
 @dataclass(kw_only=True)
 class Slot:
-    """A shard's place in the crew: its worker, or why there is none."""
+    """A shard's place in the pool: its worker, or why there is none."""
 
-    backoff: RestartBackoff
     worker: WorkerProcess | None = None
     is_parked: bool = False
     since: float = field(default_factory=time.monotonic)
@@ -110,10 +113,15 @@ class Slot:
 
     @property
     def state(self) -> ShardState:
-        """Where the shard is."""
+        """The state of the worker; without one, what the shard waits for."""
         if self.worker is None:
             return ShardState.PARKED if self.is_parked else ShardState.BACKING_OFF
         return self.worker.state
+
+    def cancel_restart(self) -> None:
+        """Start no worker when the delay is over."""
+        if self.timer is not None:
+            self.timer.cancel()
 
 
 class WorkerPool:
@@ -123,58 +131,56 @@ class WorkerPool:
         self,
         workload: Workload,
         *,
-        restarts: RestartPolicy,
         hang_after: timedelta,
         set_up_worker: Callable[[int], Callable[[], None]],
+        lifecycle: Lifecycle,
         listener: PoolListener,
     ) -> None:
         self._hang_after = hang_after
         self._context = fork_server()
         self._workload = workload
-        self._restarts = restarts
         self._set_up_worker = set_up_worker
+        self._lifecycle = lifecycle
         self._listener = listener
         self._wanted = 0
         self._slots: dict[int, Slot] = {}
-        self._is_stopping = False
-        self._rng = random.Random()  # noqa: S311 - jitter, no secret
 
     @property
     def slots(self) -> dict[int, Slot]:
-        """The places of all shards, also of those that are not wanted any more but not yet gone."""
+        """The slots by shard, also of unwanted shards whose workers are not gone yet."""
         return self._slots
 
     @property
     def workers(self) -> list[WorkerProcess]:
-        """The workers that there are."""
+        """The workers that are there, in any state."""
         return [slot.worker for slot in self._slots.values() if slot.worker is not None]
 
     @property
     def idle(self) -> list[int]:
-        """The shards whose workers could look at another batch."""
+        """The shards whose workers could prepare another batch."""
         return [worker.shard for worker in self.workers if worker.is_idle]
 
     def is_idle_now(self, shard: int) -> bool:
-        """Whether the shard's worker is at work at nothing, whatever it has looked at."""
+        """Return True if the shard's worker works at no batch, whatever it has prepared."""
         return not self._worker(shard).at_work
 
     def allowed_cycles(self, shard: int) -> frozenset[int]:
-        """The cycles that the shard's worker may look at more of; empty: any."""
+        """Return the only cycles that the shard's worker may prepare more of; empty: any."""
         return self._worker(shard).allowed_cycles
 
     @property
     def has_work(self) -> bool:
-        """Whether a worker has anything to work at."""
+        """True while any worker works at a batch."""
         return any(worker.at_work for worker in self.workers)
 
     @property
     def draining(self) -> list[int]:
-        """The shards whose workers are to stop when they have let go of everything."""
+        """The shards whose workers are to stop when they have nothing in flight."""
         return [worker.shard for worker in self.workers if worker.state is ShardState.DRAINING]
 
     @property
     def parked(self) -> list[int]:
-        """The shards that are out of service, of those that are wanted."""
+        """The wanted shards that are out of service."""
         return [
             shard for shard, slot in self._slots.items() if slot.is_parked and shard < self._wanted
         ]
@@ -184,8 +190,8 @@ class WorkerPool:
         """The process ids by shard."""
         return {worker.shard: worker.pid for worker in self.workers}
 
-    def is_renewed(self, shard: int, before: int | None) -> bool:
-        """Whether the shard has another worker than `before`, ready; or is parked, or gone."""
+    def is_replaced(self, shard: int, before: int | None) -> bool:
+        """Return True if the shard has another worker than pid `before`, ready, or gets none."""
         slot = self._slots.get(shard)
         if slot is None or slot.is_parked:
             return True
@@ -195,76 +201,81 @@ class WorkerPool:
     # How many.
 
     def resize(self, shards: int) -> None:
-        """Have so many workers from now on."""
+        """Keep one worker for each of `shards` shards from now on."""
         self._wanted = shards
         for shard in range(shards):
             if shard not in self._slots:
-                self._slots[shard] = Slot(
-                    backoff=RestartBackoff(self._restarts, self._rng, time.monotonic)
-                )
+                self._slots[shard] = Slot()
                 self._start(shard)
         for shard in [shard for shard in self._slots if shard >= shards]:
             self.drain(shard)
 
-    def renew(
+    def reconfigure(
         self,
         workload: Workload,
         *,
-        restarts: RestartPolicy,
         hang_after: timedelta,
         set_up_worker: Callable[[int], Callable[[], None]],
     ) -> None:
         """Start workers like this from now on; those that are there stay as they are."""
         self._workload = workload
-        self._restarts = restarts
-        for slot in self._slots.values():
-            slot.backoff.policy = restarts
         self._set_up_worker = set_up_worker
         self._hang_after = hang_after
 
     def drain(self, shard: int) -> None:
-        """Let the shard's worker go; if the shard is still wanted, it gets a new one then."""
+        """Drain the shard's worker; if the shard is still wanted, it gets a new one afterwards."""
         slot = self._slots[shard]
-        if slot.worker is not None:
-            if slot.worker.state in {ShardState.BOOTING, ShardState.READY}:
-                slot.worker.state = ShardState.DRAINING
-            return
-        if slot.timer is not None:
-            slot.timer.cancel()
-        self._start_next(shard)
+        if slot.worker is None:
+            slot.cancel_restart()
+            self._start_next(shard)
+        elif slot.worker.state in {ShardState.BOOTING, ShardState.READY}:
+            slot.worker.state = ShardState.DRAINING
+
+    def restart(self, shard: int, *, delay: timedelta = timedelta(0)) -> None:
+        """Start the shard's next worker after `delay`."""
+        slot = self._slots[shard]
+        slot.since = time.monotonic()
+        slot.timer = asyncio.get_running_loop().call_later(
+            delay.total_seconds(), self._start_next, shard
+        )
+
+    def park(self, shard: int, *, retry_after: timedelta) -> None:
+        """Take the shard out of service until its next worker, after `retry_after`, is ready."""
+        self._slots[shard].is_parked = True
+        self.restart(shard, delay=retry_after)
 
     def stop(self, shard: int) -> None:
-        """Tell a draining worker, which has nothing in hand, to end."""
+        """Tell a draining worker, which has nothing in flight, to end."""
         if (worker := self._slots[shard].worker) is not None:
             self._stop_process(worker)
 
     # What they do.
 
     def assign(self, shard: int, batch: Batch) -> None:
-        """Give an idle worker a batch to look at."""
+        """Give an idle worker a batch to prepare."""
         self._worker(shard).prepare(batch)
 
     def commit(self, shard: int, batches: Sequence[int], *, may_write: bool) -> None:
-        """Let a worker finish batches that it has looked at; it may just have died with them."""
+        """Let a worker finish batches that it has prepared; it may just have died with them."""
         worker = self._slots[shard].worker
         if worker is not None:
             worker.commit(batches, may_write=may_write)
 
     def send(self, shard: int, message: FromSupervisor) -> None:
-        """Say something to a shard's worker, if it has one."""
+        """Send a message to a shard's worker, if it has one."""
         slot = self._slots.get(shard)
         if slot is not None and slot.worker is not None:
             slot.worker.send(message)
 
     def stop_all(self) -> None:
-        """Tell all workers to finish what they have in hand and end; replace nobody any more."""
-        self._stop_restarts()
+        """Tell all workers to finish what they have in flight and end."""
         for worker in self.workers:
             self._stop_process(worker)
 
-    def kill(self) -> int:
-        """End all workers that are left, wait until they have ended, and return their number."""
-        self._stop_restarts()
+    def kill_all(self) -> int:
+        """Kill all workers that are left, wait until they have ended, and return their number."""
+        for slot in self._slots.values():
+            slot.cancel_restart()
         left = self.workers
         for worker in left:
             log.warning("worker.killed", shard=worker.shard, worker_pid=worker.pid)
@@ -273,19 +284,13 @@ class WorkerPool:
             self._remove(worker)
         return len(left)
 
-    def kill_one(self, pid: int) -> None:
-        """End a worker that has had time enough; what it has in hand is done by others."""
+    def kill(self, pid: int) -> None:
+        """Kill a worker that has not ended in time; others do what it has in flight."""
         for worker in self.workers:
             if worker.pid == pid:
                 log.warning("worker.killed", shard=worker.shard, worker_pid=pid)
                 worker.state = ShardState.STOPPING
                 worker.kill()
-
-    def _stop_restarts(self) -> None:
-        self._is_stopping = True
-        for slot in self._slots.values():
-            if slot.timer is not None:
-                slot.timer.cancel()
 
     def _stop_process(self, worker: WorkerProcess) -> None:
         worker.state = ShardState.STOPPING
@@ -293,7 +298,7 @@ class WorkerPool:
 
     def _worker(self, shard: int) -> WorkerProcess:
         worker = self._slots[shard].worker
-        assert worker is not None  # noqa: S101 - only who is there is spoken to
+        assert worker is not None  # noqa: S101 - asked only of a shard that has a worker
         return worker
 
     # Hangs.
@@ -305,13 +310,13 @@ class WorkerPool:
             began = loop.time()
             await asyncio.sleep(WATCH_SECONDS)
             if loop.time() - began > 2 * WATCH_SECONDS:
-                continue  # It is we who were held up: what they said meanwhile is still unread.
+                continue  # Our own loop was blocked: their heartbeats are still unread.
             for worker in self.workers:
                 if worker.seconds_since_heartbeat > self._heartbeat_timeout(worker):
                     self._kill_hung(worker)
 
     def log_stacks(self) -> None:
-        """Have all workers' stacks written to the log."""
+        """Write all workers' stacks to the log."""
         for worker in self.workers:
             worker.ask_for_stacks()
             self._later(STACKS_SECONDS, self._log_stacks, worker)
@@ -336,7 +341,7 @@ class WorkerPool:
             seconds_since_heartbeat=round(worker.seconds_since_heartbeat, 1),
             stacks=worker.read_stacks() or "it did not write any: it is stopped, or in the kernel",
         )
-        self._listener.on_hang(worker.shard)
+        self._listener.on_worker_hung(worker.shard)
         worker.kill()
 
     def _log_stacks(self, worker: WorkerProcess) -> None:
@@ -347,7 +352,7 @@ class WorkerPool:
     def _later(
         self, seconds: float, act: Callable[[WorkerProcess], None], worker: WorkerProcess
     ) -> None:
-        """Act on a worker in a while, if it is still there."""
+        """Call `act` with the worker after `seconds`, if it is still there."""
 
         def act_if_there() -> None:
             if worker in self.workers:
@@ -369,10 +374,9 @@ class WorkerPool:
                 set_up=self._set_up_worker(shard),
             )
         except (OSError, EOFError) as error:
-            # No memory, process or descriptor is to be had, or the fork server died of that.
+            # The system has no memory, process or descriptor left, or the fork server died of that.
             log.warning("worker.not_started", shard=shard, reason=str(error))
-            self._listener.on_death(shard, ())
-            self._replace(shard, is_workers_fault=True)
+            self._listener.on_worker_died(WorkerDied(shard=shard))
             return
         slot.worker = worker
         slot.since = time.monotonic()
@@ -400,55 +404,36 @@ class WorkerPool:
     def _resume(self, shard: int) -> None:
         if self._slots[shard].is_parked:
             self._slots[shard].is_parked = False
-            log.warning("shard.resumed", shard=shard)
-            self._listener.on_parking()
+            self._listener.on_worker_back(shard)
 
     def _on_end(self, worker: WorkerProcess) -> None:
-        """Hear a dead worker's last words before its work is taken back: it may have finished."""
-        last_words = worker.receive_rest()
+        """Read an ended worker's last messages, then report its end."""
+        last_messages = worker.receive_rest()
         shard, pid, exit_code = worker.shard, worker.pid, worker.process.exitcode
         self._remove(worker)
-        for message in last_words:
+        for message in last_messages:
             if isinstance(message, BatchDone | Misconfigured | RateLimitPause | WeightUsed):
                 self._on_message(worker, message)
         if exit_code == EX_CONFIG:
             self._listener.on_message(shard, MISCONFIGURED)
         if worker.state is ShardState.STOPPING:
             log.debug("worker.ended", shard=shard, worker_pid=pid, exit_code=exit_code)
-            self._listener.on_end(shard)
+            self._listener.on_worker_stopped(shard)
             self._start_next(shard)
-            return
-        log.warning("worker.died", shard=shard, worker_pid=pid, exit_code=exit_code)
-        is_workers_fault = self._listener.on_death(shard, worker.at_work)
-        self._replace(shard, is_workers_fault=is_workers_fault)
+        else:
+            log.warning("worker.died", shard=shard, worker_pid=pid, exit_code=exit_code)
+            self._listener.on_worker_died(
+                WorkerDied(shard=shard, batches=worker.at_work, exit_code=exit_code)
+            )
 
     def _start_next(self, shard: int) -> None:
-        """Give a shard without a worker its next one, or up if it is not wanted any more."""
-        if self._is_stopping:
+        """Start the next worker of a shard without one; forget the shard if it is unwanted."""
+        if self._lifecycle.is_stopping:
             return
         if shard < self._wanted:
             self._start(shard)
         else:
             del self._slots[shard]
-
-    def _replace(self, shard: int, *, is_workers_fault: bool) -> None:
-        if self._is_stopping or shard >= self._wanted or not is_workers_fault:
-            self._start_next(shard)
-            return
-        slot = self._slots[shard]
-        follows = slot.backoff.record_death()
-        slot.since = time.monotonic()
-        seconds = follows.delay.total_seconds()
-        slot.timer = asyncio.get_running_loop().call_later(seconds, partial(self._start, shard))
-        if follows.is_parked:
-            log.critical(
-                "shard.parked",
-                shard=shard,
-                deaths=slot.backoff.recent,
-                retry_seconds=round(seconds),
-            )
-            slot.is_parked = True
-            self._listener.on_parking()
 
     def _remove(self, worker: WorkerProcess) -> None:
         loop = asyncio.get_running_loop()

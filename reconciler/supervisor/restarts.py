@@ -1,17 +1,18 @@
-"""When a dead worker is replaced: at once, later and later, and at last not for a long while.
+"""When the next worker of a shard starts: at once, later and later, and at last not for minutes.
 
-    death 1             replaced at once: one death is an accident
-    deaths 2 to `most`  replaced after a wait that doubles
+    death 1             restarted at once: one death is an accident
+    deaths 2 to `most`  restarted after a delay that doubles
     one more            parked: the other shards do its work, until it is tried again
     a death on trial    parked again, for twice as long
 
-Deaths are forgotten when they are older than the window. Deaths that are laid to the work and not
-to the worker are not counted here: see `crashes`.
+Deaths older than the window are forgotten. Deaths that are attributed to a batch and not to the
+worker are not counted here: see `poison`.
 """
 
 import random
+import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -21,8 +22,8 @@ class RestartPolicy:
     """How often, and how soon.
 
     Attributes:
-        most: So many replacements within `window`.
-        initial, cap: The wait before the second, which doubles up to the cap.
+        most: How many restarts are allowed within `window`.
+        initial, cap: The delay of the second restart, and up to which it doubles.
         park: How long a shard is parked the first time; it doubles up to `park_cap`.
     """
 
@@ -36,16 +37,16 @@ class RestartPolicy:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RestartDecision:
-    """What becomes of a shard whose worker has died: the next one comes after `delay`."""
+    """What happens to a shard whose worker has died: the next one starts after `delay`."""
 
     delay: timedelta
     is_parked: bool = False
 
 
 def restart_delay(deaths: int, policy: RestartPolicy, rng: random.Random) -> timedelta:
-    """Return how long to wait after so many deaths within the window (1 or more).
+    """Return the delay after this number of deaths (1 or more) within the window.
 
-    The wait is shortened by up to a half, so that workers that died together do not start together.
+    It is shortened by up to a half, so that workers that died together do not start together.
     """
     if deaths <= 1:
         return timedelta(0)
@@ -69,12 +70,12 @@ class RestartBackoff:
 
     @property
     def recent(self) -> int:
-        """How many deaths there were within the window."""
+        """The number of deaths within the window."""
         self._forget()
         return len(self._deaths)
 
     def record_death(self) -> RestartDecision:
-        """Enter a death of now; return what follows from it."""
+        """Record a death of now; return what follows from it."""
         self._forget()
         self._deaths.append(self._monotonic())
         deaths = len(self._deaths)
@@ -90,7 +91,7 @@ class RestartBackoff:
 
     @property
     def _is_on_trial(self) -> bool:
-        """Whether it was parked, and has not yet lived for a window since."""
+        """True if it was parked, and has not yet lived for a window since."""
         window = self.policy.window.total_seconds()
         return self._times_parked > 0 and self._monotonic() - self._tried_at < window
 
@@ -100,3 +101,33 @@ class RestartBackoff:
             self._deaths.popleft()
         if not self._is_on_trial:
             self._times_parked = 0
+
+
+class RestartBackoffs:
+    """The backoff of each shard, by one policy."""
+
+    def __init__(
+        self, policy: RestartPolicy, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._policy = policy
+        self._monotonic = monotonic
+        self._rng = random.Random()  # noqa: S311 - jitter, no secret
+        self._by_shard: dict[int, RestartBackoff] = {}
+
+    def of(self, shard: int) -> RestartBackoff:
+        """Return the shard's backoff; a new one if it has none yet."""
+        if shard not in self._by_shard:
+            self._by_shard[shard] = RestartBackoff(self._policy, self._rng, self._monotonic)
+        return self._by_shard[shard]
+
+    def set_policy(self, policy: RestartPolicy) -> None:
+        """Follow another policy from the next death on; deaths so far still count."""
+        self._policy = policy
+        for backoff in self._by_shard.values():
+            backoff.policy = policy
+
+    def keep_only(self, shards: Collection[int]) -> None:
+        """Forget the deaths of all other shards: if one comes back, it begins without them."""
+        self._by_shard = {
+            shard: backoff for shard, backoff in self._by_shard.items() if shard in shards
+        }

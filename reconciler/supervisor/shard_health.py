@@ -50,7 +50,7 @@ class ShardHealth:
     _held_back_until: float = 0.0
     _breaker: tuple[BreakerSnapshot, float] | None = None
 
-    def note_breaker(self, snapshot: BreakerSnapshot) -> None:
+    def record_breaker(self, snapshot: BreakerSnapshot) -> None:
         """Take note of where its worker's circuit breaker stands."""
         self._breaker = snapshot, self.monotonic()
 
@@ -69,7 +69,7 @@ class ShardHealth:
         self._trouble_at = self.monotonic()
         self._held_back_until = self._trouble_at + fault.retry_after_seconds
 
-    def note_success(self) -> None:
+    def record_success(self) -> None:
         """Take note that nothing stands in its way any more."""
         self.has_fault = False
 

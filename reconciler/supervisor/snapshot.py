@@ -88,7 +88,7 @@ class SnapshotBuilder:
             backing_off_seconds=health.backing_off_seconds,
             fault=_first_line(health.fault),
             paused_seconds=self._window.paused_seconds,
-            halted=self._coordinator.halt,
+            halted=self._coordinator.halt.reason,
         )
 
     def _status(self, phase: Phase) -> Status:
@@ -99,7 +99,7 @@ class SnapshotBuilder:
             started_at=self._started_at,
             uptime_seconds=self._uptime_seconds,
             phase=phase,
-            halted=self._coordinator.halt,
+            halted=self._coordinator.halt.reason,
             shards=ShardCounts(
                 desired=self._coordinator.options.shards,
                 running=len(self._pool.workers),
@@ -152,7 +152,7 @@ class SnapshotBuilder:
             breaker_retry_seconds=breaker_retry_seconds,
             fault=_first_line(health.fault),
             fault_age_seconds=health.fault_age_seconds,
-            restarts=slot.backoff.recent,
+            restarts=self._coordinator.backoffs.of(shard).recent,
         )
 
     def _backlog_status(self) -> BacklogStatus | None:
@@ -179,7 +179,7 @@ class SnapshotBuilder:
             open_orders=None if backlog is None else backlog.open_items,
             held_orders=None if backlog is None else backlog.held_items,
             oldest_hold_age_seconds=None if backlog is None else backlog.oldest_hold_age_seconds,
-            halted=self._coordinator.halt,
+            halted=self._coordinator.halt.reason,
             blocked=self._fault_for_person(is_of_store=False),
             store_refusal=self.store_refusal or self._fault_for_person(is_of_store=True),
             store_away=self.store_away,

@@ -113,7 +113,7 @@ async def test_an_odd_sample_leaves_the_halt_on_and_nothing_else_is_asked(
 async def test_a_supervisor_that_keeps_running_goes_on_by_itself_when_it_has_passed(
     stage: Stage, journal: Journal, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervisor, "HALT_TEST_SECONDS", 0.01)
+    monkeypatch.setattr(supervisor, "HALT_SAMPLE_SECONDS", 0.01)
     workload = FakeWorkload(stage=stage, pages=(ODD, CLEAN, CLEAN))
 
     begin(workload, halt=POLICY, is_once=False)
@@ -152,7 +152,7 @@ async def test_a_stop_while_the_halt_is_read_does_not_release_it(
 async def test_a_halt_that_could_not_be_written_down_is_not_taken_for_released(
     stage: Stage, journal: Journal, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervisor, "HALT_TEST_SECONDS", 0.01)
+    monkeypatch.setattr(supervisor, "HALT_SAMPLE_SECONDS", 0.01)
     write = ToyPlanner.write_halt
     refusals = [StoreUnavailable("the toy's database is gone")]
 
@@ -177,7 +177,7 @@ async def test_a_halt_that_could_not_be_written_down_is_not_taken_for_released(
 async def test_a_halt_that_another_host_applies_meanwhile_is_not_lifted_by_a_clean_sample_here(
     stage: Stage, journal: Journal, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervisor, "HALT_TEST_SECONDS", 0.01)
+    monkeypatch.setattr(supervisor, "HALT_SAMPLE_SECONDS", 0.01)
     looks = 0
     seen_often = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -72,7 +72,7 @@ async def test_a_single_sweep_of_nothing_ends_at_once(stage: Stage, begin: Begin
 @pytest.fixture
 def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Judge a cycle after a moment, whoever is still at it."""
-    monkeypatch.setattr(coordinator, "VERDICT_PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr(coordinator, "VERDICT_TIMEOUT_SECONDS", 0.3)
 
 
 @pytest.mark.usefixtures("impatience")

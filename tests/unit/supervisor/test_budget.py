@@ -158,7 +158,7 @@ async def test_after_a_pause_one_request_goes_first_and_the_rest_when_it_was_ans
     budget.timers.advance(5)
     assert budget.granted == ["worker 1"]
 
-    budget.budget.note_answer(1, is_alive=True)
+    budget.budget.record_answer(1, is_alive=True)
 
     assert budget.granted == ["worker 1", "worker 2", "worker 3"]
     assert budget.first == ["worker 1"]
@@ -171,7 +171,7 @@ async def test_a_first_request_that_is_limited_again_lets_nobody_follow(budget: 
     budget.timers.advance(7)
 
     budget.budget.pause(30)
-    budget.budget.note_answer(1, is_alive=True)
+    budget.budget.record_answer(1, is_alive=True)
     budget.timers.advance(29)
     assert budget.granted == ["worker 1"]
     budget.timers.advance(1)
@@ -189,7 +189,7 @@ async def test_after_a_first_request_without_an_answer_the_next_one_goes_alone(
     budget.timers.advance(7)
 
     if how == "failed":
-        budget.budget.note_answer(1, is_alive=False)
+        budget.budget.record_answer(1, is_alive=False)
     elif how == "died":
         budget.budget.withdraw(1)
     else:

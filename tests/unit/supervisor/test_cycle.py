@@ -3,7 +3,8 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.supervisor.cycle import OpenCycle, group_by_cost, sample_of
+from reconciler.supervisor.cycle import OpenCycle, group_by_cost
+from reconciler.supervisor.halt import sample_of
 from reconciler.workload import AnomalyStats, Batch, Chunk, Counts
 
 from .builders import Item, a_run

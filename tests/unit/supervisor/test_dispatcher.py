@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.supervisor.dispatcher import Dispatcher
+from reconciler.supervisor.dispatcher import Dispatcher, Eligibility
 from reconciler.supervisor.sharding import assign_buckets, bucket_of
 from reconciler.workload import Batch, Chunk
 
@@ -212,7 +212,7 @@ def test_what_a_worker_died_over_waits_for_one_that_is_at_nothing_else_and_the_r
     dispatcher.requeue_urgent([suspect] if is_orphan else [], cycle=0)
     dispatcher.add([a_run(symbol_of(0, 1))], cycle=0)
 
-    assert dispatcher.next_batch(0, takes_suspects=False) is None
+    assert dispatcher.next_batch(0, Eligibility(takes_suspects=False)) is None
     assert dispatcher.queued_items() == 2
     assert handed(dispatcher, 0).chunks == (suspect,)
 
@@ -223,8 +223,8 @@ def test_a_worker_that_is_bound_to_a_cycle_is_handed_nothing_of_another(
     first, second = a_run(symbol_of(0)), a_run(symbol_of(0, 1))
     dispatcher.add([first, second], cycle=2)
 
-    assert dispatcher.next_batch(0, only_of={1}) is None
-    batch = dispatcher.next_batch(0, only_of={2})
+    assert dispatcher.next_batch(0, Eligibility(cycles={1})) is None
+    batch = dispatcher.next_batch(0, Eligibility(cycles={2}))
     assert batch is not None
     assert batch.chunks == (first, second)
 
@@ -294,9 +294,9 @@ def test_nothing_is_taken_over_from_a_shard_that_is_blocked(dispatcher: Dispatch
     with_ballast(dispatcher, blocked, free)
 
     assert dispatcher.queued_items(but={1}) == 2
-    assert dispatcher.next_batch(0, blocked={1, 2}) is None
+    assert dispatcher.next_batch(0, Eligibility(blocked_shards={1, 2})) is None
     assert handed(dispatcher, 2).chunks == (free,)
-    assert dispatcher.next_batch(0, blocked={1}) is None
+    assert dispatcher.next_batch(0, Eligibility(blocked_shards={1})) is None
     assert handed(dispatcher, 1).chunks == (blocked,)
 
 

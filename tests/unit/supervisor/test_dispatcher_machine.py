@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from reconciler.supervisor.dispatcher import Dispatcher
+from reconciler.supervisor.dispatcher import Dispatcher, Eligibility
 from reconciler.workload import Batch, Chunk
 
 from .builders import a_run
@@ -60,7 +60,7 @@ class Hands(RuleBasedStateMachine):
         ]
         before = self.dispatcher.queued_items(but={*range(self.shards)} - blocked)
 
-        batch = self.dispatcher.next_batch(shard, blocked=blocked - {shard})
+        batch = self.dispatcher.next_batch(shard, Eligibility(blocked_shards=blocked - {shard}))
 
         if batch is None:
             assert blocked or any(self.in_flight.values()) or not self.left, "work waits, idle"

@@ -58,7 +58,7 @@ def test_what_goes_well_ends_the_trouble_but_what_it_was_is_kept() -> None:
     health.record_fault(GONE)
     clock.now += 9
 
-    health.note_success()
+    health.record_success()
 
     assert not health.has_fault
     assert (health.fault, health.fault_age_seconds) == (GONE, 9.0)
@@ -67,7 +67,7 @@ def test_what_goes_well_ends_the_trouble_but_what_it_was_is_kept() -> None:
 def test_an_open_breaker_goes_on_towards_its_probe_while_nobody_speaks_of_it() -> None:
     clock = Clock()
     health = ShardHealth(monotonic=clock)
-    health.note_breaker(BreakerSnapshot(state=BreakerState.OPEN, retry_after_seconds=60))
+    health.record_breaker(BreakerSnapshot(state=BreakerState.OPEN, retry_after_seconds=60))
 
     clock.now += 20
 
