@@ -1,34 +1,34 @@
-"""The running supervisor, for the commands that ask it."""
+"""Send commands to the running supervisor, at the control socket that the settings name."""
 
 from pathlib import Path
 from typing import Any, TypeVar
 
+from reconciler.control.address import ControlAddress
 from reconciler.control.client import ask
-from reconciler.control.socket_path import SocketPath, socket_path_at, socket_path_of
 from reconciler.settings import Settings
 
 T = TypeVar("T")
 
 
-def control_socket(settings: Settings) -> SocketPath:
+def control_address(settings: Settings) -> ControlAddress:
     """Return where a supervisor with these settings listens.
 
     Raises:
-        ConfigurationError: neither the socket nor the database, from which it follows, is set.
+        ConfigurationError: neither the socket nor the database, which determines it, is set.
     """
     if settings.control_socket is not None:
         url = settings.database_url
-        return socket_path_at(
+        return ControlAddress.at(
             Path(settings.control_socket), None if url is None else url.get_secret_value()
         )
-    return socket_path_of(settings.required_database_url)
+    return ControlAddress.of_database(settings.required_database_url)
 
 
 def ask_supervisor(settings: Settings, command: str, expected: type[T], /, **arguments: Any) -> T:
-    """Ask the running supervisor; return its answer as an `expected`.
+    """Send a command to the running supervisor; return its result as an `expected`.
 
     Raises:
-        NoSupervisor: none answers.
-        ConfigurationError: it refuses, and says what to do.
+        NoSupervisor: no supervisor answers.
+        ConfigurationError: the supervisor refuses the command; the error says what to do.
     """
-    return ask(control_socket(settings), command, expected, **arguments)
+    return ask(control_address(settings), command, expected, **arguments)

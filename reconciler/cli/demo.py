@@ -17,7 +17,7 @@ import reconciler
 from reconciler.cli.interrupts import ignore_signals_afterwards, interrupt_on_signals
 from reconciler.cli.logs import set_up_logs, warnings_only
 from reconciler.cli.run_report import RunReport
-from reconciler.cli.runner import exit_code_of_ending, supervise, tell_what_cut_it_short
+from reconciler.cli.runner import exit_code_of_stop, print_early_stop, run_supervisor
 from reconciler.cli.ui.options import NumberRange, environment_option, json_option, shards_option
 from reconciler.cli.ui.progress import ReconcileProgress, show_activity
 from reconciler.demo import World, open_world
@@ -128,8 +128,8 @@ def demo_command(
     report.print(as_json=as_json)
     for line in differing[:MAX_SHOWN]:
         click.echo(line, err=True)
-    tell_what_cut_it_short(summary)
-    sys.exit(exit_code_of_ending(summary.ending, is_complete=not differing))
+    print_early_stop(summary)
+    sys.exit(exit_code_of_stop(summary.ending, is_complete=not differing))
 
 
 def _require_room(orders: int, folder: Path) -> None:
@@ -221,7 +221,7 @@ def _reconcile(settings: Settings, orders: int) -> Summary:
         KeyboardInterrupt: INT or TERM came.
     """
     with ReconcileProgress(orders) as progress:
-        summary = supervise(
+        summary = run_supervisor(
             OrderWorkload(settings=settings), settings, is_once=True, on_progress=progress.update
         )
     if summary.ending is StopReason.STOPPED:

@@ -16,10 +16,10 @@ from reconciler.cli.run_notices import (
 )
 from reconciler.cli.run_report import RunReport
 from reconciler.cli.runner import (
-    exit_code_of_ending,
-    reloading,
-    supervise,
-    tell_what_cut_it_short,
+    exit_code_of_stop,
+    make_reload,
+    print_early_stop,
+    run_supervisor,
 )
 from reconciler.cli.ui.options import (
     environment_option,
@@ -95,9 +95,9 @@ def run_command(*, dry_run: bool, once: bool, as_json: bool, **flags: Any) -> No
         _print_proposals(summary.proposals, report, as_json=as_json)
     elif once or as_json:
         report.print(as_json=as_json)
-    tell_what_cut_it_short(summary)
+    print_early_stop(summary)
     sys.exit(
-        exit_code_of_ending(
+        exit_code_of_stop(
             summary.ending,
             is_complete=report.is_complete,
             killed_at_stop=summary.killed_at_stop,
@@ -115,16 +115,16 @@ def _remarks(settings: Settings, following: Coverage | None, summary: Summary) -
 def _sweep_once(settings: Settings, *, is_dry_run: bool) -> Summary:
     workload = OrderWorkload(settings=settings, is_dry_run=is_dry_run)
     with ReconcileProgress(has_lines=False) as progress:
-        return supervise(workload, settings, is_once=True, on_progress=progress.update)
+        return run_supervisor(workload, settings, is_once=True, on_progress=progress.update)
 
 
 def _keep_running(settings: Settings, flags: Mapping[str, Any]) -> Summary:
     """Run until told to stop."""
-    return supervise(
+    return run_supervisor(
         _workload_of(settings),
         settings,
         is_once=False,
-        reload=reloading(_workload_of, Settings, flags),
+        reload=make_reload(_workload_of, Settings, flags),
     )
 
 

@@ -1,4 +1,4 @@
-"""Run a supervisor from a command, and say what its ending means."""
+"""Run a supervisor from a command, and turn its end into an exit code and a message."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -8,12 +8,12 @@ from typing import Any, TypeVar, assert_never
 
 import click
 
-from reconciler.cli.control_client import control_socket
+from reconciler.cli.control_client import control_address
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.logs import worker_logs_setup
+from reconciler.control.address import ControlAddress
 from reconciler.control.handlers import ControlHandlers
 from reconciler.control.server import ControlServer
-from reconciler.control.socket_path import SocketPath
 from reconciler.settings import Settings
 from reconciler.supervisor.options import Options
 from reconciler.supervisor.reload import RunConfig
@@ -26,7 +26,7 @@ from reconciler.workload import Workload
 S = TypeVar("S", bound=Settings)
 
 
-def supervise(
+def run_supervisor(
     workload: Workload,
     settings: Settings,
     *,
@@ -34,9 +34,9 @@ def supervise(
     on_progress: Callable[[Summary], None] = lambda _: None,
     reload: Callable[[], RunConfig] | None = None,
 ) -> Summary:
-    """Run a supervisor until it is finished or told to stop. `reload` as in `Supervisor`."""
+    """Run a supervisor until it finishes or a signal stops it. `reload` is as in `Supervisor`."""
     run_config = run_config_of(workload, settings, is_once=is_once)
-    open_control = None if is_once else partial(_open_control, control_socket(settings))
+    open_control = None if is_once else partial(_open_control, control_address(settings))
     metrics = open_metrics(settings.statsd)
     try:
         supervisor = Supervisor(
@@ -53,12 +53,12 @@ def supervise(
         metrics.close()
 
 
-def _open_control(place: SocketPath, supervisor: Supervisor) -> ControlServer:
-    return ControlServer(place, ControlHandlers(supervisor).answer)
+def _open_control(address: ControlAddress, supervisor: Supervisor) -> ControlServer:
+    return ControlServer(address, ControlHandlers(supervisor).answer)
 
 
 def run_config_of(workload: Workload, settings: Settings, *, is_once: bool) -> RunConfig:
-    """Return what a supervisor runs with these settings, and how."""
+    """Return the workload and the options that a supervisor runs with these settings."""
     return RunConfig(
         workload=workload,
         options=options_of(settings, is_once=is_once),
@@ -66,10 +66,10 @@ def run_config_of(workload: Workload, settings: Settings, *, is_once: bool) -> R
     )
 
 
-def reloading(
+def make_reload(
     workload_of: Callable[[S], Workload], settings_class: type[S], flags: Mapping[str, Any]
 ) -> Callable[[], RunConfig]:
-    """Return what HUP calls: it reads `.env` anew, which the flags beat as at the start."""
+    """Return what HUP calls: it reads `.env` again; the flags beat it, as at the start."""
 
     def reload() -> RunConfig:
         fresh = settings_class.load(**flags)
@@ -95,11 +95,13 @@ def options_of(settings: Settings, *, is_once: bool) -> Options:
     )
 
 
-def exit_code_of_ending(ending: StopReason, *, is_complete: bool, killed_at_stop: int = 0) -> Exit:
+def exit_code_of_stop(ending: StopReason, *, is_complete: bool, killed_at_stop: int = 0) -> Exit:
     """Return the exit code for how a supervisor ended.
 
-    `is_complete`: every order of a single sweep is done. `killed_at_stop`: workers that had not
-    ended when the time for the drain was over.
+    Args:
+        ending: Why it ended.
+        is_complete: True if every order of a single sweep is done.
+        killed_at_stop: The number of workers that were still running when the drain was over.
     """
     match ending:
         case StopReason.STORE_GONE:
@@ -116,8 +118,8 @@ def exit_code_of_ending(ending: StopReason, *, is_complete: bool, killed_at_stop
             assert_never(ending)
 
 
-def tell_what_cut_it_short(summary: Summary) -> None:
-    """Say on standard error what a single sweep gave up waiting for, and whom a drain killed."""
+def print_early_stop(summary: Summary) -> None:
+    """Print on standard error why a sweep ended early, and how many workers a drain killed."""
     if summary.killed_at_stop:
         click.echo(
             f"stopped, but {summary.killed_at_stop} workers had to be killed: what they had in"

@@ -16,10 +16,10 @@ from reconciler.cli.errors import reporting_errors
 from reconciler.cli.logs import set_up_supervisor_logs
 from reconciler.cli.run_report import RunReport
 from reconciler.cli.runner import (
-    exit_code_of_ending,
-    reloading,
-    supervise,
-    tell_what_cut_it_short,
+    exit_code_of_stop,
+    make_reload,
+    print_early_stop,
+    run_supervisor,
 )
 from reconciler.cli.ui.options import json_option, once_option, shards_option
 from reconciler.cli.ui.output import print_json, print_table
@@ -53,17 +53,17 @@ def main(workload_of: Callable[[S], Workload], settings_class: type[S]) -> None:
             settings = settings_class.load(**flags)
             set_up_supervisor_logs(settings, is_once=once)
             started = time.monotonic()
-            summary = supervise(
+            summary = run_supervisor(
                 workload_of(settings),
                 settings,
                 is_once=once,
-                reload=None if once else reloading(workload_of, settings_class, flags),
+                reload=None if once else make_reload(workload_of, settings_class, flags),
             )
             seconds = time.monotonic() - started
             report = RunReport.of(summary, seconds=seconds, shards=settings.shards)
             _tell(report, summary, is_once=once, as_json=as_json)
             sys.exit(
-                exit_code_of_ending(
+                exit_code_of_stop(
                     summary.ending,
                     is_complete=report.is_complete,
                     killed_at_stop=summary.killed_at_stop,
@@ -79,7 +79,7 @@ def _tell(report: RunReport, summary: Summary, *, is_once: bool, as_json: bool) 
         print_json(asdict(report))
     elif is_once:
         _print_counts(report)
-    tell_what_cut_it_short(summary)
+    print_early_stop(summary)
 
 
 def _print_counts(report: RunReport) -> None:

@@ -1,1 +1,1 @@
-"""The control socket: how commands of the same user speak to a running supervisor."""
+"""The control socket: how commands of the same user reach the running supervisor."""

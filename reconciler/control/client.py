@@ -1,90 +1,83 @@
-"""Ask a running supervisor something, from a command. Blocks for a few seconds at most."""
+"""Ask the running supervisor something, from a command. Blocks for a few seconds at most."""
 
 import errno
 import socket
-from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
+from reconciler.control.address import HAS_ABSTRACT_NAMES, ControlAddress, is_trusted_peer
 from reconciler.control.protocol import VERSION, ControlRequest, ControlResponse
-from reconciler.control.socket_path import (
-    HAS_ABSTRACT_NAMES,
-    SocketPath,
-    is_our_own,
-    peer_of,
-    socket_path_at,
-)
 from reconciler.errors import ConfigurationError, NoSupervisor, Problem
 
-PATIENCE_SECONDS = 5.0
+TIMEOUT_SECONDS = 5.0
 
 T = TypeVar("T")
 
 
-def ask(place: SocketPath | Path, command: str, expected: type[T], /, **arguments: Any) -> T:
-    """Ask the supervisor that listens at a place; return its answer as an `expected`.
+def ask(address: ControlAddress, command: str, expected: type[T], /, **arguments: Any) -> T:
+    """Send a command to the supervisor at an address; return its result as an `expected`.
 
     Raises:
-        NoSupervisor: nobody listens there, or does not answer in time.
-        ConfigurationError: the supervisor refuses, and says what to do.
+        NoSupervisor: no supervisor listens there, or it does not answer in time.
+        ConfigurationError: the supervisor refuses the command; the error says what to do.
     """
-    question = ControlRequest(version=VERSION, command=command, arguments=arguments)
-    found = socket_path_at(place) if isinstance(place, Path) else place
+    request = ControlRequest(version=VERSION, command=command, arguments=arguments)
     try:
-        said = _exchange(found, msgspec.json.encode(question) + b"\n")
-        answer = msgspec.json.decode(said, type=ControlResponse)
+        line = _send(address, msgspec.json.encode(request) + b"\n")
+        response = msgspec.json.decode(line, type=ControlResponse)
     except (OSError, msgspec.DecodeError) as error:
-        raise NoSupervisor(path=str(found), reason=_reason(error)) from error
-    if answer.error is not None:
-        raise ConfigurationError([Problem(what=answer.error.what, hint=answer.error.hint)])
-    return msgspec.json.decode(answer.result, type=expected)
+        raise NoSupervisor(path=str(address), reason=_reason(error)) from error
+    if response.error is not None:
+        raise ConfigurationError([Problem(what=response.error.what, hint=response.error.hint)])
+    return msgspec.json.decode(response.result, type=expected)
 
 
-def _exchange(place: SocketPath, question: bytes) -> bytes:
-    with _connected(place) as connection:
-        connection.sendall(question)
-        chunks = []
-        while chunk := connection.recv(65_536):
-            chunks.append(chunk)
-    return b"".join(chunks)
+def _send(address: ControlAddress, line: bytes) -> bytes:
+    """Send a request's line, and return the response's."""
+    with _connect(address) as connection:
+        connection.sendall(line)
+        received = []
+        while part := connection.recv(65_536):
+            received.append(part)
+    return b"".join(received)
 
 
-def _connected(place: SocketPath) -> socket.socket:
-    """Connect to the first that answers, of all addresses that the place has.
+def _connect(address: ControlAddress) -> socket.socket:
+    """Connect to the first path or name of the address where a supervisor listens.
 
     Raises:
-        OSError: none does; the one that says most about why.
+        OSError: there is none; the error that tells most about the reason.
     """
-    addresses = [(str(path), place.is_set) for path in place.paths]
+    names = [(str(path), address.is_from_setting) for path in address.paths]
     if HAS_ABSTRACT_NAMES:
-        addresses.append((place.name, False))
+        names.append((address.abstract_name, False))
     errors: list[OSError] = []
-    for address, is_set in addresses:
+    for name, is_from_setting in names:
         connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(PATIENCE_SECONDS)
+        connection.settimeout(TIMEOUT_SECONDS)
         try:
-            connection.connect(address)
-            if not is_set and not is_our_own(peer_of(connection)):
-                raise PermissionError(errno.EACCES, "it is another user's")
+            connection.connect(name)
+            if not is_from_setting and not is_trusted_peer(connection):
+                raise PermissionError(errno.EACCES, "it belongs to another user")
         except OSError as error:
             connection.close()
             errors.append(error)
         else:
             return connection
-    raise next((error for error in errors if not isinstance(error, _NOBODY)), errors[0])
+    raise next((error for error in errors if not isinstance(error, _NOT_LISTENING)), errors[0])
 
 
-_NOBODY = (FileNotFoundError, ConnectionRefusedError, NotADirectoryError)
+_NOT_LISTENING = (FileNotFoundError, ConnectionRefusedError, NotADirectoryError)
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, _NOBODY):
-        return "nobody listens there"
+    if isinstance(error, _NOT_LISTENING):
+        return "nothing listens there"
     match error:
         case TimeoutError():
             return "it does not answer"
         case PermissionError():
-            return "it is another user's"
+            return "it belongs to another user"
         case _:
-            return str(error) or "it hung up"
+            return str(error) or "it closed the connection"

@@ -64,7 +64,7 @@ class ControlHandlers:
     def _scale(self, arguments: ScaleArguments) -> Scaling:
         if not 1 <= arguments.shards <= MAX_SHARDS:
             raise _refusal(
-                f"{arguments.shards} shards cannot be",
+                f"cannot run {arguments.shards} shards",
                 f"ask for 1 to {MAX_SHARDS}: each is a process",
             )
         before = self._supervisor.snapshot().status.shards.desired

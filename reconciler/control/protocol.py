@@ -1,13 +1,13 @@
-"""What is said over the control socket. Where it is: see `place`.
+"""The messages on the control socket. Where the socket is: see `address`.
 
-One connection, one question, one answer, each a JSON object on a line of its own:
+One connection carries one request and one response, each a JSON object on a line of its own:
 
     {"version": 1, "command": "scale", "arguments": {"shards": 4}}
     {"version": 1, "pid": 4242, "result": {"before": 2, "after": 4, ...}}
     {"version": 1, "pid": 4242, "error": {"what": "...", "hint": "..."}}
 
-The socket's mode is 0600: whoever may connect is the supervisor's own user, or root. For clients of
-another make: `docs/reference/control-socket.md`.
+The socket's mode is 0600: only the supervisor's own user, and root, may connect. For clients of
+your own: `docs/reference/control-socket.md`.
 """
 
 from enum import StrEnum
@@ -16,15 +16,15 @@ from typing import Any
 import msgspec
 
 VERSION = 1
-MOST_BYTES = 65_536
-"""A question may be so long; an answer may be longer."""
+MAX_REQUEST_BYTES = 65_536
+"""Only a request is limited; a response may be longer."""
 
-PATH_BYTES = 107
-"""The system allows no longer path for a socket (`sun_path`, less its closing zero: unix(7))."""
+MAX_PATH_BYTES = 107
+"""The longest path that the system allows a socket (`sun_path`, less its closing zero: unix(7))."""
 
 
 class Command(StrEnum):
-    """What can be asked."""
+    """The commands that the supervisor answers."""
 
     STATUS = "status"
     HEALTH = "health"
@@ -33,21 +33,21 @@ class Command(StrEnum):
 
 
 class ScaleArguments(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How many shards there are to be; with `plan` only what that would move."""
+    """The number of shards from now on; with `plan`, only report what that would move."""
 
     shards: int
     plan: bool = False
 
 
 class LocateArguments(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which item is looked for: its symbol, and its id as text."""
+    """The item to locate: its symbol, and its id as text."""
 
     key: str
     id: str
 
 
 class ControlRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a client asks: one of the commands, and its arguments."""
+    """A client's request: one of the commands, and its arguments."""
 
     version: int
     command: str
@@ -62,9 +62,9 @@ class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ControlResponse(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the supervisor says: a result, or what is wrong. `version` and `pid` always stand.
+    """The supervisor's response: a result or an error. `version` and `pid` are always present.
 
-    `result` is empty where there is none: within a union msgspec would not leave it undecoded.
+    `result` is empty if there is none: within a union msgspec would decode it.
     """
 
     version: int

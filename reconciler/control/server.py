@@ -1,13 +1,14 @@
 """The supervisor's end of the control socket.
 
-Who connects cannot harm the supervisor: a question must be short and come within seconds, an
-answer must be taken within seconds, and only so many may ask at once. All else is answered with a
-complaint or dropped.
+No client can harm the supervisor: a request must be short and complete within seconds, its
+response must be read within seconds, and the number of clients at once is limited. Every other
+request gets an error, or is dropped.
 
-A lock file next to the socket, locked as long as the process lives, says whose the socket is. So a
-socket that a killed supervisor has left is taken over, and a living one's never is. Where somebody
-has removed both, the supervisor makes them again within a minute, and the name that it holds
-besides keeps another from starting meanwhile: see `place`.
+A lock file next to the socket, locked while the process lives, tells which supervisor the socket
+belongs to. So a supervisor takes over a socket that a killed one has left, but never that of a
+running one. If both files have been removed, the supervisor makes them again within a minute; in
+the meantime the abstract name, which it also holds, keeps another supervisor from starting: see
+`address`.
 """
 
 import asyncio
@@ -22,27 +23,26 @@ from typing import Any, Self
 import msgspec
 import structlog
 
+from reconciler.control.address import (
+    HAS_ABSTRACT_NAMES,
+    ControlAddress,
+    is_trusted,
+    is_trusted_peer,
+    read_peer_credentials,
+)
 from reconciler.control.protocol import (
-    MOST_BYTES,
-    PATH_BYTES,
+    MAX_PATH_BYTES,
+    MAX_REQUEST_BYTES,
     VERSION,
     ControlRequest,
     ControlResponse,
     ErrorBody,
 )
-from reconciler.control.socket_path import (
-    HAS_ABSTRACT_NAMES,
-    SocketPath,
-    is_our_own,
-    is_trusted,
-    peer_of,
-    socket_path_at,
-)
 from reconciler.errors import ConfigurationError, Problem, SocketTaken
 
-PATIENCE_SECONDS = 5.0
-MOST_CLIENTS = 32
-KEEP_SECONDS = 60.0
+TIMEOUT_SECONDS = 5.0
+MAX_CLIENTS = 32
+CHECK_FILES_SECONDS = 60.0
 
 EXAMPLE = '{"version": 1, "command": "status"}'
 
@@ -52,15 +52,18 @@ log = structlog.get_logger(__name__)
 
 
 class ControlServer:
-    """Listens at a place and lets `respond` answer. `respond` refuses by `ConfigurationError`."""
+    """Listens at an address, and answers each command with what `respond` returns for it.
 
-    def __init__(self, place: SocketPath | Path, respond: Responder) -> None:
-        self._place = socket_path_at(place) if isinstance(place, Path) else place
+    `respond` refuses a command by raising `ConfigurationError`.
+    """
+
+    def __init__(self, address: ControlAddress, respond: Responder) -> None:
+        self._address = address
         self._respond = respond
         self._file: _SocketFile | None = None
         self._servers: dict[str, asyncio.Server] = {}
-        self._keeping: asyncio.Task[None] | None = None
-        self._is_taken = False
+        self._file_check: asyncio.Task[None] | None = None
+        self._is_lost = False
         self._clients = 0
 
     async def __aenter__(self) -> Self:
@@ -80,18 +83,18 @@ class ControlServer:
             ConfigurationError: nothing can listen there.
         """
         try:
-            await self._listen_at_name()
-            await self._listen_at_file()
-            await self._listen_at_other_name()
+            await self._listen_at_abstract_name()
+            await self._listen_at_path()
+            await self._listen_at_database_name()
         except BaseException:
             await self.close()
             raise
-        self._keeping = asyncio.create_task(self._keep())
+        self._file_check = asyncio.create_task(self._check_files())
 
     async def close(self) -> None:
-        """Listen no more, and leave no socket behind."""
-        if self._keeping is not None:
-            self._keeping.cancel()
+        """Stop listening, and leave no socket behind."""
+        if self._file_check is not None:
+            self._file_check.cancel()
         for server in self._servers.values():
             server.close()
         self._servers.clear()
@@ -99,43 +102,43 @@ class ControlServer:
             self._file.remove()
             self._file = None
 
-    async def _listen_at_name(self) -> None:
-        """Take the name, unless another user has it: then the lock must do."""
+    async def _listen_at_abstract_name(self) -> None:
+        """Take the abstract name. If another user has it, the lock alone must do."""
         if not HAS_ABSTRACT_NAMES:
             return
-        listening = _named(self._place.name)
+        listening = _bind_abstract_name(self._address.abstract_name)
         if listening is None:
             self._refuse_if_held()
             log.warning("control.name_taken", hint="another user has it: see who, and why")
         else:
-            self._servers["name"] = await self._served(listening)
+            self._servers["abstract name"] = await self._start_server(listening)
 
-    async def _listen_at_other_name(self) -> None:
-        """Take the database's name too, unless another supervisor has it."""
-        name = self._place.other_name
-        if name is None or not HAS_ABSTRACT_NAMES or "other name" in self._servers:
+    async def _listen_at_database_name(self) -> None:
+        """Take the database's abstract name too, unless another supervisor has it."""
+        name = self._address.database_name
+        if name is None or not HAS_ABSTRACT_NAMES or "database name" in self._servers:
             return
-        listening = _named(name)
+        listening = _bind_abstract_name(name)
         if listening is not None:
-            self._servers["other name"] = await self._served(listening)
+            self._servers["database name"] = await self._start_server(listening)
 
     def _refuse_if_held(self) -> None:
-        """Refuse to start where a supervisor of our own user has the name."""
+        """Refuse to start if a supervisor of our own user has the abstract name."""
         with socket.socket(socket.AF_UNIX) as connection, suppress(OSError):
-            connection.settimeout(PATIENCE_SECONDS)
-            connection.connect(self._place.name)
-            holder = peer_of(connection)
-            if holder is not None and holder[1] == os.geteuid():
-                raise SocketTaken(path=str(self._place), pid=holder[0])
+            connection.settimeout(TIMEOUT_SECONDS)
+            connection.connect(self._address.abstract_name)
+            holder = read_peer_credentials(connection)
+            if holder is not None and holder.is_own_user:
+                raise SocketTaken(path=str(self._address), pid=holder.pid)
 
-    async def _listen_at_file(self) -> None:
-        """Listen at the first path that can be used; at the name alone where none can.
+    async def _listen_at_path(self) -> None:
+        """Listen at the first path that can be used; if none can, at the abstract name alone.
 
         Raises:
-            ConfigurationError: none can, and a setting says which, or there is no name.
+            ConfigurationError: no path can be used, and a setting names it or there is no name.
         """
         problems: list[Problem] = []
-        for path in self._place.paths:
+        for path in self._address.paths:
             try:
                 self._file = _SocketFile(path)
             except ConfigurationError as error:
@@ -143,118 +146,123 @@ class ControlServer:
             except OSError as error:
                 problems.append(_unusable(path, error.strerror or str(error)))
             else:
-                self._servers["file"] = await self._served(self._file.listening)
+                self._servers["path"] = await self._start_server(self._file.listening)
                 return
-        if self._place.is_set or not self._servers:
+        if self._address.is_from_setting or not self._servers:
             raise ConfigurationError(problems[-1:])
         log.warning("control.no_file", problem=str(problems[-1]))
 
-    async def _served(self, listening: socket.socket) -> asyncio.Server:
-        return await asyncio.start_unix_server(self._serve, sock=listening, limit=MOST_BYTES)
+    async def _start_server(self, listening: socket.socket) -> asyncio.Server:
+        return await asyncio.start_unix_server(self._serve, sock=listening, limit=MAX_REQUEST_BYTES)
 
-    async def _keep(self) -> None:
-        """See again and again that the file is still ours, and make it again where it is not."""
+    async def _check_files(self) -> None:
+        """Check again and again that the files are still ours; make them again if not."""
         while self._file is not None:
-            await asyncio.sleep(KEEP_SECONDS)
+            await asyncio.sleep(CHECK_FILES_SECONDS)
             try:
-                await self._see_to_file(self._file)
-                await self._listen_at_other_name()
+                await self._keep_or_restore(self._file)
+                await self._listen_at_database_name()
             except (OSError, ConfigurationError) as error:
                 log.warning("control.not_kept", reason=str(error))
 
-    async def _see_to_file(self, file: "_SocketFile") -> None:
+    async def _keep_or_restore(self, file: "_SocketFile") -> None:
         if file.is_ours():
             file.touch()
             return
         try:
-            fresh = _SocketFile(file.path, lock=file.take_lock())
+            restored = _SocketFile(file.path, lock=file.take_lock())
         except SocketTaken as error:
-            if not self._is_taken:
+            if not self._is_lost:
                 log.error("control.lost", path=str(file.path), holder=error.pid)  # noqa: TRY400 - no bug
-            self._is_taken = True
+            self._is_lost = True
             return
-        before, self._file = self._servers["file"], fresh
-        self._servers["file"] = await self._served(fresh.listening)
+        before, self._file = self._servers["path"], restored
+        self._servers["path"] = await self._start_server(restored.listening)
         before.close()
-        self._is_taken = False
+        self._is_lost = False
         log.warning("control.made_again", path=str(file.path))
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._clients += 1
         try:
-            # Anybody may connect to a name; to the file only who may open it.
-            peer = peer_of(writer.get_extra_info("socket"))
-            if self._clients <= MOST_CLIENTS and is_our_own(peer):
-                await self._converse(reader, writer)
+            # Any user may connect to an abstract name; the file's mode keeps other users out.
+            is_trusted_client = is_trusted_peer(writer.get_extra_info("socket"))
+            if self._clients <= MAX_CLIENTS and is_trusted_client:
+                await self._answer_request(reader, writer)
         except asyncio.CancelledError:
-            # The loop ends, and nobody waits for this task: asyncio before 3.12 would report a
-            # canceled one as an error of its own, and the supervisor that as a bug.
+            # The loop ends, and nothing awaits this task: asyncio before 3.12 would report a
+            # cancelled one as an error of its own, and the supervisor would report that as a bug.
             return
         except (OSError, TimeoutError) as error:
             log.debug("control.client_lost", reason=str(error) or type(error).__name__)
         finally:
             self._clients -= 1
-            _let_go(writer)
+            _close_connection(writer)
 
-    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+    async def _answer_request(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             try:
-                said = await reader.readline()
+                line = await reader.readline()
             except ValueError:
-                said = b"too long"
-        if not said:
+                line = b"too long"
+        if not line:
             return
-        answer = await self._answer(said)
-        writer.write(msgspec.json.encode(answer) + b"\n")
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        response = await self._response_to(line)
+        writer.write(msgspec.json.encode(response) + b"\n")
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             await writer.drain()
 
-    async def _answer(self, said: bytes) -> ControlResponse:
+    async def _response_to(self, line: bytes) -> ControlResponse:
         try:
-            result = await self._respond(*_understood(said))
+            result = await self._respond(*_parse_request(line))
         except ConfigurationError as error:
-            return _complaint(*error.problems)
+            return _error_response(*error.problems)
         except Exception:
             log.exception("control.bug")
-            return _complaint(Problem(what="the supervisor failed to answer", hint="see its log"))
+            return _error_response(
+                Problem(what="the supervisor failed to answer", hint="see its log")
+            )
         return ControlResponse(
             version=VERSION, pid=os.getpid(), result=msgspec.Raw(msgspec.json.encode(result))
         )
 
 
-def _let_go(writer: asyncio.StreamWriter) -> None:
-    """Close the connection; do not wait for a client that does not take its answer."""
+def _close_connection(writer: asyncio.StreamWriter) -> None:
+    """Close a connection; do not wait for a client that does not read its response."""
     if writer.transport.get_write_buffer_size():
         writer.transport.abort()
     else:
         writer.close()
 
 
-def _understood(said: bytes) -> tuple[str, Mapping[str, Any]]:
+def _parse_request(line: bytes) -> tuple[str, Mapping[str, Any]]:
+    """Return the command and its arguments."""
     try:
-        question = msgspec.json.decode(said, type=ControlRequest)
+        request = msgspec.json.decode(line, type=ControlRequest)
     except msgspec.DecodeError as error:
         raise ConfigurationError(
             [
                 Problem(
-                    what=f"this is no question: {error}",
-                    hint=f"send one line of JSON, {MOST_BYTES:,} bytes at most: {EXAMPLE}",
+                    what=f"this is not a request: {error}",
+                    hint=f"send one line of JSON, at most {MAX_REQUEST_BYTES:,} bytes: {EXAMPLE}",
                 )
             ]
         ) from error
-    if question.version != VERSION:
+    if request.version != VERSION:
         raise ConfigurationError(
             [
                 Problem(
-                    what=f"version {question.version} is not spoken here, only {VERSION}",
+                    what=f"version {request.version} is not supported here, only {VERSION}",
                     hint="use the reconciler command of the release that the supervisor runs",
                 )
             ]
         )
-    return question.command, question.arguments
+    return request.command, request.arguments
 
 
-def _complaint(*problems: Problem) -> ControlResponse:
+def _error_response(*problems: Problem) -> ControlResponse:
     first, *_ = problems
     return ControlResponse(
         version=VERSION, pid=os.getpid(), error=ErrorBody(what=first.what, hint=first.hint)
@@ -262,77 +270,77 @@ def _complaint(*problems: Problem) -> ControlResponse:
 
 
 class _SocketFile:
-    """A socket that is bound to a path, and the lock next to it."""
+    """A socket that is bound to a path, and the lock file next to it."""
 
-    def __init__(self, path: Path, *, lock: "_Lock | None" = None) -> None:
-        """Bind it, under a lock that we have, or take.
+    def __init__(self, path: Path, *, lock: "_SocketLock | None" = None) -> None:
+        """Bind the socket, under a lock that we have or take.
 
         Raises:
             SocketTaken: another supervisor has the lock.
-            ConfigurationError: others may write to the folder.
-            OSError: it cannot be had.
+            ConfigurationError: other users may write to the folder.
+            OSError: the socket cannot be bound, or the lock file not made.
         """
         self.path = path
         _make_folder(path.parent)
-        self._lock = lock or _Lock(path)
+        self._lock = lock or _SocketLock(path)
         try:
             path.unlink(missing_ok=True)
-            self.listening = _bound(path)
+            self.listening = _bind_path(path)
         except OSError:
             self._lock.release()
             raise
         self._inode = _inode(path)
 
     def is_ours(self) -> bool:
-        """Whether what is at the path is still what we have made."""
+        """Return whether the files at the paths are still those that we made."""
         return _inode(self.path) == self._inode and self._lock.is_in_place()
 
-    def take_lock(self) -> "_Lock":
-        """Return the lock that we have, or take it again where somebody has removed it.
+    def take_lock(self) -> "_SocketLock":
+        """Return the lock that we have; take it again if the lock file has been removed.
 
         Raises:
-            SocketTaken: another supervisor has it by now.
-            OSError: it cannot be had.
+            SocketTaken: another supervisor has taken it in the meantime.
+            OSError: the lock file cannot be made.
         """
         if not self._lock.is_in_place():
             _make_folder(self.path.parent)
-            fresh = _Lock(self.path)
+            retaken = _SocketLock(self.path)
             self._lock.release()
-            self._lock = fresh
+            self._lock = retaken
         return self._lock
 
     def touch(self) -> None:
-        """Let cleaners of temporary files see that these are in use."""
+        """Set the files' times to now, so that cleaners of temporary files leave them."""
         for path in (self.path, self._lock.path):
             os.utime(path, follow_symlinks=False)
 
     def remove(self) -> None:
-        """Remove what is ours, and let go of it."""
+        """Remove the files that are ours, and release the lock."""
         if _inode(self.path) == self._inode:
             self.path.unlink(missing_ok=True)
         self.listening.close()
         self._lock.release(removing=True)
 
 
-class _Lock:
-    """A file that is locked for as long as this process lives, with the process' id in it."""
+class _SocketLock:
+    """A file that is locked while this process lives, and holds the process id."""
 
     def __init__(self, socket_path: Path) -> None:
-        """Take it.
+        """Take the lock.
 
         Raises:
             SocketTaken: another process has it.
-            OSError: it cannot be had.
+            OSError: the lock file cannot be made.
         """
         self.path = socket_path.with_name(f"{socket_path.name}.lock")
-        self._descriptor = self._opened(socket_path)
+        self._descriptor = self._open_locked(socket_path)
         while not self.is_in_place():  # Its last holder has removed it meanwhile.
             os.close(self._descriptor)
-            self._descriptor = self._opened(socket_path)
+            self._descriptor = self._open_locked(socket_path)
         os.truncate(self._descriptor, 0)
         os.pwrite(self._descriptor, b"%d\n" % os.getpid(), 0)
 
-    def _opened(self, socket_path: Path) -> int:
+    def _open_locked(self, socket_path: Path) -> int:
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         descriptor = os.open(self.path, flags, 0o600)
         try:
@@ -345,19 +353,19 @@ class _Lock:
         return descriptor
 
     def is_in_place(self) -> bool:
-        """Whether the file at the path is the one that is locked."""
+        """Return whether the file at the path is the one that is locked."""
         found = os.fstat(self._descriptor)
         return _inode(self.path) == (found.st_dev, found.st_ino)
 
     def release(self, *, removing: bool = False) -> None:
-        """Let go of it."""
+        """Release the lock, and with `removing` remove the file."""
         if removing and self.is_in_place():
             self.path.unlink(missing_ok=True)
         os.close(self._descriptor)
 
 
 def _inode(path: Path) -> tuple[int, int] | None:
-    """Return what tells a file from another at the same path; None where there is none."""
+    """Return what tells a file from another at the same path; None if there is none."""
     try:
         found = path.lstat()
     except OSError:
@@ -366,15 +374,15 @@ def _inode(path: Path) -> tuple[int, int] | None:
 
 
 def _make_folder(folder: Path) -> None:
-    """Make the socket's folder, for us alone; trust none that others may write to."""
+    """Make the socket's folder for us alone; refuse one that other users may write to."""
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)
     if not is_trusted(folder):
         raise ConfigurationError([_unusable(folder, "others may write there")])
 
 
-def _named(name: str) -> socket.socket | None:
-    """Bind an abstract socket; None where somebody has that name."""
+def _bind_abstract_name(name: str) -> socket.socket | None:
+    """Return a socket that is bound to an abstract name; None if the name is taken."""
     listening = socket.socket(socket.AF_UNIX)
     try:
         listening.bind(name)
@@ -384,10 +392,10 @@ def _named(name: str) -> socket.socket | None:
     return listening
 
 
-def _bound(path: Path) -> socket.socket:
-    """Bind the socket so that from its first moment nobody else may connect."""
-    if len(os.fsencode(path)) > PATH_BYTES:
-        raise OSError(0, f"the path is longer than {PATH_BYTES} bytes")
+def _bind_path(path: Path) -> socket.socket:
+    """Return a socket that is bound to a path; from its first moment only our user may connect."""
+    if len(os.fsencode(path)) > MAX_PATH_BYTES:
+        raise OSError(0, f"the path is longer than {MAX_PATH_BYTES} bytes")
     listening = socket.socket(socket.AF_UNIX)
     before = os.umask(0o177)
     try:

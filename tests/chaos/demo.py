@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 from reconciler.cli.run_report import RunReport
-from reconciler.cli.runner import run_config_of, supervise
+from reconciler.cli.runner import run_config_of, run_supervisor
 from reconciler.demo import World
 from reconciler.orders.workload import OrderWorkload
 from reconciler.settings import Settings
@@ -177,7 +177,7 @@ def _put_right(world: World, settings: Settings, summary: Summary) -> int:
     """
     for sweep in range(1, MOST_SWEEPS + 1):
         clear_holds_and_halt(world.database, by=OPERATOR)
-        swept = supervise(OrderWorkload(settings=settings), settings, is_once=True)
+        swept = run_supervisor(OrderWorkload(settings=settings), settings, is_once=True)
         _add(summary, swept)
         if swept.ending is StopReason.STOPPED:
             raise KeyboardInterrupt

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
+from reconciler.control.address import ControlAddress
 from reconciler.control.server import ControlServer
 from reconciler.errors import ConfigurationError, Problem
 from reconciler.supervisor.status import (
@@ -49,7 +50,7 @@ class FakeControlServer:
         self._loop.close()
 
     async def _run(self) -> None:
-        server = ControlServer(self.path, self._respond)
+        server = ControlServer(ControlAddress.at(self.path), self._respond)
         await server.open()
         self._is_open.set()
         await self._is_over.wait()

@@ -137,9 +137,9 @@ IN_THE_WAY = [
     ),
     (
         a_snapshot(
-            location=None, unanswered="no supervisor answers at /tmp/x: nobody listens there"
+            location=None, unanswered="no supervisor answers at /tmp/x: nothing listens there"
         ),
-        "no supervisor answers at /tmp/x: nobody listens there: who works on it is not known",
+        "no supervisor answers at /tmp/x: nothing listens there: who works on it is not known",
     ),
 ]
 
@@ -261,7 +261,7 @@ def test_a_running_supervisor_is_asked_where_it_has_the_order(explain: Explain, 
 def test_without_a_supervisor_its_part_is_not_known(explain: Explain, path: Path) -> None:
     text, told = explain("1").stdout, json.loads(explain("1", "--json").stdout)
 
-    silence = f"no supervisor answers at {path}: nobody listens there"
+    silence = f"no supervisor answers at {path}: nothing listens there"
     assert text.startswith(f"It is due, but {silence}: who works on it is not known.\n")
     assert (told["supervisor"], told["supervisor_unanswered"]) == (None, silence)
     assert (told["is_due"], told["answer"] + "\n") == (True, text.splitlines(keepends=True)[0])

@@ -7,7 +7,7 @@ import pytest
 
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.run_report import RunReport
-from reconciler.cli.runner import exit_code_of_ending, options_of, tell_what_cut_it_short
+from reconciler.cli.runner import exit_code_of_stop, options_of, print_early_stop
 from reconciler.settings import Settings
 from reconciler.supervisor.summary import StopReason, Summary
 from reconciler.workload import Counts
@@ -98,7 +98,7 @@ def test_a_run_that_left_orders_undone_is_not_complete(count: str) -> None:
 def test_each_ending_has_its_exit_code(
     ending: StopReason, code: Exit, *, is_complete: bool
 ) -> None:
-    assert exit_code_of_ending(ending, is_complete=is_complete) is code
+    assert exit_code_of_stop(ending, is_complete=is_complete) is code
 
 
 def test_the_supervisor_gets_its_part_of_the_settings() -> None:
@@ -119,6 +119,6 @@ def test_the_supervisor_gets_its_part_of_the_settings() -> None:
 def test_a_run_that_gave_up_says_what_it_waited_for(
     ending: StopReason, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tell_what_cut_it_short(Summary(ending=ending, fault="no space left"))
+    print_early_stop(Summary(ending=ending, fault="no space left"))
 
     assert capsys.readouterr().err == said

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from reconciler.cli.ui import status_view
 from reconciler.cli.ui.formatting import duration, memory
-from reconciler.control.socket_path import default_path
+from reconciler.control.address import ControlAddress
 from reconciler.supervisor.sharding import moved_buckets
 from reconciler.supervisor.status import BudgetStatus, Scaling, ShardCounts, ShardState, Status
 
@@ -156,7 +156,7 @@ def test_without_a_supervisor_it_is_code_69_and_says_where_it_was_looked_for(
 
     assert (result.exit_code, result.stdout) == (69, "")
     assert result.stderr == (
-        f"error: no supervisor answers at {path}: nobody listens there\n"
+        f"error: no supervisor answers at {path}: nothing listens there\n"
         "  hint: start one: reconciler run; or set DATABASE_URL or RECONCILIATION_CONTROL_SOCKET as"
         " it has it, and ask as the same user\n"
     )
@@ -167,7 +167,7 @@ def test_the_socket_follows_from_the_database_where_it_is_not_set(invoke: Invoke
 
     result = invoke("status", DATABASE_URL=url)
 
-    assert f"no supervisor answers at {default_path(url)}: " in result.stderr
+    assert f"no supervisor answers at {ControlAddress.of_database(url)}: " in result.stderr
 
 
 def test_neither_socket_nor_database_is_code_78(invoke: Invoke) -> None:
@@ -235,7 +235,7 @@ def test_a_plan_without_a_supervisor_starts_from_the_settings_and_says_so(
 
     told = json.loads(result.stdout)
     assert result.exit_code == 0
-    assert "nobody listens there; the plan starts from RECONCILIATION_SHARDS, 4" in result.stderr
+    assert "nothing listens there; the plan starts from RECONCILIATION_SHARDS, 4" in result.stderr
     assert (told["source"], told["before"], told["after"]) == ("settings", 4, 3)
     assert told["buckets_moved"] == moved_buckets(4, 3)
     assert told["shards"][3] == {"shard": 3, "before": 64, "after": 0}

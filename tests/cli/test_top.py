@@ -98,10 +98,10 @@ def test_the_column_that_orders_is_marked_with_its_direction() -> None:
 
 
 def test_silence_and_a_pause_are_said() -> None:
-    silent = shown(a_snapshot(a_status(), "nobody listens there"), ViewOptions())
+    silent = shown(a_snapshot(a_status(), "nothing listens there"), ViewOptions())
     paused = shown(a_snapshot(a_status()), ViewOptions(is_paused=True))
 
-    assert silent[1] == "silent for 12 s: nobody listens there; it is asked on"
+    assert silent[1] == "silent for 12 s: nothing listens there; it is asked on"
     assert paused[1] == "paused; p goes on"
 
 
@@ -201,7 +201,7 @@ def test_it_outlives_the_supervisor_and_follows_the_next(path: Path) -> None:
     with first, top(path) as terminal:
         shown = terminal.wait_for(b"supervisor 4242")
         first.close()
-        lost = terminal.wait_for(b"nobody listens there", after=shown)
+        lost = terminal.wait_for(b"nothing listens there", after=shown)
         with FakeControlServer(path, status=a_status(pid=5151)):
             terminal.wait_for(b"supervisor 5151", after=lost)
             terminal.press(b"q")

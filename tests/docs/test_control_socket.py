@@ -104,6 +104,6 @@ def test_every_command_is_documented() -> None:
 
 
 def test_the_limits_are_those_of_the_server() -> None:
-    assert f"{protocol.MOST_BYTES:,} bytes" in PAGE
-    assert f"{server.PATIENCE_SECONDS:.0f} s" in PAGE
-    assert f"more than {server.MOST_CLIENTS} clients" in PAGE
+    assert f"{protocol.MAX_REQUEST_BYTES:,} bytes" in PAGE
+    assert f"{server.TIMEOUT_SECONDS:.0f} s" in PAGE
+    assert f"more than {server.MAX_CLIENTS} clients" in PAGE

@@ -4,8 +4,8 @@ import signal
 
 import pytest
 
+from reconciler.control.address import ControlAddress
 from reconciler.control.client import ask
-from reconciler.control.socket_path import default_path
 from reconciler.demo import World
 from reconciler.telemetry.health import Vitals
 
@@ -126,7 +126,7 @@ def test_an_outage_shows_in_health_and_in_the_database_while_it_lasts(
     with connected(world.database_url) as connection:
         while not (errors := errors_recorded(connection)):
             assert run.is_running
-    vitals = ask(default_path(world.database_url), "health", Vitals)
+    vitals = ask(ControlAddress.of_database(world.database_url), "health", Vitals)
     run.send(signal.SIGTERM)
     ended = run.end()
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.control.address import ControlAddress
 from reconciler.control.client import ask
 from reconciler.demo import World
 from reconciler.errors import NoSupervisor
@@ -35,7 +36,7 @@ def first_vitals(path: Path, is_so: Callable[[Vitals], bool] = lambda _: True) -
     deadline = time.monotonic() + DEADLINE_SECONDS
     while time.monotonic() < deadline:
         with suppress(NoSupervisor):
-            vitals = ask(path, "health", Vitals)
+            vitals = ask(ControlAddress.at(path), "health", Vitals)
             if is_so(vitals):
                 return vitals
         time.sleep(0.01)
@@ -116,7 +117,10 @@ def test_holds_decide_the_verdict_of_service_and_database(
     reconcile(RECONCILIATION_CONTROL_SOCKET=path)
     first_vitals(path)
     deadline = time.monotonic() + DEADLINE_SECONDS
-    while ask(path, "health", Vitals).held_orders is None and time.monotonic() < deadline:
+    while (
+        ask(ControlAddress.at(path), "health", Vitals).held_orders is None
+        and time.monotonic() < deadline
+    ):
         time.sleep(0.01)
     running = start("health", "--json", **settings).end()
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.control.address import ControlAddress
 from reconciler.control.client import ask
 from reconciler.demo import World
 from reconciler.errors import NoSupervisor
@@ -42,7 +43,7 @@ def until(path: Path, is_so: Callable[[Status], bool]) -> Status:
     status = None
     while time.monotonic() < deadline:
         with suppress(NoSupervisor):
-            status = ask(path, "status", Status)
+            status = ask(ControlAddress.at(path), "status", Status)
             if is_so(status):
                 return status
         time.sleep(0.05)
@@ -89,7 +90,7 @@ def test_shards_come_and_go_as_they_are_scaled(
     until(path, lambda status: status.shards.running == 2)
 
     plan = command("scale", "--plan", "3")
-    unchanged = ask(path, "status", Status).shards.desired
+    unchanged = ask(ControlAddress.at(path), "status", Status).shards.desired
     more = command("scale", "3")
     grown = until(path, lambda status: status.shards.running == 3)
     fewer = command("scale", "1", "--json")

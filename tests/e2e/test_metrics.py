@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.control.address import ControlAddress
 from reconciler.control.client import ask
 from reconciler.demo import World
 from reconciler.supervisor.status import Scaling
@@ -143,7 +144,7 @@ def test_a_shard_that_is_gone_leaves_no_open_breaker(
     run = reconcile("--shards", "3", **statsd.environment, **away)
     statsd.read_until(lambda: statsd.values["g", "shard.2.breaker.state"][-1:] == [2])
 
-    ask(path, "scale", Scaling, shards=1)
+    ask(ControlAddress.at(path), "scale", Scaling, shards=1)
 
     statsd.read_until(lambda: statsd.values["g", "shard.2.breaker.state"][-1] == 0)
     statsd.read_until(lambda: statsd.values["g", "shard.1.breaker.state"][-1] == 0)

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from reconciler.control.address import ControlAddress
 from reconciler.control.client import ask
-from reconciler.control.socket_path import default_path
 from reconciler.demo import World, open_world
 from reconciler.supervisor.status import Status
 from reconciler.supervisor.supervisor import STORE_RETRY_SECONDS
@@ -66,7 +66,7 @@ def test_second_supervisor_is_refused_with_the_pid_of_the_first(
     assert status_of(world).pid == first.pid
     first.send(signal.SIGTERM)
     assert first.end().exit_code == 0
-    assert not default_path(world.database_url).exists()
+    assert not ControlAddress.of_database(world.database_url).path.exists()
 
 
 def test_start_without_a_database_ends_with_69(
@@ -219,7 +219,7 @@ def server_of(world: World) -> Any:
 
 def status_of(world: World) -> Status:
     """Ask the supervisor of a world's database."""
-    return ask(default_path(world.database_url), "status", Status)
+    return ask(ControlAddress.of_database(world.database_url), "status", Status)
 
 
 def pids_of(status: Status) -> list[int | None]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from reconciler.control.address import ControlAddress
 from reconciler.control.handlers import ControlHandlers
 from reconciler.control.server import ControlServer
 from reconciler.supervisor.options import Options
@@ -171,7 +172,9 @@ async def begin(journal: Journal) -> AsyncIterator[Begin]:  # noqa: ARG001 - mus
             open_control=(
                 None
                 if control_socket is None
-                else lambda it: ControlServer(control_socket, ControlHandlers(it).answer)
+                else lambda it: ControlServer(
+                    ControlAddress.at(control_socket), ControlHandlers(it).answer
+                )
             ),
         )
         supervisor.watch()

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from reconciler.control import server as server_module
+from reconciler.control.address import ControlAddress
 from reconciler.control.client import ask
-from reconciler.control.protocol import MOST_BYTES
+from reconciler.control.protocol import MAX_REQUEST_BYTES
 from reconciler.control.server import ControlServer
-from reconciler.control.socket_path import SocketPath, default_path, socket_path_at, socket_path_of
 from reconciler.errors import ConfigurationError, NoSupervisor, SocketTaken
 from reconciler.supervisor.status import OrderLocation, Scaling, ShardState, Status
 from reconciler.telemetry.health import Grade, Vitals, judge
@@ -49,7 +49,9 @@ async def path(
 
 
 async def asked(path: Path, command: str, expected: type[Any], **arguments: Any) -> Any:
-    return await asyncio.to_thread(lambda: ask(path, command, expected, **arguments))
+    return await asyncio.to_thread(
+        lambda: ask(ControlAddress.at(path), command, expected, **arguments)
+    )
 
 
 async def said(path: Path, sent: bytes) -> dict[str, Any]:
@@ -101,21 +103,21 @@ async def test_scale_changes_the_number_of_shards_and_a_plan_does_not(path: Path
 
 @pytest.mark.parametrize("shards", [0, -1, 65, 10_000])
 async def test_a_number_of_shards_that_cannot_be_is_refused(path: Path, shards: int) -> None:
-    with pytest.raises(ConfigurationError, match="shards cannot be"):
+    with pytest.raises(ConfigurationError, match=r"cannot run .* shards"):
         await asked(path, "scale", Scaling, shards=shards)
 
 
 @pytest.mark.parametrize(
     ("sent", "complaint"),
     [
-        (b"garbage\n", "this is no question"),
-        (b"\x00\xff\xfe\n", "this is no question"),
-        (b"[]\n", "this is no question"),
-        (b'{"version": 2, "command": "status"}\n', "version 2 is not spoken"),
+        (b"garbage\n", "this is not a request"),
+        (b"\x00\xff\xfe\n", "this is not a request"),
+        (b"[]\n", "this is not a request"),
+        (b'{"version": 2, "command": "status"}\n', "version 2 is not supported"),
         (b'{"version": 1, "command": "dance"}\n', "there is no command 'dance'"),
         (b'{"version": 1, "command": "scale", "arguments": {"shards": "x"}}\n', "do not fit"),
         (b'{"version": 1, "command": "scale"}\n', "do not fit"),
-        (b"x" * (2 * MOST_BYTES), "this is no question"),
+        (b"x" * (2 * MAX_REQUEST_BYTES), "this is not a request"),
     ],
     ids=["garbage", "binary", "list", "version", "command", "type", "missing", "too long"],
 )
@@ -158,7 +160,7 @@ async def nothing(_command: str, _arguments: object) -> object:
 
 async def test_a_second_supervisor_is_refused_with_the_pid_of_the_first(path: Path) -> None:
     with pytest.raises(SocketTaken) as refused:
-        await ControlServer(path, nothing).open()
+        await ControlServer(ControlAddress.at(path), nothing).open()
 
     assert refused.value.pid == os.getpid()
     assert (await asked(path, "status", Status)).pid == os.getpid()
@@ -170,7 +172,7 @@ async def test_a_socket_that_was_left_behind_is_taken_over(tmp_path: Path) -> No
     left.bind(str(path))
     left.close()
 
-    server = ControlServer(path, nothing)
+    server = ControlServer(ControlAddress.at(path), nothing)
     await server.open()
 
     assert await asked(path, "anything", type(None)) is None
@@ -183,17 +185,17 @@ async def test_a_folder_that_others_may_write_to_is_refused(tmp_path: Path) -> N
     folder.chmod(0o777)
 
     with pytest.raises(ConfigurationError, match="others may write there"):
-        await ControlServer(folder / "control.sock", nothing).open()
+        await ControlServer(ControlAddress.at(folder / "control.sock"), nothing).open()
 
 
 async def test_a_path_too_long_for_a_socket_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="longer than 107 bytes"):
-        await ControlServer(tmp_path / ("x" * 108), nothing).open()
+        await ControlServer(ControlAddress.at(tmp_path / ("x" * 108)), nothing).open()
 
 
 def test_without_a_supervisor_the_client_says_so(tmp_path: Path) -> None:
-    with pytest.raises(NoSupervisor, match="nobody listens there"):
-        ask(tmp_path / "none.sock", "status", Status)
+    with pytest.raises(NoSupervisor, match="nothing listens there"):
+        ask(ControlAddress.at(tmp_path / "none.sock"), "status", Status)
 
 
 def test_a_question_that_is_not_answered_before_the_end_is_no_error(tmp_path: Path) -> None:
@@ -207,7 +209,7 @@ def test_a_question_that_is_not_answered_before_the_end_is_no_error(tmp_path: Pa
             is_asked.set()
             return await asyncio.Event().wait()
 
-        server = ControlServer(tmp_path / "control.sock", respond)
+        server = ControlServer(ControlAddress.at(tmp_path / "control.sock"), respond)
         await server.open()
         _, writer = await asyncio.open_unix_connection(str(tmp_path / "control.sock"))
         writer.write(b'{"version": 1, "command": "status"}\n')
@@ -220,30 +222,32 @@ def test_a_question_that_is_not_answered_before_the_end_is_no_error(tmp_path: Pa
     assert errors == []
 
 
-def a_place(*paths: Path, name: str = "") -> SocketPath:
-    """Return a place as of a database, with a name that no other test has."""
-    return SocketPath(
-        paths=paths, is_set=False, name=f"\0test-{os.getpid()}-{name or paths[0]}"[:100]
+def an_address(*paths: Path) -> ControlAddress:
+    """Return an address as of a database, with an abstract name that no other test has."""
+    return ControlAddress(
+        paths=paths,
+        is_from_setting=False,
+        abstract_name=f"\0test-{os.getpid()}-{paths[0]}"[:100],
     )
 
 
-async def serving(place: SocketPath | Path, answer: str = "here") -> ControlServer:
+async def serving(address: ControlAddress, answer: str = "here") -> ControlServer:
     async def respond(_command: str, _arguments: object) -> object:
         return answer
 
-    server = ControlServer(place, respond)
+    server = ControlServer(address, respond)
     await server.open()
     return server
 
 
-async def ask_at(place: SocketPath | Path) -> str:
-    return await asyncio.to_thread(lambda: ask(place, "anything", str))
+async def ask_at(address: ControlAddress) -> str:
+    return await asyncio.to_thread(lambda: ask(address, "anything", str))
 
 
 @pytest.fixture
 def keep_watch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the server look after its file all the time."""
-    monkeypatch.setattr(server_module, "KEEP_SECONDS", 0.01)
+    monkeypatch.setattr(server_module, "CHECK_FILES_SECONDS", 0.01)
 
 
 async def until(is_so: Callable[[], bool]) -> None:
@@ -259,7 +263,7 @@ async def test_what_a_cleaner_has_removed_is_made_again(tmp_path: Path, what: st
     folder = tmp_path / "temporary"
     path = folder / "control.sock"
     lock = folder / "control.sock.lock"
-    server = await serving(path)
+    server = await serving(ControlAddress.at(path))
     inode = path.stat().st_ino
 
     if what == "folder":
@@ -268,34 +272,35 @@ async def test_what_a_cleaner_has_removed_is_made_again(tmp_path: Path, what: st
         file.unlink()
     await until(lambda: path.exists() and lock.exists() and path.stat().st_ino != inode)
 
-    assert await ask_at(path) == "here"
+    assert await ask_at(ControlAddress.at(path)) == "here"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     await server.close()
     assert list(folder.iterdir()) == []
 
 
-@pytest.mark.parametrize("is_set", [True, False], ids=["a setting's path", "a database's"])
+@pytest.mark.parametrize("is_from_setting", [True, False], ids=["a setting's path", "a database's"])
 async def test_a_second_supervisor_is_refused_also_when_the_files_were_cleaned(
-    tmp_path: Path, *, is_set: bool
+    tmp_path: Path, *, is_from_setting: bool
 ) -> None:
     folder = tmp_path / "temporary"
-    place = socket_path_at(folder / "a.sock") if is_set else a_place(folder / "a.sock")
-    server = await serving(place)
+    path = folder / "a.sock"
+    address = ControlAddress.at(path) if is_from_setting else an_address(path)
+    server = await serving(address)
     shutil.rmtree(folder)
 
     with pytest.raises(SocketTaken) as refused:
-        await ControlServer(place, nothing).open()
+        await ControlServer(address, nothing).open()
 
     assert refused.value.pid == os.getpid()
     assert not folder.exists()
-    assert await ask_at(place) == "here"
+    assert await ask_at(address) == "here"
     await server.close()
 
 
 @pytest.mark.usefixtures("keep_watch")
 async def test_its_files_are_touched_so_that_cleaners_leave_them(tmp_path: Path) -> None:
     path = tmp_path / "control.sock"
-    server = await serving(path)
+    server = await serving(ControlAddress.at(path))
     files = (path, path.with_name("control.sock.lock"))
     for file in files:
         os.utime(file, (0, 0), follow_symlinks=False)
@@ -308,7 +313,7 @@ async def test_its_files_are_touched_so_that_cleaners_leave_them(tmp_path: Path)
 async def test_only_its_own_files_are_removed_at_the_end(tmp_path: Path) -> None:
     path = tmp_path / "control.sock"
     lock = path.with_name("control.sock.lock")
-    server = await serving(path)
+    server = await serving(ControlAddress.at(path))
     path.unlink()
     lock.unlink()
     another = socket.socket(socket.AF_UNIX)
@@ -326,13 +331,13 @@ async def test_a_command_without_the_setting_finds_the_first_supervisor_that_has
     tmp_path: Path,
 ) -> None:
     url = f"postgresql://nobody@localhost/{tmp_path.name}"
-    first = await serving(socket_path_at(tmp_path / "a.sock", url), "first")
-    second = await serving(socket_path_at(tmp_path / "b.sock", url), "second")
+    first = await serving(ControlAddress.at(tmp_path / "a.sock", url), "first")
+    second = await serving(ControlAddress.at(tmp_path / "b.sock", url), "second")
 
-    assert await ask_at(socket_path_of(url)) == "first"
-    assert await ask_at(socket_path_at(tmp_path / "b.sock", url)) == "second"
+    assert await ask_at(ControlAddress.of_database(url)) == "first"
+    assert await ask_at(ControlAddress.at(tmp_path / "b.sock", url)) == "second"
     with pytest.raises(SocketTaken):
-        await ControlServer(socket_path_of(url), nothing).open()
+        await ControlServer(ControlAddress.of_database(url), nothing).open()
 
     await first.close()
     await second.close()
@@ -345,12 +350,12 @@ async def test_a_folder_that_somebody_else_has_made_first_does_not_keep_it_from_
     squatted.mkdir()
     squatted.chmod(0o777)
     good = tmp_path / "good" / "control.sock"
-    place = a_place(squatted / "control.sock", good)
+    address = an_address(squatted / "control.sock", good)
 
-    server = await serving(place)
+    server = await serving(address)
 
     assert good.exists()
-    assert await ask_at(place) == "here"
+    assert await ask_at(address) == "here"
     await server.close()
 
 
@@ -358,12 +363,12 @@ async def test_where_no_folder_can_be_used_it_listens_at_its_name_alone(tmp_path
     squatted = tmp_path / "squatted"
     squatted.mkdir()
     squatted.chmod(0o777)
-    place = a_place(squatted / "control.sock")
+    address = an_address(squatted / "control.sock")
 
-    server = await serving(place)
+    server = await serving(address)
 
     assert list(squatted.iterdir()) == []
-    assert await ask_at(place) == "here"
+    assert await ask_at(address) == "here"
     await server.close()
 
 
@@ -372,12 +377,12 @@ async def test_a_command_with_other_variables_finds_the_supervisor(
 ) -> None:
     url = f"postgresql://nobody@localhost/{tmp_path.name}"
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    server = await serving(socket_path_of(url))
+    server = await serving(ControlAddress.of_database(url))
     monkeypatch.delenv("XDG_RUNTIME_DIR")
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "elsewhere"))
 
     assert (tmp_path / "reconciler").is_dir()
-    assert await ask_at(socket_path_of(url)) == "here"
+    assert await ask_at(ControlAddress.of_database(url)) == "here"
     await server.close()
 
 
@@ -386,9 +391,11 @@ def test_the_folder_of_the_session_comes_before_the_temporary_one(
 ) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
 
-    assert default_path("postgresql://a").parent == tmp_path / "reconciler"
-    assert default_path("postgresql://a") == default_path("postgresql://a")
-    assert default_path("postgresql://a") != default_path("postgresql://b")
+    address = ControlAddress.of_database("postgresql://a")
+
+    assert address.path.parent == tmp_path / "reconciler"
+    assert address == ControlAddress.of_database("postgresql://a")
+    assert address != ControlAddress.of_database("postgresql://b")
 
 
 def test_the_refusal_of_a_folder_says_what_helps(tmp_path: Path) -> None:
@@ -397,6 +404,6 @@ def test_the_refusal_of_a_folder_says_what_helps(tmp_path: Path) -> None:
     folder.chmod(0o777)
 
     with pytest.raises(ConfigurationError) as refused:
-        asyncio.run(ControlServer(folder / "control.sock", nothing).open())
+        asyncio.run(ControlServer(ControlAddress.at(folder / "control.sock"), nothing).open())
 
     assert "RECONCILIATION_CONTROL_SOCKET" in refused.value.problems[0].hint
