@@ -1,13 +1,13 @@
 """The paper exchange: a server that speaks the Binance spot dialect about simulated orders.
 
-process, server    run it: as a child, or in this process
-app, admin         the routes: of the dialect, and under /paper/ to steer it
-exchange           the state behind them
-dialect            what may be asked, how it is read and answered
-auth, tokens       who may ask
-limits, traffic    how much was asked, and what came of it
-faults             what goes wrong on purpose
-book, listing      every order, and how the admin routes show them
-orders, lives      the simulation: orders written from a seed, and what becomes of each
-market, fixed      what is traded, in exact numbers
+process, server             run it as a child process, or in this process
+app, admin                  the HTTP routes: the dialect's, and those under /paper/ that control it
+exchange                    the state behind the routes
+dialect                     the requests of Binance: parameters, answers, errors
+auth, tokens, public_key    check signatures and bearer tokens
+weight_meter, request_log   count request weight, pause and ban addresses, log requests
+faults                      the faults that can be injected
+order_store, listing        all orders, and the form in which the admin routes show them
+orders, lifecycle           generate orders from a seed, with the states of each
+market, fixed_point         symbols and their precision; exact numbers
 """

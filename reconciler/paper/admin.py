@@ -1,4 +1,4 @@
-"""The routes under /paper/: seed, list, place, move on, break, count. Not part of the dialect."""
+"""The routes under /paper/, which control the exchange. They are not part of the dialect."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -25,21 +25,21 @@ Body = TypeVar("Body")
 
 
 class Advance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How many stages every order moves on."""
+    """The number of states by which every order moves on."""
 
     steps: Annotated[int, msgspec.Meta(ge=1)] = 1
 
 
 def admin_routes(exchange: PaperExchange) -> Sequence[Route]:
-    """Return the routes that steer `exchange`."""
+    """Return the routes that control `exchange`."""
     table: Sequence[tuple[str, str, Callable[[PaperExchange, Request], Awaitable[Response]]]] = (
         ("POST", "/paper/seed", seed),
-        ("GET", "/paper/orders", list_page),
-        ("POST", "/paper/orders", place),
-        ("PUT", "/paper/orders", fill),
-        ("DELETE", "/paper/orders", vanish),
+        ("GET", "/paper/orders", list_orders),
+        ("POST", "/paper/orders", place_order),
+        ("PUT", "/paper/orders", replace_orders),
+        ("DELETE", "/paper/orders", remove_order),
         ("GET", "/paper/truth", show_truth),
-        ("POST", "/paper/advance", move_on),
+        ("POST", "/paper/advance", advance),
         ("GET", "/paper/faults", show_faults),
         ("POST", "/paper/faults", set_faults),
         ("DELETE", "/paper/faults", clear_faults),
@@ -54,43 +54,45 @@ def admin_routes(exchange: PaperExchange) -> Sequence[Route]:
 
 
 async def seed(exchange: PaperExchange, request: Request) -> Response:
-    """Fill the book anew from a `SeedOptions`."""
+    """Replace all orders by those that `SeedOptions` describe."""
     exchange.seed(await _read(request, SeedOptions))
     return _json({"orders": len(exchange.orders), "symbols": exchange.orders.symbols()})
 
 
-async def list_page(exchange: PaperExchange, request: Request) -> Response:
-    """List orders as NDJSON, by symbol and id, behind the cursor `after` ("SYMBOL:ID")."""
+async def list_orders(exchange: PaperExchange, request: Request) -> Response:
+    """List orders as NDJSON, by symbol and id, after the cursor `after` ("SYMBOL:ID")."""
     symbol, _, order_id = request.query_params.get("after", "").partition(":")
-    orders = exchange.orders.after(symbol, _whole(order_id or "0", "after"), _limit(request))
+    orders = exchange.orders.after(
+        symbol, _parse_integer(order_id or "0", "after"), _limit(request)
+    )
     return Response(encode_listing(orders), media_type=NDJSON)
 
 
-async def place(exchange: PaperExchange, request: Request) -> Response:
-    """Place a `OrderSpec`, over one of the same symbol and id."""
-    given = await _read(request, OrderSpec)
+async def place_order(exchange: PaperExchange, request: Request) -> Response:
+    """Place the order of an `OrderSpec`; it replaces one of the same symbol and id."""
+    spec = await _read(request, OrderSpec)
     try:
-        order = build_order(given, exchange.clock_ms())
+        order = build_order(spec, exchange.clock_ms())
     except ValueError as error:
-        raise _bad(str(error)) from None
+        raise _bad_request(str(error)) from None
     exchange.orders.put(order)
     return _json(listed_order(order), HTTPStatus.CREATED)
 
 
-async def fill(exchange: PaperExchange, request: Request) -> Response:
-    """Put the `OrderSpec`s of an NDJSON in place of all orders that there are."""
+async def replace_orders(exchange: PaperExchange, request: Request) -> Response:
+    """Replace all orders by the `OrderSpec`s of an NDJSON."""
     now_ms = exchange.clock_ms()
     try:
-        given = msgspec.json.Decoder(OrderSpec).decode_lines(await request.body())
-        orders = [build_order(one, now_ms) for one in given]
+        specs = msgspec.json.Decoder(OrderSpec).decode_lines(await request.body())
+        orders = [build_order(spec, now_ms) for spec in specs]
     except (msgspec.DecodeError, ValueError) as error:
-        raise _bad(str(error)) from None
+        raise _bad_request(str(error)) from None
     exchange.orders = OrderStore(sorted(orders, key=lambda order: (order.symbol, order.order_id)))
     return _json({"orders": len(exchange.orders), "symbols": exchange.orders.symbols()})
 
 
-async def vanish(exchange: PaperExchange, request: Request) -> Response:
-    """Let one order vanish, as if the exchange had never had it. Its symbol goes on existing."""
+async def remove_order(exchange: PaperExchange, request: Request) -> Response:
+    """Remove one order, as if the exchange had never had it. Its symbol remains."""
     order = _find(exchange, request)
     exchange.orders.of_symbol(order.symbol).remove(order.order_id)
     return _json(listed_order(order))
@@ -101,8 +103,8 @@ async def show_truth(exchange: PaperExchange, request: Request) -> Response:
     return _json(listed_order(_find(exchange, request)))
 
 
-async def move_on(exchange: PaperExchange, request: Request) -> Response:
-    """Move every life on."""
+async def advance(exchange: PaperExchange, request: Request) -> Response:
+    """Move every order on to a later state."""
     steps = (await _read(request, Advance)).steps
     return _json({"moved": exchange.orders.advance(steps, exchange.clock_ms())})
 
@@ -113,30 +115,30 @@ async def show_faults(exchange: PaperExchange, _request: Request) -> Response:
 
 
 async def set_faults(exchange: PaperExchange, request: Request) -> Response:
-    """Put a `FaultRule` in force, in place of what was set for its name and route."""
+    """Put a `FaultRule` in force; it replaces the one of the same name and route."""
     rule = await _read(request, FaultRule)
-    _demand_route(rule)
+    _require_route(rule)
     exchange.faults.set(rule, exchange.clock_ms())
     return await show_faults(exchange, request)
 
 
 async def clear_faults(exchange: PaperExchange, request: Request) -> Response:
-    """End every fault, also those to come."""
+    """End every fault, also future ones."""
     exchange.faults.clear()
     return await show_faults(exchange, request)
 
 
 async def set_timeline(exchange: PaperExchange, request: Request) -> Response:
-    """End every fault, and let those of a list of `TimelineStep`s come into force from now on."""
+    """End every fault and start the timeline of a list of `TimelineStep`s."""
     steps = await _read(request, list[TimelineStep])
     for step in steps:
-        _demand_route(step.faults)
+        _require_route(step.faults)
     exchange.faults.schedule(steps, exchange.clock_ms())
     return await show_faults(exchange, request)
 
 
 async def show_stats(exchange: PaperExchange, _request: Request) -> Response:
-    """Show what was asked since the start."""
+    """Show the counts of requests since the start."""
     return _json(
         {
             "started_at": exchange.request_log.started_ms,
@@ -148,28 +150,30 @@ async def show_stats(exchange: PaperExchange, _request: Request) -> Response:
 
 
 async def list_requests(exchange: PaperExchange, request: Request) -> Response:
-    """List requests as NDJSON, oldest first, behind the number `after`."""
-    after = _whole(request.query_params.get("after", "0"), "after")
+    """List requests as NDJSON, oldest first, after the number `after`."""
+    after = _parse_integer(request.query_params.get("after", "0"), "after")
     requests = exchange.request_log.after(after, _limit(request))
     return Response(msgspec.json.Encoder().encode_lines(requests), media_type=NDJSON)
 
 
-def _demand_route(rule: FaultRule) -> None:
+def _require_route(rule: FaultRule) -> None:
     known = (*ROUTES, *OTHER_PRODUCT_ROUTES)
     if rule.route not in (EVERY_ROUTE, *known):
-        raise _bad(f"no route {rule.route!r}: choose {EVERY_ROUTE} or one of {', '.join(known)}")
+        raise _bad_request(
+            f"no route {rule.route!r}: choose {EVERY_ROUTE} or one of {', '.join(known)}"
+        )
 
 
 def _limit(request: Request) -> int:
-    limit = _whole(request.query_params.get("limit", str(DEFAULT_PAGE)), "limit")
+    limit = _parse_integer(request.query_params.get("limit", str(DEFAULT_PAGE)), "limit")
     if limit < 1:
-        raise _bad(f"limit={limit} is not at least 1")
+        raise _bad_request(f"limit={limit} is not at least 1")
     return limit
 
 
 def _find(exchange: PaperExchange, request: Request) -> Order:
     symbol = request.query_params.get("symbol", "")
-    order_id = _whole(request.query_params.get("order_id", ""), "order_id")
+    order_id = _parse_integer(request.query_params.get("order_id", ""), "order_id")
     try:
         order = exchange.orders.of_symbol(symbol).find(order_id)
     except UnknownSymbol:
@@ -183,17 +187,17 @@ async def _read(request: Request, kind: type[Body]) -> Body:
     try:
         return msgspec.json.decode(await request.body() or b"{}", type=kind)
     except msgspec.DecodeError as error:
-        raise _bad(str(error)) from None
+        raise _bad_request(str(error)) from None
 
 
-def _whole(text: str, name: str) -> int:
+def _parse_integer(text: str, name: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise _bad(f"{name}={text!r} is not a whole number") from None
+        raise _bad_request(f"{name}={text!r} is not a whole number") from None
 
 
-def _bad(what: str) -> HTTPException:
+def _bad_request(what: str) -> HTTPException:
     return HTTPException(HTTPStatus.BAD_REQUEST, what)
 
 

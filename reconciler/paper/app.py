@@ -1,8 +1,8 @@
-"""The paper exchange as an ASGI application: who goes through which checks, in which order.
+"""The paper exchange as an ASGI application: what happens to a request, and in which order.
 
-A request of the dialect is charged, meets the faults in force, proves who asks, has its parameters
-read, is answered and logged. Every answer carries the weight used. The admin routes under /paper/
-go through none of this.
+For a request of the dialect: count its weight, apply the faults in force, check its credentials,
+read its parameters, answer it, log it. Every answer carries the weight used. The admin routes under
+/paper/ skip all of this.
 """
 
 import re
@@ -76,7 +76,7 @@ def build_app(exchange: PaperExchange) -> Starlette:
     return Starlette(
         routes=[
             *(
-                Route(path, partial(answer, exchange, name, route), methods=["GET"])
+                Route(path, partial(handle_request, exchange, name, route), methods=["GET"])
                 for path, name, route in _dialect_routes()
             ),
             *admin_routes(exchange),
@@ -86,7 +86,7 @@ def build_app(exchange: PaperExchange) -> Starlette:
 
 
 def _dialect_routes() -> Iterator[tuple[str, str, routes.DialectRoute]]:
-    """Yield the path, the name that faults and logs use, and the route itself."""
+    """Yield each route with its path, and the name that faults and the log use for it."""
     for name, route in routes.ROUTES.items():
         yield f"/api/v3/{name}", name, route
     for path, route in routes.OTHER_PRODUCT_ROUTES.items():
@@ -106,7 +106,7 @@ class DialectRequest:
 
     @classmethod
     def read(cls, name: str, route: routes.DialectRoute, http_request: Request) -> Self:
-        """Take from an HTTP request for the route `name` what it asks for, and who sent it."""
+        """Read an HTTP request to the route `name`."""
         sent = http_request.query_params
         query = http_request.scope["query_string"].decode("latin-1")
         return cls(
@@ -129,11 +129,11 @@ class DialectRequest:
 
     @property
     def weight(self) -> int:
-        """What the request costs."""
+        """The weight of the request."""
         return self.route.cost(has_symbol=self.target.symbol is not None)
 
 
-async def answer(
+async def handle_request(
     exchange: PaperExchange, name: str, route: routes.DialectRoute, http_request: Request
 ) -> Response:
     """Answer one request of the dialect, and log it."""
@@ -156,7 +156,7 @@ async def answer(
 
 
 class ClosedConnection(Response):
-    """No answer: the connection is closed."""
+    """Closes the connection instead of answering."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI's
         """Close the connection and wait until it is."""
@@ -166,7 +166,7 @@ class ClosedConnection(Response):
 
 
 class _Disconnected(Exception):
-    """This request gets no answer."""
+    """The request gets no answer: close its connection."""
 
 
 async def _respond(exchange: PaperExchange, request: DialectRequest, charge: Charge) -> Response:
@@ -176,8 +176,8 @@ async def _respond(exchange: PaperExchange, request: DialectRequest, charge: Cha
         _refuse_beyond_limit(exchange, charge)
         effects = exchange.faults.draw(request.target, exchange.clock_ms())
         for effect in effects:
-            await _apply_faults(exchange, request, effect)
-        body = _answer(exchange, request, effects, rules)
+            await _apply_fault(exchange, request, effect)
+        body = _encode_answer(exchange, request, effects, rules)
     except _Disconnected:
         return ClosedConnection()
     except Refusal as refusal:
@@ -198,12 +198,12 @@ def _refuse_beyond_limit(exchange: PaperExchange, charge: Charge) -> None:
             raise too_much_weight(exchange.meter.limit, seconds)
 
 
-async def _apply_faults(exchange: PaperExchange, request: DialectRequest, effect: Effect) -> None:
-    """Carry out what a fault does to a request before it is answered.
+async def _apply_fault(exchange: PaperExchange, request: DialectRequest, effect: Effect) -> None:
+    """Apply a fault to a request before it is answered.
 
     Raises:
-        Refusal: it is answered with an error.
-        _HungUp: it is not answered.
+        Refusal: the request is answered with an error.
+        _Disconnected: the request is not answered.
     """
     now_ms = exchange.clock_ms()
     match effect:
@@ -229,7 +229,7 @@ def _refusal_by(
     effect: ServerError | Maintenance | RefuseKey | BlockAtFirewall | Refuse | Archive,
     request: DialectRequest,
 ) -> Refusal | None:
-    """Return the error that a fault answers a request with; None: it is not for such a request."""
+    """Return the error with which a fault answers; None if it does not affect such a request."""
     match effect:
         case ServerError(http_status=status):
             return server_error(status)
@@ -247,7 +247,7 @@ def _refusal_by(
             assert_never(effect)
 
 
-def _answer(
+def _encode_answer(
     exchange: PaperExchange,
     request: DialectRequest,
     effects: Sequence[Effect],
@@ -258,9 +258,9 @@ def _answer(
     if request.route.is_private:
         authenticate(exchange.access, request.credentials, parameters, view.now_ms)
     parameters.refuse_unknown(request.route.known_parameters)
-    told = request.route.answer(view, parameters)
-    is_emptied = EmptyList() in effects and isinstance(told, list)
-    body = replace_fields(_ENCODER.encode([] if is_emptied else told), rules, request.target)
+    answered = request.route.answer(view, parameters)
+    is_emptied = EmptyList() in effects and isinstance(answered, list)
+    body = replace_fields(_ENCODER.encode([] if is_emptied else answered), rules, request.target)
     for effect in effects:
         if isinstance(effect, CorruptBody):
             body = corrupt_body(body, effect.how)
@@ -268,7 +268,7 @@ def _answer(
 
 
 def _time_unit(name: str) -> TimeUnit:
-    """Return the unit of that name, in capitals or small letters as documented."""
+    """Return the unit of that name, in upper or lower case as documented."""
     if name not in (name.upper(), name.lower()) or name.upper() not in TimeUnit.__members__:
         raise invalid_time_unit()
     return TimeUnit[name.upper()]
@@ -281,8 +281,8 @@ def _status(response: Response) -> str:
 
 
 def _retry_after_seconds(response: Response) -> int | None:
-    told = response.headers.get("Retry-After", "")
-    return int(told) if re.fullmatch("[0-9]{1,9}", told) else None
+    seconds = response.headers.get("Retry-After", "")
+    return int(seconds) if re.fullmatch("[0-9]{1,9}", seconds) else None
 
 
 async def _answer_http_error(request: Request, error: Exception) -> Response:

@@ -1,13 +1,13 @@
-"""Who may ask for the account's orders: a signed request, a bearer token, or anybody.
+"""Check the credentials of a request: a signature or a bearer token.
 
-Pure: decided from the request's own bytes and the time. Signing is checked as Binance does it
+Pure: the request's own bytes and the time decide. Signatures are checked as Binance does it
 (Binance Spot API documentation, "SIGNED Endpoint security", read 2026-11-24):
 
 - `X-MBX-APIKEY` names the key; keys are case sensitive;
 - `signature` is the hex HMAC-SHA256, in either case, over the query string exactly as it was sent,
-  without the parameter `signature` itself; or in base64, where the key is an Ed25519 or RSA one;
+  without the parameter `signature` itself; or in base64 for an Ed25519 or RSA key;
 - `timestamp` is less than a second ahead of the exchange and at most `recvWindow` behind it
-  (5,000 ms when not sent, 60,000 at most).
+  (5,000 ms by default, at most 60,000).
 """
 
 import hashlib
@@ -30,13 +30,13 @@ MAX_RECV_WINDOW_MS = Decimal(60_000)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AccessPolicy:
-    """Which proofs are accepted: any one of those configured, or none if none is."""
+    """The credentials that are accepted: any one of those configured. None needed if none is."""
 
     api_key: str | None = field(default=None, repr=False)
     api_secret: str | None = field(default=None, repr=False)
     jwt_secret: str | None = field(default=None, repr=False)
     public_key: PublicKey | None = None
-    """What verifies the key's signatures, instead of a secret that both sides know."""
+    """Verifies the key's signatures, instead of a secret that both sides know."""
 
     def __post_init__(self) -> None:
         if (self.api_key is None) != (self.api_secret is None and self.public_key is None):
@@ -46,13 +46,13 @@ class AccessPolicy:
 
     @property
     def is_open(self) -> bool:
-        """Whether anybody may ask."""
+        """True if no credentials are needed."""
         return self.api_key is None and self.jwt_secret is None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RequestCredentials:
-    """What a request brings to show who sent it."""
+    """The credentials in a request's headers and query."""
 
     api_key: str | None = field(repr=False)
     bearer_token: str | None = field(repr=False)
@@ -60,7 +60,7 @@ class RequestCredentials:
 
     @classmethod
     def read(cls, *, api_key: str | None, authorization: str | None, query: str) -> Self:
-        """Take the proof from the two headers and the query string as it was sent."""
+        """Read the credentials from the two headers and the query string as it was sent."""
         scheme, _, token = (authorization or "").partition(" ")
         is_bearer = scheme.lower() == "bearer"
         return cls(api_key=api_key, bearer_token=token.strip() if is_bearer else None, query=query)
@@ -69,12 +69,12 @@ class RequestCredentials:
 def authenticate(
     access: AccessPolicy, credentials: RequestCredentials, parameters: Parameters, now_ms: int
 ) -> None:
-    """Let a request pass that brings a proof which is accepted.
+    """Check that a request carries accepted credentials.
 
     A `timestamp` is checked whenever one is sent, and must be sent with a signature.
 
     Raises:
-        Refusal: it brings none. Names what is wrong with the proof that it did bring.
+        Refusal: it does not; says what is wrong with the credentials that it carries.
     """
     check_timestamp(parameters, now_ms)
     checks = _checks(access, credentials, parameters, now_ms)
@@ -87,7 +87,7 @@ def authenticate(
 def _checks(
     access: AccessPolicy, credentials: RequestCredentials, parameters: Parameters, now_ms: int
 ) -> Sequence[Callable[[], None]]:
-    """Return a check for each proof that is accepted, the token's first."""
+    """Return a check for each accepted kind of credentials, the token's first."""
     checks: list[Callable[[], None]] = []
     if access.jwt_secret is not None:
         checks.append(partial(check_token, access.jwt_secret, credentials.bearer_token, now_ms))
@@ -134,7 +134,7 @@ def _equal(one: str, other: str) -> bool:
 
 
 def check_timestamp(parameters: Parameters, now_ms: int) -> None:
-    """Check that a timestamp, if sent, lies within the window that the request asks for.
+    """Check that a timestamp, if sent, lies within `recvWindow`.
 
     Raises:
         Refusal: it does not.

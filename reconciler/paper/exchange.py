@@ -1,4 +1,4 @@
-"""The paper exchange's state: what its routes read and change."""
+"""The state of the paper exchange, which its routes read and change."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from reconciler.paper.request_log import RequestLog
 from reconciler.paper.weight_meter import WeightMeter
 
 ACCOUNT_UID = 8900
-"""The account's identity unless it is told otherwise: the same at every port, on every machine."""
+"""The account's default identity: the same at every port and on every machine."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -22,9 +22,9 @@ class PaperExchange:
     """One account at one exchange.
 
     Attributes:
-        account_id: What tells this account from others; the `uid` of its answers.
-        clock_ms: Tells the time in ms since 1970.
-        sleep: Waits so many seconds; used for simulated latency only.
+        account_id: The account's identity; the `uid` of its answers.
+        clock_ms: Returns the time in ms since 1970.
+        sleep: Waits for a number of seconds; used for simulated latency only.
     """
 
     clock_ms: Callable[[], int]
@@ -37,11 +37,11 @@ class PaperExchange:
     orders: OrderStore = field(default_factory=OrderStore)
 
     def seed(self, seed_options: SeedOptions) -> None:
-        """Fill the book anew: whatever was in it is gone."""
+        """Replace all orders by newly generated ones."""
         self.orders = OrderStore(generate_orders(seed_options, self.clock_ms()))
 
     def view(self, route: str, time_unit: TimeUnit = TimeUnit.MILLISECOND) -> AccountView:
-        """Return the account as a request of `route` sees it now, with times in `time_unit`."""
+        """Return the account as a request to `route` sees it now, with times in `time_unit`."""
         now_ms = self.clock_ms()
         rules = self.faults.rules_for(route, now_ms)
         others = [rule.account_uid for rule in rules if rule.account_uid is not None]

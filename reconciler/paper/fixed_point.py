@@ -17,7 +17,7 @@ def unit_e8(places: int) -> int:
 
 
 def to_text(value_e8: int) -> str:
-    """Write with exactly eight decimal places, never with an exponent."""
+    """Format with exactly eight decimal places, never with an exponent."""
     if value_e8 < 0:
         return "-" + to_text(-value_e8)
     whole, fraction = divmod(value_e8, ONE_E8)
@@ -25,15 +25,15 @@ def to_text(value_e8: int) -> str:
 
 
 def to_decimal(value_e8: int) -> Decimal:
-    """Return the number itself, exactly."""
+    """Return the exact number."""
     return Decimal(value_e8).scaleb(-PLACES)
 
 
 def from_text(text: str) -> int:
-    """Read a decimal number of at most eight decimal places.
+    """Parse a decimal number of at most eight decimal places.
 
     Raises:
-        ValueError: `text` is no number, or finer than 10^-8.
+        ValueError: `text` is not a number, or has more decimal places.
     """
     try:
         scaled = Decimal(text).scaleb(PLACES)

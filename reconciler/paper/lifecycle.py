@@ -1,9 +1,9 @@
-"""How orders live: the stages one passes through, and how often each kind of life happens.
+"""Lifecycles of orders: the states that an order passes through, and the frequency of each.
 
-Pure: randomness comes in as a parameter, and the same randomness gives the same lives. Along a life
+Pure: randomness is a parameter, and the same randomness gives the same states. In a lifecycle
 
 - the executed quantity and its quote never shrink,
-- a terminal stage is the last,
+- a terminal state is the last,
 - the quote is the sum of price times quantity over the fills, exactly,
 - a fill is never worse than the limit price and never at it, so that an average differs from it.
 """
@@ -53,7 +53,10 @@ STATUS_OF: Mapping[str, Status] = {
 
 
 class OrderState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """An order at one moment. `quote_e8` below zero: the exchange does not know it."""
+    """An order's status and execution at one moment.
+
+    A `quote_e8` below zero means that the exchange does not know it.
+    """
 
     binance_status: str
     executed_e8: int
@@ -61,9 +64,9 @@ class OrderState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def status(self) -> Status | None:
-        """Our status; None for a word that nobody knows.
+        """Our status; None for an unknown `binance_status`.
 
-        An open order of which something is filled is `partial`, whatever its word.
+        An open order of which something is filled is `partial`, whatever Binance calls it.
         """
         status = STATUS_OF.get(self.binance_status)
         if status is None or status.is_terminal or self.executed_e8 <= 0:
@@ -72,7 +75,7 @@ class OrderState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def is_open(self) -> bool:
-        """Whether the order may still change. One with an unknown word counts as ended."""
+        """True while the order may still change. One with an unknown status counts as ended."""
         return self.status is not None and not self.status.is_terminal
 
     @property
@@ -89,16 +92,16 @@ class OrderState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lifecycle:
-    """A kind of life: the words it passes through, and its share among all lives."""
+    """The statuses that an order passes through, and how often that happens."""
 
-    weight: int
+    frequency: int
     statuses: tuple[BinanceStatus, ...]
     time_in_force: str = "GTC"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OrderTerms:
-    """What an order asks for, in whole ticks and steps of its market."""
+    """Side, price and quantity of an order, in whole ticks and steps of its market."""
 
     market: Market
     is_buy: bool
@@ -109,43 +112,43 @@ class OrderTerms:
 _NEW, _PARTIAL = BinanceStatus.NEW, BinanceStatus.PARTIALLY_FILLED
 
 LIFECYCLES = (
-    Lifecycle(weight=34, statuses=(_NEW, BinanceStatus.FILLED)),
-    Lifecycle(weight=12, statuses=(_NEW, _PARTIAL, BinanceStatus.FILLED)),
-    Lifecycle(weight=7, statuses=(_NEW, _PARTIAL, _PARTIAL, BinanceStatus.FILLED)),
+    Lifecycle(frequency=34, statuses=(_NEW, BinanceStatus.FILLED)),
+    Lifecycle(frequency=12, statuses=(_NEW, _PARTIAL, BinanceStatus.FILLED)),
+    Lifecycle(frequency=7, statuses=(_NEW, _PARTIAL, _PARTIAL, BinanceStatus.FILLED)),
     Lifecycle(
-        weight=3, statuses=(_NEW, _PARTIAL, _PARTIAL, _PARTIAL, _PARTIAL, BinanceStatus.FILLED)
+        frequency=3, statuses=(_NEW, _PARTIAL, _PARTIAL, _PARTIAL, _PARTIAL, BinanceStatus.FILLED)
     ),
-    Lifecycle(weight=12, statuses=(_NEW, BinanceStatus.CANCELED)),
-    Lifecycle(weight=7, statuses=(_NEW, _PARTIAL, BinanceStatus.CANCELED)),
-    Lifecycle(weight=4, statuses=(_NEW, BinanceStatus.EXPIRED), time_in_force="FOK"),
-    Lifecycle(weight=3, statuses=(_NEW, _PARTIAL, BinanceStatus.EXPIRED), time_in_force="IOC"),
-    Lifecycle(weight=2, statuses=(_NEW, BinanceStatus.REJECTED)),
-    Lifecycle(weight=1, statuses=(_NEW, BinanceStatus.EXPIRED_IN_MATCH)),
-    Lifecycle(weight=1, statuses=(_NEW, _PARTIAL, BinanceStatus.EXPIRED_IN_MATCH)),
-    Lifecycle(weight=6, statuses=(_NEW,)),
-    Lifecycle(weight=4, statuses=(_NEW, _PARTIAL)),
-    Lifecycle(weight=2, statuses=(BinanceStatus.PENDING_NEW, _NEW)),
-    Lifecycle(weight=2, statuses=(BinanceStatus.PENDING_NEW, _NEW, BinanceStatus.FILLED)),
+    Lifecycle(frequency=12, statuses=(_NEW, BinanceStatus.CANCELED)),
+    Lifecycle(frequency=7, statuses=(_NEW, _PARTIAL, BinanceStatus.CANCELED)),
+    Lifecycle(frequency=4, statuses=(_NEW, BinanceStatus.EXPIRED), time_in_force="FOK"),
+    Lifecycle(frequency=3, statuses=(_NEW, _PARTIAL, BinanceStatus.EXPIRED), time_in_force="IOC"),
+    Lifecycle(frequency=2, statuses=(_NEW, BinanceStatus.REJECTED)),
+    Lifecycle(frequency=1, statuses=(_NEW, BinanceStatus.EXPIRED_IN_MATCH)),
+    Lifecycle(frequency=1, statuses=(_NEW, _PARTIAL, BinanceStatus.EXPIRED_IN_MATCH)),
+    Lifecycle(frequency=6, statuses=(_NEW,)),
+    Lifecycle(frequency=4, statuses=(_NEW, _PARTIAL)),
+    Lifecycle(frequency=2, statuses=(BinanceStatus.PENDING_NEW, _NEW)),
+    Lifecycle(frequency=2, statuses=(BinanceStatus.PENDING_NEW, _NEW, BinanceStatus.FILLED)),
 )
 
 MIN_QUANTITY_STEPS = 1000
-"""Fewer could not be cut into as many growing parts as the longest life has fills."""
+"""The smallest quantity that can be split into the fills of the longest lifecycle."""
 
 _UNTOUCHED = {
     binance_status: OrderState(binance_status=binance_status, executed_e8=0, quote_e8=0)
     for binance_status in BinanceStatus
 }
-_FURTHEST_FILL = 0.001
+_LARGEST_IMPROVEMENT = 0.001
 
 
 def draw_lifecycles(count: int, rng: Random) -> Sequence[Lifecycle]:
-    """Draw `count` kinds of life by their weights."""
-    return rng.choices(LIFECYCLES, [lifecycle.weight for lifecycle in LIFECYCLES], k=count)
+    """Draw `count` lifecycles by their frequencies."""
+    return rng.choices(LIFECYCLES, [lifecycle.frequency for lifecycle in LIFECYCLES], k=count)
 
 
 def draw_states(lifecycle: Lifecycle, terms: OrderTerms, rng: Random) -> tuple[OrderState, ...]:
-    """Draw one life of that kind: every stage from the first to the last."""
-    fills = _cut(lifecycle, terms.quantity_steps, rng)
+    """Draw the states of one order with that lifecycle, from the first to the last."""
+    fills = _split_into_fills(lifecycle, terms.quantity_steps, rng)
     states = []
     executed_steps = quote_e8 = 0
     for binance_status in lifecycle.statuses:
@@ -163,8 +166,8 @@ def _state(binance_status: BinanceStatus, executed_e8: int, quote_e8: int) -> Or
     return OrderState(binance_status=binance_status, executed_e8=executed_e8, quote_e8=quote_e8)
 
 
-def _cut(lifecycle: Lifecycle, quantity_steps: int, rng: Random) -> Iterator[int]:
-    """Cut the quantity into one growing part for each fill; the last fill takes what is left."""
+def _split_into_fills(lifecycle: Lifecycle, quantity_steps: int, rng: Random) -> Iterator[int]:
+    """Split the quantity into one part for each fill; the last fill takes the rest."""
     parts = lifecycle.statuses.count(_PARTIAL)
     before = 0
     for part in range(1, parts + 1):
@@ -175,6 +178,6 @@ def _cut(lifecycle: Lifecycle, quantity_steps: int, rng: Random) -> Iterator[int
 
 
 def _fill_quote_e8(terms: OrderTerms, filled_steps: int, rng: Random) -> int:
-    better_by = 1 + int(rng.random() * _FURTHEST_FILL * terms.price_ticks)
+    better_by = 1 + int(rng.random() * _LARGEST_IMPROVEMENT * terms.price_ticks)
     fill_ticks = terms.price_ticks - better_by if terms.is_buy else terms.price_ticks + better_by
     return fill_ticks * filled_steps * terms.market.quote_unit_e8

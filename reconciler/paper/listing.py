@@ -1,4 +1,4 @@
-"""Orders as the admin routes show and take them: in our words, with everything a database needs."""
+"""Orders as the admin routes show and take them, with everything that a database row needs."""
 
 from collections.abc import Iterable
 
@@ -11,10 +11,10 @@ from reconciler.paper.orders import Order
 
 
 class ListedState(msgspec.Struct, frozen=True, kw_only=True):
-    """What a row holds of an order at one stage.
+    """An order's state as a database row holds it.
 
     Attributes:
-        status: Our status; None for a word that nobody knows.
+        status: Our status; None for an unknown status of the exchange's.
         executed_qty: With eight decimal places.
         avg_price: With eight decimal places, rounded half away from zero; None when nothing is
             executed or the exchange does not know the quote.
@@ -26,7 +26,7 @@ class ListedState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ListedOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """One order: what the platform's row last saw of it, and the truth. Times are in ms."""
+    """One order: the state that the platform's row last saw, and the true one. Times are in ms."""
 
     symbol: str
     order_id: int
@@ -40,10 +40,10 @@ class ListedOrder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StateSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A stage written by hand.
+    """A state to place by hand.
 
     Attributes:
-        status: The exchange's word; any text, so that unknown words can be tried out.
+        status: The exchange's status; any text, so that unknown ones can be tried out.
         quote_qty: None: executed quantity times limit price. Below zero: not known.
     """
 
@@ -53,12 +53,12 @@ class StateSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class OrderSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An order written by hand. Nothing is checked for sense: faulty exchanges exist.
+    """An order to place by hand. Its values are not checked: faulty exchanges exist.
 
     Attributes:
-        status, executed_qty, quote_qty: The truth, as in `StateSpec`.
-        seen: What the platform's row last saw; None: a new order, or the truth itself where that
-            is open and nothing is executed.
+        status, executed_qty, quote_qty: The true state, as in `StateSpec`.
+        seen: The state that the platform's row last saw; None: a new order, or the true state
+            where that is open and nothing is executed.
         created_at, updated_at: In ms; None: now, and `created_at`.
     """
 
@@ -78,7 +78,7 @@ class OrderSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 def listed_order(order: Order) -> ListedOrder:
-    """Show one order."""
+    """Return an order as the admin routes show it."""
     return ListedOrder(
         symbol=order.symbol,
         order_id=order.order_id,
@@ -93,34 +93,34 @@ def listed_order(order: Order) -> ListedOrder:
 
 
 def encode_listing(orders: Iterable[Order]) -> bytes:
-    """Show orders as NDJSON: one JSON object a line."""
+    """Encode orders as NDJSON, one JSON object a line."""
     return msgspec.json.Encoder().encode_lines([listed_order(order) for order in orders])
 
 
-def build_order(given: OrderSpec, now_ms: int) -> Order:
-    """Make the order that was written by hand.
+def build_order(spec: OrderSpec, now_ms: int) -> Order:
+    """Build an order from its specification.
 
     Raises:
-        ValueError: a number cannot be read.
+        ValueError: a number cannot be parsed.
     """
-    price_e8 = fixed_point.from_text(given.price)
-    truth = _build_state(given.status, given.executed_qty, given.quote_qty, price_e8)
-    seen = _seen_state(given.seen, truth, price_e8)
-    created_ms = now_ms if given.created_at is None else given.created_at
-    updated_ms = created_ms if given.updated_at is None else given.updated_at
+    price_e8 = fixed_point.from_text(spec.price)
+    truth = _build_state(spec.status, spec.executed_qty, spec.quote_qty, price_e8)
+    seen = _seen_state(spec.seen, truth, price_e8)
+    created_ms = now_ms if spec.created_at is None else spec.created_at
+    updated_ms = created_ms if spec.updated_at is None else spec.updated_at
     return Order(
-        symbol=given.symbol,
-        order_id=given.order_id,
-        client_order_id=given.client_order_id or f"by_hand_{given.order_id}",
-        is_buy=given.side == "BUY",
-        time_in_force=given.time_in_force,
+        symbol=spec.symbol,
+        order_id=spec.order_id,
+        client_order_id=spec.client_order_id or f"by_hand_{spec.order_id}",
+        is_buy=spec.side == "BUY",
+        time_in_force=spec.time_in_force,
         price_e8=price_e8,
-        qty_e8=fixed_point.from_text(given.qty),
+        qty_e8=fixed_point.from_text(spec.qty),
         created_ms=created_ms,
         pace_ms=updated_ms - created_ms,
         states=(seen, truth),
-        seen=0,
-        now=1,
+        seen_index=0,
+        state_index=1,
     )
 
 
@@ -144,9 +144,9 @@ def _build_state(
     return OrderState(binance_status=binance_status, executed_e8=executed_e8, quote_e8=quote_e8)
 
 
-def _seen_state(given: StateSpec | None, truth: OrderState, price_e8: int) -> OrderState:
-    if given is not None:
-        return _build_state(given.status, given.executed_qty, given.quote_qty, price_e8)
+def _seen_state(spec: StateSpec | None, truth: OrderState, price_e8: int) -> OrderState:
+    if spec is not None:
+        return _build_state(spec.status, spec.executed_qty, spec.quote_qty, price_e8)
     if truth.is_open and truth.executed_e8 == 0:
         return truth
     return OrderState(binance_status=BinanceStatus.NEW, executed_e8=0, quote_e8=0)

@@ -1,4 +1,4 @@
-"""What is traded: symbols with the price around which their orders lie, and their precision."""
+"""The markets: symbols, the price around which their orders lie, and their precision."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ class Market:
     """A pair of assets.
 
     Prices are multiples of `tick_e8`, quantities of `step_e8`. Their decimal places add up to
-    eight at most, so that price times quantity needs no more than eight either: it is exact.
+    at most eight, so that price times quantity has at most eight too, and is exact.
     """
 
     base: str
@@ -21,7 +21,7 @@ class Market:
 
     @property
     def symbol(self) -> str:
-        """The name that requests use."""
+        """The symbol that requests use."""
         return self.base + self.quote
 
     @property
@@ -36,13 +36,13 @@ class Market:
 
     @property
     def quote_unit_e8(self) -> int:
-        """What one step costs at a price of one tick."""
+        """The cost of one step at a price of one tick."""
         return fixed_point.unit_e8(self.price_places + self.quantity_places)
 
 
 def list_markets(count: int) -> tuple[Market, ...]:
-    """Return `count` markets: well-known names first, made-up ones after those."""
-    made_up = tuple(_invent(number) for number in range(1, count - len(KNOWN) + 1))
+    """Return `count` markets: the well-known ones first, then made-up ones."""
+    made_up = tuple(_made_up(number) for number in range(1, count - len(KNOWN) + 1))
     return KNOWN[:count] + made_up
 
 
@@ -81,12 +81,12 @@ KNOWN = (
 )
 
 
-def _invent(number: int) -> Market:
+def _made_up(number: int) -> Market:
     return _market(f"T{number:04d}", "USDT", str(5 + number * 37 % 400), 2, 3)
 
 
 def market_for(symbol: str) -> Market:
-    """Return the market of a symbol that was placed by hand; one nobody knows is made up."""
+    """Return the market of a symbol; an unknown symbol gets a made-up market."""
     for market in KNOWN:
         if market.symbol == symbol:
             return market

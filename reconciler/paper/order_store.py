@@ -1,7 +1,7 @@
 """Every order of the account, by symbol and id, in memory.
 
-Orders are values: moving one on puts a new one in its place. Lookups cost a binary search; a page
-of history is a slice.
+Orders are values: to change one is to replace it. A lookup is a binary search, a page of history
+a slice.
 """
 
 from bisect import bisect_left
@@ -13,11 +13,11 @@ from reconciler.paper.orders import Order, advance
 
 
 class UnknownSymbol(LookupError):
-    """No order of this symbol was ever placed: for the exchange it does not exist."""
+    """No order of this symbol was ever placed, so the exchange does not know the symbol."""
 
 
 Distortion = Callable[[Order], Order | None]
-"""How an order is shown; None: as if it did not exist."""
+"""Returns an order as an answer shows it; None hides it."""
 
 
 class SymbolOrders:
@@ -41,14 +41,14 @@ class SymbolOrders:
         return self._orders[at] if self._has(at, order_id) else None
 
     def find_by_client_id(self, client_order_id: str) -> Order | None:
-        """Return the latest order with that client id. Looks at every order."""
+        """Return the latest order with that client id. Scans all orders."""
         for order in reversed(self._orders):
             if order.client_order_id == client_order_id:
                 return order
         return None
 
     def put(self, order: Order) -> None:
-        """Put an order in its place, over one of the same id."""
+        """Add an order, or replace the one of the same id."""
         self._open = None
         at = bisect_left(self._ids, order.order_id)
         if self._has(at, order.order_id):
@@ -58,7 +58,7 @@ class SymbolOrders:
         self._orders.insert(at, order)
 
     def remove(self, order_id: int) -> bool:
-        """Let an order vanish; say whether there was one."""
+        """Remove an order; return False if there was none."""
         at = bisect_left(self._ids, order_id)
         if not self._has(at, order_id):
             return False
@@ -67,7 +67,7 @@ class SymbolOrders:
         return True
 
     def advance(self, steps: int, now_ms: int) -> int:
-        """Move every order on by `steps` stages; return how many moved."""
+        """Move every order on by `steps` states; return how many moved."""
         moved = [advance(order, steps, now_ms) for order in self._orders]
         count = sum(new is not old for new, old in zip(moved, self._orders, strict=True))
         self._orders = moved
@@ -115,7 +115,7 @@ class DistortedSymbolOrders:
         return None if order is None else self._distort(order)
 
     def open_orders(self) -> Sequence[Order]:
-        """Return every order that is shown as open, or is open and shown in an unknown word."""
+        """Return every order shown as open, and every open order shown with an unknown status."""
         return [
             shown
             for order in self._orders
@@ -136,7 +136,7 @@ class DistortedSymbolOrders:
 
 
 class OrderStore:
-    """The shelves of all symbols."""
+    """The orders of all symbols."""
 
     def __init__(self, orders: Iterable[Order] = ()) -> None:
         self._by_symbol: dict[str, SymbolOrders] = {}
@@ -166,18 +166,18 @@ class OrderStore:
             raise UnknownSymbol(symbol) from None
 
     def put(self, order: Order) -> None:
-        """Put an order in its place; its symbol exists from now on."""
+        """Add an order, or replace the one of the same symbol and id."""
         orders = self._by_symbol.get(order.symbol)
         if orders is None:
             orders = self._by_symbol[order.symbol] = SymbolOrders(market_for(order.symbol))
         orders.put(order)
 
     def advance(self, steps: int, now_ms: int) -> int:
-        """Move every order on by `steps` stages; return how many moved."""
+        """Move every order on by `steps` states; return how many moved."""
         return sum(orders.advance(steps, now_ms) for orders in self._by_symbol.values())
 
     def after(self, symbol: str, order_id: int, limit: int) -> Sequence[Order]:
-        """Return up to `limit` orders behind (symbol, id), in order of symbol, then id."""
+        """Return up to `limit` orders after (symbol, id), sorted by symbol, then id."""
         page: list[Order] = []
         for name in self.symbols():
             if name < symbol:

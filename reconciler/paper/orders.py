@@ -1,4 +1,4 @@
-"""The orders of a simulated account, written from a seed: the same seed writes the same orders.
+"""The orders of a simulated account, generated from a seed: the same seed gives the same orders.
 
 Pure: no clock and no I/O. Within a symbol order ids grow with time and with gaps, as the exchange's
 do; every fourth symbol's ids lie above 2^53, where a float loses digits.
@@ -24,16 +24,16 @@ _OLDEST_MS = 3 * 24 * 3600 * 1000
 _YOUNGEST_MS = 15 * 60 * 1000
 _IDS_BEYOND_FLOATS = 2**53
 _LARGEST_GAP = 40
-_AT_ITS_END = 0.85
+_SHARE_AT_LAST_STATE = 0.85
 _MINUTE_MS = 60_000
 
 
 class SeedOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How many orders to write, and how they are spread.
+    """The number of orders to generate, and their distribution over symbols.
 
     Attributes:
-        symbols: Over how many symbols the orders are spread, evenly.
-        hot_share: This share of all orders goes to the first symbol; None: an even share.
+        symbols: The number of symbols, each with the same number of orders.
+        hot_share: The share of all orders that the first symbol gets; None: an even share.
     """
 
     orders: Annotated[int, msgspec.Meta(ge=0, le=10_000_000)] = 2000
@@ -43,15 +43,15 @@ class SeedOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One order with its whole life.
+    """One order, with every state that it passes through.
 
     Attributes:
-        life: Every stage from the first to the last.
-        now: Index of the stage that the exchange is at.
-        seen: Index of the stage at which the platform's row last saw it; never beyond `now`, and
-            always an open stage, so that the row is one that the reconciler must ask about.
-        pace_ms: Time from one stage to the next, as the order was written.
-        moved_ms: When it was moved on from there, once for each stage.
+        states: From the first to the last.
+        state_index: Index of the state that the exchange has.
+        seen_index: Index of the state that the platform's row last saw; at most `state_index`, and
+            always an open state, so that the reconciler must ask about the row.
+        pace_ms: Time from one state to the next, as the order was generated.
+        moved_ms: When `advance` moved it on, one time for each state.
     """
 
     symbol: str
@@ -64,47 +64,51 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     created_ms: int
     pace_ms: int
     states: tuple[OrderState, ...]
-    now: int
-    seen: int
+    state_index: int
+    seen_index: int
     moved_ms: tuple[int, ...] = ()
 
     @property
     def state(self) -> OrderState:
-        """Where the exchange has it."""
-        return self.states[self.now]
+        """The state that the exchange has."""
+        return self.states[self.state_index]
 
     @property
     def seen_state(self) -> OrderState:
-        """Where the platform's row has it."""
-        return self.states[self.seen]
+        """The state that the platform's row has."""
+        return self.states[self.seen_index]
 
     @property
     def updated_ms(self) -> int:
-        """When it reached the stage it is at."""
-        return self.moved_ms[-1] if self.moved_ms else self.created_ms + self.now * self.pace_ms
+        """When it reached its state."""
+        if self.moved_ms:
+            return self.moved_ms[-1]
+        return self.created_ms + self.state_index * self.pace_ms
 
 
 def advance(order: Order, steps: int, now_ms: int) -> Order:
-    """Move an order on by `steps` stages, at most to its last."""
-    gained = min(steps, len(order.states) - 1 - order.now)
-    if gained == 0:
+    """Move an order on by `steps` states, at most to its last."""
+    moved = min(steps, len(order.states) - 1 - order.state_index)
+    if moved == 0:
         return order
     return msgspec.structs.replace(
-        order, now=order.now + gained, moved_ms=order.moved_ms + (now_ms,) * gained
+        order, state_index=order.state_index + moved, moved_ms=order.moved_ms + (now_ms,) * moved
     )
 
 
 def as_of(order: Order, at_ms: int) -> Order | None:
-    """Return the order as it was at that time; None: it had not been placed."""
+    """Return the order as it was at that time; None if it had not been placed."""
     if at_ms < order.created_ms:
         return None
     while order.updated_ms > at_ms:
-        order = msgspec.structs.replace(order, now=order.now - 1, moved_ms=order.moved_ms[:-1])
+        order = msgspec.structs.replace(
+            order, state_index=order.state_index - 1, moved_ms=order.moved_ms[:-1]
+        )
     return order
 
 
 def generate_orders(seed_options: SeedOptions, now_ms: int) -> Iterator[Order]:
-    """Write the orders of every symbol, ids ascending, the youngest a while before `now_ms`."""
+    """Generate the orders of every symbol, ids ascending, the youngest a while before `now_ms`."""
     rng = Random(seed_options.seed)  # noqa: S311  # a simulation: reproducible on purpose
     markets = list_markets(seed_options.symbols)
     for number, (market, count) in enumerate(zip(markets, _spread(seed_options), strict=True)):
@@ -144,7 +148,7 @@ def _generate_order(
 ) -> Order:
     terms = _draw_terms(market, rng)
     states = draw_states(lifecycle, terms, rng)
-    now, seen = _draw_stages(states, rng)
+    state_index, seen_index = _draw_indices(states, rng)
     return Order(
         symbol=market.symbol,
         order_id=order_id,
@@ -156,8 +160,8 @@ def _generate_order(
         created_ms=created_ms,
         pace_ms=1 + int(rng.random() * _MINUTE_MS),
         states=states,
-        now=now,
-        seen=seen,
+        state_index=state_index,
+        seen_index=seen_index,
     )
 
 
@@ -171,9 +175,9 @@ def _draw_terms(market: Market, rng: Random) -> OrderTerms:
     )
 
 
-def _draw_stages(states: Sequence[OrderState], rng: Random) -> tuple[int, int]:
-    """Draw where the exchange has the order and where the row last saw it."""
+def _draw_indices(states: Sequence[OrderState], rng: Random) -> tuple[int, int]:
+    """Draw the index of the state that the exchange has, and of the one that the row last saw."""
     last = len(states) - 1
-    now = last if rng.random() < _AT_ITS_END else int(rng.random() * len(states))
+    current = last if rng.random() < _SHARE_AT_LAST_STATE else int(rng.random() * len(states))
     last_open = last if states[last].is_open else last - 1
-    return now, int(rng.random() * (min(now, last_open) + 1))
+    return current, int(rng.random() * (min(current, last_open) + 1))

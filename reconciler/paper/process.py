@@ -1,6 +1,6 @@
-"""The paper exchange as a child process: what the demo and the end-to-end tests use.
+"""The paper exchange as a child process, for the demo and the end-to-end tests.
 
-It ends when this process ends, however that happens: the child watches a pipe that only we hold.
+It ends when this process ends, even if that is killed: the child watches a pipe that only we hold.
 """
 
 import os
@@ -26,18 +26,18 @@ Line = TypeVar("Line")
 
 
 class PaperDidNotStart(RuntimeError):
-    """The child ended before it was ready; carries what it said."""
+    """The child ended before it was ready."""
 
 
 class ReadyLine(msgspec.Struct, frozen=True, kw_only=True):
-    """The line that the child writes once it answers."""
+    """The line that the child prints once it answers requests."""
 
     url: str
     pid: int
 
 
 class PaperProcess:
-    """A paper exchange on a free port of this machine, for the length of a `with`.
+    """A paper exchange on a free port of this machine, for the duration of a `with` block.
 
     Secrets go through the child's environment, never onto its command line, where every user of the
     machine could read them.
@@ -71,7 +71,7 @@ class PaperProcess:
             env=self._environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            start_new_session=True,  # a Ctrl-C is for us, who end the child when it is done with
+            start_new_session=True,  # Ctrl-C must reach only us: we end the child when we are done
         )
         try:
             ready = self._await_ready()
@@ -99,7 +99,7 @@ class PaperProcess:
     def seed(
         self, *, orders: int, symbols: int = 12, seed: int = 1, hot_share: float | None = None
     ) -> Mapping[str, Any]:
-        """Fill the exchange anew. The same arguments give the same orders, but for the times."""
+        """Replace all orders by generated ones; the same arguments give the same, except times."""
         body = {"orders": orders, "symbols": symbols, "seed": seed, "hot_share": hot_share}
         return self._post("/paper/seed", body)
 
@@ -120,12 +120,12 @@ class PaperProcess:
         return msgspec.json.decode(answer.content, type=ListedOrder)
 
     def place(self, **order: Any) -> ListedOrder:
-        """Place an order by hand: the fields of `reconciler.paper.listing.OrderSpec`."""
+        """Place an order with these fields of `reconciler.paper.listing.OrderSpec`."""
         answer = self._client.post("/paper/orders", json=order).raise_for_status()
         return msgspec.json.decode(answer.content, type=ListedOrder)
 
     def replace_orders(self, orders: Iterable[OrderSpec]) -> None:
-        """Put these orders in place of all that there are."""
+        """Replace all orders by these."""
         lines = msgspec.json.Encoder().encode_lines(orders)
         answer = self._client.put("/paper/orders", content=lines)
         if answer.is_client_error:
@@ -133,33 +133,33 @@ class PaperProcess:
         answer.raise_for_status()
 
     def vanish(self, symbol: str, order_id: int) -> None:
-        """Let one order vanish."""
+        """Remove one order, as if the exchange had never had it."""
         params: dict[str, str | int] = {"symbol": symbol, "order_id": order_id}
         self._client.delete("/paper/orders", params=params).raise_for_status()
 
     def advance(self, steps: int = 1) -> int:
-        """Move every order on; return how many moved."""
+        """Move every order on by `steps` states; return how many moved."""
         return int(self._post("/paper/advance", {"steps": steps})["moved"])
 
     def set_faults(self, **rule: Any) -> None:
-        """Put faults in force: the fields of `reconciler.paper.faults.FaultRule`."""
+        """Put a rule in force with these fields of `reconciler.paper.faults.FaultRule`."""
         self._post("/paper/faults", rule)
 
     def set_timeline(self, steps: Sequence[Mapping[str, Any]]) -> None:
-        """End every fault and let others come: the fields of `reconciler.paper.faults.Step`."""
+        """End every fault and start a timeline, of `reconciler.paper.faults.TimelineStep`s."""
         self._post("/paper/timeline", steps)
 
     def clear_faults(self) -> None:
-        """End every fault, also those to come."""
+        """End every fault, also future ones."""
         self._client.delete("/paper/faults").raise_for_status()
 
     def stats(self) -> Mapping[str, Any]:
-        """Read what was asked since the start."""
+        """Read the counts of requests since the start."""
         answer: Mapping[str, Any] = self._client.get("/paper/stats").raise_for_status().json()
         return answer
 
     def requests(self, after: int = 0) -> Iterator[LoggedRequest]:
-        """Read the requests behind the number `after`, oldest first, a page at a time."""
+        """Read the requests after the number `after`, oldest first, a page at a time."""
         while True:
             page = self._page("/paper/requests", str(after), LoggedRequest)
             yield from page
@@ -187,8 +187,8 @@ class PaperProcess:
         answer = self._client.post(path, json=body)
         if answer.is_client_error:
             raise ValueError(f"{path} refused {body}: {answer.text}")
-        told: Mapping[str, Any] = answer.raise_for_status().json()
-        return told
+        decoded: Mapping[str, Any] = answer.raise_for_status().json()
+        return decoded
 
     def _await_ready(self) -> ReadyLine:
         assert self._child.stdout is not None  # noqa: S101  # asked for above
@@ -201,9 +201,9 @@ class PaperProcess:
         return msgspec.json.decode(line, type=ReadyLine)
 
     def _stop(self) -> None:
-        """End the child: ask twice over, insist if it does not listen.
+        """End the child: close its input and send SIGTERM; kill it if it does not end.
 
-        The signal is for where a forked process of ours holds the pipe to its standard input too.
+        The signal is needed where a forked process of ours holds the pipe to its standard input.
         """
         assert self._child.stdin is not None  # noqa: S101  # asked for above
         assert self._child.stdout is not None  # noqa: S101  # asked for above

@@ -1,4 +1,4 @@
-"""The public half of an API key, as its owner hands it to the exchange: Ed25519 or RSA.
+"""The public half of an API key, Ed25519 or RSA, as its owner gives it to the exchange.
 
 Source: faqs/api_key_types.md of binance-spot-api-docs, read 2026-11-27.
 """
@@ -27,7 +27,7 @@ class PublicKey:
         """Read a PEM public key.
 
         Raises:
-            ValueError: it is none, or of another kind.
+            ValueError: it is not a PEM public key, or of another kind.
         """
         key = load_pem_public_key(pem)
         if not isinstance(key, Ed25519PublicKey | RSAPublicKey):
@@ -35,7 +35,7 @@ class PublicKey:
         return cls(key)
 
     def verifies(self, query: str, signature: str) -> bool:
-        """Whether `signature` is the key's, over the query as it was sent."""
+        """Return True if `signature` is the key's, over the query as it was sent."""
         try:
             signed = base64.b64decode(signature, validate=True)
             if isinstance(self.key, Ed25519PublicKey):

@@ -1,4 +1,4 @@
-"""What was asked since the start: counted, and the latest requests one by one."""
+"""The log of requests: counts since the start, and the latest requests one by one."""
 
 from collections import Counter, deque
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import msgspec
 KEPT_REQUESTS = 100_000
 ANSWERED = "200"
 DISCONNECTED = "disconnected"
-"""Stands for an HTTP status where there was no answer."""
+"""Instead of an HTTP status where there was no answer."""
 
 
 class LoggedRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -18,9 +18,8 @@ class LoggedRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     Attributes:
         number: Counts the requests since the start, in the order of their answers.
         at_ms: When it arrived, in ms since 1970.
-        weight: What it cost.
         status: The HTTP status of the answer, or `DISCONNECTED`.
-        retry_after_seconds: The silence that the answer asked for.
+        retry_after_seconds: The pause that the answer asked for.
     """
 
     number: int
@@ -34,16 +33,16 @@ class LoggedRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class RequestLog:
-    """The record of what was asked.
+    """Counts requests and keeps the latest ones.
 
     Attributes:
-        started_ms: Since when.
+        started_ms: When the counts began, in ms since 1970.
         requests: Requests by route.
         rejected: Requests that were not answered with HTTP 200, by status.
     """
 
     def __init__(self, *, started_ms: int, kept: int = KEPT_REQUESTS) -> None:
-        """Remember the latest `kept` requests one by one."""
+        """Keep the latest `kept` requests one by one."""
         self.started_ms = started_ms
         self.requests = Counter[str]()
         self.rejected = Counter[str]()
@@ -55,14 +54,14 @@ class RequestLog:
         return self.requests.total() + 1
 
     def log(self, request: LoggedRequest) -> None:
-        """Take note of a request that is being answered."""
+        """Record a request that is being answered."""
         self.requests[request.route] += 1
         if request.status != ANSWERED:
             self.rejected[request.status] += 1
         self._latest.append(request)
 
     def after(self, number: int, limit: int) -> Sequence[LoggedRequest]:
-        """Return up to `limit` requests behind `number`, as far as they are remembered."""
-        forgotten = self._latest[0].number - 1 if self._latest else 0
-        first = max(0, number - forgotten)
+        """Return up to `limit` requests after `number`, as far as they are kept."""
+        dropped = self._latest[0].number - 1 if self._latest else 0
+        first = max(0, number - dropped)
         return list(islice(self._latest, first, first + limit))

@@ -1,4 +1,4 @@
-"""Run the paper exchange: in this thread until a signal, or in a thread of its own for tests.
+"""Run the paper exchange as a server: in this thread until a signal, or in another one for tests.
 
 To run it as a child process, see `PaperProcess`.
 """
@@ -40,7 +40,7 @@ def new_exchange(
     seed_options: SeedOptions | None = None,
     account_id: int = ACCOUNT_UID,
 ) -> PaperExchange:
-    """Return an exchange that lives by this machine's clock; without a seeding it has no orders."""
+    """Return an exchange with this machine's clock; without `seed_options` it has no orders."""
     exchange = PaperExchange(
         clock_ms=_clock_ms,
         sleep=asyncio.sleep,
@@ -71,7 +71,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def url_of(listener: socket.socket) -> str:
-    """Return the address to reach a listener at."""
+    """Return a listener's URL."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
@@ -85,8 +85,8 @@ def serve(
 ) -> None:
     """Serve until SIGTERM or SIGINT; `on_ready` gets the URL once requests are answered.
 
-    With `die_with_stdin` the end of standard input ends it too. Where standard input is a pipe
-    whose other end only the parent holds, that is the parent's death, however it dies.
+    With `die_with_stdin` the end of standard input ends it too. If only the parent holds the other
+    end of that pipe, the server ends with the parent, even if that is killed.
     """
     server = _Server(exchange, lambda: on_ready(url_of(listener)))
     if die_with_stdin:
@@ -98,7 +98,7 @@ def serve(
 
 @contextlib.contextmanager
 def serve_in_thread(exchange: PaperExchange) -> Iterator[str]:
-    """Serve on a free loopback port in a thread of its own; gives the URL."""
+    """Serve on a free loopback port in another thread; yield the URL."""
     listener = bind("127.0.0.1", 0)
     ready = threading.Event()
     server = _Server(exchange, ready.set)
@@ -119,7 +119,7 @@ def _url_when_ready(ready: threading.Event, listener: socket.socket) -> str:
 
 
 class _Protocol(HttpToolsProtocol):
-    """HTTP that lets the application close the connection in place of an answer."""
+    """HTTP that lets the application close the connection instead of answering."""
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -127,7 +127,7 @@ class _Protocol(HttpToolsProtocol):
 
 
 class _Server(uvicorn.Server):
-    """uvicorn that says when it answers, and leaves signals to its caller."""
+    """uvicorn that reports when it answers requests, and leaves signals to its caller."""
 
     def __init__(self, exchange: PaperExchange, on_ready: Callable[[], None]) -> None:
         super().__init__(
@@ -147,7 +147,7 @@ class _Server(uvicorn.Server):
         self._on_ready = on_ready
 
     def stop(self) -> None:
-        """Answer what has been asked, then end. Safe from any thread and from a signal handler."""
+        """Answer pending requests, then end. Safe from any thread and from a signal handler."""
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

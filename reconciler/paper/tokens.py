@@ -1,7 +1,7 @@
-"""Bearer tokens: HS256 JWTs, minted for clients and checked for the exchange.
+"""Bearer tokens: mint HS256 JWTs for clients, and check those in requests.
 
-PyJWT checks form and signature; the times in the claims are judged here, by the caller's clock, so
-that a refusal can say when the token expired.
+PyJWT checks format and signature. The times in the claims are checked here, by the caller's clock,
+so that a refusal can say when the token expired.
 """
 
 from collections.abc import Mapping
@@ -18,8 +18,8 @@ from reconciler.paper.dialect.answers import Refusal
 ALGORITHM = "HS256"
 
 
-class _SecretOfAnyLength(HMACAlgorithm):
-    """HMAC that does not warn of a secret below 32 bytes: this exchange guards simulated orders."""
+class _HmacWithAnySecret(HMACAlgorithm):
+    """HMAC without a warning about short secrets: this exchange guards only simulated orders."""
 
     def check_key_length(self, key: bytes) -> str | None:  # noqa: ARG002  # PyJWT's signature
         return None
@@ -27,7 +27,7 @@ class _SecretOfAnyLength(HMACAlgorithm):
 
 _JWS = PyJWS()
 _JWS.unregister_algorithm(ALGORITHM)
-_JWS.register_algorithm(ALGORITHM, _SecretOfAnyLength(HMACAlgorithm.SHA256))
+_JWS.register_algorithm(ALGORITHM, _HmacWithAnySecret(HMACAlgorithm.SHA256))
 
 
 def mint(secret: str, *, subject: str, now: datetime, lifetime: timedelta) -> str:
@@ -41,12 +41,12 @@ def mint(secret: str, *, subject: str, now: datetime, lifetime: timedelta) -> st
 
 
 def check_token(secret: str, token: str | None, now_ms: int) -> None:
-    """Check a bearer token; None means that the request carried none.
+    """Check a bearer token; None if the request has none.
 
     A token without `exp` never expires.
 
     Raises:
-        Refusal: HTTP 401 that says what is wrong with the token.
+        Refusal: HTTP 401, with what is wrong with the token.
     """
     if not token:
         _refuse("no token: send 'Authorization: Bearer <JWT>'")

@@ -1,4 +1,4 @@
-"""A stencil of `orders`: the rows as they are to be before each round of a measurement."""
+"""A orders_snapshot of `orders`: the rows as they are to be before each round of a measurement."""
 
 from sqlalchemy import text
 
@@ -6,13 +6,13 @@ from reconciler.store.database import Database
 
 _RESTORE = (
     "TRUNCATE orders, activity_log, reconciliation_holds, reconciliation_cycles",
-    "INSERT INTO orders SELECT * FROM stencil",
+    "INSERT INTO orders SELECT * FROM orders_snapshot",
 )
 _MAY_CHECKPOINT = text("SELECT pg_has_role(current_user, 'pg_checkpoint', 'USAGE')")
 
 
 def restore(database: Database) -> None:
-    """Fill `orders` from the table `stencil`, and empty our own tables."""
+    """Fill `orders` from the table `orders_snapshot`, and empty our own tables."""
     with database.transaction() as connection:
         for statement in _RESTORE:
             connection.execute(text(statement))

@@ -29,7 +29,7 @@ _DATE = text(
     "UPDATE orders SET updated_at = created_at,"
     " last_synced_at = now() - interval '1 hour' + id * interval '1 ms'"
 )
-_KEEP = text("CREATE UNLOGGED TABLE stencil AS TABLE orders")
+_KEEP = text("CREATE UNLOGGED TABLE orders_snapshot AS TABLE orders")
 _NOW = text("SELECT now()")
 
 

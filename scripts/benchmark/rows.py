@@ -30,7 +30,8 @@ _LEASES = (
 )
 _QTY = "1.5 + n % 100 * 0.25"
 _FILL = text(
-    "INSERT INTO stencil (id, symbol, external_order_id, status, qty, executed_qty, avg_price,"
+    "INSERT INTO orders_snapshot"
+    " (id, symbol, external_order_id, status, qty, executed_qty, avg_price,"
     " created_at, updated_at, last_synced_at)"
     " SELECT n, 'SYM' || CASE WHEN (n / :spacing) % 100 < :hot_percent THEN 0"
     " ELSE (n / :spacing) % :symbols END || 'USDT', n::text,"
@@ -46,7 +47,7 @@ _CHANGED = text(
     " AND o.avg_price = 100 + o.id % 1000 / 8.0 AND o.updated_at > s.updated_at"
     " AND o.last_synced_at > s.last_synced_at) AS changed,"
     " count(*) FILTER (WHERE o.status <> 'new' OR o.last_synced_at <> s.last_synced_at) AS touched"
-    " FROM orders AS o JOIN stencil AS s USING (id) WHERE s.status = 'new'"
+    " FROM orders AS o JOIN orders_snapshot AS s USING (id) WHERE s.status = 'new'"
 )
 _LOGGED = text(
     "SELECT count(*) AS entries, count(DISTINCT a.order_id) FILTER (WHERE"
@@ -57,7 +58,7 @@ _LOGGED = text(
     " FROM activity_log AS a LEFT JOIN orders AS o ON o.id::text = a.order_id"
 )
 _STALEST = text(
-    "SELECT id FROM stencil WHERE status = 'new' ORDER BY last_synced_at, id LIMIT :limit"
+    "SELECT id FROM orders_snapshot WHERE status = 'new' ORDER BY last_synced_at, id LIMIT :limit"
 )
 
 
@@ -86,7 +87,7 @@ class Rows:
         }
 
     def make(self, database: Database) -> None:
-        """Make the tables, and a stencil of the rows as they are to be before a round."""
+        """Make the tables, and a orders_snapshot of the rows as they are to be before a round."""
         with database.transaction() as connection:
             sample_orders.create_orders_table(connection)
             for statement in _LEASES:
@@ -94,8 +95,8 @@ class Rows:
         with database.connection() as connection:
             migrations.upgrade(connection)
         with database.transaction() as connection:
-            connection.execute(text("DROP TABLE IF EXISTS stencil"))
-            connection.execute(text("CREATE UNLOGGED TABLE stencil (LIKE orders)"))
+            connection.execute(text("DROP TABLE IF EXISTS orders_snapshot"))
+            connection.execute(text("CREATE UNLOGGED TABLE orders_snapshot (LIKE orders)"))
             shape = {
                 "spacing": SPACING,
                 "symbols": self.symbols,

@@ -104,7 +104,9 @@ def test_a_hot_symbol_has_its_share_and_its_answers(scratch: ScratchDatabase) ->
     rows.make(scratch.database)
 
     with scratch.database.autocommit() as connection:
-        found = connection.execute(text("SELECT id, symbol FROM stencil WHERE status = 'new'"))
+        found = connection.execute(
+            text("SELECT id, symbol FROM orders_snapshot WHERE status = 'new'")
+        )
         symbols = {row.id: row.symbol for row in found}
     assert symbols == {id_: answer.symbol for id_, answer in rows.answers().items()}
     hot = sum(symbol == "SYM0USDT" for symbol in symbols.values())
@@ -122,7 +124,7 @@ def test_rows_of_a_table_of_millions_are_put_back_where_they_are(scratch: Scratc
 
     with scratch.database.autocommit() as connection:
         changed = connection.execute(
-            text("SELECT id FROM (TABLE orders EXCEPT TABLE stencil) AS changed")
+            text("SELECT id FROM (TABLE orders EXCEPT TABLE orders_snapshot) AS changed")
         )
         assert changed.scalars().all() == [1000]
 

@@ -66,7 +66,7 @@ class Schedule:
     """Chaos for `seconds`.
 
     Attributes:
-        steps: For the paper exchange's timeline: `reconciler.paper.faults.Step`s.
+        steps: For the paper exchange's timeline: `reconciler.paper.faults.TimelineStep`s.
         kills_at_seconds: When a worker is killed; ascending.
     """
 

@@ -149,7 +149,7 @@ def test_an_order_that_vanished_does_not_exist(
 def test_advancing_moves_every_life_to_its_end_and_no_further(
     client: httpx.Client, exchange: PaperExchange
 ) -> None:
-    unfinished = sum(order.now + 1 < len(order.states) for order in exchange.orders)
+    unfinished = sum(order.state_index + 1 < len(order.states) for order in exchange.orders)
 
     first = client.post("/paper/advance", json={"steps": 100}).json()
     second = client.post("/paper/advance", json={"steps": 100}).json()

@@ -100,7 +100,7 @@ def test_average_price_is_better_than_the_limit_price(
 def test_the_quote_of_a_single_fill_is_exactly_price_times_quantity(
     terms: OrderTerms, seed: int
 ) -> None:
-    filled_at_once = Lifecycle(weight=1, statuses=(BinanceStatus.NEW, BinanceStatus.FILLED))
+    filled_at_once = Lifecycle(frequency=1, statuses=(BinanceStatus.NEW, BinanceStatus.FILLED))
 
     last = draw_states(filled_at_once, terms, Random(seed))[-1]
 

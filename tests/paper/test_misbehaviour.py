@@ -226,7 +226,7 @@ def test_a_contradictory_order_is_filled_with_nothing_executed(
 def test_a_stale_answer_is_the_truth_of_a_while_ago(
     client: httpx.Client, exchange: PaperExchange
 ) -> None:
-    moving = next(order for order in exchange.orders if order.now + 1 < len(order.states))
+    moving = next(order for order in exchange.orders if order.state_index + 1 < len(order.states))
     before = look_up(client, moving).json()
     exchange.orders.advance(1, NOW_MS)
     exchange.faults.set(FaultRule(stale_seconds=10), NOW_MS)

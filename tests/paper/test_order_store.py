@@ -8,7 +8,7 @@ NEW = OrderState(binance_status="NEW", executed_e8=0, quote_e8=0)
 CANCELED = OrderState(binance_status="CANCELED", executed_e8=0, quote_e8=0)
 
 
-def an_order(order_id: int, symbol: str = "BTCUSDT", *, now: int = 0) -> Order:
+def an_order(order_id: int, symbol: str = "BTCUSDT", *, state_index: int = 0) -> Order:
     return Order(
         symbol=symbol,
         order_id=order_id,
@@ -20,8 +20,8 @@ def an_order(order_id: int, symbol: str = "BTCUSDT", *, now: int = 0) -> Order:
         created_ms=1000,
         pace_ms=10,
         states=(NEW, CANCELED),
-        now=now,
-        seen=0,
+        state_index=state_index,
+        seen_index=0,
     )
 
 
@@ -34,10 +34,10 @@ def test_orders_are_kept_by_id_however_they_come() -> None:
 
 
 def test_an_order_placed_again_takes_the_place_of_the_first() -> None:
-    store = OrderStore([an_order(10), an_order(10, now=1)])
+    store = OrderStore([an_order(10), an_order(10, state_index=1)])
 
     assert len(store) == 1
-    assert store.of_symbol("BTCUSDT").find(10) == an_order(10, now=1)
+    assert store.of_symbol("BTCUSDT").find(10) == an_order(10, state_index=1)
 
 
 def test_a_removed_order_is_gone_and_its_symbol_is_not() -> None:
@@ -54,7 +54,7 @@ def test_open_orders_follow_every_change() -> None:
     orders = store.of_symbol("BTCUSDT")
 
     assert len(orders.open_orders()) == 2
-    orders.put(an_order(20, now=1))
+    orders.put(an_order(20, state_index=1))
     assert [order.order_id for order in orders.open_orders()] == [10]
     assert store.advance(1, 2000) == 1
     assert list(orders.open_orders()) == []

@@ -50,7 +50,7 @@ def test_ids_grow_with_time_and_some_need_more_than_a_float() -> None:
 
 def test_every_row_is_open_and_never_ahead_of_the_exchange() -> None:
     for order in orders_of():
-        assert order.seen <= order.now
+        assert order.seen_index <= order.state_index
         assert order.seen_state.status in OPEN
 
 
@@ -82,10 +82,10 @@ def test_client_ids_are_unique() -> None:
 
 
 def test_advancing_ends_at_the_last_stage() -> None:
-    order = next(order for order in orders_of() if order.now + 1 < len(order.states))
+    order = next(order for order in orders_of() if order.state_index + 1 < len(order.states))
 
-    assert advance(order, 1, NOW_MS).now == order.now + 1
-    assert advance(order, 100, NOW_MS).now == len(order.states) - 1
+    assert advance(order, 1, NOW_MS).state_index == order.state_index + 1
+    assert advance(order, 100, NOW_MS).state_index == len(order.states) - 1
     assert advance(advance(order, 100, NOW_MS), 1, NOW_MS + 1) == advance(order, 100, NOW_MS)
 
 
@@ -98,7 +98,7 @@ def test_an_order_as_of_a_while_ago_has_reached_no_later_stage() -> None:
         assert as_of(moved, order.created_ms - 1) is None
         placed = as_of(moved, order.created_ms)
         assert placed is not None
-        assert placed.now == 0
+        assert placed.state_index == 0
 
 
 def test_a_hundred_thousand_orders_are_written_quickly() -> None:

@@ -1,4 +1,4 @@
-"""The Binance spot dialect: what may be asked, how it is read, and how it is answered.
+"""The Binance spot dialect: its routes, parameters, answers and errors.
 
-Pure: an answer is made from a view of the account and a request's parameters.
+Pure: an answer depends only on a view of the account and a request's parameters.
 """

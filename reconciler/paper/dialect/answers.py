@@ -1,4 +1,4 @@
-"""The exchange's answers as it writes them, good and bad: field names, order, form, codes.
+"""The exchange's answers and errors, with its field names, order of fields, formats and codes.
 
 Source, read 2026-11-24: Binance Spot API documentation, rest-api.md, "Query order", "All orders",
 "Account information" and "Exchange information"; codes and messages from errors.md. Which 4XX a
@@ -18,7 +18,7 @@ _ZERO = fixed_point.to_text(0)
 
 
 class TimeUnit(IntEnum):
-    """The unit of the times in an answer; its value is how many make a millisecond."""
+    """The unit of the times in an answer; its value is the number of units in a millisecond."""
 
     MILLISECOND = 1
     MICROSECOND = 1000
@@ -50,7 +50,7 @@ class WireOrder(msgspec.Struct, frozen=True, gc=False, rename="camel"):
 
 
 def write_order(order: Order, unit: TimeUnit = TimeUnit.MILLISECOND) -> WireOrder:
-    """Write an order as it stands now, its times in `unit`."""
+    """Return an order's fields, its times in `unit`."""
     state = order.state
     return WireOrder(
         order.symbol,
@@ -77,12 +77,12 @@ def write_order(order: Order, unit: TimeUnit = TimeUnit.MILLISECOND) -> WireOrde
 
 
 def write_orders(orders: Iterable[Order], unit: TimeUnit) -> list[WireOrder]:
-    """Write a page of orders, their times in `unit`."""
+    """Return a page of orders, their times in `unit`."""
     return [write_order(order, unit) for order in orders]
 
 
 def write_market(market: Market) -> dict[str, object]:
-    """Write a symbol's trading rules for `exchangeInfo`."""
+    """Return a symbol's trading rules for `exchangeInfo`."""
     tick, step = fixed_point.to_text(market.tick_e8), fixed_point.to_text(market.step_e8)
     return {
         "symbol": market.symbol,
@@ -125,7 +125,7 @@ def write_market(market: Market) -> dict[str, object]:
 
 
 def write_exchange(markets: Iterable[Market], *, weight_limit: int, now: int) -> dict[str, object]:
-    """Write the exchange's rules for `exchangeInfo`. `now` is in the unit that was asked for."""
+    """Return the exchange's rules for `exchangeInfo`. `now` is in the requested unit."""
     return {
         "timezone": "UTC",
         "serverTime": now,
@@ -143,7 +143,7 @@ def write_exchange(markets: Iterable[Market], *, weight_limit: int, now: int) ->
 
 
 def write_account(uid: int, now: int) -> dict[str, object]:
-    """Write the account for `account`: one that may trade and holds nothing."""
+    """Return the account for `account`: one that may trade and holds nothing."""
     rate = fixed_point.to_text(0)
     return {
         "makerCommission": 0,
@@ -166,10 +166,10 @@ def write_account(uid: int, now: int) -> dict[str, object]:
 
 
 class Refusal(Exception):
-    """Ends a request with an error that the client is told.
+    """Answers a request with an error.
 
-    In the exchange's own form, `{"code": ..., "msg": ...}`; a `page` of HTML stands in its place
-    where something before the exchange answers.
+    The body is the exchange's own, `{"code": ..., "msg": ...}`; or a `page` of HTML, where
+    something in front of the exchange answers.
     """
 
     def __init__(
@@ -190,7 +190,7 @@ class Refusal(Exception):
 
     @property
     def media_type(self) -> str:
-        """What the body is."""
+        """The body's media type."""
         return "application/json" if self.page is None else "text/html"
 
     def body(self) -> bytes:
@@ -212,7 +212,7 @@ def too_much_weight(limit: int, retry_after_seconds: int) -> Refusal:
 
 
 def banned(until_ms: int, retry_after_seconds: int) -> Refusal:
-    """Refuse a request of an address that went on asking after it was told to wait."""
+    """Refuse a request of an address that kept sending requests during a pause."""
     return Refusal(
         -1003,
         f"Way too much request weight used; IP banned until {until_ms}."
@@ -223,7 +223,7 @@ def banned(until_ms: int, retry_after_seconds: int) -> Refusal:
 
 
 def server_error(http_status: int) -> Refusal:
-    """Answer as the exchange does when it fails: whether it acted is unknown."""
+    """Answer as the exchange does when it fails: it may have acted or not."""
     return Refusal(
         -1001,
         "Internal error; unable to process your request. Please try again.",
@@ -232,17 +232,17 @@ def server_error(http_status: int) -> Refusal:
 
 
 def maintenance(page: bytes) -> Refusal:
-    """Answer with a page of HTML while the exchange is being worked on."""
+    """Answer with a page of HTML, as during maintenance."""
     return Refusal(-1016, "This service is no longer available.", http_status=503, page=page)
 
 
 def blocked(page: bytes) -> Refusal:
-    """Answer as the firewall before the exchange does: a page of HTML, and no code."""
+    """Answer as the firewall in front of the exchange does: a page of HTML, and no code."""
     return Refusal(0, "Forbidden", http_status=403, page=page)
 
 
 def archived() -> Refusal:
-    """Say that an order was archived: it ended over 90 days ago with nothing executed."""
+    """Refuse an archived order: one that ended over 90 days ago with nothing executed."""
     return Refusal(
         -2026,
         "Order was canceled or expired with no executed qty over 90 days ago and has been"
@@ -251,10 +251,10 @@ def archived() -> Refusal:
 
 
 def no_such_path(path: str, method: str) -> Refusal:
-    """Refuse a path or a method that there is not.
+    """Refuse a path or method that does not exist.
 
-    Code and text of Binance's gateway for its other routes, which errors.md does not list: seen in
-    the answers that users of them report, read 2026-11-27. For a path under `/api/` a client may
+    Code and text are those of Binance's gateway for its other routes. errors.md does not list them:
+    they are from answers that users report, read 2026-11-27. For a path under `/api/` a client may
     get a page of HTML from the server in front of it instead.
     """
     return Refusal(-5000, f"Path {path}, Method {method} is invalid", http_status=404)
@@ -292,12 +292,12 @@ def invalid_symbol() -> Refusal:
 
 
 def no_such_order() -> Refusal:
-    """Say that there is no such order."""
+    """Refuse an id that no order has."""
     return Refusal(-2013, "Order does not exist.")
 
 
 def other_client_id() -> Refusal:
-    """Refuse a look-up by two ids that are not of one order."""
+    """Refuse a look-up by two ids of different orders."""
     return Refusal(-2039, "Client order ID is not correct for this order ID.")
 
 

@@ -1,4 +1,4 @@
-"""A request's parameters, read as strictly as the exchange reads them."""
+"""The parameters of a request, validated as strictly as the exchange does."""
 
 import re
 from collections.abc import Collection
@@ -8,21 +8,21 @@ from urllib.parse import parse_qsl
 from reconciler.paper.dialect.answers import Refusal, illegal, missing, not_valid
 
 SYMBOL_RANGE = r"^[\w\-._&&[^a-z]]{1,50}$"
-"""As Binance prints it, in Java's form: letters of any script, but for a to z. Symbols may be UTF-8
+"""As Binance prints it, in Java's syntax: letters of any script except a to z. Symbols may be UTF-8
 since CHANGELOG.md, 2025-12-02."""
 _SYMBOL = r"(?:(?![a-z])[\w\-.]){1,50}"
 INTEGER_RANGE = "^[0-9]{1,20}$"
 FIRST_MICROSECONDS = 10**14
-"""A larger time is in microseconds: as milliseconds it would lie in the year 5138. By which measure
-Binance tells the two apart is not documented."""
+"""Times from here on are in microseconds: as milliseconds they would lie after the year 5138. How
+Binance distinguishes the two is not documented."""
 DECIMAL_RANGE = r"^[0-9]{1,20}(\.[0-9]{1,3})?$"
 
 
 class Parameters:
-    """The query string's names and values.
+    """The names and values of a query string.
 
     Raises:
-        Refusal: a name is sent twice, or with nothing in it.
+        Refusal: a parameter is sent twice, or empty.
     """
 
     def __init__(self, query: str) -> None:
@@ -35,10 +35,10 @@ class Parameters:
                 raise Refusal(-1105, f"Parameter '{name}' was empty.")
 
     def refuse_unknown(self, known: Collection[str]) -> None:
-        """Refuse a request that sends anything but the parameters in `known`.
+        """Check that the request sends only parameters in `known`.
 
         Raises:
-            Refusal: it does.
+            Refusal: it sends another one.
         """
         read = sum(name in known for name in self._values)
         if read != len(self._values):
@@ -75,37 +75,37 @@ class Parameters:
         return symbol
 
     def integer(self, name: str) -> int | None:
-        """Return a whole number.
+        """Return a parameter that is an integer.
 
         Raises:
-            Refusal: it is none.
+            Refusal: it is not an integer.
         """
-        text = self._legal(name, INTEGER_RANGE)
+        text = self._matching(name, INTEGER_RANGE)
         return None if text is None else int(text)
 
     def time_us(self, name: str) -> int | None:
-        """Return a time in microseconds, whether it was sent in those or in milliseconds.
+        """Return a time in microseconds; it may be sent in these or in milliseconds.
 
         Raises:
-            Refusal: it is no whole number.
+            Refusal: it is not an integer.
         """
         time = self.integer(name)
         return time if time is None or time >= FIRST_MICROSECONDS else time * 1000
 
     def time_ms(self, name: str) -> int | None:
-        """Return a time in milliseconds, cut where it was sent in microseconds.
+        """Return a time in milliseconds, rounded down if it was sent in microseconds.
 
         Raises:
-            Refusal: it is no whole number.
+            Refusal: it is not an integer.
         """
         time_us = self.time_us(name)
         return None if time_us is None else time_us // 1000
 
     def bounded(self, name: str, *, default: int, maximum: int) -> int:
-        """Return a whole number from 1 to `maximum`.
+        """Return an integer from 1 to `maximum`.
 
         Raises:
-            Refusal: it is none, or out of bounds.
+            Refusal: it is not an integer, or out of bounds.
         """
         value = self.integer(name)
         if value is None:
@@ -118,12 +118,12 @@ class Parameters:
         """Return a number of at most three decimal places.
 
         Raises:
-            Refusal: it is none.
+            Refusal: it is not such a number.
         """
-        text = self._legal(name, DECIMAL_RANGE)
+        text = self._matching(name, DECIMAL_RANGE)
         return None if text is None else Decimal(text)
 
-    def _legal(self, name: str, legal: str) -> str | None:
+    def _matching(self, name: str, legal: str) -> str | None:
         text = self._values.get(name)
         if text is not None and re.fullmatch(legal, text, re.ASCII) is None:
             raise illegal(name, legal)

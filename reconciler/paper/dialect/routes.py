@@ -1,12 +1,12 @@
-"""The routes: what each costs, what it reads and what it answers.
+"""The routes: the weight, the parameters and the answer of each.
 
-An answer is made from a view of the account and the parameters, and nothing is changed. Whatever
-cannot be answered is raised as `Refusal`. Adding a route is adding a row to `ROUTES`.
+An answer depends on a view of the account and the parameters, and changes nothing. A request that
+cannot be answered raises `Refusal`. To add a route, add a row to `ROUTES`.
 
 Source of weights, parameters and semantics, read 2026-11-24: Binance Spot API documentation,
 rest-api.md, "General endpoints" and "Account endpoints". `allOrders` without `orderId` answers the
-most recent; that two times are answered from the earliest on, and how they go together with
-`orderId`, is not documented.
+most recent. Not documented: that orders between two times begin with the earliest, and what
+`orderId` does together with the times.
 """
 
 from collections.abc import Callable, Sequence
@@ -42,7 +42,7 @@ DEFAULT_PAGE = 500
 LARGEST_PAGE = 1000
 LARGEST_SPAN_MS = 24 * 3600 * 1000
 ARCHIVED_AFTER_MS = 90 * 24 * 3600 * 1000
-ARCHIVED_WORDS = frozenset(
+ARCHIVED_STATUSES = frozenset(
     {BinanceStatus.CANCELED, BinanceStatus.EXPIRED, BinanceStatus.EXPIRED_IN_MATCH}
 )
 SIGNED = frozenset({"timestamp", "recvWindow", "signature"})
@@ -53,8 +53,8 @@ class AccountView:
     """The account as one request sees it.
 
     Attributes:
-        show: How the orders are shown; None: as they are.
-        delisted: Symbols that are not listed any more.
+        distort: Changes the orders that are shown; None: shown as they are.
+        delisted: Symbols that are no longer listed.
         time_unit: The unit of the times in the answer.
         now_ms: The exchange's clock.
         weight_limit: Request weight a minute for one address.
@@ -71,11 +71,11 @@ class AccountView:
 
     @property
     def now(self) -> int:
-        """The exchange's clock, in the unit that was asked for."""
+        """The exchange's clock, in the requested unit."""
         return self.now_ms * self.time_unit
 
     def symbols(self) -> Sequence[str]:
-        """Return every symbol that is listed."""
+        """Return every listed symbol."""
         return [symbol for symbol in self.orders.symbols() if symbol not in self.delisted]
 
     def symbol_orders(self, symbol: str) -> SymbolOrders | DistortedSymbolOrders:
@@ -95,13 +95,13 @@ class AccountView:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DialectRoute:
-    """One documented request.
+    """One route of the dialect.
 
     Attributes:
-        weight: What it costs; some cost more without a symbol.
-        parameters: What it reads, besides what every signed request carries.
-        is_private: Whether it must be proved who asks.
-        answer: Makes the answer, something that msgspec can write.
+        weight: The weight of a request; some cost more without a symbol.
+        parameters: The names that it reads, besides those of every signed request.
+        is_private: Whether a request needs credentials.
+        answer: Returns the answer, something that msgspec can encode.
     """
 
     weight: int
@@ -118,36 +118,36 @@ class DialectRoute:
 
     @property
     def known_parameters(self) -> frozenset[str]:
-        """Everything that may be sent."""
+        """Every parameter that may be sent."""
         return self.parameters | SIGNED if self.is_private else self.parameters
 
 
 def answer_ping(_view: AccountView, _parameters: Parameters) -> object:
-    """Answer that the exchange is there."""
+    """Answer that the exchange is up."""
     return {}
 
 
 def answer_time(view: AccountView, _parameters: Parameters) -> object:
-    """Answer the exchange's clock."""
+    """Answer with the exchange's clock."""
     return {"serverTime": view.now}
 
 
 def answer_exchange_info(view: AccountView, parameters: Parameters) -> object:
-    """Answer the rate limit and the rules of the symbols asked for, or of all."""
+    """Answer with the rate limit and the rules of the requested symbols, or of all."""
     return write_exchange(
-        [view.symbol_orders(symbol).market for symbol in _symbols_asked(view, parameters)],
+        [view.symbol_orders(symbol).market for symbol in _requested_symbols(view, parameters)],
         weight_limit=view.weight_limit,
         now=view.now,
     )
 
 
 def answer_account(view: AccountView, _parameters: Parameters) -> object:
-    """Answer whose account it is."""
+    """Answer with the account."""
     return write_account(view.uid, view.now)
 
 
 def answer_order(view: AccountView, parameters: Parameters) -> object:
-    """Answer one order, found by the exchange's id or the client's."""
+    """Answer with one order, found by the exchange's id or the client's."""
     orders = view.symbol_orders(parameters.required_symbol())
     order_id = parameters.integer("orderId")
     client_order_id = parameters.text("origClientOrderId")
@@ -164,7 +164,7 @@ def answer_order(view: AccountView, parameters: Parameters) -> object:
 
 
 def answer_open_orders(view: AccountView, parameters: Parameters) -> object:
-    """Answer every open order of a symbol, or of all symbols."""
+    """Answer with every open order of a symbol, or of all symbols."""
     symbol = parameters.symbol()
     symbols = view.symbols() if symbol is None else [symbol]
     return [
@@ -175,10 +175,10 @@ def answer_open_orders(view: AccountView, parameters: Parameters) -> object:
 
 
 def answer_all_orders(view: AccountView, parameters: Parameters) -> object:
-    """Answer a page of a symbol's orders, open or ended, ids ascending.
+    """Answer with a page of a symbol's orders, open or ended, ids ascending.
 
-    From `orderId` on where it is sent; else within `startTime` and `endTime`, the earliest first,
-    where they are; else the most recent.
+    With `orderId`, those from that id on; else with `startTime` or `endTime`, the earliest within
+    these; else the most recent.
     """
     orders = view.symbol_orders(parameters.required_symbol())
     limit = parameters.bounded("limit", default=DEFAULT_PAGE, maximum=LARGEST_PAGE)
@@ -192,17 +192,17 @@ def answer_all_orders(view: AccountView, parameters: Parameters) -> object:
 
 
 def answer_nothing(_view: AccountView, _parameters: Parameters) -> object:
-    """Answer the wallet's coins or the pairs that may be traded on margin: there are none."""
+    """Answer with the wallet's coins or the margin pairs: there are none."""
     return []
 
 
 def answer_no_markets(view: AccountView, _parameters: Parameters) -> object:
-    """Answer the markets of another product: it has none."""
+    """Answer with the markets of another product: there are none."""
     return write_exchange([], weight_limit=view.weight_limit, now=view.now)
 
 
 def answer_status(_view: AccountView, _parameters: Parameters) -> object:
-    """Answer that nothing is being worked on."""
+    """Answer that there is no maintenance."""
     return {"status": 0, "msg": "normal"}
 
 
@@ -247,10 +247,10 @@ OTHER_PRODUCT_ROUTES = {
     "/fapi/v1/exchangeInfo": DialectRoute(weight=1, answer=answer_no_markets, is_private=False),
     "/dapi/v1/exchangeInfo": DialectRoute(weight=1, answer=answer_no_markets, is_private=False),
 }
-"""What clients read of other products when they load their markets: there is nothing in them."""
+"""The routes of other products that clients read when they load their markets. All are empty."""
 
 
-def _symbols_asked(view: AccountView, parameters: Parameters) -> Sequence[str]:
+def _requested_symbols(view: AccountView, parameters: Parameters) -> Sequence[str]:
     symbol, symbols = parameters.symbol(), parameters.text("symbols")
     if symbol is not None:
         return [symbol]
@@ -274,14 +274,14 @@ def _find(
 
 
 def _is_archived(order: Order, now_ms: int) -> bool:
-    """Whether an order ended without an execution so long ago that it is not kept.
+    """Return True if an order ended without an execution so long ago that it is archived.
 
     Source, read 2026-11-27: Binance Spot API documentation, errors.md, -2026, and CHANGELOG.md,
     2023-07-11 and 2025-08-12: canceled, expired or expired in match. Whether lists leave it out is
     not documented.
     """
     state = order.state
-    is_ended = not state.is_open and state.binance_status in ARCHIVED_WORDS
+    is_ended = not state.is_open and state.binance_status in ARCHIVED_STATUSES
     return is_ended and state.executed_e8 == 0 and order.updated_ms < now_ms - ARCHIVED_AFTER_MS
 
 

@@ -1,13 +1,13 @@
-"""What goes wrong on purpose.
+"""Fault injection.
 
-    rules         the settings: how often, how much, limited to what
-    effects       what they do to a request: late, cut off, refused, unreadable
-    distortions   what they do to the orders in an answer: vanished, shrunken, contradictory
-    table         which rules are in force when
+    rules         the settings: how often, how much, for which requests
+    effects       what happens to a request: delayed, disconnected, refused, its answer corrupted
+    distortions   what happens to the orders in an answer: vanished, shrunken, contradictory
+    table         the rules in force at a time
 
-`stale_seconds`, `clock_offset_ms`, `account_uid` and `delisted_symbols` are read where an account
-is viewed, in `reconciler.paper.exchange`. A new kind is a setting and one function in a table of
-`effects` or `distortions`.
+`stale_seconds`, `clock_offset_ms`, `account_uid` and `delisted_symbols` take effect in
+`reconciler.paper.exchange`, where an account is viewed. To add a kind of fault, add a setting and
+one function in a table of `effects` or `distortions`.
 """
 
 from reconciler.paper.faults.rules import (

@@ -1,8 +1,8 @@
-"""What is false in an answer on purpose: orders shown otherwise than they are, and broken bodies.
+"""Distort answers: orders shown falsely, replaced headers and fields, corrupted bodies.
 
-Pure. Each way to show an order falsely is one function in `DISTORTIONS`, under the setting that
-says how many orders it strikes. Which ones is drawn from their names, so that an order stays struck
-from request to request and on every route.
+Pure. Each way to show an order falsely is one function in `DISTORTIONS`, under the setting with the
+share of orders that it affects. An order's symbol and id decide whether it is affected, so that it
+is the same in every request and on every route.
 """
 
 import json
@@ -24,7 +24,7 @@ UNKNOWN_STATUS = "UNDER_REVIEW"
 ERROR_PAGE = (
     b"<html><head><title>Sorry</title></head><body><h1>We will be back soon</h1></body></html>"
 )
-"""What a proxy in front of an exchange answers while the exchange cannot."""
+"""The page with which a proxy answers while the exchange behind it cannot."""
 
 
 def _vanish(_order: Order) -> Order | None:
@@ -36,7 +36,7 @@ def _set_unknown_status(order: Order) -> Order:
 
 
 def _shrink_execution(order: Order) -> Order:
-    """Show half of what the row has seen; what nobody has seen cannot be missed."""
+    """Show half of what the row has seen executed; leave a row without an execution as it is."""
     seen = order.seen_state
     if seen.executed_e8 == 0:
         return order
@@ -62,39 +62,41 @@ DISTORTIONS: Mapping[str, Callable[[Order], Order | None]] = MappingProxyType(
         "vanished_rate": _vanish,
     }
 )
-"""In the order in which they are applied."""
+"""By setting, in the order in which they are applied."""
 
 
 def distortion_of(rules: Iterable[FaultRule], *, seed: int, now_ms: int) -> Distortion | None:
-    """Return how orders are shown under `rules`; None: as they are."""
-    false = [rule for rule in rules if rule.stale_seconds or _affected_shares(rule)]
-    return partial(_distort_by_all, rules=false, seed=seed, now_ms=now_ms) if false else None
+    """Return the distortion of orders under `rules`; None if they are shown as they are."""
+    distorting = [rule for rule in rules if rule.stale_seconds or _affected_shares(rule)]
+    if not distorting:
+        return None
+    return partial(_distort_by_all, rules=distorting, seed=seed, now_ms=now_ms)
 
 
 def replace_fields(body: bytes, rules: Iterable[FaultRule], target: RequestTarget) -> bytes:
-    """Put the fields that `rules` name into the orders of an answer, or into one that is no order.
+    """Replace fields, as `rules` say, in every order of an answer, or in one that is no order.
 
-    By way of the standard library's JSON: its numbers may have any number of digits.
+    With the standard library's JSON: its numbers may have any number of digits.
     """
-    altering = [rule for rule in rules if rule.fields or rule.without_fields]
-    if not altering:
+    replacing = [rule for rule in rules if rule.fields or rule.without_fields]
+    if not replacing:
         return body
-    told = json.loads(body)
-    for part in told if isinstance(told, list) else [told]:
-        _replace_fields(part, altering, target)
-    return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
+    answer = json.loads(body)
+    for part in answer if isinstance(answer, list) else [answer]:
+        _replace_fields(part, replacing, target)
+    return json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def replace_headers(
     true: Mapping[str, str], rules: Iterable[FaultRule], target: RequestTarget
 ) -> Mapping[str, str]:
-    """Put the headers that `rules` name in place of the true ones; without those that are empty."""
+    """Replace headers, as `rules` say; remove those that are empty."""
     headers = dict(true)
     for rule in rules:
         if rule.matches(target):
             names = {name.lower() for name in rule.headers}
-            headers = {name: told for name, told in headers.items() if name.lower() not in names}
-            headers.update({name: told for name, told in rule.headers.items() if told})
+            headers = {name: value for name, value in headers.items() if name.lower() not in names}
+            headers.update({name: value for name, value in rule.headers.items() if value})
     return headers
 
 
@@ -110,7 +112,7 @@ def _replace_fields(
 
 
 def corrupt_body(body: bytes, how: Corruption) -> bytes:
-    """Break the body of an answer."""
+    """Corrupt the body of an answer."""
     match how:
         case Corruption.CUT:
             return body[: len(body) // 2]
@@ -150,8 +152,8 @@ def _is_affected(order: Order, setting: str, share: float, seed: int) -> bool:
 
 
 def _with_state(order: Order, state: OrderState) -> Order:
-    """Return the order as if it had come to `state`."""
-    states = (*order.states[: order.now], state, *order.states[order.now + 1 :])
+    """Return the order with `state` in place of its own."""
+    states = (*order.states[: order.state_index], state, *order.states[order.state_index + 1 :])
     return msgspec.structs.replace(order, states=states)
 
 

@@ -1,7 +1,7 @@
-"""What happens to one request: drawn purely from the settings and a seeded generator.
+"""The effects of faults on one request, drawn from the settings and a seeded generator.
 
-Each kind is one function in `EFFECTS` that draws an effect or None; `reconciler.paper.app` carries
-the effects out.
+Pure. Each kind is one function in `EFFECTS` that draws an effect or None; `reconciler.paper.app`
+applies the effects.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ SERVER_ERRORS = (500, 502, 503, 504)
 
 
 class Corruption(StrEnum):
-    """How the body of an answer is broken."""
+    """The ways to corrupt the body of an answer."""
 
     CUT = "cut"
     HTML = "html"
@@ -24,7 +24,7 @@ class Corruption(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Delay:
-    """Wait before going on."""
+    """Wait before the request is processed further."""
 
     seconds: float
 
@@ -36,7 +36,7 @@ class Disconnect:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RateLimit:
-    """Answer 429 and want silence."""
+    """Answer 429 and pause the address."""
 
     seconds: float
 
@@ -50,29 +50,29 @@ class Ban:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServerError:
-    """Answer with this HTTP status instead of the truth."""
+    """Answer with this HTTP status."""
 
     http_status: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Maintenance:
-    """Answer that the exchange is being worked on."""
+    """Answer 503 with a page of HTML, as during maintenance."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RefuseKey:
-    """Refuse whatever proof a private request brings."""
+    """Refuse the credentials of a private request, whatever they are."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BlockAtFirewall:
-    """Answer 403 with a page of HTML, as the firewall before the exchange does."""
+    """Answer 403 with a page of HTML, as a firewall in front of the exchange does."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Refuse:
-    """Answer with this error, whatever is asked for."""
+    """Answer with this error, whatever the request is."""
 
     http_status: int
     code: int
@@ -86,17 +86,17 @@ class Archive:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReplaceFields:
-    """Put other headers or fields in place of the true ones."""
+    """Replace headers or fields of the answer."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EmptyList:
-    """Answer a list with an empty one."""
+    """Answer with an empty list where the answer is a list."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CorruptBody:
-    """Break the answer's body."""
+    """Corrupt the answer's body."""
 
     how: Corruption
 
@@ -218,9 +218,9 @@ EFFECTS: Sequence[DrawEffect] = (
     _cut_body,
     _send_html,
 )
-"""In the order in which their effects happen; the first that ends the request ends it."""
+"""In the order in which they are applied; the first to answer or disconnect ends the request."""
 
 
 def draw_effects(faults: Faults, rng: Random) -> Sequence[Effect]:
-    """Draw what happens to one request."""
-    return [effect for kind in EFFECTS if (effect := kind(faults, rng)) is not None]
+    """Draw the effects on one request."""
+    return [effect for draw in EFFECTS if (effect := draw(faults, rng)) is not None]

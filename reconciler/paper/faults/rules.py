@@ -1,4 +1,4 @@
-"""What can be set to go wrong, how often, how much, and what it is limited to."""
+"""The settings of faults: which, how often, how much, and for which requests."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,38 +16,38 @@ HttpStatus = Annotated[int, msgspec.Meta(ge=400, le=599)]
 
 
 class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How often and how much. The default is an exchange without faults.
+    """The faults, how often and how much. The default is an exchange without faults.
 
     Attributes:
         outage: Every connection is closed at once.
-        latency_ms: Every answer is late by this.
-        latency_jitter_ms: And by up to this much more, evenly spread.
+        latency_ms: Every answer is delayed by this.
+        latency_jitter_ms: And by up to this much more, evenly distributed.
         disconnect_rate: Share of requests whose connection is closed without an answer.
-        rate_limit_rate: Share of requests answered 429; the address must then be silent for
-            `retry_after_seconds`, and earns a ban by going on.
+        rate_limit_rate: Share of requests answered 429; the address must then pause for
+            `retry_after_seconds`, or it is banned.
         ban_rate: Share of requests answered 418; the address is then banned for `ban_seconds`.
         error_rate: Share of requests answered with 500, 502, 503 or 504.
         maintenance_rate: Share of requests answered 503 with a page of HTML.
         bad_key_rate: Share of private requests whose key or token is refused.
-        firewall_rate: Share of requests answered 403 by a page of HTML, from before the exchange.
+        firewall_rate: Share of requests answered 403 with a page of HTML, as by a firewall.
         refusal_rate: Share of requests answered with `refusal_status`, `refusal_code` and
-            `refusal_message`, whatever they ask for.
+            `refusal_message`, whatever the request is.
         archived_rate: Share of look-ups of one order answered -2026, whatever the order's age.
-        headers: Headers of the answer in place of the true ones; an empty value: without it.
-        fields: Fields of an order, or of an answer that is no order, in place of the true ones.
+        headers: These replace the answer's headers; an empty value removes the header.
+        fields: These replace the fields of an order, or of an answer that is no order.
         without_fields: Fields that are left out in the same way.
-        delisted_symbols: These symbols do not exist any more, nor do their orders.
+        delisted_symbols: These symbols no longer exist, nor do their orders.
         empty_list_rate: Share of lists that are empty.
-        cut_rate: Share of answers that end half-way.
+        cut_rate: Share of answers that end halfway.
         html_rate: Share of answers that are a page of HTML with HTTP 200.
         wrong_type_rate: Share of answers whose numbers are text.
         vanished_rate: Share of orders that do not exist.
-        unknown_status_rate: Share of orders with a status word that nobody knows.
+        unknown_status_rate: Share of orders with an unknown status.
         shrunk_rate: Share of orders that show half of what the platform's row has seen executed.
         contradiction_rate: Share of orders that are filled with nothing executed.
-        stale_seconds: Orders are shown as they were so long ago.
-        clock_offset_ms: The exchange's clock is ahead by this; below zero: behind.
-        account_uid: It is this other account.
+        stale_seconds: Orders are shown as they were this long ago.
+        clock_offset_ms: The exchange's clock is ahead by this, or behind if below zero.
+        account_uid: The account shows this `uid`.
     """
 
     outage: bool = False
@@ -86,9 +86,10 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RequestTarget:
-    """What a request asks for: a route by the last part of its path, and whose orders.
+    """The parts of a request by which a rule selects it.
 
     Attributes:
+        route: The last part of the path.
         query: The query string as it was sent.
     """
 
@@ -99,17 +100,16 @@ class RequestTarget:
 
 
 class FaultRule(Faults, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Faults, and what they are limited to.
+    """Faults, and the requests and orders that they are limited to.
 
     Attributes:
-        name: Tells rules apart; one replaces another of the same name and route.
+        name: A rule replaces another of the same name and route.
         route: One route, named by the last part of its path, or every one.
-        only_symbols: Requests and orders of these symbols; none named: of all.
-        only_order_ids: Requests for and orders of these ids; none named: of all.
-        only_queries_with: Requests with one of these words in their query, in any case; none named:
-            all.
+        only_symbols: Requests for and orders of these symbols; empty: of all.
+        only_order_ids: Requests for and orders of these ids; empty: of all.
+        only_queries_with: Requests with one of these words in their query, in any case; empty: all.
         for_seconds: The rule ends after this; None: when it is replaced or ended.
-        for_requests: The rule ends after so many requests that something happened to.
+        for_requests: The rule ends after it has affected this number of requests.
     """
 
     name: str = ""
@@ -121,7 +121,7 @@ class FaultRule(Faults, frozen=True, kw_only=True, forbid_unknown_fields=True):
     for_requests: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
     def matches(self, target: RequestTarget) -> bool:
-        """Whether a request for this, on the rule's route, is one that the rule is about."""
+        """Return True if the rule affects this request, which is one to the rule's route."""
         ids = tuple(map(str, self.only_order_ids))
         return (
             _is_among(target.symbol, self.only_symbols)
@@ -130,12 +130,12 @@ class FaultRule(Faults, frozen=True, kw_only=True, forbid_unknown_fields=True):
         )
 
     def matches_order(self, symbol: str, order_id: int) -> bool:
-        """Whether this order is one that the rule is about."""
+        """Return True if the rule affects this order."""
         return _is_among(symbol, self.only_symbols) and _is_among(order_id, self.only_order_ids)
 
 
 class TimelineStep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One step of a timeline: faults that come into force so long after its start."""
+    """One step of a timeline: faults that begin `at_seconds` after its start."""
 
     at_seconds: Seconds
     faults: FaultRule = FaultRule()
@@ -146,8 +146,8 @@ def _is_among(value: object, chosen: Sequence[object]) -> bool:
 
 
 def _holds_word(query: str, words: Sequence[str]) -> bool:
-    """Whether one of `words` stands in a query, percent-encoded or not."""
+    """Return True if a query contains one of `words`, percent-encoded or not."""
     if not words:
         return True
-    said = unquote_plus(query).casefold()
-    return any(word.casefold() in said for word in words)
+    decoded = unquote_plus(query).casefold()
+    return any(word.casefold() in decoded for word in words)

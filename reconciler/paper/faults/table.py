@@ -1,7 +1,7 @@
-"""Which rules are in force when, and what they draw for a request.
+"""The rules in force at a time, and the effects that they draw for a request.
 
-A rule holds for one route or, as `EVERY_ROUTE`, for all that have none of their own of the same
-name. Rules of different names hold side by side.
+A rule is for one route or, with `EVERY_ROUTE`, for all routes without a rule of the same name of
+their own. Rules of different names are in force together.
 """
 
 from collections import defaultdict
@@ -16,7 +16,7 @@ from reconciler.paper.faults.rules import EVERY_ROUTE, FaultRule, RequestTarget,
 
 @dataclass(kw_only=True, slots=True)
 class _ScheduledRule:
-    """A rule and when it holds."""
+    """A rule, and from when to when it is in force."""
 
     rule: FaultRule
     from_ms: float
@@ -36,10 +36,10 @@ class _ScheduledRule:
 
 
 class FaultTable:
-    """The rules, in force and to come, and the generator that decides by them.
+    """The rules, present and future, and the random generator that draws effects from them.
 
-    Of the rules of one name and route only the latest that has begun may be in force. Times are in
-    ms of one clock, the caller's.
+    Of the rules of one name and route, only the latest that has begun may be in force. Times are in
+    ms of the caller's clock.
     """
 
     def __init__(self, seed: int = 1) -> None:
@@ -48,31 +48,31 @@ class FaultTable:
         self._rng = Random(seed)  # noqa: S311  # a simulation: reproducible on purpose
 
     def set(self, rule: FaultRule, now_ms: int) -> None:
-        """Let `rule` replace what was set for its name and route."""
+        """Put `rule` in force; it replaces the one of the same name and route."""
         self._add(_ScheduledRule.starting(rule, now_ms))
 
     def schedule(self, steps: Iterable[TimelineStep], now_ms: int) -> None:
-        """End every fault, and let these come into force one after the other, from now on."""
+        """End every fault and start a timeline of these steps."""
         self.clear()
         for step in sorted(steps, key=lambda step: step.at_seconds):
             self._add(_ScheduledRule.starting(step.faults, now_ms + step.at_seconds * 1000))
 
     def clear(self) -> None:
-        """End every fault, also those to come."""
+        """End every fault, also future ones."""
         self._entries.clear()
 
     def rules(self, now_ms: int) -> Sequence[FaultRule]:
-        """Return what is in force."""
+        """Return the rules in force."""
         return [
             entry.rule for key in self._entries if (entry := self._current(key, now_ms)) is not None
         ]
 
     def rules_for(self, route: str, now_ms: int) -> Sequence[FaultRule]:
-        """Return what is in force for a route."""
+        """Return the rules in force for a route."""
         return [entry.rule for entry in self._in_force(route, now_ms)]
 
     def draw(self, target: RequestTarget, now_ms: int) -> Sequence[Effect]:
-        """Draw what happens to the next request for `target`."""
+        """Draw the effects on the next request for `target`."""
         drawn: list[Effect] = []
         for entry in self._in_force(target.route, now_ms):
             if not entry.rule.matches(target):
@@ -87,7 +87,7 @@ class FaultTable:
         self._entries[key] = sorted([*self._entries[key], entry], key=lambda other: other.from_ms)
 
     def _in_force(self, route: str, now_ms: int) -> Iterator[_ScheduledRule]:
-        """Find what is in force for a route: of each name its own rule, or else the general one."""
+        """Yield the rules in force for a route: of each name the route's own, else the general."""
         for name in dict.fromkeys(name for name, _ in self._entries):
             own = self._current((name, route), now_ms)
             entry = own or self._current((name, EVERY_ROUTE), now_ms)

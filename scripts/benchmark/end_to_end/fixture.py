@@ -20,7 +20,7 @@ NO_LIMIT = 10**9
 """So high that the exchange's rate limit delays no contender: the work is compared."""
 
 _KEEP = (
-    "CREATE UNLOGGED TABLE stencil AS TABLE orders; CREATE UNLOGGED TABLE truth"
+    "CREATE UNLOGGED TABLE orders_snapshot AS TABLE orders; CREATE UNLOGGED TABLE truth"
     " (symbol text, external_order_id text, status text, executed_qty numeric, avg_price numeric)"
 )
 _DONE = text(
@@ -29,7 +29,7 @@ _DONE = text(
     " AND o.executed_qty = t.executed_qty AND o.avg_price IS NOT DISTINCT FROM t.avg_price)"
     " AS done, count(*) FILTER (WHERE o.status <> s.status OR o.executed_qty <> s.executed_qty"
     " OR o.avg_price IS DISTINCT FROM s.avg_price) AS changed"
-    " FROM orders AS o JOIN stencil AS s USING (id)"
+    " FROM orders AS o JOIN orders_snapshot AS s USING (id)"
     " JOIN truth AS t ON t.symbol = o.symbol AND t.external_order_id = o.external_order_id"
 )
 _ENTRIES = text("SELECT count(DISTINCT order_id) FROM activity_log")

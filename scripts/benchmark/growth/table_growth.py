@@ -44,7 +44,7 @@ _BLOCKS = text(
 _UNDO = text(
     "UPDATE orders AS o SET status = s.status, executed_qty = s.executed_qty,"
     " avg_price = s.avg_price, updated_at = s.updated_at, last_synced_at = s.last_synced_at"
-    " FROM stencil AS s WHERE o.id = s.id AND s.status = 'new'"
+    " FROM orders_snapshot AS s WHERE o.id = s.id AND s.status = 'new'"
 )
 
 

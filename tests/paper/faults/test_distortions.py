@@ -22,7 +22,9 @@ FILLED = OrderState(binance_status="FILLED", executed_e8=10**8, quote_e8=10**10)
 ORDERS = list(generate_orders(SeedOptions(orders=2000, symbols=4), NOW_MS))
 
 
-def an_order(*states: OrderState, order_id: int = 7, now: int = 0, seen: int = 0) -> Order:
+def an_order(
+    *states: OrderState, order_id: int = 7, state_index: int = 0, seen_index: int = 0
+) -> Order:
     return Order(
         symbol="BTCUSDT",
         order_id=order_id,
@@ -34,8 +36,8 @@ def an_order(*states: OrderState, order_id: int = 7, now: int = 0, seen: int = 0
         created_ms=NOW_MS - 10_000,
         pace_ms=1000,
         states=states,
-        now=now,
-        seen=seen,
+        state_index=state_index,
+        seen_index=seen_index,
     )
 
 
@@ -80,7 +82,7 @@ def test_named_orders_alone_are_struck() -> None:
 
 
 def test_an_unknown_word_keeps_its_quantities() -> None:
-    state = stage_of(an_order(NEW, PART, now=1), FaultRule(unknown_status_rate=1))
+    state = stage_of(an_order(NEW, PART, state_index=1), FaultRule(unknown_status_rate=1))
 
     assert state == OrderState(
         binance_status=UNKNOWN_STATUS, executed_e8=PART.executed_e8, quote_e8=PART.quote_e8
@@ -89,13 +91,13 @@ def test_an_unknown_word_keeps_its_quantities() -> None:
 
 
 def test_a_shrunken_order_shows_less_than_its_row_has_seen() -> None:
-    order = an_order(NEW, PART, FILLED, now=2, seen=1)
+    order = an_order(NEW, PART, FILLED, state_index=2, seen_index=1)
 
     state = stage_of(order, FaultRule(shrunk_rate=1))
 
     assert (state.binance_status, state.executed_e8) == ("FILLED", PART.executed_e8 // 2)
-    assert shown(an_order(NEW, FILLED, now=1), FaultRule(shrunk_rate=1)) == an_order(
-        NEW, FILLED, now=1
+    assert shown(an_order(NEW, FILLED, state_index=1), FaultRule(shrunk_rate=1)) == an_order(
+        NEW, FILLED, state_index=1
     )
 
 
@@ -149,7 +151,7 @@ def test_a_page_of_what_is_left_is_a_full_one() -> None:
 
 def test_an_open_order_in_an_unknown_word_stays_among_the_open_ones() -> None:
     orders = OrderStore(
-        [an_order(NEW, order_id=1), an_order(NEW, FILLED, order_id=2, now=1)]
+        [an_order(NEW, order_id=1), an_order(NEW, FILLED, order_id=2, state_index=1)]
     ).of_symbol("BTCUSDT")
     distort = distortion_of([FaultRule(unknown_status_rate=1)], seed=1, now_ms=NOW_MS)
     assert distort is not None
