@@ -1,4 +1,4 @@
-"""The worker's own part of a batch, on a real database; the exchange is played."""
+"""A worker prepares and commits one batch, on a real database and a fake exchange."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -35,9 +35,9 @@ ORDERS = 4
 
 
 class FakeExchange:
-    """Says of every order that it is filled, except of those that it passes over in silence.
+    """Reports each order as filled, except those in `silent_about` and in `failures`.
 
-    Or fails about, as `failures` says.
+    About the former it says nothing at all; the latter fail with the given error.
     """
 
     def __init__(
@@ -54,24 +54,24 @@ class FakeExchange:
         return venue("paper")
 
     async def fetch(self, refs: Sequence[OrderRef]) -> LookupResult:
-        self.asked += [one.external_order_id for one in refs]
+        self.asked += [ref.external_order_id for ref in refs]
         answers = {
-            one: Report(
-                symbol=one.symbol,
-                external_order_id=one.external_order_id,
+            ref: Report(
+                symbol=ref.symbol,
+                external_order_id=ref.external_order_id,
                 word="FILLED",
                 status=Status.FILLED,
                 executed_qty=Decimal(1),
                 avg_price=Decimal(100),
                 fetched_at=self.clock(),
             )
-            for one in refs
-            if one.external_order_id not in {*self._silent_about, *self.failures}
+            for ref in refs
+            if ref.external_order_id not in {*self._silent_about, *self.failures}
         }
         failures = {
-            one: self.failures[one.external_order_id]
-            for one in refs
-            if one.external_order_id in self.failures
+            ref: self.failures[ref.external_order_id]
+            for ref in refs
+            if ref.external_order_id in self.failures
         }
         return LookupResult(answers={**answers}, failures=failures)
 
@@ -86,7 +86,7 @@ class FakeExchange:
 
 
 def new_orders(database_url: str, count: int, *, on_hold: Collection[str] = ()) -> Chunk:
-    """Write new orders of one symbol; return them as a run."""
+    """Insert new orders of one symbol and return them as a chunk."""
     with psycopg.connect(database_url) as connection:
         rows = connection.execute(
             "INSERT INTO orders (symbol, external_order_id, status, updated_at)"
@@ -112,7 +112,7 @@ def new_orders(database_url: str, count: int, *, on_hold: Collection[str] = ()) 
 
 @pytest.fixture
 def orders(database_url: str) -> Chunk:
-    """Some new orders of one symbol, as a run."""
+    """New orders of one symbol, as a chunk."""
     return new_orders(database_url, ORDERS)
 
 
@@ -139,14 +139,14 @@ def a_handler(database: Database, exchange: FakeExchange, rows: int = ORDERS) ->
     )
 
 
-async def handle(handler: OrderHandler, run: Chunk) -> Result:
-    """Look at a run and finish it, as if the supervisor had found nothing odd."""
-    batch = Batch(number=0, cycle=0, chunks=(run,))
+async def handle(handler: OrderHandler, chunk: Chunk) -> Result:
+    """Prepare and commit a chunk, as if the supervisor had found nothing suspicious."""
+    batch = Batch(number=0, cycle=0, chunks=(chunk,))
     await handler.prepare(batch)
     return await handler.commit(batch, may_write=True)
 
 
-async def test_an_order_that_nobody_speaks_of_counts_as_failed_and_does_not_circle(
+async def test_unresolved_order_counts_as_error_and_is_not_requeued(
     database: Database, orders: Chunk
 ) -> None:
     handler = a_handler(database, FakeExchange(silent_about=["2"]))
@@ -157,7 +157,7 @@ async def test_an_order_that_nobody_speaks_of_counts_as_failed_and_does_not_circ
     assert result.undone == ()
 
 
-async def test_an_order_whose_request_is_turned_down_again_and_again_waits_for_a_person(
+async def test_order_whose_request_is_rejected_often_goes_on_hold(
     database: Database, database_url: str, orders: Chunk
 ) -> None:
     refused = RequestRejected("/api/v3/order: HTTP 400, code -9999: no")
@@ -165,9 +165,9 @@ async def test_an_order_whose_request_is_turned_down_again_and_again_waits_for_a
 
     results = [await handle(handler, orders) for _ in range(3)]
 
-    tallies = [(one.counts.errors, one.counts.held) for one in results]
-    assert tallies == [(1, 0), (1, 0), (0, 1)]
-    assert all(one.fault is None and one.undone == () for one in results)
+    counts = [(result.counts.errors, result.counts.held) for result in results]
+    assert counts == [(1, 0), (1, 0), (0, 1)]
+    assert all(result.fault is None and result.undone == () for result in results)
     with psycopg.connect(database_url) as connection:
         held = connection.execute("SELECT reason, detail FROM reconciliation_holds").fetchall()
     assert [reason for reason, _ in held] == ["error"]
@@ -187,7 +187,7 @@ async def test_rejections_with_an_answer_in_between_hold_nothing(
     assert (result.counts.errors, result.counts.held) == (1, 0)
 
 
-async def test_an_order_on_hold_whose_request_is_turned_down_is_held_again_at_once(
+async def test_rejected_order_on_hold_is_held_again_at_once(
     database: Database, orders: Chunk
 ) -> None:
     handler = a_handler(database, FakeExchange(failures={"2": RequestRejected("code -9999")}))
@@ -204,7 +204,7 @@ async def test_an_order_on_hold_whose_request_is_turned_down_is_held_again_at_on
     assert (result.counts.errors, result.counts.held) == (0, 1)
 
 
-async def test_what_was_asked_and_failed_counts_and_what_was_not_asked_does_not(
+async def test_failed_request_counts_and_one_not_sent_does_not(
     database: Database, orders: Chunk
 ) -> None:
     failures: dict[str, Failure] = {
@@ -218,10 +218,10 @@ async def test_what_was_asked_and_failed_counts_and_what_was_not_asked_does_not(
 
     assert (result.counts.scanned, result.counts.reconciled, result.counts.errors) == (2, 1, 1)
     assert result.not_asked == 1
-    assert [order.external_order_id for run in result.undone for order in run.items] == ["2"]
+    assert [order.external_order_id for chunk in result.undone for order in chunk.items] == ["2"]
 
 
-async def test_a_locked_row_counts_as_skipped_only_when_its_second_try_fails_too(
+async def test_locked_row_counts_as_skipped_after_its_second_try(
     database: Database, database_url: str, orders: Chunk
 ) -> None:
     handler = a_handler(database, FakeExchange())
@@ -238,7 +238,7 @@ async def test_a_locked_row_counts_as_skipped_only_when_its_second_try_fails_too
     assert (second.counts.scanned, second.counts.skipped_locked) == (1, 1)
 
 
-async def test_one_row_that_the_database_refuses_is_set_aside_and_the_others_are_done(
+async def test_refused_row_goes_on_hold_and_the_others_are_written(
     database: Database, database_url: str, orders: Chunk
 ) -> None:
     with psycopg.connect(database_url) as connection:
@@ -251,7 +251,7 @@ async def test_one_row_that_the_database_refuses_is_set_aside_and_the_others_are
     assert (result.counts.reconciled, result.counts.held, result.fault) == (3, 1, None)
 
 
-async def test_a_database_that_takes_no_writes_is_trouble_and_no_order_is_at_fault(
+async def test_database_that_takes_no_writes_is_a_worker_fault(
     database: Database, database_url: str, orders: Chunk
 ) -> None:
     handler = a_handler(database, FakeExchange())
@@ -269,7 +269,7 @@ async def test_a_database_that_takes_no_writes_is_trouble_and_no_order_is_at_fau
     assert result.undone == (orders,)
 
 
-async def test_what_may_not_be_written_is_forgotten_and_no_row_is_touched(
+async def test_commit_without_permission_touches_no_row(
     database: Database, database_url: str, orders: Chunk
 ) -> None:
     handler = a_handler(database, FakeExchange())
@@ -290,7 +290,7 @@ async def test_what_may_not_be_written_is_forgotten_and_no_row_is_touched(
 
 @contextmanager
 def refusing_sessions(database_url: str, postgres_url: str) -> Iterator[None]:
-    """Let a database end all sessions and take no new ones, for the length of a `with`."""
+    """End all sessions of a database and refuse new ones inside the block."""
     name = sql.Identifier(database_url.split("/")[3].split("?", maxsplit=1)[0])
     allow = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
     with psycopg.connect(postgres_url, autocommit=True) as server:
@@ -303,7 +303,7 @@ def refusing_sessions(database_url: str, postgres_url: str) -> Iterator[None]:
         server.execute(allow.format(name, sql.SQL("true")))
 
 
-async def test_what_could_not_be_written_is_kept_and_written_when_the_database_is_back(
+async def test_unwritten_answers_are_written_after_the_outage(
     database: Database, database_url: str, postgres_url: str, orders: Chunk
 ) -> None:
     exchange = FakeExchange()
@@ -332,13 +332,13 @@ async def test_nothing_is_asked_while_the_database_takes_no_writes(
     first, *others = (replace(orders, items=(item,)) for item in orders.items)
 
     with refusing_sessions(database_url, postgres_url):
-        for run in (first, *others):
-            await handle(handler, run)
+        for chunk in (first, *others):
+            await handle(handler, chunk)
 
     assert exchange.asked == [first.items[0].external_order_id]
 
 
-async def test_an_answer_that_is_not_fresh_any_more_is_asked_for_again(
+async def test_order_is_asked_again_when_its_answer_is_not_fresh(
     database: Database, database_url: str, postgres_url: str, orders: Chunk
 ) -> None:
     exchange = FakeExchange()
@@ -353,7 +353,7 @@ async def test_an_answer_that_is_not_fresh_any_more_is_asked_for_again(
     assert sorted(exchange.asked) == sorted(2 * ["1", "2", "3", "4"])
 
 
-async def test_who_we_are_is_asked_once_however_long_the_database_is_away(
+async def test_account_is_asked_once_during_a_database_outage(
     database: Database, database_url: str, postgres_url: str, orders: Chunk
 ) -> None:
     exchange = FakeExchange()
@@ -363,12 +363,12 @@ async def test_who_we_are_is_asked_once_however_long_the_database_is_away(
         results = [await handle(handler, orders) for _ in range(3)]
     then = await handle(handler, orders)
 
-    assert all(one.fault is not None for one in results)
+    assert all(result.fault is not None for result in results)
     assert exchange.accounts_asked == 1
     assert then.counts.reconciled == ORDERS
 
 
-async def test_a_database_that_became_read_only_is_not_asked_for(
+async def test_exchange_is_not_asked_while_database_is_read_only(
     database: Database, database_url: str, postgres_url: str, orders: Chunk
 ) -> None:
     exchange = FakeExchange()
@@ -381,15 +381,15 @@ async def test_a_database_that_became_read_only_is_not_asked_for(
         server.execute(read_only.format(name, sql.Literal("on")))
     database.close()
 
-    results = [await handle(handler, run) for run in (first, *others)]
+    results = [await handle(handler, chunk) for chunk in (first, *others)]
     with psycopg.connect(postgres_url, autocommit=True) as server:
         server.execute(read_only.format(name, sql.Literal("off")))
     database.close()
-    then = [await handle(handler, run) for run in (first, *others)]
+    then = [await handle(handler, chunk) for chunk in (first, *others)]
 
-    assert all(one.fault is not None for one in results)
+    assert all(result.fault is not None for result in results)
     assert sorted(exchange.asked) == ["1", "2", "3", "4"]
-    assert sum(one.counts.reconciled for one in then) == ORDERS
+    assert sum(result.counts.reconciled for result in then) == ORDERS
 
 
 async def test_reports_of_other_orders_count_for_the_halt(
@@ -407,7 +407,7 @@ async def test_reports_of_other_orders_count_for_the_halt(
 
 @pytest.fixture
 def clerk(database_url: str) -> Iterator[str]:
-    """The URL of a role that may do all that it needs, and is not the owner."""
+    """The URL of a role that has all privileges it needs and is not the owner."""
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("DROP ROLE IF EXISTS batch_clerk; CREATE ROLE batch_clerk")
         connection.execute("GRANT USAGE ON SCHEMA public TO batch_clerk")
@@ -416,7 +416,7 @@ def clerk(database_url: str) -> Iterator[str]:
         connection.execute("DROP OWNED BY batch_clerk; DROP ROLE batch_clerk")
 
 
-async def test_a_row_that_row_level_security_refuses_is_that_rows_hold(
+async def test_row_refused_by_row_level_security_goes_on_hold_alone(
     clerk: str, database_url: str, orders: Chunk
 ) -> None:
     with psycopg.connect(database_url) as connection:
@@ -433,7 +433,7 @@ async def test_a_row_that_row_level_security_refuses_is_that_rows_hold(
     assert (result.counts.reconciled, result.counts.held, result.fault) == (3, 1, None)
 
 
-async def test_a_row_that_a_trigger_refuses_as_forbidden_is_that_rows_hold(
+async def test_row_refused_by_a_trigger_goes_on_hold_alone(
     database: Database, database_url: str, orders: Chunk
 ) -> None:
     with psycopg.connect(database_url) as connection:
@@ -460,7 +460,7 @@ async def test_a_row_that_a_trigger_refuses_as_forbidden_is_that_rows_hold(
     ],
     ids=["to write orders", "to read orders", "to log", "to see the schema"],
 )
-async def test_a_right_that_goes_missing_is_waited_for_and_no_orders_fault(
+async def test_missing_right_is_waited_for_and_holds_no_order(
     revoke: str, grant: str, clerk: str, database_url: str, orders: Chunk
 ) -> None:
     database = Database(clerk, role="test")
@@ -479,7 +479,7 @@ async def test_a_right_that_goes_missing_is_waited_for_and_no_orders_fault(
     assert (again.counts.reconciled, again.fault) == (4, None)
 
 
-async def test_after_a_suspended_machine_wakes_the_first_answers_are_refused_and_the_next_count(
+async def test_first_answers_after_a_suspend_are_dropped_the_next_count(
     database: Database, database_url: str, orders: Chunk
 ) -> None:
     exchange = FakeExchange()
@@ -489,14 +489,16 @@ async def test_after_a_suspended_machine_wakes_the_first_answers_are_refused_and
     with psycopg.connect(database_url) as connection:
         connection.execute("UPDATE orders SET updated_at = now() - interval '1 day'")
 
-    first = await handle_by_its_clock(handler, exchange, orders)
-    second = await handle_by_its_clock(handler, exchange, orders)
+    first = await handle_by_own_clock(handler, exchange, orders)
+    second = await handle_by_own_clock(handler, exchange, orders)
 
     assert (first.counts.scanned, first.counts.reconciled, first.counts.held) == (ORDERS, 0, 0)
     assert second.counts.reconciled == ORDERS
 
 
-async def handle_by_its_clock(handler: OrderHandler, exchange: FakeExchange, run: Chunk) -> Result:
-    """Handle a run whose answers bear the worker's own time, as an adapter's do."""
+async def handle_by_own_clock(
+    handler: OrderHandler, exchange: FakeExchange, chunk: Chunk
+) -> Result:
+    """Handle a chunk whose answers have the worker's own time, like those of an adapter."""
     exchange.clock = handler.clock
-    return await handle(handler, run)
+    return await handle(handler, chunk)

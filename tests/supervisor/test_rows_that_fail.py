@@ -1,4 +1,4 @@
-"""A row whose write fails again and again is found and put on hold; the others are written."""
+"""A row whose write fails repeatedly is found and put on hold; the other rows are written."""
 
 import psycopg
 import pytest
@@ -9,15 +9,15 @@ from reconciler.workload import FaultKind
 from .test_batch import FakeExchange, a_handler, handle, new_orders
 
 A_TRIGGER = """
-    CREATE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql AS $$
+    CREATE FUNCTION obstruct() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN {body} RETURN new; END $$;
-    CREATE TRIGGER meddle BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION meddle();
+    CREATE TRIGGER obstruct BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION obstruct();
 """
 A_DEFERRED_TRIGGER = """
-    CREATE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql AS $$
+    CREATE FUNCTION obstruct() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN {body} RETURN new; END $$;
-    CREATE CONSTRAINT TRIGGER meddle AFTER UPDATE ON orders DEFERRABLE INITIALLY DEFERRED
-        FOR EACH ROW EXECUTE FUNCTION meddle();
+    CREATE CONSTRAINT TRIGGER obstruct AFTER UPDATE ON orders DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW EXECUTE FUNCTION obstruct();
 """
 FAILURES = {
     "a query that was canceled": "RAISE 'too slow' USING ERRCODE = '57014';",
@@ -31,9 +31,9 @@ FAILURES = {
 }
 
 
-def make_trigger(url: str, body: str, *, guilty: str, ddl: str = A_TRIGGER) -> None:
+def make_trigger(url: str, body: str, *, failing_rows: str, ddl: str = A_TRIGGER) -> None:
     with psycopg.connect(url) as connection:
-        connection.execute(ddl.format(body=f"IF {guilty} THEN {body} END IF;").encode())
+        connection.execute(ddl.format(body=f"IF {failing_rows} THEN {body} END IF;").encode())
 
 
 def read_statuses(url: str) -> dict[str, str]:
@@ -57,7 +57,7 @@ async def test_one_row_whose_write_fails_does_not_starve_the_others(
     body: str, ddl: str, database: Database, database_url: str
 ) -> None:
     orders = new_orders(database_url, 40)
-    make_trigger(database_url, body, guilty="new.external_order_id = '7'", ddl=ddl)
+    make_trigger(database_url, body, failing_rows="new.external_order_id = '7'", ddl=ddl)
 
     result = await handle(a_handler(database, FakeExchange(), rows=40), orders)
 
@@ -67,9 +67,9 @@ async def test_one_row_whose_write_fails_does_not_starve_the_others(
     assert list(read_held(database_url)) == ["7"]
 
 
-async def test_one_row_whose_trigger_runs_into_the_time_out_is_found(database_url: str) -> None:
+async def test_row_whose_trigger_times_out_is_found(database_url: str) -> None:
     orders = new_orders(database_url, 8)
-    make_trigger(database_url, "PERFORM pg_sleep(60);", guilty="new.external_order_id = '7'")
+    make_trigger(database_url, "PERFORM pg_sleep(60);", failing_rows="new.external_order_id = '7'")
     database = Database(f"{database_url}&options=-cstatement_timeout%3D1500", role="test")
 
     result = await handle(a_handler(database, FakeExchange(), rows=8), orders)
@@ -83,8 +83,8 @@ async def test_several_rows_whose_writes_fail_are_all_found(
     database: Database, database_url: str
 ) -> None:
     orders = new_orders(database_url, 60)
-    guilty = "new.external_order_id::int <= 9"
-    make_trigger(database_url, FAILURES["a deadlock"], guilty=guilty)
+    failing_rows = "new.external_order_id::int <= 9"
+    make_trigger(database_url, FAILURES["a deadlock"], failing_rows=failing_rows)
 
     result = await handle(a_handler(database, FakeExchange(), rows=60), orders)
 
@@ -92,19 +92,21 @@ async def test_several_rows_whose_writes_fail_are_all_found(
     assert set(read_held(database_url)) == {str(number) for number in range(1, 10)}
 
 
-async def test_a_failure_that_passes_holds_no_row(database: Database, database_url: str) -> None:
+async def test_write_failure_that_passes_holds_no_row(
+    database: Database, database_url: str
+) -> None:
     orders = new_orders(database_url, 20)
     with psycopg.connect(database_url) as connection:
         connection.execute("CREATE SEQUENCE failures")
     passing = "nextval('failures') <= 2"
-    make_trigger(database_url, FAILURES["a deadlock"], guilty=passing)
+    make_trigger(database_url, FAILURES["a deadlock"], failing_rows=passing)
 
     result = await handle(a_handler(database, FakeExchange(), rows=20), orders)
 
     assert (result.counts.reconciled, result.counts.held, result.fault) == (20, 0, None)
 
 
-async def test_a_table_that_is_locked_as_a_whole_holds_no_row(database_url: str) -> None:
+async def test_lock_on_the_whole_table_holds_no_row(database_url: str) -> None:
     orders = new_orders(database_url, 4)
     database = Database(f"{database_url}&options=-clock_timeout%3D100", role="test")
     handler = a_handler(database, FakeExchange())
@@ -120,11 +122,11 @@ async def test_a_table_that_is_locked_as_a_whole_holds_no_row(database_url: str)
     assert read_held(database_url) == {}
 
 
-async def test_a_table_that_takes_no_writes_is_trouble_and_holds_no_row_at_first(
+async def test_table_that_takes_no_writes_holds_no_row_at_first(
     database: Database, database_url: str
 ) -> None:
     orders = new_orders(database_url, 40)
-    make_trigger(database_url, FAILURES["a lock time-out"], guilty="true")
+    make_trigger(database_url, FAILURES["a lock time-out"], failing_rows="true")
     handler = a_handler(database, FakeExchange(), rows=40)
 
     results = [await handle(handler, orders) for _ in range(3)]
@@ -133,25 +135,25 @@ async def test_a_table_that_takes_no_writes_is_trouble_and_holds_no_row_at_first
     assert [result.counts.held for result in results] == [0, 0, 40]
 
 
-async def test_what_was_written_before_the_database_went_away_is_counted(
+async def test_rows_written_before_the_database_went_away_are_counted(
     database: Database, database_url: str
 ) -> None:
     orders = new_orders(database_url, 8)
     ends = "PERFORM pg_terminate_backend(pg_backend_pid());"
-    make_trigger(database_url, ends, guilty="new.external_order_id::int > 4")
+    make_trigger(database_url, ends, failing_rows="new.external_order_id::int > 4")
 
     result = await handle(a_handler(database, FakeExchange(), rows=4), orders)
 
     assert result.fault is not None
     assert result.counts.reconciled == 4
-    assert [len(run.items) for run in result.undone] == [4]
+    assert [len(chunk.items) for chunk in result.undone] == [4]
 
 
-async def test_a_row_on_hold_is_tried_without_the_others(
+async def test_row_on_hold_is_written_in_its_own_transaction(
     database: Database, database_url: str
 ) -> None:
     orders = new_orders(database_url, 20, on_hold={"7"})
-    make_trigger(database_url, FAILURES["a deadlock"], guilty="new.external_order_id = '7'")
+    make_trigger(database_url, FAILURES["a deadlock"], failing_rows="new.external_order_id = '7'")
 
     result = await handle(a_handler(database, FakeExchange(), rows=20), orders)
 

@@ -1,4 +1,4 @@
-"""Settings that a workload adds to ours are treated like ours."""
+"""Settings are read, checked and hidden alike, also those that another workload adds."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ class NodeSettings(Settings):
     node_token: SecretStr = Field(alias="NODE_TOKEN", min_length=100)
 
 
-def test_a_secret_of_a_subclass_is_not_shown_where_it_does_not_fit(
+def test_invalid_secret_of_a_subclass_is_not_shown(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("NODE_TOKEN", SECRET)
@@ -28,7 +28,7 @@ def test_a_secret_of_a_subclass_is_not_shown_where_it_does_not_fit(
     assert SECRET not in str(caught.value)
 
 
-def test_a_setting_that_is_missing_is_named_without_what_others_are(
+def test_missing_setting_is_named_without_other_values(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("EXCHANGE_API_SECRET", SECRET)
@@ -40,7 +40,7 @@ def test_a_setting_that_is_missing_is_named_without_what_others_are(
     assert SECRET not in str(caught.value)
 
 
-def test_everything_that_can_be_compared_can_be_named() -> None:
+def test_every_column_that_is_compared_can_be_named() -> None:
     assert set(COMPARED_COLUMNS) == set(ComparedColumn)
 
 
@@ -53,12 +53,12 @@ def test_everything_that_can_be_compared_can_be_named() -> None:
         ("none", set()),
     ],
 )
-def test_what_is_compared_is_what_is_named(named: str | None, compared: set[str]) -> None:
+def test_columns_to_compare_are_those_that_are_named(named: str | None, compared: set[str]) -> None:
     assert Settings.load(compare=named).compared == compared
 
 
 @pytest.mark.parametrize("named", ["price", "qty,prise", ","])
-def test_what_cannot_be_compared_is_refused(named: str) -> None:
+def test_column_that_cannot_be_compared_is_refused(named: str) -> None:
     with pytest.raises(ConfigurationError, match="RECONCILIATION_COMPARE"):
         Settings.load(compare=named)
 
@@ -67,7 +67,7 @@ FILES = ("DATABASE_URL", "EXCHANGE_API_KEY", "EXCHANGE_API_SECRET")
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_secret_can_be_in_a_file(
+def test_secret_is_read_from_the_file_that_is_named(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     file = tmp_path / "secret"
@@ -91,7 +91,7 @@ def test_a_secret_can_be_in_a_file(
     ],
     ids=["missing", "empty", "blank", "binary", "large"],
 )
-def test_a_file_without_a_secret_is_named(
+def test_file_without_a_secret_is_named_in_the_error(
     content: bytes | None,
     why: str,
     name: str,
@@ -110,7 +110,7 @@ def test_a_file_without_a_secret_is_named(
     assert problem.what == f"{name}_FILE names {str(file)!r}, {why}"
 
 
-def test_a_secret_and_a_file_with_it_contradict_each_other(
+def test_secret_and_its_file_are_not_both_accepted(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "key").write_text("the key of the file")
@@ -125,9 +125,7 @@ def test_a_secret_and_a_file_with_it_contradict_each_other(
     assert SECRET not in str(problem)
 
 
-def test_what_is_given_in_code_beats_a_file(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_value_given_in_code_beats_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("EXCHANGE_API_KEY_FILE", str(tmp_path / "missing"))
 
     settings = Settings.load(exchange_api_key=SecretStr(SECRET))
@@ -135,7 +133,7 @@ def test_what_is_given_in_code_beats_a_file(
     assert settings.exchange_api_key == SecretStr(SECRET)
 
 
-def test_a_key_type_that_there_is_not_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_key_type_is_refused_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EXCHANGE_KEY_TYPE", "dsa")
 
     with pytest.raises(ConfigurationError, match="EXCHANGE_KEY_TYPE is 'dsa'"):

@@ -1,4 +1,4 @@
-"""A page is cut into runs that one page of the exchange's history answers for, answers by rows."""
+"""Orders are cut into chunks that one request answers for, answers into transactions."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -20,12 +20,12 @@ from reconciler.store.stale import StaleOrder
 
 
 def with_pages_of(length: int) -> Venue:
-    """Return an exchange whose history comes in pages of that length."""
+    """Return an exchange whose history has pages of this length."""
     return replace(venue("paper"), history_page=length)
 
 
-def some_orders(*known: tuple[str, str]) -> list[StaleOrder]:
-    """Return orders by (symbol, exchange's id), in the page's order."""
+def some_orders(*symbols_and_ids: tuple[str, str]) -> list[StaleOrder]:
+    """Return orders with this symbol and exchange id, in the order of the page."""
     return [
         StaleOrder(
             id=number,
@@ -37,28 +37,28 @@ def some_orders(*known: tuple[str, str]) -> list[StaleOrder]:
             created_at=None,
             is_on_hold=False,
         )
-        for number, (symbol, external) in enumerate(known, start=1)
+        for number, (symbol, external) in enumerate(symbols_and_ids, start=1)
     ]
 
 
-def exchange_ids(orders: list[StaleOrder], run_length: int) -> list[list[str]]:
+def exchange_ids(orders: list[StaleOrder], page_length: int) -> list[list[str]]:
     return [
         [order.external_order_id for order in chunk.items]
-        for chunk in chunk_orders(orders, with_pages_of(run_length))
+        for chunk in chunk_orders(orders, with_pages_of(page_length))
     ]
 
 
 def some_answers(ids: Iterable[OrderId]) -> dict[OrderId, Answer]:
-    """Return an answer to each order, in the order in which they came."""
+    """Return an answer about each order, in the order of the ids."""
     now = datetime.now(UTC)
     return {id_: Absent(symbol="BTC", external_order_id=str(id_), fetched_at=now) for id_ in ids}
 
 
-def test_nothing_makes_no_run() -> None:
+def test_page_without_orders_makes_no_chunk() -> None:
     assert chunk_orders([], with_pages_of(1000)) == ()
 
 
-def test_a_run_is_of_one_symbol() -> None:
+def test_chunk_has_orders_of_one_symbol_only() -> None:
     orders = some_orders(("BTC", "1"), ("ETH", "2"), ("BTC", "3"))
 
     chunks = chunk_orders(orders, with_pages_of(1000))
@@ -66,7 +66,7 @@ def test_a_run_is_of_one_symbol() -> None:
     assert [(chunk.key, len(chunk.items)) for chunk in chunks] == [("BTC", 2), ("ETH", 1)]
 
 
-def test_the_symbol_of_the_longest_unsynced_order_comes_first() -> None:
+def test_symbol_of_the_longest_unsynced_order_comes_first() -> None:
     orders = some_orders(("ETH", "9"), ("BTC", "1"), ("ADA", "5"), ("BTC", "2"))
 
     assert [chunk.key for chunk in chunk_orders(orders, with_pages_of(1000))] == [
@@ -76,54 +76,56 @@ def test_the_symbol_of_the_longest_unsynced_order_comes_first() -> None:
     ]
 
 
-def test_a_hot_symbol_is_cut_into_runs_of_the_given_length() -> None:
+def test_busy_symbol_is_cut_into_chunks_of_page_length() -> None:
     orders = some_orders(*(("BTC", str(number)) for number in range(1, 6)))
 
     assert exchange_ids(orders, 2) == [["1", "2"], ["3", "4"], ["5"]]
 
 
-def test_a_symbol_that_just_fills_a_run_makes_one() -> None:
+def test_symbol_that_just_fills_a_chunk_makes_one() -> None:
     orders = some_orders(("BTC", "1"), ("BTC", "2"))
 
     assert exchange_ids(orders, 2) == [["1", "2"]]
 
 
-def test_ids_that_are_numbers_stand_in_the_order_of_their_values() -> None:
+def test_ids_that_are_numbers_are_sorted_by_value() -> None:
     orders = some_orders(*(("BTC", text) for text in ("10", "9", "9007199254740993", "100")))
 
     assert exchange_ids(orders, 2) == [["9", "10"], ["100", "9007199254740993"]]
 
 
-def test_ids_that_are_words_are_taken_as_well() -> None:
+def test_ids_that_are_not_numbers_are_sorted_as_text() -> None:
     orders = some_orders(("BTC", "OB5V-2"), ("BTC", "OA3S-7"), ("BTC", ""))
 
     assert exchange_ids(orders, 1000) == [["", "OA3S-7", "OB5V-2"]]
 
 
-def test_a_run_is_new_to_the_supervisor() -> None:
+def test_new_chunk_has_no_crashes_and_no_second_try() -> None:
     (chunk,) = chunk_orders(some_orders(("BTC", "1")), with_pages_of(1000))
 
     assert (chunk.crashes, chunk.is_second_try) == (0, False)
 
 
 @given(
-    known=st.lists(st.tuples(st.sampled_from(["A", "B", "C"]), st.integers(1, 99).map(str))),
-    run_length=st.integers(1, 7),
+    symbols_and_ids=st.lists(
+        st.tuples(st.sampled_from(["A", "B", "C"]), st.integers(1, 99).map(str))
+    ),
+    page_length=st.integers(1, 7),
 )
-def test_every_order_is_in_one_run_and_no_run_is_too_long(
-    known: list[tuple[str, str]], run_length: int
+def test_every_order_is_in_one_chunk_and_none_is_too_long(
+    symbols_and_ids: list[tuple[str, str]], page_length: int
 ) -> None:
-    orders = some_orders(*known)
+    orders = some_orders(*symbols_and_ids)
 
-    chunks = chunk_orders(orders, with_pages_of(run_length))
+    chunks = chunk_orders(orders, with_pages_of(page_length))
 
-    arranged = list(chain.from_iterable(chunk.items for chunk in chunks))
-    assert sorted(order.id for order in arranged) == [order.id for order in orders]
-    assert all(1 <= len(chunk.items) <= run_length for chunk in chunks)
+    chunked = list(chain.from_iterable(chunk.items for chunk in chunks))
+    assert sorted(order.id for order in chunked) == [order.id for order in orders]
+    assert all(1 <= len(chunk.items) <= page_length for chunk in chunks)
     assert all({order.symbol for order in chunk.items} == {chunk.key} for chunk in chunks)
 
 
-def test_a_run_costs_one_request_each_until_a_page_of_history_is_cheaper() -> None:
+def test_chunk_costs_single_requests_until_a_page_is_cheaper() -> None:
     exchange = with_pages_of(1000)
     few = some_orders(("BTC", "1"))
     many = some_orders(*(("BTC", str(number)) for number in range(1000)))
@@ -132,28 +134,26 @@ def test_a_run_costs_one_request_each_until_a_page_of_history_is_cheaper() -> No
     assert [chunk.cost for chunk in chunk_orders(many, exchange)] == [exchange.history_weight]
 
 
-def test_rows_that_are_neighbours_are_written_in_one_transaction() -> None:
+def test_neighbouring_rows_are_written_in_one_transaction() -> None:
     answers = some_answers([7, 30, 8, 5, 29])
 
-    assert [list(some) for some in split_for_transactions(answers, 3)] == [[5, 7, 8], [29, 30]]
+    assert [list(part) for part in split_for_transactions(answers, 3)] == [[5, 7, 8], [29, 30]]
 
 
-def test_rows_with_uuids_are_cut_in_the_order_of_their_index() -> None:
+def test_rows_with_uuids_are_split_in_the_order_of_the_index() -> None:
     first, second, third = (UUID(int=number << 64) for number in (1, 2, 3))
 
-    cut = split_for_transactions(some_answers([third, first, second]), 2)
+    parts = split_for_transactions(some_answers([third, first, second]), 2)
 
-    assert [list(some) for some in cut] == [[first, second], [third]]
+    assert [list(part) for part in parts] == [[first, second], [third]]
 
 
 @given(ids=st.lists(st.integers(1, 99), unique=True), limit=st.integers(1, 7))
-def test_every_answer_is_written_once_and_no_transaction_is_too_long(
-    ids: list[int], limit: int
-) -> None:
+def test_every_answer_is_written_once_in_short_transactions(ids: list[int], limit: int) -> None:
     answers = some_answers(ids)
 
-    cut = list(split_for_transactions(answers, limit))
+    parts = list(split_for_transactions(answers, limit))
 
-    assert {id_: answer for some in cut for id_, answer in some.items()} == answers
-    assert sum(map(len, cut)) == len(answers)
-    assert all(1 <= len(some) <= limit for some in cut)
+    assert {id_: answer for part in parts for id_, answer in part.items()} == answers
+    assert sum(map(len, parts)) == len(answers)
+    assert all(1 <= len(part) <= limit for part in parts)

@@ -1,4 +1,4 @@
-"""The database's clock, told by ours: it runs on, and is never ahead of the database."""
+"""The database's clock goes on between two syncs and is never ahead of the database."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -7,8 +7,8 @@ from reconciler.orders.clock import DatabaseClock
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
 
-class HandClock:
-    """A monotonic clock that stands still until it is moved."""
+class ManualClock:
+    """A monotonic clock that stands still until a test moves it."""
 
     def __init__(self) -> None:
         self.seconds = 1000.0
@@ -17,37 +17,37 @@ class HandClock:
         return self.seconds
 
 
-def test_it_tells_what_it_heard_and_what_has_passed_since() -> None:
-    hand = HandClock()
-    clock = DatabaseClock(monotonic=hand)
+def test_clock_adds_the_time_since_the_last_sync() -> None:
+    monotonic = ManualClock()
+    clock = DatabaseClock(monotonic=monotonic)
     clock.sync(NOON)
 
-    hand.seconds += 2.5
+    monotonic.seconds += 2.5
 
     assert clock() == NOON + timedelta(seconds=2.5)
 
 
-def test_it_believes_the_last_that_it_heard_also_when_that_is_earlier() -> None:
-    hand = HandClock()
-    clock = DatabaseClock(monotonic=hand)
+def test_clock_follows_the_last_sync_even_backwards() -> None:
+    monotonic = ManualClock()
+    clock = DatabaseClock(monotonic=monotonic)
     clock.sync(NOON)
-    hand.seconds += 60
+    monotonic.seconds += 60
 
     clock.sync(NOON + timedelta(seconds=1))
 
     assert clock() == NOON + timedelta(seconds=1)
 
 
-def test_before_it_has_heard_anything_it_tells_this_hosts_time() -> None:
+def test_clock_returns_this_hosts_time_before_the_first_sync() -> None:
     before = datetime.now(UTC)
 
-    told = DatabaseClock(monotonic=HandClock())()
+    now = DatabaseClock(monotonic=ManualClock())()
 
-    assert before <= told <= datetime.now(UTC)
+    assert before <= now <= datetime.now(UTC)
 
 
-def test_a_host_whose_wall_clock_is_wrong_still_tells_the_databases_time() -> None:
-    clock = DatabaseClock(monotonic=HandClock())
+def test_clock_ignores_a_wrong_wall_clock_of_this_host() -> None:
+    clock = DatabaseClock(monotonic=ManualClock())
     long_ago = NOON - timedelta(days=365)
 
     clock.sync(long_ago)
