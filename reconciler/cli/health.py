@@ -7,7 +7,7 @@ output: Nagios takes any other code for another verdict, and reads nothing else.
 import sys
 from collections.abc import Iterable
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
 
@@ -27,7 +27,7 @@ from reconciler.store.holds import measure_holds
 from reconciler.store.shared_state import read_halt
 from reconciler.store.stale import StaleOrders
 from reconciler.store.tables import find_orders
-from reconciler.telemetry.health import Grade, Row, Vitals, judge
+from reconciler.telemetry.health import Grade, HealthRow, Vitals, judge
 
 _STYLES = {
     Grade.HEALTHY: "green",
@@ -41,7 +41,7 @@ _WORDS = {
     Grade.CRITICAL: "CRITICAL",
     Grade.UNKNOWN: "UNKNOWN",
 }
-_NO_RUN = Row(name="last run", value="no cycle has been recorded yet", grade=Grade.UNKNOWN)
+_NO_RUN = HealthRow(name="last run", value="no cycle has been recorded yet", grade=Grade.UNKNOWN)
 
 
 class HealthSource(StrEnum):
@@ -62,16 +62,16 @@ class HealthReport:
     """
 
     status: Grade
-    reasons: tuple[Row, ...]
-    rows: tuple[Row, ...]
+    reasons: tuple[HealthRow, ...]
+    rows: tuple[HealthRow, ...]
     source: HealthSource | None
     problems: tuple[Problem, ...] = ()
 
     @classmethod
-    def of(cls, vitals: Vitals, source: HealthSource, *others: Row) -> "HealthReport":
+    def of(cls, vitals: Vitals, source: HealthSource, *others: HealthRow) -> "HealthReport":
         """Judge; `others` are rows that are shown and make nothing worse."""
         verdict = judge(vitals)
-        unknown = (_NO_RUN,) if vitals.last_run_age_seconds is None else ()
+        unknown = (_NO_RUN,) if vitals.last_hour.last_run_age_seconds is None else ()
         rows = (*verdict.rows, *unknown, *others)
         reasons = unknown if verdict.status is Grade.UNKNOWN else verdict.reasons
         return cls(status=verdict.status, reasons=reasons, rows=rows, source=source)
@@ -83,7 +83,8 @@ class HealthReport:
         return cls(
             status=Grade.UNKNOWN,
             reasons=tuple(
-                Row(name=name, value=problem.what, grade=Grade.UNKNOWN) for name, problem in found
+                HealthRow(name=name, value=problem.what, grade=Grade.UNKNOWN)
+                for name, problem in found
             ),
             rows=(),
             source=None,
@@ -150,7 +151,7 @@ def _from_database(settings: Settings, unanswered: NoSupervisor) -> HealthReport
         vitals = _read_vitals(settings)
     except ReconcilerError as error:
         return HealthReport.unknown(unanswered, error)
-    row = Row(name="breakers", value=f"not known: {unanswered}", grade=Grade.UNKNOWN)
+    row = HealthRow(name="breakers", value=f"not known: {unanswered}", grade=Grade.UNKNOWN)
     return HealthReport.of(vitals, HealthSource.DATABASE, row)
 
 
@@ -165,8 +166,8 @@ def _read_vitals(settings: Settings) -> Vitals:
         holds = measure_holds(connection)
         orders = find_orders(connection)
         stale = StaleOrders(orders, stale_after=settings.stale_after).measure_backlog(connection)
-    return replace(
-        Vitals.of(hour),
+    return Vitals(
+        last_hour=hour,
         halted=halted,
         stale_orders=stale.orders,
         oldest_stale_age_seconds=stale.oldest_age_seconds,
@@ -187,7 +188,7 @@ def _name_of(error: ReconcilerError) -> str:
             return "database"
 
 
-def _on_one_line(rows: Iterable[Row]) -> str:
+def _on_one_line(rows: Iterable[HealthRow]) -> str:
     """Return the rows for Nagios, which ends a line's text at a line break or a bar."""
     told = "; ".join(f"{row.name}: {row.value}" for row in rows)
     return " ".join(told.replace("|", "/").split())

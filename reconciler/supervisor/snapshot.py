@@ -165,14 +165,14 @@ class SnapshotBuilder:
         )
 
     def _vitals(self) -> Vitals:
-        known = Vitals.of(self._history.last_hour)
+        hour = self._history.last_hour
+        if hour.last_run_age_seconds is None:
+            hour = replace(hour, last_run_age_seconds=self._uptime_seconds)
         backlog = self._backlog
-        last_age = known.last_run_age_seconds
-        return replace(
-            known,
+        return Vitals(
+            last_hour=hour,
             breakers_open=self._coordinator.breakers_in(BreakerState.OPEN),
             breakers_half_open=self._coordinator.breakers_in(BreakerState.HALF_OPEN),
-            last_run_age_seconds=self._uptime_seconds if last_age is None else last_age,
             stale_orders=None if backlog is None else backlog.items,
             oldest_stale_age_seconds=self._oldest_stale_age_seconds(),
             stale_after_seconds=None if backlog is None else backlog.stale_after_seconds,

@@ -1,4 +1,4 @@
-"""One verdict on the reconciler's health, and the reasons for it: pure.
+"""Judge the reconciler's health: one verdict and the reasons for it. Pure.
 
     row                                  healthy      warning        critical
     breakers                             all closed   any half-open  any open
@@ -10,24 +10,24 @@
     open orders on hold                  < 1 %        1-10 %         > 10 %
     oldest hold                          <= 1 h old   1-24 h         > 24 h
 
-The first sync of a table, where every row may differ, is named as such and left out of the rate of
-discrepancies. It is what the first sweep that looked at any order did: `FIRST_SYNC_HOURS` after its
-beginning it is over in any case, and it never comes again.
+In the first sync of a table every row may differ, so it is named as such and left out of the rate
+of discrepancies. The first sync is the first sweep that saw any order: it is over at the latest
+`FIRST_SYNC_HOURS` after its beginning, and never comes again.
 
-How long an order may be unsynced is measured by the time after which it is stale. During the first
-sync that is no alarm either: nobody has looked at the table's orders before.
+The age of the oldest stale order is compared with the time after which an order is stale. During
+the first sync it is no alarm either: no sweep has reached those orders before.
 
-What a person must fix is critical by itself: the halt, a credential that the exchange refuses,
-another account, a parked shard. A database that takes no work at the moment is a warning: the other
-rows are then of what was measured before. The worst row is the verdict. What cannot be known makes
-no row; if not even a run is known, the verdict is `unknown`.
+A problem that only a person can fix is critical by itself: the halt, a key that the exchange
+refuses, another account, a parked shard. A database that takes no work at the moment is a warning:
+the other rows then show what was measured before. The worst row is the verdict. An unknown value
+makes no row; if not even the last run is known, the verdict is `unknown`.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from reconciler.telemetry.shown import decisive
+from reconciler.telemetry.rounding import round_on_same_side
 
 CYCLE_SECONDS = (10.0, 30.0)
 DISCREPANCY_RATE = (0.01, 0.05)
@@ -38,11 +38,11 @@ HELD_SHARE = (0.01, 0.10)
 OLDEST_HOLD_HOURS = (1.0, 24.0)
 
 FIRST_SYNC_HOURS = 24
-"""What a cycle finds that begins later than this after the first one counts in any case."""
+"""A cycle that begins later than this after the first one is no part of the first sync."""
 
 
 class Grade(StrEnum):
-    """How well something is. `UNKNOWN` makes no verdict worse; alone it is the verdict."""
+    """The grade of a row or a verdict. `UNKNOWN` makes no verdict worse."""
 
     HEALTHY = "healthy"
     WARNING = "warning"
@@ -52,14 +52,15 @@ class Grade(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LastHour:
-    """What the cycles of the last hour did, on all hosts; the last cycle however old it is.
+    """The cycles of the last hour, on all hosts; and the last cycle, however old it is.
 
     Attributes:
         scanned, discrepancies, errors: Orders of all these cycles.
-        first_sync_scanned, first_sync_discrepancies: Those of them of the table's first sync.
-        is_first_sync: Whether that is still going on.
-        last_run_age_seconds: How long ago the last cycle ended; None: none has ever been recorded.
-        last_duration_ms: How long it took.
+        first_sync_scanned, first_sync_discrepancies: Those of them that are part of the table's
+            first sync.
+        is_first_sync: True while the first sync is going on.
+        last_run_age_seconds: How long ago the last cycle ended; None if none has been recorded.
+        last_duration_ms: How long the last cycle took.
     """
 
     scanned: int = 0
@@ -74,40 +75,29 @@ class LastHour:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Vitals:
-    """What the verdict is taken from. None: not known.
+    """The values that the verdict is made from. None: not known.
 
     Attributes:
-        breakers_open, breakers_half_open: Shards whose circuit breaker is.
-        cycle_seconds: How long the last cycle took.
-        scanned, discrepancies, errors: Orders of the last hour's cycles, on all hosts.
-        first_sync_scanned, first_sync_discrepancies: Those of them of the table's first sync.
-        last_run_age_seconds: How long ago the last cycle ended.
+        last_hour: The cycles of the last hour.
+        breakers_open, breakers_half_open: Shards with a circuit breaker in that state.
         stale_orders: Orders that are stale.
         oldest_stale_age_seconds: How long the oldest of them has not been synced.
-        stale_after_seconds: How long an order may be unsynced before it is stale.
-        is_first_sync: Whether the first sync of the table is still going on.
+        stale_after_seconds: How long an order may go without a sync before it is stale.
         open_orders, held_orders: Orders that are open, and those of them on hold.
         oldest_hold_age_seconds: How long ago the oldest hold began.
         halted: Why nothing may be written.
-        blocked: What a person has to fix at the exchange: a refused key, another account.
-        store_refusal: What a person has to fix at the database: a right, a password.
+        blocked: The problem at the exchange that a person must fix: a refused key, another account.
+        store_refusal: The problem at the database that a person must fix: a right, a password.
         store_away: Why the database takes no work at the moment: it is away, or read-only.
         parked: Shards that are out of service because their workers kept dying.
     """
 
+    last_hour: LastHour = field(default_factory=LastHour)
     breakers_open: int | None = None
     breakers_half_open: int | None = None
-    cycle_seconds: float | None = None
-    scanned: int = 0
-    discrepancies: int = 0
-    errors: int = 0
-    first_sync_scanned: int = 0
-    first_sync_discrepancies: int = 0
-    last_run_age_seconds: float | None = None
     stale_orders: int | None = None
     oldest_stale_age_seconds: float | None = None
     stale_after_seconds: float | None = None
-    is_first_sync: bool = False
     open_orders: int | None = None
     held_orders: int | None = None
     oldest_hold_age_seconds: float | None = None
@@ -117,25 +107,10 @@ class Vitals:
     store_away: str | None = None
     parked: int | None = None
 
-    @classmethod
-    def of(cls, hour: LastHour) -> "Vitals":
-        """Return what the record of cycles knows: nothing of breakers, shards and keys."""
-        duration_ms = hour.last_duration_ms
-        return cls(
-            cycle_seconds=None if duration_ms is None else duration_ms / 1000,
-            scanned=hour.scanned,
-            discrepancies=hour.discrepancies,
-            errors=hour.errors,
-            first_sync_scanned=hour.first_sync_scanned,
-            first_sync_discrepancies=hour.first_sync_discrepancies,
-            last_run_age_seconds=hour.last_run_age_seconds,
-            is_first_sync=hour.is_first_sync,
-        )
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Row:
-    """One row of the table: what was looked at, its value for a person, and its grade."""
+class HealthRow:
+    """A row of the table: its name, its value as text, and its grade."""
 
     name: str
     value: str
@@ -143,155 +118,162 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Verdict:
-    """The worst row's grade, and all rows. `reasons` are the rows that made it so."""
+class HealthVerdict:
+    """The worst row's grade, and all rows."""
 
     status: Grade
-    rows: tuple[Row, ...]
+    rows: tuple[HealthRow, ...]
 
     @property
-    def reasons(self) -> tuple[Row, ...]:
-        """The rows that made the verdict; none when all is well or nothing is known."""
+    def reasons(self) -> tuple[HealthRow, ...]:
+        """The rows that made the verdict; none if all is well or nothing is known."""
         if self.status not in {Grade.WARNING, Grade.CRITICAL}:
             return ()
         return tuple(row for row in self.rows if row.grade is self.status)
 
 
-def judge(vitals: Vitals) -> Verdict:
+def judge(vitals: Vitals) -> HealthVerdict:
     """Return the verdict."""
     rows = tuple(_rows(vitals))
     grades = {row.grade for row in rows}
-    is_known = vitals.last_run_age_seconds is not None
+    is_known = vitals.last_hour.last_run_age_seconds is not None
     good = Grade.HEALTHY if is_known else Grade.UNKNOWN
     worst = next((grade for grade in (Grade.CRITICAL, Grade.WARNING) if grade in grades), good)
-    return Verdict(status=worst, rows=rows)
+    return HealthVerdict(status=worst, rows=rows)
 
 
-def _rows(vitals: Vitals) -> Iterator[Row]:
+def _rows(vitals: Vitals) -> Iterator[HealthRow]:
     if vitals.breakers_open is not None and vitals.breakers_half_open is not None:
-        yield _breakers(vitals.breakers_open, vitals.breakers_half_open)
-    if vitals.cycle_seconds is not None:
-        yield Row(
+        yield _breaker_row(vitals.breakers_open, vitals.breakers_half_open)
+    yield from _cycle_rows(vitals.last_hour)
+    yield from _stale_row(vitals)
+    yield from _hold_rows(vitals)
+    yield from _rows_for_a_person(vitals)
+
+
+def _cycle_rows(hour: LastHour) -> Iterator[HealthRow]:
+    if hour.last_duration_ms is not None:
+        seconds = hour.last_duration_ms / 1000
+        yield HealthRow(
             name="cycle duration",
-            value=f"{decisive(vitals.cycle_seconds, 1, _grade_of_cycle)} s",
-            grade=_grade_of_cycle(vitals.cycle_seconds),
+            value=f"{round_on_same_side(seconds, 1, _grade_of_cycle)} s",
+            grade=_grade_of_cycle(seconds),
         )
-    yield _discrepancies(vitals)
-    yield Row(
+    yield _discrepancy_row(hour)
+    yield HealthRow(
         name="errors",
-        value=f"{vitals.errors:,} in the last hour",
-        grade=_from(vitals.errors, *ERRORS),
+        value=f"{hour.errors:,} in the last hour",
+        grade=_grade_from(hour.errors, *ERRORS),
     )
-    if (age := vitals.last_run_age_seconds) is not None:
-        shown = decisive(age, 0, _grade_of_last_run)
-        yield Row(name="last run", value=f"{shown} s ago", grade=_grade_of_last_run(age))
-    yield from _stale(vitals)
-    yield from _holds(vitals)
-    yield from _what_a_person_must_fix(vitals)
+    if (age := hour.last_run_age_seconds) is not None:
+        rounded = round_on_same_side(age, 0, _grade_of_last_run)
+        yield HealthRow(name="last run", value=f"{rounded} s ago", grade=_grade_of_last_run(age))
 
 
-def _stale(vitals: Vitals) -> Iterator[Row]:
+def _discrepancy_row(hour: LastHour) -> HealthRow:
+    """Grade the discrepancies, without the first sync of the table, where every row may differ."""
+    scanned = hour.scanned - hour.first_sync_scanned
+    differed = hour.discrepancies - hour.first_sync_discrepancies
+    percent = 100 * differed / scanned if scanned > 0 else 0.0
+    rounded = round_on_same_side(percent, 1, _grade_of_percent)
+    value = f"{rounded}% of {scanned:,} orders in the last hour"
+    if hour.first_sync_scanned:
+        value += (
+            f"; not counted is the first sync of this table:"
+            f" {hour.first_sync_discrepancies:,} of {hour.first_sync_scanned:,} differed"
+        )
+    return HealthRow(name="discrepancy rate", value=value, grade=_grade_of_percent(percent))
+
+
+def _stale_row(vitals: Vitals) -> Iterator[HealthRow]:
     age, stale_after = vitals.oldest_stale_age_seconds, vitals.stale_after_seconds
     if age is None or stale_after is None:
         return
     if not vitals.stale_orders:
-        yield Row(name=_OLDEST_STALE, value="none is stale", grade=Grade.HEALTHY)
+        yield HealthRow(name=_OLDEST_STALE, value="none is stale", grade=Grade.HEALTHY)
         return
     limits = tuple(times * stale_after for times in STALE_TIMES)
-    shown = decisive(age, 0, lambda seconds: _from(seconds, *limits))
-    value = f"unsynced for {shown} s, of {vitals.stale_orders:,} that are after {stale_after:g} s"
-    if vitals.is_first_sync:
-        yield Row(name=_OLDEST_STALE, value=f"{value}; this is the first sync", grade=Grade.HEALTHY)
+    rounded = round_on_same_side(age, 0, lambda seconds: _grade_from(seconds, *limits))
+    value = f"unsynced for {rounded} s, of {vitals.stale_orders:,} that are after {stale_after:g} s"
+    if vitals.last_hour.is_first_sync:
+        value = f"{value}; this is the first sync"
+        yield HealthRow(name=_OLDEST_STALE, value=value, grade=Grade.HEALTHY)
     else:
-        yield Row(name=_OLDEST_STALE, value=value, grade=_from(age, *limits))
+        yield HealthRow(name=_OLDEST_STALE, value=value, grade=_grade_from(age, *limits))
 
 
 _OLDEST_STALE = "oldest stale order"
 
 
-def _holds(vitals: Vitals) -> Iterator[Row]:
+def _hold_rows(vitals: Vitals) -> Iterator[HealthRow]:
     held, open_ = vitals.held_orders, vitals.open_orders
     if held is not None and open_ is not None:
         percent = 100 * held / max(open_, held, 1)
-        shown = decisive(percent, 1, _grade_of_held_percent)
-        yield Row(
+        rounded = round_on_same_side(percent, 1, _grade_of_held_percent)
+        yield HealthRow(
             name="orders on hold",
-            value=f"{shown}% of {open_:,} open orders: {held:,}",
+            value=f"{rounded}% of {open_:,} open orders: {held:,}",
             grade=_grade_of_held_percent(percent),
         )
     if vitals.oldest_hold_age_seconds is not None:
         hours = vitals.oldest_hold_age_seconds / 3600
-        value = f"{decisive(hours, 1, _grade_of_hold)} h old"
-        yield Row(name="oldest hold", value=value, grade=_grade_of_hold(hours))
-
-
-def _discrepancies(vitals: Vitals) -> Row:
-    """Judge what differed, but for the first sync of the table, where every row may."""
-    scanned = vitals.scanned - vitals.first_sync_scanned
-    differed = vitals.discrepancies - vitals.first_sync_discrepancies
-    percent = 100 * differed / scanned if scanned > 0 else 0.0
-    value = f"{decisive(percent, 1, _grade_of_percent)}% of {scanned:,} orders in the last hour"
-    if vitals.first_sync_scanned:
-        value += (
-            f"; not counted is the first sync of this table:"
-            f" {vitals.first_sync_discrepancies:,} of {vitals.first_sync_scanned:,} differed"
-        )
-    return Row(name="discrepancy rate", value=value, grade=_grade_of_percent(percent))
+        value = f"{round_on_same_side(hours, 1, _grade_of_hold)} h old"
+        yield HealthRow(name="oldest hold", value=value, grade=_grade_of_hold(hours))
 
 
 def _grade_of_cycle(seconds: float) -> Grade:
-    return _from(seconds, *CYCLE_SECONDS)
+    return _grade_from(seconds, *CYCLE_SECONDS)
 
 
 def _grade_of_percent(percent: float) -> Grade:
     warning, critical = DISCREPANCY_RATE
-    return _from(percent, 100 * warning, 100 * critical)
+    return _grade_from(percent, 100 * warning, 100 * critical)
 
 
 def _grade_of_last_run(seconds: float) -> Grade:
-    return _beyond(seconds, *LAST_RUN_SECONDS)
+    return _grade_above(seconds, *LAST_RUN_SECONDS)
 
 
 def _grade_of_held_percent(percent: float) -> Grade:
     warning, critical = HELD_SHARE
-    return _from(percent, 100 * warning, 100 * critical)
+    return _grade_from(percent, 100 * warning, 100 * critical)
 
 
 def _grade_of_hold(hours: float) -> Grade:
-    return _beyond(hours, *OLDEST_HOLD_HOURS)
+    return _grade_above(hours, *OLDEST_HOLD_HOURS)
 
 
-def _what_a_person_must_fix(vitals: Vitals) -> Iterator[Row]:
+def _rows_for_a_person(vitals: Vitals) -> Iterator[HealthRow]:
     if vitals.halted is not None:
-        yield Row(name="halt", value=vitals.halted, grade=Grade.CRITICAL)
+        yield HealthRow(name="halt", value=vitals.halted, grade=Grade.CRITICAL)
     if vitals.blocked is not None:
-        yield Row(name="exchange", value=vitals.blocked, grade=Grade.CRITICAL)
+        yield HealthRow(name="exchange", value=vitals.blocked, grade=Grade.CRITICAL)
     if vitals.store_refusal is not None:
-        yield Row(name="database", value=vitals.store_refusal, grade=Grade.CRITICAL)
+        yield HealthRow(name="database", value=vitals.store_refusal, grade=Grade.CRITICAL)
     elif vitals.store_away is not None:
-        yield Row(name="database", value=vitals.store_away, grade=Grade.WARNING)
+        yield HealthRow(name="database", value=vitals.store_away, grade=Grade.WARNING)
     if vitals.parked:
         value = f"{vitals.parked} parked: their workers kept dying"
-        yield Row(name="shards", value=value, grade=Grade.CRITICAL)
+        yield HealthRow(name="shards", value=value, grade=Grade.CRITICAL)
 
 
-def _breakers(open_: int, half_open: int) -> Row:
+def _breaker_row(open_: int, half_open: int) -> HealthRow:
     if open_:
-        return Row(name="breakers", value=f"{open_} open", grade=Grade.CRITICAL)
+        return HealthRow(name="breakers", value=f"{open_} open", grade=Grade.CRITICAL)
     if half_open:
-        return Row(name="breakers", value=f"{half_open} half-open", grade=Grade.WARNING)
-    return Row(name="breakers", value="all closed", grade=Grade.HEALTHY)
+        return HealthRow(name="breakers", value=f"{half_open} half-open", grade=Grade.WARNING)
+    return HealthRow(name="breakers", value="all closed", grade=Grade.HEALTHY)
 
 
-def _from(value: float, warning: float, critical: float) -> Grade:
-    """Grade a value: a warning from `warning` on, critical only beyond `critical`."""
+def _grade_from(value: float, warning: float, critical: float) -> Grade:
+    """Grade a value: `warning` itself is a warning, and more than `critical` is critical."""
     if value > critical:
         return Grade.CRITICAL
     return Grade.WARNING if value >= warning else Grade.HEALTHY
 
 
-def _beyond(value: float, warning: float, critical: float) -> Grade:
-    """Grade a value that is well up to and including `warning`."""
+def _grade_above(value: float, warning: float, critical: float) -> Grade:
+    """Grade a value: `warning` itself is healthy, and more than `critical` is critical."""
     if value > critical:
         return Grade.CRITICAL
     return Grade.WARNING if value > warning else Grade.HEALTHY

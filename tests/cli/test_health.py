@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from click.testing import Result
 
-from reconciler.telemetry.health import Vitals
+from reconciler.telemetry.health import LastHour, Vitals
 
 from .conftest import Invoke
 from .fake_control_server import FakeControlServer
@@ -18,18 +18,15 @@ Ask = Callable[..., Result]
 WELL = Vitals(
     breakers_open=0,
     breakers_half_open=0,
-    cycle_seconds=2.1,
-    scanned=400,
-    discrepancies=2,
-    errors=0,
-    last_run_age_seconds=12,
+    last_hour=LastHour(
+        scanned=400, discrepancies=2, last_run_age_seconds=12, last_duration_ms=2100
+    ),
     parked=0,
 )
 ILL = Vitals(
     breakers_open=1,
     breakers_half_open=0,
-    cycle_seconds=12,
-    last_run_age_seconds=12,
+    last_hour=LastHour(last_run_age_seconds=12, last_duration_ms=12_000),
     blocked="the exchange | says:\nno",
 )
 
@@ -72,7 +69,11 @@ def record_a_cycle(database_url: str, *, minutes_ago: float, errors: int = 0) ->
     [
         (WELL, 0, "RECONCILER OK - last run: 12 s ago"),
         (
-            Vitals(breakers_open=0, breakers_half_open=1, last_run_age_seconds=61),
+            Vitals(
+                breakers_open=0,
+                breakers_half_open=1,
+                last_hour=LastHour(last_run_age_seconds=61),
+            ),
             1,
             "RECONCILER WARNING - breakers: 1 half-open; last run: 61 s ago",
         ),

@@ -131,9 +131,9 @@ def test_an_outage_shows_in_health_and_in_the_database_while_it_lasts(
     ended = run.end()
 
     assert ended.exit_code == 0, ended.err
-    assert vitals.errors >= errors > 0
+    assert vitals.last_hour.errors >= errors > 0
     with connected(world.database_url) as connection:
-        assert errors_recorded(connection) >= vitals.errors
+        assert errors_recorded(connection) >= vitals.last_hour.errors
 
 
 def errors_recorded(connection: Connection) -> int:

@@ -45,7 +45,8 @@ def first_vitals(path: Path, is_so: Callable[[Vitals], bool] = lambda _: True) -
 
 def has_just_run(vitals: Vitals) -> bool:
     """Whether the first cycle has ended."""
-    return vitals.last_run_age_seconds is not None and vitals.last_run_age_seconds < 60
+    age = vitals.last_hour.last_run_age_seconds
+    return age is not None and age < 60
 
 
 def test_a_restart_does_not_forget_the_last_hour(
@@ -63,7 +64,7 @@ def test_a_restart_does_not_forget_the_last_hour(
     run.end()
     remembered = start("health", "--json", **settings).end()
 
-    assert (first.scanned, first.discrepancies) == (1000, 298)
+    assert (first.last_hour.scanned, first.last_hour.discrepancies) == (1000, 298)
     for told, source in ((running, "supervisor"), (remembered, "database")):
         assert (told.exit_code, told.report["source"]) == (2, source)
         assert told.report["reasons"] == [

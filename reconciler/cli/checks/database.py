@@ -18,7 +18,7 @@ from reconciler.store.duplicates import MOST_READ, measure_duplicates
 from reconciler.store.privileges import missing_privileges, missing_read_privileges
 from reconciler.store.tables import find_orders, missing_parts
 from reconciler.store.vacuum import LONGEST, vacuum_blockers
-from reconciler.telemetry.shown import decisive
+from reconciler.telemetry.rounding import round_on_same_side
 
 CHECK = "database"
 CLOCK_CHECK = "database clock"
@@ -55,7 +55,7 @@ def clock_result(check: str, ahead: timedelta, *, whose: str) -> CheckResult:
     seconds = ahead.total_seconds()
     direction = "ahead of" if seconds >= 0 else "behind"
     most = MAX_CLOCK_DIFFERENCE.total_seconds()
-    shown = decisive(abs(seconds), 3, lambda difference: difference <= most)
+    shown = round_on_same_side(abs(seconds), 3, lambda difference: difference <= most)
     detail = f"{shown} s {direction} this machine's"
     if abs(ahead) <= MAX_CLOCK_DIFFERENCE:
         return passed(check, detail)

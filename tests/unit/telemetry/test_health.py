@@ -1,24 +1,28 @@
 """The verdict: each row's borders, the worst row, and what a person must fix."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
 
-from reconciler.telemetry.health import Grade, Vitals, judge
+from reconciler.telemetry.health import Grade, LastHour, Vitals, judge
 
-WELL = Vitals(
-    breakers_open=0,
-    breakers_half_open=0,
-    cycle_seconds=1.0,
-    scanned=10_000,
-    discrepancies=0,
-    errors=0,
-    last_run_age_seconds=0.0,
-    open_orders=1_000,
-    held_orders=0,
-    parked=0,
-)
+
+def vitals_with(**changes: Any) -> Vitals:
+    """Return healthy vitals with some values changed, also those of the last hour."""
+    hour = LastHour(scanned=10_000, last_run_age_seconds=0.0, last_duration_ms=1000)
+    names = {field.name for field in fields(LastHour)} & changes.keys()
+    return Vitals(
+        last_hour=replace(hour, **{name: changes.pop(name) for name in names}),
+        **{
+            "breakers_open": 0,
+            "breakers_half_open": 0,
+            "open_orders": 1000,
+            "held_orders": 0,
+            "parked": 0,
+            **changes,
+        },
+    )
 
 
 @pytest.mark.parametrize(
@@ -27,10 +31,10 @@ WELL = Vitals(
         ({}, "healthy", None),
         ({"breakers_half_open": 1}, "warning", "breakers"),
         ({"breakers_half_open": 1, "breakers_open": 1}, "critical", "breakers"),
-        ({"cycle_seconds": 9.99}, "healthy", None),
-        ({"cycle_seconds": 10}, "warning", "cycle duration"),
-        ({"cycle_seconds": 30}, "warning", "cycle duration"),
-        ({"cycle_seconds": 30.01}, "critical", "cycle duration"),
+        ({"last_duration_ms": 9990}, "healthy", None),
+        ({"last_duration_ms": 10000}, "warning", "cycle duration"),
+        ({"last_duration_ms": 30000}, "warning", "cycle duration"),
+        ({"last_duration_ms": 30010}, "critical", "cycle duration"),
         ({"discrepancies": 99}, "healthy", None),
         ({"discrepancies": 100}, "warning", "discrepancy rate"),
         ({"discrepancies": 500}, "warning", "discrepancy rate"),
@@ -62,21 +66,21 @@ WELL = Vitals(
 def test_each_row_is_graded_as_the_table_says(
     changes: dict[str, Any], status: str, reason: str | None
 ) -> None:
-    verdict = judge(replace(WELL, **changes))
+    verdict = judge(vitals_with(**changes))
 
     assert verdict.status == status
     assert [row.name for row in verdict.reasons] == ([] if reason is None else [reason])
 
 
 def test_the_worst_row_is_the_verdict_and_only_such_rows_are_its_reasons() -> None:
-    verdict = judge(replace(WELL, breakers_half_open=1, errors=21, parked=2))
+    verdict = judge(vitals_with(breakers_half_open=1, errors=21, parked=2))
 
     assert verdict.status is Grade.CRITICAL
     assert [row.name for row in verdict.reasons] == ["errors", "shards"]
 
 
 def test_what_is_not_known_makes_no_row() -> None:
-    verdict = judge(Vitals(last_run_age_seconds=5))
+    verdict = judge(Vitals(last_hour=LastHour(last_run_age_seconds=5)))
 
     assert verdict.status is Grade.HEALTHY
     assert [row.name for row in verdict.rows] == ["discrepancy rate", "errors", "last run"]
@@ -91,11 +95,11 @@ def test_without_any_run_it_is_unknown_unless_something_is_known_to_be_ill() -> 
 @pytest.mark.parametrize(
     ("changes", "name", "value"),
     [
-        ({"cycle_seconds": 9.99}, "cycle duration", "9.99 s"),
-        ({"cycle_seconds": 9.9999}, "cycle duration", "9.9999 s"),
-        ({"cycle_seconds": 10}, "cycle duration", "10.0 s"),
-        ({"cycle_seconds": 30}, "cycle duration", "30.0 s"),
-        ({"cycle_seconds": 30.04}, "cycle duration", "30.04 s"),
+        ({"last_duration_ms": 9990}, "cycle duration", "9.99 s"),
+        ({"last_duration_ms": 9999}, "cycle duration", "9.999 s"),
+        ({"last_duration_ms": 10000}, "cycle duration", "10.0 s"),
+        ({"last_duration_ms": 30000}, "cycle duration", "30.0 s"),
+        ({"last_duration_ms": 30040}, "cycle duration", "30.04 s"),
         ({"discrepancies": 99}, "discrepancy rate", "0.99% of 10,000 orders in the last hour"),
         ({"discrepancies": 500}, "discrepancy rate", "5.0% of 10,000 orders in the last hour"),
         ({"discrepancies": 501}, "discrepancy rate", "5.01% of 10,000 orders in the last hour"),
@@ -108,15 +112,14 @@ def test_without_any_run_it_is_unknown_unless_something_is_known_to_be_ill() -> 
 def test_a_value_near_a_border_is_shown_with_the_digit_that_decides(
     changes: dict[str, Any], name: str, value: str
 ) -> None:
-    (row,) = (row for row in judge(replace(WELL, **changes)).rows if row.name == name)
+    (row,) = (row for row in judge(vitals_with(**changes)).rows if row.name == name)
 
     assert row.value == value
 
 
 def test_the_first_sync_of_a_table_is_named_and_no_alarm() -> None:
     verdict = judge(
-        replace(
-            WELL,
+        vitals_with(
             scanned=2_100,
             discrepancies=1_680,
             first_sync_scanned=2_000,
@@ -133,8 +136,7 @@ def test_the_first_sync_of_a_table_is_named_and_no_alarm() -> None:
 
 def test_what_differs_after_the_first_sync_is_an_alarm() -> None:
     verdict = judge(
-        replace(
-            WELL,
+        vitals_with(
             scanned=2_100,
             discrepancies=1_690,
             first_sync_scanned=2_000,
@@ -158,17 +160,18 @@ def test_what_differs_after_the_first_sync_is_an_alarm() -> None:
 def test_the_age_of_the_oldest_stale_order_is_judged_by_the_stale_time(
     age: float, grade: Grade, shown: str
 ) -> None:
-    vitals = replace(WELL, stale_orders=260, oldest_stale_age_seconds=age, stale_after_seconds=300)
+    stale = {"stale_orders": 260, "oldest_stale_age_seconds": age, "stale_after_seconds": 300}
 
-    (row,) = [row for row in judge(vitals).rows if row.name == "oldest stale order"]
-    first = judge(replace(vitals, is_first_sync=True))
+    verdict = judge(vitals_with(**stale))
+    first = judge(vitals_with(**stale, is_first_sync=True))
 
+    (row,) = [row for row in verdict.rows if row.name == "oldest stale order"]
     assert row.grade is grade
     assert row.value == f"{shown}, of 260 that are after 300 s"
     assert first.status is Grade.HEALTHY
 
 
 def test_where_nothing_is_stale_no_age_counts() -> None:
-    vitals = replace(WELL, stale_orders=0, oldest_stale_age_seconds=9999, stale_after_seconds=300)
+    vitals = vitals_with(stale_orders=0, oldest_stale_age_seconds=9999, stale_after_seconds=300)
 
     assert judge(vitals).status is Grade.HEALTHY
