@@ -1,1 +1,1 @@
-"""How to ask an exchange: an adapter a venue, one way to guard requests, one to choose them."""
+"""The port to exchanges, the adapters, and the query plan and request policy that they share."""

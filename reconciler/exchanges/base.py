@@ -1,8 +1,8 @@
-"""The port: what the worker asks of an exchange, and what it gets back.
+"""The port: what a worker asks of an exchange, what it gets back, and what an adapter provides.
 
-An adapter answers for orders; how many requests that takes, and which, is its own affair. It never
-guesses: an order is in `answers` only if the exchange said something about that very order. What
-could not be asked is in `failures` with the reason, and the two together cover every order wanted.
+`Exchange.fetch` answers for a batch of orders; the adapter decides which requests that takes, and
+how many. It never guesses: an order is in `answers` only if the exchange said something about that
+very order. Otherwise it is in `failures` with the reason. Together they cover every order.
 """
 
 from collections.abc import Sequence
@@ -10,13 +10,18 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
+import httpx
+
 from reconciler.domain.report import Answer
 from reconciler.domain.value import Value
 from reconciler.errors import BreakerOpen, ExchangeError, NotSent
+from reconciler.exchanges.request_policy import Sender
+from reconciler.resilience.budget import Budget
+from reconciler.settings import Credentials
 
 
 class OrderRef(Value):
-    """An order to ask about, named as our row names it."""
+    """An order to ask about, by symbol and id as in our row."""
 
     symbol: str
     external_order_id: str
@@ -27,7 +32,7 @@ Failure = ExchangeError | BreakerOpen | NotSent
 
 @dataclass(kw_only=True, slots=True)
 class LookupResult:
-    """What came of asking: an answer or a failure for every order wanted, never both."""
+    """Either an answer or a failure for every order asked about, never both."""
 
     answers: dict[OrderRef, Answer] = field(default_factory=dict)
     failures: dict[OrderRef, Failure] = field(default_factory=dict)
@@ -35,33 +40,36 @@ class LookupResult:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Venue:
-    """What is known of an exchange before talking to it.
+    """Published facts of an exchange.
 
     Attributes:
-        weight_per_minute: The published limit of request weight for one account or address.
-        single_weight: What a question about one order costs.
-        history_page: Orders on one full page of history: as many of one symbol as one request can
-            answer for. The supervisor cuts a hot symbol into runs of this length.
-        history_weight: What such a page costs.
+        weight_per_minute: The limit of request weight for one account or address.
+        single_weight: The weight of a request for one order.
+        history_page_size: Orders on one full page of history: the most of one symbol that one
+            request can answer for. The supervisor cuts a hot symbol into chunks of this length.
+        history_weight: The weight of such a page.
         retention: Ended orders are forgotten after this; None: never.
         placement_grace: A new order may be "not found" for this long.
+        needs_passphrase: It signs with EXCHANGE_API_PASSPHRASE besides key and secret. An adapter
+            of any other venue never gets the passphrase.
     """
 
     name: str
     base_url: str
     weight_per_minute: int
     single_weight: int
-    history_page: int
+    history_page_size: int
     history_weight: int
     retention: timedelta | None
     placement_grace: timedelta
+    needs_passphrase: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Account:
-    """Who the exchange says we are, and how far its clock is ahead of ours.
+    """The account of our credentials, and how far the exchange's clock is ahead of ours.
 
-    `identity` None: it accepts us, and does not say as whom.
+    `identity` None: it accepts the credentials, and does not name the account.
     """
 
     identity: str | None
@@ -92,21 +100,54 @@ class Exchange(Protocol):
         ...
 
     async def fetch_account(self) -> Account:
-        """Ask who we are: proves that the exchange is reached and the credentials are accepted.
+        """Ask which account the credentials belong to: proves that the exchange accepts them.
 
         Raises:
-            ExchangeError: it is not, or they are not.
+            ExchangeError: the exchange did not answer, or refused the credentials.
         """
         ...
 
     async def fetch_clock_offset(self) -> timedelta:
-        """Ask how far the exchange's clock is ahead of ours: the cheapest question there is.
+        """Ask how far the exchange's clock is ahead of ours, with the cheapest request there is.
 
         Raises:
-            ExchangeError: it is not reached.
+            ExchangeError: the exchange did not answer.
         """
         ...
 
     async def close(self) -> None:
         """Close the connections."""
         ...
+
+
+class OpenExchange(Protocol):
+    """Opens one account at a venue; sends nothing."""
+
+    def __call__(
+        self,
+        *,
+        venue: Venue,
+        client: httpx.AsyncClient,
+        sender: Sender,
+        budget: Budget,
+        credentials: Credentials,
+        clock: Clock,
+        requests_at_once: int,
+    ) -> Exchange:
+        """Send through `client`, which `Exchange.close` closes. `clock` is the database's."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Adapter:
+    """An adapter for the registry. Its package exports one as `ADAPTER`.
+
+    Attributes:
+        venue: The facts of the exchange it is made for.
+        open: Its implementation of `Exchange`.
+        requests_at_once: Concurrent requests of one account, if the caller sets no other number.
+    """
+
+    venue: Venue
+    open: OpenExchange
+    requests_at_once: int

@@ -1,14 +1,14 @@
-"""The only way to send a request to an exchange: within the budget, again, guarded, in time.
+"""Send each request to an exchange under retry, breaker, rate budget and timeout.
 
     call ─▶ retry ─▶ breaker open? ─▶ rate budget ─▶ breaker ─▶ timeout ─▶ send
 
 The budget is asked before each attempt, not once a call, because each attempt spends weight at the
-exchange; and after a look at the breaker, so that a request that will not be sent spends none.
+exchange. The breaker is asked first, so that a request that will not be sent spends none.
 
-Where a symbol or an order fails and nobody else was asked meanwhile, a control question (the
-exchange's time) finds out whether it is the exchange that fails.
+If a symbol or an order fails and no other was asked since, a liveness check (the exchange's time)
+shows whether it is the exchange that fails.
 
-Whatever httpx raises becomes one of our errors here, and nowhere else.
+Every error of httpx becomes one of ours here, and nowhere else.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import httpx
 import structlog
@@ -36,7 +36,7 @@ from reconciler.errors import (
     Suspended,
     Unavailable,
 )
-from reconciler.exchanges.unforeseen import unforeseen
+from reconciler.exchanges.unexpected_errors import unexpected_as_malformed
 from reconciler.resilience.breaker import Breaker
 from reconciler.resilience.budget import MAX_RATE_LIMIT_PAUSE, Budget
 from reconciler.resilience.fault_isolation import EXCHANGE, Subject
@@ -46,8 +46,8 @@ from reconciler.telemetry.redact import MASK, redact
 
 T = TypeVar("T")
 
-SHORTEST_SILENCE_SECONDS = 1.0
-"""An exchange that limits us and then names no time would otherwise be asked again at once."""
+MIN_PAUSE_SECONDS = 1.0
+"""The pause when an exchange limits our rate and says to wait for no time at all."""
 
 HttpxError = httpx.HTTPError | httpx.InvalidURL | httpx.StreamError
 _HTTPX_ERRORS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError)
@@ -56,15 +56,45 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class LivenessCheck:
+    """A request that the exchange answers whenever it answers anything."""
+
+    weight: int
+    send: Callable[[], Awaitable[object]]
+
+
+class Sender(Protocol):
+    """Sends requests. `RequestPolicy` and `SingleAttempt` do."""
+
+    async def call(
+        self,
+        weight: int,
+        send: Callable[[], Awaitable[T]],
+        *,
+        subject: Subject = EXCHANGE,
+        liveness_check: LivenessCheck | None = None,
+    ) -> T:
+        """Call `send`, perhaps several times, and return what it returns.
+
+        `subject` is what the request is about.
+
+        Raises:
+            ExchangeError: there is no usable answer.
+            BreakerOpen: nothing was sent.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Usage:
-    """What was asked of the exchange since the last report.
+    """The requests that were sent, and what became of them.
 
     Attributes:
-        requests: Requests sent, whatever became of them.
-        weight: The weight of those.
-        retries: How many of those were sent again after `Unavailable`.
-        errors: How often each error was met, by its class in snake_case; `breaker_open` counts
-            requests that were not sent.
+        requests: The number of requests sent.
+        weight: Their weight.
+        retries: How many of them were sent again after `Unavailable`.
+        errors: The number of errors by class in snake_case; `breaker_open` counts requests that
+            were not sent.
         latencies_ms: From sending to the answer or the error, one per request that ended by itself.
     """
 
@@ -76,7 +106,7 @@ class Usage:
 
 
 class UsageCounter:
-    """Count what is asked of the exchange until somebody takes the report."""
+    """Counts the requests until `take` is called."""
 
     def __init__(self) -> None:
         self._reset()
@@ -94,13 +124,13 @@ class UsageCounter:
         """Count an error under its class."""
         self._errors[_snake_case(type(error).__name__)] += 1
 
-    def count_latency(self, milliseconds: float) -> None:
-        """Note how long a request took."""
+    def record_latency(self, milliseconds: float) -> None:
+        """Record how long a request took."""
         self._latencies_ms.append(milliseconds)
 
     def take(self) -> Usage:
-        """Return what was counted, and begin anew."""
-        report = Usage(
+        """Return what was counted, and start again from zero."""
+        usage = Usage(
             requests=self._requests,
             weight=self._weight,
             retries=self._retries,
@@ -108,7 +138,7 @@ class UsageCounter:
             latencies_ms=tuple(self._latencies_ms),
         )
         self._reset()
-        return report
+        return usage
 
     def _reset(self) -> None:
         self._requests = 0
@@ -118,16 +148,8 @@ class UsageCounter:
         self._latencies_ms: list[float] = []
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ControlRequest:
-    """A question that the exchange answers whenever it answers anything."""
-
-    weight: int
-    send: Callable[[], Awaitable[object]]
-
-
 class RequestPolicy:
-    """Send requests of one exchange account. Calls may run side by side."""
+    """Sends the requests of one exchange account. Calls may run concurrently."""
 
     def __init__(
         self,
@@ -154,16 +176,16 @@ class RequestPolicy:
         send: Callable[[], Awaitable[T]],
         *,
         subject: Subject = EXCHANGE,
-        control: ControlRequest | None = None,
+        liveness_check: LivenessCheck | None = None,
     ) -> T:
-        """Return what `send` returns, sent as often as it takes and as the retry policy allows.
+        """Return what `send` returns, called as often as needed and as the retry policy allows.
 
-        `send` makes one request from scratch each time it is called: a signed request is only good
-        for one moment. Each attempt takes `weight` from the budget. While the exchange limits our
-        rate the call waits, for as long as that takes: cancel it to give up.
+        `send` makes a new request each time it is called: a signed request soon expires. Each
+        attempt takes `weight` from the budget. While the exchange limits our rate the call waits,
+        for as long as that takes: cancel it to give up.
 
-        `subject` is what the request is about; `control` is asked where failures leave open whether
-        they are the subject's or the exchange's.
+        `subject` is what the request is about. `liveness_check` is sent when the failures may be
+        the subject's or the exchange's; without one they count as the exchange's.
 
         Raises:
             Unavailable: it was sent and failed, each time or until the breaker opened.
@@ -176,7 +198,7 @@ class RequestPolicy:
         async def attempt() -> T:
             nonlocal failed
             try:
-                return await self._attempt_within_rate(weight, send, subject, control)
+                return await self._attempt_within_rate(weight, send, subject, liveness_check)
             except Unavailable as error:
                 failed = error
                 raise
@@ -187,12 +209,12 @@ class RequestPolicy:
         except (BreakerOpen, NotSent, Suspended, Unavailable):
             if failed is None:
                 raise
-            raise self._as_own_failure(failed, subject) from None
+            raise self._attributed(failed, subject) from None
         return result
 
-    def _as_own_failure(self, failed: Unavailable, subject: Subject) -> ExchangeError:
-        """Return a failure as that of the order, if it is the only one to fail in this way."""
-        if not self._breaker.is_suspended_alone(subject):
+    def _attributed(self, failed: Unavailable, subject: Subject) -> ExchangeError:
+        """Return the failure as the order's own, if only this order fails."""
+        if not self._breaker.is_order_suspended(subject):
             return failed
         return RequestRejected(f"{failed}; the exchange answers about others")
 
@@ -201,7 +223,7 @@ class RequestPolicy:
         weight: int,
         send: Callable[[], Awaitable[T]],
         subject: Subject,
-        control: ControlRequest | None,
+        liveness_check: LivenessCheck | None,
     ) -> T:
         while True:
             try:
@@ -209,13 +231,13 @@ class RequestPolicy:
             except RateLimited:
                 continue
             except Unavailable:
-                await self._settle_doubt(control)
+                await self._check_liveness(liveness_check)
                 raise
 
     async def _attempt(self, weight: int, send: Callable[[], Awaitable[T]], subject: Subject) -> T:
         try:
             self._breaker.raise_if_open(subject)
-            async with self._leave(weight):
+            async with self._within_budget(weight):
                 with self._breaker.attempt(subject):
                     self._usage.count_request(weight)
                     return await self._timed(send)
@@ -224,15 +246,15 @@ class RequestPolicy:
             raise
 
     @asynccontextmanager
-    async def _leave(self, weight: int) -> AsyncIterator[None]:
-        """Wait for leave to send; keep silent if it was too much; tell that the request ended."""
+    async def _within_budget(self, weight: int) -> AsyncIterator[None]:
+        """Wait for the budget; pause it if the exchange limits our rate; report the outcome."""
         await self._budget.take(weight)
         is_alive = False
         try:
             yield
             is_alive = True
         except RateLimited as error:
-            seconds = max(error.retry_after_seconds, SHORTEST_SILENCE_SECONDS)
+            seconds = max(error.retry_after_seconds, MIN_PAUSE_SECONDS)
             seconds = min(seconds, MAX_RATE_LIMIT_PAUSE.total_seconds())
             log.warning("exchange.rate_limited", pause_seconds=seconds, reason=str(error))
             await self._budget.pause(seconds)
@@ -243,18 +265,18 @@ class RequestPolicy:
         finally:
             await self._budget.record_outcome(is_alive=is_alive)
 
-    async def _settle_doubt(self, control: ControlRequest | None) -> None:
-        """Find out whether the exchange answers at all, where the breaker cannot tell."""
-        with self._breaker.settling_doubt() as doubt:
-            if doubt is None:
+    async def _check_liveness(self, check: LivenessCheck | None) -> None:
+        """Find out whether the exchange answers at all, if the breaker needs to know."""
+        with self._breaker.liveness_check() as liveness:
+            if liveness is None:
                 return
-            doubt.is_alive = False if control is None else await self._answers(control)
+            liveness.is_alive = False if check is None else await self._is_answered(check)
 
-    async def _answers(self, control: ControlRequest) -> bool:
+    async def _is_answered(self, check: LivenessCheck) -> bool:
         try:
-            async with self._leave(control.weight):
-                self._usage.count_request(control.weight)
-                await self._timed(control.send)
+            async with self._within_budget(check.weight):
+                self._usage.count_request(check.weight)
+                await self._timed(check.send)
         except ExchangeError as error:
             self._usage.count_error(error)
             return not isinstance(error, Unavailable)
@@ -263,18 +285,18 @@ class RequestPolicy:
     async def _timed(self, send: Callable[[], Awaitable[T]]) -> T:
         started = self._clock()
         try:
-            result = await _in_time(send, self._attempt_timeout.total_seconds())
+            result = await _send_within(send, self._attempt_timeout.total_seconds())
         except ExchangeError:
-            self._usage.count_latency((self._clock() - started) * 1000)
+            self._usage.record_latency((self._clock() - started) * 1000)
             raise
-        self._usage.count_latency((self._clock() - started) * 1000)
+        self._usage.record_latency((self._clock() - started) * 1000)
         return result
 
 
 class SingleAttempt:
-    """A guard for a question that a person waits for: asked once, and every error shown at once.
+    """Sends each request once, for a person who waits: every error is raised at once.
 
-    `weight_spent` is the weight of what was sent so far.
+    `weight_spent` is the weight of all requests so far.
     """
 
     def __init__(self, answer_seconds: float) -> None:
@@ -287,7 +309,7 @@ class SingleAttempt:
         send: Callable[[], Awaitable[T]],
         *,
         subject: Subject = EXCHANGE,  # noqa: ARG002 - the protocol's
-        control: ControlRequest | None = None,  # noqa: ARG002 - the protocol's
+        liveness_check: LivenessCheck | None = None,  # noqa: ARG002 - the protocol's
     ) -> T:
         """Send once.
 
@@ -295,11 +317,11 @@ class SingleAttempt:
             ExchangeError: there is no usable answer.
         """
         self.weight_spent += weight
-        return await _in_time(send, self._answer_seconds)
+        return await _send_within(send, self._answer_seconds)
 
 
-async def _in_time(send: Callable[[], Awaitable[T]], seconds: float) -> T:
-    """Return what `send` returns, if it does so in time.
+async def _send_within(send: Callable[[], Awaitable[T]], seconds: float) -> T:
+    """Return what `send` returns, if it does so within `seconds`.
 
     Raises:
         ExchangeError: there is no usable answer.
@@ -311,33 +333,33 @@ async def _in_time(send: Callable[[], Awaitable[T]], seconds: float) -> T:
         raise Unavailable(f"the exchange gave no answer within {seconds:g} s") from None
     except _HTTPX_ERRORS as error:
         # Not "from error": its text may carry the address with its signature.
-        raise translated(error) from None
+        raise translate_httpx_error(error) from None
     except ReconcilerError as error:
-        # Its traceback and what it came from hold the frames where the answer lies, which may be
-        # large; a failure is kept for as long as its batch.
+        # Its traceback and its context keep frames alive, and with them the answer, which may be
+        # large. A failure is kept as long as its batch.
         error.__context__ = None
         raise error.with_traceback(None) from None
     except Exception as error:  # noqa: BLE001 - an answer never ends the process
-        raise unforeseen(error) from None
+        raise unexpected_as_malformed(error) from None
 
 
-def translated(error: HttpxError) -> ExchangeError:
-    """Return what `error` means to us. Its message never carries the query of an address."""
+def translate_httpx_error(error: HttpxError) -> ExchangeError:
+    """Return our error for one of httpx. Its message never carries the query of an address."""
     match error:
         case httpx.InvalidURL():
             return Refused(
-                f"the exchange's address is not valid ({_in_short(error)})",
+                f"the exchange's address is not valid ({_redacted_text(error)})",
                 hint="set EXCHANGE_BASE_URL to an address such as https://host:port, or unset it",
             )
         case httpx.DecodingError():
-            return Malformed(f"the exchange's answer cannot be unpacked ({_in_short(error)})")
+            return Malformed(f"the exchange's answer cannot be unpacked ({_redacted_text(error)})")
         case httpx.HTTPStatusError():
             return Unavailable(f"the exchange answered HTTP {error.response.status_code}")
         case _:
-            return Unavailable(f"the exchange cannot be reached ({_in_short(error)})")
+            return Unavailable(f"the exchange cannot be reached ({_redacted_text(error)})")
 
 
-def _in_short(error: HttpxError) -> str:
+def _redacted_text(error: HttpxError) -> str:
     name, text = type(error).__name__, redact(_QUERY.sub(f"?{MASK}", str(error)))
     return f"{name}: {text}" if text else name
 

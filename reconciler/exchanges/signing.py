@@ -1,4 +1,4 @@
-r"""Sign with the kind of key that the exchange gave: HMAC, Ed25519 or RSA.
+r"""Signing keys: HMAC, Ed25519 or RSA, recognized by the form of the secret.
 
     the secret looks like              it is
     ---------------------              -----
@@ -35,39 +35,39 @@ class SigningKey(Protocol):
 
     @property
     def type(self) -> KeyType:
-        """Of which kind it is."""
+        """Its type."""
         ...
 
     def sign(self, payload: bytes) -> bytes:
-        """Return the signature's bytes, in no encoding."""
+        """Return the bytes of the signature, not encoded."""
         ...
 
 
 def load_signing_key(credentials: Credentials) -> SigningKey:
-    """Load the key that the secret is; without a secret, an empty one.
+    """Load the signing key from the secret; without a secret, an empty HMAC key.
 
     Raises:
-        ConfigurationError: the secret is no key of the kind that it should be. The message does not
-            repeat it.
+        ConfigurationError: the secret is no key of the expected type. The message does not repeat
+            it.
     """
     if credentials.api_secret is None:
         return HmacKey(secret=b"")
     text = credentials.api_secret.get_secret_value().strip()
-    wanted = credentials.key_type
+    expected = credentials.key_type
     found = _PEM.search(text)
     if found is None and "-----" in text:
         raise _unusable("is only part of a PEM key", "set it to the whole key, with both its lines")
     if found is not None:
-        return _private_key(found[1], _SPACE.sub("", found[2]), wanted)
+        return _private_key(found[1], _SPACE.sub("", found[2]), expected)
     bare = _SPACE.sub("", text)
-    if wanted not in {None, KeyType.HMAC} or (wanted is None and _is_bare_key(bare)):
-        return _private_key("PRIVATE KEY", bare, wanted)
+    if expected not in {None, KeyType.HMAC} or (expected is None and _is_bare_key(bare)):
+        return _private_key("PRIVATE KEY", bare, expected)
     return HmacKey(secret=text.encode())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HmacKey:
-    """HMAC-SHA256 with a secret that both sides know."""
+    """HMAC-SHA256 with a shared secret."""
 
     secret: bytes = field(repr=False)
     type: KeyType = KeyType.HMAC
@@ -107,12 +107,12 @@ class RsaKey:
 
 
 def _is_bare_key(text: str) -> bool:
-    """Whether it is a key's base64 without the lines around it; HMAC secrets are far shorter."""
+    """Return True for a key's base64 without the lines around it; HMAC secrets are far shorter."""
     return len(text) >= _LINE and text.startswith(_BARE_PREFIXES) and _is_sequence(text)
 
 
 def _is_sequence(text: str) -> bool:
-    """Whether it is the base64 of one whole DER sequence, as every key is."""
+    """Return True for the base64 of one whole DER sequence, as every key is."""
     try:
         der = base64.b64decode(text, validate=True)
     except binascii.Error:
@@ -123,7 +123,7 @@ def _is_sequence(text: str) -> bool:
     return len(der) == 2 + size + int.from_bytes(der[2 : 2 + size])
 
 
-def _private_key(label: str, body: str, wanted: KeyType | None) -> SigningKey:
+def _private_key(label: str, body: str, expected: KeyType | None) -> SigningKey:
     if label == "ENCRYPTED PRIVATE KEY" or "ENCRYPTED" in body.upper()[:40]:
         raise _unusable(
             "is a private key that is locked with a password",
@@ -133,16 +133,16 @@ def _private_key(label: str, body: str, wanted: KeyType | None) -> SigningKey:
         raise _unusable("is a public key", "set it to the private key that belongs to it")
     if label not in _PRIVATE_LABELS:
         raise _unusable(f"is a PEM {label.lower()}", "set it to a private key, Ed25519 or RSA")
-    key = _parsed(label, body)
-    if wanted not in {None, key.type}:
+    key = _load_private_key(label, body)
+    if expected not in {None, key.type}:
         raise _unusable(
-            f"is a key of the kind {key.type}, but EXCHANGE_KEY_TYPE is {wanted}",
+            f"is a key of the kind {key.type}, but EXCHANGE_KEY_TYPE is {expected}",
             f"set EXCHANGE_KEY_TYPE to {key.type}, or unset it",
         )
     return key
 
 
-def _parsed(label: str, body: str) -> SigningKey:
+def _load_private_key(label: str, body: str) -> SigningKey:
     from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - see the module
     from cryptography.hazmat.primitives.asymmetric import ed25519, rsa  # noqa: PLC0415 - the same
     from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415 - the same
@@ -169,5 +169,5 @@ def _parsed(label: str, body: str) -> SigningKey:
             raise _unusable("is neither an Ed25519 nor an RSA key", "make a key of one of these")
 
 
-def _unusable(why: str, hint: str) -> ConfigurationError:
-    return ConfigurationError([Problem(what=f"EXCHANGE_API_SECRET {why}", hint=hint)])
+def _unusable(reason: str, hint: str) -> ConfigurationError:
+    return ConfigurationError([Problem(what=f"EXCHANGE_API_SECRET {reason}", hint=hint)])

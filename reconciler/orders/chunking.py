@@ -23,7 +23,7 @@ def chunk_orders(orders: Iterable[StaleOrder], venue: Venue) -> tuple[Chunk, ...
     return tuple(
         Chunk(key=symbol, items=tuple(chunk), cost=_likely_cost(len(chunk), venue))
         for symbol, group in by_symbol.items()
-        for chunk in _cut(sorted(group, key=_exchange_order), venue.history_page)
+        for chunk in _cut(sorted(group, key=_exchange_order), venue.history_page_size)
     )
 
 

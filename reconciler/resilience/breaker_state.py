@@ -1,4 +1,4 @@
-"""What a breaker lets through, and the snapshot that a worker's replacement inherits."""
+"""The states of a breaker, and the snapshot that a worker's replacement inherits."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from reconciler.resilience.fault_isolation import EXCHANGE, Subject
 
 
 class BreakerState(StrEnum):
-    """What the breaker lets through: all, a few probes, nothing."""
+    """Closed lets all requests through, half-open a few probes, open none."""
 
     CLOSED = "closed"
     HALF_OPEN = "half_open"
@@ -26,12 +26,12 @@ _GAUGES = {BreakerState.CLOSED: 0, BreakerState.HALF_OPEN: 1, BreakerState.OPEN:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BreakerSnapshot:
-    """What a replacement needs to go on where a breaker stood. Ages, not times: clocks differ.
+    """A breaker's state for another process. It has ages, not times, since clocks differ.
 
     Attributes:
-        failure_ages_seconds: How long ago each failure within the window was, the oldest first.
-        failure_subjects: What each of them was about; left out: the exchange.
-        retry_after_seconds: How much longer it stays open; 0 unless open.
+        failure_ages_seconds: The age of each failure within the window, the oldest first.
+        failure_subjects: The subject of each failure; left out, it is the exchange.
+        retry_after_seconds: For how much longer it stays open; 0 unless open.
     """
 
     state: BreakerState
@@ -41,7 +41,7 @@ class BreakerSnapshot:
 
     @property
     def failures(self) -> Iterator[tuple[float, Subject]]:
-        """The failures: how long ago, and of what."""
+        """The age and the subject of each failure."""
         subjects = chain(self.failure_subjects, repeat(EXCHANGE))
         return zip(self.failure_ages_seconds, subjects, strict=False)
 

@@ -1,16 +1,16 @@
-"""Tell whether failures are the exchange's, or of what was asked about. Pure accounting.
+"""Tell whether failures are the exchange's own, or those of one symbol or one order. Does no I/O.
 
-    failures within the window        blamed
-    --------------------------        ------
-    fewer than the threshold          nobody
+    failures within the window        attributed to
+    --------------------------        -------------
+    fewer than the threshold          nothing yet
     of the exchange itself            the exchange
-    while others were answered        those that failed again and again: they are suspended;
-                                      the exchange where none did
+    while others were answered        the subjects that failed repeatedly: they are suspended;
+                                      the exchange if there are none
     of three symbols, none answered   the exchange, as when it fails itself
-    of one or two, none answered      unknown: ask the exchange something else, then `acquit` it
-                                      or not
+    of one or two, none answered      unknown: check that the exchange is alive, and if it is,
+                                      call `suspend_failing`
 
-What is suspended is asked again after `open_for`, and suspended again by its first failure.
+A suspended subject is asked about again after `open_for`. Its first failure suspends it again.
 """
 
 import time
@@ -21,31 +21,30 @@ from enum import StrEnum
 from reconciler.settings import BreakerPolicy
 
 Subject = tuple[str, ...]
-"""What a request is about, from the general to the particular: a symbol, or a symbol and an order.
-"""
+"""What a request is about: a symbol, or a symbol and an order of it."""
 
 EXCHANGE: Subject = ()
-"""The subject of a request that is about no order: what fails then is the exchange."""
+"""The subject of a request that is about no order: if it fails, the exchange fails."""
 
 PERSISTENT_FAILURES = 3
-"""Failures without an answer in between that no retry has passed over: no hiccup."""
+"""A subject that fails this often without an answer in between does so for more than a moment."""
 
 MANY_SYMBOLS = 3
-"""When this number of symbols fails and none is answered, it is the exchange."""
+"""If this many symbols fail and none is answered, the exchange is at fault."""
 
 _REMEMBERED_PERIODS = 10
 
 
 class FaultSource(StrEnum):
-    """Whose fault the failures are."""
+    """What the failures are attributed to."""
 
-    NOBODY = "nobody"
+    NONE = "none"
     EXCHANGE = "exchange"
     UNKNOWN = "unknown"
 
 
 class FaultIsolation:
-    """The failures of the window by subject, who was answered meanwhile, and who is suspended."""
+    """The failures of the window by subject, the answers since, and the suspended subjects."""
 
     def __init__(
         self,
@@ -54,7 +53,7 @@ class FaultIsolation:
         clock: Callable[[], float] = time.monotonic,
         inherited: Iterable[tuple[float, Subject]] = (),
     ) -> None:
-        """`inherited` is how long ago each earlier failure was, and of what."""
+        """`inherited` are earlier failures: the age in seconds and the subject of each."""
         now = clock()
         self._clock = clock
         self._window_seconds = policy.window.total_seconds()
@@ -64,72 +63,72 @@ class FaultIsolation:
         self._suspended: dict[Subject, float] = {}
 
     @property
-    def count(self) -> int:
-        """How many failures of the window may be the exchange's."""
+    def failure_count(self) -> int:
+        """The number of failures in the window that may be the exchange's."""
         self._forget_old()
         return len(self._failures)
 
     @property
-    def ages(self) -> tuple[tuple[float, Subject], ...]:
-        """How long ago each of those was, and of what; the oldest first."""
+    def failure_ages(self) -> tuple[tuple[float, Subject], ...]:
+        """The age in seconds and the subject of each of those failures, the oldest first."""
         self._forget_old()
         now = self._clock()
         return tuple((now - failed_at, subject) for failed_at, subject in self._failures)
 
     def clear(self) -> None:
-        """Forget who failed and who was answered; who is suspended stays so."""
+        """Forget failures and answers. Suspended subjects stay suspended."""
         self._failures.clear()
         self._answered.clear()
 
-    def note_answer(self, subject: Subject) -> None:
+    def record_answer(self, subject: Subject) -> None:
         """Record that a request was answered."""
         if self._failures:
             self._answered[subject] = self._clock()
-        for unit in _units_over(subject):
-            self._suspended.pop(unit, None)
+        for scope in _scopes_of(subject):
+            self._suspended.pop(scope, None)
 
-    def note_failure(self, subject: Subject) -> None:
-        """Record that a request failed; what was suspended before is so again."""
-        known = [unit for unit in _units_over(subject) if unit in self._suspended]
+    def record_failure(self, subject: Subject) -> None:
+        """Record that a request failed; a subject that was suspended before is so again."""
+        known = [scope for scope in _scopes_of(subject) if scope in self._suspended]
         if known:
             self._suspend(known)
         else:
             self._failures.append((self._clock(), subject))
 
-    def judge(self, threshold: int) -> FaultSource:
-        """Say whose fault the failures are, and suspend those whose it is."""
-        if self.count < threshold:
-            return FaultSource.NOBODY
+    def attribute(self, threshold: int) -> FaultSource:
+        """Return the source of the failures, and suspend the subjects that are at fault."""
+        if self.failure_count < threshold:
+            return FaultSource.NONE
         failing = self._failing
         if EXCHANGE in failing:
             return FaultSource.EXCHANGE
-        if self._has_witness(failing):
+        if self._was_another_answered(failing):
             self._suspend(self._persistent(min(threshold, PERSISTENT_FAILURES)))
-            return FaultSource.NOBODY if self.count < threshold else FaultSource.EXCHANGE
+            return FaultSource.NONE if self.failure_count < threshold else FaultSource.EXCHANGE
         symbols = {subject[:1] for subject in (*failing, *self._suspended_now())}
         return FaultSource.EXCHANGE if len(symbols) >= MANY_SYMBOLS else FaultSource.UNKNOWN
 
-    def acquit(self, threshold: int) -> None:
-        """Suspend who failed: the exchange has answered something else meanwhile."""
-        units = self._persistent(min(threshold, PERSISTENT_FAILURES))
-        self._suspend(units or self._worst())
+    def suspend_failing(self, threshold: int) -> None:
+        """Suspend the failing subjects: the exchange has answered something else since."""
+        persistent = self._persistent(min(threshold, PERSISTENT_FAILURES))
+        self._suspend(persistent or self._most_failing())
 
     def suspended_seconds(self, subject: Subject) -> float:
-        """How much longer nothing is to be asked about this."""
+        """Return for how much longer nothing is to be asked about `subject`."""
         now = self._clock()
-        ends = (self._suspended.get(unit, now) for unit in _units_over(subject))
+        ends = (self._suspended.get(scope, now) for scope in _scopes_of(subject))
         return max((end - now for end in ends), default=0.0)
 
-    def is_alone(self, subject: Subject) -> bool:
-        """Whether a single order is suspended by itself, and not its whole symbol."""
+    def is_order_suspended(self, subject: Subject) -> bool:
+        """Return True if a single order is suspended by itself, and not with its whole symbol."""
         return len(subject) > 1 and self._suspended.get(subject, 0.0) > self._clock()
 
     @property
     def _failing(self) -> set[Subject]:
         return {subject for _, subject in self._failures}
 
-    def _has_witness(self, failing: set[Subject]) -> bool:
-        """Whether somebody who has not failed was answered since the first failure."""
+    def _was_another_answered(self, failing: set[Subject]) -> bool:
+        """Return True if a subject without failures was answered since the first failure."""
         since = self._failures[0][0]
         return any(
             answered_at >= since and subject not in failing
@@ -137,13 +136,19 @@ class FaultIsolation:
         )
 
     def _persistent(self, failures: int) -> list[Subject]:
-        return [unit for unit in self._units() if self._streak(unit) >= failures]
+        return [
+            scope
+            for scope in self._failing_scopes()
+            if self._failures_since_answer(scope) >= failures
+        ]
 
-    def _worst(self) -> list[Subject]:
-        return [max(self._units(), key=self._streak)] if self._failures else []
+    def _most_failing(self) -> list[Subject]:
+        if not self._failures:
+            return []
+        return [max(self._failing_scopes(), key=self._failures_since_answer)]
 
-    def _units(self) -> set[Subject]:
-        """Return what failed: an order; its symbol, if two requests about it did and none not."""
+    def _failing_scopes(self) -> set[Subject]:
+        """Return each failing order; or its symbol, if two of it failed and none was answered."""
         failing = self._failing - {EXCHANGE}
         since = self._failures[0][0] if self._failures else 0.0
         answered = {
@@ -157,27 +162,27 @@ class FaultIsolation:
             for subject in failing
         }
 
-    def _streak(self, unit: Subject) -> int:
-        """Count its failures since it was last answered."""
-        answers = (at for subject, at in self._answered.items() if _covers(unit, subject))
+    def _failures_since_answer(self, scope: Subject) -> int:
+        answers = (at for subject, at in self._answered.items() if _includes(scope, subject))
         since = max(answers, default=0.0)
         return sum(
-            failed_at >= since and _covers(unit, subject) for failed_at, subject in self._failures
+            failed_at >= since and _includes(scope, subject)
+            for failed_at, subject in self._failures
         )
 
-    def _suspend(self, units: Iterable[Subject]) -> None:
+    def _suspend(self, scopes: Iterable[Subject]) -> None:
         now = self._clock()
-        for unit in units:
-            self._suspended[unit] = now + self._suspension_seconds
+        for scope in scopes:
+            self._suspended[scope] = now + self._suspension_seconds
             self._failures = deque(
                 (failed_at, subject)
                 for failed_at, subject in self._failures
-                if not _covers(unit, subject)
+                if not _includes(scope, subject)
             )
 
     def _suspended_now(self) -> list[Subject]:
         now = self._clock()
-        return [unit for unit, end in self._suspended.items() if end > now]
+        return [scope for scope, end in self._suspended.items() if end > now]
 
     def _forget_old(self) -> None:
         now = self._clock()
@@ -185,16 +190,20 @@ class FaultIsolation:
             self._failures.popleft()
         since = self._failures[0][0] if self._failures else now
         if any(answered_at < since for answered_at in self._answered.values()):
-            self._answered = {who: at for who, at in self._answered.items() if at >= since}
-        long_ago = now - _REMEMBERED_PERIODS * self._suspension_seconds
-        for unit in [unit for unit, end in self._suspended.items() if end < long_ago]:
-            del self._suspended[unit]
+            self._answered = {
+                subject: answered_at
+                for subject, answered_at in self._answered.items()
+                if answered_at >= since
+            }
+        oldest_kept = now - _REMEMBERED_PERIODS * self._suspension_seconds
+        for scope in [scope for scope, end in self._suspended.items() if end < oldest_kept]:
+            del self._suspended[scope]
 
 
-def _units_over(subject: Subject) -> Iterator[Subject]:
-    """Return everything that may be suspended and has this subject in it."""
+def _scopes_of(subject: Subject) -> Iterator[Subject]:
+    """Return every scope that may be suspended and includes `subject`: its symbol, itself."""
     return (subject[:length] for length in range(1, len(subject) + 1))
 
 
-def _covers(unit: Subject, subject: Subject) -> bool:
-    return subject[: len(unit)] == unit
+def _includes(scope: Subject, subject: Subject) -> bool:
+    return subject[: len(scope)] == scope

@@ -1,4 +1,4 @@
-"""Try again what may pass, a few times, each time after a longer wait."""
+"""Retry what may pass, a few times, each time after a longer wait."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -15,7 +15,7 @@ from reconciler.errors import Unavailable
 from reconciler.settings import RetryPolicy
 
 JITTER_SHARE = 0.5
-"""The jitter's share of the first wait: enough to part workers that failed in the same instant."""
+"""The jitter's share of the first wait: enough to spread workers that failed at the same time."""
 
 
 def retrying(
@@ -24,11 +24,11 @@ def retrying(
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     on_retry: Callable[[], None] | None = None,
 ) -> AsyncRetrying:
-    """Return what calls a coroutine function up to `policy.retries` times more after `Unavailable`.
+    """Return a caller that repeats a coroutine function after `Unavailable`.
 
-    The waits are `initial`, `initial * multiplier`, and so on, each with up to `JITTER_SHARE` of
-    `initial` on top and none above `cap`. Every other error, and the last `Unavailable`, is raised
-    as it is. `on_retry` is called before each wait.
+    It does so up to `policy.retries` times. The waits are `initial`, `initial * multiplier`, and so
+    on, each with up to `JITTER_SHARE` of `initial` on top and none above `cap`. Every other error,
+    and the last `Unavailable`, is raised as it is. `on_retry` is called before each wait.
 
     Make one for each call: tenacity keeps the state of one call in it.
     """

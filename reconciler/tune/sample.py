@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from reconciler.domain.status import Status
 from reconciler.errors import ConfigurationError, Problem
-from reconciler.exchanges.binance.adapter import request_symbol
+from reconciler.exchanges.binance.refs import request_symbol
 from reconciler.paper.listing import OrderSpec
 from reconciler.settings import Settings
 from reconciler.store.database import Database

@@ -14,9 +14,9 @@ from importlib import import_module
 
 from reconciler.errors import ConfigurationError
 
-# The order workload and its adapter are named here, and not imported as in other modules: this
-# package serves any workload and must not depend on one. Another workload shares the libraries.
-_OURS = ("reconciler.exchanges.binance", "reconciler.worker.process", "reconciler.orders.workload")
+# The order workload is named here, and not imported as in other modules: this package serves any
+# workload and must not depend on one. Another workload shares the libraries.
+_OURS = ("reconciler.worker.process", "reconciler.orders.workload")
 _ONLY_WHEN_USED = ("httpcore", "anyio._backends._asyncio", "concurrent.futures.thread")
 """Modules that libraries import at the first request or at the first call in a thread."""
 
@@ -37,9 +37,11 @@ def _as_if_not_installed(names: tuple[str, ...]) -> Iterator[None]:
 
 
 with _as_if_not_installed(_FOR_TERMINALS):
-    for _name in (*_OURS, *_ONLY_WHEN_USED):
+    from reconciler.exchanges.registry import PACKAGES as ADAPTERS
+    from reconciler.exchanges.tls import trusted_authorities
+
+    for _name in (*ADAPTERS, *_OURS, *_ONLY_WHEN_USED):
         import_module(_name)
-    from reconciler.exchanges.registry import trusted_authorities
 
 with suppress(ConfigurationError):  # Each worker gets the same error, and reports it.
     trusted_authorities()

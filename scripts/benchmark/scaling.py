@@ -178,9 +178,9 @@ def batches_of(orders: int, symbols: int, batch_size: int) -> Iterator[tuple[int
         Orders a symbol in a batch, symbols in a batch, and how many such batches there are.
     """
     symbols = min(symbols, orders)
-    full_runs, rest = divmod(orders // symbols, COSTS.page_orders)
+    full_runs, rest = divmod(orders // symbols, COSTS.page_size)
     if full_runs:
-        yield COSTS.page_orders, 1, float(full_runs * symbols)
+        yield COSTS.page_size, 1, float(full_runs * symbols)
     if rest:
         together = min(symbols, max(1, batch_size // rest))
         yield rest, together, symbols / together

@@ -32,17 +32,10 @@ from reconciler.errors import (
     UnreadableRow,
 )
 from reconciler.exchanges.base import Exchange, OrderRef
-from reconciler.exchanges.binance import (
-    CODES,
-    REQUESTS_AT_ONCE,
-    STATUSES,
-    VENUE,
-    Binance,
-    Meaning,
-    percent_encoded,
-    request_symbol,
-    signature_of,
-)
+from reconciler.exchanges.binance.adapter import REQUESTS_AT_ONCE, Binance
+from reconciler.exchanges.binance.api_client import hmac_signature, percent_encode
+from reconciler.exchanges.binance.constants import ERROR_KINDS, STATUSES, VENUE, ErrorKind
+from reconciler.exchanges.binance.refs import request_symbol
 from reconciler.settings import Credentials
 
 T = TypeVar("T")
@@ -819,7 +812,9 @@ async def test_look_up_whose_form_is_refused_blames_no_order(bench: Bench) -> No
 DOCUMENTED_MEANINGS = {
     **dict.fromkeys([-1000, -1001, -1006, -1007, -1008, -1016], Unavailable),
     **dict.fromkeys([-1002, -1022, -2008, -2014, -2015], Refused),
-    **dict.fromkeys((code for code in CODES if CODES[code] is Meaning.BAD_FORM), Refused),
+    **dict.fromkeys(
+        (code for code in ERROR_KINDS if ERROR_KINDS[code] is ErrorKind.BAD_REQUEST), Refused
+    ),
     -1003: RateLimited,
     -1021: ClockSkew,
     -9999: RequestRejected,
@@ -835,8 +830,8 @@ DOCUMENTED_ANSWERS = {
 def test_every_code_of_the_table_is_tested() -> None:
     tested = DOCUMENTED_MEANINGS.keys() | DOCUMENTED_ANSWERS.keys()
 
-    assert {code for code in CODES if code < 0} == tested - {-9999}
-    assert set(CODES.values()) == set(Meaning) - {Meaning.REJECTED}  # any other code
+    assert {code for code in ERROR_KINDS if code < 0} == tested - {-9999}
+    assert set(ERROR_KINDS.values()) == set(ErrorKind) - {ErrorKind.REJECTED}  # any other code
 
 
 @pytest.mark.parametrize(("code", "meant"), DOCUMENTED_MEANINGS.items())
@@ -971,7 +966,7 @@ async def test_malformed_answer_is_quoted_without_signature(bench: Bench) -> Non
 
 
 def test_signature_is_the_one_of_the_published_example() -> None:
-    query = percent_encoded(
+    query = percent_encode(
         {
             "symbol": "LTCBTC",
             "side": "BUY",
@@ -985,7 +980,7 @@ def test_signature_is_the_one_of_the_published_example() -> None:
     )
 
     # rest-api.md, "SIGNED Endpoint Examples", read 2026-11-24. Published, so no secret.
-    signature = signature_of(
+    signature = hmac_signature(
         query, "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j"
     )
 

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from reconciler.exchanges.query_plan import (
     Estimates,
     GetOrder,
+    HistoryPage,
     ListOpenOrders,
     ListOrdersFrom,
     QueryCosts,
-    QueryResult,
-    covers,
+    covered_orders,
     learn,
     order_number,
     plan,
@@ -21,11 +21,9 @@ from scripts.benchmark.exchange_cost.optimum import expected_weight_of_plan, lea
 from scripts.benchmark.exchange_cost.simulated import World, a_world, an_order, search_for
 
 BINANCE = QueryCosts(
-    one_order=4, open_orders=6, all_open_orders=80, history_page=20, page_orders=1000
+    one_order=4, open_orders=6, all_open_orders=80, history_page=20, page_size=1000
 )
-CHEAP_LISTS = QueryCosts(
-    one_order=4, open_orders=5, all_open_orders=9, history_page=9, page_orders=3
-)
+CHEAP_LISTS = QueryCosts(one_order=4, open_orders=5, all_open_orders=9, history_page=9, page_size=3)
 
 
 def test_nothing_wanted_is_nothing_sent() -> None:
@@ -33,7 +31,7 @@ def test_nothing_wanted_is_nothing_sent() -> None:
 
 
 def test_single_order_is_looked_up_by_name() -> None:
-    assert plan(start([an_order(7)]), BINANCE, Estimates()) == (GetOrder(wanted=an_order(7)),)
+    assert plan(start([an_order(7)]), BINANCE, Estimates()) == (GetOrder(ref=an_order(7)),)
 
 
 def test_thousand_dense_orders_of_one_symbol_that_have_ended_cost_one_page() -> None:
@@ -73,7 +71,7 @@ def test_absence_from_open_orders_is_asked_about_in_a_second_round() -> None:
 
     assert story.rounds == [
         (ListOpenOrders(symbol="SYM0"),),
-        (GetOrder(wanted=an_order(102, "SYM0")),),
+        (GetOrder(ref=an_order(102, "SYM0")),),
     ]
 
 
@@ -85,7 +83,7 @@ def test_id_within_a_page_that_does_not_show_it_is_looked_up_by_name() -> None:
 
     assert story.rounds == [
         (ListOrdersFrom(symbol="SYM0", from_id=100),),
-        (GetOrder(wanted=an_order(115, "SYM0")),),
+        (GetOrder(ref=an_order(115, "SYM0")),),
     ]
     assert story.absent == {an_order(115, "SYM0")}
 
@@ -93,9 +91,9 @@ def test_id_within_a_page_that_does_not_show_it_is_looked_up_by_name() -> None:
 def test_ids_are_ordered_as_numbers() -> None:
     wanted = [an_order(number) for number in (1000, 9, 200, 31, 84, 77, 90)]
 
-    routes = plan(start(wanted), BINANCE, Estimates(ended_share=1.0))
+    queries = plan(start(wanted), BINANCE, Estimates(ended_share=1.0))
 
-    assert routes == (ListOrdersFrom(symbol="BTCUSDT", from_id=9),)
+    assert queries == (ListOrdersFrom(symbol="BTCUSDT", from_id=9),)
 
 
 @pytest.mark.parametrize(
@@ -104,9 +102,9 @@ def test_ids_are_ordered_as_numbers() -> None:
 def test_id_that_is_no_plain_64_bit_number_is_looked_up_by_name(name: str) -> None:
     others = [an_order(number) for number in range(100, 110)]
 
-    routes = plan(start([*others, an_order(name)]), BINANCE, Estimates())
+    queries = plan(start([*others, an_order(name)]), BINANCE, Estimates())
 
-    assert GetOrder(wanted=an_order(name)) in routes
+    assert GetOrder(ref=an_order(name)) in queries
     assert order_number(name) is None
 
 
@@ -117,7 +115,7 @@ def test_largest_64_bit_id_is_a_number() -> None:
 def test_page_is_on_behalf_of_the_ids_from_its_first_on() -> None:
     search = start([an_order(1), an_order(5), an_order(9), an_order(9, "ETHUSDT"), an_order("x")])
 
-    asked = covers(search, ListOrdersFrom(symbol="BTCUSDT", from_id=5))
+    asked = covered_orders(search, ListOrdersFrom(symbol="BTCUSDT", from_id=5))
 
     assert asked == {an_order(5), an_order(9)}
 
@@ -150,8 +148,8 @@ def test_estimates_follow_what_is_seen() -> None:
 
 def test_stretch_behind_the_last_wanted_order_says_nothing_about_density() -> None:
     wanted = [an_order(number) for number in range(10)]
-    page = QueryResult(
-        route=ListOrdersFrom(symbol="BTCUSDT", from_id=0), ids=tuple(range(1000)), is_last=False
+    page = HistoryPage(
+        query=ListOrdersFrom(symbol="BTCUSDT", from_id=0), ids=tuple(range(1000)), is_last=False
     )
 
     learnt = learn(Estimates(), start(wanted), [page])
@@ -159,7 +157,7 @@ def test_stretch_behind_the_last_wanted_order_says_nothing_about_density() -> No
     assert learnt == Estimates().after_page(listed=10, wanted=10)
 
 
-@pytest.mark.parametrize("costs", [replace(BINANCE, page_orders=6), CHEAP_LISTS])
+@pytest.mark.parametrize("costs", [replace(BINANCE, page_size=6), CHEAP_LISTS])
 @pytest.mark.parametrize("ended_share", [0.0, 0.05, 0.2, 0.5, 0.8, 1.0])
 @pytest.mark.parametrize(
     "counts", [(1,), (2,), (3,), (5,), (7,), (8,), (2, 1, 3), (3, 4), (1,) * 6]
@@ -190,7 +188,7 @@ keys = st.tuples(symbols, st.integers(min_value=0, max_value=60))
         open_orders=st.integers(1, 12),
         all_open_orders=st.integers(1, 40),
         history_page=st.integers(1, 20),
-        page_orders=st.integers(1, 9),
+        page_size=st.integers(1, 9),
     ),
     estimates=st.builds(Estimates, ended_share=shares, wanted_share=shares),
     are_pages_blank=st.booleans(),
@@ -214,7 +212,7 @@ def test_every_wanted_order_that_exists_is_reported_and_the_search_ends(
     )
 
     known = {order: fate for order, fate in existing.items() if fate is not None}
-    looked_up = {r.wanted for round_ in story.rounds for r in round_ if isinstance(r, GetOrder)}
+    looked_up = {r.ref for round_ in story.rounds for r in round_ if isinstance(r, GetOrder)}
     assert story.reported == known
     assert story.absent == wanted - known.keys()
     assert story.absent <= looked_up

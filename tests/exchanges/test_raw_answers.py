@@ -21,8 +21,9 @@ import pytest
 from reconciler.domain.report import OrderFault, Report
 from reconciler.errors import ExchangeError, Malformed, RateLimited, Unavailable, UnreadableRow
 from reconciler.exchanges.base import LookupResult, OrderRef
-from reconciler.exchanges.binance import VENUE, Binance
-from reconciler.exchanges.connection import LONGEST_ANSWER_BYTES
+from reconciler.exchanges.binance.adapter import Binance
+from reconciler.exchanges.binance.constants import VENUE
+from reconciler.exchanges.http_client import MAX_ANSWER_BYTES
 from reconciler.exchanges.request_policy import SingleAttempt
 from reconciler.settings import Credentials
 
@@ -188,7 +189,7 @@ def doubled(name: str, raw: str) -> bytes:
     return written(a_row(1))[:-1] + f', "{name}": {raw}}}'.encode()
 
 
-BOMB = gzip.compress(b"[" + b" " * (LONGEST_ANSWER_BYTES + 10), 9)
+BOMB = gzip.compress(b"[" + b" " * (MAX_ANSWER_BYTES + 10), 9)
 NESTED = b'{"a":' * 50_000 + b"1" + b"}" * 50_000
 ONE_ROW = written(a_row(1))
 
@@ -273,7 +274,7 @@ LISTS: dict[str, tuple[bytes, frozenset[int], type[ExchangeError]]] = {
     ),
     "a million empty lists": (an_answer(b"[" + b"[]," * 1_000_000 + b"[]]"), ALL, Malformed),
     "a million zeros": (an_answer(b"[" + b"0," * 1_000_000 + b"0]"), ALL, Malformed),
-    "larger than any answer": (an_answer(b" " * (LONGEST_ANSWER_BYTES + 1)), ALL, Malformed),
+    "larger than any answer": (an_answer(b" " * (MAX_ANSWER_BYTES + 1)), ALL, Malformed),
     "a gzip bomb": (an_answer(BOMB, "200 OK", "Content-Encoding: gzip"), ALL, Malformed),
     "gzip in gzip": (
         an_answer(gzip.compress(BOMB), "200 OK", "Content-Encoding: gzip, gzip"),

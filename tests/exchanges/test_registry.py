@@ -14,7 +14,8 @@ from pydantic import SecretStr
 from reconciler import __version__
 from reconciler.errors import ConfigurationError
 from reconciler.exchanges.base import Exchange, OrderRef, Venue
-from reconciler.exchanges.registry import KNOWN, open_exchange, trusted_authorities, venue
+from reconciler.exchanges.registry import NAMES, open_exchange, venue
+from reconciler.exchanges.tls import trusted_authorities
 from reconciler.settings import Credentials
 
 T = TypeVar("T")
@@ -65,7 +66,7 @@ def test_exchange_has_its_own_address_unless_another_is_given(
     found = venue(name, base_url)
 
     assert (found.name, found.base_url) == (name, address)
-    assert (found.weight_per_minute, found.history_page) == (6000, 1000)
+    assert (found.weight_per_minute, found.history_page_size) == (6000, 1000)
 
 
 @pytest.mark.parametrize("name", ["bybit", "okx", "kraken", "coinbase", "ccxt:gate", "", "bnance"])
@@ -75,10 +76,10 @@ def test_exchange_without_adapter_is_a_configuration_error_that_lists_the_others
 
     (problem,) = caught.value.problems
     assert repr(name) in problem.what
-    assert all(known in problem.hint for known in KNOWN)
+    assert all(known in problem.hint for known in NAMES)
 
 
-@pytest.mark.parametrize("name", KNOWN)
+@pytest.mark.parametrize("name", NAMES)
 async def test_every_known_exchange_opens(name: str) -> None:
     exchange = opened(venue(name), SIGNED)
 

@@ -21,12 +21,12 @@ from reconciler.errors import (
     Unavailable,
 )
 from reconciler.exchanges.request_policy import (
-    ControlRequest,
     HttpxError,
+    LivenessCheck,
     RequestPolicy,
     Usage,
     UsageCounter,
-    translated,
+    translate_httpx_error,
 )
 from reconciler.resilience.breaker import Breaker
 from reconciler.resilience.breaker_state import BreakerState
@@ -383,11 +383,11 @@ async def test_every_error_of_httpx_becomes_one_of_ours(
     ids=lambda found: found.__name__,
 )
 def test_every_transport_error_may_pass(error_type: type[HttpxError]) -> None:
-    assert type(translated(an_httpx_error(error_type))) is Unavailable
+    assert type(translate_httpx_error(an_httpx_error(error_type))) is Unavailable
 
 
 def test_an_address_that_is_none_is_for_a_person_to_fix() -> None:
-    error = translated(httpx.InvalidURL("Invalid port: 'x'"))
+    error = translate_httpx_error(httpx.InvalidURL("Invalid port: 'x'"))
 
     assert isinstance(error, Refused)
     assert "EXCHANGE_BASE_URL" in error.hint
@@ -491,12 +491,12 @@ ABOUT = ("BTCUSDT", "17")
 async def test_where_only_one_order_fails_the_exchange_is_asked_for_the_time(
     policy: RequestPolicy, breaker: Breaker, budget: FakeBudget, clock: FakeClock
 ) -> None:
-    control = ControlRequest(weight=1, send=Failing(clock))
+    check = LivenessCheck(weight=1, send=Failing(clock))
 
     with pytest.raises(Unavailable):
-        await policy.call(4, Failing(clock, *outages(9)), subject=ABOUT, control=control)
+        await policy.call(4, Failing(clock, *outages(9)), subject=ABOUT, liveness_check=check)
     with pytest.raises(RequestRejected, match="outage 1; the exchange answers about others"):
-        await policy.call(4, Failing(clock, *outages(9)), subject=ABOUT, control=control)
+        await policy.call(4, Failing(clock, *outages(9)), subject=ABOUT, liveness_check=check)
 
     assert breaker.state is BreakerState.CLOSED
     assert budget.events.count(("take", 1)) == 1
@@ -505,15 +505,15 @@ async def test_where_only_one_order_fails_the_exchange_is_asked_for_the_time(
         await policy.call(4, Failing(clock), subject=ABOUT)
 
 
-@pytest.mark.parametrize("has_control", [True, False])
+@pytest.mark.parametrize("has_check", [True, False])
 async def test_an_exchange_that_does_not_even_tell_the_time_opens_the_breaker(
-    policy: RequestPolicy, breaker: Breaker, clock: FakeClock, *, has_control: bool
+    policy: RequestPolicy, breaker: Breaker, clock: FakeClock, *, has_check: bool
 ) -> None:
-    control = ControlRequest(weight=1, send=Failing(clock, *outages(9))) if has_control else None
+    check = LivenessCheck(weight=1, send=Failing(clock, *outages(9))) if has_check else None
 
     for _ in range(2):
         with pytest.raises(Unavailable):
-            await policy.call(4, Failing(clock, *outages(9)), subject=ABOUT, control=control)
+            await policy.call(4, Failing(clock, *outages(9)), subject=ABOUT, liveness_check=check)
 
     assert breaker.state is BreakerState.OPEN
 
@@ -522,11 +522,11 @@ async def test_a_control_question_that_is_limited_proves_life_and_is_heeded(
     policy: RequestPolicy, breaker: Breaker, budget: FakeBudget, clock: FakeClock
 ) -> None:
     limited = Failing(clock, RateLimited("429", retry_after_seconds=30))
-    control = ControlRequest(weight=1, send=limited)
+    check = LivenessCheck(weight=1, send=limited)
 
     for _ in range(2):
         with pytest.raises((Unavailable, RequestRejected)):
-            await policy.call(4, Failing(clock, *outages(9)), subject=ABOUT, control=control)
+            await policy.call(4, Failing(clock, *outages(9)), subject=ABOUT, liveness_check=check)
 
     assert breaker.state is BreakerState.CLOSED
     assert ("pause", 30) in budget.events

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 from pydantic import SecretStr
 
 from reconciler.errors import ConfigurationError
-from reconciler.exchanges.binance.session import percent_encoded, signed_by
+from reconciler.exchanges.binance.api_client import percent_encode, signature_of
 from reconciler.exchanges.signing import load_signing_key
 from reconciler.paper.process import PaperProcess
 from reconciler.paper.public_key import PublicKey
@@ -74,7 +74,7 @@ def test_a_private_key_is_recognised_however_it_was_pasted(
     key = load_signing_key(credentials(pasted(pem_of(KEYS[kind]))))
 
     assert key.type is kind
-    assert PublicKey.read(public_pem_of(KEYS[kind])).verifies(QUERY, signed_by(key, QUERY))
+    assert PublicKey.read(public_pem_of(KEYS[kind])).verifies(QUERY, signature_of(key, QUERY))
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_other_forms_of_a_private_key_are_read_too(
 ) -> None:
     pem = key.private_bytes(Encoding.PEM, form, NoEncryption()).decode()
 
-    signature = signed_by(load_signing_key(credentials(pem)), QUERY)
+    signature = signature_of(load_signing_key(credentials(pem)), QUERY)
 
     assert PublicKey.read(public_pem_of(key)).verifies(QUERY, signature)
 
@@ -118,7 +118,7 @@ def test_rsa_signs_as_openssl_does(tmp_path: Path) -> None:
         check=True,
     )
 
-    signature = signed_by(load_signing_key(credentials(pem.read_text())), QUERY)
+    signature = signature_of(load_signing_key(credentials(pem.read_text())), QUERY)
 
     assert base64.b64decode(signature) == openssl.stdout
 
@@ -213,12 +213,12 @@ def test_the_paper_exchange_takes_the_signature_and_no_other(
     key = load_signing_key(credentials(pem_of(KEYS[kind])))
 
     def fetch(payload: str, signature: str) -> httpx.Response:
-        query = f"{payload}&{percent_encoded({'signature': signature})}"
+        query = f"{payload}&{percent_encode({'signature': signature})}"
         return httpx.get(f"{exchange.url}/api/v3/account?{query}", headers={"X-MBX-APIKEY": "key"})
 
     now_ms = httpx.get(f"{exchange.url}/api/v3/time").json()["serverTime"]
     payload = f"timestamp={now_ms}"
 
-    assert fetch(payload, signed_by(key, payload)).status_code == 200
-    assert fetch(payload, signed_by(key, "timestamp=1")).json()["code"] == -1022
+    assert fetch(payload, signature_of(key, payload)).status_code == 200
+    assert fetch(payload, signature_of(key, "timestamp=1")).json()["code"] == -1022
     assert fetch(payload, "no base64!").json()["code"] == -1022

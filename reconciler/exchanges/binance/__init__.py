@@ -1,28 +1,20 @@
-"""Binance spot, and whatever speaks its dialect: the testnet, a gateway, the paper exchange.
+"""Binance spot, and every server with the same API: the testnet, a gateway, the paper exchange.
 
-    adapter     `Binance`: rounds of routes for a batch, an answer or a failure for every order
-    answers     what a row, a list or an error says about the orders it was asked for
-    session     one question under the guard: its signature, the exchange's clock, one attempt
-    rows        bytes to the orders that they list
-    wire        bytes to what a decoder makes of them, or to the error that they stand for
-    facts       what the documentation says: weights, statuses, error codes
+    adapter      `Binance`: fetches a batch of orders in rounds of queries
+    refs         symbols and order ids as Binance writes them
+    mapping      responses to the answers and failures of the orders asked for
+    reports      one raw order to a `Report`
+    api_client   signed requests with the exchange's time, sent by a `Sender`
+    raw_orders   bytes to raw orders, one by one
+    decoding     HTTP responses to values or to errors
+    constants    published facts: weights, statuses, error codes
 
 Imports point down this list only.
 """
 
-from reconciler.exchanges.binance.adapter import REQUESTS_AT_ONCE, Binance, request_symbol
-from reconciler.exchanges.binance.constants import CODES, STATUSES, VENUE, Meaning
-from reconciler.exchanges.binance.session import Sender, percent_encoded, signature_of
+from reconciler.exchanges.base import Adapter
+from reconciler.exchanges.binance.adapter import REQUESTS_AT_ONCE, Binance
+from reconciler.exchanges.binance.constants import VENUE
 
-__all__ = [
-    "CODES",
-    "REQUESTS_AT_ONCE",
-    "STATUSES",
-    "VENUE",
-    "Binance",
-    "Meaning",
-    "Sender",
-    "percent_encoded",
-    "request_symbol",
-    "signature_of",
-]
+ADAPTER = Adapter(venue=VENUE, open=Binance, requests_at_once=REQUESTS_AT_ONCE)
+"""For the registry."""

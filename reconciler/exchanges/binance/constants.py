@@ -1,4 +1,4 @@
-"""What Binance documents of its spot API, as tables.
+"""Published facts of Binance's spot API, as tables.
 
 Source: rest-api.md, errors.md and enums.md of github.com/binance/binance-spot-api-docs, and the
 same pages on developers.binance.com; read 2026-11-24. Each table names its section.
@@ -20,8 +20,8 @@ VENUE = Venue(
     weight_per_minute=6000,
     # rest-api.md, "Query order".
     single_weight=4,
-    # rest-api.md, "All orders": `limit` is 500 unless told, 1000 at most.
-    history_page=1000,
+    # rest-api.md, "All orders": `limit` is 500 by default, 1000 at most.
+    history_page_size=1000,
     history_weight=20,
     # errors.md, -2026: ended orders with nothing executed are archived after 90 days.
     retention=timedelta(days=90),
@@ -35,7 +35,7 @@ COSTS = QueryCosts(
     open_orders=6,
     all_open_orders=80,
     history_page=VENUE.history_weight,
-    page_orders=VENUE.history_page,
+    page_size=VENUE.history_page_size,
 )
 ACCOUNT_WEIGHT = 20
 TIME_WEIGHT = 1
@@ -44,16 +44,19 @@ RECV_WINDOW_MS = 5000
 """rest-api.md, "Timing security": the default, and the widest that is recommended."""
 
 USED_WEIGHT_HEADER = "X-MBX-USED-WEIGHT-1M"
-"""rest-api.md, "IP Limits": in every answer, the address's weight in the minute under way."""
+"""rest-api.md, "IP Limits": in every answer, the address's weight in the current minute."""
 
-LARGEST_USED_WEIGHT = 100 * VENUE.weight_per_minute
-"""No minute uses a hundred times its limit: a larger number is a mistake, and is not believed."""
+MAX_USED_WEIGHT = 100 * VENUE.weight_per_minute
+"""No minute uses a hundred times its limit: a larger number is ignored as a mistake."""
 
-LARGEST_CLOCK_OFFSET = timedelta(hours=12)
-"""A clock that is further off is none, or ours is set to another zone."""
+MAX_CLOCK_OFFSET = timedelta(hours=12)
+"""If the clocks differ by more, one of them is wrong or set to another time zone."""
 
-LATEST_TIME_MS = 253_402_300_800_000
-"""The end of the year 9999, beyond which we cannot reckon."""
+MAX_TIME_MS = 253_402_300_800_000
+"""The end of the year 9999: `datetime` ends there."""
+
+MAX_NAME_LENGTH = 100
+"""A longer order id or symbol fits no request, and is cut in messages."""
 
 ORDER_ID_DIGITS = 20
 """rest-api.md, parameter `orderId`: `^[0-9]{1,20}$`, as its error -1100 says."""
@@ -75,62 +78,62 @@ STATUSES: Mapping[str, Status] = MappingProxyType(
 """Our status for each word of enums.md, "Order status"."""
 
 
-class Meaning(StrEnum):
-    """What an error code means to us."""
+class ErrorKind(StrEnum):
+    """Meaning of an error code."""
 
-    ABSENT = "absent"
-    ARCHIVED = "archived"
+    ORDER_NOT_FOUND = "order_not_found"
+    ORDER_ARCHIVED = "order_archived"
     UNKNOWN_SYMBOL = "unknown_symbol"
     BAD_PARAMETER = "bad_parameter"
-    BAD_FORM = "bad_form"
+    BAD_REQUEST = "bad_request"
     REJECTED = "rejected"
     FIREWALL = "firewall"
-    TOO_MUCH = "too_much"
-    CLOCK = "clock"
+    RATE_LIMITED = "rate_limited"
+    CLOCK_SKEW = "clock_skew"
     REFUSED = "refused"
-    PASSING = "passing"
+    TRANSIENT = "transient"
 
 
-_MEANINGS: Mapping[Meaning, tuple[int, ...]] = MappingProxyType(
+_CODES_BY_KIND: Mapping[ErrorKind, tuple[int, ...]] = MappingProxyType(
     {
-        Meaning.ABSENT: (-2013,),
-        Meaning.ARCHIVED: (-2026,),
-        Meaning.UNKNOWN_SYMBOL: (-1121,),
-        # One parameter is not as it should be; the text names it, and it may be a row's.
-        Meaning.BAD_PARAMETER: (-1100, -1102, -1105, -1108, -1130),
-        # "11xx - Request issues": those that no row's symbol or id can bring about.
-        Meaning.BAD_FORM: (
+        ErrorKind.ORDER_NOT_FOUND: (-2013,),
+        ErrorKind.ORDER_ARCHIVED: (-2026,),
+        ErrorKind.UNKNOWN_SYMBOL: (-1121,),
+        # One parameter is wrong: the text names it, and it may come from a row.
+        ErrorKind.BAD_PARAMETER: (-1100, -1102, -1105, -1108, -1130),
+        # "11xx - Request issues": those that no row's symbol or id can cause.
+        ErrorKind.BAD_REQUEST: (
             *(-1101, -1103, -1104, -1106, -1111, -1114, -1115, -1116, -1117, -1118, -1119),
             *(-1120, -1122, -1125, -1127, -1128, -1131, -1134, -1135, -1139, -1145, -1151),
         ),
-        Meaning.TOO_MUCH: (-1003, 418, 429),
+        ErrorKind.RATE_LIMITED: (-1003, 418, 429),
         # rest-api.md, "HTTP Return Codes": "the WAF Limit (Web Application Firewall) has been
-        # violated", which is so for a word that it takes for an attack, or for all that we send.
-        Meaning.FIREWALL: (403,),
-        Meaning.CLOCK: (-1021,),
+        # violated". It blocks a word that it takes for an attack, or all that we send.
+        ErrorKind.FIREWALL: (403,),
+        ErrorKind.CLOCK_SKEW: (-1021,),
         # Two that the documentation does not name (read 2026-11-24). -2008, "Invalid Api-Key ID.":
         # a key that does not exist here, such as the testnet's (github.com, issues
         # binance/binance-api-postman#79 and sammchardy/python-binance#1155). 451: see `HINTS`.
-        Meaning.REFUSED: (-1002, -1022, -2008, -2014, -2015, 401, 451),
-        Meaning.PASSING: (-1000, -1001, -1006, -1007, -1008, -1016),
+        ErrorKind.REFUSED: (-1002, -1022, -2008, -2014, -2015, 401, 451),
+        ErrorKind.TRANSIENT: (-1000, -1001, -1006, -1007, -1008, -1016),
     }
 )
-CODES: Mapping[int, Meaning] = MappingProxyType(
-    {code: meaning for meaning, codes in _MEANINGS.items() for code in codes}
+ERROR_KINDS: Mapping[int, ErrorKind] = MappingProxyType(
+    {code: kind for kind, codes in _CODES_BY_KIND.items() for code in codes}
 )
-"""What an error code (errors.md) or an HTTP status (rest-api.md, "HTTP Return Codes") means.
+"""The kind of each error code (errors.md) and HTTP status (rest-api.md, "HTTP Return Codes").
 
-Any other code of an HTTP status below 500 is a rejection of that request alone. Whatever is left is
-passing: it is no evidence about an order.
+Any other code of an HTTP status below 500 is a rejection of that request alone. Everything else is
+transient: it is no evidence about an order.
 """
 
-ILLEGAL_CHARACTERS = -1100
+ILLEGAL_CHARACTERS_CODE = -1100
 
-FORM_HINT = (
+BAD_REQUEST_HINT = (
     "update the reconciler: the exchange does not take requests as this version writes them; where"
     " EXCHANGE_BASE_URL leads to a gateway, see that it passes every parameter on"
 )
-"""What a person does where the exchange refuses how we ask."""
+"""For a person, if the exchange refuses the way we ask."""
 
 HINTS: Mapping[int, str] = MappingProxyType(
     {
@@ -142,15 +145,15 @@ HINTS: Mapping[int, str] = MappingProxyType(
         ),
     }
 )
-"""What a person does about a refusal by HTTP status, where no key is to blame."""
+"""For a person, by HTTP status, if the key is not the reason for a refusal."""
 
-SILENCE_SECONDS: Mapping[int, int] = MappingProxyType({403: 300, 418: 120})
-"""How long to be quiet after an HTTP status where no `Retry-After` says so.
+PAUSE_SECONDS: Mapping[int, int] = MappingProxyType({403: 300, 418: 120})
+"""How long to pause after an HTTP status without `Retry-After`.
 
 A ban (418) lasts 2 minutes at least and 3 days at most (rest-api.md, "IP Limits"). The firewall
-(403) tells no time, and asking on makes it block for longer.
+(403) gives no time, and blocks for longer if requests go on.
 """
-OTHER_SILENCE_SECONDS = 60
+DEFAULT_PAUSE_SECONDS = 60
 
-LONGEST_BAN_SECONDS = 259_200.0
-"""rest-api.md, "IP Limits": 3 days. No answer silences us for longer."""
+MAX_BAN_SECONDS = 259_200.0
+"""rest-api.md, "IP Limits": 3 days. No answer makes us pause for longer."""

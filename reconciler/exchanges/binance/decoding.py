@@ -1,6 +1,6 @@
-"""Answers as they arrive: bytes to what they hold, or to the error that they stand for.
+"""HTTP responses of Binance, decoded to a value, to an `ErrorResponse`, or to one of our errors.
 
-Raw JSON stops here. No error's text carries a signature, a key or a token.
+Raw JSON stops here and in `raw_orders`. No error's text carries a signature, a key or a token.
 """
 
 import re
@@ -23,24 +23,24 @@ from reconciler.errors import (
     Unavailable,
 )
 from reconciler.exchanges.binance.constants import (
-    CODES,
-    FORM_HINT,
+    BAD_REQUEST_HINT,
+    DEFAULT_PAUSE_SECONDS,
+    ERROR_KINDS,
     HINTS,
-    LONGEST_BAN_SECONDS,
-    OTHER_SILENCE_SECONDS,
-    SILENCE_SECONDS,
-    Meaning,
+    MAX_BAN_SECONDS,
+    PAUSE_SECONDS,
+    ErrorKind,
 )
-from reconciler.exchanges.connection import Reply
+from reconciler.exchanges.http_client import HttpResponse
 from reconciler.telemetry.redact import redact
 
 T = TypeVar("T")
 
-Read = Callable[[bytes], T]
-"""Makes of a body what it holds.
+Decoder = Callable[[bytes], T]
+"""Decodes a body.
 
 Raises:
-    ValueError: it does not hold that.
+    ValueError: the body is not of the expected type.
 """
 
 
@@ -51,126 +51,137 @@ class ServerTime(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class AccountInformation(msgspec.Struct, frozen=True):
-    """Whose account it is; Binance.US and older gateways do not say."""
+    """The account of the key; Binance.US and older gateways do not say which."""
 
     uid: int | None = None
 
 
-class _Error(msgspec.Struct, frozen=True):
+class _ErrorPayload(msgspec.Struct, frozen=True):
     code: int
     msg: str = ""
 
 
-SERVER_TIME = msgspec.json.Decoder(ServerTime).decode
-ACCOUNT_INFORMATION = msgspec.json.Decoder(AccountInformation).decode
-_ERROR = msgspec.json.Decoder(_Error)
-UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
-"""What decoders raise: also for numbers of too many digits, and for what is nested too deep."""
+DECODE_ERRORS = (msgspec.MsgspecError, ValueError, RecursionError)
+"""Raised by decoders, also for numbers with too many digits and for values nested too deep."""
+
+decode_server_time = msgspec.json.Decoder(ServerTime).decode
+decode_account = msgspec.json.Decoder(AccountInformation).decode
+_decode_error = msgspec.json.Decoder(_ErrorPayload).decode
+
 _BANNED_UNTIL = re.compile(r"banned until ([0-9]{10,13})(?![0-9])", re.IGNORECASE)
 _DIGITS_OF_SECONDS = 10
-_MOST_DIGITS = 9
+_MAX_DIGITS = 9
 _NAMED_PARAMETER = re.compile(r"'([A-Za-z]\w*)'")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Fault:
-    """An error that answers the question itself; `told` is the exchange's own text.
+class ErrorResponse:
+    """An error that is an answer about the orders asked for.
 
-    `parameter` is the one that it finds fault with, where it names one.
+    Attributes:
+        text: The path, the status, and the exchange's own text.
+        parameter: The wrong parameter, if the exchange names one.
     """
 
-    meaning: Meaning
-    told: str
+    kind: ErrorKind
+    text: str
     code: int | None = None
     parameter: str | None = None
 
 
-def read(path: str, reply: Reply, decode: Read[T], *, hint: str) -> T | Fault:
-    """Return what the exchange said, or the fault it found in the question.
+def decode_response(
+    path: str, response: HttpResponse, decode: Decoder[T], *, hint: str
+) -> T | ErrorResponse:
+    """Return the decoded body, or the error if it is an answer about the orders asked for.
 
-    `hint` is what a person does where the exchange refuses our credentials.
+    `hint` is for a person, if the exchange refuses our credentials.
 
     Raises:
-        ExchangeError: of the class that the status or the code stands for.
+        ExchangeError: the class that belongs to the status or the code.
     """
-    status = reply.status
+    status = response.status
     if status == httpx.codes.OK:
-        return _decoded(path, reply.body, decode)
-    error = _error(reply.body)
-    told = f"{path}: HTTP {status}, {_told(status, reply.body, error)}"
-    meaning = _meaning(status, error)
-    match meaning:
-        case Meaning.ABSENT | Meaning.ARCHIVED | Meaning.UNKNOWN_SYMBOL | Meaning.BAD_PARAMETER:
-            return Fault(
-                meaning=meaning,
-                told=told,
+        return _decoded(path, response.body, decode)
+    error = _error_payload(response.body)
+    text = f"{path}: HTTP {status}, {_error_text(status, response.body, error)}"
+    kind = _kind_of(status, error)
+    match kind:
+        case (
+            ErrorKind.ORDER_NOT_FOUND
+            | ErrorKind.ORDER_ARCHIVED
+            | ErrorKind.UNKNOWN_SYMBOL
+            | ErrorKind.BAD_PARAMETER
+        ):
+            return ErrorResponse(
+                kind=kind,
+                text=text,
                 code=None if error is None else error.code,
                 parameter=_parameter_in(error),
             )
-        case Meaning.BAD_FORM:
-            raise Refused(told, hint=FORM_HINT)
-        case Meaning.REJECTED:
-            raise RequestRejected(told)
-        case Meaning.TOO_MUCH:
-            raise RateLimited(told, retry_after_seconds=_silence_seconds(reply, error))
-        case Meaning.FIREWALL:
-            raise FirewallRefused(told, retry_after_seconds=_silence_seconds(reply, error))
-        case Meaning.CLOCK:
-            raise ClockSkew(told)
-        case Meaning.REFUSED:
-            raise Refused(told, hint=HINTS.get(status, hint))
-        case Meaning.PASSING:
-            raise Unavailable(told)
+        case ErrorKind.BAD_REQUEST:
+            raise Refused(text, hint=BAD_REQUEST_HINT)
+        case ErrorKind.REJECTED:
+            raise RequestRejected(text)
+        case ErrorKind.RATE_LIMITED:
+            raise RateLimited(text, retry_after_seconds=_pause_seconds(response, error))
+        case ErrorKind.FIREWALL:
+            raise FirewallRefused(text, retry_after_seconds=_pause_seconds(response, error))
+        case ErrorKind.CLOCK_SKEW:
+            raise ClockSkew(text)
+        case ErrorKind.REFUSED:
+            raise Refused(text, hint=HINTS.get(status, hint))
+        case ErrorKind.TRANSIENT:
+            raise Unavailable(text)
         case _:
-            assert_never(meaning)
+            assert_never(kind)
 
 
-def as_error(fault: Fault) -> Refused | Unavailable:
-    """Return a fault as an error, where a question about no order was asked."""
-    if fault.meaning is Meaning.BAD_PARAMETER:
-        return Refused(fault.told, hint=FORM_HINT)
-    return Unavailable(fault.told)
+def as_exception(error: ErrorResponse) -> Refused | Unavailable:
+    """Return the exception for an error response to a request that is about no order."""
+    if error.kind is ErrorKind.BAD_PARAMETER:
+        return Refused(error.text, hint=BAD_REQUEST_HINT)
+    return Unavailable(error.text)
 
 
-def _meaning(status: int, error: _Error | None) -> Meaning:
-    """Weigh the HTTP status before the code: no 5xx says anything about an order."""
-    if status in CODES:
-        return CODES[status]
+def _kind_of(status: int, error: _ErrorPayload | None) -> ErrorKind:
+    """Return the kind by the HTTP status first, then by the code: no 5xx is about an order."""
+    if status in ERROR_KINDS:
+        return ERROR_KINDS[status]
     if error is None or status >= httpx.codes.INTERNAL_SERVER_ERROR:
-        return Meaning.PASSING
-    return CODES.get(error.code, Meaning.REJECTED)
+        return ErrorKind.TRANSIENT
+    return ERROR_KINDS.get(error.code, ErrorKind.REJECTED)
 
 
-def _parameter_in(error: _Error | None) -> str | None:
+def _parameter_in(error: _ErrorPayload | None) -> str | None:
     """Return the parameter that an error's text names in quotes."""
     named = None if error is None else _NAMED_PARAMETER.search(error.msg)
     return None if named is None else named[1]
 
 
-def whole_number(told: str, *, most: int) -> int | None:
-    """Read digits and nothing else; None where there are other signs, or it is more than `most`."""
-    is_number = told.isascii() and told.isdecimal() and len(told) <= len(str(most))
-    number = int(told) if is_number else None
-    return None if number is None or number > most else number
+def whole_number(text: str, *, maximum: int) -> int | None:
+    """Read digits and nothing else; None for other characters, and for more than `maximum`."""
+    is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(maximum))
+    number = int(text) if is_number else None
+    return None if number is None or number > maximum else number
 
 
-def _decoded(path: str, body: bytes, decode: Read[T]) -> T:
+def _decoded(path: str, body: bytes, decode: Decoder[T]) -> T:
     try:
         return decode(body)
-    except UNREADABLE as error:
+    except DECODE_ERRORS as error:
         raise Malformed(
             f"{path}: unreadable answer ({str(error)[:200]}): {_excerpt(body)}"
         ) from None
 
 
-def _error(body: bytes) -> _Error | None:
+def _error_payload(body: bytes) -> _ErrorPayload | None:
     try:
-        return _ERROR.decode(body)
-    except UNREADABLE:
+        return _decode_error(body)
+    except DECODE_ERRORS:
         return None
 
 
-def _told(status: int, body: bytes, error: _Error | None) -> str:
+def _error_text(status: int, body: bytes, error: _ErrorPayload | None) -> str:
     if error is not None:
         return f"code {error.code}: {_excerpt(error.msg.encode(errors='replace'))}"
     if status >= httpx.codes.INTERNAL_SERVER_ERROR:
@@ -179,45 +190,45 @@ def _told(status: int, body: bytes, error: _Error | None) -> str:
 
 
 def _excerpt(body: bytes) -> str:
-    """Return the start of an answer, without any secret that it may repeat."""
+    """Return the start of a body, without any secret that it may repeat."""
     start = body[:1000].decode(errors="replace")
-    shown = "".join(letter if letter.isprintable() else " " for letter in start)
-    return redact(shown)[:200].strip() or "an empty answer"
+    printable = "".join(letter if letter.isprintable() else " " for letter in start)
+    return redact(printable)[:200].strip() or "an empty answer"
 
 
-def _silence_seconds(reply: Reply, error: _Error | None) -> float:
-    """Return how long to be silent: until the later of what header and text say; see facts."""
-    said = [_retry_after_seconds(reply), _banned_seconds(reply, error)]
-    seconds = max((one for one in said if one is not None), default=None)
+def _pause_seconds(response: HttpResponse, error: _ErrorPayload | None) -> float:
+    """Return how long to pause: the longer of header and text, or the default of the status."""
+    named = [_retry_after_seconds(response), _banned_seconds(response, error)]
+    seconds = max((one for one in named if one is not None), default=None)
     if seconds is None:
-        return float(SILENCE_SECONDS.get(reply.status, OTHER_SILENCE_SECONDS))
-    return min(seconds, LONGEST_BAN_SECONDS)
+        return float(PAUSE_SECONDS.get(response.status, DEFAULT_PAUSE_SECONDS))
+    return min(seconds, MAX_BAN_SECONDS)
 
 
-def _retry_after_seconds(reply: Reply) -> float | None:
-    """Read `Retry-After`; None where it gives no number. Digits without end are a long time."""
-    told = reply.headers.get("Retry-After", "")
-    if not (told.isascii() and told.isdecimal()):
+def _retry_after_seconds(response: HttpResponse) -> float | None:
+    """Read `Retry-After`; None if it has no number. A very long number is the longest ban."""
+    text = response.headers.get("Retry-After", "")
+    if not (text.isascii() and text.isdecimal()):
         return None
-    return float(told) if len(told) <= _MOST_DIGITS else LONGEST_BAN_SECONDS
+    return float(text) if len(text) <= _MAX_DIGITS else MAX_BAN_SECONDS
 
 
-def _banned_seconds(reply: Reply, error: _Error | None) -> float | None:
-    """Return how long a ban still lasts whose end stands in the text; None: none does.
+def _banned_seconds(response: HttpResponse, error: _ErrorPayload | None) -> float | None:
+    """Return the seconds left of a ban whose end the text names; None if it names none.
 
-    By the exchange's clock, as the answer's `Date` tells it; without that by ours.
+    Counted by the exchange's clock, from the `Date` header; without one by ours.
     """
     named = _BANNED_UNTIL.search("" if error is None else error.msg)
     if named is None:
         return None
     until = int(named[1]) / (1000 if len(named[1]) > _DIGITS_OF_SECONDS else 1)
-    seconds = until - _told_at(reply)
+    seconds = until - _answered_at(response)
     return seconds if seconds > 0 else None
 
 
-def _told_at(reply: Reply) -> float:
-    """Return when the answer was given, in seconds since 1970."""
+def _answered_at(response: HttpResponse) -> float:
+    """Return when the response was sent, in seconds since 1970."""
     try:
-        return parsedate_to_datetime(reply.headers.get("Date", "")).timestamp()
+        return parsedate_to_datetime(response.headers.get("Date", "")).timestamp()
     except (ValueError, OverflowError):
         return time.time()

@@ -1,348 +1,236 @@
-"""What a row, a list or an error says about the orders it was asked for: pure translation.
+"""Responses of the exchange, translated to answers and failures of the orders asked for.
 
-An order gets an answer only from a row of its own symbol and id, or from a look-up of its own. One
-whose row cannot be read fails alone.
+An order gets an answer only from a listed order of its own symbol and id, or from a look-up of its
+own. One that cannot be read fails alone.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from sys import intern
+from datetime import datetime
 
-from reconciler.domain.order import SIDES
-from reconciler.domain.report import (
-    Absent,
-    Answer,
-    Archived,
-    OrderFault,
-    Report,
-    average_price,
-)
+from reconciler.domain.report import Absent, Answer, Archived, OrderFault
 from reconciler.errors import Malformed, Refused, Unavailable, UnreadableRow
 from reconciler.exchanges.base import Failure, OrderRef
+from reconciler.exchanges.binance.api_client import ApiResponse
 from reconciler.exchanges.binance.constants import (
+    BAD_REQUEST_HINT,
     COSTS,
-    FORM_HINT,
-    ILLEGAL_CHARACTERS,
-    STATUSES,
-    Meaning,
+    ILLEGAL_CHARACTERS_CODE,
+    MAX_NAME_LENGTH,
+    ErrorKind,
 )
-from reconciler.exchanges.binance.decoding import Fault
-from reconciler.exchanges.binance.order_rows import Row, Rows, Unreadable, read_row
-from reconciler.exchanges.binance.session import Fetched
-from reconciler.exchanges.query_plan import ListOpenOrders, ListOrdersFrom, QueryResult
-
-LONGEST_NAME = 100
-"""A longer name of an order or a symbol fits no request, and is cut where a person reads it."""
+from reconciler.exchanges.binance.decoding import ErrorResponse
+from reconciler.exchanges.binance.raw_orders import (
+    RawOrder,
+    RawOrders,
+    UnreadableOrder,
+    decode_order,
+)
+from reconciler.exchanges.binance.reports import to_report
+from reconciler.exchanges.query_plan import HistoryPage, ListOpenOrders, ListOrdersFrom
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Outcome:
-    """What one request brought; `page` only where it was a page of history.
+class QueryResult:
+    """Result of one query.
 
-    `is_refused`: a firewall let no request about this order through. `unlisted` are orders that a
-    list cannot be asked for: the exchange rejects it.
+    Attributes:
+        page: Only of a `ListOrdersFrom`.
+        is_blocked: A firewall let no request about this order through.
+        unlistable: Orders whose list the exchange refuses.
     """
 
     answers: Mapping[OrderRef, Answer] = field(default_factory=dict)
     failures: Mapping[OrderRef, Failure] = field(default_factory=dict)
-    page: QueryResult | None = None
-    is_refused: bool = False
-    unlisted: frozenset[OrderRef] = frozenset()
+    page: HistoryPage | None = None
+    is_blocked: bool = False
+    unlistable: frozenset[OrderRef] = frozenset()
 
 
-def row_about(order: OrderRef, body: bytes) -> Row | Unreadable:
-    """Read the answer to a look-up of `order`.
+def decode_lookup(ref: OrderRef, body: bytes) -> RawOrder | UnreadableOrder:
+    """Decode the answer to a look-up of `ref`.
 
     Raises:
         ValueError: it is no order.
-        UnreadableRow: it is another, or bears no name. That may be a neighbour's answer, which the
-            next attempt does not get; if it does, only this order is the worse for it.
+        UnreadableRow: it is another order, or has no symbol and id. It may be the answer to another
+            request, which the next attempt does not get; if it does, only this order fails.
     """
-    row = read_row(body)
-    if (row.symbol, str(row.order_id)) != (order.symbol, order.external_order_id):
-        why = f" ({row.why})" if isinstance(row, Unreadable) else ""
+    raw = decode_order(body)
+    if (raw.symbol, str(raw.order_id)) != (ref.symbol, ref.external_order_id):
+        reason = f" ({raw.reason})" if isinstance(raw, UnreadableOrder) else ""
         raise UnreadableRow(
-            f"asked for order {order.external_order_id} of {order.symbol}, the answer is about"
-            f" order {row.order_id} of {str(row.symbol)[:LONGEST_NAME]}{why}"
+            f"asked for order {ref.external_order_id} of {ref.symbol}, the answer is about"
+            f" order {raw.order_id} of {str(raw.symbol)[:MAX_NAME_LENGTH]}{reason}"
         )
-    return row
+    return raw
 
 
-def read_one(order: OrderRef, fetched: Fetched[Row | Unreadable]) -> Outcome:
-    """Take from a look-up what it says of its order.
+def result_of_lookup(
+    ref: OrderRef, response: ApiResponse[RawOrder | UnreadableOrder]
+) -> QueryResult:
+    """Return the result of a look-up of `ref`.
 
     Raises:
-        ExchangeError: it says nothing of it.
+        ExchangeError: the response says nothing about it.
     """
-    if isinstance(fetched.value, Fault):
-        return Outcome(
-            answers={order: _conclude(order, fetched.value, fetched.fetched_at)},
-            is_refused=fetched.value.meaning is Meaning.FIREWALL,
+    if isinstance(response.value, ErrorResponse):
+        return QueryResult(
+            answers={ref: _answer_of_error(ref, response.value, response.fetched_at)},
+            is_blocked=response.value.kind is ErrorKind.FIREWALL,
         )
-    return _read_rows(frozenset({order}), [fetched.value], fetched.fetched_at)
+    return _result_of_orders(frozenset({ref}), [response.value], response.fetched_at)
 
 
-def read_list(
-    route: ListOpenOrders | ListOrdersFrom, asked: frozenset[OrderRef], fetched: Fetched[Rows]
-) -> Outcome:
-    """Take from a list what it says of the orders asked for, and nothing else.
-
-    Raises:
-        Refused: how we ask for lists is wrong.
-        Unavailable: it says nothing of any of them.
-    """
-    if isinstance(fetched.value, Fault):
-        return _conclude_list(route, asked, fetched.value, fetched.fetched_at)
-    outcome = _read_rows(asked, fetched.value, fetched.fetched_at)
-    page = _page(route, fetched.value) if isinstance(route, ListOrdersFrom) else None
-    return Outcome(answers=outcome.answers, failures=outcome.failures, page=page)
-
-
-def rows_for(symbol: str | None, rows: Rows) -> Rows:
-    """Return the rows of a list that was asked for by `symbol`; None: by none.
+def result_of_list(
+    query: ListOpenOrders | ListOrdersFrom,
+    refs: frozenset[OrderRef],
+    response: ApiResponse[RawOrders],
+) -> QueryResult:
+    """Return what a list says about `refs`, and nothing about other orders.
 
     Raises:
-        ValueError: it is not the answer to that question, since every order is of another symbol.
+        Refused: the way we ask for lists is wrong.
+        Unavailable: the response says nothing about any of them.
     """
-    if symbol is not None and rows and all(row.symbol not in {symbol, None} for row in rows):
+    if isinstance(response.value, ErrorResponse):
+        return _result_of_list_error(query, refs, response.value, response.fetched_at)
+    result = _result_of_orders(refs, response.value, response.fetched_at)
+    page = _page(query, response.value) if isinstance(query, ListOrdersFrom) else None
+    return QueryResult(answers=result.answers, failures=result.failures, page=page)
+
+
+def require_symbol(symbol: str | None, orders: RawOrders) -> RawOrders:
+    """Return the orders of a list that was asked for by `symbol`; None: of all symbols.
+
+    Raises:
+        ValueError: every order is of another symbol, so it is the answer to another request.
+    """
+    if symbol is not None and orders and all(raw.symbol not in {symbol, None} for raw in orders):
         raise ValueError(
             f"asked for orders of {symbol}, the answer is about"
-            f" {str(rows[0].symbol)[:LONGEST_NAME]}"
+            f" {str(orders[0].symbol)[:MAX_NAME_LENGTH]}"
         )
-    return rows
+    return orders
 
 
-def _read_rows(asked: frozenset[OrderRef], rows: Rows, fetched_at: datetime) -> Outcome:
-    answers: dict[OrderRef, Answer] = {}
-    failures: dict[OrderRef, Failure] = {}
-    for row in rows:
-        # A row that does not say of which order it is proves nothing of any, nor does what is
-        # missing from a list: only a look-up by name ends the search for an order.
-        if row.symbol is None or row.order_id is None:
-            continue
-        order = OrderRef(symbol=row.symbol, external_order_id=str(row.order_id))
-        if order not in asked:
-            continue
-        try:
-            answers[order] = _report(order, _readable(row), fetched_at)
-        except Malformed as failure:
-            failures[order] = UnreadableRow(str(failure))
-    # A row that contradicts another takes that one's answer with it.
-    answers = {order: answer for order, answer in answers.items() if order not in failures}
-    return Outcome(answers=answers, failures=failures)
-
-
-def _readable(row: Row | Unreadable) -> Row:
-    if isinstance(row, Unreadable):
-        raise Malformed(f"order {row.order_id} of {row.symbol} cannot be read: {row.why}")
-    return row
-
-
-def unanswerable(order: OrderRef, why: str, fetched_at: datetime) -> OrderFault:
-    """Say that the exchange cannot be asked for `order`, and what a person does about it."""
+def order_fault(ref: OrderRef, reason: str, fetched_at: datetime) -> OrderFault:
+    """Return the answer for an order that the exchange cannot be asked for."""
     return OrderFault(
-        symbol=order.symbol,
-        external_order_id=order.external_order_id,
+        symbol=ref.symbol,
+        external_order_id=ref.external_order_id,
         detail=(
-            f"the exchange cannot be asked for order {order.external_order_id[:LONGEST_NAME]!r} of"
-            f" {order.symbol[:LONGEST_NAME]!r} ({why}): correct the row's symbol or"
+            f"the exchange cannot be asked for order {ref.external_order_id[:MAX_NAME_LENGTH]!r} of"
+            f" {ref.symbol[:MAX_NAME_LENGTH]!r} ({reason}): correct the row's symbol or"
             " external_order_id"
         ),
         fetched_at=fetched_at,
     )
 
 
-def _conclude_list(
-    route: ListOpenOrders | ListOrdersFrom,
-    asked: frozenset[OrderRef],
-    fault: Fault,
+def firewall_fault(ref: OrderRef, text: str, fetched_at: datetime) -> OrderFault:
+    """Return the answer for an order if a firewall blocks every request that names it."""
+    reason = f"a firewall refuses requests that name it, and lets others pass; {text}"
+    return order_fault(ref, reason, fetched_at)
+
+
+def _result_of_orders(
+    refs: frozenset[OrderRef], orders: RawOrders, fetched_at: datetime
+) -> QueryResult:
+    answers: dict[OrderRef, Answer] = {}
+    failures: dict[OrderRef, Failure] = {}
+    for raw in orders:
+        # An order without symbol or id proves nothing about any, nor does an order that is missing
+        # from a list: only a look-up ends the search for it.
+        if raw.symbol is None or raw.order_id is None:
+            continue
+        ref = OrderRef(symbol=raw.symbol, external_order_id=str(raw.order_id))
+        if ref not in refs:
+            continue
+        try:
+            answers[ref] = to_report(ref, _readable(raw), fetched_at)
+        except Malformed as failure:
+            failures[ref] = UnreadableRow(str(failure))
+    # Of contradictory entries for one order neither is an answer.
+    answers = {ref: answer for ref, answer in answers.items() if ref not in failures}
+    return QueryResult(answers=answers, failures=failures)
+
+
+def _readable(raw: RawOrder | UnreadableOrder) -> RawOrder:
+    if isinstance(raw, UnreadableOrder):
+        raise Malformed(f"order {raw.order_id} of {raw.symbol} cannot be read: {raw.reason}")
+    return raw
+
+
+def _page(query: ListOrdersFrom, orders: RawOrders) -> HistoryPage:
+    ids = {
+        raw.order_id
+        for raw in orders
+        if raw.symbol == query.symbol and raw.order_id is not None and raw.order_id >= query.from_id
+    }
+    return HistoryPage(query=query, ids=tuple(sorted(ids)), is_last=len(orders) < COSTS.page_size)
+
+
+def _result_of_list_error(
+    query: ListOpenOrders | ListOrdersFrom,
+    refs: frozenset[OrderRef],
+    error: ErrorResponse,
     fetched_at: datetime,
-) -> Outcome:
-    """Return what an error says of a whole list: that its symbol is wrong, or nothing of a row.
+) -> QueryResult:
+    """Return the result of an error for a whole list: its symbol is wrong.
 
     Raises:
-        Refused: how we ask for lists is wrong.
-        Unavailable: nothing follows.
+        Refused: the way we ask for lists is wrong.
+        Unavailable: the error says nothing about the orders.
     """
-    match fault.meaning:
-        case Meaning.UNKNOWN_SYMBOL if route.symbol is not None:
-            why = _told_of_symbol(fault)
-        case Meaning.BAD_PARAMETER if route.symbol is None or not _is_illegal_symbol(fault):
-            raise Refused(fault.told, hint=FORM_HINT)
-        case Meaning.BAD_PARAMETER:
-            why = fault.told
+    match error.kind:
+        case ErrorKind.UNKNOWN_SYMBOL if query.symbol is not None:
+            reason = _unknown_symbol_reason(error)
+        case ErrorKind.BAD_PARAMETER if query.symbol is None or not _is_illegal_symbol(error):
+            raise Refused(error.text, hint=BAD_REQUEST_HINT)
+        case ErrorKind.BAD_PARAMETER:
+            reason = error.text
         case _:
-            raise Unavailable(fault.told)
-    return Outcome(answers={order: unanswerable(order, why, fetched_at) for order in asked})
+            raise Unavailable(error.text)
+    return QueryResult(answers={ref: order_fault(ref, reason, fetched_at) for ref in refs})
 
 
-def _told_of_symbol(fault: Fault) -> str:
+def _answer_of_error(ref: OrderRef, error: ErrorResponse, fetched_at: datetime) -> Answer:
+    """Return the answer that an error gives about `ref` itself.
+
+    Raises:
+        Refused: the way we ask is wrong.
+        Unavailable: the error says nothing about the order.
+    """
+    match error.kind:
+        case ErrorKind.ORDER_NOT_FOUND:
+            return Absent(
+                symbol=ref.symbol, external_order_id=ref.external_order_id, fetched_at=fetched_at
+            )
+        case ErrorKind.ORDER_ARCHIVED:
+            # errors.md, -2026. How far to believe it is up to `decide`: Binance has also sent it
+            # for fresh orders (CHANGELOG.md, 2023-07-11 and 2023-12-04; read 2026-11-27).
+            return Archived(
+                symbol=ref.symbol, external_order_id=ref.external_order_id, fetched_at=fetched_at
+            )
+        case ErrorKind.UNKNOWN_SYMBOL:
+            return order_fault(ref, _unknown_symbol_reason(error), fetched_at)
+        case ErrorKind.FIREWALL:
+            return firewall_fault(ref, error.text, fetched_at)
+        case ErrorKind.BAD_PARAMETER if error.parameter in {None, "symbol", "orderId"}:
+            return order_fault(ref, error.text, fetched_at)
+        case ErrorKind.BAD_PARAMETER:
+            raise Refused(error.text, hint=BAD_REQUEST_HINT)
+        case _:
+            raise Unavailable(error.text)
+
+
+def _unknown_symbol_reason(error: ErrorResponse) -> str:
     return (
         f"the exchange does not list this symbol, or no longer: it was delisted, renamed, or is"
-        f" misspelt; {fault.told}"
+        f" misspelt; {error.text}"
     )
 
 
-def refused_by_firewall(order: OrderRef, told: str, fetched_at: datetime) -> OrderFault:
-    """Say that a firewall lets no request through that names `order`."""
-    why = f"a firewall refuses requests that name it, and lets others pass; {told}"
-    return unanswerable(order, why, fetched_at)
-
-
-def _is_illegal_symbol(fault: Fault) -> bool:
-    """Whether a symbol has letters that no symbol has: of all parameters of a list, a row's own."""
-    return fault.code == ILLEGAL_CHARACTERS and fault.parameter == "symbol"
-
-
-def _conclude(order: OrderRef, fault: Fault, fetched_at: datetime) -> Answer:
-    """Return the answer that an error gives about `order` itself.
-
-    Raises:
-        Refused: it is about how we ask.
-        Unavailable: it gives none.
-    """
-    match fault.meaning:
-        case Meaning.ABSENT:
-            return Absent(
-                symbol=order.symbol,
-                external_order_id=order.external_order_id,
-                fetched_at=fetched_at,
-            )
-        case Meaning.ARCHIVED:
-            # errors.md, -2026. How far that may be believed is for `decide` to say: it was sent
-            # for fresh orders, too (CHANGELOG.md, 2023-07-11 and 2023-12-04; read 2026-11-27).
-            return Archived(
-                symbol=order.symbol,
-                external_order_id=order.external_order_id,
-                fetched_at=fetched_at,
-            )
-        case Meaning.UNKNOWN_SYMBOL:
-            return unanswerable(order, _told_of_symbol(fault), fetched_at)
-        case Meaning.FIREWALL:
-            return refused_by_firewall(order, fault.told, fetched_at)
-        case Meaning.BAD_PARAMETER if fault.parameter in {None, "symbol", "orderId"}:
-            return unanswerable(order, fault.told, fetched_at)
-        case Meaning.BAD_PARAMETER:
-            raise Refused(fault.told, hint=FORM_HINT)
-        case _:
-            raise Unavailable(fault.told)
-
-
-def _page(route: ListOrdersFrom, rows: Rows) -> QueryResult:
-    ids = {
-        row.order_id
-        for row in rows
-        if row.symbol == route.symbol and row.order_id is not None and row.order_id >= route.from_id
-    }
-    return QueryResult(route=route, ids=tuple(sorted(ids)), is_last=len(rows) < COSTS.page_orders)
-
-
-def _report(order: OrderRef, row: Row, fetched_at: datetime) -> Report:
-    """Translate a row of `order`.
-
-    Raises:
-        UnreadableRow: what it says cannot be true.
-    """
-    executed_qty = _quantity(row, "executedQty", row.executed_qty)
-    quote_quantity = _optional_quantity(row, "origQuoteOrderQty", row.orig_quote_order_qty)
-    is_quote_sized = quote_quantity is not None and quote_quantity > 0
-    return Report(
-        symbol=order.symbol,
-        external_order_id=order.external_order_id,
-        word=_word(row.status),
-        status=STATUSES.get(row.status),
-        executed_qty=executed_qty,
-        avg_price=average_price(_quote(row), executed_qty),
-        fetched_at=fetched_at,
-        quantity=None if is_quote_sized else _own_quantity(row, executed_qty, quote_quantity),
-        is_quote_sized=is_quote_sized,
-        side=SIDES.get(row.side.lower()) if isinstance(row.side, str) else None,
-        client_order_id=_client_id(row.client_order_id),
-        placed_at=_moment(row.time),
-    )
-
-
-_LONGEST_WORD = 40
-_CONTROLS = {number: f"\\x{number:02x}" for number in (*range(32), 127)}
-
-
-def _word(told: str) -> str:
-    """Return the exchange's word for a status; of one that nobody knows only a short start.
-
-    What is kept, logged and shown is then short, and has no sign that a database or a terminal
-    takes amiss.
-    """
-    if told in STATUSES:
-        return intern(told)
-    return (
-        told[:_LONGEST_WORD]
-        .translate(_CONTROLS)
-        .encode("ascii", "backslashreplace")
-        .decode()[:_LONGEST_WORD]
-    )
-
-
-# Binance sends its DECIMALs as text (rest-api.md, "General API Information", read 2026-11-27).
-# Python takes more for a number than that: "1_000", Arabic digits, blanks and line ends, exponents.
-_QUANTITY = re.compile(r"[0-9]{1,30}(\.[0-9]{1,30})?")
-_QUOTE = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
-_LONGEST_SHOWN = 40
-
-
-def _quantity(row: Row, name: str, told: str, form: re.Pattern[str] = _QUANTITY) -> Decimal:
-    if form.fullmatch(told) is None:
-        raise UnreadableRow(
-            f"order {row.order_id} of {row.symbol[:LONGEST_NAME]}: {name}"
-            f" {told[:_LONGEST_SHOWN]!r} is no quantity"
-        )
-    return Decimal(told)
-
-
-def _optional_quantity(row: Row, name: str, told: str | None) -> Decimal | None:
-    return None if told is None else _quantity(row, name, told)
-
-
-def _quote(row: Row) -> Decimal | None:
-    """Return what was paid; below zero it is not known (rest-api.md, "Query order")."""
-    told = row.cummulative_quote_qty
-    return None if told is None else _quantity(row, "cummulativeQuoteQty", told, _QUOTE)
-
-
-def _own_quantity(
-    row: Row, executed_qty: Decimal, quote_quantity: Decimal | None
-) -> Decimal | None:
-    """Return what was ordered; zero tells nothing where the row has no size in quote currency."""
-    if row.orig_qty is None:
-        return None
-    if row.orig_qty == row.executed_qty:
-        quantity = executed_qty  # One number instead of two: a batch keeps thousands.
-    else:
-        quantity = _quantity(row, "origQty", row.orig_qty)
-    if quantity == 0 and quote_quantity is None:
-        return None
-    if executed_qty > quantity:
-        raise UnreadableRow(
-            f"order {row.order_id} of {row.symbol[:LONGEST_NAME]}: executedQty {row.executed_qty}"
-            f" of origQty {row.orig_qty}, more than was ordered"
-        )
-    return quantity
-
-
-def _client_id(told: object) -> str | None:
-    """Return a client id; None for what can be none (rest-api.md: 36 letters, digits and signs)."""
-    is_one = isinstance(told, str) and len(told) <= LONGEST_NAME and told.isprintable()
-    return str(told) if is_one else None
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LATEST_MS = 4_102_444_800_000  # The year 2100.
-
-
-def _moment(milliseconds: object) -> datetime | None:
-    """Return a time in ms since 1970; None for what can be none."""
-    if not isinstance(milliseconds, int) or not 0 < milliseconds < _LATEST_MS:
-        return None
-    return _EPOCH + timedelta(milliseconds=milliseconds)
+def _is_illegal_symbol(error: ErrorResponse) -> bool:
+    """Return True if the symbol has illegal letters: a list's only parameter that a row gives."""
+    return error.code == ILLEGAL_CHARACTERS_CODE and error.parameter == "symbol"

@@ -87,7 +87,7 @@ def _weight(symbols: int, ended_share: float) -> float:
 
 
 def _times_optimum(small_counts: Iterable[tuple[int, ...]]) -> Iterator[float]:
-    costs = replace(COSTS, page_orders=6)
+    costs = replace(COSTS, page_size=6)
     for counts, share in product(small_counts, SMALL_SHARES):
         estimates = Estimates(ended_share=share, wanted_share=1.0)
         planned = expected_weight_of_plan(counts, costs, estimates)

@@ -48,7 +48,7 @@ def _expected_cover(count: int, costs: QueryCosts, ended_share: float) -> float:
 def _least_cover(ranks: tuple[int, ...], costs: QueryCosts) -> int:
     if not ranks:
         return 0
-    beyond = tuple(rank for rank in ranks if rank >= ranks[0] + costs.page_orders)
+    beyond = tuple(rank for rank in ranks if rank >= ranks[0] + costs.page_size)
     return min(
         costs.one_order + _least_cover(ranks[1:], costs),
         costs.history_page + _least_cover(beyond, costs),

@@ -12,13 +12,13 @@ from reconciler.exchanges.binance.constants import COSTS
 from reconciler.exchanges.query_plan import (
     Estimates,
     GetOrder,
+    HistoryPage,
     ListOpenOrders,
     ListOrdersFrom,
     Query,
     QueryCosts,
-    QueryResult,
     advance,
-    covers,
+    covered_orders,
     learn,
     order_number,
     plan,
@@ -93,24 +93,24 @@ def search_for(
     search = start(wanted)
     while planned := plan(search, costs, story.estimates):
         story.rounds.append(planned)
-        story.weight += sum(_weight_of(route, costs) for route in planned)
+        story.weight += sum(_weight_of(query, costs) for query in planned)
         pages = [
-            _page_of(route, world, costs, is_blank=are_pages_blank)
-            for route in planned
-            if isinstance(route, ListOrdersFrom)
+            _page_of(query, world, costs, is_blank=are_pages_blank)
+            for query in planned
+            if isinstance(query, ListOrdersFrom)
         ]
-        for route in planned:
-            asked = covers(search, route)
-            shown = asked & _shown_by(route, world, pages)
+        for query in planned:
+            asked = covered_orders(search, query)
+            shown = asked & _shown_by(query, world, pages)
             story.reported |= {order: world.ended[_key_of(order)] for order in shown}
-            if isinstance(route, GetOrder):
+            if isinstance(query, GetOrder):
                 story.absent |= asked - shown
         if learns:
             story.estimates = learn(story.estimates, search, pages)
         search = advance(
             search,
             settled=frozenset(story.reported) | story.absent,
-            open_lists=[route for route in planned if isinstance(route, ListOpenOrders)],
+            open_lists=[query for query in planned if isinstance(query, ListOpenOrders)],
             pages=pages,
         )
     if learns:
@@ -126,30 +126,30 @@ def _key_of(order: OrderRef) -> tuple[str, int]:
 
 
 def _page_of(
-    route: ListOrdersFrom, world: World, costs: QueryCosts, *, is_blank: bool
-) -> QueryResult:
+    query: ListOrdersFrom, world: World, costs: QueryCosts, *, is_blank: bool
+) -> HistoryPage:
     if is_blank:
-        return QueryResult(route=route, ids=(), is_last=False)
-    later = [number for number in world.of(route.symbol) if number >= route.from_id]
-    return QueryResult(
-        route=route,
-        ids=tuple(later[: costs.page_orders]),
-        is_last=len(later) < costs.page_orders,
+        return HistoryPage(query=query, ids=(), is_last=False)
+    later = [number for number in world.of(query.symbol) if number >= query.from_id]
+    return HistoryPage(
+        query=query,
+        ids=tuple(later[: costs.page_size]),
+        is_last=len(later) < costs.page_size,
     )
 
 
-def _shown_by(route: Query, world: World, pages: Iterable[QueryResult]) -> set[OrderRef]:
-    match route:
-        case GetOrder(wanted=order):
+def _shown_by(query: Query, world: World, pages: Iterable[HistoryPage]) -> set[OrderRef]:
+    match query:
+        case GetOrder(ref=order):
             return {order} if _key_of(order) in world.ended else set()
         case ListOpenOrders():
             return {an_order(n, symbol) for (symbol, n), ended in world.ended.items() if not ended}
         case ListOrdersFrom(symbol=symbol):
-            return {an_order(n, symbol) for page in pages if page.route == route for n in page.ids}
+            return {an_order(n, symbol) for page in pages if page.query == query for n in page.ids}
 
 
-def _weight_of(route: Query, costs: QueryCosts) -> int:
-    match route:
+def _weight_of(query: Query, costs: QueryCosts) -> int:
+    match query:
         case GetOrder():
             return costs.one_order
         case ListOpenOrders(symbol=None):

@@ -5,8 +5,8 @@ from contextlib import ExitStack
 from itertools import product
 from statistics import median
 
-from reconciler.exchanges.binance import REQUESTS_AT_ONCE, VENUE
-from reconciler.exchanges.binance.constants import COSTS
+from reconciler.exchanges.binance.adapter import REQUESTS_AT_ONCE
+from reconciler.exchanges.binance.constants import COSTS, VENUE
 from reconciler.trial.scratch_database import ScratchDatabase
 from scripts.benchmark.figures import Comparison, Figure, Target
 from scripts.benchmark.lookups.asking import FarExchange, open_far_exchange

@@ -21,7 +21,7 @@ from reconciler.store.stale import StaleOrder
 
 def with_pages_of(length: int) -> Venue:
     """Return an exchange whose history has pages of this length."""
-    return replace(venue("paper"), history_page=length)
+    return replace(venue("paper"), history_page_size=length)
 
 
 def some_orders(*symbols_and_ids: tuple[str, str]) -> list[StaleOrder]:

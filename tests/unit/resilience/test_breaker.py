@@ -430,10 +430,10 @@ def answer_about(breaker: Breaker, subject: Subject) -> None:
 
 def settle(breaker: Breaker, *, is_alive: bool) -> bool:
     """Settle the breaker's doubt; return whether there was any."""
-    with breaker.settling_doubt() as doubt:
-        if doubt is None:
+    with breaker.liveness_check() as liveness:
+        if liveness is None:
             return False
-        doubt.is_alive = is_alive
+        liveness.is_alive = is_alive
     return True
 
 
@@ -459,7 +459,7 @@ def test_an_order_that_fails_is_suspended_without_the_rest_of_its_symbol(breaker
     fail_about(breaker, (*BTC, "1"))
 
     breaker.raise_if_open((*BTC, "2"))
-    assert breaker.is_suspended_alone((*BTC, "1"))
+    assert breaker.is_order_suspended((*BTC, "1"))
     with pytest.raises(Suspended, match="1 BTCUSDT"):
         breaker.raise_if_open((*BTC, "1"))
 
@@ -472,7 +472,7 @@ def test_orders_that_all_fail_are_suspended_as_their_symbol(breaker: Breaker) ->
 
     with pytest.raises(Suspended):
         breaker.raise_if_open((*BTC, "4"))
-    assert not breaker.is_suspended_alone((*BTC, "1"))
+    assert not breaker.is_order_suspended((*BTC, "1"))
 
 
 def test_where_nobody_else_was_asked_the_exchange_is_in_doubt_and_opens_if_it_is_silent(
@@ -632,10 +632,10 @@ def test_a_failed_probe_keeps_its_place_until_its_doubt_is_settled(
     half_open(breaker, clock)
     fail_about(breaker, BTC)
 
-    with breaker.settling_doubt() as doubt:
-        assert doubt is not None
+    with breaker.liveness_check() as liveness:
+        assert liveness is not None
         with breaker.attempt(ETH), pytest.raises(BreakerOpen):
             breaker.raise_if_open(XRP)
-        doubt.is_alive = False
+        liveness.is_alive = False
 
     assert state_of(breaker) is BreakerState.OPEN

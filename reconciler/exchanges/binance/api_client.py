@@ -1,19 +1,19 @@
-"""One question to the exchange: signed, by the exchange's clock, under the guard.
+"""Requests to Binance's API: signed, with the exchange's time, sent by a `Sender`.
 
-    get ─▶ offset of the exchange's clock ─▶ guard ─▶ attempt: sign, send, read
-     └──────────── once anew where the timestamp is refused ◀─┘
+    get ─▶ offset of the exchange's clock ─▶ Sender ─▶ attempt: sign, send, decode
+     └──────── once more if the timestamp is refused ◀────┘
 
-With an API key and secret every question is signed; with a bearer token alone it carries that (the
-paper exchange); with neither it is sent as it is.
+With an API key and secret every request is signed. With a bearer token alone it carries that (the
+paper exchange). With neither it is sent as it is.
 """
 
 import asyncio
 from base64 import b64encode
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 from urllib.parse import quote, urlencode
 
 import httpx
@@ -22,24 +22,24 @@ import structlog
 from reconciler.errors import ClockSkew, FirewallRefused, Malformed, RateLimited, Unavailable
 from reconciler.exchanges.base import Clock
 from reconciler.exchanges.binance.constants import (
-    LARGEST_CLOCK_OFFSET,
-    LARGEST_USED_WEIGHT,
-    LATEST_TIME_MS,
+    MAX_CLOCK_OFFSET,
+    MAX_TIME_MS,
+    MAX_USED_WEIGHT,
     RECV_WINDOW_MS,
     TIME_WEIGHT,
     USED_WEIGHT_HEADER,
-    Meaning,
+    ErrorKind,
 )
 from reconciler.exchanges.binance.decoding import (
-    SERVER_TIME,
-    Fault,
-    Read,
-    as_error,
-    read,
+    Decoder,
+    ErrorResponse,
+    as_exception,
+    decode_response,
+    decode_server_time,
     whole_number,
 )
-from reconciler.exchanges.connection import Connections
-from reconciler.exchanges.request_policy import ControlRequest
+from reconciler.exchanges.http_client import HttpClient
+from reconciler.exchanges.request_policy import LivenessCheck, Sender
 from reconciler.exchanges.signing import HmacKey, SigningKey, load_signing_key
 from reconciler.resilience.budget import Budget
 from reconciler.resilience.fault_isolation import EXCHANGE, Subject
@@ -48,7 +48,7 @@ from reconciler.settings import Credentials, KeyType
 T = TypeVar("T")
 
 FIREWALL_REFUSALS = 2
-"""How often a firewall has to refuse one request, while another passes, until that is certain."""
+"""How often a firewall must refuse one request, while another passes, to count as blocking it."""
 
 log = structlog.get_logger(__name__)
 
@@ -56,38 +56,16 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
-class Sender(Protocol):
-    """Sends requests within the rate budget and under retry, breaker and timeout."""
-
-    async def call(
-        self,
-        weight: int,
-        send: Callable[[], Awaitable[T]],
-        *,
-        subject: Subject = EXCHANGE,
-        control: ControlRequest | None = None,
-    ) -> T:
-        """Send, perhaps several times, and return what came of it.
-
-        `subject` is what the request is about; `control` a question that is always answered.
-
-        Raises:
-            ExchangeError: there is no usable answer.
-            BreakerOpen: nothing was sent.
-        """
-        ...
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Fetched(Generic[T]):
-    """What an attempt brought, and when it was sent."""
+class ApiResponse(Generic[T]):
+    """A decoded response, and when its request was sent."""
 
-    value: T | Fault
+    value: T | ErrorResponse
     fetched_at: datetime
 
 
-class Session:
-    """Asks on behalf of one account. Questions may run side by side."""
+class ApiClient:
+    """Sends the requests of one account. Calls may run concurrently."""
 
     def __init__(
         self,
@@ -99,33 +77,34 @@ class Session:
         credentials: Credentials,
         clock: Clock,
     ) -> None:
-        """Ask through `client`, which `close` closes. `clock` is the database's.
+        """Send through `client`, which `close` closes. `clock` is the database's.
 
         Raises:
             ConfigurationError: the secret is no key.
         """
         self._base_url = base_url.rstrip("/")
-        self._connections = Connections(client)
+        self._http = HttpClient(client)
         self._sender = sender
         self._budget = budget
         self._credentials = credentials
         self._key = load_signing_key(credentials)
         self._clock = clock
         self._offset: timedelta | None = None
-        self._synchronising = asyncio.Lock()
+        self._offset_lock = asyncio.Lock()
 
     async def get(
         self,
         path: str,
         parameters: Mapping[str, str],
         weight: int,
-        decode: Read[T],
+        decode: Decoder[T],
         *,
         subject: Subject = EXCHANGE,
-    ) -> Fetched[T]:
-        """Ask one question, signed if we have a key; with the exchange's clock taken again once.
+    ) -> ApiResponse[T]:
+        """Send one request, signed if we have a key, and return the decoded response.
 
-        A firewall that refuses this question, and no other, is a fault found in the question.
+        If the timestamp is refused, the exchange's clock is read again and the request sent once
+        more. A firewall that refuses this request, and lets others pass, is an `ErrorResponse`.
 
         Raises:
             ExchangeError: there is no usable answer.
@@ -135,10 +114,10 @@ class Session:
         while True:
             sent_at = self._clock()
             try:
-                return await self._ask(path, parameters, weight, decode, subject)
+                return await self._get_with_clock(path, parameters, weight, decode, subject)
             except FirewallRefused as refusal:
-                # A pause that the refusal of everything brings about is waited out in here.
-                refusals += await self._is_refused_alone()
+                # If the firewall refuses everything, this waits until the pause is over.
+                refusals += await self._passes_other_requests()
                 if refusals >= FIREWALL_REFUSALS:
                     log.warning(
                         "exchange.firewall_refused",
@@ -147,37 +126,37 @@ class Session:
                         external_order_id=parameters.get("orderId"),
                         reason=str(refusal),
                     )
-                    fault = Fault(meaning=Meaning.FIREWALL, told=str(refusal))
-                    return Fetched(value=fault, fetched_at=sent_at)
+                    error = ErrorResponse(kind=ErrorKind.FIREWALL, text=str(refusal))
+                    return ApiResponse(value=error, fetched_at=sent_at)
 
-    async def _ask(
+    async def _get_with_clock(
         self,
         path: str,
         parameters: Mapping[str, str],
         weight: int,
-        decode: Read[T],
+        decode: Decoder[T],
         subject: Subject,
-    ) -> Fetched[T]:
-        async def ask_at(offset: timedelta | None) -> Fetched[T]:
+    ) -> ApiResponse[T]:
+        async def get_at(offset: timedelta | None) -> ApiResponse[T]:
             return await self._sender.call(
                 weight,
                 partial(self._attempt, path, parameters, decode, offset),
                 subject=subject,
-                control=ControlRequest(weight=TIME_WEIGHT, send=self._attempt_offset),
+                liveness_check=LivenessCheck(weight=TIME_WEIGHT, send=self._attempt_offset),
             )
 
         offset = await self._signing_offset()
         try:
-            return await ask_at(offset)
+            return await get_at(offset)
         except ClockSkew:
             self._forget_offset(offset)
-        return await ask_at(await self._signing_offset())
+        return await get_at(await self._signing_offset())
 
-    async def _is_refused_alone(self) -> bool:
-        """Ask what no firewall takes for an attack: whether that passes at once.
+    async def _passes_other_requests(self) -> bool:
+        """Return True if the firewall passes a harmless request at once.
 
         Raises:
-            ExchangeError: it does not.
+            ExchangeError: the request failed.
         """
         is_first = True
 
@@ -193,13 +172,13 @@ class Session:
         return is_first
 
     async def server_offset(self) -> timedelta:
-        """Return how far the exchange's clock is ahead of ours; ask where that is not known.
+        """Return how far the exchange's clock is ahead of ours; ask once, then remember it.
 
         Raises:
-            ExchangeError: it cannot be had.
+            ExchangeError: there is no usable answer.
             BreakerOpen: nothing was sent.
         """
-        async with self._synchronising:
+        async with self._offset_lock:
             if self._offset is None:
                 self._offset = await self.measure_offset()
             return self._offset
@@ -208,93 +187,93 @@ class Session:
         """Ask how far the exchange's clock is ahead of ours.
 
         Raises:
-            ExchangeError: it cannot be had.
+            ExchangeError: there is no usable answer.
             BreakerOpen: nothing was sent.
         """
         return await self._sender.call(TIME_WEIGHT, self._attempt_offset)
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._connections.close()
+        await self._http.close()
 
     async def _attempt(
         self,
         path: str,
         parameters: Mapping[str, str],
-        decode: Read[T],
+        decode: Decoder[T],
         offset: timedelta | None,
-    ) -> Fetched[T]:
+    ) -> ApiResponse[T]:
         """Send once; an `offset` means that the request is signed."""
         fetched_at = self._clock()
         query = (
-            percent_encoded(parameters)
+            percent_encode(parameters)
             if offset is None
             else self._signed(parameters, fetched_at + offset)
         )
-        reply = await self._connections.get(
+        response = await self._http.get(
             f"{self._base_url}{path}?{query}", _headers(self._credentials)
         )
-        await self._observe(reply.headers.get(USED_WEIGHT_HEADER))
+        await self._observe(response.headers.get(USED_WEIGHT_HEADER))
         try:
-            value = read(path, reply, decode, hint=_hint(self._credentials))
+            value = decode_response(path, response, decode, hint=_hint(self._credentials))
         except Malformed:
-            await reply.close_connection()
+            await response.close_connection()
             raise
-        return Fetched(value=value, fetched_at=fetched_at)
+        return ApiResponse(value=value, fetched_at=fetched_at)
 
-    async def _observe(self, told: str | None) -> None:
-        """Tell the budget what the exchange says that we have used; believe no wild number."""
-        if told is None:
+    async def _observe(self, header: str | None) -> None:
+        """Pass the used weight that the exchange reports to the budget, unless it is absurd."""
+        if header is None:
             return
-        used = whole_number(told, most=LARGEST_USED_WEIGHT)
+        used = whole_number(header, maximum=MAX_USED_WEIGHT)
         if used is None:
-            log.warning("exchange.used_weight_not_believed", told=told[:40])
+            log.warning("exchange.used_weight_not_believed", told=header[:40])
             return
         await self._budget.observe(used)
 
     def _signed(self, parameters: Mapping[str, str], server_time: datetime) -> str:
-        query = percent_encoded(
+        query = percent_encode(
             {
                 **parameters,
                 "recvWindow": str(RECV_WINDOW_MS),
                 "timestamp": str((server_time - _EPOCH) // _MILLISECOND),
             }
         )
-        return f"{query}&signature={quote(signed_by(self._key, query), safe='')}"
+        return f"{query}&signature={quote(signature_of(self._key, query), safe='')}"
 
     async def _signing_offset(self) -> timedelta | None:
         return None if self._credentials.api_key is None else await self.server_offset()
 
     def _forget_offset(self, refused: timedelta | None) -> None:
-        """Forget the offset that was refused, unless another request has already renewed it."""
+        """Forget the offset that was refused, unless another request has already replaced it."""
         if self._offset is refused:
             self._offset = None
 
     async def _attempt_offset(self) -> timedelta:
         sent_at = self._clock()
         try:
-            fetched = await self._attempt("/api/v3/time", {}, SERVER_TIME, None)
+            response = await self._attempt("/api/v3/time", {}, decode_server_time, None)
         except FirewallRefused as refusal:
-            # What refuses this question refuses us.
+            # A firewall that refuses this request refuses all of ours.
             raise RateLimited(
                 str(refusal), retry_after_seconds=refusal.retry_after_seconds
             ) from None
         half_way = sent_at + (self._clock() - sent_at) / 2
-        if isinstance(fetched.value, Fault):
-            raise as_error(fetched.value)
-        return _offset_of(fetched.value.server_time, half_way)
+        if isinstance(response.value, ErrorResponse):
+            raise as_exception(response.value)
+        return _offset_of(response.value.server_time, half_way)
 
 
 def _offset_of(server_time_ms: int, now: datetime) -> timedelta:
     """Return how far the exchange's clock is ahead of `now`.
 
     Raises:
-        Unavailable: so far that it is no clock.
+        Unavailable: by more than any clock is wrong.
     """
-    if not 0 <= server_time_ms < LATEST_TIME_MS:
+    if not 0 <= server_time_ms < MAX_TIME_MS:
         raise Unavailable(f"the exchange says that its time is {server_time_ms} ms since 1970")
     server_time = _EPOCH + server_time_ms * _MILLISECOND
-    if abs(server_time - now) > LARGEST_CLOCK_OFFSET:
+    if abs(server_time - now) > MAX_CLOCK_OFFSET:
         raise Unavailable(
             f"the exchange says that it is {server_time:%Y-%m-%d %H:%M} UTC, and our clock says"
             f" {now:%Y-%m-%d %H:%M}: set the wrong one right, ours being the database's"
@@ -302,23 +281,23 @@ def _offset_of(server_time_ms: int, now: datetime) -> timedelta:
     return server_time - now
 
 
-def percent_encoded(parameters: Mapping[str, str]) -> str:
-    """Write the query as it is signed and sent."""
+def percent_encode(parameters: Mapping[str, str]) -> str:
+    """Return the query string that is signed and sent."""
     return urlencode(parameters, quote_via=quote, safe="")
 
 
-def signature_of(query: str, secret: str) -> str:
-    """Sign an encoded query: HMAC-SHA256 in hex."""
-    return signed_by(HmacKey(secret=secret.encode()), query)
+def hmac_signature(query: str, secret: str) -> str:
+    """Return the signature of an encoded query: HMAC-SHA256 in hex."""
+    return signature_of(HmacKey(secret=secret.encode()), query)
 
 
-def signed_by(key: SigningKey, query: str) -> str:
-    """Sign an encoded query: hex with HMAC, base64 with any other key.
+def signature_of(key: SigningKey, query: str) -> str:
+    """Return the signature of an encoded query: hex with HMAC, base64 with any other key.
 
     Source: rest-api.md, "SIGNED request example", of binance-spot-api-docs, read 2026-11-27.
     """
-    signature = key.sign(query.encode())
-    return signature.hex() if key.type is KeyType.HMAC else b64encode(signature).decode()
+    signed = key.sign(query.encode())
+    return signed.hex() if key.type is KeyType.HMAC else b64encode(signed).decode()
 
 
 def _headers(credentials: Credentials) -> dict[str, str]:

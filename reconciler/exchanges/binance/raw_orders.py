@@ -1,0 +1,194 @@
+"""Orders as the exchange sends them, decoded one by one: an unreadable order fails alone.
+
+Usually a body is decoded in one go. If that fails, or if a field may stand twice, it is decoded
+order by order with a slower parser, which also accepts invalid JSON (a bare NaN).
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from reconciler.exchanges.binance.constants import ORDER_ID_DIGITS
+from reconciler.exchanges.binance.decoding import DECODE_ERRORS
+
+
+class RawOrder(msgspec.Struct, frozen=True, rename="camel"):
+    """One order as sent. Quantities are text, so that an invalid one fails alone.
+
+    Fields that only help to tell the order from another may be missing, or of any type.
+    """
+
+    symbol: str
+    order_id: int
+    status: str
+    executed_qty: str
+    cummulative_quote_qty: str | None = None
+    orig_qty: str | None = None
+    orig_quote_order_qty: str | None = None
+    side: object = None
+    client_order_id: object = None
+    time: object = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UnreadableOrder:
+    """An order that cannot be decoded, with its symbol and id if those can be."""
+
+    reason: str
+    symbol: str | None = None
+    order_id: int | None = None
+
+
+RawOrders = Sequence[RawOrder | UnreadableOrder]
+
+_FIELDS = RawOrder.__struct_encode_fields__
+_REQUIRED = _FIELDS[: len(_FIELDS) - len(RawOrder.__struct_defaults__)]
+_QUOTED_NAMES = tuple(f'"{name}"'.encode() for name in _FIELDS)
+_ORDER = msgspec.json.Decoder(RawOrder)
+_ORDERS = msgspec.json.Decoder(list[RawOrder])
+
+_MIN_BYTES_PER_VALUE = 8
+_MIN_BYTES_PER_OBJECT = 40
+
+
+def decode_order(body: bytes) -> RawOrder | UnreadableOrder:
+    """Decode the answer to a look-up; an order without symbol or id is unreadable.
+
+    Raises:
+        ValueError: it is no order.
+    """
+    try:
+        order = _ORDER.decode(body)
+    except DECODE_ERRORS:
+        pass
+    else:
+        if _has_each_field_once(body, 1):
+            return order
+    parsed = _parse(body)
+    slow = _convert(parsed)
+    if isinstance(slow, UnreadableOrder) and _is_nameless(slow) and not _resembles_order(parsed):
+        raise ValueError(slow.reason)
+    return slow
+
+
+def _is_nameless(order: UnreadableOrder) -> bool:
+    return order.symbol is None or order.order_id is None
+
+
+def _resembles_order(parsed: Any) -> bool:
+    """Return True if it has fields that only an order has: an error or a notice has neither."""
+    return isinstance(parsed, dict) and {"status", "executedQty"} <= parsed.keys()
+
+
+def decode_orders(body: bytes) -> RawOrders:
+    """Decode a list of orders; an order with contradictory entries is unreadable.
+
+    Raises:
+        ValueError: it is no list.
+    """
+    return _without_contradictions(_decode_list(body))
+
+
+def _decode_list(body: bytes) -> RawOrders:
+    try:
+        orders = _ORDERS.decode(body)
+    except DECODE_ERRORS:
+        pass
+    else:
+        if _has_each_field_once(body, len(orders)):
+            return orders
+    parsed = _parse(body)
+    if not isinstance(parsed, list):
+        raise ValueError("it is no list of orders")  # noqa: TRY004 - as every other fault of it
+    return [_convert(one) for one in parsed]
+
+
+def _has_each_field_once(body: bytes, orders: int) -> bool:
+    """Return True if no order names one of our fields twice: the decoder would take the last.
+
+    True only if that is certain: no name is written with escapes, each required field occurs once
+    for each order, and each optional one in every order or in none.
+    """
+    if b"\\" in body:
+        return False
+    counts = [body.count(name) for name in _QUOTED_NAMES]
+    required = counts[: len(_REQUIRED)]
+    return all(count == orders for count in required) and all(
+        count in {0, orders} for count in counts
+    )
+
+
+class _DuplicateKeys(dict[str, Any]):
+    """An object in which a key stands twice; that key is left out."""
+
+
+def _parse(body: bytes) -> Any:
+    """Parse with the standard library.
+
+    Raises:
+        ValueError: it is no JSON, or would take far more memory than orders do.
+    """
+    values, objects = body.count(b","), body.count(b"{") + body.count(b"[")
+    if values > len(body) // _MIN_BYTES_PER_VALUE + 100:
+        raise ValueError("these are no orders")
+    if objects > len(body) // _MIN_BYTES_PER_OBJECT + 100:
+        raise ValueError("these are no orders")
+    return json.loads(body, object_pairs_hook=_object, parse_int=_integer, parse_float=str)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    plain = dict(pairs)
+    if len(plain) == len(pairs):
+        return plain
+    names = [name for name, _ in pairs]
+    for name in {name for name in names if names.count(name) > 1}:
+        del plain[name]
+    return _DuplicateKeys(plain)
+
+
+def _integer(text: str) -> int | str:
+    return int(text) if len(text) <= ORDER_ID_DIGITS else text
+
+
+def _convert(parsed: Any) -> RawOrder | UnreadableOrder:
+    if not isinstance(parsed, dict):
+        return UnreadableOrder(reason="it is no order")
+    if isinstance(parsed, _DuplicateKeys):
+        return _unreadable(parsed, "a field stands there twice")
+    try:
+        return msgspec.convert(parsed, RawOrder)
+    except DECODE_ERRORS as error:
+        return _unreadable(parsed, str(error)[:200])
+
+
+def _unreadable(parsed: dict[str, Any], reason: str) -> UnreadableOrder:
+    symbol, number = parsed.get("symbol"), parsed.get("orderId")
+    if isinstance(number, str) and number.isascii() and number.isdecimal():
+        number = int(number) if len(number) <= ORDER_ID_DIGITS else None
+    return UnreadableOrder(
+        reason=reason,
+        symbol=symbol if isinstance(symbol, str) else None,
+        order_id=number if type(number) is int else None,
+    )
+
+
+def _without_contradictions(orders: RawOrders) -> RawOrders:
+    """Replace entries that contradict an earlier one of the same order by an unreadable one."""
+    if len({(order.symbol, order.order_id) for order in orders}) == len(orders):
+        return orders
+    first: dict[tuple[str | None, int | None], RawOrder | UnreadableOrder] = {}
+    kept: list[RawOrder | UnreadableOrder] = []
+    for order in orders:
+        key = (order.symbol, order.order_id)
+        known = first.setdefault(key, order)
+        if known is order or None in key:
+            kept.append(order)
+        elif known != order:
+            reason = "it is listed twice, in two ways"
+            kept.append(
+                UnreadableOrder(reason=reason, symbol=order.symbol, order_id=order.order_id)
+            )
+    return kept

@@ -1,0 +1,120 @@
+"""One order as Binance sends it, translated to a `Report`."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from sys import intern
+
+from reconciler.domain.order import SIDES
+from reconciler.domain.report import Report, average_price
+from reconciler.errors import UnreadableRow
+from reconciler.exchanges.base import OrderRef
+from reconciler.exchanges.binance.constants import MAX_NAME_LENGTH, STATUSES
+from reconciler.exchanges.binance.raw_orders import RawOrder
+
+
+def to_report(ref: OrderRef, raw: RawOrder, fetched_at: datetime) -> Report:
+    """Translate the raw order of `ref`.
+
+    Raises:
+        UnreadableRow: it contradicts itself, or a quantity is not one.
+    """
+    executed_qty = _quantity(raw, "executedQty", raw.executed_qty)
+    quote_quantity = _optional_quantity(raw, "origQuoteOrderQty", raw.orig_quote_order_qty)
+    is_quote_sized = quote_quantity is not None and quote_quantity > 0
+    return Report(
+        symbol=ref.symbol,
+        external_order_id=ref.external_order_id,
+        word=_status_word(raw.status),
+        status=STATUSES.get(raw.status),
+        executed_qty=executed_qty,
+        avg_price=average_price(_quote_amount(raw), executed_qty),
+        fetched_at=fetched_at,
+        quantity=None if is_quote_sized else _ordered_quantity(raw, executed_qty, quote_quantity),
+        is_quote_sized=is_quote_sized,
+        side=SIDES.get(raw.side.lower()) if isinstance(raw.side, str) else None,
+        client_order_id=_client_order_id(raw.client_order_id),
+        placed_at=_timestamp(raw.time),
+    )
+
+
+_MAX_WORD_LENGTH = 40
+_CONTROLS = {number: f"\\x{number:02x}" for number in (*range(32), 127)}
+
+
+def _status_word(text: str) -> str:
+    """Return the exchange's word for a status; an unknown one shortened and in plain ASCII.
+
+    It is stored, logged and shown, so it must not disturb a database or a terminal.
+    """
+    if text in STATUSES:
+        return intern(text)
+    return (
+        text[:_MAX_WORD_LENGTH]
+        .translate(_CONTROLS)
+        .encode("ascii", "backslashreplace")
+        .decode()[:_MAX_WORD_LENGTH]
+    )
+
+
+# Binance sends its DECIMALs as text (rest-api.md, "General API Information", read 2026-11-27).
+# Python accepts more as a number: "1_000", Arabic digits, blanks and line ends, exponents.
+_QUANTITY = re.compile(r"[0-9]{1,30}(\.[0-9]{1,30})?")
+_SIGNED_QUANTITY = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
+_MAX_SHOWN = 40
+
+
+def _quantity(raw: RawOrder, name: str, text: str, form: re.Pattern[str] = _QUANTITY) -> Decimal:
+    if form.fullmatch(text) is None:
+        raise UnreadableRow(
+            f"order {raw.order_id} of {raw.symbol[:MAX_NAME_LENGTH]}: {name}"
+            f" {text[:_MAX_SHOWN]!r} is no quantity"
+        )
+    return Decimal(text)
+
+
+def _optional_quantity(raw: RawOrder, name: str, text: str | None) -> Decimal | None:
+    return None if text is None else _quantity(raw, name, text)
+
+
+def _quote_amount(raw: RawOrder) -> Decimal | None:
+    """Return what was paid; below zero it is not known (rest-api.md, "Query order")."""
+    text = raw.cummulative_quote_qty
+    return None if text is None else _quantity(raw, "cummulativeQuoteQty", text, _SIGNED_QUANTITY)
+
+
+def _ordered_quantity(
+    raw: RawOrder, executed_qty: Decimal, quote_quantity: Decimal | None
+) -> Decimal | None:
+    """Return what was ordered; None if it is zero and the order has no size in quote currency."""
+    if raw.orig_qty is None:
+        return None
+    if raw.orig_qty == raw.executed_qty:
+        quantity = executed_qty  # One number instead of two: a batch keeps thousands.
+    else:
+        quantity = _quantity(raw, "origQty", raw.orig_qty)
+    if quantity == 0 and quote_quantity is None:
+        return None
+    if executed_qty > quantity:
+        raise UnreadableRow(
+            f"order {raw.order_id} of {raw.symbol[:MAX_NAME_LENGTH]}: executedQty"
+            f" {raw.executed_qty} of origQty {raw.orig_qty}, more than was ordered"
+        )
+    return quantity
+
+
+def _client_order_id(value: object) -> str | None:
+    """Return a client order id, None for an invalid one (36 letters, digits or signs)."""
+    is_valid = isinstance(value, str) and len(value) <= MAX_NAME_LENGTH and value.isprintable()
+    return str(value) if is_valid else None
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MAX_MS = 4_102_444_800_000  # The year 2100.
+
+
+def _timestamp(milliseconds: object) -> datetime | None:
+    """Return a time given in ms since 1970; None for an invalid one."""
+    if not isinstance(milliseconds, int) or not 0 < milliseconds < _MAX_MS:
+        return None
+    return _EPOCH + timedelta(milliseconds=milliseconds)

@@ -1,0 +1,87 @@
+"""Check whether an exchange can use the credentials, before anything is sent."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from reconciler.errors import ConfigurationError, Problem
+from reconciler.exchanges.base import Venue
+from reconciler.exchanges.signing import load_signing_key
+from reconciler.settings import Credentials
+
+
+def credential_problems(venue: Venue, credentials: Credentials, *, own_url: str) -> list[Problem]:
+    """Return everything that is wrong. `own_url` is the address of the exchange itself."""
+    return [
+        *_unsendable(credentials),
+        *_missing(venue, credentials, own_url=own_url),
+        *_unusable_key(credentials),
+    ]
+
+
+def usable_by(venue: Venue, credentials: Credentials) -> Credentials:
+    """Return the credentials without a passphrase that `venue` has no use for."""
+    return credentials if venue.needs_passphrase else replace(credentials, passphrase=None)
+
+
+def unused_passphrase(venue: Venue, credentials: Credentials) -> Problem | None:
+    """Return a remark on a passphrase that `venue` has no use for; it does no harm."""
+    if credentials.passphrase is None or venue.needs_passphrase:
+        return None
+    return Problem(
+        what=f"EXCHANGE_API_PASSPHRASE is set, but {venue.name} takes none: it is not used",
+        hint="unset it, or set EXCHANGE_NAME to the exchange that it belongs to",
+    )
+
+
+def _unusable_key(credentials: Credentials) -> Sequence[Problem]:
+    try:
+        load_signing_key(credentials)
+    except ConfigurationError as error:
+        return error.problems
+    return ()
+
+
+def _unsendable(credentials: Credentials) -> list[Problem]:
+    """Find what no header can carry: httpx would raise it with the secret in its message."""
+    headers = {
+        "EXCHANGE_API_KEY": credentials.api_key,
+        "TEST_JWT": credentials.bearer_token,
+    }
+    return [
+        Problem(
+            what=f"{name} holds a blank, a line break or a letter that no header can carry",
+            hint=f"set {name} again, without what was copied along with it",
+        )
+        for name, secret in headers.items()
+        if secret is not None and not _is_token(secret.get_secret_value())
+    ]
+
+
+def _is_token(value: str) -> bool:
+    return value.isascii() and value.isprintable() and " " not in value
+
+
+def _missing(venue: Venue, credentials: Credentials, *, own_url: str) -> list[Problem]:
+    """Find what is not set: the exchange itself needs everything, another server may need none."""
+    needed = {
+        "EXCHANGE_API_KEY": credentials.api_key,
+        "EXCHANGE_API_SECRET": credentials.api_secret,
+    }
+    missing = [name for name, secret in needed.items() if secret is None]
+    if len(missing) == len(needed) and venue.base_url != own_url:
+        return []
+    problems = [
+        Problem(
+            what=f"{name} is not set, and {venue.name} signs with both a key and its secret",
+            hint=f"set {name} to the value that the exchange showed when the key was made",
+        )
+        for name in missing
+    ]
+    if venue.needs_passphrase and credentials.passphrase is None:
+        problems.append(
+            Problem(
+                what=f"EXCHANGE_API_PASSPHRASE is not set, and {venue.name} signs with one",
+                hint="set EXCHANGE_API_PASSPHRASE to the one that the key was made with",
+            )
+        )
+    return problems
