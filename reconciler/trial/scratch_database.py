@@ -1,8 +1,8 @@
-"""The scratch database that everything is measured on: our own, or one that is lent to us.
+"""The scratch database to measure on: our own, or one that the user gives us.
 
-In a lent one we work in a schema of our own, and in annexes to it where several tables of orders
-are compared at once, and drop them at the end. A database that anybody seems to need is refused
-before anything is written: the measurements load it fully for minutes.
+In a given one we work in a schema of our own, or in several where several tables of orders are
+compared, and drop them at the end. A database that seems to be in use is refused before anything
+is written: the measurements load it fully for minutes.
 """
 
 import shutil
@@ -23,8 +23,8 @@ ROLE = "bench"
 SCHEMA = "reconciler_bench"
 MARK = "made by a measurement of the reconciler, which drops it"
 
-# Nothing may vacuum or checkpoint at its own time in the middle of somebody's round. And 64 workers
-# of everybody, which are open at once, have connections of their own.
+# No vacuum or checkpoint may begin by itself during a round. And all contenders are open at once,
+# with up to 64 workers each, and each worker has its own connections.
 SETTINGS = {
     "autovacuum": "off",
     "max_connections": "2000",
@@ -85,7 +85,7 @@ class ScratchDatabase:
             return str(connection.execute(text("SHOW server_version")).scalar_one())
 
     def clear(self) -> None:
-        """Make the schema anew, empty."""
+        """Replace the schema by an empty one."""
         _make_schema(self.database, self.schema)
 
     @contextmanager
@@ -105,12 +105,12 @@ class ScratchDatabase:
 def open_scratch_database(
     given_url: str | None, *, needed_megabytes: int, hint: str = _SCRATCH
 ) -> Iterator[ScratchDatabase]:
-    """Yield the lent database, or one of our own; leave nothing in it.
+    """Yield the given database, or one of our own; leave nothing in it.
 
-    `hint` says what to lend where the lent one is refused.
+    `hint` says what to give where the given one is refused.
 
     Raises:
-        ConfigurationError: the lent one is refused, or there is no room.
+        ConfigurationError: the given one is refused, or there is no room.
         StoreUnavailable: it does not answer.
     """
     if given_url is not None:
@@ -145,7 +145,7 @@ def _schema_in(url: str, needed_megabytes: int, hint: str) -> Iterator[ScratchDa
 
 
 def _ours(connection: Connection) -> Sequence[str]:
-    """Read the schemas that measurements made; those that exist already were left by a kill."""
+    """Read the schemas made by measurements; existing ones were left by a killed measurement."""
     return connection.execute(_OURS, {"mark": MARK}).scalars().all()
 
 
@@ -166,7 +166,7 @@ def _search_path(schema: str) -> str:
 
 
 def _refusals(connection: Connection, needed_megabytes: int, hint: str) -> Iterator[Problem]:
-    """Name every reason to keep away from this database."""
+    """Yield every reason not to use this database."""
     if connection.execute(_IS_STANDBY).scalar_one():
         yield Problem(what="the database is a standby: nothing can be written", hint=hint)
     if not connection.execute(_MAY_CREATE).scalar_one():

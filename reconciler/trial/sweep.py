@@ -1,7 +1,7 @@
 """One sweep of the real supervisor with its real workers, timed from when all workers are ready.
 
-A folder tells who is ready: each worker leaves a mark in it when everything of its is open, and the
-first plan waits for the marks. No rate limit holds anybody back.
+Each worker creates a file in a folder when its connections are open. The first plan waits for the
+files of all workers. There is no rate limit.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ class SweepFailed(ReconcilerError):
 
 @dataclass(kw_only=True)
 class Sweep:
-    """A sweep, under way or finished."""
+    """A sweep, running or finished."""
 
     started: float | None = None
     """When all workers were ready, by `time.monotonic`; None before."""
@@ -52,12 +52,12 @@ class Sweep:
 
     @property
     def seconds(self) -> float:
-        """How long it has taken so far; 0 while nothing was done."""
+        """How long it has taken so far; 0 until something was done."""
         return 0.0 if self.started is None or self.ended is None else self.ended - self.started
 
 
 def options_of(settings: Settings, *, halt: HaltPolicy) -> Options:
-    """Return a sweep's part of the settings: no share of a rate limit is kept back."""
+    """Return a sweep's options: those of the settings, with the whole rate limit."""
     return Options(
         shards=settings.shards,
         batch_size=settings.batch_size,
@@ -81,8 +81,8 @@ def sweep(
     """Run one sweep to its end, or until a signal ends it: `summary.ending` says which.
 
     Args:
-        workload: What to do; its own limit of weight does not count.
-        options: How; with `is_once`.
+        workload: The workload; its own weight limit is ignored.
+        options: The supervisor's, with `is_once`.
         set_up_worker: As the supervisor's.
         on_ready: Called when all workers are ready, before the first plan, in a thread.
         on_progress: Called after each batch.
@@ -113,7 +113,7 @@ def sweep(
 
 
 class _UnlimitedWorkload(Workload):
-    """A workload without a rate limit, whose first plan waits until the workers stand."""
+    """A workload without a rate limit, whose first plan waits until the workers are ready."""
 
     def __init__(
         self,
@@ -128,12 +128,12 @@ class _UnlimitedWorkload(Workload):
         self._on_ready = on_ready
 
     def __getstate__(self) -> dict[str, object]:
-        """Leave behind what only the parent needs."""
+        """Leave out what only the supervisor needs."""
         return {**self.__dict__, "_on_ready": None}
 
     @property
     def weight_per_minute(self) -> int:
-        """As good as none."""
+        """No limit."""
         return NO_LIMIT
 
     def open_planner(self) -> Planner:
@@ -145,7 +145,7 @@ class _UnlimitedWorkload(Workload):
     async def open_handler(
         self, *, shard: int, budget: Budget, breaker: BreakerSnapshot | None
     ) -> Handler:
-        """Open the handler, and say that it is."""
+        """Open the handler, and report that the worker is ready."""
         handler = await self._workload.open_handler(shard=shard, budget=budget, breaker=breaker)
         (self._folder / str(shard)).touch()
         return handler
@@ -171,11 +171,11 @@ class _WaitingPlanner(Planner):
         return self._planner.plan(limit, after)
 
     def backlog(self) -> Backlog:
-        """Count what waits."""
+        """Count the items that wait."""
         return self._planner.backlog()
 
     def record(self, cycle: Cycle) -> None:
-        """Write the cycle down."""
+        """Record the cycle."""
         self._planner.record(cycle)
 
     def set_aside(self, chunk: Chunk) -> None:
@@ -183,15 +183,15 @@ class _WaitingPlanner(Planner):
         self._planner.set_aside(chunk)
 
     def read_halt(self) -> str | None:
-        """Ask for the halt."""
+        """Read the halt."""
         return self._planner.read_halt()
 
     def write_halt(self, reason: str | None) -> None:
-        """Set the halt."""
+        """Write the halt."""
         self._planner.write_halt(reason)
 
     def close(self) -> None:
-        """Close it."""
+        """Close the planner."""
         self._planner.close()
 
 

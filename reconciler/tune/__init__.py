@@ -1,12 +1,12 @@
-"""How many shards and which batch size: tried out on the user's own orders, never changing one.
+"""Try numbers of shards and batch sizes on the user's own orders, without changing them.
 
-course      all of it, from the sample to the advice
-sample      the open orders that every trial sweeps, and the same as the trials' exchange has them
-latency     how long the user's exchange takes to answer
-scratch     a copy of the sample, where a trial may really write
-rehearsal   the order workload as a trial runs it, and where its workers' time goes
-trial       one sweep with one number of shards and one batch size
-outcome     what a trial has shown
-limits      which resource limited it
-advice      what to set, and why
+session         a whole run, from the sample to the advice
+sample          the open orders that every trial sweeps, also for the trials' exchange
+latency         the latency of the user's exchange
+scratch_copy    a copy of the sample, where a trial may really write
+trial           one sweep with one number of shards and one batch size
+trial_workload  the order workload as a trial runs it, with the time its workers wait and compute
+trial_result    the result of a trial
+bottleneck      the resource that limited a trial
+advice          the recommended shards and batch size, and the reason
 """

@@ -1,8 +1,8 @@
-"""What to set, decided from the trials: pure.
+"""The advice, from the trials. Pure.
 
-The rate that counts is the one that can be kept up: what was reached, or what the exchange's limit
-allows if that is less. Fewer shards are better where they cost little: each holds a database
-connection and some 30 MB.
+The rate that counts is the sustained one: the rate that a trial reached, or the one that the
+exchange's limit allows if that is lower. Fewer shards are better if they are nearly as fast: each
+holds a database connection and about 30 MB.
 """
 
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ from reconciler.tune.bottleneck import Bottleneck, bottleneck_of
 from reconciler.tune.trial_result import Allowance, TrialResult
 
 NEAR_ENOUGH = 0.9
-"""So much of the best rate is as good: trials differ by as much from one time to the next."""
+"""The share of the best rate that counts as equal to it: repeated trials differ by as much."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RequiredRate:
-    """What has to be kept up with: so many open orders, each to be looked at so often."""
+    """The rate that is needed to check all open orders once within the stale time."""
 
     open_orders: int
     stale_seconds: float
@@ -30,13 +30,13 @@ class RequiredRate:
 
 @dataclass(frozen=True, kw_only=True)
 class Advice:
-    """What to set.
+    """The recommended shards and batch size.
 
     Attributes:
-        trial: The one whose shards and batch size they are.
-        rate: What can be kept up with them, in orders a second.
-        allowed: What the exchange's limit allows, in orders a second.
-        limit: What keeps it from being more.
+        trial: The trial with these.
+        rate: The sustained rate, in orders a second.
+        allowed: The rate that the exchange's limit allows, in orders a second.
+        bottleneck: The resource that limits the rate.
         reason: One sentence.
     """
 
@@ -50,10 +50,10 @@ class Advice:
 def advise(
     trials: Sequence[TrialResult], allowance: Allowance, *, current_batch_size: int
 ) -> Advice:
-    """Choose the fewest shards that keep up nearly the best rate; at those, the batch size.
+    """Choose the fewest shards that sustain nearly the best rate; with these, the batch size.
 
-    The present batch size stays where another brings little; else the smallest that is as good:
-    rows are locked for a shorter time. At least one trial must have got somewhere.
+    The current batch size stays unless another is clearly faster; of several the smallest: it
+    locks rows for a shorter time. At least one trial must have finished an order.
     """
     best = max(_sustained_rate(trial, allowance) for trial in trials)
     good = [trial for trial in trials if _sustained_rate(trial, allowance) >= NEAR_ENOUGH * best]
@@ -102,7 +102,7 @@ def _reason(
 def _reason_for_batch_size(
     chosen: TrialResult, current: int, trials: Sequence[TrialResult], allowance: Allowance
 ) -> str:
-    """Compare with the present batch size, where that was tried and is not to stay."""
+    """Compare with the current batch size, if that was tried and is not the chosen one."""
     today = [it for it in trials if (it.shards, it.batch_size) == (chosen.shards, current)]
     if not today or chosen.batch_size == current:
         return ""

@@ -1,8 +1,7 @@
-"""Which resource limited a trial: pure.
+"""The resource that limited a trial. Pure.
 
-In this order, the first that is so: the exchange's limit allows less than was reached; the trials'
-own exchange, one process, had no more to give; all cores were busy; else whatever the workers spent
-most of their time on.
+The first of these that applies: the exchange's limit allows less than was reached; the trials' own
+exchange, one process, was busy; all cores were busy; else where the workers spent most time.
 """
 
 from enum import StrEnum
@@ -10,11 +9,11 @@ from enum import StrEnum
 from reconciler.tune.trial_result import Allowance, TrialResult
 
 FULL = 0.9
-"""A core, or all of them, is taken for full from here on: no more is had of one that is shared."""
+"""The busy share from which a core, or all of them, counts as full: other programs use the rest."""
 
 
 class Bottleneck(StrEnum):
-    """A resource that there is no more of."""
+    """The resource that limits a trial."""
 
     BUDGET = "exchange budget"
     TRIAL_EXCHANGE = "the trials' own exchange"
@@ -26,7 +25,7 @@ class Bottleneck(StrEnum):
 
 
 def bottleneck_of(trial: TrialResult, allowance: Allowance) -> Bottleneck:
-    """Return what kept the trial from being faster, or would keep it from staying so fast."""
+    """Return the resource that kept the trial from being faster, or that forbids its rate."""
     if allowance.orders_per_second(trial) < trial.rate:
         return Bottleneck.BUDGET
     if trial.exchange_busy >= FULL:

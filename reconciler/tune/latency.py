@@ -1,4 +1,4 @@
-"""How long the user's exchange takes to answer: its cheapest question, asked a few times."""
+"""Measure the latency of the user's exchange with a few of its cheapest requests."""
 
 import asyncio
 import time
@@ -19,7 +19,7 @@ ANSWER_SECONDS = 10.0
 
 @dataclass(frozen=True, kw_only=True)
 class Latency:
-    """How long an answer takes; where that was measured, and at what weight, if it was."""
+    """The exchange's latency; with requests, weight and address if it was measured."""
 
     ms: float
     requests: int = 0
@@ -28,10 +28,10 @@ class Latency:
 
 
 def measure_latency(settings: Settings) -> Latency:
-    """Ask the configured exchange for its time, one request after another; take the median.
+    """Ask the configured exchange for its time, one request after another; return the median.
 
     Raises:
-        ConfigurationError: no such exchange, or the credentials cannot be its own.
+        ConfigurationError: there is no such exchange, or the credentials cannot be its own.
         ExchangeError: it does not answer, or refuses us.
     """
     try:

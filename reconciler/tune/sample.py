@@ -1,7 +1,7 @@
-"""The open orders that every trial sweeps, and the same as the trials' exchange has them.
+"""The open orders that every trial sweeps, and the same orders for the trials' exchange.
 
-They are those longest unsynced, found by the very query of the supervisor, except that none of them
-need be stale. Nothing is locked or written.
+They are those longest unsynced, found by the supervisor's own query, but they need not be stale.
+Nothing is locked or written.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ from reconciler.store.tables import require_schema
 from reconciler.supervisor.options import PAGE_ITEMS
 
 ALWAYS_STALE = timedelta(0)
-"""Makes every open order one whose turn it is."""
+"""A stale time with which every open order is stale."""
 
 _PLACES = Decimal("1e-8")
 _QUOTE_NOT_KNOWN = "-1"
@@ -32,8 +32,9 @@ class Sample:
     """Some open orders, longest unsynced first.
 
     Attributes:
-        open_orders: How many open orders there are in all that are not on hold.
-        left_out: Orders that no exchange of the trials' dialect can have: their id is no number.
+        open_orders: The number of all open orders that are not on hold.
+        left_out: The number of orders whose exchange id is not a number: the trials' exchange
+            cannot have these.
     """
 
     orders: tuple[StaleOrder, ...]
@@ -42,7 +43,7 @@ class Sample:
 
     @property
     def symbols(self) -> int:
-        """How many symbols the orders are of."""
+        """The number of symbols."""
         return len({order.symbol for order in self.orders})
 
 
@@ -65,9 +66,9 @@ def read_sample(settings: Settings, most: int) -> Sample:
 
 
 def order_specs(orders: Sequence[StaleOrder], *, ended_share: float) -> Iterator[OrderSpec]:
-    """Describe orders as the exchange has them: as their rows say, but that some were canceled.
+    """Yield the orders for the trials' exchange: as their rows say, but some of them canceled.
 
-    Those are `ended_share` of them, evenly spread.
+    Those are `ended_share` of them, evenly distributed.
     """
     for number, order in enumerate(orders, start=1):
         has_ended = int(number * ended_share) > int((number - 1) * ended_share)
@@ -87,7 +88,7 @@ def _pages(database: Database, stale: StaleOrders, most: int) -> Iterator[tuple[
 
 
 def _is_number(external_order_id: str) -> bool:
-    """Whether the id is a number, written as the exchange writes it."""
+    """Return True if the id is a number, formatted as the exchange does."""
     return (
         external_order_id.isascii()
         and external_order_id.isdecimal()

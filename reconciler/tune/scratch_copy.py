@@ -1,7 +1,7 @@
-"""A copy of the sample in a database lent for it, where the trials may really write.
+"""A copy of the sample in a scratch database, where the trials really write.
 
-The table is that of `reconciler db upgrade --with-orders`, with our tables beside it: indexes and
-triggers of the user's own are not in it.
+The table is that of `reconciler db upgrade --with-orders`, with our own tables. It does not have
+the user's own indexes and triggers.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ _COPY = (
     "COPY orders (symbol, external_order_id, status, executed_qty, avg_price, created_at,"
     " updated_at, last_synced_at) FROM STDIN"
 )
-# The order of the sample stays: it is that of the ids.
+# By id, so that the order of the sample remains.
 _DATE = text(
     "UPDATE orders SET updated_at = created_at,"
     " last_synced_at = now() - interval '1 hour' + id * interval '1 ms'"
@@ -35,26 +35,26 @@ _NOW = text("SELECT now()")
 
 @dataclass(frozen=True, kw_only=True)
 class ScratchCopy:
-    """The copy."""
+    """A copy of the sample in a scratch database."""
 
     scratch: ScratchDatabase
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """The scratch database's URL."""
         return self.scratch.url
 
     def restore(self) -> None:
-        """Let it be as it was copied."""
+        """Restore the rows as they were copied."""
         restore(self.scratch.database)
 
 
 @contextmanager
 def open_scratch_copy(url: str, copied: Sample) -> Iterator[ScratchCopy]:
-    """Copy the sample; leave nothing of it behind.
+    """Copy the sample; remove the copy at the end.
 
     Raises:
-        ConfigurationError: somebody seems to need the database, or it lacks rights or room.
+        ConfigurationError: the database seems to be in use, or it lacks rights or room.
         StoreUnavailable: it does not answer.
     """
     needed_megabytes = 200 + len(copied.orders) * 8 // 1024

@@ -1,4 +1,4 @@
-"""All of it: the sample, the exchange's latency, the trials one after another, the advice."""
+"""A session of `reconciler tune`: sample, latency, one trial after another, advice."""
 
 import os
 import secrets
@@ -25,24 +25,25 @@ from reconciler.tune.trial_result import Allowance, TrialResult
 
 BATCH_SIZES = (100, 200, 500, 1000)
 FEWEST_TRIALS = 3
-"""So many numbers of shards are tried at least: fewer make no curve."""
+"""The smallest number of trials with different numbers of shards: fewer make no curve."""
 MOST_SHARDS = 16
-"""So many are tried at the most where nobody says otherwise: each takes a database connection."""
+"""The most shards that are tried without `--shards`: each takes a database connection."""
 
 _NO_LIMIT = 10**9
 
 
 @dataclass(frozen=True, kw_only=True)
 class TuneOptions:
-    """What is to be tried, and how.
+    """The options of `reconciler tune`.
 
     Attributes:
-        shards: Numbers of shards; None: 1, 2, 4 ... for as long as that brings something.
-        orders: Open orders in the sample at the most.
-        seconds: How long a trial may hand out work.
-        latency_ms: How long the exchange takes to answer; None: it is asked.
+        shards: Numbers of shards to try; None: 1, 2, 4 ... as long as doubling helps.
+        batch_sizes: Batch sizes to try after that.
+        orders: Open orders in the sample, at most.
+        seconds: How long a trial assigns work.
+        latency_ms: The exchange's latency; None: measure it.
         ended_share: The share of the sample that has ended at the exchange.
-        scratch_url: An empty database to write to; None: nothing is written.
+        scratch_url: An empty database to write to; None: write nothing.
     """
 
     shards: Sequence[int] | None
@@ -56,7 +57,7 @@ class TuneOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class TuneListener:
-    """Who is told how it goes: what is begun, how far a trial is, what it has shown."""
+    """Called when a step begins, while a trial runs, and with the result of a trial."""
 
     on_step: Callable[[str], None]
     on_progress: Callable[[Sweep], None]
@@ -65,7 +66,7 @@ class TuneListener:
 
 @dataclass(frozen=True, kw_only=True)
 class TuneReport:
-    """What was tried, what it showed, and what follows."""
+    """The result of a session: its inputs, its trials and the advice."""
 
     options: TuneOptions
     sample: Sample
@@ -77,7 +78,7 @@ class TuneReport:
 
     @property
     def is_dry(self) -> bool:
-        """Whether nothing was written, and so the cost of writing left out."""
+        """True if the trials wrote nothing, so that the cost of writing is not included."""
         return self.options.scratch_url is None
 
     def as_json(self) -> dict[str, Any]:
@@ -116,14 +117,14 @@ def run(
     set_up_worker: Callable[[int], Callable[[], None]],
     listener: TuneListener,
 ) -> TuneReport:
-    """Try it out. Of the user's own database and exchange nothing is changed.
+    """Run the trials and advise. Changes nothing in the user's own database and exchange.
 
     Raises:
-        ConfigurationError: schema, rights, key or the lent database do not fit; there is no open
-            order; no trial got anywhere.
+        ConfigurationError: schema, rights, key or the scratch database do not fit; there is no open
+            order; no trial finished an order.
         StoreUnavailable, ExchangeError: the database or the exchange does not answer.
         SweepFailed: a trial ended early.
-        KeyboardInterrupt: a signal has ended it.
+        KeyboardInterrupt: a signal ended it.
     """
     allowance = _allowance(settings)
     listener.on_step("reading open orders")
@@ -147,9 +148,9 @@ def run(
 
 
 def next_shards(trials: Sequence[TrialResult], allowance: Allowance) -> int | None:
-    """Return how many shards to try next; None when more would bring nothing.
+    """Return the number of shards to try next; None if more would not help.
 
-    That is so when two doublings in a row brought less than a tenth, or when the exchange's limit
+    That is so when the last two doublings gained less than a tenth, or when the exchange's limit
     allows less than was reached.
     """
     if not trials:
@@ -182,7 +183,7 @@ def _trials(
 ) -> Iterator[TrialResult]:
     trials: list[TrialResult] = []
 
-    def try_out(shards: int, batch_size: int) -> TrialResult:
+    def try_with(shards: int, batch_size: int) -> TrialResult:
         listener.on_step(_name(shards, batch_size))
         trial = run_trial(
             setup, shards=shards, batch_size=batch_size, on_progress=listener.on_progress
@@ -193,15 +194,15 @@ def _trials(
 
     if options.shards is not None:
         for shards in options.shards:
-            yield try_out(shards, batch_size)
+            yield try_with(shards, batch_size)
     else:
         while (shards_ := next_shards(trials, setup.allowance)) is not None:
-            yield try_out(shards_, batch_size)
+            yield try_with(shards_, batch_size)
     _require_any(trials)
     best = advise(trials, setup.allowance, current_batch_size=batch_size).trial
     for other in options.batch_sizes:
         if other != batch_size:
-            yield try_out(best.shards, other)
+            yield try_with(best.shards, other)
 
 
 def _name(shards: int, batch_size: int) -> str:
@@ -228,7 +229,7 @@ def _trial_setup(
     latency: Latency,
     set_up_worker: Callable[[int], Callable[[], None]],
 ) -> Iterator[TrialSetup]:
-    """Set up what all trials have in common; take it down again."""
+    """Start the trials' exchange, and copy the sample to the scratch database if there is one."""
     with _exchange_with(sample, latency, options.ended_share) as (exchange, access):
         base = settings.model_copy(
             update={
@@ -268,7 +269,7 @@ def _trial_setup(
 def _exchange_with(
     sample: Sample, latency: Latency, ended_share: float
 ) -> Iterator[tuple[PaperProcess, dict[str, SecretStr]]]:
-    """Start the trials' exchange, with the sample's orders; yield it with what opens it.
+    """Start the trials' exchange with the sample's orders; yield it with its credentials.
 
     Raises:
         ConfigurationError: it does not start.

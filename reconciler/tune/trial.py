@@ -25,13 +25,13 @@ NO_HALT = HaltPolicy(share=1.0)
 
 @dataclass(frozen=True, kw_only=True)
 class TrialSetup:
-    """What all trials have in common.
+    """The parts that all trials share.
 
     Attributes:
         settings: Those of the trials: their own exchange, and the database to read or to write.
-        put_back: Makes the rows again what they were; called before each trial.
+        restore: Makes the rows what they were; called before each trial.
         set_up_worker: As the supervisor's.
-        most: How long a trial may hand out work.
+        time_limit: How long a trial assigns work.
     """
 
     settings: Settings
@@ -47,10 +47,10 @@ class TrialSetup:
 def run_trial(
     setup: TrialSetup, *, shards: int, batch_size: int, on_progress: Callable[[Sweep], None]
 ) -> TrialResult:
-    """Sweep the sample once with so many shards and batches of such a size.
+    """Sweep the sample once, with this number of shards and this batch size.
 
     Raises:
-        KeyboardInterrupt: a signal has ended it.
+        KeyboardInterrupt: a signal ended it.
         StoreUnavailable: the database went away.
         SweepFailed: it ended early for another reason.
     """
@@ -58,8 +58,8 @@ def run_trial(
     settings = setup.settings.model_copy(update={"shards": shards, "batch_size": batch_size})
     cpu_meter = _CpuMeter(setup.exchange.pid)
 
-    def note(done: Sweep) -> None:
-        cpu_meter.note()
+    def record(done: Sweep) -> None:
+        cpu_meter.record()
         on_progress(done)
 
     with tempfile.TemporaryDirectory(prefix="reconciler-tune-") as folder:
@@ -74,14 +74,14 @@ def run_trial(
             options_of(settings, halt=NO_HALT),
             set_up_worker=setup.set_up_worker,
             on_ready=cpu_meter.begin,
-            on_progress=note,
+            on_progress=record,
         )
         spent = read_time_spent(Path(folder))
-    _require_swept(done)
-    return _trial(done, settings, spent, cpu_meter)
+    _require_completed(done)
+    return _result(done, settings, spent, cpu_meter)
 
 
-def _require_swept(done: Sweep) -> None:
+def _require_completed(done: Sweep) -> None:
     match done.summary.ending:
         case StopReason.COMPLETED:
             return
@@ -93,7 +93,7 @@ def _require_swept(done: Sweep) -> None:
             raise SweepFailed(f"a trial ended early: {done.summary.fault}")
 
 
-def _trial(
+def _result(
     done: Sweep, settings: Settings, spent: TimeSpent, cpu_meter: "_CpuMeter"
 ) -> TrialResult:
     counts = done.summary.counts
@@ -112,7 +112,7 @@ def _trial(
 
 
 class _CpuMeter:
-    """How busy the machine is, and a process on it, from `begin` to the last `note`."""
+    """Measures how busy the machine and one process were, from `begin` to the last `record`."""
 
     def __init__(self, pid: int) -> None:
         self._process = psutil.Process(pid)
@@ -121,24 +121,24 @@ class _CpuMeter:
     def begin(self) -> None:
         self._first = self._last = self._read()
 
-    def note(self) -> None:
+    def record(self) -> None:
         self._last = self._read()
 
     @property
     def machine_busy(self) -> float:
-        """The share of all cores' time in which they were not idle."""
+        """The busy share of all cores' time."""
         passed = self._last[0] - self._first[0]
         return (self._last[1] - self._first[1]) / passed if passed > 0 else 0.0
 
     @property
     def exchange_core_seconds(self) -> float:
-        """How long the process has kept a core busy."""
+        """The CPU time of the process."""
         return self._last[2] - self._first[2]
 
     def _read(self) -> tuple[float, float, float]:
-        """Read all cores' seconds, those of them that were busy, and the process's own."""
+        """Read the seconds of all cores, the busy ones of these, and those of the process."""
         cores = psutil.cpu_times()
-        # On Linux what guests have used is counted as the user's, too.
+        # On Linux the time of guests is also part of the user's.
         whole = sum(cores) - getattr(cores, "guest", 0.0) - getattr(cores, "guest_nice", 0.0)
         idle = cores.idle + getattr(cores, "iowait", 0.0)
         own = self._process.cpu_times()

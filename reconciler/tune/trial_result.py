@@ -1,4 +1,4 @@
-"""What a trial has shown."""
+"""The result of a trial."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,10 +6,9 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class TimeSpent:
-    """Where workers' time went, in seconds, added up over all of them.
+    """The workers' time, in seconds: waiting for the exchange or the database, and computing.
 
-    Waiting is time in which the worker itself computed nothing. It may wait for both the exchange
-    and the database.
+    A worker waits while it does not compute. It may wait for both at the same time.
     """
 
     exchange: float = 0.0
@@ -26,14 +25,14 @@ class TimeSpent:
 
 @dataclass(frozen=True, kw_only=True)
 class TrialResult:
-    """One sweep, with a number of shards and a batch size.
+    """The result of one sweep, with a number of shards and a batch size.
 
     Attributes:
-        orders: Orders that were answered for.
-        failed: Orders that the trials' exchange gave no answer for.
+        orders: Orders that the trials' exchange answered.
+        failed: Orders that it did not answer.
         seconds: From when all workers were ready until the last order was done.
-        weight: What the requests weighed.
-        machine_busy: The share of all cores' time in which they were busy, whoever kept them so.
+        weight: The weight of all requests.
+        machine_busy: The busy share of all cores' time, other programs included.
         exchange_busy: The share of one core's time that the trials' own exchange took.
     """
 
@@ -55,14 +54,14 @@ class TrialResult:
 
     @property
     def weight_per_order(self) -> float:
-        """What it costs at the exchange to look at an order."""
+        """The request weight of one order."""
         return self.weight / self.orders if self.orders else 0.0
 
     @property
     def shares(self) -> TimeSpent:
-        """Where the workers' time went, as shares of all of it; what is missing, they had no work.
+        """The workers' time, as shares of all of it; for the missing share they had no work.
 
-        What a worker waited for both counts twice.
+        Time in which a worker waited for both counts twice.
         """
         whole = self.shards * self.seconds
         if whole <= 0:
@@ -74,7 +73,7 @@ class TrialResult:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as the report shows it."""
+        """Return it as in the JSON report."""
         shares = self.shares
         return {
             "shards": self.shards,
@@ -96,17 +95,17 @@ class TrialResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Allowance:
-    """What of the exchange's limit is ours: `share` of the weight of a minute."""
+    """Our share of the exchange's weight limit."""
 
     weight_per_minute: int
     share: float
 
     @property
     def weight_per_second(self) -> float:
-        """How much may be spent."""
+        """The weight that may be used in a second."""
         return self.weight_per_minute * self.share / 60
 
     def orders_per_second(self, trial: TrialResult) -> float:
-        """Return what it allows at the trial's weight an order."""
+        """Return the rate that it allows, at the trial's weight an order."""
         weight = trial.weight_per_order
         return self.weight_per_second / weight if weight > 0 else float("inf")

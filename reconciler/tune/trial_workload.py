@@ -1,15 +1,15 @@
 """The order workload as a trial runs it.
 
-Different from the real thing, so that one trial can be compared with another:
+It differs from the real one, so that trials can be compared:
 
-- The orders are those of the sample, not whatever is stale now. A page is read from the database as
-  always, since that takes time too, and what it says is dropped.
-- Cycles are as large as the user's rate limit makes them, but nobody waits for the limit.
-- When the time is up nothing more is handed out.
-- Whose account it is nobody asks, and the halt neither is looked at nor comes on: the trials'
-  exchange is no one's.
+- The orders are those of the sample, not those that are stale now. Each page is still read from the
+  database, since that takes time, but its rows are dropped.
+- Cycles are as large as the user's rate limit makes them, but no worker waits for the limit.
+- After the time limit no more work is assigned.
+- The account is not checked, and the halt is neither read nor applied: the exchange is the trial's
+  own.
 
-Each worker leaves behind, in a folder, where its time went.
+Each worker writes to a folder how long it waited and computed.
 """
 
 import time
@@ -48,7 +48,7 @@ from reconciler.workload import (
 
 
 class TrialWorkload(Workload):
-    """One trial's workload."""
+    """The workload of one trial."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class TrialWorkload(Workload):
         self._folder = folder
 
     def __getstate__(self) -> dict[str, object]:
-        """Leave behind what only the parent needs."""
+        """Leave out what only the supervisor needs."""
         return {**self.__dict__, "_orders": ()}
 
     def open_planner(self) -> Planner:
@@ -99,21 +99,21 @@ class TrialWorkload(Workload):
 
 
 def read_time_spent(folder: Path) -> TimeSpent:
-    """Add up what the workers have left behind."""
-    left = (msgspec.json.decode(path.read_bytes(), type=TimeSpent) for path in folder.iterdir())
-    return sum(left, start=TimeSpent())
+    """Add up the times that the workers wrote to `folder`."""
+    times = (msgspec.json.decode(path.read_bytes(), type=TimeSpent) for path in folder.iterdir())
+    return sum(times, start=TimeSpent())
 
 
 @dataclass(kw_only=True)
 class _AnyAccount(AccountVerifier):
-    """Takes everybody for the right account."""
+    """Accepts every account."""
 
     async def verify(self) -> WorkerFault | None:
         return None
 
 
 class _FixedPlanner(Planner):
-    """Deals out the sample in cycles, and reads a page where the supervisor would."""
+    """Plans the sample in cycles, and reads a page wherever the real planner would."""
 
     def __init__(
         self,
@@ -131,7 +131,7 @@ class _FixedPlanner(Planner):
         self._deadline = 0.0
 
     def plan(self, limit: int, after: Hashable | None) -> Page:  # noqa: ARG002 - the pages are cut
-        """Return the next cycle, until there is none or the time is up."""
+        """Return the next cycle; an empty page after the last one or the time limit."""
         if after is None:
             self._deadline = time.monotonic() + self._time_limit_seconds
         elif time.monotonic() > self._deadline:
@@ -146,7 +146,7 @@ class _FixedPlanner(Planner):
             yield from group_by_cost(chunk_orders(orders, self._planner.venue), self._cycle_cost)
 
     def backlog(self) -> Backlog:
-        """Count nothing: nobody sees it."""
+        """Count nothing: a trial does not show it."""
         return Backlog(items=0, oldest_age_seconds=0)
 
     def record(self, cycle: Cycle) -> None:
@@ -154,7 +154,7 @@ class _FixedPlanner(Planner):
         self._planner.record(cycle)
 
     def set_aside(self, chunk: Chunk) -> None:
-        """Do nothing: workers that die in a trial are not the orders' affair."""
+        """Do nothing: a worker's death in a trial is not attributed to orders."""
 
     def close(self) -> None:
         """Close the connection."""
@@ -162,7 +162,7 @@ class _FixedPlanner(Planner):
 
 
 class _TimedHandler(Handler):
-    """The handler, and where its worker's time goes."""
+    """The handler, with the time that its worker waits and computes."""
 
     def __init__(self, handler: OrderHandler, path: Path) -> None:
         self._handler = handler
@@ -172,14 +172,14 @@ class _TimedHandler(Handler):
         self._computed_before = time.process_time()
 
     async def prepare(self, batch: Batch) -> AnomalyStats:
-        """Ask the exchange."""
+        """Ask the exchange and decide."""
         timer = _WaitTimer()
         stats = await self._handler.prepare(batch)
         self._exchange_seconds += timer.waited_seconds()
         return stats
 
     async def commit(self, batch: Batch, *, may_write: bool) -> Result:
-        """Make the rows true, or say how they would be."""
+        """Write the rows, or in a dry run report the changes."""
         timer = _WaitTimer()
         result = await self._handler.commit(batch, may_write=may_write)
         self._database_seconds += timer.waited_seconds()
@@ -190,7 +190,7 @@ class _TimedHandler(Handler):
         return self._handler.heartbeat()
 
     async def close(self) -> None:
-        """Leave the times behind; close the connections."""
+        """Write the times to the folder; close the connections."""
         spent = TimeSpent(
             exchange=self._exchange_seconds,
             database=self._database_seconds,
@@ -201,7 +201,7 @@ class _TimedHandler(Handler):
 
 
 class _WaitTimer:
-    """Tells how long the process has waited since: time that has passed without its computing."""
+    """Measures how long the process has waited: the time passed minus its CPU time."""
 
     def __init__(self) -> None:
         self._started = time.perf_counter()
