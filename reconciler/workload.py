@@ -1,14 +1,15 @@
 """The contract between the supervisor and the work that it runs.
 
 The supervisor knows nothing of orders or exchanges. It starts workers, assigns work to them, judges
-it and replaces workers that die. Which work that is, a *workload* says, in two parts: a `Planner`
-in the supervisor's process and a `Handler` in each worker's. A page of work passes through them:
+what they found before they write, and replaces workers that die. The work itself is a *workload*:
+a `Planner` in the supervisor's process, and a `Handler` in each worker process. A page of work
+passes through them in six steps:
 
     supervisor   Planner.plan()      reads what is due: a `Page`, cut into chunks
-    supervisor   (dispatcher)        assigns chunks to a worker, as a `Batch`
+    supervisor   dispatcher          assigns chunks to a worker, as a `Batch`
     worker       Handler.prepare()   finds out what has to change and writes nothing; returns
                                      `AnomalyStats`: how much of the batch looks suspicious
-    supervisor   (verdict)           judges the stats of all batches of the page as one *cycle*: if
+    supervisor   verdict             judges the stats of all batches of the page as one *cycle*: if
                                      most of it looks suspicious, nothing may be written
     worker       Handler.commit()    writes, if it may, and returns a `Result` with `Counts`
     supervisor   Planner.record()    records the finished `Cycle`

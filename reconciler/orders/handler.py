@@ -3,7 +3,7 @@
 Between the two the supervisor judges what all workers have seen. No transaction and no lock is open
 while the exchange is asked. What becomes of an order:
 
-    answered                          written: confirmed, changed or put on hold
+    answered                          decided, then confirmed, changed, put on hold or left as it is
     asked, but the request failed     counted as an error; the next sweep tries it again
     its request is rejected often     on hold
     its row cannot be written         found by halving the batch (`bisecting_writer`), and on hold
@@ -55,7 +55,6 @@ class OrderHandler(Handler):
         query_timeout_seconds: A statement that takes longer is canceled.
     """
 
-    shard: int
     exchange: Exchange
     breaker: Breaker
     usage: UsageCounter

@@ -1,8 +1,10 @@
 """The order workload: build the planner and the handlers from the settings.
 
-OrderWorkload   pickled, sent to every worker; holds settings, no connection
-OrderPlanner    in the supervisor: reads stale orders from the database
-OrderHandler    in each worker: asks the exchange, decides, writes
+Its parts, and the process of each:
+
+    OrderWorkload   pickled, sent to every worker; holds settings, no connection
+    OrderPlanner    in the supervisor: reads stale orders from the database
+    OrderHandler    in each worker: asks the exchange, decides, writes
 """
 
 import asyncio
@@ -71,7 +73,7 @@ class OrderWorkload(Workload):
         return self.venue.weight_per_minute
 
     def open_planner(self) -> OrderPlanner:
-        """Connect to the database and check its schema and our rights.
+        """Connect to the database and check its schema and our privileges.
 
         Raises:
             ConfigurationError: settings or schema do not fit.
@@ -85,7 +87,7 @@ class OrderWorkload(Workload):
         try:
             with database.autocommit() as connection:
                 orders = require_schema(connection)
-                _require_rights(connection, is_dry_run=self.is_dry_run)
+                _require_privileges(connection, is_dry_run=self.is_dry_run)
         except ReconcilerError:
             database.close()
             raise
@@ -120,7 +122,7 @@ class OrderWorkload(Workload):
         own_breaker = Breaker(
             settings.breaker, on_change=partial(_count_opening, metrics), inherited=breaker
         )
-        policy = _policy(orders, self.venue, settings)
+        policy = _decision_policy(orders, self.venue, settings)
         usage = UsageCounter()
         exchange = open_exchange(
             self.venue,
@@ -132,7 +134,6 @@ class OrderWorkload(Workload):
             clock=clock,
         )
         return OrderHandler(
-            shard=shard,
             exchange=exchange,
             breaker=own_breaker,
             usage=usage,
@@ -155,11 +156,11 @@ class OrderWorkload(Workload):
         )
 
 
-def _require_rights(connection: Connection, *, is_dry_run: bool) -> None:
-    """Check our rights in the database; log each row-level policy that may hide orders from us.
+def _require_privileges(connection: Connection, *, is_dry_run: bool) -> None:
+    """Check our privileges in the database; log each row-level policy that may hide orders from us.
 
     Raises:
-        ConfigurationError: rights are missing; each is named with the statement that grants it.
+        ConfigurationError: privileges are missing; each is named with the statement that grants it.
     """
     missing = missing_read_privileges(connection) if is_dry_run else missing_privileges(connection)
     problems = [*missing, *([] if is_dry_run else refusing_policies(connection))]
@@ -181,7 +182,7 @@ def _database_now(connection: Connection) -> datetime:
     return now
 
 
-def _policy(orders: OrdersTable, venue: Venue, settings: Settings) -> Policy:
+def _decision_policy(orders: OrdersTable, venue: Venue, settings: Settings) -> Policy:
     return Policy(
         quantity_scale=orders.quantity_scale,
         price_scale=orders.price_scale,

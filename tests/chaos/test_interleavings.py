@@ -221,7 +221,6 @@ def writer(database: Database) -> OrderWriter:
 
 def a_handler(database: Database, writer: OrderWriter, exchange: SimulatedExchange) -> OrderHandler:
     return OrderHandler(
-        shard=0,
         exchange=exchange,
         breaker=Breaker(BreakerPolicy()),
         usage=UsageCounter(),

@@ -23,7 +23,7 @@ from reconciler.orders.inconclusive_lookups import (
 from reconciler.store.database import Database
 from reconciler.workload import Chunk, Result
 
-from .test_batch import FakeExchange, a_handler, handle, new_orders
+from .builders import FakeExchange, a_handler, handle, new_orders
 
 WRITES_MEANWHILE = {
     "written meanwhile": "UPDATE orders SET updated_at = clock_timestamp()",

@@ -4,9 +4,9 @@ import psycopg
 import pytest
 
 from reconciler.store.database import Database
-from reconciler.workload import FaultKind
+from reconciler.workload import Chunk, FaultKind
 
-from .test_batch import FakeExchange, a_handler, handle, new_orders
+from .builders import FakeExchange, a_handler, handle, new_orders
 
 A_TRIGGER = """
     CREATE FUNCTION obstruct() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -163,3 +163,50 @@ async def test_row_on_hold_is_written_in_its_own_transaction(
             "SELECT count(DISTINCT xmin::text) FROM orders WHERE status = 'filled'"
         ).fetchone() or (0,)
     assert transactions == 1
+
+
+async def test_refused_row_goes_on_hold_and_the_others_are_written(
+    database: Database, database_url: str, orders: Chunk
+) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "ALTER TABLE orders ADD CHECK (external_order_id <> '2' OR status = 'new')"
+        )
+
+    result = await handle(a_handler(database, FakeExchange()), orders)
+
+    assert (result.counts.reconciled, result.counts.held, result.fault) == (3, 1, None)
+
+
+async def test_row_refused_by_row_level_security_goes_on_hold_alone(
+    restricted_url: str, database_url: str, orders: Chunk
+) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute("ALTER TABLE orders ENABLE ROW LEVEL SECURITY")
+        connection.execute(
+            "CREATE POLICY clerks ON orders USING (true)"
+            " WITH CHECK (external_order_id <> '2' OR status <> 'filled')"
+        )
+    database = Database(restricted_url, role="test")
+
+    result = await handle(a_handler(database, FakeExchange()), orders)
+    database.close()
+
+    assert (result.counts.reconciled, result.counts.held, result.fault) == (3, 1, None)
+
+
+async def test_row_refused_by_a_trigger_goes_on_hold_alone(
+    database: Database, database_url: str, orders: Chunk
+) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "CREATE FUNCTION forbid() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            " IF new.external_order_id = '2' THEN"
+            " RAISE 'not yours' USING ERRCODE = 'insufficient_privilege'; END IF;"
+            " RETURN new; END $$;"
+            " CREATE TRIGGER forbid BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION forbid()"
+        )
+
+    result = await handle(a_handler(database, FakeExchange()), orders)
+
+    assert (result.counts.reconciled, result.counts.held, result.fault) == (3, 1, None)
