@@ -129,9 +129,9 @@ class Coordinator:
         metrics: Metrics,
         set_up_worker: Callable[[int], Callable[[], None]],
         lifecycle: Lifecycle,
-        writes: BackgroundWrites,
         listener: CoordinatorListener,
     ) -> None:
+        self._writes = BackgroundWrites()
         self.options = options
         self.pool = WorkerPool(
             workload,
@@ -143,7 +143,7 @@ class Coordinator:
         self.dispatcher = Dispatcher(options.shards, batch_size=options.batch_size)
         self.cycles: dict[int, OpenCycle] = {}
         self.history = History()
-        self.halt = Halt(options.halt, write=writes.add, on_change=self._on_halt)
+        self.halt = Halt(options.halt, write=self._writes.add, on_change=self._on_halt)
         self.window = WeightWindow(workload.weight_per_minute, options.rate_share)
         self.backoffs = RestartBackoffs(options.restarts)
         self._budget = SharedBudget(self.window)
@@ -155,7 +155,6 @@ class Coordinator:
         self._metrics = metrics
         self._gauges = ShardGauges(metrics)
         self._lifecycle = lifecycle
-        self._writes = writes
         self._listener = listener
 
     @property
@@ -648,13 +647,19 @@ class Coordinator:
             del self.cycles[cycle.number]
             self._record(cycle)
 
-    def record_failures(self) -> None:
-        """Record the failures of cycles that cannot finish yet."""
+    async def write_in_background(self, planner: Callable[[], Planner]) -> None:
+        """Do the background writes with the planner in force, until all of `record_the_rest`."""
+        await self._writes.work(planner)
+
+    def record_so_far(self) -> None:
+        """Record the failures of cycles that cannot finish yet; write what could not be written."""
         for cycle in self.cycles.values():
             part = cycle.finish_part()
             if part is not None:
                 self.history.add(part)
                 self._metrics.gauge(Gauge.CYCLE_LAST_RUN_TIMESTAMP, part.finished_at.timestamp())
+        if self._writes.is_idle:
+            self._writes.add(self.history.write)
 
     def _record(self, cycle: OpenCycle) -> None:
         """Record a cycle that is finished, or what was done of it."""
@@ -671,6 +676,7 @@ class Coordinator:
         for cycle in self.cycles.values():
             self._record(cycle)
         self._record_pause()
+        self._writes.end()
 
     def send_gauges(self) -> None:
         """Send the gauges of shards, workers and breakers."""

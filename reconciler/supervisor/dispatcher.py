@@ -118,10 +118,10 @@ class Eligibility:
     leaves_own_crashes: bool = False
     cycles: Collection[int] = ()
 
-    def allows(self, queued: _Queued) -> bool:
+    def allows(self, *, cycle: int, chunk: Chunk) -> bool:
         """Return True if a batch may begin with this chunk now."""
-        is_of_allowed_cycle = not self.cycles or queued.cycle in self.cycles
-        return is_of_allowed_cycle and (self.takes_suspects or not queued.chunk.crashes)
+        is_of_allowed_cycle = not self.cycles or cycle in self.cycles
+        return is_of_allowed_cycle and (self.takes_suspects or not chunk.crashes)
 
 
 ANYTHING = Eligibility()
@@ -245,13 +245,14 @@ class Dispatcher:
         queue, chunks = self._take_next(shard, eligibility)
         if not chunks:
             return None
-        if not eligibility.allows(chunks[0]):
+        first = chunks[0]
+        if not eligibility.allows(cycle=first.cycle, chunk=first.chunk):
             for queued in reversed(chunks):
                 queue.put_first(queued)
             return None
         batch = Batch(
             number=next(self._numbers),
-            cycle=chunks[0].cycle,
+            cycle=first.cycle,
             chunks=tuple(queued.chunk for queued in chunks),
         )
         self._in_flight[shard][batch.number] = batch

@@ -26,7 +26,6 @@ import structlog
 
 from reconciler.errors import StoreRefused, StoreUnavailable, WorkersDying
 from reconciler.settings import MAX_SHARDS
-from reconciler.supervisor.background_writes import BackgroundWrites
 from reconciler.supervisor.coordinator import Coordinator
 from reconciler.supervisor.lifecycle import Lifecycle
 from reconciler.supervisor.options import Options
@@ -83,7 +82,6 @@ class Supervisor:
         self._metrics = metrics
         self._on_progress = on_progress
         self._stall_timeout = StallTimeout(options.stall_timeout if options.is_once else None)
-        self._writes = BackgroundWrites()
         self._reloader = None if reload is None else Reloader(reload)
         self._open_control = open_control
         self._lifecycle = Lifecycle()
@@ -98,7 +96,6 @@ class Supervisor:
             metrics=metrics,
             set_up_worker=set_up_worker,
             lifecycle=self._lifecycle,
-            writes=self._writes,
             listener=self,
         )
         self._snapshots = SnapshotBuilder(self._coordinator, self.summary)
@@ -163,7 +160,7 @@ class Supervisor:
                 self._reload_when_asked(),
             )
         ]
-        writes = self._begin(self._writes.work(lambda: self._planner))
+        writes = self._begin(self._coordinator.write_in_background(lambda: self._planner))
         try:
             pause = await self._ask(lambda planner: planner.read_pause())
             if pause is not None:
@@ -418,16 +415,13 @@ class Supervisor:
     async def _record_the_rest(self, writes: asyncio.Task[None]) -> None:
         """Record what is not recorded yet, if the database takes it soon enough."""
         self._coordinator.record_the_rest()
-        self._writes.end()
         await asyncio.wait([writes], timeout=RECORD_SECONDS)
 
     # Gauges.
 
     async def _send_gauges(self) -> None:
         while True:
-            self._coordinator.record_failures()
-            if self._writes.is_idle:
-                self._writes.add(self._coordinator.history.write)
+            self._coordinator.record_so_far()
             backlog = await self._measure_backlog()
             if backlog is not None:
                 self._snapshots.record_backlog(backlog)

@@ -313,3 +313,30 @@ def test_what_is_queued_is_dropped_by_cycle_and_what_is_in_hand_stays(
     assert dropped.total() + in_flight.size == 19
     assert dispatcher.queued_items() == 0
     assert [*dispatcher.in_flight(0)] == [in_flight]
+
+
+def test_a_shard_leaves_what_crashed_its_worker_to_another(dispatcher: Dispatcher) -> None:
+    suspect = replace(a_run(symbol_of(0)), crashes=1, crashed_in=frozenset({0}))
+    dispatcher.requeue_urgent([suspect], cycle=0)
+    dispatcher.add([a_run(symbol_of(0, 1))], cycle=0)
+
+    assert dispatcher.next_batch(0, Eligibility(leaves_own_crashes=True)) is None
+    batch = dispatcher.next_batch(1, Eligibility(leaves_own_crashes=True))
+    assert batch is not None
+    assert batch.chunks == (suspect,)
+
+
+@pytest.mark.parametrize(
+    ("eligibility", "crashes", "expected"),
+    [
+        pytest.param(Eligibility(), 1, True, id="anything"),
+        pytest.param(Eligibility(cycles={5}), 0, True, id="of its cycle"),
+        pytest.param(Eligibility(cycles={4, 6}), 0, False, id="of another cycle"),
+        pytest.param(Eligibility(takes_suspects=False), 0, True, id="no suspect"),
+        pytest.param(Eligibility(takes_suspects=False), 1, False, id="a suspect"),
+    ],
+)
+def test_a_chunk_is_allowed_by_its_cycle_and_its_crashes(
+    eligibility: Eligibility, crashes: int, *, expected: bool
+) -> None:
+    assert eligibility.allows(cycle=5, chunk=a_run(crashes=crashes)) is expected

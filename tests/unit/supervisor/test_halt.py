@@ -1,9 +1,18 @@
+from collections.abc import Callable
 from math import comb
+from typing import cast
 
 import pytest
 
-from reconciler.supervisor.halt import HaltPolicy, describe, is_anomaly, is_clean
-from reconciler.workload import AnomalyStats
+from reconciler.supervisor.halt import (
+    CycleVerdict,
+    Halt,
+    HaltPolicy,
+    describe,
+    is_anomaly,
+    is_clean,
+)
+from reconciler.workload import AnomalyStats, Planner
 
 POLICY = HaltPolicy()
 
@@ -138,3 +147,118 @@ def test_the_reason_of_a_mass_of_errors_names_them_and_the_symbols() -> None:
 
     assert "600 of 610 orders were answered with an error of their own, in 2 of 3 symbols" in reason
     assert "symbol and external_order_id" in reason
+
+
+class Database:
+    """Where a halt is recorded; writes wait until they are done."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Callable[[Planner], None]] = []
+        self.reasons: list[str | None] = []
+
+    def write_halt(self, reason: str | None) -> None:
+        self.reasons.append(reason)
+
+    def do_writes(self) -> None:
+        while self.waiting:
+            self.waiting.pop(0)(cast("Planner", self))
+
+
+@pytest.fixture
+def database() -> Database:
+    return Database()
+
+
+@pytest.fixture
+def halt(database: Database) -> Halt:
+    return Halt(POLICY, write=database.waiting.append)
+
+
+ANOMALY = seen(1_400, 2_000)
+SANE = seen(0, 2_000)
+
+
+def judge(halt: Halt, stats: AnomalyStats, *, is_sample: bool = False) -> CycleVerdict:
+    return halt.judge(stats, is_sample=is_sample, is_whole=False)
+
+
+def test_an_anomaly_applies_the_halt_and_has_it_recorded(halt: Halt, database: Database) -> None:
+    assert judge(halt, ANOMALY) is CycleVerdict.HALT
+    assert (halt.is_on, halt.is_recorded) == (True, False)
+
+    database.do_writes()
+
+    assert (halt.is_on, halt.is_recorded) == (True, True)
+    assert database.reasons == [describe(ANOMALY)]
+
+
+def test_a_second_anomaly_keeps_the_first_reason(halt: Halt, database: Database) -> None:
+    judge(halt, ANOMALY)
+
+    assert judge(halt, seen(900, 1_000)) is CycleVerdict.HALT
+    assert halt.reason == describe(ANOMALY)
+    assert len(database.waiting) == 1
+
+
+def test_a_sane_cycle_is_committed_only_while_the_halt_is_off(halt: Halt) -> None:
+    assert judge(halt, SANE) is CycleVerdict.COMMIT
+    halt.apply("a wrong account")
+
+    assert judge(halt, SANE) is CycleVerdict.FORGET
+    assert halt.is_on
+
+
+def test_a_clean_sample_releases_the_halt_and_is_forgotten(halt: Halt) -> None:
+    halt.apply("a wrong account")
+
+    assert judge(halt, SANE, is_sample=True) is CycleVerdict.FORGET
+    assert not halt.is_on
+    assert not halt.is_recorded
+
+
+def test_a_halt_of_another_host_is_not_to_be_sampled(halt: Halt) -> None:
+    halt.sync("another host saw orders vanish", is_at_start=False)
+
+    assert halt.is_on
+    assert not halt.may_be_sampled
+
+
+def test_a_halt_found_at_the_start_may_be_sampled(halt: Halt) -> None:
+    halt.sync("it was a wrong account", is_at_start=True)
+
+    assert halt.may_be_sampled
+
+
+def test_our_own_halt_that_is_recorded_late_stays_our_own(halt: Halt) -> None:
+    halt.apply("a wrong account")
+    halt.release("a sample was clean")
+
+    halt.sync("a wrong account", is_at_start=False)
+
+    assert halt.may_be_sampled
+
+
+def test_a_halt_gone_from_the_database_was_released_by_a_person(halt: Halt) -> None:
+    halt.apply("a wrong account")
+
+    halt.sync(None, is_at_start=False)
+
+    assert not halt.is_on
+    assert halt.is_recorded
+
+
+def test_a_quarter_of_a_cycle_is_enough_to_be_certain(halt: Halt) -> None:
+    assert halt.is_certain(seen(60, 100), items=400)
+    assert not halt.is_certain(seen(60, 100), items=401)
+    assert not halt.is_certain(seen(10, 100), items=100)
+
+
+def test_changes_of_the_halt_are_told_once_each(database: Database) -> None:
+    changes: list[str | None] = []
+    halt = Halt(POLICY, write=database.waiting.append, on_change=changes.append)
+
+    halt.apply("a wrong account")
+    halt.adopt("another reason", is_at_start=False)
+    halt.release("a sample was clean")
+
+    assert changes == ["a wrong account", None]

@@ -5,6 +5,7 @@ import pytest
 
 from reconciler.supervisor.restarts import (
     RestartBackoff,
+    RestartBackoffs,
     RestartDecision,
     RestartPolicy,
     restart_delay,
@@ -50,13 +51,13 @@ class Clock:
         return self.now
 
 
-def a_ledger() -> tuple[RestartBackoff, Clock]:
+def a_backoff() -> tuple[RestartBackoff, Clock]:
     clock = Clock()
     return RestartBackoff(RestartPolicy(), Longest(), clock), clock
 
 
 def test_a_shard_is_replaced_so_often_within_the_window_and_then_parked() -> None:
-    backoff, _ = a_ledger()
+    backoff, _ = a_backoff()
 
     follows = [backoff.record_death() for _ in range(6)]
 
@@ -65,7 +66,7 @@ def test_a_shard_is_replaced_so_often_within_the_window_and_then_parked() -> Non
 
 
 def test_deaths_older_than_the_window_are_forgotten() -> None:
-    backoff, clock = a_ledger()
+    backoff, clock = a_backoff()
 
     for _ in range(20):
         clock.now += 13
@@ -74,7 +75,7 @@ def test_deaths_older_than_the_window_are_forgotten() -> None:
 
 
 def test_a_death_on_trial_parks_again_for_twice_as_long_up_to_the_cap() -> None:
-    backoff, clock = a_ledger()
+    backoff, clock = a_backoff()
     follows = [backoff.record_death() for _ in range(6)][-1]
     parks = []
 
@@ -88,7 +89,7 @@ def test_a_death_on_trial_parks_again_for_twice_as_long_up_to_the_cap() -> None:
 
 
 def test_a_shard_that_lived_through_its_trial_is_trusted_again() -> None:
-    backoff, clock = a_ledger()
+    backoff, clock = a_backoff()
     follows = [backoff.record_death() for _ in range(6)][-1]
 
     clock.now += follows.delay.total_seconds() + 61
@@ -97,9 +98,36 @@ def test_a_shard_that_lived_through_its_trial_is_trusted_again() -> None:
 
 
 def test_a_new_policy_holds_from_the_next_death_on_and_counts_those_before() -> None:
-    backoff, _ = a_ledger()
+    backoff, _ = a_backoff()
     backoff.record_death()
 
     backoff.policy = RestartPolicy(most=1, park=timedelta(seconds=5))
 
     assert backoff.record_death() == RestartDecision(delay=timedelta(seconds=5), is_parked=True)
+
+
+def test_each_shard_has_a_backoff_of_its_own() -> None:
+    backoffs = RestartBackoffs(RestartPolicy(most=1))
+    backoffs.of(0).record_death()
+
+    assert backoffs.of(0).record_death().is_parked
+    assert not backoffs.of(1).record_death().is_parked
+
+
+def test_a_new_policy_holds_for_old_and_new_shards() -> None:
+    backoffs = RestartBackoffs(RestartPolicy())
+    backoffs.of(0)
+
+    backoffs.set_policy(RestartPolicy(most=0))
+
+    assert [backoffs.of(shard).record_death().is_parked for shard in (0, 1)] == [True, True]
+
+
+def test_a_shard_that_was_gone_begins_without_deaths() -> None:
+    backoffs = RestartBackoffs(RestartPolicy())
+    for shard in (0, 1):
+        backoffs.of(shard).record_death()
+
+    backoffs.keep_only([0])
+
+    assert [backoffs.of(shard).recent for shard in (0, 1)] == [1, 0]
