@@ -15,6 +15,7 @@ which exchange.
 The database's copy counts for all hosts. Until ours is recorded there, `is_recorded` is False.
 """
 
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -150,6 +151,7 @@ class Halt:
         """True if another host applied it while we worked: our samples prove nothing about it."""
         self._own_reason: str | None = None
         """Why we last applied it: recorded late, it is found as if it were another host's."""
+        self._recording = threading.Lock()
         self._write = write
         self._on_change = on_change
 
@@ -222,9 +224,14 @@ class Halt:
             self.release("released by a person", is_recorded=True)
 
     def record(self, reason: str | None, planner: Planner) -> None:
-        """Write to the database that it is on, or off (None). Called from a thread."""
-        planner.write_halt(reason)
-        self.is_recorded = True
+        """Write to the database that it is on, or off (None). Called from a thread.
+
+        A write that is late, so that it is about a state of before, is left out.
+        """
+        with self._recording:
+            if reason == self.reason:
+                planner.write_halt(reason)
+                self.is_recorded = True
 
     def _turn(self, reason: str | None) -> None:
         self.reason = reason

@@ -114,7 +114,7 @@ async def test_a_supervisor_that_keeps_running_goes_on_by_itself_when_it_has_pas
     stage: Stage, journal: Journal, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(supervisor, "HALT_SAMPLE_SECONDS", 0.01)
-    workload = FakeWorkload(stage=stage, pages=(ODD, CLEAN, CLEAN))
+    workload = FakeWorkload(stage=stage, pages=(ODD, *[CLEAN] * 20))
 
     begin(workload, halt=POLICY, is_once=False)
     await journal.wait("halt", is_on=True)

@@ -253,6 +253,16 @@ def test_a_quarter_of_a_cycle_is_enough_to_be_certain(halt: Halt) -> None:
     assert not halt.is_certain(seen(10, 100), items=100)
 
 
+def test_a_late_write_does_not_record_a_halt_that_is_over(halt: Halt, database: Database) -> None:
+    judge(halt, ANOMALY)
+    halt.release("a sample was clean")
+    halt.record(None, cast("Planner", database))
+
+    database.do_writes()
+
+    assert database.reasons == [None]
+
+
 def test_changes_of_the_halt_are_told_once_each(database: Database) -> None:
     changes: list[str | None] = []
     halt = Halt(POLICY, write=database.waiting.append, on_change=changes.append)
