@@ -16,7 +16,7 @@ from reconciler.orders.inconclusive_lookups import (
     InconclusiveLookups,
 )
 from reconciler.resilience.breaker import Breaker
-from reconciler.store.batch_result import BatchResult, OrderOutcome
+from reconciler.store.write_result import OrderOutcome, WriteResult
 from reconciler.workload import Batch, Chunk, Counts, ProposedChange, Result, WorkerFault
 
 log = structlog.get_logger(__name__)
@@ -79,7 +79,7 @@ class BatchProgress:
         self._counts.errors += len(ids)
         self.left.difference_update(ids)
 
-    def count_applied(self, applied: BatchResult) -> None:
+    def count_applied(self, applied: WriteResult) -> None:
         """Count what was written; a skipped order counts only if this was its second try."""
         skipped_twice = self._second_tries.intersection(applied.skipped)
         self._counts.scanned += len(applied.outcomes) + len(skipped_twice)

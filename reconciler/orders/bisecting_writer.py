@@ -20,7 +20,7 @@ import structlog
 from reconciler.domain.order import Facts, OrderId
 from reconciler.domain.report import Answer, OrderFault
 from reconciler.errors import StatementFailed, StoreRejected, StoreUnavailable
-from reconciler.store.batch_result import BatchResult
+from reconciler.store.write_result import WriteResult
 
 MAX_TRIES = 3
 """How often the write of a whole batch is tried before it is halved."""
@@ -45,12 +45,12 @@ class BisectingWriter:
         read: Reads the same rows and writes nothing: shows if the database answers at all.
     """
 
-    apply: Callable[[ReportsByOrder, FactsByOrder], BatchResult]
+    apply: Callable[[ReportsByOrder, FactsByOrder], WriteResult]
     read: Callable[[ReportsByOrder, FactsByOrder], object]
     _given_up: Counter[OrderId] = field(default_factory=Counter)
 
     def write(
-        self, answers: ReportsByOrder, seen: FactsByOrder, on_applied: Callable[[BatchResult], None]
+        self, answers: ReportsByOrder, seen: FactsByOrder, on_applied: Callable[[WriteResult], None]
     ) -> None:
         """Write each row of the batch or put it on hold; report each written part to `on_applied`.
 
@@ -82,7 +82,7 @@ class BisectingWriter:
                 self._given_up.pop(id_, None)
             on_applied(applied)
 
-    def _try(self, part: ReportsByOrder, seen: FactsByOrder, tries: int) -> BatchResult:
+    def _try(self, part: ReportsByOrder, seen: FactsByOrder, tries: int) -> WriteResult:
         while True:
             tries -= 1
             try:
@@ -104,7 +104,7 @@ class BisectingWriter:
 
     def _hold(
         self, part: ReportsByOrder, seen: FactsByOrder, error: StoreRejected | StatementFailed
-    ) -> BatchResult:
+    ) -> WriteResult:
         """Put the orders on hold whose rows cannot be written.
 
         Raises:

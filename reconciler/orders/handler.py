@@ -36,9 +36,9 @@ from reconciler.orders.faults import fault_of
 from reconciler.orders.inconclusive_lookups import MAX_INCONCLUSIVE_LOOKUPS
 from reconciler.orders.unwritten_reports import UnwrittenReports
 from reconciler.resilience.breaker import Breaker
-from reconciler.store.batch_result import BatchResult
 from reconciler.store.database import Database
 from reconciler.store.order_writer import OrderWriter
+from reconciler.store.write_result import WriteResult
 from reconciler.telemetry import metrics as names
 from reconciler.telemetry.metrics import Metrics, count_lost_lines
 from reconciler.workload import AnomalyStats, Batch, Handler, Result, WorkerFault
@@ -152,7 +152,7 @@ class OrderHandler(Handler):
     async def _write(self, state: BatchState) -> None:
         for answers in state.answers_by_hold:
             for rows in split_for_transactions(answers, self.rows_per_transaction):
-                applied: list[BatchResult] = []
+                applied: list[WriteResult] = []
                 try:
                     await asyncio.to_thread(
                         self._bisecting_writer.write, rows, state.facts_as_planned, applied.append
@@ -184,7 +184,7 @@ class OrderHandler(Handler):
 
     def _apply(
         self, answers: Mapping[OrderId, Answer], seen: Mapping[OrderId, Facts]
-    ) -> BatchResult:
+    ) -> WriteResult:
         started = time.perf_counter()
         if self.is_dry_run:
             applied = self._preview(answers, seen)
@@ -198,7 +198,7 @@ class OrderHandler(Handler):
 
     def _preview(
         self, answers: Mapping[OrderId, Answer], seen: Mapping[OrderId, Facts]
-    ) -> BatchResult:
+    ) -> WriteResult:
         with self.database.autocommit() as connection:
             return self.writer.preview(connection, answers, seen)
 

@@ -10,9 +10,9 @@ from reconciler.domain.decide import Change, Confirm, Hold, Leave, Rule
 from reconciler.domain.order import Facts, Order, OrderId
 from reconciler.domain.report import Answer
 from reconciler.store import activity
-from reconciler.store.batch_result import OrderOutcome
 from reconciler.store.holds import attempts_in_a_row, wait_before_attempt
 from reconciler.store.prepared_statement import array_literal
+from reconciler.store.write_result import OrderOutcome
 from reconciler.store.write_statement import SEPARATOR, WritePart
 
 

@@ -12,11 +12,11 @@ from reconciler.domain.report import Answer, Report, rounded
 from reconciler.domain.status import SOMETHING_EXECUTED, Status
 from reconciler.errors import ReconcilerError, StoreRejected
 from reconciler.store.activity import facts_of
-from reconciler.store.batch_result import OrderOutcome
 from reconciler.store.database import Database
 from reconciler.store.holds import HeldOrder
 from reconciler.store.order_writer import OrderWriter
 from reconciler.store.tables import OrdersTable
+from reconciler.store.write_result import OrderOutcome
 
 
 class NotAcceptable(ReconcilerError):

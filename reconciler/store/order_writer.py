@@ -33,11 +33,11 @@ from reconciler.domain.status import Status
 from reconciler.domain.value import replace
 from reconciler.errors import StoreRejected
 from reconciler.store import shared_state
-from reconciler.store.batch_result import BatchResult, OrderOutcome
 from reconciler.store.batch_writes import BatchWrites
 from reconciler.store.order_rows import RowWithHold, as_rows, lock_rows, select_rows
 from reconciler.store.prepared_statement import PreparedStatement, array_literal
 from reconciler.store.tables import OrdersTable
+from reconciler.store.write_result import OrderOutcome, WriteResult
 from reconciler.store.write_statement import WritePart, write_statement
 
 Decide = Callable[[Order, Answer | None, datetime], Decision]
@@ -77,7 +77,7 @@ class OrderWriter:
         connection: Connection,
         answers: Mapping[OrderId, Answer],
         seen: Mapping[OrderId, Facts] | None = None,
-    ) -> BatchResult:
+    ) -> WriteResult:
         """Lock, decide, write. `connection` is in a transaction that the caller commits.
 
         Args:
@@ -104,7 +104,7 @@ class OrderWriter:
         connection: Connection,
         answers: Mapping[OrderId, Answer],
         seen: Mapping[OrderId, Facts] | None = None,
-    ) -> BatchResult:
+    ) -> WriteResult:
         """Decide as `apply` would on the rows as they are now; lock and write nothing."""
         rows = as_rows(self._read.run(connection, _ids(answers)))
         return self._decide_rows(rows, answers, seen)
@@ -142,13 +142,13 @@ class OrderWriter:
         rows: Sequence[RowWithHold],
         answers: Mapping[OrderId, Answer],
         seen: Mapping[OrderId, Facts] | None,
-    ) -> BatchResult:
+    ) -> WriteResult:
         found = {row.id: row for row in rows}
         outcomes = [self._decide_row(row, answers[row.id], seen or {}) for row in found.values()]
         if len(found) < len(rows):
             counts = Counter(row.id for row in rows)
             outcomes = [_hold_if_ambiguous(one, counts[one.order.id]) for one in outcomes]
-        return BatchResult(
+        return WriteResult(
             outcomes=tuple(outcomes),
             skipped=tuple(id_ for id_ in answers if id_ not in found),
             now=rows[0].database_now if rows else None,

@@ -19,10 +19,10 @@ from reconciler.domain.order import OrderId
 from reconciler.domain.report import Absent, Answer, OrderFault, Report
 from reconciler.domain.status import Status
 from reconciler.store import migrations
-from reconciler.store.batch_result import BatchResult
 from reconciler.store.database import Database
 from reconciler.store.order_writer import OrderWriter
 from reconciler.store.tables import OrdersTable, find_orders
+from reconciler.store.write_result import WriteResult
 
 EXCHANGE = "paper"
 SYMBOL = "BTCUSDT"
@@ -221,7 +221,7 @@ def an_apply(database: Database) -> OrderWriter:
     return OrderWriter(orders, exchange=EXCHANGE, decide=partial(decide, policy=a_policy(orders)))
 
 
-def applied(database: Database, *answers: tuple[OrderId, Answer]) -> BatchResult:
+def applied(database: Database, *answers: tuple[OrderId, Answer]) -> WriteResult:
     """Apply the answers in one transaction, as a worker does, and commit."""
     writer = an_apply(database)
     with database.transaction() as connection:

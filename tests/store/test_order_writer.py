@@ -16,10 +16,10 @@ from reconciler.domain.report import Answer, Archived, Report
 from reconciler.domain.status import Status
 from reconciler.domain.value import replace
 from reconciler.store.activity import ACTION, Activity, read_history
-from reconciler.store.batch_result import OrderOutcome
 from reconciler.store.database import Database
 from reconciler.store.stale import StaleOrders
 from reconciler.store.tables import find_orders
+from reconciler.store.write_result import OrderOutcome
 
 from .builders import (
     EXCHANGE,

@@ -18,9 +18,9 @@ from reconciler.domain.report import Answer, Report
 from reconciler.domain.status import Status
 from reconciler.errors import StoreUnavailable
 from reconciler.store import order_rows
-from reconciler.store.batch_result import BatchResult
 from reconciler.store.database import Database
 from reconciler.store.order_writer import OrderWriter
+from reconciler.store.write_result import WriteResult
 
 from .builders import (
     EXCHANGE,
@@ -60,7 +60,7 @@ def run_step(
     database: Database,
     answers: dict[OrderId, Answer],
     at_last: Callable[[], object] = lambda: None,
-) -> BatchResult:
+) -> WriteResult:
     """Apply the answers; act before the commit."""
     with database.transaction() as connection:
         result = writer.apply(connection, answers)

@@ -1,4 +1,4 @@
-"""What became of a batch: the decision about each order, and the orders that were skipped."""
+"""The result of a write: the decision about each order, and the orders that were skipped."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,8 +18,8 @@ class OrderOutcome(Value):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class BatchResult:
-    """Every order of the batch is in `outcomes` or in `skipped`.
+class WriteResult:
+    """The result of one transaction: every order is in `outcomes` or in `skipped`.
 
     Attributes:
         skipped: Orders whose rows could not be locked: another session holds them, or they are
