@@ -12,6 +12,7 @@ from reconciler.cli.logs import set_up_supervisor_logs
 from reconciler.cli.run_notices import (
     explain_empty_sweep,
     warn_if_exchange_implied,
+    warn_if_passphrase_unused,
     warn_of_unfollowed_orders,
 )
 from reconciler.cli.run_report import RunReport
@@ -79,6 +80,7 @@ def run_command(*, dry_run: bool, once: bool, as_json: bool, **flags: Any) -> No
     is_single = once or dry_run
     set_up_supervisor_logs(settings, is_once=is_single)
     warn_if_exchange_implied(settings)
+    warn_if_passphrase_unused(settings)
     following = warn_of_unfollowed_orders(settings)
     started = time.monotonic()
     summary = (

@@ -4,7 +4,7 @@ from functools import partial
 
 import structlog
 
-from reconciler.cli.checks.settings import paper_is_implied
+from reconciler.cli.checks.settings import find_unused_passphrase, paper_is_implied
 from reconciler.errors import ConfigurationError
 from reconciler.settings import Settings
 from reconciler.store.best_effort import query_on_own_connection
@@ -28,6 +28,17 @@ def warn_if_exchange_implied(settings: Settings) -> None:
         return
     if url := paper_is_implied(settings):
         log.warning("exchange.not_named", exchange=settings.exchange_name, base_url=url)
+
+
+def warn_if_passphrase_unused(settings: Settings) -> None:
+    """Log that a passphrase is set and the exchange takes none."""
+    if unused := find_unused_passphrase(settings):
+        log.warning(
+            "exchange.passphrase_unused",
+            exchange=settings.exchange_name,
+            reason=unused.what,
+            hint=unused.hint,
+        )
 
 
 def warn_of_unfollowed_orders(settings: Settings) -> Coverage | None:

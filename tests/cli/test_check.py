@@ -421,6 +421,19 @@ def test_where_no_exchange_is_named_the_paper_exchange_is_meant_and_check_says_w
     ]
 
 
+def test_passphrase_that_the_exchange_does_not_take_is_a_remark(check: Check) -> None:
+    code, results = check(EXCHANGE_API_PASSPHRASE="correct horse")
+
+    assert code == 0
+    assert results["settings"]["verdict"] == "warning"
+    assert results["settings"]["problems"] == [
+        {
+            "what": "EXCHANGE_API_PASSPHRASE is set, but paper takes none: it is not used",
+            "hint": "unset it, or set EXCHANGE_NAME to the exchange that it belongs to",
+        }
+    ]
+
+
 def remember_account(database_url: str, identity: str, exchange: str = "paper") -> None:
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute(

@@ -193,6 +193,15 @@ def test_run_without_an_exchange_name_says_it_uses_paper(world: World, reconcile
     assert "exchange.not_named" not in named.err
 
 
+def test_run_remarks_on_an_unused_passphrase_and_masks_it(reconcile: Start) -> None:
+    run = reconcile("--once", "--dry-run", EXCHANGE_API_PASSPHRASE="correct-horse").end()
+
+    (line,) = [line for line in run.err.splitlines() if "exchange.passphrase_unused" in line]
+    assert run.exit_code == 0
+    assert json.loads(line)["reason"].endswith("paper takes none: it is not used")
+    assert "correct-horse" not in run.err
+
+
 def test_row_with_impossible_times_stops_nothing(
     any_database_url: str, paper: PaperProcess, start: Start
 ) -> None:

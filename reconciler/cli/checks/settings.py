@@ -10,6 +10,7 @@ from pydantic_settings import DotEnvSettingsSource
 
 from reconciler.cli.checks.result import CheckResult, failed, passed, warning
 from reconciler.errors import ConfigurationError, Problem
+from reconciler.exchanges.credentials import unused_passphrase
 from reconciler.exchanges.registry import venue
 from reconciler.settings import Settings
 from reconciler.store.database_url import parse_url
@@ -48,6 +49,8 @@ def check_settings() -> CheckedSettings:
     names = {*os.environ, *DotEnvSettingsSource(Settings, case_sensitive=True).env_vars}
     wrong = [*misfits, *_unusable(settings, broken)]
     doubtful = [*unknown_names(names), *_implied(settings, broken)]
+    if unused := find_unused_passphrase(settings):
+        doubtful.append(unused)
     return CheckedSettings(settings=settings, broken=broken, result=_result(wrong, doubtful))
 
 
@@ -56,6 +59,16 @@ def paper_is_implied(settings: Settings) -> str | None:
     if "exchange_name" in settings.model_fields_set:
         return None
     return venue(settings.exchange_name, settings.exchange_base_url).base_url
+
+
+def find_unused_passphrase(settings: Settings) -> Problem | None:
+    """Return a remark if a passphrase is set and the exchange takes none."""
+    if settings.exchange_api_passphrase is None:
+        return None
+    try:
+        return unused_passphrase(venue(settings.exchange_name), settings.credentials)
+    except ConfigurationError:
+        return None  # There is no such exchange, and that is reported.
 
 
 def _result(wrong: Sequence[Problem], doubtful: Sequence[Problem]) -> CheckResult:
