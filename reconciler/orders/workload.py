@@ -118,7 +118,7 @@ class OrderWorkload(Workload):
         )
         clock = DatabaseClock()
         orders = await asyncio.to_thread(_read_orders_table, database, clock)
-        metrics = open_metrics(settings.statsd, is_told=False)
+        metrics = open_metrics(settings.statsd, log_failures=False)
         own_breaker = Breaker(
             settings.breaker, on_change=partial(_count_opening, metrics), inherited=breaker
         )

@@ -1,4 +1,4 @@
-"""What a supervisor says of itself: what `status`, `top` and `health` show, and USR2 logs."""
+"""The status of a supervisor, as `status` and `top` show it and USR2 logs it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from reconciler.workload import CountFields
 
 
 class Phase(StrEnum):
-    """What the supervisor as a whole is doing."""
+    """The state of the supervisor as a whole."""
 
     STARTING = "starting"
     RUNNING = "running"
@@ -18,7 +18,7 @@ class Phase(StrEnum):
 
 
 class ShardState(StrEnum):
-    """Where a shard is: in its worker's life, or, of the last two, why it has none."""
+    """The state of a shard: that of its worker; or the last two, if it has none."""
 
     BOOTING = "booting"
     READY = "ready"
@@ -43,18 +43,21 @@ class ShardStatus:
     """One shard and its worker.
 
     Attributes:
-        pid: None while it has no worker.
+        pid: The worker's; None while there is no worker.
         age_seconds: How old the worker is; without one, how long there has been none.
-        buckets: How many of the 256 are its own.
-        queued, in_hand: Items that wait for it, and that its worker has.
-        in_hand_seconds: How long its worker has had the oldest of them; None: nothing in hand.
+        buckets: The number of buckets that belong to the shard.
+        queued, in_flight: Items that wait for the shard, and items assigned to its worker.
+        in_flight_seconds: How long the oldest of those has been in flight; None without any.
         done: Items finished since the supervisor's start.
-        done_per_second: The same of the last ten seconds.
-        breaker: Its circuit breaker: closed, half_open or open; None before the first word.
-        breaker_retry_seconds: When an open breaker lets the next probe through.
-        trouble: The last thing that stood in its way, and how long ago.
-        restarts: Deaths within the window that the restart limit looks at.
-        memory_bytes: Proportional set size; None where the system does not say.
+        done_per_second: The same, over the last ten seconds.
+        breaker: The circuit breaker: closed, half_open or open; None before the worker's first
+            message about it.
+        breaker_retry_seconds: How long until an open breaker lets the next probe through.
+        fault, fault_age_seconds: The last fault that kept the worker from working, and how long
+            ago that was.
+        restarts: Deaths within the window of the restart limit.
+        memory_bytes: The proportional set size; None if it was not measured, or the system does
+            not tell.
     """
 
     shard: int
@@ -77,7 +80,7 @@ class ShardStatus:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BacklogStatus:
-    """The stale items as last measured."""
+    """The stale items, as last measured."""
 
     items: int
     oldest_age_seconds: float
@@ -86,7 +89,7 @@ class BacklogStatus:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class KeyStatus:
-    """One symbol, and how many of its items are queued or in hand."""
+    """A symbol, and the number of its items that are queued or in flight."""
 
     key: str
     items: int
@@ -102,7 +105,7 @@ class CycleStatus(CountFields):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BudgetStatus:
-    """The host's rate budget: what it may spend a minute, what it has, and any silence."""
+    """The host's rate budget: its limit, the weight used in this window, and any pause."""
 
     limit_per_minute: int
     used: int
@@ -111,7 +114,7 @@ class BudgetStatus:
 
 @dataclass(kw_only=True, slots=True)
 class Totals(CountFields):
-    """What has been done since the start."""
+    """The counts since the supervisor's start."""
 
     cycles: int
     restarts: int
@@ -121,7 +124,7 @@ class Totals(CountFields):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Status:
-    """Everything. `halted` is why nothing may be written; lists begin with what matters most."""
+    """The whole status. `halted` is why nothing may be written; the newest cycle comes first."""
 
     pid: int
     host: str
@@ -145,14 +148,15 @@ class OrderLocation:
     """Where the supervisor has an item, for `explain`.
 
     Attributes:
-        shard: Whose the key's bucket is.
-        is_queued: It waits for that shard, or another that helps out.
-        in_hand_of: The shard whose worker has it.
-        in_hand_seconds: Since when.
-        shard_state, breaker, breaker_retry_seconds: That shard's, as in `ShardStatus`.
-        held_back_seconds: How much longer the shard is handed nothing, after trouble.
-        trouble: What that was.
-        paused_seconds: How much longer the exchange wants silence.
+        bucket: The bucket of the item's key.
+        shard: The shard whose worker has the item; if none has, the shard of the bucket.
+        is_queued: True if the item waits for a worker.
+        in_flight_in: The shard whose worker has it; None if none has.
+        in_flight_seconds: How long the worker has had it.
+        shard_state, breaker, breaker_retry_seconds: The shard's, as in `ShardStatus`.
+        backing_off_seconds: How much longer the shard gets no work, after a fault.
+        fault: The last fault of the shard.
+        paused_seconds: How much longer the rate-limit pause lasts.
         halted: Why nothing may be written at all.
     """
 
@@ -172,7 +176,7 @@ class OrderLocation:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scaling:
-    """What a change of the shard count moves."""
+    """The buckets that a change of the number of shards moves."""
 
     before: int
     after: int
@@ -181,6 +185,6 @@ class Scaling:
 
     @classmethod
     def between(cls, before: int, after: int) -> "Scaling":
-        """Return what a change from one number of shards to another moves."""
+        """Return what a change of the number of shards moves."""
         moved = moved_buckets(before, after)
         return cls(before=before, after=after, buckets_moved=moved, buckets=BUCKETS)

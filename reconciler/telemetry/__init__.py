@@ -1,1 +1,1 @@
-"""What is told to people and dashboards: metrics and logs."""
+"""Logs, metrics and the health verdict."""

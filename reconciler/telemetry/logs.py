@@ -1,8 +1,8 @@
-"""Set up the log, once per process: structlog for us, the standard library's loggers beside it.
+"""Set up the log of a process: structlog's for our own lines, the standard library's for others.
 
 Every line carries `timestamp` (UTC, ISO 8601), `level`, `logger`, `event`, `pid` and the process'
-context, whoever wrote it. Secrets are taken out of the finished line, so that none gets through in
-a message, a nested value, a traceback or an error's text.
+context, also the lines of other libraries. Secrets are masked in the finished line, so that none
+gets through in a message, a nested value, a traceback or an error's text.
 """
 
 import logging
@@ -20,8 +20,8 @@ from reconciler.telemetry.standard_error import StandardError, protect_standard_
 
 LogFormat = Literal["console", "json"]
 
-_BRING_THEIR_OWN_HANDLERS = ("uvicorn", "uvicorn.access", "uvicorn.error")
-_TOO_TALKATIVE = ("httpx", "httpcore")
+_LOGGERS_WITH_OWN_HANDLERS = ("uvicorn", "uvicorn.access", "uvicorn.error")
+_VERBOSE_LOGGERS = ("httpx", "httpcore")
 
 log = structlog.get_logger(__name__)
 
@@ -36,19 +36,20 @@ def configure_logs(
 ) -> None:
     """Send the log of this process to `stream` (standard error by default), without `secrets`.
 
-    What cannot be written is dropped and counted: nothing that is logged ever raises. The next line
-    that gets through is followed by `log.lines_lost`, with the count.
+    A line that cannot be written is dropped and counted: logging never raises. After the next line
+    that can be written, `log.lines_lost` gives the count.
 
     A later call replaces the earlier one. uvicorn must be started with `log_config=None`, or it
     puts its own handlers back.
 
     Args:
-        level: The least that is written, by its standard name: `INFO`. httpx and httpcore, which
-            write a line with the whole address for each request, are kept at `WARNING` at least.
-        format: None is `console` when `stream` is a terminal, else `json`.
-        secrets: Values that may never appear; see `reconciler.telemetry.redact`.
-        context: What each line is to carry besides: `{"shard": 3}`.
-        stream: Where lines go.
+        level: The lowest level that is written, by its standard name: `INFO`. For httpx and
+            httpcore, which write a line with the whole address for each request, it is at least
+            `WARNING`.
+        format: None means `console` if `stream` is a terminal, else `json`.
+        secrets: Values to mask; see `reconciler.telemetry.redact`.
+        context: Further fields of each line: `{"shard": 3}`.
+        stream: Where lines are written.
     """
     register_secrets(secrets)
     stream = protect_standard_error() if stream is None else stream
@@ -62,16 +63,16 @@ def configure_logs(
         ],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         logger_factory=structlog.stdlib.LoggerFactory(),
-        # A module's logger may have been made, and used, before this: it must follow all the same.
+        # A module's logger may have been made and used before this, and must follow it too.
         cache_logger_on_first_use=False,
     )
-    handler = _Handler(stream)
+    handler = _DroppingHandler(stream)
     handler.setFormatter(_formatter(shared, format or _default_format(stream), stream))
-    _adopt_standard_loggers(handler, threshold)
+    _configure_standard_loggers(handler, threshold)
 
 
 def _shared_processors(context: Mapping[str, object]) -> list[Processor]:
-    """Return what both our lines and the standard library's go through."""
+    """Return the processors of both our lines and the standard library's."""
     return [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -137,8 +138,8 @@ class _RedactingFormatter(structlog.stdlib.ProcessorFormatter):
         return redact(super().format(record))
 
 
-class _Handler(logging.Handler):
-    """Writes lines, never raises, and says how many could not be written when it works again."""
+class _DroppingHandler(logging.Handler):
+    """Writes lines and never raises; logs the number of lost lines once it can write again."""
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__()
@@ -147,23 +148,23 @@ class _Handler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record's line, or count it as lost."""
-        if not self._put(self._line_of(record)):
+        if not self._write(self._format_safely(record)):
             self._unreported += 1
-            _lost.add()
+            _lost_lines.add()
         elif self._unreported:
-            self._report()
+            self._log_lost_lines()
 
-    def _line_of(self, record: logging.LogRecord) -> str:
-        """Return its line; or that it cannot be had: the standard way would print its arguments."""
+    def _format_safely(self, record: logging.LogRecord) -> str:
+        """Return a record's line, or one about the error: the default would print the arguments."""
         try:
             return self.format(record)
-        except Exception as error:  # noqa: BLE001 - whatever is logged, the work goes on
+        except Exception as error:  # noqa: BLE001 - no log call may stop the work
             where = f"{record.name} ({record.pathname}:{record.lineno})"
             return redact(f"a log line of {where} was lost: {error!r}")
 
-    def _put(self, line: str) -> bool:
+    def _write(self, line: str) -> bool:
         if isinstance(self._stream, StandardError):
-            return self._stream.put(f"{line}\n")
+            return self._stream.write_whole(f"{line}\n")
         try:
             self._stream.write(f"{line}\n")
             self._stream.flush()
@@ -171,15 +172,15 @@ class _Handler(logging.Handler):
             return False
         return True
 
-    def _report(self) -> None:
+    def _log_lost_lines(self) -> None:
         lines, self._unreported = self._unreported, 0
         log.error("log.lines_lost", lines=lines)
-        if self._unreported:  # Not even that could be written.
+        if self._unreported:  # That line could not be written either.
             self._unreported += lines
 
 
-class _Lost:
-    """Counts lines that could not be written, until somebody takes the count."""
+class _LostLines:
+    """A count of the lines that could not be written, until it is taken."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -195,22 +196,22 @@ class _Lost:
         return lines
 
 
-_lost = _Lost()
+_lost_lines = _LostLines()
 
 
 def take_lost_lines() -> int:
-    """Return how many lines of this process' log were lost since the last call."""
-    return _lost.take()
+    """Return the number of lines of this process' log that were lost since the last call."""
+    return _lost_lines.take()
 
 
-def _adopt_standard_loggers(handler: logging.Handler, threshold: int) -> None:
+def _configure_standard_loggers(handler: logging.Handler, threshold: int) -> None:
     logging.captureWarnings(capture=True)
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(threshold)
-    for name in _BRING_THEIR_OWN_HANDLERS:
+    for name in _LOGGERS_WITH_OWN_HANDLERS:
         logger = logging.getLogger(name)
         logger.handlers = []
         logger.propagate = True
-    for name in _TOO_TALKATIVE:
+    for name in _VERBOSE_LOGGERS:
         logging.getLogger(name).setLevel(max(threshold, logging.WARNING))

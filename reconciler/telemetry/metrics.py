@@ -1,8 +1,8 @@
-"""Metrics over StatsD: every name there is, and the way they are sent.
+"""Metrics over StatsD: all their names, and the client that sends them.
 
-Whatever has an id (an order, a symbol, a request) has no place in a name: each new name is a new
-series for ever. So the names are enums, those with a part that varies are made by the functions
-here, and the types refuse any other string.
+No id (of an order, a symbol, a request) may be part of a name: each new name is a new series for
+ever. So the names are enums, names with a variable part are made by the functions here, and the
+types refuse any other string.
 """
 
 import re
@@ -15,21 +15,21 @@ from statsd import StatsClient
 from reconciler.domain.status import Status
 from reconciler.settings import StatsdTarget
 from reconciler.telemetry.logs import take_lost_lines
-from reconciler.telemetry.statsd_address import Address, StatsdAddress
+from reconciler.telemetry.statsd_resolver import ResolvedAddress, StatsdResolver
 
 MAX_PACKET_BYTES = 512
-"""What every network carries in one piece (IPv4 promises 576 with its headers, RFC 791): a packet
-in pieces is lost with any one of them. A flush is a handful of packets even so."""
+"""The size that every network carries in one piece (IPv4 promises 576 with headers, RFC 791): a
+packet in pieces is lost with any one of them. A flush is still only a few packets."""
 
-MOST_TIMINGS = 10_000
-LAST_LOOK_SECONDS = 1.0
+MAX_TIMINGS = 10_000
+LAST_LOOKUP_SECONDS = 1.0
 
 CounterName = NewType("CounterName", str)
 GaugeName = NewType("GaugeName", str)
 
 
 class Counter(StrEnum):
-    """What is counted since the last flush."""
+    """Counters: how often something happened since the last flush."""
 
     ORDERS_RECONCILED = "orders.reconciled"
     ORDERS_DISCREPANCIES = "orders.discrepancies"
@@ -46,7 +46,7 @@ class Counter(StrEnum):
 
 
 class Timer(StrEnum):
-    """What is timed, in milliseconds."""
+    """Timers: how long something took, in milliseconds."""
 
     CYCLE_DURATION = "cycle.duration"
     EXCHANGE_LATENCY = "exchange.latency"
@@ -54,7 +54,7 @@ class Timer(StrEnum):
 
 
 class Gauge(StrEnum):
-    """What has a value now. Each has one writer."""
+    """Gauges: the present value of something. Each has one writer."""
 
     CYCLE_LAST_RUN_TIMESTAMP = "cycle.last_run_timestamp"
     CYCLE_LAST_DURATION_MS = "cycle.last_duration_ms"
@@ -71,15 +71,15 @@ class Gauge(StrEnum):
 
 
 def transition(before: Status, after: Status) -> CounterName:
-    """Name the counter of orders that went from one status to another."""
+    """Return the name of the counter of orders that went from one status to another."""
     return CounterName(f"transitions.{before.value}.{after.value}")
 
 
 def exchange_error(error_class: str) -> CounterName:
-    """Name the counter of one class of error, given in snake_case: `unavailable`.
+    """Return the name of the counter of a class of error, given in snake_case: `unavailable`.
 
     Raises:
-        ValueError: `error_class` is no name of a class.
+        ValueError: `error_class` is not in snake_case.
     """
     if not _SNAKE_CASE.fullmatch(error_class):
         raise ValueError(f"not the snake_case name of an error class: {error_class!r}")
@@ -87,19 +87,19 @@ def exchange_error(error_class: str) -> CounterName:
 
 
 def shard_breaker_state(shard: int) -> GaugeName:
-    """Name the gauge of one shard's breaker: 0 closed, 1 half-open, 2 open."""
+    """Return the name of the gauge of a shard's breaker: 0 closed, 1 half-open, 2 open."""
     return GaugeName(f"shard.{shard:d}.breaker.state")
 
 
 class Metrics(Protocol):
-    """Where metrics go. Nothing is sent before `flush`, and nothing here ever raises or waits."""
+    """A client for metrics. Only `flush` and `close` send, and no method raises or waits."""
 
     def incr(self, name: Counter | CounterName, count: int = 1) -> None:
         """Add `count` to a counter."""
         ...
 
     def timing(self, name: Timer, ms: float) -> None:
-        """Note one duration, in milliseconds."""
+        """Record a duration, in milliseconds."""
         ...
 
     def gauge(self, name: Gauge | GaugeName, value: float) -> None:
@@ -107,7 +107,7 @@ class Metrics(Protocol):
         ...
 
     def flush(self) -> None:
-        """Send what was noted since the last flush."""
+        """Send everything since the last flush."""
         ...
 
     def close(self) -> None:
@@ -116,7 +116,7 @@ class Metrics(Protocol):
 
 
 class NoMetrics:
-    """Metrics that go nowhere."""
+    """A client that sends nothing."""
 
     def incr(self, name: Counter | CounterName, count: int = 1) -> None:
         """Do nothing."""
@@ -135,18 +135,18 @@ class NoMetrics:
 
 
 class StatsdMetrics:
-    """Metrics in as few lines and UDP packets as may be: counters are added up before they go.
+    """A client that sends few lines and UDP packets: counters are added up before they are sent.
 
-    Until it is known where they go to they are kept, of durations the latest.
+    Until the address of StatsD is known, everything is kept; of durations, only the latest.
     """
 
-    def __init__(self, address: StatsdAddress, *, prefix: str) -> None:
-        self._address = address
+    def __init__(self, resolver: StatsdResolver, *, prefix: str) -> None:
+        self._resolver = resolver
         self._prefix = prefix
-        self._sent_to: Address | None = None
+        self._sent_to: ResolvedAddress | None = None
         self._client: StatsClient | None = None
         self._counts: dict[str, int] = {}
-        self._timings: deque[tuple[str, float]] = deque(maxlen=MOST_TIMINGS)
+        self._timings: deque[tuple[str, float]] = deque(maxlen=MAX_TIMINGS)
         self._gauges: dict[str, float] = {}
 
     def incr(self, name: Counter | CounterName, count: int = 1) -> None:
@@ -154,7 +154,7 @@ class StatsdMetrics:
         self._counts[name] = self._counts.get(name, 0) + count
 
     def timing(self, name: Timer, ms: float) -> None:
-        """Note one duration, in milliseconds."""
+        """Record a duration, in milliseconds."""
         self._timings.append((name, ms))
 
     def gauge(self, name: Gauge | GaugeName, value: float) -> None:
@@ -162,8 +162,8 @@ class StatsdMetrics:
         self._gauges[name] = value
 
     def flush(self) -> None:
-        """Send what was noted since the last flush. What the network loses is lost."""
-        client = self._opened()
+        """Send everything since the last flush. What the network loses is not sent again."""
+        client = self._client_for_address()
         if client is None:
             return
         with client.pipeline() as packets:
@@ -178,16 +178,16 @@ class StatsdMetrics:
         self._gauges.clear()
 
     def close(self) -> None:
-        """Flush, and close the socket. Waits a moment for an address that is being looked up."""
-        self._address.wait(LAST_LOOK_SECONDS)
+        """Flush, and close the socket. Waits up to 1 s for an address that is being looked up."""
+        self._resolver.wait(LAST_LOOKUP_SECONDS)
         self.flush()
-        self._address.close()
+        self._resolver.close()
         if self._client is not None:
             self._client.close()
 
-    def _opened(self) -> StatsClient | None:
-        """Return what sends to the address as it is now; None while it is not known."""
-        address = self._address.current
+    def _client_for_address(self) -> StatsClient | None:
+        """Return a client for the present address; None while the address is not known."""
+        address = self._resolver.current
         if address != self._sent_to and address is not None:
             if self._client is not None:
                 self._client.close()
@@ -208,16 +208,17 @@ def count_lost_lines(metrics: Metrics) -> None:
         metrics.incr(Counter.LOG_LINES_LOST, lines)
 
 
-def open_metrics(target: StatsdTarget, *, is_told: bool = True) -> Metrics:
-    """Open the way to `target`: to nowhere without a host.
+def open_metrics(target: StatsdTarget, *, log_failures: bool = True) -> Metrics:
+    """Return a client that sends to `target`; one that sends nothing if it has no host.
 
-    Metrics never stop the work: a name that does not resolve is one warning, and is looked up again
-    until it does. With `is_told` False it is not even that: another process tells.
+    Metrics never stop the work: if the host's name does not resolve, that is logged once, and the
+    name is looked up until it does. With `log_failures` False it is not logged: another process of
+    the same host does that.
     """
     if target.host is None:
         return NoMetrics()
-    address = StatsdAddress(target.host, target.port, is_told=is_told)
-    return StatsdMetrics(address, prefix=target.prefix)
+    resolver = StatsdResolver(target.host, target.port, log_failures=log_failures)
+    return StatsdMetrics(resolver, prefix=target.prefix)
 
 
 _SNAKE_CASE = re.compile(r"[a-z]+(_[a-z]+)*")

@@ -1,8 +1,8 @@
-"""Standard error, where telling never stops the work.
+"""A standard error whose writes never raise, and wait for a slow reader only once.
 
-What cannot be written is dropped: a full disk, a reader that hung up or reads no more, a terminal
-that is gone. Each write goes straight to the descriptor, so that nothing is kept back that would
-fail again later, or come twice. A reader that is late is waited for once, not at every line.
+Text that cannot be written is dropped: the disk is full, the reader has hung up or does not read,
+the terminal is gone. Each write goes straight to the descriptor, so that no buffered text fails
+again later, or is written twice. A slow reader is waited for once, not at every line.
 """
 
 import errno
@@ -16,18 +16,18 @@ import termios
 from array import array
 from typing import TextIO
 
-PATIENCE_SECONDS = 1.0
-"""How long a reader that does not keep up is waited for; then not at all, until it does again."""
+READER_TIMEOUT_SECONDS = 1.0
+"""How long to wait for a slow reader. After that there is no wait until it reads again."""
 
 _PIECE_BYTES = 4096
-"""What fits into a pipe whenever the system says that it can be written to: its PIPE_BUF."""
+"""PIPE_BUF: what always fits into a pipe that the system calls writable."""
 
-_GONE = {errno.EPIPE, errno.ECONNRESET, errno.ENXIO}
-_HUNG_UP = select.POLLERR | select.POLLHUP | select.POLLNVAL
+_GONE_ERRNOS = {errno.EPIPE, errno.ECONNRESET, errno.ENXIO}
+_HANG_UP_EVENTS = select.POLLERR | select.POLLHUP | select.POLLNVAL
 
 
 class StandardError(io.TextIOBase):
-    """A text stream to a descriptor. Nothing here raises for what becomes of the text."""
+    """A text stream to a descriptor, which drops text that cannot be written."""
 
     def __init__(self, descriptor: int, *, encoding: str, is_terminal: bool) -> None:
         self._descriptor = descriptor
@@ -41,7 +41,7 @@ class StandardError(io.TextIOBase):
 
     @property
     def encoding(self) -> str:  # type: ignore[override] # it is never set
-        """What text is written in."""
+        """The encoding of the text."""
         return self._encoding
 
     def fileno(self) -> int:
@@ -49,30 +49,30 @@ class StandardError(io.TextIOBase):
         return self._descriptor
 
     def isatty(self) -> bool:
-        """Whether it was a terminal at the start: one that is gone says that it is none."""
+        """Return whether the descriptor was a terminal at the start; it may be gone by now."""
         return self._is_terminal
 
     def writable(self) -> bool:
-        """Whether it can be written to: yes."""
+        """Return True."""
         return True
 
     def write(self, text: str, /) -> int:
         """Write text, or drop it."""
-        self.put(text)
+        self.write_whole(text)
         return len(text)
 
-    def put(self, text: str) -> bool:
-        """Write text; return whether all of it was. A line that was cut short is ended first."""
+    def write_whole(self, text: str) -> bool:
+        """Write text, after a line break if the last line was cut; return if all was written."""
         if not isinstance(text, str):
             raise TypeError(f"text is written here, not {type(text).__name__}")
         left = memoryview((self._line_break() + text).encode(self._encoding, "backslashreplace"))
         has_begun = False
         while left:
             try:
-                self._wait_for_room()
-                written = os.write(self._descriptor, left[: self._piece_of(len(left))])
+                self._wait_until_writable()
+                written = os.write(self._descriptor, left[: self._piece_size(len(left))])
             except OSError as error:
-                self._is_gone = self._is_gone or self._says_gone(error)
+                self._is_gone = self._is_gone or self._means_gone(error)
                 self._is_mid_line = self._is_mid_line or has_begun
                 return False
             has_begun = True
@@ -81,44 +81,44 @@ class StandardError(io.TextIOBase):
         return True
 
     def is_reader_gone(self) -> bool:
-        """Whether nobody will ever read what is written: asked of the system, without writing."""
+        """Return whether the reader has hung up for good, without writing anything."""
         if not self._is_gone:
             poll = select.poll()
             poll.register(self._descriptor, 0)
-            self._is_gone = any(event & _HUNG_UP for _, event in poll.poll(0))
+            self._is_gone = any(event & _HANG_UP_EVENTS for _, event in poll.poll(0))
         return self._is_gone
 
-    def _wait_for_room(self) -> None:
-        """Wait until a piece can be written without waiting.
+    def _wait_until_writable(self) -> None:
+        """Wait until a piece can be written at once.
 
         Raises:
             TimeoutError: the reader does not read.
         """
         poll = select.poll()
         poll.register(self._descriptor, select.POLLOUT)
-        is_ready = bool(poll.poll(0 if self._is_stuck else 1000 * PATIENCE_SECONDS))
+        is_ready = bool(poll.poll(0 if self._is_stuck else 1000 * READER_TIMEOUT_SECONDS))
         self._is_stuck = not is_ready
         if self._is_stuck:
             raise TimeoutError("the reader does not read")
 
-    def _piece_of(self, size: int) -> int:
-        """Return how much to write at once: all, so that lines of other processes come not between.
+    def _piece_size(self, size: int) -> int:
+        """Return how much to write at once: all, so that no other process's lines come in between.
 
-        But of a pipe that is nearly full, and of a terminal, only what surely has room.
+        To a terminal, and to a pipe that is nearly full, only what surely fits.
         """
         if size <= _PIECE_BYTES or self._takes_all:
             return size
-        return size if 2 * size <= _room_in(self._descriptor) else _PIECE_BYTES
+        return size if 2 * size <= _free_pipe_bytes(self._descriptor) else _PIECE_BYTES
 
     def _line_break(self) -> str:
         return "\n" if self._is_mid_line else ""
 
-    def _says_gone(self, error: OSError) -> bool:
-        return error.errno in _GONE or (self._is_terminal and error.errno == errno.EIO)
+    def _means_gone(self, error: OSError) -> bool:
+        return error.errno in _GONE_ERRNOS or (self._is_terminal and error.errno == errno.EIO)
 
 
-def _room_in(descriptor: int) -> int:
-    """Return about how many bytes a pipe has room for; 0 where the system does not say."""
+def _free_pipe_bytes(descriptor: int) -> int:
+    """Return about how many bytes fit into a pipe; 0 if the system does not tell."""
     unread = array("i", [0])
     try:
         size: int = fcntl.fcntl(descriptor, fcntl.F_GETPIPE_SZ)
@@ -129,13 +129,13 @@ def _room_in(descriptor: int) -> int:
 
 
 def protect_standard_error() -> TextIO:
-    """Put such a stream in the place of this process' standard error; return what stands there.
+    """Replace this process' standard error by a `StandardError`; return the new `sys.stderr`.
 
-    Where something else has been put there already, as by a test, that is left.
+    If `sys.stderr` has been replaced already, for example by a test, it stays.
     """
     found: TextIO | None = sys.stderr
     if found is None:
-        # It was closed when Python began. Something else may have its number by now.
+        # It was closed when Python began, and another file may have its descriptor by now.
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - as long as we live
     elif sys.__stderr__ is not None and found is sys.__stderr__:
         found.flush()
@@ -146,5 +146,5 @@ def protect_standard_error() -> TextIO:
 
 
 def is_reader_gone() -> bool:
-    """Whether nobody reads this process' standard error any more."""
+    """Return whether the reader of this process' standard error has hung up for good."""
     return isinstance(sys.stderr, StandardError) and sys.stderr.is_reader_gone()

@@ -11,7 +11,7 @@ import structlog
 
 from reconciler.domain.status import Status
 from reconciler.settings import StatsdTarget
-from reconciler.telemetry import statsd_address
+from reconciler.telemetry import statsd_resolver
 from reconciler.telemetry.metrics import (
     Counter,
     Gauge,
@@ -24,7 +24,7 @@ from reconciler.telemetry.metrics import (
     shard_breaker_state,
     transition,
 )
-from reconciler.telemetry.statsd_address import StatsdAddress
+from reconciler.telemetry.statsd_resolver import StatsdResolver
 
 DOCUMENTED = """
 Counters `orders.reconciled`, `orders.discrepancies`, `orders.errors`, `orders.held`,
@@ -225,9 +225,9 @@ def test_a_host_that_cannot_be_found_is_one_warning_and_stops_nothing(host: str)
 class NameServer:
     """Knows a name only from the `late`th question on, and answers when it is let."""
 
-    def __init__(self, late: int, address: tuple[str, int]) -> None:
+    def __init__(self, late: int, resolver: tuple[str, int]) -> None:
         self._late = late
-        self._address = address
+        self._address = resolver
         self.is_let = threading.Event()
         self.is_found = threading.Event()
         self.threads: set[int] = set()
@@ -245,11 +245,11 @@ class NameServer:
 def test_a_name_that_resolves_late_gets_all_that_was_counted_until_then(
     server: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(statsd_address, "FIRST_PAUSE_SECONDS", 0.01)
-    names = NameServer(late=3, address=server.getsockname())
+    monkeypatch.setattr(statsd_resolver, "FIRST_RETRY_SECONDS", 0.01)
+    names = NameServer(late=3, resolver=server.getsockname())
     with structlog.testing.capture_logs() as logged:
-        address = StatsdAddress("statsd.example", 8125, look_up=names)
-        metrics = StatsdMetrics(address, prefix="reconciler")
+        resolver = StatsdResolver("statsd.example", 8125, look_up=names)
+        metrics = StatsdMetrics(resolver, prefix="reconciler")
 
         metrics.incr(Counter.ORDERS_RECONCILED, 3)
         metrics.flush()
@@ -269,14 +269,14 @@ def test_a_name_that_resolves_late_gets_all_that_was_counted_until_then(
 def test_a_machine_that_changes_its_address_is_found_again(
     server: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(statsd_address, "LONGEST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(statsd_resolver, "MAX_RETRY_SECONDS", 0.01)
     moved = threading.Event()
 
     def names(_host: str, _port: int) -> list[tuple[Any, ...]]:
         found = server.getsockname() if moved.is_set() else ("127.0.0.1", 9)
         return [(socket.AF_INET, socket.SOCK_DGRAM, 17, "", found)]
 
-    metrics = StatsdMetrics(StatsdAddress("statsd", 8125, look_up=names), prefix="reconciler")
+    metrics = StatsdMetrics(StatsdResolver("statsd", 8125, look_up=names), prefix="reconciler")
     moved.set()
     server.settimeout(0.05)
     lines: list[str] = []
@@ -292,10 +292,10 @@ def test_a_machine_that_changes_its_address_is_found_again(
 
 
 def test_a_slow_name_server_holds_up_neither_the_start_nor_the_end() -> None:
-    names = NameServer(late=0, address=("127.0.0.1", 9))
+    names = NameServer(late=0, resolver=("127.0.0.1", 9))
     began = time.monotonic()
 
-    metrics = StatsdMetrics(StatsdAddress("statsd", 8125, look_up=names), prefix="reconciler")
+    metrics = StatsdMetrics(StatsdResolver("statsd", 8125, look_up=names), prefix="reconciler")
     metrics.incr(Counter.ORDERS_HELD)
     metrics.flush()
     metrics.close()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.telemetry.standard_error import PATIENCE_SECONDS, StandardError
+from reconciler.telemetry.standard_error import READER_TIMEOUT_SECONDS, StandardError
 
 LOGGING = """
 import sys
@@ -40,7 +40,7 @@ def pipe() -> Iterator[tuple[int, StandardError]]:
 def fill(stream: StandardError) -> None:
     """Write until no byte more can be."""
     for text in ("x" * 4096, "x"):
-        while stream.put(text):
+        while stream.write_whole(text):
             pass
 
 
@@ -52,7 +52,7 @@ def test_a_reader_that_hung_up_is_noticed_without_writing(pipe: tuple[int, Stand
 
     assert stream.is_reader_gone()
     assert stream.write("in the dark\n") == 12
-    assert not stream.put("in the dark\n")
+    assert not stream.write_whole("in the dark\n")
 
 
 def test_a_file_always_has_a_reader(tmp_path: Path) -> None:
@@ -67,10 +67,10 @@ def test_a_line_that_was_cut_short_does_not_run_into_the_next(
     reading, stream = pipe
     fill(stream)
     os.read(reading, 4096)
-    assert not stream.put("y" * 8192 + "\n")
+    assert not stream.write_whole("y" * 8192 + "\n")
     os.read(reading, 1 << 20)
 
-    assert stream.put("whole\n")
+    assert stream.write_whole("whole\n")
 
     assert os.read(reading, 1 << 20) == b"\nwhole\n"
     os.close(reading)
@@ -81,15 +81,15 @@ def test_a_reader_that_does_not_read_is_waited_for_once_and_then_not_at_all() ->
     stream = StandardError(writing, encoding="utf-8", is_terminal=False)
     began = time.monotonic()
 
-    while stream.put("x" * 1000 + "\n"):
+    while stream.write_whole("x" * 1000 + "\n"):
         pass
     for _ in range(1000):
-        assert not stream.put("lost\n")
+        assert not stream.write_whole("lost\n")
 
-    assert time.monotonic() - began < 20 * PATIENCE_SECONDS
+    assert time.monotonic() - began < 20 * READER_TIMEOUT_SECONDS
     assert not stream.is_reader_gone()
     os.read(reading, 1 << 20)
-    assert stream.put("read again\n")
+    assert stream.write_whole("read again\n")
     assert os.read(reading, 1 << 20).endswith(b"read again\n")
     for descriptor in (reading, writing):
         os.close(descriptor)
