@@ -1,4 +1,4 @@
-"""Numbers as PostgreSQL's binary floats keep and show them: exact, and without any I/O."""
+"""Numbers as PostgreSQL's binary floats keep and show them: exact and pure."""
 
 import math
 import struct
@@ -7,12 +7,12 @@ from enum import StrEnum
 
 _REAL, _BITS = struct.Struct("<f"), struct.Struct("<i")
 _EXACT = Context(prec=400)
-_MOST_REAL_DIGITS = 9
-"""The significant digits that tell every `real` from its neighbours (IEEE 754 binary32)."""
+_MAX_REAL_DIGITS = 9
+"""Enough significant digits to tell each `real` from its neighbours (IEEE 754 binary32)."""
 
 
 class BinaryFloat(StrEnum):
-    """The two types of PostgreSQL's whose values are binary floats."""
+    """PostgreSQL's two binary float types."""
 
     DOUBLE = "double precision"
     REAL = "real"
@@ -20,17 +20,17 @@ class BinaryFloat(StrEnum):
     def nearest(self, value: Decimal) -> Decimal:
         """Return what a column of this type keeps of a finite `value`.
 
-        It is written as the shortest decimal that leads back to the same float. PostgreSQL shows
-        another one where that lies half-way between two floats; both lead to the same result here.
-        What the type is too small for is returned as it is: the database refuses that.
+        The result is the shortest decimal that parses to the same float. PostgreSQL shows another
+        decimal if that lies half-way between two floats; both give the same result here.
+        A value out of range is returned as it is: the database refuses it.
         """
         if self is BinaryFloat.DOUBLE:
             number = float(value)
-            return Decimal(repr(number)) if _is_held(number, value) else value
+            return Decimal(repr(number)) if _is_representable(number, value) else value
         return _nearest_real(value.copy_abs()).copy_sign(value)
 
 
-def _is_held(number: float, value: Decimal) -> bool:
+def _is_representable(number: float, value: Decimal) -> bool:
     return math.isfinite(number) and (number != 0 or value == 0)
 
 
@@ -39,19 +39,19 @@ def _nearest_real(value: Decimal) -> Decimal:
         (bits,) = _BITS.unpack(_REAL.pack(float(value)))
     except OverflowError:
         return value
-    # By way of a double a number is rounded twice, which can miss the nearest by one.
+    # By way of a double, a number is rounded twice: that can miss the nearest `real` by one.
     number = min(
-        (_of_bits(near) for near in (bits, bits - 1, bits + 1) if near >= 0),
+        (_float_of_bits(near) for near in (bits, bits - 1, bits + 1) if near >= 0),
         key=lambda near: (_distance(near, value), _bits_of(near) & 1),
     )
-    return _shortest_real(number) if _is_held(number, value) else value
+    return _shortest_real(number) if _is_representable(number, value) else value
 
 
 def _distance(number: float, value: Decimal) -> Decimal:
     return _EXACT.abs(_EXACT.subtract(Decimal(number), value))
 
 
-def _of_bits(bits: int) -> float:
+def _float_of_bits(bits: int) -> float:
     number: float = _REAL.unpack(_BITS.pack(bits))[0]
     return number
 
@@ -62,11 +62,11 @@ def _bits_of(number: float) -> int:
 
 
 def _shortest_real(number: float) -> Decimal:
-    texts = (f"{number:.{digits}g}" for digits in range(1, _MOST_REAL_DIGITS + 1))
-    return Decimal(next(text for text in texts if _leads_to(text, number)))
+    texts = (f"{number:.{digits}g}" for digits in range(1, _MAX_REAL_DIGITS + 1))
+    return Decimal(next(text for text in texts if _parses_to(text, number)))
 
 
-def _leads_to(text: str, number: float) -> bool:
+def _parses_to(text: str, number: float) -> bool:
     try:
         return _bits_of(float(text)) == _bits_of(number)
     except OverflowError:  # Rounded up beyond the largest.

@@ -1,48 +1,49 @@
 """Decide what an exchange's answer does to a row. Correctness lives here.
 
-Pure: the same order, answer, time and policy give the same decision; nothing is read or written,
-and nothing raised, so that one odd order never costs a batch. The caller holds the row locked, so
-that what was decided on is what is changed. A wrong write is worse than none: where facts
-contradict each other, a person decides.
+Pure: the same order, answer, time and policy give the same decision. Nothing is read, written or
+raised, so that one bad order never costs a batch. The caller keeps the row locked, so that the row
+is written as it was decided on. A wrong write is worse than none: where facts contradict each
+other, a person decides.
 
     answer                         decision
     ------                         --------
     none, stale, of another order  Leave: write nothing, ask again later
-    what the row already says      Confirm: only `last_synced_at` moves
+    the same as the row            Confirm: only `last_synced_at` moves
     further along than the row     Change: the row takes the exchange's facts; logged
     archived, and the row is old   Change: the order has ended with nothing executed; logged
-    absent, unknown, contradictory Hold: the row stays, the order waits for time or a person
+    absent, unknown, contradictory Hold: the row stays, the order waits for a time or a person
 
-Invariants. Each has a test of its name in tests/unit/domain/test_decide.py, and a state machine
-beside it searches for a sequence of answers that breaks one.
+Invariants. Each has tests with its number in tests/unit/domain/test_decide.py. The state machine in
+test_decide_machine.py searches for a sequence of answers that breaks one.
 
 1.  No answer, no change. "Could not ask" is never evidence.
 2.  Same facts: only `last_synced_at` moves, and nothing is logged as a change.
 3.  Status only moves forward: pending < new < partial < terminal. A terminal order never reopens.
-4.  `executed_qty` never shrinks. A report that would shrink it is older or wrong: hold.
+4.  `executed_qty` never shrinks. A report that would shrink it is old or wrong: hold.
 5.  Two terminals that disagree: hold, never overwrite.
 6.  Canceled, expired or rejected with a partial fill keeps its quantity and its average price.
-7.  An open order with a quantity executed is `partial`, whatever word the exchange used. Partial or
+7.  An open order with anything executed is `partial`, whatever word the exchange used. Partial or
     filled with nothing executed contradicts itself: hold.
 8.  `avg_price` is cumulative quote / executed in Decimal, rounded to the column's scale. Unknown
     (none, zero, or rounded to zero) keeps the old value. The limit price is never an average.
-9.  "Not found" is graded: inside the grace window it says nothing yet; beyond the retention horizon
-    it proves nothing; inside the horizon it is counted, and after enough confirmations it waits for
-    a person. It never by itself becomes `canceled` or `rejected`. "Archived" proves an end with
-    nothing executed, and not which, where `created_at` lies beyond the horizon, and nowhere else.
-10. A status word nobody knows changes nothing: hold, and carry on with the rest.
+9.  "Not found" depends on the order's age: within the grace period it says nothing yet; beyond the
+    retention horizon it proves nothing; in between it is counted, and after enough confirmations
+    the order waits for a person. It never by itself becomes `canceled` or `rejected`. "Archived"
+    proves an end with nothing executed, though not which end, only where `created_at` lies beyond
+    the horizon.
+10. An unknown status word changes nothing: hold, and carry on with the rest.
 11. A report fetched before the row's latest write, or longer ago than LONGEST_ANSWER_AGE, is stale:
-    leave the row for next time. An `updated_at` ahead of the database's clock tells no time: the
+    leave the row for next time. An `updated_at` ahead of the database's clock is ignored: the
     other rules protect such a row, as they do in a table without that column.
 12. Deciding twice on the same facts changes nothing. Reports of one order's life may come
     shuffled, doubled or dropped: once the latest has been decided on, the row is as if all had come
-    once and in order. This takes reports that give the average with the quantity, and columns whose
-    scales tell the life's quantities and averages from each other and from zero.
-13. A report that contradicts what the row knows of itself (more executed than `qty`, another side,
-    another client id, placed more than a day apart) is of another order: a conflict, never written.
-    What one of the two does not know contradicts nothing.
-14. What is confirmed or changed counts as synced at the answer's `fetched_at`, never later. That is
-    the store's part of it; no decision carries another time.
+    once and in order. This requires that reports give the average with the quantity, and that the
+    columns' scales tell the order's quantities and averages from each other and from zero.
+13. A report that contradicts the row (more executed than `qty`, another side, another client id,
+    placed more than a day apart) is about another order: a conflict, never written. What one of the
+    two does not know contradicts nothing.
+14. What is confirmed or changed counts as synced at the answer's `fetched_at`, never later. The
+    store sees to that; no decision carries another time.
 """
 
 from dataclasses import dataclass
@@ -52,7 +53,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from reconciler.domain.binary_float import BinaryFloat
-from reconciler.domain.contradiction import ComparedColumn, contradictions, shown
+from reconciler.domain.contradiction import ComparedColumn, contradictions, format_minute
 from reconciler.domain.order import Facts, Order
 from reconciler.domain.report import (
     Absent,
@@ -69,13 +70,14 @@ from reconciler.domain.value import Value, replace
 LONGEST_ANSWER_AGE = timedelta(hours=1)
 """An older answer is refused: the process was stopped, or the machine suspended, in between.
 
-Far longer than a batch waits for a small share of the rate, and far shorter than anything that an
-order could be forgotten for. A row written from an old answer is not taken for a young one: see 14.
+Far longer than a batch waits for a small share of the rate limit, and far shorter than any time
+after which an exchange forgets an order. A row written late still counts as synced when the
+exchange was asked: see 14.
 """
 
 
 class Rule(StrEnum):
-    """Which rule made the decision: what the activity log and `explain` show."""
+    """The rule that made the decision: the activity log and `explain` show it."""
 
     NO_ANSWER = "no_answer"
     OTHER_ORDER = "other_order"
@@ -93,7 +95,7 @@ class Rule(StrEnum):
 
 
 class HoldReason(StrEnum):
-    """Why an order waits. The values are those of `reconciliation_holds.reason`."""
+    """Why an order is on hold. The values are those of `reconciliation_holds.reason`."""
 
     ERROR = "error"
     UNKNOWN_STATUS = "unknown_status"
@@ -111,14 +113,14 @@ SUSPICIOUS = frozenset(
         HoldReason.REGRESSION,
     }
 )
-"""One such order is that order's matter; a mass of them says that something else is wrong.
+"""One such order is wrong by itself; many at once mean that something else is wrong.
 
-Of `error` too a mass does, but there the symbols count as well: see `reconciler.supervisor.halt`.
+So do many with `error`, but there the symbols count too: see `reconciler.supervisor.halt`.
 """
 
 
 class Leave(Value):
-    """Write nothing; the order stays stale and its turn comes again."""
+    """Write nothing; the order stays stale and is tried again in the next sweep."""
 
     rule: Rule
 
@@ -137,7 +139,7 @@ class Change(Value):
 
 
 class Hold(Value):
-    """Leave the row as it is and set the order aside. `detail` is written for a person."""
+    """Set the order aside, and leave the row as it is. `detail` is written for a person."""
 
     reason: HoldReason
     detail: str
@@ -148,17 +150,17 @@ Decision = Leave | Confirm | Change | Hold
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Policy:
-    """What the decision depends on besides the facts.
+    """The settings that the decision depends on, besides order, answer and time.
 
     Attributes:
-        quantity_scale: Decimal places of the `executed_qty` column; None keeps every digit.
-        price_scale: How the column `avg_price` does.
-        ordered_scale: How the column `qty` does.
-        compared: What of a row is compared with what the exchange says of the order.
-        placement_grace: Asked this soon after `created_at`, "not found" says nothing: exchanges
-            publish a new order to their query side late (Binance: up to 10 s).
+        quantity_scale: The decimal places of the column `executed_qty`; None keeps every digit.
+        price_scale: The scale of the column `avg_price`.
+        ordered_scale: The scale of the column `qty`.
+        compared: The columns that are compared with the exchange's order.
+        placement_grace: "Not found" says nothing this soon after `created_at`: a new order is not
+            visible to queries at once (Binance: up to 10 s).
         retention: The exchange forgets ended orders after this; None: it never does.
-        confirmations: So many times in a row "not found" makes a person look.
+        confirmations: After this many times "not found" in a row a person should look.
     """
 
     quantity_scale: int | None = None
@@ -175,16 +177,16 @@ def decide(order: Order, answer: Answer | None, now: datetime, policy: Policy) -
     if answer is None:
         return Leave(rule=Rule.NO_ANSWER)
     order = _without_future_write(order, now)
-    irrelevance = _irrelevance(order, answer, now)
-    if irrelevance is not None:
-        return Leave(rule=irrelevance)
+    why_irrelevant = _why_irrelevant(order, answer, now)
+    if why_irrelevant is not None:
+        return Leave(rule=why_irrelevant)
     match answer:
         case Report():
-            return _weigh(order, answer, policy)
+            return _decide_on_report(order, answer, policy)
         case Absent():
-            return _grade_absence(order, answer, now, policy)
+            return _decide_on_absence(order, answer, now, policy)
         case Archived():
-            return _grade_archive(order, answer, policy)
+            return _decide_on_archived(order, answer, policy)
         case OrderFault():
             return Hold(reason=HoldReason.ERROR, detail=answer.detail)
         case _:
@@ -192,17 +194,17 @@ def decide(order: Order, answer: Answer | None, now: datetime, policy: Policy) -
 
 
 def _without_future_write(order: Order, now: datetime) -> Order:
-    """Forget an `updated_at` still to come: no write was then, another clock or zone set it.
+    """Ignore an `updated_at` in the future: another clock or time zone set it.
 
-    Believing it would make every report stale until that time, with the order at the queue's head.
+    Otherwise every report would be stale until then, and the order would stay first in line.
     """
     if order.updated_at is not None and order.updated_at > now:
         return replace(order, updated_at=None)
     return order
 
 
-def _irrelevance(order: Order, answer: Answer, now: datetime) -> Rule | None:
-    """Return why `answer` says nothing about the row as it is now; None: it does."""
+def _why_irrelevant(order: Order, answer: Answer, now: datetime) -> Rule | None:
+    """Return why `answer` says nothing about the row as it is now; None if it does."""
     if answer.external_order_id != order.external_order_id or answer.symbol != order.symbol:
         return Rule.OTHER_ORDER
     if order.updated_at is not None and answer.fetched_at < order.updated_at:
@@ -214,26 +216,26 @@ def _irrelevance(order: Order, answer: Answer, now: datetime) -> Rule | None:
     return None
 
 
-def _grade_absence(order: Order, absence: Absent, now: datetime, policy: Policy) -> Decision:
+def _decide_on_absence(order: Order, absence: Absent, now: datetime, policy: Policy) -> Decision:
     if _is_just_placed(order, absence, policy):
         return Leave(rule=Rule.JUST_PLACED)
     if _is_beyond_retention(order, now, policy):
-        return _hold_absent(
+        return _hold_not_found(
             "not found, and older than the exchange remembers ended orders: that proves nothing;"
             " look it up in the exchange's own records"
         )
     confirmed = order.absences + 1
     if confirmed < policy.confirmations:
-        return _hold_absent(
+        return _hold_not_found(
             f"not found ({confirmed} of {policy.confirmations} times): asked again later"
         )
-    return _hold_absent(
+    return _hold_not_found(
         f"not found {confirmed} times in a row: is it the right account and the right order id?"
     )
 
 
 def _is_just_placed(order: Order, absence: Absent, policy: Policy) -> bool:
-    """Whether the order was too young when the exchange was asked; a future `created_at` is not."""
+    """Return True if the order was created within the grace period before or after the request."""
     if order.created_at is None:
         return False
     return abs(absence.fetched_at - order.created_at) < policy.placement_grace
@@ -245,22 +247,22 @@ def _is_beyond_retention(order: Order, now: datetime, policy: Policy) -> bool:
     return now - order.created_at > policy.retention
 
 
-def _hold_absent(detail: str) -> Hold:
+def _hold_not_found(detail: str) -> Hold:
     return Hold(reason=HoldReason.NOT_FOUND, detail=detail)
 
 
-def _grade_archive(order: Order, archived: Archived, policy: Policy) -> Decision:
-    """Believe it of an order that is old enough for an archive; such an answer names no end."""
+def _decide_on_archived(order: Order, archived: Archived, policy: Policy) -> Decision:
+    """Accept the end of an order that is old enough to be archived; canceled stands for any end."""
     facts = order.facts
-    if not _is_comparable(facts):
-        return _no_number(facts)
+    if not _has_finite_numbers(facts):
+        return _hold_not_a_number(facts)
     if facts.executed_qty != 0:
-        return _conflict(
+        return _hold_for_conflict(
             f"the exchange says that it ended long ago with nothing executed, the row has"
             f" {facts.executed_qty} executed: look at the exchange which of them is true"
         )
     if not _is_old_enough_for_archive(order, archived, policy):
-        since = "unknown when" if order.created_at is None else shown(order.created_at)
+        since = "unknown when" if order.created_at is None else format_minute(order.created_at)
         return Hold(
             reason=HoldReason.NOT_FOUND,
             detail="the exchange says that it is archived, canceled or expired long ago with"
@@ -276,25 +278,25 @@ def _is_old_enough_for_archive(order: Order, archived: Archived, policy: Policy)
     return archived.fetched_at - order.created_at > policy.retention
 
 
-def _weigh(order: Order, report: Report, policy: Policy) -> Decision:
+def _decide_on_report(order: Order, report: Report, policy: Policy) -> Decision:
     found = contradictions(order, report, policy.compared, policy.ordered_scale)
     if found:
-        return _conflict(
+        return _hold_for_conflict(
             f"the exchange's order is another than the row's: {'; '.join(found)}. Are symbol and"
             " external_order_id right, and the account?"
         )
-    row, reported = _as_kept(order.facts, policy), report.status
+    row, reported = _with_rounded_average(order.facts, policy), report.status
     if reported is None:
         return Hold(
             reason=HoldReason.UNKNOWN_STATUS,
             detail=f"the exchange says {report.word!r}, a status that this version does not know",
         )
     if row.status.is_terminal and reported is not row.status:
-        return _disagree(order, report, reported)
+        return _decide_on_ended_row(order, report, reported)
     executed_qty = rounded(report.executed_qty, policy.quantity_scale)
-    doubt = _doubt(row, report, executed_qty)
-    if doubt is not None:
-        return doubt
+    why_not = _why_not_writable(row, report, executed_qty)
+    if why_not is not None:
+        return why_not
     to = Facts(
         status=_status(row, reported, executed_qty),
         executed_qty=executed_qty,
@@ -304,8 +306,8 @@ def _weigh(order: Order, report: Report, policy: Policy) -> Decision:
     return Confirm() if rule is Rule.UNCHANGED else Change(to=to, rule=rule)
 
 
-def _as_kept(row: Facts, policy: Policy) -> Facts:
-    """Return the row's facts with the average in the one spelling that `rounded` has for it."""
+def _with_rounded_average(row: Facts, policy: Policy) -> Facts:
+    """Return the row's facts with the average rounded as a reported one is."""
     if not isinstance(policy.price_scale, BinaryFloat):
         return row
     if row.avg_price is None or not row.avg_price.is_finite():
@@ -313,26 +315,26 @@ def _as_kept(row: Facts, policy: Policy) -> Facts:
     return replace(row, avg_price=rounded(row.avg_price, policy.price_scale))
 
 
-def _disagree(order: Order, report: Report, reported: Status) -> Decision:
-    """The row has ended otherwise than reported: a person's matter, unless the report may be older.
+def _decide_on_ended_row(order: Order, report: Report, reported: Status) -> Decision:
+    """Hold a row that has ended in another status than reported, unless the report may be older.
 
-    A report of an end is never older than that end; one of an open order may be, where no
-    `updated_at` proves that it is not.
+    A report of an end is never older than that end. A report of an open order may be older than
+    the row, unless `updated_at` proves that it is not.
     """
     if not reported.is_terminal and order.updated_at is None:
         return Leave(rule=Rule.ALREADY_FINAL)
-    return _conflict(
+    return _hold_for_conflict(
         f"the row says {order.facts.status.value}, the exchange {report.word!r}:"
         " look at the exchange which of them is true"
     )
 
 
-def _doubt(row: Facts, report: Report, executed_qty: Decimal) -> Hold | None:
-    """Return why the report must not be written over the row; None: it may."""
-    if not _is_comparable(row):
-        return _no_number(row)
+def _why_not_writable(row: Facts, report: Report, executed_qty: Decimal) -> Hold | None:
+    """Return why the report must not be written over the row; None if it may."""
+    if not _has_finite_numbers(row):
+        return _hold_not_a_number(row)
     if report.status in SOMETHING_EXECUTED and report.executed_qty == 0:
-        return _conflict(
+        return _hold_for_conflict(
             f"the exchange says {report.word!r} and nothing executed: one of the two is wrong"
         )
     if executed_qty < row.executed_qty:
@@ -342,26 +344,26 @@ def _doubt(row: Facts, report: Report, executed_qty: Decimal) -> Hold | None:
             " its answer was an older one, or one of the two is wrong",
         )
     if report.executed_qty > 0 and executed_qty == 0:
-        return _conflict(
+        return _hold_for_conflict(
             f"the column executed_qty has too few decimal places for {report.executed_qty}:"
             " give it more"
         )
     return None
 
 
-def _is_comparable(row: Facts) -> bool:
-    """Whether the row holds numbers only: PostgreSQL's `numeric` knows NaN and infinity."""
+def _has_finite_numbers(row: Facts) -> bool:
+    """Return False if the row has NaN or infinity, which PostgreSQL's `numeric` can hold."""
     return row.executed_qty.is_finite() and (row.avg_price is None or row.avg_price.is_finite())
 
 
-def _no_number(row: Facts) -> Hold:
-    return _conflict(
+def _hold_not_a_number(row: Facts) -> Hold:
+    return _hold_for_conflict(
         f"the row has {row.executed_qty} executed at {row.avg_price}, which is no number:"
         " correct it by hand"
     )
 
 
-def _conflict(detail: str) -> Hold:
+def _hold_for_conflict(detail: str) -> Hold:
     return Hold(reason=HoldReason.CONFLICT, detail=detail)
 
 
@@ -374,7 +376,7 @@ def _status(row: Facts, reported: Status, executed_qty: Decimal) -> Status:
 
 
 def _average(row: Facts, report: Report, policy: Policy) -> Decimal | None:
-    """Return the reported average as the column holds it; the row's where that says nothing."""
+    """Return the reported average as the column keeps it; the row's if none was reported."""
     if report.avg_price is None or report.executed_qty == 0:
         return row.avg_price
     return rounded(report.avg_price, policy.price_scale) or row.avg_price

@@ -1,4 +1,4 @@
-"""An order as our table has it."""
+"""An order as its row in `orders` has it."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -20,7 +20,7 @@ class Side(StrEnum):
 
 
 SIDES = {side.value: side for side in Side}
-"""Looking a side up takes a third of the time of calling the enum."""
+"""A lookup here takes a third of the time of calling the enum."""
 
 
 def parse_side(word: str | None) -> Side | None:
@@ -29,14 +29,14 @@ def parse_side(word: str | None) -> Side | None:
 
 
 class Facts(Value):
-    """The three columns that the exchange's word is about."""
+    """The three columns that a report can change."""
 
     status: Status
     executed_qty: Decimal
     avg_price: Decimal | None
 
     def is_same(self, other: "Facts") -> bool:
-        """Whether the two say the same; NaN, which equals nothing, is the same as NaN."""
+        """Return True if both say the same; NaN counts as equal to NaN."""
         return self == other or (
             self.status is other.status
             and _is_same_number(self.executed_qty, other.executed_qty)
@@ -53,10 +53,10 @@ def _is_same_number(one: Decimal | None, other: Decimal | None) -> bool:
 class Order(Value):
     """One row of `orders`, as it is at the moment of the decision.
 
-    `updated_at` and `created_at` carry a time zone; None where the table has no such column or
-    value. The same goes for what the row knows of itself besides: `qty`, the quantity ordered,
-    `side` and `client_order_id`.
-    `absences` counts how often in a row the exchange has already said "no such order".
+    Attributes:
+        created_at, updated_at: With a time zone. None: the table has no such column, or no value.
+        absences: How often in a row the exchange has already said "no such order".
+        qty: The quantity ordered. It and the two below are None if the row does not have them.
     """
 
     id: OrderId

@@ -1,4 +1,4 @@
-"""What the exchange said about one order, in our words."""
+"""The exchange's answers about one order, in our words."""
 
 from datetime import datetime
 from decimal import ROUND_05UP, ROUND_HALF_UP, Context, Decimal
@@ -16,16 +16,15 @@ class Report(Value):
 
     Attributes:
         word: The exchange's own word for the status; kept for the audit trail.
-        status: Our status for that word; None for a word that nobody knows.
+        status: Our status for that word; None for a word that this version does not know.
         executed_qty: Filled so far, in base currency; finite and not negative.
-        avg_price: Average fill price, unrounded; None or zero when it is not known.
+        avg_price: Average fill price, unrounded; None or zero if it is not known.
         fetched_at: When the request was sent, by the database's clock: the report is no older.
-        quantity: The order's own quantity, in base currency, as amended; None where it is not
-            known.
-        is_quote_sized: It was ordered as an amount of quote currency, so that a row's `qty` may be
-            that amount.
-        side, client_order_id, placed_at: What else tells the order from another; None where the
-            exchange does not say.
+        quantity: The order's own quantity, in base currency, as amended; None if it is not known.
+        is_quote_sized: True if the order was placed for an amount of quote currency: the row's
+            `qty` may be that amount.
+        side, client_order_id, placed_at: More to recognise the order by; None if the exchange does
+            not give them.
     """
 
     symbol: str
@@ -52,8 +51,8 @@ class Report(Value):
 class Absent(Value):
     """The exchange answered that it knows no such order.
 
-    An answer, but a weak one: it is also what an exchange says of an order placed a second ago,
-    of one past its retention horizon, and of every order of somebody else's account.
+    A weak answer: an exchange also gives it for an order placed a second ago, for one past its
+    retention horizon, and for every order of another account.
     """
 
     symbol: str
@@ -65,9 +64,9 @@ class Absent(Value):
 
 
 class Archived(Value):
-    """The exchange answered that the order ended long ago with nothing executed, and not how.
+    """The exchange answered that the order ended long ago with nothing executed, but not how.
 
-    An answer of which only a part is evidence: exchanges have given it for fresh orders, too.
+    A weak answer: exchanges have given it for fresh orders, too.
     """
 
     symbol: str
@@ -79,10 +78,10 @@ class Archived(Value):
 
 
 class OrderFault(Value):
-    """The exchange cannot make sense of the question: unknown symbol, an id that is none.
+    """The exchange cannot answer for this order: its symbol is unknown, or its id is not an id.
 
-    The order's own fault, so it says nothing about the exchange's health and nothing about the
-    order's status. `detail` is written for a person.
+    The fault lies with the order, so it says nothing about the exchange's health and nothing about
+    the order's status. `detail` is written for a person.
     """
 
     symbol: str
@@ -97,17 +96,17 @@ class OrderFault(Value):
 Answer = Report | Absent | Archived | OrderFault
 
 Scale = int | BinaryFloat | None
-"""How a column keeps a number: decimal places, a binary float, or None: every digit."""
+"""How a column keeps a number: decimal places, a binary float, or None for every digit."""
 
 
 def average_price(quote: Decimal | None, executed_qty: Decimal) -> Decimal | None:
-    """Return cumulative quote / executed quantity, or None where it cannot be known.
+    """Return cumulative quote / executed quantity, or None if it cannot be known.
 
     A missing, zero or negative quote means that the exchange does not have it (Binance says so of
     `cummulativeQuoteQty < 0`); it never means that the order was filled for nothing.
 
-    The quotient has up to 40 digits, the last of which lets `rounded` give what the endless one
-    would. No ambient decimal context changes it.
+    The quotient has up to 40 digits; the last is chosen so that `rounded` gives the same result as
+    for the exact quotient. No ambient decimal context changes it.
     """
     if quote is None or not (_is_positive(quote) and _is_positive(executed_qty)):
         return None
@@ -115,30 +114,30 @@ def average_price(quote: Decimal | None, executed_qty: Decimal) -> Decimal | Non
 
 
 def rounded(value: Decimal, scale: Scale) -> Decimal:
-    """Round a finite `value` as PostgreSQL does when it puts it into a column of that `scale`.
+    """Round a finite `value` as PostgreSQL does when it writes it to a column of that `scale`.
 
-    A `numeric` rounds half away from zero; a binary float takes the nearest that it can hold.
-    Whatever the application wrote from the same number compares equal to our result, and a larger
-    number never rounds to less, so that no quantity seems to shrink by being rounded. None means a
-    column without a scale, which keeps every digit. Zero has no sign, as in `numeric`.
+    A `numeric` rounds half away from zero; a binary float takes the nearest number that it can
+    hold; without a scale (None) every digit is kept. So our result equals what the application
+    wrote from the same number. A larger number never rounds to less, so no quantity seems to
+    shrink. Zero has no sign, as in `numeric`.
     """
     if scale is None:
         result = value
     elif isinstance(scale, BinaryFloat):
         result = scale.nearest(value)
     else:
-        result = value.quantize(_step(scale), context=_ROUNDING)
+        result = value.quantize(_quantum(scale), context=_ROUNDING)
     return result or result.copy_abs()
 
 
 _DIVISION = Context(prec=40, rounding=ROUND_05UP)
-# As many digits as a `numeric` can have before and behind the point, and one for the carry. Made
+# As many digits as a `numeric` can have before and after the point, and one for the carry. Made
 # once: making a context takes ten times as long as rounding.
 _ROUNDING = Context(prec=131_072 + 16_383 + 1, rounding=ROUND_HALF_UP)
 
 
 @cache
-def _step(scale: int) -> Decimal:
+def _quantum(scale: int) -> Decimal:
     return Decimal((0, (1,), -scale))
 
 

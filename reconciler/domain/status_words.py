@@ -1,7 +1,7 @@
-"""What a word in `orders.status` seems to mean: pure.
+"""Guess what a word in `orders.status` means: pure.
 
-Only our own words are followed. Of all others this is a guess, made to tell a person that orders
-are left alone which look as if they were open; nothing is ever written because of it.
+Only rows with our own words are followed. For all other words this is a guess, used to tell a
+person that orders which look open are not followed. Nothing is ever written because of it.
 """
 
 import re
@@ -11,7 +11,7 @@ from reconciler.domain.status import BY_VALUE, OPEN
 
 
 class StatusMeaning(StrEnum):
-    """What a word seems to mean. The first two are our own words; `OPEN` is somebody else's."""
+    """The likely meaning of a word. `OPEN`: it looks open, but is none of our words."""
 
     FOLLOWED = "followed"
     ENDED = "ended"
@@ -20,7 +20,7 @@ class StatusMeaning(StrEnum):
 
 
 def guess_meaning(word: str | None) -> StatusMeaning:
-    """Return what a status seems to mean; ours in capitals or with blanks is not ours."""
+    """Return what a status seems to mean. Our words in capitals or with blanks are not ours."""
     if word in BY_VALUE:
         return StatusMeaning.FOLLOWED if BY_VALUE[word] in OPEN else StatusMeaning.ENDED
     plain = re.sub(r"[\W_]+", "", (word or "").casefold()).removeprefix("orderstatus")
@@ -30,7 +30,7 @@ def guess_meaning(word: str | None) -> StatusMeaning:
 
 
 # Words of exchanges (Binance, Bybit, Coinbase, Kraken, OKX), of FIX 4.4 (OrdStatus, tag 39), of
-# ccxt and of platforms; in small letters, without blanks and the like.
+# ccxt and of platforms; in lower case, letters and digits only.
 _OPEN = frozenset(
     """
     accepted acknowledged active booked calculated created inflight inprogress

@@ -1,10 +1,10 @@
-"""What must hold of a value before anything is decided on it."""
+"""Checks on times and amounts, before anything is decided on them."""
 
 from datetime import datetime
 from decimal import Decimal
 
 MAX_DIGITS_BEFORE_POINT = 100
-"""Far beyond anything that trades; keeps a misread exponent from costing gigabytes of digits."""
+"""Far beyond any real amount. A misread exponent would otherwise cost gigabytes of digits."""
 
 
 def require_aware(name: str, moment: datetime | None) -> None:
@@ -18,10 +18,10 @@ def require_aware(name: str, moment: datetime | None) -> None:
 
 
 def require_amount(name: str, amount: Decimal | None) -> None:
-    """Refuse what can be neither a quantity nor a price.
+    """Refuse a number that can be neither a quantity nor a price.
 
     Raises:
-        ValueError: `amount` is not finite, negative, or too large to be meant.
+        ValueError: `amount` is not finite, is negative, or is too large to be real.
     """
     if amount is None:
         return

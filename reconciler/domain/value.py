@@ -1,4 +1,4 @@
-"""The kind of value that is made for every order: the only module here that knows a library."""
+"""The base class of values that are made for every order: the only module here with a library."""
 
 from typing import dataclass_transform
 
@@ -10,12 +10,12 @@ __all__ = ["Value", "replace"]
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 class Value(Struct, frozen=True, gc=False):
-    """A frozen value whose fields are given by name, declared as a dataclass is.
+    """A frozen value with named fields, declared like a dataclass.
 
-    An order's way from its row to what is written makes half a dozen, and a frozen dataclass of
-    seven fields takes 2 us to make where this takes 0.1. Nothing that a value holds leads back to
-    it, so the garbage collector need not follow it.
+    Reconciling one order makes about six of them, and a frozen dataclass of seven fields takes 2 us
+    to make where this takes 0.1. Nothing that a value holds refers back to it, so the garbage
+    collector need not track it.
 
-    That fields are given by name is mypy's to see to. Made to insist on it, a struct carries the
-    names of its fields with it wherever it is sent, which takes twice as long.
+    Only mypy checks that fields are given by name. With `kw_only`, a struct is pickled with the
+    names of its fields, which takes twice as long.
     """
