@@ -19,7 +19,7 @@ from reconciler.errors import ConfigurationError, Problem, SchemaMismatch
 from reconciler.store import migrations, sample_orders
 from reconciler.store.database import Database
 from reconciler.store.privileges import missing_read_privileges, missing_upgrade_privileges
-from reconciler.store.tables import find_orders, log_problems, missing_parts
+from reconciler.store.tables import activity_log_problems, find_orders, schema_problems
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,9 +132,9 @@ def _upgrade(database: Database, *, with_orders: bool) -> UpgradeResult:
     started = time.monotonic()
     with database.autocommit() as connection:
         before = migrations.current(connection)
-        is_incomplete = before != migrations.head() or bool(missing_parts(connection))
+        is_incomplete = before != migrations.head() or bool(schema_problems(connection))
         obstacles = missing_upgrade_privileges(connection) if is_incomplete else []
-        obstacles += log_problems(connection)
+        obstacles += activity_log_problems(connection)
         obstacles += missing_read_privileges(connection) or (
             [] if with_orders else _orders_problems(connection)
         )

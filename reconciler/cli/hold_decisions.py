@@ -14,7 +14,7 @@ from reconciler.cli.exit_codes import Exit
 from reconciler.cli.ui.formatting import moment
 from reconciler.cli.ui.output import print_json, print_problems
 from reconciler.cli.ui.progress import CountProgress
-from reconciler.domain.order import OrderId
+from reconciler.domain.order import OrderId, describe_facts
 from reconciler.domain.status import Status
 from reconciler.errors import Problem, StoreRejected
 from reconciler.store.bulk_holds import (
@@ -32,7 +32,6 @@ from reconciler.store.hold_acceptance import (
     accept,
     accept_all,
     decide_acceptance,
-    describe_facts,
 )
 from reconciler.store.holds import HeldOrder, dismiss_hold, read_hold
 from reconciler.store.tables import OrdersTable, find_orders
@@ -271,7 +270,7 @@ class AcceptHolds(HoldDecision):
         for hold in holds:
             try:
                 acceptance = decide_acceptance(hold, self.status, self._orders, now=now)
-                acceptances[self._orders.id_of(hold.order_id)] = (hold, acceptance)
+                acceptances[self._orders.parse_id(hold.order_id)] = (hold, acceptance)
             except NotAcceptable as error:
                 result.refuse(hold.order_id, str(error))
             except ValueError:

@@ -47,9 +47,9 @@ def warn_of_unfollowed_orders(settings: Settings) -> Coverage | None:
     What keeps us from finding out keeps the supervisor from its work too, and it says so.
     """
     following = query_on_own_connection(
-        settings.required_database_url, partial(measure_coverage, most_seconds=MOST_SECONDS)
+        settings.required_database_url, partial(measure_coverage, timeout_seconds=MOST_SECONDS)
     )
-    if following is not None and (following.is_wrong or following.is_doubtful):
+    if following is not None and (following.has_unknown_words or following.lacks_most_ids):
         log.warning(
             "orders.not_followed",
             orders=following.not_followed,

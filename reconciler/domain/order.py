@@ -44,6 +44,12 @@ class Facts(Value):
         )
 
 
+def describe_facts(facts: Facts) -> str:
+    """Return facts for a person."""
+    average = "" if facts.avg_price is None else f" at {facts.avg_price.normalize():f}"
+    return f"{facts.status.value}, {facts.executed_qty.normalize():f} executed{average}"
+
+
 def _is_same_number(one: Decimal | None, other: Decimal | None) -> bool:
     if one is None or other is None:
         return one is other

@@ -25,7 +25,7 @@ class DuplicatesGauge:
     ) -> None:
         self._query = PeriodicQuery(
             database_url,
-            partial(measure_duplicates, most_seconds=MAX_SECONDS),
+            partial(measure_duplicates, timeout_seconds=MAX_SECONDS),
             monotonic=monotonic,
         )
         self._rows = 0

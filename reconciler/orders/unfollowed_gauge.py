@@ -16,7 +16,7 @@ class UnfollowedGauge:
     ) -> None:
         self._query = PeriodicQuery(
             database_url,
-            partial(measure_coverage, most_seconds=MAX_SECONDS),
+            partial(measure_coverage, timeout_seconds=MAX_SECONDS),
             monotonic=monotonic,
         )
         self._rows = 0

@@ -1,7 +1,7 @@
 """The audit trail: one entry for every change, written in the transaction of the change.
 
-An entry holds what the row said, what it says now, and the report that made us write it, exact
-enough to decide again from it. Decimals are strings: JSON numbers lose digits.
+An entry has the row's facts before and after, and the report that caused the change, so that the
+decision can be replayed. Decimals are strings: JSON numbers lose digits.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,12 +22,12 @@ T = TypeVar("T")
 
 ACTION = "reconciliation.update"
 ARCHIVED_WORD = "ARCHIVED"
-"""Stands for the status that is not named: canceled or expired."""
+"""The word of an answer that names no status: the order was canceled or has expired."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Activity:
-    """One entry of the log."""
+    """One entry of the activity log."""
 
     id: int
     order_id: str
@@ -36,7 +36,7 @@ class Activity:
     created_at: datetime
 
 
-def details(
+def details_json(
     *,
     before: Facts,
     after: Facts,
@@ -46,26 +46,25 @@ def details(
     created_at: datetime | None = None,
     by: str | None = None,
 ) -> bytes:
-    """Return an entry's `details` as JSON.
+    """Return an entry's `details`.
 
-    `created_at` is the row's where the decision took it into account. `by` is the person who
-    decided, if it was one.
+    `created_at` is the row's, if the decision depended on it; `by` the person who decided, if any.
     """
     return _encode(
-        _Entry(
-            from_=_facts(before),
-            to=_facts(after),
+        _DetailsJson(
+            from_=_facts_json(before),
+            to=_facts_json(after),
             exchange=exchange,
             rule=rule,
             fetched_at=report.fetched_at,
-            report=_report(report),
-            created_at=_known(created_at),
-            by=_known(by),
+            report=_report_json(report),
+            created_at=_or_unset(created_at),
+            by=_or_unset(by),
         )
     )
 
 
-def facts_of(recorded: Mapping[str, Any]) -> Facts:
+def facts_from_json(recorded: Mapping[str, Any]) -> Facts:
     """Read a row's facts back from JSON."""
     average = recorded["avg_price"]
     return Facts(
@@ -76,27 +75,27 @@ def facts_of(recorded: Mapping[str, Any]) -> Facts:
 
 
 def order_json(order: Order) -> bytes:
-    """Return as JSON what a row said: its facts, and what else it knows of its order."""
+    """Return a row's facts, and what else it knows of its order."""
     return _encode(
-        _Row(
+        _RowJson(
             order.facts.status,
             f"{order.facts.executed_qty:f}",
             _price(order.facts.avg_price),
-            qty=_known(_price(order.qty)),
-            side=_known(order.side),
-            client_order_id=_known(order.client_order_id),
-            created_at=_known(order.created_at),
+            qty=_or_unset(_price(order.qty)),
+            side=_or_unset(order.side),
+            client_order_id=_or_unset(order.client_order_id),
+            created_at=_or_unset(order.created_at),
         )
     )
 
 
 def report_json(answer: Answer) -> bytes:
-    """Return an answer as JSON; null where it says nothing of the order itself."""
-    return _encode(_report(answer) if isinstance(answer, Report) else None)
+    """Return a report; null for an answer that is none."""
+    return _encode(_report_json(answer) if isinstance(answer, Report) else None)
 
 
-def archived_of(recorded: Mapping[str, Any], fetched_at: datetime) -> Archived:
-    """Read an answer back from JSON that said that the order is archived."""
+def archived_from_json(recorded: Mapping[str, Any], fetched_at: datetime) -> Archived:
+    """Read back the answer that an order is archived."""
     return Archived(
         symbol=recorded["symbol"],
         external_order_id=recorded["external_order_id"],
@@ -104,25 +103,25 @@ def archived_of(recorded: Mapping[str, Any], fetched_at: datetime) -> Archived:
     )
 
 
-def report_of(recorded: Mapping[str, Any], fetched_at: datetime) -> Report:
-    """Read a report back from JSON; earlier versions wrote less of it."""
+def report_from_json(recorded: Mapping[str, Any], fetched_at: datetime) -> Report:
+    """Read a report back; earlier versions wrote less of it."""
     return Report(
         symbol=recorded["symbol"],
         external_order_id=recorded["external_order_id"],
         word=recorded["word"],
         status=None if recorded["status"] is None else Status(recorded["status"]),
         executed_qty=Decimal(recorded["executed_qty"]),
-        avg_price=_read(Decimal, recorded["avg_price"]),
+        avg_price=_parse_optional(Decimal, recorded["avg_price"]),
         fetched_at=fetched_at,
-        quantity=_read(Decimal, recorded.get("quantity")),
+        quantity=_parse_optional(Decimal, recorded.get("quantity")),
         is_quote_sized=recorded.get("is_quote_sized", False),
-        side=_read(Side, recorded.get("side")),
+        side=_parse_optional(Side, recorded.get("side")),
         client_order_id=recorded.get("client_order_id"),
-        placed_at=_read(datetime.fromisoformat, recorded.get("placed_at")),
+        placed_at=_parse_optional(datetime.fromisoformat, recorded.get("placed_at")),
     )
 
 
-def _read(kind: Callable[[str], T], text: str | None) -> T | None:
+def _parse_optional(kind: Callable[[str], T], text: str | None) -> T | None:
     return None if text is None else kind(text)
 
 
@@ -145,20 +144,20 @@ def read_history(connection: Connection, order_id: str) -> Sequence[Activity]:
 _encode = msgspec.json.Encoder().encode
 
 
-class _Facts(msgspec.Struct, gc=False):
+class _FactsJson(msgspec.Struct, gc=False):
     status: str
     executed_qty: str
     avg_price: str | None
 
 
-class _Row(_Facts, gc=False, kw_only=True):
+class _RowJson(_FactsJson, gc=False, kw_only=True):
     qty: str | msgspec.UnsetType
     side: str | msgspec.UnsetType
     client_order_id: str | msgspec.UnsetType
     created_at: datetime | msgspec.UnsetType
 
 
-class _Report(msgspec.Struct, gc=False, omit_defaults=True):
+class _ReportJson(msgspec.Struct, gc=False, omit_defaults=True):
     symbol: str
     external_order_id: str
     word: str
@@ -172,41 +171,41 @@ class _Report(msgspec.Struct, gc=False, omit_defaults=True):
     is_quote_sized: bool = False
 
 
-class _Entry(msgspec.Struct, gc=False, rename={"from_": "from"}):
-    from_: _Facts
-    to: _Facts
+class _DetailsJson(msgspec.Struct, gc=False, rename={"from_": "from"}):
+    from_: _FactsJson
+    to: _FactsJson
     exchange: str
     rule: str
     fetched_at: datetime
-    report: _Report
+    report: _ReportJson
     created_at: datetime | msgspec.UnsetType
     by: str | msgspec.UnsetType
 
 
-def _report(answer: Answer) -> _Report:
+def _report_json(answer: Answer) -> _ReportJson:
     if not isinstance(answer, Report):
-        return _Report(answer.symbol, answer.external_order_id, ARCHIVED_WORD, None, "0", None)
-    return _Report(
+        return _ReportJson(answer.symbol, answer.external_order_id, ARCHIVED_WORD, None, "0", None)
+    return _ReportJson(
         answer.symbol,
         answer.external_order_id,
         answer.word,
         answer.status,
         f"{answer.executed_qty:f}",
         _price(answer.avg_price),
-        _known(_price(answer.quantity)),
-        _known(answer.side),
-        _known(answer.client_order_id),
-        _known(answer.placed_at),
+        _or_unset(_price(answer.quantity)),
+        _or_unset(answer.side),
+        _or_unset(answer.client_order_id),
+        _or_unset(answer.placed_at),
         answer.is_quote_sized,
     )
 
 
-def _known(value: T | None) -> T | msgspec.UnsetType:
+def _or_unset(value: T | None) -> T | msgspec.UnsetType:
     return msgspec.UNSET if value is None else value
 
 
-def _facts(facts: Facts) -> _Facts:
-    return _Facts(facts.status, f"{facts.executed_qty:f}", _price(facts.avg_price))
+def _facts_json(facts: Facts) -> _FactsJson:
+    return _FactsJson(facts.status, f"{facts.executed_qty:f}", _price(facts.avg_price))
 
 
 def _price(price: Decimal | None) -> str | None:

@@ -72,7 +72,7 @@ class BatchWrites:
         order = outcome.order
         match outcome.decision:
             case Change(to=to, rule=rule):
-                entry = activity.details(
+                entry = activity.details_json(
                     before=order.facts,
                     after=to,
                     exchange=exchange,

@@ -1,4 +1,4 @@
-"""Queries next to the work: over their own connection, and given up when they take too long."""
+"""Best-effort queries: on a connection of their own, or with a timeout, without raising."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -16,7 +16,7 @@ _QUERY_CANCELED = "57014"
 
 
 def query_on_own_connection(database_url: str, query: Callable[[Connection], T]) -> T | None:
-    """Run a query in a transaction over its own connection; None where that cannot be done."""
+    """Run a query in a transaction on a connection of its own; None if the database fails."""
     try:
         with (
             closing(Database(database_url, role="supervisor")) as database,
@@ -28,14 +28,14 @@ def query_on_own_connection(database_url: str, query: Callable[[Connection], T])
 
 
 def set_statement_timeout(connection: Connection, seconds: float) -> None:
-    """Let no statement of this transaction take longer."""
+    """Limit how long each statement of this transaction may take."""
     connection.exec_driver_sql(f"SET LOCAL statement_timeout = {round(seconds * 1000):d}")
 
 
 def fetch_before_timeout(
     connection: Connection, statement: Executable, parameters: Mapping[str, Any]
 ) -> Sequence[Any] | None:
-    """Return the rows; None where they took too long, and the transaction goes on."""
+    """Return the rows; None if the statement timed out. The transaction stays usable."""
     try:
         with connection.begin_nested():
             return connection.execute(statement, parameters).all()

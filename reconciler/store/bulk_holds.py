@@ -1,6 +1,6 @@
-"""Holds chosen by what they have in common, and decided page by page, however many they are.
+"""Decide on many holds at once: filter them, count them, and then go page by page.
 
-What was counted is what is decided: a hold that begins later is not among them. Every page is a
+Only the holds that were counted are decided on, not those that begin later. Each page is a
 transaction of its own, so that nothing is locked for long, and what was done stays done.
 """
 
@@ -16,9 +16,9 @@ from reconciler.store.tables import OrdersTable, holds
 
 @dataclass(frozen=True, kw_only=True)
 class HoldFilter:
-    """Which holds in force are meant; all of them, where nothing is said.
+    """A filter on active holds; without any value it matches all of them.
 
-    A hold of a former version does not know its symbol: there the row's own counts.
+    A hold of an earlier version does not know its symbol: then the row's symbol counts.
     """
 
     reason: HoldReason | None = None
@@ -45,30 +45,30 @@ class HoldFilter:
 
 @dataclass(frozen=True, kw_only=True)
 class HoldCount:
-    """How many holds are meant, by reason. `last_id` is the newest of them; 0 without any."""
+    """The number of holds by reason. `last_id` is the newest of them; 0 if there are none."""
 
     by_reason: Mapping[str, int]
     last_id: int
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """The number of all of them."""
         return sum(self.by_reason.values())
 
 
 @dataclass(frozen=True, kw_only=True)
 class HoldPage:
-    """Some holds, and where the next page begins; None: there are no more."""
+    """Some holds, and the id after which the next page begins; None: there are no more."""
 
     holds: Sequence[HeldOrder]
     next_after: int | None
 
 
-def count_holds(connection: Connection, orders: OrdersTable, choice: HoldFilter) -> HoldCount:
-    """Count the holds that are meant."""
+def count_holds(connection: Connection, orders: OrdersTable, hold_filter: HoldFilter) -> HoldCount:
+    """Count the holds that match."""
     statement = (
         select(holds.c.reason, func.count(), func.max(holds.c.id))
-        .where(choice.condition(orders))
+        .where(hold_filter.condition(orders))
         .group_by(holds.c.reason)
         .order_by(func.count().desc(), holds.c.reason)
     )
@@ -82,17 +82,17 @@ def count_holds(connection: Connection, orders: OrdersTable, choice: HoldFilter)
 def read_hold_page(
     connection: Connection,
     orders: OrdersTable,
-    choice: HoldFilter,
+    hold_filter: HoldFilter,
     *,
     after: int,
     last_id: int,
     limit: int,
 ) -> HoldPage:
-    """Read up to `limit` holds behind `after`, up to `last_id`."""
+    """Read up to `limit` holds after the id `after`, up to `last_id`."""
     statement = (
         select_holds()
         .add_columns(holds.c.id)
-        .where(choice.condition(orders), holds.c.id > after, holds.c.id <= last_id)
+        .where(hold_filter.condition(orders), holds.c.id > after, holds.c.id <= last_id)
         .order_by(holds.c.id)
         .limit(limit)
     )
@@ -107,17 +107,17 @@ def read_hold_page(
 def dismiss_hold_page(
     connection: Connection,
     orders: OrdersTable,
-    choice: HoldFilter,
+    hold_filter: HoldFilter,
     *,
     after: int,
     last_id: int,
     limit: int,
     by: str,
 ) -> tuple[int, int | None]:
-    """End up to `limit` holds behind `after`; return how many, and where the next page begins."""
+    """End up to `limit` holds after the id `after`; return their number, and the next `after`."""
     chosen = (
         select(holds.c.id)
-        .where(choice.condition(orders), holds.c.id > after, holds.c.id <= last_id)
+        .where(hold_filter.condition(orders), holds.c.id > after, holds.c.id <= last_id)
         .order_by(holds.c.id)
         .limit(limit)
         .with_for_update(of=holds)

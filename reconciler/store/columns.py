@@ -1,7 +1,7 @@
-"""What the catalogue says of a table's columns, whoever made it: one statement.
+"""Read a table's columns from the catalog, with one statement.
 
-Domains are seen through: a column's type is the one under all of them. SQLAlchemy's own reflection
-asks four times, for much more, and every worker would pay for that: 1 MiB of it.
+A column's type is the one below all domains. SQLAlchemy's own reflection sends four statements for
+much more, which would cost every worker 1 MiB of memory.
 """
 
 from dataclasses import dataclass
@@ -32,7 +32,8 @@ WITH RECURSIVE found AS (
     FROM found f JOIN pg_type t ON t.oid = f.type
     WHERE t.typtype = 'd'
 )
-SELECT f.name::text, format_type(f.type, NULL) AS type, format_type(f.type, f.modifier) AS words,
+SELECT f.name::text, format_type(f.type, NULL) AS type,
+    format_type(f.type, f.modifier) AS full_type,
     information_schema._pg_char_max_length(f.type, f.modifier)::int AS length,
     information_schema._pg_numeric_scale(f.type, f.modifier)::int AS scale,
     f.is_mandatory, f.is_readable, t.typname::text AS enum_name,
@@ -49,7 +50,7 @@ ORDER BY f.place
 
 @dataclass(frozen=True, kw_only=True)
 class EnumType:
-    """An enum of the database's. `schema` is None where the search path leads to it."""
+    """An enum type. `schema` is None if the search path finds it."""
 
     name: str
     schema: str | None
@@ -58,24 +59,24 @@ class EnumType:
 
 @dataclass(frozen=True, kw_only=True)
 class ColumnInfo:
-    """A column as it is.
+    """A column as the catalog describes it.
 
     Attributes:
         type: Its type in PostgreSQL's words, without length and scale: `character varying`.
-        words: The same with them, for a person: `character varying(20)`.
-        length: The most letters that it takes; None: any number, or it takes none.
-        scale: How many decimal places it keeps; None: every digit, or it is no number.
+        full_type: The same with length and scale: `character varying(20)`.
+        length: The maximum number of characters; None: any, or it is not a text.
+        scale: The number of decimal places; None: every digit is kept, or it is not a number.
         enum: None: it is of another type.
-        is_mandatory: Whether an INSERT has to fill it.
-        is_readable: Whether our role may read it.
-        is_bound: Whether a view, a policy, a trigger or a generated column needs it as it is: then
-            PostgreSQL refuses to change its type.
-        is_exact: Whether two texts of it are equal only if all their letters are.
+        is_mandatory: An INSERT has to fill it.
+        is_readable: Our role may read it.
+        is_bound: A view, a policy, a trigger or a generated column depends on it: then PostgreSQL
+            refuses to change its type.
+        is_exact: Two texts in it are equal only if all their letters are.
     """
 
     name: str
     type: str
-    words: str
+    full_type: str
     length: int | None
     scale: int | None
     enum: EnumType | None
@@ -86,12 +87,12 @@ class ColumnInfo:
 
 
 def read_columns(connection: Connection, table: str) -> dict[str, ColumnInfo]:
-    """Read the columns of what the search path finds as `table`, by name; none: no such table."""
+    """Read the columns of the table that the search path finds, by name; none: no such table."""
     return {
         row.name: ColumnInfo(
             name=row.name,
             type=row.type,
-            words=row.words,
+            full_type=row.full_type,
             length=row.length,
             scale=row.scale,
             enum=EnumType(name=row.enum_name, schema=row.enum_schema, labels=tuple(row.labels))

@@ -1,9 +1,9 @@
-"""How many rows of `orders` are followed, and how many look open and are not.
+"""Count the rows of `orders` that are followed, and those that look open and are not.
 
-An order is followed when its status is one of our own words for open, and it has an external id.
-Whatever else looks open is left alone, so somebody must be told. The cost is bounded: a small table
-is read as a whole; of a large one a sample of pages, the newest rows, and the index of what is
-followed. What then takes too long is given up.
+An order is followed if its status is one of our words for open, and it has an external id. Other
+rows that look open are left alone, so a person must be told. The cost is bounded: a small table is
+read as a whole; of a large one a sample of pages, the newest rows, and the index of stale orders.
+Each query has a timeout.
 """
 
 from collections import Counter
@@ -21,28 +21,28 @@ from reconciler.store.holds import count_waiting
 from reconciler.store.stale_index import OPEN_ORDERS, IndexState, read_index_state
 from reconciler.store.status_sql import status_as_text
 
-MOST_READ_BYTES = 128 * 1024 * 1024
-"""A table up to this size is read as a whole: about a million orders in a third of a second."""
+MAX_READ_BYTES = 128 * 1024 * 1024
+"""A table up to this size is read as a whole: about a million orders, in a third of a second."""
 
 SAMPLED_PAGES = 2_000
 NEWEST_ROWS = 10_000
-MOST_COUNTED = 100_000
-MOST_SECONDS = 3.0
-MOST_WORDS = 8
-LONGEST_WORD = 40
+MAX_COUNTED = 100_000
+MAX_SECONDS = 3.0
+MAX_WORDS = 8
+MAX_WORD_LENGTH = 40
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Coverage:
-    """Rows of `orders` by what becomes of them.
+    """The rows of `orders`, by whether they are followed.
 
     Attributes:
-        rows: All that were looked at.
+        rows: All that were read.
         followed: Open by our words, with an external id.
-        without_id: Open by our words, without one; or with an empty one.
-        words: Of rows whose status looks open and is none of our words, how many have which.
-        others: The same of statuses that are none of our words and tell nothing.
-        has_our_words: Whether any row has a status of ours, open or ended.
+        without_id: Open by our words, with no external id or an empty one.
+        words: The number of rows by status, for statuses that look open and are none of our words.
+        others: The same for statuses of which nothing is known.
+        has_our_words: Any row has a status of ours, open or ended.
         is_estimate: The table is too large to be counted.
     """
 
@@ -55,14 +55,14 @@ class Coverage:
     is_estimate: bool
 
     @property
-    def by_our_words(self) -> int:
+    def open_by_our_words(self) -> int:
         """Rows that are open by our words."""
         return self.followed + self.without_id
 
     @property
     def look_open(self) -> int:
         """Rows that look open, by our words or by others."""
-        return self.by_our_words + sum(self.words.values())
+        return self.open_by_our_words + sum(self.words.values())
 
     @property
     def not_followed(self) -> int:
@@ -70,89 +70,89 @@ class Coverage:
         return self.look_open - self.followed
 
     @property
-    def knows_no_word(self) -> bool:
-        """Whether there are rows, and none of them has a status of ours, open or ended."""
+    def has_only_unknown_words(self) -> bool:
+        """True if there are rows, and none of them has a status of ours, open or ended."""
         return self.rows > 0 and not self.has_our_words
 
     @property
-    def is_wrong(self) -> bool:
-        """Whether orders are left alone because of their words."""
-        return bool(self.words) or self.knows_no_word
+    def has_unknown_words(self) -> bool:
+        """True if orders are left alone because of their status words."""
+        return bool(self.words) or self.has_only_unknown_words
 
     @property
-    def is_doubtful(self) -> bool:
-        """Whether most open orders have no external id; a few have none yet at any time."""
+    def lacks_most_ids(self) -> bool:
+        """True if most open orders have no external id. At any time a few do not have one yet."""
         return self.without_id > self.followed
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What a person must be told: rows that look open and are not followed."""
+        """Remarks for a person: the rows that look open and are not followed."""
         remarks = (self.remark_on_words, self.remark_on_ids)
         return tuple(remark for remark in remarks if remark is not None)
 
     @property
     def remark_on_words(self) -> str | None:
-        """What is not followed because of its status; None: nothing."""
+        """The remark on rows that are not followed because of their status."""
         if self.words:
-            then = ": " if not self.by_our_words else "; not followed: "
+            then = ": " if not self.open_by_our_words else "; not followed: "
             return (
-                f"{self._about}{_number(self.look_open, 'row looks', 'rows look')} open,"
-                f" {self.by_our_words:,} by our words{then}{describe_words(self.words)}"
+                f"{self._about_prefix}{_number(self.look_open, 'row looks', 'rows look')} open,"
+                f" {self.open_by_our_words:,} by our words{then}{describe_words(self.words)}"
             )
-        if self.knows_no_word:
+        if self.has_only_unknown_words:
             return f"no row has a status of our words: {describe_words(self.others)}"
         return None
 
     @property
     def remark_on_ids(self) -> str | None:
-        """What is not followed because it has no external id; None: nothing."""
+        """The remark on rows that are not followed because they have no external id."""
         if not self.without_id:
             return None
         rows = _number(self.without_id, "open row has", "open rows have")
         verb = "is" if self.without_id == 1 else "are"
-        return f"{self._about}{rows} no external_order_id and {verb} not followed"
+        return f"{self._about_prefix}{rows} no external_order_id and {verb} not followed"
 
     @property
-    def _about(self) -> str:
+    def _about_prefix(self) -> str:
         return "about " if self.is_estimate else ""
 
 
 def describe_words(words: Mapping[str, int]) -> str:
-    """Return words and how many rows have them, the most frequent first."""
+    """Return words with their numbers of rows, the most frequent first."""
     most = Counter(words).most_common()
-    told = [f"{_shown(word)} {count:,}" for word, count in most[:MOST_WORDS]]
-    left = len(most) - len(told)
-    return ", ".join([*told, f"and {left:,} more"] if left else told)
+    described = [f"{_quoted(word)} {count:,}" for word, count in most[:MAX_WORDS]]
+    left = len(most) - len(described)
+    return ", ".join([*described, f"and {left:,} more"] if left else described)
 
 
 def measure_coverage(
-    connection: Connection, *, most_seconds: float = MOST_SECONDS
+    connection: Connection, *, timeout_seconds: float = MAX_SECONDS
 ) -> Coverage | None:
-    """Count, or where the table is large estimate; None where that takes too long, or cannot be.
+    """Count, or estimate if the table is large; None if that takes too long or cannot be done.
 
-    `connection` is in a transaction. Takes no lock but that of every reader.
+    `connection` is in a transaction. Takes only the lock that every reader takes.
     """
     columns = read_columns(connection, "orders")
     if not {"status", "external_order_id"} <= columns.keys():
         return None
     word = status_as_text("status", is_exact=columns["status"].is_exact)
-    set_statement_timeout(connection, most_seconds)
+    set_statement_timeout(connection, timeout_seconds)
     pages = connection.execute(_PAGES).scalar_one()
-    if pages * connection.execute(_PAGE_BYTES).scalar_one() <= MOST_READ_BYTES:
+    if pages * connection.execute(_PAGE_BYTES).scalar_one() <= MAX_READ_BYTES:
         counted = _counts(connection, word, "orders")
-        return None if counted is None else _following(counted, is_estimate=False)
+        return None if counted is None else _coverage(counted, is_estimate=False)
     share = min(1.0, SAMPLED_PAGES / pages)
     sampled = _counts(connection, word, _SAMPLE, percent=100 * share)
     if sampled is None:
         return None
     scaled = Counter({key: round(count / share) for key, count in sampled.items()})
     newest = _counts(connection, word, _NEWEST, rows=NEWEST_ROWS) or Counter()
-    found = _following(scaled | newest, is_estimate=True)
+    found = _coverage(scaled | newest, is_estimate=True)
     return replace(found, followed=max(found.followed, _count_followed(connection)))
 
 
 def explain_no_stale_orders(connection: Connection, stale_after: timedelta) -> str:
-    """Say why no order is stale. `connection` is in a transaction."""
+    """Return why no order is stale, for a person. `connection` is in a transaction."""
     open_orders = _count_followed(connection)
     if not open_orders:
         return "nothing to do: no row is open by our words and has an external_order_id"
@@ -190,7 +190,7 @@ _FOLLOWED = text(
 
 
 def _counts(connection: Connection, word: str, source: str, **given: float) -> Counter[_Key] | None:
-    """Return the rows by key; None where PostgreSQL took too long."""
+    """Return the number of rows by key; None if the statement timed out."""
     found = fetch_before_timeout(connection, text(_COUNT.format(word=word, source=source)), given)
     if found is None:
         return None
@@ -198,16 +198,16 @@ def _counts(connection: Connection, word: str, source: str, **given: float) -> C
 
 
 def _count_followed(connection: Connection) -> int:
-    """Count what the index of stale orders holds, up to a bound; 0 without that index."""
+    """Count the rows in the index of stale orders, up to MAX_COUNTED; 0 without that index."""
     if read_index_state(connection) is not IndexState.READY:
         return 0
-    # Where the statistics are old, the planner may prefer to read a table of ended orders.
+    # With old statistics, the planner may prefer to read the whole table.
     connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
-    count: int = connection.execute(_FOLLOWED, {"most": MOST_COUNTED}).scalar_one()
+    count: int = connection.execute(_FOLLOWED, {"most": MAX_COUNTED}).scalar_one()
     return count
 
 
-def _following(counts: Mapping[_Key, int], *, is_estimate: bool) -> Coverage:
+def _coverage(counts: Mapping[_Key, int], *, is_estimate: bool) -> Coverage:
     by_meaning: dict[StatusMeaning, Counter[str]] = {
         meaning: Counter() for meaning in StatusMeaning
     }
@@ -232,7 +232,7 @@ def _number(count: int, one: str, more: str) -> str:
     return f"{count:,} {one if count == 1 else more}"
 
 
-def _shown(word: str) -> str:
-    """Return a status as it is told: in quotes where blanks or the like would not be seen."""
-    short = word if len(word) <= LONGEST_WORD else f"{word[:LONGEST_WORD]}..."
+def _quoted(word: str) -> str:
+    """Return a status for a message: in quotes if it has blanks or the like."""
+    short = word if len(word) <= MAX_WORD_LENGTH else f"{word[:MAX_WORD_LENGTH]}..."
     return short if short.isidentifier() else repr(short)

@@ -1,4 +1,4 @@
-"""The record of cycles: what `health` reads when no supervisor answers."""
+"""The record of cycles. `reconciler health` reads it when no supervisor answers."""
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -12,9 +12,9 @@ from reconciler.telemetry.health import LastHour
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CycleRecord:
-    """What one cycle did. Counts are orders, except `requests` and `weight`.
+    """The counts of one cycle: of orders, except `requests` and `weight`.
 
-    `transitions` counts the changes by "from.to", as in the metrics' names.
+    `transitions` counts the changes by "from.to", as in the names of the metrics.
     """
 
     host: str
@@ -33,12 +33,12 @@ class CycleRecord:
 
 
 def record_cycle(connection: Connection, cycle: CycleRecord) -> None:
-    """Write the cycle down."""
+    """Write the record of a cycle."""
     connection.execute(insert(cycles), asdict(cycle))
 
 
 def read_last_hour(connection: Connection) -> LastHour:
-    """Read what the last hour's cycles did, by the database's clock."""
+    """Read the sums of the last hour's cycles, by the database's clock."""
     return LastHour(**connection.execute(_LAST_HOUR).mappings().one())
 
 

@@ -1,9 +1,9 @@
-"""One process's way to PostgreSQL: an engine with one connection, and errors in our words.
+"""A process's connection to PostgreSQL: an engine with one connection, and errors translated.
 
 Works through a transaction-pooling PgBouncer of any version: nothing relies on a session's state.
-Only where no pooler stands between us and the server may a statement be prepared, and only one that
-asks for it is: a plan kept for later costs more than it saves where the best one depends on the
-numbers, as for a page of stale orders.
+Statements are prepared only if there is no pooler between us and the server, and only those that
+ask for it: where the best plan depends on the parameters, as for a page of stale orders, a cached
+plan costs more than it saves.
 """
 
 import sys
@@ -31,51 +31,51 @@ from reconciler.store.database_url import parse_url, without_secrets
 
 CONNECT_TIMEOUT_SECONDS = 5
 UNSENT_DATA_TIMEOUT_MS = 10_000
-SILENCE_BEFORE_PROBE_SECONDS = 10
-SILENCE_BETWEEN_PROBES_SECONDS = 5
+KEEPALIVE_IDLE_SECONDS = 10
+KEEPALIVE_INTERVAL_SECONDS = 5
 CANCEL_TIMEOUT_SECONDS = 5.0
 
-UNPREPARED = frozenset({"0A000", "26000"})
-"""A prepared statement's columns have other types now; the session has lost the statement."""
+LOST_STATEMENT_STATES = frozenset({"0A000", "26000"})
+"""A prepared statement's columns have changed types, or the session has lost the statement."""
 
 _INSUFFICIENT_PRIVILEGE = "42501"
 # A policy's WITH CHECK; RAISE in PL/pgSQL.
 _ROW_REFUSALS = frozenset({"ExecWithCheckOptions", "exec_stmt_raise"})
 _NO_SUCH_TABLE = "42P01"
-# A column, a type that is gone or has become another.
-_LOST_PARTS = ("42703", "42704", "42804")
+# A column or a type is gone, or has changed.
+_SCHEMA_CHANGED = ("42703", "42704", "42804")
 _READ_ONLY = "25006"
-# Read-only (a standby, or a primary that became one), or ended by a time limit: no order's fault.
+# Read-only (a standby, or a primary that became one), or ended by a timeout: no order's fault.
 _TRANSACTION_STATE = "25"
 _SYNTAX_OR_ACCESS = "42"
-# No room, no memory, a disk that fails: the same for every row.
+# Disk full, out of memory, a failing disk: the same for every row.
 _WHOLE_SERVER = ("53", "58")
 # libpq gives no SQLSTATE for a refused connection: the server's words are all there is.
 _REFUSALS = ("authentication failed", "does not exist", "no pg_hba.conf entry", "no password")
 
 
 @dataclass(slots=True)
-class _Use:
-    """A use of the connection that has begun and not ended; no connection while it connects."""
+class _Checkout:
+    """The connection in use, and since when. `connection` is None while it connects."""
 
     since: float
     connection: psycopg.Connection[object] | None = None
 
 
 class Database:
-    """The database behind a URL. Connects when first used, and again after a loss."""
+    """The database of a URL. Connects when first used, and again after a lost connection."""
 
     def __init__(self, url: str, *, role: str, must_write: bool = False) -> None:
         """Prepare for `url`; `role` is shown in pg_stat_activity.
 
-        With `must_write`, a session that can only read counts as none: of the hosts or addresses
-        behind the URL the one is taken that can be written to, unless the URL itself says which.
+        With `must_write`, only a host that can be written to is used, if the URL has several hosts
+        or addresses; unless it has its own `target_session_attrs`.
 
         Raises:
-            ConfigurationError: the URL is not one of PostgreSQL's.
+            ConfigurationError: the URL is not a PostgreSQL URL.
         """
         self._url = parse_url(url)
-        self._use: _Use | None = None
+        self._checkout: _Checkout | None = None
         self._is_read_only = False
         session = {"target_session_attrs": "read-write"} if must_write else {}
         self._engine = create_engine(
@@ -83,26 +83,27 @@ class Database:
             pool_size=1,
             max_overflow=0,
             hide_parameters=True,
-            # Said with every BEGIN: the locked row must be read as it is then, and a database's own
+            # Sent with every BEGIN: a locked row must be read as it is then, and the database's
             # default could be an older snapshot.
             isolation_level="READ COMMITTED",
             connect_args={
                 **{name: value for name, value in session.items() if name not in self._url.query},
                 "application_name": f"reconciler {role}",
-                # PostgreSQL refuses what the database's encoding lacks; we could not even send it.
+                # Otherwise we could not send characters that the database's encoding lacks, and
+                # PostgreSQL could not refuse them.
                 "client_encoding": "utf8",
-                "prepare_threshold": _ONLY_WHEN_ASKED,
+                "prepare_threshold": _NEVER_BY_ITSELF,
                 "connect_timeout": CONNECT_TIMEOUT_SECONDS,
                 "tcp_user_timeout": UNSENT_DATA_TIMEOUT_MS,
-                "keepalives_idle": SILENCE_BEFORE_PROBE_SECONDS,
-                "keepalives_interval": SILENCE_BETWEEN_PROBES_SECONDS,
+                "keepalives_idle": KEEPALIVE_IDLE_SECONDS,
+                "keepalives_interval": KEEPALIVE_INTERVAL_SECONDS,
             },
         )
-        event.listen(self._engine, "connect", _prepare_nothing_behind_a_pooler)
+        event.listen(self._engine, "connect", _disable_prepare_behind_pooler)
 
     @property
     def address(self) -> str:
-        """The URL without its password, for messages."""
+        """The URL without its secrets, for messages."""
         return without_secrets(self._url)
 
     @contextmanager
@@ -111,14 +112,14 @@ class Database:
 
         Raises:
             StoreUnavailable: the database did not answer or ended the session.
-            ConfigurationError: it answered that it will not serve us: credentials, rights, name.
+            ConfigurationError: it refuses us: credentials, privileges, database name.
         """
         with self.connection() as connection, connection.begin():
             yield connection
 
     @contextmanager
     def autocommit(self) -> Iterator[Connection]:
-        """Run the block with every statement a transaction of its own: for single reads.
+        """Run the block with each statement in its own transaction: for single reads.
 
         Raises:
             StoreUnavailable, ConfigurationError: as `transaction`.
@@ -128,31 +129,32 @@ class Database:
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
-        """Lend a connection on which no transaction has begun: the block commits as it goes.
+        """Provide a connection without a transaction: the block commits as it goes.
 
         Raises:
             StoreUnavailable, ConfigurationError: as `transaction`.
         """
-        use = self._use = _Use(since=time.monotonic())
+        checkout = self._checkout = _Checkout(since=time.monotonic())
         try:
-            with self._translated(), self._engine.connect() as connection:
-                use.connection = connection.connection.driver_connection
+            with self._translating_errors(), self._engine.connect() as connection:
+                checkout.connection = connection.connection.driver_connection
                 yield connection
         finally:
-            self._use = None
+            self._checkout = None
             self._drop_if_read_only()
 
     def _drop_if_read_only(self) -> None:
-        """Let go of a session that cannot write: it never will, but the next one may.
+        """Close a session that cannot write: the next one may be able to.
 
-        After a failover the name leads to another server; a setting counts for new sessions only.
+        After a failover the name resolves to another server, and a changed setting applies to new
+        sessions only.
         """
         if self._is_read_only:
             self._is_read_only = False
             self._engine.dispose()
 
     def require_writable(self) -> None:
-        """Return if the database answers and takes writes.
+        """Return if the database answers and can be written to.
 
         Raises:
             StoreUnavailable, ConfigurationError: as `transaction`; or it is read-only now.
@@ -165,26 +167,26 @@ class Database:
 
     @property
     def busy_seconds(self) -> float:
-        """How long the present use of the connection has lasted; 0 while there is none."""
-        use = self._use
-        return 0.0 if use is None else time.monotonic() - use.since
+        """How long the connection has been in use; 0 while it is not."""
+        checkout = self._checkout
+        return 0.0 if checkout is None else time.monotonic() - checkout.since
 
     def cancel(self) -> None:
-        """Ask the server to give up what it is doing for us, from whatever thread, and wait not.
+        """Ask the server to cancel the running statement; return at once. Works from any thread.
 
-        What is given up ends as `StoreUnavailable`. That the server cannot be asked changes
-        nothing.
+        The statement then fails with `StoreUnavailable`. If the server cannot be asked, nothing
+        happens.
         """
-        use = self._use
-        if use is not None and use.connection is not None:
-            threading.Thread(target=_cancel, args=(use.connection,), daemon=True).start()
+        checkout = self._checkout
+        if checkout is not None and checkout.connection is not None:
+            threading.Thread(target=_cancel, args=(checkout.connection,), daemon=True).start()
 
     def close(self) -> None:
         """Close the connection."""
         self._engine.dispose()
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translating_errors(self) -> Iterator[None]:
         try:
             yield
         except PoolTimeout as error:
@@ -192,25 +194,24 @@ class Database:
                 f"the database {self.address} does not answer: our session still waits for it"
             ) from error
         except DBAPIError as error:
-            raise self._note(error.orig) or error from error
+            raise self._translate(error.orig) or error from error
         except psycopg.Error as error:
-            raise self._note(error) or error from error
+            raise self._translate(error) or error from error
 
-    def _note(self, error: BaseException | None) -> Exception | None:
+    def _translate(self, error: BaseException | None) -> Exception | None:
         is_read_only = getattr(error, "sqlstate", None) == _READ_ONLY
         self._is_read_only = is_read_only and not _is_about_a_row(error)
         return _translate(error, self.address)
 
 
-_ONLY_WHEN_ASKED = sys.maxsize
-"""How often the driver sees a statement before it prepares it of its own accord."""
+_NEVER_BY_ITSELF = sys.maxsize
+"""After this many runs the driver would prepare a statement that does not ask for it."""
 
 
-def _prepare_nothing_behind_a_pooler(connection: psycopg.Connection[Any], _record: object) -> None:
-    """Prepare nothing in a session that may be another one for the next transaction.
+def _disable_prepare_behind_pooler(connection: psycopg.Connection[Any], _record: object) -> None:
+    """Disable prepared statements if a pooler may give the next transaction another session.
 
-    A pooler gives its clients keys of its own for their sessions, so that the process that serves
-    is another one than the key names.
+    A pooler hands out cancel keys of its own, so the serving process is not the one in the key.
     """
     serving = connection.pgconn.exec_(b"SELECT pg_backend_pid()").get_value(0, 0)
     if serving != str(connection.info.backend_pid).encode():
@@ -223,37 +224,37 @@ def _cancel(connection: psycopg.Connection[object]) -> None:
 
 
 def _translate(error: BaseException | None, address: str) -> Exception | None:
-    """Return our error for the driver's; None for what only a bug of ours can cause."""
+    """Return our error for the driver's; None for one that only a bug of ours can cause."""
     state = getattr(error, "sqlstate", None) or ""
-    said = (str(error).strip() or type(error).__name__).splitlines()[0]
-    if misfit := _misfit(error, state, said, address):
+    message = (str(error).strip() or type(error).__name__).splitlines()[0]
+    if misfit := _misconfiguration(error, state, message, address):
         return misfit
     if state.startswith(_TRANSACTION_STATE) and not _is_about_a_row(error):
-        return StoreUnavailable(f"the database {address} cannot be written to now: {said}")
-    if state not in UNPREPARED:
+        return StoreUnavailable(f"the database {address} cannot be written to now: {message}")
+    if state not in LOST_STATEMENT_STATES:
         if _is_rejection(error, state):
-            return StoreRejected(said)
+            return StoreRejected(message)
         if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
             return None
         if _is_statement_failure(error, state):
-            return StatementFailed(f"the database did not finish a statement: {said}")
-    return StoreUnavailable(f"the database {address} does not answer: {said}")
+            return StatementFailed(f"the database did not finish a statement: {message}")
+    return StoreUnavailable(f"the database {address} does not answer: {message}")
 
 
-def _misfit(
-    error: BaseException | None, state: str, said: str, address: str
+def _misconfiguration(
+    error: BaseException | None, state: str, message: str, address: str
 ) -> ConfigurationError | None:
-    """Return what a person has to fix at the database, or in the settings that lead to it."""
-    if problem := _missing_right(error, state, said) or _refusal(error, state, address):
+    """Return the error for what a person has to fix in the database or in the settings."""
+    if problem := _missing_privilege(error, state, message) or _refusal(error, state, address):
         return StoreRefused([problem])
-    problem = _missing_part(state, said)
+    problem = _missing_part(state, message)
     return None if problem is None else ConfigurationError([problem])
 
 
 def _is_statement_failure(error: psycopg.Error, state: str) -> bool:
-    """Whether the server gave up only this statement: a fatal error would end the session.
+    """Return True if only this statement failed: a fatal error would have ended the session.
 
-    What a trigger raises is of its row, whatever it calls it: perhaps it writes to another server.
+    What a trigger raises is about its row, whatever SQLSTATE it uses.
     """
     is_error = error.diag.severity_nonlocalized == "ERROR"
     is_of_server = state.startswith(_WHOLE_SERVER) and not _is_about_a_row(error)
@@ -261,56 +262,55 @@ def _is_statement_failure(error: psycopg.Error, state: str) -> bool:
 
 
 def _is_rejection(error: BaseException | None, state: str) -> bool:
-    """Whether the server refused a row: by a type, a constraint, or a trigger that raised.
+    """Return True if the server refused a row: by a type, a constraint, or a trigger that raised.
 
-    The driver takes a trigger's error for one of programming, or, with a SQLSTATE of the
-    application's own, for one of no kind.
+    For a trigger the driver raises ProgrammingError or, if the SQLSTATE is the application's own,
+    a plain DatabaseError.
     """
     if isinstance(error, psycopg.ProgrammingError):
-        is_of_ours = state.startswith(_SYNTAX_OR_ACCESS) and not _is_about_a_row(error)
-        return bool(state) and not is_of_ours
-    is_of_no_kind = type(error) is psycopg.DatabaseError
-    return is_of_no_kind or isinstance(
+        is_our_fault = state.startswith(_SYNTAX_OR_ACCESS) and not _is_about_a_row(error)
+        return bool(state) and not is_our_fault
+    return type(error) is psycopg.DatabaseError or isinstance(
         error, psycopg.IntegrityError | psycopg.DataError | psycopg.InternalError
     )
 
 
 def _is_about_a_row(error: BaseException | None) -> bool:
-    """Whether the server refused one row only: a policy did, or a trigger that says so.
+    """Return True if the server refused one row only: a policy did, or a trigger raised.
 
-    The server's words are in its own language, so what tells is the function that raised it.
+    The message is in the server's language, so the function that raised it decides.
     """
     diagnosis = getattr(error, "diag", None)
     return getattr(diagnosis, "source_function", None) in _ROW_REFUSALS
 
 
-def _missing_right(error: BaseException | None, state: str, said: str) -> Problem | None:
-    """Return what a person has to grant."""
+def _missing_privilege(error: BaseException | None, state: str, message: str) -> Problem | None:
+    """Return what a person has to grant, if a privilege is missing."""
     if state == _INSUFFICIENT_PRIVILEGE and not _is_about_a_row(error):
         return Problem(
-            what=f"the database refuses us a right: {said}",
+            what=f"the database refuses us a right: {message}",
             hint="run: reconciler check  (it names the GRANT that is missing)",
         )
-    # A schema whose USAGE was revoked is passed over without a word.
+    # PostgreSQL silently skips a schema whose USAGE was revoked.
     if state == _NO_SUCH_TABLE:
         return Problem(
-            what=f"the database lacks what we need, or we may not see it: {said}",
+            what=f"the database lacks what we need, or we may not see it: {message}",
             hint="run: reconciler check",
         )
     return None
 
 
-def _missing_part(state: str, said: str) -> Problem | None:
-    """Return what has become another, for a SQLSTATE that does not pass by itself."""
-    if state in _LOST_PARTS:
+def _missing_part(state: str, message: str) -> Problem | None:
+    """Return what has changed in the schema, for a SQLSTATE that no retry can cure."""
+    if state in _SCHEMA_CHANGED:
         return Problem(
-            what=f"the database lacks what we need: {said}", hint="run: reconciler check"
+            what=f"the database lacks what we need: {message}", hint="run: reconciler check"
         )
     return None
 
 
 def _refusal(error: BaseException | None, state: str, address: str) -> Problem | None:
-    """Return what a person has to fix where the server refused the connection."""
+    """Return what a person has to fix if the server refused the connection."""
     if state or not any(refusal in str(error) for refusal in _REFUSALS):
         return None
     return Problem(

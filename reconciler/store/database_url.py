@@ -1,8 +1,8 @@
-"""A database's URL: what psql takes, we take; what is shown of it holds no secret.
+"""Parse a database URL as psql does, and show it without its secrets.
 
-libpq's own parser reads what SQLAlchemy's does not know or understands otherwise: several hosts
-with a port each, percent-encoded hosts, names of its own for parameters. The other way round,
-SQLAlchemy takes passwords with letters in them that a URL would have to encode.
+libpq's own parser reads what SQLAlchemy's does not know or reads differently: several hosts with a
+port each, percent-encoded hosts, libpq's own parameters. The other way round, SQLAlchemy accepts
+passwords with characters that a URL would have to encode.
 """
 
 from collections.abc import Mapping
@@ -18,41 +18,41 @@ DRIVER = "postgresql+psycopg"
 SCHEMES = frozenset({"postgresql", "postgres"})
 SECRETS = ("password", "sslpassword", "passfile", "oauth_client_secret")
 
-_OWN = frozenset({"user", "password", "host", "port", "dbname"})
-"""What has a place of its own in a URL; the rest is behind the question mark."""
+_URL_PARTS = frozenset({"user", "password", "host", "port", "dbname"})
+"""Parameters with a place of their own in a URL; the others follow the question mark."""
 
 
 def parse_url(url: str) -> URL:
-    """Parse a `postgresql://user:password@host:port/name` URL, or any other that psql takes.
+    """Parse a `postgresql://user:password@host:port/name` URL, or any other that psql accepts.
 
     Raises:
-        ConfigurationError: it is none. The message does not repeat it: it may hold a password.
+        ConfigurationError: it is not a URL. The message does not repeat it: it may have a password.
     """
     scheme, separator, rest = url.partition("://")
     backend = scheme.partition("+")[0]
     if not separator or backend not in SCHEMES:
-        raise _refusal(f": its scheme is {scheme!r}" if separator else "")
-    parameters = _as_libpq_reads(f"postgresql://{rest}")
-    if parameters is not None and _has_a_port_too_many_or_too_few(parameters):
-        raise _refusal(": it needs a port for each host, or one for all")
-    parsed = _as_sqlalchemy_reads(url) if parameters is None else _url_of(parameters)
+        raise _invalid_url(f": its scheme is {scheme!r}" if separator else "")
+    parameters = _parse_with_libpq(f"postgresql://{rest}")
+    if parameters is not None and _has_wrong_number_of_ports(parameters):
+        raise _invalid_url(": it needs a port for each host, or one for all")
+    parsed = _parse_with_sqlalchemy(url) if parameters is None else _build_url(parameters)
     if parsed is None:
-        raise _refusal("")
+        raise _invalid_url("")
     return parsed.set(drivername=DRIVER)
 
 
 def without_secrets(url: URL) -> str:
-    """Return the URL for a message, without what is secret in it."""
+    """Return the URL for a message, without its secrets."""
     bare = url.set(drivername="postgresql").difference_update_query(SECRETS)
     hosts, ports = bare.query.get("host"), bare.query.get("port")
     if not isinstance(hosts, str) or hosts.startswith("/"):
         return bare.render_as_string(hide_password=True)
-    listed = _with_ports(hosts.split(","), ports if isinstance(ports, str) else "")
+    listed = _join_hosts_and_ports(hosts.split(","), ports if isinstance(ports, str) else "")
     text = bare.difference_update_query(["host", "port"]).set(host="HOSTS")
     return text.render_as_string(hide_password=True).replace("HOSTS", listed, 1)
 
 
-def _with_ports(hosts: list[str], ports: str) -> str:
+def _join_hosts_and_ports(hosts: list[str], ports: str) -> str:
     each = (ports.split(",") + [""] * len(hosts))[: len(hosts)]
     return ",".join(
         f"{_bracketed(host)}{f':{port}' if port else ''}"
@@ -64,10 +64,10 @@ def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _as_libpq_reads(url: str) -> Mapping[str, str] | None:
-    """Return the parameters; None where libpq does not read it, or not as it was meant.
+def _parse_with_libpq(url: str) -> Mapping[str, str] | None:
+    """Return the parameters; None if libpq cannot parse the URL, or not as it was meant.
 
-    A slash or an @ in a password that is not encoded makes it take a part of it for another one's.
+    If a password has a slash or an @ that is not encoded, libpq takes a part of it for the host.
     """
     try:
         parameters = {name: str(value) for name, value in conninfo_to_dict(url).items()}
@@ -79,21 +79,21 @@ def _as_libpq_reads(url: str) -> Mapping[str, str] | None:
     return parameters if is_meant else None
 
 
-def _has_a_port_too_many_or_too_few(parameters: Mapping[str, str]) -> bool:
+def _has_wrong_number_of_ports(parameters: Mapping[str, str]) -> bool:
     hosts, ports = parameters.get("host", "").split(","), parameters.get("port", "").split(",")
     return len(ports) not in {1, len(hosts)}
 
 
-def _as_sqlalchemy_reads(url: str) -> URL | None:
+def _parse_with_sqlalchemy(url: str) -> URL | None:
     try:
         return make_url(url)
     except (ArgumentError, ValueError):
         return None
 
 
-def _url_of(parameters: Mapping[str, str]) -> URL:
+def _build_url(parameters: Mapping[str, str]) -> URL:
     host, port = parameters.get("host", ""), parameters.get("port", "")
-    query = {name: value for name, value in parameters.items() if name not in _OWN}
+    query = {name: value for name, value in parameters.items() if name not in _URL_PARTS}
     if "," not in port:
         port = ",".join([port] * len(host.split(",")))  # One port for all, as libpq takes it.
     is_one = bool(host) and "," not in host + port and not host.startswith("/")
@@ -111,7 +111,7 @@ def _url_of(parameters: Mapping[str, str]) -> URL:
     )
 
 
-def _refusal(why: str) -> ConfigurationError:
+def _invalid_url(why: str) -> ConfigurationError:
     return ConfigurationError(
         [
             Problem(

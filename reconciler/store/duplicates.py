@@ -1,7 +1,7 @@
-"""Open rows that name the same order at the exchange: one of its fills is written to each of them.
+"""Count open rows that name the same order at the exchange: each of its fills is written to each.
 
-That is written as the exchange says, since nobody here knows which of them is meant; somebody must
-be told. The cost is bounded: only open rows are read, a number of them at most, in little time.
+We cannot know which of the rows is right, so all are written as the exchange says, and a person is
+told. The cost is bounded: up to MAX_READ open rows are read, for up to MAX_SECONDS.
 """
 
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from sqlalchemy import Connection, text
 from reconciler.store.best_effort import fetch_before_timeout, set_statement_timeout
 from reconciler.store.stale_index import OPEN_ORDERS
 
-MOST_READ = 200_000
-MOST_NAMED = 5
-MOST_SECONDS = 3.0
+MAX_READ = 200_000
+MAX_NAMED = 5
+MAX_SECONDS = 3.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DuplicateOrder:
-    """An order of the exchange's, and how many open rows name it."""
+    """An order at the exchange, and the number of open rows that name it."""
 
     symbol: str
     external_order_id: str
@@ -30,9 +30,9 @@ class DuplicateOrder:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Duplicates:
-    """How many open rows name an order that another names too, and how many such orders there are.
+    """The open rows that name an order that another row names too, and the number of such orders.
 
-    `most` are those named most often. `is_partial`: there are more open rows than were looked at.
+    `most` are the orders with the most rows. `is_partial`: there are more open rows than were read.
     """
 
     rows: int
@@ -42,11 +42,11 @@ class Duplicates:
 
 
 def measure_duplicates(
-    connection: Connection, *, most_seconds: float = MOST_SECONDS
+    connection: Connection, *, timeout_seconds: float = MAX_SECONDS
 ) -> Duplicates | None:
-    """Count them; None where that takes too long. `connection` is in a transaction."""
-    set_statement_timeout(connection, most_seconds)
-    found = fetch_before_timeout(connection, _FIND, {"most": MOST_READ, "named": MOST_NAMED})
+    """Count duplicates; None if that takes too long. `connection` is in a transaction."""
+    set_statement_timeout(connection, timeout_seconds)
+    found = fetch_before_timeout(connection, _FIND, {"most": MAX_READ, "named": MAX_NAMED})
     if found is None:
         return None
     most = tuple(
@@ -55,7 +55,7 @@ def measure_duplicates(
         if external_order_id is not None
     )
     *_, rows, orders, looked_at = found[0]
-    return Duplicates(rows=rows, orders=orders, most=most, is_partial=looked_at >= MOST_READ)
+    return Duplicates(rows=rows, orders=orders, most=most, is_partial=looked_at >= MAX_READ)
 
 
 _FIND = text(

@@ -1,9 +1,9 @@
-"""What the database knows of why an order is, or is not, being reconciled.
+"""Read why an order is, or is not, being reconciled: its row, and the sessions that lock it.
 
-Takes no lock and waits for none: who holds a row is read off the row itself. PostgreSQL writes the
+Takes no lock and waits for none: the lock holder is read from the row itself. PostgreSQL writes the
 transaction that locks, changes or deletes a row into its `xmax`, or a number that stands for
-several (a multixact: two have inserted a fill that refers to the order). Every such transaction
-holds a lock on its own number as long as it runs, and `pg_locks` shows that with its session.
+several transactions (a multixact: two have inserted a fill that refers to the order). While it
+runs, each such transaction holds a lock on its own number, which `pg_locks` shows with its session.
 """
 
 from dataclasses import dataclass
@@ -31,14 +31,13 @@ from reconciler.store.tables import OrdersTable, is_datetime
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OrderRow:
-    """A row of `orders`, as far as it is decided by it whether its order is due.
+    """The columns of a row of `orders` that decide if the order is due.
 
     Attributes:
-        status: Whatever word the row has.
-        last_synced_at: None when never; also where it is a time that no datetime can hold.
-        is_stale: Unsynced for longer than `stale_after`, or for ever, or synced at a time that lies
-            ahead.
-        fresh_until: When it becomes stale; None where it is.
+        status: Any word, also one of the application's own.
+        last_synced_at: None: never, or a time that no datetime can hold.
+        is_stale: Never synced, or longer than `stale_after` ago, or at a time in the future.
+        fresh_until: When it becomes stale; None if it is.
         now: The database's clock.
     """
 
@@ -53,7 +52,7 @@ class OrderRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LockHolder:
-    """A session that holds the row. What our role may not see of it is None.
+    """A session that has the row locked. What our role may not see of it is None.
 
     Attributes:
         pid: None for a prepared transaction, which has no session.
@@ -74,12 +73,12 @@ class LockHolder:
 def read_row(
     connection: Connection, orders: OrdersTable, order_id: OrderId, *, stale_after: timedelta
 ) -> OrderRow | None:
-    """Read a row; None where there is no such row."""
+    """Read a row; None if there is none with this id."""
     if read_row_status(connection, orders, order_id) is None:
         return None
     synced_at = orders.c.last_synced_at
     is_time = is_datetime(synced_at)
-    stale_at = synced_at + stale_after  # beyond what PostgreSQL can hold, for some that are no time
+    stale_at = synced_at + stale_after  # overflows for some times that no datetime can hold
     is_stale = or_(
         literal_column(SYNCED_AT) < func.now() - stale_after,
         literal_column(SYNCED_AT) > func.now() + CLOCK_TOLERANCE,
@@ -100,22 +99,22 @@ def read_row(
 def read_lock_holders(
     connection: Connection, orders: OrdersTable, order_id: OrderId
 ) -> tuple[LockHolder, ...]:
-    """Read which sessions hold the row at this moment."""
-    mark = connection.execute(_select_mark(orders), {"id": order_id}).one_or_none()
-    if mark is None or mark.xmax == "0":
+    """Read the sessions that have the row locked now."""
+    found = connection.execute(_select_xmax(orders), {"id": order_id}).one_or_none()
+    if found is None or found.xmax == "0":
         return ()
     members = (
-        connection.execute(_MEMBERS, {"xmax": mark.xmax}).scalars().all()
-        if mark.may_be_several
+        connection.execute(_MULTIXACT_MEMBERS, {"xmax": found.xmax}).scalars().all()
+        if found.may_be_several
         else ()
     )
     rows = connection.execute(
-        _LOCK_HOLDERS, {"transactions": [mark.xmax, *members], "relation": mark.relation}
+        _LOCK_HOLDERS, {"transactions": [found.xmax, *members], "relation": found.relation}
     )
     return tuple(LockHolder(**row) for row in rows.mappings())
 
 
-def _select_mark(orders: OrdersTable) -> Any:
+def _select_xmax(orders: OrdersTable) -> Any:
     return (
         select(
             literal_column("xmax::text").label("xmax"),
@@ -127,17 +126,17 @@ def _select_mark(orders: OrdersTable) -> Any:
     )
 
 
-# Nothing in SQL tells whether a number is a transaction's or a multixact's: it is one if such a
-# multixact still exists. Asking for the members of one that does not is an error.
+# SQL cannot tell if a number is a transaction's or a multixact's. It may be a multixact's if one
+# with this number still exists; asking for the members of one that does not is an error.
 _MAY_BE_SEVERAL = """
     xmax <> '0'::xid AND mxid_age(xmax) BETWEEN 1 AND
         (SELECT max(mxid_age(datminmxid)) FROM pg_database)
 """
 
-_MEMBERS = text("SELECT xid::text FROM pg_get_multixact_members(CAST(:xmax AS xid))")
+_MULTIXACT_MEMBERS = text("SELECT xid::text FROM pg_get_multixact_members(CAST(:xmax AS xid))")
 
-# A session that holds a row also holds a lock on its table. That rules out a number of long ago
-# that is by chance one of a transaction of today.
+# A session that locks a row also has a lock on its table. That rules out an old number that happens
+# to be the number of a running transaction.
 _LOCK_HOLDERS = text(
     """
     SELECT DISTINCT held.pid, coalesce(application_name, 'a prepared transaction') AS application,

@@ -1,9 +1,9 @@
-"""The first sync of a table, where every row may differ from the exchange, and that is no alarm.
+"""The first sync of a table: every row may differ from the exchange, which is no alarm.
 
-It begins with the first cycle that looks at any order, and ends with the last cycle of the sweep
-that it belongs to. That is remembered in `reconciliation_state`, so it never comes again, also when
-somebody empties the record of cycles. A table with cycles from before there was this memory has
-none. What begins `FIRST_SYNC_HOURS` later counts as always: a sweep without end hides nothing.
+It begins with the first cycle that looks at any order, and ends with the last cycle of the same
+sweep. `reconciliation_state` records that, so it never comes again, even if the record of cycles is
+deleted. A table whose cycles are older than this record has no first sync. Cycles that begin more
+than `FIRST_SYNC_HOURS` later count as usual, so that an endless sweep hides nothing.
 """
 
 from datetime import datetime
@@ -36,13 +36,13 @@ LAST_START = f"""
     )
     FROM reconciliation_state WHERE key = 'first_sync'
 """  # noqa: S608 - put together from constants
-"""When the last cycle of the first sync may have begun; no row where there was no first sync."""
+"""When the last cycle of the first sync may have begun; no row if there was no first sync."""
 
 
 def record_first_sync(
     connection: Connection, *, started_at: datetime, scanned: int, ends_sweep: bool
 ) -> None:
-    """Let the first sync begin or end with a cycle that is about to be recorded."""
+    """Record that the first sync begins or ends with a cycle that is about to be recorded."""
     if scanned:
         connection.execute(_BEGIN, {"started_at": started_at})
     if ends_sweep:

@@ -1,4 +1,4 @@
-"""Write what a person decided about an order on hold: audited, and only if nothing has moved."""
+"""Accept a hold: write what a person decided, with an audit entry, if the row has not changed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection
 
 from reconciler.domain.decide import Change, Confirm, Decision, HoldReason, Leave, Rule
-from reconciler.domain.order import Facts, Order, OrderId
+from reconciler.domain.order import Facts, Order, OrderId, describe_facts
 from reconciler.domain.report import Answer, Report, rounded
 from reconciler.domain.status import SOMETHING_EXECUTED, Status
 from reconciler.errors import ReconcilerError, StoreRejected
-from reconciler.store.activity import facts_of
+from reconciler.store.activity import facts_from_json
 from reconciler.store.database import Database
 from reconciler.store.holds import HeldOrder
 from reconciler.store.order_writer import OrderWriter
@@ -24,18 +24,18 @@ class NotAcceptable(ReconcilerError):
 
 
 NEEDS_STATUS = frozenset({HoldReason.NOT_FOUND, HoldReason.UNKNOWN_STATUS})
-"""Here the exchange has no view that could be written: a person must name the status.
+"""The exchange has reported no status that could be written: a person must name it.
 
-So it is for any reason where it said nothing of the order itself.
+The same goes for a hold for any other reason that has no report.
 """
 
 NOTHING_TO_ACCEPT = frozenset({HoldReason.ERROR, HoldReason.CRASHED_WORKER})
-"""Here there is nothing to accept: only another attempt can tell."""
+"""There is nothing to accept: only another attempt can tell."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Acceptance:
-    """What is written: the facts, and the report that stands for the person's decision."""
+    """What is written: the facts, and a report that stands for the person's decision."""
 
     to: Facts
     report: Report
@@ -44,13 +44,13 @@ class Acceptance:
 def decide_acceptance(
     hold: HeldOrder, status: Status | None, orders: OrdersTable, *, now: datetime
 ) -> Acceptance:
-    """Decide what accepting a hold writes: the exchange's numbers as the columns hold them.
+    """Decide what accepting a hold writes: the exchange's numbers as the columns keep them.
 
-    `status` is what the person names where the exchange has none that we know.
+    `status` is named by the person if the exchange has none that we know.
 
     Raises:
-        NotAcceptable: there is nothing to accept, a status is missing or out of place, or the order
-            would be filled with nothing.
+        NotAcceptable: there is nothing to accept, `status` is missing or not allowed, or the order
+            would be filled with nothing executed.
     """
     if hold.reason in NOTHING_TO_ACCEPT:
         raise NotAcceptable(
@@ -61,15 +61,17 @@ def decide_acceptance(
     if needs_status and status is None:
         raise NotAcceptable(
             f"order {hold.order_id} is on hold for {hold.reason.value}: the exchange has no status"
-            " for it that we know; name the one that is true with --status"
+            " for it that we know; name the right one with --status"
         )
     if not needs_status and status is not None:
         raise NotAcceptable(
             f"order {hold.order_id} is on hold for {hold.reason.value}: the exchange's own view is"
-            " written; leave --status away"
+            " written; leave --status out"
         )
-    before = facts_of(hold.row_facts)
-    seen = before if hold.report is None else facts_of({**hold.report, "status": before.status})
+    before = facts_from_json(hold.row_facts)
+    seen = (
+        before if hold.report is None else facts_from_json({**hold.report, "status": before.status})
+    )
     to = Facts(
         status=status or Status((hold.report or hold.row_facts)["status"]),
         executed_qty=rounded(seen.executed_qty, orders.quantity_scale),
@@ -89,39 +91,41 @@ def decide_acceptance(
 
 
 Acceptances = Mapping[OrderId, tuple[HeldOrder, Acceptance]]
-"""What is to be accepted, by order."""
+"""The holds that are accepted, by order, each with what is written for it."""
 
 
 class AcceptanceWriter:
-    """Writes acceptances in one person's name, each audited as a change of its own."""
+    """Writes acceptances in one person's name, each with its own audit entry."""
 
     def __init__(self, orders: OrdersTable, *, exchange: str, by: str) -> None:
-        self._wanted: Acceptances = {}
-        self._step = OrderWriter(orders, exchange=exchange, decide=self._decide, by=by)
+        self._acceptances: Acceptances = {}
+        self._writer = OrderWriter(orders, exchange=exchange, decide=self._decide, by=by)
 
-    def accept(self, connection: Connection, wanted: Acceptances) -> Mapping[OrderId, str | None]:
+    def accept(
+        self, connection: Connection, acceptances: Acceptances
+    ) -> Mapping[OrderId, str | None]:
         """Write acceptances, log them, end the holds. `connection` is in a transaction.
 
         Returns:
-            Why not, for each order whose row is not as it was when it was held, or is locked:
-            nothing is written of it. None for the others.
+            For each order why nothing was written (its row has changed since it was held, or is
+            locked), or None if it was written.
 
         Raises:
             StoreRejected: the database refuses a row. Roll back.
         """
-        self._wanted = wanted
-        applied = self._step.apply(
-            connection, {id_: acceptance.report for id_, (_, acceptance) in wanted.items()}
+        self._acceptances = acceptances
+        result = self._writer.apply(
+            connection, {id_: acceptance.report for id_, (_, acceptance) in acceptances.items()}
         )
         locked = {
-            id_: f"order {id_} is locked by somebody else, or is no longer in orders: try again"
-            for id_ in applied.skipped
+            id_: f"order {id_} is locked by another session, or is no longer in orders: try again"
+            for id_ in result.skipped
         }
-        return locked | {outcome.order.id: _why_not(outcome) for outcome in applied.outcomes}
+        return locked | {outcome.order.id: _why_not(outcome) for outcome in result.outcomes}
 
     def _decide(self, order: Order, _answer: Answer | None, _now: datetime) -> Decision:
-        hold, acceptance = self._wanted[order.id]
-        before = facts_of(hold.row_facts)
+        hold, acceptance = self._acceptances[order.id]
+        before = facts_from_json(hold.row_facts)
         is_other = not hold.is_of(order.symbol, order.external_order_id)
         if is_other or not order.facts.is_same(before):
             return Leave(rule=Rule.STALE_REPORT)
@@ -143,7 +147,7 @@ def accept(
     """Write one acceptance, log it, end the hold. `connection` is in a transaction.
 
     Raises:
-        NotAcceptable: the row is not as it was when it was held, or is locked. Roll back.
+        NotAcceptable: the row has changed since it was held, or is locked. Roll back.
         StoreRejected: the database refuses the row. Roll back.
     """
     acceptor = AcceptanceWriter(orders, exchange=exchange, by=by)
@@ -153,23 +157,23 @@ def accept(
 
 
 def accept_all(
-    database: Database, acceptor: AcceptanceWriter, wanted: Acceptances
+    database: Database, acceptor: AcceptanceWriter, acceptances: Acceptances
 ) -> dict[OrderId, str | None]:
-    """Write acceptances in a transaction, or in smaller ones where the database refuses a row.
+    """Write acceptances in one transaction; if the database refuses a row, in smaller ones.
 
     Returns:
-        As `AcceptanceWriter.accept`; also why not where a row is refused.
+        As `AcceptanceWriter.accept`; a row that the database refuses has its reason, too.
     """
-    if not wanted:
+    if not acceptances:
         return {}
     try:
         with database.transaction() as connection:
-            return dict(acceptor.accept(connection, wanted))
+            return dict(acceptor.accept(connection, acceptances))
     except StoreRejected as error:
-        if len(wanted) == 1:
-            (id_,) = wanted
+        if len(acceptances) == 1:
+            (id_,) = acceptances
             return {id_: f"order {id_}: the database refuses it: {error}"}
-    entries = list(wanted.items())
+    entries = list(acceptances.items())
     middle = len(entries) // 2
     return {
         id_: why
@@ -195,12 +199,6 @@ def _why_not(outcome: OrderOutcome) -> str | None:
             )
         case _:
             return None
-
-
-def describe_facts(facts: Facts) -> str:
-    """Return facts for a person."""
-    average = "" if facts.avg_price is None else f" at {facts.avg_price.normalize():f}"
-    return f"{facts.status.value}, {facts.executed_qty.normalize():f} executed{average}"
 
 
 def _report(hold: HeldOrder, to: Facts, now: datetime) -> Report:

@@ -1,4 +1,4 @@
-"""Orders set aside: how long each waits, and what a person may do about one."""
+"""Orders on hold: when each is tried again, and how a hold ends."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,13 +30,13 @@ from reconciler.store.stale_index import CLOCK_TOLERANCE, OPEN_ORDERS, STALE_IND
 from reconciler.store.tables import OrdersTable, holds
 
 FIRST_WAIT = timedelta(minutes=1)
-LONGEST_WAIT = timedelta(hours=1)
-MOST_AHEAD = LONGEST_WAIT + CLOCK_TOLERANCE
-"""An attempt further ahead was set by a wrong clock: it is due."""
+MAX_WAIT = timedelta(hours=1)
+MAX_AHEAD = MAX_WAIT + CLOCK_TOLERANCE
+"""An attempt further in the future was set by a wrong clock: it counts as due."""
 
 
 class ActiveHold(Value):
-    """The hold an order is under: why, and the how-manieth in a row for that reason."""
+    """The hold that an order is under, and how often in a row it was held for that reason."""
 
     reason: HoldReason
     attempts: int
@@ -48,11 +48,11 @@ class HeldOrder:
 
     Attributes:
         row_facts: What the row said when the order was last held.
-        report: What the exchange said then; None where it said nothing of the order.
+        report: What the exchange reported then; None if it reported nothing about the order.
         resolved_at: When the hold ended; None while it lasts.
         resolution: How it ended.
-        symbol, external_order_id: What the row named when it was last held. None: not known, as
-            for holds of former versions.
+        symbol, external_order_id: Those of the row when it was last held. None: not known, as for
+            holds of earlier versions.
     """
 
     order_id: str
@@ -69,21 +69,20 @@ class HeldOrder:
     external_order_id: str | None
 
     def is_of(self, symbol: str, external_order_id: str | None) -> bool:
-        """Whether the row still names what the hold was for; it does where that is not known."""
+        """Return True if the row still names the order of the hold, or that order is not known."""
         return is_named_by((self.symbol, self.external_order_id), (symbol, external_order_id))
 
     def is_waiting(self, symbol: str, external_order_id: str | None, now: datetime) -> bool:
-        """Whether the next attempt is not due, as the page of stale orders has it."""
+        """Return True if the next attempt is not due yet. The condition `is_waiting` in Python."""
         ahead = self.next_attempt_at - now
-        # As the condition `is_waiting` below has it.
-        return self.is_of(symbol, external_order_id) and timedelta(0) < ahead <= MOST_AHEAD
+        return self.is_of(symbol, external_order_id) and timedelta(0) < ahead <= MAX_AHEAD
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HoldMetrics:
-    """How many orders are open, how many of them are on hold, and the age of the oldest hold.
+    """The number of open orders, of those on hold, and the age of the oldest hold.
 
-    `oldest_age_seconds` counts holds of ended orders too; None: there is no hold.
+    `oldest_age_seconds` includes holds of ended orders; None: there is no hold.
     """
 
     open_orders: int
@@ -92,7 +91,7 @@ class HoldMetrics:
 
 
 def is_named_by(held: tuple[str | None, str | None], row: tuple[str, str | None]) -> bool:
-    """Whether a row, by symbol and id, still names what its hold was for, or that is not known."""
+    """Return True if a row names the order that its hold was for: both as (symbol, id)."""
     return held[0] is None or held == row
 
 
@@ -102,9 +101,9 @@ def attempts_in_a_row(active: ActiveHold | None, reason: HoldReason) -> int:
 
 
 def wait_before_attempt(attempts: int) -> timedelta:
-    """Return the wait after `attempts` (1 or more) holds in a row: doubling, an hour at most."""
+    """Return the wait after `attempts` (1 or more) holds in a row: doubling, up to MAX_WAIT."""
     doublings: int = min(attempts - 1, 10)
-    return min(LONGEST_WAIT, FIRST_WAIT * (1 << doublings))
+    return min(MAX_WAIT, FIRST_WAIT * (1 << doublings))
 
 
 def list_holds(
@@ -115,7 +114,7 @@ def list_holds(
     limit: int,
     symbol: str | None = None,
 ) -> Sequence[HeldOrder]:
-    """Read holds, the longest held first; `symbol` is what their rows named when they were held."""
+    """Read holds, the longest held first. `symbol` is that of the row when it was held."""
     statement = select_holds().order_by(holds.c.first_held_at, holds.c.id).limit(limit)
     if reason is not None:
         statement = statement.where(holds.c.reason == reason.value)
@@ -127,27 +126,27 @@ def list_holds(
 
 
 def is_waiting() -> ColumnElement[bool]:
-    """Return the condition that a hold's next attempt is not due."""
+    """Return the condition that a hold's next attempt is not due yet."""
     ahead = holds.c.next_attempt_at
-    return and_(ahead > func.now(), ahead <= func.now() + MOST_AHEAD)
+    return and_(ahead > func.now(), ahead <= func.now() + MAX_AHEAD)
 
 
 def count_waiting(connection: Connection) -> int:
-    """Count the holds whose next attempt is not due."""
+    """Count the holds whose next attempt is not due yet."""
     statement = select(func.count()).where(holds.c.resolved_at.is_(None), is_waiting())
     return int(connection.execute(statement).scalar_one())
 
 
 def count_far_ahead(connection: Connection) -> int:
-    """Count the holds whose next attempt is further ahead than any hold lasts."""
+    """Count the holds whose next attempt is too far in the future: a clock was wrong."""
     statement = select(func.count()).where(
-        holds.c.resolved_at.is_(None), holds.c.next_attempt_at > func.now() + MOST_AHEAD
+        holds.c.resolved_at.is_(None), holds.c.next_attempt_at > func.now() + MAX_AHEAD
     )
     return int(connection.execute(statement).scalar_one())
 
 
 def read_hold(connection: Connection, order_id: str) -> HeldOrder | None:
-    """Read the hold that an order is under, else its last one; None if there never was any."""
+    """Read the active hold of an order, or else its last one; None if it never had one."""
     statement = (
         select_holds()
         .where(holds.c.order_id == order_id)
@@ -159,7 +158,7 @@ def read_hold(connection: Connection, order_id: str) -> HeldOrder | None:
 
 
 def dismiss_hold(connection: Connection, order_id: str, *, by: str) -> bool:
-    """End an order's hold, so that it is tried again at once; return whether there was one."""
+    """End an order's hold, so that it is tried again at once; return False if it has none."""
     statement = (
         update(holds)
         .where(holds.c.order_id == order_id, holds.c.resolved_at.is_(None))
@@ -169,11 +168,11 @@ def dismiss_hold(connection: Connection, order_id: str, *, by: str) -> bool:
 
 
 def resolve_ended(connection: Connection, orders: OrdersTable) -> int:
-    """End the holds of orders that the application has ended or deleted; return how many.
+    """End the holds of orders that the application has ended or deleted; return their number.
 
-    Nothing asks about such an order any more, so nothing else would end its hold. One that was
-    held with its end already in the row is a contradiction and stays for a person. Waits for
-    nobody.
+    Such an order is not asked about any more, so nothing else would end its hold. An order that was
+    held when its row had already ended is a contradiction, and stays for a person. Skips locked
+    holds.
     """
     is_open = (
         select(orders.c.id)
@@ -203,12 +202,12 @@ def resolve_ended(connection: Connection, orders: OrdersTable) -> int:
 def measure_holds(connection: Connection) -> HoldMetrics:
     """Count the open orders and those of them on hold; `connection` is in a transaction.
 
-    Costs the same on every table: open orders are counted up to `MOST_COUNTED`, and what is more is
-    taken from PostgreSQL's own estimate.
+    Costs the same on every table: open orders are counted up to `MAX_COUNTED`; beyond that,
+    PostgreSQL's own estimate is used.
     """
-    # Where the statistics are old, the planner may prefer to read a table of ended orders.
+    # With old statistics, the planner may prefer to read the whole table.
     connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
-    row = connection.execute(_MEASURE, {"most": MOST_COUNTED}).one()
+    row = connection.execute(_MEASURE, {"most": MAX_COUNTED}).one()
     return HoldMetrics(
         open_orders=row.open_orders,
         held_orders=row.held_orders,
@@ -216,7 +215,7 @@ def measure_holds(connection: Connection) -> HoldMetrics:
     )
 
 
-MOST_COUNTED = 100_000
+MAX_COUNTED = 100_000
 _OPEN_WORDS = ", ".join(f"'{status}'" for status in sorted(OPEN))
 
 _MEASURE = text(
@@ -242,9 +241,9 @@ _MEASURE = text(
 
 
 def as_order_id(orders: OrdersTable) -> ColumnElement[Any]:
-    """Return a hold's order as a value of `orders.id`; null where it can be none.
+    """Return a hold's order as a value of `orders.id`; null if it cannot be one.
 
-    That is so for holds of a table whose ids had another type.
+    Then the hold was made for a table whose ids had another type.
     """
     order_id = holds.c.order_id
     if isinstance(orders.c.id.type, Uuid):
@@ -259,7 +258,7 @@ _LARGEST_ID = 2**63 - 1
 
 
 def select_holds() -> Select[Any]:
-    """Select what `held_order` takes."""
+    """Select the columns that `held_order` takes."""
     return select(*(holds.c[name].label(name) for name in HeldOrder.__dataclass_fields__))
 
 

@@ -1,7 +1,7 @@
-"""Is `orders.id` a key: does it stand for one row, and for one only?
+"""Check that `orders.id` is unique and not null.
 
-Rows are locked and written by their id. Where two rows have the same one, what the exchange said of
-the one would be written into the other.
+Rows are locked and written by their id. If two rows had the same id, the report about one order
+would be written to the other row, too.
 """
 
 from collections.abc import Sequence
@@ -38,23 +38,23 @@ _WITH_INDEXES = frozenset({"r", _PARTITIONED})
 
 
 def id_problems(connection: Connection) -> list[Problem]:
-    """Name why an id may stand for several rows, or for none; nothing for what has no index.
+    """Name why `orders.id` may be null or not unique; nothing for a view or a foreign table.
 
-    The unique index of a partitioned table has to name the columns that it is partitioned by, too:
-    there, such a one is enough, and an id that occurs twice all the same goes on hold. By an
-    expression, there can be none.
+    A unique index on a partitioned table must include the partition columns. There such an index is
+    enough, and an id that still occurs twice goes on hold. A table that is partitioned by an
+    expression cannot have a unique index.
     """
     shape = connection.exec_driver_sql(_SHAPE).mappings().one_or_none()
     if shape is None or shape["kind"] not in _WITH_INDEXES:
         return []
     partition_columns: Sequence[str] = shape["partition_columns"] or ()
     is_by_expression = len(partition_columns) < shape["partition_keys"]
-    wanted = {"id", *partition_columns}
+    with_partition_columns = {"id", *partition_columns}
     found = [set(columns) for (columns,) in connection.exec_driver_sql(_UNIQUE_COLUMNS)]
     problems = []
     if not shape["is_never_null"]:
         problems.append(_MAY_BE_NULL)
-    if not is_by_expression and {"id"} not in found and wanted not in found:
+    if not is_by_expression and {"id"} not in found and with_partition_columns not in found:
         problems.append(_not_unique(["id", *(one for one in partition_columns if one != "id")]))
     return problems
 

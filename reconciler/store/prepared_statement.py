@@ -7,7 +7,7 @@ import psycopg
 from sqlalchemy import ClauseElement, Connection, CursorResult
 from sqlalchemy.dialects import postgresql
 
-from reconciler.store.database import UNPREPARED
+from reconciler.store.database import LOST_STATEMENT_STATES
 
 _RUNS_BEFORE_PREPARED = 2
 
@@ -42,7 +42,7 @@ class PreparedStatement:
                 prepare=self._runs > _RUNS_BEFORE_PREPARED,
             ).fetchall()
         except psycopg.Error as error:
-            if driver.closed or error.sqlstate in UNPREPARED:
+            if driver.closed or error.sqlstate in LOST_STATEMENT_STATES:
                 connection.invalidate(error)
             raise
 

@@ -1,7 +1,7 @@
-"""What our role must be allowed to do, to run and to upgrade. Reads the catalogs, writes nothing.
+"""Check the privileges of our role, to run and to upgrade. Reads the catalogs, writes nothing.
 
-Asked beforehand, so that everything that is missing is named at once, each with the statement that
-grants it, and nothing is begun that could not be finished.
+Checked first, so that all that is missing is named at once, each with the statement that grants it,
+and nothing is begun that could not be finished.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from reconciler.store.migrations import VERSION_TABLE
 from reconciler.store.stale_index import IndexState, read_index_state
 from reconciler.store.tables import activity_log, cycles, holds, state
 
-READ_COLUMNS = (
+_READ_COLUMNS = (
     "id",
     "symbol",
     "external_order_id",
@@ -25,8 +25,8 @@ READ_COLUMNS = (
     "created_at",
     "updated_at",
 )
-WRITTEN_COLUMNS = ("status", "executed_qty", "avg_price", "last_synced_at", "updated_at")
-TABLE_PRIVILEGES: Mapping[str, Sequence[str]] = {
+_WRITTEN_COLUMNS = ("status", "executed_qty", "avg_price", "last_synced_at", "updated_at")
+_TABLE_PRIVILEGES: Mapping[str, Sequence[str]] = {
     activity_log.name: ("SELECT", "INSERT"),
     holds.name: ("SELECT", "INSERT", "UPDATE"),
     cycles.name: ("SELECT", "INSERT"),
@@ -36,7 +36,7 @@ TABLE_PRIVILEGES: Mapping[str, Sequence[str]] = {
 
 _ROLE = text("SELECT quote_ident(current_user)")
 
-_LACKING_ON_COLUMNS = text(
+_MISSING_ON_COLUMNS = text(
     """
     SELECT kind, string_agg(quote_ident(attname), ', ' ORDER BY attnum)
     FROM (VALUES ('SELECT', CAST(:read AS text[])), ('UPDATE', CAST(:written AS text[])))
@@ -47,7 +47,7 @@ _LACKING_ON_COLUMNS = text(
     ORDER BY kind
     """
 )
-_LACKING_ON_TABLES = text(
+_MISSING_ON_TABLES = text(
     """
     SELECT relation, string_agg(kind, ', ' ORDER BY number)
     FROM unnest(CAST(:tables AS text[]), CAST(:kinds AS text[]))
@@ -58,7 +58,7 @@ _LACKING_ON_TABLES = text(
     """
 )
 # An activity_log of the application's own may number its rows from a sequence; ours does not.
-_LACKING_ON_SEQUENCE = text(
+_MISSING_ON_SEQUENCE = text(
     """
     SELECT sequence
     FROM pg_attribute, pg_get_serial_sequence(attrelid::regclass::text, attname) AS sequence
@@ -78,7 +78,7 @@ _FOREIGN_OWNER = text(
 
 
 def missing_privileges(connection: Connection) -> list[Problem]:
-    """Name what our role may not do, but must to run, to the tables and columns that there are."""
+    """Name the privileges that our role needs to run and lacks, on existing tables and columns."""
     role: str = connection.execute(_ROLE).scalar_one()
     return [
         *_missing_on_orders(connection, role),
@@ -88,36 +88,36 @@ def missing_privileges(connection: Connection) -> list[Problem]:
 
 
 def missing_read_privileges(connection: Connection) -> list[Problem]:
-    """Name the columns of `orders` that we must read and may not: then its shape is unknown too."""
+    """Name the columns of `orders` that our role must read and may not."""
     role: str = connection.execute(_ROLE).scalar_one()
     return _missing_on_orders(connection, role, written=())
 
 
 def missing_upgrade_privileges(connection: Connection) -> list[Problem]:
-    """Name what our role may not do, but must to make our tables and the index."""
+    """Name the privileges that our role needs to create our tables and the index, and lacks."""
     role: str = connection.execute(_ROLE).scalar_one()
     return [*_missing_on_schema(connection, role), *_missing_ownership(connection, role)]
 
 
 def _missing_on_orders(
-    connection: Connection, role: str, written: Sequence[str] = WRITTEN_COLUMNS
+    connection: Connection, role: str, written: Sequence[str] = _WRITTEN_COLUMNS
 ) -> list[Problem]:
-    lacking = connection.execute(
-        _LACKING_ON_COLUMNS, {"read": list(READ_COLUMNS), "written": list(written)}
+    missing = connection.execute(
+        _MISSING_ON_COLUMNS, {"read": list(_READ_COLUMNS), "written": list(written)}
     )
     return [
         Problem(
             what=f"role {role} may not {kind} {columns} of orders",
             hint=f"run as the owner of orders: GRANT {kind} ({columns}) ON orders TO {role}",
         )
-        for kind, columns in lacking
+        for kind, columns in missing
     ]
 
 
 def _missing_on_ours(connection: Connection, role: str) -> list[Problem]:
-    wanted = [(table, kind) for table, kinds in TABLE_PRIVILEGES.items() for kind in kinds]
-    lacking = connection.execute(
-        _LACKING_ON_TABLES,
+    wanted = [(table, kind) for table, kinds in _TABLE_PRIVILEGES.items() for kind in kinds]
+    missing = connection.execute(
+        _MISSING_ON_TABLES,
         {"tables": [table for table, _ in wanted], "kinds": [kind for _, kind in wanted]},
     )
     return [
@@ -125,7 +125,7 @@ def _missing_on_ours(connection: Connection, role: str) -> list[Problem]:
             what=f"role {role} may not {kinds} on {table}",
             hint=f"run as the owner of {table}: GRANT {kinds} ON {table} TO {role}",
         )
-        for table, kinds in lacking
+        for table, kinds in missing
     ]
 
 
@@ -135,7 +135,7 @@ def _missing_on_sequence(connection: Connection, role: str) -> list[Problem]:
             what=f"role {role} may not use {sequence}, which numbers activity_log",
             hint=f"run as its owner: GRANT USAGE ON SEQUENCE {sequence} TO {role}",
         )
-        for sequence in connection.execute(_LACKING_ON_SEQUENCE).scalars()
+        for sequence in connection.execute(_MISSING_ON_SEQUENCE).scalars()
     ]
 
 
@@ -172,10 +172,9 @@ def _missing_ownership(connection: Connection, role: str) -> list[Problem]:
     ]
 
 
-# Row-level security as it concerns our role, for each table and each thing that we do to it: does a
-# policy allow it at all, and does it leave out no row? Policies that allow are joined by OR, those
-# that restrict by AND. WITH CHECK is what an INSERT or an UPDATE is checked by; where it is missing
-# USING is.
+# Row-level security for our role, for each table and command: is it allowed at all, and for every
+# row? Permissive policies are joined by OR, restrictive ones by AND. An INSERT or UPDATE is checked
+# by WITH CHECK; without one, by USING.
 _POLICIES = text(
     """
     WITH applying AS (
@@ -207,11 +206,11 @@ _POLICIES = text(
     """
 )
 _LETTERS = {"SELECT": "r", "INSERT": "a", "UPDATE": "w", "DELETE": "d"}
-_UNDER_POLICIES: Mapping[str, Sequence[str]] = {"orders": ("SELECT", "UPDATE"), **TABLE_PRIVILEGES}
+_UNDER_POLICIES: Mapping[str, Sequence[str]] = {"orders": ("SELECT", "UPDATE"), **_TABLE_PRIVILEGES}
 
 
 def refusing_policies(connection: Connection) -> list[Problem]:
-    """Name what row-level security refuses our role altogether, because no policy allows it."""
+    """Name the commands that row-level security refuses altogether: no policy allows them."""
     role: str = connection.execute(_ROLE).scalar_one()
     return [
         Problem(
@@ -224,7 +223,7 @@ def refusing_policies(connection: Connection) -> list[Problem]:
 
 
 def hiding_policies(connection: Connection) -> list[Problem]:
-    """Name what row-level security may hide from our role, or refuse it row by row.
+    """Name the tables of which row-level security may hide or refuse some rows to our role.
 
     Their number cannot be told: they are hidden from a count, too.
     """

@@ -1,7 +1,7 @@
-"""Read past changes back from the activity log and decide them again.
+"""Replay the activity log: decide past changes again.
 
-Each entry carries the report that it was decided on. Whether today's `decide` still makes the same
-change of the same row proves the log complete and shows what a new version would have done.
+Each entry carries the report that it was decided on. If today's `decide` makes the same change to
+the same row, the log is complete; if not, it shows what a new version would have done.
 """
 
 from collections.abc import Iterator
@@ -30,13 +30,12 @@ from reconciler.domain.decide import (
     Rule,
     decide,
 )
-from reconciler.domain.order import Order
+from reconciler.domain.order import Order, describe_facts
 from reconciler.domain.report import Answer
-from reconciler.store.activity import ACTION, archived_of, facts_of, report_of
-from reconciler.store.hold_acceptance import describe_facts
+from reconciler.store.activity import ACTION, archived_from_json, facts_from_json, report_from_json
 from reconciler.store.tables import activity_log
 
-CHUNK = 5000
+PAGE_SIZE = 5000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,7 +43,7 @@ class ReplayedChange:
     """One past change, decided again.
 
     `difference` says how today's decision differs; None: it is the same. A change that a person
-    accepted follows from no report, so it is not decided again.
+    accepted does not follow from a report, so it is not decided again.
     """
 
     activity_id: int | UUID
@@ -64,8 +63,8 @@ def replay(
     """Decide every change logged from `since` to before `until` again, the oldest first.
 
     Args:
-        connection: In autocommit: each chunk is a read of its own, so that a long span holds back
-            no cleaning up.
+        connection: In autocommit: each page is a transaction of its own, so that a long replay does
+            not block vacuum.
         policy: What the decisions depend on besides the entries.
         order_id: Only this order's changes.
         since: Only changes logged then or later.
@@ -80,16 +79,16 @@ def replay(
         statement = statement.where(activity_log.c.created_at >= since)
     if until is not None:
         statement = statement.where(activity_log.c.created_at < until)
-    chunk = statement.order_by(activity_log.c.id).limit(CHUNK)
-    rows = connection.execute(chunk).all()
+    page = statement.order_by(activity_log.c.id).limit(PAGE_SIZE)
+    rows = connection.execute(page).all()
     while rows:
         for row in rows:
             yield _replay_one(row, policy)
-        rows = connection.execute(chunk.where(_is_behind(rows[-1].id))).all()
+        rows = connection.execute(page.where(_is_later(rows[-1].id))).all()
 
 
-def _is_behind(last: int | UUID) -> ColumnElement[bool]:
-    """Return the condition for later entries; a log of the application's own may have uuids."""
+def _is_later(last: int | UUID) -> ColumnElement[bool]:
+    """Return the condition for later entries. An application's own log may have uuids."""
     kind = Uuid() if isinstance(last, UUID) else BigInteger()
     return type_coerce(activity_log.c.id, kind) > literal(last, kind)
 
@@ -110,33 +109,33 @@ def _replay_one(row: Any, policy: Policy) -> ReplayedChange:
 
 
 def _difference(details: dict[str, Any], policy: Policy) -> str | None:
-    recorded = Change(to=facts_of(details["to"]), rule=Rule(details["rule"]))
+    recorded = Change(to=facts_from_json(details["to"]), rule=Rule(details["rule"]))
     answer = _answer(details, recorded.rule)
     order = Order(
         id=0,
         symbol=answer.symbol,
         external_order_id=answer.external_order_id,
-        facts=facts_of(details["from"]),
+        facts=facts_from_json(details["from"]),
         created_at=_created_at(details),
     )
     decision = decide(order, answer, answer.fetched_at, policy)
     if decision == recorded:
         return None
-    return f"recorded: {_told(recorded)}; decided now: {_told(decision)}"
+    return f"recorded: {_describe(recorded)}; decided now: {_describe(decision)}"
 
 
 def _answer(details: dict[str, Any], rule: Rule) -> Answer:
     fetched_at = datetime.fromisoformat(details["fetched_at"])
-    read = archived_of if rule is Rule.ARCHIVED else report_of
+    read = archived_from_json if rule is Rule.ARCHIVED else report_from_json
     return read(details["report"], fetched_at)
 
 
 def _created_at(details: dict[str, Any]) -> datetime | None:
-    """Return when the row was created, which only an entry about an archived order tells."""
+    """Return when the row was created; only an entry about an archived order has it."""
     return datetime.fromisoformat(details["created_at"]) if "created_at" in details else None
 
 
-def _told(decision: Decision) -> str:
+def _describe(decision: Decision) -> str:
     match decision:
         case Change(to=to, rule=rule):
             return f"{describe_facts(to)} ({rule.value})"

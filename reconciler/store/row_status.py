@@ -1,4 +1,4 @@
-"""Read one row of `orders` by its id, for a person who asks."""
+"""Read the status of one row of `orders` by its id."""
 
 from uuid import UUID
 
@@ -11,7 +11,7 @@ _LARGEST_ID = 2**63 - 1
 
 
 def read_row_status(connection: Connection, orders: OrdersTable, order_id: OrderId) -> str | None:
-    """Read the status of a row, whatever word it is; None where there is no such row."""
+    """Read the status of a row, also if it is none of our words; None if there is no such row."""
     is_uuid = isinstance(order_id, UUID)
     if is_uuid != isinstance(orders.c.id.type, Uuid):
         return None

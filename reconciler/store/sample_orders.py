@@ -21,10 +21,10 @@ CREATE TABLE IF NOT EXISTS orders (
 )
 """
 
-_TAKE_TURNS = text("SELECT pg_advisory_xact_lock(122524332515955)")
+_LOCK = text("SELECT pg_advisory_xact_lock(122524332515955)")
 
 
 def create_orders_table(connection: Connection) -> None:
-    """Make the table if there is none. Two at once take turns: IF NOT EXISTS alone collides."""
-    connection.execute(_TAKE_TURNS)
+    """Create the table if there is none. A lock: two IF NOT EXISTS at the same time collide."""
+    connection.execute(_LOCK)
     connection.execute(text(ORDERS_DDL))

@@ -1,4 +1,7 @@
-"""What outlives a supervisor: the halt, whose orders these are, a silence that was asked for."""
+"""The state that all hosts share and that outlives a supervisor: `reconciliation_state`.
+
+That is the halt, the account that the orders belong to, and the rate-limit pauses.
+"""
 
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -17,9 +20,9 @@ SUPERVISOR = "supervisor"
 
 
 def read_halt(connection: Connection) -> str | None:
-    """Return why nothing may be written; None when it may.
+    """Return the reason of the halt; None if it is not on.
 
-    A person may have written the row, in any form: that it is there is the halt.
+    The halt is on if the row exists: a person may have written it in any form.
     """
     found = connection.execute(
         select(state.c.value, state.c.changed_by).where(state.c.key == HALT)
@@ -31,15 +34,15 @@ def read_halt(connection: Connection) -> str | None:
 
 
 def is_halted() -> Exists:
-    """Return the condition that nothing may be written, for a statement that is about to."""
+    """Return the condition that the halt is on, for a statement that is about to write."""
     return select(state.c.key).where(state.c.key == HALT).exists()
 
 
 def require_no_halt(connection: Connection) -> None:
-    """Make sure that rows may be written.
+    """Check that rows may be written.
 
     Raises:
-        Halted: they may not.
+        Halted: the halt is on.
     """
     reason = read_halt(connection)
     if reason is not None:
@@ -52,7 +55,7 @@ def apply_halt(connection: Connection, reason: str) -> None:
 
 
 def release_halt(connection: Connection, *, by: str = SUPERVISOR) -> bool:
-    """Take the halt off, and keep who did; return whether it was on."""
+    """Release the halt, and record who did it; return False if it was not on."""
     reason = read_halt(connection)
     connection.execute(delete(state).where(state.c.key == HALT))
     if reason is not None:
@@ -61,10 +64,10 @@ def release_halt(connection: Connection, *, by: str = SUPERVISOR) -> bool:
 
 
 def read_pauses(connection: Connection, exchange: str) -> dict[str, float]:
-    """Return for how many seconds more the exchange wants silence, by the host that was told so.
+    """Return how many seconds each host's rate-limit pause still lasts.
 
-    What cannot be read is passed over: to go on asking is no worse than to end. A pause longer than
-    `MAX_RATE_LIMIT_PAUSE` was written by a wrong clock.
+    A row that cannot be read is skipped. A pause longer than `MAX_RATE_LIMIT_PAUSE` was written by
+    a wrong clock, and is cut to that.
     """
     now: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
     values = connection.execute(
@@ -86,7 +89,7 @@ def read_pauses(connection: Connection, exchange: str) -> dict[str, float]:
 
 
 def write_pause(connection: Connection, exchange: str, host: str, seconds: float) -> None:
-    """Remember a silence until `seconds` from now, by the database's clock; forget those over."""
+    """Record a rate-limit pause of `seconds`, by the database's clock; delete past ones."""
     left = read_pauses(connection, exchange)
     if seconds <= left.get(host, 0.0):
         return
@@ -108,13 +111,13 @@ def _pause_prefix(exchange: str) -> str:
 
 
 def read_account(connection: Connection, exchange: str) -> str | None:
-    """Return the account that the orders are of, as remembered; None before the first contact."""
+    """Return the account that the orders belong to; None before the first contact."""
     value = _read(connection, _account_key(exchange))
     return None if value is None else str(value["identity"])
 
 
 def remember_account(connection: Connection, exchange: str, identity: str) -> str:
-    """Remember the account at first contact; return the one that is remembered."""
+    """Record the account at the first contact; return the one that is recorded."""
     statement = insert(state).values(
         key=_account_key(exchange),
         value={"identity": identity},
@@ -126,7 +129,7 @@ def remember_account(connection: Connection, exchange: str, identity: str) -> st
 
 
 def confirm_account(connection: Connection, exchange: str, identity: str, *, by: str) -> None:
-    """Take another account for the right one: a person has said so."""
+    """Record another account as the right one: a person has confirmed it."""
     _write(connection, _account_key(exchange), {"identity": identity}, by=by)
 
 

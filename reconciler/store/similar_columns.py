@@ -1,11 +1,11 @@
-"""Find the column that somebody else calls otherwise: pure."""
+"""Find the column that the application may have under another name: pure."""
 
 import re
 from collections.abc import Iterable
 from difflib import SequenceMatcher
 
-NEARLY_THE_SAME = 0.8
-"""`average_price` and `avg_price` are; `price`, a limit price, and `avg_price` are not."""
+MIN_SIMILARITY = 0.8
+"""`average_price` is similar enough to `avg_price`; `price`, a limit price, is not."""
 
 _SYNONYMS = {
     "id": "order_id orderid oid uuid order_uuid",
@@ -27,22 +27,22 @@ _SYNONYMS = {
 
 
 def similar_columns(name: str, columns: Iterable[str]) -> list[str]:
-    """Return which of a table's columns may be what we call `name`; in its own spelling.
+    """Return the columns of a table that may be what we call `name`, as they are spelled there.
 
-    A column that has another of our names is that column.
+    A column with another of our names is not among them.
     """
-    return [one for one in columns if one not in _SYNONYMS and _is_alike(name, one)]
+    return [one for one in columns if one not in _SYNONYMS and _is_similar(name, one)]
 
 
-def _is_alike(name: str, column: str) -> bool:
+def _is_similar(name: str, column: str) -> bool:
     ours, theirs = _parts(name), _parts(column)
     if "_".join(theirs) in _SYNONYMS.get(name, "").split() or sorted(ours) == sorted(theirs):
         return True
-    likeness = SequenceMatcher(None, "".join(ours), "".join(theirs)).ratio()
-    return likeness >= NEARLY_THE_SAME
+    similarity = SequenceMatcher(None, "".join(ours), "".join(theirs)).ratio()
+    return similarity >= MIN_SIMILARITY
 
 
 def _parts(name: str) -> list[str]:
-    """Split `avgPrice`, `avg_price` and `AVG PRICE` alike."""
+    """Split a name into words: `avgPrice`, `avg_price` and `AVG PRICE` give the same."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
     return [part for part in re.split(r"[\W_]+", spaced.lower()) if part]

@@ -1,7 +1,7 @@
 """Find the stale orders: two ranges of one index, no lock, nothing written.
 
-Its cost follows the page, not the table: orders that have ended are not in the index, and orders
-synced a moment ago lie behind the point where the scan stops.
+The cost depends on the page, not on the table: orders that have ended are not in the index, and the
+scan stops before orders that were synced a moment ago.
 """
 
 from collections.abc import Iterable, Iterator
@@ -46,14 +46,13 @@ from reconciler.store.tables import OrdersTable, holds, is_datetime
 
 
 class StaleOrder(Value):
-    """A stale order as it was when the page was read; flat, as it crosses to a worker.
+    """A stale order as it was when the page was read; flat, because it is sent to a worker.
 
-    A page holds up to 20,000: with `Facts` in them they take longer to make and to send.
+    A page has up to 20,000 of them: with `Facts` inside, they take longer to make and to send.
 
     Attributes:
-        is_on_hold: It has been set aside, and its next attempt is due.
-        qty, side, client_order_id: What else the row knows of the order, as the application wrote
-            it; None where it has no such column.
+        is_on_hold: It is on hold, and its next attempt is due.
+        qty, side, client_order_id: As the application wrote them; None if there is no such column.
     """
 
     id: OrderId
@@ -70,15 +69,15 @@ class StaleOrder(Value):
 
     @property
     def facts(self) -> Facts:
-        """What the row said."""
+        """The row's facts."""
         return Facts(status=self.status, executed_qty=self.executed_qty, avg_price=self.avg_price)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PageCursor:
-    """Where a page ended: the next one begins behind it.
+    """The last order of a page: the next page begins after it.
 
-    `synced_at` is PostgreSQL's own text, because '-infinity', never synced, is no datetime.
+    `synced_at` is PostgreSQL's own text, because '-infinity' (never synced) is not a datetime.
     """
 
     synced_at: str
@@ -87,7 +86,7 @@ class PageCursor:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StalePage:
-    """Some stale orders, longest unsynced first. `next` is None when there are no more."""
+    """Some stale orders, the longest unsynced first. `next` is None if there are no more."""
 
     orders: tuple[StaleOrder, ...]
     next: PageCursor | None
@@ -95,11 +94,11 @@ class StalePage:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StaleBacklog:
-    """How many orders are stale, and how long the oldest has not been synced.
+    """The number of stale orders, and how long the oldest has not been synced.
 
-    `oldest_age_seconds` is counted from `last_synced_at`; an order never synced, where it is the
-    oldest, counts from its creation if that is known, else as just stale. So does one whose times
-    are none, as '-infinity', and one whose sync lies ahead.
+    `oldest_age_seconds` counts from `last_synced_at`; for an order that was never synced from its
+    creation, if that is known. An order without a usable time ('-infinity', or a sync in the
+    future) counts as just stale.
     """
 
     orders: int
@@ -112,9 +111,8 @@ _KEEP_INDEX_ORDER = text("SET LOCAL enable_sort = off")
 class StaleOrders:
     """The orders that are open, known at the exchange, and unsynced for longer than `stale_after`.
 
-    A sync that lies ahead by more than CLOCK_TOLERANCE was told by a clock that was wrong, and says
-    nothing: such an order is stale too. Orders on hold are left out until their next attempt is
-    due.
+    An order whose sync is more than CLOCK_TOLERANCE in the future is stale, too: a wrong clock set
+    that. Orders on hold are left out until their next attempt is due.
     """
 
     def __init__(self, orders: OrdersTable, *, stale_after: timedelta) -> None:
@@ -134,12 +132,12 @@ class StaleOrders:
     ) -> StalePage:
         """Read up to `limit` stale orders, the longest unsynced first, never-synced before all.
 
-        Those whose sync lies ahead come last. They are read by a scan of their own, from the far
+        Those whose sync is in the future come last. They are read by a second scan, at the other
         end of the index: one scan for both would read every fresh order between them.
 
-        `connection` must be in a transaction: a setting of the planner is changed for it. Without
-        it a cursor's row comparison, which the planner cannot estimate, makes it read and sort the
-        whole backlog for every page (71 ms instead of 5 for 20,000 of 96,000 rows).
+        `connection` must be in a transaction: a planner setting is changed for it. Otherwise the
+        planner, which cannot estimate the cursor's row comparison, may read and sort the whole
+        backlog for every page (71 ms instead of 5 for 20,000 of 96,000 rows).
         """
         connection.execute(_KEEP_INDEX_ORDER)
         statements = self._first_pages if after is None else self._next_pages
@@ -156,20 +154,20 @@ class StaleOrders:
         return StalePage(orders=orders, next=PageCursor(synced_at=synced_at, id=orders[-1].id))
 
     def measure_backlog(self, connection: Connection) -> StaleBacklog:
-        """Count the stale orders; reads the index's stale parts once."""
+        """Count the stale orders, by reading the stale ranges of the index once."""
         count, oldest = connection.execute(self._count, {"stale_after": self.stale_after}).one()
         return StaleBacklog(orders=int(count), oldest_age_seconds=max(0.0, float(oldest or 0)))
 
     def _select_page(self, orders: OrdersTable, synced: ColumnElement[bool]) -> Select[Any]:
-        """Select what `_stale_orders` unpacks."""
+        """Select the columns that `_stale_orders` unpacks."""
         return (
             select(
                 *orders.row_columns(),
-                # Nothing that waits is on the page, so only what is due need be looked up.
+                # The page has no order with a waiting hold, so only due holds need a lookup.
                 _has_hold(orders, ~is_waiting()).is_(true()).label("is_on_hold"),
                 cast(_SYNCED_AT, Text).label("synced_at"),
             )
-            .where(*_is_followed(orders), synced)
+            .where(*_is_eligible(orders), synced)
             .order_by(_SYNCED_AT, orders.c.id)
             .limit(bindparam("limit", type_=Integer))
         )
@@ -179,17 +177,17 @@ class StaleOrders:
         since = func.nullif(orders.c.last_synced_at, literal_column(NEVER))
         if "created_at" in orders.optional:
             since = func.coalesce(since, orders.c.created_at)
-        # What no datetime can hold is no time that an age could be counted from; before
-        # PostgreSQL 17, subtracting an infinite one is an error.
+        # No age can be counted from a time that no datetime can hold. Before PostgreSQL 17,
+        # subtracting an infinite one is an error.
         oldest = func.min(case((is_datetime(since), since)))
         counted = func.count().label("orders")
         parts = union_all(
             select(counted, oldest.label("since"))
             .select_from(orders.table)
-            .where(*_is_followed(orders), long_ago),
+            .where(*_is_eligible(orders), long_ago),
             select(counted, cast(null(), DateTime(timezone=True)))
             .select_from(orders.table)
-            .where(*_is_followed(orders), ahead),
+            .where(*_is_eligible(orders), ahead),
         ).subquery()
         age = func.extract("epoch", func.now() - func.min(parts.c.since))
         return select(func.sum(parts.c.orders), age)
@@ -201,11 +199,11 @@ _STALE_RANGES: tuple[ColumnElement[bool], ColumnElement[bool]] = (
     func.now() - bindparam("stale_after", type_=Interval) > _SYNCED_AT,
     func.now() + CLOCK_TOLERANCE < _SYNCED_AT,
 )
-"""Synced long ago, or never; synced in a future that has not been yet."""
+"""Synced long ago or never; synced in the future."""
 
 
 def count_synced_ahead(connection: Connection, orders: OrdersTable) -> int:
-    """Count the open orders whose sync lies ahead: a clock was wrong."""
+    """Count the open orders whose sync is in the future: a clock was wrong."""
     _, ahead = _STALE_RANGES
     statement = (
         select(func.count())
@@ -215,13 +213,13 @@ def count_synced_ahead(connection: Connection, orders: OrdersTable) -> int:
     return int(connection.execute(statement).scalar_one())
 
 
-def _is_followed(orders: OrdersTable) -> list[ColumnElement[bool]]:
-    # A plain NOT EXISTS would become a join, which over a table that grew since its last ANALYZE
-    # can turn quadratic or lose the index's order (2,149 ms instead of 9 for a page of 20,000 and
-    # 1,000 holds). NOT IN turns quadratic once the holds exceed the hash memory (over 20 s instead
-    # of 0.5 s with 300,000). Behind IS NOT TRUE it stays a filter on the index scan: hashed while
-    # the holds fit into that memory, else one index probe a row. Two of them, because one with an
-    # OR in it could not be hashed.
+def _is_eligible(orders: OrdersTable) -> list[ColumnElement[bool]]:
+    # A plain NOT EXISTS would become a join, which over a table that has grown since its last
+    # ANALYZE can turn quadratic or lose the index's order (2,149 ms instead of 9 for a page of
+    # 20,000 and 1,000 holds). NOT IN turns quadratic once the holds exceed the hash memory (over
+    # 20 s instead of 0.5 s with 300,000). With IS NOT TRUE it stays a filter on the index scan:
+    # hashed while the holds fit into that memory, else one index probe for each row. There are two
+    # of them, because one with an OR in it could not be hashed.
     of_this_row = _has_hold(
         orders,
         is_waiting(),

@@ -1,4 +1,4 @@
-"""The index of stale orders: its words, whether it is there, and the statements that build it."""
+"""The index of stale orders: its definition, its state, and the statements that build it."""
 
 from datetime import timedelta
 from enum import StrEnum
@@ -9,26 +9,26 @@ from reconciler.errors import Problem
 
 STALE_INDEX = "reconciler_stale_orders"
 
-# One text for the index and for the query: PostgreSQL uses a partial index only if it can prove
-# that the query's condition implies the index's, and it proves that best of the same words.
+# The same text for the index and the queries: PostgreSQL uses a partial index only if it can prove
+# that the query's condition implies the index's, and it proves that best for the same expression.
 OPEN_ORDERS = "external_order_id IS NOT NULL AND status IN ('pending', 'partial', 'new')"
 NEVER = "'-infinity'::timestamptz"
 CLOCK_TOLERANCE = timedelta(minutes=1)
-"""A time that lies ahead of the database's clock by more than this was told by a wrong clock."""
+"""A time that is further in the future, by the database's clock, was set by a wrong clock."""
 
 SYNCED_AT = f"COALESCE(last_synced_at, {NEVER})"
 
 _DEFINITION = f"{STALE_INDEX} ON orders ({SYNCED_AT}, id) WHERE {OPEN_ORDERS}"
 
-BUILD = (
+BUILD_STATEMENTS = (
     f"DROP INDEX CONCURRENTLY IF EXISTS {STALE_INDEX}",
     f"CREATE INDEX CONCURRENTLY {_DEFINITION}",
 )
-"""Outside of any transaction; blocks no write. The first clears what an interrupted build left."""
+"""Run outside of any transaction; blocks no write. The first drops an interrupted build."""
 
 
 class IndexState(StrEnum):
-    """What is there of the index."""
+    """The state of the index."""
 
     MISSING = "missing"
     BROKEN = "broken"
@@ -36,7 +36,7 @@ class IndexState(StrEnum):
 
 
 def read_index_state(connection: Connection) -> IndexState:
-    """Read whether the index is there, and fit for use."""
+    """Read whether the index exists and can be used."""
     is_ready = connection.exec_driver_sql(
         "SELECT indisvalid AND indisready AND indrelid = to_regclass('orders') FROM pg_index"
         " WHERE indexrelid = to_regclass(%s)",
@@ -60,7 +60,7 @@ def index_problems(connection: Connection) -> list[Problem]:
 
 
 def index_build_problems(connection: Connection) -> list[Problem]:
-    """Name why the index cannot be built the way `db upgrade` does; nothing once it is there."""
+    """Name why `db upgrade` cannot build the index; nothing if it is there."""
     if read_index_state(connection) is IndexState.READY:
         return []
     kind = connection.exec_driver_sql(

@@ -1,7 +1,7 @@
-"""The status of a row in our own words, where the column's equality is not that of the letters.
+"""Select a status in our own words, also from a column that ignores case.
 
-In a `citext`, or under a collation that ignores case, a row with `NEW` is found as `new`. What the
-database takes for the same word is the same word to us.
+In a `citext`, or under a collation that ignores case, a row with `NEW` is found as `new`. Words
+that are equal to the database are the same word to us.
 """
 
 from reconciler.domain.status import Status

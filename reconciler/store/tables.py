@@ -1,9 +1,9 @@
-"""The tables: the user's `orders`, found as it is, and our own.
+"""The tables: the application's `orders`, as it is found, and our own.
 
-`orders` belongs to the application. We read its columns, accept what fits (integer or uuid ids,
-text or enum status, any numeric scale or float, domains over these) and name everything that does
-not, each with its hint. Ours are made by the migrations in this folder; their definitions here
-serve the statements.
+`orders` belongs to the application. We read its columns, accept those that fit (integer or uuid
+ids, text or enum status, any numeric scale or float, domains over these) and name all that do not,
+each with its hint. Our own tables are created by the migrations; their definitions here are for
+building statements.
 """
 
 from collections.abc import Iterator, Mapping
@@ -86,7 +86,7 @@ holds = Table(
     Column("resolution", Text),
     Column("row_facts", JSONB, nullable=False),
     Column("report", JSONB),
-    # Names of their own in the database, so that a join with `orders` needs no prefix.
+    # Named differently in the database, so that a join with `orders` needs no prefix.
     Column("held_symbol", Text, key="symbol"),
     Column("held_external_order_id", Text, key="external_order_id"),
 )
@@ -128,11 +128,14 @@ _DATETIMES: tuple[ColumnElement[datetime], ColumnElement[datetime]] = (
 
 @dataclass(frozen=True, kw_only=True)
 class OrdersTable:
-    """The application's `orders` as far as it concerns us.
+    """The application's `orders`: the columns that we use.
 
-    `optional` are those of OPTIONAL that exist and can be used; `unusable` are columns of that name
-    that are something else. The scales are those of executed_qty, avg_price and qty. The
-    status is exact where two of its words are equal only if all their letters are.
+    Attributes:
+        optional: The optional columns that exist and can be used.
+        quantity_scale, price_scale, ordered_scale: Those of `executed_qty`, `avg_price` and `qty`.
+        unusable: Columns with the name of an optional column that have an unsuitable type, or that
+            our role may not read.
+        has_exact_status: True if two words in `status` are equal only if all their letters are.
     """
 
     table: Table
@@ -150,7 +153,7 @@ class OrdersTable:
 
     @property
     def status(self) -> Any:
-        """Select the status as text, in our own word where the database takes it for that."""
+        """Select the status as text; as our own word if the database considers it equal."""
         word = status_as_text("orders.status", is_exact=self.has_exact_status)
         return literal_column(word, Text).label("status")
 
@@ -168,46 +171,46 @@ class OrdersTable:
             self.c.executed_qty,
             self.amount("avg_price"),
             self.moment("created_at"),
-            self.words("qty"),
-            self.words("side"),
-            self.words("client_order_id"),
+            self.as_text("qty"),
+            self.as_text("side"),
+            self.as_text("client_order_id"),
         )
 
-    def id_of(self, text: str) -> Any:
-        """Read an order's id as text back.
+    def parse_id(self, text: str) -> Any:
+        """Return an order's id from its text.
 
         Raises:
-            ValueError: no row of this table has such an id.
+            ValueError: no row of this table can have such an id.
         """
         return UUID(text) if isinstance(self.c.id.type, Uuid) else int(text)
 
     def moment(self, name: str) -> Any:
-        """Select a time that may be missing; one that no datetime can hold, 'infinity', as none."""
+        """Select an optional time; null for one that no datetime can hold, such as 'infinity'."""
         if name not in self.optional:
             return null().label(name)
         return case((is_datetime(self.c[name]), self.c[name])).label(name)
 
     def amount(self, name: str) -> Any:
-        """Select a number as a numeric that shows each digit that its column keeps."""
+        """Select a number as a numeric with every digit that its column keeps."""
         column = self.c[name]
         is_float = isinstance(column.type, Float)
         return cast(cast(column, Text), Numeric).label(name) if is_float else column
 
-    def words(self, name: str) -> Any:
-        """Select an optional column as a text, null where there is none."""
+    def as_text(self, name: str) -> Any:
+        """Select an optional column as text; null if it does not exist."""
         return (cast(self.c[name], Text) if name in self.optional else null()).label(name)
 
 
 def is_datetime(time: Any) -> Any:
-    """Return the condition that a time of PostgreSQL's is one that a datetime can hold."""
+    """Return the condition that a datetime can hold a time of PostgreSQL's."""
     return time.between(*_DATETIMES)
 
 
 def find_orders(connection: Connection) -> OrdersTable:
-    """Read the shape of `orders`.
+    """Read the columns of `orders`.
 
     Raises:
-        SchemaMismatch: it is missing or does not fit; carries every problem with its hint.
+        SchemaMismatch: it is missing or does not fit; has every problem with its hint.
     """
     found = read_columns(connection, "orders")
     problems = _orders_problems(found)
@@ -238,12 +241,12 @@ def _scale_of(column: ColumnInfo) -> Scale:
 
 
 def require_schema(connection: Connection) -> OrdersTable:
-    """Read the shape of `orders` and make sure of our tables and index.
+    """Read the columns of `orders`, and check our tables and index.
 
     Raises:
-        SchemaMismatch: carries every problem of the one and of the others.
+        SchemaMismatch: has every problem of all of them.
     """
-    problems = missing_parts(connection)
+    problems = schema_problems(connection)
     try:
         orders = find_orders(connection)
     except SchemaMismatch as error:
@@ -253,8 +256,8 @@ def require_schema(connection: Connection) -> OrdersTable:
     return orders
 
 
-def missing_parts(connection: Connection) -> list[Problem]:
-    """Name what `db upgrade` has yet to make, or made only in part, or may not make."""
+def schema_problems(connection: Connection) -> list[Problem]:
+    """Name what is missing or does not fit of our tables, the activity log and the index."""
     inspector = inspect(connection)
     return [
         *(
@@ -262,26 +265,26 @@ def missing_parts(connection: Connection) -> list[Problem]:
             for table in metadata.sorted_tables
             if not inspector.has_table(table.name)
         ),
-        *_outdated(connection),
-        *log_problems(connection),
+        *_missing_columns(connection),
+        *activity_log_problems(connection),
         *index_problems(connection),
     ]
 
 
-def _outdated(connection: Connection) -> Iterator[Problem]:
-    """Name the columns that a table of a former version lacks."""
+def _missing_columns(connection: Connection) -> Iterator[Problem]:
+    """Name the columns that a table of an earlier version lacks."""
     for table in (holds, state, cycles):
         found = read_columns(connection, table.name)
         missing = [column.name for column in table.columns if found and column.name not in found]
         if missing:
             yield Problem(
-                what=f"table {table.name} lacks {', '.join(missing)}: a former version made it",
+                what=f"table {table.name} lacks {', '.join(missing)}: an earlier version made it",
                 hint="run: reconciler db upgrade",
             )
 
 
-def log_problems(connection: Connection) -> list[Problem]:
-    """Name why an `activity_log` of the application's own cannot take our entries."""
+def activity_log_problems(connection: Connection) -> list[Problem]:
+    """Name why the application's own `activity_log` cannot take our entries."""
     found = read_columns(connection, "activity_log")
     if not found:
         return []
@@ -306,7 +309,7 @@ _ORDERS: dict[str, Requirement] = {
     "last_synced_at": MOMENT,
 }
 _ORDERS_OPTIONAL = {"created_at": MOMENT, "updated_at": MOMENT}
-# What tells an order from another. A column of such a name may be anything: it is no problem.
+# To tell an order from another. If a column of this name has another type, that is no problem.
 _COMPARED = {"qty": QUANTITY, "side": SIDE, "client_order_id": TEXT}
 _LOG = {
     "id": KEY,
@@ -343,7 +346,7 @@ _TYPES: Mapping[str, TypeEngine[Any]] = {
 
 
 def _type_of(column: ColumnInfo) -> TypeEngine[Any]:
-    """Return what SQLAlchemy calls a type that we accept; a text's length is the database's."""
+    """Return SQLAlchemy's type for a column; the database checks the length of a text."""
     if column.enum is not None:
         return ENUM(*column.enum.labels, name=column.enum.name, schema=column.enum.schema)
     return _TYPES.get(column.type, Text())

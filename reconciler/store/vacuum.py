@@ -1,11 +1,11 @@
-"""Name what holds vacuum back: who may still need rows as they were before they were written.
+"""Find the sessions, transactions and slots that keep vacuum from removing dead rows.
 
-Every sync leaves a dead version of its row, and vacuum removes it only when nobody's snapshot is
-older. So one transaction that is left open keeps all that dies in the whole database meanwhile, and
-a page of stale orders reads through what is dead of `orders`.
+Every sync leaves a dead version of its row. Vacuum removes it only when no snapshot is older. So
+one transaction that is left open keeps every row that dies in the whole database, and a page of
+stale orders has to read through the dead rows of `orders`.
 
-Reads the catalogs, writes nothing. A session whose transaction holds nothing back is not named,
-however long it has been open.
+Reads the catalogs, writes nothing. A session whose transaction keeps nothing is not named, however
+long it has been open.
 """
 
 from collections.abc import Iterator
@@ -18,13 +18,13 @@ from sqlalchemy import Connection, Interval, bindparam, text
 
 from reconciler.errors import Problem
 
-LONGEST = timedelta(minutes=5)
-MOST_TRANSACTIONS = 100_000
-"""Where no time is known: of a slot, and of a session that our role may not look into."""
+MIN_BLOCKED_TIME = timedelta(minutes=5)
+MIN_BLOCKED_TRANSACTIONS = 100_000
+"""The threshold where no time is known: of slots, and of sessions that our role may not see."""
 
 
 class _BlockerKind(StrEnum):
-    """Who holds vacuum back, by what ends it."""
+    """The kinds of blockers. Each is ended in another way."""
 
     SESSION = "session"
     PREPARED = "prepared"
@@ -34,9 +34,9 @@ class _BlockerKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Blocker:
-    """Somebody who holds vacuum back. `name` is a pid, or quoted for SQL.
+    """What keeps vacuum from removing rows. `name` is a pid, or quoted for SQL.
 
-    `open_for` and `state` are None where they are unknown.
+    `role`, `state` and `open_for` are None if they are unknown.
     """
 
     kind: _BlockerKind
@@ -48,10 +48,10 @@ class _Blocker:
     transactions: int
 
 
-# A session keeps what its snapshot sees, and, once it has written, what is newer than that. The
-# sessions of vacuum itself keep nothing. A slot's xmin is its standby's; what it keeps of the
-# catalogs alone (catalog_xmin) concerns no order.
-_OBSTACLES = text(
+# A session keeps the rows that its snapshot sees and, once it has written, newer ones. The sessions
+# of vacuum itself keep nothing. A slot's xmin is its standby's. Its catalog_xmin keeps only catalog
+# rows, so it does not matter here.
+_BLOCKERS = text(
     """
     SELECT kind, name, role, application, state,
         date_trunc('second', open_for)::text AS open_for, transactions
@@ -76,25 +76,25 @@ _OBSTACLES = text(
             slot_name, NULL, NULL, age(xmin)
         FROM pg_replication_slots
         WHERE xmin IS NOT NULL
-    ) AS obstacles
-    WHERE open_for >= :longest OR open_for IS NULL AND transactions >= :most_transactions
+    ) AS blockers
+    WHERE open_for >= :min_time OR open_for IS NULL AND transactions >= :min_transactions
     ORDER BY transactions DESC, name
     """
-).bindparams(bindparam("longest", type_=Interval))
+).bindparams(bindparam("min_time", type_=Interval))
 
 
 def vacuum_blockers(
     connection: Connection,
     *,
-    longest: timedelta = LONGEST,
-    most_transactions: int = MOST_TRANSACTIONS,
+    min_time: timedelta = MIN_BLOCKED_TIME,
+    min_transactions: int = MIN_BLOCKED_TRANSACTIONS,
 ) -> list[Problem]:
-    """Name whoever holds vacuum back for `longest` or more, who keeps the most first.
+    """Name each blocker of `min_time` or older, the one that keeps the most first.
 
-    Where no time is known, whoever has done so for `most_transactions` of the whole server.
+    If its age is not known, `min_transactions` of the whole server decide.
     """
     rows = connection.execute(
-        _OBSTACLES, {"longest": longest, "most_transactions": most_transactions}
+        _BLOCKERS, {"min_time": min_time, "min_transactions": min_transactions}
     )
     blockers = (_Blocker(**{**row, "kind": _BlockerKind(row["kind"])}) for row in rows.mappings())
     return [
@@ -119,7 +119,9 @@ def _what(blocker: _Blocker) -> str:
         case _BlockerKind.STANDBY:
             return f"a query on the standby {blocker.application} holds it back {since}"
         case _BlockerKind.SLOT:
-            return f"the replication slot {blocker.name}, which nobody uses, holds it back {since}"
+            return (
+                f"the replication slot {blocker.name}, which no standby uses, holds it back {since}"
+            )
         case _:
             assert_never(blocker.kind)
 
@@ -136,7 +138,7 @@ def _hint(blocker: _Blocker) -> str:
     match blocker.kind:
         case _BlockerKind.SESSION:
             hint = (
-                "commit or roll back there; if nobody needs it, run:"
+                "commit or roll back there; if it is not needed, run:"
                 f" SELECT pg_terminate_backend({blocker.name})"
             )
             if blocker.state is not None and blocker.state.startswith("idle in transaction"):
@@ -147,7 +149,7 @@ def _hint(blocker: _Blocker) -> str:
             return hint
         case _BlockerKind.PREPARED:
             return (
-                "let whoever prepared it end it; if that is gone for good, run:"
+                "let the application that prepared it end it; if that is gone for good, run:"
                 f" ROLLBACK PREPARED {blocker.name}"
             )
         case _BlockerKind.STANDBY:

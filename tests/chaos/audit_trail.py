@@ -11,7 +11,7 @@ from itertools import pairwise
 from sqlalchemy import Connection, text
 
 from reconciler.domain.order import Facts
-from reconciler.store.activity import ACTION, facts_of
+from reconciler.store.activity import ACTION, facts_from_json
 from tests.chaos.change_recorder import Key, RecordedChange
 
 OURS = "reconciler"
@@ -29,7 +29,11 @@ _READ = text(
 def read_entries(connection: Connection) -> list[Change]:
     """Read every change that the audit trail tells of."""
     return [
-        ((row.symbol, row.external_order_id), facts_of(row.before), facts_of(row.after))
+        (
+            (row.symbol, row.external_order_id),
+            facts_from_json(row.before),
+            facts_from_json(row.after),
+        )
         for row in connection.execute(_READ, {"action": ACTION})
     ]
 

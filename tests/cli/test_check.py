@@ -314,7 +314,7 @@ def test_a_session_that_holds_vacuum_back_is_a_warning_that_names_it_and_its_end
     ):
         pid = session.info.backend_pid
         session.execute("SELECT pg_current_xact_id()")
-        result = check_vacuum(connection, longest=timedelta(0))
+        result = check_vacuum(connection, min_time=timedelta(0))
 
     (problem,) = result.problems
     assert result.status is CheckStatus.WARNING

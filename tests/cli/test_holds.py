@@ -171,13 +171,13 @@ def test_accept_writes_the_status_that_the_person_names(
         ("conflict", REPORT, ("accept", "2", "--by", "Ada"), "order 2 has never been on hold"),
         ("conflict", REPORT, ("dismiss", "2", "--by", "Ada"), "order 2 has never been on hold"),
         ("conflict", REPORT, ("show", "2"), "order 2 has never been on hold"),
-        ("not_found", None, ("accept", "1", "--by", "Ada"), "name the one that is true"),
-        ("unknown_status", UNKNOWN, ("accept", "1", "--by", "Ada"), "name the one that is true"),
+        ("not_found", None, ("accept", "1", "--by", "Ada"), "name the right one"),
+        ("unknown_status", UNKNOWN, ("accept", "1", "--by", "Ada"), "name the right one"),
         (
             "conflict",
             REPORT,
             ("accept", "1", "--by", "Ada", "--status", "filled"),
-            "leave --status away",
+            "leave --status out",
         ),
         (
             "not_found",
@@ -277,7 +277,7 @@ def test_accept_on_a_locked_row_waits_for_nobody_and_says_so(
         result = command("holds", "accept", "1", "--by", "Ada")
 
     assert result.exit_code == 1
-    assert "locked by somebody else" in result.stderr
+    assert "locked by another session" in result.stderr
     assert written(connection) == before
 
 

@@ -44,7 +44,7 @@ def test_a_type_is_told_with_its_bounds_and_without_its_domains(
 
     column = the_column(empty_database)
 
-    assert (column.type, column.words) == words
+    assert (column.type, column.full_type) == words
     assert (column.length, column.scale) == bounds
     assert column.enum is None
 

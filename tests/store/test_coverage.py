@@ -20,9 +20,9 @@ def any_word(application: Application) -> Application:
     return application
 
 
-def measure(database: Database, *, most_seconds: float = 30) -> Coverage | None:
+def measure(database: Database, *, timeout_seconds: float = 30) -> Coverage | None:
     with database.transaction() as connection:
-        return measure_coverage(connection, most_seconds=most_seconds)
+        return measure_coverage(connection, timeout_seconds=timeout_seconds)
 
 
 def add_orders(application: Application, rows: int, status: str | None) -> None:
@@ -124,7 +124,7 @@ def test_a_large_table_is_estimated_from_a_sample_its_newest_rows_and_the_index(
     add_orders(any_word, 7, "WORKING")
     insert_order(any_word, 999_999)
     any_word.execute("UPDATE orders SET symbol = 'ETHUSDT' WHERE id = 1")
-    monkeypatch.setattr(coverage, "MOST_READ_BYTES", 0)
+    monkeypatch.setattr(coverage, "MAX_READ_BYTES", 0)
     monkeypatch.setattr(coverage, "SAMPLED_PAGES", 100)
 
     found = measure(database)
@@ -141,7 +141,7 @@ def test_a_large_table_is_never_read_as_a_whole(
     any_word: Application, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_orders(any_word, 1, "OPEN")
-    monkeypatch.setattr(coverage, "MOST_READ_BYTES", 0)
+    monkeypatch.setattr(coverage, "MAX_READ_BYTES", 0)
     statements: list[str] = []
 
     with database.transaction() as connection:
@@ -166,7 +166,7 @@ def test_a_count_that_takes_too_long_is_given_up_and_the_connection_is_good_for_
     )
 
     with database.transaction() as connection:
-        found = measure_coverage(connection, most_seconds=0.05)
+        found = measure_coverage(connection, timeout_seconds=0.05)
         still_there = connection.exec_driver_sql("SELECT 1").scalar_one()
 
     assert (found, still_there) == (None, 1)

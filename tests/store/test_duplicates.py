@@ -56,7 +56,7 @@ def test_rows_of_the_same_order_are_counted_and_named_the_most_frequent_first(
 def test_only_so_many_rows_are_looked_at(
     application: Application, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MOST_READ", 10)
+    monkeypatch.setattr(module, "MAX_READ", 10)
     for id_ in range(1, 21):
         insert_order(application, id_, external_order_id="7")
 
@@ -74,7 +74,7 @@ def test_what_takes_too_long_is_given_up(application: Application, database: Dat
     )
 
     with database.transaction() as connection:
-        assert measure_duplicates(connection, most_seconds=0.05) is None
+        assert measure_duplicates(connection, timeout_seconds=0.05) is None
 
 
 def test_a_page_names_the_duplicates_that_stand_on_it_once(

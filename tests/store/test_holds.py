@@ -246,7 +246,7 @@ def test_holds_are_measured_against_the_open_orders(
 def test_many_open_orders_are_taken_from_the_estimate_and_not_counted(
     application: Application, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(holds, "MOST_COUNTED", 100)
+    monkeypatch.setattr(holds, "MAX_COUNTED", 100)
     application.execute(
         "INSERT INTO orders (id, symbol, external_order_id, status)"
         " SELECT number, 'BTCUSDT', number::text, 'new' FROM generate_series(1, 2000) AS number"

@@ -144,7 +144,7 @@ def test_what_the_application_logged_itself_is_no_change_of_ours(
 def test_all_chunks_are_read_once_and_in_order(
     application: Application, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "CHUNK", 2)
+    monkeypatch.setattr(module, "PAGE_SIZE", 2)
     for id_ in range(1, 6):
         insert_order(application, id_)
         applied(database, (id_, a_report(id_, fetched_at=now_of(database))))
@@ -173,7 +173,7 @@ def test_a_span_begins_with_its_first_moment_and_ends_before_its_last(
 def test_a_log_of_the_applications_own_may_number_its_entries_with_uuids(
     application: Application, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "CHUNK", 1)
+    monkeypatch.setattr(module, "PAGE_SIZE", 1)
     for id_ in (1, 2):
         insert_order(application, id_)
         applied(database, (id_, a_report(id_, fetched_at=now_of(database))))

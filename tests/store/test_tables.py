@@ -9,7 +9,7 @@ import pytest
 from reconciler.errors import Problem, SchemaMismatch
 from reconciler.store import migrations
 from reconciler.store.database import Database
-from reconciler.store.tables import find_orders, missing_parts, require_schema
+from reconciler.store.tables import find_orders, require_schema, schema_problems
 
 from .builders import (
     SHAPES,
@@ -343,7 +343,7 @@ def test_our_missing_tables_are_made_by_the_command_of_their_hint(
 ) -> None:
     an_orders_table(owner)
     with empty_database.connection() as connection:
-        assert {problem.hint for problem in missing_parts(connection)} == {
+        assert {problem.hint for problem in schema_problems(connection)} == {
             "run: reconciler db upgrade"
         }
         connection.rollback()

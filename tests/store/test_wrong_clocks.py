@@ -7,7 +7,7 @@ import pytest
 from reconciler.domain.status import Status
 from reconciler.store.database import Database
 from reconciler.store.explain import read_row as explain_row
-from reconciler.store.holds import MOST_AHEAD, count_far_ahead, read_hold
+from reconciler.store.holds import MAX_AHEAD, count_far_ahead, read_hold
 from reconciler.store.stale import StaleOrders, count_synced_ahead
 
 from .builders import (
@@ -93,8 +93,8 @@ def test_what_is_written_corrects_the_time(application: Application, database: D
     ("ahead", "stale"),
     [
         (timedelta(minutes=59), []),
-        (MOST_AHEAD - timedelta(seconds=10), []),
-        (MOST_AHEAD + timedelta(seconds=10), [1]),
+        (MAX_AHEAD - timedelta(seconds=10), []),
+        (MAX_AHEAD + timedelta(seconds=10), [1]),
         (timedelta(days=2), [1]),
     ],
     ids=["within an hour", "as clocks differ", "beyond any hold", "in two days"],

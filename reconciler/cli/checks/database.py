@@ -14,10 +14,10 @@ from reconciler.store import migrations
 from reconciler.store.columns import read_columns
 from reconciler.store.coverage import Coverage, measure_coverage
 from reconciler.store.database import Database
-from reconciler.store.duplicates import MOST_READ, measure_duplicates
+from reconciler.store.duplicates import MAX_READ, measure_duplicates
 from reconciler.store.privileges import missing_privileges, missing_read_privileges
-from reconciler.store.tables import find_orders, missing_parts
-from reconciler.store.vacuum import LONGEST, vacuum_blockers
+from reconciler.store.tables import find_orders, schema_problems
+from reconciler.store.vacuum import MIN_BLOCKED_TIME, vacuum_blockers
 from reconciler.telemetry.rounding import round_on_same_side
 
 CHECK = "database"
@@ -104,9 +104,9 @@ def open_orders_result(following: Coverage) -> CheckResult:
         )
         if remark is not None
     ]
-    if following.is_wrong:
+    if following.has_unknown_words:
         return failed("open orders", ConfigurationError(problems))
-    if following.is_doubtful:
+    if following.lacks_most_ids:
         return warning("open orders", f"{about}{following.followed:,} followed", problems)
     without = [problem.what for problem in problems]
     return passed("open orders", "; ".join([f"{about}{following.followed:,} followed", *without]))
@@ -133,7 +133,7 @@ def check_duplicates(connection: Connection) -> CheckResult:
     found = measure_duplicates(connection)
     if found is None:
         return passed("duplicates", "too many open rows to look at in little time")
-    among = f" among {MOST_READ:,} open rows" if found.is_partial else ""
+    among = f" among {MAX_READ:,} open rows" if found.is_partial else ""
     if not found.rows:
         return passed("duplicates", f"no two open rows name the same order{among}")
     detail = f"{found.rows:,} open rows name {found.orders:,} orders between them{among}"
@@ -148,7 +148,7 @@ def check_duplicates(connection: Connection) -> CheckResult:
 def check_schema(connection: Connection) -> CheckResult:
     """Look whether our tables and the index are there, and as this version makes them."""
     current, head = migrations.current(connection), migrations.head()
-    problems = missing_parts(connection)
+    problems = schema_problems(connection)
     if not problems and current != head:
         problems = [
             Problem(
@@ -164,9 +164,9 @@ def check_rights(connection: Connection) -> CheckResult:
     return result_of("rights", missing_privileges(connection), "all that are needed")
 
 
-def check_vacuum(connection: Connection, longest: timedelta = LONGEST) -> CheckResult:
+def check_vacuum(connection: Connection, min_time: timedelta = MIN_BLOCKED_TIME) -> CheckResult:
     """Look whether somebody keeps vacuum from what dies in `orders`."""
-    if problems := vacuum_blockers(connection, longest=longest):
+    if problems := vacuum_blockers(connection, min_time=min_time):
         return warning("vacuum", "held back, see below", problems)
     return passed("vacuum", "nobody holds it back")
 

@@ -6,11 +6,11 @@ from sqlalchemy import Connection
 
 from reconciler.cli.checks.result import CheckResult, passed, skipped, warning
 from reconciler.errors import Problem, SchemaMismatch
-from reconciler.store.holds import LONGEST_WAIT, count_far_ahead
+from reconciler.store.holds import MAX_WAIT, count_far_ahead
 from reconciler.store.privileges import missing_privileges, missing_read_privileges
 from reconciler.store.stale import count_synced_ahead
 from reconciler.store.stale_index import CLOCK_TOLERANCE
-from reconciler.store.tables import find_orders, missing_parts
+from reconciler.store.tables import find_orders, schema_problems
 
 CHECK = "times"
 
@@ -23,7 +23,7 @@ def check_times(connection: Connection) -> CheckResult:
         orders = find_orders(connection)
     except SchemaMismatch:
         return skipped(CHECK, "orders fits")
-    if missing_parts(connection):
+    if schema_problems(connection):
         return skipped(CHECK, "our tables are there")
     synced, held = count_synced_ahead(connection, orders), count_far_ahead(connection)
     orders_ahead = (
@@ -31,7 +31,7 @@ def check_times(connection: Connection) -> CheckResult:
         " last_synced_at has it: they are reconciled as stale ones"
     )
     holds_ahead = (
-        f"{held:,} holds have a next_attempt_at more than {_minutes(LONGEST_WAIT)} min from now:"
+        f"{held:,} holds have a next_attempt_at more than {_minutes(MAX_WAIT)} min from now:"
         " their orders are tried in the next sweep"
     )
     problems = [

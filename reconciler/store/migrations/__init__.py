@@ -1,6 +1,6 @@
-"""Our tables' history: one revision a file in versions/, run by Alembic.
+"""The migrations of our tables: one file for each revision in versions/, run by Alembic.
 
-The version table is our own, so that it never meets the application's Alembic.
+The version table is our own, so that it never conflicts with the application's Alembic.
 """
 
 import io
@@ -17,12 +17,12 @@ from sqlalchemy import Connection
 from reconciler.errors import SchemaMismatch
 from reconciler.store.migrations.lock import migration_lock
 from reconciler.store.stale_index import (
-    BUILD,
+    BUILD_STATEMENTS,
     IndexState,
     index_build_problems,
     read_index_state,
 )
-from reconciler.store.tables import find_orders, log_problems
+from reconciler.store.tables import activity_log_problems, find_orders
 
 VERSION_TABLE = "reconciler_alembic_version"
 
@@ -30,12 +30,12 @@ VERSION_TABLE = "reconciler_alembic_version"
 def upgrade(connection: Connection, sleep: Callable[[float], None] = time.sleep) -> None:
     """Bring our tables and index to the newest revision. Running it twice changes nothing.
 
-    No transaction may have begun on `connection`: the index is built concurrently, outside of any,
-    which never blocks the application's writes. An index that has become invalid is built anew.
-    Waits while another upgrade is at work.
+    No transaction may have begun on `connection`: the index is built concurrently, which does not
+    block the application's writes. An index that has become invalid is rebuilt. Waits while another
+    upgrade is running.
 
     Raises:
-        SchemaMismatch: `orders`, or an `activity_log` of the application's own, does not fit.
+        SchemaMismatch: `orders`, or the application's own `activity_log`, does not fit.
             Nothing was changed.
     """
     with migration_lock(connection, sleep):
@@ -57,7 +57,7 @@ def head() -> str | None:
 
 
 def ddl() -> str:
-    """Return all of it as SQL, for a database administrator to read and run."""
+    """Return all migrations as SQL, for a database administrator to read and run."""
     output = io.StringIO()
     command.upgrade(_config(output=output), "head", sql=True)
     return output.getvalue()
@@ -65,20 +65,20 @@ def ddl() -> str:
 
 def _require_fit(connection: Connection) -> None:
     find_orders(connection)
-    problems = log_problems(connection) + index_build_problems(connection)
+    problems = activity_log_problems(connection) + index_build_problems(connection)
     connection.rollback()
     if problems:
         raise SchemaMismatch(problems)
 
 
 def _rebuild_index(connection: Connection) -> None:
-    """Build the index where its revision was run before and it has been lost or broken since."""
+    """Build the index again if it was dropped or became invalid after its revision was run."""
     is_ready = read_index_state(connection) is IndexState.READY
     connection.rollback()
     if is_ready:
         return
     connection.execution_options(isolation_level="AUTOCOMMIT")
-    for statement in BUILD:
+    for statement in BUILD_STATEMENTS:
         connection.exec_driver_sql(statement)
     connection.rollback()
     connection.execution_options(isolation_level=connection.default_isolation_level)

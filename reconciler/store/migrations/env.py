@@ -1,4 +1,4 @@
-"""Alembic's entry: run our revisions on the connection we are given, or print them as SQL."""
+"""Alembic's entry point: run our revisions on the given connection, or print them as SQL."""
 
 from alembic import context
 

@@ -81,7 +81,7 @@ def _changed(row: Sequence[Any], report: Report) -> tuple[Facts, bytes]:
     )
     decision = decide(order, report, now, POLICY)
     assert isinstance(decision, Change)  # noqa: S101 - every row of ours has something to change
-    return decision.to, activity.details(
+    return decision.to, activity.details_json(
         before=order.facts,
         after=decision.to,
         exchange=EXCHANGE,
@@ -99,7 +99,7 @@ def blind_change(id_: int, report: Report) -> tuple[str, Decimal, Decimal | None
     after = Facts(
         status=Status.FILLED, executed_qty=report.executed_qty, avg_price=report.avg_price
     )
-    details = activity.details(
+    details = activity.details_json(
         before=before, after=after, exchange=EXCHANGE, rule="queued", report=report
     )
     return after.status.value, after.executed_qty, after.avg_price, id_, details.decode()

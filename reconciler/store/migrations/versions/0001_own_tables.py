@@ -1,4 +1,4 @@
-"""Make the activity log, the holds and the record of cycles."""
+"""Create the activity log, the holds, the shared state and the record of cycles."""
 
 from alembic import op
 
@@ -13,7 +13,7 @@ _REASONS = ", ".join(f"'{reason.value}'" for reason in HoldReason)
 
 
 def upgrade() -> None:
-    """Make the tables. `activity_log` may be the application's own: then it is left as it is."""
+    """Create the tables. An `activity_log` of the application's own is left as it is."""
     op.execute(
         """
         CREATE TABLE IF NOT EXISTS activity_log (
@@ -84,7 +84,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop what is only ours; the activity log is history and stays."""
+    """Drop our tables, except the activity log: it is history."""
     op.execute("DROP TABLE reconciliation_cycles")
     op.execute("DROP TABLE reconciliation_state")
     op.execute("DROP TABLE reconciliation_holds")

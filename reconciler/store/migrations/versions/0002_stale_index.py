@@ -1,8 +1,8 @@
-"""Index the stale orders, so that finding them costs the same however many have ended."""
+"""Index the stale orders: the cost of finding them does not grow with the ended ones."""
 
 from alembic import op
 
-from reconciler.store.stale_index import BUILD, STALE_INDEX, IndexState, read_index_state
+from reconciler.store.stale_index import BUILD_STATEMENTS, STALE_INDEX, IndexState, read_index_state
 
 revision = "0002"
 down_revision = "0001"
@@ -11,12 +11,12 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Build the index without blocking writes, unless a person already has."""
+    """Build the index without blocking writes, unless it is there already."""
     context = op.get_context()
     if not context.as_sql and read_index_state(op.get_bind()) is IndexState.READY:
         return
     with context.autocommit_block():
-        for statement in BUILD:
+        for statement in BUILD_STATEMENTS:
             op.execute(statement)
 
 

@@ -1,4 +1,4 @@
-"""Call the halt of writing by the name that every command uses."""
+"""Rename the halt in `reconciliation_state` to the word that every command uses."""
 
 from alembic import op
 
@@ -11,12 +11,12 @@ _RENAME = "UPDATE reconciliation_state SET key = '{after}' WHERE key = '{before}
 
 
 def upgrade() -> None:
-    """Keep a halt that is active, and who released the last one."""
+    """Rename an active halt, and the record of the last release."""
     op.execute(_RENAME.format(before="brake", after="halt"))
     op.execute(_RENAME.format(before="brake.last_release", after="halt.last_release"))
 
 
 def downgrade() -> None:
-    """Give the rows their former names."""
+    """Rename them back."""
     op.execute(_RENAME.format(before="halt", after="brake"))
     op.execute(_RENAME.format(before="halt.last_release", after="brake.last_release"))

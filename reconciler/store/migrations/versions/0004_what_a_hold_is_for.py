@@ -1,4 +1,4 @@
-"""Keep what the row named when its order was held: a hold ends with its cause."""
+"""Record the symbol and id that the row had when its order was held: a hold is for that order."""
 
 from alembic import op
 
@@ -9,7 +9,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the columns. What older holds were for is not known, and hosts of an older version go on.
+    """Add the columns. They are null in older holds, and hosts with an older version keep working.
 
     Adding a column that may be null rewrites nothing.
     """
@@ -20,7 +20,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them."""
+    """Drop the columns."""
     op.execute(
         "ALTER TABLE reconciliation_holds DROP COLUMN held_symbol,"
         " DROP COLUMN held_external_order_id"
