@@ -21,8 +21,8 @@ from reconciler.errors import ConfigurationError, Problem
 COMMAND = (sys.executable, "-P", "-m", "reconciler")
 """The command line of our own program, for modules that start it."""
 
-_VARIABLE = "PYTHONSAFEPATH"
-_OURS = "for the workers of the reconciler"
+_SAFE_PATH = "PYTHONSAFEPATH"
+_SET_BY_US = "for the workers of the reconciler"
 
 
 @contextmanager
@@ -32,7 +32,7 @@ def for_new_processes() -> Iterator[None]:
     Raises:
         ConfigurationError: Python ignores the variable that does this.
     """
-    if sys.flags.safe_path or os.environ.get(_VARIABLE):
+    if sys.flags.safe_path or os.environ.get(_SAFE_PATH):
         yield
         return
     if sys.flags.ignore_environment:
@@ -45,14 +45,14 @@ def for_new_processes() -> Iterator[None]:
                 )
             ]
         )
-    os.environ[_VARIABLE] = _OURS
+    os.environ[_SAFE_PATH] = _SET_BY_US
     try:
         yield
     finally:
-        del os.environ[_VARIABLE]
+        del os.environ[_SAFE_PATH]
 
 
 def restore_environment() -> None:
     """Unset the variable in a process that was started with it, so that no child inherits it."""
-    if os.environ.get(_VARIABLE) == _OURS:
-        del os.environ[_VARIABLE]
+    if os.environ.get(_SAFE_PATH) == _SET_BY_US:
+        del os.environ[_SAFE_PATH]

@@ -89,7 +89,7 @@ class Batch:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AnomalyStats:
-    """How many of the prepared items look suspicious: the evidence for or against a halt.
+    """The number of prepared items that look suspicious: the evidence for or against a halt.
 
     One suspicious item is that item's problem. If most are, the cause is elsewhere: the wrong
     account, a wiped testnet.
@@ -272,7 +272,7 @@ class Backlog:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RememberedPause:
-    """What is left of a rate-limit pause that an earlier process stored.
+    """The rest of a rate-limit pause that an earlier process stored.
 
     Attributes:
         seconds: For this host.

@@ -47,7 +47,7 @@ class AccountVerifier:
     accepts_unnamed: bool = False
     _is_verified: bool = field(default=False, init=False)
     _account: Account | None = field(default=None, init=False)
-    """What the exchange answered, until the database has answered too."""
+    """The answer of the exchange, kept until the database has answered too."""
 
     async def verify(self) -> WorkerFault | None:
         """Return the fault that forbids asking about orders; None if the account is right."""

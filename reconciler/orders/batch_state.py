@@ -33,10 +33,10 @@ from reconciler.store.stale import StaleOrder
 from reconciler.workload import AnomalyStats, Batch
 
 MAX_REJECTIONS = 3
-"""How often in a row an order's request is rejected before the order goes on hold."""
+"""The number of rejections in a row after which an order goes on hold."""
 
 MAX_NAMED = 5
-"""A line of the log names this number of orders; of more it gives only the number."""
+"""The number of orders that one log line names; of more it gives only the number."""
 
 _REJECTION_DETAILS: Mapping[type[ExchangeError], str] = {
     RequestRejected: "the exchange turns the request for this order down",
@@ -47,7 +47,7 @@ log = structlog.get_logger(__name__)
 
 
 class LookupCounts:
-    """What this worker remembers about orders across batches.
+    """The counts by order that a worker keeps from one batch to the next.
 
     Attributes:
         inconclusive: Look-ups in a row that led to nothing.
@@ -87,7 +87,7 @@ class BatchState:
 
     @property
     def facts_as_planned(self) -> dict[OrderId, Facts]:
-        """What the rows contained before the exchange was asked."""
+        """The facts of the rows before the exchange was asked."""
         return {id_: order.facts for id_, order in self.orders.items()}
 
     @property

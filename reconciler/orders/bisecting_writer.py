@@ -23,10 +23,10 @@ from reconciler.errors import StatementFailed, StoreRejected, StoreUnavailable
 from reconciler.store.write_result import WriteResult
 
 MAX_TRIES = 3
-"""How often the write of a whole batch is tried before it is halved."""
+"""The number of tries to write a whole batch before it is halved."""
 
 MAX_FAILED_PARTS = 8
-"""If this many parts of a batch failed and none succeeded, no row is to blame."""
+"""The number of failed parts, with none written, after which no row is to blame."""
 
 MAX_GIVE_UPS = 3
 

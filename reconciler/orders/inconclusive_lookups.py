@@ -38,7 +38,7 @@ REASONS: dict[Rule, str] = {
     Rule.STALE_REPORT: "the row was written, or the process stopped, while the exchange was asked",
     Rule.OTHER_ORDER: "its symbol or external_order_id changed while the exchange was asked",
 }
-"""Why a look-up led to nothing, for a person."""
+"""The text for a person that explains why a look-up led to nothing."""
 
 LOCKED = "another session had the row locked"
 

@@ -1,6 +1,6 @@
 """The planner of the order workload: pages of stale orders, the halt and finished cycles.
 
-It runs in the supervisor, which calls it in threads: each method opens a transaction of its own.
+The supervisor calls its methods in threads; each opens a transaction of its own.
 """
 
 import socket
@@ -43,8 +43,8 @@ class OrderPlanner(Planner):
     def plan(self, limit: int, after: Hashable | None) -> Page:
         """Read a page of stale orders and cut it into chunks.
 
-        Before the first page of a sweep, resolve the holds of orders that have ended meanwhile. A
-        dry run resolves none, nor does anything while the halt is on.
+        Before the first page of a sweep, resolve the holds of orders that have ended meanwhile,
+        except in a dry run and while the halt is on.
         """
         assert after is None or isinstance(after, PageCursor)  # noqa: S101 - it is this planner's own
         if after is None and not self.is_dry_run:
@@ -93,7 +93,7 @@ class OrderPlanner(Planner):
     def set_aside(self, chunk: Chunk) -> None:
         """Put orders on hold that crash each worker that processes them.
 
-        A dry run writes nothing; while the halt is on, nothing is written either.
+        Nothing is written in a dry run or while the halt is on.
         """
         if self.is_dry_run:
             return
@@ -108,7 +108,7 @@ class OrderPlanner(Planner):
             )
 
     def read_halt(self) -> str | None:
-        """Return why nothing may be written; None when it may."""
+        """Return the reason of the halt; None if it is off."""
         with self.database.autocommit() as connection:
             return shared_state.read_halt(connection)
 
@@ -125,9 +125,10 @@ class OrderPlanner(Planner):
     def read_pause(self) -> RememberedPause:
         """Return how much longer the rate-limit pause lasts, by the database's clock."""
         with self.database.autocommit() as connection:
-            seconds_of = shared_state.read_pauses(connection, self.venue.name)
-        own = seconds_of.pop(socket.gethostname(), 0.0)
-        return RememberedPause(seconds=own, elsewhere_seconds=max(seconds_of.values(), default=0.0))
+            seconds_by_host = shared_state.read_pauses(connection, self.venue.name)
+        own = seconds_by_host.pop(socket.gethostname(), 0.0)
+        elsewhere = max(seconds_by_host.values(), default=0.0)
+        return RememberedPause(seconds=own, elsewhere_seconds=elsewhere)
 
     def write_pause(self, seconds: float) -> None:
         """Remember the rate-limit pause for the next start on this host.

@@ -16,11 +16,11 @@ from reconciler.errors import ConfigurationError
 
 # The order workload is named here, and not imported as in other modules: this package serves any
 # workload and must not depend on one. Another workload shares the libraries.
-_OURS = ("reconciler.worker.process", "reconciler.orders.workload")
-_ONLY_WHEN_USED = ("httpcore", "anyio._backends._asyncio", "concurrent.futures.thread")
+_WORKER_MODULES = ("reconciler.worker.process", "reconciler.orders.workload")
+_LAZY_IMPORTS = ("httpcore", "anyio._backends._asyncio", "concurrent.futures.thread")
 """Modules that libraries import at the first request or at the first call in a thread."""
 
-_FOR_TERMINALS = ("click", "pygments", "rich")
+_TERMINAL_LIBRARIES = ("click", "pygments", "rich")
 
 
 @contextmanager
@@ -28,7 +28,7 @@ def _as_if_not_installed(names: tuple[str, ...]) -> Iterator[None]:
     """Make imports of `names` fail in the block, but not later: a workload may need them."""
     absent = [name for name in names if name not in sys.modules]
     for name in absent:
-        sys.modules[name] = None  # type: ignore[assignment] # Python's own way to say so
+        sys.modules[name] = None  # type: ignore[assignment] # None makes an import fail
     try:
         yield
     finally:
@@ -36,11 +36,11 @@ def _as_if_not_installed(names: tuple[str, ...]) -> Iterator[None]:
             del sys.modules[name]
 
 
-with _as_if_not_installed(_FOR_TERMINALS):
+with _as_if_not_installed(_TERMINAL_LIBRARIES):
     from reconciler.exchanges.registry import PACKAGES as ADAPTERS
     from reconciler.exchanges.tls import trusted_authorities
 
-    for _name in (*ADAPTERS, *_OURS, *_ONLY_WHEN_USED):
+    for _name in (*ADAPTERS, *_WORKER_MODULES, *_LAZY_IMPORTS):
         import_module(_name)
 
 with suppress(ConfigurationError):  # Each worker gets the same error, and reports it.

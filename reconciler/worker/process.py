@@ -305,16 +305,16 @@ def _ignore_terminal_signals() -> None:
 
 
 def _exit_with_supervisor() -> None:
-    """Watch the supervisor from a thread, since the loop may be stuck, and exit when it dies.
+    """Exit when the supervisor dies: watch it from a thread, since the loop may be stuck.
 
     The sentinel is the supervisor's even under a fork server; `getppid` returns the fork server.
     """
-    parent = parent_process()
-    if parent is None:
+    supervisor = parent_process()
+    if supervisor is None:
         return
 
     def watch() -> None:
-        wait([parent.sentinel])
+        wait([supervisor.sentinel])
         _exit_orphaned()
 
-    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
+    threading.Thread(target=watch, name="supervisor-watch", daemon=True).start()

@@ -1,4 +1,4 @@
-"""What the tests of the order workload share."""
+"""Fixtures for the tests of the order workload."""
 
 from collections.abc import Iterator
 
