@@ -1,4 +1,4 @@
-"""`reconciler account`: whose orders these are, at the exchange."""
+"""`reconciler account`: the exchange account that the orders belong to."""
 
 import asyncio
 
@@ -13,26 +13,29 @@ from reconciler.orders.account import UNNAMED, UNNAMED_HINT
 from reconciler.store import shared_state
 
 
-@click.group("account", short_help="See and confirm the exchange account that the orders are of.")
+@click.group("account")
 def account_command() -> None:
-    """The account is remembered at first contact; under another one nothing is written."""
+    """Show or confirm the exchange account that the orders belong to.
+
+    It is remembered at the first contact. With a key of another account nothing is written.
+    """
 
 
 @account_command.command("show")
 def show_command() -> None:
-    """Show the account that is remembered."""
+    """Show the remembered account."""
     with open_database("holds") as (database, settings), database.autocommit() as connection:
         known = shared_state.read_account(connection, settings.exchange_name)
     if known is None:
         click.echo(f"no account at {settings.exchange_name} is remembered yet")
     else:
-        click.echo(f"the orders are of account {known} at {settings.exchange_name}")
+        click.echo(f"the orders belong to account {known} at {settings.exchange_name}")
 
 
-@account_command.command("confirm")
+@account_command.command("confirm", short_help="Remember the account of the present key.")
 @by_option
 def confirm_command(*, by: str | None) -> None:
-    """Ask the exchange who we are now, and take that account for the right one."""
+    """Ask the exchange for the account of the present key, and remember it as the right one."""
     operator = required_operator(by)
     with open_database("holds") as (database, settings):
         found = venue(settings.exchange_name, settings.exchange_base_url)
@@ -41,4 +44,4 @@ def confirm_command(*, by: str | None) -> None:
             raise ConfigurationError([Problem(what=UNNAMED, hint=UNNAMED_HINT)])
         with database.transaction() as connection:
             shared_state.confirm_account(connection, found.name, account.identity, by=operator)
-    click.echo(f"the orders are of account {account.identity}, confirmed by {operator}")
+    click.echo(f"the orders belong to account {account.identity}, confirmed by {operator}")

@@ -10,21 +10,21 @@ from reconciler import __version__
 from reconciler.cli.errors import reporting_errors
 
 _COMMANDS = {
-    "run": ("reconciler.cli.run", "Keep the orders true: the supervisor and its workers."),
-    "demo": ("reconciler.cli.demo", "See it work, on a database and an exchange of its own."),
-    "check": ("reconciler.cli.check", "Check settings, database and exchange before a start."),
-    "status": ("reconciler.cli.status", "Show shards, backlog and last cycles while it runs."),
-    "top": ("reconciler.cli.top", "The same, refreshed in place."),
-    "scale": ("reconciler.cli.scale", "Change the number of shards while it runs."),
-    "health": ("reconciler.cli.health", "One verdict, for cron and monitoring."),
-    "db": ("reconciler.cli.db", "Make or upgrade our tables and the index."),
-    "explain": ("reconciler.cli.explain", "Why an order is, or is not, being reconciled."),
-    "audit": ("reconciler.cli.audit", "Show an order's history from the activity log."),
-    "holds": ("reconciler.cli.holds", "Decide the orders that need a person."),
-    "halt": ("reconciler.cli.halt", "See whether writing is stopped; allow it again."),
-    "account": ("reconciler.cli.account", "Whose orders these are, at the exchange."),
-    "tune": ("reconciler.cli.tune", "Try out how many shards are best for your orders."),
-    "paper": ("reconciler.cli.paper", "Run the paper exchange, to try things out against."),
+    "run": ("reconciler.cli.run", "Reconcile stale orders: once, or until stopped."),
+    "demo": ("reconciler.cli.demo", "See it work, with its own database and exchange."),
+    "check": ("reconciler.cli.check", "Check settings, database and exchange before a run."),
+    "status": ("reconciler.cli.status", "Show what the running supervisor is doing."),
+    "top": ("reconciler.cli.top", "Show the same, refreshed every second."),
+    "scale": ("reconciler.cli.scale", "Change the number of shards of the running supervisor."),
+    "health": ("reconciler.cli.health", "Print one verdict, for cron and monitoring."),
+    "db": ("reconciler.cli.db", "Create or upgrade the reconciler's tables and index."),
+    "explain": ("reconciler.cli.explain", "Explain why an order is, or is not, being reconciled."),
+    "audit": ("reconciler.cli.audit", "Show an order's history, or replay past changes."),
+    "holds": ("reconciler.cli.holds", "List, accept or dismiss the orders that need a person."),
+    "halt": ("reconciler.cli.halt", "Show whether writing is stopped, and allow it again."),
+    "account": ("reconciler.cli.account", "Show or confirm the account that the orders belong to."),
+    "tune": ("reconciler.cli.tune", "Measure which number of shards is best for your orders."),
+    "paper": ("reconciler.cli.paper", "Run the paper exchange, a simulated exchange."),
 }
 
 
@@ -39,7 +39,7 @@ class LazyGroup(click.Group):
         """Import the command.
 
         Raises:
-            click.UsageError: there is none of that name; names one that is spelled alike.
+            click.UsageError: there is no such command; suggests one with a similar name.
         """
         if cmd_name not in _COMMANDS:
             raise click.UsageError(f"No such command {cmd_name!r}.{_suggestion(cmd_name)}", ctx)
@@ -68,16 +68,17 @@ def _suggestion(name: str) -> str:
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="""\b
 New here?
-  reconciler demo                   see it work in a minute, nothing needed
-  reconciler check                  what your database and exchange still lack
-  reconciler run --once --dry-run   what it would change; writes nothing""",
+  reconciler demo                   see it work in a minute; needs no set-up
+  reconciler check                  see what your database and exchange lack
+  reconciler run --once --dry-run   see what it would change; writes nothing""",
 )
 @click.version_option(__version__, prog_name="reconciler")
 def cli() -> None:
-    """Keep a trading platform's orders true.
+    """Reconcile the orders in your database with the exchange.
 
-    The reconciler takes the orders in PostgreSQL that are open and have not been synced for a
-    while, asks the exchange about them, and makes the rows true, with an audit trail.
+    The reconciler finds open orders that have not been synced for a while, asks the exchange
+    about them, corrects their rows, and records every change.
 
-    Every option is also an environment variable; a flag beats the environment, which beats .env.
+    Every option is also an environment variable. A flag beats the environment, and the environment
+    beats .env.
     """

@@ -1,4 +1,4 @@
-"""`reconciler audit`: what was changed in an order, when, and on what evidence."""
+"""`reconciler audit`: the history of an order, from the activity log."""
 
 import re
 import sys
@@ -29,7 +29,7 @@ _COMPARED = (("executed_qty", "executed"), ("avg_price", "average"))
 
 @dataclass(frozen=True, kw_only=True)
 class OrderHistory:
-    """All that is known of an order. `status` is None where `orders` has no such row."""
+    """The changes of an order. `status` is None if `orders` has no such row."""
 
     order_id: str
     status: str | None
@@ -37,7 +37,7 @@ class OrderHistory:
 
     @property
     def is_known(self) -> bool:
-        """Whether there is anything to show."""
+        """True if there is anything to show."""
         return self.status is not None or bool(self.entries)
 
 
@@ -64,7 +64,6 @@ def read_order_id(
 
 @click.command(
     "audit",
-    short_help="Show an order's history, or decide past changes again.",
     epilog="""\b
 Try it:
   reconciler audit 4711
@@ -102,15 +101,16 @@ def audit_command(
     until: datetime | None,
     as_json: bool,
 ) -> None:
-    """Show what was changed in an order, when, by which rule, and on what answer.
+    """Show what was changed in an order, when, by which rule, and on which answer.
 
-    ORDER_ID is the order's id in the table orders. An order that has been deleted since still has
-    its history. Times are UTC; "fetched at" is when the exchange was asked.
+    ORDER_ID is the order's id in the table orders. A deleted order still has its history. Times are
+    UTC; "fetched at" is when the exchange was asked.
 
-    With --replay every past change is decided again from the report it was made on, without asking
-    the exchange. TIME is a day or a time such as 2026-11-24T08:30:00Z; without a zone it is UTC.
+    With --replay, every past change is decided again from the report that was logged with it,
+    without asking the exchange. TIME is a day or a time such as 2026-11-24T08:30:00Z; without a
+    zone it is UTC.
 
-    Ends with code 0, or 1 if nothing is known of such an order, or a change does not follow.
+    Exits with code 0; 1 if no such order is known, or if a change does not follow from its report.
     """
     _require_consistent_arguments(order_id, since, until, is_replay=is_replay)
     with open_database("audit") as (database, settings):
@@ -121,7 +121,7 @@ def audit_command(
             result.print(as_json=as_json)
             is_complete = result.is_clean
         else:
-            assert order_id is not None  # noqa: S101 - _require_sense saw to it
+            assert order_id is not None  # noqa: S101 - checked above
             history = _read(database, order_id)
             show = _print_json if as_json else _print
             show(history)
@@ -132,7 +132,7 @@ def audit_command(
 def _require_consistent_arguments(
     order_id: OrderId | None, since: datetime | None, until: datetime | None, *, is_replay: bool
 ) -> None:
-    """Make sure that the arguments ask for something.
+    """Check that the arguments fit together.
 
     Raises:
         click.UsageError: they do not.
@@ -171,7 +171,7 @@ def _print_json(history: OrderHistory) -> None:
 
 
 def print_unknown(order_id: str) -> None:
-    """Say that nothing is known of such an order."""
+    """Print that no such order is known."""
     click.echo(
         f"order {order_id} is not known: it is neither in the activity log nor in orders", err=True
     )
@@ -184,7 +184,7 @@ def print_changes(entries: Sequence[Activity], *, title: str) -> None:
 
 
 def row_of(entry: Activity) -> tuple[str, str, str, str]:
-    """Return an entry for a person; what the application itself has logged by its name only."""
+    """Return an entry's cells. An entry that the application wrote itself has only its name."""
     when = _in_two_lines(entry.created_at)
     if entry.action != ACTION:
         return (when, entry.action, "", "")
@@ -207,7 +207,7 @@ def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[st
 
 
 def _number(text: str | None) -> str:
-    """Return a decimal without the zeros that only its column's scale put there."""
+    """Return a decimal without the trailing zeros of its column's scale."""
     if text is None:
         return "-"
     return text.rstrip("0").rstrip(".") if "." in text else text

@@ -1,4 +1,4 @@
-"""`reconciler audit --replay`: does every past change still follow from its report?"""
+"""`reconciler audit --replay`: check that every past change still follows from its report."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -17,7 +17,7 @@ from reconciler.store.tables import find_orders
 
 @dataclass(frozen=True, kw_only=True)
 class ReplayFilter:
-    """Which changes are decided again: those logged from `since` to before `until`."""
+    """The changes to decide again: those logged from `since` to before `until`."""
 
     order_id: OrderId | None = None
     since: datetime | None = None
@@ -26,7 +26,7 @@ class ReplayFilter:
 
 @dataclass(frozen=True, kw_only=True)
 class ReplayResult:
-    """What came of a replay. `by_person` follow from no report and are not decided again."""
+    """The result of a replay. `by_person` follow from no report and are not decided again."""
 
     changes: int
     follow: int
@@ -35,7 +35,7 @@ class ReplayResult:
 
     @classmethod
     def of(cls, replayed: Iterable[ReplayedChange]) -> "ReplayResult":
-        """Count, and keep those that differ."""
+        """Count the changes, and keep those that differ."""
         changes, by_person, differ = 0, 0, list[ReplayedChange]()
         for change in replayed:
             changes += 1
@@ -51,17 +51,17 @@ class ReplayResult:
 
     @property
     def is_clean(self) -> bool:
-        """Whether every change follows, or was a person's."""
+        """True if every change follows from its report, or was made by a person."""
         return not self.differ
 
     def print(self, *, as_json: bool) -> None:
-        """Show it."""
+        """Print it."""
         if as_json:
             print_json(asdict(self))
             return
         click.echo(
             f"{self.changes:,} changes: {self.follow:,} follow from their reports,"
-            f" {self.by_person:,} were a person's, {len(self.differ):,} do not follow"
+            f" {self.by_person:,} were made by a person, {len(self.differ):,} do not follow"
         )
         if self.differ:
             rows = [(str(one.activity_id), one.order_id, one.difference) for one in self.differ]
@@ -71,12 +71,13 @@ class ReplayResult:
 def replay_changes(
     database: Database, replay_filter: ReplayFilter, *, retention: timedelta | None
 ) -> ReplayResult:
-    """Decide the span's changes again, offline; show that it is being done.
+    """Decide the selected changes again, offline, and show progress.
 
-    `retention` is the exchange's.
+    `retention` is how long the exchange keeps orders. The decisions depend on the scales of the
+    columns of `orders`.
 
     Raises:
-        SchemaMismatch: `orders`, whose columns' scales the decisions depend on, does not fit.
+        SchemaMismatch: `orders` is not suitable.
     """
     with show_activity("deciding again", is_transient=True), database.autocommit() as connection:
         orders = find_orders(connection)
@@ -102,7 +103,7 @@ def read_time(
     """Read a day or a time in ISO 8601; without a zone it is UTC.
 
     Raises:
-        click.BadParameter: it is none.
+        click.BadParameter: it is neither.
     """
     if text is None:
         return None
@@ -110,6 +111,6 @@ def read_time(
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
         raise click.BadParameter(
-            f"{text!r} is no time: write it as 2026-11-24 or 2026-11-24T08:30:00Z."
+            f"{text!r} is not a time: write it as 2026-11-24 or 2026-11-24T08:30:00Z."
         ) from None
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment

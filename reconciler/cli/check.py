@@ -1,4 +1,4 @@
-"""`reconciler check`: is everything there that a run needs?"""
+"""`reconciler check`: check everything that a run needs, before it starts."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -46,7 +46,6 @@ _STYLES = {
 
 @click.command(
     "check",
-    short_help="Check settings, database and exchange before a start.",
     epilog="""\b
 Try it:
   reconciler check
@@ -54,15 +53,15 @@ Try it:
 )
 @json_option
 def check_command(*, as_json: bool) -> None:
-    """Check everything that a run needs, and say how to fix what is missing.
+    """Check everything that a run needs, and print how to fix what is missing.
 
-    Settings, the database, its clock, the table orders and which of its open rows are followed, our
-    tables and the index, our rights, whether somebody holds vacuum back, the exchange with its
-    credentials, clock and account, and the name of the metrics' host. Nothing is written anywhere;
-    the exchange is asked for the account, once.
+    Checks the settings; the database and its clock; the table orders, and which of its open rows
+    will be followed; the reconciler's tables, index and rights; what holds vacuum back; the
+    exchange, its credentials, clock and account; and the host of the metrics. Writes nothing. Asks
+    the exchange once, for the account.
 
-    Ends with code 0 if a run can start (warnings included), 78 if configuration is wrong, 69 if a
-    service does not answer.
+    Exits with code 0 if a run can start (warnings included), 78 if the configuration is wrong, 69
+    if a service does not answer.
     """
     checked = check_settings()
     set_up_logs(warnings_only(checked.settings))
@@ -97,7 +96,7 @@ def _results(checked: CheckedSettings) -> Iterator[CheckResult]:
 def _checking_account(
     database: Database, found: Sequence[CheckResult]
 ) -> Callable[[Venue, Account], CheckResult]:
-    """Return how the account is compared with the one that is remembered, if that can be read."""
+    """Return the check that compares the account with the remembered one, or one that skips."""
     statuses = {result.check: result.status for result in found}
     for check, until in {
         DATABASE_CHECK: "the database answers",
@@ -130,7 +129,7 @@ def _print(results: Sequence[CheckResult]) -> None:
     print_table(["check", "", "found"], rows)
     shown: set[Problem] = set()
     for result in results:
-        # What is missing in the settings is why another check failed: once is enough to read.
+        # A missing setting also makes other checks fail: print it once.
         print_problems(
             [one for one in result.problems if one not in shown], label=f"{result.check}: "
         )

@@ -1,4 +1,4 @@
-"""`reconciler db`: our tables and the index in the application's database."""
+"""`reconciler db`: create and upgrade our tables and the index in the application's database."""
 
 import sys
 import time
@@ -24,7 +24,7 @@ from reconciler.store.tables import activity_log_problems, find_orders, schema_p
 
 @dataclass(frozen=True, kw_only=True)
 class UpgradeResult:
-    """What an upgrade did. `before` is None where there was nothing of ours."""
+    """The result of an upgrade. `before` is None if there were no tables of ours."""
 
     before: str | None
     after: str | None
@@ -33,52 +33,51 @@ class UpgradeResult:
 
     def __str__(self) -> str:
         if not self.changed:
-            return f"at revision {self.after} already: nothing to do"
+            return f"already at revision {self.after}: nothing to do"
         if self.before == self.after:
-            return f"at revision {self.after}; what was missing was made, in {self.seconds:.1f} s"
+            return f"at revision {self.after}; missing parts were created in {self.seconds:.1f} s"
         before, after = _revision_name(self.before), _revision_name(self.after)
         return f"upgraded from {before} to {after} in {self.seconds:.1f} s"
 
 
 @click.group(
     "db",
-    short_help="Make or upgrade our tables and the index.",
     epilog="""\b
 Try it:
-  reconciler db sql | less   read what would be done
-  reconciler db upgrade      do it
-  reconciler db current      see whether it is done""",
+  reconciler db sql | less   read the statements
+  reconciler db upgrade      run them
+  reconciler db current      see whether the database is up to date""",
 )
 def db_command() -> None:
-    """Make or upgrade our tables and the index on orders, in the database of DATABASE_URL.
+    """Create or upgrade the reconciler's tables and its index, in the database of DATABASE_URL.
 
-    The table orders itself is the application's: it is never changed.
+    The table orders belongs to the application: apart from the index it is never changed.
     """
 
 
 @db_command.command(
     "upgrade",
-    short_help="Bring our tables and the index to the newest revision.",
+    short_help="Create or upgrade the tables and the index.",
     epilog="""\b
 Try it:
   reconciler db upgrade                 in the application's database
-  reconciler db upgrade --with-orders   in an empty one, to try things out""",
+  reconciler db upgrade --with-orders   in an empty database, for trials""",
 )
 @environment_option(
     "--with-orders",
     variable="RECONCILER_DB_WITH_ORDERS",
-    help_text="Make a table orders too, if there is none: to try things out.",
+    help_text="Also create a table orders if there is none, for trials.",
     is_flag=True,
 )
 @json_option
 def upgrade_command(*, with_orders: bool, as_json: bool) -> None:
-    """Bring our tables and the index to the newest revision; a second time it does nothing.
+    """Bring the reconciler's tables and index to the newest revision. A second time does nothing.
 
-    The application goes on writing meanwhile: the index is built concurrently. That waits for
-    transactions that began before it; if it is interrupted, run this again.
+    The application can keep writing: the index is built concurrently. That waits for transactions
+    that began before it. If it is interrupted, run this command again.
 
-    Ends with code 0 when done, 69 if the database does not answer, 78 if it does not fit or the
-    role lacks a right: then nothing was changed.
+    Exits with code 0 when done; 69 if the database does not answer; 78 if it is not suitable or
+    the role lacks a right, and then nothing was changed.
     """
     with (
         open_database("db upgrade") as (database, _),
@@ -96,7 +95,7 @@ def upgrade_command(*, with_orders: bool, as_json: bool) -> None:
 def current_command(*, as_json: bool) -> None:
     """Show the database's revision, and whether it is the newest.
 
-    Ends with code 0 if it is, 1 if it is behind.
+    Exits with code 0 if it is, 1 if it is not.
     """
     with open_database("db current") as (database, _), database.autocommit() as connection:
         revision = migrations.current(connection)
@@ -113,20 +112,20 @@ def current_command(*, as_json: bool) -> None:
     sys.exit(Exit.GOOD if is_newest else Exit.INCOMPLETE)
 
 
-@db_command.command("sql", short_help="Print what upgrade does, as SQL. Needs no database.")
+@db_command.command("sql", short_help="Print what upgrade does, as SQL.")
 def sql_command() -> None:
-    """Print what upgrade does to a database without our tables, as SQL, and nothing else.
+    """Print the SQL that upgrade runs in a database without our tables, and nothing else.
 
-    For a database administrator to read and run. Needs no database and no settings.
+    A database administrator can read and run it. Needs no database and no settings.
     """
     click.echo(migrations.ddl(), nl=False)
 
 
 def _upgrade(database: Database, *, with_orders: bool) -> UpgradeResult:
-    """Upgrade, or refuse before anything is touched.
+    """Upgrade, or refuse before anything is changed.
 
     Raises:
-        ConfigurationError: something does not fit; carries every problem.
+        ConfigurationError: the database is not suitable; names every problem.
         StoreUnavailable: the database did not answer.
     """
     started = time.monotonic()
@@ -143,7 +142,7 @@ def _upgrade(database: Database, *, with_orders: bool) -> UpgradeResult:
     if with_orders:
         with database.transaction() as connection:
             sample_orders.create_orders_table(connection)
-    with database.connection() as connection, _knowing_revision(before):
+    with database.connection() as connection, _reporting_unknown_revision(before):
         migrations.upgrade(connection)
     with database.autocommit() as connection:
         after = migrations.current(connection)
@@ -164,7 +163,7 @@ def _orders_problems(connection: Connection) -> list[Problem]:
 
 
 @contextmanager
-def _knowing_revision(revision: str | None) -> Iterator[None]:
+def _reporting_unknown_revision(revision: str | None) -> Iterator[None]:
     try:
         yield
     except CommandError as error:
@@ -180,4 +179,4 @@ def _knowing_revision(revision: str | None) -> Iterator[None]:
 
 
 def _revision_name(revision: str | None) -> str:
-    return "no tables of ours" if revision is None else f"revision {revision}"
+    return "no revision" if revision is None else f"revision {revision}"

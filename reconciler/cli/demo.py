@@ -1,4 +1,4 @@
-"""`reconciler demo`: the whole thing, on a database and an exchange of its own."""
+"""`reconciler demo`: the reconciler at work, with its own database and exchange."""
 
 import shutil
 import sys
@@ -33,12 +33,12 @@ if TYPE_CHECKING:  # In a checkout only: see `_load_chaos`.
 
 MAX_SHOWN = 10
 BYTES_PER_ORDER = 2500
-"""In the database with its log, at the most: 50,000 orders took 105 MB (2026-11-24)."""
+"""In the database and its write-ahead log, at most: 50,000 orders took 105 MB (2026-11-24)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DemoSize:
-    """How much there is to reconcile."""
+    """The orders to reconcile. The same seed makes the same orders."""
 
     orders: int
     symbols: int
@@ -47,7 +47,6 @@ class DemoSize:
 
 @click.command(
     "demo",
-    short_help="See it work, on a database and an exchange of its own.",
     epilog="""\b
 Try it:
   reconciler demo --orders 50000 --shards 4
@@ -57,7 +56,7 @@ Try it:
 @environment_option(
     "--orders",
     variable="RECONCILER_DEMO_ORDERS",
-    help_text="Orders whose rows have fallen behind.",
+    help_text="Number of orders whose rows are behind the exchange.",
     default=2000,
     type=click.IntRange(1, 5_000_000),
     metavar="N",
@@ -65,7 +64,7 @@ Try it:
 @environment_option(
     "--symbols",
     variable="RECONCILER_DEMO_SYMBOLS",
-    help_text="Symbols to spread them over.",
+    help_text="Number of symbols to spread them over.",
     default=12,
     type=click.IntRange(1, 5000),
     metavar="N",
@@ -82,13 +81,13 @@ Try it:
     "--chaos",
     "is_chaos",
     variable="RECONCILER_DEMO_CHAOS",
-    help_text="Meanwhile let the exchange misbehave in every way, and kill workers.",
+    help_text="Inject every kind of exchange fault, and kill workers.",
     is_flag=True,
 )
 @environment_option(
     "--chaos-seconds",
     variable="RECONCILER_DEMO_CHAOS_SECONDS",
-    help_text="How long the chaos lasts.",
+    help_text="With --chaos: how long the faults last.",
     default=20.0,
     type=NumberRange(1, 3600),
     metavar="N",
@@ -105,18 +104,18 @@ def demo_command(
     as_json: bool,
     **flags: Any,
 ) -> None:
-    """See the reconciler work, on a PostgreSQL and an exchange of its own.
+    """See the reconciler work, with its own PostgreSQL and its own exchange.
 
-    Starts both, fills them with orders whose rows have fallen behind, runs the real supervisor with
-    real worker processes until nothing is stale, and compares every row with the exchange.
-    Nothing outside of a temporary folder (in TMPDIR) is touched, and nothing is left running.
+    Starts both, fills them with orders whose rows are behind the exchange, runs the real supervisor
+    with real worker processes until no order is stale, and compares every row with the exchange.
+    Touches nothing outside a temporary folder (in TMPDIR), and leaves nothing running.
 
-    After --chaos the faults end, holds are dismissed, the halt is released, and what is
-    left is reconciled.
+    With --chaos, when the time for faults is over, holds are dismissed, the halt is released, and
+    the remaining orders are reconciled.
 
-    Ends with code 0 if every row equals the exchange's truth, 1 if one does not; with --chaos also
-    if a row ever went backwards or was ended otherwise than at the exchange. With 69 or 75 if the
-    database or the exchange was lost on the way, 78 if there is no room.
+    Exits with code 0 if every row equals the exchange's truth, 1 if one does not; with --chaos also
+    1 if a row ever went backwards, or ended differently than at the exchange. 69 or 75 if the
+    database or the exchange was lost, 78 if there is not enough room.
     """
     settings = warnings_only(Settings.load(**flags))
     set_up_logs(settings)
@@ -133,7 +132,7 @@ def demo_command(
 
 
 def _require_room(orders: int, folder: Path) -> None:
-    """Refuse what would fill the disk half-way through.
+    """Refuse a demo that would fill the disk.
 
     Raises:
         ConfigurationError: there is not enough room.
@@ -156,7 +155,7 @@ def _require_room(orders: int, folder: Path) -> None:
 def _run_demo(
     settings: Settings, size: DemoSize, *, chaos: "Chaos | None"
 ) -> tuple[Summary, RunReport, list[str]]:
-    """Do it all, and leave nothing behind; return the report and what is wrong with which row.
+    """Run the demo and clean up; return the summary, the report, and a line for each wrong row.
 
     Raises:
         KeyboardInterrupt: INT or TERM came.
@@ -190,19 +189,19 @@ def _run_demo(
 
 @contextmanager
 def _world() -> Iterator[World]:
-    """Start the database and the exchange; end both with the block."""
+    """Start the database and the exchange; stop both at the end of the block."""
     with ExitStack() as world:
         try:
             with show_activity("starting PostgreSQL and the paper exchange"):
                 started = world.enter_context(open_world())
         except PaperDidNotStart as error:
-            hint = "fix what it said, and try again"
+            hint = "fix what it reports, and try again"
             raise ConfigurationError([Problem(what=str(error), hint=hint)]) from error
         yield started
 
 
 def _settings_for(world: World, settings: Settings) -> Settings:
-    """Return the settings with what leads to the world."""
+    """Return the settings with the addresses and the key of the demo's database and exchange."""
     return settings.model_copy(
         update={
             "database_url": SecretStr(world.database_url),
@@ -245,7 +244,7 @@ def _load_chaos(seconds: float) -> "Chaos":
         raise ConfigurationError(
             [
                 Problem(
-                    what="--chaos is not part of this installation: it lies in tests/chaos of the"
+                    what="--chaos is not part of this installation: it is in tests/chaos of the"
                     " reconciler's checkout",
                     hint="run it there: ./scripts/demo --chaos",
                 )

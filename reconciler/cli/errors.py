@@ -1,4 +1,4 @@
-"""What a person is told when a command fails: what happened and what to do, never a traceback."""
+"""Errors as a person sees them: what happened and how to fix it, never a traceback."""
 
 import errno
 import os
@@ -32,10 +32,10 @@ if TYPE_CHECKING:  # Loaded only when something is wrong: a command's start need
 
 @contextmanager
 def reporting_errors(settings_class: "type[Settings] | None" = None) -> Iterator[None]:
-    """Turn whatever ends the block early into a message on standard error and an exit code.
+    """Turn an error that ends the block into a message on standard error and an exit code.
 
-    What click raises passes, for click to show. The secrets in `settings_class`, `Settings` by
-    default, are told to nobody.
+    click's own exceptions pass, for click to show. The secrets in `settings_class`, `Settings` by
+    default, are never shown.
     """
     try:
         yield
@@ -47,7 +47,7 @@ def reporting_errors(settings_class: "type[Settings] | None" = None) -> Iterator
     except ReconcilerError as error:
         _print(problems_of(error))
         sys.exit(exit_code_of(error))
-    except Exception as error:  # noqa: BLE001 - the top of the program: nobody above would tell
+    except Exception as error:  # noqa: BLE001 - the top of the program: nothing above would report it
         if _is_no_space(error):
             _print([_output_problem(error)])
             _drop_output()
@@ -58,7 +58,7 @@ def reporting_errors(settings_class: "type[Settings] | None" = None) -> Iterator
 
 
 def problems_of(error: ReconcilerError) -> Sequence[Problem]:
-    """Return what is wrong and how it is fixed, for every error of ours."""
+    """Return the problems of an error of ours, each with its hint."""
     match error:
         case ConfigurationError():
             return error.problems
@@ -70,27 +70,27 @@ def problems_of(error: ReconcilerError) -> Sequence[Problem]:
 
 _HINTS: dict[type[ReconcilerError], str] = {
     StoreUnavailable: (
-        "see that PostgreSQL runs and has room, and that host and port in DATABASE_URL, or wherever"
-        " you gave this address, are right"
+        "check that PostgreSQL runs and has room, and that host and port in DATABASE_URL, or"
+        " wherever you gave this address, are right"
     ),
     Unavailable: (
-        "see that the exchange answers at EXCHANGE_BASE_URL (unset it for the exchange's own"
+        "check that the exchange answers at EXCHANGE_BASE_URL (unset it for the exchange's own"
         " address); the paper exchange is started with: reconciler paper"
     ),
-    ClockSkew: "let this machine's clock follow a time server, and try again",
+    ClockSkew: "synchronize this machine's clock with a time server, and try again",
     NoSupervisor: (
-        "start one: reconciler run; or set DATABASE_URL or RECONCILIATION_CONTROL_SOCKET as it has"
-        " it, and ask as the same user"
+        "start one: reconciler run; or use the supervisor's DATABASE_URL or"
+        " RECONCILIATION_CONTROL_SOCKET, and run this as the same user"
     ),
     SocketTaken: (
-        "stop that one first, or give this one a socket of its own with"
+        "stop that supervisor first, or give this one its own socket with"
         " RECONCILIATION_CONTROL_SOCKET"
     ),
     OtherRelease: (
-        "start it again: it was installed over while it ran; if that does not help, see where the"
-        " worker's program comes from, and remove it"
+        "start it again: another release was installed while it ran; if that does not help, find"
+        " out where the worker's program comes from, and remove it"
     ),
-    WorkersDying: "see in the log above what the workers died of: worker.died, worker.hung",
+    WorkersDying: "see in the log above why the workers died: worker.died, worker.hung",
 }
 
 
@@ -98,7 +98,7 @@ def _hint_of(error: ReconcilerError) -> str:
     match error:
         case RateLimited(retry_after_seconds=seconds):
             return (
-                f"wait {seconds:.0f} s, see which other programs use this account or address, or"
+                f"wait {seconds:.0f} s, check which other programs use this account or address, or"
                 " lower RECONCILIATION_RATE_SHARE"
             )
         case BreakerOpen(retry_after_seconds=seconds):
@@ -113,9 +113,9 @@ def _is_no_space(error: Exception) -> bool:
 
 
 def _drop_output() -> None:
-    """Let what standard output still holds go nowhere: Python would fail on it once more, with 120.
+    """Discard what standard output still holds: Python would fail on it again, with code 120.
 
-    Only some versions do (3.11.2 does, 3.11.7 does not).
+    Only some versions do so (3.11.2 does, 3.11.7 does not).
     """
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
@@ -124,8 +124,8 @@ def _drop_output() -> None:
 
 def _output_problem(error: Exception) -> Problem:
     return Problem(
-        what=f"what was to be told could not be written: {error}",
-        hint="make room where the output goes; what the command had done by then is done",
+        what=f"the output could not be written: {error}",
+        hint="make room where the output goes; what the command had already done stays done",
     )
 
 
@@ -141,7 +141,7 @@ def _bug_problem(error: Exception) -> Problem:
 def _log_bug(error: Exception, settings_class: "type[Settings] | None") -> None:
     """Write the traceback to the log, without secrets.
 
-    For a person at a terminal only at DEBUG; in a log that is kept, which nobody can run again,
+    On a terminal only at DEBUG, since the person can run the command again; in a log that is kept,
     always.
     """
     import structlog  # noqa: PLC0415 - only when something is wrong

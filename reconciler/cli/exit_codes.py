@@ -1,10 +1,10 @@
-"""Exit codes: what scripts and service managers act on.
+"""The exit codes, for scripts and service managers.
 
- 0  good                                    70  a bug of ours, or of a library's
+ 0  good                                    70  a bug of ours, or of a library
  1  done, but some orders failed or differ  75  try again later
  2  usage                                   78  configuration is wrong
-69  a service that must be there is not    130  interrupted before anything was at stake
-74  what was to be told could not be written, to a log or as a result
+69  a service that must be there is not    130  interrupted before any work had begun
+74  output could not be written: the log, or a result
 """
 
 from enum import IntEnum

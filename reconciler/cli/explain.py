@@ -1,4 +1,4 @@
-"""`reconciler explain`: why is this order, or is it not, being reconciled?"""
+"""`reconciler explain`: why an order is, or is not, being reconciled."""
 
 import sys
 from collections.abc import Mapping
@@ -31,7 +31,6 @@ MAX_ENTRIES = 5
 
 @click.command(
     "explain",
-    short_help="Say why an order is, or is not, being reconciled.",
     epilog="""\b
 Try it:
   reconciler explain 4711
@@ -40,11 +39,11 @@ Try it:
 @click.argument("order_id", callback=read_order_id)
 @json_option
 def explain_command(*, order_id: OrderId, as_json: bool) -> None:
-    """Say why an order is, or is not, being reconciled, and then all that is known of it.
+    """Explain why an order is, or is not, being reconciled, and show the facts behind it.
 
     ORDER_ID is the order's id in the table orders. Asks the database and the running supervisor;
-    without one it says that this part is not known. Writes nothing and locks nothing. Ends with
-    code 1 if there is no such order.
+    without a supervisor it says that this part is not known. Writes nothing and takes no lock.
+    Exits with code 1 if no such order is known.
     """
     snapshot = _take_snapshot(load_settings(), order_id)
     show = _print_json if as_json else _print
@@ -77,7 +76,7 @@ def _take_snapshot(settings: Settings, order_id: OrderId) -> OrderSnapshot:
 def _locate(
     settings: Settings, symbol: str, order_id: OrderId
 ) -> tuple[OrderLocation | None, str | None]:
-    """Return where the supervisor has the order, or why it does not say."""
+    """Return where the supervisor has the order, or why it does not answer."""
     try:
         where = ask_supervisor(settings, "locate", OrderLocation, key=symbol, id=str(order_id))
     except NoSupervisor as error:

@@ -1,14 +1,14 @@
-"""Why an order is, or is not, being reconciled: one sentence out of the facts, pure.
+"""The answer of `reconciler explain`: one sentence, and the facts behind it. Pure.
 
-The first of these that is so is the answer:
+The answer is the first of these that is true:
 
-    1.  The row is gone, has ended, has a status that we do not follow, or no exchange's id.
+    1.  The row is gone, its status is final or not one that we follow, or it has no external id.
     2.  It is on hold, and its next attempt is not due.
     3.  It is fresh.
-    4.  A worker has it in hand, or is writing it.
-    5.  Nothing may be written, or its shard may not ask now.
-    6.  Somebody else holds the row.
-    7.  Nobody is there to do it, as far as can be seen from here.
+    4.  It is in flight at a worker, or a worker is writing it.
+    5.  The halt is on, or its shard may not send requests now.
+    6.  Another session has locked the row.
+    7.  No supervisor answers.
     8.  It waits for its turn.
 """
 
@@ -31,14 +31,14 @@ OUR_APPLICATION = "reconciler worker"
 
 @dataclass(frozen=True, kw_only=True)
 class OrderSnapshot:
-    """Everything that is known of an order.
+    """The state of an order, from the database and the supervisor.
 
     Attributes:
-        row: None where `orders` has no such row.
-        hold: The one it is under, else its last; None if there never was any.
-        location: What the supervisor knows; None if none was asked or none answered.
-        unanswered: Why it did not answer.
-        halted: Why nothing may be written at all.
+        row: None if `orders` has no such row.
+        hold: Its present hold, else its last one; None if it never had any.
+        location: The supervisor's answer; None if no supervisor was asked or none answered.
+        unanswered: The reason for no answer.
+        halted: The reason for the halt; None if it is off.
         activity: Its entries of the activity log, the oldest first.
     """
 
@@ -53,17 +53,17 @@ class OrderSnapshot:
 
     @property
     def is_known(self) -> bool:
-        """Whether there is anything to explain."""
+        """True if there is anything to explain."""
         return self.row is not None or bool(self.activity)
 
     @property
     def active_hold(self) -> HeldOrder | None:
-        """The hold that it is under."""
+        """The hold that is in force."""
         return None if self.hold is None or self.hold.resolved_at is not None else self.hold
 
 
 def answer(snapshot: OrderSnapshot) -> str:
-    """Return the sentence."""
+    """Return the answer as one sentence."""
     if snapshot.row is None:
         return "It is not reconciled: it is no longer in orders."
     if obstacle := next(_not_due(snapshot, snapshot.row), None):
@@ -76,7 +76,7 @@ def answer(snapshot: OrderSnapshot) -> str:
 
 
 def is_due(snapshot: OrderSnapshot) -> bool:
-    """Whether it is eligible, stale, and not waiting on hold."""
+    """Return True if the order is eligible, stale, and not waiting on hold."""
     return snapshot.row is not None and next(_not_due(snapshot, snapshot.row), None) is None
 
 
@@ -84,7 +84,7 @@ def _not_due(snapshot: OrderSnapshot, row: OrderRow) -> Iterator[str]:
     if row.status in TERMINAL:
         yield f"it is {row.status}, which is final"
     elif row.status not in OPEN:
-        yield f"its status {row.status!r} is none that we follow"
+        yield f"its status {row.status!r} is not one that we follow"
     if row.external_order_id is None:
         yield "it has no external_order_id, so the exchange cannot be asked about it"
     hold = snapshot.active_hold
@@ -106,15 +106,12 @@ def _fresh(row: OrderRow) -> str:
 def _in_progress(snapshot: OrderSnapshot) -> Iterator[str]:
     where = snapshot.location
     if where is not None and where.in_flight_in is not None:
-        since = (
-            "" if where.in_flight_seconds is None else f" for {duration(where.in_flight_seconds)}"
-        )
         foreign = next(_foreign(snapshot), None)
-        but = "" if foreign is None else f"; {_holds_it(foreign)}, so it may be skipped"
-        yield f"the worker of shard {where.in_flight_in} has had it in hand{since}{but}"
+        but = "" if foreign is None else f"; {_has_locked(foreign)}, so it may be skipped"
+        yield f"it is in flight {_at_shard(where)}{but}"
     for holder in snapshot.holders:
         if _is_ours(holder):
-            yield f"{holder.application} (session {holder.pid}) holds its row to write it"
+            yield f"{holder.application} (session {holder.pid}) has locked its row to write it"
 
 
 def _in_the_way(snapshot: OrderSnapshot) -> Iterator[str]:
@@ -122,17 +119,18 @@ def _in_the_way(snapshot: OrderSnapshot) -> Iterator[str]:
         yield f"the halt is on, and nothing may be written: {snapshot.halted}"
     where = snapshot.location
     if where is not None:
-        yield from _in_the_shards_way(where)
+        yield from _in_the_way_of_the_shard(where)
     if foreign := next(_foreign(snapshot), None):
-        yield f"{_holds_it(foreign)}, and rows that are held are skipped, not waited for"
+        yield f"{_has_locked(foreign)}, and locked rows are skipped, not waited for"
     if where is None:
-        yield f"{snapshot.unanswered or 'no supervisor was asked'}: who works on it is not known"
+        unanswered = snapshot.unanswered or "no supervisor was asked"
+        yield f"{unanswered}: it is not known whether a worker has it"
 
 
-def _in_the_shards_way(where: OrderLocation) -> Iterator[str]:
+def _in_the_way_of_the_shard(where: OrderLocation) -> Iterator[str]:
     because = "" if where.fault is None else f": {where.fault}"
     if where.paused_seconds > 0:
-        yield f"the exchange wants silence for {duration(where.paused_seconds)} more"
+        yield f"the rate-limit pause lasts {duration(where.paused_seconds)} more"
     if where.breaker == "open":
         yield (
             f"the breaker of shard {where.shard} is open for"
@@ -140,7 +138,7 @@ def _in_the_shards_way(where: OrderLocation) -> Iterator[str]:
         )
     if where.backing_off_seconds > 0:
         yield (
-            f"shard {where.shard} is handed nothing for {duration(where.backing_off_seconds)}"
+            f"shard {where.shard} is backing off for {duration(where.backing_off_seconds)}"
             f" more{because}"
         )
     if where.shard_state is not ShardState.READY and not where.is_queued:
@@ -154,7 +152,7 @@ def _next(snapshot: OrderSnapshot) -> str:
     if where.shard_state is not ShardState.READY:
         return (
             f"it is queued; its shard {where.shard} is {state_words(where.shard_state)}, and the"
-            " others help out"
+            " other shards do its work"
         )
     return f"it is queued for shard {where.shard}"
 
@@ -167,13 +165,13 @@ def _is_ours(holder: LockHolder) -> bool:
     return holder.application.startswith(OUR_APPLICATION)
 
 
-def _holds_it(holder: LockHolder) -> str:
-    since = "" if holder.since is None else f" since {moment(holder.since)}"
-    return f"{session_name(holder)} holds its row{since}"
+def _has_locked(holder: LockHolder) -> str:
+    since = "" if holder.since is None else f" (since {moment(holder.since)})"
+    return f"{session_name(holder)} has locked its row{since}"
 
 
 def session_name(holder: LockHolder) -> str:
-    """Return who a session is."""
+    """Return the name of a database session."""
     if holder.pid is None:
         return holder.application
     return f"session {holder.pid} ({holder.application or holder.user or 'no name'})"
@@ -185,12 +183,12 @@ def state_words(state: ShardState) -> str:
 
 
 def moment(time: datetime) -> str:
-    """Return a time, and that it is in UTC."""
+    """Return a time in UTC, marked as such."""
     return f"{formatting.moment(time)} UTC"
 
 
 def details(snapshot: OrderSnapshot) -> Iterator[tuple[str, str]]:
-    """Return what was looked at, a name and a finding each."""
+    """Return the facts behind the answer, each with its name."""
     row = snapshot.row
     if row is not None:
         yield "external id", row.external_order_id or "none: not eligible"
@@ -198,7 +196,7 @@ def details(snapshot: OrderSnapshot) -> Iterator[tuple[str, str]]:
         yield "last synced", "never" if row.last_synced_at is None else moment(row.last_synced_at)
         yield "fresh until", _freshness(row)
         yield from _hold(snapshot.hold, row)
-        yield "row held by", "\n".join(map(_session, snapshot.holders)) or "nobody"
+        yield "row locked by", "\n".join(map(_session, snapshot.holders)) or "no session"
     yield from _supervisor(snapshot)
     yield "halt", "off" if snapshot.halted is None else f"on: {snapshot.halted}"
 
@@ -225,10 +223,10 @@ def _until(hold: HeldOrder, row: OrderRow) -> str:
         return f"until {until}"
     if not hold.is_of(row.symbol, row.external_order_id):
         was_for = f"order {hold.external_order_id} of {hold.symbol}"
-        return f"yes; an attempt is due, because the row named {was_for} then"
+        return f"yes; an attempt is due, because the row named {was_for} at that time"
     if hold.next_attempt_at > row.now:
         return f"yes; an attempt is due, because {until} is further ahead than any hold lasts"
-    return f"yes; an attempt is due since {until}"
+    return f"yes; an attempt has been due since {until}"
 
 
 def _session(holder: LockHolder) -> str:
@@ -256,21 +254,26 @@ def _supervisor(snapshot: OrderSnapshot) -> Iterator[tuple[str, str]]:
         "shard",
         f"{where.shard}, which is {state_words(where.shard_state)} (bucket {where.bucket})",
     )
-    yield "in hand", _in_flight(where)
+    yield "in flight", _in_flight(where)
     yield "breaker", _breaker(where)
     if where.fault is not None:
-        yield "last trouble", where.fault
+        yield "last fault", where.fault
     if where.backing_off_seconds > 0:
-        yield "held back", f"for {duration(where.backing_off_seconds)} more"
+        yield "backing off", f"for {duration(where.backing_off_seconds)} more"
     if where.paused_seconds > 0:
-        yield "silence", f"for {duration(where.paused_seconds)} more, as the exchange wants"
+        yield "rate-limit pause", f"for {duration(where.paused_seconds)} more"
 
 
 def _in_flight(where: OrderLocation) -> str:
     if where.in_flight_in is None:
         return "no, but queued" if where.is_queued else "no"
-    since = "" if where.in_flight_seconds is None else f", for {duration(where.in_flight_seconds)}"
-    return f"of shard {where.in_flight_in}{since}"
+    return _at_shard(where)
+
+
+def _at_shard(where: OrderLocation) -> str:
+    seconds = where.in_flight_seconds
+    since = "" if seconds is None else f", for {duration(seconds)} so far"
+    return f"at the worker of shard {where.in_flight_in}{since}"
 
 
 def _breaker(where: OrderLocation) -> str:

@@ -1,4 +1,4 @@
-"""`reconciler halt`: see whether writing is stopped, and allow it again."""
+"""`reconciler halt`: show whether writing is stopped, and allow it again."""
 
 import sys
 
@@ -12,15 +12,15 @@ from reconciler.cli.ui.output import print_json
 from reconciler.store import shared_state
 
 
-@click.group("halt", short_help="See whether writing is stopped, and allow it again.")
+@click.group("halt")
 def halt_command() -> None:
-    """The halt stops all writing when a whole cycle of orders looks wrong at once."""
+    """Show or release the halt, which stops all writing when most of a cycle looks wrong."""
 
 
-@halt_command.command("status")
+@halt_command.command("status", short_help="Show whether the halt is on, and why.")
 @json_option
 def status_command(*, as_json: bool) -> None:
-    """Say whether the halt is on, and why. Ends with code 1 if it is on."""
+    """Show whether the halt is on, and why. Exits with code 1 if it is on."""
     with open_database("holds") as (database, _), database.autocommit() as connection:
         reason = shared_state.read_halt(connection)
     if as_json:
@@ -30,10 +30,13 @@ def status_command(*, as_json: bool) -> None:
     sys.exit(Exit.GOOD if reason is None else Exit.INCOMPLETE)
 
 
-@halt_command.command("release")
+@halt_command.command("release", short_help="Release the halt.")
 @by_option
 def release_command(*, by: str | None) -> None:
-    """Take the halt off: what comes back so is true. A running supervisor goes on within 15 s."""
+    """Release the halt, because what the exchange says is true.
+
+    A running supervisor goes on within 15 s.
+    """
     operator = required_operator(by)
     with open_database("holds") as (database, _), database.transaction() as connection:
         was_on = shared_state.release_halt(connection, by=operator)

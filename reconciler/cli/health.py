@@ -1,6 +1,6 @@
 """`reconciler health`: one verdict, for cron, Nagios and load balancers.
 
-It ends with 0, 1, 2 or 3 and nothing else once it runs, and everything it has to say is on standard
+Once it runs, it exits with 0, 1, 2 or 3 and with no other code, and prints everything on standard
 output: Nagios takes any other code for another verdict, and reads nothing else.
 """
 
@@ -45,7 +45,7 @@ _NO_RUN = HealthRow(name="last run", value="no cycle has been recorded yet", gra
 
 
 class HealthSource(StrEnum):
-    """Who was asked."""
+    """The source of a verdict."""
 
     SUPERVISOR = "supervisor"
     DATABASE = "database"
@@ -53,12 +53,12 @@ class HealthSource(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class HealthReport:
-    """The verdict, and what it was taken from.
+    """The verdict, its reasons and its source.
 
     Attributes:
-        reasons: The rows that made it so; when it is unknown, why.
-        source: None when nobody could be asked.
-        problems: What kept us from asking.
+        reasons: The rows that decided the verdict; if it is unknown, why.
+        source: None if neither source could be asked.
+        problems: The problems that prevented an answer.
     """
 
     status: Grade
@@ -69,7 +69,7 @@ class HealthReport:
 
     @classmethod
     def of(cls, vitals: Vitals, source: HealthSource, *others: HealthRow) -> "HealthReport":
-        """Judge; `others` are rows that are shown and make nothing worse."""
+        """Judge vitals; `others` are rows that are shown but do not count."""
         verdict = judge(vitals)
         unknown = (_NO_RUN,) if vitals.last_hour.last_run_age_seconds is None else ()
         rows = (*verdict.rows, *unknown, *others)
@@ -78,7 +78,7 @@ class HealthReport:
 
     @classmethod
     def unknown(cls, *errors: ReconcilerError) -> "HealthReport":
-        """Return the verdict of one who could ask nobody."""
+        """Return the verdict if no source could be asked."""
         found = [(_name_of(error), problem) for error in errors for problem in problems_of(error)]
         return cls(
             status=Grade.UNKNOWN,
@@ -93,13 +93,13 @@ class HealthReport:
 
     @property
     def headline(self) -> str:
-        """The line that Nagios shows."""
-        told = self.reasons or [row for row in self.rows if row.name == _NO_RUN.name]
-        return f"RECONCILER {_WORDS[self.status]} - {_on_one_line(told)}"
+        """The first line, which Nagios shows."""
+        rows = self.reasons or [row for row in self.rows if row.name == _NO_RUN.name]
+        return f"RECONCILER {_WORDS[self.status]} - {_on_one_line(rows)}"
 
     @property
     def exit_code(self) -> int:
-        """What a Nagios plugin ends with."""
+        """The exit code of a Nagios plugin."""
         match self.status:
             case Grade.HEALTHY:
                 return 0
@@ -115,7 +115,6 @@ class HealthReport:
 
 @click.command(
     "health",
-    short_help="One verdict with its reasons, for cron and monitoring.",
     epilog="""\b
 Try it:
   reconciler health
@@ -123,11 +122,11 @@ Try it:
 )
 @json_option
 def health_command(*, as_json: bool) -> None:
-    """Say whether all is well, and if not, why.
+    """Print one verdict with its reasons.
 
-    Asks the running supervisor; when none answers, the cycles that the database remembers of all
-    hosts. Ends with code 0 healthy, 1 warning, 2 critical, 3 when it cannot be found out, for
-    whatever reason. The first line is made for Nagios.
+    Asks the running supervisor or, if none answers, the database, which has the cycles of all
+    hosts. Exits with code 0 healthy, 1 warning, 2 critical, 3 unknown, for whatever reason. The
+    first line is for Nagios.
     """
     health = _judge()
     show = _print_json if as_json else _print
@@ -156,7 +155,7 @@ def _from_database(settings: Settings, unanswered: NoSupervisor) -> HealthReport
 
 
 def _read_vitals(settings: Settings) -> Vitals:
-    """Return what the database knows: nothing of breakers, shards and keys."""
+    """Read what the database knows, which is nothing about breakers, shards and keys."""
     with (
         closing(Database(settings.required_database_url, role="health")) as database,
         database.transaction() as connection,
@@ -190,8 +189,8 @@ def _name_of(error: ReconcilerError) -> str:
 
 def _on_one_line(rows: Iterable[HealthRow]) -> str:
     """Return the rows for Nagios, which ends a line's text at a line break or a bar."""
-    told = "; ".join(f"{row.name}: {row.value}" for row in rows)
-    return " ".join(told.replace("|", "/").split())
+    text = "; ".join(f"{row.name}: {row.value}" for row in rows)
+    return " ".join(text.replace("|", "/").split())
 
 
 def _print(health: HealthReport) -> None:

@@ -1,4 +1,4 @@
-"""The options by which a person says which holds are meant."""
+"""The options that select holds: order ids, a reason, a symbol, or all."""
 
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,40 +17,40 @@ from reconciler.store.bulk_holds import HoldFilter
 reason_option = environment_option(
     "--reason",
     variable="RECONCILER_HOLDS_REASON",
-    help_text="Only those for this reason.",
+    help_text="Only holds for this reason.",
     type=click.Choice([reason.value for reason in HoldReason]),
 )
 symbol_option = environment_option(
     "--symbol",
     variable="RECONCILER_HOLDS_SYMBOL",
-    help_text="Only those of this symbol, as the row has it.",
+    help_text="Only holds of this symbol, as the row spells it.",
     metavar="NAME",
 )
 _account_option = environment_option(
     "--account",
     variable="RECONCILER_HOLDS_ACCOUNT",
-    help_text="Only those of this account. Reserved: here all orders are of one account.",
+    help_text="Reserved: in this version all orders belong to one account.",
     metavar="ID",
 )
 _all_option = environment_option(
     "--all",
     "is_all",
     variable="RECONCILER_HOLDS_EVERY",
-    help_text="All that are on hold, or all that the other options name.",
+    help_text="All holds; with --reason or --symbol, all that these choose.",
     is_flag=True,
 )
 _yes_option = environment_option(
     "--yes",
     "is_confirmed",
     variable="RECONCILER_HOLDS_YES",
-    help_text="Do it without being asked whether that many are meant.",
+    help_text="Do not ask for confirmation.",
     is_flag=True,
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class HoldSelection:
-    """What a person named: orders, or a choice of holds."""
+    """The holds that a person selected: by order id, or by a filter."""
 
     order_ids: tuple[OrderId, ...]
     choice: HoldFilter | None
@@ -58,7 +58,7 @@ class HoldSelection:
 
 
 def hold_options(command: Callable[..., None]) -> Any:
-    """Let a command take order ids, or options that choose holds; it gets them as `selection`."""
+    """Add the order ids and the options that select holds; a command gets them as `selection`."""
 
     @click.argument("order_ids", metavar="[ORDER_ID]...", nargs=-1, callback=_read_order_ids)
     @reason_option
@@ -102,13 +102,13 @@ def _each(
 def _selection(
     order_ids: tuple[OrderId, ...], given: Mapping[str, str | bool | None], *, is_confirmed: bool
 ) -> HoldSelection:
-    """Return what is meant.
+    """Return the selection.
 
     Raises:
-        click.UsageError: nothing is named, or both orders and a choice.
+        click.UsageError: nothing is selected, or both orders and a choice.
     """
     if order_ids:
-        # The environment may choose for every command; who names orders means these.
+        # A choice in the environment does not count for a command that names orders.
         if flags := [flag for flag in given if given[flag] and _is_on_command_line(flag)]:
             raise click.UsageError(
                 f"Name orders, or choose holds with {' and '.join(flags)}, not both."
@@ -117,7 +117,7 @@ def _selection(
     if given["--account"]:
         raise click.UsageError(
             "--account chooses nothing: this version has no column for an account, all orders"
-            " are of the one that 'reconciler account show' names. Leave it out."
+            " belong to the one that 'reconciler account show' names. Leave it out."
         )
     if not any(given.values()):
         raise click.UsageError(

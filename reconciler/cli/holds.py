@@ -1,4 +1,4 @@
-"""`reconciler holds`: the orders that need a person."""
+"""`reconciler holds`: the orders that wait for time or a person."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -23,9 +23,12 @@ from reconciler.store.holds import HeldOrder, list_holds, read_hold
 MAX_LISTED = 1000
 
 
-@click.group("holds", short_help="List, explain, accept or dismiss the orders that need a person.")
+@click.group("holds")
 def holds_command() -> None:
-    """Show and decide the orders that could not be reconciled and wait for time or a person."""
+    """List, show, accept or dismiss the orders that could not be reconciled.
+
+    They wait for time or for a person.
+    """
 
 
 @holds_command.command("list")
@@ -35,7 +38,7 @@ def holds_command() -> None:
     "--all",
     "with_resolved",
     variable="RECONCILER_HOLDS_ALL",
-    help_text="Also those that have ended.",
+    help_text="Also holds that have ended.",
     is_flag=True,
 )
 @json_option
@@ -61,11 +64,11 @@ def list_command(
     print_table(columns, [_row(hold) for hold in found])
 
 
-@holds_command.command("show")
+@holds_command.command("show", short_help="Show why an order is on hold.")
 @click.argument("order_id", callback=read_order_id)
 @json_option
 def show_command(*, order_id: OrderId, as_json: bool) -> None:
-    """Explain why an order is on hold: what its row says, and what the exchange says."""
+    """Show why an order is on hold: what its row says, and what the exchange says."""
     with open_database("holds") as (database, _), database.autocommit() as connection:
         hold = read_hold(connection, str(order_id))
     if hold is None:
@@ -76,25 +79,25 @@ def show_command(*, order_id: OrderId, as_json: bool) -> None:
     print_table(["", ""], list(_shown(hold)), title=f"Order {hold.order_id}: {hold.reason.value}")
 
 
-@holds_command.command("accept")
+@holds_command.command("accept", short_help="Write the exchange's view over the rows.")
 @hold_options
 @by_option
 @environment_option(
     "--status",
     variable="RECONCILER_HOLDS_STATUS",
-    help_text="The true status, where the exchange has none that we know.",
+    help_text="The true status, if the exchange has none that we know.",
     type=click.Choice([status.value for status in Status if status.is_terminal]),
 )
 def accept_command(
     *, selection: HoldSelection, by: str | None, status: str | None, as_json: bool
 ) -> None:
-    """Write the exchange's view over the rows, as shown by `holds show`, in your name.
+    """Write the exchange's view, which `holds show` prints, over the rows, in your name.
 
     Name orders, or choose holds with --reason, --symbol or --all: then their number is shown, and
-    you are asked whether they are meant. Each order is a change of its own in the audit trail.
+    you are asked for confirmation. Each order is a change of its own in the audit trail.
 
-    Where the exchange does not know an order, or its status, name the true one with --status. Of a
-    row that has moved since it was held nothing is written.
+    If the exchange does not know an order or its status, give the true status with --status. A row
+    that has changed since it was held is not written.
     """
     operator = required_operator(by)
     with open_database("holds") as (database, settings):
@@ -107,14 +110,14 @@ def accept_command(
         _decide(decision, selection, as_json=as_json)
 
 
-@holds_command.command("dismiss")
+@holds_command.command("dismiss", short_help="End holds; the orders are tried again.")
 @hold_options
 @by_option
 def dismiss_command(*, selection: HoldSelection, by: str | None, as_json: bool) -> None:
-    """End holds, so that the orders are tried again in the next cycle.
+    """End holds; the orders are tried again in the next sweep.
 
     Name orders, or choose holds with --reason, --symbol or --all: then their number is shown, and
-    you are asked whether they are meant.
+    you are asked for confirmation.
     """
     operator = required_operator(by)
     with open_database("holds") as (database, _):

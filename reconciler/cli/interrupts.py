@@ -1,4 +1,4 @@
-"""Ctrl-C and TERM for a command that has to leave something clean: one interruption, then peace."""
+"""INT and TERM for commands that must clean up: the first signal interrupts, others are ignored."""
 
 import signal
 import sys
@@ -6,40 +6,39 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_ONCE_MORE = signal.SIGALRM
-_ONCE_MORE_AFTER_SECONDS = 0.01
+_RAISE_AGAIN = signal.SIGALRM
+_RAISE_AGAIN_SECONDS = 0.01
 
 
 @contextmanager
 def interrupt_on_signals() -> Iterator[None]:
-    """Let INT and TERM end the block with one `KeyboardInterrupt`.
+    """Raise `KeyboardInterrupt` in the block at the first INT or TERM, and ignore further ones.
 
-    The first one only: what the block does on its way out is not disturbed by impatience. Where
-    Python can only ignore an exception, as in the callback of a weak reference, which the import of
-    a module has, it comes once more a moment later.
+    So the block can clean up undisturbed. Where Python can only ignore an exception, as in the
+    callback of a weak reference during an import, it is raised again a moment later.
     """
 
     def interrupt(*_: object) -> None:
         _ignore()
         raise KeyboardInterrupt
 
-    is_coming = False
+    is_pending = False
 
-    def come_again(ignored: "sys.UnraisableHookArgs") -> None:
-        nonlocal is_coming
+    def raise_again(ignored: "sys.UnraisableHookArgs") -> None:
+        nonlocal is_pending
         if issubclass(ignored.exc_type, KeyboardInterrupt):
-            is_coming = True
-            signal.setitimer(signal.ITIMER_REAL, _ONCE_MORE_AFTER_SECONDS)
+            is_pending = True
+            signal.setitimer(signal.ITIMER_REAL, _RAISE_AGAIN_SECONDS)
         else:
-            tell_ignored(ignored)
+            original_hook(ignored)
 
-    before = {number: signal.signal(number, interrupt) for number in (*_SIGNALS, _ONCE_MORE)}
-    tell_ignored, sys.unraisablehook = sys.unraisablehook, come_again
+    before = {number: signal.signal(number, interrupt) for number in (*_SIGNALS, _RAISE_AGAIN)}
+    original_hook, sys.unraisablehook = sys.unraisablehook, raise_again
     try:
         yield
     finally:
-        sys.unraisablehook = tell_ignored
-        if is_coming:
+        sys.unraisablehook = original_hook
+        if is_pending:
             signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -47,7 +46,7 @@ def interrupt_on_signals() -> Iterator[None]:
 
 @contextmanager
 def ignore_signals_afterwards() -> Iterator[None]:
-    """Ignore INT and TERM once the block has ended: what comes after it is cleaning up."""
+    """Ignore INT and TERM after the block, when the caller cleans up."""
     try:
         yield
     finally:

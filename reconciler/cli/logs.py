@@ -1,4 +1,4 @@
-"""Set up the logs of a command and of its workers from the settings."""
+"""Logging of a command and of its workers, as the settings say."""
 
 import sys
 from collections.abc import Callable
@@ -11,26 +11,26 @@ from reconciler.telemetry.logs import configure_logs
 
 
 def set_up_logs(settings: Settings) -> None:
-    """Set up this process's log."""
+    """Set up logging in this process."""
     configure_logs(settings.log_level, settings.log_format, secrets=secrets_of(settings))
 
 
 def load_settings() -> Settings:
-    """Read the settings, and set up the log, for a command that asks and ends."""
+    """Read the settings and set up logging, for a command that prints its result and exits."""
     settings = warnings_only(Settings.load())
     set_up_logs(settings)
     return settings
 
 
 def set_up_supervisor_logs(settings: Settings, *, is_once: bool) -> None:
-    """Set up the log of a supervisor: a person who watches one sweep is told warnings only."""
+    """Set up logging in a supervisor. A single sweep on a terminal logs only warnings."""
     set_up_logs(warnings_only(settings) if is_once and sys.stderr.isatty() else settings)
 
 
 def warnings_only(settings: Settings) -> Settings:
-    """Return settings that log warnings only, unless a level was asked for.
+    """Return the settings with the level WARNING, unless they set a level.
 
-    For commands that end by themselves: what they have to say is their result.
+    For commands that exit by themselves: their output is their result.
     """
     if "log_level" in settings.model_fields_set:
         return settings
@@ -38,7 +38,7 @@ def warnings_only(settings: Settings) -> Settings:
 
 
 def worker_logs_setup(settings: Settings, shard: int) -> Callable[[], None]:
-    """Return what sets up the log of a shard's worker; it is sent there and called there."""
+    """Return a function that sets up logging in a shard's worker, to be sent and called there."""
     return partial(
         configure_logs,
         settings.log_level,

@@ -24,22 +24,22 @@ PaperSettings = TypeVar("PaperSettings", FaultRule, SeedOptions)
 
 
 class PaperMisconfigured(click.ClickException):
-    """Cannot run as it was told to."""
+    """The paper exchange cannot run with these options."""
 
     exit_code = 78
 
 
 class CannotListen(click.ClickException):
-    """The address is not to be had."""
+    """The address is not available."""
 
     exit_code = 69
 
 
 class PaperOption(EnvironmentOption):
-    """An option of the paper exchange. A child's are its parent's affair: it reads no `.env`."""
+    """An option of the paper exchange, which reads no `.env` if another program started it."""
 
     def env_file(self, ctx: click.Context) -> Mapping[str, str | None]:
-        """Return the variables in `.env`; none in a child."""
+        """Return the variables in `.env`; none if another program started this one."""
         return {} if ctx.params.get("die_with_parent") else super().env_file(ctx)
 
 
@@ -62,7 +62,6 @@ _SHARE = NumberRange(0, 1)
 
 @click.command(
     "paper",
-    short_help="Run the paper exchange: simulated orders behind a real HTTP server.",
     epilog="""\b
 Try it:
   reconciler paper --orders 2000 --symbols 12
@@ -72,44 +71,46 @@ All routes, admin routes and faults: docs/reference/paper-exchange.md""",
 )
 @_option("--host", default="127.0.0.1", help="Address to listen on.")
 @_option("--port", default=8900, type=click.IntRange(0, 65_535), help="Port; 0: any free one.")
-@_option("--orders", default=0, type=click.IntRange(0), help="Orders to write at the start.")
-@_option("--symbols", default=12, type=click.IntRange(1), help="Symbols to spread them over.")
-@_option("--seed", default=1, type=int, help="The same seed writes the same orders.")
-@_option("--hot-share", type=_SHARE, help="Share of the orders that the first symbol gets.")
-@_option("--latency-ms", default=0.0, type=NumberRange(0), help="Every answer is so late.")
-@_option("--latency-jitter-ms", default=0.0, type=NumberRange(0), help="And up to this more.")
+@_option("--orders", default=0, type=click.IntRange(0), help="Number of orders at the start.")
+@_option("--symbols", default=12, type=click.IntRange(1), help="Number of symbols.")
+@_option("--seed", default=1, type=int, help="The same seed makes the same orders.")
+@_option("--hot-share", type=_SHARE, help="Share of the orders in the first symbol.")
+@_option("--latency-ms", default=0.0, type=NumberRange(0), help="Delay of every answer.")
+@_option(
+    "--latency-jitter-ms", default=0.0, type=NumberRange(0), help="Random extra delay, at most."
+)
 @_option("--error-rate", default=0.0, type=_SHARE, help="Share of requests answered 5xx.")
 @_option("--disconnect-rate", default=0.0, type=_SHARE, help="Share of requests cut off.")
 @_option(
-    "--weight-limit", default=6000, type=click.IntRange(1), help="Request weight a minute, per IP."
+    "--weight-limit", default=6000, type=click.IntRange(1), help="Request weight a minute and IP."
 )
 @_option(
     "--account-id",
     default=8900,
     type=click.IntRange(1),
-    help="Which account it is; the same at every port.",
+    help="Id of the account; the same at every port.",
 )
-@_option("--api-key", help="Ask for signed requests of this key; with --api-secret.")
+@_option("--api-key", help="Require requests signed with this key; needs --api-secret.")
 @_option("--api-secret", help="The key's secret. Better given as an environment variable.")
 @_option(
     "--public-key-file",
     type=click.File("rb"),
     help="Instead of --api-secret: the PEM file with the public half of an Ed25519 or RSA key.",
 )
-@_option("--jwt-secret", help="Ask for HS256 bearer tokens made with this secret.")
-@_option("--print-jwt", is_flag=True, help="Print a token valid for a day, and end.")
+@_option("--jwt-secret", help="Require HS256 bearer tokens made with this secret.")
+@_option("--print-jwt", is_flag=True, help="Print a token valid for a day, and exit.")
 @_option("--json", "as_json", is_flag=True, help='Print only {"url": ..., "pid": ...}.')
-@_option("--die-with-parent", is_flag=True, help="End when standard input ends.")
+@_option("--die-with-parent", is_flag=True, help="Exit when standard input ends.")
 def paper_command(**options: Any) -> None:
     """Run the paper exchange: simulated orders behind a real HTTP server.
 
-    It speaks the Binance spot dialect, so that the reconciler, or any Binance client, can be tried
-    out without an account and without money. Orders live whole lives, and the exchange also says
-    what a database that has fallen behind would hold of each.
+    It speaks the API of Binance spot, so that you can try the reconciler, or any Binance client,
+    without an account and without money. Its orders go through a whole life cycle. For each it can
+    also return the row of a database that has fallen behind.
 
-    With an API key it asks for signatures, with a JWT secret for bearer tokens, with both for
-    either, with neither for nothing. Ends with code 0 on SIGTERM or SIGINT, 69 if the address is
-    taken, 78 if it cannot be configured so.
+    With an API key it requires signed requests, with a JWT secret bearer tokens, with both one of
+    them, with neither nothing. Exits with code 0 on SIGTERM or SIGINT, 69 if the address is taken,
+    78 if the options are wrong.
     """
     with _requiring_extra():
         from reconciler.paper import auth, server, tokens  # noqa: PLC0415  # need the extra "demo"

@@ -40,25 +40,24 @@ from reconciler.workload import ProposedChange
 
 @click.command(
     "run",
-    short_help="Keep the orders true: the supervisor and its workers.",
     epilog="""\b
 Try it:
-  reconciler run --once --dry-run   what it would change; writes nothing
-  reconciler run --once             work off all that is stale, then end
-  reconciler run --shards 2         keep at it
+  reconciler run --once --dry-run   see what it would change; writes nothing
+  reconciler run --once             reconcile all stale orders, then exit
+  reconciler run --shards 2         keep reconciling, with two workers
 
 \b
-DATABASE_URL and EXCHANGE_NAME say where; all settings, with LOG_LEVEL and
+Needs DATABASE_URL and EXCHANGE_NAME. All settings, with LOG_LEVEL and
 STATSD_HOST: docs/reference/settings.md""",
 )
 @shards_option
 @setting_option(
-    "--interval-ms", "interval_ms", "Pause between cycles without a backlog.", metavar="MS"
+    "--interval-ms", "interval_ms", "Pause between sweeps, in milliseconds.", metavar="MS"
 )
 @setting_option(
     "--stale-minutes", "stale_minutes", "An open order unsynced for longer is stale.", metavar="MIN"
 )
-@setting_option("--batch-size", "batch_size", "Orders per shard and hand-out.", metavar="N")
+@setting_option("--batch-size", "batch_size", "Orders in one batch of a worker.", metavar="N")
 @environment_option(
     "--dry-run",
     variable="RECONCILIATION_DRY_RUN",
@@ -68,13 +67,13 @@ STATSD_HOST: docs/reference/settings.md""",
 @once_option
 @json_option
 def run_command(*, dry_run: bool, once: bool, as_json: bool, **flags: Any) -> None:
-    """Keep the orders true: run the supervisor and its workers until told to stop.
+    """Reconcile stale orders: run the supervisor and its workers until stopped.
 
-    TERM or INT (Ctrl-C) stops it: what is in flight is finished first. A second one is fast.
+    TERM or INT (Ctrl-C) stops it after the orders in flight are finished; a second one at once.
 
-    Ends with code 0 when stopped or when everything is true; 1 if workers had to be killed at the
-    stop or, with --once, if orders failed or were locked; 69 if the database is away, 75 if the
-    exchange is, 78 if it cannot work like this.
+    Exits with code 0 when stopped or when everything is done; 1 if workers had to be killed at the
+    stop or, with --once, if orders failed, are on hold or were locked; 69 if the database is away;
+    75 if the exchange is; 78 if the configuration is wrong.
     """
     settings = Settings.load(**flags)
     is_single = once or dry_run
@@ -108,7 +107,7 @@ def run_command(*, dry_run: bool, once: bool, as_json: bool, **flags: Any) -> No
 
 
 def _remarks(settings: Settings, following: Coverage | None, summary: Summary) -> tuple[str, ...]:
-    """Say what was left alone, and why a sweep that found no order did."""
+    """Return notices about rows that are not followed, and about a sweep that found no order."""
     known = () if following is None else following.remarks
     is_idle = summary.ending is StopReason.COMPLETED and not summary.counts.scanned
     return (*known, *(explain_empty_sweep(settings) if is_idle else ()))
@@ -121,7 +120,7 @@ def _sweep_once(settings: Settings, *, is_dry_run: bool) -> Summary:
 
 
 def _keep_running(settings: Settings, flags: Mapping[str, Any]) -> Summary:
-    """Run until told to stop."""
+    """Run until stopped."""
     return run_supervisor(
         _workload_of(settings),
         settings,

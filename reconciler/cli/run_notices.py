@@ -1,32 +1,32 @@
-"""Tell at a run's start what will not be followed, and at its end why nothing was done."""
+"""Notices of a run: at the start, rows that are not followed; at the end, why it was idle."""
 
 from functools import partial
 
 import structlog
 
-from reconciler.cli.checks.settings import find_unused_passphrase, paper_is_implied
+from reconciler.cli.checks.settings import find_unused_passphrase, implied_paper_url
 from reconciler.errors import ConfigurationError
 from reconciler.settings import Settings
 from reconciler.store.best_effort import query_on_own_connection
 from reconciler.store.coverage import Coverage, explain_no_stale_orders, measure_coverage
 from reconciler.store.database_url import parse_url
 
-MOST_SECONDS = 1.0
-"""A start does not wait longer than about this for a count."""
+MAX_COUNT_SECONDS = 1.0
+"""A start waits no longer than about this for a count."""
 
 log = structlog.get_logger(__name__)
 
 
 def warn_if_exchange_implied(settings: Settings) -> None:
-    """Say so where nobody has named an exchange, and the paper exchange is meant.
+    """Log a warning if the settings name no exchange, so that the paper exchange is used.
 
-    Settings that lead to no database end the run, whatever exchange is meant.
+    Settings without a usable database end the run anyway: then nothing is logged here.
     """
     try:
         parse_url(settings.required_database_url)
     except ConfigurationError:
         return
-    if url := paper_is_implied(settings):
+    if url := implied_paper_url(settings):
         log.warning("exchange.not_named", exchange=settings.exchange_name, base_url=url)
 
 
@@ -42,12 +42,12 @@ def warn_if_passphrase_unused(settings: Settings) -> None:
 
 
 def warn_of_unfollowed_orders(settings: Settings) -> Coverage | None:
-    """Log what looks open and is not followed; None where it cannot be found out.
+    """Log a warning about rows that look open but are not followed; return None if unknown.
 
-    What keeps us from finding out keeps the supervisor from its work too, and it says so.
+    If the database cannot be asked here, the supervisor cannot work either, and reports it.
     """
     following = query_on_own_connection(
-        settings.required_database_url, partial(measure_coverage, timeout_seconds=MOST_SECONDS)
+        settings.required_database_url, partial(measure_coverage, timeout_seconds=MAX_COUNT_SECONDS)
     )
     if following is not None and (following.has_unknown_words or following.lacks_most_ids):
         log.warning(
@@ -59,7 +59,7 @@ def warn_of_unfollowed_orders(settings: Settings) -> Coverage | None:
 
 
 def explain_empty_sweep(settings: Settings) -> tuple[str, ...]:
-    """Say why a sweep found no order to look at."""
+    """Return why a sweep found no stale order."""
     why = query_on_own_connection(
         settings.required_database_url,
         partial(explain_no_stale_orders, stale_after=settings.stale_after),

@@ -1,4 +1,4 @@
-"""The report of a run or a demo: one set of facts, as a table or as JSON."""
+"""The report of a run or a demo, as a table or as JSON."""
 
 from dataclasses import asdict, dataclass
 
@@ -12,16 +12,16 @@ SINGLE_ORDER_WEIGHT = 4
 
 @dataclass(frozen=True, kw_only=True)
 class RunReport:
-    """What was done, in the keys of the JSON report.
+    """The result of a run; its attributes are the keys of the JSON report.
 
     Attributes:
-        orders: Orders that were looked at; in the demo, orders that there are.
+        orders: Orders that were looked at; in the demo, all orders.
         reconciled: Rows that now say what the exchange says.
         discrepancies: Those of them that said something else before.
-        mismatches: Rows that still differ from the exchange; None where nobody compared (`run`).
+        mismatches: Rows that differ from the exchange at the end; None if not compared (`run`).
         seconds: The supervisor's time, from its start to its end.
         not_followed: Rows that look open and are not followed, as counted at the start.
-        remarks: What a person must be told: what is not followed, and why there was nothing to do.
+        remarks: Texts for a person: what is not followed, and why there was nothing to do.
     """
 
     orders: int
@@ -58,7 +58,7 @@ class RunReport:
         not_followed: int = 0,
         remarks: tuple[str, ...] = (),
     ) -> "RunReport":
-        """Make the report of a summary."""
+        """Build the report from a supervisor's summary."""
         counts = summary.counts
         return cls(
             orders=counts.scanned if orders is None else orders,
@@ -85,13 +85,13 @@ class RunReport:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every order is done and none differs."""
+        """True if every order is done and none differs."""
         left = self.errors + self.held + self.skipped_locked + self.not_asked
         left += self.mismatches or 0
         return left == 0
 
     def print(self, *, as_json: bool) -> None:
-        """Show it."""
+        """Print it."""
         if as_json:
             print_json(asdict(self))
             return
@@ -116,7 +116,7 @@ class RunReport:
             console().print(f"\n{verdict}")
 
     def _rows(self) -> list[tuple[str, int | float, str]]:
-        """Return names, numbers, and what a number is to be compared with."""
+        """Return names, numbers, and what to compare a number with."""
         singly = f"{self.orders * SINGLE_ORDER_WEIGHT:,} with one request per order"
         rows: list[tuple[str, int | float, str]] = [
             ("orders", self.orders, ""),

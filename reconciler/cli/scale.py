@@ -1,4 +1,4 @@
-"""`reconciler scale`: change the number of shards of the running supervisor, or see what moves."""
+"""`reconciler scale`: change the number of shards of the running supervisor, or plan it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -18,14 +18,14 @@ from reconciler.supervisor.status import Scaling
 
 @dataclass(frozen=True, kw_only=True)
 class ScalingPlan:
-    """What a change would move. `unanswered` is why it starts from the settings, if it does."""
+    """The effect of a change. `unanswered` is why it starts from the settings, if it does."""
 
     scaling: Scaling
     unanswered: str | None = None
 
     @property
     def shares(self) -> Sequence[tuple[int, int, int]]:
-        """Each shard with its buckets before and after."""
+        """Each shard with its number of buckets before and after."""
         before, after = (
             assign_buckets(count) for count in (self.scaling.before, self.scaling.after)
         )
@@ -46,7 +46,6 @@ class ScalingPlan:
 
 @click.command(
     "scale",
-    short_help="Change the number of shards while it runs.",
     epilog="""\b
 Try it:
   reconciler scale --plan 9
@@ -62,11 +61,11 @@ Try it:
 )
 @json_option
 def scale_command(*, shards: int, is_plan: bool, as_json: bool) -> None:
-    """Let the running supervisor have N shards from now on, without a restart.
+    """Set the number of shards of the running supervisor to N, without a restart.
 
-    A bucket of symbols moves only once the worker that had it has let go of it. After a restart
-    RECONCILIATION_SHARDS counts again. Ends with code 69 if no supervisor answers; with --plan
-    it then starts from RECONCILIATION_SHARDS.
+    A bucket of symbols moves when its worker has finished what is in flight. After a restart
+    RECONCILIATION_SHARDS counts again. Exits with code 69 if no supervisor answers; with --plan it
+    then starts from RECONCILIATION_SHARDS.
     """
     settings = load_settings()
     if is_plan:
@@ -105,13 +104,13 @@ def _print_plan(plan: ScalingPlan, *, as_json: bool) -> None:
 
 def _describe(scaling: Scaling) -> str:
     if scaling.before == scaling.after:
-        return f"{_counted(scaling.before)} already: nothing moves"
+        return f"{_shard_count(scaling.before)} already: nothing moves"
     share = scaling.buckets_moved / scaling.buckets
     return (
-        f"from {scaling.before} to {_counted(scaling.after)}:"
+        f"from {scaling.before} to {_shard_count(scaling.after)}:"
         f" {scaling.buckets_moved} of {scaling.buckets} buckets move ({share:.1%})"
     )
 
 
-def _counted(shards: int) -> str:
+def _shard_count(shards: int) -> str:
     return f"{shards} shard" if shards == 1 else f"{shards} shards"

@@ -1,4 +1,4 @@
-"""`reconciler status`: what the running supervisor says of itself."""
+"""`reconciler status`: the state of the running supervisor."""
 
 import click
 
@@ -12,7 +12,6 @@ from reconciler.supervisor.status import Status
 
 @click.command(
     "status",
-    short_help="Show shards, backlog and last cycles of the running supervisor.",
     epilog="""\b
 Try it:
   reconciler status
@@ -22,8 +21,7 @@ Try it:
 def status_command(*, as_json: bool) -> None:
     """Show what the running supervisor is doing: its shards, its backlog, its last cycles.
 
-    Asks the supervisor of this user on this host for DATABASE_URL. Ends with code 69 if none
-    answers.
+    Asks the supervisor of the same user, host and DATABASE_URL. Exits with code 69 if none answers.
     """
     status = ask_supervisor(load_settings(), "status", Status)
     if as_json:

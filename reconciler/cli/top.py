@@ -1,4 +1,4 @@
-"""`reconciler top`: the running supervisor, watched."""
+"""`reconciler top`: the state of the running supervisor, refreshed every second."""
 
 import sys
 import threading
@@ -27,17 +27,16 @@ DRAW_SECONDS = 0.5
 
 @click.command(
     "top",
-    short_help="Watch the running supervisor; q quits.",
     epilog="""\b
 Try it:
   reconciler top""",
 )
 def top_command() -> None:
-    """Watch the running supervisor: what status shows, again every second.
+    """Show what status shows, refreshed every second.
 
-    Keys: s the next column to sort by, r the other way round, p or space pause, q quit. While
-    the supervisor is away the last that it said stays, and it is asked again. Needs a terminal;
-    ends with code 69 if no supervisor answers at the start.
+    Keys: s sorts by the next column, r reverses the order, p or space pauses, q quits. While the
+    supervisor is away, its last answer stays, and it is asked again. Needs a terminal. Exits with
+    code 69 if no supervisor answers at the start.
     """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise click.UsageError("top needs a terminal; anywhere else use: reconciler status")
@@ -48,7 +47,7 @@ def top_command() -> None:
 
 
 class StatusPoller:
-    """Asks the supervisor every second, in a thread: no key ever waits for an answer."""
+    """Asks the supervisor every second, in a thread, so that no key waits for an answer."""
 
     def __init__(
         self,
@@ -71,7 +70,7 @@ class StatusPoller:
 
     @property
     def snapshot(self) -> Snapshot:
-        """What the supervisor last said, and why it says no more, if it does not."""
+        """The supervisor's last answer, and why there is no newer one, if there is none."""
         last = self._last
         return Snapshot(
             status=last.status,
@@ -112,7 +111,7 @@ def _show(poller: StatusPoller) -> None:
 def _refresh_until_quit(
     poller: StatusPoller, keys: Keyboard, draw: Callable[[Snapshot, ViewOptions], None]
 ) -> None:
-    """Draw what is seen until somebody quits."""
+    """Redraw the screen until the user quits."""
     options, snapshot = ViewOptions(), poller.snapshot
     while not keys.is_gone:
         if not options.is_paused:

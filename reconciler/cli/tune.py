@@ -1,4 +1,4 @@
-"""`reconciler tune`: the number of shards and the batch size, tried out."""
+"""`reconciler tune`: measure which number of shards and which batch size are best."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -28,7 +28,7 @@ MAX_BATCH_SIZE = 10_000
 
 
 def _numbers(most: int) -> Callable[[click.Context, click.Parameter, str | None], Any]:
-    """Read whole numbers from 1 to `most`, parted by commas; each once, ascending."""
+    """Return a reader of comma-separated whole numbers from 1 to `most`; each once, ascending."""
 
     def read(
         _ctx: click.Context, _option: click.Parameter, value: str | None
@@ -38,7 +38,9 @@ def _numbers(most: int) -> Callable[[click.Context, click.Parameter, str | None]
         try:
             numbers = sorted({int(part) for part in value.split(",")})
         except ValueError:
-            raise click.BadParameter(f"{value!r} is not numbers parted by commas") from None
+            raise click.BadParameter(
+                f"{value!r} is not a comma-separated list of whole numbers"
+            ) from None
         if numbers[0] < 1 or numbers[-1] > most:
             raise click.BadParameter(f"{value!r} has a number that is not from 1 to {most:,}")
         return tuple(numbers)
@@ -59,7 +61,6 @@ def _url(_ctx: click.Context, _option: click.Parameter, value: str | None) -> st
 
 @click.command(
     "tune",
-    short_help="Try out how many shards, and which batch size, are best.",
     epilog="""\b
 Try it:
   reconciler tune
@@ -69,7 +70,7 @@ Try it:
 @environment_option(
     "--shards",
     variable="RECONCILER_TUNE_SHARDS",
-    help_text="Numbers of shards to try, parted by commas."
+    help_text="Numbers of shards to try, comma-separated."
     f" [default: 1, 2, 4 ... up to {MOST_SHARDS}, while it helps]",
     metavar="NUMBERS",
     callback=_numbers(MAX_SHARDS),
@@ -77,7 +78,7 @@ Try it:
 @environment_option(
     "--batch-sizes",
     variable="RECONCILER_TUNE_BATCH_SIZES",
-    help_text="Batch sizes to try then, parted by commas.",
+    help_text="Batch sizes to try after that, comma-separated.",
     default=",".join(map(str, BATCH_SIZES)),
     metavar="NUMBERS",
     callback=_numbers(MAX_BATCH_SIZE),
@@ -85,7 +86,7 @@ Try it:
 @environment_option(
     "--orders",
     variable="RECONCILER_TUNE_ORDERS",
-    help_text="Open orders to try with, at the most.",
+    help_text="Open orders in the sample, at most.",
     default=PAGE_ITEMS,
     type=click.IntRange(1, 1_000_000),
     metavar="N",
@@ -93,7 +94,7 @@ Try it:
 @environment_option(
     "--seconds",
     variable="RECONCILER_TUNE_SECONDS",
-    help_text="A trial that lasts longer hands out no more.",
+    help_text="A trial that lasts longer assigns no more orders.",
     default=20.0,
     type=NumberRange(0.1, 3600),
     metavar="S",
@@ -101,14 +102,14 @@ Try it:
 @environment_option(
     "--latency-ms",
     variable="RECONCILER_TUNE_LATENCY_MS",
-    help_text="The exchange takes so long to answer. [default: it is asked for its time]",
+    help_text="The exchange's latency. [default: measured at your exchange]",
     type=NumberRange(0, 60_000),
     metavar="MS",
 )
 @environment_option(
     "--ended-share",
     variable="RECONCILER_TUNE_ENDED_SHARE",
-    help_text="Share of the orders that have ended at the exchange.",
+    help_text="Share of the sample that has ended at the exchange.",
     default=0.1,
     type=NumberRange(0, 1),
     metavar="SHARE",
@@ -117,22 +118,22 @@ Try it:
     "--scratch",
     "scratch_url",
     variable="RECONCILER_TUNE_SCRATCH",
-    help_text="An empty database, to copy the orders to and really write."
-    " [default: nothing is written]",
+    help_text="An empty database to copy the sample to and write in. [default: nothing is written]",
     metavar="URL",
     callback=_url,
 )
 @json_option
 def tune_command(*, as_json: bool, **options: Any) -> None:
-    """Try out how many shards, and which batch size, are best for these orders.
+    """Measure which number of shards, and which batch size, are best for your orders.
 
-    Some of the open orders in DATABASE_URL are swept again and again with the real supervisor and
-    its workers, each time with another number of shards, then with other batch sizes. The exchange
-    is one of its own, which has these orders and answers as slowly as yours. Your database is only
-    read, and your exchange only asked for its time.
+    Sweeps a sample of the open orders in DATABASE_URL again and again with the real supervisor and
+    its workers, first with different numbers of shards, then with different batch sizes. The trials
+    have an exchange of their own, which has these orders and answers as slowly as yours. Your
+    database is only read, and your exchange is only asked for its time.
 
-    Ends with code 0 when it has a recommendation; 69 if the database or the exchange does not
-    answer; 78 if it cannot work like this: rights, schema, no open order, --scratch in use.
+    Exits with code 0 when it has a recommendation; 69 if the database or the exchange does not
+    answer; 78 if the configuration does not allow it: rights, schema, no open order, --scratch in
+    use.
     """
     settings = load_settings()
     with interrupt_on_signals(), step_progress() as shown:
@@ -181,32 +182,34 @@ def _print_report(report: TuneReport, settings: Settings) -> None:
     ]
     print_table(["", ""], rows)
     out = console()
-    out.print("\nSet it, and let a running supervisor have it until its next start:", markup=False)
+    out.print("\nSet it, and apply it to a running supervisor:", markup=False)
     for line in _to_set(report.advice, settings):
         out.print(f"  {line}", markup=False, style="bold")
 
 
 def _circumstances(report: TuneReport) -> Sequence[str]:
     sample, latency = report.sample, report.latency
-    left_out = f", {sample.left_out:,} left out: no number as id" if sample.left_out else ""
+    left_out = (
+        f", {sample.left_out:,} left out because their id is no number" if sample.left_out else ""
+    )
     asked = (
-        "as you say"
+        "as you set it"
         if latency.address is None
-        else f"measured with {latency.requests} requests of weight {latency.weight} in all"
+        else f"measured with {latency.requests} requests of weight {latency.weight} in total"
         f" to {latency.address}"
     )
     written = (
-        "Nothing was written: what writing costs is not in it (--scratch measures that too)."
+        "Nothing was written: the cost of writing is not included (with --scratch it is)."
         if report.is_dry
         else "Rows and log entries were written to a copy, without your own indexes and triggers."
     )
     tried = (
         f"{len(sample.orders):,} of {sample.open_orders:,} open orders,"
-        f" {sample.symbols:,} symbols{left_out}; {report.options.ended_share:.0%} ended since."
+        f" {sample.symbols:,} symbols{left_out}; {report.options.ended_share:.0%} of them ended."
     )
     is_small = len(sample.orders) < min(sample.open_orders - sample.left_out, PAGE_ITEMS)
     if is_small:
-        tried += f" So few take more weight an order than a page of {PAGE_ITEMS:,}."
+        tried += f" So small a sample takes more weight an order than a page of {PAGE_ITEMS:,}."
     return (
         tried,
         f"The exchange takes {latency.ms:.0f} ms to answer, {asked}.",
@@ -231,7 +234,7 @@ def _print_curve(report: TuneReport) -> None:
     if failed := sum(trial.failed for trial in report.trials):
         console().print(
             f"{failed:,} times the trials' exchange gave no answer for an order: this machine was"
-            " too busy to tell",
+            " too busy to measure",
             style="bold red",
             markup=False,
         )
@@ -244,12 +247,12 @@ def _bar(share: float) -> str:
 
 BOTTLENECKS = {
     Bottleneck.BUDGET: "the exchange's rate limit; more shards do not raise it",
-    Bottleneck.TRIAL_EXCHANGE: "the trials' own exchange, one process: yours may let more through",
+    Bottleneck.TRIAL_EXCHANGE: "the trials' own exchange, one process: yours may allow more",
     Bottleneck.CPU: "CPU: all cores of this machine were busy, the trials' own exchange included",
     Bottleneck.LATENCY: "the exchange's latency: workers mostly wait for its answers",
     Bottleneck.DATABASE: "the database: workers mostly wait for it",
     Bottleneck.COMPUTING: "a worker's one core: workers mostly compute",
-    Bottleneck.WORK: "the work itself: too few symbols at a time to keep so many workers busy",
+    Bottleneck.WORK: "the work itself: too few symbols at a time to keep all workers busy",
 }
 
 
@@ -271,7 +274,7 @@ def _needed(required_rate: RequiredRate, advice: Advice, settings: Settings) -> 
     if advice.rate >= required_rate.rate:
         return f"{what}: it keeps up"
     reached = duration(required_rate.open_orders / advice.rate)
-    return f"{what}: it does not keep up, each gets its turn every {reached}"
+    return f"{what}: it does not keep up, each order is checked every {reached}"
 
 
 def _to_set(advice: Advice, settings: Settings) -> Sequence[str]:

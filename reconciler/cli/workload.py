@@ -1,6 +1,6 @@
-"""A command for a workload of your own: what `reconciler run` is for orders.
+"""The command line of a workload of your own, as `reconciler run` is that of orders.
 
-`docs/how-to/add-a-worker.md` builds one that is started by it.
+`docs/how-to/add-a-worker.md` builds a workload with it.
 """
 
 import sys
@@ -32,13 +32,13 @@ S = TypeVar("S", bound=Settings)
 
 
 def main(workload_of: Callable[[S], Workload], settings_class: type[S]) -> None:
-    """Be the program that runs a workload: read arguments and settings, supervise, exit.
+    """Run a workload as a program: read arguments and settings, supervise, exit.
 
     Options, logs, metrics, signals and exit codes are those of `reconciler run`. Call it only where
     `__name__` is `"__main__"`: every worker imports the program's main module again.
 
     Args:
-        workload_of: Makes the workload of the settings. Its docstring is what `--help` shows.
+        workload_of: Builds the workload from the settings. `--help` shows its docstring.
         settings_class: `Settings`, or a subclass with settings of the workload's own.
     """
 

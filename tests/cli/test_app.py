@@ -58,7 +58,7 @@ def command_of(path: list[str]) -> click.Command:
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
-def test_each_help_fits_a_terminal_and_is_had_by_h_too(invoke: Invoke, path: list[str]) -> None:
+def test_each_help_fits_80_columns_and_h_shows_it_too(invoke: Invoke, path: list[str]) -> None:
     long, short = invoke(*path, "--help", COLUMNS="80"), invoke(*path, "-h", COLUMNS="80")
 
     assert long.exit_code == 0
@@ -67,9 +67,7 @@ def test_each_help_fits_a_terminal_and_is_had_by_h_too(invoke: Invoke, path: lis
 
 
 @pytest.mark.parametrize("path", COMMANDS[1:], ids=" ".join)
-def test_each_option_of_a_command_is_an_environment_variable_that_its_help_shows(
-    invoke: Invoke, path: list[str]
-) -> None:
+def test_help_shows_the_variable_of_each_option(invoke: Invoke, path: list[str]) -> None:
     options = [
         parameter
         for parameter in command_of(path).params
@@ -99,7 +97,7 @@ def test_every_command_that_is_listed_can_be_imported_by_its_name() -> None:
 @pytest.mark.parametrize(
     ("wrong", "right"), [("chekc", "check"), ("demos", "demo"), ("adit", "audit")]
 )
-def test_a_mistyped_command_is_answered_with_the_one_that_was_meant(
+def test_a_mistyped_command_gets_a_suggestion_of_the_right_one(
     invoke: Invoke, wrong: str, right: str
 ) -> None:
     result = invoke(wrong)
@@ -108,14 +106,14 @@ def test_a_mistyped_command_is_answered_with_the_one_that_was_meant(
     assert f"No such command '{wrong}'. Did you mean '{right}'?" in result.stderr
 
 
-def test_an_unknown_command_without_a_likeness_gets_no_guess(invoke: Invoke) -> None:
+def test_an_unknown_command_unlike_any_gets_no_suggestion(invoke: Invoke) -> None:
     result = invoke("xyzzy")
 
     assert result.exit_code == Exit.USAGE
     assert "Error: No such command 'xyzzy'.\n" in result.stderr
 
 
-def test_an_unknown_option_is_answered_with_the_one_that_was_meant(invoke: Invoke) -> None:
+def test_an_unknown_option_gets_a_suggestion_of_the_right_one(invoke: Invoke) -> None:
     result = invoke("run", "--shard", "3")
 
     assert result.exit_code == Exit.USAGE
@@ -139,7 +137,7 @@ def test_an_unknown_option_is_answered_with_the_one_that_was_meant(invoke: Invok
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else str(value),
 )
-def test_each_error_ends_with_its_code_and_a_mend_and_no_traceback(
+def test_each_error_has_its_code_a_hint_and_no_traceback(
     invoke: Invoke, monkeypatch: pytest.MonkeyPatch, error: ReconcilerError, code: int
 ) -> None:
     monkeypatch.setattr(app, "_COMMANDS", {"fail": (_module_that_raises(error), "Fail.")})
@@ -165,7 +163,7 @@ def test_every_problem_of_an_error_is_shown_with_its_hint(
     )
 
 
-def test_a_bug_is_told_in_two_lines_with_code_70_and_the_log_has_the_traceback_without_secrets(
+def test_a_bug_is_two_lines_code_70_and_a_logged_traceback(
     invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bug = KeyError("the password is secret-word")
@@ -184,7 +182,7 @@ def test_a_bug_is_told_in_two_lines_with_code_70_and_the_log_has_the_traceback_w
 
 
 @pytest.mark.parametrize(("level", "is_shown"), [("INFO", False), ("DEBUG", True)])
-def test_a_person_at_a_terminal_sees_the_traceback_of_a_bug_at_debug_only(
+def test_a_terminal_shows_a_bugs_traceback_at_debug_only(
     invoke: Invoke, monkeypatch: pytest.MonkeyPatch, level: str, *, is_shown: bool
 ) -> None:
     monkeypatch.setattr(app, "_COMMANDS", {"fail": (_module_that_raises(KeyError("x")), "Fail.")})
@@ -207,7 +205,7 @@ def test_an_interruption_is_one_line_and_code_130(
     assert result.stderr == "interrupted\n"
 
 
-def test_the_version_is_shown(invoke: Invoke) -> None:
+def test_the_version_option_prints_the_version(invoke: Invoke) -> None:
     assert invoke("--version").stdout == f"reconciler, version {__version__}\n"
 
 

@@ -45,7 +45,7 @@ def log_change(connection: "psycopg.Connection[tuple[Any, ...]]", order_id: str)
     )
 
 
-def test_a_changed_order_shows_when_what_why_and_on_whose_word(
+def test_a_changed_order_shows_when_what_rule_and_exchange(
     invoke: Invoke, database_url: str, connection: "psycopg.Connection[tuple[Any, ...]]"
 ) -> None:
     put_order(connection, 7)
@@ -105,7 +105,7 @@ def test_an_order_that_was_never_changed_says_so(
     ["10", "99999999999999999999", "0b9a6c1e-6d2f-4f8e-9a53-0d5f0c6a7b11"],
     ids=["integer", "too large for any row", "uuid"],
 )
-def test_an_order_of_which_nothing_is_known_is_code_1(
+def test_an_unknown_order_is_exit_code_1(
     invoke: Invoke, ready_database_url: str, order_id: str
 ) -> None:
     result = invoke("audit", order_id, DATABASE_URL=ready_database_url)
@@ -134,7 +134,7 @@ def test_a_uuid_is_found_however_it_is_written(
     assert f"Order {order_id}, which is now new" in result.stdout
 
 
-def test_a_history_is_shown_though_orders_does_not_fit(
+def test_a_history_is_shown_without_a_suitable_orders_table(
     invoke: Invoke, database_url: str, connection: "psycopg.Connection[tuple[Any, ...]]"
 ) -> None:
     log_change(connection, "8")
@@ -155,7 +155,7 @@ def test_a_database_without_our_tables_is_code_78(invoke: Invoke, empty_database
 
 
 @pytest.mark.parametrize("order_id", ["BTCUSDT", "1.5", "١٢", "0x10", "12;drop table orders", ""])
-def test_what_can_be_no_id_is_a_usage_error(invoke: Invoke, order_id: str) -> None:
+def test_an_invalid_order_id_is_a_usage_error(invoke: Invoke, order_id: str) -> None:
     result = invoke("audit", order_id)
 
     assert result.exit_code == 2
@@ -196,7 +196,7 @@ def log_details(
         )
 
 
-def test_a_replay_counts_what_follows_and_what_was_a_persons(
+def test_a_replay_counts_what_follows_and_what_persons_did(
     invoke: Invoke, database_url: str, connection: "psycopg.Connection[tuple[Any, ...]]"
 ) -> None:
     log_details(connection, WHOLE, WHOLE, ACCEPTED)
@@ -205,7 +205,7 @@ def test_a_replay_counts_what_follows_and_what_was_a_persons(
 
     assert result.exit_code == 0
     assert result.stdout == (
-        "3 changes: 2 follow from their reports, 1 were a person's, 0 do not follow\n"
+        "3 changes: 2 follow from their reports, 1 were made by a person, 0 do not follow\n"
     )
 
 
@@ -235,7 +235,7 @@ def test_a_replay_lists_each_change_that_does_not_follow(
         (("--since", "2026-11-24T13:30:15+01:00", "--until", "2026-11-25"), 2),
     ],
 )
-def test_a_replay_can_be_of_an_order_or_a_span(
+def test_a_replay_can_be_limited_to_an_order_or_a_time(
     arguments: tuple[str, ...],
     changes: int,
     invoke: Invoke,
@@ -254,7 +254,7 @@ def test_a_replay_can_be_of_an_order_or_a_span(
     [
         ((), "name an order, or give --replay"),
         (("7", "--since", "2026-11-24"), "go with --replay"),
-        (("--replay", "--since", "yesterday"), "'yesterday' is no time"),
+        (("--replay", "--since", "yesterday"), "'yesterday' is not a time"),
         (("--replay", "--since", "2026-11-24", "--until", "2026-11-24"), "must be earlier"),
     ],
 )

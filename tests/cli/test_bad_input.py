@@ -28,7 +28,7 @@ URL_FORM = "  hint: write it as postgresql://user:password@host:5432/name\n"
 
 
 @EVERY_DATABASE_COMMAND
-def test_no_database_url_is_code_78(invoke: Invoke, command: list[str]) -> None:
+def test_a_missing_database_url_is_exit_code_78(invoke: Invoke, command: list[str]) -> None:
     result = invoke(*command)
 
     assert result.exit_code == 78
@@ -50,7 +50,7 @@ def test_no_database_url_is_code_78(invoke: Invoke, command: list[str]) -> None:
     ids=["another database's", "no URL", "a slash short", "a port that is none"],
 )
 @EVERY_DATABASE_COMMAND
-def test_a_url_that_is_not_postgresqls_is_code_78_and_is_not_repeated(
+def test_a_url_of_another_kind_is_code_78_and_not_repeated(
     invoke: Invoke, command: list[str], url: str, said: str
 ) -> None:
     result = invoke(*command, DATABASE_URL=url)
@@ -68,7 +68,7 @@ def test_a_refused_connection_is_code_69(invoke: Invoke, command: list[str]) -> 
     assert result.exit_code == 69
     assert "error: the database postgresql://me:***@127.0.0.1:1/trading" in result.stderr
     assert "Connection refused" in result.stderr
-    assert "hint: see that PostgreSQL runs" in result.stderr
+    assert "hint: check that PostgreSQL runs" in result.stderr
     assert "secret-word" not in result.stderr
 
 
@@ -80,9 +80,7 @@ def test_an_unknown_host_is_code_69_and_is_named(invoke: Invoke) -> None:
     assert "host and port in DATABASE_URL" in result.stderr
 
 
-def test_a_database_that_is_not_there_is_code_78_and_is_named(
-    invoke: Invoke, ready_database_url: str
-) -> None:
+def test_a_missing_database_is_code_78_and_named(invoke: Invoke, ready_database_url: str) -> None:
     url = ready_database_url.replace("/ready?", "/no_such_database?")
 
     result = invoke("run", "--once", DATABASE_URL=url)
@@ -195,7 +193,7 @@ def test_a_secret_that_cannot_be_sent_is_named_and_not_shown(
     assert value not in result.output
 
 
-def test_a_demo_in_a_folder_without_room_is_code_78_and_leaves_nothing(
+def test_a_demo_without_room_is_code_78_and_leaves_nothing(
     invoke: Invoke, monkeypatch: pytest.MonkeyPatch, tmp_path: "os.PathLike[str]"
 ) -> None:
     usage = namedtuple("usage", "total used free")  # noqa: PYI024 - what shutil itself returns
@@ -212,7 +210,7 @@ def test_a_demo_in_a_folder_without_room_is_code_78_and_leaves_nothing(
     assert os.listdir(tmp_path) == []  # noqa: PTH208 - the shortest way to ask
 
 
-def test_a_demo_that_is_too_large_for_the_disk_is_refused_before_it_starts(
+def test_a_demo_too_large_for_the_disk_is_refused_at_once(
     invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = namedtuple("usage", "total used free")  # noqa: PYI024 - what shutil itself returns
@@ -229,7 +227,9 @@ def test_a_demo_that_is_too_large_for_the_disk_is_refused_before_it_starts(
     [["demo", "--orders", "0"], ["demo", "--symbols", "x"], ["demo", "--orders", "9999999999"]],
     ids=" ".join,
 )
-def test_a_senseless_size_of_a_demo_is_a_usage_error(invoke: Invoke, arguments: list[str]) -> None:
+def test_an_impossible_size_of_a_demo_is_a_usage_error(
+    invoke: Invoke, arguments: list[str]
+) -> None:
     result = invoke(*arguments)
 
     assert result.exit_code == 2
@@ -254,7 +254,7 @@ def silent_server() -> Iterator[str]:
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
-def test_ctrl_c_while_something_is_waited_for_is_one_line_and_code_130(
+def test_ctrl_c_while_waiting_is_one_line_and_code_130(
     silent_server: str, ready_database_url: str, tmp_path: "os.PathLike[str]"
 ) -> None:
     environment: Mapping[str, str] = {

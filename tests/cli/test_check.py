@@ -59,7 +59,7 @@ def statuses(results: Mapping[str, Any]) -> dict[str, str]:
     return {name: result["verdict"] for name, result in results.items()}
 
 
-def test_where_all_is_well_every_check_says_so_and_the_code_is_zero(check: Check) -> None:
+def test_with_all_in_order_every_check_passes_with_code_0(check: Check) -> None:
     code, results = check()
 
     assert code == 0
@@ -76,7 +76,7 @@ def test_the_table_has_one_line_for_each_check_and_then_the_verdict(
     assert lines[len(ALL) + 1 :] == ["a run can start"]
 
 
-def test_settings_that_do_not_fit_are_all_named_and_the_rest_is_checked(check: Check) -> None:
+def test_all_wrong_settings_are_named_and_the_rest_is_checked(check: Check) -> None:
     code, results = check(
         RECONCILIATION_SHARDS="0", RECONCILIATION_BATCH_SIZE="many", STATSD_PORT="70000"
     )
@@ -113,7 +113,7 @@ def test_a_misspelled_setting_is_a_warning_with_the_right_name(check: Check) -> 
     ]
 
 
-def test_a_database_that_is_away_is_code_69_and_the_exchange_is_checked_all_the_same(
+def test_without_a_database_the_exchange_is_still_checked(
     check: Check,
 ) -> None:
     code, results = check(DATABASE_URL="postgresql://me:secret-word@127.0.0.1:1/trading")
@@ -164,7 +164,7 @@ def test_an_unknown_exchange_names_the_known_ones(check: Check) -> None:
     assert "binance, paper" in results["exchange"]["problems"][0]["hint"]
 
 
-def test_an_exchange_whose_clock_differs_is_a_warning_since_requests_are_corrected(
+def test_a_different_exchange_clock_is_only_a_warning(
     check: Check, exchange: PaperExchange
 ) -> None:
     right = exchange.clock_ms
@@ -179,7 +179,7 @@ def test_an_exchange_whose_clock_differs_is_a_warning_since_requests_are_correct
     assert seconds == pytest.approx(3600, abs=5)
 
 
-def test_an_exchange_that_refuses_our_time_for_good_says_to_mend_the_clock(
+def test_a_refused_timestamp_has_a_hint_to_fix_the_clock(
     check: Check, exchange: PaperExchange
 ) -> None:
     right, asked = exchange.clock_ms, iter(range(1000))
@@ -231,7 +231,7 @@ def test_an_empty_database_names_each_part_with_its_hint(
     }
 
 
-def test_a_missing_column_and_a_missing_index_are_named_with_their_mends(
+def test_a_missing_column_and_index_are_named_with_their_hints(
     check: Check, database_url: str
 ) -> None:
     with psycopg.connect(database_url, autocommit=True) as connection:
@@ -250,7 +250,7 @@ def test_a_missing_column_and_a_missing_index_are_named_with_their_mends(
     assert results["schema"]["problems"][0]["hint"] == "run: reconciler db upgrade"
 
 
-def test_a_role_without_any_right_is_told_all_of_them(
+def test_a_role_without_rights_gets_all_missing_ones_named(
     check: Check, as_role: Callable[..., str]
 ) -> None:
     code, results = check(DATABASE_URL=as_role())
@@ -274,7 +274,7 @@ def test_a_role_without_any_right_is_told_all_of_them(
     assert results["orders"]["verdict"] == "skipped"
 
 
-def test_each_right_that_is_missing_is_named_and_granting_them_mends_it(
+def test_each_missing_right_is_named_and_its_grant_fixes_it(
     check: Check, database_url: str, as_role: Callable[..., str]
 ) -> None:
     url = as_role("GRANT SELECT ON orders TO {role}")
@@ -292,7 +292,7 @@ def test_each_right_that_is_missing_is_named_and_granting_them_mends_it(
     assert code_then == 0, findings_then
 
 
-def test_a_wrong_password_is_code_78(
+def test_a_wrong_password_is_exit_code_78(
     check: Check, database_url: str, as_role: Callable[..., str]
 ) -> None:
     role = as_role().split("//")[1].split(":")[0]
@@ -304,7 +304,7 @@ def test_a_wrong_password_is_code_78(
     assert "DATABASE_URL" in results["database"]["problems"][0]["hint"]
 
 
-def test_a_session_that_holds_vacuum_back_is_a_warning_that_names_it_and_its_end(
+def test_a_session_that_holds_vacuum_back_is_a_named_warning(
     database_url: str,
 ) -> None:
     with (
@@ -334,16 +334,16 @@ def test_a_session_that_holds_vacuum_back_is_a_warning_that_names_it_and_its_end
         ("-90", CheckStatus.WARNING, "90.000 s behind"),
     ],
 )
-def test_clocks_may_differ_by_a_second(seconds: str, status: CheckStatus, said: str) -> None:
+def test_a_clock_difference_of_up_to_a_second_is_ok(
+    seconds: str, status: CheckStatus, said: str
+) -> None:
     result = clock_result("a clock", timedelta(seconds=float(seconds)), whose="its clock")
 
     assert result.status is status
     assert said in result.detail
 
 
-def test_times_that_lie_ahead_are_a_warning_that_counts_them(
-    check: Check, database_url: str
-) -> None:
+def test_times_in_the_future_are_counted_in_a_warning(check: Check, database_url: str) -> None:
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute(
             "INSERT INTO orders (symbol, external_order_id, status, last_synced_at)"
@@ -361,11 +361,11 @@ def test_times_that_lie_ahead_are_a_warning_that_counts_them(
     assert code == 0
     assert results["times"]["verdict"] == "warning"
     told = [problem["what"] for problem in results["times"]["problems"]]
-    assert told[0].startswith("1,640 open orders were synced more than 1 min from now")
+    assert told[0].startswith("1,640 open orders have a last_synced_at more than 1 min from now")
     assert told[1].startswith("1 holds have a next_attempt_at more than 60 min from now")
 
 
-def test_without_a_database_url_the_settings_are_not_right_and_say_so_once(
+def test_a_missing_database_url_is_reported_only_once(
     invoke: Invoke, exchange_environment: Mapping[str, str]
 ) -> None:
     result = invoke("check", **exchange_environment)
@@ -393,7 +393,7 @@ def test_without_a_database_url_the_settings_are_not_right_and_say_so_once(
     ],
     ids=["exchange", "database", "everything"],
 )
-def test_settings_that_fit_by_their_form_only_are_not_right(
+def test_settings_valid_only_in_form_are_a_problem(
     check: Check, environment: dict[str, str]
 ) -> None:
     code, results = check(**environment)
@@ -405,7 +405,7 @@ def test_settings_that_fit_by_their_form_only_are_not_right(
     assert all(problem["hint"] for problem in results["settings"]["problems"])
 
 
-def test_where_no_exchange_is_named_the_paper_exchange_is_meant_and_check_says_where(
+def test_without_an_exchange_check_names_the_paper_exchange(
     check: Check, exchange_environment: Mapping[str, str]
 ) -> None:
     code, results = check(EXCHANGE_NAME="")
@@ -415,8 +415,8 @@ def test_where_no_exchange_is_named_the_paper_exchange_is_meant_and_check_says_w
     assert results["settings"]["verdict"] == "warning"
     assert results["settings"]["problems"] == [
         {
-            "what": f"EXCHANGE_NAME is not set: the paper exchange at {url} is meant",
-            "hint": "set EXCHANGE_NAME to the exchange that you mean, or to paper",
+            "what": f"EXCHANGE_NAME is not set: the paper exchange at {url} is used",
+            "hint": "set EXCHANGE_NAME to your exchange, or to paper",
         }
     ]
 
@@ -443,9 +443,7 @@ def remember_account(database_url: str, identity: str, exchange: str = "paper") 
         )
 
 
-def test_a_key_of_another_account_than_the_remembered_one_is_a_problem(
-    check: Check, database_url: str
-) -> None:
+def test_a_key_of_another_account_is_a_problem(check: Check, database_url: str) -> None:
     remember_account(database_url, "4711")
 
     code, results = check(DATABASE_URL=database_url)
@@ -453,13 +451,11 @@ def test_a_key_of_another_account_than_the_remembered_one_is_a_problem(
     (problem,) = results["account"]["problems"]
     assert code == 78
     assert results["account"]["verdict"] == "problem"
-    assert "the orders are of account 4711: nothing would be written" in problem["what"]
+    assert "the orders belong to account 4711: nothing would be written" in problem["what"]
     assert "reconciler account confirm --by YOUR-NAME" in problem["hint"]
 
 
-def test_the_remembered_account_is_the_right_one_and_one_at_another_exchange_is_not_asked_for(
-    check: Check, database_url: str
-) -> None:
+def test_the_remembered_account_of_this_exchange_is_right(check: Check, database_url: str) -> None:
     remember_account(database_url, "4711", exchange="binance")
     first = check(DATABASE_URL=database_url)
     identity = first[1]["account"]["detail"].partition(",")[0]
@@ -469,10 +465,10 @@ def test_the_remembered_account_is_the_right_one_and_one_at_another_exchange_is_
 
     assert first[0] == code == 0
     assert first[1]["account"]["detail"] == f"{identity}, to be remembered at the first run"
-    assert results["account"]["detail"] == f"{identity}, the one that the orders are of"
+    assert results["account"]["detail"] == f"{identity}, the account of the orders"
 
 
-def test_the_account_is_not_checked_where_what_is_remembered_cannot_be_read(
+def test_the_account_check_is_skipped_without_readable_tables(
     check: Check, empty_database_url: str
 ) -> None:
     _, without_tables = check(DATABASE_URL=empty_database_url)
@@ -493,7 +489,7 @@ def add_orders(database_url: str, statuses: Mapping[str, int], external: str | N
             )
 
 
-def test_open_orders_in_words_that_are_not_ours_are_counted_and_fail(
+def test_open_orders_with_unknown_statuses_are_counted_and_fail(
     check: Check, database_url: str
 ) -> None:
     add_orders(database_url, {"OPEN": 151, "PARTIALLY_FILLED": 49, "FILLED": 7})
@@ -507,9 +503,7 @@ def test_open_orders_in_words_that_are_not_ours_are_counted_and_fail(
     assert "ALTER" not in problem["hint"]
 
 
-def test_open_orders_that_are_followed_are_counted_with_those_that_have_no_external_id(
-    check: Check, database_url: str
-) -> None:
+def test_open_orders_are_counted_with_those_without_an_id(check: Check, database_url: str) -> None:
     add_orders(database_url, {"new": 5, "filled": 3})
     add_orders(database_url, {"pending": 2}, external=None)
 
@@ -522,9 +516,7 @@ def test_open_orders_that_are_followed_are_counted_with_those_that_have_no_exter
     )
 
 
-def test_more_open_orders_without_an_external_id_than_with_one_are_a_warning(
-    check: Check, database_url: str
-) -> None:
+def test_mostly_missing_external_ids_are_a_warning(check: Check, database_url: str) -> None:
     add_orders(database_url, {"new": 2}, external="")
 
     code, results = check(DATABASE_URL=database_url)
@@ -534,7 +526,7 @@ def test_more_open_orders_without_an_external_id_than_with_one_are_a_warning(
     assert "external_order_id" in results["open orders"]["problems"][0]["hint"]
 
 
-def test_an_enum_of_other_labels_is_counted_although_it_does_not_fit(
+def test_an_enum_with_other_labels_is_counted_though_unsuitable(
     check: Check, database_url: str
 ) -> None:
     add_orders(database_url, {"OPEN": 3})
@@ -602,7 +594,7 @@ POLICIES = {
 
 
 @pytest.mark.parametrize(("policies", "status"), POLICIES.values(), ids=POLICIES)
-def test_what_row_level_security_hides_or_refuses_is_said_with_a_hint_that_ends_it(
+def test_hiding_or_refusing_policies_are_reported_with_a_hint(
     policies: list[str],
     status: str,
     check: Check,

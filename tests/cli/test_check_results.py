@@ -36,26 +36,26 @@ WRONG = failed("five", ConfigurationError([PROBLEM, PROBLEM]))
         ([WRONG, AWAY], CheckStatus.PROBLEM, Exit.CONFIGURATION),
     ],
 )
-def test_the_worst_finding_decides(
+def test_the_worst_result_decides_status_and_code(
     results: list[CheckResult], status: CheckStatus, code: Exit
 ) -> None:
     assert overall_status(results) is status
     assert exit_code_of_all(results) is code
 
 
-def test_a_limited_rate_is_a_service_that_is_not_there_now() -> None:
+def test_a_rate_limited_exchange_counts_as_unavailable() -> None:
     result = failed("exchange", RateLimited("too much", retry_after_seconds=30))
 
     assert result.exit_code is Exit.UNAVAILABLE
     assert "wait 30 s" in result.problems[0].hint
 
 
-def test_a_check_without_problems_is_good_and_with_some_it_is_configuration() -> None:
+def test_a_check_with_problems_is_a_configuration_error() -> None:
     assert result_of("rights", [], "all") == passed("rights", "all")
     assert result_of("rights", [PROBLEM], "all").exit_code is Exit.CONFIGURATION
 
 
-def test_a_name_like_ours_that_nobody_reads_is_found_and_others_are_left_alone() -> None:
+def test_an_unknown_variable_with_our_prefix_is_reported() -> None:
     names = ["RECONCILIATION_SHARDS", "RECONCILIATION_ONCE", "PATH", "RECONCILIATION_XYZZY"]
 
     assert unknown_names(names) == [

@@ -45,13 +45,13 @@ def owned_by_another(as_role: Callable[..., str], empty_database_url: str) -> st
     return credentials + "@" + empty_database_url.split("@")[1]
 
 
-def test_upgrade_makes_an_empty_database_ready_and_says_from_where_to_where(
+def test_upgrade_sets_up_an_empty_database_and_says_so(
     invoke: Invoke, empty_database_url: str
 ) -> None:
     result = invoke("db", "upgrade", "--with-orders", DATABASE_URL=empty_database_url)
 
     assert result.exit_code == 0
-    assert result.stdout.startswith(f"upgraded from no tables of ours to revision {HEAD} in ")
+    assert result.stdout.startswith(f"upgraded from no revision to revision {HEAD} in ")
     assert tables_of(empty_database_url) == {*OURS, "orders"}
 
 
@@ -59,10 +59,10 @@ def test_a_second_upgrade_does_nothing_and_says_so(invoke: Invoke, ready_databas
     result = invoke("db", "upgrade", DATABASE_URL=ready_database_url)
 
     assert result.exit_code == 0
-    assert result.stdout == f"at revision {HEAD} already: nothing to do\n"
+    assert result.stdout == f"already at revision {HEAD}: nothing to do\n"
 
 
-def test_upgrade_makes_a_lost_index_again(invoke: Invoke, database_url: str) -> None:
+def test_upgrade_creates_a_lost_index_again(invoke: Invoke, database_url: str) -> None:
     run_sql(database_url, "DROP INDEX reconciler_stale_orders")
 
     result = invoke("db", "upgrade", "--json", DATABASE_URL=database_url)
@@ -74,7 +74,7 @@ def test_upgrade_makes_a_lost_index_again(invoke: Invoke, database_url: str) -> 
     assert found == ("reconciler_stale_orders",)
 
 
-def test_upgrade_wants_the_applications_orders_and_touches_nothing_without(
+def test_upgrade_needs_orders_and_changes_nothing_without_it(
     invoke: Invoke, empty_database_url: str
 ) -> None:
     result = invoke("db", "upgrade", DATABASE_URL=empty_database_url)
@@ -85,7 +85,7 @@ def test_upgrade_wants_the_applications_orders_and_touches_nothing_without(
     assert tables_of(empty_database_url) == set()
 
 
-def test_upgrade_names_everything_that_does_not_fit_before_it_touches_anything(
+def test_upgrade_names_every_problem_before_it_changes_anything(
     invoke: Invoke, owned_by_another: str, empty_database_url: str
 ) -> None:
     run_sql(
@@ -105,7 +105,7 @@ def test_upgrade_names_everything_that_does_not_fit_before_it_touches_anything(
     assert tables_of(empty_database_url) == {"orders", "activity_log"}
 
 
-def test_upgrade_as_a_role_that_may_not_says_what_to_grant(
+def test_upgrade_without_rights_says_what_to_grant(
     invoke: Invoke, owned_by_another: str, empty_database_url: str
 ) -> None:
     refused = invoke("db", "upgrade", DATABASE_URL=owned_by_another)
@@ -123,9 +123,7 @@ def test_upgrade_as_a_role_that_may_not_says_what_to_grant(
     assert done.exit_code == 0, done.stderr
 
 
-def test_upgrade_leaves_a_database_alone_that_a_newer_version_has_upgraded(
-    invoke: Invoke, database_url: str
-) -> None:
+def test_upgrade_leaves_a_newer_database_alone(invoke: Invoke, database_url: str) -> None:
     run_sql(database_url, "UPDATE reconciler_alembic_version SET version_num = '9999'")
 
     result = invoke("db", "upgrade", DATABASE_URL=database_url)
@@ -151,13 +149,13 @@ def test_current_is_code_1_for_a_database_that_is_behind(
     as_json = invoke("db", "current", "--json", DATABASE_URL=empty_database_url)
 
     assert result.exit_code == 1
-    assert "no tables of ours" in result.stdout
+    assert "no revision" in result.stdout
     assert "run reconciler db upgrade" in result.stdout
     assert as_json.exit_code == 1
     assert json.loads(as_json.stdout) == {"revision": None, "head": HEAD, "up_to_date": False}
 
 
-def test_sql_prints_the_statements_and_nothing_else_without_any_database(invoke: Invoke) -> None:
+def test_sql_prints_only_the_statements_without_a_database(invoke: Invoke) -> None:
     result = invoke("db", "sql", DATABASE_URL=None, RECONCILIATION_SHARDS="nonsense")
 
     assert result.exit_code == 0

@@ -58,8 +58,10 @@ APPLICATION = LockHolder(
     query="UPDATE orders\n  SET note = 'x'",
 )
 WORKER = replace(APPLICATION, application="reconciler worker 1")
-IN_HAND = "the worker of shard 1 has had it in hand for 3 s"
-HELD_BY_APPLICATION = "session 77 (trading-api) holds its row since 2026-11-24 11:56:00 UTC"
+IN_FLIGHT = "it is in flight at the worker of shard 1, for 3 s so far"
+LOCKED = "session 77 (trading-api) has locked its row (since 2026-11-24 11:56:00 UTC)"
+
+UNANSWERED = "no supervisor answers at /tmp/x: nothing listens there"
 
 
 def a_snapshot(row: OrderRow | None = DUE, **changes: Any) -> OrderSnapshot:
@@ -83,7 +85,7 @@ def at(**changes: Any) -> OrderSnapshot:
 NOT_DUE = [
     (a_snapshot(None), "it is no longer in orders"),
     (a_snapshot(replace(DUE, status="filled")), "it is filled, which is final"),
-    (a_snapshot(replace(DUE, status="draft")), "its status 'draft' is none that we follow"),
+    (a_snapshot(replace(DUE, status="draft")), "its status 'draft' is not one that we follow"),
     (
         a_snapshot(replace(DUE, external_order_id=None)),
         "it has no external_order_id, so the exchange cannot be asked about it",
@@ -103,15 +105,15 @@ NOT_DUE = [
 IN_PROGRESS = [
     (
         at(in_flight_in=1, in_flight_seconds=3, breaker="open"),
-        IN_HAND,
+        IN_FLIGHT,
     ),
     (
         replace(at(in_flight_in=1, in_flight_seconds=3), holders=(APPLICATION,)),
-        f"{IN_HAND}; {HELD_BY_APPLICATION}, so it may be skipped",
+        f"{IN_FLIGHT}; {LOCKED}, so it may be skipped",
     ),
     (
         a_snapshot(holders=(WORKER,), location=None, unanswered="no supervisor answers"),
-        "reconciler worker 1 (session 77) holds its row to write it",
+        "reconciler worker 1 (session 77) has locked its row to write it",
     ),
 ]
 
@@ -120,26 +122,24 @@ IN_THE_WAY = [
         replace(at(breaker="open"), halted="41 of 50 vanished"),
         "the halt is on, and nothing may be written: 41 of 50 vanished",
     ),
-    (at(paused_seconds=12), "the exchange wants silence for 12 s more"),
+    (at(paused_seconds=12), "the rate-limit pause lasts 12 s more"),
     (
         at(breaker="open", breaker_retry_seconds=80, fault="503"),
         "the breaker of shard 1 is open for 1 min 20 s more: 503",
     ),
-    (at(backing_off_seconds=8), "shard 1 is handed nothing for 8 s more"),
+    (at(backing_off_seconds=8), "shard 1 is backing off for 8 s more"),
     (at(shard_state=ShardState.BACKING_OFF), "its shard 1 is backing off"),
     (
         a_snapshot(holders=(APPLICATION,)),
-        f"{HELD_BY_APPLICATION}, and rows that are held are skipped, not waited for",
+        f"{LOCKED}, and locked rows are skipped, not waited for",
     ),
     (
         a_snapshot(holders=(APPLICATION,), location=None, unanswered="no supervisor answers"),
-        f"{HELD_BY_APPLICATION}, and rows that are held are skipped, not waited for",
+        f"{LOCKED}, and locked rows are skipped, not waited for",
     ),
     (
-        a_snapshot(
-            location=None, unanswered="no supervisor answers at /tmp/x: nothing listens there"
-        ),
-        "no supervisor answers at /tmp/x: nothing listens there: who works on it is not known",
+        a_snapshot(location=None, unanswered=UNANSWERED),
+        f"{UNANSWERED}: it is not known whether a worker has it",
     ),
 ]
 
@@ -148,7 +148,7 @@ ITS_TURN = [
     (at(is_queued=True), "it is queued for shard 1"),
     (
         at(is_queued=True, shard_state=ShardState.PARKED),
-        "it is queued; its shard 1 is parked, and the others help out",
+        "it is queued; its shard 1 is parked, and the other shards do its work",
     ),
     (
         a_snapshot(hold=replace(HOLD, next_attempt_at=EARLIER)),
@@ -171,12 +171,14 @@ def cases(begin: str, table: list[tuple[OrderSnapshot, str]]) -> list[Any]:
         *cases("It is due: ", ITS_TURN),
     ],
 )
-def test_the_answer_is_the_first_thing_that_is_so(snapshot: OrderSnapshot, sentence: str) -> None:
+def test_the_answer_is_the_first_reason_that_is_true(
+    snapshot: OrderSnapshot, sentence: str
+) -> None:
     assert answer(snapshot) == sentence
     assert is_due(snapshot) is not sentence.startswith("It is not reconciled")
 
 
-def test_the_facts_name_every_condition_and_who_holds_the_row() -> None:
+def test_the_facts_name_every_condition_and_the_lock_holder() -> None:
     snapshot = replace(
         at(breaker="open", breaker_retry_seconds=80, fault="503", paused_seconds=3),
         hold=HOLD,
@@ -190,13 +192,13 @@ def test_the_facts_name_every_condition_and_who_holds_the_row() -> None:
         "fresh until": "it is stale",
         "on hold": "until 2026-11-24 12:10:00 UTC",
         "why": "conflict: the row says filled",
-        "row held by": "session 77 (trading-api), idle in transaction, since 2026-11-24 11:56:00"
+        "row locked by": "session 77 (trading-api), idle in transaction, since 2026-11-24 11:56:00"
         " UTC, its statement began 2026-11-24 11:56:00 UTC, UPDATE orders SET note = 'x'",
         "shard": "1, which is ready (bucket 77)",
-        "in hand": "no",
+        "in flight": "no",
         "breaker": "open, for 1 min 20 s more",
-        "last trouble": "503",
-        "silence": "for 3 s more, as the exchange wants",
+        "last fault": "503",
+        "rate-limit pause": "for 3 s more",
         "halt": "off",
     }
 
@@ -204,7 +206,9 @@ def test_the_facts_name_every_condition_and_who_holds_the_row() -> None:
 def test_what_our_role_may_not_see_of_a_session_is_left_out() -> None:
     holder = replace(APPLICATION, state=None, since=None, query_since=None, query=None)
 
-    assert dict(details(a_snapshot(holders=(holder,))))["row held by"] == "session 77 (trading-api)"
+    assert (
+        dict(details(a_snapshot(holders=(holder,))))["row locked by"] == "session 77 (trading-api)"
+    )
 
 
 Explain = Callable[..., Result]
@@ -243,13 +247,13 @@ def application(database_url: str) -> Iterator[psycopg.Connection[Any]]:
 def test_a_running_supervisor_is_asked_where_it_has_the_order(explain: Explain, path: Path) -> None:
     with FakeControlServer(
         path, locate=some_location(in_flight_in=1, in_flight_seconds=3.0)
-    ) as speaker:
+    ) as control_server:
         result = explain("1")
 
-    assert speaker.asked == [("locate", {"key": "BTCUSDT", "id": "1"})]
+    assert control_server.asked == [("locate", {"key": "BTCUSDT", "id": "1"})]
     assert result.exit_code == 0, result.stderr
     assert result.stdout.splitlines()[:3] == [
-        "It is being reconciled: the worker of shard 1 has had it in hand for 3 s.",
+        "It is being reconciled: it is in flight at the worker of shard 1, for 3 s so far.",
         "",
         "Order 1, BTCUSDT",
     ]
@@ -261,16 +265,16 @@ def test_a_running_supervisor_is_asked_where_it_has_the_order(explain: Explain, 
 def test_without_a_supervisor_its_part_is_not_known(explain: Explain, path: Path) -> None:
     text, told = explain("1").stdout, json.loads(explain("1", "--json").stdout)
 
-    silence = f"no supervisor answers at {path}: nothing listens there"
-    assert text.startswith(f"It is due, but {silence}: who works on it is not known.\n")
-    assert (told["supervisor"], told["supervisor_unanswered"]) == (None, silence)
+    unanswered = f"no supervisor answers at {path}: nothing listens there"
+    assert text.startswith(
+        f"It is due, but {unanswered}: it is not known whether a worker has it.\n"
+    )
+    assert (told["supervisor"], told["supervisor_unanswered"]) == (None, unanswered)
     assert (told["is_due"], told["answer"] + "\n") == (True, text.splitlines(keepends=True)[0])
 
 
 @pytest.mark.usefixtures("application")
-def test_a_supervisor_that_refuses_is_told_as_one_that_does_not_answer(
-    explain: Explain, path: Path
-) -> None:
+def test_a_refusing_supervisor_counts_as_not_answering(explain: Explain, path: Path) -> None:
     with FakeControlServer(path):
         result = explain("1")
 
@@ -278,7 +282,7 @@ def test_a_supervisor_that_refuses_is_told_as_one_that_does_not_answer(
     assert "the supervisor refuses to say: no command locate" in result.stdout
 
 
-def test_the_session_that_holds_the_row_is_named(
+def test_the_session_that_has_locked_the_row_is_named(
     explain: Explain, application: psycopg.Connection[Any], path: Path
 ) -> None:
     with FakeControlServer(path, locate=some_location()), application.transaction():
@@ -287,7 +291,7 @@ def test_the_session_that_holds_the_row_is_named(
 
     pid = application.info.backend_pid
     assert result.stdout.startswith(
-        f"It is due, but session {pid} (trading-api) holds its row since "
+        f"It is due, but session {pid} (trading-api) has locked its row (since "
     )
     assert "idle in transaction" in result.stdout
 
@@ -324,7 +328,7 @@ def test_an_order_that_is_gone_still_has_its_history(
 
 
 @pytest.mark.parametrize("id_", ["5", "0b9a6c1e-6d2f-4f8e-9a53-0d5f0c6a7b11"])
-def test_an_order_that_nobody_knows_is_code_1(explain: Explain, id_: str) -> None:
+def test_an_unknown_order_to_explain_is_exit_code_1(explain: Explain, id_: str) -> None:
     result, as_json = explain(id_), explain(id_, "--json")
 
     assert (result.exit_code, as_json.exit_code) == (1, 1)
@@ -334,14 +338,14 @@ def test_an_order_that_nobody_knows_is_code_1(explain: Explain, id_: str) -> Non
     assert json.loads(as_json.stdout)["is_known"] is False
 
 
-def test_what_is_no_id_is_a_usage_error(explain: Explain) -> None:
+def test_an_invalid_order_id_is_a_usage_error(explain: Explain) -> None:
     result = explain("BTCUSDT-1")
 
     assert result.exit_code == 2
     assert "'BTCUSDT-1' is neither an integer nor a uuid" in result.stderr
 
 
-def test_a_conflict_shows_what_the_row_and_what_the_exchange_knows() -> None:
+def test_a_conflict_shows_both_the_row_and_the_report() -> None:
     held = replace(
         HOLD,
         row_facts={

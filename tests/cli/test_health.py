@@ -32,9 +32,9 @@ ILL = Vitals(
 
 
 @pytest.fixture
-def speaker(tmp_path: Path) -> Iterator[FakeControlServer]:
-    with FakeControlServer(tmp_path / "control.sock") as speaker:
-        yield speaker
+def control_server(tmp_path: Path) -> Iterator[FakeControlServer]:
+    with FakeControlServer(tmp_path / "control.sock") as control_server:
+        yield control_server
 
 
 @pytest.fixture
@@ -87,20 +87,22 @@ def record_a_cycle(database_url: str, *, minutes_ago: float, errors: int = 0) ->
     ids=["healthy", "warning", "critical", "unknown"],
 )
 def test_the_first_line_and_the_code_are_what_nagios_reads(
-    invoke: Invoke, speaker: FakeControlServer, vitals: Vitals, code: int, line: str
+    invoke: Invoke, control_server: FakeControlServer, vitals: Vitals, code: int, line: str
 ) -> None:
-    speaker.answers["health"] = vitals
+    control_server.answers["health"] = vitals
 
-    result = invoke("health", RECONCILIATION_CONTROL_SOCKET=str(speaker.path))
+    result = invoke("health", RECONCILIATION_CONTROL_SOCKET=str(control_server.path))
 
     assert (result.exit_code, result.stderr) == (code, "")
     assert result.stdout.splitlines()[0] == line
 
 
-def test_all_rows_follow_with_their_grades(invoke: Invoke, speaker: FakeControlServer) -> None:
-    speaker.answers["health"] = WELL
+def test_all_rows_follow_with_their_grades(
+    invoke: Invoke, control_server: FakeControlServer
+) -> None:
+    control_server.answers["health"] = WELL
 
-    result = invoke("health", RECONCILIATION_CONTROL_SOCKET=str(speaker.path))
+    result = invoke("health", RECONCILIATION_CONTROL_SOCKET=str(control_server.path))
 
     assert [" ".join(line.split()) for line in result.stdout.splitlines()[1:]] == [
         "breakers all closed healthy",
@@ -111,12 +113,12 @@ def test_all_rows_follow_with_their_grades(invoke: Invoke, speaker: FakeControlS
     ]
 
 
-def test_json_names_the_reasons_the_rows_and_who_was_asked(
-    invoke: Invoke, speaker: FakeControlServer
+def test_json_has_the_reasons_the_rows_and_the_source(
+    invoke: Invoke, control_server: FakeControlServer
 ) -> None:
-    speaker.answers["health"] = ILL
+    control_server.answers["health"] = ILL
 
-    result = invoke("health", "--json", RECONCILIATION_CONTROL_SOCKET=str(speaker.path))
+    result = invoke("health", "--json", RECONCILIATION_CONTROL_SOCKET=str(control_server.path))
 
     told = json.loads(result.stdout)
     assert (result.exit_code, told["status"], told["source"]) == (2, "critical", "supervisor")
@@ -141,7 +143,7 @@ def test_json_names_the_reasons_the_rows_and_who_was_asked(
     ],
     ids=["a moment ago", "two minutes ago", "many errors", "two days ago"],
 )
-def test_without_a_supervisor_the_recorded_cycles_tell(
+def test_without_a_supervisor_the_recorded_cycles_count(
     ask_database: Ask, database_url: str, cycle: dict[str, int], code: int, reasons: list[str]
 ) -> None:
     record_a_cycle(database_url, **cycle)
@@ -171,7 +173,7 @@ def test_without_a_supervisor_the_halt_is_read_from_the_database(
     assert result.stdout.startswith("RECONCILER CRITICAL - halt: 41 of 50 vanished\n")
 
 
-def test_where_nothing_has_ever_run_it_is_unknown(ask_database: Ask) -> None:
+def test_without_any_recorded_cycle_health_is_unknown(ask_database: Ask) -> None:
     result = ask_database()
 
     assert result.exit_code == 3
@@ -195,7 +197,7 @@ def test_where_nothing_has_ever_run_it_is_unknown(ask_database: Ask) -> None:
     ],
     ids=["no database", "nonsense", "the database is away"],
 )
-def test_what_keeps_us_from_asking_is_code_3_and_told_on_standard_output_with_its_hint(
+def test_what_prevents_a_verdict_is_code_3_with_its_hint(
     invoke: Invoke, environment: dict[str, str], line: str
 ) -> None:
     result = invoke("health", **environment)
@@ -220,8 +222,10 @@ def test_a_database_without_our_tables_is_code_3(
     assert 'relation "reconciliation_state" does not exist' in result.stdout.splitlines()[0]
 
 
-def test_a_supervisor_that_refuses_is_code_3(invoke: Invoke, speaker: FakeControlServer) -> None:
-    result = invoke("health", RECONCILIATION_CONTROL_SOCKET=str(speaker.path))
+def test_a_supervisor_that_refuses_is_code_3(
+    invoke: Invoke, control_server: FakeControlServer
+) -> None:
+    result = invoke("health", RECONCILIATION_CONTROL_SOCKET=str(control_server.path))
 
     assert result.exit_code == 3
     assert result.stdout.startswith("RECONCILER UNKNOWN - configuration: no command health\n")

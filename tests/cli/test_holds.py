@@ -85,13 +85,13 @@ def written(connection: Connection) -> tuple[Any, ...]:
     )
 
 
-def test_an_empty_list_says_so(command: Command) -> None:
+def test_a_list_without_holds_says_that_there_is_none(command: Command) -> None:
     result = command("holds", "list")
 
     assert (result.exit_code, result.stdout) == (0, "no order is on hold\n")
 
 
-def test_a_list_shows_what_is_in_force_and_on_demand_what_has_ended(
+def test_a_list_shows_active_holds_and_with_all_the_ended_ones(
     command: Command, connection: Connection
 ) -> None:
     for order_id, reason in ((1, "conflict"), (2, "not_found"), (3, "error")):
@@ -108,7 +108,7 @@ def test_a_list_shows_what_is_in_force_and_on_demand_what_has_ended(
     assert "dismissed by Ada" in command("holds", "list", "--all").stdout
 
 
-def test_show_tells_the_row_and_the_exchanges_view(
+def test_show_prints_the_row_and_the_exchanges_view(
     command: Command, connection: Connection
 ) -> None:
     hold(connection)
@@ -121,7 +121,7 @@ def test_show_tells_the_row_and_the_exchanges_view(
     assert (told["row_facts"], told["report"]) == (ROW, REPORT)
 
 
-def test_accept_writes_the_exchanges_view_once_and_in_the_persons_name(
+def test_accept_writes_the_exchanges_view_in_a_persons_name(
     command: Command, connection: Connection
 ) -> None:
     hold(connection)
@@ -239,7 +239,7 @@ def test_bad_input_is_refused_and_nothing_is_written(  # noqa: PLR0917 - a table
         ("status = 'canceled'", "canceled, 0 executed"),
     ],
 )
-def test_accept_on_an_order_that_moved_is_refused_with_its_present_state(
+def test_accept_refuses_a_moved_order_and_shows_its_state(
     move: str, told: str, command: Command, connection: Connection
 ) -> None:
     hold(connection)
@@ -253,7 +253,7 @@ def test_accept_on_an_order_that_moved_is_refused_with_its_present_state(
     assert written(connection) == before
 
 
-def test_accept_on_an_order_with_a_status_of_the_applications_own_says_that(
+def test_accept_names_a_status_of_the_applications_own(
     command: Command, connection: Connection
 ) -> None:
     hold(connection)
@@ -266,7 +266,7 @@ def test_accept_on_an_order_with_a_status_of_the_applications_own_says_that(
     assert "a status of the application's own" in result.stderr
 
 
-def test_accept_on_a_locked_row_waits_for_nobody_and_says_so(
+def test_accept_does_not_wait_for_a_locked_row_and_says_so(
     command: Command, connection: Connection, database_url: str
 ) -> None:
     hold(connection)
@@ -282,7 +282,7 @@ def test_accept_on_a_locked_row_waits_for_nobody_and_says_so(
 
 
 @pytest.mark.parametrize("verb", ["accept", "dismiss"])
-def test_a_hold_that_has_ended_is_refused_and_tells_how_it_ended(
+def test_an_ended_hold_is_refused_with_how_it_ended(
     verb: str, command: Command, connection: Connection
 ) -> None:
     hold(connection)
@@ -338,7 +338,7 @@ def test_the_halt_is_shown_and_released_by_a_named_person(
     assert command("halt", "release", "--by", "Ada").stdout == "the halt is not on\n"
 
 
-def test_the_account_is_shown_and_another_is_confirmed_by_a_named_person(
+def test_the_account_is_shown_and_confirmed_by_a_named_person(
     command: Command, connection: Connection, exchange_environment: Mapping[str, str]
 ) -> None:
     unknown = command("account", "show", **exchange_environment)
@@ -353,11 +353,11 @@ def test_the_account_is_shown_and_another_is_confirmed_by_a_named_person(
 
     (row,) = written(connection)[3]
     assert unknown.stdout == "no account at paper is remembered yet\n"
-    assert known.stdout == "the orders are of account another at paper\n"
+    assert known.stdout == "the orders belong to account another at paper\n"
     assert nameless.exit_code == 1
     assert untouched[0]["value"] == {"identity": "another"}
     assert confirmed.exit_code == 0, confirmed.stderr
-    assert f"of account {row['value']['identity']}, confirmed by Ada" in confirmed.stdout
+    assert f"to account {row['value']['identity']}, confirmed by Ada" in confirmed.stdout
     assert (row["value"]["identity"] != "another", row["changed_by"]) == (True, "Ada")
 
 
@@ -427,7 +427,7 @@ def in_force(connection: Connection) -> list[int]:
     ],
     ids=lambda given: " ".join(map(str, given)),
 )
-def test_dismiss_takes_all_that_a_choice_names_and_no_other(
+def test_dismiss_ends_all_chosen_holds_and_no_other(
     options: tuple[str, ...], left: list[int], command: Command, connection: Connection
 ) -> None:
     hold_many(connection, range(1, 3), reason="error", symbol="OLDUSDT")
@@ -444,7 +444,7 @@ def test_dismiss_takes_all_that_a_choice_names_and_no_other(
     assert result.stdout == f"{gone} holds were dismissed by Ada\n"
 
 
-def test_without_a_terminal_and_yes_nothing_is_done_and_the_hint_says_what_is_missing(
+def test_without_a_terminal_or_yes_no_hold_is_decided(
     command: Command, connection: Connection
 ) -> None:
     hold_many(connection, range(1, 31))
@@ -475,7 +475,7 @@ def test_without_a_terminal_and_yes_nothing_is_done_and_the_hint_says_what_is_mi
     ids=str,
 )
 @pytest.mark.parametrize("verb", ["dismiss", "accept"])
-def test_what_names_no_hold_or_too_much_is_a_usage_error(
+def test_an_empty_or_double_selection_is_a_usage_error(
     verb: str, arguments: tuple[str, ...], told: str, command: Command, connection: Connection
 ) -> None:
     hold_many(connection, range(1, 3))
@@ -499,9 +499,7 @@ def test_a_choice_in_the_environment_does_not_widen_named_orders(
     assert in_force(connection) == [1, 3]
 
 
-def test_several_orders_are_decided_each_by_itself_and_what_was_refused_is_told(
-    command: Command, connection: Connection
-) -> None:
+def test_several_orders_are_decided_one_by_one(command: Command, connection: Connection) -> None:
     hold_many(connection, range(1, 4))
 
     result = command("holds", "dismiss", "1", "3", "77", "--by", "Ada")
@@ -512,7 +510,7 @@ def test_several_orders_are_decided_each_by_itself_and_what_was_refused_is_told(
     assert result.stdout == "2 of 3 holds were dismissed by Ada\n"
 
 
-def test_a_choice_that_names_nothing_is_no_failure(
+def test_a_choice_that_matches_no_hold_is_no_failure(
     command: Command, connection: Connection
 ) -> None:
     hold_many(connection, range(1, 3))
@@ -544,7 +542,7 @@ def test_accept_writes_every_chosen_order_as_a_change_of_its_own(
     assert sum(one["resolution"] == "accepted by Ada" for one in holds) == 449
 
 
-def test_one_row_that_the_database_refuses_keeps_no_other_from_being_accepted(
+def test_a_row_the_database_refuses_does_not_stop_the_others(
     command: Command, connection: Connection
 ) -> None:
     hold_many(connection, range(1, 21), reason="conflict", report=REPORT)
@@ -558,7 +556,7 @@ def test_one_row_that_the_database_refuses_keeps_no_other_from_being_accepted(
     assert "the database refuses it" in told["refusals"][0]["why"]
 
 
-def test_a_hold_that_begins_after_the_count_is_not_among_what_was_confirmed(
+def test_a_hold_that_begins_after_the_count_is_not_decided(
     command: Command, connection: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hold_many(connection, range(1, 4))
@@ -576,7 +574,7 @@ def test_a_hold_that_begins_after_the_count_is_not_among_what_was_confirmed(
 
 
 @pytest.mark.parametrize(("answer", "left"), [("y", []), ("n", [1, 2])])
-def test_on_a_terminal_the_person_is_asked(
+def test_on_a_terminal_the_person_is_asked_to_confirm(
     answer: str, left: list[int], connection: Connection, database_url: str
 ) -> None:
     hold_many(connection, range(1, 3))
@@ -600,7 +598,7 @@ def test_on_a_terminal_the_person_is_asked(
     assert in_force(connection) == left
 
 
-def test_a_choice_of_many_holds_shows_how_far_it_has_come(
+def test_deciding_many_holds_shows_the_progress(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     seconds = iter([0.0, 1.9, 2.0, 2.0, 3.0, 7.1, 7.1])

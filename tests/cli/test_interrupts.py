@@ -12,7 +12,7 @@ SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 
 
 @SIGNALS
-def test_the_first_signal_interrupts_and_a_second_does_not_disturb_the_cleaning_up(
+def test_a_second_signal_does_not_disturb_the_cleaning_up(
     number: signal.Signals,
 ) -> None:
     cleaned: list[str] = []

@@ -60,7 +60,7 @@ def shown(*arguments: str, **environment: str) -> dict[str, Any]:
     ],
     ids=["read by the settings", "a fraction", "read by click"],
 )
-def test_a_flag_beats_the_environment_which_beats_the_file_which_beats_the_default(
+def test_a_flag_beats_environment_then_file_then_default(
     folder: Path, name: str, flag: str, variable: str, values: tuple[float, float, float]
 ) -> None:
     by_flag, by_environment, by_file = values
@@ -73,7 +73,7 @@ def test_a_flag_beats_the_environment_which_beats_the_file_which_beats_the_defau
     assert shown(flag, str(by_flag), **{variable: str(by_environment)})[name] == by_flag
 
 
-def test_json_can_be_asked_for_by_the_environment_and_by_the_file(folder: Path) -> None:
+def test_json_can_be_set_in_the_environment_and_in_the_file(folder: Path) -> None:
     assert shown()["json"] is False
     assert shown(RECONCILER_JSON="1")["json"] is True
 
@@ -82,7 +82,7 @@ def test_json_can_be_asked_for_by_the_environment_and_by_the_file(folder: Path) 
     assert shown(RECONCILER_JSON="0")["json"] is False
 
 
-def test_an_empty_variable_is_none(folder: Path) -> None:
+def test_an_empty_variable_counts_as_not_set(folder: Path) -> None:
     (folder / ".env").write_text("RECONCILER_DEMO_ORDERS=\n", encoding="utf-8")
 
     assert shown(RECONCILER_DEMO_ORDERS="", RECONCILIATION_STALE_MINUTES="") == shown()
@@ -99,7 +99,7 @@ def test_an_empty_variable_is_none(folder: Path) -> None:
     ],
     ids=" ".join,
 )
-def test_a_flag_out_of_the_settings_bounds_is_a_usage_error_that_names_the_flag(
+def test_a_flag_out_of_bounds_is_a_usage_error_that_names_it(
     arguments: list[str], said: str
 ) -> None:
     result = CliRunner().invoke(show, arguments)
@@ -127,7 +127,7 @@ def test_help_shows_variable_default_and_bounds_of_a_setting() -> None:
     assert "[env var: RECONCILER_DEMO_ORDERS; default: 2000]" in told
 
 
-def test_a_paper_exchange_that_is_a_child_does_not_read_the_file_of_the_folder(
+def test_a_paper_exchange_that_is_a_child_reads_no_env_file(
     folder: Path,
 ) -> None:
     @click.command()

@@ -19,7 +19,7 @@ def lines_of(capsys: pytest.CaptureFixture[str]) -> list[str]:
     return [line.rstrip() for line in capsys.readouterr().out.splitlines()]
 
 
-def test_numbers_stand_to_the_right_and_words_to_the_left(
+def test_numbers_are_right_aligned_and_words_left_aligned(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     print_table(["name", "count"], [("orders", 12_345), ("failed", 0), ("unknown", None)])
@@ -32,7 +32,7 @@ def test_numbers_stand_to_the_right_and_words_to_the_left(
     ]
 
 
-def test_a_column_of_numbers_and_words_stands_to_the_left(
+def test_a_column_of_numbers_and_words_is_left_aligned(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     print_table(["", ""], [("a", 1), ("b", "two words"), ("c", True)], title="A title")
@@ -40,7 +40,7 @@ def test_a_column_of_numbers_and_words_stands_to_the_left(
     assert lines_of(capsys) == ["A title", "a  1", "b  two words", "c  yes"]
 
 
-def test_a_pipe_gets_long_lines_whole(capsys: pytest.CaptureFixture[str]) -> None:
+def test_long_lines_are_not_wrapped_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
     print_table(["address"], [("x" * 300,)])
     print_problems([Problem(what="w" * 600, hint="m" * 600)])
 
@@ -74,11 +74,11 @@ def test_what_looks_like_markup_is_shown_as_it_is(capsys: pytest.CaptureFixture[
         (Text("coloured"), "coloured"),
     ],
 )
-def test_a_cell_shows_no_digit_that_nobody_reads(cell: object, text: str) -> None:
+def test_a_cell_shows_no_needless_decimals(cell: object, text: str) -> None:
     assert str(cell_text(cell)) == text
 
 
-def test_json_is_one_object(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_output_is_exactly_one_object(capsys: pytest.CaptureFixture[str]) -> None:
     print_json({"orders": 1, "transitions": {"new.filled": 1}})
 
     assert json.loads(capsys.readouterr().out) == {"orders": 1, "transitions": {"new.filled": 1}}
@@ -89,7 +89,7 @@ def test_json_is_one_object(capsys: pytest.CaptureFixture[str]) -> None:
     [({}, True), ({"NO_COLOR": "1"}, False)],
     ids=["as it is", "with NO_COLOR"],
 )
-def test_a_terminal_gets_colour_unless_it_does_not_want_it(
+def test_a_terminal_gets_colour_unless_no_color_is_set(
     environment: dict[str, str], *, is_coloured: bool
 ) -> None:
     said = said_on_a_terminal({"TERM": "xterm", **environment})

@@ -18,7 +18,7 @@ def a_summary(scanned: int) -> Summary:
     return Summary(counts=Counts(scanned=scanned, weight=54))
 
 
-def test_a_pipe_is_told_what_is_being_done_before_it_is_done(
+def test_a_pipe_gets_a_line_before_the_work_begins(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with show_activity("digging"):
@@ -27,7 +27,7 @@ def test_a_pipe_is_told_what_is_being_done_before_it_is_done(
     assert (told.out, told.err) == ("", "digging ...\n")
 
 
-def test_a_pipe_is_reminded_while_it_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pipe_gets_further_lines_during_long_work(monkeypatch: pytest.MonkeyPatch) -> None:
     lines: list[str] = []
     reminded = threading.Event()
 
@@ -43,7 +43,7 @@ def test_a_pipe_is_reminded_while_it_takes_long(monkeypatch: pytest.MonkeyPatch)
     assert lines[:2] == ["digging ...", "digging: 0 s so far ..."]
 
 
-def test_nothing_is_said_any_more_after_an_error() -> None:
+def test_the_progress_thread_ends_after_an_error() -> None:
     before = threading.active_count()
 
     with pytest.raises(KeyError), show_activity("digging"):
@@ -52,7 +52,7 @@ def test_nothing_is_said_any_more_after_an_error() -> None:
     assert threading.active_count() == before
 
 
-def test_steps_in_a_pipe_are_lines(capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_step_in_a_pipe_is_a_line_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
     with step_progress() as shown:
         shown.begin("digging")
         shown.print_line("found 3")
@@ -98,7 +98,7 @@ def clock() -> Callable[[], float]:
     return lambda: next(readings) * LINE_SECONDS / 2
 
 
-def test_reconciling_is_a_line_now_and_then_in_a_pipe(
+def test_reconciling_prints_a_line_every_few_seconds_in_a_pipe(
     clock: Callable[[], float], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with ReconcileProgress(4000, monotonic=clock) as progress:
@@ -113,7 +113,7 @@ def test_reconciling_is_a_line_now_and_then_in_a_pipe(
     ]
 
 
-def test_where_nobody_has_counted_the_orders_no_total_is_shown(
+def test_uncounted_orders_are_shown_without_a_total(
     clock: Callable[[], float], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with ReconcileProgress(monotonic=clock) as progress:

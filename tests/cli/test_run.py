@@ -11,7 +11,7 @@ NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
 
 
 @pytest.mark.parametrize("dry_run", [(), ("--dry-run",)], ids=["run", "dry run"])
-def test_what_stopped_it_is_told_also_when_nothing_was_counted(
+def test_the_cause_of_an_early_stop_is_told_without_counts(
     dry_run: tuple[str, ...], invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     summary = Summary(ending=StopReason.HALTED, fault="all orders have vanished")
@@ -23,9 +23,7 @@ def test_what_stopped_it_is_told_also_when_nothing_was_counted(
     assert "stopped early: all orders have vanished" in result.stderr
 
 
-def test_a_run_that_went_well_tells_of_no_trouble(
-    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_successful_run_reports_no_fault(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "supervise", lambda *_, **__: Summary(ending=StopReason.COMPLETED))
 
     result = invoke("run", "--once", DATABASE_URL=NOWHERE)

@@ -59,7 +59,7 @@ def test_json_has_at_least_the_keys_of_the_contract(capsys: pytest.CaptureFixtur
     assert told["transitions"] == {"new.canceled": 100, "new.filled": 800}
 
 
-def test_the_table_compares_the_weight_with_one_request_per_order_and_sorts_the_changes(
+def test_the_table_compares_weights_and_sorts_the_changes(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     lines = printed(a_report(mismatches=0), capsys)
@@ -74,7 +74,7 @@ def test_the_table_compares_the_weight_with_one_request_per_order_and_sorts_the_
     ]
 
 
-def test_rows_that_differ_are_the_last_word(capsys: pytest.CaptureFixture[str]) -> None:
+def test_rows_that_differ_are_the_reports_last_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert printed(a_report(mismatches=3), capsys)[-1] == "3 rows differ from the exchange"
 
 
@@ -95,7 +95,7 @@ def test_a_run_that_left_orders_undone_is_not_complete(count: str) -> None:
         (StopReason.EXCHANGE_GONE, False, Exit.TRY_AGAIN),
     ],
 )
-def test_each_ending_has_its_exit_code(
+def test_each_stop_reason_has_its_exit_code(
     ending: StopReason, code: Exit, *, is_complete: bool
 ) -> None:
     assert exit_code_of_stop(ending, is_complete=is_complete) is code

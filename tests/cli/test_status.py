@@ -37,9 +37,9 @@ WORST = replace(
 
 
 @pytest.fixture
-def speaker(tmp_path: Path) -> Iterator[FakeControlServer]:
-    with FakeControlServer(tmp_path / "control.sock") as speaker:
-        yield speaker
+def control_server(tmp_path: Path) -> Iterator[FakeControlServer]:
+    with FakeControlServer(tmp_path / "control.sock") as control_server:
+        yield control_server
 
 
 def lines_of(*parts: object, width: int = WIDTH) -> list[str]:
@@ -50,18 +50,18 @@ def lines_of(*parts: object, width: int = WIDTH) -> list[str]:
     return [line.rstrip() for line in out.getvalue().splitlines()]
 
 
-def test_status_shows_shards_backlog_cycles_and_troubles(
-    invoke: Invoke, speaker: FakeControlServer
+def test_status_shows_shards_backlog_cycles_and_faults(
+    invoke: Invoke, control_server: FakeControlServer
 ) -> None:
     parked = a_shard(1, state=ShardState.PARKED, pid=None, buckets=0, memory_bytes=None)
-    speaker.answers["status"] = a_status(
+    control_server.answers["status"] = a_status(
         a_shard(0, queued=1200, in_flight=200, breaker="half_open"),
         replace(parked, fault="worker died of signal 9", fault_age_seconds=75.0),
         shards=ShardCounts(desired=2, running=1, draining=0, parked=1),
         halted="41 of 50 came back not found",
     )
 
-    result = invoke("status", RECONCILIATION_CONTROL_SOCKET=str(speaker.path))
+    result = invoke("status", RECONCILIATION_CONTROL_SOCKET=str(control_server.path))
 
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
     assert result.exit_code == 0, result.stderr
@@ -82,24 +82,24 @@ def test_status_shows_shards_backlog_cycles_and_troubles(
 
 
 def test_status_as_json_is_all_that_the_supervisor_says(
-    invoke: Invoke, speaker: FakeControlServer
+    invoke: Invoke, control_server: FakeControlServer
 ) -> None:
     status = a_status()
-    speaker.answers["status"] = status
+    control_server.answers["status"] = status
 
-    result = invoke("status", "--json", RECONCILIATION_CONTROL_SOCKET=str(speaker.path))
+    result = invoke("status", "--json", RECONCILIATION_CONTROL_SOCKET=str(control_server.path))
 
     assert msgspec.json.decode(result.stdout, type=Status) == status
 
 
 def test_a_supervisor_that_has_just_started_has_nothing_to_show_yet(
-    invoke: Invoke, speaker: FakeControlServer
+    invoke: Invoke, control_server: FakeControlServer
 ) -> None:
-    speaker.answers["status"] = a_status(
+    control_server.answers["status"] = a_status(
         a_shard(state=ShardState.BOOTING, breaker=None), backlog=None, hottest=(), cycles=()
     )
 
-    result = invoke("status", RECONCILIATION_CONTROL_SOCKET=str(speaker.path))
+    result = invoke("status", RECONCILIATION_CONTROL_SOCKET=str(control_server.path))
 
     assert "backlog  not measured yet\n" in result.stdout
     assert "hottest  nothing is waiting\n" in result.stdout
@@ -117,12 +117,12 @@ def test_the_tables_fit_80_columns_at_their_widest() -> None:
     assert lines[4].endswith("99,999")
 
 
-def test_what_the_exchange_wants_is_shown_with_the_budget() -> None:
+def test_a_rate_limit_pause_is_shown_with_the_budget() -> None:
     budget = BudgetStatus(limit_per_minute=3000, used=2140, paused_seconds=12)
 
     lines = lines_of(*status_view.summary(a_status(budget=budget)))
 
-    assert "budget   2,140 of 3,000 weight this minute; silence for 12 s more" in lines
+    assert "budget   2,140 of 3,000 weight this minute; rate-limit pause for 12 s more" in lines
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_what_the_exchange_wants_is_shown_with_the_budget() -> None:
         (349_200, "4 d 1 h"),
     ],
 )
-def test_a_duration_has_two_units_at_the_most(seconds: float, shown: str) -> None:
+def test_a_duration_has_at_most_two_units(seconds: float, shown: str) -> None:
     assert duration(seconds) == shown
 
 
@@ -147,7 +147,7 @@ def test_a_size_that_is_not_known_is_a_dash() -> None:
 @pytest.mark.parametrize(
     "command", [["status"], ["status", "--json"], ["scale", "3"]], ids=" ".join
 )
-def test_without_a_supervisor_it_is_code_69_and_says_where_it_was_looked_for(
+def test_without_a_supervisor_it_is_code_69_with_the_path(
     invoke: Invoke, tmp_path: Path, command: list[str]
 ) -> None:
     path = tmp_path / "control.sock"
@@ -162,7 +162,7 @@ def test_without_a_supervisor_it_is_code_69_and_says_where_it_was_looked_for(
     )
 
 
-def test_the_socket_follows_from_the_database_where_it_is_not_set(invoke: Invoke) -> None:
+def test_an_unset_socket_follows_from_the_database(invoke: Invoke) -> None:
     url = "postgresql://nobody@localhost/no_such_database"
 
     result = invoke("status", DATABASE_URL=url)
@@ -177,16 +177,16 @@ def test_neither_socket_nor_database_is_code_78(invoke: Invoke) -> None:
     assert result.stderr.startswith("error: DATABASE_URL is not set\n")
 
 
-def test_scale_asks_for_the_shards_and_tells_what_moves(
-    invoke: Invoke, speaker: FakeControlServer
+def test_scale_sets_the_shards_and_shows_what_moves(
+    invoke: Invoke, control_server: FakeControlServer
 ) -> None:
-    speaker.answers["scale"] = Scaling(before=8, after=9, buckets_moved=28, buckets=256)
-    environment = {"RECONCILIATION_CONTROL_SOCKET": str(speaker.path)}
+    control_server.answers["scale"] = Scaling(before=8, after=9, buckets_moved=28, buckets=256)
+    environment = {"RECONCILIATION_CONTROL_SOCKET": str(control_server.path)}
 
     result = invoke("scale", "9", **environment)
     told = json.loads(invoke("scale", "9", "--json", **environment).stdout)
 
-    assert speaker.asked == [("scale", {"shards": 9})] * 2
+    assert control_server.asked == [("scale", {"shards": 9})] * 2
     assert (result.exit_code, result.stdout) == (
         0,
         "from 8 to 9 shards: 28 of 256 buckets move (10.9%)\n",
@@ -194,10 +194,12 @@ def test_scale_asks_for_the_shards_and_tells_what_moves(
     assert told == {"before": 8, "after": 9, "buckets_moved": 28, "buckets": 256}
 
 
-def test_scaling_to_what_there_is_moves_nothing(invoke: Invoke, speaker: FakeControlServer) -> None:
-    speaker.answers["scale"] = Scaling(before=1, after=1, buckets_moved=0, buckets=256)
+def test_scaling_to_the_present_number_moves_nothing(
+    invoke: Invoke, control_server: FakeControlServer
+) -> None:
+    control_server.answers["scale"] = Scaling(before=1, after=1, buckets_moved=0, buckets=256)
 
-    result = invoke("scale", "1", RECONCILIATION_CONTROL_SOCKET=str(speaker.path))
+    result = invoke("scale", "1", RECONCILIATION_CONTROL_SOCKET=str(control_server.path))
 
     assert result.stdout == "1 shard already: nothing moves\n"
 
@@ -206,14 +208,14 @@ def test_scaling_to_what_there_is_moves_nothing(invoke: Invoke, speaker: FakeCon
     "arguments", [["--plan", "9"], ["9", "--plan"]], ids=["flag first", "flag last"]
 )
 def test_a_plan_shows_each_shards_buckets_and_changes_nothing(
-    invoke: Invoke, speaker: FakeControlServer, arguments: list[str]
+    invoke: Invoke, control_server: FakeControlServer, arguments: list[str]
 ) -> None:
-    speaker.answers["scale"] = Scaling(before=8, after=9, buckets_moved=28, buckets=256)
+    control_server.answers["scale"] = Scaling(before=8, after=9, buckets_moved=28, buckets=256)
 
-    result = invoke("scale", *arguments, RECONCILIATION_CONTROL_SOCKET=str(speaker.path))
+    result = invoke("scale", *arguments, RECONCILIATION_CONTROL_SOCKET=str(control_server.path))
 
     rows = [line.split() for line in result.stdout.splitlines()]
-    assert speaker.asked == [("scale", {"shards": 9, "plan": True})]
+    assert control_server.asked == [("scale", {"shards": 9, "plan": True})]
     assert rows[1:10] == [
         *([str(shard), "32", "28", "-4"] for shard in range(4)),
         *([str(shard), "32", "29", "-3"] for shard in range(4, 8)),
@@ -223,7 +225,7 @@ def test_a_plan_shows_each_shards_buckets_and_changes_nothing(
     assert result.stderr == ""
 
 
-def test_a_plan_without_a_supervisor_starts_from_the_settings_and_says_so(
+def test_a_plan_without_a_supervisor_starts_from_the_settings(
     invoke: Invoke, tmp_path: Path
 ) -> None:
     environment = {
@@ -242,20 +244,20 @@ def test_a_plan_without_a_supervisor_starts_from_the_settings_and_says_so(
 
 
 @pytest.mark.parametrize("shards", ["0", "65", "10000"])
-def test_a_number_of_shards_that_cannot_be_is_a_usage_error_and_nobody_is_asked(
-    invoke: Invoke, speaker: FakeControlServer, shards: str
+def test_an_impossible_shard_count_is_a_usage_error(
+    invoke: Invoke, control_server: FakeControlServer, shards: str
 ) -> None:
-    result = invoke("scale", shards, RECONCILIATION_CONTROL_SOCKET=str(speaker.path))
+    result = invoke("scale", shards, RECONCILIATION_CONTROL_SOCKET=str(control_server.path))
 
     assert result.exit_code == 2
     assert f"Invalid value for 'N': {shards} is not in the range 1<=x<=64." in result.stderr
-    assert speaker.asked == []
+    assert control_server.asked == []
 
 
 def test_what_the_supervisor_refuses_is_told_with_its_hint(
-    invoke: Invoke, speaker: FakeControlServer
+    invoke: Invoke, control_server: FakeControlServer
 ) -> None:
-    result = invoke("scale", "3", RECONCILIATION_CONTROL_SOCKET=str(speaker.path))
+    result = invoke("scale", "3", RECONCILIATION_CONTROL_SOCKET=str(control_server.path))
 
     assert result.exit_code == 78
     assert result.stderr == "error: no command scale\n  hint: ask another\n"

@@ -1,6 +1,7 @@
 """`reconciler top`: its screen and keys as functions, and the whole on a real terminal."""
 
 import os
+import re
 import select
 import signal
 import subprocess
@@ -25,6 +26,9 @@ PATIENCE_SECONDS = 30.0
 OURS = b"\x1b[?1049h"
 """What begins the alternate screen; `l` instead of `h` ends it."""
 
+BY_QUEUED = b"\x1b[1;7m     v"
+"""The mark over the column `queued`, in bold and reversed."""
+
 ON_A_TERMINAL = """
 import os, sys
 terminal = os.open(sys.argv[1], os.O_RDWR)
@@ -47,9 +51,7 @@ def a_snapshot(status: Status, fault: str | None = None) -> Snapshot:
 
 @pytest.mark.parametrize("shards", [1, 8, 64])
 @pytest.mark.parametrize("height", [24, 50])
-def test_the_screen_is_as_high_as_the_terminal_and_counts_what_does_not_fit(
-    shards: int, height: int
-) -> None:
+def test_the_screen_fits_the_height_and_counts_hidden_shards(shards: int, height: int) -> None:
     workers = [a_shard(number, fault="it is odd") for number in range(shards)]
 
     lines = shown(a_snapshot(a_status(*workers, halted="odd")), ViewOptions(), height=height)
@@ -58,10 +60,10 @@ def test_the_screen_is_as_high_as_the_terminal_and_counts_what_does_not_fit(
     rest = shards - len(rows)
     assert len(lines) == height
     assert lines[-1].lstrip().startswith("s  sort by the next column")
-    assert (f"and {rest} shards more" in lines) is bool(rest)
+    assert (f"and {rest} more shards" in lines) is bool(rest)
 
 
-def test_keys_choose_the_order_and_what_is_unknown_does_nothing() -> None:
+def test_keys_choose_the_order_and_unknown_keys_do_nothing() -> None:
     by_buckets = options_after_key("s", ViewOptions())
 
     assert by_buckets == ViewOptions(sort="buckets")
@@ -89,20 +91,25 @@ def test_the_largest_come_first_and_reversed_last() -> None:
     assert ordered(ViewOptions(sort="queued", is_reversed=True)) == [0, 2, 1]
 
 
-def test_the_column_that_orders_is_marked_with_its_direction() -> None:
-    snapshot = a_snapshot(a_status())
+def test_the_sort_column_is_marked_with_its_direction() -> None:
+    def marked(options: ViewOptions) -> tuple[str, str]:
+        lines = shown(a_snapshot(a_status()), options)
+        titles = next(index for index, line in enumerate(lines) if line.startswith("shard  "))
+        (mark,) = re.finditer(r"[\^v]", lines[titles - 1])
+        return lines[titles][: mark.end()].split()[-1], mark[0]
 
-    assert "shard ^" in "\n".join(shown(snapshot, ViewOptions()))
-    assert "queued v" in "\n".join(shown(snapshot, ViewOptions(sort="queued")))
-    assert "queued ^" in "\n".join(shown(snapshot, ViewOptions(sort="queued", is_reversed=True)))
+    assert marked(ViewOptions()) == ("shard", "^")
+    assert marked(ViewOptions(sort="queued")) == ("queued", "v")
+    assert marked(ViewOptions(sort="queued", is_reversed=True)) == ("queued", "^")
+    assert marked(ViewOptions(sort="in flight")) == ("flight", "v")
 
 
-def test_silence_and_a_pause_are_said() -> None:
+def test_top_shows_a_lost_supervisor_and_a_pause() -> None:
     silent = shown(a_snapshot(a_status(), "nothing listens there"), ViewOptions())
     paused = shown(a_snapshot(a_status()), ViewOptions(is_paused=True))
 
-    assert silent[1] == "silent for 12 s: nothing listens there; it is asked on"
-    assert paused[1] == "paused; p goes on"
+    assert silent[1] == "no answer for 12 s: nothing listens there; asking again"
+    assert paused[1] == "paused; press p to continue"
 
 
 class Terminal:
@@ -161,16 +168,16 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "control.sock"
 
 
-def test_keys_are_heeded_and_the_terminal_is_given_back(path: Path) -> None:
+def test_keys_work_and_the_terminal_is_restored(path: Path) -> None:
     with FakeControlServer(path, status=a_status()), top(path) as terminal:
         shown = terminal.wait_for(b"supervisor 4242")
         raw = terminal.now
         terminal.press(b"ss")
-        sorted_ = terminal.wait_for(b"queued v", after=shown)
+        sorted_ = terminal.wait_for(BY_QUEUED, after=shown)
         terminal.press(b"r")
-        turned = terminal.wait_for(b"queued ^", after=sorted_)
+        turned = terminal.wait_for(BY_QUEUED.replace(b"v", b"^"), after=sorted_)
         terminal.press(b"\x1b[Ap")
-        terminal.wait_for(b"paused; p goes on", after=turned)
+        terminal.wait_for(b"paused; press p to continue", after=turned)
         terminal.press(b"q")
         code = terminal.end()
 
@@ -181,7 +188,7 @@ def test_keys_are_heeded_and_the_terminal_is_given_back(path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", ["ctrl-c", "TERM"])
-def test_an_interruption_ends_it_and_the_terminal_is_given_back(path: Path, how: str) -> None:
+def test_an_interrupt_ends_top_and_restores_the_terminal(path: Path, how: str) -> None:
     with FakeControlServer(path, status=a_status()), top(path) as terminal:
         terminal.wait_for(b"supervisor 4242")
         if how == "ctrl-c":
@@ -195,7 +202,7 @@ def test_an_interruption_ends_it_and_the_terminal_is_given_back(path: Path, how:
         assert b"Traceback" not in terminal.written
 
 
-def test_it_outlives_the_supervisor_and_follows_the_next(path: Path) -> None:
+def test_top_survives_a_supervisor_and_follows_the_next(path: Path) -> None:
     first = ExitStack()
     first.enter_context(FakeControlServer(path, status=a_status()))
     with first, top(path) as terminal:
@@ -217,7 +224,7 @@ def test_without_a_supervisor_at_the_start_it_is_code_69(path: Path) -> None:
         assert OURS not in terminal.written
 
 
-def test_without_a_terminal_it_names_status(invoke: Invoke) -> None:
+def test_without_a_terminal_top_suggests_status(invoke: Invoke) -> None:
     result = invoke("top")
 
     assert result.exit_code == 2

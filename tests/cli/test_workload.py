@@ -37,7 +37,7 @@ def run(folder: Path, *arguments: str, **environment: str) -> "subprocess.Comple
         (Behaviour.BE_REFUSED, 78, "error: the node says no"),
     ],
 )
-def test_what_ends_it_has_its_exit_code_and_is_told(
+def test_each_way_to_end_has_its_exit_code_and_message(
     behaviour: Behaviour, code: int, said: str, tmp_path: Path
 ) -> None:
     ended = run(tmp_path, "--once", BEHAVIOUR=behaviour)
@@ -46,7 +46,7 @@ def test_what_ends_it_has_its_exit_code_and_is_told(
     assert said in ended.stderr
 
 
-def test_a_secret_of_its_own_settings_is_hidden_also_in_the_traceback_of_a_bug(
+def test_a_workloads_secret_is_hidden_in_a_bugs_traceback(
     tmp_path: Path,
 ) -> None:
     ended = run(tmp_path, "--once", BEHAVIOUR=Behaviour.RAISE, WORD="open-sesame")
@@ -78,7 +78,7 @@ def test_an_option_that_does_not_exist_is_code_2(tmp_path: Path) -> None:
     assert "Did you mean '--once'?" in ended.stderr
 
 
-def test_hup_takes_new_settings_of_its_own_and_refuses_those_that_do_not_fit(
+def test_hup_takes_valid_settings_and_refuses_wrong_ones(
     tmp_path: Path,
 ) -> None:
     settings = tmp_path / ".env"
@@ -110,7 +110,7 @@ def test_hup_takes_new_settings_of_its_own_and_refuses_those_that_do_not_fit(
     assert ended.exit_code == 0
 
 
-def test_help_tells_what_the_workload_does(tmp_path: Path) -> None:
+def test_help_says_what_the_workload_does(tmp_path: Path) -> None:
     ended = run(tmp_path, "--help")
 
     assert ended.returncode == 0

@@ -116,7 +116,7 @@ def test_every_setting_is_documented_with_its_default() -> None:
     }
 
 
-def test_every_command_is_documented() -> None:
+def test_every_command_has_a_section_in_the_reference() -> None:
     documented = re.findall(r"^## `reconciler ([a-z ]+)`$", COMMANDS, re.MULTILINE)
 
     assert sorted(documented) == sorted(name for name, _ in leaf_commands())
@@ -129,7 +129,7 @@ def test_every_option_is_documented_with_its_variable(name: str) -> None:
     assert documented_options(name) == options_of(command)
 
 
-def test_every_exit_code_is_documented() -> None:
+def test_every_exit_code_has_a_row_in_the_reference() -> None:
     documented = [int(cell) for cell in first_cells(section(COMMANDS, "Exit codes"))]
 
     assert documented == sorted(Exit)
@@ -159,7 +159,7 @@ def test_every_key_of_the_report_is_documented() -> None:
         ("Gauges", [*metrics.Gauge, metrics.shard_breaker_state(7).replace("7", "<n>")]),
     ],
 )
-def test_every_metric_is_documented(heading: str, names: list[str]) -> None:
+def test_every_metric_is_documented_with_its_kind(heading: str, names: list[str]) -> None:
     assert sorted(first_cells(section(METRICS, heading))) == sorted(names)
 
 
@@ -237,7 +237,7 @@ def test_every_limit_of_a_trial_is_documented() -> None:
     assert set(BOTTLENECKS) == set(Bottleneck)
 
 
-def test_every_rule_is_documented() -> None:
+def test_every_decision_rule_is_documented() -> None:
     assert sorted(first_cells(section(RULES, "The rules"))) == sorted(Rule)
 
 
@@ -247,7 +247,7 @@ def test_every_hold_reason_is_documented() -> None:
     assert sorted(documented) == sorted(HoldReason)
 
 
-def test_every_invariant_is_documented() -> None:
+def test_every_invariant_of_decide_is_documented() -> None:
     numbered = re.compile(r"^(\d+)\. ", re.MULTILINE)
 
     documented = numbered.findall(section(RULES, "What always holds"))
@@ -272,7 +272,7 @@ def test_every_dependency_is_documented() -> None:
         )
 
 
-def test_every_script_is_documented() -> None:
+def test_every_script_of_the_project_is_documented() -> None:
     files = [path for path in (ROOT / "scripts").iterdir() if path.is_file()]
     scripts = {f"scripts/{path.name}" for path in files if not path.suffix}
 

@@ -1,1 +1,1 @@
-"""What `reconciler check` looks at. Each check returns findings; none prints, none raises ours."""
+"""The checks of `reconciler check`. Each returns results; none prints or raises our errors."""

@@ -1,4 +1,4 @@
-"""Does the database answer, does it hold what we need, and may we do what we must?"""
+"""Checks of the database: its answer, its clock, its schema, and our rights in it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -28,22 +28,22 @@ Check = Callable[[Connection], CheckResult]
 
 
 def check_database(database: Database, now: Callable[[], datetime]) -> Sequence[CheckResult]:
-    """Look at everything; `now` is this host's clock, timezone-aware."""
-    connected = _look(CHECK, database, lambda connection: _connected(connection, database))
+    """Run all checks of the database; `now` is this host's clock, timezone-aware."""
+    connected = _run_check(CHECK, database, lambda connection: _connected(connection, database))
     if connected.problems:
         return [connected, *skip_database()]
-    clock = _look(CLOCK_CHECK, database, lambda connection: check_clock(connection, now))
-    others = (_look(name, database, check) for name, check in _CHECKS.items())
+    clock = _run_check(CLOCK_CHECK, database, lambda connection: check_clock(connection, now))
+    others = (_run_check(name, database, check) for name, check in _CHECKS.items())
     return [connected, clock, *others]
 
 
 def skip_database() -> Sequence[CheckResult]:
-    """Return the findings of what needs a database that answers."""
+    """Return the skipped results of all checks that need an answer from the database."""
     return [skipped(check, "the database answers") for check in (CLOCK_CHECK, *_CHECKS)]
 
 
 def check_clock(connection: Connection, now: Callable[[], datetime]) -> CheckResult:
-    """Compare the clocks. Only the database's counts for the orders; the logs bear ours."""
+    """Compare the clocks: the database's decides which orders are stale, ours dates the logs."""
     before = now()
     theirs: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
     ahead = theirs - (before + (now() - before) / 2)
@@ -51,7 +51,7 @@ def check_clock(connection: Connection, now: Callable[[], datetime]) -> CheckRes
 
 
 def clock_result(check: str, ahead: timedelta, *, whose: str) -> CheckResult:
-    """Return whether two clocks are near enough; `ahead` is how far theirs is before ours."""
+    """Return a warning if two clocks differ too much; `ahead` is how far theirs is ahead."""
     seconds = ahead.total_seconds()
     direction = "ahead of" if seconds >= 0 else "behind"
     most = MAX_CLOCK_DIFFERENCE.total_seconds()
@@ -61,13 +61,13 @@ def clock_result(check: str, ahead: timedelta, *, whose: str) -> CheckResult:
         return passed(check, detail)
     problem = Problem(
         what=f"{whose} is {detail}: times in logs and tables will not match",
-        hint="let both machines' clocks follow a time server",
+        hint="synchronize both machines' clocks with a time server",
     )
     return warning(check, detail, [problem])
 
 
 def check_orders(connection: Connection) -> CheckResult:
-    """Look whether the application's table fits."""
+    """Check that the application's table is suitable."""
     if missing_read_privileges(connection):
         return skipped("orders", "the rights are granted")
     try:
@@ -82,7 +82,7 @@ def check_orders(connection: Connection) -> CheckResult:
 
 
 def check_open_orders(connection: Connection) -> CheckResult:
-    """Count what will be followed, and what looks open and will not."""
+    """Count the open orders that are followed, and the rows that look open but are not."""
     if missing_read_privileges(connection):
         return skipped("open orders", "the rights are granted")
     if not {"status", "external_order_id"} <= read_columns(connection, "orders").keys():
@@ -94,7 +94,7 @@ def check_open_orders(connection: Connection) -> CheckResult:
 
 
 def open_orders_result(following: Coverage) -> CheckResult:
-    """Return whether what looks open will be followed."""
+    """Return a problem or a warning if rows that look open are not followed."""
     about = "about " if following.is_estimate else ""
     problems = [
         Problem(what=remark, hint=hint)
@@ -113,8 +113,8 @@ def open_orders_result(following: Coverage) -> CheckResult:
 
 
 _WORDS_HINT = (
-    f"have the application write {', '.join(sorted(OPEN))} for open orders, in small letters: this"
-    " version follows no other words, and leaves such rows alone"
+    f"have the application write {', '.join(sorted(OPEN))} for open orders, in lower case: this"
+    " version follows no other status, and leaves such rows alone"
 )
 _IDS_HINT = (
     "write the exchange's order id into external_order_id as soon as the exchange has accepted the"
@@ -132,7 +132,7 @@ def check_duplicates(connection: Connection) -> CheckResult:
         return skipped("duplicates", "orders fits")
     found = measure_duplicates(connection)
     if found is None:
-        return passed("duplicates", "too many open rows to look at in little time")
+        return passed("duplicates", "too many open rows to check in a short time")
     among = f" among {MAX_READ:,} open rows" if found.is_partial else ""
     if not found.rows:
         return passed("duplicates", f"no two open rows name the same order{among}")
@@ -146,7 +146,7 @@ def check_duplicates(connection: Connection) -> CheckResult:
 
 
 def check_schema(connection: Connection) -> CheckResult:
-    """Look whether our tables and the index are there, and as this version makes them."""
+    """Check that our tables and the index exist as this version creates them."""
     current, head = migrations.current(connection), migrations.head()
     problems = schema_problems(connection)
     if not problems and current != head:
@@ -160,15 +160,15 @@ def check_schema(connection: Connection) -> CheckResult:
 
 
 def check_rights(connection: Connection) -> CheckResult:
-    """Look whether our role may do what running takes."""
+    """Check that our role has the rights that a run needs."""
     return result_of("rights", missing_privileges(connection), "all that are needed")
 
 
 def check_vacuum(connection: Connection, min_time: timedelta = MIN_BLOCKED_TIME) -> CheckResult:
-    """Look whether somebody keeps vacuum from what dies in `orders`."""
+    """Check whether anything keeps vacuum from removing dead rows of `orders`."""
     if problems := vacuum_blockers(connection, min_time=min_time):
         return warning("vacuum", "held back, see below", problems)
-    return passed("vacuum", "nobody holds it back")
+    return passed("vacuum", "nothing holds it back")
 
 
 _CHECKS: Mapping[str, Check] = {
@@ -181,8 +181,8 @@ _CHECKS: Mapping[str, Check] = {
     "times": check_times,
     "vacuum": check_vacuum,
 }
-_IN_TIME = frozenset({"open orders", "duplicates"})
-"""These limit how long their statements take, which is set for a transaction."""
+_IN_TRANSACTION = frozenset({"open orders", "duplicates"})
+"""These checks limit the time of their statements, which is set for a transaction."""
 
 
 def _connected(connection: Connection, database: Database) -> CheckResult:
@@ -190,8 +190,8 @@ def _connected(connection: Connection, database: Database) -> CheckResult:
     return passed(CHECK, f"PostgreSQL {version} at {database.address}")
 
 
-def _look(name: str, database: Database, check: Check) -> CheckResult:
-    begin = database.transaction if name in _IN_TIME else database.autocommit
+def _run_check(name: str, database: Database, check: Check) -> CheckResult:
+    begin = database.transaction if name in _IN_TRANSACTION else database.autocommit
     try:
         with begin() as connection:
             return check(connection)

@@ -1,4 +1,4 @@
-"""Does the exchange answer, and does it accept our credentials?"""
+"""Checks of the exchange: its answer, its clock, our credentials and our account."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ ANSWER_SECONDS = 10.0
 def check_exchange(
     settings: Settings, check_account: Callable[[Venue, Account], CheckResult]
 ) -> Sequence[CheckResult]:
-    """Ask the exchange who we are, once; `check_account` compares that with what is remembered."""
+    """Ask the exchange once for our account, which `check_account` compares with the known one."""
     try:
         found = venue(settings.exchange_name, settings.exchange_base_url)
         account = asyncio.run(read_account(found, settings.credentials))
@@ -46,22 +46,22 @@ def check_exchange(
 
 
 def _unnamed_account_result(settings: Settings) -> CheckResult:
-    """Return whether a run goes on with an exchange that does not say who we are."""
+    """Return the result for an exchange that does not name our account."""
     problem = Problem(what=UNNAMED, hint=UNNAMED_HINT)
     if settings.unnamed_account == "refuse":
         return failed(ACCOUNT_CHECK, ConfigurationError([problem]))
-    accepted = replace(problem, hint="nothing, if the key is of the account that the orders are of")
+    accepted = replace(problem, hint="nothing, if the key and the orders belong to one account")
     return warning(ACCOUNT_CHECK, "the exchange names none, which is accepted", [accepted])
 
 
 def account_result(account: Account, remembered: str | None) -> CheckResult:
-    """Return whether the key is of the account that the orders are of."""
+    """Return a problem if the key belongs to another account than the orders."""
     if remembered is None:
         return passed(ACCOUNT_CHECK, f"{account.identity}, to be remembered at the first run")
     if remembered == account.identity:
-        return passed(ACCOUNT_CHECK, f"{account.identity}, the one that the orders are of")
+        return passed(ACCOUNT_CHECK, f"{account.identity}, the account of the orders")
     problem = Problem(
-        what=f"the key is of account {account.identity}, but the orders are of account"
+        what=f"the key belongs to account {account.identity}, but the orders belong to account"
         f" {remembered}: nothing would be written",
         hint=OTHER_ACCOUNT_HINT,
     )
@@ -69,18 +69,18 @@ def account_result(account: Account, remembered: str | None) -> CheckResult:
 
 
 def skip_exchange() -> Sequence[CheckResult]:
-    """Return the findings of what needs settings that fit."""
+    """Return the skipped results of all checks of an exchange whose settings are wrong."""
     checks = (CHECK, CLOCK_CHECK, ACCOUNT_CHECK)
-    return [skipped(check, "the EXCHANGE_ settings fit") for check in checks]
+    return [skipped(check, "the EXCHANGE_ settings are valid") for check in checks]
 
 
 async def read_account(
     venue: Venue, credentials: Credentials, *, answer_seconds: float = ANSWER_SECONDS
 ) -> Account:
-    """Ask `venue` whose credentials these are.
+    """Ask `venue` for the account of the credentials.
 
     Raises:
-        ConfigurationError: they cannot be those of this exchange.
+        ConfigurationError: they cannot be credentials of this exchange.
         ExchangeError: it does not answer, or does not accept them.
     """
     exchange = open_exchange(

@@ -1,4 +1,4 @@
-"""Is there a machine of the name that metrics are sent to?"""
+"""Check of the metrics host: its name must resolve."""
 
 import socket
 
@@ -10,7 +10,7 @@ CHECK = "statsd"
 
 
 def check_statsd(target: StatsdTarget) -> CheckResult:
-    """Look the name up. Whether anybody listens there UDP does not tell."""
+    """Resolve the host's name. UDP does not tell whether anything listens there."""
     if target.host is None:
         return passed(CHECK, "off: STATSD_HOST is not set")
     try:
@@ -25,5 +25,5 @@ def check_statsd(target: StatsdTarget) -> CheckResult:
 
 
 def skip_statsd() -> CheckResult:
-    """Return the finding where the settings do not fit."""
-    return skipped(CHECK, "the STATSD_ settings fit")
+    """Return the skipped result, because the settings are wrong."""
+    return skipped(CHECK, "the STATSD_ settings are valid")

@@ -1,4 +1,4 @@
-"""Does row-level security show us every row, and let us write it?"""
+"""Check of row-level security: it must not hide rows or refuse our writes."""
 
 from sqlalchemy import Connection
 
@@ -9,9 +9,9 @@ CHECK = "policies"
 
 
 def check_policies(connection: Connection) -> CheckResult:
-    """Look at the policies of every table that we read or write."""
+    """Check the policies of every table that we read or write."""
     if refused := refusing_policies(connection):
         return result_of(CHECK, refused, "")
     if hidden := hiding_policies(connection):
         return warning(CHECK, "rows may be hidden, see below", hidden)
-    return passed(CHECK, "every row is shown")
+    return passed(CHECK, "every row is visible")

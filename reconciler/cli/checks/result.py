@@ -1,4 +1,4 @@
-"""What one check found, and what all of them together mean. Pure."""
+"""The result of one check, and of all checks together. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from reconciler.errors import ConfigurationError, Problem, ReconcilerError
 
 
 class CheckStatus(StrEnum):
-    """How a check came out. A warning stops nobody; a skipped one waits for another to be fixed."""
+    """The status of a check. A warning prevents nothing; a skipped check waits for another."""
 
     OK = "ok"
     WARNING = "warning"
@@ -20,10 +20,10 @@ class CheckStatus(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class CheckResult:
-    """What one check found.
+    """The result of one check.
 
     Attributes:
-        exit_code: What it alone would make the command end with.
+        exit_code: The command's exit code if this were the only check.
     """
 
     check: str
@@ -34,24 +34,24 @@ class CheckResult:
 
 
 def passed(check: str, detail: str) -> CheckResult:
-    """Return that all is well."""
+    """Return a result without problems."""
     return CheckResult(check=check, status=CheckStatus.OK, detail=detail)
 
 
 def warning(check: str, detail: str, problems: Sequence[Problem]) -> CheckResult:
-    """Return what somebody should look at, though it works."""
+    """Return a result that does not prevent a run, but needs attention."""
     return CheckResult(
         check=check, status=CheckStatus.WARNING, detail=detail, problems=tuple(problems)
     )
 
 
 def skipped(check: str, until: str) -> CheckResult:
-    """Return that it could not be looked at before `until`."""
+    """Return the result of a check that cannot run before `until` is true."""
     return CheckResult(check=check, status=CheckStatus.SKIPPED, detail=f"not checked until {until}")
 
 
 def failed(check: str, error: ReconcilerError) -> CheckResult:
-    """Return what went wrong: configuration, or a service that is not there."""
+    """Return the result of a failed check: wrong configuration, or a service that is away."""
     problems = tuple(problems_of(error))
     is_configuration = exit_code_of(error) is Exit.CONFIGURATION
     return CheckResult(
@@ -64,17 +64,17 @@ def failed(check: str, error: ReconcilerError) -> CheckResult:
 
 
 def result_of(check: str, problems: Sequence[Problem], detail: str) -> CheckResult:
-    """Return that all is well if there are no problems, else those."""
+    """Return a failed check if there are problems, else a passed one."""
     return failed(check, ConfigurationError(problems)) if problems else passed(check, detail)
 
 
 def overall_status(results: Iterable[CheckResult]) -> CheckStatus:
-    """Return the worst verdict of all; what was skipped counts as nothing."""
+    """Return the worst status of all; skipped checks do not count."""
     found = {result.status for result in results}
     worst_first = (CheckStatus.PROBLEM, CheckStatus.WARNING)
     return next((status for status in worst_first if status in found), CheckStatus.OK)
 
 
 def exit_code_of_all(results: Iterable[CheckResult]) -> Exit:
-    """Return 78 where configuration is wrong, else 69 where a service is not there, else 0."""
+    """Return 78 if the configuration is wrong, else 69 if a service is away, else 0."""
     return max(result.exit_code for result in results)

@@ -1,4 +1,4 @@
-"""Do the settings fit? Where one does not, the others are still good for further checks."""
+"""Check of the settings. If one is wrong, the further checks still use the others."""
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -26,19 +26,19 @@ _KNOWN = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class CheckedSettings:
-    """The settings, with the default in place of each that does not fit: those are `broken`."""
+    """The settings; each that is wrong has its default, and its name is in `broken`."""
 
     settings: Settings
     broken: frozenset[str]
     result: CheckResult
 
     def is_broken(self, prefix: str) -> bool:
-        """Whether a setting whose name begins so does not fit."""
+        """Return True if a setting with this prefix is wrong."""
         return any(name.startswith(prefix) for name in self.broken)
 
 
 def check_settings() -> CheckedSettings:
-    """Read the settings, whatever is wrong with them."""
+    """Read the settings, and report everything that is wrong with them."""
     broken: frozenset[str] = frozenset()
     misfits: Sequence[Problem] = ()
     try:
@@ -54,8 +54,8 @@ def check_settings() -> CheckedSettings:
     return CheckedSettings(settings=settings, broken=broken, result=_result(wrong, doubtful))
 
 
-def paper_is_implied(settings: Settings) -> str | None:
-    """Return where the paper exchange would be, where nobody has said which exchange is meant."""
+def implied_paper_url(settings: Settings) -> str | None:
+    """Return the paper exchange's address if the settings name no exchange, else None."""
     if "exchange_name" in settings.model_fields_set:
         return None
     return venue(settings.exchange_name, settings.exchange_base_url).base_url
@@ -75,12 +75,12 @@ def _result(wrong: Sequence[Problem], doubtful: Sequence[Problem]) -> CheckResul
     if wrong:
         return failed(CHECK, ConfigurationError([*wrong, *doubtful]))
     if doubtful:
-        return warning(CHECK, "every value fits, but see below", doubtful)
-    return passed(CHECK, "every value fits")
+        return warning(CHECK, "every value is valid, but see below", doubtful)
+    return passed(CHECK, "every value is valid")
 
 
 def _unusable(settings: Settings, broken: Collection[str]) -> Iterator[Problem]:
-    """Name what is missing, or fits by its form and yet cannot be used."""
+    """Return the settings that are missing, or valid in form but of no use."""
     if "DATABASE_URL" not in broken:
         yield from _problems_of(lambda: parse_url(settings.required_database_url))
     if "EXCHANGE_NAME" not in broken:
@@ -97,16 +97,16 @@ def _problems_of(act: Callable[[], object]) -> Sequence[Problem]:
 
 def _implied(settings: Settings, broken: Collection[str]) -> Iterator[Problem]:
     if not any(name.startswith("EXCHANGE_") for name in broken) and (
-        url := paper_is_implied(settings)
+        url := implied_paper_url(settings)
     ):
         yield Problem(
-            what=f"EXCHANGE_NAME is not set: the paper exchange at {url} is meant",
-            hint="set EXCHANGE_NAME to the exchange that you mean, or to paper",
+            what=f"EXCHANGE_NAME is not set: the paper exchange at {url} is used",
+            hint="set EXCHANGE_NAME to your exchange, or to paper",
         )
 
 
 def unknown_names(names: Iterable[str]) -> list[Problem]:
-    """Name the variables that look like ours but are none: most likely misspelled."""
+    """Return the variables that look like settings of ours but are none: probably misspelled."""
     return [
         Problem(what=f"{name} is set, but there is no such setting", hint=_suggestion(name))
         for name in sorted(names)
@@ -115,7 +115,7 @@ def unknown_names(names: Iterable[str]) -> list[Problem]:
 
 
 def _suggestion(name: str) -> str:
-    # Without the prefix, which makes any two of them look alike.
+    # Compared without the prefix, with which any two of them are similar.
     endings = {known.removeprefix(_PREFIX): known for known in _KNOWN}
     alike = get_close_matches(name.removeprefix(_PREFIX), endings, n=1)
     return f"rename it to {endings[alike[0]]}, or unset it" if alike else "unset it"

@@ -1,4 +1,4 @@
-"""Do times lie ahead that a wrong clock has set?"""
+"""Check of stored times: none may be in the future because a wrong clock set it."""
 
 from datetime import timedelta
 
@@ -16,7 +16,7 @@ CHECK = "times"
 
 
 def check_times(connection: Connection) -> CheckResult:
-    """Count the orders that were synced, and the holds that end, at a time that cannot be."""
+    """Count the orders and holds whose times are further in the future than is possible."""
     if missing_read_privileges(connection) or missing_privileges(connection):
         return skipped(CHECK, "the rights are granted")
     try:
@@ -27,21 +27,21 @@ def check_times(connection: Connection) -> CheckResult:
         return skipped(CHECK, "our tables are there")
     synced, held = count_synced_ahead(connection, orders), count_far_ahead(connection)
     orders_ahead = (
-        f"{synced:,} open orders were synced more than {_minutes(CLOCK_TOLERANCE)} min from now, as"
-        " last_synced_at has it: they are reconciled as stale ones"
+        f"{synced:,} open orders have a last_synced_at more than {_minutes(CLOCK_TOLERANCE)} min"
+        " from now: they are reconciled like stale orders"
     )
     holds_ahead = (
         f"{held:,} holds have a next_attempt_at more than {_minutes(MAX_WAIT)} min from now:"
         " their orders are tried in the next sweep"
     )
     problems = [
-        Problem(what=what, hint="let the clocks of your hosts follow a time server")
+        Problem(what=what, hint="synchronize the clocks of your hosts with a time server")
         for count, what in ((synced, orders_ahead), (held, holds_ahead))
         if count
     ]
     if problems:
-        return warning(CHECK, "some lie ahead, see below", problems)
-    return passed(CHECK, "none lies ahead")
+        return warning(CHECK, "some are in the future, see below", problems)
+    return passed(CHECK, "none is in the future")
 
 
 def _minutes(time: timedelta) -> int:

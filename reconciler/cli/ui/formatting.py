@@ -1,4 +1,4 @@
-"""Times, durations and sizes as a person reads them: two units at the most."""
+"""Times, durations and sizes as a person reads them, with two units at most."""
 
 from datetime import UTC, datetime
 from itertools import pairwise

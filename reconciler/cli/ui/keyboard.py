@@ -1,4 +1,4 @@
-"""Keys from a terminal, one by one as they are pressed, without an echo."""
+"""Single keys from a terminal, as they are pressed and without an echo."""
 
 import os
 import re
@@ -15,16 +15,16 @@ _DISABLED = b"\0"
 
 
 class Keyboard:
-    """The keys that are pressed at a terminal. `is_gone`: there will be no more."""
+    """The keys that are pressed at a terminal. `is_gone`: the terminal is closed."""
 
     def __init__(self, terminal: int) -> None:
         self._terminal = terminal
         self.is_gone = False
 
     def wait(self, seconds: float) -> str:
-        """Return the keys pressed since the last time; wait so long for one.
+        """Return the keys pressed since the last call; wait up to `seconds` for one.
 
-        Arrows, function keys and the like, which begin with an escape, are left out.
+        Escape sequences, as of arrows and function keys, are left out.
         """
         ready, _, _ = select.select([self._terminal], [], [], seconds)
         if not ready:
@@ -36,9 +36,9 @@ class Keyboard:
 
 @contextmanager
 def keyboard(terminal: int) -> Iterator[Keyboard]:
-    """Let keys come through at once; put the terminal back as it was afterwards.
+    """Read single keys until the block ends; then restore the terminal.
 
-    Ctrl-C still interrupts. Ctrl-Z does nothing: it would leave the shell in our screen.
+    Ctrl-C still interrupts. Ctrl-Z does nothing: it would leave the shell on our screen.
     """
     before = termios.tcgetattr(terminal)
     try:

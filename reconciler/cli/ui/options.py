@@ -1,4 +1,4 @@
-"""Options: on the command line, else in the environment, else in `.env`, else the default."""
+"""Options: from the command line, else the environment, else `.env`, else the default."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ Decorator = Callable[[Any], Any]
 
 
 class NumberRange(click.FloatRange):
-    """Numbers between bounds. "nan" is none of them: click takes it, as no bound excludes it."""
+    """Numbers within bounds. Refuses "nan", which click accepts because no bound excludes it."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -29,10 +29,10 @@ class NumberRange(click.FloatRange):
 
 
 class EnvironmentOption(click.Option):
-    """An option of a command alone: click itself reads its variable, here from `.env` too."""
+    """An option of one command: click reads its variable, here also from `.env`."""
 
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:
-        """Return the variable's value; None where it is not set, or empty."""
+        """Return the variable's value; None if it is not set or empty."""
         return super().resolve_envvar_value(ctx) or self.env_file(ctx).get(str(self.envvar)) or None
 
     def env_file(self, ctx: click.Context) -> Mapping[str, str | None]:  # noqa: ARG002 - for those that ask it
@@ -41,10 +41,10 @@ class EnvironmentOption(click.Option):
 
 
 class SettingOption(click.Option):
-    """An option that is a field of `Settings`, under that field's variable, default and bounds.
+    """An option for a field of `Settings`, with the field's variable, default and bounds.
 
-    click only shows the variable: `Settings` reads it, so that everything that is wrong in the
-    environment is reported at once.
+    click only shows the variable. `Settings` reads it, so that all errors in the environment are
+    reported at once.
     """
 
     def __init__(self, declarations: Sequence[str], *, field: str, **arguments: Any) -> None:
@@ -116,7 +116,7 @@ shards_option = setting_option("--shards", "shards", "Worker processes on this h
 once_option = environment_option(
     "--once",
     variable="RECONCILIATION_ONCE",
-    help_text="Work off everything that is stale, report, and end.",
+    help_text="Reconcile everything that is stale, report, and exit.",
     is_flag=True,
 )
 

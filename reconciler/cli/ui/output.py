@@ -1,4 +1,4 @@
-"""How results are shown: tables and colour on a terminal, plain text in a pipe, or JSON."""
+"""Output of results: tables and colour on a terminal, plain text in a pipe, or JSON."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -13,14 +13,14 @@ from rich.text import Text
 from reconciler.errors import Problem
 
 PIPE_WIDTH = 500
-"""Wide enough that nothing is wrapped which a program may read line by line."""
+"""Wide enough that no line is wrapped that a program may read."""
 
 NO_DECIMALS_FROM = 100
-"""From here on nobody reads a fraction."""
+"""Numbers from this one on are shown without decimals."""
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Return where to print. It colours on terminals only, and there not where NO_COLOR is set."""
+    """Return the console to print on. It uses colour on a terminal only, unless NO_COLOR is set."""
     found = Console(stderr=stderr, highlight=False)
     return found if found.is_terminal else Console(stderr=stderr, width=PIPE_WIDTH, highlight=False)
 
@@ -33,7 +33,7 @@ def print_json(value: object) -> None:
 def print_table(
     columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None
 ) -> None:
-    """Print a table: ruled on a terminal, aligned columns in a pipe. Numbers stand to the right.
+    """Print a table: with rules on a terminal, as aligned columns in a pipe. Numbers go right.
 
     A cell may be a `Text`, for colour.
     """
@@ -56,7 +56,7 @@ def print_table(
 
 
 def cell_text(cell: Any) -> str | Text:
-    """Return a cell's text: thousands apart, no digits that nobody reads."""
+    """Return a cell's text, with thousands separators and no needless decimals."""
     match cell:
         case None:
             return Text("-")
@@ -73,7 +73,7 @@ def cell_text(cell: Any) -> str | Text:
 
 
 def print_problems(problems: Iterable[Problem], *, label: str = "", stderr: bool = False) -> None:
-    """Print what is wrong and how to fix it. Lines are never cut: a hint may be a command."""
+    """Print each problem with its hint. Lines are never cut: a hint may be a command."""
     out = console(stderr=stderr)
     for problem in problems:
         out.print(Text.assemble((label, "bold red"), problem.what), soft_wrap=True)

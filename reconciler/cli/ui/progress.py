@@ -1,6 +1,6 @@
-"""What a person sees while something takes long: on standard error, and never in a result.
+"""Progress of long work: on standard error, never in a result.
 
-On a terminal something moves; in a pipe there is a line at the start and one now and then.
+A terminal shows something that moves; a pipe gets a line at the start and one every few seconds.
 """
 
 import threading
@@ -25,19 +25,19 @@ from reconciler.cli.ui.output import console
 from reconciler.supervisor.summary import Summary
 
 LINE_SECONDS = 5.0
-"""How often a pipe gets a line."""
+"""The time between two lines in a pipe."""
 
 SHOW_AFTER_SECONDS = 2.0
-"""What is done by then needs no progress."""
+"""Work that takes less shows no progress."""
 
 
 @contextmanager
 def show_activity(
     what: str, *, is_transient: bool = False, line_seconds: float = LINE_SECONDS
 ) -> Iterator[None]:
-    """Show that `what` is being done while the block runs, and for how long already.
+    """Show while the block runs that `what` is being done, and for how long.
 
-    On a terminal nothing of it stays where it is transient.
+    With `is_transient`, nothing of it stays on a terminal.
     """
     out = console(stderr=True)
     if not out.is_terminal:
@@ -72,9 +72,12 @@ def _repeating_line(out: Console, what: str, line_seconds: float) -> Iterator[No
 
 @dataclass(frozen=True, kw_only=True)
 class StepProgress:
-    """Show the step that is being done, instead of the one before; and lines that stay.
+    """The progress of work in steps.
 
-    `while_hidden` lets a result be printed in between.
+    Attributes:
+        begin: Show a step in place of the one before.
+        print_line: Print a line that stays.
+        while_hidden: Hide the progress while a function prints a result.
     """
 
     begin: Callable[[str], None]
@@ -84,7 +87,7 @@ class StepProgress:
 
 @contextmanager
 def step_progress() -> Iterator[StepProgress]:
-    """Yield what shows how something goes that has several steps."""
+    """Show the progress of work in steps until the block ends."""
     out = console(stderr=True)
 
     def print_line(line: str) -> None:
@@ -112,9 +115,9 @@ def step_progress() -> Iterator[StepProgress]:
 
 
 class ReconcileProgress(AbstractContextManager["ReconcileProgress"]):
-    """Shows how far the orders have come; `total` is None where nobody has counted them.
+    """Shows the number of orders done; `total` is None if they have not been counted.
 
-    With `has_lines` False a pipe gets none: it belongs to the log.
+    With `has_lines` False a pipe gets no lines, because the log goes there.
     """
 
     def __init__(
@@ -149,7 +152,7 @@ class ReconcileProgress(AbstractContextManager["ReconcileProgress"]):
         self._progress.stop()
 
     def update(self, summary: Summary) -> None:
-        """Show what has been done so far."""
+        """Show what is done so far."""
         done, weight = summary.counts.scanned, summary.counts.weight
         self._progress.update(self._task, completed=done, weight=weight)
         if self._has_lines and not self._console.is_terminal and self._is_line_due():
@@ -165,7 +168,7 @@ class ReconcileProgress(AbstractContextManager["ReconcileProgress"]):
 
 
 class CountProgress(AbstractContextManager["CountProgress"]):
-    """Shows how many of a known number are done; nothing where all are done in two seconds."""
+    """Shows the number done of a known total; nothing if all are done within two seconds."""
 
     def __init__(
         self, what: str, total: int, *, monotonic: Callable[[], float] = time.monotonic
@@ -195,7 +198,7 @@ class CountProgress(AbstractContextManager["CountProgress"]):
             self._progress.stop()
 
     def update(self, done: int) -> None:
-        """Show how many are done."""
+        """Show the number done."""
         self._progress.update(self._task, completed=done)
         if self._monotonic() < self._next_at:
             return

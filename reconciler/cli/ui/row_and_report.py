@@ -1,4 +1,4 @@
-"""What the row and the exchange say of an order on hold, each on one line: pure."""
+"""The row and the exchange's report of an order on hold, each on one line. Pure."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from reconciler.store.holds import HeldOrder
 
 
 def row_and_report(hold: HeldOrder) -> Iterator[tuple[str, str]]:
-    """Return what the row said when the order was last held, and what the exchange said then."""
+    """Return what the row and the exchange said when the order was last held."""
     yield "the row said", _row(hold.row_facts)
     yield "the exchange says", "nothing" if hold.report is None else _exchange(hold.report)
 

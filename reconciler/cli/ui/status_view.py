@@ -1,6 +1,6 @@
-"""How a supervisor's status looks, within 80 columns: pure, from a `Status` to what rich prints.
+"""The view of a supervisor's status, within 80 columns. Pure: from a `Status` to what rich prints.
 
-`status` prints all of it once, `top` as much as the screen has room for, again and again.
+`status` prints all of it once; `top` prints as much as fits the screen, again and again.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -38,14 +38,14 @@ _STATES = {
 }
 _BREAKERS = {"closed": "green", "half_open": "yellow", "open": "bold red"}
 
-# Each column with the width that it keeps, so that nothing jumps when a number grows.
+# Each column with its least width, so that the table does not move when a number grows.
 SHARD_COLUMNS = {
     "shard": 5,
     "pid": 7,
     "state": 11,
     "buckets": 7,
     "queued": 6,
-    "in hand": 4,
+    "in flight": 6,
     "done/s": 6,
     "memory": 6,
     "breaker": 10,
@@ -65,7 +65,7 @@ _WORDS = frozenset({"state", "breaker", "at (UTC)"})
 
 
 def headline(status: Status) -> Text:
-    """Return who speaks, and what it is doing."""
+    """Return which supervisor answers, and what it is doing."""
     return Text.assemble(
         (f"supervisor {status.pid}", "bold"),
         f" on {status.host}, version {status.version}, ",
@@ -75,7 +75,7 @@ def headline(status: Status) -> Text:
 
 
 def summary(status: Status) -> Iterator[Text]:
-    """Return what matters of the whole, a line each."""
+    """Return the state of the supervisor as a whole, line by line."""
     counts = status.shards
     yield _line(
         "shards",
@@ -85,20 +85,20 @@ def summary(status: Status) -> Iterator[Text]:
     yield _line("backlog", _backlog(status))
     yield _line("hottest", _hottest(status))
     budget = status.budget
-    silence = (
-        Text(f"; silence for {duration(budget.paused_seconds)} more", style="bold red")
+    pause = (
+        Text(f"; rate-limit pause for {duration(budget.paused_seconds)} more", style="bold red")
         if budget.paused_seconds > 0
         else ""
     )
     yield _line(
-        "budget", f"{budget.used:,} of {budget.limit_per_minute:,} weight this minute", silence
+        "budget", f"{budget.used:,} of {budget.limit_per_minute:,} weight this minute", pause
     )
     if status.halted is not None:
         yield _line("halt", Text(f"on: {status.halted}", style="bold red"))
 
 
 def history(status: Status) -> Iterator[Text]:
-    """Return what has been done since the start, a line each."""
+    """Return the totals since the start, line by line."""
     totals = status.totals
     yield _line(
         "done",
@@ -115,7 +115,7 @@ def history(status: Status) -> Iterator[Text]:
 def shards_table(
     workers: Iterable[ShardStatus], *, marked: str | None = None, mark: str = ""
 ) -> Table:
-    """Return a row for each worker; `mark` is put to the column `marked`."""
+    """Return a row for each worker; the title of column `marked` gets the `mark`."""
     rows = [
         (
             worker.shard,
@@ -134,7 +134,7 @@ def shards_table(
 
 
 def faults(workers: Iterable[ShardStatus]) -> Iterator[Text]:
-    """Return what last stood in a shard's way, a line for each shard that had any."""
+    """Return the last fault of each shard that had one, line by line."""
     for worker in workers:
         if worker.fault is not None:
             age = worker.fault_age_seconds
@@ -213,8 +213,14 @@ def _took(cycle: CycleStatus) -> str:
 
 
 def _plain(number: int | None) -> str:
-    """Return a number that names something: without thousands apart."""
+    """Return a number that is a name, without thousands separators."""
     return "-" if number is None else str(number)
+
+
+def _title(column: str, mark: str) -> str:
+    """Return a title of at most two lines; the mark is on the first, where it needs no width."""
+    above, below = ("in", "flight") if column == "in flight" else ("", column)
+    return f"{above}{mark}\n{below}" if above or mark else below
 
 
 def _table(
@@ -227,11 +233,9 @@ def _table(
     """Return a table without rules: 80 columns have no room for them."""
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0), pad_edge=False)
     for column, width in columns.items():
-        title = Text(column.replace("in hand", "in\nhand"))
-        if column == marked:
-            title = Text(f"{title.plain}{mark}", style="reverse")
+        is_marked = column == marked
         table.add_column(
-            title,
+            Text(_title(column, mark if is_marked else ""), style="reverse" if is_marked else ""),
             justify="left" if column in _WORDS else "right",
             vertical="bottom",
             min_width=width,

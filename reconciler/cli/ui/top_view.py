@@ -1,6 +1,6 @@
-"""What `top` shows, and what its keys do: pure.
+"""The screen of `top`, and the effect of its keys. Pure.
 
-Everything fits into the height that there is: shards that do not are counted instead.
+The screen fits the terminal's height: shards that do not fit are counted.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ _SORTS: Mapping[str, Callable[[ShardStatus], float]] = {
     "shard": lambda worker: -worker.shard,
     "buckets": lambda worker: worker.buckets,
     "queued": lambda worker: worker.queued,
-    "in hand": lambda worker: worker.in_flight,
+    "in flight": lambda worker: worker.in_flight,
     "done/s": lambda worker: worker.done_per_second,
     "memory": lambda worker: worker.memory_bytes or 0,
 }
@@ -32,7 +32,7 @@ _SORTS: Mapping[str, Callable[[ShardStatus], float]] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Snapshot:
-    """What the supervisor said `age_seconds` ago; `fault` is why it says nothing newer."""
+    """A status that is `age_seconds` old; `fault` is why there is no newer one."""
 
     status: Status
     fault: str | None
@@ -41,7 +41,7 @@ class Snapshot:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ViewOptions:
-    """How it is looked at. The largest come first, except for the shards' own numbers."""
+    """The order of the shards, the largest first (numbers ascend), and whether it is paused."""
 
     sort: str = "shard"
     is_reversed: bool = False
@@ -54,14 +54,14 @@ class ViewOptions:
 
 
 def options_after_key(key: str, options: ViewOptions) -> ViewOptions | None:
-    """Return the view after a key; None to quit."""
+    """Return the options after a key; None to quit."""
     match key.lower():
         case "q":
             return None
         case "s":
             columns = list(_SORTS)
-            following = columns[(columns.index(options.sort) + 1) % len(columns)]
-            return replace(options, sort=following, is_reversed=False)
+            next_column = columns[(columns.index(options.sort) + 1) % len(columns)]
+            return replace(options, sort=next_column, is_reversed=False)
         case "r":
             return replace(options, is_reversed=not options.is_reversed)
         case "p" | " ":
@@ -81,7 +81,7 @@ def render_screen(snapshot: Snapshot, options: ViewOptions, *, height: int) -> R
     if len(workers) > room:
         hidden = len(workers) - room + 1
         workers = workers[: room - 1]
-        below = [Text(f"and {hidden} shards more", style="dim"), *below]
+        below = [Text(f"and {hidden} more shards", style="dim"), *below]
     table = status_view.shards_table(workers, marked=options.sort, mark=_mark(options))
     lines = [*above, *below]
     for line in lines:
@@ -96,17 +96,17 @@ def _above(snapshot: Snapshot, options: ViewOptions) -> Iterator[Text]:
     yield status_view.headline(snapshot.status)
     if snapshot.fault is not None:
         yield Text(
-            f"silent for {duration(snapshot.age_seconds)}: {snapshot.fault}; it is asked on",
+            f"no answer for {duration(snapshot.age_seconds)}: {snapshot.fault}; asking again",
             style="bold red",
         )
     elif options.is_paused:
-        yield Text("paused; p goes on", style="bold yellow")
+        yield Text("paused; press p to continue", style="bold yellow")
     yield from status_view.summary(snapshot.status)
 
 
 def _mark(options: ViewOptions) -> str:
-    falls = (options.sort == "shard") is options.is_reversed
-    return " v" if falls else " ^"
+    is_descending = (options.sort == "shard") is options.is_reversed
+    return " v" if is_descending else " ^"
 
 
 def _footer() -> Text:
