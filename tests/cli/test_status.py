@@ -157,8 +157,8 @@ def test_without_a_supervisor_it_is_code_69_with_the_path(
     assert (result.exit_code, result.stdout) == (69, "")
     assert result.stderr == (
         f"error: no supervisor answers at {path}: nothing listens there\n"
-        "  hint: start one: reconciler run; or set DATABASE_URL or RECONCILIATION_CONTROL_SOCKET as"
-        " it has it, and ask as the same user\n"
+        "  hint: start one: reconciler run; or use the supervisor's DATABASE_URL or"
+        " RECONCILIATION_CONTROL_SOCKET, and run this as the same user\n"
     )
 
 
