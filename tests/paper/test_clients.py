@@ -3,6 +3,7 @@
 How each is pointed at it is the code of `docs/reference/paper-exchange.md`.
 """
 
+import asyncio
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -215,6 +216,16 @@ class BinanceSdkSpot:
 
 Reader = Ccxt | PythonBinance | BinanceSdkSpot
 KINDS: tuple[type[Reader], ...] = (Ccxt, PythonBinance, BinanceSdkSpot)
+
+
+@pytest.fixture(autouse=True)
+def _event_loop() -> Iterator[None]:
+    """An event loop for python-binance, which makes one where it finds none and never closes it."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    asyncio.set_event_loop(None)
+    loop.close()
 
 
 @pytest.fixture(scope="module")
