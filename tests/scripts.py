@@ -1,5 +1,6 @@
-"""The programs in `scripts/`, which have no suffix, as modules."""
+"""The programs in `scripts/`, which have no suffix: run, and imported as modules."""
 
+import subprocess
 import sys
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
@@ -7,6 +8,21 @@ from pathlib import Path
 from types import ModuleType
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
+
+
+HANG_SECONDS = 840
+"""No script takes so long, however busy the machine is: less than pytest's own limit for a test."""
+
+
+def run_script(name: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run a script to its end; return what it printed."""
+    return subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, SCRIPTS / name, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=HANG_SECONDS,
+        check=False,
+    )
 
 
 def load_script(name: str) -> ModuleType:

@@ -20,7 +20,7 @@ from tests.chaos.hostile_answers import Endlessly, Good, Kind, Part, Pause, Repl
 LONGEST_REPLY_SECONDS = 20.0
 """An endless answer ends after this, should the client read on for ever."""
 
-_STOP_SECONDS = 10.0
+_DEADLINE_SECONDS = 300.0
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]
 
@@ -88,7 +88,7 @@ class HostileProxy:
         self._share = 0.0
 
     def _run(self, act: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(act, self._loop).result(_STOP_SECONDS)
+        return asyncio.run_coroutine_threadsafe(act, self._loop).result(_DEADLINE_SECONDS)
 
     async def _listen(self, serve: Serve) -> str:
         async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -11,7 +11,7 @@ from typing import Self
 import psutil  # type: ignore[import-untyped] # it ships no types
 import psycopg
 
-_PATIENCE_SECONDS = 60.0
+_DEADLINE_SECONDS = 300.0
 _LOOK_SECONDS = 0.05
 
 
@@ -46,7 +46,7 @@ class Postmaster:
         os.kill(process.pid, signal.SIGKILL)
         if self._started is not None:
             self._started.wait()
-        _, left = psutil.wait_procs(sessions, timeout=_PATIENCE_SECONDS)
+        _, left = psutil.wait_procs(sessions, timeout=_DEADLINE_SECONDS)
         for session in left:
             session.kill()
 
@@ -66,7 +66,7 @@ class Postmaster:
                 stderr=log,
                 start_new_session=True,
             )
-        deadline = time.monotonic() + _PATIENCE_SECONDS
+        deadline = time.monotonic() + _DEADLINE_SECONDS
         while not self._takes_connections():
             if time.monotonic() > deadline:
                 raise TimeoutError("PostgreSQL did not come back")

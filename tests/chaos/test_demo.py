@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from ..scripts import HANG_SECONDS  # noqa: TID252 - tests are no package
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -19,7 +21,7 @@ def test_the_demo_ends_true_after_chaos() -> None:
         env=os.environ | {"RECONCILIATION_SHARDS": "2"},
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=HANG_SECONDS,
         check=False,
     )
 

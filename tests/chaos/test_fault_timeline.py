@@ -1,5 +1,3 @@
-import subprocess
-import sys
 from collections.abc import Sequence
 from types import ModuleType
 
@@ -7,7 +5,7 @@ import pytest
 
 from reconciler.paper.request_log import ANSWERED, DISCONNECTED, LoggedRequest
 
-from ..scripts import SCRIPTS, load_script  # noqa: TID252 - tests are no package
+from ..scripts import load_script, run_script  # noqa: TID252 - tests are no package
 
 OPENED = (0.0, 0.02, 0.06, 0.1, 0.12)
 """When the failures arrived that open a breaker."""
@@ -34,15 +32,8 @@ def a_request(
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
 def test_a_short_hour_of_faults_ends_without_complaint() -> None:
-    ended = subprocess.run(  # noqa: S603 - our own command
-        [sys.executable, SCRIPTS / "fault-timeline", "--short"],
-        capture_output=True,
-        text=True,
-        timeout=290,
-        check=False,
-    )
+    ended = run_script("fault-timeline", "--short")
 
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "0 complaints" in ended.stdout

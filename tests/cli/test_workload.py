@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ..e2e.commands import Running  # noqa: TID252 - tests are no package
+from ..e2e.commands import RunningCommand  # noqa: TID252 - tests are no package
 from .standalone import Behaviour
 
 ROOT = Path(__file__).parents[2]
@@ -87,7 +87,7 @@ def test_hup_takes_valid_settings_and_refuses_wrong_ones(
         "LOG_FORMAT": "json",
         "RECONCILIATION_CONTROL_SOCKET": tmp_path / "control.sock",
     }
-    with Running(
+    with RunningCommand(
         ["--shards", "1"],
         environment=environment,
         folder=tmp_path,

@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from ..e2e.commands import Running  # noqa: TID252 - tests are no package
+from ..e2e.commands import RunningCommand  # noqa: TID252 - tests are no package
 from ..e2e.statsd_socket import Statsd  # noqa: TID252
 from .documents import ROOT, marked
 from .withdrawals import Node, serve_node, write_files
@@ -89,10 +89,12 @@ class Start:
         self._folder = folder
         self.environment = environment
 
-    def __call__(self, *arguments: str, module: str = "withdrawals", **more: object) -> Running:
+    def __call__(
+        self, *arguments: str, module: str = "withdrawals", **more: object
+    ) -> RunningCommand:
         environment = self.environment | more
         return self._stack.enter_context(
-            Running(arguments, environment=environment, folder=self._folder, module=module)
+            RunningCommand(arguments, environment=environment, folder=self._folder, module=module)
         )
 
 

@@ -29,7 +29,7 @@ from reconciler.paper.process import PaperProcess
 from reconciler.store.database import Database
 from scripts.benchmark.command import bench_command
 
-from ..e2e.commands import Running  # noqa: TID252 - tests are no package
+from ..e2e.commands import RunningCommand  # noqa: TID252 - tests are no package
 from .documents import DOCUMENTS, ROOT, Block, blocks, codes_in, typed_in
 
 KEY, SECRET = "key-of-the-documents", "secret-of-the-documents"
@@ -88,7 +88,7 @@ class Reader:
         typed = typed_in(block)
         has_own_paper = any("reconciler paper" in command for command in typed)
         commands = [self._as_ours(command, has_own_paper=has_own_paper) for command in typed]
-        endless: list[Running] = []
+        endless: list[RunningCommand] = []
         if any(OF_A_RUNNING_SUPERVISOR.search(command) for command in commands):
             endless.append(self._start("reconciler run"))
         said: list[str] = []
@@ -117,11 +117,11 @@ class Reader:
         )
         assert ended.returncode == 0, f"{command}\n{ended.stdout}\n{ended.stderr}"
 
-    def _start(self, command: str, said: Sequence[str] = ()) -> Running:
+    def _start(self, command: str, said: Sequence[str] = ()) -> RunningCommand:
         arguments = command.split("#", maxsplit=1)[0].split()[1:]
         assert not said or all(one.startswith(("cd ", "source ")) for one in said)
         running = self._stack.enter_context(
-            Running(arguments, environment=self.environment, folder=self._folder)
+            RunningCommand(arguments, environment=self.environment, folder=self._folder)
         )
         if "paper" in arguments:
             _wait_for_answer(f"http://127.0.0.1:{self._paper_port}/api/v3/ping", running)
@@ -244,7 +244,7 @@ def _free_port() -> int:
     return port
 
 
-def _wait_for_answer(url: str, running: Running) -> None:
+def _wait_for_answer(url: str, running: RunningCommand) -> None:
     while running.is_running:
         with contextlib.suppress(httpx.TransportError):
             httpx.get(url, trust_env=False)

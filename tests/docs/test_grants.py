@@ -14,6 +14,7 @@ from sqlalchemy import make_url
 
 from reconciler.paper.process import PaperProcess
 
+from ..e2e.commands import DEADLINE_SECONDS  # noqa: TID252 - tests are no package
 from .documents import marked
 
 ROLE = "reconciler"
@@ -85,7 +86,7 @@ def call(database_url: str, exchange_url: str, *arguments: str) -> subprocess.Co
         env=os.environ | addresses,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=DEADLINE_SECONDS,
         check=False,
     )
 

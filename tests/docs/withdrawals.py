@@ -9,9 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from ..e2e.commands import DEADLINE_SECONDS  # noqa: TID252 - tests are no package
 from .documents import marked
-
-DEADLINE_SECONDS = 30.0
 
 FILES = {
     "withdrawals_py": "withdrawals.py",

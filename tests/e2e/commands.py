@@ -1,4 +1,4 @@
-"""The real command as a process that can be listened to, signalled, and waited for."""
+"""The real command as a process that a test can listen to, signal, and wait for."""
 
 import json
 import os
@@ -13,14 +13,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-DEADLINE_SECONDS = 60.0
+from reconciler.cli.exit_codes import Exit
 
-Line = dict[str, Any]
+DEADLINE_SECONDS = 300.0
+"""Only for a test that hangs: a busy machine needs a fraction of it."""
+
+TOO_SLOW = "no worker got ready"
+"""The last words of a supervisor whose workers were not ready in time, as on a busy machine."""
+
+LogLine = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ended:
-    """What a command left when it ended."""
+class EndedCommand:
+    """The exit code of a command, and what it printed."""
 
     exit_code: int
     out: str
@@ -34,10 +40,12 @@ class Ended:
         return report
 
 
-class Running:
+class RunningCommand:
     """`python -m reconciler ...`, in a session of its own, for the length of a `with`.
 
-    Or another `module` that is run in the same way.
+    Or another `module` that is run in the same way. A supervisor that asks to be started again,
+    since none of its workers was ready in time, is started again, as supervisord would: what the
+    first one wrote does not count.
     """
 
     def __init__(
@@ -53,25 +61,14 @@ class Running:
         self._folder = folder
         self._err: list[str] = []
         self._out = ""
+        self._is_over = self._has_ended = False
         self._news = threading.Condition()
 
     def __enter__(self) -> Self:
         self._started = time.monotonic()
-        self._process = subprocess.Popen(  # noqa: S603 - our own command
-            self._arguments,
-            env=self._environment,
-            cwd=self._folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        self._listeners = [
-            threading.Thread(target=listen, name="listener")
-            for listen in (self._listen_to_out, self._listen_to_err)
-        ]
-        for listener in self._listeners:
-            listener.start()
+        self._start()
+        self._listener = threading.Thread(target=self._listen, name="listener")
+        self._listener.start()
         return self
 
     def __exit__(
@@ -80,10 +77,11 @@ class Running:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._process.kill()
+        with self._news:
+            self._is_over = True
+            self._process.kill()
         self._process.wait()
-        for listener in self._listeners:
-            listener.join()
+        self._listener.join()
 
     @property
     def pid(self) -> int:
@@ -92,8 +90,9 @@ class Running:
 
     @property
     def is_running(self) -> bool:
-        """Whether it has not ended."""
-        return self._process.poll() is None
+        """True until it has ended by itself."""
+        exit_code = self._process.poll()
+        return exit_code is None or (exit_code == Exit.UNAVAILABLE and not self._has_ended)
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal to the command alone."""
@@ -103,66 +102,93 @@ class Running:
         """Send a signal to the whole group, as a terminal does."""
         os.killpg(self.pid, number)
 
-    def logged(self, event: str) -> list[Line]:
+    def logged(self, event: str) -> list[LogLine]:
         """Return the log's lines of one event so far."""
         with self._news:
-            return [line for text in self._err if (line := _read(text)).get("event") == event]
+            return [line for text in self._err if (line := _parse(text)).get("event") == event]
 
-    def wait_for(self, event: str, count: int = 1) -> Line:
+    def wait_for(self, event: str, count: int = 1) -> LogLine:
         """Wait for the log's `count`th line of an event; return it."""
         with self._news:
-            found = self._news.wait_for(
-                lambda: self.logged(event)[count - 1 :] or not self._listeners[1].is_alive(),
+            is_known = self._news.wait_for(
+                lambda: self.logged(event)[count - 1 :] or self._has_ended,
                 DEADLINE_SECONDS,
             )
             lines = self.logged(event)[count - 1 :]
-        assert found, f"no {event} in time:\n{self._shown()}"
-        assert lines, f"it ended without {event}:\n{self._shown()}"
+        assert is_known, f"no {event} in time:\n{self._written()}"
+        assert lines, f"it ended without {event}:\n{self._written()}"
         return lines[0]
 
     def wait_for_text(self, text: str, count: int = 1) -> None:
-        """Wait until so many lines with this text are written to standard error."""
+        """Wait for the `count`th line on standard error that contains a text."""
         with self._news:
             found = self._news.wait_for(lambda: self.count_text(text) >= count, DEADLINE_SECONDS)
-        assert found, f"no {text!r} in time:\n{self._shown()}"
+        assert found, f"no {text!r} in time:\n{self._written()}"
 
     def count_text(self, text: str) -> int:
-        """Return how many lines with this text were written to standard error so far."""
+        """Return the number of lines on standard error so far that contain a text."""
         with self._news:
             return sum(text in line for line in self._err)
 
-    def end(self) -> Ended:
+    def end(self) -> EndedCommand:
         """Wait until it ends by itself."""
+        self._listener.join(DEADLINE_SECONDS)
         exit_code = self._process.wait(DEADLINE_SECONDS)
         if exit_code == -signal.SIGINT:
             exit_code = 128 + signal.SIGINT  # As a shell reports it: see tests/cli/test_bad_input.
         seconds = time.monotonic() - self._started
-        for listener in self._listeners:
-            listener.join(DEADLINE_SECONDS)
-        return Ended(exit_code=exit_code, out=self._out, err=self._shown(), seconds=seconds)
+        return EndedCommand(
+            exit_code=exit_code, out=self._out, err=self._written(), seconds=seconds
+        )
 
-    def _listen_to_out(self) -> None:
-        assert self._process.stdout is not None
-        with self._process.stdout as out:
-            self._out = out.read()
+    def _start(self) -> None:
+        self._process = subprocess.Popen(  # noqa: S603 - our own command
+            self._arguments,
+            env=self._environment,
+            cwd=self._folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
 
-    def _listen_to_err(self) -> None:
+    def _listen(self) -> None:
+        """Read all that it prints, until it has ended and is not started again."""
+        self._read_until_the_end()
+        while self._process.wait() == Exit.UNAVAILABLE and self.count_text(TOO_SLOW):
+            with self._news:
+                if self._is_over:
+                    break
+                self._err.clear()
+                self._start()
+            self._read_until_the_end()
+        with self._news:
+            self._has_ended = True
+            self._news.notify_all()
+
+    def _read_until_the_end(self) -> None:
+        out_listener = threading.Thread(target=self._read_out, name="listener")
+        out_listener.start()
         assert self._process.stderr is not None
         with self._process.stderr as err:
             for line in err:
                 with self._news:
                     self._err.append(line)
                     self._news.notify_all()
-        with self._news:
-            self._news.notify_all()
+        out_listener.join()
 
-    def _shown(self) -> str:
+    def _read_out(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as out:
+            self._out = out.read()
+
+    def _written(self) -> str:
         return "".join(self._err)
 
 
-def _read(text: str) -> Line:
+def _parse(text: str) -> LogLine:
     try:
-        line: Line = json.loads(text)
+        line: LogLine = json.loads(text)
     except ValueError:
         return {}
     return line if isinstance(line, dict) else {}

@@ -12,7 +12,7 @@ from reconciler.demo import World
 from reconciler.paper.process import PaperProcess
 from reconciler.store.database import Database
 
-from .commands import Running
+from .commands import RunningCommand
 
 KEY, SECRET = "key-of-the-tests", "secret-of-the-tests"
 
@@ -40,7 +40,7 @@ def world(database: Database, database_url: str, paper: PaperProcess) -> Iterato
     paper.clear_faults()
 
 
-Start = Callable[..., Running]
+Start = Callable[..., RunningCommand]
 
 
 @pytest.fixture
@@ -48,9 +48,9 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Start commands: `start("run", "--once", NAME=value)`. Each ends with the test at latest."""
     with ExitStack() as running:
 
-        def start_command(*arguments: str, **environment: object) -> Running:
+        def start_command(*arguments: str, **environment: object) -> RunningCommand:
             return running.enter_context(
-                Running(arguments, environment={**environment}, folder=tmp_path)
+                RunningCommand(arguments, environment={**environment}, folder=tmp_path)
             )
 
         yield start_command
@@ -61,7 +61,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 def reconcile(start: Start, world: World) -> Start:
     """Start `reconciler run` on the world's database and exchange, with its log as JSON lines."""
 
-    def start_run(*arguments: str, **environment: object) -> Running:
+    def start_run(*arguments: str, **environment: object) -> RunningCommand:
         return start("run", *arguments, **(settings_of(world) | environment))
 
     return start_run

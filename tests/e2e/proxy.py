@@ -9,6 +9,8 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
+from .commands import DEADLINE_SECONDS
+
 
 class Proxy:
     """Passes TCP connections on to a database's unix socket, for the length of a `with`.
@@ -62,7 +64,7 @@ class Proxy:
             self._server = await asyncio.start_server(self._pass_on, "127.0.0.1", self.port)
             self.port = self._server.sockets[0].getsockname()[1]
 
-        asyncio.run_coroutine_threadsafe(listen(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(listen(), self._loop).result(DEADLINE_SECONDS)
 
     def freeze(self) -> None:
         """Pass nothing on any more, in either direction, and say nothing about it."""
@@ -76,7 +78,7 @@ class Proxy:
         async def call() -> None:
             act()
 
-        asyncio.run_coroutine_threadsafe(call(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(call(), self._loop).result(DEADLINE_SECONDS)
 
     def _cut(self) -> None:
         if self._server is not None:

@@ -12,7 +12,7 @@ from reconciler.paper.process import PaperProcess
 from ..supervisor.processes import stretched  # noqa: TID252 - tests are no package
 from .conftest import AMPLE, KEY, SECRET, Start
 from .proxy import Proxy
-from .rows import connected, count, hearing_changes
+from .rows import connected, count, listening_for_changes
 from .test_supervision import status_of
 
 BAN_SECONDS = 300
@@ -93,7 +93,7 @@ def test_a_drain_that_has_to_kill_says_so_and_ends_with_1(world: World, reconcil
 
     with (
         Proxy(world.database_url) as proxy,
-        hearing_changes(world.database_url) as changes,
+        listening_for_changes(world.database_url) as changes,
     ):
         run = reconcile(
             DATABASE_URL=proxy.url,

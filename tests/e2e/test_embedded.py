@@ -13,7 +13,8 @@ import psutil  # type: ignore[import-untyped] # it ships no types
 import psycopg
 import pytest
 
-PATIENCE_SECONDS = 60
+from .commands import DEADLINE_SECONDS
+
 STARTER = """
 import sys
 from pathlib import Path
@@ -57,7 +58,7 @@ def has_ended(pid: int) -> bool:
 def test_nothing_of_it_stays_when_its_block_ends(folder: Path) -> None:
     process, server = started_in(folder)
 
-    process.communicate(timeout=PATIENCE_SECONDS)
+    process.communicate(timeout=DEADLINE_SECONDS)
 
     assert process.returncode == 0
     assert list(folder.iterdir()) == []
@@ -72,7 +73,7 @@ def test_nothing_stays_when_the_process_group_is_killed(
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
 
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + DEADLINE_SECONDS
     while list(folder.iterdir()) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert list(folder.iterdir()) == []
@@ -115,7 +116,7 @@ def test_several_that_start_at_once_on_a_new_machine_have_one_each(
         [*as_on_a_new_machine(tmp_path), *starters],
         capture_output=True,
         text=True,
-        timeout=PATIENCE_SECONDS,
+        timeout=DEADLINE_SECONDS,
         check=False,
     )
 

@@ -73,7 +73,6 @@ def test_rejected_orders_are_held_after_three_rejections(world: World, reconcile
     assert len(world.mismatches()) <= 3
 
 
-@pytest.mark.timeout(240)
 def test_rows_that_name_another_order_are_held_alone(world: World, reconcile: Start) -> None:
     world.fill(orders=80, symbols=2, seed=3)
     with connected(world.database_url) as connection:

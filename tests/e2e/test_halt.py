@@ -6,7 +6,7 @@ from reconciler.demo import World
 from reconciler.store import shared_state
 
 from .conftest import Start, settings_of
-from .rows import connected, count, hearing_changes
+from .rows import connected, count, listening_for_changes
 
 ORDERS = 400
 
@@ -215,7 +215,10 @@ def test_a_halt_that_another_host_applies_stops_a_running_supervisor(
     world.fill(orders=1500, symbols=60, seed=26)
     world.exchange.set_faults(latency_ms=40)
 
-    with hearing_changes(world.database_url) as changes, connected(world.database_url) as other:
+    with (
+        listening_for_changes(world.database_url) as changes,
+        connected(world.database_url) as other,
+    ):
         other.execute(RECORD_BEGINNINGS)
         run = reconcile(RECONCILIATION_BATCH_SIZE=20)
         changes.wait_for_change()

@@ -1,21 +1,15 @@
 """What `health` says does not depend on whom it asks, nor on how long the supervisor has run."""
 
 import signal
-import time
-from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from reconciler.control.address import ControlAddress
-from reconciler.control.client import ask
 from reconciler.demo import World
-from reconciler.errors import NoSupervisor
 from reconciler.telemetry.health import Vitals
 
-from .commands import DEADLINE_SECONDS
 from .conftest import Start, settings_of
+from .control import wait_for_answer
 from .rows import connected, count
 
 AN_HOUR_OF_ALARM = """
@@ -29,18 +23,6 @@ AN_HOUR_OF_ALARM = """
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "control.sock"
-
-
-def first_vitals(path: Path, is_so: Callable[[Vitals], bool] = lambda _: True) -> Vitals:
-    """Return the first answer of the supervisor's that is so."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while time.monotonic() < deadline:
-        with suppress(NoSupervisor):
-            vitals = ask(ControlAddress.at(path), "health", Vitals)
-            if is_so(vitals):
-                return vitals
-        time.sleep(0.01)
-    raise AssertionError("it never answered so")
 
 
 def has_just_run(vitals: Vitals) -> bool:
@@ -57,8 +39,8 @@ def test_a_restart_does_not_forget_the_last_hour(
     settings = settings_of(world) | {"RECONCILIATION_CONTROL_SOCKET": path}
 
     run = reconcile(RECONCILIATION_CONTROL_SOCKET=path)
-    first = first_vitals(path)
-    first_vitals(path, has_just_run)
+    first = wait_for_answer(path, "health", Vitals, lambda _: True)
+    wait_for_answer(path, "health", Vitals, has_just_run)
     running = start("health", "--json", **settings).end()
     run.send(signal.SIGTERM)
     run.end()
@@ -116,13 +98,7 @@ def test_holds_decide_the_verdict_of_service_and_database(
 
     remembered = start("health", "--json", **settings).end()
     reconcile(RECONCILIATION_CONTROL_SOCKET=path)
-    first_vitals(path)
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while (
-        ask(ControlAddress.at(path), "health", Vitals).held_orders is None
-        and time.monotonic() < deadline
-    ):
-        time.sleep(0.01)
+    wait_for_answer(path, "health", Vitals, lambda vitals: vitals.held_orders is not None)
     running = start("health", "--json", **settings).end()
 
     for told, source in ((remembered, "database"), (running, "supervisor")):

@@ -1,25 +1,13 @@
 import json
-import subprocess
-import sys
 
 import pytest
 
-from ..scripts import SCRIPTS  # noqa: TID252 - tests are no package
+from ..scripts import run_script  # noqa: TID252 - tests are no package
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
 def test_hostile_answers_kill_no_process_and_write_only_truth() -> None:
-    ended = subprocess.run(  # noqa: S603 - our own command
-        [
-            *(sys.executable, SCRIPTS / "hostile", "--json"),
-            *("--seconds", "10", "--share", "0.5", "--silences", "2"),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=290,
-        check=False,
-    )
+    ended = run_script("hostile", "--json", "--seconds", "10", "--share", "0.5", "--silences", "2")
 
     assert ended.returncode == 0, ended.stdout + ended.stderr
     told = json.loads(ended.stdout)

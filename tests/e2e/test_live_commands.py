@@ -1,9 +1,7 @@
 """What `status`, `scale`, `health` and `explain` say of a real supervisor, and once it is gone."""
 
 import signal
-import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,11 +9,11 @@ import pytest
 from reconciler.control.address import ControlAddress
 from reconciler.control.client import ask
 from reconciler.demo import World
-from reconciler.errors import NoSupervisor
 from reconciler.supervisor.status import Status
 
-from .commands import DEADLINE_SECONDS, Ended
+from .commands import EndedCommand
 from .conftest import Start, settings_of
+from .control import wait_for_status
 from .rows import connected
 
 ORDERS = 300
@@ -27,35 +25,22 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def command(start: Start, world: World, path: Path) -> Callable[..., Ended]:
+def command(start: Start, world: World, path: Path) -> Callable[..., EndedCommand]:
     """Run a command beside the supervisor until it ends: `command("status", "--json")`."""
 
-    def command(*arguments: str) -> Ended:
+    def command(*arguments: str) -> EndedCommand:
         settings = settings_of(world) | {"RECONCILIATION_CONTROL_SOCKET": path}
         return start(*arguments, **settings).end()
 
     return command
 
 
-def until(path: Path, is_so: Callable[[Status], bool]) -> Status:
-    """Ask the supervisor until it is so; return what it said."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    status = None
-    while time.monotonic() < deadline:
-        with suppress(NoSupervisor):
-            status = ask(ControlAddress.at(path), "status", Status)
-            if is_so(status):
-                return status
-        time.sleep(0.05)
-    raise AssertionError(f"it never came true: {status}")
-
-
 def test_commands_show_a_running_and_an_ended_supervisor(
-    world: World, reconcile: Start, command: Callable[..., Ended], path: Path
+    world: World, reconcile: Start, command: Callable[..., EndedCommand], path: Path
 ) -> None:
     world.fill(orders=ORDERS, symbols=6, seed=41)
     run = reconcile(RECONCILIATION_CONTROL_SOCKET=path)
-    until(path, lambda status: status.totals.reconciled == ORDERS and bool(status.cycles))
+    wait_for_status(path, lambda status: status.totals.reconciled == ORDERS and bool(status.cycles))
     with connected(world.database_url) as connection:
         row = connection.execute(
             "SELECT id FROM orders WHERE status IN ('new', 'partial') LIMIT 1"
@@ -83,18 +68,18 @@ def test_commands_show_a_running_and_an_ended_supervisor(
 
 
 def test_shards_come_and_go_as_they_are_scaled(
-    world: World, reconcile: Start, command: Callable[..., Ended], path: Path
+    world: World, reconcile: Start, command: Callable[..., EndedCommand], path: Path
 ) -> None:
     world.fill(orders=ORDERS, symbols=6, seed=42)
     reconcile(RECONCILIATION_CONTROL_SOCKET=path)
-    until(path, lambda status: status.shards.running == 2)
+    wait_for_status(path, lambda status: status.shards.running == 2)
 
     plan = command("scale", "--plan", "3")
     unchanged = ask(ControlAddress.at(path), "status", Status).shards.desired
     more = command("scale", "3")
-    grown = until(path, lambda status: status.shards.running == 3)
+    grown = wait_for_status(path, lambda status: status.shards.running == 3)
     fewer = command("scale", "1", "--json")
-    until(path, lambda status: len(status.workers) == 1 and status.shards.draining == 0)
+    wait_for_status(path, lambda status: len(status.workers) == 1 and status.shards.draining == 0)
 
     assert (plan.exit_code, unchanged) == (0, 2), plan.err
     assert plan.out.endswith("from 2 to 3 shards: 85 of 256 buckets move (33.2%)\n")

@@ -13,6 +13,7 @@ from reconciler.orders.workload import OrderWorkload
 from reconciler.settings import Settings
 from reconciler.workload import Batch
 
+from .commands import DEADLINE_SECONDS
 from .conftest import settings_of
 from .worker_memory_probe import Findings
 
@@ -36,7 +37,7 @@ def findings(world: World, monkeypatch: pytest.MonkeyPatch) -> Findings:
         [sys.executable, HERE / "worker_memory_probe.py"],
         input=pickle.dumps((workload, [pickle.dumps(batch) for batch in batches])),
         capture_output=True,
-        timeout=60,
+        timeout=DEADLINE_SECONDS,
         check=False,
     )
     assert looked.returncode == 0, looked.stderr.decode()

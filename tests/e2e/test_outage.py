@@ -5,9 +5,9 @@ from psycopg import sql
 
 from reconciler.demo import World
 
-from .commands import Ended
+from .commands import EndedCommand
 from .conftest import Start, settings_of
-from .rows import Connection, connected, hearing_changes
+from .rows import Connection, connected, listening_for_changes
 
 END_SESSIONS = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
@@ -22,7 +22,7 @@ def test_database_outage_costs_no_process_and_no_order(
     world.fill(orders=1000, symbols=12, seed=8)
     world.exchange.set_faults(latency_ms=60)
 
-    with hearing_changes(world.database_url) as changes, connected(postgres_url) as server:
+    with listening_for_changes(world.database_url) as changes, connected(postgres_url) as server:
         run = reconcile(RECONCILIATION_INTERVAL_MS=100, RECONCILIATION_BATCH_SIZE=20)
         changes.wait_for_change()
         allow_connections(server, name, allowed=False)
@@ -53,7 +53,7 @@ def test_read_only_database_costs_no_order_and_no_restart(
     world.fill(orders=600, symbols=12, seed=9)
     world.exchange.set_faults(latency_ms=60)
 
-    with hearing_changes(world.database_url) as changes, connected(postgres_url) as server:
+    with listening_for_changes(world.database_url) as changes, connected(postgres_url) as server:
         run = reconcile(RECONCILIATION_INTERVAL_MS=100, RECONCILIATION_BATCH_SIZE=20)
         changes.wait_for_change()
         make_read_only(server, name, on=True)
@@ -75,10 +75,10 @@ def test_a_database_that_takes_no_writes_is_told_by_health(
     world.fill(orders=60, symbols=6, seed=9)
     socket = {"RECONCILIATION_CONTROL_SOCKET": tmp_path / "control.sock"}
 
-    def health() -> Ended:
+    def health() -> EndedCommand:
         return start("health", "--json", **settings_of(world), **socket).end()
 
-    with hearing_changes(world.database_url) as changes, connected(postgres_url) as server:
+    with listening_for_changes(world.database_url) as changes, connected(postgres_url) as server:
         run = reconcile(RECONCILIATION_INTERVAL_MS=100, **socket)
         while world.mismatches():
             changes.wait_for_change()
@@ -94,7 +94,7 @@ def test_a_database_that_takes_no_writes_is_told_by_health(
     assert "database" in rows_of(during)
 
 
-def rows_of(health: Ended) -> dict[str, str]:
+def rows_of(health: EndedCommand) -> dict[str, str]:
     return {row["name"]: row["value"] for row in health.report["rows"]}
 
 
@@ -123,7 +123,7 @@ def test_a_right_that_goes_missing_ends_nothing_and_is_told_by_health(
         fault = run.wait_for("worker.in_trouble")
         health = start("health", "--json", **settings).end()
         owner.execute("DROP TRIGGER revoke_update ON activity_log")
-        with hearing_changes(world.database_url) as changes:
+        with listening_for_changes(world.database_url) as changes:
             owner.execute("GRANT UPDATE ON orders TO outage_clerk")
             while world.mismatches():
                 changes.wait_for_change()

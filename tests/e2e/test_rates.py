@@ -1,12 +1,10 @@
 import re
-import subprocess
-import sys
 from collections.abc import Sequence
 from types import ModuleType
 
 import pytest
 
-from ..scripts import SCRIPTS, load_script  # noqa: TID252 - tests are no package
+from ..scripts import load_script, run_script  # noqa: TID252 - tests are no package
 
 
 @pytest.fixture(scope="module")
@@ -15,16 +13,9 @@ def script() -> ModuleType:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
 def test_every_step_and_a_crashing_shard_are_measured_and_judged() -> None:
     """How high the rates are is for a machine at rest: here others take the cores."""
-    ended = subprocess.run(  # noqa: S603 - our own command
-        [sys.executable, SCRIPTS / "rates", "--short"],
-        capture_output=True,
-        text=True,
-        timeout=280,
-        check=False,
-    )
+    ended = run_script("rates", "--short")
 
     steps = re.findall(r"^ +(\d+) +([1-9]\d*) +\d+ *$", ended.stdout, re.MULTILINE)
     assert [shards for shards, _ in steps] == ["1", "4", "1"], ended.stdout + ended.stderr

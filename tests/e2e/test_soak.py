@@ -1,23 +1,13 @@
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "soak"
+from ..scripts import run_script  # noqa: TID252 - tests are no package
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
 def test_no_process_grows_over_a_few_cycles() -> None:
-    ended = subprocess.run(  # noqa: S603 - our own command
-        [sys.executable, SCRIPT, "--orders", "2000", "--cycles", "10"],
-        capture_output=True,
-        text=True,
-        timeout=290,
-        check=False,
-    )
+    ended = run_script("soak", "--orders", "2000", "--cycles", "10")
 
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "after 2,000 orders: supervisor" in ended.stdout
@@ -25,15 +15,8 @@ def test_no_process_grows_over_a_few_cycles() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
 def test_no_kill_and_no_fault_loses_doubles_or_turns_back_a_change() -> None:
-    ended = subprocess.run(  # noqa: S603 - our own command
-        [sys.executable, SCRIPT, "--chaos", "--seconds", "12", "--json"],
-        capture_output=True,
-        text=True,
-        timeout=290,
-        check=False,
-    )
+    ended = run_script("soak", "--chaos", "--seconds", "12", "--json")
 
     assert ended.returncode == 0, ended.stdout + ended.stderr
     told = json.loads(ended.stdout)

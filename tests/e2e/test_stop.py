@@ -7,9 +7,9 @@ from reconciler.demo import World
 
 from ..supervisor.processes import EndWatch, family  # noqa: TID252 - tests are no package
 from .conftest import Start
-from .rows import changes_not_logged, connected, hearing_changes, sessions_end
+from .rows import changes_not_logged, connected, listening_for_changes, sessions_end
 
-DRAIN_SECONDS = 10
+DRAIN_SECONDS = 120
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ def test_a_stop_leaves_no_process_no_session_and_nothing_half_done(
     world.fill(orders=1000, symbols=12, seed=7)
     world.exchange.set_faults(latency_ms=100)
 
-    with hearing_changes(world.database_url) as changes:
+    with listening_for_changes(world.database_url) as changes:
         run = reconcile(
             RECONCILIATION_BATCH_SIZE=20,
             RECONCILIATION_DRAIN_SECONDS=DRAIN_SECONDS,

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import pytest
-
 from reconciler.control.address import ControlAddress
 from reconciler.control.client import ask
 from reconciler.demo import World, open_world
@@ -16,14 +14,14 @@ from reconciler.supervisor.status import Status
 from reconciler.supervisor.supervisor import STORE_RETRY_SECONDS
 
 from ..supervisor.processes import EndWatch, family, stretched  # noqa: TID252 - tests are no package
-from .commands import Running
+from .commands import RunningCommand
 from .conftest import AMPLE, Start, settings_of
 from .proxy import Proxy
 from .rows import (
-    Ear,
+    ChangeListener,
     changes_not_logged,
     connected,
-    hearing_changes,
+    listening_for_changes,
     orders_changed_twice,
     sessions_end,
 )
@@ -38,7 +36,7 @@ def test_workers_and_sessions_end_with_a_killed_supervisor(
     world.fill(orders=1000, symbols=24, seed=7)
     world.exchange.set_faults(latency_ms=100)
 
-    with hearing_changes(world.database_url) as changes:
+    with listening_for_changes(world.database_url) as changes:
         run = reconcile(RECONCILIATION_SHARDS=WORKERS, RECONCILIATION_BATCH_SIZE=20)
         changes.wait_for_change()
         descendants = EndWatch(family(run.pid))
@@ -84,19 +82,18 @@ OUTAGE_SECONDS = float(os.environ.get("OUTAGE_SECONDS", "3"))
 @contextmanager
 def at_work_through_a_proxy(
     world: World, reconcile: Start, **environment: object
-) -> Iterator[tuple[Running, Proxy, Ear]]:
+) -> Iterator[tuple[RunningCommand, Proxy, ChangeListener]]:
     """Reconcile by way of a proxy to the database, from the first change on."""
     world.exchange.set_faults(latency_ms=50)
     with (
         Proxy(world.database_url) as proxy,
-        hearing_changes(world.database_url) as changes,
+        listening_for_changes(world.database_url) as changes,
     ):
         run = reconcile(DATABASE_URL=proxy.url, RECONCILIATION_BATCH_SIZE=20, **environment)
         changes.wait_for_change()
         yield run, proxy, changes
 
 
-@pytest.mark.timeout(180 + OUTAGE_SECONDS)
 def test_processes_survive_an_outage_of_the_database(world: World, reconcile: Start) -> None:
     world.fill(orders=2000, symbols=40, seed=7)
 
@@ -111,8 +108,7 @@ def test_processes_survive_an_outage_of_the_database(world: World, reconcile: St
         run.wait_for("supervisor.waits_for_store")
         time.sleep(OUTAGE_SECONDS)  # how long an outage lasts is time, and no event
         proxy.restore()
-        gone = time.monotonic()
-        while world.mismatches() and time.monotonic() - gone < 60:
+        while world.mismatches():
             rows.wait_for_change()
         run.send(signal.SIGTERM)
         ended = run.end()
@@ -160,7 +156,6 @@ def weight_between(world: World, after: int, last: int) -> int:
     return sum(request.weight for request in requests if request.number <= last)
 
 
-@pytest.mark.timeout(300)
 def test_processes_survive_a_restart_of_postgresql(
     start: Start,
 ) -> None:
@@ -168,7 +163,7 @@ def test_processes_survive_a_restart_of_postgresql(
         world.fill(orders=2000, symbols=40, seed=7)
         world.exchange.set_faults(latency_ms=300)
         server = server_of(world)
-        with hearing_changes(world.database_url) as rows:
+        with listening_for_changes(world.database_url) as rows:
             run = start(
                 "run",
                 **settings_of(world),
@@ -189,7 +184,7 @@ def test_processes_survive_a_restart_of_postgresql(
         server.ensure_postgres_running()
         world.exchange.clear_faults()
 
-        with hearing_changes(world.database_url) as rows:
+        with listening_for_changes(world.database_url) as rows:
             while world.mismatches():
                 rows.wait_for_change()
         after = status_of(world)

@@ -18,10 +18,11 @@ from reconciler.settings import Settings
 from reconciler.supervisor.options import Options
 
 from ..supervisor.processes import EndWatch, family  # noqa: TID252 - tests are no package
-from .commands import DEADLINE_SECONDS, Running
+from .commands import DEADLINE_SECONDS, RunningCommand
 from .conftest import settings_of
+from .control import wait_until_ready
 from .proxy import Proxy
-from .rows import changes_not_logged, connected, hearing_changes
+from .rows import changes_not_logged, connected, listening_for_changes
 
 CONF = Path(__file__).parents[2] / "supervisor.conf"
 RUNNING = "entered RUNNING state"
@@ -43,7 +44,7 @@ class Supervisord:
         self._folder = folder
         self._conf = folder / CONF.name
         self._stack = ExitStack()
-        self._running: Running | None = None
+        self._running: RunningCommand | None = None
         shutil.copy(CONF, self._conf)
         (folder / ".venv").symlink_to(sys.prefix)
         for name, value in settings.items():
@@ -62,7 +63,7 @@ class Supervisord:
         lines = [line.removeprefix(";") for line in text[begin:end].splitlines()]
         self._conf.write_text(text[:begin] + "\n".join(lines) + text[end:], encoding="utf-8")
 
-    def start(self, changes: Mapping[str, str]) -> Running:
+    def start(self, changes: Mapping[str, str]) -> RunningCommand:
         """Start it, its own log on standard error, with other texts in the place of some."""
         text = self._conf.read_text(encoding="utf-8")
         for old, new in changes.items():
@@ -71,7 +72,9 @@ class Supervisord:
         self._conf.write_text(text, encoding="utf-8")
         arguments = ["-n", "-s", "-c", str(self._conf), "-l", "/dev/stderr", "-y", "0"]
         self._running = self._stack.enter_context(
-            Running(arguments, environment={}, folder=self._folder, module="supervisor.supervisord")
+            RunningCommand(
+                arguments, environment={}, folder=self._folder, module="supervisor.supervisord"
+            )
         )
         return self._running
 
@@ -84,7 +87,7 @@ class Supervisord:
             stdout=subprocess.PIPE,
             text=True,
             check=False,
-            timeout=60,
+            timeout=DEADLINE_SECONDS,
         ).stdout
 
     def pid_of(self, program: str = "reconciler") -> int:
@@ -146,7 +149,7 @@ def test_stop_may_take_longer_than_the_default_drain() -> None:
 def test_supervisord_starts_restarts_and_stops_it_cleanly(
     world: World, supervisord: Supervisord
 ) -> None:
-    with hearing_changes(world.database_url) as changes:
+    with listening_for_changes(world.database_url) as changes:
         log = supervisord.start(SOON_RUNNING)
         log.wait_for_text(RUNNING)
         assert "RUNNING" in supervisord.control("status", "reconciler")
@@ -175,7 +178,7 @@ def test_supervisord_starts_restarts_and_stops_it_cleanly(
 def test_a_killed_parent_is_started_again_and_its_workers_are_gone(
     world: World, supervisord: Supervisord
 ) -> None:
-    with hearing_changes(world.database_url) as changes:
+    with listening_for_changes(world.database_url) as changes:
         log = supervisord.start(SOON_RUNNING)
         log.wait_for_text(RUNNING)
         changes.wait_for_change()
@@ -191,7 +194,7 @@ def test_a_killed_parent_is_started_again_and_its_workers_are_gone(
 
 
 def test_two_supervised_programs_do_not_depend_on_each_other(
-    world: World, supervisord: Supervisord
+    world: World, supervisord: Supervisord, tmp_path: Path
 ) -> None:
     supervisord.add_second()
     supervisord.set("RECONCILIATION_INTERVAL_MS", 100)
@@ -200,24 +203,24 @@ def test_two_supervised_programs_do_not_depend_on_each_other(
     assert "STOPPED" in supervisord.control("status", "reconciler-second")
 
     started = supervisord.control("start", "reconciler-second")
+    second = wait_until_ready(tmp_path / "second.sock")
     assert "RUNNING" in supervisord.control("status", "reconciler")
     supervisord.control("stop", "reconciler")
-    with hearing_changes(world.database_url) as changes:
+    with listening_for_changes(world.database_url) as changes:
         world.fill(orders=50, symbols=2, seed=3)
         changes.wait_for_change()
 
     assert "reconciler-second: started" in started
     assert "STOPPED" in supervisord.control("status", "reconciler")
     assert "RUNNING" in supervisord.control("status", "reconciler-second")
-    assert log.count_text("spawned: 'reconciler-second'") == 1
+    assert supervisord.pid_of("reconciler-second") == second
 
 
 def test_signals_bring_new_settings_and_shard_counts(
-    supervisord: Supervisord,
+    supervisord: Supervisord, tmp_path: Path
 ) -> None:
-    log = supervisord.start(SOON_RUNNING)
-    log.wait_for_text(RUNNING)
-    supervisord.wait_for("supervisor.started")
+    supervisord.start(SOON_RUNNING)
+    pid = wait_until_ready(tmp_path / "reconciler.sock")
 
     answers = [supervisord.control("signal", "TTIN", "reconciler")]
     supervisord.wait_for("supervisor.scaled")
@@ -228,7 +231,7 @@ def test_signals_bring_new_settings_and_shard_counts(
     supervisord.wait_for("supervisor.reload_refused")
 
     assert answers == ["reconciler: signalled\n"] * 3
-    assert log.count_text(SPAWNED) == 1
+    assert supervisord.pid_of() == pid
 
 
 def test_configuration_error_becomes_fatal_and_says_why(

@@ -5,7 +5,7 @@ from reconciler.demo import World
 
 from ..supervisor.processes import EndWatch, family  # noqa: TID252 - tests are no package
 from .conftest import Start
-from .rows import changes_not_logged, connected, count, hearing_changes
+from .rows import changes_not_logged, connected, count, listening_for_changes
 
 ORDERS = 2000
 WORKERS = 3
@@ -17,7 +17,7 @@ def test_killed_workers_and_supervisor_log_every_change_once(
     world.fill(orders=ORDERS, symbols=24, seed=5)
     world.exchange.set_faults(latency_ms=60)
 
-    with hearing_changes(world.database_url) as changes:
+    with listening_for_changes(world.database_url) as changes:
         # So few rows a transaction that there is something left after the last death.
         run = reconcile("--once", RECONCILIATION_SHARDS=WORKERS, RECONCILIATION_BATCH_SIZE=3)
         pids = [

@@ -14,12 +14,12 @@ import pytest
 
 from reconciler.demo import World
 
+from .commands import DEADLINE_SECONDS
 from .conftest import settings_of
 
 SCRIPT = (str(Path(sys.executable).with_name("reconciler")),)
 MODULE = (sys.executable, "-m", "reconciler")
 STANDALONE = Path(__file__).parents[1] / "cli" / "standalone.py"
-PATIENCE_SECONDS = 90
 
 
 class Planted:
@@ -62,7 +62,7 @@ class Planted:
             capture_output=True,
             text=True,
             check=False,
-            timeout=PATIENCE_SECONDS,
+            timeout=DEADLINE_SECONDS,
         )
 
 

@@ -4,7 +4,7 @@ from reconciler.demo import World
 from reconciler.paper.listing import ListedOrder
 
 from .conftest import Start
-from .rows import Connection, connected, count, hearing_changes
+from .rows import Connection, connected, count, listening_for_changes
 
 ROUNDS = 6
 
@@ -38,7 +38,10 @@ def test_nothing_goes_back_while_the_application_writes_too(world: World, reconc
     world.exchange.set_faults(latency_ms=40)
     written = 0
 
-    with hearing_changes(world.database_url) as changes, connected(world.database_url) as writer:
+    with (
+        listening_for_changes(world.database_url) as changes,
+        connected(world.database_url) as writer,
+    ):
         writer.execute(WATCH_HISTORY)
         writer.execute(LINGER)
         run = reconcile("--once", RECONCILIATION_BATCH_SIZE=20)
