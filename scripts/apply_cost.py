@@ -1,8 +1,8 @@
-"""Measure the processor time of the apply step for each order. See scripts/apply-cost.
+"""Measure the processor time that the order writer takes for one order. See scripts/apply-cost.
 
-One worker's step fills every open order, batch after batch, with the exchange's answers at hand.
-Processor time says what the work costs also on a machine that others use, where a clock does not.
-Beside it stands the least that the server could do: one statement that makes everything up, changes
+A worker writes that every open order is filled, batch after batch; the exchange's reports are in
+memory. Processor time measures the cost even on a busy machine, where the time of day does not. It
+is compared with the least that PostgreSQL could do: one statement that invents the reports, changes
 and logs the same rows, and returns nothing. Linux only.
 """
 
@@ -58,19 +58,19 @@ LEAST = text(
 )
 DONE = text("SELECT count(*) FROM activity_log")
 
-_Transactions = Sequence[Sequence[tuple[StaleOrder, Report]]]
-"""The orders of each hand-out, with what the exchange says of them."""
+_Batches = Sequence[Sequence[tuple[StaleOrder, Report]]]
+"""The orders of each batch, each with its report."""
 _Microseconds = tuple[float, float]
-"""Of Python and of the server, for each order."""
+"""The cost of one order: in Python, and in PostgreSQL."""
 
 
 def main() -> None:
-    """Run it."""
+    """Measure; print the medians."""
     parser = argparse.ArgumentParser(prog="scripts/apply-cost", description=__doc__)
     parser.add_argument("--orders", type=int, default=12_000, metavar="N")
     parser.add_argument("--batch-size", type=int, default=200, metavar="N")
     parser.add_argument("--rounds", type=int, default=5, metavar="N")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     with (
         embedded_postgres(settings=SETTINGS) as url,
         closing(Database(url, role="apply cost")) as database,
@@ -81,43 +81,48 @@ def main() -> None:
             migrations.upgrade(connection)
         with database.autocommit() as connection:
             orders = find_orders(connection)
-        applying = partial(_apply_all, database, orders, batch_size=given.batch_size)
-        ways = {"apply step": applying, "least": partial(_do_least, database)}
-        costs: dict[str, list[_Microseconds]] = {name: [] for name in ways}
-        for _ in range(given.rounds):
-            for name, way in ways.items():
-                cost = _cost_of(way, database, orders, given.orders, batch_size=given.batch_size)
+        write_all = partial(_write_all, database, orders, batch_size=arguments.batch_size)
+        methods = {"order writer": write_all, "least": partial(_write_least, database)}
+        costs: dict[str, list[_Microseconds]] = {name: [] for name in methods}
+        for _ in range(arguments.rounds):
+            for name, method in methods.items():
+                cost = _measure(
+                    method, database, orders, arguments.orders, batch_size=arguments.batch_size
+                )
                 costs[name].append(cost)
     for name, rounds in costs.items():
         python, server = (median(part) for part in zip(*rounds, strict=True))
         print(f"{name:12} Python {python:5.1f}  PostgreSQL {server:5.1f}  us an order")
 
 
-def _cost_of(
-    way: Callable[[_Transactions], None],
+def _measure(
+    method: Callable[[_Batches], None],
     database: Database,
     orders: OrdersTable,
     count: int,
     *,
     batch_size: int,
 ) -> _Microseconds:
-    """Lay the rows out anew, and let them be filled."""
-    work = _lay_out(database, orders, count, batch_size=batch_size)
+    """Write the rows again, reconcile them, and return what one order costs."""
+    batches = _prepare_batches(database, orders, count, batch_size=batch_size)
     with database.autocommit() as connection:
         server = int(connection.execute(text("SELECT pg_backend_pid()")).scalar_one())
-    python_before, server_before = time.process_time(), _seconds_of(server)
-    way(work)
-    python, of_server = time.process_time() - python_before, _seconds_of(server) - server_before
+    python_before, server_before = time.process_time(), _processor_seconds(server)
+    method(batches)
+    python, server_seconds = (
+        time.process_time() - python_before,
+        _processor_seconds(server) - server_before,
+    )
     with database.autocommit() as connection:
         done = connection.execute(DONE).scalar_one()
-    assert done == count, f"{done} of {count} orders were filled"  # noqa: S101 - else it measures nothing
-    return python / count * 1e6, of_server / count * 1e6
+    assert done == count, f"{done} of {count} orders were filled"  # noqa: S101 - otherwise nothing was measured
+    return python / count * 1e6, server_seconds / count * 1e6
 
 
-def _lay_out(
+def _prepare_batches(
     database: Database, orders: OrdersTable, count: int, *, batch_size: int
-) -> _Transactions:
-    """Write the rows; return the open ones as a worker is handed them, each with its report."""
+) -> _Batches:
+    """Write the rows; return the open orders in batches, each with its report."""
     spacing = ENDED_PER_OPEN + 1
     with database.transaction() as connection:
         connection.execute(text("TRUNCATE orders, activity_log"))
@@ -133,30 +138,30 @@ def _lay_out(
     dispatcher.add(chunk_orders(page.orders, venue("paper")), cycle=0)
     return [
         [(order, _filled(order, now)) for chunk in batch.chunks for order in chunk.items]
-        for batch in _hand_outs(dispatcher)
+        for batch in _batches_of(dispatcher)
     ]
 
 
-def _hand_outs(dispatcher: Dispatcher) -> Iterator[Batch]:
+def _batches_of(dispatcher: Dispatcher) -> Iterator[Batch]:
     while (batch := dispatcher.next_batch(0)) is not None:
         yield batch
         dispatcher.done(0, batch.number)
 
 
-def _apply_all(
-    database: Database, orders: OrdersTable, work: _Transactions, *, batch_size: int
+def _write_all(
+    database: Database, orders: OrdersTable, batches: _Batches, *, batch_size: int
 ) -> None:
     policy = Policy(quantity_scale=orders.quantity_scale, price_scale=orders.price_scale)
     writer = OrderWriter(orders, exchange="none", decide=partial(decide, policy=policy))
-    for batch in work:
+    for batch in batches:
         answers: dict[OrderId, Answer] = {order.id: report for order, report in batch}
         seen = {order.id: order.facts for order, _ in batch}
-        for some in split_for_transactions(answers, batch_size):
+        for transaction in split_for_transactions(answers, batch_size):
             with database.transaction() as connection:
-                writer.apply(connection, some, seen)
+                writer.apply(connection, transaction, seen)
 
 
-def _do_least(database: Database, _work: _Transactions) -> None:
+def _write_least(database: Database, _batches: _Batches) -> None:
     with database.transaction() as connection:
         connection.execute(LEAST)
 
@@ -173,8 +178,8 @@ def _filled(order: StaleOrder, now: datetime) -> Report:
     )
 
 
-def _seconds_of(process: int) -> float:
-    """Return the processor time of a process, to the nanosecond."""
+def _processor_seconds(process: int) -> float:
+    """Return the processor time of a process."""
     spent = Path(f"/proc/{process}/schedstat").read_text(encoding="ascii").split()[0]
     return int(spent) / 1e9
 

@@ -74,7 +74,7 @@ def test_crashes_that_cost_the_others_or_have_no_limit_are_named(
     script: ModuleType, kept: Sequence[float], deaths: int, complaint: str | None
 ) -> None:
     pairs = [
-        script.Pair(alone=100.0, beside_crashes=100.0 * share, deaths=number)
+        script.Pair(without_crashes=100.0, with_crashes=100.0 * share, deaths=number)
         for share, number in zip(kept, (6, 6, deaths), strict=True)
     ]
 
