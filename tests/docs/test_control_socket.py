@@ -77,7 +77,7 @@ def documented(text: str) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(
     ("heading", "kind"),
     [("The request", ControlRequest), ("The response", ControlResponse)],
-    ids=["ask", "say"],
+    ids=["request", "response"],
 )
 def test_every_key_of_a_line_is_documented(heading: str, kind: type[Any]) -> None:
     table = section(PAGE, heading).partition("`ErrorBody`:")[0]
@@ -97,13 +97,13 @@ def test_every_key_of_every_object_is_documented(kind: type[Any]) -> None:
     assert documented(table) == keys_of(kind)
 
 
-def test_every_command_is_documented() -> None:
+def test_every_command_is_in_the_page_table() -> None:
     table = section(PAGE, "The commands").partition("### ")[0]
 
     assert first_cells(table) == list(Command)
 
 
-def test_the_limits_are_those_of_the_server() -> None:
+def test_documented_limits_are_those_of_the_server() -> None:
     assert f"{protocol.MAX_REQUEST_BYTES:,} bytes" in PAGE
     assert f"{server.TIMEOUT_SECONDS:.0f} s" in PAGE
     assert f"more than {server.MAX_CLIENTS} clients" in PAGE

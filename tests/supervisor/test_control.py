@@ -1,4 +1,4 @@
-"""The control socket of a real supervisor, also when its clients are no good."""
+"""The control socket of a real supervisor, also with clients that misbehave."""
 
 import asyncio
 import json
@@ -48,14 +48,14 @@ async def path(
     assert not path.exists()
 
 
-async def asked(path: Path, command: str, expected: type[Any], **arguments: Any) -> Any:
+async def ask_path(path: Path, command: str, expected: type[Any], **arguments: Any) -> Any:
     return await asyncio.to_thread(
         lambda: ask(ControlAddress.at(path), command, expected, **arguments)
     )
 
 
-async def said(path: Path, sent: bytes) -> dict[str, Any]:
-    """Send some bytes, and return what comes back."""
+async def send_bytes(path: Path, sent: bytes) -> dict[str, Any]:
+    """Send some bytes; return the response."""
     reader, writer = await asyncio.open_unix_connection(str(path), limit=1_000_000)
     writer.write(sent)
     answer: dict[str, Any] = json.loads(await reader.readline())
@@ -63,8 +63,8 @@ async def said(path: Path, sent: bytes) -> dict[str, Any]:
     return answer
 
 
-async def test_status_says_what_every_shard_is_doing(path: Path) -> None:
-    status = await asked(path, "status", Status)
+async def test_status_shows_what_every_shard_is_doing(path: Path) -> None:
+    status = await ask_path(path, "status", Status)
 
     assert status.pid == os.getpid()
     assert (status.shards.desired, status.shards.running, status.shards.parked) == (2, 2, 0)
@@ -75,9 +75,9 @@ async def test_status_says_what_every_shard_is_doing(path: Path) -> None:
     assert status.hottest[0].key == "COIN0"
 
 
-async def test_where_an_item_is(path: Path) -> None:
-    held = await asked(path, "locate", OrderLocation, key="COIN0", id="1")
-    unknown = await asked(path, "locate", OrderLocation, key="COIN0", id="77")
+async def test_locate_tells_which_worker_has_an_item(path: Path) -> None:
+    held = await ask_path(path, "locate", OrderLocation, key="COIN0", id="1")
+    unknown = await ask_path(path, "locate", OrderLocation, key="COIN0", id="77")
 
     assert held.in_flight_in == held.shard
     assert held.in_flight_seconds >= 0
@@ -85,16 +85,16 @@ async def test_where_an_item_is(path: Path) -> None:
     assert not unknown.is_queued
 
 
-async def test_health_is_judged_from_what_the_supervisor_knows(path: Path) -> None:
-    verdict = judge(await asked(path, "health", Vitals))
+async def test_health_is_judged_from_the_supervisors_snapshot(path: Path) -> None:
+    verdict = judge(await ask_path(path, "health", Vitals))
 
     assert verdict.status is Grade.HEALTHY
 
 
 async def test_scale_changes_the_number_of_shards_and_a_plan_does_not(path: Path) -> None:
-    planned = await asked(path, "scale", Scaling, shards=9, plan=True)
-    done = await asked(path, "scale", Scaling, shards=3)
-    status = await asked(path, "status", Status)
+    planned = await ask_path(path, "scale", Scaling, shards=9, plan=True)
+    done = await ask_path(path, "scale", Scaling, shards=3)
+    status = await ask_path(path, "status", Status)
 
     assert (planned.before, planned.after) == (2, 9)
     assert (done.before, done.after) == (2, 3)
@@ -102,13 +102,13 @@ async def test_scale_changes_the_number_of_shards_and_a_plan_does_not(path: Path
 
 
 @pytest.mark.parametrize("shards", [0, -1, 65, 10_000])
-async def test_a_number_of_shards_that_cannot_be_is_refused(path: Path, shards: int) -> None:
+async def test_impossible_number_of_shards_is_refused(path: Path, shards: int) -> None:
     with pytest.raises(ConfigurationError, match=r"cannot run .* shards"):
-        await asked(path, "scale", Scaling, shards=shards)
+        await ask_path(path, "scale", Scaling, shards=shards)
 
 
 @pytest.mark.parametrize(
-    ("sent", "complaint"),
+    ("sent", "error"),
     [
         (b"garbage\n", "this is not a request"),
         (b"\x00\xff\xfe\n", "this is not a request"),
@@ -121,17 +121,17 @@ async def test_a_number_of_shards_that_cannot_be_is_refused(path: Path, shards: 
     ],
     ids=["garbage", "binary", "list", "version", "command", "type", "missing", "too long"],
 )
-async def test_nonsense_is_answered_with_a_complaint(
-    path: Path, sent: bytes, complaint: str
+async def test_malformed_request_gets_an_error_response(
+    path: Path, sent: bytes, error: str
 ) -> None:
-    answer = await said(path, sent)
+    answer = await send_bytes(path, sent)
 
-    assert complaint in answer["error"]["what"]
+    assert error in answer["error"]["what"]
     assert answer["error"]["hint"]
-    assert (await asked(path, "status", Status)).shards.running == 2
+    assert (await ask_path(path, "status", Status)).shards.running == 2
 
 
-async def test_clients_that_hang_or_hang_up_half_way_are_not_noticed(path: Path) -> None:
+async def test_clients_that_hang_or_hang_up_do_no_harm(path: Path) -> None:
     hanging = []
     for _ in range(30):
         client = socket.socket(socket.AF_UNIX)
@@ -143,62 +143,62 @@ async def test_clients_that_hang_or_hang_up_half_way_are_not_noticed(path: Path)
         client.close()
     await asyncio.sleep(0)
 
-    status = await asked(path, "status", Status)
+    status = await ask_path(path, "status", Status)
 
     assert status.shards.running == 2
     for client in hanging[:15]:
         client.close()
 
 
-async def test_only_its_own_user_may_connect(path: Path) -> None:
+async def test_socket_file_is_open_to_its_own_user_only(path: Path) -> None:
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600  # noqa: PTH116 - at once
 
 
-async def nothing(_command: str, _arguments: object) -> object:
+async def respond_with_nothing(_command: str, _arguments: object) -> object:
     return None
 
 
-async def test_a_second_supervisor_is_refused_with_the_pid_of_the_first(path: Path) -> None:
+async def test_second_supervisor_is_refused_with_pid_of_the_first(path: Path) -> None:
     with pytest.raises(SocketTaken) as refused:
-        await ControlServer(ControlAddress.at(path), nothing).open()
+        await ControlServer(ControlAddress.at(path), respond_with_nothing).open()
 
     assert refused.value.pid == os.getpid()
-    assert (await asked(path, "status", Status)).pid == os.getpid()
+    assert (await ask_path(path, "status", Status)).pid == os.getpid()
 
 
-async def test_a_socket_that_was_left_behind_is_taken_over(tmp_path: Path) -> None:
+async def test_socket_that_was_left_behind_is_taken_over(tmp_path: Path) -> None:
     path = tmp_path / "left.sock"
     left = socket.socket(socket.AF_UNIX)
     left.bind(str(path))
     left.close()
 
-    server = ControlServer(ControlAddress.at(path), nothing)
+    server = ControlServer(ControlAddress.at(path), respond_with_nothing)
     await server.open()
 
-    assert await asked(path, "anything", type(None)) is None
+    assert await ask_path(path, "anything", type(None)) is None
     await server.close()
 
 
-async def test_a_folder_that_others_may_write_to_is_refused(tmp_path: Path) -> None:
+async def test_folder_that_others_may_write_to_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "open"
     folder.mkdir()
     folder.chmod(0o777)
 
     with pytest.raises(ConfigurationError, match="others may write there"):
-        await ControlServer(ControlAddress.at(folder / "control.sock"), nothing).open()
+        await ControlServer(ControlAddress.at(folder / "control.sock"), respond_with_nothing).open()
 
 
-async def test_a_path_too_long_for_a_socket_is_refused(tmp_path: Path) -> None:
+async def test_path_too_long_for_a_socket_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="longer than 107 bytes"):
-        await ControlServer(ControlAddress.at(tmp_path / ("x" * 108)), nothing).open()
+        await ControlServer(ControlAddress.at(tmp_path / ("x" * 108)), respond_with_nothing).open()
 
 
-def test_without_a_supervisor_the_client_says_so(tmp_path: Path) -> None:
+def test_client_reports_that_no_supervisor_listens(tmp_path: Path) -> None:
     with pytest.raises(NoSupervisor, match="nothing listens there"):
         ask(ControlAddress.at(tmp_path / "none.sock"), "status", Status)
 
 
-def test_a_question_that_is_not_answered_before_the_end_is_no_error(tmp_path: Path) -> None:
+def test_unanswered_request_at_the_end_is_no_error(tmp_path: Path) -> None:
     errors: list[dict[str, Any]] = []
 
     async def end_while_asked() -> None:
@@ -222,8 +222,8 @@ def test_a_question_that_is_not_answered_before_the_end_is_no_error(tmp_path: Pa
     assert errors == []
 
 
-def an_address(*paths: Path) -> ControlAddress:
-    """Return an address as of a database, with an abstract name that no other test has."""
+def build_address(*paths: Path) -> ControlAddress:
+    """Return the address of a database, with an abstract name that no other test has."""
     return ControlAddress(
         paths=paths,
         is_from_setting=False,
@@ -231,7 +231,7 @@ def an_address(*paths: Path) -> ControlAddress:
     )
 
 
-async def serving(address: ControlAddress, answer: str = "here") -> ControlServer:
+async def start_server(address: ControlAddress, answer: str = "here") -> ControlServer:
     async def respond(_command: str, _arguments: object) -> object:
         return answer
 
@@ -245,8 +245,8 @@ async def ask_at(address: ControlAddress) -> str:
 
 
 @pytest.fixture
-def keep_watch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the server look after its file all the time."""
+def check_files_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the server check its files all the time."""
     monkeypatch.setattr(server_module, "CHECK_FILES_SECONDS", 0.01)
 
 
@@ -257,13 +257,13 @@ async def until(is_so: Callable[[], bool]) -> None:
         await asyncio.sleep(0.01)
 
 
-@pytest.mark.usefixtures("keep_watch")
+@pytest.mark.usefixtures("check_files_often")
 @pytest.mark.parametrize("what", ["socket", "lock", "both", "folder"])
-async def test_what_a_cleaner_has_removed_is_made_again(tmp_path: Path, what: str) -> None:
+async def test_files_that_a_cleaner_removed_are_made_again(tmp_path: Path, what: str) -> None:
     folder = tmp_path / "temporary"
     path = folder / "control.sock"
     lock = folder / "control.sock.lock"
-    server = await serving(ControlAddress.at(path))
+    server = await start_server(ControlAddress.at(path))
     inode = path.stat().st_ino
 
     if what == "folder":
@@ -279,17 +279,17 @@ async def test_what_a_cleaner_has_removed_is_made_again(tmp_path: Path, what: st
 
 
 @pytest.mark.parametrize("is_from_setting", [True, False], ids=["a setting's path", "a database's"])
-async def test_a_second_supervisor_is_refused_also_when_the_files_were_cleaned(
+async def test_second_supervisor_is_refused_even_after_files_were_cleaned(
     tmp_path: Path, *, is_from_setting: bool
 ) -> None:
     folder = tmp_path / "temporary"
     path = folder / "a.sock"
-    address = ControlAddress.at(path) if is_from_setting else an_address(path)
-    server = await serving(address)
+    address = ControlAddress.at(path) if is_from_setting else build_address(path)
+    server = await start_server(address)
     shutil.rmtree(folder)
 
     with pytest.raises(SocketTaken) as refused:
-        await ControlServer(address, nothing).open()
+        await ControlServer(address, respond_with_nothing).open()
 
     assert refused.value.pid == os.getpid()
     assert not folder.exists()
@@ -297,10 +297,10 @@ async def test_a_second_supervisor_is_refused_also_when_the_files_were_cleaned(
     await server.close()
 
 
-@pytest.mark.usefixtures("keep_watch")
-async def test_its_files_are_touched_so_that_cleaners_leave_them(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("check_files_often")
+async def test_files_are_touched_so_that_cleaners_leave_them(tmp_path: Path) -> None:
     path = tmp_path / "control.sock"
-    server = await serving(ControlAddress.at(path))
+    server = await start_server(ControlAddress.at(path))
     files = (path, path.with_name("control.sock.lock"))
     for file in files:
         os.utime(file, (0, 0), follow_symlinks=False)
@@ -310,10 +310,10 @@ async def test_its_files_are_touched_so_that_cleaners_leave_them(tmp_path: Path)
     await server.close()
 
 
-async def test_only_its_own_files_are_removed_at_the_end(tmp_path: Path) -> None:
+async def test_server_removes_only_its_own_files_at_the_end(tmp_path: Path) -> None:
     path = tmp_path / "control.sock"
     lock = path.with_name("control.sock.lock")
-    server = await serving(ControlAddress.at(path))
+    server = await start_server(ControlAddress.at(path))
     path.unlink()
     lock.unlink()
     another = socket.socket(socket.AF_UNIX)
@@ -327,57 +327,57 @@ async def test_only_its_own_files_are_removed_at_the_end(tmp_path: Path) -> None
     another.close()
 
 
-async def test_a_command_without_the_setting_finds_the_first_supervisor_that_has_it(
+async def test_command_without_the_setting_finds_the_first_supervisor(
     tmp_path: Path,
 ) -> None:
     url = f"postgresql://nobody@localhost/{tmp_path.name}"
-    first = await serving(ControlAddress.at(tmp_path / "a.sock", url), "first")
-    second = await serving(ControlAddress.at(tmp_path / "b.sock", url), "second")
+    first = await start_server(ControlAddress.at(tmp_path / "a.sock", url), "first")
+    second = await start_server(ControlAddress.at(tmp_path / "b.sock", url), "second")
 
     assert await ask_at(ControlAddress.of_database(url)) == "first"
     assert await ask_at(ControlAddress.at(tmp_path / "b.sock", url)) == "second"
     with pytest.raises(SocketTaken):
-        await ControlServer(ControlAddress.of_database(url), nothing).open()
+        await ControlServer(ControlAddress.of_database(url), respond_with_nothing).open()
 
     await first.close()
     await second.close()
 
 
-async def test_a_folder_that_somebody_else_has_made_first_does_not_keep_it_from_starting(
+async def test_folder_of_another_user_is_skipped_for_the_next_one(
     tmp_path: Path,
 ) -> None:
     squatted = tmp_path / "squatted"
     squatted.mkdir()
     squatted.chmod(0o777)
     good = tmp_path / "good" / "control.sock"
-    address = an_address(squatted / "control.sock", good)
+    address = build_address(squatted / "control.sock", good)
 
-    server = await serving(address)
+    server = await start_server(address)
 
     assert good.exists()
     assert await ask_at(address) == "here"
     await server.close()
 
 
-async def test_where_no_folder_can_be_used_it_listens_at_its_name_alone(tmp_path: Path) -> None:
+async def test_abstract_name_alone_serves_when_no_folder_is_usable(tmp_path: Path) -> None:
     squatted = tmp_path / "squatted"
     squatted.mkdir()
     squatted.chmod(0o777)
-    address = an_address(squatted / "control.sock")
+    address = build_address(squatted / "control.sock")
 
-    server = await serving(address)
+    server = await start_server(address)
 
     assert list(squatted.iterdir()) == []
     assert await ask_at(address) == "here"
     await server.close()
 
 
-async def test_a_command_with_other_variables_finds_the_supervisor(
+async def test_command_with_other_variables_finds_the_supervisor(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = f"postgresql://nobody@localhost/{tmp_path.name}"
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    server = await serving(ControlAddress.of_database(url))
+    server = await start_server(ControlAddress.of_database(url))
     monkeypatch.delenv("XDG_RUNTIME_DIR")
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "elsewhere"))
 
@@ -386,7 +386,7 @@ async def test_a_command_with_other_variables_finds_the_supervisor(
     await server.close()
 
 
-def test_the_folder_of_the_session_comes_before_the_temporary_one(
+def test_folder_of_the_session_comes_before_the_temporary_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
@@ -398,12 +398,14 @@ def test_the_folder_of_the_session_comes_before_the_temporary_one(
     assert address != ControlAddress.of_database("postgresql://b")
 
 
-def test_the_refusal_of_a_folder_says_what_helps(tmp_path: Path) -> None:
+def test_refusal_of_a_folder_names_the_setting_that_helps(tmp_path: Path) -> None:
     folder = tmp_path / "open"
     folder.mkdir()
     folder.chmod(0o777)
 
     with pytest.raises(ConfigurationError) as refused:
-        asyncio.run(ControlServer(ControlAddress.at(folder / "control.sock"), nothing).open())
+        asyncio.run(
+            ControlServer(ControlAddress.at(folder / "control.sock"), respond_with_nothing).open()
+        )
 
     assert "RECONCILIATION_CONTROL_SOCKET" in refused.value.problems[0].hint

@@ -63,7 +63,7 @@ def vitals_with(**changes: Any) -> Vitals:
     ],
     ids=str,
 )
-def test_each_row_is_graded_as_the_table_says(
+def test_each_row_is_graded_as_in_the_table(
     changes: dict[str, Any], status: str, reason: str | None
 ) -> None:
     verdict = judge(vitals_with(**changes))
@@ -72,21 +72,21 @@ def test_each_row_is_graded_as_the_table_says(
     assert [row.name for row in verdict.reasons] == ([] if reason is None else [reason])
 
 
-def test_the_worst_row_is_the_verdict_and_only_such_rows_are_its_reasons() -> None:
+def test_worst_grade_is_the_verdict_and_its_rows_the_reasons() -> None:
     verdict = judge(vitals_with(breakers_half_open=1, errors=21, parked=2))
 
     assert verdict.status is Grade.CRITICAL
     assert [row.name for row in verdict.reasons] == ["errors", "shards"]
 
 
-def test_what_is_not_known_makes_no_row() -> None:
+def test_unknown_values_make_no_row_in_the_verdict() -> None:
     verdict = judge(Vitals(last_hour=LastHour(last_run_age_seconds=5)))
 
     assert verdict.status is Grade.HEALTHY
     assert [row.name for row in verdict.rows] == ["discrepancy rate", "errors", "last run"]
 
 
-def test_without_any_run_it_is_unknown_unless_something_is_known_to_be_ill() -> None:
+def test_health_without_any_run_is_unknown_unless_a_row_is_critical() -> None:
     assert judge(Vitals()).status is Grade.UNKNOWN
     assert judge(Vitals()).reasons == ()
     assert judge(Vitals(halted="41 of 50 vanished")).status is Grade.CRITICAL
@@ -109,7 +109,7 @@ def test_without_any_run_it_is_unknown_unless_something_is_known_to_be_ill() -> 
     ],
     ids=str,
 )
-def test_a_value_near_a_border_is_shown_with_the_digit_that_decides(
+def test_value_near_a_limit_is_shown_with_the_deciding_digit(
     changes: dict[str, Any], name: str, value: str
 ) -> None:
     (row,) = (row for row in judge(vitals_with(**changes)).rows if row.name == name)
@@ -117,7 +117,7 @@ def test_a_value_near_a_border_is_shown_with_the_digit_that_decides(
     assert row.value == value
 
 
-def test_the_first_sync_of_a_table_is_named_and_no_alarm() -> None:
+def test_first_sync_of_a_table_is_named_and_is_no_alarm() -> None:
     verdict = judge(
         vitals_with(
             scanned=2_100,
@@ -134,7 +134,7 @@ def test_the_first_sync_of_a_table_is_named_and_no_alarm() -> None:
     )
 
 
-def test_what_differs_after_the_first_sync_is_an_alarm() -> None:
+def test_discrepancies_after_the_first_sync_are_an_alarm() -> None:
     verdict = judge(
         vitals_with(
             scanned=2_100,
@@ -157,7 +157,7 @@ def test_what_differs_after_the_first_sync_is_an_alarm() -> None:
         (1800.1, Grade.CRITICAL, "unsynced for 1800.1 s"),
     ],
 )
-def test_the_age_of_the_oldest_stale_order_is_judged_by_the_stale_time(
+def test_age_of_oldest_stale_order_is_compared_with_the_stale_time(
     age: float, grade: Grade, shown: str
 ) -> None:
     stale = {"stale_orders": 260, "oldest_stale_age_seconds": age, "stale_after_seconds": 300}
@@ -171,7 +171,7 @@ def test_the_age_of_the_oldest_stale_order_is_judged_by_the_stale_time(
     assert first.status is Grade.HEALTHY
 
 
-def test_where_nothing_is_stale_no_age_counts() -> None:
+def test_age_does_not_count_when_no_order_is_stale() -> None:
     vitals = vitals_with(stale_orders=0, oldest_stale_age_seconds=9999, stale_after_seconds=300)
 
     assert judge(vitals).status is Grade.HEALTHY

@@ -27,7 +27,7 @@ class Terminal(io.StringIO):
 
 
 @pytest.fixture(autouse=True)
-def as_it_was() -> Iterator[None]:
+def restore_logging() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
     yield
@@ -88,7 +88,7 @@ def test_standard_loggers_write_the_same_lines(stream: io.StringIO, name: str) -
     assert line["pid"] == os.getpid()
 
 
-def test_warnings_become_lines(stream: io.StringIO) -> None:
+def test_python_warnings_become_log_lines(stream: io.StringIO) -> None:
     configure_logs("INFO", "json", stream=stream)
 
     with warnings.catch_warnings():
@@ -102,7 +102,7 @@ def test_warnings_become_lines(stream: io.StringIO) -> None:
     assert "old ways" in line["event"]
 
 
-def test_what_is_below_the_level_is_not_written(stream: io.StringIO, log: Any) -> None:
+def test_events_below_the_level_are_not_written(stream: io.StringIO, log: Any) -> None:
     configure_logs("WARNING", "json", stream=stream)
 
     log.info("quiet")

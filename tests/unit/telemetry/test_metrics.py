@@ -75,7 +75,7 @@ def is_silent(server: socket.socket) -> bool:
     return False
 
 
-def test_every_documented_counter_exists() -> None:
+def test_every_documented_counter_is_in_the_enum() -> None:
     made = {transition(Status.NEW, Status.FILLED), exchange_error("unavailable")}
 
     assert documented("Counters") == set(Counter) | {
@@ -85,11 +85,11 @@ def test_every_documented_counter_exists() -> None:
     assert made == {"transitions.new.filled", "exchange.errors.unavailable"}
 
 
-def test_every_documented_timer_exists() -> None:
+def test_every_documented_timer_is_in_the_enum() -> None:
     assert documented("Timers") == set(Timer)
 
 
-def test_every_documented_gauge_exists() -> None:
+def test_every_documented_gauge_is_in_the_enum() -> None:
     assert documented("Gauges") == set(Gauge) | {"shard.<n>.breaker.state"}
     assert shard_breaker_state(3) == "shard.3.breaker.state"
 
@@ -100,7 +100,7 @@ def test_only_a_class_name_makes_an_error_counter(text: str) -> None:
         exchange_error(text)
 
 
-def test_sends_nothing_before_flush(metrics: Metrics, server: socket.socket) -> None:
+def test_metrics_send_nothing_before_flush(metrics: Metrics, server: socket.socket) -> None:
     metrics.incr(Counter.ORDERS_RECONCILED)
     metrics.timing(Timer.CYCLE_DURATION, 12.5)
     metrics.gauge(Gauge.STALE_BACKLOG, 7)
@@ -108,7 +108,7 @@ def test_sends_nothing_before_flush(metrics: Metrics, server: socket.socket) -> 
     assert is_silent(server)
 
 
-def test_sends_all_kinds_in_one_packet(metrics: Metrics, server: socket.socket) -> None:
+def test_flush_sends_all_kinds_in_one_packet(metrics: Metrics, server: socket.socket) -> None:
     metrics.incr(Counter.ORDERS_RECONCILED, 3)
     metrics.timing(Timer.CYCLE_DURATION, 12.5)
     metrics.gauge(Gauge.STALE_BACKLOG, 7)
@@ -163,7 +163,7 @@ def test_no_packet_is_larger_than_every_network_carries(
     assert lines == 200
 
 
-def test_close_sends_what_is_left(server: socket.socket) -> None:
+def test_close_sends_the_remaining_metrics(server: socket.socket) -> None:
     metrics = open_metrics(StatsdTarget(host="127.0.0.1", port=server.getsockname()[1]))
     metrics.incr(Counter.BREAKER_OPENED)
 
@@ -172,7 +172,7 @@ def test_close_sends_what_is_left(server: socket.socket) -> None:
     assert received(server) == ["reconciler.breaker.opened:1|c"]
 
 
-def test_a_host_that_has_only_ipv6_is_reached() -> None:
+def test_host_with_an_ipv6_address_only_is_reached() -> None:
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as server:
         try:
             server.bind(("::1", 0))
@@ -187,7 +187,7 @@ def test_a_host_that_has_only_ipv6_is_reached() -> None:
         assert received(server) == ["reconciler.orders.held:1|c"]
 
 
-def test_nobody_listening_stops_nothing() -> None:
+def test_metrics_without_a_listener_raise_nothing() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as gone:
         gone.bind(("127.0.0.1", 0))
         port = gone.getsockname()[1]
@@ -200,7 +200,7 @@ def test_nobody_listening_stops_nothing() -> None:
     metrics.close()
 
 
-def test_no_host_means_no_metrics() -> None:
+def test_metrics_without_a_host_are_not_sent() -> None:
     metrics = open_metrics(StatsdTarget())
 
     assert isinstance(metrics, NoMetrics)
@@ -212,7 +212,7 @@ def test_no_host_means_no_metrics() -> None:
 
 
 @pytest.mark.parametrize("host", ["not.a.host.invalid", "x" * 300, "no spaces"])
-def test_a_host_that_cannot_be_found_is_one_warning_and_stops_nothing(host: str) -> None:
+def test_unresolvable_host_is_one_warning_and_stops_nothing(host: str) -> None:
     with structlog.testing.capture_logs() as logged:
         metrics = open_metrics(StatsdTarget(host=host))
         metrics.incr(Counter.ORDERS_HELD)
@@ -242,7 +242,7 @@ class NameServer:
         return [(socket.AF_INET, socket.SOCK_DGRAM, 17, "", self._address)]
 
 
-def test_a_name_that_resolves_late_gets_all_that_was_counted_until_then(
+def test_name_that_resolves_late_gets_all_earlier_counts(
     server: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(statsd_resolver, "FIRST_RETRY_SECONDS", 0.01)
@@ -266,7 +266,7 @@ def test_a_name_that_resolves_late_gets_all_that_was_counted_until_then(
     metrics.close()
 
 
-def test_a_machine_that_changes_its_address_is_found_again(
+def test_changed_address_of_the_host_is_found_again(
     server: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(statsd_resolver, "MAX_RETRY_SECONDS", 0.01)
@@ -291,7 +291,7 @@ def test_a_machine_that_changes_its_address_is_found_again(
     metrics.close()
 
 
-def test_a_slow_name_server_holds_up_neither_the_start_nor_the_end() -> None:
+def test_slow_name_server_delays_neither_start_nor_end() -> None:
     names = NameServer(late=0, resolver=("127.0.0.1", 9))
     began = time.monotonic()
 

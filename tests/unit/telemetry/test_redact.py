@@ -62,7 +62,7 @@ secret_texts = st.text(
         pytest.param(json.dumps({"key": PEM}), '{"key": "***"}', id="PEM in JSON"),
     ],
 )
-def test_what_looks_like_a_secret_is_masked(text: str, expected: str | None) -> None:
+def test_text_that_looks_like_a_secret_is_masked(text: str, expected: str | None) -> None:
     redacted = redact(text)
 
     assert MASK in redacted
@@ -83,7 +83,7 @@ def test_what_looks_like_a_secret_is_masked(text: str, expected: str | None) -> 
         '{"status": "FILLED", "executedQty": "1.5"}',
     ],
 )
-def test_everything_else_is_left_alone(text: str) -> None:
+def test_text_without_any_secret_stays_as_it_is(text: str) -> None:
     assert redact(text) == text
 
 
@@ -133,7 +133,7 @@ def test_everything_else_is_left_alone(text: str) -> None:
         ("expiry 12/29 cvv 999", "expiry 12/29 cvv ***"),
     ],
 )
-def test_a_named_secret_is_masked_whatever_stands_between(text: str, expected: str | None) -> None:
+def test_named_secret_is_masked_whatever_separates_the_two(text: str, expected: str | None) -> None:
     redacted = redact(text)
 
     assert MASK in redacted
@@ -250,7 +250,7 @@ def test_a_cards_number_is_masked_with_and_without_groups(card: str, separator: 
         ("security code: 123", "security code: ***"),
     ],
 )
-def test_what_belongs_to_a_card_is_masked_by_its_name(text: str, expected: str) -> None:
+def test_values_that_belong_to_a_card_are_masked_by_name(text: str, expected: str) -> None:
     assert redact(text) == expected
 
 
@@ -278,7 +278,7 @@ def test_what_belongs_to_a_card_is_masked_by_its_name(text: str, expected: str) 
         "2026-11-27 20:22:33.123456",
     ],
 )
-def test_numbers_that_are_no_card_or_are_named_as_an_id_stay(text: str) -> None:
+def test_numbers_named_as_ids_and_non_card_numbers_stay(text: str) -> None:
     assert redact(text) == text
 
 
@@ -323,7 +323,9 @@ def test_sentences_about_secrets_stay_readable(text: str) -> None:
     secret=st.from_regex(r"[A-Za-z0-9_~^$*#@!/-]{5,}[0-9][A-Za-z0-9]", fullmatch=True),
     after=st.sampled_from(["", " and more", ", thanks", ")", '"}', "\n"]),
 )
-def test_a_named_secret_never_survives(name: str, between: str, secret: str, after: str) -> None:
+def test_named_secret_never_survives_redaction(
+    name: str, between: str, secret: str, after: str
+) -> None:
     assert secret not in redact(f"saw {name}{between}{secret}{after}")
 
 
@@ -333,7 +335,9 @@ def test_a_named_secret_never_survives(name: str, between: str, secret: str, aft
     brand=st.sampled_from(["4", "51", "55", "2221", "2720", "6011", "65", "3530", "62"]),
     separator=st.sampled_from(["", " ", "-"]),
 )
-def test_a_cards_number_never_survives(digits: list[int], brand: str, separator: str) -> None:
+def test_card_number_never_survives_redaction(
+    digits: list[int], brand: str, separator: str
+) -> None:
     begun = (brand + "".join(map(str, digits)))[:15]
     card = next(
         begun + last for last in "0123456789" if _passes_luhn([int(d) for d in begun + last])
@@ -344,7 +348,7 @@ def test_a_cards_number_never_survives(digits: list[int], brand: str, separator:
 
 @settings(deadline=None)
 @given(order_id=st.integers(1, 10**19))
-def test_an_id_that_is_named_as_one_stays(order_id: int) -> None:
+def test_id_that_is_named_as_one_is_not_masked(order_id: int) -> None:
     for text in (
         f"order {order_id} is on hold",
         f"GET /api/v3/order?symbol=BTCUSDT&orderId={order_id}&recvWindow=5000",
@@ -386,7 +390,7 @@ def test_a_registered_secret_is_masked_however_it_is_written(written: str) -> No
 
 @settings(deadline=None)
 @given(secret=secret_texts, around=st.text(max_size=20))
-def test_a_registered_secret_never_survives(secret: str, around: str) -> None:
+def test_registered_secret_never_survives_redaction(secret: str, around: str) -> None:
     redactor = Redactor([SecretStr(secret)])
     escaped = json.dumps(secret)[1:-1]
 
@@ -401,7 +405,7 @@ def test_a_registered_secret_never_survives(secret: str, around: str) -> None:
         assert written not in redactor(f"{around}|{written}|{around}")
 
 
-def test_each_line_of_a_key_of_several_lines_is_masked_where_lines_are_indented() -> None:
+def test_every_line_of_an_indented_key_is_masked() -> None:
     redactor = Redactor([SecretStr("first+line\nsecond+line\n")])
 
     assert redactor("  | first+line\n  | second+line\n") == "  | ***\n  | ***\n"
@@ -415,7 +419,7 @@ def test_of_a_registered_address_only_the_password_is_masked() -> None:
     )
 
 
-def test_a_password_that_is_the_users_name_does_not_blank_that_word_everywhere() -> None:
+def test_password_equal_to_the_user_name_is_not_masked_everywhere() -> None:
     redactor = Redactor([SecretStr("postgresql://postgres:postgres@db/postgres")])
 
     assert redactor("role postgres is missing") == "role postgres is missing"
@@ -464,7 +468,7 @@ def test_registered_secrets_are_known_to_redact_until_others_are() -> None:
         "passcode",
     ],
 )
-def test_secret_names_are_recognised(name: str) -> None:
+def test_names_of_secrets_are_recognised_as_such(name: str) -> None:
     assert is_secret_name(name)
 
 
@@ -472,7 +476,7 @@ def test_secret_names_are_recognised(name: str) -> None:
     "name",
     ["symbol", "signal", "assigned", "key", "passed", "order_id", 7, "discard_no_order", "card"],
 )
-def test_other_names_are_not(name: object) -> None:
+def test_names_of_other_fields_are_no_secrets(name: object) -> None:
     assert not is_secret_name(name)
 
 

@@ -44,7 +44,7 @@ def fill(stream: StandardError) -> None:
             pass
 
 
-def test_a_reader_that_hung_up_is_noticed_without_writing(pipe: tuple[int, StandardError]) -> None:
+def test_reader_that_hung_up_is_noticed_without_writing(pipe: tuple[int, StandardError]) -> None:
     reading, stream = pipe
     assert not stream.is_reader_gone()
 
@@ -55,7 +55,7 @@ def test_a_reader_that_hung_up_is_noticed_without_writing(pipe: tuple[int, Stand
     assert not stream.write_whole("in the dark\n")
 
 
-def test_a_file_always_has_a_reader(tmp_path: Path) -> None:
+def test_reader_of_a_file_is_never_gone_for_good(tmp_path: Path) -> None:
     with (tmp_path / "log").open("wb") as file:
         stream = StandardError(file.fileno(), encoding="utf-8", is_terminal=False)
         assert not stream.is_reader_gone()
@@ -76,7 +76,7 @@ def test_a_line_that_was_cut_short_does_not_run_into_the_next(
     os.close(reading)
 
 
-def test_a_reader_that_does_not_read_is_waited_for_once_and_then_not_at_all() -> None:
+def test_reader_that_does_not_read_is_waited_for_only_once() -> None:
     reading, writing = os.pipe()
     stream = StandardError(writing, encoding="utf-8", is_terminal=False)
     began = time.monotonic()
@@ -105,7 +105,7 @@ for number in range(200):
 """
 
 
-def test_long_lines_of_two_processes_in_a_file_do_not_run_into_each_other(tmp_path: Path) -> None:
+def test_long_lines_of_two_processes_do_not_mix_in_a_file(tmp_path: Path) -> None:
     with (tmp_path / "log").open("ab") as file:
         writers = [
             subprocess.Popen([sys.executable, "-c", LINES, letter], stderr=file)  # noqa: S603 - our own
@@ -151,7 +151,7 @@ log.info("later")
 """
 
 
-def test_when_there_is_room_again_the_log_says_how_many_lines_were_lost(tmp_path: Path) -> None:
+def test_number_of_lost_lines_is_logged_once_there_is_space(tmp_path: Path) -> None:
     with (tmp_path / "log").open("wb") as file:
         subprocess.run([sys.executable, "-c", COMES_BACK], stderr=file, check=True, timeout=60)  # noqa: S603 - our own program
 
