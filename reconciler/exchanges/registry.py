@@ -19,7 +19,7 @@ from reconciler.settings import Credentials
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Entry:
+class _Registration:
     """The package of a venue's adapter, and the venue's address if it is not the adapter's."""
 
     package: str
@@ -31,10 +31,12 @@ class _Entry:
         return adapter
 
 
-_VENUES: Mapping[str, _Entry] = MappingProxyType(
+_VENUES: Mapping[str, _Registration] = MappingProxyType(
     {
-        "binance": _Entry(package="reconciler.exchanges.binance"),
-        "paper": _Entry(package="reconciler.exchanges.binance", base_url="http://127.0.0.1:8900"),
+        "binance": _Registration(package="reconciler.exchanges.binance"),
+        "paper": _Registration(
+            package="reconciler.exchanges.binance", base_url="http://127.0.0.1:8900"
+        ),
     }
 )
 
@@ -51,9 +53,9 @@ def venue(name: str, base_url: str | None = None) -> Venue:
     Raises:
         ConfigurationError: this version has no adapter for it.
     """
-    entry = _entry(name)
-    facts = entry.adapter.venue
-    return replace(facts, name=name, base_url=base_url or entry.base_url or facts.base_url)
+    found = _registration(name)
+    facts = found.adapter.venue
+    return replace(facts, name=name, base_url=base_url or found.base_url or facts.base_url)
 
 
 def open_exchange(
@@ -73,7 +75,7 @@ def open_exchange(
         ConfigurationError: the exchange cannot use the credentials, or the certificates to identify
             it by cannot be loaded.
     """
-    adapter = _entry(venue.name).adapter
+    adapter = _registration(venue.name).adapter
     problems = credential_problems(venue, credentials, own_url=adapter.venue.base_url)
     if problems:
         raise ConfigurationError(problems)
@@ -89,7 +91,7 @@ def open_exchange(
     )
 
 
-def _entry(name: str) -> _Entry:
+def _registration(name: str) -> _Registration:
     if name not in _VENUES:
         raise ConfigurationError(
             [

@@ -1,1 +1,1 @@
-"""What stands between us and a failing exchange: rate budget, retry, circuit breaker."""
+"""Protection from a failing exchange, and of it: rate budget, retry, circuit breaker."""

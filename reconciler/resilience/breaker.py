@@ -52,7 +52,7 @@ from reconciler.resilience.pybreaker_adapter import STATES, StateChanges, Window
 from reconciler.settings import BreakerPolicy
 
 PROBE_WAIT_SECONDS = 1.0
-"""How long to wait while others probe: about as long as a slow answer takes."""
+"""The wait while other requests probe: about as long as a slow answer takes."""
 
 log = structlog.get_logger(__name__)
 

@@ -21,7 +21,7 @@ from enum import StrEnum
 from reconciler.settings import BreakerPolicy
 
 Subject = tuple[str, ...]
-"""What a request is about: a symbol, or a symbol and an order of it."""
+"""The symbol that a request is about, or the symbol and the order."""
 
 EXCHANGE: Subject = ()
 """The subject of a request that is about no order: if it fails, the exchange fails."""
@@ -36,7 +36,7 @@ _REMEMBERED_PERIODS = 10
 
 
 class FaultSource(StrEnum):
-    """What the failures are attributed to."""
+    """The source to which the failures are attributed."""
 
     NONE = "none"
     EXCHANGE = "exchange"

@@ -50,7 +50,7 @@ BEARER = Credentials(bearer_token=SecretStr("made.up.token"))
 
 @dataclass(frozen=True, kw_only=True)
 class SentRequest:
-    """One request as it arrived."""
+    """A request as the server received it."""
 
     path: str
     query: str
@@ -62,21 +62,21 @@ class SentRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Said:
-    """One answer to send."""
+class CannedResponse:
+    """A response for the server to send."""
 
     body: bytes
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def said(value: object, status: int = 200, **headers: str) -> Said:
+def a_response(value: object, status: int = 200, **headers: str) -> CannedResponse:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Said(body=json.dumps(value).encode(), status=status, headers=named)
+    return CannedResponse(body=json.dumps(value).encode(), status=status, headers=named)
 
 
-def error(code: int, message: str = "made up", status: int = 400, **headers: str) -> Said:
-    return said({"code": code, "msg": message}, status, **headers)
+def error(code: int, message: str = "made up", status: int = 400, **headers: str) -> CannedResponse:
+    return a_response({"code": code, "msg": message}, status, **headers)
 
 
 def a_row(order_id: int, symbol: str = "BTCUSDT", **fields: object) -> Json:
@@ -106,73 +106,73 @@ def a_row(order_id: int, symbol: str = "BTCUSDT", **fields: object) -> Json:
     }
 
 
-class Venue:
-    """A real HTTP server on loopback that holds orders and answers by Binance's documentation."""
+class FakeVenue:
+    """A real HTTP server on loopback that answers as Binance's documentation says."""
 
     def __init__(self) -> None:
         self.orders: dict[tuple[str, int], Json] = {}
-        self.asked: list[SentRequest] = []
-        self.next_answers: dict[str, list[Said]] = {}
-        self.on_request: Callable[[SentRequest], Awaitable[Said | None]] | None = None
+        self.requests: list[SentRequest] = []
+        self.next_answers: dict[str, list[CannedResponse]] = {}
+        self.on_request: Callable[[SentRequest], Awaitable[CannedResponse | None]] | None = None
         self.time = NOW
         self.url = ""
 
     def holds(self, *rows: Json) -> None:
         self.orders |= {(row["symbol"], row["orderId"]): row for row in rows}
 
-    def answers_next(self, path: str, *answers: Said) -> None:
+    def answers_next(self, path: str, *answers: CannedResponse) -> None:
         self.next_answers.setdefault(path, []).extend(answers)
 
     def paths(self) -> list[str]:
-        return [asked.path.removeprefix("/api/v3/") for asked in self.asked]
+        return [request.path.removeprefix("/api/v3/") for request in self.requests]
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 answer = await self.answer_to(request_in(head))
-                writer.write(on_the_wire(answer))
+                writer.write(encoded(answer))
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
             writer.close()
 
-    async def answer_to(self, asked: SentRequest) -> Said:
-        self.asked.append(asked)
-        if self.on_request is not None and (special := await self.on_request(asked)) is not None:
+    async def answer_to(self, request: SentRequest) -> CannedResponse:
+        self.requests.append(request)
+        if self.on_request is not None and (special := await self.on_request(request)) is not None:
             return special
-        if self.next_answers.get(asked.path):
-            return self.next_answers[asked.path].pop(0)
-        return self.by_the_book(asked)
+        if self.next_answers.get(request.path):
+            return self.next_answers[request.path].pop(0)
+        return self.documented_answer(request)
 
-    def by_the_book(self, asked: SentRequest) -> Said:
-        given = asked.parameters
+    def documented_answer(self, request: SentRequest) -> CannedResponse:
+        given = request.parameters
         of_symbol = [
             row
             for (symbol, _), row in sorted(self.orders.items())
             if symbol == given.get("symbol", symbol)
         ]
-        match asked.path:
+        match request.path:
             case "/api/v3/time":
-                return said({"serverTime": round(self.time.timestamp() * 1000)})
+                return a_response({"serverTime": round(self.time.timestamp() * 1000)})
             case "/api/v3/account":
-                return said({"canTrade": True, "uid": 354937868, "balances": []})
+                return a_response({"canTrade": True, "uid": 354937868, "balances": []})
             case "/api/v3/order":
                 return self.one_order(given["symbol"], given["orderId"])
             case "/api/v3/openOrders":
                 is_open = ("NEW", "PARTIALLY_FILLED", "PENDING_NEW")
-                return said([row for row in of_symbol if row["status"] in is_open])
+                return a_response([row for row in of_symbol if row["status"] in is_open])
             case "/api/v3/allOrders":
                 later = [row for row in of_symbol if row["orderId"] >= int(given["orderId"])]
-                return said(later[: int(given["limit"])])
+                return a_response(later[: int(given["limit"])])
             case _:
-                return Said(body=b"<html>nothing here</html>", status=404)
+                return CannedResponse(body=b"<html>nothing here</html>", status=404)
 
-    def one_order(self, symbol: str, order_id: str) -> Said:
+    def one_order(self, symbol: str, order_id: str) -> CannedResponse:
         if not order_id.isdecimal():
             return error(-1100, "Illegal characters found in parameter 'orderId'.")
         row = self.orders.get((symbol, int(order_id)))
-        return error(-2013, "Order does not exist.") if row is None else said(row)
+        return error(-2013, "Order does not exist.") if row is None else a_response(row)
 
 
 def request_in(head: bytes) -> SentRequest:
@@ -185,14 +185,14 @@ def request_in(head: bytes) -> SentRequest:
     )
 
 
-def on_the_wire(answer: Said) -> bytes:
+def encoded(answer: CannedResponse) -> bytes:
     headers = {"Content-Length": str(len(answer.body)), **answer.headers}
     lines = "".join(f"{name}: {text}\r\n" for name, text in headers.items())
     return f"HTTP/1.1 {answer.status} Made Up\r\n{lines}\r\n".encode() + answer.body
 
 
-class OpenGuard:
-    """Lets everything through, and counts the weight."""
+class DirectSender:
+    """Sends every request once, and records its weight."""
 
     def __init__(self) -> None:
         self.weights: list[int] = []
@@ -202,8 +202,8 @@ class OpenGuard:
         return await send()
 
 
-class Gauge:
-    """A budget that remembers what it was told."""
+class FakeBudget:
+    """A budget that records the used weight."""
 
     def __init__(self) -> None:
         self.observed: list[int] = []
@@ -222,7 +222,7 @@ class Gauge:
 
 
 @dataclass
-class SetClock:
+class FakeClock:
     """A clock that a test sets."""
 
     now: datetime = NOW
@@ -232,13 +232,13 @@ class SetClock:
 
 
 @dataclass
-class Bench:
-    """An adapter between its fakes and a real server."""
+class Harness:
+    """An adapter with its fakes and a real server."""
 
-    server: Venue
-    sender: OpenGuard = field(default_factory=OpenGuard)
-    budget: Gauge = field(default_factory=Gauge)
-    clock: SetClock = field(default_factory=SetClock)
+    server: FakeVenue
+    sender: DirectSender = field(default_factory=DirectSender)
+    budget: FakeBudget = field(default_factory=FakeBudget)
+    clock: FakeClock = field(default_factory=FakeClock)
     clients: list[httpx.AsyncClient] = field(default_factory=list)
 
     def binance(self, credentials: Credentials = SIGNED) -> Binance:
@@ -255,14 +255,14 @@ class Bench:
 
 
 @pytest.fixture
-async def bench() -> AsyncIterator[Bench]:
-    venue = Venue()
+async def harness() -> AsyncIterator[Harness]:
+    venue = FakeVenue()
     server = await asyncio.start_server(venue.serve, "127.0.0.1", 0)
     venue.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    laid_out = Bench(server=venue)
+    made = Harness(server=venue)
     async with server:
-        yield laid_out
-        for client in laid_out.clients:
+        yield made
+        for client in made.clients:
             await client.aclose()
 
 
@@ -273,8 +273,8 @@ def an_order(order_id: int | str, symbol: str = "BTCUSDT") -> OrderRef:
 # Answers
 
 
-async def test_one_order_is_looked_up_and_reported(bench: Bench) -> None:
-    bench.server.holds(
+async def test_one_order_is_looked_up_and_reported(harness: Harness) -> None:
+    harness.server.holds(
         a_row(
             7,
             status="PARTIALLY_FILLED",
@@ -283,7 +283,7 @@ async def test_one_order_is_looked_up_and_reported(bench: Bench) -> None:
         )
     )
 
-    found = await bench.binance().fetch([an_order(7)])
+    found = await harness.binance().fetch([an_order(7)])
 
     assert found.failures == {}
     assert found.answers[an_order(7)] == Report(
@@ -303,38 +303,38 @@ async def test_one_order_is_looked_up_and_reported(bench: Bench) -> None:
 
 @pytest.mark.parametrize("quote", ["-1.00000000", "0.00000000", None])
 async def test_average_price_of_an_unknown_quote_is_unknown(
-    bench: Bench, quote: str | None
+    harness: Harness, quote: str | None
 ) -> None:
-    bench.server.holds(a_row(7, status="FILLED", executedQty="1", cummulativeQuoteQty=quote))
+    harness.server.holds(a_row(7, status="FILLED", executedQty="1", cummulativeQuoteQty=quote))
 
-    found = await bench.binance().fetch([an_order(7)])
+    found = await harness.binance().fetch([an_order(7)])
 
     answer = found.answers[an_order(7)]
     assert isinstance(answer, Report)
     assert answer.avg_price is None
 
 
-async def test_64_bit_ids_keep_every_digit(bench: Bench) -> None:
+async def test_order_ids_of_64_bits_keep_every_digit(harness: Harness) -> None:
     ids = [2**63 - 1 - back for back in range(8)]
-    bench.server.holds(*(a_row(order_id) for order_id in ids))
+    harness.server.holds(*(a_row(order_id) for order_id in ids))
 
-    found = await bench.binance().fetch([an_order(order_id) for order_id in ids])
+    found = await harness.binance().fetch([an_order(order_id) for order_id in ids])
 
     assert {answer.external_order_id for answer in found.answers.values()} == {str(i) for i in ids}
 
 
-async def test_new_fields_in_an_answer_are_ignored(bench: Bench) -> None:
-    bench.server.holds(a_row(7, pegOffset={"any": ["thing"]}, anotherFieldOf2027=1.5))
+async def test_new_fields_in_an_answer_are_ignored(harness: Harness) -> None:
+    harness.server.holds(a_row(7, pegOffset={"any": ["thing"]}, anotherFieldOf2027=1.5))
 
-    found = await bench.binance().fetch([an_order(7)])
+    found = await harness.binance().fetch([an_order(7)])
 
     assert isinstance(found.answers[an_order(7)], Report)
 
 
-async def test_unknown_status_among_good_ones_harms_none(bench: Bench) -> None:
-    bench.server.holds(a_row(1), a_row(2, status="FROZEN_IN_2027"), a_row(3, status="FILLED"))
+async def test_unknown_status_does_not_affect_other_orders(harness: Harness) -> None:
+    harness.server.holds(a_row(1), a_row(2, status="FROZEN_IN_2027"), a_row(3, status="FILLED"))
 
-    found = await bench.binance().fetch([an_order(1), an_order(2), an_order(3)])
+    found = await harness.binance().fetch([an_order(1), an_order(2), an_order(3)])
 
     statuses = {
         answer.external_order_id: (answer.word, answer.status)
@@ -358,12 +358,12 @@ NO_QUANTITIES = [
 @pytest.mark.parametrize("name", ["executedQty", "origQty", "origQuoteOrderQty"])
 @pytest.mark.parametrize("quantity", NO_QUANTITIES)
 async def test_row_with_an_impossible_quantity_fails_alone(
-    bench: Bench, name: str, quantity: str
+    harness: Harness, name: str, quantity: str
 ) -> None:
     bad = a_row(2, **{name: quantity})
-    bench.server.holds(a_row(1), bad, a_row(3))
+    harness.server.holds(a_row(1), bad, a_row(3))
 
-    found = await bench.binance().fetch([an_order(1), an_order(2), an_order(3)])
+    found = await harness.binance().fetch([an_order(1), an_order(2), an_order(3)])
 
     assert found.answers.keys() == {an_order(1), an_order(3)}
     assert isinstance(found.failures[an_order(2)], Malformed)
@@ -371,20 +371,20 @@ async def test_row_with_an_impossible_quantity_fails_alone(
 
 
 @pytest.mark.parametrize("quote", [q for q in NO_QUANTITIES if q != "-1"])
-async def test_row_with_an_impossible_quote_fails_alone(bench: Bench, quote: str) -> None:
-    bench.server.holds(a_row(1), a_row(2, executedQty="1", cummulativeQuoteQty=quote))
+async def test_row_with_an_impossible_quote_fails_alone(harness: Harness, quote: str) -> None:
+    harness.server.holds(a_row(1), a_row(2, executedQty="1", cummulativeQuoteQty=quote))
 
-    found = await bench.binance().fetch([an_order(1), an_order(2)])
+    found = await harness.binance().fetch([an_order(1), an_order(2)])
 
     assert found.answers.keys() == {an_order(1)}
     assert isinstance(found.failures[an_order(2)], Malformed)
 
 
 @pytest.mark.parametrize("quantity", ["0", "007", "1.50", "0.000000000000000001", "9" * 30])
-async def test_quantity_in_digits_and_a_point_is_read(bench: Bench, quantity: str) -> None:
-    bench.server.holds(a_row(7, executedQty=quantity, origQty=quantity))
+async def test_quantity_in_digits_and_a_point_is_read(harness: Harness, quantity: str) -> None:
+    harness.server.holds(a_row(7, executedQty=quantity, origQty=quantity))
 
-    found = await bench.binance().fetch([an_order(7)])
+    found = await harness.binance().fetch([an_order(7)])
 
     answer = found.answers[an_order(7)]
     assert isinstance(answer, Report)
@@ -399,13 +399,13 @@ async def test_quantity_in_digits_and_a_point_is_read(bench: Bench, quantity: st
         pytest.param({"executedQty": "1", "origQty": "0.00000000"}, id="of nothing"),
     ],
 )
-async def test_more_executed_than_ordered_fails_alone_and_by_name(
-    bench: Bench, fields: Json
+async def test_more_executed_than_ordered_fails_its_order_alone(
+    harness: Harness, fields: Json
 ) -> None:
     bad = a_row(2, status="FILLED", **fields)
-    bench.server.holds(a_row(1), bad, a_row(3))
+    harness.server.holds(a_row(1), bad, a_row(3))
 
-    found = await bench.binance().fetch([an_order(1), an_order(2), an_order(3)])
+    found = await harness.binance().fetch([an_order(1), an_order(2), an_order(3)])
 
     assert found.answers.keys() == {an_order(1), an_order(3)}
     assert "order 2 of BTCUSDT: executedQty" in str(found.failures[an_order(2)])
@@ -424,10 +424,12 @@ async def test_more_executed_than_ordered_fails_alone_and_by_name(
         pytest.param({"side": "BOTH", "time": 10**18}, id="other values"),
     ],
 )
-async def test_what_an_answer_does_not_say_contradicts_nothing(bench: Bench, fields: Json) -> None:
-    bench.server.holds(a_row(7, status="FILLED", executedQty="1.0", **fields))
+async def test_missing_fields_of_an_answer_contradict_nothing(
+    harness: Harness, fields: Json
+) -> None:
+    harness.server.holds(a_row(7, status="FILLED", executedQty="1.0", **fields))
 
-    found = await bench.binance().fetch([an_order(7)])
+    found = await harness.binance().fetch([an_order(7)])
 
     assert found.failures == {}
     answer = found.answers[an_order(7)]
@@ -436,123 +438,121 @@ async def test_what_an_answer_does_not_say_contradicts_nothing(bench: Bench, fie
 
 
 @pytest.mark.parametrize("symbol", ["BTC/USDT", "BTC-USDT", "btcusdt", "btc/usdt"])
-async def test_answer_bears_the_symbol_as_the_row_spells_it(bench: Bench, symbol: str) -> None:
-    bench.server.holds(a_row(7))
+async def test_answer_has_the_symbol_as_the_row_spells_it(harness: Harness, symbol: str) -> None:
+    harness.server.holds(a_row(7))
 
-    found = await bench.binance().fetch([an_order(7, symbol)])
+    found = await harness.binance().fetch([an_order(7, symbol)])
 
-    assert bench.server.asked[-1].parameters["symbol"] == "BTCUSDT"
+    assert harness.server.requests[-1].parameters["symbol"] == "BTCUSDT"
     assert found.answers[an_order(7, symbol)].symbol == symbol
 
 
-async def test_two_spellings_of_one_order_are_asked_for_once_and_answered_twice(
-    bench: Bench,
+async def test_two_spellings_of_an_order_share_one_request(
+    harness: Harness,
 ) -> None:
-    bench.server.holds(a_row(7))
+    harness.server.holds(a_row(7))
 
-    found = await bench.binance().fetch([an_order(7, "BTC/USDT"), an_order(7), an_order(7)])
+    found = await harness.binance().fetch([an_order(7, "BTC/USDT"), an_order(7), an_order(7)])
 
-    assert bench.server.paths() == ["time", "order"]
+    assert harness.server.paths() == ["time", "order"]
     assert {order.symbol for order in found.answers} == {"BTC/USDT", "BTCUSDT"}
 
 
-async def test_symbol_of_other_letters_is_percent_encoded_before_signing(bench: Bench) -> None:
-    await bench.binance().fetch([an_order(7, "\u5e01\u5b89USDT")])
+async def test_symbol_of_other_letters_is_percent_encoded_before_signing(harness: Harness) -> None:
+    await harness.binance().fetch([an_order(7, "\u5e01\u5b89USDT")])
 
-    asked = bench.server.asked[-1]
-    assert asked.query.startswith("symbol=%E5%B8%81%E5%AE%89USDT&orderId=7&")
-    assert is_signed(asked)
+    request = harness.server.requests[-1]
+    assert request.query.startswith("symbol=%E5%B8%81%E5%AE%89USDT&orderId=7&")
+    assert is_signed(request)
 
 
 @pytest.mark.parametrize("order", [an_order(""), an_order(7, ""), an_order("9" * 70_000)])
-async def test_name_that_fits_no_request_is_unanswerable_without_asking(
-    bench: Bench, order: OrderRef
-) -> None:
-    found = await bench.binance().fetch([order])
+async def test_name_too_long_is_answered_without_asking(harness: Harness, order: OrderRef) -> None:
+    found = await harness.binance().fetch([order])
 
     answer = found.answers[order]
     assert isinstance(answer, OrderFault)
     assert "correct the row" in answer.detail
-    assert bench.server.asked == []
+    assert harness.server.requests == []
 
 
-async def test_report_is_dated_by_when_its_request_was_sent(bench: Bench) -> None:
-    bench.server.holds(a_row(7))
+async def test_report_is_dated_by_when_its_request_was_sent(harness: Harness) -> None:
+    harness.server.holds(a_row(7))
 
-    async def take_a_minute(asked: SentRequest) -> None:
-        if asked.path == "/api/v3/order":
-            bench.clock.now += timedelta(minutes=1)
+    async def take_a_minute(request: SentRequest) -> None:
+        if request.path == "/api/v3/order":
+            harness.clock.now += timedelta(minutes=1)
 
-    bench.server.on_request = take_a_minute
-    found = await bench.binance().fetch([an_order(7)])
+    harness.server.on_request = take_a_minute
+    found = await harness.binance().fetch([an_order(7)])
 
     assert found.answers[an_order(7)].fetched_at == NOW
-    assert bench.clock.now == NOW + timedelta(minutes=1)
+    assert harness.clock.now == NOW + timedelta(minutes=1)
 
 
-# Rounds
+# Rounds of queries
 
 
-async def test_page_one_is_not_taken_for_everything(bench: Bench) -> None:
+async def test_first_page_is_not_taken_for_the_whole_history(harness: Harness) -> None:
     rows = [
         a_row(i, status="FILLED", executedQty="1", cummulativeQuoteQty="2") for i in range(2500)
     ]
-    bench.server.holds(*rows)
+    harness.server.holds(*rows)
 
-    found = await bench.binance().fetch([an_order(i) for i in range(2500)])
+    found = await harness.binance().fetch([an_order(i) for i in range(2500)])
 
     assert len(found.answers) == 2500
     assert found.failures == {}
-    assert bench.server.paths() == ["time", "allOrders", "allOrders", "allOrders"]
-    assert [asked.parameters["orderId"] for asked in bench.server.asked[1:]] == [
+    assert harness.server.paths() == ["time", "allOrders", "allOrders", "allOrders"]
+    assert [request.parameters["orderId"] for request in harness.server.requests[1:]] == [
         "0",
         "1000",
         "2000",
     ]
-    assert bench.sender.weights == [1, 20, 20, 20]
+    assert harness.sender.weights == [1, 20, 20, 20]
 
 
-async def test_order_missing_from_open_orders_is_asked_for_by_name(bench: Bench) -> None:
-    bench.server.holds(*(a_row(i) for i in range(1, 6)), a_row(6, status="CANCELED"))
+async def test_order_missing_from_open_orders_is_looked_up(harness: Harness) -> None:
+    harness.server.holds(*(a_row(i) for i in range(1, 6)), a_row(6, status="CANCELED"))
 
-    found = await bench.binance().fetch([an_order(i) for i in range(1, 8)])
+    found = await harness.binance().fetch([an_order(i) for i in range(1, 8)])
 
     canceled, missing = found.answers[an_order(6)], found.answers[an_order(7)]
     assert isinstance(canceled, Report)
     assert canceled.status is Status.CANCELED
     assert isinstance(missing, Absent)
-    assert bench.sender.weights == [1, 6, 4, 4]
+    assert harness.sender.weights == [1, 6, 4, 4]
 
 
-async def test_open_orders_of_all_symbols_are_asked_for_once(bench: Bench) -> None:
+async def test_open_orders_of_all_symbols_are_asked_for_once(harness: Harness) -> None:
     names = [(i, f"SYM{i % 20}USDT") for i in range(100)]
-    bench.server.holds(*(a_row(i, symbol) for i, symbol in names))
+    harness.server.holds(*(a_row(i, symbol) for i, symbol in names))
 
-    found = await bench.binance().fetch([an_order(i, symbol) for i, symbol in names])
+    found = await harness.binance().fetch([an_order(i, symbol) for i, symbol in names])
 
     assert len(found.answers) == 100
-    assert bench.sender.weights == [1, 80]
-    assert "symbol" not in bench.server.asked[-1].parameters
+    assert harness.sender.weights == [1, 80]
+    assert "symbol" not in harness.server.requests[-1].parameters
 
 
-async def test_adapter_learns_that_most_orders_have_ended(bench: Bench) -> None:
-    bench.server.holds(*(a_row(i, status="CANCELED") for i in range(60)))
-    binance = bench.binance()
-    wanted = [an_order(i) for i in range(60)]
+async def test_adapter_learns_that_most_orders_have_ended(harness: Harness) -> None:
+    harness.server.holds(*(a_row(i, status="CANCELED") for i in range(60)))
+    binance = harness.binance()
+    refs = [an_order(i) for i in range(60)]
 
-    await binance.fetch(wanted)
-    await binance.fetch(wanted)
+    await binance.fetch(refs)
+    await binance.fetch(refs)
 
-    assert bench.sender.weights == [1, 6, 20, 20]
+    assert harness.sender.weights == [1, 6, 20, 20]
 
 
-async def test_look_ups_run_at_most_so_many_at_once(bench: Bench) -> None:
+async def test_lookups_keep_to_the_limit_of_concurrent_requests(harness: Harness) -> None:
     running, most = 0, 0
     all_busy = asyncio.Event()
 
-    async def note(asked: SentRequest) -> None:
+    async def note(request: SentRequest) -> None:
         nonlocal running, most
-        if asked.path != "/api/v3/order":
+        if request.path != "/api/v3/order":
             return
         running += 1
         most = max(most, running)
@@ -561,32 +561,34 @@ async def test_look_ups_run_at_most_so_many_at_once(bench: Bench) -> None:
         await all_busy.wait()
         running -= 1
 
-    bench.server.on_request = note
-    await bench.binance().fetch([an_order(1, f"SYM{i}") for i in range(12)])
+    harness.server.on_request = note
+    await harness.binance().fetch([an_order(1, f"SYM{i}") for i in range(12)])
 
     assert most == REQUESTS_AT_ONCE == 4
-    assert bench.server.paths().count("order") == 12
+    assert harness.server.paths().count("order") == 12
 
 
 @pytest.mark.parametrize("spelling", ["07", "007", "0" * 19 + "7"])
 async def test_id_with_leading_zeros_is_the_order_of_that_number(
-    bench: Bench, spelling: str
+    harness: Harness, spelling: str
 ) -> None:
-    bench.server.holds(a_row(7, status="FILLED", executedQty="1.0"))
+    harness.server.holds(a_row(7, status="FILLED", executedQty="1.0"))
     padded = OrderRef(symbol="BTC/USDT", external_order_id=spelling)
 
-    found = await bench.binance().fetch([padded, an_order(7)])
+    found = await harness.binance().fetch([padded, an_order(7)])
 
     assert found.failures == {}
     assert {one.external_order_id for one in found.answers.values()} == {"7", spelling}
     assert found.answers[padded].symbol == "BTC/USDT"
-    assert bench.server.paths().count("order") == 1
+    assert harness.server.paths().count("order") == 1
 
 
-async def test_answer_about_another_order_is_never_attributed(bench: Bench) -> None:
-    bench.server.answers_next("/api/v3/order", said(a_row(8, status="FILLED", executedQty="1")))
+async def test_answer_about_another_order_is_not_used(harness: Harness) -> None:
+    harness.server.answers_next(
+        "/api/v3/order", a_response(a_row(8, status="FILLED", executedQty="1"))
+    )
 
-    found = await bench.binance().fetch([an_order(7)])
+    found = await harness.binance().fetch([an_order(7)])
 
     assert found.answers == {}
     assert isinstance(found.failures[an_order(7)], UnreadableRow)
@@ -597,62 +599,66 @@ async def test_answer_about_another_order_is_never_attributed(bench: Bench) -> N
     [{"symbol": None}, {"symbol": 1}, {"orderId": None}, {"orderId": "x"}, {"orderId": 7.5}],
 )
 async def test_order_without_a_name_fails_alone_and_is_no_outage(
-    bench: Bench, fields: Json
+    harness: Harness, fields: Json
 ) -> None:
-    bench.server.holds(*(a_row(i) for i in range(1, 9)))
+    harness.server.holds(*(a_row(i) for i in range(1, 9)))
     for _ in range(4):
-        bench.server.answers_next("/api/v3/openOrders", said([a_row(i) for i in range(1, 7)]))
-        bench.server.answers_next("/api/v3/order", said(a_row(7) | fields))
+        harness.server.answers_next(
+            "/api/v3/openOrders", a_response([a_row(i) for i in range(1, 7)])
+        )
+        harness.server.answers_next("/api/v3/order", a_response(a_row(7) | fields))
 
-    found = await bench.binance().fetch([an_order(i) for i in range(1, 8)])
+    found = await harness.binance().fetch([an_order(i) for i in range(1, 8)])
 
     assert found.answers.keys() == {an_order(i) for i in range(1, 7)}
     assert type(found.failures[an_order(7)]) is UnreadableRow
     assert "asked for order 7" in str(found.failures[an_order(7)])
 
 
-async def test_listed_order_of_another_symbol_is_never_attributed(bench: Bench) -> None:
+async def test_listed_order_of_another_symbol_is_not_used(harness: Harness) -> None:
     others = [a_row(i, "ETHUSDT") for i in range(5)]
-    bench.server.answers_next("/api/v3/openOrders", said([*others, a_row(0)]))
+    harness.server.answers_next("/api/v3/openOrders", a_response([*others, a_row(0)]))
 
-    found = await bench.binance().fetch([an_order(i) for i in range(5)])
+    found = await harness.binance().fetch([an_order(i) for i in range(5)])
 
     assert isinstance(found.answers.pop(an_order(0)), Report)
     assert all(isinstance(answer, Absent) for answer in found.answers.values())
     assert len(found.answers) == 4
 
 
-async def test_list_of_another_symbol_alone_is_no_answer_to_this_question(bench: Bench) -> None:
-    bench.server.answers_next("/api/v3/openOrders", said([a_row(i, "ETHUSDT") for i in range(5)]))
+async def test_list_of_only_another_symbol_is_not_used(harness: Harness) -> None:
+    harness.server.answers_next(
+        "/api/v3/openOrders", a_response([a_row(i, "ETHUSDT") for i in range(5)])
+    )
 
-    found = await bench.binance().fetch([an_order(i) for i in range(5)])
+    found = await harness.binance().fetch([an_order(i) for i in range(5)])
 
     assert found.answers == {}
     assert all(isinstance(failure, Malformed) for failure in found.failures.values())
     assert len(found.failures) == 5
 
 
-async def test_orders_that_nobody_wanted_are_left_out(bench: Bench) -> None:
-    bench.server.holds(*(a_row(i) for i in range(20)))
-    wanted = [an_order(i) for i in range(0, 20, 2)]
+async def test_listed_orders_not_asked_for_are_left_out(harness: Harness) -> None:
+    harness.server.holds(*(a_row(i) for i in range(20)))
+    refs = [an_order(i) for i in range(0, 20, 2)]
 
-    found = await bench.binance().fetch(wanted)
+    found = await harness.binance().fetch(refs)
 
-    assert bench.server.paths() == ["time", "openOrders"]
-    assert found.answers.keys() == set(wanted)
-
-
-# Failures reach whom they concern
+    assert harness.server.paths() == ["time", "openOrders"]
+    assert found.answers.keys() == set(refs)
 
 
-async def test_failed_list_fails_its_symbol_alone(bench: Bench) -> None:
-    bench.server.holds(*(a_row(i, symbol) for symbol in ("AAA", "BBB") for i in range(5)))
+# Failures reach the right orders
 
-    async def break_aaa(asked: SentRequest) -> Said | None:
-        return error(-1001, status=500) if asked.parameters.get("symbol") == "AAA" else None
 
-    bench.server.on_request = break_aaa
-    found = await bench.binance().fetch(
+async def test_failed_list_fails_its_symbol_alone(harness: Harness) -> None:
+    harness.server.holds(*(a_row(i, symbol) for symbol in ("AAA", "BBB") for i in range(5)))
+
+    async def break_aaa(request: SentRequest) -> CannedResponse | None:
+        return error(-1001, status=500) if request.parameters.get("symbol") == "AAA" else None
+
+    harness.server.on_request = break_aaa
+    found = await harness.binance().fetch(
         [an_order(i, symbol) for symbol in ("AAA", "BBB") for i in range(5)]
     )
 
@@ -662,61 +668,61 @@ async def test_failed_list_fails_its_symbol_alone(bench: Bench) -> None:
     assert len(found.answers) == 5
 
 
-async def test_failed_look_up_of_the_second_round_keeps_the_first(bench: Bench) -> None:
-    bench.server.holds(*(a_row(i) for i in range(1, 5)), a_row(9, status="FILLED"))
-    bench.server.answers_next("/api/v3/order", Said(body=b"<html>", status=502))
+async def test_failed_lookup_of_round_two_keeps_round_one(harness: Harness) -> None:
+    harness.server.holds(*(a_row(i) for i in range(1, 5)), a_row(9, status="FILLED"))
+    harness.server.answers_next("/api/v3/order", CannedResponse(body=b"<html>", status=502))
 
-    found = await bench.binance().fetch([an_order(i) for i in (1, 2, 3, 4, 9)])
+    found = await harness.binance().fetch([an_order(i) for i in (1, 2, 3, 4, 9)])
 
     assert found.answers.keys() == {an_order(i) for i in range(1, 5)}
     assert found.failures.keys() == {an_order(9)}
 
 
-async def test_breaker_that_opens_mid_batch_loses_no_answer(bench: Bench) -> None:
-    class BreakingGuard(OpenGuard):
+async def test_breaker_that_opens_mid_batch_loses_no_answer(harness: Harness) -> None:
+    class BreakingGuard(DirectSender):
         async def call(self, weight: int, send: Callable[[], Awaitable[T]], **_: object) -> T:
             if len(self.weights) == 2:
                 raise BreakerOpen(retry_after_seconds=120)
             return await super().call(weight, send)
 
-    bench.sender = BreakingGuard()
-    bench.server.holds(*(a_row(i) for i in range(5)))
+    harness.sender = BreakingGuard()
+    harness.server.holds(*(a_row(i) for i in range(5)))
 
-    found = await bench.binance().fetch([an_order(i) for i in range(7)])
+    found = await harness.binance().fetch([an_order(i) for i in range(7)])
 
     assert found.answers.keys() == {an_order(i) for i in range(5)}
     assert found.failures.keys() == {an_order(5), an_order(6)}
     assert all(isinstance(failure, BreakerOpen) for failure in found.failures.values())
 
 
-async def test_bad_key_is_not_tried_again_for_the_rest_of_the_batch(bench: Bench) -> None:
-    async def refuse(asked: SentRequest) -> Said | None:
-        return None if asked.path == "/api/v3/time" else error(-2015, status=401)
+async def test_bad_key_is_not_tried_again_for_the_rest_of_the_batch(harness: Harness) -> None:
+    async def refuse(request: SentRequest) -> CannedResponse | None:
+        return None if request.path == "/api/v3/time" else error(-2015, status=401)
 
-    bench.server.on_request = refuse
-    wanted = [an_order(1, f"SYM{i}") for i in range(18)]
+    harness.server.on_request = refuse
+    refs = [an_order(1, f"SYM{i}") for i in range(18)]
 
-    found = await bench.binance().fetch(wanted)
+    found = await harness.binance().fetch(refs)
 
-    assert found.failures.keys() == set(wanted)
+    assert found.failures.keys() == set(refs)
     assert all(isinstance(failure, Refused) for failure in found.failures.values())
-    assert 1 <= bench.server.paths().count("order") <= REQUESTS_AT_ONCE
+    assert 1 <= harness.server.paths().count("order") <= REQUESTS_AT_ONCE
 
 
-async def test_wrong_symbol_is_unanswerable_for_its_orders_alone(bench: Bench) -> None:
-    bench.server.holds(*(a_row(i) for i in range(5)))
+async def test_wrong_symbol_is_unanswerable_for_its_orders_alone(harness: Harness) -> None:
+    harness.server.holds(*(a_row(i) for i in range(5)))
 
-    async def know_only_btc(asked: SentRequest) -> Said | None:
-        is_known = asked.parameters.get("symbol", "BTCUSDT") == "BTCUSDT"
+    async def know_only_btc(request: SentRequest) -> CannedResponse | None:
+        is_known = request.parameters.get("symbol", "BTCUSDT") == "BTCUSDT"
         return None if is_known else error(-1121, "Invalid symbol.")
 
-    bench.server.on_request = know_only_btc
-    wanted = [an_order(i, symbol) for symbol in ("BTCUSDT", "NOPE") for i in range(5)]
-    found = await bench.binance().fetch(wanted)
+    harness.server.on_request = know_only_btc
+    refs = [an_order(i, symbol) for symbol in ("BTCUSDT", "NOPE") for i in range(5)]
+    found = await harness.binance().fetch(refs)
 
     assert found.failures == {}
-    assert all(isinstance(found.answers[order], Report) for order in wanted[:5])
-    for order in wanted[5:]:
+    assert all(isinstance(found.answers[order], Report) for order in refs[:5])
+    for order in refs[5:]:
         answer = found.answers[order]
         assert isinstance(answer, OrderFault)
         assert "Invalid symbol." in answer.detail
@@ -725,17 +731,19 @@ async def test_wrong_symbol_is_unanswerable_for_its_orders_alone(bench: Bench) -
 
 @pytest.mark.parametrize("orders", [100, 3], ids=["of all symbols", "of one symbol"])
 @pytest.mark.parametrize("code", [-1101, -1102, -1104, -1105, -1130, -1128, -1111])
-async def test_refused_form_of_a_list_blames_no_order(bench: Bench, code: int, orders: int) -> None:
-    async def refuse_lists(asked: SentRequest) -> Said | None:
-        is_list = asked.path not in {"/api/v3/order", "/api/v3/time"}
+async def test_list_refused_for_its_form_blames_no_order(
+    harness: Harness, code: int, orders: int
+) -> None:
+    async def refuse_lists(request: SentRequest) -> CannedResponse | None:
+        is_list = request.path not in {"/api/v3/order", "/api/v3/time"}
         return error(code, "Mandatory parameter 'symbol' was not sent.") if is_list else None
 
-    bench.server.on_request = refuse_lists
-    wanted = [an_order(i, f"SYM{i * 20 // orders}USDT") for i in range(orders)]
+    harness.server.on_request = refuse_lists
+    refs = [an_order(i, f"SYM{i * 20 // orders}USDT") for i in range(orders)]
     if orders == 3:
-        wanted = [an_order(i) for i in range(20)]
+        refs = [an_order(i) for i in range(20)]
 
-    found = await bench.binance().fetch(wanted)
+    found = await harness.binance().fetch(refs)
 
     assert found.answers == {}
     assert all(isinstance(failure, Refused) for failure in found.failures.values())
@@ -747,67 +755,67 @@ async def test_refused_form_of_a_list_blames_no_order(bench: Bench, code: int, o
 
 @pytest.mark.parametrize("code", [-9123, -2011])
 @pytest.mark.parametrize("status", ["NEW", "FILLED"])
-async def test_list_that_is_rejected_blames_no_order_that_can_be_looked_up(
-    bench: Bench, code: int, status: str
+async def test_rejected_list_blames_no_order_that_is_answered(
+    harness: Harness, code: int, status: str
 ) -> None:
-    bench.server.holds(*(a_row(i, status=status) for i in range(30)))
+    harness.server.holds(*(a_row(i, status=status) for i in range(30)))
 
-    async def reject_lists(asked: SentRequest) -> Said | None:
-        is_list = asked.path in {"/api/v3/openOrders", "/api/v3/allOrders"}
+    async def reject_lists(request: SentRequest) -> CannedResponse | None:
+        is_list = request.path in {"/api/v3/openOrders", "/api/v3/allOrders"}
         return error(code, "A new rule.") if is_list else None
 
-    bench.server.on_request = reject_lists
-    wanted = [an_order(i) for i in range(30)]
+    harness.server.on_request = reject_lists
+    refs = [an_order(i) for i in range(30)]
 
-    found = await bench.binance().fetch(wanted)
+    found = await harness.binance().fetch(refs)
 
     assert found.failures == {}
-    assert found.answers.keys() == set(wanted)
-    assert bench.server.paths().count("order") == 30
+    assert found.answers.keys() == set(refs)
+    assert harness.server.paths().count("order") == 30
 
 
-async def test_symbol_whose_every_request_is_rejected_is_asked_about_three_times(
-    bench: Bench,
+async def test_rejected_symbol_costs_three_requests(
+    harness: Harness,
 ) -> None:
-    bench.server.holds(*(a_row(i) for i in range(30)))
+    harness.server.holds(*(a_row(i) for i in range(30)))
 
-    async def reject(asked: SentRequest) -> Said | None:
-        is_time = asked.path == "/api/v3/time"
+    async def reject(request: SentRequest) -> CannedResponse | None:
+        is_time = request.path == "/api/v3/time"
         return None if is_time else error(-9123, "A new rule.")
 
-    bench.server.on_request = reject
-    wanted = [an_order(i) for i in range(30)]
+    harness.server.on_request = reject
+    refs = [an_order(i) for i in range(30)]
 
-    found = await bench.binance().fetch(wanted)
+    found = await harness.binance().fetch(refs)
 
     assert found.answers == {}
     assert all(isinstance(failure, RequestRejected) for failure in found.failures.values())
-    assert found.failures.keys() == set(wanted)
-    assert len(bench.server.paths()) <= 4
+    assert found.failures.keys() == set(refs)
+    assert len(harness.server.paths()) <= 4
 
 
-async def test_symbol_of_illegal_letters_is_a_rows_fault_also_on_a_list(bench: Bench) -> None:
+async def test_illegal_symbol_of_a_list_is_a_fault_of_the_rows(harness: Harness) -> None:
     illegal = error(-1100, "Illegal characters found in parameter 'symbol'; legal range is 'A'.")
-    bench.server.answers_next("/api/v3/openOrders", illegal)
-    wanted = [an_order(i, "B_D") for i in range(20)]
+    harness.server.answers_next("/api/v3/openOrders", illegal)
+    refs = [an_order(i, "B_D") for i in range(20)]
 
-    found = await bench.binance().fetch(wanted)
+    found = await harness.binance().fetch(refs)
 
     assert found.failures == {}
     assert all(isinstance(answer, OrderFault) for answer in found.answers.values())
 
 
-async def test_look_up_whose_form_is_refused_blames_no_order(bench: Bench) -> None:
+async def test_lookup_refused_for_its_form_blames_no_order(harness: Harness) -> None:
     refused = error(-1102, "Mandatory parameter 'timestamp' was not sent, was empty/null.")
-    bench.server.answers_next("/api/v3/order", refused)
+    harness.server.answers_next("/api/v3/order", refused)
 
-    found = await bench.binance().fetch([an_order(7)])
+    found = await harness.binance().fetch([an_order(7)])
 
     assert found.answers == {}
     assert isinstance(found.failures[an_order(7)], Refused)
 
 
-# What the exchange's errors mean
+# Kinds of errors
 
 DOCUMENTED_MEANINGS = {
     **dict.fromkeys([-1000, -1001, -1006, -1007, -1008, -1016], Unavailable),
@@ -835,12 +843,12 @@ def test_every_code_of_the_table_is_tested() -> None:
 
 
 @pytest.mark.parametrize(("code", "meant"), DOCUMENTED_MEANINGS.items())
-async def test_code_that_is_no_answer_is_a_failure(
-    bench: Bench, code: int, meant: type[ExchangeError]
+async def test_error_code_about_no_order_is_a_failure(
+    harness: Harness, code: int, meant: type[ExchangeError]
 ) -> None:
-    bench.server.answers_next("/api/v3/order", error(code), error(code))
+    harness.server.answers_next("/api/v3/order", error(code), error(code))
 
-    found = await bench.binance().fetch([an_order(7)])
+    found = await harness.binance().fetch([an_order(7)])
 
     assert found.answers == {}
     assert type(found.failures[an_order(7)]) is meant
@@ -848,21 +856,21 @@ async def test_code_that_is_no_answer_is_a_failure(
 
 
 @pytest.mark.parametrize(("code", "meant"), DOCUMENTED_ANSWERS.items())
-async def test_code_that_answers_the_question_is_an_answer(
-    bench: Bench, code: int, meant: type
+async def test_error_code_about_the_order_is_an_answer(
+    harness: Harness, code: int, meant: type
 ) -> None:
-    bench.server.answers_next("/api/v3/order", error(code))
+    harness.server.answers_next("/api/v3/order", error(code))
 
-    found = await bench.binance().fetch([an_order(7)])
+    found = await harness.binance().fetch([an_order(7)])
 
     assert found.failures == {}
     assert type(found.answers[an_order(7)]) is meant
 
 
-async def test_archived_order_is_no_report_of_an_end(bench: Bench) -> None:
-    bench.server.answers_next("/api/v3/order", error(-2026))
+async def test_archived_order_is_not_reported_as_ended(harness: Harness) -> None:
+    harness.server.answers_next("/api/v3/order", error(-2026))
 
-    found = await bench.binance().fetch([an_order(7)])
+    found = await harness.binance().fetch([an_order(7)])
 
     assert found.answers == {
         an_order(7): Archived(symbol="BTCUSDT", external_order_id="7", fetched_at=NOW)
@@ -872,8 +880,10 @@ async def test_archived_order_is_no_report_of_an_end(bench: Bench) -> None:
 ANSWERED_AT = datetime(2019, 11, 13, 13, 0, tzinfo=UTC)
 
 
-def banned_until(seconds: float, *, status: int = 418, unit: int = 1000, **headers: str) -> Said:
-    """Answer as Binance does where no header says how long the ban lasts."""
+def banned_until(
+    seconds: float, *, status: int = 418, unit: int = 1000, **headers: str
+) -> CannedResponse:
+    """Return a ban whose end is only in the text, as Binance sends it."""
     until = round((ANSWERED_AT.timestamp() + seconds) * unit)
     text = f"Way too much request weight used; IP banned until {until}. Please use WebSocket."
     date = format_datetime(ANSWERED_AT, usegmt=True)
@@ -899,10 +909,12 @@ def banned_until(seconds: float, *, status: int = 418, unit: int = 1000, **heade
         pytest.param(banned_until(+300, unit=1), 300, id="end in the text in seconds"),
     ],
 )
-async def test_silence_is_kept_as_long_as_asked(bench: Bench, answer: Said, seconds: int) -> None:
-    bench.server.answers_next("/api/v3/order", answer)
+async def test_pause_lasts_as_long_as_the_exchange_asks(
+    harness: Harness, answer: CannedResponse, seconds: int
+) -> None:
+    harness.server.answers_next("/api/v3/order", answer)
 
-    found = await bench.binance().fetch([an_order(7)])
+    found = await harness.binance().fetch([an_order(7)])
 
     failure = found.failures[an_order(7)]
     assert isinstance(failure, RateLimited)
@@ -914,22 +926,26 @@ async def test_silence_is_kept_as_long_as_asked(bench: Bench, answer: Said, seco
     [
         pytest.param(error(-2013, status=500), id="5xx with the code of an absent order"),
         pytest.param(error(-1000, status=503), id="503"),
-        pytest.param(Said(body=b"<html>down</html>", status=504), id="504 without JSON"),
-        pytest.param(Said(body=b"", status=301, headers={"Location": "/elsewhere"}), id="redirect"),
-        pytest.param(Said(body=b"<html>nothing</html>", status=404), id="404 without JSON"),
-        pytest.param(Said(body=b"\xff\xfe", status=400), id="400 without text"),
+        pytest.param(CannedResponse(body=b"<html>down</html>", status=504), id="504 without JSON"),
+        pytest.param(
+            CannedResponse(body=b"", status=301, headers={"Location": "/elsewhere"}), id="redirect"
+        ),
+        pytest.param(
+            CannedResponse(body=b"<html>nothing</html>", status=404), id="404 without JSON"
+        ),
+        pytest.param(CannedResponse(body=b"\xff\xfe", status=400), id="400 without text"),
     ],
 )
 async def test_answer_that_says_nothing_about_the_order_is_unavailable(
-    bench: Bench, answer: Said
+    harness: Harness, answer: CannedResponse
 ) -> None:
-    bench.server.answers_next("/api/v3/order", answer)
+    harness.server.answers_next("/api/v3/order", answer)
 
-    found = await bench.binance().fetch([an_order(7)])
+    found = await harness.binance().fetch([an_order(7)])
 
     assert found.answers == {}
     assert type(found.failures[an_order(7)]) is Unavailable
-    assert bench.server.paths() == ["time", "order"]
+    assert harness.server.paths() == ["time", "order"]
 
 
 @pytest.mark.parametrize(
@@ -942,19 +958,19 @@ async def test_answer_that_says_nothing_about_the_order_is_unavailable(
         pytest.param(b'{"symbol":"\xff","orderId":7}', id="no text"),
     ],
 )
-async def test_answer_that_cannot_be_read_is_malformed(bench: Bench, body: bytes) -> None:
-    bench.server.answers_next("/api/v3/order", Said(body=body))
+async def test_answer_that_cannot_be_read_is_malformed(harness: Harness, body: bytes) -> None:
+    harness.server.answers_next("/api/v3/order", CannedResponse(body=body))
 
-    found = await bench.binance().fetch([an_order(7)])
+    found = await harness.binance().fetch([an_order(7)])
 
     assert type(found.failures[an_order(7)]) is Malformed
 
 
-async def test_malformed_answer_is_quoted_without_signature(bench: Bench) -> None:
+async def test_malformed_answer_is_quoted_without_signature(harness: Harness) -> None:
     echo = b'no such page: /api/v3/order?signature=0123456789abcdef&x=1 "signature": "fedc98"'
-    bench.server.answers_next("/api/v3/order", Said(body=echo))
+    harness.server.answers_next("/api/v3/order", CannedResponse(body=echo))
 
-    found = await bench.binance().fetch([an_order(7)])
+    found = await harness.binance().fetch([an_order(7)])
 
     text = str(found.failures[an_order(7)])
     assert "no such page" in text
@@ -965,7 +981,7 @@ async def test_malformed_answer_is_quoted_without_signature(bench: Bench) -> Non
 # Credentials
 
 
-def test_signature_is_the_one_of_the_published_example() -> None:
+def test_signature_equals_that_of_the_published_example() -> None:
     query = percent_encode(
         {
             "symbol": "LTCBTC",
@@ -987,57 +1003,57 @@ def test_signature_is_the_one_of_the_published_example() -> None:
     assert signature == "c8db56825ae71d6d79447849e617115f4a920fa2acdcab2b053c4b2838bd6b71"
 
 
-def is_signed(asked: SentRequest) -> bool:
-    signed, _, signature = asked.query.rpartition("&signature=")
+def is_signed(request: SentRequest) -> bool:
+    signed, _, signature = request.query.rpartition("&signature=")
     expected = hmac.new(SECRET.encode(), signed.encode(), hashlib.sha256).hexdigest()
     return signature == expected
 
 
-async def test_request_is_signed_as_it_arrives(bench: Bench) -> None:
-    bench.server.answers_next("/api/v3/order", error(-1121))
+async def test_request_is_signed_as_it_arrives(harness: Harness) -> None:
+    harness.server.answers_next("/api/v3/order", error(-1121))
 
-    found = await bench.binance().fetch([an_order(7, "X\u00fc")])
+    found = await harness.binance().fetch([an_order(7, "X\u00fc")])
 
-    asked = bench.server.asked[-1]
-    assert is_signed(asked)
-    assert asked.headers["x-mbx-apikey"] == "made-up-key"
-    assert parse_qs(asked.query)["symbol"] == ["X\u00fc"]
+    request = harness.server.requests[-1]
+    assert is_signed(request)
+    assert request.headers["x-mbx-apikey"] == "made-up-key"
+    assert parse_qs(request.query)["symbol"] == ["X\u00fc"]
     assert [type(answer) for answer in found.answers.values()] == [OrderFault]
-    assert asked.parameters["recvWindow"] == "5000"
-    assert "authorization" not in asked.headers
+    assert request.parameters["recvWindow"] == "5000"
+    assert "authorization" not in request.headers
 
 
-async def test_bearer_token_goes_without_signature(bench: Bench) -> None:
-    bench.server.holds(a_row(7))
+async def test_bearer_token_goes_without_signature(harness: Harness) -> None:
+    harness.server.holds(a_row(7))
 
-    await bench.binance(BEARER).fetch([an_order(7)])
+    await harness.binance(BEARER).fetch([an_order(7)])
 
-    (asked,) = bench.server.asked
-    assert asked.headers["authorization"] == "Bearer made.up.token"
-    assert asked.parameters == {"symbol": "BTCUSDT", "orderId": "7"}
+    (request,) = harness.server.requests
+    assert request.headers["authorization"] == "Bearer made.up.token"
+    assert request.parameters == {"symbol": "BTCUSDT", "orderId": "7"}
 
 
-async def test_without_credentials_the_question_goes_as_it_is(bench: Bench) -> None:
-    bench.server.holds(a_row(7))
+async def test_request_without_credentials_is_sent_unsigned(harness: Harness) -> None:
+    harness.server.holds(a_row(7))
 
-    found = await bench.binance(Credentials()).fetch([an_order(7)])
+    found = await harness.binance(Credentials()).fetch([an_order(7)])
 
-    (asked,) = bench.server.asked
+    (request,) = harness.server.requests
     assert len(found.answers) == 1
-    assert asked.parameters == {"symbol": "BTCUSDT", "orderId": "7"}
-    assert not {"authorization", "x-mbx-apikey"} & asked.headers.keys()
+    assert request.parameters == {"symbol": "BTCUSDT", "orderId": "7"}
+    assert not {"authorization", "x-mbx-apikey"} & request.headers.keys()
 
 
 @pytest.mark.parametrize(
     ("credentials", "named"),
     [(SIGNED, ["EXCHANGE_API_KEY", "EXCHANGE_API_SECRET"]), (BEARER, ["TEST_JWT"])],
 )
-async def test_refusal_tells_which_setting_to_fix(
-    bench: Bench, credentials: Credentials, named: list[str]
+async def test_refusal_hints_at_the_setting_to_fix(
+    harness: Harness, credentials: Credentials, named: list[str]
 ) -> None:
-    bench.server.answers_next("/api/v3/order", error(-2015, "token has expired", status=401))
+    harness.server.answers_next("/api/v3/order", error(-2015, "token has expired", status=401))
 
-    found = await bench.binance(credentials).fetch([an_order(7)])
+    found = await harness.binance(credentials).fetch([an_order(7)])
 
     failure = found.failures[an_order(7)]
     assert isinstance(failure, Refused)
@@ -1045,12 +1061,12 @@ async def test_refusal_tells_which_setting_to_fix(
     assert all(name in failure.hint for name in named)
 
 
-async def test_block_of_this_place_is_a_refusal_that_blames_no_key(bench: Bench) -> None:
-    bench.server.answers_next(
+async def test_block_of_this_location_blames_no_key(harness: Harness) -> None:
+    harness.server.answers_next(
         "/api/v3/order", error(0, "Service unavailable from a restricted location", status=451)
     )
 
-    found = await bench.binance().fetch([an_order(7)])
+    found = await harness.binance().fetch([an_order(7)])
 
     failure = found.failures[an_order(7)]
     assert isinstance(failure, Refused)
@@ -1059,13 +1075,15 @@ async def test_block_of_this_place_is_a_refusal_that_blames_no_key(bench: Bench)
     assert "EXCHANGE_API" not in failure.hint
 
 
-async def test_nothing_shows_a_secret(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+async def test_no_repr_log_or_error_shows_a_secret(
+    harness: Harness, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG, logger="reconciler")
-    bench.server.answers_next("/api/v3/order", error(-2015, status=401))
+    harness.server.answers_next("/api/v3/order", error(-2015, status=401))
 
-    found = await bench.binance().fetch([an_order(7)])
+    found = await harness.binance().fetch([an_order(7)])
 
-    signature = bench.server.asked[-1].parameters["signature"]
+    signature = harness.server.requests[-1].parameters["signature"]
     failure = found.failures[an_order(7)]
     assert isinstance(failure, Refused)
     shown = f"{failure!r} {failure.hint} {caplog.messages}"
@@ -1077,51 +1095,51 @@ async def test_nothing_shows_a_secret(bench: Bench, caplog: pytest.LogCaptureFix
 # Clocks
 
 
-async def test_timestamp_is_by_the_exchanges_clock(bench: Bench) -> None:
-    bench.server.time = NOW + timedelta(seconds=3)
+async def test_timestamp_is_by_the_exchanges_clock(harness: Harness) -> None:
+    harness.server.time = NOW + timedelta(seconds=3)
 
-    await bench.binance().fetch([an_order(7)])
+    await harness.binance().fetch([an_order(7)])
 
-    assert bench.server.paths() == ["time", "order"]
-    assert bench.server.asked[-1].parameters["timestamp"] == str(
+    assert harness.server.paths() == ["time", "order"]
+    assert harness.server.requests[-1].parameters["timestamp"] == str(
         round((NOW.timestamp() + 3) * 1000)
     )
 
 
-async def test_refused_timestamp_is_taken_anew_once(bench: Bench) -> None:
-    bench.server.holds(a_row(7))
-    binance = bench.binance()
+async def test_refused_timestamp_is_replaced_and_sent_again_once(harness: Harness) -> None:
+    harness.server.holds(a_row(7))
+    binance = harness.binance()
     await binance.fetch([an_order(7)])
-    bench.server.time = NOW - timedelta(seconds=2)
-    bench.server.answers_next("/api/v3/order", error(-1021))
+    harness.server.time = NOW - timedelta(seconds=2)
+    harness.server.answers_next("/api/v3/order", error(-1021))
 
     found = await binance.fetch([an_order(7)])
 
     assert isinstance(found.answers[an_order(7)], Report)
-    assert bench.server.paths() == ["time", "order", "order", "time", "order"]
-    assert bench.server.asked[-1].parameters["timestamp"] == str(
+    assert harness.server.paths() == ["time", "order", "order", "time", "order"]
+    assert harness.server.requests[-1].parameters["timestamp"] == str(
         round((NOW.timestamp() - 2) * 1000)
     )
 
 
-async def test_timestamp_refused_twice_is_clock_skew(bench: Bench) -> None:
-    bench.server.answers_next("/api/v3/order", error(-1021), error(-1021))
+async def test_timestamp_refused_twice_is_clock_skew(harness: Harness) -> None:
+    harness.server.answers_next("/api/v3/order", error(-1021), error(-1021))
 
-    found = await bench.binance().fetch([an_order(7)])
+    found = await harness.binance().fetch([an_order(7)])
 
     assert isinstance(found.failures[an_order(7)], ClockSkew)
-    assert bench.server.paths() == ["time", "order", "time", "order"]
+    assert harness.server.paths() == ["time", "order", "time", "order"]
 
 
-async def test_clock_that_was_taken_anew_is_not_forgotten_for_a_late_refusal(bench: Bench) -> None:
+async def test_late_refusal_does_not_discard_the_new_offset(harness: Harness) -> None:
     refused = 0
     both_sent, renewed = asyncio.Event(), asyncio.Event()
 
-    async def refuse_two_and_the_second_late(asked: SentRequest) -> Said | None:
+    async def refuse_two_and_the_second_late(request: SentRequest) -> CannedResponse | None:
         nonlocal refused
-        if asked.path != "/api/v3/order":
+        if request.path != "/api/v3/order":
             return None
-        if bench.server.paths().count("time") > 1:
+        if harness.server.paths().count("time") > 1:
             renewed.set()
             return None
         refused += 1
@@ -1132,67 +1150,67 @@ async def test_clock_that_was_taken_anew_is_not_forgotten_for_a_late_refusal(ben
             await renewed.wait()
         return error(-1021)
 
-    bench.server.on_request = refuse_two_and_the_second_late
-    found = await bench.binance().fetch([an_order(1, "AAA"), an_order(1, "BBB")])
+    harness.server.on_request = refuse_two_and_the_second_late
+    found = await harness.binance().fetch([an_order(1, "AAA"), an_order(1, "BBB")])
 
     assert found.failures == {}
     assert refused == 2
-    assert bench.server.paths().count("time") == 2
+    assert harness.server.paths().count("time") == 2
 
 
-# The rest of the port
+# Account, clock offset, close
 
 
-async def test_adapter_is_an_exchange(bench: Bench) -> None:
-    exchange: Exchange = bench.binance()
+async def test_binance_adapter_implements_the_exchange_protocol(harness: Harness) -> None:
+    exchange: Exchange = harness.binance()
 
-    assert exchange.venue.base_url == bench.server.url
+    assert exchange.venue.base_url == harness.server.url
 
 
-async def test_account_tells_who_we_are_and_how_the_clocks_differ(bench: Bench) -> None:
-    bench.server.time = NOW + timedelta(milliseconds=250)
+async def test_account_has_our_identity_and_the_clock_offset(harness: Harness) -> None:
+    harness.server.time = NOW + timedelta(milliseconds=250)
 
-    account = await bench.binance(BEARER).fetch_account()
+    account = await harness.binance(BEARER).fetch_account()
 
     assert account.identity == "354937868"
     assert account.clock_offset == timedelta(milliseconds=250)
-    assert bench.sender.weights == [20, 1]
+    assert harness.sender.weights == [20, 1]
 
 
-async def test_the_clock_offset_is_asked_for_anew_each_time_at_the_least_weight(
-    bench: Bench,
+async def test_clock_offset_is_read_each_time_at_the_least_weight(
+    harness: Harness,
 ) -> None:
-    binance = bench.binance()
-    bench.server.time = NOW + timedelta(milliseconds=250)
+    binance = harness.binance()
+    harness.server.time = NOW + timedelta(milliseconds=250)
     first = await binance.fetch_clock_offset()
-    bench.server.time = NOW - timedelta(milliseconds=250)
+    harness.server.time = NOW - timedelta(milliseconds=250)
 
     second = await binance.fetch_clock_offset()
 
     assert (first, second) == (timedelta(milliseconds=250), timedelta(milliseconds=-250))
-    assert bench.sender.weights == [1, 1]
+    assert harness.sender.weights == [1, 1]
 
 
-async def test_used_weight_of_every_answer_is_told_to_the_budget(bench: Bench) -> None:
-    bench.server.answers_next(
+async def test_used_weight_of_every_answer_reaches_the_budget(harness: Harness) -> None:
+    harness.server.answers_next(
         "/api/v3/order",
         error(-2013, X_MBX_USED_WEIGHT_1M="123"),
         error(-1000, X_MBX_USED_WEIGHT_1M="127"),
     )
 
-    await bench.binance().fetch([an_order(7)])
-    await bench.binance().fetch([an_order(7)])
+    await harness.binance().fetch([an_order(7)])
+    await harness.binance().fetch([an_order(7)])
 
-    assert bench.budget.observed == [123, 127]
+    assert harness.budget.observed == [123, 127]
 
 
-async def test_close_closes_the_connections(bench: Bench) -> None:
-    binance = bench.binance()
+async def test_closing_the_exchange_closes_its_connections(harness: Harness) -> None:
+    binance = harness.binance()
     await binance.fetch([an_order(7)])
 
     await binance.close()
 
-    assert bench.clients[0].is_closed
+    assert harness.clients[0].is_closed
 
 
 def test_every_documented_status_is_mapped() -> None:
@@ -1214,23 +1232,23 @@ def test_every_documented_status_is_mapped() -> None:
     assert not STATUSES["PENDING_CANCEL"].is_terminal
 
 
-def test_symbol_is_written_as_the_exchange_does() -> None:
+def test_symbol_is_sent_as_the_exchange_writes_it() -> None:
     assert {request_symbol(s) for s in ("BTC/USDT", "btc-usdt", "BtcUsdt")} == {"BTCUSDT"}
 
 
 @pytest.mark.parametrize(
-    ("symbol", "asked"),
+    ("symbol", "expected"),
     [("币安人生/usdt", "币安人生USDT"), ("straße-usdt", "STRAßEUSDT"), ("éusdt", "éUSDT")],
 )
-def test_letters_of_other_scripts_stay_as_they_are(symbol: str, asked: str) -> None:
-    assert request_symbol(symbol) == asked
+def test_symbol_letters_of_other_scripts_are_unchanged(symbol: str, expected: str) -> None:
+    assert request_symbol(symbol) == expected
 
 
-async def test_an_answer_is_gone_once_it_is_read_without_a_collection_of_garbage(
-    bench: Bench,
+async def test_answer_is_freed_without_garbage_collection(
+    harness: Harness,
 ) -> None:
-    bench.server.holds(a_row(7))
-    binance = bench.binance()
+    harness.server.holds(a_row(7))
+    binance = harness.binance()
     gc.collect()
     gc.disable()
     try:

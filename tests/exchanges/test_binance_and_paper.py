@@ -1,4 +1,4 @@
-"""The adapter and the paper exchange were written apart: here they meet."""
+"""The Binance adapter against the paper exchange, which was written independently of it."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
@@ -35,7 +35,7 @@ ORDERS = 600
 KEY, SECRET = "made-up-key", "made-up-secret"
 
 
-class OpenGuard:
+class DirectSender:
     def __init__(self) -> None:
         self.weight = 0
 
@@ -44,7 +44,7 @@ class OpenGuard:
         return await send()
 
 
-class Gauge:
+class FakeBudget:
     def __init__(self) -> None:
         self.used = 0
 
@@ -63,15 +63,15 @@ class Paper:
     url: str
     server: PaperExchange
     truth: dict[OrderRef, tuple[Status | None, str]]
-    sender: OpenGuard = field(default_factory=OpenGuard)
-    gauge: Gauge = field(default_factory=Gauge)
+    sender: DirectSender = field(default_factory=DirectSender)
+    budget: FakeBudget = field(default_factory=FakeBudget)
 
     def opened(self) -> Exchange:
         return open_exchange(
             venue("paper", self.url),
             credentials=Credentials(api_key=SecretStr(KEY), api_secret=SecretStr(SECRET)),
             sender=self.sender,
-            budget=self.gauge,
+            budget=self.budget,
             clock=lambda: datetime.now(UTC),
         )
 
@@ -85,8 +85,8 @@ def paper() -> Iterator[Paper]:
     truth = {}
     for order in exchange.orders:
         listed = listed_order(order)
-        wanted = OrderRef(symbol=listed.symbol, external_order_id=str(listed.order_id))
-        truth[wanted] = (listed.truth.status, listed.truth.executed_qty)
+        ref = OrderRef(symbol=listed.symbol, external_order_id=str(listed.order_id))
+        truth[ref] = (listed.truth.status, listed.truth.executed_qty)
     with serve_in_thread(exchange) as url:
         yield Paper(url=url, server=exchange, truth=truth)
 
@@ -112,19 +112,19 @@ SCRIPTS = ("币安人生USDT", "这是测试币456", "ไทยUSDT", "ÄÖÜßU
 
 @pytest.mark.parametrize("orders", [1, 40], ids=["look-ups", "pages"])
 async def test_orders_of_symbols_in_any_script_are_reported(paper: Paper, orders: int) -> None:
-    wanted = set()
+    refs = set()
     for symbol in SCRIPTS:
         for number in range(1, orders + 1):
             given = OrderSpec(symbol=symbol, order_id=number, status="FILLED", executed_qty="0.5")
             paper.server.orders.put(build_order(given, paper.server.clock_ms()))
-            wanted.add(OrderRef(symbol=symbol, external_order_id=str(number)))
+            refs.add(OrderRef(symbol=symbol, external_order_id=str(number)))
 
     exchange = paper.opened()
-    found = await exchange.fetch(sorted(wanted, key=lambda order: order.symbol))
+    found = await exchange.fetch(sorted(refs, key=lambda order: order.symbol))
     await exchange.close()
 
     assert found.failures == {}
-    assert set(found.answers) == wanted
+    assert set(found.answers) == refs
     for order, report in found.answers.items():
         assert isinstance(report, Report)
         assert (report.symbol, report.status) == (order.symbol, Status.FILLED)
@@ -137,7 +137,7 @@ async def test_weight_is_what_the_paper_exchange_counts(paper: Paper) -> None:
     await exchange.fetch(list(paper.truth))
     await exchange.close()
 
-    assert paper.sender.weight == paper.gauge.used
+    assert paper.sender.weight == paper.budget.used
     assert paper.sender.weight < ORDERS
 
 
@@ -173,7 +173,7 @@ async def test_misbehaviour_fails_every_order_and_answers_none(
         assert all(30 <= seconds < 32 for seconds in silences)
 
 
-async def test_a_clock_that_jumps_is_taken_anew_and_harms_nothing(paper: Paper) -> None:
+async def test_clock_that_jumps_is_read_again_without_failures(paper: Paper) -> None:
     exchange = paper.opened()
     await exchange.fetch_account()
     paper.server.faults.set(FaultRule(clock_offset_ms=60_000), paper.server.clock_ms())
@@ -185,7 +185,7 @@ async def test_a_clock_that_jumps_is_taken_anew_and_harms_nothing(paper: Paper) 
     assert len(found.answers) == ORDERS
 
 
-async def test_a_timestamp_that_stays_refused_is_clock_skew(paper: Paper) -> None:
+async def test_timestamp_refused_at_every_attempt_is_clock_skew(paper: Paper) -> None:
     for route in ("order", "openOrders", "allOrders"):
         rule = FaultRule(route=route, clock_offset_ms=60_000)
         paper.server.faults.set(rule, paper.server.clock_ms())
@@ -198,11 +198,9 @@ async def test_a_timestamp_that_stays_refused_is_clock_skew(paper: Paper) -> Non
 
 
 @pytest.mark.parametrize("are_lists_empty", [0, 1])
-async def test_vanished_orders_are_absent_and_no_other_is(
-    paper: Paper, are_lists_empty: int
-) -> None:
-    wanted = list(paper.truth)[::6]
-    gone = set(wanted[::10])
+async def test_deleted_orders_are_absent_and_no_others(paper: Paper, are_lists_empty: int) -> None:
+    refs = list(paper.truth)[::6]
+    gone = set(refs[::10])
     ids = tuple(int(order.external_order_id) for order in gone)
     rules = [
         FaultRule(name="vanished", vanished_rate=1, only_order_ids=ids),
@@ -213,12 +211,12 @@ async def test_vanished_orders_are_absent_and_no_other_is(
     paper.server.meter = WeightMeter(1_000_000)
     exchange = paper.opened()
 
-    found = await exchange.fetch(wanted)
+    found = await exchange.fetch(refs)
     await exchange.close()
 
     absent = {order for order, answer in found.answers.items() if isinstance(answer, Absent)}
     assert absent == gone
-    assert found.answers.keys() == set(wanted)
+    assert found.answers.keys() == set(refs)
 
 
 async def test_unknown_words_are_reported_without_a_status(paper: Paper) -> None:
@@ -228,13 +226,13 @@ async def test_unknown_words_are_reported_without_a_status(paper: Paper) -> None
     found = await exchange.fetch(list(paper.truth))
     await exchange.close()
 
-    told = {order: facts(answer) for order, answer in found.answers.items()}
-    unknown = {order for order, (status, _) in told.items() if status is None}
+    reported = {order: facts(answer) for order, answer in found.answers.items()}
+    unknown = {order for order, (status, _) in reported.items() if status is None}
     assert 30 < len(unknown) < 90
-    assert all(told[order] == paper.truth[order] for order in told.keys() - unknown)
+    assert all(reported[order] == paper.truth[order] for order in reported.keys() - unknown)
 
 
-async def test_another_account_is_told_apart(paper: Paper) -> None:
+async def test_account_of_another_key_has_another_identity(paper: Paper) -> None:
     exchange = paper.opened()
     ours = await exchange.fetch_account()
     paper.server.faults.set(FaultRule(account_uid=77), paper.server.clock_ms())

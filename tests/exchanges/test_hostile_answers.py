@@ -1,4 +1,4 @@
-"""Whatever is answered, an order is reported as it is, or not at all."""
+"""Hostile answers: an order is reported as it is, or not at all."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -36,7 +36,7 @@ Truth = dict[OrderRef, ListedOrder]
 
 @pytest.fixture(scope="module")
 def paper() -> Iterator[tuple[str, Truth]]:
-    """An exchange of this test process: its address, and what is true there."""
+    """Start an exchange in this process; yield its address and its orders."""
     bomb(), deflated()  # making them takes longer than a client waits for an answer
     exchange = new_exchange(
         seed_options=SeedOptions(orders=ORDERS, symbols=1),
@@ -52,15 +52,15 @@ def paper() -> Iterator[tuple[str, Truth]]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Venue:
-    """An exchange behind the proxy, and what is true there."""
+class HostileVenue:
+    """An exchange behind the proxy, and its orders."""
 
     proxy: HostileProxy
     truth: Truth
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Exchange]:
-        """Open a client as a worker does."""
+        """Open an exchange as a worker does."""
         exchange = open_exchange(
             venue("paper", self.proxy.url),
             credentials=Credentials(api_key=SecretStr(KEY), api_secret=SecretStr(SECRET)),
@@ -75,24 +75,24 @@ class Venue:
 
 
 @pytest.fixture
-def hostile_venue(paper: tuple[str, Truth]) -> Iterator[Venue]:
-    """The exchange behind a proxy of this test."""
+def hostile_venue(paper: tuple[str, Truth]) -> Iterator[HostileVenue]:
+    """Put a proxy in front of the exchange."""
     url, truth = paper
     with HostileProxy(url, rng=Random(1)) as proxy:  # noqa: S311 - to be the same each time
-        yield Venue(proxy=proxy, truth=truth)
+        yield HostileVenue(proxy=proxy, truth=truth)
 
 
 def wrong_reports(answers: LookupResult, truth: Truth) -> list[str]:
-    """Describe each report that is not as the exchange has the order."""
+    """Describe each report that differs from the order at the exchange."""
     return [
-        f"{wanted.external_order_id}: {answer.word[:50]} {str(answer.executed_qty)[:50]}"
-        for wanted, answer in answers.answers.items()
-        if isinstance(answer, Report) and not is_true(answer, truth[wanted])
+        f"{ref.external_order_id}: {answer.word[:50]} {str(answer.executed_qty)[:50]}"
+        for ref, answer in answers.answers.items()
+        if isinstance(answer, Report) and not is_true(answer, truth[ref])
     ]
 
 
 def is_true(report: Report, order: ListedOrder) -> bool:
-    """Whether the report says nothing else than the truth; that it is unsure is no lie."""
+    """Return True if the report is true; an unknown status is not false."""
     if report.status is None:
         return True
     return report.executed_qty == Decimal(order.truth.executed_qty) and (
@@ -102,33 +102,33 @@ def is_true(report: Report, order: ListedOrder) -> bool:
     )
 
 
-async def ask_again(exchange: Exchange, wanted: OrderRef) -> LookupResult:
-    """Ask about one order, again where the connection was just being closed."""
-    answers = await exchange.fetch([wanted])
-    if isinstance(answers.failures.get(wanted), Unavailable):
-        answers = await exchange.fetch([wanted])
+async def ask_again(exchange: Exchange, ref: OrderRef) -> LookupResult:
+    """Ask about one order, a second time if the connection was closed."""
+    answers = await exchange.fetch([ref])
+    if isinstance(answers.failures.get(ref), Unavailable):
+        answers = await exchange.fetch([ref])
     return answers
 
 
 @pytest.mark.parametrize("asked", ASKED)
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-async def test_a_hostile_answer_leads_to_the_truth_or_to_no_report(
-    hostile_venue: Venue, kind: Kind, asked: str
+async def test_hostile_answer_leads_to_the_truth_or_no_report(
+    hostile_venue: HostileVenue, kind: Kind, asked: str
 ) -> None:
     proxy, truth = hostile_venue.proxy, hostile_venue.truth
     everything = list(truth)
-    wanted = everything[:1] if asked == "one order" else everything
+    refs = everything[:1] if asked == "one order" else everything
 
     async with hostile_venue.opened() as exchange:
-        await exchange.fetch(wanted)  # the connection is kept, and the clock is known
+        await exchange.fetch(refs)  # the connection is kept, and the clock is known
         proxy.inject((kind,), 1.0, times=1)
-        first = await exchange.fetch(wanted)
+        first = await exchange.fetch(refs)
         others = everything[:3]
         after = [await ask_again(exchange, one) for one in others]
 
     assert proxy.hostile_answers[kind.name] == 1
     assert wrong_reports(first, truth) == []
-    assert set(first.answers) | set(first.failures) == set(wanted)
+    assert set(first.answers) | set(first.failures) == set(refs)
     for one, answers in zip(others, after, strict=True):
         assert answers.failures == {}, "the next answer was not used"
         assert isinstance(answers.answers[one], Report), "it was taken for another's answer"

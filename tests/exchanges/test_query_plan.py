@@ -26,48 +26,48 @@ BINANCE = QueryCosts(
 CHEAP_LISTS = QueryCosts(one_order=4, open_orders=5, all_open_orders=9, history_page=9, page_size=3)
 
 
-def test_nothing_wanted_is_nothing_sent() -> None:
+def test_search_for_no_orders_sends_nothing() -> None:
     assert plan(start([]), BINANCE, Estimates()) == ()
 
 
-def test_single_order_is_looked_up_by_name() -> None:
+def test_single_order_is_looked_up_by_its_id() -> None:
     assert plan(start([an_order(7)]), BINANCE, Estimates()) == (GetOrder(ref=an_order(7)),)
 
 
-def test_thousand_dense_orders_of_one_symbol_that_have_ended_cost_one_page() -> None:
-    wanted, world = a_world(1000, has_ended=lambda _: True)
+def test_thousand_ended_orders_of_a_symbol_cost_one_page() -> None:
+    refs, world = a_world(1000, has_ended=lambda _: True)
 
-    story = search_for(wanted, world)
+    story = search_for(refs, world)
 
     assert story.weight == 20
     assert len(story.reported) == 1000
 
 
-def test_thousand_orders_over_ten_symbols_of_which_almost_none_ended_cost_at_most_eighty() -> None:
-    wanted, world = a_world(*[100] * 10, has_ended=lambda rank: rank == 50)
+def test_thousand_open_orders_of_ten_symbols_cost_ten_lists() -> None:
+    refs, world = a_world(*[100] * 10, has_ended=lambda rank: rank == 50)
     only_first = World(
         ended={key: has_ended and key[0] < "SYM3" for key, has_ended in world.ended.items()}
     )
 
-    story = search_for(wanted, only_first)
+    story = search_for(refs, only_first)
 
     assert story.weight == 10 * 6 + 3 * 4
     assert len(story.reported) == 1000
 
 
 def test_open_orders_of_many_symbols_are_listed_together() -> None:
-    wanted, world = a_world(*[5] * 20)
+    refs, world = a_world(*[5] * 20)
 
-    story = search_for(wanted, world)
+    story = search_for(refs, world)
 
     assert story.rounds == [(ListOpenOrders(symbol=None),)]
     assert story.weight == 80
 
 
-def test_absence_from_open_orders_is_asked_about_in_a_second_round() -> None:
-    wanted, world = a_world(4, has_ended=lambda rank: rank == 2)
+def test_order_missing_from_open_orders_is_looked_up_next() -> None:
+    refs, world = a_world(4, has_ended=lambda rank: rank == 2)
 
-    story = search_for(wanted, world)
+    story = search_for(refs, world)
 
     assert story.rounds == [
         (ListOpenOrders(symbol="SYM0"),),
@@ -75,11 +75,11 @@ def test_absence_from_open_orders_is_asked_about_in_a_second_round() -> None:
     ]
 
 
-def test_id_within_a_page_that_does_not_show_it_is_looked_up_by_name() -> None:
-    wanted, world = a_world(30, has_ended=lambda _: True)
+def test_id_missing_from_its_page_is_looked_up() -> None:
+    refs, world = a_world(30, has_ended=lambda _: True)
     del world.ended["SYM0", 115]
 
-    story = search_for(wanted, world, estimates=Estimates(ended_share=1.0))
+    story = search_for(refs, world, estimates=Estimates(ended_share=1.0))
 
     assert story.rounds == [
         (ListOrdersFrom(symbol="SYM0", from_id=100),),
@@ -88,10 +88,10 @@ def test_id_within_a_page_that_does_not_show_it_is_looked_up_by_name() -> None:
     assert story.absent == {an_order(115, "SYM0")}
 
 
-def test_ids_are_ordered_as_numbers() -> None:
-    wanted = [an_order(number) for number in (1000, 9, 200, 31, 84, 77, 90)]
+def test_order_ids_are_sorted_as_numbers() -> None:
+    refs = [an_order(number) for number in (1000, 9, 200, 31, 84, 77, 90)]
 
-    queries = plan(start(wanted), BINANCE, Estimates(ended_share=1.0))
+    queries = plan(start(refs), BINANCE, Estimates(ended_share=1.0))
 
     assert queries == (ListOrdersFrom(symbol="BTCUSDT", from_id=9),)
 
@@ -99,7 +99,7 @@ def test_ids_are_ordered_as_numbers() -> None:
 @pytest.mark.parametrize(
     "name", ["", "x7", "007", "7 ", "-7", "+7", "7.0", "\u0667", "9223372036854775808", "9" * 5000]
 )
-def test_id_that_is_no_plain_64_bit_number_is_looked_up_by_name(name: str) -> None:
+def test_id_that_is_no_plain_64_bit_number_is_looked_up(name: str) -> None:
     others = [an_order(number) for number in range(100, 110)]
 
     queries = plan(start([*others, an_order(name)]), BINANCE, Estimates())
@@ -108,24 +108,24 @@ def test_id_that_is_no_plain_64_bit_number_is_looked_up_by_name(name: str) -> No
     assert order_number(name) is None
 
 
-def test_largest_64_bit_id_is_a_number() -> None:
+def test_largest_64_bit_id_is_an_order_number() -> None:
     assert order_number("9223372036854775807") == 2**63 - 1
 
 
-def test_page_is_on_behalf_of_the_ids_from_its_first_on() -> None:
+def test_page_covers_the_orders_from_its_first_id_on() -> None:
     search = start([an_order(1), an_order(5), an_order(9), an_order(9, "ETHUSDT"), an_order("x")])
 
-    asked = covered_orders(search, ListOrdersFrom(symbol="BTCUSDT", from_id=5))
+    covered = covered_orders(search, ListOrdersFrom(symbol="BTCUSDT", from_id=5))
 
-    assert asked == {an_order(5), an_order(9)}
+    assert covered == {an_order(5), an_order(9)}
 
 
-def test_sparse_pages_are_given_up_after_the_first_and_tried_again_much_later() -> None:
-    wanted, world = a_world(400, has_ended=lambda _: True, step=500)
+def test_sparse_pages_are_avoided_and_tried_again_later() -> None:
+    refs, world = a_world(400, has_ended=lambda _: True, step=500)
 
-    story = search_for(wanted, world, estimates=Estimates(ended_share=1.0))
+    story = search_for(refs, world, estimates=Estimates(ended_share=1.0))
     estimates, batches = story.estimates, 0
-    while not any(isinstance(r, ListOrdersFrom) for r in plan(start(wanted), BINANCE, estimates)):
+    while not any(isinstance(r, ListOrdersFrom) for r in plan(start(refs), BINANCE, estimates)):
         estimates = estimates.after_batch(reported=400, ended=400)
         batches += 1
 
@@ -134,7 +134,7 @@ def test_sparse_pages_are_given_up_after_the_first_and_tried_again_much_later() 
     assert 1 < batches < 100
 
 
-def test_estimates_follow_what_is_seen() -> None:
+def test_estimates_follow_the_results_of_batches() -> None:
     at_first = Estimates()
 
     after_outage = at_first.after_batch(reported=200, ended=180)
@@ -146,13 +146,13 @@ def test_estimates_follow_what_is_seen() -> None:
     assert at_first.after_page(listed=1, wanted=1).wanted_share == pytest.approx(0.5, abs=0.01)
 
 
-def test_stretch_behind_the_last_wanted_order_says_nothing_about_density() -> None:
-    wanted = [an_order(number) for number in range(10)]
+def test_rest_of_a_page_is_left_out_of_the_estimate() -> None:
+    refs = [an_order(number) for number in range(10)]
     page = HistoryPage(
         query=ListOrdersFrom(symbol="BTCUSDT", from_id=0), ids=tuple(range(1000)), is_last=False
     )
 
-    learnt = learn(Estimates(), start(wanted), [page])
+    learnt = learn(Estimates(), start(refs), [page])
 
     assert learnt == Estimates().after_page(listed=10, wanted=10)
 
@@ -162,7 +162,7 @@ def test_stretch_behind_the_last_wanted_order_says_nothing_about_density() -> No
 @pytest.mark.parametrize(
     "counts", [(1,), (2,), (3,), (5,), (7,), (8,), (2, 1, 3), (3, 4), (1,) * 6]
 )
-def test_expected_weight_is_within_a_tenth_of_the_best_of_all_strategies(
+def test_expected_weight_is_within_a_tenth_of_the_optimum(
     counts: tuple[int, ...], ended_share: float, costs: QueryCosts
 ) -> None:
     estimates = Estimates(ended_share=ended_share, wanted_share=1.0)
@@ -193,7 +193,7 @@ keys = st.tuples(symbols, st.integers(min_value=0, max_value=60))
     estimates=st.builds(Estimates, ended_share=shares, wanted_share=shares),
     are_pages_blank=st.booleans(),
 )
-def test_every_wanted_order_that_exists_is_reported_and_the_search_ends(
+def test_search_reports_every_existing_order_and_ends(
     ended: dict[tuple[str, int], bool],
     wanted_keys: set[tuple[str, int]],
     odd_names: set[str],
@@ -205,15 +205,13 @@ def test_every_wanted_order_that_exists_is_reported_and_the_search_ends(
     existing = {
         an_order(number, symbol): ended.get((symbol, number)) for symbol, number in wanted_keys
     }
-    wanted = {*existing, *(an_order(name, "AAA") for name in odd_names)}
+    refs = {*existing, *(an_order(name, "AAA") for name in odd_names)}
 
-    story = search_for(
-        wanted, World(ended=ended), costs, estimates, are_pages_blank=are_pages_blank
-    )
+    story = search_for(refs, World(ended=ended), costs, estimates, are_pages_blank=are_pages_blank)
 
     known = {order: fate for order, fate in existing.items() if fate is not None}
     looked_up = {r.ref for round_ in story.rounds for r in round_ if isinstance(r, GetOrder)}
     assert story.reported == known
-    assert story.absent == wanted - known.keys()
+    assert story.absent == refs - known.keys()
     assert story.absent <= looked_up
-    assert len(story.rounds) <= len(wanted) + 2
+    assert len(story.rounds) <= len(refs) + 2

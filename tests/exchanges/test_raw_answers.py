@@ -68,23 +68,23 @@ def in_chunks(body: bytes, *headers: str) -> bytes:
 
 
 def a_list(*changed: object) -> list[object]:
-    """Return the list of all open orders, with other rows in the place of the first ones."""
+    """Return the list of all open orders, with `changed` instead of the first ones."""
     return [*changed, *(a_row(order_id) for order_id in IDS[len(changed) :])]
 
 
 def raw_list(first: bytes) -> bytes:
-    """Write the list with the first row as it is."""
+    """Return the encoded list with `first` as its first row."""
     return b"[" + first + b"," + b",".join(written(a_row(i)) for i in IDS[1:]) + b"]"
 
 
 @dataclass
-class RawVenue:
-    """A server on loopback that sends `next_answers` as they are, and otherwise the truth."""
+class RawServer:
+    """A server on loopback that sends `next_answers` unchanged, then right answers."""
 
     next_answers: list[bytes] = field(default_factory=list)
-    firewall_dislikes: Callable[[str], bool] = lambda _: False
+    firewall_blocks: Callable[[str], bool] = lambda _: False
     time: bytes = b'{"serverTime": %d}' % (NOW.timestamp() * 1000)
-    asked: list[str] = field(default_factory=list)
+    targets: list[str] = field(default_factory=list)
     connections: int = 0
     url: str = ""
 
@@ -93,7 +93,7 @@ class RawVenue:
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 target = head.split(b" ")[1].decode()
-                self.asked.append(target)
+                self.targets.append(target)
                 writer.write(self.answer_to(target))
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -101,8 +101,8 @@ class RawVenue:
         finally:
             writer.close()
 
-    def answer_to(self, target: str) -> bytes:  # noqa: PLR0911 - one for each route
-        if self.firewall_dislikes(target):
+    def answer_to(self, target: str) -> bytes:  # noqa: PLR0911 - one for each path
+        if self.firewall_blocks(target):
             return an_answer(b"<html>403 Forbidden</html>", "403 Forbidden")
         address = urlsplit(target)
         given = dict(parse_qsl(address.query))
@@ -124,10 +124,10 @@ class RawVenue:
                 return an_answer([a_row(i, symbol=symbol) for i in range(1, 601)])
 
     def paths(self) -> list[str]:
-        return [urlsplit(target).path.removeprefix("/api/v3/") for target in self.asked]
+        return [urlsplit(target).path.removeprefix("/api/v3/") for target in self.targets]
 
 
-class Budget:
+class FakeBudget:
     def __init__(self) -> None:
         self.observed: list[int] = []
 
@@ -142,10 +142,10 @@ class Budget:
 
 
 @dataclass
-class Bench:
-    venue: RawVenue
+class Harness:
+    venue: RawServer
     binance: Binance
-    budget: Budget
+    budget: FakeBudget
 
     async def fetch(self, *order_ids: int, symbol: str = "BTCUSDT") -> LookupResult:
         return await self.binance.fetch([an_order(i, symbol) for i in order_ids])
@@ -153,13 +153,13 @@ class Bench:
 
 @asynccontextmanager
 async def opened(
-    venue: RawVenue, *, server_tls: ssl.SSLContext | None = None, trusts: str | None = None
-) -> AsyncIterator[Bench]:
+    venue: RawServer, *, server_tls: ssl.SSLContext | None = None, trusts: str | None = None
+) -> AsyncIterator[Harness]:
     server = await asyncio.start_server(venue.serve, "127.0.0.1", 0, ssl=server_tls)
     scheme = "http" if server_tls is None else "https"
     venue.url = f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     client_tls = ssl.create_default_context(cafile=trusts)
-    budget = Budget()
+    budget = FakeBudget()
     binance = Binance(
         venue=replace(VENUE, base_url=venue.url),
         client=httpx.AsyncClient(trust_env=False, verify=client_tls),
@@ -170,14 +170,14 @@ async def opened(
     )
     async with server:
         try:
-            yield Bench(venue=venue, binance=binance, budget=budget)
+            yield Harness(venue=venue, binance=binance, budget=budget)
         finally:
             await binance.close()
 
 
 @pytest.fixture
-async def bench() -> AsyncIterator[Bench]:
-    async with opened(RawVenue()) as one:
+async def harness() -> AsyncIterator[Harness]:
+    async with opened(RawServer()) as one:
         yield one
 
 
@@ -193,7 +193,7 @@ BOMB = gzip.compress(b"[" + b" " * (MAX_ANSWER_BYTES + 10), 9)
 NESTED = b'{"a":' * 50_000 + b"1" + b"}" * 50_000
 ONE_ROW = written(a_row(1))
 
-# What a list says, and of which of its five orders it is a failure.
+# Hostile lists, and which of their five orders each makes fail.
 LISTS: dict[str, tuple[bytes, frozenset[int], type[ExchangeError]]] = {
     "quantity is null": (an_answer(a_list(a_row(executedQty=None))), frozenset({1}), UnreadableRow),
     "quantity is a number": (
@@ -322,13 +322,13 @@ LISTS: dict[str, tuple[bytes, frozenset[int], type[ExchangeError]]] = {
 
 
 @pytest.mark.parametrize(("raw", "failed", "kind"), LISTS.values(), ids=LISTS)
-async def test_hostile_list_fails_the_orders_that_it_concerns(
-    bench: Bench, raw: bytes, failed: frozenset[int], kind: type[ExchangeError]
+async def test_hostile_list_fails_only_the_orders_it_is_about(
+    harness: Harness, raw: bytes, failed: frozenset[int], kind: type[ExchangeError]
 ) -> None:
-    bench.venue.next_answers = [raw]
+    harness.venue.next_answers = [raw]
 
-    found = await bench.fetch(*IDS)
-    again = await bench.fetch(*IDS)
+    found = await harness.fetch(*IDS)
+    again = await harness.fetch(*IDS)
 
     assert set(found.failures) == {an_order(i) for i in failed}
     assert {type(failure) for failure in found.failures.values()} == {kind}
@@ -347,10 +347,10 @@ async def test_hostile_list_fails_the_orders_that_it_concerns(
 @pytest.mark.parametrize(
     "name", ["larger than any answer", "a gzip bomb", "two gzips behind one another", "cut"]
 )
-async def test_failure_does_not_keep_the_answer(bench: Bench, name: str) -> None:
-    bench.venue.next_answers = [LISTS[name][0]]
+async def test_failure_does_not_keep_the_answer(harness: Harness, name: str) -> None:
+    harness.venue.next_answers = [LISTS[name][0]]
 
-    found = await bench.fetch(*IDS)
+    found = await harness.fetch(*IDS)
 
     (failure, *_) = found.failures.values()
     assert failure.__context__ is None
@@ -379,14 +379,14 @@ WELL = {
 
 
 @pytest.mark.parametrize("raw", WELL.values(), ids=WELL)
-async def test_strange_list_is_read_all_the_same(bench: Bench, raw: bytes) -> None:
-    bench.venue.next_answers = [raw]
+async def test_unusual_but_valid_list_is_read(harness: Harness, raw: bytes) -> None:
+    harness.venue.next_answers = [raw]
 
-    found = await bench.fetch(*IDS)
+    found = await harness.fetch(*IDS)
 
     assert found.failures == {}
     assert found.answers.keys() == {an_order(i) for i in IDS}
-    assert bench.budget.observed == []
+    assert harness.budget.observed == []
 
 
 @pytest.mark.parametrize(
@@ -398,14 +398,14 @@ async def test_strange_list_is_read_all_the_same(bench: Bench, raw: bytes) -> No
         pytest.param(None, id="null"),
     ],
 )
-async def test_row_that_names_no_order_proves_nothing_of_any(bench: Bench, first: object) -> None:
-    bench.venue.next_answers = [an_answer(a_list(first))]
+async def test_row_without_symbol_and_id_proves_nothing(harness: Harness, first: object) -> None:
+    harness.venue.next_answers = [an_answer(a_list(first))]
 
-    found = await bench.fetch(*IDS)
+    found = await harness.fetch(*IDS)
 
     assert found.failures == {}
     assert isinstance(found.answers[an_order(1)], Report)
-    assert bench.venue.paths() == ["openOrders", "order"]
+    assert harness.venue.paths() == ["openOrders", "order"]
 
 
 LATE = {
@@ -415,35 +415,35 @@ LATE = {
 }
 
 
-@pytest.mark.parametrize("unasked", LATE.values(), ids=LATE)
-async def test_unasked_answer_is_never_taken_for_the_next_ones(
-    bench: Bench, unasked: bytes
+@pytest.mark.parametrize("unrequested", LATE.values(), ids=LATE)
+async def test_unrequested_answer_is_not_used_for_the_next_request(
+    harness: Harness, unrequested: bytes
 ) -> None:
-    await bench.fetch(1)
-    bench.venue.next_answers = [unasked + an_answer(a_row(1))]
+    await harness.fetch(1)
+    harness.venue.next_answers = [unrequested + an_answer(a_row(1))]
 
-    first = await bench.fetch(1)
-    later = [await bench.fetch(order_id) for order_id in (1, 2, 3)]
+    first = await harness.fetch(1)
+    later = [await harness.fetch(order_id) for order_id in (1, 2, 3)]
 
     assert first.answers == {}
     assert isinstance(first.failures[an_order(1)], Malformed)
     assert all(isinstance(answer, Report) for one in later for answer in one.answers.values())
-    assert bench.venue.connections == 2
+    assert harness.venue.connections == 2
 
 
-async def test_look_up_whose_row_cannot_be_read_fails_by_name(bench: Bench) -> None:
-    bench.venue.next_answers = [an_answer(a_row(1, executedQty=None))]
+async def test_unreadable_lookup_fails_only_its_order(harness: Harness) -> None:
+    harness.venue.next_answers = [an_answer(a_row(1, executedQty=None))]
 
-    found = await bench.fetch(1)
+    found = await harness.fetch(1)
 
     assert isinstance(found.failures[an_order(1)], UnreadableRow)
-    assert bench.venue.connections == 1
+    assert harness.venue.connections == 1
 
 
-async def test_word_for_a_status_is_kept_short_and_plain(bench: Bench) -> None:
-    bench.venue.next_answers = [an_answer(a_row(1, status="\x1b[2J\x00\ud800" + "X" * 1_000_000))]
+async def test_unknown_status_word_is_shortened_to_plain_ascii(harness: Harness) -> None:
+    harness.venue.next_answers = [an_answer(a_row(1, status="\x1b[2J\x00\ud800" + "X" * 1_000_000))]
 
-    found = await bench.fetch(1)
+    found = await harness.fetch(1)
 
     answer = found.answers[an_order(1)]
     assert isinstance(answer, Report)
@@ -453,7 +453,7 @@ async def test_word_for_a_status_is_kept_short_and_plain(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("raw", "told"),
+    ("raw", "message"),
     [
         (b"1" + b"0" * 18, "1000000000000000000 ms"),
         (b"-1" + b"0" * 18, "ms since 1970"),
@@ -463,20 +463,20 @@ async def test_word_for_a_status_is_kept_short_and_plain(bench: Bench) -> None:
         (b"1.5", "unreadable"),
     ],
 )
-async def test_time_that_is_none_is_a_failure_that_says_so(
-    bench: Bench, raw: bytes, told: str
+async def test_impossible_server_time_is_a_named_failure(
+    harness: Harness, raw: bytes, message: str
 ) -> None:
-    bench.venue.time = b'{"serverTime": %s}' % raw
+    harness.venue.time = b'{"serverTime": %s}' % raw
 
-    with pytest.raises(Unavailable, match=told):
-        await bench.binance.fetch_clock_offset()
+    with pytest.raises(Unavailable, match=message):
+        await harness.binance.fetch_clock_offset()
 
 
-# Names that cannot be
+# Invalid symbols and ids
 
 
 @pytest.mark.parametrize(
-    ("told", "why"),
+    ("order_id", "reason"),
     [
         ("x-9d1a-order", "looks like a client order id"),
         ("1 union select 2", "looks like a client order id"),
@@ -487,33 +487,35 @@ async def test_time_that_is_none_is_a_failure_that_says_so(
         ("1" * 21, "1 to 20 digits"),
     ],
 )
-async def test_id_that_is_none_is_answered_here(bench: Bench, told: str, why: str) -> None:
-    found = await bench.binance.fetch([an_order(told), an_order(1)])
+async def test_invalid_order_id_is_answered_without_asking(
+    harness: Harness, order_id: str, reason: str
+) -> None:
+    found = await harness.binance.fetch([an_order(order_id), an_order(1)])
 
-    answer = found.answers[an_order(told)]
+    answer = found.answers[an_order(order_id)]
     assert isinstance(answer, OrderFault)
-    assert why in answer.detail
+    assert reason in answer.detail
     assert isinstance(found.answers[an_order(1)], Report)
-    assert bench.venue.paths() == ["order"]
+    assert harness.venue.paths() == ["order"]
 
 
 @pytest.mark.parametrize("symbol", ["BTC USDT", "'; drop table", "A\x00B", "<script>"])
-async def test_symbol_that_is_none_is_answered_here(bench: Bench, symbol: str) -> None:
-    found = await bench.fetch(1, symbol=symbol)
+async def test_invalid_symbol_is_answered_without_asking(harness: Harness, symbol: str) -> None:
+    found = await harness.fetch(1, symbol=symbol)
 
     assert isinstance(found.answers[an_order(1, symbol)], OrderFault)
-    assert bench.venue.asked == []
+    assert harness.venue.targets == []
 
 
 # The firewall
 
 
-async def test_order_that_a_firewall_dislikes_is_set_aside_and_the_others_are_not(
-    bench: Bench,
+async def test_order_blocked_by_a_firewall_fails_alone(
+    harness: Harness,
 ) -> None:
-    bench.venue.firewall_dislikes = lambda target: "orderId=666&" in f"{target}&"
+    harness.venue.firewall_blocks = lambda target: "orderId=666&" in f"{target}&"
 
-    found = await bench.binance.fetch([an_order(i) for i in (*range(1, 601), 666)])
+    found = await harness.binance.fetch([an_order(i) for i in (*range(1, 601), 666)])
 
     refused = found.answers.pop(an_order(666))
     assert isinstance(refused, OrderFault)
@@ -521,29 +523,29 @@ async def test_order_that_a_firewall_dislikes_is_set_aside_and_the_others_are_no
     assert len(found.answers) == 600
     assert all(isinstance(answer, Report) for answer in found.answers.values())
     assert found.failures == {}
-    assert len(bench.venue.asked) < 10
+    assert len(harness.venue.targets) < 10
 
 
-async def test_symbol_that_a_firewall_dislikes_is_found_with_few_requests(bench: Bench) -> None:
-    bench.venue.firewall_dislikes = lambda target: "SELECTUSDT" in target
-    wanted = [an_order(i, symbol) for symbol in ("BTCUSDT", "SELECTUSDT") for i in range(1, 41)]
+async def test_symbol_blocked_by_a_firewall_is_found_quickly(harness: Harness) -> None:
+    harness.venue.firewall_blocks = lambda target: "SELECTUSDT" in target
+    refs = [an_order(i, symbol) for symbol in ("BTCUSDT", "SELECTUSDT") for i in range(1, 41)]
 
-    found = await bench.binance.fetch(wanted)
+    found = await harness.binance.fetch(refs)
 
     assert found.failures == {}
-    kinds = {type(found.answers[order]) for order in wanted[:40]}
+    kinds = {type(found.answers[order]) for order in refs[:40]}
     assert kinds == {Report}
-    assert {type(found.answers[order]) for order in wanted[40:]} == {OrderFault}
-    assert len([target for target in bench.venue.asked if "SELECTUSDT" in target]) <= 6
+    assert {type(found.answers[order]) for order in refs[40:]} == {OrderFault}
+    assert len([target for target in harness.venue.targets if "SELECTUSDT" in target]) <= 6
 
 
-async def test_number_that_a_firewall_dislikes_holds_its_order_alone(bench: Bench) -> None:
-    bench.venue.firewall_dislikes = lambda target: (
+async def test_order_id_blocked_by_a_firewall_fails_its_order_alone(harness: Harness) -> None:
+    harness.venue.firewall_blocks = lambda target: (
         "allOrders" in target or "orderId=1&" in (f"{target}&")
     )
-    bench.venue.next_answers = [an_answer([])]
+    harness.venue.next_answers = [an_answer([])]
 
-    found = await bench.fetch(*range(1, 41))
+    found = await harness.fetch(*range(1, 41))
 
     assert isinstance(found.answers.pop(an_order(1)), OrderFault)
     assert {type(answer) for answer in found.answers.values()} == {Report}
@@ -551,10 +553,10 @@ async def test_number_that_a_firewall_dislikes_holds_its_order_alone(bench: Benc
     assert found.failures == {}
 
 
-async def test_firewall_that_refuses_everything_is_a_pause(bench: Bench) -> None:
-    bench.venue.firewall_dislikes = lambda _: True
+async def test_firewall_that_blocks_everything_causes_a_pause(harness: Harness) -> None:
+    harness.venue.firewall_blocks = lambda _: True
 
-    found = await bench.fetch(*IDS)
+    found = await harness.fetch(*IDS)
 
     assert found.answers == {}
     assert found.failures.keys() == {an_order(i) for i in IDS}
@@ -563,11 +565,11 @@ async def test_firewall_that_refuses_everything_is_a_pause(bench: Bench) -> None
         assert failure.retry_after_seconds == 300
 
 
-async def test_unlisted_symbol_is_said_to_be_delisted_renamed_or_misspelt(bench: Bench) -> None:
+async def test_unlisted_symbol_gets_an_explanation(harness: Harness) -> None:
     error = an_answer({"code": -1121, "msg": "Invalid symbol."}, "400 Bad Request")
-    bench.venue.next_answers = [error]
+    harness.venue.next_answers = [error]
 
-    found = await bench.fetch(1)
+    found = await harness.fetch(1)
 
     answer = found.answers[an_order(1)]
     assert isinstance(answer, OrderFault)
@@ -588,15 +590,17 @@ def certificate(tmp_path: Path) -> tuple[Path, Path]:
     return public, key
 
 
-async def test_bytes_behind_an_answer_are_seen_within_tls(certificate: tuple[Path, Path]) -> None:
+async def test_bytes_after_an_answer_are_detected_within_tls(
+    certificate: tuple[Path, Path],
+) -> None:
     server_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server_tls.load_cert_chain(*certificate)
-    venue = RawVenue()
-    async with opened(venue, server_tls=server_tls, trusts=str(certificate[0])) as bench:
-        good = [await bench.fetch(1), await bench.fetch(2)]
+    venue = RawServer()
+    async with opened(venue, server_tls=server_tls, trusts=str(certificate[0])) as harness:
+        good = [await harness.fetch(1), await harness.fetch(2)]
         kept = venue.connections
         venue.next_answers = [an_answer(a_row(1)) + an_answer(a_row(2, status="CANCELED"))]
-        first, second = await bench.fetch(1), await bench.fetch(2)
+        first, second = await harness.fetch(1), await harness.fetch(2)
 
     assert all(one.failures == {} for one in good)
     assert kept == 1, "a connection is not kept"

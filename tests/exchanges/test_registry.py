@@ -25,13 +25,13 @@ SECRET = SecretStr("made-up-secret")
 SIGNED = Credentials(api_key=KEY, api_secret=SECRET)
 
 
-class OpenGuard:
+class DirectSender:
     async def call(self, weight: int, send: Callable[[], Awaitable[T]], **_: object) -> T:
         assert weight > 0
         return await send()
 
 
-class EndlessBudget:
+class UnlimitedBudget:
     async def take(self, weight: int) -> None: ...
 
     async def record_outcome(self, *, is_alive: bool) -> None: ...
@@ -45,8 +45,8 @@ def opened(at: Venue, credentials: Credentials) -> Exchange:
     return open_exchange(
         at,
         credentials=credentials,
-        sender=OpenGuard(),
-        budget=EndlessBudget(),
+        sender=DirectSender(),
+        budget=UnlimitedBudget(),
         clock=lambda: datetime(2026, 11, 24, tzinfo=UTC),
     )
 
@@ -70,7 +70,7 @@ def test_exchange_has_its_own_address_unless_another_is_given(
 
 
 @pytest.mark.parametrize("name", ["bybit", "okx", "kraken", "coinbase", "ccxt:gate", "", "bnance"])
-def test_exchange_without_adapter_is_a_configuration_error_that_lists_the_others(name: str) -> None:
+def test_exchange_without_adapter_is_refused_with_the_names(name: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         venue(name)
 
@@ -80,7 +80,7 @@ def test_exchange_without_adapter_is_a_configuration_error_that_lists_the_others
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_every_known_exchange_opens(name: str) -> None:
+async def test_every_registered_exchange_can_be_opened(name: str) -> None:
     exchange = opened(venue(name), SIGNED)
 
     assert exchange.venue.name == name
@@ -100,7 +100,7 @@ async def test_every_known_exchange_opens(name: str) -> None:
         ),
     ],
 )
-def test_credentials_that_cannot_work_are_all_named(
+def test_every_missing_credential_is_named_at_once(
     name: str, credentials: Credentials, missing: set[str]
 ) -> None:
     with pytest.raises(ConfigurationError) as caught:
@@ -110,7 +110,7 @@ def test_credentials_that_cannot_work_are_all_named(
 
 
 @pytest.mark.parametrize("base_url", ["http://127.0.0.1:8900", "https://gateway.example"])
-async def test_another_server_of_the_dialect_may_do_without_a_key(base_url: str) -> None:
+async def test_compatible_server_may_do_without_a_key(base_url: str) -> None:
     exchange = opened(venue("binance", base_url), Credentials(bearer_token=SecretStr("a.b.c")))
 
     await exchange.close()
@@ -129,7 +129,7 @@ def test_secret_that_no_header_can_carry_is_named_and_not_shown(value: str) -> N
     assert value not in str(caught.value)
 
 
-async def test_request_to_this_machine_goes_past_the_proxy_and_is_not_logged_with_its_signature(
+async def test_local_request_skips_the_proxy_and_hides_its_signature(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
@@ -161,13 +161,13 @@ async def test_request_to_this_machine_goes_past_the_proxy_and_is_not_logged_wit
     assert "made-up-key" not in caplog.text
 
 
-def test_facts_of_the_paper_exchange_are_those_of_its_model() -> None:
+def test_paper_exchange_has_the_facts_of_binance() -> None:
     assert replace(venue("paper"), name="binance", base_url="") == replace(
         venue("binance"), base_url=""
     )
 
 
-def test_certificates_that_cannot_be_loaded_are_a_configuration_error_that_names_the_setting(
+def test_unreadable_certificates_name_their_setting(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/certificates.pem")
@@ -179,7 +179,7 @@ def test_certificates_that_cannot_be_loaded_are_a_configuration_error_that_names
     assert "No such file" in str(caught.value)
 
 
-def test_certificates_are_loaded_again_when_their_file_is_another(
+def test_certificates_are_loaded_again_if_the_file_changes(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     file = tmp_path / "certificates.pem"

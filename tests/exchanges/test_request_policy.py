@@ -44,21 +44,21 @@ class FakeClock:
 
 
 class FakeBudget:
-    """Grants everything at once and remembers what it was asked."""
+    """Grants everything at once, and records each call."""
 
     def __init__(self) -> None:
         self.events: list[tuple[str, float]] = []
-        self.answers: list[bool] = []
+        self.outcomes: list[bool] = []
         self.on_take: Callable[[], None] = lambda: None
-        self.on_answered: Callable[[], None] = lambda: None
+        self.on_outcome: Callable[[], None] = lambda: None
 
     async def take(self, weight: int) -> None:
         self.events.append(("take", weight))
         self.on_take()
 
     async def record_outcome(self, *, is_alive: bool) -> None:
-        self.answers.append(is_alive)
-        self.on_answered()
+        self.outcomes.append(is_alive)
+        self.on_outcome()
 
     async def pause(self, seconds: float) -> None:
         self.events.append(("pause", seconds))
@@ -135,7 +135,7 @@ def outages(count: int) -> list[Unavailable]:
     return [Unavailable(f"outage {number}") for number in range(1, count + 1)]
 
 
-async def test_returns_what_was_sent_for(
+async def test_call_returns_what_the_request_returned(
     policy: RequestPolicy, budget: FakeBudget, clock: FakeClock
 ) -> None:
     answer = await policy.call(4, Failing(clock))
@@ -144,7 +144,7 @@ async def test_returns_what_was_sent_for(
     assert budget.events == [("take", 4)]
 
 
-async def test_each_attempt_asks_the_budget(
+async def test_each_attempt_takes_weight_from_the_budget(
     policy: RequestPolicy, budget: FakeBudget, clock: FakeClock
 ) -> None:
     await policy.call(4, Failing(clock, *outages(2)))
@@ -173,7 +173,7 @@ async def test_each_failed_attempt_counts_for_the_breaker(
     assert len(breaker.snapshot().failure_ages_seconds) == 4
 
 
-async def test_an_open_breaker_spends_nothing_and_is_not_retried(
+async def test_open_breaker_spends_nothing_and_is_not_retried(
     policy: RequestPolicy, breaker: Breaker, budget: FakeBudget, sleep: FakeSleep, clock: FakeClock
 ) -> None:
     with pytest.raises(Refused):
@@ -190,20 +190,20 @@ async def test_an_open_breaker_spends_nothing_and_is_not_retried(
     assert sleep.slept == []
 
 
-async def test_a_breaker_that_opens_between_retries_ends_them(
+async def test_breaker_that_opens_between_retries_ends_them(
     policy: RequestPolicy, clock: FakeClock
 ) -> None:
     with pytest.raises(Unavailable):
         await policy.call(1, Failing(clock, *outages(4)))
     send = Failing(clock, *outages(4))
 
-    with pytest.raises(Unavailable, match="outage 1"):  # it was asked, so that is what it met
+    with pytest.raises(Unavailable, match="outage 1"):  # it was sent, so its own failure is raised
         await policy.call(1, send)
 
     assert send.calls == 1
 
 
-async def test_a_breaker_that_opens_during_the_wait_for_weight_lets_nothing_through(
+async def test_breaker_opening_during_the_budget_wait_sends_nothing(
     policy: RequestPolicy, breaker: Breaker, budget: FakeBudget, clock: FakeClock
 ) -> None:
     def another_request_is_refused() -> None:
@@ -219,7 +219,7 @@ async def test_a_breaker_that_opens_during_the_wait_for_weight_lets_nothing_thro
     assert send.calls == 0
 
 
-async def test_a_rate_limit_is_waited_out_as_often_as_it_takes(
+async def test_rate_limit_is_waited_out_as_often_as_needed(
     policy: RequestPolicy, budget: FakeBudget, breaker: Breaker, sleep: FakeSleep, clock: FakeClock
 ) -> None:
     limits = [RateLimited("429", retry_after_seconds=30)] * 20
@@ -232,14 +232,14 @@ async def test_a_rate_limit_is_waited_out_as_often_as_it_takes(
     assert sleep.slept == []
 
 
-async def test_a_rate_limit_uses_up_no_retry(policy: RequestPolicy, clock: FakeClock) -> None:
+async def test_rate_limit_does_not_use_up_a_retry(policy: RequestPolicy, clock: FakeClock) -> None:
     limited = RateLimited("429", retry_after_seconds=1)
     mixed = [limited, *outages(2), limited, Unavailable("outage 3"), limited]
 
     assert await policy.call(1, Failing(clock, *mixed)) == "answer"
 
 
-async def test_a_rate_limit_without_a_time_still_brings_silence(
+async def test_rate_limit_without_a_time_still_causes_a_pause(
     policy: RequestPolicy, budget: FakeBudget, clock: FakeClock
 ) -> None:
     await policy.call(1, Failing(clock, RateLimited("429", retry_after_seconds=0)))
@@ -252,7 +252,7 @@ async def test_a_rate_limit_without_a_time_still_brings_silence(
     [Refused("bad key", hint="-"), ClockSkew("-1021")],
     ids=lambda error: type(error).__name__,
 )
-async def test_what_does_not_pass_by_asking_again_is_raised_at_once(
+async def test_lasting_failure_is_raised_without_a_retry(
     policy: RequestPolicy, clock: FakeClock, error: Exception
 ) -> None:
     send = Failing(clock, error)
@@ -264,7 +264,7 @@ async def test_what_does_not_pass_by_asking_again_is_raised_at_once(
     assert send.calls == 1
 
 
-async def test_what_nobody_foresaw_is_a_failure_of_that_request_and_logged_once(
+async def test_unexpected_error_fails_its_request_and_is_logged_once(
     policy: RequestPolicy, clock: FakeClock
 ) -> None:
     def bug() -> Exception:
@@ -274,12 +274,11 @@ async def test_what_nobody_foresaw_is_a_failure_of_that_request_and_logged_once(
     with structlog.testing.capture_logs() as logged, pytest.raises(Malformed, match="ValueError"):
         await policy.call(1, send)
 
-    told = [line for line in logged if line["event"] == "exchange.answer_not_handled"]
-    assert len(told) == 1
-    assert "test_request_policy.py" in told[0]["trace"]
+    (line,) = [line for line in logged if line["event"] == "exchange.answer_not_handled"]
+    assert "test_request_policy.py" in line["trace"]
 
 
-async def test_a_cancelled_call_counts_for_nothing(
+async def test_cancelled_call_counts_neither_as_failure_nor_success(
     policy: RequestPolicy, breaker: Breaker, usage: UsageCounter
 ) -> None:
     is_sent = asyncio.Event()
@@ -299,7 +298,7 @@ async def test_a_cancelled_call_counts_for_nothing(
     assert usage.take() == Usage(requests=1, weight=1)
 
 
-async def test_usage_counts_everything_once_and_begins_anew(
+async def test_usage_counts_each_event_once_and_starts_again(
     policy: RequestPolicy, usage: UsageCounter, clock: FakeClock
 ) -> None:
     errors = [Unavailable("503"), Malformed("{"), RateLimited("429", retry_after_seconds=1)]
@@ -309,23 +308,23 @@ async def test_usage_counts_everything_once_and_begins_anew(
     with pytest.raises(BreakerOpen):
         await policy.call(4, Failing(clock))
 
-    report = usage.take()
+    taken = usage.take()
 
-    assert report.requests == 5
-    assert report.weight == 4 * 4 + 20
-    assert report.retries == 2
-    assert report.errors == {
+    assert taken.requests == 5
+    assert taken.weight == 4 * 4 + 20
+    assert taken.retries == 2
+    assert taken.errors == {
         "unavailable": 1,
         "malformed": 1,
         "rate_limited": 1,
         "refused": 1,
         "breaker_open": 1,
     }
-    assert report.latencies_ms == pytest.approx([25] * 5)
+    assert taken.latencies_ms == pytest.approx([25] * 5)
     assert usage.take() == Usage()
 
 
-def test_usage_names_a_clock_skew() -> None:
+def test_usage_counts_clock_skew_by_its_class() -> None:
     usage = UsageCounter()
 
     usage.count_error(ClockSkew("-1021"))
@@ -333,13 +332,13 @@ def test_usage_names_a_clock_skew() -> None:
     assert usage.take().errors == {"clock_skew": 1}
 
 
-def test_a_usage_report_survives_pickling() -> None:
+def test_usage_can_be_pickled_to_another_process() -> None:
     usage = UsageCounter()
     usage.count_request(4)
     usage.count_error(Unavailable("503"))
-    report = usage.take()
+    taken = usage.take()
 
-    assert pickle.loads(pickle.dumps(report)) == report  # noqa: S301 - our own bytes
+    assert pickle.loads(pickle.dumps(taken)) == taken  # noqa: S301 - our own bytes
 
 
 def all_httpx_errors() -> Iterator[type[HttpxError]]:
@@ -366,7 +365,7 @@ def an_httpx_error(error_type: type[HttpxError]) -> HttpxError:
 
 
 @pytest.mark.parametrize("error_type", [*all_httpx_errors()], ids=lambda found: found.__name__)
-async def test_every_error_of_httpx_becomes_one_of_ours(
+async def test_every_httpx_error_is_translated_to_one_of_ours(
     policy: RequestPolicy, clock: FakeClock, error_type: type[HttpxError]
 ) -> None:
     with pytest.raises(ExchangeError) as caught:
@@ -382,11 +381,11 @@ async def test_every_error_of_httpx_becomes_one_of_ours(
     [found for found in all_httpx_errors() if issubclass(found, httpx.TransportError)],
     ids=lambda found: found.__name__,
 )
-def test_every_transport_error_may_pass(error_type: type[HttpxError]) -> None:
+def test_every_transport_error_of_httpx_is_unavailable(error_type: type[HttpxError]) -> None:
     assert type(translate_httpx_error(an_httpx_error(error_type))) is Unavailable
 
 
-def test_an_address_that_is_none_is_for_a_person_to_fix() -> None:
+def test_invalid_address_is_refused_with_a_hint() -> None:
     error = translate_httpx_error(httpx.InvalidURL("Invalid port: 'x'"))
 
     assert isinstance(error, Refused)
@@ -459,7 +458,7 @@ async def test_an_answer_over_http_is_returned(policy: RequestPolicy) -> None:
         ),
     ],
 )
-async def test_a_failure_over_http_is_told_without_the_signature(
+async def test_failure_over_http_is_shown_without_the_signature(
     policy: RequestPolicy,
     usage: UsageCounter,
     handler: Handler,
@@ -474,7 +473,7 @@ async def test_a_failure_over_http_is_told_without_the_signature(
     assert usage.take().requests == 4
 
 
-async def test_nobody_listening_is_unavailable(policy: RequestPolicy) -> None:
+async def test_refused_connection_is_unavailable(policy: RequestPolicy) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/?{QUERY}"
@@ -483,12 +482,12 @@ async def test_nobody_listening_is_unavailable(policy: RequestPolicy) -> None:
             await get(policy, url)
 
 
-# Whose fault it is.
+# Failures of one symbol or order.
 
 ABOUT = ("BTCUSDT", "17")
 
 
-async def test_where_only_one_order_fails_the_exchange_is_asked_for_the_time(
+async def test_one_failing_order_triggers_a_liveness_check(
     policy: RequestPolicy, breaker: Breaker, budget: FakeBudget, clock: FakeClock
 ) -> None:
     check = LivenessCheck(weight=1, send=Failing(clock))
@@ -506,7 +505,7 @@ async def test_where_only_one_order_fails_the_exchange_is_asked_for_the_time(
 
 
 @pytest.mark.parametrize("has_check", [True, False])
-async def test_an_exchange_that_does_not_even_tell_the_time_opens_the_breaker(
+async def test_failed_or_missing_liveness_check_opens_the_breaker(
     policy: RequestPolicy, breaker: Breaker, clock: FakeClock, *, has_check: bool
 ) -> None:
     check = LivenessCheck(weight=1, send=Failing(clock, *outages(9))) if has_check else None
@@ -518,7 +517,7 @@ async def test_an_exchange_that_does_not_even_tell_the_time_opens_the_breaker(
     assert breaker.state is BreakerState.OPEN
 
 
-async def test_a_control_question_that_is_limited_proves_life_and_is_heeded(
+async def test_rate_limited_liveness_check_proves_life_and_pauses(
     policy: RequestPolicy, breaker: Breaker, budget: FakeBudget, clock: FakeClock
 ) -> None:
     limited = Failing(clock, RateLimited("429", retry_after_seconds=30))
@@ -532,7 +531,7 @@ async def test_a_control_question_that_is_limited_proves_life_and_is_heeded(
     assert ("pause", 30) in budget.events
 
 
-async def test_a_request_that_is_turned_down_is_not_sent_again(
+async def test_rejected_request_is_not_sent_again(
     policy: RequestPolicy, breaker: Breaker, clock: FakeClock
 ) -> None:
     send = Failing(clock, *[RequestRejected("code -9999")] * 9)
@@ -549,7 +548,7 @@ async def test_a_request_that_is_turned_down_is_not_sent_again(
 
 
 @pytest.mark.parametrize(
-    ("errors", "answers"),
+    ("errors", "outcomes"),
     [
         ([], [True]),
         ([Unavailable("503")], [False, True]),
@@ -557,34 +556,34 @@ async def test_a_request_that_is_turned_down_is_not_sent_again(
         ([RequestRejected("code -9999")], [True]),
         ([RateLimited("429", retry_after_seconds=9)], [False, True]),
     ],
-    ids=["answered", "failed", "refused", "turned down", "limited"],
+    ids=["answered", "failed", "refused", "rejected", "limited"],
 )
-async def test_the_budget_is_told_how_each_request_ended(
+async def test_budget_gets_the_outcome_of_each_request(
     policy: RequestPolicy,
     budget: FakeBudget,
     clock: FakeClock,
     errors: list[Exception],
-    answers: list[bool],
+    outcomes: list[bool],
 ) -> None:
     with suppress(Refused, RequestRejected):
         await policy.call(1, Failing(clock, *errors))
 
-    assert budget.answers == answers
+    assert budget.outcomes == outcomes
 
 
-async def test_the_budget_hears_of_a_limit_before_it_hears_that_the_request_has_ended(
+async def test_budget_is_paused_before_the_outcome_is_recorded(
     policy: RequestPolicy, budget: FakeBudget, clock: FakeClock
 ) -> None:
-    heard: list[int] = []
-    budget.on_answered = lambda: heard.append(len(budget.events))
+    events_before: list[int] = []
+    budget.on_outcome = lambda: events_before.append(len(budget.events))
 
     await policy.call(1, Failing(clock, RateLimited("429", retry_after_seconds=9)))
 
     assert budget.events == [("take", 1), ("pause", 9), ("take", 1)]
-    assert heard == [2, 3]
+    assert events_before == [2, 3]
 
 
-async def test_no_answer_silences_us_for_longer_than_any_ban(
+async def test_no_answer_pauses_us_for_longer_than_any_ban(
     policy: RequestPolicy, budget: FakeBudget, clock: FakeClock
 ) -> None:
     await policy.call(1, Failing(clock, RateLimited("429", retry_after_seconds=1e308)))

@@ -1,4 +1,4 @@
-"""Keys as people paste them, and signatures that others verify."""
+"""Keys as people paste them, and signatures that other programs verify."""
 
 import base64
 import subprocess
@@ -68,7 +68,7 @@ PASTED: dict[str, Callable[[str], str]] = {
 
 @pytest.mark.parametrize("pasted", PASTED.values(), ids=PASTED.keys())
 @pytest.mark.parametrize("kind", KEYS)
-def test_a_private_key_is_recognised_however_it_was_pasted(
+def test_pasted_private_key_is_recognised_in_every_form(
     kind: KeyType, pasted: Callable[[str], str]
 ) -> None:
     key = load_signing_key(credentials(pasted(pem_of(KEYS[kind]))))
@@ -82,7 +82,7 @@ def test_a_private_key_is_recognised_however_it_was_pasted(
     [(RSA, PrivateFormat.TraditionalOpenSSL), (ED25519, PrivateFormat.OpenSSH)],
     ids=["PKCS#1", "OpenSSH"],
 )
-def test_other_forms_of_a_private_key_are_read_too(
+def test_other_pem_forms_of_a_private_key_are_read(
     key: ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey, form: PrivateFormat
 ) -> None:
     pem = key.private_bytes(Encoding.PEM, form, NoEncryption()).decode()
@@ -96,11 +96,11 @@ def test_other_forms_of_a_private_key_are_read_too(
     "secret",
     ["NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j", "MII", "x", "MIIE" * 16],
 )
-def test_what_is_no_private_key_signs_by_hmac(secret: str) -> None:
+def test_secret_that_is_no_private_key_signs_by_hmac(secret: str) -> None:
     assert load_signing_key(credentials(secret)).type is KeyType.HMAC
 
 
-def test_ed25519_signs_as_its_standard_says() -> None:
+def test_ed25519_signature_equals_that_of_the_rfc() -> None:
     der = bytes.fromhex(PKCS8_PREFIX + RFC_SEED)
 
     signature = load_signing_key(credentials(base64.b64encode(der).decode())).sign(RFC_MESSAGE)
@@ -108,7 +108,7 @@ def test_ed25519_signs_as_its_standard_says() -> None:
     assert signature.hex() == RFC_SIGNATURE
 
 
-def test_rsa_signs_as_openssl_does(tmp_path: Path) -> None:
+def test_rsa_signature_equals_that_of_openssl(tmp_path: Path) -> None:
     pem = tmp_path / "private.pem"
     pem.write_text(pem_of(RSA))
     openssl = subprocess.run(  # noqa: S603 - Binance documents this very command
@@ -189,7 +189,7 @@ def test_a_secret_that_cannot_sign_is_named_and_not_shown(
     assert secret.splitlines()[-1] not in str(caught.value)
 
 
-def test_no_key_shows_itself() -> None:
+def test_signing_key_is_not_shown_by_its_repr() -> None:
     for secret in ("hidden-hmac-secret", pem_of(ED25519), pem_of(RSA)):
         assert "hidden" not in repr(load_signing_key(credentials(secret)))
         assert "PrivateKey" not in repr(load_signing_key(credentials(secret)))
@@ -206,7 +206,7 @@ def signing_exchange(
         yield kind, exchange
 
 
-def test_the_paper_exchange_takes_the_signature_and_no_other(
+def test_paper_exchange_accepts_only_the_right_signature(
     signing_exchange: tuple[KeyType, PaperProcess],
 ) -> None:
     kind, exchange = signing_exchange

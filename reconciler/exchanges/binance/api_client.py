@@ -48,7 +48,7 @@ from reconciler.settings import Credentials, KeyType
 T = TypeVar("T")
 
 FIREWALL_REFUSALS = 2
-"""How often a firewall must refuse one request, while another passes, to count as blocking it."""
+"""Refusals of one request, while others pass, after which a firewall is known to block it."""
 
 log = structlog.get_logger(__name__)
 

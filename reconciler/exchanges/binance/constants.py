@@ -148,7 +148,7 @@ HINTS: Mapping[int, str] = MappingProxyType(
 """For a person, by HTTP status, if the key is not the reason for a refusal."""
 
 PAUSE_SECONDS: Mapping[int, int] = MappingProxyType({403: 300, 418: 120})
-"""How long to pause after an HTTP status without `Retry-After`.
+"""The pause after an HTTP status without `Retry-After`.
 
 A ban (418) lasts 2 minutes at least and 3 days at most (rest-api.md, "IP Limits"). The firewall
 (403) gives no time, and blocks for longer if requests go on.

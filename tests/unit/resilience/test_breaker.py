@@ -80,7 +80,7 @@ def half_open(breaker: Breaker, clock: FakeClock) -> None:
 
 
 def state_of(breaker: Breaker) -> BreakerState:
-    # A call, where a property's value would be taken for unchanged by the type checker.
+    # The type checker would take a property's value as unchanged, but not that of a call.
     return breaker.state
 
 
@@ -90,7 +90,7 @@ def test_gauge_grows_as_the_state_gets_worse() -> None:
     assert gauges == {"closed": 0, "half_open": 1, "open": 2}
 
 
-def test_opens_at_the_threshold_and_not_before(breaker: Breaker) -> None:
+def test_breaker_opens_at_the_threshold_and_not_before(breaker: Breaker) -> None:
     fail(breaker)
     fail(breaker)
     assert state_of(breaker) is BreakerState.CLOSED
@@ -100,7 +100,7 @@ def test_opens_at_the_threshold_and_not_before(breaker: Breaker) -> None:
     assert state_of(breaker) is BreakerState.OPEN
 
 
-def test_successes_in_between_forgive_no_failure(breaker: Breaker) -> None:
+def test_successes_in_between_do_not_erase_failures(breaker: Breaker) -> None:
     for _ in range(2):
         fail(breaker)
         succeed(breaker)
@@ -123,7 +123,7 @@ def test_failures_older_than_the_window_do_not_count(breaker: Breaker, clock: Fa
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 40), st.booleans()), max_size=60))
-def test_is_closed_exactly_as_long_as_no_window_holds_the_threshold(
+def test_closed_while_no_window_holds_the_threshold(
     outcomes: list[tuple[int, bool]],
 ) -> None:
     clock = FakeClock()
@@ -145,14 +145,14 @@ def test_is_closed_exactly_as_long_as_no_window_holds_the_threshold(
             return
 
 
-def test_malformed_answers_are_failures(breaker: Breaker) -> None:
+def test_malformed_answers_count_as_failures(breaker: Breaker) -> None:
     for _ in range(3):
         fail(breaker, Malformed("no JSON"))
 
     assert breaker.state is BreakerState.OPEN
 
 
-def test_one_refusal_opens_at_once(breaker: Breaker) -> None:
+def test_one_refusal_opens_the_breaker_at_once(breaker: Breaker) -> None:
     fail(breaker, Refused("bad key", hint="set another"))
 
     assert breaker.state is BreakerState.OPEN
@@ -173,7 +173,7 @@ def test_one_refusal_opens_at_once(breaker: Breaker) -> None:
     ids=lambda error: type(error).__name__,
 )
 @pytest.mark.parametrize("state", [BreakerState.CLOSED, BreakerState.HALF_OPEN])
-def test_what_says_nothing_about_the_exchange_changes_nothing(
+def test_neutral_outcome_does_not_change_the_breaker(
     clock: FakeClock, error: BaseException, state: BreakerState
 ) -> None:
     breaker = Breaker(POLICY, clock=clock, inherited=BreakerSnapshot(state=state))
@@ -185,7 +185,9 @@ def test_what_says_nothing_about_the_exchange_changes_nothing(
     assert breaker.retry_after_seconds == 0
 
 
-def test_open_runs_nothing_and_says_for_how_long(breaker: Breaker, clock: FakeClock) -> None:
+def test_open_breaker_runs_nothing_and_says_for_how_long(
+    breaker: Breaker, clock: FakeClock
+) -> None:
     open_up(breaker)
     clock.now += 20
 
@@ -197,7 +199,7 @@ def test_open_runs_nothing_and_says_for_how_long(breaker: Breaker, clock: FakeCl
         breaker.raise_if_open()
 
 
-def test_time_alone_makes_it_half_open(breaker: Breaker, clock: FakeClock) -> None:
+def test_open_breaker_is_half_open_after_its_time(breaker: Breaker, clock: FakeClock) -> None:
     open_up(breaker)
     clock.now += 119.9
     assert state_of(breaker) is BreakerState.OPEN
@@ -207,7 +209,7 @@ def test_time_alone_makes_it_half_open(breaker: Breaker, clock: FakeClock) -> No
     assert state_of(breaker) is BreakerState.HALF_OPEN
 
 
-def test_closes_after_enough_probes_succeeded(breaker: Breaker, clock: FakeClock) -> None:
+def test_breaker_closes_after_enough_answered_probes(breaker: Breaker, clock: FakeClock) -> None:
     half_open(breaker, clock)
 
     succeed(breaker)
@@ -217,7 +219,7 @@ def test_closes_after_enough_probes_succeeded(breaker: Breaker, clock: FakeClock
     assert state_of(breaker) is BreakerState.CLOSED
 
 
-def test_closes_with_a_clean_record(clock: FakeClock) -> None:
+def test_closed_again_it_has_forgotten_old_failures(clock: FakeClock) -> None:
     short = BreakerPolicy(failure_threshold=3, success_threshold=2, open_for=timedelta(seconds=1))
     breaker = Breaker(short, clock=clock)
     open_up(breaker)
@@ -231,9 +233,7 @@ def test_closes_with_a_clean_record(clock: FakeClock) -> None:
     assert breaker.state is BreakerState.CLOSED
 
 
-def test_one_failed_probe_opens_it_for_the_whole_time_again(
-    breaker: Breaker, clock: FakeClock
-) -> None:
+def test_one_failed_probe_opens_it_for_the_whole_time(breaker: Breaker, clock: FakeClock) -> None:
     half_open(breaker, clock)
     succeed(breaker)
 
@@ -254,14 +254,14 @@ def test_successes_of_an_earlier_half_open_do_not_count(breaker: Breaker, clock:
     assert breaker.state is BreakerState.HALF_OPEN
 
 
-def test_no_more_probes_are_on_their_way_than_successes_are_missing(
+def test_probes_in_flight_never_exceed_missing_successes(
     breaker: Breaker, clock: FakeClock
 ) -> None:
     half_open(breaker, clock)
 
-    with ExitStack() as on_their_way:
-        on_their_way.enter_context(breaker.attempt())
-        on_their_way.enter_context(breaker.attempt())
+    with ExitStack() as in_flight:
+        in_flight.enter_context(breaker.attempt())
+        in_flight.enter_context(breaker.attempt())
 
         with pytest.raises(BreakerOpen) as caught:
             breaker.raise_if_open()
@@ -270,17 +270,15 @@ def test_no_more_probes_are_on_their_way_than_successes_are_missing(
     assert breaker.state is BreakerState.CLOSED
 
 
-def test_a_probe_that_succeeded_takes_its_place_for_good(
-    breaker: Breaker, clock: FakeClock
-) -> None:
+def test_answered_probe_does_not_free_its_place(breaker: Breaker, clock: FakeClock) -> None:
     half_open(breaker, clock)
     succeed(breaker)
 
     with breaker.attempt(), pytest.raises(BreakerOpen), breaker.attempt():
-        pytest.fail("one success was missing and one probe on its way")
+        pytest.fail("one success was missing and one probe in flight")
 
 
-def test_a_probe_that_said_nothing_gives_its_place_back(breaker: Breaker, clock: FakeClock) -> None:
+def test_probe_without_a_verdict_frees_its_place(breaker: Breaker, clock: FakeClock) -> None:
     half_open(breaker, clock)
     for _ in range(5):
         fail(breaker, asyncio.CancelledError())
@@ -296,7 +294,7 @@ def test_a_probe_that_said_nothing_gives_its_place_back(breaker: Breaker, clock:
     [None, Unavailable("late"), Refused("late", hint="-"), asyncio.CancelledError()],
     ids=["success", "failure", "refusal", "cancellation"],
 )
-def test_a_late_outcome_of_before_it_opened_is_no_probe(
+def test_outcome_of_a_request_sent_before_opening_is_ignored(
     breaker: Breaker, clock: FakeClock, error: BaseException | None
 ) -> None:
     late = breaker.attempt()
@@ -314,7 +312,7 @@ def test_a_late_outcome_of_before_it_opened_is_no_probe(
     assert state_of(breaker) is BreakerState.CLOSED
 
 
-def test_a_failure_in_flight_when_it_opened_does_not_lengthen_the_wait(
+def test_failure_in_flight_does_not_lengthen_the_open_time(
     breaker: Breaker, clock: FakeClock
 ) -> None:
     late = breaker.attempt()
@@ -328,7 +326,7 @@ def test_a_failure_in_flight_when_it_opened_does_not_lengthen_the_wait(
     assert breaker.retry_after_seconds == 20
 
 
-def test_tells_of_every_change_when_it_is_complete(clock: FakeClock) -> None:
+def test_every_state_change_is_announced_when_complete(clock: FakeClock) -> None:
     listener = Listener()
     breaker = Breaker(POLICY, clock=clock, on_change=listener)
 
@@ -343,7 +341,7 @@ def test_tells_of_every_change_when_it_is_complete(clock: FakeClock) -> None:
     ]
 
 
-def test_a_listener_sees_the_state_that_it_is_told_of(clock: FakeClock) -> None:
+def test_listener_sees_the_state_that_is_announced(clock: FakeClock) -> None:
     seen: list[tuple[BreakerState, BreakerState]] = []
 
     def look(_: BreakerState, after: BreakerState) -> None:
@@ -356,7 +354,7 @@ def test_a_listener_sees_the_state_that_it_is_told_of(clock: FakeClock) -> None:
     assert seen == [(BreakerState.OPEN, BreakerState.OPEN)]
 
 
-def test_a_listener_that_raises_is_logged_and_does_no_harm(clock: FakeClock) -> None:
+def test_listener_that_raises_is_logged_and_changes_nothing(clock: FakeClock) -> None:
     def raising(_: BreakerState, __: BreakerState) -> None:
         raise ZeroDivisionError
 
@@ -369,7 +367,7 @@ def test_a_listener_that_raises_is_logged_and_does_no_harm(clock: FakeClock) -> 
     assert [line["event"] for line in logged] == ["breaker.listener_failed"]
 
 
-def test_snapshot_carries_ages_and_survives_pickling(breaker: Breaker, clock: FakeClock) -> None:
+def test_snapshot_has_ages_and_can_be_pickled(breaker: Breaker, clock: FakeClock) -> None:
     fail(breaker)
     clock.now += 10
     fail(breaker)
@@ -382,7 +380,7 @@ def test_snapshot_carries_ages_and_survives_pickling(breaker: Breaker, clock: Fa
     )
 
 
-def test_a_replacement_inherits_the_failures_of_the_window(clock: FakeClock) -> None:
+def test_replacement_inherits_the_failures_of_the_window(clock: FakeClock) -> None:
     inherited = BreakerSnapshot(state=BreakerState.CLOSED, failure_ages_seconds=(70.0, 50.0, 1.0))
     breaker = Breaker(POLICY, clock=clock, inherited=inherited)
     assert state_of(breaker) is BreakerState.CLOSED
@@ -392,7 +390,7 @@ def test_a_replacement_inherits_the_failures_of_the_window(clock: FakeClock) -> 
     assert state_of(breaker) is BreakerState.OPEN
 
 
-def test_a_replacement_of_an_open_breaker_stays_open_for_the_rest(clock: FakeClock) -> None:
+def test_replacement_of_an_open_breaker_stays_open(clock: FakeClock) -> None:
     inherited = BreakerSnapshot(state=BreakerState.OPEN, retry_after_seconds=30)
     breaker = Breaker(POLICY, clock=clock, inherited=inherited)
     assert breaker.retry_after_seconds == 30
@@ -402,7 +400,7 @@ def test_a_replacement_of_an_open_breaker_stays_open_for_the_rest(clock: FakeClo
     assert breaker.state is BreakerState.HALF_OPEN
 
 
-def test_a_replacement_with_a_shorter_policy_does_not_stay_open_longer_than_that(
+def test_replacement_stays_open_no_longer_than_its_policy(
     clock: FakeClock,
 ) -> None:
     inherited = BreakerSnapshot(state=BreakerState.OPEN, retry_after_seconds=500)
@@ -412,7 +410,7 @@ def test_a_replacement_with_a_shorter_policy_does_not_stay_open_longer_than_that
     assert breaker.retry_after_seconds == 120
 
 
-# What fails by itself.
+# Symbols and orders that fail by themselves.
 
 BTC, ETH, XRP, ADA = ("BTCUSDT",), ("ETHUSDT",), ("XRPUSDT",), ("ADAUSDT",)
 
@@ -428,8 +426,8 @@ def answer_about(breaker: Breaker, subject: Subject) -> None:
         pass
 
 
-def settle(breaker: Breaker, *, is_alive: bool) -> bool:
-    """Settle the breaker's doubt; return whether there was any."""
+def check_liveness(breaker: Breaker, *, is_alive: bool) -> bool:
+    """Give the breaker the result of its liveness check; return whether one was due."""
     with breaker.liveness_check() as liveness:
         if liveness is None:
             return False
@@ -437,7 +435,7 @@ def settle(breaker: Breaker, *, is_alive: bool) -> bool:
     return True
 
 
-def test_a_symbol_that_fails_while_others_are_answered_is_suspended_by_itself(
+def test_symbol_failing_while_others_answer_is_suspended(
     breaker: Breaker, clock: FakeClock
 ) -> None:
     fail_about(breaker, BTC, 2)
@@ -453,7 +451,7 @@ def test_a_symbol_that_fails_while_others_are_answered_is_suspended_by_itself(
     breaker.raise_if_open(BTC)
 
 
-def test_an_order_that_fails_is_suspended_without_the_rest_of_its_symbol(breaker: Breaker) -> None:
+def test_failing_order_is_suspended_without_its_symbol(breaker: Breaker) -> None:
     fail_about(breaker, (*BTC, "1"), 2)
     answer_about(breaker, (*BTC, "2"))
     fail_about(breaker, (*BTC, "1"))
@@ -464,7 +462,7 @@ def test_an_order_that_fails_is_suspended_without_the_rest_of_its_symbol(breaker
         breaker.raise_if_open((*BTC, "1"))
 
 
-def test_orders_that_all_fail_are_suspended_as_their_symbol(breaker: Breaker) -> None:
+def test_failing_orders_of_a_symbol_suspend_the_symbol(breaker: Breaker) -> None:
     fail_about(breaker, (*BTC, "1"))
     answer_about(breaker, ETH)
     fail_about(breaker, (*BTC, "2"))
@@ -475,38 +473,38 @@ def test_orders_that_all_fail_are_suspended_as_their_symbol(breaker: Breaker) ->
     assert not breaker.is_order_suspended((*BTC, "1"))
 
 
-def test_where_nobody_else_was_asked_the_exchange_is_in_doubt_and_opens_if_it_is_silent(
+def test_failed_liveness_check_opens_the_breaker(
     breaker: Breaker,
 ) -> None:
     fail_about(breaker, BTC, 3)
 
     breaker.raise_if_open(BTC)
-    assert settle(breaker, is_alive=False)
+    assert check_liveness(breaker, is_alive=False)
     assert breaker.state is BreakerState.OPEN
 
 
-def test_where_nobody_else_was_asked_and_the_exchange_answers_the_symbol_is_suspended(
+def test_symbol_is_suspended_if_the_exchange_is_alive(
     breaker: Breaker,
 ) -> None:
     fail_about(breaker, BTC, 3)
 
-    assert settle(breaker, is_alive=True)
+    assert check_liveness(breaker, is_alive=True)
 
     assert breaker.state is BreakerState.CLOSED
-    assert not settle(breaker, is_alive=True)
+    assert not check_liveness(breaker, is_alive=True)
     with pytest.raises(Suspended):
         breaker.raise_if_open(BTC)
     breaker.raise_if_open(ETH)
 
 
-def test_three_symbols_that_fail_without_any_answer_are_the_exchange(breaker: Breaker) -> None:
+def test_three_failing_symbols_without_an_answer_open_it(breaker: Breaker) -> None:
     for symbol in (BTC, ETH, XRP):
         fail_about(breaker, symbol)
 
     assert breaker.state is BreakerState.OPEN
 
 
-def test_an_exchange_that_fails_now_and_then_for_all_opens_it(breaker: Breaker) -> None:
+def test_exchange_that_fails_for_all_orders_opens_it(breaker: Breaker) -> None:
     answer_about(breaker, ADA)
     for symbol in (BTC, ETH):
         fail_about(breaker, symbol)
@@ -516,7 +514,7 @@ def test_an_exchange_that_fails_now_and_then_for_all_opens_it(breaker: Breaker) 
     assert breaker.state is BreakerState.OPEN
 
 
-def test_a_probe_about_what_fails_by_itself_does_not_open_it_again(
+def test_probe_of_a_failing_subject_does_not_open_it_again(
     breaker: Breaker, clock: FakeClock
 ) -> None:
     for symbol in (BTC, ETH, XRP):
@@ -524,7 +522,7 @@ def test_a_probe_about_what_fails_by_itself_does_not_open_it_again(
     clock.now += 120
 
     fail_about(breaker, BTC)
-    assert settle(breaker, is_alive=True)
+    assert check_liveness(breaker, is_alive=True)
     answer_about(breaker, ADA)
 
     assert breaker.state is BreakerState.CLOSED
@@ -532,25 +530,23 @@ def test_a_probe_about_what_fails_by_itself_does_not_open_it_again(
         breaker.raise_if_open(BTC)
 
 
-def test_a_failed_probe_of_a_silent_exchange_opens_it_again(
-    breaker: Breaker, clock: FakeClock
-) -> None:
+def test_failed_probe_of_a_dead_exchange_opens_it_again(breaker: Breaker, clock: FakeClock) -> None:
     for symbol in (BTC, ETH, XRP):
         fail_about(breaker, symbol)
     clock.now += 120
 
     fail_about(breaker, BTC)
-    assert settle(breaker, is_alive=False)
+    assert check_liveness(breaker, is_alive=False)
 
     assert breaker.state is BreakerState.OPEN
     assert breaker.retry_after_seconds == 120
 
 
-def test_what_was_suspended_is_suspended_again_by_one_failure_and_free_after_one_answer(
+def test_suspended_again_by_one_failure_freed_by_one_answer(
     breaker: Breaker, clock: FakeClock
 ) -> None:
     fail_about(breaker, BTC, 3)
-    settle(breaker, is_alive=True)
+    check_liveness(breaker, is_alive=True)
     clock.now += 120
 
     fail_about(breaker, BTC)
@@ -564,7 +560,7 @@ def test_what_was_suspended_is_suspended_again_by_one_failure_and_free_after_one
     assert breaker.state is BreakerState.CLOSED
 
 
-def test_a_request_that_was_turned_down_proves_that_the_exchange_is_alive(
+def test_rejected_request_proves_that_the_exchange_is_alive(
     breaker: Breaker, clock: FakeClock
 ) -> None:
     for _ in range(9):
@@ -582,7 +578,7 @@ def test_a_request_that_was_turned_down_proves_that_the_exchange_is_alive(
     assert breaker.state is BreakerState.CLOSED
 
 
-def test_a_row_that_cannot_be_read_says_nothing_of_the_exchange_nor_of_its_symbol(
+def test_unreadable_row_counts_neither_way(
     breaker: Breaker,
 ) -> None:
     for number in range(9):
@@ -593,7 +589,7 @@ def test_a_row_that_cannot_be_read_says_nothing_of_the_exchange_nor_of_its_symbo
     assert breaker.state is BreakerState.CLOSED
 
 
-def test_a_replacement_inherits_what_the_failures_were_about(
+def test_replacement_inherits_the_subjects_of_the_failures(
     breaker: Breaker, clock: FakeClock
 ) -> None:
     fail_about(breaker, BTC, 2)
@@ -610,7 +606,7 @@ def test_a_replacement_inherits_what_the_failures_were_about(
     failing=st.sampled_from([BTC, (*BTC, "1")]),
     others=st.lists(st.sampled_from([ETH, XRP, (*ETH, "5"), (*ADA, "6")]), min_size=30),
 )
-def test_one_that_always_fails_never_keeps_the_others_from_being_asked(
+def test_failing_subject_never_blocks_the_other_subjects(
     failing: Subject, others: list[Subject]
 ) -> None:
     clock = FakeClock()
@@ -620,13 +616,13 @@ def test_one_that_always_fails_never_keeps_the_others_from_being_asked(
         clock.now += 7
         with pytest.raises((Unavailable, Suspended)), breaker.attempt(failing):
             raise Unavailable("500")
-        settle(breaker, is_alive=True)
+        check_liveness(breaker, is_alive=True)
         answer_about(breaker, other)
 
     assert breaker.state is BreakerState.CLOSED
 
 
-def test_a_failed_probe_keeps_its_place_until_its_doubt_is_settled(
+def test_failed_probe_keeps_its_place_during_a_liveness_check(
     breaker: Breaker, clock: FakeClock
 ) -> None:
     half_open(breaker, clock)

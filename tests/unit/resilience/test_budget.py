@@ -36,14 +36,14 @@ def spend_when_allowed(window: WeightWindow, clock: FakeClock, weight: int) -> N
         clock.now += wait_seconds
 
 
-def test_spends_up_to_the_share_at_once(window: WeightWindow) -> None:
+def test_window_spends_up_to_its_share_at_once(window: WeightWindow) -> None:
     waits = [window.reserve(20) for _ in range(5)]
 
     assert waits == [0.0] * 5
     assert window.spent == 100
 
 
-def test_says_when_enough_of_what_was_spent_comes_back(
+def test_window_returns_the_wait_until_weight_expires(
     window: WeightWindow, clock: FakeClock
 ) -> None:
     window.reserve(40)
@@ -56,7 +56,7 @@ def test_says_when_enough_of_what_was_spent_comes_back(
     assert window.spent == 100
 
 
-def test_a_refused_reservation_costs_nothing(window: WeightWindow, clock: FakeClock) -> None:
+def test_refused_reservation_spends_no_weight(window: WeightWindow, clock: FakeClock) -> None:
     window.reserve(100)
     for _ in range(10):
         window.reserve(1)
@@ -66,7 +66,7 @@ def test_a_refused_reservation_costs_nothing(window: WeightWindow, clock: FakeCl
     assert window.reserve(100) == 0.0
 
 
-def test_a_weight_above_the_whole_share_is_allowed_alone(
+def test_weight_above_the_whole_share_is_allowed_alone(
     window: WeightWindow, clock: FakeClock
 ) -> None:
     window.reserve(1)
@@ -101,7 +101,7 @@ def test_no_window_ever_holds_more_than_the_share(
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 30), st.integers(1, 300)), min_size=1, max_size=40))
-def test_what_waits_as_long_as_told_is_served_when_nobody_interferes(
+def test_waiting_as_long_as_returned_is_enough(
     asks: list[tuple[float, int]],
 ) -> None:
     clock = FakeClock()
@@ -129,7 +129,7 @@ def test_nothing_is_spent_during_a_pause(window: WeightWindow, clock: FakeClock)
     assert window.paused_seconds == 0.0
 
 
-def test_the_longest_pause_wins(window: WeightWindow) -> None:
+def test_longest_of_several_pauses_wins(window: WeightWindow) -> None:
     window.pause(10)
     window.pause(30)
     window.pause(20)
@@ -137,7 +137,7 @@ def test_the_longest_pause_wins(window: WeightWindow) -> None:
     assert window.paused_seconds == 30
 
 
-def test_a_wait_is_never_too_short_for_the_clock(window: WeightWindow, clock: FakeClock) -> None:
+def test_wait_is_never_too_short_for_the_clock(window: WeightWindow, clock: FakeClock) -> None:
     window.pause(1e-12)
     clock.now = math.nextafter(clock.now, 0)
 
@@ -145,7 +145,7 @@ def test_a_wait_is_never_too_short_for_the_clock(window: WeightWindow, clock: Fa
 
 
 @pytest.mark.parametrize(("used", "paused"), [(0, 0), (179, 0), (180, 60), (200, 60), (900, 60)])
-def test_stands_back_when_the_account_has_used_nearly_all(
+def test_window_pauses_when_the_account_used_nearly_all(
     window: WeightWindow, used: int, paused: float
 ) -> None:
     window.observe(used)
@@ -153,7 +153,7 @@ def test_stands_back_when_the_account_has_used_nearly_all(
     assert window.paused_seconds == paused
 
 
-def test_stands_back_only_until_the_exchanges_minute_is_over(
+def test_window_pauses_only_until_the_minute_is_over(
     window: WeightWindow, clock: FakeClock
 ) -> None:
     window.observe(150)
@@ -165,7 +165,9 @@ def test_stands_back_only_until_the_exchanges_minute_is_over(
     assert window.paused_seconds == 35
 
 
-def test_minutes_of_the_exchange_follow_each_other(window: WeightWindow, clock: FakeClock) -> None:
+def test_exchange_minutes_follow_each_other_without_gaps(
+    window: WeightWindow, clock: FakeClock
+) -> None:
     window.observe(150)
     window.observe(5)
     clock.now += 180 + 25
@@ -175,9 +177,7 @@ def test_minutes_of_the_exchange_follow_each_other(window: WeightWindow, clock: 
     assert window.paused_seconds == 35
 
 
-def test_answers_that_overtake_each_other_begin_no_minute(
-    window: WeightWindow, clock: FakeClock
-) -> None:
+def test_answers_out_of_order_do_not_begin_a_minute(window: WeightWindow, clock: FakeClock) -> None:
     window.observe(150)
     window.observe(5)
     clock.now += 20
@@ -201,7 +201,9 @@ async def test_local_budget_waits_until_the_weight_may_be_spent(
     assert window.spent == 10
 
 
-async def test_local_budget_waits_out_pauses(window: WeightWindow, clock: FakeClock) -> None:
+async def test_local_budget_waits_until_a_pause_is_over(
+    window: WeightWindow, clock: FakeClock
+) -> None:
     budget = LocalBudget(window, sleep=clock.sleep)
     await budget.pause(7)
 
@@ -210,13 +212,13 @@ async def test_local_budget_waits_out_pauses(window: WeightWindow, clock: FakeCl
     assert clock.now == 1_007
 
 
-async def test_local_budget_passes_on_what_the_account_used(window: WeightWindow) -> None:
+async def test_local_budget_records_the_used_weight(window: WeightWindow) -> None:
     await LocalBudget(window).observe(200)
 
     assert window.paused_seconds == 60
 
 
-async def test_local_budget_serves_a_heavy_request_before_lighter_ones_behind_it(
+async def test_local_budget_serves_requests_in_order(
     window: WeightWindow, clock: FakeClock
 ) -> None:
     budget = LocalBudget(window, sleep=clock.sleep)

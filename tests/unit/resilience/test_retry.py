@@ -49,7 +49,7 @@ async def test_returns_the_answer_of_the_attempt_that_succeeds() -> None:
     assert send.calls == 4
 
 
-async def test_raises_the_last_error_itself_when_the_retries_are_used_up() -> None:
+async def test_last_error_itself_is_raised_after_the_retries() -> None:
     send = Failing(*outages(9))
 
     with pytest.raises(Unavailable, match="outage 4"):
@@ -58,7 +58,7 @@ async def test_raises_the_last_error_itself_when_the_retries_are_used_up() -> No
     assert send.calls == 4
 
 
-async def test_waits_double_and_carry_jitter() -> None:
+async def test_retry_waits_double_and_carry_jitter() -> None:
     sleep = FakeSleep()
 
     await retrying(RetryPolicy(), sleep=sleep)(Failing(*outages(3)))
@@ -76,7 +76,7 @@ async def test_jitter_differs_from_call_to_call() -> None:
     assert len(set(sleep.slept)) > 1
 
 
-async def test_no_wait_is_above_the_cap() -> None:
+async def test_no_retry_wait_is_longer_than_the_cap() -> None:
     sleep = FakeSleep()
     policy = RetryPolicy(retries=12, cap=timedelta(milliseconds=500))
 
@@ -85,7 +85,7 @@ async def test_no_wait_is_above_the_cap() -> None:
     assert max(sleep.slept) == 0.5
 
 
-async def test_no_retries_means_one_attempt() -> None:
+async def test_policy_without_retries_makes_one_attempt() -> None:
     send = Failing(*outages(1))
 
     with pytest.raises(Unavailable):
@@ -111,7 +111,7 @@ async def test_malformed_answers_are_asked_for_again() -> None:
     ],
     ids=lambda error: type(error).__name__,
 )
-async def test_nothing_but_unavailable_is_tried_again(error: Exception) -> None:
+async def test_only_unavailable_is_retried_and_nothing_else(error: Exception) -> None:
     send = Failing(error)
 
     with pytest.raises(type(error)):
@@ -120,7 +120,7 @@ async def test_nothing_but_unavailable_is_tried_again(error: Exception) -> None:
     assert send.calls == 1
 
 
-async def test_tells_of_each_retry_before_the_wait() -> None:
+async def test_callback_is_called_before_each_retry_wait() -> None:
     happened: list[str] = []
 
     async def sleep(_: float) -> None:
