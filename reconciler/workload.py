@@ -208,10 +208,10 @@ class Result:
     """The result of a batch.
 
     Attributes:
-        counts: What was done, without the items in `skipped` and `undone`.
+        counts: What was done, without the items in `skipped` and `unfinished`.
         breaker: The worker's circuit breaker now; a replacement worker inherits it.
         skipped: Chunks of items that another session had locked: tried once more in this cycle.
-        undone: Chunks that could not be worked on, because of `fault` or a stop: requeued.
+        unfinished: Chunks that could not be worked on, because of `fault` or a stop: requeued.
         fault: None if the worker can go on.
         halted: The reason of the halt, if the halt was found to be on; what was not written by then
             stays as it is.
@@ -222,7 +222,7 @@ class Result:
     counts: Counts = field(default_factory=Counts)
     breaker: BreakerSnapshot = NO_BREAKER
     skipped: tuple[Chunk, ...] = ()
-    undone: tuple[Chunk, ...] = ()
+    unfinished: tuple[Chunk, ...] = ()
     fault: WorkerFault | None = None
     halted: str | None = None
     proposals: tuple[ProposedChange, ...] = ()

@@ -110,7 +110,7 @@ class BatchProgress:
             counts=self._counts,
             breaker=breaker.snapshot(),
             skipped=self._chunks_of(self._skipped),
-            undone=self._chunks_of(self.left),
+            unfinished=self._chunks_of(self.left),
             fault=self.fault,
             halted=self._halted,
             proposals=tuple(self._proposals),

@@ -559,8 +559,8 @@ class Coordinator:
             self._send_breaker_gauges()
         second_try = [chunk for chunk in result.skipped if not chunk.is_second_try]
         self.dispatcher.requeue_back(shard, second_try, batch.cycle)
-        self.dispatcher.requeue_front(shard, result.undone, batch.cycle)
-        coming_back = size_of((*second_try, *result.undone))
+        self.dispatcher.requeue_front(shard, result.unfinished, batch.cycle)
+        coming_back = size_of((*second_try, *result.unfinished))
         self._summary.proposals.extend(result.proposals)
         self._summary.not_asked += result.not_asked
         if result.fault is not None:

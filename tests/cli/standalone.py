@@ -78,7 +78,7 @@ class OneItemHandler(Handler):
             return Result(counts=Counts(scanned=batch.size, reconciled=batch.size))
         kind = FaultKind.REFUSED if self._behaviour is Behaviour.BE_REFUSED else FaultKind.EXCHANGE
         fault = WorkerFault(kind=kind, message="the node says no", retry_after_seconds=3600)
-        return Result(undone=batch.chunks, fault=fault)
+        return Result(unfinished=batch.chunks, fault=fault)
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,7 @@ async def test_lock_on_the_whole_table_holds_no_row(database_url: str) -> None:
 
     assert result.fault is not None
     assert result.fault.kind is FaultKind.STORE
-    assert result.undone == (orders,)
+    assert result.unfinished == (orders,)
     assert read_held(database_url) == {}
 
 
@@ -146,7 +146,7 @@ async def test_rows_written_before_the_database_went_away_are_counted(
 
     assert result.fault is not None
     assert result.counts.reconciled == 4
-    assert [len(chunk.items) for chunk in result.undone] == [4]
+    assert [len(chunk.items) for chunk in result.unfinished] == [4]
 
 
 async def test_row_on_hold_is_written_in_its_own_transaction(

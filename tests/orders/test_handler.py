@@ -23,7 +23,7 @@ async def test_unresolved_order_counts_as_error_and_is_not_requeued(
     result = await handle(handler, orders)
 
     assert (result.counts.scanned, result.counts.reconciled, result.counts.errors) == (4, 3, 1)
-    assert result.undone == ()
+    assert result.unfinished == ()
 
 
 async def test_order_whose_request_is_rejected_often_goes_on_hold(
@@ -36,7 +36,7 @@ async def test_order_whose_request_is_rejected_often_goes_on_hold(
 
     counts = [(result.counts.errors, result.counts.held) for result in results]
     assert counts == [(1, 0), (1, 0), (0, 1)]
-    assert all(result.fault is None and result.undone == () for result in results)
+    assert all(result.fault is None and result.unfinished == () for result in results)
     with psycopg.connect(database_url) as connection:
         held = connection.execute("SELECT reason, detail FROM reconciliation_holds").fetchall()
     assert [reason for reason, _ in held] == ["error"]
@@ -87,7 +87,8 @@ async def test_failed_request_counts_and_one_not_sent_does_not(
 
     assert (result.counts.scanned, result.counts.reconciled, result.counts.errors) == (2, 1, 1)
     assert result.not_asked == 1
-    assert [order.external_order_id for chunk in result.undone for order in chunk.items] == ["2"]
+    (unfinished,) = result.unfinished
+    assert [order.external_order_id for order in unfinished.items] == ["2"]
 
 
 async def test_locked_row_counts_as_skipped_after_its_second_try(
@@ -117,7 +118,7 @@ async def test_commit_without_permission_touches_no_row(
     result = await handler.commit(batch, may_write=False)
 
     assert (stats.examined, stats.suspicious) == (ORDERS, 0)
-    assert (result.counts.scanned, result.counts.reconciled, result.undone) == (ORDERS, 0, ())
+    assert (result.counts.scanned, result.counts.reconciled, result.unfinished) == (ORDERS, 0, ())
     with psycopg.connect(database_url) as connection:
         statuses = connection.execute("SELECT DISTINCT status FROM orders").fetchall()
     assert statuses == [("new",)]

@@ -52,7 +52,7 @@ async def test_unwritten_answers_are_written_after_the_outage(
     for failed in (first, again):
         assert failed.fault is not None
         assert failed.fault.kind is FaultKind.STORE
-        assert failed.undone == (orders,)
+        assert failed.unfinished == (orders,)
     assert then.counts.reconciled == ORDERS
     assert sorted(exchange.asked) == ["1", "2", "3", "4"]
 
@@ -115,7 +115,7 @@ async def test_database_that_takes_no_writes_is_a_worker_fault(
 
     assert result.fault is not None
     assert result.fault.kind is FaultKind.STORE
-    assert result.undone == (orders,)
+    assert result.unfinished == (orders,)
 
 
 async def test_exchange_is_not_asked_while_database_is_read_only(
@@ -166,5 +166,5 @@ async def test_missing_right_is_waited_for_and_holds_no_order(
     assert without.fault is not None
     assert without.fault.kind is FaultKind.RIGHTS
     assert "hint: run: reconciler check" in without.fault.message
-    assert without.undone == (orders,)
+    assert without.unfinished == (orders,)
     assert (again.counts.reconciled, again.fault) == (4, None)

@@ -239,13 +239,13 @@ class ToyHandler(Handler):
     async def commit(self, batch: Batch, *, may_write: bool) -> Result:
         """Finish the batch, or forget it."""
         counts = Counts()
-        undone, skipped = [], []
+        unfinished, skipped = [], []
         for run in batch.chunks:
             acts = {self._acts[item.id] for item in run.items}
             if may_write:
                 await self._finish(run)
             if Behaviour.MEET_TROUBLE in acts:
-                undone.append(run)
+                unfinished.append(run)
             elif Behaviour.FIND_LOCKED in acts:
                 skipped.append(run)
             else:
@@ -255,8 +255,8 @@ class ToyHandler(Handler):
             counts=counts,
             breaker=self._workload.breaker,
             skipped=tuple(skipped),
-            undone=tuple(undone),
-            fault=self._trouble() if undone else None,
+            unfinished=tuple(unfinished),
+            fault=self._trouble() if unfinished else None,
         )
 
     async def _finish(self, run: Chunk) -> None:

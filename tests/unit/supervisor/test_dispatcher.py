@@ -230,14 +230,14 @@ def test_a_worker_that_is_bound_to_a_cycle_is_handed_nothing_of_another(
 
 
 def test_what_a_worker_could_not_do_is_what_it_is_handed_next(dispatcher: Dispatcher) -> None:
-    undone, waiting = runs_of(symbol_of(0), 2, items=10)
-    dispatcher.add([undone, waiting], cycle=0)
+    unfinished, waiting = runs_of(symbol_of(0), 2, items=10)
+    dispatcher.add([unfinished, waiting], cycle=0)
     batch = handed(dispatcher, 0)
     finish(dispatcher, 0)
 
     dispatcher.requeue_front(0, batch.chunks, batch.cycle)
 
-    assert handed(dispatcher, 0).chunks == (undone,)
+    assert handed(dispatcher, 0).chunks == (unfinished,)
 
 
 def test_a_second_try_comes_behind_everything_else_and_is_marked(dispatcher: Dispatcher) -> None:
