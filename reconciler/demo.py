@@ -23,7 +23,7 @@ from reconciler.store.database import Database
 
 
 @dataclass(frozen=True, kw_only=True)
-class World:
+class Demo:
     """The demo's database and exchange, with their addresses and credentials."""
 
     database: Database
@@ -92,7 +92,7 @@ _READ_ROWS = text("SELECT symbol, external_order_id, status, executed_qty, avg_p
 
 
 @contextmanager
-def open_world(options: Sequence[str] = ()) -> Iterator[World]:
+def open_demo(options: Sequence[str] = ()) -> Iterator[Demo]:
     """Start the database and the exchange, which gets `options`; stop both at the end.
 
     Raises:
@@ -109,7 +109,7 @@ def open_world(options: Sequence[str] = ()) -> Iterator[World]:
                 sample_orders.create_orders_table(connection)
             with database.connection() as connection:
                 migrations.upgrade(connection)
-            yield World(
+            yield Demo(
                 database=database,
                 database_url=url,
                 exchange=exchange,

@@ -20,7 +20,7 @@ from reconciler.cli.run_report import RunReport
 from reconciler.cli.runner import exit_code_of_stop, print_early_stop, run_supervisor
 from reconciler.cli.ui.options import NumberRange, environment_option, json_option, shards_option
 from reconciler.cli.ui.progress import ReconcileProgress, show_activity
-from reconciler.demo import World, open_world
+from reconciler.demo import Demo, open_demo
 from reconciler.embedded import NEEDED_MEGABYTES
 from reconciler.errors import ConfigurationError, Problem
 from reconciler.orders.workload import OrderWorkload
@@ -161,19 +161,19 @@ def _run_demo(
         KeyboardInterrupt: INT or TERM came.
     """
     started = time.monotonic()
-    with interrupt_on_signals(), _world() as world, ignore_signals_afterwards():
+    with interrupt_on_signals(), _open_demo() as demo, ignore_signals_afterwards():
         with show_activity(f"writing {size.orders:,} orders of {size.symbols:,} symbols"):
-            world.fill(orders=size.orders, symbols=size.symbols, seed=size.seed)
+            demo.fill(orders=size.orders, symbols=size.symbols, seed=size.seed)
         setup_seconds = time.monotonic() - started
-        ours, started = _settings_for(world, settings), time.monotonic()
+        ours, started = _settings_for(demo, settings), time.monotonic()
         if chaos is None:
             summary = _reconcile(ours, size.orders)
         else:
-            summary = _reconcile_in_chaos(chaos, world, ours, size.seed)
+            summary = _reconcile_in_chaos(chaos, demo, ours, size.seed)
         seconds = time.monotonic() - started
         with show_activity("comparing every row with the exchange"):
-            differing = world.mismatches()
-            wrong_changes = [] if chaos is None else chaos.wrong_changes(world)
+            differing = demo.mismatches()
+            wrong_changes = [] if chaos is None else chaos.wrong_changes(demo)
     report = RunReport.of(
         summary,
         seconds=seconds,
@@ -188,27 +188,27 @@ def _run_demo(
 
 
 @contextmanager
-def _world() -> Iterator[World]:
+def _open_demo() -> Iterator[Demo]:
     """Start the database and the exchange; stop both at the end of the block."""
-    with ExitStack() as world:
+    with ExitStack() as stack:
         try:
             with show_activity("starting PostgreSQL and the paper exchange"):
-                started = world.enter_context(open_world())
+                demo = stack.enter_context(open_demo())
         except PaperDidNotStart as error:
             hint = "fix what it reports, and try again"
             raise ConfigurationError([Problem(what=str(error), hint=hint)]) from error
-        yield started
+        yield demo
 
 
-def _settings_for(world: World, settings: Settings) -> Settings:
+def _settings_for(demo: Demo, settings: Settings) -> Settings:
     """Return the settings with the addresses and the key of the demo's database and exchange."""
     return settings.model_copy(
         update={
-            "database_url": SecretStr(world.database_url),
+            "database_url": SecretStr(demo.database_url),
             "exchange_name": "paper",
-            "exchange_base_url": world.exchange.url,
-            "exchange_api_key": world.api_key,
-            "exchange_api_secret": world.api_secret,
+            "exchange_base_url": demo.exchange.url,
+            "exchange_api_key": demo.api_key,
+            "exchange_api_secret": demo.api_secret,
         }
     )
 
@@ -228,9 +228,9 @@ def _reconcile(settings: Settings, orders: int) -> Summary:
     return summary
 
 
-def _reconcile_in_chaos(chaos: "Chaos", world: World, settings: Settings, seed: int) -> Summary:
+def _reconcile_in_chaos(chaos: "Chaos", demo: Demo, settings: Settings, seed: int) -> Summary:
     with ReconcileProgress() as progress:
-        return chaos.reconcile(world, settings, seed=seed, on_progress=progress.update)
+        return chaos.reconcile(demo, settings, seed=seed, on_progress=progress.update)
 
 
 def _load_chaos(seconds: float) -> "Chaos":

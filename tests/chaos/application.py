@@ -16,7 +16,7 @@ import httpx
 import psycopg
 from sqlalchemy.exc import DBAPIError
 
-from reconciler.demo import World
+from reconciler.demo import Demo
 from reconciler.domain.status import OPEN, Status
 from reconciler.errors import ReconcilerError
 
@@ -53,8 +53,8 @@ class Application:
         writes: The number of writes of each kind.
     """
 
-    def __init__(self, world: World, rng: Random) -> None:
-        self._world = world
+    def __init__(self, demo: Demo, rng: Random) -> None:
+        self._demo = demo
         self._is_over = threading.Event()
         self.writes = Counter[str]()
         self._placed: list[dict[str, Any]] = []
@@ -91,12 +91,12 @@ class Application:
             self._is_over.wait(0.1)
 
     def _connect(self) -> Connection:
-        return psycopg.connect(self._world.database_url, application_name=NAME, autocommit=True)
+        return psycopg.connect(self._demo.database_url, application_name=NAME, autocommit=True)
 
     def _place_order(self, connection: Connection, rng: Random) -> None:
         """Place an order at the exchange; insert its row, if need be when PostgreSQL is back."""
         order = {"symbol": f"APP{rng.randrange(4)}USDT", "order_id": next(ORDER_IDS), "qty": "2"}
-        placed = self._world.exchange.place(**order)
+        placed = self._demo.exchange.place(**order)
         row = {
             "symbol": placed.symbol,
             "id": str(placed.order_id),
@@ -135,7 +135,7 @@ class Application:
     ) -> None:
         with connection.transaction():
             locked = connection.execute(LOCK, (row_id,)).fetchone()
-            truth = self._world.exchange.truth(symbol, int(external_id)).truth
+            truth = self._demo.exchange.truth(symbol, int(external_id)).truth
             time.sleep(seconds)
             if locked is None or truth.status is None:
                 return
@@ -159,7 +159,7 @@ class Application:
                 {"status": "EXPIRED"},
             ]
         )
-        self._world.exchange.place(**order, **end)
+        self._demo.exchange.place(**order, **end)
         self.writes["ended"] += 1
         if rng.random() < 0.5:
             row = connection.execute(

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from sqlalchemy import Connection, text
 
-from reconciler.demo import World
+from reconciler.demo import Demo
 from reconciler.domain.order import Facts
 from reconciler.domain.status import Status
 from reconciler.paper.listing import ListedOrder
@@ -91,11 +91,11 @@ def violations(moves: Iterable[RecordedChange], truth: Mapping[Key, Facts]) -> I
             yield f"{' '.join(move.key)} {fault}: {_told(move.before)} -> {_told(move.after)}"
 
 
-def wrong_changes(world: World) -> list[str]:
-    """Describe each recorded change of the world's rows that must never have been made."""
-    with world.database.autocommit() as connection:
+def wrong_changes(demo: Demo) -> list[str]:
+    """Describe each recorded change of the demo's rows that must never have been made."""
+    with demo.database.autocommit() as connection:
         changes = read_changes(connection)
-    return list(violations(changes, _truths(world.exchange.orders())))
+    return list(violations(changes, _truths(demo.exchange.orders())))
 
 
 def _truths(orders: Iterable[ListedOrder]) -> dict[Key, Facts]:

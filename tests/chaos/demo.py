@@ -11,7 +11,7 @@ from typing import Any
 
 from reconciler.cli.run_report import RunReport
 from reconciler.cli.runner import run_config_of, run_supervisor
-from reconciler.demo import World
+from reconciler.demo import Demo
 from reconciler.orders.workload import OrderWorkload
 from reconciler.settings import Settings
 from reconciler.store.holds import list_holds
@@ -83,7 +83,7 @@ class Chaos:
         self._done: dict[str, Any] = {}
 
     def reconcile(
-        self, world: World, settings: Settings, *, seed: int, on_progress: Progress
+        self, demo: Demo, settings: Settings, *, seed: int, on_progress: Progress
     ) -> Summary:
         """Reconcile while everything goes wrong, then put it right as an operator would.
 
@@ -93,30 +93,30 @@ class Chaos:
         """
         rng = Random(seed)  # noqa: S311 - chaos is to be reproducible, not secret
         schedule = plan_chaos(seconds=self._seconds, rng=rng)
-        with world.database.transaction() as connection:
+        with demo.database.transaction() as connection:
             change_recorder.start(connection)
-        world.go_stale_within(self._seconds * STALE_SHARE)
+        demo.go_stale_within(self._seconds * STALE_SHARE)
         summary, kills = asyncio.run(
             _live_through(
-                world, settings.model_copy(update=HURRY), schedule, rng=rng, on_progress=on_progress
+                demo, settings.model_copy(update=HURRY), schedule, rng=rng, on_progress=on_progress
             )
         )
-        world.exchange.clear_faults()
-        sweeps = _put_right(world, settings.model_copy(update=HURRY | AT_ONCE), summary)
-        with world.database.autocommit() as connection:
+        demo.exchange.clear_faults()
+        sweeps = _put_right(demo, settings.model_copy(update=HURRY | AT_ONCE), summary)
+        with demo.database.autocommit() as connection:
             holds = list_holds(connection, reason=None, with_resolved=True, limit=EVERY_HOLD)
         self._done = {
             "faults_injected": len(schedule.steps),
-            "requests_refused": sum(world.exchange.stats()["rejected"].values()),
+            "requests_refused": sum(demo.exchange.stats()["rejected"].values()),
             "workers_killed": kills,
             "holds_made": len(holds),
             "sweeps_afterwards": sweeps,
         }
         return summary
 
-    def wrong_changes(self, world: World) -> list[str]:
+    def wrong_changes(self, demo: Demo) -> list[str]:
         """Describe each change of a row that must never have been made."""
-        return change_recorder.wrong_changes(world)
+        return change_recorder.wrong_changes(demo)
 
     def add_to(self, report: RunReport) -> ChaosReport:
         """Return the report with what the chaos did."""
@@ -135,7 +135,7 @@ def _supervisor(settings: Settings, on_progress: Progress) -> Supervisor:
 
 
 async def _live_through(
-    world: World, settings: Settings, schedule: Schedule, *, rng: Random, on_progress: Progress
+    demo: Demo, settings: Settings, schedule: Schedule, *, rng: Random, on_progress: Progress
 ) -> tuple[Summary, int]:
     """Run a supervisor until the chaos is over; return what it did, and the workers killed.
 
@@ -154,7 +154,7 @@ async def _live_through(
 
     async def wreak() -> int:
         await at_work.wait()
-        await asyncio.to_thread(world.exchange.set_timeline, schedule.steps)
+        await asyncio.to_thread(demo.exchange.set_timeline, schedule.steps)
         return await kill_workers(schedule, lambda: supervisor.pids, rng=rng)
 
     running = asyncio.create_task(supervisor.run())
@@ -169,19 +169,19 @@ async def _live_through(
     return summary, wreaking.result()
 
 
-def _put_right(world: World, settings: Settings, summary: Summary) -> int:
+def _put_right(demo: Demo, settings: Settings, summary: Summary) -> int:
     """Dismiss holds, release the halt and sweep until every row is true; return the sweeps.
 
     Raises:
         KeyboardInterrupt: INT or TERM came.
     """
     for sweep in range(1, MOST_SWEEPS + 1):
-        clear_holds_and_halt(world.database, by=OPERATOR)
+        clear_holds_and_halt(demo.database, by=OPERATOR)
         swept = run_supervisor(OrderWorkload(settings=settings), settings, is_once=True)
         _add(summary, swept)
         if swept.ending is StopReason.STOPPED:
             raise KeyboardInterrupt
-        if not world.mismatches():
+        if not demo.mismatches():
             return sweep
     return MOST_SWEEPS
 

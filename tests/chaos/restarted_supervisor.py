@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from reconciler.cli.exit_codes import Exit
-from reconciler.demo import World
+from reconciler.demo import Demo
 from tests.chaos.supervisor_process import HANG_SECONDS, SupervisorProcess
 
 PAUSE_SECONDS = 0.3
@@ -26,10 +26,10 @@ class RestartedSupervisor(SupervisorProcess):
         exits: The number of ends, by exit code.
     """
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, demo: Demo) -> None:
         super().__init__(
             {
-                **world.environment,
+                **demo.environment,
                 "RECONCILIATION_SHARDS": "3",
                 "RECONCILIATION_INTERVAL_MS": "300",
                 "RECONCILIATION_STALE_MINUTES": str(2 / 60),

@@ -18,7 +18,7 @@ from reconciler.cli.exit_codes import Exit
 from reconciler.cli.interrupts import interrupt_on_signals
 from reconciler.control.address import ControlAddress
 from reconciler.control.client import ask
-from reconciler.demo import World, open_world
+from reconciler.demo import Demo, open_demo
 from reconciler.errors import NoSupervisor
 from reconciler.supervisor.status import Status
 from tests.chaos import audit_trail, change_recorder
@@ -66,20 +66,20 @@ def soak_in_chaos(seconds: float, seed: int) -> SoakResult:
     rng = Random(seed)  # noqa: S311 - chaos is to be reproducible, not secret
     with (
         interrupt_on_signals(),
-        open_world(options=("--weight-limit", "100000000")) as world,
-        Postmaster(world.database_url) as postmaster,
-        RestartedSupervisor(world) as supervisor,
+        open_demo(options=("--weight-limit", "100000000")) as demo,
+        Postmaster(demo.database_url) as postmaster,
+        RestartedSupervisor(demo) as supervisor,
     ):
-        world.fill(orders=600, symbols=8, seed=seed)
-        with world.database.transaction() as connection:
+        demo.fill(orders=600, symbols=8, seed=seed)
+        with demo.database.transaction() as connection:
             change_recorder.start(connection)
-        with Application(world, rng) as application:
-            world.exchange.set_timeline(plan_faults(seconds, rng))
-            kills = _kill_for(seconds, world, postmaster, supervisor, rng)
-        world.exchange.clear_faults()
-        _recover(world)
+        with Application(demo, rng) as application:
+            demo.exchange.set_timeline(plan_faults(seconds, rng))
+            kills = _kill_for(seconds, demo, postmaster, supervisor, rng)
+        demo.exchange.clear_faults()
+        _recover(demo)
         complaints = [
-            *_wrong_rows(world),
+            *_wrong_rows(demo),
             *_wrong_stop(supervisor.stop()),
             *supervisor.unexpected_lines(),
         ]
@@ -89,8 +89,8 @@ def soak_in_chaos(seconds: float, seed: int) -> SoakResult:
             kills=kills,
             supervisor_exits=supervisor.exits,
             application=application.writes,
-            orders=sum(1 for _ in world.exchange.orders()),
-            moves=len(_read_changes(world)),
+            orders=sum(1 for _ in demo.exchange.orders()),
+            moves=len(_read_changes(demo)),
             complaints=complaints,
         )
 
@@ -121,7 +121,7 @@ def plan_kills(seconds: float, rng: Random) -> list[tuple[float, str]]:
 
 def _kill_for(
     seconds: float,
-    world: World,
+    demo: Demo,
     postmaster: Postmaster,
     supervisor: RestartedSupervisor,
     rng: Random,
@@ -141,17 +141,17 @@ def _kill_for(
                 supervisor.send(signal.SIGTERM if is_drain else signal.SIGKILL)
                 kills[victim] += 1
             case _:
-                kills[victim] += _kill_worker(world, rng)
+                kills[victim] += _kill_worker(demo, rng)
     time.sleep(max(0.0, started + seconds - time.monotonic()))
     return kills
 
 
-def _kill_worker(world: World, rng: Random) -> int:
+def _kill_worker(demo: Demo, rng: Random) -> int:
     """Kill one worker as soon as a supervisor names its workers; return the number of kills."""
     deadline = time.monotonic() + WORKER_SECONDS
     while time.monotonic() < deadline:
         with suppress(NoSupervisor, ProcessLookupError):
-            status = ask(ControlAddress.of_database(world.database_url), "status", Status)
+            status = ask(ControlAddress.of_database(demo.database_url), "status", Status)
             pids = [worker.pid for worker in status.workers if worker.pid is not None]
             if pids:
                 os.kill(rng.choice(pids), signal.SIGKILL)
@@ -160,30 +160,30 @@ def _kill_worker(world: World, rng: Random) -> int:
     return 0
 
 
-def _recover(world: World) -> None:
+def _recover(demo: Demo) -> None:
     """Do what an operator does after an incident, until every row is right."""
     deadline = time.monotonic() + HANG_SECONDS
     while time.monotonic() < deadline:
         with suppress(*CONNECTION_ERRORS):
-            clear_holds_and_halt(world.database, by=OPERATOR)
-            if not world.mismatches():
+            clear_holds_and_halt(demo.database, by=OPERATOR)
+            if not demo.mismatches():
                 return
         time.sleep(1)
 
 
-def _wrong_rows(world: World) -> Iterator[str]:
+def _wrong_rows(demo: Demo) -> Iterator[str]:
     """Describe everything that is wrong with the rows, their changes and the audit trail."""
-    changes = _read_changes(world)
-    with world.database.autocommit() as connection:
+    changes = _read_changes(demo)
+    with demo.database.autocommit() as connection:
         entries = audit_trail.read_entries(connection)
-    yield from world.mismatches()
-    yield from change_recorder.wrong_changes(world)
+    yield from demo.mismatches()
+    yield from change_recorder.wrong_changes(demo)
     yield from audit_trail.broken_chains(changes)
     yield from audit_trail.wrong_entries(changes, entries)
 
 
-def _read_changes(world: World) -> list[change_recorder.RecordedChange]:
-    with world.database.autocommit() as connection:
+def _read_changes(demo: Demo) -> list[change_recorder.RecordedChange]:
+    with demo.database.autocommit() as connection:
         return change_recorder.read_changes(connection)
 
 

@@ -24,7 +24,7 @@ from psycopg.types.json import Jsonb
 from pydantic import SecretStr
 
 from reconciler.cli.app import cli
-from reconciler.demo import World
+from reconciler.demo import Demo
 from reconciler.paper.process import PaperProcess
 from reconciler.store.database import Database
 from scripts.benchmark.command import bench_command
@@ -63,13 +63,13 @@ def paper() -> Iterator[PaperProcess]:
 class Reader:
     """Somebody who types what a page says, in the checkout's folder."""
 
-    def __init__(self, world: World, folder: Path, stack: ExitStack) -> None:
+    def __init__(self, demo: Demo, folder: Path, stack: ExitStack) -> None:
         self._folder, self._stack = folder, stack
         self._paper_port = _free_port()
-        self._world = world
+        self._demo = demo
         for name in (".venv", "docs", "scripts"):
             (folder / name).symlink_to(Path(sys.prefix) if name == ".venv" else ROOT / name)
-        ours = {**world.environment, "RECONCILIATION_CONTROL_SOCKET": folder / "control.sock"}
+        ours = {**demo.environment, "RECONCILIATION_CONTROL_SOCKET": folder / "control.sock"}
         path = [Path(sys.prefix) / "bin", *os.environ["PATH"].split(os.pathsep), folder / "bin"]
         _write_curl(folder / "bin")
         self.environment: dict[str, str] = os.environ | {
@@ -133,8 +133,8 @@ class Reader:
         """Put our database, exchange and key where the page has somebody's."""
         own = f"http://127.0.0.1:{self._paper_port}"
         replaced = {
-            "postgresql://owner:password@host:5432/trading": self._world.database_url,
-            "http://127.0.0.1:8900": own if has_own_paper else self._world.exchange.url,
+            "postgresql://owner:password@host:5432/trading": self._demo.database_url,
+            "http://127.0.0.1:8900": own if has_own_paper else self._demo.exchange.url,
             "EXCHANGE_API_KEY='...' EXCHANGE_API_SECRET='...'": (
                 f"EXCHANGE_API_KEY={KEY} EXCHANGE_API_SECRET={SECRET}"
             ),
@@ -150,14 +150,14 @@ class Reader:
 def reader(
     block: Block, tmp_path: Path, database: Database, database_url: str, paper: PaperProcess
 ) -> Iterator[Reader]:
-    world = World(
+    demo = Demo(
         database=database,
         database_url=database_url,
         exchange=paper,
         api_key=SecretStr(KEY),
         api_secret=SecretStr(SECRET),
     )
-    world.fill(orders=24, symbols=3, seed=1)
+    demo.fill(orders=24, symbols=3, seed=1)
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute(
             "INSERT INTO orders (id, symbol, external_order_id, status, qty)"
@@ -176,7 +176,7 @@ def reader(
                 (Jsonb(REPORT | {"word": "HALTED", "status": None}),),
             )
     with ExitStack() as stack:
-        yield Reader(world, tmp_path, stack)
+        yield Reader(demo, tmp_path, stack)
     paper.clear_faults()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from reconciler.demo import World
+from reconciler.demo import Demo
 from reconciler.paper.process import PaperProcess
 from reconciler.store.database import Database
 
@@ -28,9 +28,9 @@ def paper() -> Iterator[PaperProcess]:
 
 
 @pytest.fixture
-def world(database: Database, database_url: str, paper: PaperProcess) -> Iterator[World]:
+def demo(database: Database, database_url: str, paper: PaperProcess) -> Iterator[Demo]:
     """A database of this test, without orders, and the exchange, without faults."""
-    yield World(
+    yield Demo(
         database=database,
         database_url=database_url,
         exchange=paper,
@@ -58,19 +58,19 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 
 @pytest.fixture
-def reconcile(start: Start, world: World) -> Start:
-    """Start `reconciler run` on the world's database and exchange, with its log as JSON lines."""
+def reconcile(start: Start, demo: Demo) -> Start:
+    """Start `reconciler run` on the demo's database and exchange, with its log as JSON lines."""
 
     def start_run(*arguments: str, **environment: object) -> RunningCommand:
-        return start("run", *arguments, **(settings_of(world) | environment))
+        return start("run", *arguments, **(settings_of(demo) | environment))
 
     return start_run
 
 
-def settings_of(world: World) -> dict[str, object]:
-    """Return the environment that leads to a world. Retries do not keep a test waiting."""
+def settings_of(demo: Demo) -> dict[str, object]:
+    """Return the environment for a demo. Retries do not delay a test."""
     return {
-        **world.environment,
+        **demo.environment,
         "RECONCILIATION_SHARDS": 2,
         "RECONCILIATION_RETRY_INITIAL_MS": 1,
         "LOG_FORMAT": "json",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from reconciler.demo import World
+from reconciler.demo import Demo
 from reconciler.paper.process import PaperProcess
 
 from ..supervisor.processes import stretched  # noqa: TID252 - tests are no package
@@ -28,9 +28,9 @@ def paper() -> Iterator[PaperProcess]:
         yield paper
 
 
-def test_a_stop_during_a_ban_ends_at_once_and_kills_nobody(world: World, reconcile: Start) -> None:
-    world.fill(orders=200, symbols=12, seed=7)
-    world.exchange.set_faults(ban_rate=1, ban_seconds=BAN_SECONDS)
+def test_a_stop_during_a_ban_ends_at_once_and_kills_nobody(demo: Demo, reconcile: Start) -> None:
+    demo.fill(orders=200, symbols=12, seed=7)
+    demo.exchange.set_faults(ban_rate=1, ban_seconds=BAN_SECONDS)
 
     run = reconcile()
     run.wait_for("supervisor.rate_limited")
@@ -46,14 +46,14 @@ def test_a_stop_during_a_ban_ends_at_once_and_kills_nobody(world: World, reconci
 
 
 def test_stop_while_waiting_for_budget_keeps_what_was_answered(
-    world: World, reconcile: Start
+    demo: Demo, reconcile: Start
 ) -> None:
-    world.fill(orders=600, symbols=200, seed=7)
+    demo.fill(orders=600, symbols=200, seed=7)
 
     # The orders of a cycle are worth more than a minute's weight: nothing of it is written yet.
     run = reconcile(RECONCILIATION_RATE_SHARE=WEIGHT / 6000, RECONCILIATION_BATCH_SIZE=100)
     run.wait_for("worker.started")
-    while (budget := status_of(world).budget).used < budget.limit_per_minute - MOST_OF_ONE_REQUEST:
+    while (budget := status_of(demo).budget).used < budget.limit_per_minute - MOST_OF_ONE_REQUEST:
         pass
     sent = time.monotonic()
     run.send(signal.SIGTERM)
@@ -62,20 +62,20 @@ def test_stop_while_waiting_for_budget_keeps_what_was_answered(
     assert ended.exit_code == 0, ended.err
     assert time.monotonic() - sent < stretched(5.0)
     assert not run.logged("worker.killed")
-    with connected(world.database_url) as connection:
+    with connected(demo.database_url) as connection:
         answered = count(connection, "last_synced_at > now() - interval '1 minute'")
     assert 0 < answered < 600
 
 
-def test_a_ban_is_kept_by_the_next_start(world: World, reconcile: Start) -> None:
-    world.fill(orders=50, symbols=2, seed=7)
-    world.exchange.set_faults(ban_rate=1, ban_seconds=BAN_SECONDS)
+def test_a_ban_is_kept_by_the_next_start(demo: Demo, reconcile: Start) -> None:
+    demo.fill(orders=50, symbols=2, seed=7)
+    demo.exchange.set_faults(ban_rate=1, ban_seconds=BAN_SECONDS)
     first = reconcile()
     first.wait_for("supervisor.rate_limited")
     first.send(signal.SIGTERM)
     assert first.end().exit_code == 0
-    world.exchange.clear_faults()
-    asked = world.exchange.stats()["requests"]
+    demo.exchange.clear_faults()
+    asked = demo.exchange.stats()["requests"]
 
     second = reconcile()
     restored = second.wait_for("supervisor.pause_restored")
@@ -83,17 +83,17 @@ def test_a_ban_is_kept_by_the_next_start(world: World, reconcile: Start) -> None
 
     assert BAN_SECONDS - 60 < restored["pause_seconds"] < BAN_SECONDS + 2
     assert once.exit_code == 75
-    assert world.exchange.stats()["requests"] == asked
+    assert demo.exchange.stats()["requests"] == asked
     second.send(signal.SIGTERM)
     assert second.end().exit_code == 0
 
 
-def test_a_drain_that_has_to_kill_says_so_and_ends_with_1(world: World, reconcile: Start) -> None:
-    world.fill(orders=400, symbols=12, seed=7)
+def test_a_drain_that_has_to_kill_says_so_and_ends_with_1(demo: Demo, reconcile: Start) -> None:
+    demo.fill(orders=400, symbols=12, seed=7)
 
     with (
-        Proxy(world.database_url) as proxy,
-        listening_for_changes(world.database_url) as changes,
+        Proxy(demo.database_url) as proxy,
+        listening_for_changes(demo.database_url) as changes,
     ):
         run = reconcile(
             DATABASE_URL=proxy.url,
@@ -114,19 +114,19 @@ def test_a_drain_that_has_to_kill_says_so_and_ends_with_1(world: World, reconcil
         assert run.logged("supervisor.drain_incomplete")[0]["killed"] == 1
     else:
         pytest.fail("nobody was at work in the database")
-    with connected(world.database_url) as connection:
+    with connected(demo.database_url) as connection:
         assert count(connection, "status = 'new'") > 0
 
 
-def test_after_a_ban_one_request_goes_before_the_rest(world: World, reconcile: Start) -> None:
-    world.fill(orders=600, symbols=60, seed=7)
-    world.exchange.set_faults(latency_ms=LATENCY_MS)
-    world.exchange.set_faults(name="ban", ban_rate=1, ban_seconds=3, for_requests=1)
+def test_after_a_ban_one_request_goes_before_the_rest(demo: Demo, reconcile: Start) -> None:
+    demo.fill(orders=600, symbols=60, seed=7)
+    demo.exchange.set_faults(latency_ms=LATENCY_MS)
+    demo.exchange.set_faults(name="ban", ban_rate=1, ban_seconds=3, for_requests=1)
 
     ended = reconcile("--once", RECONCILIATION_SHARDS=4).end()
 
     assert ended.exit_code == 0, ended.err
-    requests = sorted(world.exchange.requests(), key=lambda request: request.at_ms)
+    requests = sorted(demo.exchange.requests(), key=lambda request: request.at_ms)
     banned_at = next(request.at_ms for request in requests if request.status == "418")
     first, *rest = (request for request in requests if request.at_ms > banned_at + 2000)
     assert first.status == "200"

@@ -6,7 +6,7 @@ import pytest
 
 from reconciler.control.address import ControlAddress
 from reconciler.control.client import ask
-from reconciler.demo import World
+from reconciler.demo import Demo
 from reconciler.telemetry.health import Vitals
 
 from .conftest import Start
@@ -15,51 +15,51 @@ from .rows import Connection, connected, count
 
 @pytest.mark.parametrize("failing", [1, 2])
 def test_symbols_that_answer_500_take_no_other_with_them(
-    world: World, reconcile: Start, failing: int
+    demo: Demo, reconcile: Start, failing: int
 ) -> None:
-    world.fill(orders=600, symbols=12, seed=3)
-    with connected(world.database_url) as connection:
+    demo.fill(orders=600, symbols=12, seed=3)
+    with connected(demo.database_url) as connection:
         rows = connection.execute("SELECT DISTINCT symbol FROM orders ORDER BY 1").fetchall()
     bad = [str(symbol) for (symbol,) in rows[:failing]]
-    world.exchange.set_faults(error_rate=1, only_symbols=bad)
+    demo.exchange.set_faults(error_rate=1, only_symbols=bad)
 
     ended = reconcile("--once", "--json").end()
 
     assert ended.exit_code == 1, ended.err
     assert ended.report["ending"] == "completed"
     assert ended.report["errors"] > 0
-    wrong = world.mismatches()
+    wrong = demo.mismatches()
     assert wrong, "nothing failed"
     assert all(any(symbol in row for symbol in bad) for row in wrong)
 
 
 @pytest.mark.parametrize("code", [-1102, -1130, -1104])
 def test_a_refused_form_of_request_ends_with_78_and_holds_no_order(
-    world: World, reconcile: Start, code: int
+    demo: Demo, reconcile: Start, code: int
 ) -> None:
-    world.fill(orders=600, symbols=6, seed=3)
+    demo.fill(orders=600, symbols=6, seed=3)
     for route in ("openOrders", "allOrders"):
-        world.exchange.set_faults(route=route, refusal_rate=1, refusal_code=code)
+        demo.exchange.set_faults(route=route, refusal_rate=1, refusal_code=code)
 
     ended = reconcile("--once", "--json").end()
 
     assert ended.exit_code == 78, ended.err
     assert "update the reconciler" in ended.err
-    with connected(world.database_url) as connection:
+    with connected(demo.database_url) as connection:
         assert count(connection, "true", table="reconciliation_holds") == 0
 
 
-def test_rejected_orders_are_held_after_three_rejections(world: World, reconcile: Start) -> None:
-    world.fill(orders=303, symbols=101, seed=3)  # three of a symbol are asked for one by one
-    with connected(world.database_url) as connection:
+def test_rejected_orders_are_held_after_three_rejections(demo: Demo, reconcile: Start) -> None:
+    demo.fill(orders=303, symbols=101, seed=3)  # three of a symbol are asked for one by one
+    with connected(demo.database_url) as connection:
         rows = connection.execute("SELECT external_order_id FROM orders ORDER BY id LIMIT 3")
         turned_down = [int(str(id_)) for (id_,) in rows]
-    world.exchange.set_faults(
+    demo.exchange.set_faults(
         route="order", refusal_rate=1, refusal_code=-9123, only_order_ids=turned_down
     )
 
     run = reconcile(RECONCILIATION_INTERVAL_MS=50)
-    with connected(world.database_url) as connection:
+    with connected(demo.database_url) as connection:
         while count(connection, "reason = 'error'", table="reconciliation_holds") < 3:
             assert run.is_running
     run.send(signal.SIGTERM)
@@ -70,21 +70,21 @@ def test_rejected_orders_are_held_after_three_rejections(world: World, reconcile
     assert len(run.logged("order.request_rejected")) == 9
     named = {str(line["external_order_id"]) for line in run.logged("order.request_rejected")}
     assert named == set(map(str, turned_down))
-    assert len(world.mismatches()) <= 3
+    assert len(demo.mismatches()) <= 3
 
 
-def test_rows_that_name_another_order_are_held_alone(world: World, reconcile: Start) -> None:
-    world.fill(orders=80, symbols=2, seed=3)
-    with connected(world.database_url) as connection:
+def test_rows_that_name_another_order_are_held_alone(demo: Demo, reconcile: Start) -> None:
+    demo.fill(orders=80, symbols=2, seed=3)
+    with connected(demo.database_url) as connection:
         rows = connection.execute(
             "SELECT (array_agg(external_order_id ORDER BY id))[1:2] FROM orders GROUP BY symbol"
         ).fetchall()
     misnamed = [int(id_) for (ids,) in rows for id_ in ids]  # type: ignore[attr-defined]
-    world.exchange.set_faults(only_order_ids=misnamed, fields={"orderId": 1})
+    demo.exchange.set_faults(only_order_ids=misnamed, fields={"orderId": 1})
 
     # A machine that is busy may be late with an answer: what that suspends is soon asked again.
     run = reconcile(RECONCILIATION_INTERVAL_MS=50, RECONCILIATION_BREAKER_OPEN_MS=1000)
-    with connected(world.database_url) as connection:
+    with connected(demo.database_url) as connection:
         while count(connection, "reason = 'error'", table="reconciliation_holds") < len(misnamed):
             assert run.is_running
     run.send(signal.SIGTERM)
@@ -92,22 +92,22 @@ def test_rows_that_name_another_order_are_held_alone(world: World, reconcile: St
 
     assert ended.exit_code == 0, ended.err
     assert not run.logged("worker.in_trouble")
-    assert len(world.mismatches()) <= len(misnamed)
+    assert len(demo.mismatches()) <= len(misnamed)
 
 
 @pytest.mark.parametrize("symbols", [1, 12])
 def test_outage_counts_one_error_for_each_failed_try(
-    world: World, reconcile: Start, symbols: int
+    demo: Demo, reconcile: Start, symbols: int
 ) -> None:
-    world.fill(orders=150, symbols=symbols, seed=3)
-    world.exchange.set_faults(error_rate=1, route="openOrders")
-    world.exchange.set_faults(error_rate=1, route="allOrders")
-    world.exchange.set_faults(error_rate=1, route="order")
+    demo.fill(orders=150, symbols=symbols, seed=3)
+    demo.exchange.set_faults(error_rate=1, route="openOrders")
+    demo.exchange.set_faults(error_rate=1, route="allOrders")
+    demo.exchange.set_faults(error_rate=1, route="order")
 
     ended = reconcile("--once", "--json").end()
 
     assert ended.exit_code in {1, 75}, ended.err
-    with connected(world.database_url) as connection:
+    with connected(demo.database_url) as connection:
         row = connection.execute("SELECT sum(errors) FROM reconciliation_cycles").fetchone()
     assert row is not None
     assert row[0] == ended.report["errors"]
@@ -115,23 +115,23 @@ def test_outage_counts_one_error_for_each_failed_try(
 
 
 def test_an_outage_shows_in_health_and_in_the_database_while_it_lasts(
-    world: World, reconcile: Start
+    demo: Demo, reconcile: Start
 ) -> None:
-    world.fill(orders=150, symbols=12, seed=3)
-    world.exchange.set_faults(error_rate=1)
+    demo.fill(orders=150, symbols=12, seed=3)
+    demo.exchange.set_faults(error_rate=1)
 
     run = reconcile()
     run.wait_for("worker.in_trouble")
-    with connected(world.database_url) as connection:
+    with connected(demo.database_url) as connection:
         while not (errors := errors_recorded(connection)):
             assert run.is_running
-    vitals = ask(ControlAddress.of_database(world.database_url), "health", Vitals)
+    vitals = ask(ControlAddress.of_database(demo.database_url), "health", Vitals)
     run.send(signal.SIGTERM)
     ended = run.end()
 
     assert ended.exit_code == 0, ended.err
     assert vitals.last_hour.errors >= errors > 0
-    with connected(world.database_url) as connection:
+    with connected(demo.database_url) as connection:
         assert errors_recorded(connection) >= vitals.last_hour.errors
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reconciler.demo import World
+from reconciler.demo import Demo
 
 from .conftest import Start
 from .rows import connected
@@ -12,68 +12,68 @@ ORDERS = 601
 
 @pytest.mark.parametrize("symbols", [1, 12])
 def test_order_that_a_firewall_blocks_is_held_alone(
-    world: World, reconcile: Start, symbols: int
+    demo: Demo, reconcile: Start, symbols: int
 ) -> None:
-    world.fill(orders=ORDERS, symbols=symbols, seed=3)
-    with connected(world.database_url) as connection:
+    demo.fill(orders=ORDERS, symbols=symbols, seed=3)
+    with connected(demo.database_url) as connection:
         row = connection.execute(
             "SELECT id, external_order_id FROM orders ORDER BY external_order_id::bigint LIMIT 1"
         ).fetchone()
     assert row is not None
     id_, disliked = str(row[0]), str(row[1])
-    world.exchange.set_faults(firewall_rate=1, only_queries_with=[disliked])
+    demo.exchange.set_faults(firewall_rate=1, only_queries_with=[disliked])
 
     ended = reconcile("--once", "--json").end()
 
     # Where a list of open orders shows it, nobody has to name it, and it is true too.
     assert ended.report["ending"] == "completed", ended.err
-    assert held_orders(world) in ([id_], [])
-    assert [row for row in world.mismatches() if disliked not in row] == []
+    assert held_orders(demo) in ([id_], [])
+    assert [row for row in demo.mismatches() if disliked not in row] == []
 
 
-def test_id_that_a_firewall_would_dislike_never_reaches_it(world: World, reconcile: Start) -> None:
-    world.fill(orders=ORDERS, symbols=12, seed=3)
-    with connected(world.database_url) as connection:
+def test_id_that_a_firewall_would_dislike_never_reaches_it(demo: Demo, reconcile: Start) -> None:
+    demo.fill(orders=ORDERS, symbols=12, seed=3)
+    with connected(demo.database_url) as connection:
         row = connection.execute("SELECT id, external_order_id FROM orders LIMIT 1").fetchone()
         assert row is not None
         connection.execute(
             "UPDATE orders SET external_order_id = 'x-union-select-1' WHERE id = %s", [row[0]]
         )
-    world.exchange.set_faults(firewall_rate=1, only_queries_with=["select"])
+    demo.exchange.set_faults(firewall_rate=1, only_queries_with=["select"])
 
     ended = reconcile("--once", "--json").end()
 
-    assert held_orders(world) == [str(row[0])]
+    assert held_orders(demo) == [str(row[0])]
     assert ended.report["held"] == 1
     assert ended.report["ending"] == "completed"
     wrong = [
-        told for told in world.mismatches() if "x-union" not in told and str(row[1]) not in told
+        told for told in demo.mismatches() if "x-union" not in told and str(row[1]) not in told
     ]
     assert wrong == []
 
 
 def test_symbol_that_a_firewall_dislikes_takes_no_other_with_it(
-    world: World, reconcile: Start
+    demo: Demo, reconcile: Start
 ) -> None:
-    world.fill(orders=ORDERS, symbols=12, seed=3)
-    with connected(world.database_url) as connection:
+    demo.fill(orders=ORDERS, symbols=12, seed=3)
+    with connected(demo.database_url) as connection:
         (symbol,) = connection.execute("SELECT min(symbol) FROM orders").fetchone() or ("",)
         of_symbol = connection.execute(
             "SELECT id FROM orders WHERE symbol = %s ORDER BY id", [symbol]
         ).fetchall()
-    world.exchange.set_faults(firewall_rate=1, only_queries_with=[str(symbol)])
+    demo.exchange.set_faults(firewall_rate=1, only_queries_with=[str(symbol)])
 
     ended = reconcile("--once", "--json").end()
 
     assert ended.report["ending"] == "completed", ended.err
-    if held := held_orders(world):
+    if held := held_orders(demo):
         assert held == sorted(str(id_) for (id_,) in of_symbol)
-    assert [row for row in world.mismatches() if str(symbol) not in row] == []
+    assert [row for row in demo.mismatches() if str(symbol) not in row] == []
 
 
-def held_orders(world: World) -> list[str]:
+def held_orders(demo: Demo) -> list[str]:
     """Return the rows on hold, each of which says that the firewall or the id is the reason."""
-    with connected(world.database_url) as connection:
+    with connected(demo.database_url) as connection:
         holds = connection.execute(
             "SELECT order_id, detail FROM reconciliation_holds ORDER BY order_id"
         ).fetchall()

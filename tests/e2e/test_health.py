@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.demo import World
+from reconciler.demo import Demo
 from reconciler.telemetry.health import Vitals
 
 from .conftest import Start, settings_of
@@ -32,11 +32,11 @@ def has_just_run(vitals: Vitals) -> bool:
 
 
 def test_a_restart_does_not_forget_the_last_hour(
-    world: World, reconcile: Start, start: Start, path: Path
+    demo: Demo, reconcile: Start, start: Start, path: Path
 ) -> None:
-    with connected(world.database_url) as connection:
+    with connected(demo.database_url) as connection:
         connection.execute(AN_HOUR_OF_ALARM)
-    settings = settings_of(world) | {"RECONCILIATION_CONTROL_SOCKET": path}
+    settings = settings_of(demo) | {"RECONCILIATION_CONTROL_SOCKET": path}
 
     run = reconcile(RECONCILIATION_CONTROL_SOCKET=path)
     first = wait_for_answer(path, "health", Vitals, lambda _: True)
@@ -59,16 +59,16 @@ def test_a_restart_does_not_forget_the_last_hour(
 
 
 def test_the_first_sync_of_a_table_is_named_and_is_no_alarm(
-    world: World, reconcile: Start, start: Start
+    demo: Demo, reconcile: Start, start: Start
 ) -> None:
-    world.fill(orders=400, symbols=4, seed=11)
+    demo.fill(orders=400, symbols=4, seed=11)
     reconcile("--once").end()
 
-    first = start("health", "--json", **settings_of(world)).end()
-    with connected(world.database_url) as connection:
+    first = start("health", "--json", **settings_of(demo)).end()
+    with connected(demo.database_url) as connection:
         connection.execute("UPDATE orders SET status = 'new', last_synced_at = NULL")
     reconcile("--once").end()
-    second = start("health", "--json", **settings_of(world)).end()
+    second = start("health", "--json", **settings_of(demo)).end()
 
     (shown,) = [row for row in first.report["rows"] if row["name"] == "discrepancy rate"]
     assert first.exit_code == 0
@@ -77,24 +77,24 @@ def test_the_first_sync_of_a_table_is_named_and_is_no_alarm(
     assert [row["name"] for row in second.report["reasons"]] == ["discrepancy rate"]
 
 
-def test_a_run_with_nothing_to_do_is_recorded_as_one(world: World, reconcile: Start) -> None:
+def test_a_run_with_nothing_to_do_is_recorded_as_one(demo: Demo, reconcile: Start) -> None:
     ended = reconcile("--once", "--json").end()
 
     assert (ended.exit_code, ended.report["orders"]) == (0, 0)
-    with connected(world.database_url) as connection:
+    with connected(demo.database_url) as connection:
         assert count(connection, "scanned = 0 AND requests = 0", "reconciliation_cycles") == 1
 
 
 def test_holds_decide_the_verdict_of_service_and_database(
-    world: World, reconcile: Start, start: Start, path: Path
+    demo: Demo, reconcile: Start, start: Start, path: Path
 ) -> None:
-    world.fill(orders=100, symbols=4, seed=12)
-    with connected(world.database_url) as connection:
+    demo.fill(orders=100, symbols=4, seed=12)
+    with connected(demo.database_url) as connection:
         connection.execute(
             "UPDATE orders SET status = 'new', external_order_id = 'none-' || id WHERE id % 5 = 0"
         )
     reconcile("--once").end()
-    settings = settings_of(world) | {"RECONCILIATION_CONTROL_SOCKET": path}
+    settings = settings_of(demo) | {"RECONCILIATION_CONTROL_SOCKET": path}
 
     remembered = start("health", "--json", **settings).end()
     reconcile(RECONCILIATION_CONTROL_SOCKET=path)

@@ -1,4 +1,4 @@
-"""The scripts that open a world of their own, when they are told to end half-way."""
+"""Interrupted scripts that start a demo of their own."""
 
 import os
 import signal

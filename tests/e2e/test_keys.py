@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from pydantic import SecretStr
 
-from reconciler.demo import World
+from reconciler.demo import Demo
 from reconciler.paper.process import PaperProcess
 from reconciler.store.database import Database
 
@@ -38,14 +38,14 @@ def test_a_run_signs_with_a_private_key_from_a_file(
     key.write_text(f"{KEY}\n")
     url.write_text(f"{database_url}\n")
     with PaperProcess(api_key=KEY, options=[*AMPLE, "--public-key-file", str(public)]) as exchange:
-        world = World(
+        demo = Demo(
             database=database,
             database_url=database_url,
             exchange=exchange,
             api_key=SecretStr(KEY),
             api_secret=SecretStr(""),
         )
-        world.fill(orders=60, symbols=3, seed=4)
+        demo.fill(orders=60, symbols=3, seed=4)
 
         ended = start(
             "run",
@@ -63,4 +63,4 @@ def test_a_run_signs_with_a_private_key_from_a_file(
 
         assert ended.exit_code == 0, ended.err
         assert ended.report["reconciled"] == 60
-        assert world.mismatches() == []
+        assert demo.mismatches() == []

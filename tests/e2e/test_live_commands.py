@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.control.address import ControlAddress
 from reconciler.control.client import ask
-from reconciler.demo import World
+from reconciler.demo import Demo
 from reconciler.supervisor.status import Status
 
 from .commands import EndedCommand
@@ -25,23 +25,23 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def command(start: Start, world: World, path: Path) -> Callable[..., EndedCommand]:
+def command(start: Start, demo: Demo, path: Path) -> Callable[..., EndedCommand]:
     """Run a command beside the supervisor until it ends: `command("status", "--json")`."""
 
     def command(*arguments: str) -> EndedCommand:
-        settings = settings_of(world) | {"RECONCILIATION_CONTROL_SOCKET": path}
+        settings = settings_of(demo) | {"RECONCILIATION_CONTROL_SOCKET": path}
         return start(*arguments, **settings).end()
 
     return command
 
 
 def test_commands_show_a_running_and_an_ended_supervisor(
-    world: World, reconcile: Start, command: Callable[..., EndedCommand], path: Path
+    demo: Demo, reconcile: Start, command: Callable[..., EndedCommand], path: Path
 ) -> None:
-    world.fill(orders=ORDERS, symbols=6, seed=41)
+    demo.fill(orders=ORDERS, symbols=6, seed=41)
     run = reconcile(RECONCILIATION_CONTROL_SOCKET=path)
     wait_for_status(path, lambda status: status.totals.reconciled == ORDERS and bool(status.cycles))
-    with connected(world.database_url) as connection:
+    with connected(demo.database_url) as connection:
         row = connection.execute(
             "SELECT id FROM orders WHERE status IN ('new', 'partial') LIMIT 1"
         ).fetchone()
@@ -68,9 +68,9 @@ def test_commands_show_a_running_and_an_ended_supervisor(
 
 
 def test_shards_come_and_go_as_they_are_scaled(
-    world: World, reconcile: Start, command: Callable[..., EndedCommand], path: Path
+    demo: Demo, reconcile: Start, command: Callable[..., EndedCommand], path: Path
 ) -> None:
-    world.fill(orders=ORDERS, symbols=6, seed=42)
+    demo.fill(orders=ORDERS, symbols=6, seed=42)
     reconcile(RECONCILIATION_CONTROL_SOCKET=path)
     wait_for_status(path, lambda status: status.shards.running == 2)
 

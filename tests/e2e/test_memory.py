@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.demo import World
+from reconciler.demo import Demo
 from reconciler.orders.workload import OrderWorkload
 from reconciler.settings import Settings
 from reconciler.workload import Batch
@@ -22,10 +22,10 @@ ORDERS = 3000
 
 
 @pytest.fixture
-def findings(world: World, monkeypatch: pytest.MonkeyPatch) -> Findings:
+def findings(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> Findings:
     """What a worker's work on so many orders leaves."""
-    world.fill(orders=ORDERS, symbols=3, seed=7)
-    for name, value in settings_of(world).items():
+    demo.fill(orders=ORDERS, symbols=3, seed=7)
+    for name, value in settings_of(demo).items():
         monkeypatch.setenv(name, str(value))
     workload = OrderWorkload(settings=Settings.load())
     planner = workload.open_planner()

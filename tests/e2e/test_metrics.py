@@ -7,7 +7,7 @@ import pytest
 
 from reconciler.control.address import ControlAddress
 from reconciler.control.client import ask
-from reconciler.demo import World
+from reconciler.demo import Demo
 from reconciler.supervisor.status import Scaling
 
 from .conftest import Start
@@ -46,10 +46,10 @@ def statsd() -> Iterator[Statsd]:
 
 
 def test_run_sends_its_counts_under_documented_names_only(
-    world: World, reconcile: Start, statsd: Statsd
+    demo: Demo, reconcile: Start, statsd: Statsd
 ) -> None:
-    world.fill(orders=600, symbols=12, seed=9)
-    world.exchange.set_faults(error_rate=0.2)
+    demo.fill(orders=600, symbols=12, seed=9)
+    demo.exchange.set_faults(error_rate=0.2)
     patient = {"RECONCILIATION_BREAKER_FAILURE_THRESHOLD": 1000, "RECONCILIATION_RETRY_MAX": 20}
 
     ended = reconcile("--once", "--json", **statsd.environment, **patient).end()
@@ -91,8 +91,8 @@ def test_run_sends_its_counts_under_documented_names_only(
     }
 
 
-def test_every_gauge_has_one_writer(world: World, reconcile: Start, statsd: Statsd) -> None:
-    world.fill(orders=200, symbols=12, seed=10)
+def test_every_gauge_has_one_writer(demo: Demo, reconcile: Start, statsd: Statsd) -> None:
+    demo.fill(orders=200, symbols=12, seed=10)
 
     reconcile("--once", **statsd.environment).end()
     statsd.read()
@@ -103,9 +103,9 @@ def test_every_gauge_has_one_writer(world: World, reconcile: Start, statsd: Stat
 
 
 def test_an_exchange_that_is_away_shows_in_the_metrics(
-    world: World, reconcile: Start, statsd: Statsd
+    demo: Demo, reconcile: Start, statsd: Statsd
 ) -> None:
-    world.fill(orders=200, symbols=12, seed=11)
+    demo.fill(orders=200, symbols=12, seed=11)
 
     away = {"EXCHANGE_BASE_URL": "http://127.0.0.1:9"}
     ended = reconcile("--once", **statsd.environment, **away).end()
@@ -123,9 +123,9 @@ def test_an_exchange_that_is_away_shows_in_the_metrics(
 
 
 def test_an_orderly_end_leaves_no_gauge_of_what_is_gone(
-    world: World, reconcile: Start, statsd: Statsd
+    demo: Demo, reconcile: Start, statsd: Statsd
 ) -> None:
-    world.fill(orders=200, symbols=12, seed=12)
+    demo.fill(orders=200, symbols=12, seed=12)
 
     reconcile("--once", **statsd.environment, EXCHANGE_BASE_URL="http://127.0.0.1:9").end()
     statsd.read()
@@ -136,9 +136,9 @@ def test_an_orderly_end_leaves_no_gauge_of_what_is_gone(
 
 
 def test_a_shard_that_is_gone_leaves_no_open_breaker(
-    world: World, reconcile: Start, statsd: Statsd, tmp_path: Path
+    demo: Demo, reconcile: Start, statsd: Statsd, tmp_path: Path
 ) -> None:
-    world.fill(orders=300, symbols=12, seed=13)
+    demo.fill(orders=300, symbols=12, seed=13)
     path = tmp_path / "control.sock"
     away = {"EXCHANGE_BASE_URL": "http://127.0.0.1:9", "RECONCILIATION_CONTROL_SOCKET": path}
     run = reconcile("--shards", "3", **statsd.environment, **away)

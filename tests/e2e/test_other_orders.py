@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.demo import World
+from reconciler.demo import Demo
 
 from .conftest import Start
 from .rows import Connection, connected, count
@@ -13,10 +13,10 @@ from .rows import Connection, connected, count
 SYMBOL = "BTCUSDT"
 
 
-def place_filled(world: World, order_id: int, qty: str = "1.5") -> None:
+def place_filled(demo: Demo, order_id: int, qty: str = "1.5") -> None:
     """Place an order that is filled, and write a stale row that has not heard of it."""
-    world.place(symbol=SYMBOL, order_id=order_id, qty=qty, status="FILLED", executed_qty=qty)
-    with connected(world.database_url) as connection:
+    demo.place(symbol=SYMBOL, order_id=order_id, qty=qty, status="FILLED", executed_qty=qty)
+    with connected(demo.database_url) as connection:
         make_due(connection)
 
 
@@ -26,16 +26,16 @@ def make_due(connection: Connection) -> None:
     connection.execute("UPDATE reconciliation_holds SET next_attempt_at = now()")
 
 
-def test_fresh_order_reported_as_archived_is_held(world: World, reconcile: Start) -> None:
-    place_filled(world, 901)
-    world.exchange.set_faults(route="order", archived_rate=1)
-    with connected(world.database_url) as connection:
+def test_fresh_order_reported_as_archived_is_held(demo: Demo, reconcile: Start) -> None:
+    place_filled(demo, 901)
+    demo.exchange.set_faults(route="order", archived_rate=1)
+    with connected(demo.database_url) as connection:
         first = reconcile("--once", "--json").end()
 
         assert count(connection, "status = 'new'") == 1
         assert count(connection, "reason = 'not_found'", "reconciliation_holds") == 1
 
-        world.exchange.clear_faults()
+        demo.exchange.clear_faults()
         make_due(connection)
         second = reconcile("--once", "--json").end()
 
@@ -55,10 +55,10 @@ def test_fresh_order_reported_as_archived_is_held(world: World, reconcile: Start
     ids=lambda row: next(iter(row)),
 )
 def test_an_order_that_is_not_the_rows_is_held_and_explained(
-    row: dict[str, Any], world: World, reconcile: Start, start: Start
+    row: dict[str, Any], demo: Demo, reconcile: Start, start: Start
 ) -> None:
-    place_filled(world, 902)
-    with connected(world.database_url) as connection:
+    place_filled(demo, 902)
+    with connected(demo.database_url) as connection:
         for column, value in row.items():
             connection.execute(f"UPDATE orders SET {column} = %s", (value,))  # noqa: S608 - the cases above
 
@@ -68,19 +68,19 @@ def test_an_order_that_is_not_the_rows_is_held_and_explained(
         assert count(connection, "status = 'new' AND executed_qty = 0") == 1
         assert count(connection, "reason = 'conflict'", "reconciliation_holds") == 1
         (id_,) = connection.execute("SELECT id FROM orders").fetchone() or (None,)
-    explained = start("explain", str(id_), DATABASE_URL=world.database_url).end()
+    explained = start("explain", str(id_), DATABASE_URL=demo.database_url).end()
     assert "the row said" in explained.out
     assert "the exchange says" in explained.out
 
 
-def test_more_executed_than_ordered_is_held_alone(world: World, reconcile: Start) -> None:
+def test_more_executed_than_ordered_is_held_alone(demo: Demo, reconcile: Start) -> None:
     for order_id in range(903, 909):
-        place_filled(world, order_id)
-    world.exchange.set_faults(only_order_ids=[903], fields={"executedQty": "99999"})
+        place_filled(demo, order_id)
+    demo.exchange.set_faults(only_order_ids=[903], fields={"executedQty": "99999"})
 
     ended = reconcile("--once", "--json").end()
 
-    with connected(world.database_url) as connection:
+    with connected(demo.database_url) as connection:
         assert count(connection, "status = 'filled' AND executed_qty = 1.5") == 5
         assert count(connection, "status = 'new' AND external_order_id = '903'") == 1
     assert (ended.report["errors"], ended.report["reconciled"]) == (1, 5), ended.err

@@ -3,7 +3,7 @@ from pathlib import Path
 
 from psycopg import sql
 
-from reconciler.demo import World
+from reconciler.demo import Demo
 
 from .commands import EndedCommand
 from .conftest import Start, settings_of
@@ -16,21 +16,21 @@ END_SESSIONS = (
 
 
 def test_database_outage_costs_no_process_and_no_order(
-    world: World, reconcile: Start, postgres_url: str
+    demo: Demo, reconcile: Start, postgres_url: str
 ) -> None:
-    name = world.database_url.split("/")[3].split("?")[0]
-    world.fill(orders=1000, symbols=12, seed=8)
-    world.exchange.set_faults(latency_ms=60)
+    name = demo.database_url.split("/")[3].split("?")[0]
+    demo.fill(orders=1000, symbols=12, seed=8)
+    demo.exchange.set_faults(latency_ms=60)
 
-    with listening_for_changes(world.database_url) as changes, connected(postgres_url) as server:
+    with listening_for_changes(demo.database_url) as changes, connected(postgres_url) as server:
         run = reconcile(RECONCILIATION_INTERVAL_MS=100, RECONCILIATION_BATCH_SIZE=20)
         changes.wait_for_change()
         allow_connections(server, name, allowed=False)
         server.execute(END_SESSIONS, (name,))
         run.wait_for("worker.in_trouble")
         allow_connections(server, name, allowed=True)
-        world.exchange.clear_faults()
-        while world.mismatches():
+        demo.exchange.clear_faults()
+        while demo.mismatches():
             changes.wait_for_change()
 
     assert run.is_running
@@ -47,21 +47,21 @@ def allow_connections(server: Connection, name: str, *, allowed: bool) -> None:
 
 
 def test_read_only_database_costs_no_order_and_no_restart(
-    world: World, reconcile: Start, postgres_url: str
+    demo: Demo, reconcile: Start, postgres_url: str
 ) -> None:
-    name = world.database_url.split("/")[3].split("?")[0]
-    world.fill(orders=600, symbols=12, seed=9)
-    world.exchange.set_faults(latency_ms=60)
+    name = demo.database_url.split("/")[3].split("?")[0]
+    demo.fill(orders=600, symbols=12, seed=9)
+    demo.exchange.set_faults(latency_ms=60)
 
-    with listening_for_changes(world.database_url) as changes, connected(postgres_url) as server:
+    with listening_for_changes(demo.database_url) as changes, connected(postgres_url) as server:
         run = reconcile(RECONCILIATION_INTERVAL_MS=100, RECONCILIATION_BATCH_SIZE=20)
         changes.wait_for_change()
         make_read_only(server, name, on=True)
         server.execute(END_SESSIONS, (name,))
         run.wait_for("worker.in_trouble")
         make_read_only(server, name, on=False)
-        world.exchange.clear_faults()
-        while world.mismatches():
+        demo.exchange.clear_faults()
+        while demo.mismatches():
             changes.wait_for_change()
 
     assert run.is_running
@@ -69,18 +69,18 @@ def test_read_only_database_costs_no_order_and_no_restart(
 
 
 def test_a_database_that_takes_no_writes_is_told_by_health(
-    world: World, start: Start, reconcile: Start, postgres_url: str, tmp_path: Path
+    demo: Demo, start: Start, reconcile: Start, postgres_url: str, tmp_path: Path
 ) -> None:
-    name = world.database_url.split("/")[3].split("?")[0]
-    world.fill(orders=60, symbols=6, seed=9)
+    name = demo.database_url.split("/")[3].split("?")[0]
+    demo.fill(orders=60, symbols=6, seed=9)
     socket = {"RECONCILIATION_CONTROL_SOCKET": tmp_path / "control.sock"}
 
     def health() -> EndedCommand:
-        return start("health", "--json", **settings_of(world), **socket).end()
+        return start("health", "--json", **settings_of(demo), **socket).end()
 
-    with listening_for_changes(world.database_url) as changes, connected(postgres_url) as server:
+    with listening_for_changes(demo.database_url) as changes, connected(postgres_url) as server:
         run = reconcile(RECONCILIATION_INTERVAL_MS=100, **socket)
-        while world.mismatches():
+        while demo.mismatches():
             changes.wait_for_change()
         make_read_only(server, name, on=True)
         server.execute(END_SESSIONS, (name,))
@@ -105,15 +105,15 @@ def make_read_only(server: Connection, name: str, *, on: bool) -> None:
 
 
 def test_a_right_that_goes_missing_ends_nothing_and_is_told_by_health(
-    world: World, start: Start, postgres_url: str, tmp_path: Path
+    demo: Demo, start: Start, postgres_url: str, tmp_path: Path
 ) -> None:
-    with connected(world.database_url) as owner, connected(postgres_url) as server:
+    with connected(demo.database_url) as owner, connected(postgres_url) as server:
         server.execute("DROP ROLE IF EXISTS outage_clerk; CREATE ROLE outage_clerk LOGIN")
         owner.execute("GRANT ALL ON ALL TABLES IN SCHEMA public TO outage_clerk")
-        world.fill(orders=300, symbols=6, seed=10)
+        demo.fill(orders=300, symbols=6, seed=10)
         owner.execute("REVOKE UPDATE ON orders FROM outage_clerk")
-        settings = settings_of(world) | {
-            "DATABASE_URL": world.database_url.replace("//postgres:@", "//outage_clerk:@"),
+        settings = settings_of(demo) | {
+            "DATABASE_URL": demo.database_url.replace("//postgres:@", "//outage_clerk:@"),
             "RECONCILIATION_CONTROL_SOCKET": tmp_path / "control.sock",
         }
         refused = start("run", "--once", **settings).end()
@@ -123,9 +123,9 @@ def test_a_right_that_goes_missing_ends_nothing_and_is_told_by_health(
         fault = run.wait_for("worker.in_trouble")
         health = start("health", "--json", **settings).end()
         owner.execute("DROP TRIGGER revoke_update ON activity_log")
-        with listening_for_changes(world.database_url) as changes:
+        with listening_for_changes(demo.database_url) as changes:
             owner.execute("GRANT UPDATE ON orders TO outage_clerk")
-            while world.mismatches():
+            while demo.mismatches():
                 changes.wait_for_change()
         run.send(signal.SIGTERM)
         ended = run.end()

@@ -5,7 +5,7 @@ import pytest
 from psycopg import sql
 from pydantic import SecretStr
 
-from reconciler.demo import World
+from reconciler.demo import Demo
 from reconciler.paper.process import PaperProcess
 from reconciler.store.database import Database
 
@@ -29,24 +29,24 @@ SINGLE_ORDER_WEIGHT = 4
 
 
 def test_one_sweep_reconciles_all_at_a_twentieth_of_the_weight(
-    world: World, reconcile: Start
+    demo: Demo, reconcile: Start
 ) -> None:
-    world.fill(orders=2000, symbols=12, seed=1)
+    demo.fill(orders=2000, symbols=12, seed=1)
 
     ended = reconcile("--once", "--json").end()
 
     assert ended.exit_code == 0, ended.err
-    assert world.mismatches() == []
+    assert demo.mismatches() == []
     assert ended.report.keys() >= REPORT_KEYS
     assert ended.report["reconciled"] == 2000
     assert ended.report["weight"] * 20 <= 2000 * SINGLE_ORDER_WEIGHT
 
 
 def test_locked_row_delays_nobody_and_is_left_for_the_next_run(
-    world: World, reconcile: Start
+    demo: Demo, reconcile: Start
 ) -> None:
-    world.fill(orders=300, symbols=6, seed=2)
-    with psycopg.connect(world.database_url) as application:
+    demo.fill(orders=300, symbols=6, seed=2)
+    with psycopg.connect(demo.database_url) as application:
         held = application.execute(
             "SELECT id, status, last_synced_at FROM orders ORDER BY id LIMIT 1 FOR UPDATE"
         ).fetchone()
@@ -62,13 +62,13 @@ def test_locked_row_delays_nobody_and_is_left_for_the_next_run(
         application.rollback()
 
     assert reconcile("--once").end().exit_code == 0
-    assert world.mismatches() == []
+    assert demo.mismatches() == []
 
 
-def test_dry_run_writes_nothing_and_lists_its_changes(world: World, reconcile: Start) -> None:
-    world.fill(orders=200, symbols=4, seed=3)
-    with connected(world.database_url) as connection:
-        url = reader_url(connection, world.database_url)
+def test_dry_run_writes_nothing_and_lists_its_changes(demo: Demo, reconcile: Start) -> None:
+    demo.fill(orders=200, symbols=4, seed=3)
+    with connected(demo.database_url) as connection:
+        url = reader_url(connection, demo.database_url)
         before = everything(connection)
 
         ended = reconcile("--dry-run", "--json", DATABASE_URL=url).end()
@@ -76,7 +76,7 @@ def test_dry_run_writes_nothing_and_lists_its_changes(world: World, reconcile: S
         assert everything(connection) == before
     assert ended.exit_code == 0, ended.err
     changes = ended.report["changes"]
-    assert len(changes) == ended.report["discrepancies"] == len(world.mismatches())
+    assert len(changes) == ended.report["discrepancies"] == len(demo.mismatches())
     assert {"order_id", "symbol", "rule", "before", "after"} <= changes[0].keys()
 
 
@@ -98,10 +98,10 @@ def test_dry_run_writes_nothing_and_lists_its_changes(world: World, reconcile: S
     ],
 )
 def test_what_is_missing_is_told_by_the_exit_code_and_in_words(
-    world: World, reconcile: Start, environment: dict[str, str], exit_code: int, words: str
+    demo: Demo, reconcile: Start, environment: dict[str, str], exit_code: int, words: str
 ) -> None:
-    world.fill(orders=200, symbols=12, seed=4)
-    with connected(world.database_url) as connection:
+    demo.fill(orders=200, symbols=12, seed=4)
+    with connected(demo.database_url) as connection:
         before = everything(connection, "orders", "activity_log", "reconciliation_holds")
 
         ended = reconcile("--once", **environment).end()
@@ -147,8 +147,8 @@ def reader_url(connection: psycopg.Connection[tuple[object, ...]], url: str) -> 
     return url.replace("//postgres:@", "//reader:@")
 
 
-def test_run_over_foreign_status_words_says_it_follows_none(world: World, reconcile: Start) -> None:
-    with connected(world.database_url) as connection:
+def test_run_over_foreign_status_words_says_it_follows_none(demo: Demo, reconcile: Start) -> None:
+    with connected(demo.database_url) as connection:
         connection.execute("ALTER TABLE orders DROP CONSTRAINT orders_status_check")
         connection.execute(
             "INSERT INTO orders (symbol, external_order_id, status)"
@@ -170,8 +170,8 @@ def test_run_over_foreign_status_words_says_it_follows_none(world: World, reconc
     assert [json.loads(line)["reason"] for line in warned] == [why]
 
 
-def test_a_run_that_finds_nothing_stale_says_why(world: World, reconcile: Start) -> None:
-    world.fill(orders=100, symbols=2, seed=5)
+def test_a_run_that_finds_nothing_stale_says_why(demo: Demo, reconcile: Start) -> None:
+    demo.fill(orders=100, symbols=2, seed=5)
     reconcile("--once").end()
 
     again = reconcile("--once", "--json").end()
@@ -183,12 +183,12 @@ def test_a_run_that_finds_nothing_stale_says_why(world: World, reconcile: Start)
     assert remark.endswith(" open orders none was last synced more than 5 minutes ago")
 
 
-def test_run_without_an_exchange_name_says_it_uses_paper(world: World, reconcile: Start) -> None:
+def test_run_without_an_exchange_name_says_it_uses_paper(demo: Demo, reconcile: Start) -> None:
     unnamed = reconcile("--once", EXCHANGE_NAME="").end()
     named = reconcile("--once").end()
 
     (line,) = [line for line in unnamed.err.splitlines() if "exchange.not_named" in line]
-    assert json.loads(line)["base_url"] == world.environment["EXCHANGE_BASE_URL"]
+    assert json.loads(line)["base_url"] == demo.environment["EXCHANGE_BASE_URL"]
     assert json.loads(line)["level"] == "warning"
     assert "exchange.not_named" not in named.err
 
@@ -206,14 +206,14 @@ def test_row_with_impossible_times_stops_nothing(
     any_database_url: str, paper: PaperProcess, start: Start
 ) -> None:
     database = Database(any_database_url, role="test")
-    world = World(
+    demo = Demo(
         database=database,
         database_url=any_database_url,
         exchange=paper,
         api_key=SecretStr(KEY),
         api_secret=SecretStr(SECRET),
     )
-    world.fill(orders=60, symbols=3, seed=61)
+    demo.fill(orders=60, symbols=3, seed=61)
     with connected(any_database_url) as connection:
         connection.execute(
             "UPDATE orders SET created_at = '-infinity', updated_at = '-infinity',"
@@ -221,9 +221,9 @@ def test_row_with_impossible_times_stops_nothing(
         )
         connection.execute("UPDATE orders SET last_synced_at = 'infinity' WHERE id = 8")
 
-    ended = start("run", "--once", "--json", **settings_of(world)).end()
+    ended = start("run", "--once", "--json", **settings_of(demo)).end()
 
     assert ended.exit_code == 0, ended.err
     assert ended.report["reconciled"] == 60
-    assert world.mismatches() == []
+    assert demo.mismatches() == []
     database.close()

@@ -1,6 +1,6 @@
 import pytest
 
-from reconciler.demo import World
+from reconciler.demo import Demo
 
 from .conftest import KEY, SECRET, Start
 
@@ -25,11 +25,11 @@ JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ0ZXN0cyJ9.c2lnbmF0dXJlLW9mLXRoZS10ZXN0cw"
     ],
 )
 def test_no_secret_is_ever_shown_however_much_is_logged(
-    world: World, reconcile: Start, faults: dict[str, float], environment: dict[str, str]
+    demo: Demo, reconcile: Start, faults: dict[str, float], environment: dict[str, str]
 ) -> None:
-    world.fill(orders=100, symbols=4, seed=12)
-    world.exchange.set_faults(**faults)
-    url = world.database_url.replace("//postgres:@", f"//postgres:{PASSWORD}@")
+    demo.fill(orders=100, symbols=4, seed=12)
+    demo.exchange.set_faults(**faults)
+    url = demo.database_url.replace("//postgres:@", f"//postgres:{PASSWORD}@")
     assert PASSWORD in url
 
     given = {"DATABASE_URL": url, "TEST_JWT": JWT, "LOG_LEVEL": "DEBUG"} | environment

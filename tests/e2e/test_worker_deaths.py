@@ -1,7 +1,7 @@
 import os
 import signal
 
-from reconciler.demo import World
+from reconciler.demo import Demo
 
 from ..supervisor.processes import EndWatch, family  # noqa: TID252 - tests are no package
 from .conftest import Start
@@ -11,13 +11,11 @@ ORDERS = 2000
 WORKERS = 3
 
 
-def test_killed_workers_and_supervisor_log_every_change_once(
-    world: World, reconcile: Start
-) -> None:
-    world.fill(orders=ORDERS, symbols=24, seed=5)
-    world.exchange.set_faults(latency_ms=60)
+def test_killed_workers_and_supervisor_log_every_change_once(demo: Demo, reconcile: Start) -> None:
+    demo.fill(orders=ORDERS, symbols=24, seed=5)
+    demo.exchange.set_faults(latency_ms=60)
 
-    with listening_for_changes(world.database_url) as changes:
+    with listening_for_changes(demo.database_url) as changes:
         # So few rows a transaction that there is something left after the last death.
         run = reconcile("--once", RECONCILIATION_SHARDS=WORKERS, RECONCILIATION_BATCH_SIZE=3)
         pids = [
@@ -31,15 +29,15 @@ def test_killed_workers_and_supervisor_log_every_change_once(
         descendants = EndWatch(family(run.pid))
         run.send(signal.SIGKILL)
         assert not descendants.left_after(1.0)
-    assert world.mismatches(), "it was killed too late to prove anything"
+    assert demo.mismatches(), "it was killed too late to prove anything"
 
-    world.exchange.clear_faults()
+    demo.exchange.clear_faults()
     ended = reconcile("--once", "--json").end()
 
     assert ended.exit_code == 0, ended.err
-    assert world.mismatches() == []
-    changed = sum(order.seen != order.truth for order in world.exchange.orders())
-    with connected(world.database_url) as connection:
+    assert demo.mismatches() == []
+    changed = sum(order.seen != order.truth for order in demo.exchange.orders())
+    with connected(demo.database_url) as connection:
         assert count(connection, "true", "activity_log") == changed
         assert not changes_not_logged(connection)
         entries = connection.execute("SELECT count(DISTINCT order_id) FROM activity_log").fetchone()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.demo import World
+from reconciler.demo import Demo
 
 from .commands import DEADLINE_SECONDS
 from .conftest import settings_of
@@ -90,18 +90,18 @@ def planted(tmp_path: Path) -> Iterator[Planted]:
 )
 def test_no_command_imports_anything_from_the_working_directory(
     planted: Planted,
-    world: World,
+    demo: Demo,
     tmp_path: Path,
     started: Sequence[str],
     arguments: Sequence[str],
 ) -> None:
-    world.fill(orders=20, symbols=2, seed=5)
+    demo.fill(orders=20, symbols=2, seed=5)
     if started is SCRIPT:
         planted.plant_package()
     else:
         planted.take_away(loaded_by_python_itself(tmp_path / "probe"))
 
-    ended = planted.run(*started, *arguments, **settings_of(world))
+    ended = planted.run(*started, *arguments, **settings_of(demo))
 
     assert planted.imported == []
     assert ended.returncode == 0 or arguments == ("health",), ended.stderr
@@ -128,12 +128,10 @@ def test_own_program_imports_from_its_own_folder_only(planted: Planted, tmp_path
     assert ended.returncode == 0, ended.stderr
 
 
-def test_a_setting_of_the_path_that_python_ignores_is_refused(
-    planted: Planted, world: World
-) -> None:
+def test_a_setting_of_the_path_that_python_ignores_is_refused(planted: Planted, demo: Demo) -> None:
     command = (sys.executable, "-E", *SCRIPT)
 
-    ended = planted.run(*command, "run", "--once", **settings_of(world))
+    ended = planted.run(*command, "run", "--once", **settings_of(demo))
 
     assert ended.returncode == 78
     assert "hint: " in ended.stderr

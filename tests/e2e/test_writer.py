@@ -1,6 +1,6 @@
 from psycopg import Cursor
 
-from reconciler.demo import World
+from reconciler.demo import Demo
 from reconciler.paper.listing import ListedOrder
 
 from .conftest import Start
@@ -33,30 +33,30 @@ WHERE symbol = %s AND external_order_id = %s AND status IN ('pending', 'new', 'p
 """
 
 
-def test_nothing_goes_back_while_the_application_writes_too(world: World, reconcile: Start) -> None:
-    world.fill(orders=1500, symbols=60, seed=6)
-    world.exchange.set_faults(latency_ms=40)
+def test_nothing_goes_back_while_the_application_writes_too(demo: Demo, reconcile: Start) -> None:
+    demo.fill(orders=1500, symbols=60, seed=6)
+    demo.exchange.set_faults(latency_ms=40)
     written = 0
 
     with (
-        listening_for_changes(world.database_url) as changes,
-        connected(world.database_url) as writer,
+        listening_for_changes(demo.database_url) as changes,
+        connected(demo.database_url) as writer,
     ):
         writer.execute(WATCH_HISTORY)
         writer.execute(LINGER)
         run = reconcile("--once", RECONCILIATION_BATCH_SIZE=20)
         for turn in range(ROUNDS):
             changes.wait_for_change()
-            world.exchange.advance()
-            written += apply_events(writer, list(world.exchange.orders())[turn::ROUNDS])
+            demo.exchange.advance()
+            written += apply_events(writer, list(demo.exchange.orders())[turn::ROUNDS])
         assert run.end().exit_code == 0
         writer.execute("DROP TRIGGER linger ON activity_log")
 
-    world.exchange.clear_faults()
+    demo.exchange.clear_faults()
     again = reconcile("--once", RECONCILIATION_STALE_MINUTES=0.00001).end()
     assert again.exit_code == 0, again.err
-    assert world.mismatches() == []
-    with connected(world.database_url) as connection:
+    assert demo.mismatches() == []
+    with connected(demo.database_url) as connection:
         assert written > ROUNDS
         assert count(connection, "true", "history") > written
         assert count(connection, BACKWARDS, "history") == 0

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from reconciler.demo import World
+from reconciler.demo import Demo
 from reconciler.paper.process import PaperProcess
 from reconciler.store import migrations, sample_orders
 from reconciler.trial.orders_snapshot import restore
@@ -82,14 +82,14 @@ def open_fixture(scratch: ScratchDatabase, orders: int) -> Iterator[PaperFixture
             api_secret=SecretStr(api_secret),
             orders=orders,
         )
-        world = World(
+        demo = Demo(
             database=scratch.database,
             database_url=scratch.url,
             exchange=exchange,
             api_key=fixture.api_key,
             api_secret=fixture.api_secret,
         )
-        world.fill(orders=orders, symbols=SYMBOLS, seed=1)
+        demo.fill(orders=orders, symbols=SYMBOLS, seed=1)
         _remember(scratch, exchange)
         yield fixture
 
