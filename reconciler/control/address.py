@@ -9,7 +9,7 @@ If no setting names the file, it is in the first of these folders that can be us
 
 A command may have other environment variables than the supervisor, so it tries all of these
 folders, and the abstract name last. The name also keeps a second supervisor from starting after
-somebody has removed the files of the first. It is in the kernel's list of abstract sockets
+the files of the first have been removed. It is in the kernel's list of abstract sockets
 (unix(7)), is the same for all processes of a user in a network namespace, and disappears with the
 process. Any user may take such a name, so its holder counts only if it is the same user.
 """
@@ -30,7 +30,7 @@ HAS_ABSTRACT_NAMES = sys.platform == "linux"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ControlAddress:
-    """Where a supervisor listens for commands.
+    """The address where a supervisor listens for commands.
 
     Attributes:
         paths: Where the file may be; the supervisor takes the first that can be used.

@@ -1,4 +1,4 @@
-"""What the control socket's commands do: read a snapshot of the supervisor, or scale it."""
+"""The handlers of the control socket's commands: they read a snapshot, or scale."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol

@@ -55,7 +55,7 @@ class ControlRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
-    """Why there is no result, and what to do."""
+    """The reason why there is no result, and what to do."""
 
     what: str
     hint: str

@@ -30,7 +30,7 @@ class ShardState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ShardCounts:
-    """How many shards there should be, and how many there are."""
+    """The number of shards that there should be, and those that there are."""
 
     desired: int
     running: int
@@ -145,7 +145,7 @@ class Status:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OrderLocation:
-    """Where the supervisor has an item, for `explain`.
+    """The place of an item in the supervisor, for `explain`.
 
     Attributes:
         bucket: The bucket of the item's key.

@@ -17,7 +17,7 @@ from array import array
 from typing import TextIO
 
 READER_TIMEOUT_SECONDS = 1.0
-"""How long to wait for a slow reader. After that there is no wait until it reads again."""
+"""The longest wait for a slow reader; after it there is no wait until the reader catches up."""
 
 _PIECE_BYTES = 4096
 """PIPE_BUF: what always fits into a pipe that the system calls writable."""

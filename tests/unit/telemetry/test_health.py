@@ -1,4 +1,4 @@
-"""The verdict: each row's borders, the worst row, and what a person must fix."""
+"""The verdict: each row's limits, the worst row, and what only a person can fix."""
 
 from dataclasses import fields, replace
 from typing import Any

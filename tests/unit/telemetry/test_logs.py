@@ -180,7 +180,7 @@ def test_no_planted_secret_reaches_the_log(
     stream = make_stream()
     configure_logs("DEBUG", log_format, secrets=[SecretStr(SECRET)], stream=stream)
 
-    log.info("in the message " + SECRET)  # noqa: G003 - what nobody should do and somebody will
+    log.info("in the message " + SECRET)  # noqa: G003 - a mistake that will be made
     log.info("as an argument %s", SECRET)
     log.info("value", detail=SECRET, nested={"a": [{"b": (SECRET,)}]}, raw=SECRET.encode())
     log.info("named", api_key="ab12", nested=[{"token": "ab12"}])

@@ -1,4 +1,4 @@
-"""What becomes of text that cannot be written: dropped, counted, and never an exception."""
+"""Text that cannot be written is dropped and counted, and never raises."""
 
 import json
 import os
@@ -23,7 +23,7 @@ log = structlog.get_logger("test")
 for number in range(3):
     log.info("first", number=number)
 Console(stderr=True).print("progress")
-print("a line of somebody else", file=sys.stderr, flush=True)
+print("a line of another library", file=sys.stderr, flush=True)
 print(take_lost_lines(), take_lost_lines())
 """
 
