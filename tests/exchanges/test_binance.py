@@ -222,7 +222,7 @@ class FakeBudget:
 
 
 @dataclass
-class FakeClock:
+class FakeDatabaseClock:
     """A clock that a test sets."""
 
     now: datetime = NOW
@@ -238,7 +238,7 @@ class Harness:
     server: FakeVenue
     sender: DirectSender = field(default_factory=DirectSender)
     budget: FakeBudget = field(default_factory=FakeBudget)
-    clock: FakeClock = field(default_factory=FakeClock)
+    clock: FakeDatabaseClock = field(default_factory=FakeDatabaseClock)
     clients: list[httpx.AsyncClient] = field(default_factory=list)
 
     def binance(self, credentials: Credentials = SIGNED) -> Binance:

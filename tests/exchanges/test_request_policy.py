@@ -31,16 +31,9 @@ from reconciler.exchanges.request_policy import (
 from reconciler.resilience.breaker import Breaker
 from reconciler.resilience.breaker_state import BreakerState
 from reconciler.settings import BreakerPolicy, RetryPolicy
+from tests.fakes import FailingRequest, FakeClock, FakeSleep, outages
 
 QUERY = "symbol=BTCUSDT&signature=5ec2e7"
-
-
-class FakeClock:
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class FakeBudget:
@@ -65,30 +58,6 @@ class FakeBudget:
 
     async def observe(self, used_weight: int) -> None:
         self.events.append(("observe", used_weight))
-
-
-class FakeSleep:
-    def __init__(self) -> None:
-        self.slept: list[float] = []
-
-    async def __call__(self, seconds: float) -> None:
-        self.slept.append(seconds)
-
-
-class Failing:
-    """Raises each error in turn, then answers; each request takes 25 ms."""
-
-    def __init__(self, clock: FakeClock, *errors: BaseException) -> None:
-        self._clock = clock
-        self._errors = iter(errors)
-        self.calls = 0
-
-    async def __call__(self) -> str:
-        self.calls += 1
-        self._clock.now += 0.025
-        for error in self._errors:
-            raise error
-        return "answer"
 
 
 @pytest.fixture
@@ -131,14 +100,10 @@ def policy(
     )
 
 
-def outages(count: int) -> list[Unavailable]:
-    return [Unavailable(f"outage {number}") for number in range(1, count + 1)]
-
-
 async def test_call_returns_what_the_request_returned(
     policy: RequestPolicy, budget: FakeBudget, clock: FakeClock
 ) -> None:
-    answer = await policy.call(4, Failing(clock))
+    answer = await policy.call(4, FailingRequest(clock=clock))
 
     assert answer == "answer"
     assert budget.events == [("take", 4)]
@@ -147,7 +112,7 @@ async def test_call_returns_what_the_request_returned(
 async def test_each_attempt_takes_weight_from_the_budget(
     policy: RequestPolicy, budget: FakeBudget, clock: FakeClock
 ) -> None:
-    await policy.call(4, Failing(clock, *outages(2)))
+    await policy.call(4, FailingRequest(*outages(2), clock=clock))
 
     assert budget.events == [("take", 4)] * 3
 
@@ -155,7 +120,7 @@ async def test_each_attempt_takes_weight_from_the_budget(
 async def test_an_outage_is_retried_and_then_raised(
     policy: RequestPolicy, sleep: FakeSleep, clock: FakeClock
 ) -> None:
-    send = Failing(clock, *outages(9))
+    send = FailingRequest(*outages(9), clock=clock)
 
     with pytest.raises(Unavailable, match="outage 4"):
         await policy.call(1, send)
@@ -168,7 +133,7 @@ async def test_each_failed_attempt_counts_for_the_breaker(
     policy: RequestPolicy, breaker: Breaker, clock: FakeClock
 ) -> None:
     with pytest.raises(Unavailable):
-        await policy.call(1, Failing(clock, *outages(4)))
+        await policy.call(1, FailingRequest(*outages(4), clock=clock))
 
     assert len(breaker.snapshot().failure_ages_seconds) == 4
 
@@ -177,9 +142,9 @@ async def test_open_breaker_spends_nothing_and_is_not_retried(
     policy: RequestPolicy, breaker: Breaker, budget: FakeBudget, sleep: FakeSleep, clock: FakeClock
 ) -> None:
     with pytest.raises(Refused):
-        await policy.call(1, Failing(clock, Refused("bad key", hint="-")))
+        await policy.call(1, FailingRequest(Refused("bad key", hint="-"), clock=clock))
     budget.events.clear()
-    send = Failing(clock)
+    send = FailingRequest(clock=clock)
 
     with pytest.raises(BreakerOpen):
         await policy.call(1, send)
@@ -194,8 +159,8 @@ async def test_breaker_that_opens_between_retries_ends_them(
     policy: RequestPolicy, clock: FakeClock
 ) -> None:
     with pytest.raises(Unavailable):
-        await policy.call(1, Failing(clock, *outages(4)))
-    send = Failing(clock, *outages(4))
+        await policy.call(1, FailingRequest(*outages(4), clock=clock))
+    send = FailingRequest(*outages(4), clock=clock)
 
     with pytest.raises(Unavailable, match="outage 1"):  # it was sent, so its own failure is raised
         await policy.call(1, send)
@@ -211,7 +176,7 @@ async def test_breaker_opening_during_the_budget_wait_sends_nothing(
             raise Refused("bad key", hint="-")
 
     budget.on_take = another_request_is_refused
-    send = Failing(clock)
+    send = FailingRequest(clock=clock)
 
     with pytest.raises(BreakerOpen):
         await policy.call(1, send)
@@ -224,7 +189,7 @@ async def test_rate_limit_is_waited_out_as_often_as_needed(
 ) -> None:
     limits = [RateLimited("429", retry_after_seconds=30)] * 20
 
-    answer = await policy.call(2, Failing(clock, *limits))
+    answer = await policy.call(2, FailingRequest(*limits, clock=clock))
 
     assert answer == "answer"
     assert budget.events == [("take", 2), ("pause", 30)] * 20 + [("take", 2)]
@@ -236,13 +201,13 @@ async def test_rate_limit_does_not_use_up_a_retry(policy: RequestPolicy, clock: 
     limited = RateLimited("429", retry_after_seconds=1)
     mixed = [limited, *outages(2), limited, Unavailable("outage 3"), limited]
 
-    assert await policy.call(1, Failing(clock, *mixed)) == "answer"
+    assert await policy.call(1, FailingRequest(*mixed, clock=clock)) == "answer"
 
 
 async def test_rate_limit_without_a_time_still_causes_a_pause(
     policy: RequestPolicy, budget: FakeBudget, clock: FakeClock
 ) -> None:
-    await policy.call(1, Failing(clock, RateLimited("429", retry_after_seconds=0)))
+    await policy.call(1, FailingRequest(RateLimited("429", retry_after_seconds=0), clock=clock))
 
     assert ("pause", 1) in budget.events
 
@@ -255,7 +220,7 @@ async def test_rate_limit_without_a_time_still_causes_a_pause(
 async def test_lasting_failure_is_raised_without_a_retry(
     policy: RequestPolicy, clock: FakeClock, error: Exception
 ) -> None:
-    send = Failing(clock, error)
+    send = FailingRequest(error, clock=clock)
 
     with pytest.raises(type(error)) as caught:
         await policy.call(1, send)
@@ -270,12 +235,12 @@ async def test_unexpected_error_fails_its_request_and_is_logged_once(
     def bug() -> Exception:
         return ValueError("Exceeds the limit (4300 digits) for integer string conversion")
 
-    send = Failing(clock, bug(), bug(), bug(), bug())
+    send = FailingRequest(bug(), bug(), bug(), bug(), clock=clock)
     with structlog.testing.capture_logs() as logged, pytest.raises(Malformed, match="ValueError"):
         await policy.call(1, send)
 
     (line,) = [line for line in logged if line["event"] == "exchange.answer_not_handled"]
-    assert "test_request_policy.py" in line["trace"]
+    assert "fakes.py" in line["trace"]
 
 
 async def test_cancelled_call_counts_neither_as_failure_nor_success(
@@ -302,11 +267,11 @@ async def test_usage_counts_each_event_once_and_starts_again(
     policy: RequestPolicy, usage: UsageCounter, clock: FakeClock
 ) -> None:
     errors = [Unavailable("503"), Malformed("{"), RateLimited("429", retry_after_seconds=1)]
-    await policy.call(4, Failing(clock, *errors))
+    await policy.call(4, FailingRequest(*errors, clock=clock))
     with pytest.raises(Refused):
-        await policy.call(20, Failing(clock, Refused("bad key", hint="-")))
+        await policy.call(20, FailingRequest(Refused("bad key", hint="-"), clock=clock))
     with pytest.raises(BreakerOpen):
-        await policy.call(4, Failing(clock))
+        await policy.call(4, FailingRequest(clock=clock))
 
     taken = usage.take()
 
@@ -369,7 +334,7 @@ async def test_every_httpx_error_is_translated_to_one_of_ours(
     policy: RequestPolicy, clock: FakeClock, error_type: type[HttpxError]
 ) -> None:
     with pytest.raises(ExchangeError) as caught:
-        await policy.call(1, Failing(clock, *[an_httpx_error(error_type)] * 4))
+        await policy.call(1, FailingRequest(*[an_httpx_error(error_type)] * 4, clock=clock))
 
     assert QUERY not in str(caught.value)
     assert "signature" not in str(caught.value)
@@ -490,29 +455,39 @@ ABOUT = ("BTCUSDT", "17")
 async def test_one_failing_order_triggers_a_liveness_check(
     policy: RequestPolicy, breaker: Breaker, budget: FakeBudget, clock: FakeClock
 ) -> None:
-    check = LivenessCheck(weight=1, send=Failing(clock))
+    check = LivenessCheck(weight=1, send=FailingRequest(clock=clock))
 
     with pytest.raises(Unavailable):
-        await policy.call(4, Failing(clock, *outages(9)), subject=ABOUT, liveness_check=check)
+        await policy.call(
+            4, FailingRequest(*outages(9), clock=clock), subject=ABOUT, liveness_check=check
+        )
     with pytest.raises(RequestRejected, match="outage 1; the exchange answers about others"):
-        await policy.call(4, Failing(clock, *outages(9)), subject=ABOUT, liveness_check=check)
+        await policy.call(
+            4, FailingRequest(*outages(9), clock=clock), subject=ABOUT, liveness_check=check
+        )
 
     assert breaker.state is BreakerState.CLOSED
     assert budget.events.count(("take", 1)) == 1
-    assert await policy.call(4, Failing(clock), subject=("BTCUSDT", "18")) == "answer"
+    assert await policy.call(4, FailingRequest(clock=clock), subject=("BTCUSDT", "18")) == "answer"
     with pytest.raises(Suspended):
-        await policy.call(4, Failing(clock), subject=ABOUT)
+        await policy.call(4, FailingRequest(clock=clock), subject=ABOUT)
 
 
 @pytest.mark.parametrize("has_check", [True, False])
 async def test_failed_or_missing_liveness_check_opens_the_breaker(
     policy: RequestPolicy, breaker: Breaker, clock: FakeClock, *, has_check: bool
 ) -> None:
-    check = LivenessCheck(weight=1, send=Failing(clock, *outages(9))) if has_check else None
+    check = (
+        LivenessCheck(weight=1, send=FailingRequest(*outages(9), clock=clock))
+        if has_check
+        else None
+    )
 
     for _ in range(2):
         with pytest.raises(Unavailable):
-            await policy.call(4, Failing(clock, *outages(9)), subject=ABOUT, liveness_check=check)
+            await policy.call(
+                4, FailingRequest(*outages(9), clock=clock), subject=ABOUT, liveness_check=check
+            )
 
     assert breaker.state is BreakerState.OPEN
 
@@ -520,12 +495,14 @@ async def test_failed_or_missing_liveness_check_opens_the_breaker(
 async def test_rate_limited_liveness_check_proves_life_and_pauses(
     policy: RequestPolicy, breaker: Breaker, budget: FakeBudget, clock: FakeClock
 ) -> None:
-    limited = Failing(clock, RateLimited("429", retry_after_seconds=30))
+    limited = FailingRequest(RateLimited("429", retry_after_seconds=30), clock=clock)
     check = LivenessCheck(weight=1, send=limited)
 
     for _ in range(2):
         with pytest.raises((Unavailable, RequestRejected)):
-            await policy.call(4, Failing(clock, *outages(9)), subject=ABOUT, liveness_check=check)
+            await policy.call(
+                4, FailingRequest(*outages(9), clock=clock), subject=ABOUT, liveness_check=check
+            )
 
     assert breaker.state is BreakerState.CLOSED
     assert ("pause", 30) in budget.events
@@ -534,7 +511,7 @@ async def test_rate_limited_liveness_check_proves_life_and_pauses(
 async def test_rejected_request_is_not_sent_again(
     policy: RequestPolicy, breaker: Breaker, clock: FakeClock
 ) -> None:
-    send = Failing(clock, *[RequestRejected("code -9999")] * 9)
+    send = FailingRequest(*[RequestRejected("code -9999")] * 9, clock=clock)
 
     for _ in range(6):
         with pytest.raises(RequestRejected):
@@ -566,7 +543,7 @@ async def test_budget_gets_the_outcome_of_each_request(
     outcomes: list[bool],
 ) -> None:
     with suppress(Refused, RequestRejected):
-        await policy.call(1, Failing(clock, *errors))
+        await policy.call(1, FailingRequest(*errors, clock=clock))
 
     assert budget.outcomes == outcomes
 
@@ -577,7 +554,7 @@ async def test_budget_is_paused_before_the_outcome_is_recorded(
     events_before: list[int] = []
     budget.on_outcome = lambda: events_before.append(len(budget.events))
 
-    await policy.call(1, Failing(clock, RateLimited("429", retry_after_seconds=9)))
+    await policy.call(1, FailingRequest(RateLimited("429", retry_after_seconds=9), clock=clock))
 
     assert budget.events == [("take", 1), ("pause", 9), ("take", 1)]
     assert events_before == [2, 3]
@@ -586,6 +563,6 @@ async def test_budget_is_paused_before_the_outcome_is_recorded(
 async def test_no_answer_pauses_us_for_longer_than_any_ban(
     policy: RequestPolicy, budget: FakeBudget, clock: FakeClock
 ) -> None:
-    await policy.call(1, Failing(clock, RateLimited("429", retry_after_seconds=1e308)))
+    await policy.call(1, FailingRequest(RateLimited("429", retry_after_seconds=1e308), clock=clock))
 
     assert ("pause", 259_200) in budget.events

@@ -23,6 +23,7 @@ from reconciler.resilience.breaker import Breaker
 from reconciler.resilience.breaker_state import BreakerSnapshot, BreakerState
 from reconciler.resilience.fault_isolation import Subject
 from reconciler.settings import BreakerPolicy
+from tests.fakes import FakeClock
 
 POLICY = BreakerPolicy(
     failure_threshold=3,
@@ -30,14 +31,6 @@ POLICY = BreakerPolicy(
     window=timedelta(seconds=60),
     open_for=timedelta(seconds=120),
 )
-
-
-class FakeClock:
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Listener:

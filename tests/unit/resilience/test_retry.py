@@ -12,36 +12,11 @@ from reconciler.errors import (
 )
 from reconciler.resilience.retry import JITTER_SHARE, retrying
 from reconciler.settings import RetryPolicy
-
-
-class FakeSleep:
-    def __init__(self) -> None:
-        self.slept: list[float] = []
-
-    async def __call__(self, seconds: float) -> None:
-        self.slept.append(seconds)
-
-
-class Failing:
-    """Raises each error in turn, then answers."""
-
-    def __init__(self, *errors: Exception) -> None:
-        self._errors = iter(errors)
-        self.calls = 0
-
-    async def __call__(self) -> str:
-        self.calls += 1
-        for error in self._errors:
-            raise error
-        return "answer"
-
-
-def outages(count: int) -> list[Unavailable]:
-    return [Unavailable(f"outage {number}") for number in range(1, count + 1)]
+from tests.fakes import FailingRequest, FakeSleep, outages
 
 
 async def test_returns_the_answer_of_the_attempt_that_succeeds() -> None:
-    send = Failing(*outages(3))
+    send = FailingRequest(*outages(3))
 
     answer: str = await retrying(RetryPolicy(), sleep=FakeSleep())(send)
 
@@ -50,7 +25,7 @@ async def test_returns_the_answer_of_the_attempt_that_succeeds() -> None:
 
 
 async def test_last_error_itself_is_raised_after_the_retries() -> None:
-    send = Failing(*outages(9))
+    send = FailingRequest(*outages(9))
 
     with pytest.raises(Unavailable, match="outage 4"):
         await retrying(RetryPolicy(), sleep=FakeSleep())(send)
@@ -61,7 +36,7 @@ async def test_last_error_itself_is_raised_after_the_retries() -> None:
 async def test_retry_waits_double_and_carry_jitter() -> None:
     sleep = FakeSleep()
 
-    await retrying(RetryPolicy(), sleep=sleep)(Failing(*outages(3)))
+    await retrying(RetryPolicy(), sleep=sleep)(FailingRequest(*outages(3)))
 
     for slept, expected in zip(sleep.slept, (0.3, 0.6, 1.2), strict=True):
         assert expected <= slept <= expected + 0.3 * JITTER_SHARE
@@ -71,7 +46,7 @@ async def test_jitter_differs_from_call_to_call() -> None:
     sleep = FakeSleep()
 
     for _ in range(20):
-        await retrying(RetryPolicy(), sleep=sleep)(Failing(*outages(1)))
+        await retrying(RetryPolicy(), sleep=sleep)(FailingRequest(*outages(1)))
 
     assert len(set(sleep.slept)) > 1
 
@@ -80,13 +55,13 @@ async def test_no_retry_wait_is_longer_than_the_cap() -> None:
     sleep = FakeSleep()
     policy = RetryPolicy(retries=12, cap=timedelta(milliseconds=500))
 
-    await retrying(policy, sleep=sleep)(Failing(*outages(12)))
+    await retrying(policy, sleep=sleep)(FailingRequest(*outages(12)))
 
     assert max(sleep.slept) == 0.5
 
 
 async def test_policy_without_retries_makes_one_attempt() -> None:
-    send = Failing(*outages(1))
+    send = FailingRequest(*outages(1))
 
     with pytest.raises(Unavailable):
         await retrying(RetryPolicy(retries=0), sleep=FakeSleep())(send)
@@ -95,7 +70,7 @@ async def test_policy_without_retries_makes_one_attempt() -> None:
 
 
 async def test_malformed_answers_are_asked_for_again() -> None:
-    send = Failing(Malformed("half an answer"))
+    send = FailingRequest(Malformed("half an answer"))
 
     assert await retrying(RetryPolicy(), sleep=FakeSleep())(send) == "answer"
 
@@ -112,7 +87,7 @@ async def test_malformed_answers_are_asked_for_again() -> None:
     ids=lambda error: type(error).__name__,
 )
 async def test_only_unavailable_is_retried_and_nothing_else(error: Exception) -> None:
-    send = Failing(error)
+    send = FailingRequest(error)
 
     with pytest.raises(type(error)):
         await retrying(RetryPolicy(), sleep=FakeSleep())(send)
@@ -127,7 +102,7 @@ async def test_callback_is_called_before_each_retry_wait() -> None:
         happened.append("sleep")
 
     await retrying(RetryPolicy(), sleep=sleep, on_retry=lambda: happened.append("retry"))(
-        Failing(*outages(2))
+        FailingRequest(*outages(2))
     )
 
     assert happened == ["retry", "sleep", "retry", "sleep"]
