@@ -59,8 +59,8 @@ class LazyGroup(click.Group):
 
 
 def _suggestion(name: str) -> str:
-    alike = get_close_matches(name, _COMMANDS, n=1)
-    return f" Did you mean {alike[0]!r}?" if alike else ""
+    similar = get_close_matches(name, _COMMANDS, n=1)
+    return f" Did you mean {similar[0]!r}?" if similar else ""
 
 
 @click.group(

@@ -126,7 +126,7 @@ def audit_command(
             show = _print_json if as_json else _print
             show(history)
             is_complete = history.is_known
-    sys.exit(Exit.GOOD if is_complete else Exit.INCOMPLETE)
+    sys.exit(Exit.OK if is_complete else Exit.INCOMPLETE)
 
 
 def _require_consistent_arguments(
@@ -180,10 +180,10 @@ def print_unknown(order_id: str) -> None:
 def print_changes(entries: Sequence[Activity], *, title: str) -> None:
     """Print a table of an order's entries."""
     columns = ["when (UTC)", "change", "rule", "exchange\nfetched at"]
-    print_table(columns, [row_of(entry) for entry in entries], title=title)
+    print_table(columns, [entry_cells(entry) for entry in entries], title=title)
 
 
-def row_of(entry: Activity) -> tuple[str, str, str, str]:
+def entry_cells(entry: Activity) -> tuple[str, str, str, str]:
     """Return an entry's cells. An entry that the application wrote itself has only its name."""
     when = _in_two_lines(entry.created_at)
     if entry.action != ACTION:

@@ -109,7 +109,7 @@ def current_command(*, as_json: bool) -> None:
         click.echo(
             f"{_revision_name(revision)}, the newest revision is {head}: run reconciler db upgrade"
         )
-    sys.exit(Exit.GOOD if is_newest else Exit.INCOMPLETE)
+    sys.exit(Exit.OK if is_newest else Exit.INCOMPLETE)
 
 
 @db_command.command("sql", short_help="Print what upgrade does, as SQL.")

@@ -165,11 +165,11 @@ def _run_demo(
         with show_activity(f"writing {size.orders:,} orders of {size.symbols:,} symbols"):
             demo.fill(orders=size.orders, symbols=size.symbols, seed=size.seed)
         setup_seconds = time.monotonic() - started
-        ours, started = _settings_for(demo, settings), time.monotonic()
+        demo_settings, started = _settings_for(demo, settings), time.monotonic()
         if chaos is None:
-            summary = _reconcile(ours, size.orders)
+            summary = _reconcile(demo_settings, size.orders)
         else:
-            summary = _reconcile_in_chaos(chaos, demo, ours, size.seed)
+            summary = _reconcile_in_chaos(chaos, demo, demo_settings, size.seed)
         seconds = time.monotonic() - started
         with show_activity("comparing every row with the exchange"):
             differing = demo.mismatches()

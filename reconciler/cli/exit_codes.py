@@ -28,7 +28,7 @@ from reconciler.errors import (
 class Exit(IntEnum):
     """Exit codes; those from 64 to 78 are those of sysexits.h."""
 
-    GOOD = 0
+    OK = 0
     INCOMPLETE = 1
     USAGE = 2
     UNAVAILABLE = 69

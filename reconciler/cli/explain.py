@@ -48,7 +48,7 @@ def explain_command(*, order_id: OrderId, as_json: bool) -> None:
     snapshot = _take_snapshot(load_settings(), order_id)
     show = _print_json if as_json else _print
     show(snapshot)
-    sys.exit(Exit.GOOD if snapshot.is_known else Exit.INCOMPLETE)
+    sys.exit(Exit.OK if snapshot.is_known else Exit.INCOMPLETE)
 
 
 def _take_snapshot(settings: Settings, order_id: OrderId) -> OrderSnapshot:
@@ -78,12 +78,12 @@ def _locate(
 ) -> tuple[OrderLocation | None, str | None]:
     """Return where the supervisor has the order, or why it does not answer."""
     try:
-        where = ask_supervisor(settings, "locate", OrderLocation, key=symbol, id=str(order_id))
+        location = ask_supervisor(settings, "locate", OrderLocation, key=symbol, id=str(order_id))
     except NoSupervisor as error:
         return None, str(error)
     except ConfigurationError as error:
         return None, f"the supervisor refuses to say: {error.problems[0].what}"
-    return where, None
+    return location, None
 
 
 def _print(snapshot: OrderSnapshot) -> None:

@@ -70,9 +70,9 @@ def answer(snapshot: OrderSnapshot) -> str:
         return f"It is not reconciled: {obstacle}."
     if progress := next(_in_progress(snapshot), None):
         return f"It is being reconciled: {progress}."
-    if obstacle := next(_in_the_way(snapshot), None):
+    if obstacle := next(_obstacles(snapshot), None):
         return f"It is due, but {obstacle}."
-    return f"It is due: {_next(snapshot)}."
+    return f"It is due: {_next_step(snapshot)}."
 
 
 def is_due(snapshot: OrderSnapshot) -> bool:
@@ -104,60 +104,58 @@ def _fresh(row: OrderRow) -> str:
 
 
 def _in_progress(snapshot: OrderSnapshot) -> Iterator[str]:
-    where = snapshot.location
-    if where is not None and where.in_flight_in is not None:
-        foreign = next(_foreign(snapshot), None)
-        but = "" if foreign is None else f"; {_has_locked(foreign)}, so it may be skipped"
-        yield f"it is in flight {_at_shard(where)}{but}"
+    location = snapshot.location
+    if location is not None and location.in_flight_in is not None:
+        foreign = next(_other_sessions(snapshot), None)
+        doubt = "" if foreign is None else f"; {_has_locked(foreign)}, so it may be skipped"
+        yield f"it is in flight {_at_shard(location)}{doubt}"
     for holder in snapshot.holders:
         if _is_ours(holder):
             yield f"{holder.application} (session {holder.pid}) has locked its row to write it"
 
 
-def _in_the_way(snapshot: OrderSnapshot) -> Iterator[str]:
+def _obstacles(snapshot: OrderSnapshot) -> Iterator[str]:
     if snapshot.halted is not None:
         yield f"the halt is on, and nothing may be written: {snapshot.halted}"
-    where = snapshot.location
-    if where is not None:
-        yield from _in_the_way_of_the_shard(where)
-    if foreign := next(_foreign(snapshot), None):
+    location = snapshot.location
+    if location is not None:
+        yield from _shard_obstacles(location)
+    if foreign := next(_other_sessions(snapshot), None):
         yield f"{_has_locked(foreign)}, and locked rows are skipped, not waited for"
-    if where is None:
+    if location is None:
         unanswered = snapshot.unanswered or "no supervisor was asked"
         yield f"{unanswered}: it is not known whether a worker has it"
 
 
-def _in_the_way_of_the_shard(where: OrderLocation) -> Iterator[str]:
-    because = "" if where.fault is None else f": {where.fault}"
-    if where.paused_seconds > 0:
-        yield f"the rate-limit pause lasts {duration(where.paused_seconds)} more"
-    if where.breaker == "open":
+def _shard_obstacles(location: OrderLocation) -> Iterator[str]:
+    cause = "" if location.fault is None else f": {location.fault}"
+    if location.paused_seconds > 0:
+        yield f"the rate-limit pause lasts {duration(location.paused_seconds)} more"
+    if location.breaker == "open":
         yield (
-            f"the breaker of shard {where.shard} is open for"
-            f" {duration(where.breaker_retry_seconds)} more{because}"
+            f"the breaker of shard {location.shard} is open for"
+            f" {duration(location.breaker_retry_seconds)} more{cause}"
         )
-    if where.backing_off_seconds > 0:
+    if location.backing_off_seconds > 0:
         yield (
-            f"shard {where.shard} is backing off for {duration(where.backing_off_seconds)}"
-            f" more{because}"
+            f"shard {location.shard} is backing off for {duration(location.backing_off_seconds)}"
+            f" more{cause}"
         )
-    if where.shard_state is not ShardState.READY and not where.is_queued:
-        yield f"its shard {where.shard} is {state_words(where.shard_state)}"
+    if location.shard_state is not ShardState.READY and not location.is_queued:
+        yield f"its shard {location.shard} is {state_words(location.shard_state)}"
 
 
-def _next(snapshot: OrderSnapshot) -> str:
-    where = snapshot.location
-    if where is None or not where.is_queued:
+def _next_step(snapshot: OrderSnapshot) -> str:
+    location = snapshot.location
+    if location is None or not location.is_queued:
         return "the next cycle takes it"
-    if where.shard_state is not ShardState.READY:
-        return (
-            f"it is queued; its shard {where.shard} is {state_words(where.shard_state)}, and the"
-            " other shards do its work"
-        )
-    return f"it is queued for shard {where.shard}"
+    if location.shard_state is not ShardState.READY:
+        state = state_words(location.shard_state)
+        return f"it is queued; its shard {location.shard} is {state}, and other shards do its work"
+    return f"it is queued for shard {location.shard}"
 
 
-def _foreign(snapshot: OrderSnapshot) -> Iterator[LockHolder]:
+def _other_sessions(snapshot: OrderSnapshot) -> Iterator[LockHolder]:
     return (holder for holder in snapshot.holders if not _is_ours(holder))
 
 
@@ -195,9 +193,9 @@ def details(snapshot: OrderSnapshot) -> Iterator[tuple[str, str]]:
         yield "status", row.status if row.status in OPEN else f"{row.status}: not eligible"
         yield "last synced", "never" if row.last_synced_at is None else moment(row.last_synced_at)
         yield "fresh until", _freshness(row)
-        yield from _hold(snapshot.hold, row)
-        yield "row locked by", "\n".join(map(_session, snapshot.holders)) or "no session"
-    yield from _supervisor(snapshot)
+        yield from _hold_details(snapshot.hold, row)
+        yield "row locked by", "\n".join(map(_session_details, snapshot.holders)) or "no session"
+    yield from _supervisor_details(snapshot)
     yield "halt", "off" if snapshot.halted is None else f"on: {snapshot.halted}"
 
 
@@ -205,19 +203,19 @@ def _freshness(row: OrderRow) -> str:
     return "it is stale" if row.fresh_until is None else moment(row.fresh_until)
 
 
-def _hold(hold: HeldOrder | None, row: OrderRow) -> Iterator[tuple[str, str]]:
+def _hold_details(hold: HeldOrder | None, row: OrderRow) -> Iterator[tuple[str, str]]:
     if hold is None:
         yield "on hold", "never"
     elif hold.resolved_at is not None:
         yield "on hold", f"no longer, since {moment(hold.resolved_at)}: {hold.resolution}"
     else:
-        yield "on hold", _until(hold, row)
+        yield "on hold", _hold_until(hold, row)
         yield "why", f"{hold.reason.value}: {hold.detail}"
         if hold.reason is HoldReason.CONFLICT and hold.row_facts:
             yield from row_and_report(hold)
 
 
-def _until(hold: HeldOrder, row: OrderRow) -> str:
+def _hold_until(hold: HeldOrder, row: OrderRow) -> str:
     until = moment(hold.next_attempt_at)
     if hold.is_waiting(row.symbol, row.external_order_id, row.now):
         return f"until {until}"
@@ -229,7 +227,7 @@ def _until(hold: HeldOrder, row: OrderRow) -> str:
     return f"yes; an attempt has been due since {until}"
 
 
-def _session(holder: LockHolder) -> str:
+def _session_details(holder: LockHolder) -> str:
     parts = (
         ("", holder.state),
         ("since ", None if holder.since is None else moment(holder.since)),
@@ -245,38 +243,36 @@ def _optional(value: datetime | None, shown: Callable[[datetime], str]) -> str |
     return None if value is None else shown(value)
 
 
-def _supervisor(snapshot: OrderSnapshot) -> Iterator[tuple[str, str]]:
-    where = snapshot.location
-    if where is None:
+def _supervisor_details(snapshot: OrderSnapshot) -> Iterator[tuple[str, str]]:
+    location = snapshot.location
+    if location is None:
         yield "supervisor", snapshot.unanswered or "was not asked"
         return
-    yield (
-        "shard",
-        f"{where.shard}, which is {state_words(where.shard_state)} (bucket {where.bucket})",
-    )
-    yield "in flight", _in_flight(where)
-    yield "breaker", _breaker(where)
-    if where.fault is not None:
-        yield "last fault", where.fault
-    if where.backing_off_seconds > 0:
-        yield "backing off", f"for {duration(where.backing_off_seconds)} more"
-    if where.paused_seconds > 0:
-        yield "rate-limit pause", f"for {duration(where.paused_seconds)} more"
+    state = state_words(location.shard_state)
+    yield "shard", f"{location.shard}, which is {state} (bucket {location.bucket})"
+    yield "in flight", _in_flight(location)
+    yield "breaker", _breaker(location)
+    if location.fault is not None:
+        yield "last fault", location.fault
+    if location.backing_off_seconds > 0:
+        yield "backing off", f"for {duration(location.backing_off_seconds)} more"
+    if location.paused_seconds > 0:
+        yield "rate-limit pause", f"for {duration(location.paused_seconds)} more"
 
 
-def _in_flight(where: OrderLocation) -> str:
-    if where.in_flight_in is None:
-        return "no, but queued" if where.is_queued else "no"
-    return _at_shard(where)
+def _in_flight(location: OrderLocation) -> str:
+    if location.in_flight_in is None:
+        return "no, but queued" if location.is_queued else "no"
+    return _at_shard(location)
 
 
-def _at_shard(where: OrderLocation) -> str:
-    seconds = where.in_flight_seconds
+def _at_shard(location: OrderLocation) -> str:
+    seconds = location.in_flight_seconds
     since = "" if seconds is None else f", for {duration(seconds)} so far"
-    return f"at the worker of shard {where.in_flight_in}{since}"
+    return f"at the worker of shard {location.in_flight_in}{since}"
 
 
-def _breaker(where: OrderLocation) -> str:
-    word = (where.breaker or "not known yet").replace("_", "-")
-    more = where.breaker_retry_seconds
-    return f"{word}, for {duration(more)} more" if where.breaker == "open" and more > 0 else word
+def _breaker(location: OrderLocation) -> str:
+    word = (location.breaker or "not known yet").replace("_", "-")
+    more = location.breaker_retry_seconds
+    return f"{word}, for {duration(more)} more" if location.breaker == "open" and more > 0 else word

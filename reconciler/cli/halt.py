@@ -27,7 +27,7 @@ def status_command(*, as_json: bool) -> None:
         print_json({"is_on": reason is not None, "reason": reason})
     else:
         click.echo("the halt is off" if reason is None else f"the halt is on: {reason}")
-    sys.exit(Exit.GOOD if reason is None else Exit.INCOMPLETE)
+    sys.exit(Exit.OK if reason is None else Exit.INCOMPLETE)
 
 
 @halt_command.command("release", short_help="Release the halt.")

@@ -87,10 +87,10 @@ def hold_options(command: Callable[..., None]) -> Any:
 def _read_order_ids(
     ctx: click.Context, parameter: click.Parameter, texts: Sequence[str]
 ) -> tuple[OrderId, ...]:
-    return tuple(_each(ctx, parameter, dict.fromkeys(texts)))
+    return tuple(_parse_each(ctx, parameter, dict.fromkeys(texts)))
 
 
-def _each(
+def _parse_each(
     ctx: click.Context, parameter: click.Parameter, texts: Mapping[str, None]
 ) -> Iterator[OrderId]:
     for text in texts:

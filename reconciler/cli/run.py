@@ -47,8 +47,8 @@ Try it:
   reconciler run --shards 2         keep reconciling, with two workers
 
 \b
-Needs DATABASE_URL and EXCHANGE_NAME. All settings, with LOG_LEVEL and
-STATSD_HOST: docs/reference/settings.md""",
+DATABASE_URL and EXCHANGE_NAME say which database and exchange. All settings,
+with LOG_LEVEL and STATSD_HOST: docs/reference/settings.md""",
 )
 @shards_option
 @setting_option(
@@ -80,7 +80,7 @@ def run_command(*, dry_run: bool, once: bool, as_json: bool, **flags: Any) -> No
     set_up_supervisor_logs(settings, is_once=is_single)
     warn_if_exchange_implied(settings)
     warn_if_passphrase_unused(settings)
-    following = warn_of_unfollowed_orders(settings)
+    coverage = warn_of_unfollowed_orders(settings)
     started = time.monotonic()
     summary = (
         _sweep_once(settings, is_dry_run=dry_run) if is_single else _keep_running(settings, flags)
@@ -89,8 +89,8 @@ def run_command(*, dry_run: bool, once: bool, as_json: bool, **flags: Any) -> No
         summary,
         seconds=time.monotonic() - started,
         shards=settings.shards,
-        not_followed=0 if following is None else following.not_followed,
-        remarks=_remarks(settings, following, summary),
+        not_followed=0 if coverage is None else coverage.not_followed,
+        remarks=_remarks(settings, coverage, summary),
     )
     if dry_run:
         _print_proposals(summary.proposals, report, as_json=as_json)
@@ -106,9 +106,9 @@ def run_command(*, dry_run: bool, once: bool, as_json: bool, **flags: Any) -> No
     )
 
 
-def _remarks(settings: Settings, following: Coverage | None, summary: Summary) -> tuple[str, ...]:
+def _remarks(settings: Settings, coverage: Coverage | None, summary: Summary) -> tuple[str, ...]:
     """Return notices about rows that are not followed, and about a sweep that found no order."""
-    known = () if following is None else following.remarks
+    known = () if coverage is None else coverage.remarks
     is_idle = summary.ending is StopReason.COMPLETED and not summary.counts.scanned
     return (*known, *(explain_empty_sweep(settings) if is_idle else ()))
 

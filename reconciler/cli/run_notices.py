@@ -46,16 +46,16 @@ def warn_of_unfollowed_orders(settings: Settings) -> Coverage | None:
 
     If the database cannot be asked here, the supervisor cannot work either, and reports it.
     """
-    following = query_on_own_connection(
+    coverage = query_on_own_connection(
         settings.required_database_url, partial(measure_coverage, timeout_seconds=MAX_COUNT_SECONDS)
     )
-    if following is not None and (following.has_unknown_words or following.lacks_most_ids):
+    if coverage is not None and (coverage.has_unknown_words or coverage.lacks_most_ids):
         log.warning(
             "orders.not_followed",
-            orders=following.not_followed,
-            reason="; ".join(following.remarks),
+            orders=coverage.not_followed,
+            reason="; ".join(coverage.remarks),
         )
-    return following
+    return coverage
 
 
 def explain_empty_sweep(settings: Settings) -> tuple[str, ...]:

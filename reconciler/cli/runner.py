@@ -111,9 +111,9 @@ def exit_code_of_stop(ending: StopReason, *, is_complete: bool, killed_at_stop: 
         case StopReason.LOG_GONE:
             return Exit.OUTPUT_FAILED
         case StopReason.STOPPED:
-            return Exit.INCOMPLETE if killed_at_stop else Exit.GOOD
+            return Exit.INCOMPLETE if killed_at_stop else Exit.OK
         case StopReason.COMPLETED:
-            return Exit.GOOD if is_complete else Exit.INCOMPLETE
+            return Exit.OK if is_complete else Exit.INCOMPLETE
         case _:
             assert_never(ending)
 

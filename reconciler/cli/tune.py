@@ -27,7 +27,7 @@ BAR_WIDTH = 30
 MAX_BATCH_SIZE = 10_000
 
 
-def _numbers(most: int) -> Callable[[click.Context, click.Parameter, str | None], Any]:
+def _numbers(maximum: int) -> Callable[[click.Context, click.Parameter, str | None], Any]:
     """Return a reader of comma-separated whole numbers from 1 to `most`; each once, ascending."""
 
     def read(
@@ -41,8 +41,8 @@ def _numbers(most: int) -> Callable[[click.Context, click.Parameter, str | None]
             raise click.BadParameter(
                 f"{value!r} is not a comma-separated list of whole numbers"
             ) from None
-        if numbers[0] < 1 or numbers[-1] > most:
-            raise click.BadParameter(f"{value!r} has a number that is not from 1 to {most:,}")
+        if numbers[0] < 1 or numbers[-1] > maximum:
+            raise click.BadParameter(f"{value!r} has a number that is not from 1 to {maximum:,}")
         return tuple(numbers)
 
     return read
@@ -136,12 +136,12 @@ def tune_command(*, as_json: bool, **options: Any) -> None:
     use.
     """
     settings = load_settings()
-    with interrupt_on_signals(), step_progress() as shown:
+    with interrupt_on_signals(), step_progress() as progress:
         report = session.run(
             settings,
             TuneOptions(**options),
             set_up_worker=partial(worker_logs_setup, settings),
-            listener=_listener(shown),
+            listener=_listener(progress),
         )
     if as_json:
         print_json(report.as_json())
@@ -149,24 +149,24 @@ def tune_command(*, as_json: bool, **options: Any) -> None:
         _print_report(report, settings)
 
 
-def _listener(shown: StepProgress) -> TuneListener:
+def _listener(progress: StepProgress) -> TuneListener:
     is_terminal = console(stderr=True).is_terminal
     current = ""
 
     def begin(step: str) -> None:
         nonlocal current
         current = step
-        shown.begin(step)
+        progress.begin(step)
 
     def show(done: Sweep) -> None:
         if is_terminal and done.seconds > 0:
             rate = done.summary.counts.scanned / done.seconds
-            shown.begin(f"{current}: {rate:,.0f} orders/s so far")
+            progress.begin(f"{current}: {rate:,.0f} orders/s so far")
 
     return TuneListener(
         on_step=begin,
         on_progress=show,
-        on_trial=lambda trial: shown.print_line(f"{current}: {trial.rate:,.0f} orders/s"),
+        on_trial=lambda trial: progress.print_line(f"{current}: {trial.rate:,.0f} orders/s"),
     )
 
 
@@ -218,7 +218,7 @@ def _circumstances(report: TuneReport) -> Sequence[str]:
 
 
 def _print_curve(report: TuneReport) -> None:
-    most = max(trial.rate for trial in report.trials)
+    maximum = max(trial.rate for trial in report.trials)
     chosen = report.advice.trial
     rows = [
         (
@@ -226,7 +226,7 @@ def _print_curve(report: TuneReport) -> None:
             trial.batch_size,
             trial.rate,
             trial.weight_per_order * 1000,
-            Text(_bar(trial.rate / most), style="bold green" if trial is chosen else ""),
+            Text(_bar(trial.rate / maximum), style="bold green" if trial is chosen else ""),
         )
         for trial in report.trials
     ]

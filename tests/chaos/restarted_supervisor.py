@@ -14,7 +14,7 @@ from tests.chaos.supervisor_process import HANG_SECONDS, SupervisorProcess
 
 PAUSE_SECONDS = 0.3
 # TERM in the first moment, before the program handles it, ends the program at once.
-EXPECTED_EXITS = {-signal.SIGKILL, -signal.SIGTERM, Exit.GOOD, Exit.UNAVAILABLE}
+EXPECTED_EXITS = {-signal.SIGKILL, -signal.SIGTERM, Exit.OK, Exit.UNAVAILABLE}
 BUG_EVENTS = ("command.crashed", "control.bug", "supervisor.bug", "worker.bug")
 TRACEBACK_LINES = 40
 

@@ -188,5 +188,5 @@ def _read_changes(demo: Demo) -> list[change_recorder.RecordedChange]:
 
 
 def _wrong_stop(code: int) -> Iterator[str]:
-    if code != Exit.GOOD:
+    if code != Exit.OK:
         yield f"told to stop at the end, the supervisor ended with code {code}"

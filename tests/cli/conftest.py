@@ -1,4 +1,4 @@
-"""What the tests of the command line share: running it, in this process or as a real one."""
+"""Fixtures of the command line's tests: run it in this process, or as a process of its own."""
 
 import logging
 import os
@@ -25,7 +25,7 @@ RunCommand = Callable[..., "subprocess.CompletedProcess[str]"]
 API_KEY = "the-key-of-the-tests"
 API_SECRET = "the-secret-of-the-tests"
 NOWHERE = "http://127.0.0.1:1"
-"""An address of this machine where nobody listens."""
+"""An address of this machine where nothing listens."""
 
 
 @pytest.fixture
@@ -62,13 +62,13 @@ def run() -> RunCommand:
 
 @pytest.fixture
 def exchange() -> PaperExchange:
-    """A paper exchange that wants signed requests."""
+    """A paper exchange that requires signed requests."""
     return new_exchange(access=AccessPolicy(api_key=API_KEY, api_secret=API_SECRET))
 
 
 @pytest.fixture
 def exchange_environment(exchange: PaperExchange) -> Iterator[Mapping[str, str]]:
-    """The settings for `exchange`, which answers."""
+    """The settings for `exchange`, as a server that answers."""
     with serve_in_thread(exchange) as url:
         yield {
             "EXCHANGE_NAME": "paper",
@@ -80,7 +80,7 @@ def exchange_environment(exchange: PaperExchange) -> Iterator[Mapping[str, str]]
 
 @pytest.fixture
 def ready_database_url(postgres_url: str, _template: str) -> str:
-    """A database in which all is ready, shared: for what only reads."""
+    """A shared database, set up, for tests that only read."""
     return postgres_url.replace("/postgres?", f"/{_template}?")
 
 
@@ -115,7 +115,7 @@ def url_as(database_url: str, role: str, password: str) -> str:
 def _ask_for_password(
     connection: "psycopg.Connection[tuple[object, ...]]", database_url: str, role: str
 ) -> None:
-    """Let the server, which trusts everybody, ask this role; wait until it does."""
+    """Make the server, which trusts every role, ask this one for a password; wait until it does."""
     folder = parse_qs(urlsplit(database_url).query)["host"][0]
     rule = f"local all {role} scram-sha-256\n"
     with open(f"{folder}/pg_hba.conf", "r+", encoding="utf-8") as file:  # noqa: PTH123 - the server's own file, as the wheel names it

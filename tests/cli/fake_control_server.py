@@ -1,4 +1,4 @@
-"""Who answers at a control socket as a supervisor does: a real server with prepared answers."""
+"""A control server with prepared answers, as a supervisor has one with real answers."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""The command itself: help, suggestions, exit codes, and what a person sees of a bug."""
+"""The command itself: help, suggestions, exit codes, and the message of a bug."""
 
 import subprocess
 import sys
@@ -171,10 +171,10 @@ def test_a_bug_is_two_lines_code_70_and_a_logged_traceback(
 
     result = invoke("fail", EXCHANGE_API_SECRET="secret-word")
 
-    log_line, *told = result.stderr.splitlines()
+    log_line, *output = result.stderr.splitlines()
     assert result.exit_code == 70
     assert "Traceback" in log_line
-    assert told == [
+    assert output == [
         "error: this should not have happened: KeyError: 'the password is ***'",
         "  hint: run it again with LOG_LEVEL=DEBUG, and report the traceback that it then logs",
     ]
@@ -220,11 +220,11 @@ def test_what_needs_no_command_imports_none(argument: str) -> None:
         "print(sorted(n for n in sys.modules if n.startswith('reconciler.')), file=sys.stderr)\n"
     )
 
-    told = subprocess.run(  # noqa: S603  # our own program
+    output = subprocess.run(  # noqa: S603  # our own program
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     ).stderr
 
-    heavy, ours = told.splitlines()
+    heavy, ours = output.splitlines()
     assert heavy == "[]"
     assert ours == str(
         [

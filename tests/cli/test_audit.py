@@ -1,4 +1,4 @@
-"""`reconciler audit`: what is known of an order, as a table or as JSON."""
+"""`reconciler audit`: the history of an order, as a table or as JSON."""
 
 import json
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from reconciler.cli.audit import row_of
+from reconciler.cli.audit import entry_cells
 from reconciler.store.activity import ACTION, Activity
 
 from .conftest import Invoke
@@ -72,9 +72,9 @@ def test_json_is_the_log_as_it_was_written(
 
     result = invoke("audit", "7", "--json", DATABASE_URL=database_url)
 
-    told = json.loads(result.stdout)
-    assert (told["order_id"], told["status"]) == ("7", "filled")
-    assert [entry["details"] for entry in told["entries"]] == [DETAILS]
+    output = json.loads(result.stdout)
+    assert (output["order_id"], output["status"]) == ("7", "filled")
+    assert [entry["details"] for entry in output["entries"]] == [DETAILS]
 
 
 def test_an_order_that_has_been_deleted_still_has_its_history(
@@ -167,7 +167,7 @@ def test_what_the_application_logged_itself_is_shown_by_its_name() -> None:
         id=1, order_id="8", action="placed", details={"by": "somebody"}, created_at=NOW
     )
 
-    assert row_of(entry) == ("2026-11-24\n12:30:15.250", "placed", "", "")
+    assert entry_cells(entry) == ("2026-11-24\n12:30:15.250", "placed", "", "")
 
 
 WHOLE: dict[str, Any] = {
@@ -217,12 +217,12 @@ def test_a_replay_lists_each_change_that_does_not_follow(
     result = invoke("audit", "--replay", DATABASE_URL=database_url)
     as_json = invoke("audit", "--replay", "--json", DATABASE_URL=database_url)
 
-    told = json.loads(as_json.stdout)
+    output = json.loads(as_json.stdout)
     assert (result.exit_code, as_json.exit_code) == (1, 1)
     assert "recorded: filled, 2 executed at 100.25 (ended)" in result.stdout
-    assert (told["changes"], told["follow"], told["by_person"]) == (3, 1, 0)
-    assert [one["order_id"] for one in told["differ"]] == ["2", "3"]
-    assert "cannot be read" in told["differ"][1]["difference"]
+    assert (output["changes"], output["follow"], output["by_person"]) == (3, 1, 0)
+    assert [one["order_id"] for one in output["differ"]] == ["2", "3"]
+    assert "cannot be read" in output["differ"][1]["difference"]
 
 
 @pytest.mark.parametrize(
@@ -250,7 +250,7 @@ def test_a_replay_can_be_limited_to_an_order_or_a_time(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         ((), "name an order, or give --replay"),
         (("7", "--since", "2026-11-24"), "go with --replay"),
@@ -259,9 +259,9 @@ def test_a_replay_can_be_limited_to_an_order_or_a_time(
     ],
 )
 def test_an_audit_that_asks_for_nothing_is_a_usage_error(
-    arguments: tuple[str, ...], told: str, invoke: Invoke
+    arguments: tuple[str, ...], message: str, invoke: Invoke
 ) -> None:
     result = invoke("audit", *arguments)
 
     assert result.exit_code == 2
-    assert told in result.stderr
+    assert message in result.stderr

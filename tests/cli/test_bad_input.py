@@ -1,4 +1,4 @@
-"""What cannot work gets its exit code, a message that says what to do, and never a traceback."""
+"""Wrong input gets its exit code and a message that says what to do, never a traceback."""
 
 import os
 import signal
@@ -40,7 +40,7 @@ def test_a_missing_database_url_is_exit_code_78(invoke: Invoke, command: list[st
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "message"),
     [
         ("mysql://me:secret-word@127.0.0.1/trading", ": its scheme is 'mysql'"),
         ("trading", ""),
@@ -51,12 +51,12 @@ def test_a_missing_database_url_is_exit_code_78(invoke: Invoke, command: list[st
 )
 @EVERY_DATABASE_COMMAND
 def test_a_url_of_another_kind_is_code_78_and_not_repeated(
-    invoke: Invoke, command: list[str], url: str, said: str
+    invoke: Invoke, command: list[str], url: str, message: str
 ) -> None:
     result = invoke(*command, DATABASE_URL=url)
 
     assert result.exit_code == 78
-    assert result.stderr == f"error: DATABASE_URL is not a PostgreSQL URL{said}\n{URL_FORM}"
+    assert result.stderr == f"error: DATABASE_URL is not a PostgreSQL URL{message}\n{URL_FORM}"
 
 
 @EVERY_DATABASE_COMMAND
@@ -247,7 +247,7 @@ def test_no_bad_input_shows_a_traceback_in_a_process_of_its_own(run: RunCommand)
 
 @pytest.fixture
 def silent_server() -> Iterator[str]:
-    """The URL of a server that accepts connections and says nothing."""
+    """The URL of a server that accepts connections and never answers."""
     import socket  # noqa: PLC0415 - for this fixture only
 
     with socket.create_server(("127.0.0.1", 0)) as server:

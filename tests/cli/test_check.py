@@ -40,14 +40,14 @@ ON_THE_DATABASE = ALL[ALL.index("database clock") : ALL.index("exchange")]
 def check(
     invoke: Invoke, ready_database_url: str, exchange_environment: Mapping[str, str]
 ) -> Callable[..., tuple[int, dict[str, Any]]]:
-    """Run `check --json` where all is well but for what is given; return code and findings."""
+    """Run `check --json` with valid settings except those given; return code and results."""
 
     def check(**environment: str) -> tuple[int, dict[str, Any]]:
         passed = {"DATABASE_URL": ready_database_url, **exchange_environment}
         result = invoke("check", "--json", **{**passed, **environment})
-        told = json.loads(result.stdout)
-        assert told["exit_code"] == result.exit_code
-        return result.exit_code, {result["check"]: result for result in told["checks"]}
+        output = json.loads(result.stdout)
+        assert output["exit_code"] == result.exit_code
+        return result.exit_code, {result["check"]: result for result in output["checks"]}
 
     return check
 
@@ -81,9 +81,9 @@ def test_all_wrong_settings_are_named_and_the_rest_is_checked(check: Check) -> N
         RECONCILIATION_SHARDS="0", RECONCILIATION_BATCH_SIZE="many", STATSD_PORT="70000"
     )
 
-    said = [problem["what"] for problem in results["settings"]["problems"]]
+    messages = [problem["what"] for problem in results["settings"]["problems"]]
     assert code == 78
-    assert [what.split()[0] for what in said] == [
+    assert [what.split()[0] for what in messages] == [
         "RECONCILIATION_BATCH_SIZE",
         "RECONCILIATION_SHARDS",
         "STATSD_PORT",
@@ -323,7 +323,7 @@ def test_a_session_that_holds_vacuum_back_is_a_named_warning(
 
 
 @pytest.mark.parametrize(
-    ("seconds", "status", "said"),
+    ("seconds", "status", "message"),
     [
         ("0", CheckStatus.OK, "0.000 s ahead of"),
         ("1", CheckStatus.OK, "1.000 s ahead of"),
@@ -335,12 +335,12 @@ def test_a_session_that_holds_vacuum_back_is_a_named_warning(
     ],
 )
 def test_a_clock_difference_of_up_to_a_second_is_ok(
-    seconds: str, status: CheckStatus, said: str
+    seconds: str, status: CheckStatus, message: str
 ) -> None:
     result = clock_result("a clock", timedelta(seconds=float(seconds)), whose="its clock")
 
     assert result.status is status
-    assert said in result.detail
+    assert message in result.detail
 
 
 def test_times_in_the_future_are_counted_in_a_warning(check: Check, database_url: str) -> None:
@@ -360,9 +360,9 @@ def test_times_in_the_future_are_counted_in_a_warning(check: Check, database_url
 
     assert code == 0
     assert results["times"]["verdict"] == "warning"
-    told = [problem["what"] for problem in results["times"]["problems"]]
-    assert told[0].startswith("1,640 open orders have a last_synced_at more than 1 min from now")
-    assert told[1].startswith("1 holds have a next_attempt_at more than 60 min from now")
+    output = [problem["what"] for problem in results["times"]["problems"]]
+    assert output[0].startswith("1,640 open orders have a last_synced_at more than 1 min from now")
+    assert output[1].startswith("1 holds have a next_attempt_at more than 60 min from now")
 
 
 def test_a_missing_database_url_is_reported_only_once(
@@ -398,10 +398,10 @@ def test_settings_valid_only_in_form_are_a_problem(
 ) -> None:
     code, results = check(**environment)
 
-    said = " ".join(problem["what"] for problem in results["settings"]["problems"])
+    messages = " ".join(problem["what"] for problem in results["settings"]["problems"])
     assert code == 78
     assert results["settings"]["verdict"] == "problem"
-    assert all(name in said for name in environment)
+    assert all(name in messages for name in environment)
     assert all(problem["hint"] for problem in results["settings"]["problems"])
 
 

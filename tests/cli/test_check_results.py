@@ -1,4 +1,4 @@
-"""What several findings mean together."""
+"""The results of checks, and what several of them mean together."""
 
 import pytest
 
@@ -28,8 +28,8 @@ WRONG = failed("five", ConfigurationError([PROBLEM, PROBLEM]))
 @pytest.mark.parametrize(
     ("results", "status", "code"),
     [
-        ([PASSED], CheckStatus.OK, Exit.GOOD),
-        ([PASSED, WARNING, PASSED], CheckStatus.WARNING, Exit.GOOD),
+        ([PASSED], CheckStatus.OK, Exit.OK),
+        ([PASSED, WARNING, PASSED], CheckStatus.WARNING, Exit.OK),
         ([WARNING, AWAY, SKIPPED], CheckStatus.PROBLEM, Exit.UNAVAILABLE),
         ([WRONG, PASSED], CheckStatus.PROBLEM, Exit.CONFIGURATION),
         ([AWAY, WRONG], CheckStatus.PROBLEM, Exit.CONFIGURATION),

@@ -1,4 +1,4 @@
-"""`reconciler db`: it says what it did, and refuses before it touches anything."""
+"""`reconciler db`: it says what it did, and refuses before it changes anything."""
 
 import json
 from collections.abc import Callable
@@ -67,8 +67,8 @@ def test_upgrade_creates_a_lost_index_again(invoke: Invoke, database_url: str) -
 
     result = invoke("db", "upgrade", "--json", DATABASE_URL=database_url)
 
-    told = json.loads(result.stdout)
-    assert (told["before"], told["after"], told["changed"]) == (HEAD, HEAD, True)
+    output = json.loads(result.stdout)
+    assert (output["before"], output["after"], output["changed"]) == (HEAD, HEAD, True)
     with psycopg.connect(database_url) as connection:
         found = connection.execute("SELECT to_regclass('reconciler_stale_orders')").fetchone()
     assert found == ("reconciler_stale_orders",)

@@ -148,7 +148,7 @@ ITS_TURN = [
     (at(is_queued=True), "it is queued for shard 1"),
     (
         at(is_queued=True, shard_state=ShardState.PARKED),
-        "it is queued; its shard 1 is parked, and the other shards do its work",
+        "it is queued; its shard 1 is parked, and other shards do its work",
     ),
     (
         a_snapshot(hold=replace(HOLD, next_attempt_at=EARLIER)),
@@ -263,14 +263,14 @@ def test_a_running_supervisor_is_asked_where_it_has_the_order(explain: Explain, 
 
 @pytest.mark.usefixtures("application")
 def test_without_a_supervisor_its_part_is_not_known(explain: Explain, path: Path) -> None:
-    text, told = explain("1").stdout, json.loads(explain("1", "--json").stdout)
+    text, output = explain("1").stdout, json.loads(explain("1", "--json").stdout)
 
     unanswered = f"no supervisor answers at {path}: nothing listens there"
     assert text.startswith(
         f"It is due, but {unanswered}: it is not known whether a worker has it.\n"
     )
-    assert (told["supervisor"], told["supervisor_unanswered"]) == (None, unanswered)
-    assert (told["is_due"], told["answer"] + "\n") == (True, text.splitlines(keepends=True)[0])
+    assert (output["supervisor"], output["supervisor_unanswered"]) == (None, unanswered)
+    assert (output["is_due"], output["answer"] + "\n") == (True, text.splitlines(keepends=True)[0])
 
 
 @pytest.mark.usefixtures("application")
@@ -305,9 +305,9 @@ def test_the_last_five_changes_are_shown_the_newest_last(
         " FROM generate_series(1, 7) AS number"
     )
 
-    text, told = explain("1").stdout, json.loads(explain("1", "--json").stdout)
+    text, output = explain("1").stdout, json.loads(explain("1", "--json").stdout)
 
-    shown = [entry["action"] for entry in told["activity"]]
+    shown = [entry["action"] for entry in output["activity"]]
     assert shown == ["note 3", "note 4", "note 5", "note 6", "note 7"]
     assert "note 7" in text
     assert "note 2" not in text
@@ -364,7 +364,7 @@ def test_a_conflict_shows_both_the_row_and_the_report() -> None:
         },
     )
 
-    told = dict(details(a_snapshot(hold=held)))
+    output = dict(details(a_snapshot(hold=held)))
 
-    assert told["the row said"] == "new, 0 executed, average None, qty 0.5, client id mine-1"
-    assert told["the exchange says"] == "FILLED, 4 executed, average 100, of 4, client id theirs"
+    assert output["the row said"] == "new, 0 executed, average None, qty 0.5, client id mine-1"
+    assert output["the exchange says"] == "FILLED, 4 executed, average 100, of 4, client id theirs"

@@ -1,4 +1,4 @@
-"""`reconciler health`: a verdict as Nagios wants it, whoever can be asked."""
+"""`reconciler health`: a verdict for Nagios, from the supervisor or from the database."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -120,10 +120,10 @@ def test_json_has_the_reasons_the_rows_and_the_source(
 
     result = invoke("health", "--json", RECONCILIATION_CONTROL_SOCKET=str(control_server.path))
 
-    told = json.loads(result.stdout)
-    assert (result.exit_code, told["status"], told["source"]) == (2, "critical", "supervisor")
-    assert told["reasons"][0] == {"name": "breakers", "value": "1 open", "grade": "critical"}
-    assert [row["name"] for row in told["rows"]] == [
+    output = json.loads(result.stdout)
+    assert (result.exit_code, output["status"], output["source"]) == (2, "critical", "supervisor")
+    assert output["reasons"][0] == {"name": "breakers", "value": "1 open", "grade": "critical"}
+    assert [row["name"] for row in output["rows"]] == [
         "breakers",
         "cycle duration",
         "discrepancy rate",
@@ -150,11 +150,11 @@ def test_without_a_supervisor_the_recorded_cycles_count(
 
     result = ask_database("--json")
 
-    told = json.loads(result.stdout)
-    assert (result.exit_code, told["source"]) == (code, "database")
-    assert [row["name"] for row in told["reasons"]] == reasons
-    assert (told["rows"][-1]["name"], told["rows"][-1]["grade"]) == ("breakers", "unknown")
-    assert told["rows"][-1]["value"].startswith("not known: no supervisor answers at /")
+    output = json.loads(result.stdout)
+    assert (result.exit_code, output["source"]) == (code, "database")
+    assert [row["name"] for row in output["reasons"]] == reasons
+    assert (output["rows"][-1]["name"], output["rows"][-1]["grade"]) == ("breakers", "unknown")
+    assert output["rows"][-1]["value"].startswith("not known: no supervisor answers at /")
 
 
 def test_without_a_supervisor_the_halt_is_read_from_the_database(
@@ -203,12 +203,12 @@ def test_what_prevents_a_verdict_is_code_3_with_its_hint(
     result = invoke("health", **environment)
     as_json = invoke("health", "--json", **environment)
 
-    told = json.loads(as_json.stdout)
+    output = json.loads(as_json.stdout)
     assert (result.exit_code, result.stderr, as_json.exit_code) == (3, "", 3)
     assert line in result.stdout.splitlines()[0]
     assert "\n  hint: " in result.stdout
-    assert (told["status"], told["source"], told["rows"]) == ("unknown", None, [])
-    assert {row["grade"] for row in told["reasons"]} == {"unknown"}
+    assert (output["status"], output["source"], output["rows"]) == ("unknown", None, [])
+    assert {row["grade"] for row in output["reasons"]} == {"unknown"}
 
 
 def test_a_database_without_our_tables_is_code_3(

@@ -72,13 +72,13 @@ def hold(
     connection.execute(
         "INSERT INTO reconciliation_holds (order_id, reason, detail, attempts, first_held_at,"
         " next_attempt_at, row_facts, report)"
-        " VALUES (%s, %s, 'odd', 2, now(), now() + interval '1 hour', %s, %s)",
+        " VALUES (%s, %s, 'suspicious', 2, now(), now() + interval '1 hour', %s, %s)",
         (str(order_id), reason, Jsonb(ROW), None if report is None else Jsonb(report)),
     )
 
 
 def written(connection: Connection) -> tuple[Any, ...]:
-    """Return all that a decision could have written."""
+    """Return everything that a decision can write."""
     return tuple(
         connection.execute(f"SELECT * FROM {table} ORDER BY 1".encode()).fetchall()  # noqa: S608 - the names above
         for table in ("orders", "activity_log", "reconciliation_holds", "reconciliation_state")
@@ -99,8 +99,8 @@ def test_a_list_shows_active_holds_and_with_all_the_ended_ones(
     command("holds", "dismiss", "3", "--by", "Ada")
 
     def listed(*options: str) -> list[str]:
-        told = json.loads(command("holds", "list", "--json", *options).stdout)
-        return [one["order_id"] for one in told["holds"]]
+        output = json.loads(command("holds", "list", "--json", *options).stdout)
+        return [one["order_id"] for one in output["holds"]]
 
     assert listed() == ["1", "2"]
     assert listed("--all") == ["1", "2", "3"]
@@ -114,11 +114,11 @@ def test_show_prints_the_row_and_the_exchanges_view(
     hold(connection)
 
     text = command("holds", "show", "1").stdout
-    told = json.loads(command("holds", "show", "1", "--json").stdout)
+    output = json.loads(command("holds", "show", "1", "--json").stdout)
 
     assert "new, 0 executed" in text
     assert "FILLED, 1.5 executed" in text
-    assert (told["row_facts"], told["report"]) == (ROW, REPORT)
+    assert (output["row_facts"], output["report"]) == (ROW, REPORT)
 
 
 def test_accept_writes_the_exchanges_view_in_a_persons_name(
@@ -163,7 +163,7 @@ def test_accept_writes_the_status_that_the_person_names(
 
 
 @pytest.mark.parametrize(
-    ("reason", "report", "arguments", "told"),
+    ("reason", "report", "arguments", "message"),
     [
         ("conflict", REPORT, ("accept", "1"), "give yours with --by"),
         ("conflict", REPORT, ("accept", "1", "--by", " "), "give yours with --by"),
@@ -217,7 +217,7 @@ def test_bad_input_is_refused_and_nothing_is_written(  # noqa: PLR0917 - a table
     reason: str,
     report: Mapping[str, Any] | None,
     arguments: tuple[str, ...],
-    told: str,
+    message: str,
     command: Command,
     connection: Connection,
 ) -> None:
@@ -227,20 +227,20 @@ def test_bad_input_is_refused_and_nothing_is_written(  # noqa: PLR0917 - a table
     result = command("holds", *arguments)
 
     assert result.exit_code == 1
-    assert told in result.stderr
+    assert message in result.stderr
     assert result.stdout == ""
     assert written(connection) == before
 
 
 @pytest.mark.parametrize(
-    ("move", "told"),
+    ("move", "message"),
     [
         ("status = 'partial', executed_qty = 1, avg_price = 90", "partial, 1 executed at 90"),
         ("status = 'canceled'", "canceled, 0 executed"),
     ],
 )
 def test_accept_refuses_a_moved_order_and_shows_its_state(
-    move: str, told: str, command: Command, connection: Connection
+    move: str, message: str, command: Command, connection: Connection
 ) -> None:
     hold(connection)
     connection.execute(f"UPDATE orders SET {move}".encode())  # noqa: S608 - the cases above
@@ -249,7 +249,7 @@ def test_accept_refuses_a_moved_order_and_shows_its_state(
     result = command("holds", "accept", "1", "--by", "Ada")
 
     assert result.exit_code == 1
-    assert f"it is now {told}" in result.stderr
+    assert f"it is now {message}" in result.stderr
     assert written(connection) == before
 
 
@@ -383,7 +383,7 @@ def hold_many(
     symbol: str | None = "OLDUSDT",
     report: Mapping[str, Any] | None = None,
 ) -> None:
-    """Put many orders on hold; where `symbol` is None the hold is one of a former version."""
+    """Put many orders on hold; with `symbol` None, as an earlier version wrote the hold."""
     connection.execute(
         "INSERT INTO orders (id, symbol, external_order_id, status)"
         " SELECT n, coalesce(%s::text, 'OLDUSDT'), '9', 'new'"
@@ -462,7 +462,7 @@ def test_without_a_terminal_or_yes_no_hold_is_decided(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         ((), "name orders, or choose holds with --reason, --symbol or --all"),
         (("1", "--all"), "Name orders, or choose holds with --all, not both"),
@@ -476,7 +476,7 @@ def test_without_a_terminal_or_yes_no_hold_is_decided(
 )
 @pytest.mark.parametrize("verb", ["dismiss", "accept"])
 def test_an_empty_or_double_selection_is_a_usage_error(
-    verb: str, arguments: tuple[str, ...], told: str, command: Command, connection: Connection
+    verb: str, arguments: tuple[str, ...], message: str, command: Command, connection: Connection
 ) -> None:
     hold_many(connection, range(1, 3))
     before = written(connection)
@@ -484,7 +484,7 @@ def test_an_empty_or_double_selection_is_a_usage_error(
     result = command("holds", verb, *arguments, "--yes", "--by", "Ada")
 
     assert result.exit_code == 2
-    assert told in result.stderr
+    assert message in result.stderr
     assert written(connection) == before
 
 
@@ -531,10 +531,10 @@ def test_accept_writes_every_chosen_order_as_a_change_of_its_own(
 
     result = command("holds", "accept", "--all", "--yes", "--json", "--by", "Ada")
 
-    told = json.loads(result.stdout)
+    output = json.loads(result.stdout)
     assert result.exit_code == 1
-    assert (told["matched"], told["accepted"], told["refused"]) == (460, 449, 11)
-    assert {one["order_id"] for one in told["refusals"]} == {"7", *map(str, range(451, 461))}
+    assert (output["matched"], output["accepted"], output["refused"]) == (460, 449, 11)
+    assert {one["order_id"] for one in output["refusals"]} == {"7", *map(str, range(451, 461))}
     (orders, log, holds, _) = written(connection)
     assert sum(row["status"] == "filled" for row in orders) == 449
     assert len({entry["order_id"] for entry in log}) == len(log) == 449
@@ -550,10 +550,10 @@ def test_a_row_the_database_refuses_does_not_stop_the_others(
 
     result = command("holds", "accept", "--all", "--yes", "--json", "--by", "Ada")
 
-    told = json.loads(result.stdout)
-    assert (result.exit_code, told["accepted"]) == (1, 19)
-    assert [one["order_id"] for one in told["refusals"]] == ["13"]
-    assert "the database refuses it" in told["refusals"][0]["why"]
+    output = json.loads(result.stdout)
+    assert (result.exit_code, output["accepted"]) == (1, 19)
+    assert [one["order_id"] for one in output["refusals"]] == ["13"]
+    assert "the database refuses it" in output["refusals"][0]["why"]
 
 
 def test_a_hold_that_begins_after_the_count_is_not_decided(
@@ -589,11 +589,11 @@ def test_on_a_terminal_the_person_is_asked_to_confirm(
     )
     os.write(ours, f"{answer}\n".encode())
 
-    _, told = process.communicate(timeout=60)
+    _, output = process.communicate(timeout=60)
 
     os.close(ours)
     os.close(theirs)
-    assert "2 holds: error 2\nshall they be dismissed? [y/N]: " in told
+    assert "2 holds: error 2\nshall they be dismissed? [y/N]: " in output
     assert process.returncode == (0 if answer == "y" else 1)
     assert in_force(connection) == left
 
@@ -617,6 +617,6 @@ def test_the_list_can_be_narrowed_to_a_symbol(command: Command, connection: Conn
     hold_many(connection, range(1, 3), symbol="OLDUSDT")
     hold_many(connection, range(3, 4), symbol="NEWUSDT")
 
-    told = json.loads(command("holds", "list", "--symbol", "NEWUSDT", "--json").stdout)
+    output = json.loads(command("holds", "list", "--symbol", "NEWUSDT", "--json").stdout)
 
-    assert [one["order_id"] for one in told["holds"]] == ["3"]
+    assert [one["order_id"] for one in output["holds"]] == ["3"]

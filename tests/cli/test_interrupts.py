@@ -1,4 +1,4 @@
-"""Ctrl-C and TERM end a command once; what it does on its way out is left in peace."""
+"""INT and TERM interrupt a command once; its cleaning up is not disturbed."""
 
 import signal
 import weakref

@@ -1,4 +1,4 @@
-"""Where an option comes from: a flag, else the environment, else `.env`, else the default."""
+"""The source of an option: a flag, else the environment, else `.env`, else the default."""
 
 import json
 from pathlib import Path
@@ -26,15 +26,15 @@ from reconciler.settings import Settings
 )
 @json_option
 def show(*, orders: int, as_json: bool, **flags: Any) -> None:
-    """Show what a command gets of its options."""
+    """Print the options that a command gets."""
     settings = Settings.load(**flags)
-    told = {
+    output = {
         "orders": orders,
         "json": as_json,
         "shards": settings.shards,
         "stale_minutes": settings.stale_minutes,
     }
-    click.echo(json.dumps(told))
+    click.echo(json.dumps(output))
 
 
 @pytest.fixture(autouse=True)
@@ -47,8 +47,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def shown(*arguments: str, **environment: str) -> dict[str, Any]:
     result = CliRunner().invoke(show, arguments, env=environment)
     assert result.exit_code == 0, result.output
-    told: dict[str, Any] = json.loads(result.stdout)
-    return told
+    output: dict[str, Any] = json.loads(result.stdout)
+    return output
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_an_empty_variable_counts_as_not_set(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--shards", "0"], "0 is not in the range 1<=x<=64"),
         (["--shards", "65"], "65 is not in the range 1<=x<=64"),
@@ -100,13 +100,13 @@ def test_an_empty_variable_counts_as_not_set(folder: Path) -> None:
     ids=" ".join,
 )
 def test_a_flag_out_of_bounds_is_a_usage_error_that_names_it(
-    arguments: list[str], said: str
+    arguments: list[str], message: str
 ) -> None:
     result = CliRunner().invoke(show, arguments)
 
     assert result.exit_code == 2
     assert f"Invalid value for '{arguments[0]}'" in result.stderr
-    assert said in result.stderr
+    assert message in result.stderr
 
 
 def test_the_bounds_of_a_flag_are_those_of_its_setting() -> None:
@@ -121,10 +121,10 @@ def test_the_bounds_of_a_flag_are_those_of_its_setting() -> None:
 
 
 def test_help_shows_variable_default_and_bounds_of_a_setting() -> None:
-    told = " ".join(CliRunner().invoke(show, ["--help"]).stdout.split())
+    output = " ".join(CliRunner().invoke(show, ["--help"]).stdout.split())
 
-    assert "[env var: RECONCILIATION_STALE_MINUTES; default: 5; 0<x<=525600]" in told
-    assert "[env var: RECONCILER_DEMO_ORDERS; default: 2000]" in told
+    assert "[env var: RECONCILIATION_STALE_MINUTES; default: 5; 0<x<=525600]" in output
+    assert "[env var: RECONCILER_DEMO_ORDERS; default: 2000]" in output
 
 
 def test_a_paper_exchange_that_is_a_child_reads_no_env_file(

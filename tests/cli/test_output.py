@@ -1,4 +1,4 @@
-"""How results look: aligned, never cut in a pipe, in colour on a terminal that wants it."""
+"""The look of results: aligned, never cut in a pipe, in colour on a terminal."""
 
 import json
 import os
@@ -92,15 +92,15 @@ def test_json_output_is_exactly_one_object(capsys: pytest.CaptureFixture[str]) -
 def test_a_terminal_gets_colour_unless_no_color_is_set(
     environment: dict[str, str], *, is_coloured: bool
 ) -> None:
-    said = said_on_a_terminal({"TERM": "xterm", **environment})
+    messages = output_on_a_terminal({"TERM": "xterm", **environment})
 
-    assert "DATABASE_URL is not set" in said
-    assert (RED in said) is is_coloured
-    assert ("31m" in said) is is_coloured
+    assert "DATABASE_URL is not set" in messages
+    assert (RED in messages) is is_coloured
+    assert ("31m" in messages) is is_coloured
 
 
-def said_on_a_terminal(environment: dict[str, str]) -> str:
-    """Return what a command that fails writes to a terminal."""
+def output_on_a_terminal(environment: dict[str, str]) -> str:
+    """Return the output of a failing command on a terminal."""
     ours, theirs = os.openpty()
     command = [sys.executable, "-m", "reconciler", "db", "current"]
     inherited = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}

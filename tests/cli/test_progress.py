@@ -1,4 +1,4 @@
-"""Progress: on standard error, a line at once and one now and then in a pipe."""
+"""Progress on standard error: in a pipe a line at once, and one every few seconds."""
 
 import re
 import threading
@@ -22,21 +22,21 @@ def test_a_pipe_gets_a_line_before_the_work_begins(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with show_activity("digging"):
-        told = capsys.readouterr()
+        output = capsys.readouterr()
 
-    assert (told.out, told.err) == ("", "digging ...\n")
+    assert (output.out, output.err) == ("", "digging ...\n")
 
 
 def test_a_pipe_gets_further_lines_during_long_work(monkeypatch: pytest.MonkeyPatch) -> None:
     lines: list[str] = []
     reminded = threading.Event()
 
-    def hear(_: object, line: str) -> None:
+    def record(_: object, line: str) -> None:
         lines.append(line)
         if len(lines) > 1:
             reminded.set()
 
-    monkeypatch.setattr("rich.console.Console.print", hear)
+    monkeypatch.setattr("rich.console.Console.print", record)
     with show_activity("digging", line_seconds=0.001):
         assert reminded.wait(10)
 
@@ -62,7 +62,7 @@ def test_each_step_in_a_pipe_is_a_line_of_its_own(capsys: pytest.CaptureFixture[
 
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have what is shown take its output for a terminal."""
+    """Make rich treat its output as a terminal."""
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm")
 
@@ -75,9 +75,9 @@ def test_what_stays_on_a_terminal_has_a_line_of_its_own(
         shown.begin("digging")
         shown.print_line("found 3")
 
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert "found 3" in re.split(r"[\r\n]+", CONTROL.sub("", told.err))
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert "found 3" in re.split(r"[\r\n]+", CONTROL.sub("", output.err))
 
 
 @pytest.mark.usefixtures("terminal")
@@ -93,7 +93,7 @@ def test_a_result_in_between_steps_goes_to_standard_output_as_it_is(
 
 @pytest.fixture
 def clock() -> Callable[[], float]:
-    """A clock that moves on by half of what a line waits for each time it is read."""
+    """A clock that advances by half of LINE_SECONDS each time it is read."""
     readings = iter(range(1000))
     return lambda: next(readings) * LINE_SECONDS / 2
 
@@ -105,9 +105,9 @@ def test_reconciling_prints_a_line_every_few_seconds_in_a_pipe(
         for done in (1000, 2000, 3000, 4000):
             progress.update(a_summary(done))
 
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert told.err.splitlines() == [
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.splitlines() == [
         "reconciling: 2,000 of 4,000 orders, weight 54",
         "reconciling: 4,000 of 4,000 orders, weight 54",
     ]

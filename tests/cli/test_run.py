@@ -1,4 +1,4 @@
-"""`reconciler run`: what made it stop early is always told."""
+"""`reconciler run`: the cause of an early stop is always reported."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def test_the_cause_of_an_early_stop_is_told_without_counts(
     dry_run: tuple[str, ...], invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     summary = Summary(ending=StopReason.HALTED, fault="all orders have vanished")
-    monkeypatch.setattr(run, "supervise", lambda *_, **__: summary)
+    monkeypatch.setattr(run, "run_supervisor", lambda *_, **__: summary)
 
     result = invoke("run", "--once", *dry_run, DATABASE_URL=NOWHERE)
 
@@ -24,7 +24,9 @@ def test_the_cause_of_an_early_stop_is_told_without_counts(
 
 
 def test_a_successful_run_reports_no_fault(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "supervise", lambda *_, **__: Summary(ending=StopReason.COMPLETED))
+    monkeypatch.setattr(
+        run, "run_supervisor", lambda *_, **__: Summary(ending=StopReason.COMPLETED)
+    )
 
     result = invoke("run", "--once", DATABASE_URL=NOWHERE)
 

@@ -1,4 +1,4 @@
-"""The report: the keys that other programs read, and a table for a person."""
+"""The report: JSON with the keys of the contract, and a table."""
 
 import json
 from collections import Counter
@@ -53,10 +53,14 @@ def printed(report: RunReport, capsys: pytest.CaptureFixture[str]) -> list[str]:
 def test_json_has_at_least_the_keys_of_the_contract(capsys: pytest.CaptureFixture[str]) -> None:
     a_report(mismatches=0).print(as_json=True)
 
-    told = json.loads(capsys.readouterr().out)
-    assert told.keys() >= CONTRACT
-    assert (told["orders"], told["orders_per_second"], told["mismatches"]) == (2000, 1250.0, 0)
-    assert told["transitions"] == {"new.canceled": 100, "new.filled": 800}
+    output = json.loads(capsys.readouterr().out)
+    assert output.keys() >= CONTRACT
+    assert (output["orders"], output["orders_per_second"], output["mismatches"]) == (
+        2000,
+        1250.0,
+        0,
+    )
+    assert output["transitions"] == {"new.canceled": 100, "new.filled": 800}
 
 
 def test_the_table_compares_weights_and_sorts_the_changes(
@@ -88,9 +92,9 @@ def test_a_run_that_left_orders_undone_is_not_complete(count: str) -> None:
 @pytest.mark.parametrize(
     ("ending", "is_complete", "code"),
     [
-        (StopReason.COMPLETED, True, Exit.GOOD),
+        (StopReason.COMPLETED, True, Exit.OK),
         (StopReason.COMPLETED, False, Exit.INCOMPLETE),
-        (StopReason.STOPPED, False, Exit.GOOD),
+        (StopReason.STOPPED, False, Exit.OK),
         (StopReason.STORE_GONE, False, Exit.UNAVAILABLE),
         (StopReason.EXCHANGE_GONE, False, Exit.TRY_AGAIN),
     ],
@@ -108,7 +112,7 @@ def test_the_supervisor_gets_its_part_of_the_settings() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ending", "said"),
+    ("ending", "message"),
     [
         (StopReason.COMPLETED, ""),
         (StopReason.STOPPED, ""),
@@ -117,8 +121,8 @@ def test_the_supervisor_gets_its_part_of_the_settings() -> None:
     ],
 )
 def test_a_run_that_gave_up_says_what_it_waited_for(
-    ending: StopReason, said: str, capsys: pytest.CaptureFixture[str]
+    ending: StopReason, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     print_early_stop(Summary(ending=ending, fault="no space left"))
 
-    assert capsys.readouterr().err == said
+    assert capsys.readouterr().err == message

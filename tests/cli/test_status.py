@@ -1,4 +1,4 @@
-"""`reconciler status` and `scale`: what a supervisor says, as tables in 80 columns or as JSON."""
+"""`reconciler status` and `scale`: a supervisor's answers, as tables in 80 columns or as JSON."""
 
 import json
 from collections.abc import Iterator
@@ -184,14 +184,14 @@ def test_scale_sets_the_shards_and_shows_what_moves(
     environment = {"RECONCILIATION_CONTROL_SOCKET": str(control_server.path)}
 
     result = invoke("scale", "9", **environment)
-    told = json.loads(invoke("scale", "9", "--json", **environment).stdout)
+    output = json.loads(invoke("scale", "9", "--json", **environment).stdout)
 
     assert control_server.asked == [("scale", {"shards": 9})] * 2
     assert (result.exit_code, result.stdout) == (
         0,
         "from 8 to 9 shards: 28 of 256 buckets move (10.9%)\n",
     )
-    assert told == {"before": 8, "after": 9, "buckets_moved": 28, "buckets": 256}
+    assert output == {"before": 8, "after": 9, "buckets_moved": 28, "buckets": 256}
 
 
 def test_scaling_to_the_present_number_moves_nothing(
@@ -235,12 +235,12 @@ def test_a_plan_without_a_supervisor_starts_from_the_settings(
 
     result = invoke("scale", "--plan", "3", "--json", **environment)
 
-    told = json.loads(result.stdout)
+    output = json.loads(result.stdout)
     assert result.exit_code == 0
     assert "nothing listens there; the plan starts from RECONCILIATION_SHARDS, 4" in result.stderr
-    assert (told["source"], told["before"], told["after"]) == ("settings", 4, 3)
-    assert told["buckets_moved"] == moved_buckets(4, 3)
-    assert told["shards"][3] == {"shard": 3, "before": 64, "after": 0}
+    assert (output["source"], output["before"], output["after"]) == ("settings", 4, 3)
+    assert output["buckets_moved"] == moved_buckets(4, 3)
+    assert output["shards"][3] == {"shard": 3, "before": 64, "after": 0}
 
 
 @pytest.mark.parametrize("shards", ["0", "65", "10000"])

@@ -24,7 +24,7 @@ from .fake_control_server import FakeControlServer, a_shard, a_status
 
 PATIENCE_SECONDS = 30.0
 OURS = b"\x1b[?1049h"
-"""What begins the alternate screen; `l` instead of `h` ends it."""
+"""The sequence that opens the alternate screen; `l` instead of `h` closes it."""
 
 BY_QUEUED = b"\x1b[1;7m     v"
 """The mark over the column `queued`, in bold and reversed."""
@@ -52,9 +52,9 @@ def a_snapshot(status: Status, fault: str | None = None) -> Snapshot:
 @pytest.mark.parametrize("shards", [1, 8, 64])
 @pytest.mark.parametrize("height", [24, 50])
 def test_the_screen_fits_the_height_and_counts_hidden_shards(shards: int, height: int) -> None:
-    workers = [a_shard(number, fault="it is odd") for number in range(shards)]
+    workers = [a_shard(number, fault="it is wrong") for number in range(shards)]
 
-    lines = shown(a_snapshot(a_status(*workers, halted="odd")), ViewOptions(), height=height)
+    lines = shown(a_snapshot(a_status(*workers, halted="suspicious")), ViewOptions(), height=height)
 
     rows = [line for line in lines if " ready " in line]
     rest = shards - len(rows)
@@ -105,10 +105,10 @@ def test_the_sort_column_is_marked_with_its_direction() -> None:
 
 
 def test_top_shows_a_lost_supervisor_and_a_pause() -> None:
-    silent = shown(a_snapshot(a_status(), "nothing listens there"), ViewOptions())
+    lost = shown(a_snapshot(a_status(), "nothing listens there"), ViewOptions())
     paused = shown(a_snapshot(a_status()), ViewOptions(is_paused=True))
 
-    assert silent[1] == "no answer for 12 s: nothing listens there; asking again"
+    assert lost[1] == "no answer for 12 s: nothing listens there; asking again"
     assert paused[1] == "paused; press p to continue"
 
 
@@ -130,7 +130,7 @@ class Terminal:
         os.write(self._ours, keys)
 
     def wait_for(self, text: bytes, *, after: int = 0) -> int:
-        """Read until `text` has been written behind `after`; return where it ends."""
+        """Read until `text` is written after position `after`; return where it ends."""
         until = time.monotonic() + PATIENCE_SECONDS
         while text not in self.written[after:]:
             assert time.monotonic() < until, self.written[-4000:]
@@ -139,7 +139,7 @@ class Terminal:
         return self.written.index(text, after) + len(text)
 
     def end(self) -> int:
-        """Read what is still written; return the exit code."""
+        """Read the rest of the output; return the exit code."""
         self.wait_for(OURS.replace(b"h", b"l"))
         return self.process.wait(PATIENCE_SECONDS)
 

@@ -1,4 +1,4 @@
-"""A workload of one's own gets the exit codes, messages and options of `reconciler run`."""
+"""A workload of your own gets the exit codes, messages and options of `reconciler run`."""
 
 import json
 import os
@@ -28,7 +28,7 @@ def run(folder: Path, *arguments: str, **environment: str) -> "subprocess.Comple
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "code", "said"),
+    ("behaviour", "code", "message"),
     [
         (Behaviour.LACK_STORE, 69, "error: the database does not answer"),
         (Behaviour.RAISE, 70, "error: this should not have happened: RuntimeError"),
@@ -38,12 +38,12 @@ def run(folder: Path, *arguments: str, **environment: str) -> "subprocess.Comple
     ],
 )
 def test_each_way_to_end_has_its_exit_code_and_message(
-    behaviour: Behaviour, code: int, said: str, tmp_path: Path
+    behaviour: Behaviour, code: int, message: str, tmp_path: Path
 ) -> None:
     ended = run(tmp_path, "--once", BEHAVIOUR=behaviour)
 
     assert ended.returncode == code, ended.stderr
-    assert said in ended.stderr
+    assert message in ended.stderr
 
 
 def test_a_workloads_secret_is_hidden_in_a_bugs_traceback(

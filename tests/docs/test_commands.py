@@ -1,8 +1,8 @@
 """Every command in the documents is run, here or by its own test, or marked as an example.
 
-A block of shell code that no comment marks is run as it stands, in a folder like the checkout, next
-to a database with orders and an exchange that knows them. `<!-- tested: NAME -->` before a block
-says that a test names it and runs it, `<!-- example: WHY -->` that nothing does.
+A block of shell code without a mark is run as it stands, in a folder like the checkout, with a
+database that has orders and an exchange that knows them. `<!-- tested: NAME -->` before a block
+says that a test of that name runs it, `<!-- example: WHY -->` that no test does.
 """
 
 import contextlib
@@ -61,7 +61,7 @@ def paper() -> Iterator[PaperProcess]:
 
 
 class Reader:
-    """Somebody who types what a page says, in the checkout's folder."""
+    """A reader who types the commands of a page, in the checkout's folder."""
 
     def __init__(self, demo: Demo, folder: Path, stack: ExitStack) -> None:
         self._folder, self._stack = folder, stack
@@ -84,28 +84,28 @@ class Reader:
         }
 
     def read(self, block: Block) -> None:
-        """Type in a whole block; what would go on for ever is ended after the rest."""
+        """Run a whole block; stop commands that run until a signal after the others."""
         typed = typed_in(block)
         has_own_paper = any("reconciler paper" in command for command in typed)
         commands = [self._as_ours(command, has_own_paper=has_own_paper) for command in typed]
         endless: list[RunningCommand] = []
         if any(OF_A_RUNNING_SUPERVISOR.search(command) for command in commands):
             endless.append(self._start("reconciler run"))
-        said: list[str] = []
+        typed_before: list[str] = []
         for command in commands:
             if ENDLESS.search(command):
-                endless.append(self._start(command, said))
+                endless.append(self._start(command, typed_before))
             else:
-                said.append(command)
-                self._run(said, command)
+                typed_before.append(command)
+                self._run(typed_before, command)
         for running in endless:
             running.send(signal.SIGTERM)
             ended = running.end()
             assert ended.exit_code == 0, ended.err
 
-    def _run(self, said: Sequence[str], command: str) -> None:
-        """Run a command in a shell that knows what was exported before it."""
-        before = [one for one in said[:-1] if one.startswith(("export ", "cd ", "source "))]
+    def _run(self, typed_before: Sequence[str], command: str) -> None:
+        """Run a command in a shell with the variables exported before it."""
+        before = [one for one in typed_before[:-1] if one.startswith(("export ", "cd ", "source "))]
         ended = subprocess.run(  # noqa: S603 - our own pages
             ["/usr/bin/env", "bash", "-euo", "pipefail", "-c", "\n".join([*before, command])],
             env=self.environment,
@@ -117,9 +117,9 @@ class Reader:
         )
         assert ended.returncode == 0, f"{command}\n{ended.stdout}\n{ended.stderr}"
 
-    def _start(self, command: str, said: Sequence[str] = ()) -> RunningCommand:
+    def _start(self, command: str, typed_before: Sequence[str] = ()) -> RunningCommand:
         arguments = command.split("#", maxsplit=1)[0].split()[1:]
-        assert not said or all(one.startswith(("cd ", "source ")) for one in said)
+        assert not typed_before or all(one.startswith(("cd ", "source ")) for one in typed_before)
         running = self._stack.enter_context(
             RunningCommand(arguments, environment=self.environment, folder=self._folder)
         )
@@ -130,7 +130,7 @@ class Reader:
         return running
 
     def _as_ours(self, command: str, *, has_own_paper: bool) -> str:
-        """Put our database, exchange and key where the page has somebody's."""
+        """Replace the page's database, exchange and key with ours."""
         own = f"http://127.0.0.1:{self._paper_port}"
         replaced = {
             "postgresql://owner:password@host:5432/trading": self._demo.database_url,
@@ -186,7 +186,7 @@ def test_a_block_of_commands_runs_as_it_stands(block: Block, reader: Reader) -> 
 
 
 def test_every_block_of_commands_says_that_it_is_one() -> None:
-    """A fence without a language would escape all tests of this file."""
+    """A fence without a language would not be tested by this file."""
     first = re.compile(r"^\s*(\$ |\./|\.venv/|scripts/|reconciler |pip |python3? |psql )")
 
     unnamed = [block for block in blocks("", "sh", "shell", "text") if first.match(block.code)]
@@ -253,7 +253,7 @@ def _wait_for_answer(url: str, running: RunningCommand) -> None:
 
 
 def _write_curl(folder: Path) -> None:
-    """Write what does for these pages as curl on a machine that has none: the last on the path."""
+    """Write a small curl, last on the path, for a machine that has none."""
     folder.mkdir()
     curl = folder / "curl"
     curl.write_text(

@@ -1,4 +1,4 @@
-"""What a hint tells a person to type can be typed: commands, scripts, pages and SQL that exist."""
+"""The commands, scripts, pages and SQL that hints name exist and work."""
 
 import ast
 import re
@@ -17,7 +17,7 @@ from reconciler.store.stale_index import _DEFINITION, STALE_INDEX
 from .documents import ROOT, anchors
 
 SAMPLES = {
-    # By the expression that stands in the text.
+    # By the expression in the text.
     "table": "orders",
     "name": "qty",
     "kind": "UPDATE",
@@ -36,16 +36,16 @@ SAMPLES = {
     "concurrently": " CONCURRENTLY",
     "', '.join(columns)": "id",
 }
-"""What a text of ours has in its gaps, so that it can be run on the sample database."""
+"""Values for the gaps of a text, so that it runs on the sample database."""
 
 NO_CALLS = {
-    # Sentences and names in which "reconciler" is no command.
+    # Sentences and names in which "reconciler" is not the command.
     "reconciler has",
     "reconciler worker",
     "reconciler command",
 }
 BEFORE = {
-    # What is wrong with the database when the statement is proposed.
+    # The state of the database in which the statement is proposed.
     "CREATE INDEX": f"DROP INDEX {STALE_INDEX}",
     "ADD COLUMN qty": "ALTER TABLE orders DROP COLUMN qty",
     "TABLE activity_log ALTER COLUMN qty": "ALTER TABLE activity_log ADD COLUMN qty text",

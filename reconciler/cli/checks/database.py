@@ -87,29 +87,29 @@ def check_open_orders(connection: Connection) -> CheckResult:
         return skipped("open orders", "the rights are granted")
     if not {"status", "external_order_id"} <= read_columns(connection, "orders").keys():
         return skipped("open orders", "orders has status and external_order_id")
-    following = measure_coverage(connection)
-    if following is None:
+    coverage = measure_coverage(connection)
+    if coverage is None:
         return skipped("open orders", "the table can be counted: it took too long")
-    return open_orders_result(following)
+    return open_orders_result(coverage)
 
 
-def open_orders_result(following: Coverage) -> CheckResult:
+def open_orders_result(coverage: Coverage) -> CheckResult:
     """Return a problem or a warning if rows that look open are not followed."""
-    about = "about " if following.is_estimate else ""
+    about = "about " if coverage.is_estimate else ""
     problems = [
         Problem(what=remark, hint=hint)
         for remark, hint in (
-            (following.remark_on_words, _WORDS_HINT),
-            (following.remark_on_ids, _IDS_HINT),
+            (coverage.remark_on_words, _WORDS_HINT),
+            (coverage.remark_on_ids, _IDS_HINT),
         )
         if remark is not None
     ]
-    if following.has_unknown_words:
+    if coverage.has_unknown_words:
         return failed("open orders", ConfigurationError(problems))
-    if following.lacks_most_ids:
-        return warning("open orders", f"{about}{following.followed:,} followed", problems)
+    if coverage.lacks_most_ids:
+        return warning("open orders", f"{about}{coverage.followed:,} followed", problems)
     without = [problem.what for problem in problems]
-    return passed("open orders", "; ".join([f"{about}{following.followed:,} followed", *without]))
+    return passed("open orders", "; ".join([f"{about}{coverage.followed:,} followed", *without]))
 
 
 _WORDS_HINT = (

@@ -30,7 +30,7 @@ class CheckResult:
     status: CheckStatus
     detail: str
     problems: tuple[Problem, ...] = ()
-    exit_code: Exit = Exit.GOOD
+    exit_code: Exit = Exit.OK
 
 
 def passed(check: str, detail: str) -> CheckResult:

@@ -117,8 +117,8 @@ def unknown_names(names: Iterable[str]) -> list[Problem]:
 def _suggestion(name: str) -> str:
     # Compared without the prefix, with which any two of them are similar.
     endings = {known.removeprefix(_PREFIX): known for known in _KNOWN}
-    alike = get_close_matches(name.removeprefix(_PREFIX), endings, n=1)
-    return f"rename it to {endings[alike[0]]}, or unset it" if alike else "unset it"
+    similar = get_close_matches(name.removeprefix(_PREFIX), endings, n=1)
+    return f"rename it to {endings[similar[0]]}, or unset it" if similar else "unset it"
 
 
 def _broken_names() -> frozenset[str]:

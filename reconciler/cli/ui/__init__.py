@@ -1,1 +1,1 @@
-"""What the commands share on a terminal: output, formatting, options, progress, live views."""
+"""The terminal side that commands share: output, formatting, options, progress, live views."""

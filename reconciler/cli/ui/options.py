@@ -97,15 +97,15 @@ def _type_of(info: FieldInfo) -> click.IntRange | NumberRange:
         for name in ("gt", "ge", "lt", "le")
         if hasattr(constraint, name)
     }
-    least, most = bounds.get("ge"), bounds.get("le")
+    minimum, maximum = bounds.get("ge"), bounds.get("le")
     if info.annotation is int:
         return click.IntRange(
-            least if "gt" not in bounds else bounds["gt"] + 1,
-            most if "lt" not in bounds else bounds["lt"] - 1,
+            minimum if "gt" not in bounds else bounds["gt"] + 1,
+            maximum if "lt" not in bounds else bounds["lt"] - 1,
         )
     return NumberRange(
-        min=bounds.get("gt", least),
-        max=bounds.get("lt", most),
+        min=bounds.get("gt", minimum),
+        max=bounds.get("lt", maximum),
         min_open="gt" in bounds,
         max_open="lt" in bounds,
     )

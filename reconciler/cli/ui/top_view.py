@@ -73,7 +73,7 @@ def options_after_key(key: str, options: ViewOptions) -> ViewOptions | None:
 def render_screen(snapshot: Snapshot, options: ViewOptions, *, height: int) -> RenderableType:
     """Return the screen, `height` lines high."""
     status = snapshot.status
-    above = [*_above(snapshot, options), Text()]
+    above = [*_header_lines(snapshot, options), Text()]
     below = [Text(), *islice(status_view.faults(status.workers), MAX_FAULTS)]
     below = [*below, status_view.last_cycle(status)]
     workers = options.sorted(status.workers)
@@ -92,7 +92,7 @@ def render_screen(snapshot: Snapshot, options: ViewOptions, *, height: int) -> R
     return Group(*above, table, *below, *padding, _footer())
 
 
-def _above(snapshot: Snapshot, options: ViewOptions) -> Iterator[Text]:
+def _header_lines(snapshot: Snapshot, options: ViewOptions) -> Iterator[Text]:
     yield status_view.headline(snapshot.status)
     if snapshot.fault is not None:
         yield Text(
