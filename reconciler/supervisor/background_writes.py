@@ -1,4 +1,4 @@
-"""What must be written down and nobody waits for: cycles, holds, the halt."""
+"""Writes that nothing waits for: of cycles, holds, the halt and rate-limit pauses."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,30 +15,30 @@ log = structlog.get_logger(__name__)
 
 
 class BackgroundWrites:
-    """Does one after another, in a thread, in the order in which they came."""
+    """Does one write after another, in a thread, in the order in which they were added."""
 
     def __init__(self) -> None:
         self._waiting: asyncio.Queue[BackgroundWrite | None] = asyncio.Queue()
         self._is_working = False
 
     def add(self, write: BackgroundWrite) -> None:
-        """Have it done soon."""
+        """Do a write soon."""
         self._waiting.put_nowait(write)
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is being done, or waits."""
+        """True while no write waits or is being done."""
         return self._waiting.empty() and not self._is_working
 
     def end(self) -> None:
-        """Let `work` end when all that has come so far is done."""
+        """End `work` when all writes added so far are done."""
         self._waiting.put_nowait(None)
 
     async def work(self, planner: Callable[[], Planner]) -> None:
-        """Do what comes, until told to end, with the planner of the moment.
+        """Do the writes with the planner in force, until `end`.
 
-        What the database does not take is logged; cycles are written with the next chore. Nothing
-        that fails here ends the service: nobody waits for it.
+        A write that the database does not take is logged; cycles are written again with the next
+        one. No failure here ends the service: nothing waits for the write.
         """
         while (write := await self._waiting.get()) is not None:
             self._is_working = True

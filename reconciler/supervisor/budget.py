@@ -1,12 +1,12 @@
-"""The host's rate budget: kept by the parent, asked by the workers over their pipes.
+"""The host's rate budget, kept by the supervisor; the workers request weight over their pipes.
 
-The workers that wait are served in turn, so that none starves however much another asks for, and
-what one does not use the others have. A worker's death or replacement changes nothing of what has
-been spent, and takes what it was still waiting for out of the queue.
+Waiting workers are served in turn, so that none starves however much another requests, and what one
+does not use the others get. When a worker dies or is replaced, what was spent stays spent, and what
+it was waiting for leaves the queue.
 
-After a pause one request goes first, and the rest follow when it was answered: as many at once as
-there are workers would earn the next pause. A worker that is to end waits for nothing: what cannot
-be granted at once is denied; once the budget is closed, everything is.
+After a rate-limit pause one request goes first, and the others follow when it is answered: one of
+each worker at once would cause the next pause. A worker that is to end does not wait: what cannot
+be granted at once is denied. Once the budget is closed, everything is denied.
 """
 
 import asyncio
@@ -16,12 +16,12 @@ from enum import StrEnum
 
 from reconciler.resilience.budget import WeightWindow
 
-FIRST_SECONDS = 15.0
-"""How long a first request may be silent before it is taken for lost: it ends within 10 s."""
+FIRST_TIMEOUT_SECONDS = 15.0
+"""When a first request without an answer counts as lost: it ends within 10 s."""
 
 
 class Reply(StrEnum):
-    """What a request for weight is answered with."""
+    """The reply to a request for weight."""
 
     GRANTED = "granted"
     GRANTED_FIRST = "granted_first"
@@ -40,54 +40,54 @@ class SharedBudget:
         self._timer: asyncio.TimerHandle | None = None
         self._first: Hashable | None = None
         self._first_timer: asyncio.TimerHandle | None = None
-        self._hurried: set[Hashable] = set()
+        self._not_waiting: set[Hashable] = set()
         self._is_closed = False
 
     @property
     def paused_seconds(self) -> float:
-        """How much longer the exchange wants silence."""
+        """How much longer the rate-limit pause lasts."""
         return self._window.paused_seconds
 
     def request(self, owner: Hashable, weight: int, reply: OnReply) -> None:
-        """Reply as soon as `weight` may be spent and it is the owner's turn, or will not be."""
+        """Reply when it is the owner's turn and `weight` may be spent, or when it is denied."""
         if self._is_closed:
             reply(Reply.DENIED)
             return
         self._waiting.setdefault(owner, deque()).append((weight, reply))
         self._serve()
-        if owner in self._hurried:
+        if owner in self._not_waiting:
             self._deny(owner)
 
     def withdraw(self, owner: Hashable) -> None:
         """Forget what `owner` waits for: it has ended."""
         self._waiting.pop(owner, None)
-        self._hurried.discard(owner)
+        self._not_waiting.discard(owner)
         if self._first == owner:
             self._forget_first()
         self._serve()
 
-    def hurry(self, owner: Hashable) -> None:
-        """Let `owner` wait for nothing from now on: it is to end."""
-        self._hurried.add(owner)
+    def deny_waits(self, owner: Hashable) -> None:
+        """Deny `owner` what cannot be granted at once, from now on: it is to end."""
+        self._not_waiting.add(owner)
         self._deny(owner)
         self._serve()
 
     def close(self) -> None:
-        """Grant nothing any more: all are to end."""
+        """Deny everything from now on: all workers are to end."""
         self._is_closed = True
         for owner in list(self._waiting):
             self._deny(owner)
 
     def pause(self, seconds: float) -> None:
-        """Grant nothing for `seconds`, and then one request first."""
+        """Grant nothing for `seconds`, then one request first."""
         self._window.pause(seconds)
 
     def try_first(self) -> None:
-        """Let one request go first, as after a pause."""
+        """Grant one request first, as after a pause."""
         self._window.require_probe()
 
     def record_answer(self, owner: Hashable, *, is_alive: bool) -> None:
-        """Record that the request that went first has ended; let the rest follow if it may."""
+        """Record the end of the first request; grant the others if the exchange answered it."""
         if self._first != owner:
             return
         self._forget_first()
@@ -96,7 +96,7 @@ class SharedBudget:
         self._serve()
 
     def observe(self, used_weight: int) -> None:
-        """Take note of what the exchange says of the account's use."""
+        """Record the account's used weight, as the exchange reports it."""
         self._window.observe(used_weight)
 
     def _serve(self) -> None:
@@ -116,17 +116,17 @@ class SharedBudget:
             if not requests:
                 del self._waiting[owner]
             if self._window.needs_probe:
-                self._let_go_first(owner)
+                self._begin_first(owner)
                 reply(Reply.GRANTED_FIRST)
             else:
                 reply(Reply.GRANTED)
 
-    def _let_go_first(self, owner: Hashable) -> None:
+    def _begin_first(self, owner: Hashable) -> None:
         loop = asyncio.get_running_loop()
         self._first = owner
-        self._first_timer = loop.call_later(FIRST_SECONDS, self._lose_first)
+        self._first_timer = loop.call_later(FIRST_TIMEOUT_SECONDS, self._give_up_first)
 
-    def _lose_first(self) -> None:
+    def _give_up_first(self) -> None:
         self._forget_first()
         self._serve()
 

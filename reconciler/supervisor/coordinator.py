@@ -29,8 +29,8 @@ from reconciler.resilience.breaker_state import BreakerSnapshot, BreakerState
 from reconciler.resilience.budget import WINDOW_SECONDS, WeightWindow
 from reconciler.supervisor.background_writes import BackgroundWrites
 from reconciler.supervisor.budget import Reply, SharedBudget
-from reconciler.supervisor.cycle import OpenCycle, Stage, group_by_cost, size_of
-from reconciler.supervisor.cycle_history import History
+from reconciler.supervisor.cycle import BatchStage, OpenCycle, group_by_cost, size_of
+from reconciler.supervisor.cycle_history import CycleHistory
 from reconciler.supervisor.dispatcher import Dispatcher, Eligibility
 from reconciler.supervisor.halt import CycleVerdict, Halt, sample_of
 from reconciler.supervisor.lifecycle import Lifecycle
@@ -142,7 +142,7 @@ class Coordinator:
         )
         self.dispatcher = Dispatcher(options.shards, batch_size=options.batch_size)
         self.cycles: dict[int, OpenCycle] = {}
-        self.history = History()
+        self.history = CycleHistory()
         self.halt = Halt(options.halt, write=self._writes.add, on_change=self._on_halt)
         self.window = WeightWindow(workload.weight_per_minute, options.rate_share)
         self.backoffs = RestartBackoffs(options.restarts)
@@ -231,7 +231,7 @@ class Coordinator:
         """
         pid = self.pool.pids.get(shard)
         if pid is not None:
-            self._budget.hurry(shard)
+            self._budget.deny_waits(shard)
             seconds = self.options.drain.total_seconds()
             asyncio.get_running_loop().call_later(seconds, self._end_draining, shard, pid)
 
@@ -366,7 +366,7 @@ class Coordinator:
 
     def _judge(self, cycle: OpenCycle) -> None:
         """Let the workers commit the prepared batches of a cycle, or forget them."""
-        prepared = cycle.take_waiting()
+        prepared = cycle.take_prepared()
         if not prepared:
             return
         verdict = self.halt.judge(cycle.stats, is_sample=cycle.is_sample, is_whole=cycle.is_whole)
@@ -403,7 +403,7 @@ class Coordinator:
             case BatchPrepared(batch=number, stats=stats):
                 cycle = self.cycles[self.dispatcher.cycle_of(shard, number)]
                 cycle.end_preparation(number, shard, stats)
-                self._poison.record_survival(Stage.PREPARING)
+                self._poison.record_survival(BatchStage.PREPARING)
             case BatchDone(batch=number, result=result):
                 self._record_result(shard, number, result)
             case BatchReturned(batch=number):
@@ -551,7 +551,7 @@ class Coordinator:
     def _record_result(self, shard: int, number: int, result: Result) -> None:
         batch = self.dispatcher.done(shard, number)
         cycle = self.cycles[batch.cycle]
-        self._poison.record_survival(Stage.COMMITTING)
+        self._poison.record_survival(BatchStage.COMMITTING)
         health = self.health_of(shard)
         before = health.breaker
         health.record_breaker(result.breaker)

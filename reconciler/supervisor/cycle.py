@@ -1,9 +1,9 @@
-"""A cycle: some runs on their way through the workers, from plan to record.
+"""A cycle: chunks on their way through the workers, from plan to record.
 
-    queued -> examining -> waiting -> (verdict) -> concluding -> done
+    queued -> preparing -> prepared -> (verdict) -> committing -> done
 
-Nothing of a cycle is written before its evidence has been judged as a whole. It is judged when
-nothing more of it can be examined for now, or when it has waited too long for the slowest.
+Nothing of a cycle is written before the cycle has been judged as a whole. It is judged when no more
+of it can be prepared for now, or when it has waited too long for the slowest worker.
 """
 
 import time
@@ -16,11 +16,11 @@ from reconciler.workload import AnomalyStats, Batch, Chunk, Counts, Cycle
 PART_SECONDS = 10.0
 
 
-class Stage(StrEnum):
-    """What a worker is doing with a batch."""
+class BatchStage(StrEnum):
+    """A worker's step with a batch."""
 
-    PREPARING = "examining"
-    COMMITTING = "concluding"
+    PREPARING = "preparing"
+    COMMITTING = "committing"
 
 
 class OpenCycle:
@@ -43,90 +43,89 @@ class OpenCycle:
         self.stats = AnomalyStats(keys=frozenset(keys))
         self._items_left = items
         self._preparing: set[int] = set()
-        self._waiting: dict[int, int] = {}
-        self._tally = Counts()
+        self._prepared: dict[int, int] = {}
+        self._counts = Counts()
         self._monotonic = monotonic
         self._started = self._part_began = monotonic()
         self._part_began_at = datetime.now(UTC)
 
     @property
     def is_done(self) -> bool:
-        """Whether nothing of it is queued or in hand."""
+        """True if nothing of it is queued or in flight."""
         return self._items_left <= 0
 
     @property
     def is_whole(self) -> bool:
-        """Whether all that is stale is in it, and something was learnt of each item."""
+        """True if all that is stale is in it, and each item has been examined."""
         return self.ends_sweep and self.stats.examined == self.items
 
     @property
     def is_preparing(self) -> bool:
-        """Whether a worker is looking at a batch of it now."""
+        """True while a worker prepares a batch of it."""
         return bool(self._preparing)
 
     @property
     def age_seconds(self) -> float:
-        """How long ago it began."""
+        """The seconds since it began."""
         return self._monotonic() - self._started
 
     def begin_batch(self, batch: Batch) -> None:
-        """A worker is looking at this batch."""
+        """Record that a worker prepares this batch."""
         self._preparing.add(batch.number)
 
     def end_preparation(self, batch: int, shard: int, stats: AnomalyStats) -> None:
-        """The worker has looked at it; it waits for the verdict."""
+        """Record that the batch is prepared, and waits for the verdict."""
         self._preparing.discard(batch)
-        self._waiting[batch] = shard
+        self._prepared[batch] = shard
         self.stats += stats
 
-    def forget_batch(self, batch: int) -> Stage:
-        """The worker has died with it; return where it was on its way."""
-        stage = Stage.PREPARING if batch in self._preparing else Stage.COMMITTING
+    def forget_batch(self, batch: int) -> BatchStage:
+        """Take back a batch that its worker could not finish; return the stage that it was in."""
+        stage = BatchStage.PREPARING if batch in self._preparing else BatchStage.COMMITTING
         self._preparing.discard(batch)
-        self._waiting.pop(batch, None)
+        self._prepared.pop(batch, None)
         return stage
 
-    def take_waiting(self) -> dict[int, list[int]]:
-        """Return the batches that wait for the verdict, by shard; they wait no more."""
+    def take_prepared(self) -> dict[int, list[int]]:
+        """Return the batches that wait for the verdict, by shard, and forget them."""
         by_shard: dict[int, list[int]] = {}
-        for batch, shard in self._waiting.items():
+        for batch, shard in self._prepared.items():
             by_shard.setdefault(shard, []).append(batch)
-        self._waiting.clear()
+        self._prepared.clear()
         return by_shard
 
     def count(self, counts: Counts, *, finished_items: int) -> None:
-        """Add what came of a batch; `finished_items` will not come back."""
-        self._tally.add(counts)
+        """Add the counts of a batch; `finished_items` are not queued again."""
+        self._counts.add(counts)
         self._items_left -= finished_items
 
     def finish(self) -> Cycle:
-        """Return the record of it, or of what came after the last part."""
+        """Return the record of it, or of what followed the last part."""
         return Cycle(
             started_at=self._part_began_at,
             finished_at=max(self._part_began_at, datetime.now(UTC)),
             duration_ms=round((self._monotonic() - self._part_began) * 1000),
-            counts=self._tally,
+            counts=self._counts,
             ends_sweep=self.ends_sweep and self.is_done and not self.is_sample,
         )
 
     def finish_part(self) -> Cycle | None:
-        """Return the record of what was done so far, if something failed; else None.
+        """Return the record of what was done so far if something failed; else None.
 
-        A cycle with failures may wait for long before it can go on, and they are not to be told
-        only then.
+        A cycle with failures may wait long before it can go on, and they must be seen before that.
         """
         is_due = self._monotonic() - self._part_began >= PART_SECONDS
-        if not (is_due and self._tally.errors):
+        if not (is_due and self._counts.errors):
             return None
         part = self.finish()
-        self._tally = Counts()
+        self._counts = Counts()
         self._part_began = self._monotonic()
         self._part_began_at = datetime.now(UTC)
         return part
 
 
 def group_by_cost(chunks: Iterable[Chunk], most: int) -> Iterator[list[Chunk]]:
-    """Cut a page into cycles that cost `most` at most, or are a single run."""
+    """Cut a page into cycles that cost at most `most`, or are a single chunk."""
     group: list[Chunk] = []
     cost = 0
     for chunk in chunks:
@@ -140,5 +139,5 @@ def group_by_cost(chunks: Iterable[Chunk], most: int) -> Iterator[list[Chunk]]:
 
 
 def size_of(chunks: Iterable[Chunk]) -> int:
-    """Count the items of some runs."""
+    """Count the items of chunks."""
     return sum(len(chunk.items) for chunk in chunks)

@@ -1,8 +1,8 @@
-"""The last cycles, and what the last hour came to: for `status` and `health`.
+"""The last cycles, and the counts of the last hour: for `status` and `health`.
 
-What the hour came to is in the record that all hosts write, and that outlives this supervisor. What
-is not written there yet is added from memory. While the database is away the record is what it was
-when it was last read, but no longer than for an hour.
+The counts are read from the record in the database that all hosts write, and that outlives this
+supervisor. Cycles that are not written there yet are added from memory. While the database is away
+the record counts as it was last read, but for no longer than an hour.
 """
 
 import asyncio
@@ -17,16 +17,16 @@ from reconciler.workload import Cycle, Planner
 
 CYCLES_KEPT = 10
 HOUR_SECONDS = 3600.0
-EMPTY_SECONDS = 1.0
-"""However short the pause between sweeps is: no row for each of them while nothing is stale."""
+EMPTY_CYCLE_SECONDS = 1.0
+"""While nothing is stale, a cycle is recorded at most this often, however short the interval."""
 
 MOST_UNWRITTEN = 10_000
-"""Cycles that are kept for a database that is away; hardly one is finished meanwhile."""
+"""Cycles kept while the database is away; few finish meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Finished:
-    """A cycle that finished here, and when by our own clock."""
+    """A cycle that finished here, and when by the monotonic clock."""
 
     number: int
     cycle: Cycle
@@ -35,29 +35,29 @@ class _Finished:
 
 @dataclass(frozen=True, slots=True)
 class _Recorded:
-    """What the record said, when it was read, and the last of our cycles that it had by then."""
+    """The record as it was read, when, and the last of our cycles that it had by then."""
 
     hour: LastHour
     at: float
     up_to: int
 
 
-class History:
-    """Remembers what this supervisor's cycles did, and what the record says of the last hour."""
+class CycleHistory:
+    """Keeps this supervisor's last cycles, and what the record says of the last hour."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._cycles: deque[Cycle] = deque(maxlen=CYCLES_KEPT)
         self._numbers = count(1)
         self._finished: deque[_Finished] = deque(maxlen=MOST_UNWRITTEN)
-        """Those that are not in what was read of the record, the oldest first."""
+        """Those that the record as read does not have, the oldest first."""
         self._written_up_to = 0
         self._recorded: _Recorded | None = None
         self._last_at: float | None = None
         self._is_known = asyncio.Event()
 
     def add(self, cycle: Cycle) -> None:
-        """Take note of a cycle that has just finished."""
+        """Add a cycle that has just finished."""
         self._last_at = self._monotonic()
         self._cycles.appendleft(cycle)
         while self._finished and self._is_past(self._finished[0]):
@@ -65,7 +65,7 @@ class History:
         self._finished.append(_Finished(next(self._numbers), cycle, self._last_at))
 
     def write(self, planner: Planner) -> None:
-        """Write down what is not written yet, then read the record. Called from a thread.
+        """Record what is not recorded yet, then read the record. Called from a thread.
 
         Raises:
             StoreUnavailable: try again later; nothing is lost meanwhile.
@@ -78,18 +78,18 @@ class History:
         if hour is not None:
             self._recorded = _Recorded(hour, self._monotonic(), self._written_up_to)
 
-    def begin(self) -> None:
-        """The record has been read for the first time: from now on the last hour is known."""
+    def mark_known(self) -> None:
+        """Note that the record has been read once: from now on the last hour is known."""
         self._is_known.set()
 
     async def wait_until_known(self) -> None:
-        """Wait until the last hour can be told."""
+        """Wait until the last hour is known."""
         await self._is_known.wait()
 
     @property
     def is_due(self) -> bool:
-        """Whether the last cycle is long enough ago for one that has nothing to do."""
-        return self._last_at is None or self._monotonic() - self._last_at >= EMPTY_SECONDS
+        """True if the last cycle is long enough ago to record one that has nothing to do."""
+        return self._last_at is None or self._monotonic() - self._last_at >= EMPTY_CYCLE_SECONDS
 
     @property
     def cycles(self) -> tuple[Cycle, ...]:
@@ -98,8 +98,8 @@ class History:
 
     @property
     def last_hour(self) -> LastHour:
-        """What the last hour's cycles came to, and when the last one was, here if there was one."""
-        rest = [one.cycle for one in self._finished if not self._is_counted(one)]
+        """The counts of the last hour's cycles, and how long ago the last one was."""
+        rest = [finished.cycle for finished in self._finished if not self._is_counted(finished)]
         hour = _with(self._hour_as_recorded(), rest)
         if self._last_at is None:
             return hour
@@ -127,17 +127,17 @@ class History:
         )
 
     def _is_past(self, finished: _Finished) -> bool:
-        """Whether a cycle is written, as far as it ever is, and need not be counted here."""
+        """Return True if a cycle is recorded or too old, and need not be kept."""
         return finished.number <= self._written_up_to and self._is_counted(finished)
 
     def _is_counted(self, finished: _Finished) -> bool:
-        """Whether the record that was read has the cycle, or it is older than an hour."""
+        """Return True if the record as read has the cycle, or it is older than an hour."""
         has_it = self._recorded is not None and finished.number <= self._recorded.up_to
         return has_it or finished.at < self._monotonic() - HOUR_SECONDS
 
 
 def _with(hour: LastHour, cycles: Iterable[Cycle]) -> LastHour:
-    """Add cycles to what the record says."""
+    """Add cycles to the record's hour."""
     for cycle in cycles:
         counts = cycle.counts
         hour = replace(

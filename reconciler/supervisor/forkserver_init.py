@@ -1,17 +1,17 @@
-"""Imported in the fork server only, for what the import does there, from first line to last.
+"""Imported in the fork server only, for its side effects, which are in the order of the lines.
 
-What is sent to a whole process group, by a terminal or a service manager, must not end the fork
-server: its workers' ends reach the parent through it. Nor may it end a worker that was forked just
-now and has not yet said what it does about signals. So that comes before all that takes time. The
-fork server ends by itself when the parent and the last worker are gone.
+A signal to a whole process group, from a terminal or a service manager, must not end the fork
+server: it reports the workers' ends to the supervisor. Nor may it end a worker that has just been
+forked and has no signal handlers yet. So signals are ignored first, before anything that takes
+time. The fork server ends by itself when the supervisor and the last worker are gone.
 
-Workers share the fork server's memory until one of them writes to it. All that is loaded by now is
-therefore taken out of the garbage collector's sight: a full collection writes to every object that
-it looks at, and the first one would leave each worker with a copy of most of what it shared.
+Workers share the fork server's memory until one of them writes to it. So what is loaded by now is
+hidden from the garbage collector: a full collection writes to every object that it visits, and the
+first one would leave each worker with a copy of most of what it shared.
 
-Of what a worker then takes for itself, glibc would keep more than it uses: a heap for each thread
-that ever asked for memory, where Python lets only one run at a time, and ever more free memory at
-the end of each. Other C libraries do neither.
+Of a worker's own memory glibc would keep more than is used: a heap for each thread that ever
+allocated any, although Python runs one thread at a time, and more and more free memory at the end
+of each heap. Other C libraries do neither.
 """
 
 import ctypes
@@ -28,7 +28,7 @@ _M_TRIM_THRESHOLD = -1
 _M_ARENA_MAX = -8
 
 _FREE_BYTES = 128 * 1024
-"""What may stay free at a heap's end: glibc's own measure, which it raises unless it is set."""
+"""What may stay free at the end of a heap: glibc's default, which it raises unless it is set."""
 
 
 def _keep_heaps_small() -> None:

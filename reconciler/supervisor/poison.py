@@ -1,33 +1,33 @@
-"""Whose fault a worker's death is: the worker's, or the work's that it had in hand.
+"""What is to blame for a worker's death: the worker, or a chunk that it was working at.
 
-    the first death over a run       the worker's: it may have been killed for reasons of its own
-    over two batches at once         the worker's: nobody knows which of them it was
-    again, in another shard          the run's: it is halved, until the guilty item is alone
-    again, in the same shard         the worker's, unless there is no other shard to try
-    an item alone, and again         set aside: on hold as `crashed_worker`
+    first death with a chunk in work   the worker: it may have been killed for its own reasons
+    with two batches in work           the worker: either batch may be the cause
+    again, in another shard            the chunk: it is halved, until the poisoned item is alone
+    again, in the same shard           the worker, unless there is no other shard to try
+    again with a single item           set aside: on hold as `crashed_worker`
 
-An item is set aside only once others have got through the same stage alive, or when there is no
-other. Else it is not the items: after so many deaths in vain nothing is halved any more, and the
-shards' own limits end it.
+An item is set aside only if a worker has survived the same stage with others, or if there is no
+other item. Otherwise the items are not the cause: after `MOST_DEATHS_WITHOUT_RESULT` deaths nothing
+is halved any more, and the shards' restart limits end it.
 """
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from reconciler.supervisor.cycle import Stage
+from reconciler.supervisor.cycle import BatchStage
 from reconciler.workload import Chunk
 
 MOST_CRASHES = 2
-"""A single item over which so many workers have died is guilty."""
+"""A single item that has crashed this many workers is poisoned."""
 
-MOST_DEATHS_IN_VAIN = 16
-"""Halving a batch of thousands down to the guilty item takes fewer."""
+MOST_DEATHS_WITHOUT_RESULT = 16
+"""Halving a batch of thousands down to the poisoned item takes fewer."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CrashVerdict:
-    """What follows from a death: what is tried again, what is set aside, and who is to blame."""
+    """What follows from a death: what is tried again, what is set aside, and what is to blame."""
 
     again: tuple[Chunk, ...]
     poisoned: tuple[Chunk, ...] = ()
@@ -35,39 +35,39 @@ class CrashVerdict:
 
 
 class PoisonDetector:
-    """Finds out, from one death after another."""
+    """Finds the items that crash workers, from one death after another."""
 
     def __init__(self) -> None:
-        self._in_vain: Counter[Stage] = Counter()
-        self._survived: set[Stage] = set()
+        self._without_result: Counter[BatchStage] = Counter()
+        self._survived: set[BatchStage] = set()
 
-    def record_survival(self, stage: Stage) -> None:
-        """Take note that a worker got through this stage alive."""
+    def record_survival(self, stage: BatchStage) -> None:
+        """Record that a worker has survived this stage."""
         self._survived.add(stage)
-        self._in_vain[stage] = 0
+        self._without_result[stage] = 0
 
     def on_crash(
         self,
         chunks: Sequence[Chunk],
         *,
         shard: int,
-        stage: Stage,
+        stage: BatchStage,
         is_alone: bool,
         has_others: bool,
         is_all: bool,
     ) -> CrashVerdict:
-        """Say what follows from a death over these runs.
+        """Return what follows from a death with these chunks in work.
 
         Args:
-            chunks: A batch that the worker was at work at.
-            shard: Whose worker it was.
-            stage: What it was doing with them.
-            is_alone: It was at no other batch's work.
+            chunks: A batch that the worker was working at.
+            shard: The worker's shard.
+            stage: The worker's step with them.
+            is_alone: The worker was working at no other batch.
             has_others: Another shard could be tried.
-            is_all: There is nothing else to do than these runs.
+            is_all: There is no other work than these chunks.
         """
-        self._in_vain[stage] += 1
-        if self._in_vain[stage] > MOST_DEATHS_IN_VAIN:
+        self._without_result[stage] += 1
+        if self._without_result[stage] > MOST_DEATHS_WITHOUT_RESULT:
             return CrashVerdict(again=tuple(chunks))
         tried = [
             (chunk, is_alone and _is_to_blame(chunk, shard, has_others=has_others))
@@ -90,7 +90,7 @@ def _is_to_blame(chunk: Chunk, shard: int, *, has_others: bool) -> bool:
 
 
 def _after(chunk: Chunk, shard: int, *, to_blame: bool) -> list[Chunk]:
-    """Return what to hand out of a run over which a worker has died."""
+    """Return a chunk that was in work at a death as it is to be tried again."""
     if not to_blame:
         crashed_in = chunk.crashed_in | {shard}
         return [replace(chunk, crashes=max(1, chunk.crashes), crashed_in=crashed_in)]

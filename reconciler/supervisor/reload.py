@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """What a supervisor runs, and how. `set_up_worker` as in `Supervisor`."""
+    """The workload of a supervisor, and its options. `set_up_worker` as in `Supervisor`."""
 
     workload: Workload
     options: Options
@@ -24,25 +24,25 @@ class RunConfig:
 
 
 class Reloader:
-    """Renews the supervisor whenever it is asked to, one renewal after another."""
+    """Reads new settings whenever asked to, one time after another."""
 
     def __init__(self, read: Callable[[], RunConfig]) -> None:
-        """Prepare. `read` reads the settings anew, and raises if they do not fit."""
+        """Prepare. `read` reads the settings again, and raises if they are wrong."""
         self._read = read
-        self._is_wanted = asyncio.Event()
+        self._is_requested = asyncio.Event()
 
     def request(self) -> None:
-        """Renew soon."""
-        self._is_wanted.set()
+        """Read the settings soon."""
+        self._is_requested.set()
 
     async def next(self) -> tuple[RunConfig, Planner]:
         """Wait for a request whose settings work; return these, and a planner that uses them.
 
-        Settings that do not fit are logged, and all goes on as it was.
+        Wrong settings are logged, and the old ones stay in force.
         """
         while True:
-            await self._is_wanted.wait()
-            self._is_wanted.clear()
+            await self._is_requested.wait()
+            self._is_requested.clear()
             try:
                 run_config = await run_in_daemon_thread(self._read)
                 planner = await run_in_daemon_thread(run_config.workload.open_planner)

@@ -1,4 +1,4 @@
-"""How each shard stands: its breaker, what is in its way, and how fast it works."""
+"""The health of a shard: its breaker, its last fault, and how fast it works."""
 
 import time
 from collections import deque
@@ -13,14 +13,14 @@ RATE_SECONDS = 10.0
 
 @dataclass(slots=True)
 class RateMeter:
-    """Counts what is finished, and how fast of late."""
+    """Counts finished items, and their rate over the last ten seconds."""
 
     monotonic: Callable[[], float] = time.monotonic
     total: int = 0
     _recent: deque[tuple[float, int]] = field(default_factory=deque)
 
     def add(self, items: int) -> None:
-        """Count items that are finished now."""
+        """Add items that are finished now."""
         self.total += items
         self._recent.append((self.monotonic(), items))
         self._forget()
@@ -38,47 +38,47 @@ class RateMeter:
 
 @dataclass(slots=True)
 class ShardHealth:
-    """One shard's. It outlives the shard's workers."""
+    """The health of one shard; it outlives the shard's workers."""
 
     monotonic: Callable[[], float] = time.monotonic
     finished: RateMeter = field(default_factory=RateMeter)
     fault: WorkerFault | None = None
-    """The last thing that stood in its way."""
+    """The last fault, also when it is over."""
     has_fault: bool = False
-    """Whether it still does: nothing has gone well since."""
-    _trouble_at: float = 0.0
-    _held_back_until: float = 0.0
+    """True while nothing has been done without a failure since the last fault."""
+    _fault_at: float = 0.0
+    _backing_off_until: float = 0.0
     _breaker: tuple[BreakerSnapshot, float] | None = None
 
     def record_breaker(self, snapshot: BreakerSnapshot) -> None:
-        """Take note of where its worker's circuit breaker stands."""
+        """Record where its worker's circuit breaker stands."""
         self._breaker = snapshot, self.monotonic()
 
     @property
     def breaker(self) -> BreakerSnapshot | None:
-        """Where the circuit breaker of its last worker stands now."""
+        """The circuit breaker of its last worker, as of now."""
         if self._breaker is None:
             return None
-        snapshot, heard_at = self._breaker
-        return snapshot.aged(self.monotonic() - heard_at)
+        snapshot, recorded_at = self._breaker
+        return snapshot.aged(self.monotonic() - recorded_at)
 
     def record_fault(self, fault: WorkerFault) -> None:
-        """Take note of what stands in its way; hand it nothing until that is worth another try."""
+        """Record a fault, and back off until another try is worth it."""
         self.fault = fault
         self.has_fault = True
-        self._trouble_at = self.monotonic()
-        self._held_back_until = self._trouble_at + fault.retry_after_seconds
+        self._fault_at = self.monotonic()
+        self._backing_off_until = self._fault_at + fault.retry_after_seconds
 
     def record_success(self) -> None:
-        """Take note that nothing stands in its way any more."""
+        """Record that the fault is over."""
         self.has_fault = False
 
     @property
     def fault_age_seconds(self) -> float | None:
-        """How long ago the last trouble was; None: there was none."""
-        return None if self.fault is None else self.monotonic() - self._trouble_at
+        """How long ago the last fault was; None: there was none."""
+        return None if self.fault is None else self.monotonic() - self._fault_at
 
     @property
     def backing_off_seconds(self) -> float:
-        """How much longer it is handed nothing."""
-        return max(0.0, self._held_back_until - self.monotonic())
+        """How much longer it is assigned nothing."""
+        return max(0.0, self._backing_off_until - self.monotonic())

@@ -19,26 +19,26 @@ def bucket_of(key: str) -> int:
 
 @lru_cache(maxsize=128)
 def assign_buckets(shards: int) -> tuple[int, ...]:
-    """Return the shard (0-based) of each bucket, evenly: shares differ by one at most.
+    """Return the shard (0-based) of each bucket, evenly: shares differ by at most one.
 
     The table for n + 1 shards is the table for n in which the new shard has taken one bucket after
-    another from whoever had most. So growing moves only what the new shard gets, shrinking only
-    what the last one had.
+    another from the shard with the most. So growing moves only what the new shard gets, shrinking
+    only what the last one had.
     """
     table = [0] * BUCKETS
     for new in range(1, shards):
         shares = [table.count(shard) for shard in range(new)]
         for _ in range(BUCKETS // (new + 1)):
-            richest = max(range(new), key=shares.__getitem__)
-            table[_last_bucket_of(richest, table)] = new
-            shares[richest] -= 1
+            largest = max(range(new), key=shares.__getitem__)
+            table[_last_bucket_of(largest, table)] = new
+            shares[largest] -= 1
     return tuple(table)
 
 
 def assign_without(shards: int, absent: Collection[int]) -> tuple[int, ...]:
     """Return the shard of each bucket while some shards are out of service.
 
-    Only their buckets move, each to whoever has fewest; not all may be absent.
+    Only their buckets move, each to the shard with the fewest; not all may be absent.
     """
     table = list(assign_buckets(shards))
     shares = {shard: table.count(shard) for shard in range(shards) if shard not in absent}
@@ -50,7 +50,7 @@ def assign_without(shards: int, absent: Collection[int]) -> tuple[int, ...]:
 
 
 def moved_buckets(before: int, after: int) -> int:
-    """Return how many buckets change their shard when the count changes."""
+    """Count the buckets that change their shard when the number of shards changes."""
     pairs = zip(assign_buckets(before), assign_buckets(after), strict=True)
     return sum(old != new for old, new in pairs)
 

@@ -1,7 +1,7 @@
-"""Signals become demands. A handler only passes one on; the supervisor's loop acts on it.
+"""The actions that signals ask for. A handler only passes one on; the supervisor's loop acts on it.
 
-An exception thrown from a handler could strike between a commit and its acknowledgement; asyncio
-runs these handlers between two steps of the loop, where nothing is half done.
+An exception raised in a plain handler could come between a commit and its acknowledgement. asyncio
+runs these handlers between two steps of the loop, where no step is half done.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from enum import StrEnum
 
 
 class SignalAction(StrEnum):
-    """What a signal asks of the supervisor."""
+    """The action that a signal asks for."""
 
     STOP = "stop"
     STOP_FAST = "stop_fast"
@@ -34,10 +34,10 @@ _ACTIONS = {
 
 
 @contextmanager
-def listening(on_signal: Callable[[SignalAction], None]) -> Iterator[None]:
-    """Pass every demand to `on_signal` while the block runs, on the running loop.
+def handle_signals(on_signal: Callable[[SignalAction], None]) -> Iterator[None]:
+    """Pass the action of every signal to `on_signal`, on the running loop, within the block.
 
-    After it the signals mean what they meant before.
+    After the block the signals have their former handlers again.
     """
     loop = asyncio.get_running_loop()
     before = {number: signal.getsignal(number) for number in _ACTIONS}

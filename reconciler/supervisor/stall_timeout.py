@@ -1,4 +1,4 @@
-"""How long a single sweep bears with what stands in its way."""
+"""How long a single sweep goes on when nothing is done but faults are met."""
 
 import time
 from collections.abc import Callable
@@ -6,9 +6,9 @@ from datetime import timedelta
 
 
 class StallTimeout:
-    """Lasts for `limit` from the first thing that goes wrong, and anew from each that goes well.
+    """Runs from the first fault after a success, for `limit`; without a limit it never ends.
 
-    Waiting for nothing but the rate limit does not wear it out. Without a limit it never ends.
+    Waiting for the rate budget alone is no fault.
     """
 
     def __init__(
@@ -16,16 +16,16 @@ class StallTimeout:
     ) -> None:
         self._limit = limit
         self._monotonic = monotonic
-        self._worn_since: float | None = None
+        self._stalled_since: float | None = None
 
-    def renew(self) -> None:
-        """Take note that something went well."""
-        self._worn_since = None
+    def record_success(self) -> None:
+        """Record that something was done."""
+        self._stalled_since = None
 
-    def is_over(self, retry_after_seconds: float = 0.0) -> bool:
-        """Take note that something went wrong; say if waiting so much longer is too long."""
+    def record_fault(self, retry_after_seconds: float = 0.0) -> bool:
+        """Record a fault; return True if waiting for another try would exceed the timeout."""
         now = self._monotonic()
-        if self._worn_since is None:
-            self._worn_since = now
-        worn_seconds = now - self._worn_since + retry_after_seconds
-        return self._limit is not None and worn_seconds > self._limit.total_seconds()
+        if self._stalled_since is None:
+            self._stalled_since = now
+        stalled_seconds = now - self._stalled_since + retry_after_seconds
+        return self._limit is not None and stalled_seconds > self._limit.total_seconds()

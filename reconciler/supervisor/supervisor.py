@@ -31,7 +31,7 @@ from reconciler.supervisor.lifecycle import Lifecycle
 from reconciler.supervisor.options import Options
 from reconciler.supervisor.process_memory import with_memory
 from reconciler.supervisor.reload import Reloader, RunConfig
-from reconciler.supervisor.signals import SignalAction, listening
+from reconciler.supervisor.signals import SignalAction, handle_signals
 from reconciler.supervisor.snapshot import SnapshotBuilder, SupervisorSnapshot
 from reconciler.supervisor.stall_timeout import StallTimeout
 from reconciler.supervisor.status import OrderLocation, Phase
@@ -128,7 +128,7 @@ class Supervisor:
             WorkersDying: the workers kept dying.
         """
         asyncio.get_running_loop().set_exception_handler(self._on_bug)
-        with listening(self._on_signal):
+        with handle_signals(self._on_signal):
             control = nullcontext() if self._open_control is None else self._open_control(self)
             async with control:
                 await self._begin_and_end()
@@ -148,7 +148,7 @@ class Supervisor:
         if planner is None:
             return
         self._planner = planner
-        self._coordinator.history.begin()
+        self._coordinator.history.mark_known()
         log.info("supervisor.started", shards=self._options.shards, once=self._options.is_once)
         tasks = [
             self._begin(work)
@@ -338,19 +338,19 @@ class Supervisor:
 
     def on_success(self) -> None:
         """Begin the stall timeout again."""
-        self._stall_timeout.renew()
+        self._stall_timeout.record_success()
 
     def on_fault(self, ending: StopReason, reason: str, retry_after_seconds: float) -> None:
         """In a single sweep, end if the wait for what is gone would exceed the stall timeout."""
         self._last_fault = reason
-        if self._stall_timeout.is_over(retry_after_seconds):
+        if self._stall_timeout.record_fault(retry_after_seconds):
             self.summary.fault = reason
             self._end(ending)
 
     def on_death(self) -> None:
         """In a single sweep, end if workers die and nothing is done for the stall timeout."""
         self._metrics.incr(Counter.SUPERVISOR_RESTARTS)
-        if self._stall_timeout.is_over():
+        if self._stall_timeout.record_fault():
             reason = "the workers keep dying, and nothing goes forward: see why in the log above"
             self.on_failure(WorkersDying(reason))
 

@@ -1,7 +1,7 @@
-"""Run what blocks where it holds nothing up: neither the loop nor the end of the process.
+"""Blocking calls in threads that delay neither the event loop nor the end of the process.
 
-`asyncio.to_thread` would not do. Its threads are waited for at exit, so a database that neither
-answers nor hangs up would keep the supervisor from ending for as long as it likes.
+Not `asyncio.to_thread`: the process waits for its threads at exit, so a database that neither
+answers nor closes the connection would keep the supervisor from ending.
 """
 
 import asyncio
@@ -15,9 +15,9 @@ Ts = TypeVarTuple("Ts")
 
 
 def run_in_daemon_thread(function: Callable[[*Ts], T], *arguments: *Ts) -> asyncio.Future[T]:
-    """Begin `function(*arguments)` in a thread of its own; return the future of its result.
+    """Start `function(*arguments)` in a thread of its own; return the future of its result.
 
-    Cancelling the future abandons the call: it goes on, and nobody hears what comes of it.
+    Cancelling the future abandons the call: it goes on, and its result is lost.
     """
     outcome: futures.Future[T] = futures.Future()
     outcome.set_running_or_notify_cancel()

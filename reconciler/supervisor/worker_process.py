@@ -1,7 +1,7 @@
-"""One worker process as its parent sees it.
+"""One worker process, as the supervisor sees it.
 
 Workers are forked from a fork server: a process that has imported the program but opened nothing,
-so no connection, thread or lock of the parent is ever inherited, and a start takes milliseconds.
+so a worker inherits no connection, thread or lock of the parent, and starts in milliseconds.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ from reconciler.worker.process import main as run_worker
 from reconciler.workload import Batch, Workload
 
 MOST_STACK_BYTES = 65_536
-"""What a pipe holds: a worker with more to tell is cut short."""
+"""The size of a pipe: longer stacks are cut."""
 
 
 class WorkerProcess:
@@ -50,12 +50,12 @@ class WorkerProcess:
         self.state = ShardState.BOOTING
         self._preparing: int | None = None
         self._committing: deque[deque[int]] = deque()
-        """The batches that it is to finish, by verdict; it is at the first."""
+        """The batches that it is to commit, by verdict; it works at the first."""
         self._suspects: dict[int, int] = {}
-        """The batches in its hand over which others have died, with their cycles."""
+        """The batches in flight with chunks that have crashed a worker, and their cycles."""
         self.is_hung = False
-        """Whether it hangs, and is about to be killed."""
-        self._heard_at = time.monotonic()
+        """True if it hangs, and is about to be killed."""
+        self._last_message_at = time.monotonic()
         self._waiting_seconds = 0.0
         self._connection, theirs = context.Pipe()
         self._stacks, their_stacks = context.Pipe(duplex=False)
@@ -72,10 +72,10 @@ class WorkerProcess:
 
     @property
     def is_idle(self) -> bool:
-        """Whether it could look at another batch.
+        """True if it could prepare another batch.
 
-        It may still be finishing what the last verdict was about, but no more than that, else what
-        it has looked at would pile up; nor what may be its death.
+        It may still be committing the batches of one verdict, but not of more: prepared batches
+        would pile up. Nor may it be committing a batch that may crash it.
         """
         if self.state is not ShardState.READY or self.is_hung or self._preparing is not None:
             return False
@@ -83,10 +83,10 @@ class WorkerProcess:
 
     @property
     def allowed_cycles(self) -> frozenset[int]:
-        """The cycles that it may look at more of, and of no other; empty: of any.
+        """The only cycles that it may prepare more of; empty: any.
 
-        While what may be its death waits for the verdict of a cycle, another cycle must not be at
-        work when it comes.
+        While a batch that may crash it waits for the verdict of its cycle, the worker must not be
+        at work for another cycle when the verdict comes.
         """
         waiting = self._suspects.keys() - {self._preparing} - set(self._to_commit)
         return frozenset(self._suspects[number] for number in waiting)
@@ -97,29 +97,26 @@ class WorkerProcess:
 
     @property
     def at_work(self) -> tuple[int, ...]:
-        """The numbers of the batches that it is at now: one that it looks at, one it finishes."""
+        """The numbers of the batches that it works at: one that it prepares, one that it commits."""
         batches = (self._preparing, self._committing[0][0] if self._committing else None)
         return tuple(number for number in batches if number is not None)
 
     def prepare(self, batch: Batch) -> None:
-        """Give it a batch to look at. It must be idle."""
+        """Give it a batch to prepare. It must be idle."""
         self._preparing = batch.number
         if batch.is_suspect:
             self._suspects[batch.number] = batch.cycle
         self.send(AssignBatch(batch))
 
     def commit(self, batches: Sequence[int], *, may_write: bool) -> None:
-        """Let it finish batches that it has looked at."""
+        """Let it commit batches that it has prepared, or forget them."""
         self._committing.append(deque(batches))
         self.send(CommitBatches(tuple(batches), may_write))
 
     @property
     def seconds_since_heartbeat(self) -> float:
-        """How long nothing that shows it alive has come from its loop.
-
-        Its loop may turn while a call of its hangs: then since that call began.
-        """
-        return time.monotonic() - self._heard_at + self._waiting_seconds
+        """The seconds since its last message, or, while a call of its hangs, since the call began."""
+        return time.monotonic() - self._last_message_at + self._waiting_seconds
 
     @property
     def pid(self) -> int | None:
@@ -128,24 +125,24 @@ class WorkerProcess:
 
     @property
     def pipe_descriptor(self) -> int:
-        """Readable when the worker has said something."""
+        """The descriptor that is readable when the worker has sent a message."""
         return self._connection.fileno()
 
     @property
     def sentinel(self) -> int:
-        """Readable when the process has ended."""
+        """The descriptor that is readable when the process has ended."""
         return self.process.sentinel
 
     def receive(self) -> FromWorker | None:
-        """Return what the worker said; None when it can say nothing more.
+        """Return the worker's next message; None if there can be none any more.
 
-        That includes a message that it began and was killed in.
+        A message that it was killed in the middle of counts as none.
         """
         try:
             message: FromWorker = self._connection.recv()
         except (EOFError, OSError):
             return None
-        self._heard_at = time.monotonic()
+        self._last_message_at = time.monotonic()
         match message:
             case Heartbeat(waiting_seconds=seconds):
                 self._waiting_seconds = seconds
@@ -162,7 +159,7 @@ class WorkerProcess:
         return message
 
     def receive_rest(self) -> list[FromWorker]:
-        """Return what a dead worker had still said and nobody has read."""
+        """Return the messages of a dead worker that are still unread."""
         messages = []
         while self._has_more() and (message := self.receive()) is not None:
             messages.append(message)
@@ -175,27 +172,27 @@ class WorkerProcess:
             return False
 
     def send(self, message: FromSupervisor) -> None:
-        """Say something to the worker. That it is dead already shows at its sentinel."""
+        """Send a message to the worker. If it is dead, its sentinel shows that."""
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self._connection.send(message)
 
     def ask_for_stacks(self) -> None:
-        """Have it write down where each of its threads is, even if its loop is stuck."""
+        """Ask it to write its threads' stacks, which it does even if its loop is stuck."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.process.pid or 0, signal.SIGUSR2)
 
     def read_stacks(self) -> str:
-        """Return what it has written of its stacks since it was last asked; "" if nothing."""
+        """Return the stacks that it has written since it was last asked; "" if none."""
         if not self._stacks.poll():
             return ""
         return os.read(self._stacks.fileno(), MOST_STACK_BYTES).decode(errors="replace")
 
     def kill(self) -> None:
-        """End the process without its consent."""
+        """Kill the process."""
         self.process.kill()
 
     def close(self) -> None:
-        """Let go of a process that has ended."""
+        """Release what an ended process has left."""
         self._connection.close()
         self._stacks.close()
         self.process.join()

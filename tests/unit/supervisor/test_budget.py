@@ -4,7 +4,7 @@ from collections.abc import Callable
 import pytest
 
 from reconciler.resilience.budget import WINDOW_SECONDS, WeightWindow
-from reconciler.supervisor.budget import FIRST_SECONDS, Reply, SharedBudget
+from reconciler.supervisor.budget import FIRST_TIMEOUT_SECONDS, Reply, SharedBudget
 
 
 class FakeClock:
@@ -39,7 +39,7 @@ class Timers:
         self._clock.now = until
 
 
-class Desk:
+class BudgetOnAClock:
     """A budget of 100 a minute, and who was granted what, in order."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,18 +60,18 @@ class Desk:
 
 
 @pytest.fixture
-async def budget(monkeypatch: pytest.MonkeyPatch) -> Desk:
-    return Desk(monkeypatch)
+async def budget(monkeypatch: pytest.MonkeyPatch) -> BudgetOnAClock:
+    return BudgetOnAClock(monkeypatch)
 
 
-async def test_grants_at_once_what_there_is_room_for(budget: Desk) -> None:
+async def test_grants_at_once_what_there_is_room_for(budget: BudgetOnAClock) -> None:
     budget.ask("first", 60)
     budget.ask("second", 40)
 
     assert budget.granted == ["first", "second"]
 
 
-async def test_a_light_request_does_not_overtake_a_heavy_one(budget: Desk) -> None:
+async def test_a_light_request_does_not_overtake_a_heavy_one(budget: BudgetOnAClock) -> None:
     budget.ask("spent", 90)
     budget.ask("heavy", 20)
     budget.ask("light", 1)
@@ -82,7 +82,7 @@ async def test_a_light_request_does_not_overtake_a_heavy_one(budget: Desk) -> No
     assert budget.granted == ["spent", "heavy", "light"]
 
 
-async def test_grants_to_several_workers_in_the_order_in_which_they_asked(budget: Desk) -> None:
+async def test_grants_to_several_workers_in_the_order_in_which_they_asked(budget: BudgetOnAClock) -> None:
     budget.ask("spent", 100)
     for number in range(4):
         budget.ask(f"worker {number}", 50, owner=number)
@@ -94,7 +94,7 @@ async def test_grants_to_several_workers_in_the_order_in_which_they_asked(budget
     assert budget.granted == ["spent", "worker 0", "worker 1", "worker 2", "worker 3"]
 
 
-async def test_a_pause_holds_back_what_there_would_be_room_for(budget: Desk) -> None:
+async def test_a_pause_holds_back_what_there_would_be_room_for(budget: BudgetOnAClock) -> None:
     budget.budget.pause(7)
     budget.ask("patient", 1)
     budget.timers.advance(6.9)
@@ -105,7 +105,7 @@ async def test_a_pause_holds_back_what_there_would_be_room_for(budget: Desk) -> 
     assert budget.granted == ["patient"]
 
 
-async def test_a_pause_that_comes_while_somebody_waits_holds_him_back_too(budget: Desk) -> None:
+async def test_a_pause_that_comes_while_somebody_waits_holds_him_back_too(budget: BudgetOnAClock) -> None:
     budget.ask("spent", 100)
     budget.ask("patient", 1)
     budget.budget.pause(WINDOW_SECONDS + 30)
@@ -117,7 +117,7 @@ async def test_a_pause_that_comes_while_somebody_waits_holds_him_back_too(budget
     assert budget.granted == ["spent", "patient"]
 
 
-async def test_an_account_that_others_have_nearly_used_up_pauses_us(budget: Desk) -> None:
+async def test_an_account_that_others_have_nearly_used_up_pauses_us(budget: BudgetOnAClock) -> None:
     budget.budget.observe(190)
     budget.ask("patient", 1)
 
@@ -125,7 +125,7 @@ async def test_an_account_that_others_have_nearly_used_up_pauses_us(budget: Desk
     assert budget.budget.paused_seconds == WINDOW_SECONDS
 
 
-async def test_a_dead_worker_spends_nothing_that_it_was_still_waiting_for(budget: Desk) -> None:
+async def test_a_dead_worker_spends_nothing_that_it_was_still_waiting_for(budget: BudgetOnAClock) -> None:
     budget.ask("spent", 90)
     budget.ask("dead", 100, owner=1)
     budget.ask("alive", 10, owner=2)
@@ -135,7 +135,7 @@ async def test_a_dead_worker_spends_nothing_that_it_was_still_waiting_for(budget
     assert budget.granted == ["spent", "alive"]
 
 
-async def test_workers_are_served_in_turn_however_much_one_of_them_asks_for(budget: Desk) -> None:
+async def test_workers_are_served_in_turn_however_much_one_of_them_asks_for(budget: BudgetOnAClock) -> None:
     budget.ask("spent", 100)
     for number in range(3):
         budget.ask(f"greedy {number}", 10, owner=1)
@@ -147,7 +147,7 @@ async def test_workers_are_served_in_turn_however_much_one_of_them_asks_for(budg
 
 
 async def test_after_a_pause_one_request_goes_first_and_the_rest_when_it_was_answered(
-    budget: Desk,
+    budget: BudgetOnAClock,
 ) -> None:
     budget.budget.pause(7)
     for owner in (1, 2, 3):
@@ -164,7 +164,7 @@ async def test_after_a_pause_one_request_goes_first_and_the_rest_when_it_was_ans
     assert budget.first == ["worker 1"]
 
 
-async def test_a_first_request_that_is_limited_again_lets_nobody_follow(budget: Desk) -> None:
+async def test_a_first_request_that_is_limited_again_lets_nobody_follow(budget: BudgetOnAClock) -> None:
     budget.budget.pause(7)
     for owner in (1, 2):
         budget.ask(f"worker {owner}", 1, owner=owner)
@@ -181,7 +181,7 @@ async def test_a_first_request_that_is_limited_again_lets_nobody_follow(budget: 
 
 @pytest.mark.parametrize("how", ["failed", "died", "was never heard of"])
 async def test_after_a_first_request_without_an_answer_the_next_one_goes_alone(
-    budget: Desk, how: str
+    budget: BudgetOnAClock, how: str
 ) -> None:
     budget.budget.pause(7)
     for owner in (1, 2, 3):
@@ -193,12 +193,12 @@ async def test_after_a_first_request_without_an_answer_the_next_one_goes_alone(
     elif how == "died":
         budget.budget.withdraw(1)
     else:
-        budget.timers.advance(FIRST_SECONDS)
+        budget.timers.advance(FIRST_TIMEOUT_SECONDS)
 
     assert budget.granted == budget.first == ["worker 1", "worker 2"]
 
 
-async def test_once_closed_whoever_waits_or_asks_is_denied(budget: Desk) -> None:
+async def test_once_closed_whoever_waits_or_asks_is_denied(budget: BudgetOnAClock) -> None:
     budget.budget.pause(300)
     budget.ask("waits", 1, owner=1)
 
@@ -211,12 +211,12 @@ async def test_once_closed_whoever_waits_or_asks_is_denied(budget: Desk) -> None
 
 
 async def test_a_worker_that_is_to_end_gets_what_there_is_room_for_and_waits_for_nothing(
-    budget: Desk,
+    budget: BudgetOnAClock,
 ) -> None:
     budget.ask("spent", 90, owner=1)
     budget.ask("waits", 20, owner=2)
 
-    budget.budget.hurry(2)
+    budget.budget.deny_waits(2)
     budget.ask("light", 10, owner=2)
     budget.ask("heavy", 20, owner=2)
 
@@ -224,9 +224,9 @@ async def test_a_worker_that_is_to_end_gets_what_there_is_room_for_and_waits_for
     assert budget.granted == ["spent", "light"]
 
 
-async def test_the_replacement_of_a_worker_that_was_to_end_waits_as_others_do(budget: Desk) -> None:
+async def test_the_replacement_of_a_worker_that_was_to_end_waits_as_others_do(budget: BudgetOnAClock) -> None:
     budget.ask("spent", 100, owner=1)
-    budget.budget.hurry(2)
+    budget.budget.deny_waits(2)
     budget.budget.withdraw(2)
 
     budget.ask("patient", 10, owner=2)

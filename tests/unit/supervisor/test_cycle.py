@@ -89,8 +89,8 @@ def test_a_batch_is_examined_then_waits_for_the_verdict_then_is_taken_once() -> 
 
     assert (began, cycle.is_preparing) == (True, False)
 
-    assert cycle.take_waiting() == {1: [4]}
-    assert cycle.take_waiting() == {}
+    assert cycle.take_prepared() == {1: [4]}
+    assert cycle.take_prepared() == {}
 
 
 def test_the_evidence_of_all_batches_is_one() -> None:
@@ -113,10 +113,10 @@ def test_what_a_dead_worker_looked_at_or_had_looked_at_waits_for_nothing_more() 
     cycle.forget_batch(2)
 
     assert not cycle.is_preparing
-    assert cycle.take_waiting() == {1: [1]}
+    assert cycle.take_prepared() == {1: [1]}
 
 
-RUNS = st.lists(
+CHUNKS = st.lists(
     st.builds(
         lambda items, cost: Chunk(
             key="COIN", items=tuple(Item(number) for number in range(items)), cost=cost
@@ -128,7 +128,7 @@ RUNS = st.lists(
 )
 
 
-@given(chunks=RUNS, most=st.integers(1, 40))
+@given(chunks=CHUNKS, most=st.integers(1, 40))
 def test_a_page_is_cut_into_cycles_that_lose_nothing_and_cost_no_more_than_they_may(
     chunks: list[Chunk], most: int
 ) -> None:
@@ -138,7 +138,7 @@ def test_a_page_is_cut_into_cycles_that_lose_nothing_and_cost_no_more_than_they_
     assert all(len(group) == 1 or sum(chunk.cost for chunk in group) <= most for group in groups)
 
 
-@given(chunks=RUNS, size=st.integers(1, 40))
+@given(chunks=CHUNKS, size=st.integers(1, 40))
 def test_a_sample_is_of_the_runs_items_and_never_larger_than_asked_for(
     chunks: list[Chunk], size: int
 ) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from reconciler.errors import StoreUnavailable
-from reconciler.supervisor.cycle_history import CYCLES_KEPT, HOUR_SECONDS, History
+from reconciler.supervisor.cycle_history import CYCLES_KEPT, HOUR_SECONDS, CycleHistory
 from reconciler.telemetry.health import LastHour
 from reconciler.workload import Counts, Cycle, Page, Planner
 
@@ -50,14 +50,14 @@ def a_cycle(scanned: int = 1, discrepancies: int = 0) -> Cycle:
 
 
 def test_before_the_first_cycle_there_is_nothing_to_tell() -> None:
-    history = History(Clock())
+    history = CycleHistory(Clock())
 
     assert history.cycles == ()
     assert history.last_hour == LastHour()
 
 
 def test_the_last_cycles_are_kept_the_newest_first() -> None:
-    history = History(Clock())
+    history = CycleHistory(Clock())
 
     for number in range(CYCLES_KEPT + 3):
         history.add(a_cycle(number))
@@ -68,7 +68,7 @@ def test_the_last_cycles_are_kept_the_newest_first() -> None:
 
 def test_the_age_is_that_of_the_last_cycle() -> None:
     clock = Clock()
-    history = History(clock)
+    history = CycleHistory(clock)
     history.add(a_cycle())
     clock.now += 10
     history.add(a_cycle())
@@ -80,7 +80,7 @@ def test_the_age_is_that_of_the_last_cycle() -> None:
 
 def test_a_restart_knows_the_hour_that_was_recorded_before_it() -> None:
     clock = Clock()
-    history = History(clock)
+    history = CycleHistory(clock)
 
     history.write(Record(hour=BEFORE))
     clock.now += 5
@@ -91,7 +91,7 @@ def test_a_restart_knows_the_hour_that_was_recorded_before_it() -> None:
 
 
 def test_what_is_not_written_yet_is_added_to_the_record_and_counted_once() -> None:
-    history, record = History(Clock()), Record(hour=BEFORE)
+    history, record = CycleHistory(Clock()), Record(hour=BEFORE)
     history.write(record)
 
     history.add(a_cycle(10, discrepancies=1))
@@ -104,7 +104,7 @@ def test_what_is_not_written_yet_is_added_to_the_record_and_counted_once() -> No
 
 
 def test_a_cycle_that_could_not_be_written_is_counted_and_written_with_the_next() -> None:
-    history, record = History(Clock()), Record(hour=BEFORE, is_away=True)
+    history, record = CycleHistory(Clock()), Record(hour=BEFORE, is_away=True)
     history.write(record)
     history.add(a_cycle(10))
     with pytest.raises(StoreUnavailable):
@@ -121,7 +121,7 @@ def test_a_cycle_that_could_not_be_written_is_counted_and_written_with_the_next(
 
 def test_where_nothing_is_recorded_the_hour_is_this_supervisors() -> None:
     clock = Clock()
-    history, record = History(clock), Record()
+    history, record = CycleHistory(clock), Record()
 
     for _ in range(100):
         history.add(a_cycle(2))
@@ -139,7 +139,7 @@ def test_where_nothing_is_recorded_the_hour_is_this_supervisors() -> None:
 
 def test_a_record_read_more_than_an_hour_ago_counts_no_more() -> None:
     clock = Clock()
-    history = History(clock)
+    history = CycleHistory(clock)
     history.write(Record(hour=BEFORE))
 
     clock.now += HOUR_SECONDS + 1
@@ -150,7 +150,7 @@ def test_a_record_read_more_than_an_hour_ago_counts_no_more() -> None:
 
 
 def test_during_the_first_sync_what_is_not_written_yet_is_of_it_too() -> None:
-    history = History(Clock())
+    history = CycleHistory(Clock())
     history.write(Record(hour=LastHour(is_first_sync=True)))
 
     history.add(a_cycle(10, discrepancies=9))
@@ -160,7 +160,7 @@ def test_during_the_first_sync_what_is_not_written_yet_is_of_it_too() -> None:
 
 
 def test_asking_for_the_hour_changes_nothing() -> None:
-    history = History(Clock())
+    history = CycleHistory(Clock())
     history.add(a_cycle(3))
 
     first, second = history.last_hour, history.last_hour
@@ -171,7 +171,7 @@ def test_asking_for_the_hour_changes_nothing() -> None:
 
 def test_a_cycle_with_nothing_to_do_is_due_once_a_second_at_most() -> None:
     clock = Clock()
-    history = History(clock)
+    history = CycleHistory(clock)
 
     due = [history.is_due]
     history.add(a_cycle(0))

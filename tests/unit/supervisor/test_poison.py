@@ -3,8 +3,8 @@ from math import log2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.supervisor.cycle import Stage
-from reconciler.supervisor.poison import MOST_DEATHS_IN_VAIN, CrashVerdict, PoisonDetector
+from reconciler.supervisor.cycle import BatchStage
+from reconciler.supervisor.poison import MOST_DEATHS_WITHOUT_RESULT, CrashVerdict, PoisonDetector
 from reconciler.workload import Chunk
 
 from .builders import Item
@@ -15,17 +15,17 @@ def a_run(size: int) -> Chunk:
 
 
 def death(
-    inquest: PoisonDetector,
+    detector: PoisonDetector,
     *chunks: Chunk,
     shard: int = 0,
     has_others: bool = True,
     is_all: bool = False,
     is_alone: bool = True,
 ) -> CrashVerdict:
-    return inquest.on_crash(
+    return detector.on_crash(
         chunks,
         shard=shard,
-        stage=Stage.PREPARING,
+        stage=BatchStage.PREPARING,
         is_alone=is_alone,
         has_others=has_others,
         is_all=is_all,
@@ -33,93 +33,93 @@ def death(
 
 
 def proven() -> PoisonDetector:
-    inquest = PoisonDetector()
-    inquest.record_survival(Stage.PREPARING)
-    return inquest
+    detector = PoisonDetector()
+    detector.record_survival(BatchStage.PREPARING)
+    return detector
 
 
 def test_the_first_death_over_a_run_is_the_workers_fault_and_all_of_it_is_tried_again() -> None:
-    finding = death(proven(), a_run(8))
+    verdict = death(proven(), a_run(8))
 
-    (again,) = finding.again
+    (again,) = verdict.again
     assert len(again.items) == 8
-    assert finding.is_workers_fault
+    assert verdict.is_workers_fault
 
 
 def test_deaths_in_one_shard_alone_are_the_workers_fault_however_many() -> None:
-    inquest = proven()
-    (chunk,) = death(inquest, a_run(1)).again
+    detector = proven()
+    (chunk,) = death(detector, a_run(1)).again
 
     for _ in range(5):
-        finding = death(inquest, chunk)
-        (chunk,) = finding.again
-        assert finding.is_workers_fault
+        verdict = death(detector, chunk)
+        (chunk,) = verdict.again
+        assert verdict.is_workers_fault
 
 
 def test_a_death_over_two_batches_at_once_is_laid_to_neither() -> None:
-    inquest = proven()
-    (chunk,) = death(inquest, a_run(8), shard=0).again
+    detector = proven()
+    (chunk,) = death(detector, a_run(8), shard=0).again
 
-    finding = death(inquest, chunk, shard=1, is_alone=False)
+    verdict = death(detector, chunk, shard=1, is_alone=False)
 
-    assert [len(whole.items) for whole in finding.again] == [8]
-    assert finding.is_workers_fault
+    assert [len(whole.items) for whole in verdict.again] == [8]
+    assert verdict.is_workers_fault
 
 
 def test_a_death_in_another_shard_is_the_runs_fault() -> None:
-    inquest = proven()
-    (chunk,) = death(inquest, a_run(8), shard=0).again
+    detector = proven()
+    (chunk,) = death(detector, a_run(8), shard=0).again
 
-    finding = death(inquest, chunk, shard=1)
+    verdict = death(detector, chunk, shard=1)
 
-    assert [len(half.items) for half in finding.again] == [4, 4]
-    assert not finding.is_workers_fault
+    assert [len(half.items) for half in verdict.again] == [4, 4]
+    assert not verdict.is_workers_fault
 
 
 def test_where_there_is_no_other_shard_the_second_death_is_the_runs_fault() -> None:
-    inquest = proven()
-    (chunk,) = death(inquest, a_run(1), has_others=False).again
+    detector = proven()
+    (chunk,) = death(detector, a_run(1), has_others=False).again
 
-    finding = death(inquest, chunk, has_others=False)
+    verdict = death(detector, chunk, has_others=False)
 
-    assert finding.poisoned
-    assert finding.again == ()
+    assert verdict.poisoned
+    assert verdict.again == ()
 
 
 def test_nothing_is_set_aside_before_another_item_got_through_unless_there_is_no_other() -> None:
-    inquest = PoisonDetector()
-    (chunk,) = death(inquest, a_run(1), shard=0).again
+    detector = PoisonDetector()
+    (chunk,) = death(detector, a_run(1), shard=0).again
 
-    assert death(inquest, chunk, shard=1).poisoned == ()
-    assert death(inquest, chunk, shard=1, is_all=True).poisoned
+    assert death(detector, chunk, shard=1).poisoned == ()
+    assert death(detector, chunk, shard=1, is_all=True).poisoned
 
 
 def test_after_many_deaths_and_nobody_alive_it_is_not_the_runs() -> None:
-    inquest = PoisonDetector()
-    (chunk,) = death(inquest, a_run(4096), shard=0).again
-    for number in range(MOST_DEATHS_IN_VAIN):
-        death(inquest, chunk, shard=number % 2)
+    detector = PoisonDetector()
+    (chunk,) = death(detector, a_run(4096), shard=0).again
+    for number in range(MOST_DEATHS_WITHOUT_RESULT):
+        death(detector, chunk, shard=number % 2)
 
-    finding = death(inquest, chunk, shard=1)
+    verdict = death(detector, chunk, shard=1)
 
-    assert finding.again == (chunk,)
-    assert finding.is_workers_fault
+    assert verdict.again == (chunk,)
+    assert verdict.is_workers_fault
 
 
 @given(size=st.integers(1, 3000), data=st.data())
 def test_halving_finds_the_guilty_item_in_few_deaths(size: int, data: st.DataObject) -> None:
     poisoned = Item(data.draw(st.integers(0, size - 1)))
-    inquest = proven()
+    detector = proven()
     chunk, deaths, innocent = a_run(size), 0, 0
-    finding = CrashVerdict(again=())
+    verdict = CrashVerdict(again=())
 
-    while not finding.poisoned:
-        finding = death(inquest, chunk, shard=deaths % 2)
-        inquest.record_survival(Stage.PREPARING)
+    while not verdict.poisoned:
+        verdict = death(detector, chunk, shard=deaths % 2)
+        detector.record_survival(BatchStage.PREPARING)
         deaths += 1
-        innocent += sum(len(part.items) for part in finding.again if poisoned not in part.items)
-        chunk = next((part for part in finding.again if poisoned in part.items), chunk)
+        innocent += sum(len(part.items) for part in verdict.again if poisoned not in part.items)
+        chunk = next((part for part in verdict.again if poisoned in part.items), chunk)
 
-    assert [part.items for part in finding.poisoned] == [(poisoned,)]
+    assert [part.items for part in verdict.poisoned] == [(poisoned,)]
     assert innocent == size - 1
     assert deaths <= log2(size) + 3

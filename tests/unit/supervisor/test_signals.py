@@ -4,7 +4,7 @@ from types import FrameType
 
 import pytest
 
-from reconciler.supervisor.signals import SignalAction, listening
+from reconciler.supervisor.signals import SignalAction, handle_signals
 
 
 @pytest.mark.parametrize(
@@ -20,11 +20,11 @@ async def test_a_signal_becomes_an_action_on_the_loop(
 ) -> None:
     actions: asyncio.Queue[SignalAction] = asyncio.Queue()
 
-    with listening(actions.put_nowait):
+    with handle_signals(actions.put_nowait):
         signal.raise_signal(number)
-        heard = await asyncio.wait_for(actions.get(), 5)
+        received = await asyncio.wait_for(actions.get(), 5)
 
-    assert heard is action
+    assert received is action
 
 
 async def test_afterwards_the_signals_mean_what_they_meant_before() -> None:
@@ -32,7 +32,7 @@ async def test_afterwards_the_signals_mean_what_they_meant_before() -> None:
 
     original = signal.signal(signal.SIGTERM, earlier)
     try:
-        with listening(lambda _: None):
+        with handle_signals(lambda _: None):
             assert signal.getsignal(signal.SIGTERM) is not earlier
         found = signal.getsignal(signal.SIGTERM)
     finally:
