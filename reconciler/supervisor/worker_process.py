@@ -115,7 +115,7 @@ class WorkerProcess:
 
     @property
     def seconds_since_heartbeat(self) -> float:
-        """The seconds since its last message, or, while a call of its hangs, since the call began."""
+        """The seconds since its last message, or since the call began that it hangs in."""
         return time.monotonic() - self._last_message_at + self._waiting_seconds
 
     @property

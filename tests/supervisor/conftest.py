@@ -1,4 +1,4 @@
-"""A stage for the toy workload, a journal of what its workers do, and supervisors to run it."""
+"""A workspace for the fake workload, a journal of its workers, and supervisors to run it."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ from reconciler.supervisor.supervisor import Supervisor
 from reconciler.telemetry.metrics import NoMetrics
 from reconciler.worker.messages import FromWorker
 
-from .fake_workload import FakeWorkload, Stage
+from .fake_workload import FakeWorkload, Workspace
 from .run_fake_workload import set_up_worker
 
 ROOT = Path(__file__).parents[2]
@@ -64,42 +64,42 @@ class Watched(Supervisor):
     """A supervisor that also keeps what its workers said."""
 
     def watch(self) -> None:
-        self.heard: list[FromWorker] = []
+        self.received: list[FromWorker] = []
         self.coordinator = self._coordinator
         self._news = asyncio.Event()
         act = self._coordinator.on_message
 
-        def act_and_keep(shard: int, message: FromWorker) -> None:
+        def act_and_record(shard: int, message: FromWorker) -> None:
             act(shard, message)
-            self.heard.append(message)
+            self.received.append(message)
             self._news.set()
 
-        self._coordinator.on_message = act_and_keep  # type: ignore[method-assign]
+        self._coordinator.on_message = act_and_record  # type: ignore[method-assign]
 
-    async def has_heard(self, kind: type[FromWorker], count: int) -> None:
+    async def has_received(self, kind: type[FromWorker], count: int) -> None:
         """Wait until that many messages of a kind have been acted on."""
         async with asyncio.timeout(DEADLINE_SECONDS):
-            while sum(isinstance(message, kind) for message in self.heard) < count:
+            while sum(isinstance(message, kind) for message in self.received) < count:
                 self._news.clear()
                 await self._news.wait()
 
 
 @pytest.fixture
-def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
-    """A new folder with its pipes; worker processes can import the toy."""
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """A new folder with its pipes; worker processes can import this package."""
     monkeypatch.syspath_prepend(ROOT)
-    stage = Stage(folder=tmp_path)
-    os.mkfifo(stage.journal)
-    os.mkfifo(stage.gate)
-    os.mkfifo(stage.planning_gate)
-    return stage
+    workspace = Workspace(folder=tmp_path)
+    os.mkfifo(workspace.journal)
+    os.mkfifo(workspace.gate)
+    os.mkfifo(workspace.planning_gate)
+    return workspace
 
 
 @pytest.fixture
-async def journal(stage: Stage) -> AsyncIterator[Journal]:
-    """The stage's journal, read as it is written."""
+async def journal(workspace: Workspace) -> AsyncIterator[Journal]:
+    """The workspace's journal, read as it is written."""
     journal = Journal()
-    descriptor = os.open(stage.journal, os.O_RDWR | os.O_NONBLOCK)
+    descriptor = os.open(workspace.journal, os.O_RDWR | os.O_NONBLOCK)
     unfinished = b""
 
     def read() -> None:
@@ -118,16 +118,16 @@ async def journal(stage: Stage) -> AsyncIterator[Journal]:
 
 
 @pytest.fixture
-def open_gate(stage: Stage) -> Iterator[Callable[[], None]]:
-    """Let go of every item that waits, now and later."""
-    with opener(stage.gate) as opened:
+def open_gate(workspace: Workspace) -> Iterator[Callable[[], None]]:
+    """Let every item that waits go on, now and later."""
+    with opener(workspace.gate) as opened:
         yield opened
 
 
 @pytest.fixture
-def raise_curtain(stage: Stage) -> Iterator[Callable[[], None]]:
+def open_planning_gate(workspace: Workspace) -> Iterator[Callable[[], None]]:
     """Let the planner plan."""
-    with opener(stage.planning_gate) as opened:
+    with opener(workspace.planning_gate) as opened:
         yield opened
 
 

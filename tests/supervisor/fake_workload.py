@@ -1,4 +1,4 @@
-"""A workload to supervise: its items say what becomes of the worker that is handed them.
+"""A workload to supervise: its items say what they do to the worker that handles them.
 
 Everything that happens is written to a journal, a named pipe that the test listens to; nothing is
 ever polled or slept for. Imported by the worker processes too.
@@ -49,22 +49,22 @@ class Behaviour(StrEnum):
     DIE = "die"
     RAISE = "raise"
     EXIT = "exit"
-    BE_UNFIT = "be_unfit"
+    BE_MISCONFIGURED = "be_misconfigured"
     ASK = "ask"
     BAN = "ban"
-    MEET_TROUBLE = "meet_trouble"
+    MEET_FAULT = "meet_fault"
     FIND_LOCKED = "find_locked"
-    BE_ODD = "be_odd"
-    WAIT_AND_BE_ODD = "wait_and_be_odd"
+    BE_SUSPICIOUS = "be_suspicious"
+    WAIT_AND_BE_SUSPICIOUS = "wait_and_be_suspicious"
     BE_OTHER_RELEASE = "be_other_release"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """One piece of work: what it does the first time, the second time, and from the last one on.
+    """One piece of work: what it does the first time, the second time, and from the last on.
 
     Attributes:
-        is_late: It does it to a worker that finishes it, not to one that looks at it.
+        is_late: It does it to a worker that commits it, not to one that prepares it.
     """
 
     id: int
@@ -73,7 +73,7 @@ class Item:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stage:
+class Workspace:
     """A folder in which a test and its workers meet.
 
     Items that wait do so until the gate is opened.
@@ -99,7 +99,7 @@ class Stage:
     @property
     def planning_gate(self) -> Path:
         """As the gate, for the planner instead of the items."""
-        return self.folder / "curtain"
+        return self.folder / "planning_gate"
 
     def say(self, event: str, **facts: object) -> None:
         """Write a line; short ones of several processes never mix (PIPE_BUF)."""
@@ -122,8 +122,8 @@ class Stage:
         """Wait until the test opens the gate."""
         os.close(os.open(self.gate, os.O_RDONLY))
 
-    def wait_for_curtain(self) -> None:
-        """Wait until the test raises the curtain."""
+    def wait_at_planning_gate(self) -> None:
+        """Wait until the test opens the planning gate."""
         os.close(os.open(self.planning_gate, os.O_RDONLY))
 
 
@@ -132,16 +132,16 @@ class FakeWorkload(Workload):
     """Pages that are planned once each, and workers that do as their items say.
 
     Attributes:
-        opening: What a worker does when it opens: WORK, or end as EXIT, RAISE or BE_UNFIT, or find
-            the database gone as MEET_TROUBLE.
+        opening: What a worker does when it opens: WORK, or end as EXIT, RAISE or BE_MISCONFIGURED,
+            or find the database gone as MEET_FAULT.
         exit_code: What EXIT exits with.
-        retry_after_seconds: How long a worker in trouble is left alone.
+        retry_after_seconds: How long a worker with a fault is assigned nothing.
         breaker: Where a worker's breaker stands whenever it has finished a batch.
-        deadly_shard: The shard whose worker dies over everything.
-        has_curtain: Nothing is planned before the test raises it.
+        deadly_shard: The shard whose worker every item crashes.
+        has_planning_gate: Nothing is planned before the test opens the planning gate.
     """
 
-    stage: Stage
+    workspace: Workspace
     pages: tuple[tuple[Chunk, ...], ...]
     weight_per_minute: int = 6000
     opening: Behaviour = Behaviour.WORK
@@ -149,118 +149,122 @@ class FakeWorkload(Workload):
     retry_after_seconds: float = 0.0
     breaker: BreakerSnapshot = NO_BREAKER
     deadly_shard: int | None = None
-    has_curtain: bool = False
+    has_planning_gate: bool = False
 
-    def open_planner(self) -> "ToyPlanner":
+    def open_planner(self) -> "FakePlanner":
         """Open the parent's side."""
-        return ToyPlanner(self.stage, list(self.pages), has_curtain=self.has_curtain)
+        return FakePlanner(
+            self.workspace, list(self.pages), has_planning_gate=self.has_planning_gate
+        )
 
     async def open_handler(
         self, *, shard: int, budget: Budget, breaker: BreakerSnapshot | None
-    ) -> "ToyHandler":
+    ) -> "FakeHandler":
         """Open a worker's side."""
-        if self.opening is Behaviour.MEET_TROUBLE:
-            raise StoreUnavailable("the toy's database is gone")
-        handler = ToyHandler(self, shard, budget)
+        if self.opening is Behaviour.MEET_FAULT:
+            raise StoreUnavailable("the fake database is gone")
+        handler = FakeHandler(self, shard, budget)
         if self.opening is not Behaviour.WORK:
             await handler.act(Item(id=-1, acts=(self.opening,)))
-        self.stage.say("open", shard=shard, breaker=None if breaker is None else breaker.state)
+        self.workspace.say("open", shard=shard, breaker=None if breaker is None else breaker.state)
         return handler
 
 
-class ToyPlanner(Planner):
+class FakePlanner(Planner):
     """Plans each page once; then there is nothing more to do."""
 
-    def __init__(self, stage: Stage, pages: list[tuple[Chunk, ...]], *, has_curtain: bool) -> None:
-        self._stage = stage
+    def __init__(
+        self, workspace: Workspace, pages: list[tuple[Chunk, ...]], *, has_planning_gate: bool
+    ) -> None:
+        self._workspace = workspace
         self._pages = pages
-        self._has_curtain = has_curtain
+        self._has_planning_gate = has_planning_gate
 
     def plan(self, limit: int, after: Hashable | None) -> Page:  # noqa: ARG002 - the protocol's
         """Return the next page."""
-        if self._has_curtain:
-            self._stage.wait_for_curtain()
+        if self._has_planning_gate:
+            self._workspace.wait_at_planning_gate()
         chunks = self._pages.pop(0) if self._pages else ()
         return Page(chunks=chunks, next=len(self._pages) or None)
 
     def record(self, cycle: Cycle) -> None:
         """Write the cycle down."""
-        self._stage.say("cycle", scanned=cycle.counts.scanned, errors=cycle.counts.errors)
+        self._workspace.say("cycle", scanned=cycle.counts.scanned, errors=cycle.counts.errors)
 
-    def set_aside(self, run: Chunk) -> None:
+    def set_aside(self, chunk: Chunk) -> None:
         """Say so."""
-        for item in run.items:
-            self._stage.say("set aside", id=item.id)
+        for item in chunk.items:
+            self._workspace.say("set aside", id=item.id)
 
     def read_halt(self) -> str | None:
         """Read the file."""
-        return self._stage.halt.read_text() if self._stage.halt.exists() else None
+        return self._workspace.halt.read_text() if self._workspace.halt.exists() else None
 
     def write_halt(self, reason: str | None) -> None:
         """Write the file, or take it away."""
         if reason is None:
-            self._stage.halt.unlink()
+            self._workspace.halt.unlink()
         else:
-            self._stage.halt.write_text(reason)
-        self._stage.say("halt", is_on=reason is not None)
+            self._workspace.halt.write_text(reason)
+        self._workspace.say("halt", is_on=reason is not None)
 
     def close(self) -> None:
         """Say so."""
-        self._stage.say("planner closed")
+        self._workspace.say("planner closed")
 
 
-_ODD = {Behaviour.BE_ODD, Behaviour.WAIT_AND_BE_ODD}
+_SUSPICIOUS = {Behaviour.BE_SUSPICIOUS, Behaviour.WAIT_AND_BE_SUSPICIOUS}
 
 
-class ToyHandler(Handler):
-    """Looks at one item after another, and finishes one after another."""
+class FakeHandler(Handler):
+    """Prepares one item after another, and commits one after another."""
 
     def __init__(self, workload: FakeWorkload, shard: int, budget: Budget) -> None:
         self._workload = workload
-        self._stage = workload.stage
+        self._workspace = workload.workspace
         self._shard = shard
         self._budget = budget
         self._acts: dict[int, Behaviour] = {}
         self._waits_since: float | None = None
 
     async def prepare(self, batch: Batch) -> AnomalyStats:
-        """Let the items act, but for those that act late."""
-        items = [item for run in batch.chunks for item in run.items]
+        """Let the items act, except those that act late."""
+        items = [item for chunk in batch.chunks for item in chunk.items]
         for item in items:
-            self._acts[item.id] = self._stage.next_act(item)
+            self._acts[item.id] = self._workspace.next_act(item)
             self._say("begin", item)
             if self._shard == self._workload.deadly_shard:
                 await self.act(Item(id=item.id, acts=(Behaviour.DIE,)))
             if not item.is_late:
                 await self.act(self._now(item))
-        odd = [item for item in items if self._acts[item.id] in _ODD]
-        return AnomalyStats(examined=len(items), suspicious=len(odd))
+        suspicious = [item for item in items if self._acts[item.id] in _SUSPICIOUS]
+        return AnomalyStats(examined=len(items), suspicious=len(suspicious))
 
     async def commit(self, batch: Batch, *, may_write: bool) -> Result:
-        """Finish the batch, or forget it."""
+        """Commit the batch, or forget it."""
         counts = Counts()
         unfinished, skipped = [], []
-        for run in batch.chunks:
-            acts = {self._acts[item.id] for item in run.items}
+        for chunk in batch.chunks:
+            acts = {self._acts[item.id] for item in chunk.items}
             if may_write:
-                await self._finish(run)
-            if Behaviour.MEET_TROUBLE in acts:
-                unfinished.append(run)
+                await self._finish(chunk)
+            if Behaviour.MEET_FAULT in acts:
+                unfinished.append(chunk)
             elif Behaviour.FIND_LOCKED in acts:
-                skipped.append(run)
+                skipped.append(chunk)
             else:
-                counts.scanned += len(run.items)
-                counts.reconciled += len(run.items) * may_write
+                counts.scanned += len(chunk.items)
+                counts.reconciled += len(chunk.items) * may_write
         return Result(
             counts=counts,
             breaker=self._workload.breaker,
             skipped=tuple(skipped),
             unfinished=tuple(unfinished),
-            fault=self._trouble() if unfinished else None,
+            fault=self._fault() if unfinished else None,
         )
 
-    async def _finish(self, run: Chunk) -> None:
-        for item in run.items:
+    async def _finish(self, chunk: Chunk) -> None:
+        for item in chunk.items:
             if item.is_late:
                 self._say("begin late", item)
                 await self.act(self._now(item))
@@ -270,34 +274,41 @@ class ToyHandler(Handler):
         return Item(id=item.id, acts=(self._acts[item.id],))
 
     def _say(self, event: str, item: Item) -> None:
-        self._stage.say(event, id=item.id, shard=self._shard, act=self._acts[item.id])
+        self._workspace.say(event, id=item.id, shard=self._shard, act=self._acts[item.id])
 
     async def act(self, item: Item) -> None:  # noqa: C901, PLR0912 - a flat table of acts
         """Do what the item says."""
         match item.acts[0]:
-            case Behaviour.WORK | Behaviour.MEET_TROUBLE | Behaviour.FIND_LOCKED | Behaviour.BE_ODD:
+            case (
+                Behaviour.WORK
+                | Behaviour.MEET_FAULT
+                | Behaviour.FIND_LOCKED
+                | Behaviour.BE_SUSPICIOUS
+            ):
                 pass
-            case Behaviour.WAIT | Behaviour.WAIT_AND_BE_ODD:
-                await asyncio.to_thread(self._stage.wait_at_gate)
+            case Behaviour.WAIT | Behaviour.WAIT_AND_BE_SUSPICIOUS:
+                await asyncio.to_thread(self._workspace.wait_at_gate)
             case Behaviour.GET_STUCK:
-                self._stage.wait_at_gate()
+                self._workspace.wait_at_gate()
             case Behaviour.LOOP:
                 while True:
                     pass
             case Behaviour.WAIT_FOR_CALL:
                 self._waits_since = time.monotonic()
-                await asyncio.to_thread(self._stage.wait_at_gate)
+                await asyncio.to_thread(self._workspace.wait_at_gate)
             case Behaviour.DIE:
                 os.kill(os.getpid(), signal.SIGKILL)
             case Behaviour.RAISE:
-                raise RuntimeError(f"the toy's item {item.id} raises: the secret is s3cr3t")
+                raise RuntimeError(f"the fake item {item.id} raises: the secret is s3cr3t")
             case Behaviour.EXIT:
                 os._exit(self._workload.exit_code)
-            case Behaviour.BE_UNFIT:
-                raise ConfigurationError([Problem(what="the toy is broken", hint="buy another")])
+            case Behaviour.BE_MISCONFIGURED:
+                raise ConfigurationError(
+                    [Problem(what="the fake workload is broken", hint="buy another")]
+                )
             case Behaviour.ASK:
                 await self._budget.take(WEIGHT)
-                self._stage.say("granted", id=item.id, shard=self._shard)
+                self._workspace.say("granted", id=item.id, shard=self._shard)
             case Behaviour.BAN:
                 await self._budget.pause(3600)
             case Behaviour.BE_OTHER_RELEASE:
@@ -305,10 +316,10 @@ class ToyHandler(Handler):
             case never:
                 assert_never(never)
 
-    def _trouble(self) -> WorkerFault:
+    def _fault(self) -> WorkerFault:
         return WorkerFault(
             kind=FaultKind.EXCHANGE,
-            message="the toy's exchange is gone",
+            message="the fake exchange is gone",
             retry_after_seconds=self._workload.retry_after_seconds,
         )
 
@@ -318,4 +329,4 @@ class ToyHandler(Handler):
 
     async def close(self) -> None:
         """Say so."""
-        self._stage.say("closed", shard=self._shard)
+        self._workspace.say("closed", shard=self._shard)

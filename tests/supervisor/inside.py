@@ -1,4 +1,4 @@
-"""What a worker finds out about its own memory: the targets of processes from the fork server."""
+"""Targets of processes from the fork server, which measure their own memory."""
 
 import gc
 import sys
@@ -8,14 +8,14 @@ from pathlib import Path
 
 
 def collect_garbage(pipe: Connection) -> None:
-    """Tell how many bytes a full collection turns from shared ones into this process's own."""
+    """Send how many shared bytes a full collection makes this process's own."""
     before = _private_bytes()
     gc.collect()
     pipe.send(_private_bytes() - before)
 
 
 def import_late(pipe: Connection, name: str) -> None:
-    """Tell whether a module was there from the start, and whether it can be had when asked for."""
+    """Send whether a module was loaded from the start, and whether it can be imported."""
     was_there = name in sys.modules
     pipe.send((was_there, import_module(name).__name__ == name))
 

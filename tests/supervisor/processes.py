@@ -1,4 +1,4 @@
-"""Processes from the outside: who belongs to whom, and when they have ended."""
+"""Processes seen from outside: their descendants, and when they have ended."""
 
 import os
 import select
@@ -14,10 +14,10 @@ def family(pid: int) -> set[int]:
 
 
 def stretched(seconds: float) -> float:
-    """Return how long something may take here that takes `seconds` on a machine at rest.
+    """Return how long something may take here that takes `seconds` on an idle machine.
 
-    So a bound says the same wherever it is kept: of two processes that want a processor each is
-    half as fast.
+    So a bound means the same on every machine: of two processes that share a processor each is half
+    as fast.
     """
     with open("/proc/loadavg", encoding="ascii") as file:  # noqa: PTH123 - no file of a folder
         average, _, _, wanting, _ = file.read().split()
@@ -26,13 +26,13 @@ def stretched(seconds: float) -> float:
 
 
 class EndWatch:
-    """Notices when processes end, also those that nobody waits for: a zombie has ended."""
+    """Notices when processes end, also those that no parent waits for: a zombie has ended."""
 
     def __init__(self, pids: Iterable[int]) -> None:
         self._running = {os.pidfd_open(pid): pid for pid in pids}
 
     def left_after(self, seconds: float) -> set[int]:
-        """Wait until all have ended; return those that have not after so long, `stretched`."""
+        """Wait until all have ended; return those that have not after `seconds`, stretched."""
         poll = select.poll()
         for descriptor in self._running:
             poll.register(descriptor, select.POLLIN)

@@ -1,7 +1,7 @@
-"""Be nothing but a parent of workers: `python -m tests.supervisor.run_workers METHOD FILE`.
+"""A parent of workers and nothing else: `python -m tests.supervisor.run_workers METHOD FILE`.
 
-They are started by a method of multiprocessing, for the pickled workload, and each is handed one
-run of its first page. The parent never ends by itself.
+The workers are started by a method of multiprocessing, for the pickled workload, and each is
+assigned one chunk of its first page. The parent never ends by itself.
 """
 
 import multiprocessing
@@ -30,7 +30,7 @@ def main(method: str, file: Path) -> None:
 
 
 def start(context: BaseContext, workload: FakeWorkload, shard: int) -> tuple[Connection, ...]:
-    """Start a worker as the supervisor does, and hand it work; return our ends of its pipes."""
+    """Start a worker as the supervisor does and assign it a batch; return our pipe ends."""
     ours, theirs = context.Pipe()
     our_stacks, their_stacks = context.Pipe(duplex=False)
     process = context.Process(  # type: ignore[attr-defined] # each context's own kind of process

@@ -25,12 +25,12 @@ from reconciler.telemetry.health import Grade, Vitals, judge
 from reconciler.workload import Chunk
 
 from .conftest import DEADLINE_SECONDS, Begin, Journal
-from .fake_workload import Behaviour, FakeWorkload, Item, Stage
+from .fake_workload import Behaviour, FakeWorkload, Item, Workspace
 
 
 @pytest.fixture
 async def path(
-    stage: Stage,
+    workspace: Workspace,
     journal: Journal,
     begin: Begin,
     open_gate: Callable[[], None],
@@ -39,7 +39,9 @@ async def path(
     """The socket of a supervisor with two workers, one of them busy with item 0 of COIN0."""
     page = (Chunk(key="COIN0", items=(Item(id=0, acts=(Behaviour.WAIT,)), Item(id=1))),)
     path = tmp_path / "control.sock"
-    _, run = begin(FakeWorkload(stage=stage, pages=(page,)), control_socket=path, batch_size=10)
+    _, run = begin(
+        FakeWorkload(workspace=workspace, pages=(page,)), control_socket=path, batch_size=10
+    )
     await journal.wait("begin")
     await journal.wait("open", 2)
     yield path

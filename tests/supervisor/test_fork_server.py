@@ -10,7 +10,7 @@ from reconciler.errors import OtherRelease
 from reconciler.workload import Chunk
 
 from .conftest import DEADLINE_SECONDS, ROOT, Begin, Journal
-from .fake_workload import Behaviour, FakeWorkload, Item, Stage
+from .fake_workload import Behaviour, FakeWorkload, Item, Workspace
 
 LOADED_AMID_A_SIGNAL = """
 import os, sys
@@ -27,7 +27,7 @@ assert "sqlalchemy" in sys.modules
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_what_is_sent_to_the_group_while_it_loads_neither_ends_it_nor_shows(
+def test_signals_to_the_group_while_it_loads_do_not_end_it(
     number: signal.Signals,
 ) -> None:
     ended = subprocess.run(  # noqa: S603 - our own program
@@ -42,11 +42,11 @@ def test_what_is_sent_to_the_group_while_it_loads_neither_ends_it_nor_shows(
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
-async def test_a_worker_of_another_release_is_handed_nothing_and_ends_the_supervisor(
-    stage: Stage, journal: Journal, begin: Begin
+async def test_a_worker_of_another_release_ends_the_supervisor(
+    workspace: Workspace, journal: Journal, begin: Begin
 ) -> None:
     page = (Chunk(key="COIN", items=(Item(id=1),)),)
-    workload = FakeWorkload(stage=stage, pages=(page,), opening=Behaviour.BE_OTHER_RELEASE)
+    workload = FakeWorkload(workspace=workspace, pages=(page,), opening=Behaviour.BE_OTHER_RELEASE)
 
     _, run = begin(workload)
     with pytest.raises(OtherRelease, match=r"but a worker runs 0\.0\.9 in /"):

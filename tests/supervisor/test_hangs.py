@@ -16,21 +16,21 @@ from reconciler.supervisor.restarts import RestartPolicy
 from reconciler.workload import Chunk
 
 from .conftest import DEADLINE_SECONDS, Begin, Journal
-from .fake_workload import Behaviour, FakeWorkload, Item, Stage
+from .fake_workload import Behaviour, FakeWorkload, Item, Workspace
 
 HANG = timedelta(seconds=3)
 
 
-def a_run(number: int, *acts: Behaviour) -> Chunk:
+def a_chunk(number: int, *acts: Behaviour) -> Chunk:
     return Chunk(key=f"COIN{number}", items=(Item(id=number, acts=acts or (Behaviour.WORK,)),))
 
 
 @pytest.mark.parametrize("act", [Behaviour.GET_STUCK, Behaviour.LOOP, Behaviour.WAIT_FOR_CALL])
 async def test_a_worker_that_hangs_is_replaced_with_its_stacks_in_the_log(
-    stage: Stage, journal: Journal, begin: Begin, act: Behaviour
+    workspace: Workspace, journal: Journal, begin: Begin, act: Behaviour
 ) -> None:
     workload = FakeWorkload(
-        stage=stage, pages=((a_run(0, act, Behaviour.WORK), *map(a_run, range(1, 6))),)
+        workspace=workspace, pages=((a_chunk(0, act, Behaviour.WORK), *map(a_chunk, range(1, 6))),)
     )
 
     with capture_logs() as lines:
@@ -47,10 +47,10 @@ async def test_a_worker_that_hangs_is_replaced_with_its_stacks_in_the_log(
 
 
 async def test_a_stopped_worker_is_replaced_too(
-    stage: Stage, journal: Journal, begin: Begin, open_gate: Callable[[], None]
+    workspace: Workspace, journal: Journal, begin: Begin, open_gate: Callable[[], None]
 ) -> None:
     workload = FakeWorkload(
-        stage=stage, pages=((a_run(0, Behaviour.WAIT, Behaviour.WORK), a_run(1)),)
+        workspace=workspace, pages=((a_chunk(0, Behaviour.WAIT, Behaviour.WORK), a_chunk(1)),)
     )
 
     with capture_logs() as lines:
@@ -66,11 +66,11 @@ async def test_a_stopped_worker_is_replaced_too(
     assert summary.killed_hung == 1
 
 
-async def test_usr2_writes_state_and_everybodys_stacks_to_the_log(
-    stage: Stage, journal: Journal, begin: Begin, open_gate: Callable[[], None]
+async def test_usr2_writes_the_state_and_all_stacks_to_the_log(
+    workspace: Workspace, journal: Journal, begin: Begin, open_gate: Callable[[], None]
 ) -> None:
     workload = FakeWorkload(
-        stage=stage, pages=((a_run(0, Behaviour.WAIT), a_run(1, Behaviour.WAIT)),)
+        workspace=workspace, pages=((a_chunk(0, Behaviour.WAIT), a_chunk(1, Behaviour.WAIT)),)
     )
     told = asyncio.Event()
     lines = []
@@ -101,11 +101,13 @@ async def test_usr2_writes_state_and_everybodys_stacks_to_the_log(
     )
 
 
-async def test_a_shard_whose_worker_dies_over_everything_is_parked_and_the_others_do_all(
-    stage: Stage, journal: Journal, begin: Begin
+async def test_a_shard_that_always_crashes_is_parked_and_others_take_over(
+    workspace: Workspace, journal: Journal, begin: Begin
 ) -> None:
     items = 60
-    workload = FakeWorkload(stage=stage, pages=(tuple(map(a_run, range(items))),), deadly_shard=0)
+    workload = FakeWorkload(
+        workspace=workspace, pages=(tuple(map(a_chunk, range(items))),), deadly_shard=0
+    )
 
     _, run = begin(workload, shards=3, restarts=RestartPolicy(initial=timedelta(milliseconds=1)))
     summary = await run
@@ -116,8 +118,10 @@ async def test_a_shard_whose_worker_dies_over_everything_is_parked_and_the_other
     assert sorted({*journal.ids("end")}) == list(range(items))
 
 
-async def test_when_every_shard_is_parked_it_ends_loudly(stage: Stage, begin: Begin) -> None:
-    workload = FakeWorkload(stage=stage, pages=((a_run(0),),), opening=Behaviour.DIE)
+async def test_the_supervisor_ends_when_every_shard_is_parked(
+    workspace: Workspace, begin: Begin
+) -> None:
+    workload = FakeWorkload(workspace=workspace, pages=((a_chunk(0),),), opening=Behaviour.DIE)
 
     started = time.monotonic()
     _, run = begin(
@@ -129,11 +133,11 @@ async def test_when_every_shard_is_parked_it_ends_loudly(stage: Stage, begin: Be
     assert time.monotonic() - started < 60
 
 
-async def test_when_only_parked_shards_are_left_by_a_scale_down_it_ends_loudly_too(
-    stage: Stage, journal: Journal, begin: Begin, open_gate: Callable[[], None]
+async def test_a_scale_down_to_parked_shards_ends_the_supervisor(
+    workspace: Workspace, journal: Journal, begin: Begin, open_gate: Callable[[], None]
 ) -> None:
-    page = tuple(a_run(number, Behaviour.WAIT) for number in range(2))
-    workload = FakeWorkload(stage=stage, pages=(page,), deadly_shard=0)
+    page = tuple(a_chunk(number, Behaviour.WAIT) for number in range(2))
+    workload = FakeWorkload(workspace=workspace, pages=(page,), deadly_shard=0)
 
     supervisor, run = begin(workload, is_once=False, restarts=RestartPolicy(most=0))
     await journal.wait("begin", shard=0)
@@ -146,10 +150,12 @@ async def test_when_only_parked_shards_are_left_by_a_scale_down_it_ends_loudly_t
         await asyncio.wait_for(run, DEADLINE_SECONDS)
 
 
-async def test_a_start_without_any_worker_ready_is_given_up(stage: Stage, begin: Begin) -> None:
-    workload = FakeWorkload(stage=stage, pages=(), opening=Behaviour.MEET_TROUBLE)
+async def test_a_start_without_any_worker_ready_is_given_up(
+    workspace: Workspace, begin: Begin
+) -> None:
+    workload = FakeWorkload(workspace=workspace, pages=(), opening=Behaviour.MEET_FAULT)
 
     _, run = begin(workload, is_once=False, start_timeout=timedelta(seconds=3))
 
-    with pytest.raises(StoreUnavailable, match="the toy's database is gone"):
+    with pytest.raises(StoreUnavailable, match="the fake database is gone"):
         await run

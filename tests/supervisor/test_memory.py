@@ -32,12 +32,12 @@ def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(ROOT)
 
 
-def test_a_collection_of_garbage_leaves_shared_what_the_fork_server_has_loaded() -> None:
+def test_a_garbage_collection_leaves_shared_memory_shared() -> None:
     assert told_by_worker(collect_garbage) < A_LITTLE
 
 
 @pytest.mark.parametrize("name", ["click", "pygments", "rich"])
-def test_what_only_serves_a_terminal_is_not_loaded_for_a_worker_but_can_be(name: str) -> None:
+def test_terminal_libraries_are_not_loaded_for_a_worker_but_can_be(name: str) -> None:
     is_loaded, can_be_loaded = told_by_worker(import_late, name)
 
     assert not is_loaded

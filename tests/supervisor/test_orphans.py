@@ -11,7 +11,7 @@ import pytest
 from reconciler.workload import Chunk
 
 from .conftest import ROOT, Journal
-from .fake_workload import Behaviour, FakeWorkload, Item, Stage
+from .fake_workload import Behaviour, FakeWorkload, Item, Workspace
 from .processes import EndWatch, family
 
 WORKERS = 3
@@ -20,14 +20,14 @@ WORKERS = 3
 @pytest.mark.parametrize("method", ["forkserver", "spawn", "fork"])
 @pytest.mark.parametrize("busy", [Behaviour.WAIT, Behaviour.GET_STUCK, Behaviour.LOOP])
 async def test_workers_end_within_a_second_of_their_parents_death(
-    stage: Stage, journal: Journal, method: str, busy: Behaviour
+    workspace: Workspace, journal: Journal, method: str, busy: Behaviour
 ) -> None:
     page = tuple(
         Chunk(key=f"COIN{number}", items=(Item(id=number, acts=(busy,)),))
         for number in range(WORKERS)
     )
-    file = stage.folder / "workload"
-    file.write_bytes(pickle.dumps(FakeWorkload(stage=stage, pages=(page,))))
+    file = workspace.folder / "workload"
+    file.write_bytes(pickle.dumps(FakeWorkload(workspace=workspace, pages=(page,))))
     parent = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.supervisor.run_workers", method, str(file)),
         cwd=ROOT,

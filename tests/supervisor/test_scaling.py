@@ -11,18 +11,17 @@ from structlog.testing import capture_logs
 from reconciler.errors import ConfigurationError, Problem
 from reconciler.supervisor.reload import RunConfig
 from reconciler.supervisor.restarts import RestartPolicy
-from reconciler.supervisor.sharding import BUCKETS, moved_buckets
 from reconciler.supervisor.supervisor import Supervisor
 from reconciler.telemetry.metrics import NoMetrics
 from reconciler.worker.messages import BatchReturned, BudgetRequest
 from reconciler.workload import Chunk
 
 from .conftest import Begin, Journal, Watched, options
-from .fake_workload import WEIGHT, Behaviour, FakeWorkload, Item, Stage
+from .fake_workload import WEIGHT, Behaviour, FakeWorkload, Item, Workspace
 from .run_fake_workload import set_up_worker
 
 
-def a_run(number: int, *acts: Behaviour) -> Chunk:
+def a_chunk(number: int, *acts: Behaviour) -> Chunk:
     return Chunk(key=f"COIN{number}", items=(Item(id=number, acts=acts or (Behaviour.WORK,)),))
 
 
@@ -40,10 +39,12 @@ def spans(journal: Journal) -> dict[int, list[tuple[float, float]]]:
 
 
 async def test_shards_come_and_go_under_load_and_nothing_is_handled_twice(
-    stage: Stage, journal: Journal, begin: Begin
+    workspace: Workspace, journal: Journal, begin: Begin
 ) -> None:
     items = 400
-    workload = FakeWorkload(stage=stage, pages=(tuple(a_run(number) for number in range(items)),))
+    workload = FakeWorkload(
+        workspace=workspace, pages=(tuple(a_chunk(number) for number in range(items)),)
+    )
 
     supervisor, run = begin(workload, shards=2)
     for done, shards in ((20, 8), (100, 3), (180, 1), (260, 4)):
@@ -58,30 +59,30 @@ async def test_shards_come_and_go_under_load_and_nothing_is_handled_twice(
     assert summary.counts.reconciled == items
 
 
-async def test_a_worker_that_is_one_too_many_gives_back_what_waits_for_the_budget(
-    stage: Stage, journal: Journal, begin: Begin
+async def test_a_surplus_worker_returns_what_waits_for_the_budget(
+    workspace: Workspace, journal: Journal, begin: Begin
 ) -> None:
-    pages = (tuple(a_run(number, Behaviour.ASK) for number in range(12)),)
-    workload = FakeWorkload(stage=stage, pages=pages, weight_per_minute=WEIGHT)
+    pages = (tuple(a_chunk(number, Behaviour.ASK) for number in range(12)),)
+    workload = FakeWorkload(workspace=workspace, pages=pages, weight_per_minute=WEIGHT)
 
     supervisor, _ = begin(workload, shards=2, drain=timedelta(seconds=60))
-    await supervisor.has_heard(
+    await supervisor.has_received(
         BudgetRequest, 3
     )  # one is granted, and each worker waits for another
     supervisor.scale(1)
 
     assert (await journal.wait("closed"))["shard"] == 1
-    assert sum(isinstance(message, BatchReturned) for message in supervisor.heard) == 1
+    assert sum(isinstance(message, BatchReturned) for message in supervisor.received) == 1
     assert supervisor.summary.restarts == 0
 
 
-async def test_a_symbol_moves_only_when_the_worker_that_has_it_has_let_go(
-    stage: Stage, journal: Journal, begin: Begin, open_gate: Callable[[], None]
+async def test_a_symbol_moves_only_when_its_worker_has_finished_it(
+    workspace: Workspace, journal: Journal, begin: Begin, open_gate: Callable[[], None]
 ) -> None:
     held = Chunk(key="HELD", items=(Item(id=0, acts=(Behaviour.WAIT,)),))
     behind = Chunk(key="HELD", items=(Item(id=1),))
-    others = tuple(a_run(number) for number in range(2, 30))
-    workload = FakeWorkload(stage=stage, pages=((held, behind, *others),))
+    others = tuple(a_chunk(number) for number in range(2, 30))
+    workload = FakeWorkload(workspace=workspace, pages=((held, behind, *others),))
 
     supervisor, run = begin(workload, shards=1)
     await journal.wait("begin", id=0)
@@ -96,12 +97,12 @@ async def test_a_symbol_moves_only_when_the_worker_that_has_it_has_let_go(
     assert sorted({*journal.ids("end")}) == list(range(30))
 
 
-async def test_a_worker_that_is_one_too_many_finishes_what_it_has_in_hand(
-    stage: Stage, journal: Journal, begin: Begin, open_gate: Callable[[], None]
+async def test_a_surplus_worker_finishes_what_it_has_in_flight(
+    workspace: Workspace, journal: Journal, begin: Begin, open_gate: Callable[[], None]
 ) -> None:
-    page = tuple(a_run(number, Behaviour.WAIT) for number in range(3))
+    page = tuple(a_chunk(number, Behaviour.WAIT) for number in range(3))
 
-    supervisor, run = begin(FakeWorkload(stage=stage, pages=(page,)), shards=3)
+    supervisor, run = begin(FakeWorkload(workspace=workspace, pages=(page,)), shards=3)
     await journal.wait("begin", 3)
     supervisor.scale(1)
     open_gate()
@@ -112,13 +113,13 @@ async def test_a_worker_that_is_one_too_many_finishes_what_it_has_in_hand(
     assert summary.restarts == 0
 
 
-async def test_a_worker_that_does_not_let_go_in_time_is_killed_and_others_do_its_work(
-    stage: Stage, journal: Journal, begin: Begin
+async def test_a_worker_that_drains_too_slowly_is_killed_and_replaced(
+    workspace: Workspace, journal: Journal, begin: Begin
 ) -> None:
-    page = tuple(a_run(number, Behaviour.GET_STUCK, Behaviour.WORK) for number in range(2))
+    page = tuple(a_chunk(number, Behaviour.GET_STUCK, Behaviour.WORK) for number in range(2))
 
     supervisor, run = begin(
-        FakeWorkload(stage=stage, pages=(page,)), shards=2, drain=timedelta(seconds=0.2)
+        FakeWorkload(workspace=workspace, pages=(page,)), shards=2, drain=timedelta(seconds=0.2)
     )
     await journal.wait("begin", 2)
     supervisor.scale(1)
@@ -134,17 +135,17 @@ async def test_a_worker_that_does_not_let_go_in_time_is_killed_and_others_do_its
 @pytest.mark.parametrize(
     ("number", "shards"), [(signal.SIGTTIN, 3), (signal.SIGTTOU, 1)], ids=["TTIN", "TTOU"]
 )
-async def test_ttin_and_ttou_are_one_shard_more_and_one_fewer(  # noqa: PLR0917 - fixtures
-    stage: Stage,
+async def test_ttin_adds_a_shard_and_ttou_removes_one(  # noqa: PLR0917 - fixtures
+    workspace: Workspace,
     journal: Journal,
     begin: Begin,
     open_gate: Callable[[], None],
     number: signal.Signals,
     shards: int,
 ) -> None:
-    page = tuple(a_run(number, Behaviour.WAIT) for number in range(2))
+    page = tuple(a_chunk(number, Behaviour.WAIT) for number in range(2))
 
-    supervisor, run = begin(FakeWorkload(stage=stage, pages=(page,)), shards=2)
+    supervisor, run = begin(FakeWorkload(workspace=workspace, pages=(page,)), shards=2)
     await journal.wait("begin", 2)
     os.kill(os.getpid(), number)
     if shards == 3:
@@ -155,14 +156,10 @@ async def test_ttin_and_ttou_are_one_shard_more_and_one_fewer(  # noqa: PLR0917 
     assert supervisor.coordinator.options.shards == shards
 
 
-def test_from_eight_shards_to_nine_at_most_an_eighth_of_the_buckets_move() -> None:
-    assert moved_buckets(8, 9) / BUCKETS <= 0.12
-
-
-def a_setup(stage: Stage, **changes: Any) -> RunConfig:
+def a_setup(workspace: Workspace, **changes: Any) -> RunConfig:
     """Return new settings, under which there is nothing to do."""
     return RunConfig(
-        workload=FakeWorkload(stage=stage, pages=()),
+        workload=FakeWorkload(workspace=workspace, pages=()),
         options=options(is_once=False, **changes),
         set_up_worker=set_up_worker,
     )
@@ -170,15 +167,17 @@ def a_setup(stage: Stage, **changes: Any) -> RunConfig:
 
 @pytest.fixture
 async def reloadable(
-    stage: Stage, journal: Journal
+    workspace: Workspace, journal: Journal
 ) -> tuple[Supervisor, "asyncio.Task[object]", list[RunConfig | ConfigurationError]]:
     """A supervisor without end, and the settings that it will read on HUP."""
-    workload = FakeWorkload(stage=stage, pages=(tuple(a_run(number) for number in range(8)),))
+    workload = FakeWorkload(
+        workspace=workspace, pages=(tuple(a_chunk(number) for number in range(8)),)
+    )
     fresh: list[RunConfig | ConfigurationError] = []
 
     def read() -> RunConfig:
         found = fresh.pop(0)
-        stage.say("settings read")
+        workspace.say("settings read")
         if isinstance(found, ConfigurationError):
             raise found
         return found
@@ -196,14 +195,14 @@ async def reloadable(
     return supervisor, task, fresh
 
 
-async def test_hup_replaces_one_worker_after_another_by_workers_with_the_new_settings(
-    stage: Stage,
+async def test_hup_replaces_the_workers_one_by_one_with_new_settings(
+    workspace: Workspace,
     journal: Journal,
     reloadable: tuple[Supervisor, "asyncio.Task[object]", list[RunConfig | ConfigurationError]],
 ) -> None:
     supervisor, task, fresh = reloadable
     before = {*supervisor.pids.values()}
-    fresh.append(a_setup(stage))
+    fresh.append(a_setup(workspace))
 
     os.kill(os.getpid(), signal.SIGHUP)
     await journal.wait("open", 4)
@@ -216,7 +215,7 @@ async def test_hup_replaces_one_worker_after_another_by_workers_with_the_new_set
     await task
 
 
-async def test_hup_with_settings_that_do_not_fit_changes_nothing(
+async def test_hup_with_wrong_settings_changes_nothing(
     journal: Journal,
     reloadable: tuple[Supervisor, "asyncio.Task[object]", list[RunConfig | ConfigurationError]],
 ) -> None:
@@ -237,20 +236,20 @@ async def test_hup_with_settings_that_do_not_fit_changes_nothing(
     assert len(journal.all("open")) == 2
 
 
-async def test_hup_leaves_the_scaled_number_of_shards_unless_its_setting_has_changed(
-    stage: Stage,
+async def test_hup_keeps_the_scaled_shards_unless_their_setting_changed(
+    workspace: Workspace,
     journal: Journal,
     reloadable: tuple[Supervisor, "asyncio.Task[object]", list[RunConfig | ConfigurationError]],
 ) -> None:
     supervisor, task, fresh = reloadable
-    fresh.append(a_setup(stage))
+    fresh.append(a_setup(workspace))
     supervisor.scale(3)
     await journal.wait("open", 3)
 
     os.kill(os.getpid(), signal.SIGHUP)
     await journal.wait("open", 6)
     assert len(supervisor.pids) == 3
-    fresh.append(a_setup(stage, shards=1))
+    fresh.append(a_setup(workspace, shards=1))
     os.kill(os.getpid(), signal.SIGHUP)
     await journal.wait("open", 7)
     await journal.wait("closed", 6)
@@ -260,13 +259,13 @@ async def test_hup_leaves_the_scaled_number_of_shards_unless_its_setting_has_cha
     assert len(journal.all("open")) == 7
 
 
-async def test_hup_gives_shards_that_are_there_already_the_new_limit_of_restarts(
-    stage: Stage,
+async def test_hup_gives_existing_shards_the_new_restart_limit(
+    workspace: Workspace,
     journal: Journal,
     reloadable: tuple[Supervisor, "asyncio.Task[object]", list[RunConfig | ConfigurationError]],
 ) -> None:
     supervisor, task, fresh = reloadable
-    fresh.append(a_setup(stage, restarts=RestartPolicy(most=0, park=timedelta(milliseconds=1))))
+    fresh.append(a_setup(workspace, restarts=RestartPolicy(most=0, park=timedelta(milliseconds=1))))
     os.kill(os.getpid(), signal.SIGHUP)
     await journal.wait("open", 4)
 

@@ -18,7 +18,7 @@ import pytest
 from reconciler.workload import Chunk
 
 from .conftest import DEADLINE_SECONDS, ROOT, Journal, options
-from .fake_workload import Behaviour, FakeWorkload, Item, Stage
+from .fake_workload import Behaviour, FakeWorkload, Item, Workspace
 from .processes import EndWatch, family, stretched
 
 WORKERS = 2
@@ -73,7 +73,7 @@ def waiting_then_plain(plain: int, *, waits: Behaviour, is_late: bool) -> tuple[
 
 
 @pytest.fixture
-async def launch(stage: Stage, journal: Journal) -> AsyncIterator[Launch]:
+async def launch(workspace: Workspace, journal: Journal) -> AsyncIterator[Launch]:
     """Start a supervisor and wait until every worker is busy, waiting at the gate."""
     processes: list[asyncio.subprocess.Process] = []
 
@@ -81,8 +81,8 @@ async def launch(stage: Stage, journal: Journal) -> AsyncIterator[Launch]:
         *, plain: int = 10, waits: Behaviour = Behaviour.WAIT, is_late: bool = False, **changes: Any
     ) -> Launched:
         page = waiting_then_plain(plain, waits=waits, is_late=is_late)
-        workload = FakeWorkload(stage=stage, pages=(page,))
-        file = stage.folder / "workload"
+        workload = FakeWorkload(workspace=workspace, pages=(page,))
+        file = workspace.folder / "workload"
         file.write_bytes(pickle.dumps((workload, options(**changes))))
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tests.supervisor.run_fake_workload", str(file)),
@@ -144,7 +144,7 @@ async def test_a_stop_of_the_whole_group_finishes_what_is_being_written(
     assert not everybody.left_after(DEADLINE_SECONDS)
 
 
-async def test_a_stop_of_the_whole_group_gives_up_what_is_only_being_looked_at(
+async def test_a_stop_of_the_whole_group_gives_up_what_is_in_preparation(
     launch: Launch, journal: Journal, open_gate: Callable[[], None]
 ) -> None:
     supervisor = await launch(is_once=False)
@@ -186,7 +186,7 @@ async def test_a_second_signal_or_quit_stops_fast(
     assert not everybody.left_after(DEADLINE_SECONDS)
 
 
-async def test_a_drain_ends_at_its_deadline(launch: Launch, journal: Journal) -> None:
+async def test_a_drain_ends_at_its_deadline_at_the_latest(launch: Launch, journal: Journal) -> None:
     supervisor = await launch(drain=timedelta(seconds=0.3))
     everybody = EndWatch({supervisor.pid, *family(supervisor.pid)})
 
@@ -198,7 +198,7 @@ async def test_a_drain_ends_at_its_deadline(launch: Launch, journal: Journal) ->
 
 
 @pytest.mark.parametrize("waits", [Behaviour.WAIT, Behaviour.GET_STUCK])
-async def test_everybody_dies_with_the_parent_however_it_dies(
+async def test_all_processes_end_with_the_parent_however_it_dies(
     launch: Launch, waits: Behaviour
 ) -> None:
     supervisor = await launch(waits=waits)

@@ -13,11 +13,11 @@ from reconciler.worker.messages import BatchDone, BatchReturned, BudgetRequest
 from reconciler.workload import Backlog, Chunk, FaultKind, WorkerFault
 
 from .conftest import DEADLINE_SECONDS, Begin, Journal
-from .fake_workload import WEIGHT, Behaviour, FakeWorkload, Item, Stage, ToyPlanner
+from .fake_workload import WEIGHT, Behaviour, FakePlanner, FakeWorkload, Item, Workspace
 
 
-def runs_of(*acts: tuple[Behaviour, ...], first: int = 0) -> tuple[Chunk, ...]:
-    """Make a run for each, of one item and with a symbol of its own."""
+def chunks_of(*acts: tuple[Behaviour, ...], first: int = 0) -> tuple[Chunk, ...]:
+    """Make a chunk of one item for each, with a symbol of its own."""
     return tuple(
         Chunk(key=f"COIN{number}", items=(Item(id=number, acts=each),))
         for number, each in enumerate(acts, first)
@@ -28,11 +28,11 @@ PLAIN = (Behaviour.WORK,)
 
 
 async def test_every_item_of_every_page_is_handled_exactly_once(
-    stage: Stage, journal: Journal, begin: Begin
+    workspace: Workspace, journal: Journal, begin: Begin
 ) -> None:
-    pages = runs_of(*[PLAIN] * 40), runs_of(*[PLAIN] * 20, first=40)
+    pages = chunks_of(*[PLAIN] * 40), chunks_of(*[PLAIN] * 20, first=40)
 
-    _, run = begin(FakeWorkload(stage=stage, pages=pages), shards=3, batch_size=4)
+    _, run = begin(FakeWorkload(workspace=workspace, pages=pages), shards=3, batch_size=4)
     summary = await run
 
     assert summary.ending is StopReason.COMPLETED
@@ -47,12 +47,12 @@ def late(number: int, *acts: Behaviour) -> tuple[Chunk, ...]:
     return (Chunk(key=f"COIN{number}", items=(item,)),)
 
 
-async def test_a_worker_looks_at_the_next_cycle_while_it_finishes_the_last_and_no_further(
-    stage: Stage, journal: Journal, begin: Begin, open_gate: Callable[[], None]
+async def test_a_worker_prepares_only_one_cycle_ahead_of_its_commits(
+    workspace: Workspace, journal: Journal, begin: Begin, open_gate: Callable[[], None]
 ) -> None:
     pages = late(0, Behaviour.WAIT), *(late(number, Behaviour.WORK) for number in (1, 2, 3))
 
-    _, run = begin(FakeWorkload(stage=stage, pages=pages), shards=1)
+    _, run = begin(FakeWorkload(workspace=workspace, pages=pages), shards=1)
     await journal.wait("begin late", id=0)
     await journal.wait("begin", id=1)
     open_gate()
@@ -63,31 +63,33 @@ async def test_a_worker_looks_at_the_next_cycle_while_it_finishes_the_last_and_n
     assert journal.ids("end") == [0, 1, 2, 3]
 
 
-async def test_a_single_sweep_of_nothing_ends_at_once(stage: Stage, begin: Begin) -> None:
-    _, run = begin(FakeWorkload(stage=stage, pages=()))
+async def test_a_single_sweep_of_nothing_ends_at_once(workspace: Workspace, begin: Begin) -> None:
+    _, run = begin(FakeWorkload(workspace=workspace, pages=()))
 
     assert (await run).ending is StopReason.COMPLETED
 
 
 @pytest.fixture
-def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Judge a cycle after a moment, whoever is still at it."""
+def short_verdict_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Judge a cycle after a moment, even if a worker still prepares it."""
     monkeypatch.setattr(coordinator, "VERDICT_TIMEOUT_SECONDS", 0.3)
 
 
-@pytest.mark.usefixtures("impatience")
-async def test_a_slow_shard_does_not_hold_the_others_up(
-    stage: Stage,
+@pytest.mark.usefixtures("short_verdict_timeout")
+async def test_a_slow_shard_does_not_delay_the_others(
+    workspace: Workspace,
     journal: Journal,
     begin: Begin,
     open_gate: Callable[[], None],
-    raise_curtain: Callable[[], None],
+    open_planning_gate: Callable[[], None],
 ) -> None:
-    slow, *quick = runs_of((Behaviour.WAIT,), *[PLAIN] * 30)
+    slow, *quick = chunks_of((Behaviour.WAIT,), *[PLAIN] * 30)
 
-    _, run = begin(FakeWorkload(stage=stage, pages=((slow, *quick),), has_curtain=True))
+    _, run = begin(
+        FakeWorkload(workspace=workspace, pages=((slow, *quick),), has_planning_gate=True)
+    )
     await journal.wait("open", 2)
-    raise_curtain()
+    open_planning_gate()
     await journal.wait("begin", act="wait")
     await journal.wait("end", len(quick))
 
@@ -96,11 +98,11 @@ async def test_a_slow_shard_does_not_hold_the_others_up(
     assert (await run).counts.reconciled == 31
 
 
-async def test_trouble_pauses_only_the_worker_that_has_it(
-    stage: Stage, journal: Journal, begin: Begin
+async def test_a_fault_pauses_only_the_worker_that_has_it(
+    workspace: Workspace, journal: Journal, begin: Begin
 ) -> None:
-    troubled, *rest = runs_of((Behaviour.MEET_TROUBLE, Behaviour.WORK), *[PLAIN] * 20)
-    workload = FakeWorkload(stage=stage, pages=((troubled, *rest),), retry_after_seconds=0.3)
+    faulty, *rest = chunks_of((Behaviour.MEET_FAULT, Behaviour.WORK), *[PLAIN] * 20)
+    workload = FakeWorkload(workspace=workspace, pages=((faulty, *rest),), retry_after_seconds=0.3)
 
     _, run = begin(workload, stall_timeout=timedelta(hours=2))
     summary = await run
@@ -112,18 +114,18 @@ async def test_trouble_pauses_only_the_worker_that_has_it(
     assert all(line["at"] < again["at"] for line in journal.all("end") if line["id"] != 0)
 
 
-async def test_a_shard_whose_breaker_is_open_is_handed_nothing_and_nobody_gets_its_symbols(
-    stage: Stage, journal: Journal, begin: Begin
+async def test_a_shard_with_an_open_breaker_keeps_its_symbols_unassigned(
+    workspace: Workspace, journal: Journal, begin: Begin
 ) -> None:
-    chunks = runs_of(*[PLAIN] * 20)
+    chunks = chunks_of(*[PLAIN] * 20)
     table = assign_buckets(2)
-    kept = {run.items[0].id for run in chunks if table[bucket_of(run.key)] == 0}
+    kept = {chunk.items[0].id for chunk in chunks if table[bucket_of(chunk.key)] == 0}
 
-    supervisor, run = begin(FakeWorkload(stage=stage, pages=(chunks,)))
+    supervisor, run = begin(FakeWorkload(workspace=workspace, pages=(chunks,)))
     supervisor.coordinator.health_of(0).record_fault(
         WorkerFault(kind=FaultKind.EXCHANGE, message="gone", retry_after_seconds=3600)
     )
-    await supervisor.has_heard(BatchDone, len(chunks) - len(kept))
+    await supervisor.has_received(BatchDone, len(chunks) - len(kept))
 
     assert supervisor.coordinator.dispatcher.ids_under_way() == kept
     assert supervisor.coordinator.dispatcher.queued_items() == len(kept)
@@ -131,20 +133,24 @@ async def test_a_shard_whose_breaker_is_open_is_handed_nothing_and_nobody_gets_i
     assert not run.done()
 
 
-async def test_trouble_that_repeats_ends_a_single_sweep_when_patience_is_over(
-    stage: Stage, begin: Begin
+async def test_repeated_faults_end_a_single_sweep_after_the_timeout(
+    workspace: Workspace, begin: Begin
 ) -> None:
-    workload = FakeWorkload(stage=stage, pages=(runs_of((Behaviour.MEET_TROUBLE,)),))
+    workload = FakeWorkload(workspace=workspace, pages=(chunks_of((Behaviour.MEET_FAULT,)),))
 
     _, run = begin(workload, stall_timeout=timedelta(seconds=0.2))
     summary = await run
 
     assert summary.ending is StopReason.EXCHANGE_GONE
-    assert summary.fault == "the toy's exchange is gone"
+    assert summary.fault == "the fake exchange is gone"
 
 
-async def test_trouble_that_passed_is_not_told_as_a_reason(stage: Stage, begin: Begin) -> None:
-    workload = FakeWorkload(stage=stage, pages=(runs_of((Behaviour.MEET_TROUBLE, Behaviour.WORK)),))
+async def test_a_fault_that_has_passed_is_not_given_as_a_reason(
+    workspace: Workspace, begin: Begin
+) -> None:
+    workload = FakeWorkload(
+        workspace=workspace, pages=(chunks_of((Behaviour.MEET_FAULT, Behaviour.WORK)),)
+    )
 
     _, run = begin(workload)
     summary = await run
@@ -153,10 +159,11 @@ async def test_trouble_that_passed_is_not_told_as_a_reason(stage: Stage, begin: 
 
 
 async def test_a_ban_ends_a_single_sweep_instead_of_being_waited_out(
-    stage: Stage, begin: Begin
+    workspace: Workspace, begin: Begin
 ) -> None:
     workload = FakeWorkload(
-        stage=stage, pages=(runs_of((Behaviour.BAN,), (Behaviour.ASK,), (Behaviour.ASK,)),)
+        workspace=workspace,
+        pages=(chunks_of((Behaviour.BAN,), (Behaviour.ASK,), (Behaviour.ASK,)),),
     )
 
     _, run = begin(workload, shards=1)
@@ -167,29 +174,29 @@ async def test_a_ban_ends_a_single_sweep_instead_of_being_waited_out(
     assert summary.killed_at_stop == 0
 
 
-async def test_a_stop_gives_back_what_waits_for_the_budget_and_kills_nobody(
-    stage: Stage, journal: Journal, begin: Begin
+async def test_a_stop_returns_what_waits_for_the_budget_without_a_kill(
+    workspace: Workspace, journal: Journal, begin: Begin
 ) -> None:
     workload = FakeWorkload(
-        stage=stage, pages=(runs_of((Behaviour.BAN,), *[(Behaviour.ASK,)] * 4),)
+        workspace=workspace, pages=(chunks_of((Behaviour.BAN,), *[(Behaviour.ASK,)] * 4),)
     )
 
     supervisor, run = begin(workload, shards=1, is_once=False)
-    await supervisor.has_heard(BudgetRequest, 1)
+    await supervisor.has_received(BudgetRequest, 1)
     signal.raise_signal(signal.SIGTERM)
     summary = await asyncio.wait_for(run, 5)
 
     assert summary.ending is StopReason.STOPPED
     assert (summary.killed_at_stop, summary.restarts) == (0, 0)
-    assert sum(isinstance(message, BatchReturned) for message in supervisor.heard) == 1
+    assert sum(isinstance(message, BatchReturned) for message in supervisor.received) == 1
     assert journal.all("granted") == []
     assert len(journal.all("closed")) == 1
 
 
 async def test_a_drain_that_has_to_kill_is_counted(
-    stage: Stage, journal: Journal, begin: Begin
+    workspace: Workspace, journal: Journal, begin: Begin
 ) -> None:
-    workload = FakeWorkload(stage=stage, pages=(runs_of((Behaviour.WAIT,)),))
+    workload = FakeWorkload(workspace=workspace, pages=(chunks_of((Behaviour.WAIT,)),))
 
     _, run = begin(workload, shards=1, is_once=False, drain=timedelta(seconds=0.2))
     await journal.wait("begin")
@@ -199,26 +206,28 @@ async def test_a_drain_that_has_to_kill_is_counted(
     assert summary.killed_at_stop == 1
 
 
-async def test_workers_that_the_database_does_not_let_begin_end_a_single_sweep(
-    stage: Stage, begin: Begin
+async def test_workers_without_a_database_end_a_single_sweep(
+    workspace: Workspace, begin: Begin
 ) -> None:
-    workload = FakeWorkload(stage=stage, pages=(runs_of(PLAIN),), opening=Behaviour.MEET_TROUBLE)
+    workload = FakeWorkload(
+        workspace=workspace, pages=(chunks_of(PLAIN),), opening=Behaviour.MEET_FAULT
+    )
 
     _, run = begin(workload, stall_timeout=timedelta(seconds=0.5))
     summary = await run
 
     assert summary.ending is StopReason.STORE_GONE
-    assert summary.fault == "the toy's database is gone"
+    assert summary.fault == "the fake database is gone"
 
 
-async def test_what_is_locked_is_tried_once_more_at_the_end_and_then_left(
-    stage: Stage, journal: Journal, begin: Begin
+async def test_a_locked_item_is_tried_once_more_at_the_end_of_the_cycle(
+    workspace: Workspace, journal: Journal, begin: Begin
 ) -> None:
-    freed, kept, *rest = runs_of(
+    freed, kept, *rest = chunks_of(
         (Behaviour.FIND_LOCKED, Behaviour.WORK), (Behaviour.FIND_LOCKED,), *[PLAIN] * 5
     )
 
-    _, run = begin(FakeWorkload(stage=stage, pages=((freed, kept, *rest),)), shards=1)
+    _, run = begin(FakeWorkload(workspace=workspace, pages=((freed, kept, *rest),)), shards=1)
     summary = await run
 
     assert journal.ids("begin") == [0, 1, 2, 3, 4, 5, 6, 0, 1]
@@ -227,14 +236,16 @@ async def test_what_is_locked_is_tried_once_more_at_the_end_and_then_left(
 
 
 async def test_several_workers_together_spend_no_more_than_the_budget(
-    stage: Stage, journal: Journal, begin: Begin
+    workspace: Workspace, journal: Journal, begin: Begin
 ) -> None:
     affordable, workers = 5, 3
-    pages = (runs_of(*[(Behaviour.ASK,)] * 12),)
-    workload = FakeWorkload(stage=stage, pages=pages, weight_per_minute=2 * affordable * WEIGHT)
+    pages = (chunks_of(*[(Behaviour.ASK,)] * 12),)
+    workload = FakeWorkload(
+        workspace=workspace, pages=pages, weight_per_minute=2 * affordable * WEIGHT
+    )
 
     supervisor, _ = begin(workload, shards=workers, rate_share=0.5)
-    await supervisor.has_heard(BudgetRequest, affordable + workers)
+    await supervisor.has_received(BudgetRequest, affordable + workers)
     await journal.wait("granted", affordable)
 
     assert len(supervisor.coordinator._budget._waiting) == workers
@@ -242,8 +253,8 @@ async def test_several_workers_together_spend_no_more_than_the_budget(
     assert len(journal.all("granted")) == affordable
 
 
-async def test_a_hot_symbol_is_shared_by_all_and_no_item_is_ever_in_two_hands(
-    stage: Stage, journal: Journal, begin: Begin, open_gate: Callable[[], None]
+async def test_a_hot_symbol_is_shared_and_no_item_is_in_flight_twice(
+    workspace: Workspace, journal: Journal, begin: Begin, open_gate: Callable[[], None]
 ) -> None:
     hot = [
         Chunk(
@@ -251,9 +262,11 @@ async def test_a_hot_symbol_is_shared_by_all_and_no_item_is_ever_in_two_hands(
         )
         for number in range(30)
     ]
-    cold = runs_of(*[PLAIN] * 20, first=60)
+    cold = chunks_of(*[PLAIN] * 20, first=60)
 
-    _, run = begin(FakeWorkload(stage=stage, pages=((*hot, *cold),)), shards=4, batch_size=2)
+    _, run = begin(
+        FakeWorkload(workspace=workspace, pages=((*hot, *cold),)), shards=4, batch_size=2
+    )
     await journal.wait("begin", 4, act="wait")
     shards = {line["shard"] for line in journal.all("begin", act="wait")}
     open_gate()
@@ -264,22 +277,24 @@ async def test_a_hot_symbol_is_shared_by_all_and_no_item_is_ever_in_two_hands(
 
 
 async def test_no_measurement_or_record_that_fails_ends_the_service(
-    stage: Stage, journal: Journal, begin: Begin, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, journal: Journal, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     measured = asyncio.Event()
     loop = asyncio.get_running_loop()
 
-    def fail_to_measure(_: ToyPlanner) -> Backlog:
+    def fail_to_measure(_: FakePlanner) -> Backlog:
         loop.call_soon_threadsafe(measured.set)
         raise ArithmeticError("cannot subtract infinite timestamps")
 
-    def fail_to_record(_planner: ToyPlanner, _cycle: object) -> None:
+    def fail_to_record(_planner: FakePlanner, _cycle: object) -> None:
         raise StoreRejected("a check constraint of theirs")
 
-    monkeypatch.setattr(ToyPlanner, "backlog", fail_to_measure)
-    monkeypatch.setattr(ToyPlanner, "record", fail_to_record)
+    monkeypatch.setattr(FakePlanner, "backlog", fail_to_measure)
+    monkeypatch.setattr(FakePlanner, "record", fail_to_record)
 
-    _, run = begin(FakeWorkload(stage=stage, pages=(runs_of(*[PLAIN] * 10),)), is_once=False)
+    _, run = begin(
+        FakeWorkload(workspace=workspace, pages=(chunks_of(*[PLAIN] * 10),)), is_once=False
+    )
     await asyncio.wait_for(measured.wait(), DEADLINE_SECONDS)
     await journal.wait("end", 10)
 

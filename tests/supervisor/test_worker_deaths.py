@@ -23,26 +23,26 @@ from reconciler.worker.messages import FromWorker, Ready
 from reconciler.workload import Chunk, Page
 
 from .conftest import DEADLINE_SECONDS, Begin, Journal
-from .fake_workload import Behaviour, FakeWorkload, Item, Stage, ToyPlanner
+from .fake_workload import Behaviour, FakePlanner, FakeWorkload, Item, Workspace
 from .processes import EndWatch, stretched
 
 AT_ONCE = RestartPolicy(initial=timedelta(milliseconds=1), cap=timedelta(milliseconds=2))
 
 
-def a_run(number: int, *acts: Behaviour) -> Chunk:
+def a_chunk(number: int, *acts: Behaviour) -> Chunk:
     return Chunk(key=f"COIN{number}", items=(Item(id=number, acts=acts or (Behaviour.WORK,)),))
 
 
-def plain_runs(first: int, count: int) -> list[Chunk]:
-    return [a_run(number) for number in range(first, first + count)]
+def plain_chunks(first: int, count: int) -> list[Chunk]:
+    return [a_chunk(number) for number in range(first, first + count)]
 
 
-async def test_what_a_killed_worker_had_in_hand_is_handled_again_within_a_second(
-    stage: Stage, journal: Journal, begin: Begin
+async def test_a_killed_workers_items_are_handled_again_within_a_second(
+    workspace: Workspace, journal: Journal, begin: Begin
 ) -> None:
     deaths = 5
-    victims = [a_run(number, Behaviour.WAIT, Behaviour.WORK) for number in range(deaths)]
-    workload = FakeWorkload(stage=stage, pages=((*victims, *plain_runs(deaths, 10)),))
+    victims = [a_chunk(number, Behaviour.WAIT, Behaviour.WORK) for number in range(deaths)]
+    workload = FakeWorkload(workspace=workspace, pages=((*victims, *plain_chunks(deaths, 10)),))
 
     _, run = begin(workload, restarts=replace(AT_ONCE, most=deaths))
     delays = []
@@ -60,11 +60,11 @@ async def test_what_a_killed_worker_had_in_hand_is_handled_again_within_a_second
     assert sorted(journal.ids("end")) == list(range(deaths + 10))
 
 
-async def test_nothing_that_is_in_hand_elsewhere_is_begun_again_when_a_worker_dies(
-    stage: Stage, journal: Journal, begin: Begin
+async def test_a_death_begins_nothing_again_that_others_have_in_flight(
+    workspace: Workspace, journal: Journal, begin: Begin
 ) -> None:
-    killers = [a_run(number, Behaviour.DIE, Behaviour.WORK) for number in range(6)]
-    workload = FakeWorkload(stage=stage, pages=((*killers, *plain_runs(6, 30)),))
+    killers = [a_chunk(number, Behaviour.DIE, Behaviour.WORK) for number in range(6)]
+    workload = FakeWorkload(workspace=workspace, pages=((*killers, *plain_chunks(6, 30)),))
 
     _, run = begin(workload, shards=3, restarts=AT_ONCE)
     await run
@@ -78,10 +78,11 @@ async def test_nothing_that_is_in_hand_elsewhere_is_begun_again_when_a_worker_di
 
 
 async def test_a_worker_that_raises_is_replaced_and_its_work_done(
-    stage: Stage, journal: Journal, begin: Begin
+    workspace: Workspace, journal: Journal, begin: Begin
 ) -> None:
     workload = FakeWorkload(
-        stage=stage, pages=((a_run(0, Behaviour.RAISE, Behaviour.WORK), *plain_runs(1, 5)),)
+        workspace=workspace,
+        pages=((a_chunk(0, Behaviour.RAISE, Behaviour.WORK), *plain_chunks(1, 5)),),
     )
 
     _, run = begin(workload)
@@ -92,12 +93,14 @@ async def test_a_worker_that_raises_is_replaced_and_its_work_done(
     assert sorted(journal.ids("end")) == list(range(6))
 
 
-async def test_an_item_that_kills_every_worker_is_set_aside_and_takes_no_other_with_it(
-    stage: Stage, journal: Journal, begin: Begin
+async def test_an_item_that_crashes_every_worker_is_set_aside_alone(
+    workspace: Workspace, journal: Journal, begin: Begin
 ) -> None:
-    page = (*plain_runs(0, 4), a_run(4, Behaviour.DIE), *plain_runs(5, 4))
+    page = (*plain_chunks(0, 4), a_chunk(4, Behaviour.DIE), *plain_chunks(5, 4))
 
-    _, run = begin(FakeWorkload(stage=stage, pages=(page,)), batch_size=10, restarts=AT_ONCE)
+    _, run = begin(
+        FakeWorkload(workspace=workspace, pages=(page,)), batch_size=10, restarts=AT_ONCE
+    )
     summary = await run
 
     assert journal.ids("begin", act="die") == [4] * 2
@@ -107,41 +110,41 @@ async def test_an_item_that_kills_every_worker_is_set_aside_and_takes_no_other_w
 
 
 @pytest.mark.parametrize("is_late", [False, True], ids=["looked at", "finished"])
-async def test_of_a_run_that_kills_its_workers_only_the_guilty_item_is_set_aside(
-    stage: Stage, journal: Journal, begin: Begin, *, is_late: bool
+async def test_only_the_poisoned_item_of_a_chunk_is_set_aside(
+    workspace: Workspace, journal: Journal, begin: Begin, *, is_late: bool
 ) -> None:
-    guilty = 11
+    poisoned = 11
     items = [
         Item(
             id=number,
-            acts=(Behaviour.DIE if number == guilty else Behaviour.WORK,),
+            acts=(Behaviour.DIE if number == poisoned else Behaviour.WORK,),
             is_late=is_late,
         )
         for number in range(16)
     ]
-    workload = FakeWorkload(stage=stage, pages=((Chunk(key="COIN", items=tuple(items)),),))
+    workload = FakeWorkload(workspace=workspace, pages=((Chunk(key="COIN", items=tuple(items)),),))
 
     _, run = begin(workload, restarts=AT_ONCE)
     summary = await run
 
-    assert journal.ids("set aside") == [guilty]
+    assert journal.ids("set aside") == [poisoned]
     assert (summary.set_aside, summary.counts.reconciled) == (1, 15)
-    assert {*journal.ids("end")} == {*range(16)} - {guilty}
+    assert {*journal.ids("end")} == {*range(16)} - {poisoned}
     # Halved each time, and not one by one: but a busy machine may lose the news of what was done.
     assert summary.restarts <= 2 * log2(len(items)) + 3 < len(items)
 
 
 @pytest.mark.parametrize("shards", [1, 2])
-async def test_what_was_being_finished_when_another_item_killed_the_worker_is_not_set_aside_with_it(
-    stage: Stage, journal: Journal, begin: Begin, open_gate: Callable[[], None], shards: int
+async def test_a_batch_being_committed_at_a_crash_is_not_set_aside(
+    workspace: Workspace, journal: Journal, begin: Begin, open_gate: Callable[[], None], shards: int
 ) -> None:
     innocent = [
         Chunk(key=f"COIN{number}", items=(Item(id=number, acts=(Behaviour.WAIT,), is_late=True),))
         for number in range(shards)
     ]
-    pages = tuple(innocent), (a_run(8, Behaviour.DIE),), tuple(plain_runs(10, 8))
+    pages = tuple(innocent), (a_chunk(8, Behaviour.DIE),), tuple(plain_chunks(10, 8))
 
-    workload = FakeWorkload(stage=stage, pages=pages)
+    workload = FakeWorkload(workspace=workspace, pages=pages)
     _, run = begin(workload, shards=shards, restarts=replace(AT_ONCE, most=100))
     await journal.wait("begin late")
     await journal.wait("begin", id=8)
@@ -152,11 +155,11 @@ async def test_what_was_being_finished_when_another_item_killed_the_worker_is_no
     assert (summary.set_aside, summary.counts.reconciled) == (1, shards + 8)
 
 
-async def test_workers_that_die_whatever_they_are_handed_end_it_loudly_and_nothing_is_set_aside(
-    stage: Stage, journal: Journal, begin: Begin
+async def test_workers_that_die_over_every_item_set_nothing_aside(
+    workspace: Workspace, journal: Journal, begin: Begin
 ) -> None:
     items = tuple(Item(id=number, acts=(Behaviour.DIE,)) for number in range(2**12))
-    workload = FakeWorkload(stage=stage, pages=((Chunk(key="COIN", items=items),),))
+    workload = FakeWorkload(workspace=workspace, pages=((Chunk(key="COIN", items=items),),))
 
     timeout = timedelta(seconds=1.5)
     supervisor, run = begin(workload, shards=1, stall_timeout=timeout, restarts=AT_ONCE)
@@ -167,12 +170,12 @@ async def test_workers_that_die_whatever_they_are_handed_end_it_loudly_and_nothi
     assert supervisor.summary.set_aside == 0
 
 
-async def test_a_replacement_inherits_where_its_predecessors_breaker_stood(
-    stage: Stage, journal: Journal, begin: Begin
+async def test_a_new_worker_inherits_its_predecessors_breaker(
+    workspace: Workspace, journal: Journal, begin: Begin
 ) -> None:
-    first, deadly = a_run(0), a_run(1, Behaviour.DIE, Behaviour.WORK)
+    first, deadly = a_chunk(0), a_chunk(1, Behaviour.DIE, Behaviour.WORK)
     workload = FakeWorkload(
-        stage=stage,
+        workspace=workspace,
         pages=((first,), (deadly,)),
         breaker=BreakerSnapshot(state=BreakerState.OPEN, retry_after_seconds=100),
     )
@@ -186,31 +189,31 @@ async def test_a_replacement_inherits_where_its_predecessors_breaker_stood(
     assert inherited.retry_after_seconds < 100
 
 
-@pytest.mark.parametrize("act", [Behaviour.EXIT, Behaviour.BE_UNFIT])
+@pytest.mark.parametrize("act", [Behaviour.EXIT, Behaviour.BE_MISCONFIGURED])
 @pytest.mark.parametrize("moment", ["opening", "working"])
-async def test_an_unfit_worker_ends_the_supervisor_instead_of_being_replaced(
-    stage: Stage, journal: Journal, begin: Begin, act: Behaviour, moment: str
+async def test_a_misconfigured_worker_ends_the_supervisor(
+    workspace: Workspace, journal: Journal, begin: Begin, act: Behaviour, moment: str
 ) -> None:
-    page = (a_run(0, act if moment == "working" else Behaviour.WORK),)
+    page = (a_chunk(0, act if moment == "working" else Behaviour.WORK),)
     opening = act if moment == "opening" else Behaviour.WORK
-    workload = FakeWorkload(stage=stage, pages=(page,), opening=opening, exit_code=78)
+    workload = FakeWorkload(workspace=workspace, pages=(page,), opening=opening, exit_code=78)
 
     _, run = begin(workload, shards=1, is_once=False)
     with pytest.raises(ConfigurationError) as caught:
         await run
 
     (problem,) = caught.value.problems
-    if act is Behaviour.BE_UNFIT:
-        assert problem == Problem(what="the toy is broken", hint="buy another")
+    if act is Behaviour.BE_MISCONFIGURED:
+        assert problem == Problem(what="the fake workload is broken", hint="buy another")
     else:
         assert problem.what.startswith("a worker ended with code 78")
     await journal.wait("planner closed")
 
 
 async def test_workers_that_die_before_they_begin_end_a_single_sweep(
-    stage: Stage, begin: Begin
+    workspace: Workspace, begin: Begin
 ) -> None:
-    workload = FakeWorkload(stage=stage, pages=((a_run(0),),), opening=Behaviour.EXIT)
+    workload = FakeWorkload(workspace=workspace, pages=((a_chunk(0),),), opening=Behaviour.EXIT)
 
     _, run = begin(workload, stall_timeout=timedelta(seconds=0.3), restarts=AT_ONCE)
 
@@ -219,10 +222,10 @@ async def test_workers_that_die_before_they_begin_end_a_single_sweep(
 
 
 async def test_the_death_of_the_fork_server_costs_workers_but_no_work(
-    stage: Stage, journal: Journal, begin: Begin
+    workspace: Workspace, journal: Journal, begin: Begin
 ) -> None:
-    waiting = [a_run(number, Behaviour.WAIT, Behaviour.WORK) for number in range(2)]
-    workload = FakeWorkload(stage=stage, pages=((*waiting, *plain_runs(2, 10)),))
+    waiting = [a_chunk(number, Behaviour.WAIT, Behaviour.WORK) for number in range(2)]
+    workload = FakeWorkload(workspace=workspace, pages=((*waiting, *plain_chunks(2, 10)),))
 
     _, run = begin(workload)
     await journal.wait("begin", 2, act="wait")
@@ -235,15 +238,15 @@ async def test_the_death_of_the_fork_server_costs_workers_but_no_work(
     assert not workers.left_after(DEADLINE_SECONDS)
 
 
-async def test_a_worker_that_is_asked_to_end_finishes_what_it_has_in_hand(
-    stage: Stage, journal: Journal, begin: Begin
+async def test_a_worker_that_gets_a_signal_finishes_what_is_in_flight(
+    workspace: Workspace, journal: Journal, begin: Begin
 ) -> None:
     stubborn = Chunk(key="COIN0", items=(Item(id=0, acts=(Behaviour.WAIT,), is_late=True),))
-    _, run = begin(FakeWorkload(stage=stage, pages=((stubborn, *plain_runs(1, 5)),)))
+    _, run = begin(FakeWorkload(workspace=workspace, pages=((stubborn, *plain_chunks(1, 5)),)))
     busy = await journal.wait("begin late", act="wait")
 
     os.kill(busy["pid"], signal.SIGTERM)
-    gate = os.open(stage.gate, os.O_RDWR)
+    gate = os.open(workspace.gate, os.O_RDWR)
     summary = await run
     os.close(gate)
 
@@ -263,8 +266,8 @@ def test_a_message_that_its_sender_was_killed_in_is_no_message(tmp_path: Path) -
         worker._connection.close()
 
 
-async def test_a_bug_in_the_supervisor_ends_it_loudly(
-    stage: Stage, begin: Begin, monkeypatch: pytest.MonkeyPatch
+async def test_a_bug_in_a_callback_ends_the_supervisor(
+    workspace: Workspace, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stumble(_self: Coordinator, _shard: int, message: FromWorker) -> None:
         if isinstance(message, Ready):
@@ -272,14 +275,14 @@ async def test_a_bug_in_the_supervisor_ends_it_loudly(
 
     monkeypatch.setattr(Coordinator, "on_message", stumble)
 
-    _, run = begin(FakeWorkload(stage=stage, pages=((a_run(0),),)))
+    _, run = begin(FakeWorkload(workspace=workspace, pages=((a_chunk(0),),)))
 
     with pytest.raises(KeyError, match="a bug"):
         await asyncio.wait_for(run, DEADLINE_SECONDS)
 
 
-async def test_a_bug_in_what_runs_beside_it_ends_the_supervisor_loudly_too(
-    stage: Stage, begin: Begin, monkeypatch: pytest.MonkeyPatch
+async def test_a_bug_in_a_background_task_ends_the_supervisor(
+    workspace: Workspace, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def stumble(_self: WorkerPool) -> None:
         raise KeyError("a bug")
@@ -287,7 +290,7 @@ async def test_a_bug_in_what_runs_beside_it_ends_the_supervisor_loudly_too(
     monkeypatch.setattr(WorkerPool, "watch", stumble)
 
     _, run = begin(
-        FakeWorkload(stage=stage, pages=((a_run(0, Behaviour.WAIT),),)),
+        FakeWorkload(workspace=workspace, pages=((a_chunk(0, Behaviour.WAIT),),)),
         drain=timedelta(seconds=0.2),
     )
 
@@ -296,20 +299,20 @@ async def test_a_bug_in_what_runs_beside_it_ends_the_supervisor_loudly_too(
 
 
 @pytest.mark.parametrize("blocked", ["open_planner", "plan"])
-async def test_a_database_that_hangs_keeps_nobody_from_stopping(
-    stage: Stage, begin: Begin, monkeypatch: pytest.MonkeyPatch, blocked: str
+async def test_a_database_that_hangs_does_not_prevent_a_stop(
+    workspace: Workspace, begin: Begin, monkeypatch: pytest.MonkeyPatch, blocked: str
 ) -> None:
     entered = asyncio.Event()
     loop = asyncio.get_running_loop()
 
     def hang(*_: object) -> Page:
         loop.call_soon_threadsafe(entered.set)
-        stage.wait_at_gate()
+        workspace.wait_at_gate()
         return Page(chunks=(), next=None)
 
-    monkeypatch.setattr(ToyPlanner if blocked == "plan" else FakeWorkload, blocked, hang)
+    monkeypatch.setattr(FakePlanner if blocked == "plan" else FakeWorkload, blocked, hang)
 
-    _, run = begin(FakeWorkload(stage=stage, pages=()), is_once=False)
+    _, run = begin(FakeWorkload(workspace=workspace, pages=()), is_once=False)
     await asyncio.wait_for(entered.wait(), DEADLINE_SECONDS)
     signal.raise_signal(signal.SIGTERM)
     summary = await asyncio.wait_for(run, DEADLINE_SECONDS)
@@ -317,10 +320,12 @@ async def test_a_database_that_hangs_keeps_nobody_from_stopping(
     assert summary.ending is StopReason.STOPPED
 
 
-async def test_cancelling_the_supervisor_leaves_no_worker_not_even_one_that_is_stuck(
-    stage: Stage, journal: Journal, begin: Begin
+async def test_cancelling_the_supervisor_kills_even_a_stuck_worker(
+    workspace: Workspace, journal: Journal, begin: Begin
 ) -> None:
-    supervisor, run = begin(FakeWorkload(stage=stage, pages=((a_run(0, Behaviour.GET_STUCK),),)))
+    supervisor, run = begin(
+        FakeWorkload(workspace=workspace, pages=((a_chunk(0, Behaviour.GET_STUCK),),))
+    )
     await journal.wait("begin")
     workers = EndWatch(pid for pid in supervisor.pids.values() if pid is not None)
 

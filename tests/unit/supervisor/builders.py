@@ -1,4 +1,4 @@
-"""Runs and batches with defaults; an item has nothing but the id that the supervisor asks for."""
+"""Chunks with defaults; an item has only the id that the supervisor needs."""
 
 from dataclasses import dataclass
 from itertools import count
@@ -15,11 +15,11 @@ class Item:
     id: int
 
 
-def a_run(key: str = "BTCUSDT", items: int = 1, *, crashes: int = 0) -> Chunk:
-    """Make a run of new items."""
+def a_chunk(key: str = "BTCUSDT", items: int = 1, *, crashes: int = 0) -> Chunk:
+    """Make a chunk of new items."""
     return Chunk(key=key, items=tuple(Item(next(_ids)) for _ in range(items)), crashes=crashes)
 
 
-def runs_of(key: str, count: int, *, items: int = 1) -> list[Chunk]:
-    """Make some runs of one key."""
-    return [a_run(key, items) for _ in range(count)]
+def chunks_of(key: str, count: int, *, items: int = 1) -> list[Chunk]:
+    """Make `count` chunks of one key."""
+    return [a_chunk(key, items) for _ in range(count)]

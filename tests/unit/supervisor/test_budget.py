@@ -64,7 +64,7 @@ async def budget(monkeypatch: pytest.MonkeyPatch) -> BudgetOnAClock:
     return BudgetOnAClock(monkeypatch)
 
 
-async def test_grants_at_once_what_there_is_room_for(budget: BudgetOnAClock) -> None:
+async def test_a_request_that_fits_is_granted_at_once(budget: BudgetOnAClock) -> None:
     budget.ask("first", 60)
     budget.ask("second", 40)
 
@@ -82,7 +82,7 @@ async def test_a_light_request_does_not_overtake_a_heavy_one(budget: BudgetOnACl
     assert budget.granted == ["spent", "heavy", "light"]
 
 
-async def test_grants_to_several_workers_in_the_order_in_which_they_asked(budget: BudgetOnAClock) -> None:
+async def test_requests_are_granted_in_the_order_of_their_arrival(budget: BudgetOnAClock) -> None:
     budget.ask("spent", 100)
     for number in range(4):
         budget.ask(f"worker {number}", 50, owner=number)
@@ -105,7 +105,7 @@ async def test_a_pause_holds_back_what_there_would_be_room_for(budget: BudgetOnA
     assert budget.granted == ["patient"]
 
 
-async def test_a_pause_that_comes_while_somebody_waits_holds_him_back_too(budget: BudgetOnAClock) -> None:
+async def test_a_pause_also_delays_a_request_that_waits_already(budget: BudgetOnAClock) -> None:
     budget.ask("spent", 100)
     budget.ask("patient", 1)
     budget.budget.pause(WINDOW_SECONDS + 30)
@@ -117,7 +117,7 @@ async def test_a_pause_that_comes_while_somebody_waits_holds_him_back_too(budget
     assert budget.granted == ["spent", "patient"]
 
 
-async def test_an_account_that_others_have_nearly_used_up_pauses_us(budget: BudgetOnAClock) -> None:
+async def test_an_account_used_up_by_others_pauses_us(budget: BudgetOnAClock) -> None:
     budget.budget.observe(190)
     budget.ask("patient", 1)
 
@@ -125,7 +125,7 @@ async def test_an_account_that_others_have_nearly_used_up_pauses_us(budget: Budg
     assert budget.budget.paused_seconds == WINDOW_SECONDS
 
 
-async def test_a_dead_worker_spends_nothing_that_it_was_still_waiting_for(budget: BudgetOnAClock) -> None:
+async def test_a_dead_worker_spends_nothing_that_it_waited_for(budget: BudgetOnAClock) -> None:
     budget.ask("spent", 90)
     budget.ask("dead", 100, owner=1)
     budget.ask("alive", 10, owner=2)
@@ -135,7 +135,7 @@ async def test_a_dead_worker_spends_nothing_that_it_was_still_waiting_for(budget
     assert budget.granted == ["spent", "alive"]
 
 
-async def test_workers_are_served_in_turn_however_much_one_of_them_asks_for(budget: BudgetOnAClock) -> None:
+async def test_workers_are_served_in_turn_however_much_one_requests(budget: BudgetOnAClock) -> None:
     budget.ask("spent", 100)
     for number in range(3):
         budget.ask(f"greedy {number}", 10, owner=1)
@@ -146,7 +146,7 @@ async def test_workers_are_served_in_turn_however_much_one_of_them_asks_for(budg
     assert budget.granted == ["spent", "greedy 0", "modest", "greedy 1", "greedy 2"]
 
 
-async def test_after_a_pause_one_request_goes_first_and_the_rest_when_it_was_answered(
+async def test_after_a_pause_the_others_wait_for_the_first_answer(
     budget: BudgetOnAClock,
 ) -> None:
     budget.budget.pause(7)
@@ -164,7 +164,7 @@ async def test_after_a_pause_one_request_goes_first_and_the_rest_when_it_was_ans
     assert budget.first == ["worker 1"]
 
 
-async def test_a_first_request_that_is_limited_again_lets_nobody_follow(budget: BudgetOnAClock) -> None:
+async def test_no_request_follows_a_first_one_that_is_limited_again(budget: BudgetOnAClock) -> None:
     budget.budget.pause(7)
     for owner in (1, 2):
         budget.ask(f"worker {owner}", 1, owner=owner)
@@ -180,7 +180,7 @@ async def test_a_first_request_that_is_limited_again_lets_nobody_follow(budget: 
 
 
 @pytest.mark.parametrize("how", ["failed", "died", "was never heard of"])
-async def test_after_a_first_request_without_an_answer_the_next_one_goes_alone(
+async def test_the_next_request_goes_alone_if_the_first_is_not_answered(
     budget: BudgetOnAClock, how: str
 ) -> None:
     budget.budget.pause(7)
@@ -198,7 +198,7 @@ async def test_after_a_first_request_without_an_answer_the_next_one_goes_alone(
     assert budget.granted == budget.first == ["worker 1", "worker 2"]
 
 
-async def test_once_closed_whoever_waits_or_asks_is_denied(budget: BudgetOnAClock) -> None:
+async def test_a_closed_budget_denies_waiting_and_new_requests(budget: BudgetOnAClock) -> None:
     budget.budget.pause(300)
     budget.ask("waits", 1, owner=1)
 
@@ -210,7 +210,7 @@ async def test_once_closed_whoever_waits_or_asks_is_denied(budget: BudgetOnACloc
     assert budget.granted == []
 
 
-async def test_a_worker_that_is_to_end_gets_what_there_is_room_for_and_waits_for_nothing(
+async def test_a_worker_that_is_to_end_does_not_wait_for_the_budget(
     budget: BudgetOnAClock,
 ) -> None:
     budget.ask("spent", 90, owner=1)
@@ -224,7 +224,7 @@ async def test_a_worker_that_is_to_end_gets_what_there_is_room_for_and_waits_for
     assert budget.granted == ["spent", "light"]
 
 
-async def test_the_replacement_of_a_worker_that_was_to_end_waits_as_others_do(budget: BudgetOnAClock) -> None:
+async def test_the_successor_of_a_worker_that_had_to_end_may_wait(budget: BudgetOnAClock) -> None:
     budget.ask("spent", 100, owner=1)
     budget.budget.deny_waits(2)
     budget.budget.withdraw(2)

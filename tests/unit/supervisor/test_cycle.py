@@ -7,7 +7,7 @@ from reconciler.supervisor.cycle import OpenCycle, group_by_cost
 from reconciler.supervisor.halt import sample_of
 from reconciler.workload import AnomalyStats, Batch, Chunk, Counts
 
-from .builders import Item, a_run
+from .builders import Item, a_chunk
 
 
 class FakeClock:
@@ -18,7 +18,7 @@ class FakeClock:
         return self.now
 
 
-def test_a_cycle_is_done_when_its_last_item_has_come_back() -> None:
+def test_a_cycle_is_done_when_its_last_item_is_finished() -> None:
     cycle = OpenCycle(0, 3)
 
     cycle.count(Counts(scanned=2), finished_items=2)
@@ -32,7 +32,7 @@ def test_a_cycle_of_nothing_is_done_at_once() -> None:
     assert OpenCycle(0, 0).is_done
 
 
-def test_the_record_adds_up_all_batches_and_is_timed_by_the_monotonic_clock() -> None:
+def test_the_record_of_a_cycle_has_the_counts_of_all_batches() -> None:
     clock = FakeClock()
     began = datetime.now(UTC)
     cycle = OpenCycle(0, 5, monotonic=clock)
@@ -47,7 +47,7 @@ def test_the_record_adds_up_all_batches_and_is_timed_by_the_monotonic_clock() ->
     assert began <= record.started_at <= record.finished_at
 
 
-def test_failures_of_a_cycle_that_cannot_finish_are_recorded_as_a_part_and_not_again() -> None:
+def test_failures_of_an_unfinished_cycle_are_recorded_once() -> None:
     clock = FakeClock()
     cycle = OpenCycle(0, 5, monotonic=clock)
     cycle.count(Counts(scanned=3, reconciled=1, errors=2), finished_items=3)
@@ -69,7 +69,7 @@ def test_failures_of_a_cycle_that_cannot_finish_are_recorded_as_a_part_and_not_a
     assert cycle.age_seconds == 130
 
 
-def test_what_comes_back_for_another_try_keeps_the_cycle_open() -> None:
+def test_items_that_are_queued_again_keep_the_cycle_open() -> None:
     cycle = OpenCycle(0, 2)
 
     cycle.count(Counts(scanned=2, skipped_locked=1), finished_items=1)
@@ -78,10 +78,10 @@ def test_what_comes_back_for_another_try_keeps_the_cycle_open() -> None:
 
 
 def a_batch(number: int) -> Batch:
-    return Batch(number=number, cycle=0, chunks=(a_run(),))
+    return Batch(number=number, cycle=0, chunks=(a_chunk(),))
 
 
-def test_a_batch_is_examined_then_waits_for_the_verdict_then_is_taken_once() -> None:
+def test_a_prepared_batch_is_taken_once_for_the_verdict() -> None:
     cycle = OpenCycle(0, 2)
     cycle.begin_batch(a_batch(4))
     began = cycle.is_preparing
@@ -93,16 +93,16 @@ def test_a_batch_is_examined_then_waits_for_the_verdict_then_is_taken_once() -> 
     assert cycle.take_prepared() == {}
 
 
-def test_the_evidence_of_all_batches_is_one() -> None:
+def test_the_stats_of_all_batches_are_added() -> None:
     cycle = OpenCycle(0, 9)
-    for number, odd in enumerate((0, 2, 1)):
+    for number, suspicious in enumerate((0, 2, 1)):
         cycle.begin_batch(a_batch(number))
-        cycle.end_preparation(number, 0, AnomalyStats(examined=3, suspicious=odd))
+        cycle.end_preparation(number, 0, AnomalyStats(examined=3, suspicious=suspicious))
 
     assert cycle.stats == AnomalyStats(examined=9, suspicious=3)
 
 
-def test_what_a_dead_worker_looked_at_or_had_looked_at_waits_for_nothing_more() -> None:
+def test_the_batches_of_a_dead_worker_wait_for_no_verdict() -> None:
     cycle = OpenCycle(0, 3)
     for number in (0, 1, 2):
         cycle.begin_batch(a_batch(number))
@@ -129,9 +129,7 @@ CHUNKS = st.lists(
 
 
 @given(chunks=CHUNKS, most=st.integers(1, 40))
-def test_a_page_is_cut_into_cycles_that_lose_nothing_and_cost_no_more_than_they_may(
-    chunks: list[Chunk], most: int
-) -> None:
+def test_a_page_is_cut_into_cycles_within_their_cost(chunks: list[Chunk], most: int) -> None:
     groups = list(group_by_cost(chunks, most))
 
     assert [chunk for group in groups for chunk in group] == chunks
@@ -139,9 +137,7 @@ def test_a_page_is_cut_into_cycles_that_lose_nothing_and_cost_no_more_than_they_
 
 
 @given(chunks=CHUNKS, size=st.integers(1, 40))
-def test_a_sample_is_of_the_runs_items_and_never_larger_than_asked_for(
-    chunks: list[Chunk], size: int
-) -> None:
+def test_a_sample_has_at_most_the_items_asked_for(chunks: list[Chunk], size: int) -> None:
     sample = sample_of(chunks, size)
 
     assert sum(len(chunk.items) for chunk in sample) <= size
@@ -151,14 +147,14 @@ def test_a_sample_is_of_the_runs_items_and_never_larger_than_asked_for(
         assert chunk.items
 
 
-def test_a_sample_reaches_over_the_whole_of_a_run_and_not_only_its_beginning() -> None:
-    (sample,) = sample_of([a_run(items=1000)], 10)
+def test_a_sample_is_spread_over_the_whole_chunk() -> None:
+    (sample,) = sample_of([a_chunk(items=1000)], 10)
 
     numbers = [item.id - sample.items[0].id for item in sample.items]
     assert numbers == list(range(0, 1000, 100))
 
 
-def test_only_a_finished_cycle_of_a_sweeps_end_ends_the_sweep_and_no_sample_does() -> None:
+def test_only_the_last_finished_cycle_of_a_sweep_ends_it() -> None:
     whole, cut_short = OpenCycle(0, 1, ends_sweep=True), OpenCycle(1, 2, ends_sweep=True)
     sample, amid = OpenCycle(2, 1, ends_sweep=True, is_sample=True), OpenCycle(3, 1)
 

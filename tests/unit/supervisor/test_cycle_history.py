@@ -49,7 +49,7 @@ def a_cycle(scanned: int = 1, discrepancies: int = 0) -> Cycle:
     return Cycle(started_at=at, finished_at=at, duration_ms=5, counts=counts)
 
 
-def test_before_the_first_cycle_there_is_nothing_to_tell() -> None:
+def test_before_the_first_cycle_the_last_hour_is_empty() -> None:
     history = CycleHistory(Clock())
 
     assert history.cycles == ()
@@ -90,7 +90,7 @@ def test_a_restart_knows_the_hour_that_was_recorded_before_it() -> None:
     assert (hour.last_run_age_seconds, hour.last_duration_ms) == (95, 700)
 
 
-def test_what_is_not_written_yet_is_added_to_the_record_and_counted_once() -> None:
+def test_an_unrecorded_cycle_is_counted_once() -> None:
     history, record = CycleHistory(Clock()), Record(hour=BEFORE)
     history.write(record)
 
@@ -103,7 +103,7 @@ def test_what_is_not_written_yet_is_added_to_the_record_and_counted_once() -> No
     assert (history.last_hour.scanned, history.last_hour.discrepancies) == (1010, 299)
 
 
-def test_a_cycle_that_could_not_be_written_is_counted_and_written_with_the_next() -> None:
+def test_a_cycle_that_was_not_recorded_is_recorded_with_the_next() -> None:
     history, record = CycleHistory(Clock()), Record(hour=BEFORE, is_away=True)
     history.write(record)
     history.add(a_cycle(10))
@@ -149,7 +149,7 @@ def test_a_record_read_more_than_an_hour_ago_counts_no_more() -> None:
     assert hour.last_run_age_seconds == 90 + HOUR_SECONDS + 1
 
 
-def test_during_the_first_sync_what_is_not_written_yet_is_of_it_too() -> None:
+def test_unrecorded_cycles_of_the_first_sync_count_for_it() -> None:
     history = CycleHistory(Clock())
     history.write(Record(hour=LastHour(is_first_sync=True)))
 

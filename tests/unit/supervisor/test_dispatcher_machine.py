@@ -1,4 +1,4 @@
-"""A search for an order of events that loses a run, doubles one, or puts two workers on it.
+"""A search for an order of events that loses a chunk, doubles one, or assigns it twice.
 
 Pages arrive, workers take, finish, fail and die in any order. At the end everything is done.
 """
@@ -13,15 +13,15 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from reconciler.supervisor.dispatcher import Dispatcher, Eligibility
 from reconciler.workload import Batch, Chunk
 
-from .builders import a_run
+from .builders import a_chunk
 
 KEYS = [f"COIN{number}" for number in range(6)]
 SHARDS = st.integers(0, 63)
-MOST_IN_HAND = 3
+MOST_IN_FLIGHT = 3
 
 
-class Hands(RuleBasedStateMachine):
-    """The dispatch, and beside it a plain account of what it was given and what it gave out."""
+class DispatcherMachine(RuleBasedStateMachine):
+    """The dispatcher, and a plain account of what was queued and what it assigned."""
 
     @initialize(shards=st.integers(1, 6), batch_size=st.integers(1, 12))
     def open(self, shards: int, batch_size: int) -> None:
@@ -30,13 +30,13 @@ class Hands(RuleBasedStateMachine):
         self.batch_size = batch_size
         self.cycle = 0
         self.in_flight: dict[int, list[Batch]] = {shard: [] for shard in range(shards)}
-        self.orphans = False
+        self.has_recovered = False
         self.left: Counter[object] = Counter()
         self.hot: set[str] = set()
 
     @rule(sizes=st.lists(st.tuples(st.sampled_from(KEYS), st.integers(1, 15)), max_size=8))
     def plan_a_page(self, sizes: list[tuple[str, int]]) -> None:
-        chunks = [a_run(key, items) for key, items in sizes]
+        chunks = [a_chunk(key, items) for key, items in sizes]
         self.cycle += 1
         self.dispatcher.add(chunks, self.cycle)
         self.left.update(ids_of(chunks))
@@ -49,7 +49,7 @@ class Hands(RuleBasedStateMachine):
     @rule(number=SHARDS, blocked=st.frozensets(st.integers(0, 5)))
     def take(self, number: int, blocked: frozenset[int] = frozenset()) -> None:
         shard = number % self.shards
-        if len(self.in_flight[shard]) == MOST_IN_HAND:
+        if len(self.in_flight[shard]) == MOST_IN_FLIGHT:
             return
         others = [
             chunk
@@ -66,7 +66,7 @@ class Hands(RuleBasedStateMachine):
             assert blocked or any(self.in_flight.values()) or not self.left, "work waits, idle"
             return
         kept = self.dispatcher.queued_items(but={*range(self.shards)} - blocked)
-        assert shard in blocked or self.orphans or kept == before
+        assert shard in blocked or self.has_recovered or kept == before
         assert (
             not {chunk.key for chunk in batch.chunks} & {chunk.key for chunk in others} - self.hot
         )
@@ -94,11 +94,11 @@ class Hands(RuleBasedStateMachine):
             self.dispatcher.requeue_urgent(
                 (replace(chunk, crashes=1) for chunk in batch.chunks), batch.cycle
             )
-            self.orphans = True
+            self.has_recovered = True
 
     @precondition(lambda self: any(self.in_flight.values()))
     @rule(number=SHARDS)
-    def be_in_trouble(self, number: int) -> None:
+    def meet_a_fault(self, number: int) -> None:
         shard, batch = self._give_back(number)
         self.dispatcher.done(shard, batch.number)
         self.dispatcher.requeue_front(shard, batch.chunks, batch.cycle)
@@ -145,8 +145,8 @@ def ids_of(chunks: "list[Chunk] | tuple[Chunk, ...]") -> list[object]:
     return [item.id for chunk in chunks for item in chunk.items]
 
 
-TestHands = Hands.TestCase
-TestHands.settings = settings(
+TestDispatcherMachine = DispatcherMachine.TestCase
+TestDispatcherMachine.settings = settings(
     max_examples=80,
     stateful_step_count=50,
     derandomize=True,

@@ -52,7 +52,7 @@ def test_the_halt_needs_both_a_share_and_a_number(
         pytest.param(50, 100, False, id="what does not yet apply the halt"),
     ],
 )
-def test_a_sample_is_clean_when_that_is_no_luck(
+def test_a_sample_is_clean_if_that_is_no_luck(
     suspicious: int, examined: int, *, expected: bool
 ) -> None:
     assert is_clean(seen(suspicious, examined), POLICY) is expected
@@ -62,7 +62,7 @@ def test_a_sample_is_clean_when_that_is_no_luck(
     ("suspicious", "examined", "expected"),
     [(0, 0, False), (0, 1, True), (1, 1, False), (1, 4, True), (1, 3, False)],
 )
-def test_where_no_more_is_stale_than_the_sample_nothing_is_luck(
+def test_a_sample_of_all_that_is_stale_is_never_luck(
     suspicious: int, examined: int, *, expected: bool
 ) -> None:
     assert is_clean(seen(suspicious, examined), POLICY, is_whole=True) is expected
@@ -71,14 +71,14 @@ def test_where_no_more_is_stale_than_the_sample_nothing_is_luck(
 def chance_to_pass(share: float, size: int) -> float:
     """Return how likely a sample of what `share` of is suspicious is clean."""
     return sum(
-        comb(size, odd) * share**odd * (1 - share) ** (size - odd)
-        for odd in range(size + 1)
-        if is_clean(seen(odd, size), POLICY)
+        comb(size, suspicious) * share**suspicious * (1 - share) ** (size - suspicious)
+        for suspicious in range(size + 1)
+        if is_clean(seen(suspicious, size), POLICY)
     )
 
 
 @pytest.mark.parametrize("size", [1, 5, 20, 50, 80, 100])
-def test_what_has_just_applied_the_halt_passes_as_clean_less_than_once_in_a_million_samples(
+def test_an_anomaly_passes_as_clean_less_than_once_in_a_million(
     size: int,
 ) -> None:
     assert chance_to_pass(0.51, size) < 1e-6
@@ -89,7 +89,9 @@ def test_an_anomaly_that_has_passed_is_seen_in_the_first_sample() -> None:
 
 
 def test_no_sample_is_clean_that_would_put_the_halt_on() -> None:
-    cases = [seen(odd, total) for total in range(1, 200, 7) for odd in range(total + 1)]
+    cases = [
+        seen(suspicious, total) for total in range(1, 200, 7) for suspicious in range(total + 1)
+    ]
 
     assert not [case for case in cases if is_anomaly(case, POLICY) and is_clean(case, POLICY)]
 
@@ -134,7 +136,7 @@ def test_errors_put_the_halt_on_where_most_symbols_have_them(
     assert is_clean(stats, POLICY) is not (expected or stats.examined == 49)
 
 
-def test_the_evidence_of_workers_is_judged_together() -> None:
+def test_the_stats_of_all_workers_are_judged_together() -> None:
     cycle = AnomalyStats(keys=frozenset({"A", "B", "C"}))
     one, another = (AnomalyStats(examined=300, errors={symbol: 300}) for symbol in "AB")
 
@@ -142,7 +144,7 @@ def test_the_evidence_of_workers_is_judged_together() -> None:
     assert is_anomaly(cycle + one + another, POLICY)
 
 
-def test_the_reason_of_a_mass_of_errors_names_them_and_the_symbols() -> None:
+def test_the_reason_for_many_errors_names_them_and_the_symbols() -> None:
     reason = describe(failed({"A": 300, "B": 300}, sound=1))
 
     assert "600 of 610 orders were answered with an error of their own, in 2 of 3 symbols" in reason
@@ -263,7 +265,7 @@ def test_a_late_write_does_not_record_a_halt_that_is_over(halt: Halt, database: 
     assert database.reasons == [None]
 
 
-def test_changes_of_the_halt_are_told_once_each(database: Database) -> None:
+def test_each_change_of_the_halt_is_reported_once(database: Database) -> None:
     changes: list[str | None] = []
     halt = Halt(POLICY, write=database.waiting.append, on_change=changes.append)
 

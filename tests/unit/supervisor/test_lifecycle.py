@@ -44,7 +44,7 @@ async def test_a_stop_abandons_the_work_that_is_waited_for() -> None:
     assert work.cancelled()
 
 
-async def test_a_stop_ends_a_long_sleep() -> None:
+async def test_a_stop_ends_a_sleep_before_its_time() -> None:
     lifecycle = Lifecycle()
     sleeping = asyncio.create_task(lifecycle.sleep(3600))
     await asyncio.sleep(0)

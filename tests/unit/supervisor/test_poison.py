@@ -10,7 +10,7 @@ from reconciler.workload import Chunk
 from .builders import Item
 
 
-def a_run(size: int) -> Chunk:
+def a_chunk(size: int) -> Chunk:
     return Chunk(key="COIN", items=tuple(Item(number) for number in range(size)))
 
 
@@ -38,17 +38,17 @@ def proven() -> PoisonDetector:
     return detector
 
 
-def test_the_first_death_over_a_run_is_the_workers_fault_and_all_of_it_is_tried_again() -> None:
-    verdict = death(proven(), a_run(8))
+def test_the_first_death_is_the_workers_fault() -> None:
+    verdict = death(proven(), a_chunk(8))
 
     (again,) = verdict.again
     assert len(again.items) == 8
     assert verdict.is_workers_fault
 
 
-def test_deaths_in_one_shard_alone_are_the_workers_fault_however_many() -> None:
+def test_deaths_in_one_shard_alone_are_the_workers_fault() -> None:
     detector = proven()
-    (chunk,) = death(detector, a_run(1)).again
+    (chunk,) = death(detector, a_chunk(1)).again
 
     for _ in range(5):
         verdict = death(detector, chunk)
@@ -56,9 +56,9 @@ def test_deaths_in_one_shard_alone_are_the_workers_fault_however_many() -> None:
         assert verdict.is_workers_fault
 
 
-def test_a_death_over_two_batches_at_once_is_laid_to_neither() -> None:
+def test_a_death_with_two_batches_is_attributed_to_neither() -> None:
     detector = proven()
-    (chunk,) = death(detector, a_run(8), shard=0).again
+    (chunk,) = death(detector, a_chunk(8), shard=0).again
 
     verdict = death(detector, chunk, shard=1, is_alone=False)
 
@@ -66,9 +66,9 @@ def test_a_death_over_two_batches_at_once_is_laid_to_neither() -> None:
     assert verdict.is_workers_fault
 
 
-def test_a_death_in_another_shard_is_the_runs_fault() -> None:
+def test_a_second_death_in_another_shard_is_the_chunks_fault() -> None:
     detector = proven()
-    (chunk,) = death(detector, a_run(8), shard=0).again
+    (chunk,) = death(detector, a_chunk(8), shard=0).again
 
     verdict = death(detector, chunk, shard=1)
 
@@ -76,9 +76,9 @@ def test_a_death_in_another_shard_is_the_runs_fault() -> None:
     assert not verdict.is_workers_fault
 
 
-def test_where_there_is_no_other_shard_the_second_death_is_the_runs_fault() -> None:
+def test_without_another_shard_a_second_death_is_the_chunks_fault() -> None:
     detector = proven()
-    (chunk,) = death(detector, a_run(1), has_others=False).again
+    (chunk,) = death(detector, a_chunk(1), has_others=False).again
 
     verdict = death(detector, chunk, has_others=False)
 
@@ -86,17 +86,17 @@ def test_where_there_is_no_other_shard_the_second_death_is_the_runs_fault() -> N
     assert verdict.again == ()
 
 
-def test_nothing_is_set_aside_before_another_item_got_through_unless_there_is_no_other() -> None:
+def test_nothing_is_set_aside_before_a_worker_has_survived() -> None:
     detector = PoisonDetector()
-    (chunk,) = death(detector, a_run(1), shard=0).again
+    (chunk,) = death(detector, a_chunk(1), shard=0).again
 
     assert death(detector, chunk, shard=1).poisoned == ()
     assert death(detector, chunk, shard=1, is_all=True).poisoned
 
 
-def test_after_many_deaths_and_nobody_alive_it_is_not_the_runs() -> None:
+def test_many_deaths_without_a_survivor_are_the_workers_fault() -> None:
     detector = PoisonDetector()
-    (chunk,) = death(detector, a_run(4096), shard=0).again
+    (chunk,) = death(detector, a_chunk(4096), shard=0).again
     for number in range(MOST_DEATHS_WITHOUT_RESULT):
         death(detector, chunk, shard=number % 2)
 
@@ -107,10 +107,10 @@ def test_after_many_deaths_and_nobody_alive_it_is_not_the_runs() -> None:
 
 
 @given(size=st.integers(1, 3000), data=st.data())
-def test_halving_finds_the_guilty_item_in_few_deaths(size: int, data: st.DataObject) -> None:
+def test_halving_finds_the_poisoned_item_in_few_deaths(size: int, data: st.DataObject) -> None:
     poisoned = Item(data.draw(st.integers(0, size - 1)))
     detector = proven()
-    chunk, deaths, innocent = a_run(size), 0, 0
+    chunk, deaths, innocent = a_chunk(size), 0, 0
     verdict = CrashVerdict(again=())
 
     while not verdict.poisoned:

@@ -56,7 +56,7 @@ def a_backoff() -> tuple[RestartBackoff, Clock]:
     return RestartBackoff(RestartPolicy(), Longest(), clock), clock
 
 
-def test_a_shard_is_replaced_so_often_within_the_window_and_then_parked() -> None:
+def test_a_shard_is_parked_after_its_restarts_are_used_up() -> None:
     backoff, _ = a_backoff()
 
     follows = [backoff.record_death() for _ in range(6)]
@@ -97,7 +97,7 @@ def test_a_shard_that_lived_through_its_trial_is_trusted_again() -> None:
     assert backoff.record_death() == RestartDecision(delay=timedelta(0))
 
 
-def test_a_new_policy_holds_from_the_next_death_on_and_counts_those_before() -> None:
+def test_a_new_policy_holds_from_the_next_death_on() -> None:
     backoff, _ = a_backoff()
     backoff.record_death()
 

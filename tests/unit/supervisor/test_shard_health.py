@@ -15,7 +15,7 @@ class Clock:
         return self.now
 
 
-def test_a_rate_is_that_of_the_last_ten_seconds_and_the_total_is_of_all_time() -> None:
+def test_the_rate_is_of_ten_seconds_and_the_total_of_all_time() -> None:
     clock = Clock()
     rate = RateMeter(monotonic=clock)
     rate.add(30)
@@ -29,7 +29,7 @@ def test_a_rate_is_that_of_the_last_ten_seconds_and_the_total_is_of_all_time() -
     assert (rate.total, rate.per_second) == (80, 0.0)
 
 
-def test_a_new_shard_has_no_breaker_and_nothing_in_its_way() -> None:
+def test_a_new_shard_has_no_breaker_and_no_fault() -> None:
     health = ShardHealth(monotonic=Clock())
 
     assert health.breaker is None
@@ -38,7 +38,7 @@ def test_a_new_shard_has_no_breaker_and_nothing_in_its_way() -> None:
     assert health.backing_off_seconds == 0
 
 
-def test_a_shard_in_trouble_is_handed_nothing_until_that_is_worth_another_try() -> None:
+def test_a_shard_with_a_fault_backs_off_until_the_next_try() -> None:
     clock = Clock()
     health = ShardHealth(monotonic=clock)
     health.record_fault(GONE)
@@ -52,7 +52,7 @@ def test_a_shard_in_trouble_is_handed_nothing_until_that_is_worth_another_try() 
     assert health.backing_off_seconds == 0
 
 
-def test_what_goes_well_ends_the_trouble_but_what_it_was_is_kept() -> None:
+def test_a_success_ends_the_fault_but_keeps_what_it_was() -> None:
     clock = Clock()
     health = ShardHealth(monotonic=clock)
     health.record_fault(GONE)
@@ -64,7 +64,7 @@ def test_what_goes_well_ends_the_trouble_but_what_it_was_is_kept() -> None:
     assert (health.fault, health.fault_age_seconds) == (GONE, 9.0)
 
 
-def test_an_open_breaker_goes_on_towards_its_probe_while_nobody_speaks_of_it() -> None:
+def test_an_open_breaker_counts_down_without_news_of_it() -> None:
     clock = Clock()
     health = ShardHealth(monotonic=clock)
     health.record_breaker(BreakerSnapshot(state=BreakerState.OPEN, retry_after_seconds=60))

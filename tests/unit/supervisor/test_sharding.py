@@ -9,7 +9,7 @@ COUNTS = range(1, MAX_SHARDS + 1)
 
 
 @pytest.mark.parametrize("shards", COUNTS)
-def test_shares_differ_by_one_bucket_at_most(shards: int) -> None:
+def test_shares_differ_by_at_most_one_bucket(shards: int) -> None:
     shares = Counter(assign_buckets(shards))
 
     assert sorted(shares) == list(range(shards))
@@ -27,11 +27,11 @@ def test_one_shard_more_moves_only_what_the_new_one_gets(shards: int) -> None:
     assert moved_buckets(shards, shards + 1) == len(moved_to)
 
 
-def test_from_eight_shards_to_nine_at_most_an_eighth_of_the_buckets_moves() -> None:
+def test_from_eight_shards_to_nine_few_buckets_move() -> None:
     assert moved_buckets(8, 9) / BUCKETS <= 0.12
 
 
-def test_going_back_undoes_the_move() -> None:
+def test_removing_a_shard_undoes_its_addition() -> None:
     assert moved_buckets(9, 8) == moved_buckets(8, 9)
     assert moved_buckets(8, 8) == 0
 
@@ -48,7 +48,7 @@ def test_going_back_undoes_the_move() -> None:
         ("ÄÖ", 177),
     ],
 )
-def test_a_symbol_has_the_same_bucket_everywhere_and_for_ever(symbol: str, bucket: int) -> None:
+def test_a_symbol_has_the_same_bucket_everywhere(symbol: str, bucket: int) -> None:
     assert bucket_of(symbol) == bucket
 
 

@@ -27,7 +27,7 @@ async def test_a_signal_becomes_an_action_on_the_loop(
     assert received is action
 
 
-async def test_afterwards_the_signals_mean_what_they_meant_before() -> None:
+async def test_signals_have_their_former_handlers_afterwards() -> None:
     def earlier(_number: int, _frame: FrameType | None) -> None: ...
 
     original = signal.signal(signal.SIGTERM, earlier)

@@ -23,7 +23,7 @@ def timeout(clock: FakeClock) -> StallTimeout:
     return StallTimeout(timedelta(seconds=30), monotonic=clock)
 
 
-def test_is_over_when_things_have_gone_wrong_for_long(
+def test_faults_for_longer_than_the_limit_exceed_it(
     timeout: StallTimeout, clock: FakeClock
 ) -> None:
     assert not timeout.record_fault()
@@ -33,12 +33,12 @@ def test_is_over_when_things_have_gone_wrong_for_long(
     assert timeout.record_fault()
 
 
-def test_is_over_at_once_when_the_wait_ahead_would_be_too_long(timeout: StallTimeout) -> None:
+def test_a_wait_beyond_the_limit_exceeds_it_at_once(timeout: StallTimeout) -> None:
     assert not timeout.record_fault(retry_after_seconds=30)
     assert timeout.record_fault(retry_after_seconds=31)
 
 
-def test_begins_anew_when_something_goes_well(timeout: StallTimeout, clock: FakeClock) -> None:
+def test_a_success_begins_the_timeout_again(timeout: StallTimeout, clock: FakeClock) -> None:
     timeout.record_fault()
     clock.now += 29
     timeout.record_success()
@@ -47,15 +47,13 @@ def test_begins_anew_when_something_goes_well(timeout: StallTimeout, clock: Fake
     assert not timeout.record_fault()
 
 
-def test_is_not_worn_out_by_waiting_while_nothing_goes_wrong(
-    timeout: StallTimeout, clock: FakeClock
-) -> None:
+def test_waiting_without_a_fault_does_not_count(timeout: StallTimeout, clock: FakeClock) -> None:
     clock.now += 3600
 
     assert not timeout.record_fault()
 
 
-def test_without_a_limit_it_never_ends(clock: FakeClock) -> None:
+def test_without_a_limit_the_timeout_never_ends(clock: FakeClock) -> None:
     timeout = StallTimeout(None, monotonic=clock)
     timeout.record_fault()
     clock.now += 1e9

@@ -7,11 +7,11 @@ from reconciler.errors import StoreUnavailable
 from reconciler.supervisor.threads import run_in_daemon_thread
 
 
-async def test_gives_back_what_the_call_returns() -> None:
+async def test_the_future_has_what_the_call_returns() -> None:
     assert await run_in_daemon_thread(divmod, 7, 2) == (3, 1)
 
 
-async def test_raises_what_the_call_raises() -> None:
+async def test_the_future_raises_what_the_call_raises() -> None:
     def fail() -> None:
         raise StoreUnavailable("gone")
 
@@ -19,7 +19,7 @@ async def test_raises_what_the_call_raises() -> None:
         await run_in_daemon_thread(fail)
 
 
-async def test_an_abandoned_call_disturbs_nobody_when_it_ends() -> None:
+async def test_an_abandoned_call_ends_without_a_trace() -> None:
     go_on, ended = threading.Event(), threading.Event()
     complaints: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
@@ -38,7 +38,7 @@ async def test_an_abandoned_call_disturbs_nobody_when_it_ends() -> None:
     assert complaints == []
 
 
-async def test_a_call_that_never_returns_does_not_keep_the_process_from_ending() -> None:
+async def test_a_call_that_hangs_does_not_delay_the_process_end() -> None:
     names: list[bool] = []
 
     await run_in_daemon_thread(lambda: names.append(threading.current_thread().daemon))
