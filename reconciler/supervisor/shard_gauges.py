@@ -1,7 +1,7 @@
 """The gauges of shards. Only the supervisor writes them, so no dead worker's value comes late.
 
-A gauge keeps its last value for as long as StatsD runs. So what is gone is set to 0: a shard's gauge
-when its worker has ended, and all of a running supervisor's gauges when it ends.
+A gauge keeps its last value for as long as StatsD runs. So what is gone is set to 0: the gauge of a
+shard when its worker has ended, and all of a running supervisor's gauges when it ends.
 """
 
 from collections.abc import Mapping

@@ -97,7 +97,7 @@ class WorkerProcess:
 
     @property
     def at_work(self) -> tuple[int, ...]:
-        """The numbers of the batches that it works at: one that it prepares, one that it commits."""
+        """The numbers of the batches that it works at: one being prepared, one being committed."""
         batches = (self._preparing, self._committing[0][0] if self._committing else None)
         return tuple(number for number in batches if number is not None)
 

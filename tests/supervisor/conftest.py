@@ -149,6 +149,7 @@ def options(**changes: Any) -> Options:
         "drain": timedelta(seconds=10),
         "rate_share": 1.0,
         "is_once": True,
+        "start_timeout": timedelta(seconds=DEADLINE_SECONDS),
     }
     return Options(**(defaults | changes))
 
