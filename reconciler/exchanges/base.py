@@ -44,10 +44,10 @@ class Venue:
 
     Attributes:
         weight_per_minute: The limit of request weight for one account or address.
-        single_weight: The weight of a request for one order.
+        lookup_weight: The weight of a request for one order.
         history_page_size: Orders on one full page of history: the most of one symbol that one
             request can answer for. The supervisor cuts a hot symbol into chunks of this length.
-        history_weight: The weight of such a page.
+        history_page_weight: The weight of such a page.
         retention: Ended orders are forgotten after this; None: never.
         placement_grace: A new order may be "not found" for this long.
         needs_passphrase: It signs with EXCHANGE_API_PASSPHRASE besides key and secret. An adapter
@@ -57,9 +57,9 @@ class Venue:
     name: str
     base_url: str
     weight_per_minute: int
-    single_weight: int
+    lookup_weight: int
     history_page_size: int
-    history_weight: int
+    history_page_weight: int
     retention: timedelta | None
     placement_grace: timedelta
     needs_passphrase: bool = False

@@ -41,7 +41,7 @@ def split_for_transactions(
 
 
 def _likely_cost(orders: int, venue: Venue) -> int:
-    return min(orders * venue.single_weight, venue.history_weight)
+    return min(orders * venue.lookup_weight, venue.history_page_weight)
 
 
 def _exchange_order(order: StaleOrder) -> tuple[int, str]:

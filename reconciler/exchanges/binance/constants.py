@@ -19,10 +19,10 @@ VENUE = Venue(
     # enums.md, "Rate limiters", REQUEST_WEIGHT; per IP, not per key (rest-api.md, "IP Limits").
     weight_per_minute=6000,
     # rest-api.md, "Query order".
-    single_weight=4,
+    lookup_weight=4,
     # rest-api.md, "All orders": `limit` is 500 by default, 1000 at most.
     history_page_size=1000,
-    history_weight=20,
+    history_page_weight=20,
     # errors.md, -2026: ended orders with nothing executed are archived after 90 days.
     retention=timedelta(days=90),
     # The query side lags the matching engine by up to 10 s.
@@ -31,10 +31,10 @@ VENUE = Venue(
 
 # rest-api.md, "Query order", "Current open orders" (with and without a symbol) and "All orders".
 COSTS = QueryCosts(
-    one_order=VENUE.single_weight,
+    one_order=VENUE.lookup_weight,
     open_orders=6,
     all_open_orders=80,
-    history_page=VENUE.history_weight,
+    history_page=VENUE.history_page_weight,
     page_size=VENUE.history_page_size,
 )
 ACCOUNT_WEIGHT = 20

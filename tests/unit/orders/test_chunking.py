@@ -130,8 +130,8 @@ def test_chunk_costs_single_requests_until_a_page_is_cheaper() -> None:
     few = some_orders(("BTC", "1"))
     many = some_orders(*(("BTC", str(number)) for number in range(1000)))
 
-    assert [chunk.cost for chunk in chunk_orders(few, exchange)] == [exchange.single_weight]
-    assert [chunk.cost for chunk in chunk_orders(many, exchange)] == [exchange.history_weight]
+    assert [chunk.cost for chunk in chunk_orders(few, exchange)] == [exchange.lookup_weight]
+    assert [chunk.cost for chunk in chunk_orders(many, exchange)] == [exchange.history_page_weight]
 
 
 def test_neighbouring_rows_are_written_in_one_transaction() -> None:
