@@ -1,7 +1,7 @@
-"""Does the audit trail say what the witness saw: every change of ours once, and nothing else?
+"""Check that the audit trail has every change of ours once, and nothing else.
 
-The application changes the same rows and writes no audit entries: so the trail's entries are
-compared with the moves that our own sessions made, and the chain is checked over everybody's moves.
+The application changes the same rows and writes no audit entries. So the entries are compared with
+the recorded changes of our own sessions, and the chain of changes with those of all sessions.
 """
 
 from collections import Counter
@@ -15,9 +15,9 @@ from reconciler.store.activity import ACTION, facts_from_json
 from tests.chaos.change_recorder import Key, RecordedChange
 
 OURS = "reconciler"
-"""What the names of our sessions begin with."""
+"""The beginning of the `application_name` of our sessions."""
 
-Change = tuple[Key, Facts, Facts]
+AuditedChange = tuple[Key, Facts, Facts]
 
 _READ = text(
     "SELECT symbol, external_order_id, details->'from' AS before, details->'to' AS after"
@@ -26,8 +26,8 @@ _READ = text(
 )
 
 
-def read_entries(connection: Connection) -> list[Change]:
-    """Read every change that the audit trail tells of."""
+def read_entries(connection: Connection) -> list[AuditedChange]:
+    """Read every change in the audit trail."""
     return [
         (
             (row.symbol, row.external_order_id),
@@ -38,24 +38,28 @@ def read_entries(connection: Connection) -> list[Change]:
     ]
 
 
-def broken_chains(moves: Iterable[RecordedChange]) -> Iterator[str]:
-    """Describe each move that does not begin where the row's last one ended."""
+def broken_chains(changes: Iterable[RecordedChange]) -> Iterator[str]:
+    """Describe each change that does not begin where the row's previous change ended."""
     by_key: dict[Key, list[RecordedChange]] = {}
-    for move in moves:
-        by_key.setdefault(move.key, []).append(move)
+    for change in changes:
+        by_key.setdefault(change.key, []).append(change)
     for key, chain in by_key.items():
         for earlier, later in pairwise(chain):
             if later.before != earlier.after:
                 yield f"{' '.join(key)}: {later.before} does not follow {earlier.after}"
 
 
-def wrong_entries(moves: Iterable[RecordedChange], entries: Iterable[Change]) -> Iterator[str]:
-    """Describe each change of ours without an entry, and each entry too many."""
+def wrong_entries(
+    changes: Iterable[RecordedChange], entries: Iterable[AuditedChange]
+) -> Iterator[str]:
+    """Describe each change of ours without an entry, and each superfluous entry."""
     made = Counter(
-        (move.key, move.before, move.after) for move in moves if move.writer.startswith(OURS)
+        (change.key, change.before, change.after)
+        for change in changes
+        if change.writer.startswith(OURS)
     )
-    told = Counter(entries)
-    for (key, before, after), times in (made - told).items():
+    recorded = Counter(entries)
+    for (key, before, after), times in (made - recorded).items():
         yield f"{' '.join(key)}: no entry, {times} times, of {before} -> {after}"
-    for (key, before, after), times in (told - made).items():
+    for (key, before, after), times in (recorded - made).items():
         yield f"{' '.join(key)}: {times} entries too many of {before} -> {after}"

@@ -1,8 +1,8 @@
-"""Record every change of a row, by a trigger in the demo's database.
+"""Record every change of a row, with a trigger in the demo's database.
 
-A row that is right at the end may have been wrong for a moment, in which somebody traded on it. So
-each change is judged: none may go backwards, and none may end an order otherwise than it ended at
-the exchange.
+A row that is right at the end may have been wrong for a moment, and the application may have acted
+on it. So each change is judged: none may go backwards, and none may end an order otherwise than it
+ended at the exchange.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -48,7 +48,7 @@ _READ = text("SELECT * FROM recorded_changes ORDER BY number")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RecordedChange:
-    """One change of one row; `writer` is the `application_name` of who made it."""
+    """One change of one row; `writer` is the `application_name` of its session."""
 
     key: Key
     before: Facts
@@ -80,15 +80,16 @@ def read_changes(connection: Connection) -> list[RecordedChange]:
     ]
 
 
-def violations(moves: Iterable[RecordedChange], truth: Mapping[Key, Facts]) -> Iterator[str]:
+def violations(changes: Iterable[RecordedChange], truth: Mapping[Key, Facts]) -> Iterator[str]:
     """Describe each change that must never have been made.
 
-    `truth` is what the exchange truly has: of an order that has ended, its only end.
+    `truth` has the exchange's facts of each order: if it has ended, they are its only end.
     """
-    for move in moves:
-        fault = _fault(move, truth.get(move.key))
-        if fault is not None:
-            yield f"{' '.join(move.key)} {fault}: {_told(move.before)} -> {_told(move.after)}"
+    for change in changes:
+        violation = _violation(change, truth.get(change.key))
+        if violation is not None:
+            before, after = _text_of(change.before), _text_of(change.after)
+            yield f"{' '.join(change.key)} {violation}: {before} -> {after}"
 
 
 def wrong_changes(demo: Demo) -> list[str]:
@@ -99,7 +100,7 @@ def wrong_changes(demo: Demo) -> list[str]:
 
 
 def _truths(orders: Iterable[ListedOrder]) -> dict[Key, Facts]:
-    """Return the exchange's facts by order, without those that no row can have."""
+    """Return the exchange's facts by order; leave out a status that no row can have."""
     return {
         (order.symbol, str(order.order_id)): Facts(
             status=truth.status,
@@ -111,8 +112,8 @@ def _truths(orders: Iterable[ListedOrder]) -> dict[Key, Facts]:
     }
 
 
-def _fault(move: RecordedChange, truth: Facts | None) -> str | None:
-    before, after = move.before, move.after
+def _violation(change: RecordedChange, truth: Facts | None) -> str | None:
+    before, after = change.before, change.after
     if before.status.is_terminal and after.status is not before.status:
         return "was opened again or ended twice"
     if after.status.progress < before.status.progress:
@@ -124,5 +125,5 @@ def _fault(move: RecordedChange, truth: Facts | None) -> str | None:
     return None
 
 
-def _told(facts: Facts) -> str:
+def _text_of(facts: Facts) -> str:
     return f"{facts.status.value} {facts.executed_qty} at {facts.avg_price}"

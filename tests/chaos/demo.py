@@ -1,4 +1,4 @@
-"""`reconciler demo --chaos`: the exchange misbehaves and workers are killed; then all ends well."""
+"""`reconciler demo --chaos`: reconcile while the exchange misbehaves and workers are killed."""
 
 import asyncio
 import os
@@ -25,13 +25,13 @@ from tests.chaos.recovery import EVERY_HOLD, clear_holds_and_halt
 from tests.chaos.schedule import Schedule, plan_chaos
 
 STALE_SHARE = 0.8
-"""After this share of the chaos every row has been stale: until then work keeps coming."""
+"""After this share of the chaos every row has been stale; until then more become stale."""
 
 MOST_SWEEPS = 5
 OPERATOR = "demo"
 
-# Short times, so that much happens: retries, breakers and replacements are gone through many times.
-HURRY = {
+# Short times, so that much happens: many retries, open breakers and restarts.
+SHORT_TIMES = {
     "interval_ms": 500,
     "stale_minutes": 0.05,
     "breaker_open_ms": 1000,
@@ -40,7 +40,7 @@ HURRY = {
     "rate_share": 1.0,
     "drain_seconds": 3.0,
 }
-AT_ONCE = {"stale_minutes": 0.0001}
+STALE_AT_ONCE = {"stale_minutes": 0.0001}
 RESTARTS = RestartPolicy(most=1000, cap=timedelta(milliseconds=400))
 
 Progress = Callable[[Summary], None]
@@ -48,14 +48,14 @@ Progress = Callable[[Summary], None]
 
 @dataclass(frozen=True, kw_only=True)
 class ChaosReport(RunReport):
-    """The report of a demo with chaos: a demo's, and what went wrong on purpose.
+    """The report of a demo, with what went wrong on purpose.
 
     Attributes:
-        faults_injected: Kinds of fault that were in force at the exchange.
-        requests_refused: Requests that the exchange did not answer with HTTP 200.
-        workers_killed: Workers that were killed.
-        holds_made: Holds that were made, whatever became of them.
-        sweeps_afterwards: Sweeps after the chaos until every row was right.
+        faults_injected: The kinds of fault that the exchange had.
+        requests_refused: The requests that were not answered with HTTP 200.
+        workers_killed: The workers that were killed.
+        holds_made: The holds that were made, resolved or not.
+        sweeps_afterwards: The sweeps after the chaos until every row was right.
     """
 
     faults_injected: int
@@ -76,7 +76,7 @@ class ChaosReport(RunReport):
 
 
 class Chaos:
-    """A time of faults and kills while the demo reconciles, and what it did."""
+    """A time of faults and kills while the demo reconciles, and what was done in it."""
 
     def __init__(self, *, seconds: float) -> None:
         self._seconds = seconds
@@ -85,7 +85,7 @@ class Chaos:
     def reconcile(
         self, demo: Demo, settings: Settings, *, seed: int, on_progress: Progress
     ) -> Summary:
-        """Reconcile while everything goes wrong, then put it right as an operator would.
+        """Reconcile while everything goes wrong, then recover as an operator would.
 
         Raises:
             KeyboardInterrupt: INT or TERM came.
@@ -97,13 +97,17 @@ class Chaos:
             change_recorder.start(connection)
         demo.go_stale_within(self._seconds * STALE_SHARE)
         summary, kills = asyncio.run(
-            _live_through(
-                demo, settings.model_copy(update=HURRY), schedule, rng=rng, on_progress=on_progress
+            _reconcile_in_chaos(
+                world,
+                settings.model_copy(update=SHORT_TIMES),
+                schedule,
+                rng=rng,
+                on_progress=on_progress,
             )
         )
-        demo.exchange.clear_faults()
-        sweeps = _put_right(demo, settings.model_copy(update=HURRY | AT_ONCE), summary)
-        with demo.database.autocommit() as connection:
+        world.exchange.clear_faults()
+        sweeps = _recover(world, settings.model_copy(update=SHORT_TIMES | STALE_AT_ONCE), summary)
+        with world.database.autocommit() as connection:
             holds = list_holds(connection, reason=None, with_resolved=True, limit=EVERY_HOLD)
         self._done = {
             "faults_injected": len(schedule.steps),
@@ -119,7 +123,7 @@ class Chaos:
         return change_recorder.wrong_changes(demo)
 
     def add_to(self, report: RunReport) -> ChaosReport:
-        """Return the report with what the chaos did."""
+        """Add what was done in the chaos to a report."""
         return ChaosReport(**vars(report), **self._done)
 
 
@@ -134,62 +138,62 @@ def _supervisor(settings: Settings, on_progress: Progress) -> Supervisor:
     )
 
 
-async def _live_through(
-    demo: Demo, settings: Settings, schedule: Schedule, *, rng: Random, on_progress: Progress
+async def _reconcile_in_chaos(
+    world: World, settings: Settings, schedule: Schedule, *, rng: Random, on_progress: Progress
 ) -> tuple[Summary, int]:
-    """Run a supervisor until the chaos is over; return what it did, and the workers killed.
+    """Run a supervisor until the chaos is over; return its summary, and the number of kills.
 
-    The chaos begins with the first batch: before, there is nobody to feel it.
+    The chaos begins with the first batch: before that, it would hit no work.
 
     Raises:
-        KeyboardInterrupt: it was told to stop before.
+        KeyboardInterrupt: it was told to stop before the end.
     """
-    at_work = asyncio.Event()
+    is_working = asyncio.Event()
 
-    def note_progress(summary: Summary) -> None:
-        at_work.set()
+    def record_progress(summary: Summary) -> None:
+        is_working.set()
         on_progress(summary)
 
-    supervisor = _supervisor(settings, note_progress)
+    supervisor = _supervisor(settings, record_progress)
 
-    async def wreak() -> int:
-        await at_work.wait()
-        await asyncio.to_thread(demo.exchange.set_timeline, schedule.steps)
+    async def inject() -> int:
+        await is_working.wait()
+        await asyncio.to_thread(world.exchange.set_timeline, schedule.steps)
         return await kill_workers(schedule, lambda: supervisor.pids, rng=rng)
 
     running = asyncio.create_task(supervisor.run())
-    wreaking = asyncio.create_task(wreak())
-    await asyncio.wait({running, wreaking}, return_when=asyncio.FIRST_COMPLETED)
+    injecting = asyncio.create_task(inject())
+    await asyncio.wait({running, injecting}, return_when=asyncio.FIRST_COMPLETED)
     if running.done():
-        wreaking.cancel()
+        injecting.cancel()
         running.result()
         raise KeyboardInterrupt
-    os.kill(os.getpid(), signal.SIGTERM)  # as an operator stops it: it drains
+    os.kill(os.getpid(), signal.SIGTERM)  # as an operator does: it drains
     summary = await running
-    return summary, wreaking.result()
+    return summary, injecting.result()
 
 
-def _put_right(demo: Demo, settings: Settings, summary: Summary) -> int:
-    """Dismiss holds, release the halt and sweep until every row is true; return the sweeps.
+def _recover(world: World, settings: Settings, summary: Summary) -> int:
+    """Dismiss holds, release the halt and sweep until every row is right; return the sweeps.
 
     Raises:
         KeyboardInterrupt: INT or TERM came.
     """
     for sweep in range(1, MOST_SWEEPS + 1):
-        clear_holds_and_halt(demo.database, by=OPERATOR)
-        swept = run_supervisor(OrderWorkload(settings=settings), settings, is_once=True)
-        _add(summary, swept)
-        if swept.ending is StopReason.STOPPED:
+        clear_holds_and_halt(world.database, by=OPERATOR)
+        of_sweep = run_supervisor(OrderWorkload(settings=settings), settings, is_once=True)
+        _add(summary, of_sweep)
+        if of_sweep.ending is StopReason.STOPPED:
             raise KeyboardInterrupt
         if not demo.mismatches():
             return sweep
     return MOST_SWEEPS
 
 
-def _add(summary: Summary, swept: Summary) -> None:
-    summary.counts.add(swept.counts)
-    summary.cycles += swept.cycles
-    summary.restarts += swept.restarts
-    summary.set_aside += swept.set_aside
-    summary.ending = swept.ending
-    summary.fault = swept.fault
+def _add(summary: Summary, of_sweep: Summary) -> None:
+    summary.counts.add(of_sweep.counts)
+    summary.cycles += of_sweep.cycles
+    summary.restarts += of_sweep.restarts
+    summary.set_aside += of_sweep.set_aside
+    summary.ending = of_sweep.ending
+    summary.fault = of_sweep.fault

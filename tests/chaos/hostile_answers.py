@@ -1,8 +1,8 @@
-"""Answers that no client should have to meet: one good answer in, one hostile answer out.
+"""Every kind of hostile answer: a table of functions that make one from a good answer.
 
-Pure: a kind makes from a good answer what is sent in its place, with randomness as a parameter. No
-kind is a plausible lie. Each is an answer that a careful client refuses, ignores, or reads rightly:
-so whatever is sent, the truth stays the only thing that may be written.
+Pure: each takes a good answer, and a source of randomness, and returns the reply to send in its
+place. No kind is a plausible lie: a careful client refuses it, ignores it, or reads it correctly.
+So whatever the proxy sends, only the truth may be written.
 """
 
 import gzip
@@ -26,7 +26,7 @@ ALIEN_ID = 10**15
 
 
 class About(StrEnum):
-    """What a kind is made of: an answer with orders, the exchange's clock, or any answer."""
+    """The answers that a kind can replace: those with orders, the exchange's time, or all."""
 
     ROW = "row"
     TIME = "time"
@@ -34,8 +34,8 @@ class About(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Good:
-    """The answer that the exchange gave. `route` is the last part of the path."""
+class GoodAnswer:
+    """The exchange's own answer. `route` is the last part of the request's path."""
 
     route: str
     status: int
@@ -44,22 +44,22 @@ class Good:
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """The orders that it shows, none where it shows something else."""
-        told = json.loads(self.body)
-        rows = told if isinstance(told, list) else [told]
+        """The orders in it; none if it is about something else."""
+        parsed = json.loads(self.body)
+        rows = parsed if isinstance(parsed, list) else [parsed]
         return [row for row in rows if "orderId" in row]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pause:
-    """Nothing is sent for `seconds`."""
+    """A time of `seconds` in which nothing is sent."""
 
     seconds: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Endlessly:
-    """This again and again, until the client has had enough."""
+    """A part that is sent again and again, until the client hangs up."""
 
     part: bytes
     pause_seconds: float = 0.0
@@ -70,13 +70,13 @@ Part = bytes | Pause | Endlessly
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reply:
-    """What is sent, in order; afterwards the connection is closed, or kept."""
+    """The parts to send, in order; afterwards the connection is closed, or kept."""
 
     parts: tuple[Part, ...]
     closes: bool = False
 
 
-Make = Callable[[Good, Random], Reply]
+MakeReply = Callable[[GoodAnswer, Random], Reply]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,18 +84,18 @@ class Kind:
     """One kind of hostile answer.
 
     Attributes:
-        name: In the exchange's words where it is about a field.
-        about: What it is made of.
-        silences: It asks for a silence of a minute or more, which a client keeps.
+        name: It names a field as the exchange does.
+        about: The answers that it can replace.
+        pauses: True if it asks for a rate-limit pause of a minute or more, which a client keeps.
     """
 
     name: str
-    make: Make
+    make: MakeReply
     about: About = About.ANY
-    silences: bool = False
+    pauses: bool = False
 
-    def fits(self, good: Good) -> bool:
-        """Whether it can be made of this answer."""
+    def fits(self, good: GoodAnswer) -> bool:
+        """Return True if it can replace this answer."""
         match self.about:
             case About.ROW:
                 return good.status == 200 and bool(good.rows)
@@ -107,18 +107,18 @@ class Kind:
                 assert_never(self.about)
 
 
-# How an answer is written.
+# Writing an answer.
 
 
 def answer(
-    good: Good,
+    good: GoodAnswer,
     *,
     body: bytes | None = None,
     status: str | None = None,
     headers: Sequence[tuple[str, str]] = (),
     length: str | None = "right",
 ) -> bytes:
-    """Write an answer like the good one, with another status, body, headers or length."""
+    """Write the good answer with another status, body, headers or length."""
     body = good.body if body is None else body
     named = {name.lower() for name, _ in headers} | {"content-length", "transfer-encoding"}
     kept = [(name, value) for name, value in good.headers if name.lower() not in named]
@@ -130,39 +130,39 @@ def answer(
 
 
 def written(fields: Iterable[tuple[str, str]]) -> str:
-    """Write an object of raw values; names may come twice."""
+    """Write a JSON object of raw values; a name may come twice."""
     return "{" + ",".join(f"{json.dumps(name)}:{raw}" for name, raw in fields) + "}"
 
 
-def with_row(good: Good, rng: Random, change: Callable[[dict[str, Any]], str]) -> Reply:
-    """Answer as the exchange did, one of its orders written by `change`."""
-    told = json.loads(good.body)
-    if isinstance(told, dict):
-        return Reply(parts=(answer(good, body=change(told).encode("utf-8", "surrogatepass")),))
-    chosen = rng.randrange(len(told))
-    rows = [change(row) if place == chosen else json.dumps(row) for place, row in enumerate(told)]
+def with_row(good: GoodAnswer, rng: Random, change: Callable[[dict[str, Any]], str]) -> Reply:
+    """Answer as the exchange did, with one of its orders written by `change`."""
+    parsed = json.loads(good.body)
+    if isinstance(parsed, dict):
+        return Reply(parts=(answer(good, body=change(parsed).encode("utf-8", "surrogatepass")),))
+    chosen = rng.randrange(len(parsed))
+    rows = [change(row) if place == chosen else json.dumps(row) for place, row in enumerate(parsed)]
     return Reply(parts=(answer(good, body=f"[{','.join(rows)}]".encode("utf-8", "surrogatepass")),))
 
 
 def raw_fields(row: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return a row's fields with their values as JSON."""
+    """Return the fields of a row with their values as JSON."""
     return [(name, json.dumps(value)) for name, value in row.items()]
 
 
 # Kinds about one order of an answer.
 
 
-def field_is(name: str, raw: str, told: str) -> Kind:
-    """Write one field of one order in another way."""
+def field_is(name: str, raw: str, label: str) -> Kind:
+    """Change the value of a field of one order."""
 
     def change(row: dict[str, Any]) -> str:
         return written((key, raw if key == name else value) for key, value in raw_fields(row))
 
-    return row_is(f"{name} {told}", change)
+    return row_is(f"{name} {label}", change)
 
 
 def field_twice(name: str, raw: str) -> Kind:
-    """Write one field of one order a second time, with another value."""
+    """Repeat a field of one order with another value."""
 
     def change(row: dict[str, Any]) -> str:
         return written([*raw_fields(row), (name, raw)])
@@ -171,7 +171,7 @@ def field_twice(name: str, raw: str) -> Kind:
 
 
 def field_missing(name: str) -> Kind:
-    """Leave one field of one order out."""
+    """Leave out a field of one order."""
 
     def change(row: dict[str, Any]) -> str:
         return written((key, value) for key, value in raw_fields(row) if key != name)
@@ -180,29 +180,29 @@ def field_missing(name: str) -> Kind:
 
 
 def row_is(name: str, change: Callable[[dict[str, Any]], str]) -> Kind:
-    """Write one whole order in another way."""
+    """Change the whole of one order."""
     return Kind(name=name, make=lambda good, rng: with_row(good, rng, change), about=About.ROW)
 
 
 def more_executed(row: dict[str, Any]) -> str:
-    """Show an order as filled by more than its quantity."""
+    """Write an order as filled by more than its quantity."""
     executed = f"{float(row['origQty']) * 4:.8f}"
     return json.dumps({**row, "status": "FILLED", "executedQty": executed})
 
 
 def contradicted(row: dict[str, Any]) -> str:
-    """Show an order twice, once as it is and once canceled or new."""
+    """Write an order twice, once as it is and once canceled or new."""
     other = "NEW" if row["status"] in {"CANCELED", "EXPIRED", "REJECTED"} else "CANCELED"
     return f"{json.dumps(row)},{json.dumps({**row, 'status': other, 'executedQty': '0.00000000'})}"
 
 
 def in_list_only(kind: Kind) -> Kind:
-    """Keep a kind to answers that are lists."""
+    """Send a kind as a list, whatever the good answer is."""
     return replace(kind, make=_listed(kind.make))
 
 
-def _listed(make: Make) -> Make:
-    def make_of_list(good: Good, rng: Random) -> Reply:
+def _listed(make: MakeReply) -> MakeReply:
+    def make_of_list(good: GoodAnswer, rng: Random) -> Reply:
         if good.body.startswith(b"["):
             return make(good, rng)
         return Reply(parts=(answer(good, body=b"[" + good.body + b"]"),))
@@ -235,7 +235,7 @@ NOT_NUMBERS: Mapping[str, str] = {
 }
 
 ROW_KINDS = (
-    *(field_is("executedQty", raw, told) for told, raw in NOT_NUMBERS.items()),
+    *(field_is("executedQty", raw, label) for label, raw in NOT_NUMBERS.items()),
     field_is("cummulativeQuoteQty", '"1_000"', "with an underscore"),
     field_is("cummulativeQuoteQty", '"NaN"', "NaN"),
     field_is("cummulativeQuoteQty", '"Infinity"', "Infinity"),
@@ -278,7 +278,7 @@ ROW_KINDS = (
     in_list_only(row_is("an order twice, contradicting itself", contradicted)),
     in_list_only(row_is("null in place of an order", lambda _: "null")),
     in_list_only(row_is("a list in place of an order", json.dumps)),
-    row_is("fields that nobody knows", lambda row: json.dumps({**row, "new": {"deep": [1, None]}})),
+    row_is("unknown fields", lambda row: json.dumps({**row, "new": {"deep": [1, None]}})),
     row_is(
         "an unknown field nested 50,000 deep",
         lambda row: written([*raw_fields(row), ("new", "[" * 50_000 + "]" * 50_000)]),
@@ -289,8 +289,8 @@ ROW_KINDS = (
 # Kinds about the body as a whole.
 
 
-def body_is(name: str, make: Callable[[Good], bytes], **others: Any) -> Kind:
-    """Send another body, with a length that is right."""
+def body_is(name: str, make: Callable[[GoodAnswer], bytes], **others: Any) -> Kind:
+    """Send another body, with the right length."""
     return Kind(
         name=name, make=lambda good, _: Reply(parts=(answer(good, body=make(good), **others),))
     )
@@ -303,7 +303,7 @@ def fixed_body(name: str, body: bytes, **others: Any) -> Kind:
 
 @lru_cache
 def alien() -> bytes:
-    """Write an order that nobody asked for."""
+    """Write an order that was not requested."""
     return json.dumps(
         {
             "symbol": "SOMEOTHER",
@@ -352,30 +352,30 @@ BODY_KINDS = (
     body_is("with a comma too many", lambda good: good.body[:-1] + b"," + good.body[-1:]),
     body_is("null characters", lambda good: b"\x00" * len(good.body)),
     body_is(
-        "100,000 orders of somebody else",
+        "100,000 orders of another account",
         lambda _: b"[" + b",".join([alien()] * MANY) + b"]",
     ),
 )
 
 
-# Kinds about the status, and bodies that do not go with it.
+# Kinds about the HTTP status, with and without a body that contradicts it.
 
 
 def status_is(name: str, status: str, body: bytes | None = None, **others: Any) -> Kind:
-    """Answer with another status: with the good body, unless another is given."""
+    """Answer with another status, and with the good body unless another is given."""
     return Kind(
         name=name,
         make=lambda good, _: Reply(parts=(answer(good, status=status, body=body, **others),)),
     )
 
 
-def filled(good: Good) -> bytes:
-    """Write the answer's orders as filled, where it has any."""
+def filled(good: GoodAnswer) -> bytes:
+    """Write the answer's orders as filled."""
     return json.dumps([{**row, "status": "FILLED"} for row in good.rows]).encode()
 
 
 def status_with_orders(status: str) -> Kind:
-    """Answer with an error's status, and orders that are all filled."""
+    """Answer with the status of an error, and with orders that are all filled."""
     return Kind(
         name=f"{status} with orders in it",
         make=lambda good, _: Reply(parts=(answer(good, status=status, body=filled(good)),)),
@@ -423,7 +423,7 @@ STATUS_KINDS = (
 
 
 def redirects(trap: str) -> tuple[Kind, ...]:
-    """Answer with each redirect, to an address that nobody may ask."""
+    """Answer with each redirect, to an address that no client may ask."""
     to_trap = [("location", trap)]
     return (
         *(
@@ -440,26 +440,26 @@ def redirects(trap: str) -> tuple[Kind, ...]:
 
 
 def headers_are(name: str, *headers: tuple[str, str], **others: Any) -> Kind:
-    """Answer as the exchange did, with these headers as well or in place of its own."""
+    """Answer as the exchange did, with these headers added or in place of its own."""
     return Kind(
         name=name, make=lambda good, _: Reply(parts=(answer(good, headers=headers, **others),))
     )
 
 
-def used_weight(value: str, told: str) -> Kind:
-    """Say another used weight."""
-    return headers_are(f"used weight {told}", ("x-mbx-used-weight-1m", value))
+def used_weight(value: str, label: str) -> Kind:
+    """Report another used weight."""
+    return headers_are(f"used weight {label}", ("x-mbx-used-weight-1m", value))
 
 
-def retry_after(value: str, told: str, *, status: str = "200 OK", silences: bool = False) -> Kind:
-    """Say after what time to try again."""
+def retry_after(value: str, label: str, *, status: str = "200 OK", pauses: bool = False) -> Kind:
+    """Say how long to wait before the next request."""
     return replace(
         headers_are(
-            f"{status[:3]}, Retry-After {told}",
+            f"{status[:3]}, Retry-After {label}",
             ("retry-after", value),
             status=status,
         ),
-        silences=silences,
+        pauses=pauses,
     )
 
 
@@ -483,7 +483,7 @@ HEADER_KINDS = (
     headers_are("a line of its own among the headers", ("x-split", "a\r\nx-mbx-nothing")),
     headers_are("a cookie", ("set-cookie", "session=1; Path=/")),
     headers_are("200 cookies of 4 kB", *(("set-cookie", f"c{n}={'x' * 4000}") for n in range(200))),
-    headers_are("an encoding that nobody knows", ("content-encoding", "x-hostile")),
+    headers_are("an unknown encoding", ("content-encoding", "x-hostile")),
     headers_are("called gzip, but is not", ("content-encoding", "gzip")),
     headers_are("called deflate, but is not", ("content-encoding", "deflate")),
     headers_are("a date in the far future", ("date", "Fri, 31 Dec 9999 23:59:59 GMT")),
@@ -492,10 +492,10 @@ HEADER_KINDS = (
     headers_are("another port", ("alt-svc", 'h3=":1"'), ("strict-transport-security", "1")),
 )
 
-SILENCING_KINDS = (
+PAUSING_KINDS = (
     *(
-        retry_after(value, told, status=status, silences=True)
-        for value, told, status in (
+        retry_after(value, label, status=status, pauses=True)
+        for value, label, status in (
             ("1" + "0" * 400, "of 10^400", "429 Too Many Requests"),
             (LONG_NUMBER, "of 5,000 digits", "418 I'm a teapot"),
             ("-5", "negative", "429 Too Many Requests"),
@@ -510,69 +510,71 @@ SILENCING_KINDS = (
             ("86400000000", "of a thousand years", "418 I'm a teapot"),
         )
     ),
-    replace(used_weight("1" + "0" * 30, "of 10^30"), silences=True),
+    replace(used_weight("1" + "0" * 30, "of 10^30"), pauses=True),
 )
-"""After one of these nothing may be asked for a minute or more: the last thing that is sent."""
+"""After one of these no request may be sent for a minute or more, so it is sent last."""
 
 
-# Kinds about how much, how fast, and where an answer ends.
+# Kinds about the size, the speed and the end of an answer.
 
 
-def framing(name: str, make: Callable[[Good], Sequence[Part]], *, closes: bool = True) -> Kind:
-    """Send these parts; close the connection unless told otherwise."""
+def framing(
+    name: str, make: Callable[[GoodAnswer], Sequence[Part]], *, closes: bool = True
+) -> Kind:
+    """Send these parts; close the connection afterwards, unless told otherwise."""
     return Kind(name=name, make=lambda good, _: Reply(parts=tuple(make(good)), closes=closes))
 
 
-def chunked(good: Good, *chunks: bytes) -> bytes:
-    """Write an answer whose body comes in these chunks, written as they are."""
+def chunked(good: GoodAnswer, *chunks: bytes) -> bytes:
+    """Write an answer whose body consists of these chunks, as they are."""
     head = answer(good, body=b"", headers=[("transfer-encoding", "chunked")], length=None)
     return head + b"".join(chunks)
 
 
 def chunk(part: bytes) -> bytes:
-    """Write one chunk as it should be."""
+    """Write one correct chunk."""
     return b"%x\r\n%s\r\n" % (len(part), part)
 
 
-def packed(good: Good, body: bytes, encoding: str = "gzip") -> bytes:
-    """Write an answer with a body that is packed already."""
+def packed(good: GoodAnswer, body: bytes, encoding: str = "gzip") -> bytes:
+    """Write an answer with a body that is already packed."""
     return answer(good, body=body, headers=[("content-encoding", encoding)])
 
 
 @lru_cache
 def bomb() -> bytes:
-    """Pack blanks: 200 MB in 200 kB."""
+    """Pack 200 MB of blanks into 200 kB of gzip."""
     return gzip.compress(b"[" + b" " * BOMB_BYTES, compresslevel=9)
 
 
 @lru_cache
 def deflated() -> bytes:
-    """Pack blanks in another way."""
+    """Pack as many blanks with deflate."""
     return zlib.compress(b"[" + b" " * BOMB_BYTES, level=9)
 
 
-def unasked(good: Good) -> bytes:
-    """Write a second answer, of the kind that would be believed about any order."""
+def unasked(good: GoodAnswer) -> bytes:
+    """Write a second answer that is plausible for any order."""
     rows = [{**row, "status": "CANCELED"} for row in good.rows]
-    told: object = rows if good.body.startswith(b"[") else (rows or [{}])[0]
-    return answer(good, body=json.dumps(told).encode())
+    parsed: object = rows if good.body.startswith(b"[") else (rows or [{}])[0]
+    return answer(good, body=json.dumps(parsed).encode())
 
 
-def absent(good: Good) -> bytes:
-    """Write a second answer: that there is no such order."""
+def absent(good: GoodAnswer) -> bytes:
+    """Write a second answer, which says that there is no such order."""
     return answer(good, status="400 Bad Request", body=b'{"code":-2026,"msg":"Archived."}')
 
 
 LAST = b"0\r\n\r\n"
-SILENCE = Pause(seconds=HANG_SECONDS)
+LONG_PAUSE = Pause(seconds=HANG_SECONDS)
 BLANKS = Endlessly(part=b" " * 65_536)
 CLOSES = ("connection", "close")
 
 FRAMING_KINDS = (
     framing("no answer: closed", lambda _: ()),
-    framing("no answer: silence", lambda _: (SILENCE,)),
+    framing("no answer: silence", lambda _: (LONG_PAUSE,)),
     framing("half of a header", lambda good: (answer(good)[:40],)),
-    framing("half of a header, then silence", lambda good: (answer(good)[:40], SILENCE)),
+    framing("half of a header, then silence", lambda good: (answer(good)[:40], LONG_PAUSE)),
     framing(
         "a header without an end",
         lambda _: (b"HTTP/1.1 200 OK\r\n", Endlessly(part=b"x-more: " + b"x" * 1000 + b"\r\n")),
@@ -582,7 +584,7 @@ FRAMING_KINDS = (
     framing("HTTP/2", lambda _: (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",)),
     framing("HTTP/1.0 without a length", lambda good: (_old_style(good),)),
     framing("too long a length, closed", lambda good: (_longer(good),)),
-    framing("too long a length, then silence", lambda good: (_longer(good), SILENCE)),
+    framing("too long a length, then silence", lambda good: (_longer(good), LONG_PAUSE)),
     framing("too short a length", lambda good: (answer(good, length="3"),), closes=False),
     framing("a negative length", lambda good: (answer(good, length="-1"),)),
     framing("a length in words", lambda good: (answer(good, length="all"),)),
@@ -614,7 +616,7 @@ FRAMING_KINDS = (
     framing(
         "trailers", lambda good: (chunked(good, chunk(good.body), b"0\r\nx-mbx-late: 1\r\n\r\n"),)
     ),
-    framing("a slow body", lambda good: (*_slowly(answer(good)), SILENCE)),
+    framing("a slow body", lambda good: (*_slowly(answer(good)), LONG_PAUSE)),
     framing(
         "an endless body",
         lambda good: (answer(good, body=b"[", length=None), BLANKS),
@@ -647,7 +649,7 @@ FRAMING_KINDS = (
     framing("101", lambda _: (b"HTTP/1.1 101 Switching\r\nupgrade: x\r\n\r\n", b"\x00\x01")),
     framing("100 without end", lambda _: (Endlessly(part=b"HTTP/1.1 100 Continue\r\n\r\n"),)),
     framing(
-        "a second answer nobody asked for",
+        "a second, unrequested answer",
         lambda good: (answer(good) + unasked(good),),
         closes=False,
     ),
@@ -673,11 +675,11 @@ FRAMING_KINDS = (
 )
 
 
-def _old_style(good: Good) -> bytes:
+def _old_style(good: GoodAnswer) -> bytes:
     return answer(good, length=None).replace(b"HTTP/1.1", b"HTTP/1.0", 1)
 
 
-def _longer(good: Good) -> bytes:
+def _longer(good: GoodAnswer) -> bytes:
     return answer(good, length=str(len(good.body) + 100))
 
 
@@ -691,13 +693,13 @@ def _spoiled(body: bytes) -> bytes:
     return zipped[:middle] + bytes([zipped[middle] ^ 0xFF]) + zipped[middle + 1 :]
 
 
-# Kinds about the exchange's clock.
+# Kinds about the exchange's time.
 
 
-def time_is(raw: str, told: str) -> Kind:
-    """Answer this in place of the exchange's time."""
+def time_is(raw: str, label: str) -> Kind:
+    """Answer with this in place of the exchange's time."""
     body = f'{{"serverTime":{raw}}}'.encode()
-    return replace(fixed_body(f"serverTime {told}", body), about=About.TIME)
+    return replace(fixed_body(f"serverTime {label}", body), about=About.TIME)
 
 
 TIME_KINDS = (
@@ -713,7 +715,7 @@ TIME_KINDS = (
 
 
 def kinds(trap: str) -> tuple[Kind, ...]:
-    """Return every kind that may be followed by more questions; redirects lead to `trap`."""
+    """Return every kind after which a client may send requests; redirects lead to `trap`."""
     return (
         *ROW_KINDS,
         *BODY_KINDS,
@@ -733,8 +735,8 @@ class Sampler:
     rng: Random
     _left: list[Kind] = field(default_factory=list)
 
-    def draw(self, good: Good) -> Kind | None:
-        """Draw the next kind that fits this answer; None where no kind does."""
+    def draw(self, good: GoodAnswer) -> Kind | None:
+        """Draw the next kind that fits this answer; None if no kind does."""
         kind = self._take_fitting(good)
         if kind is None:
             left = {one.name for one in self._left}
@@ -743,7 +745,7 @@ class Sampler:
             kind = self._take_fitting(good)
         return kind
 
-    def _take_fitting(self, good: Good) -> Kind | None:
+    def _take_fitting(self, good: GoodAnswer) -> Kind | None:
         for place, kind in enumerate(self._left):
             if kind.fits(good):
                 del self._left[place]

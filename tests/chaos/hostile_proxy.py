@@ -1,7 +1,7 @@
 """A TCP proxy in front of an exchange that sends hostile answers among the good ones.
 
-Written on bare sockets, since no HTTP server would send most of what it sends. It also sees what no
-client may do: follow a redirect, send a cookie back, ask again without end for what it dislikes.
+It is written on bare sockets, since no HTTP server would send most of these answers. It also
+notices what no client may do: follow a redirect, or send a cookie back.
 """
 
 import asyncio
@@ -15,10 +15,19 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from tests.chaos.hostile_answers import Endlessly, Good, Kind, Part, Pause, Reply, Sampler, answer
+from tests.chaos.hostile_answers import (
+    Endlessly,
+    GoodAnswer,
+    Kind,
+    Part,
+    Pause,
+    Reply,
+    Sampler,
+    answer,
+)
 
 LONGEST_REPLY_SECONDS = 20.0
-"""An endless answer ends after this, should the client read on for ever."""
+"""How long an endless answer lasts if the client does not hang up."""
 
 _DEADLINE_SECONDS = 300.0
 
@@ -26,16 +35,16 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, An
 
 
 class HostileProxy:
-    """Passes requests on to `target`, and answers on, for the length of a `with`.
+    """Passes requests on to `target`, and answers back, for the length of a `with`.
 
-    In a thread of its own, so that its user may block.
+    It runs in a thread of its own, so that its user may block.
 
     Attributes:
         url: Where it listens.
-        trap: An address that every redirect leads to, and that nobody may ask.
-        answers: How many were sent so far.
-        hostile_answers: Of these the hostile ones, by kind.
-        complaints: What a client did that none may do, and how often.
+        trap: The address that every redirect leads to, and that no client may ask.
+        answers: The number of answers sent so far.
+        hostile_answers: The number of hostile answers among them, by kind.
+        complaints: What clients did that they may not do, and how often.
     """
 
     url: str
@@ -60,7 +69,7 @@ class HostileProxy:
         self._thread = threading.Thread(target=self._loop.run_forever, name="hostile-proxy")
         self._thread.start()
         self.url = self._run(self._listen(self._serve))
-        self.trap = self._run(self._listen(self._note_followed))
+        self.trap = self._run(self._listen(self._record_redirect))
         return self
 
     def __exit__(
@@ -75,7 +84,7 @@ class HostileProxy:
         self._loop.close()
 
     def sent_within(self, seconds: float, moment: float) -> list[str]:
-        """Name the hostile answers that were sent so shortly before a moment, of the latest."""
+        """Name the latest hostile answers that were sent at most `seconds` before a moment."""
         return [name for at, name in list(self._latest) if 0 <= moment - at <= seconds]
 
     def inject(self, kinds: tuple[Kind, ...], share: float, *, times: int | None = None) -> None:
@@ -84,7 +93,7 @@ class HostileProxy:
         self._left, self._share = times, share
 
     def stop_injecting(self) -> None:
-        """Pass every answer on as it is from now on."""
+        """From now on, pass every answer on as it is."""
         self._share = 0.0
 
     def _run(self, act: Coroutine[Any, Any, Any]) -> Any:
@@ -96,7 +105,7 @@ class HostileProxy:
             assert task is not None
             self._tasks.add(task)
             try:
-                # Canceled only by `_stop`: asyncio's own server would complain of a canceled task.
+                # Only `_stop` cancels it: asyncio's server would log an error for a canceled task.
                 with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
                     await serve(reader, writer)
             finally:
@@ -115,29 +124,29 @@ class HostileProxy:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _note_followed(
+    async def _record_redirect(
         self, reader: asyncio.StreamReader, _writer: asyncio.StreamWriter
     ) -> None:
         asked = await reader.readline()
         self.complaints[f"a redirect was followed: {asked[:100]!r}"] += 1
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection(*self._target)
+        from_exchange, to_exchange = await asyncio.open_connection(*self._target)
         try:
-            while head := await _head(reader):
+            while head := await _read_request(reader):
                 if b"\r\ncookie:" in head.lower():
                     self.complaints["a cookie was sent back"] += 1
-                back.write(head)
-                if not await self._answer(_route(head), there, writer):
+                to_exchange.write(head)
+                if not await self._answer(_route(head), from_exchange, writer):
                     return
         finally:
-            back.transport.abort()
+            to_exchange.transport.abort()
 
     async def _answer(
-        self, route: str, there: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, route: str, exchange: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> bool:
-        """Send the answer, or another in its place; return whether the connection is kept."""
-        good = await _good(route, there)
+        """Send the answer, or a hostile one in its place; return True to keep the connection."""
+        good = await _read_answer(route, exchange)
         self.answers += 1
         kind = self._draw(good)
         reply = Reply(parts=(answer(good),)) if kind is None else kind.make(good, self._rng)
@@ -146,7 +155,7 @@ class HostileProxy:
                 await _send(part, writer)
         return not reply.closes
 
-    def _draw(self, good: Good) -> Kind | None:
+    def _draw(self, good: GoodAnswer) -> Kind | None:
         if self._sampler is None or self._left == 0 or self._rng.random() >= self._share:
             return None
         kind = self._sampler.draw(good)
@@ -157,8 +166,8 @@ class HostileProxy:
         return kind
 
 
-async def _head(reader: asyncio.StreamReader) -> bytes:
-    """Read a request, which has no body; nothing where the client has closed."""
+async def _read_request(reader: asyncio.StreamReader) -> bytes:
+    """Read a request, which has no body; return nothing if the client has hung up."""
     try:
         return await reader.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError:
@@ -169,16 +178,16 @@ def _route(head: bytes) -> str:
     return urlsplit(head.split(b" ", 2)[1].decode("latin-1")).path.rpartition("/")[2]
 
 
-async def _good(route: str, there: asyncio.StreamReader) -> Good:
-    first, *lines = (await there.readuntil(b"\r\n\r\n")).decode("latin-1").strip().split("\r\n")
+async def _read_answer(route: str, exchange: asyncio.StreamReader) -> GoodAnswer:
+    first, *lines = (await exchange.readuntil(b"\r\n\r\n")).decode("latin-1").strip().split("\r\n")
     pairs = (line.partition(":") for line in lines)
     headers = tuple((name, value.strip()) for name, _, value in pairs)
     length = next(int(value) for name, value in headers if name.lower() == "content-length")
-    return Good(
+    return GoodAnswer(
         route=route,
         status=int(first.split(" ")[1]),
         headers=headers,
-        body=await there.readexactly(length),
+        body=await exchange.readexactly(length),
     )
 
 

@@ -1,4 +1,4 @@
-"""Kill workers while they work: SIGKILL, which nobody can answer."""
+"""Kill workers with SIGKILL while they work."""
 
 import asyncio
 import os
@@ -20,9 +20,9 @@ async def kill_workers(
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     kill: Kill = os.kill,
 ) -> int:
-    """Kill a random worker at each of the schedule's times; return how many, after its end.
+    """Kill a random worker at each of the schedule's times; return the number of kills at its end.
 
-    `pids` tells the workers' process ids by shard, None where one is just being replaced.
+    `pids` returns the workers' process ids by shard, with None while one is being replaced.
     """
     now, killed = 0.0, 0
     for at_seconds in schedule.kills_at_seconds:

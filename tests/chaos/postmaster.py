@@ -1,4 +1,4 @@
-"""Kill a PostgreSQL of one's own as the kernel's out-of-memory killer does, and start it again."""
+"""Kill an embedded PostgreSQL as the kernel's out-of-memory killer does, and start it again."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ _LOOK_SECONDS = 0.05
 
 
 class Postmaster:
-    """The server behind a URL, for the length of a `with`; what was started in it ends with it."""
+    """The server at a URL, for the length of a `with`; a server that it started ends with it."""
 
     def __init__(self, database_url: str) -> None:
         self._url = database_url
@@ -39,7 +39,7 @@ class Postmaster:
             self._started.wait()
 
     def kill(self) -> None:
-        """Kill the postmaster alone; wait until its sessions have noticed."""
+        """Kill the postmaster alone; wait until its sessions have ended."""
         process = self._process()
         self._command, self._user = process.cmdline(), process.uids().real
         sessions = process.children(recursive=True)
@@ -51,10 +51,10 @@ class Postmaster:
             session.kill()
 
     def start(self) -> None:
-        """Start it again as it was; wait until it has recovered and takes connections.
+        """Start it again as it was; wait until it has recovered and accepts connections.
 
         Raises:
-            TimeoutError: it does not.
+            TimeoutError: it does not in time.
         """
         with (self._data / "log").open("ab") as log:
             self._started = subprocess.Popen(  # noqa: S603 - as it was started before
@@ -67,7 +67,7 @@ class Postmaster:
                 start_new_session=True,
             )
         deadline = time.monotonic() + _DEADLINE_SECONDS
-        while not self._takes_connections():
+        while not self._accepts_connections():
             if time.monotonic() > deadline:
                 raise TimeoutError("PostgreSQL did not come back")
             time.sleep(_LOOK_SECONDS)
@@ -76,7 +76,7 @@ class Postmaster:
         first_line = (self._data / "postmaster.pid").read_text(encoding="ascii").split()[0]
         return psutil.Process(int(first_line))
 
-    def _takes_connections(self) -> bool:
+    def _accepts_connections(self) -> bool:
         try:
             psycopg.connect(self._url).close()
         except psycopg.OperationalError:

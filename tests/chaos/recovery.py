@@ -1,4 +1,4 @@
-"""What an operator does after an incident, in one step: no hold and no halt is left."""
+"""The steps of an operator after an incident."""
 
 from reconciler.store import shared_state
 from reconciler.store.database import Database

@@ -1,8 +1,8 @@
-"""What goes wrong, and when: drawn purely, so that the same seed gives the same chaos.
+"""The schedule of a chaos: its faults and kills. The same seed gives the same schedule.
 
-First come faults under which some of the work goes on, each for two slots so that neighbours
-overlap, in an order that the seed gives. At the end come those that stop all work: an exchange that
-takes us for somebody else, or that has lost nearly everything.
+First come the faults under which some work goes on, in a random order, each for two slots, so that
+neighbours overlap. At the end come those that stop all work: an exchange that refuses the key,
+reports another account, or has lost nearly all orders.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from typing import Any
 Fault = Mapping[str, Any]
 """The fields of `reconciler.paper.faults.FaultRule`."""
 
-PASSING: Mapping[str, Fault] = MappingProxyType(
+PARTIAL_FAULTS: Mapping[str, Fault] = MappingProxyType(
     {
         "slow answers": {"latency_ms": 100, "latency_jitter_ms": 200},
         "server errors": {"error_rate": 0.3},
@@ -49,7 +49,7 @@ PASSING: Mapping[str, Fault] = MappingProxyType(
         "slow clock": {"clock_offset_ms": -5000},
     }
 )
-GRAVE: Mapping[str, Fault] = MappingProxyType(
+TOTAL_FAULTS: Mapping[str, Fault] = MappingProxyType(
     {
         "refused keys": {"bad_key_rate": 0.5},
         "another account": {"account_uid": 4711},
@@ -63,11 +63,11 @@ SLOTS_A_FAULT = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """Chaos for `seconds`.
+    """The schedule of a chaos of `seconds`.
 
     Attributes:
-        steps: For the paper exchange's timeline: `reconciler.paper.faults.TimelineStep`s.
-        kills_at_seconds: When a worker is killed; ascending.
+        steps: The paper exchange's timeline: `reconciler.paper.faults.TimelineStep`s.
+        kills_at_seconds: The times at which a worker is killed, ascending.
     """
 
     seconds: float
@@ -77,9 +77,9 @@ class Schedule:
 
 def plan_chaos(*, seconds: float, rng: Random) -> Schedule:
     """Spread every fault, and the kills, over `seconds`."""
-    passing = list(PASSING.items())
+    passing = list(PARTIAL_FAULTS.items())
     rng.shuffle(passing)
-    faults = [*passing, *GRAVE.items()]
+    faults = [*passing, *TOTAL_FAULTS.items()]
     slot = seconds / (len(faults) + SLOTS_A_FAULT - 1)
     steps = [
         {

@@ -26,7 +26,7 @@ from tests.chaos.application import CONNECTION_ERRORS, Application
 from tests.chaos.postmaster import Postmaster
 from tests.chaos.recovery import clear_holds_and_halt
 from tests.chaos.restarted_supervisor import RestartedSupervisor
-from tests.chaos.schedule import PASSING
+from tests.chaos.schedule import PARTIAL_FAULTS
 from tests.chaos.supervisor_process import HANG_SECONDS
 
 SLOT_SECONDS = 3.0
@@ -99,11 +99,11 @@ def plan_faults(seconds: float, rng: Random) -> list[Mapping[str, Any]]:
     """Draw the exchange's faults, for its timeline."""
     drawn: list[str] = []
     while len(drawn) * SLOT_SECONDS < seconds:
-        drawn += rng.sample(sorted(PASSING), len(PASSING))
+        drawn += rng.sample(sorted(PARTIAL_FAULTS), len(PARTIAL_FAULTS))
     return [
         {
             "at_seconds": place * SLOT_SECONDS,
-            "faults": {**PASSING[name], "name": name, "for_seconds": 2 * SLOT_SECONDS},
+            "faults": {**PARTIAL_FAULTS[name], "name": name, "for_seconds": 2 * SLOT_SECONDS},
         }
         for place, name in enumerate(drawn)
         if place * SLOT_SECONDS < seconds

@@ -23,13 +23,13 @@ def facts(status: Status, executed: str = "0", average: str | None = None) -> Fa
 TRUTH = {KEY: facts(Status.FILLED, "2", "10")}
 
 
-def told_of(before: Facts, after: Facts) -> list[str]:
+def violations_of(before: Facts, after: Facts) -> list[str]:
     return list(violations([RecordedChange(key=KEY, before=before, after=after)], TRUTH))
 
 
-def test_moves_towards_the_truth_are_no_violation() -> None:
-    assert told_of(facts(Status.NEW), facts(Status.PARTIAL, "1", "10")) == []
-    assert told_of(facts(Status.PARTIAL, "1", "10"), TRUTH[KEY]) == []
+def test_a_change_towards_the_truth_is_no_violation() -> None:
+    assert violations_of(facts(Status.NEW), facts(Status.PARTIAL, "1", "10")) == []
+    assert violations_of(facts(Status.PARTIAL, "1", "10"), TRUTH[KEY]) == []
 
 
 @pytest.mark.parametrize(
@@ -43,14 +43,16 @@ def test_moves_towards_the_truth_are_no_violation() -> None:
         pytest.param(facts(Status.NEW), facts(Status.FILLED), "never reported", id="half true"),
     ],
 )
-def test_a_move_that_must_never_be_is_told(before: Facts, after: Facts, fault: str) -> None:
-    (told,) = told_of(before, after)
+def test_a_change_that_must_never_be_made_is_described(
+    before: Facts, after: Facts, fault: str
+) -> None:
+    (violation,) = violations_of(before, after)
 
-    assert fault in told
-    assert "BTCUSDT 1" in told
+    assert fault in violation
+    assert "BTCUSDT 1" in violation
 
 
-def test_every_change_of_a_rows_facts_is_witnessed_and_nothing_else(database: Database) -> None:
+def test_every_change_of_the_facts_is_recorded_and_no_other(database: Database) -> None:
     with database.transaction() as connection:
         change_recorder.start(connection)
         connection.execute(
@@ -61,10 +63,10 @@ def test_every_change_of_a_rows_facts_is_witnessed_and_nothing_else(database: Da
         connection.execute(text("UPDATE orders SET status = 'filled', executed_qty = 2"))
         connection.execute(text("UPDATE orders SET status = 'new'"))
 
-        moves = change_recorder.read_changes(connection)
+        changes = change_recorder.read_changes(connection)
 
-    assert [(move.before.status, move.after.status) for move in moves] == [
+    assert [(change.before.status, change.after.status) for change in changes] == [
         (Status.NEW, Status.FILLED),
         (Status.FILLED, Status.NEW),
     ]
-    assert len(list(violations(moves, TRUTH))) == 2
+    assert len(list(violations(changes, TRUTH))) == 2

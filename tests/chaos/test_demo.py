@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.long
-def test_the_demo_ends_true_after_chaos() -> None:
+def test_every_row_is_right_after_a_demo_with_chaos() -> None:
     command = ("demo", "--chaos", "--chaos-seconds", "4", "--orders", "300", "--seed", "3")
 
     ended = subprocess.run(  # noqa: S603 - our own command
@@ -30,11 +30,11 @@ def test_the_demo_ends_true_after_chaos() -> None:
     assert (report["orders"], report["mismatches"]) == (300, 0)
     assert report["workers_killed"] > 0
     assert report["requests_refused"] > 0
-    # One that is killed when everything ends is not replaced any more.
+    # A worker that is killed at the very end is not replaced.
     assert report["restarts"] >= report["workers_killed"] - 1
 
 
-def test_chaos_outside_of_a_checkout_names_the_command_that_has_it(tmp_path: Path) -> None:
+def test_chaos_outside_of_a_checkout_names_the_right_command(tmp_path: Path) -> None:
     installed = tmp_path / "reconciler"
     shutil.copytree(ROOT / "reconciler", installed, ignore=shutil.ignore_patterns("__pycache__"))
 

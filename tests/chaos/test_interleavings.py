@@ -1,7 +1,7 @@
-"""Whatever the exchange answers, and in whatever order: no end is written that it never reported.
+"""No order gets an end that the exchange never reported, whatever the exchange answers and when.
 
-Orders live at a simulated exchange. Round by round each is answered for truly, falsely or not at
-all, through the very handler that a worker runs, on a real database.
+A simulated exchange has orders that change from round to round. In each round it answers for each
+order truly, falsely or not at all. The worker's own handler writes to a real database.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ from reconciler.workload import Batch, Chunk
 
 SYMBOL = "BTCUSDT"
 PRICE = Decimal(10)
-OPEN_LIVES = ((Status.NEW, "0"),), ((Status.NEW, "0"), (Status.PARTIAL, "2"))
+OPEN_LIFECYCLES = ((Status.NEW, "0"),), ((Status.NEW, "0"), (Status.PARTIAL, "2"))
 ENDS = (
     (Status.FILLED, "4"),
     (Status.CANCELED, "2"),
@@ -50,10 +50,10 @@ ENDS = (
     (Status.REJECTED, "0"),
 )
 
-Life = tuple[tuple[Status, str], ...]
+Lifecycle = tuple[tuple[Status, str], ...]
 
 
-class Telling(StrEnum):
+class AnswerKind(StrEnum):
     """How the exchange answers for an order."""
 
     TRUE = "true"
@@ -62,36 +62,36 @@ class Telling(StrEnum):
     SHRUNK = "shrunk"
     CONTRADICTORY = "contradictory"
     ABSENT = "absent"
-    UNANSWERABLE = "unanswerable"
+    ORDER_FAULT = "unanswerable"
     OF_ANOTHER = "of another"
     FAILURE = "failure"
-    SILENCE = "silence"
+    NONE = "silence"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Turn:
-    """What one order does, and how it is told of, in one round."""
+class OrderRound:
+    """The change of one order in one round, and the answer for it."""
 
-    moves_on: bool
-    telling: Telling
+    changes: bool
+    answer_kind: AnswerKind
     may_write: bool
 
 
 @dataclass(kw_only=True)
 class SimulatedOrder:
-    """An order at the exchange, and the ends of it that the exchange has truly reported."""
+    """An order at the exchange, and the ends that the exchange has truly reported for it."""
 
-    life: Life
+    lifecycle: Lifecycle
     now: int = 0
-    telling: Telling = Telling.TRUE
+    answer_kind: AnswerKind = AnswerKind.TRUE
     reported_ends: list[Facts] = field(default_factory=list)
 
-    def take(self, turn: Turn) -> None:
-        self.now = min(self.now + turn.moves_on, len(self.life) - 1)
-        self.telling = turn.telling
+    def take(self, round_: OrderRound) -> None:
+        self.now = min(self.now + round_.changes, len(self.lifecycle) - 1)
+        self.answer_kind = round_.answer_kind
 
     def facts(self, stage: int) -> Facts:
-        status, executed = self.life[stage]
+        status, executed = self.lifecycle[stage]
         executed_qty = Decimal(executed)
         return Facts(
             status=status, executed_qty=executed_qty, avg_price=PRICE if executed_qty else None
@@ -100,7 +100,7 @@ class SimulatedOrder:
 
 @dataclass(kw_only=True)
 class SimulatedExchange:
-    """A fake of the port; tells of each order as its `telling` says."""
+    """An exchange that answers for each order as its `answer_kind` says."""
 
     clock: DatabaseClock
     orders: dict[str, SimulatedOrder]
@@ -122,51 +122,51 @@ class SimulatedExchange:
         answers = LookupResult()
         for one in refs:
             order = self.orders[one.external_order_id]
-            if order.telling is Telling.FAILURE:
+            if order.answer_kind is AnswerKind.FAILURE:
                 answers.failures[one] = Unavailable("no answer")
             elif (answer := self._answer(one, order)) is not None:
                 answers.answers[one] = answer
         return answers
 
-    def _answer(  # noqa: C901, PLR0911 - a flat table of what can be told
+    def _answer(  # noqa: C901, PLR0911 - a flat table of answers
         self, ref: OrderRef, order: SimulatedOrder
     ) -> Answer | None:
         about = partial(self._report, ref)
         truth = order.facts(order.now)
-        match order.telling:
-            case Telling.TRUE:
+        match order.answer_kind:
+            case AnswerKind.TRUE:
                 if truth.status.is_terminal:
                     order.reported_ends.append(truth)
                 return about(truth.status, truth.executed_qty)
-            case Telling.OLD:
+            case AnswerKind.OLD:
                 old = order.facts(max(0, order.now - 1))
                 return about(old.status, old.executed_qty)
-            case Telling.UNKNOWN_WORD:
+            case AnswerKind.UNKNOWN_WORD:
                 return about(None, truth.executed_qty)
-            case Telling.SHRUNK:
+            case AnswerKind.SHRUNK:
                 return about(Status.PARTIAL, Decimal(1))
-            case Telling.CONTRADICTORY:
+            case AnswerKind.CONTRADICTORY:
                 return about(Status.FILLED, Decimal(0))
-            case Telling.OF_ANOTHER:
+            case AnswerKind.OF_ANOTHER:
                 another = OrderRef(symbol=SYMBOL, external_order_id="another")
                 return self._report(another, Status.CANCELED, Decimal(0))
-            case Telling.ABSENT:
+            case AnswerKind.ABSENT:
                 return Absent(
                     symbol=SYMBOL,
                     external_order_id=ref.external_order_id,
                     fetched_at=self.clock(),
                 )
-            case Telling.UNANSWERABLE:
+            case AnswerKind.ORDER_FAULT:
                 return OrderFault(
                     symbol=SYMBOL,
                     external_order_id=ref.external_order_id,
                     detail="no such symbol",
                     fetched_at=self.clock(),
                 )
-            case Telling.SILENCE | Telling.FAILURE:
+            case AnswerKind.NONE | AnswerKind.FAILURE:
                 return None
             case _:
-                assert_never(order.telling)
+                assert_never(order.answer_kind)
 
     def _report(self, ref: OrderRef, status: Status | None, executed_qty: Decimal) -> Report:
         return Report(
@@ -180,23 +180,28 @@ class SimulatedExchange:
         )
 
 
-def grows(life: Life) -> bool:
-    return all(Decimal(before[1]) <= Decimal(after[1]) for before, after in pairwise(life))
+def grows(lifecycle: Lifecycle) -> bool:
+    return all(Decimal(before[1]) <= Decimal(after[1]) for before, after in pairwise(lifecycle))
 
 
-lives = st.builds(
+lifecycles = st.builds(
     lambda opening, end: (*opening, *end),
-    st.sampled_from(OPEN_LIVES),
+    st.sampled_from(OPEN_LIFECYCLES),
     st.sampled_from([*((end,) for end in ENDS), ()]),
 ).filter(grows)
-turns = st.builds(
-    Turn, moves_on=st.booleans(), telling=st.sampled_from(Telling), may_write=st.booleans()
+order_rounds = st.builds(
+    OrderRound,
+    changes=st.booleans(),
+    answer_kind=st.sampled_from(AnswerKind),
+    may_write=st.booleans(),
 )
-worlds = st.lists(lives, min_size=1, max_size=4).flatmap(
+worlds = st.lists(lifecycles, min_size=1, max_size=4).flatmap(
     lambda chosen: st.tuples(
         st.just(chosen),
         st.lists(
-            st.lists(turns, min_size=len(chosen), max_size=len(chosen)), min_size=1, max_size=6
+            st.lists(order_rounds, min_size=len(chosen), max_size=len(chosen)),
+            min_size=1,
+            max_size=6,
         ),
     )
 )
@@ -278,18 +283,21 @@ def test_no_order_reaches_an_end_that_the_exchange_never_reported(
     database: Database,
     writer: OrderWriter,
     clock: DatabaseClock,
-    world: tuple[list[Life], list[list[Turn]]],
+    world: tuple[list[Lifecycle], list[list[OrderRound]]],
 ) -> None:
-    lives, rounds = world
-    ids = [next(numbers) for _ in lives]
-    orders = {str(id_): SimulatedOrder(life=life) for id_, life in zip(ids, lives, strict=True)}
+    lifecycles, rounds = world
+    ids = [next(numbers) for _ in lifecycles]
+    orders = {
+        str(id_): SimulatedOrder(lifecycle=lifecycle)
+        for id_, lifecycle in zip(ids, lifecycles, strict=True)
+    }
     exchange = SimulatedExchange(clock=clock, orders=orders)
     handler = a_handler(database, writer, exchange)
     write_rows(database, ids)
 
     for number, chosen in enumerate(rounds):
-        for order, turn in zip(orders.values(), chosen, strict=True):
-            order.take(turn)
+        for order, round_ in zip(orders.values(), chosen, strict=True):
+            order.take(round_)
         before = read_rows(database, ids)
         work_once(handler, number, before, may_write=chosen[0].may_write)
         after = read_rows(database, ids)

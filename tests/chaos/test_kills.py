@@ -6,8 +6,8 @@ from tests.chaos.kills import kill_workers
 from tests.chaos.schedule import Schedule
 
 
-class Stage:
-    """Remembers waits and kills; the worker 13 is already gone."""
+class FakeProcesses:
+    """Records waits and kills; the worker 13 has already ended."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -26,24 +26,24 @@ RNG = Random(1)  # noqa: S311 - to be the same each time
 A_SCHEDULE = Schedule(seconds=10, steps=(), kills_at_seconds=(2, 5))
 
 
-async def test_workers_are_killed_at_their_times_and_the_rest_is_waited_for() -> None:
-    stage = Stage()
+async def test_workers_are_killed_at_their_times_until_the_end() -> None:
+    processes = FakeProcesses()
 
     killed = await kill_workers(
-        A_SCHEDULE, lambda: {0: 11, 1: None}, rng=RNG, sleep=stage.sleep, kill=stage.kill
+        A_SCHEDULE, lambda: {0: 11, 1: None}, rng=RNG, sleep=processes.sleep, kill=processes.kill
     )
 
     assert killed == 2
-    assert stage.kills == [(2, 11, signal.SIGKILL), (5, 11, signal.SIGKILL)]
-    assert stage.seconds == 10
+    assert processes.kills == [(2, 11, signal.SIGKILL), (5, 11, signal.SIGKILL)]
+    assert processes.seconds == 10
 
 
-async def test_a_worker_that_is_gone_or_being_replaced_is_not_counted() -> None:
-    stage = Stage()
+async def test_a_worker_that_has_already_ended_is_not_counted() -> None:
+    processes = FakeProcesses()
     pids: Iterator[Mapping[int, int | None]] = iter([{0: 13}, {0: None}])
 
     killed = await kill_workers(
-        A_SCHEDULE, lambda: next(pids), rng=RNG, sleep=stage.sleep, kill=stage.kill
+        A_SCHEDULE, lambda: next(pids), rng=RNG, sleep=processes.sleep, kill=processes.kill
     )
 
     assert killed == 0

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from reconciler.paper.faults import FaultRule, TimelineStep
-from tests.chaos.schedule import GRAVE, KILLS, PASSING, Schedule, plan_chaos
+from tests.chaos.schedule import KILLS, PARTIAL_FAULTS, TOTAL_FAULTS, Schedule, plan_chaos
 
 
 def a_schedule(seed: int = 1) -> Schedule:
@@ -18,13 +18,13 @@ def test_the_same_seed_gives_the_same_chaos() -> None:
     assert a_schedule(seed=8) != first
 
 
-def test_every_fault_comes_once_and_what_stops_all_work_comes_last() -> None:
+def test_every_fault_comes_once_and_those_that_stop_work_last() -> None:
     schedule = a_schedule()
 
     names = [step["faults"]["name"] for step in schedule.steps]
 
-    assert sorted(names) == sorted([*PASSING, *GRAVE])
-    assert names[-len(GRAVE) :] == list(GRAVE)
+    assert sorted(names) == sorted([*PARTIAL_FAULTS, *TOTAL_FAULTS])
+    assert names[-len(TOTAL_FAULTS) :] == list(TOTAL_FAULTS)
 
 
 def test_faults_and_kills_end_within_the_time() -> None:
@@ -51,7 +51,9 @@ def test_every_setting_of_the_fault_table_is_used() -> None:
     }
 
     steps = msgspec.convert(schedule.steps, list[TimelineStep])
-    used = {setting for fault in (*PASSING.values(), *GRAVE.values()) for setting in fault}
+    used = {
+        setting for fault in (*PARTIAL_FAULTS.values(), *TOTAL_FAULTS.values()) for setting in fault
+    }
 
     assert len(steps) == len(schedule.steps)
     assert used - limits == set(FaultRule.__struct_fields__) - limits
