@@ -1,4 +1,4 @@
-"""What all tests share: a real PostgreSQL per test process, a database of its own for each test."""
+"""Fixtures for all tests: a PostgreSQL for each test process, a database for each test."""
 
 import os
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from reconciler.embedded import embedded_postgres
 from reconciler.store import migrations, sample_orders
 from reconciler.store.database import Database
 
-# The tests' databases need not survive a power cut; everything else is as delivered.
+# The databases of the tests need not survive a power cut; other settings are the defaults.
 FAST = {
     "fsync": "off",
     "full_page_writes": "off",
@@ -26,11 +26,11 @@ _numbers = count()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let every test process begin with its share of the long tests.
+    """Give every test process its share of the long tests first.
 
-    pytest-xdist gives each as many tests as the others, in this order; later, who has finished is
-    given half of what another has left, from its end. So a long one in the middle would be begun
-    when everybody else has nearly finished.
+    pytest-xdist gives each process the same number of tests, in this order; a process that has
+    finished later gets half of another's rest, from its end. So a long test in the middle would
+    start when all other processes have nearly finished.
     """
     processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     if processes == 1:
@@ -41,7 +41,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for number in range(processes):
         size = (len(items) - len(ordered)) // (processes - number)
         ordered += islice(chain(long[number::processes], others), size)
-    # Of few tests some have found no place by then, such as a single long one.
+    # With few tests, some have no place yet, such as a single long one.
     placed = set(map(id, ordered))
     items[:] = [*ordered, *(item for item in items if id(item) not in placed)]
 
@@ -65,11 +65,11 @@ def postgres_url() -> Iterator[str]:
 
 
 OLDEST = 15
-"""The oldest PostgreSQL that is supported: see docs/how-to/connect-your-database.md."""
+"""The oldest supported PostgreSQL: see docs/how-to/connect-your-database.md."""
 
 
 def _oldest_binaries() -> Path | None:
-    """Return where the programs of the oldest PostgreSQL are: Debian's, else those of a wheel."""
+    """Return the folder of the oldest PostgreSQL's programs: Debian's, or else the wheel's."""
     folders = [Path(f"/usr/lib/postgresql/{OLDEST}/bin")]
     wheel = find_spec("pgserver")
     if wheel is not None and wheel.origin is not None:
@@ -79,7 +79,7 @@ def _oldest_binaries() -> Path | None:
 
 @pytest.fixture(scope="session")
 def oldest_postgres_url() -> Iterator[str]:
-    """A server of this test process, of the oldest PostgreSQL that is supported."""
+    """A server of the oldest supported PostgreSQL, for this test process."""
     binaries = _oldest_binaries()
     if binaries is None:
         pytest.skip(
@@ -92,11 +92,11 @@ def oldest_postgres_url() -> Iterator[str]:
 
 @pytest.fixture(params=["oldest", "newest"])
 def any_database_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A new database with the sample `orders` and our tables, of each version in turn."""
+    """A new database with the sample `orders` and our tables, in each version in turn."""
     name = "oldest_postgres_url" if request.param == "oldest" else "postgres_url"
     url: str = request.getfixturevalue(name)
     for fresh in _fresh_database(url, template="template1"):
-        _make_ready(fresh)
+        _create_tables(fresh)
         yield fresh
 
 
@@ -110,11 +110,11 @@ def empty_database_url(postgres_url: str) -> Iterator[str]:
 def _template(postgres_url: str) -> str:
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute("CREATE DATABASE ready")
-    _make_ready(_named(postgres_url, "ready"))
+    _create_tables(_url_of(postgres_url, "ready"))
     return "ready"
 
 
-def _make_ready(url: str) -> None:
+def _create_tables(url: str) -> None:
     database = Database(url, role="test")
     with database.transaction() as connection:
         sample_orders.create_orders_table(connection)
@@ -131,7 +131,7 @@ def database_url(postgres_url: str, _template: str) -> Iterator[str]:
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    """The way to `database_url`."""
+    """The store's `Database` for `database_url`."""
     database = Database(database_url, role="test")
     yield database
     database.close()
@@ -145,9 +145,9 @@ def _fresh_database(server_url: str, *, template: str) -> Iterator[str]:
                 sql.Identifier(name), sql.Identifier(template)
             )
         )
-        yield _named(server_url, name)
+        yield _url_of(server_url, name)
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-def _named(server_url: str, name: str) -> str:
+def _url_of(server_url: str, name: str) -> str:
     return server_url.replace("/postgres?", f"/{name}?")

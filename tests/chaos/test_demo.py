@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 
 from ..scripts import HANG_SECONDS  # noqa: TID252 - tests are no package
+from ..supervisor.processes import stretched  # noqa: TID252
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.long
 def test_every_row_is_right_after_a_demo_with_chaos() -> None:
-    command = ("demo", "--chaos", "--chaos-seconds", "4", "--orders", "300", "--seed", "3")
+    seconds = str(stretched(4))
+    command = ("demo", "--chaos", "--chaos-seconds", seconds, "--orders", "300", "--seed", "3")
 
     ended = subprocess.run(  # noqa: S603 - our own command
         [sys.executable, "-m", "reconciler", *command, "--json"],

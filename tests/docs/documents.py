@@ -1,6 +1,6 @@
 """The documents as data: sections, tables, code blocks and links.
 
-Read line by line: what we write is plain Markdown, and a parser would be one more dependency.
+They are read line by line: they are plain Markdown, and a parser would be one more dependency.
 """
 
 import re
@@ -22,11 +22,11 @@ _RULE = re.compile(r"^\|[-| ]+\|$")
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """A fenced piece of code.
+    """A fenced block of code.
 
     Attributes:
-        marker: The name by which a test of its own finds it, from a comment before it.
-        example: Why nothing runs it, from such a comment.
+        marker: The name by which a test finds it, from a comment before it.
+        example: The reason why no test runs it, from such a comment.
     """
 
     document: str
@@ -41,7 +41,7 @@ class Block:
 
 
 def name_of(document: Path) -> str:
-    """Return a document's path as the documents themselves write it."""
+    """Return a document's path from the root."""
     return document.relative_to(ROOT).as_posix()
 
 
@@ -51,7 +51,7 @@ def read(name: str) -> str:
 
 
 def section(text: str, heading: str) -> str:
-    """Return what stands under `heading`, up to the next heading that is not below it."""
+    """Return the text under `heading`, up to the next heading of its level or above."""
     lines = list(_prose(text))
     start, level = next(
         (number, len(match[1]))
@@ -82,18 +82,18 @@ def rows(text: str) -> list[Sequence[str]]:
 
 
 def code_in(cell: str) -> str:
-    """Return the first `code` in a cell; the cell itself where there is none."""
+    """Return the first `code` in a cell; the cell itself if it has none."""
     match = _CODE.search(cell)
     return cell if match is None else match[1]
 
 
 def codes_in(text: str) -> list[str]:
-    """Return everything that stands as `code` within the prose."""
+    """Return every `code` in the prose."""
     return [code for line in _prose(text) for code in _CODE.findall(line)]
 
 
 def first_cells(text: str) -> list[str]:
-    """Return the names that the tables list in their first column."""
+    """Return the names in the first column of the tables."""
     return [code for cells in rows(text) for code in _CODE.findall(cells[0]) or [cells[0]]]
 
 
@@ -108,7 +108,7 @@ def anchors(text: str) -> set[str]:
 
 
 def blocks(*languages: str) -> list[Block]:
-    """Return every block in one of `languages`, of all documents."""
+    """Return every block in one of `languages`, from all documents."""
     return [
         block
         for document in DOCUMENTS
@@ -118,14 +118,14 @@ def blocks(*languages: str) -> list[Block]:
 
 
 def marked(marker: str) -> list[Block]:
-    """Return the blocks that a comment before them marks, in the order in which they stand."""
+    """Return the blocks with a marker, in their order."""
     return [
         block for document in DOCUMENTS for block in _blocks(document) if block.marker == marker
     ]
 
 
 def typed_in(block: Block) -> Sequence[str]:
-    """Return the commands of a block one by one, without what is printed."""
+    """Return the commands of a block, without their output."""
     typed: list[str] = []
     is_whole = True
     for line in block.code.splitlines():
@@ -134,12 +134,12 @@ def typed_in(block: Block) -> Sequence[str]:
             typed[-1] += f"\n{line}"
         elif is_prompt or (block.language == "bash" and line.strip()):
             typed.append(line.removeprefix("$ ").strip())
-        is_whole = not typed or not _goes_on(typed[-1])
+        is_whole = not typed or not _is_unfinished(typed[-1])
     return [command for command in typed if not command.startswith("#")]
 
 
-def _goes_on(command: str) -> bool:
-    """Whether the shell would wait for another line."""
+def _is_unfinished(command: str) -> bool:
+    """Return True if the shell would wait for another line."""
     try:
         shlex.split(command, comments=True)
     except ValueError:

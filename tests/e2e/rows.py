@@ -14,7 +14,7 @@ Connection = psycopg.Connection[tuple[object, ...]]
 
 @contextmanager
 def connected(url: str) -> Iterator[Connection]:
-    """Connect, every statement a transaction of its own."""
+    """Connect in autocommit mode."""
     with psycopg.connect(url, autocommit=True) as connection:
         yield connection
 
@@ -34,7 +34,7 @@ def listening_for_changes(url: str) -> Iterator["ChangeListener"]:
 
 
 class ChangeListener:
-    """Waits for changes that others commit."""
+    """Waits for changes that other sessions commit."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -48,7 +48,7 @@ class ChangeListener:
         assert self.has_change_within(DEADLINE_SECONDS), "nothing was changed in time"
 
     def has_change_within(self, seconds: float) -> bool:
-        """Wait for such a transaction; return whether one came in time."""
+        """Wait for such a transaction; return True if one came in time."""
         if not self._waiting:
             self._waiting += self._connection.notifies(timeout=seconds, stop_after=1)
         return bool(self._waiting and self._waiting.popleft())
@@ -67,14 +67,14 @@ def count(connection: Connection, condition: str, table: str = "orders") -> int:
 
 
 def orders_changed_twice(connection: Connection) -> list[tuple[object, ...]]:
-    """Return the orders that have not exactly one entry a change: the same change logged twice."""
+    """Return the orders with two log entries for the same change."""
     return connection.execute(
         "SELECT order_id, details->'to' FROM activity_log GROUP BY 1, 2 HAVING count(*) > 1"
     ).fetchall()
 
 
 def changes_not_logged(connection: Connection) -> list[tuple[object, ...]]:
-    """Return the orders whose row is not what its last entry says."""
+    """Return the orders whose status differs from their last log entry."""
     return connection.execute(
         "SELECT id FROM orders JOIN LATERAL (SELECT details->'to'->>'status' AS status"
         " FROM activity_log WHERE order_id = orders.id::text"
@@ -84,10 +84,10 @@ def changes_not_logged(connection: Connection) -> list[tuple[object, ...]]:
 
 
 def sessions_end(server_url: str, database: str) -> None:
-    """Wait until nobody is connected to a database: PostgreSQL itself waits for that, 5 s at most.
+    """Wait until a database has no sessions: PostgreSQL itself waits for that, for up to 5 s.
 
     Raises:
-        psycopg.errors.ObjectInUse: somebody still is.
+        psycopg.errors.ObjectInUse: there still is a session.
     """
     name, other = sql.Identifier(database), sql.Identifier(f"{database}_renamed")
     with connected(server_url) as connection:

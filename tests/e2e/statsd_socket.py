@@ -1,4 +1,4 @@
-"""A StatsD server for tests: a real socket."""
+"""A StatsD server for tests, with a real socket."""
 
 import re
 import select
@@ -10,8 +10,8 @@ from collections.abc import Callable
 from .commands import DEADLINE_SECONDS
 
 
-class Statsd:
-    """A real UDP socket, and what arrived at it: (kind, name) -> values, and who sent what."""
+class StatsdServer:
+    """A UDP socket, with the values received by (kind, name), and the senders of each name."""
 
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -23,11 +23,11 @@ class Statsd:
 
     @property
     def environment(self) -> dict[str, object]:
-        """The settings that lead here."""
+        """The settings that send metrics here."""
         return {"STATSD_HOST": "127.0.0.1", "STATSD_PORT": self._socket.getsockname()[1]}
 
     def read(self) -> None:
-        """Take in all that has arrived; the senders have ended, so that is all there is."""
+        """Read everything that has arrived."""
         while (packet := self._receive()) is not None:
             data, (_, port) = packet
             for line in data.decode().splitlines():
@@ -35,16 +35,16 @@ class Statsd:
                 self.values[kind, name.removeprefix("reconciler.")].append(float(value))
                 self.senders[name].add(port)
 
-    def read_until(self, is_so: Callable[[], bool]) -> None:
-        """Take in what arrives until it is so."""
+    def read_until(self, condition: Callable[[], bool]) -> None:
+        """Read what arrives until a condition is true."""
         deadline = time.monotonic() + DEADLINE_SECONDS
-        while not is_so():
+        while not condition():
             assert time.monotonic() < deadline, dict(self.values)
             select.select([self._socket], [], [], 1)
             self.read()
 
     def total(self, name: str) -> float:
-        """Add a counter up."""
+        """Return the total of a counter."""
         return sum(self.values["c", name])
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The real command where the exchange wants silence: it stops at once, and remembers."""
+"""The real command in a rate-limit pause: it stops at once, and remembers the pause."""
 
 import signal
 import time
@@ -23,7 +23,7 @@ MOST_OF_ONE_REQUEST = 20
 
 @pytest.fixture
 def paper() -> Iterator[PaperProcess]:
-    """An exchange of this test: its bans must not be the next one's."""
+    """An exchange of this test, since its bans must not meet the next one."""
     with PaperProcess(api_key=KEY, api_secret=SECRET, options=AMPLE) as paper:
         yield paper
 
@@ -50,7 +50,7 @@ def test_stop_while_waiting_for_budget_keeps_what_was_answered(
 ) -> None:
     demo.fill(orders=600, symbols=200, seed=7)
 
-    # The orders of a cycle are worth more than a minute's weight: nothing of it is written yet.
+    # A cycle takes more than a minute's weight, so nothing of it is written yet.
     run = reconcile(RECONCILIATION_RATE_SHARE=WEIGHT / 6000, RECONCILIATION_BATCH_SIZE=100)
     run.wait_for("worker.started")
     while (budget := status_of(demo).budget).used < budget.limit_per_minute - MOST_OF_ONE_REQUEST:
@@ -113,8 +113,8 @@ def test_a_drain_that_has_to_kill_says_so_and_ends_with_1(demo: Demo, reconcile:
         assert "1 workers had to be killed" in ended.err
         assert run.logged("supervisor.drain_incomplete")[0]["killed"] == 1
     else:
-        pytest.fail("nobody was at work in the database")
-    with connected(demo.database_url) as connection:
+        pytest.fail("no worker was using the database")
+    with connected(world.database_url) as connection:
         assert count(connection, "status = 'new'") > 0
 
 

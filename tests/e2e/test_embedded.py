@@ -1,4 +1,4 @@
-"""A PostgreSQL of one's own goes with the process that started it."""
+"""An embedded PostgreSQL ends with the process that started it."""
 
 import os
 import signal
@@ -27,13 +27,13 @@ with embedded_postgres(Path(sys.argv[1])) as url:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder that PostgreSQL's user may enter: pytest's own is closed again by every session."""
+    """A folder that PostgreSQL's user may enter: each pytest session closes its own again."""
     with tempfile.TemporaryDirectory(prefix="test-embedded-") as folder:
         yield Path(folder)
 
 
 def started_in(folder: Path) -> "tuple[subprocess.Popen[str], int]":
-    """Start a process with a PostgreSQL in the folder; return it, and the server's pid."""
+    """Start a process with a PostgreSQL in the folder; return the process and the server's pid."""
     process = subprocess.Popen(  # noqa: S603 - our own words
         [sys.executable, "-c", STARTER, str(folder)],
         stdin=subprocess.PIPE,
@@ -80,7 +80,7 @@ def test_nothing_stays_when_the_process_group_is_killed(
     assert has_ended(server)
 
 
-# A private copy of /etc without the user: as on a machine where nothing of ours has run.
+# A private copy of /etc without the user, as on a machine where the wheel has never run.
 NEW_MACHINE = """
 cp -a /etc/. "$1" && mount --bind "$1" /etc || exit 2
 for accounts in passwd shadow group gshadow; do
@@ -98,13 +98,13 @@ exit "${failed:-0}"
 
 
 def as_on_a_new_machine(folder: Path) -> list[str]:
-    """Return the start of a command that runs the rest without the wheel's user, where it matters.
+    """Return the start of a command that hides the wheel's user from the rest of it.
 
-    It does only for root, and only where root may have a view of its own of the files.
+    Empty if we are not root, or if root may not make a mount namespace.
     """
     private = ["unshare", "--mount"]
-    may = os.geteuid() == 0 and subprocess.run([*private, "true"], check=False).returncode == 0  # noqa: S603 - our own words
-    return [*private, "sh", "-c", NEW_MACHINE, "sh", str(folder)] if may else []
+    can_hide = os.geteuid() == 0 and subprocess.run([*private, "true"], check=False).returncode == 0  # noqa: S603 - our own words
+    return [*private, "sh", "-c", NEW_MACHINE, "sh", str(folder)] if can_hide else []
 
 
 def test_several_that_start_at_once_on_a_new_machine_have_one_each(

@@ -1,4 +1,4 @@
-"""The real command where requests fail: about one symbol, about all, or because of how we ask."""
+"""The real command with failing requests: for one symbol, for all, or because of their form."""
 
 import signal
 
@@ -49,13 +49,13 @@ def test_a_refused_form_of_request_ends_with_78_and_holds_no_order(
         assert count(connection, "true", table="reconciliation_holds") == 0
 
 
-def test_rejected_orders_are_held_after_three_rejections(demo: Demo, reconcile: Start) -> None:
-    demo.fill(orders=303, symbols=101, seed=3)  # three of a symbol are asked for one by one
-    with connected(demo.database_url) as connection:
+def test_rejected_orders_are_held_after_three_rejections(world: World, reconcile: Start) -> None:
+    world.fill(orders=303, symbols=101, seed=3)  # three orders a symbol are looked up one by one
+    with connected(world.database_url) as connection:
         rows = connection.execute("SELECT external_order_id FROM orders ORDER BY id LIMIT 3")
-        turned_down = [int(str(id_)) for (id_,) in rows]
-    demo.exchange.set_faults(
-        route="order", refusal_rate=1, refusal_code=-9123, only_order_ids=turned_down
+        rejected = [int(str(id_)) for (id_,) in rows]
+    world.exchange.set_faults(
+        route="order", refusal_rate=1, refusal_code=-9123, only_order_ids=rejected
     )
 
     run = reconcile(RECONCILIATION_INTERVAL_MS=50)
@@ -69,8 +69,8 @@ def test_rejected_orders_are_held_after_three_rejections(demo: Demo, reconcile: 
     assert not run.logged("worker.in_trouble")
     assert len(run.logged("order.request_rejected")) == 9
     named = {str(line["external_order_id"]) for line in run.logged("order.request_rejected")}
-    assert named == set(map(str, turned_down))
-    assert len(demo.mismatches()) <= 3
+    assert named == set(map(str, rejected))
+    assert len(world.mismatches()) <= 3
 
 
 def test_rows_that_name_another_order_are_held_alone(demo: Demo, reconcile: Start) -> None:
@@ -82,7 +82,7 @@ def test_rows_that_name_another_order_are_held_alone(demo: Demo, reconcile: Star
     misnamed = [int(id_) for (ids,) in rows for id_ in ids]  # type: ignore[attr-defined]
     demo.exchange.set_faults(only_order_ids=misnamed, fields={"orderId": 1})
 
-    # A machine that is busy may be late with an answer: what that suspends is soon asked again.
+    # On a busy machine an answer may be late and open a breaker, which is soon half-open again.
     run = reconcile(RECONCILIATION_INTERVAL_MS=50, RECONCILIATION_BREAKER_OPEN_MS=1000)
     with connected(demo.database_url) as connection:
         while count(connection, "reason = 'error'", table="reconciliation_holds") < len(misnamed):
@@ -136,6 +136,6 @@ def test_an_outage_shows_in_health_and_in_the_database_while_it_lasts(
 
 
 def errors_recorded(connection: Connection) -> int:
-    """Return how many errors the record of cycles has."""
+    """Return the number of errors in the record of cycles."""
     row = connection.execute("SELECT sum(errors) FROM reconciliation_cycles").fetchone()
     return 0 if row is None or row[0] is None else int(str(row[0]))

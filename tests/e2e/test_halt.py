@@ -1,4 +1,4 @@
-"""What is odd as a whole stops everything; what is odd by itself waits alone."""
+"""A suspicious cycle stops all writing; a suspicious order is held alone."""
 
 import signal
 
@@ -11,14 +11,14 @@ from .rows import connected, count, listening_for_changes
 ORDERS = 400
 
 
-def untrue(demo: Demo) -> set[str]:
-    """Return the orders, by symbol and exchange id, whose row is not what the exchange says."""
-    return {line.partition(":")[0] for line in demo.mismatches()}
+def wrong_orders(world: World) -> set[str]:
+    """Return the orders whose row differs from the exchange, by symbol and exchange id."""
+    return {line.partition(":")[0] for line in world.mismatches()}
 
 
-def held(demo: Demo, reason: str) -> set[str]:
-    """Return the orders on hold for this reason, named as by `untrue`."""
-    with connected(demo.database_url) as connection:
+def held(world: World, reason: str) -> set[str]:
+    """Return the orders on hold for a reason, named as by `wrong_orders`."""
+    with connected(world.database_url) as connection:
         rows = connection.execute(
             "SELECT orders.symbol, orders.external_order_id FROM orders JOIN reconciliation_holds"
             " ON order_id = orders.id::text WHERE reason = %s AND resolved_at IS NULL",
@@ -38,16 +38,16 @@ def changes_and_holds(demo: Demo) -> tuple[int, int]:
 def test_vanished_orders_apply_the_halt_until_they_are_back(
     demo: Demo, start: Start, reconcile: Start
 ) -> None:
-    demo.fill(orders=ORDERS, symbols=6, seed=21)
-    before = untrue(demo)
-    demo.exchange.set_faults(vanished_rate=0.7)
+    world.fill(orders=ORDERS, symbols=6, seed=21)
+    before = wrong_orders(world)
+    world.exchange.set_faults(vanished_rate=0.7)
 
     halted = reconcile("--once").end()
 
     assert halted.exit_code == 75, halted.err
-    assert changes_and_holds(demo) == (0, 0)
-    assert untrue(demo) == before
-    status = start("halt", "status", "--json", **settings_of(demo)).end()
+    assert changes_and_holds(world) == (0, 0)
+    assert wrong_orders(world) == before
+    status = start("halt", "status", "--json", **settings_of(world)).end()
     assert (status.exit_code, status.report["is_on"]) == (1, True)
     assert "not found" in status.report["reason"]
 
@@ -65,10 +65,10 @@ def test_a_few_vanished_orders_are_held_alone(demo: Demo, reconcile: Start) -> N
 
     ended = reconcile("--once", "--json").end()
 
-    waiting = held(demo, "not_found")
-    assert ORDERS * 0.1 < len(waiting) < ORDERS * 0.3
-    assert untrue(demo) <= waiting
-    assert ended.report["reconciled"] == ORDERS - len(waiting), ended.err
+    held_orders = held(world, "not_found")
+    assert ORDERS * 0.1 < len(held_orders) < ORDERS * 0.3
+    assert wrong_orders(world) <= held_orders
+    assert ended.report["reconciled"] == ORDERS - len(held_orders), ended.err
 
 
 def test_orders_with_an_unknown_status_are_held_alone(demo: Demo, reconcile: Start) -> None:
@@ -77,26 +77,26 @@ def test_orders_with_an_unknown_status_are_held_alone(demo: Demo, reconcile: Sta
 
     ended = reconcile("--once", "--json").end()
 
-    waiting = held(demo, "unknown_status")
-    assert ORDERS * 0.1 < len(waiting) < ORDERS * 0.3
-    assert untrue(demo) <= waiting
-    assert ended.report["reconciled"] == ORDERS - len(waiting), ended.err
+    held_orders = held(world, "unknown_status")
+    assert ORDERS * 0.1 < len(held_orders) < ORDERS * 0.3
+    assert wrong_orders(world) <= held_orders
+    assert ended.report["reconciled"] == ORDERS - len(held_orders), ended.err
 
 
 def test_another_account_stops_everything_until_a_person_confirms_it(
     demo: Demo, start: Start, reconcile: Start
 ) -> None:
-    demo.fill(orders=200, symbols=4, seed=24)
-    assert start("account", "confirm", "--by", "ada", **settings_of(demo)).end().exit_code == 0
-    before = untrue(demo)
-    demo.exchange.set_faults(account_uid=4711)
+    world.fill(orders=200, symbols=4, seed=24)
+    assert start("account", "confirm", "--by", "ada", **settings_of(world)).end().exit_code == 0
+    before = wrong_orders(world)
+    world.exchange.set_faults(account_uid=4711)
 
     refused = reconcile("--once").end()
 
     assert refused.exit_code == 78, refused.err
     assert "account confirm" in refused.err
-    assert changes_and_holds(demo) == (0, 0)
-    assert untrue(demo) == before
+    assert changes_and_holds(world) == (0, 0)
+    assert wrong_orders(world) == before
 
     confirmed = start("account", "confirm", "--by", "ada", **settings_of(demo)).end()
     assert confirmed.exit_code == 0, confirmed.err
@@ -107,9 +107,9 @@ def test_another_account_stops_everything_until_a_person_confirms_it(
 def test_unnamed_account_is_refused_until_a_person_confirms(
     demo: Demo, start: Start, reconcile: Start
 ) -> None:
-    demo.fill(orders=60, symbols=3, seed=26)
-    before = untrue(demo)
-    demo.exchange.set_faults(without_fields=["uid"], route="account")
+    world.fill(orders=60, symbols=3, seed=26)
+    before = wrong_orders(world)
+    world.exchange.set_faults(without_fields=["uid"], route="account")
 
     refused = reconcile("--once").end()
     checked = start("check", **settings_of(demo)).end()
@@ -117,11 +117,11 @@ def test_unnamed_account_is_refused_until_a_person_confirms(
 
     assert (refused.exit_code, checked.exit_code, confirmed.exit_code) == (78, 78, 78)
     for ended in (refused, checked, confirmed):
-        said = f"{ended.out}{ended.err}"
-        assert "the exchange names no account" in said
-        assert "RECONCILIATION_UNNAMED_ACCOUNT=accept" in said
-    assert changes_and_holds(demo) == (0, 0)
-    assert untrue(demo) == before
+        output = f"{ended.out}{ended.err}"
+        assert "the exchange names no account" in output
+        assert "RECONCILIATION_UNNAMED_ACCOUNT=accept" in output
+    assert changes_and_holds(world) == (0, 0)
+    assert wrong_orders(world) == before
 
     accepted = reconcile("--once", RECONCILIATION_UNNAMED_ACCOUNT="accept").end()
     checked = start("check", **settings_of(demo), RECONCILIATION_UNNAMED_ACCOUNT="accept").end()
@@ -153,9 +153,9 @@ def test_that_everything_was_truly_canceled_is_no_anomaly(demo: Demo, reconcile:
         assert ended.report["discrepancies"] == canceled
 
 
-def rename_symbols(demo: Demo, names: dict[str, str]) -> None:
-    """Have rows name symbols that the exchange does not know."""
-    with connected(demo.database_url) as connection:
+def rename_symbols(world: World, names: dict[str, str]) -> None:
+    """Rename the symbols of rows."""
+    with connected(world.database_url) as connection:
         for before, after in names.items():
             connection.execute("UPDATE orders SET symbol = %s WHERE symbol = %s", (after, before))
 
@@ -197,7 +197,7 @@ def test_one_large_delisted_symbol_does_not_apply_the_halt(demo: Demo, reconcile
         assert count(connection, "reason = 'error'", "reconciliation_holds") == 600
     assert ended.exit_code == 1, ended.err
     assert ended.report["ending"] == "completed"
-    assert {name for name in untrue(demo) if not name.startswith("GONEUSDT")} == set()
+    assert {name for name in wrong_orders(world) if not name.startswith("GONEUSDT")} == set()
 
 
 RECORD_BEGINNINGS = """

@@ -1,4 +1,4 @@
-"""What `health` says does not depend on whom it asks, nor on how long the supervisor has run."""
+"""The verdict of `health` is the same from supervisor and database, and after a restart."""
 
 import signal
 from pathlib import Path
@@ -26,7 +26,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def has_just_run(vitals: Vitals) -> bool:
-    """Whether the first cycle has ended."""
+    """Return True once the first cycle has ended."""
     age = vitals.last_hour.last_run_age_seconds
     return age is not None and age < 60
 
@@ -44,12 +44,12 @@ def test_a_restart_does_not_forget_the_last_hour(
     running = start("health", "--json", **settings).end()
     run.send(signal.SIGTERM)
     run.end()
-    remembered = start("health", "--json", **settings).end()
+    from_database = start("health", "--json", **settings).end()
 
     assert (first.last_hour.scanned, first.last_hour.discrepancies) == (1000, 298)
-    for told, source in ((running, "supervisor"), (remembered, "database")):
-        assert (told.exit_code, told.report["source"]) == (2, source)
-        assert told.report["reasons"] == [
+    for answer, source in ((running, "supervisor"), (from_database, "database")):
+        assert (answer.exit_code, answer.report["source"]) == (2, source)
+        assert answer.report["reasons"] == [
             {
                 "name": "discrepancy rate",
                 "value": "29.8% of 1,000 orders in the last hour",
@@ -96,14 +96,14 @@ def test_holds_decide_the_verdict_of_service_and_database(
     reconcile("--once").end()
     settings = settings_of(demo) | {"RECONCILIATION_CONTROL_SOCKET": path}
 
-    remembered = start("health", "--json", **settings).end()
+    from_database = start("health", "--json", **settings).end()
     reconcile(RECONCILIATION_CONTROL_SOCKET=path)
     wait_for_answer(path, "health", Vitals, lambda vitals: vitals.held_orders is not None)
     running = start("health", "--json", **settings).end()
 
-    for told, source in ((remembered, "database"), (running, "supervisor")):
-        (row,) = [row for row in told.report["rows"] if row["name"] == "orders on hold"]
-        assert (told.exit_code, told.report["source"]) == (2, source)
+    for answer, source in ((from_database, "database"), (running, "supervisor")):
+        (row,) = [row for row in answer.report["rows"] if row["name"] == "orders on hold"]
+        assert (answer.exit_code, answer.report["source"]) == (2, source)
         assert row["grade"] == "critical"
         assert row["value"].endswith(" open orders: 20")
-        assert row in told.report["reasons"]
+        assert row in answer.report["reasons"]

@@ -1,4 +1,4 @@
-"""Interrupted scripts that start a demo of their own."""
+"""The scripts that start a supervisor, when TERM ends them half-way."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ from .commands import DEADLINE_SECONDS
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Where PostgreSQL is to be: with a path short enough for its socket."""
+    """A folder for PostgreSQL, with a path short enough for its socket."""
     with tempfile.TemporaryDirectory() as folder:
         yield Path(folder)
 
@@ -66,15 +66,15 @@ def test_a_script_that_is_told_to_end_leaves_no_process_and_no_folder(
 
 
 def wait_until_it_supervises(pid: int) -> None:
-    """Wait until a script has started a supervisor, and that its workers."""
+    """Wait until a script has started a supervisor, and the supervisor its workers."""
     deadline = time.monotonic() + DEADLINE_SECONDS
     while not any("forkserver" in " ".join(command_of(one)) for one in family(pid)):
-        assert time.monotonic() < deadline, "it does not get to its work"
+        assert time.monotonic() < deadline, "it does not start its supervisor"
         time.sleep(0.05)
 
 
 def command_of(pid: int) -> list[str]:
-    """Return the arguments of a process; none when it has just ended."""
+    """Return the arguments of a process; none if it has just ended."""
     try:
         command: list[str] = psutil.Process(pid).cmdline()
     except psutil.NoSuchProcess:

@@ -1,4 +1,4 @@
-"""A whole run with a key pair and every secret in a file."""
+"""A whole run with a key pair, and with every secret in a file."""
 
 from pathlib import Path
 

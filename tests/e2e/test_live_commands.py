@@ -1,4 +1,4 @@
-"""What `status`, `scale`, `health` and `explain` say of a real supervisor, and once it is gone."""
+"""`status`, `scale`, `health` and `explain` with a real supervisor, and after its end."""
 
 import signal
 from collections.abc import Callable
@@ -25,8 +25,8 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def command(start: Start, demo: Demo, path: Path) -> Callable[..., EndedCommand]:
-    """Run a command beside the supervisor until it ends: `command("status", "--json")`."""
+def command(start: Start, world: World, path: Path) -> Callable[..., EndedCommand]:
+    """Run a command while the supervisor works: `command("status", "--json")`."""
 
     def command(*arguments: str) -> EndedCommand:
         settings = settings_of(demo) | {"RECONCILIATION_CONTROL_SOCKET": path}
@@ -52,8 +52,8 @@ def test_commands_show_a_running_and_an_ended_supervisor(
     explained = command("explain", str(row[0]), "--json")
     run.send(signal.SIGTERM)
     run.end()
-    gone = command("status")
-    remembered = command("health", "--json")
+    shown_after = command("status")
+    health_after = command("health", "--json")
 
     assert shown.exit_code == 0, shown.err
     assert shown.out.startswith(f"supervisor {run.pid} on ")
@@ -62,9 +62,9 @@ def test_commands_show_a_running_and_an_ended_supervisor(
     assert "breakers" in [row["name"] for row in running.report["rows"]]
     assert explained.report["answer"].startswith("It is not reconciled: it is fresh until ")
     assert explained.report["supervisor"]["shard_state"] == "ready"
-    assert (gone.exit_code, gone.out) == (69, "")
-    assert remembered.report["source"] == "database"
-    assert "last run" in [row["name"] for row in remembered.report["rows"]]
+    assert (shown_after.exit_code, shown_after.out) == (69, "")
+    assert health_after.report["source"] == "database"
+    assert "last run" in [row["name"] for row in health_after.report["rows"]]
 
 
 def test_shards_come_and_go_as_they_are_scaled(

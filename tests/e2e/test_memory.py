@@ -1,4 +1,4 @@
-"""What a worker takes of memory for itself, and whether it gives it back."""
+"""The memory that a worker takes for itself, and gives back."""
 
 import json
 import pickle
@@ -15,44 +15,46 @@ from reconciler.workload import Batch
 
 from .commands import DEADLINE_SECONDS
 from .conftest import settings_of
-from .worker_memory_probe import Findings
+from .worker_memory_probe import Measurements
 
 HERE = Path(__file__).parent
 ORDERS = 3000
 
 
 @pytest.fixture
-def findings(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> Findings:
-    """What a worker's work on so many orders leaves."""
-    demo.fill(orders=ORDERS, symbols=3, seed=7)
-    for name, value in settings_of(demo).items():
+def measurements(world: World, monkeypatch: pytest.MonkeyPatch) -> Measurements:
+    """The measurements of a worker that handles `ORDERS` orders."""
+    world.fill(orders=ORDERS, symbols=3, seed=7)
+    for name, value in settings_of(world).items():
         monkeypatch.setenv(name, str(value))
     workload = OrderWorkload(settings=Settings.load())
     planner = workload.open_planner()
     chunks = planner.plan(ORDERS, None).chunks
     planner.close()
-    batches = [Batch(number=number, cycle=0, chunks=(run,)) for number, run in enumerate(chunks)]
+    batches = [
+        Batch(number=number, cycle=0, chunks=(chunk,)) for number, chunk in enumerate(chunks)
+    ]
     assert sum(batch.size for batch in batches) > ORDERS / 2
-    looked = subprocess.run(  # noqa: S603 - our own command
+    ended = subprocess.run(  # noqa: S603 - our own command
         [sys.executable, HERE / "worker_memory_probe.py"],
         input=pickle.dumps((workload, [pickle.dumps(batch) for batch in batches])),
         capture_output=True,
         timeout=DEADLINE_SECONDS,
         check=False,
     )
-    assert looked.returncode == 0, looked.stderr.decode()
-    findings: Findings = json.loads(looked.stdout)
-    return findings
+    assert ended.returncode == 0, ended.stderr.decode()
+    measurements: Measurements = json.loads(ended.stdout)
+    return measurements
 
 
 def test_worker_imports_nothing_beyond_the_fork_server(
-    findings: Findings,
+    measurements: Measurements,
 ) -> None:
-    assert findings["imported"] == []
+    assert measurements["imported"] == []
 
 
-def test_order_takes_1200_bytes_until_committed_then_none(findings: Findings) -> None:
-    # A third of it is what its row and its report know of it beyond the status: for the comparison.
-    assert findings["kept_bytes"] / ORDERS < 1200
-    # What the last transaction has read stays until the next one.
-    assert findings["left_bytes"] < findings["kept_bytes"] / 4
+def test_order_takes_1200_bytes_until_committed_then_none(measurements: Measurements) -> None:
+    # A third of it are the fields of row and report besides the status, for the comparison.
+    assert measurements["kept_bytes"] / ORDERS < 1200
+    # The rows that the last transaction has read are kept until the next one.
+    assert measurements["left_bytes"] < measurements["kept_bytes"] / 4

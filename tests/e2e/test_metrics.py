@@ -11,7 +11,7 @@ from reconciler.demo import Demo
 from reconciler.supervisor.status import Scaling
 
 from .conftest import Start
-from .statsd_socket import Statsd
+from .statsd_socket import StatsdServer
 
 STATUS = "(pending|new|partial|filled|canceled|rejected|expired)"
 NAMES = {
@@ -38,15 +38,15 @@ NAMES = {
 
 
 @pytest.fixture
-def statsd() -> Iterator[Statsd]:
+def statsd() -> Iterator[StatsdServer]:
     """A StatsD server of this test."""
-    statsd = Statsd()
+    statsd = StatsdServer()
     yield statsd
     statsd.close()
 
 
 def test_run_sends_its_counts_under_documented_names_only(
-    demo: Demo, reconcile: Start, statsd: Statsd
+    world: World, reconcile: Start, statsd: StatsdServer
 ) -> None:
     demo.fill(orders=600, symbols=12, seed=9)
     demo.exchange.set_faults(error_rate=0.2)
@@ -67,7 +67,7 @@ def test_run_sends_its_counts_under_documented_names_only(
     for moved, orders in report["transitions"].items():
         assert statsd.total(f"transitions.{moved}") == orders
     assert statsd.total("exchange.retries") == statsd.total("exchange.errors.unavailable") > 0
-    assert strangers(statsd) == []
+    assert undocumented_metrics(statsd) == []
     assert {name for kind, name in statsd.values if kind == "g"} == {
         "cycle.last_run_timestamp",
         "cycle.last_duration_ms",
@@ -91,8 +91,8 @@ def test_run_sends_its_counts_under_documented_names_only(
     }
 
 
-def test_every_gauge_has_one_writer(demo: Demo, reconcile: Start, statsd: Statsd) -> None:
-    demo.fill(orders=200, symbols=12, seed=10)
+def test_every_gauge_has_one_writer(world: World, reconcile: Start, statsd: StatsdServer) -> None:
+    world.fill(orders=200, symbols=12, seed=10)
 
     reconcile("--once", **statsd.environment).end()
     statsd.read()
@@ -103,7 +103,7 @@ def test_every_gauge_has_one_writer(demo: Demo, reconcile: Start, statsd: Statsd
 
 
 def test_an_exchange_that_is_away_shows_in_the_metrics(
-    demo: Demo, reconcile: Start, statsd: Statsd
+    world: World, reconcile: Start, statsd: StatsdServer
 ) -> None:
     demo.fill(orders=200, symbols=12, seed=11)
 
@@ -119,11 +119,11 @@ def test_an_exchange_that_is_away_shows_in_the_metrics(
         *statsd.values["g", "shard.0.breaker.state"],
         *statsd.values["g", "shard.1.breaker.state"],
     }
-    assert strangers(statsd) == []
+    assert undocumented_metrics(statsd) == []
 
 
 def test_an_orderly_end_leaves_no_gauge_of_what_is_gone(
-    demo: Demo, reconcile: Start, statsd: Statsd
+    world: World, reconcile: Start, statsd: StatsdServer
 ) -> None:
     demo.fill(orders=200, symbols=12, seed=12)
 
@@ -136,7 +136,7 @@ def test_an_orderly_end_leaves_no_gauge_of_what_is_gone(
 
 
 def test_a_shard_that_is_gone_leaves_no_open_breaker(
-    demo: Demo, reconcile: Start, statsd: Statsd, tmp_path: Path
+    world: World, reconcile: Start, statsd: StatsdServer, tmp_path: Path
 ) -> None:
     demo.fill(orders=300, symbols=12, seed=13)
     path = tmp_path / "control.sock"
@@ -153,8 +153,8 @@ def test_a_shard_that_is_gone_leaves_no_open_breaker(
     run.end()
 
 
-def strangers(statsd: Statsd) -> list[tuple[str, str]]:
-    """Return what was sent under a name that is not documented, or in a kind that it is not of."""
+def undocumented_metrics(statsd: StatsdServer) -> list[tuple[str, str]]:
+    """Return the metrics that are not documented under their name and kind."""
     return [
         (kind, name)
         for kind, name in statsd.values

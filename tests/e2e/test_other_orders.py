@@ -1,4 +1,4 @@
-"""What the exchange says of another order, or falsely of ours, is never written: the real thing."""
+"""The real command never writes a report of another order, or a false one of ours."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,15 +13,15 @@ from .rows import Connection, connected, count
 SYMBOL = "BTCUSDT"
 
 
-def place_filled(demo: Demo, order_id: int, qty: str = "1.5") -> None:
-    """Place an order that is filled, and write a stale row that has not heard of it."""
-    demo.place(symbol=SYMBOL, order_id=order_id, qty=qty, status="FILLED", executed_qty=qty)
-    with connected(demo.database_url) as connection:
+def place_filled(world: World, order_id: int, qty: str = "1.5") -> None:
+    """Place a filled order, and write a stale row in which it is still open."""
+    world.place(symbol=SYMBOL, order_id=order_id, qty=qty, status="FILLED", executed_qty=qty)
+    with connected(world.database_url) as connection:
         make_due(connection)
 
 
 def make_due(connection: Connection) -> None:
-    """Let every order be looked at again at once, on hold or not."""
+    """Make every order eligible again at once, on hold or not."""
     connection.execute("UPDATE orders SET last_synced_at = NULL")
     connection.execute("UPDATE reconciliation_holds SET next_attempt_at = now()")
 

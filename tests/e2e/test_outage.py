@@ -41,7 +41,7 @@ def test_database_outage_costs_no_process_and_no_order(
 
 
 def allow_connections(server: Connection, name: str, *, allowed: bool) -> None:
-    """Let the database take connections, or none."""
+    """Allow or refuse connections to the database."""
     statement = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
     server.execute(statement.format(sql.Identifier(name), sql.Literal(allowed)))
 
@@ -68,8 +68,8 @@ def test_read_only_database_costs_no_order_and_no_restart(
     assert not run.logged("worker.died")
 
 
-def test_a_database_that_takes_no_writes_is_told_by_health(
-    demo: Demo, start: Start, reconcile: Start, postgres_url: str, tmp_path: Path
+def test_health_reports_a_database_that_takes_no_writes(
+    world: World, start: Start, reconcile: Start, postgres_url: str, tmp_path: Path
 ) -> None:
     name = demo.database_url.split("/")[3].split("?")[0]
     demo.fill(orders=60, symbols=6, seed=9)
@@ -99,7 +99,7 @@ def rows_of(health: EndedCommand) -> dict[str, str]:
 
 
 def make_read_only(server: Connection, name: str, *, on: bool) -> None:
-    """Let new sessions only read, or write again."""
+    """Make new sessions read-only, or let them write again."""
     statement = sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = {}")
     server.execute(statement.format(sql.Identifier(name), sql.SQL("on" if on else "off")))
 

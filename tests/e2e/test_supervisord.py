@@ -1,4 +1,4 @@
-"""`supervisor.conf` as it is, under the real supervisord and driven by the real supervisorctl."""
+"""`supervisor.conf` under the real supervisord and supervisorctl."""
 
 import os
 import shutil
@@ -29,15 +29,15 @@ RUNNING = "entered RUNNING state"
 SPAWNED = "spawned: 'reconciler'"
 GAVE_UP = "gave up: reconciler entered FATAL state"
 
-# Where a start that works is only the way to something else.
+# For tests that are not about the start.
 SOON_RUNNING = {"startsecs=10": "startsecs=1"}
 
 
 class Supervisord:
-    """supervisord on the real file, in a folder like a checkout, for the length of a `with`.
+    """supervisord with the real file, in a folder like a checkout.
 
-    The folder has a `.venv` and a `.env`, and so the file is used as it stands, but for what
-    `changes` says.
+    The folder has a `.venv` and a `.env`, so the file is used as it is, except for the `changes`
+    of `start`.
     """
 
     def __init__(self, folder: Path, settings: Mapping[str, object]) -> None:
@@ -51,12 +51,12 @@ class Supervisord:
             self.set(name, value)
 
     def set(self, name: str, value: object) -> None:
-        """Write a setting into `.env`, where the last of a name counts."""
+        """Append a setting to `.env`, where the last line for a name counts."""
         with (self._folder / ".env").open("a", encoding="utf-8") as env:
             env.write(f"{name}='{value}'\n")
 
     def add_second(self) -> None:
-        """Remove the semicolons before the second program."""
+        """Remove the semicolons in front of the second program."""
         text = self._conf.read_text(encoding="utf-8")
         begin = text.index(";[program:reconciler-second]")
         end = text.index("\n\n", begin)
@@ -64,7 +64,7 @@ class Supervisord:
         self._conf.write_text(text[:begin] + "\n".join(lines) + text[end:], encoding="utf-8")
 
     def start(self, changes: Mapping[str, str]) -> RunningCommand:
-        """Start it, its own log on standard error, with other texts in the place of some."""
+        """Start it, with its own log on standard error; replace texts in the file by `changes`."""
         text = self._conf.read_text(encoding="utf-8")
         for old, new in changes.items():
             assert old in text
@@ -91,7 +91,7 @@ class Supervisord:
         ).stdout
 
     def pid_of(self, program: str = "reconciler") -> int:
-        """Return the process id of a program that runs."""
+        """Return the process id of a running program."""
         return int(self.control("pid", program))
 
     def log(self) -> list[str]:
@@ -99,14 +99,14 @@ class Supervisord:
         return (self._folder / "reconciler.log").read_text(encoding="utf-8").splitlines()
 
     def wait_for(self, event: str, count: int = 1) -> None:
-        """Wait until the reconciler's log has so many lines of an event."""
+        """Wait for the `count`th line of an event in the reconciler's log."""
         deadline = time.monotonic() + DEADLINE_SECONDS
         while sum(f'"{event}"' in line for line in self.log()) < count:
             assert time.monotonic() < deadline, f"no {event} in time: {self.log()}"
             time.sleep(0.05)
 
     def close(self) -> None:
-        """Stop it and, with it, all it has started."""
+        """Stop it, and with it everything that it has started."""
         with self._stack:
             if self._running is not None:
                 self._running.send(signal.SIGTERM)
@@ -114,22 +114,22 @@ class Supervisord:
 
 
 @pytest.fixture
-def supervisord(tmp_path: Path, demo: Demo) -> Iterator[Supervisord]:
-    """A supervisord, not yet started, whose programs use the demo."""
-    supervisord = Supervisord(tmp_path, settings_of(demo) | {"RECONCILIATION_BATCH_SIZE": 20})
+def supervisord(tmp_path: Path, world: World) -> Iterator[Supervisord]:
+    """A supervisord that is not started yet, with the settings of the world."""
+    supervisord = Supervisord(tmp_path, settings_of(world) | {"RECONCILIATION_BATCH_SIZE": 20})
     yield supervisord
     supervisord.close()
 
 
 @pytest.fixture
-def much_to_do(demo: Demo) -> None:
-    """More orders than a test takes time for."""
-    demo.fill(orders=2000, symbols=24, seed=7)
-    demo.exchange.set_faults(latency_ms=100)
+def many_orders(world: World) -> None:
+    """Fill the world with more orders than a test reconciles."""
+    world.fill(orders=2000, symbols=24, seed=7)
+    world.exchange.set_faults(latency_ms=100)
 
 
 def program() -> Mapping[str, str]:
-    """Return what the file says of the reconciler."""
+    """Return the file's section for the reconciler."""
     file = RawConfigParser()
     file.read(CONF)
     return file["program:reconciler"]
@@ -145,7 +145,7 @@ def test_stop_may_take_longer_than_the_default_drain() -> None:
     assert int(program()["stopwaitsecs"]) > drain_seconds
 
 
-@pytest.mark.usefixtures("much_to_do")
+@pytest.mark.usefixtures("many_orders")
 def test_supervisord_starts_restarts_and_stops_it_cleanly(
     demo: Demo, supervisord: Supervisord
 ) -> None:
@@ -174,9 +174,9 @@ def test_supervisord_starts_restarts_and_stops_it_cleanly(
         assert not changes_not_logged(connection)
 
 
-@pytest.mark.usefixtures("much_to_do")
-def test_a_killed_parent_is_started_again_and_its_workers_are_gone(
-    demo: Demo, supervisord: Supervisord
+@pytest.mark.usefixtures("many_orders")
+def test_a_killed_supervisor_is_started_again_without_its_workers(
+    world: World, supervisord: Supervisord
 ) -> None:
     with listening_for_changes(demo.database_url) as changes:
         log = supervisord.start(SOON_RUNNING)
@@ -264,7 +264,7 @@ def test_database_that_comes_up_late_is_reached_by_restarts(
     assert not log.count_text(GAVE_UP)
 
 
-def test_a_person_who_starts_what_cannot_work_is_told_at_once(supervisord: Supervisord) -> None:
+def test_starting_a_broken_configuration_by_hand_fails_at_once(supervisord: Supervisord) -> None:
     supervisord.set("EXCHANGE_NAME", "nonsense")
     supervisord.start({}).wait_for_text("exited: reconciler (exit status 78")
 

@@ -1,4 +1,4 @@
-"""A log or an output that cannot be written does not stop the work, nor end it half done."""
+"""A log or an output that cannot be written neither stops the work nor leaves it half done."""
 
 import fcntl
 import os
@@ -23,11 +23,11 @@ COMMAND = (sys.executable, "-P", "-m", "reconciler")
 
 
 @contextmanager
-def begun(
-    demo: Demo, folder: Path, *arguments: str, stderr: int, **environment: object
+def started(
+    world: World, folder: Path, *arguments: str, stderr: int, **environment: object
 ) -> Iterator["subprocess.Popen[str]"]:
-    """Start a command on the demo; end it with the block at the latest."""
-    settings = settings_of(demo) | environment
+    """Start a command in a world; kill it at the end of the block."""
+    settings = settings_of(world) | environment
     process = subprocess.Popen(  # noqa: S603 - our own command
         [*COMMAND, *arguments],
         cwd=folder,
@@ -48,7 +48,7 @@ def test_a_full_disk_under_the_log_stops_nothing(demo: Demo, tmp_path: Path) -> 
 
     with (
         Path("/dev/full").open("w", encoding="utf-8") as full,
-        begun(demo, tmp_path, "run", "--once", "--json", stderr=full.fileno()) as run,
+        started(world, tmp_path, "run", "--once", "--json", stderr=full.fileno()) as run,
     ):
         out, _ = run.communicate(timeout=DEADLINE_SECONDS)
 
@@ -61,7 +61,7 @@ def test_a_reader_of_the_log_that_does_not_read_stops_nothing(demo: Demo, tmp_pa
     reading, writing = os.pipe()
     fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
 
-    with begun(demo, tmp_path, "run", "--once", stderr=writing) as run:
+    with started(world, tmp_path, "run", "--once", stderr=writing) as run:
         os.close(writing)
         run.communicate(timeout=DEADLINE_SECONDS)
 
@@ -73,13 +73,13 @@ def test_lost_log_reader_ends_it_after_a_drain_with_74(demo: Demo, tmp_path: Pat
     demo.fill(orders=300, symbols=4, seed=62)
     reading, writing = os.pipe()
 
-    begin = partial(begun, demo, tmp_path, "run", "--batch-size", "10", stderr=writing)
-    with listening_for_changes(demo.database_url) as changes, ExitStack() as stack:
-        run = stack.enter_context(begin())
+    start = partial(started, world, tmp_path, "run", "--batch-size", "10", stderr=writing)
+    with listening_for_changes(world.database_url) as changes, ExitStack() as stack:
+        run = stack.enter_context(start())
         while not changes.has_change_within(1.0):
             # On a busy machine it may be too slow to start, and asks to be started again.
             if run.poll() == Exit.UNAVAILABLE:
-                run = stack.enter_context(begin())
+                run = stack.enter_context(start())
         os.close(writing)
         ended = EndWatch(family(run.pid))
         os.close(reading)

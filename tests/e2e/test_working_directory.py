@@ -1,6 +1,6 @@
-"""Nothing is ever imported from the working directory, by any process of ours, whatever lies there.
+"""No process of ours imports anything from the working directory.
 
-The planted modules are named after every module that we could ask for; each writes its name down.
+A planted module for every module that we could import records that it was imported.
 """
 
 import shutil
@@ -22,8 +22,8 @@ MODULE = (sys.executable, "-m", "reconciler")
 STANDALONE = Path(__file__).parents[1] / "cli" / "standalone.py"
 
 
-class Planted:
-    """A working directory full of modules that somebody has put there."""
+class PlantedModules:
+    """A working directory full of foreign modules."""
 
     def __init__(self, folder: Path) -> None:
         self._imported = folder / "imported"
@@ -34,14 +34,14 @@ class Planted:
                 self._plant(self.folder / f"{name}.py")
 
     def plant_package(self) -> None:
-        """Put another `reconciler` there."""
+        """Add another `reconciler` package."""
         package = self.folder / "reconciler"
         package.mkdir()
         for name in ("__init__", "__main__", "errors", "settings"):
             self._plant(package / f"{name}.py")
 
-    def take_away(self, names: Iterable[str]) -> None:
-        """Remove some of the modules."""
+    def remove(self, names: Iterable[str]) -> None:
+        """Remove modules."""
         for name in names:
             (self.folder / f"{name}.py").unlink(missing_ok=True)
 
@@ -50,7 +50,7 @@ class Planted:
 
     @property
     def imported(self) -> list[str]:
-        """The names of those that were imported."""
+        """The names of the modules that were imported."""
         return self._imported.read_text().split() if self._imported.exists() else []
 
     def run(self, *command: str, **environment: object) -> "subprocess.CompletedProcess[str]":
@@ -67,7 +67,7 @@ class Planted:
 
 
 def loaded_by_python_itself(folder: Path) -> list[str]:
-    """Return what `python -m` loads before the first line of ours: no program can help that."""
+    """Return the modules that `python -m` loads before our first line, which we cannot prevent."""
     folder.mkdir()
     probe = "import sys; print(*{name.partition('.')[0] for name in sys.modules})"
     (folder / "probe.py").write_text(probe)
@@ -76,8 +76,8 @@ def loaded_by_python_itself(folder: Path) -> list[str]:
 
 
 @pytest.fixture
-def planted(tmp_path: Path) -> Iterator[Planted]:
-    planted = Planted(tmp_path)
+def planted(tmp_path: Path) -> Iterator[PlantedModules]:
+    planted = PlantedModules(tmp_path)
     yield planted
     assert planted.imported == []
 
@@ -89,8 +89,8 @@ def planted(tmp_path: Path) -> Iterator[Planted]:
     ids=" ".join,
 )
 def test_no_command_imports_anything_from_the_working_directory(
-    planted: Planted,
-    demo: Demo,
+    planted: PlantedModules,
+    world: World,
     tmp_path: Path,
     started: Sequence[str],
     arguments: Sequence[str],
@@ -99,7 +99,7 @@ def test_no_command_imports_anything_from_the_working_directory(
     if started is SCRIPT:
         planted.plant_package()
     else:
-        planted.take_away(loaded_by_python_itself(tmp_path / "probe"))
+        planted.remove(loaded_by_python_itself(tmp_path / "probe"))
 
     ended = planted.run(*started, *arguments, **settings_of(demo))
 
@@ -107,7 +107,7 @@ def test_no_command_imports_anything_from_the_working_directory(
     assert ended.returncode == 0 or arguments == ("health",), ended.stderr
 
 
-def test_the_demo_starts_its_exchange_and_workers_from_a_safe_path(planted: Planted) -> None:
+def test_the_demo_starts_its_exchange_and_workers_from_a_safe_path(planted: PlantedModules) -> None:
     planted.plant_package()
 
     ended = planted.run(*SCRIPT, "demo", "--orders", "50", "--shards", "2")
@@ -116,7 +116,9 @@ def test_the_demo_starts_its_exchange_and_workers_from_a_safe_path(planted: Plan
     assert ended.returncode == 0, ended.stderr
 
 
-def test_own_program_imports_from_its_own_folder_only(planted: Planted, tmp_path: Path) -> None:
+def test_own_program_imports_from_its_own_folder_only(
+    planted: PlantedModules, tmp_path: Path
+) -> None:
     planted.plant_package()
     program = tmp_path / "own" / "standalone.py"
     program.parent.mkdir()
@@ -128,7 +130,9 @@ def test_own_program_imports_from_its_own_folder_only(planted: Planted, tmp_path
     assert ended.returncode == 0, ended.stderr
 
 
-def test_a_setting_of_the_path_that_python_ignores_is_refused(planted: Planted, demo: Demo) -> None:
+def test_a_setting_of_the_path_that_python_ignores_is_refused(
+    planted: PlantedModules, world: World
+) -> None:
     command = (sys.executable, "-E", *SCRIPT)
 
     ended = planted.run(*command, "run", "--once", **settings_of(demo))

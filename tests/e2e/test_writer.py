@@ -19,7 +19,7 @@ CREATE FUNCTION linger() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN PERFORM pg_sleep(0.1); RETURN NULL; END $$;
 CREATE TRIGGER linger AFTER INSERT ON activity_log EXECUTE FUNCTION linger();
 """
-"""A batch's rows stay locked for a while, and the application gets its turns before the end."""
+"""A batch keeps its rows locked for a while, so that the application writes before the end."""
 
 BACKWARDS = """
     (after).executed_qty < (before).executed_qty
@@ -45,10 +45,10 @@ def test_nothing_goes_back_while_the_application_writes_too(demo: Demo, reconcil
         writer.execute(WATCH_HISTORY)
         writer.execute(LINGER)
         run = reconcile("--once", RECONCILIATION_BATCH_SIZE=20)
-        for turn in range(ROUNDS):
+        for round_number in range(ROUNDS):
             changes.wait_for_change()
-            demo.exchange.advance()
-            written += apply_events(writer, list(demo.exchange.orders())[turn::ROUNDS])
+            world.exchange.advance()
+            written += apply_events(writer, list(world.exchange.orders())[round_number::ROUNDS])
         assert run.end().exit_code == 0
         writer.execute("DROP TRIGGER linger ON activity_log")
 
@@ -63,7 +63,7 @@ def test_nothing_goes_back_while_the_application_writes_too(demo: Demo, reconcil
 
 
 def apply_events(connection: Connection, orders: list[ListedOrder]) -> int:
-    """Write what the exchange says of these orders now, as the application does; count the rows."""
+    """Write the exchange's facts of orders, as the application does; return the number of rows."""
     cursors: list[Cursor[tuple[object, ...]]] = [
         connection.execute(
             EVENT,

@@ -1,6 +1,6 @@
-"""A worker's work in a process that is as the fork server's, and what it leaves in that process.
+"""Measure the memory of a worker in a process like the fork server's.
 
-Reads a pickled workload and pickled batches from standard input; prints what it found as JSON.
+It reads a pickled workload and pickled batches from standard input, and prints JSON.
 """
 
 import asyncio
@@ -17,13 +17,13 @@ from reconciler.orders.workload import OrderWorkload
 from reconciler.workload import Batch
 
 
-class Findings(TypedDict):
-    """What a worker's work leaves.
+class Measurements(TypedDict):
+    """The measurements of a worker.
 
     Attributes:
         imported: The modules that the worker has imported by itself.
-        kept_bytes: What it keeps while its batches wait for the verdict, the batches included.
-        left_bytes: What of that is still there when they have been concluded.
+        kept_bytes: The memory while its batches wait for the verdict, the batches included.
+        left_bytes: The part of it that is left after the commits.
     """
 
     imported: list[str]
@@ -32,7 +32,7 @@ class Findings(TypedDict):
 
 
 class EndlessBudget:
-    """Grants everything at once."""
+    """A budget that grants everything at once."""
 
     async def take(self, weight: int) -> None: ...
 
@@ -43,8 +43,8 @@ class EndlessBudget:
     async def observe(self, used_weight: int) -> None: ...
 
 
-async def work(workload: OrderWorkload, pickled: Sequence[bytes]) -> Findings:
-    """Handle the batches twice: the second time everything that is kept for good is there."""
+async def work(workload: OrderWorkload, pickled: Sequence[bytes]) -> Measurements:
+    """Handle the batches twice; measure the second time, when all caches are filled."""
     loaded = set(sys.modules)
     handler = await workload.open_handler(shard=0, budget=EndlessBudget(), breaker=None)
     for batch in map(pickle.loads, pickled):
@@ -62,7 +62,7 @@ async def work(workload: OrderWorkload, pickled: Sequence[bytes]) -> Findings:
     del batch
     left_bytes = _traced_bytes()
     await handler.close()
-    return Findings(imported=imported, kept_bytes=kept_bytes, left_bytes=left_bytes)
+    return Measurements(imported=imported, kept_bytes=kept_bytes, left_bytes=left_bytes)
 
 
 def _traced_bytes() -> int:
@@ -71,8 +71,8 @@ def _traced_bytes() -> int:
 
 
 def main() -> None:
-    """Look."""
-    assert reconciler.worker.preload  # all that it is for is being imported
+    """Measure and print."""
+    assert reconciler.worker.preload  # imported for its side effect only
     workload, batches = pickle.load(sys.stdin.buffer)  # noqa: S301 - the test's own
     print(json.dumps(asyncio.run(work(workload, batches))))  # noqa: T201
 

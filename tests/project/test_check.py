@@ -1,4 +1,4 @@
-"""`scripts/check` looks at everything, also at what a later change of style would let it lose."""
+"""`scripts/check` leaves no file out, whatever its style."""
 
 import ast
 import shutil
@@ -34,16 +34,16 @@ def is_python(script: Path) -> bool:
     return True
 
 
-def listed(root: Path) -> set[str]:
-    told = subprocess.run(  # noqa: S603 - our own script
+def listed_by_script(root: Path) -> set[str]:
+    ended = subprocess.run(  # noqa: S603 - our own script
         [root / "scripts/list-python"], capture_output=True, text=True, check=True
     )
-    return set(told.stdout.split())
+    return set(ended.stdout.split())
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A project with nothing in it but what is checked with, and a script to be checked."""
+    """A project with nothing but the files that the check needs."""
     for name in ("pyproject.toml", "constraints.txt", "setup.cfg", "reconciler/__init__.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
@@ -64,19 +64,19 @@ def test_every_script_that_is_python_is_listed() -> None:
     }
 
     assert len(python) >= 7
-    assert listed(ROOT) == python
+    assert listed_by_script(ROOT) == python
 
 
 @pytest.mark.parametrize("first_line", FIRST_LINES)
 def test_a_script_is_listed_whatever_its_first_line(project: Path, first_line: str) -> None:
     (project / "scripts/new").write_text(f"{first_line}\nprint(1)\n", encoding="utf-8")
 
-    assert listed(project) == {"scripts/new"}
+    assert listed_by_script(project) == {"scripts/new"}
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_the_check_fails_at_a_fault_in_a_script(project: Path, fault: str) -> None:
-    text, said = FAULTS[fault]
+    text, message = FAULTS[fault]
     script = project / "scripts/new"
     script.write_text(f"{FIRST_LINES[1]}\n{text}", encoding="utf-8")
     script.chmod(0o755)
@@ -86,7 +86,7 @@ def test_the_check_fails_at_a_fault_in_a_script(project: Path, fault: str) -> No
     )
 
     assert ended.returncode != 0
-    assert said in ended.stdout
+    assert message in ended.stdout
     assert "scripts/new" in ended.stdout
 
 
@@ -94,7 +94,7 @@ def test_the_contract_of_the_exchanges_names_every_adapter() -> None:
     contracts = ConfigParser()
     contracts.read(ROOT / "setup.cfg")
     folder = ROOT / "reconciler/exchanges"
-    # Who answers for orders and is not the protocol itself is an adapter; a package counts as one.
+    # A module that fetches orders is an adapter, except the protocol itself; a package is one.
     adapters = {
         f"reconciler.exchanges.{source.relative_to(folder).parts[0].removesuffix('.py')}"
         for source in folder.rglob("*.py")
