@@ -3,7 +3,7 @@
 from math import ceil
 
 from reconciler.demo import World
-from reconciler.exchanges.binance import REQUESTS_AT_ONCE
+from reconciler.exchanges.binance.adapter import REQUESTS_AT_ONCE
 from reconciler.paper.request_log import LoggedRequest
 
 from ..supervisor.processes import stretched  # noqa: TID252 - tests are no package
