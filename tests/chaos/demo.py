@@ -98,16 +98,16 @@ class Chaos:
         demo.go_stale_within(self._seconds * STALE_SHARE)
         summary, kills = asyncio.run(
             _reconcile_in_chaos(
-                world,
+                demo,
                 settings.model_copy(update=SHORT_TIMES),
                 schedule,
                 rng=rng,
                 on_progress=on_progress,
             )
         )
-        world.exchange.clear_faults()
-        sweeps = _recover(world, settings.model_copy(update=SHORT_TIMES | STALE_AT_ONCE), summary)
-        with world.database.autocommit() as connection:
+        demo.exchange.clear_faults()
+        sweeps = _recover(demo, settings.model_copy(update=SHORT_TIMES | STALE_AT_ONCE), summary)
+        with demo.database.autocommit() as connection:
             holds = list_holds(connection, reason=None, with_resolved=True, limit=EVERY_HOLD)
         self._done = {
             "faults_injected": len(schedule.steps),
@@ -139,7 +139,7 @@ def _supervisor(settings: Settings, on_progress: Progress) -> Supervisor:
 
 
 async def _reconcile_in_chaos(
-    world: World, settings: Settings, schedule: Schedule, *, rng: Random, on_progress: Progress
+    demo: Demo, settings: Settings, schedule: Schedule, *, rng: Random, on_progress: Progress
 ) -> tuple[Summary, int]:
     """Run a supervisor until the chaos is over; return its summary, and the number of kills.
 
@@ -158,7 +158,7 @@ async def _reconcile_in_chaos(
 
     async def inject() -> int:
         await is_working.wait()
-        await asyncio.to_thread(world.exchange.set_timeline, schedule.steps)
+        await asyncio.to_thread(demo.exchange.set_timeline, schedule.steps)
         return await kill_workers(schedule, lambda: supervisor.pids, rng=rng)
 
     running = asyncio.create_task(supervisor.run())
@@ -173,14 +173,14 @@ async def _reconcile_in_chaos(
     return summary, injecting.result()
 
 
-def _recover(world: World, settings: Settings, summary: Summary) -> int:
+def _recover(demo: Demo, settings: Settings, summary: Summary) -> int:
     """Dismiss holds, release the halt and sweep until every row is right; return the sweeps.
 
     Raises:
         KeyboardInterrupt: INT or TERM came.
     """
     for sweep in range(1, MOST_SWEEPS + 1):
-        clear_holds_and_halt(world.database, by=OPERATOR)
+        clear_holds_and_halt(demo.database, by=OPERATOR)
         of_sweep = run_supervisor(OrderWorkload(settings=settings), settings, is_once=True)
         _add(summary, of_sweep)
         if of_sweep.ending is StopReason.STOPPED:

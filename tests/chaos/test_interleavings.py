@@ -195,7 +195,7 @@ order_rounds = st.builds(
     answer_kind=st.sampled_from(AnswerKind),
     may_write=st.booleans(),
 )
-worlds = st.lists(lifecycles, min_size=1, max_size=4).flatmap(
+scenarios = st.lists(lifecycles, min_size=1, max_size=4).flatmap(
     lambda chosen: st.tuples(
         st.just(chosen),
         st.lists(
@@ -275,7 +275,7 @@ def read_rows(database: Database, ids: Sequence[int]) -> dict[int, StaleOrder]:
     }
 
 
-@given(world=worlds)
+@given(scenario=scenarios)
 @settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -283,9 +283,9 @@ def test_no_order_reaches_an_end_that_the_exchange_never_reported(
     database: Database,
     writer: OrderWriter,
     clock: DatabaseClock,
-    world: tuple[list[Lifecycle], list[list[OrderRound]]],
+    scenario: tuple[list[Lifecycle], list[list[OrderRound]]],
 ) -> None:
-    lifecycles, rounds = world
+    lifecycles, rounds = scenario
     ids = [next(numbers) for _ in lifecycles]
     orders = {
         str(id_): SimulatedOrder(lifecycle=lifecycle)

@@ -28,9 +28,9 @@ def paper() -> Iterator[PaperProcess]:
 
 
 @pytest.fixture
-def world(database: Database, database_url: str, paper: PaperProcess) -> Iterator[World]:
+def demo(database: Database, database_url: str, paper: PaperProcess) -> Iterator[Demo]:
     """A database of this test without orders, and the exchange without faults."""
-    yield World(
+    yield Demo(
         database=database,
         database_url=database_url,
         exchange=paper,
@@ -67,8 +67,8 @@ def reconcile(start: Start, demo: Demo) -> Start:
     return start_run
 
 
-def settings_of(world: World) -> dict[str, object]:
-    """Return the environment variables for a world. Retries are short."""
+def settings_of(demo: Demo) -> dict[str, object]:
+    """Return the environment variables for a demo. Retries are short."""
     return {
         **demo.environment,
         "RECONCILIATION_SHARDS": 2,

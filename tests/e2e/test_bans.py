@@ -114,7 +114,7 @@ def test_a_drain_that_has_to_kill_says_so_and_ends_with_1(demo: Demo, reconcile:
         assert run.logged("supervisor.drain_incomplete")[0]["killed"] == 1
     else:
         pytest.fail("no worker was using the database")
-    with connected(world.database_url) as connection:
+    with connected(demo.database_url) as connection:
         assert count(connection, "status = 'new'") > 0
 
 

@@ -49,12 +49,12 @@ def test_a_refused_form_of_request_ends_with_78_and_holds_no_order(
         assert count(connection, "true", table="reconciliation_holds") == 0
 
 
-def test_rejected_orders_are_held_after_three_rejections(world: World, reconcile: Start) -> None:
-    world.fill(orders=303, symbols=101, seed=3)  # three orders a symbol are looked up one by one
-    with connected(world.database_url) as connection:
+def test_rejected_orders_are_held_after_three_rejections(demo: Demo, reconcile: Start) -> None:
+    demo.fill(orders=303, symbols=101, seed=3)  # three orders a symbol are looked up one by one
+    with connected(demo.database_url) as connection:
         rows = connection.execute("SELECT external_order_id FROM orders ORDER BY id LIMIT 3")
         rejected = [int(str(id_)) for (id_,) in rows]
-    world.exchange.set_faults(
+    demo.exchange.set_faults(
         route="order", refusal_rate=1, refusal_code=-9123, only_order_ids=rejected
     )
 
@@ -70,7 +70,7 @@ def test_rejected_orders_are_held_after_three_rejections(world: World, reconcile
     assert len(run.logged("order.request_rejected")) == 9
     named = {str(line["external_order_id"]) for line in run.logged("order.request_rejected")}
     assert named == set(map(str, rejected))
-    assert len(world.mismatches()) <= 3
+    assert len(demo.mismatches()) <= 3
 
 
 def test_rows_that_name_another_order_are_held_alone(demo: Demo, reconcile: Start) -> None:

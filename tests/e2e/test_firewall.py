@@ -21,14 +21,14 @@ def test_order_that_a_firewall_blocks_is_held_alone(
         ).fetchone()
     assert row is not None
     id_, blocked = str(row[0]), str(row[1])
-    world.exchange.set_faults(firewall_rate=1, only_queries_with=[blocked])
+    demo.exchange.set_faults(firewall_rate=1, only_queries_with=[blocked])
 
     ended = reconcile("--once", "--json").end()
 
     # If a list of open orders has the order, no request names it, and its row is right too.
     assert ended.report["ending"] == "completed", ended.err
-    assert held_orders(world) in ([id_], [])
-    assert [row for row in world.mismatches() if blocked not in row] == []
+    assert held_orders(demo) in ([id_], [])
+    assert [row for row in demo.mismatches() if blocked not in row] == []
 
 
 def test_id_that_a_firewall_would_dislike_never_reaches_it(demo: Demo, reconcile: Start) -> None:
@@ -71,9 +71,9 @@ def test_symbol_that_a_firewall_dislikes_takes_no_other_with_it(
     assert [row for row in demo.mismatches() if str(symbol) not in row] == []
 
 
-def held_orders(world: World) -> list[str]:
+def held_orders(demo: Demo) -> list[str]:
     """Return the orders on hold; check that the firewall or the id is the reason of each."""
-    with connected(world.database_url) as connection:
+    with connected(demo.database_url) as connection:
         holds = connection.execute(
             "SELECT order_id, detail FROM reconciliation_holds ORDER BY order_id"
         ).fetchall()

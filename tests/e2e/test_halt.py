@@ -11,14 +11,14 @@ from .rows import connected, count, listening_for_changes
 ORDERS = 400
 
 
-def wrong_orders(world: World) -> set[str]:
+def wrong_orders(demo: Demo) -> set[str]:
     """Return the orders whose row differs from the exchange, by symbol and exchange id."""
-    return {line.partition(":")[0] for line in world.mismatches()}
+    return {line.partition(":")[0] for line in demo.mismatches()}
 
 
-def held(world: World, reason: str) -> set[str]:
+def held(demo: Demo, reason: str) -> set[str]:
     """Return the orders on hold for a reason, named as by `wrong_orders`."""
-    with connected(world.database_url) as connection:
+    with connected(demo.database_url) as connection:
         rows = connection.execute(
             "SELECT orders.symbol, orders.external_order_id FROM orders JOIN reconciliation_holds"
             " ON order_id = orders.id::text WHERE reason = %s AND resolved_at IS NULL",
@@ -38,16 +38,16 @@ def changes_and_holds(demo: Demo) -> tuple[int, int]:
 def test_vanished_orders_apply_the_halt_until_they_are_back(
     demo: Demo, start: Start, reconcile: Start
 ) -> None:
-    world.fill(orders=ORDERS, symbols=6, seed=21)
-    before = wrong_orders(world)
-    world.exchange.set_faults(vanished_rate=0.7)
+    demo.fill(orders=ORDERS, symbols=6, seed=21)
+    before = wrong_orders(demo)
+    demo.exchange.set_faults(vanished_rate=0.7)
 
     halted = reconcile("--once").end()
 
     assert halted.exit_code == 75, halted.err
-    assert changes_and_holds(world) == (0, 0)
-    assert wrong_orders(world) == before
-    status = start("halt", "status", "--json", **settings_of(world)).end()
+    assert changes_and_holds(demo) == (0, 0)
+    assert wrong_orders(demo) == before
+    status = start("halt", "status", "--json", **settings_of(demo)).end()
     assert (status.exit_code, status.report["is_on"]) == (1, True)
     assert "not found" in status.report["reason"]
 
@@ -65,9 +65,9 @@ def test_a_few_vanished_orders_are_held_alone(demo: Demo, reconcile: Start) -> N
 
     ended = reconcile("--once", "--json").end()
 
-    held_orders = held(world, "not_found")
+    held_orders = held(demo, "not_found")
     assert ORDERS * 0.1 < len(held_orders) < ORDERS * 0.3
-    assert wrong_orders(world) <= held_orders
+    assert wrong_orders(demo) <= held_orders
     assert ended.report["reconciled"] == ORDERS - len(held_orders), ended.err
 
 
@@ -77,26 +77,26 @@ def test_orders_with_an_unknown_status_are_held_alone(demo: Demo, reconcile: Sta
 
     ended = reconcile("--once", "--json").end()
 
-    held_orders = held(world, "unknown_status")
+    held_orders = held(demo, "unknown_status")
     assert ORDERS * 0.1 < len(held_orders) < ORDERS * 0.3
-    assert wrong_orders(world) <= held_orders
+    assert wrong_orders(demo) <= held_orders
     assert ended.report["reconciled"] == ORDERS - len(held_orders), ended.err
 
 
 def test_another_account_stops_everything_until_a_person_confirms_it(
     demo: Demo, start: Start, reconcile: Start
 ) -> None:
-    world.fill(orders=200, symbols=4, seed=24)
-    assert start("account", "confirm", "--by", "ada", **settings_of(world)).end().exit_code == 0
-    before = wrong_orders(world)
-    world.exchange.set_faults(account_uid=4711)
+    demo.fill(orders=200, symbols=4, seed=24)
+    assert start("account", "confirm", "--by", "ada", **settings_of(demo)).end().exit_code == 0
+    before = wrong_orders(demo)
+    demo.exchange.set_faults(account_uid=4711)
 
     refused = reconcile("--once").end()
 
     assert refused.exit_code == 78, refused.err
     assert "account confirm" in refused.err
-    assert changes_and_holds(world) == (0, 0)
-    assert wrong_orders(world) == before
+    assert changes_and_holds(demo) == (0, 0)
+    assert wrong_orders(demo) == before
 
     confirmed = start("account", "confirm", "--by", "ada", **settings_of(demo)).end()
     assert confirmed.exit_code == 0, confirmed.err
@@ -107,9 +107,9 @@ def test_another_account_stops_everything_until_a_person_confirms_it(
 def test_unnamed_account_is_refused_until_a_person_confirms(
     demo: Demo, start: Start, reconcile: Start
 ) -> None:
-    world.fill(orders=60, symbols=3, seed=26)
-    before = wrong_orders(world)
-    world.exchange.set_faults(without_fields=["uid"], route="account")
+    demo.fill(orders=60, symbols=3, seed=26)
+    before = wrong_orders(demo)
+    demo.exchange.set_faults(without_fields=["uid"], route="account")
 
     refused = reconcile("--once").end()
     checked = start("check", **settings_of(demo)).end()
@@ -120,8 +120,8 @@ def test_unnamed_account_is_refused_until_a_person_confirms(
         output = f"{ended.out}{ended.err}"
         assert "the exchange names no account" in output
         assert "RECONCILIATION_UNNAMED_ACCOUNT=accept" in output
-    assert changes_and_holds(world) == (0, 0)
-    assert wrong_orders(world) == before
+    assert changes_and_holds(demo) == (0, 0)
+    assert wrong_orders(demo) == before
 
     accepted = reconcile("--once", RECONCILIATION_UNNAMED_ACCOUNT="accept").end()
     checked = start("check", **settings_of(demo), RECONCILIATION_UNNAMED_ACCOUNT="accept").end()
@@ -153,9 +153,9 @@ def test_that_everything_was_truly_canceled_is_no_anomaly(demo: Demo, reconcile:
         assert ended.report["discrepancies"] == canceled
 
 
-def rename_symbols(world: World, names: dict[str, str]) -> None:
+def rename_symbols(demo: Demo, names: dict[str, str]) -> None:
     """Rename the symbols of rows."""
-    with connected(world.database_url) as connection:
+    with connected(demo.database_url) as connection:
         for before, after in names.items():
             connection.execute("UPDATE orders SET symbol = %s WHERE symbol = %s", (after, before))
 
@@ -197,7 +197,7 @@ def test_one_large_delisted_symbol_does_not_apply_the_halt(demo: Demo, reconcile
         assert count(connection, "reason = 'error'", "reconciliation_holds") == 600
     assert ended.exit_code == 1, ended.err
     assert ended.report["ending"] == "completed"
-    assert {name for name in wrong_orders(world) if not name.startswith("GONEUSDT")} == set()
+    assert {name for name in wrong_orders(demo) if not name.startswith("GONEUSDT")} == set()
 
 
 RECORD_BEGINNINGS = """

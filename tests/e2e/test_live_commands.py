@@ -25,7 +25,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def command(start: Start, world: World, path: Path) -> Callable[..., EndedCommand]:
+def command(start: Start, demo: Demo, path: Path) -> Callable[..., EndedCommand]:
     """Run a command while the supervisor works: `command("status", "--json")`."""
 
     def command(*arguments: str) -> EndedCommand:

@@ -22,10 +22,10 @@ ORDERS = 3000
 
 
 @pytest.fixture
-def measurements(world: World, monkeypatch: pytest.MonkeyPatch) -> Measurements:
+def measurements(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> Measurements:
     """The measurements of a worker that handles `ORDERS` orders."""
-    world.fill(orders=ORDERS, symbols=3, seed=7)
-    for name, value in settings_of(world).items():
+    demo.fill(orders=ORDERS, symbols=3, seed=7)
+    for name, value in settings_of(demo).items():
         monkeypatch.setenv(name, str(value))
     workload = OrderWorkload(settings=Settings.load())
     planner = workload.open_planner()

@@ -46,7 +46,7 @@ def statsd() -> Iterator[StatsdServer]:
 
 
 def test_run_sends_its_counts_under_documented_names_only(
-    world: World, reconcile: Start, statsd: StatsdServer
+    demo: Demo, reconcile: Start, statsd: StatsdServer
 ) -> None:
     demo.fill(orders=600, symbols=12, seed=9)
     demo.exchange.set_faults(error_rate=0.2)
@@ -91,8 +91,8 @@ def test_run_sends_its_counts_under_documented_names_only(
     }
 
 
-def test_every_gauge_has_one_writer(world: World, reconcile: Start, statsd: StatsdServer) -> None:
-    world.fill(orders=200, symbols=12, seed=10)
+def test_every_gauge_has_one_writer(demo: Demo, reconcile: Start, statsd: StatsdServer) -> None:
+    demo.fill(orders=200, symbols=12, seed=10)
 
     reconcile("--once", **statsd.environment).end()
     statsd.read()
@@ -103,7 +103,7 @@ def test_every_gauge_has_one_writer(world: World, reconcile: Start, statsd: Stat
 
 
 def test_an_exchange_that_is_away_shows_in_the_metrics(
-    world: World, reconcile: Start, statsd: StatsdServer
+    demo: Demo, reconcile: Start, statsd: StatsdServer
 ) -> None:
     demo.fill(orders=200, symbols=12, seed=11)
 
@@ -123,7 +123,7 @@ def test_an_exchange_that_is_away_shows_in_the_metrics(
 
 
 def test_an_orderly_end_leaves_no_gauge_of_what_is_gone(
-    world: World, reconcile: Start, statsd: StatsdServer
+    demo: Demo, reconcile: Start, statsd: StatsdServer
 ) -> None:
     demo.fill(orders=200, symbols=12, seed=12)
 
@@ -136,7 +136,7 @@ def test_an_orderly_end_leaves_no_gauge_of_what_is_gone(
 
 
 def test_a_shard_that_is_gone_leaves_no_open_breaker(
-    world: World, reconcile: Start, statsd: StatsdServer, tmp_path: Path
+    demo: Demo, reconcile: Start, statsd: StatsdServer, tmp_path: Path
 ) -> None:
     demo.fill(orders=300, symbols=12, seed=13)
     path = tmp_path / "control.sock"

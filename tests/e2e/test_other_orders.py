@@ -13,10 +13,10 @@ from .rows import Connection, connected, count
 SYMBOL = "BTCUSDT"
 
 
-def place_filled(world: World, order_id: int, qty: str = "1.5") -> None:
+def place_filled(demo: Demo, order_id: int, qty: str = "1.5") -> None:
     """Place a filled order, and write a stale row in which it is still open."""
-    world.place(symbol=SYMBOL, order_id=order_id, qty=qty, status="FILLED", executed_qty=qty)
-    with connected(world.database_url) as connection:
+    demo.place(symbol=SYMBOL, order_id=order_id, qty=qty, status="FILLED", executed_qty=qty)
+    with connected(demo.database_url) as connection:
         make_due(connection)
 
 

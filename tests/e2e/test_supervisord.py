@@ -114,18 +114,18 @@ class Supervisord:
 
 
 @pytest.fixture
-def supervisord(tmp_path: Path, world: World) -> Iterator[Supervisord]:
-    """A supervisord that is not started yet, with the settings of the world."""
-    supervisord = Supervisord(tmp_path, settings_of(world) | {"RECONCILIATION_BATCH_SIZE": 20})
+def supervisord(tmp_path: Path, demo: Demo) -> Iterator[Supervisord]:
+    """A supervisord that is not started yet, with the settings of the demo."""
+    supervisord = Supervisord(tmp_path, settings_of(demo) | {"RECONCILIATION_BATCH_SIZE": 20})
     yield supervisord
     supervisord.close()
 
 
 @pytest.fixture
-def many_orders(world: World) -> None:
-    """Fill the world with more orders than a test reconciles."""
-    world.fill(orders=2000, symbols=24, seed=7)
-    world.exchange.set_faults(latency_ms=100)
+def many_orders(demo: Demo) -> None:
+    """Fill the demo with more orders than a test reconciles."""
+    demo.fill(orders=2000, symbols=24, seed=7)
+    demo.exchange.set_faults(latency_ms=100)
 
 
 def program() -> Mapping[str, str]:
@@ -176,7 +176,7 @@ def test_supervisord_starts_restarts_and_stops_it_cleanly(
 
 @pytest.mark.usefixtures("many_orders")
 def test_a_killed_supervisor_is_started_again_without_its_workers(
-    world: World, supervisord: Supervisord
+    demo: Demo, supervisord: Supervisord
 ) -> None:
     with listening_for_changes(demo.database_url) as changes:
         log = supervisord.start(SOON_RUNNING)

@@ -24,10 +24,10 @@ COMMAND = (sys.executable, "-P", "-m", "reconciler")
 
 @contextmanager
 def started(
-    world: World, folder: Path, *arguments: str, stderr: int, **environment: object
+    demo: Demo, folder: Path, *arguments: str, stderr: int, **environment: object
 ) -> Iterator["subprocess.Popen[str]"]:
-    """Start a command in a world; kill it at the end of the block."""
-    settings = settings_of(world) | environment
+    """Start a command in a demo; kill it at the end of the block."""
+    settings = settings_of(demo) | environment
     process = subprocess.Popen(  # noqa: S603 - our own command
         [*COMMAND, *arguments],
         cwd=folder,
@@ -48,7 +48,7 @@ def test_a_full_disk_under_the_log_stops_nothing(demo: Demo, tmp_path: Path) -> 
 
     with (
         Path("/dev/full").open("w", encoding="utf-8") as full,
-        started(world, tmp_path, "run", "--once", "--json", stderr=full.fileno()) as run,
+        started(demo, tmp_path, "run", "--once", "--json", stderr=full.fileno()) as run,
     ):
         out, _ = run.communicate(timeout=DEADLINE_SECONDS)
 
@@ -61,7 +61,7 @@ def test_a_reader_of_the_log_that_does_not_read_stops_nothing(demo: Demo, tmp_pa
     reading, writing = os.pipe()
     fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
 
-    with started(world, tmp_path, "run", "--once", stderr=writing) as run:
+    with started(demo, tmp_path, "run", "--once", stderr=writing) as run:
         os.close(writing)
         run.communicate(timeout=DEADLINE_SECONDS)
 
@@ -73,8 +73,8 @@ def test_lost_log_reader_ends_it_after_a_drain_with_74(demo: Demo, tmp_path: Pat
     demo.fill(orders=300, symbols=4, seed=62)
     reading, writing = os.pipe()
 
-    start = partial(started, world, tmp_path, "run", "--batch-size", "10", stderr=writing)
-    with listening_for_changes(world.database_url) as changes, ExitStack() as stack:
+    start = partial(started, demo, tmp_path, "run", "--batch-size", "10", stderr=writing)
+    with listening_for_changes(demo.database_url) as changes, ExitStack() as stack:
         run = stack.enter_context(start())
         while not changes.has_change_within(1.0):
             # On a busy machine it may be too slow to start, and asks to be started again.

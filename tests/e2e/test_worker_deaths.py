@@ -15,7 +15,7 @@ def test_killed_workers_and_supervisor_log_every_change_once(demo: Demo, reconci
     demo.fill(orders=ORDERS, symbols=24, seed=5)
     demo.exchange.set_faults(latency_ms=60)
 
-    with listening_for_changes(world.database_url) as changes:
+    with listening_for_changes(demo.database_url) as changes:
         # Few rows a transaction, so that some are left after the last death.
         run = reconcile("--once", RECONCILIATION_SHARDS=WORKERS, RECONCILIATION_BATCH_SIZE=3)
         pids = [

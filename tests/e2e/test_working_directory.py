@@ -90,7 +90,7 @@ def planted(tmp_path: Path) -> Iterator[PlantedModules]:
 )
 def test_no_command_imports_anything_from_the_working_directory(
     planted: PlantedModules,
-    world: World,
+    demo: Demo,
     tmp_path: Path,
     started: Sequence[str],
     arguments: Sequence[str],
@@ -131,7 +131,7 @@ def test_own_program_imports_from_its_own_folder_only(
 
 
 def test_a_setting_of_the_path_that_python_ignores_is_refused(
-    planted: PlantedModules, world: World
+    planted: PlantedModules, demo: Demo
 ) -> None:
     command = (sys.executable, "-E", *SCRIPT)
 

@@ -47,8 +47,8 @@ def test_nothing_goes_back_while_the_application_writes_too(demo: Demo, reconcil
         run = reconcile("--once", RECONCILIATION_BATCH_SIZE=20)
         for round_number in range(ROUNDS):
             changes.wait_for_change()
-            world.exchange.advance()
-            written += apply_events(writer, list(world.exchange.orders())[round_number::ROUNDS])
+            demo.exchange.advance()
+            written += apply_events(writer, list(demo.exchange.orders())[round_number::ROUNDS])
         assert run.end().exit_code == 0
         writer.execute("DROP TRIGGER linger ON activity_log")
 
