@@ -22,13 +22,12 @@ from reconciler.errors import (
     ConfigurationError,
     OtherRelease,
     Problem,
-    ReconcilerError,
     WorkersDying,
 )
 from reconciler.resilience.breaker_state import BreakerSnapshot, BreakerState
-from reconciler.resilience.budget import WINDOW_SECONDS, WeightWindow
+from reconciler.resilience.budget import WeightWindow
 from reconciler.supervisor.background_writes import BackgroundWrites
-from reconciler.supervisor.budget import Reply, SharedBudget
+from reconciler.supervisor.budget import RateLimitPauses, Reply, SharedBudget
 from reconciler.supervisor.cycle import BatchStage, OpenCycle, group_by_cost, size_of
 from reconciler.supervisor.cycle_history import CycleHistory
 from reconciler.supervisor.dispatcher import Dispatcher, Eligibility
@@ -65,7 +64,6 @@ from reconciler.workload import (
     Counts,
     Page,
     Planner,
-    RememberedPause,
     Result,
     WorkerFault,
     Workload,
@@ -79,9 +77,6 @@ VERDICT_TIMEOUT_SECONDS = 20.0
 
 TIMER_SLACK_SECONDS = 0.01
 """A timer may be early by the clock's rounding."""
-
-PAUSE_TOLERANCE_SECONDS = 1.0
-"""A pause is recorded again if it grows by more than this: all workers report the same one."""
 
 OTHER_SHARD_SECONDS = 0.5
 """How long a crashed batch waits for another shard: only a crash there tells what is to blame."""
@@ -147,6 +142,7 @@ class Coordinator:
         self.window = WeightWindow(workload.weight_per_minute, options.rate_share)
         self.backoffs = RestartBackoffs(options.restarts)
         self._budget = SharedBudget(self.window)
+        self.pauses = RateLimitPauses(self._budget, write=self._writes.add, on_ban=self._on_ban)
         self._poison = PoisonDetector()
         self._shard_health = {shard: ShardHealth() for shard in range(options.shards)}
         self._other_shard_until = 0.0
@@ -411,9 +407,9 @@ class Coordinator:
             case BudgetRequest(number=number, weight=weight):
                 self._budget.request(shard, weight, partial(self._reply, shard, number))
             case ProbeEnded(is_alive=is_alive):
-                self._budget.record_answer(shard, is_alive=is_alive)
+                self._budget.end_probe(shard, is_alive=is_alive)
             case RateLimitPause(seconds=seconds):
-                self._pause(seconds)
+                self.pauses.begin(seconds)
             case WeightUsed(weight=weight):
                 self._budget.observe(weight)
             case StoreUnreachable(reason=reason, retry_seconds=seconds):
@@ -438,7 +434,7 @@ class Coordinator:
         if reply is Reply.DENIED:
             self.pool.send(shard, BudgetDenial(number))
         else:
-            self.pool.send(shard, BudgetGrant(number, is_probe=reply is Reply.GRANTED_FIRST))
+            self.pool.send(shard, BudgetGrant(number, is_probe=reply is Reply.GRANTED_AS_PROBE))
 
     def _requeue_returned(self, shard: int, number: int) -> None:
         """Queue again what a worker could not prepare because it is to end."""
@@ -580,7 +576,7 @@ class Coordinator:
         self._close_if_done(cycle)
         self._listener.on_progress()
 
-    # Faults and pauses.
+    # Faults.
 
     def _record_fault(self, shard: int, fault: WorkerFault) -> None:
         log.warning("worker.in_trouble", shard=shard, kind=fault.kind, reason=fault.message)
@@ -598,47 +594,15 @@ class Coordinator:
         self._store_away_until = max(self._store_away_until, time.monotonic() + seconds)
         asyncio.get_running_loop().call_later(seconds + TIMER_SLACK_SECONDS, self.advance)
 
+    def _on_ban(self, reason: str, seconds: float) -> None:
+        self._listener.on_fault(StopReason.EXCHANGE_GONE, reason, seconds)
+
     def _backing_off(self) -> set[int]:
         """Return the shards that are assigned nothing for now."""
         if time.monotonic() < self._store_away_until:
             return set(self._shard_health) | set(range(self.options.shards))
         shard_health = self._shard_health.items()
         return {shard for shard, health in shard_health if health.backing_off_seconds}
-
-    def _pause(self, seconds: float) -> None:
-        """Send no request for a while. A single sweep waits out a minute's limit, but no ban."""
-        log.warning("supervisor.rate_limited", pause_seconds=seconds)
-        is_longer = seconds > self._budget.paused_seconds + PAUSE_TOLERANCE_SECONDS
-        self._budget.pause(seconds)
-        if is_longer:
-            self._record_pause()
-        self._give_up_if_banned(seconds)
-
-    def _record_pause(self) -> None:
-        """Record the rate-limit pause in force, for the next start."""
-        seconds = self._budget.paused_seconds
-        if seconds > 0:
-            self._writes.add(partial(_write_pause, time.monotonic() + seconds))
-
-    def restore_pause(self, pause: RememberedPause) -> None:
-        """Go on with the rate-limit pause from before this start.
-
-        One that another host was told need not hold here: one request goes first and finds out.
-        """
-        if pause.seconds > 0:
-            log.warning("supervisor.pause_restored", pause_seconds=round(pause.seconds, 1))
-            self._budget.pause(pause.seconds)
-            self._give_up_if_banned(pause.seconds)
-        elif pause.elsewhere_seconds > 0:
-            log.warning(
-                "supervisor.paused_elsewhere", pause_seconds=round(pause.elsewhere_seconds, 1)
-            )
-            self._budget.try_first()
-
-    def _give_up_if_banned(self, seconds: float) -> None:
-        if seconds > WINDOW_SECONDS:
-            reason = f"the exchange wants to be asked nothing for {seconds:.0f} s"
-            self._listener.on_fault(StopReason.EXCHANGE_GONE, reason, seconds)
 
     # Records and gauges.
 
@@ -675,7 +639,7 @@ class Coordinator:
         """Record the open cycles, which are cut short, and the rate-limit pause in force."""
         for cycle in self.cycles.values():
             self._record(cycle)
-        self._record_pause()
+        self.pauses.record()
         self._writes.end()
 
     def send_gauges(self) -> None:
@@ -710,20 +674,8 @@ def _without(chunk: Chunk, ids: set[object]) -> Chunk:
 
 
 def _refusal(fault: WorkerFault) -> ConfigurationError:
-    problem = Problem(what=fault.message, hint="see in the log above what the worker met")
+    problem = Problem(what=fault.message, hint="see the worker's lines in the log above")
     return ConfigurationError(fault.problems or (problem,))
-
-
-def _write_pause(until: float, planner: Planner) -> None:
-    """Record a pause; `until` is by the monotonic clock, since the write may have waited."""
-    seconds = until - time.monotonic()
-    if seconds <= 0:
-        return
-    try:
-        planner.write_pause(seconds)
-    except ReconcilerError as error:
-        # This process keeps the pause anyway: no reason to end it.
-        log.warning("supervisor.pause_not_recorded", reason=str(error))
 
 
 def _set_aside(chunk: Chunk, planner: Planner) -> None:

@@ -76,7 +76,7 @@ class Supervisor:
             on_progress: Called after each batch.
             reload: Reads the settings again, on HUP. Without it HUP changes nothing.
             open_control: Returns what answers commands while the supervisor runs. Without it
-                nothing does.
+                no command is answered.
         """
         self._workload = workload
         self._metrics = metrics
@@ -164,7 +164,7 @@ class Supervisor:
         try:
             pause = await self._ask(lambda planner: planner.read_pause())
             if pause is not None:
-                self._coordinator.restore_pause(pause)
+                self._coordinator.pauses.restore(pause)
             self._coordinator.resize(self._options)
             await self._work()
             await self._drain()
@@ -179,7 +179,7 @@ class Supervisor:
         """End if nothing reads the log any more: errors would stay unseen."""
         while True:
             if is_reader_gone():
-                self.summary.fault = "nobody reads standard error, where the log goes, any more"
+                self.summary.fault = "standard error, where the log goes, is not read any more"
                 self._end(StopReason.LOG_GONE)
             await asyncio.sleep(LOG_SECONDS)
 

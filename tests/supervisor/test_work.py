@@ -170,7 +170,7 @@ async def test_a_ban_ends_a_single_sweep_instead_of_being_waited_out(
     summary = await run
 
     assert summary.ending is StopReason.EXCHANGE_GONE
-    assert summary.fault == "the exchange wants to be asked nothing for 3600 s"
+    assert summary.fault == "the exchange wants no requests for 3600 s"
     assert summary.killed_at_stop == 0
 
 

@@ -4,7 +4,13 @@ from collections.abc import Callable
 import pytest
 
 from reconciler.resilience.budget import WINDOW_SECONDS, WeightWindow
-from reconciler.supervisor.budget import FIRST_TIMEOUT_SECONDS, Reply, SharedBudget
+from reconciler.supervisor.budget import (
+    PROBE_TIMEOUT_SECONDS,
+    RateLimitPauses,
+    Reply,
+    SharedBudget,
+)
+from reconciler.workload import Planner, RememberedPause
 
 
 class FakeClock:
@@ -40,23 +46,23 @@ class Timers:
 
 
 class BudgetOnAClock:
-    """A budget of 100 a minute, and who was granted what, in order."""
+    """A budget of 100 a minute, and the requests granted and denied, in order."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         clock = FakeClock()
         self.timers = Timers(clock, monkeypatch)
         self.budget = SharedBudget(WeightWindow(200, 0.5, clock=clock))
         self.granted: list[str] = []
-        self.first: list[str] = []
+        self.probes: list[str] = []
         self.denied: list[str] = []
 
     def ask(self, name: str, weight: int, *, owner: int = 0) -> None:
-        self.budget.request(owner, weight, lambda reply: self._note(name, reply))
+        self.budget.request(owner, weight, lambda reply: self._record(name, reply))
 
-    def _note(self, name: str, reply: Reply) -> None:
+    def _record(self, name: str, reply: Reply) -> None:
         (self.denied if reply is Reply.DENIED else self.granted).append(name)
-        if reply is Reply.GRANTED_FIRST:
-            self.first.append(name)
+        if reply is Reply.GRANTED_AS_PROBE:
+            self.probes.append(name)
 
 
 @pytest.fixture
@@ -146,7 +152,7 @@ async def test_workers_are_served_in_turn_however_much_one_requests(budget: Budg
     assert budget.granted == ["spent", "greedy 0", "modest", "greedy 1", "greedy 2"]
 
 
-async def test_after_a_pause_the_others_wait_for_the_first_answer(
+async def test_after_a_pause_the_others_wait_for_the_probe(
     budget: BudgetOnAClock,
 ) -> None:
     budget.budget.pause(7)
@@ -154,33 +160,33 @@ async def test_after_a_pause_the_others_wait_for_the_first_answer(
         budget.ask(f"worker {owner}", 1, owner=owner)
 
     budget.timers.advance(7)
-    assert budget.granted == budget.first == ["worker 1"]
+    assert budget.granted == budget.probes == ["worker 1"]
     budget.timers.advance(5)
     assert budget.granted == ["worker 1"]
 
-    budget.budget.record_answer(1, is_alive=True)
+    budget.budget.end_probe(1, is_alive=True)
 
     assert budget.granted == ["worker 1", "worker 2", "worker 3"]
-    assert budget.first == ["worker 1"]
+    assert budget.probes == ["worker 1"]
 
 
-async def test_no_request_follows_a_first_one_that_is_limited_again(budget: BudgetOnAClock) -> None:
+async def test_no_request_follows_a_probe_that_is_limited_again(budget: BudgetOnAClock) -> None:
     budget.budget.pause(7)
     for owner in (1, 2):
         budget.ask(f"worker {owner}", 1, owner=owner)
     budget.timers.advance(7)
 
     budget.budget.pause(30)
-    budget.budget.record_answer(1, is_alive=True)
+    budget.budget.end_probe(1, is_alive=True)
     budget.timers.advance(29)
     assert budget.granted == ["worker 1"]
     budget.timers.advance(1)
 
-    assert budget.granted == budget.first == ["worker 1", "worker 2"]
+    assert budget.granted == budget.probes == ["worker 1", "worker 2"]
 
 
-@pytest.mark.parametrize("how", ["failed", "died", "was never heard of"])
-async def test_the_next_request_goes_alone_if_the_first_is_not_answered(
+@pytest.mark.parametrize("how", ["failed", "died", "lost"])
+async def test_the_next_request_is_a_probe_if_the_first_gets_no_answer(
     budget: BudgetOnAClock, how: str
 ) -> None:
     budget.budget.pause(7)
@@ -189,13 +195,13 @@ async def test_the_next_request_goes_alone_if_the_first_is_not_answered(
     budget.timers.advance(7)
 
     if how == "failed":
-        budget.budget.record_answer(1, is_alive=False)
+        budget.budget.end_probe(1, is_alive=False)
     elif how == "died":
         budget.budget.withdraw(1)
     else:
-        budget.timers.advance(FIRST_TIMEOUT_SECONDS)
+        budget.timers.advance(PROBE_TIMEOUT_SECONDS)
 
-    assert budget.granted == budget.first == ["worker 1", "worker 2"]
+    assert budget.granted == budget.probes == ["worker 1", "worker 2"]
 
 
 async def test_a_closed_budget_denies_waiting_and_new_requests(budget: BudgetOnAClock) -> None:
@@ -233,3 +239,66 @@ async def test_the_successor_of_a_worker_that_had_to_end_may_wait(budget: Budget
     budget.timers.advance(WINDOW_SECONDS)
 
     assert budget.granted == ["spent", "patient"]
+
+
+class PausesOnAClock:
+    """The pauses of a budget, the writes that they ask for, and the bans that they report."""
+
+    def __init__(self, budget: BudgetOnAClock) -> None:
+        self.writes: list[Callable[[Planner], None]] = []
+        self.bans: list[float] = []
+        self.pauses = RateLimitPauses(
+            budget.budget,
+            write=self.writes.append,
+            on_ban=lambda _, seconds: self.bans.append(seconds),
+        )
+
+
+@pytest.fixture
+async def paused(budget: BudgetOnAClock) -> PausesOnAClock:
+    return PausesOnAClock(budget)
+
+
+async def test_a_pause_is_recorded_once_however_many_workers_report_it(
+    paused: PausesOnAClock,
+) -> None:
+    for seconds in (30, 30, 29.5, 30.5):
+        paused.pauses.begin(seconds)
+    assert len(paused.writes) == 1
+
+    paused.pauses.begin(45)
+
+    assert len(paused.writes) == 2
+
+
+async def test_only_a_pause_of_more_than_a_minute_is_a_ban(paused: PausesOnAClock) -> None:
+    paused.pauses.begin(WINDOW_SECONDS)
+    assert paused.bans == []
+
+    paused.pauses.begin(WINDOW_SECONDS + 1)
+
+    assert paused.bans == [WINDOW_SECONDS + 1]
+
+
+async def test_a_pause_from_before_the_start_goes_on(
+    budget: BudgetOnAClock, paused: PausesOnAClock
+) -> None:
+    paused.pauses.restore(RememberedPause(seconds=10))
+    budget.ask("waits", 1)
+    assert budget.granted == []
+
+    budget.timers.advance(10)
+
+    assert budget.probes == ["waits"]
+    assert paused.writes == []
+
+
+async def test_a_pause_of_another_host_needs_only_a_probe(
+    budget: BudgetOnAClock, paused: PausesOnAClock
+) -> None:
+    paused.pauses.restore(RememberedPause(elsewhere_seconds=300))
+
+    for owner in (1, 2):
+        budget.ask(f"worker {owner}", 1, owner=owner)
+
+    assert budget.granted == budget.probes == ["worker 1"]
