@@ -95,7 +95,7 @@ class Rule(StrEnum):
 
 
 class HoldReason(StrEnum):
-    """Why an order is on hold. The values are those of `reconciliation_holds.reason`."""
+    """The reason for a hold. The values are those of `reconciliation_holds.reason`."""
 
     ERROR = "error"
     UNKNOWN_STATUS = "unknown_status"

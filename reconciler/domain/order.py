@@ -13,7 +13,7 @@ OrderId = int | UUID
 
 
 class Side(StrEnum):
-    """Whether an order buys or sells."""
+    """The side of an order."""
 
     BUY = "buy"
     SELL = "sell"

@@ -96,7 +96,7 @@ class OrderFault(Value):
 Answer = Report | Absent | Archived | OrderFault
 
 Scale = int | BinaryFloat | None
-"""How a column keeps a number: decimal places, a binary float, or None for every digit."""
+"""The scale of a column: decimal places, a binary float, or None for every digit."""
 
 
 def average_price(quote: Decimal | None, executed_qty: Decimal) -> Decimal | None:

@@ -18,7 +18,7 @@ from reconciler.store.write_statement import SEPARATOR, WritePart
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BatchWrites:
-    """What is to be written for a batch's decisions.
+    """The writes for a batch's decisions.
 
     Attributes:
         changed: Rows that get new facts: id, facts, log entry, when the exchange was asked.

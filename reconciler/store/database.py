@@ -167,7 +167,7 @@ class Database:
 
     @property
     def busy_seconds(self) -> float:
-        """How long the connection has been in use; 0 while it is not."""
+        """The time for which the connection has been in use; 0 while it is not."""
         checkout = self._checkout
         return 0.0 if checkout is None else time.monotonic() - checkout.since
 

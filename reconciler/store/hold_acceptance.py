@@ -35,7 +35,7 @@ NOTHING_TO_ACCEPT = frozenset({HoldReason.ERROR, HoldReason.CRASHED_WORKER})
 
 @dataclass(frozen=True, kw_only=True)
 class Acceptance:
-    """What is written: the facts, and a report that stands for the person's decision."""
+    """The facts to be written, and a report that stands for the person's decision."""
 
     to: Facts
     report: Report

@@ -34,7 +34,7 @@ class _BlockerKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Blocker:
-    """What keeps vacuum from removing rows. `name` is a pid, or quoted for SQL.
+    """A session, transaction or slot that keeps dead rows. `name` is a pid, or quoted for SQL.
 
     `role`, `state` and `open_for` are None if they are unknown.
     """

@@ -26,15 +26,15 @@ from reconciler.store.write_result import WriteResult
 
 EXCHANGE = "paper"
 SYMBOL = "BTCUSDT"
-PATIENCE_SECONDS = 20.0
+TIMEOUT_SECONDS = 20.0
 
 Application = psycopg.Connection[dict[str, Any]]
-"""The user's own program: every statement a transaction, unless it opens one."""
+"""The application's connection: each statement is a transaction, unless it opens one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """An `orders` table as some application has it, and the ids that it gives its rows."""
+    """An `orders` table as an application may have it, with the ids of its rows."""
 
     ddl: str
     id_of: Callable[[int], OrderId]
@@ -110,12 +110,12 @@ def connect_application(database_url: str) -> Application:
 
 @cache
 def _our_ddl() -> str:
-    """Return what `db upgrade` runs, to be sent as one: nobody writes who could be blocked."""
+    """Return what `db upgrade` runs as one text, not concurrently: no other session writes."""
     return migrations.ddl().replace(" CONCURRENTLY", "")
 
 
 def make_ready(application: Application, ddl: str) -> None:
-    """Make the application's table, and ours beside it."""
+    """Create the application's table, and ours."""
     application.execute(ddl)
     application.execute(_our_ddl())
 
@@ -132,7 +132,7 @@ def now_of(database: Database) -> datetime:
 
 
 def insert_order(application: Application, id_: OrderId, **columns: object) -> None:
-    """Write an open order that was last synced an hour ago; `columns` say otherwise."""
+    """Insert an open order with default values; `columns` replace them."""
     row: dict[str, object] = {
         "id": id_,
         "symbol": SYMBOL,
@@ -167,7 +167,7 @@ def read_log(application: Application, id_: OrderId) -> list[dict[str, Any]]:
 
 
 def read_hold(application: Application, id_: OrderId) -> dict[str, Any] | None:
-    """Read the order's active hold, with `wait`, the time from its last attempt to its next."""
+    """Read the order's active hold, with `wait`, the time until its next attempt."""
     return application.execute(
         "SELECT *, next_attempt_at - now() AS wait FROM reconciliation_holds"
         " WHERE order_id = %s AND resolved_at IS NULL",
@@ -199,9 +199,7 @@ def an_absence(id_: OrderId, *, fetched_at: datetime) -> Absent:
     return Absent(symbol=SYMBOL, external_order_id=str(id_), fetched_at=fetched_at)
 
 
-def an_unanswerable(
-    id_: OrderId, *, fetched_at: datetime, detail: str = "no such symbol"
-) -> OrderFault:
+def a_fault(id_: OrderId, *, fetched_at: datetime, detail: str = "no such symbol") -> OrderFault:
     return OrderFault(
         symbol=SYMBOL, external_order_id=str(id_), detail=detail, fetched_at=fetched_at
     )
@@ -215,27 +213,27 @@ def a_policy(orders: OrdersTable) -> Policy:
     )
 
 
-def an_apply(database: Database) -> OrderWriter:
-    """The apply step as a worker has it."""
+def a_writer(database: Database) -> OrderWriter:
+    """Return a writer like a worker's."""
     orders = shape_of(database)
     return OrderWriter(orders, exchange=EXCHANGE, decide=partial(decide, policy=a_policy(orders)))
 
 
 def applied(database: Database, *answers: tuple[OrderId, Answer]) -> WriteResult:
-    """Apply the answers in one transaction, as a worker does, and commit."""
-    writer = an_apply(database)
+    """Apply the answers in one transaction and commit, as a worker does."""
+    writer = a_writer(database)
     with database.transaction() as connection:
         return writer.apply(connection, dict(answers))
 
 
-def until(application: Application, question: str, *parameters: object) -> None:
-    """Ask the database until it says yes: for what another session is about to reach."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while application.execute(question, parameters).fetchone() != {"answer": True}:
-        assert time.monotonic() < deadline, f"never came true: {question}"
+def until(application: Application, condition: str, *parameters: object) -> None:
+    """Poll the database until a condition is true that another session is about to reach."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while application.execute(condition, parameters).fetchone() != {"answer": True}:
+        assert time.monotonic() < deadline, f"never came true: {condition}"
 
 
-SOMEBODY_WAITS: str = """
+IS_WAITING_FOR_A_LOCK: str = """
     SELECT EXISTS (
         SELECT FROM pg_stat_activity
         WHERE datname = current_database() AND wait_event_type = 'Lock'

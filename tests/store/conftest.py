@@ -1,4 +1,4 @@
-"""The application beside us: its own connection to the test's database, and its own tables.
+"""The application: its own connection to the test's database, and its own tables.
 
 A new database takes a third of a second, an emptied one a hundredth: here all tests share one.
 """
@@ -36,7 +36,7 @@ def _shared_database_url(postgres_url: str) -> str:
 
 @pytest.fixture
 def empty_database_url(_shared_database_url: str) -> str:
-    """A database with nothing in it."""
+    """An empty database."""
     with psycopg.connect(_shared_database_url, autocommit=True) as connection:
         connection.execute(EMPTY)
     return _shared_database_url
@@ -59,14 +59,14 @@ def application(database_url: str) -> Iterator[Application]:
 
 @pytest.fixture
 def owner(empty_database_url: str) -> Iterator[Application]:
-    """The application's connection to a database with nothing in it."""
+    """The application's connection to an empty database."""
     with connect_application(empty_database_url) as connection:
         yield connection
 
 
 @pytest.fixture
 def empty_database(empty_database_url: str) -> Iterator[Database]:
-    """Our way to the database with nothing in it."""
+    """Our connection to the empty database."""
     database = Database(empty_database_url, role="test")
     yield database
     database.close()
@@ -74,7 +74,7 @@ def empty_database(empty_database_url: str) -> Iterator[Database]:
 
 @pytest.fixture(params=list(SHAPES.values()), ids=list(SHAPES))
 def shape(request: pytest.FixtureRequest, owner: Application) -> Shape:
-    """Each shape of `orders` in turn, made in the empty database, with our tables beside it."""
+    """Each shape of `orders` in turn, created in the empty database together with our tables."""
     shape: Shape = request.param
     make_ready(owner, shape.ddl)
     return shape

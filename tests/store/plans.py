@@ -1,4 +1,4 @@
-"""How PostgreSQL would run, and did run, the statements that the store sends."""
+"""The plans by which PostgreSQL runs the statements that the store sends."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ INDEX_SCANS = frozenset({"Index Scan", "Index Only Scan"})
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The plan of one statement, as EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) tells it."""
+    """The plan of one statement, from EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON)."""
 
     root: dict[str, Any]
 
@@ -23,7 +23,7 @@ class Plan:
 
     @property
     def shape(self) -> list[tuple[str, str, str]]:
-        """What makes two plans the same: each node with the table and the index that it reads."""
+        """Each node with the table and the index that it reads: equal for equal plans."""
         return [
             (node["Node Type"], node.get("Relation Name", ""), node.get("Index Name", ""))
             for node in self.nodes
@@ -31,17 +31,17 @@ class Plan:
 
     @property
     def blocks(self) -> int:
-        """How many blocks were touched, in memory or not."""
+        """The number of blocks read, from memory or not."""
         blocks: int = self.root["Shared Hit Blocks"] + self.root["Shared Read Blocks"]
         return blocks
 
     def scans_of(self, table: str) -> list[tuple[str, str]]:
-        """Return how the table is read: each scan with its index."""
+        """Return each scan of the table, with its index."""
         return [(kind, index) for kind, relation, index in self.shape if relation == table]
 
 
-def explained(database: Database, act: Callable[[Connection], object]) -> Plan:
-    """Return the plan of the last query that `act` sends: its very text, with its parameters.
+def explained(database: Database, action: Callable[[Connection], object]) -> Plan:
+    """Return the plan of the last query that `action` sends: the same text and parameters.
 
     The query runs twice, explained and as sent, so it must not write.
     """
@@ -58,7 +58,7 @@ def explained(database: Database, act: Callable[[Connection], object]) -> Plan:
 
     with database.transaction() as connection:
         event.listen(connection, "before_cursor_execute", explain)
-        act(connection)
+        action(connection)
     return Plan(root=plans[-1])
 
 

@@ -1,4 +1,4 @@
-"""What a transaction-pooling PgBouncer does to a session: its transactions go to two servers."""
+"""A stand-in for a transaction-pooling PgBouncer: transactions alternate between two sessions."""
 
 import socket
 import threading
@@ -16,7 +16,7 @@ _IDLE = b"I"
 
 
 class Pooler:
-    """Serves one client on a port of its own, for the length of a `with`."""
+    """Serves one client on a port of its own, for the duration of a `with`."""
 
     def __init__(self, server: Path) -> None:
         self._server = str(server)
@@ -69,7 +69,7 @@ def _read_startup(client: socket.socket) -> bytes:
 
 
 def _read_request(client: socket.socket) -> bytes:
-    """Read what the client says until it waits for an answer; nothing when it takes its leave."""
+    """Read what the client sends until it waits for an answer; nothing if it disconnects."""
     request = b""
     while True:
         kind, message = _read_message(client)

@@ -1,4 +1,4 @@
-"""A status column that ignores case: what the database takes for our word is our word."""
+"""A status column that ignores case: a word that the database considers equal to ours is ours."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -47,7 +47,7 @@ def application(request: pytest.FixtureRequest, any_database_url: str) -> Iterat
         yield application
 
 
-def test_rows_in_capitals_are_followed_and_written(
+def test_rows_with_capital_statuses_are_followed_and_written(
     application: Application, any_database_url: str
 ) -> None:
     database = Database(any_database_url, role="test")
@@ -55,7 +55,7 @@ def test_rows_in_capitals_are_followed_and_written(
         orders = require_schema(connection)
     with database.transaction() as connection:
         page = StaleOrders(orders, stale_after=timedelta(minutes=5)).read_page(connection, 10)
-        following = measure_coverage(connection)
+        coverage = measure_coverage(connection)
     report = a_report(1, executed="2", average="60000", fetched_at=now_of(database))
     written = applied(database, (1, report))
     database.close()
@@ -64,8 +64,8 @@ def test_rows_in_capitals_are_followed_and_written(
         1: Status.NEW,
         2: Status.PARTIAL,
     }
-    assert following is not None
-    assert (following.followed, dict(following.words)) == (2, {"OPEN": 1})
+    assert coverage is not None
+    assert (coverage.followed, dict(coverage.words)) == (2, {"OPEN": 1})
     assert len(written.outcomes) == 1
     row = application.execute("SELECT status::text AS status FROM orders WHERE id = 1").fetchone()
     assert row == {"status": "filled"}

@@ -30,7 +30,7 @@ def the_column(database: Database) -> ColumnInfo:
         ("word", ("character varying", "character varying(7)"), (7, None)),
     ],
 )
-def test_a_type_is_told_with_its_bounds_and_without_its_domains(
+def test_a_type_is_read_with_its_bounds_and_without_domains(
     ddl: str,
     words: tuple[str, str],
     bounds: tuple[int | None, int | None],
@@ -50,7 +50,7 @@ def test_a_type_is_told_with_its_bounds_and_without_its_domains(
 
 
 @pytest.mark.parametrize("ddl", ["integer NOT NULL", "never_null"])
-def test_what_an_insert_has_to_fill_is_mandatory(
+def test_a_column_that_an_insert_has_to_fill_is_mandatory(
     ddl: str, owner: Application, empty_database: Database
 ) -> None:
     owner.execute("CREATE DOMAIN never_null AS integer NOT NULL")
@@ -71,7 +71,7 @@ def test_what_an_insert_has_to_fill_is_mandatory(
         "one_unless_told",
     ],
 )
-def test_what_may_be_null_or_fills_itself_is_not(
+def test_a_column_that_may_be_null_or_has_a_default_is_optional(
     ddl: str, owner: Application, empty_database: Database
 ) -> None:
     owner.execute("CREATE DOMAIN never_null AS integer NOT NULL")
@@ -81,9 +81,9 @@ def test_what_may_be_null_or_fills_itself_is_not(
     assert not the_column(empty_database).is_mandatory
 
 
-@pytest.mark.parametrize(("schema", "told"), [("public", None), ("Desk", "Desk")])
-def test_an_enum_is_told_with_its_labels_in_order_and_the_schema_that_it_needs(
-    schema: str, told: str | None, owner: Application, empty_database: Database
+@pytest.mark.parametrize(("schema", "expected"), [("public", None), ("Market", "Market")])
+def test_an_enum_has_its_labels_in_order_and_a_schema_if_needed(
+    schema: str, expected: str | None, owner: Application, empty_database: Database
 ) -> None:
     owner.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
     owner.execute(f"CREATE TYPE \"{schema}\".\"Side\" AS ENUM ('sell', 'buy')")
@@ -92,7 +92,7 @@ def test_an_enum_is_told_with_its_labels_in_order_and_the_schema_that_it_needs(
     owner.execute("CREATE TABLE found (it way)")
 
     assert the_column(empty_database).enum == EnumType(
-        name="Side", schema=told, labels=("sell", "none", "buy")
+        name="Side", schema=expected, labels=("sell", "none", "buy")
     )
 
 
@@ -100,7 +100,7 @@ def test_an_enum_is_told_with_its_labels_in_order_and_the_schema_that_it_needs(
     "ddl",
     ["CREATE SEQUENCE found", "CREATE TABLE other (it integer); CREATE INDEX found ON other (it)"],
 )
-def test_what_is_no_table_has_no_columns(
+def test_a_relation_that_is_no_table_has_no_columns(
     ddl: str, owner: Application, empty_database: Database
 ) -> None:
     owner.execute(ddl)
@@ -110,7 +110,7 @@ def test_what_is_no_table_has_no_columns(
         assert read_columns(connection, "nowhere") == {}
 
 
-def test_a_dropped_column_is_not_there(owner: Application, empty_database: Database) -> None:
+def test_a_dropped_column_is_not_returned(owner: Application, empty_database: Database) -> None:
     owner.execute("CREATE TABLE found (it integer, gone integer)")
     owner.execute("ALTER TABLE found DROP COLUMN gone")
 

@@ -1,4 +1,4 @@
-"""A hold ends with its cause: a row that names another order now is due at once."""
+"""A held row that now names another order is due at once."""
 
 from datetime import timedelta
 
@@ -15,9 +15,9 @@ from .builders import (
     EXCHANGE,
     Application,
     Shape,
+    a_fault,
     a_report,
     an_absence,
-    an_unanswerable,
     applied,
     insert_order,
     now_of,
@@ -35,11 +35,11 @@ CORRECTIONS = {
 
 
 @pytest.mark.parametrize(("change", "due"), CORRECTIONS.values(), ids=CORRECTIONS)
-def test_a_row_that_was_corrected_is_due_at_once(
+def test_a_held_row_that_was_corrected_is_due_at_once(
     change: str, due: list[int], application: Application, database: Database
 ) -> None:
     insert_order(application, 1)
-    applied(database, (1, an_unanswerable(1, fetched_at=now_of(database))))
+    applied(database, (1, a_fault(1, fetched_at=now_of(database))))
     held_before = ids_of(read_page(database))
 
     application.execute(f"UPDATE orders SET {change} WHERE id = 1")  # noqa: S608 - a case above
@@ -56,35 +56,35 @@ def test_a_row_that_was_corrected_is_due_at_once(
     assert hold.is_waiting(row.symbol, row.external_order_id, row.now) == (not due)
 
 
-def test_every_shape_of_table_knows_its_held_rows_again(
+def test_held_rows_are_recognised_in_every_shape_of_table(
     shape: Shape, owner: Application, empty_database: Database
 ) -> None:
     id_ = shape.id_of(1)
     insert_order(owner, id_)
-    applied(empty_database, (id_, an_unanswerable(id_, fetched_at=now_of(empty_database))))
+    applied(empty_database, (id_, a_fault(id_, fetched_at=now_of(empty_database))))
 
     assert ids_of(read_page(empty_database)) == []
 
 
 @pytest.mark.parametrize("type_", ["char(20)", "varchar(20)", "name"])
-def test_a_symbol_of_any_type_of_text_is_known_again(
+def test_a_held_symbol_of_any_text_type_is_recognised(
     type_: str, application: Application, database: Database
 ) -> None:
     application.execute(f"ALTER TABLE orders ALTER symbol TYPE {type_}")
     insert_order(application, 1)
     insert_order(application, 2)
     (first, _) = read_page(database).orders
-    applied(database, (1, an_unanswerable(1, fetched_at=now_of(database))))
+    applied(database, (1, a_fault(1, fetched_at=now_of(database))))
 
     assert first.symbol == "BTCUSDT"
     assert ids_of(read_page(database)) == [2]
 
 
-def test_a_hold_of_a_former_version_waits_as_before(
+def test_a_hold_of_an_earlier_version_waits_as_before(
     application: Application, database: Database
 ) -> None:
     insert_order(application, 1)
-    applied(database, (1, an_unanswerable(1, fetched_at=now_of(database))))
+    applied(database, (1, a_fault(1, fetched_at=now_of(database))))
     application.execute(
         "UPDATE reconciliation_holds SET held_symbol = NULL, held_external_order_id = NULL"
     )
@@ -93,7 +93,9 @@ def test_a_hold_of_a_former_version_waits_as_before(
     assert measure(database).orders == 0
 
 
-def test_another_question_is_counted_from_one(application: Application, database: Database) -> None:
+def test_a_hold_for_another_order_counts_from_one(
+    application: Application, database: Database
+) -> None:
     insert_order(application, 1, created_at=now_of(database) - timedelta(hours=1))
     for _ in range(5):
         applied(database, (1, an_absence(1, fetched_at=now_of(database))))
@@ -110,7 +112,7 @@ def test_another_question_is_counted_from_one(application: Application, database
     assert (hold.next_attempt_at - now_of(database)).total_seconds() <= 60
 
 
-def test_what_the_exchange_said_of_another_order_is_not_accepted(
+def test_a_report_about_another_order_is_not_accepted(
     application: Application, database: Database
 ) -> None:
     insert_order(application, 1, status="partial", executed_qty=2)
@@ -131,7 +133,7 @@ def test_holds_of_ids_that_the_table_cannot_have_end(
     application: Application, database: Database
 ) -> None:
     insert_order(application, 1)
-    applied(database, (1, an_unanswerable(1, fetched_at=now_of(database))))
+    applied(database, (1, a_fault(1, fetched_at=now_of(database))))
     foreign = ["a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", "", "99999999999999999999", "9" * 19, "1x"]
     for order_id in foreign:
         application.execute(

@@ -1,4 +1,4 @@
-"""What is followed, what looks open and is not, and what that may cost on a large table."""
+"""Rows that are followed, rows that look open and are not, and the cost on a large table."""
 
 from datetime import timedelta
 
@@ -14,7 +14,7 @@ from .builders import Application, insert_order
 
 @pytest.fixture
 def any_word(application: Application) -> Application:
-    """The application, whose statuses are nobody's business but its own."""
+    """The application, with a table that accepts any status."""
     application.execute("ALTER TABLE orders DROP CONSTRAINT IF EXISTS orders_status_check")
     application.execute("ALTER TABLE orders ALTER COLUMN status DROP NOT NULL")
     return application
@@ -65,7 +65,7 @@ def test_open_orders_in_other_words_are_counted_by_word(
 
 
 @pytest.mark.parametrize("word", ["NEW", "New", "new ", " partial"])
-def test_our_words_in_another_spelling_are_not_followed_and_are_told(
+def test_our_words_in_another_spelling_are_reported_not_followed(
     word: str, any_word: Application, database: Database
 ) -> None:
     add_orders(any_word, 3, "new")
@@ -103,7 +103,7 @@ def test_open_orders_without_an_external_id_are_counted_apart(
     assert found.remarks == ("1 open row has no external_order_id and is not followed",)
 
 
-def test_a_table_in_which_no_row_has_a_word_of_ours_is_told_with_its_words(
+def test_a_table_with_only_unknown_statuses_is_reported_with_them(
     any_word: Application, database: Database
 ) -> None:
     add_orders(any_word, 5, "17")
@@ -116,7 +116,7 @@ def test_an_empty_table_has_nothing_to_remark(database: Database) -> None:
     assert remarks_of(database) == ()
 
 
-def test_a_large_table_is_estimated_from_a_sample_its_newest_rows_and_the_index(
+def test_a_large_table_is_estimated_from_sample_new_rows_and_index(
     any_word: Application, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_orders(any_word, 30_000, "OPEN")
@@ -157,7 +157,7 @@ def test_a_large_table_is_never_read_as_a_whole(
     assert all("TABLESAMPLE" in one or "LIMIT" in one for one in read)
 
 
-def test_a_count_that_takes_too_long_is_given_up_and_the_connection_is_good_for_more(
+def test_a_count_that_times_out_leaves_the_connection_usable(
     any_word: Application, database: Database
 ) -> None:
     any_word.execute("ALTER TABLE orders RENAME TO all_orders")
@@ -172,7 +172,7 @@ def test_a_count_that_takes_too_long_is_given_up_and_the_connection_is_good_for_
     assert (found, still_there) == (None, 1)
 
 
-def test_partitions_are_counted_too(empty_database: Database, owner: Application) -> None:
+def test_rows_in_partitions_are_counted_too(empty_database: Database, owner: Application) -> None:
     owner.execute(
         "CREATE TABLE orders (id bigint PRIMARY KEY, external_order_id text, status text)"
         " PARTITION BY RANGE (id)"
@@ -183,21 +183,23 @@ def test_partitions_are_counted_too(empty_database: Database, owner: Application
     assert remarks_of(empty_database) == ("1 row looks open, 0 by our words: OPEN 1",)
 
 
-def test_why_there_is_nothing_to_do_is_told(any_word: Application, database: Database) -> None:
-    def told() -> str:
+def test_the_reason_for_nothing_to_do_is_reported(
+    any_word: Application, database: Database
+) -> None:
+    def reason() -> str:
         with database.transaction() as connection:
             return explain_no_stale_orders(connection, timedelta(minutes=5))
 
-    none_open = told()
+    none_open = reason()
     insert_order(any_word, 1, last_synced_at="now")
-    fresh = told()
+    fresh = reason()
     any_word.execute(
         "INSERT INTO reconciliation_holds (order_id, reason, detail, attempts, first_held_at,"
         " next_attempt_at, row_facts) VALUES ('1', 'error', '', 1, now(), now() + '1 h', '{}')"
     )
-    held = told()
+    held = reason()
     any_word.execute("UPDATE reconciliation_holds SET next_attempt_at = now() + '1 day'")
-    due = told()
+    due = reason()
 
     assert none_open == ("nothing to do: no row is open by our words and has an external_order_id")
     assert fresh == ("nothing to do: of 1 open orders none was last synced more than 5 minutes ago")

@@ -1,4 +1,4 @@
-"""A cycle's record is kept as it was told, and the last hour's are added up."""
+"""Cycles are recorded as given, and those of the last hour are added up."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -97,7 +97,7 @@ def test_the_last_run_is_known_however_long_ago_it_was(database: Database) -> No
     assert hour.last_run_age_seconds >= 2 * 24 * 3600
 
 
-def test_a_run_that_another_hosts_clock_puts_into_the_future_is_of_now(database: Database) -> None:
+def test_a_run_in_the_future_by_another_hosts_clock_is_now(database: Database) -> None:
     hour = last_hour(database, a_cycle(now_of(database) + timedelta(minutes=2)))
 
     assert hour.last_run_age_seconds == 0
@@ -142,7 +142,7 @@ def test_the_first_sync_is_the_first_sweep_that_looked_at_any_order(database: Da
     assert not hour.is_first_sync
 
 
-def test_a_cycle_of_the_first_sweep_that_ends_late_is_of_the_first_sync(
+def test_a_late_cycle_of_the_first_sweep_is_of_the_first_sync(
     database: Database,
 ) -> None:
     hour = first_hour(
@@ -152,7 +152,7 @@ def test_a_cycle_of_the_first_sweep_that_ends_late_is_of_the_first_sync(
     assert hour.first_sync_scanned == hour.scanned == 150
 
 
-def test_until_its_sweep_has_ended_the_first_sync_goes_on(database: Database) -> None:
+def test_the_first_sync_lasts_until_its_sweep_has_ended(database: Database) -> None:
     hour = first_hour(database, (30 * A_MINUTE, MOST_DIFFER, False), (A_MINUTE, FEW_DIFFER, False))
 
     assert hour.is_first_sync
@@ -168,7 +168,7 @@ def test_a_first_sync_that_never_ends_hides_nothing_after_a_day(database: Databa
     assert (hour.scanned, hour.first_sync_scanned) == (100, 0)
 
 
-def test_the_first_sync_does_not_come_again_when_the_record_is_emptied(
+def test_deleting_the_record_brings_no_second_first_sync(
     application: Application, database: Database
 ) -> None:
     first_hour(database, (timedelta(hours=3), MOST_DIFFER, True))

@@ -1,4 +1,4 @@
-"""Every answer of PostgreSQL becomes one of our errors, and no state of a session is relied on."""
+"""PostgreSQL's errors are translated into ours, and no session state is relied on."""
 
 import socket
 from collections.abc import Iterator
@@ -27,9 +27,9 @@ from reconciler.store.order_writer import OrderWriter
 
 from .builders import (
     Application,
+    a_fault,
     a_report,
-    an_apply,
-    an_unanswerable,
+    a_writer,
     applied,
     connect_application,
     insert_order,
@@ -62,7 +62,7 @@ def opened(url: str) -> Iterator[Database]:
         f"postgresql://app:{PASSWORD}@db:port/orders",
     ],
 )
-def test_what_is_no_url_of_postgresql_is_refused_without_repeating_it(url: str) -> None:
+def test_a_url_that_is_not_postgresqls_is_refused_but_not_repeated(url: str) -> None:
     with pytest.raises(ConfigurationError, match="postgresql://user:password@host") as error:
         parse_url(url)
 
@@ -70,16 +70,16 @@ def test_what_is_no_url_of_postgresql_is_refused_without_repeating_it(url: str) 
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg"])
-def test_every_usual_scheme_is_taken(scheme: str) -> None:
+def test_every_usual_url_scheme_is_accepted(scheme: str) -> None:
     url = parse_url(f"{scheme}://app:{PASSWORD}@db:5433/orders")
 
     assert (url.drivername, url.host, url.port) == ("postgresql+psycopg", "db", 5433)
 
 
-def test_a_refused_connection_is_unavailable_and_keeps_the_password() -> None:
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{nobody.getsockname()[1]}"
+def test_a_refused_connection_is_unavailable_and_hides_the_password() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{unused.getsockname()[1]}"
         with (
             opened(f"postgresql://app:{PASSWORD}@{address}/orders") as database,
             pytest.raises(StoreUnavailable, match=address) as error,
@@ -95,7 +95,7 @@ def test_a_refused_connection_is_unavailable_and_keeps_the_password() -> None:
     [("/postgres?", "/nowhere?"), ("//postgres:", "//nobody:")],
     ids=["no such database", "no such role"],
 )
-def test_a_wrong_name_is_a_matter_of_configuration(
+def test_a_wrong_role_or_database_is_a_configuration_error(
     find: str, replace: str, postgres_url: str
 ) -> None:
     assert find in postgres_url
@@ -116,7 +116,7 @@ def run(database: Database, statements: str) -> None:
 
 
 def a_raise(state: str) -> str:
-    """Return what fails as an application's trigger does that raises an error of this SQLSTATE."""
+    """Return a statement that fails like a trigger that raises an error with this SQLSTATE."""
     return f"DO 'BEGIN RAISE ''no'' USING ERRCODE = ''{state}''; END'".replace("; ", ";")
 
 
@@ -149,7 +149,7 @@ def a_raise(state: str) -> str:
         ("SELECT pg_read_file('nowhere')", StoreUnavailable),
     ],
 )
-def test_an_error_of_the_server_becomes_ours(
+def test_an_error_of_the_server_is_translated(
     statement: str, expected: type[ReconcilerError], database: Database
 ) -> None:
     with pytest.raises(expected) as error:
@@ -161,7 +161,7 @@ def test_an_error_of_the_server_becomes_ours(
         assert connection.execute(text("SELECT 1")).scalar_one() == 1
 
 
-def test_an_error_that_only_a_bug_makes_stays_what_it_is(database: Database) -> None:
+def test_an_error_that_only_a_bug_causes_is_not_translated(database: Database) -> None:
     with (
         pytest.raises(Exception, match="syntax error") as error,
         database.autocommit() as connection,
@@ -171,7 +171,7 @@ def test_an_error_that_only_a_bug_makes_stays_what_it_is(database: Database) -> 
     assert not isinstance(error.value, ReconcilerError)
 
 
-def test_a_server_that_is_read_only_for_now_is_no_orders_fault(
+def test_a_server_that_is_read_only_puts_no_order_on_hold(
     application: Application, database_url: str
 ) -> None:
     insert_order(application, 1)
@@ -181,7 +181,7 @@ def test_a_server_that_is_read_only_for_now_is_no_orders_fault(
         applied(database, (1, a_report(1, fetched_at=now_of(database))))
 
 
-def test_a_databases_own_isolation_level_does_not_give_us_an_old_snapshot(
+def test_the_databases_default_isolation_level_does_not_matter(
     database_url: str,
 ) -> None:
     url = f"{database_url}&options=-cdefault_transaction_isolation%3Dserializable"
@@ -199,8 +199,8 @@ def prepared_statements(database: Database) -> int:
 
 
 def apply_often(application: Application, database: Database) -> OrderWriter:
-    """Make ten orders true one after the other, by one step, as a worker does; return the step."""
-    writer = an_apply(database)
+    """Reconcile ten orders one after the other with one writer, as a worker does; return it."""
+    writer = a_writer(database)
     for id_ in range(1, 11):
         insert_order(application, id_)
         report = a_report(id_, fetched_at=now_of(database))
@@ -211,7 +211,7 @@ def apply_often(application: Application, database: Database) -> OrderWriter:
     return writer
 
 
-def test_what_is_run_for_every_batch_is_prepared(
+def test_a_statement_that_runs_for_every_batch_is_prepared(
     application: Application, database: Database
 ) -> None:
     apply_often(application, database)
@@ -227,7 +227,7 @@ def test_no_other_statement_is_prepared(database: Database) -> None:
     assert prepared_statements(database) == 0
 
 
-def test_nothing_is_prepared_where_a_pooler_gives_each_transaction_another_session(
+def test_nothing_is_prepared_behind_a_transaction_pooler(
     application: Application, database_url: str
 ) -> None:
     address = make_url(database_url)
@@ -240,26 +240,28 @@ def test_nothing_is_prepared_where_a_pooler_gives_each_transaction_another_sessi
             assert [prepared_statements(database) for _ in range(2)] == [0, 0]
 
 
-def test_a_statement_whose_columns_have_other_types_now_is_prepared_anew(
+def test_a_statement_whose_column_types_changed_is_prepared_again(
     application: Application, database: Database
 ) -> None:
     writer = apply_often(application, database)
     application.execute("ALTER TABLE orders ALTER executed_qty TYPE numeric(30, 9)")
 
-    assert_prepared_anew(application, database, writer)
+    assert_prepared_again(application, database, writer)
 
 
-def test_a_statement_that_the_session_has_lost_is_prepared_anew(
+def test_a_statement_that_the_session_has_lost_is_prepared_again(
     application: Application, database: Database
 ) -> None:
     writer = apply_often(application, database)
     with database.autocommit() as connection:
         connection.execute(text("DO 'BEGIN EXECUTE ''DEALLOCATE ALL''; END'"))
 
-    assert_prepared_anew(application, database, writer)
+    assert_prepared_again(application, database, writer)
 
 
-def assert_prepared_anew(application: Application, database: Database, writer: OrderWriter) -> None:
+def assert_prepared_again(
+    application: Application, database: Database, writer: OrderWriter
+) -> None:
     insert_order(application, 11)
     answers: dict[OrderId, Answer] = {11: a_report(11, fetched_at=now_of(database))}
 
@@ -271,7 +273,7 @@ def assert_prepared_anew(application: Application, database: Database, writer: O
     assert read_row(application, 11)["status"] == "filled"
 
 
-def test_a_transaction_that_raises_leaves_nothing(
+def test_a_transaction_that_raises_is_rolled_back(
     application: Application, database: Database
 ) -> None:
     insert_order(application, 1)
@@ -282,7 +284,7 @@ def test_a_transaction_that_raises_leaves_nothing(
     assert read_row(application, 1)["status"] == "new"
 
 
-def test_words_that_the_databases_encoding_lacks_are_refused_and_then_told(
+def test_words_that_the_encoding_lacks_are_refused_with_a_reason(
     postgres_url: str,
 ) -> None:
     with psycopg.connect(postgres_url, autocommit=True) as server:
@@ -296,7 +298,7 @@ def test_words_that_the_databases_encoding_lacks_are_refused_and_then_told(
         with pytest.raises(StoreRejected) as error:
             applied(database, (1, a_report(1, word="已成交", fetched_at=now)))
         detail = f"Größe: {error.value}"
-        applied(database, (1, an_unanswerable(1, detail=detail, fetched_at=now)))
+        applied(database, (1, a_fault(1, detail=detail, fetched_at=now)))
 
         hold = read_hold(application, 1)
         assert hold is not None
@@ -315,14 +317,14 @@ def set_read_only(application: Application, *, on: bool) -> None:
 
 
 @pytest.mark.parametrize("must_write", [False, True], ids=["a reader", "a writer"])
-def test_a_session_that_was_read_only_once_is_not_kept(
+def test_a_session_that_turned_out_read_only_is_closed(
     must_write: bool,  # noqa: FBT001 - a case, not a switch
     application: Application,
     database_url: str,
 ) -> None:
     insert_order(application, 1)
     database = Database(database_url, role="test", must_write=must_write)
-    writer = an_apply(database)
+    writer = a_writer(database)
     report = a_report(1, fetched_at=now_of(database))
     database.close()
 

@@ -1,4 +1,4 @@
-"""What psql takes as a URL we take, and nothing secret of it is ever shown."""
+"""A URL that psql accepts is accepted, and its secrets are never shown."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -18,7 +18,7 @@ PASSWORD = "hunter2-with-teeth"
 
 
 def parameters_of(url: str) -> dict[str, object]:
-    """Return what the driver is told."""
+    """Return the parameters that the driver gets."""
     engine = create_engine(parse_url(url))
     _, parameters = engine.dialect.create_connect_args(engine.url)
     engine.dispose()
@@ -55,13 +55,13 @@ def test_hosts_and_ports_are_read_as_psql_reads_them(url: str, host: str, port: 
     ("password", "meant"),
     [("p%40w%2F%25", "p@w/%"), ("p/w", "p/w"), ("p#w", "p#w"), ("1/2", "1/2"), ("p%zzw", "p%zzw")],
 )
-def test_a_password_may_have_any_letter(password: str, meant: str) -> None:
+def test_a_password_may_have_any_character(password: str, meant: str) -> None:
     found = parameters_of(f"postgresql://app:{password}@db:5432/x")
 
     assert (found["password"], found["host"], found["port"]) == (meant, "db", "5432")
 
 
-def test_parameters_and_a_service_are_passed_on() -> None:
+def test_parameters_and_a_service_reach_the_driver() -> None:
     found = parameters_of(
         "postgresql://h1:1,h2:2/x?target_session_attrs=read-write&sslmode=require"
     )
@@ -90,7 +90,7 @@ def test_an_address_shows_every_host_and_no_secret(url: str, address: str) -> No
     assert without_secrets(parse_url(url)) == address
 
 
-def test_one_port_is_for_all_hosts() -> None:
+def test_one_port_applies_to_all_hosts_of_a_url() -> None:
     url = parse_url("postgresql://app@/x?host=h1,h2&port=5433")
 
     assert (url.query["host"], url.query["port"]) == ("h1,h2", "5433,5433")
@@ -108,7 +108,7 @@ def test_one_port_is_for_all_hosts() -> None:
         f"postgresql://app:{PASSWORD}@h1/x?port=1,2",
     ],
 )
-def test_what_is_no_url_is_refused_without_repeating_it(url: str) -> None:
+def test_a_text_that_is_no_url_is_refused_but_not_repeated(url: str) -> None:
     with pytest.raises(ConfigurationError, match="DATABASE_URL is not a PostgreSQL URL") as error:
         parse_url(url)
 
@@ -157,7 +157,7 @@ def is_read_only(url: str, *, must_write: bool = False) -> str:
         ("", True, "off"),
     ],
 )
-def test_the_host_that_fits_is_found_among_several(
+def test_the_writable_host_is_found_among_several(
     hosts: tuple[str, ...],
     attributes: str,
     must_write: bool,  # noqa: FBT001 - a case, not a switch
@@ -170,7 +170,7 @@ def test_the_host_that_fits_is_found_among_several(
     assert is_read_only(url, must_write=must_write) == read_only
 
 
-def test_no_host_that_can_be_written_is_a_database_that_is_away(ports: dict[str, int]) -> None:
+def test_no_writable_host_means_the_database_is_unavailable(ports: dict[str, int]) -> None:
     url = f"postgresql://postgres@127.0.0.1:{ports['reads']},127.0.0.1:{ports['gone']}/postgres"
 
     with pytest.raises(StoreUnavailable, match=f"127.0.0.1:{ports['gone']}/postgres does not"):

@@ -20,7 +20,7 @@ def measured(database: Database) -> Duplicates | None:
         return measure_duplicates(connection)
 
 
-def test_no_two_rows_of_different_orders_are_duplicates(
+def test_rows_of_different_orders_are_no_duplicates(
     application: Application, database: Database
 ) -> None:
     for id_ in (1, 2, 3):
@@ -33,7 +33,7 @@ def test_no_two_rows_of_different_orders_are_duplicates(
     assert measured(database) == Duplicates(rows=0, orders=0, most=(), is_partial=False)
 
 
-def test_rows_of_the_same_order_are_counted_and_named_the_most_frequent_first(
+def test_duplicates_are_counted_and_the_most_frequent_come_first(
     application: Application, database: Database
 ) -> None:
     for id_ in range(1, 61):
@@ -53,7 +53,7 @@ def test_rows_of_the_same_order_are_counted_and_named_the_most_frequent_first(
     )
 
 
-def test_only_so_many_rows_are_looked_at(
+def test_only_a_limited_number_of_rows_is_read(
     application: Application, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MAX_READ", 10)
@@ -66,7 +66,9 @@ def test_only_so_many_rows_are_looked_at(
     assert (found.rows, found.is_partial) == (10, True)
 
 
-def test_what_takes_too_long_is_given_up(application: Application, database: Database) -> None:
+def test_a_count_that_takes_too_long_is_canceled(
+    application: Application, database: Database
+) -> None:
     insert_order(application, 1)
     application.execute("ALTER TABLE orders RENAME TO real_orders")
     application.execute(
@@ -77,7 +79,7 @@ def test_what_takes_too_long_is_given_up(application: Application, database: Dat
         assert measure_duplicates(connection, timeout_seconds=0.05) is None
 
 
-def test_a_page_names_the_duplicates_that_stand_on_it_once(
+def test_a_page_names_each_of_its_duplicates_once(
     application: Application,
     database: Database,
     database_url: str,
@@ -101,7 +103,7 @@ def test_a_page_names_the_duplicates_that_stand_on_it_once(
     assert capsys.readouterr().out.count("orders.duplicate_external_id") == 1
 
 
-def test_duplicates_that_never_stand_on_one_page_are_counted_and_named(
+def test_duplicates_on_different_pages_are_counted_and_named(
     application: Application, database_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for id_ in (1, 2):

@@ -1,4 +1,4 @@
-"""What the database says of one order: is it due, and who holds its row."""
+"""The database says if an order is due, and which sessions lock its row."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from reconciler.store.explain import LockHolder, OrderRow, read_lock_holders, re
 from reconciler.store.tables import find_orders
 
 from .builders import (
-    SOMEBODY_WAITS,
+    IS_WAITING_FOR_A_LOCK,
     Application,
     Shape,
     connect_application,
@@ -77,7 +77,7 @@ def test_a_row_of_every_shape_is_read_with_its_freshness(
         ("9999-12-30 UTC", True, True),
     ],
 )
-def test_a_row_that_was_synced_at_no_possible_time_is_stale(
+def test_a_row_synced_at_an_impossible_time_is_stale(
     application: Application,
     database: Database,
     synced_at: str | None,
@@ -95,7 +95,7 @@ def test_a_row_that_was_synced_at_no_possible_time_is_stale(
 
 
 @pytest.mark.parametrize("id_", [7, 2**70], ids=["no row", "no id that could be"])
-def test_an_order_that_is_not_there_has_no_row_and_no_holder(
+def test_a_missing_order_has_no_row_and_no_lock_holder(
     application: Application, database: Database, id_: int
 ) -> None:
     insert_order(application, 1)
@@ -115,7 +115,7 @@ def test_an_order_that_is_not_there_has_no_row_and_no_holder(
     ],
     ids=["for update", "for key share", "update", "delete", "savepoint", "a fill"],
 )
-def test_the_session_that_holds_the_row_is_found(
+def test_the_session_that_locks_the_row_is_found(
     application: Application, database: Database, database_url: str, statements: tuple[str, ...]
 ) -> None:
     insert_order(application, 1)
@@ -134,7 +134,7 @@ def test_the_session_that_holds_the_row_is_found(
     assert others == holders(database) == ()
 
 
-def test_all_that_share_the_row_are_found(
+def test_all_sessions_that_share_the_lock_are_found(
     application: Application, database: Database, database_url: str
 ) -> None:
     insert_order(application, 1)
@@ -150,7 +150,7 @@ def test_all_that_share_the_row_are_found(
     assert pids(database) == set()
 
 
-def test_who_only_waits_for_the_row_does_not_hold_it(
+def test_a_session_that_only_waits_is_no_lock_holder(
     application: Application, database: Database, database_url: str
 ) -> None:
     insert_order(application, 1)
@@ -160,7 +160,7 @@ def test_who_only_waits_for_the_row_does_not_hold_it(
         a_session(database_url, "SELECT FROM orders WHERE id = 1 FOR UPDATE") as pid,
     ):
         waiting.pgconn.send_query(b"SELECT FROM orders WHERE id = 1 FOR UPDATE")
-        until(application, SOMEBODY_WAITS, "waiting")
+        until(application, IS_WAITING_FOR_A_LOCK, "waiting")
         found = pids(database)
         waiting.cancel()
         waiting.pgconn.finish()
@@ -168,7 +168,7 @@ def test_who_only_waits_for_the_row_does_not_hold_it(
     assert found == {pid}
 
 
-def test_a_prepared_transaction_holds_a_row_without_a_session(
+def test_a_prepared_transaction_locks_a_row_without_a_session(
     application: Application, database: Database
 ) -> None:
     insert_order(application, 1)
@@ -186,7 +186,9 @@ def test_a_prepared_transaction_holds_a_row_without_a_session(
     assert holders(database) == ()
 
 
-def test_looking_leaves_no_mark_on_the_row(application: Application, database: Database) -> None:
+def test_explaining_leaves_no_trace_on_the_row(
+    application: Application, database: Database
+) -> None:
     insert_order(application, 1)
     marks = "SELECT xmin::text, xmax::text, ctid::text FROM orders"
     before = application.execute(marks.encode()).fetchall()

@@ -1,4 +1,4 @@
-"""Every statement over the application's columns bears whatever PostgreSQL can hold in them."""
+"""Every statement on the application's columns works with any value that they can hold."""
 
 import math
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from reconciler.store.row_status import read_row_status
 from reconciler.store.stale import StaleOrders, count_synced_ahead
 from reconciler.store.tables import require_schema
 
-from .builders import Application, a_report, an_absence, an_apply, connect_application, now_of
+from .builders import Application, a_report, a_writer, an_absence, connect_application, now_of
 
 TIMES = [
     None,
@@ -93,7 +93,7 @@ def test_every_row_can_be_decided_on_and_written(
     is_found: bool,  # noqa: FBT001 - a case, not a switch
     database: Database,
 ) -> None:
-    writer = an_apply(database)
+    writer = a_writer(database)
     now = now_of(database)
     with database.transaction() as connection:
         stale = StaleOrders(require_schema(connection), stale_after=timedelta(minutes=5))
@@ -114,7 +114,7 @@ def test_every_row_can_be_decided_on_and_written(
     assert applied.skipped == ()
 
 
-def test_every_row_can_be_explained(database: Database) -> None:
+def test_every_row_with_extreme_values_can_be_explained(database: Database) -> None:
     with database.autocommit() as connection:
         orders = require_schema(connection)
         for id_ in range(1, ORDERS + 1):
@@ -125,7 +125,7 @@ def test_every_row_can_be_explained(database: Database) -> None:
             assert read_row_status(connection, orders, id_) == "new"
 
 
-def test_what_counts_rows_counts_them(database: Database) -> None:
+def test_the_counts_include_rows_with_extreme_values(database: Database) -> None:
     with database.transaction() as connection:
         orders = require_schema(connection)
         synced_ahead = count_synced_ahead(connection, orders)

@@ -1,4 +1,4 @@
-"""A hold grows with each attempt, begins anew for another reason, and ends with the truth."""
+"""A hold waits longer after each attempt, counts from one for another reason, and ends."""
 
 from datetime import timedelta
 
@@ -19,9 +19,9 @@ from reconciler.store.holds import (
 from .builders import (
     Application,
     Shape,
+    a_fault,
     a_report,
     an_absence,
-    an_unanswerable,
     applied,
     insert_order,
     now_of,
@@ -35,7 +35,7 @@ from .builders import (
     ("attempts", "minutes"),
     [(1, 1), (2, 2), (3, 4), (4, 8), (5, 16), (6, 32), (7, 60), (8, 60), (10_000, 60)],
 )
-def test_the_wait_doubles_to_an_hour(attempts: int, minutes: int) -> None:
+def test_the_wait_doubles_up_to_one_hour(attempts: int, minutes: int) -> None:
     assert wait_before_attempt(attempts) == timedelta(minutes=minutes)
 
 
@@ -54,7 +54,7 @@ def test_each_attempt_is_counted_and_the_next_waits_longer(
     now = now_of(database)
 
     for attempt in range(1, 9):
-        applied(database, (1, an_unanswerable(1, detail=f"no {attempt}", fetched_at=now)))
+        applied(database, (1, a_fault(1, detail=f"no {attempt}", fetched_at=now)))
 
         hold = read_hold(application, 1)
         assert hold is not None
@@ -65,11 +65,11 @@ def test_each_attempt_is_counted_and_the_next_waits_longer(
     assert held == {"rows": 1}
 
 
-def test_another_reason_begins_to_count_anew(application: Application, database: Database) -> None:
+def test_another_reason_counts_from_one_again(application: Application, database: Database) -> None:
     insert_order(application, 1)
     now = now_of(database)
     for _ in range(3):
-        applied(database, (1, an_unanswerable(1, fetched_at=now)))
+        applied(database, (1, a_fault(1, fetched_at=now)))
     first = read_hold(application, 1)
 
     applied(database, (1, a_report(1, None, "0", word="HALTED", fetched_at=now)))
@@ -83,7 +83,7 @@ def test_another_reason_begins_to_count_anew(application: Application, database:
     assert second["first_held_at"] == first["first_held_at"]
 
 
-def test_an_order_not_found_again_and_again_is_counted_by_its_hold(
+def test_a_hold_counts_how_often_an_order_was_not_found(
     application: Application, database: Database
 ) -> None:
     an_hour_ago = now_of(database) - timedelta(hours=1)
@@ -112,7 +112,7 @@ def test_a_hold_is_resolved_when_the_order_is_reconciled(
     status: Status, executed: str, entries: int, application: Application, database: Database
 ) -> None:
     insert_order(application, 1)
-    applied(database, (1, an_unanswerable(1, fetched_at=now_of(database))))
+    applied(database, (1, a_fault(1, fetched_at=now_of(database))))
 
     applied(database, (1, a_report(1, status, executed, None, fetched_at=now_of(database))))
 
@@ -139,9 +139,9 @@ def test_an_order_held_again_later_gets_a_hold_of_its_own(
     ]
 
 
-def test_what_is_left_alone_keeps_its_hold(application: Application, database: Database) -> None:
+def test_an_order_that_is_left_keeps_its_hold(application: Application, database: Database) -> None:
     insert_order(application, 1)
-    applied(database, (1, an_unanswerable(1, fetched_at=now_of(database))))
+    applied(database, (1, a_fault(1, fetched_at=now_of(database))))
     application.execute("UPDATE orders SET updated_at = clock_timestamp()")
     before = read_hold(application, 1)
     assert before is not None
@@ -168,7 +168,7 @@ def test_the_hold_of_an_order_that_the_application_ended_ends_too(
 ) -> None:
     for id_ in (1, 2):
         insert_order(application, id_)
-        applied(database, (id_, an_unanswerable(id_, fetched_at=now_of(database))))
+        applied(database, (id_, a_fault(id_, fetched_at=now_of(database))))
     application.execute(f"{ending} WHERE id = 1".encode())
 
     assert ended_holds(database) == 1
@@ -197,7 +197,7 @@ def test_holds_end_whatever_the_shape_of_orders(
 ) -> None:
     id_ = shape.id_of(1)
     insert_order(owner, id_)
-    applied(empty_database, (id_, an_unanswerable(id_, fetched_at=now_of(empty_database))))
+    applied(empty_database, (id_, a_fault(id_, fetched_at=now_of(empty_database))))
     owner.execute("UPDATE orders SET status = 'filled'")
 
     assert ended_holds(empty_database) == 1
@@ -243,7 +243,7 @@ def test_holds_are_measured_against_the_open_orders(
     assert measured.oldest_age_seconds == pytest.approx(5 * 3600, abs=60)
 
 
-def test_many_open_orders_are_taken_from_the_estimate_and_not_counted(
+def test_many_open_orders_are_estimated_and_not_counted(
     application: Application, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(holds, "MAX_COUNTED", 100)

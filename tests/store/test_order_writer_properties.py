@@ -1,4 +1,4 @@
-"""Whatever rows and answers meet: afterwards the database says exactly what `decide` said."""
+"""For any rows and answers, the database afterwards has exactly what `decide` decided."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,10 +21,10 @@ from reconciler.store.order_writer import OrderWriter
 from .builders import (
     SYMBOL,
     Application,
+    a_fault,
     a_report,
+    a_writer,
     an_absence,
-    an_apply,
-    an_unanswerable,
     facts_of,
     insert_order,
     now_of,
@@ -63,7 +63,7 @@ AGES = st.sampled_from([timedelta(seconds=10), timedelta(minutes=30), timedelta(
 
 
 def as_stored(amount: str | None) -> Decimal | None:
-    """Return what the sample table's columns hold of an amount."""
+    """Return an amount as the sample table's columns keep it."""
     return None if amount is None else Decimal(amount).quantize(Decimal("1e-8"))
 
 
@@ -88,7 +88,7 @@ meetings = st.builds(
             word=WORDS,
         ),
         st.just(an_absence),
-        st.builds(partial, st.just(an_unanswerable), detail=WORDS),
+        st.builds(partial, st.just(a_fault), detail=WORDS),
     ),
 )
 
@@ -100,7 +100,7 @@ POLICY = Policy(quantity_scale=8, price_scale=8, retention=timedelta(days=90))
 
 @pytest.fixture
 def writer(database: Database) -> OrderWriter:
-    return an_apply(database)
+    return a_writer(database)
 
 
 @settings(
@@ -110,7 +110,7 @@ def writer(database: Database) -> OrderWriter:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(batch=st.lists(meetings, min_size=1, max_size=8))
-def test_the_rows_are_what_was_decided(
+def test_the_rows_are_as_decided_for_any_answer(
     batch: list[Meeting], application: Application, database: Database, writer: OrderWriter
 ) -> None:
     application.execute(FORGET)

@@ -1,4 +1,4 @@
-"""Where the database does not do as it is told, nothing of the batch stays, and we say why."""
+"""If the database does not write as decided, the batch is rolled back, with a reason."""
 
 from collections.abc import Iterator
 
@@ -11,9 +11,9 @@ from reconciler.store.order_writer import WriteMismatch
 from .builders import (
     SHAPES,
     Application,
+    a_fault,
     a_report,
-    an_apply,
-    an_unanswerable,
+    a_writer,
     applied,
     insert_order,
     make_ready,
@@ -49,7 +49,7 @@ def assert_untouched(application: Application) -> None:
     ],
     ids=["of one order", "of all orders", "of the log"],
 )
-def test_a_trigger_that_swallows_a_write_undoes_the_batch(
+def test_a_trigger_that_drops_a_write_rolls_the_batch_back(
     event: str, table: str, body: str, application: Application, database: Database
 ) -> None:
     for id_ in (1, 2):
@@ -62,7 +62,7 @@ def test_a_trigger_that_swallows_a_write_undoes_the_batch(
     assert_untouched(application)
 
 
-def test_a_trigger_that_swallows_a_hold_undoes_the_batch(
+def test_a_trigger_that_drops_a_hold_rolls_the_batch_back(
     application: Application, database: Database
 ) -> None:
     for id_ in (1, 2):
@@ -76,7 +76,7 @@ def test_a_trigger_that_swallows_a_hold_undoes_the_batch(
         applied(
             database,
             (1, a_report(1, fetched_at=now)),
-            (2, an_unanswerable(2, fetched_at=now)),
+            (2, a_fault(2, fetched_at=now)),
         )
 
     assert_untouched(application)
@@ -92,7 +92,7 @@ def test_a_trigger_that_swallows_a_hold_undoes_the_batch(
     ],
     ids=["a check", "a column too narrow", "a unique index", "a trigger that raises"],
 )
-def test_a_rule_of_the_applications_table_rejects_the_batch(
+def test_a_constraint_of_the_application_rejects_the_batch(
     rule: str, application: Application, database: Database
 ) -> None:
     for id_ in (1, 2):
@@ -111,7 +111,7 @@ def test_a_status_that_a_varchar_cannot_hold_is_never_cut_short(
     shape = SHAPES["uuid id, varchar status"]
     make_ready(owner, shape.ddl)
     insert_order(owner, shape.id_of(1))
-    writer = an_apply(empty_database)
+    writer = a_writer(empty_database)
     report = a_report(shape.id_of(1), fetched_at=now_of(empty_database))
     owner.execute("ALTER TABLE orders ALTER status TYPE varchar(5)")
 
@@ -124,7 +124,9 @@ def test_a_status_that_a_varchar_cannot_hold_is_never_cut_short(
     assert read_row(owner, shape.id_of(1))["status"] == "new"
 
 
-def test_a_deleted_row_is_skipped(application: Application, database: Database) -> None:
+def test_a_deleted_row_is_skipped_by_the_writer(
+    application: Application, database: Database
+) -> None:
     insert_order(application, 1)
     report = a_report(1, fetched_at=now_of(database))
     application.execute("DELETE FROM orders")
@@ -146,7 +148,7 @@ LEAST = """
 
 @pytest.fixture
 def clerk(application: Application, database_url: str) -> Iterator[Database]:
-    """Our way to the database in a role of few rights; the test grants them."""
+    """Our connection in a role with few privileges; the test grants them."""
     application.execute("DROP ROLE IF EXISTS clerk; CREATE ROLE clerk")
     application.execute("GRANT USAGE ON SCHEMA public TO clerk")
     database = Database(f"{database_url}&options=-crole%3Dclerk", role="test")
@@ -155,7 +157,7 @@ def clerk(application: Application, database_url: str) -> Iterator[Database]:
     application.execute("DROP OWNED BY clerk; DROP ROLE clerk")
 
 
-def test_a_role_that_may_only_read_is_told_which_right_it_lacks(
+def test_a_role_that_may_only_read_learns_which_grant_it_lacks(
     application: Application, clerk: Database
 ) -> None:
     for id_ in (1, 2):
@@ -168,13 +170,13 @@ def test_a_role_that_may_only_read_is_told_which_right_it_lacks(
     assert_untouched(application)
 
 
-def test_the_least_rights_are_enough(application: Application, clerk: Database) -> None:
+def test_the_documented_privileges_are_enough(application: Application, clerk: Database) -> None:
     for id_ in (1, 2, 3):
         insert_order(application, id_)
     application.execute(LEAST)
 
     apply_two(clerk)
-    applied(clerk, (3, an_unanswerable(3, fetched_at=now_of(clerk))))
+    applied(clerk, (3, a_fault(3, fetched_at=now_of(clerk))))
     applied(clerk, (3, a_report(3, fetched_at=now_of(clerk))))
 
     assert [read_row(application, id_)["status"] for id_ in (1, 2, 3)] == ["filled"] * 3

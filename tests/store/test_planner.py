@@ -1,4 +1,4 @@
-"""What the planner writes: ends of pointless holds, and what kills workers; not in a dry run."""
+"""The planner ends the holds of ended orders and holds poisoned ones; not in a dry run."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from reconciler.orders.workload import OrderWorkload
 from reconciler.settings import Settings
 from reconciler.store.database import Database
 
-from .builders import Application, an_unanswerable, applied, insert_order, now_of, read_hold
+from .builders import Application, a_fault, applied, insert_order, now_of, read_hold
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +24,7 @@ def test_the_first_page_of_a_sweep_ends_the_holds_of_ended_orders(
     database: Database,
 ) -> None:
     insert_order(application, 1)
-    applied(database, (1, an_unanswerable(1, fetched_at=now_of(database))))
+    applied(database, (1, a_fault(1, fetched_at=now_of(database))))
     application.execute("UPDATE orders SET status = 'canceled'")
     planner = OrderWorkload(settings=Settings.load(), is_dry_run=is_dry_run).open_planner()
 
@@ -37,7 +37,7 @@ def test_the_first_page_of_a_sweep_ends_the_holds_of_ended_orders(
 @pytest.mark.parametrize(
     ("is_dry_run", "is_held_then"), [(False, True), (True, False)], ids=["run", "dry run"]
 )
-def test_what_kills_one_worker_after_another_is_held_but_not_by_a_dry_run(
+def test_a_poisoned_order_is_held_but_not_by_a_dry_run(
     is_dry_run: bool,  # noqa: FBT001 - a case's value, not a switch
     is_held_then: bool,  # noqa: FBT001 - a case's value, not a switch
     application: Application,
@@ -52,7 +52,7 @@ def test_what_kills_one_worker_after_another_is_held_but_not_by_a_dry_run(
     assert (read_hold(application, 1) is not None) is is_held_then
 
 
-def test_an_order_over_which_workers_crash_is_held_while_the_application_has_its_row(
+def test_a_poisoned_order_is_held_even_if_its_row_is_locked(
     application: Application,
 ) -> None:
     insert_order(application, 1)
@@ -69,12 +69,12 @@ def test_an_order_over_which_workers_crash_is_held_while_the_application_has_its
     assert hold["reason"] == "crashed_worker"
 
 
-def test_a_sample_under_the_halt_leaves_them_until_it_is_off(
+def test_a_sample_during_a_halt_ends_no_holds(
     application: Application,
     database: Database,
 ) -> None:
     insert_order(application, 1)
-    applied(database, (1, an_unanswerable(1, fetched_at=now_of(database))))
+    applied(database, (1, a_fault(1, fetched_at=now_of(database))))
     application.execute("UPDATE orders SET status = 'canceled'")
     planner = OrderWorkload(settings=Settings.load()).open_planner()
 
@@ -89,7 +89,7 @@ def test_a_sample_under_the_halt_leaves_them_until_it_is_off(
     assert read_hold(application, 1) is None
 
 
-def test_a_later_page_leaves_them_to_the_next_sweep(
+def test_only_the_first_page_of_a_sweep_ends_holds(
     application: Application,
     database: Database,
 ) -> None:
@@ -97,7 +97,7 @@ def test_a_later_page_leaves_them_to_the_next_sweep(
         insert_order(application, id_)
     planner = OrderWorkload(settings=Settings.load()).open_planner()
     first = planner.plan(1, None)
-    applied(database, (1, an_unanswerable(1, fetched_at=now_of(database))))
+    applied(database, (1, a_fault(1, fetched_at=now_of(database))))
     application.execute("UPDATE orders SET status = 'canceled' WHERE id = 1")
 
     planner.plan(1, first.next)

@@ -1,4 +1,4 @@
-"""Past changes are decided again from the log alone, and what does not follow is found."""
+"""Past changes are decided again from the log alone; those that do not follow are found."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -35,7 +35,7 @@ def replayed(database: Database, *, order_id: str | None = None) -> list[Replaye
 
 
 def make_changes(application: Application, database: Database, shape: Shape) -> None:
-    """Let every rule that changes a row change one."""
+    """Make one change by each rule that changes rows."""
     steps: tuple[list[tuple[Status, str, str | None]], ...] = (
         [(Status.FILLED, "1.23456789012", "3.333333333333")],
         [(Status.NEW, "0.4", "7"), (Status.NEW, "0.9", "7.5"), (Status.NEW, "0.9", "9")],
@@ -49,7 +49,7 @@ def make_changes(application: Application, database: Database, shape: Shape) -> 
             applied(database, (id_, report))
 
 
-def test_every_change_follows_from_its_report(
+def test_every_change_is_replayed_from_its_report(
     shape: Shape, owner: Application, empty_database: Database
 ) -> None:
     make_changes(owner, empty_database, shape)
@@ -66,7 +66,7 @@ def test_every_change_follows_from_its_report(
     assert not any(change.is_by_person for change in changes)
 
 
-def test_an_entry_about_an_archived_order_follows_by_the_age_that_it_keeps(
+def test_an_archived_entry_is_replayed_by_its_recorded_age(
     application: Application, database: Database
 ) -> None:
     now = now_of(database)
@@ -83,14 +83,14 @@ def test_an_entry_about_an_archived_order_follows_by_the_age_that_it_keeps(
     assert "hold for not_found" in (tampered.difference or "")
 
 
-def test_an_entry_of_an_earlier_version_still_follows(
+def test_an_entry_of_an_earlier_version_is_replayed_the_same(
     application: Application, database: Database
 ) -> None:
     insert_order(application, 1)
     insert_order(application, 2)
     report = replace(a_report(1, fetched_at=now_of(database)), quantity=Decimal(2), side=Side.BUY)
     applied(database, (1, report))
-    # As -2026 was written: a report of an end that was taken for certain.
+    # As earlier versions logged -2026: as a report of an end.
     ended = a_report(2, Status.CANCELED, "0", None, word="ARCHIVED", fetched_at=now_of(database))
     applied(database, (2, ended))
     application.execute(
@@ -101,7 +101,7 @@ def test_an_entry_of_an_earlier_version_still_follows(
 
 
 @pytest.mark.parametrize(
-    ("tampering", "told"),
+    ("tampering", "expected"),
     [
         ("jsonb_set(details, '{to,executed_qty}', '\"9\"')", "recorded: filled, 9 executed"),
         ("jsonb_set(details, '{report,status}', '\"canceled\"')", "decided now: canceled"),
@@ -115,7 +115,7 @@ def test_an_entry_of_an_earlier_version_still_follows(
     ],
 )
 def test_an_entry_that_was_tampered_with_is_found(
-    tampering: str, told: str, application: Application, database: Database
+    tampering: str, expected: str, application: Application, database: Database
 ) -> None:
     for id_ in (1, 2):
         insert_order(application, id_)
@@ -127,11 +127,11 @@ def test_an_entry_that_was_tampered_with_is_found(
 
     tampered, whole = replayed(database)
 
-    assert told in (tampered.difference or "")
+    assert expected in (tampered.difference or "")
     assert whole.difference is None
 
 
-def test_what_the_application_logged_itself_is_no_change_of_ours(
+def test_an_entry_of_the_application_is_not_replayed(
     application: Application, database: Database
 ) -> None:
     application.execute(
@@ -141,7 +141,7 @@ def test_what_the_application_logged_itself_is_no_change_of_ours(
     assert replayed(database) == []
 
 
-def test_all_chunks_are_read_once_and_in_order(
+def test_all_pages_are_replayed_once_and_in_order(
     application: Application, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "PAGE_SIZE", 2)
@@ -153,7 +153,7 @@ def test_all_chunks_are_read_once_and_in_order(
     assert [change.order_id for change in replayed(database, order_id="4")] == ["4"]
 
 
-def test_a_span_begins_with_its_first_moment_and_ends_before_its_last(
+def test_a_span_includes_its_begin_and_excludes_its_end(
     application: Application, database: Database
 ) -> None:
     for id_ in (1, 2, 3):
@@ -170,7 +170,7 @@ def test_a_span_begins_with_its_first_moment_and_ends_before_its_last(
     assert [change.order_id for change in found] == ["2"]
 
 
-def test_a_log_of_the_applications_own_may_number_its_entries_with_uuids(
+def test_an_applications_own_log_may_have_uuids_as_ids(
     application: Application, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "PAGE_SIZE", 1)

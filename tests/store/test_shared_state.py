@@ -1,4 +1,4 @@
-"""The halt and the account are one truth for every host."""
+"""All hosts share the halt, the account and the rate-limit pauses."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from reconciler.store.database import Database
 from .builders import Application
 
 
-def test_the_halt_is_off_until_it_is_applied_and_after_it_is_released(database: Database) -> None:
+def test_the_halt_is_on_between_its_apply_and_its_release(database: Database) -> None:
     with database.transaction() as connection:
         before = shared_state.read_halt(connection)
         shared_state.apply_halt(connection, "all vanished")
@@ -40,7 +40,7 @@ def test_a_halt_that_a_person_wrote_in_another_form_is_a_halt(
         assert shared_state.read_halt(connection) is None
 
 
-def test_who_released_the_halt_last_is_kept(database: Database) -> None:
+def test_the_name_of_who_released_the_halt_is_kept(database: Database) -> None:
     with database.transaction() as connection:
         shared_state.apply_halt(connection, "all vanished")
         shared_state.release_halt(connection, by="ann")
@@ -52,7 +52,7 @@ def test_who_released_the_halt_last_is_kept(database: Database) -> None:
     assert tuple(kept) == ("ann", "all vanished")
 
 
-def test_the_first_account_is_remembered_and_no_later_one_replaces_it(database: Database) -> None:
+def test_the_first_account_is_kept_and_not_replaced_by_others(database: Database) -> None:
     with database.transaction() as connection:
         before = shared_state.read_account(connection, "paper")
         first = shared_state.remember_account(connection, "paper", "7")
@@ -70,7 +70,7 @@ def test_each_exchange_has_an_account_of_its_own(database: Database) -> None:
         assert shared_state.read_account(connection, "binance") == "8"
 
 
-def test_a_person_may_confirm_another_account_and_is_written_down(
+def test_a_person_may_confirm_another_account_and_is_recorded(
     application: Application, database: Database
 ) -> None:
     with database.transaction() as connection:
@@ -82,7 +82,7 @@ def test_a_person_may_confirm_another_account_and_is_written_down(
     assert row == {"value": {"identity": "8"}, "changed_by": "Ada"}
 
 
-def test_a_silence_is_remembered_for_each_host_until_it_is_over(database: Database) -> None:
+def test_a_rate_limit_pause_is_kept_for_each_host_until_its_end(database: Database) -> None:
     with database.transaction() as connection:
         shared_state.write_pause(connection, "paper", "here", 300.0)
         shared_state.write_pause(connection, "paper", "there.b%_", 7.0)
@@ -94,7 +94,7 @@ def test_a_silence_is_remembered_for_each_host_until_it_is_over(database: Databa
     assert 0 < paused["there.b%_"] <= 7
 
 
-def test_the_longest_silence_counts_and_what_is_over_is_forgotten(database: Database) -> None:
+def test_the_longest_pause_counts_and_past_ones_are_deleted(database: Database) -> None:
     with database.transaction() as connection:
         shared_state.write_pause(connection, "paper", "here", 300.0)
         shared_state.write_pause(connection, "paper", "here", 7.0)
@@ -112,12 +112,12 @@ def test_the_longest_silence_counts_and_what_is_over_is_forgotten(database: Data
     assert list(keys) == ["rate_limit_pause.paper.here"]
 
 
-def test_a_silence_that_cannot_be_read_or_lies_beyond_any_ban_stops_nobody_for_ever(
+def test_an_unreadable_or_endless_pause_stops_no_host_for_ever(
     database: Database,
 ) -> None:
     with database.transaction() as connection:
         for host, value in (
-            ("odd", '{"host": "odd", "until": "tomorrow"}'),
+            ("wrong", '{"host": "wrong", "until": "tomorrow"}'),
             ("empty", "{}"),
             ("list", "[1]"),
             ("naive", '{"host": "naive", "until": "2999-01-01T00:00:00"}'),

@@ -1,4 +1,4 @@
-"""The page holds every eligible order once, the longest unsynced first, and no other."""
+"""The pages have every eligible order once, the longest unsynced first, and no other."""
 
 import pickle
 from collections.abc import Iterator
@@ -16,8 +16,8 @@ from reconciler.store.stale import PageCursor, StaleBacklog, StaleOrder, StaleOr
 from .builders import (
     Application,
     Shape,
+    a_fault,
     a_report,
-    an_unanswerable,
     applied,
     insert_order,
     now_of,
@@ -125,14 +125,14 @@ def test_an_order_on_hold_is_left_out_until_its_next_attempt(
     change: str, stale: list[OrderId], application: Application, database: Database
 ) -> None:
     insert_order(application, 1)
-    applied(database, (1, an_unanswerable(1, fetched_at=now_of(database))))
+    applied(database, (1, a_fault(1, fetched_at=now_of(database))))
     application.execute(f"UPDATE reconciliation_holds SET {change}")  # noqa: S608 - a case above
 
     assert ids_of(read_page(database)) == stale
     assert measure(database).orders == len(stale)
 
 
-def test_the_longest_unsynced_come_first_and_the_never_synced_before_all(
+def test_the_never_synced_come_first_then_the_longest_unsynced(
     application: Application, database: Database
 ) -> None:
     for id_, minutes in ((1, 10), (2, None), (3, 30), (4, 20), (5, None), (6, 1)):
@@ -155,14 +155,14 @@ def a_stale_order(shape: Shape, number: int, *, symbol: str, external_order_id: 
     )
 
 
-def test_planning_is_told_the_facts_the_age_and_whether_a_hold_is_due(
+def test_a_stale_order_has_its_facts_its_age_and_if_a_hold_is_due(
     application: Application, database: Database
 ) -> None:
     placed_at = now_of(database) - timedelta(hours=1)
     insert_order(
         application, 1, status="partial", executed_qty="1.5", avg_price="9", created_at=placed_at
     )
-    applied(database, (1, an_unanswerable(1, fetched_at=now_of(database))))
+    applied(database, (1, a_fault(1, fetched_at=now_of(database))))
     application.execute("UPDATE reconciliation_holds SET next_attempt_at = now()")
 
     (order,) = read_page(database).orders
@@ -173,7 +173,7 @@ def test_planning_is_told_the_facts_the_age_and_whether_a_hold_is_due(
     assert (order.created_at, order.is_on_hold) == (placed_at, True)
 
 
-def test_a_page_reaches_a_worker_as_it_was_read(
+def test_a_page_is_the_same_after_it_was_sent_to_a_worker(
     shape: Shape, owner: Application, empty_database: Database
 ) -> None:
     times = dict.fromkeys(shape.optional & {"created_at"}, now_of(empty_database))
@@ -187,7 +187,7 @@ def test_a_page_reaches_a_worker_as_it_was_read(
 
 
 @pytest.mark.parametrize("moment", ["infinity", "-infinity", "12026-01-01"])
-def test_a_creation_that_no_datetime_can_hold_keeps_no_order_from_being_planned(
+def test_an_impossible_creation_time_does_not_hide_an_order(
     application: Application, database: Database, moment: str
 ) -> None:
     insert_order(application, 1, created_at=moment)
@@ -199,7 +199,7 @@ def test_a_creation_that_no_datetime_can_hold_keeps_no_order_from_being_planned(
     assert orders[1].created_at is None
 
 
-def test_planning_is_told_the_symbol_and_the_exchanges_id(
+def test_a_stale_order_has_its_symbol_and_exchange_id(
     shape: Shape, owner: Application, empty_database: Database
 ) -> None:
     insert_order(owner, shape.id_of(1), symbol="ETHUSDT", external_order_id="9007199254740993")
@@ -216,7 +216,7 @@ def test_planning_is_told_the_symbol_and_the_exchanges_id(
     )
 
 
-def test_the_pages_hold_every_order_once_also_with_ties_and_without_times(
+def test_every_order_is_on_one_page_also_with_equal_or_no_times(
     shape: Shape, owner: Application, empty_database: Database
 ) -> None:
     moments = [None, "2026-11-23", None, "2026-11-24 05:00:00.000001", "2026-11-24 05:00", None]
@@ -246,7 +246,7 @@ def test_a_cursor_is_exact_in_every_time_zone(
     assert found == [1, 2, 3, 4]
 
 
-def test_orders_reconciled_between_the_pages_cost_no_other_its_turn(
+def test_orders_reconciled_between_pages_make_no_other_skipped(
     application: Application, database: Database
 ) -> None:
     for id_ in range(1, 11):
@@ -275,7 +275,7 @@ def test_a_page_that_is_just_full_is_followed_by_an_empty_one(
     assert (ids_of(first), second) == ([1, 2], StalePage(orders=(), next=None))
 
 
-def test_reading_a_page_locks_nothing(application: Application, database: Database) -> None:
+def test_reading_a_page_takes_no_row_locks(application: Application, database: Database) -> None:
     insert_order(application, 1)
     stale = stale_orders(database)
 
@@ -297,7 +297,7 @@ def test_reading_a_page_locks_nothing(application: Application, database: Databa
     ],
     ids=["no orders", "none stale", "both synced before", "one never synced"],
 )
-def test_the_backlog_tells_how_old_its_oldest_is(
+def test_the_backlog_has_the_age_of_its_oldest_order(
     rows: list[dict[str, Any]], age_seconds: int, application: Application, database: Database
 ) -> None:
     now = now_of(database)

@@ -1,4 +1,4 @@
-"""Finding the stale orders costs what the page holds, however many orders have ended."""
+"""The cost of finding stale orders depends on the page, not on the ended orders."""
 
 from datetime import timedelta
 
@@ -8,7 +8,7 @@ from reconciler.store.database import Database
 from reconciler.store.stale import PageCursor, StaleOrders
 from reconciler.store.stale_index import STALE_INDEX
 
-from .builders import Application, an_apply, now_of, shape_of
+from .builders import Application, a_writer, now_of, shape_of
 from .plans import INDEX_SCANS, Plan, explained
 
 OPEN_ORDERS = """
@@ -48,7 +48,7 @@ def assert_only_our_index(plan: Plan) -> None:
 
 @pytest.fixture
 def few_ended(application: Application, database: Database) -> Database:
-    """3,000 stale orders beside 2,000 that have ended."""
+    """3,000 stale orders, and 2,000 that have ended."""
     application.execute("ALTER TABLE orders SET (autovacuum_enabled = off)")
     insert(application, OPEN_ORDERS, first=1, last=3_000)
     insert(application, ENDED_ORDERS, first=1, last=2_000)
@@ -57,7 +57,7 @@ def few_ended(application: Application, database: Database) -> Database:
 
 
 @pytest.mark.parametrize("is_first", [True, False], ids=["the first page", "a later page"])
-def test_a_page_is_one_scan_of_our_index_however_many_orders_have_ended(
+def test_a_page_is_one_index_scan_with_many_ended_orders(
     is_first: bool,  # noqa: FBT001 - a case's name, not a switch
     few_ended: Database,
     application: Application,
@@ -77,7 +77,7 @@ def test_a_page_is_one_scan_of_our_index_however_many_orders_have_ended(
 
 
 @pytest.mark.parametrize("is_analyzed", [True, False], ids=["analyzed", "not analyzed"])
-def test_a_page_is_one_scan_of_our_index_however_many_orders_are_on_hold(
+def test_a_page_is_one_index_scan_with_many_orders_on_hold(
     is_analyzed: bool,  # noqa: FBT001 - a case's name, not a switch
     few_ended: Database,
     application: Application,
@@ -97,7 +97,7 @@ def test_a_page_is_one_scan_of_our_index_however_many_orders_are_on_hold(
 
 
 def reads_of_holds(plan: Plan) -> int:
-    """Count the rows of holds that were read: linear, if each once or one for each order."""
+    """Count the rows of holds that were read. It must not be the product of holds and orders."""
     return sum(
         round(node["Actual Rows"] * node["Actual Loops"])
         for node in plan.nodes
@@ -140,10 +140,12 @@ def test_the_backlog_is_measured_without_reading_what_has_ended(
     assert "Seq Scan" not in {kind for kind, _ in plan.scans_of("orders")}
 
 
-def test_rows_are_locked_by_their_key(few_ended: Database, application: Application) -> None:
+def test_rows_are_locked_by_their_primary_key(
+    few_ended: Database, application: Application
+) -> None:
     insert(application, ENDED_ORDERS, first=2_001, last=60_000)
     application.execute("ANALYZE orders")
-    step = an_apply(few_ended)
+    step = a_writer(few_ended)
     parameters = {**step._lock.constants, "ids": list(range(1, 201))}
 
     plan = explained(

@@ -1,4 +1,4 @@
-"""Any `orders` that can hold the truth is accepted; of any other, all that is wrong is named."""
+"""Any suitable `orders` is accepted; for any other, every problem is named."""
 
 from decimal import Decimal
 from typing import Any
@@ -39,7 +39,7 @@ COLUMNS: dict[str, str] = {
 
 
 def an_orders_table(owner: Application, **changed: str | None) -> None:
-    """Make `orders` with some columns of another type, or (None) without them."""
+    """Create `orders` with some columns of another type, or (None) without them."""
     columns = {name: ddl for name, ddl in {**COLUMNS, **changed}.items() if ddl}
     body = ", ".join(f"{name} {ddl}" for name, ddl in columns.items())
     owner.execute(f"CREATE TABLE orders ({body})")
@@ -54,7 +54,7 @@ def problems_of(database: Database) -> list[Problem]:
     return []
 
 
-def hint(owner: Application, problem: Problem) -> None:
+def run_hint(owner: Application, problem: Problem) -> None:
     """Run the SQL of a hint just as it is printed."""
     assert problem.hint.startswith("run: ")
     owner.execute(problem.hint.removeprefix("run: "))
@@ -126,7 +126,7 @@ def test_tables_are_found_in_any_schema_of_the_search_path(
     }
 
 
-def test_a_missing_table_is_named_with_both_ways_out(empty_database: Database) -> None:
+def test_a_missing_orders_table_is_named_with_both_hints(empty_database: Database) -> None:
     (problem,) = problems_of(empty_database)
 
     assert "table orders is missing" in problem.what
@@ -135,13 +135,13 @@ def test_a_missing_table_is_named_with_both_ways_out(empty_database: Database) -
 
 
 @pytest.mark.parametrize("column", COLUMNS)
-def test_a_missing_column_is_named_and_its_mend_makes_it(
+def test_a_missing_column_is_named_and_its_hint_adds_it(
     column: str, owner: Application, empty_database: Database
 ) -> None:
     an_orders_table(owner, **{column: None})
     (problem,) = problems_of(empty_database)
 
-    hint(owner, problem)
+    run_hint(owner, problem)
 
     assert problem.what == f"column orders.{column} is missing"
     assert problems_of(empty_database) == []
@@ -164,13 +164,13 @@ def test_a_missing_column_is_named_and_its_mend_makes_it(
         ("updated_at", "timestamp(3)"),
     ],
 )
-def test_a_type_that_loses_something_is_named_and_its_mend_changes_it(
+def test_a_lossy_type_is_named_and_its_hint_changes_it(
     column: str, ddl: str, owner: Application, empty_database: Database
 ) -> None:
     an_orders_table(owner, **{column: ddl})
     (problem,) = problems_of(empty_database)
 
-    hint(owner, problem)
+    run_hint(owner, problem)
 
     assert problem.what.startswith(f"orders.{column} is ")
     assert problems_of(empty_database) == []
@@ -190,7 +190,7 @@ def test_a_type_that_loses_something_is_named_and_its_mend_changes_it(
         ("created_at", "bigint"),
     ],
 )
-def test_no_statement_is_proposed_that_some_value_could_make_fail(
+def test_no_hint_has_a_statement_that_some_value_could_break(
     column: str, ddl: str, owner: Application, empty_database: Database
 ) -> None:
     an_orders_table(owner, **{column: ddl})
@@ -216,7 +216,7 @@ def test_no_statement_is_proposed_that_some_value_could_make_fail(
     ],
     ids=["view", "policy", "trigger", "generated column"],
 )
-def test_a_type_that_postgresql_refuses_to_change_is_not_proposed_as_it_stands(
+def test_a_type_that_cannot_be_changed_directly_has_another_hint(
     binding: str, owner: Application, empty_database: Database
 ) -> None:
     an_orders_table(owner, status="varchar(7)")
@@ -226,18 +226,18 @@ def test_a_type_that_postgresql_refuses_to_change_is_not_proposed_as_it_stands(
     (bound,) = problems_of(empty_database)
 
     with pytest.raises(psycopg.Error):
-        hint(owner, free)
+        run_hint(owner, free)
     assert not bound.hint.startswith("run: ")
     assert "PostgreSQL refuses to change it" in bound.hint
 
 
 @pytest.mark.parametrize("harmless", ["DEFAULT 'new'", "CHECK (status <> '')", "UNIQUE"])
-def test_what_postgresql_carries_along_keeps_no_type_from_being_changed(
+def test_what_follows_a_column_does_not_block_its_type_change(
     harmless: str, owner: Application, empty_database: Database
 ) -> None:
     an_orders_table(owner, status=f"varchar(7) {harmless}")
 
-    hint(owner, problems_of(empty_database)[0])
+    run_hint(owner, problems_of(empty_database)[0])
 
     assert problems_of(empty_database) == []
 
@@ -260,7 +260,7 @@ def test_what_postgresql_carries_along_keeps_no_type_from_being_changed(
         ("id", "order_id"),
     ],
 )
-def test_no_column_is_added_where_one_of_nearly_that_name_exists(
+def test_no_column_is_added_if_one_of_a_similar_name_exists(
     column: str, theirs: str, owner: Application, empty_database: Database
 ) -> None:
     an_orders_table(owner, **{column: None, theirs: COLUMNS[column]})
@@ -276,7 +276,7 @@ def test_no_column_is_added_where_one_of_nearly_that_name_exists(
     ("column", "theirs"),
     [("avg_price", "price"), ("executed_qty", "qty"), ("id", "user_id"), ("status", "side")],
 )
-def test_a_column_that_is_something_else_is_not_taken_for_the_missing_one(
+def test_an_unrelated_column_is_not_taken_for_a_missing_one(
     column: str, theirs: str, owner: Application, empty_database: Database
 ) -> None:
     an_orders_table(owner, **{column: None, theirs: "numeric"})
@@ -287,21 +287,21 @@ def test_a_column_that_is_something_else_is_not_taken_for_the_missing_one(
     assert "ADD COLUMN" in problem.hint
 
 
-def test_the_mend_of_a_naive_time_takes_it_for_utc(
+def test_the_hint_for_a_naive_time_reads_it_as_utc(
     owner: Application, empty_database: Database
 ) -> None:
     an_orders_table(owner, last_synced_at="timestamp")
     owner.execute("INSERT INTO orders (id, last_synced_at) VALUES (1, '2026-11-24 12:00')")
     owner.execute("SET timezone = 'Asia/Tokyo'")
 
-    hint(owner, problems_of(empty_database)[0])
+    run_hint(owner, problems_of(empty_database)[0])
 
     is_noon = "SELECT last_synced_at = '2026-11-24 12:00 UTC' AS it FROM orders"
     assert owner.execute(is_noon).fetchone() == {"it": True}
 
 
-@pytest.mark.parametrize("schema", ["public", "Trading Desk"])
-def test_an_enum_lacking_labels_is_named_and_no_label_is_proposed_for_it(
+@pytest.mark.parametrize("schema", ["public", "Trading Venue"])
+def test_an_enum_lacking_labels_is_named_without_a_statement(
     schema: str, owner: Application, empty_database: Database
 ) -> None:
     owner.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
@@ -316,7 +316,9 @@ def test_an_enum_lacking_labels_is_named_and_no_label_is_proposed_for_it(
     assert "ALTER" not in problem.hint
 
 
-def test_every_problem_is_told_at_once(owner: Application, empty_database: Database) -> None:
+def test_every_problem_of_orders_is_named_at_once(
+    owner: Application, empty_database: Database
+) -> None:
     an_orders_table(owner, symbol=None, executed_qty="double precision", last_synced_at="timestamp")
 
     with (
@@ -338,7 +340,7 @@ def test_every_problem_is_told_at_once(owner: Application, empty_database: Datab
     assert all(problem.hint for problem in mismatch.value.problems)
 
 
-def test_our_missing_tables_are_made_by_the_command_of_their_hint(
+def test_our_missing_tables_are_created_by_their_hints_command(
     owner: Application, empty_database: Database
 ) -> None:
     an_orders_table(owner)
@@ -362,7 +364,7 @@ ANOTHER_LOG: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("changed", ANOTHER_LOG.values(), ids=ANOTHER_LOG)
-def test_an_activity_log_of_the_applications_own_that_does_not_fit_stops_the_upgrade(
+def test_an_unfit_activity_log_of_the_application_stops_upgrades(
     changed: str, owner: Application, empty_database: Database
 ) -> None:
     an_orders_table(owner)
@@ -384,7 +386,7 @@ def test_an_activity_log_of_the_applications_own_that_does_not_fit_stops_the_upg
         untouched = migrations.current(connection)
         connection.rollback()
         for problem in mismatch.value.problems:
-            hint(owner, problem)
+            run_hint(owner, problem)
         migrations.upgrade(connection)
         require_schema(connection)
 
@@ -435,7 +437,7 @@ def test_partitions_need_an_index_that_a_person_builds_and_then_work(
     with empty_database.connection() as connection:
         with pytest.raises(SchemaMismatch, match="orders is partitioned") as mismatch:
             migrations.upgrade(connection)
-        hint(owner, mismatch.value.problems[0])
+        run_hint(owner, mismatch.value.problems[0])
         migrations.upgrade(connection)
     applied(empty_database, (1500, a_report(1500, fetched_at=now_of(empty_database))))
 

@@ -1,4 +1,4 @@
-"""What keeps vacuum from removing dead rows is named, with what ends it; other sessions are not."""
+"""Sessions, transactions and slots that keep dead rows are named, with a hint; others are not."""
 
 import re
 import struct
@@ -24,19 +24,19 @@ def blockers(database: Database, *, min_time: timedelta = NO_TIME) -> list[tuple
 
 
 def keeps_what_dies(application: Application) -> bool:
-    """Let a row die, vacuum, and return whether it is still there."""
-    said: list[str] = []
-    application.add_notice_handler(lambda notice: said.append(notice.message_primary or ""))
+    """Delete a row and vacuum; return True if the dead row is still there."""
+    notices: list[str] = []
+    application.add_notice_handler(lambda notice: notices.append(notice.message_primary or ""))
     insert_order(application, 99)
     application.execute("DELETE FROM orders WHERE id = 99")
     application.execute("VACUUM (VERBOSE, PROCESS_TOAST false) orders")
-    (kept,) = re.findall(r"(\d+) are dead but not yet removable", "".join(said))
+    (kept,) = re.findall(r"(\d+) are dead but not yet removable", "".join(notices))
     return int(kept) > 0
 
 
 @contextmanager
 def a_session(url: str, *statements: str) -> Iterator[int]:
-    """Run the statements in a session of their own, which stays for the block; yield its pid."""
+    """Run the statements in a session that stays open for the block; yield its pid."""
     with connect_application(url) as session:
         for statement in statements:
             session.execute(statement.encode())
@@ -46,7 +46,7 @@ def a_session(url: str, *statements: str) -> Iterator[int]:
 
 @contextmanager
 def a_slot_that_keeps_rows(url: str, application: Application, name: str) -> Iterator[None]:
-    """Be a standby with hot_standby_feedback for the block; what its slot keeps stays after it."""
+    """Act as a standby with hot_standby_feedback for the block; its slot remains."""
     application.execute("SELECT pg_create_physical_replication_slot(%s)", (name,))
     now = application.execute(
         "SELECT pg_current_wal_flush_lsn()::text AS position,"
@@ -69,9 +69,7 @@ def a_slot_that_keeps_rows(url: str, application: Application, name: str) -> Ite
         standby.finish()
 
 
-def test_where_nothing_is_open_nobody_is_named(
-    application: Application, database: Database
-) -> None:
+def test_no_open_transaction_means_no_blocker(application: Application, database: Database) -> None:
     assert blockers(database) == []
     assert not keeps_what_dies(application)
 
@@ -85,7 +83,7 @@ def test_where_nothing_is_open_nobody_is_named(
     ],
     ids=["a snapshot", "a cursor", "an uncommitted row"],
 )
-def test_a_session_idle_in_a_transaction_that_keeps_dead_rows_is_named_with_its_end(
+def test_an_idle_session_that_keeps_rows_is_named_with_a_hint(
     statements: tuple[str, ...], database_url: str, application: Application, database: Database
 ) -> None:
     with a_session(database_url, *statements) as pid:
@@ -99,7 +97,7 @@ def test_a_session_idle_in_a_transaction_that_keeps_dead_rows_is_named_with_its_
     assert "ALTER ROLE postgres SET idle_in_transaction_session_timeout" in hint
 
 
-def test_a_session_idle_in_a_transaction_that_keeps_nothing_is_left_in_peace(
+def test_an_idle_session_that_keeps_no_rows_is_not_named(
     database_url: str, application: Application, database: Database
 ) -> None:
     with a_session(database_url, "BEGIN", "SELECT FROM orders"):
@@ -107,7 +105,7 @@ def test_a_session_idle_in_a_transaction_that_keeps_nothing_is_left_in_peace(
         assert not keeps_what_dies(application)
 
 
-def test_a_session_of_another_database_is_left_in_peace(
+def test_a_session_of_another_database_is_not_named(
     postgres_url: str, application: Application, database: Database
 ) -> None:
     with a_session(postgres_url, "BEGIN ISOLATION LEVEL REPEATABLE READ", "SELECT 1"):
@@ -115,14 +113,12 @@ def test_a_session_of_another_database_is_left_in_peace(
         assert not keeps_what_dies(application)
 
 
-def test_a_transaction_of_a_moment_ago_is_left_in_peace(
-    database_url: str, database: Database
-) -> None:
+def test_a_transaction_that_just_began_is_not_named(database_url: str, database: Database) -> None:
     with a_session(database_url, "BEGIN ISOLATION LEVEL REPEATABLE READ", "SELECT 1"):
         assert blockers(database, min_time=MIN_BLOCKED_TIME) == []
 
 
-def test_the_end_that_is_named_ends_it(
+def test_running_the_hint_ends_the_blocker(
     database_url: str, application: Application, database: Database
 ) -> None:
     session = connect_application(database_url)
@@ -137,7 +133,7 @@ def test_the_end_that_is_named_ends_it(
     assert blockers(database) == []
 
 
-def test_a_role_that_may_not_look_into_sessions_is_told_their_number_by_transactions(
+def test_a_role_without_monitoring_rights_sees_ages_in_transactions(
     database_url: str, application: Application
 ) -> None:
     application.execute("CREATE ROLE looker LOGIN")
@@ -155,7 +151,7 @@ def test_a_role_that_may_not_look_into_sessions_is_told_their_number_by_transact
     assert f"pg_terminate_backend({pid})" in hint
 
 
-def test_a_prepared_transaction_that_nobody_ends_is_named_with_its_end(
+def test_a_forgotten_prepared_transaction_is_named_with_a_hint(
     application: Application, database: Database
 ) -> None:
     application.execute("BEGIN")
@@ -171,7 +167,7 @@ def test_a_prepared_transaction_that_nobody_ends_is_named_with_its_end(
     assert blockers(database) == []
 
 
-def test_a_standby_whose_query_keeps_dead_rows_is_named_and_then_the_slot_that_it_left(
+def test_a_standby_that_keeps_rows_is_named_and_later_its_slot(
     postgres_url: str, application: Application, database: Database
 ) -> None:
     with a_slot_that_keeps_rows(postgres_url, application, "standby_1"):

@@ -1,4 +1,4 @@
-"""A clock that was wrong hides no order: a sync or an attempt that lies too far ahead is due."""
+"""A wrong clock hides no order: a sync or an attempt too far in the future is due."""
 
 from datetime import timedelta
 
@@ -12,8 +12,8 @@ from reconciler.store.stale import StaleOrders, count_synced_ahead
 
 from .builders import (
     Application,
+    a_fault,
     a_report,
-    an_unanswerable,
     applied,
     insert_order,
     now_of,
@@ -32,7 +32,7 @@ AHEAD = {
 
 
 @pytest.mark.parametrize(("ahead", "stale"), AHEAD.values(), ids=AHEAD)
-def test_an_order_synced_ahead_of_now_is_stale(
+def test_an_order_synced_in_the_future_is_stale(
     ahead: timedelta, stale: list[int], application: Application, database: Database
 ) -> None:
     insert_order(application, 1, last_synced_at=now_of(database) + ahead)
@@ -49,7 +49,7 @@ def test_an_order_synced_ahead_of_now_is_stale(
     assert row.is_stale == bool(stale)
 
 
-def test_they_come_after_all_others_on_however_many_pages(
+def test_orders_synced_in_the_future_come_after_all_others(
     application: Application, database: Database
 ) -> None:
     now = now_of(database)
@@ -72,7 +72,9 @@ def test_they_come_after_all_others_on_however_many_pages(
     assert {limit: found for limit, found in paged.items() if found != [2, 3, 6, 1, 5]} == {}
 
 
-def test_what_is_written_corrects_the_time(application: Application, database: Database) -> None:
+def test_reconciling_corrects_a_sync_in_the_future(
+    application: Application, database: Database
+) -> None:
     now = now_of(database)
     for id_ in (1, 2):
         insert_order(application, id_, last_synced_at=now + timedelta(days=2))
@@ -99,11 +101,11 @@ def test_what_is_written_corrects_the_time(application: Application, database: D
     ],
     ids=["within an hour", "as clocks differ", "beyond any hold", "in two days"],
 )
-def test_an_attempt_further_ahead_than_any_hold_lasts_is_due(
+def test_an_attempt_too_far_in_the_future_is_due(
     ahead: timedelta, stale: list[int], application: Application, database: Database
 ) -> None:
     insert_order(application, 1)
-    applied(database, (1, an_unanswerable(1, fetched_at=now_of(database))))
+    applied(database, (1, a_fault(1, fetched_at=now_of(database))))
     application.execute(
         "UPDATE reconciliation_holds SET next_attempt_at = %s", [now_of(database) + ahead]
     )
@@ -120,7 +122,7 @@ def test_an_attempt_further_ahead_than_any_hold_lasts_is_due(
     assert hold.is_waiting("BTCUSDT", "1", now_of(database)) == (not stale)
 
 
-def test_the_orders_that_are_hidden_cost_no_scan_of_the_fresh_ones(
+def test_finding_future_syncs_scans_no_fresh_orders(
     application: Application, database: Database
 ) -> None:
     application.execute(

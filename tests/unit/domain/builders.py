@@ -92,9 +92,7 @@ def an_absence(fetched_at: datetime = JUST_FETCHED) -> Absent:
     return Absent(symbol=SYMBOL, external_order_id=ORDER_ID, fetched_at=fetched_at)
 
 
-def an_unanswerable(
-    detail: str = "no such symbol", fetched_at: datetime = JUST_FETCHED
-) -> OrderFault:
+def a_fault(detail: str = "no such symbol", fetched_at: datetime = JUST_FETCHED) -> OrderFault:
     return OrderFault(
         symbol=SYMBOL, external_order_id=ORDER_ID, detail=detail, fetched_at=fetched_at
     )

@@ -1,4 +1,4 @@
-"""How long hypothesis searches: quickly, or long when asked to.
+"""The duration of hypothesis' searches: short, or long on request.
 
     HYPOTHESIS_PROFILE=thorough ./scripts/test tests/unit/domain --timeout 0
 

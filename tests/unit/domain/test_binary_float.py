@@ -1,4 +1,4 @@
-"""A number in a float column is what a float column makes of it, and stays that."""
+"""A number is rounded as PostgreSQL's float columns round it, and then stays the same."""
 
 import struct
 from decimal import Decimal
@@ -15,7 +15,7 @@ numbers = st.decimals(
 
 
 @given(number=numbers, kind=st.sampled_from(BinaryFloat))
-def test_what_is_kept_is_kept_the_second_time(number: Decimal, kind: BinaryFloat) -> None:
+def test_a_kept_number_is_kept_as_it_is_again(number: Decimal, kind: BinaryFloat) -> None:
     kept = kind.nearest(number)
 
     assert kind.nearest(kept) == kept
@@ -31,7 +31,7 @@ def test_a_larger_number_is_never_kept_as_a_smaller_one(
 
 
 @given(bits=st.integers(min_value=0, max_value=2**31 - 2**23 - 1))
-def test_every_real_is_kept_as_it_is(bits: int) -> None:
+def test_every_real_number_is_kept_as_it_is(bits: int) -> None:
     (number,) = struct.unpack("<f", struct.pack("<i", bits))
 
     kept = float(BinaryFloat.REAL.nearest(Decimal(number)))
@@ -48,7 +48,7 @@ def test_every_real_is_kept_as_it_is(bits: int) -> None:
         ("33.333333333333333333333", BinaryFloat.DOUBLE, "33.333333333333336"),
         ("0", BinaryFloat.REAL, "0"),
         ("-2.5", BinaryFloat.REAL, "-2.5"),
-        # Half-way between two reals, but for a digit that a double loses: rounded twice, it is 1.
+        # Almost half-way between two reals: rounded by way of a double, it would become 1.
         ("1.00000005960464477539062500001", BinaryFloat.REAL, "1.0000001"),
         ("1E+400", BinaryFloat.DOUBLE, "1E+400"),
         ("1E+40", BinaryFloat.REAL, "1E+40"),
@@ -56,5 +56,7 @@ def test_every_real_is_kept_as_it_is(bits: int) -> None:
         ("1E-60", BinaryFloat.REAL, "1E-60"),
     ],
 )
-def test_a_number_is_kept_as(number: str, kind: BinaryFloat, kept: str) -> None:
+def test_a_number_is_kept_as_its_float_column_shows_it(
+    number: str, kind: BinaryFloat, kept: str
+) -> None:
     assert kind.nearest(Decimal(number)) == Decimal(kept)

@@ -1,4 +1,4 @@
-"""Each invariant of `decide` by its number, then each accident that it prevents."""
+"""The invariants of `decide` by number, then the accidents that it prevents."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -31,11 +31,11 @@ from .builders import (
     NOW,
     ORDER_ID,
     POLICY,
+    a_fault,
     a_report,
     an_absence,
     an_archived,
     an_order,
-    an_unanswerable,
     decided,
     some_facts,
     written,
@@ -104,7 +104,7 @@ def test_invariant_02_same_number_written_otherwise_is_the_same_fact() -> None:
     assert decided(order, a_report(PARTIAL, "0.5", "1E+2")) == Confirm()
 
 
-def test_invariant_02_same_number_before_the_column_rounded_it_is_the_same_fact() -> None:
+def test_invariant_02_an_unrounded_number_is_the_same_fact() -> None:
     order = an_order(PARTIAL, "0.33333333", "66.66666667")
     report = a_report(PARTIAL, "0.333333333333", "66.666666666666")
 
@@ -147,7 +147,7 @@ def test_invariant_03_status_never_moves_back(before: Status, reported: Status) 
 
 @pytest.mark.parametrize("ended", sorted(TERMINAL))
 @pytest.mark.parametrize("reported", sorted(OPEN))
-def test_invariant_03_ended_order_is_left_to_its_end_where_the_report_may_be_older(
+def test_invariant_03_ended_order_is_left_if_the_report_may_be_older(
     ended: Status, reported: Status
 ) -> None:
     order = an_order(ended, "1", "100", updated_at=None)
@@ -157,7 +157,7 @@ def test_invariant_03_ended_order_is_left_to_its_end_where_the_report_may_be_old
 
 @pytest.mark.parametrize("ended", sorted(TERMINAL))
 @pytest.mark.parametrize("reported", sorted(OPEN))
-def test_invariant_03_ended_order_that_surely_lives_on_is_held_never_reopened(
+def test_invariant_03_ended_order_reported_open_is_held_not_reopened(
     ended: Status, reported: Status
 ) -> None:
     order = an_order(ended, "1", "100", updated_at=JUST_FETCHED - SECOND)
@@ -186,7 +186,7 @@ def test_invariant_04_report_that_would_shrink_the_quantity_is_held(reported: St
     assert "0.25" in detail_of(decision)
 
 
-def test_invariant_04_quantity_grows() -> None:
+def test_invariant_04_quantity_grows_with_the_report() -> None:
     order = an_order(PARTIAL, "0.5", "100")
 
     decision = decided(order, a_report(PARTIAL, "0.75", "101"))
@@ -220,7 +220,7 @@ def test_invariant_04_quantity_that_the_column_cannot_hold_is_held(status: Statu
     assert "decimal places" in detail_of(decision)
 
 
-def test_invariant_04_quantities_with_more_digits_than_the_usual_context_are_compared() -> None:
+def test_invariant_04_quantities_of_many_digits_are_compared() -> None:
     before, after = "1" * 30 + ".00000001", "1" * 30 + ".00000002"
 
     decision = decided(an_order(PARTIAL, before, "1"), a_report(PARTIAL, after, "1"))
@@ -252,7 +252,7 @@ def test_invariant_05_two_ends_that_disagree_are_held(
 
 
 @pytest.mark.parametrize("end", UNFILLED_ENDS)
-def test_invariant_06_end_with_a_partial_fill_keeps_quantity_and_average(end: Status) -> None:
+def test_invariant_06_end_keeps_a_partial_fill_and_its_average(end: Status) -> None:
     order = an_order(PARTIAL, "0.5", "100")
 
     decision = decided(order, a_report(end, "0.5", "100"))
@@ -285,7 +285,7 @@ def test_invariant_07_open_order_with_a_fill_is_partial(row: Status, reported: S
     assert decision.to == some_facts(PARTIAL, "0.5", "100")
 
 
-def test_invariant_07_row_with_a_fill_that_is_not_yet_partial_becomes_so() -> None:
+def test_invariant_07_open_row_with_a_fill_becomes_partial() -> None:
     decision = decided(an_order(NEW, "0.5", "100"), a_report(NEW, "0.5", "100"))
 
     assert decision == Change(to=some_facts(PARTIAL, "0.5", "100"), rule=Rule.STATUS_ADVANCED)
@@ -387,19 +387,19 @@ def test_invariant_09_grace_is_measured_when_the_exchange_was_asked() -> None:
     assert decided(order, asked_at_once) == Leave(rule=Rule.JUST_PLACED)
 
 
-def test_invariant_09_creation_far_in_the_future_is_not_just_placed_until_then() -> None:
+def test_invariant_09_creation_far_in_the_future_is_not_just_placed() -> None:
     order = an_order(created_at=NOW + timedelta(hours=2))
 
     assert held_for(decided(order, an_absence())) is HoldReason.NOT_FOUND
 
 
-def test_invariant_09_creation_a_little_ahead_of_our_clock_is_just_placed() -> None:
+def test_invariant_09_creation_slightly_in_the_future_is_just_placed() -> None:
     order = an_order(created_at=NOW + SECOND)
 
     assert decided(order, an_absence()) == Leave(rule=Rule.JUST_PLACED)
 
 
-def test_invariant_09_age_that_nobody_knows_is_counted_as_inside_the_horizon() -> None:
+def test_invariant_09_unknown_age_counts_as_inside_the_horizon() -> None:
     decision = decided(an_order(created_at=None), an_absence())
 
     assert "1 of 3" in detail_of(decision)
@@ -424,13 +424,13 @@ def test_invariant_09_exchange_that_never_forgets_has_no_horizon() -> None:
 
 
 @pytest.mark.parametrize(
-    ("absences", "said"),
+    ("absences", "expected"),
     [(0, "1 of 3"), (1, "2 of 3"), (2, "3 times in a row"), (9, "10 times in a row")],
 )
 def test_invariant_09_not_found_is_counted_until_a_person_must_look(
-    absences: int, said: str
+    absences: int, expected: str
 ) -> None:
-    assert said in detail_of(decided(an_order(absences=absences), an_absence()))
+    assert expected in detail_of(decided(an_order(absences=absences), an_absence()))
 
 
 @pytest.mark.parametrize("status", sorted(TERMINAL))
@@ -456,7 +456,7 @@ def test_invariant_09_archived_order_that_is_old_enough_has_ended(status: Status
         pytest.param(NOW - timedelta(days=89), id="89 days old"),
         pytest.param(JUST_FETCHED - timedelta(days=90), id="90 days old when asked"),
         pytest.param(NOW + timedelta(days=400), id="not yet created"),
-        pytest.param(None, id="nobody knows when"),
+        pytest.param(None, id="unknown creation"),
     ],
 )
 @pytest.mark.parametrize("status", sorted(OPEN))
@@ -469,13 +469,13 @@ def test_invariant_09_archived_order_that_is_younger_is_held(
     assert "archived" in detail_of(decision)
 
 
-def test_invariant_09_archived_order_of_an_exchange_without_an_archive_is_held() -> None:
+def test_invariant_09_archived_order_without_a_retention_is_held() -> None:
     order = an_order(created_at=NOW - timedelta(days=9000))
 
     assert held_for(decided(order, an_archived(), policy=Policy())) is HoldReason.NOT_FOUND
 
 
-def test_invariant_09_archived_order_of_which_the_row_has_a_fill_is_held() -> None:
+def test_invariant_09_archived_order_with_a_fill_in_the_row_is_held() -> None:
     order = an_order(PARTIAL, "0.5", "100", created_at=BEYOND_THE_ARCHIVE)
 
     assert held_for(decided(order, an_archived())) is HoldReason.CONFLICT
@@ -504,11 +504,11 @@ def test_invariant_10_unknown_word_changes_nothing_and_is_shown(status: Status) 
         a_report(FILLED, "1", "100"),
         a_report(status=None, word="HALTED"),
         an_absence(),
-        an_unanswerable(),
+        a_fault(),
     ],
     ids=["report", "unknown_word", "absence", "unanswerable"],
 )
-def test_invariant_11_answer_older_than_the_rows_latest_write_is_stale(
+def test_invariant_11_answer_older_than_the_latest_write_is_stale(
     answer: Answer,
 ) -> None:
     order = an_order(updated_at=JUST_FETCHED + timedelta(microseconds=1))
@@ -521,7 +521,7 @@ def test_invariant_11_answer_older_than_the_rows_latest_write_is_stale(
     [None, A_DAY_AGO, JUST_FETCHED],
     ids=["no_column", "older_write", "write_as_it_was_asked"],
 )
-def test_invariant_11_answer_as_new_as_the_rows_latest_write_counts(
+def test_invariant_11_answer_as_new_as_the_latest_write_counts(
     updated_at: datetime | None,
 ) -> None:
     decision = decided(an_order(updated_at=updated_at), a_report(FILLED, "1", "100"))
@@ -529,7 +529,7 @@ def test_invariant_11_answer_as_new_as_the_rows_latest_write_counts(
     assert isinstance(decision, Change)
 
 
-def test_invariant_11_write_that_ends_right_now_makes_the_report_stale() -> None:
+def test_invariant_11_write_at_this_moment_makes_the_report_stale() -> None:
     order = an_order(updated_at=NOW)
 
     assert decided(order, a_report(FILLED, "1", "100")) == Leave(rule=Rule.STALE_REPORT)
@@ -541,16 +541,14 @@ def test_invariant_11_write_time_in_the_future_stops_no_progress() -> None:
     assert isinstance(decided(order, a_report(FILLED, "1", "100")), Change)
 
 
-def test_invariant_11_write_time_in_the_future_proves_no_report_to_be_newer() -> None:
+def test_invariant_11_write_time_in_the_future_proves_nothing_newer() -> None:
     order = an_order(FILLED, "1", "100", updated_at=NOW + timedelta(hours=2))
 
     assert decided(order, a_report(NEW)) == Leave(rule=Rule.ALREADY_FINAL)
 
 
 @pytest.mark.parametrize("age", [LONGEST_ANSWER_AGE + SECOND, timedelta(hours=3)], ids=str)
-@pytest.mark.parametrize(
-    "answer", [a_report(FILLED, "1"), an_absence(), an_archived(), an_unanswerable()]
-)
+@pytest.mark.parametrize("answer", [a_report(FILLED, "1"), an_absence(), an_archived(), a_fault()])
 def test_invariant_11_answer_that_waited_too_long_is_stale(answer: Answer, age: timedelta) -> None:
     old = replace(answer, fetched_at=NOW - age)
 
@@ -575,7 +573,7 @@ def test_invariant_11_answer_that_waited_a_while_counts() -> None:
     ],
     ids=lambda report: f"{report.word}_{report.executed_qty}",
 )
-def test_invariant_12_second_decision_on_the_same_report_only_confirms(report: Report) -> None:
+def test_invariant_12_second_decision_on_a_report_only_confirms(report: Report) -> None:
     order = an_order(PENDING)
     after = written(order, decided(order, report))
 
@@ -600,14 +598,14 @@ def test_invariant_12_reports_in_any_order_end_in_the_same_row(arrival: tuple[in
     assert order.facts == some_facts(CANCELED, "0.75", "101")
 
 
-def an_order_that_knows_itself(**fields: object) -> Order:
-    """A row with every optional column filled; `fields` say otherwise."""
+def an_order_with_all_columns(**fields: object) -> Order:
+    """A row with every optional column filled; `fields` replace values."""
     order = an_order(qty="0.5", side=Side.BUY, client_order_id="mine-1", created_at=A_DAY_AGO)
     return replace(order, **fields)
 
 
-def the_orders_report(**fields: object) -> Report:
-    """What the exchange says of that very order, filled; `fields` say otherwise."""
+def a_report_of_the_same_order(**fields: object) -> Report:
+    """The exchange's report of the same order, filled; `fields` replace values."""
     report = a_report(
         FILLED,
         "0.5",
@@ -660,9 +658,9 @@ def the_orders_report(**fields: object) -> Report:
 def test_invariant_13_report_of_another_order_is_held_with_both_sides(
     status: Status, fields: dict[str, object], both_sides: tuple[str, str] | None
 ) -> None:
-    order = an_order_that_knows_itself(facts=some_facts(status))
+    order = an_order_with_all_columns(facts=some_facts(status))
 
-    decision = decided(order, the_orders_report(**fields))
+    decision = decided(order, a_report_of_the_same_order(**fields))
 
     if both_sides is None:
         assert isinstance(decision, Change)
@@ -690,7 +688,9 @@ def test_invariant_13_contradiction_is_suspicious() -> None:
 def test_invariant_13_what_the_row_does_not_know_contradicts_nothing(
     fields: dict[str, object],
 ) -> None:
-    assert isinstance(decided(an_order_that_knows_itself(**fields), the_orders_report()), Change)
+    assert isinstance(
+        decided(an_order_with_all_columns(**fields), a_report_of_the_same_order()), Change
+    )
 
 
 @pytest.mark.parametrize(
@@ -721,20 +721,20 @@ def test_invariant_13_what_the_row_does_not_know_contradicts_nothing(
 def test_invariant_13_what_has_an_explanation_contradicts_nothing(
     fields: dict[str, object],
 ) -> None:
-    decision = decided(an_order_that_knows_itself(), the_orders_report(**fields))
+    decision = decided(an_order_with_all_columns(), a_report_of_the_same_order(**fields))
 
     assert isinstance(decision, Change)
 
 
-def test_invariant_13_no_amendment_explains_another_client_id_of_as_much_or_more() -> None:
-    report = the_orders_report(client_order_id="other", quantity=Decimal("0.6"))
+def test_invariant_13_client_id_must_match_if_nothing_was_amended() -> None:
+    report = a_report_of_the_same_order(client_order_id="other", quantity=Decimal("0.6"))
 
-    assert held_for(decided(an_order_that_knows_itself(), report)) is HoldReason.CONFLICT
+    assert held_for(decided(an_order_with_all_columns(), report)) is HoldReason.CONFLICT
 
 
-def test_invariant_13_quantity_that_a_narrow_column_rounded_is_no_contradiction() -> None:
-    order = an_order_that_knows_itself(qty=Decimal("0.33"))
-    report = the_orders_report(executed_qty=Decimal("0.333"), quantity=Decimal("0.333"))
+def test_invariant_13_rounded_quantity_is_no_contradiction() -> None:
+    order = an_order_with_all_columns(qty=Decimal("0.33"))
+    report = a_report_of_the_same_order(executed_qty=Decimal("0.333"), quantity=Decimal("0.333"))
 
     assert held_for(decided(order, report)) is HoldReason.CONFLICT
     assert isinstance(decided(order, report, policy=replace_scale(2)), Change)
@@ -744,7 +744,7 @@ def test_invariant_13_quantity_that_a_narrow_column_rounded_is_no_contradiction(
 def test_invariant_13_what_is_not_to_be_compared_contradicts_nothing(
     comparison: ComparedColumn,
 ) -> None:
-    report = the_orders_report(
+    report = a_report_of_the_same_order(
         executed_qty=Decimal(4),
         quantity=Decimal(4),
         side=Side.SELL,
@@ -753,7 +753,7 @@ def test_invariant_13_what_is_not_to_be_compared_contradicts_nothing(
     )
     policy = Policy(compared=frozenset({comparison}))
 
-    detail = detail_of(decided(an_order_that_knows_itself(), report, policy=policy))
+    detail = detail_of(decided(an_order_with_all_columns(), report, policy=policy))
 
     assert detail.count("the exchange has") + detail.count("the exchange's was") == 1
 
@@ -774,7 +774,7 @@ def replace_scale(places: int) -> Policy:
     return Policy(ordered_scale=places)
 
 
-def test_accident_errors_counted_as_not_found_declare_no_live_order_lost() -> None:
+def test_accident_errors_as_not_found_declare_no_live_order_lost() -> None:
     orders = [an_order(NEW, absences=99), an_order(PARTIAL, "0.5", "100", absences=99)]
 
     decisions = [decided(order, None) for order in orders]
@@ -782,7 +782,7 @@ def test_accident_errors_counted_as_not_found_declare_no_live_order_lost() -> No
     assert decisions == [Leave(rule=Rule.NO_ANSWER)] * 2
 
 
-def test_accident_order_not_found_right_after_it_was_placed_is_asked_for_again() -> None:
+def test_accident_order_not_found_right_after_placement_is_left() -> None:
     order = an_order(created_at=JUST_FETCHED - 10 * SECOND)
 
     assert decided(order, an_absence()) == Leave(rule=Rule.JUST_PLACED)
@@ -853,7 +853,7 @@ def test_accident_fill_reported_again_after_a_restart_is_booked_once() -> None:
     assert second == Confirm()
 
 
-def test_accident_order_id_that_lost_digits_as_a_float_is_another_order() -> None:
+def test_accident_order_id_that_lost_digits_is_another_order() -> None:
     mangled = a_report(FILLED, "1", "100", external_order_id=str(int(float(ORDER_ID))))
 
     assert decided(an_order(), mangled) == Leave(rule=Rule.OTHER_ORDER)
@@ -869,11 +869,11 @@ def test_accident_wrong_account_that_finds_no_order_changes_none() -> None:
 
 
 def test_accident_order_of_a_wrong_symbol_leaves_the_queue_head() -> None:
-    decision = decided(an_order(), an_unanswerable("no such symbol"))
+    decision = decided(an_order(), a_fault("no such symbol"))
 
     assert decision == Hold(reason=HoldReason.ERROR, detail="no such symbol")
 
 
 @pytest.mark.parametrize("status", sorted(TERMINAL))
-def test_accident_question_nobody_understands_holds_no_ended_order(status: Status) -> None:
-    assert decided(an_order(status), an_unanswerable()) == Leave(rule=Rule.ALREADY_FINAL)
+def test_accident_order_fault_holds_no_ended_order(status: Status) -> None:
+    assert decided(an_order(status), a_fault()) == Leave(rule=Rule.ALREADY_FINAL)

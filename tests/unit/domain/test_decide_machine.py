@@ -1,7 +1,7 @@
-"""A search for a sequence of answers, late, doubled, lost or wrong, that makes a row untrue.
+"""A search for a sequence of late, doubled, lost or wrong answers that makes a row wrong.
 
-Orders live at an exchange, the application writes what events it gets, and what we fetched arrives
-whenever hypothesis likes.
+Orders change at an exchange, the application writes the events that it receives, and the answers
+that we fetch arrive at any time and in any order.
 """
 
 from dataclasses import dataclass, field
@@ -60,14 +60,14 @@ prices = st.integers(min_value=10**6, max_value=10**12).map(lambda n: Decimal(n)
 
 @dataclass(kw_only=True, eq=False)
 class Subject:
-    """An order: what was ever true of it at the exchange, our row, and what anybody was told.
+    """An order: its facts at the exchange over time, our row, and the facts that were sent to us.
 
-    `past` ends in the present. `told` holds facts as the columns hold them.
+    `past` ends with the present. `events` are facts as the columns keep them.
     """
 
     row: Order
     past: list[Facts] = field(default_factory=lambda: [UNFILLED])
-    told: list[Facts] = field(default_factory=lambda: [UNFILLED])
+    events: list[Facts] = field(default_factory=lambda: [UNFILLED])
     quote: Decimal = Decimal(0)
 
     @property
@@ -112,9 +112,9 @@ class Subject:
 
 @dataclass(frozen=True, kw_only=True)
 class Letter:
-    """An answer on its way to us; `fact` is the truth in it, None where there is none.
+    """An answer on its way to us; `fact` is the truth in it, None if there is none.
 
-    `is_foreign`: it is about somebody else's order.
+    `is_foreign`: it is about another account's order.
     """
 
     subject: Subject
@@ -136,7 +136,7 @@ def position(facts: Facts) -> tuple[int, Decimal]:
 
 
 class Reconciliation(RuleBasedStateMachine):
-    """The exchange, the application and we at work on the same orders."""
+    """The exchange, the application and the reconciler work on the same orders."""
 
     orders = Bundle("orders")
 
@@ -149,7 +149,7 @@ class Reconciliation(RuleBasedStateMachine):
 
     @initialize(ahead_by=st.sampled_from([None, timedelta(0), timedelta(hours=2)]))
     def choose_a_table(self, ahead_by: timedelta | None) -> None:
-        """Let `updated_at` be missing (None), right, or in a wrong time zone."""
+        """Choose a table whose `updated_at` is missing (None), right, or in a wrong time zone."""
         self.write_clock_ahead_by = ahead_by
 
     @initialize(target=orders)
@@ -209,7 +209,7 @@ class Reconciliation(RuleBasedStateMachine):
 
     @rule(order=orders, has_a_new_word=st.booleans())
     def we_fetch_and_learn_nothing(self, order: Subject, *, has_a_new_word: bool) -> None:
-        """Get a word that nobody knows, or "no such order" of one that there is."""
+        """Get an unknown word, or "no such order" for an order that exists."""
         unknown = replace(order.report(order.truth, self.now), status=None, word="HALTED")
         answer = unknown if has_a_new_word else order.absence(self.now)
         self.mail.append(Letter(subject=order, answer=answer))
@@ -223,20 +223,20 @@ class Reconciliation(RuleBasedStateMachine):
     def we_fetch_another_order_under_its_id(
         self, order: Subject, quantity: Decimal, days: int, *, is_sale: bool
     ) -> None:
-        """Get what a wiped testnet, or somebody else's account, has under the same id."""
+        """Get the order that a wiped testnet, or another account, has under the same id."""
         foreign = replace(
             order.report(
                 Facts(status=Status.FILLED, executed_qty=quantity, avg_price=Decimal(7)), self.now
             ),
             quantity=order.row.qty,
             side=Side.SELL if is_sale else Side.BUY,
-            client_order_id="somebody-else's",
+            client_order_id="another-account's",
             placed_at=self.now - timedelta(days=days),
         )
         self.mail.append(Letter(subject=order, answer=foreign, is_foreign=True))
 
     @rule(order=orders)
-    def we_are_told_that_it_is_archived(self, order: Subject) -> None:
+    def we_fetch_that_it_is_archived(self, order: Subject) -> None:
         """Get an answer that the exchange has given for fresh orders, too."""
         archived = Archived(
             symbol=order.row.symbol,
@@ -248,7 +248,7 @@ class Reconciliation(RuleBasedStateMachine):
     @precondition(lambda self: self.mail)
     @rule(data=st.data(), is_rest_lost=st.booleans())
     def mail_arrives(self, data: st.DataObject, *, is_rest_lost: bool) -> None:
-        """Receive any letters in any order, some of them twice; the others, or all, come later."""
+        """Receive any answers in any order, some of them twice; the others come later or never."""
         for letter in data.draw(st.lists(st.sampled_from(self.mail), min_size=1, max_size=8)):
             self._reconcile(letter)
         if is_rest_lost:
@@ -257,21 +257,21 @@ class Reconciliation(RuleBasedStateMachine):
     @rule(order=orders, data=st.data())
     def application_writes_an_event_it_got(self, order: Subject, data: st.DataObject) -> None:
         event = as_columns_hold(data.draw(st.sampled_from(order.past)))
-        order.told.append(event)
+        order.events.append(event)
         if position(event) > position(order.row.facts):
             self._write(order, event)
 
     @invariant()
-    def every_row_shows_what_somebody_was_told_of_that_order(self) -> None:
+    def every_row_shows_facts_that_were_once_sent(self) -> None:
         for order in self.subjects:
             facts = order.row.facts
             assert (facts.status, facts.executed_qty) in [
-                (fact.status, fact.executed_qty) for fact in order.told
+                (fact.status, fact.executed_qty) for fact in order.events
             ]
-            assert facts.avg_price in [None, *(fact.avg_price for fact in order.told)]
+            assert facts.avg_price in [None, *(fact.avg_price for fact in order.events)]
 
     def teardown(self) -> None:
-        """Ask once more about every order: now each row must be the exchange's truth."""
+        """Ask once more about every order: now each row must equal the exchange's facts."""
         self.now += timedelta(days=1)
         for order in self.subjects:
             answer = order.report(order.truth, self.now)
@@ -296,7 +296,7 @@ class Reconciliation(RuleBasedStateMachine):
     def _reconcile(self, letter: Letter) -> None:
         order = letter.subject
         if letter.fact is not None:
-            order.told.append(as_columns_hold(letter.fact))
+            order.events.append(as_columns_hold(letter.fact))
         decision = decide(order.row, letter.answer, self.now, POLICY)
         match decision:
             case Change(to=to):
@@ -328,7 +328,7 @@ class Reconciliation(RuleBasedStateMachine):
 
 
 def right_reasons(letter: Letter) -> set[HoldReason]:
-    """Return what the order may be held for: never for the exchange's latest word."""
+    """Return the reasons that the order may be held for: none for the latest facts."""
     row = letter.subject.row
     if letter.is_foreign:
         return {HoldReason.CONFLICT}

@@ -1,7 +1,7 @@
-"""Each invariant of `decide`, for whatever row, answer, policy and time hypothesis can think of.
+"""Each invariant of `decide`, for any row, answer, policy and time that hypothesis finds.
 
-"Whatever" is meant: rows hold NaN, quantities have a hundred digits, times lie in the future. Only
-what is said of an order's life, and of the same facts, takes facts that make sense.
+Any means any: rows hold NaN, quantities have a hundred digits, times lie in the future. Only the
+properties about an order's life, and about equal facts, use facts that a real order can have.
 """
 
 from datetime import timedelta
@@ -110,7 +110,7 @@ answers = reports | absences | archived | unanswerables
 
 @st.composite
 def changes(draw: st.DrawFn) -> tuple[Order, Report, Policy, Change]:
-    """A row, a report that is further along, and the change that comes of the two."""
+    """A row, a report that is further along, and the resulting change."""
     policy, report, before = draw(policies), draw(reports), draw(statuses)
     executed = draw(st.sampled_from([Decimal(0), report.executed_qty / 2, report.executed_qty]))
     order = replace(
@@ -135,7 +135,7 @@ def changes(draw: st.DrawFn) -> tuple[Order, Report, Policy, Change]:
 
 @st.composite
 def sound_facts(draw: st.DrawFn) -> Facts:
-    """Facts that a life can have, in columns of POLICY's scale."""
+    """Facts that a real order can have, in columns of POLICY's scale."""
     status = draw(statuses)
     executed = draw(st.decimals(min_value=0, max_value=1000, places=8))
     if status in (Status.PENDING, Status.NEW):
@@ -166,18 +166,18 @@ def lives(draw: st.DrawFn) -> list[Report]:
     Every quantity is one that the column holds, and comes with its average; the word for an open
     order with a fill may be any of an open order's.
     """
-    told, executed = [report_of(facts) for facts in _UNFILLED], Decimal(0)
+    reports, executed = [report_of(facts) for facts in _UNFILLED], Decimal(0)
     fills = draw(st.lists(st.integers(min_value=1, max_value=10**6), max_size=4))
     for fill in fills:
         executed += Decimal(fill).scaleb(-8)
         average = Decimal(draw(st.integers(min_value=10**6, max_value=10**16))).scaleb(-12)
         partial = Facts(status=Status.PARTIAL, executed_qty=executed, avg_price=average)
-        told.append(report_of(partial, status=draw(st.sampled_from(sorted(OPEN)))))
+        reports.append(report_of(partial, status=draw(st.sampled_from(sorted(OPEN)))))
     ends = [Status.CANCELED, Status.EXPIRED, Status.FILLED if fills else Status.REJECTED]
     end = draw(st.none() | st.sampled_from(ends))
     if end is not None:
-        told.append(replace(told[-1], status=end, word=end.value))
-    return told
+        reports.append(replace(reports[-1], status=end, word=end.value))
+    return reports
 
 
 _UNFILLED = [
@@ -297,7 +297,7 @@ def test_property_06_no_change_loses_a_fill_or_an_average(
 
 
 @given(changed=changes())
-def test_property_07_open_order_is_partial_where_it_has_a_fill_and_only_there(
+def test_property_07_open_order_is_partial_exactly_if_it_has_a_fill(
     changed: tuple[Order, Report, Policy, Change],
 ) -> None:
     order, _, _, change = changed
@@ -333,7 +333,7 @@ def test_property_09_absence_writes_nothing(order: Order, absence: Absent, polic
 
 
 @given(order=orders, unanswerable=unanswerables, policy=policies)
-def test_property_09_question_nobody_understands_writes_nothing(
+def test_property_09_order_fault_writes_nothing(
     order: Order, unanswerable: OrderFault, policy: Policy
 ) -> None:
     assert writes_nothing(decide(order, unanswerable, NOW, policy))
@@ -370,7 +370,7 @@ def test_property_11_answer_older_than_the_latest_write_is_stale(
 
 
 @given(order=orders, archived=archived, policy=policies)
-def test_property_09_archive_ends_an_old_order_with_nothing_executed_and_no_other(
+def test_property_09_archive_ends_only_an_old_order_without_a_fill(
     order: Order, archived: Archived, policy: Policy
 ) -> None:
     decision = decide(order, archived, NOW, policy)
@@ -424,7 +424,7 @@ def test_property_13_report_of_another_order_writes_nothing(
 
 
 @given(order=orders, report=reports, policy=policies)
-def test_property_13_what_one_of_the_two_does_not_know_contradicts_nothing(
+def test_property_13_what_one_side_lacks_contradicts_nothing(
     order: Order, report: Report, policy: Policy
 ) -> None:
     knows_nothing = replace(order, qty=None, side=None, client_order_id=None, created_at=None)
@@ -445,7 +445,7 @@ def test_property_12_second_decision_on_the_same_report_only_confirms(
 
 
 @given(life_and_delivered=deliveries())
-def test_property_12_shuffled_doubled_and_dropped_reports_end_in_the_same_row(
+def test_property_12_shuffled_and_dropped_reports_end_the_same(
     life_and_delivered: tuple[list[Report], list[Report]],
 ) -> None:
     life, delivered = life_and_delivered

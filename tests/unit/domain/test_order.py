@@ -7,7 +7,7 @@ from .builders import an_order
 NAIVE = datetime(2026, 11, 24, 12, 0)  # noqa: DTZ001 - what is to be refused
 
 
-def test_time_of_creation_without_a_zone_is_refused() -> None:
+def test_a_creation_time_without_a_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="created_at must carry a time zone"):
         an_order(created_at=NAIVE)
 

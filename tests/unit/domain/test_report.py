@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from reconciler.domain.report import average_price, rounded
 
-from .builders import a_report, an_absence, an_unanswerable
+from .builders import a_fault, a_report, an_absence
 
 NAIVE = datetime(2026, 11, 24, 12, 0)  # noqa: DTZ001 - what is to be refused
 
@@ -76,7 +76,7 @@ def test_rounding_never_makes_the_larger_of_two_numbers_the_smaller(
 
 
 @given(value=amounts, scale=scales)
-def test_rounding_moves_by_half_a_step_at_most(value: Decimal, scale: int) -> None:
+def test_rounding_moves_by_at_most_half_a_step(value: Decimal, scale: int) -> None:
     with localcontext(prec=200):
         assert abs(rounded(value, scale) - value) * 2 <= Decimal(10) ** -scale
 
@@ -88,7 +88,7 @@ def test_rounding_twice_is_rounding_once(value: Decimal, scale: int) -> None:
     assert rounded(once, scale).as_tuple() == once.as_tuple()
 
 
-def test_average_is_quote_by_quantity() -> None:
+def test_average_is_quote_amount_divided_by_quantity() -> None:
     assert average_price(Decimal("150.75"), Decimal("1.5")) == Decimal("100.5")
 
 
@@ -100,7 +100,7 @@ def test_average_is_unknown_without_a_quote_and_a_quantity(quote: str, executed:
     assert average_price(Decimal(quote), Decimal(executed)) is None
 
 
-def test_average_is_unknown_where_the_exchange_gives_no_quote() -> None:
+def test_average_is_unknown_without_a_quote_amount() -> None:
     assert average_price(None, Decimal(1)) is None
 
 
@@ -140,19 +140,19 @@ def test_rounded_average_is_that_of_the_exact_quotient(
 
 
 @pytest.mark.parametrize("executed", ["-1", "NaN", "Infinity", "sNaN", "1E+100"])
-def test_report_refuses_a_quantity_that_cannot_be_meant(executed: str) -> None:
+def test_a_report_refuses_an_impossible_quantity(executed: str) -> None:
     with pytest.raises(ValueError, match="executed_qty"):
         a_report(executed=executed)
 
 
 @pytest.mark.parametrize("average", ["-1", "NaN", "Infinity", "1E+100"])
-def test_report_refuses_an_average_that_cannot_be_meant(average: str) -> None:
+def test_a_report_refuses_an_impossible_average(average: str) -> None:
     with pytest.raises(ValueError, match="avg_price"):
         a_report(average=average)
 
 
 @pytest.mark.parametrize(
-    "an_answer", [a_report, an_absence, an_unanswerable], ids=["report", "absence", "unanswerable"]
+    "an_answer", [a_report, an_absence, a_fault], ids=["report", "absence", "unanswerable"]
 )
 def test_answer_refuses_a_time_without_a_zone(an_answer: Callable[..., object]) -> None:
     with pytest.raises(ValueError, match="fetched_at must carry a time zone"):
