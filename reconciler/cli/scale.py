@@ -12,8 +12,7 @@ from reconciler.cli.ui.options import environment_option, json_option
 from reconciler.cli.ui.output import print_json, print_table
 from reconciler.errors import NoSupervisor
 from reconciler.settings import MAX_SHARDS, Settings
-from reconciler.supervisor.sharding import assign_buckets
-from reconciler.supervisor.status import Scaling
+from reconciler.supervisor.sharding import Scaling, assign_buckets
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,9 +8,9 @@ import msgspec
 from reconciler.control.protocol import Command, LocateArguments, ScaleArguments
 from reconciler.errors import ConfigurationError, Problem
 from reconciler.settings import MAX_SHARDS
-from reconciler.supervisor.process_memory import with_memory
-from reconciler.supervisor.snapshot import SupervisorSnapshot
-from reconciler.supervisor.status import OrderLocation, Scaling
+from reconciler.supervisor.sharding import Scaling
+from reconciler.supervisor.snapshot import SupervisorSnapshot, with_memory
+from reconciler.supervisor.status import OrderLocation
 
 
 class RunningSupervisor(Protocol):

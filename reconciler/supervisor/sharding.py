@@ -5,11 +5,28 @@ buckets, and as few as possible: from 8 shards to 9, 28 of 256.
 """
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2s
 from itertools import count
 
 BUCKETS = 256
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scaling:
+    """The buckets that a change of the number of shards moves."""
+
+    before: int
+    after: int
+    buckets_moved: int
+    buckets: int
+
+    @classmethod
+    def between(cls, before: int, after: int) -> "Scaling":
+        """Return what a change of the number of shards moves."""
+        moved = moved_buckets(before, after)
+        return cls(before=before, after=after, buckets_moved=moved, buckets=BUCKETS)
 
 
 def bucket_of(key: str) -> int:

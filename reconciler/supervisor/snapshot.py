@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from reconciler import __version__
 from reconciler.resilience.breaker_state import BreakerSnapshot, BreakerState
 from reconciler.supervisor.coordinator import Coordinator
+from reconciler.supervisor.process_memory import pss_bytes
 from reconciler.supervisor.sharding import bucket_of
 from reconciler.supervisor.status import (
     BacklogStatus,
@@ -24,6 +25,7 @@ from reconciler.supervisor.status import (
     Totals,
 )
 from reconciler.supervisor.summary import Summary
+from reconciler.supervisor.threads import run_in_daemon_thread
 from reconciler.telemetry.health import Vitals
 from reconciler.workload import Backlog, Cycle, WorkerFault
 
@@ -199,6 +201,17 @@ class SnapshotBuilder:
             if kind is not None and kind.needs_person and kind.is_of_store is is_of_store:
                 return _first_line(health.fault)
         return None
+
+
+async def with_memory(status: Status) -> Status:
+    """Return the status with the memory of the supervisor and of each worker, measured now."""
+    pids = [status.pid, *(worker.pid for worker in status.workers if worker.pid is not None)]
+    memory = await run_in_daemon_thread(lambda: {pid: pss_bytes(pid) for pid in pids})
+    workers = tuple(
+        worker if worker.pid is None else replace(worker, memory_bytes=memory[worker.pid])
+        for worker in status.workers
+    )
+    return replace(status, workers=workers, memory_bytes=memory[status.pid])
 
 
 def _first_line(fault: WorkerFault | None) -> str | None:

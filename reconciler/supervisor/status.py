@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from reconciler.supervisor.sharding import BUCKETS, moved_buckets
 from reconciler.workload import CountFields
 
 
@@ -172,19 +171,3 @@ class OrderLocation:
     fault: str | None
     paused_seconds: float
     halted: str | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Scaling:
-    """The buckets that a change of the number of shards moves."""
-
-    before: int
-    after: int
-    buckets_moved: int
-    buckets: int
-
-    @classmethod
-    def between(cls, before: int, after: int) -> "Scaling":
-        """Return what a change of the number of shards moves."""
-        moved = moved_buckets(before, after)
-        return cls(before=before, after=after, buckets_moved=moved, buckets=BUCKETS)

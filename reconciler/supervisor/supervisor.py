@@ -29,10 +29,9 @@ from reconciler.settings import MAX_SHARDS
 from reconciler.supervisor.coordinator import Coordinator
 from reconciler.supervisor.lifecycle import Lifecycle
 from reconciler.supervisor.options import Options
-from reconciler.supervisor.process_memory import with_memory
 from reconciler.supervisor.reload import Reloader, RunConfig
 from reconciler.supervisor.signals import SignalAction, handle_signals
-from reconciler.supervisor.snapshot import SnapshotBuilder, SupervisorSnapshot
+from reconciler.supervisor.snapshot import SnapshotBuilder, SupervisorSnapshot, with_memory
 from reconciler.supervisor.stall_timeout import StallTimeout
 from reconciler.supervisor.status import OrderLocation, Phase
 from reconciler.supervisor.summary import StopReason, Summary

@@ -13,8 +13,8 @@ from rich.console import Console
 from reconciler.cli.ui import status_view
 from reconciler.cli.ui.formatting import duration, memory
 from reconciler.control.address import ControlAddress
-from reconciler.supervisor.sharding import moved_buckets
-from reconciler.supervisor.status import BudgetStatus, Scaling, ShardCounts, ShardState, Status
+from reconciler.supervisor.sharding import Scaling, moved_buckets
+from reconciler.supervisor.status import BudgetStatus, ShardCounts, ShardState, Status
 
 from .conftest import Invoke
 from .fake_control_server import FakeControlServer, a_cycle, a_shard, a_status

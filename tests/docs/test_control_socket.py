@@ -20,7 +20,8 @@ from reconciler.control.protocol import (
     LocateArguments,
     ScaleArguments,
 )
-from reconciler.supervisor.status import OrderLocation, Scaling, Status
+from reconciler.supervisor.sharding import Scaling
+from reconciler.supervisor.status import OrderLocation, Status
 from reconciler.telemetry.health import Vitals
 
 from .documents import code_in, first_cells, read, rows, section

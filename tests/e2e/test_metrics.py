@@ -8,7 +8,7 @@ import pytest
 from reconciler.control.address import ControlAddress
 from reconciler.control.client import ask
 from reconciler.demo import Demo
-from reconciler.supervisor.status import Scaling
+from reconciler.supervisor.sharding import Scaling
 
 from .conftest import Start
 from .statsd_socket import StatsdServer

@@ -20,7 +20,8 @@ from reconciler.control.client import ask
 from reconciler.control.protocol import MAX_REQUEST_BYTES
 from reconciler.control.server import ControlServer
 from reconciler.errors import ConfigurationError, NoSupervisor, SocketTaken
-from reconciler.supervisor.status import OrderLocation, Scaling, ShardState, Status
+from reconciler.supervisor.sharding import Scaling
+from reconciler.supervisor.status import OrderLocation, ShardState, Status
 from reconciler.telemetry.health import Grade, Vitals, judge
 from reconciler.workload import Chunk
 
