@@ -31,7 +31,7 @@ PAUSE_TOLERANCE_SECONDS = 1.0
 log = structlog.get_logger(__name__)
 
 
-class Reply(StrEnum):
+class BudgetReply(StrEnum):
     """The reply to a request for weight."""
 
     GRANTED = "granted"
@@ -39,7 +39,7 @@ class Reply(StrEnum):
     DENIED = "denied"
 
 
-OnReply = Callable[[Reply], None]
+OnReply = Callable[[BudgetReply], None]
 
 
 class SharedBudget:
@@ -56,13 +56,13 @@ class SharedBudget:
 
     @property
     def paused_seconds(self) -> float:
-        """How much longer the rate-limit pause lasts."""
+        """The seconds that the rate-limit pause still lasts."""
         return self._window.paused_seconds
 
     def request(self, owner: Hashable, weight: int, reply: OnReply) -> None:
         """Reply when it is the owner's turn and `weight` may be spent, or when it is denied."""
         if self._is_closed:
-            reply(Reply.DENIED)
+            reply(BudgetReply.DENIED)
             return
         self._waiting.setdefault(owner, deque()).append((weight, reply))
         self._serve()
@@ -128,9 +128,9 @@ class SharedBudget:
                 del self._waiting[owner]
             if self._window.needs_probe:
                 self._begin_probe(owner)
-                reply(Reply.GRANTED_AS_PROBE)
+                reply(BudgetReply.GRANTED_AS_PROBE)
             else:
-                reply(Reply.GRANTED)
+                reply(BudgetReply.GRANTED)
 
     def _begin_probe(self, owner: Hashable) -> None:
         loop = asyncio.get_running_loop()
@@ -149,7 +149,7 @@ class SharedBudget:
 
     def _deny(self, owner: Hashable) -> None:
         for _, reply in self._waiting.pop(owner, ()):
-            reply(Reply.DENIED)
+            reply(BudgetReply.DENIED)
 
 
 class RateLimitPauses:

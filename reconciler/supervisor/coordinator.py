@@ -27,16 +27,16 @@ from reconciler.errors import (
 from reconciler.resilience.breaker_state import BreakerSnapshot, BreakerState
 from reconciler.resilience.budget import WeightWindow
 from reconciler.supervisor.background_writes import BackgroundWrites
-from reconciler.supervisor.budget import RateLimitPauses, Reply, SharedBudget
+from reconciler.supervisor.budget import BudgetReply, RateLimitPauses, SharedBudget
 from reconciler.supervisor.cycle import BatchStage, OpenCycle, group_by_cost, size_of
 from reconciler.supervisor.cycle_history import CycleHistory
 from reconciler.supervisor.dispatcher import Dispatcher, Eligibility
 from reconciler.supervisor.halt import CycleVerdict, Halt, sample_of
-from reconciler.supervisor.lifecycle import Lifecycle
 from reconciler.supervisor.options import Options
 from reconciler.supervisor.poison import PoisonDetector
 from reconciler.supervisor.pool import WorkerDied, WorkerPool
 from reconciler.supervisor.restarts import RestartBackoffs
+from reconciler.supervisor.run_state import RunState
 from reconciler.supervisor.shard_gauges import ShardGauges
 from reconciler.supervisor.shard_health import ShardHealth
 from reconciler.supervisor.summary import StopReason, Summary
@@ -79,7 +79,7 @@ TIMER_SLACK_SECONDS = 0.01
 """A timer may be early by the clock's rounding."""
 
 OTHER_SHARD_SECONDS = 0.5
-"""How long a crashed batch waits for another shard: only a crash there tells what is to blame."""
+"""A crashed batch waits this long for another shard: only a crash there tells what is to blame."""
 
 log = structlog.get_logger(__name__)
 
@@ -123,7 +123,7 @@ class Coordinator:
         *,
         metrics: Metrics,
         set_up_worker: Callable[[int], Callable[[], None]],
-        lifecycle: Lifecycle,
+        run_state: RunState,
         listener: CoordinatorListener,
     ) -> None:
         self._writes = BackgroundWrites()
@@ -132,7 +132,7 @@ class Coordinator:
             workload,
             hang_after=options.hang_after,
             set_up_worker=set_up_worker,
-            lifecycle=lifecycle,
+            run_state=run_state,
             listener=self,
         )
         self.dispatcher = Dispatcher(options.shards, batch_size=options.batch_size)
@@ -150,7 +150,7 @@ class Coordinator:
         self._summary = summary
         self._metrics = metrics
         self._gauges = ShardGauges(metrics)
-        self._lifecycle = lifecycle
+        self._run_state = run_state
         self._listener = listener
 
     @property
@@ -202,13 +202,13 @@ class Coordinator:
 
         Returns early if the shard is not wanted or parked, and at a stop.
         """
-        if shard >= self.options.shards or self._lifecycle.is_stopping:
+        if shard >= self.options.shards or self._run_state.is_stopping:
             return
         before = self.pool.pids.get(shard)
         self.pool.drain(shard)
         self._limit_draining(shard)
         self.advance()
-        await self._lifecycle.wait_unless_stopping(
+        await self._run_state.wait_unless_stopping(
             lambda: shard >= self.options.shards or self.pool.is_replaced(shard, before)
         )
 
@@ -236,7 +236,7 @@ class Coordinator:
             self.pool.kill(pid)
 
     async def drain(self) -> int:
-        """Let all workers finish what they have in flight, within `options.drain`; kill the rest.
+        """Wait until all workers have finished and ended, within `options.drain`; kill the rest.
 
         Returns the number of workers killed.
         """
@@ -252,11 +252,11 @@ class Coordinator:
         return self.pool.kill_all()
 
     async def _wait_in_drain(self, is_so: Callable[[], bool]) -> None:
-        await self._lifecycle.wait_for(lambda: is_so() or self._lifecycle.is_fast_stop)
+        await self._run_state.wait_for(lambda: is_so() or self._run_state.is_fast_stop)
 
     def close(self) -> None:
         """Kill what is left of the workers, and withdraw the gauges."""
-        self._lifecycle.stop()
+        self._run_state.stop()
         self.pool.kill_all()
         self._gauges.withdraw()
 
@@ -318,7 +318,7 @@ class Coordinator:
 
     def advance(self) -> None:
         """Do what has become possible: assign, stop drained workers, judge, wake those who wait."""
-        if not self._lifecycle.is_stopping:
+        if not self._run_state.is_stopping:
             self._assign_to_idle()
         for shard in self.pool.draining:
             if not self.dispatcher.in_flight(shard):
@@ -326,7 +326,7 @@ class Coordinator:
         for cycle in list(self.cycles.values()):
             if self._is_to_be_judged(cycle):
                 self._judge(cycle)
-        self._lifecycle.notify()
+        self._run_state.notify()
 
     def _assign_to_idle(self) -> None:
         """Assign batches, first to shards with work of their own: others take over what is left."""
@@ -361,7 +361,7 @@ class Coordinator:
         return self.halt.is_certain(cycle.stats, items=cycle.items)
 
     def _judge(self, cycle: OpenCycle) -> None:
-        """Let the workers commit the prepared batches of a cycle, or forget them."""
+        """Judge the prepared batches of a cycle; have the workers commit or forget them."""
         prepared = cycle.take_prepared()
         if not prepared:
             return
@@ -429,12 +429,14 @@ class Coordinator:
         self._listener.on_failure(OtherRelease(own=str(own), other=str(other)))
         return False
 
-    def _reply(self, shard: int, number: int, reply: Reply) -> None:
-        """Tell a worker if it may send a request."""
-        if reply is Reply.DENIED:
+    def _reply(self, shard: int, number: int, reply: BudgetReply) -> None:
+        """Send a worker the reply to its request for weight."""
+        if reply is BudgetReply.DENIED:
             self.pool.send(shard, BudgetDenial(number))
         else:
-            self.pool.send(shard, BudgetGrant(number, is_probe=reply is Reply.GRANTED_AS_PROBE))
+            self.pool.send(
+                shard, BudgetGrant(number, is_probe=reply is BudgetReply.GRANTED_AS_PROBE)
+            )
 
     def _requeue_returned(self, shard: int, number: int) -> None:
         """Queue again what a worker could not prepare because it is to end."""
@@ -453,7 +455,7 @@ class Coordinator:
         is_workers_fault = self._requeue_after_crash(died)
         self._other_shard_until = time.monotonic() + OTHER_SHARD_SECONDS
         asyncio.get_running_loop().call_later(1.1 * OTHER_SHARD_SECONDS, self.advance)
-        if not self._lifecycle.is_stopping:
+        if not self._run_state.is_stopping:
             self._summary.restarts += 1
             self._listener.on_death()
         self.advance()
@@ -488,7 +490,7 @@ class Coordinator:
 
     def _restart_or_park(self, shard: int) -> None:
         """Restart a shard as its backoff says; parked, its buckets go to the other shards."""
-        if self._lifecycle.is_stopping:
+        if self._run_state.is_stopping:
             return
         backoff = self.backoffs.of(shard)
         decision = backoff.record_death()

@@ -66,7 +66,7 @@ class _Queued:
 
 @dataclass(slots=True)
 class _BatchBuilder:
-    """What goes into one batch: short chunks up to the batch size, and one that is longer.
+    """A batch in the making: short chunks up to the batch size, and one that is longer.
 
     So a few orders need no batch of their own: they are requested and written along with the long
     chunk.
@@ -104,7 +104,7 @@ class _BatchBuilder:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Eligibility:
-    """What a shard's idle worker may be assigned.
+    """The limits of what a shard's idle worker may be assigned.
 
     Attributes:
         blocked_shards: Take over nothing from these shards: what blocks their workers blocks all.

@@ -28,7 +28,7 @@ _M_TRIM_THRESHOLD = -1
 _M_ARENA_MAX = -8
 
 _FREE_BYTES = 128 * 1024
-"""What may stay free at the end of a heap: glibc's default, which it raises unless it is set."""
+"""The bytes that may stay free at the end of a heap: glibc's default, which it would raise."""
 
 
 def _keep_heaps_small() -> None:

@@ -118,7 +118,7 @@ def sample_of(chunks: Iterable[Chunk], size: int = SAMPLE_ITEMS) -> list[Chunk]:
 
 
 class CycleVerdict(StrEnum):
-    """What happens to the prepared batches of a cycle."""
+    """The fate of the prepared batches of a cycle."""
 
     COMMIT = "commit"
     FORGET = "forget"
@@ -127,7 +127,7 @@ class CycleVerdict(StrEnum):
 
 
 class Halt:
-    """Whether this host may write, and why not."""
+    """The halt as this host knows it: on or off, why, and recorded or not."""
 
     def __init__(
         self,
@@ -150,7 +150,7 @@ class Halt:
         self.is_of_another_host = False
         """True if another host applied it while we worked: our samples prove nothing about it."""
         self._own_reason: str | None = None
-        """Why we last applied it: recorded late, it is found as if it were another host's."""
+        """The reason we last applied it for: recorded late, it looks like another host's."""
         self._recording = threading.Lock()
         self._write = write
         self._on_change = on_change

@@ -36,5 +36,5 @@ class Options:
 
     @property
     def page_items(self) -> int:
-        """How many items are planned at once."""
+        """The number of items planned at once."""
         return max(PAGE_ITEMS, self.shards * self.batch_size)

@@ -1,4 +1,4 @@
-"""What is to blame for a worker's death: the worker, or a chunk that it was working at.
+"""The blame for a worker's death: the worker's, or that of a chunk that it was working at.
 
     first death with a chunk in work   the worker: it may have been killed for its own reasons
     with two batches in work           the worker: either batch may be the cause
@@ -27,7 +27,7 @@ MOST_DEATHS_WITHOUT_RESULT = 16
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CrashVerdict:
-    """What follows from a death: what is tried again, what is set aside, and what is to blame."""
+    """The consequences of a death: what to try again, what to set aside, and what is to blame."""
 
     again: tuple[Chunk, ...]
     poisoned: tuple[Chunk, ...] = ()

@@ -20,7 +20,7 @@ import structlog
 
 from reconciler.errors import Problem
 from reconciler.resilience.breaker_state import BreakerSnapshot
-from reconciler.supervisor.lifecycle import Lifecycle
+from reconciler.supervisor.run_state import RunState
 from reconciler.supervisor.status import ShardState
 from reconciler.supervisor.worker_process import WorkerProcess, fork_server
 from reconciler.worker.messages import (
@@ -40,7 +40,7 @@ from reconciler.workload import Batch, Workload
 WATCH_SECONDS = 1.0
 BOOT_GRACE_SECONDS = 30.0
 STACKS_SECONDS = 0.5
-"""How long a worker has to write its stacks before it is killed."""
+"""The time that a worker has to write its stacks before it is killed."""
 
 MISCONFIGURED = Misconfigured(
     (
@@ -133,14 +133,14 @@ class WorkerPool:
         *,
         hang_after: timedelta,
         set_up_worker: Callable[[int], Callable[[], None]],
-        lifecycle: Lifecycle,
+        run_state: RunState,
         listener: PoolListener,
     ) -> None:
         self._hang_after = hang_after
         self._context = fork_server()
         self._workload = workload
         self._set_up_worker = set_up_worker
-        self._lifecycle = lifecycle
+        self._run_state = run_state
         self._listener = listener
         self._wanted = 0
         self._slots: dict[int, Slot] = {}
@@ -245,7 +245,7 @@ class WorkerPool:
         self.restart(shard, delay=retry_after)
 
     def stop(self, shard: int) -> None:
-        """Tell a draining worker, which has nothing in flight, to end."""
+        """Ask a draining worker, which has nothing in flight, to end."""
         if (worker := self._slots[shard].worker) is not None:
             self._stop_process(worker)
 
@@ -256,7 +256,7 @@ class WorkerPool:
         self._worker(shard).prepare(batch)
 
     def commit(self, shard: int, batches: Sequence[int], *, may_write: bool) -> None:
-        """Let a worker finish batches that it has prepared; it may just have died with them."""
+        """Have a worker commit or forget batches that it has prepared, if it is still there."""
         worker = self._slots[shard].worker
         if worker is not None:
             worker.commit(batches, may_write=may_write)
@@ -268,7 +268,7 @@ class WorkerPool:
             slot.worker.send(message)
 
     def stop_all(self) -> None:
-        """Tell all workers to finish what they have in flight and end."""
+        """Ask all workers to finish what they have in flight and end."""
         for worker in self.workers:
             self._stop_process(worker)
 
@@ -428,7 +428,7 @@ class WorkerPool:
 
     def _start_next(self, shard: int) -> None:
         """Start the next worker of a shard without one; forget the shard if it is unwanted."""
-        if self._lifecycle.is_stopping:
+        if self._run_state.is_stopping:
             return
         if shard < self._wanted:
             self._start(shard)

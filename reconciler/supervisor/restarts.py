@@ -19,7 +19,7 @@ from datetime import timedelta
 
 @dataclass(frozen=True, kw_only=True)
 class RestartPolicy:
-    """How often, and how soon.
+    """The number of restarts, and their delays.
 
     Attributes:
         most: How many restarts are allowed within `window`.
@@ -37,7 +37,7 @@ class RestartPolicy:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RestartDecision:
-    """What happens to a shard whose worker has died: the next one starts after `delay`."""
+    """The decision about a shard whose worker has died: the next one starts after `delay`."""
 
     delay: timedelta
     is_parked: bool = False

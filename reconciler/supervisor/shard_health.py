@@ -75,10 +75,10 @@ class ShardHealth:
 
     @property
     def fault_age_seconds(self) -> float | None:
-        """How long ago the last fault was; None: there was none."""
+        """The seconds since the last fault; None if there was none."""
         return None if self.fault is None else self.monotonic() - self._fault_at
 
     @property
     def backing_off_seconds(self) -> float:
-        """How much longer it is assigned nothing."""
+        """The seconds for which it is still assigned nothing."""
         return max(0.0, self._backing_off_until - self.monotonic())

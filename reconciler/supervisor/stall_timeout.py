@@ -1,4 +1,4 @@
-"""How long a single sweep goes on when nothing is done but faults are met."""
+"""The time for which a single sweep goes on with nothing but faults."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What a supervisor has done so far, and why it ended."""
+"""The summary of what a supervisor has done so far, and the reason for its end."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -7,7 +7,7 @@ from reconciler.workload import Counts, ProposedChange
 
 
 class StopReason(StrEnum):
-    """Why the supervisor ended."""
+    """The reason why the supervisor ended."""
 
     STOPPED = "stopped"
     COMPLETED = "completed"
@@ -19,7 +19,7 @@ class StopReason(StrEnum):
 
 @dataclass(kw_only=True)
 class Summary:
-    """What a supervisor has done so far.
+    """The counts of what a supervisor has done so far, and how it ended.
 
     Attributes:
         restarts: Workers that died and were replaced.

@@ -27,9 +27,9 @@ import structlog
 from reconciler.errors import StoreRefused, StoreUnavailable, WorkersDying
 from reconciler.settings import MAX_SHARDS
 from reconciler.supervisor.coordinator import Coordinator
-from reconciler.supervisor.lifecycle import Lifecycle
 from reconciler.supervisor.options import Options
 from reconciler.supervisor.reload import Reloader, RunConfig
+from reconciler.supervisor.run_state import RunState
 from reconciler.supervisor.signals import SignalAction, handle_signals
 from reconciler.supervisor.snapshot import SnapshotBuilder, SupervisorSnapshot, with_memory
 from reconciler.supervisor.stall_timeout import StallTimeout
@@ -83,7 +83,7 @@ class Supervisor:
         self._stall_timeout = StallTimeout(options.stall_timeout if options.is_once else None)
         self._reloader = None if reload is None else Reloader(reload)
         self._open_control = open_control
-        self._lifecycle = Lifecycle()
+        self._run_state = RunState()
         self._is_ready = False
         self._last_fault = "no worker got ready"
         self._failure: BaseException | None = None
@@ -94,7 +94,7 @@ class Supervisor:
             self.summary,
             metrics=metrics,
             set_up_worker=set_up_worker,
-            lifecycle=self._lifecycle,
+            run_state=self._run_state,
             listener=self,
         )
         self._snapshots = SnapshotBuilder(self._coordinator, self.summary)
@@ -105,8 +105,8 @@ class Supervisor:
 
     @property
     def phase(self) -> Phase:
-        """What the supervisor as a whole is doing."""
-        if self._lifecycle.is_stopping:
+        """The state of the supervisor as a whole."""
+        if self._run_state.is_stopping:
             return Phase.DRAINING
         if not self._is_ready:
             return Phase.STARTING
@@ -143,7 +143,7 @@ class Supervisor:
 
     async def _begin_and_end(self) -> None:
         opening = run_in_daemon_thread(self._open_planner)
-        planner = await self._lifecycle.result_unless_stopping(opening)
+        planner = await self._run_state.result_unless_stopping(opening)
         if planner is None:
             return
         self._planner = planner
@@ -217,17 +217,17 @@ class Supervisor:
 
     async def _work(self) -> None:
         halt = self._coordinator.halt
-        while not self._lifecycle.is_stopping:
+        while not self._run_state.is_stopping:
             await self._check_halt()
             if not halt.is_on:
                 await self._sweep()
             if self._options.is_once:
-                await self._lifecycle.wait_unless_stopping(
+                await self._run_state.wait_unless_stopping(
                     lambda: not self._coordinator.cycles or halt.is_on
                 )
                 self._end(StopReason.HALTED if halt.is_on else StopReason.COMPLETED)
             elif halt.is_on:
-                await self._lifecycle.sleep(HALT_SAMPLE_SECONDS)
+                await self._run_state.sleep(HALT_SAMPLE_SECONDS)
             else:
                 await self._rest()
 
@@ -239,10 +239,10 @@ class Supervisor:
             for number, chunks in enumerate(cycles, start=1):
                 is_last = page.next is None and number == len(cycles)
                 cycle = self._coordinator.begin_cycle(chunks, ends_sweep=is_last)
-                await self._lifecycle.wait_unless_stopping(
+                await self._run_state.wait_unless_stopping(
                     partial(self._coordinator.may_begin_next, cycle)
                 )
-                if self._lifecycle.is_stopping or self._coordinator.halt.is_on:
+                if self._run_state.is_stopping or self._coordinator.halt.is_on:
                     return
             after = page.next
             if after is None:
@@ -253,13 +253,13 @@ class Supervisor:
         halt = self._coordinator.halt
         if halt.is_recorded:
             recorded = await self._ask(lambda planner: planner.read_halt())
-            if not self._lifecycle.is_stopping:
+            if not self._run_state.is_stopping:
                 self._coordinator.sync_halt(recorded)
         else:
             await self._ask(partial(halt.record, halt.reason))
         if halt.may_be_sampled and (page := await self._plan(None)) is not None:
             sample = self._coordinator.begin_sample(page)
-            await self._lifecycle.wait_unless_stopping(lambda: sample.is_done)
+            await self._run_state.wait_unless_stopping(lambda: sample.is_done)
             if not halt.is_on:
                 await self._ask(partial(halt.record, None))
 
@@ -270,10 +270,10 @@ class Supervisor:
 
     async def _ask(self, question: Callable[[Planner], T]) -> T | None:
         """Ask the planner, however long the database is away; None when it is time to stop."""
-        while not self._lifecycle.is_stopping:
+        while not self._run_state.is_stopping:
             asked = run_in_daemon_thread(question, self._planner)
             try:
-                answer = await self._lifecycle.result_unless_stopping(asked)
+                answer = await self._run_state.result_unless_stopping(asked)
                 self._snapshots.store_refusal = self._snapshots.store_away = None
             except (StoreUnavailable, StoreRefused) as error:
                 if isinstance(error, StoreRefused):
@@ -286,14 +286,14 @@ class Supervisor:
                 self._coordinator.wait_for_store(STORE_RETRY_SECONDS)
             else:
                 return answer
-            await self._lifecycle.sleep(STORE_RETRY_SECONDS)
+            await self._run_state.sleep(STORE_RETRY_SECONDS)
         return None
 
     # Changes while it runs.
 
     def scale(self, shards: int) -> None:
         """Change the number of shards; surplus workers finish what they have in flight."""
-        if shards == self._options.shards or self._lifecycle.is_stopping:
+        if shards == self._options.shards or self._run_state.is_stopping:
             return
         log.warning("supervisor.scaled", before=self._options.shards, shards=shards)
         self._coordinator.resize(replace(self._options, shards=shards))
@@ -364,8 +364,8 @@ class Supervisor:
         log.info("supervisor.signal_received", action=action.value)
         match action:
             case SignalAction.STOP | SignalAction.STOP_FAST:
-                is_second = self._lifecycle.is_stopping
-                self._lifecycle.is_fast_stop = is_second or action is SignalAction.STOP_FAST
+                is_second = self._run_state.is_stopping
+                self._run_state.is_fast_stop = is_second or action is SignalAction.STOP_FAST
                 self._end(StopReason.STOPPED)
             case SignalAction.GROW:
                 self.scale(min(MAX_SHARDS, self._options.shards + 1))
@@ -380,9 +380,9 @@ class Supervisor:
                 assert_never(action)
 
     def _end(self, ending: StopReason) -> None:
-        if not self._lifecycle.is_stopping:
+        if not self._run_state.is_stopping:
             self.summary.ending = ending
-        self._lifecycle.stop()
+        self._run_state.stop()
 
     def _on_bug(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """End on an exception in a callback of the loop, instead of hanging."""
@@ -401,9 +401,9 @@ class Supervisor:
             self.on_failure(error)
 
     async def _drain(self) -> None:
-        """Let the workers finish what they have in flight; log a kill unless the stop is fast."""
+        """Drain the workers; log it if some had to be killed, unless the stop is fast."""
         killed = await self._coordinator.drain()
-        if killed and not self._lifecycle.is_fast_stop:
+        if killed and not self._run_state.is_fast_stop:
             self.summary.killed_at_stop = killed
             log.error(
                 "supervisor.drain_incomplete",
@@ -451,11 +451,11 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         began = loop.time()
         interval = None
-        while interval != self._options.interval and not self._lifecycle.is_stopping:
+        while interval != self._options.interval and not self._run_state.is_stopping:
             interval = self._options.interval
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(began + interval.total_seconds()):
-                    await self._lifecycle.wait_unless_stopping(
+                    await self._run_state.wait_unless_stopping(
                         partial(self._has_other_interval, interval)
                     )
 

@@ -109,7 +109,7 @@ class WorkerProcess:
         self.send(AssignBatch(batch))
 
     def commit(self, batches: Sequence[int], *, may_write: bool) -> None:
-        """Let it commit batches that it has prepared, or forget them."""
+        """Have it commit batches that it has prepared, or forget them."""
         self._committing.append(deque(batches))
         self.send(CommitBatches(tuple(batches), may_write))
 

@@ -32,7 +32,7 @@ Line = dict[str, Any]
 
 @dataclass
 class Journal:
-    """What has happened so far, and a way to wait for more. Nothing here sleeps."""
+    """The events so far, and a way to wait for more. Nothing here sleeps."""
 
     lines: list[Line] = field(default_factory=list)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -119,21 +119,21 @@ async def journal(workspace: Workspace) -> AsyncIterator[Journal]:
 
 @pytest.fixture
 def open_gate(workspace: Workspace) -> Iterator[Callable[[], None]]:
-    """Let every item that waits go on, now and later."""
+    """A function that opens the gate for every item that waits, now and later."""
     with opener(workspace.gate) as opened:
         yield opened
 
 
 @pytest.fixture
 def open_planning_gate(workspace: Workspace) -> Iterator[Callable[[], None]]:
-    """Let the planner plan."""
+    """A function that opens the planning gate."""
     with opener(workspace.planning_gate) as opened:
         yield opened
 
 
 @contextmanager
 def opener(pipe: Path) -> Iterator[Callable[[], None]]:
-    """Let those go on that wait at a pipe, when what this yields is called."""
+    """Yield a function that opens a pipe for all that wait at it."""
     descriptors: list[int] = []
     yield lambda: descriptors.append(os.open(pipe, os.O_RDWR))
     for descriptor in descriptors:

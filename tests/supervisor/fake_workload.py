@@ -39,7 +39,7 @@ WEIGHT = 10
 
 
 class Behaviour(StrEnum):
-    """What an item does to the worker that handles it."""
+    """An item's effect on the worker that handles it."""
 
     WORK = "work"
     WAIT = "wait"
@@ -192,7 +192,7 @@ class FakePlanner(Planner):
         self._workspace.say("cycle", scanned=cycle.counts.scanned, errors=cycle.counts.errors)
 
     def set_aside(self, chunk: Chunk) -> None:
-        """Say so."""
+        """Record the event in the journal."""
         for item in chunk.items:
             self._workspace.say("set aside", id=item.id)
 
@@ -209,7 +209,7 @@ class FakePlanner(Planner):
         self._workspace.say("halt", is_on=reason is not None)
 
     def close(self) -> None:
-        """Say so."""
+        """Record the event in the journal."""
         self._workspace.say("planner closed")
 
 
@@ -228,7 +228,7 @@ class FakeHandler(Handler):
         self._waits_since: float | None = None
 
     async def prepare(self, batch: Batch) -> AnomalyStats:
-        """Let the items act, except those that act late."""
+        """Do what the items say, except those that act late."""
         items = [item for chunk in batch.chunks for item in chunk.items]
         for item in items:
             self._acts[item.id] = self._workspace.next_act(item)
@@ -277,7 +277,7 @@ class FakeHandler(Handler):
         self._workspace.say(event, id=item.id, shard=self._shard, act=self._acts[item.id])
 
     async def act(self, item: Item) -> None:  # noqa: C901, PLR0912 - a flat table of acts
-        """Do what the item says."""
+        """Behave as the item says."""
         match item.acts[0]:
             case (
                 Behaviour.WORK
@@ -324,9 +324,9 @@ class FakeHandler(Handler):
         )
 
     def heartbeat(self) -> float:
-        """Say how long the call has hung, if one does."""
+        """Return how long a call has hung; 0 if none does."""
         return 0.0 if self._waits_since is None else time.monotonic() - self._waits_since
 
     async def close(self) -> None:
-        """Say so."""
+        """Record the event in the journal."""
         self._workspace.say("closed", shard=self._shard)

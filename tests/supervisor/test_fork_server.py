@@ -1,4 +1,4 @@
-"""What happens to the fork server while it is still loading the program."""
+"""Signals to the fork server while it is still loading the program."""
 
 import signal
 import subprocess

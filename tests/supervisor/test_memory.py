@@ -9,7 +9,7 @@ from .conftest import DEADLINE_SECONDS, ROOT
 from .inside import collect_garbage, import_late
 
 A_LITTLE = 2 * 1024 * 1024
-"""What a process may write to while it measures. All that it shares is 50 MiB."""
+"""The shared memory that a process may write to while it measures, of 50 MiB."""
 
 
 def told_by_worker(look: Callable[..., None], *arguments: object) -> Any:

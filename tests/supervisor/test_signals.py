@@ -1,4 +1,4 @@
-"""What a person or a service manager sends to a supervisor in a process of its own."""
+"""Signals of a person or a service manager to a supervisor in a process of its own."""
 
 import asyncio
 import json

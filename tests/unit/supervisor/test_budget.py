@@ -6,8 +6,8 @@ import pytest
 from reconciler.resilience.budget import WINDOW_SECONDS, WeightWindow
 from reconciler.supervisor.budget import (
     PROBE_TIMEOUT_SECONDS,
+    BudgetReply,
     RateLimitPauses,
-    Reply,
     SharedBudget,
 )
 from reconciler.workload import Planner, RememberedPause
@@ -59,9 +59,9 @@ class BudgetOnAClock:
     def ask(self, name: str, weight: int, *, owner: int = 0) -> None:
         self.budget.request(owner, weight, lambda reply: self._record(name, reply))
 
-    def _record(self, name: str, reply: Reply) -> None:
-        (self.denied if reply is Reply.DENIED else self.granted).append(name)
-        if reply is Reply.GRANTED_AS_PROBE:
+    def _record(self, name: str, reply: BudgetReply) -> None:
+        (self.denied if reply is BudgetReply.DENIED else self.granted).append(name)
+        if reply is BudgetReply.GRANTED_AS_PROBE:
             self.probes.append(name)
 
 

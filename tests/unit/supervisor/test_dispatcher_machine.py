@@ -130,7 +130,7 @@ class DispatcherMachine(RuleBasedStateMachine):
         assert self.dispatcher.queued_items() + in_flight == self.left.total()
 
     def teardown(self) -> None:
-        """Let the workers finish: in a bounded number of turns everything is done."""
+        """Finish all batches: in a bounded number of turns everything is done."""
         if not hasattr(self, "dispatcher"):
             return
         for turn in range(self.left.total() * self.shards + self.shards):

@@ -11,8 +11,8 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-class Lifecycle:
-    """Whether the supervisor is stopping, and a wake-up for all that wait."""
+class RunState:
+    """The stop state, and a wake-up for all that wait."""
 
     def __init__(self) -> None:
         self.is_stopping = False
