@@ -54,7 +54,7 @@ def run() -> RunCommand:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=300,
         )
 
     return run

@@ -41,7 +41,7 @@ class FakeControlServer:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        assert self._is_open.wait(20)
+        assert self._is_open.wait(300)
         return self
 
     def __exit__(self, *_: object) -> None:

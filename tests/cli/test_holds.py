@@ -589,7 +589,7 @@ def test_on_a_terminal_the_person_is_asked_to_confirm(
     )
     os.write(ours, f"{answer}\n".encode())
 
-    _, output = process.communicate(timeout=60)
+    _, output = process.communicate(timeout=300)
 
     os.close(ours)
     os.close(theirs)

@@ -22,7 +22,7 @@ from reconciler.supervisor.status import Status
 from .conftest import Invoke
 from .fake_control_server import FakeControlServer, a_shard, a_status
 
-PATIENCE_SECONDS = 30.0
+DEADLINE_SECONDS = 300.0
 OURS = b"\x1b[?1049h"
 """The sequence that opens the alternate screen; `l` instead of `h` closes it."""
 
@@ -131,7 +131,7 @@ class Terminal:
 
     def wait_for(self, text: bytes, *, after: int = 0) -> int:
         """Read until `text` is written after position `after`; return where it ends."""
-        until = time.monotonic() + PATIENCE_SECONDS
+        until = time.monotonic() + DEADLINE_SECONDS
         while text not in self.written[after:]:
             assert time.monotonic() < until, self.written[-4000:]
             if select.select([self._ours], [], [], 0.1)[0]:
@@ -141,7 +141,7 @@ class Terminal:
     def end(self) -> int:
         """Read the rest of the output; return the exit code."""
         self.wait_for(OURS.replace(b"h", b"l"))
-        return self.process.wait(PATIENCE_SECONDS)
+        return self.process.wait(DEADLINE_SECONDS)
 
     @property
     def now(self) -> list[object]:
@@ -220,7 +220,7 @@ def test_without_a_supervisor_at_the_start_it_is_code_69(path: Path) -> None:
     with top(path) as terminal:
         terminal.wait_for(b"start one: reconciler run")
 
-        assert terminal.process.wait(PATIENCE_SECONDS) == 69
+        assert terminal.process.wait(DEADLINE_SECONDS) == 69
         assert OURS not in terminal.written
 
 

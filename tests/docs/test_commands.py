@@ -37,7 +37,7 @@ ENDLESS = re.compile(r"reconciler (run(?!.*--once)|paper(?!.*--print-jwt))")
 OF_A_RUNNING_SUPERVISOR = re.compile(r"reconciler (status|scale)\b")
 ORDER_ID = 4711
 SHELL = ("bash", "console")
-SECONDS = 60
+SECONDS = 300
 
 ROW = {"status": "new", "executed_qty": "0", "avg_price": None}
 REPORT = {

@@ -31,7 +31,7 @@ T = TypeVar("T")
 Json = dict[str, Any]
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 300.0
 IDS = (1, 2, 3, 4, 5)
 ALL = frozenset(IDS)
 

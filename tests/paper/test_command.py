@@ -25,7 +25,7 @@ COMMAND = [
     "from reconciler.cli.paper import paper_command; paper_command()",
 ]
 JWT_SECRET = "the secret of the tokens, at least 32 bytes"
-SECONDS = 30
+SECONDS = 300
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ from reconciler.store.write_result import WriteResult
 
 EXCHANGE = "paper"
 SYMBOL = "BTCUSDT"
-TIMEOUT_SECONDS = 20.0
+TIMEOUT_SECONDS = 300.0
 
 Application = psycopg.Connection[dict[str, Any]]
 """The application's connection: each statement is a transaction, unless it opens one."""

@@ -25,7 +25,7 @@ from .fake_workload import FakeWorkload, Workspace
 from .run_fake_workload import set_up_worker
 
 ROOT = Path(__file__).parents[2]
-DEADLINE_SECONDS = 60.0
+DEADLINE_SECONDS = 300.0
 
 Line = dict[str, Any]
 

@@ -184,7 +184,7 @@ async def test_a_stop_returns_what_waits_for_the_budget_without_a_kill(
     supervisor, run = begin(workload, shards=1, is_once=False)
     await supervisor.has_received(BudgetRequest, 1)
     signal.raise_signal(signal.SIGTERM)
-    summary = await asyncio.wait_for(run, 5)
+    summary = await asyncio.wait_for(run, DEADLINE_SECONDS)
 
     assert summary.ending is StopReason.STOPPED
     assert (summary.killed_at_stop, summary.restarts) == (0, 0)

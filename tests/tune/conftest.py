@@ -40,7 +40,7 @@ def run() -> Chunk:
             capture_output=True,
             text=True,
             check=False,
-            timeout=110,
+            timeout=800,
         )
 
     return run

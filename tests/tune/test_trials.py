@@ -164,7 +164,7 @@ def test_an_interruption_ends_it_and_leaves_nothing(
         assert process.stderr is not None
         assert any("1 shard, batches" in line for line in process.stderr)
         process.send_signal(number)
-        stdout, stderr = process.communicate(timeout=60)
+        stdout, stderr = process.communicate(timeout=300)
 
     assert process.returncode == 130, stderr
     assert stdout == ""

@@ -22,7 +22,7 @@ async def test_a_signal_becomes_an_action_on_the_loop(
 
     with handle_signals(actions.put_nowait):
         signal.raise_signal(number)
-        received = await asyncio.wait_for(actions.get(), 5)
+        received = await asyncio.wait_for(actions.get(), 300)
 
     assert received is action
 

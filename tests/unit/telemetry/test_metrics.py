@@ -255,7 +255,7 @@ def test_name_that_resolves_late_gets_all_earlier_counts(
         metrics.flush()
         assert is_silent(server)
         names.is_let.set()
-        assert names.is_found.wait(10)
+        assert names.is_found.wait(300)
         metrics.incr(Counter.ORDERS_RECONCILED, 4)
         metrics.gauge(Gauge.SHARDS_RUNNING, 2)
         metrics.flush()

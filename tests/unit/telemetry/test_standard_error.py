@@ -111,7 +111,7 @@ def test_long_lines_of_two_processes_do_not_mix_in_a_file(tmp_path: Path) -> Non
             subprocess.Popen([sys.executable, "-c", LINES, letter], stderr=file)  # noqa: S603 - our own
             for letter in "ab"
         ]
-        assert [writer.wait(60) for writer in writers] == [0, 0]
+        assert [writer.wait(300) for writer in writers] == [0, 0]
 
     lines = (tmp_path / "log").read_text().splitlines()
     assert sorted({*lines}) == ["a" * 9000, "b" * 9000]
@@ -127,7 +127,7 @@ def test_a_full_disk_drops_lines_and_counts_them(log_format: str) -> None:
             stderr=full,
             text=True,
             check=False,
-            timeout=60,
+            timeout=300,
         )
 
     assert (ended.returncode, ended.stdout) == (0, "3 0\n")
@@ -153,7 +153,7 @@ log.info("later")
 
 def test_number_of_lost_lines_is_logged_once_there_is_space(tmp_path: Path) -> None:
     with (tmp_path / "log").open("wb") as file:
-        subprocess.run([sys.executable, "-c", COMES_BACK], stderr=file, check=True, timeout=60)  # noqa: S603 - our own program
+        subprocess.run([sys.executable, "-c", COMES_BACK], stderr=file, check=True, timeout=300)  # noqa: S603 - our own program
 
     lines = (tmp_path / "log").read_text().splitlines()
     whole = [json.loads(line) for line in lines if line.endswith("}")]
