@@ -19,7 +19,9 @@ def lines(answer: httpx.Response) -> list[ListedOrder]:
     return msgspec.json.Decoder(ListedOrder).decode_lines(answer.content)
 
 
-def test_seeding_fills_the_book_anew(client: httpx.Client, exchange: PaperExchange) -> None:
+def test_seeding_replaces_all_existing_orders(
+    client: httpx.Client, exchange: PaperExchange
+) -> None:
     body = {"orders": 50, "symbols": 2, "seed": 9, "hot_share": 0.8}
 
     answer = client.post("/paper/seed", json=body).json()
@@ -28,7 +30,7 @@ def test_seeding_fills_the_book_anew(client: httpx.Client, exchange: PaperExchan
     assert len(list(exchange.orders.of_symbol("BTCUSDT"))) == 40
 
 
-def test_the_same_seed_lists_the_same_orders(client: httpx.Client) -> None:
+def test_listing_of_the_same_seed_is_the_same(client: httpx.Client) -> None:
     body = {"orders": 50, "symbols": 2, "seed": 9}
 
     client.post("/paper/seed", json=body)
@@ -38,7 +40,7 @@ def test_the_same_seed_lists_the_same_orders(client: httpx.Client) -> None:
     assert client.get("/paper/orders").content == first
 
 
-def test_listing_goes_on_behind_the_cursor(client: httpx.Client, exchange: PaperExchange) -> None:
+def test_listing_continues_after_the_cursor(client: httpx.Client, exchange: PaperExchange) -> None:
     first = lines(client.get("/paper/orders", params={"limit": 400}))
     cursor = f"{first[-1].symbol}:{first[-1].order_id}"
     rest = lines(client.get("/paper/orders", params={"after": cursor, "limit": 400}))
@@ -47,7 +49,7 @@ def test_listing_goes_on_behind_the_cursor(client: httpx.Client, exchange: Paper
     assert first + rest == [listed_order(order) for order in exchange.orders]
 
 
-def test_filling_puts_orders_given_in_any_order_in_place_of_all(
+def test_all_orders_can_be_replaced_in_any_sequence(
     client: httpx.Client, exchange: PaperExchange
 ) -> None:
     given = [OrderSpec(symbol=symbol, order_id=id_) for symbol in ("B", "A") for id_ in (9, 7, 8)]
@@ -66,7 +68,7 @@ def test_filling_puts_orders_given_in_any_order_in_place_of_all(
 
 
 @pytest.mark.parametrize("line", ['{"symbol": "A"}', '{"symbol": "A", "order_id": 1, "qty": "x"}'])
-def test_an_order_that_cannot_be_read_leaves_the_book_as_it_was(
+def test_orders_stay_when_a_replacement_cannot_be_parsed(
     client: httpx.Client, exchange: PaperExchange, line: str
 ) -> None:
     before = list(exchange.orders)
@@ -77,7 +79,7 @@ def test_an_order_that_cannot_be_read_leaves_the_book_as_it_was(
     assert list(exchange.orders) == before
 
 
-def test_a_listed_order_carries_the_row_as_seen_and_the_truth(client: httpx.Client) -> None:
+def test_listed_order_has_the_seen_state_and_the_true_one(client: httpx.Client) -> None:
     body = {
         "symbol": "BTCUSDT",
         "order_id": 7,
@@ -115,7 +117,7 @@ def test_a_listed_order_carries_the_row_as_seen_and_the_truth(client: httpx.Clie
         ({"status": "HALF_BAKED"}, "new", None),
     ],
 )
-def test_an_order_placed_without_a_row_is_seen_as_new(
+def test_order_placed_without_a_seen_state_is_seen_as_new(
     client: httpx.Client, body: dict[str, str], seen: str, truth: str | None
 ) -> None:
     placed = client.post("/paper/orders", json={"symbol": "X", "order_id": 1, **body}).json()
@@ -124,7 +126,7 @@ def test_an_order_placed_without_a_row_is_seen_as_new(
     assert placed["truth"]["status"] == truth
 
 
-def test_an_unknown_quote_has_no_average(client: httpx.Client) -> None:
+def test_order_with_an_unknown_quote_has_no_average(client: httpx.Client) -> None:
     body = {"symbol": "X", "order_id": 1, "status": "FILLED", "executed_qty": "1"}
 
     placed = client.post("/paper/orders", json={**body, "quote_qty": "-1"}).json()
@@ -134,7 +136,7 @@ def test_an_unknown_quote_has_no_average(client: httpx.Client) -> None:
     assert shown["cummulativeQuoteQty"] == "-1.00000000"
 
 
-def test_an_order_that_vanished_does_not_exist(
+def test_removed_order_does_not_exist_any_more(
     client: httpx.Client, exchange: PaperExchange
 ) -> None:
     order = next(iter(exchange.orders))
@@ -146,7 +148,7 @@ def test_an_order_that_vanished_does_not_exist(
     assert client.get("/api/v3/order", params=sent).json()["code"] == -2013
 
 
-def test_advancing_moves_every_life_to_its_end_and_no_further(
+def test_advancing_moves_every_order_to_its_last_state_at_most(
     client: httpx.Client, exchange: PaperExchange
 ) -> None:
     unfinished = sum(order.state_index + 1 < len(order.states) for order in exchange.orders)
@@ -171,7 +173,7 @@ def test_faults_are_set_shown_and_ended(client: httpx.Client) -> None:
     assert ended == {"rules": []}
 
 
-def test_faults_spare_the_admin_routes(client: httpx.Client) -> None:
+def test_faults_do_not_affect_the_admin_routes(client: httpx.Client) -> None:
     client.post("/paper/faults", json={"disconnect_rate": 1})
 
     assert client.get("/paper/stats").status_code == 200
@@ -190,7 +192,7 @@ def test_stats_count_requests_weight_and_rejections(client: httpx.Client) -> Non
     }
 
 
-def test_a_timeline_is_set_and_begins_at_once(client: httpx.Client) -> None:
+def test_timeline_begins_when_it_is_set(client: httpx.Client) -> None:
     client.post("/paper/faults", json={"name": "before", "error_rate": 1})
     steps = [
         {"at_seconds": 0, "faults": {"latency_ms": 1}},
@@ -223,7 +225,7 @@ def test_every_request_of_the_dialect_is_logged(
     assert {(entry.at_ms, entry.address) for entry in logged} == {(NOW_MS, "127.0.0.1")}
 
 
-def test_the_log_goes_on_behind_the_number_and_forgets_the_oldest(
+def test_request_log_is_paged_and_drops_the_oldest(
     client: httpx.Client, exchange: PaperExchange
 ) -> None:
     exchange.request_log = RequestLog(started_ms=NOW_MS, kept=3)
@@ -240,7 +242,7 @@ def test_the_log_goes_on_behind_the_number_and_forgets_the_oldest(
 
 
 @pytest.mark.parametrize(
-    ("path", "body", "said"),
+    ("path", "body", "reason"),
     [
         ("seed", '{"orders": -1}', ">= 0"),
         ("seed", '{"colour": "red"}', "colour"),
@@ -253,21 +255,21 @@ def test_the_log_goes_on_behind_the_number_and_forgets_the_oldest(
         ("advance", '{"steps": -1}', ">= 1"),
     ],
 )
-def test_a_body_that_cannot_be_used_is_refused_with_its_reason(
-    client: httpx.Client, path: str, body: str, said: str
+def test_invalid_body_is_refused_with_its_reason(
+    client: httpx.Client, path: str, body: str, reason: str
 ) -> None:
     answer = client.post(f"/paper/{path}", content=body)
 
     assert answer.status_code == 400
-    assert said in answer.json()["error"]
+    assert reason in answer.json()["error"]
 
 
 @pytest.mark.parametrize("query", ["after=BTCUSDT:x", "limit=many", "limit=0"])
-def test_a_page_that_cannot_be_had_is_refused(client: httpx.Client, query: str) -> None:
+def test_invalid_page_parameters_are_refused(client: httpx.Client, query: str) -> None:
     assert client.get(f"/paper/orders?{query}").status_code == 400
 
 
-def test_every_status_of_ours_is_listed_by_its_value(
+def test_listing_writes_our_statuses_by_their_value(
     client: httpx.Client, exchange: PaperExchange
 ) -> None:
     listed = {order.truth.status for order in lines(client.get("/paper/orders"))}

@@ -44,7 +44,7 @@ def a_token(secret: str = JWT_SECRET) -> str:
     return mint(secret, subject="demo", now=now, lifetime=timedelta(hours=1))
 
 
-def test_the_signature_of_the_published_example_is_made() -> None:
+def test_signature_equals_the_one_of_the_published_example() -> None:
     # Key, query and signature: Binance Spot API documentation, "SIGNED Endpoint Examples",
     # read 2026-11-24.
     query = (
@@ -83,20 +83,20 @@ def test_the_signature_of_the_published_example_is_made() -> None:
         "late",
     ],
 )
-def test_a_signed_request_is_judged_as_the_exchange_does(
+def test_signed_request_is_checked_as_binance_does(
     query: str, api_key: str | None, refused: tuple[int, int] | None
 ) -> None:
     assert judge(SIGNED, query, api_key=api_key) == refused
 
 
-def test_the_signature_may_be_upper_case_and_stand_anywhere() -> None:
+def test_signature_may_be_upper_case_and_at_any_position() -> None:
     query = f"symbol=A&timestamp={NOW_MS}"
     signature = sign(SECRET, query).upper()
 
     assert judge(SIGNED, f"signature={signature}&{query}") is None
 
 
-def test_what_is_signed_is_the_query_as_it_was_sent() -> None:
+def test_signature_covers_the_query_as_it_was_sent() -> None:
     sent = urlencode({"origClientOrderId": "a b", "timestamp": NOW_MS})
     unencoded = f"origClientOrderId=a b&timestamp={NOW_MS}"
 
@@ -116,7 +116,7 @@ def test_what_is_signed_is_the_query_as_it_was_sent() -> None:
     ],
     ids=["key", "token", "key beats bad token", "token beats bad key", "bad token", "nothing"],
 )
-def test_with_both_configured_either_suffices(
+def test_either_credential_suffices_if_both_are_configured(
     api_key: str | None, token: str | None, refused: tuple[int, int] | None
 ) -> None:
     query = signed(f"timestamp={NOW_MS}")
@@ -124,11 +124,11 @@ def test_with_both_configured_either_suffices(
     assert judge(EITHER, query, api_key=api_key, token=token) == refused
 
 
-def test_with_nothing_configured_nothing_is_asked() -> None:
+def test_no_credentials_are_needed_if_none_are_configured() -> None:
     assert judge(AccessPolicy(), "symbol=A", api_key=None) is None
 
 
-def test_with_nothing_configured_a_timestamp_that_is_sent_is_checked() -> None:
+def test_sent_timestamp_is_checked_even_without_credentials() -> None:
     assert judge(AccessPolicy(), f"timestamp={NOW_MS + 1000}", api_key=None) == (-1021, 400)
 
 
@@ -143,7 +143,7 @@ def test_with_nothing_configured_a_timestamp_that_is_sent_is_checked() -> None:
         ("timestamp=soon", -1100),
     ],
 )
-def test_the_window_of_a_timestamp_is_kept_to_the_millisecond(query: str, code: int | None) -> None:
+def test_recv_window_is_exact_to_the_millisecond(query: str, code: int | None) -> None:
     if code is None:
         check_timestamp(Parameters(query), NOW_MS)
         return
@@ -152,12 +152,12 @@ def test_the_window_of_a_timestamp_is_kept_to_the_millisecond(query: str, code: 
     assert caught.value.code == code
 
 
-def test_a_key_without_its_secret_is_refused_at_the_start() -> None:
+def test_api_key_without_its_secret_is_refused() -> None:
     with pytest.raises(ValueError, match="give both"):
         AccessPolicy(api_key=KEY)
 
 
-def test_no_repr_shows_a_secret() -> None:
+def test_no_repr_of_credentials_shows_a_secret() -> None:
     credentials = RequestCredentials.read(
         api_key=KEY, authorization="Bearer t0ken", query="signature=abc"
     )

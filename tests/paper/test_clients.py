@@ -1,6 +1,6 @@
-"""Well-known Binance clients read the paper exchange with their own options.
+"""Well-known Binance clients read the paper exchange with their default options.
 
-How each is pointed at it is the code of `docs/reference/paper-exchange.md`.
+The code that points each at it is in `docs/reference/paper-exchange.md`.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ from reconciler.paper.weight_meter import WeightMeter
 from ..docs.documents import marked  # noqa: TID252 - tests are no package
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore", DeprecationWarning)  # its websockets, which nobody uses here
+    warnings.simplefilter("ignore", DeprecationWarning)  # its websockets, which are not used here
     from binance.exceptions import BinanceAPIException
 
 KEY, SECRET = "made-up-key", "made-up-secret"
@@ -41,21 +41,21 @@ CHINESE = "币安人生USDT"
 
 MARKETS: dict[str, Any] = {}
 
-Opener = Callable[[str, str, str], Any]
+OpenClient = Callable[[str, str, str], Any]
 
 
-def opener(marker: str) -> Opener:
+def open_function(marker: str) -> OpenClient:
     """Return the function that a block of the page defines."""
     [block] = marked(marker)
     names: dict[str, Any] = {}
     exec(block.code, names)  # noqa: S102 - our own page
-    found: Opener = names[f"open_{marker.removeprefix('client_')}"]
+    found: OpenClient = names[f"open_{marker.removeprefix('client_')}"]
     return found
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What the tests compare of an order, however a client calls it."""
+class OrderFields:
+    """The fields of an order that the tests compare."""
 
     symbol: str
     order_id: int
@@ -65,8 +65,8 @@ class Facts:
     created_ms: int
 
 
-def facts(row: Mapping[str, Any]) -> Facts:
-    return Facts(
+def order_fields(row: Mapping[str, Any]) -> OrderFields:
+    return OrderFields(
         symbol=row["symbol"],
         order_id=int(row["orderId"]),
         status=row["status"],
@@ -77,25 +77,25 @@ def facts(row: Mapping[str, Any]) -> Facts:
 
 
 @dataclass(frozen=True)
-class Told:
-    """What a client says of an error."""
+class ClientError:
+    """A client's exception, with the code and text that it carries."""
 
-    kind: type[Exception]
+    error_type: type[Exception]
     code: int | None
     text: str
 
 
 class Ccxt:
-    """ccxt names symbols by its own names, once it has loaded the markets."""
+    """ccxt uses names of its own for symbols; it must load the markets first."""
 
     name = "ccxt"
     failures = (ccxt.BaseError,)
 
     def __init__(self, url: str, api_key: str = KEY, api_secret: str = SECRET) -> None:
-        self.client = opener("client_ccxt")(url, api_key, api_secret)
+        self.client = open_function("client_ccxt")(url, api_key, api_secret)
 
     def load(self) -> None:
-        """Load the markets, once for all tests: its own rate limiter takes its time."""
+        """Load the markets, once for all tests: its own rate limiter makes that slow."""
         if not MARKETS:
             MARKETS.update(self.client.load_markets())
         self.client.set_markets(MARKETS)
@@ -109,14 +109,16 @@ class Ccxt:
     def account_uid(self) -> int:
         return int(self.client.fetch_balance()["info"]["uid"])
 
-    def order(self, symbol: str, order_id: object) -> Facts:
-        return facts(self.client.fetch_order(str(order_id), self._name(symbol))["info"])
+    def order(self, symbol: str, order_id: object) -> OrderFields:
+        return order_fields(self.client.fetch_order(str(order_id), self._name(symbol))["info"])
 
-    def open_orders(self, symbol: str) -> list[Facts]:
-        return [facts(row["info"]) for row in self.client.fetch_open_orders(self._name(symbol))]
+    def open_orders(self, symbol: str) -> list[OrderFields]:
+        return [
+            order_fields(row["info"]) for row in self.client.fetch_open_orders(self._name(symbol))
+        ]
 
-    def all_orders(self, symbol: str) -> list[Facts]:
-        return [facts(row["info"]) for row in self.client.fetch_orders(self._name(symbol))]
+    def all_orders(self, symbol: str) -> list[OrderFields]:
+        return [order_fields(row["info"]) for row in self.client.fetch_orders(self._name(symbol))]
 
     def depth(self, symbol: str) -> None:
         self.client.fetch_order_book(self._name(symbol))
@@ -124,8 +126,8 @@ class Ccxt:
     def place(self, symbol: str) -> None:
         self.client.create_order(self._name(symbol), "limit", "buy", 1, 100)
 
-    def told(self, error: Exception) -> Told:
-        return Told(type(error), None, str(error))
+    def error_of(self, error: Exception) -> ClientError:
+        return ClientError(type(error), None, str(error))
 
     def _name(self, symbol: str) -> str:
         [market] = self.client.markets_by_id[symbol]
@@ -140,7 +142,7 @@ class PythonBinance:
     def __init__(self, url: str, api_key: str = KEY, api_secret: str = SECRET) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
-            self.client = opener("client_python_binance")(url, api_key, api_secret)
+            self.client = open_function("client_python_binance")(url, api_key, api_secret)
 
     def load(self) -> None:
         self.client.ping()
@@ -154,14 +156,14 @@ class PythonBinance:
     def account_uid(self) -> int:
         return int(self.client.get_account()["uid"])
 
-    def order(self, symbol: str, order_id: object) -> Facts:
-        return facts(self.client.get_order(symbol=symbol, orderId=order_id))
+    def order(self, symbol: str, order_id: object) -> OrderFields:
+        return order_fields(self.client.get_order(symbol=symbol, orderId=order_id))
 
-    def open_orders(self, symbol: str) -> list[Facts]:
-        return [facts(row) for row in self.client.get_open_orders(symbol=symbol)]
+    def open_orders(self, symbol: str) -> list[OrderFields]:
+        return [order_fields(row) for row in self.client.get_open_orders(symbol=symbol)]
 
-    def all_orders(self, symbol: str) -> list[Facts]:
-        return [facts(row) for row in self.client.get_all_orders(symbol=symbol)]
+    def all_orders(self, symbol: str) -> list[OrderFields]:
+        return [order_fields(row) for row in self.client.get_all_orders(symbol=symbol)]
 
     def depth(self, symbol: str) -> None:
         self.client.get_order_book(symbol=symbol)
@@ -169,9 +171,9 @@ class PythonBinance:
     def place(self, symbol: str) -> None:
         self.client.order_limit_buy(symbol=symbol, quantity="1", price="100")
 
-    def told(self, error: Exception) -> Told:
+    def error_of(self, error: Exception) -> ClientError:
         assert isinstance(error, BinanceAPIException)
-        return Told(type(error), error.code, str(error.message))
+        return ClientError(type(error), error.code, str(error.message))
 
 
 class BinanceSdkSpot:
@@ -179,8 +181,8 @@ class BinanceSdkSpot:
     failures = (Exception,)
 
     def __init__(self, url: str, api_key: str = KEY, api_secret: str = SECRET) -> None:
-        self.client = opener("client_binance_sdk_spot")(url, api_key, api_secret)
-        self.client.configuration.retries = 0  # else a failing exchange is asked for seconds
+        self.client = open_function("client_binance_sdk_spot")(url, api_key, api_secret)
+        self.client.configuration.retries = 0  # else it retries for seconds
 
     def load(self) -> None:
         self.client.ping()
@@ -194,14 +196,18 @@ class BinanceSdkSpot:
     def account_uid(self) -> int:
         return int(self.client.get_account().data().uid)
 
-    def order(self, symbol: str, order_id: object) -> Facts:
-        return facts(self.client.get_order(symbol=symbol, order_id=order_id).data().to_dict())
+    def order(self, symbol: str, order_id: object) -> OrderFields:
+        return order_fields(
+            self.client.get_order(symbol=symbol, order_id=order_id).data().to_dict()
+        )
 
-    def open_orders(self, symbol: str) -> list[Facts]:
-        return [facts(row.to_dict()) for row in self.client.get_open_orders(symbol=symbol).data()]
+    def open_orders(self, symbol: str) -> list[OrderFields]:
+        return [
+            order_fields(row.to_dict()) for row in self.client.get_open_orders(symbol=symbol).data()
+        ]
 
-    def all_orders(self, symbol: str) -> list[Facts]:
-        return [facts(row.to_dict()) for row in self.client.all_orders(symbol=symbol).data()]
+    def all_orders(self, symbol: str) -> list[OrderFields]:
+        return [order_fields(row.to_dict()) for row in self.client.all_orders(symbol=symbol).data()]
 
     def depth(self, symbol: str) -> None:
         self.client.depth(symbol=symbol)
@@ -209,13 +215,13 @@ class BinanceSdkSpot:
     def place(self, symbol: str) -> None:
         self.client.new_order(symbol=symbol, side="BUY", type="LIMIT", quantity=1, price=100)
 
-    def told(self, error: Exception) -> Told:
-        said = vars(error)
-        return Told(type(error), said["status_code"], str(said["error_message"]))
+    def error_of(self, error: Exception) -> ClientError:
+        fields = vars(error)
+        return ClientError(type(error), fields["status_code"], str(fields["error_message"]))
 
 
-Reader = Ccxt | PythonBinance | BinanceSdkSpot
-KINDS: tuple[type[Reader], ...] = (Ccxt, PythonBinance, BinanceSdkSpot)
+Client = Ccxt | PythonBinance | BinanceSdkSpot
+CLIENTS: tuple[type[Client], ...] = (Ccxt, PythonBinance, BinanceSdkSpot)
 
 
 @pytest.fixture(autouse=True)
@@ -250,9 +256,9 @@ def url(served: tuple[PaperExchange, str], exchange: PaperExchange) -> str:  # n
     return served[1]
 
 
-@pytest.fixture(params=KINDS, ids=lambda kind: str(kind.name))
-def reader(request: pytest.FixtureRequest, url: str) -> Reader:
-    made: Reader = request.param(url)
+@pytest.fixture(params=CLIENTS, ids=lambda client_type: str(client_type.name))
+def client(request: pytest.FixtureRequest, url: str) -> Client:
+    made: Client = request.param(url)
     made.load()
     return made
 
@@ -262,8 +268,8 @@ def order(exchange: PaperExchange) -> Order:
     return next(iter(exchange.orders.of_symbol(CHINESE)))
 
 
-def true_facts(order: Order) -> Facts:
-    return Facts(
+def fields_of(order: Order) -> OrderFields:
+    return OrderFields(
         symbol=order.symbol,
         order_id=order.order_id,
         status=order.state.binance_status,
@@ -273,64 +279,64 @@ def true_facts(order: Order) -> Facts:
     )
 
 
-def failure_of(reader: Reader, ask: Callable[[], object]) -> Told:
-    with pytest.raises(reader.failures) as caught:
+def failure_of(client: Client, ask: Callable[[], object]) -> ClientError:
+    with pytest.raises(client.failures) as caught:
         ask()
-    return reader.told(caught.value)
+    return client.error_of(caught.value)
 
 
-def test_a_client_reads_everything_and_nothing_is_refused(
-    reader: Reader, exchange: PaperExchange
+def test_each_client_reads_everything_without_a_refusal(
+    client: Client, exchange: PaperExchange
 ) -> None:
-    assert reader.symbols() == set(exchange.orders.symbols())
-    assert abs(reader.server_time() - time.time() * 1000) < 60_000
-    assert reader.account_uid() == ACCOUNT_UID
+    assert client.symbols() == set(exchange.orders.symbols())
+    assert abs(client.server_time() - time.time() * 1000) < 60_000
+    assert client.account_uid() == ACCOUNT_UID
     for symbol in ("BTCUSDT", "ETHUSDT", CHINESE):
         orders = exchange.orders.of_symbol(symbol)
-        truth = [true_facts(order) for order in orders]
+        truth = [fields_of(order) for order in orders]
         is_open = {order.order_id for order in orders.open_orders()}
-        assert sorted(reader.all_orders(symbol), key=lambda one: one.order_id) == truth
-        assert {one.order_id for one in reader.open_orders(symbol)} == is_open
-        assert reader.order(symbol, truth[0].order_id) == truth[0]
+        assert sorted(client.all_orders(symbol), key=lambda one: one.order_id) == truth
+        assert {one.order_id for one in client.open_orders(symbol)} == is_open
+        assert client.order(symbol, truth[0].order_id) == truth[0]
 
     assert exchange.request_log.rejected == {}
     asked = set(exchange.request_log.requests)
     assert {"exchangeInfo", "time", "account", "order", "openOrders", "allOrders"} <= asked
 
 
-def test_a_client_reads_a_symbol_of_another_script(reader: Reader, order: Order) -> None:
-    assert reader.order(CHINESE, order.order_id) == true_facts(order)
+def test_each_client_reads_a_symbol_in_another_script(client: Client, order: Order) -> None:
+    assert client.order(CHINESE, order.order_id) == fields_of(order)
 
 
-def test_an_order_cannot_be_placed(reader: Reader, exchange: PaperExchange) -> None:
+def test_orders_cannot_be_placed_by_any_client(client: Client, exchange: PaperExchange) -> None:
     before = len(exchange.orders)
 
-    told = failure_of(reader, lambda: reader.place("BTCUSDT"))
+    error = failure_of(client, lambda: client.place("BTCUSDT"))
 
-    assert "Path /api/v3/order, Method POST is invalid" in told.text
+    assert "Path /api/v3/order, Method POST is invalid" in error.text
     assert len(exchange.orders) == before
 
 
 @pytest.mark.parametrize("unit", ["MICROSECOND", "MILLISECOND"])
-def test_a_client_may_ask_in_microseconds(url: str, order: Order, unit: str) -> None:
+def test_clients_may_ask_for_times_in_microseconds(url: str, order: Order, unit: str) -> None:
     one, other = PythonBinance(url), BinanceSdkSpot(url)
     one.client.session.headers["X-MBX-TIME-UNIT"] = unit
     other.client.configuration.time_unit = unit
 
-    told = {one.order(CHINESE, order.order_id), other.order(CHINESE, order.order_id)}
+    read = {one.order(CHINESE, order.order_id), other.order(CHINESE, order.order_id)}
 
     factor = 1000 if unit == "MICROSECOND" else 1
-    assert {facts.created_ms for facts in told} == {order.created_ms * factor}
+    assert {fields.created_ms for fields in read} == {order.created_ms * factor}
 
 
 @dataclass(frozen=True)
 class Case:
-    """An error of the exchange's: what brings it about, and what each client makes of it."""
+    """An error of the exchange: its cause, and the exception of each client."""
 
     code: int
     text: str
-    of_ccxt: type[ccxt.BaseError]
-    of_sdk: type[Exception]
+    ccxt_error: type[ccxt.BaseError]
+    sdk_error: type[Exception]
     fault: Mapping[str, Any] | None = None
     order_id: object = None
     api_key: str = KEY
@@ -366,7 +372,7 @@ CASES = {
     "archived": Case(
         -2026,
         "has been archived",
-        ccxt.ExchangeError,  # at https://api.binance.com alone InvalidOrder: by the host's name
+        ccxt.ExchangeError,  # InvalidOrder only at https://api.binance.com
         BadRequestError,
         fault={"route": "order", "archived_rate": 1},
     ),
@@ -453,49 +459,49 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: str(kind.name))
-def test_an_error_is_the_clients_own_exception_with_code_and_text(
-    url: str, exchange: PaperExchange, order: Order, kind: type[Reader], case: Case
+@pytest.mark.parametrize("client_type", CLIENTS, ids=lambda client_type: str(client_type.name))
+def test_errors_raise_the_clients_own_exceptions(
+    url: str, exchange: PaperExchange, order: Order, client_type: type[Client], case: Case
 ) -> None:
-    kind(url).load()
-    reader = kind(url, case.api_key, case.api_secret)
-    reader.load()
+    client_type(url).load()
+    client = client_type(url, case.api_key, case.api_secret)
+    client.load()
     if case.rule is not None:
         exchange.faults.set(case.rule, exchange.clock_ms())
     order_id = order.order_id if case.order_id is None else case.order_id
 
-    told = failure_of(
-        reader,
-        lambda: reader.depth(CHINESE) if case.ask == "depth" else reader.order(CHINESE, order_id),
+    error = failure_of(
+        client,
+        lambda: client.depth(CHINESE) if case.ask == "depth" else client.order(CHINESE, order_id),
     )
 
-    match reader:
+    match client:
         case Ccxt():
-            assert issubclass(told.kind, case.of_ccxt)
-            assert f'"code":{case.code},' in told.text
+            assert issubclass(error.error_type, case.ccxt_error)
+            assert f'"code":{case.code},' in error.text
         case PythonBinance():
-            assert (told.kind, told.code) == (BinanceAPIException, case.code)
+            assert (error.error_type, error.code) == (BinanceAPIException, case.code)
         case BinanceSdkSpot():
-            assert told.kind is case.of_sdk
-            assert told.code == (500 if case.of_sdk is ServerError else case.code)
-    assert case.text in told.text or told.kind is ServerError
+            assert error.error_type is case.sdk_error
+            assert error.code == (500 if case.sdk_error is ServerError else case.code)
+    assert case.text in error.text or error.error_type is ServerError
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: str(kind.name))
-def test_a_page_of_html_from_the_firewall_is_an_error_too(
-    url: str, exchange: PaperExchange, order: Order, kind: type[Reader]
+@pytest.mark.parametrize("client_type", CLIENTS, ids=lambda client_type: str(client_type.name))
+def test_html_page_of_a_firewall_is_an_error_to_each_client(
+    url: str, exchange: PaperExchange, order: Order, client_type: type[Client]
 ) -> None:
-    reader = kind(url)
-    reader.load()
+    client = client_type(url)
+    client.load()
     exchange.faults.set(FaultRule(route="order", firewall_rate=1), exchange.clock_ms())
 
-    told = failure_of(reader, lambda: reader.order(CHINESE, order.order_id))
+    error = failure_of(client, lambda: client.order(CHINESE, order.order_id))
 
-    assert told.kind in (ccxt.ExchangeNotAvailable, BinanceAPIException, ForbiddenError)
+    assert error.error_type in (ccxt.ExchangeNotAvailable, BinanceAPIException, ForbiddenError)
 
 
 @pytest.mark.parametrize(("kind", "status"), [("rate_limit", 429), ("ban", 418)])
-def test_the_official_client_reads_how_long_to_wait(
+def test_official_client_reads_how_long_to_wait(
     url: str, exchange: PaperExchange, order: Order, kind: str, status: int
 ) -> None:
     rule = {f"{kind}_rate": 1, "retry_after_seconds": 30, "ban_seconds": 120}

@@ -50,8 +50,8 @@ def started() -> Iterator["subprocess.Popen[str]"]:
 
 def ready_line(child: "subprocess.Popen[str]") -> dict[str, object]:
     assert child.stdout is not None
-    told: dict[str, object] = json.loads(child.stdout.readline())
-    return told
+    ready: dict[str, object] = json.loads(child.stdout.readline())
+    return ready
 
 
 def is_running(pid: int) -> bool:
@@ -62,7 +62,7 @@ def is_running(pid: int) -> bool:
     return True
 
 
-def test_a_child_is_seeded_by_its_options_and_lists_every_order(paper: PaperProcess) -> None:
+def test_child_is_seeded_by_its_options_and_lists_every_order(paper: PaperProcess) -> None:
     listed = list(paper.orders())
 
     assert len(listed) == 300
@@ -70,7 +70,7 @@ def test_a_child_is_seeded_by_its_options_and_lists_every_order(paper: PaperProc
     assert paper.truth(listed[0].symbol, listed[0].order_id) == listed[0]
 
 
-def test_a_child_accepts_the_tokens_it_mints(paper: PaperProcess) -> None:
+def test_child_accepts_its_own_tokens_until_they_expire(paper: PaperProcess) -> None:
     def ask(token: str) -> int:
         headers = {"Authorization": f"Bearer {token}"}
         url = f"{paper.url}/api/v3/account"
@@ -80,7 +80,7 @@ def test_a_child_accepts_the_tokens_it_mints(paper: PaperProcess) -> None:
     assert ask(paper.jwt(lifetime=timedelta(seconds=-1))) == 401
 
 
-def test_a_child_takes_orders_faults_and_steps(paper: PaperProcess) -> None:
+def test_child_accepts_orders_faults_and_advance(paper: PaperProcess) -> None:
     placed = paper.place(symbol="ETHUSDT", order_id=7, status="NEW")
     paper.vanish("ETHUSDT", 7)
     paper.set_faults(route="ping", disconnect_rate=1)
@@ -96,7 +96,7 @@ def test_a_child_takes_orders_faults_and_steps(paper: PaperProcess) -> None:
         paper.set_faults(route="nowhere")
 
 
-def test_a_child_takes_a_timeline_and_tells_what_was_asked(paper: PaperProcess) -> None:
+def test_child_accepts_a_timeline_and_lists_its_requests(paper: PaperProcess) -> None:
     before = paper.stats()["requests"].get("ping", 0)
     known = max((request.number for request in paper.requests()), default=0)
     paper.set_timeline([{"at_seconds": 0, "faults": {"maintenance_rate": 1, "for_requests": 1}}])
@@ -112,11 +112,11 @@ def test_a_child_takes_a_timeline_and_tells_what_was_asked(paper: PaperProcess) 
     assert paper.stats()["requests"]["ping"] == before + 2
 
 
-def test_a_child_shows_no_secret_on_its_command_line(paper: PaperProcess) -> None:
+def test_child_shows_no_secret_on_its_command_line(paper: PaperProcess) -> None:
     assert JWT_SECRET not in " ".join(paper._command)
 
 
-def test_leaving_the_block_ends_the_child_with_code_zero() -> None:
+def test_child_ends_with_code_0_at_the_end_of_the_block() -> None:
     process = PaperProcess(command=COMMAND)
 
     with process:
@@ -126,7 +126,7 @@ def test_leaving_the_block_ends_the_child_with_code_zero() -> None:
     assert not is_running(process.pid)
 
 
-def test_a_child_that_cannot_start_says_so(capfd: pytest.CaptureFixture[str]) -> None:
+def test_child_that_cannot_start_raises_an_error(capfd: pytest.CaptureFixture[str]) -> None:
     process = PaperProcess(command=COMMAND, api_key="a key without its secret")
 
     with pytest.raises(PaperDidNotStart, match="code 78"), process:
@@ -135,7 +135,7 @@ def test_a_child_that_cannot_start_says_so(capfd: pytest.CaptureFixture[str]) ->
     assert "give both" in capfd.readouterr().err
 
 
-def test_a_child_dies_with_its_parent_however_that_dies() -> None:
+def test_child_ends_when_its_parent_is_killed() -> None:
     program = (
         "import signal\n"
         "from reconciler.paper.process import PaperProcess\n"
@@ -154,13 +154,13 @@ def test_a_child_dies_with_its_parent_however_that_dies() -> None:
 
     parent.kill()
     # The child inherited our pipe as its standard error: it ends for us when both have died.
-    _, said = parent.communicate(timeout=SECONDS)
+    _, stderr = parent.communicate(timeout=SECONDS)
 
-    assert said == ""
+    assert stderr == ""
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_with_code_zero(
+def test_signal_ends_the_server_with_code_0(
     started: "subprocess.Popen[str]", number: signal.Signals
 ) -> None:
     ready_line(started)
@@ -170,17 +170,17 @@ def test_a_signal_ends_it_with_code_zero(
     assert started.wait(SECONDS) == 0
 
 
-def test_json_is_one_line_and_nothing_else(started: "subprocess.Popen[str]") -> None:
-    told = ready_line(started)
+def test_json_output_is_one_line_and_nothing_else(started: "subprocess.Popen[str]") -> None:
+    ready = ready_line(started)
 
-    assert set(told) == {"url", "pid"}
-    assert told["pid"] == started.pid
-    assert httpx.get(f"{told['url']}/api/v3/ping", trust_env=False).status_code == 200
+    assert set(ready) == {"url", "pid"}
+    assert ready["pid"] == started.pid
+    assert httpx.get(f"{ready['url']}/api/v3/ping", trust_env=False).status_code == 200
     started.terminate()
     assert started.communicate(timeout=SECONDS)[0] == ""
 
 
-def test_a_port_in_use_is_code_69_and_says_what_to_do() -> None:
+def test_port_in_use_ends_with_code_69_and_a_hint() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         result = CliRunner().invoke(cli, ["paper", "--port", str(port)])
@@ -190,7 +190,7 @@ def test_a_port_in_use_is_code_69_and_says_what_to_do() -> None:
     assert "--port" in result.output
 
 
-def test_an_address_of_another_machine_is_code_69() -> None:
+def test_address_of_another_machine_ends_with_code_69() -> None:
     result = CliRunner().invoke(cli, ["paper", "--host", "192.0.2.1"])
 
     assert result.exit_code == 69
@@ -198,7 +198,7 @@ def test_an_address_of_another_machine_is_code_69() -> None:
 
 
 @pytest.mark.parametrize("package", ["starlette", "uvicorn", "httptools", "jwt"])
-def test_a_missing_extra_is_code_78_and_says_how_to_install_it(package: str) -> None:
+def test_missing_extra_ends_with_code_78_and_the_install_command(package: str) -> None:
     program = f"import sys; sys.modules[{package!r}] = None\n{COMMAND[-1]}"
 
     result = subprocess.run(  # noqa: S603  # our own command
@@ -210,7 +210,7 @@ def test_a_missing_extra_is_code_78_and_says_how_to_install_it(package: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "message"),
     [
         (["--api-key", "alone"], 78, "give both"),
         (["--latency-ms", "1e9"], 78, "latency_ms"),
@@ -219,14 +219,16 @@ def test_a_missing_extra_is_code_78_and_says_how_to_install_it(package: str) -> 
         (["--error-rate", "2"], 2, "--error-rate"),
     ],
 )
-def test_what_cannot_work_ends_at_once(arguments: list[str], code: int, said: str) -> None:
+def test_invalid_options_end_the_command_at_once(
+    arguments: list[str], code: int, message: str
+) -> None:
     result = CliRunner().invoke(cli, ["paper", *arguments])
 
     assert result.exit_code == code
-    assert said in result.output
+    assert message in result.output
 
 
-def test_a_token_is_printed_and_nothing_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_print_jwt_prints_a_token_and_starts_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PAPER_JWT_SECRET", JWT_SECRET)
 
     result = CliRunner().invoke(cli, ["paper", "--print-jwt"])
@@ -244,7 +246,7 @@ def test_help_names_every_environment_variable_and_an_example() -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/net/if_inet6").exists(), reason="needs IPv6")
-def test_an_ipv6_address_is_written_in_brackets() -> None:
+def test_ipv6_address_is_written_in_brackets() -> None:
     with bind("::1", 0) as listener:
         assert url_of(listener).startswith("http://[::1]:")
 

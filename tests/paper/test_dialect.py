@@ -49,12 +49,12 @@ def refusal(answer: httpx.Response) -> tuple[int, int]:
     return answer.status_code, answer.json()["code"]
 
 
-def test_ping_and_time_answer(client: httpx.Client) -> None:
+def test_ping_and_time_answer_without_parameters(client: httpx.Client) -> None:
     assert client.get("/api/v3/ping").json() == {}
     assert client.get("/api/v3/time").json() == {"serverTime": NOW_MS}
 
 
-def test_exchange_info_tells_the_limit_and_the_symbols(
+def test_exchange_info_has_the_weight_limit_and_every_symbol(
     client: httpx.Client, exchange: PaperExchange
 ) -> None:
     exchange.meter = WeightMeter(1234)
@@ -67,7 +67,7 @@ def test_exchange_info_tells_the_limit_and_the_symbols(
     assert {symbol["symbol"] for symbol in answer["symbols"]} == set(exchange.orders.symbols())
 
 
-def test_exchange_info_can_be_asked_for_some_symbols(client: httpx.Client) -> None:
+def test_exchange_info_can_be_limited_to_some_symbols(client: httpx.Client) -> None:
     one = client.get("/api/v3/exchangeInfo", params={"symbol": "ETHUSDT"}).json()
     two = client.get("/api/v3/exchangeInfo", params={"symbols": '["ETHUSDT","BNBUSDT"]'}).json()
 
@@ -75,7 +75,7 @@ def test_exchange_info_can_be_asked_for_some_symbols(client: httpx.Client) -> No
     assert [symbol["symbol"] for symbol in two["symbols"]] == ["ETHUSDT", "BNBUSDT"]
 
 
-def test_account_says_who_we_are(client: httpx.Client) -> None:
+def test_account_has_a_uid_and_may_trade(client: httpx.Client) -> None:
     answer = client.get("/api/v3/account").json()
 
     assert answer["accountType"] == "SPOT"
@@ -107,7 +107,7 @@ def test_one_order_has_every_documented_field_exactly(client: httpx.Client) -> N
     assert (answer["time"], answer["updateTime"]) == (1000, 2000)
 
 
-def test_an_order_is_found_by_the_client_id(client: httpx.Client) -> None:
+def test_order_is_found_by_its_client_id(client: httpx.Client) -> None:
     place(client, order_id=5, client_order_id="mine")
 
     sent: Params = {"symbol": "BTCUSDT", "origClientOrderId": "mine"}
@@ -115,7 +115,7 @@ def test_an_order_is_found_by_the_client_id(client: httpx.Client) -> None:
     assert client.get("/api/v3/order", params=sent).json()["orderId"] == 5
 
 
-def test_two_ids_that_are_not_of_one_order_are_refused(client: httpx.Client) -> None:
+def test_ids_of_two_different_orders_are_refused(client: httpx.Client) -> None:
     place(client, order_id=5, client_order_id="mine")
 
     sent: Params = {"symbol": "BTCUSDT", "orderId": 5, "origClientOrderId": "yours"}
@@ -144,7 +144,7 @@ def test_two_ids_that_are_not_of_one_order_are_refused(client: httpx.Client) -> 
         (f"account?timestamp={NOW_MS + 1000}", (400, -1021)),
     ],
 )
-def test_what_cannot_be_answered_is_refused_with_the_documented_code(
+def test_invalid_request_is_refused_with_the_documented_code(
     client: httpx.Client, path: str, refused: tuple[int, int]
 ) -> None:
     answer = client.get(f"/api/v3/{path}")
@@ -154,7 +154,7 @@ def test_what_cannot_be_answered_is_refused_with_the_documented_code(
     assert "x-mbx-used-weight-1m" in answer.headers
 
 
-def test_history_begins_at_the_id_asked_for_and_ascends(
+def test_history_begins_at_the_requested_id_and_ascends(
     client: httpx.Client, exchange: PaperExchange
 ) -> None:
     ids = [order.order_id for order in exchange.orders.of_symbol("ETHUSDT")]
@@ -165,7 +165,7 @@ def test_history_begins_at_the_id_asked_for_and_ascends(
     assert [order["orderId"] for order in answer] == ids[40:65]
 
 
-def test_history_without_an_id_is_the_most_recent(
+def test_history_without_an_id_is_the_most_recent_orders(
     client: httpx.Client, exchange: PaperExchange
 ) -> None:
     ids = [order.order_id for order in exchange.orders.of_symbol("ETHUSDT")]
@@ -186,7 +186,7 @@ def test_history_page_is_500_by_default_and_1000_at_most(
     assert (len(default), len(most)) == (500, 1000)
 
 
-def test_history_within_two_times_is_the_earliest_of_those(client: httpx.Client) -> None:
+def test_history_between_two_times_begins_with_the_earliest(client: httpx.Client) -> None:
     for number in range(1, 6):
         place(client, symbol="LTCBTC", order_id=number, created_at=number * 1000)
 
@@ -223,7 +223,7 @@ def test_open_orders_are_those_that_may_still_change(
         ("allOrders?symbol=BTCUSDT", 20),
     ],
 )
-def test_every_answer_tells_the_weight_it_cost(
+def test_every_answer_has_the_weight_used_so_far(
     client: httpx.Client, path: str, weight: int
 ) -> None:
     client.get("/api/v3/ping")
@@ -233,7 +233,7 @@ def test_every_answer_tells_the_weight_it_cost(
     assert answer.headers["x-mbx-used-weight-1m"] == str(weight + 1)
 
 
-def test_beyond_the_limit_is_429_until_the_minute_ends(
+def test_requests_above_the_limit_get_429_until_the_minute_ends(
     client: httpx.Client, exchange: PaperExchange
 ) -> None:
     exchange.meter = WeightMeter(40)
@@ -250,7 +250,7 @@ def test_beyond_the_limit_is_429_until_the_minute_ends(
     assert after.headers["x-mbx-used-weight-1m"] == "20"
 
 
-def test_private_routes_need_a_proof_and_public_ones_none(
+def test_only_private_routes_need_credentials(
     client: httpx.Client, exchange: PaperExchange
 ) -> None:
     exchange.access = AccessPolicy(jwt_secret=JWT_SECRET)
@@ -262,7 +262,9 @@ def test_private_routes_need_a_proof_and_public_ones_none(
     assert "no token" in answers["account"].json()["msg"]
 
 
-def test_a_signed_request_is_answered(client: httpx.Client, exchange: PaperExchange) -> None:
+def test_only_a_correct_signature_is_accepted(
+    client: httpx.Client, exchange: PaperExchange
+) -> None:
     exchange.access = AccessPolicy(api_key="key", api_secret="secret")
     query = f"symbol=BTCUSDT&timestamp={NOW_MS}"
 
@@ -273,7 +275,7 @@ def test_a_signed_request_is_answered(client: httpx.Client, exchange: PaperExcha
     assert refusal(client.get(path + "0" * 64, headers=headers)) == (400, -1022)
 
 
-def test_a_token_is_answered_until_it_expires(
+def test_bearer_token_is_accepted_until_it_expires(
     client: httpx.Client, exchange: PaperExchange
 ) -> None:
     exchange.access = AccessPolicy(jwt_secret=JWT_SECRET)
@@ -300,7 +302,7 @@ def test_a_token_is_answered_until_it_expires(
         ("DELETE", "/api/v3/openOrders"),
     ],
 )
-def test_another_path_or_method_is_refused_with_code_and_message(
+def test_unknown_path_or_method_is_refused_with_code_5000(
     client: httpx.Client, method: str, path: str
 ) -> None:
     answer = client.request(method, path)
@@ -310,14 +312,14 @@ def test_another_path_or_method_is_refused_with_code_and_message(
     assert answer.json() == {"code": -5000, "msg": f"Path {path}, Method {method} is invalid"}
 
 
-def test_an_admin_path_that_there_is_not_is_an_error_of_its_own(client: httpx.Client) -> None:
+def test_unknown_admin_path_has_an_error_of_its_own(client: httpx.Client) -> None:
     answer = client.get("/paper/depth")
 
     assert answer.status_code == 404
     assert answer.json() == {"error": "GET /paper/depth: Not Found"}
 
 
-def test_other_products_hold_nothing(client: httpx.Client) -> None:
+def test_routes_of_other_products_have_empty_answers(client: httpx.Client) -> None:
     for path in ("capital/config/getall", "margin/allPairs", "margin/isolated/allPairs"):
         assert client.get(f"/sapi/v1/{path}").json() == []
     assert client.get("/sapi/v1/system/status").json() == {"status": 0, "msg": "normal"}
@@ -326,7 +328,7 @@ def test_other_products_hold_nothing(client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("symbol", ["币安人生USDT", "这是测试币456", "ÄÖÜ_1.X-2"])
-def test_a_symbol_may_be_of_any_script(client: httpx.Client, symbol: str) -> None:
+def test_symbols_may_be_written_in_any_script(client: httpx.Client, symbol: str) -> None:
     place(client, symbol=symbol, order_id=5)
 
     one = client.get("/api/v3/order", params={"symbol": symbol, "orderId": 5})
@@ -340,14 +342,14 @@ def test_a_symbol_may_be_of_any_script(client: httpx.Client, symbol: str) -> Non
 
 
 @pytest.mark.parametrize("symbol", ["btcusdt", "BTC/USDT", "BTC USDT", "币安'--", "A" * 51])
-def test_a_symbol_of_illegal_characters_is_refused(client: httpx.Client, symbol: str) -> None:
+def test_symbol_with_illegal_characters_is_refused(client: httpx.Client, symbol: str) -> None:
     answer = client.get("/api/v3/order", params={"symbol": symbol, "orderId": 5})
 
     assert refusal(answer) == (400, -1100)
     assert r"legal range is '^[\w\-._&&[^a-z]]{1,50}$'" in answer.json()["msg"]
 
 
-def test_the_usual_symbols_have_one_of_another_script(
+def test_default_symbols_include_one_in_another_script(
     client: httpx.Client, exchange: PaperExchange
 ) -> None:
     exchange.seed(SeedOptions(orders=24))
@@ -359,7 +361,7 @@ def test_the_usual_symbols_have_one_of_another_script(
 
 
 @pytest.mark.parametrize("unit", ["MICROSECOND", "microsecond", "MILLISECOND", "millisecond"])
-def test_times_are_told_in_the_unit_asked_for(client: httpx.Client, unit: str) -> None:
+def test_times_are_in_the_requested_unit(client: httpx.Client, unit: str) -> None:
     place(client, order_id=5, created_at=1000, updated_at=2000)
     headers = {"X-MBX-TIME-UNIT": unit}
     factor = 1000 if unit.upper() == "MICROSECOND" else 1
@@ -380,7 +382,7 @@ def test_times_are_told_in_the_unit_asked_for(client: httpx.Client, unit: str) -
 
 
 @pytest.mark.parametrize("unit", ["SECOND", "MicroSecond", ""])
-def test_another_time_unit_is_refused(client: httpx.Client, unit: str) -> None:
+def test_unknown_time_unit_is_refused_with_code_1194(client: httpx.Client, unit: str) -> None:
     answer = client.get("/api/v3/time", headers={"X-MBX-TIME-UNIT": unit})
 
     assert refusal(answer) == (400, -1194)
@@ -396,7 +398,7 @@ def test_another_time_unit_is_refused(client: httpx.Client, unit: str) -> None:
         (NOW_MS * 1000 - 5_000_001, -1021),
     ],
 )
-def test_a_timestamp_may_be_in_microseconds(
+def test_timestamp_may_be_in_microseconds(
     client: httpx.Client, timestamp_us: int, code: int | None
 ) -> None:
     answer = client.get("/api/v3/account", params={"timestamp": timestamp_us})
@@ -404,7 +406,7 @@ def test_a_timestamp_may_be_in_microseconds(
     assert answer.json().get("code") == code
 
 
-def test_history_may_be_asked_for_in_microseconds(client: httpx.Client) -> None:
+def test_times_of_history_may_be_in_microseconds(client: httpx.Client) -> None:
     for number in range(1, 6):
         place(client, symbol="LTCBTC", order_id=number, created_at=NOW_MS - number * 1000)
 

@@ -22,7 +22,7 @@ def test_every_setting_of_a_fault_is_documented(reference: str, setting: str) ->
     assert f"`{setting}`" in reference or f"`Retry-After: {setting}`" in reference
 
 
-def test_every_route_is_documented(reference: str) -> None:
+def test_every_route_and_admin_route_is_documented(reference: str) -> None:
     undocumented = [
         route.path
         for route in admin_routes(new_exchange())

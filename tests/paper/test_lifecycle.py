@@ -31,7 +31,7 @@ terms_of_any_order = st.builds(
 
 @settings(deadline=None)
 @given(st.sampled_from(LIFECYCLES), terms_of_any_order, st.integers())
-def test_executed_quantity_and_quote_never_shrink_along_a_life(
+def test_executed_quantity_and_quote_never_shrink(
     lifecycle: Lifecycle, terms: OrderTerms, seed: int
 ) -> None:
     states = draw_states(lifecycle, terms, Random(seed))
@@ -43,7 +43,7 @@ def test_executed_quantity_and_quote_never_shrink_along_a_life(
 
 @settings(deadline=None)
 @given(st.sampled_from(LIFECYCLES), terms_of_any_order, st.integers())
-def test_only_the_last_stage_may_be_terminal(
+def test_only_the_last_state_may_be_terminal(
     lifecycle: Lifecycle, terms: OrderTerms, seed: int
 ) -> None:
     states = draw_states(lifecycle, terms, Random(seed))
@@ -54,7 +54,7 @@ def test_only_the_last_stage_may_be_terminal(
 
 @settings(deadline=None)
 @given(st.sampled_from(LIFECYCLES), terms_of_any_order, st.integers())
-def test_status_moves_only_forward_along_a_life(
+def test_status_of_an_order_moves_only_forward(
     lifecycle: Lifecycle, terms: OrderTerms, seed: int
 ) -> None:
     statuses = [state.status for state in draw_states(lifecycle, terms, Random(seed))]
@@ -66,7 +66,9 @@ def test_status_moves_only_forward_along_a_life(
 
 @settings(deadline=None)
 @given(st.sampled_from(LIFECYCLES), terms_of_any_order, st.integers())
-def test_words_agree_with_quantities(lifecycle: Lifecycle, terms: OrderTerms, seed: int) -> None:
+def test_binance_statuses_agree_with_quantities(
+    lifecycle: Lifecycle, terms: OrderTerms, seed: int
+) -> None:
     for state in draw_states(lifecycle, terms, Random(seed)):
         if state.binance_status == BinanceStatus.FILLED:
             assert state.executed_e8 == _quantity_e8(terms)
@@ -97,7 +99,7 @@ def test_average_price_is_better_than_the_limit_price(
 
 @settings(deadline=None)
 @given(terms_of_any_order, st.integers())
-def test_the_quote_of_a_single_fill_is_exactly_price_times_quantity(
+def test_quote_of_a_single_fill_is_exactly_price_times_quantity(
     terms: OrderTerms, seed: int
 ) -> None:
     filled_at_once = Lifecycle(frequency=1, statuses=(BinanceStatus.NEW, BinanceStatus.FILLED))
@@ -111,7 +113,7 @@ def test_the_quote_of_a_single_fill_is_exactly_price_times_quantity(
     assert price_ticks != terms.price_ticks
 
 
-def test_every_way_an_order_can_end_is_among_the_kinds() -> None:
+def test_lifecycles_include_every_end_of_an_order() -> None:
     last_words = {lifecycle.statuses[-1] for lifecycle in LIFECYCLES}
     partly_filled_ends = {
         lifecycle.statuses[-1]
@@ -136,25 +138,25 @@ def test_every_way_an_order_can_end_is_among_the_kinds() -> None:
 
 
 @pytest.mark.parametrize("binance_status", BinanceStatus)
-def test_every_word_has_a_status_of_ours(binance_status: BinanceStatus) -> None:
+def test_every_binance_status_has_a_status_of_ours(binance_status: BinanceStatus) -> None:
     assert STATUS_OF[binance_status] in Status
 
 
-def test_open_stage_with_executed_quantity_is_partial() -> None:
+def test_open_state_with_executed_quantity_is_partial() -> None:
     assert OrderState(binance_status="NEW", executed_e8=1, quote_e8=1).status is Status.PARTIAL
     assert (
         OrderState(binance_status="CANCELED", executed_e8=1, quote_e8=1).status is Status.CANCELED
     )
 
 
-def test_a_word_that_nobody_knows_has_no_status_and_is_not_open() -> None:
+def test_unknown_binance_status_is_not_open() -> None:
     state = OrderState(binance_status="HALF_BAKED", executed_e8=0, quote_e8=0)
 
     assert state.status is None
     assert not state.is_open
 
 
-def test_an_unknown_quote_has_no_average() -> None:
+def test_order_with_an_unknown_quote_has_no_average() -> None:
     assert OrderState(binance_status="FILLED", executed_e8=10**8, quote_e8=-1).avg_price is None
 
 

@@ -28,7 +28,7 @@ def listed_ids(client: httpx.Client, order: Order) -> set[int]:
     return {row["orderId"] for row in client.get("/api/v3/allOrders", params=params).json()}
 
 
-def test_latency_delays_the_answer_by_what_was_set(
+def test_latency_delays_the_answer_by_the_setting(
     client: httpx.Client, exchange: PaperExchange
 ) -> None:
     slept: list[float] = []
@@ -43,7 +43,7 @@ def test_latency_delays_the_answer_by_what_was_set(
     assert slept == [0.25]
 
 
-def test_a_failing_exchange_answers_with_a_server_error(
+def test_error_rate_answers_with_server_errors(
     client: httpx.Client, exchange: PaperExchange
 ) -> None:
     exchange.faults.set(FaultRule(error_rate=1), NOW_MS)
@@ -54,7 +54,7 @@ def test_a_failing_exchange_answers_with_a_server_error(
     assert {answer.json()["code"] for answer in answers} == {-1001}
 
 
-def test_request_after_a_cut_connection_is_answered(
+def test_request_after_a_closed_connection_is_answered(
     client: httpx.Client, exchange: PaperExchange
 ) -> None:
     exchange.faults.set(FaultRule(route="ping", disconnect_rate=1), NOW_MS)
@@ -66,7 +66,7 @@ def test_request_after_a_cut_connection_is_answered(
     assert exchange.request_log.rejected == {"disconnected": 1}
 
 
-def test_an_outage_closes_every_connection_until_it_is_over(
+def test_outage_closes_every_connection_until_it_is_over(
     client: httpx.Client, exchange: PaperExchange
 ) -> None:
     exchange.faults.set(FaultRule(outage=True, latency_ms=60_000, for_seconds=60), NOW_MS)
@@ -79,7 +79,7 @@ def test_an_outage_closes_every_connection_until_it_is_over(
     assert client.get("/api/v3/ping").status_code == 200
 
 
-def test_a_rate_limit_wants_silence_for_as_long_as_was_set(
+def test_rate_limit_pauses_an_address_as_long_as_was_set(
     client: httpx.Client, exchange: PaperExchange
 ) -> None:
     rule = FaultRule(rate_limit_rate=1, retry_after_seconds=30, for_requests=1)
@@ -96,7 +96,7 @@ def test_a_rate_limit_wants_silence_for_as_long_as_was_set(
     assert first.json()["code"] == -1003
 
 
-def test_going_on_after_a_rate_limit_earns_a_ban(
+def test_requests_during_a_rate_limit_pause_earn_a_ban(
     client: httpx.Client, exchange: PaperExchange
 ) -> None:
     exchange.meter = WeightMeter(tolerated_requests=2)
@@ -111,7 +111,9 @@ def test_going_on_after_a_rate_limit_earns_a_ban(
     assert f"banned until {NOW_MS + IN_FLIGHT_MS + 120_000}" in answers[2].json()["msg"]
 
 
-def test_a_ban_lasts_as_long_as_was_set(client: httpx.Client, exchange: PaperExchange) -> None:
+def test_ban_refuses_requests_as_long_as_was_set(
+    client: httpx.Client, exchange: PaperExchange
+) -> None:
     exchange.faults.set(FaultRule(ban_rate=1, ban_seconds=300, for_requests=1), NOW_MS)
 
     first = client.get("/api/v3/ping")
@@ -124,7 +126,9 @@ def test_a_ban_lasts_as_long_as_was_set(client: httpx.Client, exchange: PaperExc
     assert (first.headers["retry-after"], second.headers["retry-after"]) == ("300", "1")
 
 
-def test_maintenance_is_a_page_of_html(client: httpx.Client, exchange: PaperExchange) -> None:
+def test_maintenance_answers_503_with_a_page_of_html(
+    client: httpx.Client, exchange: PaperExchange
+) -> None:
     exchange.faults.set(FaultRule(maintenance_rate=1), NOW_MS)
 
     answer = client.get("/api/v3/ping")
@@ -135,7 +139,7 @@ def test_maintenance_is_a_page_of_html(client: httpx.Client, exchange: PaperExch
     assert "x-mbx-used-weight-1m" in answer.headers
 
 
-def test_a_bad_key_is_refused_on_private_routes_alone(
+def test_bad_key_is_refused_on_private_routes_only(
     client: httpx.Client, exchange: PaperExchange
 ) -> None:
     exchange.faults.set(FaultRule(bad_key_rate=1), NOW_MS)
@@ -146,7 +150,7 @@ def test_a_bad_key_is_refused_on_private_routes_alone(
     assert public.status_code == 200
 
 
-def test_an_empty_list_hides_everything_and_a_look_up_does_not(
+def test_empty_lists_do_not_affect_a_look_up(
     client: httpx.Client, exchange: PaperExchange, order: Order
 ) -> None:
     exchange.faults.set(FaultRule(empty_list_rate=1), NOW_MS)
@@ -156,7 +160,7 @@ def test_an_empty_list_hides_everything_and_a_look_up_does_not(
     assert look_up(client, order).status_code == 200
 
 
-def test_a_cut_answer_is_no_json(
+def test_cut_answer_cannot_be_decoded_as_json(
     client: httpx.Client, exchange: PaperExchange, order: Order
 ) -> None:
     exchange.faults.set(FaultRule(cut_rate=1), NOW_MS)
@@ -168,7 +172,7 @@ def test_a_cut_answer_is_no_json(
         answer.json()
 
 
-def test_an_answer_may_be_a_page_of_html_with_http_200(
+def test_answer_may_be_a_page_of_html_with_http_200(
     client: httpx.Client, exchange: PaperExchange, order: Order
 ) -> None:
     exchange.faults.set(FaultRule(html_rate=1), NOW_MS)
@@ -178,7 +182,7 @@ def test_an_answer_may_be_a_page_of_html_with_http_200(
     assert (answer.status_code, answer.text[:6]) == (200, "<html>")
 
 
-def test_an_answer_of_wrong_types_has_text_for_numbers(
+def test_answer_with_wrong_types_has_text_for_numbers(
     client: httpx.Client, exchange: PaperExchange, order: Order
 ) -> None:
     exchange.faults.set(FaultRule(wrong_type_rate=1), NOW_MS)
@@ -186,7 +190,7 @@ def test_an_answer_of_wrong_types_has_text_for_numbers(
     assert look_up(client, order).json()["orderId"] == str(order.order_id)
 
 
-def test_vanished_orders_come_back(
+def test_vanished_orders_return_when_the_rule_ends(
     client: httpx.Client, exchange: PaperExchange, order: Order
 ) -> None:
     rule = FaultRule(vanished_rate=1, only_order_ids=(order.order_id,), for_seconds=60)
@@ -201,7 +205,7 @@ def test_vanished_orders_come_back(
     assert listed_with - listed_without == {order.order_id}
 
 
-def test_a_new_status_word_is_told_on_every_route(
+def test_unknown_status_is_shown_on_every_route(
     client: httpx.Client, exchange: PaperExchange, order: Order
 ) -> None:
     exchange.faults.set(FaultRule(unknown_status_rate=1), NOW_MS)
@@ -213,19 +217,17 @@ def test_a_new_status_word_is_told_on_every_route(
     assert len(every) == sum(order.state.is_open for order in exchange.orders)
 
 
-def test_a_contradictory_order_is_filled_with_nothing_executed(
+def test_contradictory_order_is_filled_with_nothing_executed(
     client: httpx.Client, exchange: PaperExchange, order: Order
 ) -> None:
     exchange.faults.set(FaultRule(contradiction_rate=1), NOW_MS)
 
-    told = look_up(client, order).json()
+    shown = look_up(client, order).json()
 
-    assert (told["status"], told["executedQty"]) == ("FILLED", "0.00000000")
+    assert (shown["status"], shown["executedQty"]) == ("FILLED", "0.00000000")
 
 
-def test_a_stale_answer_is_the_truth_of_a_while_ago(
-    client: httpx.Client, exchange: PaperExchange
-) -> None:
+def test_stale_answer_shows_an_earlier_state(client: httpx.Client, exchange: PaperExchange) -> None:
     moving = next(order for order in exchange.orders if order.state_index + 1 < len(order.states))
     before = look_up(client, moving).json()
     exchange.orders.advance(1, NOW_MS)
@@ -243,7 +245,7 @@ def test_a_stale_answer_is_the_truth_of_a_while_ago(
 @pytest.mark.parametrize(
     ("offset_ms", "code"), [(0, None), (-1000, -1021), (5001, -1021), (4999, None)]
 )
-def test_a_clock_that_differs_refuses_what_is_signed_by_ours(
+def test_request_signed_by_another_clock_is_refused(
     client: httpx.Client, exchange: PaperExchange, offset_ms: int, code: int | None
 ) -> None:
     exchange.access = AccessPolicy(api_key="key", api_secret="secret")
@@ -259,14 +261,16 @@ def test_a_clock_that_differs_refuses_what_is_signed_by_ours(
     assert client.get("/api/v3/time").json() == {"serverTime": NOW_MS + offset_ms}
 
 
-def test_another_account_has_another_uid(client: httpx.Client, exchange: PaperExchange) -> None:
+def test_account_uid_replaces_the_uid_of_the_account(
+    client: httpx.Client, exchange: PaperExchange
+) -> None:
     before = client.get("/api/v3/account").json()["uid"]
     exchange.faults.set(FaultRule(account_uid=77), NOW_MS)
 
     assert (before, client.get("/api/v3/account").json()["uid"]) == (ACCOUNT_UID, 77)
 
 
-def test_the_firewall_answers_403_to_words_in_a_query_without_a_code(
+def test_firewall_answers_403_to_words_in_a_query(
     client: httpx.Client, exchange: PaperExchange, order: Order
 ) -> None:
     exchange.faults.set(FaultRule(firewall_rate=1, only_queries_with=("select", "or 1=1")), NOW_MS)
@@ -290,7 +294,7 @@ def test_the_firewall_answers_403_to_words_in_a_query_without_a_code(
         ("openOrders", "openOrders"),
     ],
 )
-def test_a_chosen_code_is_answered_on_a_chosen_route(
+def test_refusal_answers_with_its_code_on_its_route(
     client: httpx.Client, exchange: PaperExchange, order: Order, route: str, path: str
 ) -> None:
     rule = FaultRule(
@@ -309,7 +313,9 @@ def test_a_chosen_code_is_answered_on_a_chosen_route(
     assert second.status_code == 200
 
 
-def test_a_symbol_may_fail_alone(client: httpx.Client, exchange: PaperExchange) -> None:
+def test_refusal_can_be_limited_to_one_symbol(
+    client: httpx.Client, exchange: PaperExchange
+) -> None:
     exchange.faults.set(
         FaultRule(refusal_rate=1, refusal_status=500, only_symbols=("ETHUSDT",)), NOW_MS
     )
@@ -322,7 +328,7 @@ def test_a_symbol_may_fail_alone(client: httpx.Client, exchange: PaperExchange) 
     assert answers == {"ETHUSDT": 500, "BTCUSDT": 200}
 
 
-def test_an_order_is_archived_once_and_then_there_again(
+def test_archived_order_is_back_when_the_rule_ends(
     client: httpx.Client, exchange: PaperExchange, order: Order
 ) -> None:
     rule = FaultRule(
@@ -350,7 +356,7 @@ def test_an_order_is_archived_once_and_then_there_again(
         ("NEW", "0", 91, None),
     ],
 )
-def test_what_ended_untouched_over_ninety_days_ago_is_archived(
+def test_order_ended_unfilled_90_days_ago_is_archived(
     client: httpx.Client, status: str, executed_qty: str, days: int, code: int | None
 ) -> None:
     ended_at = NOW_MS - days * 24 * 3600 * 1000
@@ -362,7 +368,9 @@ def test_what_ended_untouched_over_ninety_days_ago_is_archived(
     assert answer.json().get("code") == code
 
 
-def test_a_ban_may_be_told_in_its_text_alone(client: httpx.Client, exchange: PaperExchange) -> None:
+def test_ban_without_retry_after_is_told_in_its_text_alone(
+    client: httpx.Client, exchange: PaperExchange
+) -> None:
     rule = FaultRule(ban_rate=1, ban_seconds=300, headers={"retry-after": ""})
     exchange.faults.set(rule, NOW_MS)
 
@@ -374,17 +382,19 @@ def test_a_ban_may_be_told_in_its_text_alone(client: httpx.Client, exchange: Pap
         assert "retry-after" not in answer.headers
 
 
-def test_a_header_may_hold_anything_once(client: httpx.Client, exchange: PaperExchange) -> None:
+def test_header_can_be_replaced_for_one_request(
+    client: httpx.Client, exchange: PaperExchange
+) -> None:
     weight = "9" * 5000
     rule = FaultRule(headers={"X-MBX-USED-WEIGHT-1M": weight}, for_requests=1)
     exchange.faults.set(rule, NOW_MS)
 
-    told = [client.get("/api/v3/ping").headers["x-mbx-used-weight-1m"] for _ in range(2)]
+    shown = [client.get("/api/v3/ping").headers["x-mbx-used-weight-1m"] for _ in range(2)]
 
-    assert told == [weight, "2"]
+    assert shown == [weight, "2"]
 
 
-def test_an_account_may_have_no_uid_and_the_clock_any_time(
+def test_fields_of_account_and_time_can_be_replaced(
     client: httpx.Client, exchange: PaperExchange
 ) -> None:
     exchange.faults.set(FaultRule(route="account", without_fields=("uid",)), NOW_MS)
@@ -394,7 +404,7 @@ def test_an_account_may_have_no_uid_and_the_clock_any_time(
     assert client.get("/api/v3/time").json() == {"serverTime": 10**40}
 
 
-def test_one_order_of_a_page_may_be_unreadable(
+def test_fields_of_one_order_on_a_page_can_be_replaced(
     client: httpx.Client, exchange: PaperExchange, order: Order
 ) -> None:
     rule = FaultRule(fields={"executedQty": None}, only_order_ids=(order.order_id,))
@@ -406,7 +416,7 @@ def test_one_order_of_a_page_may_be_unreadable(
     assert len(page) > 1
 
 
-def test_a_delisted_symbol_and_its_orders_do_not_exist(
+def test_delisted_symbol_and_its_orders_do_not_exist(
     client: httpx.Client, exchange: PaperExchange, order: Order
 ) -> None:
     exchange.faults.set(FaultRule(delisted_symbols=("ETHUSDT",)), NOW_MS)
@@ -421,7 +431,9 @@ def test_a_delisted_symbol_and_its_orders_do_not_exist(
     assert "ETHUSDT" not in {row["symbol"] for row in (*every, *listed)}
 
 
-def test_a_scripted_outage_passes_by_itself(client: httpx.Client, exchange: PaperExchange) -> None:
+def test_timeline_of_an_outage_ends_by_itself(
+    client: httpx.Client, exchange: PaperExchange
+) -> None:
     steps = [
         TimelineStep(at_seconds=0, faults=FaultRule(error_rate=1)),
         TimelineStep(at_seconds=60, faults=FaultRule(maintenance_rate=1)),

@@ -25,7 +25,7 @@ def an_order(order_id: int, symbol: str = "BTCUSDT", *, state_index: int = 0) ->
     )
 
 
-def test_orders_are_kept_by_id_however_they_come() -> None:
+def test_orders_are_sorted_by_id_in_whatever_sequence_they_come() -> None:
     orders = OrderStore(map(an_order, [30, 10, 20])).of_symbol("BTCUSDT")
 
     assert [order.order_id for order in orders] == [10, 20, 30]
@@ -33,14 +33,14 @@ def test_orders_are_kept_by_id_however_they_come() -> None:
     assert [order.order_id for order in orders.latest(2)] == [20, 30]
 
 
-def test_an_order_placed_again_takes_the_place_of_the_first() -> None:
+def test_order_placed_again_replaces_the_first() -> None:
     store = OrderStore([an_order(10), an_order(10, state_index=1)])
 
     assert len(store) == 1
     assert store.of_symbol("BTCUSDT").find(10) == an_order(10, state_index=1)
 
 
-def test_a_removed_order_is_gone_and_its_symbol_is_not() -> None:
+def test_symbol_of_a_removed_order_remains() -> None:
     orders = OrderStore([an_order(10)]).of_symbol("BTCUSDT")
 
     assert orders.remove(10)
@@ -49,7 +49,7 @@ def test_a_removed_order_is_gone_and_its_symbol_is_not() -> None:
     assert list(orders.open_orders()) == []
 
 
-def test_open_orders_follow_every_change() -> None:
+def test_open_orders_are_updated_after_every_change() -> None:
     store = OrderStore([an_order(10), an_order(20)])
     orders = store.of_symbol("BTCUSDT")
 
@@ -60,20 +60,20 @@ def test_open_orders_follow_every_change() -> None:
     assert list(orders.open_orders()) == []
 
 
-def test_an_order_is_found_by_its_client_id() -> None:
+def test_stored_order_is_found_by_its_client_id() -> None:
     orders = OrderStore([an_order(10), an_order(20)]).of_symbol("BTCUSDT")
 
     assert orders.find_by_client_id("client_10") == an_order(10)
     assert orders.find_by_client_id("client_11") is None
 
 
-def test_a_symbol_without_orders_is_unknown() -> None:
+def test_symbol_without_any_order_is_unknown() -> None:
     with pytest.raises(UnknownSymbol, match="BTCUSDT"):
         OrderStore().of_symbol("BTCUSDT")
 
 
 @pytest.mark.parametrize("limit", [1, 7, 100])
-def test_pages_together_hold_every_order_once(limit: int) -> None:
+def test_pages_together_contain_every_order_once(limit: int) -> None:
     store = OrderStore(generate_orders(SeedOptions(orders=50, symbols=3), 1_795_478_400_000))
 
     walked: list[Order] = []

@@ -15,13 +15,13 @@ def orders_of(**seeding: float) -> list[Order]:
     return list(generate_orders(SeedOptions(**settings), NOW_MS))  # type: ignore[arg-type]  # ints stay ints
 
 
-def test_the_same_seed_writes_the_same_orders() -> None:
+def test_same_seed_generates_the_same_orders() -> None:
     assert orders_of(seed=3) == orders_of(seed=3)
     assert orders_of(seed=3) != orders_of(seed=4)
 
 
 @pytest.mark.parametrize("symbols", [1, 3, 30])
-def test_orders_are_spread_evenly_without_a_hot_share(symbols: int) -> None:
+def test_symbols_have_equal_shares_without_a_hot_share(symbols: int) -> None:
     counts = Counter(order.symbol for order in orders_of(orders=2000, symbols=symbols))
 
     assert counts.total() == 2000
@@ -30,14 +30,14 @@ def test_orders_are_spread_evenly_without_a_hot_share(symbols: int) -> None:
 
 
 @pytest.mark.parametrize(("symbols", "hot"), [(5, 1400), (1, 2000)], ids=["many", "one"])
-def test_the_first_symbol_gets_the_hot_share(symbols: int, hot: int) -> None:
+def test_first_symbol_gets_the_hot_share_of_orders(symbols: int, hot: int) -> None:
     counts = Counter(order.symbol for order in orders_of(symbols=symbols, hot_share=0.7))
 
     assert counts["BTCUSDT"] == hot
     assert counts.total() == 2000
 
 
-def test_ids_grow_with_time_and_some_need_more_than_a_float() -> None:
+def test_ids_grow_with_time_and_some_exceed_a_floats_precision() -> None:
     orders = orders_of()
 
     for earlier, later in pairwise(orders):
@@ -54,7 +54,7 @@ def test_every_row_is_open_and_never_ahead_of_the_exchange() -> None:
         assert order.seen_state.status in OPEN
 
 
-def test_rows_have_fallen_behind_in_every_way() -> None:
+def test_rows_are_behind_the_exchange_in_every_way() -> None:
     ways = {(order.seen_state.status, order.state.status) for order in orders_of()}
 
     assert {
@@ -71,17 +71,17 @@ def test_rows_have_fallen_behind_in_every_way() -> None:
     } <= ways
 
 
-def test_no_order_was_touched_in_the_future() -> None:
+def test_no_order_was_updated_in_the_future() -> None:
     assert all(order.updated_ms <= NOW_MS for order in orders_of())
 
 
-def test_client_ids_are_unique() -> None:
+def test_client_ids_of_generated_orders_are_unique() -> None:
     orders = orders_of()
 
     assert len({order.client_order_id for order in orders}) == len(orders)
 
 
-def test_advancing_ends_at_the_last_stage() -> None:
+def test_advancing_an_order_ends_at_its_last_state() -> None:
     order = next(order for order in orders_of() if order.state_index + 1 < len(order.states))
 
     assert advance(order, 1, NOW_MS).state_index == order.state_index + 1
@@ -89,7 +89,7 @@ def test_advancing_ends_at_the_last_stage() -> None:
     assert advance(advance(order, 100, NOW_MS), 1, NOW_MS + 1) == advance(order, 100, NOW_MS)
 
 
-def test_an_order_as_of_a_while_ago_has_reached_no_later_stage() -> None:
+def test_order_as_of_an_earlier_time_has_its_state_then() -> None:
     for order in orders_of(orders=200):
         moved = advance(order, 1, NOW_MS)
 
@@ -101,7 +101,7 @@ def test_an_order_as_of_a_while_ago_has_reached_no_later_stage() -> None:
         assert placed.state_index == 0
 
 
-def test_a_hundred_thousand_orders_are_written_quickly() -> None:
+def test_a_hundred_thousand_orders_are_generated_quickly() -> None:
     started = time.process_time()
 
     orders = orders_of(orders=100_000, symbols=12)

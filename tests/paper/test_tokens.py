@@ -29,20 +29,20 @@ def refusal_of(token: str | None, secret: str = SECRET) -> Refusal:
 
 
 @pytest.mark.parametrize("secret", [SECRET, "short"])
-def test_a_minted_token_is_accepted(secret: str) -> None:
+def test_minted_token_is_accepted_with_its_secret(secret: str) -> None:
     check_token(secret, a_token(secret), NOW_MS)
 
 
-def test_a_token_of_plain_pyjwt_is_accepted() -> None:
+def test_token_made_with_plain_pyjwt_is_accepted() -> None:
     check_token(SECRET, a_token_of({"sub": "demo", "exp": NOW_MS // 1000 + 1}), NOW_MS)
 
 
-def test_a_token_without_an_end_never_expires() -> None:
+def test_token_without_an_expiry_never_expires() -> None:
     check_token(SECRET, a_token_of({"sub": "demo"}), NOW_MS)
 
 
 @pytest.mark.parametrize(
-    ("token", "said"),
+    ("token", "reason"),
     [
         (None, "no token: send 'Authorization: Bearer <JWT>'"),
         ("", "no token"),
@@ -56,12 +56,12 @@ def test_a_token_without_an_end_never_expires() -> None:
     ],
     ids=["none", "empty", "dots", "word", "forged", "expired", "altered", "early", "algorithm"],
 )
-def test_a_refusal_says_what_is_wrong_with_the_token(token: str | None, said: str) -> None:
+def test_refusal_says_what_is_wrong_with_the_token(token: str | None, reason: str) -> None:
     refusal = refusal_of(token)
 
-    assert said in refusal.message
+    assert reason in refusal.message
     assert (refusal.http_status, refusal.code) == (401, -2015)
 
 
-def test_no_refusal_shows_the_secret() -> None:
+def test_refusal_of_a_token_does_not_show_the_secret() -> None:
     assert SECRET not in str(refusal_of("nonsense"))

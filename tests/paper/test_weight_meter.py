@@ -17,7 +17,7 @@ def test_weight_adds_up_within_a_minute_of_the_clock() -> None:
     assert second == Charge(used=10)
 
 
-def test_beyond_the_limit_the_rest_of_the_minute_must_be_waited_out() -> None:
+def test_above_the_limit_requests_wait_for_the_next_minute() -> None:
     meter = WeightMeter(limit=10)
 
     charge = meter.charge("a", 11, MINUTE_START_MS + 17_500)
@@ -27,7 +27,7 @@ def test_beyond_the_limit_the_rest_of_the_minute_must_be_waited_out() -> None:
     )
 
 
-def test_the_next_minute_begins_at_zero() -> None:
+def test_weight_is_zero_at_the_start_of_the_next_minute() -> None:
     meter = WeightMeter(limit=10)
 
     meter.charge("a", 11, MINUTE_START_MS + 59_999)
@@ -37,7 +37,7 @@ def test_the_next_minute_begins_at_zero() -> None:
     assert meter.total == 15
 
 
-def test_each_address_has_its_own_weight() -> None:
+def test_weight_is_counted_separately_for_each_address() -> None:
     meter = WeightMeter(limit=10)
 
     meter.charge("a", 10, MINUTE_START_MS)
@@ -49,7 +49,7 @@ def statuses(meter: WeightMeter, *times_ms: int) -> list[HTTPStatus | None]:
     return [meter.charge("a", 1, at_ms).refused_with for at_ms in times_ms]
 
 
-def test_going_on_after_a_429_earns_a_ban_that_waiting_would_not_have() -> None:
+def test_requests_during_a_pause_earn_a_ban_and_waiting_does_not() -> None:
     meter = WeightMeter(limit=10, tolerated_requests=2)
     meter.pause("a", 30, MINUTE_START_MS)
     later_ms = MINUTE_START_MS + IN_FLIGHT_MS
@@ -69,7 +69,7 @@ def test_requests_in_flight_when_a_pause_begins_are_allowed() -> None:
     assert set(statuses(meter, *[MINUTE_START_MS + IN_FLIGHT_MS - 1] * 50)) == {429}
 
 
-def test_a_ban_ends_and_says_when() -> None:
+def test_ban_ends_after_the_time_in_its_refusals() -> None:
     meter = WeightMeter()
     meter.ban("a", 120, MINUTE_START_MS)
 
@@ -81,7 +81,7 @@ def test_a_ban_ends_and_says_when() -> None:
 
 
 @pytest.mark.parametrize(("bans", "seconds"), [(1, 120), (2, 240), (40, LONGEST_BAN_SECONDS)])
-def test_every_ban_is_twice_the_last_up_to_three_days(bans: int, seconds: int) -> None:
+def test_each_ban_is_twice_as_long_up_to_three_days(bans: int, seconds: int) -> None:
     meter = WeightMeter(tolerated_requests=0)
     now_ms = MINUTE_START_MS
 
@@ -94,7 +94,7 @@ def test_every_ban_is_twice_the_last_up_to_three_days(bans: int, seconds: int) -
     assert charge.retry_after_seconds == seconds
 
 
-def test_silence_and_ban_are_of_one_address() -> None:
+def test_pause_and_ban_affect_only_their_address() -> None:
     meter = WeightMeter()
     meter.pause("b", 60, MINUTE_START_MS)
     meter.ban("c", 60, MINUTE_START_MS)

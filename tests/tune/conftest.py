@@ -11,7 +11,7 @@ import pytest
 from psycopg import sql
 from sqlalchemy import make_url
 
-Chunk = Callable[..., "subprocess.CompletedProcess[str]"]
+RunTune = Callable[..., "subprocess.CompletedProcess[str]"]
 
 ORDERS = 300
 SYMBOLS = 3
@@ -30,10 +30,10 @@ TABLES = (
 
 
 @pytest.fixture
-def run() -> Chunk:
+def run_tune() -> RunTune:
     """Run `reconciler tune` with these arguments and this environment."""
 
-    def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    def run_tune(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(  # noqa: S603 - our own command
             [sys.executable, "-m", "reconciler", "tune", *arguments],
             env={**os.environ, **environment},
@@ -43,7 +43,7 @@ def run() -> Chunk:
             timeout=800,
         )
 
-    return run
+    return run_tune
 
 
 @pytest.fixture

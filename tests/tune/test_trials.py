@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from reconciler.cli.app import cli
 from reconciler.paper.process import PaperProcess
 
-from .conftest import ORDERS, SYMBOLS, Chunk, contents, relations
+from .conftest import ORDERS, SYMBOLS, RunTune, contents, relations
 
 pytestmark = pytest.mark.long
 
@@ -30,11 +30,11 @@ def report_of(stdout: str) -> dict[str, Any]:
 
 
 def test_read_only_role_gets_advice_and_nothing_is_written(
-    run: Chunk, filled_url: str, as_reader: Callable[[str], str]
+    run_tune: RunTune, filled_url: str, as_reader: Callable[[str], str]
 ) -> None:
     before = contents(filled_url)
 
-    ended = run(*TWO_TRIALS, *NOT_ASKED, "--json", DATABASE_URL=as_reader(SELECT_ONLY))
+    ended = run_tune(*TWO_TRIALS, *NOT_ASKED, "--json", DATABASE_URL=as_reader(SELECT_ONLY))
 
     assert ended.returncode == 0, ended.stderr
     report = report_of(ended.stdout)
@@ -50,25 +50,27 @@ def test_read_only_role_gets_advice_and_nothing_is_written(
     assert contents(filled_url) == before
 
 
-def test_the_halt_of_the_real_supervisor_does_not_stop_a_trial(run: Chunk, filled_url: str) -> None:
+def test_halt_of_the_real_supervisor_does_not_stop_a_trial(
+    run_tune: RunTune, filled_url: str
+) -> None:
     with psycopg.connect(filled_url) as connection:
         connection.execute(
             "INSERT INTO reconciliation_state (key, value, changed_at, changed_by)"
             " VALUES ('halt', '{\"reason\": \"a test\"}', now(), 'a test')"
         )
 
-    ended = run("--shards", "1", "--batch-sizes", "200", *NOT_ASKED, DATABASE_URL=filled_url)
+    ended = run_tune("--shards", "1", "--batch-sizes", "200", *NOT_ASKED, DATABASE_URL=filled_url)
 
     assert ended.returncode == 0, ended.stderr
     assert "Nothing was written" in ended.stdout
 
 
-def test_with_scratch_the_copy_is_written_and_nothing_of_it_stays(
-    run: Chunk, filled_url: str, empty_database_url: str
+def test_trials_write_to_the_scratch_copy_and_remove_it(
+    run_tune: RunTune, filled_url: str, empty_database_url: str
 ) -> None:
     before = contents(filled_url)
 
-    ended = run(
+    ended = run_tune(
         *("--shards", "1", "--batch-sizes", "100,200", "--ended-share", "0.5"),
         *(*NOT_ASKED, "--scratch", empty_database_url, "--json"),
         DATABASE_URL=filled_url,
@@ -83,9 +85,9 @@ def test_with_scratch_the_copy_is_written_and_nothing_of_it_stays(
     assert relations(empty_database_url) == []
 
 
-def test_the_configured_exchange_is_only_asked_for_its_time(run: Chunk, filled_url: str) -> None:
+def test_configured_exchange_is_only_asked_for_its_time(run_tune: RunTune, filled_url: str) -> None:
     with PaperProcess(options=("--latency-ms", "20")) as exchange:
-        ended = run(
+        ended = run_tune(
             *("--shards", "1", "--batch-sizes", "200", "--json"),
             DATABASE_URL=filled_url,
             EXCHANGE_BASE_URL=exchange.url,
@@ -99,10 +101,8 @@ def test_the_configured_exchange_is_only_asked_for_its_time(run: Chunk, filled_u
     assert asked["requests"] == {"time": 6}
 
 
-def test_a_person_sees_the_rates_as_they_come_and_then_what_to_set(
-    run: Chunk, filled_url: str
-) -> None:
-    ended = run(*TWO_TRIALS, *NOT_ASKED, DATABASE_URL=filled_url)
+def test_terminal_shows_each_rate_and_then_what_to_set(run_tune: RunTune, filled_url: str) -> None:
+    ended = run_tune(*TWO_TRIALS, *NOT_ASKED, DATABASE_URL=filled_url)
 
     assert ended.returncode == 0, ended.stderr
     assert "1 shard, batches of 200: " in ended.stderr
@@ -112,13 +112,13 @@ def test_a_person_sees_the_rates_as_they_come_and_then_what_to_set(
     assert "reconciler scale " in ended.stdout
 
 
-def test_orders_that_no_such_exchange_can_have_are_left_out(run: Chunk, filled_url: str) -> None:
+def test_orders_without_a_numeric_id_are_left_out(run_tune: RunTune, filled_url: str) -> None:
     with psycopg.connect(filled_url) as connection:
         connection.execute(
             "UPDATE orders SET external_order_id = 'x' || external_order_id WHERE id <= 10"
         )
 
-    ended = run(
+    ended = run_tune(
         *("--shards", "1", "--batch-sizes", "200", "--json"), *NOT_ASKED, DATABASE_URL=filled_url
     )
 
@@ -127,14 +127,16 @@ def test_orders_that_no_such_exchange_can_have_are_left_out(run: Chunk, filled_u
     assert (report["sample_orders"], report["left_out"]) == (ORDERS - 10, 10)
 
 
-def test_a_trial_whose_time_is_up_hands_out_no_more(run: Chunk, database_url: str) -> None:
+def test_trial_assigns_no_more_work_after_its_time_limit(
+    run_tune: RunTune, database_url: str
+) -> None:
     with psycopg.connect(database_url) as connection:
         connection.execute(
             "INSERT INTO orders (symbol, external_order_id, status, qty)"
             " SELECT 'SYM' || n || 'USDT', n::text, 'new', 1 FROM generate_series(1, 1000) AS n"
         )
 
-    ended = run(
+    ended = run_tune(
         *("--shards", "1", "--batch-sizes", "200", "--seconds", "0.1", "--json"),
         *("--latency-ms", "150"),
         DATABASE_URL=database_url,
@@ -147,7 +149,7 @@ def test_a_trial_whose_time_is_up_hands_out_no_more(run: Chunk, database_url: st
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["INT", "TERM"])
-def test_an_interruption_ends_it_and_leaves_nothing(
+def test_interruption_ends_tune_and_leaves_nothing_behind(
     filled_url: str, empty_database_url: str, number: signal.Signals
 ) -> None:
     command = [
@@ -171,70 +173,74 @@ def test_an_interruption_ends_it_and_leaves_nothing(
     assert relations(empty_database_url) == []
 
 
-def refused(run: Chunk, *arguments: str, **environment: str) -> tuple[int, str]:
-    ended = run(*arguments, **environment)
+def refused(run_tune: RunTune, *arguments: str, **environment: str) -> tuple[int, str]:
+    ended = run_tune(*arguments, **environment)
     assert ended.stdout == ""
     assert "Traceback" not in ended.stderr
     return ended.returncode, ended.stderr
 
 
-def test_without_an_open_order_there_is_nothing_to_try(run: Chunk, database_url: str) -> None:
-    code, said = refused(run, *NOT_ASKED, DATABASE_URL=database_url)
+def test_tune_without_an_open_order_ends_with_code_78(run_tune: RunTune, database_url: str) -> None:
+    code, stderr = refused(run_tune, *NOT_ASKED, DATABASE_URL=database_url)
 
     assert code == 78
-    assert "there is no open order to try with" in said
-    assert "hint: " in said
+    assert "there is no open order to try with" in stderr
+    assert "hint: " in stderr
 
 
-def test_a_role_that_may_not_read_is_told_so(
-    run: Chunk, filled_url: str, as_reader: Callable[[str], str]
+def test_role_without_select_ends_with_code_78(
+    run_tune: RunTune, filled_url: str, as_reader: Callable[[str], str]
 ) -> None:
     before = contents(filled_url)
 
-    code, said = refused(
-        run, *NOT_ASKED, DATABASE_URL=as_reader("GRANT USAGE ON SCHEMA public TO {role}")
+    code, stderr = refused(
+        run_tune, *NOT_ASKED, DATABASE_URL=as_reader("GRANT USAGE ON SCHEMA public TO {role}")
     )
 
     assert code == 78
-    assert "permission denied" in said
-    assert "hint: " in said
+    assert "permission denied" in stderr
+    assert "hint: " in stderr
     assert contents(filled_url) == before
 
 
-def test_a_database_that_is_away_is_told(run: Chunk) -> None:
-    code, said = refused(run, *NOT_ASKED, DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
+def test_unreachable_database_ends_with_code_69(run_tune: RunTune) -> None:
+    code, stderr = refused(
+        run_tune, *NOT_ASKED, DATABASE_URL="postgresql://nobody@127.0.0.1:1/none"
+    )
 
     assert code == 69
-    assert "hint: " in said
+    assert "hint: " in stderr
 
 
-def test_an_exchange_that_is_away_is_told_and_how_to_do_without(
-    run: Chunk, filled_url: str
+def test_unreachable_exchange_ends_with_69_and_a_way_around(
+    run_tune: RunTune, filled_url: str
 ) -> None:
-    code, said = refused(run, DATABASE_URL=filled_url, EXCHANGE_BASE_URL="http://127.0.0.1:1")
+    code, stderr = refused(
+        run_tune, DATABASE_URL=filled_url, EXCHANGE_BASE_URL="http://127.0.0.1:1"
+    )
 
     assert code == 69
-    assert "with --latency-ms it need not be asked" in said
+    assert "with --latency-ms it need not be asked" in stderr
 
 
-def test_unreachable_scratch_database_is_named_as_such(run: Chunk, filled_url: str) -> None:
+def test_unreachable_scratch_database_is_named_as_such(run_tune: RunTune, filled_url: str) -> None:
     away = "postgresql://nobody@127.0.0.1:1/none"
 
-    code, said = refused(run, *NOT_ASKED, "--scratch", away, DATABASE_URL=filled_url)
+    code, stderr = refused(run_tune, *NOT_ASKED, "--scratch", away, DATABASE_URL=filled_url)
 
     assert code == 69
-    assert f"the database {away} does not answer" in said
-    assert "wherever you gave this address" in said
+    assert f"the database {away} does not answer" in stderr
+    assert "wherever you gave this address" in stderr
 
 
-def test_a_scratch_database_that_is_somebodys_is_refused(run: Chunk, filled_url: str) -> None:
+def test_scratch_database_that_is_in_use_is_refused(run_tune: RunTune, filled_url: str) -> None:
     before = contents(filled_url)
 
-    code, said = refused(run, *NOT_ASKED, "--scratch", filled_url, DATABASE_URL=filled_url)
+    code, stderr = refused(run_tune, *NOT_ASKED, "--scratch", filled_url, DATABASE_URL=filled_url)
 
     assert code == 78
-    assert "public.orders" in said
-    assert "createdb reconciler_tune" in said
+    assert "public.orders" in stderr
+    assert "createdb reconciler_tune" in stderr
     assert contents(filled_url) == before
 
 
@@ -250,7 +256,7 @@ def test_a_scratch_database_that_is_somebodys_is_refused(run: Chunk, filled_url:
         pytest.param(("--seconds", "nan"), id="a time that is no number"),
     ],
 )
-def test_a_mistyped_option_is_refused_before_anything_is_done(arguments: tuple[str, ...]) -> None:
+def test_mistyped_option_is_refused_before_anything_is_done(arguments: tuple[str, ...]) -> None:
     ended = CliRunner().invoke(cli, ("tune", *arguments))
 
     assert ended.exit_code == 2

@@ -46,43 +46,43 @@ def shown(order: Order, rule: FaultRule, now_ms: int = NOW_MS) -> Order | None:
     return order if distort is None else distort(order)
 
 
-def stage_of(order: Order, rule: FaultRule) -> OrderState:
+def state_of(order: Order, rule: FaultRule) -> OrderState:
     found = shown(order, rule)
     assert found is not None
     return found.state
 
 
-def test_every_distortion_has_a_setting_and_keeps_its_share() -> None:
+def test_distortions_affect_the_share_of_orders_that_was_set() -> None:
     assert DISTORTIONS.keys() <= set(Faults.__struct_fields__)
     for setting in DISTORTIONS:
         rule = msgspec.convert({setting: 0.25}, FaultRule)
-        struck = [order for order in ORDERS if shown(order, rule) != order]
+        affected = [order for order in ORDERS if shown(order, rule) != order]
         if setting != "shrunk_rate":
-            assert 400 < len(struck) < 600
+            assert 400 < len(affected) < 600
 
 
-def test_an_order_stays_struck_and_each_fault_strikes_others() -> None:
-    def struck_by(setting: str) -> set[int]:
+def test_each_distortion_affects_its_own_orders_every_time() -> None:
+    def affected_by(setting: str) -> set[int]:
         rule = msgspec.convert({setting: 0.1}, FaultRule)
         return {order.order_id for order in ORDERS if shown(order, rule) != order}
 
-    assert struck_by("vanished_rate") == struck_by("vanished_rate")
-    assert struck_by("vanished_rate") != struck_by("contradiction_rate")
+    assert affected_by("vanished_rate") == affected_by("vanished_rate")
+    assert affected_by("vanished_rate") != affected_by("contradiction_rate")
 
 
-def test_without_a_false_setting_orders_are_shown_as_they_are() -> None:
+def test_orders_are_shown_as_they_are_without_a_distortion() -> None:
     assert distortion_of([FaultRule(error_rate=1)], seed=1, now_ms=NOW_MS) is None
 
 
-def test_named_orders_alone_are_struck() -> None:
+def test_distortion_affects_only_the_named_orders() -> None:
     rule = FaultRule(vanished_rate=1, only_order_ids=(7,), only_symbols=("BTCUSDT",))
 
     assert shown(an_order(NEW), rule) is None
     assert shown(an_order(NEW, order_id=8), rule) == an_order(NEW, order_id=8)
 
 
-def test_an_unknown_word_keeps_its_quantities() -> None:
-    state = stage_of(an_order(NEW, PART, state_index=1), FaultRule(unknown_status_rate=1))
+def test_order_with_an_unknown_status_keeps_its_quantities() -> None:
+    state = state_of(an_order(NEW, PART, state_index=1), FaultRule(unknown_status_rate=1))
 
     assert state == OrderState(
         binance_status=UNKNOWN_STATUS, executed_e8=PART.executed_e8, quote_e8=PART.quote_e8
@@ -90,10 +90,10 @@ def test_an_unknown_word_keeps_its_quantities() -> None:
     assert UNKNOWN_STATUS not in STATUS_OF
 
 
-def test_a_shrunken_order_shows_less_than_its_row_has_seen() -> None:
+def test_shrunken_order_shows_less_than_its_row_has_seen() -> None:
     order = an_order(NEW, PART, FILLED, state_index=2, seen_index=1)
 
-    state = stage_of(order, FaultRule(shrunk_rate=1))
+    state = state_of(order, FaultRule(shrunk_rate=1))
 
     assert (state.binance_status, state.executed_e8) == ("FILLED", PART.executed_e8 // 2)
     assert shown(an_order(NEW, FILLED, state_index=1), FaultRule(shrunk_rate=1)) == an_order(
@@ -101,8 +101,8 @@ def test_a_shrunken_order_shows_less_than_its_row_has_seen() -> None:
     )
 
 
-def test_a_contradictory_order_is_filled_with_nothing_executed() -> None:
-    state = stage_of(an_order(NEW), FaultRule(contradiction_rate=1))
+def test_contradictory_order_is_filled_with_nothing_executed() -> None:
+    state = state_of(an_order(NEW), FaultRule(contradiction_rate=1))
 
     assert (state.status, state.executed_e8) == (Status.FILLED, 0)
 
@@ -110,18 +110,20 @@ def test_a_contradictory_order_is_filled_with_nothing_executed() -> None:
 @pytest.mark.parametrize(
     ("stale_seconds", "binance_status"), [(1, "FILLED"), (3, "PARTIALLY_FILLED"), (7, "NEW")]
 )
-def test_a_stale_order_is_shown_as_it_was_then(stale_seconds: float, binance_status: str) -> None:
+def test_stale_order_is_shown_in_its_state_at_that_time(
+    stale_seconds: float, binance_status: str
+) -> None:
     order = an_order(NEW, PART, FILLED)
     moved = advance(advance(order, 1, NOW_MS - 5000), 1, NOW_MS - 2000)
 
-    assert stage_of(moved, FaultRule(stale_seconds=stale_seconds)).binance_status == binance_status
+    assert state_of(moved, FaultRule(stale_seconds=stale_seconds)).binance_status == binance_status
 
 
-def test_an_order_that_had_not_been_placed_then_is_not_shown() -> None:
+def test_stale_answer_hides_orders_placed_since_then() -> None:
     assert shown(an_order(NEW), FaultRule(stale_seconds=11)) is None
 
 
-def test_the_latest_truth_of_rules_side_by_side_is_struck_by_each() -> None:
+def test_rules_of_two_names_distort_an_order_one_after_another() -> None:
     distort = distortion_of(
         [FaultRule(stale_seconds=7), FaultRule(unknown_status_rate=1)], seed=1, now_ms=NOW_MS
     )
@@ -133,7 +135,7 @@ def test_the_latest_truth_of_rules_side_by_side_is_struck_by_each() -> None:
     assert found.state == OrderState(binance_status=UNKNOWN_STATUS, executed_e8=0, quote_e8=0)
 
 
-def test_a_page_of_what_is_left_is_a_full_one() -> None:
+def test_page_without_vanished_orders_is_still_full() -> None:
     orders = OrderStore(an_order(NEW, order_id=number) for number in range(1, 21)).of_symbol(
         "BTCUSDT"
     )
@@ -149,7 +151,7 @@ def test_a_page_of_what_is_left_is_a_full_one() -> None:
     assert len(left.open_orders()) == 18
 
 
-def test_an_open_order_in_an_unknown_word_stays_among_the_open_ones() -> None:
+def test_open_order_with_an_unknown_status_is_listed_as_open() -> None:
     orders = OrderStore(
         [an_order(NEW, order_id=1), an_order(NEW, FILLED, order_id=2, state_index=1)]
     ).of_symbol("BTCUSDT")
@@ -159,7 +161,7 @@ def test_an_open_order_in_an_unknown_word_stays_among_the_open_ones() -> None:
     assert [order.order_id for order in DistortedSymbolOrders(orders, distort).open_orders()] == [1]
 
 
-def test_a_spoiled_body_is_cut_a_page_or_has_text_for_numbers() -> None:
+def test_corrupted_body_is_cut_or_html_or_has_wrong_types() -> None:
     body = b'{"orderId":7,"isWorking":true,"fills":[1.5],"price":"1"}'
 
     assert body.startswith(corrupt_body(body, Corruption.CUT))

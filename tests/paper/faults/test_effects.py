@@ -13,11 +13,11 @@ from reconciler.paper.faults.effects import (
 from reconciler.paper.faults.rules import Faults
 
 
-def test_without_settings_nothing_goes_wrong() -> None:
+def test_no_effect_is_drawn_without_settings() -> None:
     assert list(draw_effects(Faults(), Random(1))) == []
 
 
-def test_latency_lies_between_its_least_and_its_jitter() -> None:
+def test_latency_lies_between_its_minimum_and_its_jitter() -> None:
     rng = Random(1)
     faults = Faults(latency_ms=100, latency_jitter_ms=50)
 
@@ -30,7 +30,7 @@ def test_latency_lies_between_its_least_and_its_jitter() -> None:
     assert len({delay.seconds for [delay] in delays if isinstance(delay, Delay)}) > 90
 
 
-def test_rates_are_kept_and_every_server_error_happens() -> None:
+def test_effects_keep_their_rates_and_every_server_error_occurs() -> None:
     rng = Random(1)
     faults = Faults(error_rate=0.3, disconnect_rate=0.1)
 
@@ -44,7 +44,7 @@ def test_rates_are_kept_and_every_server_error_happens() -> None:
     )
 
 
-def test_every_kind_of_fault_has_a_setting_that_turns_it_on() -> None:
+def test_every_effect_has_a_setting_that_turns_it_on() -> None:
     all_on = Faults(
         outage=True,
         latency_ms=1,
@@ -67,10 +67,10 @@ def test_every_kind_of_fault_has_a_setting_that_turns_it_on() -> None:
     assert len(draw_effects(all_on, Random(1))) == len(EFFECTS)
 
 
-def test_a_fault_that_is_off_takes_nothing_from_the_generator() -> None:
-    alone, beside = Random(1), Random(1)
+def test_fault_with_rate_zero_draws_no_random_number() -> None:
+    first, second = Random(1), Random(1)
 
-    draw_effects(Faults(error_rate=0.5), alone)
-    draw_effects(Faults(error_rate=0.5, cut_rate=0, ban_rate=0), beside)
+    draw_effects(Faults(error_rate=0.5), first)
+    draw_effects(Faults(error_rate=0.5, cut_rate=0, ban_rate=0), second)
 
-    assert alone.getstate() == beside.getstate()
+    assert first.getstate() == second.getstate()

@@ -21,7 +21,7 @@ def test_the_same_seed_draws_the_same_faults() -> None:
     assert draw(1) != draw(2)
 
 
-def test_a_rule_of_its_own_beats_the_rule_for_every_route() -> None:
+def test_rule_of_a_route_takes_precedence_over_the_general_one() -> None:
     table = FaultTable()
     table.set(FaultRule(disconnect_rate=1), NOW_MS)
     table.set(FaultRule(route="order", error_rate=0), NOW_MS)
@@ -32,7 +32,7 @@ def test_a_rule_of_its_own_beats_the_rule_for_every_route() -> None:
     assert list(table.draw(HISTORY, NOW_MS)) == []
 
 
-def test_rules_of_two_names_hold_side_by_side() -> None:
+def test_rules_of_two_names_are_in_force_together() -> None:
     table = FaultTable()
     table.set(FaultRule(name="slow", latency_ms=1000), NOW_MS)
     table.set(FaultRule(name="out", outage=True), NOW_MS)
@@ -61,14 +61,14 @@ def test_a_rule_replaces_the_one_of_its_name_and_route() -> None:
         (FaultRule(outage=True, route="allOrders"), False),
     ],
 )
-def test_a_rule_strikes_only_what_it_is_limited_to(rule: FaultRule, is_hit: bool) -> None:  # noqa: FBT001  # a case of the table
+def test_rule_affects_only_the_requests_it_is_limited_to(rule: FaultRule, is_hit: bool) -> None:  # noqa: FBT001  # a case of the table
     table = FaultTable()
     table.set(rule, NOW_MS)
 
     assert bool(table.draw(ORDER, NOW_MS)) == is_hit
 
 
-def test_a_rule_for_some_seconds_ends_by_itself() -> None:
+def test_rule_with_for_seconds_ends_by_itself() -> None:
     table = FaultTable()
     table.set(FaultRule(outage=True, for_seconds=60), NOW_MS)
 
@@ -77,17 +77,17 @@ def test_a_rule_for_some_seconds_ends_by_itself() -> None:
     assert table.rules(NOW_MS + 60_000) == []
 
 
-def test_a_rule_for_some_requests_counts_those_that_it_struck() -> None:
+def test_rule_with_for_requests_counts_only_affected_requests() -> None:
     table = FaultTable()
     table.set(FaultRule(outage=True, only_symbols=("BTCUSDT",), for_requests=2), NOW_MS)
-    spared = RequestTarget(route="order", symbol="ETHUSDT", order_id="7")
+    unaffected = RequestTarget(route="order", symbol="ETHUSDT", order_id="7")
 
-    drawn = [list(table.draw(asked, NOW_MS)) for asked in (ORDER, spared, ORDER, ORDER)]
+    drawn = [list(table.draw(target, NOW_MS)) for target in (ORDER, unaffected, ORDER, ORDER)]
 
     assert drawn == [[Disconnect()], [], [Disconnect()], []]
 
 
-def test_the_general_rule_holds_again_once_a_routes_own_has_ended() -> None:
+def test_general_rule_applies_again_after_a_routes_own_rule() -> None:
     table = FaultTable()
     table.set(OUT, NOW_MS)
     table.set(FaultRule(route="order", for_seconds=1), NOW_MS)
@@ -96,7 +96,7 @@ def test_the_general_rule_holds_again_once_a_routes_own_has_ended() -> None:
     assert list(table.draw(ORDER, NOW_MS + 1000)) == [Disconnect()]
 
 
-def test_a_timeline_lets_one_fault_follow_another() -> None:
+def test_timeline_replaces_one_fault_by_the_next() -> None:
     table = FaultTable()
     table.set(FaultRule(name="before", outage=True), NOW_MS)
 
@@ -113,7 +113,7 @@ def test_a_timeline_lets_one_fault_follow_another() -> None:
     assert drawn == [[Delay(seconds=0.5)], [], [Maintenance()], []]
 
 
-def test_what_is_set_meanwhile_holds_until_the_next_step() -> None:
+def test_rule_set_during_a_timeline_is_in_force_until_its_next_step() -> None:
     table = FaultTable()
     table.schedule([TimelineStep(at_seconds=10, faults=FaultRule(maintenance_rate=1))], NOW_MS)
 
@@ -123,7 +123,7 @@ def test_what_is_set_meanwhile_holds_until_the_next_step() -> None:
     assert list(table.draw(ORDER, NOW_MS + 10_000)) == [Maintenance()]
 
 
-def test_clearing_ends_what_is_still_to_come() -> None:
+def test_clearing_the_faults_removes_future_steps() -> None:
     table = FaultTable()
     table.schedule([TimelineStep(at_seconds=10, faults=OUT)], NOW_MS)
 

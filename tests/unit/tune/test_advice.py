@@ -48,13 +48,13 @@ def advised(trials: Sequence[TrialResult], allowance: Allowance = NO_LIMIT) -> t
         pytest.param((0, 0, 500), 4, id="only the last got anywhere"),
     ],
 )
-def test_the_fewest_shards_that_are_nearly_best_are_recommended(
+def test_fewest_shards_with_nearly_the_best_rate_are_recommended(
     rates: tuple[float, ...], shards: int
 ) -> None:
     assert advised(curve(*rates)) == (shards, 200)
 
 
-def test_a_rate_beyond_what_the_exchange_allows_does_not_count() -> None:
+def test_rate_above_the_exchanges_limit_does_not_count() -> None:
     advice = advise(curve(6000, 11_000, 20_000), PUBLISHED, current_batch_size=200)
 
     assert advice.trial.shards == 1
@@ -65,7 +65,7 @@ def test_a_rate_beyond_what_the_exchange_allows_does_not_count() -> None:
     )
 
 
-def test_a_batch_size_that_brings_much_is_taken() -> None:
+def test_clearly_faster_batch_size_is_recommended() -> None:
     trials = [*curve(1000, 1100), a_trial(shards=1, batch_size=1000, rate=1500)]
 
     advice = advise(trials, NO_LIMIT, current_batch_size=200)
@@ -74,13 +74,13 @@ def test_a_batch_size_that_brings_much_is_taken() -> None:
     assert advice.reason.endswith("; batches of 1,000 keep up 1,500, those of 200 only 1,000")
 
 
-def test_a_batch_size_that_brings_little_leaves_the_present_one() -> None:
+def test_barely_faster_batch_size_is_not_recommended() -> None:
     trials = [*curve(1000), a_trial(shards=1, batch_size=100, rate=1050)]
 
     assert advised(trials) == (1, 200)
 
 
-def test_of_batch_sizes_that_are_as_good_the_smallest_is_taken() -> None:
+def test_smallest_of_equally_fast_batch_sizes_is_recommended() -> None:
     trials = [
         *curve(1000),
         a_trial(shards=1, batch_size=1000, rate=1500),
@@ -102,11 +102,13 @@ def test_of_batch_sizes_that_are_as_good_the_smallest_is_taken() -> None:
         ),
     ],
 )
-def test_the_reason_compares_with_more_shards(rates: tuple[float, ...], reason: str) -> None:
+def test_reason_compares_with_the_rate_of_more_shards(
+    rates: tuple[float, ...], reason: str
+) -> None:
     assert advise(curve(*rates), NO_LIMIT, current_batch_size=200).reason == reason
 
 
-def test_what_more_shards_would_do_beyond_the_exchanges_limit_is_no_reason_for_them() -> None:
+def test_more_shards_that_exceed_the_limit_are_not_recommended() -> None:
     advice = advise(curve(4900, 9000, 20_000), PUBLISHED, current_batch_size=200)
 
     assert advice.trial.shards == 1
@@ -117,7 +119,7 @@ def test_what_more_shards_would_do_beyond_the_exchanges_limit_is_no_reason_for_t
 
 
 @given(trials=trials_of_any_kind, allowance=allowances)
-def test_what_is_recommended_was_tried_and_is_nearly_best_with_the_fewest_shards(
+def test_advice_is_a_trial_near_the_best_with_the_fewest_shards(
     trials: list[TrialResult], allowance: Allowance
 ) -> None:
     def sustained(trial: TrialResult) -> float:
@@ -136,7 +138,7 @@ def test_what_is_recommended_was_tried_and_is_nearly_best_with_the_fewest_shards
 
 
 @given(trials=trials_of_any_kind, allowance=allowances, more=st.floats(1.01, 100))
-def test_a_larger_allowance_never_keeps_up_less(
+def test_larger_allowance_never_lowers_the_sustained_rate(
     trials: list[TrialResult], allowance: Allowance, more: float
 ) -> None:
     larger = Allowance(
@@ -149,7 +151,7 @@ def test_a_larger_allowance_never_keeps_up_less(
     assert after >= NEAR_ENOUGH * before
 
 
-def test_what_is_needed_follows_from_how_old_an_order_may_get() -> None:
+def test_required_rate_follows_from_the_stale_time() -> None:
     assert RequiredRate(open_orders=30_000, stale_seconds=300).rate == 100
 
 
@@ -165,18 +167,18 @@ def test_what_is_needed_follows_from_how_old_an_order_may_get() -> None:
         pytest.param((1, 2, 4, 8, 16), None, id="as many as are tried unasked"),
     ],
 )
-def test_shards_are_doubled_for_as_long_as_it_helps(
+def test_shards_are_doubled_as_long_as_that_helps(
     rates: tuple[float, ...], wanted: int | None
 ) -> None:
     assert next_shards(curve(*rates), NO_LIMIT) == wanted
 
 
-def test_no_more_shards_are_tried_than_the_exchange_allows_to_be_of_use() -> None:
+def test_shards_beyond_the_exchanges_limit_are_not_tried() -> None:
     assert next_shards(curve(6000, 12_000, 24_000), PUBLISHED) is None
 
 
 @given(rates=st.lists(st.floats(0, 10**6), max_size=10))
-def test_trying_ends(rates: list[float]) -> None:
+def test_trying_more_shards_always_ends(rates: list[float]) -> None:
     trials: list[TrialResult] = []
     for rate in [*rates, *[10.0**7] * 10]:
         shards = next_shards(trials, NO_LIMIT)

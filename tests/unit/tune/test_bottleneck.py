@@ -27,25 +27,27 @@ from .builders import NO_LIMIT, a_trial
         ),
     ],
 )
-def test_the_limit_is_what_there_is_no_more_of(trial: TrialResult, bottleneck: Bottleneck) -> None:
+def test_bottleneck_is_the_resource_that_is_used_up(
+    trial: TrialResult, bottleneck: Bottleneck
+) -> None:
     assert bottleneck_of(trial, NO_LIMIT) is bottleneck
 
 
-def test_an_exchange_that_allows_less_than_was_reached_is_the_limit_before_all_else() -> None:
+def test_exchange_limit_below_the_rate_is_the_first_bottleneck() -> None:
     allowance = Allowance(weight_per_minute=6000, share=0.5)
     trial = a_trial(rate=5100, weight_per_order=0.01, machine_busy=1.0, exchange_busy=1.0)
 
     assert bottleneck_of(trial, allowance) is Bottleneck.BUDGET
 
 
-def test_an_exchange_that_allows_all_that_was_reached_is_not() -> None:
+def test_exchange_limit_above_the_rate_is_no_bottleneck() -> None:
     allowance = Allowance(weight_per_minute=6000, share=0.5)
     trial = a_trial(rate=4900, weight_per_order=0.01, machine_busy=1.0)
 
     assert bottleneck_of(trial, allowance) is Bottleneck.CPU
 
 
-def test_a_trial_that_cost_no_weight_is_not_limited_by_the_exchange() -> None:
+def test_trial_without_weight_is_not_limited_by_the_exchange() -> None:
     trial = a_trial(weight_per_order=0.0, shares=TimeSpent(database=0.9))
 
     assert bottleneck_of(trial, Allowance(weight_per_minute=1, share=0.1)) is Bottleneck.DATABASE

@@ -78,11 +78,11 @@ def decided(row: StaleOrder, *, ended_share: float) -> Confirm | Change:
         ),
     ],
 )
-def test_the_trials_exchange_has_an_order_as_its_row_says(row: StaleOrder) -> None:
+def test_trials_exchange_has_each_order_as_its_row_says(row: StaleOrder) -> None:
     assert decided(row, ended_share=0) == Confirm()
 
 
-def test_an_order_that_has_ended_changes_its_row() -> None:
+def test_ended_order_of_the_sample_changes_its_row() -> None:
     row = a_row(status=Status.PARTIAL, executed_qty="1.5", avg_price="100")
 
     decision = decided(row, ended_share=1)
@@ -93,7 +93,7 @@ def test_an_order_that_has_ended_changes_its_row() -> None:
 
 
 @pytest.mark.parametrize(("share", "ended"), [(0, 0), (0.1, 10), (0.33, 33), (1, 100)])
-def test_so_large_a_share_of_the_orders_has_ended(share: float, ended: int) -> None:
+def test_ended_share_of_the_sample_has_ended(share: float, ended: int) -> None:
     orders = [a_row(external_order_id=str(number)) for number in range(1, 101)]
 
     given = list(order_specs(orders, ended_share=share))
@@ -101,7 +101,7 @@ def test_so_large_a_share_of_the_orders_has_ended(share: float, ended: int) -> N
     assert sum(one.status == "CANCELED" for one in given) == ended
 
 
-def test_symbols_are_spelled_as_the_exchange_spells_them() -> None:
+def test_symbols_of_the_sample_are_spelled_as_the_exchange_does() -> None:
     (given,) = order_specs([a_row(symbol="btc/usdt")], ended_share=0)
 
     assert given.symbol == "BTCUSDT"
