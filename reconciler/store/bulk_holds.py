@@ -6,8 +6,20 @@ transaction of its own, so that nothing is locked for long, and what was done st
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Text, and_, cast, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Text,
+    and_,
+    cast,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from reconciler.domain.decide import HoldReason
 from reconciler.store.holds import HeldOrder, as_order_id, held_order, select_holds
@@ -89,12 +101,9 @@ def read_hold_page(
     limit: int,
 ) -> HoldPage:
     """Read up to `limit` holds after the id `after`, up to `last_id`."""
-    statement = (
-        select_holds()
-        .add_columns(holds.c.id)
-        .where(hold_filter.condition(orders), holds.c.id > after, holds.c.id <= last_id)
-        .order_by(holds.c.id)
-        .limit(limit)
+    holds_with_ids = select_holds().add_columns(holds.c.id)
+    statement = _page_of(
+        holds_with_ids, hold_filter.condition(orders), after=after, last_id=last_id, limit=limit
     )
     rows = [dict(row) for row in connection.execute(statement).mappings()]
     ids = [row.pop("id") for row in rows]
@@ -115,15 +124,14 @@ def dismiss_hold_page(
     by: str,
 ) -> tuple[int, int | None]:
     """End up to `limit` holds after the id `after`; return their number, and the next `after`."""
-    chosen = (
-        select(holds.c.id)
-        .where(hold_filter.condition(orders), holds.c.id > after, holds.c.id <= last_id)
-        .order_by(holds.c.id)
-        .limit(limit)
-        .with_for_update(of=holds)
-        .cte("chosen")
-        .prefix_with("MATERIALIZED")
+    ids_of_page = _page_of(
+        select(holds.c.id),
+        hold_filter.condition(orders),
+        after=after,
+        last_id=last_id,
+        limit=limit,
     )
+    chosen = ids_of_page.with_for_update(of=holds).cte("chosen").prefix_with("MATERIALIZED")
     statement = (
         update(holds)
         .where(holds.c.id == chosen.c.id)
@@ -132,3 +140,19 @@ def dismiss_hold_page(
     )
     ids = connection.execute(statement).scalars().all()
     return len(ids), max(ids) if len(ids) == limit else None
+
+
+def _page_of(
+    statement: Select[Any],
+    condition: ColumnElement[bool],
+    *,
+    after: int,
+    last_id: int,
+    limit: int,
+) -> Select[Any]:
+    """Return the statement for one page of the holds that meet `condition`, by id."""
+    return (
+        statement.where(condition, holds.c.id > after, holds.c.id <= last_id)
+        .order_by(holds.c.id)
+        .limit(limit)
+    )

@@ -18,7 +18,13 @@ from reconciler.domain.status_words import StatusMeaning, guess_meaning
 from reconciler.store.best_effort import fetch_before_timeout, set_statement_timeout
 from reconciler.store.columns import read_columns
 from reconciler.store.holds import count_waiting
-from reconciler.store.stale_index import OPEN_ORDERS, IndexState, read_index_state
+from reconciler.store.stale_index import (
+    COUNT_OPEN_ORDERS,
+    MAX_COUNTED,
+    IndexState,
+    avoid_table_scans,
+    read_index_state,
+)
 from reconciler.store.status_sql import status_as_text
 
 MAX_READ_BYTES = 128 * 1024 * 1024
@@ -26,7 +32,6 @@ MAX_READ_BYTES = 128 * 1024 * 1024
 
 SAMPLED_PAGES = 2_000
 NEWEST_ROWS = 10_000
-MAX_COUNTED = 100_000
 MAX_SECONDS = 3.0
 MAX_WORDS = 8
 MAX_WORD_LENGTH = 40
@@ -184,9 +189,6 @@ _COUNT = """
 """
 _SAMPLE = "orders TABLESAMPLE SYSTEM (CAST(:percent AS real))"
 _NEWEST = "(SELECT * FROM orders ORDER BY id DESC LIMIT :rows) AS newest"
-_FOLLOWED = text(
-    f"SELECT count(*) FROM (SELECT FROM orders WHERE {OPEN_ORDERS} LIMIT :most) AS listed"  # noqa: S608 - put together from constants
-)
 
 
 def _counts(connection: Connection, word: str, source: str, **given: float) -> Counter[_Key] | None:
@@ -201,9 +203,8 @@ def _count_followed(connection: Connection) -> int:
     """Count the rows in the index of stale orders, up to MAX_COUNTED; 0 without that index."""
     if read_index_state(connection) is not IndexState.READY:
         return 0
-    # With old statistics, the planner may prefer to read the whole table.
-    connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
-    count: int = connection.execute(_FOLLOWED, {"most": MAX_COUNTED}).scalar_one()
+    avoid_table_scans(connection)
+    count: int = connection.execute(text(COUNT_OPEN_ORDERS), {"most": MAX_COUNTED}).scalar_one()
     return count
 
 

@@ -26,7 +26,14 @@ from sqlalchemy import (
 from reconciler.domain.decide import HoldReason
 from reconciler.domain.status import OPEN
 from reconciler.domain.value import Value
-from reconciler.store.stale_index import CLOCK_TOLERANCE, OPEN_ORDERS, STALE_INDEX
+from reconciler.store.stale_index import (
+    CLOCK_TOLERANCE,
+    COUNT_OPEN_ORDERS,
+    MAX_COUNTED,
+    OPEN_ORDERS,
+    STALE_INDEX,
+    avoid_table_scans,
+)
 from reconciler.store.tables import OrdersTable, holds
 
 FIRST_WAIT = timedelta(minutes=1)
@@ -205,8 +212,7 @@ def measure_holds(connection: Connection) -> HoldMetrics:
     Costs the same on every table: open orders are counted up to `MAX_COUNTED`; beyond that,
     PostgreSQL's own estimate is used.
     """
-    # With old statistics, the planner may prefer to read the whole table.
-    connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+    avoid_table_scans(connection)
     row = connection.execute(_MEASURE, {"most": MAX_COUNTED}).one()
     return HoldMetrics(
         open_orders=row.open_orders,
@@ -215,15 +221,11 @@ def measure_holds(connection: Connection) -> HoldMetrics:
     )
 
 
-MAX_COUNTED = 100_000
 _OPEN_WORDS = ", ".join(f"'{status}'" for status in sorted(OPEN))
 
 _MEASURE = text(
     f"""
-    WITH counted AS (
-        SELECT count(*) AS orders
-        FROM (SELECT FROM orders WHERE {OPEN_ORDERS} LIMIT :most) AS listed
-    ),
+    WITH counted AS ({COUNT_OPEN_ORDERS}),
     estimated AS (
         SELECT coalesce(max(reltuples), 0)::bigint AS orders
         FROM pg_class WHERE oid = to_regclass('{STALE_INDEX}')

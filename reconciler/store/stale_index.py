@@ -16,6 +16,12 @@ NEVER = "'-infinity'::timestamptz"
 CLOCK_TOLERANCE = timedelta(minutes=1)
 """A time that is further in the future, by the database's clock, was set by a wrong clock."""
 
+MAX_COUNTED = 100_000
+COUNT_OPEN_ORDERS = (
+    f"SELECT count(*) AS orders FROM (SELECT FROM orders WHERE {OPEN_ORDERS} LIMIT :most) AS listed"  # noqa: S608 - put together from constants
+)
+"""Counts the open orders up to `most`, which is MAX_COUNTED: bounded in every table."""
+
 SYNCED_AT = f"COALESCE(last_synced_at, {NEVER})"
 
 _DEFINITION = f"{STALE_INDEX} ON orders ({SYNCED_AT}, id) WHERE {OPEN_ORDERS}"
@@ -45,6 +51,11 @@ def read_index_state(connection: Connection) -> IndexState:
     if is_ready is None:
         return IndexState.MISSING
     return IndexState.READY if is_ready else IndexState.BROKEN
+
+
+def avoid_table_scans(connection: Connection) -> None:
+    """Make this transaction use the index: with old statistics the planner may not."""
+    connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
 
 
 def index_problems(connection: Connection) -> list[Problem]:

@@ -43,7 +43,7 @@ from reconciler.errors import Problem, SchemaMismatch
 from reconciler.store.column_requirements import (
     AVERAGE,
     DETAILS,
-    KEY,
+    ID,
     MOMENT,
     MONEY,
     QUANTITY,
@@ -300,7 +300,7 @@ def activity_log_problems(connection: Connection) -> list[Problem]:
 
 
 _ORDERS: dict[str, Requirement] = {
-    "id": KEY,
+    "id": ID,
     "symbol": TEXT,
     "external_order_id": TEXT,
     "status": STATUS,
@@ -312,7 +312,7 @@ _ORDERS_OPTIONAL = {"created_at": MOMENT, "updated_at": MOMENT}
 # To tell an order from another. If a column of this name has another type, that is no problem.
 _COMPARED = {"qty": QUANTITY, "side": SIDE, "client_order_id": TEXT}
 _LOG = {
-    "id": KEY,
+    "id": ID,
     "order_id": TEXT,
     "action": TEXT,
     "details": DETAILS,

@@ -22,7 +22,6 @@ from reconciler.errors import (
 )
 from reconciler.store import sample_orders
 from reconciler.store.database import Database
-from reconciler.store.database_url import parse_url
 from reconciler.store.order_writer import OrderWriter
 
 from .builders import (
@@ -50,30 +49,6 @@ def opened(url: str) -> Iterator[Database]:
         yield database
     finally:
         database.close()
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "",
-        "orders",
-        f"mysql://app:{PASSWORD}@db/orders",
-        f"sqlite:///{PASSWORD}.db",
-        f"postgresql://app:{PASSWORD}@db:port/orders",
-    ],
-)
-def test_a_url_that_is_not_postgresqls_is_refused_but_not_repeated(url: str) -> None:
-    with pytest.raises(ConfigurationError, match="postgresql://user:password@host") as error:
-        parse_url(url)
-
-    assert PASSWORD not in str(error.value)
-
-
-@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg"])
-def test_every_usual_url_scheme_is_accepted(scheme: str) -> None:
-    url = parse_url(f"{scheme}://app:{PASSWORD}@db:5433/orders")
-
-    assert (url.drivername, url.host, url.port) == ("postgresql+psycopg", "db", 5433)
 
 
 def test_a_refused_connection_is_unavailable_and_hides_the_password() -> None:

@@ -96,11 +96,22 @@ def test_one_port_applies_to_all_hosts_of_a_url() -> None:
     assert (url.query["host"], url.query["port"]) == ("h1,h2", "5433,5433")
 
 
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg"])
+def test_every_usual_url_scheme_is_accepted(scheme: str) -> None:
+    url = parse_url(f"{scheme}://app:{PASSWORD}@db:5433/orders")
+
+    assert (url.drivername, url.host, url.port) == ("postgresql+psycopg", "db", 5433)
+
+
 @pytest.mark.parametrize(
     "url",
     [
         "",
+        "orders",
         "h1,h2",
+        f"mysql://app:{PASSWORD}@db/orders",
+        f"sqlite:///{PASSWORD}.db",
+        f"postgresql://app:{PASSWORD}@db:port/orders",
         f"mysql://app:{PASSWORD}@h1:1,h2:2/x",
         f"postgresql://app:{PASSWORD}@h1:one,h2:two/x",
         f"postgresql:/app:{PASSWORD}@h1/x",
@@ -112,6 +123,7 @@ def test_a_text_that_is_no_url_is_refused_but_not_repeated(url: str) -> None:
     with pytest.raises(ConfigurationError, match="DATABASE_URL is not a PostgreSQL URL") as error:
         parse_url(url)
 
+    assert "postgresql://user:password@host" in str(error.value)
     assert PASSWORD not in str(error.value)
 
 
