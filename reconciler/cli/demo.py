@@ -33,7 +33,7 @@ if TYPE_CHECKING:  # In a checkout only: see `_load_chaos`.
 
 MAX_SHOWN = 10
 BYTES_PER_ORDER = 2500
-"""In the database and its write-ahead log, at most: 50,000 orders took 105 MB (2026-11-24)."""
+"""In the database with its log, at most: 50,000 orders took 105 MB (2026-11-24)."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -124,7 +124,7 @@ def _obstacles(snapshot: OrderSnapshot) -> Iterator[str]:
         yield f"{_has_locked(foreign)}, and locked rows are skipped, not waited for"
     if location is None:
         unanswered = snapshot.unanswered or "no supervisor was asked"
-        yield f"{unanswered}: it is not known whether a worker has it"
+        yield f"{unanswered}, so it is not known whether a worker has it"
 
 
 def _shard_obstacles(location: OrderLocation) -> Iterator[str]:

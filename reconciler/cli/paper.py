@@ -117,7 +117,7 @@ def paper_command(**options: Any) -> None:
         from reconciler.paper.public_key import PublicKey  # noqa: PLC0415  # with auth
 
     public_key = options["public_key_file"]
-    with _reporting_misfits():
+    with _reporting_wrong_options():
         access = auth.AccessPolicy(
             api_key=options["api_key"] or None,
             api_secret=options["api_secret"] or None,
@@ -169,7 +169,7 @@ def _requiring_extra() -> Iterator[None]:
 
 
 @contextmanager
-def _reporting_misfits() -> Iterator[None]:
+def _reporting_wrong_options() -> Iterator[None]:
     try:
         yield
     except (ValueError, msgspec.ValidationError) as error:

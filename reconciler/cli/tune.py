@@ -28,7 +28,7 @@ MAX_BATCH_SIZE = 10_000
 
 
 def _numbers(maximum: int) -> Callable[[click.Context, click.Parameter, str | None], Any]:
-    """Return a reader of comma-separated whole numbers from 1 to `most`; each once, ascending."""
+    """Return a reader of comma-separated numbers from 1 to `maximum`; each once, ascending."""
 
     def read(
         _ctx: click.Context, _option: click.Parameter, value: str | None

@@ -139,7 +139,7 @@ IN_THE_WAY = [
     ),
     (
         a_snapshot(location=None, unanswered=UNANSWERED),
-        f"{UNANSWERED}: it is not known whether a worker has it",
+        f"{UNANSWERED}, so it is not known whether a worker has it",
     ),
 ]
 
@@ -267,7 +267,7 @@ def test_without_a_supervisor_its_part_is_not_known(explain: Explain, path: Path
 
     unanswered = f"no supervisor answers at {path}: nothing listens there"
     assert text.startswith(
-        f"It is due, but {unanswered}: it is not known whether a worker has it.\n"
+        f"It is due, but {unanswered}, so it is not known whether a worker has it.\n"
     )
     assert (output["supervisor"], output["supervisor_unanswered"]) == (None, unanswered)
     assert (output["is_due"], output["answer"] + "\n") == (True, text.splitlines(keepends=True)[0])

@@ -15,7 +15,7 @@ from .fake_control_server import FakeControlServer
 
 Ask = Callable[..., Result]
 
-WELL = Vitals(
+HEALTHY = Vitals(
     breakers_open=0,
     breakers_half_open=0,
     last_hour=LastHour(
@@ -23,7 +23,7 @@ WELL = Vitals(
     ),
     parked=0,
 )
-ILL = Vitals(
+UNHEALTHY = Vitals(
     breakers_open=1,
     breakers_half_open=0,
     last_hour=LastHour(last_run_age_seconds=12, last_duration_ms=12_000),
@@ -67,7 +67,7 @@ def record_a_cycle(database_url: str, *, minutes_ago: float, errors: int = 0) ->
 @pytest.mark.parametrize(
     ("vitals", "code", "line"),
     [
-        (WELL, 0, "RECONCILER OK - last run: 12 s ago"),
+        (HEALTHY, 0, "RECONCILER OK - last run: 12 s ago"),
         (
             Vitals(
                 breakers_open=0,
@@ -78,7 +78,7 @@ def record_a_cycle(database_url: str, *, minutes_ago: float, errors: int = 0) ->
             "RECONCILER WARNING - breakers: 1 half-open; last run: 61 s ago",
         ),
         (
-            ILL,
+            UNHEALTHY,
             2,
             "RECONCILER CRITICAL - breakers: 1 open; exchange: the exchange / says: no",
         ),
@@ -100,7 +100,7 @@ def test_the_first_line_and_the_code_are_what_nagios_reads(
 def test_all_rows_follow_with_their_grades(
     invoke: Invoke, control_server: FakeControlServer
 ) -> None:
-    control_server.answers["health"] = WELL
+    control_server.answers["health"] = HEALTHY
 
     result = invoke("health", RECONCILIATION_CONTROL_SOCKET=str(control_server.path))
 
@@ -116,7 +116,7 @@ def test_all_rows_follow_with_their_grades(
 def test_json_has_the_reasons_the_rows_and_the_source(
     invoke: Invoke, control_server: FakeControlServer
 ) -> None:
-    control_server.answers["health"] = ILL
+    control_server.answers["health"] = UNHEALTHY
 
     result = invoke("health", "--json", RECONCILIATION_CONTROL_SOCKET=str(control_server.path))
 

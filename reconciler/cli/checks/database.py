@@ -129,7 +129,7 @@ def check_duplicates(connection: Connection) -> CheckResult:
     try:
         find_orders(connection)
     except SchemaMismatch:
-        return skipped("duplicates", "orders fits")
+        return skipped("duplicates", "orders is suitable")
     found = measure_duplicates(connection)
     if found is None:
         return passed("duplicates", "too many open rows to check in a short time")

@@ -40,14 +40,14 @@ class CheckedSettings:
 def check_settings() -> CheckedSettings:
     """Read the settings, and report everything that is wrong with them."""
     broken: frozenset[str] = frozenset()
-    misfits: Sequence[Problem] = ()
+    problems: Sequence[Problem] = ()
     try:
         settings = Settings.load()
     except ConfigurationError as error:
-        broken, misfits = _broken_names(), error.problems
+        broken, problems = _broken_names(), error.problems
         settings = Settings.model_validate(_defaults(broken))
     names = {*os.environ, *DotEnvSettingsSource(Settings, case_sensitive=True).env_vars}
-    wrong = [*misfits, *_unusable(settings, broken)]
+    wrong = [*problems, *_unusable(settings, broken)]
     doubtful = [*unknown_names(names), *_implied(settings, broken)]
     if unused := find_unused_passphrase(settings):
         doubtful.append(unused)

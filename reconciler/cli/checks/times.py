@@ -22,7 +22,7 @@ def check_times(connection: Connection) -> CheckResult:
     try:
         orders = find_orders(connection)
     except SchemaMismatch:
-        return skipped(CHECK, "orders fits")
+        return skipped(CHECK, "orders is suitable")
     if schema_problems(connection):
         return skipped(CHECK, "our tables are there")
     synced, held = count_synced_ahead(connection, orders), count_far_ahead(connection)
