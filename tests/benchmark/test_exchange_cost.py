@@ -2,7 +2,7 @@ import pytest
 
 from reconciler.exchanges.binance.constants import COSTS
 from scripts.benchmark.exchange_cost.optimum import least_expected_weight
-from scripts.benchmark.exchange_cost.simulated import a_world
+from scripts.benchmark.exchange_cost.simulated import simulated_account
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ def test_the_optimum_of_a_few_orders_is_what_one_finds_by_hand(
 
 
 def test_an_imagined_account_has_more_orders_than_are_wanted() -> None:
-    wanted, world = a_world(2, 1, step=3)
+    refs, account = simulated_account(2, 1, step=3)
 
-    assert [order.external_order_id for order in wanted] == ["100", "103", "100"]
-    assert len(world.ended) == 9
+    assert [order.external_order_id for order in refs] == ["100", "103", "100"]
+    assert len(account.ended) == 9

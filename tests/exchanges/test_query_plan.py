@@ -18,7 +18,12 @@ from reconciler.exchanges.query_plan import (
     start,
 )
 from scripts.benchmark.exchange_cost.optimum import expected_weight_of_plan, least_expected_weight
-from scripts.benchmark.exchange_cost.simulated import World, a_world, an_order, search_for
+from scripts.benchmark.exchange_cost.simulated import (
+    SimulatedAccount,
+    order_ref,
+    search_for,
+    simulated_account,
+)
 
 BINANCE = QueryCosts(
     one_order=4, open_orders=6, all_open_orders=80, history_page=20, page_size=1000
@@ -31,22 +36,22 @@ def test_search_for_no_orders_sends_nothing() -> None:
 
 
 def test_single_order_is_looked_up_by_its_id() -> None:
-    assert plan(start([an_order(7)]), BINANCE, Estimates()) == (GetOrder(ref=an_order(7)),)
+    assert plan(start([order_ref(7)]), BINANCE, Estimates()) == (GetOrder(ref=order_ref(7)),)
 
 
 def test_thousand_ended_orders_of_a_symbol_cost_one_page() -> None:
-    refs, world = a_world(1000, has_ended=lambda _: True)
+    refs, account = simulated_account(1000, has_ended=lambda _: True)
 
-    story = search_for(refs, world)
+    story = search_for(refs, account)
 
     assert story.weight == 20
     assert len(story.reported) == 1000
 
 
 def test_thousand_open_orders_of_ten_symbols_cost_ten_lists() -> None:
-    refs, world = a_world(*[100] * 10, has_ended=lambda rank: rank == 50)
-    only_first = World(
-        ended={key: has_ended and key[0] < "SYM3" for key, has_ended in world.ended.items()}
+    refs, account = simulated_account(*[100] * 10, has_ended=lambda rank: rank == 50)
+    only_first = SimulatedAccount(
+        ended={key: has_ended and key[0] < "SYM3" for key, has_ended in account.ended.items()}
     )
 
     story = search_for(refs, only_first)
@@ -56,40 +61,40 @@ def test_thousand_open_orders_of_ten_symbols_cost_ten_lists() -> None:
 
 
 def test_open_orders_of_many_symbols_are_listed_together() -> None:
-    refs, world = a_world(*[5] * 20)
+    refs, account = simulated_account(*[5] * 20)
 
-    story = search_for(refs, world)
+    story = search_for(refs, account)
 
     assert story.rounds == [(ListOpenOrders(symbol=None),)]
     assert story.weight == 80
 
 
 def test_order_missing_from_open_orders_is_looked_up_next() -> None:
-    refs, world = a_world(4, has_ended=lambda rank: rank == 2)
+    refs, account = simulated_account(4, has_ended=lambda rank: rank == 2)
 
-    story = search_for(refs, world)
+    story = search_for(refs, account)
 
     assert story.rounds == [
         (ListOpenOrders(symbol="SYM0"),),
-        (GetOrder(ref=an_order(102, "SYM0")),),
+        (GetOrder(ref=order_ref(102, "SYM0")),),
     ]
 
 
 def test_id_missing_from_its_page_is_looked_up() -> None:
-    refs, world = a_world(30, has_ended=lambda _: True)
-    del world.ended["SYM0", 115]
+    refs, account = simulated_account(30, has_ended=lambda _: True)
+    del account.ended["SYM0", 115]
 
-    story = search_for(refs, world, estimates=Estimates(ended_share=1.0))
+    story = search_for(refs, account, estimates=Estimates(ended_share=1.0))
 
     assert story.rounds == [
         (ListOrdersFrom(symbol="SYM0", from_id=100),),
-        (GetOrder(ref=an_order(115, "SYM0")),),
+        (GetOrder(ref=order_ref(115, "SYM0")),),
     ]
-    assert story.absent == {an_order(115, "SYM0")}
+    assert story.absent == {order_ref(115, "SYM0")}
 
 
 def test_order_ids_are_sorted_as_numbers() -> None:
-    refs = [an_order(number) for number in (1000, 9, 200, 31, 84, 77, 90)]
+    refs = [order_ref(number) for number in (1000, 9, 200, 31, 84, 77, 90)]
 
     queries = plan(start(refs), BINANCE, Estimates(ended_share=1.0))
 
@@ -100,11 +105,11 @@ def test_order_ids_are_sorted_as_numbers() -> None:
     "name", ["", "x7", "007", "7 ", "-7", "+7", "7.0", "\u0667", "9223372036854775808", "9" * 5000]
 )
 def test_id_that_is_no_plain_64_bit_number_is_looked_up(name: str) -> None:
-    others = [an_order(number) for number in range(100, 110)]
+    others = [order_ref(number) for number in range(100, 110)]
 
-    queries = plan(start([*others, an_order(name)]), BINANCE, Estimates())
+    queries = plan(start([*others, order_ref(name)]), BINANCE, Estimates())
 
-    assert GetOrder(ref=an_order(name)) in queries
+    assert GetOrder(ref=order_ref(name)) in queries
     assert order_number(name) is None
 
 
@@ -113,17 +118,19 @@ def test_largest_64_bit_id_is_an_order_number() -> None:
 
 
 def test_page_covers_the_orders_from_its_first_id_on() -> None:
-    search = start([an_order(1), an_order(5), an_order(9), an_order(9, "ETHUSDT"), an_order("x")])
+    search = start(
+        [order_ref(1), order_ref(5), order_ref(9), order_ref(9, "ETHUSDT"), order_ref("x")]
+    )
 
     covered = covered_orders(search, ListOrdersFrom(symbol="BTCUSDT", from_id=5))
 
-    assert covered == {an_order(5), an_order(9)}
+    assert covered == {order_ref(5), order_ref(9)}
 
 
 def test_sparse_pages_are_avoided_and_tried_again_later() -> None:
-    refs, world = a_world(400, has_ended=lambda _: True, step=500)
+    refs, account = simulated_account(400, has_ended=lambda _: True, step=500)
 
-    story = search_for(refs, world, estimates=Estimates(ended_share=1.0))
+    story = search_for(refs, account, estimates=Estimates(ended_share=1.0))
     estimates, batches = story.estimates, 0
     while not any(isinstance(r, ListOrdersFrom) for r in plan(start(refs), BINANCE, estimates)):
         estimates = estimates.after_batch(reported=400, ended=400)
@@ -147,7 +154,7 @@ def test_estimates_follow_the_results_of_batches() -> None:
 
 
 def test_rest_of_a_page_is_left_out_of_the_estimate() -> None:
-    refs = [an_order(number) for number in range(10)]
+    refs = [order_ref(number) for number in range(10)]
     page = HistoryPage(
         query=ListOrdersFrom(symbol="BTCUSDT", from_id=0), ids=tuple(range(1000)), is_last=False
     )
@@ -203,11 +210,13 @@ def test_search_reports_every_existing_order_and_ends(
     are_pages_blank: bool,
 ) -> None:
     existing = {
-        an_order(number, symbol): ended.get((symbol, number)) for symbol, number in wanted_keys
+        order_ref(number, symbol): ended.get((symbol, number)) for symbol, number in wanted_keys
     }
-    refs = {*existing, *(an_order(name, "AAA") for name in odd_names)}
+    refs = {*existing, *(order_ref(name, "AAA") for name in odd_names)}
 
-    story = search_for(refs, World(ended=ended), costs, estimates, are_pages_blank=are_pages_blank)
+    story = search_for(
+        refs, SimulatedAccount(ended=ended), costs, estimates, are_pages_blank=are_pages_blank
+    )
 
     known = {order: fate for order, fate in existing.items() if fate is not None}
     looked_up = {r.ref for round_ in story.rounds for r in round_ if isinstance(r, GetOrder)}

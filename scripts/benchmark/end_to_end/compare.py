@@ -13,7 +13,7 @@ from scripts.benchmark.size import Size
 
 KEY = "end-to-end"
 WANTED = (20.0, 10.0)
-"""How many times as fast as each plain loop ours must be, in their order."""
+"""The factors by which ours must be faster than each plain loop, in their order."""
 
 
 def compare_end_to_end(scratch: ScratchDatabase, size: Size, on_progress: Progress) -> Comparison:

@@ -11,7 +11,7 @@ from scripts.benchmark.exchange_cost.optimum import (
     expected_weight_of_plan,
     least_expected_weight,
 )
-from scripts.benchmark.exchange_cost.simulated import PRACTICE, learned_weight
+from scripts.benchmark.exchange_cost.simulated import LEARNING_BATCHES, learned_weight
 from scripts.benchmark.figures import Comparison, Figure, Target
 from scripts.benchmark.rounds import Progress
 from scripts.benchmark.size import Size
@@ -49,8 +49,8 @@ def compare_exchange_cost(
         title="Exchange cost: request weight",
         conditions=(
             f"{ORDERS:,} orders that lie close together in their symbols' histories, Binance's"
-            f" published weights; estimates as learnt from {PRACTICE} batches before, but in the"
-            " small cases given as they are, to the adapter and to the optimum; one request per"
+            f" published weights; estimates as learnt from {LEARNING_BATCHES} batches before; in"
+            " the small cases given as they are, to adapter and optimum alike; one request per"
             f" order would weigh {single:,}"
         ),
         figures=tuple(

@@ -3,23 +3,27 @@
 from itertools import product
 
 from reconciler.exchanges.query_plan import Estimates, QueryCosts
-from scripts.benchmark.exchange_cost.simulated import World, a_world, search_for
+from scripts.benchmark.exchange_cost.simulated import (
+    SimulatedAccount,
+    search_for,
+    simulated_account,
+)
 
 
 def expected_weight_of_plan(
     counts: tuple[int, ...], costs: QueryCosts, estimates: Estimates
 ) -> float:
     """Return the mean cost of our plan over every combination of ended and open orders."""
-    wanted, world = a_world(*counts)
+    refs, account = simulated_account(*counts)
     expected = 0.0
-    for fates in product([False, True], repeat=len(wanted)):
+    for fates in product([False, True], repeat=len(refs)):
         likelihood = _likelihood_of(fates, estimates.ended_share)
         if likelihood == 0:
             continue
-        drawn = World(ended=dict(zip(world.ended, fates, strict=True)))
-        story = search_for(wanted, drawn, costs, estimates, learns=False)
-        assert len(story.reported) == len(wanted)  # noqa: S101 - or it would be cheap for nothing
-        expected += likelihood * story.weight
+        drawn = SimulatedAccount(ended=dict(zip(account.ended, fates, strict=True)))
+        outcome = search_for(refs, drawn, costs, estimates, learns=False)
+        assert len(outcome.reported) == len(refs)  # noqa: S101 - or it would be cheap for nothing
+        expected += likelihood * outcome.weight
     return expected
 
 

@@ -26,8 +26,8 @@ from reconciler.exchanges.query_plan import (
 )
 from scripts.benchmark.figures import BenchFailed
 
-PRACTICE = 10
-"""So many batches of the same kind come before the one that is counted: estimates are learnt."""
+LEARNING_BATCHES = 10
+"""Batches of the same kind before the one that is counted: they teach the estimates."""
 
 
 def learned_weight(counts: Sequence[int], ended_share: float) -> int:
@@ -41,24 +41,24 @@ def learned_weight(counts: Sequence[int], ended_share: float) -> int:
     estimates, weight = Estimates(), 0
     rng = Random(1)  # noqa: S311 - the same every time, no secret
     orders = sum(counts)
-    for _ in range(PRACTICE + 1):
+    for _ in range(LEARNING_BATCHES + 1):
         ended = set(rng.sample(range(orders), round(orders * ended_share)))
-        wanted, world = a_world(*counts)
-        fates = {key: index in ended for index, key in enumerate(world.ended)}
-        story = search_for(wanted, World(ended=fates), COSTS, estimates)
-        if len(story.reported) != orders:
-            raise BenchFailed(f"{len(story.reported):,} of {orders:,} orders were reported")
-        estimates, weight = story.estimates, story.weight
+        refs, account = simulated_account(*counts)
+        fates = {key: index in ended for index, key in enumerate(account.ended)}
+        outcome = search_for(refs, SimulatedAccount(ended=fates), COSTS, estimates)
+        if len(outcome.reported) != orders:
+            raise BenchFailed(f"{len(outcome.reported):,} of {orders:,} orders were reported")
+        estimates, weight = outcome.estimates, outcome.weight
     return weight
 
 
-def an_order(number: int | str, symbol: str = "BTCUSDT") -> OrderRef:
-    """Name an order."""
+def order_ref(number: int | str, symbol: str = "BTCUSDT") -> OrderRef:
+    """Return the reference of an order."""
     return OrderRef(symbol=symbol, external_order_id=str(number))
 
 
 @dataclass
-class World:
+class SimulatedAccount:
     """An account's orders: whether each has ended, by symbol and id."""
 
     ended: dict[tuple[str, int], bool]
@@ -69,7 +69,7 @@ class World:
 
 
 @dataclass
-class Story:
+class SearchOutcome:
     """The result and the cost of a whole search."""
 
     weight: int = 0
@@ -80,44 +80,44 @@ class Story:
 
 
 def search_for(
-    wanted: Iterable[OrderRef],
-    world: World,
+    refs: Iterable[OrderRef],
+    account: SimulatedAccount,
     costs: QueryCosts = COSTS,
     estimates: Estimates | None = None,
     *,
     learns: bool = True,
     are_pages_blank: bool = False,
-) -> Story:
-    """Play the adapter against an exchange that holds `world`."""
-    story = Story(estimates=estimates or Estimates())
-    search = start(wanted)
-    while planned := plan(search, costs, story.estimates):
-        story.rounds.append(planned)
-        story.weight += sum(_weight_of(query, costs) for query in planned)
+) -> SearchOutcome:
+    """Run the query plan against an exchange that holds `account`."""
+    outcome = SearchOutcome(estimates=estimates or Estimates())
+    search = start(refs)
+    while planned := plan(search, costs, outcome.estimates):
+        outcome.rounds.append(planned)
+        outcome.weight += sum(_weight_of(query, costs) for query in planned)
         pages = [
-            _page_of(query, world, costs, is_blank=are_pages_blank)
+            _page_of(query, account, costs, is_blank=are_pages_blank)
             for query in planned
             if isinstance(query, ListOrdersFrom)
         ]
         for query in planned:
-            asked = covered_orders(search, query)
-            shown = asked & _shown_by(query, world, pages)
-            story.reported |= {order: world.ended[_key_of(order)] for order in shown}
+            covered = covered_orders(search, query)
+            shown = covered & _shown_by(query, account, pages)
+            outcome.reported |= {order: account.ended[_key_of(order)] for order in shown}
             if isinstance(query, GetOrder):
-                story.absent |= asked - shown
+                outcome.absent |= covered - shown
         if learns:
-            story.estimates = learn(story.estimates, search, pages)
+            outcome.estimates = learn(outcome.estimates, search, pages)
         search = advance(
             search,
-            settled=frozenset(story.reported) | story.absent,
+            settled=frozenset(outcome.reported) | outcome.absent,
             open_lists=[query for query in planned if isinstance(query, ListOpenOrders)],
             pages=pages,
         )
     if learns:
-        story.estimates = story.estimates.after_batch(
-            reported=len(story.reported), ended=sum(story.reported.values())
+        outcome.estimates = outcome.estimates.after_batch(
+            reported=len(outcome.reported), ended=sum(outcome.reported.values())
         )
-    return story
+    return outcome
 
 
 def _key_of(order: OrderRef) -> tuple[str, int]:
@@ -126,11 +126,11 @@ def _key_of(order: OrderRef) -> tuple[str, int]:
 
 
 def _page_of(
-    query: ListOrdersFrom, world: World, costs: QueryCosts, *, is_blank: bool
+    query: ListOrdersFrom, account: SimulatedAccount, costs: QueryCosts, *, is_blank: bool
 ) -> HistoryPage:
     if is_blank:
         return HistoryPage(query=query, ids=(), is_last=False)
-    later = [number for number in world.of(query.symbol) if number >= query.from_id]
+    later = [number for number in account.of(query.symbol) if number >= query.from_id]
     return HistoryPage(
         query=query,
         ids=tuple(later[: costs.page_size]),
@@ -138,14 +138,18 @@ def _page_of(
     )
 
 
-def _shown_by(query: Query, world: World, pages: Iterable[HistoryPage]) -> set[OrderRef]:
+def _shown_by(
+    query: Query, account: SimulatedAccount, pages: Iterable[HistoryPage]
+) -> set[OrderRef]:
     match query:
         case GetOrder(ref=order):
-            return {order} if _key_of(order) in world.ended else set()
+            return {order} if _key_of(order) in account.ended else set()
         case ListOpenOrders():
-            return {an_order(n, symbol) for (symbol, n), ended in world.ended.items() if not ended}
+            return {
+                order_ref(n, symbol) for (symbol, n), ended in account.ended.items() if not ended
+            }
         case ListOrdersFrom(symbol=symbol):
-            return {an_order(n, symbol) for page in pages if page.query == query for n in page.ids}
+            return {order_ref(n, symbol) for page in pages if page.query == query for n in page.ids}
 
 
 def _weight_of(query: Query, costs: QueryCosts) -> int:
@@ -160,15 +164,15 @@ def _weight_of(query: Query, costs: QueryCosts) -> int:
             return costs.history_page
 
 
-def a_world(
+def simulated_account(
     *counts: int, has_ended: Callable[[int], bool] = lambda _: False, step: int = 1
-) -> tuple[list[OrderRef], World]:
-    """As many wanted orders a symbol as `counts` says, every `step`-th order of the account."""
-    wanted, ended = [], {}
+) -> tuple[list[OrderRef], SimulatedAccount]:
+    """Return `counts` order references a symbol, every `step`-th order of the returned account."""
+    refs, ended = [], {}
     for index, count in enumerate(counts):
         symbol = f"SYM{index}"
         for rank in range(count * step):
             ended[symbol, 100 + rank] = has_ended(rank)
             if rank % step == 0:
-                wanted.append(an_order(100 + rank, symbol))
-    return wanted, World(ended=ended)
+                refs.append(order_ref(100 + rank, symbol))
+    return refs, SimulatedAccount(ended=ended)

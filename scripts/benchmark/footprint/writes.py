@@ -1,4 +1,4 @@
-"""What reconciling a row writes, what stays of it, and its number of round trips."""
+"""Writes and round trips of reconciling a row, and what stays of it."""
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence

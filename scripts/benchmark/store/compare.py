@@ -15,7 +15,7 @@ from scripts.benchmark.store.take_rows import LeaseColumns, StaleQueryHoldingLoc
 
 KEY = "store"
 WANTED = (0.65, 1.5, 2.5, 5.0, 50.0)
-"""How many times as fast as each other contender ours must be, in their order."""
+"""The factors by which ours must be faster than each other contender, in their order."""
 
 
 def compare_store(scratch: ScratchDatabase, size: Size, on_progress: Progress) -> Comparison:
