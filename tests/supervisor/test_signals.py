@@ -113,7 +113,7 @@ async def test_a_stop_finishes_what_is_in_flight_and_begins_nothing_new(
     number: signal.Signals,
 ) -> None:
     supervisor = await launch(is_once=False)
-    everybody = EndWatch({supervisor.pid, *family(supervisor.pid)})
+    processes = EndWatch({supervisor.pid, *family(supervisor.pid)})
 
     os.kill(supervisor.pid, number)
     await supervisor.heeds()
@@ -123,7 +123,7 @@ async def test_a_stop_finishes_what_is_in_flight_and_begins_nothing_new(
     assert sorted(journal.ids("end")) == list(range(WORKERS))
     assert len(journal.all("closed")) == WORKERS
     assert [line["scanned"] for line in journal.all("cycle")] == [WORKERS]
-    assert not everybody.left_after(DEADLINE_SECONDS)
+    assert not processes.left_after(DEADLINE_SECONDS)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
@@ -131,7 +131,7 @@ async def test_a_stop_of_the_whole_group_finishes_what_is_being_written(
     launch: Launch, journal: Journal, open_gate: Callable[[], None], number: signal.Signals
 ) -> None:
     supervisor = await launch(plain=0, is_late=True, is_once=False)
-    everybody = EndWatch({supervisor.pid, *family(supervisor.pid)})
+    processes = EndWatch({supervisor.pid, *family(supervisor.pid)})
 
     os.killpg(supervisor.pid, number)
     await supervisor.heeds()
@@ -141,14 +141,14 @@ async def test_a_stop_of_the_whole_group_finishes_what_is_being_written(
     assert sorted(journal.ids("end")) == list(range(WORKERS))
     assert len(journal.all("closed")) >= WORKERS
     assert [line["scanned"] for line in journal.all("cycle")] == [WORKERS]
-    assert not everybody.left_after(DEADLINE_SECONDS)
+    assert not processes.left_after(DEADLINE_SECONDS)
 
 
 async def test_a_stop_of_the_whole_group_gives_up_what_is_in_preparation(
     launch: Launch, journal: Journal, open_gate: Callable[[], None]
 ) -> None:
     supervisor = await launch(is_once=False)
-    everybody = EndWatch({supervisor.pid, *family(supervisor.pid)})
+    processes = EndWatch({supervisor.pid, *family(supervisor.pid)})
 
     os.killpg(supervisor.pid, signal.SIGTERM)
     await supervisor.heeds()
@@ -156,7 +156,7 @@ async def test_a_stop_of_the_whole_group_gives_up_what_is_in_preparation(
 
     assert await supervisor.end() == (0, "stopped")
     assert sorted(journal.ids("begin")) == list(range(WORKERS))
-    assert not everybody.left_after(DEADLINE_SECONDS)
+    assert not processes.left_after(DEADLINE_SECONDS)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ async def test_a_second_signal_or_quit_stops_fast(
     launch: Launch, journal: Journal, numbers: list[signal.Signals]
 ) -> None:
     supervisor = await launch(drain=timedelta(minutes=5))
-    everybody = EndWatch({supervisor.pid, *family(supervisor.pid)})
+    processes = EndWatch({supervisor.pid, *family(supervisor.pid)})
 
     started = time.monotonic()
     for number in numbers:
@@ -183,18 +183,18 @@ async def test_a_second_signal_or_quit_stops_fast(
     assert await supervisor.end() == (0, "stopped")
     assert time.monotonic() - started < stretched(3.0)
     assert journal.ids("end") == []
-    assert not everybody.left_after(DEADLINE_SECONDS)
+    assert not processes.left_after(DEADLINE_SECONDS)
 
 
 async def test_a_drain_ends_at_its_deadline_at_the_latest(launch: Launch, journal: Journal) -> None:
     supervisor = await launch(drain=timedelta(seconds=0.3))
-    everybody = EndWatch({supervisor.pid, *family(supervisor.pid)})
+    processes = EndWatch({supervisor.pid, *family(supervisor.pid)})
 
     os.kill(supervisor.pid, signal.SIGTERM)
 
     assert await supervisor.end() == (0, "stopped")
     assert journal.ids("end") == []
-    assert not everybody.left_after(DEADLINE_SECONDS)
+    assert not processes.left_after(DEADLINE_SECONDS)
 
 
 @pytest.mark.parametrize("waits", [Behaviour.WAIT, Behaviour.GET_STUCK])

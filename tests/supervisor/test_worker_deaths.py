@@ -109,7 +109,7 @@ async def test_an_item_that_crashes_every_worker_is_set_aside_alone(
     assert summary.counts.reconciled == 8
 
 
-@pytest.mark.parametrize("is_late", [False, True], ids=["looked at", "finished"])
+@pytest.mark.parametrize("is_late", [False, True], ids=["preparing", "committing"])
 async def test_only_the_poisoned_item_of_a_chunk_is_set_aside(
     workspace: Workspace, journal: Journal, begin: Begin, *, is_late: bool
 ) -> None:
@@ -269,11 +269,11 @@ def test_a_message_that_its_sender_was_killed_in_is_no_message(tmp_path: Path) -
 async def test_a_bug_in_a_callback_ends_the_supervisor(
     workspace: Workspace, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stumble(_self: Coordinator, _shard: int, message: FromWorker) -> None:
+    def raise_a_bug(_self: Coordinator, _shard: int, message: FromWorker) -> None:
         if isinstance(message, Ready):
             raise KeyError("a bug")
 
-    monkeypatch.setattr(Coordinator, "on_message", stumble)
+    monkeypatch.setattr(Coordinator, "on_message", raise_a_bug)
 
     _, run = begin(FakeWorkload(workspace=workspace, pages=((a_chunk(0),),)))
 
@@ -284,10 +284,10 @@ async def test_a_bug_in_a_callback_ends_the_supervisor(
 async def test_a_bug_in_a_background_task_ends_the_supervisor(
     workspace: Workspace, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def stumble(_self: WorkerPool) -> None:
+    async def raise_a_bug(_self: WorkerPool) -> None:
         raise KeyError("a bug")
 
-    monkeypatch.setattr(WorkerPool, "watch", stumble)
+    monkeypatch.setattr(WorkerPool, "watch", raise_a_bug)
 
     _, run = begin(
         FakeWorkload(workspace=workspace, pages=((a_chunk(0, Behaviour.WAIT),),)),

@@ -11,14 +11,7 @@ from reconciler.supervisor.budget import (
     SharedBudget,
 )
 from reconciler.workload import Planner, RememberedPause
-
-
-class FakeClock:
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.fakes import FakeClock
 
 
 class Timers:

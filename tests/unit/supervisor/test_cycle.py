@@ -6,16 +6,9 @@ from hypothesis import strategies as st
 from reconciler.supervisor.cycle import OpenCycle, group_by_cost
 from reconciler.supervisor.halt import sample_of
 from reconciler.workload import AnomalyStats, Batch, Chunk, Counts
+from tests.fakes import FakeClock
 
 from .builders import Item, a_chunk
-
-
-class FakeClock:
-    def __init__(self) -> None:
-        self.now = 50.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def test_a_cycle_is_done_when_its_last_item_is_finished() -> None:

@@ -8,14 +8,7 @@ from reconciler.errors import StoreUnavailable
 from reconciler.supervisor.cycle_history import CYCLES_KEPT, HOUR_SECONDS, CycleHistory
 from reconciler.telemetry.health import LastHour
 from reconciler.workload import Counts, Cycle, Page, Planner
-
-
-@dataclass
-class Clock:
-    now: float = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.fakes import FakeClock
 
 
 @dataclass
@@ -50,14 +43,14 @@ def a_cycle(scanned: int = 1, discrepancies: int = 0) -> Cycle:
 
 
 def test_before_the_first_cycle_the_last_hour_is_empty() -> None:
-    history = CycleHistory(Clock())
+    history = CycleHistory(FakeClock())
 
     assert history.cycles == ()
     assert history.last_hour == LastHour()
 
 
 def test_the_last_cycles_are_kept_the_newest_first() -> None:
-    history = CycleHistory(Clock())
+    history = CycleHistory(FakeClock())
 
     for number in range(CYCLES_KEPT + 3):
         history.add(a_cycle(number))
@@ -67,7 +60,7 @@ def test_the_last_cycles_are_kept_the_newest_first() -> None:
 
 
 def test_the_age_is_that_of_the_last_cycle() -> None:
-    clock = Clock()
+    clock = FakeClock()
     history = CycleHistory(clock)
     history.add(a_cycle())
     clock.now += 10
@@ -79,7 +72,7 @@ def test_the_age_is_that_of_the_last_cycle() -> None:
 
 
 def test_a_restart_knows_the_hour_that_was_recorded_before_it() -> None:
-    clock = Clock()
+    clock = FakeClock()
     history = CycleHistory(clock)
 
     history.write(Record(hour=BEFORE))
@@ -91,7 +84,7 @@ def test_a_restart_knows_the_hour_that_was_recorded_before_it() -> None:
 
 
 def test_an_unrecorded_cycle_is_counted_once() -> None:
-    history, record = CycleHistory(Clock()), Record(hour=BEFORE)
+    history, record = CycleHistory(FakeClock()), Record(hour=BEFORE)
     history.write(record)
 
     history.add(a_cycle(10, discrepancies=1))
@@ -104,7 +97,7 @@ def test_an_unrecorded_cycle_is_counted_once() -> None:
 
 
 def test_a_cycle_that_was_not_recorded_is_recorded_with_the_next() -> None:
-    history, record = CycleHistory(Clock()), Record(hour=BEFORE, is_away=True)
+    history, record = CycleHistory(FakeClock()), Record(hour=BEFORE, is_away=True)
     history.write(record)
     history.add(a_cycle(10))
     with pytest.raises(StoreUnavailable):
@@ -120,7 +113,7 @@ def test_a_cycle_that_was_not_recorded_is_recorded_with_the_next() -> None:
 
 
 def test_where_nothing_is_recorded_the_hour_is_this_supervisors() -> None:
-    clock = Clock()
+    clock = FakeClock()
     history, record = CycleHistory(clock), Record()
 
     for _ in range(100):
@@ -138,7 +131,7 @@ def test_where_nothing_is_recorded_the_hour_is_this_supervisors() -> None:
 
 
 def test_a_record_read_more_than_an_hour_ago_counts_no_more() -> None:
-    clock = Clock()
+    clock = FakeClock()
     history = CycleHistory(clock)
     history.write(Record(hour=BEFORE))
 
@@ -150,7 +143,7 @@ def test_a_record_read_more_than_an_hour_ago_counts_no_more() -> None:
 
 
 def test_unrecorded_cycles_of_the_first_sync_count_for_it() -> None:
-    history = CycleHistory(Clock())
+    history = CycleHistory(FakeClock())
     history.write(Record(hour=LastHour(is_first_sync=True)))
 
     history.add(a_cycle(10, discrepancies=9))
@@ -160,7 +153,7 @@ def test_unrecorded_cycles_of_the_first_sync_count_for_it() -> None:
 
 
 def test_asking_for_the_hour_changes_nothing() -> None:
-    history = CycleHistory(Clock())
+    history = CycleHistory(FakeClock())
     history.add(a_cycle(3))
 
     first, second = history.last_hour, history.last_hour
@@ -170,7 +163,7 @@ def test_asking_for_the_hour_changes_nothing() -> None:
 
 
 def test_a_cycle_with_nothing_to_do_is_due_once_a_second_at_most() -> None:
-    clock = Clock()
+    clock = FakeClock()
     history = CycleHistory(clock)
 
     due = [history.is_due]

@@ -10,6 +10,7 @@ from reconciler.supervisor.restarts import (
     RestartPolicy,
     restart_delay,
 )
+from tests.fakes import FakeClock
 
 POLICY = RestartPolicy(initial=timedelta(milliseconds=100), cap=timedelta(seconds=5))
 
@@ -43,16 +44,8 @@ def test_workers_that_died_together_are_not_started_together() -> None:
     assert max(delays) <= timedelta(milliseconds=800)
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def a_backoff() -> tuple[RestartBackoff, Clock]:
-    clock = Clock()
+def a_backoff() -> tuple[RestartBackoff, FakeClock]:
+    clock = FakeClock()
     return RestartBackoff(RestartPolicy(), Longest(), clock), clock
 
 

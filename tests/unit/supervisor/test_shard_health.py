@@ -1,22 +1,13 @@
-from dataclasses import dataclass
-
 from reconciler.resilience.breaker_state import BreakerSnapshot, BreakerState
 from reconciler.supervisor.shard_health import RATE_SECONDS, RateMeter, ShardHealth
 from reconciler.workload import FaultKind, WorkerFault
+from tests.fakes import FakeClock
 
 GONE = WorkerFault(kind=FaultKind.EXCHANGE, message="it is gone", retry_after_seconds=8.0)
 
 
-@dataclass
-class Clock:
-    now: float = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 def test_the_rate_is_of_ten_seconds_and_the_total_of_all_time() -> None:
-    clock = Clock()
+    clock = FakeClock()
     rate = RateMeter(monotonic=clock)
     rate.add(30)
     clock.now += 6
@@ -30,7 +21,7 @@ def test_the_rate_is_of_ten_seconds_and_the_total_of_all_time() -> None:
 
 
 def test_a_new_shard_has_no_breaker_and_no_fault() -> None:
-    health = ShardHealth(monotonic=Clock())
+    health = ShardHealth(monotonic=FakeClock())
 
     assert health.breaker is None
     assert (health.fault, health.fault_age_seconds) == (None, None)
@@ -39,7 +30,7 @@ def test_a_new_shard_has_no_breaker_and_no_fault() -> None:
 
 
 def test_a_shard_with_a_fault_backs_off_until_the_next_try() -> None:
-    clock = Clock()
+    clock = FakeClock()
     health = ShardHealth(monotonic=clock)
     health.record_fault(GONE)
 
@@ -53,7 +44,7 @@ def test_a_shard_with_a_fault_backs_off_until_the_next_try() -> None:
 
 
 def test_a_success_ends_the_fault_but_keeps_what_it_was() -> None:
-    clock = Clock()
+    clock = FakeClock()
     health = ShardHealth(monotonic=clock)
     health.record_fault(GONE)
     clock.now += 9
@@ -65,7 +56,7 @@ def test_a_success_ends_the_fault_but_keeps_what_it_was() -> None:
 
 
 def test_an_open_breaker_counts_down_without_news_of_it() -> None:
-    clock = Clock()
+    clock = FakeClock()
     health = ShardHealth(monotonic=clock)
     health.record_breaker(BreakerSnapshot(state=BreakerState.OPEN, retry_after_seconds=60))
 

@@ -3,14 +3,7 @@ from datetime import timedelta
 import pytest
 
 from reconciler.supervisor.stall_timeout import StallTimeout
-
-
-class FakeClock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.fakes import FakeClock
 
 
 @pytest.fixture
