@@ -11,7 +11,7 @@ SCRIPTS = Path(__file__).parents[1] / "scripts"
 
 
 HANG_SECONDS = 840
-"""No script takes so long, however busy the machine is: less than pytest's own limit for a test."""
+"""Only for a script that hangs; less than pytest's own limit for a test."""
 
 
 def run_script(name: str, *arguments: str) -> "subprocess.CompletedProcess[str]":

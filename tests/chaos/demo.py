@@ -146,7 +146,7 @@ async def _reconcile_in_chaos(
     The chaos begins with the first batch: before that, it would hit no work.
 
     Raises:
-        KeyboardInterrupt: it was told to stop before the end.
+        KeyboardInterrupt: a signal stopped it before the end.
     """
     is_working = asyncio.Event()
 

@@ -25,10 +25,10 @@ LONG_NUMBER = "9" * 5000
 ALIEN_ID = 10**15
 
 
-class About(StrEnum):
+class AnswerType(StrEnum):
     """The answers that a kind can replace: those with orders, the exchange's time, or all."""
 
-    ROW = "row"
+    ORDERS = "orders"
     TIME = "time"
     ANY = "any"
 
@@ -58,14 +58,14 @@ class Pause:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Endlessly:
+class EndlessPart:
     """A part that is sent again and again, until the client hangs up."""
 
     part: bytes
     pause_seconds: float = 0.0
 
 
-Part = bytes | Pause | Endlessly
+Part = bytes | Pause | EndlessPart
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,31 +80,31 @@ MakeReply = Callable[[GoodAnswer, Random], Reply]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Kind:
+class HostileKind:
     """One kind of hostile answer.
 
     Attributes:
         name: It names a field as the exchange does.
-        about: The answers that it can replace.
+        replaces: The answers that it can replace.
         pauses: True if it asks for a rate-limit pause of a minute or more, which a client keeps.
     """
 
     name: str
     make: MakeReply
-    about: About = About.ANY
+    replaces: AnswerType = AnswerType.ANY
     pauses: bool = False
 
     def fits(self, good: GoodAnswer) -> bool:
         """Return True if it can replace this answer."""
-        match self.about:
-            case About.ROW:
+        match self.replaces:
+            case AnswerType.ORDERS:
                 return good.status == 200 and bool(good.rows)
-            case About.TIME:
+            case AnswerType.TIME:
                 return good.route == "time"
-            case About.ANY:
+            case AnswerType.ANY:
                 return True
             case _:
-                assert_never(self.about)
+                assert_never(self.replaces)
 
 
 # Writing an answer.
@@ -152,7 +152,7 @@ def raw_fields(row: Mapping[str, Any]) -> list[tuple[str, str]]:
 # Kinds about one order of an answer.
 
 
-def field_is(name: str, raw: str, label: str) -> Kind:
+def field_is(name: str, raw: str, label: str) -> HostileKind:
     """Change the value of a field of one order."""
 
     def change(row: dict[str, Any]) -> str:
@@ -161,7 +161,7 @@ def field_is(name: str, raw: str, label: str) -> Kind:
     return row_is(f"{name} {label}", change)
 
 
-def field_twice(name: str, raw: str) -> Kind:
+def field_twice(name: str, raw: str) -> HostileKind:
     """Repeat a field of one order with another value."""
 
     def change(row: dict[str, Any]) -> str:
@@ -170,7 +170,7 @@ def field_twice(name: str, raw: str) -> Kind:
     return row_is(f"{name} twice", change)
 
 
-def field_missing(name: str) -> Kind:
+def field_missing(name: str) -> HostileKind:
     """Leave out a field of one order."""
 
     def change(row: dict[str, Any]) -> str:
@@ -179,9 +179,11 @@ def field_missing(name: str) -> Kind:
     return row_is(f"{name} missing", change)
 
 
-def row_is(name: str, change: Callable[[dict[str, Any]], str]) -> Kind:
+def row_is(name: str, change: Callable[[dict[str, Any]], str]) -> HostileKind:
     """Change the whole of one order."""
-    return Kind(name=name, make=lambda good, rng: with_row(good, rng, change), about=About.ROW)
+    return HostileKind(
+        name=name, make=lambda good, rng: with_row(good, rng, change), replaces=AnswerType.ORDERS
+    )
 
 
 def more_executed(row: dict[str, Any]) -> str:
@@ -196,7 +198,7 @@ def contradicted(row: dict[str, Any]) -> str:
     return f"{json.dumps(row)},{json.dumps({**row, 'status': other, 'executedQty': '0.00000000'})}"
 
 
-def in_list_only(kind: Kind) -> Kind:
+def in_list_only(kind: HostileKind) -> HostileKind:
     """Send a kind as a list, whatever the good answer is."""
     return replace(kind, make=_listed(kind.make))
 
@@ -265,7 +267,7 @@ ROW_KINDS = (
     field_is("time", "86400000", "in 1970"),
     field_is("time", LONG_NUMBER, "of 5,000 digits"),
     field_is("side", '"SIDEWAYS"', "unknown"),
-    field_is("clientOrderId", '"of-somebody-else"', "another"),
+    field_is("clientOrderId", '"of-another-client"', "another"),
     field_twice("status", '"CANCELED"'),
     field_twice("executedQty", '"0.00000001"'),
     field_twice("orderId", str(ALIEN_ID)),
@@ -289,14 +291,14 @@ ROW_KINDS = (
 # Kinds about the body as a whole.
 
 
-def body_is(name: str, make: Callable[[GoodAnswer], bytes], **others: Any) -> Kind:
+def body_is(name: str, make: Callable[[GoodAnswer], bytes], **others: Any) -> HostileKind:
     """Send another body, with the right length."""
-    return Kind(
+    return HostileKind(
         name=name, make=lambda good, _: Reply(parts=(answer(good, body=make(good), **others),))
     )
 
 
-def fixed_body(name: str, body: bytes, **others: Any) -> Kind:
+def fixed_body(name: str, body: bytes, **others: Any) -> HostileKind:
     """Send this body."""
     return body_is(name, lambda _: body, **others)
 
@@ -361,9 +363,9 @@ BODY_KINDS = (
 # Kinds about the HTTP status, with and without a body that contradicts it.
 
 
-def status_is(name: str, status: str, body: bytes | None = None, **others: Any) -> Kind:
+def status_is(name: str, status: str, body: bytes | None = None, **others: Any) -> HostileKind:
     """Answer with another status, and with the good body unless another is given."""
-    return Kind(
+    return HostileKind(
         name=name,
         make=lambda good, _: Reply(parts=(answer(good, status=status, body=body, **others),)),
     )
@@ -374,12 +376,12 @@ def filled(good: GoodAnswer) -> bytes:
     return json.dumps([{**row, "status": "FILLED"} for row in good.rows]).encode()
 
 
-def status_with_orders(status: str) -> Kind:
+def status_with_orders(status: str) -> HostileKind:
     """Answer with the status of an error, and with orders that are all filled."""
-    return Kind(
+    return HostileKind(
         name=f"{status} with orders in it",
         make=lambda good, _: Reply(parts=(answer(good, status=status, body=filled(good)),)),
-        about=About.ROW,
+        replaces=AnswerType.ORDERS,
     )
 
 
@@ -411,18 +413,18 @@ STATUS_KINDS = (
     status_is("a negative status", "-200 OK"),
     status_is("a status of text", "OK 200"),
     status_is("a status of a megabyte", "200 " + "O" * 1_000_000),
-    Kind(
+    HostileKind(
         name="204 with a body",
         make=lambda good, _: Reply(parts=(answer(good, status="204 No Content"),), closes=True),
     ),
-    Kind(
+    HostileKind(
         name="304 with a body",
         make=lambda good, _: Reply(parts=(answer(good, status="304 Not Modified"),), closes=True),
     ),
 )
 
 
-def redirects(trap: str) -> tuple[Kind, ...]:
+def redirects(trap: str) -> tuple[HostileKind, ...]:
     """Answer with each redirect, to an address that no client may ask."""
     to_trap = [("location", trap)]
     return (
@@ -439,20 +441,22 @@ def redirects(trap: str) -> tuple[Kind, ...]:
 # Kinds about headers.
 
 
-def headers_are(name: str, *headers: tuple[str, str], **others: Any) -> Kind:
+def headers_are(name: str, *headers: tuple[str, str], **others: Any) -> HostileKind:
     """Answer as the exchange did, with these headers added or in place of its own."""
-    return Kind(
+    return HostileKind(
         name=name, make=lambda good, _: Reply(parts=(answer(good, headers=headers, **others),))
     )
 
 
-def used_weight(value: str, label: str) -> Kind:
+def used_weight(value: str, label: str) -> HostileKind:
     """Report another used weight."""
     return headers_are(f"used weight {label}", ("x-mbx-used-weight-1m", value))
 
 
-def retry_after(value: str, label: str, *, status: str = "200 OK", pauses: bool = False) -> Kind:
-    """Say how long to wait before the next request."""
+def retry_after(
+    value: str, label: str, *, status: str = "200 OK", pauses: bool = False
+) -> HostileKind:
+    """Ask the client to wait before the next request."""
     return replace(
         headers_are(
             f"{status[:3]}, Retry-After {label}",
@@ -520,9 +524,11 @@ PAUSING_KINDS = (
 
 def framing(
     name: str, make: Callable[[GoodAnswer], Sequence[Part]], *, closes: bool = True
-) -> Kind:
-    """Send these parts; close the connection afterwards, unless told otherwise."""
-    return Kind(name=name, make=lambda good, _: Reply(parts=tuple(make(good)), closes=closes))
+) -> HostileKind:
+    """Send these parts, then close the connection, if `closes`."""
+    return HostileKind(
+        name=name, make=lambda good, _: Reply(parts=tuple(make(good)), closes=closes)
+    )
 
 
 def chunked(good: GoodAnswer, *chunks: bytes) -> bytes:
@@ -567,7 +573,7 @@ def absent(good: GoodAnswer) -> bytes:
 
 LAST = b"0\r\n\r\n"
 LONG_PAUSE = Pause(seconds=HANG_SECONDS)
-BLANKS = Endlessly(part=b" " * 65_536)
+BLANKS = EndlessPart(part=b" " * 65_536)
 CLOSES = ("connection", "close")
 
 FRAMING_KINDS = (
@@ -577,7 +583,7 @@ FRAMING_KINDS = (
     framing("half of a header, then silence", lambda good: (answer(good)[:40], LONG_PAUSE)),
     framing(
         "a header without an end",
-        lambda _: (b"HTTP/1.1 200 OK\r\n", Endlessly(part=b"x-more: " + b"x" * 1000 + b"\r\n")),
+        lambda _: (b"HTTP/1.1 200 OK\r\n", EndlessPart(part=b"x-more: " + b"x" * 1000 + b"\r\n")),
     ),
     framing("no header", lambda good: (good.body,)),
     framing("another protocol", lambda _: (b"SSH-2.0-OpenSSH_9.6\r\n",)),
@@ -623,7 +629,7 @@ FRAMING_KINDS = (
     ),
     framing(
         "an endless body in chunks",
-        lambda good: (chunked(good), Endlessly(part=chunk(b" " * 65_536))),
+        lambda good: (chunked(good), EndlessPart(part=chunk(b" " * 65_536))),
     ),
     framing(
         "a length of a terabyte, and it comes",
@@ -647,7 +653,7 @@ FRAMING_KINDS = (
         lambda good: (b"HTTP/1.1 103 Early Hints\r\nlink: </>; rel=preload\r\n\r\n", answer(good)),
     ),
     framing("101", lambda _: (b"HTTP/1.1 101 Switching\r\nupgrade: x\r\n\r\n", b"\x00\x01")),
-    framing("100 without end", lambda _: (Endlessly(part=b"HTTP/1.1 100 Continue\r\n\r\n"),)),
+    framing("100 without end", lambda _: (EndlessPart(part=b"HTTP/1.1 100 Continue\r\n\r\n"),)),
     framing(
         "a second, unrequested answer",
         lambda good: (answer(good) + unasked(good),),
@@ -665,11 +671,11 @@ FRAMING_KINDS = (
     ),
     framing("a byte behind the answer", lambda good: (answer(good) + b"\n",), closes=False),
     framing(
-        "said to be kept, but closed",
+        "announced as kept, but closed",
         lambda good: (answer(good, headers=[("connection", "keep-alive")]),),
     ),
     framing(
-        "said to be closed, but kept",
+        "announced as closed, but kept",
         lambda good: (answer(good, headers=[CLOSES]), Pause(seconds=0.2), absent(good)),
     ),
 )
@@ -696,10 +702,10 @@ def _spoiled(body: bytes) -> bytes:
 # Kinds about the exchange's time.
 
 
-def time_is(raw: str, label: str) -> Kind:
+def time_is(raw: str, label: str) -> HostileKind:
     """Answer with this in place of the exchange's time."""
     body = f'{{"serverTime":{raw}}}'.encode()
-    return replace(fixed_body(f"serverTime {label}", body), about=About.TIME)
+    return replace(fixed_body(f"serverTime {label}", body), replaces=AnswerType.TIME)
 
 
 TIME_KINDS = (
@@ -714,7 +720,7 @@ TIME_KINDS = (
 )
 
 
-def kinds(trap: str) -> tuple[Kind, ...]:
+def kinds(trap: str) -> tuple[HostileKind, ...]:
     """Return every kind after which a client may send requests; redirects lead to `trap`."""
     return (
         *ROW_KINDS,
@@ -731,11 +737,11 @@ def kinds(trap: str) -> tuple[Kind, ...]:
 class Sampler:
     """Draws kinds in a random order, each once before any comes twice."""
 
-    kinds: Sequence[Kind]
+    kinds: Sequence[HostileKind]
     rng: Random
-    _left: list[Kind] = field(default_factory=list)
+    _left: list[HostileKind] = field(default_factory=list)
 
-    def draw(self, good: GoodAnswer) -> Kind | None:
+    def draw(self, good: GoodAnswer) -> HostileKind | None:
         """Draw the next kind that fits this answer; None if no kind does."""
         kind = self._take_fitting(good)
         if kind is None:
@@ -745,7 +751,7 @@ class Sampler:
             kind = self._take_fitting(good)
         return kind
 
-    def _take_fitting(self, good: GoodAnswer) -> Kind | None:
+    def _take_fitting(self, good: GoodAnswer) -> HostileKind | None:
         for place, kind in enumerate(self._left):
             if kind.fits(good):
                 del self._left[place]

@@ -16,9 +16,9 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from tests.chaos.hostile_answers import (
-    Endlessly,
+    EndlessPart,
     GoodAnswer,
-    Kind,
+    HostileKind,
     Part,
     Pause,
     Reply,
@@ -87,7 +87,9 @@ class HostileProxy:
         """Name the latest hostile answers that were sent at most `seconds` before a moment."""
         return [name for at, name in list(self._latest) if 0 <= moment - at <= seconds]
 
-    def inject(self, kinds: tuple[Kind, ...], share: float, *, times: int | None = None) -> None:
+    def inject(
+        self, kinds: tuple[HostileKind, ...], share: float, *, times: int | None = None
+    ) -> None:
         """Answer this share of the requests in one of these ways, up to `times` times."""
         self._sampler = Sampler(kinds=kinds, rng=self._rng)
         self._left, self._share = times, share
@@ -155,7 +157,7 @@ class HostileProxy:
                 await _send(part, writer)
         return not reply.closes
 
-    def _draw(self, good: GoodAnswer) -> Kind | None:
+    def _draw(self, good: GoodAnswer) -> HostileKind | None:
         if self._sampler is None or self._left == 0 or self._rng.random() >= self._share:
             return None
         kind = self._sampler.draw(good)
@@ -196,7 +198,7 @@ async def _send(part: Part, writer: asyncio.StreamWriter) -> None:
         case Pause(seconds=seconds):
             await writer.drain()
             await asyncio.sleep(seconds)
-        case Endlessly(part=again, pause_seconds=pause):
+        case EndlessPart(part=again, pause_seconds=pause):
             while True:
                 writer.write(again)
                 await writer.drain()

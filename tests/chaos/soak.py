@@ -49,7 +49,7 @@ OPERATOR = "soak"
 
 @dataclass(frozen=True, kw_only=True)
 class SoakResult:
-    """What was done in a soak test with chaos, and what is wrong: `complaints`."""
+    """The result of a soak test with chaos; `complaints` says what is wrong."""
 
     seconds: float
     seed: int
@@ -189,4 +189,4 @@ def _read_changes(demo: Demo) -> list[change_recorder.RecordedChange]:
 
 def _wrong_stop(code: int) -> Iterator[str]:
     if code != Exit.OK:
-        yield f"told to stop at the end, the supervisor ended with code {code}"
+        yield f"after TERM at the end, the supervisor ended with code {code}"

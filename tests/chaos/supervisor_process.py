@@ -12,7 +12,7 @@ from reconciler.cli.exit_codes import Exit
 
 RUN = (sys.executable, "-m", "reconciler", "run")
 HANG_SECONDS = 300.0
-"""No end takes so long, however busy the machine is."""
+"""Only for a supervisor that hangs: a busy machine needs a fraction of it."""
 
 
 class SupervisorProcess:

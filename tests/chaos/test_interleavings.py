@@ -54,7 +54,7 @@ Lifecycle = tuple[tuple[Status, str], ...]
 
 
 class AnswerKind(StrEnum):
-    """How the exchange answers for an order."""
+    """The way in which the exchange answers for an order."""
 
     TRUE = "true"
     OLD = "old"

@@ -81,7 +81,7 @@ def withdrawals(folder: Path, database_url: str) -> Iterator[Withdrawals]:
         yield Withdrawals(connection)
 
 
-class Start:
+class StartProgram:
     """Start the page's program. It ends with the test at the latest."""
 
     def __init__(self, stack: ExitStack, folder: Path, environment: dict[str, object]) -> None:
@@ -99,7 +99,7 @@ class Start:
 
 
 @pytest.fixture
-def start(folder: Path, node: Node, database_url: str) -> Iterator[Start]:
+def start(folder: Path, node: Node, database_url: str) -> Iterator[StartProgram]:
     environment: dict[str, object] = {
         "DATABASE_URL": database_url,
         "NODE_URL": node.url,
@@ -109,11 +109,11 @@ def start(folder: Path, node: Node, database_url: str) -> Iterator[Start]:
         "LOG_LEVEL": "DEBUG",
     }
     with ExitStack() as stack:
-        yield Start(stack, folder, environment)
+        yield StartProgram(stack, folder, environment)
 
 
 def test_once_settles_what_is_deep_enough_and_leaves_the_rest(
-    start: Start, withdrawals: Withdrawals
+    start: StartProgram, withdrawals: Withdrawals
 ) -> None:
     withdrawals.add("deep", "shallow", "unknown")
 
@@ -126,7 +126,7 @@ def test_once_settles_what_is_deep_enough_and_leaves_the_rest(
 
 
 def test_nonsense_about_one_withdrawal_is_its_own_error_and_code_1(
-    start: Start, withdrawals: Withdrawals, node: Node
+    start: StartProgram, withdrawals: Withdrawals, node: Node
 ) -> None:
     node.depths["nonsense"] = "many"
     withdrawals.add("nonsense", "deep")
@@ -139,7 +139,7 @@ def test_nonsense_about_one_withdrawal_is_its_own_error_and_code_1(
 
 
 def test_worker_killed_midway_leaves_every_withdrawal_settled(
-    start: Start, withdrawals: Withdrawals, node: Node
+    start: StartProgram, withdrawals: Withdrawals, node: Node
 ) -> None:
     withdrawals.add("deep", "shallow")
     node.hold()
@@ -157,7 +157,7 @@ def test_worker_killed_midway_leaves_every_withdrawal_settled(
 
 
 def test_withdrawal_that_kills_workers_is_set_aside(
-    start: Start, withdrawals: Withdrawals, node: Node
+    start: StartProgram, withdrawals: Withdrawals, node: Node
 ) -> None:
     withdrawals.add("deep", "poison", "shallow")
     running = start("--once", "--json")
@@ -178,7 +178,7 @@ def test_withdrawal_that_kills_workers_is_set_aside(
 
 
 def test_every_change_is_recorded_with_reason_and_logged(
-    start: Start, withdrawals: Withdrawals
+    start: StartProgram, withdrawals: Withdrawals
 ) -> None:
     withdrawals.add("deep", "shallow")
 
@@ -192,7 +192,7 @@ def test_every_change_is_recorded_with_reason_and_logged(
 
 
 def test_locked_withdrawal_is_left_to_the_next_sweep(
-    start: Start, withdrawals: Withdrawals, database_url: str
+    start: StartProgram, withdrawals: Withdrawals, database_url: str
 ) -> None:
     withdrawals.add("deep")
     with psycopg.connect(database_url) as application:
@@ -205,7 +205,7 @@ def test_locked_withdrawal_is_left_to_the_next_sweep(
 
 
 def test_a_request_that_fails_once_is_sent_again_at_once(
-    start: Start, withdrawals: Withdrawals, node: Node, statsd: StatsdServer
+    start: StartProgram, withdrawals: Withdrawals, node: Node, statsd: StatsdServer
 ) -> None:
     withdrawals.add("deep")
     node.failures["deep"] = 2
@@ -224,7 +224,7 @@ def test_a_request_that_fails_once_is_sent_again_at_once(
 
 
 def test_counters_of_its_own_arrive_at_a_socket(
-    start: Start, withdrawals: Withdrawals, node: Node, statsd: StatsdServer
+    start: StartProgram, withdrawals: Withdrawals, node: Node, statsd: StatsdServer
 ) -> None:
     node.depths["nonsense"] = "many"
     withdrawals.add("deep", "shallow", "nonsense")
@@ -238,7 +238,7 @@ def test_counters_of_its_own_arrive_at_a_socket(
 
 
 def test_the_breaker_opens_and_the_node_gets_no_more_requests(
-    start: Start, withdrawals: Withdrawals, node: Node, statsd: StatsdServer
+    start: StartProgram, withdrawals: Withdrawals, node: Node, statsd: StatsdServer
 ) -> None:
     withdrawals.add("deep")
     node.failures["deep"] = 1_000_000
@@ -265,7 +265,7 @@ def test_the_breaker_opens_and_the_node_gets_no_more_requests(
 
 
 def test_breaker_closes_when_its_probes_are_answered(
-    start: Start, withdrawals: Withdrawals, node: Node
+    start: StartProgram, withdrawals: Withdrawals, node: Node
 ) -> None:
     withdrawals.add("deep", "shallow")
     node.failures["deep"] = 2
@@ -288,7 +288,7 @@ def test_breaker_closes_when_its_probes_are_answered(
 
 
 def test_a_node_that_is_away_is_no_fault_of_a_withdrawal(
-    start: Start, withdrawals: Withdrawals
+    start: StartProgram, withdrawals: Withdrawals
 ) -> None:
     withdrawals.add("deep")
     running = start(NODE_URL="http://127.0.0.1:1")
@@ -302,7 +302,7 @@ def test_a_node_that_is_away_is_no_fault_of_a_withdrawal(
     assert withdrawals.by_hash == {"deep": "sent"}
 
 
-def test_a_setting_of_its_own_that_does_not_fit_is_code_78(start: Start) -> None:
+def test_a_setting_of_its_own_that_does_not_fit_is_code_78(start: StartProgram) -> None:
     ended = start("--once", NODE_URL="node:8080").end()
 
     assert ended.exit_code == 78
@@ -310,7 +310,7 @@ def test_a_setting_of_its_own_that_does_not_fit_is_code_78(start: Start) -> None
 
 
 def test_under_supervisord_it_runs_and_is_stopped_with_code_0(
-    start: Start, folder: Path, withdrawals: Withdrawals, node: Node
+    start: StartProgram, folder: Path, withdrawals: Withdrawals, node: Node
 ) -> None:
     withdrawals.add("deep", "shallow")
     program = (folder / "withdrawals.conf").read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 from .commands import DEADLINE_SECONDS
 
 
-class Proxy:
+class DatabaseProxy:
     """Passes TCP connections on to a database's unix socket, for the length of a `with`.
 
     It runs in a thread of its own, so that a test may block.

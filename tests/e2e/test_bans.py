@@ -11,7 +11,7 @@ from reconciler.paper.process import PaperProcess
 
 from ..supervisor.processes import stretched  # noqa: TID252 - tests are no package
 from .conftest import AMPLE, KEY, SECRET, Start
-from .proxy import Proxy
+from .proxy import DatabaseProxy
 from .rows import connected, count, listening_for_changes
 from .test_supervision import status_of
 
@@ -92,7 +92,7 @@ def test_a_drain_that_has_to_kill_says_so_and_ends_with_1(demo: Demo, reconcile:
     demo.fill(orders=400, symbols=12, seed=7)
 
     with (
-        Proxy(demo.database_url) as proxy,
+        DatabaseProxy(demo.database_url) as proxy,
         listening_for_changes(demo.database_url) as changes,
     ):
         run = reconcile(

@@ -47,7 +47,7 @@ def test_id_that_a_firewall_would_dislike_never_reaches_it(demo: Demo, reconcile
     assert ended.report["held"] == 1
     assert ended.report["ending"] == "completed"
     wrong = [
-        told for told in demo.mismatches() if "x-union" not in told and str(row[1]) not in told
+        wrong for wrong in demo.mismatches() if "x-union" not in wrong and str(row[1]) not in wrong
     ]
     assert wrong == []
 

@@ -51,14 +51,14 @@ def test_a_script_that_is_told_to_end_leaves_no_process_and_no_folder(
         wait_until_it_supervises(process.pid)
         (postmaster,) = folder.glob("reconciler-pg-*/data/postmaster.pid")
         server = int(postmaster.read_text(encoding="utf-8").splitlines()[0])
-        everybody = EndWatch({server, *family(process.pid)})
+        processes = EndWatch({server, *family(process.pid)})
 
         process.send_signal(signal.SIGTERM)
         process.wait(DEADLINE_SECONDS)
     finally:
         process.kill()
 
-    left = everybody.left_after(DEADLINE_SECONDS)
+    left = processes.left_after(DEADLINE_SECONDS)
     for pid in left:
         os.kill(pid, signal.SIGKILL)
     assert not left

@@ -157,16 +157,16 @@ def test_run_over_foreign_status_words_says_it_follows_none(demo: Demo, reconcil
         )
 
     shown = reconcile("--once").end()
-    told = reconcile("--once", "--json").end()
+    ended = reconcile("--once", "--json").end()
 
     why = "200 rows look open, 0 by our words: OPEN 151, NEW 49"
-    assert (shown.exit_code, told.exit_code) == (0, 0), told.err
+    assert (shown.exit_code, ended.exit_code) == (0, 0), ended.err
     assert why in shown.out
     assert "nothing to do: no row is open by our words" in shown.out
-    assert told.report["orders"] == 0
-    assert told.report["not_followed"] == 200
-    assert told.report["remarks"][0] == why
-    warned = [line for line in told.err.splitlines() if "orders.not_followed" in line]
+    assert ended.report["orders"] == 0
+    assert ended.report["not_followed"] == 200
+    assert ended.report["remarks"][0] == why
+    warned = [line for line in ended.err.splitlines() if "orders.not_followed" in line]
     assert [json.loads(line)["reason"] for line in warned] == [why]
 
 

@@ -35,6 +35,8 @@ def test_no_secret_is_ever_shown_however_much_is_logged(
     given = {"DATABASE_URL": url, "TEST_JWT": JWT, "LOG_LEVEL": "DEBUG"} | environment
     ended = reconcile("--once", "--json", **given).end()
 
-    said = ended.out + ended.err
-    assert "supervisor" in said or ended.exit_code == 69
-    assert [secret for secret in (KEY, SECRET, PASSWORD, JWT, "signature=") if secret in said] == []
+    output = ended.out + ended.err
+    assert "supervisor" in output or ended.exit_code == 69
+    assert [
+        secret for secret in (KEY, SECRET, PASSWORD, JWT, "signature=") if secret in output
+    ] == []

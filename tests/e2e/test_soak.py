@@ -19,7 +19,7 @@ def test_no_kill_and_no_fault_loses_doubles_or_turns_back_a_change() -> None:
     ended = run_script("soak", "--chaos", "--seconds", "12", "--json")
 
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    told = json.loads(ended.stdout)
-    assert told["complaints"] == []
-    assert set(told["kills"]) == {"worker", "supervisor", "postmaster"}
-    assert min(told["application"].values()) > 0
+    result = json.loads(ended.stdout)
+    assert result["complaints"] == []
+    assert set(result["kills"]) == {"worker", "supervisor", "postmaster"}
+    assert min(result["application"].values()) > 0

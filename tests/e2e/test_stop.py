@@ -28,7 +28,7 @@ def test_a_stop_leaves_no_process_no_session_and_nothing_half_done(
             RECONCILIATION_RATE_SHARE=0.05,  # a page is several cycles: there is more to come
         )
         changes.wait_for_change()
-        everybody = EndWatch({run.pid, *family(run.pid)})
+        processes = EndWatch({run.pid, *family(run.pid)})
         sent = time.monotonic()
         (run.send if number is signal.SIGTERM else run.send_as_terminal)(number)
         ended = run.end()
@@ -36,7 +36,7 @@ def test_a_stop_leaves_no_process_no_session_and_nothing_half_done(
     assert ended.exit_code == 0, ended.err
     assert time.monotonic() - sent < DRAIN_SECONDS
     assert not run.logged("worker.killed")
-    assert not everybody.left_after(1.0)
+    assert not processes.left_after(1.0)
     assert demo.mismatches(), "it was stopped too late to prove anything"
     with connected(demo.database_url) as connection:
         assert not changes_not_logged(connection)

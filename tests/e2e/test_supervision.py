@@ -16,7 +16,7 @@ from reconciler.supervisor.supervisor import STORE_RETRY_SECONDS
 from ..supervisor.processes import EndWatch, family, stretched  # noqa: TID252 - tests are no package
 from .commands import RunningCommand
 from .conftest import AMPLE, Start, settings_of
-from .proxy import Proxy
+from .proxy import DatabaseProxy
 from .rows import (
     ChangeListener,
     changes_not_logged,
@@ -82,11 +82,11 @@ OUTAGE_SECONDS = float(os.environ.get("OUTAGE_SECONDS", "3"))
 @contextmanager
 def working_through_a_proxy(
     demo: Demo, reconcile: Start, **environment: object
-) -> Iterator[tuple[RunningCommand, Proxy, ChangeListener]]:
+) -> Iterator[tuple[RunningCommand, DatabaseProxy, ChangeListener]]:
     """Reconcile through a proxy to the database; enter the block at the first change."""
     demo.exchange.set_faults(latency_ms=50)
     with (
-        Proxy(demo.database_url) as proxy,
+        DatabaseProxy(demo.database_url) as proxy,
         listening_for_changes(demo.database_url) as changes,
     ):
         run = reconcile(DATABASE_URL=proxy.url, RECONCILIATION_BATCH_SIZE=20, **environment)

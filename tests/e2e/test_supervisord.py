@@ -21,7 +21,7 @@ from ..supervisor.processes import EndWatch, family  # noqa: TID252 - tests are 
 from .commands import DEADLINE_SECONDS, RunningCommand
 from .conftest import settings_of
 from .control import wait_until_ready
-from .proxy import Proxy
+from .proxy import DatabaseProxy
 from .rows import changes_not_logged, connected, listening_for_changes
 
 CONF = Path(__file__).parents[2] / "supervisor.conf"
@@ -183,11 +183,11 @@ def test_a_killed_supervisor_is_started_again_without_its_workers(
         log.wait_for_text(RUNNING)
         changes.wait_for_change()
         killed = supervisord.pid_of()
-        everybody = EndWatch({killed, *family(killed)})
+        processes = EndWatch({killed, *family(killed)})
 
         os.kill(killed, signal.SIGKILL)
 
-        assert not everybody.left_after(1.0)
+        assert not processes.left_after(1.0)
         log.wait_for_text(RUNNING, count=2)
     assert log.count_text("exited: reconciler (terminated by SIGKILL; not expected)") == 1
     assert supervisord.pid_of() != killed
@@ -252,7 +252,7 @@ def test_configuration_error_becomes_fatal_and_says_why(
 def test_database_that_comes_up_late_is_reached_by_restarts(
     demo: Demo, supervisord: Supervisord
 ) -> None:
-    with Proxy(demo.database_url) as proxy:
+    with DatabaseProxy(demo.database_url) as proxy:
         supervisord.set("DATABASE_URL", proxy.url)
         proxy.cut()
 

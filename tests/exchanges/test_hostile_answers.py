@@ -21,13 +21,15 @@ from reconciler.paper.orders import SeedOptions
 from reconciler.paper.server import new_exchange, serve_in_thread
 from reconciler.resilience.budget import LocalBudget, WeightWindow
 from reconciler.settings import Credentials
-from tests.chaos.hostile_answers import About, Kind, bomb, deflated, kinds
+from tests.chaos.hostile_answers import AnswerType, HostileKind, bomb, deflated, kinds
 from tests.chaos.hostile_proxy import HostileProxy
 
 KEY, SECRET = "made-up-key", "made-up-secret"
 PATIENCE_SECONDS = 1.0
 ORDERS = 120
-KINDS = tuple(one for one in kinds("http://127.0.0.1:9/trap") if one.about is not About.TIME)
+KINDS = tuple(
+    one for one in kinds("http://127.0.0.1:9/trap") if one.replaces is not AnswerType.TIME
+)
 ASKED = ("one order", "a list")
 
 
@@ -113,7 +115,7 @@ async def ask_again(exchange: Exchange, ref: OrderRef) -> LookupResult:
 @pytest.mark.parametrize("asked", ASKED)
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 async def test_hostile_answer_leads_to_the_truth_or_no_report(
-    hostile_venue: HostileVenue, kind: Kind, asked: str
+    hostile_venue: HostileVenue, kind: HostileKind, asked: str
 ) -> None:
     proxy, truth = hostile_venue.proxy, hostile_venue.truth
     everything = list(truth)

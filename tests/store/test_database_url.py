@@ -12,7 +12,7 @@ from reconciler.errors import ConfigurationError, StoreUnavailable
 from reconciler.store.database import Database
 from reconciler.store.database_url import parse_url, without_secrets
 
-from ..e2e.proxy import Proxy  # noqa: TID252 - tests are no package
+from ..e2e.proxy import DatabaseProxy  # noqa: TID252 - tests are no package
 
 PASSWORD = "hunter2-with-teeth"
 
@@ -141,8 +141,8 @@ def ports(postgres_url: str, read_only_url: str) -> Iterator[dict[str, int]]:
         closed = stack.enter_context(socket())
         closed.bind(("127.0.0.1", 0))
         yield {
-            "reads": stack.enter_context(Proxy(read_only_url)).port,
-            "writes": stack.enter_context(Proxy(postgres_url)).port,
+            "reads": stack.enter_context(DatabaseProxy(read_only_url)).port,
+            "writes": stack.enter_context(DatabaseProxy(postgres_url)).port,
             "gone": closed.getsockname()[1],
         }
 
