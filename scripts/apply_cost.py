@@ -29,7 +29,7 @@ from reconciler.store import migrations, sample_orders
 from reconciler.store.database import Database
 from reconciler.store.order_writer import OrderWriter
 from reconciler.store.stale import StaleOrder, StaleOrders
-from reconciler.store.tables import OrdersTable, find_orders
+from reconciler.store.tables import OrdersTable, read_orders_table
 from reconciler.supervisor.dispatcher import Dispatcher
 from reconciler.workload import Batch
 
@@ -80,7 +80,7 @@ def main() -> None:
         with database.connection() as connection:
             migrations.upgrade(connection)
         with database.autocommit() as connection:
-            orders = find_orders(connection)
+            orders = read_orders_table(connection)
         write_all = partial(_write_all, database, orders, batch_size=arguments.batch_size)
         methods = {"order writer": write_all, "least": partial(_write_least, database)}
         costs: dict[str, list[_Microseconds]] = {name: [] for name in methods}

@@ -21,7 +21,7 @@ from reconciler.exchanges.registry import venue
 from reconciler.store.activity import ACTION, Activity, read_history
 from reconciler.store.database import Database
 from reconciler.store.row_status import read_row_status
-from reconciler.store.tables import find_orders
+from reconciler.store.tables import read_orders_table
 
 _INTEGER = re.compile(r"-?[0-9]{1,20}", re.ASCII)
 _COMPARED = (("executed_qty", "executed"), ("avg_price", "average"))
@@ -149,7 +149,7 @@ def _read(database: Database, order_id: OrderId) -> OrderHistory:
     with database.autocommit() as connection:
         entries = read_history(connection, str(order_id))
         try:
-            status = read_row_status(connection, find_orders(connection), order_id)
+            status = read_row_status(connection, read_orders_table(connection), order_id)
         except SchemaMismatch:
             status = None
     return OrderHistory(order_id=str(order_id), status=status, entries=entries)

@@ -12,7 +12,7 @@ from reconciler.domain.decide import Policy
 from reconciler.domain.order import OrderId
 from reconciler.store.database import Database
 from reconciler.store.replay import ReplayedChange, replay
-from reconciler.store.tables import find_orders
+from reconciler.store.tables import read_orders_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +80,7 @@ def replay_changes(
         SchemaMismatch: `orders` is not suitable.
     """
     with show_activity("deciding again", is_transient=True), database.autocommit() as connection:
-        orders = find_orders(connection)
+        orders = read_orders_table(connection)
         policy = Policy(
             quantity_scale=orders.quantity_scale,
             price_scale=orders.price_scale,

@@ -19,7 +19,7 @@ from reconciler.errors import ConfigurationError, Problem, SchemaMismatch
 from reconciler.store import migrations, sample_orders
 from reconciler.store.database import Database
 from reconciler.store.privileges import missing_read_privileges, missing_upgrade_privileges
-from reconciler.store.tables import activity_log_problems, find_orders, schema_problems
+from reconciler.store.tables import activity_log_problems, read_orders_table, schema_problems
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,7 +156,7 @@ def _upgrade(database: Database, *, with_orders: bool) -> UpgradeResult:
 
 def _orders_problems(connection: Connection) -> list[Problem]:
     try:
-        find_orders(connection)
+        read_orders_table(connection)
     except SchemaMismatch as error:
         return list(error.problems)
     return []

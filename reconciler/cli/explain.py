@@ -23,7 +23,7 @@ from reconciler.store.database import Database
 from reconciler.store.explain import read_lock_holders, read_row
 from reconciler.store.holds import read_hold
 from reconciler.store.shared_state import read_halt
-from reconciler.store.tables import find_orders
+from reconciler.store.tables import read_orders_table
 from reconciler.supervisor.status import OrderLocation
 
 MAX_ENTRIES = 5
@@ -56,7 +56,7 @@ def _take_snapshot(settings: Settings, order_id: OrderId) -> OrderSnapshot:
         closing(Database(settings.required_database_url, role="explain")) as database,
         database.autocommit() as connection,
     ):
-        orders = find_orders(connection)
+        orders = read_orders_table(connection)
         row = read_row(connection, orders, order_id, stale_after=settings.stale_after)
         location, unanswered = (
             (None, None) if row is None else _locate(settings, row.symbol, order_id)

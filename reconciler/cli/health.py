@@ -26,7 +26,7 @@ from reconciler.store.database import Database
 from reconciler.store.holds import measure_holds
 from reconciler.store.shared_state import read_halt
 from reconciler.store.stale import StaleOrders
-from reconciler.store.tables import find_orders
+from reconciler.store.tables import read_orders_table
 from reconciler.telemetry.health import Grade, HealthRow, Vitals, judge
 
 _STYLES = {
@@ -163,7 +163,7 @@ def _read_vitals(settings: Settings) -> Vitals:
         hour = read_last_hour(connection)
         halted = read_halt(connection)
         holds = measure_holds(connection)
-        orders = find_orders(connection)
+        orders = read_orders_table(connection)
         stale = StaleOrders(orders, stale_after=settings.stale_after).measure_backlog(connection)
     return Vitals(
         last_hour=hour,

@@ -34,7 +34,7 @@ from reconciler.store.hold_acceptance import (
     decide_acceptance,
 )
 from reconciler.store.holds import HeldOrder, dismiss_hold, read_hold
-from reconciler.store.tables import OrdersTable, find_orders
+from reconciler.store.tables import OrdersTable, read_orders_table
 
 MAX_REFUSALS_SHOWN = 20
 DISMISS_PAGE_ROWS = 5000
@@ -157,7 +157,7 @@ class HoldDecision(ABC):
     @cached_property
     def _orders(self) -> OrdersTable:
         with self.database.autocommit() as connection:
-            return find_orders(connection)
+            return read_orders_table(connection)
 
     @abstractmethod
     def decide(self, order_id: OrderId) -> str:

@@ -21,7 +21,7 @@ class BinaryFloat(StrEnum):
         """Return what a column of this type keeps of a finite `value`.
 
         The result is the shortest decimal that parses to the same float. PostgreSQL shows another
-        decimal if that lies half-way between two floats; both give the same result here.
+        decimal if it is half-way between two floats; both give the same result here.
         A value out of range is returned as it is: the database refuses it.
         """
         if self is BinaryFloat.DOUBLE:

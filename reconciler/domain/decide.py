@@ -29,8 +29,8 @@ test_decide_machine.py searches for a sequence of answers that breaks one.
 9.  "Not found" depends on the order's age: within the grace period it says nothing yet; beyond the
     retention horizon it proves nothing; in between it is counted, and after enough confirmations
     the order waits for a person. It never by itself becomes `canceled` or `rejected`. "Archived"
-    proves an end with nothing executed, though not which end, only where `created_at` lies beyond
-    the horizon.
+    proves an end with nothing executed, though not which end, only if `created_at` is beyond the
+    horizon.
 10. An unknown status word changes nothing: hold, and carry on with the rest.
 11. A report fetched before the row's latest write, or longer ago than LONGEST_ANSWER_AGE, is stale:
     leave the row for next time. An `updated_at` ahead of the database's clock is ignored: the

@@ -40,7 +40,7 @@ from reconciler.store.privileges import (
     refusing_policies,
 )
 from reconciler.store.stale import StaleOrders
-from reconciler.store.tables import OrdersTable, find_orders, require_schema
+from reconciler.store.tables import OrdersTable, read_orders_table, require_schema
 from reconciler.telemetry import metrics as names
 from reconciler.telemetry.metrics import Metrics, open_metrics
 from reconciler.workload import Workload
@@ -172,7 +172,7 @@ def _require_privileges(connection: Connection, *, is_dry_run: bool) -> None:
 
 def _read_orders_table(database: Database, clock: DatabaseClock) -> OrdersTable:
     with database.autocommit() as connection:
-        orders = find_orders(connection)
+        orders = read_orders_table(connection)
         clock.sync(_database_now(connection))
     return orders
 

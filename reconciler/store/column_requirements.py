@@ -19,7 +19,7 @@ Columns = Mapping[str, ColumnInfo]
 
 _WORDS = ", ".join(status.value for status in Status)
 _LONGEST_STATUS = max(len(status) for status in Status)
-_REWRITES = "  -- rewrites the table, which is locked meanwhile: in a quiet hour"
+_REWRITES = "  -- rewrites the table and locks it while it does: choose a quiet hour"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,7 +30,7 @@ The same goes for a hold for any other reason that has no report.
 """
 
 NOTHING_TO_ACCEPT = frozenset({HoldReason.ERROR, HoldReason.CRASHED_WORKER})
-"""There is nothing to accept: only another attempt can tell."""
+"""There is nothing to accept: the order has to be tried again."""
 
 
 @dataclass(frozen=True, kw_only=True)

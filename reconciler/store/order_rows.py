@@ -14,7 +14,7 @@ from reconciler.store.holds import ActiveHold, attempts_in_a_row, is_named_by
 from reconciler.store.tables import OrdersTable, holds
 
 IDLE_TRANSACTION_TIMEOUT = timedelta(seconds=10)
-"""After this much silence PostgreSQL ends a transaction that holds locked rows."""
+"""PostgreSQL ends a transaction with locked rows that has been idle for this long."""
 
 
 class RowWithHold(NamedTuple):
@@ -88,8 +88,8 @@ def as_rows(tuples: Sequence[tuple[Any, ...]]) -> list[RowWithHold]:
 def select_rows(orders: OrdersTable) -> Select[Any]:
     """Select the rows with the parameter `ids`, and their holds."""
     ids = bindparam("ids", type_=ARRAY(orders.c.id.type))
-    # Picked out first, by the batch's ids: joined as a whole table, holds that have grown since
-    # their last ANALYZE would be read once for every order.
+    # Selected first, by the batch's ids: if the whole table were joined, and had grown since its
+    # last ANALYZE, it would be read once for every order.
     held = (
         select(
             holds.c.order_id,
@@ -121,9 +121,10 @@ def select_rows(orders: OrdersTable) -> Select[Any]:
 
 
 def lock_rows(rows: Select[Any], orders: OrdersTable) -> Select[Any]:
-    """Lock the selected rows, until the session ends or is silent for IDLE_TRANSACTION_TIMEOUT.
+    """Lock the selected rows, until the transaction ends or is idle for too long.
 
-    The statement sets the timeout itself: that costs no round trip and ends with the transaction.
+    The statement sets IDLE_TRANSACTION_TIMEOUT itself: that costs no round trip, and the setting
+    ends with the transaction.
     """
     milliseconds = str(IDLE_TRANSACTION_TIMEOUT // timedelta(milliseconds=1))
     limit = (

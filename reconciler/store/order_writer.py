@@ -2,13 +2,14 @@
 
 One short transaction for each batch, with four round trips: begin, lock, write, commit.
 
-1.  Lock the rows by id with `FOR UPDATE SKIP LOCKED`. A row that another session holds is skipped,
-    so we never wait for the application or for another worker. A session that has just inserted a
-    fill that refers to the order holds the row too; the order is tried again a moment later.
+1.  Lock the rows by id with `FOR UPDATE SKIP LOCKED`. A row that another session has locked is
+    skipped, so we never wait for the application or for another worker. A session that has just
+    inserted a fill that refers to the order locks the row, too; the order is tried again a moment
+    later.
     The same statement checks the halt: if it is on, no row is locked and nothing is written. So no
     transaction that begins after a halt was committed writes anything, on any host.
-2.  Decide under the lock, on the row as it is now. So whatever was written to the row since the
-    exchange was asked is taken into account.
+2.  Decide under the lock, on the row as it is now. So anything that was written to the row since
+    the exchange was asked is taken into account.
 3.  Write orders, activity log and holds with one statement. If its counts differ from what was
     decided (because of a trigger or a row-level policy), the whole batch is rolled back.
 
@@ -38,7 +39,7 @@ from reconciler.store.order_rows import RowWithHold, as_rows, lock_rows, select_
 from reconciler.store.prepared_statement import PreparedStatement, array_literal
 from reconciler.store.tables import OrdersTable
 from reconciler.store.write_result import OrderOutcome, WriteResult
-from reconciler.store.write_statement import WritePart, write_statement
+from reconciler.store.write_statement import WritePart, build_write_statement
 
 Decide = Callable[[Order, Answer | None, datetime], Decision]
 
@@ -56,7 +57,7 @@ class OrderWriter:
         """Prepare the statements.
 
         Args:
-            orders: The table's shape.
+            orders: The application's table.
             exchange: Its name, for the activity log.
             decide: Must be pure: it runs inside the transaction.
             by: The person who decides, if it is one; logged with every change. A person may write
@@ -192,13 +193,13 @@ class OrderWriter:
         if parts not in self._writes:
             resolution = "reconciled" if self._by is None else f"accepted by {self._by}"
             self._writes[parts] = PreparedStatement(
-                write_statement(self._orders, parts, resolution)
+                build_write_statement(self._orders, parts, resolution)
             )
         return self._writes[parts]
 
 
 _UNKNOWN_FACTS = Facts(status=Status.PENDING, executed_qty=Decimal(0), avg_price=None)
-"""Stand for those of a row whose status is the application's own. The row is left alone."""
+"""The facts of a row whose status is the application's own; such a row is left alone."""
 
 
 def _ids(orders: Iterable[OrderId]) -> Mapping[str, str]:

@@ -225,7 +225,7 @@ def refusing_policies(connection: Connection) -> list[Problem]:
 def hiding_policies(connection: Connection) -> list[Problem]:
     """Name the tables of which row-level security may hide or refuse some rows to our role.
 
-    Their number cannot be told: they are hidden from a count, too.
+    The number of these rows is unknown: they are hidden from a count, too.
     """
     role: str = connection.execute(_ROLE).scalar_one()
     tables: dict[str, list[str]] = {}

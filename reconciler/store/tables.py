@@ -206,7 +206,7 @@ def is_datetime(time: Any) -> Any:
     return time.between(*_DATETIMES)
 
 
-def find_orders(connection: Connection) -> OrdersTable:
+def read_orders_table(connection: Connection) -> OrdersTable:
     """Read the columns of `orders`.
 
     Raises:
@@ -248,7 +248,7 @@ def require_schema(connection: Connection) -> OrdersTable:
     """
     problems = schema_problems(connection)
     try:
-        orders = find_orders(connection)
+        orders = read_orders_table(connection)
     except SchemaMismatch as error:
         raise SchemaMismatch([*error.problems, *problems]) from None
     if problems:

@@ -44,7 +44,7 @@ class WritePart(StrEnum):
     RELEASED = "released"
 
 
-def write_statement(
+def build_write_statement(
     orders: OrdersTable, parts: frozenset[WritePart], resolution: str
 ) -> Select[Any]:
     """Build the statement for these parts; it takes `BatchWrites.parameters`.

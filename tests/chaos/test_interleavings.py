@@ -35,7 +35,7 @@ from reconciler.settings import BreakerPolicy
 from reconciler.store.database import Database
 from reconciler.store.order_writer import OrderWriter
 from reconciler.store.stale import StaleOrder
-from reconciler.store.tables import find_orders
+from reconciler.store.tables import read_orders_table
 from reconciler.telemetry.metrics import NoMetrics
 from reconciler.workload import Batch, Chunk
 
@@ -220,7 +220,7 @@ def clock() -> DatabaseClock:
 @pytest.fixture
 def writer(database: Database) -> OrderWriter:
     with database.autocommit() as connection:
-        orders = find_orders(connection)
+        orders = read_orders_table(connection)
     return OrderWriter(orders, exchange="paper", decide=partial(decide, policy=POLICY))
 
 

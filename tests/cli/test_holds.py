@@ -20,7 +20,7 @@ from reconciler.cli.ui.progress import CountProgress
 from reconciler.paper.exchange import PaperExchange
 from reconciler.store.database import Database
 from reconciler.store.stale import StaleOrders
-from reconciler.store.tables import find_orders
+from reconciler.store.tables import read_orders_table
 
 from .conftest import Invoke
 
@@ -311,7 +311,7 @@ def test_dismiss_lets_the_order_be_tried_again_at_once(
 
 def stale_ids(database: Database) -> list[object]:
     with database.transaction() as connection:
-        stale = StaleOrders(find_orders(connection), stale_after=timedelta(minutes=5))
+        stale = StaleOrders(read_orders_table(connection), stale_after=timedelta(minutes=5))
         return [order.id for order in stale.read_page(connection, 10).orders]
 
 

@@ -21,7 +21,7 @@ from reconciler.settings import BreakerPolicy
 from reconciler.store.database import Database
 from reconciler.store.order_writer import OrderWriter
 from reconciler.store.stale import StaleOrder
-from reconciler.store.tables import find_orders
+from reconciler.store.tables import read_orders_table
 from reconciler.telemetry.metrics import NoMetrics
 from reconciler.workload import Batch, Chunk, Result
 
@@ -106,7 +106,7 @@ def new_orders(database_url: str, count: int, *, on_hold: Collection[str] = ()) 
 
 def a_handler(database: Database, exchange: FakeExchange, rows: int = ORDERS) -> OrderHandler:
     with database.autocommit() as connection:
-        table = find_orders(connection)
+        table = read_orders_table(connection)
     policy = Policy(
         quantity_scale=8, price_scale=8, placement_grace=timedelta(0), retention=timedelta(days=90)
     )

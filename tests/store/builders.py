@@ -21,7 +21,7 @@ from reconciler.domain.status import Status
 from reconciler.store import migrations
 from reconciler.store.database import Database
 from reconciler.store.order_writer import OrderWriter
-from reconciler.store.tables import OrdersTable, find_orders
+from reconciler.store.tables import OrdersTable, read_orders_table
 from reconciler.store.write_result import WriteResult
 
 EXCHANGE = "paper"
@@ -122,7 +122,7 @@ def make_ready(application: Application, ddl: str) -> None:
 
 def shape_of(database: Database) -> OrdersTable:
     with database.autocommit() as connection:
-        return find_orders(connection)
+        return read_orders_table(connection)
 
 
 def now_of(database: Database) -> datetime:

@@ -10,7 +10,7 @@ import pytest
 from reconciler.domain.order import OrderId
 from reconciler.store.database import Database
 from reconciler.store.explain import LockHolder, OrderRow, read_lock_holders, read_row
-from reconciler.store.tables import find_orders
+from reconciler.store.tables import read_orders_table
 
 from .builders import (
     IS_WAITING_FOR_A_LOCK,
@@ -26,13 +26,13 @@ STALE_AFTER = timedelta(minutes=5)
 
 def read(database: Database, id_: OrderId = 1) -> OrderRow | None:
     with database.autocommit() as connection:
-        orders = find_orders(connection)
+        orders = read_orders_table(connection)
         return read_row(connection, orders, id_, stale_after=STALE_AFTER)
 
 
 def holders(database: Database, id_: OrderId = 1) -> tuple[LockHolder, ...]:
     with database.autocommit() as connection:
-        return read_lock_holders(connection, find_orders(connection), id_)
+        return read_lock_holders(connection, read_orders_table(connection), id_)
 
 
 def pids(database: Database, id_: OrderId = 1) -> set[int | None]:

@@ -5,7 +5,7 @@ import pytest
 from reconciler.errors import SchemaMismatch
 from reconciler.store.database import Database
 from reconciler.store.holds import read_hold
-from reconciler.store.tables import find_orders
+from reconciler.store.tables import read_orders_table
 
 from .builders import (
     Application,
@@ -26,7 +26,7 @@ NOT_NULL = "ALTER TABLE orders ALTER id SET NOT NULL"
 def problems_of(database: Database) -> list[tuple[str, str]]:
     with database.autocommit() as connection:
         try:
-            find_orders(connection)
+            read_orders_table(connection)
         except SchemaMismatch as mismatch:
             return [(problem.what, problem.hint) for problem in mismatch.problems]
     return []

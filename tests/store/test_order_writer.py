@@ -18,7 +18,7 @@ from reconciler.domain.value import replace
 from reconciler.store.activity import ACTION, Activity, read_history
 from reconciler.store.database import Database
 from reconciler.store.stale import StaleOrders
-from reconciler.store.tables import find_orders
+from reconciler.store.tables import read_orders_table
 from reconciler.store.write_result import OrderOutcome
 
 from .builders import (
@@ -520,7 +520,7 @@ def test_a_column_that_our_role_may_not_read_is_not_used(
 
     with database.transaction() as connection:
         connection.exec_driver_sql("SET LOCAL ROLE narrow")
-        orders = find_orders(connection)
+        orders = read_orders_table(connection)
         page = StaleOrders(orders, stale_after=A_MINUTE).read_page(connection, 10)
 
     application.execute("DROP OWNED BY narrow; DROP ROLE narrow")

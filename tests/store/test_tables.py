@@ -9,7 +9,7 @@ import pytest
 from reconciler.errors import Problem, SchemaMismatch
 from reconciler.store import migrations
 from reconciler.store.database import Database
-from reconciler.store.tables import find_orders, require_schema, schema_problems
+from reconciler.store.tables import read_orders_table, require_schema, schema_problems
 
 from .builders import (
     SHAPES,
@@ -48,7 +48,7 @@ def an_orders_table(owner: Application, **changed: str | None) -> None:
 def problems_of(database: Database) -> list[Problem]:
     with database.autocommit() as connection:
         try:
-            find_orders(connection)
+            read_orders_table(connection)
         except SchemaMismatch as mismatch:
             return list(mismatch.problems)
     return []

@@ -16,7 +16,7 @@ from reconciler.store.coverage import Coverage, measure_coverage
 from reconciler.store.database import Database
 from reconciler.store.duplicates import MAX_READ, measure_duplicates
 from reconciler.store.privileges import missing_privileges, missing_read_privileges
-from reconciler.store.tables import find_orders, schema_problems
+from reconciler.store.tables import read_orders_table, schema_problems
 from reconciler.store.vacuum import MIN_BLOCKED_TIME, vacuum_blockers
 from reconciler.telemetry.rounding import round_on_same_side
 
@@ -71,7 +71,7 @@ def check_orders(connection: Connection) -> CheckResult:
     if missing_read_privileges(connection):
         return skipped("orders", "the rights are granted")
     try:
-        orders = find_orders(connection)
+        orders = read_orders_table(connection)
     except SchemaMismatch as error:
         return failed("orders", error)
     absent = [name for name in ("created_at", "updated_at") if name not in orders.optional]
@@ -127,7 +127,7 @@ def check_duplicates(connection: Connection) -> CheckResult:
     if missing_read_privileges(connection):
         return skipped("duplicates", "the rights are granted")
     try:
-        find_orders(connection)
+        read_orders_table(connection)
     except SchemaMismatch:
         return skipped("duplicates", "orders is suitable")
     found = measure_duplicates(connection)

@@ -10,7 +10,7 @@ from reconciler.store.holds import MAX_WAIT, count_far_ahead
 from reconciler.store.privileges import missing_privileges, missing_read_privileges
 from reconciler.store.stale import count_synced_ahead
 from reconciler.store.stale_index import CLOCK_TOLERANCE
-from reconciler.store.tables import find_orders, schema_problems
+from reconciler.store.tables import read_orders_table, schema_problems
 
 CHECK = "times"
 
@@ -20,7 +20,7 @@ def check_times(connection: Connection) -> CheckResult:
     if missing_read_privileges(connection) or missing_privileges(connection):
         return skipped(CHECK, "the rights are granted")
     try:
-        orders = find_orders(connection)
+        orders = read_orders_table(connection)
     except SchemaMismatch:
         return skipped(CHECK, "orders is suitable")
     if schema_problems(connection):

@@ -22,7 +22,7 @@ from reconciler.store.stale_index import (
     index_build_problems,
     read_index_state,
 )
-from reconciler.store.tables import activity_log_problems, find_orders
+from reconciler.store.tables import activity_log_problems, read_orders_table
 
 VERSION_TABLE = "reconciler_alembic_version"
 
@@ -64,7 +64,7 @@ def ddl() -> str:
 
 
 def _require_fit(connection: Connection) -> None:
-    find_orders(connection)
+    read_orders_table(connection)
     problems = activity_log_problems(connection) + index_build_problems(connection)
     connection.rollback()
     if problems:

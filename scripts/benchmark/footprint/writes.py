@@ -17,7 +17,7 @@ from reconciler.domain.value import replace
 from reconciler.store.database import Database
 from reconciler.store.order_writer import OrderWriter
 from reconciler.store.stale_index import STALE_INDEX
-from reconciler.store.tables import find_orders
+from reconciler.store.tables import read_orders_table
 from reconciler.trial.scratch_database import ScratchDatabase
 from scripts.benchmark.figures import Figure
 from scripts.benchmark.process_group import WorkerConfig
@@ -103,7 +103,7 @@ def _still_open(report: Report) -> Report:
 def _step(database: Database) -> OrderWriter:
     with database.autocommit() as connection:
         return OrderWriter(
-            find_orders(connection), exchange=EXCHANGE, decide=partial(decide, policy=POLICY)
+            read_orders_table(connection), exchange=EXCHANGE, decide=partial(decide, policy=POLICY)
         )
 
 

@@ -23,7 +23,7 @@ from reconciler.settings import Settings
 from reconciler.store.database import Database
 from reconciler.store.order_writer import OrderWriter
 from reconciler.store.stale import StaleOrder
-from reconciler.store.tables import find_orders
+from reconciler.store.tables import read_orders_table
 from reconciler.supervisor.dispatcher import Dispatcher
 from reconciler.supervisor.options import PAGE_ITEMS
 from reconciler.trial.scratch_database import ScratchDatabase
@@ -63,7 +63,7 @@ class _Worker:
     def __init__(self, config: WorkerConfig, rows: Rows) -> None:
         self._database = Database(config.url, role="bench")
         with self._database.autocommit() as connection:
-            orders = find_orders(connection)
+            orders = read_orders_table(connection)
         self._step = OrderWriter(orders, exchange=EXCHANGE, decide=partial(decide, policy=POLICY))
         self._answers = rows.answers()
         self._batch_size = config.batch_size

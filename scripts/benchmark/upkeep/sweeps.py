@@ -22,7 +22,7 @@ from reconciler.domain.status import Status
 from reconciler.store.database import Database
 from reconciler.store.order_writer import OrderWriter
 from reconciler.store.stale import StaleOrder, StaleOrders
-from reconciler.store.tables import find_orders
+from reconciler.store.tables import read_orders_table
 from scripts.benchmark.figures import BenchFailed
 from scripts.benchmark.rows import EXCHANGE
 from scripts.benchmark.store.changes import POLICY
@@ -58,7 +58,7 @@ class Sweeper:
         self._grown = grown
         self._batch_size = batch_size
         with database.autocommit() as connection:
-            table = find_orders(connection)
+            table = read_orders_table(connection)
         self._stale = StaleOrders(table, stale_after=timedelta(0))
         self._step = OrderWriter(table, exchange=EXCHANGE, decide=partial(decide, policy=POLICY))
         self._new_ids = count(grown.open_ids.stop)
