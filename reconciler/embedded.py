@@ -141,7 +141,7 @@ def _ensure_system_user() -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not _is_user(SYSTEM_USER):
-            subprocess.run(  # noqa: S603 - our own words
+            subprocess.run(  # noqa: S603 - our own command
                 ["useradd", "-s", "/bin/bash", SYSTEM_USER],  # noqa: S607 - wherever it is
                 check=True,
                 capture_output=True,

@@ -52,7 +52,7 @@ class Sweep:
 
     @property
     def seconds(self) -> float:
-        """How long it has taken so far; 0 until something was done."""
+        """Seconds so far; 0 until something was done."""
         return 0.0 if self.started is None or self.ended is None else self.ended - self.started
 
 
@@ -90,15 +90,15 @@ def sweep(
     Raises:
         SweepFailed: the workers did not get ready.
     """
-    done = Sweep()
+    measured = Sweep()
 
     def record_ready() -> None:
         on_ready()
-        done.started = time.monotonic()
+        measured.started = time.monotonic()
 
     def record_progress(summary: Summary) -> None:
-        done.ended, done.summary = time.monotonic(), summary
-        on_progress(done)
+        measured.ended, measured.summary = time.monotonic(), summary
+        on_progress(measured)
 
     with tempfile.TemporaryDirectory(prefix="reconciler-sweep-") as folder:
         supervisor = Supervisor(
@@ -108,8 +108,8 @@ def sweep(
             set_up_worker=set_up_worker,
             on_progress=record_progress,
         )
-        done.summary = asyncio.run(supervisor.run())
-    return done
+        measured.summary = asyncio.run(supervisor.run())
+    return measured
 
 
 class _UnlimitedWorkload(Workload):

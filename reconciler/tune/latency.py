@@ -13,8 +13,8 @@ from reconciler.exchanges.request_policy import SingleAttempt
 from reconciler.resilience.budget import LocalBudget, WeightWindow
 from reconciler.settings import Settings
 
-ASKED = 5
-ANSWER_SECONDS = 10.0
+MEASURED_REQUESTS = 5
+TIMEOUT_SECONDS = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ def measure_latency(settings: Settings) -> Latency:
 
 async def _measure(settings: Settings) -> Latency:
     found = venue(settings.exchange_name, settings.exchange_base_url)
-    sender = SingleAttempt(ANSWER_SECONDS)
+    sender = SingleAttempt(TIMEOUT_SECONDS)
     exchange = open_exchange(
         found,
         credentials=settings.credentials,
@@ -51,12 +51,15 @@ async def _measure(settings: Settings) -> Latency:
         clock=lambda: datetime.now(UTC),
     )
     try:
-        await _answer_ms(exchange)  # The first one opens the connection, and does not count.
-        taken = [await _answer_ms(exchange) for _ in range(ASKED)]
+        await _answer_ms(exchange)  # opens the connection, and does not count
+        answers_ms = [await _answer_ms(exchange) for _ in range(MEASURED_REQUESTS)]
     finally:
         await exchange.close()
     return Latency(
-        ms=median(taken), requests=ASKED + 1, weight=sender.weight_spent, address=found.base_url
+        ms=median(answers_ms),
+        requests=MEASURED_REQUESTS + 1,
+        weight=sender.weight_spent,
+        address=found.base_url,
     )
 
 

@@ -47,8 +47,8 @@ class Sample:
         return len({order.symbol for order in self.orders})
 
 
-def read_sample(settings: Settings, most: int) -> Sample:
-    """Read up to `most` open orders.
+def read_sample(settings: Settings, limit: int) -> Sample:
+    """Read up to `limit` open orders.
 
     Raises:
         ConfigurationError: the schema does not fit, a right is missing, or there is no order.
@@ -58,7 +58,7 @@ def read_sample(settings: Settings, most: int) -> Sample:
         with database.autocommit() as connection:
             stale = StaleOrders(require_schema(connection), stale_after=ALWAYS_STALE)
             backlog = stale.measure_backlog(connection)
-        found = [order for page in _pages(database, stale, most) for order in page]
+        found = [order for page in _pages(database, stale, limit) for order in page]
     fit = tuple(order for order in found if _is_number(order.external_order_id))
     if not fit:
         raise ConfigurationError([_no_orders(len(found))])
@@ -75,13 +75,13 @@ def order_specs(orders: Sequence[StaleOrder], *, ended_share: float) -> Iterator
         yield _order_spec(order, has_ended=has_ended)
 
 
-def _pages(database: Database, stale: StaleOrders, most: int) -> Iterator[tuple[StaleOrder, ...]]:
+def _pages(database: Database, stale: StaleOrders, limit: int) -> Iterator[tuple[StaleOrder, ...]]:
     after: PageCursor | None = None
-    while most > 0:
+    while limit > 0:
         with database.transaction() as connection:
-            page = stale.read_page(connection, min(most, PAGE_ITEMS), after)
+            page = stale.read_page(connection, min(limit, PAGE_ITEMS), after)
         yield page.orders
-        most -= len(page.orders)
+        limit -= len(page.orders)
         after = page.next
         if after is None:
             return

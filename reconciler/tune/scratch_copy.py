@@ -50,28 +50,28 @@ class ScratchCopy:
 
 
 @contextmanager
-def open_scratch_copy(url: str, copied: Sample) -> Iterator[ScratchCopy]:
+def open_scratch_copy(url: str, sample: Sample) -> Iterator[ScratchCopy]:
     """Copy the sample; remove the copy at the end.
 
     Raises:
         ConfigurationError: the database seems to be in use, or it lacks rights or room.
         StoreUnavailable: it does not answer.
     """
-    needed_megabytes = 200 + len(copied.orders) * 8 // 1024
+    needed_megabytes = 200 + len(sample.orders) * 8 // 1024
     with open_scratch_database(url, needed_megabytes=needed_megabytes, hint=HINT) as scratch:
         with scratch.database.transaction() as connection:
             sample_orders.create_orders_table(connection)
         with scratch.database.connection() as connection:
             migrations.upgrade(connection)
-        _fill(scratch, copied)
+        _fill(scratch, sample)
         yield ScratchCopy(scratch=scratch)
 
 
-def _fill(scratch: ScratchDatabase, copied: Sample) -> None:
+def _fill(scratch: ScratchDatabase, sample: Sample) -> None:
     with scratch.database.transaction() as connection:
         now = connection.execute(_NOW).scalar_one()
         with connection.connection.cursor().copy(_COPY) as copy:
-            for order in copied.orders:
+            for order in sample.orders:
                 copy.write_row(_row(order, now))
         connection.execute(_DATE)
         connection.execute(_KEEP)

@@ -133,7 +133,7 @@ def run(
     listener.on_step("starting an exchange that has these orders")
     with _trial_setup(settings, options, sample, latency, set_up_worker) as setup:
         trials = list(_trials(setup, options, settings.batch_size, listener))
-    _require_any(trials)
+    _require_finished_order(trials)
     return TuneReport(
         options=options,
         sample=sample,
@@ -184,7 +184,7 @@ def _trials(
     trials: list[TrialResult] = []
 
     def try_with(shards: int, batch_size: int) -> TrialResult:
-        listener.on_step(_name(shards, batch_size))
+        listener.on_step(_trial_name(shards, batch_size))
         trial = run_trial(
             setup, shards=shards, batch_size=batch_size, on_progress=listener.on_progress
         )
@@ -198,18 +198,18 @@ def _trials(
     else:
         while (shards_ := next_shards(trials, setup.allowance)) is not None:
             yield try_with(shards_, batch_size)
-    _require_any(trials)
+    _require_finished_order(trials)
     best = advise(trials, setup.allowance, current_batch_size=batch_size).trial
     for other in options.batch_sizes:
         if other != batch_size:
             yield try_with(best.shards, other)
 
 
-def _name(shards: int, batch_size: int) -> str:
+def _trial_name(shards: int, batch_size: int) -> str:
     return f"{shards} {'shard' if shards == 1 else 'shards'}, batches of {batch_size:,}"
 
 
-def _require_any(trials: Sequence[TrialResult]) -> None:
+def _require_finished_order(trials: Sequence[TrialResult]) -> None:
     if not any(trial.orders for trial in trials):
         raise ConfigurationError(
             [
@@ -230,10 +230,10 @@ def _trial_setup(
     set_up_worker: Callable[[int], Callable[[], None]],
 ) -> Iterator[TrialSetup]:
     """Start the trials' exchange, and copy the sample to the scratch database if there is one."""
-    with _exchange_with(sample, latency, options.ended_share) as (exchange, access):
+    with _open_trial_exchange(sample, latency, options.ended_share) as (exchange, credentials):
         base = settings.model_copy(
             update={
-                **access,
+                **credentials,
                 "exchange_name": "paper",
                 "exchange_base_url": exchange.url,
                 "exchange_api_passphrase": None,
@@ -266,7 +266,7 @@ def _trial_setup(
 
 
 @contextmanager
-def _exchange_with(
+def _open_trial_exchange(
     sample: Sample, latency: Latency, ended_share: float
 ) -> Iterator[tuple[PaperProcess, dict[str, SecretStr]]]:
     """Start the trials' exchange with the sample's orders; yield it with its credentials.

@@ -58,12 +58,12 @@ def run_trial(
     settings = setup.settings.model_copy(update={"shards": shards, "batch_size": batch_size})
     cpu_meter = _CpuMeter(setup.exchange.pid)
 
-    def record(done: Sweep) -> None:
+    def record(measured: Sweep) -> None:
         cpu_meter.record()
-        on_progress(done)
+        on_progress(measured)
 
     with tempfile.TemporaryDirectory(prefix="reconciler-tune-") as folder:
-        done = sweep(
+        measured = sweep(
             TrialWorkload(
                 OrderWorkload(settings=settings, is_dry_run=setup.is_dry_run),
                 setup.orders,
@@ -77,37 +77,37 @@ def run_trial(
             on_progress=record,
         )
         spent = read_time_spent(Path(folder))
-    _require_completed(done)
-    return _result(done, settings, spent, cpu_meter)
+    _require_completed(measured)
+    return _result(measured, settings, spent, cpu_meter)
 
 
-def _require_completed(done: Sweep) -> None:
-    match done.summary.ending:
+def _require_completed(measured: Sweep) -> None:
+    match measured.summary.ending:
         case StopReason.COMPLETED:
             return
         case StopReason.STOPPED:
             raise KeyboardInterrupt
         case StopReason.STORE_GONE:
-            raise StoreUnavailable(done.summary.fault or "the database went away")
+            raise StoreUnavailable(measured.summary.fault or "the database went away")
         case _:
-            raise SweepFailed(f"a trial ended early: {done.summary.fault}")
+            raise SweepFailed(f"a trial ended early: {measured.summary.fault}")
 
 
 def _result(
-    done: Sweep, settings: Settings, spent: TimeSpent, cpu_meter: "_CpuMeter"
+    measured: Sweep, settings: Settings, spent: TimeSpent, cpu_meter: "_CpuMeter"
 ) -> TrialResult:
-    counts = done.summary.counts
+    counts, seconds = measured.summary.counts, measured.seconds
     return TrialResult(
         shards=settings.shards,
         batch_size=settings.batch_size,
         orders=counts.scanned - counts.errors,
         failed=counts.errors,
-        seconds=done.seconds,
+        seconds=seconds,
         weight=counts.weight,
         requests=counts.requests,
         spent=spent,
         machine_busy=cpu_meter.machine_busy,
-        exchange_busy=cpu_meter.exchange_core_seconds / done.seconds if done.seconds else 0.0,
+        exchange_busy=cpu_meter.exchange_core_seconds / seconds if seconds else 0.0,
     )
 
 

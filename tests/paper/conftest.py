@@ -1,4 +1,4 @@
-"""One real server for all tests of this folder; every test finds it as new."""
+"""One real server for all tests of this folder, reset before each test."""
 
 import asyncio
 from collections.abc import Iterator

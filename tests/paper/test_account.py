@@ -1,4 +1,4 @@
-"""Which account a paper exchange is does not depend on where it listens."""
+"""The account of a paper exchange does not depend on its address."""
 
 import httpx
 import pytest

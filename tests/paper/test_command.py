@@ -1,4 +1,4 @@
-"""The command and the child process, as a person and as the demo start them."""
+"""The command `reconciler paper`, and the child process that the demo starts."""
 
 import json
 import os

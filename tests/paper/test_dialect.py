@@ -1,4 +1,4 @@
-"""What a Binance client sees, over real HTTP."""
+"""The dialect as a Binance client sees it, over real HTTP."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -204,8 +204,8 @@ def test_open_orders_are_those_that_may_still_change(
     one = client.get("/api/v3/openOrders", params={"symbol": "ETHUSDT"}).json()
     every = client.get("/api/v3/openOrders").json()
 
-    words = {"NEW", "PENDING_NEW", "PARTIALLY_FILLED"}
-    assert {order["status"] for order in every} == words
+    open_statuses = {"NEW", "PENDING_NEW", "PARTIALLY_FILLED"}
+    assert {order["status"] for order in every} == open_statuses
     assert len(every) == sum(order.state.is_open for order in exchange.orders)
     assert one == [order for order in every if order["symbol"] == "ETHUSDT"]
 

@@ -1,4 +1,4 @@
-"""The reference names what there is."""
+"""The reference names every route and setting."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a Binance client meets while faults are in force, over real HTTP."""
+"""Faults as a Binance client sees them, over real HTTP."""
 
 import httpx
 import pytest

@@ -1,4 +1,4 @@
-"""Generous bounds: they catch an answer that has become quadratic, not a busy machine."""
+"""Generous bounds on CPU time: they catch an answer that has become quadratic."""
 
 import time
 

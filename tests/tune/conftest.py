@@ -1,4 +1,4 @@
-"""What the tests of the trials share: open orders, and running the command as a real process."""
+"""Fixtures for the tests of trials: open orders, and the command as a real process."""
 
 import os
 import subprocess
@@ -86,7 +86,7 @@ def contents(url: str) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def relations(url: str) -> list[tuple[Any, ...]]:
-    """Return every relation of everybody's schemas."""
+    """Return every relation in a schema that is not PostgreSQL's own."""
     with psycopg.connect(url) as connection:
         return connection.execute(
             "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n"

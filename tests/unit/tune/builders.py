@@ -1,4 +1,4 @@
-"""Trials as they are needed, with defaults for what a test does not care about."""
+"""Builders of trials, with defaults for the fields that a test does not need."""
 
 from reconciler.tune.trial_result import Allowance, TimeSpent, TrialResult
 

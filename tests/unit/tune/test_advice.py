@@ -30,7 +30,7 @@ allowances = st.builds(
 
 
 def curve(*rates: float) -> list[TrialResult]:
-    """As many trials as rates, each with twice the shards of the one before."""
+    """Return a trial for each rate, each with twice the shards of the one before."""
     return [a_trial(shards=2**power, rate=rate) for power, rate in enumerate(rates)]
 
 
@@ -160,9 +160,9 @@ def test_required_rate_follows_from_the_stale_time() -> None:
     [
         pytest.param((), 1, id="the first"),
         pytest.param((1000, 900), 4, id="three at least"),
-        pytest.param((1000, 900, 800), None, id="two doublings in vain"),
+        pytest.param((1000, 900, 800), None, id="two doublings without gain"),
         pytest.param((1000, 900, 1500), 8, id="the second doubling helped"),
-        pytest.param((1000, 1900, 1950), 8, id="one doubling in vain"),
+        pytest.param((1000, 1900, 1950), 8, id="one doubling without gain"),
         pytest.param((1000, 1900, 1950, 1960), None, id="then another"),
         pytest.param((1, 2, 4, 8, 16), None, id="as many as are tried unasked"),
     ],
