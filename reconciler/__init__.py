@@ -1,3 +1,3 @@
-"""Make a trading platform's orders true: ask the exchange about stale ones, repair the rows."""
+"""Reconcile a trading platform's orders: ask the exchange about stale ones, correct their rows."""
 
 __version__ = "0.1.0"

@@ -130,7 +130,7 @@ def confirm(count: HoldCount, verb: str, *, is_confirmed: bool) -> None:
                 hint="look at them with: reconciler holds list; then add --yes",
             )
         )
-    click.confirm(f"shall they be {verb}?", abort=True, err=True)
+    click.confirm(f"should these holds be {verb}?", abort=True, err=True)
 
 
 def no_such_hold(order_id: OrderId) -> NoSuchHold:

@@ -61,7 +61,7 @@ def main(workload_of: Callable[[S], Workload], settings_class: type[S]) -> None:
             )
             seconds = time.monotonic() - started
             report = RunReport.of(summary, seconds=seconds, shards=settings.shards)
-            _tell(report, summary, is_once=once, as_json=as_json)
+            _print_result(report, summary, is_once=once, as_json=as_json)
             sys.exit(
                 exit_code_of_stop(
                     summary.ending,
@@ -74,7 +74,7 @@ def main(workload_of: Callable[[S], Workload], settings_class: type[S]) -> None:
     command()
 
 
-def _tell(report: RunReport, summary: Summary, *, is_once: bool, as_json: bool) -> None:
+def _print_result(report: RunReport, summary: Summary, *, is_once: bool, as_json: bool) -> None:
     if as_json:
         print_json(asdict(report))
     elif is_once:

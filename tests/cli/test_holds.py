@@ -593,7 +593,7 @@ def test_on_a_terminal_the_person_is_asked_to_confirm(
 
     os.close(ours)
     os.close(theirs)
-    assert "2 holds: error 2\nshall they be dismissed? [y/N]: " in output
+    assert "2 holds: error 2\nshould these holds be dismissed? [y/N]: " in output
     assert process.returncode == (0 if answer == "y" else 1)
     assert in_force(connection) == left
 
