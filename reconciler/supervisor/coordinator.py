@@ -319,7 +319,7 @@ class Coordinator:
     def advance(self) -> None:
         """Do what has become possible: assign, stop drained workers, judge, wake those who wait."""
         if not self._run_state.is_stopping:
-            self._assign_to_idle()
+            self._assign_to_available()
         for shard in self.pool.draining:
             if not self.dispatcher.in_flight(shard):
                 self.pool.stop(shard)
@@ -328,11 +328,13 @@ class Coordinator:
                 self._judge(cycle)
         self._run_state.notify()
 
-    def _assign_to_idle(self) -> None:
+    def _assign_to_available(self) -> None:
         """Assign batches, first to shards with work of their own: others take over what is left."""
         blocked = self._backing_off()
-        idle = sorted(self.pool.idle, key=lambda shard: not self.dispatcher.queued_for(shard))
-        for shard in idle:
+        available = sorted(
+            self.pool.available, key=lambda shard: not self.dispatcher.queued_for(shard)
+        )
+        for shard in available:
             if shard not in blocked and shard in self.dispatcher.serving:
                 self._assign_batch(shard, blocked)
 

@@ -156,9 +156,9 @@ class WorkerPool:
         return [slot.worker for slot in self._slots.values() if slot.worker is not None]
 
     @property
-    def idle(self) -> list[int]:
+    def available(self) -> list[int]:
         """The shards whose workers could prepare another batch."""
-        return [worker.shard for worker in self.workers if worker.is_idle]
+        return [worker.shard for worker in self.workers if worker.can_prepare]
 
     def is_idle_now(self, shard: int) -> bool:
         """Return True if the shard's worker works at no batch, whatever it has prepared."""
@@ -252,7 +252,7 @@ class WorkerPool:
     # What they do.
 
     def assign(self, shard: int, batch: Batch) -> None:
-        """Give an idle worker a batch to prepare."""
+        """Give an available worker a batch to prepare."""
         self._worker(shard).prepare(batch)
 
     def commit(self, shard: int, batches: Sequence[int], *, may_write: bool) -> None:

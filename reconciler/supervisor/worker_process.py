@@ -71,7 +71,7 @@ class WorkerProcess:
         their_stacks.close()
 
     @property
-    def is_idle(self) -> bool:
+    def can_prepare(self) -> bool:
         """True if it could prepare another batch.
 
         It may still be committing the batches of one verdict, but not of more: prepared batches
@@ -102,7 +102,7 @@ class WorkerProcess:
         return tuple(number for number in batches if number is not None)
 
     def prepare(self, batch: Batch) -> None:
-        """Give it a batch to prepare. It must be idle."""
+        """Give it a batch to prepare; it must be able to (`can_prepare`)."""
         self._preparing = batch.number
         if batch.is_suspect:
             self._suspects[batch.number] = batch.cycle
