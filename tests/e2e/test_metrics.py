@@ -141,7 +141,8 @@ def test_a_shard_that_is_gone_leaves_no_open_breaker(
     demo.fill(orders=300, symbols=12, seed=13)
     path = tmp_path / "control.sock"
     away = {"EXCHANGE_BASE_URL": "http://127.0.0.1:9", "RECONCILIATION_CONTROL_SOCKET": path}
-    run = reconcile("--shards", "3", **statsd.environment, **away)
+    stays_open = {"RECONCILIATION_BREAKER_OPEN_MS": 120_000}
+    run = reconcile("--shards", "3", **statsd.environment, **away, **stays_open)
     statsd.read_until(lambda: statsd.values["g", "shard.2.breaker.state"][-1:] == [2])
 
     ask(ControlAddress.at(path), "scale", Scaling, shards=1)

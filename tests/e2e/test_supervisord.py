@@ -19,7 +19,7 @@ from reconciler.supervisor.options import Options
 
 from ..supervisor.processes import EndWatch, family  # noqa: TID252 - tests are no package
 from .commands import DEADLINE_SECONDS, RunningCommand
-from .conftest import settings_of
+from .conftest import SOON_HALF_OPEN, settings_of
 from .control import wait_until_ready
 from .proxy import DatabaseProxy
 from .rows import changes_not_logged, connected, listening_for_changes
@@ -116,7 +116,9 @@ class Supervisord:
 @pytest.fixture
 def supervisord(tmp_path: Path, demo: Demo) -> Iterator[Supervisord]:
     """A supervisord that is not started yet, with the settings of the demo."""
-    supervisord = Supervisord(tmp_path, settings_of(demo) | {"RECONCILIATION_BATCH_SIZE": 20})
+    supervisord = Supervisord(
+        tmp_path, settings_of(demo) | SOON_HALF_OPEN | {"RECONCILIATION_BATCH_SIZE": 20}
+    )
     yield supervisord
     supervisord.close()
 

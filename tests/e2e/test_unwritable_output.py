@@ -16,7 +16,7 @@ from reconciler.demo import Demo
 from tests.supervisor.processes import EndWatch, family
 
 from .commands import DEADLINE_SECONDS
-from .conftest import settings_of
+from .conftest import SOON_HALF_OPEN, settings_of
 from .rows import connected, count, listening_for_changes
 
 COMMAND = (sys.executable, "-P", "-m", "reconciler")
@@ -73,7 +73,9 @@ def test_lost_log_reader_ends_it_after_a_drain_with_74(demo: Demo, tmp_path: Pat
     demo.fill(orders=300, symbols=4, seed=62)
     reading, writing = os.pipe()
 
-    start = partial(started, demo, tmp_path, "run", "--batch-size", "10", stderr=writing)
+    start = partial(
+        started, demo, tmp_path, "run", "--batch-size", "10", stderr=writing, **SOON_HALF_OPEN
+    )
     with listening_for_changes(demo.database_url) as changes, ExitStack() as stack:
         run = stack.enter_context(start())
         while not changes.has_change_within(1.0):
