@@ -16,7 +16,7 @@ from reconciler.paper.exchange import PaperExchange
 from reconciler.paper.faults import EVERY_ROUTE, FaultRule, TimelineStep
 from reconciler.paper.listing import OrderSpec, build_order, encode_listing, listed_order
 from reconciler.paper.order_store import OrderStore, UnknownSymbol
-from reconciler.paper.orders import Order, SeedOptions
+from reconciler.paper.orders import PaperOrder, SeedOptions
 
 DEFAULT_PAGE = 10_000
 NDJSON = "application/x-ndjson"
@@ -171,7 +171,7 @@ def _limit(request: Request) -> int:
     return limit
 
 
-def _find(exchange: PaperExchange, request: Request) -> Order:
+def _find(exchange: PaperExchange, request: Request) -> PaperOrder:
     symbol = request.query_params.get("symbol", "")
     order_id = _parse_integer(request.query_params.get("order_id", ""), "order_id")
     try:

@@ -176,7 +176,7 @@ async def _respond(exchange: PaperExchange, request: DialectRequest, charge: Cha
         _refuse_beyond_limit(exchange, charge)
         effects = exchange.faults.draw(request.target, exchange.clock_ms())
         for effect in effects:
-            await _apply_fault(exchange, request, effect)
+            await _apply_effect(exchange, request, effect)
         body = _encode_answer(exchange, request, effects, rules)
     except _Disconnected:
         return ClosedConnection()
@@ -198,8 +198,8 @@ def _refuse_beyond_limit(exchange: PaperExchange, charge: Charge) -> None:
             raise too_much_weight(exchange.meter.limit, seconds)
 
 
-async def _apply_fault(exchange: PaperExchange, request: DialectRequest, effect: Effect) -> None:
-    """Apply a fault to a request before it is answered.
+async def _apply_effect(exchange: PaperExchange, request: DialectRequest, effect: Effect) -> None:
+    """Apply an effect of a fault to a request before it is answered.
 
     Raises:
         Refusal: the request is answered with an error.

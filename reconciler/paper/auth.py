@@ -44,11 +44,6 @@ class AccessPolicy:
         if self.api_secret is not None and self.public_key is not None:
             raise ValueError("an API key has a secret or a public key, not both")
 
-    @property
-    def is_open(self) -> bool:
-        """True if no credentials are needed."""
-        return self.api_key is None and self.jwt_secret is None
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RequestCredentials:

@@ -7,7 +7,7 @@ import msgspec
 from reconciler.domain.status import Status
 from reconciler.paper import fixed_point
 from reconciler.paper.lifecycle import BinanceStatus, OrderState
-from reconciler.paper.orders import Order
+from reconciler.paper.orders import PaperOrder
 
 
 class ListedState(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,7 +77,7 @@ class OrderSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     seen: StateSpec | None = None
 
 
-def listed_order(order: Order) -> ListedOrder:
+def listed_order(order: PaperOrder) -> ListedOrder:
     """Return an order as the admin routes show it."""
     return ListedOrder(
         symbol=order.symbol,
@@ -92,12 +92,12 @@ def listed_order(order: Order) -> ListedOrder:
     )
 
 
-def encode_listing(orders: Iterable[Order]) -> bytes:
+def encode_listing(orders: Iterable[PaperOrder]) -> bytes:
     """Encode orders as NDJSON, one JSON object a line."""
     return msgspec.json.Encoder().encode_lines([listed_order(order) for order in orders])
 
 
-def build_order(spec: OrderSpec, now_ms: int) -> Order:
+def build_order(spec: OrderSpec, now_ms: int) -> PaperOrder:
     """Build an order from its specification.
 
     Raises:
@@ -108,7 +108,7 @@ def build_order(spec: OrderSpec, now_ms: int) -> Order:
     seen = _seen_state(spec.seen, truth, price_e8)
     created_ms = now_ms if spec.created_at is None else spec.created_at
     updated_ms = created_ms if spec.updated_at is None else spec.updated_at
-    return Order(
+    return PaperOrder(
         symbol=spec.symbol,
         order_id=spec.order_id,
         client_order_id=spec.client_order_id or f"by_hand_{spec.order_id}",

@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
 from reconciler.paper.market import Market, market_for
-from reconciler.paper.orders import Order, advance
+from reconciler.paper.orders import PaperOrder, advance
 
 
 class UnknownSymbol(LookupError):
     """No order of this symbol was ever placed, so the exchange does not know the symbol."""
 
 
-Distortion = Callable[[Order], Order | None]
+Distortion = Callable[[PaperOrder], PaperOrder | None]
 """Returns an order as an answer shows it; None hides it."""
 
 
@@ -26,28 +26,28 @@ class SymbolOrders:
     def __init__(self, market: Market) -> None:
         self.market = market
         self._ids: list[int] = []
-        self._orders: list[Order] = []
-        self._open: Sequence[Order] | None = None
+        self._orders: list[PaperOrder] = []
+        self._open: Sequence[PaperOrder] | None = None
 
-    def __iter__(self) -> Iterator[Order]:
+    def __iter__(self) -> Iterator[PaperOrder]:
         return iter(self._orders)
 
-    def __reversed__(self) -> Iterator[Order]:
+    def __reversed__(self) -> Iterator[PaperOrder]:
         return reversed(self._orders)
 
-    def find(self, order_id: int) -> Order | None:
+    def find(self, order_id: int) -> PaperOrder | None:
         """Return the order with that id."""
         at = bisect_left(self._ids, order_id)
         return self._orders[at] if self._has(at, order_id) else None
 
-    def find_by_client_id(self, client_order_id: str) -> Order | None:
+    def find_by_client_id(self, client_order_id: str) -> PaperOrder | None:
         """Return the latest order with that client id. Scans all orders."""
         for order in reversed(self._orders):
             if order.client_order_id == client_order_id:
                 return order
         return None
 
-    def put(self, order: Order) -> None:
+    def put(self, order: PaperOrder) -> None:
         """Add an order, or replace the one of the same id."""
         self._open = None
         at = bisect_left(self._ids, order.order_id)
@@ -74,18 +74,18 @@ class SymbolOrders:
         self._open = None
         return count
 
-    def open_orders(self) -> Sequence[Order]:
+    def open_orders(self) -> Sequence[PaperOrder]:
         """Return every open order, ids ascending."""
         if self._open is None:
             self._open = [order for order in self._orders if order.state.is_open]
         return self._open
 
-    def from_id(self, order_id: int, limit: int | None = None) -> Sequence[Order]:
+    def from_id(self, order_id: int, limit: int | None = None) -> Sequence[PaperOrder]:
         """Return the orders from that id on, up to `limit` of them, ids ascending."""
         at = bisect_left(self._ids, order_id)
         return self._orders[at : None if limit is None else at + limit]
 
-    def latest(self, limit: int) -> Sequence[Order]:
+    def latest(self, limit: int) -> Sequence[PaperOrder]:
         """Return the `limit` orders with the highest ids, ids ascending."""
         return self._orders[-limit:]
 
@@ -101,20 +101,20 @@ class DistortedSymbolOrders:
         self._orders = orders
         self._distort = distort
 
-    def __iter__(self) -> Iterator[Order]:
+    def __iter__(self) -> Iterator[PaperOrder]:
         return self._shown(self._orders)
 
-    def find(self, order_id: int) -> Order | None:
+    def find(self, order_id: int) -> PaperOrder | None:
         """Return the order with that id."""
         order = self._orders.find(order_id)
         return None if order is None else self._distort(order)
 
-    def find_by_client_id(self, client_order_id: str) -> Order | None:
+    def find_by_client_id(self, client_order_id: str) -> PaperOrder | None:
         """Return the latest order with that client id."""
         order = self._orders.find_by_client_id(client_order_id)
         return None if order is None else self._distort(order)
 
-    def open_orders(self) -> Sequence[Order]:
+    def open_orders(self) -> Sequence[PaperOrder]:
         """Return every order shown as open, and every open order shown with an unknown status."""
         return [
             shown
@@ -123,22 +123,22 @@ class DistortedSymbolOrders:
             and (shown.state.is_open or (order.state.is_open and shown.state.status is None))
         ]
 
-    def from_id(self, order_id: int, limit: int) -> Sequence[Order]:
+    def from_id(self, order_id: int, limit: int) -> Sequence[PaperOrder]:
         """Return up to `limit` orders from that id on, ids ascending."""
         return list(islice(self._shown(self._orders.from_id(order_id)), limit))
 
-    def latest(self, limit: int) -> Sequence[Order]:
+    def latest(self, limit: int) -> Sequence[PaperOrder]:
         """Return the `limit` orders with the highest ids, ids ascending."""
         return list(islice(self._shown(reversed(self._orders)), limit))[::-1]
 
-    def _shown(self, orders: Iterable[Order]) -> Iterator[Order]:
+    def _shown(self, orders: Iterable[PaperOrder]) -> Iterator[PaperOrder]:
         return (shown for order in orders if (shown := self._distort(order)) is not None)
 
 
 class OrderStore:
     """The orders of all symbols."""
 
-    def __init__(self, orders: Iterable[Order] = ()) -> None:
+    def __init__(self, orders: Iterable[PaperOrder] = ()) -> None:
         self._by_symbol: dict[str, SymbolOrders] = {}
         for order in orders:
             self.put(order)
@@ -146,7 +146,7 @@ class OrderStore:
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
-    def __iter__(self) -> Iterator[Order]:
+    def __iter__(self) -> Iterator[PaperOrder]:
         for symbol in self.symbols():
             yield from self._by_symbol[symbol]
 
@@ -165,7 +165,7 @@ class OrderStore:
         except KeyError:
             raise UnknownSymbol(symbol) from None
 
-    def put(self, order: Order) -> None:
+    def put(self, order: PaperOrder) -> None:
         """Add an order, or replace the one of the same symbol and id."""
         orders = self._by_symbol.get(order.symbol)
         if orders is None:
@@ -176,9 +176,9 @@ class OrderStore:
         """Move every order on by `steps` states; return how many moved."""
         return sum(orders.advance(steps, now_ms) for orders in self._by_symbol.values())
 
-    def after(self, symbol: str, order_id: int, limit: int) -> Sequence[Order]:
+    def after(self, symbol: str, order_id: int, limit: int) -> Sequence[PaperOrder]:
         """Return up to `limit` orders after (symbol, id), sorted by symbol, then id."""
-        page: list[Order] = []
+        page: list[PaperOrder] = []
         for name in self.symbols():
             if name < symbol:
                 continue

@@ -42,7 +42,7 @@ class SeedOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     hot_share: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class PaperOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One order, with every state that it passes through.
 
     Attributes:
@@ -86,7 +86,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return self.created_ms + self.state_index * self.pace_ms
 
 
-def advance(order: Order, steps: int, now_ms: int) -> Order:
+def advance(order: PaperOrder, steps: int, now_ms: int) -> PaperOrder:
     """Move an order on by `steps` states, at most to its last."""
     moved = min(steps, len(order.states) - 1 - order.state_index)
     if moved == 0:
@@ -96,7 +96,7 @@ def advance(order: Order, steps: int, now_ms: int) -> Order:
     )
 
 
-def as_of(order: Order, at_ms: int) -> Order | None:
+def as_of(order: PaperOrder, at_ms: int) -> PaperOrder | None:
     """Return the order as it was at that time; None if it had not been placed."""
     if at_ms < order.created_ms:
         return None
@@ -107,7 +107,7 @@ def as_of(order: Order, at_ms: int) -> Order | None:
     return order
 
 
-def generate_orders(seed_options: SeedOptions, now_ms: int) -> Iterator[Order]:
+def generate_orders(seed_options: SeedOptions, now_ms: int) -> Iterator[PaperOrder]:
     """Generate the orders of every symbol, ids ascending, the youngest a while before `now_ms`."""
     rng = Random(seed_options.seed)  # noqa: S311  # a simulation: reproducible on purpose
     markets = list_markets(seed_options.symbols)
@@ -134,7 +134,7 @@ def _first_id(number: int, rng: Random) -> int:
 
 def _generate_symbol(
     market: Market, first_id: int, count: int, now_ms: int, rng: Random
-) -> Iterator[Order]:
+) -> Iterator[PaperOrder]:
     order_id = first_id
     span_ms = (_OLDEST_MS - _YOUNGEST_MS) // max(1, count)
     for number, lifecycle in enumerate(draw_lifecycles(count, rng)):
@@ -145,11 +145,11 @@ def _generate_symbol(
 
 def _generate_order(
     market: Market, lifecycle: Lifecycle, order_id: int, created_ms: int, rng: Random
-) -> Order:
+) -> PaperOrder:
     terms = _draw_terms(market, rng)
     states = draw_states(lifecycle, terms, rng)
     state_index, seen_index = _draw_indices(states, rng)
-    return Order(
+    return PaperOrder(
         symbol=market.symbol,
         order_id=order_id,
         client_order_id=f"web_{rng.getrandbits(72):018x}",

@@ -25,7 +25,7 @@ from binance_common.errors import (
 from reconciler.paper.auth import AccessPolicy
 from reconciler.paper.exchange import ACCOUNT_UID, PaperExchange
 from reconciler.paper.faults import FaultRule, FaultTable
-from reconciler.paper.orders import Order, SeedOptions
+from reconciler.paper.orders import PaperOrder, SeedOptions
 from reconciler.paper.request_log import RequestLog
 from reconciler.paper.server import new_exchange, serve_in_thread
 from reconciler.paper.weight_meter import WeightMeter
@@ -264,11 +264,11 @@ def client(request: pytest.FixtureRequest, url: str) -> Client:
 
 
 @pytest.fixture
-def order(exchange: PaperExchange) -> Order:
+def order(exchange: PaperExchange) -> PaperOrder:
     return next(iter(exchange.orders.of_symbol(CHINESE)))
 
 
-def fields_of(order: Order) -> OrderFields:
+def fields_of(order: PaperOrder) -> OrderFields:
     return OrderFields(
         symbol=order.symbol,
         order_id=order.order_id,
@@ -304,7 +304,7 @@ def test_each_client_reads_everything_without_a_refusal(
     assert {"exchangeInfo", "time", "account", "order", "openOrders", "allOrders"} <= asked
 
 
-def test_each_client_reads_a_symbol_in_another_script(client: Client, order: Order) -> None:
+def test_each_client_reads_a_symbol_in_another_script(client: Client, order: PaperOrder) -> None:
     assert client.order(CHINESE, order.order_id) == fields_of(order)
 
 
@@ -318,7 +318,7 @@ def test_orders_cannot_be_placed_by_any_client(client: Client, exchange: PaperEx
 
 
 @pytest.mark.parametrize("unit", ["MICROSECOND", "MILLISECOND"])
-def test_clients_may_ask_for_times_in_microseconds(url: str, order: Order, unit: str) -> None:
+def test_clients_may_ask_for_times_in_microseconds(url: str, order: PaperOrder, unit: str) -> None:
     one, other = PythonBinance(url), BinanceSdkSpot(url)
     one.client.session.headers["X-MBX-TIME-UNIT"] = unit
     other.client.configuration.time_unit = unit
@@ -461,7 +461,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 @pytest.mark.parametrize("client_type", CLIENTS, ids=lambda client_type: str(client_type.name))
 def test_errors_raise_the_clients_own_exceptions(
-    url: str, exchange: PaperExchange, order: Order, client_type: type[Client], case: Case
+    url: str, exchange: PaperExchange, order: PaperOrder, client_type: type[Client], case: Case
 ) -> None:
     client_type(url).load()
     client = client_type(url, case.api_key, case.api_secret)
@@ -489,7 +489,7 @@ def test_errors_raise_the_clients_own_exceptions(
 
 @pytest.mark.parametrize("client_type", CLIENTS, ids=lambda client_type: str(client_type.name))
 def test_html_page_of_a_firewall_is_an_error_to_each_client(
-    url: str, exchange: PaperExchange, order: Order, client_type: type[Client]
+    url: str, exchange: PaperExchange, order: PaperOrder, client_type: type[Client]
 ) -> None:
     client = client_type(url)
     client.load()
@@ -502,7 +502,7 @@ def test_html_page_of_a_firewall_is_an_error_to_each_client(
 
 @pytest.mark.parametrize(("kind", "status"), [("rate_limit", 429), ("ban", 418)])
 def test_official_client_reads_how_long_to_wait(
-    url: str, exchange: PaperExchange, order: Order, kind: str, status: int
+    url: str, exchange: PaperExchange, order: PaperOrder, kind: str, status: int
 ) -> None:
     rule = {f"{kind}_rate": 1, "retry_after_seconds": 30, "ban_seconds": 120}
     exchange.faults.set(FaultRule(**rule), exchange.clock_ms())  # type: ignore[arg-type]  # numbers

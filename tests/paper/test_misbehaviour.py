@@ -7,23 +7,23 @@ from reconciler.paper.auth import AccessPolicy, sign
 from reconciler.paper.exchange import ACCOUNT_UID, PaperExchange
 from reconciler.paper.faults import FaultRule, TimelineStep
 from reconciler.paper.faults.distortions import UNKNOWN_STATUS
-from reconciler.paper.orders import Order
+from reconciler.paper.orders import PaperOrder
 from reconciler.paper.weight_meter import IN_FLIGHT_MS, WeightMeter
 
 NOW_MS = 1_795_478_400_000
 
 
 @pytest.fixture
-def order(exchange: PaperExchange) -> Order:
+def order(exchange: PaperExchange) -> PaperOrder:
     return next(iter(exchange.orders.of_symbol("ETHUSDT")))
 
 
-def look_up(client: httpx.Client, order: Order) -> httpx.Response:
+def look_up(client: httpx.Client, order: PaperOrder) -> httpx.Response:
     params = httpx.QueryParams(symbol=order.symbol, orderId=order.order_id)
     return client.get("/api/v3/order", params=params)
 
 
-def listed_ids(client: httpx.Client, order: Order) -> set[int]:
+def listed_ids(client: httpx.Client, order: PaperOrder) -> set[int]:
     params = httpx.QueryParams(symbol=order.symbol, orderId=1, limit=1000)
     return {row["orderId"] for row in client.get("/api/v3/allOrders", params=params).json()}
 
@@ -151,7 +151,7 @@ def test_bad_key_is_refused_on_private_routes_only(
 
 
 def test_empty_lists_do_not_affect_a_look_up(
-    client: httpx.Client, exchange: PaperExchange, order: Order
+    client: httpx.Client, exchange: PaperExchange, order: PaperOrder
 ) -> None:
     exchange.faults.set(FaultRule(empty_list_rate=1), NOW_MS)
 
@@ -161,7 +161,7 @@ def test_empty_lists_do_not_affect_a_look_up(
 
 
 def test_cut_answer_cannot_be_decoded_as_json(
-    client: httpx.Client, exchange: PaperExchange, order: Order
+    client: httpx.Client, exchange: PaperExchange, order: PaperOrder
 ) -> None:
     exchange.faults.set(FaultRule(cut_rate=1), NOW_MS)
 
@@ -173,7 +173,7 @@ def test_cut_answer_cannot_be_decoded_as_json(
 
 
 def test_answer_may_be_a_page_of_html_with_http_200(
-    client: httpx.Client, exchange: PaperExchange, order: Order
+    client: httpx.Client, exchange: PaperExchange, order: PaperOrder
 ) -> None:
     exchange.faults.set(FaultRule(html_rate=1), NOW_MS)
 
@@ -183,7 +183,7 @@ def test_answer_may_be_a_page_of_html_with_http_200(
 
 
 def test_answer_with_wrong_types_has_text_for_numbers(
-    client: httpx.Client, exchange: PaperExchange, order: Order
+    client: httpx.Client, exchange: PaperExchange, order: PaperOrder
 ) -> None:
     exchange.faults.set(FaultRule(wrong_type_rate=1), NOW_MS)
 
@@ -191,7 +191,7 @@ def test_answer_with_wrong_types_has_text_for_numbers(
 
 
 def test_vanished_orders_return_when_the_rule_ends(
-    client: httpx.Client, exchange: PaperExchange, order: Order
+    client: httpx.Client, exchange: PaperExchange, order: PaperOrder
 ) -> None:
     rule = FaultRule(vanished_rate=1, only_order_ids=(order.order_id,), for_seconds=60)
     exchange.faults.set(rule, NOW_MS)
@@ -206,7 +206,7 @@ def test_vanished_orders_return_when_the_rule_ends(
 
 
 def test_unknown_status_is_shown_on_every_route(
-    client: httpx.Client, exchange: PaperExchange, order: Order
+    client: httpx.Client, exchange: PaperExchange, order: PaperOrder
 ) -> None:
     exchange.faults.set(FaultRule(unknown_status_rate=1), NOW_MS)
 
@@ -218,7 +218,7 @@ def test_unknown_status_is_shown_on_every_route(
 
 
 def test_contradictory_order_is_filled_with_nothing_executed(
-    client: httpx.Client, exchange: PaperExchange, order: Order
+    client: httpx.Client, exchange: PaperExchange, order: PaperOrder
 ) -> None:
     exchange.faults.set(FaultRule(contradiction_rate=1), NOW_MS)
 
@@ -271,7 +271,7 @@ def test_account_uid_replaces_the_uid_of_the_account(
 
 
 def test_firewall_answers_403_to_words_in_a_query(
-    client: httpx.Client, exchange: PaperExchange, order: Order
+    client: httpx.Client, exchange: PaperExchange, order: PaperOrder
 ) -> None:
     exchange.faults.set(FaultRule(firewall_rate=1, only_queries_with=("select", "or 1=1")), NOW_MS)
 
@@ -295,7 +295,7 @@ def test_firewall_answers_403_to_words_in_a_query(
     ],
 )
 def test_refusal_answers_with_its_code_on_its_route(
-    client: httpx.Client, exchange: PaperExchange, order: Order, route: str, path: str
+    client: httpx.Client, exchange: PaperExchange, order: PaperOrder, route: str, path: str
 ) -> None:
     rule = FaultRule(
         route=route,
@@ -329,7 +329,7 @@ def test_refusal_can_be_limited_to_one_symbol(
 
 
 def test_archived_order_is_back_when_the_rule_ends(
-    client: httpx.Client, exchange: PaperExchange, order: Order
+    client: httpx.Client, exchange: PaperExchange, order: PaperOrder
 ) -> None:
     rule = FaultRule(
         route="order", archived_rate=1, only_order_ids=(order.order_id,), for_requests=1
@@ -405,7 +405,7 @@ def test_fields_of_account_and_time_can_be_replaced(
 
 
 def test_fields_of_one_order_on_a_page_can_be_replaced(
-    client: httpx.Client, exchange: PaperExchange, order: Order
+    client: httpx.Client, exchange: PaperExchange, order: PaperOrder
 ) -> None:
     rule = FaultRule(fields={"executedQty": None}, only_order_ids=(order.order_id,))
     exchange.faults.set(rule, NOW_MS)
@@ -417,7 +417,7 @@ def test_fields_of_one_order_on_a_page_can_be_replaced(
 
 
 def test_delisted_symbol_and_its_orders_do_not_exist(
-    client: httpx.Client, exchange: PaperExchange, order: Order
+    client: httpx.Client, exchange: PaperExchange, order: PaperOrder
 ) -> None:
     exchange.faults.set(FaultRule(delisted_symbols=("ETHUSDT",)), NOW_MS)
 

@@ -2,14 +2,14 @@ import pytest
 
 from reconciler.paper.lifecycle import OrderState
 from reconciler.paper.order_store import OrderStore, UnknownSymbol
-from reconciler.paper.orders import Order, SeedOptions, generate_orders
+from reconciler.paper.orders import PaperOrder, SeedOptions, generate_orders
 
 NEW = OrderState(binance_status="NEW", executed_e8=0, quote_e8=0)
 CANCELED = OrderState(binance_status="CANCELED", executed_e8=0, quote_e8=0)
 
 
-def an_order(order_id: int, symbol: str = "BTCUSDT", *, state_index: int = 0) -> Order:
-    return Order(
+def an_order(order_id: int, symbol: str = "BTCUSDT", *, state_index: int = 0) -> PaperOrder:
+    return PaperOrder(
         symbol=symbol,
         order_id=order_id,
         client_order_id=f"client_{order_id}",
@@ -76,7 +76,7 @@ def test_symbol_without_any_order_is_unknown() -> None:
 def test_pages_together_contain_every_order_once(limit: int) -> None:
     store = OrderStore(generate_orders(SeedOptions(orders=50, symbols=3), 1_795_478_400_000))
 
-    walked: list[Order] = []
+    walked: list[PaperOrder] = []
     symbol, order_id = "", 0
     while page := store.after(symbol, order_id, limit):
         assert len(page) <= limit

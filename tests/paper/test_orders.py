@@ -5,12 +5,12 @@ from itertools import pairwise
 import pytest
 
 from reconciler.domain.status import OPEN, Status
-from reconciler.paper.orders import Order, SeedOptions, advance, as_of, generate_orders
+from reconciler.paper.orders import PaperOrder, SeedOptions, advance, as_of, generate_orders
 
 NOW_MS = 1_795_478_400_000
 
 
-def orders_of(**seeding: float) -> list[Order]:
+def orders_of(**seeding: float) -> list[PaperOrder]:
     settings: dict[str, float] = {"orders": 2000, "symbols": 8, **seeding}
     return list(generate_orders(SeedOptions(**settings), NOW_MS))  # type: ignore[arg-type]  # ints stay ints
 

@@ -12,7 +12,7 @@ import msgspec
 
 from reconciler.paper import fixed_point
 from reconciler.paper.market import Market
-from reconciler.paper.orders import Order
+from reconciler.paper.orders import PaperOrder
 
 _ZERO = fixed_point.to_text(0)
 
@@ -49,7 +49,7 @@ class WireOrder(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     self_trade_prevention_mode: str
 
 
-def write_order(order: Order, unit: TimeUnit = TimeUnit.MILLISECOND) -> WireOrder:
+def write_order(order: PaperOrder, unit: TimeUnit = TimeUnit.MILLISECOND) -> WireOrder:
     """Return an order's fields, its times in `unit`."""
     state = order.state
     return WireOrder(
@@ -76,7 +76,7 @@ def write_order(order: Order, unit: TimeUnit = TimeUnit.MILLISECOND) -> WireOrde
     )
 
 
-def write_orders(orders: Iterable[Order], unit: TimeUnit) -> list[WireOrder]:
+def write_orders(orders: Iterable[PaperOrder], unit: TimeUnit) -> list[WireOrder]:
     """Return a page of orders, their times in `unit`."""
     return [write_order(order, unit) for order in orders]
 

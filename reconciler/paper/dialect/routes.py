@@ -36,7 +36,7 @@ from reconciler.paper.order_store import (
     SymbolOrders,
     UnknownSymbol,
 )
-from reconciler.paper.orders import Order
+from reconciler.paper.orders import PaperOrder
 
 DEFAULT_PAGE = 500
 LARGEST_PAGE = 1000
@@ -264,7 +264,7 @@ def _requested_symbols(view: AccountView, parameters: Parameters) -> Sequence[st
 
 def _find(
     orders: SymbolOrders | DistortedSymbolOrders, order_id: int | None, client_order_id: str | None
-) -> Order | None:
+) -> PaperOrder | None:
     if order_id is None:
         return None if client_order_id is None else orders.find_by_client_id(client_order_id)
     order = orders.find(order_id)
@@ -273,7 +273,7 @@ def _find(
     return order
 
 
-def _is_archived(order: Order, now_ms: int) -> bool:
+def _is_archived(order: PaperOrder, now_ms: int) -> bool:
     """Return True if an order ended without an execution so long ago that it is archived.
 
     Source, read 2026-11-27: Binance Spot API documentation, errors.md, -2026, and CHANGELOG.md,
@@ -290,7 +290,7 @@ def _within(
     start_ms: int | None,
     end_ms: int | None,
     limit: int,
-) -> Sequence[Order]:
+) -> Sequence[PaperOrder]:
     if start_ms is not None and end_ms is not None and end_ms - start_ms > LARGEST_SPAN_MS:
         raise Refusal(-1127, "More than 24 hours between startTime and endTime.")
     first_ms = 0 if start_ms is None else start_ms

@@ -18,7 +18,7 @@ from reconciler.paper.faults.effects import Corruption
 from reconciler.paper.faults.rules import FaultRule, RequestTarget
 from reconciler.paper.lifecycle import BinanceStatus, OrderState
 from reconciler.paper.order_store import Distortion
-from reconciler.paper.orders import Order, as_of
+from reconciler.paper.orders import PaperOrder, as_of
 
 UNKNOWN_STATUS = "UNDER_REVIEW"
 ERROR_PAGE = (
@@ -27,15 +27,15 @@ ERROR_PAGE = (
 """The page with which a proxy answers while the exchange behind it cannot."""
 
 
-def _vanish(_order: Order) -> Order | None:
+def _vanish(_order: PaperOrder) -> PaperOrder | None:
     return None
 
 
-def _set_unknown_status(order: Order) -> Order:
+def _set_unknown_status(order: PaperOrder) -> PaperOrder:
     return _with_state(order, msgspec.structs.replace(order.state, binance_status=UNKNOWN_STATUS))
 
 
-def _shrink_execution(order: Order) -> Order:
+def _shrink_execution(order: PaperOrder) -> PaperOrder:
     """Show half of what the row has seen executed; leave a row without an execution as it is."""
     seen = order.seen_state
     if seen.executed_e8 == 0:
@@ -48,13 +48,13 @@ def _shrink_execution(order: Order) -> Order:
     return _with_state(order, less)
 
 
-def _fill_without_execution(order: Order) -> Order:
+def _fill_without_execution(order: PaperOrder) -> PaperOrder:
     return _with_state(
         order, OrderState(binance_status=BinanceStatus.FILLED, executed_e8=0, quote_e8=0)
     )
 
 
-DISTORTIONS: Mapping[str, Callable[[Order], Order | None]] = MappingProxyType(
+DISTORTIONS: Mapping[str, Callable[[PaperOrder], PaperOrder | None]] = MappingProxyType(
     {
         "unknown_status_rate": _set_unknown_status,
         "shrunk_rate": _shrink_execution,
@@ -83,7 +83,7 @@ def replace_fields(body: bytes, rules: Iterable[FaultRule], target: RequestTarge
         return body
     answer = json.loads(body)
     for part in answer if isinstance(answer, list) else [answer]:
-        _replace_fields(part, replacing, target)
+        _replace_part_fields(part, replacing, target)
     return json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode()
 
 
@@ -100,7 +100,7 @@ def replace_headers(
     return headers
 
 
-def _replace_fields(
+def _replace_part_fields(
     part: dict[str, Any], rules: Sequence[FaultRule], target: RequestTarget
 ) -> None:
     order = (part["symbol"], part["orderId"]) if "orderId" in part else None
@@ -129,16 +129,16 @@ def _affected_shares(rule: FaultRule) -> Mapping[str, float]:
 
 
 def _distort_by_all(
-    order: Order, *, rules: Iterable[FaultRule], seed: int, now_ms: int
-) -> Order | None:
-    shown: Order | None = order
+    order: PaperOrder, *, rules: Iterable[FaultRule], seed: int, now_ms: int
+) -> PaperOrder | None:
+    shown: PaperOrder | None = order
     for rule in rules:
         if shown is not None and rule.matches_order(order.symbol, order.order_id):
             shown = _distort_by(shown, rule, seed=seed, now_ms=now_ms)
     return shown
 
 
-def _distort_by(order: Order, rule: FaultRule, *, seed: int, now_ms: int) -> Order | None:
+def _distort_by(order: PaperOrder, rule: FaultRule, *, seed: int, now_ms: int) -> PaperOrder | None:
     shown = as_of(order, now_ms - round(rule.stale_seconds * 1000)) if rule.stale_seconds else order
     for setting, share in _affected_shares(rule).items():
         if shown is not None and _is_affected(shown, setting, share, seed):
@@ -146,12 +146,12 @@ def _distort_by(order: Order, rule: FaultRule, *, seed: int, now_ms: int) -> Ord
     return shown
 
 
-def _is_affected(order: Order, setting: str, share: float, seed: int) -> bool:
+def _is_affected(order: PaperOrder, setting: str, share: float, seed: int) -> bool:
     drawn = blake2b(f"{seed}:{setting}:{order.symbol}:{order.order_id}".encode(), digest_size=8)
     return int.from_bytes(drawn.digest()) < share * 2**64
 
 
-def _with_state(order: Order, state: OrderState) -> Order:
+def _with_state(order: PaperOrder, state: OrderState) -> PaperOrder:
     """Return the order with `state` in place of its own."""
     states = (*order.states[: order.state_index], state, *order.states[order.state_index + 1 :])
     return msgspec.structs.replace(order, states=states)

@@ -13,7 +13,7 @@ from reconciler.paper.faults.distortions import (
 from reconciler.paper.faults.effects import Corruption
 from reconciler.paper.lifecycle import STATUS_OF, OrderState
 from reconciler.paper.order_store import DistortedSymbolOrders, OrderStore
-from reconciler.paper.orders import Order, SeedOptions, advance, generate_orders
+from reconciler.paper.orders import PaperOrder, SeedOptions, advance, generate_orders
 
 NOW_MS = 1_795_478_400_000
 NEW = OrderState(binance_status="NEW", executed_e8=0, quote_e8=0)
@@ -24,8 +24,8 @@ ORDERS = list(generate_orders(SeedOptions(orders=2000, symbols=4), NOW_MS))
 
 def an_order(
     *states: OrderState, order_id: int = 7, state_index: int = 0, seen_index: int = 0
-) -> Order:
-    return Order(
+) -> PaperOrder:
+    return PaperOrder(
         symbol="BTCUSDT",
         order_id=order_id,
         client_order_id="client",
@@ -41,12 +41,12 @@ def an_order(
     )
 
 
-def shown(order: Order, rule: FaultRule, now_ms: int = NOW_MS) -> Order | None:
+def shown(order: PaperOrder, rule: FaultRule, now_ms: int = NOW_MS) -> PaperOrder | None:
     distort = distortion_of([rule], seed=1, now_ms=now_ms)
     return order if distort is None else distort(order)
 
 
-def state_of(order: Order, rule: FaultRule) -> OrderState:
+def state_of(order: PaperOrder, rule: FaultRule) -> OrderState:
     found = shown(order, rule)
     assert found is not None
     return found.state
