@@ -55,7 +55,7 @@ class Chunk:
         key: The subject of the chunk (a symbol): chunks of one key go to one shard.
         items: The work itself. The supervisor counts the items and identifies each by its `id`.
         cost: The weight of the rate budget that it will probably use.
-        crashes: The number of crashes that are attributed to this chunk; the first always is.
+        crashes: Crashes that are attributed to this chunk; the first crash always is.
         crashed_in: The shards whose workers crashed while processing it.
         is_second_try: True after it was skipped once in this cycle; there is no third try.
     """
@@ -284,7 +284,7 @@ class RememberedPause:
 
 
 class Planner(Protocol):
-    """The part in the supervisor's process. Its methods block: each call is made in a thread."""
+    """The part in the supervisor's process. Its methods block, so each call runs in a thread."""
 
     @abstractmethod
     def plan(self, limit: int, after: Hashable | None) -> Page:

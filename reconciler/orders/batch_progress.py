@@ -50,7 +50,7 @@ class BatchProgress:
         self._with_proposals = with_proposals
         self._proposals: list[ProposedChange] = []
 
-    def give_up(self, fault: WorkerFault) -> None:
+    def return_remaining(self, fault: WorkerFault) -> None:
         """Return the orders that are left to the supervisor, because of a fault."""
         self.fault = fault
 

@@ -97,7 +97,7 @@ class BatchState:
         return {id_: answer for id_, answer in self.answers.items() if id_ in left}
 
     @property
-    def answers_by_hold(self) -> Sequence[Mapping[OrderId, Answer]]:
+    def answer_groups(self) -> Sequence[Mapping[OrderId, Answer]]:
         """The answers about orders that are not on hold, then those about orders that are.
 
         They are written in separate transactions: a row that could not be written before is tried
@@ -152,7 +152,7 @@ class BatchState:
             match failure:
                 case BreakerOpen() | Refused():
                     if self.progress.fault is None or isinstance(failure, Refused):
-                        self.progress.give_up(fault_of(failure))
+                        self.progress.return_remaining(fault_of(failure))
                 case NotSent():
                     self.progress.cut_short()
                 case Suspended():

@@ -3,7 +3,8 @@
 A row can be refused (a constraint, a trigger that raises), or its write can fail for a reason that
 does not name the row (a trigger that times out, a deadlock, a lock that is not released). Both roll
 the whole transaction back. So the batch is halved until the row is alone: it goes on hold and the
-other rows are written. A refusal halves at once, a failure only if it recurs.
+other rows are written. A refused batch is halved at once. A failed one is
+halved after MAX_TRIES tries; its parts are tried once each.
 
 Halves are tried level by level. If only some rows are to blame, one of the first halves succeeds,
 which proves that the database takes writes. If none succeeds, no row is to blame: the batch is
@@ -26,11 +27,11 @@ MAX_TRIES = 3
 """The number of tries to write a whole batch before it is halved."""
 
 MAX_FAILED_PARTS = 8
-"""The number of failed parts, with none written, after which no row is to blame."""
+"""After this number of failed parts and none written, the database is to blame, not a row."""
 
 MAX_GIVE_UPS = 3
 
-ReportsByOrder = Mapping[OrderId, Answer]
+AnswersByOrder = Mapping[OrderId, Answer]
 FactsByOrder = Mapping[OrderId, Facts]
 
 log = structlog.get_logger(__name__)
@@ -45,12 +46,12 @@ class BisectingWriter:
         read: Reads the same rows and writes nothing: shows if the database answers at all.
     """
 
-    apply: Callable[[ReportsByOrder, FactsByOrder], WriteResult]
-    read: Callable[[ReportsByOrder, FactsByOrder], object]
+    apply: Callable[[AnswersByOrder, FactsByOrder], WriteResult]
+    read: Callable[[AnswersByOrder, FactsByOrder], object]
     _given_up: Counter[OrderId] = field(default_factory=Counter)
 
     def write(
-        self, answers: ReportsByOrder, seen: FactsByOrder, on_applied: Callable[[WriteResult], None]
+        self, answers: AnswersByOrder, seen: FactsByOrder, on_applied: Callable[[WriteResult], None]
     ) -> None:
         """Write each row of the batch or put it on hold; report each written part to `on_applied`.
 
@@ -66,7 +67,7 @@ class BisectingWriter:
         while parts:
             part = parts.popleft()
             try:
-                applied = self._try(part, seen, MAX_TRIES if part is answers else 1)
+                applied = self._apply_with_retries(part, seen, MAX_TRIES if part is answers else 1)
             except (StoreRejected, StatementFailed) as error:
                 if len(part) > 1:
                     parts.extend(_halves(part))
@@ -76,13 +77,15 @@ class BisectingWriter:
                     part = _joined(parts)
                     parts.clear()
                     self._give_up(part, error)
-                applied = self._hold(part, seen, error)
+                applied = self._put_on_hold(part, seen, error)
             has_written = True
             for id_ in part:
                 self._given_up.pop(id_, None)
             on_applied(applied)
 
-    def _try(self, part: ReportsByOrder, seen: FactsByOrder, tries: int) -> WriteResult:
+    def _apply_with_retries(
+        self, part: AnswersByOrder, seen: FactsByOrder, tries: int
+    ) -> WriteResult:
         while True:
             tries -= 1
             try:
@@ -92,8 +95,10 @@ class BisectingWriter:
                 if not tries:
                     raise
 
-    def _give_up(self, rest: ReportsByOrder, error: Exception) -> None:
-        """Give the rest up, so that it is requeued; return if it was given up often enough.
+    def _give_up(self, rest: AnswersByOrder, error: Exception) -> None:
+        """Count one give-up for each remaining row, and raise, so that they are requeued.
+
+        Returns once each of them has been given up MAX_GIVE_UPS times.
 
         Raises:
             StoreUnavailable: the rest is to be tried again later.
@@ -102,8 +107,8 @@ class BisectingWriter:
         if min(self._given_up[id_] for id_ in rest) < MAX_GIVE_UPS:
             raise StoreUnavailable(f"the database takes no writes: {error}") from error
 
-    def _hold(
-        self, part: ReportsByOrder, seen: FactsByOrder, error: StoreRejected | StatementFailed
+    def _put_on_hold(
+        self, part: AnswersByOrder, seen: FactsByOrder, error: StoreRejected | StatementFailed
     ) -> WriteResult:
         """Put the orders on hold whose rows cannot be written.
 
@@ -116,7 +121,7 @@ class BisectingWriter:
             for id_ in part:
                 log.warning("order.refused_by_database", order_id=str(id_), reason=str(error))
         else:
-            detail = "the write of this row fails again and again"
+            detail = "writing this row keeps failing"
             for id_ in part:
                 log.warning("order.write_fails", order_id=str(id_), reason=str(error))
         try:
@@ -137,11 +142,11 @@ def _as_fault(answer: Answer, detail: str) -> Answer:
     )
 
 
-def _halves(part: ReportsByOrder) -> tuple[ReportsByOrder, ReportsByOrder]:
+def _halves(part: AnswersByOrder) -> tuple[AnswersByOrder, AnswersByOrder]:
     entries = list(part.items())
     middle = len(entries) // 2
     return dict(entries[:middle]), dict(entries[middle:])
 
 
-def _joined(parts: "deque[ReportsByOrder]") -> ReportsByOrder:
+def _joined(parts: "deque[AnswersByOrder]") -> AnswersByOrder:
     return {id_: answer for part in parts for id_, answer in part.items()}

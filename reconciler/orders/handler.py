@@ -34,7 +34,7 @@ from reconciler.orders.chunking import split_for_transactions
 from reconciler.orders.clock import DatabaseClock
 from reconciler.orders.faults import fault_of
 from reconciler.orders.inconclusive_lookups import MAX_INCONCLUSIVE_LOOKUPS
-from reconciler.orders.unwritten_reports import UnwrittenReports
+from reconciler.orders.unwritten_answers import UnwrittenAnswers
 from reconciler.resilience.breaker import Breaker
 from reconciler.store.database import Database
 from reconciler.store.order_writer import OrderWriter
@@ -51,7 +51,8 @@ class OrderHandler(Handler):
     """Reconciles the batches of one worker.
 
     Attributes:
-        rows_per_transaction: The limit of rows that are locked at once, and so of the time.
+        rows_per_transaction: The most rows that one transaction locks. This also bounds how long
+            the locks are held.
         query_timeout_seconds: A statement that takes longer is canceled.
     """
 
@@ -69,7 +70,7 @@ class OrderHandler(Handler):
     account: AccountVerifier
     _batches: dict[int, BatchState] = field(default_factory=dict)
     _lookup_counts: LookupCounts = field(default_factory=LookupCounts)
-    _unwritten: UnwrittenReports = field(default_factory=UnwrittenReports)
+    _unwritten: UnwrittenAnswers = field(default_factory=UnwrittenAnswers)
     _connection_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while the worker's only connection is in use."""
     _bisecting_writer: BisectingWriter = field(init=False)
@@ -78,28 +79,31 @@ class OrderHandler(Handler):
         self._bisecting_writer = BisectingWriter(apply=self._apply, read=self._preview)
 
     async def prepare(self, batch: Batch) -> AnomalyStats:
-        """Ask the exchange about the batch's orders. Write none, only remember the account."""
+        """Look the batch's orders up at the exchange.
+
+        No order is written; only the account's identity is stored.
+        """
         state = BatchState(batch, self._lookup_counts, with_proposals=self.is_dry_run)
         self._batches[batch.number] = state
-        fault = await self._store_fault()
+        fault = await self._check_database_writable()
         if fault is None:
             state.reuse(self._unwritten.take(state.orders, self.clock()))
             await self._look_up(state)
         else:
-            state.progress.give_up(fault)
+            state.progress.return_remaining(fault)
         state.usage = self.usage.take()
         return state.stats(self.clock(), self.policy)
 
-    async def _store_fault(self) -> WorkerFault | None:
-        """Return the fault of the database, if answers could not be written now."""
-        if not self._unwritten.has_write_failed:
+    async def _check_database_writable(self) -> WorkerFault | None:
+        """Return the fault of the database if it would not take the answers now."""
+        if not self._unwritten.last_write_failed:
             return None
         try:
             async with self._connection_lock:
                 await asyncio.to_thread(self.database.require_writable)
         except (StoreUnavailable, StoreRefused) as error:
             return fault_of(error)
-        self._unwritten.has_write_failed = False
+        self._unwritten.last_write_failed = False
         return None
 
     async def _look_up(self, state: BatchState) -> None:
@@ -113,7 +117,7 @@ class OrderHandler(Handler):
         if fault is None:
             state.record_lookup(await self.exchange.fetch(state.refs), self.clock())
         else:
-            state.progress.give_up(fault)
+            state.progress.return_remaining(fault)
 
     async def commit(self, batch: Batch, *, may_write: bool) -> Result:
         """Write the answers to the rows, or drop them; return the result of the batch."""
@@ -123,9 +127,9 @@ class OrderHandler(Handler):
                 async with self._connection_lock:
                     await self._write(state)
             except (StoreUnavailable, StoreRefused) as error:
-                state.progress.give_up(fault_of(error))
-                self._unwritten.has_write_failed = True
-                self._unwritten.keep(state.unwritten)
+                state.progress.return_remaining(fault_of(error))
+                self._unwritten.last_write_failed = True
+                self._unwritten.add(state.unwritten)
             except Halted as error:
                 state.progress.halt(str(error), state.answers)
         else:
@@ -150,32 +154,35 @@ class OrderHandler(Handler):
         self.metrics.close()
 
     async def _write(self, state: BatchState) -> None:
-        for answers in state.answers_by_hold:
-            for rows in split_for_transactions(answers, self.rows_per_transaction):
-                applied: list[WriteResult] = []
+        for answers in state.answer_groups:
+            for part in split_for_transactions(answers, self.rows_per_transaction):
+                written: list[WriteResult] = []
                 try:
                     await asyncio.to_thread(
-                        self._bisecting_writer.write, rows, state.facts_as_planned, applied.append
+                        self._bisecting_writer.write, part, state.facts_as_planned, written.append
                     )
                 finally:
-                    for part in applied:
-                        state.progress.count_applied(part)
+                    for result in written:
+                        state.progress.count_applied(result)
         if state.progress.to_hold and not self.is_dry_run:
             held = await asyncio.to_thread(self._hold_inconclusive, state)
             state.progress.count_held(held)
 
     def _hold_inconclusive(self, state: BatchState) -> Collection[OrderId]:
-        """Hold orders whose look-ups lead to nothing again and again; return those on hold now."""
+        """Put orders on hold after too many inconclusive look-ups; return the ids now on hold."""
         faults: dict[OrderId, OrderFault] = {}
         for id_, reason in state.progress.to_hold.items():
             log.warning(
-                "order.circles", order_id=str(id_), looks=MAX_INCONCLUSIVE_LOOKUPS, reason=reason
+                "order.inconclusive",
+                order_id=str(id_),
+                lookups=MAX_INCONCLUSIVE_LOOKUPS,
+                reason=reason,
             )
             order = state.orders[id_]
             faults[id_] = OrderFault(
                 symbol=order.symbol,
                 external_order_id=order.external_order_id,
-                detail=f"looked at {MAX_INCONCLUSIVE_LOOKUPS} times in a row without result;"
+                detail=f"{MAX_INCONCLUSIVE_LOOKUPS} look-ups in a row gave no result;"
                 f" the last time {reason}",
                 fetched_at=self.clock(),
             )

@@ -15,15 +15,15 @@ FRESH_FOR = timedelta(seconds=60)
 """The age at which an answer is dropped and the order looked up again."""
 
 
-class UnwrittenReports:
+class UnwrittenAnswers:
     """The answers that this worker got and could not write."""
 
     def __init__(self) -> None:
         self._answers: dict[OrderId, Answer] = {}
-        self.has_write_failed = False
+        self.last_write_failed = False
         """True if the last write failed."""
 
-    def keep(self, answers: Mapping[OrderId, Answer]) -> None:
+    def add(self, answers: Mapping[OrderId, Answer]) -> None:
         """Keep answers that the database did not take."""
         self._answers.update(answers)
 
@@ -38,8 +38,8 @@ class UnwrittenReports:
             if now - answer.fetched_at < FRESH_FOR
         }
         taken = {id_: self._answers.pop(id_) for id_ in orders if id_ in self._answers}
-        return {id_: answer for id_, answer in taken.items() if _is_about(answer, orders[id_])}
+        return {id_: answer for id_, answer in taken.items() if _is_same_order(answer, orders[id_])}
 
 
-def _is_about(answer: Answer, order: StaleOrder) -> bool:
+def _is_same_order(answer: Answer, order: StaleOrder) -> bool:
     return (answer.symbol, answer.external_order_id) == (order.symbol, order.external_order_id)
