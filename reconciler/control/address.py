@@ -36,14 +36,14 @@ class ControlAddress:
         paths: Where the file may be; the supervisor takes the first that can be used.
         is_from_setting: True if a setting names the path; there is no other then.
         abstract_name: The name of the abstract socket. Only one supervisor can have it.
-        database_name: If a setting names the path: the abstract name of the database, so that a
+        database_socket_name: If a setting names the path: the database's abstract name, so that a
             command without that setting finds the supervisor. The first of several has it.
     """
 
     paths: tuple[Path, ...]
     is_from_setting: bool
     abstract_name: str
-    database_name: str | None = None
+    database_socket_name: str | None = None
 
     @classmethod
     def at(cls, path: Path, database_url: str | None = None) -> "ControlAddress":
@@ -52,7 +52,7 @@ class ControlAddress:
             paths=(path,),
             is_from_setting=True,
             abstract_name=_abstract_name(f"path {path.absolute()}"),
-            database_name=None if database_url is None else _database_name(database_url),
+            database_socket_name=None if database_url is None else _abstract_name_of(database_url),
         )
 
     @classmethod
@@ -66,7 +66,7 @@ class ControlAddress:
         return cls(
             paths=tuple(folder / file for folder in _folders()),
             is_from_setting=False,
-            abstract_name=_database_name(database_url),
+            abstract_name=_abstract_name_of(database_url),
         )
 
     def __str__(self) -> str:
@@ -149,7 +149,7 @@ def _folders() -> list[Path]:
     return list(dict.fromkeys(folders))
 
 
-def _database_name(database_url: str) -> str:
+def _abstract_name_of(database_url: str) -> str:
     return _abstract_name(f"database {database_url}")
 
 

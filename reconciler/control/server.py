@@ -63,7 +63,7 @@ class ControlServer:
         self._file: _SocketFile | None = None
         self._servers: dict[str, asyncio.Server] = {}
         self._file_check: asyncio.Task[None] | None = None
-        self._is_lost = False
+        self._is_path_taken_over = False
         self._clients = 0
 
     async def __aenter__(self) -> Self:
@@ -85,7 +85,7 @@ class ControlServer:
         try:
             await self._listen_at_abstract_name()
             await self._listen_at_path()
-            await self._listen_at_database_name()
+            await self._listen_at_database_socket_name()
         except BaseException:
             await self.close()
             raise
@@ -103,24 +103,27 @@ class ControlServer:
             self._file = None
 
     async def _listen_at_abstract_name(self) -> None:
-        """Take the abstract name. If another user has it, the lock alone must do."""
+        """Bind the abstract name. If another user holds it, rely on the lock file alone."""
         if not HAS_ABSTRACT_NAMES:
             return
-        listening = _bind_abstract_name(self._address.abstract_name)
-        if listening is None:
+        listener_socket = _bind_abstract_name(self._address.abstract_name)
+        if listener_socket is None:
             self._refuse_if_held()
-            log.warning("control.name_taken", hint="another user has it: see who, and why")
+            log.warning(
+                "control.name_taken",
+                hint="another user holds the abstract name: find out which process",
+            )
         else:
-            self._servers["abstract name"] = await self._start_server(listening)
+            self._servers["abstract name"] = await self._start_server(listener_socket)
 
-    async def _listen_at_database_name(self) -> None:
+    async def _listen_at_database_socket_name(self) -> None:
         """Take the database's abstract name too, unless another supervisor has it."""
-        name = self._address.database_name
+        name = self._address.database_socket_name
         if name is None or not HAS_ABSTRACT_NAMES or "database name" in self._servers:
             return
-        listening = _bind_abstract_name(name)
-        if listening is not None:
-            self._servers["database name"] = await self._start_server(listening)
+        listener_socket = _bind_abstract_name(name)
+        if listener_socket is not None:
+            self._servers["database name"] = await self._start_server(listener_socket)
 
     def _refuse_if_held(self) -> None:
         """Refuse to start if a supervisor of our own user has the abstract name."""
@@ -146,22 +149,24 @@ class ControlServer:
             except OSError as error:
                 problems.append(_unusable(path, error.strerror or str(error)))
             else:
-                self._servers["path"] = await self._start_server(self._file.listening)
+                self._servers["path"] = await self._start_server(self._file.listener_socket)
                 return
         if self._address.is_from_setting or not self._servers:
             raise ConfigurationError(problems[-1:])
         log.warning("control.no_file", problem=str(problems[-1]))
 
-    async def _start_server(self, listening: socket.socket) -> asyncio.Server:
-        return await asyncio.start_unix_server(self._serve, sock=listening, limit=MAX_REQUEST_BYTES)
+    async def _start_server(self, listener_socket: socket.socket) -> asyncio.Server:
+        return await asyncio.start_unix_server(
+            self._serve, sock=listener_socket, limit=MAX_REQUEST_BYTES
+        )
 
     async def _check_files(self) -> None:
-        """Check again and again that the files are still ours; make them again if not."""
+        """Check periodically that the files are still ours; recreate them if not."""
         while self._file is not None:
             await asyncio.sleep(CHECK_FILES_SECONDS)
             try:
                 await self._keep_or_restore(self._file)
-                await self._listen_at_database_name()
+                await self._listen_at_database_socket_name()
             except (OSError, ConfigurationError) as error:
                 log.warning("control.not_kept", reason=str(error))
 
@@ -172,14 +177,14 @@ class ControlServer:
         try:
             restored = _SocketFile(file.path, lock=file.take_lock())
         except SocketTaken as error:
-            if not self._is_lost:
+            if not self._is_path_taken_over:
                 log.error("control.lost", path=str(file.path), holder=error.pid)  # noqa: TRY400 - no bug
-            self._is_lost = True
+            self._is_path_taken_over = True
             return
         before, self._file = self._servers["path"], restored
-        self._servers["path"] = await self._start_server(restored.listening)
+        self._servers["path"] = await self._start_server(restored.listener_socket)
         before.close()
-        self._is_lost = False
+        self._is_path_taken_over = False
         log.warning("control.made_again", path=str(file.path))
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -285,7 +290,7 @@ class _SocketFile:
         self._lock = lock or _SocketLock(path)
         try:
             path.unlink(missing_ok=True)
-            self.listening = _bind_path(path)
+            self.listener_socket = _bind_path(path)
         except OSError:
             self._lock.release()
             raise
@@ -318,7 +323,7 @@ class _SocketFile:
         """Remove the files that are ours, and release the lock."""
         if _inode(self.path) == self._inode:
             self.path.unlink(missing_ok=True)
-        self.listening.close()
+        self.listener_socket.close()
         self._lock.release(removing=True)
 
 
@@ -333,14 +338,14 @@ class _SocketLock:
             OSError: the lock file cannot be made.
         """
         self.path = socket_path.with_name(f"{socket_path.name}.lock")
-        self._descriptor = self._open_locked(socket_path)
+        self._descriptor = self._open_and_lock(socket_path)
         while not self.is_in_place():  # Its last holder has removed it meanwhile.
             os.close(self._descriptor)
-            self._descriptor = self._open_locked(socket_path)
+            self._descriptor = self._open_and_lock(socket_path)
         os.truncate(self._descriptor, 0)
         os.pwrite(self._descriptor, b"%d\n" % os.getpid(), 0)
 
-    def _open_locked(self, socket_path: Path) -> int:
+    def _open_and_lock(self, socket_path: Path) -> int:
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         descriptor = os.open(self.path, flags, 0o600)
         try:
@@ -365,7 +370,7 @@ class _SocketLock:
 
 
 def _inode(path: Path) -> tuple[int, int] | None:
-    """Return what tells a file from another at the same path; None if there is none."""
+    """Return the device and inode of the file at `path`; None if it cannot be read."""
     try:
         found = path.lstat()
     except OSError:
@@ -382,30 +387,30 @@ def _make_folder(folder: Path) -> None:
 
 
 def _bind_abstract_name(name: str) -> socket.socket | None:
-    """Return a socket that is bound to an abstract name; None if the name is taken."""
-    listening = socket.socket(socket.AF_UNIX)
+    """Return a socket that is bound to an abstract name; None if that fails."""
+    listener_socket = socket.socket(socket.AF_UNIX)
     try:
-        listening.bind(name)
+        listener_socket.bind(name)
     except OSError:
-        listening.close()
+        listener_socket.close()
         return None
-    return listening
+    return listener_socket
 
 
 def _bind_path(path: Path) -> socket.socket:
     """Return a socket that is bound to a path; from its first moment only our user may connect."""
     if len(os.fsencode(path)) > MAX_PATH_BYTES:
         raise OSError(0, f"the path is longer than {MAX_PATH_BYTES} bytes")
-    listening = socket.socket(socket.AF_UNIX)
+    listener_socket = socket.socket(socket.AF_UNIX)
     before = os.umask(0o177)
     try:
-        listening.bind(str(path))
+        listener_socket.bind(str(path))
     except OSError:
-        listening.close()
+        listener_socket.close()
         raise
     finally:
         os.umask(before)
-    return listening
+    return listener_socket
 
 
 def _unusable(path: Path, why: str) -> Problem:

@@ -57,27 +57,27 @@ log = structlog.get_logger(__name__)
 
 def main(  # noqa: PLR0917 - multiprocessing passes them by position
     connection: Connection,
-    stacks: Connection,
+    stack_pipe: Connection,
     workload: Workload,
     shard: int,
     breaker: BreakerSnapshot | None,
-    set_up: Callable[[], None],
+    set_up_logging: Callable[[], None],
 ) -> None:
     """Run a worker until it is stopped: the target of its process.
 
     Args:
         connection: The pipe to the supervisor.
-        stacks: The pipe to write the stacks of all threads to, at each USR2.
+        stack_pipe: The pipe to write the stacks of all threads to, at each USR2.
         workload: The work to do.
         shard: The shard that this worker works for.
         breaker: The snapshot of the predecessor's circuit breaker.
-        set_up: Sets up logging; called first.
+        set_up_logging: Sets up logging; called first.
     """
     _ignore_terminal_signals()
     # The handler is written in C, so it works while Python is in an endless loop or blocked.
-    faulthandler.register(signal.SIGUSR2, file=stacks.fileno())
+    faulthandler.register(signal.SIGUSR2, file=stack_pipe.fileno())
     _exit_with_supervisor()
-    set_up()
+    set_up_logging()
     try:
         asyncio.run(Worker(connection, workload, shard, breaker).run())
     except ConfigurationError as error:
@@ -105,7 +105,7 @@ class Worker:
         self._shard = shard
         self._breaker = breaker
         self._batches: asyncio.Queue[Batch] = asyncio.Queue()
-        self._verdicts: asyncio.Queue[CommitBatches | None] = asyncio.Queue()
+        self._commit_orders: asyncio.Queue[CommitBatches | None] = asyncio.Queue()
         """The batches to commit; None after the last."""
         self._budget = BudgetClient(self._send)
         self._preparing: asyncio.Task[None] | None = None
@@ -149,15 +149,15 @@ class Worker:
             self._send(BatchPrepared(batch.number, stats))
 
     async def _commit_all(self, handler: Handler) -> None:
-        while (verdict := await self._verdicts.get()) is not None:
-            for number in verdict.batches:
+        while (order := await self._commit_orders.get()) is not None:
+            for number in order.batches:
                 batch = self._prepared.pop(number)
-                result = await handler.commit(batch, may_write=verdict.may_write)
+                result = await handler.commit(batch, may_write=order.may_write)
                 self._send(BatchDone(number, result))
 
     def _stop(self) -> None:
         """Prepare nothing more; commit what was asked for, then exit."""
-        self._verdicts.put_nowait(None)
+        self._commit_orders.put_nowait(None)
         if self._preparing is not None:
             self._preparing.cancel()
 
@@ -172,7 +172,7 @@ class Worker:
                 log.warning("worker.waits_for_store", reason=str(error))
                 self._send(StoreUnreachable(str(error), BOOT_RETRY_SECONDS))
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._verdicts.get(), BOOT_RETRY_SECONDS)
+                await asyncio.wait_for(self._commit_orders.get(), BOOT_RETRY_SECONDS)
                 return None
 
     async def _heartbeat(self, handler: Handler) -> None:
@@ -199,7 +199,7 @@ class Worker:
             case AssignBatch(batch=batch):
                 self._batches.put_nowait(batch)
             case CommitBatches():
-                self._verdicts.put_nowait(message)
+                self._commit_orders.put_nowait(message)
             case BudgetGrant(number=number, is_probe=is_probe):
                 self._budget.grant(number, is_probe=is_probe)
             case BudgetDenial(number=number):
@@ -266,7 +266,7 @@ class BudgetClient:
         """Fail the request that waits under `number` with `NotSent`."""
         waiting = self._waiting.get(number)
         if waiting is not None and not waiting.done():
-            waiting.set_exception(NotSent("not sent: this worker is to end"))
+            waiting.set_exception(NotSent("not sent: this worker is shutting down"))
 
 
 def _send_or_exit(connection: Connection, message: FromWorker) -> None:
@@ -288,7 +288,7 @@ def _root_cause(failures: ExceptionGroup[Exception]) -> Exception:
 
 
 def _exit_on_bug(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Exit at once if a callback failed: a message of the supervisor may be lost with it."""
+    """Exit at once if a callback failed: a message from the supervisor may have been lost."""
     loop.default_exception_handler(context)
     if "handle" in context:
         os._exit(EX_SOFTWARE)
