@@ -188,7 +188,7 @@ keys = st.tuples(symbols, st.integers(min_value=0, max_value=60))
 @given(
     ended=st.dictionaries(keys, st.booleans(), max_size=60),
     wanted_keys=st.sets(keys, max_size=40),
-    odd_names=st.sets(st.sampled_from(["x1", "007", "", "99999999999999999999"]), max_size=2),
+    invalid_ids=st.sets(st.sampled_from(["x1", "007", "", "99999999999999999999"]), max_size=2),
     costs=st.builds(
         QueryCosts,
         one_order=st.integers(1, 5),
@@ -203,7 +203,7 @@ keys = st.tuples(symbols, st.integers(min_value=0, max_value=60))
 def test_search_reports_every_existing_order_and_ends(
     ended: dict[tuple[str, int], bool],
     wanted_keys: set[tuple[str, int]],
-    odd_names: set[str],
+    invalid_ids: set[str],
     costs: QueryCosts,
     estimates: Estimates,
     *,
@@ -212,7 +212,7 @@ def test_search_reports_every_existing_order_and_ends(
     existing = {
         order_ref(number, symbol): ended.get((symbol, number)) for symbol, number in wanted_keys
     }
-    refs = {*existing, *(order_ref(name, "AAA") for name in odd_names)}
+    refs = {*existing, *(order_ref(name, "AAA") for name in invalid_ids)}
 
     story = search_for(
         refs, SimulatedAccount(ended=ended), costs, estimates, are_pages_blank=are_pages_blank
