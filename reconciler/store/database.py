@@ -194,9 +194,9 @@ class Database:
                 f"the database {self.address} does not answer: our session still waits for it"
             ) from error
         except DBAPIError as error:
-            raise self._translate(error.orig) or error from error
+            raise _interrupt_before(error) or self._translate(error.orig) or error from error
         except psycopg.Error as error:
-            raise self._translate(error) or error from error
+            raise _interrupt_before(error) or self._translate(error) or error from error
 
     def _translate(self, error: BaseException | None) -> Exception | None:
         is_read_only = getattr(error, "sqlstate", None) == _READ_ONLY
@@ -216,6 +216,14 @@ def _disable_prepare_behind_pooler(connection: psycopg.Connection[Any], _record:
     serving = connection.pgconn.exec_(b"SELECT pg_backend_pid()").get_value(0, 0)
     if serving != str(connection.info.backend_pid).encode():
         connection.prepare_threshold = None
+
+
+def _interrupt_before(error: BaseException) -> KeyboardInterrupt | None:
+    """Return the interrupt that an error follows: a rollback fails if a statement still runs."""
+    context = error.__context__
+    while context is not None and not isinstance(context, KeyboardInterrupt):
+        context = context.__context__
+    return context
 
 
 def _cancel(connection: psycopg.Connection[object]) -> None:

@@ -259,6 +259,18 @@ def test_a_transaction_that_raises_is_rolled_back(
     assert read_row(application, 1)["status"] == "new"
 
 
+def test_an_interrupt_while_a_statement_runs_stays_an_interrupt(database: Database) -> None:
+    def interrupt_a_statement() -> None:
+        with database.transaction() as connection:
+            driver_connection = connection.connection.driver_connection
+            assert driver_connection is not None
+            driver_connection.pgconn.send_query(b"SELECT pg_sleep(0.1)")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupt_a_statement()
+
+
 def test_words_that_the_encoding_lacks_are_refused_with_a_reason(
     postgres_url: str,
 ) -> None:
