@@ -159,7 +159,7 @@ class Policy:
         compared: The columns that are compared with the exchange's order.
         placement_grace: "Not found" says nothing this soon after `created_at`: a new order is not
             visible to queries at once (Binance: up to 10 s).
-        retention: The exchange forgets ended orders after this; None: it never does.
+        retention: The exchange forgets ended orders after this time; None if it never does.
         confirmations: After this many times "not found" in a row a person should look.
     """
 

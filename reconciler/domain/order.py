@@ -60,7 +60,7 @@ class Order(Value):
     """One row of `orders`, as it is at the moment of the decision.
 
     Attributes:
-        created_at, updated_at: With a time zone. None: the table has no such column, or no value.
+        created_at, updated_at: With a time zone; None if the table has no such column, or no value.
         absences: How often in a row the exchange has already said "no such order".
         qty: The quantity ordered. It and the two below are None if the row does not have them.
     """

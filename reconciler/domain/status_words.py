@@ -20,7 +20,7 @@ class StatusMeaning(StrEnum):
 
 
 def guess_meaning(word: str | None) -> StatusMeaning:
-    """Return what a status seems to mean. Our words in capitals or with blanks are not ours."""
+    """Return the likely meaning of a status. Our words in capitals or with blanks are not ours."""
     if word in BY_VALUE:
         return StatusMeaning.FOLLOWED if BY_VALUE[word] in OPEN else StatusMeaning.ENDED
     plain = re.sub(r"[\W_]+", "", (word or "").casefold()).removeprefix("orderstatus")

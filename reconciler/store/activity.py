@@ -90,7 +90,7 @@ def order_json(order: Order) -> bytes:
 
 
 def report_json(answer: Answer) -> bytes:
-    """Return a report; null for an answer that is none."""
+    """Return a report; null if the answer is not a report."""
     return _encode(_report_json(answer) if isinstance(answer, Report) else None)
 
 

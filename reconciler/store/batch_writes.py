@@ -37,7 +37,7 @@ class BatchWrites:
     def counts(self) -> dict[WritePart, int]:
         """The number of rows that each counted part is to write; parts without rows are left out.
 
-        What is released is not counted: another session may have ended that hold meanwhile.
+        Released holds are not counted: another session may have ended them meanwhile.
         """
         counts = {
             WritePart.CHANGED: len(self.changed),

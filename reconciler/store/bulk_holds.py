@@ -70,7 +70,7 @@ class HoldCount:
 
 @dataclass(frozen=True, kw_only=True)
 class HoldPage:
-    """Some holds, and the id after which the next page begins; None: there are no more."""
+    """Some holds, and the id after which the next page begins; None if there are no more."""
 
     holds: Sequence[HeldOrder]
     next_after: int | None

@@ -29,8 +29,8 @@ class Requirement:
     Attributes:
         types: In PostgreSQL's words.
         words: The same for a person.
-        ddl: The type that a hint converts it to,
-        converts: if it has one of these types, of which every value converts; None: any type.
+        ddl: The type to which a hint converts the column.
+        converts: The types whose every value the hint converts; None if it converts any type.
         otherwise: The hint if it has another type.
         may_be_enum: An enum is allowed, too.
     """

@@ -64,9 +64,9 @@ class ColumnInfo:
     Attributes:
         type: Its type in PostgreSQL's words, without length and scale: `character varying`.
         full_type: The same with length and scale: `character varying(20)`.
-        length: The maximum number of characters; None: any, or it is not a text.
-        scale: The number of decimal places; None: every digit is kept, or it is not a number.
-        enum: None: it is of another type.
+        length: The maximum number of characters; None if unlimited, or if it is not a text.
+        scale: The number of decimal places; None if unlimited, or if it is not a number.
+        enum: The enum type; None if the column has another type.
         is_mandatory: An INSERT has to fill it.
         is_readable: Our role may read it.
         is_bound: A view, a policy, a trigger or a generated column depends on it: then PostgreSQL
@@ -87,7 +87,7 @@ class ColumnInfo:
 
 
 def read_columns(connection: Connection, table: str) -> dict[str, ColumnInfo]:
-    """Read the columns of the table that the search path finds, by name; none: no such table."""
+    """Read the columns of a table by name; empty if the search path finds no such table."""
     return {
         row.name: ColumnInfo(
             name=row.name,

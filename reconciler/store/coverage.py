@@ -42,11 +42,11 @@ class Coverage:
     """The rows of `orders`, by whether they are followed.
 
     Attributes:
-        rows: All that were read.
+        rows: The rows that were read.
         followed: Open by our words, with an external id.
         without_id: Open by our words, with no external id or an empty one.
         words: The number of rows by status, for statuses that look open and are none of our words.
-        others: The same for statuses of which nothing is known.
+        others: The number of rows by status, for statuses of which nothing is known.
         has_our_words: Any row has a status of ours, open or ended.
         is_estimate: The table is too large to be counted.
     """

@@ -68,8 +68,8 @@ class Database:
     def __init__(self, url: str, *, role: str, must_write: bool = False) -> None:
         """Prepare for `url`; `role` is shown in pg_stat_activity.
 
-        With `must_write`, only a host that can be written to is used, if the URL has several hosts
-        or addresses; unless it has its own `target_session_attrs`.
+        With `must_write`, and a URL that has several hosts or addresses, only a host that can be
+        written to is used, unless the URL has its own `target_session_attrs`.
 
         Raises:
             ConfigurationError: the URL is not a PostgreSQL URL.
@@ -77,7 +77,7 @@ class Database:
         self._url = parse_url(url)
         self._checkout: _Checkout | None = None
         self._is_read_only = False
-        session = {"target_session_attrs": "read-write"} if must_write else {}
+        host_options = {"target_session_attrs": "read-write"} if must_write else {}
         self._engine = create_engine(
             self._url,
             pool_size=1,
@@ -87,12 +87,16 @@ class Database:
             # default could be an older snapshot.
             isolation_level="READ COMMITTED",
             connect_args={
-                **{name: value for name, value in session.items() if name not in self._url.query},
+                **{
+                    name: value
+                    for name, value in host_options.items()
+                    if name not in self._url.query
+                },
                 "application_name": f"reconciler {role}",
                 # Otherwise we could not send characters that the database's encoding lacks, and
                 # PostgreSQL could not refuse them.
                 "client_encoding": "utf8",
-                "prepare_threshold": _NEVER_BY_ITSELF,
+                "prepare_threshold": _NO_AUTO_PREPARE,
                 "connect_timeout": CONNECT_TIMEOUT_SECONDS,
                 "tcp_user_timeout": UNSENT_DATA_TIMEOUT_MS,
                 "keepalives_idle": KEEPALIVE_IDLE_SECONDS,
@@ -204,8 +208,8 @@ class Database:
         return _translate(error, self.address)
 
 
-_NEVER_BY_ITSELF = sys.maxsize
-"""After this many runs the driver would prepare a statement that does not ask for it."""
+_NO_AUTO_PREPARE = sys.maxsize
+"""The number of runs after which the driver prepares a statement that does not ask for it."""
 
 
 def _disable_prepare_behind_pooler(connection: psycopg.Connection[Any], _record: object) -> None:
@@ -232,52 +236,54 @@ def _cancel(connection: psycopg.Connection[object]) -> None:
 
 
 def _translate(error: BaseException | None, address: str) -> Exception | None:
-    """Return our error for the driver's; None for one that only a bug of ours can cause."""
-    state = getattr(error, "sqlstate", None) or ""
+    """Classify a driver error by its SQLSTATE; None if only a bug of ours can cause it."""
+    sqlstate = getattr(error, "sqlstate", None) or ""
     message = (str(error).strip() or type(error).__name__).splitlines()[0]
-    if misfit := _misconfiguration(error, state, message, address):
-        return misfit
-    if state.startswith(_TRANSACTION_STATE) and not _is_about_a_row(error):
+    if misconfiguration := _misconfiguration(error, sqlstate, message, address):
+        return misconfiguration
+    if sqlstate.startswith(_TRANSACTION_STATE) and not _is_about_a_row(error):
         return StoreUnavailable(f"the database {address} cannot be written to now: {message}")
-    if state not in LOST_STATEMENT_STATES:
-        if _is_rejection(error, state):
+    if sqlstate not in LOST_STATEMENT_STATES:
+        if _is_rejection(error, sqlstate):
             return StoreRejected(message)
         if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
             return None
-        if _is_statement_failure(error, state):
+        if _is_statement_failure(error, sqlstate):
             return StatementFailed(f"the database did not finish a statement: {message}")
     return StoreUnavailable(f"the database {address} does not answer: {message}")
 
 
 def _misconfiguration(
-    error: BaseException | None, state: str, message: str, address: str
+    error: BaseException | None, sqlstate: str, message: str, address: str
 ) -> ConfigurationError | None:
-    """Return the error for what a person has to fix in the database or in the settings."""
-    if problem := _missing_privilege(error, state, message) or _refusal(error, state, address):
+    """Return the error if a person has to fix something in the database or in the settings."""
+    if problem := _access_problem(error, sqlstate, message) or _connection_problem(
+        error, sqlstate, address
+    ):
         return StoreRefused([problem])
-    problem = _missing_part(state, message)
+    problem = _schema_problem(sqlstate, message)
     return None if problem is None else ConfigurationError([problem])
 
 
-def _is_statement_failure(error: psycopg.Error, state: str) -> bool:
+def _is_statement_failure(error: psycopg.Error, sqlstate: str) -> bool:
     """Return True if only this statement failed: a fatal error would have ended the session.
 
     What a trigger raises is about its row, whatever SQLSTATE it uses.
     """
     is_error = error.diag.severity_nonlocalized == "ERROR"
-    is_of_server = state.startswith(_WHOLE_SERVER) and not _is_about_a_row(error)
-    return is_error and bool(state) and not is_of_server
+    is_of_server = sqlstate.startswith(_WHOLE_SERVER) and not _is_about_a_row(error)
+    return is_error and bool(sqlstate) and not is_of_server
 
 
-def _is_rejection(error: BaseException | None, state: str) -> bool:
+def _is_rejection(error: BaseException | None, sqlstate: str) -> bool:
     """Return True if the server refused a row: by a type, a constraint, or a trigger that raised.
 
     For a trigger the driver raises ProgrammingError or, if the SQLSTATE is the application's own,
     a plain DatabaseError.
     """
     if isinstance(error, psycopg.ProgrammingError):
-        is_our_fault = state.startswith(_SYNTAX_OR_ACCESS) and not _is_about_a_row(error)
-        return bool(state) and not is_our_fault
+        is_our_fault = sqlstate.startswith(_SYNTAX_OR_ACCESS) and not _is_about_a_row(error)
+        return bool(sqlstate) and not is_our_fault
     return type(error) is psycopg.DatabaseError or isinstance(
         error, psycopg.IntegrityError | psycopg.DataError | psycopg.InternalError
     )
@@ -292,15 +298,15 @@ def _is_about_a_row(error: BaseException | None) -> bool:
     return getattr(diagnosis, "source_function", None) in _ROW_REFUSALS
 
 
-def _missing_privilege(error: BaseException | None, state: str, message: str) -> Problem | None:
-    """Return what a person has to grant, if a privilege is missing."""
-    if state == _INSUFFICIENT_PRIVILEGE and not _is_about_a_row(error):
+def _access_problem(error: BaseException | None, sqlstate: str, message: str) -> Problem | None:
+    """Return the problem if the error means a missing privilege or a table that we cannot see."""
+    if sqlstate == _INSUFFICIENT_PRIVILEGE and not _is_about_a_row(error):
         return Problem(
             what=f"the database refuses us a right: {message}",
             hint="run: reconciler check  (it names the GRANT that is missing)",
         )
     # PostgreSQL silently skips a schema whose USAGE was revoked.
-    if state == _NO_SUCH_TABLE:
+    if sqlstate == _NO_SUCH_TABLE:
         return Problem(
             what=f"the database lacks what we need, or we may not see it: {message}",
             hint="run: reconciler check",
@@ -308,18 +314,18 @@ def _missing_privilege(error: BaseException | None, state: str, message: str) ->
     return None
 
 
-def _missing_part(state: str, message: str) -> Problem | None:
-    """Return what has changed in the schema, for a SQLSTATE that no retry can cure."""
-    if state in _SCHEMA_CHANGED:
+def _schema_problem(sqlstate: str, message: str) -> Problem | None:
+    """Return the problem if the error means a changed schema, which no retry can fix."""
+    if sqlstate in _SCHEMA_CHANGED:
         return Problem(
             what=f"the database lacks what we need: {message}", hint="run: reconciler check"
         )
     return None
 
 
-def _refusal(error: BaseException | None, state: str, address: str) -> Problem | None:
-    """Return what a person has to fix if the server refused the connection."""
-    if state or not any(refusal in str(error) for refusal in _REFUSALS):
+def _connection_problem(error: BaseException | None, sqlstate: str, address: str) -> Problem | None:
+    """Return the problem if the server refused the connection."""
+    if sqlstate or not any(refusal in str(error) for refusal in _REFUSALS):
         return None
     return Problem(
         what=f"the database {address} refuses us: {str(error).strip().splitlines()[0]}",

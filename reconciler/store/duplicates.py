@@ -30,9 +30,10 @@ class DuplicateOrder:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Duplicates:
-    """The open rows that name an order that another row names too, and the number of such orders.
+    """The numbers of duplicate open rows and of the orders that they name.
 
-    `most` are the orders with the most rows. `is_partial`: there are more open rows than were read.
+    Rows are duplicates if they name the same order. `most` has the orders with the most rows.
+    `is_partial` is True if there are more open rows than were read.
     """
 
     rows: int

@@ -35,9 +35,9 @@ class OrderRow:
 
     Attributes:
         status: Any word, also one of the application's own.
-        last_synced_at: None: never, or a time that no datetime can hold.
+        last_synced_at: None if it was never synced, or at a time that no datetime can hold.
         is_stale: Never synced, or longer than `stale_after` ago, or at a time in the future.
-        fresh_until: When it becomes stale; None if it is.
+        fresh_until: When the row becomes stale; None if it is stale.
         now: The database's clock.
     """
 
@@ -52,7 +52,7 @@ class OrderRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LockHolder:
-    """A session that has the row locked. What our role may not see of it is None.
+    """A session that has locked the row. An attribute that our role may not see is None.
 
     Attributes:
         pid: None for a prepared transaction, which has no session.

@@ -69,16 +69,16 @@ def decide_acceptance(
             " written; leave --status out"
         )
     before = facts_from_json(hold.row_facts)
-    seen = (
+    reported = (
         before if hold.report is None else facts_from_json({**hold.report, "status": before.status})
     )
     to = Facts(
         status=status or Status((hold.report or hold.row_facts)["status"]),
-        executed_qty=rounded(seen.executed_qty, orders.quantity_scale),
+        executed_qty=rounded(reported.executed_qty, orders.quantity_scale),
         avg_price=(
             before.avg_price
-            if seen.avg_price is None
-            else rounded(seen.avg_price, orders.price_scale) or before.avg_price
+            if reported.avg_price is None
+            else rounded(reported.avg_price, orders.price_scale) or before.avg_price
         ),
     )
     if to.status in SOMETHING_EXECUTED and to.executed_qty == 0:
@@ -202,11 +202,11 @@ def _why_not(outcome: OrderOutcome) -> str | None:
 
 
 def _report(hold: HeldOrder, to: Facts, now: datetime) -> Report:
-    seen = hold.report or {}
+    report = hold.report or {}
     return Report(
-        symbol=str(seen.get("symbol", "")),
-        external_order_id=str(seen.get("external_order_id", "")),
-        word=str(seen.get("word", hold.reason.value)),
+        symbol=str(report.get("symbol", "")),
+        external_order_id=str(report.get("external_order_id", "")),
+        word=str(report.get("word", hold.reason.value)),
         status=to.status,
         executed_qty=to.executed_qty,
         avg_price=to.avg_price,

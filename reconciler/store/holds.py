@@ -43,7 +43,7 @@ MAX_AHEAD = MAX_WAIT + CLOCK_TOLERANCE
 
 
 class ActiveHold(Value):
-    """The hold that an order is under, and how often in a row it was held for that reason."""
+    """The active hold of an order, and how often in a row it was held for that reason."""
 
     reason: HoldReason
     attempts: int
@@ -58,8 +58,8 @@ class HeldOrder:
         report: What the exchange reported then; None if it reported nothing about the order.
         resolved_at: When the hold ended; None while it lasts.
         resolution: How it ended.
-        symbol, external_order_id: Those of the row when it was last held. None: not known, as for
-            holds of earlier versions.
+        symbol, external_order_id: The row's symbol and external id when it was last held; None if
+            not known, as for holds of earlier versions.
     """
 
     order_id: str
@@ -87,9 +87,9 @@ class HeldOrder:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HoldMetrics:
-    """The number of open orders, of those on hold, and the age of the oldest hold.
+    """The number of open orders, how many of them are on hold, and the age of the oldest hold.
 
-    `oldest_age_seconds` includes holds of ended orders; None: there is no hold.
+    `oldest_age_seconds` includes holds of ended orders; it is None if there is no hold.
     """
 
     open_orders: int
@@ -207,7 +207,7 @@ def resolve_ended(connection: Connection, orders: OrdersTable) -> int:
 
 
 def measure_holds(connection: Connection) -> HoldMetrics:
-    """Count the open orders and those of them on hold; `connection` is in a transaction.
+    """Count the open orders and how many of them are on hold; needs a transaction.
 
     Costs the same on every table: open orders are counted up to `MAX_COUNTED`; beyond that,
     PostgreSQL's own estimate is used.
@@ -243,9 +243,9 @@ _MEASURE = text(
 
 
 def as_order_id(orders: OrdersTable) -> ColumnElement[Any]:
-    """Return a hold's order as a value of `orders.id`; null if it cannot be one.
+    """Return a hold's order as a value of `orders.id`.
 
-    Then the hold was made for a table whose ids had another type.
+    The value is null if the hold was made for a table whose ids had another type.
     """
     order_id = holds.c.order_id
     if isinstance(orders.c.id.type, Uuid):

@@ -44,7 +44,7 @@ class RowWithHold(NamedTuple):
             return None
         return Facts(
             status=status,
-            executed_qty=self.executed_qty or _NOTHING,
+            executed_qty=self.executed_qty or _ZERO,
             avg_price=self.avg_price,
         )
 
@@ -77,11 +77,11 @@ class RowWithHold(NamedTuple):
         )
 
 
-_NOTHING = Decimal(0)
+_ZERO = Decimal(0)
 
 
 def as_rows(tuples: Sequence[tuple[Any, ...]]) -> list[RowWithHold]:
-    """Return what the driver fetched as rows."""
+    """Return the tuples that the driver fetched as rows."""
     return [RowWithHold._make(values) for values in tuples]
 
 

@@ -60,43 +60,45 @@ class OrderWriter:
             orders: The application's table.
             exchange: Its name, for the activity log.
             decide: Must be pure: it runs inside the transaction.
-            by: The person who decides, if it is one; logged with every change. A person may write
-                during a halt.
+            by: The name of the person who decides, logged with every change; None if the rules
+                decide. A person may write during a halt.
         """
         self._orders = orders
         self._exchange = exchange
         self._decide = decide
         rows = select_rows(orders)
-        self._read = PreparedStatement(rows)
+        self._read_statement = PreparedStatement(rows)
         lock = lock_rows(rows, orders)
-        self._lock = PreparedStatement(lock if by else lock.where(~shared_state.is_halted()))
+        self._lock_statement = PreparedStatement(
+            lock if by else lock.where(~shared_state.is_halted())
+        )
         self._by = by
-        self._writes: dict[frozenset[WritePart], PreparedStatement] = {}
+        self._write_statements: dict[frozenset[WritePart], PreparedStatement] = {}
 
     def apply(
         self,
         connection: Connection,
         answers: Mapping[OrderId, Answer],
-        seen: Mapping[OrderId, Facts] | None = None,
+        facts_as_planned: Mapping[OrderId, Facts] | None = None,
     ) -> WriteResult:
         """Lock, decide, write. `connection` is in a transaction that the caller commits.
 
         Args:
             connection: An open transaction.
             answers: The exchange's answer about each order of the batch.
-            seen: The rows' facts before the exchange was asked. A row that differs now was written
-                in between, so its answer may be older: it is left. A table without `updated_at`
-                relies on this.
+            facts_as_planned: The rows' facts as the planner read them, before the exchange was
+                asked. A row whose facts differ now was written since, so it may be newer than the
+                answer: the row is left alone. A table without `updated_at` relies on this.
 
         Raises:
             Halted: the halt is on, and the decisions are not a person's.
             StoreRejected: the database refused a row; WriteMismatch: it wrote other rows than were
                 decided on. Roll back: nothing of the batch may stay.
         """
-        rows = as_rows(self._lock.run(connection, _ids(answers)))
+        rows = as_rows(self._lock_statement.run(connection, _ids(answers)))
         if not rows and self._by is None:
             shared_state.require_no_halt(connection)
-        result = self._decide_rows(rows, answers, seen)
+        result = self._decide_rows(rows, answers, facts_as_planned)
         self._write(connection, result.outcomes, answers)
         return result
 
@@ -104,11 +106,11 @@ class OrderWriter:
         self,
         connection: Connection,
         answers: Mapping[OrderId, Answer],
-        seen: Mapping[OrderId, Facts] | None = None,
+        facts_as_planned: Mapping[OrderId, Facts] | None = None,
     ) -> WriteResult:
         """Decide as `apply` would on the rows as they are now; lock and write nothing."""
-        rows = as_rows(self._read.run(connection, _ids(answers)))
-        return self._decide_rows(rows, answers, seen)
+        rows = as_rows(self._read_statement.run(connection, _ids(answers)))
+        return self._decide_rows(rows, answers, facts_as_planned)
 
     def hold(
         self,
@@ -117,10 +119,10 @@ class OrderWriter:
         *,
         reason: HoldReason = HoldReason.ERROR,
     ) -> frozenset[OrderId]:
-        """Put orders on hold for their faults, also if another session has the row locked.
+        """Put orders on hold for their faults, even if another session has locked their rows.
 
-        The row is neither locked nor written. Returns the orders that are on hold now: those of
-        them that are still open.
+        The rows are neither locked nor written, and an order that has ended is not put on hold.
+        Returns the ids of the orders that are on hold now.
 
         Raises:
             Halted: the halt is on.
@@ -132,7 +134,7 @@ class OrderWriter:
                 hold=hold,
                 decision=Hold(reason=reason, detail=faults[row.id].detail),
             )
-            for row in as_rows(self._read.run(connection, _ids(faults)))
+            for row in as_rows(self._read_statement.run(connection, _ids(faults)))
             if (facts := row.facts()) is not None and not facts.status.is_terminal
         )
         self._write(connection, outcomes, faults)
@@ -142,10 +144,12 @@ class OrderWriter:
         self,
         rows: Sequence[RowWithHold],
         answers: Mapping[OrderId, Answer],
-        seen: Mapping[OrderId, Facts] | None,
+        facts_as_planned: Mapping[OrderId, Facts] | None,
     ) -> WriteResult:
         found = {row.id: row for row in rows}
-        outcomes = [self._decide_row(row, answers[row.id], seen or {}) for row in found.values()]
+        outcomes = [
+            self._decide_row(row, answers[row.id], facts_as_planned or {}) for row in found.values()
+        ]
         if len(found) < len(rows):
             counts = Counter(row.id for row in rows)
             outcomes = [_hold_if_ambiguous(one, counts[one.order.id]) for one in outcomes]
@@ -156,14 +160,14 @@ class OrderWriter:
         )
 
     def _decide_row(
-        self, row: RowWithHold, answer: Answer, seen: Mapping[OrderId, Facts]
+        self, row: RowWithHold, answer: Answer, facts_as_planned: Mapping[OrderId, Facts]
     ) -> OrderOutcome:
         facts = row.facts()
         hold = row.hold()
         order = row.order(facts or _UNKNOWN_FACTS, hold)
         if facts is None:
             decision: Decision = Leave(rule=Rule.NOT_OURS)
-        elif row.id in seen and not seen[row.id].is_same(facts):
+        elif row.id in facts_as_planned and not facts_as_planned[row.id].is_same(facts):
             decision = Leave(rule=Rule.STALE_REPORT)
         else:
             decision = self._decide(order, answer, row.database_now)
@@ -179,7 +183,7 @@ class OrderWriter:
         expected = writes.counts
         if not expected:
             return
-        (counted,) = self._write_statement(writes.parts).run(connection, writes.parameters())
+        (counted,) = self._statement_for(writes.parts).run(connection, writes.parameters())
         written = dict(zip(expected, counted, strict=True))
         if written != expected:
             raise WriteMismatch(
@@ -188,18 +192,18 @@ class OrderWriter:
                 " activity_log"
             )
 
-    def _write_statement(self, parts: frozenset[WritePart]) -> PreparedStatement:
-        """Return the statement with these parts only: an empty part costs time, too."""
-        if parts not in self._writes:
+    def _statement_for(self, parts: frozenset[WritePart]) -> PreparedStatement:
+        """Return the cached statement for these parts. It omits the others: they cost time."""
+        if parts not in self._write_statements:
             resolution = "reconciled" if self._by is None else f"accepted by {self._by}"
-            self._writes[parts] = PreparedStatement(
+            self._write_statements[parts] = PreparedStatement(
                 build_write_statement(self._orders, parts, resolution)
             )
-        return self._writes[parts]
+        return self._write_statements[parts]
 
 
 _UNKNOWN_FACTS = Facts(status=Status.PENDING, executed_qty=Decimal(0), avg_price=None)
-"""The facts of a row whose status is the application's own; such a row is left alone."""
+"""Placeholder for the facts of a row whose status we do not know. Such a row is left alone."""
 
 
 def _ids(orders: Iterable[OrderId]) -> Mapping[str, str]:
@@ -211,7 +215,7 @@ def _describe(counts: Mapping[WritePart, int]) -> str:
 
 
 def _hold_if_ambiguous(outcome: OrderOutcome, rows: int) -> OrderOutcome:
-    """Hold an order whose id several rows have: a write would change them all."""
+    """Hold an order if several rows have its id: a write would change them all."""
     if rows == 1:
         return outcome
     detail = f"{rows} rows of orders have this id: none of them can be written without the others"

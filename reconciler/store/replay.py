@@ -42,7 +42,7 @@ PAGE_SIZE = 5000
 class ReplayedChange:
     """One past change, decided again.
 
-    `difference` says how today's decision differs; None: it is the same. A change that a person
+    `difference` says how today's decision differs; None if it is the same. A change that a person
     accepted does not follow from a report, so it is not decided again.
     """
 

@@ -96,9 +96,9 @@ class StalePage:
 class StaleBacklog:
     """The number of stale orders, and how long the oldest has not been synced.
 
-    `oldest_age_seconds` counts from `last_synced_at`; for an order that was never synced from its
-    creation, if that is known. An order without a usable time ('-infinity', or a sync in the
-    future) counts as just stale.
+    `oldest_age_seconds` counts from `last_synced_at`, or from its creation for an order that was
+    never synced. An order whose creation is then not known, or whose sync is in the future, is
+    counted but does not affect the age. The age is 0 if no order has one.
     """
 
     orders: int
@@ -117,7 +117,7 @@ class StaleOrders:
 
     def __init__(self, orders: OrdersTable, *, stale_after: timedelta) -> None:
         self.stale_after = stale_after
-        self._first_pages = [self._select_page(orders, synced) for synced in _STALE_RANGES]
+        self._first_pages = [self._select_page(orders, condition) for condition in _STALE_RANGES]
         position = tuple_(
             cast(bindparam("synced_at", type_=Text), DateTime(timezone=True)),
             bindparam("id", type_=orders.c.id.type),
@@ -125,15 +125,15 @@ class StaleOrders:
         self._next_pages = [
             page.where(tuple_(_SYNCED_AT, orders.c.id) > position) for page in self._first_pages
         ]
-        self._count = self._select_backlog(orders)
+        self._backlog_query = self._select_backlog(orders)
 
     def read_page(
         self, connection: Connection, limit: int, after: PageCursor | None = None
     ) -> StalePage:
         """Read up to `limit` stale orders, the longest unsynced first, never-synced before all.
 
-        Those whose sync is in the future come last. They are read by a second scan, at the other
-        end of the index: one scan for both would read every fresh order between them.
+        The orders whose sync is in the future come last. They are read by a second scan, at the
+        other end of the index: one scan for both would read every fresh order between them.
 
         `connection` must be in a transaction: a planner setting is changed for it. Otherwise the
         planner, which cannot estimate the cursor's row comparison, may read and sort the whole
@@ -154,11 +154,14 @@ class StaleOrders:
         return StalePage(orders=orders, next=PageCursor(synced_at=synced_at, id=orders[-1].id))
 
     def measure_backlog(self, connection: Connection) -> StaleBacklog:
-        """Count the stale orders, by reading the stale ranges of the index once."""
-        count, oldest = connection.execute(self._count, {"stale_after": self.stale_after}).one()
+        """Count the stale orders and find the oldest; reads each stale range of the index once."""
+        parameters = {"stale_after": self.stale_after}
+        count, oldest = connection.execute(self._backlog_query, parameters).one()
         return StaleBacklog(orders=int(count), oldest_age_seconds=max(0.0, float(oldest or 0)))
 
-    def _select_page(self, orders: OrdersTable, synced: ColumnElement[bool]) -> Select[Any]:
+    def _select_page(
+        self, orders: OrdersTable, range_condition: ColumnElement[bool]
+    ) -> Select[Any]:
         """Select the columns that `_stale_orders` unpacks."""
         return (
             select(
@@ -167,18 +170,18 @@ class StaleOrders:
                 _has_hold(orders, ~is_waiting()).is_(true()).label("is_on_hold"),
                 cast(_SYNCED_AT, Text).label("synced_at"),
             )
-            .where(*_is_eligible(orders), synced)
+            .where(*_is_eligible(orders), range_condition)
             .order_by(_SYNCED_AT, orders.c.id)
             .limit(bindparam("limit", type_=Integer))
         )
 
     def _select_backlog(self, orders: OrdersTable) -> Executable:
-        long_ago, ahead = _STALE_RANGES
+        long_ago, in_future = _STALE_RANGES
         since = func.nullif(orders.c.last_synced_at, literal_column(NEVER))
         if "created_at" in orders.optional:
             since = func.coalesce(since, orders.c.created_at)
-        # No age can be counted from a time that no datetime can hold. Before PostgreSQL 17,
-        # subtracting an infinite one is an error.
+        # A time outside of datetime's range has no usable age. Before PostgreSQL 17, subtracting
+        # an infinite one is an error.
         oldest = func.min(case((is_datetime(since), since)))
         counted = func.count().label("orders")
         parts = union_all(
@@ -187,7 +190,7 @@ class StaleOrders:
             .where(*_is_eligible(orders), long_ago),
             select(counted, cast(null(), DateTime(timezone=True)))
             .select_from(orders.table)
-            .where(*_is_eligible(orders), ahead),
+            .where(*_is_eligible(orders), in_future),
         ).subquery()
         age = func.extract("epoch", func.now() - func.min(parts.c.since))
         return select(func.sum(parts.c.orders), age)
@@ -204,11 +207,11 @@ _STALE_RANGES: tuple[ColumnElement[bool], ColumnElement[bool]] = (
 
 def count_synced_ahead(connection: Connection, orders: OrdersTable) -> int:
     """Count the open orders whose sync is in the future: a clock was wrong."""
-    _, ahead = _STALE_RANGES
+    _, in_future = _STALE_RANGES
     statement = (
         select(func.count())
         .select_from(orders.table)
-        .where(literal_column(f"({OPEN_ORDERS})", Boolean), ahead)
+        .where(literal_column(f"({OPEN_ORDERS})", Boolean), in_future)
     )
     return int(connection.execute(statement).scalar_one())
 
@@ -264,7 +267,7 @@ def _stale_orders(rows: Iterable[tuple[Any, ...]]) -> Iterator[StaleOrder]:
             symbol=intern(symbol or ""),
             external_order_id=external,
             status=BY_VALUE[status],
-            executed_qty=executed or _NOTHING,
+            executed_qty=executed or _ZERO,
             avg_price=average,
             created_at=created_at,
             is_on_hold=is_on_hold,
@@ -274,4 +277,4 @@ def _stale_orders(rows: Iterable[tuple[Any, ...]]) -> Iterator[StaleOrder]:
         )
 
 
-_NOTHING = Decimal(0)
+_ZERO = Decimal(0)

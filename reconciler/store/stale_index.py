@@ -59,7 +59,7 @@ def avoid_table_scans(connection: Connection) -> None:
 
 
 def index_problems(connection: Connection) -> list[Problem]:
-    """Name what is wrong with the index."""
+    """Name each problem of the index."""
     match read_index_state(connection):
         case IndexState.READY:
             return []

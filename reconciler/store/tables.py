@@ -132,7 +132,8 @@ class OrdersTable:
 
     Attributes:
         optional: The optional columns that exist and can be used.
-        quantity_scale, price_scale, ordered_scale: Those of `executed_qty`, `avg_price` and `qty`.
+        quantity_scale, price_scale, ordered_scale: The scales of `executed_qty`, `avg_price` and
+            `qty`.
         unusable: Columns with the name of an optional column that have an unsuitable type, or that
             our role may not read.
         has_exact_status: True if two words in `status` are equal only if all their letters are.
@@ -257,7 +258,7 @@ def require_schema(connection: Connection) -> OrdersTable:
 
 
 def schema_problems(connection: Connection) -> list[Problem]:
-    """Name what is missing or does not fit of our tables, the activity log and the index."""
+    """Name each problem of our tables, the activity log and the index."""
     inspector = inspect(connection)
     return [
         *(

@@ -84,7 +84,7 @@ def _change(orders: OrdersTable) -> CTE:
             status=cast(changes.c.status, orders.c.status.type),
             executed_qty=changes.c.executed_qty,
             avg_price=changes.c.avg_price,
-            last_synced_at=_synced_at(orders, changes.c.as_of),
+            last_synced_at=_last_synced_at(orders, changes.c.as_of),
             **touch,
         )
         .returning(changes.c.id, changes.c.details)
@@ -118,20 +118,20 @@ def _confirm(orders: OrdersTable) -> CTE:
     return (
         update(orders.table)
         .where(orders.c.id == confirmations.c.id)
-        .values(last_synced_at=_synced_at(orders, confirmations.c.as_of))
+        .values(last_synced_at=_last_synced_at(orders, confirmations.c.as_of))
         .returning(orders.c.id)
         .cte(WritePart.CONFIRMED.value)
     )
 
 
-def _synced_at(orders: OrdersTable, as_of: Any) -> Any:
-    """Return the time of the sync: when the exchange was asked, however late that is written.
+def _last_synced_at(orders: OrdersTable, as_of: Any) -> Any:
+    """Return the value for `last_synced_at`: when we asked the exchange, not when we write the row.
 
-    A later sync that is in the row already stays, unless its time lies in the future.
+    If the row already has a later time, keep it, unless that time is in the future.
     """
-    before = orders.c.last_synced_at
-    asked_at = func.least(as_of, func.now())
-    return case((before.between(asked_at, func.now()), before), else_=asked_at)
+    current = orders.c.last_synced_at
+    as_of = func.least(as_of, func.now())
+    return case((current.between(as_of, func.now()), current), else_=as_of)
 
 
 def _release(resolution: str) -> CTE:
@@ -145,8 +145,8 @@ def _release(resolution: str) -> CTE:
 
 
 def _hold() -> Any:
-    fresh = _unnest(
-        "fresh",
+    new_holds = _unnest(
+        "new_holds",
         order_id=("held_ids", Text()),
         symbol=("held_symbols", Text()),
         external_order_id=("held_external_ids", Text()),
@@ -170,38 +170,38 @@ def _hold() -> Any:
             "external_order_id",
         ],
         select(
-            fresh.c.order_id,
-            fresh.c.reason,
-            fresh.c.detail,
+            new_holds.c.order_id,
+            new_holds.c.reason,
+            new_holds.c.detail,
             literal(1),
             func.now(),
-            func.now() + fresh.c.wait,
-            cast(fresh.c.row_facts, JSONB),
-            cast(fresh.c.report, JSONB),
-            fresh.c.symbol,
-            fresh.c.external_order_id,
+            func.now() + new_holds.c.wait,
+            cast(new_holds.c.row_facts, JSONB),
+            cast(new_holds.c.report, JSONB),
+            new_holds.c.symbol,
+            new_holds.c.external_order_id,
         ),
     )
-    again = statement.excluded
+    excluded = statement.excluded
     # A hold for another order counts from one. Holds of earlier versions do not know their order.
     is_same = and_(
-        holds.c.reason == again.reason,
-        func.coalesce(holds.c.symbol, again.symbol) == again.symbol,
-        func.coalesce(holds.c.external_order_id, again.external_order_id)
-        == again.external_order_id,
+        holds.c.reason == excluded.reason,
+        func.coalesce(holds.c.symbol, excluded.symbol) == excluded.symbol,
+        func.coalesce(holds.c.external_order_id, excluded.external_order_id)
+        == excluded.external_order_id,
     )
     return statement.on_conflict_do_update(
         index_elements=[holds.c.order_id],
         index_where=holds.c.resolved_at.is_(None),
         set_={
-            "reason": again.reason,
-            "detail": again.detail,
+            "reason": excluded.reason,
+            "detail": excluded.detail,
             "attempts": case((is_same, holds.c.attempts + 1), else_=1),
-            "next_attempt_at": again.next_attempt_at,
-            "row_facts": again.row_facts,
-            "report": again.report,
-            "symbol": again.symbol,
-            "external_order_id": again.external_order_id,
+            "next_attempt_at": excluded.next_attempt_at,
+            "row_facts": excluded.row_facts,
+            "report": excluded.report,
+            "symbol": excluded.symbol,
+            "external_order_id": excluded.external_order_id,
         },
     )
 

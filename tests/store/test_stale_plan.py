@@ -146,11 +146,11 @@ def test_rows_are_locked_by_their_primary_key(
     insert(application, ENDED_ORDERS, first=2_001, last=60_000)
     application.execute("ANALYZE orders")
     step = a_writer(few_ended)
-    parameters = {**step._lock.constants, "ids": list(range(1, 201))}
+    parameters = {**step._lock_statement.constants, "ids": list(range(1, 201))}
 
     plan = explained(
         few_ended,
-        lambda connection: connection.exec_driver_sql(step._lock.text, parameters),
+        lambda connection: connection.exec_driver_sql(step._lock_statement.text, parameters),
     )
 
     indexes = {index for _, _, index in plan.shape if index and "reconciliation_" not in index}

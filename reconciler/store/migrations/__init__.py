@@ -39,7 +39,7 @@ def upgrade(connection: Connection, sleep: Callable[[float], None] = time.sleep)
             Nothing was changed.
     """
     with migration_lock(connection, sleep):
-        _require_fit(connection)
+        _check_application_tables(connection)
         command.upgrade(_config(connection), "head")
         _rebuild_index(connection)
 
@@ -63,10 +63,15 @@ def ddl() -> str:
     return output.getvalue()
 
 
-def _require_fit(connection: Connection) -> None:
-    read_orders_table(connection)
+def _check_application_tables(connection: Connection) -> None:
+    """Check that `orders`, and an `activity_log` of the application, have the columns that we need.
+
+    Raises:
+        SchemaMismatch: they do not.
+    """
+    read_orders_table(connection)  # Raises if the table is not suitable.
     problems = activity_log_problems(connection) + index_build_problems(connection)
-    connection.rollback()
+    connection.rollback()  # End the transaction that the reads have begun.
     if problems:
         raise SchemaMismatch(problems)
 
@@ -74,7 +79,7 @@ def _require_fit(connection: Connection) -> None:
 def _rebuild_index(connection: Connection) -> None:
     """Build the index again if it was dropped or became invalid after its revision was run."""
     is_ready = read_index_state(connection) is IndexState.READY
-    connection.rollback()
+    connection.rollback()  # End the transaction that the read has begun.
     if is_ready:
         return
     connection.execution_options(isolation_level="AUTOCOMMIT")
