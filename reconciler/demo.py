@@ -52,7 +52,7 @@ class Demo:
 
     def place(self, **order: Any) -> ListedOrder:
         """Place an order and write its row; the fields are those of `OrderSpec`."""
-        placed = self.exchange.place(**order)
+        placed = self.exchange.place_order(**order)
         self._write_rows([placed])
         return placed
 

@@ -1,4 +1,4 @@
-"""The routes under /paper/, which control the exchange. They are not part of the dialect."""
+"""The routes under /paper/, which control the exchange and are not part of the dialect."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -54,7 +54,7 @@ def admin_routes(exchange: PaperExchange) -> Sequence[Route]:
 
 
 async def seed(exchange: PaperExchange, request: Request) -> Response:
-    """Replace all orders by those that `SeedOptions` describe."""
+    """Replace all orders with generated ones, as `SeedOptions` describe them."""
     exchange.seed(await _read(request, SeedOptions))
     return _json({"orders": len(exchange.orders), "symbols": exchange.orders.symbols()})
 
@@ -69,7 +69,7 @@ async def list_orders(exchange: PaperExchange, request: Request) -> Response:
 
 
 async def place_order(exchange: PaperExchange, request: Request) -> Response:
-    """Place the order of an `OrderSpec`; it replaces one of the same symbol and id."""
+    """Place the order of an `OrderSpec`, in place of one with the same symbol and id."""
     spec = await _read(request, OrderSpec)
     try:
         order = build_order(spec, exchange.clock_ms())
@@ -80,7 +80,7 @@ async def place_order(exchange: PaperExchange, request: Request) -> Response:
 
 
 async def replace_orders(exchange: PaperExchange, request: Request) -> Response:
-    """Replace all orders by the `OrderSpec`s of an NDJSON."""
+    """Replace all orders with the `OrderSpec`s in an NDJSON body."""
     now_ms = exchange.clock_ms()
     try:
         specs = msgspec.json.Decoder(OrderSpec).decode_lines(await request.body())
@@ -110,29 +110,29 @@ async def advance(exchange: PaperExchange, request: Request) -> Response:
 
 
 async def show_faults(exchange: PaperExchange, _request: Request) -> Response:
-    """Show the faults in force."""
+    """Show the active rules."""
     return _json({"rules": exchange.faults.rules(exchange.clock_ms())})
 
 
 async def set_faults(exchange: PaperExchange, request: Request) -> Response:
-    """Put a `FaultRule` in force; it replaces the one of the same name and route."""
+    """Activate a `FaultRule`, in place of the one with the same name and route."""
     rule = await _read(request, FaultRule)
-    _require_route(rule)
+    _reject_unknown_route(rule)
     exchange.faults.set(rule, exchange.clock_ms())
     return await show_faults(exchange, request)
 
 
 async def clear_faults(exchange: PaperExchange, request: Request) -> Response:
-    """End every fault, also future ones."""
+    """Clear all faults, including scheduled ones."""
     exchange.faults.clear()
     return await show_faults(exchange, request)
 
 
 async def set_timeline(exchange: PaperExchange, request: Request) -> Response:
-    """End every fault and start the timeline of a list of `TimelineStep`s."""
+    """Clear all faults and start a timeline, given as a list of `TimelineStep`s."""
     steps = await _read(request, list[TimelineStep])
     for step in steps:
-        _require_route(step.faults)
+        _reject_unknown_route(step.faults)
     exchange.faults.schedule(steps, exchange.clock_ms())
     return await show_faults(exchange, request)
 
@@ -142,9 +142,9 @@ async def show_stats(exchange: PaperExchange, _request: Request) -> Response:
     return _json(
         {
             "started_at": exchange.request_log.started_ms,
-            "requests": exchange.request_log.requests,
+            "requests": exchange.request_log.count_by_route,
             "weight": exchange.meter.total,
-            "rejected": exchange.request_log.rejected,
+            "rejected": exchange.request_log.rejected_by_status,
         }
     )
 
@@ -156,7 +156,7 @@ async def list_requests(exchange: PaperExchange, request: Request) -> Response:
     return Response(msgspec.json.Encoder().encode_lines(requests), media_type=NDJSON)
 
 
-def _require_route(rule: FaultRule) -> None:
+def _reject_unknown_route(rule: FaultRule) -> None:
     known = (*ROUTES, *OTHER_PRODUCT_ROUTES)
     if rule.route not in (EVERY_ROUTE, *known):
         raise _bad_request(

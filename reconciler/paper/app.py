@@ -1,4 +1,4 @@
-"""The paper exchange as an ASGI application: what happens to a request, and in which order.
+"""The paper exchange as an ASGI application. It processes every request in the same steps.
 
 For a request of the dialect: count its weight, apply the faults in force, check its credentials,
 read its parameters, answer it, log it. Every answer carries the weight used. The admin routes under
@@ -25,19 +25,19 @@ from reconciler.paper.admin import admin_routes
 from reconciler.paper.auth import RequestCredentials, authenticate
 from reconciler.paper.dialect import routes
 from reconciler.paper.dialect.answers import (
-    Refusal,
+    ApiError,
     TimeUnit,
-    archived,
-    banned,
-    blocked,
-    invalid_time_unit,
-    maintenance,
-    no_such_path,
+    banned_error,
+    firewall_error,
+    invalid_time_unit_error,
+    maintenance_error,
+    no_such_path_error,
+    order_archived_error,
     server_error,
-    too_much_weight,
-    wrong_key,
+    too_much_weight_error,
+    wrong_key_error,
 )
-from reconciler.paper.dialect.parameters import Parameters
+from reconciler.paper.dialect.parameters import QueryParameters
 from reconciler.paper.exchange import PaperExchange
 from reconciler.paper.faults import FaultRule, RequestTarget
 from reconciler.paper.faults.distortions import (
@@ -140,7 +140,7 @@ async def handle_request(
     request, at_ms = DialectRequest.read(name, route, http_request), exchange.clock_ms()
     charge = exchange.meter.charge(request.address, request.weight, at_ms)
     response = await _respond(exchange, request, charge)
-    exchange.request_log.log(
+    exchange.request_log.record(
         LoggedRequest(
             number=exchange.request_log.next_number,
             at_ms=at_ms,
@@ -159,7 +159,7 @@ class ClosedConnection(Response):
     """Closes the connection instead of answering."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI's
-        """Close the connection and wait until it is."""
+        """Close the connection and wait until it is closed."""
         scope["extensions"][CLOSE_CONNECTION]()
         while (await receive())["type"] != "http.disconnect":
             pass
@@ -180,9 +180,9 @@ async def _respond(exchange: PaperExchange, request: DialectRequest, charge: Cha
         body = _encode_answer(exchange, request, effects, rules)
     except _Disconnected:
         return ClosedConnection()
-    except Refusal as refusal:
-        headers = replace_headers({**used, **refusal.headers}, rules, request.target)
-        return Response(refusal.body(), refusal.http_status, headers, refusal.media_type)
+    except ApiError as error:
+        headers = replace_headers({**used, **error.headers}, rules, request.target)
+        return Response(error.body(), error.http_status, headers, error.media_type)
     headers = replace_headers(used, rules, request.target)
     return Response(body, HTTPStatus.OK, headers, "application/json")
 
@@ -193,16 +193,16 @@ def _refuse_beyond_limit(exchange: PaperExchange, charge: Charge) -> None:
         case None:
             return
         case HTTPStatus.IM_A_TEAPOT:
-            raise banned(exchange.clock_ms() + seconds * 1000, seconds)
+            raise banned_error(exchange.clock_ms() + seconds * 1000, seconds)
         case _:
-            raise too_much_weight(exchange.meter.limit, seconds)
+            raise too_much_weight_error(exchange.meter.limit, seconds)
 
 
 async def _apply_effect(exchange: PaperExchange, request: DialectRequest, effect: Effect) -> None:
     """Apply an effect of a fault to a request before it is answered.
 
     Raises:
-        Refusal: the request is answered with an error.
+        ApiError: the request is answered with an error.
         _Disconnected: the request is not answered.
     """
     now_ms = exchange.clock_ms()
@@ -213,36 +213,36 @@ async def _apply_effect(exchange: PaperExchange, request: DialectRequest, effect
             raise _Disconnected
         case RateLimit(seconds=seconds):
             exchange.meter.pause(request.address, seconds, now_ms)
-            raise too_much_weight(exchange.meter.limit, ceil(seconds))
+            raise too_much_weight_error(exchange.meter.limit, ceil(seconds))
         case Ban(seconds=seconds):
             exchange.meter.ban(request.address, seconds, now_ms)
-            raise banned(now_ms + round(seconds * 1000), ceil(seconds))
+            raise banned_error(now_ms + round(seconds * 1000), ceil(seconds))
         case EmptyList() | CorruptBody() | ReplaceFields():
             return
         case _:
-            refusal = _refusal_by(effect, request)
-            if refusal is not None:
-                raise refusal
+            error = _error_by(effect, request)
+            if error is not None:
+                raise error
 
 
-def _refusal_by(
+def _error_by(
     effect: ServerError | Maintenance | RefuseKey | BlockAtFirewall | Refuse | Archive,
     request: DialectRequest,
-) -> Refusal | None:
-    """Return the error with which a fault answers; None if it does not affect such a request."""
+) -> ApiError | None:
+    """Return the error with which a fault answers, or None if it does not affect this request."""
     match effect:
         case ServerError(http_status=status):
             return server_error(status)
         case Maintenance():
-            return maintenance(ERROR_PAGE)
+            return maintenance_error(ERROR_PAGE)
         case RefuseKey():
-            return wrong_key() if request.route.is_private else None
+            return wrong_key_error() if request.route.is_private else None
         case BlockAtFirewall():
-            return blocked(ERROR_PAGE)
+            return firewall_error(ERROR_PAGE)
         case Refuse(http_status=status, code=code, message=message):
-            return Refusal(code, message, http_status=status)
+            return ApiError(code, message, http_status=status)
         case Archive():
-            return archived() if request.target.route == "order" else None
+            return order_archived_error() if request.target.route == "order" else None
         case _:
             assert_never(effect)
 
@@ -254,10 +254,10 @@ def _encode_answer(
     rules: Sequence[FaultRule],
 ) -> bytes:
     view = exchange.view(request.target.route, _time_unit(request.time_unit))
-    parameters = Parameters(request.query)
+    parameters = QueryParameters(request.query)
     if request.route.is_private:
         authenticate(exchange.access, request.credentials, parameters, view.now_ms)
-    parameters.refuse_unknown(request.route.known_parameters)
+    parameters.raise_if_unknown(request.route.known_parameters)
     answered = request.route.answer(view, parameters)
     is_emptied = EmptyList() in effects and isinstance(answered, list)
     body = replace_fields(_ENCODER.encode([] if is_emptied else answered), rules, request.target)
@@ -270,7 +270,7 @@ def _encode_answer(
 def _time_unit(name: str) -> TimeUnit:
     """Return the unit of that name, in upper or lower case as documented."""
     if name not in (name.upper(), name.lower()) or name.upper() not in TimeUnit.__members__:
-        raise invalid_time_unit()
+        raise invalid_time_unit_error()
     return TimeUnit[name.upper()]
 
 
@@ -288,8 +288,8 @@ def _retry_after_seconds(response: Response) -> int | None:
 async def _answer_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for nothing else
     if not request.url.path.startswith("/paper/"):
-        refusal = no_such_path(request.url.path, request.method)
-        return Response(refusal.body(), refusal.http_status, media_type=refusal.media_type)
+        answer = no_such_path_error(request.url.path, request.method)
+        return Response(answer.body(), answer.http_status, media_type=answer.media_type)
     return Response(
         msgspec.json.encode({"error": f"{request.method} {request.url.path}: {error.detail}"}),
         error.status_code,

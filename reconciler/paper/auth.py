@@ -18,8 +18,8 @@ from decimal import Decimal
 from functools import partial
 from typing import Self
 
-from reconciler.paper.dialect.answers import Refusal, missing, wrong_key
-from reconciler.paper.dialect.parameters import Parameters
+from reconciler.paper.dialect.answers import ApiError, missing_parameter_error, wrong_key_error
+from reconciler.paper.dialect.parameters import QueryParameters
 from reconciler.paper.public_key import PublicKey
 from reconciler.paper.tokens import check_token
 
@@ -30,7 +30,7 @@ MAX_RECV_WINDOW_MS = Decimal(60_000)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AccessPolicy:
-    """The credentials that are accepted: any one of those configured. None needed if none is."""
+    """The accepted credentials. Each configured kind suffices; without any, none are needed."""
 
     api_key: str | None = field(default=None, repr=False)
     api_secret: str | None = field(default=None, repr=False)
@@ -62,25 +62,25 @@ class RequestCredentials:
 
 
 def authenticate(
-    access: AccessPolicy, credentials: RequestCredentials, parameters: Parameters, now_ms: int
+    access: AccessPolicy, credentials: RequestCredentials, parameters: QueryParameters, now_ms: int
 ) -> None:
     """Check that a request carries accepted credentials.
 
     A `timestamp` is checked whenever one is sent, and must be sent with a signature.
 
     Raises:
-        Refusal: it does not; says what is wrong with the credentials that it carries.
+        ApiError: the credentials are missing or wrong; the message says why.
     """
     check_timestamp(parameters, now_ms)
     checks = _checks(access, credentials, parameters, now_ms)
-    refusals = list(filter(None, map(_refusal_of, checks)))
-    if len(refusals) < len(checks) or not checks:
+    errors = list(filter(None, map(_error_of, checks)))
+    if len(errors) < len(checks) or not checks:
         return
-    raise refusals[-1 if credentials.bearer_token is None else 0]
+    raise errors[-1 if credentials.bearer_token is None else 0]
 
 
 def _checks(
-    access: AccessPolicy, credentials: RequestCredentials, parameters: Parameters, now_ms: int
+    access: AccessPolicy, credentials: RequestCredentials, parameters: QueryParameters, now_ms: int
 ) -> Sequence[Callable[[], None]]:
     """Return a check for each accepted kind of credentials, the token's first."""
     checks: list[Callable[[], None]] = []
@@ -91,31 +91,31 @@ def _checks(
     return checks
 
 
-def _refusal_of(check: Callable[[], None]) -> Refusal | None:
+def _error_of(check: Callable[[], None]) -> ApiError | None:
     try:
         check()
-    except Refusal as refusal:
-        return refusal
+    except ApiError as error:
+        return error
     return None
 
 
 def _check_signature(
-    access: AccessPolicy, api_key: str, credentials: RequestCredentials, parameters: Parameters
+    access: AccessPolicy, api_key: str, credentials: RequestCredentials, parameters: QueryParameters
 ) -> None:
     if credentials.api_key is None:
-        raise Refusal(-2014, "API-key format invalid.", http_status=401)
+        raise ApiError(-2014, "API-key format invalid.", http_status=401)
     if not _equal(credentials.api_key, api_key):
-        raise wrong_key()
+        raise wrong_key_error()
     if parameters.text("timestamp") is None:
-        raise missing("timestamp")
+        raise missing_parameter_error("timestamp")
     signature = parameters.text("signature")
     if signature is None:
-        raise missing("signature")
+        raise missing_parameter_error("signature")
     signed = "&".join(
         part for part in credentials.query.split("&") if not part.startswith("signature=")
     )
     if not _verifies(access, signed, signature):
-        raise Refusal(-1022, "Signature for this request is not valid.")
+        raise ApiError(-1022, "Signature for this request is not valid.")
 
 
 def _verifies(access: AccessPolicy, query: str, signature: str) -> bool:
@@ -128,22 +128,22 @@ def _equal(one: str, other: str) -> bool:
     return hmac.compare_digest(one.encode(), other.encode())
 
 
-def check_timestamp(parameters: Parameters, now_ms: int) -> None:
+def check_timestamp(parameters: QueryParameters, now_ms: int) -> None:
     """Check that a timestamp, if sent, lies within `recvWindow`.
 
     Raises:
-        Refusal: it does not.
+        ApiError: the timestamp lies outside it.
     """
     timestamp_us, now_us = parameters.time_us("timestamp"), now_ms * 1000
     window_ms = parameters.decimal("recvWindow") or DEFAULT_RECV_WINDOW_MS
     if window_ms > MAX_RECV_WINDOW_MS:
-        raise Refusal(-1131, f"'recvWindow' must be less than {MAX_RECV_WINDOW_MS}.")
+        raise ApiError(-1131, f"'recvWindow' must be less than {MAX_RECV_WINDOW_MS}.")
     if timestamp_us is None:
         return
     if timestamp_us >= now_us + MAX_AHEAD_MS * 1000:
-        raise Refusal(-1021, "Timestamp for this request was 1000ms ahead of the server's time.")
+        raise ApiError(-1021, "Timestamp for this request was 1000ms ahead of the server's time.")
     if now_us - timestamp_us > window_ms * 1000:
-        raise Refusal(-1021, "Timestamp for this request is outside of the recvWindow.")
+        raise ApiError(-1021, "Timestamp for this request is outside of the recvWindow.")
 
 
 def sign(secret: str, query: str) -> str:

@@ -1,4 +1,4 @@
-"""Orders as the admin routes show and take them, with everything that a database row needs."""
+"""Orders as the admin routes show and accept them, with everything that a database row needs."""
 
 from collections.abc import Iterable
 
@@ -14,7 +14,7 @@ class ListedState(msgspec.Struct, frozen=True, kw_only=True):
     """An order's state as a database row holds it.
 
     Attributes:
-        status: Our status; None for an unknown status of the exchange's.
+        status: Our status, or None if the exchange's status is unknown.
         executed_qty: With eight decimal places.
         avg_price: With eight decimal places, rounded half away from zero; None when nothing is
             executed or the exchange does not know the quote.
@@ -44,7 +44,7 @@ class StateSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     Attributes:
         status: The exchange's status; any text, so that unknown ones can be tried out.
-        quote_qty: None: executed quantity times limit price. Below zero: not known.
+        quote_qty: None means executed quantity times limit price; below zero means not known.
     """
 
     status: str = BinanceStatus.NEW.value
@@ -57,9 +57,9 @@ class OrderSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     Attributes:
         status, executed_qty, quote_qty: The true state, as in `StateSpec`.
-        seen: The state that the platform's row last saw; None: a new order, or the true state
-            where that is open and nothing is executed.
-        created_at, updated_at: In ms; None: now, and `created_at`.
+        seen: The state that the platform's row last saw. None means that of a new order, or the
+            true state if it is open with nothing executed.
+        created_at, updated_at: In ms. None means now, and `created_at`.
     """
 
     symbol: str

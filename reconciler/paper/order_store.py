@@ -17,7 +17,7 @@ class UnknownSymbol(LookupError):
 
 
 Distortion = Callable[[PaperOrder], PaperOrder | None]
-"""Returns an order as an answer shows it; None hides it."""
+"""Returns an order as an answer shows it, or None to hide it."""
 
 
 class SymbolOrders:

@@ -1,6 +1,6 @@
 """The paper exchange as a child process, for the demo and the end-to-end tests.
 
-It ends when this process ends, even if that is killed: the child watches a pipe that only we hold.
+The child watches a pipe that only we hold. So it ends with this process, even if we are killed.
 """
 
 import os
@@ -57,7 +57,7 @@ class PaperProcess:
     ) -> None:
         self._jwt_secret = jwt_secret
         self._command = [*command, "--port", "0", "--json", "--die-with-parent", *options]
-        self._environment = _environment(
+        self._environment = _child_environment(
             {
                 "PAPER_API_KEY": api_key,
                 "PAPER_API_SECRET": api_secret,
@@ -99,7 +99,10 @@ class PaperProcess:
     def seed(
         self, *, orders: int, symbols: int = 12, seed: int = 1, hot_share: float | None = None
     ) -> Mapping[str, Any]:
-        """Replace all orders by generated ones; the same arguments give the same, except times."""
+        """Replace all orders with generated ones.
+
+        The same arguments give the same orders, apart from their times.
+        """
         body = {"orders": orders, "symbols": symbols, "seed": seed, "hot_share": hot_share}
         return self._post("/paper/seed", body)
 
@@ -113,44 +116,44 @@ class PaperProcess:
                 return
             after = f"{page[-1].symbol}:{page[-1].order_id}"
 
-    def truth(self, symbol: str, order_id: int) -> ListedOrder:
+    def get_order(self, symbol: str, order_id: int) -> ListedOrder:
         """Read one order."""
         params: dict[str, str | int] = {"symbol": symbol, "order_id": order_id}
         answer = self._client.get("/paper/truth", params=params).raise_for_status()
         return msgspec.json.decode(answer.content, type=ListedOrder)
 
-    def place(self, **order: Any) -> ListedOrder:
-        """Place an order with these fields of `reconciler.paper.listing.OrderSpec`."""
+    def place_order(self, **order: Any) -> ListedOrder:
+        """Place an order; keyword arguments are the fields of `OrderSpec`."""
         answer = self._client.post("/paper/orders", json=order).raise_for_status()
         return msgspec.json.decode(answer.content, type=ListedOrder)
 
     def replace_orders(self, orders: Iterable[OrderSpec]) -> None:
-        """Replace all orders by these."""
+        """Replace all orders with `orders`."""
         lines = msgspec.json.Encoder().encode_lines(orders)
         answer = self._client.put("/paper/orders", content=lines)
         if answer.is_client_error:
             raise ValueError(f"/paper/orders refused an order: {answer.text}")
         answer.raise_for_status()
 
-    def vanish(self, symbol: str, order_id: int) -> None:
+    def remove_order(self, symbol: str, order_id: int) -> None:
         """Remove one order, as if the exchange had never had it."""
         params: dict[str, str | int] = {"symbol": symbol, "order_id": order_id}
         self._client.delete("/paper/orders", params=params).raise_for_status()
 
-    def advance(self, steps: int = 1) -> int:
+    def advance_orders(self, steps: int = 1) -> int:
         """Move every order on by `steps` states; return how many moved."""
         return int(self._post("/paper/advance", {"steps": steps})["moved"])
 
     def set_faults(self, **rule: Any) -> None:
-        """Put a rule in force with these fields of `reconciler.paper.faults.FaultRule`."""
+        """Activate a fault rule; keyword arguments are the fields of `FaultRule`."""
         self._post("/paper/faults", rule)
 
     def set_timeline(self, steps: Sequence[Mapping[str, Any]]) -> None:
-        """End every fault and start a timeline, of `reconciler.paper.faults.TimelineStep`s."""
+        """Clear all faults and start a timeline; each step holds the fields of a `TimelineStep`."""
         self._post("/paper/timeline", steps)
 
     def clear_faults(self) -> None:
-        """End every fault, also future ones."""
+        """Clear all faults, including scheduled ones."""
         self._client.delete("/paper/faults").raise_for_status()
 
     def stats(self) -> Mapping[str, Any]:
@@ -167,11 +170,11 @@ class PaperProcess:
                 return
             after = page[-1].number
 
-    def jwt(self, lifetime: timedelta = timedelta(days=1)) -> str:
+    def mint_token(self, lifetime: timedelta = timedelta(days=1)) -> str:
         """Mint a bearer token that this exchange accepts.
 
         Raises:
-            ValueError: it was started without a JWT secret.
+            ValueError: the exchange was started without a JWT secret.
         """
         if self._jwt_secret is None:
             raise ValueError("this exchange has no JWT secret: start it with jwt_secret=...")
@@ -217,8 +220,8 @@ class PaperProcess:
         self._child.stdout.close()
 
 
-def _environment(secrets: Mapping[str, str | None]) -> Mapping[str, str]:
-    """Return our environment with these secrets, and without any of the parent's own."""
+def _child_environment(secrets: Mapping[str, str | None]) -> Mapping[str, str]:
+    """Return the child's environment: ours, with every `PAPER_*` variable replaced by `secrets`."""
     given = {name: value for name, value in secrets.items() if value is not None}
     ours = {name: value for name, value in os.environ.items() if not name.startswith("PAPER_")}
     return {**ours, **given}

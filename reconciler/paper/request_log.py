@@ -6,10 +6,10 @@ from itertools import islice
 
 import msgspec
 
-KEPT_REQUESTS = 100_000
+DEFAULT_CAPACITY = 100_000
 ANSWERED = "200"
 DISCONNECTED = "disconnected"
-"""Instead of an HTTP status where there was no answer."""
+"""Stands in place of an HTTP status if there was no answer."""
 
 
 class LoggedRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -37,31 +37,31 @@ class RequestLog:
 
     Attributes:
         started_ms: When the counts began, in ms since 1970.
-        requests: Requests by route.
-        rejected: Requests that were not answered with HTTP 200, by status.
+        count_by_route: All requests.
+        rejected_by_status: Requests that were not answered with HTTP 200.
     """
 
-    def __init__(self, *, started_ms: int, kept: int = KEPT_REQUESTS) -> None:
-        """Keep the latest `kept` requests one by one."""
+    def __init__(self, *, started_ms: int, capacity: int = DEFAULT_CAPACITY) -> None:
+        """Keep the latest `capacity` requests one by one."""
         self.started_ms = started_ms
-        self.requests = Counter[str]()
-        self.rejected = Counter[str]()
-        self._latest = deque[LoggedRequest](maxlen=kept)
+        self.count_by_route = Counter[str]()
+        self.rejected_by_status = Counter[str]()
+        self._latest = deque[LoggedRequest](maxlen=capacity)
 
     @property
     def next_number(self) -> int:
         """The number of the request that is logged next."""
-        return self.requests.total() + 1
+        return self.count_by_route.total() + 1
 
-    def log(self, request: LoggedRequest) -> None:
+    def record(self, request: LoggedRequest) -> None:
         """Record a request that is being answered."""
-        self.requests[request.route] += 1
+        self.count_by_route[request.route] += 1
         if request.status != ANSWERED:
-            self.rejected[request.status] += 1
+            self.rejected_by_status[request.status] += 1
         self._latest.append(request)
 
     def after(self, number: int, limit: int) -> Sequence[LoggedRequest]:
-        """Return up to `limit` requests after `number`, as far as they are kept."""
+        """Return up to `limit` of the kept requests after `number`."""
         dropped = self._latest[0].number - 1 if self._latest else 0
         first = max(0, number - dropped)
         return list(islice(self._latest, first, first + limit))

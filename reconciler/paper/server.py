@@ -85,8 +85,8 @@ def serve(
 ) -> None:
     """Serve until SIGTERM or SIGINT; `on_ready` gets the URL once requests are answered.
 
-    With `die_with_stdin` the end of standard input ends it too. If only the parent holds the other
-    end of that pipe, the server ends with the parent, even if that is killed.
+    With `die_with_stdin` the end of standard input also ends the server. If only the parent holds
+    the other end of that pipe, the server ends with the parent, even if the parent is killed.
     """
     server = _Server(exchange, lambda: on_ready(url_of(listener)))
     if die_with_stdin:

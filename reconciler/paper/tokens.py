@@ -1,7 +1,7 @@
 """Bearer tokens: mint HS256 JWTs for clients, and check those in requests.
 
 PyJWT checks format and signature. The times in the claims are checked here, by the caller's clock,
-so that a refusal can say when the token expired.
+so that the error can say when the token expired.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from jwt.algorithms import HMACAlgorithm
 from jwt.api_jws import PyJWS
 from jwt.exceptions import InvalidAlgorithmError, InvalidSignatureError, PyJWTError
 
-from reconciler.paper.dialect.answers import Refusal
+from reconciler.paper.dialect.answers import ApiError
 
 ALGORITHM = "HS256"
 
@@ -41,12 +41,12 @@ def mint(secret: str, *, subject: str, now: datetime, lifetime: timedelta) -> st
 
 
 def check_token(secret: str, token: str | None, now_ms: int) -> None:
-    """Check a bearer token; None if the request has none.
+    """Check a request's bearer token; `token` is None if it has none.
 
     A token without `exp` never expires.
 
     Raises:
-        Refusal: HTTP 401, with what is wrong with the token.
+        ApiError: HTTP 401; the message says what is wrong with the token.
     """
     if not token:
         _refuse("no token: send 'Authorization: Bearer <JWT>'")
@@ -86,4 +86,4 @@ def _format_time(seconds: float) -> str:
 
 
 def _refuse(what: str) -> NoReturn:
-    raise Refusal(-2015, f"JWT refused: {what}", http_status=401) from None
+    raise ApiError(-2015, f"JWT refused: {what}", http_status=401) from None

@@ -96,7 +96,7 @@ class Application:
     def _place_order(self, connection: Connection, rng: Random) -> None:
         """Place an order at the exchange; insert its row, if need be when PostgreSQL is back."""
         order = {"symbol": f"APP{rng.randrange(4)}USDT", "order_id": next(ORDER_IDS), "qty": "2"}
-        placed = self._demo.exchange.place(**order)
+        placed = self._demo.exchange.place_order(**order)
         row = {
             "symbol": placed.symbol,
             "id": str(placed.order_id),
@@ -135,7 +135,7 @@ class Application:
     ) -> None:
         with connection.transaction():
             locked = connection.execute(LOCK, (row_id,)).fetchone()
-            truth = self._demo.exchange.truth(symbol, int(external_id)).truth
+            truth = self._demo.exchange.get_order(symbol, int(external_id)).truth
             time.sleep(seconds)
             if locked is None or truth.status is None:
                 return
@@ -159,7 +159,7 @@ class Application:
                 {"status": "EXPIRED"},
             ]
         )
-        self._demo.exchange.place(**order, **end)
+        self._demo.exchange.place_order(**order, **end)
         self.writes["ended"] += 1
         if rng.random() < 0.5:
             row = connection.execute(

@@ -57,7 +57,7 @@ def exchange() -> Iterator[PaperProcess]:
     """An exchange with orders, one of them in an unknown status."""
     with PaperProcess() as paper:
         paper.seed(orders=ORDERS)
-        paper.place(**STRANGE, status="HALTED")
+        paper.place_order(**STRANGE, status="HALTED")
         yield paper
 
 
@@ -97,7 +97,7 @@ def test_documented_grants_suffice_for_the_service(
     fill_database(database_url, exchange)
 
     first = reconciler(service_url, exchange, "run", "--once", "--json")
-    exchange.place(**STRANGE, status="FILLED", executed_qty="1")
+    exchange.place_order(**STRANGE, status="FILLED", executed_qty="1")
     owner.execute("UPDATE reconciliation_holds SET next_attempt_at = now()")
     second = reconciler(service_url, exchange, "run", "--once", "--json")
 

@@ -137,7 +137,9 @@ def test_that_everything_was_truly_canceled_is_no_anomaly(demo: Demo, reconcile:
     with connected(demo.database_url) as connection:
         connection.execute("TRUNCATE orders")
         for number in range(1, canceled + 1):
-            demo.exchange.place(symbol="BTCUSDT", order_id=9_000_000 + number, status="CANCELED")
+            demo.exchange.place_order(
+                symbol="BTCUSDT", order_id=9_000_000 + number, status="CANCELED"
+            )
         connection.execute(
             "INSERT INTO orders (symbol, external_order_id, status, qty, executed_qty, created_at,"
             " updated_at) SELECT 'BTCUSDT', (9000000 + n)::text, 'new', 1, 0,"

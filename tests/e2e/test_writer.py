@@ -47,7 +47,7 @@ def test_nothing_goes_back_while_the_application_writes_too(demo: Demo, reconcil
         run = reconcile("--once", RECONCILIATION_BATCH_SIZE=20)
         for round_number in range(ROUNDS):
             changes.wait_for_change()
-            demo.exchange.advance()
+            demo.exchange.advance_orders()
             written += apply_events(writer, list(demo.exchange.orders())[round_number::ROUNDS])
         assert run.end().exit_code == 0
         writer.execute("DROP TRIGGER linger ON activity_log")

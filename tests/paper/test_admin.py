@@ -228,7 +228,7 @@ def test_every_request_of_the_dialect_is_logged(
 def test_request_log_is_paged_and_drops_the_oldest(
     client: httpx.Client, exchange: PaperExchange
 ) -> None:
-    exchange.request_log = RequestLog(started_ms=NOW_MS, kept=3)
+    exchange.request_log = RequestLog(started_ms=NOW_MS, capacity=3)
     for _ in range(5):
         client.get("/api/v3/ping")
 

@@ -10,8 +10,8 @@ from reconciler.paper.auth import (
     check_timestamp,
     sign,
 )
-from reconciler.paper.dialect.answers import Refusal
-from reconciler.paper.dialect.parameters import Parameters
+from reconciler.paper.dialect.answers import ApiError
+from reconciler.paper.dialect.parameters import QueryParameters
 from reconciler.paper.tokens import mint
 
 NOW_MS = 1_795_478_400_000
@@ -33,8 +33,8 @@ def judge(
     authorization = None if token is None else f"Bearer {token}"
     credentials = RequestCredentials.read(api_key=api_key, authorization=authorization, query=query)
     try:
-        authenticate(access, credentials, Parameters(query), NOW_MS)
-    except Refusal as refusal:
+        authenticate(access, credentials, QueryParameters(query), NOW_MS)
+    except ApiError as refusal:
         return refusal.code, refusal.http_status
     return None
 
@@ -145,10 +145,10 @@ def test_sent_timestamp_is_checked_even_without_credentials() -> None:
 )
 def test_recv_window_is_exact_to_the_millisecond(query: str, code: int | None) -> None:
     if code is None:
-        check_timestamp(Parameters(query), NOW_MS)
+        check_timestamp(QueryParameters(query), NOW_MS)
         return
-    with pytest.raises(Refusal) as caught:
-        check_timestamp(Parameters(query), NOW_MS)
+    with pytest.raises(ApiError) as caught:
+        check_timestamp(QueryParameters(query), NOW_MS)
     assert caught.value.code == code
 
 

@@ -299,8 +299,8 @@ def test_each_client_reads_everything_without_a_refusal(
         assert {one.order_id for one in client.open_orders(symbol)} == is_open
         assert client.order(symbol, truth[0].order_id) == truth[0]
 
-    assert exchange.request_log.rejected == {}
-    asked = set(exchange.request_log.requests)
+    assert exchange.request_log.rejected_by_status == {}
+    asked = set(exchange.request_log.count_by_route)
     assert {"exchangeInfo", "time", "account", "order", "openOrders", "allOrders"} <= asked
 
 

@@ -67,7 +67,7 @@ def test_child_is_seeded_by_its_options_and_lists_every_order(paper: PaperProces
 
     assert len(listed) == 300
     assert all(isinstance(order, ListedOrder) for order in listed)
-    assert paper.truth(listed[0].symbol, listed[0].order_id) == listed[0]
+    assert paper.get_order(listed[0].symbol, listed[0].order_id) == listed[0]
 
 
 def test_child_accepts_its_own_tokens_until_they_expire(paper: PaperProcess) -> None:
@@ -76,13 +76,13 @@ def test_child_accepts_its_own_tokens_until_they_expire(paper: PaperProcess) -> 
         url = f"{paper.url}/api/v3/account"
         return httpx.get(url, headers=headers, trust_env=False).status_code
 
-    assert ask(paper.jwt()) == 200
-    assert ask(paper.jwt(lifetime=timedelta(seconds=-1))) == 401
+    assert ask(paper.mint_token()) == 200
+    assert ask(paper.mint_token(lifetime=timedelta(seconds=-1))) == 401
 
 
 def test_child_accepts_orders_faults_and_advance(paper: PaperProcess) -> None:
-    placed = paper.place(symbol="ETHUSDT", order_id=7, status="NEW")
-    paper.vanish("ETHUSDT", 7)
+    placed = paper.place_order(symbol="ETHUSDT", order_id=7, status="NEW")
+    paper.remove_order("ETHUSDT", 7)
     paper.set_faults(route="ping", disconnect_rate=1)
     with pytest.raises(httpx.RemoteProtocolError):
         httpx.get(f"{paper.url}/api/v3/ping", trust_env=False)
@@ -90,7 +90,7 @@ def test_child_accepts_orders_faults_and_advance(paper: PaperProcess) -> None:
 
     assert placed.order_id == 7
     assert all(order.order_id != 7 for order in paper.orders())
-    assert paper.advance(100) > 0
+    assert paper.advance_orders(100) > 0
     assert paper.stats()["rejected"]["disconnected"] == 1
     with pytest.raises(ValueError, match="choose"):
         paper.set_faults(route="nowhere")

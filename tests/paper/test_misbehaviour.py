@@ -63,7 +63,7 @@ def test_request_after_a_closed_connection_is_answered(
         client.get("/api/v3/ping")
 
     assert client.get("/api/v3/time").status_code == 200
-    assert exchange.request_log.rejected == {"disconnected": 1}
+    assert exchange.request_log.rejected_by_status == {"disconnected": 1}
 
 
 def test_outage_closes_every_connection_until_it_is_over(

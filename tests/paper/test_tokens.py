@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 import jwt
 import pytest
 
-from reconciler.paper.dialect.answers import Refusal
+from reconciler.paper.dialect.answers import ApiError
 from reconciler.paper.tokens import check_token, mint
 
 SECRET = "a secret that is longer than thirty-two bytes"
@@ -22,8 +22,8 @@ def a_token_of(claims: dict[str, object], algorithm: str = "HS256") -> str:
         return jwt.encode(claims, SECRET, algorithm)
 
 
-def refusal_of(token: str | None, secret: str = SECRET) -> Refusal:
-    with pytest.raises(Refusal) as caught:
+def refusal_of(token: str | None, secret: str = SECRET) -> ApiError:
+    with pytest.raises(ApiError) as caught:
         check_token(secret, token, NOW_MS)
     return caught.value
 

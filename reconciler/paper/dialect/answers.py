@@ -2,7 +2,7 @@
 
 Source, read 2026-11-24: Binance Spot API documentation, rest-api.md, "Query order", "All orders",
 "Account information" and "Exchange information"; codes and messages from errors.md. Which 4XX a
-code comes with is not documented: here it is 401 where a key or token is refused, else 400.
+code comes with is not documented: unless stated below, it is 401 for a bad key or token, else 400.
 """
 
 from collections.abc import Iterable, Mapping
@@ -49,8 +49,8 @@ class WireOrder(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     self_trade_prevention_mode: str
 
 
-def write_order(order: PaperOrder, unit: TimeUnit = TimeUnit.MILLISECOND) -> WireOrder:
-    """Return an order's fields, its times in `unit`."""
+def wire_order(order: PaperOrder, unit: TimeUnit = TimeUnit.MILLISECOND) -> WireOrder:
+    """Return an order as an answer shows it, with times in `unit`."""
     state = order.state
     return WireOrder(
         order.symbol,
@@ -76,12 +76,12 @@ def write_order(order: PaperOrder, unit: TimeUnit = TimeUnit.MILLISECOND) -> Wir
     )
 
 
-def write_orders(orders: Iterable[PaperOrder], unit: TimeUnit) -> list[WireOrder]:
-    """Return a page of orders, their times in `unit`."""
-    return [write_order(order, unit) for order in orders]
+def wire_orders(orders: Iterable[PaperOrder], unit: TimeUnit) -> list[WireOrder]:
+    """Return a page of orders, with times in `unit`."""
+    return [wire_order(order, unit) for order in orders]
 
 
-def write_market(market: Market) -> dict[str, object]:
+def wire_market(market: Market) -> dict[str, object]:
     """Return a symbol's trading rules for `exchangeInfo`."""
     tick, step = fixed_point.to_text(market.tick_e8), fixed_point.to_text(market.step_e8)
     return {
@@ -124,7 +124,7 @@ def write_market(market: Market) -> dict[str, object]:
     }
 
 
-def write_exchange(markets: Iterable[Market], *, weight_limit: int, now: int) -> dict[str, object]:
+def wire_exchange(markets: Iterable[Market], *, weight_limit: int, now: int) -> dict[str, object]:
     """Return the exchange's rules for `exchangeInfo`. `now` is in the requested unit."""
     return {
         "timezone": "UTC",
@@ -138,12 +138,12 @@ def write_exchange(markets: Iterable[Market], *, weight_limit: int, now: int) ->
             }
         ],
         "exchangeFilters": [],
-        "symbols": [write_market(market) for market in markets],
+        "symbols": [wire_market(market) for market in markets],
     }
 
 
-def write_account(uid: int, now: int) -> dict[str, object]:
-    """Return the account for `account`: one that may trade and holds nothing."""
+def wire_account(uid: int, now: int) -> dict[str, object]:
+    """Return the answer to `account`: the account may trade and holds nothing."""
     rate = fixed_point.to_text(0)
     return {
         "makerCommission": 0,
@@ -165,11 +165,11 @@ def write_account(uid: int, now: int) -> dict[str, object]:
     }
 
 
-class Refusal(Exception):
-    """Answers a request with an error.
+class ApiError(Exception):
+    """An error with which a request is answered.
 
-    The body is the exchange's own, `{"code": ..., "msg": ...}`; or a `page` of HTML, where
-    something in front of the exchange answers.
+    The body is `{"code": ..., "msg": ...}` if the exchange itself answers, or a `page` of HTML if
+    something in front of it does.
     """
 
     def __init__(
@@ -200,9 +200,9 @@ class Refusal(Exception):
         return msgspec.json.encode({"code": self.code, "msg": self.message})
 
 
-def too_much_weight(limit: int, retry_after_seconds: int) -> Refusal:
-    """Refuse a request that is over the limit until the window ends."""
-    return Refusal(
+def too_much_weight_error(limit: int, retry_after_seconds: int) -> ApiError:
+    """Return the error for requests over the weight limit, until the window ends."""
+    return ApiError(
         -1003,
         f"Too much request weight used; current limit is {limit} request weight per 1 MINUTE."
         " Please use WebSocket Streams for live updates to avoid polling the API.",
@@ -211,9 +211,9 @@ def too_much_weight(limit: int, retry_after_seconds: int) -> Refusal:
     )
 
 
-def banned(until_ms: int, retry_after_seconds: int) -> Refusal:
-    """Refuse a request of an address that kept sending requests during a pause."""
-    return Refusal(
+def banned_error(until_ms: int, retry_after_seconds: int) -> ApiError:
+    """Return the error for an address that kept sending requests during a pause."""
+    return ApiError(
         -1003,
         f"Way too much request weight used; IP banned until {until_ms}."
         " Please use WebSocket Streams for live updates to avoid bans.",
@@ -222,85 +222,85 @@ def banned(until_ms: int, retry_after_seconds: int) -> Refusal:
     )
 
 
-def server_error(http_status: int) -> Refusal:
-    """Answer as the exchange does when it fails: it may have acted or not."""
-    return Refusal(
+def server_error(http_status: int) -> ApiError:
+    """Return the error for a failed exchange, which may have processed the request or not."""
+    return ApiError(
         -1001,
         "Internal error; unable to process your request. Please try again.",
         http_status=http_status,
     )
 
 
-def maintenance(page: bytes) -> Refusal:
-    """Answer with a page of HTML, as during maintenance."""
-    return Refusal(-1016, "This service is no longer available.", http_status=503, page=page)
+def maintenance_error(page: bytes) -> ApiError:
+    """Return the error for maintenance: a page of HTML."""
+    return ApiError(-1016, "This service is no longer available.", http_status=503, page=page)
 
 
-def blocked(page: bytes) -> Refusal:
-    """Answer as the firewall in front of the exchange does: a page of HTML, and no code."""
-    return Refusal(0, "Forbidden", http_status=403, page=page)
+def firewall_error(page: bytes) -> ApiError:
+    """Return the error of a firewall in front of the exchange: a page of HTML, no code."""
+    return ApiError(0, "Forbidden", http_status=403, page=page)
 
 
-def archived() -> Refusal:
-    """Refuse an archived order: one that ended over 90 days ago with nothing executed."""
-    return Refusal(
+def order_archived_error() -> ApiError:
+    """Return the error for an order that ended over 90 days ago with nothing executed."""
+    return ApiError(
         -2026,
         "Order was canceled or expired with no executed qty over 90 days ago and has been"
         " archived.",
     )
 
 
-def no_such_path(path: str, method: str) -> Refusal:
-    """Refuse a path or method that does not exist.
+def no_such_path_error(path: str, method: str) -> ApiError:
+    """Return the error for a path or method that does not exist.
 
     Code and text are those of Binance's gateway for its other routes. errors.md does not list them:
     they are from answers that users report, read 2026-11-27. For a path under `/api/` a client may
     get a page of HTML from the server in front of it instead.
     """
-    return Refusal(-5000, f"Path {path}, Method {method} is invalid", http_status=404)
+    return ApiError(-5000, f"Path {path}, Method {method} is invalid", http_status=404)
 
 
-def missing(name: str) -> Refusal:
-    """Refuse a request without a mandatory parameter."""
-    return Refusal(
+def missing_parameter_error(name: str) -> ApiError:
+    """Return the error for a missing mandatory parameter."""
+    return ApiError(
         -1102, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed."
     )
 
 
-def illegal(name: str, legal: str) -> Refusal:
-    """Refuse a parameter that holds characters outside of `legal`, a regular expression."""
-    return Refusal(
-        -1100, f"Illegal characters found in parameter '{name}'; legal range is '{legal}'."
+def illegal_characters_error(name: str, pattern: str) -> ApiError:
+    """Return the error for a parameter that does not match `pattern`, a regular expression."""
+    return ApiError(
+        -1100, f"Illegal characters found in parameter '{name}'; legal range is '{pattern}'."
     )
 
 
-def invalid_time_unit() -> Refusal:
-    """Refuse a value of the header `X-MBX-TIME-UNIT`."""
-    return Refusal(
+def invalid_time_unit_error() -> ApiError:
+    """Return the error for an invalid value of the header `X-MBX-TIME-UNIT`."""
+    return ApiError(
         -1194, "Invalid value for time unit; expected either MICROSECOND or MILLISECOND."
     )
 
 
-def not_valid(name: str) -> Refusal:
-    """Refuse a parameter whose value is out of bounds."""
-    return Refusal(-1130, f"Data sent for parameter '{name}' is not valid.")
+def invalid_parameter_error(name: str) -> ApiError:
+    """Return the error for a parameter whose value is out of bounds."""
+    return ApiError(-1130, f"Data sent for parameter '{name}' is not valid.")
 
 
-def invalid_symbol() -> Refusal:
-    """Refuse a symbol that is not traded."""
-    return Refusal(-1121, "Invalid symbol.")
+def invalid_symbol_error() -> ApiError:
+    """Return the error for a symbol that is not traded."""
+    return ApiError(-1121, "Invalid symbol.")
 
 
-def no_such_order() -> Refusal:
-    """Refuse an id that no order has."""
-    return Refusal(-2013, "Order does not exist.")
+def no_such_order_error() -> ApiError:
+    """Return the error for an id that no order has."""
+    return ApiError(-2013, "Order does not exist.")
 
 
-def other_client_id() -> Refusal:
-    """Refuse a look-up by two ids of different orders."""
-    return Refusal(-2039, "Client order ID is not correct for this order ID.")
+def client_id_mismatch_error() -> ApiError:
+    """Return the error for a look-up by two ids of different orders."""
+    return ApiError(-2039, "Client order ID is not correct for this order ID.")
 
 
-def wrong_key() -> Refusal:
-    """Refuse a key: unknown, not from this address, or without the permission."""
-    return Refusal(-2015, "Invalid API-key, IP, or permissions for action.", http_status=401)
+def wrong_key_error() -> ApiError:
+    """Return the error for a key that is unknown, from another address or without permission."""
+    return ApiError(-2015, "Invalid API-key, IP, or permissions for action.", http_status=401)

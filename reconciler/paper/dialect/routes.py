@@ -1,12 +1,12 @@
 """The routes: the weight, the parameters and the answer of each.
 
 An answer depends on a view of the account and the parameters, and changes nothing. A request that
-cannot be answered raises `Refusal`. To add a route, add a row to `ROUTES`.
+cannot be answered raises `ApiError`. To add a route, add a row to `ROUTES`.
 
 Source of weights, parameters and semantics, read 2026-11-24: Binance Spot API documentation,
 rest-api.md, "General endpoints" and "Account endpoints". `allOrders` without `orderId` answers the
-most recent. Not documented: that orders between two times begin with the earliest, and what
-`orderId` does together with the times.
+most recent. Undocumented, so assumed here: with `startTime` a page begins at the earliest order,
+with `endTime` alone it ends at the latest, and with `orderId` the times are ignored.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,19 +15,19 @@ from dataclasses import dataclass
 import msgspec
 
 from reconciler.paper.dialect.answers import (
-    Refusal,
+    ApiError,
     TimeUnit,
-    archived,
-    invalid_symbol,
-    no_such_order,
-    not_valid,
-    other_client_id,
-    write_account,
-    write_exchange,
-    write_order,
-    write_orders,
+    client_id_mismatch_error,
+    invalid_parameter_error,
+    invalid_symbol_error,
+    no_such_order_error,
+    order_archived_error,
+    wire_account,
+    wire_exchange,
+    wire_order,
+    wire_orders,
 )
-from reconciler.paper.dialect.parameters import Parameters
+from reconciler.paper.dialect.parameters import QueryParameters
 from reconciler.paper.lifecycle import BinanceStatus
 from reconciler.paper.order_store import (
     DistortedSymbolOrders,
@@ -45,7 +45,7 @@ ARCHIVED_AFTER_MS = 90 * 24 * 3600 * 1000
 ARCHIVED_STATUSES = frozenset(
     {BinanceStatus.CANCELED, BinanceStatus.EXPIRED, BinanceStatus.EXPIRED_IN_MATCH}
 )
-SIGNED = frozenset({"timestamp", "recvWindow", "signature"})
+SIGNING_PARAMETERS = frozenset({"timestamp", "recvWindow", "signature"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,7 +53,7 @@ class AccountView:
     """The account as one request sees it.
 
     Attributes:
-        distort: Changes the orders that are shown; None: shown as they are.
+        distort: Changes the orders that are shown. None shows them as they are.
         delisted: Symbols that are no longer listed.
         time_unit: The unit of the times in the answer.
         now_ms: The exchange's clock.
@@ -82,14 +82,14 @@ class AccountView:
         """Return the orders of one symbol.
 
         Raises:
-            Refusal: there is no such symbol.
+            ApiError: the symbol does not exist.
         """
         if symbol in self.delisted:
-            raise invalid_symbol()
+            raise invalid_symbol_error()
         try:
             orders = self.orders.of_symbol(symbol)
         except UnknownSymbol:
-            raise invalid_symbol() from None
+            raise invalid_symbol_error() from None
         return orders if self.distort is None else DistortedSymbolOrders(orders, self.distort)
 
 
@@ -99,13 +99,13 @@ class DialectRoute:
 
     Attributes:
         weight: The weight of a request; some cost more without a symbol.
-        parameters: The names that it reads, besides those of every signed request.
-        is_private: Whether a request needs credentials.
-        answer: Returns the answer, something that msgspec can encode.
+        parameters: The names that it reads, besides `SIGNING_PARAMETERS`.
+        is_private: True if a request needs credentials.
+        answer: Returns the answer, a value that msgspec can encode.
     """
 
     weight: int
-    answer: Callable[[AccountView, Parameters], object]
+    answer: Callable[[AccountView, QueryParameters], object]
     parameters: frozenset[str] = frozenset()
     is_private: bool = True
     weight_without_symbol: int | None = None
@@ -119,89 +119,89 @@ class DialectRoute:
     @property
     def known_parameters(self) -> frozenset[str]:
         """Every parameter that may be sent."""
-        return self.parameters | SIGNED if self.is_private else self.parameters
+        return self.parameters | SIGNING_PARAMETERS if self.is_private else self.parameters
 
 
-def answer_ping(_view: AccountView, _parameters: Parameters) -> object:
+def answer_ping(_view: AccountView, _parameters: QueryParameters) -> object:
     """Answer that the exchange is up."""
     return {}
 
 
-def answer_time(view: AccountView, _parameters: Parameters) -> object:
+def answer_time(view: AccountView, _parameters: QueryParameters) -> object:
     """Answer with the exchange's clock."""
     return {"serverTime": view.now}
 
 
-def answer_exchange_info(view: AccountView, parameters: Parameters) -> object:
+def answer_exchange_info(view: AccountView, parameters: QueryParameters) -> object:
     """Answer with the rate limit and the rules of the requested symbols, or of all."""
-    return write_exchange(
+    return wire_exchange(
         [view.symbol_orders(symbol).market for symbol in _requested_symbols(view, parameters)],
         weight_limit=view.weight_limit,
         now=view.now,
     )
 
 
-def answer_account(view: AccountView, _parameters: Parameters) -> object:
+def answer_account(view: AccountView, _parameters: QueryParameters) -> object:
     """Answer with the account."""
-    return write_account(view.uid, view.now)
+    return wire_account(view.uid, view.now)
 
 
-def answer_order(view: AccountView, parameters: Parameters) -> object:
+def answer_order(view: AccountView, parameters: QueryParameters) -> object:
     """Answer with one order, found by the exchange's id or the client's."""
     orders = view.symbol_orders(parameters.required_symbol())
     order_id = parameters.integer("orderId")
     client_order_id = parameters.text("origClientOrderId")
     if order_id is None and client_order_id is None:
-        raise Refusal(
+        raise ApiError(
             -1102, "Param 'origClientOrderId' or 'orderId' must be sent, but both were empty/null!"
         )
     order = _find(orders, order_id, client_order_id)
     if order is None:
-        raise no_such_order()
+        raise no_such_order_error()
     if _is_archived(order, view.now_ms):
-        raise archived()
-    return write_order(order, view.time_unit)
+        raise order_archived_error()
+    return wire_order(order, view.time_unit)
 
 
-def answer_open_orders(view: AccountView, parameters: Parameters) -> object:
+def answer_open_orders(view: AccountView, parameters: QueryParameters) -> object:
     """Answer with every open order of a symbol, or of all symbols."""
     symbol = parameters.symbol()
     symbols = view.symbols() if symbol is None else [symbol]
     return [
-        write_order(order, view.time_unit)
+        wire_order(order, view.time_unit)
         for name in symbols
         for order in view.symbol_orders(name).open_orders()
     ]
 
 
-def answer_all_orders(view: AccountView, parameters: Parameters) -> object:
+def answer_all_orders(view: AccountView, parameters: QueryParameters) -> object:
     """Answer with a page of a symbol's orders, open or ended, ids ascending.
 
-    With `orderId`, those from that id on; else with `startTime` or `endTime`, the earliest within
-    these; else the most recent.
+    With `orderId`, the page begins at that id; else with `startTime`, at the earliest order since
+    then. Otherwise it holds the most recent orders, up to `endTime` if that is sent.
     """
     orders = view.symbol_orders(parameters.required_symbol())
-    limit = parameters.bounded("limit", default=DEFAULT_PAGE, maximum=LARGEST_PAGE)
+    limit = parameters.bounded_integer("limit", default=DEFAULT_PAGE, maximum=LARGEST_PAGE)
     start_ms, end_ms = parameters.time_ms("startTime"), parameters.time_ms("endTime")
     order_id = parameters.integer("orderId")
     if order_id is not None:
-        return write_orders(orders.from_id(order_id, limit), view.time_unit)
+        return wire_orders(orders.from_id(order_id, limit), view.time_unit)
     if start_ms is None and end_ms is None:
-        return write_orders(orders.latest(limit), view.time_unit)
-    return write_orders(_within(orders, start_ms, end_ms, limit), view.time_unit)
+        return wire_orders(orders.latest(limit), view.time_unit)
+    return wire_orders(_within(orders, start_ms, end_ms, limit), view.time_unit)
 
 
-def answer_nothing(_view: AccountView, _parameters: Parameters) -> object:
-    """Answer with the wallet's coins or the margin pairs: there are none."""
+def answer_empty_list(_view: AccountView, _parameters: QueryParameters) -> object:
+    """Answer with an empty list, of the wallet's coins or the margin pairs."""
     return []
 
 
-def answer_no_markets(view: AccountView, _parameters: Parameters) -> object:
-    """Answer with the markets of another product: there are none."""
-    return write_exchange([], weight_limit=view.weight_limit, now=view.now)
+def answer_no_markets(view: AccountView, _parameters: QueryParameters) -> object:
+    """Answer that another product has no markets."""
+    return wire_exchange([], weight_limit=view.weight_limit, now=view.now)
 
 
-def answer_status(_view: AccountView, _parameters: Parameters) -> object:
+def answer_status(_view: AccountView, _parameters: QueryParameters) -> object:
     """Answer that there is no maintenance."""
     return {"status": 0, "msg": "normal"}
 
@@ -240,9 +240,9 @@ ROUTES = {
 
 
 OTHER_PRODUCT_ROUTES = {
-    "/sapi/v1/capital/config/getall": DialectRoute(weight=1, answer=answer_nothing),
-    "/sapi/v1/margin/allPairs": DialectRoute(weight=1, answer=answer_nothing),
-    "/sapi/v1/margin/isolated/allPairs": DialectRoute(weight=1, answer=answer_nothing),
+    "/sapi/v1/capital/config/getall": DialectRoute(weight=1, answer=answer_empty_list),
+    "/sapi/v1/margin/allPairs": DialectRoute(weight=1, answer=answer_empty_list),
+    "/sapi/v1/margin/isolated/allPairs": DialectRoute(weight=1, answer=answer_empty_list),
     "/sapi/v1/system/status": DialectRoute(weight=1, answer=answer_status, is_private=False),
     "/fapi/v1/exchangeInfo": DialectRoute(weight=1, answer=answer_no_markets, is_private=False),
     "/dapi/v1/exchangeInfo": DialectRoute(weight=1, answer=answer_no_markets, is_private=False),
@@ -250,7 +250,7 @@ OTHER_PRODUCT_ROUTES = {
 """The routes of other products that clients read when they load their markets. All are empty."""
 
 
-def _requested_symbols(view: AccountView, parameters: Parameters) -> Sequence[str]:
+def _requested_symbols(view: AccountView, parameters: QueryParameters) -> Sequence[str]:
     symbol, symbols = parameters.symbol(), parameters.text("symbols")
     if symbol is not None:
         return [symbol]
@@ -259,7 +259,7 @@ def _requested_symbols(view: AccountView, parameters: Parameters) -> Sequence[st
     try:
         return msgspec.json.decode(symbols, type=list[str])
     except msgspec.DecodeError:
-        raise not_valid("symbols") from None
+        raise invalid_parameter_error("symbols") from None
 
 
 def _find(
@@ -269,7 +269,7 @@ def _find(
         return None if client_order_id is None else orders.find_by_client_id(client_order_id)
     order = orders.find(order_id)
     if order is not None and client_order_id not in (None, order.client_order_id):
-        raise other_client_id()
+        raise client_id_mismatch_error()
     return order
 
 
@@ -292,7 +292,7 @@ def _within(
     limit: int,
 ) -> Sequence[PaperOrder]:
     if start_ms is not None and end_ms is not None and end_ms - start_ms > LARGEST_SPAN_MS:
-        raise Refusal(-1127, "More than 24 hours between startTime and endTime.")
+        raise ApiError(-1127, "More than 24 hours between startTime and endTime.")
     first_ms = 0 if start_ms is None else start_ms
     found = [
         order

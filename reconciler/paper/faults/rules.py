@@ -21,7 +21,7 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     Attributes:
         outage: Every connection is closed at once.
         latency_ms: Every answer is delayed by this.
-        latency_jitter_ms: And by up to this much more, evenly distributed.
+        latency_jitter_ms: Every answer is delayed further by up to this, evenly distributed.
         disconnect_rate: Share of requests whose connection is closed without an answer.
         rate_limit_rate: Share of requests answered 429; the address must then pause for
             `retry_after_seconds`, or it is banned.
@@ -35,7 +35,7 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         archived_rate: Share of look-ups of one order answered -2026, whatever the order's age.
         headers: These replace the answer's headers; an empty value removes the header.
         fields: These replace the fields of an order, or of an answer that is no order.
-        without_fields: Fields that are left out in the same way.
+        without_fields: Fields that are removed from an order, or from an answer that is no order.
         delisted_symbols: These symbols no longer exist, nor do their orders.
         empty_list_rate: Share of lists that are empty.
         cut_rate: Share of answers that end halfway.
@@ -105,10 +105,11 @@ class FaultRule(Faults, frozen=True, kw_only=True, forbid_unknown_fields=True):
     Attributes:
         name: A rule replaces another of the same name and route.
         route: One route, named by the last part of its path, or every one.
-        only_symbols: Requests for and orders of these symbols; empty: of all.
-        only_order_ids: Requests for and orders of these ids; empty: of all.
-        only_queries_with: Requests with one of these words in their query, in any case; empty: all.
-        for_seconds: The rule ends after this; None: when it is replaced or ended.
+        only_symbols: Only requests for and orders of these symbols. Empty means all.
+        only_order_ids: Only requests for and orders with these ids. Empty means all.
+        only_queries_with: Only requests with one of these words in their query, in upper or lower
+            case. Empty means all.
+        for_seconds: The rule ends after this. None means when it is replaced or cleared.
         for_requests: The rule ends after it has affected this number of requests.
     """
 
@@ -121,7 +122,7 @@ class FaultRule(Faults, frozen=True, kw_only=True, forbid_unknown_fields=True):
     for_requests: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
     def matches(self, target: RequestTarget) -> bool:
-        """Return True if the rule affects this request, which is one to the rule's route."""
+        """Return True if the rule affects this request to the rule's route."""
         ids = tuple(map(str, self.only_order_ids))
         return (
             _is_among(target.symbol, self.only_symbols)
