@@ -84,19 +84,19 @@ def _results(checked: CheckedSettings) -> Iterator[CheckResult]:
         else:
             opened.callback(database.close)
             found = list(check_database(database, lambda: datetime.now(UTC)))
-            check_account = _checking_account(database, found)
+            check_account = _account_check(database, found)
         yield from found
-        if checked.is_broken("EXCHANGE_"):
+        if checked.has_invalid("EXCHANGE_"):
             yield from skip_exchange()
         else:
             yield from check_exchange(settings, check_account)
-    yield skip_statsd() if checked.is_broken("STATSD_") else check_statsd(settings.statsd)
+    yield skip_statsd() if checked.has_invalid("STATSD_") else check_statsd(settings.statsd)
 
 
-def _checking_account(
+def _account_check(
     database: Database, found: Sequence[CheckResult]
 ) -> Callable[[Venue, Account], CheckResult]:
-    """Return the check that compares the account with the remembered one, or one that skips."""
+    """Return the check that compares the account with the remembered one, or a check that skips."""
     statuses = {result.check: result.status for result in found}
     for check, until in {
         DATABASE_CHECK: "the database answers",
@@ -146,12 +146,12 @@ def _print_json(results: Sequence[CheckResult]) -> None:
         {
             "verdict": overall_status(results),
             "exit_code": exit_code_of_all(results),
-            "checks": [_as_json(result) for result in results],
+            "checks": [_to_dict(result) for result in results],
         }
     )
 
 
-def _as_json(result: CheckResult) -> dict[str, object]:
+def _to_dict(result: CheckResult) -> dict[str, object]:
     return {
         "check": result.check,
         "verdict": result.status,

@@ -26,7 +26,7 @@ from reconciler.errors import (
 
 
 class Exit(IntEnum):
-    """Exit codes; those from 64 to 78 are those of sysexits.h."""
+    """Exit codes; 64 to 78 have the meanings that sysexits.h gives them."""
 
     OK = 0
     INCOMPLETE = 1

@@ -101,10 +101,10 @@ def _print(snapshot: OrderSnapshot) -> None:
 
 
 def _print_json(snapshot: OrderSnapshot) -> None:
-    print_json(_as_json(snapshot))
+    print_json(_to_dict(snapshot))
 
 
-def _as_json(snapshot: OrderSnapshot) -> Mapping[str, Any]:
+def _to_dict(snapshot: OrderSnapshot) -> Mapping[str, Any]:
     return {
         "order_id": snapshot.order_id,
         "is_known": snapshot.is_known,

@@ -26,7 +26,7 @@ from reconciler.store.explain import LockHolder, OrderRow
 from reconciler.store.holds import HeldOrder
 from reconciler.supervisor.status import OrderLocation, ShardState
 
-OUR_APPLICATION = "reconciler worker"
+WORKER_APPLICATION_PREFIX = "reconciler worker"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,11 +35,11 @@ class OrderSnapshot:
 
     Attributes:
         row: None if `orders` has no such row.
-        hold: Its present hold, else its last one; None if it never had any.
+        hold: The present hold, else the last one; None if the order never had one.
         location: The supervisor's answer; None if no supervisor was asked or none answered.
         unanswered: The reason for no answer.
         halted: The reason for the halt; None if it is off.
-        activity: Its entries of the activity log, the oldest first.
+        activity: The entries about it in the activity log, the oldest first.
     """
 
     order_id: str
@@ -66,21 +66,21 @@ def answer(snapshot: OrderSnapshot) -> str:
     """Return the answer as one sentence."""
     if snapshot.row is None:
         return "It is not reconciled: it is no longer in orders."
-    if obstacle := next(_not_due(snapshot, snapshot.row), None):
-        return f"It is not reconciled: {obstacle}."
-    if progress := next(_in_progress(snapshot), None):
+    if reason := next(_reasons_not_due(snapshot, snapshot.row), None):
+        return f"It is not reconciled: {reason}."
+    if progress := next(_progress_descriptions(snapshot), None):
         return f"It is being reconciled: {progress}."
-    if obstacle := next(_obstacles(snapshot), None):
-        return f"It is due, but {obstacle}."
+    if reason := next(_reasons_for_waiting(snapshot), None):
+        return f"It is due, but {reason}."
     return f"It is due: {_next_step(snapshot)}."
 
 
 def is_due(snapshot: OrderSnapshot) -> bool:
     """Return True if the order is eligible, stale, and not waiting on hold."""
-    return snapshot.row is not None and next(_not_due(snapshot, snapshot.row), None) is None
+    return snapshot.row is not None and next(_reasons_not_due(snapshot, snapshot.row), None) is None
 
 
-def _not_due(snapshot: OrderSnapshot, row: OrderRow) -> Iterator[str]:
+def _reasons_not_due(snapshot: OrderSnapshot, row: OrderRow) -> Iterator[str]:
     if row.status in TERMINAL:
         yield f"it is {row.status}, which is final"
     elif row.status not in OPEN:
@@ -98,36 +98,36 @@ def _not_due(snapshot: OrderSnapshot, row: OrderRow) -> Iterator[str]:
 
 
 def _fresh(row: OrderRow) -> str:
-    assert row.fresh_until is not None  # noqa: S101 - only what is stale has none
+    assert row.fresh_until is not None  # noqa: S101 - only a stale row has none
     more = duration((row.fresh_until - row.now).total_seconds())
     return f"it is fresh until {moment(row.fresh_until)}, for {more} more"
 
 
-def _in_progress(snapshot: OrderSnapshot) -> Iterator[str]:
+def _progress_descriptions(snapshot: OrderSnapshot) -> Iterator[str]:
     location = snapshot.location
     if location is not None and location.in_flight_in is not None:
-        foreign = next(_other_sessions(snapshot), None)
-        doubt = "" if foreign is None else f"; {_has_locked(foreign)}, so it may be skipped"
-        yield f"it is in flight {_at_shard(location)}{doubt}"
+        foreign = next(_other_lock_holders(snapshot), None)
+        lock_note = "" if foreign is None else f"; {_has_locked(foreign)}, so it may be skipped"
+        yield f"it is in flight {_at_shard(location)}{lock_note}"
     for holder in snapshot.holders:
         if _is_ours(holder):
             yield f"{holder.application} (session {holder.pid}) has locked its row to write it"
 
 
-def _obstacles(snapshot: OrderSnapshot) -> Iterator[str]:
+def _reasons_for_waiting(snapshot: OrderSnapshot) -> Iterator[str]:
     if snapshot.halted is not None:
         yield f"the halt is on, and nothing may be written: {snapshot.halted}"
     location = snapshot.location
     if location is not None:
-        yield from _shard_obstacles(location)
-    if foreign := next(_other_sessions(snapshot), None):
+        yield from _reasons_at_shard(location)
+    if foreign := next(_other_lock_holders(snapshot), None):
         yield f"{_has_locked(foreign)}, and locked rows are skipped, not waited for"
     if location is None:
         unanswered = snapshot.unanswered or "no supervisor was asked"
         yield f"{unanswered}, so it is not known whether a worker has it"
 
 
-def _shard_obstacles(location: OrderLocation) -> Iterator[str]:
+def _reasons_at_shard(location: OrderLocation) -> Iterator[str]:
     cause = "" if location.fault is None else f": {location.fault}"
     if location.paused_seconds > 0:
         yield f"the rate-limit pause lasts {duration(location.paused_seconds)} more"
@@ -155,12 +155,12 @@ def _next_step(snapshot: OrderSnapshot) -> str:
     return f"it is queued for shard {location.shard}"
 
 
-def _other_sessions(snapshot: OrderSnapshot) -> Iterator[LockHolder]:
+def _other_lock_holders(snapshot: OrderSnapshot) -> Iterator[LockHolder]:
     return (holder for holder in snapshot.holders if not _is_ours(holder))
 
 
 def _is_ours(holder: LockHolder) -> bool:
-    return holder.application.startswith(OUR_APPLICATION)
+    return holder.application.startswith(WORKER_APPLICATION_PREFIX)
 
 
 def _has_locked(holder: LockHolder) -> str:

@@ -56,7 +56,7 @@ class HealthReport:
     """The verdict, its reasons and its source.
 
     Attributes:
-        reasons: The rows that decided the verdict; if it is unknown, why.
+        reasons: The rows that decided the verdict; if it is unknown, the rows that say why.
         source: None if neither source could be asked.
         problems: The problems that prevented an answer.
     """
@@ -155,7 +155,7 @@ def _from_database(settings: Settings, unanswered: NoSupervisor) -> HealthReport
 
 
 def _read_vitals(settings: Settings) -> Vitals:
-    """Read what the database knows, which is nothing about breakers, shards and keys."""
+    """Read the vitals from the database. It knows nothing about breakers, shards and keys."""
     with (
         closing(Database(settings.required_database_url, role="health")) as database,
         database.transaction() as connection,

@@ -1,4 +1,4 @@
-"""Accept and dismiss holds: those of named orders, or all that a choice selects, in pages."""
+"""Accept and dismiss holds: of named orders, or, page by page, all that match a filter."""
 
 import sys
 from abc import ABC, abstractmethod
@@ -47,7 +47,7 @@ class NoSuchHold(click.ClickException):
 
 
 class ConfirmationRequired(click.ClickException):
-    """A choice of holds needs a confirmation, and there is no terminal to ask on."""
+    """Deciding all holds that match a filter needs a confirmation, and there is no terminal."""
 
     exit_code = Exit.USAGE
 
@@ -56,7 +56,7 @@ class ConfirmationRequired(click.ClickException):
         self._problem = problem
 
     def show(self, file: Any = None) -> None:  # noqa: ARG002 - click's signature
-        """Print what is wrong and how to fix it."""
+        """Print the problem and its hint."""
         print_problems([self._problem], label="error: ", stderr=True)
 
 
@@ -67,9 +67,9 @@ class DecisionResult:
     Attributes:
         verb: The decision: `dismissed` or `accepted`.
         by: The person who decided.
-        matched: Number of holds that the person named or chose.
+        matched: Number of holds that the person named, or that match the filter.
         done: Number of holds that were decided.
-        refused: Number of holds that could not be; `refusals` are the first of them, with why not.
+        refused: Number of holds that could not be decided; `refusals` has the first, with reasons.
     """
 
     verb: str
@@ -170,7 +170,7 @@ class HoldDecision(ABC):
 
     @abstractmethod
     def _decide_page(
-        self, choice: HoldFilter, *, after: int, last_id: int, result: DecisionResult
+        self, hold_filter: HoldFilter, *, after: int, last_id: int, result: DecisionResult
     ) -> int | None:
         """Decide a page of holds, from `after` to `last_id`; return where the next page begins."""
 
@@ -188,8 +188,8 @@ class HoldDecision(ABC):
                 result.done += 1
         return result
 
-    def decide_chosen(self, choice: HoldFilter, *, is_confirmed: bool) -> DecisionResult:
-        """Decide all holds that match a choice, after the person has confirmed their number.
+    def decide_matching(self, hold_filter: HoldFilter, *, is_confirmed: bool) -> DecisionResult:
+        """Decide all holds that match a filter, after the person has confirmed their number.
 
         Raises:
             ConfirmationRequired: there is no terminal to ask on.
@@ -197,7 +197,7 @@ class HoldDecision(ABC):
         """
         orders = self._orders
         with self.database.autocommit() as connection:
-            count = count_holds(connection, orders, choice)
+            count = count_holds(connection, orders, hold_filter)
         result = self._new_result(count.total)
         if not count.total:
             return result
@@ -205,7 +205,9 @@ class HoldDecision(ABC):
         after: int | None = 0
         with CountProgress(self.activity, count.total) as progress:
             while after is not None:
-                after = self._decide_page(choice, after=after, last_id=count.last_id, result=result)
+                after = self._decide_page(
+                    hold_filter, after=after, last_id=count.last_id, result=result
+                )
                 progress.update(result.done + result.refused)
         return result
 
@@ -217,7 +219,7 @@ class HoldDecision(ABC):
 class AcceptHolds(HoldDecision):
     """Write the exchange's view over the rows, and end the holds.
 
-    `status` is the true one, where the exchange has none that we know.
+    `status` is the status to write if the exchange has none that we know.
     """
 
     exchange: str
@@ -238,13 +240,13 @@ class AcceptHolds(HoldDecision):
         return f"order {order_id} is now {describe_facts(acceptance.to)}, accepted by {self.by}"
 
     def _decide_page(
-        self, choice: HoldFilter, *, after: int, last_id: int, result: DecisionResult
+        self, hold_filter: HoldFilter, *, after: int, last_id: int, result: DecisionResult
     ) -> int | None:
         with self.database.autocommit() as connection:
             page = read_hold_page(
                 connection,
                 self._orders,
-                choice,
+                hold_filter,
                 after=after,
                 last_id=last_id,
                 limit=ACCEPT_PAGE_ROWS,
@@ -264,7 +266,7 @@ class AcceptHolds(HoldDecision):
     def _acceptances(
         self, holds: Iterable[HeldOrder], result: DecisionResult
     ) -> dict[OrderId, tuple[HeldOrder, Acceptance]]:
-        """Return what to write for each hold; those that cannot be accepted go to `result`."""
+        """Return an acceptance for each hold; add holds that cannot be accepted to `result`."""
         acceptances: dict[OrderId, tuple[HeldOrder, Acceptance]] = {}
         now = datetime.now(UTC)
         for hold in holds:
@@ -295,13 +297,13 @@ class DismissHolds(HoldDecision):
         return f"the hold on order {order_id} was dismissed by {self.by}: it is tried again"
 
     def _decide_page(
-        self, choice: HoldFilter, *, after: int, last_id: int, result: DecisionResult
+        self, hold_filter: HoldFilter, *, after: int, last_id: int, result: DecisionResult
     ) -> int | None:
         with self.database.transaction() as connection:
             dismissed, next_after = dismiss_hold_page(
                 connection,
                 self._orders,
-                choice,
+                hold_filter,
                 after=after,
                 last_id=last_id,
                 limit=DISMISS_PAGE_ROWS,

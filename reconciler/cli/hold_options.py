@@ -53,7 +53,7 @@ class HoldSelection:
     """The holds that a person selected: by order id, or by a filter."""
 
     order_ids: tuple[OrderId, ...]
-    choice: HoldFilter | None
+    hold_filter: HoldFilter | None
     is_confirmed: bool
 
 
@@ -105,15 +105,15 @@ def _selection(
     """Return the selection.
 
     Raises:
-        click.UsageError: nothing is selected, or both orders and a choice.
+        click.UsageError: nothing is selected, or both orders and a filter.
     """
     if order_ids:
-        # A choice in the environment does not count for a command that names orders.
+        # A filter in the environment does not count for a command that names orders.
         if flags := [flag for flag in given if given[flag] and _is_on_command_line(flag)]:
             raise click.UsageError(
                 f"Name orders, or choose holds with {' and '.join(flags)}, not both."
             )
-        return HoldSelection(order_ids=order_ids, choice=None, is_confirmed=is_confirmed)
+        return HoldSelection(order_ids=order_ids, hold_filter=None, is_confirmed=is_confirmed)
     if given["--account"]:
         raise click.UsageError(
             "--account chooses nothing: this version has no column for an account, all orders"
@@ -125,11 +125,11 @@ def _selection(
             " or --all."
         )
     reason, symbol = given["--reason"], given["--symbol"]
-    choice = HoldFilter(
+    hold_filter = HoldFilter(
         reason=HoldReason(reason) if isinstance(reason, str) else None,
         symbol=symbol if isinstance(symbol, str) else None,
     )
-    return HoldSelection(order_ids=(), choice=choice, is_confirmed=is_confirmed)
+    return HoldSelection(order_ids=(), hold_filter=hold_filter, is_confirmed=is_confirmed)
 
 
 def _is_on_command_line(flag: str) -> bool:

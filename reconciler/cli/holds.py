@@ -125,8 +125,10 @@ def dismiss_command(*, selection: HoldSelection, by: str | None, as_json: bool) 
 
 
 def _decide(decision: HoldDecision, selection: HoldSelection, *, as_json: bool) -> None:
-    if selection.choice is not None:
-        result = decision.decide_chosen(selection.choice, is_confirmed=selection.is_confirmed)
+    if selection.hold_filter is not None:
+        result = decision.decide_matching(
+            selection.hold_filter, is_confirmed=selection.is_confirmed
+        )
     elif as_json or len(selection.order_ids) > 1:
         result = decision.decide_each(selection.order_ids)
     else:

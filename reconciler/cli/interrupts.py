@@ -1,4 +1,4 @@
-"""INT and TERM for commands that must clean up: the first signal interrupts, others are ignored."""
+"""INT and TERM for commands that must clean up: only the first signal interrupts."""
 
 import signal
 import sys

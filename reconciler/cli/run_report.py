@@ -17,7 +17,7 @@ class RunReport:
     Attributes:
         orders: Orders that were looked at; in the demo, all orders.
         reconciled: Rows that now say what the exchange says.
-        discrepancies: Those of them that said something else before.
+        discrepancies: Reconciled rows that said something else before.
         mismatches: Rows that differ from the exchange at the end; None if not compared (`run`).
         seconds: The supervisor's time, from its start to its end.
         not_followed: Rows that look open and are not followed, as counted at the start.
@@ -116,7 +116,7 @@ class RunReport:
             console().print(f"\n{verdict}")
 
     def _rows(self) -> list[tuple[str, int | float, str]]:
-        """Return names, numbers, and what to compare a number with."""
+        """Return the rows of the table: a name, a number, and a text to compare it with."""
         singly = f"{self.orders * SINGLE_ORDER_WEIGHT:,} with one request per order"
         rows: list[tuple[str, int | float, str]] = [
             ("orders", self.orders, ""),

@@ -69,7 +69,7 @@ def run_config_of(workload: Workload, settings: Settings, *, is_once: bool) -> R
 def make_reload(
     workload_of: Callable[[S], Workload], settings_class: type[S], flags: Mapping[str, Any]
 ) -> Callable[[], RunConfig]:
-    """Return what HUP calls: it reads `.env` again; the flags beat it, as at the start."""
+    """Return the function that HUP calls. It reads `.env` again; flags override it."""
 
     def reload() -> RunConfig:
         fresh = settings_class.load(**flags)

@@ -17,7 +17,10 @@ from reconciler.supervisor.sharding import Scaling, assign_buckets
 
 @dataclass(frozen=True, kw_only=True)
 class ScalingPlan:
-    """The effect of a change. `unanswered` is why it starts from the settings, if it does."""
+    """The effect of a change of the number of shards.
+
+    `unanswered` says why no supervisor answered, so that the change starts from the settings.
+    """
 
     scaling: Scaling
     unanswered: str | None = None

@@ -70,7 +70,7 @@ class StatusPoller:
 
     @property
     def snapshot(self) -> Snapshot:
-        """The supervisor's last answer, and why there is no newer one, if there is none."""
+        """The supervisor's last answer; if there is no newer one, also the reason."""
         last = self._last
         return Snapshot(
             status=last.status,

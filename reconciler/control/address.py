@@ -81,7 +81,7 @@ class ControlAddress:
 
 
 def is_usable(folder: Path) -> bool:
-    """Return whether a folder belongs to us alone, or can be made so."""
+    """Return True if a folder belongs to us alone, or can be made so."""
     with suppress(OSError):
         return is_trusted(folder) and os.access(folder, os.W_OK)
     with suppress(OSError):
@@ -93,7 +93,7 @@ def is_usable(folder: Path) -> bool:
 
 
 def is_trusted(folder: Path) -> bool:
-    """Return whether only we, or root, can put files into a folder, or replace those there.
+    """Return True if only we, or root, can add or replace files in a folder.
 
     Raises:
         OSError: the folder is not there.
@@ -134,7 +134,7 @@ def read_peer_credentials(connection: socket.socket) -> PeerCredentials | None:
 
 
 def is_trusted_peer(connection: socket.socket) -> bool:
-    """Return whether the other end is our own user or root; True if the system does not tell."""
+    """Return True if the other end is our own user or root; True if the system does not tell."""
     peer = read_peer_credentials(connection)
     return peer is None or peer.is_trusted
 

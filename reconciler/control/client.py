@@ -1,4 +1,4 @@
-"""Ask the running supervisor something, from a command. Blocks for a few seconds at most."""
+"""Send a command to the running supervisor. Blocks for a few seconds at most."""
 
 import errno
 import socket

@@ -17,7 +17,7 @@ class RunningSupervisor(Protocol):
     """The part of the supervisor that commands can reach."""
 
     def snapshot(self) -> SupervisorSnapshot:
-        """Return what the supervisor and its shards are doing at this moment."""
+        """Return the present state of the supervisor and its shards."""
         ...
 
     async def wait_for_history(self) -> None:

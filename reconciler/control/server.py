@@ -126,7 +126,7 @@ class ControlServer:
             self._servers["database name"] = await self._start_server(listener_socket)
 
     def _refuse_if_held(self) -> None:
-        """Refuse to start if a supervisor of our own user has the abstract name."""
+        """Raise `SocketTaken` if a supervisor of our own user has the abstract name."""
         with socket.socket(socket.AF_UNIX) as connection, suppress(OSError):
             connection.settimeout(TIMEOUT_SECONDS)
             connection.connect(self._address.abstract_name)
@@ -138,7 +138,8 @@ class ControlServer:
         """Listen at the first path that can be used; if none can, at the abstract name alone.
 
         Raises:
-            ConfigurationError: no path can be used, and a setting names it or there is no name.
+            ConfigurationError: no path can be used, and either a setting names the path or no
+                abstract name is bound.
         """
         problems: list[Problem] = []
         for path in self._address.paths:
@@ -181,9 +182,9 @@ class ControlServer:
                 log.error("control.lost", path=str(file.path), holder=error.pid)  # noqa: TRY400 - no bug
             self._is_path_taken_over = True
             return
-        before, self._file = self._servers["path"], restored
+        old_server, self._file = self._servers["path"], restored
         self._servers["path"] = await self._start_server(restored.listener_socket)
-        before.close()
+        old_server.close()
         self._is_path_taken_over = False
         log.warning("control.made_again", path=str(file.path))
 
@@ -297,7 +298,7 @@ class _SocketFile:
         self._inode = _inode(path)
 
     def is_ours(self) -> bool:
-        """Return whether the files at the paths are still those that we made."""
+        """Return True if the files at the paths are still the ones that we made."""
         return _inode(self.path) == self._inode and self._lock.is_in_place()
 
     def take_lock(self) -> "_SocketLock":
@@ -320,7 +321,7 @@ class _SocketFile:
             os.utime(path, follow_symlinks=False)
 
     def remove(self) -> None:
-        """Remove the files that are ours, and release the lock."""
+        """Remove the files that we made, and release the lock."""
         if _inode(self.path) == self._inode:
             self.path.unlink(missing_ok=True)
         self.listener_socket.close()
@@ -358,7 +359,7 @@ class _SocketLock:
         return descriptor
 
     def is_in_place(self) -> bool:
-        """Return whether the file at the path is the one that is locked."""
+        """Return True if the file at the path is the one that is locked."""
         found = os.fstat(self._descriptor)
         return _inode(self.path) == (found.st_dev, found.st_ino)
 

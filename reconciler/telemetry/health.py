@@ -10,9 +10,9 @@
     open orders on hold                  < 1 %        1-10 %         > 10 %
     oldest hold                          <= 1 h old   1-24 h         > 24 h
 
-In the first sync of a table every row may differ, so it is named as such and left out of the rate
-of discrepancies. The first sync is the first sweep that saw any order: it is over at the latest
-`FIRST_SYNC_HOURS` after its beginning, and never comes again.
+During a table's first sync any order may differ, so that sync is reported separately and excluded
+from the discrepancy rate. The first sync is the first sweep that saw any order: it is over at the
+latest `FIRST_SYNC_HOURS` after its beginning, and never comes again.
 
 The age of the oldest stale order is compared with the time after which an order is stale. During
 the first sync it is no alarm either: no sweep has reached those orders before.
@@ -38,7 +38,7 @@ HELD_SHARE = (0.01, 0.10)
 OLDEST_HOLD_HOURS = (1.0, 24.0)
 
 FIRST_SYNC_HOURS = 24
-"""A cycle that begins later than this after the first one is no part of the first sync."""
+"""Cycles that begin more than this many hours after the first do not belong to the first sync."""
 
 
 class Grade(StrEnum):
@@ -56,8 +56,8 @@ class LastHour:
 
     Attributes:
         scanned, discrepancies, errors: Orders of all these cycles.
-        first_sync_scanned, first_sync_discrepancies: Those of them that are part of the table's
-            first sync.
+        first_sync_scanned, first_sync_discrepancies: The same for the cycles that belong to the
+            table's first sync.
         is_first_sync: True while the first sync is going on.
         last_run_age_seconds: How long ago the last cycle ended; None if none has been recorded.
         last_duration_ms: How long the last cycle took.
@@ -75,7 +75,7 @@ class LastHour:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Vitals:
-    """The values that the verdict is made from. None: not known.
+    """The values that the verdict is made from. A value that is not known is None.
 
     Attributes:
         last_hour: The cycles of the last hour.
@@ -83,7 +83,7 @@ class Vitals:
         stale_orders: Orders that are stale.
         oldest_stale_age_seconds: How long the oldest of them has not been synced.
         stale_after_seconds: How long an order may go without a sync before it is stale.
-        open_orders, held_orders: Orders that are open, and those of them on hold.
+        open_orders, held_orders: Open orders, and how many of them are on hold.
         oldest_hold_age_seconds: How long ago the oldest hold began.
         halted: Why nothing may be written.
         blocked: The problem at the exchange that a person must fix: a refused key, another account.
@@ -146,9 +146,9 @@ def _rows(vitals: Vitals) -> Iterator[HealthRow]:
     if vitals.breakers_open is not None and vitals.breakers_half_open is not None:
         yield _breaker_row(vitals.breakers_open, vitals.breakers_half_open)
     yield from _cycle_rows(vitals.last_hour)
-    yield from _stale_row(vitals)
+    yield from _stale_rows(vitals)
     yield from _hold_rows(vitals)
-    yield from _rows_for_a_person(vitals)
+    yield from _manual_action_rows(vitals)
 
 
 def _cycle_rows(hour: LastHour) -> Iterator[HealthRow]:
@@ -171,7 +171,7 @@ def _cycle_rows(hour: LastHour) -> Iterator[HealthRow]:
 
 
 def _discrepancy_row(hour: LastHour) -> HealthRow:
-    """Grade the discrepancies, without the first sync of the table, where every row may differ."""
+    """Grade the discrepancies, except those of the first sync, where any order may differ."""
     scanned = hour.scanned - hour.first_sync_scanned
     differed = hour.discrepancies - hour.first_sync_discrepancies
     percent = 100 * differed / scanned if scanned > 0 else 0.0
@@ -185,7 +185,7 @@ def _discrepancy_row(hour: LastHour) -> HealthRow:
     return HealthRow(name="discrepancy rate", value=value, grade=_grade_of_percent(percent))
 
 
-def _stale_row(vitals: Vitals) -> Iterator[HealthRow]:
+def _stale_rows(vitals: Vitals) -> Iterator[HealthRow]:
     age, stale_after = vitals.oldest_stale_age_seconds, vitals.stale_after_seconds
     if age is None or stale_after is None:
         return
@@ -243,7 +243,7 @@ def _grade_of_hold(hours: float) -> Grade:
     return _grade_above(hours, *OLDEST_HOLD_HOURS)
 
 
-def _rows_for_a_person(vitals: Vitals) -> Iterator[HealthRow]:
+def _manual_action_rows(vitals: Vitals) -> Iterator[HealthRow]:
     if vitals.halted is not None:
         yield HealthRow(name="halt", value=vitals.halted, grade=Grade.CRITICAL)
     if vitals.blocked is not None:

@@ -162,7 +162,7 @@ class StatsdMetrics:
         self._gauges[name] = value
 
     def flush(self) -> None:
-        """Send everything since the last flush. What the network loses is not sent again."""
+        """Send everything since the last flush. A lost packet is not sent again."""
         client = self._client_for_address()
         if client is None:
             return

@@ -292,7 +292,7 @@ def register_secrets(secrets: Iterable[SecretStr]) -> None:
 
 
 def redact(text: str) -> str:
-    """Return `text` without this process' registered secrets, and without what looks like one."""
+    """Return `text` without this process' registered secrets and without others that it finds."""
     return _redactor(text)
 
 
@@ -311,7 +311,7 @@ def mask_named(value: object) -> object:
 
 
 def is_secret_name(name: object) -> bool:
-    """Return whether a name is that of a secret: `api_key`, `X-MBX-APIKEY`, `db_password`."""
+    """Return True if a name is that of a secret: `api_key`, `X-MBX-APIKEY`, `db_password`."""
     return isinstance(name, str) and _SECRET_NAME.search(name) is not None
 
 
@@ -346,7 +346,7 @@ def _passes_luhn(digits: Sequence[int]) -> bool:
 
 
 def _parts(secret: str) -> set[str]:
-    """Return what to mask: the password of an address, each line of a key of several lines."""
+    """Return the parts to mask: the password of an address, each line of a multi-line key."""
     lines = (line.strip() for part in _passwords(secret) or {secret} for line in part.splitlines())
     return {line for line in lines if len(line) >= MIN_SECRET_CHARACTERS}
 

@@ -1,4 +1,4 @@
-"""Rounding of a value that is compared with a limit: never so short that it seems to be past it."""
+"""Round a value without moving it across the limit that it is compared with."""
 
 from collections.abc import Callable
 

@@ -20,7 +20,7 @@ READER_TIMEOUT_SECONDS = 1.0
 """The longest wait for a slow reader; after it there is no wait until the reader catches up."""
 
 _PIECE_BYTES = 4096
-"""PIPE_BUF: what always fits into a pipe that the system calls writable."""
+"""PIPE_BUF: the size that always fits into a pipe that the system calls writable."""
 
 _GONE_ERRNOS = {errno.EPIPE, errno.ECONNRESET, errno.ENXIO}
 _HANG_UP_EVENTS = select.POLLERR | select.POLLHUP | select.POLLNVAL
@@ -49,7 +49,7 @@ class StandardError(io.TextIOBase):
         return self._descriptor
 
     def isatty(self) -> bool:
-        """Return whether the descriptor was a terminal at the start; it may be gone by now."""
+        """Return True if the descriptor was a terminal at the start; it may be gone by now."""
         return self._is_terminal
 
     def writable(self) -> bool:
@@ -81,7 +81,7 @@ class StandardError(io.TextIOBase):
         return True
 
     def is_reader_gone(self) -> bool:
-        """Return whether the reader has hung up for good, without writing anything."""
+        """Return True if the reader has hung up for good, without writing anything."""
         if not self._is_gone:
             poll = select.poll()
             poll.register(self._descriptor, 0)
@@ -146,5 +146,5 @@ def protect_standard_error() -> TextIO:
 
 
 def is_reader_gone() -> bool:
-    """Return whether the reader of this process' standard error has hung up for good."""
+    """Return True if the reader of this process' standard error has hung up for good."""
     return isinstance(sys.stderr, StandardError) and sys.stderr.is_reader_gone()

@@ -1,8 +1,8 @@
 """Resolve the host name of StatsD in a thread, so that a slow name server delays nothing.
 
-A name that does not resolve is looked up again after 1 s, 2 s, 4 s and so on, at most 60 s; one
-that does, every minute, because its address may change. If it stops resolving, the last address
-stays.
+A name that does not resolve is looked up again after 1 s, 2 s, 4 s and so on, at most 60 s. A name
+that resolves is looked up every minute, because its address may change. If it stops resolving, the
+last address stays.
 """
 
 import socket

@@ -24,7 +24,7 @@ ANSWER_SECONDS = 10.0
 def check_exchange(
     settings: Settings, check_account: Callable[[Venue, Account], CheckResult]
 ) -> Sequence[CheckResult]:
-    """Ask the exchange once for our account, which `check_account` compares with the known one."""
+    """Ask the exchange once for our account; `check_account` compares it with the known account."""
     try:
         found = venue(settings.exchange_name, settings.exchange_base_url)
         account = asyncio.run(read_account(found, settings.credentials))
@@ -80,7 +80,7 @@ async def read_account(
     """Ask `venue` for the account of the credentials.
 
     Raises:
-        ConfigurationError: they cannot be credentials of this exchange.
+        ConfigurationError: the credentials cannot be of this exchange.
         ExchangeError: it does not answer, or does not accept them.
     """
     exchange = open_exchange(

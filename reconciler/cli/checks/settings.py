@@ -1,4 +1,4 @@
-"""Check of the settings. If one is wrong, the further checks still use the others."""
+"""Check of the settings. If some are invalid, the further checks still use the others."""
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -26,32 +26,34 @@ _KNOWN = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class CheckedSettings:
-    """The settings; each that is wrong has its default, and its name is in `broken`."""
+    """The settings. Each invalid one is replaced by its default, and named in `invalid`."""
 
     settings: Settings
-    broken: frozenset[str]
+    invalid: frozenset[str]
     result: CheckResult
 
-    def is_broken(self, prefix: str) -> bool:
-        """Return True if a setting with this prefix is wrong."""
-        return any(name.startswith(prefix) for name in self.broken)
+    def has_invalid(self, prefix: str) -> bool:
+        """Return True if a setting with this prefix is invalid."""
+        return any(name.startswith(prefix) for name in self.invalid)
 
 
 def check_settings() -> CheckedSettings:
-    """Read the settings, and report everything that is wrong with them."""
-    broken: frozenset[str] = frozenset()
+    """Read the settings, and report all their problems."""
+    invalid: frozenset[str] = frozenset()
     problems: Sequence[Problem] = ()
     try:
         settings = Settings.load()
     except ConfigurationError as error:
-        broken, problems = _broken_names(), error.problems
-        settings = Settings.model_validate(_defaults(broken))
+        invalid, problems = _invalid_names(), error.problems
+        settings = Settings.model_validate(_defaults(invalid))
     names = {*os.environ, *DotEnvSettingsSource(Settings, case_sensitive=True).env_vars}
-    wrong = [*problems, *_unusable(settings, broken)]
-    doubtful = [*unknown_names(names), *_implied(settings, broken)]
+    errors = [*problems, *_unusable(settings, invalid)]
+    warnings = [*unknown_names(names), *_implied(settings, invalid)]
     if unused := find_unused_passphrase(settings):
-        doubtful.append(unused)
-    return CheckedSettings(settings=settings, broken=broken, result=_result(wrong, doubtful))
+        warnings.append(unused)
+    return CheckedSettings(
+        settings=settings, invalid=invalid, result=_check_result(errors, warnings)
+    )
 
 
 def implied_paper_url(settings: Settings) -> str | None:
@@ -71,32 +73,32 @@ def find_unused_passphrase(settings: Settings) -> Problem | None:
         return None  # There is no such exchange, and that is reported.
 
 
-def _result(wrong: Sequence[Problem], doubtful: Sequence[Problem]) -> CheckResult:
-    if wrong:
-        return failed(CHECK, ConfigurationError([*wrong, *doubtful]))
-    if doubtful:
-        return warning(CHECK, "every value is valid, but see below", doubtful)
+def _check_result(errors: Sequence[Problem], warnings: Sequence[Problem]) -> CheckResult:
+    if errors:
+        return failed(CHECK, ConfigurationError([*errors, *warnings]))
+    if warnings:
+        return warning(CHECK, "every value is valid, but see below", warnings)
     return passed(CHECK, "every value is valid")
 
 
-def _unusable(settings: Settings, broken: Collection[str]) -> Iterator[Problem]:
-    """Return the settings that are missing, or valid in form but of no use."""
-    if "DATABASE_URL" not in broken:
+def _unusable(settings: Settings, invalid: Collection[str]) -> Iterator[Problem]:
+    """Return the problems of settings that are missing, or valid in form but unusable."""
+    if "DATABASE_URL" not in invalid:
         yield from _problems_of(lambda: parse_url(settings.required_database_url))
-    if "EXCHANGE_NAME" not in broken:
+    if "EXCHANGE_NAME" not in invalid:
         yield from _problems_of(lambda: venue(settings.exchange_name))
 
 
-def _problems_of(act: Callable[[], object]) -> Sequence[Problem]:
+def _problems_of(read: Callable[[], object]) -> Sequence[Problem]:
     try:
-        act()
+        read()
     except ConfigurationError as error:
         return error.problems
     return ()
 
 
-def _implied(settings: Settings, broken: Collection[str]) -> Iterator[Problem]:
-    if not any(name.startswith("EXCHANGE_") for name in broken) and (
+def _implied(settings: Settings, invalid: Collection[str]) -> Iterator[Problem]:
+    if not any(name.startswith("EXCHANGE_") for name in invalid) and (
         url := implied_paper_url(settings)
     ):
         yield Problem(
@@ -106,7 +108,7 @@ def _implied(settings: Settings, broken: Collection[str]) -> Iterator[Problem]:
 
 
 def unknown_names(names: Iterable[str]) -> list[Problem]:
-    """Return the variables that look like settings of ours but are none: probably misspelled."""
+    """Return a problem for each variable that looks like a misspelled setting of ours."""
     return [
         Problem(what=f"{name} is set, but there is no such setting", hint=_suggestion(name))
         for name in sorted(names)
@@ -121,7 +123,7 @@ def _suggestion(name: str) -> str:
     return f"rename it to {endings[similar[0]]}, or unset it" if similar else "unset it"
 
 
-def _broken_names() -> frozenset[str]:
+def _invalid_names() -> frozenset[str]:
     try:
         Settings.model_validate({})
     except ValidationError as error:

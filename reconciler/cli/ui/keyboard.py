@@ -15,7 +15,7 @@ _DISABLED = b"\0"
 
 
 class Keyboard:
-    """The keys that are pressed at a terminal. `is_gone`: the terminal is closed."""
+    """The keys that are pressed at a terminal. `is_gone` is True once the terminal is closed."""
 
     def __init__(self, terminal: int) -> None:
         self._terminal = terminal

@@ -152,7 +152,7 @@ class ReconcileProgress(AbstractContextManager["ReconcileProgress"]):
         self._progress.stop()
 
     def update(self, summary: Summary) -> None:
-        """Show what is done so far."""
+        """Show the progress so far."""
         done, weight = summary.counts.scanned, summary.counts.weight
         self._progress.update(self._task, completed=done, weight=weight)
         if self._has_lines and not self._console.is_terminal and self._is_line_due():

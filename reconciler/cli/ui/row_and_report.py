@@ -7,7 +7,7 @@ from reconciler.store.holds import HeldOrder
 
 
 def row_and_report(hold: HeldOrder) -> Iterator[tuple[str, str]]:
-    """Return what the row and the exchange said when the order was last held."""
+    """Return the row's facts and the exchange's report of when the order was last held."""
     yield "the row said", _row(hold.row_facts)
     yield "the exchange says", "nothing" if hold.report is None else _exchange(hold.report)
 
