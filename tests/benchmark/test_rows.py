@@ -27,7 +27,7 @@ def rows(scratch: ScratchDatabase) -> Rows:
 
 
 def make_true(scratch: ScratchDatabase, rows: Rows, *, but: int = 0) -> None:
-    """Do the work of a round, all but the last so many orders of it."""
+    """Do the work of a round, except for its last orders."""
     with connect(scratch.url) as connection:
         found = connection.execute(
             f"SELECT {COLUMNS} FROM orders WHERE status = 'new' ORDER BY id".encode()  # noqa: S608 - our own constant

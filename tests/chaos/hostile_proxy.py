@@ -27,7 +27,7 @@ from tests.chaos.hostile_answers import (
 )
 
 LONGEST_REPLY_SECONDS = 20.0
-"""How long an endless answer lasts if the client does not hang up."""
+"""The length of an endless answer if the client does not hang up."""
 
 _DEADLINE_SECONDS = 300.0
 

@@ -41,7 +41,7 @@ AWAY_SECONDS = 1.0
 """PostgreSQL stays away for up to twice this."""
 
 WORKER_SECONDS = 15.0
-"""How long a supervisor that was just killed may take to have workers again."""
+"""The time in which a killed supervisor must have workers again."""
 
 LOOK_SECONDS = 0.05
 OPERATOR = "soak"

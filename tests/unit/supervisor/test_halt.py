@@ -152,7 +152,7 @@ def test_the_reason_for_many_errors_names_them_and_the_symbols() -> None:
 
 
 class Database:
-    """Where a halt is recorded; writes wait until they are done."""
+    """A record of the halt; its writes wait until they are done."""
 
     def __init__(self) -> None:
         self.waiting: list[Callable[[Planner], None]] = []
