@@ -46,7 +46,7 @@ class ComparedColumn(StrEnum):
 def contradictions(
     order: Order, report: Report, compared: AbstractSet[ComparedColumn], ordered_scale: Scale
 ) -> list[str]:
-    """Name each contradiction between row and report; none: it may be the same order.
+    """Name each contradiction between row and report; if there is none, it may be the same order.
 
     `ordered_scale` is the scale of the column `qty`.
     """
@@ -56,7 +56,7 @@ def contradictions(
     time = _time_mismatch(order, qty, report)
     client_id = _client_id_mismatch(order, qty, report)
     if overfill is side is time is client_id is None:
-        return []  # Nearly always. What follows would take as long as all of the above.
+        return []  # Nearly always. Making the table below would take as long as all of the above.
     found = {
         ComparedColumn.QTY: overfill,
         ComparedColumn.SIDE: side,

@@ -40,8 +40,8 @@ test_decide_machine.py searches for a sequence of answers that breaks one.
     once and in order. This requires that reports give the average with the quantity, and that the
     columns' scales tell the order's quantities and averages from each other and from zero.
 13. A report that contradicts the row (more executed than `qty`, another side, another client id,
-    placed more than a day apart) is about another order: a conflict, never written. What one of the
-    two does not know contradicts nothing.
+    placed more than a day apart) is about another order: a conflict, never written. A value that
+    one of the two does not know contradicts nothing.
 14. What is confirmed or changed counts as synced at the answer's `fetched_at`, never later. The
     store sees to that; no decision carries another time.
 """
@@ -115,7 +115,7 @@ SUSPICIOUS = frozenset(
 )
 """One such order is wrong by itself; many at once mean that something else is wrong.
 
-So do many with `error`, but there the symbols count too: see `reconciler.supervisor.halt`.
+Many with `error` mean the same, but there the symbols count too: see `reconciler.supervisor.halt`.
 """
 
 
@@ -139,7 +139,7 @@ class Change(Value):
 
 
 class Hold(Value):
-    """Set the order aside, and leave the row as it is. `detail` is written for a person."""
+    """Put the order on hold, and leave the row as it is. `detail` is written for a person."""
 
     reason: HoldReason
     detail: str

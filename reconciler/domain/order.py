@@ -24,7 +24,7 @@ SIDES = {side.value: side for side in Side}
 
 
 def parse_side(word: str | None) -> Side | None:
-    """Return the side that an application's word means, in upper or lower case; None for others."""
+    """Return the side that an application's word means, in any case; None for another word."""
     return None if word is None else SIDES.get(word.lower())
 
 
@@ -62,7 +62,8 @@ class Order(Value):
     Attributes:
         created_at, updated_at: With a time zone; None if the table has no such column, or no value.
         absences: How often in a row the exchange has already said "no such order".
-        qty: The quantity ordered. It and the two below are None if the row does not have them.
+        qty: The quantity ordered. `qty`, `side` and `client_order_id` are None if the row does not
+            have them.
     """
 
     id: OrderId

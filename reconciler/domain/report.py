@@ -23,8 +23,8 @@ class Report(Value):
         quantity: The order's own quantity, in base currency, as amended; None if it is not known.
         is_quote_sized: True if the order was placed for an amount of quote currency: the row's
             `qty` may be that amount.
-        side, client_order_id, placed_at: More to recognise the order by; None if the exchange does
-            not give them.
+        side, client_order_id, placed_at: Further values that tell the order from another; None if
+            the exchange does not give them.
     """
 
     symbol: str

@@ -1,4 +1,4 @@
-"""The base class of values that are made for every order: the only module here with a library."""
+"""The base class of values that are made for every order; only this module uses a library."""
 
 from typing import dataclass_transform
 

@@ -1,4 +1,4 @@
-"""The first sync of a table: every row may differ from the exchange, which is no alarm.
+"""The first sync of a table: any order may differ from the exchange, which is no alarm.
 
 It begins with the first cycle that looks at any order, and ends with the last cycle of the same
 sweep. `reconciliation_state` records that, so it never comes again, even if the record of cycles is

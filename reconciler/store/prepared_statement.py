@@ -13,7 +13,7 @@ _RUNS_BEFORE_PREPARED = 2
 
 
 class PreparedStatement:
-    """A statement that is run for every batch: compiled once, prepared where no pooler is between.
+    """A statement that is run for every batch: compiled once, prepared unless a pooler is used.
 
     It goes straight to the driver: SQLAlchemy takes as long to recognise a large statement, and to
     describe what it returns, as PostgreSQL takes to change a dozen rows.
