@@ -17,7 +17,7 @@
     │   ├── FirewallRefused     HTTP 403: find out if it refuses this request or all of ours
     │   ├── RateLimited         we ask too much: pause for `retry_after_seconds`; not a failure
     │   ├── RequestRejected     refused for an unknown reason: a problem of the request's orders
-    │   ├── Suspended           not sent: the exchange fails about this symbol, but answers others
+    │   ├── Suspended           not sent: the exchange fails for this symbol, but not for others
     │   └── Refused             a person must act (bad key, no permission): stop asking, report it
     ├── BreakerOpen             not sent: the circuit breaker is open
     ├── NotSent                 not sent: the worker stops and does not wait for the budget
@@ -152,7 +152,7 @@ class RequestRejected(ExchangeError):
 
 
 class Suspended(ExchangeError):
-    """Not sent for `retry_after_seconds`: the exchange fails about this, and answers others."""
+    """Not sent for `retry_after_seconds`: the exchange fails for this, not for others."""
 
     def __init__(self, message: str, *, retry_after_seconds: float) -> None:
         self.retry_after_seconds = retry_after_seconds

@@ -1,8 +1,8 @@
-"""The port: what a worker asks of an exchange, what it gets back, and what an adapter provides.
+"""The port between workers and exchanges: requests, results, and the parts of an adapter.
 
-`Exchange.fetch` answers for a batch of orders; the adapter decides which requests that takes, and
-how many. It never guesses: an order is in `answers` only if the exchange said something about that
-very order. Otherwise it is in `failures` with the reason. Together they cover every order.
+`Exchange.fetch` answers for a batch of orders; the adapter decides which requests to send. It never
+guesses: an order is in `answers` only if the exchange said something about that very order.
+Otherwise it is in `failures` with the reason. Together they cover every order.
 """
 
 from collections.abc import Sequence
@@ -48,10 +48,10 @@ class Venue:
         history_page_size: Orders on one full page of history: the most of one symbol that one
             request can answer for. The supervisor cuts a hot symbol into chunks of this length.
         history_page_weight: The weight of such a page.
-        retention: Ended orders are forgotten after this; None: never.
+        retention: The exchange forgets ended orders after this. None means never.
         placement_grace: A new order may be "not found" for this long.
-        needs_passphrase: It signs with EXCHANGE_API_PASSPHRASE besides key and secret. An adapter
-            of any other venue never gets the passphrase.
+        needs_passphrase: True if requests are signed with EXCHANGE_API_PASSPHRASE besides key and
+            secret. Adapters of other venues never get the passphrase.
     """
 
     name: str
@@ -69,7 +69,7 @@ class Venue:
 class Account:
     """The account of our credentials, and how far the exchange's clock is ahead of ours.
 
-    `identity` None: it accepts the credentials, and does not name the account.
+    `identity` is None if the exchange accepts the credentials but does not name the account.
     """
 
     identity: str | None
@@ -95,12 +95,12 @@ class Exchange(Protocol):
     async def fetch(self, refs: Sequence[OrderRef]) -> LookupResult:
         """Ask about every order in `refs`, with the least weight that gives each an answer.
 
-        Never raises for what the exchange does: that is in `failures`.
+        Never raises for an error of the exchange, which goes into `failures`.
         """
         ...
 
     async def fetch_account(self) -> Account:
-        """Ask which account the credentials belong to: proves that the exchange accepts them.
+        """Ask which account the credentials belong to. Success proves that they are accepted.
 
         Raises:
             ExchangeError: the exchange did not answer, or refused the credentials.
@@ -143,8 +143,8 @@ class Adapter:
     """An adapter for the registry. Its package exports one as `ADAPTER`.
 
     Attributes:
-        venue: The facts of the exchange it is made for.
-        open: Its implementation of `Exchange`.
+        venue: The facts of the exchange that the adapter is made for.
+        open: Opens an `Exchange` at that venue.
         requests_at_once: Concurrent requests of one account, if the caller sets no other number.
     """
 

@@ -10,7 +10,7 @@ from reconciler.settings import Credentials
 
 
 def credential_problems(venue: Venue, credentials: Credentials, *, own_url: str) -> list[Problem]:
-    """Return everything that is wrong. `own_url` is the address of the exchange itself."""
+    """Return every problem of the credentials. `own_url` is the address of the exchange itself."""
     return [
         *_unsendable(credentials),
         *_missing(venue, credentials, own_url=own_url),
@@ -19,12 +19,12 @@ def credential_problems(venue: Venue, credentials: Credentials, *, own_url: str)
 
 
 def usable_by(venue: Venue, credentials: Credentials) -> Credentials:
-    """Return the credentials without a passphrase that `venue` has no use for."""
+    """Return the credentials, without the passphrase if `venue` does not need one."""
     return credentials if venue.needs_passphrase else replace(credentials, passphrase=None)
 
 
 def unused_passphrase(venue: Venue, credentials: Credentials) -> Problem | None:
-    """Return a remark on a passphrase that `venue` has no use for; it does no harm."""
+    """Return a harmless problem if there is a passphrase and `venue` does not need one."""
     if credentials.passphrase is None or venue.needs_passphrase:
         return None
     return Problem(
@@ -42,7 +42,7 @@ def _unusable_key(credentials: Credentials) -> Sequence[Problem]:
 
 
 def _unsendable(credentials: Credentials) -> list[Problem]:
-    """Find what no header can carry: httpx would raise it with the secret in its message."""
+    """Find secrets that no header can carry, before httpx repeats them in an error's message."""
     headers = {
         "EXCHANGE_API_KEY": credentials.api_key,
         "TEST_JWT": credentials.bearer_token,
@@ -62,7 +62,7 @@ def _is_token(value: str) -> bool:
 
 
 def _missing(venue: Venue, credentials: Credentials, *, own_url: str) -> list[Problem]:
-    """Find what is not set: the exchange itself needs everything, another server may need none."""
+    """Find missing settings. The exchange itself needs all; another server may need none."""
     needed = {
         "EXCHANGE_API_KEY": credentials.api_key,
         "EXCHANGE_API_SECRET": credentials.api_secret,

@@ -66,7 +66,7 @@ class HttpResponse:
     connection: httpcore.AsyncNetworkStream = field(repr=False)
 
     async def close_connection(self) -> None:
-        """Close the connection: what it answers may belong to other requests."""
+        """Close the connection, because its answers may belong to other requests."""
         await self.connection.aclose()
 
 
@@ -85,8 +85,8 @@ class HttpClient:
         """Send a GET and return its answer.
 
         Raises:
-            Malformed: it is too large, badly compressed, or not certainly this request's.
-            httpx.HTTPError: there is none.
+            Malformed: the answer is too large, badly compressed, or not certainly this request's.
+            httpx.HTTPError: there is no answer.
         """
         headers = {**headers, "Accept-Encoding": "gzip"}
         sent_at = self._clock()
@@ -125,7 +125,7 @@ class HttpClient:
             wait_seconds = min(max(self._slowest_seconds, _MIN_WAIT_SECONDS), _MAX_WAIT_SECONDS)
         if _parsed_ahead(response) or await _has_more(connection, wait_seconds):
             raise Malformed(
-                "more arrived than the answer, so that neither is certainly the answer to this"
+                "more data follows the answer, so that neither is certainly the answer to this"
                 " request: the connection was closed and the answer is not used"
             )
 
@@ -133,13 +133,13 @@ class HttpClient:
 def open_client(base_url: str, *, connections: int) -> httpx.AsyncClient:
     """Open an HTTP client for the exchange at `base_url`.
 
-    An address of this machine is never asked through a proxy, any other one as the environment says
+    An address of this machine is never reached through a proxy; for others the environment decides
     (HTTPS_PROXY, NO_PROXY). Redirects are not followed, since they would carry the key to another
-    server. Cookies are not kept. The log of httpx is silenced: it has every address with its
+    server. Cookies are not kept. The log of httpx is silenced, since it has every address with its
     signature.
 
     Raises:
-        ConfigurationError: the certificates to identify the exchange by cannot be loaded.
+        ConfigurationError: the certificates that identify the exchange cannot be loaded.
     """
     logging.getLogger("httpx").setLevel(logging.WARNING)
     return httpx.AsyncClient(

@@ -111,13 +111,14 @@ class HistoryPage:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Estimates:
-    """Expected shares, learned from past results; recent orders weigh most.
+    """Expected shares, learned from past results. Recent orders weigh most.
 
     Attributes:
-        ended_share: Of the wanted orders, the share that has ended. Small at first: a list of open
-            orders without result costs 6, and most stale orders are still open.
-        wanted_share: Of the orders on a page of history, the share that was wanted. Half at first:
-            it is higher for the backlog after an outage, lower for single orders among many.
+        ended_share: Of the wanted orders, the share that has ended. Starts low because most stale
+            orders are still open.
+        wanted_share: Of the orders on a page of history, the share that was wanted. Starts at a
+            half, because it is higher for the backlog after an outage and lower for single orders
+            among many.
     """
 
     ended_share: float = 0.02
@@ -153,17 +154,17 @@ class SearchState:
     """The search for one batch of orders, and what earlier rounds have shown.
 
     Attributes:
-        ranks: For every order of the batch that a list can report: its rank by id within its
-            symbol. A page of history answers for consecutive ranks.
+        ranks: The rank by id within its symbol, for each order of the batch with a numeric id. A
+            page of history answers for consecutive ranks.
         remaining: Orders without an answer or a failure.
-        unlistable: Orders that no list will report: their id is no number, or a page has passed
-            over them. They are looked up by id.
-        listed_open: Symbols whose open orders have been listed: their remaining orders have ended.
+        lookup_only: Orders that no list will report, because their id is no number, a page that
+            should have contained them did not, or the exchange refuses to list them.
+        listed_open: Symbols whose open orders have been listed, so that the remaining ones ended.
     """
 
     ranks: Mapping[OrderRef, int]
     remaining: frozenset[OrderRef]
-    unlistable: frozenset[OrderRef]
+    lookup_only: frozenset[OrderRef]
     listed_open: frozenset[str]
 
 
@@ -183,7 +184,7 @@ def order_number(external_order_id: str) -> int | None:
 
 
 def start(refs: Iterable[OrderRef]) -> SearchState:
-    """Begin a search for `refs`; of equal ones, once."""
+    """Begin a search for `refs`. Duplicates are searched once."""
     unique = frozenset(refs)
     numbers: dict[str, list[tuple[int, OrderRef]]] = defaultdict(list)
     for ref in unique:
@@ -198,17 +199,17 @@ def start(refs: Iterable[OrderRef]) -> SearchState:
     return SearchState(
         ranks=ranks,
         remaining=unique,
-        unlistable=unique - ranks.keys(),
+        lookup_only=unique - ranks.keys(),
         listed_open=frozenset(),
     )
 
 
 def plan(search: SearchState, costs: QueryCosts, estimates: Estimates) -> tuple[Query, ...]:
-    """Return the queries of the next round, which may all be sent at once; none: it is over.
+    """Return the queries of the next round, which may all be sent at once; () ends the search.
 
-    A round has only the first page of a symbol: the next depends on how far that one reached.
+    A round has only the first page of a symbol, because the next page begins where that one ends.
     """
-    lookups = tuple(GetOrder(ref=ref) for ref in _sorted(search.remaining & search.unlistable))
+    lookups = tuple(GetOrder(ref=ref) for ref in _sorted(search.remaining & search.lookup_only))
     candidates = [_candidate(group, costs, estimates) for group in _groups(search)]
     if sum(candidate.saved_by_open_list for candidate in candidates) > costs.all_open_orders:
         return (*lookups, ListOpenOrders(symbol=None))
@@ -216,7 +217,7 @@ def plan(search: SearchState, costs: QueryCosts, estimates: Estimates) -> tuple[
 
 
 def covered_orders(search: SearchState, query: Query) -> frozenset[OrderRef]:
-    """Return the orders for which `query` is sent: they fail if it fails."""
+    """Return the orders for which `query` is sent, which fail if it fails."""
     match query:
         case GetOrder():
             return frozenset({query.ref})
@@ -238,16 +239,16 @@ def advance(
     settled: frozenset[OrderRef],
     open_lists: Iterable[ListOpenOrders] = (),
     pages: Iterable[HistoryPage] = (),
-    unlistable: frozenset[OrderRef] = frozenset(),
+    lookup_only: frozenset[OrderRef] = frozenset(),
 ) -> SearchState:
-    """Return the search after a round: `settled` have an answer or a failure, lists were read.
+    """Return the search after a round, in which `settled` got an answer or a failure.
 
-    `unlistable` are orders whose list the exchange refuses.
+    `lookup_only` are orders that the exchange refuses to list.
     """
     remaining = search.remaining - settled
     symbols = {ref.symbol for ref in search.ranks}
     listed = {symbol for query in open_lists for symbol in symbols if query.includes(symbol)}
-    passed_over = {
+    missing_from_page = {
         ref
         for page in pages
         for ref in remaining & search.ranks.keys()
@@ -256,7 +257,7 @@ def advance(
     return replace(
         search,
         remaining=remaining,
-        unlistable=search.unlistable | passed_over | unlistable,
+        lookup_only=search.lookup_only | missing_from_page | lookup_only,
         listed_open=search.listed_open | listed,
     )
 
@@ -264,7 +265,7 @@ def advance(
 def learn(estimates: Estimates, search: SearchState, pages: Iterable[HistoryPage]) -> Estimates:
     """Return `estimates` improved by the number of the batch's orders on each page.
 
-    The part of a page after the batch's last order is left out: nothing was wanted there.
+    The part of a page after the batch's last order does not count, since nothing was wanted there.
     """
     for page in pages:
         wanted = {int(ref.external_order_id) for ref in search.ranks if page.has_symbol_of(ref)}
@@ -287,7 +288,7 @@ class _SymbolGroup:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Candidate:
-    """The cheapest queries for one group, and what a free list of its open orders would save."""
+    """The cheapest queries for a group, and the weight that a free list of open orders saves."""
 
     queries: tuple[Query, ...]
     saved_by_open_list: float
@@ -295,7 +296,7 @@ class _Candidate:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Cover:
-    """Look-ups and pages that cover a group; it begins with `lookups_first` look-ups."""
+    """Look-ups and pages that cover a group, beginning with `lookups_first` look-ups."""
 
     weight: int
     lookups_first: int
@@ -317,19 +318,22 @@ def _groups(search: SearchState) -> list[_SymbolGroup]:
 
 
 def _candidate(group: _SymbolGroup, costs: QueryCosts, estimates: Estimates) -> _Candidate:
-    reach = max(1, round(costs.page_size * estimates.wanted_share))
-    cover = _cheapest_cover(group.ranks, reach, costs)
+    # The number of the group's orders that one page of history is expected to report.
+    wanted_per_page = max(1, round(costs.page_size * estimates.wanted_share))
+    cover = _cheapest_cover(group.ranks, wanted_per_page, costs)
     if group.is_open_listed:
         return _Candidate(queries=_first_queries(group, cover), saved_by_open_list=0)
-    rest = _expected_rest(len(group.refs), reach, costs, estimates.ended_share)
-    by_list = costs.open_orders + rest
+    ended = _expected_weight_of_ended(
+        len(group.refs), wanted_per_page, costs, estimates.ended_share
+    )
+    by_list = costs.open_orders + ended
     return _Candidate(
         queries=(
             (ListOpenOrders(symbol=group.symbol),)
             if by_list < cover.weight
             else _first_queries(group, cover)
         ),
-        saved_by_open_list=max(0, min(by_list, cover.weight) - rest),
+        saved_by_open_list=max(0, min(by_list, cover.weight) - ended),
     )
 
 
@@ -341,15 +345,15 @@ def _first_queries(group: _SymbolGroup, cover: _Cover) -> tuple[Query, ...]:
     return (*lookups, ListOrdersFrom(symbol=group.symbol, from_id=int(first.external_order_id)))
 
 
-def _cheapest_cover(ranks: tuple[int, ...], reach: int, costs: QueryCosts) -> _Cover:
-    """Cover ascending `ranks`, each by a look-up or by a page of `reach` ranks.
+def _cheapest_cover(ranks: tuple[int, ...], wanted_per_page: int, costs: QueryCosts) -> _Cover:
+    """Cover ascending `ranks`, each by a look-up or by a page of `wanted_per_page` ranks.
 
-    Computed from the last rank to the first. At equal weight look-ups win: they are certain.
+    Computed from the last rank to the first. At equal weight look-ups win, since they are certain.
     """
     weight = [0] * (len(ranks) + 1)
     is_page = [False] * len(ranks)
     for index in reversed(range(len(ranks))):
-        beyond = bisect_left(ranks, ranks[index] + reach)
+        beyond = bisect_left(ranks, ranks[index] + wanted_per_page)
         by_lookup = costs.one_order + weight[index + 1]
         by_page = costs.history_page + weight[beyond]
         is_page[index] = by_page < by_lookup
@@ -358,19 +362,21 @@ def _cheapest_cover(ranks: tuple[int, ...], reach: int, costs: QueryCosts) -> _C
     return _Cover(weight=weight[0], lookups_first=lookups_first)
 
 
-def _expected_rest(orders: int, reach: int, costs: QueryCosts, ended_share: float) -> float:
-    """Return the expected weight of reporting those of `orders` that are not open."""
-    pages, remainder = divmod(orders, reach)
-    return pages * _expected_page(reach, costs, ended_share) + _expected_page(
-        remainder, costs, ended_share
-    )
+def _expected_weight_of_ended(
+    orders: int, wanted_per_page: int, costs: QueryCosts, ended_share: float
+) -> float:
+    """Return the expected weight of the requests for the ended ones among `orders` orders."""
+    pages, remainder = divmod(orders, wanted_per_page)
+    return pages * _expected_weight_of_page(
+        wanted_per_page, costs, ended_share
+    ) + _expected_weight_of_page(remainder, costs, ended_share)
 
 
-def _expected_page(orders: int, costs: QueryCosts, ended_share: float) -> float:
-    """Return the expected weight for one page of `orders`: a page, or look-ups if few ended.
+def _expected_weight_of_page(orders: int, costs: QueryCosts, ended_share: float) -> float:
+    """Return the expected weight for a page of `orders` orders, or look-ups if few have ended.
 
-    The number that has ended is binomial: the weight of a page, less what look-ups would save for
-    each small number.
+    It is the weight of a page, less the expected saving by look-ups. The number of ended orders is
+    binomially distributed.
     """
     fewest_for_page = ceil(costs.history_page / costs.one_order)
     saved = sum(
@@ -384,7 +390,7 @@ def _expected_page(orders: int, costs: QueryCosts, ended_share: float) -> float:
 
 
 def _listable(search: SearchState) -> frozenset[OrderRef]:
-    return search.remaining - search.unlistable
+    return search.remaining - search.lookup_only
 
 
 def _sorted(refs: Iterable[OrderRef]) -> list[OrderRef]:

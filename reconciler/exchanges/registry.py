@@ -1,7 +1,6 @@
-"""The exchanges that this version can talk to: one line of `_VENUES` each.
+"""The exchanges that this version can talk to, each an entry of `_VENUES`.
 
-An adapter is imported when its exchange is asked for, so that an adapter that is not used takes no
-memory.
+An adapter is imported when its exchange is opened, so that an unused adapter takes no memory.
 """
 
 from collections.abc import Mapping
@@ -20,7 +19,7 @@ from reconciler.settings import Credentials
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Registration:
-    """The package of a venue's adapter, and the venue's address if it is not the adapter's."""
+    """The package of a venue's adapter, and the venue's address if the adapter has another."""
 
     package: str
     base_url: str | None = None
@@ -69,11 +68,11 @@ def open_exchange(
 ) -> Exchange:
     """Open the account that `credentials` belong to. Nothing is sent before the first request.
 
-    `requests_at_once` None: the adapter's default.
+    `requests_at_once` defaults to the adapter's.
 
     Raises:
-        ConfigurationError: the exchange cannot use the credentials, or the certificates to identify
-            it by cannot be loaded.
+        ConfigurationError: the exchange cannot use the credentials, or the certificates that
+            identify it cannot be loaded.
     """
     adapter = _registration(venue.name).adapter
     problems = credential_problems(venue, credentials, own_url=adapter.venue.base_url)

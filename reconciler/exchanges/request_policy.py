@@ -6,7 +6,7 @@ The budget is asked before each attempt, not once a call, because each attempt s
 exchange. The breaker is asked first, so that a request that will not be sent spends none.
 
 If a symbol or an order fails and no other was asked since, a liveness check (the exchange's time)
-shows whether it is the exchange that fails.
+shows whether the exchange itself fails.
 
 Every error of httpx becomes one of ours here, and nowhere else.
 """
@@ -47,7 +47,7 @@ from reconciler.telemetry.redact import MASK, redact
 T = TypeVar("T")
 
 MIN_PAUSE_SECONDS = 1.0
-"""The pause when an exchange limits our rate and says to wait for no time at all."""
+"""The pause if an exchange limits our rate and tells us to wait 0 s."""
 
 HttpxError = httpx.HTTPError | httpx.InvalidURL | httpx.StreamError
 _HTTPX_ERRORS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError)
@@ -64,7 +64,7 @@ class LivenessCheck:
 
 
 class Sender(Protocol):
-    """Sends requests. `RequestPolicy` and `SingleAttempt` do."""
+    """Sends requests. Implemented by `RequestPolicy` and `SingleAttempt`."""
 
     async def call(
         self,
@@ -87,7 +87,7 @@ class Sender(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Usage:
-    """The requests that were sent, and what became of them.
+    """The requests that were sent, and their outcomes.
 
     Attributes:
         requests: The number of requests sent.
@@ -178,19 +178,19 @@ class RequestPolicy:
         subject: Subject = EXCHANGE,
         liveness_check: LivenessCheck | None = None,
     ) -> T:
-        """Return what `send` returns, called as often as needed and as the retry policy allows.
+        """Return the result of `send`, called as often as needed and as the retry policy allows.
 
         `send` makes a new request each time it is called: a signed request soon expires. Each
         attempt takes `weight` from the budget. While the exchange limits our rate the call waits,
         for as long as that takes: cancel it to give up.
 
-        `subject` is what the request is about. `liveness_check` is sent when the failures may be
-        the subject's or the exchange's; without one they count as the exchange's.
+        `subject` is what the request is about. `liveness_check` is sent if it is unknown whether
+        the subject or the exchange fails. Without one the failures count as the exchange's.
 
         Raises:
-            Unavailable: it was sent and failed, each time or until the breaker opened.
-            RequestRejected: at once; or it failed although the exchange answers about others.
-            Refused, ClockSkew: at once; neither passes by asking again.
+            Unavailable: the request was sent and failed, each time or until the breaker opened.
+            RequestRejected: the exchange rejected it, or fails for this order but not for others.
+            Refused, ClockSkew: raised at once, because a retry would not help.
             BreakerOpen, Suspended, NotSent: nothing was sent.
         """
         failed: Unavailable | None = None
@@ -213,10 +213,10 @@ class RequestPolicy:
         return result
 
     def _attributed(self, failed: Unavailable, subject: Subject) -> ExchangeError:
-        """Return the failure as the order's own, if only this order fails."""
+        """Return the failure, as the order's own if only this order fails."""
         if not self._breaker.is_order_suspended(subject):
             return failed
-        return RequestRejected(f"{failed}; the exchange answers about others")
+        return RequestRejected(f"{failed}; the exchange answers for others")
 
     async def _attempt_within_rate(
         self,
@@ -294,7 +294,7 @@ class RequestPolicy:
 
 
 class SingleAttempt:
-    """Sends each request once, for a person who waits: every error is raised at once.
+    """Sends each request once, because a person waits. Every error is raised at once.
 
     `weight_spent` is the weight of all requests so far.
     """
@@ -321,7 +321,7 @@ class SingleAttempt:
 
 
 async def _send_within(send: Callable[[], Awaitable[T]], seconds: float) -> T:
-    """Return what `send` returns, if it does so within `seconds`.
+    """Return the result of `send`, if it ends within `seconds`.
 
     Raises:
         ExchangeError: there is no usable answer.

@@ -44,11 +44,11 @@ class SigningKey(Protocol):
 
 
 def load_signing_key(credentials: Credentials) -> SigningKey:
-    """Load the signing key from the secret; without a secret, an empty HMAC key.
+    """Load the signing key from the secret. Without a secret it is an empty HMAC key.
 
     Raises:
-        ConfigurationError: the secret is no key of the expected type. The message does not repeat
-            it.
+        ConfigurationError: the secret is not a valid key of the expected type. The message does not
+            repeat the secret.
     """
     if credentials.api_secret is None:
         return HmacKey(secret=b"")

@@ -3,29 +3,29 @@
     closed ── `failure_threshold` failures of the exchange in the window, or one refusal ──▶ open
     open ── `open_for` has passed ──▶ half-open
     half-open ── `success_threshold` probes answered ──▶ closed
-    half-open ── one probe failed, and not only because of its subject ──▶ open again
+    half-open ── one probe failed, and not only for its subject ──▶ open again
 
 The end of a request, and what it says about the exchange:
 
     it returned, RequestRejected             success
-    UnreadableRow                            nothing: it answers, perhaps to another request
+    UnreadableRow                            nothing: the answer may be to another request
     Unavailable, Malformed                   failure, of the exchange or of the request's subject
     Refused                                  opens at once: a bad key tried again locks the account
     anything else (rate limited, cancelled)  nothing, and a probe's place is free again
 
 Each request names its `Subject`. A symbol or an order that fails while others are answered is
 suspended by itself, see `fault_isolation`. If no other was asked, the breaker waits for a liveness
-check: its caller asks the exchange something else.
+check, in which its caller asks the exchange something else.
 
 Guarantees:
 
-- Only time forgives a failure of the exchange while closed: successes in between do not.
+- While closed, a failure counts until it leaves the window. A success does not reset the count.
 - Half-open never has more probes in flight than successes are still missing.
 - An outcome counts only in the state in which its request was sent. A request sent before the
-  breaker opened says nothing about the exchange of now.
+  breaker opened says nothing about the exchange now.
 
-The states are pybreaker's. It gets outcomes only, never the request itself: it would hold its lock
-while the request runs, take a cancellation for a failure, and an excluded error for a success.
+The states are pybreaker's. We only report outcomes to it. If it ran the request, it would hold its
+lock meanwhile and count a cancellation as a failure and an excluded error as a success.
 """
 
 import time
@@ -52,7 +52,7 @@ from reconciler.resilience.pybreaker_adapter import STATES, StateChanges, Window
 from reconciler.settings import BreakerPolicy
 
 PROBE_WAIT_SECONDS = 1.0
-"""The wait while other requests probe: about as long as a slow answer takes."""
+"""The wait while other requests probe, about as long as a slow answer takes."""
 
 log = structlog.get_logger(__name__)
 
@@ -60,7 +60,7 @@ log = structlog.get_logger(__name__)
 class Breaker:
     """A circuit breaker for requests that are awaited. All calls come from one event loop's thread.
 
-    `on_change(before, after)` is called after each change of state, when it is complete. What it
+    `on_change(before, after)` is called after each complete change of state. An exception that it
     raises is logged and changes nothing.
     """
 
@@ -92,7 +92,7 @@ class Breaker:
 
     @property
     def state(self) -> BreakerState:
-        """The state now: an open breaker whose time is over is half-open."""
+        """The state now. Reading it makes an open breaker half-open once its time is over."""
         if self._storage.is_open and self._storage.open_seconds_left == 0:
             self._machine.half_open()
             self._faults.clear()
@@ -101,7 +101,7 @@ class Breaker:
 
     @property
     def retry_after_seconds(self) -> float:
-        """The seconds until the next request may be let through; 0 if one would be now."""
+        """The seconds until a request may be allowed; 0 if one is allowed now."""
         match self.state:
             case BreakerState.CLOSED:
                 return 0.0
@@ -113,18 +113,18 @@ class Breaker:
                 assert_never(never)
 
     def raise_if_open(self, subject: Subject = EXCHANGE) -> None:
-        """Do nothing if a request about `subject` would be let through now.
+        """Raise if a request about `subject` is not allowed now.
 
         Raises:
-            BreakerOpen: none would, for `retry_after_seconds`.
-            Suspended: others would.
+            BreakerOpen: no request is allowed, for `retry_after_seconds`.
+            Suspended: only this subject is blocked.
         """
         seconds = self._faults.suspended_seconds(subject)
         if seconds > 0 and self.state is not BreakerState.OPEN:
             about = " ".join(reversed(subject))
             raise Suspended(
-                f"not asked about {about} for {seconds:.0f} s more: the exchange fails about it,"
-                " and answers others",
+                f"no request about {about} for {seconds:.0f} s: the exchange fails for it, but"
+                " answers for others",
                 retry_after_seconds=seconds,
             )
         seconds = self.retry_after_seconds
@@ -132,15 +132,15 @@ class Breaker:
             raise BreakerOpen(retry_after_seconds=seconds, cause=self._cause)
 
     def is_order_suspended(self, subject: Subject) -> bool:
-        """Return True if a single order is suspended by itself, and not with its whole symbol."""
+        """Return True if only this order is suspended, not its whole symbol."""
         return self._faults.is_order_suspended(subject)
 
     @contextmanager
     def attempt(self, subject: Subject = EXCHANGE) -> Iterator[None]:
-        """Admit one request, and record for the exchange or the subject how the block ends.
+        """Allow one request, and record for the exchange or the subject how the block ends.
 
         Raises:
-            BreakerOpen, Suspended: it is not admitted; the block does not run.
+            BreakerOpen, Suspended: the request is not allowed, and the block does not run.
         """
         self.raise_if_open(subject)
         sent_in = self._changes.count
@@ -168,7 +168,7 @@ class Breaker:
 
     @contextmanager
     def liveness_check(self) -> Iterator["Liveness | None"]:
-        """Yield what the caller has to find out: is the exchange alive? None: no check is due.
+        """Yield a `Liveness` for the caller to fill in, or None if no check is due.
 
         In the block the caller asks the exchange something else, and sets `is_alive`. If it leaves
         `is_alive` as None, the check is due again after the next failure.
@@ -178,7 +178,7 @@ class Breaker:
             return
         self._needs_liveness_check = False
         liveness, checked_in = Liveness(), self._changes.count
-        self._probes += 1  # The failure keeps its place until its source is known.
+        self._probes += 1  # The failed request counts as in flight until its source is known.
         try:
             yield liveness
         finally:
@@ -188,7 +188,10 @@ class Breaker:
             self._record_liveness(is_alive=liveness.is_alive)
 
     def snapshot(self) -> BreakerSnapshot:
-        """Return what a replacement inherits."""
+        """Return the state, for the worker that replaces this one and for the supervisor's gauges.
+
+        Like `state`, this may make an open breaker half-open.
+        """
         state, failures = self.state, self._faults.failure_ages
         return BreakerSnapshot(
             state=state,
@@ -256,7 +259,7 @@ class Breaker:
 
 @dataclass(slots=True)
 class Liveness:
-    """Result of a liveness check; `is_alive` None: that could not be found out."""
+    """Result of a liveness check. `is_alive` is None if the check had no result."""
 
     is_alive: bool | None = None
 
@@ -269,7 +272,7 @@ class _Outcome(StrEnum):
 
 
 def _without_exchange(subjects: Iterable[Subject]) -> tuple[Subject, ...]:
-    """Return no subjects at all if each of them is the exchange."""
+    """Return `subjects`, or none if each of them is the exchange."""
     subjects = tuple(subjects)
     return subjects if any(subjects) else ()
 

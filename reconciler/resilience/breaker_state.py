@@ -9,7 +9,7 @@ from reconciler.resilience.fault_isolation import EXCHANGE, Subject
 
 
 class BreakerState(StrEnum):
-    """Closed lets all requests through, half-open a few probes, open none."""
+    """Closed allows all requests, half-open a few probes, open none."""
 
     CLOSED = "closed"
     HALF_OPEN = "half_open"
@@ -17,7 +17,7 @@ class BreakerState(StrEnum):
 
     @property
     def gauge(self) -> int:
-        """The state as a number, the worse the higher."""
+        """The state as a number; a worse state has a higher one."""
         return _GAUGES[self]
 
 
@@ -26,12 +26,12 @@ _GAUGES = {BreakerState.CLOSED: 0, BreakerState.HALF_OPEN: 1, BreakerState.OPEN:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BreakerSnapshot:
-    """A breaker's state for another process. It has ages, not times, since clocks differ.
+    """A breaker's state for another process, with ages instead of times because clocks differ.
 
     Attributes:
         failure_ages_seconds: The age of each failure within the window, the oldest first.
-        failure_subjects: The subject of each failure; left out, it is the exchange.
-        retry_after_seconds: For how much longer it stays open; 0 unless open.
+        failure_subjects: The subject of each failure; a missing one is the exchange.
+        retry_after_seconds: The seconds for which the breaker stays open; 0 unless open.
     """
 
     state: BreakerState

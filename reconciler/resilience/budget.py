@@ -1,8 +1,8 @@
 """Limit the request weight that is spent at the exchange.
 
-The supervisor owns one `WeightWindow` for all its workers: a worker's restart changes nothing, and
-what one worker leaves unused another may take. A worker sees a `Budget`: it asks before every
-request and waits for the answer.
+The supervisor owns one `WeightWindow` for all its workers. So a worker's restart changes nothing,
+and one worker may use the weight that another leaves. A worker sees a `Budget`: it asks before
+every request and waits for the answer.
 """
 
 import asyncio
@@ -32,14 +32,14 @@ class Budget(Protocol):
         """Wait until `weight` may be spent, and count it as spent.
 
         Raises:
-            NotSent: this worker is to end; the request is not to be sent.
+            NotSent: this worker is shutting down, and must not send the request.
         """
         ...
 
     async def record_outcome(self, *, is_alive: bool) -> None:
         """Report how the request of the last `take` in this task has ended, after any `pause`.
 
-        `is_alive`: it was answered, and not with a failure of the exchange.
+        `is_alive` is True if the request was answered, and not with a failure of the exchange.
         """
         ...
 
@@ -53,9 +53,9 @@ class Budget(Protocol):
 
 
 class WeightWindow:
-    """Count the weight spent: in no 60 s more than `share` of `weight_per_minute`.
+    """Limit the weight spent within any 60 s to `share` of `weight_per_minute`.
 
-    It never waits, it returns how long to wait. The window slides, so the guarantee holds for the
+    It never waits but returns how long to wait. The window slides, so the guarantee holds for the
     exchange's minute wherever that begins. The one exception is a single weight above the whole
     share, which could otherwise never be spent: it is allowed when nothing else was spent in the
     window, and is then alone in it.
@@ -74,7 +74,7 @@ class WeightWindow:
         self._expiries: deque[tuple[float, int]] = deque()
         self._paused_until = -math.inf
         self.needs_probe = False
-        """True until a request is answered after a pause: one is sent alone, as a probe."""
+        """True after a pause, until a request that is sent alone as a probe is answered."""
         self._account_used = 0
         self._minute_began_at: float | None = None
 
@@ -95,10 +95,10 @@ class WeightWindow:
         return max(0.0, self._paused_until - self._clock())
 
     def reserve(self, weight: int) -> float:
-        """Spend `weight` and return 0.0; or spend nothing and return the seconds to wait.
+        """Spend `weight` and return 0.0, or spend nothing and return the seconds to wait.
 
-        Asking sooner does no harm. After the wait the answer may be another wait: another caller
-        was faster, or a pause began.
+        Asking sooner does no harm. After the wait there may be another wait, because another caller
+        was faster or a pause began.
         """
         now = self._clock()
         self._expire(now)
@@ -119,7 +119,7 @@ class WeightWindow:
         self.needs_probe = True
 
     def clear_probe(self) -> None:
-        """Allow all that there is room for: the probe was answered."""
+        """Allow requests up to the limit again, because the probe was answered."""
         self.needs_probe = False
 
     def observe(self, used_weight: int) -> None:
@@ -180,7 +180,7 @@ class LocalBudget:
                 await self._sleep(wait_seconds)
 
     async def record_outcome(self, *, is_alive: bool) -> None:
-        """Do nothing: no other process waits for a probe."""
+        """Do nothing, because no other process waits for a probe."""
 
     async def pause(self, seconds: float) -> None:
         """Stop all requests for `seconds`."""

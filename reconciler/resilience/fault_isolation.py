@@ -7,7 +7,7 @@
     while others were answered        the subjects that failed repeatedly: they are suspended;
                                       the exchange if there are none
     of three symbols, none answered   the exchange, as when it fails itself
-    of one or two, none answered      unknown: check that the exchange is alive, and if it is,
+    of one or two, none answered      unknown: check that the exchange is alive, and if so,
                                       call `suspend_failing`
 
 A suspended subject is asked about again after `open_for`. Its first failure suspends it again.
@@ -24,10 +24,10 @@ Subject = tuple[str, ...]
 """The symbol that a request is about, or the symbol and the order."""
 
 EXCHANGE: Subject = ()
-"""The subject of a request that is about no order: if it fails, the exchange fails."""
+"""The subject of a request about no order. If it fails, the exchange fails."""
 
 PERSISTENT_FAILURES = 3
-"""A subject that fails this often without an answer in between does so for more than a moment."""
+"""A subject that fails this often without an answer in between is at fault."""
 
 MANY_SYMBOLS = 3
 """If this many symbols fail and none is answered, the exchange is at fault."""
@@ -64,13 +64,13 @@ class FaultIsolation:
 
     @property
     def failure_count(self) -> int:
-        """The number of failures in the window that may be the exchange's."""
+        """The number of failures in the window, without those of suspended subjects."""
         self._forget_old()
         return len(self._failures)
 
     @property
     def failure_ages(self) -> tuple[tuple[float, Subject], ...]:
-        """The age in seconds and the subject of each of those failures, the oldest first."""
+        """The age in seconds and the subject of each counted failure, the oldest first."""
         self._forget_old()
         now = self._clock()
         return tuple((now - failed_at, subject) for failed_at, subject in self._failures)
@@ -88,7 +88,7 @@ class FaultIsolation:
             self._suspended.pop(scope, None)
 
     def record_failure(self, subject: Subject) -> None:
-        """Record that a request failed; a subject that was suspended before is so again."""
+        """Record that a request failed. A subject that was suspended before is suspended again."""
         known = [scope for scope in _scopes_of(subject) if scope in self._suspended]
         if known:
             self._suspend(known)
@@ -109,18 +109,18 @@ class FaultIsolation:
         return FaultSource.EXCHANGE if len(symbols) >= MANY_SYMBOLS else FaultSource.UNKNOWN
 
     def suspend_failing(self, threshold: int) -> None:
-        """Suspend the failing subjects: the exchange has answered something else since."""
+        """Suspend the failing subjects, because the exchange has answered something else since."""
         persistent = self._persistent(min(threshold, PERSISTENT_FAILURES))
         self._suspend(persistent or self._most_failing())
 
     def suspended_seconds(self, subject: Subject) -> float:
-        """Return for how much longer nothing is to be asked about `subject`."""
+        """Return the seconds for which no request about `subject` is allowed."""
         now = self._clock()
         ends = (self._suspended.get(scope, now) for scope in _scopes_of(subject))
         return max((end - now for end in ends), default=0.0)
 
     def is_order_suspended(self, subject: Subject) -> bool:
-        """Return True if a single order is suspended by itself, and not with its whole symbol."""
+        """Return True if only this order is suspended, not its whole symbol."""
         return len(subject) > 1 and self._suspended.get(subject, 0.0) > self._clock()
 
     @property
@@ -148,7 +148,7 @@ class FaultIsolation:
         return [max(self._failing_scopes(), key=self._failures_since_answer)]
 
     def _failing_scopes(self) -> set[Subject]:
-        """Return each failing order; or its symbol, if two of it failed and none was answered."""
+        """Return each failing order, or its symbol if two of it failed and none was answered."""
         failing = self._failing - {EXCHANGE}
         since = self._failures[0][0] if self._failures else 0.0
         answered = {
@@ -201,7 +201,7 @@ class FaultIsolation:
 
 
 def _scopes_of(subject: Subject) -> Iterator[Subject]:
-    """Return every scope that may be suspended and includes `subject`: its symbol, itself."""
+    """Return the scopes that include `subject`: its symbol, and the subject itself."""
     return (subject[:length] for length in range(1, len(subject) + 1))
 
 

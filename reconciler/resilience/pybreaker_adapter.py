@@ -1,4 +1,4 @@
-"""The parts that pybreaker lets its user replace: the storage of its state, and a listener."""
+"""The replaceable parts of pybreaker: the storage of its state, and a listener."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -36,7 +36,7 @@ class StateChanges(pybreaker.CircuitBreakerListener):
         old_state: pybreaker.CircuitBreakerState | None,
         new_state: pybreaker.CircuitBreakerState,
     ) -> None:
-        """Record a change: pybreaker calls this."""
+        """Record a change. Called by pybreaker."""
         before = new_state if old_state is None else old_state
         self.count += 1
         self._pending.append((STATES[before.name], STATES[new_state.name]))
@@ -77,12 +77,12 @@ class WindowStorage(pybreaker.CircuitBreakerStorage):
 
     @property
     def is_open(self) -> bool:
-        """True while the state is open, also when its time is over."""
+        """True while the state is open, even after its time is over."""
         return self._state == pybreaker.STATE_OPEN
 
     @property
     def open_seconds_left(self) -> float:
-        """The seconds for which it stays open; 0 unless open."""
+        """The seconds for which the breaker stays open; 0 unless open."""
         return max(0.0, self._half_opens_at - self._clock()) if self.is_open else 0.0
 
     @property
@@ -91,10 +91,10 @@ class WindowStorage(pybreaker.CircuitBreakerStorage):
         return self._faults.failure_count
 
     def increment_counter(self) -> None:
-        """Do nothing: the failure is already recorded, with its subject."""
+        """Do nothing, because the failure is already recorded with its subject."""
 
     def reset_counter(self) -> None:
-        """Forget the failures, unless closed: pybreaker asks for this at every single success."""
+        """Forget the failures, unless closed, where pybreaker asks for this at every success."""
         if self._state != pybreaker.STATE_CLOSED:
             self._faults.clear()
 
@@ -113,7 +113,7 @@ class WindowStorage(pybreaker.CircuitBreakerStorage):
 
     @property
     def opened_at(self) -> datetime:
-        """The time of the wall clock that is as long ago as the monotonic clock says."""
+        """The wall-clock time at which the breaker opened, computed from the monotonic clock."""
         open_seconds = self._open_seconds - self.open_seconds_left
         return datetime.now(UTC) - timedelta(seconds=open_seconds)
 

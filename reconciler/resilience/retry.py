@@ -1,4 +1,4 @@
-"""Retry what may pass, a few times, each time after a longer wait."""
+"""Retry after `Unavailable`, a few times, each time after a longer wait."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -26,11 +26,11 @@ def retrying(
 ) -> AsyncRetrying:
     """Return a caller that repeats a coroutine function after `Unavailable`.
 
-    It does so up to `policy.retries` times. The waits are `initial`, `initial * multiplier`, and so
-    on, each with up to `JITTER_SHARE` of `initial` on top and none above `cap`. Every other error,
-    and the last `Unavailable`, is raised as it is. `on_retry` is called before each wait.
+    It repeats it up to `policy.retries` times. The waits are `initial`, `initial * multiplier`, and
+    so on, each with up to `JITTER_SHARE` of `initial` on top, and none above `cap`. Every other
+    error, and the last `Unavailable`, is raised as it is. `on_retry` is called before each wait.
 
-    Make one for each call: tenacity keeps the state of one call in it.
+    Make one for each call, because tenacity keeps the state of one call in it.
     """
     initial_seconds = policy.initial.total_seconds()
 

@@ -33,9 +33,10 @@ from reconciler.errors import (
 )
 from reconciler.exchanges.base import Exchange, OrderRef
 from reconciler.exchanges.binance.adapter import REQUESTS_AT_ONCE, Binance
-from reconciler.exchanges.binance.api_client import hmac_signature, percent_encode
+from reconciler.exchanges.binance.api_client import percent_encode, signature_of
 from reconciler.exchanges.binance.constants import ERROR_KINDS, STATUSES, VENUE, ErrorKind
 from reconciler.exchanges.binance.refs import request_symbol
+from reconciler.exchanges.signing import HmacKey
 from reconciler.settings import Credentials
 
 T = TypeVar("T")
@@ -996,9 +997,9 @@ def test_signature_equals_that_of_the_published_example() -> None:
     )
 
     # rest-api.md, "SIGNED Endpoint Examples", read 2026-11-24. Published, so no secret.
-    signature = hmac_signature(
-        query, "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j"
-    )
+    key = HmacKey(secret=b"NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j")
+
+    signature = signature_of(key, query)
 
     assert signature == "c8db56825ae71d6d79447849e617115f4a920fa2acdcab2b053c4b2838bd6b71"
 

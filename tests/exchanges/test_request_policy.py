@@ -461,7 +461,7 @@ async def test_one_failing_order_triggers_a_liveness_check(
         await policy.call(
             4, FailingRequest(*outages(9), clock=clock), subject=ABOUT, liveness_check=check
         )
-    with pytest.raises(RequestRejected, match="outage 1; the exchange answers about others"):
+    with pytest.raises(RequestRejected, match="outage 1; the exchange answers for others"):
         await policy.call(
             4, FailingRequest(*outages(9), clock=clock), subject=ABOUT, liveness_check=check
         )

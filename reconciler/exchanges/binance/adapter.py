@@ -165,7 +165,7 @@ class Binance:
                 settled=frozenset(found.answers) | frozenset(found.failures),
                 open_lists=[query for query in queries if isinstance(query, ListOpenOrders)],
                 pages=pages,
-                unlistable=frozenset().union(*(result.unlistable for result in results)),
+                lookup_only=frozenset().union(*(result.lookup_only for result in results)),
             )
         self._learn_ended_share(found)
         return found
@@ -278,7 +278,7 @@ class Binance:
             except RequestRejected as own:
                 failures[ref] = own
             else:
-                return QueryResult(answers=result.answers, failures=failures, unlistable=refs)
+                return QueryResult(answers=result.answers, failures=failures, lookup_only=refs)
         return QueryResult(failures=dict.fromkeys(refs, rejection) | failures)
 
     async def _resolve_blocked_list(

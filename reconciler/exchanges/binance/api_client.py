@@ -40,7 +40,7 @@ from reconciler.exchanges.binance.decoding import (
 )
 from reconciler.exchanges.http_client import HttpClient
 from reconciler.exchanges.request_policy import LivenessCheck, Sender
-from reconciler.exchanges.signing import HmacKey, SigningKey, load_signing_key
+from reconciler.exchanges.signing import SigningKey, load_signing_key
 from reconciler.resilience.budget import Budget
 from reconciler.resilience.fault_isolation import EXCHANGE, Subject
 from reconciler.settings import Credentials, KeyType
@@ -48,7 +48,7 @@ from reconciler.settings import Credentials, KeyType
 T = TypeVar("T")
 
 FIREWALL_REFUSALS = 2
-"""Refusals of one request, while others pass, after which a firewall is known to block it."""
+"""A firewall is known to block one request after it refused it this often, but passed others."""
 
 log = structlog.get_logger(__name__)
 
@@ -80,7 +80,7 @@ class ApiClient:
         """Send through `client`, which `close` closes. `clock` is the database's.
 
         Raises:
-            ConfigurationError: the secret is no key.
+            ConfigurationError: the secret is not a valid key.
         """
         self._base_url = base_url.rstrip("/")
         self._http = HttpClient(client)
@@ -104,7 +104,7 @@ class ApiClient:
         """Send one request, signed if we have a key, and return the decoded response.
 
         If the timestamp is refused, the exchange's clock is read again and the request sent once
-        more. A firewall that refuses this request, and lets others pass, is an `ErrorResponse`.
+        more. If a firewall blocks this request but not others, an `ErrorResponse` is returned.
 
         Raises:
             ExchangeError: there is no usable answer.
@@ -153,7 +153,7 @@ class ApiClient:
         return await get_at(await self._signing_offset())
 
     async def _passes_other_requests(self) -> bool:
-        """Return True if the firewall passes a harmless request at once.
+        """Return True if a harmless request gets through on the first try.
 
         Raises:
             ExchangeError: the request failed.
@@ -203,7 +203,7 @@ class ApiClient:
         decode: Decoder[T],
         offset: timedelta | None,
     ) -> ApiResponse[T]:
-        """Send once; an `offset` means that the request is signed."""
+        """Send once. The request is signed if there is an `offset`."""
         fetched_at = self._clock()
         query = (
             percent_encode(parameters)
@@ -222,7 +222,7 @@ class ApiClient:
         return ApiResponse(value=value, fetched_at=fetched_at)
 
     async def _observe(self, header: str | None) -> None:
-        """Pass the used weight that the exchange reports to the budget, unless it is absurd."""
+        """Pass the used weight reported by the exchange to the budget, unless it is absurd."""
         if header is None:
             return
         used = whole_number(header, maximum=MAX_USED_WEIGHT)
@@ -245,7 +245,7 @@ class ApiClient:
         return None if self._credentials.api_key is None else await self.server_offset()
 
     def _forget_offset(self, refused: timedelta | None) -> None:
-        """Forget the offset that was refused, unless another request has already replaced it."""
+        """Forget the refused offset, unless another request has already replaced it."""
         if self._offset is refused:
             self._offset = None
 
@@ -268,7 +268,7 @@ def _offset_of(server_time_ms: int, now: datetime) -> timedelta:
     """Return how far the exchange's clock is ahead of `now`.
 
     Raises:
-        Unavailable: by more than any clock is wrong.
+        Unavailable: the difference is larger than any clock error.
     """
     if not 0 <= server_time_ms < MAX_TIME_MS:
         raise Unavailable(f"the exchange says that its time is {server_time_ms} ms since 1970")
@@ -276,7 +276,8 @@ def _offset_of(server_time_ms: int, now: datetime) -> timedelta:
     if abs(server_time - now) > MAX_CLOCK_OFFSET:
         raise Unavailable(
             f"the exchange says that it is {server_time:%Y-%m-%d %H:%M} UTC, and our clock says"
-            f" {now:%Y-%m-%d %H:%M}: set the wrong one right, ours being the database's"
+            f" {now:%Y-%m-%d %H:%M}: correct whichever is wrong"
+            " (ours is the database server's clock)"
         )
     return server_time - now
 
@@ -284,11 +285,6 @@ def _offset_of(server_time_ms: int, now: datetime) -> timedelta:
 def percent_encode(parameters: Mapping[str, str]) -> str:
     """Return the query string that is signed and sent."""
     return urlencode(parameters, quote_via=quote, safe="")
-
-
-def hmac_signature(query: str, secret: str) -> str:
-    """Return the signature of an encoded query: HMAC-SHA256 in hex."""
-    return signature_of(HmacKey(secret=secret.encode()), query)
 
 
 def signature_of(key: SigningKey, query: str) -> str:
@@ -315,6 +311,6 @@ def _hint(credentials: Credentials) -> str:
             " EXCHANGE_API_SECRET for an exchange that wants signed requests"
         )
     return (
-        "check EXCHANGE_API_KEY and EXCHANGE_API_SECRET: the key must exist, may read, and"
-        " allow this machine's address"
+        "check EXCHANGE_API_KEY and EXCHANGE_API_SECRET: the key must exist, have read"
+        " permission and allow this machine's IP address"
     )

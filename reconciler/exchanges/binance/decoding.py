@@ -51,7 +51,7 @@ class ServerTime(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class AccountInformation(msgspec.Struct, frozen=True):
-    """The account of the key; Binance.US and older gateways do not say which."""
+    """The account of the key. Binance.US and older gateways do not say which one it is."""
 
     uid: int | None = None
 
@@ -76,9 +76,11 @@ _NAMED_PARAMETER = re.compile(r"'([A-Za-z]\w*)'")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ErrorResponse:
-    """An error that is an answer about the orders asked for.
+    """An error response that says something about the requested orders.
 
     Attributes:
+        kind: An order not found or archived, an unknown symbol or a bad parameter, or a firewall's
+            block.
         text: The path, the status, and the exchange's own text.
         parameter: The wrong parameter, if the exchange names one.
     """
@@ -92,9 +94,9 @@ class ErrorResponse:
 def decode_response(
     path: str, response: HttpResponse, decode: Decoder[T], *, hint: str
 ) -> T | ErrorResponse:
-    """Return the decoded body, or the error if it is an answer about the orders asked for.
+    """Return the decoded body, or the error if it says something about the requested orders.
 
-    `hint` is for a person, if the exchange refuses our credentials.
+    `hint` tells a person what to do if the exchange refuses our credentials.
 
     Raises:
         ExchangeError: the class that belongs to the status or the code.
@@ -137,14 +139,14 @@ def decode_response(
 
 
 def as_exception(error: ErrorResponse) -> Refused | Unavailable:
-    """Return the exception for an error response to a request that is about no order."""
+    """Return the exception for an error response to a request about no order."""
     if error.kind is ErrorKind.BAD_PARAMETER:
         return Refused(error.text, hint=BAD_REQUEST_HINT)
     return Unavailable(error.text)
 
 
 def _kind_of(status: int, error: _ErrorPayload | None) -> ErrorKind:
-    """Return the kind by the HTTP status first, then by the code: no 5xx is about an order."""
+    """Classify by HTTP status, then by error code. A 5xx says nothing about an order."""
     if status in ERROR_KINDS:
         return ERROR_KINDS[status]
     if error is None or status >= httpx.codes.INTERNAL_SERVER_ERROR:
@@ -154,12 +156,12 @@ def _kind_of(status: int, error: _ErrorPayload | None) -> ErrorKind:
 
 def _parameter_in(error: _ErrorPayload | None) -> str | None:
     """Return the parameter that an error's text names in quotes."""
-    named = None if error is None else _NAMED_PARAMETER.search(error.msg)
-    return None if named is None else named[1]
+    match = None if error is None else _NAMED_PARAMETER.search(error.msg)
+    return None if match is None else match[1]
 
 
 def whole_number(text: str, *, maximum: int) -> int | None:
-    """Read digits and nothing else; None for other characters, and for more than `maximum`."""
+    """Return the number, or None if `text` is not all digits or exceeds `maximum`."""
     is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(maximum))
     number = int(text) if is_number else None
     return None if number is None or number > maximum else number
@@ -197,36 +199,39 @@ def _excerpt(body: bytes) -> str:
 
 
 def _pause_seconds(response: HttpResponse, error: _ErrorPayload | None) -> float:
-    """Return how long to pause: the longer of header and text, or the default of the status."""
-    named = [_retry_after_seconds(response), _banned_seconds(response, error)]
-    seconds = max((one for one in named if one is not None), default=None)
+    """Return how long to pause: the longer of header and text, or the status's default."""
+    candidates = [_retry_after_seconds(response), _ban_seconds_left(response, error)]
+    seconds = max((one for one in candidates if one is not None), default=None)
     if seconds is None:
         return float(PAUSE_SECONDS.get(response.status, DEFAULT_PAUSE_SECONDS))
     return min(seconds, MAX_BAN_SECONDS)
 
 
 def _retry_after_seconds(response: HttpResponse) -> float | None:
-    """Read `Retry-After`; None if it has no number. A very long number is the longest ban."""
+    """Return `Retry-After`, or None if it is no whole number.
+
+    Too many digits count as `MAX_BAN_SECONDS`.
+    """
     text = response.headers.get("Retry-After", "")
     if not (text.isascii() and text.isdecimal()):
         return None
     return float(text) if len(text) <= _MAX_DIGITS else MAX_BAN_SECONDS
 
 
-def _banned_seconds(response: HttpResponse, error: _ErrorPayload | None) -> float | None:
-    """Return the seconds left of a ban whose end the text names; None if it names none.
+def _ban_seconds_left(response: HttpResponse, error: _ErrorPayload | None) -> float | None:
+    """Return the seconds left of the ban, or None if the text names no future end of one.
 
-    Counted by the exchange's clock, from the `Date` header; without one by ours.
+    The `Date` header is the present time; without it, our clock is.
     """
-    named = _BANNED_UNTIL.search("" if error is None else error.msg)
-    if named is None:
+    match = _BANNED_UNTIL.search("" if error is None else error.msg)
+    if match is None:
         return None
-    until = int(named[1]) / (1000 if len(named[1]) > _DIGITS_OF_SECONDS else 1)
-    seconds = until - _answered_at(response)
+    until = int(match[1]) / (1000 if len(match[1]) > _DIGITS_OF_SECONDS else 1)
+    seconds = until - _response_time(response)
     return seconds if seconds > 0 else None
 
 
-def _answered_at(response: HttpResponse) -> float:
+def _response_time(response: HttpResponse) -> float:
     """Return when the response was sent, in seconds since 1970."""
     try:
         return parsedate_to_datetime(response.headers.get("Date", "")).timestamp()

@@ -35,16 +35,16 @@ class QueryResult:
     """Result of one query.
 
     Attributes:
-        page: Only of a `ListOrdersFrom`.
+        page: The listed page, if the query is a `ListOrdersFrom`.
         is_blocked: A firewall let no request about this order through.
-        unlistable: Orders whose list the exchange refuses.
+        lookup_only: Orders to look up by id, because the exchange refuses to list them.
     """
 
     answers: Mapping[OrderRef, Answer] = field(default_factory=dict)
     failures: Mapping[OrderRef, Failure] = field(default_factory=dict)
     page: HistoryPage | None = None
     is_blocked: bool = False
-    unlistable: frozenset[OrderRef] = frozenset()
+    lookup_only: frozenset[OrderRef] = frozenset()
 
 
 def decode_lookup(ref: OrderRef, body: bytes) -> RawOrder | UnreadableOrder:
