@@ -83,7 +83,7 @@ class Batch:
 
     @property
     def is_suspect(self) -> bool:
-        """True if a worker crashed while processing it: the next one gets nothing else with it."""
+        """True if a worker crashed while processing it. It is then assigned alone."""
         return any(chunk.crashes for chunk in self.chunks)
 
 
@@ -95,8 +95,8 @@ class AnomalyStats:
     account, a wiped testnet.
 
     Attributes:
-        examined: Items of which something was learnt.
-        suspicious: Those of them that vanished, shrank, contradict their row or are unknown.
+        examined: Items about which something was learnt.
+        suspicious: Examined items that vanished, shrank, contradict their row or are unknown.
         errors: The number of other examined items that got an error of their own, by key.
         keys: The keys of the whole cycle. The supervisor fills them in; a handler leaves them out.
     """
@@ -165,7 +165,7 @@ class FaultKind(StrEnum):
     ACCOUNT = "account"
 
     @property
-    def is_of_store(self) -> bool:
+    def is_store_fault(self) -> bool:
         """True if the database is the cause, and not the exchange."""
         return self in {FaultKind.STORE, FaultKind.RIGHTS}
 
@@ -213,8 +213,8 @@ class Result:
         skipped: Chunks of items that another session had locked: tried once more in this cycle.
         unfinished: Chunks that could not be worked on, because of `fault` or a stop: requeued.
         fault: None if the worker can go on.
-        halted: The reason of the halt, if the halt was found to be on; what was not written by then
-            stays as it is.
+        halted: The reason of the halt, if the halt was found to be on. Items that were not written
+            by then stay as they are.
         proposals: The changes that a dry run would have made.
         not_asked: The number of items left to the next sweep without a try; not in `counts`.
     """
@@ -246,16 +246,16 @@ class Cycle:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Backlog:
-    """The amount of work that waits, and the age of the oldest.
+    """The number of items that wait, and the age of the oldest.
 
     Attributes:
         items: Items that are stale now.
-        oldest_age_seconds: How long ago the oldest of them was last synced.
-        stale_after_seconds: The age at which an item becomes stale. None: no age counts as too
+        oldest_age_seconds: The seconds since the longest unsynced stale item was synced.
+        stale_after_seconds: The age at which an item becomes stale; None if no age counts as too
             old, as in a dry run.
-        open_items: All items that are reconciled from time to time, stale or not. None: unknown.
-        held_items: Those of them that are on hold. None: this work has no holds.
-        oldest_hold_age_seconds: The age of the oldest hold. None: nothing is on hold.
+        open_items: All items that are reconciled from time to time, stale or not; None if unknown.
+        held_items: The open items that are on hold; None if this work has no holds.
+        oldest_hold_age_seconds: The age of the oldest hold; None if nothing is on hold.
         unfollowed_items: Items that look open, but do not qualify for the work.
         duplicate_items: Items that name the same order as another item.
     """
@@ -295,8 +295,8 @@ class Planner(Protocol):
         """
         ...
 
-    def backlog(self) -> Backlog:
-        """Measure the work that waits, for the gauges; by default there is none.
+    def measure_backlog(self) -> Backlog:
+        """Measure the work that waits, for the gauges; by default none waits.
 
         Raises:
             StoreUnavailable: try again later.
@@ -320,7 +320,7 @@ class Planner(Protocol):
         return None
 
     def set_aside(self, chunk: Chunk) -> None:  # noqa: ARG002 - for those that override it
-        """Put a chunk on hold that has crashed one worker after another.
+        """Put a chunk on hold because it has crashed one worker after another.
 
         By default it stays due, and crashes two workers in each sweep.
 

@@ -57,7 +57,7 @@ class OrderPlanner(Planner):
         self.duplicates.record(chunks)
         return Page(chunks=chunks, next=page.next)
 
-    def backlog(self) -> Backlog:
+    def measure_backlog(self) -> Backlog:
         """Count the stale orders and the orders on hold."""
         with self.database.transaction() as connection:
             backlog = self.stale.measure_backlog(connection)

@@ -1,12 +1,12 @@
 """The host's rate budget, kept by the supervisor; the workers request weight over their pipes.
 
-Waiting workers are served in turn, so that none starves however much another requests, and what one
-does not use the others get. When a worker dies or is replaced, what was spent stays spent, and what
-it was waiting for leaves the queue.
+Waiting workers are served in turn, so that none starves however much another requests; weight that
+one does not use goes to the others. When a worker dies or is replaced, the weight that it spent
+stays spent, and its waiting requests leave the queue.
 
 After a rate-limit pause one request goes first, the *probe*, and the others follow when it is
-answered: one of each worker at once would cause the next pause. A worker that is to end does not
-wait: what cannot be granted at once is denied. Once the budget is closed, everything is denied.
+answered: one of each worker at once would cause the next pause. A stopping worker never waits: a
+request that cannot be granted immediately is denied. Once the budget is closed, every request is.
 """
 
 import asyncio
@@ -23,10 +23,10 @@ from reconciler.resilience.budget import WINDOW_SECONDS, WeightWindow
 from reconciler.workload import Planner, RememberedPause
 
 PROBE_TIMEOUT_SECONDS = 15.0
-"""When a probe without an answer counts as lost: it ends within 10 s."""
+"""Seconds after which an unanswered probe counts as lost. A probe itself takes at most 10 s."""
 
 PAUSE_TOLERANCE_SECONDS = 1.0
-"""A pause is recorded again if it grows by more than this: all workers report the same one."""
+"""A pause is stored again only if it grows by more than this: each worker reports the same one."""
 
 log = structlog.get_logger(__name__)
 
@@ -49,9 +49,9 @@ class SharedBudget:
         self._window = window
         self._waiting: OrderedDict[Hashable, deque[tuple[int, OnReply]]] = OrderedDict()
         self._timer: asyncio.TimerHandle | None = None
-        self._probing: Hashable | None = None
+        self._probe_owner: Hashable | None = None
         self._probe_timer: asyncio.TimerHandle | None = None
-        self._not_waiting: set[Hashable] = set()
+        self._shutting_down: set[Hashable] = set()
         self._is_closed = False
 
     @property
@@ -66,25 +66,25 @@ class SharedBudget:
             return
         self._waiting.setdefault(owner, deque()).append((weight, reply))
         self._serve()
-        if owner in self._not_waiting:
+        if owner in self._shutting_down:
             self._deny(owner)
 
     def withdraw(self, owner: Hashable) -> None:
-        """Forget what `owner` waits for: it has ended."""
+        """Remove the requests of an `owner` that has ended."""
         self._waiting.pop(owner, None)
-        self._not_waiting.discard(owner)
-        if self._probing == owner:
+        self._shutting_down.discard(owner)
+        if self._probe_owner == owner:
             self._forget_probe()
         self._serve()
 
-    def deny_waits(self, owner: Hashable) -> None:
-        """Deny `owner` what cannot be granted at once, from now on: it is to end."""
-        self._not_waiting.add(owner)
+    def stop_waiting(self, owner: Hashable) -> None:
+        """Deny each request of an `owner` that shuts down unless it can be granted immediately."""
+        self._shutting_down.add(owner)
         self._deny(owner)
         self._serve()
 
     def close(self) -> None:
-        """Deny everything from now on: all workers are to end."""
+        """Deny every request from now on, because all workers shut down."""
         self._is_closed = True
         for owner in list(self._waiting):
             self._deny(owner)
@@ -98,8 +98,11 @@ class SharedBudget:
         self._window.require_probe()
 
     def end_probe(self, owner: Hashable, *, is_alive: bool) -> None:
-        """Record the end of the probe; grant the others if the exchange answered it."""
-        if self._probing != owner:
+        """Record the end of the owner's probe, if it has one; serve the others.
+
+        `is_alive` is True if the exchange answered it. If not, the next request is a probe again.
+        """
+        if self._probe_owner != owner:
             return
         self._forget_probe()
         if is_alive and not self._window.paused_seconds:
@@ -114,7 +117,7 @@ class SharedBudget:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        while self._waiting and self._probing is None:
+        while self._waiting and self._probe_owner is None:
             owner, requests = next(iter(self._waiting.items()))
             weight, reply = requests[0]
             wait_seconds = self._window.reserve(weight)
@@ -134,7 +137,7 @@ class SharedBudget:
 
     def _begin_probe(self, owner: Hashable) -> None:
         loop = asyncio.get_running_loop()
-        self._probing = owner
+        self._probe_owner = owner
         self._probe_timer = loop.call_later(PROBE_TIMEOUT_SECONDS, self._give_up_probe)
 
     def _give_up_probe(self) -> None:
@@ -142,7 +145,7 @@ class SharedBudget:
         self._serve()
 
     def _forget_probe(self) -> None:
-        self._probing = None
+        self._probe_owner = None
         if self._probe_timer is not None:
             self._probe_timer.cancel()
             self._probe_timer = None
@@ -153,63 +156,64 @@ class SharedBudget:
 
 
 class RateLimitPauses:
-    """Begins the rate-limit pauses that the exchange asks for, and records them for a restart."""
+    """Begins the rate-limit pauses that the exchange asks for, and stores them for a restart."""
 
     def __init__(
         self,
         budget: SharedBudget,
         *,
-        write: Callable[[Callable[[Planner], None]], None],
-        on_ban: Callable[[str, float], None],
+        write_in_background: Callable[[Callable[[Planner], None]], None],
+        on_long_pause: Callable[[str, float], None],
     ) -> None:
         """Prepare.
 
         Args:
             budget: Grants nothing during a pause.
-            write: Has the database written in the background.
-            on_ban: Called with the reason and the seconds of a pause longer than a minute's limit.
+            write_in_background: Runs a database write in the background.
+            on_long_pause: Called with the reason and the seconds of a pause that is longer than the
+                window of the limit, a minute.
         """
         self._budget = budget
-        self._write = write
-        self._on_ban = on_ban
+        self._write_in_background = write_in_background
+        self._on_long_pause = on_long_pause
 
     def begin(self, seconds: float) -> None:
         """Send no request for `seconds`, as the exchange asked a worker."""
         log.warning("supervisor.rate_limited", pause_seconds=seconds)
-        is_longer = seconds > self._budget.paused_seconds + PAUSE_TOLERANCE_SECONDS
+        extends_pause = seconds > self._budget.paused_seconds + PAUSE_TOLERANCE_SECONDS
         self._budget.pause(seconds)
-        if is_longer:
-            self.record()
-        self._report_ban(seconds)
+        if extends_pause:
+            self.persist()
+        self._report_long_pause(seconds)
 
     def restore(self, pause: RememberedPause) -> None:
-        """Go on with the pause from before this start.
+        """Continue the pause that was stored before this start.
 
-        A pause that another host was told need not hold here: a probe finds out.
+        A pause imposed on another host may not apply to this one, so a probe checks.
         """
         if pause.seconds > 0:
             log.warning("supervisor.pause_restored", pause_seconds=round(pause.seconds, 1))
             self._budget.pause(pause.seconds)
-            self._report_ban(pause.seconds)
+            self._report_long_pause(pause.seconds)
         elif pause.elsewhere_seconds > 0:
             log.warning(
                 "supervisor.paused_elsewhere", pause_seconds=round(pause.elsewhere_seconds, 1)
             )
             self._budget.require_probe()
 
-    def record(self) -> None:
-        """Record the pause in force, if there is one, for the next start."""
+    def persist(self) -> None:
+        """Store the pause in force, if there is one, for the next start."""
         seconds = self._budget.paused_seconds
         if seconds > 0:
-            self._write(partial(_write_pause, time.monotonic() + seconds))
+            self._write_in_background(partial(_write_pause, time.monotonic() + seconds))
 
-    def _report_ban(self, seconds: float) -> None:
+    def _report_long_pause(self, seconds: float) -> None:
         if seconds > WINDOW_SECONDS:
-            self._on_ban(f"the exchange wants no requests for {seconds:.0f} s", seconds)
+            self._on_long_pause(f"the exchange wants no requests for {seconds:.0f} s", seconds)
 
 
 def _write_pause(until: float, planner: Planner) -> None:
-    """Record a pause; `until` is by the monotonic clock, since the write may have waited."""
+    """Store a pause. `until` is by the monotonic clock, because the write may have waited."""
     seconds = until - time.monotonic()
     if seconds <= 0:
         return

@@ -3,9 +3,10 @@
 Workers prepare all of a cycle before any of it is committed, so that a cycle that is suspicious as
 a whole is stopped as a whole: see `halt`.
 
-A worker's fault (database gone, breaker open) pauses that worker. What it could not do is queued
-again, and the fault is not attributed to the orders. What a worker had in flight when it died is
-assigned next, even before its shard has a new worker.
+A `WorkerFault` (the database is unavailable, the breaker is open) pauses the worker that reports
+it. The chunks that it could not finish are queued again, and the orders are not to blame. The
+batches that a worker had in flight when it died are assigned next, even before its shard has a new
+worker.
 """
 
 import asyncio
@@ -36,9 +37,9 @@ from reconciler.supervisor.options import Options
 from reconciler.supervisor.poison import PoisonDetector
 from reconciler.supervisor.pool import WorkerDied, WorkerPool
 from reconciler.supervisor.restarts import RestartBackoffs
-from reconciler.supervisor.run_state import RunState
 from reconciler.supervisor.shard_gauges import ShardGauges
 from reconciler.supervisor.shard_health import ShardHealth
+from reconciler.supervisor.stop_state import StopState
 from reconciler.supervisor.summary import StopReason, Summary
 from reconciler.telemetry.metrics import Counter, Gauge, Metrics, Timer
 from reconciler.worker.messages import (
@@ -70,45 +71,48 @@ from reconciler.workload import (
 )
 
 CYCLE_SECONDS = 10.0
-"""A cycle is cut so that the rate budget for it is refilled in this time."""
+"""The rate budget for one cycle is refilled in this time: pages are cut accordingly."""
 
 VERDICT_TIMEOUT_SECONDS = 20.0
-"""After this time a cycle is judged by what is prepared: a slow worker delays it no further."""
+"""After this time a cycle is judged by its prepared batches, so a slow worker cannot delay it."""
 
 TIMER_SLACK_SECONDS = 0.01
-"""A timer may be early by the clock's rounding."""
+"""Added to a delay, because a timer may fire early by the clock's rounding."""
 
 OTHER_SHARD_SECONDS = 0.5
-"""A crashed batch waits this long for another shard: only a crash there tells what is to blame."""
+"""How long a crashed batch waits for another shard: only a crash there shows what is to blame."""
 
 log = structlog.get_logger(__name__)
 
 
 class CoordinatorListener(Protocol):
-    """Hears of what may end the supervisor, or keep it from ending."""
+    """Callbacks for events that may stop the supervisor or reset its stall timeout."""
 
     def on_ready(self) -> None:
-        """Note that a worker is ready."""
+        """Record that a worker is ready."""
         ...
 
     def on_progress(self) -> None:
-        """Show the summary: it has changed."""
+        """Show the summary, which has changed."""
         ...
 
     def on_success(self) -> None:
-        """Note that an item was done without a failure."""
+        """Record that an item was done without a failure."""
         ...
 
-    def on_fault(self, ending: StopReason, reason: str, retry_after_seconds: float) -> None:
-        """Note that something is gone, and worth another try only after a while."""
+    def on_outage(self, stop_reason: StopReason, message: str, retry_after_seconds: float) -> None:
+        """Record that the database or the exchange is unavailable; stop if it lasts too long.
+
+        `stop_reason` is the reason to give if this ends the supervisor.
+        """
         ...
 
     def on_death(self) -> None:
-        """Note that a worker has died."""
+        """Record that a worker has died."""
         ...
 
-    def on_failure(self, failure: BaseException) -> None:
-        """End: nothing can go on."""
+    def on_fatal_error(self, error: BaseException) -> None:
+        """Stop because of an error that no retry can fix; `run` raises it."""
         ...
 
 
@@ -123,7 +127,7 @@ class Coordinator:
         *,
         metrics: Metrics,
         set_up_worker: Callable[[int], Callable[[], None]],
-        run_state: RunState,
+        stop_state: StopState,
         listener: CoordinatorListener,
     ) -> None:
         self._writes = BackgroundWrites()
@@ -132,25 +136,29 @@ class Coordinator:
             workload,
             hang_after=options.hang_after,
             set_up_worker=set_up_worker,
-            run_state=run_state,
+            stop_state=stop_state,
             listener=self,
         )
         self.dispatcher = Dispatcher(options.shards, batch_size=options.batch_size)
         self.cycles: dict[int, OpenCycle] = {}
         self.history = CycleHistory()
-        self.halt = Halt(options.halt, write=self._writes.add, on_change=self._on_halt)
+        self.halt = Halt(
+            options.halt, write_in_background=self._writes.add, on_change=self._on_halt
+        )
         self.window = WeightWindow(workload.weight_per_minute, options.rate_share)
         self.backoffs = RestartBackoffs(options.restarts)
         self._budget = SharedBudget(self.window)
-        self.pauses = RateLimitPauses(self._budget, write=self._writes.add, on_ban=self._on_ban)
+        self.pauses = RateLimitPauses(
+            self._budget, write_in_background=self._writes.add, on_long_pause=self._on_long_pause
+        )
         self._poison = PoisonDetector()
         self._shard_health = {shard: ShardHealth() for shard in range(options.shards)}
         self._other_shard_until = 0.0
-        self._store_away_until = 0.0
+        self._assignment_paused_until = 0.0
         self._summary = summary
         self._metrics = metrics
         self._gauges = ShardGauges(metrics)
-        self._run_state = run_state
+        self._stop_state = stop_state
         self._listener = listener
 
     @property
@@ -163,7 +171,7 @@ class Coordinator:
         return self._shard_health.setdefault(shard, ShardHealth())
 
     def breaker_of(self, shard: int) -> BreakerSnapshot | None:
-        """Return where the circuit breaker of the shard's last worker stands now."""
+        """Return the state of the shard's circuit breaker now; None before the first report."""
         return self.health_of(shard).breaker
 
     def breakers_in(self, state: BreakerState) -> int:
@@ -174,15 +182,15 @@ class Coordinator:
     # Shards and workers.
 
     def resize(self, options: Options) -> None:
-        """Follow these options, and keep as many workers as they say; surplus workers drain."""
+        """Use these options from now on; resize the pool to `options.shards`."""
         self.options = options
         self.halt.policy = options.halt
         self.dispatcher.batch_size = options.batch_size
         self.backoffs.keep_only(self.pool.slots)
         self.pool.resize(options.shards)
-        self._share_among_those_in_service()
+        self._rebalance()
         for shard in self.pool.draining:
-            self._limit_draining(shard)
+            self._set_drain_deadline(shard)
         self.advance()
 
     def reconfigure(
@@ -191,52 +199,52 @@ class Coordinator:
         options: Options,
         set_up_worker: Callable[[int], Callable[[], None]],
     ) -> None:
-        """Follow new settings from now on; the workers that are there go on as they are."""
+        """Use new settings from now on. Running workers keep the settings they started with."""
         self.window.resize(workload.weight_per_minute, options.rate_share)
         self.backoffs.set_policy(options.restarts)
         self.pool.reconfigure(workload, hang_after=options.hang_after, set_up_worker=set_up_worker)
         self.resize(options)
 
     async def replace_worker(self, shard: int) -> None:
-        """Drain a shard's worker, start another in its place, and wait until that is ready.
+        """Drain a shard's worker, start another in its place, and wait until the new one is ready.
 
-        Returns early if the shard is not wanted or parked, and at a stop.
+        Returns early if the shard is parked or no longer wanted, or if the supervisor is stopping.
         """
-        if shard >= self.options.shards or self._run_state.is_stopping:
+        if shard >= self.options.shards or self._stop_state.is_stopping:
             return
         before = self.pool.pids.get(shard)
         self.pool.drain(shard)
-        self._limit_draining(shard)
+        self._set_drain_deadline(shard)
         self.advance()
-        await self._run_state.wait_unless_stopping(
+        await self._stop_state.wait_unless_stopping(
             lambda: shard >= self.options.shards or self.pool.is_replaced(shard, before)
         )
 
-    def _share_among_those_in_service(self) -> None:
-        """Share the work among the wanted shards that are not parked; end if all are."""
+    def _rebalance(self) -> None:
+        """Share the work among the wanted shards that are not parked; stop if all are parked."""
         if len(self.pool.parked) == self.options.shards:
-            reason = "every shard is parked: the workers keep dying, and nothing goes forward"
-            self._listener.on_failure(WorkersDying(reason))
+            reason = "every shard is parked: the workers keep dying and no progress is being made"
+            self._listener.on_fatal_error(WorkersDying(reason))
             return
         self.dispatcher.rebalance(self.options.shards, parked=self.pool.parked)
 
-    def _limit_draining(self, shard: int) -> None:
-        """Kill a draining worker that is not done in time; others do what it has in flight.
+    def _set_drain_deadline(self, shard: int) -> None:
+        """Kill a draining worker if it has not ended in time; other workers take over its batches.
 
-        It waits for no budget: others wait for the same.
+        Requests that would wait for the rate budget are denied: the other workers need it.
         """
         pid = self.pool.pids.get(shard)
         if pid is not None:
-            self._budget.deny_waits(shard)
+            self._budget.stop_waiting(shard)
             seconds = self.options.drain.total_seconds()
-            asyncio.get_running_loop().call_later(seconds, self._end_draining, shard, pid)
+            asyncio.get_running_loop().call_later(seconds, self._kill_if_still_draining, shard, pid)
 
-    def _end_draining(self, shard: int, pid: int) -> None:
+    def _kill_if_still_draining(self, shard: int, pid: int) -> None:
         if shard in self.pool.draining:
             self.pool.kill(pid)
 
     async def drain(self) -> int:
-        """Wait until all workers have finished and ended, within `options.drain`; kill the rest.
+        """Wait until all workers have finished and ended; kill those left after `options.drain`.
 
         Returns the number of workers killed.
         """
@@ -251,12 +259,12 @@ class Coordinator:
                 await self._wait_in_drain(lambda: not self.pool.workers)
         return self.pool.kill_all()
 
-    async def _wait_in_drain(self, is_so: Callable[[], bool]) -> None:
-        await self._run_state.wait_for(lambda: is_so() or self._run_state.is_fast_stop)
+    async def _wait_in_drain(self, condition: Callable[[], bool]) -> None:
+        await self._stop_state.wait_for(lambda: condition() or self._stop_state.is_fast_stop)
 
     def close(self) -> None:
-        """Kill what is left of the workers, and withdraw the gauges."""
-        self._run_state.stop()
+        """Kill the workers that are left, and set the gauges to 0."""
+        self._stop_state.stop()
         self.pool.kill_all()
         self._gauges.withdraw()
 
@@ -265,7 +273,7 @@ class Coordinator:
     def cycles_in(self, page: Page) -> list[list[Chunk]]:
         """Cut a page into cycles of about ten seconds of the rate budget each.
 
-        What is under way from an earlier sweep is left out.
+        Items that are still queued or in flight from an earlier sweep are left out.
         """
         if not page.chunks and self.history.is_due:
             return [[]]  # A sweep that finds nothing stale is recorded as well.
@@ -293,32 +301,32 @@ class Coordinator:
         return cycle
 
     def begin_sample(self, page: Page) -> OpenCycle:
-        """Begin a cycle that is judged but never written: it may release the halt."""
+        """Begin a cycle that is judged but never written. A clean one releases the halt."""
         chunks = self._new_in(page)
         sample = sample_of(chunks)
         is_whole = page.next is None and size_of(sample) == size_of(chunks)
         return self.begin_cycle(sample, is_sample=True, ends_sweep=is_whole)
 
     def may_begin_next(self, cycle: OpenCycle) -> bool:
-        """Return True if all of this cycle that can be prepared is, so that the next may begin."""
+        """Return True once the next cycle may begin: this one is prepared as far as it can be."""
         if self.halt.is_on:
             return True
         if self.dispatcher.queued_items() >= self.options.page_items:
-            return False  # Shards with a fault keep theirs waiting: more would only pile up.
+            return False  # The queues of shards with a fault would only grow.
         queued = self.dispatcher.queued_items(but=self._backing_off())
         is_prepared = queued == 0 and not cycle.is_preparing
         return is_prepared or cycle.age_seconds >= VERDICT_TIMEOUT_SECONDS
 
     def _new_in(self, page: Page) -> list[Chunk]:
-        """Return the page's chunks without what is under way from an earlier sweep."""
+        """Return the page's chunks without the items still under way from an earlier sweep."""
         under_way = self.dispatcher.ids_under_way()
         if not under_way:
             return list(page.chunks)
         return [rest for chunk in page.chunks if (rest := _without(chunk, under_way)).items]
 
     def advance(self) -> None:
-        """Do what has become possible: assign, stop drained workers, judge, wake those who wait."""
-        if not self._run_state.is_stopping:
+        """Take every possible step: assign, stop drained workers, judge; then notify."""
+        if not self._stop_state.is_stopping:
             self._assign_to_available()
         for shard in self.pool.draining:
             if not self.dispatcher.in_flight(shard):
@@ -326,10 +334,10 @@ class Coordinator:
         for cycle in list(self.cycles.values()):
             if self._is_to_be_judged(cycle):
                 self._judge(cycle)
-        self._run_state.notify()
+        self._stop_state.notify()
 
     def _assign_to_available(self) -> None:
-        """Assign batches, first to shards with work of their own: others take over what is left."""
+        """Assign batches, first to shards with queued work: the others may take over the rest."""
         blocked = self._backing_off()
         available = sorted(
             self.pool.available, key=lambda shard: not self.dispatcher.queued_for(shard)
@@ -342,8 +350,8 @@ class Coordinator:
         is_recent_crash = time.monotonic() < self._other_shard_until
         eligibility = Eligibility(
             blocked_shards=blocked,
-            takes_suspects=self.pool.is_idle_now(shard),
-            leaves_own_crashes=is_recent_crash and self._has_others(shard),
+            may_take_suspects=self.pool.is_idle_now(shard),
+            skips_own_crashes=is_recent_crash and self._has_others(shard),
             cycles=self.pool.allowed_cycles(shard),
         )
         batch = self.dispatcher.next_batch(shard, eligibility)
@@ -352,7 +360,7 @@ class Coordinator:
             self.pool.assign(shard, batch)
 
     def _has_others(self, shard: int) -> bool:
-        """Return True if another shard could do this one's work now."""
+        """Return True if another shard could do this shard's work now."""
         blocked = self._backing_off()
         return any(other != shard and other not in blocked for other in self.dispatcher.serving)
 
@@ -376,7 +384,7 @@ class Coordinator:
     # The halt.
 
     def sync_halt(self, recorded: str | None) -> None:
-        """Follow what the database says of the halt: `recorded` is its reason, or None."""
+        """Follow the database: `recorded` is its reason for the halt, or None if it has no halt."""
         self.halt.sync(recorded, is_at_start=self._summary.cycles == 0)
         if self.halt.is_on:
             self._drop_queued()
@@ -385,11 +393,11 @@ class Coordinator:
         self._summary.fault = reason
 
     def _drop_queued(self) -> None:
-        """Forget what is queued: it stays stale. What is in flight goes on."""
+        """Forget the queued chunks, which stay stale. Batches in flight go on."""
         for number, items in self.dispatcher.drop_queued().items():
             self._count(self.cycles[number], Counts(), finished_items=items)
 
-    # What the workers say.
+    # Messages from the workers.
 
     def on_message(self, shard: int, message: FromWorker) -> None:  # noqa: C901 - a flat table
         """Act on a worker's message."""
@@ -415,20 +423,20 @@ class Coordinator:
             case WeightUsed(weight=weight):
                 self._budget.observe(weight)
             case StoreUnreachable(reason=reason, retry_seconds=seconds):
-                self._listener.on_fault(StopReason.STORE_GONE, reason, seconds)
+                self._listener.on_outage(StopReason.STORE_GONE, reason, seconds)
             case Misconfigured(problems=problems):
-                self._listener.on_failure(ConfigurationError(problems))
+                self._listener.on_fatal_error(ConfigurationError(problems))
             case _:
                 assert_never(message)
         self.advance()
 
-    def admits(self, shard: int, ready: Ready) -> bool:
-        """Return True if a worker runs the same program as we do; end if it runs another."""
+    def may_serve(self, shard: int, ready: Ready) -> bool:
+        """Return True if a worker runs the same release as we do; stop if it runs another."""
         own, other = own_release(), getattr(ready, "release", None)
         if other == own:
             return True
         log.critical("worker.other_release", shard=shard, own=str(own), other=str(other))
-        self._listener.on_failure(OtherRelease(own=str(own), other=str(other)))
+        self._listener.on_fatal_error(OtherRelease(own=str(own), other=str(other)))
         return False
 
     def _reply(self, shard: int, number: int, reply: BudgetReply) -> None:
@@ -441,37 +449,37 @@ class Coordinator:
             )
 
     def _requeue_returned(self, shard: int, number: int) -> None:
-        """Queue again what a worker could not prepare because it is to end."""
+        """Requeue a batch that a worker returned unprepared because it is shutting down."""
         batch = self.dispatcher.done(shard, number)
         self.cycles[batch.cycle].forget_batch(number)
         self.dispatcher.requeue_front(shard, batch.chunks, batch.cycle)
 
-    # What becomes of the workers.
+    # Deaths and ends of workers.
 
     def on_worker_died(self, died: WorkerDied) -> None:
-        """Requeue what a dead worker had in flight, then restart or park its shard.
+        """Requeue the batches of a dead worker, then restart or park its shard.
 
         If a batch is to blame, the shard's next worker starts at once, and the death does not count
         against the shard.
         """
-        is_workers_fault = self._requeue_after_crash(died)
+        is_worker_to_blame = self._requeue_after_crash(died)
         self._other_shard_until = time.monotonic() + OTHER_SHARD_SECONDS
         asyncio.get_running_loop().call_later(1.1 * OTHER_SHARD_SECONDS, self.advance)
-        if not self._run_state.is_stopping:
+        if not self._stop_state.is_stopping:
             self._summary.restarts += 1
             self._listener.on_death()
         self.advance()
-        if is_workers_fault and died.shard < self.options.shards:
+        if is_worker_to_blame and died.shard < self.options.shards:
             self._restart_or_park(died.shard)
         else:
             self.pool.restart(died.shard)
 
     def _requeue_after_crash(self, died: WorkerDied) -> bool:
-        """Queue a dead worker's chunks again before all others; set poisoned ones aside.
+        """Requeue a dead worker's chunks before all others; put poisoned ones on hold.
 
-        Returns True if the worker is to blame, and none of the batches that it was working at.
+        Returns True if the worker itself is to blame, and no batch that it was working at.
         """
-        is_workers_fault = True
+        is_worker_to_blame = True
         for batch in self._take_from(died.shard):
             stage = self.cycles[batch.cycle].forget_batch(batch.number)
             if batch.number not in died.batches:
@@ -485,14 +493,14 @@ class Coordinator:
                 has_others=self._has_others(died.shard),
                 is_all=not self.dispatcher.ids_under_way(),
             )
-            is_workers_fault = is_workers_fault and verdict.is_workers_fault
+            is_worker_to_blame = is_worker_to_blame and verdict.is_worker_to_blame
             self.dispatcher.requeue_urgent(verdict.again, batch.cycle)
-            self._set_aside(verdict.poisoned, batch.cycle)
-        return is_workers_fault
+            self._hold_poisoned(verdict.poisoned, batch.cycle)
+        return is_worker_to_blame
 
     def _restart_or_park(self, shard: int) -> None:
-        """Restart a shard as its backoff says; parked, its buckets go to the other shards."""
-        if self._run_state.is_stopping:
+        """Restart or park a shard, as its backoff decides. Others get a parked shard's buckets."""
+        if self._stop_state.is_stopping:
             return
         backoff = self.backoffs.of(shard)
         decision = backoff.record_death()
@@ -506,17 +514,17 @@ class Coordinator:
             retry_seconds=round(decision.delay.total_seconds()),
         )
         self.pool.park(shard, retry_after=decision.delay)
-        self._share_among_those_in_service()
+        self._rebalance()
         self.advance()
 
     def on_worker_back(self, shard: int) -> None:
-        """Give a shard that was parked its buckets back."""
+        """Give a formerly parked shard its buckets back."""
         log.warning("shard.resumed", shard=shard)
-        self._share_among_those_in_service()
+        self._rebalance()
         self.advance()
 
     def on_worker_stopped(self, shard: int) -> None:
-        """Requeue what a worker that had to end could not finish in time."""
+        """Requeue the batches that a stopped worker could not finish in time."""
         for batch in self._take_from(shard):
             self.cycles[batch.cycle].forget_batch(batch.number)
             self.dispatcher.requeue_urgent(batch.chunks, batch.cycle)
@@ -525,7 +533,7 @@ class Coordinator:
             self._send_breaker_gauges()
 
     def on_worker_hung(self, shard: int) -> None:  # noqa: ARG002 - the protocol's
-        """Count it; the rest is as with any death."""
+        """Count the hang; the death that follows is handled like any other."""
         self._summary.killed_hung += 1
         self._metrics.incr(Counter.SUPERVISOR_KILLED_HUNG)
 
@@ -537,16 +545,16 @@ class Coordinator:
             self.dispatcher.done(shard, batch.number)
         return batches
 
-    def _set_aside(self, chunks: Sequence[Chunk], number: int) -> None:
-        """Put chunks on hold that crash one worker after another."""
+    def _hold_poisoned(self, chunks: Sequence[Chunk], number: int) -> None:
+        """Put the items of poisoned chunks, which have crashed several workers, on hold."""
         for chunk in chunks:
             log.error("order.crashes_workers", key=chunk.key, items=len(chunk.items))
             self._summary.set_aside += len(chunk.items)
-            self._writes.add(partial(_set_aside, chunk))
+            self._writes.add(partial(_write_hold, chunk))
             counts = Counts(scanned=len(chunk.items), held=len(chunk.items))
             self._count(self.cycles[number], counts, finished_items=len(chunk.items))
 
-    # What comes of the batches.
+    # Results of the batches.
 
     def _record_result(self, shard: int, number: int, result: Result) -> None:
         batch = self.dispatcher.done(shard, number)
@@ -584,26 +592,29 @@ class Coordinator:
 
     def _record_fault(self, shard: int, fault: WorkerFault) -> None:
         log.warning("worker.in_trouble", shard=shard, kind=fault.kind, reason=fault.message)
-        ending = StopReason.STORE_GONE if fault.kind.is_of_store else StopReason.EXCHANGE_GONE
-        if fault.kind.is_of_store:
-            self.wait_for_store(fault.retry_after_seconds)
+        is_store_fault = fault.kind.is_store_fault
+        stop_reason = StopReason.STORE_GONE if is_store_fault else StopReason.EXCHANGE_GONE
+        if is_store_fault:
+            self.pause_assignment(fault.retry_after_seconds)
         if fault.kind.needs_person and self.options.is_once:
-            self._listener.on_failure(_refusal(fault))
+            self._listener.on_fatal_error(_configuration_error(fault))
         self.health_of(shard).record_fault(fault)
         asyncio.get_running_loop().call_later(fault.retry_after_seconds, self.advance)
-        self._listener.on_fault(ending, fault.message, fault.retry_after_seconds)
+        self._listener.on_outage(stop_reason, fault.message, fault.retry_after_seconds)
 
-    def wait_for_store(self, seconds: float) -> None:
-        """Assign nothing for a while: what is prepared now could not be written."""
-        self._store_away_until = max(self._store_away_until, time.monotonic() + seconds)
+    def pause_assignment(self, seconds: float) -> None:
+        """Assign nothing for `seconds`, because prepared batches could not be written."""
+        self._assignment_paused_until = max(
+            self._assignment_paused_until, time.monotonic() + seconds
+        )
         asyncio.get_running_loop().call_later(seconds + TIMER_SLACK_SECONDS, self.advance)
 
-    def _on_ban(self, reason: str, seconds: float) -> None:
-        self._listener.on_fault(StopReason.EXCHANGE_GONE, reason, seconds)
+    def _on_long_pause(self, reason: str, seconds: float) -> None:
+        self._listener.on_outage(StopReason.EXCHANGE_GONE, reason, seconds)
 
     def _backing_off(self) -> set[int]:
-        """Return the shards that are assigned nothing for now."""
-        if time.monotonic() < self._store_away_until:
+        """Return the shards that are assigned nothing now because of a fault."""
+        if time.monotonic() < self._assignment_paused_until:
             return set(self._shard_health) | set(range(self.options.shards))
         shard_health = self._shard_health.items()
         return {shard for shard, health in shard_health if health.backing_off_seconds}
@@ -616,11 +627,11 @@ class Coordinator:
             self._record(cycle)
 
     async def write_in_background(self, planner: Callable[[], Planner]) -> None:
-        """Do the background writes with the planner in force, until all of `record_the_rest`."""
+        """Run the background writes with the current planner until the last records are written."""
         await self._writes.work(planner)
 
     def record_so_far(self) -> None:
-        """Record the failures of cycles that cannot finish yet; write what could not be written."""
+        """Record the failures of cycles that cannot finish yet; retry unwritten records."""
         for cycle in self.cycles.values():
             part = cycle.finish_part()
             if part is not None:
@@ -630,7 +641,7 @@ class Coordinator:
             self._writes.add(self.history.write)
 
     def _record(self, cycle: OpenCycle) -> None:
-        """Record a cycle that is finished, or what was done of it."""
+        """Record a finished cycle, or the finished part of an interrupted one."""
         record = cycle.finish()
         self.history.add(record)
         self._metrics.timing(Timer.CYCLE_DURATION, record.duration_ms)
@@ -639,11 +650,11 @@ class Coordinator:
         self._metrics.flush()
         self._writes.add(self.history.write)
 
-    def record_the_rest(self) -> None:
-        """Record the open cycles, which are cut short, and the rate-limit pause in force."""
+    def record_unfinished(self) -> None:
+        """Record the interrupted cycles and the rate-limit pause in force, then no more."""
         for cycle in self.cycles.values():
             self._record(cycle)
-        self.pauses.record()
+        self.pauses.persist()
         self._writes.end()
 
     def send_gauges(self) -> None:
@@ -660,13 +671,13 @@ class Coordinator:
 
     @property
     def _breakers(self) -> dict[int, BreakerState]:
-        """The state of the circuit breaker of each shard that is there; closed at first."""
-        there = [
+        """The circuit breaker's state of each wanted or running shard; closed before any report."""
+        shards = [
             shard
             for shard, slot in self.pool.slots.items()
             if shard < self.options.shards or slot.worker is not None
         ]
-        known = {shard: self.health_of(shard).breaker for shard in there}
+        known = {shard: self.health_of(shard).breaker for shard in shards}
         return {
             shard: BreakerState.CLOSED if breaker is None else breaker.state
             for shard, breaker in known.items()
@@ -677,10 +688,10 @@ def _without(chunk: Chunk, ids: set[object]) -> Chunk:
     return replace(chunk, items=tuple(item for item in chunk.items if item.id not in ids))
 
 
-def _refusal(fault: WorkerFault) -> ConfigurationError:
+def _configuration_error(fault: WorkerFault) -> ConfigurationError:
     problem = Problem(what=fault.message, hint="see the worker's lines in the log above")
     return ConfigurationError(fault.problems or (problem,))
 
 
-def _set_aside(chunk: Chunk, planner: Planner) -> None:
+def _write_hold(chunk: Chunk, planner: Planner) -> None:
     planner.set_aside(chunk)

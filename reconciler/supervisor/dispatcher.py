@@ -1,19 +1,23 @@
-"""Which worker is assigned which chunks next. Pure bookkeeping: no process, no I/O.
+"""The queues of chunks, and the choice of each worker's next batch. No process, no I/O.
 
-Every shard has a queue of chunks. A symbol's chunks are all in one queue, and while one of them is
-in flight the others of that symbol wait for the same worker, with two exceptions:
+Every shard has a queue of chunks. The key of a chunk is its symbol. A symbol's chunks are all in
+one queue, and while one of them is in flight the others wait for the same worker, with two
+exceptions:
 
-- A *hot* symbol, one with more than a shard's share of the page, is spread over all shards, chunk
-  by chunk. Its chunks are as long as a page of history, so that costs the exchange nothing more.
-- An idle worker takes a whole symbol, of which nothing is in flight, from the longest queue.
+- A *hot* symbol has more than a shard's share of the page and is spread over all shards, chunk by
+  chunk. Its chunks are as long as a page of history, so this costs no more requests.
+- A worker whose own queue is empty takes over a whole symbol from the longest queue, if none of its
+  chunks is in flight.
 
-So two workers never work on one order, nor on one symbol unless it is hot. That holds also when the
+So two workers never work on one order, nor on one symbol unless it is hot. This also holds when the
 number of shards changes: queued chunks move to their new shard at once, but are assigned only when
 the worker that has the symbol in flight has finished it.
 
-What a dead worker had in flight comes before everything else, for any idle worker. A chunk that has
-crashed a worker is assigned alone, to a worker that has nothing else in flight: a second crash then
-costs no other chunk.
+A *recovered* chunk was in flight in a worker that has ended. Recovered chunks are in a queue of
+their own, and are assigned before all others, to any available worker. A *suspect* is a chunk that
+a worker was working at when it crashed, so `Chunk.crashes` is not 0. It is assigned alone, to a
+worker that is idle, so that a second crash costs no other chunk. A recovered chunk is no suspect if
+the worker was told to stop, or had prepared the chunk and not begun to commit it.
 """
 
 import time
@@ -28,7 +32,7 @@ from reconciler.workload import Batch, Chunk
 
 @dataclass(slots=True)
 class _Queue:
-    """One shard's chunks by symbol; symbols in the order of their turn."""
+    """A queue of chunks by symbol. The symbols take turns, in this order."""
 
     by_key: "OrderedDict[str, deque[_Queued]]" = field(default_factory=OrderedDict)
     items: int = 0
@@ -66,9 +70,9 @@ class _Queued:
 
 @dataclass(slots=True)
 class _BatchBuilder:
-    """A batch in the making: short chunks up to the batch size, and one that is longer.
+    """Collects a batch: short chunks up to the batch size, and at most one longer chunk.
 
-    So a few orders need no batch of their own: they are requested and written along with the long
+    Thus a few orders need no batch of their own: they are requested and written along with the long
     chunk.
     """
 
@@ -104,24 +108,26 @@ class _BatchBuilder:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Eligibility:
-    """The limits of what a shard's idle worker may be assigned.
+    """The limits of what a shard's available worker may be assigned now.
 
     Attributes:
-        blocked_shards: Take over nothing from these shards: what blocks their workers blocks all.
-        takes_suspects: It has nothing in flight, so it may get a chunk that has crashed a worker.
-        leaves_own_crashes: Leave the chunks that crashed this shard's workers to another shard.
-        cycles: The only cycles whose chunks it may get; empty: any.
+        blocked_shards: Shards to take over nothing from: the fault that blocks their workers would
+            block this one too.
+        may_take_suspects: True if the worker is idle, so it may get a suspect.
+        skips_own_crashes: True if chunks that crashed this shard's workers are left to another
+            shard.
+        cycles: The cycles that the worker is restricted to. Empty means no restriction.
     """
 
     blocked_shards: Collection[int] = ()
-    takes_suspects: bool = True
-    leaves_own_crashes: bool = False
+    may_take_suspects: bool = True
+    skips_own_crashes: bool = False
     cycles: Collection[int] = ()
 
     def allows(self, *, cycle: int, chunk: Chunk) -> bool:
         """Return True if a batch may begin with this chunk now."""
         is_of_allowed_cycle = not self.cycles or cycle in self.cycles
-        return is_of_allowed_cycle and (self.takes_suspects or not chunk.crashes)
+        return is_of_allowed_cycle and (self.may_take_suspects or not chunk.crashes)
 
 
 ANYTHING = Eligibility()
@@ -148,7 +154,7 @@ class Dispatcher:
         self._monotonic = monotonic
 
     def rebalance(self, shards: int, *, parked: Collection[int] = ()) -> None:
-        """Share the work among `shards` shards, without the parked ones; at least one must be left.
+        """Share the work among `shards` shards without the parked ones. At least one must be left.
 
         Queued chunks move to the shard that they belong to now.
         """
@@ -167,7 +173,7 @@ class Dispatcher:
         return self._queues.keys()
 
     def owner_of(self, key: str) -> int:
-        """Return the shard that the key's bucket belongs to."""
+        """Return the shard that the symbol's bucket belongs to."""
         return self._table[bucket_of(key)]
 
     def buckets_of(self, shard: int) -> int:
@@ -237,10 +243,11 @@ class Dispatcher:
             self._queues[shard].append(_Queued(cycle, chunk))
 
     def next_batch(self, shard: int, eligibility: Eligibility = ANYTHING) -> Batch | None:
-        """Return the next batch for a shard's idle worker; None if there is nothing for it now.
+        """Return the next batch for a shard's available worker; None if there is nothing for it.
 
-        It has chunks of one cycle: short ones up to the batch size, and one that is longer. If the
-        next chunks are not eligible, the worker gets nothing else instead: soon they will be.
+        A batch has chunks of one cycle: short ones up to the batch size, and one that is longer. If
+        the chunks at the head are not eligible yet, return None rather than skip them: they soon
+        will be.
         """
         queue, chunks = self._take_next(shard, eligibility)
         if not chunks:
@@ -260,45 +267,48 @@ class Dispatcher:
         return batch
 
     def _take_next(self, shard: int, eligibility: Eligibility) -> tuple[_Queue, list[_Queued]]:
-        """Take a batch of chunks: recovered ones, else the shard's own, else another shard's.
+        """Take a batch of recovered chunks, else of the shard's own, else of another shard's.
 
-        Returns the queue that they are from, and the chunks; none if there is nothing to do.
+        Returns the queue that the chunks come from, and the chunks, if there are any.
         """
         own = self._queues[shard]
         busy = self._keys_in_flight_elsewhere(shard) - self._hot
-        avoided = shard if eligibility.leaves_own_crashes else None
-        if chunks := self._take_chunks(self._recovered, busy, avoided):
+        avoided_shard = shard if eligibility.skips_own_crashes else None
+        if chunks := self._take_chunks(self._recovered, busy, avoided_shard):
             return self._recovered, chunks
-        if eligibility.leaves_own_crashes and self._has_recovered_of(shard):
-            return own, []  # It must stay free to take them if no other shard does.
+        if eligibility.skips_own_crashes and self._has_recovered_of(shard):
+            return own, []  # This worker must stay free, in case no other shard takes them.
         chunks = self._take_chunks(own, busy)
         if not chunks and self._take_over(own, busy, eligibility.blocked_shards):
             chunks = self._take_chunks(own, busy)
         return own, chunks
 
     def done(self, shard: int, number: int) -> Batch:
-        """Remove a batch from those in flight; return it."""
+        """Remove a batch from the batches in flight, and return it."""
         del self._assigned_at[shard, number]
         return self._in_flight[shard].pop(number)
 
     def requeue_front(self, shard: int, chunks: Iterable[Chunk], cycle: int) -> None:
-        """Queue chunks again, as the next of this shard, or of their own if it no longer serves."""
+        """Requeue chunks at the head of this shard's queue, or of their owner's if it has none."""
         for chunk in reversed(tuple(chunks)):
             self._queue_of(shard, chunk.key).put_first(_Queued(cycle, chunk))
 
     def requeue_urgent(self, chunks: Iterable[Chunk], cycle: int) -> None:
-        """Queue what a dead worker had in flight: before everything else, for any idle worker."""
+        """Queue recovered chunks. They are assigned before all others, to any available worker."""
         for chunk in chunks:
             self._recovered.append(_Queued(cycle, chunk))
 
     def requeue_back(self, shard: int, chunks: Iterable[Chunk], cycle: int) -> None:
-        """Queue chunks for their second try, behind everything else."""
+        """Requeue chunks for their second try, at the end of the queue."""
         for chunk in chunks:
             second = _Queued(cycle, replace(chunk, is_second_try=True))
             self._queue_of(shard, chunk.key).append(second)
 
     def drop_queued(self) -> Counter[int]:
-        """Forget what is queued, not what is in flight; count the forgotten items by cycle."""
+        """Forget the queued chunks; return the number of their items by cycle.
+
+        Batches in flight go on.
+        """
         dropped = Counter[int]()
         for queued in self._all_queued():
             dropped[queued.cycle] += len(queued.chunk.items)
@@ -315,15 +325,15 @@ class Dispatcher:
         return self._queues[shard if shard in self._queues else self.owner_of(key)]
 
     def _take_chunks(
-        self, queue: _Queue, busy: Collection[str], avoided: int | None = None
+        self, queue: _Queue, busy: Collection[str], avoided_shard: int | None = None
     ) -> list[_Queued]:
-        """Take a batch's chunks out of a queue, without the keys that are busy elsewhere.
+        """Take a batch's chunks out of a queue, without the symbols that are busy elsewhere.
 
-        Chunks that crashed a worker of the shard `avoided` stay as well.
+        Chunks that crashed a worker of `avoided_shard` stay in the queue as well.
         """
         builder = _BatchBuilder(self.batch_size)
         for key in list(queue.by_key):
-            if key in busy or avoided in queue.by_key[key][0].chunk.crashed_in:
+            if key in busy or avoided_shard in queue.by_key[key][0].chunk.crashed_in:
                 continue
             while (chunks := queue.by_key.get(key)) and builder.admits(chunks[0]):
                 builder.take(queue.pop(key))
@@ -332,9 +342,9 @@ class Dispatcher:
         return builder.chunks
 
     def _take_over(self, own: _Queue, busy: Collection[str], blocked: Collection[int]) -> bool:
-        """Move a symbol to this queue from the longest other one that has any to spare.
+        """Move a symbol to this queue from the longest other queue that has a free one.
 
-        It is the symbol whose turn there is last. Returns False if there is none.
+        Takes the symbol whose turn comes last there. Returns False if no queue has any.
         """
         others = [
             queue
@@ -350,7 +360,7 @@ class Dispatcher:
         return False
 
     def _remove_symbol(self, queue: _Queue, key: str) -> Iterable[_Queued]:
-        """Remove a symbol's chunks from a queue; of a hot symbol only one: the others stay."""
+        """Remove a symbol's chunks from a queue; of a hot symbol, remove only one chunk."""
         return [queue.pop(key)] if key in self._hot else queue.remove_key(key)
 
     def _keys_in_flight_elsewhere(self, shard: int) -> set[str]:

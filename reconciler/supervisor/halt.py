@@ -2,12 +2,13 @@
 
 A wrong account, a wiped testnet or a bad deployment looks like thousands of vanished, shrunken or
 contradicting orders. Then neither rows nor holds may be written, until a sample looks sane again or
-a person releases the halt. That every order has ended is no anomaly: those answers are positive.
+a person releases the halt. It is no anomaly if every order has ended: the exchange reports each
+end.
 
-An order that the exchange answers with an error of its own is that order's matter, and all orders
-of a symbol that the exchange does not know are that symbol's: others must not wait for them. Where
-most of the symbols have such orders, neither orders nor symbols are the cause, but how we ask or
-which exchange.
+If the exchange answers with an error that is about one order, only that order is to blame; if it
+does not know a symbol, only that symbol's orders are. Other orders must not wait for them. If most
+symbols have such orders, the cause is neither an order nor a symbol: we ask in the wrong way, or
+the wrong exchange.
 
     off -> on    a cycle is an anomaly (`judge`), or the database has a halt (`adopt`)
     on  -> off   a sample is clean (`judge`), or the database has none any more (`sync`)
@@ -63,7 +64,7 @@ def is_anomaly(stats: AnomalyStats, policy: HaltPolicy) -> bool:
 def is_clean(stats: AnomalyStats, policy: HaltPolicy, *, is_whole: bool = False) -> bool:
     """Return True if a sample shows that the anomaly has passed.
 
-    A sample that `is_whole`, because nothing else is stale, leaves nothing to luck, however small.
+    If nothing else is stale, the sample `is_whole` and leaves nothing to luck, however small it is.
     """
     suspicious = _suspicious(stats, policy)
     if not stats.examined or suspicious > policy.clean_share * stats.examined:
@@ -80,7 +81,7 @@ def _chance_of(suspicious: int, examined: int, share: float) -> float:
 
 
 def describe(stats: AnomalyStats) -> str:
-    """Return why the halt is on, for a person."""
+    """Return the reason for the halt, as text for a person."""
     errors = sum(stats.errors.values())
     if errors <= stats.suspicious:
         return (
@@ -95,13 +96,13 @@ def describe(stats: AnomalyStats) -> str:
 
 
 def _suspicious(stats: AnomalyStats, policy: HaltPolicy) -> int:
-    """Count the suspicious orders; those with an error count if most symbols have such."""
+    """Count the suspicious orders; orders with an error count if most symbols have some."""
     is_mass = len(stats.errors) > policy.share * len(stats.keys)
     return stats.suspicious + (sum(stats.errors.values()) if is_mass else 0)
 
 
 def sample_of(chunks: Iterable[Chunk], size: int = SAMPLE_ITEMS) -> list[Chunk]:
-    """Take up to `size` items from all chunks, spread over each: its two ends may differ."""
+    """Take up to `size` items, spread over each chunk because its two ends may differ."""
     chunks = list(chunks)
     per_chunk = max(1, size // max(1, len(chunks)))
     sample: list[Chunk] = []
@@ -123,7 +124,7 @@ class CycleVerdict(StrEnum):
     COMMIT = "commit"
     FORGET = "forget"
     HALT = "halt"
-    """Forget them, and all that is queued: the cycle is an anomaly."""
+    """Forget them and all queued chunks, because the cycle is an anomaly."""
 
 
 class Halt:
@@ -133,26 +134,26 @@ class Halt:
         self,
         policy: HaltPolicy,
         *,
-        write: Callable[[Callable[[Planner], None]], None],
+        write_in_background: Callable[[Callable[[Planner], None]], None],
         on_change: Callable[[str | None], None] = lambda _: None,
     ) -> None:
         """Begin with the halt off.
 
         Args:
             policy: When to apply and to release it; may change at any time.
-            write: Has the database written in the background.
+            write_in_background: Runs a database write in the background.
             on_change: Called with the reason when it goes on, with None when it goes off.
         """
         self.policy = policy
         self.reason: str | None = None
         self.is_recorded = True
-        """True if the database has what we have."""
+        """True if the database holds the same state as this object."""
         self.is_of_another_host = False
-        """True if another host applied it while we worked: our samples prove nothing about it."""
+        """True if another host applied it while we worked. Our samples prove nothing about it."""
         self._own_reason: str | None = None
-        """The reason we last applied it for: recorded late, it looks like another host's."""
+        """The reason for which we last applied it. Recorded late, it looks like another host's."""
         self._recording = threading.Lock()
-        self._write = write
+        self._write_in_background = write_in_background
         self._on_change = on_change
 
     @property
@@ -166,9 +167,9 @@ class Halt:
         return self.is_on and not self.is_of_another_host
 
     def judge(self, stats: AnomalyStats, *, is_sample: bool, is_whole: bool) -> CycleVerdict:
-        """Return what becomes of a cycle's prepared batches; apply or release the halt by it.
+        """Judge a cycle: apply or release the halt, and return the fate of its prepared batches.
 
-        `is_sample`: it is only to show whether the halt may be released. `is_whole` as in
+        A cycle that `is_sample` only shows if the halt may be released. `is_whole` is as in
         `is_clean`.
         """
         if is_anomaly(stats, self.policy):
@@ -181,25 +182,25 @@ class Halt:
     def is_certain(self, stats: AnomalyStats, *, items: int) -> bool:
         """Return True if enough of a cycle of `items` is suspicious to judge it already.
 
-        Orders that an exchange does not know are asked for one by one: the rest of such a cycle
-        would cost the rate budget of minutes. A single suspicious symbol is not enough.
+        Orders that an exchange does not know are looked up one by one, so the rest of such a cycle
+        would cost minutes of the rate budget. A single suspicious symbol is not enough.
         """
         return stats.examined >= items * ENOUGH_TO_JUDGE and is_anomaly(stats, self.policy)
 
     def apply(self, reason: str) -> None:
-        """Turn it on, if it is off, and have that recorded for all hosts."""
+        """Turn it on, if it is off, and record it for all hosts in the background."""
         if self.is_on:
             return
         log.critical("halt.applied", reason=reason)
         self.is_recorded = self.is_of_another_host = False
         self._own_reason = reason
-        self._write(partial(self.record, reason))
+        self._write_in_background(partial(self.record, reason))
         self._turn(reason)
 
     def adopt(self, reason: str, *, is_at_start: bool) -> None:
         """Turn it on, if it is off, because the database has it.
 
-        A halt found at the start may be over after this restart: a clean sample releases it.
+        The cause of a halt found at the start may be gone, so a clean sample may release it.
         """
         if self.is_on:
             return
@@ -208,16 +209,16 @@ class Halt:
         self._turn(reason)
 
     def release(self, why: str, *, is_recorded: bool = False) -> None:
-        """Turn it off. Until that is recorded the workers, which read the database, write nothing.
+        """Turn it off. The workers read the database, so they write nothing until it is recorded.
 
-        `is_recorded`: the database is where we have it from.
+        `is_recorded` is True if the release was read from the database.
         """
         log.warning("halt.released", why=why)
         self.is_recorded = is_recorded
         self._turn(None)
 
     def sync(self, recorded: str | None, *, is_at_start: bool) -> None:
-        """Take over what the database says: `recorded` is its reason, or None."""
+        """Follow the database: `recorded` is its reason for the halt, or None if it has no halt."""
         if recorded is not None:
             self.adopt(recorded, is_at_start=is_at_start)
         elif self.is_on:
@@ -226,7 +227,7 @@ class Halt:
     def record(self, reason: str | None, planner: Planner) -> None:
         """Write to the database that it is on, or off (None). Called from a thread.
 
-        A write that is late, so that it is about a state of before, is left out.
+        Writes nothing if the halt has changed since this write was requested.
         """
         with self._recording:
             if reason == self.reason:

@@ -1,14 +1,14 @@
-"""The blame for a worker's death: the worker's, or that of a chunk that it was working at.
+"""The blame for a worker's death: on the worker itself, or on a chunk that it was working at.
 
-    first death with a chunk in work   the worker: it may have been killed for its own reasons
-    with two batches in work           the worker: either batch may be the cause
-    again, in another shard            the chunk: it is halved, until the poisoned item is alone
+    first death with a chunk in work   the worker, which may have been killed for its own reasons
+    with two batches in work           the worker, because either batch may be the cause
+    again, in another shard            the chunk, which is halved until the poisoned item is alone
     again, in the same shard           the worker, unless there is no other shard to try
-    again with a single item           set aside: on hold as `crashed_worker`
+    again with a single item           the item, which is put on hold as `crashed_worker`
 
-An item is set aside only if a worker has survived the same stage with others, or if there is no
-other item. Otherwise the items are not the cause: after `MOST_DEATHS_WITHOUT_RESULT` deaths nothing
-is halved any more, and the shards' restart limits end it.
+An item is put on hold only if a worker has survived the same stage with other items, or if there is
+no other item. Otherwise the items are not the cause: after `MOST_DEATHS_WITHOUT_RESULT` deaths no
+chunk is halved any more, and the restart limits park the shards.
 """
 
 from collections import Counter
@@ -27,11 +27,11 @@ MOST_DEATHS_WITHOUT_RESULT = 16
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CrashVerdict:
-    """The consequences of a death: what to try again, what to set aside, and what is to blame."""
+    """The chunks to try again after a death, the poisoned ones to put on hold, and the blame."""
 
     again: tuple[Chunk, ...]
     poisoned: tuple[Chunk, ...] = ()
-    is_workers_fault: bool = True
+    is_worker_to_blame: bool = True
 
 
 class PoisonDetector:
@@ -56,15 +56,15 @@ class PoisonDetector:
         has_others: bool,
         is_all: bool,
     ) -> CrashVerdict:
-        """Return what follows from a death with these chunks in work.
+        """Return the verdict on a death while the worker was working at these chunks.
 
         Args:
             chunks: A batch that the worker was working at.
             shard: The worker's shard.
-            stage: The worker's step with them.
+            stage: The worker's step with the batch.
             is_alone: The worker was working at no other batch.
             has_others: Another shard could be tried.
-            is_all: There is no other work than these chunks.
+            is_all: No other chunk is queued or in flight.
         """
         self._without_result[stage] += 1
         if self._without_result[stage] > MOST_DEATHS_WITHOUT_RESULT:
@@ -74,14 +74,16 @@ class PoisonDetector:
             for chunk in chunks
         ]
         parts = [
-            part for chunk, to_blame in tried for part in _after(chunk, shard, to_blame=to_blame)
+            part
+            for chunk, to_blame in tried
+            for part in _parts_to_retry(chunk, shard, to_blame=to_blame)
         ]
-        may_set_aside = is_all or stage in self._survived
-        poisoned = [chunk for chunk in parts if chunk.crashes >= MOST_CRASHES and may_set_aside]
+        may_hold = is_all or stage in self._survived
+        poisoned = [chunk for chunk in parts if chunk.crashes >= MOST_CRASHES and may_hold]
         return CrashVerdict(
             again=tuple(chunk for chunk in parts if chunk not in poisoned),
             poisoned=tuple(poisoned),
-            is_workers_fault=not any(to_blame for _, to_blame in tried),
+            is_worker_to_blame=not any(to_blame for _, to_blame in tried),
         )
 
 
@@ -89,8 +91,8 @@ def _is_to_blame(chunk: Chunk, shard: int, *, has_others: bool) -> bool:
     return bool(chunk.crashes) and (not has_others or bool(chunk.crashed_in - {shard}))
 
 
-def _after(chunk: Chunk, shard: int, *, to_blame: bool) -> list[Chunk]:
-    """Return a chunk that was in work at a death as it is to be tried again."""
+def _parts_to_retry(chunk: Chunk, shard: int, *, to_blame: bool) -> list[Chunk]:
+    """Return the parts in which to try a chunk again that was in work at a death."""
     if not to_blame:
         crashed_in = chunk.crashed_in | {shard}
         return [replace(chunk, crashes=max(1, chunk.crashes), crashed_in=crashed_in)]

@@ -1,4 +1,4 @@
-"""The worker processes: start them, listen to them, restart them when told to, drain them.
+"""The worker processes: start them, receive their messages, restart and drain them.
 
     wanted shard     booting -> ready -> (draining -> stopping) -> gone -> booting ...
     death, hang      -> backing off -> booting                       the listener says when
@@ -6,7 +6,8 @@
     unwanted shard   draining -> stopping -> gone
 
 A worker drains when its shard is not wanted any more or gets a new worker: it is assigned nothing
-more, and is told to stop when it has nothing in flight.
+more, and is told to stop when it has nothing in flight. A worker on trial is the first one after
+its shard was parked; if it dies soon, the shard is parked again, for longer.
 """
 
 import asyncio
@@ -20,8 +21,8 @@ import structlog
 
 from reconciler.errors import Problem
 from reconciler.resilience.breaker_state import BreakerSnapshot
-from reconciler.supervisor.run_state import RunState
 from reconciler.supervisor.status import ShardState
+from reconciler.supervisor.stop_state import StopState
 from reconciler.supervisor.worker_process import WorkerProcess, fork_server
 from reconciler.worker.messages import (
     BatchDone,
@@ -40,7 +41,7 @@ from reconciler.workload import Batch, Workload
 WATCH_SECONDS = 1.0
 BOOT_GRACE_SECONDS = 30.0
 STACKS_SECONDS = 0.5
-"""The time that a worker has to write its stacks before it is killed."""
+"""The time that a hung worker has to write its stacks before it is killed."""
 
 MISCONFIGURED = Misconfigured(
     (
@@ -50,19 +51,19 @@ MISCONFIGURED = Misconfigured(
         ),
     )
 )
-"""Reported for a worker that ended as misconfigured and could not say why."""
+"""Reported for a worker that exited as misconfigured, in case its own message was lost."""
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WorkerDied:
-    """A worker died, or could not be started. What it had sent before has been delivered.
+    """A worker died, or could not be started. Its last messages have been delivered.
 
     Attributes:
         shard: The worker's shard.
         batches: The numbers of the batches that it was working at: none, one or two.
-        exit_code: As the system gave it; None for a worker that could not be started.
+        exit_code: The exit code of the process; None if it could not be started.
     """
 
     shard: int
@@ -71,14 +72,14 @@ class WorkerDied:
 
 
 class PoolListener(Protocol):
-    """Hears what the workers say and what becomes of them, and decides what follows."""
+    """Receives worker messages and lifecycle events, and decides how to react."""
 
-    def admits(self, shard: int, ready: Ready) -> bool:
-        """Return True if a worker that is ready may be assigned anything."""
+    def may_serve(self, shard: int, ready: Ready) -> bool:
+        """Return True if a worker that reports as ready may be assigned work."""
         ...
 
     def on_message(self, shard: int, message: FromWorker) -> None:
-        """Act on a worker's message; its state is already up to date."""
+        """Act on a worker's message. The worker's state in the pool already includes it."""
         ...
 
     def on_worker_died(self, died: WorkerDied) -> None:
@@ -86,25 +87,25 @@ class PoolListener(Protocol):
         ...
 
     def on_worker_stopped(self, shard: int) -> None:
-        """Requeue what a worker left in flight that had been told to stop, or was killed then."""
+        """Requeue the batches left by a worker that stopped, or was killed while stopping."""
         ...
 
     def on_worker_hung(self, shard: int) -> None:
-        """Count a worker that hangs and is killed now; its death follows."""
+        """Count a hung worker. It is killed now, and `on_worker_died` follows."""
         ...
 
     def on_worker_back(self, shard: int) -> None:
-        """Take a shard into service again that was parked: its worker is ready."""
+        """Put a parked shard back into service: its worker is ready."""
         ...
 
     def breaker_of(self, shard: int) -> BreakerSnapshot | None:
-        """Return where the circuit breaker of the shard's last worker stands now."""
+        """Return the state of the shard's circuit breaker, which its next worker inherits."""
         ...
 
 
 @dataclass(kw_only=True)
 class Slot:
-    """A shard's place in the pool: its worker, or why there is none."""
+    """A shard's place in the pool: its worker, or the state of a shard without one."""
 
     worker: WorkerProcess | None = None
     is_parked: bool = False
@@ -113,13 +114,13 @@ class Slot:
 
     @property
     def state(self) -> ShardState:
-        """The state of the worker; without one, what the shard waits for."""
+        """The state of the worker; without a worker, parked or backing off."""
         if self.worker is None:
             return ShardState.PARKED if self.is_parked else ShardState.BACKING_OFF
         return self.worker.state
 
     def cancel_restart(self) -> None:
-        """Start no worker when the delay is over."""
+        """Cancel the scheduled start of the next worker, if there is one."""
         if self.timer is not None:
             self.timer.cancel()
 
@@ -133,14 +134,14 @@ class WorkerPool:
         *,
         hang_after: timedelta,
         set_up_worker: Callable[[int], Callable[[], None]],
-        run_state: RunState,
+        stop_state: StopState,
         listener: PoolListener,
     ) -> None:
         self._hang_after = hang_after
         self._context = fork_server()
         self._workload = workload
         self._set_up_worker = set_up_worker
-        self._run_state = run_state
+        self._stop_state = stop_state
         self._listener = listener
         self._wanted = 0
         self._slots: dict[int, Slot] = {}
@@ -152,30 +153,36 @@ class WorkerPool:
 
     @property
     def workers(self) -> list[WorkerProcess]:
-        """The workers that are there, in any state."""
+        """All running workers, in any state."""
         return [slot.worker for slot in self._slots.values() if slot.worker is not None]
 
     @property
     def available(self) -> list[int]:
-        """The shards whose workers could prepare another batch."""
+        """The shards whose workers can prepare another batch now."""
         return [worker.shard for worker in self.workers if worker.can_prepare]
 
     def is_idle_now(self, shard: int) -> bool:
-        """Return True if the shard's worker works at no batch, whatever it has prepared."""
+        """Return True if the shard's worker is preparing and committing nothing now.
+
+        It may still hold prepared batches that wait for their verdict.
+        """
         return not self._worker(shard).at_work
 
     def allowed_cycles(self, shard: int) -> frozenset[int]:
-        """Return the only cycles that the shard's worker may prepare more of; empty: any."""
+        """Return the cycles this worker is restricted to. An empty set means no restriction.
+
+        See `WorkerProcess.allowed_cycles` for the reason.
+        """
         return self._worker(shard).allowed_cycles
 
     @property
     def has_work(self) -> bool:
-        """True while any worker works at a batch."""
+        """True while any worker is preparing or committing a batch."""
         return any(worker.at_work for worker in self.workers)
 
     @property
     def draining(self) -> list[int]:
-        """The shards whose workers are to stop when they have nothing in flight."""
+        """The shards whose workers will be stopped once they have nothing in flight."""
         return [worker.shard for worker in self.workers if worker.state is ShardState.DRAINING]
 
     @property
@@ -191,17 +198,17 @@ class WorkerPool:
         return {worker.shard: worker.pid for worker in self.workers}
 
     def is_replaced(self, shard: int, before: int | None) -> bool:
-        """Return True if the shard has another worker than pid `before`, ready, or gets none."""
+        """Return True if a worker other than pid `before` is ready, or the shard gets none."""
         slot = self._slots.get(shard)
         if slot is None or slot.is_parked:
             return True
         worker = slot.worker
         return worker is not None and worker.pid != before and worker.state is ShardState.READY
 
-    # How many.
+    # Size, restarts and draining.
 
     def resize(self, shards: int) -> None:
-        """Keep one worker for each of `shards` shards from now on."""
+        """Run one worker for each of `shards` shards from now on; drain the surplus workers."""
         self._wanted = shards
         for shard in range(shards):
             if shard not in self._slots:
@@ -217,13 +224,13 @@ class WorkerPool:
         hang_after: timedelta,
         set_up_worker: Callable[[int], Callable[[], None]],
     ) -> None:
-        """Start workers like this from now on; those that are there stay as they are."""
+        """Use these settings for workers started from now on. Running workers are not changed."""
         self._workload = workload
         self._set_up_worker = set_up_worker
         self._hang_after = hang_after
 
     def drain(self, shard: int) -> None:
-        """Drain the shard's worker; if the shard is still wanted, it gets a new one afterwards."""
+        """Drain the shard's worker. If the shard is still wanted, a new worker follows."""
         slot = self._slots[shard]
         if slot.worker is None:
             slot.cancel_restart()
@@ -245,18 +252,18 @@ class WorkerPool:
         self.restart(shard, delay=retry_after)
 
     def stop(self, shard: int) -> None:
-        """Ask a draining worker, which has nothing in flight, to end."""
+        """Ask a drained worker to exit."""
         if (worker := self._slots[shard].worker) is not None:
             self._stop_process(worker)
 
-    # What they do.
+    # Messages to the workers.
 
     def assign(self, shard: int, batch: Batch) -> None:
         """Give an available worker a batch to prepare."""
         self._worker(shard).prepare(batch)
 
     def commit(self, shard: int, batches: Sequence[int], *, may_write: bool) -> None:
-        """Have a worker commit or forget batches that it has prepared, if it is still there."""
+        """Tell a worker to commit, or to forget, batches that it has prepared, if it still runs."""
         worker = self._slots[shard].worker
         if worker is not None:
             worker.commit(batches, may_write=may_write)
@@ -268,7 +275,7 @@ class WorkerPool:
             slot.worker.send(message)
 
     def stop_all(self) -> None:
-        """Ask all workers to finish what they have in flight and end."""
+        """Ask all workers to finish their batches in flight and exit."""
         for worker in self.workers:
             self._stop_process(worker)
 
@@ -285,7 +292,7 @@ class WorkerPool:
         return len(left)
 
     def kill(self, pid: int) -> None:
-        """Kill a worker that has not ended in time; others do what it has in flight."""
+        """Kill a worker that has not ended in time. Others take over its batches in flight."""
         for worker in self.workers:
             if worker.pid == pid:
                 log.warning("worker.killed", shard=worker.shard, worker_pid=pid)
@@ -304,7 +311,7 @@ class WorkerPool:
     # Hangs.
 
     async def watch(self) -> None:
-        """Kill every worker that hangs, with its stacks in the log; never ends by itself."""
+        """Kill every worker that hangs, and log its stacks first. Runs until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
             began = loop.time()
@@ -352,15 +359,15 @@ class WorkerPool:
     def _later(
         self, seconds: float, act: Callable[[WorkerProcess], None], worker: WorkerProcess
     ) -> None:
-        """Call `act` with the worker after `seconds`, if it is still there."""
+        """Call `act` with the worker after `seconds`, if it still runs."""
 
-        def act_if_there() -> None:
+        def act_if_running() -> None:
             if worker in self.workers:
                 act(worker)
 
-        asyncio.get_running_loop().call_later(seconds, act_if_there)
+        asyncio.get_running_loop().call_later(seconds, act_if_running)
 
-    # Life and death.
+    # Starts and ends of processes.
 
     def _start(self, shard: int) -> None:
         slot = self._slots[shard]
@@ -394,7 +401,7 @@ class WorkerPool:
 
     def _on_message(self, worker: WorkerProcess, message: FromWorker) -> None:
         if isinstance(message, Ready) and worker.state is ShardState.BOOTING:
-            if not self._listener.admits(worker.shard, message):
+            if not self._listener.may_serve(worker.shard, message):
                 return
             worker.state = ShardState.READY
             self._resume(worker.shard)
@@ -427,8 +434,8 @@ class WorkerPool:
             )
 
     def _start_next(self, shard: int) -> None:
-        """Start the next worker of a shard without one; forget the shard if it is unwanted."""
-        if self._run_state.is_stopping:
+        """Start the next worker of a shard that has none; remove the slot of an unwanted shard."""
+        if self._stop_state.is_stopping:
             return
         if shard < self._wanted:
             self._start(shard)

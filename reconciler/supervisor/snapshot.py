@@ -41,11 +41,11 @@ class SupervisorSnapshot:
 
 
 class SnapshotBuilder:
-    """Builds the snapshots of one supervisor, and keeps what only they need.
+    """Builds the snapshots of one supervisor, and keeps the values that only they need.
 
     Attributes:
         store_refusal: Why the database refuses the supervisor itself; None if it does not.
-        store_away: Why the supervisor waits for the database; None if it does not.
+        store_away: Why the database is unavailable to the supervisor; None if it is not.
     """
 
     def __init__(self, coordinator: Coordinator, summary: Summary) -> None:
@@ -72,7 +72,7 @@ class SnapshotBuilder:
         return SupervisorSnapshot(status=self._status(phase), vitals=self._vitals())
 
     def locate(self, key: str, item_id: str) -> OrderLocation:
-        """Return where an item is: queued, in flight or neither, and how its shard stands."""
+        """Return the place of an item (queued, in flight or neither) and its shard's state."""
         held = self._dispatcher.in_flight_batch(key, item_id)
         shard = self._dispatcher.owner_of(key) if held is None else held[0]
         health = self._coordinator.health_of(shard)
@@ -182,23 +182,23 @@ class SnapshotBuilder:
             held_orders=None if backlog is None else backlog.held_items,
             oldest_hold_age_seconds=None if backlog is None else backlog.oldest_hold_age_seconds,
             halted=self._coordinator.halt.reason,
-            blocked=self._fault_for_person(is_of_store=False),
-            store_refusal=self.store_refusal or self._fault_for_person(is_of_store=True),
+            blocked=self._fault_for_person(is_store_fault=False),
+            store_refusal=self.store_refusal or self._fault_for_person(is_store_fault=True),
             store_away=self.store_away,
             parked=len(self._pool.parked),
         )
 
     def _oldest_stale_age_seconds(self) -> float | None:
-        """Return the age as of now: the order has not been synced since the measurement either."""
+        """Return the age as of now, assuming that the order has not been synced since measured."""
         if self._backlog is None:
             return None
         return self._backlog.oldest_age_seconds + time.monotonic() - self._backlog_at
 
-    def _fault_for_person(self, *, is_of_store: bool) -> str | None:
-        """Return a shard's fault that a person must fix, at the database or at the exchange."""
+    def _fault_for_person(self, *, is_store_fault: bool) -> str | None:
+        """Return a current fault that a person must fix: of the database, or of the exchange."""
         for health in self._coordinator.shard_health.values():
             kind = health.fault.kind if health.fault and health.has_fault else None
-            if kind is not None and kind.needs_person and kind.is_of_store is is_of_store:
+            if kind is not None and kind.needs_person and kind.is_store_fault is is_store_fault:
                 return _first_line(health.fault)
         return None
 
@@ -219,7 +219,7 @@ def _first_line(fault: WorkerFault | None) -> str | None:
 
 
 def _state_and_retry_seconds(breaker: BreakerSnapshot | None) -> tuple[str | None, float]:
-    """Return a breaker's state, and how long until an open one lets the next probe through."""
+    """Return a breaker's state, and the seconds until an open one lets the next probe through."""
     return (None, 0.0) if breaker is None else (breaker.state.value, breaker.retry_after_seconds)
 
 

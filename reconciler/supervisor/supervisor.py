@@ -1,11 +1,11 @@
-"""The parent process: plan sweep after sweep until stopped, then drain.
+"""The supervisor: plan sweep after sweep until stopped, then drain.
 
-    sweep    from the longest unsynced item to the last stale one, page by page
-    cycle    a part of a page, about ten seconds of the rate budget: see `coordinator`
-    rest     the pause between sweeps
+    sweep     from the longest unsynced item to the last stale one, page by page
+    cycle     a part of a page, about ten seconds of the rate budget: see `coordinator`
+    interval  the wait between two sweeps
 
-One event loop, and nothing blocks it: planning and recording run in threads, the rest is short. A
-stop waits for none of them. While the halt is on, only samples are prepared.
+Nothing blocks the event loop: planning and recording run in threads; everything else is quick.
+Stopping does not wait for those threads. While the halt is on, only samples are prepared.
 
 The number of shards and the settings may change at any time: see `Coordinator.resize` and
 `reload`.
@@ -29,11 +29,11 @@ from reconciler.settings import MAX_SHARDS
 from reconciler.supervisor.coordinator import Coordinator
 from reconciler.supervisor.options import Options
 from reconciler.supervisor.reload import Reloader, RunConfig
-from reconciler.supervisor.run_state import RunState
 from reconciler.supervisor.signals import SignalAction, handle_signals
 from reconciler.supervisor.snapshot import SnapshotBuilder, SupervisorSnapshot, with_memory
 from reconciler.supervisor.stall_timeout import StallTimeout
 from reconciler.supervisor.status import OrderLocation, Phase
+from reconciler.supervisor.stop_state import StopState
 from reconciler.supervisor.summary import StopReason, Summary
 from reconciler.supervisor.threads import run_in_daemon_thread
 from reconciler.telemetry.metrics import Counter, Gauge, Metrics, count_lost_lines
@@ -70,12 +70,12 @@ class Supervisor:
         Args:
             workload: The work to do.
             options: How to do it.
-            metrics: Where the parent's metrics go; the workers open their own.
+            metrics: Where the supervisor's metrics go; the workers open their own.
             set_up_worker: Returns what a shard's worker calls first, to set up its logging.
             on_progress: Called after each batch.
             reload: Reads the settings again, on HUP. Without it HUP changes nothing.
-            open_control: Returns what answers commands while the supervisor runs. Without it
-                no command is answered.
+            open_control: Opens the control server, which answers commands while the supervisor
+                runs. Without it no command is answered.
         """
         self._workload = workload
         self._metrics = metrics
@@ -83,10 +83,10 @@ class Supervisor:
         self._stall_timeout = StallTimeout(options.stall_timeout if options.is_once else None)
         self._reloader = None if reload is None else Reloader(reload)
         self._open_control = open_control
-        self._run_state = RunState()
+        self._stop_state = StopState()
         self._is_ready = False
-        self._last_fault = "no worker got ready"
-        self._failure: BaseException | None = None
+        self._last_outage = "no worker got ready"
+        self._fatal_error: BaseException | None = None
         self.summary = Summary()
         self._coordinator = Coordinator(
             workload,
@@ -94,7 +94,7 @@ class Supervisor:
             self.summary,
             metrics=metrics,
             set_up_worker=set_up_worker,
-            run_state=self._run_state,
+            stop_state=self._stop_state,
             listener=self,
         )
         self._snapshots = SnapshotBuilder(self._coordinator, self.summary)
@@ -106,7 +106,7 @@ class Supervisor:
     @property
     def phase(self) -> Phase:
         """The state of the supervisor as a whole."""
-        if self._run_state.is_stopping:
+        if self._stop_state.is_stopping:
             return Phase.DRAINING
         if not self._is_ready:
             return Phase.STARTING
@@ -118,7 +118,7 @@ class Supervisor:
         return self._coordinator.pool.pids
 
     async def run(self) -> Summary:
-        """Run until finished, or until a signal says so; drain; return what was done.
+        """Run until finished or stopped by a signal; drain; return the summary.
 
         Raises:
             ConfigurationError: settings, schema or credentials cannot work.
@@ -130,9 +130,9 @@ class Supervisor:
         with handle_signals(self._on_signal):
             control = nullcontext() if self._open_control is None else self._open_control(self)
             async with control:
-                await self._begin_and_end()
-        if self._failure is not None:
-            raise self._failure
+                await self._run_until_drained()
+        if self._fatal_error is not None:
+            raise self._fatal_error
         log.info(
             "supervisor.ended",
             ending=self.summary.ending.value,
@@ -141,16 +141,16 @@ class Supervisor:
         )
         return self.summary
 
-    async def _begin_and_end(self) -> None:
+    async def _run_until_drained(self) -> None:
         opening = run_in_daemon_thread(self._open_planner)
-        planner = await self._run_state.result_unless_stopping(opening)
+        planner = await self._stop_state.result_unless_stopping(opening)
         if planner is None:
             return
         self._planner = planner
         self._coordinator.history.mark_known()
         log.info("supervisor.started", shards=self._options.shards, once=self._options.is_once)
         tasks = [
-            self._begin(work)
+            self._start_task(work)
             for work in (
                 self._send_gauges(),
                 self._coordinator.pool.watch(),
@@ -159,15 +159,15 @@ class Supervisor:
                 self._reload_when_asked(),
             )
         ]
-        writes = self._begin(self._coordinator.write_in_background(lambda: self._planner))
+        writes = self._start_task(self._coordinator.write_in_background(lambda: self._planner))
         try:
-            pause = await self._ask(lambda planner: planner.read_pause())
+            pause = await self._call_planner(lambda planner: planner.read_pause())
             if pause is not None:
                 self._coordinator.pauses.restore(pause)
             self._coordinator.resize(self._options)
-            await self._work()
+            await self._plan_until_stopped()
             await self._drain()
-            await self._record_the_rest(writes)
+            await self._record_unfinished(writes)
         finally:
             self._coordinator.close()
             for task in (*tasks, writes):
@@ -175,11 +175,11 @@ class Supervisor:
             self._planner.close()
 
     async def _watch_log(self) -> None:
-        """End if nothing reads the log any more: errors would stay unseen."""
+        """Stop if nothing reads the log any more: errors would stay unseen."""
         while True:
             if is_reader_gone():
                 self.summary.fault = "standard error, where the log goes, is not read any more"
-                self._end(StopReason.LOG_GONE)
+                self._request_stop(StopReason.LOG_GONE)
             await asyncio.sleep(LOG_SECONDS)
 
     def _open_planner(self) -> Planner:
@@ -192,14 +192,17 @@ class Supervisor:
         return planner
 
     async def _give_up_without_worker(self) -> None:
-        """End if no worker gets ready in time: a service manager must not take us for running."""
+        """Stop if no worker gets ready in time.
+
+        Otherwise a service manager would believe that we are running.
+        """
         if self._options.is_once:
             return
         await asyncio.sleep(self._options.start_timeout.total_seconds())
         if not self._is_ready:
-            self.on_failure(StoreUnavailable(self._last_fault))
+            self.on_fatal_error(StoreUnavailable(self._last_outage))
 
-    # What commands ask.
+    # What the control server reads.
 
     def snapshot(self) -> SupervisorSnapshot:
         """Return what the supervisor and its shards are doing at this moment."""
@@ -215,65 +218,65 @@ class Supervisor:
 
     # Planning.
 
-    async def _work(self) -> None:
+    async def _plan_until_stopped(self) -> None:
         halt = self._coordinator.halt
-        while not self._run_state.is_stopping:
+        while not self._stop_state.is_stopping:
             await self._check_halt()
             if not halt.is_on:
                 await self._sweep()
             if self._options.is_once:
-                await self._run_state.wait_unless_stopping(
+                await self._stop_state.wait_unless_stopping(
                     lambda: not self._coordinator.cycles or halt.is_on
                 )
-                self._end(StopReason.HALTED if halt.is_on else StopReason.COMPLETED)
+                self._request_stop(StopReason.HALTED if halt.is_on else StopReason.COMPLETED)
             elif halt.is_on:
-                await self._run_state.sleep(HALT_SAMPLE_SECONDS)
+                await self._stop_state.sleep(HALT_SAMPLE_SECONDS)
             else:
-                await self._rest()
+                await self._wait_for_next_sweep()
 
     async def _sweep(self) -> None:
-        """Work through all that is stale now; leave the last batches to finish on their own."""
+        """Plan and assign every item that is stale now; the last batches finish later."""
         after: Hashable | None = None
         while (page := await self._plan(after)) is not None:
             cycles = self._coordinator.cycles_in(page)
             for number, chunks in enumerate(cycles, start=1):
                 is_last = page.next is None and number == len(cycles)
                 cycle = self._coordinator.begin_cycle(chunks, ends_sweep=is_last)
-                await self._run_state.wait_unless_stopping(
+                await self._stop_state.wait_unless_stopping(
                     partial(self._coordinator.may_begin_next, cycle)
                 )
-                if self._run_state.is_stopping or self._coordinator.halt.is_on:
+                if self._stop_state.is_stopping or self._coordinator.halt.is_on:
                     return
             after = page.next
             if after is None:
                 return
 
     async def _check_halt(self) -> None:
-        """Compare the halt with the database, for all hosts; try to release it by a sample."""
+        """Synchronize the halt with the database; try to release it with a sample."""
         halt = self._coordinator.halt
         if halt.is_recorded:
-            recorded = await self._ask(lambda planner: planner.read_halt())
-            if not self._run_state.is_stopping:
+            recorded = await self._call_planner(lambda planner: planner.read_halt())
+            if not self._stop_state.is_stopping:
                 self._coordinator.sync_halt(recorded)
         else:
-            await self._ask(partial(halt.record, halt.reason))
+            await self._call_planner(partial(halt.record, halt.reason))
         if halt.may_be_sampled and (page := await self._plan(None)) is not None:
             sample = self._coordinator.begin_sample(page)
-            await self._run_state.wait_unless_stopping(lambda: sample.is_done)
+            await self._stop_state.wait_unless_stopping(lambda: sample.is_done)
             if not halt.is_on:
-                await self._ask(partial(halt.record, None))
+                await self._call_planner(partial(halt.record, None))
 
     async def _plan(self, after: Hashable | None) -> Page | None:
-        """Read the page behind `after`; None when it is time to stop."""
+        """Read the page after the cursor `after`; None when stopping."""
         limit = self._options.page_items
-        return await self._ask(lambda planner: planner.plan(limit, after))
+        return await self._call_planner(lambda planner: planner.plan(limit, after))
 
-    async def _ask(self, question: Callable[[Planner], T]) -> T | None:
-        """Ask the planner, however long the database is away; None when it is time to stop."""
-        while not self._run_state.is_stopping:
-            asked = run_in_daemon_thread(question, self._planner)
+    async def _call_planner(self, function: Callable[[Planner], T]) -> T | None:
+        """Call a function with the planner until the database answers; None when stopping."""
+        while not self._stop_state.is_stopping:
+            call = run_in_daemon_thread(function, self._planner)
             try:
-                answer = await self._run_state.result_unless_stopping(asked)
+                result = await self._stop_state.result_unless_stopping(call)
                 self._snapshots.store_refusal = self._snapshots.store_away = None
             except (StoreUnavailable, StoreRefused) as error:
                 if isinstance(error, StoreRefused):
@@ -282,26 +285,26 @@ class Supervisor:
                     self._snapshots.store_refusal = str(error)
                 self._snapshots.store_away = str(error)
                 log.warning("supervisor.waits_for_store", reason=str(error))
-                self.on_fault(StopReason.STORE_GONE, str(error), STORE_RETRY_SECONDS)
-                self._coordinator.wait_for_store(STORE_RETRY_SECONDS)
+                self.on_outage(StopReason.STORE_GONE, str(error), STORE_RETRY_SECONDS)
+                self._coordinator.pause_assignment(STORE_RETRY_SECONDS)
             else:
-                return answer
-            await self._run_state.sleep(STORE_RETRY_SECONDS)
+                return result
+            await self._stop_state.sleep(STORE_RETRY_SECONDS)
         return None
 
     # Changes while it runs.
 
     def scale(self, shards: int) -> None:
         """Change the number of shards; surplus workers finish what they have in flight."""
-        if shards == self._options.shards or self._run_state.is_stopping:
+        if shards == self._options.shards or self._stop_state.is_stopping:
             return
         log.warning("supervisor.scaled", before=self._options.shards, shards=shards)
         self._coordinator.resize(replace(self._options, shards=shards))
 
     async def _reload_when_asked(self) -> None:
-        """Follow new settings whenever asked to, and replace the workers one by one.
+        """Use new settings whenever asked to, and replace the workers one by one.
 
-        The number of shards follows only if its setting has changed: it may have been scaled.
+        The shard count changes only if its setting did, because `scale` may have overridden it.
         """
         if self._reloader is None:
             return
@@ -319,54 +322,54 @@ class Supervisor:
                 await self._coordinator.replace_worker(shard)
             log.warning("supervisor.reloaded", shards=self._options.shards)
 
-    async def _report(self) -> None:
-        """Log what we are doing, and where each thread of ours and the workers' is."""
+    async def _log_state(self) -> None:
+        """Log the status, and the stacks of the supervisor's and the workers' threads."""
         status = await with_memory(self.snapshot().status)
         log.warning("supervisor.state", state=msgspec.to_builtins(status), stacks=_own_stacks())
         self._coordinator.pool.log_stacks()
 
-    # What the coordinator reports.
+    # The coordinator's callbacks.
 
     def on_ready(self) -> None:
-        """Note that a worker is ready."""
+        """Record that a worker is ready."""
         self._is_ready = True
 
     def on_progress(self) -> None:
-        """Show what has been done."""
+        """Show the summary, which has changed."""
         self._on_progress(self.summary)
 
     def on_success(self) -> None:
-        """Begin the stall timeout again."""
+        """Reset the stall timeout."""
         self._stall_timeout.record_success()
 
-    def on_fault(self, ending: StopReason, reason: str, retry_after_seconds: float) -> None:
-        """In a single sweep, end if the wait for what is gone would exceed the stall timeout."""
-        self._last_fault = reason
+    def on_outage(self, stop_reason: StopReason, message: str, retry_after_seconds: float) -> None:
+        """When running once, stop if the retry delay would exceed the stall timeout."""
+        self._last_outage = message
         if self._stall_timeout.record_fault(retry_after_seconds):
-            self.summary.fault = reason
-            self._end(ending)
+            self.summary.fault = message
+            self._request_stop(stop_reason)
 
     def on_death(self) -> None:
-        """In a single sweep, end if workers die and nothing is done for the stall timeout."""
+        """When running once, stop if workers die and nothing succeeds within the stall timeout."""
         self._metrics.incr(Counter.SUPERVISOR_RESTARTS)
         if self._stall_timeout.record_fault():
-            reason = "the workers keep dying, and nothing goes forward: see why in the log above"
-            self.on_failure(WorkersDying(reason))
+            message = "the workers keep dying and no progress is being made; see the log above"
+            self.on_fatal_error(WorkersDying(message))
 
-    def on_failure(self, failure: BaseException) -> None:
-        """End: nothing can go on."""
-        self._failure = self._failure or failure
-        self._end(StopReason.STOPPED)
+    def on_fatal_error(self, error: BaseException) -> None:
+        """Stop because of an error that no retry can fix; `run` raises the first one."""
+        self._fatal_error = self._fatal_error or error
+        self._request_stop(StopReason.STOPPED)
 
-    # Ending.
+    # Signals and the stop.
 
     def _on_signal(self, action: SignalAction) -> None:
         log.info("supervisor.signal_received", action=action.value)
         match action:
             case SignalAction.STOP | SignalAction.STOP_FAST:
-                is_second = self._run_state.is_stopping
-                self._run_state.is_fast_stop = is_second or action is SignalAction.STOP_FAST
-                self._end(StopReason.STOPPED)
+                is_second = self._stop_state.is_stopping
+                self._stop_state.is_fast_stop = is_second or action is SignalAction.STOP_FAST
+                self._request_stop(StopReason.STOPPED)
             case SignalAction.GROW:
                 self.scale(min(MAX_SHARDS, self._options.shards + 1))
             case SignalAction.SHRINK:
@@ -375,35 +378,35 @@ class Supervisor:
                 if self._reloader is not None:
                     self._reloader.request()
             case SignalAction.REPORT:
-                self._begin(self._report())
+                self._start_task(self._log_state())
             case _:
                 assert_never(action)
 
-    def _end(self, ending: StopReason) -> None:
-        if not self._run_state.is_stopping:
-            self.summary.ending = ending
-        self._run_state.stop()
+    def _request_stop(self, reason: StopReason) -> None:
+        if not self._stop_state.is_stopping:
+            self.summary.ending = reason
+        self._stop_state.stop()
 
     def _on_bug(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """End on an exception in a callback of the loop, instead of hanging."""
+        """Stop on an exception in a callback of the loop, instead of hanging."""
         error = context.get("exception") or RuntimeError(context["message"])
         log.error("supervisor.bug", exc_info=error)
-        self.on_failure(error)
+        self.on_fatal_error(error)
 
-    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run `work` as a task; an exception in it ends the supervisor."""
+    def _start_task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run `work` as a task; an exception in it stops the supervisor."""
         task = asyncio.create_task(work)
         task.add_done_callback(self._on_task_end)
         return task
 
     def _on_task_end(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and isinstance(error := task.exception(), Exception):
-            self.on_failure(error)
+            self.on_fatal_error(error)
 
     async def _drain(self) -> None:
         """Drain the workers; log it if some had to be killed, unless the stop is fast."""
         killed = await self._coordinator.drain()
-        if killed and not self._run_state.is_fast_stop:
+        if killed and not self._stop_state.is_fast_stop:
             self.summary.killed_at_stop = killed
             log.error(
                 "supervisor.drain_incomplete",
@@ -411,9 +414,9 @@ class Supervisor:
                 drain_seconds=self._options.drain.total_seconds(),
             )
 
-    async def _record_the_rest(self, writes: asyncio.Task[None]) -> None:
-        """Record what is not recorded yet, if the database takes it soon enough."""
-        self._coordinator.record_the_rest()
+    async def _record_unfinished(self, writes: asyncio.Task[None]) -> None:
+        """Record the interrupted cycles; wait up to `RECORD_SECONDS` until they are written."""
+        self._coordinator.record_unfinished()
         await asyncio.wait([writes], timeout=RECORD_SECONDS)
 
     # Gauges.
@@ -437,29 +440,29 @@ class Supervisor:
             await asyncio.sleep(GAUGE_SECONDS)
 
     async def _measure_backlog(self) -> Backlog | None:
-        """Measure the backlog; None if that fails: no metric may end the service."""
+        """Measure the backlog; None if that fails, because no metric may stop the service."""
         try:
-            return await run_in_daemon_thread(self._planner.backlog)
+            return await run_in_daemon_thread(self._planner.measure_backlog)
         except (StoreUnavailable, StoreRefused):
             return None
         except Exception:
             log.exception("supervisor.backlog_unknown")
             return None
 
-    async def _rest(self) -> None:
-        """Pause between sweeps for the interval in force, which a reload may change meanwhile."""
+    async def _wait_for_next_sweep(self) -> None:
+        """Wait for the interval between two sweeps, which a reload may change meanwhile."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         interval = None
-        while interval != self._options.interval and not self._run_state.is_stopping:
+        while interval != self._options.interval and not self._stop_state.is_stopping:
             interval = self._options.interval
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(began + interval.total_seconds()):
-                    await self._run_state.wait_unless_stopping(
-                        partial(self._has_other_interval, interval)
+                    await self._stop_state.wait_unless_stopping(
+                        partial(self._has_interval_changed, interval)
                     )
 
-    def _has_other_interval(self, interval: timedelta) -> bool:
+    def _has_interval_changed(self, interval: timedelta) -> bool:
         return self._options.interval != interval
 
 

@@ -170,9 +170,9 @@ class _WaitingPlanner(Planner):
             self._on_ready = None
         return self._planner.plan(limit, after)
 
-    def backlog(self) -> Backlog:
+    def measure_backlog(self) -> Backlog:
         """Count the items that wait."""
-        return self._planner.backlog()
+        return self._planner.measure_backlog()
 
     def record(self, cycle: Cycle) -> None:
         """Record the cycle."""

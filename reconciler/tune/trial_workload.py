@@ -145,7 +145,7 @@ class _FixedPlanner(Planner):
             after = self._planner.plan(len(orders), after).next
             yield from group_by_cost(chunk_orders(orders, self._planner.venue), self._cycle_cost)
 
-    def backlog(self) -> Backlog:
+    def measure_backlog(self) -> Backlog:
         """Count nothing: a trial does not show it."""
         return Backlog(items=0, oldest_age_seconds=0)
 

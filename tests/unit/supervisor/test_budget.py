@@ -215,7 +215,7 @@ async def test_a_worker_that_is_to_end_does_not_wait_for_the_budget(
     budget.ask("spent", 90, owner=1)
     budget.ask("waits", 20, owner=2)
 
-    budget.budget.deny_waits(2)
+    budget.budget.stop_waiting(2)
     budget.ask("light", 10, owner=2)
     budget.ask("heavy", 20, owner=2)
 
@@ -225,7 +225,7 @@ async def test_a_worker_that_is_to_end_does_not_wait_for_the_budget(
 
 async def test_the_successor_of_a_worker_that_had_to_end_may_wait(budget: BudgetOnAClock) -> None:
     budget.ask("spent", 100, owner=1)
-    budget.budget.deny_waits(2)
+    budget.budget.stop_waiting(2)
     budget.budget.withdraw(2)
 
     budget.ask("patient", 10, owner=2)
@@ -242,8 +242,8 @@ class PausesOnAClock:
         self.bans: list[float] = []
         self.pauses = RateLimitPauses(
             budget.budget,
-            write=self.writes.append,
-            on_ban=lambda _, seconds: self.bans.append(seconds),
+            write_in_background=self.writes.append,
+            on_long_pause=lambda _, seconds: self.bans.append(seconds),
         )
 
 

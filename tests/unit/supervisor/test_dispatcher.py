@@ -214,7 +214,7 @@ def test_a_suspect_chunk_waits_for_a_worker_with_nothing_else(
     dispatcher.requeue_urgent([suspect] if is_recovered else [], cycle=0)
     dispatcher.add([a_chunk(symbol_of(0, 1))], cycle=0)
 
-    assert dispatcher.next_batch(0, Eligibility(takes_suspects=False)) is None
+    assert dispatcher.next_batch(0, Eligibility(may_take_suspects=False)) is None
     assert dispatcher.queued_items() == 2
     assert assigned(dispatcher, 0).chunks == (suspect,)
 
@@ -324,8 +324,8 @@ def test_a_shard_leaves_what_crashed_its_worker_to_another(dispatcher: Dispatche
     dispatcher.requeue_urgent([suspect], cycle=0)
     dispatcher.add([a_chunk(symbol_of(0, 1))], cycle=0)
 
-    assert dispatcher.next_batch(0, Eligibility(leaves_own_crashes=True)) is None
-    batch = dispatcher.next_batch(1, Eligibility(leaves_own_crashes=True))
+    assert dispatcher.next_batch(0, Eligibility(skips_own_crashes=True)) is None
+    batch = dispatcher.next_batch(1, Eligibility(skips_own_crashes=True))
     assert batch is not None
     assert batch.chunks == (suspect,)
 
@@ -336,8 +336,8 @@ def test_a_shard_leaves_what_crashed_its_worker_to_another(dispatcher: Dispatche
         pytest.param(Eligibility(), 1, True, id="anything"),
         pytest.param(Eligibility(cycles={5}), 0, True, id="of its cycle"),
         pytest.param(Eligibility(cycles={4, 6}), 0, False, id="of another cycle"),
-        pytest.param(Eligibility(takes_suspects=False), 0, True, id="no suspect"),
-        pytest.param(Eligibility(takes_suspects=False), 1, False, id="a suspect"),
+        pytest.param(Eligibility(may_take_suspects=False), 0, True, id="no suspect"),
+        pytest.param(Eligibility(may_take_suspects=False), 1, False, id="a suspect"),
     ],
 )
 def test_a_chunk_is_allowed_by_its_cycle_and_its_crashes(

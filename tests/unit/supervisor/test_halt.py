@@ -173,7 +173,7 @@ def database() -> Database:
 
 @pytest.fixture
 def halt(database: Database) -> Halt:
-    return Halt(POLICY, write=database.waiting.append)
+    return Halt(POLICY, write_in_background=database.waiting.append)
 
 
 ANOMALY = seen(1_400, 2_000)
@@ -267,7 +267,7 @@ def test_a_late_write_does_not_record_a_halt_that_is_over(halt: Halt, database: 
 
 def test_each_change_of_the_halt_is_reported_once(database: Database) -> None:
     changes: list[str | None] = []
-    halt = Halt(POLICY, write=database.waiting.append, on_change=changes.append)
+    halt = Halt(POLICY, write_in_background=database.waiting.append, on_change=changes.append)
 
     halt.apply("a wrong account")
     halt.adopt("another reason", is_at_start=False)

@@ -43,7 +43,7 @@ def test_the_first_death_is_the_workers_fault() -> None:
 
     (again,) = verdict.again
     assert len(again.items) == 8
-    assert verdict.is_workers_fault
+    assert verdict.is_worker_to_blame
 
 
 def test_deaths_in_one_shard_alone_are_the_workers_fault() -> None:
@@ -53,7 +53,7 @@ def test_deaths_in_one_shard_alone_are_the_workers_fault() -> None:
     for _ in range(5):
         verdict = death(detector, chunk)
         (chunk,) = verdict.again
-        assert verdict.is_workers_fault
+        assert verdict.is_worker_to_blame
 
 
 def test_a_death_with_two_batches_is_attributed_to_neither() -> None:
@@ -63,7 +63,7 @@ def test_a_death_with_two_batches_is_attributed_to_neither() -> None:
     verdict = death(detector, chunk, shard=1, is_alone=False)
 
     assert [len(whole.items) for whole in verdict.again] == [8]
-    assert verdict.is_workers_fault
+    assert verdict.is_worker_to_blame
 
 
 def test_a_second_death_in_another_shard_is_the_chunks_fault() -> None:
@@ -73,7 +73,7 @@ def test_a_second_death_in_another_shard_is_the_chunks_fault() -> None:
     verdict = death(detector, chunk, shard=1)
 
     assert [len(half.items) for half in verdict.again] == [4, 4]
-    assert not verdict.is_workers_fault
+    assert not verdict.is_worker_to_blame
 
 
 def test_without_another_shard_a_second_death_is_the_chunks_fault() -> None:
@@ -103,7 +103,7 @@ def test_many_deaths_without_a_survivor_are_the_workers_fault() -> None:
     verdict = death(detector, chunk, shard=1)
 
     assert verdict.again == (chunk,)
-    assert verdict.is_workers_fault
+    assert verdict.is_worker_to_blame
 
 
 @given(size=st.integers(1, 3000), data=st.data())

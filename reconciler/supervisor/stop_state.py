@@ -1,6 +1,6 @@
-"""The stop state of a supervisor, kept once, and the waits that a stop ends.
+"""The supervisor's stop flag, and waits that a stop interrupts.
 
-The supervisor requests the stop; its coordinator and its worker pool read it here.
+The supervisor requests the stop; its coordinator and its worker pool read the flag here.
 """
 
 import asyncio
@@ -11,14 +11,14 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-class RunState:
-    """The stop state, and a wake-up for all that wait."""
+class StopState:
+    """The stop flag, and a wake-up for every coroutine that waits for a condition."""
 
     def __init__(self) -> None:
         self.is_stopping = False
-        """True from the request on: nothing is planned, assigned or restarted any more."""
+        """True from the request on. Nothing is planned, assigned or restarted any more."""
         self.is_fast_stop = False
-        """True if the stop waits for no worker."""
+        """True if the stop does not wait for the workers to finish."""
         self._changed = asyncio.Event()
 
     def stop(self) -> None:
@@ -27,21 +27,21 @@ class RunState:
         self.notify()
 
     def notify(self) -> None:
-        """Make all that wait check their condition again."""
+        """Make every waiting coroutine check its condition again."""
         self._changed.set()
 
-    async def wait_for(self, is_so: Callable[[], bool]) -> None:
+    async def wait_for(self, condition: Callable[[], bool]) -> None:
         """Wait until a condition holds, whether stopping or not."""
-        while not is_so():
+        while not condition():
             self._changed.clear()
             await self._changed.wait()
 
-    async def wait_unless_stopping(self, is_so: Callable[[], bool]) -> None:
-        """Wait until a condition holds, or until the stop."""
-        await self.wait_for(lambda: is_so() or self.is_stopping)
+    async def wait_unless_stopping(self, condition: Callable[[], bool]) -> None:
+        """Wait until a condition holds or a stop is requested."""
+        await self.wait_for(lambda: condition() or self.is_stopping)
 
     async def result_unless_stopping(self, work: asyncio.Future[T]) -> T | None:
-        """Return the result of `work`; None if the stop comes first: then `work` is cancelled."""
+        """Return the result of `work`. If a stop comes first, cancel `work` and return None."""
         work.add_done_callback(lambda _: self.notify())
         await self.wait_unless_stopping(work.done)
         if work.done():
@@ -50,7 +50,7 @@ class RunState:
         return None
 
     async def sleep(self, seconds: float) -> None:
-        """Sleep, but not past the stop."""
+        """Sleep; return early when a stop is requested."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self.wait_unless_stopping(lambda: False)
