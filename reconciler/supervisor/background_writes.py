@@ -1,4 +1,4 @@
-"""Writes that nothing waits for: of cycles, holds, the halt and rate-limit pauses."""
+"""Database writes that nothing waits for: cycles, holds, the halt and rate-limit pauses."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,19 +15,19 @@ log = structlog.get_logger(__name__)
 
 
 class BackgroundWrites:
-    """Does one write after another, in a thread, in the order in which they were added."""
+    """Runs one write after another, in a thread, in the order in which they were added."""
 
     def __init__(self) -> None:
         self._waiting: asyncio.Queue[BackgroundWrite | None] = asyncio.Queue()
         self._is_working = False
 
     def add(self, write: BackgroundWrite) -> None:
-        """Do a write soon."""
+        """Queue a write."""
         self._waiting.put_nowait(write)
 
     @property
     def is_idle(self) -> bool:
-        """True while no write waits or is being done."""
+        """True while no write waits or runs."""
         return self._waiting.empty() and not self._is_working
 
     def end(self) -> None:
@@ -35,10 +35,10 @@ class BackgroundWrites:
         self._waiting.put_nowait(None)
 
     async def work(self, planner: Callable[[], Planner]) -> None:
-        """Do the writes with the planner in force, until `end`.
+        """Run the writes with the current planner, until `end`.
 
-        A write that the database does not take is logged; cycles are written again with the next
-        one. No failure here ends the service: nothing waits for the write.
+        A write that fails is logged. Unwritten cycles are written again with the next one. No
+        failure here stops the service, because nothing waits for the write.
         """
         while (write := await self._waiting.get()) is not None:
             self._is_working = True

@@ -1,9 +1,9 @@
-"""A cycle: chunks on their way through the workers, from plan to record.
+"""An open cycle: chunks on their way through the workers, from plan to record.
 
     queued -> preparing -> prepared -> (verdict) -> committing -> done
 
-Nothing of a cycle is written before the cycle has been judged as a whole. It is judged when no more
-of it can be prepared for now, or when it has waited too long for the slowest worker.
+No order of a cycle is written before the cycle has been judged as a whole. A cycle is judged when
+no more of it can be prepared for now, or when it has waited too long for the slowest worker.
 """
 
 import time
@@ -51,17 +51,17 @@ class OpenCycle:
 
     @property
     def is_done(self) -> bool:
-        """True if nothing of it is queued or in flight."""
+        """True if none of its items is queued or in flight."""
         return self._items_left <= 0
 
     @property
     def is_whole(self) -> bool:
-        """True if all that is stale is in it, and each item has been examined."""
+        """True if it holds every stale item, and each one has been examined."""
         return self.ends_sweep and self.stats.examined == self.items
 
     @property
     def is_preparing(self) -> bool:
-        """True while a worker prepares a batch of it."""
+        """True while a worker prepares one of its batches."""
         return bool(self._preparing)
 
     @property
@@ -74,20 +74,20 @@ class OpenCycle:
         self._preparing.add(batch.number)
 
     def end_preparation(self, batch: int, shard: int, stats: AnomalyStats) -> None:
-        """Record that the batch is prepared, and waits for the verdict."""
+        """Record that the batch is prepared and waits for the verdict."""
         self._preparing.discard(batch)
         self._prepared[batch] = shard
         self.stats += stats
 
     def forget_batch(self, batch: int) -> BatchStage:
-        """Take back a batch that its worker could not finish; return the stage that it was in."""
+        """Forget a batch that its worker could not finish; return the stage that it was in."""
         stage = BatchStage.PREPARING if batch in self._preparing else BatchStage.COMMITTING
         self._preparing.discard(batch)
         self._prepared.pop(batch, None)
         return stage
 
     def take_prepared(self) -> dict[int, list[int]]:
-        """Return the batches that wait for the verdict, by shard, and forget them."""
+        """Return the batches that wait for the verdict, by shard; they wait no longer."""
         by_shard: dict[int, list[int]] = {}
         for batch, shard in self._prepared.items():
             by_shard.setdefault(shard, []).append(batch)
@@ -95,12 +95,12 @@ class OpenCycle:
         return by_shard
 
     def count(self, counts: Counts, *, finished_items: int) -> None:
-        """Add the counts of a batch; `finished_items` are not queued again."""
+        """Add the counts of a batch. Its `finished_items` are not queued again."""
         self._counts.add(counts)
         self._items_left -= finished_items
 
     def finish(self) -> Cycle:
-        """Return the record of it, or of what followed the last part."""
+        """Return the record of the cycle, or of the time since its last part."""
         return Cycle(
             started_at=self._part_began_at,
             finished_at=max(self._part_began_at, datetime.now(UTC)),
@@ -110,9 +110,9 @@ class OpenCycle:
         )
 
     def finish_part(self) -> Cycle | None:
-        """Return the record of what was done so far if something failed; else None.
+        """Return a record of the work so far if something failed; else None.
 
-        A cycle with failures may wait long before it can go on, and they must be seen before that.
+        A cycle with failures may wait long before it goes on, and they must be seen before that.
         """
         is_due = self._monotonic() - self._part_began >= PART_SECONDS
         if not (is_due and self._counts.errors):
@@ -125,7 +125,7 @@ class OpenCycle:
 
 
 def group_by_cost(chunks: Iterable[Chunk], most: int) -> Iterator[list[Chunk]]:
-    """Cut a page into cycles that cost at most `most`, or are a single chunk."""
+    """Group chunks so that each group costs at most `most`, or is a single chunk."""
     group: list[Chunk] = []
     cost = 0
     for chunk in chunks:

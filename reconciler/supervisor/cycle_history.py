@@ -1,7 +1,7 @@
 """The last cycles, and the counts of the last hour: for `status` and `health`.
 
-The counts are read from the record in the database that all hosts write, and that outlives this
-supervisor. Cycles that are not written there yet are added from memory. While the database is away
+All hosts write the record in the database, which outlives this supervisor, and the counts are read
+from it. Cycles that are not written yet are added from memory. While the database is unavailable,
 the record counts as it was last read, but for no longer than an hour.
 """
 
@@ -21,12 +21,12 @@ EMPTY_CYCLE_SECONDS = 1.0
 """While nothing is stale, a cycle is recorded at most this often, however short the interval."""
 
 MOST_UNWRITTEN = 10_000
-"""Cycles kept while the database is away; few finish meanwhile."""
+"""Cycles kept while the database is unavailable; few finish meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Finished:
-    """A cycle that finished here, and when by the monotonic clock."""
+    """A cycle that finished here, and its end by the monotonic clock."""
 
     number: int
     cycle: Cycle
@@ -35,7 +35,7 @@ class _Finished:
 
 @dataclass(frozen=True, slots=True)
 class _Recorded:
-    """The record as it was read, when, and the last of our cycles that it had by then."""
+    """The record as read, the time of reading, and the last of our cycles that it had then."""
 
     hour: LastHour
     at: float
@@ -43,14 +43,14 @@ class _Recorded:
 
 
 class CycleHistory:
-    """Keeps this supervisor's last cycles, and what the record says of the last hour."""
+    """Keeps this supervisor's last cycles, and the record's counts of the last hour."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._cycles: deque[Cycle] = deque(maxlen=CYCLES_KEPT)
         self._numbers = count(1)
         self._finished: deque[_Finished] = deque(maxlen=MOST_UNWRITTEN)
-        """Those that the record as read does not have, the oldest first."""
+        """The cycles that the record as read does not have, the oldest first."""
         self._written_up_to = 0
         self._recorded: _Recorded | None = None
         self._last_at: float | None = None
@@ -65,7 +65,7 @@ class CycleHistory:
         self._finished.append(_Finished(next(self._numbers), cycle, self._last_at))
 
     def write(self, planner: Planner) -> None:
-        """Record what is not recorded yet, then read the record. Called from a thread.
+        """Write the cycles that are not written yet, then read the record. Called from a thread.
 
         Raises:
             StoreUnavailable: try again later; nothing is lost meanwhile.
@@ -79,7 +79,7 @@ class CycleHistory:
             self._recorded = _Recorded(hour, self._monotonic(), self._written_up_to)
 
     def mark_known(self) -> None:
-        """Note that the record has been read once: from now on the last hour is known."""
+        """Record that the last hour is known: the database has been read once."""
         self._is_known.set()
 
     async def wait_until_known(self) -> None:
@@ -88,7 +88,7 @@ class CycleHistory:
 
     @property
     def is_due(self) -> bool:
-        """True if the last cycle is long enough ago to record one that has nothing to do."""
+        """True if the last cycle is long enough ago to record an empty one."""
         return self._last_at is None or self._monotonic() - self._last_at >= EMPTY_CYCLE_SECONDS
 
     @property

@@ -1,17 +1,17 @@
-"""Imported in the fork server only, for its side effects, which are in the order of the lines.
+"""Set up the fork server. Imported there only, for its side effects, in the order of the lines.
 
 A signal to a whole process group, from a terminal or a service manager, must not end the fork
 server: it reports the workers' ends to the supervisor. Nor may it end a worker that has just been
 forked and has no signal handlers yet. So signals are ignored first, before anything that takes
 time. The fork server ends by itself when the supervisor and the last worker are gone.
 
-Workers share the fork server's memory until one of them writes to it. So what is loaded by now is
-hidden from the garbage collector: a full collection writes to every object that it visits, and the
-first one would leave each worker with a copy of most of what it shared.
+Workers share the fork server's memory until one of them writes to it. So all objects loaded by now
+are hidden from the garbage collector: a full collection writes to every object that it visits, and
+the first one would leave each worker with a copy of most of the shared memory.
 
-Of a worker's own memory glibc would keep more than is used: a heap for each thread that ever
-allocated any, although Python runs one thread at a time, and more and more free memory at the end
-of each heap. Other C libraries do neither.
+By default glibc would keep more of a worker's own memory than is used: a heap for each thread that
+ever allocated any, although Python runs one thread at a time, and more and more free memory at the
+end of each heap. Other C libraries do neither.
 """
 
 import ctypes

@@ -7,7 +7,7 @@ from reconciler.supervisor.halt import HaltPolicy
 from reconciler.supervisor.restarts import RestartPolicy
 
 PAGE_ITEMS = 20_000
-"""Items planned at once: enough that a symbol's orders come together and share their requests.
+"""Items planned at once, enough that a symbol's orders come together and share their requests.
 A page a fifth as long cost 1.5 times the request weight (50,000 orders of 12 symbols)."""
 
 
@@ -17,8 +17,9 @@ class Options:
 
     Attributes:
         is_once: End after one sweep.
-        stall_timeout: In a single sweep, give up after this time with nothing but faults.
-        start_timeout: Otherwise, give up if no worker is ready this long after the start.
+        stall_timeout: When running once, give up after this time with nothing but faults.
+        start_timeout: When running as a service, give up if no worker is ready this long after the
+            start.
         hang_after: Kill a worker that has sent no heartbeat for this long.
     """
 

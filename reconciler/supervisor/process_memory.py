@@ -1,4 +1,4 @@
-"""The memory of a process, with its share of what it shares with others."""
+"""The memory of a process, with its part of the memory that it shares with others."""
 
 
 def pss_bytes(pid: int) -> int | None:

@@ -1,4 +1,4 @@
-"""New settings for a running supervisor: validate them first, then replace one worker at a time."""
+"""New settings for a running supervisor. They are validated before any worker is replaced."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """The workload of a supervisor, and its options. `set_up_worker` as in `Supervisor`."""
+    """The workload of a supervisor, and its options. `set_up_worker` is as in `Supervisor`."""
 
     workload: Workload
     options: Options
@@ -24,10 +24,10 @@ class RunConfig:
 
 
 class Reloader:
-    """Reads new settings whenever asked to, one time after another."""
+    """Reads new settings at each request, one request after another."""
 
     def __init__(self, read: Callable[[], RunConfig]) -> None:
-        """Prepare. `read` reads the settings again, and raises if they are wrong."""
+        """Prepare. `read` reads the settings again, and raises if they are invalid."""
         self._read = read
         self._is_requested = asyncio.Event()
 
@@ -36,9 +36,9 @@ class Reloader:
         self._is_requested.set()
 
     async def next(self) -> tuple[RunConfig, Planner]:
-        """Wait for a request whose settings work; return these, and a planner that uses them.
+        """Wait for a request with valid settings; return them, and a planner that uses them.
 
-        Wrong settings are logged, and the old ones stay in force.
+        Invalid settings are logged, and the old ones stay in force.
         """
         while True:
             await self._is_requested.wait()

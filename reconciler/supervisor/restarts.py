@@ -1,12 +1,12 @@
-"""When the next worker of a shard starts: at once, later and later, and at last not for minutes.
+"""The delay before a shard's next worker: none, then longer and longer, at last minutes.
 
     death 1             restarted at once: one death is an accident
     deaths 2 to `most`  restarted after a delay that doubles
-    one more            parked: the other shards do its work, until it is tried again
+    one more            parked: the other shards do its work until its next worker is ready
     a death on trial    parked again, for twice as long
 
-Deaths older than the window are forgotten. Deaths that are attributed to a batch and not to the
-worker are not counted here: see `poison`.
+A shard is *on trial* from the end of its parking for one window. Deaths older than the window are
+forgotten. Deaths that are attributed to a batch are not counted here: see `poison`.
 """
 
 import random
@@ -19,12 +19,12 @@ from datetime import timedelta
 
 @dataclass(frozen=True, kw_only=True)
 class RestartPolicy:
-    """The number of restarts, and their delays.
+    """The limit of restarts, and their delays.
 
     Attributes:
-        most: How many restarts are allowed within `window`.
-        initial, cap: The delay of the second restart, and up to which it doubles.
-        park: How long a shard is parked the first time; it doubles up to `park_cap`.
+        most: The number of restarts allowed within `window`.
+        initial, cap: The delay of the second restart, and the delay up to which it doubles.
+        park: How long a shard is parked the first time; this doubles up to `park_cap`.
     """
 
     most: int = 5
@@ -55,13 +55,13 @@ def restart_delay(deaths: int, policy: RestartPolicy, rng: random.Random) -> tim
 
 
 class RestartBackoff:
-    """One shard's deaths, and what follows from the next."""
+    """One shard's deaths, and the decision after each."""
 
     def __init__(
         self, policy: RestartPolicy, rng: random.Random, monotonic: Callable[[], float]
     ) -> None:
         self.policy = policy
-        """May change at any time: it holds from the next death on."""
+        """The policy from the next death on; it may change at any time."""
         self._rng = rng
         self._monotonic = monotonic
         self._deaths: deque[float] = deque()
@@ -75,7 +75,7 @@ class RestartBackoff:
         return len(self._deaths)
 
     def record_death(self) -> RestartDecision:
-        """Record a death of now; return what follows from it."""
+        """Record a death now; return when and how the shard goes on."""
         self._forget()
         self._deaths.append(self._monotonic())
         deaths = len(self._deaths)
@@ -91,7 +91,7 @@ class RestartBackoff:
 
     @property
     def _is_on_trial(self) -> bool:
-        """True if it was parked, and has not yet lived for a window since."""
+        """True if the shard was parked, and its parking ended less than a window ago."""
         window = self.policy.window.total_seconds()
         return self._times_parked > 0 and self._monotonic() - self._tried_at < window
 
@@ -104,7 +104,7 @@ class RestartBackoff:
 
 
 class RestartBackoffs:
-    """The backoff of each shard, by one policy."""
+    """The restart backoff of each shard, all with one policy."""
 
     def __init__(
         self, policy: RestartPolicy, monotonic: Callable[[], float] = time.monotonic
@@ -121,13 +121,13 @@ class RestartBackoffs:
         return self._by_shard[shard]
 
     def set_policy(self, policy: RestartPolicy) -> None:
-        """Follow another policy from the next death on; deaths so far still count."""
+        """Use another policy from the next death on. Deaths so far still count."""
         self._policy = policy
         for backoff in self._by_shard.values():
             backoff.policy = policy
 
     def keep_only(self, shards: Collection[int]) -> None:
-        """Forget the deaths of all other shards: if one comes back, it begins without them."""
+        """Forget the deaths of all other shards, so that one that comes back begins without any."""
         self._by_shard = {
             shard: backoff for shard, backoff in self._by_shard.items() if shard in shards
         }

@@ -1,7 +1,7 @@
-"""The gauges of shards. Only the supervisor writes them, so no dead worker's value comes late.
+"""The gauges of shards. Only the supervisor sends them, so no dead worker's value comes late.
 
-A gauge keeps its last value for as long as StatsD runs. So what is gone is set to 0: the gauge of a
-shard when its worker has ended, and all of a running supervisor's gauges when it ends.
+A gauge keeps its last value for as long as StatsD runs. So it must be set to 0: the gauge of a
+shard when its worker has ended, and all gauges of a running supervisor when it ends.
 """
 
 from collections.abc import Mapping
@@ -15,18 +15,18 @@ RUNNING_GAUGES = (
     Gauge.SHARDS_PARKED,
     Gauge.BREAKERS_OPEN,
 )
-"""The gauges that are 0 when no supervisor runs."""
+"""The gauges, besides those of shards, that are 0 when no supervisor runs."""
 
 
 class ShardGauges:
-    """The gauges of all shards, those that are gone included."""
+    """Sends the gauge of each shard, also of shards that are gone."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self._known: set[int] = set()
 
     def send(self, breakers: Mapping[int, BreakerState]) -> None:
-        """Set the gauge of each shard; once to 0 for a shard that is gone."""
+        """Send the gauge of each shard; for a shard that is gone, send 0 once."""
         for shard in self._known - breakers.keys():
             self._metrics.gauge(shard_breaker_state(shard), BreakerState.CLOSED.gauge)
         for shard, state in breakers.items():

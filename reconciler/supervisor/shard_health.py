@@ -43,7 +43,7 @@ class ShardHealth:
     monotonic: Callable[[], float] = time.monotonic
     finished: RateMeter = field(default_factory=RateMeter)
     fault: WorkerFault | None = None
-    """The last fault, also when it is over."""
+    """The last fault, which may be over."""
     has_fault: bool = False
     """True while nothing has been done without a failure since the last fault."""
     _fault_at: float = 0.0
@@ -51,19 +51,19 @@ class ShardHealth:
     _breaker: tuple[BreakerSnapshot, float] | None = None
 
     def record_breaker(self, snapshot: BreakerSnapshot) -> None:
-        """Record where its worker's circuit breaker stands."""
+        """Record the state of its worker's circuit breaker."""
         self._breaker = snapshot, self.monotonic()
 
     @property
     def breaker(self) -> BreakerSnapshot | None:
-        """The circuit breaker of its last worker, as of now."""
+        """The state of its last worker's circuit breaker, as of now."""
         if self._breaker is None:
             return None
         snapshot, recorded_at = self._breaker
         return snapshot.aged(self.monotonic() - recorded_at)
 
     def record_fault(self, fault: WorkerFault) -> None:
-        """Record a fault, and back off until another try is worth it."""
+        """Record a fault, and back off for its `retry_after_seconds`."""
         self.fault = fault
         self.has_fault = True
         self._fault_at = self.monotonic()
@@ -80,5 +80,5 @@ class ShardHealth:
 
     @property
     def backing_off_seconds(self) -> float:
-        """The seconds for which it is still assigned nothing."""
+        """The seconds for which the shard is still assigned nothing."""
         return max(0.0, self._backing_off_until - self.monotonic())

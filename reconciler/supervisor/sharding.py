@@ -1,7 +1,7 @@
-"""Which shard works on a symbol: symbol -> bucket -> shard. Pure, and the same on every host.
+"""The shard of a symbol: symbol -> bucket -> shard. Pure, and the same on every host.
 
-256 buckets stand between symbols and shards, so that a change of the shard count moves whole
-buckets, and as few as possible: from 8 shards to 9, 28 of 256.
+Each symbol belongs to one of 256 buckets, and each bucket to a shard. A change of the shard count
+moves whole buckets, and as few as possible: from 8 shards to 9, 28 of 256.
 """
 
 from collections.abc import Collection
@@ -24,23 +24,23 @@ class Scaling:
 
     @classmethod
     def between(cls, before: int, after: int) -> "Scaling":
-        """Return what a change of the number of shards moves."""
+        """Return the buckets that a change of the number of shards moves."""
         moved = moved_buckets(before, after)
         return cls(before=before, after=after, buckets_moved=moved, buckets=BUCKETS)
 
 
 def bucket_of(key: str) -> int:
-    """Return the bucket of a symbol: the same in every process, unlike `hash`."""
+    """Return the bucket of a symbol. Unlike `hash`, it is the same in every process."""
     return blake2s(key.encode(), digest_size=1).digest()[0]
 
 
 @lru_cache(maxsize=128)
 def assign_buckets(shards: int) -> tuple[int, ...]:
-    """Return the shard (0-based) of each bucket, evenly: shares differ by at most one.
+    """Return the shard (0-based) of each bucket. Shares differ by at most one bucket.
 
-    The table for n + 1 shards is the table for n in which the new shard has taken one bucket after
-    another from the shard with the most. So growing moves only what the new shard gets, shrinking
-    only what the last one had.
+    The table for n + 1 shards is the table for n, in which the new shard has taken one bucket after
+    another from the shard with the most. So growing moves only the buckets that the new shard gets,
+    and shrinking only those that the last shard had.
     """
     table = [0] * BUCKETS
     for new in range(1, shards):
@@ -55,7 +55,8 @@ def assign_buckets(shards: int) -> tuple[int, ...]:
 def assign_without(shards: int, absent: Collection[int]) -> tuple[int, ...]:
     """Return the shard of each bucket while some shards are out of service.
 
-    Only their buckets move, each to the shard with the fewest; not all may be absent.
+    Only the buckets of absent shards move, each to the shard with the fewest. At least one shard
+    must be left.
     """
     table = list(assign_buckets(shards))
     shares = {shard: table.count(shard) for shard in range(shards) if shard not in absent}

@@ -1,4 +1,4 @@
-"""The actions that signals ask for. A handler only passes one on; the supervisor's loop acts on it.
+"""The actions that signals ask for. A handler only passes the action on to the event loop.
 
 An exception raised in a plain handler could come between a commit and its acknowledgement. asyncio
 runs these handlers between two steps of the loop, where no step is half done.

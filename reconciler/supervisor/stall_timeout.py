@@ -1,4 +1,4 @@
-"""The time for which a single sweep goes on with nothing but faults."""
+"""The time after which a supervisor that runs once gives up, if it has nothing but faults."""
 
 import time
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from datetime import timedelta
 
 
 class StallTimeout:
-    """Runs from the first fault after a success, for `limit`; without a limit it never ends.
+    """A timeout that starts at the first fault after a success. Without a limit it never ends.
 
     Waiting for the rate budget alone is no fault.
     """

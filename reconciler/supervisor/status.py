@@ -17,7 +17,7 @@ class Phase(StrEnum):
 
 
 class ShardState(StrEnum):
-    """The state of a shard: that of its worker; or the last two, if it has none."""
+    """The state of a shard's worker; the last two are of a shard without a worker."""
 
     BOOTING = "booting"
     READY = "ready"
@@ -29,7 +29,7 @@ class ShardState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ShardCounts:
-    """The number of shards that there should be, and those that there are."""
+    """The number of shards that are wanted, and of those that run, drain and are parked."""
 
     desired: int
     running: int
@@ -42,21 +42,20 @@ class ShardStatus:
     """One shard and its worker.
 
     Attributes:
-        pid: The worker's; None while there is no worker.
-        age_seconds: How old the worker is; without one, how long there has been none.
+        pid: The worker's process id; None while there is no worker.
+        age_seconds: The age of the worker; without one, how long there has been none.
         buckets: The number of buckets that belong to the shard.
         queued, in_flight: Items that wait for the shard, and items assigned to its worker.
-        in_flight_seconds: How long the oldest of those has been in flight; None without any.
+        in_flight_seconds: How long the oldest batch has been in flight; None if there is none.
         done: Items finished since the supervisor's start.
         done_per_second: The same, over the last ten seconds.
         breaker: The circuit breaker: closed, half_open or open; None before the worker's first
             message about it.
         breaker_retry_seconds: How long until an open breaker lets the next probe through.
-        fault, fault_age_seconds: The last fault that kept the worker from working, and how long
-            ago that was.
+        fault, fault_age_seconds: The last fault that kept the worker from working, and its age.
         restarts: Deaths within the window of the restart limit.
         memory_bytes: The proportional set size; None if it was not measured, or the system does
-            not tell.
+            not report it.
     """
 
     shard: int

@@ -1,4 +1,4 @@
-"""The summary of what a supervisor has done so far, and the reason for its end."""
+"""The summary of a supervisor's work so far, and the reason for its end."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -19,13 +19,14 @@ class StopReason(StrEnum):
 
 @dataclass(kw_only=True)
 class Summary:
-    """The counts of what a supervisor has done so far, and how it ended.
+    """The counts of a supervisor's work so far, and the reason for its end.
 
     Attributes:
         restarts: Workers that died and were replaced.
         killed_hung: Workers that hung and were killed; `restarts` counts them too.
         set_aside: Items put on hold because they crash workers.
-        not_asked: Items left to the next sweep without a request: what they are about fails.
+        not_asked: Items left to the next sweep without a request, because requests about the same
+            symbol or account keep failing.
         killed_at_stop: Workers that had not ended when the time for the drain was over.
         fault: Why it gave up or writes nothing, for a person; None if there is no such reason.
     """

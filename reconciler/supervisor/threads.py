@@ -1,7 +1,7 @@
 """Blocking calls in threads that delay neither the event loop nor the end of the process.
 
-Not `asyncio.to_thread`: the process waits for its threads at exit, so a database that neither
-answers nor closes the connection would keep the supervisor from ending.
+`asyncio.to_thread` does not do: the process would wait for its threads at exit, so a database that
+neither answers nor closes the connection would keep the supervisor from ending.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """One worker process, as the supervisor sees it.
 
-Workers are forked from a fork server: a process that has imported the program but opened nothing,
-so a worker inherits no connection, thread or lock of the parent, and starts in milliseconds.
+Workers are forked from a fork server, a process that has imported the program but opened nothing.
+So a worker inherits no connection, thread or lock of the supervisor, and starts in milliseconds.
 """
 
 import contextlib
@@ -30,11 +30,11 @@ from reconciler.worker.process import main as run_worker
 from reconciler.workload import Batch, Workload
 
 MOST_STACK_BYTES = 65_536
-"""The size of a pipe: longer stacks are cut."""
+"""The size of a pipe; longer stacks are cut."""
 
 
 class WorkerProcess:
-    """A worker: its process, our ends of its pipes, and what we know of it."""
+    """A worker: its process, our ends of its pipes, and its state as far as we know it."""
 
     def __init__(
         self,
@@ -45,16 +45,16 @@ class WorkerProcess:
         breaker: BreakerSnapshot | None,
         set_up: Callable[[], None],
     ) -> None:
-        """Start the process. `breaker` is where its predecessor's circuit breaker stood."""
+        """Start the process. `breaker` is the state of its predecessor's circuit breaker."""
         self.shard = shard
         self.state = ShardState.BOOTING
         self._preparing: int | None = None
         self._committing: deque[deque[int]] = deque()
-        """The batches that it is to commit, by verdict; it works at the first."""
+        """The batches that it must commit, by verdict; it works at the first batch of the first."""
         self._suspects: dict[int, int] = {}
-        """The batches in flight with chunks that have crashed a worker, and their cycles."""
+        """The batches in flight with a suspect (see `dispatcher`), and their cycles."""
         self.is_hung = False
-        """True if it hangs, and is about to be killed."""
+        """True if it hangs and is about to be killed."""
         self._last_message_at = time.monotonic()
         self._waiting_seconds = 0.0
         self._connection, theirs = context.Pipe()
@@ -72,10 +72,10 @@ class WorkerProcess:
 
     @property
     def can_prepare(self) -> bool:
-        """True if it could prepare another batch.
+        """True if it can prepare another batch now.
 
-        It may still be committing the batches of one verdict, but not of more: prepared batches
-        would pile up. Nor may it be committing a batch that may crash it.
+        It may still be committing the batches of one verdict, but not of more, because prepared
+        batches would pile up. Nor may it be committing a suspect.
         """
         if self.state is not ShardState.READY or self.is_hung or self._preparing is not None:
             return False
@@ -83,10 +83,11 @@ class WorkerProcess:
 
     @property
     def allowed_cycles(self) -> frozenset[int]:
-        """The only cycles that it may prepare more of; empty: any.
+        """The cycles that it is restricted to. An empty set means no restriction.
 
-        While a batch that may crash it waits for the verdict of its cycle, the worker must not be
-        at work for another cycle when the verdict comes.
+        While a suspect that it has prepared waits for the verdict, the worker gets only batches of
+        the same cycle. The verdict comes when these are prepared too, so the suspect is committed
+        alone.
         """
         waiting = self._suspects.keys() - {self._preparing} - set(self._to_commit)
         return frozenset(self._suspects[number] for number in waiting)
@@ -97,25 +98,25 @@ class WorkerProcess:
 
     @property
     def at_work(self) -> tuple[int, ...]:
-        """The numbers of the batches that it works at: one being prepared, one being committed."""
+        """The numbers of the batches that it is preparing and committing: at most one of each."""
         batches = (self._preparing, self._committing[0][0] if self._committing else None)
         return tuple(number for number in batches if number is not None)
 
     def prepare(self, batch: Batch) -> None:
-        """Give it a batch to prepare; it must be able to (`can_prepare`)."""
+        """Assign it a batch to prepare. Requires `can_prepare`."""
         self._preparing = batch.number
         if batch.is_suspect:
             self._suspects[batch.number] = batch.cycle
         self.send(AssignBatch(batch))
 
     def commit(self, batches: Sequence[int], *, may_write: bool) -> None:
-        """Have it commit batches that it has prepared, or forget them."""
+        """Tell it to commit, or to forget, batches that it has prepared."""
         self._committing.append(deque(batches))
         self.send(CommitBatches(tuple(batches), may_write))
 
     @property
     def seconds_since_heartbeat(self) -> float:
-        """The seconds since its last message, or since the call began that it hangs in."""
+        """The seconds since its last message, plus the time that its call had taken by then."""
         return time.monotonic() - self._last_message_at + self._waiting_seconds
 
     @property
@@ -134,9 +135,9 @@ class WorkerProcess:
         return self.process.sentinel
 
     def receive(self) -> FromWorker | None:
-        """Return the worker's next message; None if there can be none any more.
+        """Return the worker's next message; None if no more can follow.
 
-        A message that it was killed in the middle of counts as none.
+        A message that was cut off because the worker was killed counts as none.
         """
         try:
             message: FromWorker = self._connection.recv()
@@ -172,17 +173,17 @@ class WorkerProcess:
             return False
 
     def send(self, message: FromSupervisor) -> None:
-        """Send a message to the worker. If it is dead, its sentinel shows that."""
+        """Send a message to the worker. If the worker is dead, its sentinel reports that."""
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self._connection.send(message)
 
     def ask_for_stacks(self) -> None:
-        """Ask it to write its threads' stacks, which it does even if its loop is stuck."""
+        """Ask it to write its threads' stacks. It does so even if its loop is stuck."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.process.pid or 0, signal.SIGUSR2)
 
     def read_stacks(self) -> str:
-        """Return the stacks that it has written since it was last asked; "" if none."""
+        """Return the stacks that it has written since the last request; "" if none."""
         if not self._stacks.poll():
             return ""
         return os.read(self._stacks.fileno(), MOST_STACK_BYTES).decode(errors="replace")
@@ -192,7 +193,7 @@ class WorkerProcess:
         self.process.kill()
 
     def close(self) -> None:
-        """Release what an ended process has left."""
+        """Close the pipes of an ended process and free its resources."""
         self._connection.close()
         self._stacks.close()
         self.process.join()

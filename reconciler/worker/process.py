@@ -128,7 +128,7 @@ class Worker:
                 await handler.close()
 
     async def _work(self, handler: Handler) -> None:
-        """Prepare and commit concurrently, until the last verdict has been carried out."""
+        """Prepare and commit concurrently, until told to stop and all is committed."""
         async with asyncio.TaskGroup() as tasks:
             self._preparing = tasks.create_task(self._prepare_all(handler))
             heartbeats = tasks.create_task(self._heartbeat(handler))
@@ -156,13 +156,13 @@ class Worker:
                 self._send(BatchDone(number, result))
 
     def _stop(self) -> None:
-        """Prepare nothing more; commit what was asked for, then exit."""
+        """Prepare nothing more; commit the batches whose commit was ordered, then exit."""
         self._commit_orders.put_nowait(None)
         if self._preparing is not None:
             self._preparing.cancel()
 
     async def _open_handler(self) -> Handler | None:
-        """Open the handler, retrying while the database is away; None if told to stop meanwhile."""
+        """Open the handler; retry while the database is unavailable. None if told to stop."""
         while True:
             try:
                 return await self._workload.open_handler(
@@ -227,7 +227,7 @@ class BudgetClient:
         """Wait until the supervisor grants `weight`.
 
         Raises:
-            NotSent: it was denied, because this worker is to stop.
+            NotSent: it was denied, because this worker is shutting down.
         """
         number = next(self._numbers)
         granted = asyncio.get_running_loop().create_future()
@@ -295,9 +295,9 @@ def _exit_on_bug(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> No
 
 
 def _ignore_terminal_signals() -> None:
-    """Ignore what a terminal sends to the whole group: the supervisor says when to stop.
+    """Ignore the signals of a terminal to the whole group: the supervisor says when to stop.
 
-    TERM ends a worker that is still opening its connections; later it means: commit and exit.
+    TERM ends a worker that is still opening its connections; later it lets it commit, then exit.
     """
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU):
         signal.signal(number, signal.SIG_IGN)
@@ -305,7 +305,7 @@ def _ignore_terminal_signals() -> None:
 
 
 def _exit_with_supervisor() -> None:
-    """Exit when the supervisor dies: watch it from a thread, since the loop may be stuck.
+    """Exit when the supervisor dies. A thread watches it, because the loop may be stuck.
 
     The sentinel is the supervisor's even under a fork server; `getppid` returns the fork server.
     """
