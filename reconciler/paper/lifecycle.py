@@ -64,9 +64,9 @@ class OrderState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def status(self) -> Status | None:
-        """Our status; None for an unknown `binance_status`.
+        """Our status, or None for an unknown `binance_status`.
 
-        An open order of which something is filled is `partial`, whatever Binance calls it.
+        An open order that is partly filled is `partial`, whatever Binance calls it.
         """
         status = STATUS_OF.get(self.binance_status)
         if status is None or status.is_terminal or self.executed_e8 <= 0:
@@ -75,7 +75,7 @@ class OrderState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def is_open(self) -> bool:
-        """True while the order may still change. One with an unknown status counts as ended."""
+        """True while the order may still change. An unknown status counts as ended."""
         return self.status is not None and not self.status.is_terminal
 
     @property
@@ -85,14 +85,14 @@ class OrderState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def avg_price(self) -> Decimal | None:
-        """The average fill price to eight places; None when nothing is filled or it is unknown."""
+        """The average fill price to eight places, or None if there is none or it is unknown."""
         average = average_price(fixed_point.to_decimal(self.quote_e8), self.executed_qty)
         return None if average is None else rounded(average, fixed_point.PLACES)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lifecycle:
-    """The statuses that an order passes through, and how often that happens."""
+    """The statuses that an order passes through, and the relative frequency of that sequence."""
 
     frequency: int
     statuses: tuple[BinanceStatus, ...]

@@ -1,4 +1,4 @@
-"""The orders of a simulated account, generated from a seed: the same seed gives the same orders.
+"""The orders of a simulated account. The same seed generates the same orders.
 
 Pure: no clock and no I/O. Within a symbol order ids grow with time and with gaps, as the exchange's
 do; every fourth symbol's ids lie above 2^53, where a float loses digits.
@@ -33,7 +33,7 @@ class SeedOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     Attributes:
         symbols: The number of symbols, each with the same number of orders.
-        hot_share: The share of all orders that the first symbol gets; None: an even share.
+        hot_share: The share of all orders that the first symbol gets. None means an even share.
     """
 
     orders: Annotated[int, msgspec.Meta(ge=0, le=10_000_000)] = 2000
@@ -51,7 +51,7 @@ class PaperOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         seen_index: Index of the state that the platform's row last saw; at most `state_index`, and
             always an open state, so that the reconciler must ask about the row.
         pace_ms: Time from one state to the next, as the order was generated.
-        moved_ms: When `advance` moved it on, one time for each state.
+        moved_ms: The times at which `advance` moved the order on, one for each state.
     """
 
     symbol: str
@@ -80,7 +80,7 @@ class PaperOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def updated_ms(self) -> int:
-        """When it reached its state."""
+        """The time at which the order reached its state."""
         if self.moved_ms:
             return self.moved_ms[-1]
         return self.created_ms + self.state_index * self.pace_ms
@@ -97,7 +97,7 @@ def advance(order: PaperOrder, steps: int, now_ms: int) -> PaperOrder:
 
 
 def as_of(order: PaperOrder, at_ms: int) -> PaperOrder | None:
-    """Return the order as it was at that time; None if it had not been placed."""
+    """Return the order as it was at that time, or None if it had not been placed."""
     if at_ms < order.created_ms:
         return None
     while order.updated_ms > at_ms:

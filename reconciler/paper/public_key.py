@@ -27,7 +27,7 @@ class PublicKey:
         """Read a PEM public key.
 
         Raises:
-            ValueError: it is not a PEM public key, or of another kind.
+            ValueError: `pem` is not a PEM public key, or a key of another kind.
         """
         key = load_pem_public_key(pem)
         if not isinstance(key, Ed25519PublicKey | RSAPublicKey):
@@ -35,7 +35,7 @@ class PublicKey:
         return cls(key)
 
     def verifies(self, query: str, signature: str) -> bool:
-        """Return True if `signature` is the key's, over the query as it was sent."""
+        """Return True if the key's owner signed the query, as it was sent, with `signature`."""
         try:
             signed = base64.b64decode(signature, validate=True)
             if isinstance(self.key, Ed25519PublicKey):

@@ -30,8 +30,8 @@ class Charge:
 
     Attributes:
         used: The weight that its address has used in this minute.
-        refused_with: The HTTP status of the refusal; None for a request within the limit.
-        retry_after_seconds: How long further requests are refused.
+        refused_with: The HTTP status of the refusal, or None for a request within the limit.
+        retry_after_seconds: The time for which further requests are refused.
     """
 
     used: int

@@ -5,10 +5,10 @@
           -> answers and failures   from reconciler.exchanges.binance.mapping
 
 Guarantees:
-1. An order gets an answer only from a listed order of its own symbol and id, or from a look-up of
-   its own.
-2. A failure reaches exactly the orders for which the request was sent. After one that every further
-   request would meet too (bad key, clock, rate limit) the rest of the batch fails with it, unsent.
+1. An order gets an answer only from a listed order of its own symbol and id, or from its own
+   look-up.
+2. A failure reaches exactly the orders for which the request was sent. If every further request
+   would fail too (bad key, clock, rate limit), the rest of the batch fails without being sent.
 3. An order that cannot be read fails alone.
 4. No error's text carries a signature, a key or a token.
 """
@@ -63,7 +63,7 @@ in flight when the exchange limits our rate.
 """
 
 ALL_SYMBOLS: Subject = ("all symbols",)
-"""The subject of a list of all open orders: it may fail by itself, as a symbol may."""
+"""The subject of a list of all open orders, which may fail by itself, as a symbol may."""
 
 LOOKUPS_BEFORE_BLAMING_SYMBOL = 2
 """A firewall may block one order's number; two orders have only their symbol in common."""
@@ -73,7 +73,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(kw_only=True, slots=True)
 class _FetchState:
-    """State that the requests of one `fetch` share; `stopped_by` fails all that are not sent."""
+    """State that the requests of one `fetch` share. After `stopped_by` no more are sent."""
 
     semaphore: asyncio.Semaphore
     stopped_by: Failure | None = None
@@ -138,7 +138,7 @@ class Binance:
         )
 
     async def fetch_clock_offset(self) -> timedelta:
-        """Ask how far the exchange's clock is ahead of ours; every call sends a request.
+        """Ask how far the exchange's clock is ahead of ours. Every call sends a request.
 
         Raises:
             ExchangeError: the exchange did not answer.
@@ -287,7 +287,7 @@ class Binance:
         """Find out whether a firewall blocks the symbol of a list, or something else in it.
 
         Look up the first orders. If all are blocked, the symbol is, and every order gets that
-        answer. Otherwise the next round goes on without those looked up.
+        answer. Otherwise the next round goes on with the other orders.
         """
         answers: dict[OrderRef, Answer] = {}
         failures: dict[OrderRef, Failure] = {}

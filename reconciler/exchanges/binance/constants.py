@@ -47,13 +47,13 @@ USED_WEIGHT_HEADER = "X-MBX-USED-WEIGHT-1M"
 """rest-api.md, "IP Limits": in every answer, the address's weight in the current minute."""
 
 MAX_USED_WEIGHT = 100 * VENUE.weight_per_minute
-"""No minute uses a hundred times its limit: a larger number is ignored as a mistake."""
+"""No minute uses a hundred times its limit, so a larger number is ignored as a mistake."""
 
 MAX_CLOCK_OFFSET = timedelta(hours=12)
 """If the clocks differ by more, one of them is wrong or set to another time zone."""
 
 MAX_TIME_MS = 253_402_300_800_000
-"""The end of the year 9999: `datetime` ends there."""
+"""The end of the year 9999, where `datetime` ends."""
 
 MAX_NAME_LENGTH = 100
 """A longer order id or symbol fits no request, and is cut in messages."""

@@ -1,7 +1,7 @@
-"""Responses of the exchange, translated to answers and failures of the orders asked for.
+"""Responses of the exchange, translated to answers and failures of the requested orders.
 
-An order gets an answer only from a listed order of its own symbol and id, or from a look-up of its
-own. One that cannot be read fails alone.
+An order gets an answer only from a listed order of its own symbol and id, or from its own look-up.
+An order that cannot be read fails alone.
 """
 
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ class QueryResult:
 
     Attributes:
         page: The listed page, if the query is a `ListOrdersFrom`.
-        is_blocked: A firewall let no request about this order through.
+        is_blocked: True if a firewall lets no request about this order through.
         lookup_only: Orders to look up by id, because the exchange refuses to list them.
     """
 
@@ -51,9 +51,9 @@ def decode_lookup(ref: OrderRef, body: bytes) -> RawOrder | UnreadableOrder:
     """Decode the answer to a look-up of `ref`.
 
     Raises:
-        ValueError: it is no order.
+        ValueError: the answer is no order.
         UnreadableRow: it is another order, or has no symbol and id. It may be the answer to another
-            request, which the next attempt does not get; if it does, only this order fails.
+            request; then a retry gets the right one. If it does not, only this order fails.
     """
     raw = decode_order(body)
     if (raw.symbol, str(raw.order_id)) != (ref.symbol, ref.external_order_id):
@@ -71,7 +71,7 @@ def result_of_lookup(
     """Return the result of a look-up of `ref`.
 
     Raises:
-        ExchangeError: the response says nothing about it.
+        ExchangeError: the response says nothing about the order.
     """
     if isinstance(response.value, ErrorResponse):
         return QueryResult(
@@ -86,11 +86,11 @@ def result_of_list(
     refs: frozenset[OrderRef],
     response: ApiResponse[RawOrders],
 ) -> QueryResult:
-    """Return what a list says about `refs`, and nothing about other orders.
+    """Return the result of a list for `refs`, without other orders.
 
     Raises:
         Refused: the way we ask for lists is wrong.
-        Unavailable: the response says nothing about any of them.
+        Unavailable: the response says nothing about the orders.
     """
     if isinstance(response.value, ErrorResponse):
         return _result_of_list_error(query, refs, response.value, response.fetched_at)
@@ -100,7 +100,7 @@ def result_of_list(
 
 
 def require_symbol(symbol: str | None, orders: RawOrders) -> RawOrders:
-    """Return the orders of a list that was asked for by `symbol`; None: of all symbols.
+    """Return `orders`, a list that was requested for `symbol`, or for all symbols if it is None.
 
     Raises:
         ValueError: every order is of another symbol, so it is the answer to another request.
@@ -114,7 +114,7 @@ def require_symbol(symbol: str | None, orders: RawOrders) -> RawOrders:
 
 
 def order_fault(ref: OrderRef, reason: str, fetched_at: datetime) -> OrderFault:
-    """Return the answer for an order that the exchange cannot be asked for."""
+    """Return the answer for an order that cannot be requested from the exchange."""
     return OrderFault(
         symbol=ref.symbol,
         external_order_id=ref.external_order_id,
@@ -139,8 +139,8 @@ def _result_of_orders(
     answers: dict[OrderRef, Answer] = {}
     failures: dict[OrderRef, Failure] = {}
     for raw in orders:
-        # An order without symbol or id proves nothing about any, nor does an order that is missing
-        # from a list: only a look-up ends the search for it.
+        # An order without symbol or id proves nothing about any order. Nor does a list prove that a
+        # missing order does not exist: only a look-up ends the search for it.
         if raw.symbol is None or raw.order_id is None:
             continue
         ref = OrderRef(symbol=raw.symbol, external_order_id=str(raw.order_id))
@@ -176,7 +176,7 @@ def _result_of_list_error(
     error: ErrorResponse,
     fetched_at: datetime,
 ) -> QueryResult:
-    """Return the result of an error for a whole list: its symbol is wrong.
+    """Return the result of an error that says that a list's symbol is wrong.
 
     Raises:
         Refused: the way we ask for lists is wrong.
@@ -232,5 +232,5 @@ def _unknown_symbol_reason(error: ErrorResponse) -> str:
 
 
 def _is_illegal_symbol(error: ErrorResponse) -> bool:
-    """Return True if the symbol has illegal letters: a list's only parameter that a row gives."""
+    """Return True if the symbol has illegal letters. No other parameter of a list is from a row."""
     return error.code == ILLEGAL_CHARACTERS_CODE and error.parameter == "symbol"

@@ -1,4 +1,4 @@
-"""Orders as the exchange sends them, decoded one by one: an unreadable order fails alone.
+"""Orders as the exchange sends them, decoded so that an unreadable order fails alone.
 
 Usually a body is decoded in one go. If that fails, or if a field may stand twice, it is decoded
 order by order with a slower parser, which also accepts invalid JSON (a bare NaN).
@@ -35,7 +35,7 @@ class RawOrder(msgspec.Struct, frozen=True, rename="camel"):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UnreadableOrder:
-    """An order that cannot be decoded, with its symbol and id if those can be."""
+    """An order that cannot be decoded, with its symbol and its id if they can."""
 
     reason: str
     symbol: str | None = None
@@ -55,10 +55,10 @@ _MIN_BYTES_PER_OBJECT = 40
 
 
 def decode_order(body: bytes) -> RawOrder | UnreadableOrder:
-    """Decode the answer to a look-up; an order without symbol or id is unreadable.
+    """Decode the answer to a look-up. An order without symbol or id is unreadable.
 
     Raises:
-        ValueError: it is no order.
+        ValueError: the answer is no order.
     """
     try:
         order = _ORDER.decode(body)
@@ -79,15 +79,15 @@ def _is_nameless(order: UnreadableOrder) -> bool:
 
 
 def _resembles_order(parsed: Any) -> bool:
-    """Return True if it has fields that only an order has: an error or a notice has neither."""
+    """Return True if `parsed` has the fields that an order has but no error and no notice."""
     return isinstance(parsed, dict) and {"status", "executedQty"} <= parsed.keys()
 
 
 def decode_orders(body: bytes) -> RawOrders:
-    """Decode a list of orders; an order with contradictory entries is unreadable.
+    """Decode a list of orders. An order with contradictory entries is unreadable.
 
     Raises:
-        ValueError: it is no list.
+        ValueError: the body is no list.
     """
     return _without_contradictions(_decode_list(body))
 
@@ -107,10 +107,10 @@ def _decode_list(body: bytes) -> RawOrders:
 
 
 def _has_each_field_once(body: bytes, orders: int) -> bool:
-    """Return True if no order names one of our fields twice: the decoder would take the last.
+    """Return True if certainly no order has a field of ours twice; the decoder takes the last one.
 
-    True only if that is certain: no name is written with escapes, each required field occurs once
-    for each order, and each optional one in every order or in none.
+    It is certain if no name is written with escapes, each required field occurs once for each
+    order, and each optional one in every order or in none.
     """
     if b"\\" in body:
         return False
@@ -122,14 +122,14 @@ def _has_each_field_once(body: bytes, orders: int) -> bool:
 
 
 class _DuplicateKeys(dict[str, Any]):
-    """An object in which a key stands twice; that key is left out."""
+    """An object without the keys that it had more than once."""
 
 
 def _parse(body: bytes) -> Any:
     """Parse with the standard library.
 
     Raises:
-        ValueError: it is no JSON, or would take far more memory than orders do.
+        ValueError: the body is no JSON, or would take far more memory than orders do.
     """
     values, objects = body.count(b","), body.count(b"{") + body.count(b"[")
     if values > len(body) // _MIN_BYTES_PER_VALUE + 100:
@@ -176,7 +176,7 @@ def _unreadable(parsed: dict[str, Any], reason: str) -> UnreadableOrder:
 
 
 def _without_contradictions(orders: RawOrders) -> RawOrders:
-    """Replace entries that contradict an earlier one of the same order by an unreadable one."""
+    """Replace entries that contradict an earlier one of the same order with an unreadable one."""
     if len({(order.symbol, order.order_id) for order in orders}) == len(orders):
         return orders
     first: dict[tuple[str | None, int | None], RawOrder | UnreadableOrder] = {}

@@ -1,4 +1,4 @@
-"""Symbols and order ids as Binance writes them; which ones it cannot know."""
+"""Symbols and order ids as Binance writes them, and a check for those that it cannot know."""
 
 import re
 from string import ascii_lowercase, ascii_uppercase
@@ -26,7 +26,7 @@ def request_symbol(symbol: str) -> str:
 
 
 def request_id(external_order_id: str) -> str:
-    """Return the id as Binance writes it: "012" is order 12, and is answered as that."""
+    """Return the id as Binance writes it: "012" becomes "12", as in its answers."""
     is_number = external_order_id.isascii() and external_order_id.isdecimal()
     return (external_order_id.lstrip("0") or "0") if is_number else external_order_id
 
@@ -36,10 +36,10 @@ _ILLEGAL_IN_SYMBOL = re.compile(r"[\x00-\x7f](?<![A-Za-z0-9._-])")
 
 
 def invalid_reason(ref: OrderRef) -> str | None:
-    """Return why the exchange cannot know this symbol and id; None if it may.
+    """Return why the exchange cannot know this symbol and id, or None if it may.
 
-    It is not asked about those: its firewall takes some words for an attack, and blocks the address
-    that sends them.
+    We send no request with an invalid one, since the exchange's firewall takes some words for an
+    attack, and blocks the address that sends them.
     """
     if any(not 0 < len(name) <= MAX_NAME_LENGTH for name in (ref.symbol, ref.external_order_id)):
         return "empty or too long for a name"

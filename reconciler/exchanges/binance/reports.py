@@ -17,7 +17,7 @@ def to_report(ref: OrderRef, raw: RawOrder, fetched_at: datetime) -> Report:
     """Translate the raw order of `ref`.
 
     Raises:
-        UnreadableRow: it contradicts itself, or a quantity is not one.
+        UnreadableRow: the order contradicts itself, or a quantity is invalid.
     """
     executed_qty = _quantity(raw, "executedQty", raw.executed_qty)
     quote_quantity = _optional_quantity(raw, "origQuoteOrderQty", raw.orig_quote_order_qty)
@@ -43,9 +43,9 @@ _CONTROLS = {number: f"\\x{number:02x}" for number in (*range(32), 127)}
 
 
 def _status_word(text: str) -> str:
-    """Return the exchange's word for a status; an unknown one shortened and in plain ASCII.
+    """Return the exchange's word for a status, shortened and in plain ASCII if it is unknown.
 
-    It is stored, logged and shown, so it must not disturb a database or a terminal.
+    The word is stored, logged and shown, so it must not disturb a database or a terminal.
     """
     if text in STATUSES:
         return intern(text)
@@ -78,7 +78,7 @@ def _optional_quantity(raw: RawOrder, name: str, text: str | None) -> Decimal | 
 
 
 def _quote_amount(raw: RawOrder) -> Decimal | None:
-    """Return what was paid; below zero it is not known (rest-api.md, "Query order")."""
+    """Return the amount paid. Below zero it is not known (rest-api.md, "Query order")."""
     text = raw.cummulative_quote_qty
     return None if text is None else _quantity(raw, "cummulativeQuoteQty", text, _SIGNED_QUANTITY)
 
@@ -86,7 +86,7 @@ def _quote_amount(raw: RawOrder) -> Decimal | None:
 def _ordered_quantity(
     raw: RawOrder, executed_qty: Decimal, quote_quantity: Decimal | None
 ) -> Decimal | None:
-    """Return what was ordered; None if it is zero and the order has no size in quote currency."""
+    """Return the ordered quantity, or None if it is zero and the order has no quote size."""
     if raw.orig_qty is None:
         return None
     if raw.orig_qty == raw.executed_qty:
@@ -104,7 +104,7 @@ def _ordered_quantity(
 
 
 def _client_order_id(value: object) -> str | None:
-    """Return a client order id, None for an invalid one (36 letters, digits or signs)."""
+    """Return a client order id, or None if it is invalid (36 letters, digits or signs)."""
     is_valid = isinstance(value, str) and len(value) <= MAX_NAME_LENGTH and value.isprintable()
     return str(value) if is_valid else None
 
@@ -114,7 +114,7 @@ _MAX_MS = 4_102_444_800_000  # The year 2100.
 
 
 def _timestamp(milliseconds: object) -> datetime | None:
-    """Return a time given in ms since 1970; None for an invalid one."""
+    """Return the time for `milliseconds` since 1970, or None if they are invalid."""
     if not isinstance(milliseconds, int) or not 0 < milliseconds < _MAX_MS:
         return None
     return _EPOCH + timedelta(milliseconds=milliseconds)

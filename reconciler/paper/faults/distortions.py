@@ -36,7 +36,7 @@ def _set_unknown_status(order: PaperOrder) -> PaperOrder:
 
 
 def _shrink_execution(order: PaperOrder) -> PaperOrder:
-    """Show half of what the row has seen executed; leave a row without an execution as it is."""
+    """Show half of the executed quantity that the row has seen. Without any, change nothing."""
     seen = order.seen_state
     if seen.executed_e8 == 0:
         return order
@@ -62,11 +62,11 @@ DISTORTIONS: Mapping[str, Callable[[PaperOrder], PaperOrder | None]] = MappingPr
         "vanished_rate": _vanish,
     }
 )
-"""By setting, in the order in which they are applied."""
+"""Distortions by their setting, in the order in which they are applied."""
 
 
 def distortion_of(rules: Iterable[FaultRule], *, seed: int, now_ms: int) -> Distortion | None:
-    """Return the distortion of orders under `rules`; None if they are shown as they are."""
+    """Return the distortion of orders under `rules`, or None if orders are shown as they are."""
     distorting = [rule for rule in rules if rule.stale_seconds or _affected_shares(rule)]
     if not distorting:
         return None
@@ -74,9 +74,9 @@ def distortion_of(rules: Iterable[FaultRule], *, seed: int, now_ms: int) -> Dist
 
 
 def replace_fields(body: bytes, rules: Iterable[FaultRule], target: RequestTarget) -> bytes:
-    """Replace fields, as `rules` say, in every order of an answer, or in one that is no order.
+    """Replace fields, as `rules` say, in every order of an answer, or in an answer without orders.
 
-    With the standard library's JSON: its numbers may have any number of digits.
+    It uses the standard library's JSON, whose numbers may have any number of digits.
     """
     replacing = [rule for rule in rules if rule.fields or rule.without_fields]
     if not replacing:
@@ -90,7 +90,7 @@ def replace_fields(body: bytes, rules: Iterable[FaultRule], target: RequestTarge
 def replace_headers(
     true: Mapping[str, str], rules: Iterable[FaultRule], target: RequestTarget
 ) -> Mapping[str, str]:
-    """Replace headers, as `rules` say; remove those that are empty."""
+    """Replace headers as `rules` say. An empty value removes the header."""
     headers = dict(true)
     for rule in rules:
         if rule.matches(target):
