@@ -7,7 +7,7 @@ from reconciler.cli.logs import load_settings
 from reconciler.cli.ui import status_view
 from reconciler.cli.ui.options import json_option
 from reconciler.cli.ui.output import console, print_json
-from reconciler.supervisor.status import Status
+from reconciler.supervisor.status import SupervisorStatus
 
 
 @click.command(
@@ -23,14 +23,14 @@ def status_command(*, as_json: bool) -> None:
 
     Asks the supervisor of the same user, host and DATABASE_URL. Exits with code 69 if none answers.
     """
-    status = ask_supervisor(load_settings(), "status", Status)
+    status = ask_supervisor(load_settings(), "status", SupervisorStatus)
     if as_json:
         print_json(status)
     else:
         _print(status)
 
 
-def _print(status: Status) -> None:
+def _print(status: SupervisorStatus) -> None:
     out = console()
     for line in (
         status_view.headline(status),

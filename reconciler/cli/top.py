@@ -19,7 +19,7 @@ from reconciler.cli.logs import load_settings
 from reconciler.cli.ui.keyboard import Keyboard, keyboard
 from reconciler.cli.ui.top_view import Snapshot, ViewOptions, options_after_key, render_screen
 from reconciler.errors import NoSupervisor, ReconcilerError
-from reconciler.supervisor.status import Status
+from reconciler.supervisor.status import SupervisorStatus
 
 ASK_SECONDS = 1.0
 DRAW_SECONDS = 0.5
@@ -40,7 +40,7 @@ def top_command() -> None:
     """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise click.UsageError("top needs a terminal; anywhere else use: reconciler status")
-    ask = partial(ask_supervisor, load_settings(), "status", Status)
+    ask = partial(ask_supervisor, load_settings(), "status", SupervisorStatus)
     first = ask()
     with suppress(KeyboardInterrupt), interrupt_on_signals(), StatusPoller(ask, first) as poller:
         _show(poller)
@@ -51,8 +51,8 @@ class StatusPoller:
 
     def __init__(
         self,
-        ask: Callable[[], Status],
-        first: Status,
+        ask: Callable[[], SupervisorStatus],
+        first: SupervisorStatus,
         *,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -90,7 +90,7 @@ class StatusPoller:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _LastStatus:
-    status: Status
+    status: SupervisorStatus
     at: float
     fault: str | None
 

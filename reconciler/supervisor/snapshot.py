@@ -21,7 +21,7 @@ from reconciler.supervisor.status import (
     ShardCounts,
     ShardState,
     ShardStatus,
-    Status,
+    SupervisorStatus,
     Totals,
 )
 from reconciler.supervisor.summary import Summary
@@ -36,7 +36,7 @@ HOTTEST = 5
 class SupervisorSnapshot:
     """The supervisor at one moment: for people, and for the health verdict."""
 
-    status: Status
+    status: SupervisorStatus
     vitals: Vitals
 
 
@@ -93,8 +93,8 @@ class SnapshotBuilder:
             halted=self._coordinator.halt.reason,
         )
 
-    def _status(self, phase: Phase) -> Status:
-        return Status(
+    def _status(self, phase: Phase) -> SupervisorStatus:
+        return SupervisorStatus(
             pid=os.getpid(),
             host=socket.gethostname(),
             version=__version__,
@@ -203,7 +203,7 @@ class SnapshotBuilder:
         return None
 
 
-async def with_memory(status: Status) -> Status:
+async def with_memory(status: SupervisorStatus) -> SupervisorStatus:
     """Return the status with the memory of the supervisor and of each worker, measured now."""
     pids = [status.pid, *(worker.pid for worker in status.workers if worker.pid is not None)]
     memory = await run_in_daemon_thread(lambda: {pid: pss_bytes(pid) for pid in pids})

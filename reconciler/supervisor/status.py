@@ -121,7 +121,7 @@ class Totals(CountFields):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Status:
+class SupervisorStatus:
     """The whole status. `halted` is why nothing may be written; the newest cycle comes first."""
 
     pid: int

@@ -20,7 +20,7 @@ from reconciler.control.address import ControlAddress
 from reconciler.control.client import ask
 from reconciler.demo import Demo, open_demo
 from reconciler.errors import NoSupervisor
-from reconciler.supervisor.status import Status
+from reconciler.supervisor.status import SupervisorStatus
 from tests.chaos import audit_trail, change_recorder
 from tests.chaos.application import CONNECTION_ERRORS, Application
 from tests.chaos.postmaster import Postmaster
@@ -151,7 +151,7 @@ def _kill_worker(demo: Demo, rng: Random) -> int:
     deadline = time.monotonic() + WORKER_SECONDS
     while time.monotonic() < deadline:
         with suppress(NoSupervisor, ProcessLookupError):
-            status = ask(ControlAddress.of_database(demo.database_url), "status", Status)
+            status = ask(ControlAddress.of_database(demo.database_url), "status", SupervisorStatus)
             pids = [worker.pid for worker in status.workers if worker.pid is not None]
             if pids:
                 os.kill(rng.choice(pids), signal.SIGKILL)

@@ -21,7 +21,7 @@ from reconciler.supervisor.status import (
     ShardCounts,
     ShardState,
     ShardStatus,
-    Status,
+    SupervisorStatus,
     Totals,
 )
 
@@ -101,9 +101,9 @@ def a_cycle(**changes: Any) -> CycleStatus:
     return replace(cycle, **changes)
 
 
-def a_status(*workers: ShardStatus, **changes: Any) -> Status:
+def a_status(*workers: ShardStatus, **changes: Any) -> SupervisorStatus:
     shown = workers or (a_shard(0), a_shard(1))
-    status = Status(
+    status = SupervisorStatus(
         pid=4242,
         host="trading-1",
         version="0.1.0",

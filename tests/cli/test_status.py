@@ -14,7 +14,7 @@ from reconciler.cli.ui import status_view
 from reconciler.cli.ui.formatting import duration, memory
 from reconciler.control.address import ControlAddress
 from reconciler.supervisor.sharding import Scaling, moved_buckets
-from reconciler.supervisor.status import BudgetStatus, ShardCounts, ShardState, Status
+from reconciler.supervisor.status import BudgetStatus, ShardCounts, ShardState, SupervisorStatus
 
 from .conftest import Invoke
 from .fake_control_server import FakeControlServer, a_cycle, a_shard, a_status
@@ -89,7 +89,7 @@ def test_status_as_json_is_all_that_the_supervisor_says(
 
     result = invoke("status", "--json", RECONCILIATION_CONTROL_SOCKET=str(control_server.path))
 
-    assert msgspec.json.decode(result.stdout, type=Status) == status
+    assert msgspec.json.decode(result.stdout, type=SupervisorStatus) == status
 
 
 def test_a_supervisor_that_has_just_started_has_nothing_to_show_yet(

@@ -17,7 +17,7 @@ import pytest
 from rich.console import Console
 
 from reconciler.cli.ui.top_view import Snapshot, ViewOptions, options_after_key, render_screen
-from reconciler.supervisor.status import Status
+from reconciler.supervisor.status import SupervisorStatus
 
 from .conftest import Invoke
 from .fake_control_server import FakeControlServer, a_shard, a_status
@@ -45,7 +45,7 @@ def shown(snapshot: Snapshot, options: ViewOptions, *, height: int = 24) -> list
     return [line.rstrip() for line in out.getvalue().splitlines()]
 
 
-def a_snapshot(status: Status, fault: str | None = None) -> Snapshot:
+def a_snapshot(status: SupervisorStatus, fault: str | None = None) -> Snapshot:
     return Snapshot(status=status, fault=fault, age_seconds=12)
 
 

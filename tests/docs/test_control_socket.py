@@ -21,13 +21,21 @@ from reconciler.control.protocol import (
     ScaleArguments,
 )
 from reconciler.supervisor.sharding import Scaling
-from reconciler.supervisor.status import OrderLocation, Status
+from reconciler.supervisor.status import OrderLocation, SupervisorStatus
 from reconciler.telemetry.health import Vitals
 
 from .documents import code_in, first_cells, read, rows, section
 
 PAGE = read("docs/reference/control-socket.md")
-SPOKEN = (ErrorBody, ScaleArguments, LocateArguments, Status, Vitals, Scaling, OrderLocation)
+SPOKEN = (
+    ErrorBody,
+    ScaleArguments,
+    LocateArguments,
+    SupervisorStatus,
+    Vitals,
+    Scaling,
+    OrderLocation,
+)
 
 
 def with_all_inside(kind: type[Any]) -> Iterator[type[Any]]:

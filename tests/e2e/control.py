@@ -9,7 +9,7 @@ from typing import TypeVar
 from reconciler.control.address import ControlAddress
 from reconciler.control.client import ask
 from reconciler.errors import NoSupervisor
-from reconciler.supervisor.status import Phase, Status
+from reconciler.supervisor.status import Phase, SupervisorStatus
 
 from .commands import DEADLINE_SECONDS
 
@@ -35,9 +35,9 @@ def wait_for_answer(
     raise AssertionError(f"it never became so: {answer}")
 
 
-def wait_for_status(path: Path, is_so: Callable[[Status], bool]) -> Status:
+def wait_for_status(path: Path, is_so: Callable[[SupervisorStatus], bool]) -> SupervisorStatus:
     """Return the first status of a supervisor that is so."""
-    return wait_for_answer(path, "status", Status, is_so)
+    return wait_for_answer(path, "status", SupervisorStatus, is_so)
 
 
 def wait_until_ready(path: Path) -> int:

@@ -9,7 +9,7 @@ import pytest
 from reconciler.control.address import ControlAddress
 from reconciler.control.client import ask
 from reconciler.demo import Demo
-from reconciler.supervisor.status import Status
+from reconciler.supervisor.status import SupervisorStatus
 
 from .commands import EndedCommand
 from .conftest import Start, settings_of
@@ -75,7 +75,7 @@ def test_shards_come_and_go_as_they_are_scaled(
     wait_for_status(path, lambda status: status.shards.running == 2)
 
     plan = command("scale", "--plan", "3")
-    unchanged = ask(ControlAddress.at(path), "status", Status).shards.desired
+    unchanged = ask(ControlAddress.at(path), "status", SupervisorStatus).shards.desired
     more = command("scale", "3")
     grown = wait_for_status(path, lambda status: status.shards.running == 3)
     fewer = command("scale", "1", "--json")

@@ -10,7 +10,7 @@ from typing import Any
 from reconciler.control.address import ControlAddress
 from reconciler.control.client import ask
 from reconciler.demo import Demo, open_demo
-from reconciler.supervisor.status import Status
+from reconciler.supervisor.status import SupervisorStatus
 from reconciler.supervisor.supervisor import STORE_RETRY_SECONDS
 
 from ..supervisor.processes import EndWatch, family, stretched  # noqa: TID252 - tests are no package
@@ -212,12 +212,12 @@ def server_of(demo: Demo) -> Any:
     return postgres_server.get_server(str(row[0]), start=False)
 
 
-def status_of(demo: Demo) -> Status:
+def status_of(demo: Demo) -> SupervisorStatus:
     """Ask the supervisor of a demo's database."""
-    return ask(ControlAddress.of_database(demo.database_url), "status", Status)
+    return ask(ControlAddress.of_database(demo.database_url), "status", SupervisorStatus)
 
 
-def pids_of(status: Status) -> list[int | None]:
+def pids_of(status: SupervisorStatus) -> list[int | None]:
     """Return the process ids of a supervisor and its workers."""
     return [status.pid, *(worker.pid for worker in status.workers)]
 

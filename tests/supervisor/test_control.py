@@ -21,7 +21,7 @@ from reconciler.control.protocol import MAX_REQUEST_BYTES
 from reconciler.control.server import ControlServer
 from reconciler.errors import ConfigurationError, NoSupervisor, SocketTaken
 from reconciler.supervisor.sharding import Scaling
-from reconciler.supervisor.status import OrderLocation, ShardState, Status
+from reconciler.supervisor.status import OrderLocation, ShardState, SupervisorStatus
 from reconciler.telemetry.health import Grade, Vitals, judge
 from reconciler.workload import Chunk
 
@@ -67,7 +67,7 @@ async def send_bytes(path: Path, sent: bytes) -> dict[str, Any]:
 
 
 async def test_status_shows_what_every_shard_is_doing(path: Path) -> None:
-    status = await ask_path(path, "status", Status)
+    status = await ask_path(path, "status", SupervisorStatus)
 
     assert status.pid == os.getpid()
     assert (status.shards.desired, status.shards.running, status.shards.parked) == (2, 2, 0)
@@ -97,7 +97,7 @@ async def test_health_is_judged_from_the_supervisors_snapshot(path: Path) -> Non
 async def test_scale_changes_the_number_of_shards_and_a_plan_does_not(path: Path) -> None:
     planned = await ask_path(path, "scale", Scaling, shards=9, plan=True)
     done = await ask_path(path, "scale", Scaling, shards=3)
-    status = await ask_path(path, "status", Status)
+    status = await ask_path(path, "status", SupervisorStatus)
 
     assert (planned.before, planned.after) == (2, 9)
     assert (done.before, done.after) == (2, 3)
@@ -131,7 +131,7 @@ async def test_malformed_request_gets_an_error_response(
 
     assert error in answer["error"]["what"]
     assert answer["error"]["hint"]
-    assert (await ask_path(path, "status", Status)).shards.running == 2
+    assert (await ask_path(path, "status", SupervisorStatus)).shards.running == 2
 
 
 async def test_clients_that_hang_or_hang_up_do_no_harm(path: Path) -> None:
@@ -146,7 +146,7 @@ async def test_clients_that_hang_or_hang_up_do_no_harm(path: Path) -> None:
         client.close()
     await asyncio.sleep(0)
 
-    status = await ask_path(path, "status", Status)
+    status = await ask_path(path, "status", SupervisorStatus)
 
     assert status.shards.running == 2
     for client in hanging[:15]:
@@ -166,7 +166,7 @@ async def test_second_supervisor_is_refused_with_pid_of_the_first(path: Path) ->
         await ControlServer(ControlAddress.at(path), respond_with_nothing).open()
 
     assert refused.value.pid == os.getpid()
-    assert (await ask_path(path, "status", Status)).pid == os.getpid()
+    assert (await ask_path(path, "status", SupervisorStatus)).pid == os.getpid()
 
 
 async def test_socket_that_was_left_behind_is_taken_over(tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ async def test_path_too_long_for_a_socket_is_refused(tmp_path: Path) -> None:
 
 def test_client_reports_that_no_supervisor_listens(tmp_path: Path) -> None:
     with pytest.raises(NoSupervisor, match="nothing listens there"):
-        ask(ControlAddress.at(tmp_path / "none.sock"), "status", Status)
+        ask(ControlAddress.at(tmp_path / "none.sock"), "status", SupervisorStatus)
 
 
 def test_unanswered_request_at_the_end_is_no_error(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The view of a supervisor's status, within 80 columns. Pure: from a `Status` to what rich prints.
+"""The view of a supervisor's status, within 80 columns. Pure.
 
 `status` prints all of it once; `top` prints as much as fits the screen, again and again.
 """
@@ -16,7 +16,7 @@ from reconciler.supervisor.status import (
     Phase,
     ShardState,
     ShardStatus,
-    Status,
+    SupervisorStatus,
 )
 
 LABEL_WIDTH = 9
@@ -64,7 +64,7 @@ CYCLE_COLUMNS = {
 _WORDS = frozenset({"state", "breaker", "at (UTC)"})
 
 
-def headline(status: Status) -> Text:
+def headline(status: SupervisorStatus) -> Text:
     """Return which supervisor answers, and what it is doing."""
     return Text.assemble(
         (f"supervisor {status.pid}", "bold"),
@@ -74,7 +74,7 @@ def headline(status: Status) -> Text:
     )
 
 
-def summary(status: Status) -> Iterator[Text]:
+def summary(status: SupervisorStatus) -> Iterator[Text]:
     """Return the state of the supervisor as a whole, line by line."""
     counts = status.shards
     yield _line(
@@ -97,7 +97,7 @@ def summary(status: Status) -> Iterator[Text]:
         yield _line("halt", Text(f"on: {status.halted}", style="bold red"))
 
 
-def history(status: Status) -> Iterator[Text]:
+def history(status: SupervisorStatus) -> Iterator[Text]:
     """Return the totals since the start, line by line."""
     totals = status.totals
     yield _line(
@@ -147,7 +147,7 @@ def cycles_table(cycles: Iterable[CycleStatus]) -> Table:
     return _table(CYCLE_COLUMNS, [_cycle(cycle) for cycle in cycles])
 
 
-def last_cycle(status: Status) -> Text:
+def last_cycle(status: SupervisorStatus) -> Text:
     """Return the newest cycle in a line."""
     if not status.cycles:
         return _line("cycle", "none has ended yet")
@@ -164,7 +164,7 @@ def _line(label: str, *parts: str | Text) -> Text:
     return Text.assemble((f"{label:<{LABEL_WIDTH}}", "bold"), *parts)
 
 
-def _backlog(status: Status) -> str:
+def _backlog(status: SupervisorStatus) -> str:
     backlog = status.backlog
     if backlog is None:
         return "not measured yet"
@@ -176,7 +176,7 @@ def _backlog(status: Status) -> str:
     )
 
 
-def _hottest(status: Status) -> str:
+def _hottest(status: SupervisorStatus) -> str:
     hottest = status.hottest[:MAX_KEYS]
     return ", ".join(f"{key.key} {key.items:,}" for key in hottest) or "nothing is waiting"
 

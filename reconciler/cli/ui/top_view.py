@@ -12,7 +12,7 @@ from rich.text import Text
 
 from reconciler.cli.ui import status_view
 from reconciler.cli.ui.formatting import duration
-from reconciler.supervisor.status import ShardStatus, Status
+from reconciler.supervisor.status import ShardStatus, SupervisorStatus
 
 MAX_FAULTS = 3
 
@@ -34,7 +34,7 @@ _SORTS: Mapping[str, Callable[[ShardStatus], float]] = {
 class Snapshot:
     """A status that is `age_seconds` old; `fault` is why there is no newer one."""
 
-    status: Status
+    status: SupervisorStatus
     fault: str | None
     age_seconds: float
 
