@@ -23,6 +23,7 @@ from reconciler.errors import ConfigurationError, NoSupervisor, SocketTaken
 from reconciler.supervisor.sharding import Scaling
 from reconciler.supervisor.status import OrderLocation, ShardState, SupervisorStatus
 from reconciler.telemetry.health import Grade, Vitals, judge
+from reconciler.worker.messages import Ready
 from reconciler.workload import Chunk
 
 from .conftest import DEADLINE_SECONDS, Begin, Journal
@@ -40,11 +41,11 @@ async def path(
     """The socket of a supervisor with two workers, one of them busy with item 0 of COIN0."""
     page = (Chunk(key="COIN0", items=(Item(id=0, acts=(Behaviour.WAIT,)), Item(id=1))),)
     path = tmp_path / "control.sock"
-    _, run = begin(
+    supervisor, run = begin(
         FakeWorkload(workspace=workspace, pages=(page,)), control_socket=path, batch_size=10
     )
     await journal.wait("begin")
-    await journal.wait("open", 2)
+    await supervisor.has_received(Ready, 2)
     yield path
     open_gate()
     await run
