@@ -11,6 +11,7 @@ import click
 from reconciler.cli.logs import set_up_supervisor_logs
 from reconciler.cli.run_notices import (
     explain_empty_sweep,
+    explain_orders_left,
     warn_if_exchange_implied,
     warn_if_passphrase_unused,
     warn_of_unfollowed_orders,
@@ -107,10 +108,13 @@ def run_command(*, dry_run: bool, once: bool, as_json: bool, **flags: Any) -> No
 
 
 def _remarks(settings: Settings, coverage: Coverage | None, summary: Summary) -> tuple[str, ...]:
-    """Return notices about rows that are not followed, and about a sweep that found no order."""
+    """Return notices about rows that are not followed, and about orders that were not written."""
     known = () if coverage is None else coverage.remarks
-    is_idle = summary.ending is StopReason.COMPLETED and not summary.counts.scanned
-    return (*known, *(explain_empty_sweep(settings) if is_idle else ()))
+    if summary.ending is not StopReason.COMPLETED:
+        return known
+    if not summary.counts.scanned:
+        return (*known, *explain_empty_sweep(settings))
+    return (*known, *explain_orders_left(summary.counts))
 
 
 def _sweep_once(settings: Settings, *, is_dry_run: bool) -> Summary:

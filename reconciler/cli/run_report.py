@@ -21,7 +21,7 @@ class RunReport:
         mismatches: Rows that differ from the exchange at the end; None if not compared (`run`).
         seconds: The supervisor's time, from its start to its end.
         not_followed: Rows that look open and are not followed, as counted at the start.
-        remarks: Texts for a person: what is not followed, and why there was nothing to do.
+        remarks: Texts for a person: what is not followed, and why orders were not written.
     """
 
     orders: int

@@ -183,6 +183,24 @@ def test_a_run_that_finds_nothing_stale_says_why(demo: Demo, reconcile: Start) -
     assert remark.endswith(" open orders none was last synced more than 5 minutes ago")
 
 
+@pytest.mark.parametrize("option", ["--once", "--dry-run"])
+def test_run_says_that_orders_were_too_young_to_judge(
+    demo: Demo, reconcile: Start, option: str
+) -> None:
+    with connected(demo.database_url) as connection:
+        connection.execute(
+            "INSERT INTO orders (symbol, external_order_id, status, qty)"
+            " SELECT 'BTCUSDT', (900000 + n)::text, 'new', 1 FROM generate_series(1, 7) AS n"
+        )
+
+    ended = reconcile(option, "--json").end()
+
+    assert (ended.report["orders"], ended.report["reconciled"]) == (7, 0), ended.err
+    (remark,) = ended.report["remarks"]
+    assert remark.startswith("7 of 7 orders were left as they are, and stay stale: ")
+    assert "too young" in remark
+
+
 def test_run_without_an_exchange_name_says_it_uses_paper(demo: Demo, reconcile: Start) -> None:
     unnamed = reconcile("--once", EXCHANGE_NAME="").end()
     named = reconcile("--once").end()
