@@ -659,14 +659,14 @@ class Coordinator:
 
     def send_gauges(self) -> None:
         """Send the gauges of shards, workers and breakers."""
-        self._gauges.send(self._breakers)
-        self._metrics.gauge(Gauge.BREAKERS_OPEN, self.breakers_in(BreakerState.OPEN))
+        self._send_breaker_gauges()
         self._metrics.gauge(Gauge.SHARDS_DESIRED, self.options.shards)
         self._metrics.gauge(Gauge.SHARDS_RUNNING, len(self.pool.workers))
         self._metrics.gauge(Gauge.SHARDS_PARKED, len(self.pool.parked))
 
     def _send_breaker_gauges(self) -> None:
         self._gauges.send(self._breakers)
+        self._metrics.gauge(Gauge.BREAKERS_OPEN, self.breakers_in(BreakerState.OPEN))
         self._metrics.flush()
 
     @property

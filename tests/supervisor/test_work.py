@@ -289,7 +289,7 @@ async def test_no_measurement_or_record_that_fails_ends_the_service(
     def fail_to_record(_planner: FakePlanner, _cycle: object) -> None:
         raise StoreRejected("a check constraint of theirs")
 
-    monkeypatch.setattr(FakePlanner, "backlog", fail_to_measure)
+    monkeypatch.setattr(FakePlanner, "measure_backlog", fail_to_measure)
     monkeypatch.setattr(FakePlanner, "record", fail_to_record)
 
     _, run = begin(
