@@ -1,21 +1,22 @@
 """The contract between the supervisor and the work that it runs.
 
-The supervisor knows nothing of orders or exchanges. It starts workers, assigns work to them, judges
+The supervisor knows no exchange and no SQL. It starts workers, assigns work to them, judges
 what they found before they write, and replaces workers that die. The work itself is a *workload*:
 a `Planner` in the supervisor's process, and a `Handler` in each worker process. A page of work
-passes through them in six steps:
+is cut into cycles, and each cycle passes through them in these steps:
 
     supervisor   Planner.plan()      reads what is due: a `Page`, cut into chunks
     supervisor   dispatcher          assigns chunks to a worker, as a `Batch`
     worker       Handler.prepare()   finds out what has to change and writes nothing; returns
                                      `AnomalyStats`: how much of the batch looks suspicious
-    supervisor   verdict             judges the stats of all batches of the page as one *cycle*: if
-                                     most of it looks suspicious, nothing may be written
+    supervisor   verdict             judges the stats of all batches of the cycle together: if most
+                                     of it looks suspicious, nothing may be written
     worker       Handler.commit()    writes, if it may, and returns a `Result` with `Counts`
     supervisor   Planner.record()    records the finished `Cycle`
 
 A *chunk* is a group of items that one worker handles together; for orders, neighbours of one symbol
-that one request can answer for. A chunk is divided only to find the item that crashes its worker.
+that one request can answer for. Planning never divides a chunk; what is left of one may
+be assigned again as a smaller chunk.
 
 A worker may be killed at any moment. Its batches are then assigned again, so `commit` must be safe
 to repeat. What crosses the process border is picklable: the workload, batches with their items,
@@ -217,6 +218,7 @@ class Result:
             by then stay as they are.
         proposals: The changes that a dry run would have made.
         not_asked: The number of items left to the next sweep without a try; not in `counts`.
+        unchanged: The number of items that were looked at and left as they are, undecided.
     """
 
     counts: Counts = field(default_factory=Counts)
@@ -227,11 +229,12 @@ class Result:
     halted: str | None = None
     proposals: tuple[ProposedChange, ...] = ()
     not_asked: int = 0
+    unchanged: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cycle:
-    """A finished cycle: the work of one page, judged and recorded as one.
+    """A finished cycle: a part of a page, judged and recorded as one.
 
     Attributes:
         ends_sweep: True if it was the last cycle of its sweep.

@@ -114,7 +114,7 @@ def _remarks(settings: Settings, coverage: Coverage | None, summary: Summary) ->
         return known
     if not summary.counts.scanned:
         return (*known, *explain_empty_sweep(settings))
-    return (*known, *explain_orders_left(summary.counts))
+    return (*known, *explain_orders_left(summary))
 
 
 def _sweep_once(settings: Settings, *, is_dry_run: bool) -> Summary:

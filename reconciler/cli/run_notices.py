@@ -10,7 +10,7 @@ from reconciler.settings import Settings
 from reconciler.store.best_effort import query_on_own_connection
 from reconciler.store.coverage import Coverage, explain_no_stale_orders, measure_coverage
 from reconciler.store.database_url import parse_url
-from reconciler.workload import Counts
+from reconciler.supervisor.summary import Summary
 
 MAX_COUNT_SECONDS = 1.0
 """A start waits no longer than about this for a count."""
@@ -68,15 +68,14 @@ def explain_empty_sweep(settings: Settings) -> tuple[str, ...]:
     return () if why is None else (why,)
 
 
-def explain_orders_left(counts: Counts) -> tuple[str, ...]:
+def explain_orders_left(summary: Summary) -> tuple[str, ...]:
     """Return why a sweep left orders as they are that neither failed nor went on hold."""
-    accounted_for = counts.reconciled + counts.errors + counts.held + counts.skipped_locked
-    left = counts.scanned - accounted_for
-    if left <= 0:
+    left = summary.unchanged
+    if not left:
         return ()
     remark = (
-        f"{left:,} of {counts.scanned:,} orders were left as they are, and stay stale: they are too"
-        ' young for "not found" to prove anything, or were written meanwhile; the next sweep asks'
-        " again, and reconciler explain ORDER_ID says why"
+        f"{left:,} of {summary.counts.scanned:,} orders were left as they are, and stay stale: they"
+        ' are too young for "not found" to prove anything, or were written meanwhile; the next'
+        " sweep asks again, and reconciler explain ORDER_ID says why"
     )
     return (remark,)

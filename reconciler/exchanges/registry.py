@@ -1,6 +1,6 @@
 """The exchanges that this version can talk to, each an entry of `_VENUES`.
 
-An adapter is imported when its exchange is opened, so that an unused adapter takes no memory.
+An adapter is imported when its exchange is used, so that an unused adapter takes no memory.
 """
 
 from collections.abc import Mapping

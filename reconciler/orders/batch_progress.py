@@ -45,6 +45,7 @@ class BatchProgress:
         self._counts = Counts()
         self._skipped: set[OrderId] = set()
         self._not_asked = 0
+        self._unchanged: set[OrderId] = set()
         self._is_cut_short = False
         self._halted: str | None = None
         self._with_proposals = with_proposals
@@ -97,6 +98,7 @@ class BatchProgress:
         self._counts.held += len(ids)
         for id_ in ids:
             self._inconclusive.forget(id_)
+            self._unchanged.discard(id_)
 
     def result(self, breaker: Breaker, usage: Usage) -> Result:
         """Return the result of the batch."""
@@ -115,6 +117,7 @@ class BatchProgress:
             halted=self._halted,
             proposals=tuple(self._proposals),
             not_asked=self._not_asked,
+            unchanged=len(self._unchanged),
         )
 
     def _chunks_of(self, ids: set[OrderId]) -> tuple[Chunk, ...]:
@@ -154,10 +157,10 @@ class BatchProgress:
                 self._counts.reconciled += 1
             case Hold():
                 self._counts.held += 1
-            case Leave(rule=rule) if rule in COUNTED:
-                self._count_inconclusive(outcome.order.id, REASONS[rule])
-            case Leave():
-                pass
+            case Leave(rule=rule):
+                self._unchanged.add(outcome.order.id)
+                if rule in COUNTED:
+                    self._count_inconclusive(outcome.order.id, REASONS[rule])
 
 
 def _proposal(outcome: OrderOutcome, change: Change) -> ProposedChange:

@@ -8,6 +8,7 @@ while the exchange is asked. What becomes of an order:
     its request is rejected often     on hold
     its row cannot be written         found by halving the batch (`bisecting_writer`), and on hold
     not asked (breaker, stop, fault)  returned to the supervisor, which assigns it again
+    not asked (its symbol fails)      left to the next sweep
 
 If the database does not take the answers, they are kept while they are fresh, and the exchange is
 asked nothing more until the database takes writes again.

@@ -383,9 +383,9 @@ class Coordinator:
 
     # The halt.
 
-    def sync_halt(self, recorded: str | None) -> None:
-        """Follow the database: `recorded` is its reason for the halt, or None if it has no halt."""
-        self.halt.sync(recorded, is_at_start=self._summary.cycles == 0)
+    def sync_halt(self, recorded: str | None, *, version: int) -> None:
+        """Follow the database, as in `Halt.sync`."""
+        self.halt.sync(recorded, version=version, is_at_start=self._summary.cycles == 0)
         if self.halt.is_on:
             self._drop_queued()
 
@@ -571,6 +571,7 @@ class Coordinator:
         coming_back = size_of((*second_try, *result.unfinished))
         self._summary.proposals.extend(result.proposals)
         self._summary.not_asked += result.not_asked
+        self._summary.unchanged += result.unchanged
         if result.fault is not None:
             self._record_fault(shard, result.fault)
         elif result.counts.scanned > result.counts.errors:
@@ -578,7 +579,7 @@ class Coordinator:
         health.finished.add(batch.size - coming_back)
         self._count(cycle, result.counts, finished_items=batch.size - coming_back)
         if result.halted is not None:
-            self.sync_halt(result.halted)
+            self.sync_halt(result.halted, version=self.halt.version)
 
     def _count(self, cycle: OpenCycle, counts: Counts, *, finished_items: int) -> None:
         cycle.count(counts, finished_items=finished_items)

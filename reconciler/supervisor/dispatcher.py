@@ -6,8 +6,8 @@ exceptions:
 
 - A *hot* symbol has more than a shard's share of the page and is spread over all shards, chunk by
   chunk. Its chunks are as long as a page of history, so this costs no more requests.
-- A worker whose own queue is empty takes over a whole symbol from the longest queue, if none of its
-  chunks is in flight.
+- An available worker whose queue has nothing for it takes over a whole symbol from the longest
+  queue, if none of its chunks is in flight.
 
 So two workers never work on one order, nor on one symbol unless it is hot. This also holds when the
 number of shards changes: queued chunks move to their new shard at once, but are assigned only when

@@ -146,8 +146,10 @@ class Halt:
         """
         self.policy = policy
         self.reason: str | None = None
-        self.is_recorded = True
-        """True if the database holds the same state as this object."""
+        self.version = 0
+        """Grows with each change; tells if a reading of the database is older than a change."""
+        self._recorded_version = 0
+        """The version that the database holds."""
         self.is_of_another_host = False
         """True if another host applied it while we worked. Our samples prove nothing about it."""
         self._own_reason: str | None = None
@@ -160,6 +162,11 @@ class Halt:
     def is_on(self) -> bool:
         """True while nothing may be written."""
         return self.reason is not None
+
+    @property
+    def is_recorded(self) -> bool:
+        """True if the database holds the same state as this object."""
+        return self._recorded_version == self.version
 
     @property
     def may_be_sampled(self) -> bool:
@@ -192,10 +199,10 @@ class Halt:
         if self.is_on:
             return
         log.critical("halt.applied", reason=reason)
-        self.is_recorded = self.is_of_another_host = False
+        self.is_of_another_host = False
         self._own_reason = reason
-        self._write_in_background(partial(self.record, reason))
         self._turn(reason)
+        self._write_in_background(partial(self.record, reason))
 
     def adopt(self, reason: str, *, is_at_start: bool) -> None:
         """Turn it on, if it is off, because the database has it.
@@ -206,7 +213,7 @@ class Halt:
             return
         self.is_of_another_host = not is_at_start and reason != self._own_reason
         log.critical("halt.found", reason=reason)
-        self._turn(reason)
+        self._turn(reason, is_recorded=True)
 
     def release(self, why: str, *, is_recorded: bool = False) -> None:
         """Turn it off. The workers read the database, so they write nothing until it is recorded.
@@ -214,11 +221,16 @@ class Halt:
         `is_recorded` is True if the release was read from the database.
         """
         log.warning("halt.released", why=why)
-        self.is_recorded = is_recorded
-        self._turn(None)
+        self._turn(None, is_recorded=is_recorded)
 
-    def sync(self, recorded: str | None, *, is_at_start: bool) -> None:
-        """Follow the database: `recorded` is its reason for the halt, or None if it has no halt."""
+    def sync(self, recorded: str | None, *, version: int, is_at_start: bool) -> None:
+        """Follow the database: `recorded` is its reason for the halt, or None if it has no halt.
+
+        `version` is ours from before the database was read. If the halt has changed since, the
+        reading is outdated and is ignored.
+        """
+        if version != self.version:
+            return
         if recorded is not None:
             self.adopt(recorded, is_at_start=is_at_start)
         elif self.is_on:
@@ -227,13 +239,18 @@ class Halt:
     def record(self, reason: str | None, planner: Planner) -> None:
         """Write to the database that it is on, or off (None). Called from a thread.
 
-        Writes nothing if the halt has changed since this write was requested.
+        Writes nothing if the halt has changed since this write was requested. If it changes while
+        the database writes, it stays unrecorded, and the next write follows.
         """
         with self._recording:
+            version = self.version
             if reason == self.reason:
                 planner.write_halt(reason)
-                self.is_recorded = True
+                self._recorded_version = version
 
-    def _turn(self, reason: str | None) -> None:
+    def _turn(self, reason: str | None, *, is_recorded: bool = False) -> None:
+        self.version += 1
         self.reason = reason
+        if is_recorded:
+            self._recorded_version = self.version
         self._on_change(reason)

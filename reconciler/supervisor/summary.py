@@ -27,6 +27,7 @@ class Summary:
         set_aside: Items put on hold because they crash workers.
         not_asked: Items left to the next sweep without a request, because requests about the same
             symbol or account keep failing.
+        unchanged: Items that were looked at and left as they are, undecided.
         killed_at_stop: Workers that had not ended when the time for the drain was over.
         fault: Why it gave up or writes nothing, for a person; None if there is no such reason.
     """
@@ -37,6 +38,7 @@ class Summary:
     killed_hung: int = 0
     set_aside: int = 0
     not_asked: int = 0
+    unchanged: int = 0
     killed_at_stop: int = 0
     ending: StopReason = StopReason.STOPPED
     fault: str | None = None

@@ -255,9 +255,10 @@ class Supervisor:
         """Synchronize the halt with the database; try to release it with a sample."""
         halt = self._coordinator.halt
         if halt.is_recorded:
+            version = halt.version
             recorded = await self._call_planner(lambda planner: planner.read_halt())
             if not self._stop_state.is_stopping:
-                self._coordinator.sync_halt(recorded)
+                self._coordinator.sync_halt(recorded, version=version)
         else:
             await self._call_planner(partial(halt.record, halt.reason))
         if halt.may_be_sampled and (page := await self._plan(None)) is not None:

@@ -1,9 +1,9 @@
 """Worker processes that begin together. Their start-up is never part of a time.
 
     parent                      child
-    Team(...)            ->     opener(place)             connect, import: not timed
-    group.run(lead)       ->     "go" -> worker.run(pipe)  timed, from "go" to the last finish
-    group.close()         ->     worker.close()
+    ProcessGroup(...)     ->    worker_factory(config)    connect, import: not timed
+    group.run(coordinate) ->    "go" -> worker.run(pipe)  timed, from "go" to the last finish
+    group.close()         ->    worker.close()
 
 Times are of the monotonic clock, which all processes of a machine share.
 """

@@ -189,8 +189,10 @@ def test_run_says_that_orders_were_too_young_to_judge(
 ) -> None:
     with connected(demo.database_url) as connection:
         connection.execute(
-            "INSERT INTO orders (symbol, external_order_id, status, qty)"
-            " SELECT 'BTCUSDT', (900000 + n)::text, 'new', 1 FROM generate_series(1, 7) AS n"
+            # Placed a little later than now: young for however long a busy machine takes.
+            "INSERT INTO orders (symbol, external_order_id, status, qty, created_at)"
+            " SELECT 'BTCUSDT', (900000 + n)::text, 'new', 1, now() + interval '15 minutes'"
+            " FROM generate_series(1, 7) AS n"
         )
 
     ended = reconcile(option, "--json").end()

@@ -218,15 +218,49 @@ def test_a_clean_sample_releases_the_halt_and_is_forgotten(halt: Halt) -> None:
     assert not halt.is_recorded
 
 
+def test_a_reading_from_before_the_halt_does_not_release_it(halt: Halt, database: Database) -> None:
+    version = halt.version
+    halt.apply("a wrong account")
+    database.do_writes()
+
+    halt.sync(None, version=version, is_at_start=False)
+
+    assert halt.is_on
+
+
+def test_a_reading_from_before_the_release_does_not_apply_it_again(halt: Halt) -> None:
+    halt.apply("a wrong account")
+    version = halt.version
+    halt.release("a sample was clean")
+
+    halt.sync("a wrong account", version=version, is_at_start=False)
+
+    assert not halt.is_on
+
+
+def test_a_write_that_a_change_overtakes_leaves_it_unrecorded(halt: Halt) -> None:
+    class SlowDatabase(Database):
+        def write_halt(self, reason: str | None) -> None:
+            halt.apply("a wrong account")
+            super().write_halt(reason)
+
+    halt.apply("a wiped testnet")
+    halt.release("a sample was clean")
+
+    halt.record(None, cast("Planner", SlowDatabase()))
+
+    assert (halt.is_on, halt.is_recorded) == (True, False)
+
+
 def test_a_halt_of_another_host_is_not_to_be_sampled(halt: Halt) -> None:
-    halt.sync("another host saw orders vanish", is_at_start=False)
+    halt.sync("another host saw orders vanish", version=halt.version, is_at_start=False)
 
     assert halt.is_on
     assert not halt.may_be_sampled
 
 
 def test_a_halt_found_at_the_start_may_be_sampled(halt: Halt) -> None:
-    halt.sync("it was a wrong account", is_at_start=True)
+    halt.sync("it was a wrong account", version=halt.version, is_at_start=True)
 
     assert halt.may_be_sampled
 
@@ -235,7 +269,7 @@ def test_our_own_halt_that_is_recorded_late_stays_our_own(halt: Halt) -> None:
     halt.apply("a wrong account")
     halt.release("a sample was clean")
 
-    halt.sync("a wrong account", is_at_start=False)
+    halt.sync("a wrong account", version=halt.version, is_at_start=False)
 
     assert halt.may_be_sampled
 
@@ -243,7 +277,7 @@ def test_our_own_halt_that_is_recorded_late_stays_our_own(halt: Halt) -> None:
 def test_a_halt_gone_from_the_database_was_released_by_a_person(halt: Halt) -> None:
     halt.apply("a wrong account")
 
-    halt.sync(None, is_at_start=False)
+    halt.sync(None, version=halt.version, is_at_start=False)
 
     assert not halt.is_on
     assert halt.is_recorded
