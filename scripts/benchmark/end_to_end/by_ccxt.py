@@ -3,19 +3,16 @@
 Its own rate limiter is off, since no other contender has one; markets are loaded beforehand.
 """
 
-import asyncio
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing.connection import Connection
 from typing import Any
 
 import ccxt.async_support as ccxt
 import psycopg
 
 from scripts.benchmark.end_to_end.fixture import PaperFixture
-from scripts.benchmark.end_to_end.sequential_loop import AT_ONCE, RequestLoop, all_at_once
+from scripts.benchmark.end_to_end.sequential_loop import AT_ONCE, ConcurrentWorker, RequestLoop
 from scripts.benchmark.process_group import WorkerConfig, WorkerFactory
 
 _OWN_URL = "https://api.binance.com"
@@ -39,28 +36,21 @@ class CcxtLoop(RequestLoop):
         return partial(_CcxtWorker, self.fixture, self.orders)
 
 
-class _CcxtWorker:
+class _CcxtWorker(ConcurrentWorker):
     def __init__(self, fixture: PaperFixture, orders: int, config: WorkerConfig) -> None:
-        self._orders = orders
-        self._runner = asyncio.Runner()
+        super().__init__(orders)
         self._rows, self._exchange = self._runner.run(_open(fixture, config.url))
         self._names: Mapping[str, str] = {
             id_: markets[0]["symbol"] for id_, markets in self._exchange.markets_by_id.items()
         }
 
-    def close(self) -> None:
-        self._runner.run(self._exchange.close())
-        self._runner.run(self._rows.close())
-        self._runner.close()
-
-    def run(self, _pipe: Connection) -> float:
-        self._runner.run(all_at_once(self._rows, self._orders, AT_ONCE, self._ask))
-        return time.monotonic()
-
-    async def _ask(self, symbol: str, order_id: str) -> dict[str, Any]:
+    async def fetch(self, symbol: str, order_id: str) -> dict[str, Any]:
         order = await self._exchange.fetch_order(order_id, self._names[symbol])
-        told: dict[str, Any] = order["info"]
-        return told
+        info: dict[str, Any] = order["info"]
+        return info
+
+    async def close_client(self) -> None:
+        await self._exchange.close()
 
 
 async def _open(fixture: PaperFixture, url: str) -> tuple[psycopg.AsyncConnection[Any], Any]:

@@ -51,7 +51,7 @@ class RequestLoop:
 
     @contextmanager
     def at_work(
-        self, _ground: ScratchDatabase, configs: Sequence[WorkerConfig]
+        self, _scratch: ScratchDatabase, configs: Sequence[WorkerConfig]
     ) -> Iterator[Callable[[], float]]:
         """Start the process."""
         with ProcessGroup(self.worker_factory(), configs[:1]) as group:
@@ -97,7 +97,7 @@ def signed(fixture: PaperFixture, symbol: str, order_id: str) -> str:
 
 class _SequentialWorker:
     def __init__(self, fixture: PaperFixture, orders: int, config: WorkerConfig) -> None:
-        self._scene = fixture
+        self._fixture = fixture
         self._orders = orders
         self._rows = psycopg.connect(config.url, autocommit=True)
         self._exchange = httpx.Client(**_client_options(fixture))
@@ -108,35 +108,56 @@ class _SequentialWorker:
 
     def run(self, _pipe: Connection) -> float:
         for id_, symbol, order_id in self._rows.execute(STALE, (self._orders,)).fetchall():
-            answer = self._exchange.get(signed(self._scene, symbol, order_id)).raise_for_status()
+            answer = self._exchange.get(signed(self._fixture, symbol, order_id)).raise_for_status()
             self._rows.execute(UPDATE, (*facts_of(answer.json()), id_))
         return time.monotonic()
 
 
-class _ConcurrentWorker:
-    def __init__(self, fixture: PaperFixture, orders: int, config: WorkerConfig) -> None:
-        self._scene = fixture
+class ConcurrentWorker:
+    """Reconciles orders concurrently, on an event loop of its own; a subclass has the client."""
+
+    def __init__(self, orders: int) -> None:
         self._orders = orders
         self._runner = asyncio.Runner()
+        self._rows: psycopg.AsyncConnection[Any]
+
+    def close(self) -> None:
+        """Close the client, the connection and the event loop."""
+        self._runner.run(self.close_client())
+        self._runner.run(self._rows.close())
+        self._runner.close()
+
+    def run(self, _pipe: Connection) -> float:
+        """Reconcile the orders; return when the last was written, by `time.monotonic`."""
+        self._runner.run(all_at_once(self._rows, self._orders, AT_ONCE, self.fetch))
+        return time.monotonic()
+
+    async def fetch(self, symbol: str, order_id: str) -> dict[str, Any]:
+        """Fetch one order, in Binance's own words."""
+        raise NotImplementedError
+
+    async def close_client(self) -> None:
+        """Close the connections to the exchange."""
+        raise NotImplementedError
+
+
+class _ConcurrentWorker(ConcurrentWorker):
+    def __init__(self, fixture: PaperFixture, orders: int, config: WorkerConfig) -> None:
+        super().__init__(orders)
+        self._fixture = fixture
         self._rows = self._runner.run(_connect(config.url))
         self._exchange = httpx.AsyncClient(
             limits=httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE),
             **_client_options(fixture),
         )
 
-    def close(self) -> None:
-        self._runner.run(self._exchange.aclose())
-        self._runner.run(self._rows.close())
-        self._runner.close()
+    async def fetch(self, symbol: str, order_id: str) -> dict[str, Any]:
+        response = await self._exchange.get(signed(self._fixture, symbol, order_id))
+        order: dict[str, Any] = response.raise_for_status().json()
+        return order
 
-    def run(self, _pipe: Connection) -> float:
-        self._runner.run(all_at_once(self._rows, self._orders, AT_ONCE, self._ask))
-        return time.monotonic()
-
-    async def _ask(self, symbol: str, order_id: str) -> dict[str, Any]:
-        answer = await self._exchange.get(signed(self._scene, symbol, order_id))
-        told: dict[str, Any] = answer.raise_for_status().json()
-        return told
+    async def close_client(self) -> None:
+        await self._exchange.aclose()
 
 
 async def all_at_once(

@@ -45,7 +45,7 @@ class SupervisorSweep:
 
     @contextmanager
     def at_work(
-        self, _ground: ScratchDatabase, configs: Sequence[WorkerConfig]
+        self, _scratch: ScratchDatabase, configs: Sequence[WorkerConfig]
     ) -> Iterator[Callable[[], float]]:
         """Start the process that will be the supervisor."""
         with ProcessGroup(

@@ -29,7 +29,7 @@ SHARE_OF_SINGLE = 1 / 50
 
 
 def compare_exchange_cost(
-    _ground: ScratchDatabase, size: Size, on_progress: Progress
+    _scratch: ScratchDatabase, size: Size, on_progress: Progress
 ) -> Comparison:
     """Count it.
 

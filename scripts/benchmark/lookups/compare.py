@@ -25,7 +25,7 @@ Rates = dict[tuple[int, int], list[float]]
 """By latency in ms and requests at once: orders a second, once a round."""
 
 
-def compare_lookups(_ground: ScratchDatabase, size: Size, on_progress: Progress) -> Comparison:
+def compare_lookups(_scratch: ScratchDatabase, size: Size, on_progress: Progress) -> Comparison:
     """Measure it.
 
     Raises:

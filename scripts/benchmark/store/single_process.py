@@ -56,7 +56,7 @@ class SingleProcess:
         self.rows.require_done(scratch.database, self.name, self.orders)
 
     def _coordinating(
-        self, _ground: ScratchDatabase, _places: Sequence[WorkerConfig]
+        self, _scratch: ScratchDatabase, _configs: Sequence[WorkerConfig]
     ) -> AbstractContextManager[Coordinator]:
         """Open what the parent needs for its part of the work."""
         return nullcontext(no_coordinator)
