@@ -186,6 +186,7 @@ class Coordinator:
         self.options = options
         self.halt.policy = options.halt
         self.dispatcher.batch_size = options.batch_size
+        # Before the pool grows: a shard whose slot is gone begins again without its old deaths.
         self.backoffs.keep_only(self.pool.slots)
         self.pool.resize(options.shards)
         self._rebalance()
