@@ -16,8 +16,11 @@ end of each heap. Other C libraries do neither.
 
 import ctypes
 import gc
+import os
 import signal
+import sys
 from importlib import import_module
+from types import TracebackType
 
 _SENT_TO_GROUPS = (
     *(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT),
@@ -38,6 +41,22 @@ def _keep_heaps_small() -> None:
         libc.mallopt(_M_TRIM_THRESHOLD, _FREE_BYTES)
 
 
+_PID = os.getpid()
+
+
+def _report_unless_supervisor_gone(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Report an exception, except that the supervisor was killed while it requested a worker.
+
+    The fork server then reads the end of the request, and has to end anyway. Its workers inherit
+    this hook and report everything.
+    """
+    if kind is not EOFError or os.getpid() != _PID:
+        sys.__excepthook__(kind, error, trace)
+
+
+sys.excepthook = _report_unless_supervisor_gone
 for _number in _SENT_TO_GROUPS:
     signal.signal(_number, signal.SIG_IGN)
 import_module("reconciler.safe_path").restore_environment()

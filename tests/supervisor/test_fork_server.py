@@ -1,4 +1,4 @@
-"""Signals to the fork server while it is still loading the program."""
+"""The fork server when a signal, a killed supervisor or another release comes in its way."""
 
 import signal
 import subprocess
@@ -25,6 +25,19 @@ import reconciler.supervisor.forkserver_init
 assert "sqlalchemy" in sys.modules
 """
 
+KILLED_AMID_A_START = """
+import multiprocessing, os, socket
+from multiprocessing import forkserver
+
+context = multiprocessing.get_context("forkserver")
+context.set_forkserver_preload(["reconciler.supervisor.forkserver_init"])
+forkserver.ensure_running()
+server = forkserver._forkserver
+with socket.socket(socket.AF_UNIX) as client:
+    client.connect(server._forkserver_address)
+os.waitpid(server._forkserver_pid, 0)
+"""
+
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signals_to_the_group_while_it_loads_do_not_end_it(
@@ -32,6 +45,19 @@ def test_signals_to_the_group_while_it_loads_do_not_end_it(
 ) -> None:
     ended = subprocess.run(  # noqa: S603 - our own program
         [sys.executable, "-c", LOADED_AMID_A_SIGNAL, str(int(number))],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_SECONDS,
+        check=False,
+    )
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_a_supervisor_killed_amid_a_start_leaves_no_traceback() -> None:
+    ended = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-c", KILLED_AMID_A_START],
         cwd=ROOT,
         capture_output=True,
         text=True,
