@@ -45,7 +45,7 @@ from reconciler.store.stale_index import CLOCK_TOLERANCE, NEVER, OPEN_ORDERS, SY
 from reconciler.store.tables import OrdersTable, holds, is_datetime
 
 
-class StaleOrder(Value):
+class StaleOrder(Value, array_like=True):
     """A stale order as it was when the page was read; flat, because it is sent to a worker.
 
     A page has up to 20,000 of them: with `Facts` inside, they take longer to make and to send.

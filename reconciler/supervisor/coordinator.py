@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from operator import attrgetter
 from typing import Protocol, assert_never
 
 import structlog
@@ -81,6 +82,8 @@ TIMER_SLACK_SECONDS = 0.01
 
 OTHER_SHARD_SECONDS = 0.5
 """How long a crashed batch waits for another shard: only a crash there shows what is to blame."""
+
+_ID_OF = attrgetter("id")
 
 log = structlog.get_logger(__name__)
 
@@ -321,8 +324,6 @@ class Coordinator:
     def _new_in(self, page: Page) -> list[Chunk]:
         """Return the page's chunks without the items still under way from an earlier sweep."""
         under_way = self.dispatcher.ids_under_way()
-        if not under_way:
-            return list(page.chunks)
         return [rest for chunk in page.chunks if (rest := _without(chunk, under_way)).items]
 
     def advance(self) -> None:
@@ -687,6 +688,8 @@ class Coordinator:
 
 
 def _without(chunk: Chunk, ids: set[object]) -> Chunk:
+    if ids.isdisjoint(map(_ID_OF, chunk.items)):
+        return chunk
     return replace(chunk, items=tuple(item for item in chunk.items if item.id not in ids))
 
 

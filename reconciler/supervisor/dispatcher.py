@@ -24,10 +24,13 @@ import time
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import count
+from itertools import chain, count
+from operator import attrgetter
 
 from reconciler.supervisor.sharding import assign_buckets, assign_without, bucket_of
 from reconciler.workload import Batch, Chunk
+
+_ID_OF = attrgetter("id")
 
 
 @dataclass(slots=True)
@@ -228,7 +231,7 @@ class Dispatcher:
 
     def ids_under_way(self) -> set[object]:
         """Return the ids of all items that are queued or in flight."""
-        return {item.id for chunk in self._all_chunks() for item in chunk.items}
+        return set(chain.from_iterable(map(_ID_OF, chunk.items) for chunk in self._all_chunks()))
 
     def add(self, chunks: Sequence[Chunk], cycle: int) -> None:
         """Queue chunks with the shards of their symbols; spread those of hot symbols."""
