@@ -20,7 +20,7 @@ from reconciler.resilience.budget import Budget
 from reconciler.settings import Credentials
 
 
-class OrderRef(Value):
+class OrderRef(Value, cache_hash=True):
     """An order to ask about, by symbol and id as in our row."""
 
     symbol: str

@@ -27,8 +27,9 @@ What cannot be known beforehand is in `Estimates`, which every result improves.
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from math import ceil, comb, inf
 from typing import assert_never
 
@@ -80,10 +81,6 @@ class ListOrdersFrom:
     symbol: str
     from_id: int
 
-    def may_include(self, ref: OrderRef) -> bool:
-        """Return True if a numbered order is at the start of the page or after it."""
-        return ref.symbol == self.symbol and int(ref.external_order_id) >= self.from_id
-
 
 Query = GetOrder | ListOpenOrders | ListOrdersFrom
 
@@ -96,17 +93,20 @@ class HistoryPage:
     ids: tuple[int, ...]
     is_last: bool
 
-    def has_symbol_of(self, ref: OrderRef) -> bool:
-        """Return True if the page is of the order's symbol."""
-        return ref.symbol == self.query.symbol
+    @property
+    def last(self) -> float:
+        """The highest id that would be on the page if it existed."""
+        if self.is_last:
+            return inf
+        return self.ids[-1] if self.ids else self.query.from_id
 
     def spans(self, number: int) -> bool:
         """Return True if an order with this id would be on the page if it existed.
 
         The first id asked for is always spanned, even by an empty page.
         """
-        last = inf if self.is_last else max((self.query.from_id, *self.ids))
-        return self.query.from_id <= number <= last
+        first = self.query.from_id
+        return number == first or first < number <= self.last
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -150,22 +150,46 @@ def _blend(old: float, observed: float, evidence: int, memory: int) -> float:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class SymbolSearch:
+    """The search for the orders of one symbol that a list can report.
+
+    Attributes:
+        numbers: The ids of all such orders of the batch, ascending. A page of history answers for
+            neighbours in it.
+        remaining: Those without an answer or a failure, by id, ascending; never empty.
+        is_open_listed: True if the open orders have been listed, so that the remaining ones ended.
+    """
+
+    numbers: Sequence[int]
+    remaining: Mapping[int, OrderRef]
+    is_open_listed: bool
+
+    def from_number(self, number: int) -> Mapping[int, OrderRef]:
+        """Return the remaining orders with this id or a higher one."""
+        if number <= next(iter(self.remaining)):
+            return self.remaining
+        return {one: ref for one, ref in self.remaining.items() if one >= number}
+
+    def ranks(self) -> Sequence[int]:
+        """Return the index in `numbers` of each remaining order."""
+        if len(self.remaining) == len(self.numbers):
+            return range(len(self.numbers))
+        return [bisect_left(self.numbers, number) for number in self.remaining]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SearchState:
     """The search for one batch of orders, and what earlier rounds have shown.
 
     Attributes:
-        ranks: The rank by id within its symbol, for each order of the batch with a numeric id. A
-            page of history answers for consecutive ranks.
-        remaining: Orders without an answer or a failure.
-        lookup_only: Orders that no list will report, because their id is no number, a page that
-            should have contained them did not, or the exchange refuses to list them.
-        listed_open: Symbols whose open orders have been listed, so that the remaining ones ended.
+        symbols: The searches of the symbols with orders that a list can report.
+        lookup_only: Further orders without an answer or a failure, which no list will report: their
+            id is no number, a page that should have contained them did not, or the exchange refuses
+            to list them.
     """
 
-    ranks: Mapping[OrderRef, int]
-    remaining: frozenset[OrderRef]
+    symbols: Mapping[str, SymbolSearch]
     lookup_only: frozenset[OrderRef]
-    listed_open: frozenset[str]
 
 
 def order_number(external_order_id: str) -> int | None:
@@ -174,33 +198,37 @@ def order_number(external_order_id: str) -> int | None:
     Only the plain decimal form of a 64-bit id counts: "007", "7 " and "x7" are looked up as they
     are, so that the exchange itself decides what they mean.
     """
-    if not (external_order_id.isascii() and external_order_id.isdecimal()):
+    if not (external_order_id.isdecimal() and external_order_id.isascii()):
         return None
-    if len(external_order_id) > _MAX_ID_DIGITS:
+    has_leading_zero = external_order_id[0] == "0" and external_order_id != "0"
+    if has_leading_zero or len(external_order_id) > _MAX_ID_DIGITS:
         return None
     number = int(external_order_id)
-    is_plain = str(number) == external_order_id and number <= _MAX_ID
-    return number if is_plain else None
+    return number if number <= _MAX_ID else None
 
 
 def start(refs: Iterable[OrderRef]) -> SearchState:
     """Begin a search for `refs`. Duplicates are searched once."""
-    unique = frozenset(refs)
-    numbers: dict[str, list[tuple[int, OrderRef]]] = defaultdict(list)
-    for ref in unique:
+    by_symbol: dict[str, dict[int, OrderRef]] = defaultdict(dict)
+    lookup_only = set()
+    for ref in refs:
         number = order_number(ref.external_order_id)
-        if number is not None:
-            numbers[ref.symbol].append((number, ref))
-    ranks = {
-        ref: rank
-        for numbered in numbers.values()
-        for rank, (_, ref) in enumerate(sorted(numbered, key=lambda pair: pair[0]))
-    }
+        if number is None:
+            lookup_only.add(ref)
+        else:
+            by_symbol[ref.symbol][number] = ref
     return SearchState(
-        ranks=ranks,
-        remaining=unique,
-        lookup_only=unique - ranks.keys(),
-        listed_open=frozenset(),
+        symbols={symbol: _begin_symbol(numbered) for symbol, numbered in sorted(by_symbol.items())},
+        lookup_only=frozenset(lookup_only),
+    )
+
+
+def _begin_symbol(numbered: Mapping[int, OrderRef]) -> SymbolSearch:
+    numbers = sorted(numbered)
+    return SymbolSearch(
+        numbers=numbers,
+        remaining={number: numbered[number] for number in numbers},
+        is_open_listed=False,
     )
 
 
@@ -209,81 +237,89 @@ def plan(search: SearchState, costs: QueryCosts, estimates: Estimates) -> tuple[
 
     A round has only the first page of a symbol, because the next page begins where that one ends.
     """
-    lookups = tuple(GetOrder(ref=ref) for ref in _sorted(search.remaining & search.lookup_only))
-    candidates = [_candidate(group, costs, estimates) for group in _groups(search)]
+    lookups = tuple(GetOrder(ref=ref) for ref in _sorted(search.lookup_only))
+    candidates = [
+        _candidate(symbol, of_symbol, costs, estimates)
+        for symbol, of_symbol in search.symbols.items()
+    ]
     if sum(candidate.saved_by_open_list for candidate in candidates) > costs.all_open_orders:
         return (*lookups, ListOpenOrders(symbol=None))
     return (*lookups, *(query for candidate in candidates for query in candidate.queries))
 
 
-def covered_orders(search: SearchState, query: Query) -> frozenset[OrderRef]:
-    """Return the orders for which `query` is sent, which fail if it fails."""
+def listable_orders(
+    search: SearchState, query: ListOpenOrders | ListOrdersFrom
+) -> Mapping[str, Mapping[int, OrderRef]]:
+    """Return the orders for which `query` is sent, by symbol and by id."""
     match query:
-        case GetOrder():
-            return frozenset({query.ref})
         case ListOpenOrders():
-            return frozenset(
-                ref
-                for ref in _listable(search)
-                if query.includes(ref.symbol) and ref.symbol not in search.listed_open
-            )
-        case ListOrdersFrom():
-            return frozenset(ref for ref in _listable(search) if query.may_include(ref))
+            return {
+                symbol: of_symbol.remaining
+                for symbol, of_symbol in search.symbols.items()
+                if query.includes(symbol) and not of_symbol.is_open_listed
+            }
+        case ListOrdersFrom(symbol=symbol, from_id=from_id):
+            return {symbol: search.symbols[symbol].from_number(from_id)}
         case _:
             assert_never(query)
+
+
+def covered_orders(search: SearchState, query: Query) -> frozenset[OrderRef]:
+    """Return the orders for which `query` is sent, which fail if it fails."""
+    if isinstance(query, GetOrder):
+        return frozenset({query.ref})
+    by_symbol = listable_orders(search, query).values()
+    return frozenset(ref for of_symbol in by_symbol for ref in of_symbol.values())
 
 
 def advance(
     search: SearchState,
     *,
-    settled: frozenset[OrderRef],
-    open_lists: Iterable[ListOpenOrders] = (),
-    pages: Iterable[HistoryPage] = (),
+    settled: Container[OrderRef],
+    open_lists: Sequence[ListOpenOrders] = (),
+    pages: Sequence[HistoryPage] = (),
     lookup_only: frozenset[OrderRef] = frozenset(),
 ) -> SearchState:
     """Return the search after a round, in which `settled` got an answer or a failure.
 
     `lookup_only` are orders that the exchange refuses to list.
     """
-    remaining = search.remaining - settled
-    symbols = {ref.symbol for ref in search.ranks}
-    listed = {symbol for query in open_lists for symbol in symbols if query.includes(symbol)}
-    missing_from_page = {
-        ref
-        for page in pages
-        for ref in remaining & search.ranks.keys()
-        if page.has_symbol_of(ref) and page.spans(int(ref.external_order_id))
-    }
-    return replace(
-        search,
-        remaining=remaining,
-        lookup_only=search.lookup_only | missing_from_page | lookup_only,
-        listed_open=search.listed_open | listed,
-    )
+    symbols: dict[str, SymbolSearch] = {}
+    to_look_up = [ref for ref in search.lookup_only if ref not in settled]
+    for symbol, of_symbol in search.symbols.items():
+        own_pages = [page for page in pages if page.query.symbol == symbol]
+        remaining: dict[int, OrderRef] = {}
+        for number, ref in of_symbol.remaining.items():
+            if ref in settled:
+                continue
+            if ref in lookup_only or any(page.spans(number) for page in own_pages):
+                to_look_up.append(ref)
+            else:
+                remaining[number] = ref
+        if remaining:
+            symbols[symbol] = SymbolSearch(
+                numbers=of_symbol.numbers,
+                remaining=remaining,
+                is_open_listed=of_symbol.is_open_listed
+                or any(query.includes(symbol) for query in open_lists),
+            )
+    return SearchState(symbols=symbols, lookup_only=frozenset(to_look_up))
 
 
 def learn(estimates: Estimates, search: SearchState, pages: Iterable[HistoryPage]) -> Estimates:
     """Return `estimates` improved by the number of the batch's orders on each page.
 
     The part of a page after the batch's last order does not count, since nothing was wanted there.
+    `search` is the state in which the pages were asked for.
     """
     for page in pages:
-        wanted = {int(ref.external_order_id) for ref in search.ranks if page.has_symbol_of(ref)}
+        numbers = search.symbols[page.query.symbol].numbers
+        wanted = frozenset(numbers)
         found = [index for index, number in enumerate(page.ids) if number in wanted]
-        goes_on = any(number > page.query.from_id and not page.spans(number) for number in wanted)
+        goes_on = numbers[-1] > page.last
         listed = len(page.ids) if goes_on or not found else found[-1] + 1
         estimates = estimates.after_page(listed=listed, wanted=len(found))
     return estimates
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _SymbolGroup:
-    """The remaining listable orders of one symbol, ascending by id."""
-
-    symbol: str
-    refs: tuple[OrderRef, ...]
-    ranks: tuple[int, ...]
-    is_open_listed: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -302,64 +338,56 @@ class _Cover:
     lookups_first: int
 
 
-def _groups(search: SearchState) -> list[_SymbolGroup]:
-    by_symbol: dict[str, list[OrderRef]] = defaultdict(list)
-    for ref in _listable(search):
-        by_symbol[ref.symbol].append(ref)
-    return [
-        _SymbolGroup(
-            symbol=symbol,
-            refs=tuple(sorted(refs, key=search.ranks.__getitem__)),
-            ranks=tuple(sorted(search.ranks[ref] for ref in refs)),
-            is_open_listed=symbol in search.listed_open,
-        )
-        for symbol, refs in sorted(by_symbol.items())
-    ]
-
-
-def _candidate(group: _SymbolGroup, costs: QueryCosts, estimates: Estimates) -> _Candidate:
-    # The number of the group's orders that one page of history is expected to report.
+def _candidate(
+    symbol: str, search: SymbolSearch, costs: QueryCosts, estimates: Estimates
+) -> _Candidate:
+    # The number of the symbol's orders that one page of history is expected to report.
     wanted_per_page = max(1, round(costs.page_size * estimates.wanted_share))
-    cover = _cheapest_cover(group.ranks, wanted_per_page, costs)
-    if group.is_open_listed:
-        return _Candidate(queries=_first_queries(group, cover), saved_by_open_list=0)
+    cover = _cheapest_cover(search.ranks(), wanted_per_page, costs)
+    if search.is_open_listed:
+        return _Candidate(queries=_first_queries(symbol, search, cover), saved_by_open_list=0)
     ended = _expected_weight_of_ended(
-        len(group.refs), wanted_per_page, costs, estimates.ended_share
+        len(search.remaining), wanted_per_page, costs, estimates.ended_share
     )
     by_list = costs.open_orders + ended
     return _Candidate(
         queries=(
-            (ListOpenOrders(symbol=group.symbol),)
+            (ListOpenOrders(symbol=symbol),)
             if by_list < cover.weight
-            else _first_queries(group, cover)
+            else _first_queries(symbol, search, cover)
         ),
         saved_by_open_list=max(0, min(by_list, cover.weight) - ended),
     )
 
 
-def _first_queries(group: _SymbolGroup, cover: _Cover) -> tuple[Query, ...]:
-    lookups = tuple(GetOrder(ref=ref) for ref in group.refs[: cover.lookups_first])
-    if cover.lookups_first == len(group.refs):
-        return lookups
-    first = group.refs[cover.lookups_first]
-    return (*lookups, ListOrdersFrom(symbol=group.symbol, from_id=int(first.external_order_id)))
+def _first_queries(symbol: str, search: SymbolSearch, cover: _Cover) -> tuple[Query, ...]:
+    lookups = [GetOrder(ref=ref) for ref in islice(search.remaining.values(), cover.lookups_first)]
+    first_of_page = next(islice(search.remaining, cover.lookups_first, None), None)
+    if first_of_page is None:
+        return tuple(lookups)
+    return (*lookups, ListOrdersFrom(symbol=symbol, from_id=first_of_page))
 
 
-def _cheapest_cover(ranks: tuple[int, ...], wanted_per_page: int, costs: QueryCosts) -> _Cover:
+def _cheapest_cover(ranks: Sequence[int], wanted_per_page: int, costs: QueryCosts) -> _Cover:
     """Cover ascending `ranks`, each by a look-up or by a page of `wanted_per_page` ranks.
 
     Computed from the last rank to the first. At equal weight look-ups win, since they are certain.
     """
+    lookup, page = costs.one_order, costs.history_page
     weight = [0] * (len(ranks) + 1)
-    is_page = [False] * len(ranks)
-    for index in reversed(range(len(ranks))):
-        beyond = bisect_left(ranks, ranks[index] + wanted_per_page)
-        by_lookup = costs.one_order + weight[index + 1]
-        by_page = costs.history_page + weight[beyond]
-        is_page[index] = by_page < by_lookup
-        weight[index] = min(by_lookup, by_page)
-    lookups_first = is_page.index(True) if any(is_page) else len(ranks)
-    return _Cover(weight=weight[0], lookups_first=lookups_first)
+    first_page = beyond = len(ranks)
+    for index in range(len(ranks) - 1, -1, -1):
+        end = ranks[index] + wanted_per_page
+        while ranks[beyond - 1] >= end:
+            beyond -= 1
+        by_lookup = lookup + weight[index + 1]
+        by_page = page + weight[beyond]
+        if by_page < by_lookup:
+            weight[index] = by_page
+            first_page = index
+        else:
+            weight[index] = by_lookup
+    return _Cover(weight=weight[0], lookups_first=first_page)
 
 
 def _expected_weight_of_ended(
@@ -387,10 +415,6 @@ def _expected_weight_of_page(orders: int, costs: QueryCosts, ended_share: float)
         for ended in range(min(fewest_for_page, orders + 1))
     )
     return costs.history_page - saved
-
-
-def _listable(search: SearchState) -> frozenset[OrderRef]:
-    return search.remaining - search.lookup_only
 
 
 def _sorted(refs: Iterable[OrderRef]) -> list[OrderRef]:

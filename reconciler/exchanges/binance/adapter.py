@@ -23,6 +23,7 @@ import httpx
 import structlog
 
 from reconciler.domain.report import Answer, Report
+from reconciler.domain.status import TERMINAL
 from reconciler.domain.value import replace
 from reconciler.errors import (
     BreakerOpen,
@@ -48,7 +49,7 @@ from reconciler.exchanges.binance.mapping import (
     result_of_lookup,
 )
 from reconciler.exchanges.binance.raw_orders import RawOrders, decode_orders
-from reconciler.exchanges.binance.refs import invalid_reason, request_ref
+from reconciler.exchanges.binance.refs import invalid_reason, request_refs
 from reconciler.exchanges.query_plan import GetOrder, ListOpenOrders, ListOrdersFrom, Query
 from reconciler.exchanges.request_policy import Sender
 from reconciler.exchanges.unexpected_errors import unexpected_as_malformed
@@ -114,13 +115,13 @@ class Binance:
 
     async def fetch(self, refs: Sequence[OrderRef]) -> LookupResult:
         """Ask about every order in `refs`, with the least weight that gives each an answer."""
-        spellings = _by_request_ref(refs)
-        invalid = {ref: reason for ref in spellings if (reason := invalid_reason(ref))}
-        found = await self._search(frozenset(spellings.keys() - invalid.keys()))
+        asked = request_refs(refs)
+        invalid = {ref: reason for ref in asked.requested if (reason := invalid_reason(ref))}
+        found = await self._search(ref for ref in asked.requested if ref not in invalid)
         now = self._clock()
         for ref, reason in invalid.items():
             found.answers[ref] = order_fault(ref, reason, now)
-        return _as_spelled(found, spellings)
+        return _as_spelled(found, asked.spellings)
 
     async def fetch_account(self) -> Account:
         """Ask which account the key belongs to, and how far the exchange's clock is ahead of ours.
@@ -149,7 +150,7 @@ class Binance:
         """Close the connections."""
         await self._api.close()
 
-    async def _search(self, refs: frozenset[OrderRef]) -> LookupResult:
+    async def _search(self, refs: Iterable[OrderRef]) -> LookupResult:
         found = LookupResult()
         state = _FetchState(semaphore=asyncio.Semaphore(self._requests_at_once))
         search = query_plan.start(refs)
@@ -162,7 +163,7 @@ class Binance:
             self._estimates = query_plan.learn(self._estimates, search, pages)
             search = query_plan.advance(
                 search,
-                settled=frozenset(found.answers) | frozenset(found.failures),
+                settled=found.answers.keys() | found.failures.keys(),
                 open_lists=[query for query in queries if isinstance(query, ListOpenOrders)],
                 pages=pages,
                 lookup_only=frozenset().union(*(result.lookup_only for result in results)),
@@ -177,37 +178,32 @@ class Binance:
             if isinstance(answer, Report) and answer.status is not None
         ]
         self._estimates = self._estimates.after_batch(
-            reported=len(statuses), ended=sum(status.is_terminal for status in statuses)
+            reported=len(statuses), ended=len([one for one in statuses if one in TERMINAL])
         )
 
     async def _send_round(
         self, queries: Sequence[Query], search: query_plan.SearchState, state: _FetchState
     ) -> list[QueryResult]:
         async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(
-                    self._send(query, query_plan.covered_orders(search, query), state)
-                )
-                for query in queries
-            ]
+            tasks = [group.create_task(self._send(query, search, state)) for query in queries]
         return [task.result() for task in tasks]
 
     async def _send(
-        self, query: Query, refs: frozenset[OrderRef], state: _FetchState
+        self, query: Query, search: query_plan.SearchState, state: _FetchState
     ) -> QueryResult:
         async with state.semaphore:
             if state.stopped_by is not None:
-                return QueryResult(failures=dict.fromkeys(refs, state.stopped_by))
+                return _failed(query, search, state.stopped_by)
             try:
-                return await self._run(query, refs)
+                return await self._run(query, search)
             except (ExchangeError, BreakerOpen, NotSent) as failure:
                 if isinstance(failure, Refused | ClockSkew | RateLimited | NotSent):
                     state.stopped_by = failure
-                return QueryResult(failures=dict.fromkeys(refs, failure))
+                return _failed(query, search, failure)
             except Exception as error:  # noqa: BLE001 - one request's fault must not end the process
-                return QueryResult(failures=dict.fromkeys(refs, unexpected_as_malformed(error)))
+                return _failed(query, search, unexpected_as_malformed(error))
 
-    async def _run(self, query: Query, refs: frozenset[OrderRef]) -> QueryResult:
+    async def _run(self, query: Query, search: query_plan.SearchState) -> QueryResult:
         match query:
             case GetOrder(ref=ref):
                 return await self._get_order(ref)
@@ -224,13 +220,15 @@ class Binance:
                 weight = COSTS.history_page
                 response = await self._list("/api/v3/allOrders", parameters, weight, symbol)
         if isinstance(response, RequestRejected):
+            refs = query_plan.covered_orders(search, query)
             return await self._resolve_rejected_list(query, refs, response)
         if isinstance(response.value, ErrorResponse) and response.value.kind is ErrorKind.FIREWALL:
             # A list of all symbols names none of ours: the next round asks by symbol.
             if symbol is None:
                 return QueryResult()
+            refs = query_plan.covered_orders(search, query)
             return await self._resolve_blocked_list(refs, response.value)
-        return result_of_list(query, refs, response)
+        return result_of_list(query, query_plan.listable_orders(search, query), response)
 
     async def _get_order(self, ref: OrderRef) -> QueryResult:
         parameters = {"symbol": ref.symbol, "orderId": ref.external_order_id}
@@ -307,29 +305,25 @@ def _by_number(refs: Iterable[OrderRef]) -> list[OrderRef]:
     return sorted(refs, key=lambda ref: int(ref.external_order_id))
 
 
-def _by_request_ref(refs: Iterable[OrderRef]) -> dict[OrderRef, list[OrderRef]]:
-    spellings: dict[OrderRef, list[OrderRef]] = {}
-    for ref in dict.fromkeys(refs):
-        spellings.setdefault(request_ref(ref), []).append(ref)
-    return spellings
+def _failed(query: Query, search: query_plan.SearchState, failure: Failure) -> QueryResult:
+    return QueryResult(failures=dict.fromkeys(query_plan.covered_orders(search, query), failure))
 
 
 def _as_spelled(
-    found: LookupResult, spellings: Mapping[OrderRef, Iterable[OrderRef]]
+    found: LookupResult, spellings: Mapping[OrderRef, Sequence[OrderRef]]
 ) -> LookupResult:
-    """Return the result with every order's symbol and id spelled as in the caller's `refs`."""
-    return LookupResult(
-        answers={
-            ref: answer if ref == requested else _renamed(answer, ref)
-            for requested, answer in found.answers.items()
-            for ref in spellings[requested]
-        },
-        failures={
-            ref: failure
-            for requested, failure in found.failures.items()
-            for ref in spellings[requested]
-        },
-    )
+    """Return the result with every order's symbol and id spelled as in the caller's `refs`.
+
+    `spellings` has the orders that are not spelled as they were requested, or not only so.
+    """
+    for requested, as_called in spellings.items():
+        if requested in found.answers:
+            answer = found.answers.pop(requested)
+            found.answers |= {ref: _renamed(answer, ref) for ref in as_called}
+        else:
+            failure = found.failures.pop(requested)
+            found.failures |= dict.fromkeys(as_called, failure)
+    return found
 
 
 def _renamed(answer: Answer, ref: OrderRef) -> Answer:

@@ -29,6 +29,9 @@ from reconciler.exchanges.binance.raw_orders import (
 from reconciler.exchanges.binance.reports import to_report
 from reconciler.exchanges.query_plan import HistoryPage, ListOpenOrders, ListOrdersFrom
 
+WantedOrders = Mapping[str, Mapping[int, OrderRef]]
+"""The orders for which a request is sent, by symbol and by id."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class QueryResult:
@@ -78,23 +81,24 @@ def result_of_lookup(
             answers={ref: _answer_of_error(ref, response.value, response.fetched_at)},
             is_blocked=response.value.kind is ErrorKind.FIREWALL,
         )
-    return _result_of_orders(frozenset({ref}), [response.value], response.fetched_at)
+    wanted = {ref.symbol: {int(ref.external_order_id): ref}}
+    return _result_of_orders(wanted, [response.value], response.fetched_at)
 
 
 def result_of_list(
     query: ListOpenOrders | ListOrdersFrom,
-    refs: frozenset[OrderRef],
+    wanted: WantedOrders,
     response: ApiResponse[RawOrders],
 ) -> QueryResult:
-    """Return the result of a list for `refs`, without other orders.
+    """Return the result of a list for the `wanted` orders, without other orders.
 
     Raises:
         Refused: the way we ask for lists is wrong.
         Unavailable: the response says nothing about the orders.
     """
     if isinstance(response.value, ErrorResponse):
-        return _result_of_list_error(query, refs, response.value, response.fetched_at)
-    result = _result_of_orders(refs, response.value, response.fetched_at)
+        return _result_of_list_error(query, wanted, response.value, response.fetched_at)
+    result = _result_of_orders(wanted, response.value, response.fetched_at)
     page = _page(query, response.value) if isinstance(query, ListOrdersFrom) else None
     return QueryResult(answers=result.answers, failures=result.failures, page=page)
 
@@ -133,9 +137,7 @@ def firewall_fault(ref: OrderRef, text: str, fetched_at: datetime) -> OrderFault
     return order_fault(ref, reason, fetched_at)
 
 
-def _result_of_orders(
-    refs: frozenset[OrderRef], orders: RawOrders, fetched_at: datetime
-) -> QueryResult:
+def _result_of_orders(wanted: WantedOrders, orders: RawOrders, fetched_at: datetime) -> QueryResult:
     answers: dict[OrderRef, Answer] = {}
     failures: dict[OrderRef, Failure] = {}
     for raw in orders:
@@ -143,15 +145,17 @@ def _result_of_orders(
         # missing order does not exist: only a look-up ends the search for it.
         if raw.symbol is None or raw.order_id is None:
             continue
-        ref = OrderRef(symbol=raw.symbol, external_order_id=str(raw.order_id))
-        if ref not in refs:
+        of_symbol = wanted.get(raw.symbol)
+        ref = None if of_symbol is None else of_symbol.get(raw.order_id)
+        if ref is None:
             continue
         try:
             answers[ref] = to_report(ref, _readable(raw), fetched_at)
         except Malformed as failure:
             failures[ref] = UnreadableRow(str(failure))
     # Of contradictory entries for one order neither is an answer.
-    answers = {ref: answer for ref, answer in answers.items() if ref not in failures}
+    for ref in failures:
+        answers.pop(ref, None)
     return QueryResult(answers=answers, failures=failures)
 
 
@@ -172,7 +176,7 @@ def _page(query: ListOrdersFrom, orders: RawOrders) -> HistoryPage:
 
 def _result_of_list_error(
     query: ListOpenOrders | ListOrdersFrom,
-    refs: frozenset[OrderRef],
+    wanted: WantedOrders,
     error: ErrorResponse,
     fetched_at: datetime,
 ) -> QueryResult:
@@ -191,7 +195,13 @@ def _result_of_list_error(
             reason = error.text
         case _:
             raise Unavailable(error.text)
-    return QueryResult(answers={ref: order_fault(ref, reason, fetched_at) for ref in refs})
+    return QueryResult(
+        answers={
+            ref: order_fault(ref, reason, fetched_at)
+            for of_symbol in wanted.values()
+            for ref in of_symbol.values()
+        }
+    )
 
 
 def _answer_of_error(ref: OrderRef, error: ErrorResponse, fetched_at: datetime) -> Answer:
