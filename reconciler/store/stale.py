@@ -53,6 +53,7 @@ class StaleOrder(Value, array_like=True):
     Attributes:
         is_on_hold: It is on hold, and its next attempt is due.
         qty, side, client_order_id: As the application wrote them; None if there is no such column.
+        version: The row's `xmin` as text: the row is unchanged exactly if its `xmin` is the same.
     """
 
     id: OrderId
@@ -66,6 +67,7 @@ class StaleOrder(Value, array_like=True):
     qty: str | None = None
     side: str | None = None
     client_order_id: str | None = None
+    version: str = ""
 
     @property
     def facts(self) -> Facts:
@@ -168,6 +170,7 @@ class StaleOrders:
                 *orders.row_columns(),
                 # The page has no order with a waiting hold, so only due holds need a lookup.
                 _has_hold(orders, ~is_waiting()).is_(true()).label("is_on_hold"),
+                _VERSION,
                 cast(_SYNCED_AT, Text).label("synced_at"),
             )
             .where(*_is_eligible(orders), range_condition)
@@ -197,6 +200,7 @@ class StaleOrders:
 
 
 _SYNCED_AT = literal_column(SYNCED_AT, DateTime(timezone=True))
+_VERSION = cast(literal_column("orders.xmin"), Text).label("version")
 
 _STALE_RANGES: tuple[ColumnElement[bool], ColumnElement[bool]] = (
     func.now() - bindparam("stale_after", type_=Interval) > _SYNCED_AT,
@@ -260,6 +264,7 @@ def _stale_orders(rows: Iterable[tuple[Any, ...]]) -> Iterator[StaleOrder]:
         side,
         client_order_id,
         is_on_hold,
+        version,
         _,
     ) in rows:
         yield StaleOrder(
@@ -274,6 +279,7 @@ def _stale_orders(rows: Iterable[tuple[Any, ...]]) -> Iterator[StaleOrder]:
             qty=qty,
             side=None if side is None else intern(side),
             client_order_id=client_order_id,
+            version=intern(version),
         )
 
 

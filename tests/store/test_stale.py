@@ -2,12 +2,14 @@
 
 import pickle
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from reconciler.domain import value
 from reconciler.domain.order import Facts, OrderId
 from reconciler.domain.status import OPEN, TERMINAL, Status
 from reconciler.store.database import Database
@@ -155,6 +157,10 @@ def a_stale_order(shape: Shape, number: int, *, symbol: str, external_order_id: 
     )
 
 
+def without_version(order: StaleOrder) -> StaleOrder:
+    return value.replace(order, version="")
+
+
 def test_a_stale_order_has_its_facts_its_age_and_if_a_hold_is_due(
     application: Application, database: Database
 ) -> None:
@@ -207,13 +213,37 @@ def test_a_stale_order_has_its_symbol_and_exchange_id(
 
     page = read_page(empty_database)
 
-    assert page == StalePage(
+    assert replace(page, orders=tuple(map(without_version, page.orders))) == StalePage(
         orders=(
             a_stale_order(shape, 1, symbol="ETHUSDT", external_order_id="9007199254740993"),
             a_stale_order(shape, 2, symbol="", external_order_id="7"),
         ),
         next=None,
     )
+
+
+@pytest.mark.parametrize(
+    ("act", "stays"),
+    [
+        ("SELECT FROM orders FOR UPDATE", True),
+        ("UPDATE orders SET symbol = symbol", False),
+        ("VACUUM (FREEZE) orders", True),
+    ],
+    ids=["locked", "written", "vacuumed"],
+)
+def test_the_version_of_a_row_changes_exactly_when_the_row_is_written(
+    act: str,
+    stays: bool,  # noqa: FBT001 - a case's value, not a switch
+    application: Application,
+    database: Database,
+) -> None:
+    insert_order(application, 1)
+    (before,) = read_page(database).orders
+
+    application.execute(act)
+
+    (after,) = read_page(database).orders
+    assert (after.version == before.version) is stays
 
 
 def test_every_order_is_on_one_page_also_with_equal_or_no_times(
