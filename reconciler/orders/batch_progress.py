@@ -7,6 +7,7 @@ import structlog
 
 from reconciler.domain.decide import Change, Confirm, Hold, Leave
 from reconciler.domain.order import Facts, OrderId
+from reconciler.domain.status import Status
 from reconciler.exchanges.request_policy import Usage
 from reconciler.orders.inconclusive_lookups import (
     COUNTED,
@@ -16,6 +17,7 @@ from reconciler.orders.inconclusive_lookups import (
     InconclusiveLookups,
 )
 from reconciler.resilience.breaker import Breaker
+from reconciler.store.compare_and_set import PlannedResult, PlannedWrites
 from reconciler.store.write_result import OrderOutcome, WriteResult
 from reconciler.workload import Batch, Chunk, Counts, ProposedChange, Result, WorkerFault
 
@@ -82,16 +84,25 @@ class BatchProgress:
 
     def count_applied(self, applied: WriteResult) -> None:
         """Count what was written; a skipped order counts only if this was its second try."""
-        skipped_twice = self._second_tries.intersection(applied.skipped)
-        self._counts.scanned += len(applied.outcomes) + len(skipped_twice)
-        self._counts.skipped_locked += len(skipped_twice)
-        self._skipped.update(applied.skipped)
-        for id_ in skipped_twice:
-            self._count_inconclusive(id_, LOCKED)
+        self._counts.scanned += len(applied.outcomes)
         for outcome in applied.outcomes:
             self._count_outcome(outcome)
-        self.left.difference_update(applied.skipped)
         self.left.difference_update(outcome.order.id for outcome in applied.outcomes)
+        self._count_skipped(applied.skipped)
+
+    def count_planned(self, planned: PlannedWrites, result: PlannedResult) -> None:
+        """Count what was written to rows that were as planned, and the rows that were locked."""
+        unwritten = result.different | result.skipped
+        confirmed = [order.id for order, _ in planned.confirmed if order.id not in unwritten]
+        self._counts.scanned += len(confirmed)
+        self._counts.reconciled += len(confirmed)
+        self._settle(confirmed)
+        for order, _, change in planned.changed:
+            if order.id not in unwritten:
+                self._counts.scanned += 1
+                self._count_change(order.status, change)
+                self._settle([order.id])
+        self._count_skipped(result.skipped)
 
     def count_held(self, ids: Collection[OrderId]) -> None:
         """Count orders that went on hold after too many inconclusive look-ups."""
@@ -136,6 +147,25 @@ class BatchProgress:
         log.error("orders.unresolved", orders=len(self.left))
         self.count_errors(tuple(self.left))
 
+    def _settle(self, ids: Collection[OrderId]) -> None:
+        """Forget earlier look-ups of orders that have led to something now."""
+        self.left.difference_update(ids)
+        self._inconclusive.forget_all(ids)
+
+    def _count_skipped(self, ids: Collection[OrderId]) -> None:
+        skipped_twice = self._second_tries.intersection(ids)
+        self._counts.scanned += len(skipped_twice)
+        self._counts.skipped_locked += len(skipped_twice)
+        self._skipped.update(ids)
+        for id_ in skipped_twice:
+            self._count_inconclusive(id_, LOCKED)
+        self.left.difference_update(ids)
+
+    def _count_change(self, before: Status, change: Change) -> None:
+        self._counts.reconciled += 1
+        self._counts.discrepancies += 1
+        self._counts.transitions[f"{before.value}.{change.to.status.value}"] += 1
+
     def _count_inconclusive(self, id_: OrderId, reason: str) -> None:
         """Count a look-up that led to nothing; the last one allowed puts the order on hold."""
         if self._inconclusive.count(id_) >= MAX_INCONCLUSIVE_LOOKUPS:
@@ -146,11 +176,7 @@ class BatchProgress:
             self._inconclusive.forget(outcome.order.id)
         match outcome.decision:
             case Change() as change:
-                self._counts.reconciled += 1
-                self._counts.discrepancies += 1
-                self._counts.transitions[
-                    f"{outcome.order.facts.status.value}.{change.to.status.value}"
-                ] += 1
+                self._count_change(outcome.order.facts.status, change)
                 if self._with_proposals:
                     self._proposals.append(_proposal(outcome, change))
             case Confirm():

@@ -2,17 +2,27 @@
 
 `refs`       the orders to look up, emptied once the exchange has been asked
 `answers`    the answers, by row
+`decisions`  what was decided on the rows as planned: those that are to be confirmed or changed
 `progress`   the result in the making
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
 import structlog
 
-from reconciler.domain.decide import SUSPICIOUS, Hold, HoldReason, Leave, Policy, decide
+from reconciler.domain.decide import (
+    SUSPICIOUS,
+    Change,
+    Confirm,
+    Hold,
+    HoldReason,
+    Leave,
+    Policy,
+    decide,
+)
 from reconciler.domain.order import Facts, Order, OrderId, parse_side
 from reconciler.domain.report import Answer, OrderFault
 from reconciler.errors import (
@@ -29,6 +39,7 @@ from reconciler.exchanges.request_policy import Usage
 from reconciler.orders.batch_progress import BatchProgress
 from reconciler.orders.faults import fault_of
 from reconciler.orders.inconclusive_lookups import MAX_INCONCLUSIVE_LOOKUPS, InconclusiveLookups
+from reconciler.store.compare_and_set import PlannedWrites
 from reconciler.store.stale import StaleOrder
 from reconciler.workload import AnomalyStats, Batch
 
@@ -71,6 +82,7 @@ class BatchState:
             order.id: order for chunk in batch.chunks for order in chunk.items
         }
         self.answers: dict[OrderId, Answer] = {}
+        self.decisions: dict[OrderId, Confirm | Change] = {}
         self.progress = BatchProgress(batch, counts.inconclusive, with_proposals=with_proposals)
         self.usage = Usage()
         self._counts = counts
@@ -85,10 +97,21 @@ class BatchState:
         """The orders to look up at the exchange."""
         return list(self._ids_by_ref)
 
-    @property
-    def facts_as_planned(self) -> dict[OrderId, Facts]:
-        """The facts of the rows before the exchange was asked."""
-        return {id_: order.facts for id_, order in self.orders.items()}
+    def facts_as_planned(self, ids: Iterable[OrderId]) -> dict[OrderId, Facts]:
+        """Return the facts of rows before the exchange was asked."""
+        return {id_: self.orders[id_].facts for id_ in ids}
+
+    def planned_writes(self, answers: Mapping[OrderId, Answer]) -> PlannedWrites:
+        """Return the writes that were decided on the rows as planned."""
+        confirmed, changed = [], []
+        for id_, answer in answers.items():
+            order = self.orders[id_]
+            match self.decisions.get(id_):
+                case Confirm() if order.version:
+                    confirmed.append((order, answer))
+                case Change() as change if order.version:
+                    changed.append((order, answer, change))
+        return PlannedWrites(confirmed=confirmed, changed=changed)
 
     @property
     def unwritten(self) -> dict[OrderId, Answer]:
@@ -126,20 +149,25 @@ class BatchState:
                 self._counts.rejections.forget(id_)
         self._ids_by_ref.clear()  # A worker keeps thousands of orders until the cycle is judged.
 
-    def stats(self, now: datetime, policy: Policy) -> AnomalyStats:
-        """Count the suspicious answers.
+    def decide(self, now: datetime, policy: Policy) -> AnomalyStats:
+        """Decide on the rows as planned; count the suspicious answers.
 
         Orders that are on hold already are no new evidence, nor are answers that decide nothing.
         """
-        decided = [
-            (order.symbol, decision)
-            for id_, answer in self.answers.items()
-            if not (order := self.orders[id_]).is_on_hold
-            and not isinstance(decision := decide(_as_order(order), answer, now, policy), Leave)
-        ]
-        holds = [(symbol, hold.reason) for symbol, hold in decided if isinstance(hold, Hold)]
+        holds: list[tuple[str, HoldReason]] = []
+        for id_, answer in self.answers.items():
+            order = self.orders[id_]
+            if order.is_on_hold:
+                continue
+            match decide(_as_order(order), answer, now, policy):
+                case Confirm() | Change() as decision:
+                    self.decisions[id_] = decision
+                case Hold(reason=reason):
+                    holds.append((order.symbol, reason))
+                case Leave():
+                    pass
         return AnomalyStats(
-            examined=len(decided),
+            examined=len(self.decisions) + len(holds),
             suspicious=sum(reason in SUSPICIOUS for _, reason in holds),
             errors=Counter(symbol for symbol, reason in holds if reason is HoldReason.ERROR),
         )

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import ceil
 
 from reconciler.domain.order import OrderId
 from reconciler.domain.report import Answer
@@ -30,14 +31,16 @@ def chunk_orders(orders: Iterable[StaleOrder], venue: Venue) -> tuple[Chunk, ...
 def split_for_transactions(
     answers: Mapping[OrderId, Answer], limit: int
 ) -> Iterator[dict[OrderId, Answer]]:
-    """Split a batch's answers into transactions of at most `limit` rows, sorted by row id.
+    """Split a batch's answers into transactions of at most `limit` rows, neighbours apart.
 
-    Rows that were inserted one after the other are on the same pages of the table, so it costs less
-    to write them together.
+    Rows that were inserted one after the other are on the same page of the table. The new versions
+    that one transaction puts on a page need room there, or they go to another page and every index
+    is written. A later transaction has the room of the versions that this one has replaced.
     """
     ids = sorted(answers, key=int)
-    for start in range(0, len(ids), limit):
-        yield {id_: answers[id_] for id_ in ids[start : start + limit]}
+    transactions = ceil(len(ids) / limit)
+    for number in range(transactions):
+        yield {id_: answers[id_] for id_ in ids[number::transactions]}
 
 
 def _likely_cost(orders: int, venue: Venue) -> int:

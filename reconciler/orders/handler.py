@@ -25,7 +25,14 @@ from reconciler.domain.decide import Policy
 from reconciler.domain.order import Facts, OrderId
 from reconciler.domain.report import Answer, OrderFault
 from reconciler.domain.status import Status
-from reconciler.errors import Halted, NotSent, StoreRefused, StoreUnavailable
+from reconciler.errors import (
+    Halted,
+    NotSent,
+    StatementFailed,
+    StoreRefused,
+    StoreRejected,
+    StoreUnavailable,
+)
 from reconciler.exchanges.base import Exchange
 from reconciler.exchanges.request_policy import Usage, UsageCounter
 from reconciler.orders.account import AccountVerifier
@@ -37,6 +44,7 @@ from reconciler.orders.faults import fault_of
 from reconciler.orders.inconclusive_lookups import MAX_INCONCLUSIVE_LOOKUPS
 from reconciler.orders.unwritten_answers import UnwrittenAnswers
 from reconciler.resilience.breaker import Breaker
+from reconciler.store.compare_and_set import PlannedResult, PlannedWrites
 from reconciler.store.database import Database
 from reconciler.store.order_writer import OrderWriter
 from reconciler.store.write_result import WriteResult
@@ -93,7 +101,7 @@ class OrderHandler(Handler):
         else:
             state.progress.return_remaining(fault)
         state.usage = self.usage.take()
-        return state.stats(self.clock(), self.policy)
+        return state.decide(self.clock(), self.policy)
 
     async def _check_database_writable(self) -> WorkerFault | None:
         """Return the fault of the database if it would not take the answers now."""
@@ -157,17 +165,55 @@ class OrderHandler(Handler):
     async def _write(self, state: BatchState) -> None:
         for answers in state.answer_groups:
             for part in split_for_transactions(answers, self.rows_per_transaction):
-                written: list[WriteResult] = []
-                try:
-                    await asyncio.to_thread(
-                        self._bisecting_writer.write, part, state.facts_as_planned, written.append
-                    )
-                finally:
-                    for result in written:
-                        state.progress.count_applied(result)
+                rest = part if self.is_dry_run else await self._compare_and_set(part, state)
+                if rest:
+                    await self._decide_again(rest, state)
         if state.progress.to_hold and not self.is_dry_run:
             held = await asyncio.to_thread(self._hold_inconclusive, state)
             state.progress.count_held(held)
+
+    async def _compare_and_set(
+        self, answers: Mapping[OrderId, Answer], state: BatchState
+    ) -> Mapping[OrderId, Answer]:
+        """Write what was decided on the rows as planned; return the answers that are left.
+
+        Those are left that need a look at the row as it is now, and all if the database refuses
+        one of the writes.
+        """
+        planned = state.planned_writes(answers)
+        if not planned.parts:
+            return answers
+        try:
+            result = await asyncio.to_thread(self._write_planned, planned)
+        except (StoreRejected, StatementFailed):
+            return answers
+        state.progress.count_planned(planned, result)
+        if len(planned) == len(answers) and not result.different:
+            return {}
+        settled = planned.ids - result.different
+        return {id_: answer for id_, answer in answers.items() if id_ not in settled}
+
+    def _write_planned(self, planned: PlannedWrites) -> PlannedResult:
+        started = time.perf_counter()
+        with self.database.autocommit() as connection:
+            result = self.writer.write_planned(connection, planned)
+        self.metrics.timing(names.Timer.STORE_APPLY, (time.perf_counter() - started) * 1000)
+        self.clock.sync(result.now)
+        return result
+
+    async def _decide_again(self, answers: Mapping[OrderId, Answer], state: BatchState) -> None:
+        """Write the answers by decisions on the rows as they are now."""
+        written: list[WriteResult] = []
+        try:
+            await asyncio.to_thread(
+                self._bisecting_writer.write,
+                answers,
+                state.facts_as_planned(answers),
+                written.append,
+            )
+        finally:
+            for result in written:
+                state.progress.count_applied(result)
 
     def _hold_inconclusive(self, state: BatchState) -> Collection[OrderId]:
         """Put orders on hold after too many inconclusive look-ups; return the ids now on hold."""

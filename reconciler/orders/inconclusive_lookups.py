@@ -19,6 +19,8 @@ After MAX_INCONCLUSIVE_LOOKUPS in a row the order goes on hold. Each worker has 
 replacement begins at zero.
 """
 
+from collections.abc import Iterable
+
 from reconciler.domain.decide import Rule
 from reconciler.domain.order import OrderId
 
@@ -60,3 +62,9 @@ class InconclusiveLookups:
     def forget(self, id_: OrderId) -> None:
         """Begin at zero again: a look-up led to something."""
         self._counts.pop(id_, None)
+
+    def forget_all(self, ids: Iterable[OrderId]) -> None:
+        """Begin at zero again for each of these orders."""
+        if self._counts:
+            for id_ in ids:
+                self.forget(id_)

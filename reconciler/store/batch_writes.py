@@ -1,6 +1,6 @@
 """Turn a batch's decisions into the parameters of the write statement."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -99,14 +99,14 @@ class BatchWrites:
     def parameters(self) -> dict[str, object]:
         """Return the arrays that the write statement unnests."""
         return {
-            "changed_ids": array_literal(str(id_) for id_, _, _, _ in self.changed),
-            "statuses": array_literal(to.status for _, to, _, _ in self.changed),
-            "quantities": array_literal(str(to.executed_qty) for _, to, _, _ in self.changed),
-            "prices": array_literal(_price(to.avg_price) for _, to, _, _ in self.changed),
-            "details": SEPARATOR.join(entry for _, _, entry, _ in self.changed).decode(),
-            "changed_as_of": array_literal(_moment(asked_at) for _, _, _, asked_at in self.changed),
+            **change_parameters([(id_, to, entry) for id_, to, entry, _ in self.changed]),
+            "changed_as_of": array_literal(
+                moment_text(asked_at) for _, _, _, asked_at in self.changed
+            ),
             "confirmed_ids": array_literal(str(id_) for id_, _ in self.confirmed),
-            "confirmed_as_of": array_literal(_moment(asked_at) for _, asked_at in self.confirmed),
+            "confirmed_as_of": array_literal(
+                moment_text(asked_at) for _, asked_at in self.confirmed
+            ),
             "held_ids": [str(order.id) for order, _, _, _ in self.held],
             "held_symbols": [order.symbol for order, _, _, _ in self.held],
             "held_external_ids": [order.external_order_id for order, _, _, _ in self.held],
@@ -123,8 +123,19 @@ class BatchWrites:
         }
 
 
+def change_parameters(changes: Sequence[tuple[OrderId, Facts, bytes]]) -> dict[str, object]:
+    """Return the parameters of `unnest_changes`; a change is id, new facts and log entry."""
+    return {
+        "changed_ids": array_literal([str(id_) for id_, _, _ in changes]),
+        "statuses": array_literal([to.status for _, to, _ in changes]),
+        "quantities": array_literal([str(to.executed_qty) for _, to, _ in changes]),
+        "prices": array_literal([_price(to.avg_price) for _, to, _ in changes]),
+        "details": SEPARATOR.join([entry for _, _, entry in changes]).decode(),
+    }
+
+
 @lru_cache(maxsize=256)
-def _moment(moment: datetime) -> str:
+def moment_text(moment: datetime) -> str:
     """Return a time as an array has it. Cached: one request answers for many rows."""
     return f'"{moment.isoformat()}"'
 

@@ -35,6 +35,7 @@ from reconciler.domain.value import replace
 from reconciler.errors import StoreRejected
 from reconciler.store import shared_state
 from reconciler.store.batch_writes import BatchWrites
+from reconciler.store.compare_and_set import CompareAndSet, PlannedResult, PlannedWrites
 from reconciler.store.order_rows import RowWithHold, as_rows, lock_rows, select_rows
 from reconciler.store.prepared_statement import PreparedStatement, array_literal
 from reconciler.store.tables import OrdersTable
@@ -74,6 +75,19 @@ class OrderWriter:
         )
         self._by = by
         self._write_statements: dict[frozenset[WritePart], PreparedStatement] = {}
+        self._compare_and_set = CompareAndSet(orders, exchange=exchange)
+
+    def write_planned(self, connection: Connection, planned: PlannedWrites) -> PlannedResult:
+        """Write what was decided on rows as planned, where they still are: see `compare_and_set`.
+
+        `connection` is in autocommit.
+
+        Raises:
+            Halted: the halt is on.
+            StoreRejected: the database refused a row, or wrote other rows than it should have.
+                Nothing was written.
+        """
+        return self._compare_and_set.write(connection, planned)
 
     def apply(
         self,

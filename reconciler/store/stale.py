@@ -53,7 +53,8 @@ class StaleOrder(Value, array_like=True):
     Attributes:
         is_on_hold: It is on hold, and its next attempt is due.
         qty, side, client_order_id: As the application wrote them; None if there is no such column.
-        version: The row's `xmin` as text: the row is unchanged exactly if its `xmin` is the same.
+        version: The row's `xmin` as text: the row is unchanged exactly if its `xmin` is the same;
+            empty if our role may not read it.
     """
 
     id: OrderId
@@ -170,7 +171,7 @@ class StaleOrders:
                 *orders.row_columns(),
                 # The page has no order with a waiting hold, so only due holds need a lookup.
                 _has_hold(orders, ~is_waiting()).is_(true()).label("is_on_hold"),
-                _VERSION,
+                orders.row_version(),
                 cast(_SYNCED_AT, Text).label("synced_at"),
             )
             .where(*_is_eligible(orders), range_condition)
@@ -200,7 +201,6 @@ class StaleOrders:
 
 
 _SYNCED_AT = literal_column(SYNCED_AT, DateTime(timezone=True))
-_VERSION = cast(literal_column("orders.xmin"), Text).label("version")
 
 _STALE_RANGES: tuple[ColumnElement[bool], ColumnElement[bool]] = (
     func.now() - bindparam("stale_after", type_=Interval) > _SYNCED_AT,

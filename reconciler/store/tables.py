@@ -31,6 +31,7 @@ from sqlalchemy import (
     case,
     cast,
     inspect,
+    literal,
     literal_column,
     null,
 )
@@ -137,6 +138,7 @@ class OrdersTable:
         unusable: Columns with the name of an optional column that have an unsuitable type, or that
             our role may not read.
         has_exact_status: True if two words in `status` are equal only if all their letters are.
+        has_row_version: True if our role may read `xmin` and `ctid`, as with SELECT on the table.
     """
 
     table: Table
@@ -146,6 +148,7 @@ class OrdersTable:
     ordered_scale: Scale = None
     unusable: frozenset[str] = frozenset()
     has_exact_status: bool = True
+    has_row_version: bool = True
 
     @property
     def c(self) -> Any:
@@ -197,6 +200,11 @@ class OrdersTable:
         is_float = isinstance(column.type, Float)
         return cast(cast(column, Text), Numeric).label(name) if is_float else column
 
+    def row_version(self) -> Any:
+        """Select what is the same exactly as long as nobody writes the row; '' if not readable."""
+        version = cast(literal_column("orders.xmin"), Text) if self.has_row_version else literal("")
+        return version.label("version")
+
     def as_text(self, name: str) -> Any:
         """Select an optional column as text; null if it does not exist."""
         return (cast(self.c[name], Text) if name in self.optional else null()).label(name)
@@ -234,6 +242,16 @@ def read_orders_table(connection: Connection) -> OrdersTable:
         ordered_scale=_scale_of(found["qty"]) if "qty" in optional else None,
         unusable=unusable,
         has_exact_status=found["status"].is_exact,
+        has_row_version=_may_read_row_versions(connection),
+    )
+
+
+def _may_read_row_versions(connection: Connection) -> bool:
+    return bool(
+        connection.exec_driver_sql(
+            "SELECT count(*) = 2 FROM pg_attribute WHERE attrelid = to_regclass('orders')"
+            " AND attname IN ('xmin', 'ctid') AND has_column_privilege(attrelid, attnum, 'SELECT')"
+        ).scalar_one()
     )
 
 

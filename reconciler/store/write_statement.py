@@ -54,7 +54,7 @@ def build_write_statement(
     written: dict[WritePart, CTE] = {}
     if WritePart.CHANGED in parts:
         written[WritePart.CHANGED] = _change(orders)
-        written[WritePart.LOGGED] = _log(written[WritePart.CHANGED])
+        written[WritePart.LOGGED] = log_changes(written[WritePart.CHANGED])
     if WritePart.CONFIRMED in parts:
         written[WritePart.CONFIRMED] = _confirm(orders)
     if WritePart.HELD in parts:
@@ -67,32 +67,43 @@ def build_write_statement(
 
 def _change(orders: OrdersTable) -> CTE:
     """Change the rows, and return the log entry of each."""
-    changes = _unnest(
+    changes = unnest_changes(orders, as_of=("changed_as_of", DateTime(timezone=True)))
+    return (
+        update(orders.table)
+        .where(orders.c.id == changes.c.id)
+        .values(changed_columns(orders, changes, changes.c.as_of))
+        .returning(changes.c.id, changes.c.details)
+        .cte(WritePart.CHANGED.value)
+    )
+
+
+def unnest_changes(orders: OrdersTable, **columns: Any) -> Any:
+    """Return the parameters for changed rows as a table, with further `columns` as in `unnest`."""
+    return unnest(
         "changes",
         id=("changed_ids", orders.c.id.type),
         status=("statuses", Text()),
         executed_qty=("quantities", Numeric()),
         avg_price=("prices", Numeric()),
         details=func.string_to_array(bindparam("details", type_=Text), SEPARATOR.decode()),
-        as_of=("changed_as_of", DateTime(timezone=True)),
-    )
-    touch = {"updated_at": func.now()} if "updated_at" in orders.optional else {}
-    return (
-        update(orders.table)
-        .where(orders.c.id == changes.c.id)
-        .values(
-            status=cast(changes.c.status, orders.c.status.type),
-            executed_qty=changes.c.executed_qty,
-            avg_price=changes.c.avg_price,
-            last_synced_at=_last_synced_at(orders, changes.c.as_of),
-            **touch,
-        )
-        .returning(changes.c.id, changes.c.details)
-        .cte(WritePart.CHANGED.value)
+        **columns,
     )
 
 
-def _log(changed: CTE) -> CTE:
+def changed_columns(orders: OrdersTable, changes: Any, as_of: Any) -> dict[str, Any]:
+    """Return the new values of a changed row."""
+    touched = {"updated_at": func.now()} if "updated_at" in orders.optional else {}
+    return {
+        "status": cast(changes.c.status, orders.c.status.type),
+        "executed_qty": changes.c.executed_qty,
+        "avg_price": changes.c.avg_price,
+        "last_synced_at": last_synced_at(orders, as_of),
+        **touched,
+    }
+
+
+def log_changes(changed: CTE) -> CTE:
+    """Write the log entries of changed rows; `changed` has their ids and details."""
     return (
         insert(activity_log)
         .from_select(
@@ -110,7 +121,7 @@ def _log(changed: CTE) -> CTE:
 
 
 def _confirm(orders: OrdersTable) -> CTE:
-    confirmations = _unnest(
+    confirmations = unnest(
         "confirmations",
         id=("confirmed_ids", orders.c.id.type),
         as_of=("confirmed_as_of", DateTime(timezone=True)),
@@ -118,13 +129,13 @@ def _confirm(orders: OrdersTable) -> CTE:
     return (
         update(orders.table)
         .where(orders.c.id == confirmations.c.id)
-        .values(last_synced_at=_last_synced_at(orders, confirmations.c.as_of))
+        .values(last_synced_at=last_synced_at(orders, confirmations.c.as_of))
         .returning(orders.c.id)
         .cte(WritePart.CONFIRMED.value)
     )
 
 
-def _last_synced_at(orders: OrdersTable, as_of: Any) -> Any:
+def last_synced_at(orders: OrdersTable, as_of: Any) -> Any:
     """Return the value for `last_synced_at`: when we asked the exchange, not when we write the row.
 
     If the row already has a later time, keep it, unless that time is in the future.
@@ -145,7 +156,7 @@ def _release(resolution: str) -> CTE:
 
 
 def _hold() -> Any:
-    new_holds = _unnest(
+    new_holds = unnest(
         "new_holds",
         order_id=("held_ids", Text()),
         symbol=("held_symbols", Text()),
@@ -206,10 +217,16 @@ def _hold() -> Any:
     )
 
 
-def _unnest(name: str, **columns: Any) -> Any:
+def unnest(name: str, **columns: Any) -> Any:
     """Return arrays as a table. A column is (parameter, element type), or an expression."""
-    arrays = [
-        bindparam(column[0], type_=ARRAY(column[1])) if isinstance(column, tuple) else column
-        for column in columns.values()
-    ]
-    return func.unnest(*arrays).table_valued(*columns, name=name).render_derived()
+    return unnest_arrays(**columns).table_valued(*columns, name=name).render_derived()
+
+
+def unnest_arrays(**columns: Any) -> Any:
+    """Return the function that makes rows of arrays. A column is as in `unnest`."""
+    return func.unnest(
+        *(
+            bindparam(column[0], type_=ARRAY(column[1])) if isinstance(column, tuple) else column
+            for column in columns.values()
+        )
+    )

@@ -140,7 +140,7 @@ async def test_rows_written_before_the_database_went_away_are_counted(
 ) -> None:
     orders = new_orders(database_url, 8)
     ends = "PERFORM pg_terminate_backend(pg_backend_pid());"
-    make_trigger(database_url, ends, failing_rows="new.external_order_id::int > 4")
+    make_trigger(database_url, ends, failing_rows="new.external_order_id::int % 2 = 0")
 
     result = await handle(a_handler(database, FakeExchange(), rows=4), orders)
 

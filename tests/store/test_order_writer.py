@@ -527,6 +527,7 @@ def test_a_column_that_our_role_may_not_read_is_not_used(
     assert orders.unusable == {"qty", "client_order_id"}
     assert "side" in orders.optional
     assert page.orders == ()
+    assert not orders.has_row_version
 
 
 @pytest.mark.parametrize("kind", ["numeric", "integer", "bigint", "double precision", "real"])

@@ -1,0 +1,155 @@
+"""Write what was decided on the rows as planned: compare and set, in one statement.
+
+`decide` has run before, on the row as the planner read it and on the exchange's answer. If the row
+is still the same when it is locked, the decision still holds: it is made of nothing else. So one
+statement, in a transaction of its own and with one round trip,
+
+1.  locks the rows by id with `FOR UPDATE SKIP LOCKED`, and none of them while the halt is on;
+2.  compares each row with what was planned:
+        its version    `xmin`, the transaction that wrote it: if it is the same, every column is
+        `updated_at`   not after the exchange was asked: a clock may be wrong
+        the answer     not older than LONGEST_ANSWER_AGE
+        the hold       none is active
+3.  writes the rows that passed, and the activity log of those that changed;
+4.  counts what it wrote, and fails if that is not what should have been written (because of a
+    trigger or a row-level policy). Then nothing of it stays.
+
+The rows that did not pass are returned: `OrderWriter` locks, reads and decides on them again.
+
+A row that another session changes while the statement runs is locked in its newest version, which
+does not pass. The updates find their rows by the place of the version that was locked, so they can
+touch no other.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from reconciler.domain.decide import Change, Rule
+from reconciler.domain.order import OrderId
+from reconciler.domain.report import Answer
+from reconciler.store import activity, shared_state
+from reconciler.store.batch_writes import change_parameters, moment_text
+from reconciler.store.compare_and_set_statement import build_compare_and_set
+from reconciler.store.prepared_statement import PreparedStatement, array_literal
+from reconciler.store.stale import StaleOrder
+from reconciler.store.tables import OrdersTable
+from reconciler.store.write_statement import WritePart
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlannedWrites:
+    """What was decided on rows as planned: which are still right, and which change.
+
+    Each has its answer: when the exchange was asked, and for the log what it said.
+    """
+
+    confirmed: Sequence[tuple[StaleOrder, Answer]]
+    changed: Sequence[tuple[StaleOrder, Answer, Change]]
+
+    def __len__(self) -> int:
+        return len(self.confirmed) + len(self.changed)
+
+    @property
+    def ids(self) -> set[OrderId]:
+        """The ids of all orders."""
+        return {order.id for order, _ in self.rows}
+
+    @property
+    def rows(self) -> list[tuple[StaleOrder, Answer]]:
+        """All orders with their answers, those to confirm first."""
+        return [*self.confirmed, *((order, answer) for order, answer, _ in self.changed)]
+
+    @property
+    def parts(self) -> frozenset[WritePart]:
+        """The parts that the statement must have."""
+        parts = {WritePart.CONFIRMED: self.confirmed, WritePart.CHANGED: self.changed}
+        return frozenset(part for part, rows in parts.items() if rows)
+
+    def parameters(self, exchange: str) -> dict[str, object]:
+        """Return the parameters of the statement; `exchange` is named in the log."""
+        rows = self.rows
+        ids = array_literal([str(order.id) for order, _ in rows])
+        parameters: dict[str, object] = {
+            "ids": ids,
+            "ids_as_text": ids,
+            "versions": array_literal([order.version for order, _ in rows]),
+            "as_of": array_literal([moment_text(answer.fetched_at) for _, answer in rows]),
+            "confirmed": len(self.confirmed),
+        }
+        if self.changed:
+            parameters |= change_parameters(
+                [
+                    (order.id, change.to, _log_entry(order, answer, change, exchange))
+                    for order, answer, change in self.changed
+                ]
+            )
+        return parameters
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlannedResult:
+    """The result of one statement: each planned order is written, or in one of the sets.
+
+    Attributes:
+        different: Orders whose rows are not what they were. Nothing was written for them.
+        skipped: Orders whose rows could not be locked: another session holds them, or they are
+            gone.
+        now: The database's clock.
+    """
+
+    different: frozenset[OrderId]
+    skipped: frozenset[OrderId]
+    now: datetime
+
+
+class CompareAndSet:
+    """Writes decisions on rows as planned, for one exchange."""
+
+    def __init__(self, orders: OrdersTable, *, exchange: str) -> None:
+        self._orders = orders
+        self._exchange = exchange
+        self._statements: dict[frozenset[WritePart], PreparedStatement] = {}
+
+    def write(self, connection: Connection, planned: PlannedWrites) -> PlannedResult:
+        """Write the rows that are as planned. `connection` is in autocommit.
+
+        Raises:
+            Halted: the halt is on.
+            StoreRejected: the database refused a row, or wrote other rows than it should have.
+                Nothing was written.
+        """
+        statement = self._statement_for(planned.parts)
+        ((different, not_locked, now, _),) = statement.run(
+            connection, planned.parameters(self._exchange)
+        )
+        ids = {}
+        if different or not_locked:
+            ids = {str(order.id): order.id for order, _ in planned.rows}
+            if len(not_locked or ()) == len(ids):
+                shared_state.require_no_halt(connection)
+        return PlannedResult(
+            different=_ids_of(different, ids), skipped=_ids_of(not_locked or (), ids), now=now
+        )
+
+    def _statement_for(self, parts: frozenset[WritePart]) -> PreparedStatement:
+        if parts not in self._statements:
+            self._statements[parts] = PreparedStatement(build_compare_and_set(self._orders, parts))
+        return self._statements[parts]
+
+
+def _ids_of(texts: Sequence[str], ids: Mapping[str, OrderId]) -> frozenset[OrderId]:
+    return frozenset(ids[text] for text in texts)
+
+
+def _log_entry(order: StaleOrder, answer: Answer, change: Change, exchange: str) -> bytes:
+    return activity.details_json(
+        before=order.facts,
+        after=change.to,
+        exchange=exchange,
+        rule=change.rule,
+        report=answer,
+        created_at=order.created_at if change.rule is Rule.ARCHIVED else None,
+    )
