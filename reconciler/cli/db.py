@@ -19,7 +19,8 @@ from reconciler.errors import ConfigurationError, Problem, SchemaMismatch
 from reconciler.store import migrations, sample_orders
 from reconciler.store.database import Database
 from reconciler.store.privileges import missing_read_privileges, missing_upgrade_privileges
-from reconciler.store.tables import activity_log_problems, read_orders_table, schema_problems
+from reconciler.store.side_table import CREATE_SIDE_TABLE, create_side_table, read_side_table
+from reconciler.store.tables import activity_log_problems, orders_problems, schema_problems
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +39,15 @@ class UpgradeResult:
             return f"at revision {self.after}; missing parts were created in {self.seconds:.1f} s"
         before, after = _revision_name(self.before), _revision_name(self.after)
         return f"upgraded from {before} to {after} in {self.seconds:.1f} s"
+
+
+side_table_option = environment_option(
+    "--side-table",
+    variable="RECONCILER_DB_SIDE_TABLE",
+    help_text="Also create the table reconciliation_sync, which then has the times of the last sync"
+    " instead of the column last_synced_at.",
+    is_flag=True,
+)
 
 
 @click.group(
@@ -61,6 +71,7 @@ def db_command() -> None:
     epilog="""\b
 Try it:
   reconciler db upgrade                 in the application's database
+  reconciler db upgrade --side-table    without the column last_synced_at
   reconciler db upgrade --with-orders   in an empty database, for trials""",
 )
 @environment_option(
@@ -69,8 +80,9 @@ Try it:
     help_text="Also create a table orders if there is none, for trials.",
     is_flag=True,
 )
+@side_table_option
 @json_option
-def upgrade_command(*, with_orders: bool, as_json: bool) -> None:
+def upgrade_command(*, with_orders: bool, side_table: bool, as_json: bool) -> None:
     """Bring the reconciler's tables and index to the newest revision. A second time does nothing.
 
     The application can keep writing: the index is built concurrently. That waits for transactions
@@ -83,7 +95,7 @@ def upgrade_command(*, with_orders: bool, as_json: bool) -> None:
         open_database("db upgrade") as (database, _),
         show_activity("upgrading the database", is_transient=True),
     ):
-        done = _upgrade(database, with_orders=with_orders)
+        done = _upgrade(database, with_orders=with_orders, with_side_table=side_table)
     if as_json:
         print_json(asdict(done))
     else:
@@ -113,15 +125,20 @@ def current_command(*, as_json: bool) -> None:
 
 
 @db_command.command("sql", short_help="Print what upgrade does, as SQL.")
-def sql_command() -> None:
+@side_table_option
+def sql_command(*, side_table: bool) -> None:
     """Print the SQL that upgrade runs in a database without our tables, and nothing else.
 
     A database administrator can read and run it. Needs no database and no settings.
     """
+    if side_table:
+        click.echo(f"{CREATE_SIDE_TABLE.strip()};\n")
     click.echo(migrations.ddl(), nl=False)
 
 
-def _upgrade(database: Database, *, with_orders: bool) -> UpgradeResult:
+def _upgrade(
+    database: Database, *, with_orders: bool, with_side_table: bool = False
+) -> UpgradeResult:
     """Upgrade, or refuse before anything is changed.
 
     Raises:
@@ -131,17 +148,23 @@ def _upgrade(database: Database, *, with_orders: bool) -> UpgradeResult:
     started = time.monotonic()
     with database.autocommit() as connection:
         before = migrations.current(connection)
-        is_incomplete = before != migrations.head() or bool(schema_problems(connection))
+        makes_side_table = with_side_table and not read_side_table(connection)
+        is_incomplete = (
+            makes_side_table or before != migrations.head() or bool(schema_problems(connection))
+        )
         obstacles = missing_upgrade_privileges(connection) if is_incomplete else []
         obstacles += activity_log_problems(connection)
         obstacles += missing_read_privileges(connection) or (
-            [] if with_orders else _orders_problems(connection)
+            [] if with_orders else _orders_problems(connection, with_side_table=with_side_table)
         )
     if obstacles:
         raise SchemaMismatch(obstacles)
     if with_orders:
         with database.transaction() as connection:
             sample_orders.create_orders_table(connection)
+    if makes_side_table:
+        with database.transaction() as connection:
+            create_side_table(connection)
     with database.connection() as connection, _reporting_unknown_revision(before):
         migrations.upgrade(connection)
     with database.autocommit() as connection:
@@ -154,12 +177,9 @@ def _upgrade(database: Database, *, with_orders: bool) -> UpgradeResult:
     )
 
 
-def _orders_problems(connection: Connection) -> list[Problem]:
-    try:
-        read_orders_table(connection)
-    except SchemaMismatch as error:
-        return list(error.problems)
-    return []
+def _orders_problems(connection: Connection, *, with_side_table: bool) -> list[Problem]:
+    with_side_table = with_side_table or bool(read_side_table(connection))
+    return orders_problems(connection, with_side_table=with_side_table)
 
 
 @contextmanager

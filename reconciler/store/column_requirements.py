@@ -7,7 +7,7 @@ must know of the change, such as a new label of its enum.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reconciler.domain.binary_float import BinaryFloat
 from reconciler.domain.status import Status
@@ -33,6 +33,7 @@ class Requirement:
         converts: The types whose every value the hint converts; None if it converts any type.
         otherwise: The hint if it has another type.
         may_be_enum: An enum is allowed, too.
+        instead: What else makes the column fit or superfluous; empty if nothing does.
     """
 
     types: frozenset[str]
@@ -41,6 +42,7 @@ class Requirement:
     converts: frozenset[str] | None = frozenset()
     otherwise: str = ""
     may_be_enum: bool = False
+    instead: str = ""
 
 
 _TEXTS = frozenset({"text", "character varying", "character", '"char"', "name", "citext"})
@@ -74,6 +76,9 @@ MOMENT = Requirement(
     otherwise="only its owner knows which time a value stands for, so no statement is proposed:"
     " have its owner make it timestamptz",
 )
+SYNC_TIME = replace(
+    MOMENT, instead="or, to leave the table as it is, run: reconciler db upgrade --side-table"
+)
 ID = Requirement(
     types=frozenset({"smallint", "integer", "bigint", "uuid"}),
     words="integer, bigint or uuid",
@@ -105,10 +110,20 @@ def column_problems(
 ) -> list[Problem]:
     """Name each required column that is missing or has the wrong type."""
     return [
-        problem
+        _add_alternative(problem, requirement.instead)
         for name, requirement in required.items()
         if (problem := _check(table, name, columns, requirement))
     ]
+
+
+def _add_alternative(problem: Problem, instead: str) -> Problem:
+    """Add to the hint what can be done instead; to SQL as a comment: it can still be run."""
+    if not instead:
+        return problem
+    is_bare_sql = problem.hint.startswith("run: ") and "  -- " not in problem.hint
+    return Problem(
+        what=problem.what, hint=f"{problem.hint}{'  -- ' if is_bare_sql else '; '}{instead}"
+    )
 
 
 def fits(found: ColumnInfo, requirement: Requirement) -> bool:
@@ -154,7 +169,7 @@ def _wrong_type(table: str, found: ColumnInfo, requirement: Requirement) -> Prob
     what = f"{table}.{name} is {found.full_type}, it must be {requirement.words}"
     if requirement.converts is not None and found.type not in requirement.converts:
         return Problem(what=what, hint=requirement.otherwise)
-    is_naive = requirement is MOMENT and found.type == _NAIVE_MOMENT
+    is_naive = requirement.ddl == MOMENT.ddl and found.type == _NAIVE_MOMENT
     using = f"{name} AT TIME ZONE 'UTC'" if is_naive else f"{name}::{requirement.ddl}"
     return Problem(
         what=what,

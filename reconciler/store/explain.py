@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from reconciler.domain.order import OrderId
 from reconciler.store.row_status import read_row_status
-from reconciler.store.stale_index import CLOCK_TOLERANCE, SYNCED_AT
+from reconciler.store.stale_index import CLOCK_TOLERANCE
 from reconciler.store.tables import OrdersTable, is_datetime
 
 
@@ -76,22 +76,28 @@ def read_row(
     """Read a row; None if there is none with this id."""
     if read_row_status(connection, orders, order_id) is None:
         return None
-    synced_at = orders.c.last_synced_at
+    synced_at = orders.last_synced_at
     is_time = is_datetime(synced_at)
     stale_at = synced_at + stale_after  # overflows for some times that no datetime can hold
     is_stale = or_(
-        literal_column(SYNCED_AT) < func.now() - stale_after,
-        literal_column(SYNCED_AT) > func.now() + CLOCK_TOLERANCE,
+        orders.synced_at < func.now() - stale_after,
+        orders.synced_at > func.now() + CLOCK_TOLERANCE,
     )
-    statement = select(
-        func.coalesce(orders.c.symbol, "").label("symbol"),
-        orders.c.external_order_id,
-        orders.status,
-        case((is_time, synced_at)).label("last_synced_at"),
-        cast(is_stale, Boolean).label("is_stale"),
-        case((is_time & ~is_stale, case((is_datetime(stale_at), stale_at)))).label("fresh_until"),
-        func.now().label("now"),
-    ).where(orders.c.id == order_id)
+    statement = (
+        select(
+            func.coalesce(orders.c.symbol, "").label("symbol"),
+            orders.c.external_order_id,
+            orders.status,
+            case((is_time, synced_at)).label("last_synced_at"),
+            cast(is_stale, Boolean).label("is_stale"),
+            case((is_time & ~is_stale, case((is_datetime(stale_at), stale_at)))).label(
+                "fresh_until"
+            ),
+            func.now().label("now"),
+        )
+        .select_from(orders.with_sync_time)
+        .where(orders.c.id == order_id)
+    )
     row = connection.execute(statement).mappings().one_or_none()
     return None if row is None else OrderRow(**row)
 

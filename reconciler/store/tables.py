@@ -20,6 +20,7 @@ from sqlalchemy import (
     DateTime,
     Double,
     Float,
+    FromClause,
     Identity,
     Integer,
     MetaData,
@@ -30,6 +31,7 @@ from sqlalchemy import (
     Uuid,
     case,
     cast,
+    func,
     inspect,
     literal,
     literal_column,
@@ -50,15 +52,16 @@ from reconciler.store.column_requirements import (
     QUANTITY,
     SIDE,
     STATUS,
+    SYNC_TIME,
     TEXT,
-    Columns,
     Requirement,
     column_problems,
     fits,
 )
 from reconciler.store.columns import ColumnInfo, read_columns
 from reconciler.store.id_uniqueness import id_problems
-from reconciler.store.stale_index import index_problems
+from reconciler.store.side_table import read_side_table, side_table, side_table_problems
+from reconciler.store.stale_index import NEVER, index_problems
 from reconciler.store.status_sql import status_as_text
 
 metadata = MetaData()
@@ -139,6 +142,7 @@ class OrdersTable:
             our role may not read.
         has_exact_status: True if two words in `status` are equal only if all their letters are.
         has_row_version: True if our role may read `xmin` and `ctid`, as with SELECT on the table.
+        side_table: Our table with the times of the last sync; None if `orders` has them itself.
     """
 
     table: Table
@@ -149,11 +153,30 @@ class OrdersTable:
     unusable: frozenset[str] = frozenset()
     has_exact_status: bool = True
     has_row_version: bool = True
+    side_table: Table | None = None
 
     @property
     def c(self) -> Any:
         """The columns, by name."""
         return self.table.c
+
+    @property
+    def with_sync_time(self) -> FromClause:
+        """What to select from, if the statement uses `last_synced_at` or `synced_at`."""
+        if self.side_table is None:
+            return self.table
+        return self.table.outerjoin(self.side_table, self.side_table.c.order_id == self.c.id)
+
+    @property
+    def last_synced_at(self) -> ColumnElement[Any]:
+        """The time of the last sync; null if the order was never synced."""
+        table = self.table if self.side_table is None else self.side_table
+        return table.c.last_synced_at
+
+    @property
+    def synced_at(self) -> ColumnElement[Any]:
+        """The time of the last sync; NEVER if the order was never synced."""
+        return func.coalesce(self.last_synced_at, literal_column(NEVER))
 
     @property
     def status(self) -> Any:
@@ -222,19 +245,18 @@ def read_orders_table(connection: Connection) -> OrdersTable:
         SchemaMismatch: it is missing or does not fit; has every problem with its hint.
     """
     found = read_columns(connection, "orders")
-    problems = _orders_problems(found)
-    if "id" in found:
-        problems += id_problems(connection)
-    if problems:
+    has_side_table = bool(read_side_table(connection))
+    if problems := orders_problems(connection, with_side_table=has_side_table):
         raise SchemaMismatch(problems)
     present = frozenset(found) & frozenset(_COMPARED)
     unusable = frozenset(name for name in present if not fits(found[name], _COMPARED[name]))
     optional = (frozenset(found) & frozenset(_ORDERS_OPTIONAL)) | (present - unusable)
+    names = _required(with_side_table=has_side_table)
     return OrdersTable(
         table=Table(
             "orders",
             MetaData(),
-            *(Column(name, _type_of(found[name])) for name in (*_ORDERS, *sorted(optional))),
+            *(Column(name, _type_of(found[name])) for name in (*names, *sorted(optional))),
         ),
         optional=optional,
         quantity_scale=found["executed_qty"].scale,
@@ -243,7 +265,21 @@ def read_orders_table(connection: Connection) -> OrdersTable:
         unusable=unusable,
         has_exact_status=found["status"].is_exact,
         has_row_version=_may_read_row_versions(connection),
+        side_table=side_table(_type_of(found["id"])) if has_side_table else None,
     )
+
+
+def orders_problems(connection: Connection, *, with_side_table: bool) -> list[Problem]:
+    """Name each reason why `orders`, or the side table if there is one, is not suitable."""
+    found = read_columns(connection, "orders")
+    if not found:
+        return [_MISSING_TABLE]
+    present = {name: rule for name, rule in _ORDERS_OPTIONAL.items() if name in found}
+    return [
+        *column_problems("orders", _required(with_side_table=with_side_table) | present, found),
+        *side_table_problems(read_side_table(connection), found),
+        *(id_problems(connection) if "id" in found else ()),
+    ]
 
 
 def _may_read_row_versions(connection: Connection) -> bool:
@@ -318,6 +354,7 @@ def activity_log_problems(connection: Connection) -> list[Problem]:
     return column_problems("activity_log", _LOG, found) + unfilled
 
 
+_SYNC = "last_synced_at"
 _ORDERS: dict[str, Requirement] = {
     "id": ID,
     "symbol": TEXT,
@@ -325,7 +362,7 @@ _ORDERS: dict[str, Requirement] = {
     "status": STATUS,
     "executed_qty": MONEY,
     "avg_price": AVERAGE,
-    "last_synced_at": MOMENT,
+    _SYNC: SYNC_TIME,
 }
 _ORDERS_OPTIONAL = {"created_at": MOMENT, "updated_at": MOMENT}
 # To tell an order from another. If a column of this name has another type, that is no problem.
@@ -345,11 +382,8 @@ _MISSING_TABLE = Problem(
 )
 
 
-def _orders_problems(found: Columns) -> list[Problem]:
-    if not found:
-        return [_MISSING_TABLE]
-    present = {name: rule for name, rule in _ORDERS_OPTIONAL.items() if name in found}
-    return column_problems("orders", _ORDERS | present, found)
+def _required(*, with_side_table: bool) -> dict[str, Requirement]:
+    return {name: rule for name, rule in _ORDERS.items() if name != _SYNC or not with_side_table}
 
 
 _TYPES: Mapping[str, TypeEngine[Any]] = {

@@ -21,6 +21,7 @@ from reconciler.domain.status import Status
 from reconciler.store import migrations
 from reconciler.store.database import Database
 from reconciler.store.order_writer import OrderWriter
+from reconciler.store.side_table import CREATE_SIDE_TABLE
 from reconciler.store.tables import OrdersTable, read_orders_table
 from reconciler.store.write_result import WriteResult
 
@@ -118,6 +119,12 @@ def make_ready(application: Application, ddl: str) -> None:
     """Create the application's table, and ours."""
     application.execute(ddl)
     application.execute(_our_ddl())
+
+
+def use_side_table(owner: Application) -> None:
+    """Move the times of the last sync from `orders` to the side table."""
+    owner.execute(CREATE_SIDE_TABLE)
+    owner.execute("ALTER TABLE orders DROP COLUMN IF EXISTS last_synced_at")
 
 
 def shape_of(database: Database) -> OrdersTable:

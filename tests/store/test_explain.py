@@ -19,6 +19,7 @@ from .builders import (
     connect_application,
     insert_order,
     until,
+    use_side_table,
 )
 
 STALE_AFTER = timedelta(minutes=5)
@@ -63,6 +64,20 @@ def test_a_row_of_every_shape_is_read_with_its_freshness(
     assert row.fresh_until == synced_at + STALE_AFTER
     assert row.now >= synced_at
     assert holders(empty_database, id_) == ()
+
+
+def test_a_row_is_as_fresh_as_the_side_table_says(
+    shape: Shape, owner: Application, empty_database: Database
+) -> None:
+    synced, never = shape.id_of(1), shape.id_of(2)
+    use_side_table(owner)
+    insert_order(owner, synced)
+    insert_order(owner, never)
+    owner.execute("INSERT INTO reconciliation_sync VALUES (%s, now())", [synced])
+
+    rows = read(empty_database, synced), read(empty_database, never)
+
+    assert [row is not None and row.is_stale for row in rows] == [False, True]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 from reconciler.errors import Problem, SchemaMismatch
 from reconciler.store import migrations
 from reconciler.store.database import Database
+from reconciler.store.side_table import CREATE_SIDE_TABLE
 from reconciler.store.tables import read_orders_table, require_schema, schema_problems
 
 from .builders import (
@@ -147,6 +148,36 @@ def test_a_missing_column_is_named_and_its_hint_adds_it(
     assert problems_of(empty_database) == []
 
 
+@pytest.mark.parametrize("ddl", [None, "text", "timestamp"])
+def test_with_the_side_table_no_column_for_the_last_sync_is_needed(
+    ddl: str | None, owner: Application, empty_database: Database
+) -> None:
+    an_orders_table(owner, last_synced_at=ddl)
+    (problem,) = problems_of(empty_database)
+
+    owner.execute(CREATE_SIDE_TABLE)
+
+    assert problem.hint.endswith(
+        "or, to leave the table as it is, run: reconciler db upgrade --side-table"
+    )
+    assert problems_of(empty_database) == []
+
+
+def test_a_side_table_of_another_table_of_orders_is_named(
+    owner: Application, empty_database: Database
+) -> None:
+    an_orders_table(owner)
+    owner.execute(CREATE_SIDE_TABLE)
+    owner.execute("DROP TABLE orders")
+    an_orders_table(owner, id="uuid PRIMARY KEY")
+    (problem,) = problems_of(empty_database)
+
+    owner.execute(problem.hint.removeprefix("run: ").partition(";")[0])
+
+    assert problem.what.endswith("not of the type of orders.id, which is uuid")
+    assert problems_of(empty_database) == []
+
+
 @pytest.mark.parametrize(
     ("column", "ddl"),
     [
@@ -200,7 +231,7 @@ def test_no_hint_has_a_statement_that_some_value_could_break(
     assert problem.what.startswith(f"orders.{column} is ")
     assert problem.hint
     assert "ALTER" not in problem.hint
-    assert "run:" not in problem.hint
+    assert "run:" not in problem.hint.partition("; or, ")[0]
 
 
 @pytest.mark.parametrize(
