@@ -150,10 +150,17 @@ class AnomalyStats:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Page:
-    """A page of work. `next` is the cursor of the following page; None on the last."""
+    """A page of work.
+
+    Attributes:
+        next: The cursor of the following page; None on the last.
+        pause_seconds: How many seconds from now the next sweep may begin; 0 if at once. It begins
+            no sooner than the interval allows.
+    """
 
     chunks: tuple[Chunk, ...]
     next: Hashable | None = None
+    pause_seconds: float = 0.0
 
 
 @dataclass(kw_only=True, slots=True)
@@ -293,6 +300,7 @@ class Backlog:
         oldest_hold_age_seconds: The age of the oldest hold; None if nothing is on hold.
         unfollowed_items: Items that look open, but do not qualify for the work.
         duplicate_items: Items that name the same order as another item.
+        measured_seconds_ago: How long ago `items` and `oldest_age_seconds` were measured.
     """
 
     items: int
@@ -303,6 +311,7 @@ class Backlog:
     oldest_hold_age_seconds: float | None = None
     unfollowed_items: int = 0
     duplicate_items: int = 0
+    measured_seconds_ago: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,7 +6,7 @@ The supervisor calls its methods in threads; each opens a transaction of its own
 import socket
 from collections.abc import Hashable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 
@@ -14,6 +14,7 @@ from reconciler.domain.decide import HoldReason, Policy, decide
 from reconciler.domain.report import OrderFault
 from reconciler.errors import Halted
 from reconciler.exchanges.base import Venue
+from reconciler.orders.backlog_scan import BacklogScan
 from reconciler.orders.chunking import chunk_orders
 from reconciler.orders.duplicates_gauge import DuplicatesGauge
 from reconciler.orders.unfollowed_gauge import UnfollowedGauge
@@ -22,7 +23,7 @@ from reconciler.store.cycles import CycleRecord, read_last_hour, record_cycle
 from reconciler.store.database import Database
 from reconciler.store.holds import measure_holds, resolve_ended
 from reconciler.store.order_writer import OrderWriter
-from reconciler.store.stale import PageCursor, StaleOrder, StaleOrders
+from reconciler.store.stale import StaleOrder, StaleOrders, StaleScan, SweepPosition
 from reconciler.store.tables import OrdersTable
 from reconciler.telemetry.health import LastHour
 from reconciler.workload import Backlog, Chunk, Cycle, Page, Planner, RememberedPause
@@ -39,28 +40,37 @@ class OrderPlanner(Planner):
     is_dry_run: bool
     unfollowed: UnfollowedGauge
     duplicates: DuplicatesGauge
+    scans: BacklogScan = field(default_factory=BacklogScan)
 
     def plan(self, limit: int, after: Hashable | None) -> Page:
         """Read a page of stale orders and cut it into chunks.
 
         Before the first page of a sweep, resolve the holds of orders that have ended meanwhile,
-        except in a dry run and while the halt is on.
+        except in a dry run and while the halt is on; and scan the open orders.
         """
-        assert after is None or isinstance(after, PageCursor)  # noqa: S101 - it is this planner's own
-        if after is None and not self.is_dry_run:
+        position = self._begin_sweep() if after is None else after
+        assert isinstance(position, SweepPosition)  # noqa: S101 - it is this planner's own
+        with self.database.transaction() as connection:
+            page = self.stale.read_page(connection, limit, position)
+        chunks = chunk_orders(page.orders, self.venue)
+        self.duplicates.record(chunks)
+        return Page(chunks=chunks, next=page.next, pause_seconds=self.scans.pause_seconds)
+
+    def _begin_sweep(self) -> SweepPosition:
+        if not self.is_dry_run:
             with self.database.transaction() as connection:
                 if shared_state.read_halt(connection) is None:
                     resolve_ended(connection, self.orders)
+        return SweepPosition(scan=self.scans.begin_sweep(self._scan))
+
+    def _scan(self) -> StaleScan:
         with self.database.transaction() as connection:
-            page = self.stale.read_page(connection, limit, after)
-        chunks = chunk_orders(page.orders, self.venue)
-        self.duplicates.record(chunks)
-        return Page(chunks=chunks, next=page.next)
+            return self.stale.scan(connection)
 
     def measure_backlog(self) -> Backlog:
-        """Count the stale orders and the orders on hold."""
+        """Count the stale orders, as the last scan found them, and the orders on hold."""
+        backlog, age_seconds = self.scans.measure(self._scan)
         with self.database.transaction() as connection:
-            backlog = self.stale.measure_backlog(connection)
             holds = measure_holds(connection)
         return Backlog(
             items=backlog.orders,
@@ -71,6 +81,7 @@ class OrderPlanner(Planner):
             oldest_hold_age_seconds=holds.oldest_age_seconds,
             unfollowed_items=self.unfollowed.read(),
             duplicate_items=self.duplicates.read(),
+            measured_seconds_ago=age_seconds,
         )
 
     def record(self, cycle: Cycle) -> None:

@@ -1,48 +1,43 @@
-"""Find the stale orders: two ranges of one index, no lock, nothing written.
+"""Find the stale orders symbol by symbol: one scan, then pages; no lock, nothing written.
 
-The cost depends on the page, not on the table: orders that have ended are not in the index, and the
-scan stops before orders that were synced a moment ago.
+A sweep begins with a scan of the open orders, which counts the stale ones by symbol. That is also
+the backlog. It then reads page after page: several whole symbols, or a part of one. A symbol that
+does not fit into a page has its ids listed first, the longest unsynced first, and is read by them.
+So a page costs no more than its orders, and no index needs to contain a time that we write.
+
+Each page has only orders that are stale when it is read. A sweep has every order that was stale
+when it began, and has been since.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from sys import intern
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import (
-    Boolean,
-    ColumnElement,
-    Connection,
-    DateTime,
-    Executable,
-    Exists,
-    Integer,
-    Interval,
-    Select,
-    Text,
-    bindparam,
-    case,
-    cast,
-    func,
-    literal_column,
-    null,
-    or_,
-    select,
-    text,
-    true,
-    tuple_,
-    union_all,
-)
+from sqlalchemy import ColumnElement, Connection, Executable
 
 from reconciler.domain.order import Facts, OrderId
 from reconciler.domain.status import BY_VALUE, Status
 from reconciler.domain.value import Value
-from reconciler.store.holds import is_waiting
-from reconciler.store.prepared_statement import fetch_tuples
-from reconciler.store.stale_index import CLOCK_TOLERANCE, NEVER, OPEN_ORDERS, SYNCED_AT
-from reconciler.store.tables import OrdersTable, holds, is_datetime
+from reconciler.store.prepared_statement import array_literal, fetch_tuples
+from reconciler.store.stale_index import avoid_table_scans
+from reconciler.store.stale_statements import (
+    is_after,
+    of_ids,
+    of_symbols,
+    select_ids,
+    select_page,
+    select_scan,
+)
+from reconciler.store.tables import OrdersTable
+
+MAX_LISTED = 500_000
+"""The number of ids that are listed at once: 19 MB as text if they are UUIDs."""
+
+_ROOM_FOR_GROWTH = 8
+"""A page before the last is planned an eighth smaller than allowed: symbols grow after the scan."""
 
 
 class StaleOrder(Value, array_like=True):
@@ -76,23 +71,11 @@ class StaleOrder(Value, array_like=True):
         return Facts(status=self.status, executed_qty=self.executed_qty, avg_price=self.avg_price)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PageCursor:
-    """The last order of a page: the next page begins after it.
+class SymbolBacklog(NamedTuple):
+    """The number of stale orders of a symbol, which is None for orders without one."""
 
-    `synced_at` is PostgreSQL's own text, because '-infinity' (never synced) is not a datetime.
-    """
-
-    synced_at: str
-    id: OrderId
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StalePage:
-    """Some stale orders, the longest unsynced first. `next` is None if there are no more."""
-
-    orders: tuple[StaleOrder, ...]
-    next: PageCursor | None
+    symbol: str | None
+    orders: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,7 +91,46 @@ class StaleBacklog:
     oldest_age_seconds: float
 
 
-_KEEP_INDEX_ORDER = text("SET LOCAL enable_sort = off")
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StaleScan:
+    """What a scan of the open orders found. The symbol with the longest unsynced order is first."""
+
+    symbols: tuple[SymbolBacklog, ...]
+    backlog: StaleBacklog
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class SweepPosition:
+    """What is left of a sweep: the next page begins here.
+
+    Attributes:
+        scan: The scan at the start of the sweep.
+        next_symbol: The place in `scan.symbols` of the first symbol that is not begun.
+        listed_symbols: The symbols whose ids are listed.
+        listed: Their ids that are still to be read, as arrays of a page each.
+        last_listed: The sync time and the id of the last order listed, as PostgreSQL's text; None
+            if no order comes after it.
+    """
+
+    scan: StaleScan
+    next_symbol: int = 0
+    listed_symbols: tuple[str | None, ...] = ()
+    listed: tuple[str, ...] = ()
+    last_listed: tuple[str, str] | None = None
+
+    @property
+    def is_end(self) -> bool:
+        """True if nothing is left."""
+        has_listed = bool(self.listed) or self.last_listed is not None
+        return not has_listed and self.next_symbol >= len(self.scan.symbols)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StalePage:
+    """Some stale orders, the longest unsynced first. `next` is None if there are no more."""
+
+    orders: tuple[StaleOrder, ...]
+    next: SweepPosition | None
 
 
 class StaleOrders:
@@ -116,139 +138,135 @@ class StaleOrders:
 
     An order whose sync is more than CLOCK_TOLERANCE in the future is stale, too: a wrong clock set
     that. Orders on hold are left out until their next attempt is due.
+
+    Each method needs a transaction.
     """
 
     def __init__(self, orders: OrdersTable, *, stale_after: timedelta) -> None:
         self.stale_after = stale_after
-        self._first_pages = [self._select_page(orders, condition) for condition in _STALE_RANGES]
-        position = tuple_(
-            cast(bindparam("synced_at", type_=Text), DateTime(timezone=True)),
-            bindparam("id", type_=orders.c.id.type),
+        self._scan = select_scan(orders)
+        self._page_of_ids = select_page(orders, of_ids(orders))
+        self._of_symbols = _statements(orders, of_symbols(orders))
+        # An index finds nulls by IS NULL only.
+        self._of_none = _statements(orders, orders.c.symbol.is_(None))
+
+    def scan(self, connection: Connection) -> StaleScan:
+        """Count the stale orders by symbol, and find the oldest. Reads all open orders."""
+        rows = self._fetch(connection, self._scan)
+        return StaleScan(
+            symbols=tuple(SymbolBacklog(symbol, orders) for symbol, orders, _ in rows),
+            backlog=StaleBacklog(
+                orders=sum(orders for _, orders, _ in rows),
+                oldest_age_seconds=max((age for *_, age in rows if age is not None), default=0.0),
+            ),
         )
-        self._next_pages = [
-            page.where(tuple_(_SYNCED_AT, orders.c.id) > position) for page in self._first_pages
-        ]
-        self._backlog_query = self._select_backlog(orders)
-
-    def read_page(
-        self, connection: Connection, limit: int, after: PageCursor | None = None
-    ) -> StalePage:
-        """Read up to `limit` stale orders, the longest unsynced first, never-synced before all.
-
-        The orders whose sync is in the future come last. They are read by a second scan, at the
-        other end of the index: one scan for both would read every fresh order between them.
-
-        `connection` must be in a transaction: a planner setting is changed for it. Otherwise the
-        planner, which cannot estimate the cursor's row comparison, may read and sort the whole
-        backlog for every page (71 ms instead of 5 for 20,000 of 96,000 rows).
-        """
-        connection.execute(_KEEP_INDEX_ORDER)
-        statements = self._first_pages if after is None else self._next_pages
-        position = {} if after is None else {"synced_at": after.synced_at, "id": after.id}
-        rows: list[tuple[Any, ...]] = []
-        for statement in statements:
-            if len(rows) < limit:
-                parameters = {"stale_after": self.stale_after, "limit": limit - len(rows)}
-                rows += fetch_tuples(connection.execute(statement, parameters | position))
-        orders = tuple(_stale_orders(rows))
-        if len(rows) < limit:
-            return StalePage(orders=orders, next=None)
-        *_, synced_at = rows[-1]
-        return StalePage(orders=orders, next=PageCursor(synced_at=synced_at, id=orders[-1].id))
 
     def measure_backlog(self, connection: Connection) -> StaleBacklog:
-        """Count the stale orders and find the oldest; reads each stale range of the index once."""
-        parameters = {"stale_after": self.stale_after}
-        count, oldest = connection.execute(self._backlog_query, parameters).one()
-        return StaleBacklog(orders=int(count), oldest_age_seconds=max(0.0, float(oldest or 0)))
+        """Count the stale orders, and find the oldest. Reads all open orders."""
+        return self.scan(connection).backlog
 
-    def _select_page(
-        self, orders: OrdersTable, range_condition: ColumnElement[bool]
-    ) -> Select[Any]:
-        """Select the columns that `_stale_orders` unpacks."""
-        return (
-            select(
-                *orders.row_columns(),
-                # The page has no order with a waiting hold, so only due holds need a lookup.
-                _has_hold(orders, ~is_waiting()).is_(true()).label("is_on_hold"),
-                orders.row_version(),
-                cast(_SYNCED_AT, Text).label("synced_at"),
-            )
-            .where(*_is_eligible(orders), range_condition)
-            .order_by(_SYNCED_AT, orders.c.id)
-            .limit(bindparam("limit", type_=Integer))
-        )
+    def read_page(
+        self, connection: Connection, limit: int, position: SweepPosition | None = None
+    ) -> StalePage:
+        """Read up to `limit` stale orders at `position` of a sweep; without it, begin one.
 
-    def _select_backlog(self, orders: OrdersTable) -> Executable:
-        long_ago, in_future = _STALE_RANGES
-        since = func.nullif(orders.c.last_synced_at, literal_column(NEVER))
-        if "created_at" in orders.optional:
-            since = func.coalesce(since, orders.c.created_at)
-        # A time outside of datetime's range has no usable age. Before PostgreSQL 17, subtracting
-        # an infinite one is an error.
-        oldest = func.min(case((is_datetime(since), since)))
-        counted = func.count().label("orders")
-        parts = union_all(
-            select(counted, oldest.label("since"))
-            .select_from(orders.table)
-            .where(*_is_eligible(orders), long_ago),
-            select(counted, cast(null(), DateTime(timezone=True)))
-            .select_from(orders.table)
-            .where(*_is_eligible(orders), in_future),
-        ).subquery()
-        age = func.extract("epoch", func.now() - func.min(parts.c.since))
-        return select(func.sum(parts.c.orders), age)
+        An empty page is the last one.
+        """
+        rest = SweepPosition(scan=self.scan(connection)) if position is None else position
+        while not rest.is_end:
+            rows, rest = self._read_next(connection, limit, rest)
+            if rows:
+                orders = tuple(_stale_orders(rows))
+                return StalePage(orders=orders, next=None if rest.is_end else rest)
+        return StalePage(orders=(), next=None)
+
+    def _read_next(
+        self, connection: Connection, limit: int, position: SweepPosition
+    ) -> tuple[Sequence[tuple[Any, ...]], SweepPosition]:
+        """Read or list the next orders; return the rows read, and what is left then."""
+        if position.listed:
+            ids, *rest = position.listed
+            rows = self._fetch(connection, self._page_of_ids, ids=ids, limit=limit)
+            return rows, replace(position, listed=tuple(rest))
+        if position.last_listed is not None:
+            return (), self._list_ids(connection, limit, position)
+        end = _end_of_page(position.scan.symbols, position.next_symbol, limit)
+        begun = position.scan.symbols[position.next_symbol : end]
+        symbols = tuple(symbol for symbol, _ in begun)
+        position = replace(position, next_symbol=end, listed_symbols=symbols)
+        if sum(orders for _, orders in begun) <= limit:
+            page = self._statements_for(symbols).page
+            rows = self._fetch(connection, page, symbols=_array_of(symbols), limit=limit + 1)
+            if len(rows) <= limit:
+                return rows, position
+        return (), self._list_ids(connection, limit, position)
+
+    def _list_ids(
+        self, connection: Connection, limit: int, position: SweepPosition
+    ) -> SweepPosition:
+        """List the next ids of the symbols, as arrays of `limit`."""
+        symbols = position.listed_symbols
+        statements = self._statements_for(symbols)
+        parameters = {"symbols": _array_of(symbols), "limit": MAX_LISTED, "length": limit}
+        if position.last_listed is None:
+            arrays = self._fetch(connection, statements.ids, **parameters)
+        else:
+            synced_at, last_id = position.last_listed
+            parameters |= {"synced_at": synced_at, "id": last_id}
+            arrays = self._fetch(connection, statements.later_ids, **parameters)
+        last_listed = None
+        if sum(orders for *_, orders in arrays) == MAX_LISTED:
+            ids, synced_at, _ = arrays[-1]
+            last_listed = (synced_at, ids.rstrip("}").rpartition(",")[2].lstrip("{"))
+        listed = tuple(ids for ids, *_ in arrays)
+        return replace(position, listed=listed, last_listed=last_listed)
+
+    def _statements_for(self, symbols: tuple[str | None, ...]) -> "_Statements":
+        return self._of_none if symbols == (None,) else self._of_symbols
+
+    def _fetch(
+        self, connection: Connection, statement: Executable, **parameters: Any
+    ) -> Sequence[tuple[Any, ...]]:
+        avoid_table_scans(connection)
+        parameters["stale_after"] = self.stale_after
+        return fetch_tuples(connection.execute(statement, parameters))
 
 
-_SYNCED_AT = literal_column(SYNCED_AT, DateTime(timezone=True))
+class _Statements(NamedTuple):
+    """The statements that read orders of some symbols."""
 
-_STALE_RANGES: tuple[ColumnElement[bool], ColumnElement[bool]] = (
-    func.now() - bindparam("stale_after", type_=Interval) > _SYNCED_AT,
-    func.now() + CLOCK_TOLERANCE < _SYNCED_AT,
-)
-"""Synced long ago or never; synced in the future."""
+    page: Executable
+    ids: Executable
+    later_ids: Executable
 
 
-def count_synced_ahead(connection: Connection, orders: OrdersTable) -> int:
-    """Count the open orders whose sync is in the future: a clock was wrong."""
-    _, in_future = _STALE_RANGES
-    statement = (
-        select(func.count())
-        .select_from(orders.table)
-        .where(literal_column(f"({OPEN_ORDERS})", Boolean), in_future)
+def _statements(orders: OrdersTable, which: ColumnElement[bool]) -> _Statements:
+    return _Statements(
+        page=select_page(orders, which),
+        ids=select_ids(orders, which),
+        later_ids=select_ids(orders, which & is_after(orders)),
     )
-    return int(connection.execute(statement).scalar_one())
 
 
-def _is_eligible(orders: OrdersTable) -> list[ColumnElement[bool]]:
-    # A plain NOT EXISTS would become a join, which over a table that has grown since its last
-    # ANALYZE can turn quadratic or lose the index's order (2,149 ms instead of 9 for a page of
-    # 20,000 and 1,000 holds). NOT IN turns quadratic once the holds exceed the hash memory (over
-    # 20 s instead of 0.5 s with 300,000). With IS NOT TRUE it stays a filter on the index scan:
-    # hashed while the holds fit into that memory, else one index probe for each row. There are two
-    # of them, because one with an OR in it could not be hashed.
-    of_this_row = _has_hold(
-        orders,
-        is_waiting(),
-        holds.c.symbol.is_not(None),
-        holds.c.symbol == func.coalesce(cast(orders.c.symbol, Text), ""),
-        holds.c.external_order_id == cast(orders.c.external_order_id, Text),
-    )
-    of_unknown = _has_hold(orders, is_waiting(), holds.c.symbol.is_(None))
-    return [
-        literal_column(f"({OPEN_ORDERS})", Boolean),
-        or_(of_this_row, of_unknown).is_not(true()),
-    ]
+def _end_of_page(symbols: Sequence[SymbolBacklog], begin: int, limit: int) -> int:
+    """Return the place after the last symbol that fits into the page that starts at `begin`.
+
+    The page has at least one symbol. Orders without a symbol have a page of their own.
+    """
+    is_last = sum(orders for _, orders in symbols[begin:]) <= limit
+    room = limit if is_last else limit - limit // _ROOM_FOR_GROWTH
+    for place in range(begin, len(symbols)):
+        symbol, orders = symbols[place]
+        room -= orders
+        if place > begin and (room < 0 or symbol is None or symbols[begin].symbol is None):
+            return place
+    return len(symbols)
 
 
-def _has_hold(orders: OrdersTable, *conditions: ColumnElement[bool]) -> Exists:
-    return (
-        select(holds.c.id)
-        .where(
-            holds.c.order_id == cast(orders.c.id, Text), holds.c.resolved_at.is_(None), *conditions
-        )
-        .exists()
-    )
+def _array_of(symbols: Iterable[str | None]) -> str:
+    """Return PostgreSQL's text for an array of symbols."""
+    escaped = ((symbol or "").replace("\\", r"\\").replace('"', r"\"") for symbol in symbols)
+    return array_literal(f'"{symbol}"' for symbol in escaped)
 
 
 def _stale_orders(rows: Iterable[tuple[Any, ...]]) -> Iterator[StaleOrder]:
@@ -265,7 +283,6 @@ def _stale_orders(rows: Iterable[tuple[Any, ...]]) -> Iterator[StaleOrder]:
         client_order_id,
         is_on_hold,
         version,
-        _,
     ) in rows:
         yield StaleOrder(
             id=id_,

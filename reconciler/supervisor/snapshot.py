@@ -63,9 +63,9 @@ class SnapshotBuilder:
         self._started_at = datetime.now(UTC)
 
     def record_backlog(self, backlog: Backlog) -> None:
-        """Record the backlog as measured now."""
+        """Record the backlog."""
         self._backlog = backlog
-        self._backlog_at = time.monotonic()
+        self._backlog_at = time.monotonic() - backlog.measured_seconds_ago
 
     def build(self, phase: Phase) -> SupervisorSnapshot:
         """Return the supervisor as it is now, in its `phase`."""

@@ -86,6 +86,7 @@ class Supervisor:
         self._stop_state = StopState()
         self._is_ready = False
         self._last_outage = "no worker got ready"
+        self._may_sweep_at = 0.0
         self._fatal_error: BaseException | None = None
         self.summary = Summary()
         self._coordinator = Coordinator(
@@ -270,7 +271,10 @@ class Supervisor:
     async def _plan(self, after: Hashable | None) -> Page | None:
         """Read the page after the cursor `after`; None when stopping."""
         limit = self._options.page_items
-        return await self._call_planner(lambda planner: planner.plan(limit, after))
+        page = await self._call_planner(lambda planner: planner.plan(limit, after))
+        if page is not None:
+            self._may_sweep_at = asyncio.get_running_loop().time() + page.pause_seconds
+        return page
 
     async def _call_planner(self, function: Callable[[Planner], T]) -> T | None:
         """Call a function with the planner until the database answers; None when stopping."""
@@ -451,14 +455,21 @@ class Supervisor:
             return None
 
     async def _wait_for_next_sweep(self) -> None:
-        """Wait for the interval between two sweeps, which a reload may change meanwhile."""
+        """Wait for the interval between two sweeps, which a reload may change meanwhile.
+
+        Wait longer if the planner wants a longer pause.
+        """
         loop = asyncio.get_running_loop()
         began = loop.time()
         interval = None
         while interval != self._options.interval and not self._stop_state.is_stopping:
             interval = self._options.interval
+            ends = began + interval.total_seconds()
+            if self._may_sweep_at > ends:
+                seconds = round(self._may_sweep_at - began, 1)
+                log.info("supervisor.waits_for_planner", seconds=seconds)
             with suppress(TimeoutError):
-                async with asyncio.timeout_at(began + interval.total_seconds()):
+                async with asyncio.timeout_at(max(ends, self._may_sweep_at)):
                     await self._stop_state.wait_unless_stopping(
                         partial(self._has_interval_changed, interval)
                     )

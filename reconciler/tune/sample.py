@@ -16,7 +16,7 @@ from reconciler.exchanges.binance.refs import request_symbol
 from reconciler.paper.listing import OrderSpec
 from reconciler.settings import Settings
 from reconciler.store.database import Database
-from reconciler.store.stale import PageCursor, StaleOrder, StaleOrders
+from reconciler.store.stale import StaleOrder, StaleOrders, SweepPosition
 from reconciler.store.tables import require_schema
 from reconciler.supervisor.options import PAGE_ITEMS
 
@@ -55,14 +55,15 @@ def read_sample(settings: Settings, limit: int) -> Sample:
         StoreUnavailable: the database does not answer.
     """
     with closing(Database(settings.required_database_url, role="tune")) as database:
-        with database.autocommit() as connection:
+        with database.transaction() as connection:
             stale = StaleOrders(require_schema(connection), stale_after=ALWAYS_STALE)
-            backlog = stale.measure_backlog(connection)
-        found = [order for page in _pages(database, stale, limit) for order in page]
+            scan = stale.scan(connection)
+        position = SweepPosition(scan=scan)
+        found = [order for page in _pages(database, stale, limit, position) for order in page]
     fit = tuple(order for order in found if _is_number(order.external_order_id))
     if not fit:
         raise ConfigurationError([_no_orders(len(found))])
-    return Sample(orders=fit, open_orders=backlog.orders, left_out=len(found) - len(fit))
+    return Sample(orders=fit, open_orders=scan.backlog.orders, left_out=len(found) - len(fit))
 
 
 def order_specs(orders: Sequence[StaleOrder], *, ended_share: float) -> Iterator[OrderSpec]:
@@ -75,16 +76,15 @@ def order_specs(orders: Sequence[StaleOrder], *, ended_share: float) -> Iterator
         yield _order_spec(order, has_ended=has_ended)
 
 
-def _pages(database: Database, stale: StaleOrders, limit: int) -> Iterator[tuple[StaleOrder, ...]]:
-    after: PageCursor | None = None
-    while limit > 0:
+def _pages(
+    database: Database, stale: StaleOrders, limit: int, position: SweepPosition | None
+) -> Iterator[tuple[StaleOrder, ...]]:
+    while limit > 0 and position is not None:
         with database.transaction() as connection:
-            page = stale.read_page(connection, min(limit, PAGE_ITEMS), after)
+            page = stale.read_page(connection, min(limit, PAGE_ITEMS), position)
         yield page.orders
         limit -= len(page.orders)
-        after = page.next
-        if after is None:
-            return
+        position = page.next
 
 
 def _is_number(external_order_id: str) -> bool:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from itertools import product
 
 import pytest
+from sqlalchemy import Connection
 
 from reconciler.domain.order import OrderId
 from reconciler.domain.report import Answer
@@ -14,7 +15,8 @@ from reconciler.store.database import Database
 from reconciler.store.holds import measure_holds, resolve_ended
 from reconciler.store.privileges import missing_privileges
 from reconciler.store.row_status import read_row_status
-from reconciler.store.stale import StaleOrders, count_synced_ahead
+from reconciler.store.stale import StaleOrder, StaleOrders
+from reconciler.store.stale_statements import count_synced_ahead
 from reconciler.store.tables import require_schema
 
 from .builders import Application, a_report, a_writer, an_absence, connect_application, now_of
@@ -71,16 +73,19 @@ def _pairs() -> Iterator[tuple[str | None, str | None]]:
     return product(TIMES, TIMES)
 
 
+def sweep(stale: StaleOrders, connection: Connection, *, limit: int) -> Iterator[StaleOrder]:
+    page = stale.read_page(connection, limit)
+    yield from page.orders
+    while page.next is not None:
+        page = stale.read_page(connection, limit, page.next)
+        yield from page.orders
+
+
 def test_every_order_is_planned_once_and_the_backlog_is_a_number(database: Database) -> None:
     with database.transaction() as connection:
         stale = StaleOrders(require_schema(connection), stale_after=timedelta(minutes=5))
         backlog = stale.measure_backlog(connection)
-        planned: list[OrderId] = []
-        after = None
-        while (page := stale.read_page(connection, 7, after)).next is not None:
-            planned += [order.id for order in page.orders]
-            after = page.next
-        planned += [order.id for order in page.orders]
+        planned = [order.id for order in sweep(stale, connection, limit=7)]
 
     assert sorted(planned, key=int) == list(range(1, ORDERS + 1))
     assert backlog.orders == ORDERS
@@ -97,7 +102,7 @@ def test_every_row_can_be_decided_on_and_written(
     now = now_of(database)
     with database.transaction() as connection:
         stale = StaleOrders(require_schema(connection), stale_after=timedelta(minutes=5))
-        orders = stale.read_page(connection, ORDERS).orders
+        orders = list(sweep(stale, connection, limit=ORDERS))
     answers: dict[OrderId, Answer] = {
         order.id: a_report(order.id, fetched_at=now)
         if is_found

@@ -8,7 +8,7 @@ from reconciler.domain.status import Status
 from reconciler.store.database import Database
 from reconciler.store.explain import read_row as explain_row
 from reconciler.store.holds import MAX_AHEAD, count_far_ahead, read_hold
-from reconciler.store.stale import StaleOrders, count_synced_ahead
+from reconciler.store.stale_statements import count_synced_ahead
 
 from .builders import (
     Application,
@@ -20,7 +20,6 @@ from .builders import (
     read_row,
     shape_of,
 )
-from .plans import explained
 from .test_stale import STALE_AFTER, ids_of, measure, read_page, read_pages
 
 AHEAD = {
@@ -49,7 +48,7 @@ def test_an_order_synced_in_the_future_is_stale(
     assert row.is_stale == bool(stale)
 
 
-def test_orders_synced_in_the_future_come_after_all_others(
+def test_orders_of_a_symbol_synced_in_the_future_come_after_its_others(
     application: Application, database: Database
 ) -> None:
     now = now_of(database)
@@ -120,22 +119,3 @@ def test_an_attempt_too_far_in_the_future_is_due(
     assert measure(database).orders == counted == len(stale)
     assert hold is not None
     assert hold.is_waiting("BTCUSDT", "1", now_of(database)) == (not stale)
-
-
-def test_finding_future_syncs_scans_no_fresh_orders(
-    application: Application, database: Database
-) -> None:
-    application.execute(
-        "INSERT INTO orders (symbol, external_order_id, status, last_synced_at)"
-        " SELECT 'S', n::text, 'new', now() FROM generate_series(1, 20000) AS n"
-    )
-    insert_order(application, 20_001, last_synced_at="infinity")
-    application.execute("ANALYZE orders")
-    stale = StaleOrders(shape_of(database), stale_after=STALE_AFTER)
-
-    page = explained(database, lambda connection: stale.read_page(connection, 500))
-    backlog = explained(database, stale.measure_backlog)
-
-    assert page.root["Actual Rows"] == 1
-    assert page.blocks <= 20
-    assert backlog.blocks <= 40

@@ -1,16 +1,18 @@
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from datetime import timedelta
+from typing import Any, NoReturn
 
 import pytest
+import structlog
 
 from reconciler.errors import StoreRejected
 from reconciler.supervisor import coordinator
 from reconciler.supervisor.sharding import assign_buckets, bucket_of
 from reconciler.supervisor.summary import StopReason
 from reconciler.worker.messages import BatchDone, BatchReturned, BudgetRequest
-from reconciler.workload import Backlog, Chunk, FaultKind, WorkerFault
+from reconciler.workload import Backlog, Chunk, FaultKind, Page, WorkerFault
 
 from .conftest import DEADLINE_SECONDS, Begin, Journal
 from .fake_workload import WEIGHT, Behaviour, FakePlanner, FakeWorkload, Item, Workspace
@@ -298,4 +300,35 @@ async def test_no_measurement_or_record_that_fails_ends_the_service(
     await asyncio.wait_for(measured.wait(), DEADLINE_SECONDS)
     await journal.wait("end", 10)
 
+    assert not run.done()
+
+
+async def test_the_next_sweep_waits_for_as_long_as_the_planner_asks(
+    workspace: Workspace, begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses = iter([0.0, 3_600.0])
+    waits: list[float] = []
+    waiting = asyncio.Event()
+
+    def plan(*_: object) -> Page:
+        return Page(chunks=(), pause_seconds=next(pauses))
+
+    def note(_logger: object, _level: str, line: MutableMapping[str, Any]) -> NoReturn:
+        if line["event"] == "supervisor.waits_for_planner":
+            waits.append(line["seconds"])
+            waiting.set()
+        raise structlog.DropEvent
+
+    monkeypatch.setattr(FakePlanner, "plan", plan)
+    structlog.configure(processors=[note])
+
+    _, run = begin(
+        FakeWorkload(workspace=workspace, pages=()), is_once=False, interval=timedelta(0)
+    )
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        await waiting.wait()
+    structlog.reset_defaults()
+
+    assert waits == [pytest.approx(3_600, abs=DEADLINE_SECONDS)]
+    assert list(pauses) == []
     assert not run.done()

@@ -1,0 +1,171 @@
+"""The statements that find stale orders: a scan of all open ones, and pages of some symbols or ids.
+
+Each reads only open orders, by their partial index or by id. An array is sent as text without a
+type: PostgreSQL then takes the type of the column, whatever it is.
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Connection,
+    DateTime,
+    Double,
+    Executable,
+    Exists,
+    Integer,
+    Interval,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    case,
+    cast,
+    func,
+    literal_column,
+    or_,
+    select,
+    true,
+    tuple_,
+)
+from sqlalchemy.types import NullType
+
+from reconciler.store.holds import is_waiting
+from reconciler.store.stale_index import CLOCK_TOLERANCE, NEVER, OPEN_ORDERS
+from reconciler.store.tables import OrdersTable, holds, is_datetime
+
+
+def select_scan(orders: OrdersTable) -> Select[Any]:
+    """Select each symbol's text, its number of stale orders, and the age of the oldest in seconds.
+
+    The symbol with the longest unsynced order comes first; never-synced orders come before all,
+    those with a sync in the future after all.
+    """
+    since = func.nullif(orders.last_synced_at, literal_column(NEVER))
+    if "created_at" in orders.optional:
+        since = func.coalesce(since, orders.c.created_at)
+    # A time outside of datetime's range has no usable age. Before PostgreSQL 17, subtracting an
+    # infinite one is an error.
+    oldest = func.min(case((and_(_is_unsynced(orders), is_datetime(since)), since)))
+    symbol = cast(orders.c.symbol, Text)
+    return (
+        select(
+            symbol.label("name"),
+            func.count().label("orders"),
+            cast(func.extract("epoch", func.now() - oldest), Double),
+        )
+        .select_from(orders.with_sync_time)
+        .where(*_is_stale(orders))
+        .group_by(orders.c.symbol)
+        .order_by(func.min(orders.synced_at), oldest, symbol)
+    )
+
+
+def select_page(orders: OrdersTable, which: ColumnElement[bool]) -> Select[Any]:
+    """Select the columns of up to `limit` stale orders, the longest unsynced first."""
+    return (
+        select(
+            *orders.row_columns(),
+            # The page has no order with a waiting hold, so only due holds need a lookup.
+            _has_hold(orders, ~is_waiting()).is_(true()).label("is_on_hold"),
+            orders.row_version(),
+        )
+        .select_from(orders.with_sync_time)
+        .where(*_is_stale(orders), which)
+        .order_by(orders.synced_at, orders.c.id)
+        .limit(bindparam("limit", type_=Integer))
+    )
+
+
+def select_ids(orders: OrdersTable, which: ColumnElement[bool]) -> Executable:
+    """Select the ids of up to `limit` stale orders by age, as arrays of `length`.
+
+    With each array come the sync time of its last order as text, and the number of its orders.
+    """
+    place = func.row_number().over(order_by=(orders.synced_at, orders.c.id)) - 1
+    listed = (
+        select(orders.c.id, orders.synced_at.label("synced_at"), place.label("place"))
+        .select_from(orders.with_sync_time)
+        .where(*_is_stale(orders), which)
+        .order_by(orders.synced_at, orders.c.id)
+        .limit(bindparam("limit", type_=Integer))
+        .subquery("listed")
+    )
+    array = listed.c.place // bindparam("length", type_=Integer)
+    ids: Any = literal_column("array_agg(listed.id ORDER BY listed.place)")
+    return (
+        select(cast(ids, Text), cast(func.max(listed.c.synced_at), Text), func.count())
+        .group_by(array)
+        .order_by(array)
+    )
+
+
+def of_symbols(orders: OrdersTable) -> Any:
+    """Return the condition that an order is of one of `symbols`, which is not null."""
+    return orders.c.symbol == func.any(_untyped("symbols"))
+
+
+def of_ids(orders: OrdersTable) -> Any:
+    """Return the condition that an order has one of `ids`."""
+    return orders.c.id == func.any(_untyped("ids"))
+
+
+def is_after(orders: OrdersTable) -> ColumnElement[bool]:
+    """Return the condition that an order comes after the one of `synced_at` and `id`."""
+    synced_at = cast(bindparam("synced_at", type_=Text), DateTime(timezone=True))
+    return tuple_(orders.synced_at, orders.c.id) > tuple_(synced_at, _untyped("id"))
+
+
+def count_synced_ahead(connection: Connection, orders: OrdersTable) -> int:
+    """Count the open orders whose sync is in the future: a clock was wrong."""
+    counted = select(func.count()).select_from(orders.with_sync_time)
+    statement = counted.where(_is_open(), _is_ahead(orders))
+    return int(connection.execute(statement).scalar_one())
+
+
+def _untyped(name: str) -> Any:
+    return bindparam(name, type_=NullType())
+
+
+def _is_open() -> ColumnElement[bool]:
+    return literal_column(f"({OPEN_ORDERS})", Boolean)
+
+
+def _is_unsynced(orders: OrdersTable) -> ColumnElement[bool]:
+    return func.now() - bindparam("stale_after", type_=Interval) > orders.synced_at
+
+
+def _is_ahead(orders: OrdersTable) -> ColumnElement[bool]:
+    return func.now() + CLOCK_TOLERANCE < orders.synced_at
+
+
+def _is_stale(orders: OrdersTable) -> list[ColumnElement[bool]]:
+    # A plain NOT EXISTS would become a join, which over a table that has grown since its last
+    # ANALYZE can turn quadratic. NOT IN turns quadratic once the holds exceed the hash memory (over
+    # 20 s instead of 0.5 s with 300,000). With IS NOT TRUE it stays a filter on the index scan:
+    # hashed while the holds fit into that memory, else one index probe for each row. There are two
+    # of them, because one with an OR in it could not be hashed.
+    of_this_row = _has_hold(
+        orders,
+        is_waiting(),
+        holds.c.symbol.is_not(None),
+        holds.c.symbol == func.coalesce(cast(orders.c.symbol, Text), ""),
+        holds.c.external_order_id == cast(orders.c.external_order_id, Text),
+    )
+    of_unknown = _has_hold(orders, is_waiting(), holds.c.symbol.is_(None))
+    return [
+        _is_open(),
+        or_(_is_unsynced(orders), _is_ahead(orders)),
+        or_(of_this_row, of_unknown).is_not(true()),
+    ]
+
+
+def _has_hold(orders: OrdersTable, *conditions: ColumnElement[bool]) -> Exists:
+    return (
+        select(holds.c.id)
+        .where(
+            holds.c.order_id == cast(orders.c.id, Text), holds.c.resolved_at.is_(None), *conditions
+        )
+        .exists()
+    )
