@@ -99,7 +99,8 @@ class BatchWrites:
     def parameters(self) -> dict[str, object]:
         """Return the arrays that the write statement unnests."""
         return {
-            **change_parameters([(id_, to, entry) for id_, to, entry, _ in self.changed]),
+            **change_parameters([(to, entry) for _, to, entry, _ in self.changed]),
+            "changed_ids": array_literal([str(id_) for id_, _, _, _ in self.changed]),
             "changed_as_of": array_literal(
                 moment_text(asked_at) for _, _, _, asked_at in self.changed
             ),
@@ -123,14 +124,13 @@ class BatchWrites:
         }
 
 
-def change_parameters(changes: Sequence[tuple[OrderId, Facts, bytes]]) -> dict[str, object]:
-    """Return the parameters of `unnest_changes`; a change is id, new facts and log entry."""
+def change_parameters(changes: Sequence[tuple[Facts, bytes]]) -> dict[str, object]:
+    """Return the parameters of CHANGE_COLUMNS; a change is new facts and log entry."""
     return {
-        "changed_ids": array_literal([str(id_) for id_, _, _ in changes]),
-        "statuses": array_literal([to.status for _, to, _ in changes]),
-        "quantities": array_literal([str(to.executed_qty) for _, to, _ in changes]),
-        "prices": array_literal([_price(to.avg_price) for _, to, _ in changes]),
-        "details": SEPARATOR.join([entry for _, _, entry in changes]).decode(),
+        "statuses": array_literal([to.status for to, _ in changes]),
+        "quantities": array_literal([str(to.executed_qty) for to, _ in changes]),
+        "prices": array_literal([_price(to.avg_price) for to, _ in changes]),
+        "details": SEPARATOR.join([entry for _, entry in changes]).decode(),
     }
 
 

@@ -21,10 +21,13 @@ does not pass. The updates find their rows by the place of the version that was 
 touch no other.
 """
 
+import re
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 
+import psycopg
 from sqlalchemy import Connection
 
 from reconciler.domain.decide import Change, Rule
@@ -32,11 +35,12 @@ from reconciler.domain.order import OrderId
 from reconciler.domain.report import Answer
 from reconciler.store import activity, shared_state
 from reconciler.store.batch_writes import change_parameters, moment_text
-from reconciler.store.compare_and_set_statement import build_compare_and_set
+from reconciler.store.compare_and_set_statement import MISMATCH, build_compare_and_set
 from reconciler.store.prepared_statement import PreparedStatement, array_literal
 from reconciler.store.stale import StaleOrder
 from reconciler.store.tables import OrdersTable
-from reconciler.store.write_statement import WritePart
+from reconciler.store.write_result import WriteMismatch
+from reconciler.store.write_statement import WritePart, counted_parts
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,8 +63,8 @@ class PlannedWrites:
 
     @property
     def rows(self) -> list[tuple[StaleOrder, Answer]]:
-        """All orders with their answers, those to confirm first."""
-        return [*self.confirmed, *((order, answer) for order, answer, _ in self.changed)]
+        """All orders with their answers, those to change first."""
+        return [*((order, answer) for order, answer, _ in self.changed), *self.confirmed]
 
     @property
     def parts(self) -> frozenset[WritePart]:
@@ -77,12 +81,11 @@ class PlannedWrites:
             "ids_as_text": ids,
             "versions": array_literal([order.version for order, _ in rows]),
             "as_of": array_literal([moment_text(answer.fetched_at) for _, answer in rows]),
-            "confirmed": len(self.confirmed),
         }
         if self.changed:
             parameters |= change_parameters(
                 [
-                    (order.id, change.to, _log_entry(order, answer, change, exchange))
+                    (change.to, _log_entry(order, answer, change, exchange))
                     for order, answer, change in self.changed
                 ]
             )
@@ -118,26 +121,43 @@ class CompareAndSet:
 
         Raises:
             Halted: the halt is on.
-            StoreRejected: the database refused a row, or wrote other rows than it should have.
-                Nothing was written.
+            StoreRejected: the database refused a row; WriteMismatch: it wrote other rows than were
+                decided on. Nothing was written.
         """
         statement = self._statement_for(planned.parts)
-        ((different, not_locked, now, _),) = statement.run(
-            connection, planned.parameters(self._exchange)
-        )
+        try:
+            ((different, not_locked, now, _),) = statement.run(
+                connection, planned.parameters(self._exchange)
+            )
+        except psycopg.errors.InvalidTextRepresentation as error:
+            raise _mismatch(error, planned.parts) or error from error
         ids = {}
         if different or not_locked:
             ids = {str(order.id): order.id for order, _ in planned.rows}
             if len(not_locked or ()) == len(ids):
                 shared_state.require_no_halt(connection)
         return PlannedResult(
-            different=_ids_of(different, ids), skipped=_ids_of(not_locked or (), ids), now=now
+            different=_ids_of(different or (), ids),
+            skipped=_ids_of(not_locked or (), ids),
+            now=now,
         )
 
     def _statement_for(self, parts: frozenset[WritePart]) -> PreparedStatement:
         if parts not in self._statements:
             self._statements[parts] = PreparedStatement(build_compare_and_set(self._orders, parts))
         return self._statements[parts]
+
+
+def _mismatch(error: psycopg.Error, parts: AbstractSet[WritePart]) -> WriteMismatch | None:
+    """Return what the statement failed for by itself; None if another value was refused."""
+    _, is_ours, numbers = str(error).partition(MISMATCH)
+    if not is_ours:
+        return None
+    counts = [int(number) for number in re.findall(r"\d+", numbers.splitlines()[0])]
+    names = counted_parts(parts)
+    return WriteMismatch.of(
+        dict(zip(names, counts[::2], strict=True)), dict(zip(names, counts[1::2], strict=True))
+    )
 
 
 def _ids_of(texts: Sequence[str], ids: Mapping[str, OrderId]) -> frozenset[OrderId]:

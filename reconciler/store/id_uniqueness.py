@@ -33,6 +33,9 @@ WHERE i.indrelid = to_regclass('orders') AND i.indisunique AND i.indisvalid
     AND i.indpred IS NULL AND i.indexprs IS NULL AND key.place <= i.indnkeyatts
 GROUP BY i.indexrelid
 """
+_HAS_CHILDREN = """
+SELECT relkind = 'r' AND relhassubclass FROM pg_class WHERE oid = to_regclass('orders')
+"""
 _PARTITIONED = "p"
 _WITH_INDEXES = frozenset({"r", _PARTITIONED})
 
@@ -57,6 +60,17 @@ def id_problems(connection: Connection) -> list[Problem]:
     if not is_by_expression and {"id"} not in found and with_partition_columns not in found:
         problems.append(_not_unique(["id", *(one for one in partition_columns if one != "id")]))
     return problems
+
+
+def is_id_unique(connection: Connection) -> bool:
+    """Return True if no two rows can have the same id; False if no index rules it out.
+
+    An index holds for one table. Tables that inherit from `orders`, which a query reads, too, may
+    have the same ids.
+    """
+    has_children = connection.exec_driver_sql(_HAS_CHILDREN).scalar()
+    found = [set(columns) for (columns,) in connection.exec_driver_sql(_UNIQUE_COLUMNS)]
+    return {"id"} in found and not has_children
 
 
 _MAY_BE_NULL = Problem(

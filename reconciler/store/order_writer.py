@@ -32,21 +32,16 @@ from reconciler.domain.order import Facts, Order, OrderId
 from reconciler.domain.report import Answer, OrderFault
 from reconciler.domain.status import Status
 from reconciler.domain.value import replace
-from reconciler.errors import StoreRejected
 from reconciler.store import shared_state
 from reconciler.store.batch_writes import BatchWrites
 from reconciler.store.compare_and_set import CompareAndSet, PlannedResult, PlannedWrites
 from reconciler.store.order_rows import RowWithHold, as_rows, lock_rows, select_rows
 from reconciler.store.prepared_statement import PreparedStatement, array_literal
 from reconciler.store.tables import OrdersTable
-from reconciler.store.write_result import OrderOutcome, WriteResult
+from reconciler.store.write_result import OrderOutcome, WriteMismatch, WriteResult
 from reconciler.store.write_statement import WritePart, build_write_statement
 
 Decide = Callable[[Order, Answer | None, datetime], Decision]
-
-
-class WriteMismatch(StoreRejected):
-    """The database changed other rows than were decided on. Nothing was committed."""
 
 
 class OrderWriter:
@@ -200,11 +195,7 @@ class OrderWriter:
         (counted,) = self._statement_for(writes.parts).run(connection, writes.parameters())
         written = dict(zip(expected, counted, strict=True))
         if written != expected:
-            raise WriteMismatch(
-                f"the database wrote {_describe(written)} rows instead of {_describe(expected)}, so"
-                " nothing was committed: look for a trigger or a row-level policy on orders or"
-                " activity_log"
-            )
+            raise WriteMismatch.of(written, expected)
 
     def _statement_for(self, parts: frozenset[WritePart]) -> PreparedStatement:
         """Return the cached statement for these parts. It omits the others: they cost time."""
@@ -222,10 +213,6 @@ _UNKNOWN_FACTS = Facts(status=Status.PENDING, executed_qty=Decimal(0), avg_price
 
 def _ids(orders: Iterable[OrderId]) -> Mapping[str, str]:
     return {"ids": array_literal(map(str, orders))}
-
-
-def _describe(counts: Mapping[WritePart, int]) -> str:
-    return ", ".join(f"{count} {part}" for part, count in counts.items())
 
 
 def _hold_if_ambiguous(outcome: OrderOutcome, rows: int) -> OrderOutcome:

@@ -59,7 +59,7 @@ from reconciler.store.column_requirements import (
     fits,
 )
 from reconciler.store.columns import ColumnInfo, read_columns
-from reconciler.store.id_uniqueness import id_problems
+from reconciler.store.id_uniqueness import id_problems, is_id_unique
 from reconciler.store.side_table import read_side_table, side_table, side_table_problems
 from reconciler.store.stale_index import NEVER, index_problems
 from reconciler.store.status_sql import status_as_text
@@ -141,6 +141,7 @@ class OrdersTable:
         unusable: Columns with the name of an optional column that have an unsuitable type, or that
             our role may not read.
         has_exact_status: True if two words in `status` are equal only if all their letters are.
+        has_unique_id: True if no two rows can have the same id.
         has_row_version: True if our role may read `xmin` and `ctid`, as with SELECT on the table.
         side_table: Our table with the times of the last sync; None if `orders` has them itself.
     """
@@ -152,6 +153,7 @@ class OrdersTable:
     ordered_scale: Scale = None
     unusable: frozenset[str] = frozenset()
     has_exact_status: bool = True
+    has_unique_id: bool = True
     has_row_version: bool = True
     side_table: Table | None = None
 
@@ -264,6 +266,7 @@ def read_orders_table(connection: Connection) -> OrdersTable:
         ordered_scale=_scale_of(found["qty"]) if "qty" in optional else None,
         unusable=unusable,
         has_exact_status=found["status"].is_exact,
+        has_unique_id=is_id_unique(connection),
         has_row_version=_may_read_row_versions(connection),
         side_table=side_table(_type_of(found["id"])) if has_side_table else None,
     )

@@ -1,12 +1,15 @@
 """The result of a write: the decision about each order, and the orders that were skipped."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from reconciler.domain.decide import Decision
 from reconciler.domain.order import Order, OrderId
 from reconciler.domain.value import Value
+from reconciler.errors import StoreRejected
 from reconciler.store.holds import ActiveHold
+from reconciler.store.write_statement import WritePart
 
 
 class OrderOutcome(Value):
@@ -30,3 +33,22 @@ class WriteResult:
     outcomes: tuple[OrderOutcome, ...]
     skipped: tuple[OrderId, ...]
     now: datetime | None
+
+
+class WriteMismatch(StoreRejected):
+    """The database wrote other rows than were decided on. Nothing was committed."""
+
+    @classmethod
+    def of(
+        cls, written: Mapping[WritePart, int], expected: Mapping[WritePart, int]
+    ) -> "WriteMismatch":
+        """Return the error for these numbers of rows."""
+        return cls(
+            f"the database wrote {_describe(written)} rows instead of {_describe(expected)}, so"
+            " nothing was committed: look for a trigger or a row-level policy on orders or"
+            " activity_log"
+        )
+
+
+def _describe(counts: Mapping[WritePart, int]) -> str:
+    return ", ".join(f"{count} {part}" for part, count in counts.items())

@@ -1,5 +1,7 @@
 """The statement that writes a batch: orders, activity log and holds at once."""
 
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from enum import StrEnum
 from typing import Any
 
@@ -44,6 +46,12 @@ class WritePart(StrEnum):
     RELEASED = "released"
 
 
+def counted_parts(parts: AbstractSet[WritePart]) -> list[WritePart]:
+    """Return the parts whose rows are counted, in the order of the counts."""
+    logged = {WritePart.LOGGED} if WritePart.CHANGED in parts else set[WritePart]()
+    return [part for part in WritePart if part in parts | logged]
+
+
 def build_write_statement(
     orders: OrdersTable, parts: frozenset[WritePart], resolution: str
 ) -> Select[Any]:
@@ -67,7 +75,12 @@ def build_write_statement(
 
 def _change(orders: OrdersTable) -> CTE:
     """Change the rows, and return the log entry of each."""
-    changes = unnest_changes(orders, as_of=("changed_as_of", DateTime(timezone=True)))
+    changes = unnest(
+        "changes",
+        id=("changed_ids", orders.c.id.type),
+        as_of=("changed_as_of", DateTime(timezone=True)),
+        **CHANGE_COLUMNS,
+    )
     return (
         update(orders.table)
         .where(orders.c.id == changes.c.id)
@@ -77,17 +90,13 @@ def _change(orders: OrdersTable) -> CTE:
     )
 
 
-def unnest_changes(orders: OrdersTable, **columns: Any) -> Any:
-    """Return the parameters for changed rows as a table, with further `columns` as in `unnest`."""
-    return unnest(
-        "changes",
-        id=("changed_ids", orders.c.id.type),
-        status=("statuses", Text()),
-        executed_qty=("quantities", Numeric()),
-        avg_price=("prices", Numeric()),
-        details=func.string_to_array(bindparam("details", type_=Text), SEPARATOR.decode()),
-        **columns,
-    )
+CHANGE_COLUMNS: Mapping[str, Any] = {
+    "status": ("statuses", Text()),
+    "executed_qty": ("quantities", Numeric()),
+    "avg_price": ("prices", Numeric()),
+    "details": func.string_to_array(bindparam("details", type_=Text), SEPARATOR.decode()),
+}
+"""The new facts of changed rows and the log entry of each, as columns of `unnest`."""
 
 
 def changed_columns(orders: OrdersTable, changes: Any, as_of: Any) -> dict[str, Any]:
@@ -219,14 +228,8 @@ def _hold() -> Any:
 
 def unnest(name: str, **columns: Any) -> Any:
     """Return arrays as a table. A column is (parameter, element type), or an expression."""
-    return unnest_arrays(**columns).table_valued(*columns, name=name).render_derived()
-
-
-def unnest_arrays(**columns: Any) -> Any:
-    """Return the function that makes rows of arrays. A column is as in `unnest`."""
-    return func.unnest(
-        *(
-            bindparam(column[0], type_=ARRAY(column[1])) if isinstance(column, tuple) else column
-            for column in columns.values()
-        )
-    )
+    arrays = [
+        bindparam(column[0], type_=ARRAY(column[1])) if isinstance(column, tuple) else column
+        for column in columns.values()
+    ]
+    return func.unnest(*arrays).table_valued(*columns, name=name).render_derived()

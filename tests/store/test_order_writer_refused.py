@@ -6,7 +6,7 @@ import pytest
 
 from reconciler.errors import ConfigurationError, StoreRejected
 from reconciler.store.database import Database
-from reconciler.store.order_writer import WriteMismatch
+from reconciler.store.write_result import WriteMismatch
 
 from .builders import (
     SHAPES,

@@ -134,10 +134,10 @@ def test_chunk_costs_single_requests_until_a_page_is_cheaper() -> None:
     assert [chunk.cost for chunk in chunk_orders(many, exchange)] == [exchange.history_page_weight]
 
 
-def test_neighbouring_rows_are_written_in_one_transaction() -> None:
+def test_neighbouring_rows_are_written_in_different_transactions() -> None:
     answers = some_answers([7, 30, 8, 5, 29])
 
-    assert [list(part) for part in split_for_transactions(answers, 3)] == [[5, 7, 8], [29, 30]]
+    assert [list(part) for part in split_for_transactions(answers, 3)] == [[5, 8, 30], [7, 29]]
 
 
 def test_rows_with_uuids_are_split_in_the_order_of_the_index() -> None:
@@ -145,7 +145,7 @@ def test_rows_with_uuids_are_split_in_the_order_of_the_index() -> None:
 
     parts = split_for_transactions(some_answers([third, first, second]), 2)
 
-    assert [list(part) for part in parts] == [[first, second], [third]]
+    assert [list(part) for part in parts] == [[first, third], [second]]
 
 
 @given(ids=st.lists(st.integers(1, 99), unique=True), limit=st.integers(1, 7))
