@@ -30,8 +30,8 @@ from reconciler.store.stale_index import (
     CLOCK_TOLERANCE,
     COUNT_OPEN_ORDERS,
     MAX_COUNTED,
+    OPEN_INDEX,
     OPEN_ORDERS,
-    STALE_INDEX,
     avoid_table_scans,
 )
 from reconciler.store.tables import OrdersTable, holds
@@ -228,7 +228,7 @@ _MEASURE = text(
     WITH counted AS ({COUNT_OPEN_ORDERS}),
     estimated AS (
         SELECT coalesce(max(reltuples), 0)::bigint AS orders
-        FROM pg_class WHERE oid = to_regclass('{STALE_INDEX}')
+        FROM pg_class WHERE oid = to_regclass('{OPEN_INDEX}')
     )
     SELECT
         CASE WHEN counted.orders < :most THEN counted.orders

@@ -1,4 +1,8 @@
-"""The index of stale orders: its definition, its state, and the statements that build it."""
+"""The index of open orders: its definition and its state.
+
+It finds the open orders of a symbol. It has no time in it that we write: an update that changes no
+indexed column, like the one that confirms an order, writes none of the table's indexes (HOT).
+"""
 
 from datetime import timedelta
 from enum import StrEnum
@@ -7,7 +11,10 @@ from sqlalchemy import Connection
 
 from reconciler.errors import Problem
 
-STALE_INDEX = "reconciler_stale_orders"
+OPEN_INDEX = "reconciler_open_orders"
+
+FORMER_INDEX = "reconciler_stale_orders"
+"""The index of earlier versions. It has `last_synced_at`, so that no update could be HOT."""
 
 # The same text for the index and the queries: PostgreSQL uses a partial index only if it can prove
 # that the query's condition implies the index's, and it proves that best for the same expression.
@@ -24,17 +31,12 @@ COUNT_OPEN_ORDERS = (
 
 SYNCED_AT = f"COALESCE(last_synced_at, {NEVER})"
 
-_DEFINITION = f"{STALE_INDEX} ON orders ({SYNCED_AT}, id) WHERE {OPEN_ORDERS}"
-
-BUILD_STATEMENTS = (
-    f"DROP INDEX CONCURRENTLY IF EXISTS {STALE_INDEX}",
-    f"CREATE INDEX CONCURRENTLY {_DEFINITION}",
-)
-"""Run outside of any transaction; blocks no write. The first drops an interrupted build."""
+COLUMNS = f"(symbol, id) WHERE {OPEN_ORDERS}"
+"""What follows the table's name in the index's definition."""
 
 
 class IndexState(StrEnum):
-    """The state of the index."""
+    """The state of the index. That of a partitioned table is broken if a partition lacks it."""
 
     MISSING = "missing"
     BROKEN = "broken"
@@ -46,11 +48,17 @@ def read_index_state(connection: Connection) -> IndexState:
     is_ready = connection.exec_driver_sql(
         "SELECT indisvalid AND indisready AND indrelid = to_regclass('orders') FROM pg_index"
         " WHERE indexrelid = to_regclass(%s)",
-        (STALE_INDEX,),
+        (OPEN_INDEX,),
     ).scalar()
     if is_ready is None:
         return IndexState.MISSING
     return IndexState.READY if is_ready else IndexState.BROKEN
+
+
+def has_former_index(connection: Connection) -> bool:
+    """Return True if the index of earlier versions is still there."""
+    found = connection.exec_driver_sql("SELECT to_regclass(%s) IS NOT NULL", (FORMER_INDEX,))
+    return bool(found.scalar_one())
 
 
 def avoid_table_scans(connection: Connection) -> None:
@@ -64,9 +72,12 @@ def index_problems(connection: Connection) -> list[Problem]:
         case IndexState.READY:
             return []
         case IndexState.MISSING:
-            what = f"index {STALE_INDEX} on orders is missing: every cycle would read all orders"
+            what = f"index {OPEN_INDEX} on orders is missing: every cycle would read all orders"
         case IndexState.BROKEN:
-            what = f"index {STALE_INDEX} is invalid: its concurrent build was interrupted"
+            what = (
+                f"index {OPEN_INDEX} is invalid: its build was interrupted, or a partition of"
+                " orders lacks it"
+            )
     return [Problem(what=what, hint="run: reconciler db upgrade")]
 
 
@@ -77,17 +88,9 @@ def index_build_problems(connection: Connection) -> list[Problem]:
     kind = connection.exec_driver_sql(
         "SELECT relkind FROM pg_class WHERE oid = to_regclass('orders')"
     ).scalar()
-    if kind == "r":
-        return []
-    if kind == "p":
-        return [_PARTITIONED]
-    return [_NO_TABLE]
+    return [] if kind in {"r", "p"} else [_NO_TABLE]
 
 
-_PARTITIONED = Problem(
-    what=f"orders is partitioned: {STALE_INDEX} cannot be built without blocking writes",
-    hint=f"run: CREATE INDEX {_DEFINITION}",
-)
 _NO_TABLE = Problem(
     what="orders is a view or a foreign table, which has no index",
     hint="put the schema of the table itself first: ALTER ROLE CURRENT_USER SET search_path = ...",

@@ -112,8 +112,8 @@ def test_a_wrong_password_is_code_78_and_is_not_shown(
             "run: ALTER TABLE orders ADD COLUMN last_synced_at timestamptz",
         ),
         (
-            "DROP INDEX reconciler_stale_orders",
-            "index reconciler_stale_orders on orders is missing",
+            "DROP INDEX reconciler_open_orders",
+            "index reconciler_open_orders on orders is missing",
             "run: reconciler db upgrade",
         ),
         (

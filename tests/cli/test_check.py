@@ -227,7 +227,7 @@ def test_an_empty_database_names_each_part_with_its_hint(
         "table reconciliation_cycles",
         "table reconciliation_holds",
         "table reconciliation_state",
-        "index reconciler_stale_orders on orders",
+        "index reconciler_open_orders on orders",
     }
 
 
@@ -236,7 +236,7 @@ def test_a_missing_column_and_index_are_named_with_their_hints(
 ) -> None:
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("ALTER TABLE orders DROP COLUMN avg_price")
-        connection.execute("DROP INDEX reconciler_stale_orders")
+        connection.execute("DROP INDEX reconciler_open_orders")
 
     code, results = check(DATABASE_URL=database_url)
 
@@ -531,7 +531,7 @@ def test_an_enum_with_other_labels_is_counted_though_unsuitable(
 ) -> None:
     add_orders(database_url, {"OPEN": 3})
     with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute("DROP INDEX reconciler_stale_orders")
+        connection.execute("DROP INDEX reconciler_open_orders")
         connection.execute("ALTER TABLE orders ALTER COLUMN status DROP DEFAULT")
         connection.execute("CREATE TYPE word AS ENUM ('OPEN', 'CLOSED')")
         connection.execute("ALTER TABLE orders ALTER COLUMN status TYPE word USING status::word")

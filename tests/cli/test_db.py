@@ -63,15 +63,15 @@ def test_a_second_upgrade_does_nothing_and_says_so(invoke: Invoke, ready_databas
 
 
 def test_upgrade_creates_a_lost_index_again(invoke: Invoke, database_url: str) -> None:
-    run_sql(database_url, "DROP INDEX reconciler_stale_orders")
+    run_sql(database_url, "DROP INDEX reconciler_open_orders")
 
     result = invoke("db", "upgrade", "--json", DATABASE_URL=database_url)
 
     output = json.loads(result.stdout)
     assert (output["before"], output["after"], output["changed"]) == (HEAD, HEAD, True)
     with psycopg.connect(database_url) as connection:
-        found = connection.execute("SELECT to_regclass('reconciler_stale_orders')").fetchone()
-    assert found == ("reconciler_stale_orders",)
+        found = connection.execute("SELECT to_regclass('reconciler_open_orders')").fetchone()
+    assert found == ("reconciler_open_orders",)
 
 
 def test_upgrade_needs_orders_and_changes_nothing_without_it(

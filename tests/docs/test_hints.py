@@ -12,7 +12,6 @@ import pytest
 from psycopg import sql
 
 from reconciler.cli.app import cli
-from reconciler.store.stale_index import _DEFINITION, STALE_INDEX
 
 from .documents import ROOT, anchors
 
@@ -31,7 +30,6 @@ SAMPLES = {
     "using": "qty::numeric",
     "_REWRITES": "",
     "found.name": "symbol",
-    "_DEFINITION": _DEFINITION,
     "ddl": "numeric",
     "concurrently": " CONCURRENTLY",
     "', '.join(columns)": "id",
@@ -46,7 +44,6 @@ NO_CALLS = {
 }
 BEFORE = {
     # The state of the database in which the statement is proposed.
-    "CREATE INDEX": f"DROP INDEX {STALE_INDEX}",
     "ADD COLUMN qty": "ALTER TABLE orders DROP COLUMN qty",
     "TABLE activity_log ALTER COLUMN qty": "ALTER TABLE activity_log ADD COLUMN qty text",
 }

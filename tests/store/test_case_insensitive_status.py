@@ -31,13 +31,13 @@ pytestmark = pytest.mark.parametrize("any_database_url", ["oldest"], indirect=Tr
 def application(request: pytest.FixtureRequest, any_database_url: str) -> Iterator[Application]:
     """The application, with rows in capitals."""
     with connect_application(any_database_url) as application:
-        application.execute("DROP INDEX reconciler_stale_orders")
+        application.execute("DROP INDEX reconciler_open_orders")
         application.execute("ALTER TABLE orders DROP CONSTRAINT orders_status_check")
         application.execute(request.param)
         application.execute(
-            "CREATE INDEX reconciler_stale_orders ON orders"
-            " (COALESCE(last_synced_at, '-infinity'::timestamptz), id) WHERE external_order_id IS"
-            " NOT NULL AND status IN ('pending', 'partial', 'new')"
+            "CREATE INDEX reconciler_open_orders ON orders"
+            " (symbol, id) WHERE external_order_id IS NOT NULL"
+            " AND status IN ('pending', 'partial', 'new')"
         )
         application.execute(
             "INSERT INTO orders (id, symbol, external_order_id, status)"

@@ -20,7 +20,7 @@ from reconciler.domain.status import Status
 from reconciler.errors import SchemaMismatch, StoreUnavailable
 from reconciler.store import migrations, sample_orders
 from reconciler.store.database import Database
-from reconciler.store.stale_index import STALE_INDEX, IndexState, read_index_state
+from reconciler.store.stale_index import OPEN_INDEX, IndexState, read_index_state
 from reconciler.store.tables import require_schema
 
 from .builders import (
@@ -71,7 +71,7 @@ CATALOGS = (COLUMNS, CONSTRAINTS, INDEXES)
 
 INVALIDATE = """
     UPDATE pg_index SET indisvalid = false
-    WHERE indexrelid = 'reconciler_stale_orders'::regclass"""
+    WHERE indexrelid = 'reconciler_open_orders'::regclass"""
 
 
 def schema_of(application: Application) -> list[dict[str, Any]]:
@@ -262,9 +262,9 @@ def test_two_upgrades_of_an_empty_database_create_it_once(
 @pytest.mark.parametrize(
     "harm",
     [
-        f"DROP INDEX {STALE_INDEX}",
+        f"DROP INDEX {OPEN_INDEX}",
         INVALIDATE,
-        f"DROP INDEX {STALE_INDEX}; CREATE INDEX {STALE_INDEX} ON activity_log (id)",
+        f"DROP INDEX {OPEN_INDEX}; CREATE INDEX {OPEN_INDEX} ON activity_log (id)",
     ],
     ids=["dropped", "invalid", "on another table"],
 )
@@ -273,7 +273,7 @@ def test_an_index_that_was_dropped_later_is_built_again(
 ) -> None:
     whole = schema_of(application)
     application.execute(harm)
-    with database.autocommit() as connection, pytest.raises(SchemaMismatch, match=STALE_INDEX):
+    with database.autocommit() as connection, pytest.raises(SchemaMismatch, match=OPEN_INDEX):
         require_schema(connection)
 
     upgrade(database)
@@ -287,7 +287,7 @@ def test_an_index_that_a_person_built_is_kept(owner: Application, empty_database
         line for line in migrations.ddl().splitlines() if line.startswith("CREATE INDEX C")
     )
     owner.execute(build)
-    oid: str = f"SELECT '{STALE_INDEX}'::regclass::oid AS oid"
+    oid: str = f"SELECT '{OPEN_INDEX}'::regclass::oid AS oid"
     built = owner.execute(oid).fetchone()
 
     upgrade(empty_database)

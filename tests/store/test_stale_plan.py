@@ -4,14 +4,13 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.store import stale_index
 from reconciler.store.database import Database
 from reconciler.store.stale import StaleOrders, SweepPosition
+from reconciler.store.stale_index import OPEN_INDEX
 
 from .builders import Application, a_writer, shape_of
 from .plans import INDEX_SCANS, Plan, explained
 
-OPEN_INDEX = "reconciler_open_orders"
 OPEN_ORDERS = """
     INSERT INTO orders (symbol, external_order_id, status, last_synced_at)
     SELECT 'S' || n % 10, n::text, 'new', now() - n * interval '1 second'
@@ -54,10 +53,6 @@ def assert_only_open_orders(plan: Plan, *indexes: str) -> None:
 @pytest.fixture
 def few_ended(application: Application, database: Database) -> Database:
     """3,000 stale orders of ten symbols, and 2,000 that have ended."""
-    application.execute("DROP INDEX reconciler_stale_orders")
-    application.execute(
-        f"CREATE INDEX {OPEN_INDEX} ON orders (symbol, id) WHERE {stale_index.OPEN_ORDERS}"
-    )
     application.execute("ALTER TABLE orders SET (autovacuum_enabled = off)")
     insert(application, OPEN_ORDERS, first=301, last=3_300)
     insert(application, ENDED_ORDERS, first=1, last=2_000)

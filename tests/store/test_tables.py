@@ -366,7 +366,7 @@ def test_every_problem_of_orders_is_named_at_once(
         "table reconciliation_cycles",
         "table reconciliation_holds",
         "table reconciliation_state",
-        "index reconciler_stale_orders on orders",
+        "index reconciler_open_orders on orders",
     ]
     assert all(problem.hint for problem in mismatch.value.problems)
 
@@ -451,28 +451,6 @@ def test_a_view_called_orders_is_refused_because_it_has_no_index(
         pytest.raises(SchemaMismatch, match="orders is a view"),
     ):
         migrations.upgrade(connection)
-
-
-def test_partitions_need_an_index_that_a_person_builds_and_then_work(
-    owner: Application, empty_database: Database
-) -> None:
-    owner.execute(
-        "CREATE TABLE orders (id bigint, symbol text, external_order_id text, status text,"
-        " executed_qty numeric, avg_price numeric, last_synced_at timestamptz, PRIMARY KEY (id))"
-        " PARTITION BY RANGE (id)"
-    )
-    owner.execute("CREATE TABLE orders_1 PARTITION OF orders FOR VALUES FROM (0) TO (1000)")
-    owner.execute("CREATE TABLE orders_2 PARTITION OF orders FOR VALUES FROM (1000) TO (2000)")
-    insert_order(owner, 1500)
-
-    with empty_database.connection() as connection:
-        with pytest.raises(SchemaMismatch, match="orders is partitioned") as mismatch:
-            migrations.upgrade(connection)
-        run_hint(owner, mismatch.value.problems[0])
-        migrations.upgrade(connection)
-    applied(empty_database, (1500, a_report(1500, fetched_at=now_of(empty_database))))
-
-    assert read_row(owner, 1500)["status"] == "filled"
 
 
 def test_two_applications_search_paths_do_not_mix(

@@ -15,13 +15,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from reconciler.errors import SchemaMismatch
+from reconciler.store.migrations.indexes import build_index
 from reconciler.store.migrations.lock import migration_lock
-from reconciler.store.stale_index import (
-    BUILD_STATEMENTS,
-    IndexState,
-    index_build_problems,
-    read_index_state,
-)
+from reconciler.store.stale_index import index_build_problems
 from reconciler.store.tables import activity_log_problems, read_orders_table
 
 VERSION_TABLE = "reconciler_alembic_version"
@@ -31,8 +27,8 @@ def upgrade(connection: Connection, sleep: Callable[[float], None] = time.sleep)
     """Bring our tables and index to the newest revision. Running it twice changes nothing.
 
     No transaction may have begun on `connection`: the index is built concurrently, which does not
-    block the application's writes. An index that has become invalid is rebuilt. Waits while another
-    upgrade is running.
+    block the application's writes. An index that was dropped or has become invalid is built again.
+    Waits while another upgrade is running.
 
     Raises:
         SchemaMismatch: `orders`, or the application's own `activity_log`, does not fit.
@@ -41,7 +37,7 @@ def upgrade(connection: Connection, sleep: Callable[[float], None] = time.sleep)
     with migration_lock(connection, sleep):
         _check_application_tables(connection)
         command.upgrade(_config(connection), "head")
-        _rebuild_index(connection)
+        build_index(connection, sleep)
 
 
 def current(connection: Connection) -> str | None:
@@ -57,7 +53,10 @@ def head() -> str | None:
 
 
 def ddl() -> str:
-    """Return all migrations as SQL, for a database administrator to read and run."""
+    """Return all migrations as SQL, for a database administrator to read and run.
+
+    It is for a table without partitions: those of others are not known here.
+    """
     output = io.StringIO()
     command.upgrade(_config(output=output), "head", sql=True)
     return output.getvalue()
@@ -74,19 +73,6 @@ def _check_application_tables(connection: Connection) -> None:
     connection.rollback()  # End the transaction that the reads have begun.
     if problems:
         raise SchemaMismatch(problems)
-
-
-def _rebuild_index(connection: Connection) -> None:
-    """Build the index again if it was dropped or became invalid after its revision was run."""
-    is_ready = read_index_state(connection) is IndexState.READY
-    connection.rollback()  # End the transaction that the read has begun.
-    if is_ready:
-        return
-    connection.execution_options(isolation_level="AUTOCOMMIT")
-    for statement in BUILD_STATEMENTS:
-        connection.exec_driver_sql(statement)
-    connection.rollback()
-    connection.execution_options(isolation_level=connection.default_isolation_level)
 
 
 def _config(connection: Connection | None = None, output: io.StringIO | None = None) -> Config:

@@ -16,7 +16,7 @@ from reconciler.domain.status import Status
 from reconciler.domain.value import replace
 from reconciler.store.database import Database
 from reconciler.store.order_writer import OrderWriter
-from reconciler.store.stale_index import STALE_INDEX
+from reconciler.store.stale_index import OPEN_INDEX
 from reconciler.store.tables import read_orders_table
 from reconciler.trial.scratch_database import ScratchDatabase
 from scripts.benchmark.figures import Figure
@@ -73,11 +73,11 @@ def steady(scratch: ScratchDatabase, rows: Rows) -> Iterator[Figure]:
     """
     rows.put_back(scratch.database)
     yield _figure(TABLE_BYTES, "bytes", _size_of(scratch, "orders") / rows.total)
-    yield _figure(INDEX_BYTES, "bytes", _size_of(scratch, STALE_INDEX) / rows.orders)
+    yield _figure(INDEX_BYTES, "bytes", _size_of(scratch, OPEN_INDEX) / rows.orders)
     since = _log_position(scratch)
     _apply(scratch, {id_: _still_open(answer) for id_, answer in rows.answers().items()})
     yield _figure(CONFIRMED_LOG_BYTES, "bytes", _log_bytes(scratch, since) / rows.orders)
-    yield _figure(USED_INDEX_BYTES, "bytes", _size_of(scratch, STALE_INDEX) / rows.orders)
+    yield _figure(USED_INDEX_BYTES, "bytes", _size_of(scratch, OPEN_INDEX) / rows.orders)
     rows.put_back(scratch.database)
     since = _log_position(scratch)
     _apply(scratch, rows.answers())

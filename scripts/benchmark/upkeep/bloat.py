@@ -5,7 +5,7 @@ from typing import Self
 
 from sqlalchemy import Connection, text
 
-from reconciler.store.stale_index import STALE_INDEX
+from reconciler.store.stale_index import OPEN_INDEX
 
 _FLUSH = text("SELECT pg_stat_force_next_flush()")
 _UPDATES = text(
@@ -46,4 +46,4 @@ def table_bytes(connection: Connection) -> int:
 
 def index_bytes(connection: Connection) -> int:
     """Read the size of the index of stale orders."""
-    return int(connection.execute(_BYTES, {"relation": STALE_INDEX}).scalar_one())
+    return int(connection.execute(_BYTES, {"relation": OPEN_INDEX}).scalar_one())
