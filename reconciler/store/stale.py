@@ -16,7 +16,7 @@ from decimal import Decimal
 from sys import intern
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Executable
+from sqlalchemy import ColumnElement, Connection, Executable, Uuid
 
 from reconciler.domain.order import Facts, OrderId
 from reconciler.domain.status import BY_VALUE, Status
@@ -34,7 +34,7 @@ from reconciler.store.stale_statements import (
 from reconciler.store.tables import OrdersTable
 
 MAX_LISTED = 500_000
-"""The number of ids that are listed at once: 19 MB as text if they are UUIDs."""
+"""The number of ids that are listed at once, or half of it for UUIDs: 10 MB as text at most."""
 
 _ROOM_FOR_GROWTH = 8
 """A page before the last is planned an eighth smaller than allowed: symbols grow after the scan."""
@@ -144,6 +144,8 @@ class StaleOrders:
 
     def __init__(self, orders: OrdersTable, *, stale_after: timedelta) -> None:
         self.stale_after = stale_after
+        is_uuid = isinstance(orders.c.id.type, Uuid)
+        self._max_listed = MAX_LISTED // 2 if is_uuid else MAX_LISTED
         self._scan = select_scan(orders)
         self._page_of_ids = select_page(orders, of_ids(orders))
         self._of_symbols = _statements(orders, of_symbols(orders))
@@ -152,7 +154,7 @@ class StaleOrders:
 
     def scan(self, connection: Connection) -> StaleScan:
         """Count the stale orders by symbol, and find the oldest. Reads all open orders."""
-        rows = self._fetch(connection, self._scan)
+        rows = list(self._fetch(connection, self._scan))
         return StaleScan(
             symbols=tuple(SymbolBacklog(symbol, orders) for symbol, orders, _ in rows),
             backlog=StaleBacklog(
@@ -174,31 +176,31 @@ class StaleOrders:
         """
         rest = SweepPosition(scan=self.scan(connection)) if position is None else position
         while not rest.is_end:
-            rows, rest = self._read_next(connection, limit, rest)
-            if rows:
-                orders = tuple(_stale_orders(rows))
+            orders, rest = self._read_next(connection, limit, rest)
+            if orders:
                 return StalePage(orders=orders, next=None if rest.is_end else rest)
         return StalePage(orders=(), next=None)
 
     def _read_next(
         self, connection: Connection, limit: int, position: SweepPosition
-    ) -> tuple[Sequence[tuple[Any, ...]], SweepPosition]:
-        """Read or list the next orders; return the rows read, and what is left then."""
+    ) -> tuple[tuple[StaleOrder, ...], SweepPosition]:
+        """Read or list the next orders; return those read, and what is left then."""
         if position.listed:
             ids, *rest = position.listed
             rows = self._fetch(connection, self._page_of_ids, ids=ids, limit=limit)
-            return rows, replace(position, listed=tuple(rest))
+            return _as_orders(rows), replace(position, listed=tuple(rest))
         if position.last_listed is not None:
             return (), self._list_ids(connection, limit, position)
         end = _end_of_page(position.scan.symbols, position.next_symbol, limit)
         begun = position.scan.symbols[position.next_symbol : end]
-        symbols = tuple(symbol for symbol, _ in begun)
+        symbols = tuple(backlog.symbol for backlog in begun)
         position = replace(position, next_symbol=end, listed_symbols=symbols)
-        if sum(orders for _, orders in begun) <= limit:
+        if sum(backlog.orders for backlog in begun) <= limit:
             page = self._statements_for(symbols).page
             rows = self._fetch(connection, page, symbols=_array_of(symbols), limit=limit + 1)
-            if len(rows) <= limit:
-                return rows, position
+            orders = _as_orders(rows)
+            if len(orders) <= limit:
+                return orders, position
         return (), self._list_ids(connection, limit, position)
 
     def _list_ids(
@@ -207,17 +209,20 @@ class StaleOrders:
         """List the next ids of the symbols, as arrays of `limit`."""
         symbols = position.listed_symbols
         statements = self._statements_for(symbols)
-        parameters = {"symbols": _array_of(symbols), "limit": MAX_LISTED, "length": limit}
-        if position.last_listed is None:
-            arrays = self._fetch(connection, statements.ids, **parameters)
-        else:
-            synced_at, last_id = position.last_listed
-            parameters |= {"synced_at": synced_at, "id": last_id}
-            arrays = self._fetch(connection, statements.later_ids, **parameters)
+        parameters = {
+            "symbols": _array_of(symbols),
+            "limit": self._max_listed,
+            "length": limit,
+        }
+        statement = statements.ids
+        if position.last_listed is not None:
+            statement = statements.later_ids
+            parameters["synced_at"], parameters["id"] = position.last_listed
+        arrays = list(self._fetch(connection, statement, **parameters))
         last_listed = None
-        if sum(orders for *_, orders in arrays) == MAX_LISTED:
+        if sum(orders for *_, orders in arrays) == self._max_listed:
             ids, synced_at, _ = arrays[-1]
-            last_listed = (synced_at, ids.rstrip("}").rpartition(",")[2].lstrip("{"))
+            last_listed = (synced_at, ids.strip("{}").rpartition(",")[2])
         listed = tuple(ids for ids, *_ in arrays)
         return replace(position, listed=listed, last_listed=last_listed)
 
@@ -226,7 +231,7 @@ class StaleOrders:
 
     def _fetch(
         self, connection: Connection, statement: Executable, **parameters: Any
-    ) -> Sequence[tuple[Any, ...]]:
+    ) -> Iterator[tuple[Any, ...]]:
         avoid_table_scans(connection)
         parameters["stale_after"] = self.stale_after
         return fetch_tuples(connection.execute(statement, parameters))
@@ -269,22 +274,9 @@ def _array_of(symbols: Iterable[str | None]) -> str:
     return array_literal(f'"{symbol}"' for symbol in escaped)
 
 
-def _stale_orders(rows: Iterable[tuple[Any, ...]]) -> Iterator[StaleOrder]:
-    for (
-        id_,
-        symbol,
-        external,
-        status,
-        executed,
-        average,
-        created_at,
-        qty,
-        side,
-        client_order_id,
-        is_on_hold,
-        version,
-    ) in rows:
-        yield StaleOrder(
+def _as_orders(rows: Iterable[tuple[Any, ...]]) -> tuple[StaleOrder, ...]:
+    return tuple(
+        StaleOrder(
             id=id_,
             symbol=intern(symbol or ""),
             external_order_id=external,
@@ -298,6 +290,21 @@ def _stale_orders(rows: Iterable[tuple[Any, ...]]) -> Iterator[StaleOrder]:
             client_order_id=client_order_id,
             version=intern(version),
         )
+        for (
+            id_,
+            symbol,
+            external,
+            status,
+            executed,
+            average,
+            created_at,
+            qty,
+            side,
+            client_order_id,
+            is_on_hold,
+            version,
+        ) in rows
+    )
 
 
 _ZERO = Decimal(0)
