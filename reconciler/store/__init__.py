@@ -26,7 +26,7 @@ The application's table and server, as they are found:
     columns             read a table's columns from the catalog
     column_requirements, similar_columns, id_uniqueness, privileges
                         what does not fit, each with a hint
-    stale_index         the index that `stale` reads
+    open_index          the index that `stale` reads
     status_sql          a status in our own words, also from a column that ignores case
     coverage, duplicates
                         rows that look open and are not followed; rows of the same order

@@ -18,7 +18,7 @@ from reconciler.domain.status_words import StatusMeaning, guess_meaning
 from reconciler.store.best_effort import fetch_before_timeout, set_statement_timeout
 from reconciler.store.columns import read_columns
 from reconciler.store.holds import count_waiting
-from reconciler.store.stale_index import (
+from reconciler.store.open_index import (
     COUNT_OPEN_ORDERS,
     MAX_COUNTED,
     IndexState,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 from reconciler.store.best_effort import fetch_before_timeout, set_statement_timeout
-from reconciler.store.stale_index import OPEN_ORDERS
+from reconciler.store.open_index import OPEN_ORDERS
 
 MAX_READ = 200_000
 MAX_NAMED = 5

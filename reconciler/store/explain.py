@@ -24,8 +24,8 @@ from sqlalchemy import (
 )
 
 from reconciler.domain.order import OrderId
+from reconciler.store.open_index import CLOCK_TOLERANCE
 from reconciler.store.row_status import read_row_status
-from reconciler.store.stale_index import CLOCK_TOLERANCE
 from reconciler.store.tables import OrdersTable, is_datetime
 
 

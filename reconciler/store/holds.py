@@ -26,7 +26,7 @@ from sqlalchemy import (
 from reconciler.domain.decide import HoldReason
 from reconciler.domain.status import OPEN
 from reconciler.domain.value import Value
-from reconciler.store.stale_index import (
+from reconciler.store.open_index import (
     CLOCK_TOLERANCE,
     COUNT_OPEN_ORDERS,
     MAX_COUNTED,

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 
 from reconciler.errors import Problem
 from reconciler.store.migrations import VERSION_TABLE
-from reconciler.store.stale_index import IndexState, read_index_state
+from reconciler.store.open_index import IndexState, read_index_state
 from reconciler.store.tables import activity_log, cycles, holds, state
 
 _READ_COLUMNS = (

@@ -10,7 +10,7 @@ from sqlalchemy.types import TypeEngine
 from reconciler.errors import Problem
 from reconciler.store.column_requirements import MOMENT, Columns, column_problems
 from reconciler.store.columns import read_columns
-from reconciler.store.stale_index import OPEN_ORDERS
+from reconciler.store.open_index import OPEN_ORDERS
 
 SIDE_TABLE = "reconciliation_sync"
 

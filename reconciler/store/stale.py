@@ -21,8 +21,8 @@ from sqlalchemy import ColumnElement, Connection, Executable, Uuid
 from reconciler.domain.order import Facts, OrderId
 from reconciler.domain.status import BY_VALUE, Status
 from reconciler.domain.value import Value
+from reconciler.store.open_index import avoid_table_scans
 from reconciler.store.prepared_statement import array_literal, fetch_tuples
-from reconciler.store.stale_index import avoid_table_scans
 from reconciler.store.stale_statements import (
     is_after,
     of_ids,

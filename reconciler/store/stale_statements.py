@@ -32,7 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.types import NullType
 
 from reconciler.store.holds import is_waiting
-from reconciler.store.stale_index import CLOCK_TOLERANCE, NEVER, OPEN_ORDERS
+from reconciler.store.open_index import CLOCK_TOLERANCE, NEVER, OPEN_ORDERS
 from reconciler.store.tables import OrdersTable, holds, is_datetime
 
 

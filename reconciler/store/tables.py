@@ -60,8 +60,8 @@ from reconciler.store.column_requirements import (
 )
 from reconciler.store.columns import ColumnInfo, read_columns
 from reconciler.store.id_uniqueness import id_problems, is_id_unique
+from reconciler.store.open_index import NEVER, index_problems
 from reconciler.store.side_table import read_side_table, side_table, side_table_problems
-from reconciler.store.stale_index import NEVER, index_problems
 from reconciler.store.status_sql import status_as_text
 
 metadata = MetaData()

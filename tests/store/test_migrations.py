@@ -20,7 +20,7 @@ from reconciler.domain.status import Status
 from reconciler.errors import SchemaMismatch, StoreUnavailable
 from reconciler.store import migrations, sample_orders
 from reconciler.store.database import Database
-from reconciler.store.stale_index import OPEN_INDEX, IndexState, read_index_state
+from reconciler.store.open_index import OPEN_INDEX, IndexState, read_index_state
 from reconciler.store.tables import require_schema
 
 from .builders import (

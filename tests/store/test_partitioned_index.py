@@ -11,7 +11,7 @@ from reconciler.errors import StoreUnavailable
 from reconciler.store import migrations
 from reconciler.store.database import Database
 from reconciler.store.migrations import indexes
-from reconciler.store.stale_index import FORMER_INDEX, OPEN_INDEX, IndexState, read_index_state
+from reconciler.store.open_index import FORMER_INDEX, OPEN_INDEX, IndexState, read_index_state
 from reconciler.store.tables import require_schema
 
 from .builders import (

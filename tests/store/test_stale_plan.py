@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from reconciler.store.database import Database
+from reconciler.store.open_index import OPEN_INDEX
 from reconciler.store.stale import StaleOrders, SweepPosition
-from reconciler.store.stale_index import OPEN_INDEX
 
 from .builders import Application, a_writer, shape_of
 from .plans import INDEX_SCANS, Plan, explained

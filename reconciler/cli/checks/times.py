@@ -7,8 +7,8 @@ from sqlalchemy import Connection
 from reconciler.cli.checks.result import CheckResult, passed, skipped, warning
 from reconciler.errors import Problem, SchemaMismatch
 from reconciler.store.holds import MAX_WAIT, count_far_ahead
+from reconciler.store.open_index import CLOCK_TOLERANCE
 from reconciler.store.privileges import missing_privileges, missing_read_privileges
-from reconciler.store.stale_index import CLOCK_TOLERANCE
 from reconciler.store.stale_statements import count_synced_ahead
 from reconciler.store.tables import read_orders_table, schema_problems
 

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from reconciler.errors import SchemaMismatch
 from reconciler.store.migrations.indexes import build_index
 from reconciler.store.migrations.lock import migration_lock
-from reconciler.store.stale_index import index_build_problems
+from reconciler.store.open_index import index_build_problems
 from reconciler.store.tables import activity_log_problems, read_orders_table
 
 VERSION_TABLE = "reconciler_alembic_version"

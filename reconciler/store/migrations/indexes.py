@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from reconciler.errors import StoreUnavailable
-from reconciler.store.stale_index import (
+from reconciler.store.open_index import (
     COLUMNS,
     FORMER_INDEX,
     OPEN_INDEX,

@@ -15,8 +15,8 @@ from reconciler.domain.report import Answer, Report
 from reconciler.domain.status import Status
 from reconciler.domain.value import replace
 from reconciler.store.database import Database
+from reconciler.store.open_index import OPEN_INDEX
 from reconciler.store.order_writer import OrderWriter
-from reconciler.store.stale_index import OPEN_INDEX
 from reconciler.store.tables import read_orders_table
 from reconciler.trial.scratch_database import ScratchDatabase
 from scripts.benchmark.figures import Figure

@@ -15,7 +15,7 @@ from reconciler.domain.order import Facts, Order
 from reconciler.domain.report import Report
 from reconciler.domain.status import Status
 from reconciler.store import activity
-from reconciler.store.stale_index import OPEN_ORDERS, SYNCED_AT
+from reconciler.store.open_index import OPEN_ORDERS, SYNCED_AT
 from scripts.benchmark.rows import EXCHANGE
 
 POLICY = Policy(quantity_scale=8, price_scale=8)

@@ -5,7 +5,7 @@ from typing import Self
 
 from sqlalchemy import Connection, text
 
-from reconciler.store.stale_index import OPEN_INDEX
+from reconciler.store.open_index import OPEN_INDEX
 
 _FLUSH = text("SELECT pg_stat_force_next_flush()")
 _UPDATES = text(

@@ -7,7 +7,7 @@ at each partition, and to build again what was dropped. So only the printed SQL 
 from alembic import op
 
 from reconciler.store.migrations.indexes import DDL
-from reconciler.store.stale_index import OPEN_INDEX
+from reconciler.store.open_index import OPEN_INDEX
 
 revision = "0005"
 down_revision = "0004"
