@@ -21,12 +21,13 @@ from sqlalchemy import ColumnElement, Connection, Executable, Uuid
 from reconciler.domain.order import Facts, OrderId
 from reconciler.domain.status import BY_VALUE, Status
 from reconciler.domain.value import Value
-from reconciler.store.open_index import avoid_table_scans
 from reconciler.store.prepared_statement import array_literal, fetch_tuples
 from reconciler.store.stale_statements import (
     is_after,
     of_ids,
     of_symbols,
+    plan_page,
+    plan_scan,
     select_ids,
     select_page,
     select_scan,
@@ -154,6 +155,7 @@ class StaleOrders:
 
     def scan(self, connection: Connection) -> StaleScan:
         """Count the stale orders by symbol, and find the oldest. Reads all open orders."""
+        plan_scan(connection)
         rows = list(self._fetch(connection, self._scan))
         return StaleScan(
             symbols=tuple(SymbolBacklog(symbol, orders) for symbol, orders, _ in rows),
@@ -175,6 +177,7 @@ class StaleOrders:
         An empty page is the last one.
         """
         rest = SweepPosition(scan=self.scan(connection)) if position is None else position
+        plan_page(connection)
         while not rest.is_end:
             orders, rest = self._read_next(connection, limit, rest)
             if orders:
@@ -232,7 +235,6 @@ class StaleOrders:
     def _fetch(
         self, connection: Connection, statement: Executable, **parameters: Any
     ) -> Iterator[tuple[Any, ...]]:
-        avoid_table_scans(connection)
         parameters["stale_after"] = self.stale_after
         return fetch_tuples(connection.execute(statement, parameters))
 

@@ -35,6 +35,27 @@ from reconciler.store.holds import is_waiting
 from reconciler.store.open_index import CLOCK_TOLERANCE, NEVER, OPEN_ORDERS
 from reconciler.store.tables import OrdersTable, holds, is_datetime
 
+_OTHER_PLANS = ("enable_indexscan", "enable_sort", "enable_nestloop")
+_SCAN_SETTINGS = "; ".join(f"SET LOCAL {plan} = off" for plan in ("enable_seqscan", *_OTHER_PLANS))
+_PAGE_SETTINGS = "; ".join(
+    ["SET LOCAL enable_seqscan = off", *(f"SET LOCAL {plan} TO DEFAULT" for plan in _OTHER_PLANS)]
+)
+
+
+def plan_scan(connection: Connection) -> None:
+    """Make this transaction read each page of the table once, and no page of ended orders only.
+
+    PostgreSQL may else read the index in its order, to save sorting, and each page once for nearly
+    every order on it: 1.9 us of processor time an order instead of 0.6 for 1 million open orders
+    among 5 million.
+    """
+    connection.exec_driver_sql(_SCAN_SETTINGS)
+
+
+def plan_page(connection: Connection) -> None:
+    """Make this transaction use an index: with old statistics PostgreSQL may not."""
+    connection.exec_driver_sql(_PAGE_SETTINGS)
+
 
 def select_scan(orders: OrdersTable) -> Select[Any]:
     """Select each symbol's text, its number of stale orders, and the age of the oldest in seconds.

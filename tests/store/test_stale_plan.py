@@ -130,7 +130,7 @@ def test_holds_that_outgrow_the_hash_memory_are_probed_one_by_one(
 
 
 @pytest.mark.parametrize("is_analyzed", [True, False], ids=["analyzed", "not analyzed"])
-def test_a_scan_reads_no_ended_order(
+def test_a_scan_reads_no_ended_order_and_each_page_once(
     is_analyzed: bool,  # noqa: FBT001 - a case's name, not a switch
     few_ended: Database,
     application: Application,
@@ -143,7 +143,8 @@ def test_a_scan_reads_no_ended_order(
     plan = explained(few_ended, stale.scan)
 
     assert_only_open_orders(plan, OPEN_INDEX)
-    assert plan.blocks <= 500
+    assert plan.scans_of("orders") == [("Bitmap Heap Scan", "")]
+    assert plan.blocks <= 100
 
 
 def test_rows_are_locked_by_their_primary_key(
