@@ -34,6 +34,8 @@ SYNCED_AT = f"COALESCE(last_synced_at, {NEVER})"
 COLUMNS = f"(symbol, id) WHERE {OPEN_ORDERS}"
 """What follows the table's name in the index's definition."""
 
+AVOID_TABLE_SCANS = "SET LOCAL enable_seqscan = off; SET LOCAL jit = off"
+
 
 class IndexState(StrEnum):
     """The state of the index. That of a partitioned table is broken if a partition lacks it."""
@@ -62,8 +64,12 @@ def has_former_index(connection: Connection) -> bool:
 
 
 def avoid_table_scans(connection: Connection) -> None:
-    """Make this transaction use the index: with old statistics the planner may not."""
-    connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+    """Make this transaction use the index: with old statistics the planner may not.
+
+    Compile nothing: up to PostgreSQL 17, a table scan that may not be used counts as so expensive
+    that compiling seems to pay (4 us an order instead of 0.4 for a scan of 100,000).
+    """
+    connection.exec_driver_sql(AVOID_TABLE_SCANS)
 
 
 def index_problems(connection: Connection) -> list[Problem]:
