@@ -39,6 +39,7 @@ from reconciler.exchanges.request_policy import Usage
 from reconciler.orders.batch_progress import BatchProgress
 from reconciler.orders.faults import fault_of
 from reconciler.orders.inconclusive_lookups import MAX_INCONCLUSIVE_LOOKUPS, InconclusiveLookups
+from reconciler.orders.unchanged import is_plainly_confirmed
 from reconciler.store.compare_and_set import PlannedWrites
 from reconciler.store.stale import StaleOrder
 from reconciler.workload import AnomalyStats, Batch
@@ -159,6 +160,9 @@ class BatchState:
             order = self.orders[id_]
             if order.is_on_hold:
                 continue
+            if is_plainly_confirmed(order, answer, now):
+                self.decisions[id_] = _CONFIRM
+                continue
             match decide(_as_order(order), answer, now, policy):
                 case Confirm() | Change() as decision:
                     self.decisions[id_] = decision
@@ -217,6 +221,9 @@ class BatchState:
                 detail=f"{_REJECTION_DETAILS[type(failure)]}: {failure}",
                 fetched_at=now,
             )
+
+
+_CONFIRM = Confirm()
 
 
 def _named(refs: Collection[OrderRef]) -> dict[str, object]:

@@ -12,16 +12,17 @@ from uuid import UUID
 import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from reconciler.domain.decide import Policy, decide
 from reconciler.domain.order import OrderId
 from reconciler.domain.report import Absent, Answer, OrderFault, Report
-from reconciler.domain.status import Status
+from reconciler.domain.status import BY_VALUE, Status
 from reconciler.store import migrations
 from reconciler.store.database import Database
 from reconciler.store.order_writer import OrderWriter
 from reconciler.store.side_table import CREATE_SIDE_TABLE
+from reconciler.store.stale import StaleOrder
 from reconciler.store.tables import OrdersTable, read_orders_table
 from reconciler.store.write_result import WriteResult
 
@@ -163,6 +164,32 @@ def read_row(application: Application, id_: OrderId) -> dict[str, Any]:
     return row
 
 
+def read_planned(database: Database) -> dict[OrderId, StaleOrder]:
+    """Read all orders as a page of the planner has them."""
+    orders = shape_of(database)
+    with database.autocommit() as connection:
+        rows = connection.execute(
+            select(*orders.row_columns(), orders.row_version()).order_by(orders.c.id)
+        ).all()
+    return {
+        row.id: StaleOrder(
+            id=row.id,
+            symbol=row.symbol,
+            external_order_id=row.external_order_id,
+            status=BY_VALUE[row.status],
+            executed_qty=row.executed_qty or Decimal(0),
+            avg_price=row.avg_price,
+            created_at=row.created_at,
+            is_on_hold=False,
+            qty=row.qty,
+            side=row.side,
+            client_order_id=row.client_order_id,
+            version=row.version,
+        )
+        for row in rows
+    }
+
+
 def facts_of(row: Mapping[str, Any]) -> tuple[str, Decimal, Decimal | None]:
     return row["status"], row["executed_qty"], row["avg_price"]
 
@@ -246,3 +273,14 @@ IS_WAITING_FOR_A_LOCK: str = """
         WHERE datname = current_database() AND wait_event_type = 'Lock'
             AND application_name = %s
     ) AS answer"""
+
+STOP_AFTER_THE_SNAPSHOT = """
+    ALTER TABLE reconciliation_state RENAME TO kept_state;
+    CREATE FUNCTION wait_for_the_application() RETURNS text LANGUAGE plpgsql AS
+        $$ BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN 'nothing'; END $$;
+    CREATE VIEW reconciliation_state AS
+        SELECT wait_for_the_application() AS key, NULL::jsonb AS value, '' AS changed_by"""
+"""A statement that checks the halt waits, after its snapshot and before it locks a row.
+
+It waits until the application's `pg_advisory_lock(1)` is released.
+"""

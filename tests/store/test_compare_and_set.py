@@ -6,20 +6,19 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import select
 
 from reconciler.domain.decide import Change, Rule
 from reconciler.domain.order import Facts, OrderId
 from reconciler.domain.report import Answer
-from reconciler.domain.status import BY_VALUE, Status
+from reconciler.domain.status import Status
 from reconciler.errors import Halted, StatementFailed, StoreRejected
 from reconciler.store.compare_and_set import PlannedResult, PlannedWrites
 from reconciler.store.database import Database
-from reconciler.store.stale import StaleOrder
 from reconciler.store.write_result import WriteMismatch
 
 from .builders import (
     IS_WAITING_FOR_A_LOCK,
+    STOP_AFTER_THE_SNAPSHOT,
     Application,
     Shape,
     a_report,
@@ -29,6 +28,7 @@ from .builders import (
     make_ready,
     now_of,
     read_log,
+    read_planned,
     read_row,
     shape_of,
     until,
@@ -56,27 +56,6 @@ FLOATS = """
     CREATE TABLE orders (
         id bigint PRIMARY KEY, symbol text, external_order_id text, status text,
         executed_qty numeric, avg_price {kind}, last_synced_at timestamptz)"""
-
-
-def read_planned(database: Database) -> dict[OrderId, StaleOrder]:
-    """Read all orders as a page of the planner has them."""
-    orders = shape_of(database)
-    with database.autocommit() as connection:
-        rows = connection.execute(select(*orders.row_columns(), orders.row_version())).all()
-    return {
-        row[0]: StaleOrder(
-            id=row[0],
-            symbol=row[1],
-            external_order_id=row[2],
-            status=BY_VALUE[row[3]],
-            executed_qty=row[4],
-            avg_price=row[5],
-            created_at=row[6],
-            is_on_hold=False,
-            version=row[10],
-        )
-        for row in rows
-    }
 
 
 def plan(
@@ -221,15 +200,6 @@ def test_nothing_is_written_during_a_halt(application: Application, database: Da
         written(database, planned)
 
     assert_nothing_written(application)
-
-
-# The statement evaluates this after its snapshot and before it locks a row.
-STOP_AFTER_THE_SNAPSHOT = """
-    ALTER TABLE reconciliation_state RENAME TO state;
-    CREATE FUNCTION wait_for_the_application() RETURNS text LANGUAGE plpgsql AS
-        $$ BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN 'nothing'; END $$;
-    CREATE VIEW reconciliation_state AS
-        SELECT wait_for_the_application() AS key, NULL::jsonb AS value, '' AS changed_by"""
 
 
 def test_a_row_that_is_written_while_the_statement_runs_is_left(
