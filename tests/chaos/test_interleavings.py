@@ -255,8 +255,8 @@ def write_rows(database: Database, ids: Sequence[int]) -> None:
 
 def read_rows(database: Database, ids: Sequence[int]) -> dict[int, StaleOrder]:
     statement = text(
-        "SELECT id, external_order_id, status, executed_qty, avg_price, created_at FROM orders"
-        " WHERE id = ANY(:ids)"
+        "SELECT id, external_order_id, status, executed_qty, avg_price, created_at, xmin::text AS"
+        " version FROM orders WHERE id = ANY(:ids)"
     )
     with database.autocommit() as connection:
         rows = connection.execute(statement, {"ids": list(ids)}).all()
@@ -270,6 +270,7 @@ def read_rows(database: Database, ids: Sequence[int]) -> dict[int, StaleOrder]:
             avg_price=row.avg_price,
             created_at=row.created_at,
             is_on_hold=False,
+            version=row.version,
         )
         for row in rows
     }

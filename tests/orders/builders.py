@@ -85,7 +85,7 @@ def new_orders(database_url: str, count: int, *, on_hold: Collection[str] = ()) 
         rows = connection.execute(
             "INSERT INTO orders (symbol, external_order_id, status, updated_at)"
             " SELECT 'BTCUSDT', n::text, 'new', now() - interval '1 hour'"
-            " FROM generate_series(1, %s) AS n RETURNING id, external_order_id",
+            " FROM generate_series(1, %s) AS n RETURNING id, external_order_id, xmin::text",
             (count,),
         ).fetchall()
     items = tuple(
@@ -98,8 +98,9 @@ def new_orders(database_url: str, count: int, *, on_hold: Collection[str] = ()) 
             avg_price=None,
             created_at=None,
             is_on_hold=ext in on_hold,
+            version=version,
         )
-        for id_, ext in rows
+        for id_, ext, version in rows
     )
     return Chunk(key="BTCUSDT", items=items)
 
