@@ -27,6 +27,7 @@ ALL = [
     "rights",
     "policies",
     "times",
+    "confirms",
     "vacuum",
     "exchange",
     "exchange clock",

@@ -44,6 +44,7 @@ NO_CALLS = {
 }
 BEFORE = {
     # The state of the database in which the statement is proposed.
+    "DROP INDEX": "CREATE INDEX qty ON orders (qty)",
     "ADD COLUMN qty": "ALTER TABLE orders DROP COLUMN qty",
     "TABLE activity_log ALTER COLUMN qty": "ALTER TABLE activity_log ADD COLUMN qty text",
 }

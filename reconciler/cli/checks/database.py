@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, select
 
+from reconciler.cli.checks.confirms import check_confirms
 from reconciler.cli.checks.policies import check_policies
 from reconciler.cli.checks.result import CheckResult, failed, passed, result_of, skipped, warning
 from reconciler.cli.checks.times import check_times
@@ -179,6 +180,7 @@ _CHECKS: Mapping[str, Check] = {
     "rights": check_rights,
     "policies": check_policies,
     "times": check_times,
+    "confirms": check_confirms,
     "vacuum": check_vacuum,
 }
 _IN_TRANSACTION = frozenset({"open orders", "duplicates"})

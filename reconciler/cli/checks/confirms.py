@@ -1,0 +1,69 @@
+"""Check of the cost of a confirm: most looks at an order find it right, and write only that."""
+
+from sqlalchemy import Connection
+
+from reconciler.cli.checks.result import CheckResult, passed, skipped, warning
+from reconciler.errors import Problem, SchemaMismatch
+from reconciler.store.confirm_cost import HOT_BYTES, ConfirmCost, read_confirm_cost
+from reconciler.store.privileges import missing_read_privileges
+from reconciler.store.tables import read_orders_table
+
+CHECK = "confirms"
+
+
+def check_confirms(connection: Connection) -> CheckResult:
+    """Tell what a confirm costs on this table, and what would make it cheaper."""
+    if missing_read_privileges(connection):
+        return skipped(CHECK, "the rights are granted")
+    try:
+        orders = read_orders_table(connection)
+    except SchemaMismatch:
+        return skipped(CHECK, "orders is suitable")
+    return confirms_result(read_confirm_cost(connection), has_row_version=orders.has_row_version)
+
+
+def confirms_result(cost: ConfirmCost, *, has_row_version: bool) -> CheckResult:
+    """Return a warning if something makes each confirm more expensive than it has to be."""
+    problems = (
+        [] if cost.has_side_table else [_of_index(cost, name) for name in cost.synced_indexes]
+    )
+    if not has_row_version:
+        problems.append(
+            Problem(
+                what="our role may not read the version of a row (xmin, ctid), so each batch takes"
+                " four round trips instead of one",
+                hint="run as the owner of orders, for the role of DATABASE_URL:"
+                " GRANT SELECT ON orders TO CURRENT_USER",
+            )
+        )
+    detail = _detail(cost)
+    return warning(CHECK, detail, problems) if problems else passed(CHECK, detail)
+
+
+def _detail(cost: ConfirmCost) -> str:
+    """Return the estimated cost, from the catalogs: nothing is measured here."""
+    if cost.has_side_table:
+        return "a confirm writes no row and no index of orders, only our side table"
+    if cost.synced_indexes:
+        return (
+            f"a confirm writes about {cost.other_bytes:,} bytes of log and {cost.indexes} indexes"
+        )
+    hot = f"a confirm writes about {HOT_BYTES} bytes of log and no index"
+    if not cost.full_tables:
+        return f"{hot} (HOT)"
+    table, *others = cost.full_tables
+    more = f" and {len(others)} more partitions" if others else ""
+    return (
+        f"{hot} (HOT) where its page has room, else about {cost.other_bytes:,}; give new pages of"
+        f" {table}{more} room: ALTER TABLE {table} SET (fillfactor = 90)"
+    )
+
+
+def _of_index(cost: ConfirmCost, name: str) -> Problem:
+    return Problem(
+        what=f"index {name} has last_synced_at: no confirm can be HOT, and each writes all"
+        f" {cost.indexes} indexes of the table, about {cost.other_bytes:,} bytes of log instead of"
+        f" {HOT_BYTES}",
+        hint=f"if none of your queries needs it, run: DROP INDEX CONCURRENTLY {name}; else keep the"
+        " sync times in a table of ours: reconciler db upgrade --side-table",
+    )
