@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from enum import StrEnum
+from itertools import groupby
+from operator import attrgetter
 
 from reconciler.workload import AnomalyStats, Batch, Chunk, Counts, Cycle
 
@@ -125,17 +127,36 @@ class OpenCycle:
 
 
 def group_by_cost(chunks: Iterable[Chunk], most: int) -> Iterator[list[Chunk]]:
-    """Group chunks so that each group costs at most `most`, or is a single chunk."""
+    """Group chunks so that each group costs at most `most`, or is a single chunk.
+
+    Neighbours of one key stay together if they fit into a group: they may share a request.
+    """
     group: list[Chunk] = []
     cost = 0
-    for chunk in chunks:
-        if group and cost + chunk.cost > most:
+    for part in _parts(chunks, most):
+        part_cost = _cost_of(part)
+        if group and cost + part_cost > most:
             yield group
             group, cost = [], 0
-        group.append(chunk)
-        cost += chunk.cost
+        group += part
+        cost += part_cost
     if group:
         yield group
+
+
+def _parts(chunks: Iterable[Chunk], most: int) -> Iterator[list[Chunk]]:
+    """Yield the neighbours of each key together if they cost at most `most`, else one by one."""
+    for _, neighbours in groupby(chunks, key=attrgetter("key")):
+        part = list(neighbours)
+        if _cost_of(part) <= most:
+            yield part
+        else:
+            yield from ([chunk] for chunk in part)
+
+
+def _cost_of(chunks: Iterable[Chunk]) -> int:
+    """Sum up the costs of chunks."""
+    return sum(chunk.cost for chunk in chunks)
 
 
 def size_of(chunks: Iterable[Chunk]) -> int:

@@ -5,7 +5,7 @@ one queue, and while one of them is in flight the others wait for the same worke
 exceptions:
 
 - A *hot* symbol has more than a shard's share of the page and is spread over all shards, chunk by
-  chunk. Its chunks are as long as a page of history, so this costs no more requests.
+  chunk. Its chunks are as long as a page of history, so this costs few more requests.
 - An available worker whose queue has nothing for it takes over a whole symbol from the longest
   queue, if none of its chunks is in flight.
 
@@ -24,6 +24,7 @@ import time
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain, count
 from operator import attrgetter
 
@@ -31,6 +32,13 @@ from reconciler.supervisor.sharding import assign_buckets, assign_without, bucke
 from reconciler.workload import Batch, Chunk
 
 _ID_OF = attrgetter("id")
+
+MAX_SYMBOL_ITEMS = 5000
+"""The most items of a long symbol in one batch, if they are more than one chunk. One list of open
+orders answers for all of them: with a chunk a batch, it would be read again for each chunk."""
+
+MAX_MISFITS = 20
+"""Symbols that did not fit into a batch before it counts as full: there may be thousands more."""
 
 
 @dataclass(slots=True)
@@ -73,16 +81,18 @@ class _Queued:
 
 @dataclass(slots=True)
 class _BatchBuilder:
-    """Collects a batch: short chunks up to the batch size, and at most one longer chunk.
+    """Collects a batch: short chunks up to the batch size, and at most one long symbol.
 
-    Thus a few orders need no batch of their own: they are requested and written along with the long
-    chunk.
+    A symbol is long if its first chunk in the batch is longer than the batch size; its other chunks
+    go along, up to `MAX_SYMBOL_ITEMS`. Thus a few orders need no batch of their own: they are
+    requested and written along with the long symbol.
     """
 
     batch_size: int
     chunks: list[_Queued] = field(default_factory=list)
     short_items: int = 0
-    has_long: bool = False
+    long_key: str | None = None
+    long_items: int = 0
 
     @property
     def is_full(self) -> bool:
@@ -94,19 +104,22 @@ class _BatchBuilder:
         first = self.chunks[0]
         if queued.cycle != first.cycle or queued.chunk.crashes or first.chunk.crashes:
             return False
-        if self._is_long(queued):
-            return not self.has_long
-        return self.short_items + len(queued.chunk.items) <= self.batch_size
+        items = len(queued.chunk.items)
+        if queued.chunk.key == self.long_key:
+            return self.long_items + items <= MAX_SYMBOL_ITEMS
+        if items > self.batch_size:
+            return self.long_key is None
+        return self.short_items + items <= self.batch_size
 
     def take(self, queued: _Queued) -> None:
         self.chunks.append(queued)
-        if self._is_long(queued):
-            self.has_long = True
+        items = len(queued.chunk.items)
+        if self.long_key is None and items > self.batch_size:
+            self.long_key = queued.chunk.key
+        if queued.chunk.key == self.long_key:
+            self.long_items += items
         else:
-            self.short_items += len(queued.chunk.items)
-
-    def _is_long(self, queued: _Queued) -> bool:
-        return len(queued.chunk.items) > self.batch_size
+            self.short_items += items
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -151,6 +164,8 @@ class Dispatcher:
         self._queues = {shard: _Queue() for shard in range(shards)}
         self._recovered = _Queue()
         self._in_flight: defaultdict[int, dict[int, Batch]] = defaultdict(dict)
+        self._shards_by_key: defaultdict[str, Counter[int]] = defaultdict(Counter)
+        """The shards that have chunks of a key in flight, each with their number."""
         self._assigned_at: dict[tuple[int, int], float] = {}
         self._hot: set[str] = set()
         self._numbers = count()
@@ -248,9 +263,9 @@ class Dispatcher:
     def next_batch(self, shard: int, eligibility: Eligibility = ANYTHING) -> Batch | None:
         """Return the next batch for a shard's available worker; None if there is nothing for it.
 
-        A batch has chunks of one cycle: short ones up to the batch size, and one that is longer. If
-        the chunks at the head are not eligible yet, return None rather than skip them: they soon
-        will be.
+        A batch has chunks of one cycle: short ones up to the batch size, and those of one long
+        symbol. If the chunks at the head are not eligible yet, return None rather than skip them:
+        they soon will be.
         """
         queue, chunks = self._take_next(shard, eligibility)
         if not chunks:
@@ -266,6 +281,8 @@ class Dispatcher:
             chunks=tuple(queued.chunk for queued in chunks),
         )
         self._in_flight[shard][batch.number] = batch
+        for chunk in batch.chunks:
+            self._shards_by_key[chunk.key][shard] += 1
         self._assigned_at[shard, batch.number] = self._monotonic()
         return batch
 
@@ -275,21 +292,29 @@ class Dispatcher:
         Returns the queue that the chunks come from, and the chunks, if there are any.
         """
         own = self._queues[shard]
-        busy = self._keys_in_flight_elsewhere(shard) - self._hot
+        is_busy = partial(self._is_busy_elsewhere, shard)
         avoided_shard = shard if eligibility.skips_own_crashes else None
-        if chunks := self._take_chunks(self._recovered, busy, avoided_shard):
+        if chunks := self._take_chunks(self._recovered, is_busy, avoided_shard):
             return self._recovered, chunks
         if eligibility.skips_own_crashes and self._has_recovered_of(shard):
             return own, []  # This worker must stay free, in case no other shard takes them.
-        chunks = self._take_chunks(own, busy)
-        if not chunks and self._take_over(own, busy, eligibility.blocked_shards):
-            chunks = self._take_chunks(own, busy)
+        chunks = self._take_chunks(own, is_busy)
+        if not chunks and self._take_over(own, is_busy, eligibility.blocked_shards):
+            chunks = self._take_chunks(own, is_busy)
         return own, chunks
 
     def done(self, shard: int, number: int) -> Batch:
         """Remove a batch from the batches in flight, and return it."""
         del self._assigned_at[shard, number]
-        return self._in_flight[shard].pop(number)
+        batch = self._in_flight[shard].pop(number)
+        for chunk in batch.chunks:
+            shards = self._shards_by_key[chunk.key]
+            shards[shard] -= 1
+            if not shards[shard]:
+                del shards[shard]
+            if not shards:
+                del self._shards_by_key[chunk.key]
+        return batch
 
     def requeue_front(self, shard: int, chunks: Iterable[Chunk], cycle: int) -> None:
         """Requeue chunks at the head of this shard's queue, or of their owner's if it has none."""
@@ -328,23 +353,27 @@ class Dispatcher:
         return self._queues[shard if shard in self._queues else self.owner_of(key)]
 
     def _take_chunks(
-        self, queue: _Queue, busy: Collection[str], avoided_shard: int | None = None
+        self, queue: _Queue, is_busy: Callable[[str], bool], avoided_shard: int | None = None
     ) -> list[_Queued]:
         """Take a batch's chunks out of a queue, without the symbols that are busy elsewhere.
 
         Chunks that crashed a worker of `avoided_shard` stay in the queue as well.
         """
         builder = _BatchBuilder(self.batch_size)
+        misfits = 0
         for key in list(queue.by_key):
-            if key in busy or avoided_shard in queue.by_key[key][0].chunk.crashed_in:
+            if is_busy(key) or avoided_shard in queue.by_key[key][0].chunk.crashed_in:
                 continue
             while (chunks := queue.by_key.get(key)) and builder.admits(chunks[0]):
                 builder.take(queue.pop(key))
-            if builder.is_full:
+            misfits += key in queue.by_key
+            if builder.is_full or misfits == MAX_MISFITS:
                 break
         return builder.chunks
 
-    def _take_over(self, own: _Queue, busy: Collection[str], blocked: Collection[int]) -> bool:
+    def _take_over(
+        self, own: _Queue, is_busy: Callable[[str], bool], blocked: Collection[int]
+    ) -> bool:
         """Move a symbol to this queue from the longest other queue that has a free one.
 
         Takes the symbol whose turn comes last there. Returns False if no queue has any.
@@ -355,7 +384,7 @@ class Dispatcher:
             if queue is not own and shard not in blocked
         ]
         for queue in sorted(others, key=lambda queue: queue.items, reverse=True):
-            key = next((key for key in reversed(queue.by_key) if key not in busy), None)
+            key = next((key for key in reversed(queue.by_key) if not is_busy(key)), None)
             if key is not None:
                 for queued in self._remove_symbol(queue, key):
                     own.append(queued)
@@ -366,14 +395,10 @@ class Dispatcher:
         """Remove a symbol's chunks from a queue; of a hot symbol, remove only one chunk."""
         return [queue.pop(key)] if key in self._hot else queue.remove_key(key)
 
-    def _keys_in_flight_elsewhere(self, shard: int) -> set[str]:
-        return {
-            chunk.key
-            for other, batches in self._in_flight.items()
-            if other != shard
-            for batch in batches.values()
-            for chunk in batch.chunks
-        }
+    def _is_busy_elsewhere(self, shard: int, key: str) -> bool:
+        """Return True if another shard has the key in flight and it is not hot."""
+        shards = self._shards_by_key.get(key, ())
+        return key not in self._hot and any(other != shard for other in shards)
 
     def _all_chunks(self) -> Iterator[Chunk]:
         yield from (queued.chunk for queued in self._all_queued())

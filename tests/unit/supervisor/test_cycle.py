@@ -111,9 +111,10 @@ def test_the_batches_of_a_dead_worker_wait_for_no_verdict() -> None:
 
 CHUNKS = st.lists(
     st.builds(
-        lambda items, cost: Chunk(
-            key="COIN", items=tuple(Item(number) for number in range(items)), cost=cost
+        lambda key, items, cost: Chunk(
+            key=key, items=tuple(Item(number) for number in range(items)), cost=cost
         ),
+        st.sampled_from(["BTC", "ETH"]),
         st.integers(1, 30),
         st.integers(0, 20),
     ),
@@ -127,6 +128,19 @@ def test_a_page_is_cut_into_cycles_within_their_cost(chunks: list[Chunk], most: 
 
     assert [chunk for group in groups for chunk in group] == chunks
     assert all(len(group) == 1 or sum(chunk.cost for chunk in group) <= most for group in groups)
+
+
+def test_a_symbol_is_not_divided_between_two_cycles_if_one_can_take_it() -> None:
+    first, *neighbours = (
+        Chunk(key=key, items=(Item(0),), cost=cost)
+        for key, cost in (("BTC", 20), ("ETH", 20), ("ETH", 20), ("XRP", 20))
+    )
+
+    assert list(group_by_cost([first, *neighbours], 50)) == [
+        [first],
+        neighbours[:2],
+        neighbours[2:],
+    ]
 
 
 @given(chunks=CHUNKS, size=st.integers(1, 40))

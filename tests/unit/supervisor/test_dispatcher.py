@@ -2,7 +2,12 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.supervisor.dispatcher import Dispatcher, Eligibility
+from reconciler.supervisor.dispatcher import (
+    MAX_MISFITS,
+    MAX_SYMBOL_ITEMS,
+    Dispatcher,
+    Eligibility,
+)
 from reconciler.supervisor.sharding import assign_buckets, bucket_of
 from reconciler.workload import Batch, Chunk
 
@@ -79,6 +84,31 @@ def test_a_batch_of_short_chunks_may_have_one_long_one(dispatcher: Dispatcher) -
 
     assert assigned(dispatcher, 0).chunks == (short, long)
     assert assigned(dispatcher, 0).chunks == (longer,)
+
+
+def test_a_batch_takes_all_chunks_of_one_long_symbol(dispatcher: Dispatcher) -> None:
+    long = [*chunks_of(symbol_of(0), 2, items=25), a_chunk(symbol_of(0), 9)]
+    other = a_chunk(symbol_of(0, 1), 10)
+    with_ballast(dispatcher, *long, other)
+
+    assert assigned(dispatcher, 0).chunks == (*long, other)
+
+
+def test_a_batch_takes_a_bounded_part_of_a_longer_symbol() -> None:
+    dispatcher = Dispatcher(1, batch_size=10)
+    first, second, third = chunks_of("BTCUSDT", 3, items=MAX_SYMBOL_ITEMS // 2)
+    dispatcher.add([first, second, third], cycle=0)
+
+    assert assigned(dispatcher, 0).chunks == (first, second)
+    assert assigned(dispatcher, 0).chunks == (third,)
+
+
+def test_a_batch_is_full_when_many_symbols_did_not_fit() -> None:
+    dispatcher = Dispatcher(1, batch_size=10)
+    misfits = [a_chunk(f"COIN{number}", 2) for number in range(MAX_MISFITS)]
+    dispatcher.add([a_chunk("BTCUSDT", 9), *misfits, a_chunk("ETHUSDT", 1)], cycle=0)
+
+    assert keys_of(assigned(dispatcher, 0).chunks) == {"BTCUSDT"}
 
 
 def test_a_batch_fills_up_with_a_later_symbol_that_fits(dispatcher: Dispatcher) -> None:

@@ -71,9 +71,10 @@ class DispatcherMachine(RuleBasedStateMachine):
             not {chunk.key for chunk in batch.chunks} & {chunk.key for chunk in others} - self.hot
         )
         assert not set(ids_of(batch.chunks)) & set(ids_of(others))
-        short = [len(chunk.items) for chunk in batch.chunks if len(chunk.items) <= self.batch_size]
+        long = {chunk.key for chunk in batch.chunks if len(chunk.items) > self.batch_size}
+        short = [len(chunk.items) for chunk in batch.chunks if chunk.key not in long]
+        assert len(long) <= 1
         assert sum(short) <= self.batch_size
-        assert len(batch.chunks) - len(short) <= 1
         assert len(batch.chunks) == 1 or not any(chunk.crashes for chunk in batch.chunks)
         self.in_flight[shard].append(batch)
 
