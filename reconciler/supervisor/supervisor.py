@@ -44,6 +44,7 @@ HALT_SAMPLE_SECONDS = 15.0
 STORE_RETRY_SECONDS = 2.0
 RECORD_SECONDS = 2.0
 GAUGE_SECONDS = 10.0
+EMPTY_CYCLE_SECONDS = 45.0
 LOG_SECONDS = 1.0
 
 T = TypeVar("T")
@@ -455,21 +456,28 @@ class Supervisor:
             return None
 
     async def _wait_for_next_sweep(self) -> None:
-        """Wait for the interval between two sweeps, which a reload may change meanwhile.
+        """Wait for the interval between two sweeps, and as long as the planner asks for.
 
-        Wait longer if the planner wants a longer pause.
+        A longer pause than the interval is logged, and counts as empty cycles: it is no outage.
         """
+        await self._wait_for_interval()
+        while not self._stop_state.is_stopping:
+            seconds = self._may_sweep_at - asyncio.get_running_loop().time()
+            if seconds <= 0:
+                return
+            log.info("supervisor.waits_for_planner", seconds=round(seconds, 1))
+            self._coordinator.begin_cycle(())
+            await self._stop_state.sleep(min(seconds, EMPTY_CYCLE_SECONDS))
+
+    async def _wait_for_interval(self) -> None:
+        """Wait for the interval between two sweeps, which a reload may change meanwhile."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         interval = None
         while interval != self._options.interval and not self._stop_state.is_stopping:
             interval = self._options.interval
-            ends = began + interval.total_seconds()
-            if self._may_sweep_at > ends:
-                seconds = round(self._may_sweep_at - began, 1)
-                log.info("supervisor.waits_for_planner", seconds=seconds)
             with suppress(TimeoutError):
-                async with asyncio.timeout_at(max(ends, self._may_sweep_at)):
+                async with asyncio.timeout_at(began + interval.total_seconds()):
                     await self._stop_state.wait_unless_stopping(
                         partial(self._has_interval_changed, interval)
                     )

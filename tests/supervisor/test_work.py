@@ -304,7 +304,7 @@ async def test_no_measurement_or_record_that_fails_ends_the_service(
 
 
 async def test_the_next_sweep_waits_for_as_long_as_the_planner_asks(
-    workspace: Workspace, begin: Begin, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, journal: Journal, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses = iter([0.0, 3_600.0])
     waits: list[float] = []
@@ -328,6 +328,7 @@ async def test_the_next_sweep_waits_for_as_long_as_the_planner_asks(
     async with asyncio.timeout(DEADLINE_SECONDS):
         await waiting.wait()
     structlog.reset_defaults()
+    await journal.wait("cycle", 2, scanned=0)
 
     assert waits == [pytest.approx(3_600, abs=DEADLINE_SECONDS)]
     assert list(pauses) == []
