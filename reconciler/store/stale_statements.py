@@ -79,7 +79,7 @@ def select_scan(orders: OrdersTable) -> Select[Any]:
             cast(func.extract("epoch", func.now() - oldest), Double),
         )
         .select_from(orders.with_sync_time)
-        .where(*_is_stale(orders))
+        .where(*_is_stale(orders), _is_not_waiting(orders))
         .group_by(orders.c.symbol)
         .order_by(func.min(orders.synced_at), oldest, symbol)
     )
@@ -95,7 +95,7 @@ def select_page(orders: OrdersTable, which: ColumnElement[bool]) -> Select[Any]:
             orders.row_version(),
         )
         .select_from(orders.with_sync_time)
-        .where(*_is_stale(orders), which)
+        .where(*_is_stale(orders), _is_not_waiting(orders), which)
         .order_by(orders.synced_at, orders.c.id)
         .limit(bindparam("limit", type_=Integer))
     )
@@ -104,7 +104,8 @@ def select_page(orders: OrdersTable, which: ColumnElement[bool]) -> Select[Any]:
 def select_ids(orders: OrdersTable, which: ColumnElement[bool]) -> Executable:
     """Select the ids of up to `limit` stale orders by age, as arrays of `length`.
 
-    With each array come the sync time of its last order as text, and the number of its orders.
+    Those that are on hold are left out when their page is read. With each array come the sync time
+    of its last order as text, and the number of its orders.
     """
     place = func.row_number().over(order_by=(orders.synced_at, orders.c.id)) - 1
     listed = (
@@ -164,6 +165,11 @@ def _is_ahead(orders: OrdersTable) -> ColumnElement[bool]:
 
 
 def _is_stale(orders: OrdersTable) -> list[ColumnElement[bool]]:
+    return [_is_open(), or_(_is_unsynced(orders), _is_ahead(orders))]
+
+
+def _is_not_waiting(orders: OrdersTable) -> ColumnElement[bool]:
+    """Return the condition that an order is not on hold, or that its next attempt is due."""
     # A plain NOT EXISTS would become a join, which over a table that has grown since its last
     # ANALYZE can turn quadratic. NOT IN turns quadratic once the holds exceed the hash memory (over
     # 20 s instead of 0.5 s with 300,000). With IS NOT TRUE it stays a filter on the index scan:
@@ -177,11 +183,7 @@ def _is_stale(orders: OrdersTable) -> list[ColumnElement[bool]]:
         holds.c.external_order_id == cast(orders.c.external_order_id, Text),
     )
     of_unknown = _has_hold(orders, is_waiting(), holds.c.symbol.is_(None))
-    return [
-        _is_open(),
-        or_(_is_unsynced(orders), _is_ahead(orders)),
-        or_(of_this_row, of_unknown).is_not(true()),
-    ]
+    return or_(of_this_row, of_unknown).is_not(true())
 
 
 def _has_hold(orders: OrdersTable, *conditions: ColumnElement[bool]) -> Exists:

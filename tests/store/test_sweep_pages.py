@@ -12,9 +12,12 @@ from reconciler.store.stale import SymbolBacklog
 from .builders import (
     SHAPES,
     Application,
+    a_fault,
+    applied,
     connect_application,
     insert_order,
     make_ready,
+    now_of,
     use_side_table,
 )
 from .test_stale import ids_of, read_page, read_pages, stale_orders
@@ -124,6 +127,15 @@ def test_a_page_leaves_out_what_is_not_stale_any_more(
 
     assert [ids_of(page) for page in (first, second, third)] == [[1, 2], [6], [8]]
     assert third.next is None
+
+
+def test_orders_on_hold_are_left_out_of_a_large_symbol(
+    application: Application, database: Database
+) -> None:
+    insert_orders(application, *((id_, "BTCUSDT", 60 - id_) for id_ in range(1, 7)))
+    applied(database, *((id_, a_fault(id_, fetched_at=now_of(database))) for id_ in (1, 2, 4)))
+
+    assert pages_of(database, 2) == [[3], [5, 6]]
 
 
 STRANGE = ["BTC/USDT", 'a "quote"', "back\\slash", "{1,2}", "", " ", "null", "NULL", "ü€", None]
