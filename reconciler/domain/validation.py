@@ -1,6 +1,6 @@
 """Checks on times and amounts, before anything is decided on them."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 
 MAX_DIGITS_BEFORE_POINT = 100
@@ -13,7 +13,9 @@ def require_aware(name: str, moment: datetime | None) -> None:
     Raises:
         ValueError: `moment` is naive.
     """
-    if moment is not None and moment.utcoffset() is None:
+    if moment is None or moment.tzinfo is UTC:  # Nearly always: `utcoffset` takes far longer.
+        return
+    if moment.utcoffset() is None:
         raise ValueError(f"{name} must carry a time zone, {moment.isoformat()} has none")
 
 
@@ -25,7 +27,7 @@ def require_amount(name: str, amount: Decimal | None) -> None:
     """
     if amount is None:
         return
-    if not (amount.is_finite() and amount >= 0):
+    if not amount.is_finite() or (amount.is_signed() and amount):
         raise ValueError(f"{name} must be finite and not negative: {amount}")
     if amount.adjusted() >= MAX_DIGITS_BEFORE_POINT:
         raise ValueError(f"{name} has more than {MAX_DIGITS_BEFORE_POINT} digits: {amount}")

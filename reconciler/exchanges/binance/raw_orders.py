@@ -7,6 +7,7 @@ order by order with a slower parser, which also accepts invalid JSON (a bare NaN
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -15,7 +16,7 @@ from reconciler.exchanges.binance.constants import ORDER_ID_DIGITS
 from reconciler.exchanges.binance.decoding import DECODE_ERRORS
 
 
-class RawOrder(msgspec.Struct, frozen=True, rename="camel"):
+class RawOrder(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """One order as sent. Quantities are text, so that an invalid one fails alone.
 
     Fields that only help to tell the order from another may be missing, or of any type.
@@ -46,7 +47,9 @@ RawOrders = Sequence[RawOrder | UnreadableOrder]
 
 _FIELDS = RawOrder.__struct_encode_fields__
 _REQUIRED = _FIELDS[: len(_FIELDS) - len(RawOrder.__struct_defaults__)]
+_OPTIONAL = tuple(map(attrgetter, RawOrder.__struct_fields__[len(_REQUIRED) :]))
 _QUOTED_NAMES = tuple(f'"{name}"'.encode() for name in _FIELDS)
+_NOT_IN_NAMES = bytes(set(range(256)) - {letter for name in _QUOTED_NAMES for letter in name})
 _ORDER = msgspec.json.Decoder(RawOrder)
 _ORDERS = msgspec.json.Decoder(list[RawOrder])
 
@@ -65,7 +68,7 @@ def decode_order(body: bytes) -> RawOrder | UnreadableOrder:
     except DECODE_ERRORS:
         pass
     else:
-        if _has_each_field_once(body, 1):
+        if _has_each_field_once(body, [order]):
             return order
     parsed = _parse(body)
     slow = _convert(parsed)
@@ -98,7 +101,7 @@ def _decode_list(body: bytes) -> RawOrders:
     except DECODE_ERRORS:
         pass
     else:
-        if _has_each_field_once(body, len(orders)):
+        if _has_each_field_once(body, orders):
             return orders
     parsed = _parse(body)
     if not isinstance(parsed, list):
@@ -106,18 +109,21 @@ def _decode_list(body: bytes) -> RawOrders:
     return [_convert(one) for one in parsed]
 
 
-def _has_each_field_once(body: bytes, orders: int) -> bool:
+def _has_each_field_once(body: bytes, orders: Sequence[RawOrder]) -> bool:
     """Return True if certainly no order has a field of ours twice; the decoder takes the last one.
 
-    It is certain if no name is written with escapes, each required field occurs once for each
-    order, and each optional one in every order or in none.
+    It is certain if no name is written with escapes, and each name occurs once for each order that
+    has it, which is every order or none.
     """
     if b"\\" in body:
         return False
-    counts = [body.count(name) for name in _QUOTED_NAMES]
-    required = counts[: len(_REQUIRED)]
-    return all(count == orders for count in required) and all(
-        count in {0, orders} for count in counts
+    # Half as long, and so searched in half the time. A name may appear where none was, never less.
+    letters = body.translate(None, _NOT_IN_NAMES)
+    counts = [letters.count(name) for name in _QUOTED_NAMES]
+    required, optional = counts[: len(_REQUIRED)], counts[len(_REQUIRED) :]
+    return all(count == len(orders) for count in required) and all(
+        count == 0 or (count == len(orders) and None not in map(field, orders))
+        for field, count in zip(_OPTIONAL, optional, strict=True)
     )
 
 

@@ -1,9 +1,8 @@
 """One order as Binance sends it, translated to a `Report`."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
-from sys import intern
 
 from reconciler.domain.order import SIDES
 from reconciler.domain.report import Report, average_price
@@ -19,16 +18,18 @@ def to_report(ref: OrderRef, raw: RawOrder, fetched_at: datetime) -> Report:
     Raises:
         UnreadableRow: the order contradicts itself, or a quantity is invalid.
     """
+    word, status = _KNOWN_WORDS.get(raw.status) or (_plain_word(raw.status), None)
     executed_qty = _quantity(raw, "executedQty", raw.executed_qty)
     quote_quantity = _optional_quantity(raw, "origQuoteOrderQty", raw.orig_quote_order_qty)
-    is_quote_sized = quote_quantity is not None and quote_quantity > 0
+    quote_amount = _quote_amount(raw)
+    is_quote_sized = bool(quote_quantity)
     return Report(
         symbol=ref.symbol,
         external_order_id=ref.external_order_id,
-        word=_status_word(raw.status),
-        status=STATUSES.get(raw.status),
+        word=word,
+        status=status,
         executed_qty=executed_qty,
-        avg_price=average_price(_quote_amount(raw), executed_qty),
+        avg_price=average_price(quote_amount, executed_qty) if executed_qty else None,
         fetched_at=fetched_at,
         quantity=None if is_quote_sized else _ordered_quantity(raw, executed_qty, quote_quantity),
         is_quote_sized=is_quote_sized,
@@ -40,15 +41,15 @@ def to_report(ref: OrderRef, raw: RawOrder, fetched_at: datetime) -> Report:
 
 _MAX_WORD_LENGTH = 40
 _CONTROLS = {number: f"\\x{number:02x}" for number in (*range(32), 127)}
+_KNOWN_WORDS = {word: (word, status) for word, status in STATUSES.items()}
+"""The words with their statuses; a report takes the word from here, so that it is kept once."""
 
 
-def _status_word(text: str) -> str:
-    """Return the exchange's word for a status, shortened and in plain ASCII if it is unknown.
+def _plain_word(text: str) -> str:
+    """Return an unknown word for a status, shortened and in plain ASCII.
 
-    The word is stored, logged and shown, so it must not disturb a database or a terminal.
+    It is stored, logged and shown, so it must not disturb a database or a terminal.
     """
-    if text in STATUSES:
-        return intern(text)
     return (
         text[:_MAX_WORD_LENGTH]
         .translate(_CONTROLS)
@@ -62,9 +63,14 @@ def _status_word(text: str) -> str:
 _QUANTITY = re.compile(r"[0-9]{1,30}(\.[0-9]{1,30})?")
 _SIGNED_QUANTITY = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
 _MAX_SHOWN = 40
+_ZEROS = {text: Decimal(text) for text in ("0", *(f"0.{'0' * places}" for places in range(1, 19)))}
+"""Zero as exchanges write it. Most quantities of an open order are zero: not read each time."""
 
 
 def _quantity(raw: RawOrder, name: str, text: str, form: re.Pattern[str] = _QUANTITY) -> Decimal:
+    zero = _ZEROS.get(text)
+    if zero is not None:
+        return zero
     if form.fullmatch(text) is None:
         raise UnreadableRow(
             f"order {raw.order_id} of {raw.symbol[:MAX_NAME_LENGTH]}: {name}"
@@ -93,9 +99,9 @@ def _ordered_quantity(
         quantity = executed_qty  # One number instead of two: a batch keeps thousands.
     else:
         quantity = _quantity(raw, "origQty", raw.orig_qty)
-    if quantity == 0 and quote_quantity is None:
+    if not quantity and quote_quantity is None:
         return None
-    if executed_qty > quantity:
+    if executed_qty and executed_qty > quantity:
         raise UnreadableRow(
             f"order {raw.order_id} of {raw.symbol[:MAX_NAME_LENGTH]}: executedQty"
             f" {raw.executed_qty} of origQty {raw.orig_qty}, more than was ordered"
@@ -109,7 +115,6 @@ def _client_order_id(value: object) -> str | None:
     return str(value) if is_valid else None
 
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_MS = 4_102_444_800_000  # The year 2100.
 
 
@@ -117,4 +122,4 @@ def _timestamp(milliseconds: object) -> datetime | None:
     """Return the time for `milliseconds` since 1970, or None if they are invalid."""
     if not isinstance(milliseconds, int) or not 0 < milliseconds < _MAX_MS:
         return None
-    return _EPOCH + timedelta(milliseconds=milliseconds)
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)  # Exact: a float has digits enough.
