@@ -285,7 +285,7 @@ def _as_orders(rows: Iterable[tuple[Any, ...]]) -> tuple[StaleOrder, ...]:
             status=BY_VALUE[status],
             executed_qty=executed or _ZERO,
             avg_price=average,
-            created_at=created_at,
+            created_at=None if created_at is None else datetime.fromisoformat(created_at),
             is_on_hold=is_on_hold,
             qty=qty,
             side=None if side is None else intern(side),

@@ -40,7 +40,11 @@ _PREPARE_SCAN = "; ".join(
     [AVOID_TABLE_SCANS, *(f"SET LOCAL {plan} = off" for plan in _OTHER_PLANS)]
 )
 _PREPARE_PAGE = "; ".join(
-    [AVOID_TABLE_SCANS, *(f"SET LOCAL {plan} TO DEFAULT" for plan in _OTHER_PLANS)]
+    [
+        AVOID_TABLE_SCANS,
+        *(f"SET LOCAL {plan} TO DEFAULT" for plan in _OTHER_PLANS),
+        "SET LOCAL datestyle = ISO",
+    ]
 )
 
 
@@ -55,7 +59,10 @@ def plan_scan(connection: Connection) -> None:
 
 
 def plan_page(connection: Connection) -> None:
-    """Make this transaction use an index: with old statistics PostgreSQL may not."""
+    """Make this transaction use an index, and write times as Python reads them.
+
+    With old statistics PostgreSQL may else use none.
+    """
     connection.exec_driver_sql(_PREPARE_PAGE)
 
 
@@ -89,7 +96,7 @@ def select_page(orders: OrdersTable, which: ColumnElement[bool]) -> Select[Any]:
     """Select the columns of up to `limit` stale orders, the longest unsynced first."""
     return (
         select(
-            *orders.row_columns(),
+            *(_as_loaded(column) for column in orders.row_columns()),
             # The page has no order with a waiting hold, so only due holds need a lookup.
             _has_hold(orders, ~is_waiting()).is_(true()).label("is_on_hold"),
             orders.row_version(),
@@ -99,6 +106,11 @@ def select_page(orders: OrdersTable, which: ColumnElement[bool]) -> Select[Any]:
         .order_by(orders.synced_at, orders.c.id)
         .limit(bindparam("limit", type_=Integer))
     )
+
+
+def _as_loaded(column: Any) -> Any:
+    """Select a time as text, which Python reads three times as fast as the driver."""
+    return cast(column, Text) if isinstance(column.type, DateTime) else column
 
 
 def select_ids(orders: OrdersTable, which: ColumnElement[bool]) -> Executable:

@@ -2,15 +2,17 @@
 
 import pickle
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from reconciler.domain import value
 from reconciler.domain.order import Facts, OrderId
 from reconciler.domain.status import OPEN, TERMINAL, Status
+from reconciler.store import stale
 from reconciler.store.database import Database
 from reconciler.store.stale import StaleBacklog, StaleOrder, StaleOrders, StalePage, SweepPosition
 
@@ -256,18 +258,35 @@ def test_every_order_is_on_one_page_also_with_equal_or_no_times(
         assert {len(page.orders) for page in pages[:-1]} <= {limit}
 
 
-@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/St_Johns"])
-def test_a_cursor_is_exact_in_every_time_zone(
-    zone: str, application: Application, database_url: str
+@pytest.mark.parametrize(
+    "options",
+    ["-ctimezone=Asia/Tokyo", "-ctimezone=America/St_Johns -cdatestyle=German"],
+    ids=["Tokyo", "St. John's, in German"],
+)
+def test_times_are_exact_in_every_time_zone_and_style(
+    options: str,
+    application: Application,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(stale, "MAX_LISTED", 1)
+    placed = datetime(1870, 1, 2, 3, 4, 5, 60_000, tzinfo=UTC)
     for id_ in range(1, 5):
-        insert_order(application, id_, last_synced_at=f"2026-11-01 05:30:00.00000{id_}+00")
-    database = Database(f"{database_url}&options=-ctimezone%3D{zone}", role="test")
+        insert_order(
+            application,
+            id_,
+            last_synced_at=f"2026-11-01 05:30:00.00000{id_}+00",
+            created_at=placed + timedelta(microseconds=id_),
+        )
+    database = Database(f"{database_url}&options={quote(options)}", role="test")
 
-    found = [id_ for page in read_pages(database, 1) for id_ in ids_of(page)]
+    found = [order for page in read_pages(database, 1) for order in page.orders]
     database.close()
 
-    assert found == [1, 2, 3, 4]
+    assert [order.id for order in found] == [1, 2, 3, 4]
+    assert [order.created_at for order in found] == [
+        placed + timedelta(microseconds=id_) for id_ in range(1, 5)
+    ]
 
 
 def test_orders_reconciled_between_pages_make_no_other_skipped(
