@@ -1,9 +1,9 @@
 """Decide what an exchange's answer does to a row. Correctness lives here.
 
 Pure: the same order, answer, time and policy give the same decision. Nothing is read, written or
-raised, so that one bad order never costs a batch. The caller keeps the row locked, so that the row
-is written as it was decided on. A wrong write is worse than none: where facts contradict each
-other, a person decides.
+raised, so that one bad order never costs a batch. The caller writes only to a row that is
+locked and still the one that was decided on. A wrong write is worse than none: where facts
+contradict each other, a person decides.
 
     answer                         decision
     ------                         --------

@@ -1,5 +1,6 @@
 """The result of a batch in the making: each order is counted, skipped or still left to do."""
 
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import replace
 
@@ -94,14 +95,15 @@ class BatchProgress:
         """Count what was written to rows that were as planned, and the rows that were locked."""
         unwritten = result.different | result.skipped
         confirmed = [order.id for order, _ in planned.confirmed if order.id not in unwritten]
-        self._counts.scanned += len(confirmed)
+        changed = [
+            (order.id, order.status, change.to.status)
+            for order, _, change in planned.changed
+            if order.id not in unwritten
+        ]
+        self._counts.scanned += len(confirmed) + len(changed)
         self._counts.reconciled += len(confirmed)
-        self._settle(confirmed)
-        for order, _, change in planned.changed:
-            if order.id not in unwritten:
-                self._counts.scanned += 1
-                self._count_change(order.status, change)
-                self._settle([order.id])
+        self._count_changes([(before, after) for _, before, after in changed])
+        self._settle([*confirmed, *(id_ for id_, _, _ in changed)])
         self._count_skipped(result.skipped)
 
     def count_held(self, ids: Collection[OrderId]) -> None:
@@ -161,10 +163,11 @@ class BatchProgress:
             self._count_inconclusive(id_, LOCKED)
         self.left.difference_update(ids)
 
-    def _count_change(self, before: Status, change: Change) -> None:
-        self._counts.reconciled += 1
-        self._counts.discrepancies += 1
-        self._counts.transitions[f"{before.value}.{change.to.status.value}"] += 1
+    def _count_changes(self, transitions: Collection[tuple[Status, Status]]) -> None:
+        self._counts.reconciled += len(transitions)
+        self._counts.discrepancies += len(transitions)
+        for (before, after), count in Counter(transitions).items():
+            self._counts.transitions[f"{before.value}.{after.value}"] += count
 
     def _count_inconclusive(self, id_: OrderId, reason: str) -> None:
         """Count a look-up that led to nothing; the last one allowed puts the order on hold."""
@@ -176,7 +179,7 @@ class BatchProgress:
             self._inconclusive.forget(outcome.order.id)
         match outcome.decision:
             case Change() as change:
-                self._count_change(outcome.order.facts.status, change)
+                self._count_changes([(outcome.order.facts.status, change.to.status)])
                 if self._with_proposals:
                     self._proposals.append(_proposal(outcome, change))
             case Confirm():

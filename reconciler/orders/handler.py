@@ -4,6 +4,7 @@ Between the two the supervisor judges what all workers have seen. No transaction
 while the exchange is asked. What becomes of an order:
 
     answered                          decided, then confirmed, changed, put on hold or left as it is
+    its row was written meanwhile     decided on again, as the row is now
     asked, but the request failed     counted as an error; the next sweep tries it again
     its request is rejected often     on hold
     its row cannot be written         found by halving the batch (`bisecting_writer`), and on hold

@@ -3,7 +3,9 @@
 The work on a batch:
 
     stale               find the stale orders, page by page
-    order_writer        lock, decide and write a batch: the only place that writes `orders`
+    compare_and_set, compare_and_set_statement
+                        write what was decided where the rows are still the same, at once
+    order_writer        lock, decide and write the rest; only these two write `orders`
     order_rows          the locked rows, each with its hold
     batch_writes        a batch's decisions as parameters,
     write_statement     and the statement that writes them

@@ -1,4 +1,8 @@
-"""Reconcile a batch of rows with the exchange's answers: the only place that writes `orders`.
+"""Reconcile a batch of rows with the exchange's answers: decide on each under its lock.
+
+What is still right or has moved on was decided on before, and `compare_and_set` writes it where the
+row is still the same. These two are the only places that write `orders`. What is left for here are
+rows that were written meanwhile, and decisions that need more than the row as planned.
 
 One short transaction for each batch, with four round trips: begin, lock, write, commit.
 
