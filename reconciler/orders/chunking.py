@@ -54,7 +54,7 @@ def _in_exchange_order(orders: Iterable[StaleOrder]) -> Sequence[StaleOrder]:
     The ids of a symbol nearly always have the same length. Two sorts cost less than one by pairs.
     """
     by_digits = sorted(orders, key=_exchange_id)
-    if len({len(order.external_order_id) for order in by_digits}) == 1:
+    if len(set(map(len, map(_exchange_id, by_digits)))) == 1:
         return by_digits
     return sorted(by_digits, key=lambda order: len(order.external_order_id))
 
