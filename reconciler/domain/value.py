@@ -5,9 +5,9 @@ from functools import lru_cache
 from typing import Any, TypeVar, dataclass_transform
 
 from msgspec import Struct, msgpack
-from msgspec.structs import replace
+from msgspec.structs import force_setattr, replace
 
-__all__ = ["Value", "decode_values", "encode_values", "replace"]
+__all__ = ["Value", "decode_values", "encode_values", "force_setattr", "replace"]
 
 V = TypeVar("V", bound="Value")
 
@@ -24,6 +24,10 @@ class Value(Struct, frozen=True, gc=False):
     names of its fields, which takes twice as long.
     """
 
+    @classmethod
+    def share_equal_parts(cls, values: "Sequence[Any]") -> None:
+        """Let parts that many decoded values have in common be one object; by default no part."""
+
 
 def encode_values(values: Sequence["Value"]) -> bytes:
     """Encode values of one class in one piece; pickled one by one, they take ten times as long."""
@@ -33,6 +37,7 @@ def encode_values(values: Sequence["Value"]) -> bytes:
 def decode_values(kind: type[V], encoded: bytes) -> tuple[V, ...]:
     """Decode values of the class `kind`."""
     values: tuple[V, ...] = _decoder(kind).decode(encoded)
+    kind.share_equal_parts(values)
     return values
 
 

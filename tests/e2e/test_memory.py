@@ -53,8 +53,9 @@ def test_worker_imports_nothing_beyond_the_fork_server(
     assert measurements["imported"] == []
 
 
-def test_order_takes_1200_bytes_until_committed_then_none(measurements: Measurements) -> None:
-    # A third of it are the fields of row and report besides the status, for the comparison.
-    assert measurements["kept_bytes"] / ORDERS < 1200
+def test_order_takes_1250_bytes_until_committed_then_none(measurements: Measurements) -> None:
+    # A third of it are the fields of row and report besides the status, for the comparison; 60
+    # bytes are the version of the row and the decision, which spare reading it again.
+    assert measurements["kept_bytes"] / ORDERS < 1250
     # The rows that the last transaction has read are kept until the next one.
     assert measurements["left_bytes"] < measurements["kept_bytes"] / 4

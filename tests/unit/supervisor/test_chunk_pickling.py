@@ -29,7 +29,7 @@ ORDERS = st.builds(
     symbol=TEXTS,
     external_order_id=TEXTS,
     status=st.sampled_from(Status),
-    executed_qty=st.decimals(),
+    executed_qty=st.decimals().map(lambda number: number or Decimal(0)),
     created_at=st.none() | st.datetimes(timezones=st.just(UTC)).map(without_fold),
     avg_price=st.none() | st.decimals(),
     qty=st.none() | TEXTS,
