@@ -17,12 +17,14 @@ from reconciler.exchanges.base import Venue
 from reconciler.orders.backlog_scan import BacklogScan
 from reconciler.orders.chunking import chunk_orders
 from reconciler.orders.duplicates_gauge import DuplicatesGauge
+from reconciler.orders.sync_times_cleanup import SyncTimesCleanup
 from reconciler.orders.unfollowed_gauge import UnfollowedGauge
 from reconciler.store import first_sync, shared_state
 from reconciler.store.cycles import CycleRecord, read_last_hour, record_cycle
 from reconciler.store.database import Database
 from reconciler.store.holds import measure_holds, resolve_ended
 from reconciler.store.order_writer import OrderWriter
+from reconciler.store.side_table import require_unchanged
 from reconciler.store.stale import StaleOrder, StaleOrders, StaleScan, SweepPosition
 from reconciler.store.tables import OrdersTable
 from reconciler.telemetry.health import LastHour
@@ -41,12 +43,16 @@ class OrderPlanner(Planner):
     unfollowed: UnfollowedGauge
     duplicates: DuplicatesGauge
     scans: BacklogScan = field(default_factory=BacklogScan)
+    cleanup: SyncTimesCleanup = field(default_factory=SyncTimesCleanup)
 
     def plan(self, limit: int, after: Hashable | None) -> Page:
         """Read a page of stale orders and cut it into chunks.
 
-        Before the first page of a sweep, resolve the holds of orders that have ended meanwhile,
-        except in a dry run and while the halt is on; and scan the open orders.
+        Before the first page of a sweep, forget orders that have ended meanwhile: their holds and
+        their sync times, except in a dry run and while the halt is on; and scan the open orders.
+
+        Raises:
+            SchemaMismatch: the side table was made or dropped since we began.
         """
         position = self._begin_sweep() if after is None else after
         assert isinstance(position, SweepPosition)  # noqa: S101 - it is this planner's own
@@ -57,10 +63,13 @@ class OrderPlanner(Planner):
         return Page(chunks=chunks, next=page.next, pause_seconds=self.scans.pause_seconds)
 
     def _begin_sweep(self) -> SweepPosition:
-        if not self.is_dry_run:
-            with self.database.transaction() as connection:
-                if shared_state.read_halt(connection) is None:
-                    resolve_ended(connection, self.orders)
+        has_side_table = self.orders.side_table is not None
+        with self.database.transaction() as connection:
+            require_unchanged(connection, has_side_table=has_side_table)
+            if not self.is_dry_run and shared_state.read_halt(connection) is None:
+                resolve_ended(connection, self.orders)
+                if has_side_table:
+                    self.cleanup.run_if_due(connection)
         return SweepPosition(scan=self.scans.begin_sweep(self._scan))
 
     def _scan(self) -> StaleScan:

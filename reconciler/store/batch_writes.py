@@ -26,12 +26,14 @@ class BatchWrites:
         held: Orders that go on hold, or stay there: order, hold, wait until the next attempt,
             answer.
         released: Ids, as text, of orders whose hold ends.
+        with_side_table: The sync times are written into the side table.
     """
 
     changed: list[tuple[OrderId, Facts, bytes, datetime]]
     confirmed: list[tuple[OrderId, datetime]]
     held: list[tuple[Order, Hold, timedelta, Answer]]
     released: list[str]
+    with_side_table: bool = False
 
     @property
     def counts(self) -> dict[WritePart, int]:
@@ -42,10 +44,17 @@ class BatchWrites:
         counts = {
             WritePart.CHANGED: len(self.changed),
             WritePart.LOGGED: len(self.changed),
-            WritePart.CONFIRMED: len(self.confirmed),
+            WritePart.CONFIRMED: 0 if self.with_side_table else len(self.confirmed),
+            WritePart.SYNCED: self._sync_times if self.with_side_table else 0,
             WritePart.HELD: len(self.held),
         }
         return {part: count for part, count in counts.items() if count}
+
+    @property
+    def _sync_times(self) -> int:
+        """The number of rows of the side table: an order that ends loses its own."""
+        still_open = sum(not to.status.is_terminal for _, to, _, _ in self.changed)
+        return len(self.confirmed) + still_open
 
     @property
     def parts(self) -> frozenset[WritePart]:
@@ -61,9 +70,10 @@ class BatchWrites:
         *,
         exchange: str,
         by: str | None,
+        with_side_table: bool,
     ) -> "BatchWrites":
         """Sort decisions by what is written for each; `by` is the person who decided, if any."""
-        batch = cls(changed=[], confirmed=[], held=[], released=[])
+        batch = cls(changed=[], confirmed=[], held=[], released=[], with_side_table=with_side_table)
         for outcome in outcomes:
             batch._add(outcome, answers[outcome.order.id], exchange=exchange, by=by)
         return batch

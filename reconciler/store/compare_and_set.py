@@ -130,7 +130,7 @@ class CompareAndSet:
                 connection, planned.parameters(self._exchange)
             )
         except psycopg.errors.InvalidTextRepresentation as error:
-            raise _mismatch(error, planned.parts) or error from error
+            raise self._mismatch(error, planned.parts) or error from error
         ids = {}
         if different or not_locked:
             ids = {str(order.id): order.id for order, _ in planned.rows}
@@ -147,17 +147,18 @@ class CompareAndSet:
             self._statements[parts] = PreparedStatement(build_compare_and_set(self._orders, parts))
         return self._statements[parts]
 
-
-def _mismatch(error: psycopg.Error, parts: AbstractSet[WritePart]) -> WriteMismatch | None:
-    """Return what the statement failed for by itself; None if another value was refused."""
-    _, is_ours, numbers = str(error).partition(MISMATCH)
-    if not is_ours:
-        return None
-    counts = [int(number) for number in re.findall(r"\d+", numbers.splitlines()[0])]
-    names = counted_parts(parts)
-    return WriteMismatch.of(
-        dict(zip(names, counts[::2], strict=True)), dict(zip(names, counts[1::2], strict=True))
-    )
+    def _mismatch(
+        self, error: psycopg.Error, parts: AbstractSet[WritePart]
+    ) -> WriteMismatch | None:
+        """Return what the statement failed for by itself; None if another value was refused."""
+        _, is_ours, numbers = str(error).partition(MISMATCH)
+        if not is_ours:
+            return None
+        counts = [int(number) for number in re.findall(r"\d+", numbers.splitlines()[0])]
+        names = counted_parts(parts, with_side_table=self._orders.side_table is not None)
+        return WriteMismatch.of(
+            dict(zip(names, counts[::2], strict=True)), dict(zip(names, counts[1::2], strict=True))
+        )
 
 
 def _ids_of(texts: Sequence[str], ids: Mapping[str, OrderId]) -> frozenset[OrderId]:

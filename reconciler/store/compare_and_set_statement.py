@@ -23,18 +23,24 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    true,
     update,
 )
 from sqlalchemy.types import UserDefinedType
 
 from reconciler.domain.decide import LONGEST_ANSWER_AGE
 from reconciler.store import shared_state
+from reconciler.store.sync_times import (
+    delete_sync_times,
+    is_open_status,
+    later_sync,
+    write_sync_times,
+)
 from reconciler.store.tables import OrdersTable, holds
 from reconciler.store.write_statement import (
     CHANGE_COLUMNS,
     WritePart,
     changed_columns,
-    last_synced_at,
     log_changes,
     unnest,
 )
@@ -64,20 +70,25 @@ def build_compare_and_set(orders: OrdersTable, parts: frozenset[WritePart]) -> S
             message has MISMATCH and the numbers of rows that were written and should have been.
     """
     ids = bindparam("ids", type_=ARRAY(orders.c.id.type))
-    locked = _lock(orders, _unnest_planned(ids, parts))
+    compared = _compare(orders, _unnest_planned(ids, parts), parts)
     written: dict[WritePart, CTE] = {}
+    uncounted: list[CTE] = []
     if WritePart.CHANGED in parts:
-        written[WritePart.CHANGED] = _change(orders, locked)
+        written[WritePart.CHANGED] = _change(orders, compared)
         written[WritePart.LOGGED] = log_changes(written[WritePart.CHANGED])
-    if WritePart.CONFIRMED in parts:
-        written[WritePart.CONFIRMED] = _confirm(orders, locked)
-    tally = _tally(locked)
+        if orders.side_table is not None:
+            uncounted.append(delete_sync_times(orders.side_table, _ended_ids(compared)))
+    if orders.side_table is not None:
+        written[WritePart.SYNCED] = write_sync_times(orders.side_table, _times(compared))
+    elif WritePart.CONFIRMED in parts:
+        written[WritePart.CONFIRMED] = _confirm(orders, compared)
+    tally = _tally(compared)
     return select(
         tally.c.different,
-        case((tally.c.ids < func.cardinality(ids), _not_locked(ids, locked))),
+        case((tally.c.ids < func.cardinality(ids), _not_found(ids, compared))),
         func.clock_timestamp(),
         _require_all_written(tally, written),
-    )
+    ).add_cte(*uncounted)
 
 
 def _unnest_planned(ids: ColumnElement[Any], parts: AbstractSet[WritePart]) -> Any:
@@ -97,8 +108,23 @@ def _unnest_planned(ids: ColumnElement[Any], parts: AbstractSet[WritePart]) -> A
     return unnest("planned", **columns)
 
 
-def _lock(orders: OrdersTable, planned: Any) -> CTE:
-    """Lock the rows, and compare each with what was planned."""
+def _compare(orders: OrdersTable, planned: Any, parts: AbstractSet[WritePart]) -> CTE:
+    """Lock the rows that may be written, and compare each planned row with what was planned.
+
+    With the side table a row to confirm is not written, so it is read without a lock.
+    """
+    rows = _select_compared(orders, planned)
+    locked = rows.with_for_update(skip_locked=True, of=orders.table)
+    if orders.side_table is None:
+        return locked.cte("compared").prefix_with("MATERIALIZED")
+    if WritePart.CHANGED not in parts:
+        return rows.cte("compared").prefix_with("MATERIALIZED")
+    to_change = locked.where(_is_change(planned)).cte("locked").prefix_with("MATERIALIZED")
+    to_confirm = rows.where(~_is_change(planned))
+    return select(to_change).union_all(to_confirm).cte("compared").prefix_with("MATERIALIZED")
+
+
+def _select_compared(orders: OrdersTable, planned: Any) -> Select[Any]:
     held = (
         select(holds.c.order_id)
         .where(
@@ -119,16 +145,9 @@ def _lock(orders: OrdersTable, planned: Any) -> CTE:
     if not orders.has_unique_id:
         conditions.append(_is_only_one(orders))
     return (
-        select(
-            _PLACE.label("place"),
-            *planned.c,
-            and_(*conditions).label("is_as_planned"),
-        )
+        select(_PLACE.label("place"), *planned.c, and_(*conditions).label("is_as_planned"))
         .select_from(planned.join(orders.table, orders.c.id == planned.c.id))
         .where(~shared_state.is_halted())
-        .with_for_update(skip_locked=True, of=orders.table)
-        .cte("locked")
-        .prefix_with("MATERIALIZED")
     )
 
 
@@ -142,54 +161,72 @@ def _is_only_one(orders: OrdersTable) -> ColumnElement[bool]:
     return count.scalar_subquery() == 1
 
 
-def _is_to_be_written(orders: OrdersTable, locked: CTE) -> ColumnElement[bool]:
-    """Return the condition that joins a row to its lock. The place alone is not unique.
+def _is_to_be_written(orders: OrdersTable, compared: CTE) -> ColumnElement[bool]:
+    """Return the condition that joins a row to its comparison. The place alone is not unique.
 
     Each partition counts its places from zero.
     """
-    return and_(locked.c.is_as_planned, locked.c.place == _PLACE, locked.c.id == orders.c.id)
+    return and_(compared.c.is_as_planned, compared.c.place == _PLACE, compared.c.id == orders.c.id)
 
 
-def _change(orders: OrdersTable, locked: CTE) -> CTE:
+def _change(orders: OrdersTable, compared: CTE) -> CTE:
     """Change the rows, and return the log entry of each."""
     return (
         update(orders.table)
-        .where(_is_to_be_written(orders, locked), _is_change(locked))
-        .values(changed_columns(orders, locked, locked.c.as_of))
-        .returning(locked.c.id, locked.c.details)
+        .where(_is_to_be_written(orders, compared), _is_change(compared))
+        .values(changed_columns(orders, compared, compared.c.as_of))
+        .returning(compared.c.id, compared.c.details)
         .cte(WritePart.CHANGED.value)
     )
 
 
-def _confirm(orders: OrdersTable, locked: CTE) -> CTE:
+def _confirm(orders: OrdersTable, compared: CTE) -> CTE:
     return (
         update(orders.table)
-        .where(_is_to_be_written(orders, locked), ~_is_change(locked))
-        .values(last_synced_at=last_synced_at(orders, locked.c.as_of))
+        .where(_is_to_be_written(orders, compared), ~_is_change(compared))
+        .values(last_synced_at=later_sync(orders.last_synced_at, compared.c.as_of))
         .returning(orders.c.id)
         .cte(WritePart.CONFIRMED.value)
     )
 
 
-def _is_change(locked: CTE) -> ColumnElement[bool]:
+def _times(compared: CTE) -> Select[Any]:
+    """Return the ids and the times of all rows that are confirmed, or changed and still open."""
+    rows = select(compared.c.id, compared.c.as_of).where(compared.c.is_as_planned)
+    return rows.where(_is_open_afterwards(compared))
+
+
+def _ended_ids(compared: CTE) -> Select[Any]:
+    rows = select(compared.c.id).where(compared.c.is_as_planned)
+    return rows.where(_is_change(compared), ~is_open_status(compared.c.status))
+
+
+def _is_change(rows: Any) -> ColumnElement[bool]:
     """Return the condition that a row is to be changed, and not to be confirmed."""
-    return locked.c.status.is_not(None) if "status" in locked.c else false()
+    return rows.c.status.is_not(None) if "status" in rows.c else false()
 
 
-def _tally(locked: CTE) -> CTE:
-    """Count in one pass the rows that were locked, and those that should be written."""
-    is_as_planned = locked.c.is_as_planned
+def _is_open_afterwards(compared: CTE) -> ColumnElement[bool]:
+    if "status" not in compared.c:
+        return true()
+    return or_(~_is_change(compared), is_open_status(compared.c.status))
+
+
+def _tally(compared: CTE) -> CTE:
+    """Count in one pass the rows that were found, and those that should be written."""
+    is_as_planned = compared.c.is_as_planned
     return select(
-        func.count(locked.c.id.distinct()).label("ids"),
-        func.count().filter(is_as_planned, _is_change(locked)).label("to_change"),
-        func.count().filter(is_as_planned, ~_is_change(locked)).label("to_confirm"),
-        func.array_agg(cast(locked.c.id, Text)).filter(~is_as_planned).label("different"),
+        func.count(compared.c.id.distinct()).label("ids"),
+        func.count().filter(is_as_planned, _is_change(compared)).label("to_change"),
+        func.count().filter(is_as_planned, ~_is_change(compared)).label("to_confirm"),
+        func.count().filter(is_as_planned, _is_open_afterwards(compared)).label("to_sync"),
+        func.array_agg(cast(compared.c.id, Text)).filter(~is_as_planned).label("different"),
     ).cte("tally")
 
 
-def _not_locked(ids: ColumnElement[Any], locked: CTE) -> ColumnElement[Any]:
+def _not_found(ids: ColumnElement[Any], compared: CTE) -> ColumnElement[Any]:
     planned = func.unnest(ids).table_valued("id", name="planned_ids").render_derived()
-    missing = select(cast(planned.c.id, Text)).where(planned.c.id.not_in(select(locked.c.id)))
+    missing = select(cast(planned.c.id, Text)).where(planned.c.id.not_in(select(compared.c.id)))
     return func.array(missing.scalar_subquery(), type_=ARRAY(Text()))
 
 
@@ -203,6 +240,7 @@ def _require_all_written(tally: CTE, written: Mapping[WritePart, CTE]) -> Column
         WritePart.CHANGED: tally.c.to_change,
         WritePart.LOGGED: tally.c.to_change,
         WritePart.CONFIRMED: tally.c.to_confirm,
+        WritePart.SYNCED: tally.c.to_sync,
     }
     counts = [
         (select(func.count()).select_from(rows).scalar_subquery(), expected[part])

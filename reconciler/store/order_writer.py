@@ -192,7 +192,13 @@ class OrderWriter:
         outcomes: Sequence[OrderOutcome],
         answers: Mapping[OrderId, Answer],
     ) -> None:
-        writes = BatchWrites.of(outcomes, answers, exchange=self._exchange, by=self._by)
+        writes = BatchWrites.of(
+            outcomes,
+            answers,
+            exchange=self._exchange,
+            by=self._by,
+            with_side_table=self._orders.side_table is not None,
+        )
         expected = writes.counts
         if not expected:
             return

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, text
 from reconciler.errors import Problem
 from reconciler.store.migrations import VERSION_TABLE
 from reconciler.store.open_index import IndexState, read_index_state
+from reconciler.store.side_table import SIDE_TABLE, read_side_table
 from reconciler.store.tables import activity_log, cycles, holds, state
 
 _READ_COLUMNS = (
@@ -32,6 +33,9 @@ _TABLE_PRIVILEGES: Mapping[str, Sequence[str]] = {
     cycles.name: ("SELECT", "INSERT"),
     state.name: ("SELECT", "INSERT", "UPDATE", "DELETE"),
     VERSION_TABLE: ("SELECT",),
+}
+_SIDE_TABLE_PRIVILEGES: Mapping[str, Sequence[str]] = {
+    SIDE_TABLE: ("SELECT", "INSERT", "UPDATE", "DELETE")
 }
 
 _ROLE = text("SELECT quote_ident(current_user)")
@@ -82,15 +86,21 @@ def missing_privileges(connection: Connection) -> list[Problem]:
     role: str = connection.execute(_ROLE).scalar_one()
     return [
         *_missing_on_orders(connection, role),
-        *_missing_on_ours(connection, role),
+        *_missing_on_tables(
+            connection, role, {**_TABLE_PRIVILEGES, **_side_table_privileges(connection)}
+        ),
         *_missing_on_sequence(connection, role),
     ]
 
 
 def missing_read_privileges(connection: Connection) -> list[Problem]:
-    """Name the columns of `orders` that our role must read and may not."""
+    """Name the columns of `orders`, and the side table, that our role must read and may not."""
     role: str = connection.execute(_ROLE).scalar_one()
-    return _missing_on_orders(connection, role, written=())
+    reading = dict.fromkeys(_side_table_privileges(connection), ("SELECT",))
+    return [
+        *_missing_on_orders(connection, role, written=()),
+        *_missing_on_tables(connection, role, reading),
+    ]
 
 
 def missing_upgrade_privileges(connection: Connection) -> list[Problem]:
@@ -102,9 +112,12 @@ def missing_upgrade_privileges(connection: Connection) -> list[Problem]:
 def _missing_on_orders(
     connection: Connection, role: str, written: Sequence[str] = _WRITTEN_COLUMNS
 ) -> list[Problem]:
-    missing = connection.execute(
-        _MISSING_ON_COLUMNS, {"read": list(_READ_COLUMNS), "written": list(written)}
-    )
+    unused = {"last_synced_at"} if read_side_table(connection) else set[str]()
+    columns = {
+        "read": [name for name in _READ_COLUMNS if name not in unused],
+        "written": [name for name in written if name not in unused],
+    }
+    missing = connection.execute(_MISSING_ON_COLUMNS, columns)
     return [
         Problem(
             what=f"role {role} may not {kind} {columns} of orders",
@@ -114,8 +127,15 @@ def _missing_on_orders(
     ]
 
 
-def _missing_on_ours(connection: Connection, role: str) -> list[Problem]:
-    wanted = [(table, kind) for table, kinds in _TABLE_PRIVILEGES.items() for kind in kinds]
+def _side_table_privileges(connection: Connection) -> Mapping[str, Sequence[str]]:
+    """Return the privileges on the side table; nothing if there is none."""
+    return _SIDE_TABLE_PRIVILEGES if read_side_table(connection) else {}
+
+
+def _missing_on_tables(
+    connection: Connection, role: str, privileges: Mapping[str, Sequence[str]]
+) -> list[Problem]:
+    wanted = [(table, kind) for table, kinds in privileges.items() for kind in kinds]
     missing = connection.execute(
         _MISSING_ON_TABLES,
         {"tables": [table for table, _ in wanted], "kinds": [kind for _, kind in wanted]},
@@ -244,7 +264,8 @@ def hiding_policies(connection: Connection) -> list[Problem]:
 
 
 def _read_policies(connection: Connection) -> Sequence[Any]:
-    wanted = [(table, kind) for table, kinds in _UNDER_POLICIES.items() for kind in kinds]
+    tables = {**_UNDER_POLICIES, **_side_table_privileges(connection)}
+    wanted = [(table, kind) for table, kinds in tables.items() for kind in kinds]
     return connection.execute(
         _POLICIES,
         {

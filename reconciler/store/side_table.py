@@ -4,10 +4,12 @@ Without it, those times are in `orders.last_synced_at`. It is used exactly if it
 hosts agree. An order without a row in it was never synced.
 """
 
-from sqlalchemy import Column, Connection, DateTime, MetaData, Table
+from datetime import timedelta
+
+from sqlalchemy import Column, Connection, DateTime, MetaData, Table, text
 from sqlalchemy.types import TypeEngine
 
-from reconciler.errors import Problem
+from reconciler.errors import Problem, SchemaMismatch
 from reconciler.store.column_requirements import MOMENT, Columns, column_problems
 from reconciler.store.columns import read_columns
 from reconciler.store.open_index import OPEN_ORDERS
@@ -17,7 +19,7 @@ SIDE_TABLE = "reconciliation_sync"
 CREATE_SIDE_TABLE = f"""
 DO $$ BEGIN
     IF to_regclass('{SIDE_TABLE}') IS NULL THEN
-        CREATE TABLE {SIDE_TABLE} WITH (fillfactor = 80) AS
+        CREATE TABLE {SIDE_TABLE} WITH (fillfactor = 70) AS
             SELECT id AS order_id, NULL::timestamptz AS last_synced_at FROM orders WITH NO DATA;
         IF EXISTS (
             SELECT FROM pg_attribute WHERE attrelid = to_regclass('orders')
@@ -52,6 +54,51 @@ def create_side_table(connection: Connection) -> None:
 def read_side_table(connection: Connection) -> Columns:
     """Read the columns of the side table; empty if there is none."""
     return read_columns(connection, SIDE_TABLE)
+
+
+def require_unchanged(connection: Connection, *, has_side_table: bool) -> None:
+    """Check that the side table is, or is not, there as it was when we began.
+
+    Raises:
+        SchemaMismatch: it was made or dropped since. The processes that run would not agree.
+    """
+    if bool(read_side_table(connection)) is not has_side_table:
+        done = "dropped" if has_side_table else "made"
+        raise SchemaMismatch(
+            [
+                Problem(
+                    what=f"table {SIDE_TABLE} was {done} while we ran",
+                    hint="start the service again: its processes must agree",
+                )
+            ]
+        )
+
+
+def delete_abandoned_times(connection: Connection) -> int:
+    """Delete up to MAX_DELETED times of orders that the application has ended; return the number.
+
+    Reads the side table, and the orders that have not been synced for ABANDONED_AFTER.
+    """
+    deleted: int = connection.execute(_DELETE_ABANDONED, {"most": MAX_DELETED}).rowcount
+    return deleted
+
+
+MAX_DELETED = 20_000
+ABANDONED_AFTER = timedelta(hours=1)
+"""A time that was not renewed for so long is looked at: most such orders have ended."""
+
+# With IS NOT TRUE it stays a probe for each such time. As a join it might read all of `orders`.
+_DELETE_ABANDONED = text(
+    f"""
+    DELETE FROM {SIDE_TABLE} WHERE order_id IN (
+        SELECT order_id FROM {SIDE_TABLE}
+        WHERE last_synced_at NOT BETWEEN now() - interval '{ABANDONED_AFTER}'
+                AND now() + interval '{ABANDONED_AFTER}'
+            AND EXISTS (SELECT FROM orders WHERE id = order_id AND {OPEN_ORDERS}) IS NOT TRUE
+        LIMIT :most FOR UPDATE SKIP LOCKED
+    )
+    """  # noqa: S608 - put together from constants
+)
 
 
 def side_table_problems(found: Columns, orders: Columns) -> list[Problem]:

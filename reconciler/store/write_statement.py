@@ -21,11 +21,18 @@ from sqlalchemy import (
     func,
     literal,
     select,
+    union_all,
     update,
 )
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from reconciler.store import activity
+from reconciler.store.sync_times import (
+    delete_sync_times,
+    is_open_status,
+    later_sync,
+    write_sync_times,
+)
 from reconciler.store.tables import OrdersTable, activity_log, holds
 
 SEPARATOR = b"\x1e"
@@ -37,19 +44,29 @@ JSON never contains a raw control byte.
 
 
 class WritePart(StrEnum):
-    """A part of the statement. The values name its subqueries."""
+    """A part of the statement. The values name its subqueries.
+
+    With the side table there is SYNCED, the times of confirmed and of changed rows, and no
+    CONFIRMED.
+    """
 
     CHANGED = "changed"
     LOGGED = "logged"
     CONFIRMED = "confirmed"
+    SYNCED = "synced"
     HELD = "held"
     RELEASED = "released"
 
 
-def counted_parts(parts: AbstractSet[WritePart]) -> list[WritePart]:
+def counted_parts(
+    parts: AbstractSet[WritePart], *, with_side_table: bool = False
+) -> list[WritePart]:
     """Return the parts whose rows are counted, in the order of the counts."""
     logged = {WritePart.LOGGED} if WritePart.CHANGED in parts else set[WritePart]()
-    return [part for part in WritePart if part in parts | logged]
+    counted = parts | logged
+    if with_side_table:
+        counted = counted - {WritePart.CONFIRMED} | {WritePart.SYNCED}
+    return [part for part in WritePart if part in counted]
 
 
 def build_write_statement(
@@ -60,27 +77,61 @@ def build_write_statement(
     It returns the number of rows that each part wrote, in the order of `BatchWrites.counts`.
     """
     written: dict[WritePart, CTE] = {}
+    uncounted: list[CTE] = []
     if WritePart.CHANGED in parts:
         written[WritePart.CHANGED] = _change(orders)
         written[WritePart.LOGGED] = log_changes(written[WritePart.CHANGED])
+        if orders.side_table is not None:
+            uncounted.append(delete_sync_times(orders.side_table, _ended_ids(orders)))
     if WritePart.CONFIRMED in parts:
         written[WritePart.CONFIRMED] = _confirm(orders)
+    if WritePart.SYNCED in parts and orders.side_table is not None:
+        written[WritePart.SYNCED] = write_sync_times(orders.side_table, _times(orders))
     if WritePart.HELD in parts:
         written[WritePart.HELD] = _hold().returning(holds.c.id).cte(WritePart.HELD.value)
+    if WritePart.RELEASED in parts:
+        uncounted.append(_release(resolution))
     counts = select(
         *(select(func.count()).select_from(part).scalar_subquery() for part in written.values())
     )
-    return counts.add_cte(_release(resolution)) if WritePart.RELEASED in parts else counts
+    return counts.add_cte(*uncounted)
 
 
-def _change(orders: OrdersTable) -> CTE:
-    """Change the rows, and return the log entry of each."""
-    changes = unnest(
+def _unnest_changes(orders: OrdersTable) -> Any:
+    return unnest(
         "changes",
         id=("changed_ids", orders.c.id.type),
         as_of=("changed_as_of", DateTime(timezone=True)),
         **CHANGE_COLUMNS,
     )
+
+
+def _unnest_confirmations(orders: OrdersTable) -> Any:
+    return unnest(
+        "confirmations",
+        id=("confirmed_ids", orders.c.id.type),
+        as_of=("confirmed_as_of", DateTime(timezone=True)),
+    )
+
+
+def _ended_ids(orders: OrdersTable) -> Select[Any]:
+    changes = _unnest_changes(orders)
+    return select(changes.c.id).where(~is_open_status(changes.c.status))
+
+
+def _times(orders: OrdersTable) -> Select[Any]:
+    """Return the ids and the times of all rows that are confirmed, or changed and still open."""
+    changes, confirmations = _unnest_changes(orders), _unnest_confirmations(orders)
+    times = union_all(
+        select(changes.c.id, changes.c.as_of).where(is_open_status(changes.c.status)),
+        select(confirmations.c.id, confirmations.c.as_of),
+    ).subquery("written_times")
+    return select(times.c.id, times.c.as_of)
+
+
+def _change(orders: OrdersTable) -> CTE:
+    """Change the rows, and return the log entry of each."""
+    changes = _unnest_changes(orders)
     return (
         update(orders.table)
         .where(orders.c.id == changes.c.id)
@@ -101,14 +152,16 @@ CHANGE_COLUMNS: Mapping[str, Any] = {
 
 def changed_columns(orders: OrdersTable, changes: Any, as_of: Any) -> dict[str, Any]:
     """Return the new values of a changed row."""
-    touched = {"updated_at": func.now()} if "updated_at" in orders.optional else {}
-    return {
+    columns = {
         "status": cast(changes.c.status, orders.c.status.type),
         "executed_qty": changes.c.executed_qty,
         "avg_price": changes.c.avg_price,
-        "last_synced_at": last_synced_at(orders, as_of),
-        **touched,
     }
+    if orders.side_table is None:
+        columns["last_synced_at"] = later_sync(orders.last_synced_at, as_of)
+    if "updated_at" in orders.optional:
+        columns["updated_at"] = func.now()
+    return columns
 
 
 def log_changes(changed: CTE) -> CTE:
@@ -130,28 +183,14 @@ def log_changes(changed: CTE) -> CTE:
 
 
 def _confirm(orders: OrdersTable) -> CTE:
-    confirmations = unnest(
-        "confirmations",
-        id=("confirmed_ids", orders.c.id.type),
-        as_of=("confirmed_as_of", DateTime(timezone=True)),
-    )
+    confirmations = _unnest_confirmations(orders)
     return (
         update(orders.table)
         .where(orders.c.id == confirmations.c.id)
-        .values(last_synced_at=last_synced_at(orders, confirmations.c.as_of))
+        .values(last_synced_at=later_sync(orders.last_synced_at, confirmations.c.as_of))
         .returning(orders.c.id)
         .cte(WritePart.CONFIRMED.value)
     )
-
-
-def last_synced_at(orders: OrdersTable, as_of: Any) -> Any:
-    """Return the value for `last_synced_at`: when we asked the exchange, not when we write the row.
-
-    If the row already has a later time, keep it, unless that time is in the future.
-    """
-    current = orders.c.last_synced_at
-    as_of = func.least(as_of, func.now())
-    return case((current.between(as_of, func.now()), current), else_=as_of)
 
 
 def _release(resolution: str) -> CTE:

@@ -13,6 +13,7 @@ from reconciler.cli.checks.database import check_vacuum, clock_result
 from reconciler.cli.checks.result import CheckStatus
 from reconciler.paper.exchange import PaperExchange
 from reconciler.store.database import Database
+from reconciler.store.side_table import CREATE_SIDE_TABLE
 
 from .conftest import NOWHERE, Invoke, url_as
 
@@ -291,6 +292,19 @@ def test_each_missing_right_is_named_and_its_grant_fixes_it(
     assert len(hints) == 6
     assert "UPDATE (status, executed_qty, avg_price, updated_at, last_synced_at)" in hints[0]
     assert code_then == 0, findings_then
+
+
+def test_with_the_side_table_a_role_needs_rights_on_it_and_none_on_the_column(
+    check: Check, database_url: str, as_role: Callable[..., str]
+) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(CREATE_SIDE_TABLE)
+
+    _, results = check(DATABASE_URL=as_role())
+
+    lacking = [problem["what"] for problem in results["rights"]["problems"]]
+    assert not any("last_synced_at" in what for what in lacking)
+    assert lacking[-1].endswith("may not SELECT, INSERT, UPDATE, DELETE on reconciliation_sync")
 
 
 def test_a_wrong_password_is_exit_code_78(

@@ -55,6 +55,44 @@ def test_upgrade_sets_up_an_empty_database_and_says_so(
     assert tables_of(empty_database_url) == {*OURS, "orders"}
 
 
+@pytest.mark.parametrize("has_column", [True, False], ids=["with the column", "without it"])
+def test_upgrade_makes_the_side_table_once_and_takes_the_times_over(
+    invoke: Invoke, empty_database_url: str, *, has_column: bool
+) -> None:
+    column = ", last_synced_at timestamptz" if has_column else ""
+    synced = "UPDATE orders SET last_synced_at = '2026-01-02'"
+    run_sql(
+        empty_database_url,
+        "CREATE TABLE orders (id uuid PRIMARY KEY, symbol text, external_order_id text,"
+        f" status text, executed_qty numeric, avg_price numeric{column})",
+        "INSERT INTO orders SELECT gen_random_uuid(), 'BTCUSDT', '1', status, 0, NULL"
+        " FROM unnest(ARRAY['new', 'filled']) AS status",
+        *([synced] if has_column else []),
+    )
+
+    made = invoke("db", "upgrade", DATABASE_URL=empty_database_url, RECONCILER_DB_SIDE_TABLE="1")
+    again = invoke("db", "upgrade", "--side-table", DATABASE_URL=empty_database_url)
+
+    assert made.exit_code == 0, made.stderr
+    assert again.stdout == f"already at revision {HEAD}: nothing to do\n"
+    assert tables_of(empty_database_url) == {*OURS, "orders", "reconciliation_sync"}
+    with psycopg.connect(empty_database_url) as connection:
+        times = connection.execute(
+            "SELECT status, s.last_synced_at::date::text"
+            " FROM orders JOIN reconciliation_sync s ON s.order_id = id"
+        ).fetchall()
+    assert times == ([("new", "2026-01-02")] if has_column else [])
+
+
+def test_the_printed_sql_makes_the_side_table_too(invoke: Invoke, database_url: str) -> None:
+    printed = invoke("db", "sql", "--side-table")
+
+    statement = printed.stdout.partition("BEGIN;")[0]
+    run_sql(database_url, statement, statement)
+
+    assert "reconciliation_sync" in tables_of(database_url)
+
+
 def test_a_second_upgrade_does_nothing_and_says_so(invoke: Invoke, ready_database_url: str) -> None:
     result = invoke("db", "upgrade", DATABASE_URL=ready_database_url)
 

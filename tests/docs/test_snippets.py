@@ -10,8 +10,9 @@ from sqlalchemy import text
 
 from reconciler.cli.app import cli
 from reconciler.store.database import Database
+from reconciler.store.side_table import create_side_table, read_side_table
 
-from .documents import DOCUMENTS, Block, blocks, codes_in, typed_in
+from .documents import DOCUMENTS, Block, blocks, codes_in, marked, typed_in
 
 MANY_ROWS, FEW_ROWS = "2000000", "2000"
 
@@ -63,11 +64,29 @@ def test_json_snippets_are_json(block: Block) -> None:
 
 
 @pytest.mark.parametrize(
-    "block", [block for block in blocks("sql") if block.marker != "grants"], ids=str
+    "block",
+    [block for block in blocks("sql") if block.marker not in {"grants", "side table"}],
+    ids=str,
 )
 def test_sql_snippets_run(block: Block, database: Database) -> None:
     with database.connection() as connection:
         connection.execute(text(block.code.replace(MANY_ROWS, FEW_ROWS)))
+        connection.rollback()
+
+
+def test_the_times_come_back_from_the_side_table(database: Database) -> None:
+    with database.connection() as connection:
+        connection.execute(text("INSERT INTO orders (id, symbol) VALUES (1, 'BTCUSDT')"))
+        connection.execute(text("CREATE ROLE reconciler"))
+        create_side_table(connection)
+        connection.execute(text("INSERT INTO reconciliation_sync VALUES (1, '2026-01-02 UTC')"))
+
+        for block in marked("side table"):
+            connection.execute(text(block.code))
+
+        times = connection.execute(text("SELECT last_synced_at::date::text FROM orders")).scalars()
+        assert times.all() == ["2026-01-02"]
+        assert not read_side_table(connection)
         connection.rollback()
 
 

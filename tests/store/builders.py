@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+import pytest
 from psycopg import sql
 from psycopg.rows import dict_row
 from sqlalchemy import select, text
@@ -116,16 +117,33 @@ def _our_ddl() -> str:
     return migrations.ddl().replace(" CONCURRENTLY", "")
 
 
-def make_ready(application: Application, ddl: str) -> None:
+IN_ORDERS = "in orders"
+IN_THE_SIDE_TABLE = "in the side table"
+
+in_both = pytest.mark.parametrize("sync_times", [IN_ORDERS, IN_THE_SIDE_TABLE])
+"""Runs a test with the times of the last sync in `orders`, and with them in the side table."""
+
+in_the_side_table = pytest.mark.parametrize("sync_times", [IN_THE_SIDE_TABLE])
+"""Runs a test with the times of the last sync in the side table."""
+
+
+def make_ready(application: Application, ddl: str, sync_times: str = IN_ORDERS) -> None:
     """Create the application's table, and ours."""
     application.execute(ddl)
     application.execute(_our_ddl())
+    if sync_times == IN_THE_SIDE_TABLE:
+        use_side_table(application)
 
 
 def use_side_table(owner: Application) -> None:
     """Move the times of the last sync from `orders` to the side table."""
     owner.execute(CREATE_SIDE_TABLE)
     owner.execute("ALTER TABLE orders DROP COLUMN IF EXISTS last_synced_at")
+
+
+def has_side_table(application: Application) -> bool:
+    found = application.execute("SELECT to_regclass('reconciliation_sync') AS it").fetchone()
+    return found != {"it": None}
 
 
 def shape_of(database: Database) -> OrdersTable:
@@ -149,6 +167,14 @@ def insert_order(application: Application, id_: OrderId, **columns: object) -> N
         "executed_qty": Decimal(0),
         **columns,
     }
+    if "last_synced_at" in row and has_side_table(application):
+        synced_at = row.pop("last_synced_at")
+        if synced_at is not None:
+            application.execute(
+                "INSERT INTO reconciliation_sync VALUES (%s, %s) ON CONFLICT (order_id)"
+                " DO UPDATE SET last_synced_at = excluded.last_synced_at",
+                [id_, synced_at],
+            )
     application.execute(
         sql.SQL("INSERT INTO orders ({}) VALUES ({})").format(
             sql.SQL(", ").join(map(sql.Identifier, row)),
@@ -159,8 +185,11 @@ def insert_order(application: Application, id_: OrderId, **columns: object) -> N
 
 
 def read_row(application: Application, id_: OrderId) -> dict[str, Any]:
+    """Read a row, with the time of its last sync, wherever that is."""
     row = application.execute("SELECT * FROM orders WHERE id = %s", [id_]).fetchone()
     assert row is not None
+    if "last_synced_at" not in row:
+        row["last_synced_at"] = read_sync_time(application, id_)
     return row
 
 
@@ -188,6 +217,14 @@ def read_planned(database: Database) -> dict[OrderId, StaleOrder]:
         )
         for row in rows
     }
+
+
+def read_sync_time(application: Application, id_: OrderId) -> datetime | None:
+    """Read a row of the side table."""
+    found = application.execute(
+        "SELECT last_synced_at FROM reconciliation_sync WHERE order_id = %s", [id_]
+    ).fetchone()
+    return None if found is None else found["last_synced_at"]
 
 
 def facts_of(row: Mapping[str, Any]) -> tuple[str, Decimal, Decimal | None]:

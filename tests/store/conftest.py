@@ -12,7 +12,7 @@ import pytest
 from reconciler.store import sample_orders
 from reconciler.store.database import Database
 
-from .builders import SHAPES, Application, Shape, connect_application, make_ready
+from .builders import IN_ORDERS, SHAPES, Application, Shape, connect_application, make_ready
 
 EMPTY = """
     DO $$
@@ -43,10 +43,16 @@ def empty_database_url(_shared_database_url: str) -> str:
 
 
 @pytest.fixture
-def database_url(empty_database_url: str) -> str:
+def sync_times() -> str:
+    """Where the times of the last sync are."""
+    return IN_ORDERS
+
+
+@pytest.fixture
+def database_url(empty_database_url: str, sync_times: str) -> str:
     """A database with the sample `orders` and our tables, empty."""
     with connect_application(empty_database_url) as application:
-        make_ready(application, sample_orders.ORDERS_DDL)
+        make_ready(application, sample_orders.ORDERS_DDL, sync_times)
     return empty_database_url
 
 
@@ -73,8 +79,8 @@ def empty_database(empty_database_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture(params=list(SHAPES.values()), ids=list(SHAPES))
-def shape(request: pytest.FixtureRequest, owner: Application) -> Shape:
+def shape(request: pytest.FixtureRequest, owner: Application, sync_times: str) -> Shape:
     """Each shape of `orders` in turn, created in the empty database together with our tables."""
     shape: Shape = request.param
-    make_ready(owner, shape.ddl)
+    make_ready(owner, shape.ddl, sync_times)
     return shape

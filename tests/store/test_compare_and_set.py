@@ -17,19 +17,25 @@ from reconciler.store.database import Database
 from reconciler.store.write_result import WriteMismatch
 
 from .builders import (
+    IN_ORDERS,
     IS_WAITING_FOR_A_LOCK,
     STOP_AFTER_THE_SNAPSHOT,
     Application,
     Shape,
     a_report,
     a_writer,
+    applied,
     facts_of,
+    has_side_table,
+    in_both,
+    in_the_side_table,
     insert_order,
     make_ready,
     now_of,
     read_log,
     read_planned,
     read_row,
+    read_sync_time,
     shape_of,
     until,
 )
@@ -86,16 +92,18 @@ def written(database: Database, planned: PlannedWrites) -> PlannedResult:
 
 def assert_nothing_written(application: Application) -> None:
     assert application.execute("SELECT FROM activity_log").fetchall() == []
-    rows = application.execute("SELECT FROM orders WHERE last_synced_at IS NOT NULL").fetchall()
-    assert rows == []
+    times = "reconciliation_sync" if has_side_table(application) else "orders"
+    rows = application.execute(f"SELECT FROM {times} WHERE last_synced_at IS NOT NULL".encode())
+    assert rows.fetchall() == []
 
 
+@in_both
 def test_rows_of_any_shape_are_confirmed_and_changed(
-    shape: Shape, owner: Application, empty_database: Database
+    shape: Shape, owner: Application, empty_database: Database, sync_times: str
 ) -> None:
     one, two = shape.id_of(1), shape.id_of(2)
     for id_ in (one, two):
-        insert_order(owner, id_)
+        insert_order(owner, id_, last_synced_at=now_of(empty_database) - timedelta(hours=1))
     planned = plan(empty_database, confirm=[one], change=[two])
 
     result = written(empty_database, planned)
@@ -106,7 +114,10 @@ def test_rows_of_any_shape_are_confirmed_and_changed(
     assert facts_of(read_row(owner, one)) == ("new", Decimal(0), None)
     assert to == ("filled", Decimal("1.5"), Decimal(60000 if kept == 0 else "60000.25"))
     asked_at = planned.rows[0][1].fetched_at
-    assert [read_row(owner, id_)["last_synced_at"] for id_ in (one, two)] == [asked_at] * 2
+    assert [read_row(owner, id_)["last_synced_at"] for id_ in (one, two)] == [
+        asked_at,
+        asked_at if sync_times == IN_ORDERS else None,
+    ]
     assert read_log(owner, one) == []
     assert [entry["details"]["rule"] for entry in read_log(owner, two)] == ["ended"]
 
@@ -261,6 +272,60 @@ def test_rows_of_a_table_that_inherits_are_left_where_their_ids_occur_twice(
     assert_nothing_written(application)
 
 
+@in_the_side_table
+def test_a_confirm_writes_nothing_in_orders_and_waits_for_no_lock(
+    application: Application, database: Database
+) -> None:
+    for id_ in (1, 2, 3):
+        insert_order(application, id_)
+    planned = plan(database, confirm=[1, 2], change=[3])
+    place = "SELECT ctid::text, xmin::text, xmax::text FROM orders WHERE id = 2"
+    before = application.execute(place).fetchone()
+
+    with application.transaction():
+        application.execute("UPDATE orders SET status = 'partial' WHERE id = 1")
+        result = written(database, planned)
+
+    assert (result.different, result.skipped) == (frozenset(), frozenset())
+    assert application.execute(place).fetchone() == before
+    times = [read_sync_time(application, id_) for id_ in (1, 2, 3)]
+    assert times == [planned.rows[0][1].fetched_at] * 2 + [None]
+    assert read_row(application, 1)["status"] == "partial"
+
+
+@in_the_side_table
+def test_the_first_time_of_two_hosts_at_once_is_the_later_one(
+    application: Application, database: Database
+) -> None:
+    insert_order(application, 1)
+    planned = plan(database, confirm=[1])
+    earlier = plan(database, confirm=[1], asked_ago=timedelta(minutes=1))
+
+    with ThreadPoolExecutor() as executor, application.transaction():
+        application.execute("INSERT INTO reconciliation_sync VALUES (1, now() - interval '1 day')")
+        running = executor.submit(written, database, planned)
+        until(application, IS_WAITING_FOR_A_LOCK, "reconciler test")
+        application.execute("COMMIT; BEGIN")
+        running.result()
+    written(database, earlier)
+
+    assert read_sync_time(application, 1) == planned.rows[0][1].fetched_at
+
+
+@in_the_side_table
+def test_an_order_that_stays_open_keeps_its_time_and_one_that_ends_loses_it(
+    application: Application, database: Database
+) -> None:
+    for id_ in (1, 2):
+        insert_order(application, id_, last_synced_at=now_of(database) - timedelta(hours=1))
+    now = now_of(database)
+    more = a_report(1, Status.PARTIAL, "0.5", "7", fetched_at=now)
+
+    applied(database, (1, more), (2, a_report(2, fetched_at=now)))
+
+    assert [read_sync_time(application, id_) for id_ in (1, 2)] == [now, None]
+
+
 DROP_WRITES = """
     CREATE FUNCTION drop_write() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} END $$;
     CREATE TRIGGER drop_write BEFORE {event} FOR EACH ROW EXECUTE FUNCTION drop_write()"""
@@ -293,6 +358,28 @@ def test_a_trigger_that_drops_a_write_rolls_all_back(
         written(database, planned)
 
     assert_nothing_written(application)
+
+
+@in_the_side_table
+@pytest.mark.parametrize("event", ["INSERT", "UPDATE"])
+def test_a_trigger_that_drops_a_sync_time_rolls_all_back(
+    event: str, application: Application, database: Database
+) -> None:
+    for id_ in (1, 2):
+        insert_order(application, id_)
+    before = now_of(database) - timedelta(hours=1)
+    if event == "UPDATE":
+        application.execute("INSERT INTO reconciliation_sync VALUES (1, %s)", [before])
+    planned = plan(database, confirm=[1], change=[2])
+    application.execute(
+        DROP_WRITES.format(event=f"{event} ON reconciliation_sync", body="RETURN NULL;")
+    )
+
+    with pytest.raises(WriteMismatch, match="0 synced rows instead of 1 changed, 1 logged, 1 sync"):
+        written(database, planned)
+
+    assert read_row(application, 2)["status"] == "new"
+    assert read_sync_time(application, 1) == (before if event == "UPDATE" else None)
 
 
 def test_a_policy_that_hides_a_row_from_updates_rolls_all_back(

@@ -9,12 +9,14 @@ from reconciler.store.database import Database
 from reconciler.store.write_result import WriteMismatch
 
 from .builders import (
+    IN_ORDERS,
     SHAPES,
     Application,
     a_fault,
     a_report,
     a_writer,
     applied,
+    in_both,
     insert_order,
     make_ready,
     now_of,
@@ -144,6 +146,7 @@ LEAST = """
     GRANT SELECT, INSERT ON activity_log TO clerk;
     GRANT SELECT, INSERT, UPDATE ON reconciliation_holds TO clerk;
     GRANT SELECT ON reconciliation_state TO clerk;"""
+SIDE_TABLE = "GRANT SELECT, INSERT, UPDATE, DELETE ON reconciliation_sync TO clerk"
 
 
 @pytest.fixture
@@ -170,10 +173,15 @@ def test_a_role_that_may_only_read_learns_which_grant_it_lacks(
     assert_untouched(application)
 
 
-def test_the_documented_privileges_are_enough(application: Application, clerk: Database) -> None:
+@in_both
+def test_the_documented_privileges_are_enough(
+    application: Application, clerk: Database, sync_times: str
+) -> None:
     for id_ in (1, 2, 3):
         insert_order(application, id_)
-    application.execute(LEAST)
+    application.execute(
+        LEAST if sync_times == IN_ORDERS else LEAST.replace("last_synced_at, ", "") + SIDE_TABLE
+    )
 
     apply_two(clerk)
     applied(clerk, (3, a_fault(3, fetched_at=now_of(clerk))))

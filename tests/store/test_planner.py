@@ -2,11 +2,23 @@
 
 import pytest
 
+from reconciler.errors import SchemaMismatch
 from reconciler.orders.workload import OrderWorkload
 from reconciler.settings import Settings
 from reconciler.store.database import Database
+from reconciler.store.side_table import CREATE_SIDE_TABLE
 
-from .builders import Application, a_fault, applied, insert_order, now_of, read_hold
+from .builders import (
+    IN_ORDERS,
+    Application,
+    a_fault,
+    applied,
+    in_both,
+    in_the_side_table,
+    insert_order,
+    now_of,
+    read_hold,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +62,39 @@ def test_a_poisoned_order_is_held_but_not_by_a_dry_run(
     planner.close()
 
     assert (read_hold(application, 1) is not None) is is_held_then
+
+
+@in_the_side_table
+def test_a_sweep_forgets_the_sync_times_of_orders_that_the_application_has_ended(
+    application: Application,
+) -> None:
+    for id_, age, status in ((1, 2, "new"), (2, 2, "filled"), (3, 0, "filled"), (4, -2, "filled")):
+        insert_order(application, id_, status=status)
+        application.execute(
+            "INSERT INTO reconciliation_sync VALUES (%s, now() - %s * interval '1 hour')",
+            [id_, age],
+        )
+    application.execute("INSERT INTO reconciliation_sync VALUES (5, '2020-01-01')")
+    planner = OrderWorkload(settings=Settings.load()).open_planner()
+
+    planner.plan(10, None)
+    planner.close()
+
+    left = application.execute("SELECT order_id FROM reconciliation_sync ORDER BY 1").fetchall()
+    assert [row["order_id"] for row in left] == [1, 3]
+
+
+@in_both
+def test_a_side_table_that_comes_or_goes_while_we_run_ends_the_run(
+    application: Application, sync_times: str
+) -> None:
+    planner = OrderWorkload(settings=Settings.load()).open_planner()
+    has_none = sync_times == IN_ORDERS
+    application.execute(CREATE_SIDE_TABLE if has_none else "DROP TABLE reconciliation_sync")
+
+    with pytest.raises(SchemaMismatch, match="start the service again"):
+        planner.plan(10, None)
+    planner.close()
 
 
 def test_a_poisoned_order_is_held_even_if_its_row_is_locked(
