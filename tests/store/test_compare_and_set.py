@@ -4,14 +4,16 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
 from reconciler.domain.decide import Change, Rule
 from reconciler.domain.order import Facts, OrderId
 from reconciler.domain.report import Answer
 from reconciler.domain.status import Status
-from reconciler.errors import Halted, StatementFailed, StoreRejected
+from reconciler.errors import Halted, StatementFailed, StoreRejected, StoreUnavailable
 from reconciler.store.compare_and_set import PlannedResult, PlannedWrites
 from reconciler.store.database import Database
 from reconciler.store.write_result import WriteMismatch
@@ -39,6 +41,7 @@ from .builders import (
     shape_of,
     until,
 )
+from .pooler import Pooler
 
 FILLED = Facts(status=Status.FILLED, executed_qty=Decimal("1.5"), avg_price=Decimal("60000.25"))
 CHANGE = Change(to=FILLED, rule=Rule.ENDED)
@@ -443,3 +446,45 @@ def test_a_database_whose_transactions_keep_their_snapshot_loses_no_write(
 
     assert read_row(application, 1)["status"] == "partial"
     assert read_log(application, 1) == []
+
+
+def test_a_transaction_pooler_and_prepared_statements_make_no_difference(
+    application: Application, database: Database, database_url: str
+) -> None:
+    """A statement is prepared at its third run, and planned without its values at its ninth."""
+    ids = range(1, 25)
+    for id_ in ids:
+        insert_order(application, id_)
+    address = make_url(database_url)
+    server = Path(str(address.query["host"])) / ".s.PGSQL.5432"
+    with Pooler(server) as pooler:
+        url = address.set(host="127.0.0.1", port=pooler.port, query={})
+        pooled = Database(url.render_as_string(hide_password=False), role="test")
+        writers = {database: a_writer(database), pooled: a_writer(pooled)}
+        for number, id_ in enumerate(ids):
+            used = (database, pooled)[number % 2]
+            planned = plan(database, change=[id_])
+            with used.autocommit() as connection:
+                result = writers[used].write_planned(connection, planned)
+            assert (result.different, result.skipped) == (frozenset(), frozenset())
+        pooled.close()
+
+    assert {read_row(application, id_)["status"] for id_ in ids} == {"filled"}
+
+
+def test_a_session_that_ends_during_the_statement_has_written_nothing(
+    application: Application, database: Database
+) -> None:
+    insert_order(application, 1)
+    planned = plan(database, change=[1])
+    application.execute(
+        DROP_WRITES.format(
+            event="INSERT ON activity_log",
+            body="PERFORM pg_terminate_backend(pg_backend_pid()); RETURN new;",
+        )
+    )
+
+    with pytest.raises(StoreUnavailable):
+        written(database, planned)
+
+    assert_nothing_written(application)
