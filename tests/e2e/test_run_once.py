@@ -8,6 +8,7 @@ from pydantic import SecretStr
 from reconciler.demo import Demo
 from reconciler.paper.process import PaperProcess
 from reconciler.store.database import Database
+from reconciler.store.side_table import CREATE_SIDE_TABLE
 
 from .conftest import KEY, SECRET, Start, settings_of
 from .rows import connected, count
@@ -40,6 +41,27 @@ def test_one_sweep_reconciles_all_at_a_twentieth_of_the_weight(
     assert ended.report.keys() >= REPORT_KEYS
     assert ended.report["reconciled"] == 2000
     assert ended.report["weight"] * 20 <= 2000 * SINGLE_ORDER_WEIGHT
+
+
+def test_a_table_without_the_column_is_reconciled_by_the_side_table(
+    demo: Demo, reconcile: Start
+) -> None:
+    demo.fill(orders=500, symbols=6, seed=4)
+    with connected(demo.database_url) as connection:
+        connection.execute(CREATE_SIDE_TABLE)
+        connection.execute("ALTER TABLE orders DROP COLUMN last_synced_at")
+        connection.execute("CREATE TABLE before AS SELECT *, xmin::text AS version FROM orders")
+
+        ended = reconcile("--once", "--json").end()
+        again = reconcile("--once", "--json").end()
+
+        assert ended.exit_code == again.exit_code == 0, ended.err
+        assert demo.mismatches() == []
+        assert (ended.report["reconciled"], again.report["orders"]) == (500, 0)
+        still_open = count(connection, "status IN ('pending', 'new', 'partial')")
+        assert count(connection, "true", "reconciliation_sync") == still_open
+        written = "version <> (SELECT xmin::text FROM orders WHERE orders.id = before.id)"
+        assert count(connection, written, "before") == ended.report["discrepancies"]
 
 
 def test_locked_row_delays_nobody_and_is_left_for_the_next_run(
