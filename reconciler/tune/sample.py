@@ -35,11 +35,13 @@ class Sample:
         open_orders: The number of all open orders that are not on hold.
         left_out: The number of orders whose exchange id is not a number: the trials' exchange
             cannot have these.
+        has_side_table: The times of the last sync are in the side table.
     """
 
     orders: tuple[StaleOrder, ...]
     open_orders: int
     left_out: int = 0
+    has_side_table: bool = False
 
     @property
     def symbols(self) -> int:
@@ -56,14 +58,20 @@ def read_sample(settings: Settings, limit: int) -> Sample:
     """
     with closing(Database(settings.required_database_url, role="tune")) as database:
         with database.transaction() as connection:
-            stale = StaleOrders(require_schema(connection), stale_after=ALWAYS_STALE)
+            orders = require_schema(connection)
+            stale = StaleOrders(orders, stale_after=ALWAYS_STALE)
             scan = stale.scan(connection)
         position = SweepPosition(scan=scan)
         found = [order for page in _pages(database, stale, limit, position) for order in page]
     fit = tuple(order for order in found if _is_number(order.external_order_id))
     if not fit:
         raise ConfigurationError([_no_orders(len(found))])
-    return Sample(orders=fit, open_orders=scan.backlog.orders, left_out=len(found) - len(fit))
+    return Sample(
+        orders=fit,
+        open_orders=scan.backlog.orders,
+        left_out=len(found) - len(fit),
+        has_side_table=orders.side_table is not None,
+    )
 
 
 def order_specs(orders: Sequence[StaleOrder], *, ended_share: float) -> Iterator[OrderSpec]:

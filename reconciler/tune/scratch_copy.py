@@ -1,7 +1,7 @@
 """A copy of the sample in a scratch database, where the trials really write.
 
-The table is that of `reconciler db upgrade --with-orders`, with our own tables. It does not have
-the user's own indexes and triggers.
+The table is that of `reconciler db upgrade --with-orders`, with our own tables, and the side table
+if the user's database has one. It does not have the user's own indexes and triggers.
 """
 
 from collections.abc import Iterator
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 
 from reconciler.store import migrations, sample_orders
+from reconciler.store.side_table import create_side_table
 from reconciler.store.stale import StaleOrder
 from reconciler.trial.orders_snapshot import restore
 from reconciler.trial.scratch_database import ScratchDatabase, open_scratch_database
@@ -75,6 +76,8 @@ def _fill(scratch: ScratchDatabase, sample: Sample) -> None:
                 copy.write_row(_row(order, now))
         connection.execute(_DATE)
         connection.execute(_KEEP)
+        if sample.has_side_table:
+            create_side_table(connection)
 
 
 def _row(order: StaleOrder, now: object) -> tuple[object, ...]:
