@@ -19,12 +19,17 @@ _MAY_CHECKPOINT = text("SELECT pg_has_role(current_user, 'pg_checkpoint', 'USAGE
 
 
 def restore(database: Database) -> None:
-    """Restore `orders` from `orders_snapshot`, and empty our own tables."""
+    """Restore `orders` from `orders_snapshot`, and empty our own tables; then settle."""
+    write_back(database)
+    settle(database)
+
+
+def write_back(database: Database) -> None:
+    """Write the rows of `orders_snapshot` to an empty `orders`, and empty our own tables."""
     with database.transaction() as connection:
         times = _RESTORE_TIMES if read_side_table(connection) else ()
         for statement in (*_RESTORE, *times):
             connection.execute(text(statement))
-    settle(database)
 
 
 def settle(database: Database) -> None:

@@ -5,11 +5,13 @@ suite          all comparisons, and their report
 size           the size of a measurement
 figures        a comparison as data: medians, spread, targets
 rows           the orders that all contenders work on
+processor_time  the processor time of processes
 process_group  worker processes that begin together
 rounds         the contenders' turns, round after round
 machine        the machine and the versions
 scaling        a model of larger loads
 store          reconciling rows, with the exchange's answers already in memory
+steady_state   the case that counts: 99 of 100 orders have not changed
 end_to_end     reconciling rows, HTTP included
 lookups        single look-ups, at several levels of concurrency
 exchange_cost  request weight at the exchange

@@ -108,7 +108,9 @@ def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
     return median(our / their for our, their in zip(ours, theirs, strict=True))
 
 
-def times_as_fast(figures: Sequence[Figure], wanted: Sequence[float]) -> tuple[Target, ...]:
+def times_as_fast(
+    figures: Sequence[Figure], wanted: Sequence[float | None]
+) -> tuple[Target, ...]:
     """Hold the first of the rates against the others, as far as there is something wanted."""
     ours, *others = figures
     return tuple(
@@ -118,6 +120,7 @@ def times_as_fast(figures: Sequence[Figure], wanted: Sequence[float]) -> tuple[T
             reached=ratio(ours.values, other.values),
         )
         for other, least in zip(others, wanted, strict=False)
+        if least is not None
     )
 
 

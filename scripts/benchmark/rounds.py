@@ -49,8 +49,17 @@ class Contender(Protocol):
         ...
 
 
+Observe = Callable[[Contender, Callable[[], float]], float]
+"""Does the work of a round, and measures what else there is to measure; returns its seconds."""
+
+
 def run_rounds(
-    contenders: Sequence[Contender], *, scratch: ScratchDatabase, size: Size, on_progress: Progress
+    contenders: Sequence[Contender],
+    *,
+    scratch: ScratchDatabase,
+    size: Size,
+    on_progress: Progress,
+    observe: Observe = lambda _, work: work(),
 ) -> list[Figure]:
     """Run every contender in every round; return the orders a second of each.
 
@@ -74,7 +83,7 @@ def run_rounds(
                 contender = contenders[index]
                 on_progress(f"round {round_number + 1} of {size.rounds}: {contender.name}")
                 contender.prepare(scratch)
-                seconds = work[index]()
+                seconds = observe(contender, work[index])
                 contender.require_done(scratch)
                 rates[index].append(contender.orders / seconds)
     return [

@@ -113,6 +113,14 @@ def _store() -> Compare:
     return compare_store
 
 
+def _steady_state() -> Compare:
+    from scripts.benchmark.steady_state.compare import (  # noqa: PLC0415 - needs the extra
+        compare_steady_state,
+    )
+
+    return compare_steady_state
+
+
 def _end_to_end() -> Compare:
     from scripts.benchmark.end_to_end.compare import (  # noqa: PLC0415 - needs the extra
         compare_end_to_end,
@@ -158,6 +166,7 @@ def _upkeep() -> Compare:
 COMPARISONS: Mapping[str, Callable[[], Compare]] = MappingProxyType(
     {
         "store": _store,
+        "steady-state": _steady_state,
         "end-to-end": _end_to_end,
         "lookups": _lookups,
         "exchange-cost": _exchange_cost,

@@ -42,7 +42,7 @@ def test_every_comparison_gives_a_whole_report(key: str) -> None:
     assert min(numbers(comparison)) >= 0
     assert len(comparison["figures"]) > 1
     assert comparison["targets"]
-    assert all(target["reached"] > 0 for target in comparison["targets"])
+    assert all(target["reached"] >= 0 for target in comparison["targets"])
     assert report["versions"]["postgresql"]
     assert report["machine"]["cores"] >= 1
     assert f"{key}: " in ended.stderr

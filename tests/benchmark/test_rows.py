@@ -7,7 +7,7 @@ from reconciler.trial.scratch_database import ScratchDatabase, open_scratch_data
 from scripts.benchmark.figures import BenchFailed
 from scripts.benchmark.growth.table_growth import InPlace
 from scripts.benchmark.rows import Rows, stalest
-from scripts.benchmark.store.changes import COLUMNS, connect, write_changes
+from scripts.benchmark.store.decisions import COLUMNS, connect, write_decisions
 
 ORDERS = 30
 
@@ -32,7 +32,7 @@ def make_true(scratch: ScratchDatabase, rows: Rows, *, but: int = 0) -> None:
         found = connection.execute(
             f"SELECT {COLUMNS} FROM orders WHERE status = 'new' ORDER BY id".encode()  # noqa: S608 - our own constant
         ).fetchall()
-        write_changes(connection, found[: len(found) - but], rows.answers())
+        write_decisions(connection, found[: len(found) - but], rows.answers())
 
 
 def run(scratch: ScratchDatabase, statement: str) -> None:
@@ -46,6 +46,19 @@ def test_a_round_that_changed_and_logged_every_order_is_accepted(
     make_true(scratch, rows)
 
     rows.require_done(scratch.database, "ours", ORDERS)
+
+
+def test_a_steady_round_confirms_most_orders_and_changes_a_few(scratch: ScratchDatabase) -> None:
+    rows = Rows(orders=300, symbols=3, changed_share=0.01)
+    rows.make(scratch.database)
+    rows.put_back(scratch.database)
+
+    make_true(scratch, rows)
+
+    rows.require_done(scratch.database, "ours", rows.orders)
+    with scratch.database.autocommit() as connection:
+        logged = connection.execute(text("SELECT order_id FROM activity_log ORDER BY id"))
+        assert logged.scalars().all() == ["995", "1490"]
 
 
 def test_the_rows_are_as_before_once_they_are_put_back(
@@ -71,21 +84,43 @@ def test_one_order_fewer_is_an_error(scratch: ScratchDatabase, rows: Rows) -> No
 def test_one_order_more_is_an_error(scratch: ScratchDatabase, rows: Rows) -> None:
     make_true(scratch, rows)
 
-    with pytest.raises(BenchFailed, match="was to change 29 orders"):
+    with pytest.raises(BenchFailed, match="was to reconcile 29 orders"):
         rows.require_done(scratch.database, "ours", ORDERS - 1)
 
 
 @pytest.mark.parametrize(
     "spoiling",
     [
-        "UPDATE orders SET avg_price = avg_price + 1 WHERE id = 3",
-        "UPDATE orders SET executed_qty = 0 WHERE id = 3",
-        "UPDATE orders SET last_synced_at = NULL WHERE id = 3",
-        "UPDATE orders SET updated_at = created_at WHERE id = 3",
-        "DELETE FROM activity_log WHERE order_id = '3'",
-        "UPDATE activity_log SET order_id = '6' WHERE order_id = '3'",
-        "UPDATE activity_log SET details = details - 'report' WHERE order_id = '3'",
-        """UPDATE activity_log SET details = details || '{"to": {}}' WHERE order_id = '3'""",
+        "UPDATE orders SET status = 'filled' WHERE id = 5",
+        "UPDATE orders SET executed_qty = 1 WHERE id = 5",
+        "UPDATE orders SET updated_at = now() WHERE id = 5",
+        "UPDATE orders SET last_synced_at = now() - interval '1 day' WHERE id = 5",
+    ],
+)
+def test_an_order_that_should_only_be_confirmed_and_is_not_is_an_error(
+    scratch: ScratchDatabase, spoiling: str
+) -> None:
+    rows = Rows(orders=ORDERS, symbols=3, changed_share=0)
+    rows.make(scratch.database)
+    rows.put_back(scratch.database)
+    make_true(scratch, rows)
+    run(scratch, spoiling)
+
+    with pytest.raises(BenchFailed):
+        rows.require_done(scratch.database, "ours", ORDERS)
+
+
+@pytest.mark.parametrize(
+    "spoiling",
+    [
+        "UPDATE orders SET avg_price = avg_price + 1 WHERE id = 5",
+        "UPDATE orders SET executed_qty = 0 WHERE id = 5",
+        "UPDATE orders SET last_synced_at = NULL WHERE id = 5",
+        "UPDATE orders SET updated_at = created_at WHERE id = 5",
+        "DELETE FROM activity_log WHERE order_id = '5'",
+        "UPDATE activity_log SET order_id = '10' WHERE order_id = '5'",
+        "UPDATE activity_log SET details = details - 'report' WHERE order_id = '5'",
+        """UPDATE activity_log SET details = details || '{"to": {}}' WHERE order_id = '5'""",
     ],
 )
 def test_a_row_or_an_entry_that_is_not_right_is_an_error(

@@ -1,28 +1,22 @@
 """Writes and round trips of reconciling a row, and what stays of it."""
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
-from decimal import Decimal
-from functools import partial
+from dataclasses import replace
+from datetime import timedelta
 
 import psycopg
 from sqlalchemy import text
 
-from reconciler.domain.decide import decide
-from reconciler.domain.order import OrderId
-from reconciler.domain.report import Answer, Report
-from reconciler.domain.status import Status
-from reconciler.domain.value import replace
 from reconciler.store.database import Database
 from reconciler.store.open_index import OPEN_INDEX
-from reconciler.store.order_writer import OrderWriter
-from reconciler.store.tables import read_orders_table
 from reconciler.trial.scratch_database import ScratchDatabase
+from reconciler.workload import Batch, Chunk
 from scripts.benchmark.figures import Figure
 from scripts.benchmark.process_group import WorkerConfig
-from scripts.benchmark.rows import EXCHANGE, Rows, stalest
-from scripts.benchmark.store.changes import POLICY
+from scripts.benchmark.rows import Rows
+from scripts.benchmark.store.apply_step import ApplyStep, batches_of, read_stale
 from scripts.benchmark.store.limit import Limit
 from scripts.benchmark.store.planned import OurWriter
 from scripts.benchmark.store.single_process import SingleProcess
@@ -30,12 +24,13 @@ from scripts.benchmark.store.take_rows import LeaseColumns, StaleQueryHoldingLoc
 
 BATCH = 200
 TABLE_BYTES = "bytes of a row of orders, with its indexes"
-INDEX_BYTES = "bytes of an open order in the stale index, as built"
-USED_INDEX_BYTES = "bytes of an open order in the stale index, after each was confirmed once"
+INDEX_BYTES = "bytes of an open order in our index, as built"
+USED_INDEX_BYTES = "bytes of an open order in our index, after each was confirmed once"
 CONFIRMED_LOG_BYTES = "log bytes of an order that is confirmed"
 CHANGED_LOG_BYTES = "log bytes of an order that is changed"
 ENTRY_BYTES = "bytes of an entry of activity_log, with its indexes"
 
+_STALE_AFTER = timedelta(minutes=5)
 _END_OF_ANSWER = "ReadyForQuery"
 _LOG_POSITION = text("SELECT pg_current_wal_insert_lsn()")
 _LOG_SINCE = text("SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), cast(:since AS pg_lsn))")
@@ -71,57 +66,47 @@ def steady(scratch: ScratchDatabase, rows: Rows) -> Iterator[Figure]:
 
     Every open order is confirmed once; nothing is vacuumed meanwhile.
     """
+    unchanged = replace(rows, changed_share=0)
     rows.put_back(scratch.database)
     yield _figure(TABLE_BYTES, "bytes", _size_of(scratch, "orders") / rows.total)
     yield _figure(INDEX_BYTES, "bytes", _size_of(scratch, OPEN_INDEX) / rows.orders)
     since = _log_position(scratch)
-    _apply(scratch, {id_: _still_open(answer) for id_, answer in rows.answers().items()})
+    _apply(scratch, unchanged)
+    unchanged.require_done(scratch.database, "the apply step", rows.orders)
     yield _figure(CONFIRMED_LOG_BYTES, "bytes", _log_bytes(scratch, since) / rows.orders)
     yield _figure(USED_INDEX_BYTES, "bytes", _size_of(scratch, OPEN_INDEX) / rows.orders)
     rows.put_back(scratch.database)
     since = _log_position(scratch)
-    _apply(scratch, rows.answers())
+    _apply(scratch, rows)
+    rows.require_done(scratch.database, "the apply step", rows.orders)
     yield _figure(CHANGED_LOG_BYTES, "bytes", _log_bytes(scratch, since) / rows.orders)
     yield _figure(ENTRY_BYTES, "bytes", _size_of(scratch, "activity_log") / rows.orders)
 
 
-def _apply(scratch: ScratchDatabase, answers: Mapping[int, Report]) -> None:
-    """Apply the answers with our apply step, a batch a transaction."""
-    ids = list(answers)
+def _apply(scratch: ScratchDatabase, rows: Rows) -> None:
+    """Reconcile all rows with our apply step."""
+    answers = rows.answers()
     with closing(Database(scratch.url, role="bench")) as database:
-        writer = _step(database)
-        for start in range(0, len(ids), BATCH):
-            batch: dict[OrderId, Answer] = {id_: answers[id_] for id_ in ids[start : start + BATCH]}
-            with database.transaction() as connection:
-                writer.apply(connection, batch)
-
-
-def _still_open(report: Report) -> Report:
-    return replace(report, word="NEW", status=Status.NEW, executed_qty=Decimal(0), avg_price=None)
-
-
-def _step(database: Database) -> OrderWriter:
-    with database.autocommit() as connection:
-        return OrderWriter(
-            read_orders_table(connection), exchange=EXCHANGE, decide=partial(decide, policy=POLICY)
-        )
+        step = ApplyStep(database, rows_per_transaction=BATCH)
+        for batch in batches_of(read_stale(database, _STALE_AFTER), BATCH):
+            step.apply(batch, answers)
 
 
 def round_trips(scratch: ScratchDatabase, rows: Rows) -> int:
-    """Count how often one batch of 200 waits for the server, BEGIN and COMMIT included."""
+    """Count how often the write of one batch of 200 waits for the server, COMMIT included."""
     rows.put_back(scratch.database)
     answers = rows.answers()
     with closing(Database(scratch.url, role="bench")) as database:
-        writer = _step(database)
-        with database.autocommit() as connection:
-            batch: dict[OrderId, Answer] = {id_: answers[id_] for id_ in stalest(connection, BATCH)}
+        step = ApplyStep(database, rows_per_transaction=BATCH)
+        orders = read_stale(database, _STALE_AFTER)[:BATCH]
+        chunk = Chunk(key="", items=tuple(orders), cost=0)
+        batch = Batch(number=0, cycle=0, chunks=(chunk,))
         with tempfile.TemporaryFile("w+") as trace:
             with database.connection() as connection:
                 driver = connection.connection.driver_connection
                 assert isinstance(driver, psycopg.Connection)  # noqa: S101 - it is our driver
                 driver.pgconn.trace(trace.fileno())
-            with database.transaction() as connection:
-                writer.apply(connection, batch)
+            step.apply(batch, answers)
             driver.pgconn.untrace()
             trace.seek(0)
             return sum(_END_OF_ANSWER in line for line in trace)

@@ -22,7 +22,7 @@ from reconciler.trial.scratch_database import ScratchDatabase
 from scripts.benchmark.figures import Figure
 from scripts.benchmark.process_group import worker_configs
 from scripts.benchmark.rounds import Progress
-from scripts.benchmark.rows import Rows
+from scripts.benchmark.rows import BY_SYMBOL, Rows
 from scripts.benchmark.size import Size
 from scripts.benchmark.store.planned import OurWriter
 
@@ -52,8 +52,9 @@ _UNDO = text(
 class InPlace(Rows):
     """Rows that are put back where they are: a table of millions is not rewritten."""
 
-    def put_back(self, database: Database) -> None:
-        """Undo a round's changes, and vacuum them away."""
+    def put_back(self, database: Database, index: str = BY_SYMBOL) -> None:
+        """Undo a round's changes, and vacuum them away. The index is always `BY_SYMBOL`."""
+        assert index == BY_SYMBOL  # noqa: S101 - only ours works on it
         with database.transaction() as connection:
             connection.execute(_UNDO)
             connection.execute(text("TRUNCATE activity_log"))

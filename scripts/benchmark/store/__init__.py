@@ -7,6 +7,7 @@ take_rows         each worker takes its rows: by locks that it holds, or by leas
 by_pgqueuer       a job an order, by pgqueuer
 by_procrastinate  a job an order, by procrastinate
 jobs              the work of such a job for its order
-changes           deciding and writing without our store, for those that need it
+apply_step        the product's apply step, without its event loop
+decisions         deciding and writing without our store, for those that need it
 single_process    the base of contenders whose workers need no parent
 """

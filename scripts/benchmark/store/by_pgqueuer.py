@@ -22,10 +22,11 @@ from pgqueuer.types import QueueExecutionMode
 from reconciler.trial.scratch_database import ScratchDatabase
 from scripts.benchmark.process_group import WorkerConfig
 from scripts.benchmark.rows import Rows, stalest
-from scripts.benchmark.store.changes import blind_change
-from scripts.benchmark.store.jobs import AT_ONCE, CHANGE, share_of
+from scripts.benchmark.store.decisions import blind_change
+from scripts.benchmark.store.jobs import AT_ONCE, CHANGE, CONFIRM, share_of
 from scripts.benchmark.store.single_process import SingleProcess
 
+_CONFIRM = CONFIRM.format("$1")
 _CHANGE = CHANGE.format("$1", "$2", "$3", "$4", "$5")
 _ENTRY = "order"
 
@@ -99,11 +100,14 @@ class _Worker:
         manager = QueueManager(Queries(AsyncpgDriver(self._queue)))
 
         @manager.entrypoint(_ENTRY)
-        async def change(job: Job) -> None:
+        async def reconcile(job: Job) -> None:
             nonlocal finished
             id_ = int(job.payload or b"")
             values = blind_change(id_, self._answers[id_])
-            await self._orders.execute(_CHANGE, *values)
+            if values is None:
+                await self._orders.execute(_CONFIRM, id_)
+            else:
+                await self._orders.execute(_CHANGE, *values)
             finished = time.monotonic()
 
         await manager.run(batch_size=self._place.batch_size, mode=QueueExecutionMode.drain)

@@ -18,10 +18,11 @@ from procrastinate import App, PsycopgConnector
 from reconciler.trial.scratch_database import ScratchDatabase
 from scripts.benchmark.process_group import WorkerConfig
 from scripts.benchmark.rows import Rows, stalest
-from scripts.benchmark.store.changes import blind_change
-from scripts.benchmark.store.jobs import AT_ONCE, CHANGE, share_of
+from scripts.benchmark.store.decisions import blind_change
+from scripts.benchmark.store.jobs import AT_ONCE, CHANGE, CONFIRM, share_of
 from scripts.benchmark.store.single_process import SingleProcess
 
+_CONFIRM = CONFIRM.format("%s")
 _CHANGE = CHANGE.format("%s", "%s", "%s", "%s", "%s")
 _TASK = "order"
 CONNECTIONS = AT_ONCE + 2
@@ -80,16 +81,19 @@ class _Worker:
         self._app = App(connector=self._connector)
         self._answers = rows.answers()
         self._finished = 0.0
-        self._app.task(name=_TASK)(self._change)
+        self._app.task(name=_TASK)(self._reconcile)
         self._runner.run(self._open())
 
     async def _open(self) -> None:
         await self._app.open_async()
 
-    async def _change(self, id_: int) -> None:
+    async def _reconcile(self, id_: int) -> None:
         values = blind_change(id_, self._answers[id_])
         async with self._connector.pool.connection() as connection:
-            await connection.execute(_CHANGE, values)
+            if values is None:
+                await connection.execute(_CONFIRM, (id_,))
+            else:
+                await connection.execute(_CHANGE, values)
         self._finished = time.monotonic()
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""A queue's job for one order: the same change and log entry as of all other contenders.
+"""A queue's job for one order: the same rows and log entries as of all other contenders.
 
 One statement and one round trip; it decides nothing, which spares the queues a little. They get
 fewer orders than the others, so that a round ends: a longer queue makes none of them faster.
@@ -19,6 +19,8 @@ CHANGE = (
     " INSERT INTO activity_log (order_id, action, details, created_at)"
     " SELECT id::text, 'reconciliation.update', {4}, now() FROM changed"
 )
+
+CONFIRM = "UPDATE orders SET last_synced_at = now() WHERE id = {0} AND status = 'new'"
 
 
 def share_of(rows: Rows, divisor: int, least: int) -> int:

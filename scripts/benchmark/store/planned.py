@@ -1,45 +1,40 @@
-"""The reconciler: the parent plans and dispatches, workers lock by id, decide and write.
+"""The reconciler: the parent plans and dispatches, workers decide, compare and set.
 
 The planner, the queues and the apply step are the product's own. Only the exchange is missing: its
 answers are in the workers' memory.
 """
 
 import time
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 
-from reconciler.domain.decide import decide
-from reconciler.domain.order import OrderId
-from reconciler.domain.report import Answer
-from reconciler.orders.chunking import split_for_transactions
+from sqlalchemy import text
+
 from reconciler.orders.planner import OrderPlanner
 from reconciler.orders.workload import OrderWorkload
 from reconciler.settings import Settings
 from reconciler.store.database import Database
-from reconciler.store.order_writer import OrderWriter
-from reconciler.store.stale import StaleOrder
-from reconciler.store.tables import read_orders_table
 from reconciler.supervisor.dispatcher import Dispatcher
 from reconciler.supervisor.options import PAGE_ITEMS
 from reconciler.trial.scratch_database import ScratchDatabase
-from reconciler.workload import Batch, Page
+from reconciler.workload import Page
 from scripts.benchmark.process_group import Coordinator, WorkerConfig
-from scripts.benchmark.rows import EXCHANGE, Rows
-from scripts.benchmark.store.changes import POLICY
+from scripts.benchmark.rows import BY_SYMBOL, Rows
+from scripts.benchmark.store.apply_step import ApplyStep
 from scripts.benchmark.store.single_process import SingleProcess
 
 
 @dataclass(frozen=True)
 class OurWriter(SingleProcess):
-    """Our plan and locked apply."""
+    """Our plan and apply step."""
 
-    name: str = "reconciler: plan, lock by id, apply"
-    note: str = "planner, queues and apply step of the product; four round trips a batch"
+    name: str = "reconciler: plan, compare and set"
+    note: str = "planner, queues and apply step of the product; one round trip for 200 orders"
+    index: str = BY_SYMBOL
 
     def worker_factory(self, config: WorkerConfig) -> "_Worker":
         """Open a connection and prepare the statements."""
@@ -49,7 +44,9 @@ class OurWriter(SingleProcess):
     def _coordinating(
         self, scratch: ScratchDatabase, configs: Sequence[WorkerConfig]
     ) -> Iterator[Coordinator]:
-        """Open the planner."""
+        """Open the planner, which requires the index."""
+        with scratch.database.transaction() as connection:
+            connection.execute(text(self.index))
         settings = Settings.load(database_url=scratch.url)
         batch_size = configs[0].batch_size
         with (
@@ -62,11 +59,8 @@ class OurWriter(SingleProcess):
 class _Worker:
     def __init__(self, config: WorkerConfig, rows: Rows) -> None:
         self._database = Database(config.url, role="bench")
-        with self._database.autocommit() as connection:
-            orders = read_orders_table(connection)
-        self._step = OrderWriter(orders, exchange=EXCHANGE, decide=partial(decide, policy=POLICY))
+        self._step = ApplyStep(self._database, rows_per_transaction=config.batch_size)
         self._answers = rows.answers()
-        self._batch_size = config.batch_size
 
     def close(self) -> None:
         self._database.close()
@@ -74,20 +68,10 @@ class _Worker:
     def run(self, pipe: Connection) -> float:
         finished = time.monotonic()
         while (batch := pipe.recv()) is not None:
-            self._apply(batch)
+            self._step.apply(batch, self._answers)
             finished = time.monotonic()
             pipe.send(batch.number)
         return finished
-
-    def _apply(self, batch: Batch) -> None:
-        orders: list[StaleOrder] = [order for chunk in batch.chunks for order in chunk.items]
-        answers: Mapping[OrderId, Answer] = {
-            order.id: self._answers[int(order.id)] for order in orders
-        }
-        seen = {order.id: order.facts for order in orders}
-        for some in split_for_transactions(answers, self._batch_size):
-            with self._database.transaction() as connection:
-                self._step.apply(connection, some, seen)
 
 
 class _Dispatching:

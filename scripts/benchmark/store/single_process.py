@@ -12,7 +12,7 @@ from scripts.benchmark.process_group import (
     WorkerConfig,
     no_coordinator,
 )
-from scripts.benchmark.rows import Rows
+from scripts.benchmark.rows import NO_INDEX, Rows
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,10 @@ class SingleProcess:
     rows: Rows
     name: str = ""
     note: str = ""
+    index: str = NO_INDEX
+    """Creates the index that suits it best."""
+    writes_per_order: int = 1
+    """How often it writes the row of an order."""
 
     @property
     def orders(self) -> int:
@@ -34,7 +38,7 @@ class SingleProcess:
 
     def prepare(self, scratch: ScratchDatabase) -> None:
         """Put the rows back."""
-        self.rows.put_back(scratch.database)
+        self.rows.put_back(scratch.database, self.index)
 
     @contextmanager
     def at_work(
@@ -48,7 +52,7 @@ class SingleProcess:
             yield lambda: group.run(coordinate)
 
     def require_done(self, scratch: ScratchDatabase) -> None:
-        """Make sure that the orders were changed and logged.
+        """Make sure that the orders were reconciled, and changes logged.
 
         Raises:
             BenchFailed: they were not.

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 from scripts.benchmark.process_group import WorkerConfig
-from scripts.benchmark.rows import Rows
-from scripts.benchmark.store.changes import COLUMNS, OLDEST_FIRST, STALE, connect, write_changes
+from scripts.benchmark.rows import BY_AGE, OLDEST_FIRST, Rows
+from scripts.benchmark.store.decisions import COLUMNS, STALE, connect, write_decisions
 from scripts.benchmark.store.single_process import SingleProcess
 
 _TAKE = (
@@ -30,6 +30,7 @@ class StaleQueryHoldingLocks(SingleProcess):
 
     name: str = "stale query in each worker, lock held"
     note: str = "psycopg, prepared statements; two statements a batch in one transaction"
+    index: str = BY_AGE
 
     def worker_factory(self, config: WorkerConfig) -> "_LockHolder":
         """Open a connection."""
@@ -45,6 +46,8 @@ class LeaseColumns(SingleProcess):
 
     name: str = "lease columns on orders, then update"
     note: str = "psycopg, prepared statements; two transactions a batch, one statement each"
+    index: str = BY_AGE
+    writes_per_order: int = 2
 
     def worker_factory(self, config: WorkerConfig) -> "_Leaser":
         """Open a connection."""
@@ -70,12 +73,12 @@ class _LockHolder(_RowTaker):
                 rows = self._connection.execute(_TAKE, (self._config.batch_size,)).fetchall()
                 if not rows:
                     return time.monotonic()
-                write_changes(self._connection, rows, self._answers)
+                write_decisions(self._connection, rows, self._answers)
 
 
 class _Leaser(_RowTaker):
     def run(self, _pipe: Connection) -> float:
         lease = (self._config.number, self._config.batch_size)
         while rows := self._connection.execute(_LEASE, lease).fetchall():
-            write_changes(self._connection, rows, self._answers)
+            write_decisions(self._connection, rows, self._answers)
         return time.monotonic()

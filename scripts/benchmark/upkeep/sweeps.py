@@ -25,7 +25,7 @@ from reconciler.store.stale import StaleOrder, StaleOrders
 from reconciler.store.tables import read_orders_table
 from scripts.benchmark.figures import BenchFailed
 from scripts.benchmark.rows import EXCHANGE
-from scripts.benchmark.store.changes import POLICY
+from scripts.benchmark.store.apply_step import POLICY, ApplyStep, batches_of
 from scripts.benchmark.upkeep.storing import SYMBOL, BloatedTable, VacuumMode
 
 SWEEPS_OF_A_LIFE = 50
@@ -57,10 +57,11 @@ class Sweeper:
         self._database = database
         self._grown = grown
         self._batch_size = batch_size
+        self._step = ApplyStep(database, rows_per_transaction=batch_size)
         with database.autocommit() as connection:
             table = read_orders_table(connection)
         self._stale = StaleOrders(table, stale_after=timedelta(0))
-        self._step = OrderWriter(table, exchange=EXCHANGE, decide=partial(decide, policy=POLICY))
+        self._writer = OrderWriter(table, exchange=EXCHANGE, decide=partial(decide, policy=POLICY))
         self._new_ids = count(grown.open_ids.stop)
         self._dead = 0
         self._hold()
@@ -103,10 +104,10 @@ class Sweeper:
     def _sync(self, orders: Sequence[StaleOrder], number: int) -> float:
         """Apply batch after batch; return the seconds."""
         started = time.perf_counter()
-        for start in range(0, len(orders), self._batch_size):
-            ids = [order.id for order in orders[start : start + self._batch_size]]
+        for batch in batches_of(orders, self._batch_size):
+            ids = [order.id for chunk in batch.chunks for order in chunk.items]
+            self._step.apply(batch, {id_: _report(int(id_), number) for id_ in ids})
             with self._database.transaction() as connection:
-                self._step.apply(connection, {id_: _report(int(id_), number) for id_ in ids})
                 placed = [next(self._new_ids) for id_ in ids if _has_ended(int(id_), number)]
                 connection.execute(_PLACE, {"ids": placed})
         return time.perf_counter() - started
@@ -119,7 +120,7 @@ class Sweeper:
             for id_ in self._grown.held_ids
         }
         with self._database.transaction() as connection:
-            self._step.apply(connection, answers)
+            self._writer.apply(connection, answers)
 
     def _vacuum(self, statement: TextClause) -> float:
         started = time.perf_counter()

@@ -10,28 +10,29 @@ from typing import Any
 
 import psycopg
 
-from reconciler.domain.decide import Change, Policy, decide
+from reconciler.domain.decide import Change, Confirm, Decision, decide
 from reconciler.domain.order import Facts, Order
 from reconciler.domain.report import Report
 from reconciler.domain.status import Status
 from reconciler.store import activity
 from reconciler.store.open_index import OPEN_ORDERS, SYNCED_AT
+from scripts.benchmark.figures import BenchFailed
 from scripts.benchmark.rows import EXCHANGE
+from scripts.benchmark.store.apply_step import POLICY
 
-POLICY = Policy(quantity_scale=8, price_scale=8)
 STALE = (
     f"{OPEN_ORDERS} AND {SYNCED_AT} < now() - interval '5 minutes'"
     " AND (EXISTS (SELECT FROM reconciliation_holds AS h WHERE h.order_id = orders.id::text"
     " AND h.resolved_at IS NULL AND h.next_attempt_at > now())) IS NOT TRUE"
 )
-OLDEST_FIRST = f"{SYNCED_AT}, id"
 COLUMNS = (
     "id, symbol, external_order_id, status, executed_qty, avg_price, created_at, updated_at,"
     " clock_timestamp()"
 )
 _SEPARATOR = "\x1e"
 _WRITE = (
-    "WITH given AS (SELECT * FROM unnest(%s::bigint[], %s::text[], %s::numeric[], %s::numeric[],"
+    "WITH confirmed AS (UPDATE orders SET last_synced_at = now() WHERE id = ANY(%s::bigint[])),"
+    " given AS (SELECT * FROM unnest(%s::bigint[], %s::text[], %s::numeric[], %s::numeric[],"
     " string_to_array(%s, E'\\x1e')) AS g (id, status, executed_qty, avg_price, details)),"
     " changed AS (UPDATE orders SET status = given.status, executed_qty = given.executed_qty,"
     " avg_price = given.avg_price, last_synced_at = now(), updated_at = now()"
@@ -47,29 +48,41 @@ def connect(url: str) -> psycopg.Connection[Any]:
     return psycopg.connect(url, autocommit=True, application_name="reconciler bench")
 
 
-def write_changes(
+def write_decisions(
     connection: psycopg.Connection[Any],
     rows: Sequence[Sequence[Any]],
     answers: Mapping[int, Report],
 ) -> None:
-    """Decide on rows that have just been read as `COLUMNS`; write them and the log.
+    """Decide on rows that have just been read as `COLUMNS`; write them, and the log of changes.
 
     The caller has made sure that no other session writes them meanwhile.
     """
-    changes = [_changed(row, answers[row[0]]) for row in rows]
+    confirmed: list[int] = []
+    changes: list[tuple[int, Facts, bytes]] = []
+    for row in rows:
+        report = answers[row[0]]
+        order, decision = _decided(row, report)
+        match decision:
+            case Confirm():
+                confirmed.append(row[0])
+            case Change(to=to):
+                changes.append((row[0], to, _entry(order, decision, report)))
+            case _:
+                raise BenchFailed(f"order {row[0]} was neither confirmed nor changed")
     connection.execute(
         _WRITE,
         (
-            [row[0] for row in rows],
-            [to.status.value for to, _ in changes],
-            [to.executed_qty for to, _ in changes],
-            [to.avg_price for to, _ in changes],
-            _SEPARATOR.join(details.decode() for _, details in changes),
+            confirmed,
+            [id_ for id_, _, _ in changes],
+            [to.status.value for _, to, _ in changes],
+            [to.executed_qty for _, to, _ in changes],
+            [to.avg_price for _, to, _ in changes],
+            _SEPARATOR.join(details.decode() for _, _, details in changes),
         ),
     )
 
 
-def _changed(row: Sequence[Any], report: Report) -> tuple[Facts, bytes]:
+def _decided(row: Sequence[Any], report: Report) -> tuple[Order, Decision]:
     id_, symbol, external, status, executed_qty, avg_price, created_at, updated_at, now = row
     order = Order(
         id=id_,
@@ -79,22 +92,28 @@ def _changed(row: Sequence[Any], report: Report) -> tuple[Facts, bytes]:
         created_at=created_at,
         updated_at=updated_at,
     )
-    decision = decide(order, report, now, POLICY)
-    assert isinstance(decision, Change)  # noqa: S101 - every row of ours has something to change
-    return decision.to, activity.details_json(
+    return order, decide(order, report, now, POLICY)
+
+
+def _entry(order: Order, change: Change, report: Report) -> bytes:
+    return activity.details_json(
         before=order.facts,
-        after=decision.to,
+        after=change.to,
         exchange=EXCHANGE,
-        rule=decision.rule,
+        rule=change.rule,
         report=report,
     )
 
 
-def blind_change(id_: int, report: Report) -> tuple[str, Decimal, Decimal | None, int, str]:
-    """Return what to write for an order that is taken to be as it was when it was queued.
+def blind_change(
+    id_: int, report: Report
+) -> tuple[str, Decimal, Decimal | None, int, str] | None:
+    """Return what to change in an order that is taken to be as it was when it was queued.
 
-    Status, quantity, price, id and details: the parameters of a queue's job.
+    Status, quantity, price, id and details: the parameters of a queue's job. None if nothing is.
     """
+    if report.status is Status.NEW:
+        return None
     before = Facts(status=Status.NEW, executed_qty=Decimal(0), avg_price=None)
     after = Facts(
         status=Status.FILLED, executed_qty=report.executed_qty, avg_price=report.avg_price
