@@ -108,9 +108,7 @@ def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
     return median(our / their for our, their in zip(ours, theirs, strict=True))
 
 
-def times_as_fast(
-    figures: Sequence[Figure], wanted: Sequence[float | None]
-) -> tuple[Target, ...]:
+def times_as_fast(figures: Sequence[Figure], wanted: Sequence[float | None]) -> tuple[Target, ...]:
     """Hold the first of the rates against the others, as far as there is something wanted."""
     ours, *others = figures
     return tuple(

@@ -216,7 +216,7 @@ class Rows:
         if (touched, right, entries, complete) != (orders, orders, changed, changed):
             raise BenchFailed(
                 f"{who} was to reconcile {orders:,} orders: {touched:,} were touched, {right:,} are"
-                f" right; of {entries:,} log entries, for {changed:,} changes, {complete:,} are whole"
+                f" right; of {entries:,} log entries, {changed:,} were due, {complete:,} whole"
             )
 
     def _answer(self, id_: int, fetched_at: datetime) -> Report:

@@ -1,19 +1,18 @@
 """A model of larger loads, with constants from the benchmark: pure.
 
-weight of an order   counted: the adapter played against an imagined exchange, batch by batch as
-                     the supervisor hands them out
+weight of an order   counted: the adapter played against an imagined exchange, page by page and
+                     batch by batch as the supervisor hands them out
 rate of a core       orders a second end to end, by the cores that everything shared
-bytes                of the write-ahead log, the stale index and the activity log, an order
+bytes                of the write-ahead log, our index and the activity log, an order
 """
 
-from collections.abc import Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
-from reconciler.exchanges.binance.constants import COSTS, VENUE
-from reconciler.supervisor.options import PAGE_ITEMS
-from scripts.benchmark.exchange_cost.simulated import learned_weight
+from reconciler.exchanges.binance.constants import VENUE
+from scripts.benchmark.exchange_cost.sweep_weight import weight_per_order
 from scripts.benchmark.footprint.writes import (
     CHANGED_LOG_BYTES,
     CONFIRMED_LOG_BYTES,
@@ -24,6 +23,7 @@ from scripts.benchmark.footprint.writes import (
 
 END_TO_END = "reconciler: supervisor and workers"
 SECONDS_A_DAY = 86_400
+TENS = tuple(int(10**zeros) for zeros in range(8))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,8 +79,7 @@ class Case:
     @property
     def weight_per_order(self) -> float:
         """The request weight of one look at an order."""
-        on_a_page = min(self.open_orders, PAGE_ITEMS)
-        return _weight_per_order(on_a_page, self.symbols, self.ended_share, self.batch_size)
+        return weight_per_order(self.open_orders, self.symbols, self.ended_share, self.batch_size)
 
     @property
     def needed_per_second(self) -> float:
@@ -107,7 +106,7 @@ class Expectation:
         cores: For workers, supervisor and PostgreSQL together.
         log_bytes_a_day: Written to the write-ahead log.
         entry_bytes_a_day: Added to the activity log.
-        index_bytes: The stale index.
+        index_bytes: The index of open orders.
         row_bytes: The open orders' rows.
         drain_seconds: To look at every order once, after an outage, with one account's weight.
         drain_seconds_unlimited: The same with these cores and no limit at the exchange.
@@ -150,7 +149,7 @@ def expect(case: Case, constants: Constants) -> Expectation:
 def most_orders(
     *, symbols: int, ended_share: float, batch_size: int, stale_seconds: float = 300.0
 ) -> int:
-    """Return how many open orders one account's weight suffices for, to a hundredth."""
+    """Return how many open orders one account's weight suffices for, with two digits that count."""
 
     def excess(orders: int) -> float:
         case = Case(
@@ -162,34 +161,5 @@ def most_orders(
         )
         return case.needed_weight_per_minute / case.weight_per_minute
 
-    if excess(PAGE_ITEMS) <= 1:  # From here on every page costs the same.
-        return int(PAGE_ITEMS / excess(PAGE_ITEMS))
-    enough, too_many = 0, PAGE_ITEMS
-    while too_many - enough > max(1, enough // 100):
-        middle = (enough + too_many) // 2
-        enough, too_many = (middle, too_many) if excess(middle) <= 1 else (enough, middle)
-    return enough
-
-
-def batches_of(orders: int, symbols: int, batch_size: int) -> Iterator[tuple[int, int, float]]:
-    """Yield how a page of orders, evenly over symbols, is assigned to the workers.
-
-    Yields:
-        Orders a symbol in a batch, symbols in a batch, and how many such batches there are.
-    """
-    symbols = min(symbols, orders)
-    full_runs, rest = divmod(orders // symbols, COSTS.page_size)
-    if full_runs:
-        yield COSTS.page_size, 1, float(full_runs * symbols)
-    if rest:
-        together = min(symbols, max(1, batch_size // rest))
-        yield rest, together, symbols / together
-
-
-@cache
-def _weight_per_order(orders: int, symbols: int, ended_share: float, batch_size: int) -> float:
-    batches = list(batches_of(orders, symbols, batch_size))
-    weight = sum(
-        learned_weight((each,) * together, ended_share) * count for each, together, count in batches
-    )
-    return weight / sum(each * together * count for each, together, count in batches)
+    sizes = [digits * ten for ten in TENS for digits in range(10, 100)]
+    return sizes[max(0, bisect_right(sizes, 1.0, key=excess) - 1)]

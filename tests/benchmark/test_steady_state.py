@@ -21,9 +21,7 @@ def scratch(empty_database_url: str) -> Iterator[ScratchDatabase]:
 def test_confirms_are_hot_and_no_index_grows(scratch: ScratchDatabase) -> None:
     rows = Rows(orders=600, symbols=3, changed_share=0)
 
-    found = sweep_repeatedly(
-        scratch, rows, sweeps=10, batch_size=50, on_progress=lambda _: None
-    )
+    found = sweep_repeatedly(scratch, rows, sweeps=10, batch_size=50, on_progress=lambda _: None)
 
     assert found.hot_share >= 0.98
     assert found.growth == dict.fromkeys(["orders_pkey", OPEN_INDEX, *FURTHER_INDEXES], 0)

@@ -12,6 +12,7 @@ from scripts.benchmark.exchange_cost.optimum import (
     least_expected_weight,
 )
 from scripts.benchmark.exchange_cost.simulated import LEARNING_BATCHES, learned_weight
+from scripts.benchmark.exchange_cost.sweep_weight import weight_per_order
 from scripts.benchmark.figures import Comparison, Figure, Target
 from scripts.benchmark.rounds import Progress
 from scripts.benchmark.size import Size
@@ -21,6 +22,10 @@ ORDERS = 1000
 FEW_SYMBOLS = 10
 SYMBOLS = (1, FEW_SYMBOLS, 100, 1000)
 ENDED_SHARES = (0.0, 0.003, 0.02, 0.2, 1.0)
+SWEPT = (20_000, 1_000_000)
+SWEPT_SYMBOLS = (12, 300)
+SWEPT_ENDED_SHARES = (0.0, 0.003)
+BATCH_SIZES = (200, 1000)
 SMALL_COUNTS = ((1,), (2,), (3,), (5,), (7,), (8,), (2, 1, 3), (3, 4), (1,) * 6)
 QUICK_SMALL_COUNTS = ((1,), (3,), (2, 1, 3))
 SMALL_SHARES = (0.0, 0.05, 0.2, 0.5, 0.8, 1.0)
@@ -51,7 +56,8 @@ def compare_exchange_cost(
             f"{ORDERS:,} orders that lie close together in their symbols' histories, Binance's"
             f" published weights; estimates as learnt from {LEARNING_BATCHES} batches before; in"
             " the small cases given as they are, to adapter and optimum alike; one request per"
-            f" order would weigh {single:,}"
+            f" order would weigh {single:,}; sweeps are cut into pages and batches as"
+            " the supervisor does it, their orders evenly spread over the symbols"
         ),
         figures=tuple(
             Figure(
@@ -60,7 +66,8 @@ def compare_exchange_cost(
                 values=(weight,),
             )
             for (symbols, share), weight in weights.items()
-        ),
+        )
+        + tuple(_sweeps()),
         targets=(
             Target(
                 name="weight, times the optimum: the worst of the small cases",
@@ -80,6 +87,20 @@ def compare_exchange_cost(
             ),
         ),
     )
+
+
+def _sweeps() -> Iterator[Figure]:
+    """Yield the weight of whole sweeps."""
+    for orders, symbols, share, batch_size in product(
+        SWEPT, SWEPT_SYMBOLS, SWEPT_ENDED_SHARES, BATCH_SIZES
+    ):
+        weight = weight_per_order(orders, symbols, share, batch_size) * ORDERS
+        yield Figure(
+            name=f"sweep of {orders:,}, {symbols:,} symbols, {share:.1%} ended,"
+            f" batches of {batch_size:,}",
+            unit=f"weight per {ORDERS:,} orders",
+            values=(weight,),
+        )
 
 
 def _weight(symbols: int, ended_share: float) -> float:

@@ -118,13 +118,9 @@ def _compare_rates(
             times[part, contender.name].append(microseconds)
         return seconds
 
-    rates = run_rounds(
-        ways, scratch=scratch, size=size, on_progress=on_progress, observe=observe
-    )
+    rates = run_rounds(ways, scratch=scratch, size=size, on_progress=on_progress, observe=observe)
     return rates, [
-        Figure(
-            group=f"processor time, {part}", name=name, unit="us an order", values=tuple(values)
-        )
+        Figure(group=f"processor time, {part}", name=name, unit="us an order", values=tuple(values))
         for (part, name), values in times.items()
     ]
 
@@ -181,9 +177,7 @@ def _whole_figures(sweeps: Sequence[WholeSweep], orders: int) -> Iterator[Figure
         note="the supervisor and its workers; the clock starts when all workers are ready",
     )
     for part, values in microseconds_by_part(sweeps, orders).items():
-        yield Figure(
-            name=f"whole sweep: processor time, {part}", unit="us an order", values=values
-        )
+        yield Figure(name=f"whole sweep: processor time, {part}", unit="us an order", values=values)
 
 
 def _confirm_figures(confirms: SweepsOutcome, sweeps: int) -> Iterator[Figure]:

@@ -31,9 +31,7 @@ class Reading:
 
     def growth_since(self, earlier: "Reading") -> Mapping[str, int]:
         """Return the bytes by which each index has grown."""
-        return {
-            name: size - earlier.index_bytes[name] for name, size in self.index_bytes.items()
-        }
+        return {name: size - earlier.index_bytes[name] for name, size in self.index_bytes.items()}
 
 
 def read_meters(database: Database) -> Reading:

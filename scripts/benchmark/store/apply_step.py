@@ -58,9 +58,7 @@ class ApplyStep:
         with database.autocommit() as connection:
             orders = read_orders_table(connection)
         self._database = database
-        self._writer = OrderWriter(
-            orders, exchange=EXCHANGE, decide=partial(decide, policy=POLICY)
-        )
+        self._writer = OrderWriter(orders, exchange=EXCHANGE, decide=partial(decide, policy=POLICY))
         self._rows_per_transaction = rows_per_transaction
 
     def apply(self, batch: Batch, answers: Mapping[Any, Answer]) -> None:

@@ -105,9 +105,7 @@ def _entry(order: Order, change: Change, report: Report) -> bytes:
     )
 
 
-def blind_change(
-    id_: int, report: Report
-) -> tuple[str, Decimal, Decimal | None, int, str] | None:
+def blind_change(id_: int, report: Report) -> tuple[str, Decimal, Decimal | None, int, str] | None:
     """Return what to change in an order that is taken to be as it was when it was queued.
 
     Status, quantity, price, id and details: the parameters of a queue's job. None if nothing is.
