@@ -1,7 +1,8 @@
 """The comparison in the steady state: its contenders, and what ours must reach."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from statistics import median
 
 from reconciler.trial.scratch_database import ScratchDatabase
@@ -31,6 +32,9 @@ WANTED = (None, 3.0, 3.0, 40.0, 150.0)
 MICROSECONDS, WHOLE_MICROSECONDS = 12, 40
 LOG_BYTES, HOT_PERCENT = 220, 98
 SWEEPS, QUICK_SWEEPS = 50, 3
+SHARE_CONFIRMED, LEAST_CONFIRMED = 8, 500
+"""An eighth of the orders is confirmed again and again."""
+
 WHOLE_SWEEP_FACTOR = 3
 """The whole sweep has as many times the orders: 120,000 by default."""
 
@@ -51,13 +55,10 @@ def compare_steady_state(scratch: ScratchDatabase, size: Size, on_progress: Prog
     written = list(_written(contenders(rows), scratch, size, on_progress))
     scratch.clear()
     sweeps = QUICK_SWEEPS if size.is_quick else SWEEPS
-    confirms = sweep_repeatedly(
-        scratch,
-        Rows(orders=size.orders, changed_share=0),
-        sweeps=sweeps,
-        batch_size=size.batch_size,
-        on_progress=on_progress,
-    )
+    confirms = {
+        name: _confirm(table, scratch, sweeps, size, on_progress)
+        for name, table in _tables(max(LEAST_CONFIRMED, size.orders // SHARE_CONFIRMED)).items()
+    }
     scratch.clear()
     whole = list(whole_sweeps(scratch, size, whole_orders, on_progress))
     parts = microseconds_by_part(whole, whole_orders)
@@ -77,7 +78,7 @@ def compare_steady_state(scratch: ScratchDatabase, size: Size, on_progress: Prog
         figures=(
             *rates,
             *_whole_figures(whole, whole_orders),
-            *_confirm_figures(confirms, sweeps),
+            *_confirm_figures(confirms),
             *times,
             *written,
         ),
@@ -95,7 +96,7 @@ def compare_steady_state(scratch: ScratchDatabase, size: Size, on_progress: Prog
                 reached=median(parts[TOGETHER]),
                 at_most=True,
             ),
-            *_confirm_targets(confirms),
+            *_confirm_targets(next(iter(confirms.values()))),
         ),
     )
 
@@ -180,14 +181,36 @@ def _whole_figures(sweeps: Sequence[WholeSweep], orders: int) -> Iterator[Figure
         yield Figure(name=f"whole sweep: processor time, {part}", unit="us an order", values=values)
 
 
-def _confirm_figures(confirms: SweepsOutcome, sweeps: int) -> Iterator[Figure]:
-    yield Figure(name="log of a confirm", unit="bytes", values=(confirms.log_bytes,))
-    yield Figure(name="HOT confirms", unit="%", values=(confirms.hot_share * 100,))
-    yield Figure(
-        name=f"growth of all indexes in {sweeps} sweeps",
-        unit="bytes",
-        values=(float(sum(confirms.growth.values())),),
+def _tables(orders: int) -> dict[str, Rows]:
+    """Return the tables on which orders are confirmed again and again, the usual one first."""
+    usual = Rows(orders=orders, changed_share=0)
+    dense = replace(usual, ended_per_open=0)
+    return {
+        f"1 of {usual.spacing} open, fillfactor {usual.fillfactor}": usual,
+        f"1 of {usual.spacing} open, fillfactor 100": replace(usual, fillfactor=100),
+        f"all open, fillfactor {dense.fillfactor}": dense,
+        f"all open, of 1 symbol, fillfactor {dense.fillfactor}": replace(dense, symbols=1),
+        "all open, of 1 symbol, fillfactor 100": replace(dense, symbols=1, fillfactor=100),
+    }
+
+
+def _confirm(
+    table: Rows, scratch: ScratchDatabase, sweeps: int, size: Size, on_progress: Progress
+) -> SweepsOutcome:
+    scratch.clear()
+    return sweep_repeatedly(
+        scratch, table, sweeps=sweeps, batch_size=size.batch_size, on_progress=on_progress
     )
+
+
+def _confirm_figures(confirms: Mapping[str, SweepsOutcome]) -> Iterator[Figure]:
+    for name, outcome in confirms.items():
+        yield Figure(name=f"log of a confirm, {name}", unit="bytes", values=(outcome.log_bytes,))
+    for name, outcome in confirms.items():
+        yield Figure(name=f"HOT confirms, {name}", unit="%", values=(outcome.hot_share * 100,))
+    for name, outcome in confirms.items():
+        growth = sum(outcome.growth.values()) / 1024
+        yield Figure(name=f"growth of all indexes, {name}", unit="KiB", values=(growth,))
 
 
 def _confirm_targets(confirms: SweepsOutcome) -> Iterator[Target]:

@@ -45,5 +45,5 @@ def table_bytes(connection: Connection) -> int:
 
 
 def index_bytes(connection: Connection) -> int:
-    """Read the size of the index of stale orders."""
+    """Read the size of the index of open orders."""
     return int(connection.execute(_BYTES, {"relation": OPEN_INDEX}).scalar_one())

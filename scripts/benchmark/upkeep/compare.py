@@ -63,7 +63,7 @@ class SweepOutcome:
         before, after = self.table_mib
         yield self._figure("table before", "MiB", before)
         yield self._figure("table after", "MiB", after)
-        yield self._figure("index of stale orders", "MiB", self.index_mib)
+        yield self._figure("index of open orders", "MiB", self.index_mib)
         yield self._figure(
             "vacuum in total", "s", sum(sweep.vacuum_seconds for sweep in self.sweeps)
         )

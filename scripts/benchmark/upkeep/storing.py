@@ -20,8 +20,8 @@ ENDED_PER_OPEN = 200
 """As in a table that has grown: autovacuum's share is one of all rows, what dies is of the open."""
 
 HELD_SHARE = 0.1
-FULL = 100
-FILLFACTORS = (FULL, 90, 70)
+FULL, ADVISED = 100, 90
+FILLFACTORS = (FULL, ADVISED, 70)
 SYMBOL = "BTCUSDT"
 
 _EMPTY = text("TRUNCATE orders, activity_log, reconciliation_holds")
@@ -74,11 +74,7 @@ class StorageSettings:
     @property
     def is_advised(self) -> bool:
         """True for the settings that the documents recommend."""
-        return (
-            self.fillfactor == FULL
-            and self.vacuuming.cleans_indexes
-            and not self.vacuuming.is_held_back
-        )
+        return self.fillfactor == ADVISED and not self.vacuuming.cleans_indexes
 
     @property
     def name(self) -> str:
