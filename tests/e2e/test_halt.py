@@ -206,9 +206,8 @@ RECORD_BEGINNINGS = """
 CREATE TABLE beginnings (began timestamptz);
 CREATE FUNCTION record_beginning() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN INSERT INTO beginnings VALUES (transaction_timestamp()); RETURN NULL; END $$;
-CREATE TRIGGER on_order AFTER UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION record_beginning();
-CREATE TRIGGER on_hold AFTER INSERT ON reconciliation_holds
-    FOR EACH ROW EXECUTE FUNCTION record_beginning();
+CREATE TRIGGER on_order AFTER UPDATE ON orders EXECUTE FUNCTION record_beginning();
+CREATE TRIGGER on_hold AFTER INSERT ON reconciliation_holds EXECUTE FUNCTION record_beginning();
 """
 
 
