@@ -4,7 +4,7 @@
 is still the same when it is locked, the decision still holds: it is made of nothing else. So one
 statement, in a transaction of its own and with one round trip,
 
-1.  locks the rows by id with `FOR UPDATE SKIP LOCKED`, and none of them while the halt is on;
+1.  locks the rows by id with `FOR UPDATE SKIP LOCKED`; it fails while the halt is on;
 2.  compares each row with what was planned:
         its version    `xmin`, the transaction that wrote it: if it is the same, every column is
         `updated_at`   not after the exchange was asked: a clock may be wrong
@@ -130,12 +130,11 @@ class CompareAndSet:
                 connection, planned.parameters(self._exchange)
             )
         except psycopg.errors.InvalidTextRepresentation as error:
+            shared_state.require_no_halt(connection)
             raise self._mismatch(error, planned.parts) or error from error
         ids = {}
         if different or not_locked:
             ids = {str(order.id): order.id for order, _ in planned.rows}
-            if len(not_locked or ()) == len(ids):
-                shared_state.require_no_halt(connection)
         return PlannedResult(
             different=_ids_of(different or (), ids),
             skipped=_ids_of(not_locked or (), ids),

@@ -147,7 +147,7 @@ def _select_compared(orders: OrdersTable, planned: Any) -> Select[Any]:
     return (
         select(_PLACE.label("place"), *planned.c, and_(*conditions).label("is_as_planned"))
         .select_from(planned.join(orders.table, orders.c.id == planned.c.id))
-        .where(~shared_state.is_halted())
+        .where(shared_state.fails_if_halted())
     )
 
 

@@ -7,7 +7,18 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Exists, delete, func, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Exists,
+    Integer,
+    Text,
+    cast,
+    delete,
+    func,
+    literal,
+    select,
+)
 from sqlalchemy.dialects.postgresql import insert
 
 from reconciler.errors import Halted
@@ -36,6 +47,17 @@ def read_halt(connection: Connection) -> str | None:
 def is_halted() -> Exists:
     """Return the condition that the halt is on, for a statement that is about to write."""
     return select(state.c.key).where(state.c.key == HALT).exists()
+
+
+def fails_if_halted() -> ColumnElement[bool]:
+    """Return a condition that is true, and makes its statement fail while the halt is on.
+
+    With `is_halted`, a statement writes no row, but the application's statement-level triggers run.
+    A failed statement leaves nothing. Only an error makes it fail, and plain SQL can raise none: so
+    PostgreSQL has to read a text as a number that is none.
+    """
+    halted = select(literal("the halt is on: ", Text) + state.c.key).where(state.c.key == HALT)
+    return cast(halted.scalar_subquery(), Integer).is_(None)
 
 
 def require_no_halt(connection: Connection) -> None:
