@@ -55,10 +55,14 @@ def compare_steady_state(scratch: ScratchDatabase, size: Size, on_progress: Prog
     written = list(_written(contenders(rows), scratch, size, on_progress))
     scratch.clear()
     sweeps = QUICK_SWEEPS if size.is_quick else SWEEPS
+    tables = _tables(max(LEAST_CONFIRMED, size.orders // SHARE_CONFIRMED))
     confirms = {
-        name: _confirm(table, scratch, sweeps, size, on_progress)
-        for name, table in _tables(max(LEAST_CONFIRMED, size.orders // SHARE_CONFIRMED)).items()
+        name: _confirm(table, scratch, sweeps, size, on_progress) for name, table in tables.items()
     }
+    usual, *_ = tables
+    confirms[f"{usual}, side table"] = _confirm(
+        tables[usual], scratch, sweeps, size, on_progress, with_side_table=True
+    )
     scratch.clear()
     whole = list(whole_sweeps(scratch, size, whole_orders, on_progress))
     parts = microseconds_by_part(whole, whole_orders)
@@ -195,11 +199,22 @@ def _tables(orders: int) -> dict[str, Rows]:
 
 
 def _confirm(
-    table: Rows, scratch: ScratchDatabase, sweeps: int, size: Size, on_progress: Progress
+    table: Rows,
+    scratch: ScratchDatabase,
+    sweeps: int,
+    size: Size,
+    on_progress: Progress,
+    *,
+    with_side_table: bool = False,
 ) -> SweepsOutcome:
     scratch.clear()
     return sweep_repeatedly(
-        scratch, table, sweeps=sweeps, batch_size=size.batch_size, on_progress=on_progress
+        scratch,
+        table,
+        sweeps=sweeps,
+        batch_size=size.batch_size,
+        on_progress=on_progress,
+        with_side_table=with_side_table,
     )
 
 
