@@ -14,6 +14,9 @@ statement, in a transaction of its own and with one round trip,
 4.  counts what it wrote, and fails if that is not what should have been written (because of a
     trigger or a row-level policy). Then nothing of it stays.
 
+With the side table a row to confirm is not locked: nothing of it is written, and a lock is written
+too. If the application changes it at the same moment, its change comes after our confirm.
+
 The rows that did not pass are returned: `OrderWriter` locks, reads and decides on them again.
 
 A row that another session changes while the statement runs is locked in its newest version, which
