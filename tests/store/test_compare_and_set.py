@@ -205,9 +205,14 @@ def test_rows_that_are_locked_or_gone_are_skipped(
     assert read_row(application, 4)["status"] == "filled"
 
 
-def test_nothing_is_written_during_a_halt(application: Application, database: Database) -> None:
-    insert_order(application, 1)
-    planned = plan(database, change=[1])
+@in_both
+@pytest.mark.parametrize("change", [[], [2]], ids=["confirms", "a change, too"])
+def test_nothing_is_written_during_a_halt(
+    change: list[OrderId], application: Application, database: Database
+) -> None:
+    for id_ in (1, 2):
+        insert_order(application, id_)
+    planned = plan(database, confirm=[1], change=change)
     application.execute(HALT)
 
     with pytest.raises(Halted, match="odd"):
