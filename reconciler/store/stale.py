@@ -162,7 +162,6 @@ class StaleOrders:
         is_uuid = isinstance(orders.c.id.type, Uuid)
         self._max_listed = MAX_LISTED // 2 if is_uuid else MAX_LISTED
         self._scan = select_scan(orders)
-        self._page_of_ids = select_page(orders, of_ids(orders))
         self._of_symbols = _statements(orders, of_symbols(orders))
         # An index finds nulls by IS NULL only.
         self._of_none = _statements(orders, orders.c.symbol.is_(None))
@@ -204,7 +203,9 @@ class StaleOrders:
         """Read or list the next orders; return those read, and what is left then."""
         if position.listed:
             ids, *rest = position.listed
-            rows = self._fetch(connection, self._page_of_ids, ids=ids, limit=limit)
+            symbols = position.listed_symbols
+            page = self._statements_for(symbols).page_of_ids
+            rows = self._fetch(connection, page, symbols=_array_of(symbols), ids=ids, limit=limit)
             return _as_orders(rows), replace(position, listed=tuple(rest))
         if position.last_listed is not None:
             return (), self._list_ids(connection, limit, position)
@@ -257,6 +258,7 @@ class _Statements(NamedTuple):
     """The statements that read orders of some symbols."""
 
     page: Executable
+    page_of_ids: Executable
     ids: Executable
     later_ids: Executable
 
@@ -264,6 +266,8 @@ class _Statements(NamedTuple):
 def _statements(orders: OrdersTable, which: ColumnElement[bool]) -> _Statements:
     return _Statements(
         page=select_page(orders, which),
+        # By the ids alone, PostgreSQL may read the whole index of open orders for each page.
+        page_of_ids=select_page(orders, which & of_ids(orders)),
         ids=select_ids(orders, which),
         later_ids=select_ids(orders, which & is_after(orders)),
     )

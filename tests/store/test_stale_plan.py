@@ -79,6 +79,19 @@ def test_a_page_reads_only_its_orders_however_many_have_ended(
         assert plan.blocks <= 400
 
 
+def test_a_page_of_ids_does_not_read_the_index_of_other_symbols(
+    few_ended: Database, application: Application
+) -> None:
+    insert(application, OPEN_ORDERS, first=3_301, last=60_000)
+    application.execute("VACUUM ANALYZE orders")
+
+    plan = plan_of_page(few_ended, limit=10_000, is_by_ids=True)
+
+    conditions = [node["Index Cond"] for node in plan.nodes if node.get("Index Name") == OPEN_INDEX]
+    assert plan.root["Actual Rows"] == 2_500
+    assert all("symbol" in condition for condition in conditions)
+
+
 @pytest.mark.parametrize("is_analyzed", [True, False], ids=["analyzed", "not analyzed"])
 def test_a_page_reads_the_orders_on_hold_once(
     is_analyzed: bool,  # noqa: FBT001 - a case's name, not a switch
