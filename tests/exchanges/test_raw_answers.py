@@ -10,19 +10,23 @@ import zlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reconciler.domain.report import OrderFault, Report
 from reconciler.errors import ExchangeError, Malformed, RateLimited, Unavailable, UnreadableRow
 from reconciler.exchanges.base import LookupResult, OrderRef
 from reconciler.exchanges.binance.adapter import Binance
 from reconciler.exchanges.binance.constants import VENUE
+from reconciler.exchanges.binance.raw_orders import RawOrder, decode_order
+from reconciler.exchanges.binance.reports import to_report
 from reconciler.exchanges.http_client import MAX_ANSWER_BYTES
 from reconciler.exchanges.request_policy import SingleAttempt
 from reconciler.settings import Credentials
@@ -239,6 +243,18 @@ LISTS: dict[str, tuple[bytes, frozenset[int], type[ExchangeError]]] = {
         frozenset({1}),
         UnreadableRow,
     ),
+    "quote twice in one order, and missing in another": (
+        an_answer(
+            b"[%s,%s,%s]"
+            % (
+                doubled("cummulativeQuoteQty", '"9"'),
+                written({k: v for k, v in a_row(2).items() if k != "cummulativeQuoteQty"}),
+                b",".join(written(a_row(i)) for i in IDS[2:]),
+            )
+        ),
+        frozenset({1}),
+        UnreadableRow,
+    ),
     "one order twice, in two ways": (
         an_answer([*a_list(), a_row(1, status="CANCELED")]),
         frozenset({1}),
@@ -387,6 +403,18 @@ async def test_unusual_but_valid_list_is_read(harness: Harness, raw: bytes) -> N
     assert found.failures == {}
     assert found.answers.keys() == {an_order(i) for i in IDS}
     assert harness.budget.observed == []
+
+
+@given(milliseconds=st.integers(min_value=1, max_value=4_102_444_799_999))
+def test_time_of_an_order_is_exact_to_the_millisecond(milliseconds: int) -> None:
+    raw = decode_order(written(a_row(time=milliseconds)))
+    assert isinstance(raw, RawOrder)
+
+    report = to_report(an_order(1), raw, NOW)
+
+    assert report.placed_at == datetime(1970, 1, 1, tzinfo=UTC) + timedelta(
+        milliseconds=milliseconds
+    )
 
 
 @pytest.mark.parametrize(
