@@ -15,6 +15,7 @@ from reconciler.exchanges.binance.constants import VENUE
 from scripts.benchmark.exchange_cost.sweep_weight import weight_per_order
 from scripts.benchmark.footprint.writes import (
     CHANGED_LOG_BYTES,
+    CONFIRMED_AGAIN_LOG_BYTES,
     CONFIRMED_LOG_BYTES,
     ENTRY_BYTES,
     TABLE_BYTES,
@@ -28,10 +29,17 @@ TENS = tuple(int(10**zeros) for zeros in range(8))
 
 @dataclass(frozen=True, kw_only=True)
 class Constants:
-    """The cost of one order on the machine that was measured."""
+    """The cost of one order on the machine that was measured.
+
+    Attributes:
+        confirmed_log_bytes: With the whole page that is logged at its first change after a
+            checkpoint.
+        confirmed_again_log_bytes: Without.
+    """
 
     orders_per_core_second: float
     confirmed_log_bytes: float
+    confirmed_again_log_bytes: float
     changed_log_bytes: float
     index_bytes: float
     row_bytes: float
@@ -52,6 +60,7 @@ class Constants:
         return cls(
             orders_per_core_second=medians[END_TO_END] / report["machine"]["cores"],
             confirmed_log_bytes=medians[CONFIRMED_LOG_BYTES],
+            confirmed_again_log_bytes=medians[CONFIRMED_AGAIN_LOG_BYTES],
             changed_log_bytes=medians[CHANGED_LOG_BYTES],
             index_bytes=medians[USED_INDEX_BYTES],
             row_bytes=medians[TABLE_BYTES],
@@ -67,6 +76,7 @@ class Case:
         ended_share: The share of the orders looked at that turn out to have ended.
         stale_seconds: Each is looked at so often.
         weight_per_minute: What one account may spend.
+        checkpoint_seconds: The time between two checkpoints of the server.
     """
 
     open_orders: int
@@ -75,6 +85,7 @@ class Case:
     batch_size: int = 200
     stale_seconds: float = 300.0
     weight_per_minute: float = VENUE.weight_per_minute * 0.5
+    checkpoint_seconds: float = 300.0
 
     @property
     def weight_per_order(self) -> float:
@@ -127,14 +138,17 @@ def expect(case: Case, constants: Constants) -> Expectation:
     """Compute the resources that a case needs."""
     looks_a_day = case.needed_per_second * SECONDS_A_DAY
     changed = looks_a_day * case.ended_share
+    whole_pages = min(1.0, case.stale_seconds / case.checkpoint_seconds)
+    confirmed_log_bytes = constants.confirmed_again_log_bytes + whole_pages * (
+        constants.confirmed_log_bytes - constants.confirmed_again_log_bytes
+    )
     cores = case.needed_per_second / constants.orders_per_core_second
     return Expectation(
         case=case,
         budgets=case.needed_weight_per_minute / case.weight_per_minute,
         cores=cores,
         log_bytes_a_day=(
-            (looks_a_day - changed) * constants.confirmed_log_bytes
-            + changed * constants.changed_log_bytes
+            (looks_a_day - changed) * confirmed_log_bytes + changed * constants.changed_log_bytes
         ),
         entry_bytes_a_day=changed * constants.entry_bytes,
         index_bytes=case.open_orders * constants.index_bytes,

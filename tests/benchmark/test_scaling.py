@@ -1,6 +1,6 @@
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from reconciler.workload import Chunk
 from scripts.benchmark.exchange_cost.sweep_weight import batches_of, page_of
 from scripts.benchmark.footprint.writes import (
     CHANGED_LOG_BYTES,
+    CONFIRMED_AGAIN_LOG_BYTES,
     CONFIRMED_LOG_BYTES,
     ENTRY_BYTES,
     TABLE_BYTES,
@@ -28,6 +29,7 @@ ROOT = Path(__file__).parents[2]
 CONSTANTS = Constants(
     orders_per_core_second=1000,
     confirmed_log_bytes=500,
+    confirmed_again_log_bytes=100,
     changed_log_bytes=1500,
     index_bytes=50,
     row_bytes=150,
@@ -36,6 +38,7 @@ CONSTANTS = Constants(
 MEDIANS = {
     END_TO_END: 4000,
     CONFIRMED_LOG_BYTES: 500,
+    CONFIRMED_AGAIN_LOG_BYTES: 100,
     CHANGED_LOG_BYTES: 1500,
     USED_INDEX_BYTES: 50,
     TABLE_BYTES: 150,
@@ -152,6 +155,12 @@ def test_an_expectation_is_what_one_computes_by_hand() -> None:
     assert (found.index_bytes, found.row_bytes) == (15_000_000, 45_000_000)
     assert found.drain_seconds == pytest.approx(300_000 * 0.0012 / 50)
     assert found.drain_seconds_unlimited == 300
+
+
+def test_whole_pages_are_logged_once_a_checkpoint() -> None:
+    rarely = replace(a_case(), checkpoint_seconds=1200)
+
+    assert expect(rarely, CONSTANTS).log_bytes_a_day == 1000 * 86_400 * (100 + 400 / 4)
 
 
 def test_with_less_than_a_core_to_do_a_whole_one_drains_the_backlog() -> None:
