@@ -1,6 +1,7 @@
 import re
 import signal
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -143,7 +144,9 @@ def test_a_shard_that_is_gone_leaves_no_open_breaker(
     away = {"EXCHANGE_BASE_URL": "http://127.0.0.1:9", "RECONCILIATION_CONTROL_SOCKET": path}
     stays_open = {"RECONCILIATION_BREAKER_OPEN_MS": 120_000}
     run = reconcile("--shards", "3", **statsd.environment, **away, **stays_open)
-    statsd.read_until(lambda: statsd.values["g", "shard.2.breaker.state"][-1:] == [2])
+    for shard in range(3):
+        state = ("g", f"shard.{shard}.breaker.state")
+        statsd.read_until(partial(lambda name: statsd.values[name][-1:] == [2], state))
 
     ask(ControlAddress.at(path), "scale", Scaling, shards=1)
 

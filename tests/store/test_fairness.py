@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import pytest
 
+from reconciler.orders.backlog_scan import BacklogScan
 from reconciler.orders.workload import OrderWorkload
 from reconciler.settings import Settings
 from reconciler.workload import Page
@@ -40,7 +41,9 @@ def swept(
     platform = SimulatedPlatform(application=application, id_of=shape.id_of)
     settings = Settings.load(database_url=with_simulated_clock(url))
     with closing(OrderWorkload(settings=settings).open_planner()) as planner:
-        return [platform.sweep(unfair(planner, change)) for _ in range(SWEEPS)]
+        # A scan that a busy machine makes slow would delay the next one.
+        quick = replace(planner, scans=BacklogScan(monotonic=lambda: 0.0))
+        return [platform.sweep(unfair(quick, change)) for _ in range(SWEEPS)]
 
 
 @pytest.mark.parametrize("name", ["bigint id, text status", "uuid id, varchar status"])
