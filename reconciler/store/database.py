@@ -83,6 +83,8 @@ class Database:
             pool_size=1,
             max_overflow=0,
             hide_parameters=True,
+            # Otherwise each new connection asks for a type that we do not use.
+            use_native_hstore=False,
             # Sent with every BEGIN: a locked row must be read as it is then, and the database's
             # default could be an older snapshot.
             isolation_level="READ COMMITTED",

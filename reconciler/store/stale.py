@@ -6,7 +6,7 @@ does not fit into a page has its ids listed first, the longest unsynced first, a
 So a page costs no more than its orders, and no index needs to contain a time that we write.
 
 Each page has only orders that are stale when it is read. A sweep has every order that was stale
-when it began, and has been since.
+when it was scanned, and has been since.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
