@@ -254,6 +254,15 @@ def silent_server() -> Iterator[str]:
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
+@pytest.fixture
+def _interruptible() -> Iterator[None]:
+    """Let new processes obey INT, which a shell makes its background jobs ignore."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interruptible")
 def test_ctrl_c_while_waiting_is_one_line_and_code_130(
     silent_server: str, ready_database_url: str, tmp_path: "os.PathLike[str]"
 ) -> None:
