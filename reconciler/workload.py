@@ -30,10 +30,11 @@ To write a workload, subclass `Workload`, `Planner` and `Handler`. Four methods 
 import sys
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any, Protocol
 
 from reconciler.domain.value import Value, decode_values, encode_values
@@ -70,6 +71,11 @@ class Chunk:
     crashed_in: frozenset[int] = frozenset()
     is_second_try: bool = False
 
+    @property
+    def ids(self) -> Iterator[object]:
+        """The ids of the items."""
+        return map(_id_of, self.items)
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle items that are values of one class in one piece."""
         rest = (self.key, self.cost, self.crashes, self.crashed_in, self.is_second_try)
@@ -77,6 +83,9 @@ class Chunk:
         if len(kinds) == 1 and issubclass(kind := kinds.pop(), Value):
             return _chunk_of_values, (kind, encode_values(self.items), *rest)
         return _chunk, (self.items, *rest)
+
+
+_id_of = attrgetter("id")
 
 
 def _chunk_of_values(kind: type[Value], encoded: bytes, *rest: Any) -> Chunk:

@@ -13,13 +13,13 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from statistics import median
 
 from sqlalchemy import text
 
 from reconciler.embedded import embedded_postgres
 from reconciler.store.database import Database
+from scripts.benchmark.processor_time import exact_seconds
 from scripts.benchmark.rows import Rows
 from scripts.benchmark.store.apply_step import ApplyStep, batches_of, read_stale
 from scripts.benchmark.store.limit import statement_for
@@ -67,11 +67,11 @@ def _measure(
     work = prepare(database, rows)
     with database.autocommit() as connection:
         server = int(connection.execute(text("SELECT pg_backend_pid()")).scalar_one())
-    python_before, server_before = time.process_time(), _processor_seconds(server)
+    python_before, server_before = time.process_time(), exact_seconds(server)
     work()
     python, server_seconds = (
         time.process_time() - python_before,
-        _processor_seconds(server) - server_before,
+        exact_seconds(server) - server_before,
     )
     rows.require_done(database, "the measured way", rows.orders)
     return python / rows.orders * 1e6, server_seconds / rows.orders * 1e6
@@ -100,12 +100,6 @@ def _prepare_least(database: Database, rows: Rows, *, batch_size: int) -> Callab
             connection.exec_driver_sql(statement.replace("%", "%%"))
 
     return write
-
-
-def _processor_seconds(process: int) -> float:
-    """Return the processor time of a process."""
-    spent = Path(f"/proc/{process}/schedstat").read_text(encoding="ascii").split()[0]
-    return int(spent) / 1e9
 
 
 if __name__ == "__main__":

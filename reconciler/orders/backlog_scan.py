@@ -17,9 +17,9 @@ PAUSE_FACTOR = 20
 SHORT_SCAN_SECONDS = 0.5
 """A shorter scan delays no sweep: the interval is long enough for it."""
 
-GAUGE_FACTOR = 100
-GAUGE_SECONDS = 5.0
-"""A scan is recent enough for the gauges for this long, or for GAUGE_FACTOR times its duration."""
+RECENT_FACTOR = 100
+RECENT_SECONDS = 5.0
+"""A scan is recent enough for the gauges for this long, or for RECENT_FACTOR times its duration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class BacklogScan:
         with self._lock:
             if self._last is not None:
                 age_seconds = self._monotonic() - self._last.ended
-                if age_seconds < max(GAUGE_SECONDS, self._last.seconds * GAUGE_FACTOR):
+                if age_seconds < max(RECENT_SECONDS, self._last.seconds * RECENT_FACTOR):
                     return self._last.scan.backlog, age_seconds
             return self._run(scan).backlog, 0.0
 

@@ -189,10 +189,7 @@ class OrderHandler(Handler):
         except (StoreRejected, StatementFailed):
             return answers
         state.progress.count_planned(planned, result)
-        if len(planned) == len(answers) and not result.different:
-            return {}
-        settled = planned.ids - result.different
-        return {id_: answer for id_, answer in answers.items() if id_ not in settled}
+        return planned.left_of(answers, result.different)
 
     def _write_planned(self, planned: PlannedWrites) -> PlannedResult:
         started = time.perf_counter()

@@ -75,6 +75,15 @@ class PlannedWrites:
         parts = {WritePart.CONFIRMED: self.confirmed, WritePart.CHANGED: self.changed}
         return frozenset(part for part, rows in parts.items() if rows)
 
+    def left_of(
+        self, answers: Mapping[OrderId, Answer], unwritten: AbstractSet[OrderId]
+    ) -> Mapping[OrderId, Answer]:
+        """Return the answers that these writes have not dealt with; `unwritten` are of theirs."""
+        if len(self) == len(answers) and not unwritten:
+            return {}
+        settled = self.ids - unwritten
+        return {id_: answer for id_, answer in answers.items() if id_ not in settled}
+
     def parameters(self, exchange: str) -> dict[str, object]:
         """Return the parameters of the statement; `exchange` is named in the log."""
         rows = self.rows

@@ -9,7 +9,6 @@ from sqlalchemy import (
     CTE,
     ColumnElement,
     DateTime,
-    Integer,
     Interval,
     Select,
     Text,
@@ -30,6 +29,7 @@ from sqlalchemy.types import UserDefinedType
 
 from reconciler.domain.decide import LONGEST_ANSWER_AGE
 from reconciler.store import shared_state
+from reconciler.store.sql_failure import fail_with
 from reconciler.store.sync_times import (
     delete_sync_times,
     is_open_status,
@@ -46,7 +46,7 @@ from reconciler.store.write_statement import (
 )
 
 MISMATCH = "reconciler: rows written and planned"
-"""Begins the text that PostgreSQL cannot read as a number."""
+"""Begins the message with which the statement fails: see `_require_all_written`."""
 
 
 class Xid(UserDefinedType[str]):
@@ -231,11 +231,7 @@ def _not_found(ids: ColumnElement[Any], compared: CTE) -> ColumnElement[Any]:
 
 
 def _require_all_written(tally: CTE, written: Mapping[WritePart, CTE]) -> ColumnElement[Any]:
-    """Make the statement fail unless each row that is as planned was written, and no other.
-
-    Only an error rolls a statement back, and plain SQL cannot raise one: so PostgreSQL has to read
-    a text as a number that is none.
-    """
+    """Make the statement fail unless each row that is as planned was written, and no other."""
     expected = {
         WritePart.CHANGED: tally.c.to_change,
         WritePart.LOGGED: tally.c.to_change,
@@ -248,4 +244,4 @@ def _require_all_written(tally: CTE, written: Mapping[WritePart, CTE]) -> Column
     ]
     is_wrong = or_(*(count != number for count, number in counts))
     numbers = func.concat_ws(" ", *(number for pair in counts for number in pair))
-    return case((is_wrong, cast(literal(f"{MISMATCH} ", Text) + numbers, Integer)))
+    return case((is_wrong, fail_with(literal(f"{MISMATCH} ", Text) + numbers)))

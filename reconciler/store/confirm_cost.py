@@ -1,4 +1,4 @@
-"""What a confirm costs on this table: is it a HOT update, and how much log does it write.
+"""What a confirm costs in `orders`: is it a HOT update, and how much log does it write.
 
 A confirm changes `last_synced_at` only. It is HOT, and writes no index, if no index has that column
 and the new version of the row fits on the same page. Reads the catalogs, writes nothing.
@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
-
-from reconciler.store.side_table import SIDE_TABLE
 
 HOT_BYTES = 200
 """The log of a HOT confirm: the row's lock, its new version, and the pruning of its old one.
@@ -26,16 +24,14 @@ FULL = 100
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ConfirmCost:
-    """What decides the cost of a confirm.
+    """What decides the cost of a confirm, unless the sync times are in the side table.
 
     Attributes:
-        has_side_table: The sync times are in our own table: no row of `orders` is written.
         indexes: The number of indexes on `orders`, or on its partition with the most.
         synced_indexes: The names of those that have `last_synced_at`, for SQL.
         full_tables: The names, for SQL, of `orders` or its partitions with a fillfactor of 100.
     """
 
-    has_side_table: bool
     indexes: int
     synced_indexes: Sequence[str]
     full_tables: Sequence[str]
@@ -50,9 +46,6 @@ def read_confirm_cost(connection: Connection) -> ConfirmCost:
     """Read what decides the cost of a confirm."""
     tables = connection.exec_driver_sql(_TABLES).all()
     return ConfirmCost(
-        has_side_table=bool(
-            connection.exec_driver_sql("SELECT to_regclass(%s) IS NOT NULL", (SIDE_TABLE,)).scalar()
-        ),
         indexes=max((indexes for _, indexes, _ in tables), default=0),
         synced_indexes=tuple(connection.exec_driver_sql(_SYNCED_INDEXES).scalars()),
         full_tables=tuple(name for name, _, fillfactor in tables if fillfactor == FULL),

@@ -29,8 +29,6 @@ COUNT_OPEN_ORDERS = (
 )
 """Counts the open orders up to `most`, which is MAX_COUNTED: bounded in every table."""
 
-SYNCED_AT = f"COALESCE(last_synced_at, {NEVER})"
-
 COLUMNS = f"(symbol, id) WHERE {OPEN_ORDERS}"
 """What follows the table's name in the index's definition."""
 
@@ -91,10 +89,18 @@ def index_build_problems(connection: Connection) -> list[Problem]:
     """Name why `db upgrade` cannot build the index; nothing if it is there."""
     if read_index_state(connection) is IndexState.READY:
         return []
-    kind = connection.exec_driver_sql(
+    return [] if read_kind(connection) in {"r", PARTITIONED} else [_NO_TABLE]
+
+
+PARTITIONED = "p"
+
+
+def read_kind(connection: Connection) -> str | None:
+    """Read what `orders` is, as `pg_class.relkind`; None if there is no such table."""
+    kind: str | None = connection.exec_driver_sql(
         "SELECT relkind FROM pg_class WHERE oid = to_regclass('orders')"
     ).scalar()
-    return [] if kind in {"r", "p"} else [_NO_TABLE]
+    return kind
 
 
 _NO_TABLE = Problem(

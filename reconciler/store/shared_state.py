@@ -11,9 +11,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Exists,
-    Integer,
     Text,
-    cast,
     delete,
     func,
     literal,
@@ -23,6 +21,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from reconciler.errors import Halted
 from reconciler.resilience.budget import MAX_RATE_LIMIT_PAUSE
+from reconciler.store.sql_failure import fail_with
 from reconciler.store.tables import state
 
 HALT = "halt"
@@ -53,11 +52,10 @@ def fails_if_halted() -> ColumnElement[bool]:
     """Return a condition that is true, and makes its statement fail while the halt is on.
 
     With `is_halted`, a statement writes no row, but the application's statement-level triggers run.
-    A failed statement leaves nothing. Only an error makes it fail, and plain SQL can raise none: so
-    PostgreSQL has to read a text as a number that is none.
+    A failed statement leaves nothing.
     """
     halted = select(literal("the halt is on: ", Text) + state.c.key).where(state.c.key == HALT)
-    return cast(halted.scalar_subquery(), Integer).is_(None)
+    return fail_with(halted.scalar_subquery()).is_(None)
 
 
 def require_no_halt(connection: Connection) -> None:

@@ -37,7 +37,7 @@ from reconciler.store.tables import OrdersTable
 MAX_LISTED = 500_000
 """The number of ids that are listed at once, or half of it for UUIDs: 10 MB as text at most."""
 
-_ROOM_FOR_GROWTH = 8
+ROOM_FOR_GROWTH = 8
 """A page before the last is planned an eighth smaller than allowed: symbols grow after the scan."""
 
 _ZERO = Decimal(0)
@@ -279,7 +279,7 @@ def _end_of_page(symbols: Sequence[SymbolBacklog], begin: int, limit: int) -> in
     The page has at least one symbol. Orders without a symbol have a page of their own.
     """
     is_last = sum(orders for _, orders in symbols[begin:]) <= limit
-    room = limit if is_last else limit - limit // _ROOM_FOR_GROWTH
+    room = limit if is_last else limit - limit // ROOM_FOR_GROWTH
     for place in range(begin, len(symbols)):
         symbol, orders = symbols[place]
         room -= orders

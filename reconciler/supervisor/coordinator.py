@@ -15,7 +15,6 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from operator import attrgetter
 from typing import Protocol, assert_never
 
 import structlog
@@ -82,8 +81,6 @@ TIMER_SLACK_SECONDS = 0.01
 
 OTHER_SHARD_SECONDS = 0.5
 """How long a crashed batch waits for another shard: only a crash there shows what is to blame."""
-
-_ID_OF = attrgetter("id")
 
 log = structlog.get_logger(__name__)
 
@@ -688,7 +685,7 @@ class Coordinator:
 
 
 def _without(chunk: Chunk, ids: set[object]) -> Chunk:
-    if ids.isdisjoint(map(_ID_OF, chunk.items)):
+    if ids.isdisjoint(chunk.ids):
         return chunk
     return replace(chunk, items=tuple(item for item in chunk.items if item.id not in ids))
 

@@ -26,12 +26,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain, count
-from operator import attrgetter
 
 from reconciler.supervisor.sharding import assign_buckets, assign_without, bucket_of
 from reconciler.workload import Batch, Chunk
-
-_ID_OF = attrgetter("id")
 
 MAX_SYMBOL_ITEMS = 5000
 """The most items of a long symbol in one batch, if they are more than one chunk. One list of open
@@ -246,7 +243,7 @@ class Dispatcher:
 
     def ids_under_way(self) -> set[object]:
         """Return the ids of all items that are queued or in flight."""
-        return set(chain.from_iterable(map(_ID_OF, chunk.items) for chunk in self._all_chunks()))
+        return set(chain.from_iterable(chunk.ids for chunk in self._all_chunks()))
 
     def add(self, chunks: Sequence[Chunk], cycle: int) -> None:
         """Queue chunks with the shards of their symbols; spread those of hot symbols."""

@@ -44,7 +44,9 @@ HALT_SAMPLE_SECONDS = 15.0
 STORE_RETRY_SECONDS = 2.0
 RECORD_SECONDS = 2.0
 GAUGE_SECONDS = 10.0
-EMPTY_CYCLE_SECONDS = 45.0
+PAUSE_CYCLE_SECONDS = 45.0
+"""While the planner asks for a pause, an empty cycle is recorded this often, for `health`."""
+
 LOG_SECONDS = 1.0
 
 T = TypeVar("T")
@@ -467,7 +469,7 @@ class Supervisor:
                 return
             log.info("supervisor.waits_for_planner", seconds=round(seconds, 1))
             self._coordinator.begin_cycle(())
-            await self._stop_state.sleep(min(seconds, EMPTY_CYCLE_SECONDS))
+            await self._stop_state.sleep(min(seconds, PAUSE_CYCLE_SECONDS))
 
     async def _wait_for_interval(self) -> None:
         """Wait for the interval between two sweeps, which a reload may change meanwhile."""

@@ -18,7 +18,7 @@ from reconciler.domain.report import Report
 from reconciler.domain.status import Status
 from reconciler.store import migrations, sample_orders
 from reconciler.store.database import Database
-from reconciler.store.open_index import COLUMNS, OPEN_INDEX, OPEN_ORDERS, SYNCED_AT
+from reconciler.store.open_index import COLUMNS, NEVER, OPEN_INDEX, OPEN_ORDERS
 from reconciler.trial.orders_snapshot import settle, write_back
 from scripts.benchmark.figures import BenchFailed
 
@@ -44,14 +44,15 @@ TABLE = (
 BY_SYMBOL = f"CREATE INDEX IF NOT EXISTS {OPEN_INDEX} ON orders {COLUMNS}"
 """The reconciler's own index."""
 
+SYNCED_AT = f"COALESCE(last_synced_at, {NEVER})"
 OLDEST_FIRST = f"{SYNCED_AT}, id"
 BY_AGE = (
     f"CREATE INDEX IF NOT EXISTS bench_oldest_first ON orders ({OLDEST_FIRST}) WHERE {OPEN_ORDERS}"
 )
-"""The index for whoever takes the longest unsynced orders from the table."""
+"""The index for a contender that takes the longest unsynced orders from the table."""
 
 NO_INDEX = ""
-"""For whoever is told the ids."""
+"""For a contender that is told the ids."""
 
 # The same for all: the table has the columns that one of the ways of working needs.
 _LEASES = (

@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.supervisor.dispatcher import Dispatcher
 from reconciler.workload import Chunk
-from scripts.benchmark.exchange_cost.sweep_weight import batches_of, page_of
+from scripts.benchmark.exchange_cost.sweep_weight import batch_shapes, page_of
 from scripts.benchmark.footprint.writes import (
     CHANGED_LOG_BYTES,
     CONFIRMED_AGAIN_LOG_BYTES,
@@ -86,7 +86,7 @@ def test_a_report_that_lacks_a_figure_says_which() -> None:
 def test_a_page_is_handed_out_as_the_supervisor_does(
     orders: int, symbols: int, batch_size: int, batches: list[tuple[int, int, float]]
 ) -> None:
-    assert list(batches_of(orders, symbols, batch_size)) == batches
+    assert list(batch_shapes(orders, symbols, batch_size)) == batches
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_batches_are_those_of_the_dispatcher() -> None:
         sizes.append(batch.size)
         dispatcher.done(0, batch.number)
 
-    ((each, together, count),) = batches_of(7500, 3, 200)
+    ((each, together, count),) = batch_shapes(7500, 3, 200)
     assert sizes == [each * together] * round(count)
 
 

@@ -19,15 +19,11 @@ def check_confirms(connection: Connection) -> CheckResult:
         orders = read_orders_table(connection)
     except SchemaMismatch:
         return skipped(CHECK, "orders is suitable")
-    return confirms_result(read_confirm_cost(connection), has_row_version=orders.has_row_version)
-
-
-def confirms_result(cost: ConfirmCost, *, has_row_version: bool) -> CheckResult:
-    """Return a warning if something makes each confirm more expensive than it has to be."""
-    problems = (
-        [] if cost.has_side_table else [_of_index(cost, name) for name in cost.synced_indexes]
-    )
-    if not has_row_version:
+    detail, problems = _SIDE_TABLE, list[Problem]()
+    if orders.side_table is None:
+        cost = read_confirm_cost(connection)
+        detail, problems = _detail(cost), [_of_index(cost, name) for name in cost.synced_indexes]
+    if not orders.has_row_version:
         problems.append(
             Problem(
                 what="our role may not read the version of a row (xmin, ctid), so each batch takes"
@@ -36,14 +32,14 @@ def confirms_result(cost: ConfirmCost, *, has_row_version: bool) -> CheckResult:
                 " GRANT SELECT ON orders TO CURRENT_USER",
             )
         )
-    detail = _detail(cost)
     return warning(CHECK, detail, problems) if problems else passed(CHECK, detail)
+
+
+_SIDE_TABLE = "a confirm writes no row and no index of orders, only our side table"
 
 
 def _detail(cost: ConfirmCost) -> str:
     """Return the estimated cost, from the catalogs: nothing is measured here."""
-    if cost.has_side_table:
-        return "a confirm writes no row and no index of orders, only our side table"
     if cost.synced_indexes:
         return (
             f"a confirm writes about {cost.other_bytes:,} bytes of log and {cost.indexes} indexes"

@@ -23,9 +23,11 @@ from reconciler.store.open_index import (
     COLUMNS,
     FORMER_INDEX,
     OPEN_INDEX,
+    PARTITIONED,
     IndexState,
     has_former_index,
     read_index_state,
+    read_kind,
 )
 
 LOCK_TIMEOUT_MS = 50
@@ -67,7 +69,7 @@ def build_index(connection: Connection, sleep: Callable[[float], None] = time.sl
             stays, and the next call goes on.
     """
     is_ready = read_index_state(connection) is IndexState.READY
-    is_partitioned = _is_partitioned(connection)
+    is_partitioned = read_kind(connection) == PARTITIONED
     has_former = has_former_index(connection)
     connection.rollback()  # End the transaction that the reads have begun.
     connection.execution_options(isolation_level="AUTOCOMMIT")
@@ -85,13 +87,6 @@ def build_index(connection: Connection, sleep: Callable[[float], None] = time.sl
     finally:
         connection.rollback()
         connection.execution_options(isolation_level=connection.default_isolation_level)
-
-
-def _is_partitioned(connection: Connection) -> bool:
-    kind = connection.exec_driver_sql(
-        "SELECT relkind FROM pg_class WHERE oid = to_regclass('orders')"
-    ).scalar()
-    return kind == "p"
 
 
 def _build_on_partitions(connection: Connection, sleep: Callable[[float], None]) -> None:

@@ -7,12 +7,10 @@ and batches of short symbols or of one long one. Pure.
 from collections.abc import Iterator
 from functools import cache
 
+from reconciler.store.stale import ROOM_FOR_GROWTH
 from reconciler.supervisor.dispatcher import MAX_SYMBOL_ITEMS
 from reconciler.supervisor.options import PAGE_ITEMS
 from scripts.benchmark.exchange_cost.simulated import learned_weight
-
-ROOM_FOR_GROWTH = 8
-"""A page before the last is planned an eighth smaller than allowed: see `store/stale.py`."""
 
 
 def page_of(orders: int, symbols: int) -> tuple[int, int]:
@@ -25,7 +23,7 @@ def page_of(orders: int, symbols: int) -> tuple[int, int]:
     return min(PAGE_ITEMS, each * together), together
 
 
-def batches_of(orders: int, symbols: int, batch_size: int) -> Iterator[tuple[int, int, float]]:
+def batch_shapes(orders: int, symbols: int, batch_size: int) -> Iterator[tuple[int, int, float]]:
     """Yield how a page of orders, evenly over symbols, is assigned to the workers.
 
     Yields:
@@ -42,7 +40,7 @@ def batches_of(orders: int, symbols: int, batch_size: int) -> Iterator[tuple[int
 
 def weight_per_order(orders: int, symbols: int, ended_share: float, batch_size: int) -> float:
     """Return the request weight of one look at an order, in a sweep over `orders`."""
-    batches = list(batches_of(*page_of(orders, symbols), batch_size))
+    batches = list(batch_shapes(*page_of(orders, symbols), batch_size))
     weight = sum(
         _weight_of_batch(each, together, ended_share) * count for each, together, count in batches
     )

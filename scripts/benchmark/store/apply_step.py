@@ -80,7 +80,4 @@ class ApplyStep:
             return part
         with self._database.autocommit() as connection:
             result = self._writer.write_planned(connection, planned)
-        if len(planned) == len(part) and not result.different and not result.skipped:
-            return {}
-        settled = planned.ids - result.different - result.skipped
-        return {id_: answer for id_, answer in part.items() if id_ not in settled}
+        return planned.left_of(part, result.different | result.skipped)

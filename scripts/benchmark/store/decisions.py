@@ -15,9 +15,9 @@ from reconciler.domain.order import Facts, Order
 from reconciler.domain.report import Report
 from reconciler.domain.status import Status
 from reconciler.store import activity
-from reconciler.store.open_index import OPEN_ORDERS, SYNCED_AT
+from reconciler.store.open_index import OPEN_ORDERS
 from scripts.benchmark.figures import BenchFailed
-from scripts.benchmark.rows import EXCHANGE
+from scripts.benchmark.rows import EXCHANGE, SYNCED_AT
 from scripts.benchmark.store.apply_step import POLICY
 
 STALE = (

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from reconciler.orders.backlog_scan import GAUGE_SECONDS, BacklogScan
+from reconciler.orders.backlog_scan import RECENT_SECONDS, BacklogScan
 from reconciler.store.stale import StaleBacklog, StaleScan, SymbolBacklog
 
 
@@ -55,7 +55,7 @@ def test_a_long_scan_delays_the_next_by_twenty_times_its_duration() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "max_age"), [(0.001, GAUGE_SECONDS), (2, 200)], ids=["short", "long"]
+    ("seconds", "max_age"), [(0.001, RECENT_SECONDS), (2, 200)], ids=["short", "long"]
 )
 def test_the_gauges_show_what_a_sweeps_scan_found_until_it_is_old(
     seconds: float, max_age: float
