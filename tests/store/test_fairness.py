@@ -1,9 +1,9 @@
 """No order starves, though the budget allows a tenth of the looks that the orders need.
 
-What is guaranteed: each order that is stale when a sweep begins is looked at in this sweep, once,
-so it waits for no longer than the sweep takes. The symbols come in the order of their longest
-unsynced orders, never-synced before all. An order that goes stale during a sweep is looked at in
-the next one at the latest.
+What is guaranteed: each order that is stale when a sweep begins is looked at in this sweep, once.
+One that goes stale during a sweep is looked at in the next one at the latest, so no order waits for
+longer than two sweeps take. The symbols come in the order of their longest unsynced orders,
+never-synced before all.
 """
 
 from collections.abc import Callable
@@ -47,7 +47,7 @@ def swept(
 
 
 @pytest.mark.parametrize("name", ["bigint id, text status", "uuid id, varchar status"])
-def test_no_order_waits_longer_than_a_sweep_takes(
+def test_no_order_waits_longer_than_two_sweeps_take(
     name: str, empty_database_url: str, owner: Application
 ) -> None:
     sweeps = swept(empty_database_url, owner, SHAPES[name])
