@@ -6,9 +6,9 @@ rate of a core       orders a second end to end, by the cores that everything sh
 bytes                of the write-ahead log, our index and the activity log, an order
 """
 
-from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from reconciler.exchanges.binance.constants import VENUE
@@ -24,7 +24,10 @@ from scripts.benchmark.footprint.writes import (
 
 END_TO_END = "reconciler: supervisor and workers"
 SECONDS_A_DAY = 86_400
-TENS = tuple(int(10**zeros) for zeros in range(8))
+SIZES = tuple(int(digits * 10**zeros) for zeros in range(8) for digits in range(10, 100))
+"""All numbers with two digits that count."""
+
+STEPS = (18, 6, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +106,11 @@ class Case:
         return self.needed_per_second * 60 * self.weight_per_order
 
     @property
+    def is_affordable(self) -> bool:
+        """True if one account's weight suffices."""
+        return self.needed_weight_per_minute <= self.weight_per_minute
+
+    @property
     def allowed_per_second(self) -> float:
         """Orders a second that one account's weight suffices for."""
         return self.weight_per_minute / 60 / self.weight_per_order
@@ -162,18 +170,31 @@ def expect(case: Case, constants: Constants) -> Expectation:
 
 def most_orders(
     *, symbols: int, ended_share: float, batch_size: int, stale_seconds: float = 300.0
-) -> int:
-    """Return how many open orders one account's weight suffices for, with two digits that count."""
+) -> Case:
+    """Return the most open orders up to which one account's weight suffices, two digits of them.
 
-    def excess(orders: int) -> float:
-        case = Case(
+    The weight does not grow evenly with the orders: a larger page can need fewer lists for each. So
+    numbers of every size up to the result are tried, five to a power of ten, and all fit. The next
+    number does not fit; larger ones may fit again.
+    """
+
+    def case_of(orders: int) -> Case:
+        return Case(
             open_orders=orders,
             symbols=symbols,
             ended_share=ended_share,
             batch_size=batch_size,
             stale_seconds=stale_seconds,
         )
-        return case.needed_weight_per_minute / case.weight_per_minute
 
-    sizes = [digits * ten for ten in TENS for digits in range(10, 100)]
-    return sizes[max(0, bisect_right(sizes, 1.0, key=excess) - 1)]
+    return case_of(last_before_excess(lambda orders: case_of(orders).is_affordable))
+
+
+def last_before_excess(fits: Callable[[int], bool]) -> int:
+    """Return the last number before the first that does not fit; the least if none fits."""
+    place, end = 0, len(SIZES)
+    for step in STEPS:
+        fitting = takewhile(lambda at: fits(SIZES[at]), range(place, end, step))
+        place = max(fitting, default=place)
+        end = min(end, place + step)
+    return SIZES[place]

@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 from dataclasses import dataclass, replace
@@ -22,10 +23,13 @@ from scripts.benchmark.scaling import (
     Case,
     Constants,
     expect,
+    last_before_excess,
     most_orders,
 )
 
 ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "explanation" / "scaling.md"
+MEASURED = ROOT / "docs" / "benchmarks" / "scaling.json"
 CONSTANTS = Constants(
     orders_per_core_second=1000,
     confirmed_log_bytes=500,
@@ -171,24 +175,35 @@ def test_with_less_than_a_core_to_do_a_whole_one_drains_the_backlog() -> None:
 
 
 @pytest.mark.parametrize(
-    ("symbols", "ended_share", "batch_size"),
+    ("symbols", "ended_share"),
     [
-        pytest.param(10, 0.003, 200, id="more than a page"),
-        pytest.param(1000, 0.2, 200, id="less than a page"),
+        pytest.param(10, 0.003, id="more than a page"),
+        pytest.param(1000, 0.2, id="less than a page"),
     ],
 )
 def test_the_most_orders_just_fit_into_one_accounts_weight(
-    symbols: int, ended_share: float, batch_size: int
+    symbols: int, ended_share: float
 ) -> None:
-    most = most_orders(symbols=symbols, ended_share=ended_share, batch_size=batch_size)
+    most = most_orders(symbols=symbols, ended_share=ended_share, batch_size=200)
 
-    def budgets(orders: int) -> float:
-        case = a_case(
-            open_orders=orders, symbols=symbols, ended_share=ended_share, batch_size=batch_size
-        )
-        return expect(case, CONSTANTS).budgets
+    more = replace(most, open_orders=round(most.open_orders * 1.1))
+    assert (most.is_affordable, more.is_affordable) == (True, False)
 
-    assert budgets(most) <= 1 < budgets(round(most * 1.1))
+
+def test_the_most_orders_are_found_before_a_gap_even_if_larger_numbers_fit_again() -> None:
+    assert last_before_excess(lambda orders: not 4_100 <= orders < 9_000_000) == 4_000
+
+
+def test_each_row_of_the_weight_table_is_of_one_number_of_orders() -> None:
+    _, _, after = PAGE.read_text("utf-8").partition("made by scripts/scaling: weight -->")
+    _, _, *rows = after.partition("<!-- end -->")[0].strip().splitlines()
+    rate = Constants.of(json.loads(MEASURED.read_text("utf-8"))).orders_per_core_second
+
+    for row in rows:
+        _, _, most, _, weight, _, cores = (cell.strip() for cell in row.strip("|").split("|"))
+        looks_a_second = int(most.replace(",", "")) / 300
+        assert float(cores) == pytest.approx(looks_a_second / rate, rel=0.06)
+        assert looks_a_second * 60 * int(weight.replace(",", "")) / 1000 <= 3000 * 1.05
 
 
 def test_the_tables_in_the_document_are_what_was_measured() -> None:
