@@ -6,7 +6,8 @@ statement, in a transaction of its own and with one round trip,
 
 1.  locks the rows by id with `FOR UPDATE SKIP LOCKED`; it fails while the halt is on;
 2.  compares each row with what was planned:
-        its version    `xmin`, the transaction that wrote it: if it is the same, every column is
+        its version    `xmin`, the transaction that wrote it: if it is the same, every column is.
+                       A row without one (of a foreign table) is never planned here
         `updated_at`   not after the exchange was asked: a clock may be wrong
         the answer     not older than LONGEST_ANSWER_AGE
         the hold       none is active

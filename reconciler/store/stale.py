@@ -52,7 +52,7 @@ class StaleOrder(Value, array_like=True):
         is_on_hold: It is on hold, and its next attempt is due.
         qty, side, client_order_id: As the application wrote them; None if there is no such column.
         version: The row's `xmin` as text: the row is unchanged exactly if its `xmin` is the same;
-            empty if our role may not read it.
+            empty if it has none that our role may read.
     """
 
     id: OrderId

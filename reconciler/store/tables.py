@@ -33,7 +33,6 @@ from sqlalchemy import (
     cast,
     func,
     inspect,
-    literal,
     literal_column,
     null,
 )
@@ -61,6 +60,7 @@ from reconciler.store.column_requirements import (
 from reconciler.store.columns import ColumnInfo, read_columns
 from reconciler.store.id_uniqueness import id_problems, is_id_unique
 from reconciler.store.open_index import NEVER, index_problems
+from reconciler.store.row_versions import row_version_problems, select_row_version
 from reconciler.store.side_table import read_side_table, side_table, side_table_problems
 from reconciler.store.status_sql import status_as_text
 
@@ -142,7 +142,7 @@ class OrdersTable:
             our role may not read.
         has_exact_status: True if two words in `status` are equal only if all their letters are.
         has_unique_id: True if no two rows can have the same id.
-        has_row_version: True if our role may read `xmin` and `ctid`, as with SELECT on the table.
+        has_row_version: True if each row has a version that our role may read.
         side_table: Our table with the times of the last sync; None if `orders` has them itself.
     """
 
@@ -226,9 +226,8 @@ class OrdersTable:
         return cast(cast(column, Text), Numeric).label(name) if is_float else column
 
     def row_version(self) -> Any:
-        """Select what is the same exactly as long as nobody writes the row; '' if not readable."""
-        version = cast(literal_column("orders.xmin"), Text) if self.has_row_version else literal("")
-        return version.label("version")
+        """Select what is the same exactly as long as nobody writes the row; '' if nothing is."""
+        return select_row_version(exists=self.has_row_version).label("version")
 
     def as_text(self, name: str) -> Any:
         """Select an optional column as text; null if it does not exist."""
@@ -267,7 +266,7 @@ def read_orders_table(connection: Connection) -> OrdersTable:
         unusable=unusable,
         has_exact_status=found["status"].is_exact,
         has_unique_id=is_id_unique(connection),
-        has_row_version=_may_read_row_versions(connection),
+        has_row_version=not row_version_problems(connection),
         side_table=side_table(_type_of(found["id"])) if has_side_table else None,
     )
 
@@ -283,15 +282,6 @@ def orders_problems(connection: Connection, *, with_side_table: bool) -> list[Pr
         *side_table_problems(read_side_table(connection), found),
         *(id_problems(connection) if "id" in found else ()),
     ]
-
-
-def _may_read_row_versions(connection: Connection) -> bool:
-    return bool(
-        connection.exec_driver_sql(
-            "SELECT count(*) = 2 FROM pg_attribute WHERE attrelid = to_regclass('orders')"
-            " AND attname IN ('xmin', 'ctid') AND has_column_privilege(attrelid, attnum, 'SELECT')"
-        ).scalar_one()
-    )
 
 
 def _scale_of(column: ColumnInfo) -> Scale:

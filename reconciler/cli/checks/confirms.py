@@ -6,6 +6,7 @@ from reconciler.cli.checks.result import CheckResult, passed, skipped, warning
 from reconciler.errors import Problem, SchemaMismatch
 from reconciler.store.confirm_cost import HOT_BYTES, ConfirmCost, read_confirm_cost
 from reconciler.store.privileges import missing_read_privileges
+from reconciler.store.row_versions import row_version_problems
 from reconciler.store.tables import read_orders_table
 
 CHECK = "confirms"
@@ -23,15 +24,7 @@ def check_confirms(connection: Connection) -> CheckResult:
     if orders.side_table is None:
         cost = read_confirm_cost(connection)
         detail, problems = _detail(cost), [_of_index(cost, name) for name in cost.synced_indexes]
-    if not orders.has_row_version:
-        problems.append(
-            Problem(
-                what="our role may not read the version of a row (xmin, ctid), so each batch takes"
-                " four round trips instead of one",
-                hint="run as the owner of orders, for the role of DATABASE_URL:"
-                " GRANT SELECT ON orders TO CURRENT_USER",
-            )
-        )
+    problems += row_version_problems(connection)
     return warning(CHECK, detail, problems) if problems else passed(CHECK, detail)
 
 

@@ -1,0 +1,63 @@
+"""Tell if `xmin` is a version of the rows of `orders`: it changes with each write.
+
+A query of `orders` also reads its partitions, and the tables that inherit from it. A foreign table
+among them has no `xmin`: there it is always 0. Another access method than heap may use it in
+another way.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, Connection, Text, cast, func, literal, literal_column
+
+from reconciler.errors import Problem
+
+
+def select_row_version(*, exists: bool) -> ColumnElement[str]:
+    """Select the version of a row of `orders` as text; '' for a row that has none."""
+    if not exists:
+        return literal("")
+    xmin = cast(literal_column("orders.xmin"), Text)
+    return func.coalesce(func.nullif(xmin, "0"), "")
+
+
+def row_version_problems(connection: Connection) -> list[Problem]:
+    """Name each reason why the rows of `orders` have no version for us."""
+    others: Sequence[str] = connection.exec_driver_sql(_OTHER_TABLES).scalars().all()
+    problems = [_of_table(name) for name in others]
+    if not connection.exec_driver_sql(_MAY_READ).scalar_one():
+        problems.append(_NOT_READABLE)
+    return problems
+
+
+_OTHER_TABLES = """
+WITH RECURSIVE read_tables AS (
+    SELECT to_regclass('orders')::oid AS oid
+    UNION
+    SELECT inhrelid FROM pg_inherits JOIN read_tables ON inhparent = read_tables.oid
+)
+SELECT c.oid::regclass::text
+FROM read_tables JOIN pg_class c ON c.oid = read_tables.oid LEFT JOIN pg_am am ON am.oid = c.relam
+WHERE (c.relkind = 'p' OR c.relkind = 'r' AND am.amname = 'heap') IS NOT TRUE
+ORDER BY 1
+"""
+_MAY_READ = """
+SELECT count(*) = 2 FROM pg_attribute
+WHERE attrelid = to_regclass('orders') AND attname IN ('xmin', 'ctid')
+    AND has_column_privilege(attrelid, attnum, 'SELECT')
+"""
+_COST = "so each batch takes four round trips instead of one"
+_NOT_READABLE = Problem(
+    what=f"our role may not read the version of a row (xmin, ctid), {_COST}",
+    hint="run as the owner of orders, for the role of DATABASE_URL:"
+    " GRANT SELECT ON orders TO CURRENT_USER",
+)
+
+
+def _of_table(name: str) -> Problem:
+    return Problem(
+        what=f"{name}, which a query of orders reads, is not a table of PostgreSQL's own: its rows"
+        f" have no version (xmin), {_COST}",
+        hint="nothing has to be done: rows are locked, read and decided on again; if its orders"
+        f" have all ended, take it out: ALTER TABLE {name} NO INHERIT orders, or for a partition"
+        f" ALTER TABLE orders DETACH PARTITION {name}",
+    )
