@@ -23,7 +23,7 @@ from reconciler.domain.status import BY_VALUE, Status
 from reconciler.domain.value import Value, force_setattr
 from reconciler.store.prepared_statement import array_literal, fetch_tuples
 from reconciler.store.stale_statements import (
-    is_after,
+    is_listed_later,
     of_ids,
     of_symbols,
     plan_page,
@@ -114,6 +114,21 @@ class StaleScan:
     backlog: StaleBacklog
 
 
+class LastListed(NamedTuple):
+    """The place from which on the ids of a symbol are listed next, as PostgreSQL's text.
+
+    Attributes:
+        synced_at, id: Those of the last order listed.
+        began_at: When the first ids of the symbol were listed. What is stale since then belongs to
+            the next sweep: else a symbol whose orders go stale as fast as they are synced would
+            have no end.
+    """
+
+    synced_at: str
+    id: str
+    began_at: str
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class SweepPosition:
     """What is left of a sweep: the next page begins here.
@@ -123,15 +138,14 @@ class SweepPosition:
         next_symbol: The place in `scan.symbols` of the first symbol that is not begun.
         listed_symbols: The symbols whose ids are listed.
         listed: Their ids that are still to be read, as arrays of a page each.
-        last_listed: The sync time and the id of the last order listed, as PostgreSQL's text; None
-            if no order comes after it.
+        last_listed: The last order listed; None if no order comes after it.
     """
 
     scan: StaleScan
     next_symbol: int = 0
     listed_symbols: tuple[str | None, ...] = ()
     listed: tuple[str, ...] = ()
-    last_listed: tuple[str, str] | None = None
+    last_listed: LastListed | None = None
 
     @property
     def is_end(self) -> bool:
@@ -205,7 +219,9 @@ class StaleOrders:
             ids, *rest = position.listed
             symbols = position.listed_symbols
             page = self._statements_for(symbols).page_of_ids
-            rows = self._fetch(connection, page, symbols=_array_of(symbols), ids=ids, limit=limit)
+            # All of them, also if `limit` is smaller than when they were listed.
+            all_ids = ids.count(",") + 1
+            rows = self._fetch(connection, page, symbols=_array_of(symbols), ids=ids, limit=all_ids)
             return _as_orders(rows), replace(position, listed=tuple(rest))
         if position.last_listed is not None:
             return (), self._list_ids(connection, limit, position)
@@ -227,20 +243,22 @@ class StaleOrders:
         """List the next ids of the symbols, as arrays of `limit`."""
         symbols = position.listed_symbols
         statements = self._statements_for(symbols)
-        parameters = {
+        parameters: dict[str, Any] = {
             "symbols": _array_of(symbols),
             "limit": self._max_listed,
             "length": limit,
         }
         statement = statements.ids
-        if position.last_listed is not None:
+        last = position.last_listed
+        if last is not None:
             statement = statements.later_ids
-            parameters["synced_at"], parameters["id"] = position.last_listed
+            parameters |= last._asdict()
         arrays = list(self._fetch(connection, statement, **parameters))
         last_listed = None
         if sum(orders for *_, orders in arrays) == self._max_listed:
-            ids, synced_at, _ = arrays[-1]
-            last_listed = (synced_at, ids.strip("{}").rpartition(",")[2])
+            ids, synced_at, now, _ = arrays[-1]
+            id_ = ids.strip("{}").rpartition(",")[2]
+            last_listed = LastListed(synced_at, id_, now if last is None else last.began_at)
         listed = tuple(ids for ids, *_ in arrays)
         return replace(position, listed=listed, last_listed=last_listed)
 
@@ -269,7 +287,7 @@ def _statements(orders: OrdersTable, which: ColumnElement[bool]) -> _Statements:
         # By the ids alone, PostgreSQL may read the whole index of open orders for each page.
         page_of_ids=select_page(orders, which & of_ids(orders)),
         ids=select_ids(orders, which),
-        later_ids=select_ids(orders, which & is_after(orders)),
+        later_ids=select_ids(orders, which & is_listed_later(orders)),
     )
 
 

@@ -117,7 +117,7 @@ def select_ids(orders: OrdersTable, which: ColumnElement[bool]) -> Executable:
     """Select the ids of up to `limit` stale orders by age, as arrays of `length`.
 
     Those that are on hold are left out when their page is read. With each array come the sync time
-    of its last order as text, and the number of its orders.
+    of its last order and the time now, both as text, and the number of its orders.
     """
     place = func.row_number().over(order_by=(orders.synced_at, orders.c.id)) - 1
     listed = (
@@ -131,7 +131,12 @@ def select_ids(orders: OrdersTable, which: ColumnElement[bool]) -> Executable:
     array = listed.c.place // bindparam("length", type_=Integer)
     ids: Any = literal_column("array_agg(listed.id ORDER BY listed.place)")
     return (
-        select(cast(ids, Text), cast(func.max(listed.c.synced_at), Text), func.count())
+        select(
+            cast(ids, Text),
+            cast(func.max(listed.c.synced_at), Text),
+            cast(func.now(), Text),
+            func.count(),
+        )
         .group_by(array)
         .order_by(array)
     )
@@ -147,10 +152,21 @@ def of_ids(orders: OrdersTable) -> Any:
     return orders.c.id == func.any(_untyped("ids"))
 
 
-def is_after(orders: OrdersTable) -> ColumnElement[bool]:
-    """Return the condition that an order comes after the one of `synced_at` and `id`."""
-    synced_at = cast(bindparam("synced_at", type_=Text), DateTime(timezone=True))
-    return tuple_(orders.synced_at, orders.c.id) > tuple_(synced_at, _untyped("id"))
+def is_listed_later(orders: OrdersTable) -> ColumnElement[bool]:
+    """Return the condition that an order comes after the last one listed, and was stale then.
+
+    The parameters are those of `stale.LastListed`.
+    """
+    last = tuple_(_time("synced_at"), _untyped("id"))
+    return and_(
+        tuple_(orders.synced_at, orders.c.id) > last,
+        or_(_is_unsynced(orders, _time("began_at")), _is_ahead(orders)),
+    )
+
+
+def _time(name: str) -> ColumnElement[Any]:
+    """Return a parameter that is a time as PostgreSQL's text."""
+    return cast(bindparam(name, type_=Text), DateTime(timezone=True))
 
 
 def count_synced_ahead(connection: Connection, orders: OrdersTable) -> int:
@@ -168,8 +184,10 @@ def _is_open() -> ColumnElement[bool]:
     return literal_column(f"({OPEN_ORDERS})", Boolean)
 
 
-def _is_unsynced(orders: OrdersTable) -> ColumnElement[bool]:
-    return func.now() - bindparam("stale_after", type_=Interval) > orders.synced_at
+def _is_unsynced(orders: OrdersTable, at: Any = None) -> ColumnElement[bool]:
+    """Return the condition that an order is not synced for `stale_after`, now or at a time."""
+    since = func.now() if at is None else at
+    return since - bindparam("stale_after", type_=Interval) > orders.synced_at
 
 
 def _is_ahead(orders: OrdersTable) -> ColumnElement[bool]:

@@ -30,8 +30,8 @@ from .builders import (
 STALE_AFTER = timedelta(minutes=5)
 
 
-def stale_orders(database: Database) -> StaleOrders:
-    return StaleOrders(shape_of(database), stale_after=STALE_AFTER)
+def stale_orders(database: Database, stale_after: timedelta = STALE_AFTER) -> StaleOrders:
+    return StaleOrders(shape_of(database), stale_after=stale_after)
 
 
 def read_page(

@@ -1,5 +1,7 @@
 """A sweep goes symbol by symbol, the longest unsynced first, and has every stale order once."""
 
+from datetime import timedelta
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from reconciler.domain.order import OrderId
 from reconciler.store import stale
 from reconciler.store.database import Database
-from reconciler.store.stale import SymbolBacklog
+from reconciler.store.stale import SweepPosition, SymbolBacklog
 
 from .builders import (
     SHAPES,
@@ -96,6 +98,44 @@ def test_a_symbol_larger_than_a_page_comes_in_parts_by_age(
 
     assert [id_ for page in pages for id_ in page] == [2, 5, 1, 6, 4, 8, 0, 3, 7, 20]
     assert max(map(len, pages)) == 2
+
+
+def test_a_symbol_whose_orders_go_stale_again_at_once_comes_to_an_end(
+    application: Application, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stale, "MAX_LISTED", 3)
+    insert_orders(application, *((id_, "BIG", 60 - id_) for id_ in range(1, 9)))
+    insert_orders(application, (9, "SMALL", 1))
+    orders = stale_orders(database, stale_after=timedelta(0))
+    found: list[OrderId] = []
+    after: SweepPosition | None = None
+
+    while len(found) < 20:
+        with database.transaction() as connection:
+            page = orders.read_page(connection, 2, after)
+        found += ids_of(page)
+        application.execute(
+            "UPDATE orders SET last_synced_at = now() WHERE id = ANY (%s)", [ids_of(page)]
+        )
+        after = page.next
+        if after is None:
+            break
+
+    assert found == list(range(1, 10))
+
+
+def test_a_smaller_page_loses_nothing_of_what_is_listed(
+    application: Application, database: Database
+) -> None:
+    insert_orders(application, *((id_, "BIG", 60 - id_) for id_ in range(1, 9)))
+    first = read_page(database, 3)
+    found, after = ids_of(first), first.next
+
+    while after is not None:
+        page = read_page(database, 2, after)
+        found, after = found + ids_of(page), page.next
+
+    assert found == list(range(1, 9))
 
 
 def test_a_symbol_that_outgrows_its_page_loses_no_order(
