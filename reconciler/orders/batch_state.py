@@ -41,7 +41,7 @@ from reconciler.orders.faults import fault_of
 from reconciler.orders.inconclusive_lookups import MAX_INCONCLUSIVE_LOOKUPS, InconclusiveLookups
 from reconciler.orders.unchanged import is_plainly_confirmed
 from reconciler.store.compare_and_set import PlannedWrites
-from reconciler.store.stale import StaleOrder
+from reconciler.store.stale_order import StaleOrder
 from reconciler.workload import AnomalyStats, Batch
 
 MAX_REJECTIONS = 3

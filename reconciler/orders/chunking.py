@@ -8,7 +8,7 @@ from operator import attrgetter
 from reconciler.domain.order import OrderId
 from reconciler.domain.report import Answer
 from reconciler.exchanges.base import Venue
-from reconciler.store.stale import StaleOrder
+from reconciler.store.stale_order import StaleOrder
 from reconciler.workload import Chunk
 
 

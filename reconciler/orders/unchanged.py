@@ -11,7 +11,7 @@ from reconciler.domain.decide import LONGEST_ANSWER_AGE
 from reconciler.domain.order import parse_side
 from reconciler.domain.report import Answer, Report
 from reconciler.domain.status import Status
-from reconciler.store.stale import StaleOrder
+from reconciler.store.stale_order import StaleOrder
 
 
 def is_plainly_confirmed(row: StaleOrder, answer: Answer, now: datetime) -> bool:

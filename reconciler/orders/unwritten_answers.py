@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from reconciler.domain.order import OrderId
 from reconciler.domain.report import Answer
-from reconciler.store.stale import StaleOrder
+from reconciler.store.stale_order import StaleOrder
 
 FRESH_FOR = timedelta(seconds=60)
 """The age at which an answer is dropped and the order looked up again."""

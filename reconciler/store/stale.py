@@ -11,26 +11,22 @@ when it was scanned, and has been since.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from decimal import Decimal
-from sys import intern
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Executable, Uuid
 
-from reconciler.domain.order import Facts, OrderId
-from reconciler.domain.status import BY_VALUE, Status
-from reconciler.domain.value import Value, force_setattr
 from reconciler.store.prepared_statement import array_literal, fetch_tuples
+from reconciler.store.stale_order import StaleOrder, read_orders
 from reconciler.store.stale_statements import (
     is_listed_later,
     of_ids,
     of_symbols,
-    plan_page,
-    plan_scan,
     select_ids,
     select_page,
     select_scan,
+    set_page_options,
+    set_scan_options,
 )
 from reconciler.store.tables import OrdersTable
 
@@ -39,51 +35,6 @@ MAX_LISTED = 500_000
 
 ROOM_FOR_GROWTH = 8
 """A page before the last is planned an eighth smaller than allowed: symbols grow after the scan."""
-
-_ZERO = Decimal(0)
-
-
-class StaleOrder(Value, array_like=True):
-    """A stale order as it was when the page was read; flat, because it is sent to a worker.
-
-    A page has up to 20,000 of them: with `Facts` inside, they take longer to make and to send.
-
-    Attributes:
-        is_on_hold: It is on hold, and its next attempt is due.
-        qty, side, client_order_id: As the application wrote them; None if there is no such column.
-        version: The row's `xmin` as text: the row is unchanged exactly if its `xmin` is the same;
-            empty if it has none that our role may read.
-    """
-
-    id: OrderId
-    symbol: str
-    external_order_id: str
-    status: Status
-    executed_qty: Decimal
-    avg_price: Decimal | None
-    created_at: datetime | None
-    is_on_hold: bool
-    qty: str | None = None
-    side: str | None = None
-    client_order_id: str | None = None
-    version: str = ""
-
-    @property
-    def facts(self) -> Facts:
-        """The row's facts."""
-        return Facts(status=self.status, executed_qty=self.executed_qty, avg_price=self.avg_price)
-
-    @classmethod
-    def share_equal_parts(cls, values: Sequence["StaleOrder"]) -> None:
-        """Keep a text that many orders have, and zero, once: it saves 270 bytes an order."""
-        texts: dict[str | None, str | None] = {}
-        share = texts.setdefault
-        for order in values:
-            force_setattr(order, "symbol", share(order.symbol, order.symbol))
-            force_setattr(order, "side", share(order.side, order.side))
-            force_setattr(order, "version", share(order.version, order.version))
-            if not order.executed_qty:
-                force_setattr(order, "executed_qty", _ZERO)
 
 
 class SymbolBacklog(NamedTuple):
@@ -182,7 +133,7 @@ class StaleOrders:
 
     def scan(self, connection: Connection) -> StaleScan:
         """Count the stale orders by symbol, and find the oldest. Reads all open orders."""
-        plan_scan(connection)
+        set_scan_options(connection)
         rows = list(self._fetch(connection, self._scan))
         return StaleScan(
             symbols=tuple(SymbolBacklog(symbol, orders) for symbol, orders, _ in rows),
@@ -204,7 +155,7 @@ class StaleOrders:
         An empty page is the last one.
         """
         rest = SweepPosition(scan=self.scan(connection)) if position is None else position
-        plan_page(connection)
+        set_page_options(connection)
         while not rest.is_end:
             orders, rest = self._read_next(connection, limit, rest)
             if orders:
@@ -222,7 +173,7 @@ class StaleOrders:
             # All of them, also if `limit` is smaller than when they were listed.
             all_ids = ids.count(",") + 1
             rows = self._fetch(connection, page, symbols=_array_of(symbols), ids=ids, limit=all_ids)
-            return _as_orders(rows), replace(position, listed=tuple(rest))
+            return read_orders(rows), replace(position, listed=tuple(rest))
         if position.last_listed is not None:
             return (), self._list_ids(connection, limit, position)
         end = _end_of_page(position.scan.symbols, position.next_symbol, limit)
@@ -232,7 +183,7 @@ class StaleOrders:
         if sum(backlog.orders for backlog in begun) <= limit:
             page = self._statements_for(symbols).page
             rows = self._fetch(connection, page, symbols=_array_of(symbols), limit=limit + 1)
-            orders = _as_orders(rows)
+            orders = read_orders(rows)
             if len(orders) <= limit:
                 return orders, position
         return (), self._list_ids(connection, limit, position)
@@ -310,36 +261,3 @@ def _array_of(symbols: Iterable[str | None]) -> str:
     """Return PostgreSQL's text for an array of symbols."""
     escaped = ((symbol or "").replace("\\", r"\\").replace('"', r"\"") for symbol in symbols)
     return array_literal(f'"{symbol}"' for symbol in escaped)
-
-
-def _as_orders(rows: Iterable[tuple[Any, ...]]) -> tuple[StaleOrder, ...]:
-    return tuple(
-        StaleOrder(
-            id=id_,
-            symbol=intern(symbol or ""),
-            external_order_id=external,
-            status=BY_VALUE[status],
-            executed_qty=executed or _ZERO,
-            avg_price=average,
-            created_at=None if created_at is None else datetime.fromisoformat(created_at),
-            is_on_hold=is_on_hold,
-            qty=qty,
-            side=None if side is None else intern(side),
-            client_order_id=client_order_id,
-            version=intern(version),
-        )
-        for (
-            id_,
-            symbol,
-            external,
-            status,
-            executed,
-            average,
-            created_at,
-            qty,
-            side,
-            client_order_id,
-            is_on_hold,
-            version,
-        ) in rows
-    )

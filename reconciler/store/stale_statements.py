@@ -48,7 +48,7 @@ _PREPARE_PAGE = "; ".join(
 )
 
 
-def plan_scan(connection: Connection) -> None:
+def set_scan_options(connection: Connection) -> None:
     """Make this transaction read each page of the table once, and no page of ended orders only.
 
     PostgreSQL may else read the index in its order, to save sorting, and each page once for nearly
@@ -58,7 +58,7 @@ def plan_scan(connection: Connection) -> None:
     connection.exec_driver_sql(_PREPARE_SCAN)
 
 
-def plan_page(connection: Connection) -> None:
+def set_page_options(connection: Connection) -> None:
     """Make this transaction use an index, and write times as Python reads them.
 
     With old statistics PostgreSQL may else use none.

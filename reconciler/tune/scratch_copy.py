@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from reconciler.store import migrations, sample_orders
 from reconciler.store.side_table import create_side_table
-from reconciler.store.stale import StaleOrder
+from reconciler.store.stale_order import StaleOrder
 from reconciler.trial.orders_snapshot import restore
 from reconciler.trial.scratch_database import ScratchDatabase, open_scratch_database
 from reconciler.tune.sample import Sample

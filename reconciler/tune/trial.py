@@ -12,7 +12,7 @@ from reconciler.errors import StoreUnavailable
 from reconciler.orders.workload import OrderWorkload
 from reconciler.paper.process import PaperProcess
 from reconciler.settings import Settings
-from reconciler.store.stale import StaleOrder
+from reconciler.store.stale_order import StaleOrder
 from reconciler.supervisor.coordinator import CYCLE_SECONDS
 from reconciler.supervisor.halt import HaltPolicy
 from reconciler.supervisor.summary import StopReason

@@ -27,7 +27,8 @@ from reconciler.orders.planner import OrderPlanner
 from reconciler.orders.workload import OrderWorkload
 from reconciler.resilience.breaker_state import BreakerSnapshot
 from reconciler.resilience.budget import Budget
-from reconciler.store.stale import StaleOrder, StaleOrders
+from reconciler.store.stale import StaleOrders
+from reconciler.store.stale_order import StaleOrder
 from reconciler.supervisor.cycle import group_by_cost
 from reconciler.supervisor.options import PAGE_ITEMS
 from reconciler.tune.sample import ALWAYS_STALE

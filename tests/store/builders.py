@@ -23,7 +23,7 @@ from reconciler.store import migrations
 from reconciler.store.database import Database
 from reconciler.store.order_writer import OrderWriter
 from reconciler.store.side_table import CREATE_SIDE_TABLE
-from reconciler.store.stale import StaleOrder
+from reconciler.store.stale_order import StaleOrder
 from reconciler.store.tables import OrdersTable, read_orders_table
 from reconciler.store.write_result import WriteResult
 

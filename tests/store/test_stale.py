@@ -14,7 +14,8 @@ from reconciler.domain.order import Facts, OrderId
 from reconciler.domain.status import OPEN, TERMINAL, Status
 from reconciler.store import stale
 from reconciler.store.database import Database
-from reconciler.store.stale import StaleBacklog, StaleOrder, StaleOrders, StalePage, SweepPosition
+from reconciler.store.stale import StaleBacklog, StaleOrders, StalePage, SweepPosition
+from reconciler.store.stale_order import StaleOrder
 
 from .builders import (
     Application,

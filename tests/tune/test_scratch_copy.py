@@ -7,7 +7,7 @@ import pytest
 from psycopg import sql
 
 from reconciler.domain.status import Status
-from reconciler.store.stale import StaleOrder
+from reconciler.store.stale_order import StaleOrder
 from reconciler.tune.sample import Sample
 from reconciler.tune.scratch_copy import open_scratch_copy
 

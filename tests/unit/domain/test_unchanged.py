@@ -13,7 +13,7 @@ from reconciler.domain.report import Absent, Report
 from reconciler.domain.status import Status
 from reconciler.domain.value import replace
 from reconciler.orders.unchanged import is_plainly_confirmed
-from reconciler.store.stale import StaleOrder
+from reconciler.store.stale_order import StaleOrder
 
 from .builders import NOW
 from .test_decide_properties import policies, reports, row_amounts, times

@@ -16,7 +16,7 @@ from reconciler.domain.status import Status
 from reconciler.exchanges.base import Venue
 from reconciler.exchanges.registry import venue
 from reconciler.orders.chunking import chunk_orders, split_for_transactions
-from reconciler.store.stale import StaleOrder
+from reconciler.store.stale_order import StaleOrder
 
 
 def with_pages_of(length: int) -> Venue:

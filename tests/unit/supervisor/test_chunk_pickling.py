@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from reconciler.domain.status import Status
 from reconciler.domain.value import Value
-from reconciler.store.stale import StaleOrder
+from reconciler.store.stale_order import StaleOrder
 from reconciler.workload import Chunk
 
 

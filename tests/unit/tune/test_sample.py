@@ -8,7 +8,7 @@ from reconciler.domain.order import Order
 from reconciler.domain.report import Report
 from reconciler.domain.status import Status
 from reconciler.paper.listing import build_order, listed_order
-from reconciler.store.stale import StaleOrder
+from reconciler.store.stale_order import StaleOrder
 from reconciler.tune.sample import order_specs
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
