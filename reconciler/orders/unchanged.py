@@ -28,7 +28,11 @@ def is_plainly_confirmed(row: StaleOrder, answer: Answer, now: datetime) -> bool
         and not row.executed_qty
         and (row.avg_price is None or row.avg_price.is_finite())
         and (answer.side is None or row.side is None or parse_side(row.side) is answer.side)
-        and (not row.client_order_id or row.client_order_id == answer.client_order_id)
+        and (
+            not row.client_order_id
+            or not answer.client_order_id
+            or row.client_order_id == answer.client_order_id
+        )
         and answer.external_order_id == row.external_order_id
         and answer.symbol == row.symbol
         and now - answer.fetched_at <= LONGEST_ANSWER_AGE

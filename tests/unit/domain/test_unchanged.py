@@ -104,6 +104,18 @@ def test_an_open_order_that_nothing_happened_to_is_plainly_confirmed(
 
 
 @pytest.mark.parametrize(
+    "report",
+    [
+        replace(REPORT, client_order_id=None),
+        replace(REPORT, client_order_id=""),
+        replace(REPORT, side=None, placed_at=None, quantity=None),
+    ],
+)
+def test_what_the_exchange_does_not_say_is_no_reason_to_decide(report: Report) -> None:
+    assert is_plainly_confirmed(ROW, report, NOW)
+
+
+@pytest.mark.parametrize(
     ("row", "report"),
     [
         (replace(ROW, side="sell"), REPORT),
