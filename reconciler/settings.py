@@ -1,12 +1,14 @@
-"""All settings with their defaults and bounds, read from the environment and `.env`.
+"""All settings with their defaults and bounds, from the environment, `.env` and `reconciler.toml`.
 
-A value given in code (a command-line flag) beats the environment, which beats `.env`. Names,
-defaults and meanings are documented in docs/reference/settings.md. Secrets are `SecretStr`: only
+A value given in code (a command-line flag) beats the environment, which beats `.env`, which beats
+the configuration file. Names, defaults and meanings are documented in docs/reference/settings.md.
+Secrets are `SecretStr`: only
 `get_secret_value` returns the value, so no log, repr or error shows one by accident.
 """
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -14,13 +16,23 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    SettingsConfigDict,
+)
 
+from reconciler.config_file import ConfigFile, read_config_file
 from reconciler.errors import ConfigurationError, Problem
 
 MAX_SHARDS = 64
 COMPARED_COLUMNS = ("qty", "side", "client_order_id", "created_at")
 NO_COLUMNS = "none"
+
+CONFIG_VARIABLE = "RECONCILIATION_CONFIG"
+DEFAULT_CONFIG = "reconciler.toml"
+"""The configuration file in the working directory, which is read if it exists."""
 
 FILE_SUFFIX = "_FILE"
 """The suffix of a setting that names a file with the value of another setting."""
@@ -97,6 +109,8 @@ class Settings(BaseSettings):
         frozen=True,
         populate_by_name=True,
     )
+
+    config: str | None = Field(None, alias="RECONCILIATION_CONFIG")
 
     # A `_FILE` field stands before its setting: pydantic validates, and reads the file, in order.
     database_url_file: str | None = Field(None, alias="DATABASE_URL_FILE")
@@ -188,46 +202,124 @@ class Settings(BaseSettings):
     def load(cls, **overrides: Any) -> Self:
         """Read the settings. `overrides`, by field name, beat all other sources unless None.
 
+        `config` is then the configuration file that was read, or None.
+
         Raises:
-            ConfigurationError: settings are invalid; it has a problem for each.
+            ConfigurationError: settings are invalid, or the configuration file is; it has a problem
+                for each.
         """
+        given = cls._given(overrides)
+        file, values = cls._read_config(given)
+        try:
+            settings = cls(**values)
+        except ValidationError as error:
+            invalid = [cls._problem(entry, file) for entry in error.errors()]
+            raise ConfigurationError([*file.problems, *invalid]) from None
+        if file.problems:
+            raise ConfigurationError(file.problems)
+        return settings
+
+    @classmethod
+    def load_valid(cls) -> tuple[Self, frozenset[str], Sequence[Problem]]:
+        """Read the settings, for a check: each invalid one is replaced by its default.
+
+        Returns:
+            The settings, the names of the invalid ones, and all problems, as `load` raises them.
+        """
+        file, values = cls._read_config({})
+        try:
+            return cls(**values), frozenset(), file.problems
+        except ValidationError as error:
+            entries = error.errors()
+        invalid = frozenset(cls._name_in(entry) for entry in entries)
+        problems = [cls._problem(entry, file) for entry in entries]
+        settings = cls(**(values | cls._defaults(invalid)))
+        return settings, invalid, [*file.problems, *problems]
+
+    @classmethod
+    def _given(cls, overrides: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the overrides by the names that the environment has for them."""
         given = {
             cls.model_fields[name].alias or name: value
             for name, value in overrides.items()
             if value is not None
         }
         # A value given in code also beats a file that the environment names.
-        for name in given.keys() & {
-            file.removesuffix(FILE_SUFFIX) for file in cls._aliases() if file.endswith(FILE_SUFFIX)
-        }:
+        for name in given.keys() & cls._names_with_files():
             given.setdefault(f"{name}{FILE_SUFFIX}", None)
-        try:
-            return cls(**given)
-        except ValidationError as error:
-            raise ConfigurationError(
-                [cls._problem(str(entry["loc"][0]), entry) for entry in error.errors()]
-            ) from None
+        return given
 
     @classmethod
-    def _problem(cls, name: str, entry: Any) -> Problem:
+    def _read_config(cls, given: Mapping[str, Any]) -> tuple[ConfigFile, dict[str, Any]]:
+        """Read the configuration file; return it with what it sets, and `given` with that."""
+        above = {**DotEnvSettingsSource(cls)(), **EnvSettingsSource(cls)(), **given}
+        path = above.get(CONFIG_VARIABLE)
+        if path is None and os.path.lexists(DEFAULT_CONFIG):
+            path = DEFAULT_CONFIG
+        if path is None:
+            return ConfigFile(), dict(given)
+        file = read_config_file(
+            Path(path),
+            variables=cls._aliases(),
+            secrets=cls._secrets(),
+            own_variable=CONFIG_VARIABLE,
+        )
+        hidden = {f"{name}{FILE_SUFFIX}" for name in above.keys() & cls._names_with_files()}
+        used = {
+            name: value
+            for name, value in file.settings.items()
+            if name not in above and name not in hidden
+        }
+        return replace(file, settings=used), {**used, **given, CONFIG_VARIABLE: str(path)}
+
+    @classmethod
+    def _problem(cls, entry: Any, file: ConfigFile) -> Problem:
         """Describe an invalid setting, with its value unless that is secret or missing."""
+        name = cls._name_in(entry)
+        source = f"{name}{FILE_SUFFIX}" if entry["type"] == _FILE_ERROR else name
+        is_in_file = source in file.settings
+        place = f"{file.places[source]}: " if is_in_file else ""
         if entry["type"] == _FILE_ERROR:
-            return Problem(what=entry["msg"], hint=entry["ctx"]["hint"])
+            return Problem(what=f"{place}{entry['msg']}", hint=entry["ctx"]["hint"])
         is_hidden = entry["type"] == "missing" or name in cls._secrets()
         shown = "" if is_hidden else f" is {str(entry['input'])[:80]!r}"
+        called = file.keys[name] if is_in_file else name
         return Problem(
-            what=f"{name}{shown}: {entry['msg'].lower()}",
-            hint=f"set {name} to a value that fits, or unset it for the default",
+            what=f"{place}{called}{shown}: {entry['msg'].lower()}",
+            hint=f"set {called} to a value that fits, or unset it for the default",
         )
+
+    @classmethod
+    def _name_in(cls, entry: Any) -> str:
+        """Return the setting that an error is about; for a default, pydantic names the field."""
+        located = str(entry["loc"][0])
+        field = cls.model_fields.get(located)
+        return located if field is None else str(field.alias)
+
+    @classmethod
+    def _defaults(cls, names: frozenset[str]) -> dict[str, Any]:
+        """Return the settings' defaults, and no file for those that may have one."""
+        files = {f"{name}{FILE_SUFFIX}": None for name in names & cls._names_with_files()}
+        return files | {
+            str(field.alias): field.get_default(call_default_factory=True, validated_data={})
+            for field in cls.model_fields.values()
+            if field.alias in names
+        }
+
+    @classmethod
+    def _names_with_files(cls) -> set[str]:
+        """Return the settings whose value can be in a file of its own."""
+        files = (name for name in cls._aliases() if name.endswith(FILE_SUFFIX))
+        return {name.removesuffix(FILE_SUFFIX) for name in files}
 
     @classmethod
     def _aliases(cls) -> set[str]:
         return {str(field.alias) for field in cls.model_fields.values()}
 
     @classmethod
-    def _secrets(cls) -> set[str | None]:
+    def _secrets(cls) -> set[str]:
         fields = cls.model_fields.values()
-        return {field.alias for field in fields if "SecretStr" in str(field.annotation)}
+        return {str(field.alias) for field in fields if "SecretStr" in str(field.annotation)}
 
     @property
     def required_database_url(self) -> str:

@@ -79,6 +79,6 @@ def cli() -> None:
     The reconciler finds open orders that have not been synced for a while, asks the exchange
     about them, corrects their rows, and records every change.
 
-    Every option is also an environment variable. A flag beats the environment, and the environment
-    beats .env.
+    Every option is also an environment variable. A flag beats the environment, which beats .env,
+    which beats reconciler.toml.
     """

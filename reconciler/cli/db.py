@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from reconciler.cli.database import open_database
 from reconciler.cli.exit_codes import Exit
+from reconciler.cli.logs import load_settings
 from reconciler.cli.ui.options import environment_option, json_option
 from reconciler.cli.ui.output import print_json
 from reconciler.cli.ui.progress import show_activity
@@ -129,8 +130,9 @@ def current_command(*, as_json: bool) -> None:
 def sql_command(*, side_table: bool) -> None:
     """Print the SQL that upgrade runs in a database without our tables, and nothing else.
 
-    A database administrator can read and run it. Needs no database and no settings.
+    A database administrator can read and run it. Needs no database.
     """
+    load_settings()  # It refuses a configuration file that describes another table.
     if side_table:
         click.echo(f"{CREATE_SIDE_TABLE.strip()};\n")
     click.echo(migrations.ddl(), nl=False)

@@ -69,7 +69,7 @@ def run_config_of(workload: Workload, settings: Settings, *, is_once: bool) -> R
 def make_reload(
     workload_of: Callable[[S], Workload], settings_class: type[S], flags: Mapping[str, Any]
 ) -> Callable[[], RunConfig]:
-    """Return the function that HUP calls. It reads `.env` again; flags override it."""
+    """Return the function that HUP calls. It reads all sources again; flags override them."""
 
     def reload() -> RunConfig:
         fresh = settings_class.load(**flags)

@@ -95,6 +95,17 @@ def test_all_wrong_settings_are_named_and_the_rest_is_checked(check: Check) -> N
     assert statuses(results)["statsd"] == "skipped"
 
 
+def test_a_secret_that_cannot_be_read_is_named_and_the_rest_is_checked(check: Check) -> None:
+    code, results = check(EXCHANGE_API_SECRET_FILE="/nowhere/secret")
+
+    assert code == 78
+    assert [problem["what"] for problem in results["settings"]["problems"]] == [
+        "both EXCHANGE_API_SECRET and EXCHANGE_API_SECRET_FILE are set"
+    ]
+    assert statuses(results)["rights"] == "ok"
+    assert statuses(results)["exchange"] == "skipped"
+
+
 def test_a_broken_exchange_address_is_not_asked_elsewhere(check: Check) -> None:
     code, results = check(EXCHANGE_BASE_URL="ftp://127.0.0.1")
 

@@ -81,7 +81,7 @@ def test_an_option_that_does_not_exist_is_code_2(tmp_path: Path) -> None:
 def test_hup_takes_valid_settings_and_refuses_wrong_ones(
     tmp_path: Path,
 ) -> None:
-    settings = tmp_path / ".env"
+    settings, config = tmp_path / ".env", tmp_path / "reconciler.toml"
     environment = {
         "PYTHONPATH": str(ROOT),
         "LOG_FORMAT": "json",
@@ -98,7 +98,11 @@ def test_hup_takes_valid_settings_and_refuses_wrong_ones(
         settings.write_text("BEHAVIOUR=nonsense\n")
         running.send(signal.SIGHUP)
         refused = running.wait_for("supervisor.reload_refused")
-        settings.write_text("BEHAVIOUR=lack_exchange\nRECONCILIATION_INTERVAL_MS=100\n")
+        settings.write_text("BEHAVIOUR=lack_exchange\n")
+        config.write_text("[settings]\ninterval_ms = 0\n")
+        running.send(signal.SIGHUP)
+        also_refused = running.wait_for("supervisor.reload_refused", count=2)
+        config.write_text("[settings]\ninterval_ms = 100\n")
         running.send(signal.SIGHUP)
         running.wait_for("supervisor.reloaded")
         fault = running.wait_for("worker.in_trouble")
@@ -106,6 +110,7 @@ def test_hup_takes_valid_settings_and_refuses_wrong_ones(
         ended = running.end()
 
     assert "BEHAVIOUR is 'nonsense'" in refused["problem"]
+    assert "reconciler.toml, line 2: interval_ms is '0'" in also_refused["problem"]
     assert fault["reason"] == "the node says no"
     assert ended.exit_code == 0
 

@@ -41,7 +41,10 @@ RULES = read("docs/reference/decision-rules.md")
 DEPENDENCIES = read("docs/explanation/dependencies.md")
 DEVELOP = read("docs/how-to/develop.md")
 
-COMPUTED_DEFAULTS = {"RECONCILIATION_SHARDS": "min(4, cores)"}
+COMPUTED_DEFAULTS = {
+    "RECONCILIATION_SHARDS": "min(4, cores)",
+    "RECONCILIATION_CONFIG": "reconciler.toml",
+}
 OUR_TABLES = (*sorted(tables.metadata.tables), "reconciler_alembic_version")
 LOG_LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
 

@@ -2,10 +2,9 @@
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
-from pydantic import ValidationError
 from pydantic_settings import DotEnvSettingsSource
 
 from reconciler.cli.checks.result import CheckResult, failed, passed, warning
@@ -39,20 +38,14 @@ class CheckedSettings:
 
 def check_settings() -> CheckedSettings:
     """Read the settings, and report all their problems."""
-    invalid: frozenset[str] = frozenset()
-    problems: Sequence[Problem] = ()
-    try:
-        settings = Settings.load()
-    except ConfigurationError as error:
-        invalid, problems = _invalid_names(), error.problems
-        settings = Settings.model_validate(_defaults(invalid))
+    settings, invalid, problems = Settings.load_valid()
     names = {*os.environ, *DotEnvSettingsSource(Settings, case_sensitive=True).env_vars}
     errors = [*problems, *_unusable(settings, invalid)]
     warnings = [*unknown_names(names), *_implied(settings, invalid)]
     if unused := find_unused_passphrase(settings):
         warnings.append(unused)
     return CheckedSettings(
-        settings=settings, invalid=invalid, result=_check_result(errors, warnings)
+        settings=settings, invalid=invalid, result=_check_result(settings, errors, warnings)
     )
 
 
@@ -73,12 +66,16 @@ def find_unused_passphrase(settings: Settings) -> Problem | None:
         return None  # There is no such exchange, and that is reported.
 
 
-def _check_result(errors: Sequence[Problem], warnings: Sequence[Problem]) -> CheckResult:
+def _check_result(
+    settings: Settings, errors: Sequence[Problem], warnings: Sequence[Problem]
+) -> CheckResult:
+    read = "" if settings.config is None else f"; {settings.config} is read"
     if errors:
-        return failed(CHECK, ConfigurationError([*errors, *warnings]))
+        result = failed(CHECK, ConfigurationError([*errors, *warnings]))
+        return replace(result, detail=f"{result.detail}{read}")
     if warnings:
-        return warning(CHECK, "every value is valid, but see below", warnings)
-    return passed(CHECK, "every value is valid")
+        return warning(CHECK, f"every value is valid, but see below{read}", warnings)
+    return passed(CHECK, f"every value is valid{read}")
 
 
 def _unusable(settings: Settings, invalid: Collection[str]) -> Iterator[Problem]:
@@ -121,19 +118,3 @@ def _suggestion(name: str) -> str:
     endings = {known.removeprefix(_PREFIX): known for known in _KNOWN}
     similar = get_close_matches(name.removeprefix(_PREFIX), endings, n=1)
     return f"rename it to {endings[similar[0]]}, or unset it" if similar else "unset it"
-
-
-def _invalid_names() -> frozenset[str]:
-    try:
-        Settings.model_validate({})
-    except ValidationError as error:
-        return frozenset(str(entry["loc"][0]) for entry in error.errors())
-    return frozenset()
-
-
-def _defaults(names: Collection[str]) -> dict[str, object]:
-    return {
-        str(field.alias): field.get_default(call_default_factory=True, validated_data={})
-        for field in Settings.model_fields.values()
-        if field.alias in names
-    }

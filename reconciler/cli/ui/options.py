@@ -1,4 +1,7 @@
-"""Options: from the command line, else the environment, else `.env`, else the default."""
+"""Options: from the command line, else the environment, else `.env`, else the default.
+
+A setting may also be in the configuration file, which comes after `.env`.
+"""
 
 import math
 from collections.abc import Callable, Mapping, Sequence

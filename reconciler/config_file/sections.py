@@ -1,0 +1,49 @@
+"""The sections of the configuration file. What cannot be used yet is refused, never ignored."""
+
+from collections.abc import Collection
+
+from reconciler.config_file import ConfigFile
+from reconciler.config_file.document import Document, Findings
+from reconciler.config_file.settings_section import SECTION as SETTINGS
+from reconciler.config_file.settings_section import key_of, read_settings
+
+ORDERS = "orders"
+ACCOUNTS = "accounts"
+
+
+def read_sections(
+    document: Document, *, variables: Collection[str], secrets: Collection[str], own_variable: str
+) -> ConfigFile:
+    """Read all sections and find all their problems. The arguments are as in `read_config_file`."""
+    findings = Findings(document)
+    for section in document.values:
+        if section not in {SETTINGS, ORDERS, ACCOUNTS}:
+            findings.add_unknown((section,), (SETTINGS, ORDERS), kind="section")
+    settings = read_settings(
+        findings, variables=variables, secrets=secrets, own_variable=own_variable
+    )
+    _refuse_for_now(findings)
+    keys = {variable: key_of(variable) for variable in settings}
+    return ConfigFile(
+        settings=settings,
+        keys=keys,
+        places={variable: document.place_of((SETTINGS, key)) for variable, key in keys.items()},
+        problems=findings.problems,
+    )
+
+
+def _refuse_for_now(findings: Findings) -> None:
+    """Refuse the sections that are checked, or reserved, and that nothing uses yet."""
+    if ORDERS in findings.document.values:
+        findings.add_at(
+            (ORDERS,),
+            "[orders] describes a table of your own, which this release cannot follow yet",
+            "remove [orders] and all that belongs to it: then the table orders is followed, with"
+            " the names in docs/reference/tables.md",
+        )
+    if ACCOUNTS in findings.document.values:
+        findings.add_at(
+            (ACCOUNTS,),
+            "[[accounts]] is reserved for a later release",
+            "remove it, and set EXCHANGE_API_KEY and EXCHANGE_API_SECRET for the one account",
+        )
