@@ -29,6 +29,7 @@ from sqlalchemy.types import UserDefinedType
 
 from reconciler.domain.decide import LONGEST_ANSWER_AGE
 from reconciler.store import shared_state
+from reconciler.store.row_versions import NO_VERSION
 from reconciler.store.sql_failure import fail_with
 from reconciler.store.sync_times import (
     delete_sync_times,
@@ -134,8 +135,10 @@ def _select_compared(orders: OrdersTable, planned: Any) -> Select[Any]:
         .cte("held")
         .prefix_with("MATERIALIZED")
     )
+    version = literal_column("orders.xmin", Xid())
     conditions: list[ColumnElement[bool]] = [
-        literal_column("orders.xmin", Xid()) == planned.c.version,
+        version == planned.c.version,
+        version != literal_column(f"xid '{NO_VERSION}'", Xid()),
         planned.c.as_of >= func.clock_timestamp() - literal(LONGEST_ANSWER_AGE, Interval),
         ~select(held.c.order_id).where(held.c.order_id == cast(orders.c.id, Text)).exists(),
     ]

@@ -11,13 +11,16 @@ from sqlalchemy import ColumnElement, Connection, Text, cast, func, literal, lit
 
 from reconciler.errors import Problem
 
+NO_VERSION = "0"
+"""The `xmin` of a row that has no version."""
+
 
 def select_row_version(*, exists: bool) -> ColumnElement[str]:
     """Select the version of a row of `orders` as text; '' for a row that has none."""
     if not exists:
         return literal("")
     xmin = cast(literal_column("orders.xmin"), Text)
-    return func.coalesce(func.nullif(xmin, "0"), "")
+    return func.coalesce(func.nullif(xmin, NO_VERSION), "")
 
 
 def row_version_problems(connection: Connection) -> list[Problem]:

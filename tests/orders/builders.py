@@ -8,6 +8,7 @@ from functools import partial
 import psycopg
 
 from reconciler.domain.decide import Policy, decide
+from reconciler.domain.order import Facts
 from reconciler.domain.report import Report
 from reconciler.domain.status import Status
 from reconciler.exchanges.base import Account, Failure, LookupResult, OrderRef, Venue
@@ -26,17 +27,23 @@ from reconciler.telemetry.metrics import NoMetrics
 from reconciler.workload import Batch, Chunk, Result
 
 ORDERS = 4
+FILLED = Facts(status=Status.FILLED, executed_qty=Decimal(1), avg_price=Decimal(100))
 
 
 class FakeExchange:
-    """Reports each order as filled, except those in `silent_about` and in `failures`.
+    """Reports `says` of each order, except of those in `silent_about` and in `failures`.
 
     About the former it says nothing at all; the latter fail with the given error.
     """
 
     def __init__(
-        self, *, silent_about: Sequence[str] = (), failures: Mapping[str, Failure] | None = None
+        self,
+        *,
+        says: Facts = FILLED,
+        silent_about: Sequence[str] = (),
+        failures: Mapping[str, Failure] | None = None,
     ) -> None:
+        self._says = says
         self._silent_about = silent_about
         self.failures = failures or {}
         self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -53,10 +60,10 @@ class FakeExchange:
             ref: Report(
                 symbol=ref.symbol,
                 external_order_id=ref.external_order_id,
-                word="FILLED",
-                status=Status.FILLED,
-                executed_qty=Decimal(1),
-                avg_price=Decimal(100),
+                word=self._says.status.value.upper(),
+                status=self._says.status,
+                executed_qty=self._says.executed_qty,
+                avg_price=self._says.avg_price,
                 fetched_at=self.clock(),
             )
             for ref in refs
