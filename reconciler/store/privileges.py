@@ -10,10 +10,9 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from reconciler.errors import Problem
-from reconciler.store.migrations import VERSION_TABLE
 from reconciler.store.open_index import IndexState, read_index_state
 from reconciler.store.side_table import SIDE_TABLE, read_side_table
-from reconciler.store.tables import activity_log, cycles, holds, state
+from reconciler.store.tables import VERSION_TABLE, activity_log, cycles, holds, state
 
 _READ_COLUMNS = (
     "id",

@@ -64,6 +64,9 @@ from reconciler.store.row_versions import row_version_problems, select_row_versi
 from reconciler.store.side_table import read_side_table, side_table, side_table_problems
 from reconciler.store.status_sql import status_as_text
 
+VERSION_TABLE = "reconciler_alembic_version"
+"""Where the migrations keep their revision."""
+
 metadata = MetaData()
 
 activity_log = Table(

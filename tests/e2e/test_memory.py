@@ -53,6 +53,10 @@ def test_worker_imports_nothing_beyond_the_fork_server(
     assert measurements["imported"] == []
 
 
+def test_worker_does_not_load_what_only_migrations_need(measurements: Measurements) -> None:
+    assert {"alembic", "mako"}.isdisjoint(measurements["preloaded"])
+
+
 def test_order_takes_1250_bytes_until_committed_then_none(measurements: Measurements) -> None:
     # A third of it are the fields of row and report besides the status, for the comparison; 60
     # bytes are the version of the row and the decision, which spare reading it again.

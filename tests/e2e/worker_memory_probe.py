@@ -21,11 +21,13 @@ class Measurements(TypedDict):
     """The measurements of a worker.
 
     Attributes:
+        preloaded: The packages that it shares with the fork server.
         imported: The modules that the worker has imported by itself.
         kept_bytes: The memory while its batches wait for the verdict, the batches included.
         left_bytes: The part of it that is left after the commits.
     """
 
+    preloaded: list[str]
     imported: list[str]
     kept_bytes: int
     left_bytes: int
@@ -62,7 +64,10 @@ async def work(workload: OrderWorkload, pickled: Sequence[bytes]) -> Measurement
     del batch
     left_bytes = _traced_bytes()
     await handler.close()
-    return Measurements(imported=imported, kept_bytes=kept_bytes, left_bytes=left_bytes)
+    preloaded = sorted({name.partition(".")[0] for name in loaded})
+    return Measurements(
+        preloaded=preloaded, imported=imported, kept_bytes=kept_bytes, left_bytes=left_bytes
+    )
 
 
 def _traced_bytes() -> int:

@@ -21,7 +21,7 @@ from reconciler.errors import SchemaMismatch, StoreUnavailable
 from reconciler.store import migrations, sample_orders
 from reconciler.store.database import Database
 from reconciler.store.open_index import OPEN_INDEX, IndexState, read_index_state
-from reconciler.store.tables import require_schema
+from reconciler.store.tables import VERSION_TABLE, require_schema
 
 from .builders import (
     IS_WAITING_FOR_A_LOCK,
@@ -245,7 +245,7 @@ def test_two_upgrades_of_an_empty_database_create_it_once(
         connect_application(empty_database_url) as rival,
     ):
         with rival.transaction(force_rollback=True):
-            rival.execute(f"CREATE TABLE {migrations.VERSION_TABLE} ()")
+            rival.execute(f"CREATE TABLE {VERSION_TABLE} ()")
             until(owner, IS_WAITING_FOR_A_LOCK, "reconciler db upgrade")
             until(owner, BOTH_ARE_CONNECTED)
         assert_done(one)
@@ -326,7 +326,7 @@ def test_a_downgrade_keeps_the_log_and_the_orders(
         command.downgrade(migrations._config(connection), "base")
 
     tables = {row["table_name"] for row in schema_of(application) if "table_name" in row}
-    assert tables == {"orders", "activity_log", migrations.VERSION_TABLE}
+    assert tables == {"orders", "activity_log", VERSION_TABLE}
 
 
 A_HOLD: str = """

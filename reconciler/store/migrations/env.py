@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from reconciler.store.migrations import VERSION_TABLE
+from reconciler.store.tables import VERSION_TABLE
 
 connection = context.config.attributes.get("connection")
 
