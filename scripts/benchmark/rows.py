@@ -67,18 +67,22 @@ _DROP_INDEXES = f"DROP INDEX IF EXISTS {OPEN_INDEX}, bench_oldest_first"
 CHANGES = "(id / {spacing} + id / {spacing} / 100) % 100 < {percent}"
 """Selects the open orders that have been filled, `percent` of a hundred."""
 
+_SYMBOL_NUMBER = (
+    "CASE WHEN (n / :spacing) % 100 < :hot_percent THEN 0 ELSE (n / :spacing) % :symbols END"
+)
 _QTY = "1.5 + n % 100 * 0.25"
 _FILL = text(
     "INSERT INTO orders_snapshot"
     " (id, symbol, external_order_id, client_order_id, status, qty, executed_qty, avg_price,"
     " created_at, updated_at, last_synced_at)"
-    " SELECT n, 'SYM' || CASE WHEN (n / :spacing) % 100 < :hot_percent THEN 0"
-    " ELSE (n / :spacing) % :symbols END || 'USDT', n::text, 'client-' || n,"
+    f" SELECT n, 'SYM' || {_SYMBOL_NUMBER} || 'USDT', n::text, 'client-' || n,"
     f" CASE WHEN n % :spacing = 0 THEN 'new' ELSE 'filled' END, {_QTY},"
     f" CASE WHEN n % :spacing = 0 THEN 0 ELSE {_QTY} END,"
     " CASE WHEN n % :spacing = 0 THEN NULL ELSE 100 END,"
     " now() - interval '1 day', now() - interval '1 day',"
-    " now() - interval '1 hour' - n * 7919 % :total * interval '1 ms'"
+    " now() - interval '1 hour' - CASE WHEN :is_swept"
+    f" THEN (:symbols - {_SYMBOL_NUMBER} - n / cast(:total AS float)) * interval '1 min' / :symbols"
+    " ELSE n * 7919 % :total * interval '1 ms' END"
     " FROM generate_series(1, cast(:total AS bigint)) AS n"
 )
 _WRITTEN = text(
@@ -117,6 +121,9 @@ class Rows:
             say. Both are whole percents.
         ended_per_open: The number of ended orders next to each open one.
         fillfactor: That of the table.
+        is_swept: True if the sync times are as a sweep leaves them: symbol after symbol, each in
+            the order of its ids. Else they are scattered over the table, the worst case: a batch
+            then finds no two of its rows on one page.
     """
 
     orders: int
@@ -125,6 +132,7 @@ class Rows:
     changed_share: float = 1.0
     ended_per_open: int = ENDED_PER_OPEN
     fillfactor: int = FILLFACTOR
+    is_swept: bool = False
 
     @property
     def spacing(self) -> int:
@@ -173,6 +181,7 @@ class Rows:
                 "symbols": self.symbols,
                 "total": self.total,
                 "hot_percent": self._hot_percent,
+                "is_swept": self.is_swept,
             }
             connection.execute(_FILL, shape)
 

@@ -61,6 +61,18 @@ def test_a_steady_round_confirms_most_orders_and_changes_a_few(scratch: ScratchD
         assert logged.scalars().all() == ["995", "1490"]
 
 
+def test_swept_rows_are_oldest_first_by_symbol_then_by_id(scratch: ScratchDatabase) -> None:
+    rows = Rows(orders=ORDERS, symbols=3, is_swept=True)
+    rows.make(scratch.database)
+    rows.put_back(scratch.database)
+
+    with scratch.database.autocommit() as connection:
+        oldest_first = stalest(connection, ORDERS)
+        ahead = connection.execute(text("SELECT count(*) FROM orders WHERE last_synced_at > now()"))
+        assert ahead.scalar_one() == 0
+    assert list(oldest_first) == sorted(rows.open_ids, key=lambda id_: (rows.symbol_of(id_), id_))
+
+
 def test_the_rows_are_as_before_once_they_are_put_back(
     scratch: ScratchDatabase, rows: Rows
 ) -> None:
