@@ -372,7 +372,9 @@ def _status(row: Facts, reported: Status, executed_qty: Decimal) -> Status:
         return reported
     if executed_qty > 0:
         return Status.PARTIAL
-    return max(row.status, reported, key=lambda status: status.progress)
+    if reported is row.status or reported.progress <= row.status.progress:
+        return row.status
+    return reported
 
 
 def _average(row: Facts, report: Report, policy: Policy) -> Decimal | None:

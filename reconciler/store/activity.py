@@ -79,7 +79,7 @@ def order_json(order: Order) -> bytes:
     return _encode(
         _RowJson(
             order.facts.status,
-            f"{order.facts.executed_qty:f}",
+            _amount(order.facts.executed_qty),
             _price(order.facts.avg_price),
             qty=_or_unset(_price(order.qty)),
             side=_or_unset(order.side),
@@ -190,7 +190,7 @@ def _report_json(answer: Answer) -> _ReportJson:
         answer.external_order_id,
         answer.word,
         answer.status,
-        f"{answer.executed_qty:f}",
+        _amount(answer.executed_qty),
         _price(answer.avg_price),
         _or_unset(_price(answer.quantity)),
         _or_unset(answer.side),
@@ -205,8 +205,14 @@ def _or_unset(value: T | None) -> T | msgspec.UnsetType:
 
 
 def _facts_json(facts: Facts) -> _FactsJson:
-    return _FactsJson(facts.status, f"{facts.executed_qty:f}", _price(facts.avg_price))
+    return _FactsJson(facts.status, _amount(facts.executed_qty), _price(facts.avg_price))
 
 
 def _price(price: Decimal | None) -> str | None:
-    return None if price is None else f"{price:f}"
+    return None if price is None else _amount(price)
+
+
+def _amount(amount: Decimal) -> str:
+    """Return it without an exponent. `str` writes most amounts so, in a quarter of the time."""
+    text = str(amount)
+    return f"{amount:f}" if "E" in text else text
