@@ -139,7 +139,7 @@ def change_parameters(changes: Sequence[tuple[Facts, bytes]]) -> dict[str, objec
     return {
         "statuses": array_literal([to.status for to, _ in changes]),
         "quantities": array_literal([str(to.executed_qty) for to, _ in changes]),
-        "prices": array_literal([_price(to.avg_price) for to, _ in changes]),
+        "prices": array_literal([price_text(to.avg_price) for to, _ in changes]),
         "details": SEPARATOR.join([entry for _, entry in changes]).decode(),
     }
 
@@ -150,5 +150,6 @@ def moment_text(moment: datetime) -> str:
     return f'"{moment.isoformat()}"'
 
 
-def _price(price: Decimal | None) -> str:
+def price_text(price: Decimal | None) -> str:
+    """Return an average price as an array has it."""
     return "NULL" if price is None else str(price)

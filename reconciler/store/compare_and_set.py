@@ -8,6 +8,8 @@ statement, in a transaction of its own and with one round trip,
 2.  compares each row with what was planned:
         its version    `xmin`, the transaction that wrote it: if it is the same, every column is.
                        A row without one (of a foreign table) is never planned here
+        its facts      if it is to be changed: a standby that is promoted without the last
+                       transactions, or a restored copy, gives their numbers again
         `updated_at`   not after the exchange was asked: a clock may be wrong
         the answer     not older than LONGEST_ANSWER_AGE
         the hold       none is active
@@ -38,7 +40,7 @@ from reconciler.domain.decide import Change, Rule
 from reconciler.domain.order import OrderId
 from reconciler.domain.report import Answer
 from reconciler.store import activity, shared_state
-from reconciler.store.batch_writes import change_parameters, moment_text
+from reconciler.store.batch_writes import change_parameters, moment_text, price_text
 from reconciler.store.compare_and_set_statement import MISMATCH, build_compare_and_set
 from reconciler.store.prepared_statement import PreparedStatement, array_literal
 from reconciler.store.stale_order import StaleOrder
@@ -96,6 +98,7 @@ class PlannedWrites:
             "as_of": array_literal([moment_text(answer.fetched_at) for _, answer in rows]),
         }
         if self.changed:
+            parameters |= _former_facts([order for order, _, _ in self.changed])
             parameters |= change_parameters(
                 [
                     (change.to, _log_entry(order, answer, change, exchange))
@@ -175,6 +178,14 @@ class CompareAndSet:
 
 def _ids_of(texts: Sequence[str], ids: Mapping[str, OrderId]) -> frozenset[OrderId]:
     return frozenset(ids[text] for text in texts)
+
+
+def _former_facts(orders: Sequence[StaleOrder]) -> dict[str, object]:
+    return {
+        "former_statuses": array_literal([order.status for order in orders]),
+        "former_quantities": array_literal([str(order.executed_qty) for order in orders]),
+        "former_prices": array_literal([price_text(order.avg_price) for order in orders]),
+    }
 
 
 def _log_entry(order: StaleOrder, answer: Answer, change: Change, exchange: str) -> bytes:

@@ -10,6 +10,7 @@ from sqlalchemy import (
     ColumnElement,
     DateTime,
     Interval,
+    Numeric,
     Select,
     Text,
     and_,
@@ -105,8 +106,16 @@ def _unnest_planned(ids: ColumnElement[Any], parts: AbstractSet[WritePart]) -> A
         "as_of": ("as_of", DateTime(timezone=True)),
     }
     if WritePart.CHANGED in parts:
-        columns |= CHANGE_COLUMNS
+        columns |= {**CHANGE_COLUMNS, **_FORMER_COLUMNS}
     return unnest("planned", **columns)
+
+
+_FORMER_COLUMNS: Mapping[str, Any] = {
+    "former_status": ("former_statuses", Text()),
+    "former_qty": ("former_quantities", Numeric()),
+    "former_price": ("former_prices", Numeric()),
+}
+"""The facts of the rows to change, as planned."""
 
 
 def _compare(orders: OrdersTable, planned: Any, parts: AbstractSet[WritePart]) -> CTE:
@@ -147,14 +156,29 @@ def _select_compared(orders: OrdersTable, planned: Any) -> Select[Any]:
         conditions.append(or_(updated_at.is_(None), updated_at <= planned.c.as_of))
     if not orders.has_unique_id:
         conditions.append(_is_only_one(orders))
+    if "former_status" in planned.c:
+        conditions.append(or_(~_is_change(planned), _has_same_facts(orders, planned)))
+    carried = (column for column in planned.c if column.name not in _FORMER_COLUMNS)
     return (
-        select(_PLACE.label("place"), *planned.c, and_(*conditions).label("is_as_planned"))
+        select(_PLACE.label("place"), *carried, and_(*conditions).label("is_as_planned"))
         .select_from(planned.join(orders.table, orders.c.id == planned.c.id))
         .where(shared_state.fails_if_halted())
     )
 
 
 _PLACE: ColumnElement[Any] = literal_column("orders.ctid")
+
+
+def _has_same_facts(orders: OrdersTable, planned: Any) -> ColumnElement[bool]:
+    """Return the condition that a row has the facts that were decided on.
+
+    Another server may have given the number of a version to another one.
+    """
+    return and_(
+        orders.status.element.is_not_distinct_from(planned.c.former_status),
+        func.coalesce(orders.c.executed_qty, 0) == planned.c.former_qty,
+        orders.amount("avg_price").is_not_distinct_from(planned.c.former_price),
+    )
 
 
 def _is_only_one(orders: OrdersTable) -> ColumnElement[bool]:

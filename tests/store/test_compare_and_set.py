@@ -13,6 +13,7 @@ from reconciler.domain.decide import Change, Rule
 from reconciler.domain.order import Facts, OrderId
 from reconciler.domain.report import Answer
 from reconciler.domain.status import Status
+from reconciler.domain.value import replace
 from reconciler.errors import Halted, StatementFailed, StoreRejected, StoreUnavailable
 from reconciler.store.compare_and_set import PlannedResult, PlannedWrites
 from reconciler.store.database import Database
@@ -169,6 +170,38 @@ def test_a_row_that_is_not_as_planned_is_left(
     assert (result.different, result.skipped) == (frozenset({1}), frozenset())
     assert read_row(application, 1) == before
     assert read_row(application, 2)["status"] == "filled"
+
+
+@in_both
+@pytest.mark.parametrize(
+    "meanwhile",
+    [
+        "UPDATE orders SET status = 'filled' WHERE id = 1",
+        "UPDATE orders SET executed_qty = 0.5 WHERE id = 1",
+        "UPDATE orders SET avg_price = 7 WHERE id = 1",
+    ],
+    ids=["status", "quantity", "average"],
+)
+def test_another_servers_version_with_the_same_number_is_left(
+    meanwhile: str, application: Application, database: Database
+) -> None:
+    # A standby that is promoted without the last transactions gives their numbers again.
+    for id_ in (1, 2):
+        insert_order(application, id_)
+    planned = plan(database, change=[1, 2])
+    application.execute(meanwhile)
+    before = read_row(application, 1)
+    same_number = read_planned(database)[1].version
+    changed = [
+        (replace(order, version=same_number) if order.id == 1 else order, answer, change)
+        for order, answer, change in planned.changed
+    ]
+
+    result = written(database, PlannedWrites(confirmed=[], changed=changed))
+
+    assert result.different == {1}
+    assert read_row(application, 1) == before
+    assert [len(read_log(application, id_)) for id_ in (1, 2)] == [0, 1]
 
 
 @pytest.mark.parametrize(
