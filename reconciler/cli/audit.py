@@ -20,8 +20,8 @@ from reconciler.errors import SchemaMismatch
 from reconciler.exchanges.registry import venue
 from reconciler.store.activity import ACTION, Activity, read_history
 from reconciler.store.database import Database
+from reconciler.store.orders_table import read_orders_table
 from reconciler.store.row_status import read_row_status
-from reconciler.store.tables import read_orders_table
 
 _INTEGER = re.compile(r"-?[0-9]{1,20}", re.ASCII)
 _COMPARED = (("executed_qty", "executed"), ("avg_price", "average"))

@@ -11,8 +11,8 @@ from reconciler.cli.ui.progress import show_activity
 from reconciler.domain.decide import Policy
 from reconciler.domain.order import OrderId
 from reconciler.store.database import Database
+from reconciler.store.orders_table import read_orders_table
 from reconciler.store.replay import ReplayedChange, replay
-from reconciler.store.tables import read_orders_table
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,9 +19,10 @@ from reconciler.cli.ui.progress import show_activity
 from reconciler.errors import ConfigurationError, Problem, SchemaMismatch
 from reconciler.store import migrations, sample_orders
 from reconciler.store.database import Database
+from reconciler.store.orders_table import orders_problems
 from reconciler.store.privileges import missing_read_privileges, missing_upgrade_privileges
 from reconciler.store.side_table import CREATE_SIDE_TABLE, create_side_table, read_side_table
-from reconciler.store.tables import activity_log_problems, orders_problems, schema_problems
+from reconciler.store.tables import activity_log_problems, schema_problems
 
 
 @dataclass(frozen=True, kw_only=True)

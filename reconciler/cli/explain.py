@@ -22,8 +22,8 @@ from reconciler.store.activity import read_history
 from reconciler.store.database import Database
 from reconciler.store.explain import read_lock_holders, read_row
 from reconciler.store.holds import read_hold
+from reconciler.store.orders_table import read_orders_table
 from reconciler.store.shared_state import read_halt
-from reconciler.store.tables import read_orders_table
 from reconciler.supervisor.status import OrderLocation
 
 MAX_ENTRIES = 5

@@ -24,9 +24,9 @@ from reconciler.settings import Settings
 from reconciler.store.cycles import read_last_hour
 from reconciler.store.database import Database
 from reconciler.store.holds import measure_holds
+from reconciler.store.orders_table import read_orders_table
 from reconciler.store.shared_state import read_halt
 from reconciler.store.stale import StaleOrders
-from reconciler.store.tables import read_orders_table
 from reconciler.telemetry.health import Grade, HealthRow, Vitals, judge
 
 _STYLES = {

@@ -34,7 +34,7 @@ from reconciler.store.hold_acceptance import (
     decide_acceptance,
 )
 from reconciler.store.holds import HeldOrder, dismiss_hold, read_hold
-from reconciler.store.tables import OrdersTable, read_orders_table
+from reconciler.store.orders_table import OrdersTable, read_orders_table
 
 MAX_REFUSALS_SHOWN = 20
 DISMISS_PAGE_ROWS = 5000

@@ -39,7 +39,7 @@ from reconciler.exchanges.request_policy import Usage
 from reconciler.orders.batch_progress import BatchProgress
 from reconciler.orders.faults import fault_of
 from reconciler.orders.inconclusive_lookups import MAX_INCONCLUSIVE_LOOKUPS, InconclusiveLookups
-from reconciler.orders.unchanged import is_plainly_confirmed
+from reconciler.orders.plain_confirm import is_plainly_confirmed
 from reconciler.store.compare_and_set import PlannedWrites
 from reconciler.store.stale_order import StaleOrder
 from reconciler.workload import AnomalyStats, Batch

@@ -24,10 +24,10 @@ from reconciler.store.cycles import CycleRecord, read_last_hour, record_cycle
 from reconciler.store.database import Database
 from reconciler.store.holds import measure_holds, resolve_ended
 from reconciler.store.order_writer import OrderWriter
+from reconciler.store.orders_table import OrdersTable
 from reconciler.store.side_table import require_unchanged
 from reconciler.store.stale import StaleOrders, StaleScan, SweepPosition
 from reconciler.store.stale_order import StaleOrder
-from reconciler.store.tables import OrdersTable
 from reconciler.telemetry.health import LastHour
 from reconciler.workload import Backlog, Chunk, Cycle, Page, Planner, RememberedPause
 

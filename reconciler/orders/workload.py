@@ -33,6 +33,7 @@ from reconciler.resilience.budget import Budget
 from reconciler.settings import Settings
 from reconciler.store.database import Database
 from reconciler.store.order_writer import OrderWriter
+from reconciler.store.orders_table import OrdersTable, read_orders_table, require_schema
 from reconciler.store.privileges import (
     hiding_policies,
     missing_privileges,
@@ -40,7 +41,6 @@ from reconciler.store.privileges import (
     refusing_policies,
 )
 from reconciler.store.stale import StaleOrders
-from reconciler.store.tables import OrdersTable, read_orders_table, require_schema
 from reconciler.telemetry import metrics as names
 from reconciler.telemetry.metrics import Metrics, open_metrics
 from reconciler.workload import Workload

@@ -23,7 +23,8 @@ from sqlalchemy import (
 
 from reconciler.domain.decide import HoldReason
 from reconciler.store.holds import HeldOrder, as_order_id, held_order, select_holds
-from reconciler.store.tables import OrdersTable, holds
+from reconciler.store.orders_table import OrdersTable
+from reconciler.store.tables import holds
 
 
 @dataclass(frozen=True, kw_only=True)

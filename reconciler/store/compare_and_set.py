@@ -42,9 +42,9 @@ from reconciler.domain.report import Answer
 from reconciler.store import activity, shared_state
 from reconciler.store.batch_writes import change_parameters, moment_text, price_text
 from reconciler.store.compare_and_set_statement import MISMATCH, build_compare_and_set
+from reconciler.store.orders_table import OrdersTable
 from reconciler.store.prepared_statement import PreparedStatement, array_literal
 from reconciler.store.stale_order import StaleOrder
-from reconciler.store.tables import OrdersTable
 from reconciler.store.write_result import WriteMismatch
 from reconciler.store.write_statement import WritePart, counted_parts
 

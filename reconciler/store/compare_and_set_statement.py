@@ -30,6 +30,7 @@ from sqlalchemy.types import UserDefinedType
 
 from reconciler.domain.decide import LONGEST_ANSWER_AGE
 from reconciler.store import shared_state
+from reconciler.store.orders_table import OrdersTable
 from reconciler.store.row_versions import NO_VERSION
 from reconciler.store.sql_failure import fail_with
 from reconciler.store.sync_times import (
@@ -38,7 +39,7 @@ from reconciler.store.sync_times import (
     later_sync,
     write_sync_times,
 )
-from reconciler.store.tables import OrdersTable, holds
+from reconciler.store.tables import holds
 from reconciler.store.write_statement import (
     CHANGE_COLUMNS,
     WritePart,

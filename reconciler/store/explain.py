@@ -25,8 +25,8 @@ from sqlalchemy import (
 
 from reconciler.domain.order import OrderId
 from reconciler.store.open_index import CLOCK_TOLERANCE
+from reconciler.store.orders_table import OrdersTable, is_datetime
 from reconciler.store.row_status import read_row_status
-from reconciler.store.tables import OrdersTable, is_datetime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

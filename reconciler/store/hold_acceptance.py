@@ -15,7 +15,7 @@ from reconciler.store.activity import facts_from_json
 from reconciler.store.database import Database
 from reconciler.store.holds import HeldOrder
 from reconciler.store.order_writer import OrderWriter
-from reconciler.store.tables import OrdersTable
+from reconciler.store.orders_table import OrdersTable
 from reconciler.store.write_result import OrderOutcome
 
 

@@ -34,7 +34,8 @@ from reconciler.store.open_index import (
     OPEN_ORDERS,
     avoid_table_scans,
 )
-from reconciler.store.tables import OrdersTable, holds
+from reconciler.store.orders_table import OrdersTable
+from reconciler.store.tables import holds
 
 FIRST_WAIT = timedelta(minutes=1)
 MAX_WAIT = timedelta(hours=1)

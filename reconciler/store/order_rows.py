@@ -11,7 +11,8 @@ from reconciler.domain.decide import HoldReason
 from reconciler.domain.order import Facts, Order, OrderId, parse_side
 from reconciler.domain.status import BY_VALUE
 from reconciler.store.holds import ActiveHold, attempts_in_a_row, is_named_by
-from reconciler.store.tables import OrdersTable, holds
+from reconciler.store.orders_table import OrdersTable
+from reconciler.store.tables import holds
 
 IDLE_TRANSACTION_TIMEOUT = timedelta(seconds=10)
 """PostgreSQL ends a transaction with locked rows that has been idle for this long."""

@@ -40,8 +40,8 @@ from reconciler.store import shared_state
 from reconciler.store.batch_writes import BatchWrites
 from reconciler.store.compare_and_set import CompareAndSet, PlannedResult, PlannedWrites
 from reconciler.store.order_rows import RowWithHold, as_rows, lock_rows, select_rows
+from reconciler.store.orders_table import OrdersTable
 from reconciler.store.prepared_statement import PreparedStatement, array_literal
-from reconciler.store.tables import OrdersTable
 from reconciler.store.write_result import OrderOutcome, WriteMismatch, WriteResult
 from reconciler.store.write_statement import WritePart, build_write_statement
 

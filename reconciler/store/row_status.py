@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Connection, Text, Uuid, cast, literal, select
 
 from reconciler.domain.order import OrderId
-from reconciler.store.tables import OrdersTable
+from reconciler.store.orders_table import OrdersTable
 
 _LARGEST_ID = 2**63 - 1
 

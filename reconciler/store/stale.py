@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Executable, Uuid
 
+from reconciler.store.orders_table import OrdersTable
 from reconciler.store.prepared_statement import array_literal, fetch_tuples
 from reconciler.store.stale_order import StaleOrder, read_orders
 from reconciler.store.stale_statements import (
@@ -28,7 +29,6 @@ from reconciler.store.stale_statements import (
     set_page_options,
     set_scan_options,
 )
-from reconciler.store.tables import OrdersTable
 
 MAX_LISTED = 500_000
 """The number of ids that are listed at once, or half of it for UUIDs: 10 MB as text at most."""

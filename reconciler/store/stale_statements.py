@@ -33,7 +33,8 @@ from sqlalchemy.types import NullType
 
 from reconciler.store.holds import is_waiting
 from reconciler.store.open_index import AVOID_TABLE_SCANS, CLOCK_TOLERANCE, NEVER, OPEN_ORDERS
-from reconciler.store.tables import OrdersTable, holds, is_datetime
+from reconciler.store.orders_table import OrdersTable, is_datetime
+from reconciler.store.tables import holds
 
 _OTHER_PLANS = ("enable_indexscan", "enable_sort", "enable_nestloop")
 _PREPARE_SCAN = "; ".join(

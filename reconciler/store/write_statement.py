@@ -27,13 +27,14 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from reconciler.store import activity
+from reconciler.store.orders_table import OrdersTable
 from reconciler.store.sync_times import (
     delete_sync_times,
     is_open_status,
     later_sync,
     write_sync_times,
 )
-from reconciler.store.tables import OrdersTable, activity_log, holds
+from reconciler.store.tables import activity_log, holds
 
 SEPARATOR = b"\x1e"
 """Between JSON texts that are sent as one and split by PostgreSQL.

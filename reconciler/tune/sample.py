@@ -16,9 +16,9 @@ from reconciler.exchanges.binance.refs import request_symbol
 from reconciler.paper.listing import OrderSpec
 from reconciler.settings import Settings
 from reconciler.store.database import Database
+from reconciler.store.orders_table import require_schema
 from reconciler.store.stale import StaleOrders, SweepPosition
 from reconciler.store.stale_order import StaleOrder
-from reconciler.store.tables import require_schema
 from reconciler.supervisor.options import PAGE_ITEMS
 
 ALWAYS_STALE = timedelta(0)

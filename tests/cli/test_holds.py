@@ -19,8 +19,8 @@ from reconciler.cli import hold_decisions
 from reconciler.cli.ui.progress import CountProgress
 from reconciler.paper.exchange import PaperExchange
 from reconciler.store.database import Database
+from reconciler.store.orders_table import read_orders_table
 from reconciler.store.stale import StaleOrders
-from reconciler.store.tables import read_orders_table
 
 from .conftest import Invoke
 

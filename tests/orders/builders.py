@@ -21,8 +21,8 @@ from reconciler.resilience.breaker import Breaker
 from reconciler.settings import BreakerPolicy
 from reconciler.store.database import Database
 from reconciler.store.order_writer import OrderWriter
+from reconciler.store.orders_table import read_orders_table
 from reconciler.store.stale_order import StaleOrder
-from reconciler.store.tables import read_orders_table
 from reconciler.telemetry.metrics import NoMetrics
 from reconciler.workload import Batch, Chunk, Result
 

@@ -20,9 +20,9 @@ from reconciler.exchanges.base import OrderRef
 from reconciler.orders.handler import OrderHandler
 from reconciler.store.compare_and_set import CompareAndSet, PlannedWrites
 from reconciler.store.database import Database
+from reconciler.store.orders_table import OrdersTable, read_orders_table
 from reconciler.store.stale import StaleOrders
 from reconciler.store.stale_order import StaleOrder
-from reconciler.store.tables import OrdersTable, read_orders_table
 from reconciler.workload import Batch, Chunk
 
 from .builders import FakeExchange, a_handler

@@ -22,9 +22,9 @@ from reconciler.domain.status import BY_VALUE, Status
 from reconciler.store import migrations
 from reconciler.store.database import Database
 from reconciler.store.order_writer import OrderWriter
+from reconciler.store.orders_table import OrdersTable, read_orders_table
 from reconciler.store.side_table import CREATE_SIDE_TABLE
 from reconciler.store.stale_order import StaleOrder
-from reconciler.store.tables import OrdersTable, read_orders_table
 from reconciler.store.write_result import WriteResult
 
 EXCHANGE = "paper"

@@ -8,8 +8,8 @@ import pytest
 from reconciler.domain.status import Status
 from reconciler.store.coverage import measure_coverage
 from reconciler.store.database import Database
+from reconciler.store.orders_table import require_schema
 from reconciler.store.stale import StaleOrders
-from reconciler.store.tables import require_schema
 
 from .builders import Application, a_report, applied, connect_application, now_of
 

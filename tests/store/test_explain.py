@@ -10,7 +10,7 @@ import pytest
 from reconciler.domain.order import OrderId
 from reconciler.store.database import Database
 from reconciler.store.explain import LockHolder, OrderRow, read_lock_holders, read_row
-from reconciler.store.tables import read_orders_table
+from reconciler.store.orders_table import read_orders_table
 
 from .builders import (
     IS_WAITING_FOR_A_LOCK,

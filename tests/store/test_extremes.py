@@ -13,12 +13,12 @@ from reconciler.domain.report import Answer
 from reconciler.store import explain
 from reconciler.store.database import Database
 from reconciler.store.holds import measure_holds, resolve_ended
+from reconciler.store.orders_table import require_schema
 from reconciler.store.privileges import missing_privileges
 from reconciler.store.row_status import read_row_status
 from reconciler.store.stale import StaleOrders
 from reconciler.store.stale_order import StaleOrder
 from reconciler.store.stale_statements import count_synced_ahead
-from reconciler.store.tables import require_schema
 
 from .builders import Application, a_report, a_writer, an_absence, connect_application, now_of
 

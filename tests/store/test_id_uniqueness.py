@@ -5,7 +5,7 @@ import pytest
 from reconciler.errors import SchemaMismatch
 from reconciler.store.database import Database
 from reconciler.store.holds import read_hold
-from reconciler.store.tables import read_orders_table
+from reconciler.store.orders_table import read_orders_table
 
 from .builders import (
     Application,

@@ -21,7 +21,8 @@ from reconciler.errors import SchemaMismatch, StoreUnavailable
 from reconciler.store import migrations, sample_orders
 from reconciler.store.database import Database
 from reconciler.store.open_index import OPEN_INDEX, IndexState, read_index_state
-from reconciler.store.tables import VERSION_TABLE, require_schema
+from reconciler.store.orders_table import require_schema
+from reconciler.store.tables import VERSION_TABLE
 
 from .builders import (
     IS_WAITING_FOR_A_LOCK,

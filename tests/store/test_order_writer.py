@@ -17,8 +17,8 @@ from reconciler.domain.status import Status
 from reconciler.domain.value import replace
 from reconciler.store.activity import ACTION, Activity, read_history
 from reconciler.store.database import Database
+from reconciler.store.orders_table import read_orders_table
 from reconciler.store.stale import StaleOrders
-from reconciler.store.tables import read_orders_table
 from reconciler.store.write_result import OrderOutcome
 
 from .builders import (

@@ -12,7 +12,7 @@ from reconciler.store import migrations
 from reconciler.store.database import Database
 from reconciler.store.migrations import indexes
 from reconciler.store.open_index import FORMER_INDEX, OPEN_INDEX, IndexState, read_index_state
-from reconciler.store.tables import require_schema
+from reconciler.store.orders_table import require_schema
 
 from .builders import (
     IS_WAITING_FOR_A_LOCK,

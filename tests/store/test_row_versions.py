@@ -3,8 +3,8 @@
 import pytest
 
 from reconciler.store.database import Database
+from reconciler.store.orders_table import read_orders_table
 from reconciler.store.row_versions import row_version_problems
-from reconciler.store.tables import read_orders_table
 
 PARTITIONED = """
     ALTER TABLE orders RENAME TO plain;

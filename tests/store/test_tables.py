@@ -9,8 +9,9 @@ import pytest
 from reconciler.errors import Problem, SchemaMismatch
 from reconciler.store import migrations
 from reconciler.store.database import Database
+from reconciler.store.orders_table import read_orders_table, require_schema
 from reconciler.store.side_table import CREATE_SIDE_TABLE
-from reconciler.store.tables import read_orders_table, require_schema, schema_problems
+from reconciler.store.tables import schema_problems
 
 from .builders import (
     SHAPES,

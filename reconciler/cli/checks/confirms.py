@@ -5,9 +5,9 @@ from sqlalchemy import Connection
 from reconciler.cli.checks.result import CheckResult, passed, skipped, warning
 from reconciler.errors import Problem, SchemaMismatch
 from reconciler.store.confirm_cost import HOT_BYTES, ConfirmCost, read_confirm_cost
+from reconciler.store.orders_table import read_orders_table
 from reconciler.store.privileges import missing_read_privileges
 from reconciler.store.row_versions import row_version_problems
-from reconciler.store.tables import read_orders_table
 
 CHECK = "confirms"
 

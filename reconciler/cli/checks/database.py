@@ -16,8 +16,9 @@ from reconciler.store.columns import read_columns
 from reconciler.store.coverage import Coverage, measure_coverage
 from reconciler.store.database import Database
 from reconciler.store.duplicates import MAX_READ, measure_duplicates
+from reconciler.store.orders_table import read_orders_table
 from reconciler.store.privileges import missing_privileges, missing_read_privileges
-from reconciler.store.tables import read_orders_table, schema_problems
+from reconciler.store.tables import schema_problems
 from reconciler.store.vacuum import MIN_BLOCKED_TIME, vacuum_blockers
 from reconciler.telemetry.rounding import round_on_same_side
 

@@ -8,9 +8,10 @@ from reconciler.cli.checks.result import CheckResult, passed, skipped, warning
 from reconciler.errors import Problem, SchemaMismatch
 from reconciler.store.holds import MAX_WAIT, count_far_ahead
 from reconciler.store.open_index import CLOCK_TOLERANCE
+from reconciler.store.orders_table import read_orders_table
 from reconciler.store.privileges import missing_privileges, missing_read_privileges
 from reconciler.store.stale_statements import count_synced_ahead
-from reconciler.store.tables import read_orders_table, schema_problems
+from reconciler.store.tables import schema_problems
 
 CHECK = "times"
 

@@ -19,7 +19,8 @@ from reconciler.errors import SchemaMismatch
 from reconciler.store.migrations.indexes import build_index
 from reconciler.store.migrations.lock import migration_lock
 from reconciler.store.open_index import index_build_problems
-from reconciler.store.tables import VERSION_TABLE, activity_log_problems, read_orders_table
+from reconciler.store.orders_table import read_orders_table
+from reconciler.store.tables import VERSION_TABLE, activity_log_problems
 
 
 def upgrade(connection: Connection, sleep: Callable[[float], None] = time.sleep) -> None:

@@ -17,9 +17,9 @@ from reconciler.orders.batch_state import BatchState, LookupCounts
 from reconciler.orders.chunking import chunk_orders, split_for_transactions
 from reconciler.store.database import Database
 from reconciler.store.order_writer import OrderWriter
+from reconciler.store.orders_table import read_orders_table
 from reconciler.store.stale import StaleOrders, SweepPosition
 from reconciler.store.stale_order import StaleOrder
-from reconciler.store.tables import read_orders_table
 from reconciler.supervisor.dispatcher import Dispatcher
 from reconciler.supervisor.options import PAGE_ITEMS
 from reconciler.workload import Batch

@@ -21,9 +21,9 @@ from reconciler.domain.report import Absent, Answer, Report
 from reconciler.domain.status import Status
 from reconciler.store.database import Database
 from reconciler.store.order_writer import OrderWriter
+from reconciler.store.orders_table import read_orders_table
 from reconciler.store.stale import StaleOrders
 from reconciler.store.stale_order import StaleOrder
-from reconciler.store.tables import read_orders_table
 from scripts.benchmark.figures import BenchFailed
 from scripts.benchmark.rows import EXCHANGE
 from scripts.benchmark.store.apply_step import POLICY, ApplyStep, batches_of

@@ -1,7 +1,8 @@
-"""Tell that a report confirms a row, without an object for the row: pure.
+"""Recognize the plain confirm: the report says of an open order what its row says. Pure.
 
-In a healthy platform 99 of 100 reports do. This needs a third of the time of `decide`, and says
-less: where it returns False, `decide` may still confirm.
+In a healthy platform 99 of 100 reports are one. It is recognized in a third of the time of
+`decide`, without an object for the row. Of any other report `decide` says what it is: that may
+still be a confirm.
 """
 
 from datetime import datetime
@@ -36,11 +37,12 @@ def is_plainly_confirmed(row: StaleOrder, answer: Answer, now: datetime) -> bool
         and answer.external_order_id == row.external_order_id
         and answer.symbol == row.symbol
         and now - answer.fetched_at <= LONGEST_ANSWER_AGE
-        and _is_same_day(row.created_at, answer.placed_at)
+        and _are_within_a_day(row.created_at, answer.placed_at)
     )
 
 
-def _is_same_day(created_at: datetime | None, placed_at: datetime | None) -> bool:
+def _are_within_a_day(created_at: datetime | None, placed_at: datetime | None) -> bool:
+    """Return True unless both times are known and differ by more than MAX_TIME_DIFFERENCE."""
     if created_at is None or placed_at is None:
         return True
     return abs(placed_at - created_at) <= MAX_TIME_DIFFERENCE

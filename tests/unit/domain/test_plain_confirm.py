@@ -12,7 +12,7 @@ from reconciler.domain.order import Facts, Order, Side, parse_side
 from reconciler.domain.report import Absent, Report
 from reconciler.domain.status import Status
 from reconciler.domain.value import replace
-from reconciler.orders.unchanged import is_plainly_confirmed
+from reconciler.orders.plain_confirm import is_plainly_confirmed
 from reconciler.store.stale_order import StaleOrder
 
 from .builders import NOW
