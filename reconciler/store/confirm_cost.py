@@ -9,17 +9,18 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-HOT_BYTES = 200
+HOT_BYTES = 210
 """The log of a HOT confirm: the row's lock, its new version, and the pruning of its old one.
 
-Measured with PostgreSQL 18, without images of pages: `scripts/bench --only steady-state`.
+Measured with PostgreSQL 18, without images of pages, and rounded: the figure of `scripts/bench
+--only steady-state` on the page of performance, which a test compares.
 """
 
 INDEX_BYTES = 90
 """The log of an index entry, which a confirm that is not HOT writes for each index."""
 
-FULL = 100
-"""PostgreSQL's default fillfactor: a page is filled to its end."""
+DEFAULT_FILLFACTOR = 100
+"""PostgreSQL's default: a page is filled to its end."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,15 +30,16 @@ class ConfirmCost:
     Attributes:
         indexes: The number of indexes on `orders`, or on its partition with the most.
         synced_indexes: The names of those that have `last_synced_at`, for SQL.
-        full_tables: The names, for SQL, of `orders` or its partitions with a fillfactor of 100.
+        tables_without_room: The names, for SQL, of `orders` or its partitions whose new pages are
+            filled to their end.
     """
 
     indexes: int
     synced_indexes: Sequence[str]
-    full_tables: Sequence[str]
+    tables_without_room: Sequence[str]
 
     @property
-    def other_bytes(self) -> int:
+    def bytes_if_not_hot(self) -> int:
         """The log of a confirm that is not HOT."""
         return HOT_BYTES + INDEX_BYTES * self.indexes
 
@@ -48,7 +50,9 @@ def read_confirm_cost(connection: Connection) -> ConfirmCost:
     return ConfirmCost(
         indexes=max((indexes for _, indexes, _ in tables), default=0),
         synced_indexes=tuple(connection.exec_driver_sql(_SYNCED_INDEXES).scalars()),
-        full_tables=tuple(name for name, _, fillfactor in tables if fillfactor == FULL),
+        tables_without_room=tuple(
+            name for name, _, fillfactor in tables if fillfactor == DEFAULT_FILLFACTOR
+        ),
     )
 
 
@@ -60,7 +64,7 @@ _LEAVES = """
 _TABLES = f"""
 SELECT c.oid::regclass::text, (SELECT count(*) FROM pg_index i WHERE i.indrelid = c.oid),
     coalesce((SELECT option_value::int FROM pg_options_to_table(c.reloptions)
-        WHERE option_name = 'fillfactor'), {FULL})
+        WHERE option_name = 'fillfactor'), {DEFAULT_FILLFACTOR})
 FROM pg_class c WHERE c.oid IN ({_LEAVES}) AND c.relkind = 'r'
 ORDER BY 1
 """  # noqa: S608 - put together from constants

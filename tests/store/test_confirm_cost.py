@@ -1,12 +1,19 @@
 """`check` says what a confirm costs on this table, and which index makes it expensive."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from reconciler.cli.checks.confirms import check_confirms
 from reconciler.cli.checks.result import CheckResult, CheckStatus
+from reconciler.store.confirm_cost import HOT_BYTES
 from reconciler.store.database import Database
 
 from .builders import Application
+
+DOCS = Path(__file__).parents[2] / "docs"
+MEASURED = DOCS / "explanation" / "performance" / "steady-state.json"
 
 
 def check(database: Database) -> CheckResult:
@@ -19,15 +26,15 @@ def test_a_table_with_full_pages_gets_the_advice_to_leave_room(database: Databas
 
     assert result.status is CheckStatus.OK
     assert result.detail == (
-        "a confirm writes about 200 bytes of log and no index (HOT) where its page has room, else"
-        " about 380; give new pages of orders room: ALTER TABLE orders SET (fillfactor = 90)"
+        "a confirm writes about 210 bytes of log and no index (HOT) where its page has room, else"
+        " about 390; give new pages of orders room: ALTER TABLE orders SET (fillfactor = 90)"
     )
 
 
 def test_the_advice_can_be_followed(application: Application, database: Database) -> None:
     application.execute(check(database).detail.rpartition("room: ")[2].encode())
 
-    assert check(database).detail == "a confirm writes about 200 bytes of log and no index (HOT)"
+    assert check(database).detail == "a confirm writes about 210 bytes of log and no index (HOT)"
 
 
 @pytest.mark.parametrize(
@@ -118,3 +125,18 @@ def test_a_role_without_the_row_version_learns_what_it_costs(
     (problem,) = result.problems
     assert "xmin" in problem.what
     assert "GRANT SELECT ON orders" in problem.hint
+
+
+def test_the_log_of_a_confirm_is_everywhere_the_one_that_was_measured() -> None:
+    (comparison,) = json.loads(MEASURED.read_text("utf-8"))["comparisons"]
+    measured = {figure["name"]: figure["median"] for figure in comparison["figures"]}
+    usual = measured["log of a confirm, 1 of 5 open, fillfactor 90"]
+    page = (DOCS / "how-to" / "connect-your-database.md").read_text("utf-8")
+
+    assert round(usual, -1) == HOT_BYTES
+    for fillfactor in (90, 100):
+        log = round(measured[f"log of a confirm, 1 of 5 open, fillfactor {fillfactor}"])
+        hot = float(f"{measured[f'HOT confirms, 1 of 5 open, fillfactor {fillfactor}']:.3g}")
+        assert f"| {fillfactor} | {hot:g} % | {log} bytes |" in page
+    aside = round(measured["log of a confirm, 1 of 5 open, fillfactor 90, side table"])
+    assert f"writes {aside} bytes of log instead of {round(usual)}," in page

@@ -35,24 +35,25 @@ def _detail(cost: ConfirmCost) -> str:
     """Return the estimated cost, from the catalogs: nothing is measured here."""
     if cost.synced_indexes:
         return (
-            f"a confirm writes about {cost.other_bytes:,} bytes of log and {cost.indexes} indexes"
+            f"a confirm writes about {cost.bytes_if_not_hot:,} bytes of log and"
+            f" {cost.indexes} indexes"
         )
     hot = f"a confirm writes about {HOT_BYTES} bytes of log and no index"
-    if not cost.full_tables:
+    if not cost.tables_without_room:
         return f"{hot} (HOT)"
-    table, *others = cost.full_tables
+    table, *others = cost.tables_without_room
     more = f" and {len(others)} more partitions" if others else ""
     return (
-        f"{hot} (HOT) where its page has room, else about {cost.other_bytes:,}; give new pages of"
-        f" {table}{more} room: ALTER TABLE {table} SET (fillfactor = 90)"
+        f"{hot} (HOT) where its page has room, else about {cost.bytes_if_not_hot:,}; give new pages"
+        f" of {table}{more} room: ALTER TABLE {table} SET (fillfactor = 90)"
     )
 
 
 def _of_index(cost: ConfirmCost, name: str) -> Problem:
     return Problem(
         what=f"index {name} has last_synced_at: no confirm can be HOT, and each writes all"
-        f" {cost.indexes} indexes of the table, about {cost.other_bytes:,} bytes of log instead of"
-        f" {HOT_BYTES}",
+        f" {cost.indexes} indexes of the table, about {cost.bytes_if_not_hot:,} bytes of log"
+        f" instead of {HOT_BYTES}",
         hint=f"if none of your queries needs it, run: DROP INDEX CONCURRENTLY {name}; else keep the"
         " sync times in a table of ours: reconciler db upgrade --side-table",
     )
