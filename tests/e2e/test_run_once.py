@@ -1,4 +1,5 @@
 import json
+from collections.abc import Iterator
 
 import psycopg
 import pytest
@@ -87,13 +88,14 @@ def test_locked_row_delays_nobody_and_is_left_for_the_next_run(
     assert demo.mismatches() == []
 
 
-def test_dry_run_writes_nothing_and_lists_its_changes(demo: Demo, reconcile: Start) -> None:
+def test_dry_run_writes_nothing_and_lists_its_changes(
+    demo: Demo, reconcile: Start, reader_url: str
+) -> None:
     demo.fill(orders=200, symbols=4, seed=3)
     with connected(demo.database_url) as connection:
-        url = reader_url(connection, demo.database_url)
         before = fingerprints(connection)
 
-        ended = reconcile("--dry-run", "--json", DATABASE_URL=url).end()
+        ended = reconcile("--dry-run", "--json", DATABASE_URL=reader_url).end()
 
         assert fingerprints(connection) == before
     assert ended.exit_code == 0, ended.err
@@ -160,13 +162,14 @@ def fingerprints(
     ]
 
 
-def reader_url(connection: psycopg.Connection[tuple[object, ...]], url: str) -> str:
-    """Make a role that may only read; return its URL."""
-    role = sql.Identifier("reader")
-    if not count(connection, "rolname = 'reader'", "pg_roles"):
-        connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(role))
-    connection.execute(sql.SQL("GRANT pg_read_all_data TO {}").format(role))
-    return url.replace("//postgres:@", "//reader:@")
+@pytest.fixture
+def reader_url(demo: Demo) -> Iterator[str]:
+    """The demo's database in a role that may only read."""
+    with connected(demo.database_url) as connection:
+        connection.execute("DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN")
+        connection.execute("GRANT pg_read_all_data TO reader")
+        yield demo.database_url.replace("//postgres:@", "//reader:@")
+        connection.execute("DROP ROLE reader")
 
 
 def test_run_over_foreign_status_words_says_it_follows_none(demo: Demo, reconcile: Start) -> None:

@@ -64,6 +64,16 @@ def application(database_url: str) -> Iterator[Application]:
 
 
 @pytest.fixture
+def clerk_role(application: Application) -> Iterator[str]:
+    """A role that may use the schema and nothing else; it is dropped, also if the test fails."""
+    application.execute("DROP ROLE IF EXISTS clerk; CREATE ROLE clerk")
+    application.execute("GRANT USAGE ON SCHEMA public TO clerk")
+    yield "clerk"
+    application.rollback()
+    application.execute("DROP OWNED BY clerk; DROP ROLE clerk")
+
+
+@pytest.fixture
 def owner(empty_database_url: str) -> Iterator[Application]:
     """The application's connection to an empty database."""
     with connect_application(empty_database_url) as connection:

@@ -106,22 +106,21 @@ def test_with_a_side_table_no_index_of_orders_matters(
     assert result.detail == "a confirm writes no row and no index of orders, only our side table"
 
 
+@pytest.mark.usefixtures("clerk_role")
 def test_a_role_without_the_row_version_learns_what_it_costs(
     application: Application, database: Database
 ) -> None:
     application.execute(
-        "DROP ROLE IF EXISTS narrow; CREATE ROLE narrow; GRANT USAGE ON SCHEMA public TO narrow;"
         "GRANT SELECT (id, symbol, external_order_id, status, executed_qty, avg_price,"
-        " last_synced_at, created_at, updated_at) ON orders TO narrow;"
+        " last_synced_at, created_at, updated_at) ON orders TO clerk;"
         "GRANT SELECT ON activity_log, reconciliation_holds, reconciliation_state,"
-        " reconciliation_cycles TO narrow"
+        " reconciliation_cycles TO clerk"
     )
 
     with database.transaction() as connection:
-        connection.exec_driver_sql("SET LOCAL ROLE narrow")
+        connection.exec_driver_sql("SET LOCAL ROLE clerk")
         result = check_confirms(connection)
 
-    application.execute("DROP OWNED BY narrow; DROP ROLE narrow")
     (problem,) = result.problems
     assert "xmin" in problem.what
     assert "GRANT SELECT ON orders" in problem.hint

@@ -511,23 +511,21 @@ def test_a_column_that_cannot_be_compared_is_not_used(
     assert shape_of(database).unusable == {name}
 
 
+@pytest.mark.usefixtures("clerk_role")
 def test_a_column_that_our_role_may_not_read_is_not_used(
     application: Application, database: Database
 ) -> None:
     application.execute(
-        "DROP ROLE IF EXISTS narrow; CREATE ROLE narrow;"
-        "GRANT USAGE ON SCHEMA public TO narrow;"
         "GRANT SELECT (id, symbol, external_order_id, status, executed_qty, avg_price,"
-        " last_synced_at, created_at, updated_at, side) ON orders TO narrow;"
-        "GRANT SELECT ON reconciliation_holds TO narrow"
+        " last_synced_at, created_at, updated_at, side) ON orders TO clerk;"
+        "GRANT SELECT ON reconciliation_holds TO clerk"
     )
 
     with database.transaction() as connection:
-        connection.exec_driver_sql("SET LOCAL ROLE narrow")
+        connection.exec_driver_sql("SET LOCAL ROLE clerk")
         orders = read_orders_table(connection)
         page = StaleOrders(orders, stale_after=A_MINUTE).read_page(connection, 10)
 
-    application.execute("DROP OWNED BY narrow; DROP ROLE narrow")
     assert orders.unusable == {"qty", "client_order_id"}
     assert "side" in orders.optional
     assert page.orders == ()

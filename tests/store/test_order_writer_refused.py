@@ -150,14 +150,11 @@ SIDE_TABLE = "GRANT SELECT, INSERT, UPDATE, DELETE ON reconciliation_sync TO cle
 
 
 @pytest.fixture
-def clerk(application: Application, database_url: str) -> Iterator[Database]:
+def clerk(clerk_role: str, database_url: str) -> Iterator[Database]:
     """Our connection in a role with few privileges; the test grants them."""
-    application.execute("DROP ROLE IF EXISTS clerk; CREATE ROLE clerk")
-    application.execute("GRANT USAGE ON SCHEMA public TO clerk")
-    database = Database(f"{database_url}&options=-crole%3Dclerk", role="test")
+    database = Database(f"{database_url}&options=-crole%3D{clerk_role}", role="test")
     yield database
     database.close()
-    application.execute("DROP OWNED BY clerk; DROP ROLE clerk")
 
 
 def test_a_role_that_may_only_read_learns_which_grant_it_lacks(

@@ -76,8 +76,11 @@ def test_a_line_carries_time_level_logger_process_and_context(
 
 
 @pytest.mark.parametrize("name", ["uvicorn.error", "uvicorn.access", "sqlalchemy", "asyncio"])
-def test_standard_loggers_write_the_same_lines(stream: io.StringIO, name: str) -> None:
-    logging.getLogger(name).addHandler(logging.NullHandler())
+def test_standard_loggers_write_the_same_lines(
+    stream: io.StringIO, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logger = logging.getLogger(name)
+    monkeypatch.setattr(logger, "handlers", [*logger.handlers, logging.NullHandler()])
     configure_logs("INFO", "json", context={"shard": 3}, stream=stream)
 
     logging.getLogger(name).warning("%s of %d", "two", 3)
