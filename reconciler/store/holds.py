@@ -228,8 +228,9 @@ _MEASURE = text(
     f"""
     WITH counted AS ({COUNT_OPEN_ORDERS}),
     estimated AS (
-        SELECT coalesce(max(reltuples), 0)::bigint AS orders
-        FROM pg_class WHERE oid = to_regclass('{OPEN_INDEX}')
+        SELECT coalesce(max(c.reltuples), 0)::bigint AS orders
+        FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+        WHERE i.indrelid = to_regclass('orders') AND c.relname = '{OPEN_INDEX}'
     )
     SELECT
         CASE WHEN counted.orders < :most THEN counted.orders

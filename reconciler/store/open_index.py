@@ -44,21 +44,16 @@ class IndexState(StrEnum):
 
 
 def read_index_state(connection: Connection) -> IndexState:
-    """Read whether the index exists and can be used."""
+    """Read whether the index exists and can be used. One on another table does not count."""
     is_ready = connection.exec_driver_sql(
-        "SELECT indisvalid AND indisready AND indrelid = to_regclass('orders') FROM pg_index"
-        " WHERE indexrelid = to_regclass(%s)",
+        "SELECT i.indisvalid AND i.indisready FROM pg_index i"
+        " JOIN pg_class c ON c.oid = i.indexrelid"
+        " WHERE i.indrelid = to_regclass('orders') AND c.relname = %s",
         (OPEN_INDEX,),
     ).scalar()
     if is_ready is None:
         return IndexState.MISSING
     return IndexState.READY if is_ready else IndexState.BROKEN
-
-
-def has_former_index(connection: Connection) -> bool:
-    """Return True if the index of earlier versions is still there."""
-    found = connection.exec_driver_sql("SELECT to_regclass(%s) IS NOT NULL", (FORMER_INDEX,))
-    return bool(found.scalar_one())
 
 
 def avoid_table_scans(connection: Connection) -> None:

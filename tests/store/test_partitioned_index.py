@@ -1,5 +1,6 @@
 """The index of a partitioned table is built partition by partition, while others write."""
 
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -209,3 +210,46 @@ def test_an_upgrade_that_never_gets_the_lock_says_what_to_look_for(
             indexes.build_index(connection, lambda _: None)
 
     upgrade(empty_database)
+
+
+HAS_WAITED_LONG: str = """
+    SELECT EXISTS (
+        SELECT FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
+        WHERE NOT l.granted AND c.relname = %s AND l.mode = 'AccessExclusiveLock'
+            AND clock_timestamp() - l.waitstart >= make_interval(secs => %s / 1000.0)
+    ) AS answer"""
+TRANSACTION: str = """
+    SELECT a.backend_xid, a.xact_start FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+    WHERE NOT l.granted AND l.locktype = 'relation' AND a.datname = current_database()"""
+
+
+def test_all_locks_of_a_dropped_index_share_the_time_that_a_writer_may_wait(
+    owner: Application,
+    reader: psycopg.Connection[dict[str, Any]],
+    empty_database: Database,
+) -> None:
+    """One partition after another is locked for half of that time: two waits use it up."""
+    upgrade(empty_database)
+    owner.execute(f"CREATE INDEX {FORMER_INDEX} ON orders (last_synced_at)")
+    partitions = [f"orders_{number}" for number in range(10, 18)]
+    for number, partition in enumerate(partitions):
+        owner.execute(
+            f"CREATE TABLE {partition} PARTITION OF orders"
+            f" FOR VALUES FROM ({3000 + number}) TO ({3001 + number})"
+        )
+    waits: Counter[object] = Counter()
+    with ThreadPoolExecutor() as threads, empty_database.connection() as connection:
+        with reader.transaction():
+            for partition in reversed(partitions):
+                reader.execute(f"SAVEPOINT {partition}; LOCK TABLE {partition} IN SHARE MODE")
+            dropping = threads.submit(indexes.build_index, connection, lambda _: None)
+            for partition in partitions:
+                until(owner, HAS_WAITED_LONG, partition, indexes.LOCK_TIMEOUT_MS / 2)
+                waiting = owner.execute(TRANSACTION).fetchone()
+                reader.execute(f"ROLLBACK TO SAVEPOINT {partition}")
+                if waiting is not None:
+                    waits[waiting["xact_start"]] += 1
+        dropping.result()
+
+    assert max(waits.values()) <= 2
+    assert our_indexes(owner).keys() >= {"orders", *partitions}

@@ -1,17 +1,20 @@
 """Build the index of open orders, and drop that of earlier versions, while others write.
 
 Each statement runs outside of any transaction. A table with rows is indexed concurrently. Only
-statements that take a moment need a lock that writers wait for: they give up after LOCK_TIMEOUT,
-so that no writer waits longer behind them, and are tried again.
+statements that take a moment need a lock that writers wait for: they give up after
+LOCK_TIMEOUT_MS, so that no writer waits longer behind them, and are tried again.
 
 A partitioned table's index is built from the top: first the indexes of the table and of its
 partitioned partitions, which hold no rows, then concurrently that of each partition with rows.
 Each is attached to the index above it. Once all are attached, the topmost becomes valid. An
-interrupted build goes on where it stopped.
+interrupted build goes on where it stopped. A table without partitions is a tree of one.
+
+An index is ours by its table and its name, never by its name alone: after a table was renamed or
+became a partition, another table's index may have the name. That is renamed, never dropped.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import psycopg
@@ -23,26 +26,20 @@ from reconciler.store.open_index import (
     COLUMNS,
     FORMER_INDEX,
     OPEN_INDEX,
-    PARTITIONED,
     IndexState,
-    has_former_index,
     read_index_state,
-    read_kind,
 )
 
 LOCK_TIMEOUT_MS = 50
-"""The longest that a writer waits because of us, besides the statement itself."""
+"""The longest that a writer waits because of us, besides the statement itself.
+
+PostgreSQL's `lock_timeout` is for each lock. All statements but one take a single lock that writers
+wait for; for that one, LOCK_TREE shares the time among all its locks.
+"""
 
 RETRY_SECONDS = 0.2
 MAX_TRIES = 300
 """A minute without a moment in which no transaction has the table locked."""
-
-DDL = (
-    f"DROP INDEX CONCURRENTLY IF EXISTS {OPEN_INDEX}",
-    f"CREATE INDEX CONCURRENTLY {OPEN_INDEX} ON orders {COLUMNS}",
-    f"DROP INDEX CONCURRENTLY IF EXISTS {FORMER_INDEX}",
-)
-"""The statements for a table without partitions. The first drops an interrupted build."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,27 +66,30 @@ def build_index(connection: Connection, sleep: Callable[[float], None] = time.sl
             stays, and the next call goes on.
     """
     is_ready = read_index_state(connection) is IndexState.READY
-    is_partitioned = read_kind(connection) == PARTITIONED
-    has_former = has_former_index(connection)
-    connection.rollback()  # End the transaction that the reads have begun.
+    connection.rollback()  # End the transaction that the read has begun.
     connection.execution_options(isolation_level="AUTOCOMMIT")
     try:
         if not is_ready:
-            if is_partitioned:
-                _build_on_partitions(connection, sleep)
-            else:
-                for statement in DDL[:2]:
-                    connection.exec_driver_sql(statement)
-        if has_former and is_partitioned:
-            _run_briefly(connection, f"DROP INDEX IF EXISTS {FORMER_INDEX}", sleep)
-        elif has_former:
-            connection.exec_driver_sql(DDL[2])
+            _settle_names(connection, sleep)
+            _build_on_tree(connection, sleep)
+        _drop_former(connection, sleep)
     finally:
         connection.rollback()
         connection.execution_options(isolation_level=connection.default_isolation_level)
 
 
-def _build_on_partitions(connection: Connection, sleep: Callable[[float], None]) -> None:
+def _settle_names(connection: Connection, sleep: Callable[[float], None]) -> None:
+    """Give each finished index the name that its table's place in the tree asks for.
+
+    The topmost table's index has the plain name. Every other one has its table's oid in its name,
+    also that of a table outside the tree that has the plain name in the same schema.
+    """
+    for statement in (_OTHERS_WITH_THE_NAME, _OWN_WITH_ANOTHER_NAME):
+        for index, name in connection.exec_driver_sql(statement, {"name": OPEN_INDEX}).all():
+            _run_briefly(connection, f"ALTER INDEX {index} RENAME TO {name}", sleep)
+
+
+def _build_on_tree(connection: Connection, sleep: Callable[[float], None]) -> None:
     indexes: dict[int, str] = {}
     for table in _read_tables(connection):
         index = table.index or _build_on(connection, table, sleep)
@@ -118,8 +118,49 @@ def _build_on(connection: Connection, table: _Table, sleep: Callable[[float], No
     return qualified
 
 
+def _drop_former(connection: Connection, sleep: Callable[[float], None]) -> None:
+    """Drop the former index of the table, and of a partition that had it before it became one."""
+    formers = connection.exec_driver_sql(_FORMER_INDEXES, {"name": FORMER_INDEX}).all()
+    for index, table_oid, is_partitioned in formers:
+        if is_partitioned:
+            lock = LOCK_TREE.format(table_oid=table_oid, timeout_ms=LOCK_TIMEOUT_MS)
+            _run_briefly(connection, f"{lock}; DROP INDEX {index}", sleep)
+        else:
+            connection.exec_driver_sql(f"DROP INDEX CONCURRENTLY {index}")
+
+
+# `lock_not_available` is also what a lock's own timeout raises. A `statement_timeout` would raise
+# what a person's pg_cancel_backend raises, which must end the upgrade.
+LOCK_TREE = """
+DO $$
+DECLARE
+    left_ms int := {timeout_ms};
+    began timestamptz;
+    partition regclass;
+BEGIN
+    FOR partition IN SELECT relid FROM pg_partition_tree({table_oid}) LOOP
+        IF left_ms <= 0 THEN
+            RAISE lock_not_available;
+        END IF;
+        PERFORM set_config('lock_timeout', left_ms::text, true);
+        began := clock_timestamp();
+        EXECUTE 'LOCK TABLE ONLY ' || partition || ' IN ACCESS EXCLUSIVE MODE';
+        left_ms := left_ms - floor(extract(epoch FROM clock_timestamp() - began) * 1000)::int;
+    END LOOP;
+END $$"""
+"""Locks a table and all its partitions, and waits `timeout_ms` at most for all of them together.
+
+To drop a partitioned table's index takes the lock of every partition, in this order, and keeps each
+while it waits for the next.
+"""
+
 _TABLES = """
-WITH tree AS (SELECT relid, parentrelid, isleaf, level FROM pg_partition_tree('orders'))
+WITH tree AS (
+    SELECT relid, parentrelid, isleaf, level FROM pg_partition_tree('orders')
+    UNION ALL
+    SELECT oid, NULL, true, 0 FROM pg_class
+    WHERE oid = 'orders'::regclass AND relkind = 'r' AND NOT relispartition
+)
 SELECT tree.relid::oid::bigint, format('%%I.%%I', n.nspname, c.relname), tree.isleaf,
     CASE WHEN tree.level > 0 THEN tree.parentrelid::oid::bigint END,
     (SELECT format('%%I.%%I', ni.nspname, ci.relname)
@@ -141,12 +182,43 @@ JOIN pg_class c ON c.oid = i.indexrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE i.indrelid = %(table)s AND c.relname = %(name)s
 """
+_OTHERS_WITH_THE_NAME = """
+SELECT format('%%I.%%I', n.nspname, c.relname), format('%%s_%%s', c.relname, i.indrelid)
+FROM pg_index i
+JOIN pg_class c ON c.oid = i.indexrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relname = %(name)s::text AND i.indrelid <> 'orders'::regclass
+    AND (n.oid = (SELECT relnamespace FROM pg_class WHERE oid = 'orders'::regclass)
+        OR i.indrelid IN (SELECT relid FROM pg_partition_tree('orders')))
+"""
+_OWN_WITH_ANOTHER_NAME = """
+SELECT format('%%I.%%I', n.nspname, c.relname), %(name)s::text
+FROM pg_index i
+JOIN pg_class c ON c.oid = i.indexrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE i.indrelid = 'orders'::regclass AND c.relname = format('%%s_%%s', %(name)s::text, i.indrelid)
+    AND NOT EXISTS (
+        SELECT FROM pg_index o JOIN pg_class co ON co.oid = o.indexrelid
+        WHERE o.indrelid = i.indrelid AND co.relname = %(name)s::text)
+"""
+"""The topmost table was a partition before."""
+
+# One that is attached to the index above goes with that one, or belongs to a person's index.
+_FORMER_INDEXES = """
+SELECT format('%%I.%%I', n.nspname, c.relname), i.indrelid::bigint, c.relkind = 'I'
+FROM pg_index i
+JOIN pg_class c ON c.oid = i.indexrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relname = %(name)s AND NOT c.relispartition
+    AND (i.indrelid = 'orders'::regclass
+        OR i.indrelid IN (SELECT relid FROM pg_partition_tree('orders')))
+"""
 
 
-def _read_tables(connection: Connection) -> Iterator[_Table]:
+def _read_tables(connection: Connection) -> list[_Table]:
     """Read the partition tree, each table after the one above it."""
     rows = connection.exec_driver_sql(_TABLES, {"name": OPEN_INDEX}).all()
-    return (_Table(*row) for row in rows)
+    return [_Table(*row) for row in rows]
 
 
 def _find_index(connection: Connection, table: int, name: str) -> tuple[str | None, bool]:
