@@ -44,6 +44,7 @@ from reconciler.store.write_statement import (
     CHANGE_COLUMNS,
     WritePart,
     changed_columns,
+    has_kept,
     log_changes,
     unnest,
 )
@@ -203,7 +204,7 @@ def _change(orders: OrdersTable, compared: CTE) -> CTE:
         update(orders.table)
         .where(_is_to_be_written(orders, compared), _is_change(compared))
         .values(changed_columns(orders, compared, compared.c.as_of))
-        .returning(compared.c.id, compared.c.details)
+        .returning(compared.c.id, compared.c.details, has_kept(orders, compared))
         .cte(WritePart.CHANGED.value)
     )
 

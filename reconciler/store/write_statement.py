@@ -20,12 +20,15 @@ from sqlalchemy import (
     cast,
     func,
     literal,
+    literal_column,
+    or_,
     select,
     union_all,
     update,
 )
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
+from reconciler.domain.status import Status
 from reconciler.store import activity
 from reconciler.store.orders_table import OrdersTable
 from reconciler.store.sync_times import (
@@ -137,7 +140,7 @@ def _change(orders: OrdersTable) -> CTE:
         update(orders.table)
         .where(orders.c.id == changes.c.id)
         .values(changed_columns(orders, changes, changes.c.as_of))
-        .returning(changes.c.id, changes.c.details)
+        .returning(changes.c.id, changes.c.details, has_kept(orders, changes))
         .cte(WritePart.CHANGED.value)
     )
 
@@ -165,8 +168,25 @@ def changed_columns(orders: OrdersTable, changes: Any, as_of: Any) -> dict[str, 
     return columns
 
 
+def has_kept(orders: OrdersTable, changes: Any) -> Any:
+    """Return, of a row just changed, whether it has what was written, or a word of its owner's.
+
+    A trigger may have put the old facts back. Each look would change the row again, and log it.
+    """
+    status = orders.status.element
+    quantity = changes.c.executed_qty
+    if orders.quantity_scale is not None:
+        quantity = func.round(quantity, literal_column(str(orders.quantity_scale)))
+    words: list[Any] = [literal_column(f"'{word}'") for word in Status]
+    is_as_written = and_(status == changes.c.status, orders.c.executed_qty == quantity)
+    return or_(is_as_written, status.not_in(words)).label("has_kept")
+
+
 def log_changes(changed: CTE) -> CTE:
-    """Write the log entries of changed rows; `changed` has their ids and details."""
+    """Write the log entries of changed rows; `changed` has their ids, details and `has_kept`.
+
+    There is none of a row that has not kept its change, so that the counts differ.
+    """
     return (
         insert(activity_log)
         .from_select(
@@ -176,7 +196,7 @@ def log_changes(changed: CTE) -> CTE:
                 literal(activity.ACTION, String),
                 cast(changed.c.details, JSONB),
                 func.now(),
-            ),
+            ).where(changed.c.has_kept),
         )
         .returning(activity_log.c.id)
         .cte(WritePart.LOGGED.value)

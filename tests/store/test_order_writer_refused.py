@@ -47,9 +47,10 @@ def assert_untouched(application: Application) -> None:
     [
         ("UPDATE", "orders", SWALLOW_ONE),
         ("UPDATE", "orders", SWALLOW),
+        ("UPDATE", "orders", "RETURN old;"),
         ("INSERT", "activity_log", SWALLOW),
     ],
-    ids=["of one order", "of all orders", "of the log"],
+    ids=["of one order", "of all orders", "puts it back", "of the log"],
 )
 def test_a_trigger_that_drops_a_write_rolls_the_batch_back(
     event: str, table: str, body: str, application: Application, database: Database
