@@ -137,7 +137,7 @@ def _unreadable(what: str, hint: str) -> ConfigurationError:
 def nearest_name(name: str, known: Iterable[str]) -> str | None:
     """Return the known name that is most like `name`, if any is."""
     by_small_letters = {one.lower(): one for one in known}
-    found = get_close_matches(name.lower().replace("-", "_"), by_small_letters, n=1)
+    found = get_close_matches(name.lower(), by_small_letters, n=1)
     return by_small_letters[found[0]] if found else None
 
 

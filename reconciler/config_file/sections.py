@@ -4,10 +4,11 @@ from collections.abc import Collection
 
 from reconciler.config_file import ConfigFile
 from reconciler.config_file.document import Document, Findings
+from reconciler.config_file.orders_section import SECTION as ORDERS
+from reconciler.config_file.orders_section import read_orders
 from reconciler.config_file.settings_section import SECTION as SETTINGS
 from reconciler.config_file.settings_section import key_of, read_settings
 
-ORDERS = "orders"
 ACCOUNTS = "accounts"
 
 
@@ -22,9 +23,11 @@ def read_sections(
     settings = read_settings(
         findings, variables=variables, secrets=secrets, own_variable=own_variable
     )
+    orders = read_orders(findings)
     _refuse_for_now(findings)
     keys = {variable: key_of(variable) for variable in settings}
     return ConfigFile(
+        orders=orders,
         settings=settings,
         keys=keys,
         places={variable: document.place_of((SETTINGS, key)) for variable, key in keys.items()},

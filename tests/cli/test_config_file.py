@@ -200,6 +200,23 @@ def test_a_table_of_ones_own_is_refused_and_never_ignored(
     assert "CREATE" not in result.output
 
 
+def test_all_problems_of_the_table_are_reported_with_the_refusal(file: Path) -> None:
+    file.write_text(
+        "[settings]\n"
+        "shard = 1\n"
+        "[orders]\n"
+        "where = 'a; b'\n"
+        "[orders.columns]\n"
+        "created_at = { column = 'a', unit = 'naive' }\n"
+    )
+
+    found = problems_with()
+
+    assert [what.split(": ")[0] for what, _ in found] == [
+        f"reconciler.toml, line {line}" for line in (2, 3, 4, 6)
+    ]
+
+
 def test_health_says_why_it_does_not_know(invoke: Invoke, file: Path) -> None:
     file.write_text(UNUSABLE)
 

@@ -9,6 +9,9 @@ import pytest
 from sqlalchemy import text
 
 from reconciler.cli.app import cli
+from reconciler.config_file.document import parse_document
+from reconciler.config_file.sections import read_sections
+from reconciler.settings import Settings
 from reconciler.store.database import Database
 from reconciler.store.side_table import create_side_table, read_side_table
 
@@ -72,6 +75,19 @@ def test_sql_snippets_run(block: Block, database: Database) -> None:
     with database.connection() as connection:
         connection.execute(text(block.code.replace(MANY_ROWS, FEW_ROWS)))
         connection.rollback()
+
+
+@pytest.mark.parametrize("block", blocks("toml"), ids=str)
+def test_configuration_files_have_no_problem_of_their_own(block: Block) -> None:
+    known = {str(field.alias) for field in Settings.model_fields.values()}
+
+    file = read_sections(
+        parse_document(block.code, name="it"), variables=known, secrets=(), own_variable=""
+    )
+
+    refused = [problem.what for problem in file.problems if "cannot follow yet" in problem.what]
+    assert len(file.problems) == len(refused) == (file.orders is not None)
+    assert file.orders or file.settings
 
 
 def test_the_times_come_back_from_the_side_table(database: Database) -> None:

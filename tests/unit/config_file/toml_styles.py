@@ -103,7 +103,7 @@ class StyledWriter:
         match value:
             case bool():
                 self._add("true" if value else "false")
-            case int():
+            case int() | float():
                 self._add(str(value))
             case str():
                 self._add(self._quote(value))

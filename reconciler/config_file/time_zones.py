@@ -1,0 +1,22 @@
+"""Time zones by their names in the tz database, as PostgreSQL knows them too."""
+
+from zoneinfo import ZoneInfo, available_timezones
+
+from reconciler.config_file.document import nearest_name
+
+
+def is_zone(name: str) -> bool:
+    """Return True if there is a time zone with this name, or if this machine knows none at all."""
+    try:
+        ZoneInfo(name)
+    except (OSError, ValueError, KeyError):
+        return not available_timezones()
+    return True
+
+
+def nearest_zone(name: str) -> str | None:
+    """Return the zone whose name is most like this, if any is."""
+    zones = available_timezones()
+    by_city = {zone.rpartition("/")[2]: zone for zone in sorted(zones)}
+    found = nearest_name(name, zones) or nearest_name(name.rpartition("/")[2], by_city)
+    return by_city.get(found, found) if found else None
