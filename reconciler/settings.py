@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -25,6 +24,7 @@ from pydantic_settings import (
 
 from reconciler.config_file import ConfigFile, read_config_file
 from reconciler.errors import ConfigurationError, Problem
+from reconciler.secret_file import UNUSABLE_FILE, read_secret, secret_file_error
 
 MAX_SHARDS = 64
 COMPARED_COLUMNS = ("qty", "side", "client_order_id", "created_at")
@@ -36,8 +36,6 @@ DEFAULT_CONFIG = "reconciler.toml"
 
 FILE_SUFFIX = "_FILE"
 """The suffix of a setting that names a file with the value of another setting."""
-
-MAX_SECRET_BYTES = 65_536
 
 
 class KeyType(StrEnum):
@@ -176,10 +174,10 @@ class Settings(BaseSettings):
             return value
         name = str(cls.model_fields[str(info.field_name)].alias)
         if value is not None:
-            raise _file_error(
+            raise secret_file_error(
                 f"both {name} and {name}{FILE_SUFFIX} are set", f"unset one of {name} and its file"
             )
-        return _read_secret(Path(file), f"{name}{FILE_SUFFIX}")
+        return read_secret(Path(file), f"{name}{FILE_SUFFIX}")
 
     @field_validator(
         "log_level", "log_format", "exchange_key_type", "unnamed_account", mode="before"
@@ -276,10 +274,10 @@ class Settings(BaseSettings):
     def _problem(cls, entry: Any, file: ConfigFile) -> Problem:
         """Describe an invalid setting, with its value unless that is secret or missing."""
         name = cls._name_in(entry)
-        source = f"{name}{FILE_SUFFIX}" if entry["type"] == _FILE_ERROR else name
+        source = f"{name}{FILE_SUFFIX}" if entry["type"] == UNUSABLE_FILE else name
         is_in_file = source in file.settings
         place = f"{file.places[source]}: " if is_in_file else ""
-        if entry["type"] == _FILE_ERROR:
+        if entry["type"] == UNUSABLE_FILE:
             return Problem(what=f"{place}{entry['msg']}", hint=entry["ctx"]["hint"])
         is_hidden = entry["type"] == "missing" or name in cls._secrets()
         shown = "" if is_hidden else f" is {str(entry['input'])[:80]!r}"
@@ -394,34 +392,3 @@ class Settings(BaseSettings):
 def _split_names(listed: str) -> set[str]:
     """Return the names in a comma-separated list, in lower case."""
     return {name.strip().lower() for name in listed.split(",")} - {""}
-
-
-_FILE_ERROR = "secret_file"
-
-
-def _read_secret(file: Path, name: str) -> str:
-    """Return the content of the file, without blanks and line breaks around it."""
-    try:
-        with file.open("rb") as opened:
-            content = opened.read(MAX_SECRET_BYTES + 1)
-        text = content.decode().strip()
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or "it is not text in UTF-8"
-        raise _file_error(
-            f"{name} names {str(file)!r}, which cannot be read: {why}",
-            f"set {name} to a file with the value and nothing else, which the service may read",
-        ) from None
-    if not text:
-        why = "is empty"
-    elif len(content) > MAX_SECRET_BYTES:
-        why = f"has more than {MAX_SECRET_BYTES:,} bytes"
-    else:
-        return text
-    raise _file_error(
-        f"{name} names {str(file)!r}, which {why}",
-        f"set {name} to a file with the value and nothing else",
-    )
-
-
-def _file_error(what: str, hint: str) -> PydanticCustomError:
-    return PydanticCustomError(_FILE_ERROR, "{what}", {"what": what, "hint": hint})

@@ -110,12 +110,11 @@ def parse_document(text: str, *, name: str) -> Document:
         ConfigurationError: it is no valid TOML.
     """
     try:
-        values = tomllib.loads(text)
+        return Document(name=name, values=tomllib.loads(text), lines=find_key_lines(text))
     except RecursionError:
         raise _unreadable(f"{name} is nested too deeply", "write it with fewer levels") from None
     except ValueError as error:
         raise _unreadable(*_syntax_problem(str(error), text, name)) from None
-    return Document(name=name, values=values, lines=find_key_lines(text))
 
 
 def _syntax_problem(message: str, text: str, name: str) -> tuple[str, str]:

@@ -1,14 +1,17 @@
 """The sections of the configuration file. What cannot be used yet is refused, never ignored."""
 
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 from reconciler.config_file import ConfigFile
 from reconciler.config_file.document import Document, Findings
-from reconciler.config_file.orders_section import SECTION as ORDERS
-from reconciler.config_file.orders_section import read_orders
 from reconciler.config_file.settings_section import SECTION as SETTINGS
 from reconciler.config_file.settings_section import key_of, read_settings
 
+if TYPE_CHECKING:
+    from reconciler.config_file.orders import OrdersConfig
+
+ORDERS = "orders"
 ACCOUNTS = "accounts"
 
 
@@ -23,7 +26,7 @@ def read_sections(
     settings = read_settings(
         findings, variables=variables, secrets=secrets, own_variable=own_variable
     )
-    orders = read_orders(findings)
+    orders = _read_orders(findings)
     _refuse_for_now(findings)
     keys = {variable: key_of(variable) for variable in settings}
     return ConfigFile(
@@ -33,6 +36,15 @@ def read_sections(
         places={variable: document.place_of((SETTINGS, key)) for variable, key in keys.items()},
         problems=findings.problems,
     )
+
+
+def _read_orders(findings: Findings) -> "OrdersConfig | None":
+    if ORDERS not in findings.document.values:
+        return None
+    # Imported only where it is used: it takes ten times as long as all else here.
+    from reconciler.config_file.orders_section import read_orders  # noqa: PLC0415 - as above
+
+    return read_orders(findings)
 
 
 def _refuse_for_now(findings: Findings) -> None:

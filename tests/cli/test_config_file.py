@@ -153,13 +153,13 @@ def test_every_problem_has_its_line_and_hint_and_no_secret_is_shown(
 @pytest.mark.parametrize(
     ("content", "what"),
     [
-        (b"[settings]\n\nshards = four\n", "line 3: this is no valid TOML: invalid value"),
-        (b"[settings]\nshards = [1,\n", "line 2: this is no valid TOML: invalid value"),
-        (b"a = 1\na = 2\n", "line 2: this is no valid TOML: cannot overwrite a value"),
+        (b"[settings]\n\nshards = four\n", "line 3: this is no valid TOML"),
+        (b"[settings]\nshards = [1,\n", "line 2: this is no valid TOML"),
+        (b"a = 1\na = 2\n", "line 2: this is no valid TOML"),
         (b"\xff", "cannot be read: it is not text in UTF-8"),
         (b"a = " + b"[" * 50_000, "is nested too deeply"),
         (b"#" * 1_048_577, "has more than 1,048,576 bytes"),
-        (b"a = " + b"1" * 5000, "this is no valid TOML: exceeds the limit"),
+        (b"a = " + b"1" * 5000, "this is no valid TOML"),
         (None, "cannot be read: Is a directory"),
     ],
     ids=["a value", "the end", "twice", "binary", "deep", "large", "a large number", "a folder"],

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
+from reconciler.config_file.document import parse_document
 from reconciler.config_file.key_lines import KeyPath, find_key_lines
+from reconciler.errors import ConfigurationError
 
 from .toml_styles import documents, styled
 
@@ -20,6 +22,19 @@ def test_each_key_has_its_line_in_every_style(
     assert tomllib.loads(text) == document
 
     assert find_key_lines(text) == lines
+
+
+@pytest.mark.parametrize("brackets", ["[]", ("{a=", "}")], ids=["arrays", "tables"])
+def test_a_document_of_any_depth_is_read_or_refused(brackets: tuple[str, str]) -> None:
+    opening, closing = brackets
+    refused: set[str] = set()
+
+    for depth in range(50, 1000, 10):
+        try:
+            parse_document(f"a = {opening * depth}1{closing * depth}", name="it")
+        except ConfigurationError as error:
+            refused.update(problem.what for problem in error.problems)
+    assert refused <= {"it is nested too deeply"}
 
 
 @pytest.mark.parametrize(
