@@ -235,6 +235,12 @@ class Settings(BaseSettings):
         return settings, invalid, [*file.problems, *problems]
 
     @classmethod
+    def config_problems(cls) -> Sequence[Problem]:
+        """Return the problems of the configuration file alone, for what needs no settings."""
+        file, _ = cls._read_config({})
+        return file.problems
+
+    @classmethod
     def _given(cls, overrides: Mapping[str, Any]) -> dict[str, Any]:
         """Return the overrides by the names that the environment has for them."""
         given = {

@@ -12,11 +12,11 @@ from sqlalchemy import Connection
 
 from reconciler.cli.database import open_database
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.logs import load_settings
 from reconciler.cli.ui.options import environment_option, json_option
 from reconciler.cli.ui.output import print_json
 from reconciler.cli.ui.progress import show_activity
 from reconciler.errors import ConfigurationError, Problem, SchemaMismatch
+from reconciler.settings import Settings
 from reconciler.store import migrations, sample_orders
 from reconciler.store.database import Database
 from reconciler.store.orders_table import orders_problems
@@ -131,9 +131,11 @@ def current_command(*, as_json: bool) -> None:
 def sql_command(*, side_table: bool) -> None:
     """Print the SQL that upgrade runs in a database without our tables, and nothing else.
 
-    A database administrator can read and run it. Needs no database.
+    A database administrator can read and run it. Needs no database and no settings, but refuses a
+    configuration file that has problems: it may describe another table.
     """
-    load_settings()  # It refuses a configuration file that describes another table.
+    if problems := Settings.config_problems():
+        raise ConfigurationError(problems)
     if side_table:
         click.echo(f"{CREATE_SIDE_TABLE.strip()};\n")
     click.echo(migrations.ddl(), nl=False)
