@@ -44,7 +44,9 @@ from reconciler.store.write_statement import (
     CHANGE_COLUMNS,
     WritePart,
     changed_columns,
+    count_written,
     has_kept,
+    has_kept_time,
     log_changes,
     unnest,
 )
@@ -214,7 +216,7 @@ def _confirm(orders: OrdersTable, compared: CTE) -> CTE:
         update(orders.table)
         .where(_is_to_be_written(orders, compared), ~_is_change(compared))
         .values(last_synced_at=later_sync(orders.last_synced_at, compared.c.as_of))
-        .returning(orders.c.id)
+        .returning(has_kept_time(orders, compared.c.as_of))
         .cte(WritePart.CONFIRMED.value)
     )
 
@@ -267,10 +269,7 @@ def _require_all_written(tally: CTE, written: Mapping[WritePart, CTE]) -> Column
         WritePart.CONFIRMED: tally.c.to_confirm,
         WritePart.SYNCED: tally.c.to_sync,
     }
-    counts = [
-        (select(func.count()).select_from(rows).scalar_subquery(), expected[part])
-        for part, rows in written.items()
-    ]
+    counts = [(count_written(part, rows), expected[part]) for part, rows in written.items()]
     is_wrong = or_(*(count != number for count, number in counts))
     numbers = func.concat_ws(" ", *(number for pair in counts for number in pair))
     return case((is_wrong, fail_with(literal(f"{MISMATCH} ", Text) + numbers)))

@@ -56,6 +56,7 @@ from reconciler.store.columns import ColumnInfo, read_columns
 from reconciler.store.id_uniqueness import id_problems, is_id_unique
 from reconciler.store.open_index import NEVER
 from reconciler.store.row_versions import row_version_problems, select_row_version
+from reconciler.store.rules import rule_problems
 from reconciler.store.side_table import read_side_table, side_table, side_table_problems
 from reconciler.store.status_sql import status_as_text
 from reconciler.store.tables import schema_problems
@@ -217,6 +218,7 @@ def orders_problems(connection: Connection, *, with_side_table: bool) -> list[Pr
         *column_problems("orders", _required(with_side_table=with_side_table) | present, found),
         *side_table_problems(read_side_table(connection), found),
         *(id_problems(connection) if "id" in found else ()),
+        *rule_problems(connection, "orders", "UPDATE"),
     ]
 
 

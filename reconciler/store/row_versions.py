@@ -60,7 +60,6 @@ def _of_table(name: str) -> Problem:
     return Problem(
         what=f"{name}, which a query of orders reads, is not a table of PostgreSQL's own: its rows"
         f" have no version (xmin), {_COST}",
-        hint="nothing has to be done: rows are locked, read and decided on again; if its orders"
-        f" have all ended, take it out: ALTER TABLE {name} NO INHERIT orders, or for a partition"
-        f" ALTER TABLE orders DETACH PARTITION {name}",
+        hint="nothing has to be done: rows are locked, read and decided on again; if all its orders"
+        " have ended, have its owner take it out of orders",
     )

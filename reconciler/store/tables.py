@@ -29,6 +29,7 @@ from reconciler.store.column_requirements import (
 )
 from reconciler.store.columns import read_columns
 from reconciler.store.open_index import index_problems
+from reconciler.store.rules import rule_problems
 
 VERSION_TABLE = "reconciler_alembic_version"
 """Where the migrations keep their revision."""
@@ -133,7 +134,11 @@ def activity_log_problems(connection: Connection) -> list[Problem]:
         for name, column in found.items()
         if column.is_mandatory and name not in _LOG
     ]
-    return column_problems("activity_log", _LOG, found) + unfilled
+    return [
+        *column_problems("activity_log", _LOG, found),
+        *unfilled,
+        *rule_problems(connection, "activity_log", "INSERT"),
+    ]
 
 
 _LOG = {

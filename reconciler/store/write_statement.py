@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -95,9 +96,7 @@ def build_write_statement(
         written[WritePart.HELD] = _hold().returning(holds.c.id).cte(WritePart.HELD.value)
     if WritePart.RELEASED in parts:
         uncounted.append(_release(resolution))
-    counts = select(
-        *(select(func.count()).select_from(part).scalar_subquery() for part in written.values())
-    )
+    counts = select(*(count_written(part, rows) for part, rows in written.items()))
     return counts.add_cte(*uncounted)
 
 
@@ -209,9 +208,30 @@ def _confirm(orders: OrdersTable) -> CTE:
         update(orders.table)
         .where(orders.c.id == confirmations.c.id)
         .values(last_synced_at=later_sync(orders.last_synced_at, confirmations.c.as_of))
-        .returning(orders.c.id)
+        .returning(has_kept_time(orders, confirmations.c.as_of))
         .cte(WritePart.CONFIRMED.value)
     )
+
+
+def has_kept_time(orders: OrdersTable, as_of: Any) -> Any:
+    """Return, of a row just confirmed, whether its sync is as late as what was written.
+
+    A trigger may have put the old time back: the order would be looked at again and again. A column
+    may round a time to a second.
+    """
+    written = func.least(as_of, func.now()) - literal(LARGEST_ROUNDING, Interval)
+    return (orders.last_synced_at >= written).label("has_kept")
+
+
+LARGEST_ROUNDING = timedelta(seconds=1)
+
+
+def count_written(part: WritePart, rows: CTE) -> Any:
+    """Return the number of rows that a part wrote; of confirmed ones, that kept their time."""
+    counted = select(func.count()).select_from(rows)
+    if part is WritePart.CONFIRMED:
+        counted = counted.where(rows.c.has_kept)
+    return counted.scalar_subquery()
 
 
 def _release(resolution: str) -> CTE:

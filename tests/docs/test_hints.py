@@ -29,6 +29,7 @@ SAMPLES = {
     "requirement.ddl": "numeric",
     "using": "qty::numeric",
     "_REWRITES": "",
+    "rule": "copies",
     "found.name": "symbol",
     "ddl": "numeric",
     "concurrently": " CONCURRENTLY",
@@ -45,6 +46,7 @@ NO_CALLS = {
 BEFORE = {
     # The state of the database in which the statement is proposed.
     "DROP INDEX": "CREATE INDEX qty ON orders (qty)",
+    "DROP RULE": "CREATE RULE copies AS ON UPDATE TO orders DO ALSO NOTHING",
     "ADD COLUMN qty": "ALTER TABLE orders DROP COLUMN qty",
     "TABLE activity_log ALTER COLUMN qty": "ALTER TABLE activity_log ADD COLUMN qty text",
 }

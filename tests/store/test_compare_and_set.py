@@ -382,14 +382,26 @@ DROP_WRITES = """
             "2 changed, 2 logged, 0 confirmed",
         ),
         ("INSERT ON activity_log", "RETURN NULL;", "2 changed, 0 logged, 1 confirmed"),
-        ("UPDATE ON orders", "RETURN old;", "2 changed, 0 logged, 1 confirmed"),
+        ("UPDATE ON orders", "RETURN old;", "2 changed, 0 logged, 0 confirmed"),
         (
             "UPDATE ON orders",
             "IF new.id = 1 THEN new.executed_qty := 0; END IF; RETURN new;",
             "2 changed, 1 logged, 1 confirmed",
         ),
+        (
+            "UPDATE ON orders",
+            "IF new.status = old.status THEN RETURN old; END IF; RETURN new;",
+            "2 changed, 2 logged, 0 confirmed",
+        ),
     ],
-    ids=["of all orders", "of one order", "of the log", "puts all back", "puts a quantity back"],
+    ids=[
+        "of all orders",
+        "of one order",
+        "of the log",
+        "puts all back",
+        "puts a quantity back",
+        "puts a sync time back",
+    ],
 )
 def test_a_trigger_that_drops_a_write_rolls_all_back(
     event: str, body: str, counts: str, application: Application, database: Database

@@ -4,8 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from reconciler.errors import ConfigurationError, StoreRejected
+from reconciler.domain.decide import Confirm
+from reconciler.domain.status import Status
+from reconciler.errors import ConfigurationError, SchemaMismatch, StoreRejected
 from reconciler.store.database import Database
+from reconciler.store.orders_table import require_schema
 from reconciler.store.write_result import WriteMismatch
 
 from .builders import (
@@ -63,6 +66,42 @@ def test_a_trigger_that_drops_a_write_rolls_the_batch_back(
         apply_two(database)
 
     assert_untouched(application)
+
+
+def test_a_trigger_that_puts_a_sync_time_back_rolls_the_batch_back(
+    application: Application, database: Database
+) -> None:
+    insert_order(application, 1)
+    as_it_is = a_report(1, Status.NEW, "0", None, fetched_at=now_of(database))
+    application.execute(A_TRIGGER.format(event="UPDATE", table="orders", body="RETURN old;"))
+
+    with pytest.raises(WriteMismatch, match="0 confirmed rows instead of 1 confirmed"):
+        applied(database, (1, as_it_is))
+
+
+def test_a_sync_time_may_be_rounded(application: Application, database: Database) -> None:
+    insert_order(application, 1)
+    application.execute("ALTER TABLE orders ALTER last_synced_at TYPE timestamptz(0)")
+    as_it_is = a_report(1, Status.NEW, "0", None, fetched_at=now_of(database))
+
+    result = applied(database, (1, as_it_is))
+
+    assert [outcome.decision for outcome in result.outcomes] == [Confirm()]
+
+
+@pytest.mark.parametrize(("event", "table"), [("UPDATE", "orders"), ("INSERT", "activity_log")])
+def test_a_rule_that_our_statements_cannot_have_is_named(
+    event: str, table: str, application: Application, database: Database
+) -> None:
+    rule = f"CREATE RULE copy AS ON {event} TO {table} DO ALSO INSERT INTO copies DEFAULT VALUES"
+    application.execute(f"CREATE TABLE copies (id text); {rule}")
+
+    with database.transaction() as connection, pytest.raises(SchemaMismatch) as refused:
+        require_schema(connection)
+
+    (problem,) = refused.value.problems
+    assert problem.what.startswith(f"{table} has the rule copy for each {event.lower()}")
+    assert problem.hint.endswith(f"DROP RULE copy ON {table}")
 
 
 def test_a_trigger_that_drops_a_hold_rolls_the_batch_back(
