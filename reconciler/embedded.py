@@ -9,6 +9,7 @@ import atexit
 import fcntl
 import os
 import pwd
+import secrets
 import shutil
 import subprocess
 import tempfile
@@ -87,8 +88,10 @@ def embedded_postgres(
 @contextmanager
 def _temporary_folder(parent: Path | None) -> Iterator[Path]:
     """Create a folder; remove it at the end. If we are killed before, stop the server too."""
-    folder = Path(tempfile.mkdtemp(prefix="reconciler-pg-", dir=parent))
+    # Named first: a Ctrl-C that comes while it is created finds it.
+    folder = (parent or Path(tempfile.gettempdir())) / f"reconciler-pg-{secrets.token_urlsafe(6)}"
     try:
+        folder.mkdir(mode=0o700)
         with run_if_killed(_REMOVE_SERVER, str(folder)):
             yield folder
     finally:

@@ -73,11 +73,14 @@ class LastListed(NamedTuple):
         began_at: When the first ids of the symbol were listed. What is stale since then belongs to
             the next sweep: else a symbol whose orders go stale as fast as they are synced would
             have no end.
+        lists_left: How many more lists the symbol may have. New orders, never synced, may come as
+            fast as others are looked at. If fewer come than there were, none is left out.
     """
 
     synced_at: str
     id: str
     began_at: str
+    lists_left: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -152,7 +155,7 @@ class StaleOrders:
     ) -> StalePage:
         """Read up to `limit` stale orders at `position` of a sweep; without it, begin one.
 
-        An empty page is the last one.
+        A page that is listed already keeps its size. An empty page is the last one.
         """
         rest = SweepPosition(scan=self.scan(connection)) if position is None else position
         set_page_options(connection)
@@ -203,15 +206,26 @@ class StaleOrders:
         last = position.last_listed
         if last is not None:
             statement = statements.later_ids
-            parameters |= last._asdict()
+            parameters |= {"synced_at": last.synced_at, "id": last.id, "began_at": last.began_at}
         arrays = list(self._fetch(connection, statement, **parameters))
+        lists_left = self._most_later_lists(position) if last is None else last.lists_left - 1
         last_listed = None
-        if sum(orders for *_, orders in arrays) == self._max_listed:
+        if lists_left and sum(orders for *_, orders in arrays) == self._max_listed:
             ids, synced_at, now, _ = arrays[-1]
-            id_ = ids.strip("{}").rpartition(",")[2]
-            last_listed = LastListed(synced_at, id_, now if last is None else last.began_at)
+            last_listed = LastListed(
+                synced_at=synced_at,
+                id=ids.strip("{}").rpartition(",")[2],
+                began_at=now if last is None else last.began_at,
+                lists_left=lists_left,
+            )
         listed = tuple(ids for ids, *_ in arrays)
         return replace(position, listed=listed, last_listed=last_listed)
+
+    def _most_later_lists(self, position: SweepPosition) -> int:
+        """Return how many lists may follow the first: for twice the orders that were scanned."""
+        begin = position.next_symbol - len(position.listed_symbols)
+        begun = position.scan.symbols[begin : position.next_symbol]
+        return 2 * sum(backlog.orders for backlog in begun) // self._max_listed
 
     def _statements_for(self, symbols: tuple[str | None, ...]) -> "_Statements":
         return self._of_none if symbols == (None,) else self._of_symbols

@@ -156,7 +156,7 @@ def of_ids(orders: OrdersTable) -> Any:
 def is_listed_later(orders: OrdersTable) -> ColumnElement[bool]:
     """Return the condition that an order comes after the last one listed, and was stale then.
 
-    The parameters are those of `stale.LastListed`.
+    The parameters are three of `stale.LastListed`.
     """
     last = tuple_(_time("synced_at"), _untyped("id"))
     return and_(

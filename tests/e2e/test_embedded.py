@@ -25,6 +25,23 @@ with embedded_postgres(Path(sys.argv[1])) as url:
 """
 
 
+INTERRUPTED_STARTER = """
+import os
+import sys
+from pathlib import Path
+from reconciler.embedded import embedded_postgres
+
+# What a Ctrl-C does that comes at this very moment.
+make = os.mkdir
+def interrupted(*arguments, **named):
+    make(*arguments, **named)
+    raise KeyboardInterrupt
+os.mkdir = interrupted
+with embedded_postgres(Path(sys.argv[1])):
+    pass
+"""
+
+
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """A folder that PostgreSQL's user may enter: each pytest session closes its own again."""
@@ -63,6 +80,18 @@ def test_nothing_of_it_stays_when_its_block_ends(folder: Path) -> None:
     assert process.returncode == 0
     assert list(folder.iterdir()) == []
     assert has_ended(server)
+
+
+def test_nothing_of_it_stays_when_its_start_is_interrupted(folder: Path) -> None:
+    ended = subprocess.run(  # noqa: S603 - our own words
+        [sys.executable, "-c", INTERRUPTED_STARTER, str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert "KeyboardInterrupt" in ended.stderr
+    assert list(folder.iterdir()) == []
 
 
 def test_nothing_stays_when_the_process_group_is_killed(

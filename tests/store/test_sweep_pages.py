@@ -124,6 +124,28 @@ def test_a_symbol_whose_orders_go_stale_again_at_once_comes_to_an_end(
     assert found == list(range(1, 10))
 
 
+def test_a_symbol_with_a_new_order_for_each_look_comes_to_an_end(
+    application: Application, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stale, "MAX_LISTED", 3)
+    insert_orders(application, *((id_, "BIG", None) for id_ in range(1, 9)))
+    insert_orders(application, (9_000, "SMALL", 9))
+    found: list[OrderId] = []
+    after: SweepPosition | None = None
+
+    while len(found) < 50:
+        page = read_page(database, 2, after)
+        found += ids_of(page)
+        insert_orders(application, *((10 * len(found) + n, "BIG", None) for n in (0, 1)))
+        after = page.next
+        if after is None:
+            break
+
+    assert found[:8] == list(range(1, 9))
+    assert found[-1] == 9_000
+    assert len(set(found)) == len(found) <= 20
+
+
 def test_a_smaller_page_loses_nothing_of_what_is_listed(
     application: Application, database: Database
 ) -> None:
