@@ -50,10 +50,11 @@ MAX_REJECTIONS = 3
 MAX_NAMED = 5
 """The number of orders that one log line names; of more it gives only the number."""
 
-_REJECTION_DETAILS: Mapping[type[ExchangeError], str] = {
+REJECTION_DETAILS: Mapping[type[ExchangeError], str] = {
     RequestRejected: "the exchange turns the request for this order down",
     UnreadableRow: "what the exchange says of this order cannot be true",
 }
+"""What a hold says first of an order whose requests are rejected, or whose answer is no order."""
 
 log = structlog.get_logger(__name__)
 
@@ -218,7 +219,7 @@ class BatchState:
             self.answers[id_] = OrderFault(
                 symbol=ref.symbol,
                 external_order_id=ref.external_order_id,
-                detail=f"{_REJECTION_DETAILS[type(failure)]}: {failure}",
+                detail=f"{REJECTION_DETAILS[type(failure)]}: {failure}",
                 fetched_at=now,
             )
 
