@@ -12,9 +12,16 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -25,6 +32,9 @@ from pydantic_settings import (
 from reconciler.config_file import ConfigFile, read_config_file
 from reconciler.errors import ConfigurationError, Problem
 from reconciler.secret_file import UNUSABLE_FILE, read_secret, secret_file_error
+
+if TYPE_CHECKING:  # Loaded only where it is used: every command would wait for it.
+    from reconciler.config_file.orders import OrdersConfig
 
 MAX_SHARDS = 64
 COMPARED_COLUMNS = ("qty", "side", "client_order_id", "created_at")
@@ -109,6 +119,7 @@ class Settings(BaseSettings):
     )
 
     config: str | None = Field(None, alias="RECONCILIATION_CONFIG")
+    _orders: "OrdersConfig | None" = PrivateAttr(None)
 
     # A `_FILE` field stands before its setting: pydantic validates, and reads the file, in order.
     database_url_file: str | None = Field(None, alias="DATABASE_URL_FILE")
@@ -215,7 +226,7 @@ class Settings(BaseSettings):
             raise ConfigurationError([*file.problems, *invalid]) from None
         if file.problems:
             raise ConfigurationError(file.problems)
-        return settings
+        return settings._with_orders(file.orders)
 
     @classmethod
     def load_valid(cls) -> tuple[Self, frozenset[str], Sequence[Problem]]:
@@ -225,14 +236,16 @@ class Settings(BaseSettings):
             The settings, the names of the invalid ones, and all problems, as `load` raises them.
         """
         file, values = cls._read_config({})
+        entries: Sequence[Any] = ()
         try:
-            return cls(**values), frozenset(), file.problems
+            settings = cls(**values)
         except ValidationError as error:
             entries = error.errors()
         invalid = frozenset(cls._name_in(entry) for entry in entries)
         problems = [cls._problem(entry, file) for entry in entries]
-        settings = cls(**(values | cls._defaults(invalid)))
-        return settings, invalid, [*file.problems, *problems]
+        if entries:
+            settings = cls(**(values | cls._defaults(invalid)))
+        return settings._with_orders(file.orders), invalid, [*file.problems, *problems]
 
     @classmethod
     def config_problems(cls) -> Sequence[Problem]:
@@ -342,6 +355,22 @@ class Settings(BaseSettings):
                 ]
             )
         return self.database_url.get_secret_value()
+
+    @property
+    def orders(self) -> "OrdersConfig":
+        """The user's table: what the configuration file says, or the names of the demo."""
+        from reconciler.config_file.orders import OrdersConfig  # noqa: PLC0415 - as above
+
+        return OrdersConfig() if self._orders is None else self._orders
+
+    def with_orders_of_the_demo(self) -> Self:
+        """Return the settings without what the configuration file says of the user's table."""
+        return self._with_orders(None)
+
+    def _with_orders(self, orders: "OrdersConfig | None") -> Self:
+        settings = self.model_copy()
+        settings._orders = orders  # noqa: SLF001 - our own class
+        return settings
 
     @property
     def stale_after(self) -> timedelta:
