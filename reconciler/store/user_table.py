@@ -6,10 +6,9 @@ Every text here can stand in a statement of ours as it is. Columns are not quali
 A statement that goes to the driver with parameters must have its percent signs doubled: `pyformat`.
 """
 
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
-
-from sqlalchemy.dialects import postgresql
 
 from reconciler.config_file.orders import (
     JoinedColumns,
@@ -21,8 +20,6 @@ from reconciler.config_file.orders import (
 from reconciler.config_file.sql_text import TableName
 from reconciler.config_file.statuses import OPEN_MEANING
 from reconciler.domain.status import OPEN
-
-_quote = postgresql.dialect().identifier_preparer.quote  # type: ignore[no-untyped-call] # SQLAlchemy's
 
 
 @dataclass(frozen=True)
@@ -143,9 +140,35 @@ _WRITTEN = ("status", "executed_qty", "avg_price", "last_synced_at", "updated_at
 _READ = ("id", "symbol", "external_order_id", *_WRITTEN, "created_at")
 
 
+_PLAIN_NAME = re.compile("[a-z_][a-z0-9_]*")
+# What PostgreSQL's own `quote_ident` quotes, up to version 18. SQLAlchemy's list lacks some, and it
+# doubles percent signs.
+_KEYWORD_LIST = """
+    all analyse analyze and any array as asc asymmetric authorization between bigint binary
+    bit boolean both case cast char character check coalesce collate collation column
+    concurrently constraint create cross current_catalog current_date current_role
+    current_schema current_time current_timestamp current_user dec decimal default deferrable
+    desc distinct do else end except exists extract false fetch float for foreign freeze from
+    full grant greatest group grouping having ilike in initially inner inout int integer
+    intersect interval into is isnull join json json_array json_arrayagg json_exists
+    json_object json_objectagg json_query json_scalar json_serialize json_table json_value
+    lateral leading least left like limit localtime localtimestamp merge_action national
+    natural nchar none normalize not notnull null nullif numeric offset on only or order out
+    outer overlaps overlay placing position precision primary real references returning right
+    row select session_user setof similar smallint some substring symmetric system_user table
+    tablesample then time timestamp to trailing treat trim true union unique user using values
+    varchar variadic verbose when where window with xmlattributes xmlconcat xmlelement
+    xmlexists xmlforest xmlnamespaces xmlparse xmlpi xmlroot xmlserialize xmltable
+"""
+_KEYWORDS = frozenset(_KEYWORD_LIST.split())
+
+
 def quoted(name: str) -> str:
     """Return the name of a column or a table for SQL, in quotes only if it needs them."""
-    return str(_quote(name))
+    if _PLAIN_NAME.fullmatch(name) and name not in _KEYWORDS:
+        return name
+    escaped = name.replace('"', '""')
+    return f'"{escaped}"'
 
 
 def quoted_name(table: TableName) -> str:

@@ -30,6 +30,7 @@ def test_without_a_file_the_table_is_orders_with_our_names() -> None:
         ('say "hi"', '"say ""hi"""'),
         ("a.b; DROP TABLE x", '"a.b; DROP TABLE x"'),
         ("состояние", '"состояние"'),
+        ("100%", '"100%"'),
     ],
 )
 def test_names_are_quoted_only_where_they_need_it(name: str, sql: str) -> None:
