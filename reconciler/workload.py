@@ -242,17 +242,6 @@ class WorkerFault:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ProposedChange:
-    """A change that a dry run would have made, as text for a person."""
-
-    order_id: str
-    symbol: str
-    rule: str
-    before: dict[str, str | None]
-    after: dict[str, str | None]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Result:
     """The result of a batch.
 
@@ -264,7 +253,7 @@ class Result:
         fault: None if the worker can go on.
         halted: The reason of the halt, if the halt was found to be on. Items that were not written
             by then stay as they are.
-        proposals: The changes that a dry run would have made.
+        notes: What the handler tells the planner about the batch, if anything: see `take_notes`.
         not_asked: The number of items left to the next sweep without a try; not in `counts`.
         unchanged: The number of items that were looked at and left as they are, undecided.
     """
@@ -275,7 +264,7 @@ class Result:
     unfinished: tuple[Chunk, ...] = ()
     fault: WorkerFault | None = None
     halted: str | None = None
-    proposals: tuple[ProposedChange, ...] = ()
+    notes: object = None
     not_asked: int = 0
     unchanged: int = 0
 
@@ -362,6 +351,10 @@ class Planner(Protocol):
         Raises:
             StoreUnavailable: try again later.
         """
+        return
+
+    def take_notes(self, notes: object) -> None:  # noqa: ARG002 - for those that override it
+        """Take what a handler noted about a batch, on the event loop; by default nothing."""
         return
 
     def last_hour(self) -> LastHour | None:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from reconciler.cli.logs import set_up_supervisor_logs
+from reconciler.cli.proposed_changes import ProposedChanges
 from reconciler.cli.run_notices import (
     explain_empty_sweep,
     explain_orders_left,
@@ -30,13 +31,14 @@ from reconciler.cli.ui.options import (
     setting_option,
     shards_option,
 )
-from reconciler.cli.ui.output import print_json, print_table
+from reconciler.cli.ui.output import print_json
 from reconciler.cli.ui.progress import ReconcileProgress
+from reconciler.orders.dry_run import DryRunWorkload
 from reconciler.orders.workload import OrderWorkload
 from reconciler.settings import Settings
 from reconciler.store.coverage import Coverage
 from reconciler.supervisor.summary import StopReason, Summary
-from reconciler.workload import ProposedChange
+from reconciler.workload import Workload
 
 
 @click.command(
@@ -82,10 +84,9 @@ def run_command(*, dry_run: bool, once: bool, as_json: bool, **flags: Any) -> No
     warn_if_exchange_implied(settings)
     warn_if_passphrase_unused(settings)
     coverage = warn_of_unfollowed_orders(settings)
+    changes = ProposedChanges() if dry_run else None
     started = time.monotonic()
-    summary = (
-        _sweep_once(settings, is_dry_run=dry_run) if is_single else _keep_running(settings, flags)
-    )
+    summary = _sweep_once(settings, changes) if is_single else _keep_running(settings, flags)
     report = RunReport.of(
         summary,
         seconds=time.monotonic() - started,
@@ -93,8 +94,8 @@ def run_command(*, dry_run: bool, once: bool, as_json: bool, **flags: Any) -> No
         not_followed=0 if coverage is None else coverage.not_followed,
         remarks=_remarks(settings, coverage, summary),
     )
-    if dry_run:
-        _print_proposals(summary.proposals, report, as_json=as_json)
+    if changes is not None:
+        _print_changes(changes, report, as_json=as_json)
     elif once or as_json:
         report.print(as_json=as_json)
     print_early_stop(summary)
@@ -117,8 +118,13 @@ def _remarks(settings: Settings, coverage: Coverage | None, summary: Summary) ->
     return (*known, *explain_orders_left(summary))
 
 
-def _sweep_once(settings: Settings, *, is_dry_run: bool) -> Summary:
-    workload = OrderWorkload(settings=settings, is_dry_run=is_dry_run)
+def _sweep_once(settings: Settings, changes: ProposedChanges | None) -> Summary:
+    """Run one sweep; with `changes`, collect there what would change and write nothing."""
+    workload: Workload = (
+        _workload_of(settings)
+        if changes is None
+        else DryRunWorkload(settings=settings, take=changes.take)
+    )
     with ReconcileProgress(has_lines=False) as progress:
         return run_supervisor(workload, settings, is_once=True, on_progress=progress.update)
 
@@ -137,21 +143,9 @@ def _workload_of(settings: Settings) -> OrderWorkload:
     return OrderWorkload(settings=settings)
 
 
-def _print_proposals(proposals: list[ProposedChange], report: RunReport, *, as_json: bool) -> None:
+def _print_changes(changes: ProposedChanges, report: RunReport, *, as_json: bool) -> None:
     if as_json:
-        print_json({**asdict(report), "changes": [asdict(proposal) for proposal in proposals]})
-        return
-    rows = [
-        (
-            proposal.order_id,
-            proposal.symbol,
-            f"{proposal.before['status']} -> {proposal.after['status']}",
-            f"{proposal.before['executed_qty']} -> {proposal.after['executed_qty']}",
-            f"{proposal.before['avg_price'] or '-'} -> {proposal.after['avg_price'] or '-'}",
-            proposal.rule,
-        )
-        for proposal in proposals
-    ]
-    columns = ["order", "symbol", "status", "executed_qty", "avg_price", "rule"]
-    print_table(columns, rows, title="What would change (nothing was written)")
-    report.print(as_json=False)
+        print_json({**asdict(report), "changes": changes.for_json()})
+    else:
+        changes.print()
+        report.print(as_json=False)

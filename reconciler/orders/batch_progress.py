@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import structlog
 
-from reconciler.domain.decide import Change, Confirm, Hold, Leave
-from reconciler.domain.order import Facts, OrderId
+from reconciler.domain.decide import Change, Confirm, Hold, HoldReason, Leave
+from reconciler.domain.order import OrderId
 from reconciler.domain.status import Status
 from reconciler.exchanges.request_policy import Usage
+from reconciler.orders.dry_run_notes import DryRunNotes, WouldHold
 from reconciler.orders.inconclusive_lookups import (
     COUNTED,
     LOCKED,
@@ -20,7 +21,7 @@ from reconciler.orders.inconclusive_lookups import (
 from reconciler.resilience.breaker import Breaker
 from reconciler.store.compare_and_set import PlannedResult, PlannedWrites
 from reconciler.store.write_result import OrderOutcome, WriteResult
-from reconciler.workload import Batch, Chunk, Counts, ProposedChange, Result, WorkerFault
+from reconciler.workload import Batch, Chunk, Counts, Result, WorkerFault
 
 log = structlog.get_logger(__name__)
 
@@ -35,7 +36,7 @@ class BatchProgress:
     """
 
     def __init__(
-        self, batch: Batch, inconclusive: InconclusiveLookups, *, with_proposals: bool
+        self, batch: Batch, inconclusive: InconclusiveLookups, *, with_notes: bool
     ) -> None:
         self.left: set[OrderId] = {order.id for chunk in batch.chunks for order in chunk.items}
         self.to_hold: dict[OrderId, str] = {}
@@ -51,8 +52,7 @@ class BatchProgress:
         self._unchanged: set[OrderId] = set()
         self._is_cut_short = False
         self._halted: str | None = None
-        self._with_proposals = with_proposals
-        self._proposals: list[ProposedChange] = []
+        self._notes = DryRunNotes() if with_notes else None
 
     def return_remaining(self, fault: WorkerFault) -> None:
         """Return the orders that are left to the supervisor, because of a fault."""
@@ -112,6 +112,8 @@ class BatchProgress:
         for id_ in ids:
             self._inconclusive.forget(id_)
             self._unchanged.discard(id_)
+            if self._notes is not None:
+                self._notes.holds.append(WouldHold(order_id=id_, reason=HoldReason.ERROR))
 
     def result(self, breaker: Breaker, usage: Usage) -> Result:
         """Return the result of the batch."""
@@ -128,7 +130,7 @@ class BatchProgress:
             unfinished=self._chunks_of(self.left),
             fault=self.fault,
             halted=self._halted,
-            proposals=tuple(self._proposals),
+            notes=self._notes,
             not_asked=self._not_asked,
             unchanged=len(self._unchanged),
         )
@@ -177,11 +179,11 @@ class BatchProgress:
     def _count_outcome(self, outcome: OrderOutcome) -> None:
         if not isinstance(outcome.decision, Leave):
             self._inconclusive.forget(outcome.order.id)
+        if self._notes is not None:
+            self._notes.add(outcome)
         match outcome.decision:
             case Change() as change:
                 self._count_changes([(outcome.order.facts.status, change.to.status)])
-                if self._with_proposals:
-                    self._proposals.append(_proposal(outcome, change))
             case Confirm():
                 self._counts.reconciled += 1
             case Hold():
@@ -190,21 +192,3 @@ class BatchProgress:
                 self._unchanged.add(outcome.order.id)
                 if rule in COUNTED:
                     self._count_inconclusive(outcome.order.id, REASONS[rule])
-
-
-def _proposal(outcome: OrderOutcome, change: Change) -> ProposedChange:
-    return ProposedChange(
-        order_id=str(outcome.order.id),
-        symbol=outcome.order.symbol,
-        rule=change.rule,
-        before=_facts_as_text(outcome.order.facts),
-        after=_facts_as_text(change.to),
-    )
-
-
-def _facts_as_text(facts: Facts) -> dict[str, str | None]:
-    return {
-        "status": facts.status.value,
-        "executed_qty": f"{facts.executed_qty:f}",
-        "avg_price": None if facts.avg_price is None else f"{facts.avg_price:f}",
-    }

@@ -79,13 +79,13 @@ class BatchState:
         usage: The requests that were sent for the batch.
     """
 
-    def __init__(self, batch: Batch, counts: LookupCounts, *, with_proposals: bool) -> None:
+    def __init__(self, batch: Batch, counts: LookupCounts, *, with_notes: bool) -> None:
         self.orders: dict[OrderId, StaleOrder] = {
             order.id: order for chunk in batch.chunks for order in chunk.items
         }
         self.answers: dict[OrderId, Answer] = {}
         self.decisions: dict[OrderId, Confirm | Change] = {}
-        self.progress = BatchProgress(batch, counts.inconclusive, with_proposals=with_proposals)
+        self.progress = BatchProgress(batch, counts.inconclusive, with_notes=with_notes)
         self.usage = Usage()
         self._counts = counts
         # Two rows may name the same order at the exchange: asked once, answered for both.

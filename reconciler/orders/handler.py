@@ -93,7 +93,7 @@ class OrderHandler(Handler):
 
         No order is written; only the account's identity is stored.
         """
-        state = BatchState(batch, self._lookup_counts, with_proposals=self.is_dry_run)
+        state = BatchState(batch, self._lookup_counts, with_notes=self.is_dry_run)
         self._batches[batch.number] = state
         fault = await self._check_database_writable()
         if fault is None:
@@ -169,8 +169,12 @@ class OrderHandler(Handler):
                 rest = part if self.is_dry_run else await self._compare_and_set(part, state)
                 if rest:
                     await self._decide_again(rest, state)
-        if state.progress.to_hold and not self.is_dry_run:
-            held = await asyncio.to_thread(self._hold_inconclusive, state)
+        if state.progress.to_hold:
+            held = (
+                tuple(state.progress.to_hold)
+                if self.is_dry_run
+                else await asyncio.to_thread(self._hold_inconclusive, state)
+            )
             state.progress.count_held(held)
 
     async def _compare_and_set(

@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import Protocol, assert_never
+from typing import assert_never
 
 import structlog
 
@@ -29,6 +29,7 @@ from reconciler.resilience.breaker_state import BreakerSnapshot, BreakerState
 from reconciler.resilience.budget import WeightWindow
 from reconciler.supervisor.background_writes import BackgroundWrites
 from reconciler.supervisor.budget import BudgetReply, RateLimitPauses, SharedBudget
+from reconciler.supervisor.coordinator_listener import CoordinatorListener
 from reconciler.supervisor.cycle import BatchStage, OpenCycle, group_by_cost, size_of
 from reconciler.supervisor.cycle_history import CycleHistory
 from reconciler.supervisor.dispatcher import Dispatcher, Eligibility
@@ -83,37 +84,6 @@ OTHER_SHARD_SECONDS = 0.5
 """How long a crashed batch waits for another shard: only a crash there shows what is to blame."""
 
 log = structlog.get_logger(__name__)
-
-
-class CoordinatorListener(Protocol):
-    """Callbacks for events that may stop the supervisor or reset its stall timeout."""
-
-    def on_ready(self) -> None:
-        """Record that a worker is ready."""
-        ...
-
-    def on_progress(self) -> None:
-        """Show the summary, which has changed."""
-        ...
-
-    def on_success(self) -> None:
-        """Record that an item was done without a failure."""
-        ...
-
-    def on_outage(self, stop_reason: StopReason, message: str, retry_after_seconds: float) -> None:
-        """Record that the database or the exchange is unavailable; stop if it lasts too long.
-
-        `stop_reason` is the reason to give if this ends the supervisor.
-        """
-        ...
-
-    def on_death(self) -> None:
-        """Record that a worker has died."""
-        ...
-
-    def on_fatal_error(self, error: BaseException) -> None:
-        """Stop because of an error that no retry can fix; `run` raises it."""
-        ...
 
 
 class Coordinator:
@@ -568,7 +538,8 @@ class Coordinator:
         self.dispatcher.requeue_back(shard, second_try, batch.cycle)
         self.dispatcher.requeue_front(shard, result.unfinished, batch.cycle)
         coming_back = size_of((*second_try, *result.unfinished))
-        self._summary.proposals.extend(result.proposals)
+        if result.notes is not None:
+            self._listener.on_notes(result.notes)
         self._summary.not_asked += result.not_asked
         self._summary.unchanged += result.unchanged
         if result.fault is not None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from reconciler.workload import Counts, ProposedChange
+from reconciler.workload import Counts
 
 
 class StopReason(StrEnum):
@@ -42,4 +42,3 @@ class Summary:
     killed_at_stop: int = 0
     ending: StopReason = StopReason.STOPPED
     fault: str | None = None
-    proposals: list[ProposedChange] = field(default_factory=list)

@@ -346,6 +346,10 @@ class Supervisor:
         """Show the summary, which has changed."""
         self._on_progress(self.summary)
 
+    def on_notes(self, notes: object) -> None:
+        """Pass on what a handler noted for the planner."""
+        self._planner.take_notes(notes)
+
     def on_success(self) -> None:
         """Reset the stall timeout."""
         self._stall_timeout.record_success()

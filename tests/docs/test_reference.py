@@ -14,6 +14,7 @@ from psycopg.rows import scalar_row
 
 from reconciler.cli.app import cli
 from reconciler.cli.exit_codes import Exit
+from reconciler.cli.proposed_changes import ProposedChange
 from reconciler.cli.run_report import RunReport
 from reconciler.cli.tune import BOTTLENECKS
 from reconciler.domain import decide
@@ -26,7 +27,6 @@ from reconciler.store.side_table import CREATE_SIDE_TABLE
 from reconciler.supervisor.summary import StopReason
 from reconciler.telemetry import metrics
 from reconciler.tune.bottleneck import Bottleneck
-from reconciler.workload import ProposedChange
 from scripts.benchmark.command import bench_command
 
 from .documents import DOCUMENTS, ROOT, code_in, codes_in, first_cells, read, rows, section

@@ -64,7 +64,7 @@ class ApplyStep:
 
     def apply(self, batch: Batch, answers: Mapping[Any, Answer]) -> None:
         """Decide on a batch, and write it; `answers` has those of its orders, by id."""
-        state = BatchState(batch, LookupCounts(), with_proposals=False)
+        state = BatchState(batch, LookupCounts(), with_notes=False)
         state.answers.update({id_: answers[id_] for id_ in state.orders})
         state.decide(datetime.now(UTC), POLICY)
         for part in split_for_transactions(state.answers, self._rows_per_transaction):
