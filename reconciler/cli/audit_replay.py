@@ -84,6 +84,8 @@ def replay_changes(
         policy = Policy(
             quantity_scale=orders.quantity_scale,
             price_scale=orders.price_scale,
+            ordered_scale=orders.ordered_scale,
+            compared=frozenset(),  # What contradicted its row was not changed then.
             retention=retention,
         )
         return ReplayResult.of(

@@ -17,6 +17,11 @@ class BinaryFloat(StrEnum):
     DOUBLE = "double precision"
     REAL = "real"
 
+    @property
+    def decimal_digits(self) -> int:
+        """How many significant digits of any decimal it keeps: DBL_DIG and FLT_DIG of IEEE 754."""
+        return 15 if self is BinaryFloat.DOUBLE else 6
+
     def nearest(self, value: Decimal) -> Decimal:
         """Return what a column of this type keeps of a finite `value`.
 

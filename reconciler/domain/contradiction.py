@@ -27,8 +27,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
+from reconciler.domain.column_scale import Scale, is_same_number, rounded
 from reconciler.domain.order import Order
-from reconciler.domain.report import Report, Scale, rounded
+from reconciler.domain.report import Report
 
 MAX_TIME_DIFFERENCE = timedelta(days=1)
 """An application writes its row within seconds of placing the order; time zones differ by hours."""
@@ -50,11 +51,11 @@ def contradictions(
 
     `ordered_scale` is the scale of the column `qty`.
     """
-    qty = None if report.is_quote_sized else _known(order.qty)
+    qty = None if report.is_quote_sized else known_quantity(order.qty)
     overfill = _overfill(qty, report, ordered_scale)
     side = _side_mismatch(order, report)
-    time = _time_mismatch(order, qty, report)
-    client_id = _client_id_mismatch(order, qty, report)
+    time = _time_mismatch(order, qty, report, ordered_scale)
+    client_id = _client_id_mismatch(order, qty, report, ordered_scale)
     if overfill is side is time is client_id is None:
         return []  # Nearly always. Making the table below would take as long as all of the above.
     found = {
@@ -71,14 +72,16 @@ def format_minute(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def _known(qty: Decimal | None) -> Decimal | None:
+def known_quantity(qty: Decimal | None) -> Decimal | None:
+    """Return the row's `qty`; None if it is no quantity that an order can have."""
     return qty if qty is not None and qty.is_finite() and qty > 0 else None
 
 
 def _overfill(qty: Decimal | None, report: Report, ordered_scale: Scale) -> str | None:
     if qty is None or report.executed_qty <= qty:
         return None
-    if rounded(report.executed_qty, ordered_scale) <= qty:
+    executed = rounded(report.executed_qty, ordered_scale)
+    if executed <= qty or is_same_number(executed, qty, ordered_scale):
         return None  # Only digits that the column cannot keep differ.
     return f"the exchange has {report.executed_qty:f} executed, the row qty {qty:f}"
 
@@ -89,13 +92,19 @@ def _side_mismatch(order: Order, report: Report) -> str | None:
     return f"the exchange has side {report.side.value}, the row {order.side.value}"
 
 
-def _time_mismatch(order: Order, qty: Decimal | None, report: Report) -> str | None:
+def _time_mismatch(
+    order: Order, qty: Decimal | None, report: Report, ordered_scale: Scale
+) -> str | None:
     if order.created_at is None or report.placed_at is None:
         return None
     age_of_row = report.placed_at - order.created_at
     if abs(age_of_row) <= MAX_TIME_DIFFERENCE:
         return None
-    if age_of_row < -MAX_TIME_DIFFERENCE and _is_same_by_quantity_or_client_id(order, qty, report):
+    if age_of_row < -MAX_TIME_DIFFERENCE and (
+        # Two orders hardly ever share one of these.
+        (qty is not None and is_same_quantity(qty, report, ordered_scale))
+        or _has_same_client_id(order, report)
+    ):
         return None
     return (
         f"the exchange's was placed {format_minute(report.placed_at)}, the row created"
@@ -103,20 +112,27 @@ def _time_mismatch(order: Order, qty: Decimal | None, report: Report) -> str | N
     )
 
 
-def _is_same_by_quantity_or_client_id(order: Order, qty: Decimal | None, report: Report) -> bool:
-    """Return True if quantity or client id agree, which two orders hardly ever share."""
-    has_same_quantity = qty is not None and qty == report.quantity
-    return has_same_quantity or (
-        bool(order.client_order_id) and order.client_order_id == report.client_order_id
+def is_same_quantity(qty: Decimal, report: Report, ordered_scale: Scale) -> bool:
+    """Return True if the row's finite `qty` is the exchange's quantity, as the column keeps it."""
+    return report.quantity is not None and is_same_number(
+        qty, rounded(report.quantity, ordered_scale), ordered_scale
     )
 
 
-def _client_id_mismatch(order: Order, qty: Decimal | None, report: Report) -> str | None:
+def _has_same_client_id(order: Order, report: Report) -> bool:
+    return bool(order.client_order_id) and order.client_order_id == report.client_order_id
+
+
+def _client_id_mismatch(
+    order: Order, qty: Decimal | None, report: Report, ordered_scale: Scale
+) -> str | None:
     ours, theirs = order.client_order_id, report.client_order_id
-    if not ours or not theirs or ours == theirs or _is_amended(qty, report):
+    if not ours or not theirs or ours == theirs or _is_amended(qty, report, ordered_scale):
         return None
     return f"the exchange has client id {theirs!r}, the row {ours!r}"
 
 
-def _is_amended(qty: Decimal | None, report: Report) -> bool:
-    return qty is not None and report.quantity is not None and 0 < report.quantity < qty
+def _is_amended(qty: Decimal | None, report: Report, ordered_scale: Scale) -> bool:
+    if qty is None or report.quantity is None or not 0 < report.quantity < qty:
+        return False
+    return not is_same_quantity(qty, report, ordered_scale)

@@ -17,15 +17,18 @@ Invariants. Each has tests with its number in tests/unit/domain/test_decide.py. 
 test_decide_machine.py searches for a sequence of answers that breaks one.
 
 1.  No answer, no change. "Could not ask" is never evidence.
-2.  Same facts: only `last_synced_at` moves, and nothing is logged as a change.
+2.  Same facts: only `last_synced_at` moves, and nothing is logged as a change. Numbers are the same
+    if the column keeps the same of both, or if only errors of float sums tell them apart.
 3.  Status only moves forward: pending < new < partial < terminal. A terminal order never reopens.
-4.  `executed_qty` never shrinks. A report that would shrink it is old or wrong: hold.
+4.  `executed_qty` never shrinks. A report that would shrink it, by more than the errors of a float
+    sum, is old or wrong: hold.
 5.  Two terminals that disagree: hold, never overwrite.
 6.  Canceled, expired or rejected with a partial fill keeps its quantity and its average price.
 7.  An open order with anything executed is `partial`, whatever word the exchange used. Partial or
     filled with nothing executed contradicts itself: hold.
 8.  `avg_price` is cumulative quote / executed in Decimal, rounded to the column's scale. Unknown
-    (none, zero, or rounded to zero) keeps the old value. The limit price is never an average.
+    (none, zero, or rounded to zero) keeps the old value. The limit price is never an average. A
+    table without the column has none before and none after.
 9.  "Not found" depends on the order's age: within the grace period it says nothing yet; beyond the
     retention horizon it proves nothing; in between it is counted, and after enough confirmations
     the order waits for a person. It never by itself becomes `canceled` or `rejected`. "Archived"
@@ -42,6 +45,7 @@ test_decide_machine.py searches for a sequence of answers that breaks one.
 13. A report that contradicts the row (more executed than `qty`, another side, another client id,
     placed more than a day apart) is about another order: a conflict, never written. A value that
     one of the two does not know contradicts nothing.
+    Where the table has what remains of `qty`, a row without a `qty` is not changed either.
 14. What is confirmed or changed counts as synced at the answer's `fetched_at`, never later. The
     store sees to that; no decision carries another time.
 """
@@ -52,8 +56,20 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import assert_never
 
-from reconciler.domain.binary_float import BinaryFloat
-from reconciler.domain.contradiction import ComparedColumn, contradictions, format_minute
+from reconciler.domain.column_scale import (
+    EVERY_DIGIT,
+    RemainingScale,
+    Scale,
+    is_same_number,
+    rounded,
+)
+from reconciler.domain.contradiction import (
+    ComparedColumn,
+    contradictions,
+    format_minute,
+    is_same_quantity,
+    known_quantity,
+)
 from reconciler.domain.order import Facts, Order
 from reconciler.domain.report import (
     Absent,
@@ -61,8 +77,6 @@ from reconciler.domain.report import (
     Archived,
     OrderFault,
     Report,
-    Scale,
-    rounded,
 )
 from reconciler.domain.status import SOMETHING_EXECUTED, Status
 from reconciler.domain.value import Value, replace
@@ -153,9 +167,8 @@ class Policy:
     """The settings that the decision depends on, besides order, answer and time.
 
     Attributes:
-        quantity_scale: The decimal places of the column `executed_qty`; None keeps every digit.
-        price_scale: The scale of the column `avg_price`.
-        ordered_scale: The scale of the column `qty`.
+        quantity_scale, price_scale, ordered_scale: How the columns `executed_qty`, `avg_price` and
+            `qty` keep a number.
         compared: The columns that are compared with the exchange's order.
         placement_grace: "Not found" says nothing this soon after `created_at`: a new order is not
             visible to queries at once (Binance: up to 10 s).
@@ -163,9 +176,9 @@ class Policy:
         confirmations: After this many times "not found" in a row a person should look.
     """
 
-    quantity_scale: int | None = None
-    price_scale: Scale = None
-    ordered_scale: Scale = None
+    quantity_scale: Scale = EVERY_DIGIT
+    price_scale: Scale = EVERY_DIGIT
+    ordered_scale: Scale = EVERY_DIGIT
     compared: frozenset[ComparedColumn] = frozenset(ComparedColumn)
     placement_grace: timedelta = timedelta(seconds=60)
     retention: timedelta | None = None
@@ -256,7 +269,7 @@ def _decide_on_archived(order: Order, archived: Archived, policy: Policy) -> Dec
     facts = order.facts
     if not _has_finite_numbers(facts):
         return _hold_not_a_number(facts)
-    if facts.executed_qty != 0:
+    if not is_same_number(facts.executed_qty, _ZERO, policy.quantity_scale, order.qty):
         return _hold_for_conflict(
             f"the exchange says that it ended long ago with nothing executed, the row has"
             f" {facts.executed_qty} executed: look at the exchange which of them is true"
@@ -269,7 +282,8 @@ def _decide_on_archived(order: Order, archived: Archived, policy: Policy) -> Dec
             f" nothing executed, but it was created: {since}. That proves no end: look it up in the"
             " exchange's own records",
         )
-    return Change(to=replace(facts, status=Status.CANCELED), rule=Rule.ARCHIVED)
+    to = replace(facts, status=Status.CANCELED)
+    return _hold_without_quantity(order, policy) or Change(to=to, rule=Rule.ARCHIVED)
 
 
 def _is_old_enough_for_archive(order: Order, archived: Archived, policy: Policy) -> bool:
@@ -285,7 +299,7 @@ def _decide_on_report(order: Order, report: Report, policy: Policy) -> Decision:
             f"the exchange's order is another than the row's: {'; '.join(found)}. Are symbol and"
             " external_order_id right, and the account?"
         )
-    row, reported = _with_rounded_average(order.facts, policy), report.status
+    row, reported = order.facts, report.status
     if reported is None:
         return Hold(
             reason=HoldReason.UNKNOWN_STATUS,
@@ -293,26 +307,42 @@ def _decide_on_report(order: Order, report: Report, policy: Policy) -> Decision:
         )
     if row.status.is_terminal and reported is not row.status:
         return _decide_on_ended_row(order, report, reported)
-    executed_qty = rounded(report.executed_qty, policy.quantity_scale)
-    why_not = _why_not_writable(row, report, executed_qty)
+    executed_qty = rounded(report.executed_qty, policy.quantity_scale, order.qty)
+    why_not = _why_not_writable(order, report, executed_qty, policy)
     if why_not is not None:
         return why_not
-    to = Facts(
-        status=_status(row, reported, executed_qty),
-        executed_qty=executed_qty,
-        avg_price=_average(row, report, policy),
+    to = _without_float_errors(
+        order,
+        Facts(
+            status=_status(row, reported, report.executed_qty),
+            executed_qty=executed_qty,
+            avg_price=_average(row, report, policy),
+        ),
+        policy,
     )
     rule = _rule(row, to)
-    return Confirm() if rule is Rule.UNCHANGED else Change(to=to, rule=rule)
+    if rule is Rule.UNCHANGED:
+        return Confirm()
+    return _why_not_computable(order, report, policy) or Change(to=to, rule=rule)
 
 
-def _with_rounded_average(row: Facts, policy: Policy) -> Facts:
-    """Return the row's facts with the average rounded as a reported one is."""
-    if not isinstance(policy.price_scale, BinaryFloat):
-        return row
-    if row.avg_price is None or not row.avg_price.is_finite():
-        return row
-    return replace(row, avg_price=rounded(row.avg_price, policy.price_scale))
+def _without_float_errors(order: Order, to: Facts, policy: Policy) -> Facts:
+    """Return `to` with the row's own numbers, where only errors of float sums tell them apart.
+
+    If the status changes, the exchange's numbers are written, since they may be the last; but even
+    then the quantity does not shrink.
+    """
+    row, scale = order.facts, policy.quantity_scale
+    executed_qty, average = to.executed_qty, to.avg_price
+    if executed_qty == row.executed_qty and average == row.avg_price:
+        return to  # Nearly always, if nothing has happened.
+    is_moving = to.status is not row.status
+    if is_same_number(row.executed_qty, executed_qty, scale, order.qty):
+        executed_qty = max(row.executed_qty, executed_qty) if is_moving else row.executed_qty
+    if average is not None and row.avg_price is not None and not is_moving:
+        is_same_average = is_same_number(row.avg_price, average, policy.price_scale)
+        average = row.avg_price if is_same_average else average
+    return Facts(status=to.status, executed_qty=executed_qty, avg_price=average)
 
 
 def _decide_on_ended_row(order: Order, report: Report, reported: Status) -> Decision:
@@ -329,26 +359,58 @@ def _decide_on_ended_row(order: Order, report: Report, reported: Status) -> Deci
     )
 
 
-def _why_not_writable(row: Facts, report: Report, executed_qty: Decimal) -> Hold | None:
-    """Return why the report must not be written over the row; None if it may."""
+def _why_not_writable(
+    order: Order, report: Report, executed_qty: Decimal, policy: Policy
+) -> Hold | None:
+    """Return why the report must not be written over the row; None if it may.
+
+    `executed_qty` is what the column would keep of the report's.
+    """
+    row = order.facts
     if not _has_finite_numbers(row):
         return _hold_not_a_number(row)
     if report.status in SOMETHING_EXECUTED and report.executed_qty == 0:
         return _hold_for_conflict(
             f"the exchange says {report.word!r} and nothing executed: one of the two is wrong"
         )
-    if executed_qty < row.executed_qty:
+    if executed_qty < row.executed_qty and not is_same_number(
+        row.executed_qty, executed_qty, policy.quantity_scale, order.qty
+    ):
         return Hold(
             reason=HoldReason.REGRESSION,
             detail=f"the row has {row.executed_qty} executed, the exchange only {executed_qty}:"
             " its answer was an older one, or one of the two is wrong",
         )
-    if report.executed_qty > 0 and executed_qty == 0:
+    if report.executed_qty > 0 and executed_qty <= 0:
         return _hold_for_conflict(
             f"the column executed_qty has too few decimal places for {report.executed_qty}:"
             " give it more"
         )
     return None
+
+
+def _why_not_computable(order: Order, report: Report, policy: Policy) -> Hold | None:
+    """Return why what remains of the order cannot be written; None if it can, or need not be."""
+    if not isinstance(policy.quantity_scale, RemainingScale):
+        return None
+    qty = known_quantity(order.qty)
+    if report.is_quote_sized and not (
+        qty is not None and is_same_quantity(qty, report, policy.ordered_scale)
+    ):
+        return _hold_for_conflict(
+            "the order was placed for an amount of quote currency, so what remains of the row's qty"
+            f" is unknown; the exchange has {report.executed_qty} executed: write it by hand"
+        )
+    return _hold_without_quantity(order, policy)
+
+
+def _hold_without_quantity(order: Order, policy: Policy) -> Hold | None:
+    """Return a hold if the table has what remains of `qty`, but the row has no `qty`."""
+    if not isinstance(policy.quantity_scale, RemainingScale) or known_quantity(order.qty):
+        return None
+    return _hold_for_conflict(
+        "the table has what remains of qty, and this row has no qty: give it the quantity ordered"
+    )
 
 
 def _has_finite_numbers(row: Facts) -> bool:
@@ -368,6 +430,7 @@ def _hold_for_conflict(detail: str) -> Hold:
 
 
 def _status(row: Facts, reported: Status, executed_qty: Decimal) -> Status:
+    """Return the row's next status; `executed_qty` is the exchange's, without float errors."""
     if reported.is_terminal:
         return reported
     if executed_qty > 0:
@@ -392,3 +455,6 @@ def _rule(row: Facts, to: Facts) -> Rule:
     if to.avg_price != row.avg_price:
         return Rule.PRICE_CORRECTED
     return Rule.UNCHANGED
+
+
+_ZERO = Decimal(0)

@@ -1,10 +1,8 @@
 """The exchange's answers about one order, in our words."""
 
 from datetime import datetime
-from decimal import ROUND_05UP, ROUND_HALF_UP, Context, Decimal
-from functools import cache
+from decimal import ROUND_05UP, Context, Decimal
 
-from reconciler.domain.binary_float import BinaryFloat
 from reconciler.domain.order import Side
 from reconciler.domain.status import Status
 from reconciler.domain.validation import require_amount, require_aware
@@ -95,9 +93,6 @@ class OrderFault(Value):
 
 Answer = Report | Absent | Archived | OrderFault
 
-Scale = int | BinaryFloat | None
-"""The scale of a column: decimal places, a binary float, or None for every digit."""
-
 
 def average_price(quote: Decimal | None, executed_qty: Decimal) -> Decimal | None:
     """Return cumulative quote / executed quantity, or None if it cannot be known.
@@ -113,32 +108,7 @@ def average_price(quote: Decimal | None, executed_qty: Decimal) -> Decimal | Non
     return _DIVISION.divide(quote, executed_qty)
 
 
-def rounded(value: Decimal, scale: Scale) -> Decimal:
-    """Round a finite `value` as PostgreSQL does when it writes it to a column of that `scale`.
-
-    A `numeric` rounds half away from zero; a binary float takes the nearest number that it can
-    hold; without a scale (None) every digit is kept. So our result equals what the application
-    wrote from the same number. A larger number never rounds to less, so no quantity seems to
-    shrink. Zero has no sign, as in `numeric`.
-    """
-    if scale is None:
-        result = value
-    elif isinstance(scale, BinaryFloat):
-        result = scale.nearest(value)
-    else:
-        result = value.quantize(_quantum(scale), context=_ROUNDING)
-    return result or result.copy_abs()
-
-
 _DIVISION = Context(prec=40, rounding=ROUND_05UP)
-# As many digits as a `numeric` can have before and after the point, and one for the carry. Made
-# once: making a context takes ten times as long as rounding.
-_ROUNDING = Context(prec=131_072 + 16_383 + 1, rounding=ROUND_HALF_UP)
-
-
-@cache
-def _quantum(scale: int) -> Decimal:
-    return Decimal((0, (1,), -scale))
 
 
 def _is_positive(amount: Decimal) -> bool:

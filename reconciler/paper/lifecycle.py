@@ -16,7 +16,8 @@ from random import Random
 
 import msgspec
 
-from reconciler.domain.report import average_price, rounded
+from reconciler.domain.column_scale import DecimalPlaces, rounded
+from reconciler.domain.report import average_price
 from reconciler.domain.status import Status
 from reconciler.paper import fixed_point
 from reconciler.paper.market import Market
@@ -87,7 +88,7 @@ class OrderState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def avg_price(self) -> Decimal | None:
         """The average fill price to eight places, or None if there is none or it is unknown."""
         average = average_price(fixed_point.to_decimal(self.quote_e8), self.executed_qty)
-        return None if average is None else rounded(average, fixed_point.PLACES)
+        return None if average is None else rounded(average, _SCALE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -134,6 +135,7 @@ LIFECYCLES = (
 MIN_QUANTITY_STEPS = 1000
 """The smallest quantity that can be split into the fills of the longest lifecycle."""
 
+_SCALE = DecimalPlaces(fixed_point.PLACES)
 _UNTOUCHED = {
     binance_status: OrderState(binance_status=binance_status, executed_e8=0, quote_e8=0)
     for binance_status in BinanceStatus

@@ -44,11 +44,13 @@ def details_json(
     rule: str,
     report: Answer,
     created_at: datetime | None = None,
+    qty: Decimal | None = None,
     by: str | None = None,
 ) -> bytes:
     """Return an entry's `details`.
 
-    `created_at` is the row's, if the decision depended on it; `by` the person who decided, if any.
+    `created_at` and `qty` are the row's, if the decision depended on them; `by` is the person who
+    decided, if any.
     """
     return _encode(
         _DetailsJson(
@@ -59,6 +61,7 @@ def details_json(
             fetched_at=report.fetched_at,
             report=_report_json(report),
             created_at=_or_unset(created_at),
+            qty=_or_unset(_price(qty)),
             by=_or_unset(by),
         )
     )
@@ -179,6 +182,7 @@ class _DetailsJson(msgspec.Struct, gc=False, rename={"from_": "from"}):
     fetched_at: datetime
     report: _ReportJson
     created_at: datetime | msgspec.UnsetType
+    qty: str | msgspec.UnsetType
     by: str | msgspec.UnsetType
 
 

@@ -71,14 +71,27 @@ class BatchWrites:
         exchange: str,
         by: str | None,
         with_side_table: bool,
+        logs_qty: bool = False,
     ) -> "BatchWrites":
-        """Sort decisions by what is written for each; `by` is the person who decided, if any."""
+        """Sort decisions by what is written for each.
+
+        `by` is the person who decided, if any; `logs_qty` puts the row's `qty` into log entries.
+        """
         batch = cls(changed=[], confirmed=[], held=[], released=[], with_side_table=with_side_table)
         for outcome in outcomes:
-            batch._add(outcome, answers[outcome.order.id], exchange=exchange, by=by)
+            answer = answers[outcome.order.id]
+            batch._add(outcome, answer, exchange=exchange, by=by, logs_qty=logs_qty)
         return batch
 
-    def _add(self, outcome: OrderOutcome, answer: Answer, *, exchange: str, by: str | None) -> None:
+    def _add(
+        self,
+        outcome: OrderOutcome,
+        answer: Answer,
+        *,
+        exchange: str,
+        by: str | None,
+        logs_qty: bool,
+    ) -> None:
         order = outcome.order
         match outcome.decision:
             case Change(to=to, rule=rule):
@@ -89,6 +102,7 @@ class BatchWrites:
                     rule=rule,
                     report=answer,
                     created_at=order.created_at if rule is Rule.ARCHIVED else None,
+                    qty=order.qty if logs_qty else None,
                     by=by,
                 )
                 self.changed.append((order.id, to, entry, answer.fetched_at))

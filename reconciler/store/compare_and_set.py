@@ -32,6 +32,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 import psycopg
 from sqlalchemy import Connection
@@ -87,8 +88,11 @@ class PlannedWrites:
         settled = self.ids - unwritten
         return {id_: answer for id_, answer in answers.items() if id_ not in settled}
 
-    def parameters(self, exchange: str) -> dict[str, object]:
-        """Return the parameters of the statement; `exchange` is named in the log."""
+    def parameters(self, exchange: str, *, logs_qty: bool = False) -> dict[str, object]:
+        """Return the parameters of the statement; `exchange` is named in the log.
+
+        `logs_qty` puts the row's `qty` into log entries.
+        """
         rows = self.rows
         ids = array_literal([str(order.id) for order, _ in rows])
         parameters: dict[str, object] = {
@@ -101,7 +105,7 @@ class PlannedWrites:
             parameters |= _former_facts([order for order, _, _ in self.changed])
             parameters |= change_parameters(
                 [
-                    (change.to, _log_entry(order, answer, change, exchange))
+                    (change.to, _log_entry(order, answer, change, exchange, logs_qty=logs_qty))
                     for order, answer, change in self.changed
                 ]
             )
@@ -143,7 +147,7 @@ class CompareAndSet:
         statement = self._statement_for(planned.parts)
         try:
             ((different, not_locked, now, _),) = statement.run(
-                connection, planned.parameters(self._exchange)
+                connection, planned.parameters(self._exchange, logs_qty=self._orders.logs_qty)
             )
         except psycopg.errors.InvalidTextRepresentation as error:
             shared_state.require_no_halt(connection)
@@ -188,7 +192,9 @@ def _former_facts(orders: Sequence[StaleOrder]) -> dict[str, object]:
     }
 
 
-def _log_entry(order: StaleOrder, answer: Answer, change: Change, exchange: str) -> bytes:
+def _log_entry(
+    order: StaleOrder, answer: Answer, change: Change, exchange: str, *, logs_qty: bool
+) -> bytes:
     return activity.details_json(
         before=order.facts,
         after=change.to,
@@ -196,4 +202,5 @@ def _log_entry(order: StaleOrder, answer: Answer, change: Change, exchange: str)
         rule=change.rule,
         report=answer,
         created_at=order.created_at if change.rule is Rule.ARCHIVED else None,
+        qty=Decimal(order.qty) if logs_qty and order.qty is not None else None,
     )

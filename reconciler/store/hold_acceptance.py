@@ -3,12 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from sqlalchemy import Connection
 
+from reconciler.domain.column_scale import RemainingScale, rounded
+from reconciler.domain.contradiction import known_quantity
 from reconciler.domain.decide import Change, Confirm, Decision, HoldReason, Leave, Rule
 from reconciler.domain.order import Facts, Order, OrderId, describe_facts
-from reconciler.domain.report import Answer, Report, rounded
+from reconciler.domain.report import Answer, Report
 from reconciler.domain.status import SOMETHING_EXECUTED, Status
 from reconciler.errors import ReconcilerError, StoreRejected
 from reconciler.store.activity import facts_from_json
@@ -72,9 +75,15 @@ def decide_acceptance(
     reported = (
         before if hold.report is None else facts_from_json({**hold.report, "status": before.status})
     )
+    ordered = _ordered(hold)
+    if isinstance(orders.quantity_scale, RemainingScale) and ordered is None:
+        raise NotAcceptable(
+            f"order {hold.order_id} has no qty that what remains of it could be computed from;"
+            " write the row yourself, then run: reconciler holds dismiss"
+        )
     to = Facts(
         status=status or Status((hold.report or hold.row_facts)["status"]),
-        executed_qty=rounded(reported.executed_qty, orders.quantity_scale),
+        executed_qty=rounded(reported.executed_qty, orders.quantity_scale, ordered),
         avg_price=(
             before.avg_price
             if reported.avg_price is None
@@ -88,6 +97,14 @@ def decide_acceptance(
             " reconciler holds dismiss"
         )
     return Acceptance(to=to, report=_report(hold, to, now))
+
+
+def _ordered(hold: HeldOrder) -> Decimal | None:
+    """Return the row's `qty`; None if what remains of it cannot be computed from it."""
+    if hold.report is not None and hold.report.get("is_quote_sized"):
+        return None
+    qty = hold.row_facts.get("qty")
+    return None if qty is None else known_quantity(Decimal(qty))
 
 
 Acceptances = Mapping[OrderId, tuple[HeldOrder, Acceptance]]

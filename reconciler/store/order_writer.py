@@ -198,6 +198,7 @@ class OrderWriter:
             exchange=self._exchange,
             by=self._by,
             with_side_table=self._orders.side_table is not None,
+            logs_qty=self._orders.logs_qty,
         )
         expected = writes.counts
         if not expected:

@@ -35,8 +35,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ENUM, REAL
 from sqlalchemy.types import TypeEngine
 
-from reconciler.domain.binary_float import BinaryFloat
-from reconciler.domain.report import Scale
+from reconciler.domain.column_scale import EVERY_DIGIT, Scale, depends_on_ordered
 from reconciler.errors import Problem, SchemaMismatch
 from reconciler.store.column_requirements import (
     AVERAGE,
@@ -52,6 +51,7 @@ from reconciler.store.column_requirements import (
     column_problems,
     fits,
 )
+from reconciler.store.column_scales import scale_of
 from reconciler.store.columns import ColumnInfo, read_columns
 from reconciler.store.id_uniqueness import id_problems, is_id_unique
 from reconciler.store.open_index import NEVER
@@ -73,8 +73,8 @@ class OrdersTable:
 
     Attributes:
         optional: The optional columns that exist and can be used.
-        quantity_scale, price_scale, ordered_scale: The scales of `executed_qty`, `avg_price` and
-            `qty`.
+        quantity_scale, price_scale, ordered_scale: How `executed_qty`, `avg_price` and `qty` keep a
+            number.
         unusable: Columns with the name of an optional column that have an unsuitable type, or that
             our role may not read.
         has_exact_status: True if two words in `status` are equal only if all their letters are.
@@ -85,9 +85,9 @@ class OrdersTable:
 
     table: Table
     optional: frozenset[str]
-    quantity_scale: int | None
+    quantity_scale: Scale
     price_scale: Scale
-    ordered_scale: Scale = None
+    ordered_scale: Scale = EVERY_DIGIT
     unusable: frozenset[str] = frozenset()
     has_exact_status: bool = True
     has_unique_id: bool = True
@@ -98,6 +98,11 @@ class OrdersTable:
     def c(self) -> Any:
         """The columns, by name."""
         return self.table.c
+
+    @property
+    def logs_qty(self) -> bool:
+        """True if a log entry needs the row's `qty` for its decision to be replayed."""
+        return depends_on_ordered(self.quantity_scale)
 
     @property
     def with_sync_time(self) -> FromClause:
@@ -197,9 +202,9 @@ def read_orders_table(connection: Connection) -> OrdersTable:
             *(Column(name, _type_of(found[name])) for name in (*names, *sorted(optional))),
         ),
         optional=optional,
-        quantity_scale=found["executed_qty"].scale,
-        price_scale=_scale_of(found["avg_price"]),
-        ordered_scale=_scale_of(found["qty"]) if "qty" in optional else None,
+        quantity_scale=scale_of(found["executed_qty"]),
+        price_scale=scale_of(found["avg_price"]),
+        ordered_scale=scale_of(found["qty"]) if "qty" in optional else EVERY_DIGIT,
         unusable=unusable,
         has_exact_status=found["status"].is_exact,
         has_unique_id=is_id_unique(connection),
@@ -220,10 +225,6 @@ def orders_problems(connection: Connection, *, with_side_table: bool) -> list[Pr
         *(id_problems(connection) if "id" in found else ()),
         *rule_problems(connection, "orders", "UPDATE"),
     ]
-
-
-def _scale_of(column: ColumnInfo) -> Scale:
-    return BinaryFloat(column.type) if column.type in frozenset(BinaryFloat) else column.scale
 
 
 def require_schema(connection: Connection) -> OrdersTable:

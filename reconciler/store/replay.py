@@ -7,6 +7,7 @@ the same row, the log is complete; if not, it shows what a new version would hav
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, assert_never
 from uuid import UUID
 
@@ -117,6 +118,7 @@ def _difference(details: dict[str, Any], policy: Policy) -> str | None:
         external_order_id=answer.external_order_id,
         facts=facts_from_json(details["from"]),
         created_at=_created_at(details),
+        qty=_qty(details),
     )
     decision = decide(order, answer, answer.fetched_at, policy)
     if decision == recorded:
@@ -133,6 +135,11 @@ def _answer(details: dict[str, Any], rule: Rule) -> Answer:
 def _created_at(details: dict[str, Any]) -> datetime | None:
     """Return when the row was created; only an entry about an archived order has it."""
     return datetime.fromisoformat(details["created_at"]) if "created_at" in details else None
+
+
+def _qty(details: dict[str, Any]) -> Decimal | None:
+    """Return the row's `qty`; only an entry of a decision that depended on it has it."""
+    return Decimal(details["qty"]) if "qty" in details else None
 
 
 def _describe(decision: Decision) -> str:

@@ -29,6 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
+from reconciler.domain.column_scale import DecimalPlaces
 from reconciler.domain.status import Status
 from reconciler.store import activity
 from reconciler.store.orders_table import OrdersTable
@@ -174,8 +175,8 @@ def has_kept(orders: OrdersTable, changes: Any) -> Any:
     """
     status = orders.status.element
     quantity = changes.c.executed_qty
-    if orders.quantity_scale is not None:
-        quantity = func.round(quantity, literal_column(str(orders.quantity_scale)))
+    if isinstance(orders.quantity_scale, DecimalPlaces):
+        quantity = func.round(quantity, literal_column(str(orders.quantity_scale.places)))
     words: list[Any] = [literal_column(f"'{word}'") for word in Status]
     is_as_written = and_(status == changes.c.status, orders.c.executed_qty == quantity)
     return or_(is_as_written, status.not_in(words)).label("has_kept")

@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from reconciler.domain.column_scale import DecimalPlaces
 from reconciler.domain.decide import Policy, decide
 from reconciler.domain.order import Facts
 from reconciler.domain.report import Absent, Answer, OrderFault, Report
@@ -209,7 +210,7 @@ scenarios = st.lists(lifecycles, min_size=1, max_size=4).flatmap(
 numbers = count(1)
 
 
-POLICY = Policy(quantity_scale=8, price_scale=8)
+POLICY = Policy(quantity_scale=DecimalPlaces(8), price_scale=DecimalPlaces(8))
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from functools import partial
 
 import psycopg
 
+from reconciler.domain.column_scale import DecimalPlaces
 from reconciler.domain.decide import Policy, decide
 from reconciler.domain.order import Facts
 from reconciler.domain.report import Report
@@ -27,6 +28,7 @@ from reconciler.telemetry.metrics import NoMetrics
 from reconciler.workload import Batch, Chunk, Result
 
 ORDERS = 4
+EIGHT_PLACES = DecimalPlaces(8)
 FILLED = Facts(status=Status.FILLED, executed_qty=Decimal(1), avg_price=Decimal(100))
 
 
@@ -116,7 +118,10 @@ def a_handler(database: Database, exchange: FakeExchange, rows: int = ORDERS) ->
     with database.autocommit() as connection:
         table = read_orders_table(connection)
     policy = Policy(
-        quantity_scale=8, price_scale=8, placement_grace=timedelta(0), retention=timedelta(days=90)
+        quantity_scale=EIGHT_PLACES,
+        price_scale=EIGHT_PLACES,
+        placement_grace=timedelta(0),
+        retention=timedelta(days=90),
     )
     return OrderHandler(
         exchange=exchange,

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
+from reconciler.domain.column_scale import DecimalPlaces
 from reconciler.domain.decide import Change, Rule
 from reconciler.domain.order import Facts, OrderId
 from reconciler.domain.report import Answer
@@ -54,6 +55,7 @@ REPLACE = """
     DELETE FROM orders WHERE id = 1;
     INSERT INTO orders (id, symbol, status) VALUES (1, 'BTCUSDT', 'new')"""
 HALT = "INSERT INTO reconciliation_state VALUES ('halt', '{\"reason\": \"odd\"}', now(), 'test')"
+WHOLE_NUMBERS = DecimalPlaces(0)
 PARTITIONED = """
     CREATE TABLE orders (
         id bigint, symbol text, external_order_id text, status text, executed_qty numeric,
@@ -116,7 +118,7 @@ def test_rows_of_any_shape_are_confirmed_and_changed(
     kept = shape_of(empty_database).price_scale
     assert (result.different, result.skipped) == (frozenset(), frozenset())
     assert facts_of(read_row(owner, one)) == ("new", Decimal(0), None)
-    assert to == ("filled", Decimal("1.5"), Decimal(60000 if kept == 0 else "60000.25"))
+    assert to == ("filled", Decimal("1.5"), Decimal(60000 if kept == WHOLE_NUMBERS else "60000.25"))
     asked_at = planned.rows[0][1].fetched_at
     assert [read_row(owner, id_)["last_synced_at"] for id_ in (one, two)] == [
         asked_at,

@@ -19,6 +19,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from reconciler.domain.column_scale import DecimalPlaces
 from reconciler.domain.decide import Policy, decide
 from reconciler.domain.order import Side
 from reconciler.domain.report import Absent, Answer, Archived, Report
@@ -55,7 +56,13 @@ from .builders import (
     until,
 )
 
-POLICY = Policy(quantity_scale=8, price_scale=8, ordered_scale=8, retention=timedelta(days=90))
+EIGHT_PLACES = DecimalPlaces(8)
+POLICY = Policy(
+    quantity_scale=EIGHT_PLACES,
+    price_scale=EIGHT_PLACES,
+    ordered_scale=EIGHT_PLACES,
+    retention=timedelta(days=90),
+)
 LONG_AGO, RECENTLY, SECOND = timedelta(hours=2), timedelta(seconds=30), timedelta(seconds=1)
 
 BEFORE_THE_ANSWER, AFTER_THE_ANSWER, AMID_THE_STATEMENT, LOCKED = range(4)

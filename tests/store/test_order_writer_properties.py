@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from reconciler.domain.column_scale import DecimalPlaces
 from reconciler.domain.decide import Change, Confirm, Decision, Hold, Leave, Policy, decide
 from reconciler.domain.order import Facts, Order, OrderId
 from reconciler.domain.report import Answer
@@ -96,7 +97,8 @@ meetings = st.builds(
 
 LONG_AGO = timedelta(hours=2)
 FORGET = "DELETE FROM orders; DELETE FROM activity_log; DELETE FROM reconciliation_holds"
-POLICY = Policy(quantity_scale=8, price_scale=8, retention=timedelta(days=90))
+EIGHT_PLACES = DecimalPlaces(8)
+POLICY = Policy(quantity_scale=EIGHT_PLACES, price_scale=EIGHT_PLACES, retention=timedelta(days=90))
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from reconciler.domain.column_scale import EVERY_DIGIT, DecimalPlaces, Scale
 from reconciler.errors import Problem, SchemaMismatch
 from reconciler.store import migrations
 from reconciler.store.database import Database
@@ -88,15 +89,15 @@ def test_every_shape_takes_a_change_and_logs_it(
 @pytest.mark.parametrize(
     ("shape_name", "scales"),
     [
-        ("bigint id, text status", (8, 8)),
-        ("uuid id, varchar status", (None, None)),
-        ("integer id, enum status", (3, 0)),
-        ("domains", (8, 8)),
+        ("bigint id, text status", (DecimalPlaces(8), DecimalPlaces(8))),
+        ("uuid id, varchar status", (EVERY_DIGIT, EVERY_DIGIT)),
+        ("integer id, enum status", (DecimalPlaces(3), DecimalPlaces(0))),
+        ("domains", (DecimalPlaces(8), DecimalPlaces(8))),
     ],
 )
 def test_the_scales_are_those_of_the_columns(
     shape_name: str,
-    scales: tuple[int | None, int | None],
+    scales: tuple[Scale, Scale],
     owner: Application,
     empty_database: Database,
 ) -> None:

@@ -3,9 +3,11 @@
 from decimal import Decimal
 from typing import Any
 
-from reconciler.domain.report import average_price, rounded
+from reconciler.domain.column_scale import DecimalPlaces, rounded
+from reconciler.domain.report import average_price
 from reconciler.exchanges.binance.constants import STATUSES
 
+_SCALE = DecimalPlaces(8)
 STALE = (
     "SELECT id, symbol, external_order_id FROM orders WHERE external_order_id IS NOT NULL"
     " AND status IN ('pending', 'partial', 'new')"
@@ -27,5 +29,5 @@ def facts_of(answer: dict[str, Any]) -> tuple[str, Decimal, Decimal | None]:
     return (
         "partial" if is_partial else status.value,
         executed,
-        None if average is None else rounded(average, 8),
+        None if average is None else rounded(average, _SCALE),
     )

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
+from reconciler.domain.column_scale import DecimalPlaces
 from reconciler.domain.decide import Policy, decide
 from reconciler.domain.order import OrderId
 from reconciler.domain.report import Answer
@@ -25,7 +26,7 @@ from reconciler.supervisor.options import PAGE_ITEMS
 from reconciler.workload import Batch
 from scripts.benchmark.rows import EXCHANGE
 
-POLICY = Policy(quantity_scale=8, price_scale=8)
+POLICY = Policy(quantity_scale=DecimalPlaces(8), price_scale=DecimalPlaces(8))
 
 
 def read_stale(database: Database, stale_after: timedelta) -> list[StaleOrder]:

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from reconciler.domain.column_scale import DecimalPlaces
 from reconciler.domain.decide import Change, Decision, Policy, decide
 from reconciler.domain.order import Facts, Order, Side
 from reconciler.domain.report import Absent, Answer, Archived, OrderFault, Report
@@ -14,7 +15,8 @@ A_DAY_AGO = NOW - timedelta(days=1)
 JUST_FETCHED = NOW - timedelta(seconds=1)
 SYMBOL = "BTCUSDT"
 ORDER_ID = "9007199254740993"
-POLICY = Policy(quantity_scale=8, price_scale=8, retention=timedelta(days=90))
+EIGHT_PLACES = DecimalPlaces(8)
+POLICY = Policy(quantity_scale=EIGHT_PLACES, price_scale=EIGHT_PLACES, retention=timedelta(days=90))
 
 
 def some_facts(

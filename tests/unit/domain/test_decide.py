@@ -1,5 +1,6 @@
 """The invariants of `decide` by number, then the accidents that it prevents."""
 
+import dataclasses
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import permutations
@@ -7,6 +8,12 @@ from itertools import permutations
 import pytest
 
 from reconciler.domain.binary_float import BinaryFloat
+from reconciler.domain.column_scale import (
+    NO_COLUMN,
+    DecimalPlaces,
+    FloatScale,
+    RemainingScale,
+)
 from reconciler.domain.contradiction import ComparedColumn
 from reconciler.domain.decide import (
     LONGEST_ANSWER_AGE,
@@ -206,8 +213,9 @@ def test_invariant_04_same_end_with_a_fill_more_takes_the_fill(status: Status) -
 def test_invariant_04_rounding_to_the_column_is_no_shrinking() -> None:
     order = an_order(PARTIAL, "0.13", "100")
     report = a_report(PARTIAL, "0.125", "100")
+    policy = Policy(quantity_scale=DecimalPlaces(2), price_scale=DecimalPlaces(2))
 
-    assert decided(order, report, policy=Policy(quantity_scale=2, price_scale=2)) == Confirm()
+    assert decided(order, report, policy=policy) == Confirm()
 
 
 @pytest.mark.parametrize("status", [NEW, PARTIAL, FILLED, CANCELED])
@@ -301,7 +309,7 @@ def test_invariant_07_fill_of_nothing_is_held(row: Status, reported: Status) -> 
 
 
 def test_invariant_08_average_is_rounded_to_the_columns_scale() -> None:
-    policy = Policy(quantity_scale=8, price_scale=2)
+    policy = Policy(quantity_scale=DecimalPlaces(8), price_scale=DecimalPlaces(2))
 
     decision = decided(an_order(), a_report(PARTIAL, "1", "66.665"), policy=policy)
 
@@ -310,7 +318,7 @@ def test_invariant_08_average_is_rounded_to_the_columns_scale() -> None:
 
 
 def test_invariant_08_quantity_is_rounded_to_the_columns_scale() -> None:
-    policy = Policy(quantity_scale=3, price_scale=2)
+    policy = Policy(quantity_scale=DecimalPlaces(3), price_scale=DecimalPlaces(2))
 
     decision = decided(an_order(), a_report(PARTIAL, "0.0125", "1"), policy=policy)
 
@@ -760,7 +768,7 @@ def test_invariant_13_what_is_not_to_be_compared_contradicts_nothing(
 
 @pytest.mark.parametrize("scale", BinaryFloat)
 def test_average_in_a_float_column_is_only_confirmed_the_second_time(scale: BinaryFloat) -> None:
-    policy = Policy(price_scale=scale)
+    policy = Policy(price_scale=FloatScale(scale))
     report = a_report(FILLED, "3", str(Decimal(100) / 3))
 
     first = decided(an_order(), report, policy=policy)
@@ -770,8 +778,98 @@ def test_average_in_a_float_column_is_only_confirmed_the_second_time(scale: Bina
     assert second == Confirm()
 
 
+DOUBLE = FloatScale(BinaryFloat.DOUBLE)
+LEFT_AS_DOUBLE = Policy(quantity_scale=RemainingScale(DOUBLE), ordered_scale=DOUBLE)
+LEFT_AS_NUMERIC = Policy(quantity_scale=RemainingScale(DecimalPlaces(8)))
+
+
+@pytest.mark.parametrize("executed", ["0.30000000000000004", "0.3", "0.29999999999999993"])
+def test_quantity_and_average_that_differ_by_float_errors_are_confirmed(executed: str) -> None:
+    order = an_order(PARTIAL, executed, "33.333333333333329", qty="1")
+    policy = Policy(quantity_scale=DOUBLE, price_scale=DOUBLE)
+
+    assert decided(order, a_report(PARTIAL, "0.3", "33.33333333333333"), policy=policy) == Confirm()
+
+
+@pytest.mark.parametrize("policy", [Policy(quantity_scale=DOUBLE), LEFT_AS_DOUBLE])
+@pytest.mark.parametrize("dust", ["1E-20", "-1E-20", "5.551115123125783E-17"])
+def test_dust_of_float_sums_is_nothing_executed(dust: str, policy: Policy) -> None:
+    order = an_order(NEW, dust, qty="1", created_at=NOW - timedelta(days=91))
+    forgets = replace_retention(policy)
+
+    assert decided(order, a_report(NEW), policy=policy) == Confirm()
+    assert decided(order, a_report(CANCELED), policy=policy) == Change(
+        to=some_facts(CANCELED, max(dust, "0", key=Decimal)), rule=Rule.ENDED
+    )
+    assert decided(order, an_archived(), policy=forgets) == Change(
+        to=some_facts(CANCELED, dust), rule=Rule.ARCHIVED
+    )
+
+
+def test_order_that_ends_gets_the_exact_quantity_where_float_errors_lost_some() -> None:
+    order = an_order(PARTIAL, "0.9999999999999999", qty="1")
+
+    decision = decided(order, a_report(FILLED, "1"), policy=LEFT_AS_DOUBLE)
+
+    assert decision == Change(to=some_facts(FILLED, "1"), rule=Rule.ENDED)
+
+
+@pytest.mark.parametrize("qty", [None, "0", "-1"])
+def test_row_without_a_quantity_is_confirmed_but_what_remains_of_it_never_written(
+    qty: str | None,
+) -> None:
+    order = an_order(NEW, qty=qty, created_at=NOW - timedelta(days=91))
+    policy = replace_retention(LEFT_AS_NUMERIC)
+
+    decisions = [
+        decided(order, answer, policy=policy)
+        for answer in (a_report(PARTIAL, "0.5"), a_report(CANCELED), an_archived())
+    ]
+
+    assert decided(order, a_report(NEW), policy=policy) == Confirm()
+    assert [held_for(decision) for decision in decisions] == [HoldReason.CONFLICT] * 3
+    assert "no qty" in detail_of(decisions[0])
+
+
+@pytest.mark.parametrize(("quantity", "is_held"), [(None, True), ("0.002", True), ("100", False)])
+def test_what_remains_of_an_amount_of_quote_currency_is_never_written(
+    quantity: str | None, *, is_held: bool
+) -> None:
+    report = a_report(FILLED, "0.002", "50000", quantity=quantity, is_quote_sized=True)
+
+    decision = decided(an_order(qty="100"), report, policy=LEFT_AS_NUMERIC)
+
+    assert isinstance(decision, Hold if is_held else Change)
+
+
+def test_average_without_a_column_is_none_before_and_after() -> None:
+    policy = Policy(price_scale=NO_COLUMN)
+
+    first = decided(an_order(), a_report(FILLED, "1", "100"), policy=policy)
+
+    assert first == Change(to=some_facts(FILLED, "1"), rule=Rule.ENDED)
+    assert decided(written(an_order(), first), a_report(FILLED, "1", "99"), policy=policy) == (
+        Confirm()
+    )
+
+
+@pytest.mark.parametrize("qty", ["0.30000000000000004", "0.29999999999999993"])
+def test_quantity_ordered_that_differs_by_float_errors_contradicts_nothing(qty: str) -> None:
+    order = an_order(qty=qty, client_order_id="mine")
+    policy = Policy(ordered_scale=DOUBLE)
+    report = a_report(FILLED, "0.3", quantity="0.3", client_order_id="other")
+
+    # No amendment that would explain another client id; and nothing more executed than ordered.
+    assert "client id" in detail_of(decided(order, report, policy=policy))
+    assert "qty" not in detail_of(decided(order, report, policy=policy))
+
+
+def replace_retention(policy: Policy) -> Policy:
+    return dataclasses.replace(policy, retention=timedelta(days=90))
+
+
 def replace_scale(places: int) -> Policy:
-    return Policy(ordered_scale=places)
+    return Policy(ordered_scale=DecimalPlaces(places))
 
 
 def test_accident_errors_as_not_found_declare_no_live_order_lost() -> None:

@@ -19,6 +19,7 @@ from hypothesis.stateful import (
     rule,
 )
 
+from reconciler.domain.column_scale import DecimalPlaces, rounded
 from reconciler.domain.decide import (
     LONGEST_ANSWER_AGE,
     Change,
@@ -37,7 +38,6 @@ from reconciler.domain.report import (
     Archived,
     Report,
     average_price,
-    rounded,
 )
 from reconciler.domain.status import OPEN, TERMINAL, Status
 from reconciler.domain.value import replace
@@ -45,7 +45,7 @@ from reconciler.domain.value import replace
 from .builders import NOW
 
 MAX_ORDERS = 2
-COLUMN_SCALE = 4
+COLUMN_SCALE = DecimalPlaces(4)
 POLICY = Policy(
     quantity_scale=COLUMN_SCALE,
     price_scale=COLUMN_SCALE,

@@ -3,6 +3,7 @@ from decimal import Decimal
 
 import pytest
 
+from reconciler.domain.column_scale import DecimalPlaces
 from reconciler.domain.decide import Change, Confirm, Policy, decide
 from reconciler.domain.order import Order
 from reconciler.domain.report import Report
@@ -12,7 +13,7 @@ from reconciler.store.stale_order import StaleOrder
 from reconciler.tune.sample import order_specs
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
-SCALES = Policy(quantity_scale=8, price_scale=8)
+SCALES = Policy(quantity_scale=DecimalPlaces(8), price_scale=DecimalPlaces(8))
 
 
 def a_row(
