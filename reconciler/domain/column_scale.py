@@ -8,6 +8,8 @@
     what is not executed yet of `qty`             RemainingScale, over any of these
     no such column                                NoColumn
 
+A scale `is_exact` if two of its numbers are the same only if they are equal, whatever was ordered.
+
 Every comparison is of a number that was `rounded` to its column, so a number that the column cannot
 keep never looks like news. An application adds floats, so two of them are the same if they agree in
 the digits that such a sum keeps: see `is_same_number`.
@@ -15,7 +17,7 @@ the digits that such a sum keeps: see `is_same_number`.
 
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Context, Decimal
-from typing import assert_never
+from typing import ClassVar, assert_never
 
 from reconciler.domain.binary_float import BinaryFloat
 
@@ -27,6 +29,7 @@ class DecimalPlaces:
     A numeric(p,s) or integer whose values stand for a multiple of 10^e keeps `s - e` places.
     """
 
+    is_exact: ClassVar[bool] = True
     places: int
     quantum: Decimal = field(init=False, repr=False, compare=False)
 
@@ -38,11 +41,14 @@ class DecimalPlaces:
 class EveryDigit:
     """A column that keeps every digit."""
 
+    is_exact: ClassVar[bool] = True
+
 
 @dataclass(frozen=True)
 class FloatScale:
     """A binary float; a number is its value times 10^`exponent`."""
 
+    is_exact: ClassVar[bool] = False
     kind: BinaryFloat
     exponent: int = 0
 
@@ -51,11 +57,14 @@ class FloatScale:
 class NoColumn:
     """No column at all: nothing is kept of a number, which leaves zero."""
 
+    is_exact: ClassVar[bool] = True
+
 
 @dataclass(frozen=True)
 class RemainingScale:
     """A column with what is not executed yet: the quantity ordered less the quantity executed."""
 
+    is_exact: ClassVar[bool] = False
     left: DecimalPlaces | EveryDigit | FloatScale
 
 
@@ -122,11 +131,6 @@ def is_same_number(
         sizes.append(ordered.copy_abs())
     last_digit = max(sizes).adjusted() - column.kind.decimal_digits + 1
     return _EXACT.subtract(one, other).copy_abs() <= Decimal((0, (1,), last_digit))
-
-
-def depends_on_ordered(scale: Scale) -> bool:
-    """Return True if the row's `qty` makes a difference to what a column keeps, or what is same."""
-    return isinstance(scale, RemainingScale | FloatScale)
 
 
 _ZERO = Decimal(0)

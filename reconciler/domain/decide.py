@@ -332,10 +332,10 @@ def _without_float_errors(order: Order, to: Facts, policy: Policy) -> Facts:
     If the status changes, the exchange's numbers are written, since they may be the last; but even
     then the quantity does not shrink.
     """
-    row, scale = order.facts, policy.quantity_scale
-    executed_qty, average = to.executed_qty, to.avg_price
-    if executed_qty == row.executed_qty and average == row.avg_price:
-        return to  # Nearly always, if nothing has happened.
+    scale = policy.quantity_scale
+    if scale.is_exact and policy.price_scale.is_exact:
+        return to
+    row, executed_qty, average = order.facts, to.executed_qty, to.avg_price
     is_moving = to.status is not row.status
     if is_same_number(row.executed_qty, executed_qty, scale, order.qty):
         executed_qty = max(row.executed_qty, executed_qty) if is_moving else row.executed_qty

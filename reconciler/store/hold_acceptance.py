@@ -78,7 +78,7 @@ def decide_acceptance(
     ordered = _ordered(hold)
     if isinstance(orders.quantity_scale, RemainingScale) and ordered is None:
         raise NotAcceptable(
-            f"order {hold.order_id} has no qty that what remains of it could be computed from;"
+            f"order {hold.order_id} has no qty in base currency, so what remains of it is unknown;"
             " write the row yourself, then run: reconciler holds dismiss"
         )
     to = Facts(
@@ -90,7 +90,7 @@ def decide_acceptance(
             else rounded(reported.avg_price, orders.price_scale) or before.avg_price
         ),
     )
-    if to.status in SOMETHING_EXECUTED and to.executed_qty == 0:
+    if to.status in SOMETHING_EXECUTED and to.executed_qty <= 0:
         raise NotAcceptable(
             f"order {hold.order_id} would be {to.status.value} with nothing executed;"
             " write status, executed_qty and avg_price into the row yourself, then run:"

@@ -35,7 +35,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ENUM, REAL
 from sqlalchemy.types import TypeEngine
 
-from reconciler.domain.column_scale import EVERY_DIGIT, Scale, depends_on_ordered
+from reconciler.domain.column_scale import EVERY_DIGIT, Scale
 from reconciler.errors import Problem, SchemaMismatch
 from reconciler.store.column_requirements import (
     AVERAGE,
@@ -102,7 +102,7 @@ class OrdersTable:
     @property
     def logs_qty(self) -> bool:
         """True if a log entry needs the row's `qty` for its decision to be replayed."""
-        return depends_on_ordered(self.quantity_scale)
+        return not self.quantity_scale.is_exact
 
     @property
     def with_sync_time(self) -> FromClause:
