@@ -31,6 +31,7 @@ from pydantic_settings import (
 
 from reconciler.config_file import ConfigFile, read_config_file
 from reconciler.errors import ConfigurationError, Problem
+from reconciler.scope import UNSCOPED, Scope
 from reconciler.secret_file import UNUSABLE_FILE, read_secret, secret_file_error
 
 if TYPE_CHECKING:  # Loaded only where it is used: every command would wait for it.
@@ -371,6 +372,11 @@ class Settings(BaseSettings):
         settings = self.model_copy()
         settings._orders = orders  # noqa: SLF001 - our own class
         return settings
+
+    @property
+    def scope(self) -> Scope:
+        """The name of this program among several over one table."""
+        return UNSCOPED if self._orders is None else Scope(self._orders.scope or UNSCOPED)
 
     @property
     def stale_after(self) -> timedelta:

@@ -25,7 +25,7 @@ def account_command() -> None:
 def show_command() -> None:
     """Show the remembered account."""
     with open_database("holds") as (database, settings), database.autocommit() as connection:
-        known = shared_state.read_account(connection, settings.exchange_name)
+        known = shared_state.read_account(connection, settings.scope, settings.exchange_name)
     if known is None:
         click.echo(f"no account at {settings.exchange_name} is remembered yet")
     else:
@@ -43,5 +43,7 @@ def confirm_command(*, by: str | None) -> None:
         if account.identity is None:
             raise ConfigurationError([Problem(what=UNNAMED, hint=UNNAMED_HINT)])
         with database.transaction() as connection:
-            shared_state.confirm_account(connection, found.name, account.identity, by=operator)
+            shared_state.confirm_account(
+                connection, settings.scope, found.name, account.identity, by=operator
+            )
     click.echo(f"the orders belong to account {account.identity}, confirmed by {operator}")

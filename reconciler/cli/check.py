@@ -33,6 +33,7 @@ from reconciler.cli.ui.output import console, print_json, print_problems, print_
 from reconciler.cli.ui.progress import show_activity
 from reconciler.errors import Problem, ReconcilerError
 from reconciler.exchanges.base import Account, Venue
+from reconciler.settings import Settings
 from reconciler.store import shared_state
 from reconciler.store.database import Database
 
@@ -83,8 +84,8 @@ def _results(checked: CheckedSettings) -> Iterator[CheckResult]:
             check_account = _skip_account("the database answers")
         else:
             opened.callback(database.close)
-            found = list(check_database(database, lambda: datetime.now(UTC)))
-            check_account = _account_check(database, found)
+            found = list(check_database(database, settings.scope, lambda: datetime.now(UTC)))
+            check_account = _account_check(database, settings, found)
         yield from found
         if checked.has_invalid("EXCHANGE_"):
             yield from skip_exchange()
@@ -94,7 +95,7 @@ def _results(checked: CheckedSettings) -> Iterator[CheckResult]:
 
 
 def _account_check(
-    database: Database, found: Sequence[CheckResult]
+    database: Database, settings: Settings, found: Sequence[CheckResult]
 ) -> Callable[[Venue, Account], CheckResult]:
     """Return the check that compares the account with the remembered one, or a check that skips."""
     statuses = {result.check: result.status for result in found}
@@ -109,7 +110,7 @@ def _account_check(
     def check_account(venue: Venue, account: Account) -> CheckResult:
         try:
             with database.autocommit() as connection:
-                remembered = shared_state.read_account(connection, venue.name)
+                remembered = shared_state.read_account(connection, settings.scope, venue.name)
         except ReconcilerError as error:
             return failed(ACCOUNT_CHECK, error)
         return account_result(account, remembered)

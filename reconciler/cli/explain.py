@@ -56,7 +56,7 @@ def _take_snapshot(settings: Settings, order_id: OrderId) -> OrderSnapshot:
         closing(Database(settings.required_database_url, role="explain")) as database,
         database.autocommit() as connection,
     ):
-        orders = read_orders_table(connection)
+        orders = read_orders_table(connection, settings.scope)
         row = read_row(connection, orders, order_id, stale_after=settings.stale_after)
         location, unanswered = (
             (None, None) if row is None else _locate(settings, row.symbol, order_id)
@@ -64,11 +64,11 @@ def _take_snapshot(settings: Settings, order_id: OrderId) -> OrderSnapshot:
         return OrderSnapshot(
             order_id=str(order_id),
             row=row,
-            hold=read_hold(connection, str(order_id)),
+            hold=read_hold(connection, settings.scope, str(order_id)),
             holders=() if row is None else read_lock_holders(connection, orders, order_id),
             location=location,
             unanswered=unanswered,
-            halted=read_halt(connection),
+            halted=read_halt(connection, settings.scope),
             activity=read_history(connection, str(order_id)),
         )
 

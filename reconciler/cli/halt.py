@@ -21,8 +21,8 @@ def halt_command() -> None:
 @json_option
 def status_command(*, as_json: bool) -> None:
     """Show whether the halt is on, and why. Exits with code 1 if it is on."""
-    with open_database("holds") as (database, _), database.autocommit() as connection:
-        reason = shared_state.read_halt(connection)
+    with open_database("holds") as (database, settings), database.autocommit() as connection:
+        reason = shared_state.read_halt(connection, settings.scope)
     if as_json:
         print_json({"is_on": reason is not None, "reason": reason})
     else:
@@ -38,6 +38,6 @@ def release_command(*, by: str | None) -> None:
     A running supervisor goes on within 15 s.
     """
     operator = required_operator(by)
-    with open_database("holds") as (database, _), database.transaction() as connection:
-        was_on = shared_state.release_halt(connection, by=operator)
+    with open_database("holds") as (database, settings), database.transaction() as connection:
+        was_on = shared_state.release_halt(connection, settings.scope, by=operator)
     click.echo(f"the halt was released by {operator}" if was_on else "the halt is not on")

@@ -160,10 +160,10 @@ def _read_vitals(settings: Settings) -> Vitals:
         closing(Database(settings.required_database_url, role="health")) as database,
         database.transaction() as connection,
     ):
-        hour = read_last_hour(connection)
-        halted = read_halt(connection)
-        holds = measure_holds(connection)
-        orders = read_orders_table(connection)
+        hour = read_last_hour(connection, settings.scope)
+        halted = read_halt(connection, settings.scope)
+        holds = measure_holds(connection, settings.scope)
+        orders = read_orders_table(connection, settings.scope)
         stale = StaleOrders(orders, stale_after=settings.stale_after).measure_backlog(connection)
     return Vitals(
         last_hour=hour,

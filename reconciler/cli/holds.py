@@ -46,9 +46,10 @@ def list_command(
     *, reason: str | None, symbol: str | None, with_resolved: bool, as_json: bool
 ) -> None:
     """List the orders on hold, the longest held first."""
-    with open_database("holds") as (database, _), database.autocommit() as connection:
+    with open_database("holds") as (database, settings), database.autocommit() as connection:
         found = list_holds(
             connection,
+            settings.scope,
             reason=None if reason is None else HoldReason(reason),
             symbol=symbol,
             with_resolved=with_resolved,
@@ -69,8 +70,8 @@ def list_command(
 @json_option
 def show_command(*, order_id: OrderId, as_json: bool) -> None:
     """Show why an order is on hold: what its row says, and what the exchange says."""
-    with open_database("holds") as (database, _), database.autocommit() as connection:
-        hold = read_hold(connection, str(order_id))
+    with open_database("holds") as (database, settings), database.autocommit() as connection:
+        hold = read_hold(connection, settings.scope, str(order_id))
     if hold is None:
         raise no_such_hold(order_id)
     if as_json:
@@ -103,6 +104,7 @@ def accept_command(
     with open_database("holds") as (database, settings):
         decision = AcceptHolds(
             database=database,
+            scope=settings.scope,
             by=operator,
             exchange=settings.exchange_name,
             status=None if status is None else Status(status),
@@ -120,8 +122,9 @@ def dismiss_command(*, selection: HoldSelection, by: str | None, as_json: bool) 
     you are asked for confirmation.
     """
     operator = required_operator(by)
-    with open_database("holds") as (database, _):
-        _decide(DismissHolds(database=database, by=operator), selection, as_json=as_json)
+    with open_database("holds") as (database, settings):
+        decision = DismissHolds(database=database, scope=settings.scope, by=operator)
+        _decide(decision, selection, as_json=as_json)
 
 
 def _decide(decision: HoldDecision, selection: HoldSelection, *, as_json: bool) -> None:

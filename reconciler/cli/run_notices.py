@@ -63,7 +63,7 @@ def explain_empty_sweep(settings: Settings) -> tuple[str, ...]:
     """Return why a sweep found no stale order."""
     why = query_on_own_connection(
         settings.required_database_url,
-        partial(explain_no_stale_orders, stale_after=settings.stale_after),
+        partial(explain_no_stale_orders, scope=settings.scope, stale_after=settings.stale_after),
     )
     return () if why is None else (why,)
 

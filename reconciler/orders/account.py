@@ -13,6 +13,7 @@ import structlog
 from reconciler.errors import BreakerOpen, ExchangeError, Problem, StoreRefused, StoreUnavailable
 from reconciler.exchanges.base import Account, Exchange
 from reconciler.orders.faults import fault_for_person, fault_of
+from reconciler.scope import Scope
 from reconciler.store import shared_state
 from reconciler.store.database import Database
 from reconciler.workload import FaultKind, WorkerFault
@@ -43,6 +44,7 @@ class AccountVerifier:
 
     exchange: Exchange
     database: Database
+    scope: Scope
     is_dry_run: bool
     accepts_unnamed: bool = False
     _is_verified: bool = field(default=False, init=False)
@@ -85,5 +87,5 @@ class AccountVerifier:
         venue = self.exchange.venue.name
         with self.database.transaction() as connection:
             if self.is_dry_run:
-                return shared_state.read_account(connection, venue) or identity
-            return shared_state.remember_account(connection, venue, identity)
+                return shared_state.read_account(connection, self.scope, venue) or identity
+            return shared_state.remember_account(connection, self.scope, venue, identity)

@@ -19,6 +19,7 @@ from reconciler.orders.chunking import chunk_orders
 from reconciler.orders.duplicates_gauge import DuplicatesGauge
 from reconciler.orders.sync_times_cleanup import SyncTimesCleanup
 from reconciler.orders.unfollowed_gauge import UnfollowedGauge
+from reconciler.scope import Scope
 from reconciler.store import first_sync, shared_state
 from reconciler.store.cycles import CycleRecord, read_last_hour, record_cycle
 from reconciler.store.database import Database
@@ -46,6 +47,11 @@ class OrderPlanner(Planner):
     scans: BacklogScan = field(default_factory=BacklogScan)
     cleanup: SyncTimesCleanup = field(default_factory=SyncTimesCleanup)
 
+    @property
+    def scope(self) -> Scope:
+        """Whose holds, halt, pauses and cycles these are."""
+        return self.orders.scope
+
     def plan(self, limit: int, after: Hashable | None) -> Page:
         """Read a page of stale orders and cut it into chunks.
 
@@ -67,7 +73,7 @@ class OrderPlanner(Planner):
         has_side_table = self.orders.side_table is not None
         with self.database.transaction() as connection:
             require_unchanged(connection, has_side_table=has_side_table)
-            if not self.is_dry_run and shared_state.read_halt(connection) is None:
+            if not self.is_dry_run and shared_state.read_halt(connection, self.scope) is None:
                 resolve_ended(connection, self.orders)
                 if has_side_table:
                     self.cleanup.run_if_due(connection)
@@ -81,7 +87,7 @@ class OrderPlanner(Planner):
         """Count the stale orders, as the last scan found them, and the orders on hold."""
         backlog, age_seconds = self.scans.measure(self._scan)
         with self.database.transaction() as connection:
-            holds = measure_holds(connection)
+            holds = measure_holds(connection, self.scope)
         return Backlog(
             items=backlog.orders,
             oldest_age_seconds=backlog.oldest_age_seconds,
@@ -100,16 +106,17 @@ class OrderPlanner(Planner):
             with self.database.transaction() as connection:
                 first_sync.record_first_sync(
                     connection,
+                    self.scope,
                     started_at=cycle.started_at,
                     scanned=cycle.counts.scanned,
                     ends_sweep=cycle.ends_sweep,
                 )
-                record_cycle(connection, _as_record(cycle))
+                record_cycle(connection, self.scope, _as_record(cycle))
 
     def last_hour(self) -> LastHour:
-        """Read what the recorded cycles of the last hour did, on all hosts."""
+        """Read what the recorded cycles of this scope did in the last hour, on all hosts."""
         with self.database.autocommit() as connection:
-            return read_last_hour(connection)
+            return read_last_hour(connection, self.scope)
 
     def set_aside(self, chunk: Chunk) -> None:
         """Put orders on hold that crash each worker that processes them.
@@ -131,7 +138,7 @@ class OrderPlanner(Planner):
     def read_halt(self) -> str | None:
         """Return the reason of the halt; None if it is off."""
         with self.database.autocommit() as connection:
-            return shared_state.read_halt(connection)
+            return shared_state.read_halt(connection, self.scope)
 
     def write_halt(self, reason: str | None) -> None:
         """Apply or release the halt for all hosts; a dry run writes nothing."""
@@ -139,14 +146,14 @@ class OrderPlanner(Planner):
             return
         with self.database.transaction() as connection:
             if reason is None:
-                shared_state.release_halt(connection)
+                shared_state.release_halt(connection, self.scope)
             else:
-                shared_state.apply_halt(connection, reason)
+                shared_state.apply_halt(connection, self.scope, reason)
 
     def read_pause(self) -> RememberedPause:
         """Return how much longer the rate-limit pause lasts, by the database's clock."""
         with self.database.autocommit() as connection:
-            seconds_by_host = shared_state.read_pauses(connection, self.venue.name)
+            seconds_by_host = shared_state.read_pauses(connection, self.scope, self.venue.name)
         own = seconds_by_host.pop(socket.gethostname(), 0.0)
         elsewhere = max(seconds_by_host.values(), default=0.0)
         return RememberedPause(seconds=own, elsewhere_seconds=elsewhere)
@@ -158,7 +165,9 @@ class OrderPlanner(Planner):
         """
         if not self.is_dry_run:
             with self.database.transaction() as connection:
-                shared_state.write_pause(connection, self.venue.name, socket.gethostname(), seconds)
+                shared_state.write_pause(
+                    connection, self.scope, self.venue.name, socket.gethostname(), seconds
+                )
 
     def close(self) -> None:
         """Close the connection."""

@@ -30,6 +30,7 @@ from reconciler.orders.unfollowed_gauge import UnfollowedGauge
 from reconciler.resilience.breaker import Breaker
 from reconciler.resilience.breaker_state import BreakerSnapshot, BreakerState
 from reconciler.resilience.budget import Budget
+from reconciler.scope import Scope
 from reconciler.settings import Settings
 from reconciler.store.database import Database
 from reconciler.store.order_writer import OrderWriter
@@ -86,7 +87,7 @@ class OrderWorkload(Workload):
         )
         try:
             with database.autocommit() as connection:
-                orders = require_schema(connection)
+                orders = require_schema(connection, self.settings.scope)
                 _require_privileges(connection, is_dry_run=self.is_dry_run)
         except ReconcilerError:
             database.close()
@@ -117,7 +118,7 @@ class OrderWorkload(Workload):
             must_write=not self.is_dry_run,
         )
         clock = DatabaseClock()
-        orders = await asyncio.to_thread(_read_orders_table, database, clock)
+        orders = await asyncio.to_thread(_read_orders_table, database, settings.scope, clock)
         metrics = open_metrics(settings.statsd, log_failures=False)
         own_breaker = Breaker(
             settings.breaker, on_change=partial(_count_opening, metrics), inherited=breaker
@@ -145,6 +146,7 @@ class OrderWorkload(Workload):
             account=AccountVerifier(
                 exchange=exchange,
                 database=database,
+                scope=settings.scope,
                 is_dry_run=self.is_dry_run,
                 accepts_unnamed=settings.unnamed_account == "accept",
             ),
@@ -170,9 +172,9 @@ def _require_privileges(connection: Connection, *, is_dry_run: bool) -> None:
         log.warning("orders.may_be_hidden", reason=problem.what, hint=problem.hint)
 
 
-def _read_orders_table(database: Database, clock: DatabaseClock) -> OrdersTable:
+def _read_orders_table(database: Database, scope: Scope, clock: DatabaseClock) -> OrdersTable:
     with database.autocommit() as connection:
-        orders = read_orders_table(connection)
+        orders = read_orders_table(connection, scope)
         clock.sync(_database_now(connection))
     return orders
 

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, select
 from reconciler.domain.order import Facts, Order, Side
 from reconciler.domain.report import Answer, Archived, Report
 from reconciler.domain.status import Status
+from reconciler.scope import Scope
 from reconciler.store.tables import activity_log
 
 T = TypeVar("T")
@@ -41,6 +42,7 @@ def details_json(
     before: Facts,
     after: Facts,
     exchange: str,
+    scope: Scope,
     rule: str,
     report: Answer,
     created_at: datetime | None = None,
@@ -50,7 +52,7 @@ def details_json(
     """Return an entry's `details`.
 
     `created_at` and `qty` are the row's, if the decision depended on them; `by` is the person who
-    decided, if any.
+    decided, if any. A program without a scope leaves it out.
     """
     return _encode(
         _DetailsJson(
@@ -63,6 +65,7 @@ def details_json(
             created_at=_or_unset(created_at),
             qty=_or_unset(_price(qty)),
             by=_or_unset(by),
+            scope=_or_unset(scope or None),
         )
     )
 
@@ -184,6 +187,7 @@ class _DetailsJson(msgspec.Struct, gc=False, rename={"from_": "from"}):
     created_at: datetime | msgspec.UnsetType
     qty: str | msgspec.UnsetType
     by: str | msgspec.UnsetType
+    scope: str | msgspec.UnsetType
 
 
 def _report_json(answer: Answer) -> _ReportJson:

@@ -9,6 +9,7 @@ from functools import lru_cache
 from reconciler.domain.decide import Change, Confirm, Hold, Leave, Rule
 from reconciler.domain.order import Facts, Order, OrderId
 from reconciler.domain.report import Answer
+from reconciler.scope import Scope
 from reconciler.store import activity
 from reconciler.store.holds import attempts_in_a_row, wait_before_attempt
 from reconciler.store.prepared_statement import array_literal
@@ -69,6 +70,7 @@ class BatchWrites:
         answers: Mapping[OrderId, Answer],
         *,
         exchange: str,
+        scope: Scope,
         by: str | None,
         with_side_table: bool,
         logs_qty: bool = False,
@@ -80,7 +82,7 @@ class BatchWrites:
         batch = cls(changed=[], confirmed=[], held=[], released=[], with_side_table=with_side_table)
         for outcome in outcomes:
             answer = answers[outcome.order.id]
-            batch._add(outcome, answer, exchange=exchange, by=by, logs_qty=logs_qty)
+            batch._add(outcome, answer, exchange=exchange, scope=scope, by=by, logs_qty=logs_qty)
         return batch
 
     def _add(
@@ -89,6 +91,7 @@ class BatchWrites:
         answer: Answer,
         *,
         exchange: str,
+        scope: Scope,
         by: str | None,
         logs_qty: bool,
     ) -> None:
@@ -99,6 +102,7 @@ class BatchWrites:
                     before=order.facts,
                     after=to,
                     exchange=exchange,
+                    scope=scope,
                     rule=rule,
                     report=answer,
                     created_at=order.created_at if rule is Rule.ARCHIVED else None,

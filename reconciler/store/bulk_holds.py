@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 from reconciler.domain.decide import HoldReason
-from reconciler.store.holds import HeldOrder, as_order_id, held_order, select_holds
+from reconciler.store.holds import HeldOrder, as_order_id, held_order, is_active, select_holds
 from reconciler.store.orders_table import OrdersTable
 from reconciler.store.tables import holds
 
@@ -39,7 +39,7 @@ class HoldFilter:
 
     def condition(self, orders: OrdersTable) -> ColumnElement[bool]:
         """Return the condition on `reconciliation_holds`."""
-        conditions: list[ColumnElement[bool]] = [holds.c.resolved_at.is_(None)]
+        conditions: list[ColumnElement[bool]] = [is_active(orders.scope)]
         if self.reason is not None:
             conditions.append(holds.c.reason == self.reason.value)
         if self.symbol is not None:
@@ -102,7 +102,7 @@ def read_hold_page(
     limit: int,
 ) -> HoldPage:
     """Read up to `limit` holds after the id `after`, up to `last_id`."""
-    holds_with_ids = select_holds().add_columns(holds.c.id)
+    holds_with_ids = select_holds(orders.scope).add_columns(holds.c.id)
     statement = _page_of(
         holds_with_ids, hold_filter.condition(orders), after=after, last_id=last_id, limit=limit
     )

@@ -40,6 +40,7 @@ from sqlalchemy import Connection
 from reconciler.domain.decide import Change, Rule
 from reconciler.domain.order import OrderId
 from reconciler.domain.report import Answer
+from reconciler.scope import Scope
 from reconciler.store import activity, shared_state
 from reconciler.store.batch_writes import change_parameters, moment_text, price_text
 from reconciler.store.compare_and_set_statement import MISMATCH, build_compare_and_set
@@ -88,8 +89,10 @@ class PlannedWrites:
         settled = self.ids - unwritten
         return {id_: answer for id_, answer in answers.items() if id_ not in settled}
 
-    def parameters(self, exchange: str, *, logs_qty: bool = False) -> dict[str, object]:
-        """Return the parameters of the statement; `exchange` is named in the log.
+    def parameters(
+        self, exchange: str, scope: Scope, *, logs_qty: bool = False
+    ) -> dict[str, object]:
+        """Return the parameters of the statement; `exchange` and `scope` are named in the log.
 
         `logs_qty` puts the row's `qty` into log entries.
         """
@@ -105,7 +108,10 @@ class PlannedWrites:
             parameters |= _former_facts([order for order, _, _ in self.changed])
             parameters |= change_parameters(
                 [
-                    (change.to, _log_entry(order, answer, change, exchange, logs_qty=logs_qty))
+                    (
+                        change.to,
+                        _log_entry(order, answer, change, exchange, scope, logs_qty=logs_qty),
+                    )
                     for order, answer, change in self.changed
                 ]
             )
@@ -147,10 +153,13 @@ class CompareAndSet:
         statement = self._statement_for(planned.parts)
         try:
             ((different, not_locked, now, _),) = statement.run(
-                connection, planned.parameters(self._exchange, logs_qty=self._orders.logs_qty)
+                connection,
+                planned.parameters(
+                    self._exchange, self._orders.scope, logs_qty=self._orders.logs_qty
+                ),
             )
         except psycopg.errors.InvalidTextRepresentation as error:
-            shared_state.require_no_halt(connection)
+            shared_state.require_no_halt(connection, self._orders.scope)
             raise self._mismatch(error, planned.parts) or error from error
         ids = {}
         if different or not_locked:
@@ -193,12 +202,19 @@ def _former_facts(orders: Sequence[StaleOrder]) -> dict[str, object]:
 
 
 def _log_entry(
-    order: StaleOrder, answer: Answer, change: Change, exchange: str, *, logs_qty: bool
+    order: StaleOrder,
+    answer: Answer,
+    change: Change,
+    exchange: str,
+    scope: Scope,
+    *,
+    logs_qty: bool,
 ) -> bytes:
     return activity.details_json(
         before=order.facts,
         after=change.to,
         exchange=exchange,
+        scope=scope,
         rule=change.rule,
         report=answer,
         created_at=order.created_at if change.rule is Rule.ARCHIVED else None,

@@ -30,6 +30,7 @@ from sqlalchemy.types import UserDefinedType
 
 from reconciler.domain.decide import LONGEST_ANSWER_AGE
 from reconciler.store import shared_state
+from reconciler.store.holds import is_active
 from reconciler.store.orders_table import OrdersTable
 from reconciler.store.row_versions import NO_VERSION
 from reconciler.store.sql_failure import fail_with
@@ -143,7 +144,7 @@ def _select_compared(orders: OrdersTable, planned: Any) -> Select[Any]:
         select(holds.c.order_id)
         .where(
             holds.c.order_id == func.any(bindparam("ids_as_text", type_=ARRAY(Text()))),
-            holds.c.resolved_at.is_(None),
+            is_active(orders.scope),
         )
         .cte("held")
         .prefix_with("MATERIALIZED")
@@ -166,7 +167,7 @@ def _select_compared(orders: OrdersTable, planned: Any) -> Select[Any]:
     return (
         select(_PLACE.label("place"), *carried, and_(*conditions).label("is_as_planned"))
         .select_from(planned.join(orders.table, orders.c.id == planned.c.id))
-        .where(shared_state.fails_if_halted())
+        .where(shared_state.fails_if_halted(orders.scope))
     )
 
 

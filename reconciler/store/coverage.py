@@ -15,6 +15,7 @@ from sqlalchemy import Connection, text
 
 from reconciler.domain.status import BY_VALUE
 from reconciler.domain.status_words import StatusMeaning, guess_meaning
+from reconciler.scope import Scope
 from reconciler.store.best_effort import fetch_before_timeout, set_statement_timeout
 from reconciler.store.columns import read_columns
 from reconciler.store.holds import count_waiting
@@ -156,12 +157,12 @@ def measure_coverage(
     return replace(found, followed=max(found.followed, _count_followed(connection)))
 
 
-def explain_no_stale_orders(connection: Connection, stale_after: timedelta) -> str:
+def explain_no_stale_orders(connection: Connection, scope: Scope, stale_after: timedelta) -> str:
     """Return why no order is stale, for a person. `connection` is in a transaction."""
     open_orders = _count_followed(connection)
     if not open_orders:
         return "nothing to do: no row is open by our words and has an external_order_id"
-    waiting = count_waiting(connection)
+    waiting = count_waiting(connection, scope)
     on_hold = f"; {waiting:,} orders are on hold" if waiting else ""
     minutes = stale_after.total_seconds() / 60
     return (

@@ -1,10 +1,11 @@
-"""The record of cycles. `reconciler health` reads it when no supervisor answers."""
+"""The record of each scope's cycles. `reconciler health` reads it when no supervisor answers."""
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, insert, text
 
+from reconciler.scope import Scope
 from reconciler.store.first_sync import LAST_START
 from reconciler.store.tables import cycles
 from reconciler.telemetry.health import LastHour
@@ -32,14 +33,14 @@ class CycleRecord:
     transitions: dict[str, int]
 
 
-def record_cycle(connection: Connection, cycle: CycleRecord) -> None:
+def record_cycle(connection: Connection, scope: Scope, cycle: CycleRecord) -> None:
     """Write the record of a cycle."""
-    connection.execute(insert(cycles), asdict(cycle))
+    connection.execute(insert(cycles), {**asdict(cycle), "scope": scope})
 
 
-def read_last_hour(connection: Connection) -> LastHour:
+def read_last_hour(connection: Connection, scope: Scope) -> LastHour:
     """Read the sums of the last hour's cycles, by the database's clock."""
-    return LastHour(**connection.execute(_LAST_HOUR).mappings().one())
+    return LastHour(**connection.execute(_LAST_HOUR, {"scope": scope}).mappings().one())
 
 
 _LAST_HOUR = text(
@@ -48,10 +49,11 @@ _LAST_HOUR = text(
     hour AS (
         SELECT *, coalesce(started_at <= (TABLE first_sync), false) AS is_first
         FROM reconciliation_cycles
-        WHERE finished_at > now() - interval '1 hour'
+        WHERE scope = :scope AND finished_at > now() - interval '1 hour'
     ),
     last AS (
         SELECT finished_at, duration_ms FROM reconciliation_cycles
+        WHERE scope = :scope
         ORDER BY finished_at DESC LIMIT 1
     )
     SELECT

@@ -1,4 +1,7 @@
-"""Orders on hold: when each is tried again, and how a hold ends."""
+"""Orders on hold: when each is tried again, and how a hold ends.
+
+What is read or written here are the holds of one scope.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +29,7 @@ from sqlalchemy import (
 from reconciler.domain.decide import HoldReason
 from reconciler.domain.status import OPEN
 from reconciler.domain.value import Value
+from reconciler.scope import Scope
 from reconciler.store.open_index import (
     CLOCK_TOLERANCE,
     COUNT_OPEN_ORDERS,
@@ -116,6 +120,7 @@ def wait_before_attempt(attempts: int) -> timedelta:
 
 def list_holds(
     connection: Connection,
+    scope: Scope,
     *,
     reason: HoldReason | None,
     with_resolved: bool,
@@ -123,7 +128,7 @@ def list_holds(
     symbol: str | None = None,
 ) -> Sequence[HeldOrder]:
     """Read holds, the longest held first. `symbol` is that of the row when it was held."""
-    statement = select_holds().order_by(holds.c.first_held_at, holds.c.id).limit(limit)
+    statement = select_holds(scope).order_by(holds.c.first_held_at, holds.c.id).limit(limit)
     if reason is not None:
         statement = statement.where(holds.c.reason == reason.value)
     if symbol is not None:
@@ -133,30 +138,35 @@ def list_holds(
     return [held_order(row) for row in connection.execute(statement).mappings()]
 
 
+def is_active(scope: Scope) -> ColumnElement[bool]:
+    """Return the condition that a hold of this scope has not ended."""
+    return and_(holds.c.scope == scope, holds.c.resolved_at.is_(None))
+
+
 def is_waiting() -> ColumnElement[bool]:
     """Return the condition that a hold's next attempt is not due yet."""
     ahead = holds.c.next_attempt_at
     return and_(ahead > func.now(), ahead <= func.now() + MAX_AHEAD)
 
 
-def count_waiting(connection: Connection) -> int:
+def count_waiting(connection: Connection, scope: Scope) -> int:
     """Count the holds whose next attempt is not due yet."""
-    statement = select(func.count()).where(holds.c.resolved_at.is_(None), is_waiting())
+    statement = select(func.count()).where(is_active(scope), is_waiting())
     return int(connection.execute(statement).scalar_one())
 
 
-def count_far_ahead(connection: Connection) -> int:
+def count_far_ahead(connection: Connection, scope: Scope) -> int:
     """Count the holds whose next attempt is too far in the future: a clock was wrong."""
     statement = select(func.count()).where(
-        holds.c.resolved_at.is_(None), holds.c.next_attempt_at > func.now() + MAX_AHEAD
+        is_active(scope), holds.c.next_attempt_at > func.now() + MAX_AHEAD
     )
     return int(connection.execute(statement).scalar_one())
 
 
-def read_hold(connection: Connection, order_id: str) -> HeldOrder | None:
+def read_hold(connection: Connection, scope: Scope, order_id: str) -> HeldOrder | None:
     """Read the active hold of an order, or else its last one; None if it never had one."""
     statement = (
-        select_holds()
+        select_holds(scope)
         .where(holds.c.order_id == order_id)
         .order_by(holds.c.resolved_at.desc().nulls_first())
         .limit(1)
@@ -165,11 +175,11 @@ def read_hold(connection: Connection, order_id: str) -> HeldOrder | None:
     return None if row is None else held_order(row)
 
 
-def dismiss_hold(connection: Connection, order_id: str, *, by: str) -> bool:
+def dismiss_hold(connection: Connection, scope: Scope, order_id: str, *, by: str) -> bool:
     """End an order's hold, so that it is tried again at once; return False if it has none."""
     statement = (
         update(holds)
-        .where(holds.c.order_id == order_id, holds.c.resolved_at.is_(None))
+        .where(holds.c.order_id == order_id, is_active(scope))
         .values(resolved_at=func.now(), resolution=f"dismissed by {by}")
     )
     return connection.execute(statement).rowcount > 0
@@ -193,7 +203,7 @@ def resolve_ended(connection: Connection, orders: OrdersTable) -> int:
     ended = (
         select(holds.c.id)
         .where(
-            holds.c.resolved_at.is_(None),
+            is_active(orders.scope),
             holds.c.row_facts["status"].astext.in_(sorted(OPEN)),
             ~is_open,
         )
@@ -207,14 +217,14 @@ def resolve_ended(connection: Connection, orders: OrdersTable) -> int:
     return connection.execute(statement).rowcount
 
 
-def measure_holds(connection: Connection) -> HoldMetrics:
+def measure_holds(connection: Connection, scope: Scope) -> HoldMetrics:
     """Count the open orders and how many of them are on hold; needs a transaction.
 
     Costs the same on every table: open orders are counted up to `MAX_COUNTED`; beyond that,
     PostgreSQL's own estimate is used.
     """
     avoid_table_scans(connection)
-    row = connection.execute(_MEASURE, {"most": MAX_COUNTED}).one()
+    row = connection.execute(_MEASURE, {"most": MAX_COUNTED, "scope": scope}).one()
     return HoldMetrics(
         open_orders=row.open_orders,
         held_orders=row.held_orders,
@@ -235,10 +245,10 @@ _MEASURE = text(
     SELECT
         CASE WHEN counted.orders < :most THEN counted.orders
              ELSE greatest(counted.orders, estimated.orders) END AS open_orders,
-        (SELECT count(*) FROM reconciliation_holds WHERE resolved_at IS NULL
+        (SELECT count(*) FROM reconciliation_holds WHERE scope = :scope AND resolved_at IS NULL
             AND row_facts->>'status' IN ({_OPEN_WORDS})) AS held_orders,
         (SELECT extract(epoch FROM now() - min(first_held_at))
-            FROM reconciliation_holds WHERE resolved_at IS NULL) AS oldest_age
+            FROM reconciliation_holds WHERE scope = :scope AND resolved_at IS NULL) AS oldest_age
     FROM counted, estimated
     """  # noqa: S608 - put together from constants
 )
@@ -261,9 +271,10 @@ _UUID = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 _LARGEST_ID = 2**63 - 1
 
 
-def select_holds() -> Select[Any]:
+def select_holds(scope: Scope) -> Select[Any]:
     """Select the columns that `held_order` takes."""
-    return select(*(holds.c[name].label(name) for name in HeldOrder.__dataclass_fields__))
+    columns = (holds.c[name].label(name) for name in HeldOrder.__dataclass_fields__)
+    return select(*columns).where(holds.c.scope == scope)
 
 
 def held_order(row: Any) -> HeldOrder:

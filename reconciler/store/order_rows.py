@@ -10,7 +10,7 @@ from sqlalchemy import ARRAY, Select, Text, bindparam, cast, func, select, true
 from reconciler.domain.decide import HoldReason
 from reconciler.domain.order import Facts, Order, OrderId, parse_side
 from reconciler.domain.status import BY_VALUE
-from reconciler.store.holds import ActiveHold, attempts_in_a_row, is_named_by
+from reconciler.store.holds import ActiveHold, attempts_in_a_row, is_active, is_named_by
 from reconciler.store.orders_table import OrdersTable
 from reconciler.store.tables import holds
 
@@ -101,7 +101,7 @@ def select_rows(orders: OrdersTable) -> Select[Any]:
         )
         .where(
             holds.c.order_id == func.any(cast(ids, ARRAY(Text()))),
-            holds.c.resolved_at.is_(None),
+            is_active(orders.scope),
         )
         .cte("held")
         .prefix_with("MATERIALIZED")

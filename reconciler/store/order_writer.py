@@ -70,7 +70,7 @@ class OrderWriter:
         self._read_statement = PreparedStatement(rows)
         lock = lock_rows(rows, orders)
         self._lock_statement = PreparedStatement(
-            lock if by else lock.where(~shared_state.is_halted())
+            lock if by else lock.where(~shared_state.is_halted(orders.scope))
         )
         self._by = by
         self._write_statements: dict[frozenset[WritePart], PreparedStatement] = {}
@@ -110,7 +110,7 @@ class OrderWriter:
         """
         rows = as_rows(self._lock_statement.run(connection, _ids(answers)))
         if not rows and self._by is None:
-            shared_state.require_no_halt(connection)
+            shared_state.require_no_halt(connection, self._orders.scope)
         result = self._decide_rows(rows, answers, facts_as_planned)
         self._write(connection, result.outcomes, answers)
         return result
@@ -140,7 +140,7 @@ class OrderWriter:
         Raises:
             Halted: the halt is on.
         """
-        shared_state.require_no_halt(connection)
+        shared_state.require_no_halt(connection, self._orders.scope)
         outcomes = tuple(
             OrderOutcome(
                 order=row.order(facts, hold := row.hold()),
@@ -196,6 +196,7 @@ class OrderWriter:
             outcomes,
             answers,
             exchange=self._exchange,
+            scope=self._orders.scope,
             by=self._by,
             with_side_table=self._orders.side_table is not None,
             logs_qty=self._orders.logs_qty,

@@ -37,6 +37,7 @@ from sqlalchemy.types import TypeEngine
 
 from reconciler.domain.column_scale import EVERY_DIGIT, Scale
 from reconciler.errors import Problem, SchemaMismatch
+from reconciler.scope import UNSCOPED, Scope
 from reconciler.store.column_requirements import (
     AVERAGE,
     ID,
@@ -81,6 +82,7 @@ class OrdersTable:
         has_unique_id: True if no two rows can have the same id.
         has_row_version: True if each row has a version that our role may read.
         side_table: Our table with the times of the last sync; None if `orders` has them itself.
+        scope: Whose holds, halt and log entries belong to these orders.
     """
 
     table: Table
@@ -93,6 +95,7 @@ class OrdersTable:
     has_unique_id: bool = True
     has_row_version: bool = True
     side_table: Table | None = None
+    scope: Scope = UNSCOPED
 
     @property
     def c(self) -> Any:
@@ -181,7 +184,7 @@ def is_datetime(time: Any) -> Any:
     return time.between(*_DATETIMES)
 
 
-def read_orders_table(connection: Connection) -> OrdersTable:
+def read_orders_table(connection: Connection, scope: Scope = UNSCOPED) -> OrdersTable:
     """Read the columns of `orders`.
 
     Raises:
@@ -210,6 +213,7 @@ def read_orders_table(connection: Connection) -> OrdersTable:
         has_unique_id=is_id_unique(connection),
         has_row_version=not row_version_problems(connection),
         side_table=side_table(_type_of(found["id"])) if has_side_table else None,
+        scope=scope,
     )
 
 
@@ -227,7 +231,7 @@ def orders_problems(connection: Connection, *, with_side_table: bool) -> list[Pr
     ]
 
 
-def require_schema(connection: Connection) -> OrdersTable:
+def require_schema(connection: Connection, scope: Scope = UNSCOPED) -> OrdersTable:
     """Read the columns of `orders`, and check our tables and index.
 
     Raises:
@@ -235,7 +239,7 @@ def require_schema(connection: Connection) -> OrdersTable:
     """
     problems = schema_problems(connection)
     try:
-        orders = read_orders_table(connection)
+        orders = read_orders_table(connection, scope)
     except SchemaMismatch as error:
         raise SchemaMismatch([*error.problems, *problems]) from None
     if problems:

@@ -31,7 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import NullType
 
-from reconciler.store.holds import is_waiting
+from reconciler.store.holds import is_active, is_waiting
 from reconciler.store.open_index import AVOID_TABLE_SCANS, CLOCK_TOLERANCE, NEVER, OPEN_ORDERS
 from reconciler.store.orders_table import OrdersTable, is_datetime
 from reconciler.store.tables import holds
@@ -220,8 +220,6 @@ def _is_not_waiting(orders: OrdersTable) -> ColumnElement[bool]:
 def _has_hold(orders: OrdersTable, *conditions: ColumnElement[bool]) -> Exists:
     return (
         select(holds.c.id)
-        .where(
-            holds.c.order_id == cast(orders.c.id, Text), holds.c.resolved_at.is_(None), *conditions
-        )
+        .where(holds.c.order_id == cast(orders.c.id, Text), is_active(orders.scope), *conditions)
         .exists()
     )

@@ -63,11 +63,13 @@ holds = Table(
     # Named differently in the database, so that a join with `orders` needs no prefix.
     Column("held_symbol", Text, key="symbol"),
     Column("held_external_order_id", Text, key="external_order_id"),
+    Column("scope", Text, nullable=False),
 )
 
 state = Table(
     "reconciliation_state",
     metadata,
+    Column("scope", Text, primary_key=True),
     Column("key", Text, primary_key=True),
     Column("value", JSONB, nullable=False),
     Column("changed_at", DateTime(timezone=True), nullable=False),
@@ -91,6 +93,7 @@ cycles = Table(
     Column("requests", Integer, nullable=False),
     Column("weight", Integer, nullable=False),
     Column("transitions", JSONB, nullable=False),
+    Column("scope", Text, nullable=False),
 )
 
 

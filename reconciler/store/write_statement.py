@@ -31,7 +31,9 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from reconciler.domain.column_scale import DecimalPlaces
 from reconciler.domain.status import Status
+from reconciler.scope import Scope
 from reconciler.store import activity
+from reconciler.store.holds import is_active
 from reconciler.store.orders_table import OrdersTable
 from reconciler.store.sync_times import (
     delete_sync_times,
@@ -94,9 +96,9 @@ def build_write_statement(
     if WritePart.SYNCED in parts and orders.side_table is not None:
         written[WritePart.SYNCED] = write_sync_times(orders.side_table, _times(orders))
     if WritePart.HELD in parts:
-        written[WritePart.HELD] = _hold().returning(holds.c.id).cte(WritePart.HELD.value)
+        written[WritePart.HELD] = _hold(orders.scope)
     if WritePart.RELEASED in parts:
-        uncounted.append(_release(resolution))
+        uncounted.append(_release(orders.scope, resolution))
     counts = select(*(count_written(part, rows) for part, rows in written.items()))
     return counts.add_cte(*uncounted)
 
@@ -235,17 +237,17 @@ def count_written(part: WritePart, rows: CTE) -> Any:
     return counted.scalar_subquery()
 
 
-def _release(resolution: str) -> CTE:
+def _release(scope: Scope, resolution: str) -> CTE:
     ids = bindparam("released_ids", type_=ARRAY(Text()))
     return (
         update(holds)
-        .where(holds.c.order_id == func.any(ids), holds.c.resolved_at.is_(None))
+        .where(holds.c.order_id == func.any(ids), is_active(scope))
         .values(resolved_at=func.now(), resolution=resolution)
         .cte(WritePart.RELEASED.value)
     )
 
 
-def _hold() -> Any:
+def _hold(scope: Scope) -> CTE:
     new_holds = unnest(
         "new_holds",
         order_id=("held_ids", Text()),
@@ -269,6 +271,7 @@ def _hold() -> Any:
             "report",
             "symbol",
             "external_order_id",
+            "scope",
         ],
         select(
             new_holds.c.order_id,
@@ -281,6 +284,7 @@ def _hold() -> Any:
             cast(new_holds.c.report, JSONB),
             new_holds.c.symbol,
             new_holds.c.external_order_id,
+            literal(scope, Text),
         ),
     )
     excluded = statement.excluded
@@ -291,8 +295,8 @@ def _hold() -> Any:
         func.coalesce(holds.c.external_order_id, excluded.external_order_id)
         == excluded.external_order_id,
     )
-    return statement.on_conflict_do_update(
-        index_elements=[holds.c.order_id],
+    written = statement.on_conflict_do_update(
+        index_elements=[holds.c.scope, holds.c.order_id],
         index_where=holds.c.resolved_at.is_(None),
         set_={
             "reason": excluded.reason,
@@ -305,6 +309,7 @@ def _hold() -> Any:
             "external_order_id": excluded.external_order_id,
         },
     )
+    return written.returning(holds.c.id).cte(WritePart.HELD.value)
 
 
 def unnest(name: str, **columns: Any) -> Any:

@@ -59,7 +59,7 @@ def read_sample(settings: Settings, limit: int) -> Sample:
     """
     with closing(Database(settings.required_database_url, role="tune")) as database:
         with database.transaction() as connection:
-            orders = require_schema(connection)
+            orders = require_schema(connection, settings.scope)
             stale = StaleOrders(orders, stale_after=ALWAYS_STALE)
             scan = stale.scan(connection)
         position = SweepPosition(scan=scan)

@@ -94,6 +94,7 @@ class TrialWorkload(Workload):
         account = _AnyAccount(
             exchange=handler.exchange,
             database=handler.database,
+            scope=handler.account.scope,
             is_dry_run=handler.is_dry_run,
         )
         return _TimedHandler(replace(handler, account=account), self._folder / str(shard))

@@ -13,6 +13,7 @@ from reconciler.cli.run_report import RunReport
 from reconciler.cli.runner import run_config_of, run_supervisor
 from reconciler.demo import Demo
 from reconciler.orders.workload import OrderWorkload
+from reconciler.scope import UNSCOPED
 from reconciler.settings import Settings
 from reconciler.store.holds import list_holds
 from reconciler.supervisor.restarts import RestartPolicy
@@ -108,7 +109,9 @@ class Chaos:
         demo.exchange.clear_faults()
         sweeps = _recover(demo, settings.model_copy(update=SHORT_TIMES | STALE_AT_ONCE), summary)
         with demo.database.autocommit() as connection:
-            holds = list_holds(connection, reason=None, with_resolved=True, limit=EVERY_HOLD)
+            holds = list_holds(
+                connection, UNSCOPED, reason=None, with_resolved=True, limit=EVERY_HOLD
+            )
         self._done = {
             "faults_injected": len(schedule.steps),
             "requests_refused": sum(demo.exchange.stats()["rejected"].values()),

@@ -32,6 +32,7 @@ from reconciler.orders.account import AccountVerifier
 from reconciler.orders.clock import DatabaseClock
 from reconciler.orders.handler import OrderHandler
 from reconciler.resilience.breaker import Breaker
+from reconciler.scope import UNSCOPED
 from reconciler.settings import BreakerPolicy
 from reconciler.store.database import Database
 from reconciler.store.order_writer import OrderWriter
@@ -238,7 +239,9 @@ def a_handler(database: Database, writer: OrderWriter, exchange: SimulatedExchan
         rows_per_transaction=100,
         query_timeout_seconds=60.0,
         is_dry_run=False,
-        account=AccountVerifier(exchange=exchange, database=database, is_dry_run=False),
+        account=AccountVerifier(
+            exchange=exchange, database=database, scope=UNSCOPED, is_dry_run=False
+        ),
     )
 
 

@@ -3,6 +3,7 @@
 import signal
 
 from reconciler.demo import Demo
+from reconciler.scope import UNSCOPED
 from reconciler.store import shared_state
 
 from .conftest import Start, settings_of
@@ -225,7 +226,7 @@ def test_a_halt_that_another_host_applies_stops_a_running_supervisor(
         run = reconcile(RECONCILIATION_BATCH_SIZE=20)
         changes.wait_for_change()
         with demo.database.transaction() as connection:
-            shared_state.apply_halt(connection, "another host saw orders vanish")
+            shared_state.apply_halt(connection, UNSCOPED, "another host saw orders vanish")
         halted_at = other.execute("SELECT clock_timestamp()").fetchone()
         found = run.wait_for("halt.found")
         run.send(signal.SIGTERM)
@@ -246,7 +247,7 @@ def test_idle_supervisor_sees_the_halt_and_its_release(
     run.wait_for("supervisor.started")
 
     with demo.database.transaction() as connection:
-        shared_state.apply_halt(connection, "another host saw orders vanish")
+        shared_state.apply_halt(connection, UNSCOPED, "another host saw orders vanish")
     run.wait_for("halt.found")
     start("halt", "release", "--by", "ada", **settings_of(demo)).end()
     released = run.wait_for("halt.released")

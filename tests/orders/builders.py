@@ -19,6 +19,7 @@ from reconciler.orders.account import AccountVerifier
 from reconciler.orders.clock import DatabaseClock
 from reconciler.orders.handler import OrderHandler
 from reconciler.resilience.breaker import Breaker
+from reconciler.scope import UNSCOPED
 from reconciler.settings import BreakerPolicy
 from reconciler.store.database import Database
 from reconciler.store.order_writer import OrderWriter
@@ -130,7 +131,9 @@ def a_handler(database: Database, exchange: FakeExchange, rows: int = ORDERS) ->
         database=database,
         writer=OrderWriter(table, exchange="paper", decide=partial(decide, policy=policy)),
         policy=policy,
-        account=AccountVerifier(exchange=exchange, database=database, is_dry_run=False),
+        account=AccountVerifier(
+            exchange=exchange, database=database, scope=UNSCOPED, is_dry_run=False
+        ),
         clock=DatabaseClock(),
         metrics=NoMetrics(),
         rows_per_transaction=rows,

@@ -316,7 +316,8 @@ STOP_AFTER_THE_SNAPSHOT = """
     CREATE FUNCTION wait_for_the_application() RETURNS text LANGUAGE plpgsql AS
         $$ BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN 'nothing'; END $$;
     CREATE VIEW reconciliation_state AS
-        SELECT wait_for_the_application() AS key, NULL::jsonb AS value, '' AS changed_by"""
+        SELECT '' AS scope, wait_for_the_application() AS key, NULL::jsonb AS value,
+            '' AS changed_by"""
 """A statement that checks the halt waits, after its snapshot and before it locks a row.
 
 It waits until the application's `pg_advisory_lock(1)` is released.

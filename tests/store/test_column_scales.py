@@ -12,6 +12,7 @@ from reconciler.domain.contradiction import ComparedColumn
 from reconciler.domain.decide import Change, Rule, decide
 from reconciler.domain.order import Facts
 from reconciler.domain.status import Status
+from reconciler.scope import UNSCOPED
 from reconciler.store.column_scales import scale_of
 from reconciler.store.columns import read_columns
 from reconciler.store.compare_and_set import PlannedWrites
@@ -152,7 +153,7 @@ def test_planned_change_logs_the_quantity_where_its_decision_depends_on_it(
         changed=[(read_planned(database)[1], report, Change(to=to, rule=Rule.ENDED))],
     )
 
-    details = planned.parameters(EXCHANGE, logs_qty=logs_qty)["details"]
+    details = planned.parameters(EXCHANGE, UNSCOPED, logs_qty=logs_qty)["details"]
 
     assert ('"qty":"2.00000000"' in str(details)) is logs_qty
 
@@ -164,7 +165,7 @@ def test_person_accepts_what_remains_as_its_column_keeps_it(
     insert_order(application, 1, status="partial", executed_qty=2, qty=Decimal("2.2345"))
     applied(database, (1, a_report(1, Status.CANCELED, "0.5", fetched_at=now_of(database))))
     with database.autocommit() as connection:
-        hold = read_hold(connection, "1")
+        hold = read_hold(connection, UNSCOPED, "1")
     assert hold is not None
 
     acceptance = decide_acceptance(hold, None, orders, now=now_of(database))

@@ -32,6 +32,7 @@ from reconciler.orders.account import AccountVerifier
 from reconciler.orders.clock import DatabaseClock
 from reconciler.orders.handler import OrderHandler
 from reconciler.resilience.breaker import Breaker
+from reconciler.scope import UNSCOPED
 from reconciler.settings import BreakerPolicy
 from reconciler.store.database import Database
 from reconciler.store.order_writer import OrderWriter
@@ -197,7 +198,9 @@ def a_handler(database: Database, exchange: ScriptedExchange) -> OrderHandler:
         query_timeout_seconds=60.0,
         is_dry_run=False,
         # It writes to the table that the test replaces.
-        account=AccountVerifier(exchange=exchange, database=database, is_dry_run=True),
+        account=AccountVerifier(
+            exchange=exchange, database=database, scope=UNSCOPED, is_dry_run=True
+        ),
     )
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from reconciler.domain.decide import HoldReason
 from reconciler.domain.value import replace
+from reconciler.scope import UNSCOPED
 from reconciler.store.database import Database
 from reconciler.store.explain import read_row as explain_row
 from reconciler.store.hold_acceptance import NotAcceptable, accept, decide_acceptance
@@ -46,7 +47,7 @@ def test_a_held_row_that_was_corrected_is_due_at_once(
 
     orders = shape_of(database)
     with database.autocommit() as connection:
-        hold = read_hold(connection, "1")
+        hold = read_hold(connection, UNSCOPED, "1")
         row = explain_row(connection, orders, 1, stale_after=STALE_AFTER)
     assert held_before == []
     assert ids_of(read_page(database)) == due
@@ -105,7 +106,7 @@ def test_a_hold_for_another_order_counts_from_one(
     applied(database, (1, replace(absence, external_order_id="77")))
 
     with database.autocommit() as connection:
-        hold = read_hold(connection, "1")
+        hold = read_hold(connection, UNSCOPED, "1")
     assert hold is not None
     assert (hold.attempts, hold.external_order_id) == (1, "77")
     assert "1 of 3" in hold.detail
@@ -121,7 +122,7 @@ def test_a_report_about_another_order_is_not_accepted(
     orders, now = shape_of(database), now_of(database)
 
     with database.transaction() as connection:
-        hold = read_hold(connection, "1")
+        hold = read_hold(connection, UNSCOPED, "1")
         assert hold is not None
         assert hold.reason is HoldReason.REGRESSION
         acceptance = decide_acceptance(hold, None, orders, now=now)

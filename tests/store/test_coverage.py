@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event
 
+from reconciler.scope import UNSCOPED
 from reconciler.store import coverage
 from reconciler.store.coverage import Coverage, explain_no_stale_orders, measure_coverage
 from reconciler.store.database import Database
@@ -188,7 +189,7 @@ def test_the_reason_for_nothing_to_do_is_reported(
 ) -> None:
     def reason() -> str:
         with database.transaction() as connection:
-            return explain_no_stale_orders(connection, timedelta(minutes=5))
+            return explain_no_stale_orders(connection, UNSCOPED, timedelta(minutes=5))
 
     none_open = reason()
     insert_order(any_word, 1, last_synced_at="now")

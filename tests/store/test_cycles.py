@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
+from reconciler.scope import UNSCOPED
 from reconciler.store import first_sync
 from reconciler.store.cycles import CycleRecord, read_last_hour, record_cycle
 from reconciler.store.database import Database
@@ -40,8 +41,8 @@ def a_cycle(finished_at: datetime, **counts: int) -> CycleRecord:
 def last_hour(database: Database, *cycles: CycleRecord) -> LastHour:
     with database.transaction() as connection:
         for cycle in cycles:
-            record_cycle(connection, cycle)
-        return read_last_hour(connection)
+            record_cycle(connection, UNSCOPED, cycle)
+        return read_last_hour(connection, UNSCOPED)
 
 
 def test_a_cycle_is_recorded_with_every_count_and_transition(
@@ -64,10 +65,10 @@ def test_a_cycle_is_recorded_with_every_count_and_transition(
     )
 
     with database.transaction() as connection:
-        record_cycle(connection, cycle)
+        record_cycle(connection, UNSCOPED, cycle)
 
     (row,) = application.execute("SELECT * FROM reconciliation_cycles").fetchall()
-    assert {name: value for name, value in row.items() if name != "id"} == asdict(cycle)
+    assert row == {"id": row["id"], **asdict(cycle), "scope": UNSCOPED}
 
 
 def test_the_last_hours_cycles_are_added_up_and_older_ones_are_not(
@@ -115,12 +116,13 @@ def first_hour(database: Database, *cycles: tuple[timedelta, dict[str, int], boo
             cycle = a_cycle(now - age, **counts)
             first_sync.record_first_sync(
                 connection,
+                UNSCOPED,
                 started_at=cycle.started_at,
                 scanned=cycle.scanned,
                 ends_sweep=ends_sweep,
             )
-            record_cycle(connection, cycle)
-        return read_last_hour(connection)
+            record_cycle(connection, UNSCOPED, cycle)
+        return read_last_hour(connection, UNSCOPED)
 
 
 A_MINUTE = timedelta(minutes=1)

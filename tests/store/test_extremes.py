@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from reconciler.domain.order import OrderId
 from reconciler.domain.report import Answer
+from reconciler.scope import UNSCOPED
 from reconciler.store import explain
 from reconciler.store.database import Database
 from reconciler.store.holds import measure_holds, resolve_ended
@@ -135,7 +136,7 @@ def test_the_counts_include_rows_with_extreme_values(database: Database) -> None
     with database.transaction() as connection:
         orders = require_schema(connection)
         synced_ahead = count_synced_ahead(connection, orders)
-        measure = measure_holds(connection)
+        measure = measure_holds(connection, UNSCOPED)
         ended = resolve_ended(connection, orders)
         lacking = missing_privileges(connection)
 

@@ -6,6 +6,7 @@ import pytest
 
 from reconciler.domain.decide import HoldReason
 from reconciler.domain.status import Status
+from reconciler.scope import UNSCOPED
 from reconciler.store import holds
 from reconciler.store.database import Database
 from reconciler.store.holds import (
@@ -237,7 +238,7 @@ def test_holds_are_measured_against_the_open_orders(
     )
 
     with database.transaction() as connection:
-        measured = measure_holds(connection)
+        measured = measure_holds(connection, UNSCOPED)
 
     assert (measured.open_orders, measured.held_orders) == (5, 2)
     assert measured.oldest_age_seconds == pytest.approx(5 * 3600, abs=60)
@@ -254,7 +255,7 @@ def test_many_open_orders_are_estimated_and_not_counted(
     application.execute("ANALYZE orders")
 
     with database.transaction() as connection:
-        measured = measure_holds(connection)
+        measured = measure_holds(connection, UNSCOPED)
 
     assert measured.open_orders == 2000
     assert (measured.held_orders, measured.oldest_age_seconds) == (0, None)

@@ -3,6 +3,7 @@
 import pytest
 
 from reconciler.errors import SchemaMismatch
+from reconciler.scope import UNSCOPED
 from reconciler.store.database import Database
 from reconciler.store.holds import read_hold
 from reconciler.store.orders_table import read_orders_table
@@ -143,7 +144,7 @@ def test_two_rows_with_the_same_id_are_on_hold_and_neither_is_written(
     with empty_database.transaction() as connection:
         applied = writer.apply(connection, {id_: a_report(id_, fetched_at=now) for id_ in (7, 8)})
     with empty_database.autocommit() as connection:
-        hold = read_hold(connection, "7")
+        hold = read_hold(connection, UNSCOPED, "7")
 
     rows = owner.execute("SELECT id, status FROM orders ORDER BY id").fetchall()
     assert [(row["id"], row["status"]) for row in rows] == [(7, "new"), (7, "new"), (8, "filled")]

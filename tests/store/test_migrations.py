@@ -329,6 +329,63 @@ def test_a_downgrade_keeps_the_log_and_the_orders(
     assert tables == {"orders", "activity_log", VERSION_TABLE}
 
 
+def test_what_an_earlier_version_has_stored_is_kept_and_is_of_the_program_without_a_scope(
+    application: Application, database: Database
+) -> None:
+    with database.connection() as connection:
+        command.downgrade(migrations._config(connection), "0005")
+    application.execute(A_HOLD.format(**POSSIBLE))
+    application.execute(A_HALT)
+    application.execute(A_CYCLE.format(**POSSIBLE))
+    files = application.execute(FILES).fetchall()
+
+    upgrade(database)
+
+    assert application.execute(FILES).fetchall() == files, "a table was written again"
+    for table in ("holds", "state", "cycles"):
+        stored = application.execute(f"TABLE reconciliation_{table}".encode()).fetchall()
+        assert [row["scope"] for row in stored] == [""]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["{hold} ON CONFLICT (order_id) WHERE resolved_at IS NULL DO NOTHING", "{halt}"],
+    ids=["a hold", "the halt"],
+)
+def test_an_earlier_version_that_still_runs_fails_where_it_would_write_into_every_scope(
+    statement: str, application: Application
+) -> None:
+    earlier = statement.format(
+        hold=A_HOLD.format(**POSSIBLE),
+        halt=f"{A_HALT} ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+    )
+
+    with pytest.raises(psycopg.errors.InvalidColumnReference):
+        application.execute(earlier)
+
+
+def test_a_downgrade_removes_what_belongs_to_a_scope(
+    application: Application, database: Database
+) -> None:
+    for scope in ("one", "two", ""):
+        for table, statement in (("state", A_HALT), ("holds", A_HOLD.format(**POSSIBLE))):
+            application.execute(statement)
+            naming = f"UPDATE reconciliation_{table} SET scope = '{scope}' WHERE scope = ''"  # noqa: S608 - from above
+            application.execute(naming.encode())
+
+    with database.connection() as connection:
+        command.downgrade(migrations._config(connection), "0005")
+
+    for table in ("state", "holds"):
+        assert application.execute(f"SELECT FROM reconciliation_{table}").rowcount == 1
+
+
+A_HALT: str = """
+    INSERT INTO reconciliation_state (key, value, changed_at, changed_by)
+    VALUES ('halt', '{"reason": "all vanished"}', now(), 'supervisor')"""
+FILES: str = """
+    SELECT relname, relfilenode FROM pg_class
+    WHERE relname ~ '^reconciliation_(holds|state|cycles)$' ORDER BY 1"""
 A_HOLD: str = """
     INSERT INTO reconciliation_holds
         (order_id, reason, detail, attempts, first_held_at, next_attempt_at, resolved_at,
@@ -340,6 +397,15 @@ A_CYCLE: str = """
          held, skipped_locked, requests, weight, transitions)
     VALUES ('h', now(), {finished_at}, {duration_ms}, 0, 0, 0, 0, 0, 0, 0, 0, '{{}}')"""
 A_LINE: str = "INSERT INTO activity_log (order_id, action, details) VALUES {values}"
+POSSIBLE = {
+    "reason": "'error'",
+    "attempts": "1",
+    "resolved_at": "NULL",
+    "resolution": "NULL",
+    "finished_at": "now()",
+    "duration_ms": "0",
+    "values": "('1', 'reconciliation.update', '{}')",
+}
 
 
 @pytest.mark.parametrize(
@@ -358,24 +424,15 @@ A_LINE: str = "INSERT INTO activity_log (order_id, action, details) VALUES {valu
 def test_our_tables_refuse_impossible_values(
     statement: str, changed: dict[str, str], application: Application
 ) -> None:
-    whole: dict[str, str] = {
-        "reason": "'error'",
-        "attempts": "1",
-        "resolved_at": "NULL",
-        "resolution": "NULL",
-        "finished_at": "now()",
-        "duration_ms": "0",
-        "values": "('1', 'reconciliation.update', '{}')",
-    }
-    application.execute(statement.format(**whole))
+    application.execute(statement.format(**POSSIBLE))
     application.execute("TRUNCATE reconciliation_holds")
 
     with pytest.raises(psycopg.errors.CheckViolation):
-        application.execute(statement.format(**whole | changed))
+        application.execute(statement.format(**POSSIBLE | changed))
 
 
 def test_an_order_has_at_most_one_active_hold(application: Application) -> None:
-    a_hold = A_HOLD.format(reason="'error'", attempts="1", resolved_at="NULL", resolution="NULL")
+    a_hold = A_HOLD.format(**POSSIBLE)
     application.execute(a_hold)
 
     with pytest.raises(psycopg.errors.UniqueViolation):

@@ -5,6 +5,7 @@ import pytest
 from reconciler.domain.order import OrderId
 from reconciler.domain.report import Answer
 from reconciler.errors import Halted
+from reconciler.scope import UNSCOPED
 from reconciler.store import shared_state
 from reconciler.store.database import Database
 from reconciler.store.hold_acceptance import accept, decide_acceptance
@@ -29,7 +30,7 @@ from .builders import (
 
 def apply_halt(database: Database) -> None:
     with database.transaction() as connection:
-        shared_state.apply_halt(connection, "most orders have vanished")
+        shared_state.apply_halt(connection, UNSCOPED, "most orders have vanished")
 
 
 def test_a_writer_that_ran_before_the_halt_writes_nothing_after_it(
@@ -69,7 +70,7 @@ def test_a_writer_writes_again_once_the_halt_is_released(
     insert_order(application, 1)
     apply_halt(database)
     with database.transaction() as connection:
-        shared_state.release_halt(connection, by="Ada")
+        shared_state.release_halt(connection, UNSCOPED, by="Ada")
 
     applied(database, (1, a_report(1, fetched_at=now_of(database))))
 
@@ -101,7 +102,7 @@ def test_a_persons_acceptance_is_written_during_a_halt(
     orders, now = shape_of(database), now_of(database)
 
     with database.transaction() as connection:
-        hold = read_held_order(connection, "1")
+        hold = read_held_order(connection, UNSCOPED, "1")
         assert hold is not None
         acceptance = decide_acceptance(hold, None, orders, now=now)
         accept(connection, orders, hold, 1, acceptance, exchange=EXCHANGE, by="Ada")

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from reconciler.domain.status import Status
+from reconciler.scope import UNSCOPED
 from reconciler.store.database import Database
 from reconciler.store.explain import read_row as explain_row
 from reconciler.store.holds import MAX_AHEAD, count_far_ahead, read_hold
@@ -111,8 +112,8 @@ def test_an_attempt_too_far_in_the_future_is_due(
 
     page = read_page(database)
     with database.autocommit() as connection:
-        hold = read_hold(connection, "1")
-        counted = count_far_ahead(connection)
+        hold = read_hold(connection, UNSCOPED, "1")
+        counted = count_far_ahead(connection, UNSCOPED)
 
     assert ids_of(page) == stale
     assert [order.is_on_hold for order in page.orders] == [True] * len(stale)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy import Connection, func, select
 
@@ -11,6 +12,7 @@ from reconciler.cli.checks.result import CheckResult, failed, passed, result_of,
 from reconciler.cli.checks.times import check_times
 from reconciler.domain.status import OPEN
 from reconciler.errors import ConfigurationError, Problem, ReconcilerError, SchemaMismatch
+from reconciler.scope import UNSCOPED, Scope
 from reconciler.store import migrations
 from reconciler.store.columns import read_columns
 from reconciler.store.coverage import Coverage, measure_coverage
@@ -29,19 +31,21 @@ MAX_CLOCK_DIFFERENCE = timedelta(seconds=1)
 Check = Callable[[Connection], CheckResult]
 
 
-def check_database(database: Database, now: Callable[[], datetime]) -> Sequence[CheckResult]:
+def check_database(
+    database: Database, scope: Scope, now: Callable[[], datetime]
+) -> Sequence[CheckResult]:
     """Run all checks of the database; `now` is this host's clock, timezone-aware."""
     connected = _run_check(CHECK, database, lambda connection: _connected(connection, database))
     if connected.problems:
         return [connected, *skip_database()]
     clock = _run_check(CLOCK_CHECK, database, lambda connection: check_clock(connection, now))
-    others = (_run_check(name, database, check) for name, check in _CHECKS.items())
+    others = (_run_check(name, database, check) for name, check in _checks(scope).items())
     return [connected, clock, *others]
 
 
 def skip_database() -> Sequence[CheckResult]:
     """Return the skipped results of all checks that need an answer from the database."""
-    return [skipped(check, "the database answers") for check in (CLOCK_CHECK, *_CHECKS)]
+    return [skipped(check, "the database answers") for check in (CLOCK_CHECK, *_checks(UNSCOPED))]
 
 
 def check_clock(connection: Connection, now: Callable[[], datetime]) -> CheckResult:
@@ -173,17 +177,20 @@ def check_vacuum(connection: Connection, min_time: timedelta = MIN_BLOCKED_TIME)
     return passed("vacuum", "nothing holds it back")
 
 
-_CHECKS: Mapping[str, Check] = {
-    "orders": check_orders,
-    "open orders": check_open_orders,
-    "duplicates": check_duplicates,
-    "schema": check_schema,
-    "rights": check_rights,
-    "policies": check_policies,
-    "times": check_times,
-    "confirms": check_confirms,
-    "vacuum": check_vacuum,
-}
+def _checks(scope: Scope) -> Mapping[str, Check]:
+    return {
+        "orders": check_orders,
+        "open orders": check_open_orders,
+        "duplicates": check_duplicates,
+        "schema": check_schema,
+        "rights": check_rights,
+        "policies": check_policies,
+        "times": partial(check_times, scope=scope),
+        "confirms": check_confirms,
+        "vacuum": check_vacuum,
+    }
+
+
 _IN_TRANSACTION = frozenset({"open orders", "duplicates"})
 """These checks limit the time of their statements, which is set for a transaction."""
 

@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from reconciler.cli.checks.result import CheckResult, passed, skipped, warning
 from reconciler.errors import Problem, SchemaMismatch
+from reconciler.scope import Scope
 from reconciler.store.holds import MAX_WAIT, count_far_ahead
 from reconciler.store.open_index import CLOCK_TOLERANCE
 from reconciler.store.orders_table import read_orders_table
@@ -16,17 +17,17 @@ from reconciler.store.tables import schema_problems
 CHECK = "times"
 
 
-def check_times(connection: Connection) -> CheckResult:
+def check_times(connection: Connection, scope: Scope) -> CheckResult:
     """Count the orders and holds whose times are further in the future than is possible."""
     if missing_read_privileges(connection) or missing_privileges(connection):
         return skipped(CHECK, "the rights are granted")
     try:
-        orders = read_orders_table(connection)
+        orders = read_orders_table(connection, scope)
     except SchemaMismatch:
         return skipped(CHECK, "orders is suitable")
     if schema_problems(connection):
         return skipped(CHECK, "our tables are there")
-    synced, held = count_synced_ahead(connection, orders), count_far_ahead(connection)
+    synced, held = count_synced_ahead(connection, orders), count_far_ahead(connection, scope)
     orders_ahead = (
         f"{synced:,} open orders have a last_synced_at more than {_minutes(CLOCK_TOLERANCE)} min"
         " from now: they are reconciled like stale orders"

@@ -14,6 +14,7 @@ from reconciler.domain.decide import Change, Confirm, Decision, decide
 from reconciler.domain.order import Facts, Order
 from reconciler.domain.report import Report
 from reconciler.domain.status import Status
+from reconciler.scope import UNSCOPED
 from reconciler.store import activity
 from reconciler.store.open_index import OPEN_ORDERS
 from scripts.benchmark.figures import BenchFailed
@@ -100,6 +101,7 @@ def _entry(order: Order, change: Change, report: Report) -> bytes:
         before=order.facts,
         after=change.to,
         exchange=EXCHANGE,
+        scope=UNSCOPED,
         rule=change.rule,
         report=report,
     )
@@ -117,6 +119,11 @@ def blind_change(id_: int, report: Report) -> tuple[str, Decimal, Decimal | None
         status=Status.FILLED, executed_qty=report.executed_qty, avg_price=report.avg_price
     )
     details = activity.details_json(
-        before=before, after=after, exchange=EXCHANGE, rule="queued", report=report
+        before=before,
+        after=after,
+        exchange=EXCHANGE,
+        scope=UNSCOPED,
+        rule="queued",
+        report=report,
     )
     return after.status.value, after.executed_qty, after.avg_price, id_, details.decode()
