@@ -426,8 +426,9 @@ class Settings(BaseSettings):
 
     @property
     def statsd(self) -> StatsdTarget:
-        """The target of the metrics."""
-        return StatsdTarget(host=self.statsd_host, port=self.statsd_port, prefix=self.statsd_prefix)
+        """The target of the metrics. The scope is a segment of its own after the prefix."""
+        prefix = ".".join(filter(None, (self.statsd_prefix, self.scope.replace(".", "_"))))
+        return StatsdTarget(host=self.statsd_host, port=self.statsd_port, prefix=prefix)
 
 
 def _split_names(listed: str) -> set[str]:

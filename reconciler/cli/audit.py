@@ -194,8 +194,14 @@ def entry_cells(entry: Activity) -> tuple[str, str, str, str]:
         when,
         "\n".join(_changes(details["from"], details["to"])),
         details["rule"],
-        f"{details['exchange']}\n{_time(fetched_at)}",
+        f"{_asked(details)}\n{_time(fetched_at)}",
     )
+
+
+def _asked(details: Mapping[str, Any]) -> str:
+    """Return the exchange, and the program that asked it if it has a scope."""
+    exchange, scope = details["exchange"], details.get("scope")
+    return f"{exchange} ({scope})" if scope else str(exchange)
 
 
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:

@@ -19,9 +19,11 @@ def control_address(settings: Settings) -> ControlAddress:
     if settings.control_socket is not None:
         url = settings.database_url
         return ControlAddress.at(
-            Path(settings.control_socket), None if url is None else url.get_secret_value()
+            Path(settings.control_socket),
+            None if url is None else url.get_secret_value(),
+            settings.scope,
         )
-    return ControlAddress.of_database(settings.required_database_url)
+    return ControlAddress.of_database(settings.required_database_url, settings.scope)
 
 
 def ask_supervisor(settings: Settings, command: str, expected: type[T], /, **arguments: Any) -> T:

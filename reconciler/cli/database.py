@@ -15,5 +15,6 @@ def open_database(role: str) -> Iterator[tuple[Database, Settings]]:
     `role` is the name under which PostgreSQL shows the sessions: `reconciler holds`.
     """
     settings = load_settings()
-    with closing(Database(settings.required_database_url, role=role)) as database:
+    url, scope = settings.required_database_url, settings.scope
+    with closing(Database(url, role=role, scope=scope)) as database:
         yield database, settings

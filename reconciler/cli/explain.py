@@ -53,7 +53,9 @@ def explain_command(*, order_id: OrderId, as_json: bool) -> None:
 
 def _take_snapshot(settings: Settings, order_id: OrderId) -> OrderSnapshot:
     with (
-        closing(Database(settings.required_database_url, role="explain")) as database,
+        closing(
+            Database(settings.required_database_url, role="explain", scope=settings.scope)
+        ) as database,
         database.autocommit() as connection,
     ):
         orders = read_orders_table(connection, settings.scope)
@@ -63,6 +65,7 @@ def _take_snapshot(settings: Settings, order_id: OrderId) -> OrderSnapshot:
         )
         return OrderSnapshot(
             order_id=str(order_id),
+            scope=settings.scope,
             row=row,
             hold=read_hold(connection, settings.scope, str(order_id)),
             holders=() if row is None else read_lock_holders(connection, orders, order_id),

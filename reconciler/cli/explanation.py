@@ -12,6 +12,7 @@ The answer is the first of these that is true:
     8.  It waits for its turn.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,12 +22,14 @@ from reconciler.cli.ui.formatting import duration
 from reconciler.cli.ui.row_and_report import row_and_report
 from reconciler.domain.decide import HoldReason
 from reconciler.domain.status import OPEN, TERMINAL
+from reconciler.scope import Scope
 from reconciler.store.activity import Activity
 from reconciler.store.explain import LockHolder, OrderRow
 from reconciler.store.holds import HeldOrder
 from reconciler.supervisor.status import OrderLocation, ShardState
 
-WORKER_APPLICATION_PREFIX = "reconciler worker"
+_WORKER = re.compile("reconciler worker [0-9]+ ?(.*)")
+"""The `application_name` of a worker's session: its shard, and its scope if it has one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +37,7 @@ class OrderSnapshot:
     """The state of an order, from the database and the supervisor.
 
     Attributes:
+        scope: Whose workers are ours.
         row: None if `orders` has no such row.
         hold: The present hold, else the last one; None if the order never had one.
         location: The supervisor's answer; None if no supervisor was asked or none answered.
@@ -43,6 +47,7 @@ class OrderSnapshot:
     """
 
     order_id: str
+    scope: Scope
     row: OrderRow | None
     hold: HeldOrder | None
     holders: Sequence[LockHolder]
@@ -110,7 +115,7 @@ def _progress_descriptions(snapshot: OrderSnapshot) -> Iterator[str]:
         lock_note = "" if foreign is None else f"; {_has_locked(foreign)}, so it may be skipped"
         yield f"it is in flight {_at_shard(location)}{lock_note}"
     for holder in snapshot.holders:
-        if _is_ours(holder):
+        if _is_ours(holder, snapshot.scope):
             yield f"{holder.application} (session {holder.pid}) has locked its row to write it"
 
 
@@ -156,11 +161,12 @@ def _next_step(snapshot: OrderSnapshot) -> str:
 
 
 def _other_lock_holders(snapshot: OrderSnapshot) -> Iterator[LockHolder]:
-    return (holder for holder in snapshot.holders if not _is_ours(holder))
+    return (holder for holder in snapshot.holders if not _is_ours(holder, snapshot.scope))
 
 
-def _is_ours(holder: LockHolder) -> bool:
-    return holder.application.startswith(WORKER_APPLICATION_PREFIX)
+def _is_ours(holder: LockHolder, scope: Scope) -> bool:
+    worker = _WORKER.fullmatch(holder.application)
+    return worker is not None and worker[1] == scope
 
 
 def _has_locked(holder: LockHolder) -> str:

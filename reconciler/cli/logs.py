@@ -12,7 +12,12 @@ from reconciler.telemetry.logs import configure_logs
 
 def set_up_logs(settings: Settings) -> None:
     """Set up logging in this process."""
-    configure_logs(settings.log_level, settings.log_format, secrets=secrets_of(settings))
+    configure_logs(
+        settings.log_level,
+        settings.log_format,
+        secrets=secrets_of(settings),
+        context=_context(settings),
+    )
 
 
 def load_settings() -> Settings:
@@ -44,8 +49,12 @@ def worker_logs_setup(settings: Settings, shard: int) -> Callable[[], None]:
         settings.log_level,
         settings.log_format,
         secrets=secrets_of(settings),
-        context={"shard": shard},
+        context={"shard": shard, **_context(settings)},
     )
+
+
+def _context(settings: Settings) -> dict[str, object]:
+    return {"scope": settings.scope} if settings.scope else {}
 
 
 def secrets_of(settings: Settings) -> tuple[SecretStr, ...]:

@@ -135,7 +135,7 @@ def _keep_running(settings: Settings, flags: Mapping[str, Any]) -> Summary:
         _workload_of(settings),
         settings,
         is_once=False,
-        reload=make_reload(_workload_of, Settings, flags),
+        reload=make_reload(_workload_of, settings, flags),
     )
 
 

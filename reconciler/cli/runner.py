@@ -14,6 +14,7 @@ from reconciler.cli.logs import worker_logs_setup
 from reconciler.control.address import ControlAddress
 from reconciler.control.handlers import ControlHandlers
 from reconciler.control.server import ControlServer
+from reconciler.errors import ConfigurationError, Problem
 from reconciler.settings import Settings
 from reconciler.supervisor.options import Options
 from reconciler.supervisor.reload import RunConfig
@@ -67,15 +68,27 @@ def run_config_of(workload: Workload, settings: Settings, *, is_once: bool) -> R
 
 
 def make_reload(
-    workload_of: Callable[[S], Workload], settings_class: type[S], flags: Mapping[str, Any]
+    workload_of: Callable[[S], Workload], settings: S, flags: Mapping[str, Any]
 ) -> Callable[[], RunConfig]:
-    """Return the function that HUP calls. It reads all sources again; flags override them."""
+    """Return the function that HUP calls. It reads all sources again; flags override them.
+
+    Another scope than that of `settings`, with which the program runs, is refused: its control
+    socket, its metrics and what it remembers have that name.
+    """
 
     def reload() -> RunConfig:
-        fresh = settings_class.load(**flags)
+        fresh = type(settings).load(**flags)
+        if fresh.scope != settings.scope:
+            raise ConfigurationError([_OTHER_SCOPE])
         return run_config_of(workload_of(fresh), fresh, is_once=False)
 
     return reload
+
+
+_OTHER_SCOPE = Problem(
+    what="the scope in reconciler.toml has changed: it is the name of the program that runs",
+    hint="stop the program, and start it again with the new scope",
+)
 
 
 def options_of(settings: Settings, *, is_once: bool) -> Options:

@@ -57,7 +57,7 @@ def main(workload_of: Callable[[S], Workload], settings_class: type[S]) -> None:
                 workload_of(settings),
                 settings,
                 is_once=once,
-                reload=None if once else make_reload(workload_of, settings_class, flags),
+                reload=None if once else make_reload(workload_of, settings, flags),
             )
             seconds = time.monotonic() - started
             report = RunReport.of(summary, seconds=seconds, shards=settings.shards)

@@ -7,6 +7,8 @@ If no setting names the file, it is in the first of these folders that can be us
     /run/reconciler               for root, and for a user to whom the service manager gave it
     /tmp/reconciler-UID           or in the folder that TMPDIR names
 
+Each scope has an address of its own, so that several programs over one table run side by side.
+
 A command may have other environment variables than the supervisor, so it tries all of these
 folders, and the abstract name last. The name also keeps a second supervisor from starting after
 the files of the first have been removed. It is in the kernel's list of abstract sockets
@@ -24,6 +26,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2s
 from pathlib import Path
+
+from reconciler.scope import UNSCOPED, Scope
 
 HAS_ABSTRACT_NAMES = sys.platform == "linux"
 
@@ -46,27 +50,31 @@ class ControlAddress:
     database_socket_name: str | None = None
 
     @classmethod
-    def at(cls, path: Path, database_url: str | None = None) -> "ControlAddress":
-        """Return the address that a setting names."""
+    def at(
+        cls, path: Path, database_url: str | None = None, scope: Scope = UNSCOPED
+    ) -> "ControlAddress":
+        """Return the address that a setting names, for a database's supervisor of this scope."""
         return cls(
             paths=(path,),
             is_from_setting=True,
             abstract_name=_abstract_name(f"path {path.absolute()}"),
-            database_socket_name=None if database_url is None else _abstract_name_of(database_url),
+            database_socket_name=(
+                None if database_url is None else _abstract_name_of(database_url, scope)
+            ),
         )
 
     @classmethod
-    def of_database(cls, database_url: str) -> "ControlAddress":
-        """Return where the supervisor of a database listens if no setting names a path.
+    def of_database(cls, database_url: str, scope: Scope = UNSCOPED) -> "ControlAddress":
+        """Return where a database's supervisor of this scope listens if no setting names a path.
 
-        It is the same for every command of the same user with the same `DATABASE_URL`, and
-        different for another database.
+        It is the same for every command of the same user with the same `DATABASE_URL` and scope,
+        and different for another database or scope.
         """
-        file = f"{_digest(database_url)}.sock"
+        file = f"{_digest(_in_scope(database_url, scope))}.sock"
         return cls(
             paths=tuple(folder / file for folder in _folders()),
             is_from_setting=False,
-            abstract_name=_abstract_name_of(database_url),
+            abstract_name=_abstract_name_of(database_url, scope),
         )
 
     def __str__(self) -> str:
@@ -149,8 +157,12 @@ def _folders() -> list[Path]:
     return list(dict.fromkeys(folders))
 
 
-def _abstract_name_of(database_url: str) -> str:
-    return _abstract_name(f"database {database_url}")
+def _abstract_name_of(database_url: str, scope: Scope) -> str:
+    return _abstract_name(f"database {_in_scope(database_url, scope)}")
+
+
+def _in_scope(database_url: str, scope: Scope) -> str:
+    return f"{database_url} {scope}" if scope else database_url
 
 
 def _abstract_name(what: str) -> str:

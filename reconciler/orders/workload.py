@@ -83,6 +83,7 @@ class OrderWorkload(Workload):
         database = Database(
             self.settings.required_database_url,
             role="supervisor",
+            scope=self.settings.scope,
             must_write=not self.is_dry_run,
         )
         try:
@@ -115,6 +116,7 @@ class OrderWorkload(Workload):
         database = Database(
             settings.required_database_url,
             role=f"worker {shard}",
+            scope=settings.scope,
             must_write=not self.is_dry_run,
         )
         clock = DatabaseClock()

@@ -27,6 +27,7 @@ from reconciler.errors import (
     StoreRejected,
     StoreUnavailable,
 )
+from reconciler.scope import UNSCOPED, Scope
 from reconciler.store.database_url import parse_url, without_secrets
 
 CONNECT_TIMEOUT_SECONDS = 5
@@ -65,8 +66,10 @@ class _Checkout:
 class Database:
     """The database of a URL. Connects when first used, and again after a lost connection."""
 
-    def __init__(self, url: str, *, role: str, must_write: bool = False) -> None:
-        """Prepare for `url`; `role` is shown in pg_stat_activity.
+    def __init__(
+        self, url: str, *, role: str, scope: Scope = UNSCOPED, must_write: bool = False
+    ) -> None:
+        """Prepare for `url`; `role` and `scope` are shown in pg_stat_activity.
 
         With `must_write`, and a URL that has several hosts or addresses, only a host that can be
         written to is used, unless the URL has its own `target_session_attrs`.
@@ -94,7 +97,7 @@ class Database:
                     for name, value in host_options.items()
                     if name not in self._url.query
                 },
-                "application_name": f"reconciler {role}",
+                "application_name": " ".join(filter(None, ("reconciler", role, scope))),
                 # Otherwise we could not send characters that the database's encoding lacks, and
                 # PostgreSQL could not refuse them.
                 "client_encoding": "utf8",

@@ -170,6 +170,14 @@ def test_what_the_application_logged_itself_is_shown_by_its_name() -> None:
     assert entry_cells(entry) == ("2026-11-24\n12:30:15.250", "placed", "", "")
 
 
+def test_the_program_that_changed_an_order_is_shown_by_its_scope() -> None:
+    entry = Activity(
+        id=1, order_id="8", action=ACTION, details={**DETAILS, "scope": "vip"}, created_at=NOW
+    )
+
+    assert entry_cells(entry)[3] == "paper (vip)\n12:30:15.125"
+
+
 WHOLE: dict[str, Any] = {
     **DETAILS,
     "report": {

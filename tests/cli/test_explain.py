@@ -13,6 +13,7 @@ from click.testing import Result
 
 from reconciler.cli.explanation import OrderSnapshot, answer, details, is_due
 from reconciler.domain.decide import HoldReason
+from reconciler.scope import UNSCOPED, Scope
 from reconciler.store.explain import LockHolder, OrderRow
 from reconciler.store.holds import HeldOrder
 from reconciler.supervisor.status import ShardState
@@ -58,6 +59,7 @@ APPLICATION = LockHolder(
     query="UPDATE orders\n  SET note = 'x'",
 )
 WORKER = replace(APPLICATION, application="reconciler worker 1")
+SCOPED_WORKER = replace(APPLICATION, application="reconciler worker 1 binance-7")
 IN_FLIGHT = "it is in flight at the worker of shard 1, for 3 s so far"
 LOCKED = "session 77 (trading-api) has locked its row (since 2026-11-24 11:56:00 UTC)"
 
@@ -67,6 +69,7 @@ UNANSWERED = "no supervisor answers at /tmp/x: nothing listens there"
 def a_snapshot(row: OrderRow | None = DUE, **changes: Any) -> OrderSnapshot:
     defaults = OrderSnapshot(
         order_id="1",
+        scope=UNSCOPED,
         row=row,
         hold=None,
         holders=(),
@@ -115,9 +118,18 @@ IN_PROGRESS = [
         a_snapshot(holders=(WORKER,), location=None, unanswered="no supervisor answers"),
         "reconciler worker 1 (session 77) has locked its row to write it",
     ),
+    (
+        a_snapshot(holders=(SCOPED_WORKER,), scope=Scope("binance-7")),
+        "reconciler worker 1 binance-7 (session 77) has locked its row to write it",
+    ),
 ]
 
 IN_THE_WAY = [
+    (
+        a_snapshot(holders=(SCOPED_WORKER,)),
+        LOCKED.replace("trading-api", SCOPED_WORKER.application)
+        + ", and locked rows are skipped, not waited for",
+    ),
     (
         replace(at(breaker="open"), halted="41 of 50 vanished"),
         "the halt is on, and nothing may be written: 41 of 50 vanished",

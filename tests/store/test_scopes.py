@@ -1,5 +1,6 @@
 """Two programs over one table: neither reads or writes what the other remembers."""
 
+from contextlib import closing
 from datetime import timedelta
 from functools import partial
 
@@ -267,3 +268,15 @@ def test_a_page_does_not_read_the_holds_of_other_scopes(
     assert 590 <= found.root["Actual Rows"] < 600, "all of one symbol, but those on hold here"
     assert reads_of_holds(found) <= 40
     assert "Seq Scan" not in {kind for kind, _ in found.scans_of("reconciliation_holds")}
+
+
+@pytest.mark.parametrize("role", ["supervisor", "worker 63"])
+def test_postgresql_shows_the_whole_scope_of_a_session(role: str, database_url: str) -> None:
+    longest = Scope("s" * 40)
+    with (
+        closing(Database(database_url, role=role, scope=longest)) as database,
+        database.autocommit() as connection,
+    ):
+        name = connection.exec_driver_sql("SHOW application_name").scalar_one()
+
+    assert name == f"reconciler {role} {longest}"

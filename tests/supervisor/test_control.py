@@ -20,6 +20,7 @@ from reconciler.control.client import ask
 from reconciler.control.protocol import MAX_REQUEST_BYTES
 from reconciler.control.server import ControlServer
 from reconciler.errors import ConfigurationError, NoSupervisor, SocketTaken
+from reconciler.scope import UNSCOPED, Scope
 from reconciler.supervisor.sharding import Scaling
 from reconciler.supervisor.status import OrderLocation, ShardState, SupervisorStatus
 from reconciler.telemetry.health import Grade, Vitals, judge
@@ -345,6 +346,43 @@ async def test_command_without_the_setting_finds_the_first_supervisor(
 
     await first.close()
     await second.close()
+
+
+async def test_supervisors_of_several_scopes_run_side_by_side_and_each_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    url = f"postgresql://nobody@localhost/{tmp_path.name}"
+    scopes = [UNSCOPED, Scope("binance-7"), Scope("binance-8")]
+    addresses = [ControlAddress.of_database(url, scope) for scope in scopes]
+    servers = [
+        await start_server(address, scope) for address, scope in zip(addresses, scopes, strict=True)
+    ]
+
+    assert [await ask_at(address) for address in addresses] == scopes
+    assert len({address.path for address in addresses}) == len(scopes)
+    assert addresses[0] == ControlAddress.of_database(url)
+    with pytest.raises(SocketTaken):
+        await ControlServer(addresses[1], respond_with_nothing).open()
+    for server in servers:
+        await server.close()
+
+
+async def test_command_without_the_setting_finds_the_supervisor_of_its_own_scope(
+    tmp_path: Path,
+) -> None:
+    url = f"postgresql://nobody@localhost/{tmp_path.name}"
+    scopes = [Scope("binance-7"), Scope("binance-8")]
+    servers = [
+        await start_server(ControlAddress.at(tmp_path / scope, url, scope), scope)
+        for scope in scopes
+    ]
+
+    found = [await ask_at(ControlAddress.of_database(url, scope)) for scope in scopes]
+
+    assert found == scopes
+    for server in servers:
+        await server.close()
 
 
 async def test_folder_of_another_user_is_skipped_for_the_next_one(
