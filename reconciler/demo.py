@@ -20,6 +20,7 @@ from reconciler.paper.listing import ListedOrder
 from reconciler.paper.process import PaperProcess
 from reconciler.store import migrations, sample_orders
 from reconciler.store.database import Database
+from reconciler.store.user_table import DEFAULT_TABLE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +109,7 @@ def open_demo(options: Sequence[str] = ()) -> Iterator[Demo]:
             with database.transaction() as connection:
                 sample_orders.create_orders_table(connection)
             with database.connection() as connection:
-                migrations.upgrade(connection)
+                migrations.upgrade(connection, DEFAULT_TABLE)
             yield Demo(
                 database=database,
                 database_url=url,

@@ -255,6 +255,14 @@ class Settings(BaseSettings):
         return file.problems
 
     @classmethod
+    def config_orders(cls) -> "OrdersConfig":
+        """Return what the configuration file says of the user's table, without any settings."""
+        from reconciler.config_file.orders import OrdersConfig  # noqa: PLC0415 - as above
+
+        file, _ = cls._read_config({})
+        return OrdersConfig() if file.orders is None else file.orders
+
+    @classmethod
     def _given(cls, overrides: Mapping[str, Any]) -> dict[str, Any]:
         """Return the overrides by the names that the environment has for them."""
         given = {

@@ -13,6 +13,7 @@ from psycopg import sql
 from reconciler.embedded import embedded_postgres
 from reconciler.store import migrations, sample_orders
 from reconciler.store.database import Database
+from reconciler.store.user_table import DEFAULT_TABLE
 
 # The databases of the tests need not survive a power cut; other settings are the defaults.
 FAST = {
@@ -119,7 +120,7 @@ def _create_tables(url: str) -> None:
     with database.transaction() as connection:
         sample_orders.create_orders_table(connection)
     with database.connection() as connection:
-        migrations.upgrade(connection)
+        migrations.upgrade(connection, DEFAULT_TABLE)
     database.close()
 
 

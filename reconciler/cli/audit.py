@@ -22,6 +22,7 @@ from reconciler.store.activity import ACTION, Activity, read_history
 from reconciler.store.database import Database
 from reconciler.store.orders_table import read_orders_table
 from reconciler.store.row_status import read_row_status
+from reconciler.store.user_table import UserTable
 
 _INTEGER = re.compile(r"-?[0-9]{1,20}", re.ASCII)
 _COMPARED = (("executed_qty", "executed"), ("avg_price", "average"))
@@ -117,12 +118,17 @@ def audit_command(
         if is_replay:
             replay_filter = ReplayFilter(order_id=order_id, since=since, until=until)
             facts = venue(settings.exchange_name, settings.exchange_base_url)
-            result = replay_changes(database, replay_filter, retention=facts.retention)
+            result = replay_changes(
+                database,
+                UserTable(settings.orders),
+                replay_filter,
+                retention=facts.retention,
+            )
             result.print(as_json=as_json)
             is_complete = result.is_clean
         else:
             assert order_id is not None  # noqa: S101 - checked above
-            history = _read(database, order_id)
+            history = _read(database, UserTable(settings.orders), order_id)
             show = _print_json if as_json else _print
             show(history)
             is_complete = history.is_known
@@ -145,11 +151,12 @@ def _require_consistent_arguments(
         raise click.UsageError("--since must be earlier than --until.")
 
 
-def _read(database: Database, order_id: OrderId) -> OrderHistory:
+def _read(database: Database, table: UserTable, order_id: OrderId) -> OrderHistory:
     with database.autocommit() as connection:
         entries = read_history(connection, str(order_id))
         try:
-            status = read_row_status(connection, read_orders_table(connection), order_id)
+            orders = read_orders_table(connection, table)
+            status = read_row_status(connection, orders, order_id)
         except SchemaMismatch:
             status = None
     return OrderHistory(order_id=str(order_id), status=status, entries=entries)

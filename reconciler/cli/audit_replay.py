@@ -13,6 +13,7 @@ from reconciler.domain.order import OrderId
 from reconciler.store.database import Database
 from reconciler.store.orders_table import read_orders_table
 from reconciler.store.replay import ReplayedChange, replay
+from reconciler.store.user_table import UserTable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +70,11 @@ class ReplayResult:
 
 
 def replay_changes(
-    database: Database, replay_filter: ReplayFilter, *, retention: timedelta | None
+    database: Database,
+    table: UserTable,
+    replay_filter: ReplayFilter,
+    *,
+    retention: timedelta | None,
 ) -> ReplayResult:
     """Decide the selected changes again, offline, and show progress.
 
@@ -80,7 +85,7 @@ def replay_changes(
         SchemaMismatch: `orders` is not suitable.
     """
     with show_activity("deciding again", is_transient=True), database.autocommit() as connection:
-        orders = read_orders_table(connection)
+        orders = read_orders_table(connection, table)
         policy = Policy(
             quantity_scale=orders.quantity_scale,
             price_scale=orders.price_scale,

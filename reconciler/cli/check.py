@@ -36,6 +36,7 @@ from reconciler.exchanges.base import Account, Venue
 from reconciler.settings import Settings
 from reconciler.store import shared_state
 from reconciler.store.database import Database
+from reconciler.store.user_table import UserTable
 
 _STYLES = {
     CheckStatus.OK: "green",
@@ -84,7 +85,14 @@ def _results(checked: CheckedSettings) -> Iterator[CheckResult]:
             check_account = _skip_account("the database answers")
         else:
             opened.callback(database.close)
-            found = list(check_database(database, settings.scope, lambda: datetime.now(UTC)))
+            found = list(
+                check_database(
+                    database,
+                    UserTable(settings.orders),
+                    settings.scope,
+                    lambda: datetime.now(UTC),
+                )
+            )
             check_account = _account_check(database, settings, found)
         yield from found
         if checked.has_invalid("EXCHANGE_"):

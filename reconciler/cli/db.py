@@ -21,8 +21,14 @@ from reconciler.store import migrations, sample_orders
 from reconciler.store.database import Database
 from reconciler.store.orders_table import orders_problems
 from reconciler.store.privileges import missing_read_privileges, missing_upgrade_privileges
-from reconciler.store.side_table import CREATE_SIDE_TABLE, create_side_table, read_side_table
+from reconciler.store.side_table import (
+    create_side_table,
+    place_problems,
+    read_side_table,
+    side_table_ddl,
+)
 from reconciler.store.tables import activity_log_problems, schema_problems
+from reconciler.store.user_table import UserTable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,10 +100,15 @@ def upgrade_command(*, with_orders: bool, side_table: bool, as_json: bool) -> No
     the role lacks a right, and then nothing was changed.
     """
     with (
-        open_database("db upgrade") as (database, _),
+        open_database("db upgrade") as (database, settings),
         show_activity("upgrading the database", is_transient=True),
     ):
-        done = _upgrade(database, with_orders=with_orders, with_side_table=side_table)
+        done = _upgrade(
+            database,
+            UserTable(settings.orders),
+            with_orders=with_orders,
+            with_side_table=side_table,
+        )
     if as_json:
         print_json(asdict(done))
     else:
@@ -136,13 +147,14 @@ def sql_command(*, side_table: bool) -> None:
     """
     if problems := Settings.config_problems():
         raise ConfigurationError(problems)
-    if side_table:
-        click.echo(f"{CREATE_SIDE_TABLE.strip()};\n")
-    click.echo(migrations.ddl(), nl=False)
+    table = UserTable(Settings.config_orders())
+    if side_table or table.uses_side_table:
+        click.echo(f"{side_table_ddl(table)};\n")
+    click.echo(migrations.ddl(table), nl=False)
 
 
 def _upgrade(
-    database: Database, *, with_orders: bool, with_side_table: bool = False
+    database: Database, table: UserTable, *, with_orders: bool, with_side_table: bool = False
 ) -> UpgradeResult:
     """Upgrade, or refuse before anything is changed.
 
@@ -153,14 +165,20 @@ def _upgrade(
     started = time.monotonic()
     with database.autocommit() as connection:
         before = migrations.current(connection)
-        makes_side_table = with_side_table and not read_side_table(connection)
+        wants_side_table = with_side_table or table.uses_side_table
+        makes_side_table = wants_side_table and not read_side_table(connection)
         is_incomplete = (
-            makes_side_table or before != migrations.head() or bool(schema_problems(connection))
+            makes_side_table
+            or before != migrations.head()
+            or bool(schema_problems(connection, table))
         )
-        obstacles = missing_upgrade_privileges(connection) if is_incomplete else []
+        obstacles = missing_upgrade_privileges(connection, table) if is_incomplete else []
         obstacles += activity_log_problems(connection)
-        obstacles += missing_read_privileges(connection) or (
-            [] if with_orders else _orders_problems(connection, with_side_table=with_side_table)
+        obstacles += _side_table_obstacles(connection, table, is_made=makes_side_table)
+        obstacles += missing_read_privileges(connection, table) or (
+            []
+            if with_orders
+            else _orders_problems(connection, table, with_side_table=wants_side_table)
         )
     if obstacles:
         raise SchemaMismatch(obstacles)
@@ -169,9 +187,9 @@ def _upgrade(
             sample_orders.create_orders_table(connection)
     if makes_side_table:
         with database.transaction() as connection:
-            create_side_table(connection)
+            create_side_table(connection, table)
     with database.connection() as connection, _reporting_unknown_revision(before):
-        migrations.upgrade(connection)
+        migrations.upgrade(connection, table)
     with database.autocommit() as connection:
         after = migrations.current(connection)
     return UpgradeResult(
@@ -182,9 +200,28 @@ def _upgrade(
     )
 
 
-def _orders_problems(connection: Connection, *, with_side_table: bool) -> list[Problem]:
+def _orders_problems(
+    connection: Connection, table: UserTable, *, with_side_table: bool
+) -> list[Problem]:
     with_side_table = with_side_table or bool(read_side_table(connection))
-    return orders_problems(connection, with_side_table=with_side_table)
+    return orders_problems(connection, table, with_side_table=with_side_table)
+
+
+def _side_table_obstacles(
+    connection: Connection, table: UserTable, *, is_made: bool
+) -> list[Problem]:
+    """Name why the side table may not be made, or may not be there."""
+    if not is_made:
+        return place_problems(connection, table)
+    if table.uses_side_table or "last_synced_at" not in table.config.columns.named:
+        return []
+    return [
+        Problem(
+            what="reconciler.toml has the times of the last sync in"
+            f" {table.name}.{table.last_synced_at}, so they cannot be in a table of ours, too",
+            hint='write last_synced_at = "side-table" in [orders.columns]',
+        )
+    ]
 
 
 @contextmanager

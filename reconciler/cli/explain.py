@@ -24,6 +24,7 @@ from reconciler.store.explain import read_lock_holders, read_row
 from reconciler.store.holds import read_hold
 from reconciler.store.orders_table import read_orders_table
 from reconciler.store.shared_state import read_halt
+from reconciler.store.user_table import UserTable
 from reconciler.supervisor.status import OrderLocation
 
 MAX_ENTRIES = 5
@@ -58,7 +59,7 @@ def _take_snapshot(settings: Settings, order_id: OrderId) -> OrderSnapshot:
         ) as database,
         database.autocommit() as connection,
     ):
-        orders = read_orders_table(connection, settings.scope)
+        orders = read_orders_table(connection, UserTable(settings.orders), settings.scope)
         row = read_row(connection, orders, order_id, stale_after=settings.stale_after)
         location, unanswered = (
             (None, None) if row is None else _locate(settings, row.symbol, order_id)

@@ -27,6 +27,7 @@ from reconciler.store.holds import measure_holds
 from reconciler.store.orders_table import read_orders_table
 from reconciler.store.shared_state import read_halt
 from reconciler.store.stale import StaleOrders
+from reconciler.store.user_table import UserTable
 from reconciler.telemetry.health import Grade, HealthRow, Vitals, judge
 
 _STYLES = {
@@ -162,8 +163,8 @@ def _read_vitals(settings: Settings) -> Vitals:
     ):
         hour = read_last_hour(connection, settings.scope)
         halted = read_halt(connection, settings.scope)
-        holds = measure_holds(connection, settings.scope)
-        orders = read_orders_table(connection, settings.scope)
+        orders = read_orders_table(connection, UserTable(settings.orders), settings.scope)
+        holds = measure_holds(connection, orders.user, settings.scope)
         stale = StaleOrders(orders, stale_after=settings.stale_after).measure_backlog(connection)
     return Vitals(
         last_hour=hour,

@@ -36,6 +36,7 @@ from reconciler.store.hold_acceptance import (
 )
 from reconciler.store.holds import HeldOrder, dismiss_hold, read_hold
 from reconciler.store.orders_table import OrdersTable, read_orders_table
+from reconciler.store.user_table import UserTable
 
 MAX_REFUSALS_SHOWN = 20
 DISMISS_PAGE_ROWS = 5000
@@ -144,6 +145,7 @@ class HoldDecision(ABC):
     """A person's decision about holds.
 
     Attributes:
+        table: The user's table of orders.
         scope: Whose holds they are.
         by: The person's name.
         verb: The decision as a participle: `accepted`.
@@ -151,6 +153,7 @@ class HoldDecision(ABC):
     """
 
     database: Database
+    table: UserTable
     scope: Scope
     by: str
 
@@ -160,7 +163,7 @@ class HoldDecision(ABC):
     @cached_property
     def _orders(self) -> OrdersTable:
         with self.database.autocommit() as connection:
-            return read_orders_table(connection, self.scope)
+            return read_orders_table(connection, self.table, self.scope)
 
     @abstractmethod
     def decide(self, order_id: OrderId) -> str:

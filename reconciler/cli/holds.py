@@ -19,6 +19,7 @@ from reconciler.domain.order import OrderId
 from reconciler.domain.status import Status
 from reconciler.store.hold_acceptance import NotAcceptable
 from reconciler.store.holds import HeldOrder, list_holds, read_hold
+from reconciler.store.user_table import UserTable
 
 MAX_LISTED = 1000
 
@@ -104,6 +105,7 @@ def accept_command(
     with open_database("holds") as (database, settings):
         decision = AcceptHolds(
             database=database,
+            table=UserTable(settings.orders),
             scope=settings.scope,
             by=operator,
             exchange=settings.exchange_name,
@@ -123,7 +125,12 @@ def dismiss_command(*, selection: HoldSelection, by: str | None, as_json: bool) 
     """
     operator = required_operator(by)
     with open_database("holds") as (database, settings):
-        decision = DismissHolds(database=database, scope=settings.scope, by=operator)
+        decision = DismissHolds(
+            database=database,
+            table=UserTable(settings.orders),
+            scope=settings.scope,
+            by=operator,
+        )
         _decide(decision, selection, as_json=as_json)
 
 

@@ -10,6 +10,7 @@ from reconciler.settings import Settings
 from reconciler.store.best_effort import query_on_own_connection
 from reconciler.store.coverage import Coverage, explain_no_stale_orders, measure_coverage
 from reconciler.store.database_url import parse_url
+from reconciler.store.user_table import UserTable
 from reconciler.supervisor.summary import Summary
 
 MAX_COUNT_SECONDS = 1.0
@@ -48,7 +49,12 @@ def warn_of_unfollowed_orders(settings: Settings) -> Coverage | None:
     If the database cannot be asked here, the supervisor cannot work either, and reports it.
     """
     coverage = query_on_own_connection(
-        settings.required_database_url, partial(measure_coverage, timeout_seconds=MAX_COUNT_SECONDS)
+        settings.required_database_url,
+        partial(
+            measure_coverage,
+            table=UserTable(settings.orders),
+            timeout_seconds=MAX_COUNT_SECONDS,
+        ),
     )
     if coverage is not None and (coverage.has_unknown_words or coverage.lacks_most_ids):
         log.warning(
@@ -63,7 +69,12 @@ def explain_empty_sweep(settings: Settings) -> tuple[str, ...]:
     """Return why a sweep found no stale order."""
     why = query_on_own_connection(
         settings.required_database_url,
-        partial(explain_no_stale_orders, scope=settings.scope, stale_after=settings.stale_after),
+        partial(
+            explain_no_stale_orders,
+            table=UserTable(settings.orders),
+            scope=settings.scope,
+            stale_after=settings.stale_after,
+        ),
     )
     return () if why is None else (why,)
 

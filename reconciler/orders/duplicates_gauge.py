@@ -9,6 +9,7 @@ import structlog
 
 from reconciler.orders.periodic_query import MAX_SECONDS, PeriodicQuery
 from reconciler.store.duplicates import DuplicateOrder, measure_duplicates
+from reconciler.store.user_table import UserTable
 from reconciler.workload import Chunk
 
 MAX_REMEMBERED = 10_000
@@ -21,11 +22,15 @@ class DuplicatesGauge:
     """Finds duplicates on each planned page and, from time to time, among all open rows."""
 
     def __init__(
-        self, database_url: str, *, monotonic: Callable[[], float] = time.monotonic
+        self,
+        database_url: str,
+        table: UserTable,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._query = PeriodicQuery(
             database_url,
-            partial(measure_duplicates, timeout_seconds=MAX_SECONDS),
+            partial(measure_duplicates, table=table, timeout_seconds=MAX_SECONDS),
             monotonic=monotonic,
         )
         self._rows = 0

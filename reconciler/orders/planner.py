@@ -45,7 +45,7 @@ class OrderPlanner(Planner):
     unfollowed: UnfollowedGauge
     duplicates: DuplicatesGauge
     scans: BacklogScan = field(default_factory=BacklogScan)
-    cleanup: SyncTimesCleanup = field(default_factory=SyncTimesCleanup)
+    cleanup: SyncTimesCleanup
 
     @property
     def scope(self) -> Scope:
@@ -87,7 +87,7 @@ class OrderPlanner(Planner):
         """Count the stale orders, as the last scan found them, and the orders on hold."""
         backlog, age_seconds = self.scans.measure(self._scan)
         with self.database.transaction() as connection:
-            holds = measure_holds(connection, self.scope)
+            holds = measure_holds(connection, self.orders.user, self.scope)
         return Backlog(
             items=backlog.orders,
             oldest_age_seconds=backlog.oldest_age_seconds,

@@ -6,17 +6,22 @@ from functools import partial
 
 from reconciler.orders.periodic_query import MAX_SECONDS, PeriodicQuery
 from reconciler.store.coverage import measure_coverage
+from reconciler.store.user_table import UserTable
 
 
 class UnfollowedGauge:
     """Counts rows with an unknown status or without an external id, and keeps the last count."""
 
     def __init__(
-        self, database_url: str, *, monotonic: Callable[[], float] = time.monotonic
+        self,
+        database_url: str,
+        table: UserTable,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._query = PeriodicQuery(
             database_url,
-            partial(measure_coverage, timeout_seconds=MAX_SECONDS),
+            partial(measure_coverage, table=table, timeout_seconds=MAX_SECONDS),
             monotonic=monotonic,
         )
         self._rows = 0

@@ -26,11 +26,11 @@ from reconciler.orders.clock import DatabaseClock
 from reconciler.orders.duplicates_gauge import DuplicatesGauge
 from reconciler.orders.handler import OrderHandler
 from reconciler.orders.planner import OrderPlanner
+from reconciler.orders.sync_times_cleanup import SyncTimesCleanup
 from reconciler.orders.unfollowed_gauge import UnfollowedGauge
 from reconciler.resilience.breaker import Breaker
 from reconciler.resilience.breaker_state import BreakerSnapshot, BreakerState
 from reconciler.resilience.budget import Budget
-from reconciler.scope import Scope
 from reconciler.settings import Settings
 from reconciler.store.database import Database
 from reconciler.store.order_writer import OrderWriter
@@ -42,6 +42,7 @@ from reconciler.store.privileges import (
     refusing_policies,
 )
 from reconciler.store.stale import StaleOrders
+from reconciler.store.user_table import UserTable
 from reconciler.telemetry import metrics as names
 from reconciler.telemetry.metrics import Metrics, open_metrics
 from reconciler.workload import Workload
@@ -86,10 +87,11 @@ class OrderWorkload(Workload):
             scope=self.settings.scope,
             must_write=not self.is_dry_run,
         )
+        table = UserTable(self.settings.orders)
         try:
             with database.autocommit() as connection:
-                orders = require_schema(connection, self.settings.scope)
-                _require_privileges(connection, is_dry_run=self.is_dry_run)
+                orders = require_schema(connection, table, self.settings.scope)
+                _require_privileges(connection, table, is_dry_run=self.is_dry_run)
         except ReconcilerError:
             database.close()
             raise
@@ -99,8 +101,9 @@ class OrderWorkload(Workload):
             venue=self.venue,
             orders=orders,
             is_dry_run=self.is_dry_run,
-            unfollowed=UnfollowedGauge(self.settings.required_database_url),
-            duplicates=DuplicatesGauge(self.settings.required_database_url),
+            unfollowed=UnfollowedGauge(self.settings.required_database_url, table),
+            duplicates=DuplicatesGauge(self.settings.required_database_url, table),
+            cleanup=SyncTimesCleanup(table),
         )
 
     async def open_handler(
@@ -120,7 +123,7 @@ class OrderWorkload(Workload):
             must_write=not self.is_dry_run,
         )
         clock = DatabaseClock()
-        orders = await asyncio.to_thread(_read_orders_table, database, settings.scope, clock)
+        orders = await asyncio.to_thread(_read_orders_table, database, settings, clock)
         metrics = open_metrics(settings.statsd, log_failures=False)
         own_breaker = Breaker(
             settings.breaker, on_change=partial(_count_opening, metrics), inherited=breaker
@@ -160,23 +163,25 @@ class OrderWorkload(Workload):
         )
 
 
-def _require_privileges(connection: Connection, *, is_dry_run: bool) -> None:
+def _require_privileges(connection: Connection, table: UserTable, *, is_dry_run: bool) -> None:
     """Check our privileges in the database; log each row-level policy that may hide orders from us.
 
     Raises:
         ConfigurationError: privileges are missing; each is named with the statement that grants it.
     """
-    missing = missing_read_privileges(connection) if is_dry_run else missing_privileges(connection)
-    problems = [*missing, *([] if is_dry_run else refusing_policies(connection))]
+    if is_dry_run:
+        problems = missing_read_privileges(connection, table)
+    else:
+        problems = [*missing_privileges(connection, table), *refusing_policies(connection, table)]
     if problems:
         raise ConfigurationError(problems)
-    for problem in hiding_policies(connection):
+    for problem in hiding_policies(connection, table):
         log.warning("orders.may_be_hidden", reason=problem.what, hint=problem.hint)
 
 
-def _read_orders_table(database: Database, scope: Scope, clock: DatabaseClock) -> OrdersTable:
+def _read_orders_table(database: Database, settings: Settings, clock: DatabaseClock) -> OrdersTable:
     with database.autocommit() as connection:
-        orders = read_orders_table(connection, scope)
+        orders = read_orders_table(connection, UserTable(settings.orders), settings.scope)
         clock.sync(_database_now(connection))
     return orders
 

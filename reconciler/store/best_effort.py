@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Executable
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from reconciler.errors import ReconcilerError
@@ -33,12 +33,15 @@ def set_statement_timeout(connection: Connection, seconds: float) -> None:
 
 
 def fetch_before_timeout(
-    connection: Connection, statement: Executable, parameters: Mapping[str, Any]
+    connection: Connection, statement: str, parameters: Mapping[str, Any]
 ) -> Sequence[Any] | None:
-    """Return the rows; None if the statement timed out. The transaction stays usable."""
+    """Return the rows; None if the statement timed out. The transaction stays usable.
+
+    The statement goes to the driver as it is: a colon in it is no parameter.
+    """
     try:
         with connection.begin_nested():
-            return connection.execute(statement, parameters).all()
+            return connection.exec_driver_sql(statement, dict(parameters)).all()
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) != _QUERY_CANCELED:
             raise

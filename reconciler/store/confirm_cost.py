@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from reconciler.store.user_table import UserTable
+
 HOT_BYTES = 210
 """The log of a HOT confirm: the row's lock, its new version, and the pruning of its old one.
 
@@ -44,12 +46,14 @@ class ConfirmCost:
         return HOT_BYTES + INDEX_BYTES * self.indexes
 
 
-def read_confirm_cost(connection: Connection) -> ConfirmCost:
+def read_confirm_cost(connection: Connection, table: UserTable) -> ConfirmCost:
     """Read what decides the cost of a confirm."""
-    tables = connection.exec_driver_sql(_TABLES).all()
+    (column,) = table.columns_of("last_synced_at") or (None,)
+    names = {"table": table.name, "column": column}
+    tables = connection.exec_driver_sql(_TABLES, names).all()
     return ConfirmCost(
         indexes=max((indexes for _, indexes, _ in tables), default=0),
-        synced_indexes=tuple(connection.exec_driver_sql(_SYNCED_INDEXES).scalars()),
+        synced_indexes=tuple(connection.exec_driver_sql(_SYNCED_INDEXES, names).scalars()),
         tables_without_room=tuple(
             name for name, _, fillfactor in tables if fillfactor == DEFAULT_FILLFACTOR
         ),
@@ -57,8 +61,8 @@ def read_confirm_cost(connection: Connection) -> ConfirmCost:
 
 
 _LEAVES = """
-    SELECT coalesce(tree.relid, to_regclass('orders')) AS oid
-    FROM (SELECT 1) AS one LEFT JOIN pg_partition_tree('orders') AS tree ON true
+    SELECT coalesce(tree.relid, to_regclass(%(table)s)) AS oid
+    FROM (SELECT 1) AS one LEFT JOIN pg_partition_tree(to_regclass(%(table)s)) AS tree ON true
     WHERE coalesce(tree.isleaf, true)
 """
 _TABLES = f"""
@@ -77,8 +81,8 @@ SELECT c.oid::regclass::text
 FROM pg_index i
 JOIN pg_class c ON c.oid = i.indexrelid
 JOIN pg_am am ON am.oid = c.relam
-JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attname = 'last_synced_at'
-WHERE (i.indrelid IN ({_LEAVES}) OR i.indrelid = to_regclass('orders'))
+JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attname = %(column)s
+WHERE (i.indrelid IN ({_LEAVES}) OR i.indrelid = to_regclass(%(table)s))
     AND NOT c.relispartition
     AND (am.amname <> 'brin' OR current_setting('server_version_num')::int < 160000)
     AND (a.attnum = ANY (i.indkey::int2[]) OR EXISTS (

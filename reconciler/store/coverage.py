@@ -1,32 +1,33 @@
 """Count the rows of `orders` that are followed, and those that look open and are not.
 
-An order is followed if its status is one of our words for open, and it has an external id. Other
-rows that look open are left alone, so a person must be told. The cost is bounded: a small table is
-read as a whole; of a large one a sample of pages, the newest rows, and the index of stale orders.
-Each query has a timeout.
+An order is followed if its status is a word for open, ours or the configuration file's, and it has
+an external id. Only rows that the file's filter takes are counted. Other rows that look open are
+left alone, so a person must be told. The cost is bounded: a small table is read as a whole; of a
+large one a sample of pages, the newest rows, and the index of open orders. Each query has a limit
+of time.
 """
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
-from reconciler.domain.status import BY_VALUE
+from reconciler.config_file.statuses import OPEN_MEANING, Meaning, Statuses
+from reconciler.domain.status import OPEN
 from reconciler.domain.status_words import StatusMeaning, guess_meaning
 from reconciler.scope import Scope
 from reconciler.store.best_effort import fetch_before_timeout, set_statement_timeout
 from reconciler.store.columns import read_columns
 from reconciler.store.holds import count_waiting
 from reconciler.store.open_index import (
-    COUNT_OPEN_ORDERS,
     MAX_COUNTED,
-    IndexState,
     avoid_table_scans,
     read_index_state,
 )
 from reconciler.store.status_sql import status_as_text
+from reconciler.store.user_table import UserTable, pyformat
 
 MAX_READ_BYTES = 128 * 1024 * 1024
 """A table up to this size is read as a whole: about a million orders, in a third of a second."""
@@ -48,8 +49,13 @@ class Coverage:
         without_id: Open by our words, with no external id or an empty one.
         words: The number of rows by status, for statuses that look open and are none of our words.
         others: The number of rows by status, for statuses of which nothing is known.
-        has_our_words: Any row has a status of ours, open or ended.
+        has_our_words: Any row has a status that we know, open or ended.
         is_estimate: The table is too large to be counted.
+        left_out: The number of rows by status, for statuses that the configuration file leaves out
+            although it has others.
+        id_column: The column with the exchange's ids.
+        followed_words: The number of rows by the user's word and ours, `LIVE (open)`, for those
+            that are open by the configuration file; empty if the words are our own.
     """
 
     rows: int
@@ -59,6 +65,9 @@ class Coverage:
     others: Mapping[str, int]
     has_our_words: bool
     is_estimate: bool
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    followed_words: Mapping[str, int] = field(default_factory=dict)
+    id_column: str = "external_order_id"
 
     @property
     def open_by_our_words(self) -> int:
@@ -72,18 +81,18 @@ class Coverage:
 
     @property
     def not_followed(self) -> int:
-        """Rows that look open and are not followed."""
-        return self.look_open - self.followed
+        """Rows that look open, or that nobody has said a meaning of, and are not followed."""
+        return self.look_open - self.followed + sum(self.left_out.values())
 
     @property
     def has_only_unknown_words(self) -> bool:
-        """True if there are rows, and none of them has a status of ours, open or ended."""
-        return self.rows > 0 and not self.has_our_words
+        """True if there are rows, and none of them has a status that we know, open or ended."""
+        return self.rows > 0 and not self.has_our_words and not self.left_out
 
     @property
     def has_unknown_words(self) -> bool:
         """True if orders are left alone because of their status words."""
-        return bool(self.words) or self.has_only_unknown_words
+        return bool(self.words) or bool(self.left_out) or self.has_only_unknown_words
 
     @property
     def lacks_most_ids(self) -> bool:
@@ -93,8 +102,19 @@ class Coverage:
     @property
     def remarks(self) -> tuple[str, ...]:
         """Remarks for a person: the rows that look open and are not followed."""
-        remarks = (self.remark_on_words, self.remark_on_ids)
+        remarks = (self.remark_on_left_out, self.remark_on_words, self.remark_on_ids)
         return tuple(remark for remark in remarks if remark is not None)
+
+    @property
+    def remark_on_left_out(self) -> str | None:
+        """The remark on rows whose status the configuration file does not have."""
+        if not self.left_out:
+            return None
+        rows = _number(sum(self.left_out.values()), "row has", "rows have")
+        return (
+            f"{self._about_prefix}{rows} a status that [orders.statuses] leaves out:"
+            f" {describe_words(self.left_out)}"
+        )
 
     @property
     def remark_on_words(self) -> str | None:
@@ -116,7 +136,7 @@ class Coverage:
             return None
         rows = _number(self.without_id, "open row has", "open rows have")
         verb = "is" if self.without_id == 1 else "are"
-        return f"{self._about_prefix}{rows} no external_order_id and {verb} not followed"
+        return f"{self._about_prefix}{rows} no {self.id_column} and {verb} not followed"
 
     @property
     def _about_prefix(self) -> str:
@@ -132,36 +152,40 @@ def describe_words(words: Mapping[str, int]) -> str:
 
 
 def measure_coverage(
-    connection: Connection, *, timeout_seconds: float = MAX_SECONDS
+    connection: Connection, table: UserTable, *, timeout_seconds: float = MAX_SECONDS
 ) -> Coverage | None:
     """Count, or estimate if the table is large; None if that takes too long or cannot be done.
 
     `connection` is in a transaction. Takes only the lock that every reader takes.
     """
-    columns = read_columns(connection, "orders")
-    if not {"status", "external_order_id"} <= columns.keys():
+    columns = read_columns(connection, table.name)
+    status = table.config.columns.status.name
+    if not {status, table.config.columns.external_order_id.name} <= columns.keys():
         return None
-    word = status_as_text("status", is_exact=columns["status"].is_exact)
+    counting = _Counting(connection, table, is_exact=columns[status].is_exact)
     set_statement_timeout(connection, timeout_seconds)
-    pages = connection.execute(_PAGES).scalar_one()
-    if pages * connection.execute(_PAGE_BYTES).scalar_one() <= MAX_READ_BYTES:
-        counted = _counts(connection, word, "orders")
-        return None if counted is None else _coverage(counted, is_estimate=False)
+    pages, page_bytes = connection.exec_driver_sql(_PAGES, {"table": table.name}).one()
+    if pages * page_bytes <= MAX_READ_BYTES:
+        counted = counting.count(table.rows)
+        return None if counted is None else _coverage(counted, table, is_estimate=False)
     share = min(1.0, SAMPLED_PAGES / pages)
-    sampled = _counts(connection, word, _SAMPLE, percent=100 * share)
+    sampled = counting.count(_sample(table, percent=100 * share))
     if sampled is None:
         return None
     scaled = Counter({key: round(count / share) for key, count in sampled.items()})
-    newest = _counts(connection, word, _NEWEST, rows=NEWEST_ROWS) or Counter()
-    found = _coverage(scaled | newest, is_estimate=True)
-    return replace(found, followed=max(found.followed, _count_followed(connection)))
+    newest = counting.count(_newest(table)) or Counter()
+    found = _coverage(scaled | newest, table, is_estimate=True)
+    return replace(found, followed=max(found.followed, _count_followed(connection, table)))
 
 
-def explain_no_stale_orders(connection: Connection, scope: Scope, stale_after: timedelta) -> str:
+def explain_no_stale_orders(
+    connection: Connection, table: UserTable, scope: Scope, stale_after: timedelta
+) -> str:
     """Return why no order is stale, for a person. `connection` is in a transaction."""
-    open_orders = _count_followed(connection)
+    open_orders = _count_followed(connection, table)
     if not open_orders:
-        return "nothing to do: no row is open by our words and has an external_order_id"
+        words = "our words" if _are_ours(table.config.statuses) else "[orders.statuses]"
+        return f"nothing to do: no row is open by {words} and has an {table.external_order_id}"
     waiting = count_waiting(connection, scope)
     on_hold = f"; {waiting:,} orders are on hold" if waiting else ""
     minutes = stale_after.total_seconds() / 60
@@ -174,49 +198,92 @@ def explain_no_stale_orders(connection: Connection, scope: Scope, stale_after: t
 _Key = tuple[str | None, bool]
 """A status, and whether the row has an external id."""
 
-_PAGES = text(
-    """
-    SELECT coalesce((SELECT sum(pg_relation_size(relid)) FROM pg_partition_tree('orders')),
-                    pg_relation_size('orders'))::bigint
-           / current_setting('block_size')::bigint
-    """
-)
-_PAGE_BYTES = text("SELECT current_setting('block_size')::bigint")
-_COUNT = """
-    SELECT {word} AS word,
-           coalesce(btrim(CAST(external_order_id AS text)), '') <> '' AS has_id, count(*) AS rows
-    FROM {source}
-    GROUP BY 1, 2
+# A view has no pages, and is read as a whole.
+_PAGES = """
+    SELECT coalesce((SELECT sum(pg_relation_size(relid))
+                     FROM pg_partition_tree(to_regclass(%(table)s))),
+                    pg_relation_size(to_regclass(%(table)s)), 0)::bigint
+           / current_setting('block_size')::bigint, current_setting('block_size')::bigint
 """
-_SAMPLE = "orders TABLESAMPLE SYSTEM (CAST(:percent AS real))"
-_NEWEST = "(SELECT * FROM orders ORDER BY id DESC LIMIT :rows) AS newest"
 
 
-def _counts(connection: Connection, word: str, source: str, **given: float) -> Counter[_Key] | None:
-    """Return the number of rows by key; None if the statement timed out."""
-    found = fetch_before_timeout(connection, text(_COUNT.format(word=word, source=source)), given)
-    if found is None:
-        return None
-    return Counter({(word, has_id): count for word, has_id, count in found})
+def _sample(table: UserTable, *, percent: float) -> str:
+    """Return what to select from for a sample of the table's pages."""
+    where = f" WHERE ({table.config.where})" if table.config.where else ""
+    return f"(SELECT * FROM {table.name} TABLESAMPLE SYSTEM ({percent:.6f}){where}) AS orders"  # noqa: S608 - quoted, checked
 
 
-def _count_followed(connection: Connection) -> int:
-    """Count the rows in the index of stale orders, up to MAX_COUNTED; 0 without that index."""
-    if read_index_state(connection) is not IndexState.READY:
+def _newest(table: UserTable) -> str:
+    """Return what to select from for the newest rows, by their ids."""
+    newest = f"SELECT * FROM {table.rows} ORDER BY {table.id} DESC LIMIT {NEWEST_ROWS}"  # noqa: S608 - as above
+    return f"({newest}) AS newest"
+
+
+@dataclass(frozen=True)
+class _Counting:
+    """Counts rows by their key."""
+
+    connection: Connection
+    table: UserTable
+    is_exact: bool
+
+    def count(self, source: str) -> Counter[_Key] | None:
+        """Return the number of rows by key; None if the statement timed out."""
+        table = self.table
+        words = table.config.statuses.meanings
+        word = status_as_text(table.status, is_exact=self.is_exact, words=words)
+        statement = (
+            f"SELECT {word} AS word,"  # noqa: S608 - quoted, or checked with the configuration file
+            f" coalesce(btrim(CAST({table.external_order_id} AS text)), '') <> '' AS has_id,"
+            f" count(*) AS rows FROM {source} GROUP BY 1, 2"
+        )
+        found = fetch_before_timeout(self.connection, pyformat(statement), {})
+        if found is None:
+            return None
+        return Counter({(word, has_id): count for word, has_id, count in found})
+
+
+def _count_followed(connection: Connection, table: UserTable) -> int:
+    """Count the open orders by an index, up to MAX_COUNTED; 0 if there is no such index."""
+    if not read_index_state(connection, table).is_usable:
         return 0
     avoid_table_scans(connection)
-    count: int = connection.execute(text(COUNT_OPEN_ORDERS), {"most": MAX_COUNTED}).scalar_one()
+    most = {"most": MAX_COUNTED}
+    count: int = connection.exec_driver_sql(table.count_open_orders, most).scalar_one()
     return count
 
 
-def _coverage(counts: Mapping[_Key, int], *, is_estimate: bool) -> Coverage:
-    by_meaning: dict[StatusMeaning, Counter[str]] = {
-        meaning: Counter() for meaning in StatusMeaning
+def _are_ours(statuses: Statuses) -> bool:
+    return statuses == Statuses()
+
+
+def _meaning(word: str | None, statuses: Statuses) -> StatusMeaning | None:
+    """Return what a status means by the configuration file, else by a guess.
+
+    None: the file has words, and not this one. No file can have a null, so that is no omission.
+    """
+    if _are_ours(statuses) or word is None:
+        return guess_meaning(word)
+    meaning = statuses.meanings.get(word)
+    if meaning is None:
+        return None
+    return StatusMeaning.FOLLOWED if _is_open(meaning) else StatusMeaning.ENDED
+
+
+def _is_open(meaning: Meaning) -> bool:
+    return meaning == OPEN_MEANING or meaning in OPEN
+
+
+def _coverage(counts: Mapping[_Key, int], table: UserTable, *, is_estimate: bool) -> Coverage:
+    statuses = table.config.statuses
+    by_meaning: dict[StatusMeaning | None, Counter[str]] = {
+        meaning: Counter() for meaning in (*StatusMeaning, None)
     }
     followed = 0
     for (word, has_id), count in counts.items():
-        by_meaning[guess_meaning(word)]["none" if word is None else word] += count
-        if guess_meaning(word) is StatusMeaning.FOLLOWED and has_id:
+        meaning = _meaning(word, statuses)
+        by_meaning[meaning]["none" if word is None else word] += count
+        if meaning is StatusMeaning.FOLLOWED and has_id:
             followed += count
     open_ = by_meaning[StatusMeaning.FOLLOWED].total()
     return Coverage(
@@ -225,13 +292,31 @@ def _coverage(counts: Mapping[_Key, int], *, is_estimate: bool) -> Coverage:
         without_id=open_ - followed,
         words=by_meaning[StatusMeaning.OPEN],
         others=by_meaning[StatusMeaning.OTHER],
-        has_our_words=any(word in BY_VALUE for word, _ in counts),
+        has_our_words=any(word in statuses.meanings for word, _ in counts),
+        left_out=by_meaning[None],
+        id_column=table.external_order_id,
+        followed_words=_named(by_meaning[StatusMeaning.FOLLOWED], statuses),
         is_estimate=is_estimate,
     )
 
 
+def _named(words: Mapping[str, int], statuses: Statuses) -> Mapping[str, int]:
+    """Return words with what each means; none if they are our own."""
+    if _are_ours(statuses):
+        return {}
+    return {f"{word} ({statuses.meanings[word]})": count for word, count in words.items()}
+
+
 def _number(count: int, one: str, more: str) -> str:
     return f"{count:,} {one if count == 1 else more}"
+
+
+def describe_followed(found: Coverage) -> str:
+    """Return the number of followed orders; for words of the user, each with ours."""
+    about = "about " if found.is_estimate else ""
+    by_word = Counter(found.followed_words).most_common()
+    words = ", ".join(f"{word} {count:,}" for word, count in by_word)
+    return f"{about}{found.followed:,} followed{f': {words}' if words else ''}"
 
 
 def _quoted(word: str) -> str:

@@ -6,10 +6,10 @@ told. The cost is bounded: up to MAX_READ open rows are read, for up to MAX_SECO
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from reconciler.store.best_effort import fetch_before_timeout, set_statement_timeout
-from reconciler.store.open_index import OPEN_ORDERS
+from reconciler.store.user_table import UserTable, pyformat
 
 MAX_READ = 200_000
 MAX_NAMED = 5
@@ -43,11 +43,11 @@ class Duplicates:
 
 
 def measure_duplicates(
-    connection: Connection, *, timeout_seconds: float = MAX_SECONDS
+    connection: Connection, table: UserTable, *, timeout_seconds: float = MAX_SECONDS
 ) -> Duplicates | None:
     """Count duplicates; None if that takes too long. `connection` is in a transaction."""
     set_statement_timeout(connection, timeout_seconds)
-    found = fetch_before_timeout(connection, _FIND, {"most": MAX_READ, "named": MAX_NAMED})
+    found = fetch_before_timeout(connection, _find(table), {"most": MAX_READ, "named": MAX_NAMED})
     if found is None:
         return None
     most = tuple(
@@ -59,13 +59,20 @@ def measure_duplicates(
     return Duplicates(rows=rows, orders=orders, most=most, is_partial=looked_at >= MAX_READ)
 
 
-_FIND = text(
-    f"""
-    WITH listed AS (
-        SELECT coalesce(CAST(symbol AS text), '') AS symbol,
-            CAST(external_order_id AS text) AS external_order_id
-        FROM orders WHERE {OPEN_ORDERS} LIMIT :most
-    ), duplicates AS (
+def _find(table: UserTable) -> str:
+    """Return the statement that finds duplicates, for the driver."""
+    listed = pyformat(
+        f"""
+        SELECT coalesce(CAST({table.symbol} AS text), '') AS symbol,
+            CAST({table.external_order_id} AS text) AS external_order_id
+        FROM {table.rows} WHERE {table.open_orders}
+        """  # noqa: S608 - quoted, or checked with the configuration file
+    )
+    return f"WITH listed AS ({listed} LIMIT %(most)s){_COUNT_LISTED}"
+
+
+_COUNT_LISTED = """
+    , duplicates AS (
         SELECT symbol, external_order_id, count(*) AS rows FROM listed
         GROUP BY symbol, external_order_id HAVING count(*) > 1
     ), counted AS (
@@ -76,7 +83,6 @@ _FIND = text(
     SELECT named.symbol, named.external_order_id, named.rows,
         counted.rows, counted.orders, counted.looked_at
     FROM counted LEFT JOIN LATERAL (
-        SELECT * FROM duplicates ORDER BY rows DESC, symbol, external_order_id LIMIT :named
+        SELECT * FROM duplicates ORDER BY rows DESC, symbol, external_order_id LIMIT %(named)s
     ) AS named ON true
-    """  # noqa: S608 - put together from constants
-)
+"""

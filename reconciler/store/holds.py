@@ -22,7 +22,6 @@ from sqlalchemy import (
     func,
     literal_column,
     select,
-    text,
     update,
 )
 
@@ -32,7 +31,6 @@ from reconciler.domain.value import Value
 from reconciler.scope import Scope
 from reconciler.store.open_index import (
     CLOCK_TOLERANCE,
-    COUNT_OPEN_ORDERS,
     MAX_COUNTED,
     OPEN_INDEX,
     OPEN_ORDERS,
@@ -40,6 +38,7 @@ from reconciler.store.open_index import (
 )
 from reconciler.store.orders_table import OrdersTable
 from reconciler.store.tables import holds
+from reconciler.store.user_table import UserTable
 
 FIRST_WAIT = timedelta(minutes=1)
 MAX_WAIT = timedelta(hours=1)
@@ -217,14 +216,15 @@ def resolve_ended(connection: Connection, orders: OrdersTable) -> int:
     return connection.execute(statement).rowcount
 
 
-def measure_holds(connection: Connection, scope: Scope) -> HoldMetrics:
+def measure_holds(connection: Connection, table: UserTable, scope: Scope) -> HoldMetrics:
     """Count the open orders and how many of them are on hold; needs a transaction.
 
     Costs the same on every table: open orders are counted up to `MAX_COUNTED`; beyond that,
     PostgreSQL's own estimate is used.
     """
     avoid_table_scans(connection)
-    row = connection.execute(_MEASURE, {"most": MAX_COUNTED, "scope": scope}).one()
+    given = {"most": MAX_COUNTED, "table": table.name, "index": OPEN_INDEX, "scope": scope}
+    row = connection.exec_driver_sql(_measure(table), given).one()
     return HoldMetrics(
         open_orders=row.open_orders,
         held_orders=row.held_orders,
@@ -234,24 +234,26 @@ def measure_holds(connection: Connection, scope: Scope) -> HoldMetrics:
 
 _OPEN_WORDS = ", ".join(f"'{status}'" for status in sorted(OPEN))
 
-_MEASURE = text(
-    f"""
-    WITH counted AS ({COUNT_OPEN_ORDERS}),
+
+def _measure(table: UserTable) -> str:
+    return f"WITH counted AS ({table.count_open_orders}),{_MEASURE_HOLDS}"
+
+
+_MEASURE_HOLDS = f"""
     estimated AS (
         SELECT coalesce(max(c.reltuples), 0)::bigint AS orders
         FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-        WHERE i.indrelid = to_regclass('orders') AND c.relname = '{OPEN_INDEX}'
+        WHERE i.indrelid = to_regclass(%(table)s) AND c.relname = %(index)s
     )
     SELECT
-        CASE WHEN counted.orders < :most THEN counted.orders
+        CASE WHEN counted.orders < %(most)s THEN counted.orders
              ELSE greatest(counted.orders, estimated.orders) END AS open_orders,
-        (SELECT count(*) FROM reconciliation_holds WHERE scope = :scope AND resolved_at IS NULL
+        (SELECT count(*) FROM reconciliation_holds WHERE scope = %(scope)s AND resolved_at IS NULL
             AND row_facts->>'status' IN ({_OPEN_WORDS})) AS held_orders,
         (SELECT extract(epoch FROM now() - min(first_held_at))
-            FROM reconciliation_holds WHERE scope = :scope AND resolved_at IS NULL) AS oldest_age
+            FROM reconciliation_holds WHERE scope = %(scope)s AND resolved_at IS NULL) AS oldest_age
     FROM counted, estimated
-    """  # noqa: S608 - put together from constants
-)
+"""  # noqa: S608 - put together from constants
 
 
 def as_order_id(orders: OrdersTable) -> ColumnElement[Any]:

@@ -2,6 +2,13 @@
 
 It finds the open orders of a symbol. It has no time in it that we write: an update that changes no
 indexed column, like the one that confirms an order, writes none of the table's indexes (HOT).
+
+It is ours by its table and its name. What it was built from is in its comment, since PostgreSQL
+writes a definition in words of its own: when the configuration file says other columns or words,
+it is outdated. Without a comment it has the names of `DEFAULT_TABLE`.
+
+An index of the user's is as good where PostgreSQL uses it for open orders. A view has no index:
+there PostgreSQL uses those of the tables below.
 """
 
 from datetime import timedelta
@@ -10,50 +17,92 @@ from enum import StrEnum
 from sqlalchemy import Connection
 
 from reconciler.errors import Problem
+from reconciler.store.suitable_index import find_suitable_index
+from reconciler.store.user_table import DEFAULT_TABLE, UserTable, literal, quoted
 
 OPEN_INDEX = "reconciler_open_orders"
 
 FORMER_INDEX = "reconciler_stale_orders"
 """The index of earlier versions. It has `last_synced_at`, so that no update could be HOT."""
 
-# The same text for the index and the queries: PostgreSQL uses a partial index only if it can prove
-# that the query's condition implies the index's, and it proves that best for the same expression.
-OPEN_ORDERS = "external_order_id IS NOT NULL AND status IN ('pending', 'partial', 'new')"
+OUTDATED_INDEX = "reconciler_outdated_orders"
+"""The name of an outdated index while the new one is built."""
+
+OPEN_ORDERS = DEFAULT_TABLE.open_orders
 NEVER = "'-infinity'::timestamptz"
 CLOCK_TOLERANCE = timedelta(minutes=1)
 """A time that is further in the future, by the database's clock, was set by a wrong clock."""
 
 MAX_COUNTED = 100_000
-COUNT_OPEN_ORDERS = (
-    f"SELECT count(*) AS orders FROM (SELECT FROM orders WHERE {OPEN_ORDERS} LIMIT :most) AS listed"  # noqa: S608 - put together from constants
-)
-"""Counts the open orders up to `most`, which is MAX_COUNTED: bounded in every table."""
-
-COLUMNS = f"(symbol, id) WHERE {OPEN_ORDERS}"
-"""What follows the table's name in the index's definition."""
+"""The most that `UserTable.count_open_orders` counts: bounded in every table."""
 
 AVOID_TABLE_SCANS = "SET LOCAL enable_seqscan = off; SET LOCAL jit = off"
 
+PLAIN = "r"
+PARTITIONED = "p"
+VIEW = "v"
+"""Kinds of tables, as `pg_class.relkind`."""
+
 
 class IndexState(StrEnum):
-    """The state of the index. That of a partitioned table is broken if a partition lacks it."""
+    """The state of the index. That of a partitioned table is broken if a partition lacks it.
+
+    Attributes:
+        OUTDATED: It was built from other columns or words.
+        REPLACED: An index of the user's is used for open orders.
+        OF_VIEW: The table is a view.
+    """
 
     MISSING = "missing"
     BROKEN = "broken"
+    OUTDATED = "outdated"
     READY = "ready"
+    REPLACED = "replaced"
+    OF_VIEW = "of a view"
+
+    @property
+    def is_usable(self) -> bool:
+        """True if nothing has to be built."""
+        return self in {IndexState.READY, IndexState.REPLACED, IndexState.OF_VIEW}
 
 
-def read_index_state(connection: Connection) -> IndexState:
+def read_index_state(connection: Connection, table: UserTable) -> IndexState:
     """Read whether the index exists and can be used. One on another table does not count."""
-    is_ready = connection.exec_driver_sql(
-        "SELECT i.indisvalid AND i.indisready FROM pg_index i"
+    found = connection.exec_driver_sql(
+        "SELECT i.indisvalid AND i.indisready AS is_valid,"
+        " obj_description(i.indexrelid, 'pg_class') AS comment FROM pg_index i"
         " JOIN pg_class c ON c.oid = i.indexrelid"
-        " WHERE i.indrelid = to_regclass('orders') AND c.relname = %s",
-        (OPEN_INDEX,),
-    ).scalar()
-    if is_ready is None:
-        return IndexState.MISSING
-    return IndexState.READY if is_ready else IndexState.BROKEN
+        " WHERE i.indrelid = to_regclass(%s) AND c.relname = %s",
+        (table.name, OPEN_INDEX),
+    ).one_or_none()
+    if found is not None:
+        if found.comment != index_comment(table):
+            return IndexState.OUTDATED
+        return IndexState.READY if found.is_valid else IndexState.BROKEN
+    if read_kind(connection, table) == VIEW:
+        return IndexState.OF_VIEW
+    is_replaced = find_suitable_index(connection, table) is not None
+    return IndexState.REPLACED if is_replaced else IndexState.MISSING
+
+
+def index_comment(table: UserTable) -> str | None:
+    """Return what the comment of the index says, which is what it was built from.
+
+    The order of the user's words does not matter. None for our own names.
+    """
+    parts = (_definition(table), _definition(DEFAULT_TABLE))
+    return None if parts[0] == parts[1] else f"reconciler: {parts[0]}"
+
+
+def _definition(table: UserTable) -> str:
+    words = ", ".join(map(literal, sorted(table.open_words)))
+    return f"({table.symbol}, {table.id}) WHERE {table.external_order_id}, {table.status}: {words}"
+
+
+def qualified_index(table: UserTable, name: str) -> str:
+    """Return an index's name with the schema of its table, if the file gives that."""
+    schema = table.config.table.schema
+    return name if schema is None else f"{quoted(schema)}.{name}"
 
 
 def avoid_table_scans(connection: Connection) -> None:
@@ -65,40 +114,46 @@ def avoid_table_scans(connection: Connection) -> None:
     connection.exec_driver_sql(AVOID_TABLE_SCANS)
 
 
-def index_problems(connection: Connection) -> list[Problem]:
+def index_problems(connection: Connection, table: UserTable) -> list[Problem]:
     """Name each problem of the index."""
-    match read_index_state(connection):
-        case IndexState.READY:
-            return []
+    match read_index_state(connection, table):
         case IndexState.MISSING:
-            what = f"index {OPEN_INDEX} on orders is missing: every cycle would read all orders"
+            what = (
+                f"index {OPEN_INDEX} on {table.name} is missing: every cycle would read all orders"
+            )
         case IndexState.BROKEN:
             what = (
                 f"index {OPEN_INDEX} is invalid: its build was interrupted, or a partition of"
-                " orders lacks it"
+                f" {table.name} lacks it"
             )
+        case IndexState.OUTDATED:
+            what = (
+                f"index {OPEN_INDEX} on {table.name} was built for other columns or words than"
+                " those in reconciler.toml, so PostgreSQL may not use it"
+            )
+        case _:
+            return []
     return [Problem(what=what, hint="run: reconciler db upgrade")]
 
 
-def index_build_problems(connection: Connection) -> list[Problem]:
-    """Name why `db upgrade` cannot build the index; nothing if it is there."""
-    if read_index_state(connection) is IndexState.READY:
+def index_build_problems(connection: Connection, table: UserTable) -> list[Problem]:
+    """Name why `db upgrade` cannot build the index; nothing if none is needed."""
+    if read_index_state(connection, table).is_usable:
         return []
-    return [] if read_kind(connection) in {"r", PARTITIONED} else [_NO_TABLE]
+    if read_kind(connection, table) in {PLAIN, PARTITIONED}:
+        return []
+    return [
+        Problem(
+            what=f"{table.name} is a foreign table or a materialized view, which has no index of"
+            " ours",
+            hint="name the table itself, or a view of it, in reconciler.toml: [orders] table",
+        )
+    ]
 
 
-PARTITIONED = "p"
-
-
-def read_kind(connection: Connection) -> str | None:
-    """Read what `orders` is, as `pg_class.relkind`; None if there is no such table."""
+def read_kind(connection: Connection, table: UserTable) -> str | None:
+    """Read what the table is, as `pg_class.relkind`; None if there is no such table."""
     kind: str | None = connection.exec_driver_sql(
-        "SELECT relkind FROM pg_class WHERE oid = to_regclass('orders')"
+        "SELECT relkind FROM pg_class WHERE oid = to_regclass(%s)", (table.name,)
     ).scalar()
     return kind
-
-
-_NO_TABLE = Problem(
-    what="orders is a view or a foreign table, which has no index",
-    hint="put the schema of the table itself first: ALTER ROLE CURRENT_USER SET search_path = ...",
-)

@@ -61,6 +61,7 @@ from reconciler.store.rules import rule_problems
 from reconciler.store.side_table import read_side_table, side_table, side_table_problems
 from reconciler.store.status_sql import status_as_text
 from reconciler.store.tables import schema_problems
+from reconciler.store.user_table import DEFAULT_TABLE, UserTable
 
 _DATETIMES: tuple[ColumnElement[datetime], ColumnElement[datetime]] = (
     literal_column("'0001-01-02 UTC'::timestamptz"),
@@ -83,6 +84,7 @@ class OrdersTable:
         has_row_version: True if each row has a version that our role may read.
         side_table: Our table with the times of the last sync; None if `orders` has them itself.
         scope: Whose holds, halt and log entries belong to these orders.
+        user: What the configuration file says of it.
     """
 
     table: Table
@@ -96,6 +98,7 @@ class OrdersTable:
     has_row_version: bool = True
     side_table: Table | None = None
     scope: Scope = UNSCOPED
+    user: UserTable = DEFAULT_TABLE
 
     @property
     def c(self) -> Any:
@@ -184,7 +187,9 @@ def is_datetime(time: Any) -> Any:
     return time.between(*_DATETIMES)
 
 
-def read_orders_table(connection: Connection, scope: Scope = UNSCOPED) -> OrdersTable:
+def read_orders_table(
+    connection: Connection, table: UserTable = DEFAULT_TABLE, scope: Scope = UNSCOPED
+) -> OrdersTable:
     """Read the columns of `orders`.
 
     Raises:
@@ -192,7 +197,7 @@ def read_orders_table(connection: Connection, scope: Scope = UNSCOPED) -> Orders
     """
     found = read_columns(connection, "orders")
     has_side_table = bool(read_side_table(connection))
-    if problems := orders_problems(connection, with_side_table=has_side_table):
+    if problems := orders_problems(connection, table, with_side_table=has_side_table):
         raise SchemaMismatch(problems)
     present = frozenset(found) & frozenset(_COMPARED)
     unusable = frozenset(name for name in present if not fits(found[name], _COMPARED[name]))
@@ -210,14 +215,17 @@ def read_orders_table(connection: Connection, scope: Scope = UNSCOPED) -> Orders
         ordered_scale=scale_of(found["qty"]) if "qty" in optional else EVERY_DIGIT,
         unusable=unusable,
         has_exact_status=found["status"].is_exact,
-        has_unique_id=is_id_unique(connection),
-        has_row_version=not row_version_problems(connection),
+        has_unique_id=is_id_unique(connection, table),
+        has_row_version=not row_version_problems(connection, table),
         side_table=side_table(_type_of(found["id"])) if has_side_table else None,
         scope=scope,
+        user=table,
     )
 
 
-def orders_problems(connection: Connection, *, with_side_table: bool) -> list[Problem]:
+def orders_problems(
+    connection: Connection, table: UserTable = DEFAULT_TABLE, *, with_side_table: bool
+) -> list[Problem]:
     """Name each reason why `orders`, or the side table if there is one, is not suitable."""
     found = read_columns(connection, "orders")
     if not found:
@@ -225,21 +233,23 @@ def orders_problems(connection: Connection, *, with_side_table: bool) -> list[Pr
     present = {name: rule for name, rule in _ORDERS_OPTIONAL.items() if name in found}
     return [
         *column_problems("orders", _required(with_side_table=with_side_table) | present, found),
-        *side_table_problems(read_side_table(connection), found),
-        *(id_problems(connection) if "id" in found else ()),
+        *side_table_problems(read_side_table(connection), found, table),
+        *(id_problems(connection, table) if "id" in found else ()),
         *rule_problems(connection, "orders", "UPDATE"),
     ]
 
 
-def require_schema(connection: Connection, scope: Scope = UNSCOPED) -> OrdersTable:
+def require_schema(
+    connection: Connection, table: UserTable = DEFAULT_TABLE, scope: Scope = UNSCOPED
+) -> OrdersTable:
     """Read the columns of `orders`, and check our tables and index.
 
     Raises:
         SchemaMismatch: has every problem of all of them.
     """
-    problems = schema_problems(connection)
+    problems = schema_problems(connection, table)
     try:
-        orders = read_orders_table(connection, scope)
+        orders = read_orders_table(connection, table, scope)
     except SchemaMismatch as error:
         raise SchemaMismatch([*error.problems, *problems]) from None
     if problems:

@@ -10,22 +10,11 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from reconciler.errors import Problem
-from reconciler.store.open_index import IndexState, read_index_state
+from reconciler.store.open_index import read_index_state
 from reconciler.store.side_table import SIDE_TABLE, read_side_table
 from reconciler.store.tables import VERSION_TABLE, activity_log, cycles, holds, state
+from reconciler.store.user_table import UserTable
 
-_READ_COLUMNS = (
-    "id",
-    "symbol",
-    "external_order_id",
-    "status",
-    "executed_qty",
-    "avg_price",
-    "last_synced_at",
-    "created_at",
-    "updated_at",
-)
-_WRITTEN_COLUMNS = ("status", "executed_qty", "avg_price", "last_synced_at", "updated_at")
 _TABLE_PRIVILEGES: Mapping[str, Sequence[str]] = {
     activity_log.name: ("SELECT", "INSERT"),
     holds.name: ("SELECT", "INSERT", "UPDATE"),
@@ -44,7 +33,7 @@ _MISSING_ON_COLUMNS = text(
     SELECT kind, string_agg(quote_ident(attname), ', ' ORDER BY attnum)
     FROM (VALUES ('SELECT', CAST(:read AS text[])), ('UPDATE', CAST(:written AS text[])))
         AS wanted (kind, columns)
-    JOIN pg_attribute ON attrelid = to_regclass('orders') AND attname = ANY (columns)
+    JOIN pg_attribute ON attrelid = to_regclass(:table) AND attname = ANY (columns)
     WHERE NOT attisdropped AND NOT has_column_privilege(attrelid, attnum, kind)
     GROUP BY kind
     ORDER BY kind
@@ -75,16 +64,16 @@ _SCHEMA = text(
 _FOREIGN_OWNER = text(
     """
     SELECT quote_ident(pg_get_userbyid(relowner)) FROM pg_class
-    WHERE oid = to_regclass('orders') AND NOT pg_has_role(relowner, 'USAGE')
+    WHERE oid = to_regclass(:table) AND NOT pg_has_role(relowner, 'USAGE')
     """
 )
 
 
-def missing_privileges(connection: Connection) -> list[Problem]:
+def missing_privileges(connection: Connection, table: UserTable) -> list[Problem]:
     """Name the privileges that our role needs to run and lacks, on existing tables and columns."""
     role: str = connection.execute(_ROLE).scalar_one()
     return [
-        *_missing_on_orders(connection, role),
+        *_missing_on_orders(connection, table, role),
         *_missing_on_tables(
             connection, role, {**_TABLE_PRIVILEGES, **_side_table_privileges(connection)}
         ),
@@ -92,35 +81,38 @@ def missing_privileges(connection: Connection) -> list[Problem]:
     ]
 
 
-def missing_read_privileges(connection: Connection) -> list[Problem]:
-    """Name the columns of `orders`, and the side table, that our role must read and may not."""
+def missing_read_privileges(connection: Connection, table: UserTable) -> list[Problem]:
+    """Name the columns of the table, and the side table, that our role must read and may not."""
     role: str = connection.execute(_ROLE).scalar_one()
     reading = dict.fromkeys(_side_table_privileges(connection), ("SELECT",))
     return [
-        *_missing_on_orders(connection, role, written=()),
+        *_missing_on_orders(connection, table, role, is_written=False),
         *_missing_on_tables(connection, role, reading),
     ]
 
 
-def missing_upgrade_privileges(connection: Connection) -> list[Problem]:
+def missing_upgrade_privileges(connection: Connection, table: UserTable) -> list[Problem]:
     """Name the privileges that our role needs to create our tables and the index, and lacks."""
     role: str = connection.execute(_ROLE).scalar_one()
-    return [*_missing_on_schema(connection, role), *_missing_ownership(connection, role)]
+    return [*_missing_on_schema(connection, role), *_missing_ownership(connection, table, role)]
 
 
 def _missing_on_orders(
-    connection: Connection, role: str, written: Sequence[str] = _WRITTEN_COLUMNS
+    connection: Connection, table: UserTable, role: str, *, is_written: bool = True
 ) -> list[Problem]:
-    unused = {"last_synced_at"} if read_side_table(connection) else set[str]()
-    columns = {
-        "read": [name for name in _READ_COLUMNS if name not in unused],
-        "written": [name for name in written if name not in unused],
+    synced = set(table.columns_of("last_synced_at"))
+    unused = synced if read_side_table(connection) else set[str]()
+    names = {
+        "table": table.name,
+        "read": [name for name in table.read_columns if name not in unused],
+        "written": [name for name in table.written_columns if is_written and name not in unused],
     }
-    missing = connection.execute(_MISSING_ON_COLUMNS, columns)
+    missing = connection.execute(_MISSING_ON_COLUMNS, names)
     return [
         Problem(
-            what=f"role {role} may not {kind} {columns} of orders",
-            hint=f"run as the owner of orders: GRANT {kind} ({columns}) ON orders TO {role}",
+            what=f"role {role} may not {kind} {columns} of {table.name}",
+            hint=f"run as the owner of {table.name}:"
+            f" GRANT {kind} ({columns}) ON {table.name} TO {role}",
         )
         for kind, columns in missing
     ]
@@ -178,16 +170,16 @@ def _missing_on_schema(connection: Connection, role: str) -> list[Problem]:
     ]
 
 
-def _missing_ownership(connection: Connection, role: str) -> list[Problem]:
-    if read_index_state(connection) is IndexState.READY:
+def _missing_ownership(connection: Connection, table: UserTable, role: str) -> list[Problem]:
+    if read_index_state(connection, table).is_usable:
         return []
     return [
         Problem(
-            what=f"orders belongs to {owner}, so role {role} may not make the index on it",
+            what=f"{table.name} belongs to {owner}, so role {role} may not make the index on it",
             hint=f"run reconciler db upgrade as {owner}, or let your database administrator run"
             " what this prints: reconciler db sql",
         )
-        for owner in connection.execute(_FOREIGN_OWNER).scalars()
+        for owner in connection.execute(_FOREIGN_OWNER, {"table": table.name}).scalars()
     ]
 
 
@@ -225,50 +217,50 @@ _POLICIES = text(
     """
 )
 _LETTERS = {"SELECT": "r", "INSERT": "a", "UPDATE": "w", "DELETE": "d"}
-_UNDER_POLICIES: Mapping[str, Sequence[str]] = {"orders": ("SELECT", "UPDATE"), **_TABLE_PRIVILEGES}
 
 
-def refusing_policies(connection: Connection) -> list[Problem]:
+def refusing_policies(connection: Connection, table: UserTable) -> list[Problem]:
     """Name the commands that row-level security refuses altogether: no policy allows them."""
     role: str = connection.execute(_ROLE).scalar_one()
     return [
         Problem(
-            what=f"row-level security is on for {table}, and no policy lets role {role} {kind}",
-            hint=f"run as the owner of {table}: {_policy(table, role)}",
+            what=f"row-level security is on for {name}, and no policy lets role {role} {kind}",
+            hint=f"run as the owner of {name}: {_policy(name, role)}",
         )
-        for table, kind, is_allowed, _ in _read_policies(connection)
+        for name, kind, is_allowed, _ in _read_policies(connection, table)
         if not is_allowed
     ]
 
 
-def hiding_policies(connection: Connection) -> list[Problem]:
+def hiding_policies(connection: Connection, table: UserTable) -> list[Problem]:
     """Name the tables of which row-level security may hide or refuse some rows to our role.
 
     The number of these rows is unknown: they are hidden from a count, too.
     """
     role: str = connection.execute(_ROLE).scalar_one()
     tables: dict[str, list[str]] = {}
-    for table, kind, is_allowed, is_whole in _read_policies(connection):
+    for name, kind, is_allowed, is_whole in _read_policies(connection, table):
         if is_allowed and not is_whole:
-            tables.setdefault(table, []).append(kind)
+            tables.setdefault(name, []).append(kind)
     return [
         Problem(
-            what=f"row-level security decides which rows of {table} role {role} may"
+            what=f"row-level security decides which rows of {name} role {role} may"
             f" {' and '.join(kinds)}: rows that it hides are not followed, and cannot be counted;"
             " rows that it refuses go on hold",
-            hint=f"run as the owner of {table}: {_policy(table, role)}",
+            hint=f"run as the owner of {name}: {_policy(name, role)}",
         )
-        for table, kinds in tables.items()
+        for name, kinds in tables.items()
     ]
 
 
-def _read_policies(connection: Connection) -> Sequence[Any]:
-    tables = {**_UNDER_POLICIES, **_side_table_privileges(connection)}
-    wanted = [(table, kind) for table, kinds in tables.items() for kind in kinds]
+def _read_policies(connection: Connection, table: UserTable) -> Sequence[Any]:
+    of_orders = {table.name: ("SELECT", "UPDATE")}
+    tables = {**of_orders, **_TABLE_PRIVILEGES, **_side_table_privileges(connection)}
+    wanted = [(name, kind) for name, kinds in tables.items() for kind in kinds]
     return connection.execute(
         _POLICIES,
         {
-            "tables": [table for table, _ in wanted],
+            "tables": [name for name, _ in wanted],
             "kinds": [kind for _, kind in wanted],
             "letters": [_LETTERS[kind] for _, kind in wanted],
         },

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from sqlalchemy import ColumnElement, Connection, Text, cast, func, literal, literal_column
 
 from reconciler.errors import Problem
+from reconciler.store.user_table import UserTable
 
 NO_VERSION = "0"
 """The `xmin` of a row that has no version."""
@@ -23,18 +24,19 @@ def select_row_version(*, exists: bool) -> ColumnElement[str]:
     return func.coalesce(func.nullif(xmin, NO_VERSION), "")
 
 
-def row_version_problems(connection: Connection) -> list[Problem]:
-    """Name each reason why the rows of `orders` have no version for us."""
-    others: Sequence[str] = connection.exec_driver_sql(_OTHER_TABLES).scalars().all()
-    problems = [_of_table(name) for name in others]
-    if not connection.exec_driver_sql(_MAY_READ).scalar_one():
-        problems.append(_NOT_READABLE)
+def row_version_problems(connection: Connection, table: UserTable) -> list[Problem]:
+    """Name each reason why the rows of the table have no version for us."""
+    names = {"table": table.name}
+    others: Sequence[str] = connection.exec_driver_sql(_OTHER_TABLES, names).scalars().all()
+    problems = [_of_table(name, table.name) for name in others]
+    if not connection.exec_driver_sql(_MAY_READ, names).scalar_one():
+        problems.append(_not_readable(table.name))
     return problems
 
 
 _OTHER_TABLES = """
 WITH RECURSIVE read_tables AS (
-    SELECT to_regclass('orders')::oid AS oid
+    SELECT to_regclass(%(table)s)::oid AS oid
     UNION
     SELECT inhrelid FROM pg_inherits JOIN read_tables ON inhparent = read_tables.oid
 )
@@ -45,21 +47,24 @@ ORDER BY 1
 """
 _MAY_READ = """
 SELECT count(*) = 2 FROM pg_attribute
-WHERE attrelid = to_regclass('orders') AND attname IN ('xmin', 'ctid')
+WHERE attrelid = to_regclass(%(table)s) AND attname IN ('xmin', 'ctid')
     AND has_column_privilege(attrelid, attnum, 'SELECT')
 """
 _COST = "so each batch takes four round trips instead of one"
-_NOT_READABLE = Problem(
-    what=f"our role may not read the version of a row (xmin, ctid), {_COST}",
-    hint="run as the owner of orders, for the role of DATABASE_URL:"
-    " GRANT SELECT ON orders TO CURRENT_USER",
-)
 
 
-def _of_table(name: str) -> Problem:
+def _not_readable(table: str) -> Problem:
     return Problem(
-        what=f"{name}, which a query of orders reads, is not a table of PostgreSQL's own: its rows"
+        what=f"our role may not read the version of a row (xmin, ctid), {_COST}",
+        hint=f"run as the owner of {table}, for the role of DATABASE_URL:"
+        f" GRANT SELECT ON {table} TO CURRENT_USER",
+    )
+
+
+def _of_table(name: str, table: str) -> Problem:
+    return Problem(
+        what=f"{name}, which a query of {table} reads, is not a table of PostgreSQL's own: its rows"
         f" have no version (xmin), {_COST}",
         hint="nothing has to be done: rows are locked, read and decided on again; if all its orders"
-        " have ended, have its owner take it out of orders",
+        f" have ended, have its owner take it out of {table}",
     )

@@ -10,7 +10,7 @@ from reconciler.errors import Problem
 
 _EVENT_TYPES = {"UPDATE": "2", "INSERT": "3"}
 _RULES = """
-SELECT rulename::text FROM pg_rewrite
+SELECT quote_ident(rulename) FROM pg_rewrite
 WHERE ev_class = to_regclass(%s) AND ev_type::text = %s AND ev_enabled <> 'D'
 ORDER BY 1
 """

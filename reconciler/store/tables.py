@@ -30,6 +30,8 @@ from reconciler.store.column_requirements import (
 from reconciler.store.columns import read_columns
 from reconciler.store.open_index import index_problems
 from reconciler.store.rules import rule_problems
+from reconciler.store.side_table import place_problems
+from reconciler.store.user_table import UserTable
 
 VERSION_TABLE = "reconciler_alembic_version"
 """Where the migrations keep their revision."""
@@ -97,18 +99,19 @@ cycles = Table(
 )
 
 
-def schema_problems(connection: Connection) -> list[Problem]:
-    """Name each problem of our tables, the activity log and the index."""
+def schema_problems(connection: Connection, table: UserTable) -> list[Problem]:
+    """Name each problem of our tables, the activity log and the index of the user's table."""
     inspector = inspect(connection)
     return [
         *(
-            Problem(what=f"table {table.name} is missing", hint="run: reconciler db upgrade")
-            for table in metadata.sorted_tables
-            if not inspector.has_table(table.name)
+            Problem(what=f"table {own.name} is missing", hint="run: reconciler db upgrade")
+            for own in metadata.sorted_tables
+            if not inspector.has_table(own.name)
         ),
         *_missing_columns(connection),
         *activity_log_problems(connection),
-        *index_problems(connection),
+        *place_problems(connection, table),
+        *index_problems(connection, table),
     ]
 
 

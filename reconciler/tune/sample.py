@@ -19,6 +19,7 @@ from reconciler.store.database import Database
 from reconciler.store.orders_table import require_schema
 from reconciler.store.stale import StaleOrders, SweepPosition
 from reconciler.store.stale_order import StaleOrder
+from reconciler.store.user_table import UserTable
 from reconciler.supervisor.options import PAGE_ITEMS
 
 ALWAYS_STALE = timedelta(0)
@@ -59,7 +60,7 @@ def read_sample(settings: Settings, limit: int) -> Sample:
     """
     with closing(Database(settings.required_database_url, role="tune")) as database:
         with database.transaction() as connection:
-            orders = require_schema(connection, settings.scope)
+            orders = require_schema(connection, UserTable(settings.orders), settings.scope)
             stale = StaleOrders(orders, stale_after=ALWAYS_STALE)
             scan = stale.scan(connection)
         position = SweepPosition(scan=scan)

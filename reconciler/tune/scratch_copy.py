@@ -13,6 +13,7 @@ from sqlalchemy import text
 from reconciler.store import migrations, sample_orders
 from reconciler.store.side_table import create_side_table
 from reconciler.store.stale_order import StaleOrder
+from reconciler.store.user_table import DEFAULT_TABLE
 from reconciler.trial.orders_snapshot import restore
 from reconciler.trial.scratch_database import ScratchDatabase, open_scratch_database
 from reconciler.tune.sample import Sample
@@ -63,7 +64,7 @@ def open_scratch_copy(url: str, sample: Sample) -> Iterator[ScratchCopy]:
         with scratch.database.transaction() as connection:
             sample_orders.create_orders_table(connection)
         with scratch.database.connection() as connection:
-            migrations.upgrade(connection)
+            migrations.upgrade(connection, DEFAULT_TABLE)
         _fill(scratch, sample)
         yield ScratchCopy(scratch=scratch)
 
@@ -77,7 +78,7 @@ def _fill(scratch: ScratchDatabase, sample: Sample) -> None:
         connection.execute(_DATE)
         connection.execute(_KEEP)
         if sample.has_side_table:
-            create_side_table(connection)
+            create_side_table(connection, DEFAULT_TABLE)
 
 
 def _row(order: StaleOrder, now: object) -> tuple[object, ...]:

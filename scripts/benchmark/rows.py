@@ -18,7 +18,8 @@ from reconciler.domain.report import Report
 from reconciler.domain.status import Status
 from reconciler.store import migrations, sample_orders
 from reconciler.store.database import Database
-from reconciler.store.open_index import COLUMNS, NEVER, OPEN_INDEX, OPEN_ORDERS
+from reconciler.store.open_index import NEVER, OPEN_INDEX, OPEN_ORDERS
+from reconciler.store.user_table import DEFAULT_TABLE
 from reconciler.trial.orders_snapshot import settle, write_back
 from scripts.benchmark.figures import BenchFailed
 
@@ -41,7 +42,7 @@ TABLE = (
 )
 """What is to be said of the table in every comparison."""
 
-BY_SYMBOL = f"CREATE INDEX IF NOT EXISTS {OPEN_INDEX} ON orders {COLUMNS}"
+BY_SYMBOL = f"CREATE INDEX IF NOT EXISTS {OPEN_INDEX} ON orders {DEFAULT_TABLE.index_columns}"
 """The reconciler's own index."""
 
 SYNCED_AT = f"COALESCE(last_synced_at, {NEVER})"
@@ -172,7 +173,7 @@ class Rows:
                 connection.execute(text(statement))
             connection.execute(text(f"ALTER TABLE orders SET (fillfactor = {self.fillfactor})"))
         with database.connection() as connection:
-            migrations.upgrade(connection)
+            migrations.upgrade(connection, DEFAULT_TABLE)
         with database.transaction() as connection:
             connection.execute(text("DROP TABLE IF EXISTS orders_snapshot"))
             connection.execute(text("CREATE UNLOGGED TABLE orders_snapshot (LIKE orders)"))

@@ -13,7 +13,8 @@ from reconciler.cli.checks.database import check_vacuum, clock_result
 from reconciler.cli.checks.result import CheckStatus
 from reconciler.paper.exchange import PaperExchange
 from reconciler.store.database import Database
-from reconciler.store.side_table import CREATE_SIDE_TABLE
+from reconciler.store.side_table import side_table_ddl
+from reconciler.store.user_table import DEFAULT_TABLE
 
 from .conftest import NOWHERE, Invoke, url_as
 
@@ -309,7 +310,7 @@ def test_with_the_side_table_a_role_needs_rights_on_it_and_none_on_the_column(
     check: Check, database_url: str, as_role: Callable[..., str]
 ) -> None:
     with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute(CREATE_SIDE_TABLE)
+        connection.execute(side_table_ddl(DEFAULT_TABLE))
 
     _, results = check(DATABASE_URL=as_role())
 

@@ -7,6 +7,7 @@ import psycopg
 import pytest
 
 from reconciler.store import migrations
+from reconciler.store.user_table import DEFAULT_TABLE
 
 from .conftest import Invoke
 
@@ -197,5 +198,5 @@ def test_sql_prints_only_the_statements_without_a_database(invoke: Invoke) -> No
     result = invoke("db", "sql", DATABASE_URL=None, RECONCILIATION_SHARDS="nonsense")
 
     assert result.exit_code == 0
-    assert result.stdout == migrations.ddl()
+    assert result.stdout == migrations.ddl(DEFAULT_TABLE)
     assert result.stderr == ""

@@ -23,7 +23,8 @@ from reconciler.domain.status import Status
 from reconciler.errors import BreakerOpen, ExchangeError
 from reconciler.settings import Settings
 from reconciler.store import tables
-from reconciler.store.side_table import CREATE_SIDE_TABLE
+from reconciler.store.side_table import side_table_ddl
+from reconciler.store.user_table import DEFAULT_TABLE
 from reconciler.supervisor.summary import StopReason
 from reconciler.telemetry import metrics
 from reconciler.tune.bottleneck import Bottleneck
@@ -205,7 +206,7 @@ def test_every_column_of_orders_that_we_touch_is_documented(database_url: str) -
 
 def test_every_table_and_index_of_ours_is_documented(database_url: str) -> None:
     with psycopg.connect(database_url, row_factory=scalar_row) as connection:
-        connection.execute(CREATE_SIDE_TABLE)
+        connection.execute(side_table_ddl(DEFAULT_TABLE))
         made = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
         found = {*made.fetchall()}
         indexes = connection.execute(

@@ -14,6 +14,7 @@ from reconciler.config_file.sections import read_sections
 from reconciler.settings import Settings
 from reconciler.store.database import Database
 from reconciler.store.side_table import create_side_table, read_side_table
+from reconciler.store.user_table import DEFAULT_TABLE
 
 from .documents import DOCUMENTS, Block, blocks, codes_in, marked, typed_in
 
@@ -94,7 +95,7 @@ def test_the_times_come_back_from_the_side_table(database: Database) -> None:
     with database.connection() as connection:
         connection.execute(text("INSERT INTO orders (id, symbol) VALUES (1, 'BTCUSDT')"))
         connection.execute(text("CREATE ROLE reconciler"))
-        create_side_table(connection)
+        create_side_table(connection, DEFAULT_TABLE)
         connection.execute(text("INSERT INTO reconciliation_sync VALUES (1, '2026-01-02 UTC')"))
 
         for block in marked("side table"):

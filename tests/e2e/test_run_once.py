@@ -9,7 +9,8 @@ from pydantic import SecretStr
 from reconciler.demo import Demo
 from reconciler.paper.process import PaperProcess
 from reconciler.store.database import Database
-from reconciler.store.side_table import CREATE_SIDE_TABLE
+from reconciler.store.side_table import side_table_ddl
+from reconciler.store.user_table import DEFAULT_TABLE
 
 from .conftest import KEY, SECRET, Start, settings_of
 from .rows import connected, count
@@ -49,7 +50,7 @@ def test_a_table_without_the_column_is_reconciled_by_the_side_table(
 ) -> None:
     demo.fill(orders=500, symbols=6, seed=4)
     with connected(demo.database_url) as connection:
-        connection.execute(CREATE_SIDE_TABLE)
+        connection.execute(side_table_ddl(DEFAULT_TABLE))
         connection.execute("ALTER TABLE orders DROP COLUMN last_synced_at")
         connection.execute("CREATE TABLE before AS SELECT *, xmin::text AS version FROM orders")
 

@@ -23,8 +23,9 @@ from reconciler.store import migrations
 from reconciler.store.database import Database
 from reconciler.store.order_writer import OrderWriter
 from reconciler.store.orders_table import OrdersTable, read_orders_table
-from reconciler.store.side_table import CREATE_SIDE_TABLE
+from reconciler.store.side_table import side_table_ddl
 from reconciler.store.stale_order import StaleOrder
+from reconciler.store.user_table import DEFAULT_TABLE
 from reconciler.store.write_result import WriteResult
 
 EXCHANGE = "paper"
@@ -114,7 +115,7 @@ def connect_application(database_url: str) -> Application:
 @cache
 def _our_ddl() -> str:
     """Return what `db upgrade` runs as one text, not concurrently: no other session writes."""
-    return migrations.ddl().replace(" CONCURRENTLY", "")
+    return migrations.ddl(DEFAULT_TABLE).replace(" CONCURRENTLY", "")
 
 
 IN_ORDERS = "in orders"
@@ -137,7 +138,7 @@ def make_ready(application: Application, ddl: str, sync_times: str = IN_ORDERS) 
 
 def use_side_table(owner: Application) -> None:
     """Move the times of the last sync from `orders` to the side table."""
-    owner.execute(CREATE_SIDE_TABLE)
+    owner.execute(side_table_ddl(DEFAULT_TABLE))
     owner.execute("ALTER TABLE orders DROP COLUMN IF EXISTS last_synced_at")
 
 

@@ -10,6 +10,7 @@ from reconciler.store.coverage import measure_coverage
 from reconciler.store.database import Database
 from reconciler.store.orders_table import require_schema
 from reconciler.store.stale import StaleOrders
+from reconciler.store.user_table import DEFAULT_TABLE
 
 from .builders import Application, a_report, applied, connect_application, now_of
 
@@ -55,7 +56,7 @@ def test_rows_with_capital_statuses_are_followed_and_written(
         orders = require_schema(connection)
     with database.transaction() as connection:
         page = StaleOrders(orders, stale_after=timedelta(minutes=5)).read_page(connection, 10)
-        coverage = measure_coverage(connection)
+        coverage = measure_coverage(connection, DEFAULT_TABLE)
     report = a_report(1, executed="2", average="60000", fetched_at=now_of(database))
     written = applied(database, (1, report))
     database.close()

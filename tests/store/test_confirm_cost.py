@@ -9,6 +9,7 @@ from reconciler.cli.checks.confirms import check_confirms
 from reconciler.cli.checks.result import CheckResult, CheckStatus
 from reconciler.store.confirm_cost import HOT_BYTES
 from reconciler.store.database import Database
+from reconciler.store.user_table import DEFAULT_TABLE
 
 from .builders import Application
 
@@ -18,7 +19,7 @@ MEASURED = DOCS / "explanation" / "performance" / "steady-state.json"
 
 def check(database: Database) -> CheckResult:
     with database.autocommit() as connection:
-        return check_confirms(connection)
+        return check_confirms(connection, DEFAULT_TABLE)
 
 
 def test_a_table_with_full_pages_gets_the_advice_to_leave_room(database: Database) -> None:
@@ -119,7 +120,7 @@ def test_a_role_without_the_row_version_learns_what_it_costs(
 
     with database.transaction() as connection:
         connection.exec_driver_sql("SET LOCAL ROLE clerk")
-        result = check_confirms(connection)
+        result = check_confirms(connection, DEFAULT_TABLE)
 
     (problem,) = result.problems
     assert "xmin" in problem.what

@@ -9,6 +9,7 @@ from reconciler.scope import UNSCOPED
 from reconciler.store import coverage
 from reconciler.store.coverage import Coverage, explain_no_stale_orders, measure_coverage
 from reconciler.store.database import Database
+from reconciler.store.user_table import DEFAULT_TABLE
 
 from .builders import Application, insert_order
 
@@ -23,7 +24,7 @@ def any_word(application: Application) -> Application:
 
 def measure(database: Database, *, timeout_seconds: float = 30) -> Coverage | None:
     with database.transaction() as connection:
-        return measure_coverage(connection, timeout_seconds=timeout_seconds)
+        return measure_coverage(connection, DEFAULT_TABLE, timeout_seconds=timeout_seconds)
 
 
 def add_orders(application: Application, rows: int, status: str | None) -> None:
@@ -151,7 +152,7 @@ def test_a_large_table_is_never_read_as_a_whole(
             "before_cursor_execute",
             lambda _conn, _cursor, statement, *_: statements.append(statement),
         )
-        measure_coverage(connection)
+        measure_coverage(connection, DEFAULT_TABLE)
 
     read = [statement for statement in statements if "FROM orders" in statement]
     assert read
@@ -167,7 +168,7 @@ def test_a_count_that_times_out_leaves_the_connection_usable(
     )
 
     with database.transaction() as connection:
-        found = measure_coverage(connection, timeout_seconds=0.05)
+        found = measure_coverage(connection, DEFAULT_TABLE, timeout_seconds=0.05)
         still_there = connection.exec_driver_sql("SELECT 1").scalar_one()
 
     assert (found, still_there) == (None, 1)
@@ -189,7 +190,9 @@ def test_the_reason_for_nothing_to_do_is_reported(
 ) -> None:
     def reason() -> str:
         with database.transaction() as connection:
-            return explain_no_stale_orders(connection, UNSCOPED, timedelta(minutes=5))
+            return explain_no_stale_orders(
+                connection, DEFAULT_TABLE, UNSCOPED, timedelta(minutes=5)
+            )
 
     none_open = reason()
     insert_order(any_word, 1, last_synced_at="now")

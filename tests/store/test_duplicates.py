@@ -11,13 +11,14 @@ from reconciler.store import duplicates as module
 from reconciler.store.database import Database
 from reconciler.store.duplicates import DuplicateOrder, Duplicates, measure_duplicates
 from reconciler.store.stale import StaleOrders
+from reconciler.store.user_table import DEFAULT_TABLE
 
 from .builders import SYMBOL, Application, insert_order, shape_of
 
 
 def measured(database: Database) -> Duplicates | None:
     with database.transaction() as connection:
-        return measure_duplicates(connection)
+        return measure_duplicates(connection, DEFAULT_TABLE)
 
 
 def test_rows_of_different_orders_are_no_duplicates(
@@ -76,7 +77,7 @@ def test_a_count_that_takes_too_long_is_canceled(
     )
 
     with database.transaction() as connection:
-        assert measure_duplicates(connection, timeout_seconds=0.05) is None
+        assert measure_duplicates(connection, DEFAULT_TABLE, timeout_seconds=0.05) is None
 
 
 def test_a_page_names_each_of_its_duplicates_once(
@@ -92,7 +93,7 @@ def test_a_page_names_each_of_its_duplicates_once(
     with database.transaction() as connection:
         page = stale.read_page(connection, 100)
     chunks = chunk_orders(page.orders, venue("paper"))
-    watch = DuplicatesGauge(database_url)
+    watch = DuplicatesGauge(database_url, DEFAULT_TABLE)
 
     for _ in range(3):
         watch.record(chunks)
@@ -109,7 +110,7 @@ def test_duplicates_on_different_pages_are_counted_and_named(
     for id_ in (1, 2):
         insert_order(application, id_, external_order_id="7")
     now = 0.0
-    watch = DuplicatesGauge(database_url, monotonic=lambda: now)
+    watch = DuplicatesGauge(database_url, DEFAULT_TABLE, monotonic=lambda: now)
 
     counts = [watch.read()]
     application.execute("DELETE FROM orders")

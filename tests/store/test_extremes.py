@@ -20,6 +20,7 @@ from reconciler.store.row_status import read_row_status
 from reconciler.store.stale import StaleOrders
 from reconciler.store.stale_order import StaleOrder
 from reconciler.store.stale_statements import count_synced_ahead
+from reconciler.store.user_table import DEFAULT_TABLE
 
 from .builders import Application, a_report, a_writer, an_absence, connect_application, now_of
 
@@ -136,9 +137,9 @@ def test_the_counts_include_rows_with_extreme_values(database: Database) -> None
     with database.transaction() as connection:
         orders = require_schema(connection)
         synced_ahead = count_synced_ahead(connection, orders)
-        measure = measure_holds(connection, UNSCOPED)
+        measure = measure_holds(connection, DEFAULT_TABLE, UNSCOPED)
         ended = resolve_ended(connection, orders)
-        lacking = missing_privileges(connection)
+        lacking = missing_privileges(connection, DEFAULT_TABLE)
 
     assert synced_ahead == 2 * 3 * len(TIMES)
     assert (measure.open_orders, measure.held_orders) == (ORDERS, 0)

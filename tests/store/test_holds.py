@@ -16,6 +16,7 @@ from reconciler.store.holds import (
     resolve_ended,
     wait_before_attempt,
 )
+from reconciler.store.user_table import DEFAULT_TABLE
 
 from .builders import (
     Application,
@@ -238,7 +239,7 @@ def test_holds_are_measured_against_the_open_orders(
     )
 
     with database.transaction() as connection:
-        measured = measure_holds(connection, UNSCOPED)
+        measured = measure_holds(connection, DEFAULT_TABLE, UNSCOPED)
 
     assert (measured.open_orders, measured.held_orders) == (5, 2)
     assert measured.oldest_age_seconds == pytest.approx(5 * 3600, abs=60)
@@ -255,7 +256,7 @@ def test_many_open_orders_are_estimated_and_not_counted(
     application.execute("ANALYZE orders")
 
     with database.transaction() as connection:
-        measured = measure_holds(connection, UNSCOPED)
+        measured = measure_holds(connection, DEFAULT_TABLE, UNSCOPED)
 
     assert measured.open_orders == 2000
     assert (measured.held_orders, measured.oldest_age_seconds) == (0, None)

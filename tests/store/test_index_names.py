@@ -11,6 +11,7 @@ from reconciler.store import migrations, sample_orders
 from reconciler.store.database import Database
 from reconciler.store.migrations import indexes
 from reconciler.store.open_index import FORMER_INDEX, OPEN_INDEX, IndexState, read_index_state
+from reconciler.store.user_table import DEFAULT_TABLE
 
 from .builders import Application, insert_order
 from .test_migrations import find_psql
@@ -42,9 +43,9 @@ def _an_upgraded_table(owner: Application, empty_database: Database) -> None:
 
 def upgrade(database: Database) -> None:
     with database.connection() as connection:
-        migrations.upgrade(connection)
+        migrations.upgrade(connection, DEFAULT_TABLE)
     with database.autocommit() as connection:
-        assert read_index_state(connection) is IndexState.READY
+        assert read_index_state(connection, DEFAULT_TABLE) is IndexState.READY
 
 
 def our_indexes(owner: Application) -> dict[str, dict[str, Any]]:
@@ -130,7 +131,7 @@ def test_the_indexes_of_a_table_in_another_schema_are_kept(
     behind = Database(f"{empty_database_url}&options=-csearch_path%3Dfirst,public", role="test")
 
     with behind.connection() as connection:
-        indexes.build_index(connection)
+        indexes.build_index(connection, DEFAULT_TABLE)
     behind.close()
 
     assert our_indexes(owner)["orders"]["is_valid"]
@@ -150,8 +151,8 @@ def test_the_printed_sql_drops_no_index_of_another_table(
         for name in (OPEN_INDEX, FORMER_INDEX):
             owner.execute(f"CREATE INDEX {name} ON {schema}.other (id)")
     script = tmp_path / "reconciler.sql"
-    printed = migrations.ddl()
-    start = printed.index("\nDO $$")
+    printed = migrations.ddl(DEFAULT_TABLE)
+    start = printed.index("\nDO $reconciler$")
     script.write_text(f"SET search_path = {path};{printed[start : printed.index('BEGIN;', start)]}")
 
     subprocess.run(  # noqa: S603 - the server's own client, on our own file

@@ -23,6 +23,7 @@ from reconciler.store.database import Database
 from reconciler.store.open_index import OPEN_INDEX, IndexState, read_index_state
 from reconciler.store.orders_table import require_schema
 from reconciler.store.tables import VERSION_TABLE
+from reconciler.store.user_table import DEFAULT_TABLE
 
 from .builders import (
     IS_WAITING_FOR_A_LOCK,
@@ -48,12 +49,12 @@ def find_psql() -> Path:
 
 def upgrade(database: Database) -> None:
     with database.connection() as connection:
-        migrations.upgrade(connection)
+        migrations.upgrade(connection, DEFAULT_TABLE)
 
 
 def index_state(database: Database) -> IndexState:
     with database.autocommit() as connection:
-        return read_index_state(connection)
+        return read_index_state(connection, DEFAULT_TABLE)
 
 
 COLUMNS: str = """
@@ -112,7 +113,7 @@ def test_upgrading_brings_the_newest_revision(owner: Application, empty_database
         assert migrations.current(connection) is None
         connection.rollback()
 
-        migrations.upgrade(connection)
+        migrations.upgrade(connection, DEFAULT_TABLE)
 
         assert migrations.current(connection) == migrations.head()
     assert owner.execute("SELECT * FROM reconciler_alembic_version").fetchall() == [
@@ -284,7 +285,9 @@ def test_an_index_that_was_dropped_later_is_built_again(
 def test_an_index_that_a_person_built_is_kept(owner: Application, empty_database: Database) -> None:
     owner.execute(sample_orders.ORDERS_DDL)
     build = next(
-        line for line in migrations.ddl().splitlines() if line.startswith("CREATE INDEX C")
+        line
+        for line in migrations.ddl(DEFAULT_TABLE).splitlines()
+        if line.startswith("CREATE INDEX C")
     )
     owner.execute(build)
     oid: str = f"SELECT '{OPEN_INDEX}'::regclass::oid AS oid"
@@ -304,7 +307,7 @@ def test_the_printed_sql_does_the_same_as_the_upgrade(
     owner.execute(EMPTY)
     owner.execute(sample_orders.ORDERS_DDL)
     script = tmp_path / "reconciler.sql"
-    script.write_text(migrations.ddl(), encoding="utf-8")
+    script.write_text(migrations.ddl(DEFAULT_TABLE), encoding="utf-8")
 
     subprocess.run(  # noqa: S603 - the server's own client, on our own file
         [find_psql(), "--quiet", "--set=ON_ERROR_STOP=1", f"--file={script}", empty_database_url],
@@ -323,7 +326,7 @@ def test_a_downgrade_keeps_the_log_and_the_orders(
     insert_order(application, 1)
 
     with database.connection() as connection:
-        command.downgrade(migrations._config(connection), "base")
+        command.downgrade(migrations._config(DEFAULT_TABLE, connection), "base")
 
     tables = {row["table_name"] for row in schema_of(application) if "table_name" in row}
     assert tables == {"orders", "activity_log", VERSION_TABLE}
@@ -333,7 +336,7 @@ def test_what_an_earlier_version_has_stored_is_kept_and_is_of_the_program_withou
     application: Application, database: Database
 ) -> None:
     with database.connection() as connection:
-        command.downgrade(migrations._config(connection), "0005")
+        command.downgrade(migrations._config(DEFAULT_TABLE, connection), "0005")
     application.execute(A_HOLD.format(**POSSIBLE))
     application.execute(A_HALT)
     application.execute(A_CYCLE.format(**POSSIBLE))
@@ -374,7 +377,7 @@ def test_a_downgrade_removes_what_belongs_to_a_scope(
             application.execute(naming.encode())
 
     with database.connection() as connection:
-        command.downgrade(migrations._config(connection), "0005")
+        command.downgrade(migrations._config(DEFAULT_TABLE, connection), "0005")
 
     for table in ("state", "holds"):
         assert application.execute(f"SELECT FROM reconciliation_{table}").rowcount == 1

@@ -14,6 +14,7 @@ from reconciler.store.database import Database
 from reconciler.store.migrations import indexes
 from reconciler.store.open_index import FORMER_INDEX, OPEN_INDEX, IndexState, read_index_state
 from reconciler.store.orders_table import require_schema
+from reconciler.store.user_table import DEFAULT_TABLE
 
 from .builders import (
     IS_WAITING_FOR_A_LOCK,
@@ -63,7 +64,7 @@ def _partitions(owner: Application) -> None:
 
 def upgrade(database: Database) -> None:
     with database.connection() as connection:
-        migrations.upgrade(connection)
+        migrations.upgrade(connection, DEFAULT_TABLE)
 
 
 def our_indexes(owner: Application) -> dict[str, tuple[bool, bool]]:
@@ -73,7 +74,7 @@ def our_indexes(owner: Application) -> dict[str, tuple[bool, bool]]:
 
 def state_of(database: Database) -> IndexState:
     with database.autocommit() as connection:
-        return read_index_state(connection)
+        return read_index_state(connection, DEFAULT_TABLE)
 
 
 def test_every_partition_is_indexed_and_the_former_index_dropped(
@@ -154,7 +155,7 @@ def run_at_most(number: int, connection: Any, monkeypatch: pytest.MonkeyPatch) -
     with monkeypatch.context() as patch:
         patch.setattr(type(connection), "exec_driver_sql", count_and_run)
         try:
-            indexes.build_index(connection)
+            indexes.build_index(connection, DEFAULT_TABLE)
         except CutOffError:
             return False
     return True
@@ -207,7 +208,7 @@ def test_an_upgrade_that_never_gets_the_lock_says_what_to_look_for(
     ):
         reader.execute("UPDATE orders SET avg_price = 1 WHERE id = 500")
         with pytest.raises(StoreUnavailable, match="look for long"):
-            indexes.build_index(connection, lambda _: None)
+            indexes.build_index(connection, DEFAULT_TABLE, lambda _: None)
 
     upgrade(empty_database)
 
@@ -242,7 +243,9 @@ def test_all_locks_of_a_dropped_index_share_the_time_that_a_writer_may_wait(
         with reader.transaction():
             for partition in reversed(partitions):
                 reader.execute(f"SAVEPOINT {partition}; LOCK TABLE {partition} IN SHARE MODE")
-            dropping = threads.submit(indexes.build_index, connection, lambda _: None)
+            dropping = threads.submit(
+                indexes.build_index, connection, DEFAULT_TABLE, lambda _: None
+            )
             for partition in partitions:
                 until(owner, HAS_WAITED_LONG, partition, indexes.LOCK_TIMEOUT_MS / 2)
                 waiting = owner.execute(TRANSACTION).fetchone()

@@ -6,7 +6,8 @@ from reconciler.errors import SchemaMismatch
 from reconciler.orders.workload import OrderWorkload
 from reconciler.settings import Settings
 from reconciler.store.database import Database
-from reconciler.store.side_table import CREATE_SIDE_TABLE
+from reconciler.store.side_table import side_table_ddl
+from reconciler.store.user_table import DEFAULT_TABLE
 
 from .builders import (
     IN_ORDERS,
@@ -90,7 +91,8 @@ def test_a_side_table_that_comes_or_goes_while_we_run_ends_the_run(
 ) -> None:
     planner = OrderWorkload(settings=Settings.load()).open_planner()
     has_none = sync_times == IN_ORDERS
-    application.execute(CREATE_SIDE_TABLE if has_none else "DROP TABLE reconciliation_sync")
+    make = side_table_ddl(DEFAULT_TABLE)
+    application.execute(make if has_none else "DROP TABLE reconciliation_sync")
 
     with pytest.raises(SchemaMismatch, match="start the service again"):
         planner.plan(10, None)

@@ -5,6 +5,7 @@ import pytest
 from reconciler.store.database import Database
 from reconciler.store.orders_table import read_orders_table
 from reconciler.store.row_versions import row_version_problems
+from reconciler.store.user_table import DEFAULT_TABLE
 
 PARTITIONED = """
     ALTER TABLE orders RENAME TO plain;
@@ -41,7 +42,7 @@ def test_each_table_that_a_query_reads_must_have_row_versions(
 ) -> None:
     with database.transaction() as connection:
         connection.exec_driver_sql(ddl)
-        problems = row_version_problems(connection)
+        problems = row_version_problems(connection, DEFAULT_TABLE)
         connection.rollback()
 
     assert [problem.what.partition(",")[0] for problem in problems] == others

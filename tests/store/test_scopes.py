@@ -25,6 +25,7 @@ from reconciler.store.holds import (
 from reconciler.store.order_writer import OrderWriter
 from reconciler.store.orders_table import OrdersTable, read_orders_table
 from reconciler.store.stale import StaleOrders, StalePage, SweepPosition
+from reconciler.store.user_table import DEFAULT_TABLE
 from reconciler.store.write_result import WriteResult
 
 from .builders import (
@@ -51,7 +52,7 @@ beside = pytest.mark.parametrize("there", [THERE, UNSCOPED], ids=["a scope", "no
 
 def orders_of(database: Database, scope: Scope) -> OrdersTable:
     with database.autocommit() as connection:
-        return read_orders_table(connection, scope)
+        return read_orders_table(connection, DEFAULT_TABLE, scope)
 
 
 def writer_of(database: Database, scope: Scope) -> OrderWriter:
@@ -107,7 +108,7 @@ def test_an_order_is_on_hold_in_each_scope_by_itself(
     with database.transaction() as connection:
         listed = list_holds(connection, there, reason=None, with_resolved=True, limit=10)
         counted = count_waiting(connection, there)
-        measured = measure_holds(connection, there)
+        measured = measure_holds(connection, DEFAULT_TABLE, there)
         dismissed = dismiss_hold(connection, there, "1", by="Ada")
 
     assert [one.attempts for one in listed] == [1]

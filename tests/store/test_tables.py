@@ -11,8 +11,9 @@ from reconciler.errors import Problem, SchemaMismatch
 from reconciler.store import migrations
 from reconciler.store.database import Database
 from reconciler.store.orders_table import read_orders_table, require_schema
-from reconciler.store.side_table import CREATE_SIDE_TABLE
+from reconciler.store.side_table import side_table_ddl
 from reconciler.store.tables import schema_problems
+from reconciler.store.user_table import DEFAULT_TABLE
 
 from .builders import (
     SHAPES,
@@ -118,7 +119,7 @@ def test_tables_are_found_in_any_schema_of_the_search_path(
     database = Database(f"{empty_database_url}&options=-csearch_path%3Dours,trading", role="test")
 
     with database.connection() as connection:
-        migrations.upgrade(connection)
+        migrations.upgrade(connection, DEFAULT_TABLE)
     with database.autocommit() as connection:
         orders = require_schema(connection)
     database.close()
@@ -157,7 +158,7 @@ def test_with_the_side_table_no_column_for_the_last_sync_is_needed(
     an_orders_table(owner, last_synced_at=ddl)
     (problem,) = problems_of(empty_database)
 
-    owner.execute(CREATE_SIDE_TABLE)
+    owner.execute(side_table_ddl(DEFAULT_TABLE))
 
     assert problem.hint.endswith(
         "or, to leave the table as it is, run: reconciler db upgrade --side-table"
@@ -169,7 +170,7 @@ def test_a_side_table_of_another_table_of_orders_is_named(
     owner: Application, empty_database: Database
 ) -> None:
     an_orders_table(owner)
-    owner.execute(CREATE_SIDE_TABLE)
+    owner.execute(side_table_ddl(DEFAULT_TABLE))
     owner.execute("DROP TABLE orders")
     an_orders_table(owner, id="uuid PRIMARY KEY")
     (problem,) = problems_of(empty_database)
@@ -378,12 +379,12 @@ def test_our_missing_tables_are_created_by_their_hints_command(
 ) -> None:
     an_orders_table(owner)
     with empty_database.connection() as connection:
-        assert {problem.hint for problem in schema_problems(connection)} == {
+        assert {problem.hint for problem in schema_problems(connection, DEFAULT_TABLE)} == {
             "run: reconciler db upgrade"
         }
         connection.rollback()
 
-        migrations.upgrade(connection)
+        migrations.upgrade(connection, DEFAULT_TABLE)
 
         require_schema(connection)
 
@@ -415,12 +416,12 @@ def test_an_unfit_activity_log_of_the_application_stops_upgrades(
 
     with empty_database.connection() as connection:
         with pytest.raises(SchemaMismatch) as mismatch:
-            migrations.upgrade(connection)
+            migrations.upgrade(connection, DEFAULT_TABLE)
         untouched = migrations.current(connection)
         connection.rollback()
         for problem in mismatch.value.problems:
             run_hint(owner, problem)
-        migrations.upgrade(connection)
+        migrations.upgrade(connection, DEFAULT_TABLE)
         require_schema(connection)
 
     assert untouched is None
@@ -441,18 +442,22 @@ def test_a_fitting_activity_log_of_the_applications_own_is_shared(
     assert len(read_log(owner, 1)) == 1
 
 
-def test_a_view_called_orders_is_refused_because_it_has_no_index(
+def test_a_view_needs_no_index_and_a_materialized_one_is_refused(
     owner: Application, empty_database: Database
 ) -> None:
     an_orders_table(owner)
     owner.execute("ALTER TABLE orders RENAME TO all_orders")
     owner.execute("CREATE VIEW orders AS SELECT * FROM all_orders")
+    with empty_database.connection() as connection:
+        migrations.upgrade(connection, DEFAULT_TABLE)
+        assert schema_problems(connection, DEFAULT_TABLE) == []
 
+    owner.execute("DROP VIEW orders; CREATE MATERIALIZED VIEW orders AS SELECT * FROM all_orders")
     with (
         empty_database.connection() as connection,
-        pytest.raises(SchemaMismatch, match="orders is a view"),
+        pytest.raises(SchemaMismatch, match="or a materialized view, which has no index of ours"),
     ):
-        migrations.upgrade(connection)
+        migrations.upgrade(connection, DEFAULT_TABLE)
 
 
 def test_two_applications_search_paths_do_not_mix(

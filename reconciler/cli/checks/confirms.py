@@ -8,27 +8,27 @@ from reconciler.store.confirm_cost import HOT_BYTES, ConfirmCost, read_confirm_c
 from reconciler.store.orders_table import read_orders_table
 from reconciler.store.privileges import missing_read_privileges
 from reconciler.store.row_versions import row_version_problems
+from reconciler.store.user_table import UserTable
 
 CHECK = "confirms"
 
 
-def check_confirms(connection: Connection) -> CheckResult:
+def check_confirms(connection: Connection, table: UserTable) -> CheckResult:
     """Tell what a confirm costs on this table, and what would make it cheaper."""
-    if missing_read_privileges(connection):
+    if missing_read_privileges(connection, table):
         return skipped(CHECK, "the rights are granted")
     try:
-        orders = read_orders_table(connection)
+        orders = read_orders_table(connection, table)
     except SchemaMismatch:
-        return skipped(CHECK, "orders is suitable")
-    detail, problems = _SIDE_TABLE, list[Problem]()
+        return skipped(CHECK, f"{table.name} is suitable")
+    detail = f"a confirm writes no row and no index of {table.name}, only our side table"
+    problems = list[Problem]()
     if orders.side_table is None:
-        cost = read_confirm_cost(connection)
-        detail, problems = _detail(cost), [_of_index(cost, name) for name in cost.synced_indexes]
-    problems += row_version_problems(connection)
+        cost = read_confirm_cost(connection, table)
+        detail = _detail(cost)
+        problems = [_of_index(cost, table, name) for name in cost.synced_indexes]
+    problems += row_version_problems(connection, table)
     return warning(CHECK, detail, problems) if problems else passed(CHECK, detail)
-
-
-_SIDE_TABLE = "a confirm writes no row and no index of orders, only our side table"
 
 
 def _detail(cost: ConfirmCost) -> str:
@@ -49,9 +49,9 @@ def _detail(cost: ConfirmCost) -> str:
     )
 
 
-def _of_index(cost: ConfirmCost, name: str) -> Problem:
+def _of_index(cost: ConfirmCost, table: UserTable, name: str) -> Problem:
     return Problem(
-        what=f"index {name} has last_synced_at: no confirm can be HOT, and each writes all"
+        what=f"index {name} has {table.last_synced_at}: no confirm can be HOT, and each writes all"
         f" {cost.indexes} indexes of the table, about {cost.bytes_if_not_hot:,} bytes of log"
         f" instead of {HOT_BYTES}",
         hint=f"if none of your queries needs it, run: DROP INDEX CONCURRENTLY {name}; else keep the"

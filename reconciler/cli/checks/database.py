@@ -1,5 +1,6 @@
 """Checks of the database: its answer, its clock, its schema, and our rights in it."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -10,17 +11,24 @@ from reconciler.cli.checks.confirms import check_confirms
 from reconciler.cli.checks.policies import check_policies
 from reconciler.cli.checks.result import CheckResult, failed, passed, result_of, skipped, warning
 from reconciler.cli.checks.times import check_times
+from reconciler.config_file.document import dotted
 from reconciler.domain.status import OPEN
 from reconciler.errors import ConfigurationError, Problem, ReconcilerError, SchemaMismatch
 from reconciler.scope import UNSCOPED, Scope
 from reconciler.store import migrations
 from reconciler.store.columns import read_columns
-from reconciler.store.coverage import Coverage, measure_coverage
+from reconciler.store.coverage import (
+    MAX_WORDS,
+    Coverage,
+    describe_followed,
+    measure_coverage,
+)
 from reconciler.store.database import Database
 from reconciler.store.duplicates import MAX_READ, measure_duplicates
 from reconciler.store.orders_table import read_orders_table
 from reconciler.store.privileges import missing_privileges, missing_read_privileges
 from reconciler.store.tables import schema_problems
+from reconciler.store.user_table import UserTable, quoted
 from reconciler.store.vacuum import MIN_BLOCKED_TIME, vacuum_blockers
 from reconciler.telemetry.rounding import round_on_same_side
 
@@ -28,18 +36,21 @@ CHECK = "database"
 CLOCK_CHECK = "database clock"
 MAX_CLOCK_DIFFERENCE = timedelta(seconds=1)
 
-Check = Callable[[Connection], CheckResult]
+Check = Callable[[Connection, UserTable], CheckResult]
 
 
 def check_database(
-    database: Database, scope: Scope, now: Callable[[], datetime]
+    database: Database, table: UserTable, scope: Scope, now: Callable[[], datetime]
 ) -> Sequence[CheckResult]:
     """Run all checks of the database; `now` is this host's clock, timezone-aware."""
-    connected = _run_check(CHECK, database, lambda connection: _connected(connection, database))
+    connected = _run_check(CHECK, database, partial(_connected, database=database))
     if connected.problems:
         return [connected, *skip_database()]
-    clock = _run_check(CLOCK_CHECK, database, lambda connection: check_clock(connection, now))
-    others = (_run_check(name, database, check) for name, check in _checks(scope).items())
+    clock = _run_check(CLOCK_CHECK, database, partial(check_clock, now=now))
+    others = (
+        _run_check(name, database, partial(_of_table, check, table))
+        for name, check in _checks(scope).items()
+    )
     return [connected, clock, *others]
 
 
@@ -72,12 +83,12 @@ def clock_result(check: str, ahead: timedelta, *, whose: str) -> CheckResult:
     return warning(check, detail, [problem])
 
 
-def check_orders(connection: Connection) -> CheckResult:
+def check_orders(connection: Connection, table: UserTable) -> CheckResult:
     """Check that the application's table is suitable."""
-    if missing_read_privileges(connection):
+    if missing_read_privileges(connection, table):
         return skipped("orders", "the rights are granted")
     try:
-        orders = read_orders_table(connection)
+        orders = read_orders_table(connection, table)
     except SchemaMismatch as error:
         return failed("orders", error)
     absent = [name for name in ("created_at", "updated_at") if name not in orders.optional]
@@ -87,13 +98,14 @@ def check_orders(connection: Connection) -> CheckResult:
     return passed("orders", f"{orders.c.id.type} ids{without}{unused}".lower())
 
 
-def check_open_orders(connection: Connection) -> CheckResult:
+def check_open_orders(connection: Connection, table: UserTable) -> CheckResult:
     """Count the open orders that are followed, and the rows that look open but are not."""
-    if missing_read_privileges(connection):
+    if missing_read_privileges(connection, table):
         return skipped("open orders", "the rights are granted")
-    if not {"status", "external_order_id"} <= read_columns(connection, "orders").keys():
-        return skipped("open orders", "orders has status and external_order_id")
-    coverage = measure_coverage(connection)
+    needed = (*table.columns_of("status"), *table.columns_of("external_order_id"))
+    if not set(needed) <= read_columns(connection, table.name).keys():
+        return skipped("open orders", f"{table.name} has {' and '.join(map(quoted, needed))}")
+    coverage = measure_coverage(connection, table)
     if coverage is None:
         return skipped("open orders", "the table can be counted: it took too long")
     return open_orders_result(coverage)
@@ -101,42 +113,56 @@ def check_open_orders(connection: Connection) -> CheckResult:
 
 def open_orders_result(coverage: Coverage) -> CheckResult:
     """Return a problem or a warning if rows that look open are not followed."""
-    about = "about " if coverage.is_estimate else ""
+    followed = describe_followed(coverage)
     problems = [
         Problem(what=remark, hint=hint)
         for remark, hint in (
+            (coverage.remark_on_left_out, _left_out_hint(coverage)),
             (coverage.remark_on_words, _WORDS_HINT),
-            (coverage.remark_on_ids, _IDS_HINT),
+            (coverage.remark_on_ids, _ids_hint(coverage)),
         )
         if remark is not None
     ]
     if coverage.has_unknown_words:
         return failed("open orders", ConfigurationError(problems))
     if coverage.lacks_most_ids:
-        return warning("open orders", f"{about}{coverage.followed:,} followed", problems)
+        return warning("open orders", followed, problems)
     without = [problem.what for problem in problems]
-    return passed("open orders", "; ".join([f"{about}{coverage.followed:,} followed", *without]))
+    return passed("open orders", "; ".join([followed, *without]))
 
 
 _WORDS_HINT = (
     f"have the application write {', '.join(sorted(OPEN))} for open orders, in lower case: this"
     " version follows no other status, and leaves such rows alone"
 )
-_IDS_HINT = (
-    "write the exchange's order id into external_order_id as soon as the exchange has accepted the"
-    " order"
-)
 
 
-def check_duplicates(connection: Connection) -> CheckResult:
+def _ids_hint(coverage: Coverage) -> str:
+    return (
+        f"write the exchange's order id into {coverage.id_column} as soon as the exchange has"
+        " accepted the order"
+    )
+
+
+def _left_out_hint(coverage: Coverage) -> str:
+    """Return lines for the configuration file. Only their owner knows what the words mean."""
+    most = Counter(coverage.left_out).most_common(MAX_WORDS)
+    lines = "; ".join(f"{dotted((word,))} = ..." for word, _ in most)
+    return (
+        f"say in [orders.statuses] of reconciler.toml what each means: {lines} (open, new, partial,"
+        " pending, filled, canceled, rejected or expired)"
+    )
+
+
+def check_duplicates(connection: Connection, table: UserTable) -> CheckResult:
     """Count the open rows that name the same order at the exchange."""
-    if missing_read_privileges(connection):
+    if missing_read_privileges(connection, table):
         return skipped("duplicates", "the rights are granted")
     try:
-        read_orders_table(connection)
+        read_orders_table(connection, table)
     except SchemaMismatch:
-        return skipped("duplicates", "orders is suitable")
-    found = measure_duplicates(connection)
+        return skipped("duplicates", f"{table.name} is suitable")
+    found = measure_duplicates(connection, table)
     if found is None:
         return passed("duplicates", "too many open rows to check in a short time")
     among = f" among {MAX_READ:,} open rows" if found.is_partial else ""
@@ -146,15 +172,16 @@ def check_duplicates(connection: Connection) -> CheckResult:
     named = ", ".join(map(str, found.most))
     problem = Problem(
         what=f"{detail}: {named}; each of them takes the order's fills",
-        hint="find out which row is the order's, and clear external_order_id of the others",
+        hint=f"find out which row is the order's, and clear {table.external_order_id} of the"
+        " others",
     )
     return warning("duplicates", detail, [problem])
 
 
-def check_schema(connection: Connection) -> CheckResult:
+def check_schema(connection: Connection, table: UserTable) -> CheckResult:
     """Check that our tables and the index exist as this version creates them."""
     current, head = migrations.current(connection), migrations.head()
-    problems = schema_problems(connection)
+    problems = schema_problems(connection, table)
     if not problems and current != head:
         problems = [
             Problem(
@@ -165,13 +192,13 @@ def check_schema(connection: Connection) -> CheckResult:
     return result_of("schema", problems, f"revision {current}, up to date")
 
 
-def check_rights(connection: Connection) -> CheckResult:
+def check_rights(connection: Connection, table: UserTable) -> CheckResult:
     """Check that our role has the rights that a run needs."""
-    return result_of("rights", missing_privileges(connection), "all that are needed")
+    return result_of("rights", missing_privileges(connection, table), "all that are needed")
 
 
 def check_vacuum(connection: Connection, min_time: timedelta = MIN_BLOCKED_TIME) -> CheckResult:
-    """Check whether anything keeps vacuum from removing dead rows of `orders`."""
+    """Check whether anything keeps vacuum from removing dead rows."""
     if problems := vacuum_blockers(connection, min_time=min_time):
         return warning("vacuum", "held back, see below", problems)
     return passed("vacuum", "nothing holds it back")
@@ -187,7 +214,7 @@ def _checks(scope: Scope) -> Mapping[str, Check]:
         "policies": check_policies,
         "times": partial(check_times, scope=scope),
         "confirms": check_confirms,
-        "vacuum": check_vacuum,
+        "vacuum": lambda connection, _table: check_vacuum(connection),
     }
 
 
@@ -200,7 +227,13 @@ def _connected(connection: Connection, database: Database) -> CheckResult:
     return passed(CHECK, f"PostgreSQL {version} at {database.address}")
 
 
-def _run_check(name: str, database: Database, check: Check) -> CheckResult:
+def _of_table(check: Check, table: UserTable, connection: Connection) -> CheckResult:
+    return check(connection, table)
+
+
+def _run_check(
+    name: str, database: Database, check: Callable[[Connection], CheckResult]
+) -> CheckResult:
     begin = database.transaction if name in _IN_TRANSACTION else database.autocommit
     try:
         with begin() as connection:

@@ -13,23 +13,25 @@ from reconciler.store.orders_table import read_orders_table
 from reconciler.store.privileges import missing_privileges, missing_read_privileges
 from reconciler.store.stale_statements import count_synced_ahead
 from reconciler.store.tables import schema_problems
+from reconciler.store.user_table import UserTable
 
 CHECK = "times"
 
 
-def check_times(connection: Connection, scope: Scope) -> CheckResult:
+def check_times(connection: Connection, table: UserTable, scope: Scope) -> CheckResult:
     """Count the orders and holds whose times are further in the future than is possible."""
-    if missing_read_privileges(connection) or missing_privileges(connection):
+    if missing_read_privileges(connection, table) or missing_privileges(connection, table):
         return skipped(CHECK, "the rights are granted")
     try:
-        orders = read_orders_table(connection, scope)
+        orders = read_orders_table(connection, table, scope)
     except SchemaMismatch:
-        return skipped(CHECK, "orders is suitable")
-    if schema_problems(connection):
+        return skipped(CHECK, f"{table.name} is suitable")
+    if schema_problems(connection, table):
         return skipped(CHECK, "our tables are there")
     synced, held = count_synced_ahead(connection, orders), count_far_ahead(connection, scope)
+    name = table.last_synced_at or "last_synced_at"
     orders_ahead = (
-        f"{synced:,} open orders have a last_synced_at more than {_minutes(CLOCK_TOLERANCE)} min"
+        f"{synced:,} open orders have a {name} more than {_minutes(CLOCK_TOLERANCE)} min"
         " from now: they are reconciled like stale orders"
     )
     holds_ahead = (

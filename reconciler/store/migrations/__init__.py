@@ -21,9 +21,12 @@ from reconciler.store.migrations.lock import migration_lock
 from reconciler.store.open_index import index_build_problems
 from reconciler.store.orders_table import read_orders_table
 from reconciler.store.tables import VERSION_TABLE, activity_log_problems
+from reconciler.store.user_table import DEFAULT_TABLE, UserTable
 
 
-def upgrade(connection: Connection, sleep: Callable[[float], None] = time.sleep) -> None:
+def upgrade(
+    connection: Connection, table: UserTable, sleep: Callable[[float], None] = time.sleep
+) -> None:
     """Bring our tables and index to the newest revision. Running it twice changes nothing.
 
     No transaction may have begun on `connection`: the index is built concurrently, which does not
@@ -31,13 +34,13 @@ def upgrade(connection: Connection, sleep: Callable[[float], None] = time.sleep)
     Waits while another upgrade is running.
 
     Raises:
-        SchemaMismatch: `orders`, or the application's own `activity_log`, does not fit.
+        SchemaMismatch: the user's table, or the application's own `activity_log`, does not fit.
             Nothing was changed.
     """
     with migration_lock(connection, sleep):
-        _check_application_tables(connection)
-        command.upgrade(_config(connection), "head")
-        build_index(connection, sleep)
+        _check_application_tables(connection, table)
+        command.upgrade(_config(table, connection), "head")
+        build_index(connection, table, sleep)
 
 
 def current(connection: Connection) -> str | None:
@@ -49,35 +52,38 @@ def current(connection: Connection) -> str | None:
 
 def head() -> str | None:
     """Return the newest revision that this version of the program knows."""
-    return ScriptDirectory.from_config(_config()).get_current_head()
+    return ScriptDirectory.from_config(_config(DEFAULT_TABLE)).get_current_head()
 
 
-def ddl() -> str:
+def ddl(table: UserTable) -> str:
     """Return all migrations as SQL, for a database administrator to read and run.
 
     It is for a table without partitions: those of others are not known here.
     """
     output = io.StringIO()
-    command.upgrade(_config(output=output), "head", sql=True)
+    command.upgrade(_config(table, output=output), "head", sql=True)
     return output.getvalue()
 
 
-def _check_application_tables(connection: Connection) -> None:
-    """Check that `orders`, and an `activity_log` of the application, have the columns that we need.
+def _check_application_tables(connection: Connection, table: UserTable) -> None:
+    """Check that the user's table, and an `activity_log` of theirs, have the columns that we need.
 
     Raises:
         SchemaMismatch: they do not.
     """
-    read_orders_table(connection)  # Raises if the table is not suitable.
-    problems = activity_log_problems(connection) + index_build_problems(connection)
+    read_orders_table(connection, table)  # Raises if the table is not suitable.
+    problems = activity_log_problems(connection) + index_build_problems(connection, table)
     connection.rollback()  # End the transaction that the reads have begun.
     if problems:
         raise SchemaMismatch(problems)
 
 
-def _config(connection: Connection | None = None, output: io.StringIO | None = None) -> Config:
+def _config(
+    table: UserTable, connection: Connection | None = None, output: io.StringIO | None = None
+) -> Config:
     config = Config(output_buffer=output) if output else Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
+    config.attributes["table"] = table
     return config

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from reconciler.demo import Demo
 from reconciler.paper.process import PaperProcess
 from reconciler.store import migrations, sample_orders
+from reconciler.store.user_table import DEFAULT_TABLE
 from reconciler.trial.orders_snapshot import restore
 from reconciler.trial.scratch_database import ScratchDatabase
 from scripts.benchmark.figures import BenchFailed
@@ -73,7 +74,7 @@ def open_fixture(scratch: ScratchDatabase, orders: int) -> Iterator[PaperFixture
     with scratch.database.transaction() as connection:
         sample_orders.create_orders_table(connection)
     with scratch.database.connection() as connection:
-        migrations.upgrade(connection)
+        migrations.upgrade(connection, DEFAULT_TABLE)
     options = ("--weight-limit", str(NO_LIMIT))
     with PaperProcess(api_key=api_key, api_secret=api_secret, options=options) as exchange:
         fixture = PaperFixture(

@@ -13,6 +13,7 @@ from sqlalchemy import text
 
 from reconciler.store.database import Database
 from reconciler.store.side_table import SIDE_TABLE, create_side_table
+from reconciler.store.user_table import DEFAULT_TABLE
 from reconciler.trial.scratch_database import ScratchDatabase
 from scripts.benchmark.figures import BenchFailed
 from scripts.benchmark.rounds import Progress
@@ -65,7 +66,7 @@ def sweep_repeatedly(
     with closing(Database(scratch.url, role="bench")) as database:
         if with_side_table:
             with database.transaction() as connection:
-                create_side_table(connection)
+                create_side_table(connection, DEFAULT_TABLE)
         untouched = read_meters(database).updates
         step = ApplyStep(database, rows_per_transaction=batch_size)
         readings = []

@@ -13,6 +13,7 @@ from sqlalchemy import TextClause, text
 
 from reconciler.store import migrations, sample_orders
 from reconciler.store.database import Database
+from reconciler.store.user_table import DEFAULT_TABLE
 from reconciler.trial.orders_snapshot import settle
 from reconciler.trial.scratch_database import ScratchDatabase
 
@@ -134,7 +135,7 @@ def make_tables(database: Database) -> None:
     with database.transaction() as connection:
         sample_orders.create_orders_table(connection)
     with database.connection() as connection:
-        migrations.upgrade(connection)
+        migrations.upgrade(connection, DEFAULT_TABLE)
 
 
 def lay_out(database: Database, storing: StorageSettings, grown: BloatedTable) -> None:
