@@ -55,7 +55,10 @@ def _read_whole(
 ) -> QuantityColumn:
     """Return the quantity ordered: what `executed_qty` remains of is nothing else."""
     whole = QuantityColumn(name=executed.of, scale=executed.scale)
-    if qty is not None and qty != whole:
+    if qty is not None and (qty.name, qty.scale) not in {
+        (whole.name, whole.scale),
+        (whole.name, Decimal(1)),
+    }:
         section.add(
             "qty",
             f"is another column than executed_qty remains of, {shown(executed.of)}",

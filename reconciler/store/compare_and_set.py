@@ -108,7 +108,17 @@ class PlannedWrites:
             changes = []
             for order, answer, change in self.changed:
                 written = WrittenFacts.of(change.to, orders.statuses, former=order.word)
-                entry = _log_entry(order, answer, change, exchange, written, orders)
+                entry = activity.details_json(
+                    before=order.facts,
+                    after=change.to,
+                    words=None if order.word is None else (order.word, written.word),
+                    exchange=exchange,
+                    scope=orders.scope,
+                    rule=change.rule,
+                    report=answer,
+                    created_at=order.created_at if change.rule is Rule.ARCHIVED else None,
+                    qty=Decimal(order.qty) if orders.logs_qty and order.qty is not None else None,
+                )
                 changes.append((written, entry))
             parameters |= change_parameters(changes)
         return parameters
@@ -192,24 +202,3 @@ def _former_facts(orders: Sequence[StaleOrder]) -> dict[str, object]:
         "former_quantities": array_literal([str(order.executed_qty) for order in orders]),
         "former_prices": array_literal([price_text(order.avg_price) for order in orders]),
     }
-
-
-def _log_entry(
-    order: StaleOrder,
-    answer: Answer,
-    change: Change,
-    exchange: str,
-    written: WrittenFacts,
-    orders: OrdersTable,
-) -> bytes:
-    return activity.details_json(
-        before=order.facts,
-        after=change.to,
-        words=None if order.word is None else (order.word, written.word),
-        exchange=exchange,
-        scope=orders.scope,
-        rule=change.rule,
-        report=answer,
-        created_at=order.created_at if change.rule is Rule.ARCHIVED else None,
-        qty=Decimal(order.qty) if orders.logs_qty and order.qty is not None else None,
-    )

@@ -328,10 +328,10 @@ def _missing_table(table: UserTable) -> Problem:
     if table.name == "orders":
         return Problem(
             what=f"table orders is missing{schema}",
-            hint=f"{hint}, or the table in reconciler.toml: reconciler init finds it; or on an"
+            hint=f"{hint}, or the table in reconciler.toml; or on an"
             " empty database run: reconciler db upgrade --with-orders",
         )
     return Problem(
         what=f"table {table.name} is missing{schema}",
-        hint=f"{hint}, or correct orders.table in reconciler.toml: reconciler init finds tables",
+        hint=f"{hint}, or correct orders.table in reconciler.toml",
     )
