@@ -17,6 +17,7 @@ from reconciler.cli.ui.progress import CountProgress
 from reconciler.domain.order import OrderId, describe_facts
 from reconciler.domain.status import Status
 from reconciler.errors import Problem, StoreRejected
+from reconciler.scope import Scope
 from reconciler.store.bulk_holds import (
     HoldCount,
     HoldFilter,

@@ -26,7 +26,7 @@ from reconciler.store.holds import (
 from reconciler.store.order_writer import OrderWriter
 from reconciler.store.orders_table import OrdersTable, read_orders_table
 from reconciler.store.stale import StaleOrders, StalePage, SweepPosition
-from reconciler.store.user_table import UserTable
+from reconciler.store.user_table import DEFAULT_TABLE, UserTable
 from reconciler.store.write_result import WriteResult
 
 from .builders import (
