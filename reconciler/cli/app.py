@@ -12,6 +12,7 @@ from reconciler.cli.errors import reporting_errors
 _COMMANDS = {
     "run": ("reconciler.cli.run", "Reconcile stale orders: once, or until stopped."),
     "demo": ("reconciler.cli.demo", "See it work, with its own database and exchange."),
+    "init": ("reconciler.cli.init", "Propose reconciler.toml from your database, and write it."),
     "check": ("reconciler.cli.check", "Check settings, database and exchange before a run."),
     "status": ("reconciler.cli.status", "Show what the running supervisor is doing."),
     "top": ("reconciler.cli.top", "Show the same, refreshed every second."),

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     ColumnElement,
     Connection,
     Numeric,
@@ -19,6 +20,7 @@ from sqlalchemy import (
     case,
     cast,
     func,
+    literal_column,
     select,
     update,
 )
@@ -31,6 +33,7 @@ from reconciler.store.open_index import (
     CLOCK_TOLERANCE,
     MAX_COUNTED,
     OPEN_INDEX,
+    OPEN_ORDERS,
     avoid_table_scans,
 )
 from reconciler.store.orders_table import OrdersTable
@@ -189,9 +192,11 @@ def resolve_ended(connection: Connection, orders: OrdersTable) -> int:
     holds.
     """
     is_open = (
-        select(orders.id)
-        .select_from(orders.rows)
-        .where(orders.id == as_order_id(orders), orders.is_open)
+        select(orders.c.id)
+        .where(
+            orders.c.id == as_order_id(orders),
+            literal_column(f"({OPEN_ORDERS})", Boolean),
+        )
         .exists()
     )
     ended = (
@@ -257,7 +262,7 @@ def as_order_id(orders: OrdersTable) -> ColumnElement[Any]:
     The value is null if the hold was made for a table whose ids had another type.
     """
     order_id = holds.c.order_id
-    if isinstance(orders.id_type, Uuid):
+    if isinstance(orders.c.id.type, Uuid):
         return case((order_id.regexp_match(_UUID), cast(order_id, Uuid())))
     is_bigint = cast(order_id, Numeric).between(-_LARGEST_ID - 1, _LARGEST_ID)
     number = case((is_bigint, cast(order_id, BigInteger)))

@@ -11,8 +11,11 @@ import pytest
 from reconciler.paper.process import PaperProcess
 from tests.adoption.environment import AdoptedTable
 from tests.adoption.platforms import Platform
+from tests.cli.conftest import invoke
 from tests.e2e.commands import RunningCommand
 from tests.store.conftest import EMPTY
+
+__all__ = ["invoke"]
 
 KEY, SECRET = "key-of-the-tests", "secret-of-the-tests"
 

@@ -30,12 +30,17 @@ NOWHERE = "http://127.0.0.1:1"
 
 @pytest.fixture
 def invoke() -> Iterator[Invoke]:
-    """Run the command line in this process: `invoke("check", "--json", LOG_LEVEL="DEBUG")`."""
+    """Run the command line in this process: `invoke("check", "--json", LOG_LEVEL="DEBUG")`.
+
+    `typed` is what a person types.
+    """
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
 
-    def invoke(*arguments: str, **environment: str | None) -> Result:
-        return CliRunner().invoke(cli, arguments, env=environment, prog_name="reconciler")
+    def invoke(*arguments: str, typed: str | None = None, **environment: str | None) -> Result:
+        return CliRunner().invoke(
+            cli, arguments, input=typed, env=environment, prog_name="reconciler"
+        )
 
     yield invoke
     root.handlers, root.level = handlers, level
