@@ -19,7 +19,7 @@ from reconciler.errors import ConfigurationError, Problem, SchemaMismatch
 from reconciler.settings import Settings
 from reconciler.store import migrations, sample_orders
 from reconciler.store.database import Database
-from reconciler.store.orders_table import orders_problems
+from reconciler.store.orders_requirements import orders_problems
 from reconciler.store.privileges import missing_read_privileges, missing_upgrade_privileges
 from reconciler.store.side_table import (
     create_side_table,

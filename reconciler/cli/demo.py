@@ -202,7 +202,7 @@ def _open_demo() -> Iterator[Demo]:
 
 def _settings_for(demo: Demo, settings: Settings) -> Settings:
     """Return the settings with the addresses and the key of the demo's database and exchange."""
-    return settings.model_copy(
+    return settings.with_orders_of_the_demo().model_copy(
         update={
             "database_url": SecretStr(demo.database_url),
             "exchange_name": "paper",

@@ -59,7 +59,7 @@ def _take_snapshot(settings: Settings, order_id: OrderId) -> OrderSnapshot:
         ) as database,
         database.autocommit() as connection,
     ):
-        orders = read_orders_table(connection, UserTable(settings.orders), settings.scope)
+        orders = read_orders_table(connection, UserTable(settings.orders))
         row = read_row(connection, orders, order_id, stale_after=settings.stale_after)
         location, unanswered = (
             (None, None) if row is None else _locate(settings, row.symbol, order_id)

@@ -87,13 +87,13 @@ def is_due(snapshot: OrderSnapshot) -> bool:
 
 def _reasons_not_due(snapshot: OrderSnapshot, row: OrderRow) -> Iterator[str]:
     if row.status in TERMINAL:
-        yield f"it is {row.status}, which is final"
-    elif row.status not in OPEN:
-        yield f"its status {row.status!r} is not one that we follow"
+        yield f"it is {row.shown_status}, which is final"
+    elif row.status is None:
+        yield f"its status {row.word!r} is not one that we follow"
     if row.external_order_id is None:
         yield "it has no external_order_id, so the exchange cannot be asked about it"
     hold = snapshot.active_hold
-    if hold is not None and hold.is_waiting(row.symbol, row.external_order_id, row.now):
+    if hold is not None and hold.is_waiting(row.stored_symbol, row.external_order_id, row.now):
         yield (
             f"it is on hold until {moment(hold.next_attempt_at)} ({hold.reason.value}:"
             f" {hold.detail})"
@@ -196,7 +196,8 @@ def details(snapshot: OrderSnapshot) -> Iterator[tuple[str, str]]:
     row = snapshot.row
     if row is not None:
         yield "external id", row.external_order_id or "none: not eligible"
-        yield "status", row.status if row.status in OPEN else f"{row.status}: not eligible"
+        is_open = row.status in OPEN
+        yield "status", row.shown_status if is_open else f"{row.shown_status}: not eligible"
         yield "last synced", "never" if row.last_synced_at is None else moment(row.last_synced_at)
         yield "fresh until", _freshness(row)
         yield from _hold_details(snapshot.hold, row)
@@ -223,9 +224,9 @@ def _hold_details(hold: HeldOrder | None, row: OrderRow) -> Iterator[tuple[str, 
 
 def _hold_until(hold: HeldOrder, row: OrderRow) -> str:
     until = moment(hold.next_attempt_at)
-    if hold.is_waiting(row.symbol, row.external_order_id, row.now):
+    if hold.is_waiting(row.stored_symbol, row.external_order_id, row.now):
         return f"until {until}"
-    if not hold.is_of(row.symbol, row.external_order_id):
+    if not hold.is_of(row.stored_symbol, row.external_order_id):
         was_for = f"order {hold.external_order_id} of {hold.symbol}"
         return f"yes; an attempt is due, because the row named {was_for} at that time"
     if hold.next_attempt_at > row.now:

@@ -163,7 +163,7 @@ def _read_vitals(settings: Settings) -> Vitals:
     ):
         hour = read_last_hour(connection, settings.scope)
         halted = read_halt(connection, settings.scope)
-        orders = read_orders_table(connection, UserTable(settings.orders), settings.scope)
+        orders = read_orders_table(connection, UserTable(settings.orders))
         holds = measure_holds(connection, orders.user, settings.scope)
         stale = StaleOrders(orders, stale_after=settings.stale_after).measure_backlog(connection)
     return Vitals(

@@ -163,7 +163,7 @@ class HoldDecision(ABC):
     @cached_property
     def _orders(self) -> OrdersTable:
         with self.database.autocommit() as connection:
-            return read_orders_table(connection, self.table, self.scope)
+            return read_orders_table(connection, self.table)
 
     @abstractmethod
     def decide(self, order_id: OrderId) -> str:
@@ -238,7 +238,7 @@ class AcceptHolds(HoldDecision):
         """Accept an order's hold."""
         orders = self._orders
         with self.database.transaction() as connection:
-            hold = _active(read_hold(connection, self.scope, str(order_id)), order_id)
+            hold = _active(read_hold(connection, self.table.scope, str(order_id)), order_id)
             acceptance = decide_acceptance(hold, self.status, orders, now=datetime.now(UTC))
             accept(
                 connection, orders, hold, order_id, acceptance, exchange=self.exchange, by=self.by
@@ -298,8 +298,8 @@ class DismissHolds(HoldDecision):
     def decide(self, order_id: OrderId) -> str:
         """Dismiss an order's hold."""
         with self.database.transaction() as connection:
-            _active(read_hold(connection, self.scope, str(order_id)), order_id)
-            dismiss_hold(connection, self.scope, str(order_id), by=self.by)
+            _active(read_hold(connection, self.table.scope, str(order_id)), order_id)
+            dismiss_hold(connection, self.table.scope, str(order_id), by=self.by)
         return f"the hold on order {order_id} was dismissed by {self.by}: it is tried again"
 
     def _decide_page(

@@ -43,7 +43,28 @@ def read_columns(section: Section | None) -> Columns:
     section.refuse_others(COLUMN_KEYS)
     found: dict[str, Any] = {key: _read_column(section, key) for key in COLUMN_KEYS}
     given = {key: column for key, column in found.items() if column is not None}
-    return Columns(**given, named=frozenset(given))
+    named = frozenset(given)
+    executed = given.get("executed_qty")
+    if isinstance(executed, RemainingColumn):
+        given["qty"] = _read_whole(section, executed, given.get("qty"))
+    return Columns(**given, named=named)
+
+
+def _read_whole(
+    section: Section, executed: RemainingColumn, qty: QuantityColumn | None
+) -> QuantityColumn:
+    """Return the quantity ordered: what `executed_qty` remains of is nothing else."""
+    whole = QuantityColumn(name=executed.of, scale=executed.scale)
+    if qty is not None and (qty.name, qty.scale) not in {
+        (whole.name, whole.scale),
+        (whole.name, Decimal(1)),
+    }:
+        section.add(
+            "qty",
+            f"is another column than executed_qty remains of, {shown(executed.of)}",
+            "remove qty: what remains, remains of the quantity ordered",
+        )
+    return whole
 
 
 def _read_column(section: Section, key: str) -> object | None:

@@ -48,14 +48,7 @@ def _read_orders(findings: Findings) -> "OrdersConfig | None":
 
 
 def _refuse_for_now(findings: Findings) -> None:
-    """Refuse the sections that are checked, or reserved, and that nothing uses yet."""
-    if ORDERS in findings.document.values:
-        findings.add_at(
-            (ORDERS,),
-            "[orders] describes a table of your own, which this release cannot follow yet",
-            "remove [orders] and all that belongs to it: then the table orders is followed, with"
-            " the names in docs/reference/tables.md",
-        )
+    """Refuse the section that is reserved, and that nothing uses yet."""
     if ACCOUNTS in findings.document.values:
         findings.add_at(
             (ACCOUNTS,),

@@ -181,3 +181,11 @@ _FLAWS = {
         hint="close the quote; inside of it, write the quote twice",
     ),
 }
+
+
+def fill_parameter(query: str, sql: str) -> str:
+    """Return a query with SQL in the place of its parameter, wherever that stands as one."""
+    return "".join(
+        sql if found.lastgroup == "parameter" and found[0] == PARAMETER else found[0]
+        for found in _TOKEN.finditer(query)
+    )

@@ -38,6 +38,11 @@ class Statuses:
     )
     chosen: Mapping[Status, str] = field(default_factory=dict)
 
+    @property
+    def are_ours(self) -> bool:
+        """True if the words are our own."""
+        return self == Statuses()
+
     def read(self, word: str, executed: Decimal | None) -> Status | None:
         """Return what a word means in a row with this quantity executed; None if it is unknown."""
         meaning = self.meanings.get(word)
@@ -49,6 +54,24 @@ class Statuses:
             return self.chosen[status]
         words = self.words_for(status)
         return words[0] if len(words) == 1 else None
+
+    def word_for(self, status: Status, executed: Decimal, *, former: str) -> str:
+        """Return the word for a row with this status: its former one if that still says so.
+
+        Only for a status that has a word.
+        """
+        if self.read(former, executed) is status:
+            return former
+        word = self.write(status)
+        assert word is not None, f"no word for {status}"  # noqa: S101 - decided on before
+        return word
+
+    @property
+    def unwritable(self) -> frozenset[Status]:
+        """The statuses that have no word."""
+        return frozenset(
+            status for status in Status if status not in self.chosen and not self.words_for(status)
+        )
 
     def words_for(self, status: Status) -> tuple[str, ...]:
         """Return the words that could be written for a status.

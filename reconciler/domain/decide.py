@@ -173,6 +173,7 @@ class Policy:
         placement_grace: "Not found" says nothing this soon after `created_at`: a new order is not
             visible to queries at once (Binance: up to 10 s).
         retention: The exchange forgets ended orders after this time; None if it never does.
+        unwritable: The statuses that the table has no word for.
         confirmations: After this many times "not found" in a row a person should look.
     """
 
@@ -182,6 +183,7 @@ class Policy:
     compared: frozenset[ComparedColumn] = frozenset(ComparedColumn)
     placement_grace: timedelta = timedelta(seconds=60)
     retention: timedelta | None = None
+    unwritable: frozenset[Status] = frozenset()
     confirmations: int = 3
 
 
@@ -193,6 +195,22 @@ def decide(order: Order, answer: Answer | None, now: datetime, policy: Policy) -
     why_irrelevant = _why_irrelevant(order, answer, now)
     if why_irrelevant is not None:
         return Leave(rule=why_irrelevant)
+    decision = _decide_on(order, answer, now, policy)
+    if isinstance(decision, Change) and decision.to.status in policy.unwritable:
+        return _hold_without_word(decision.to.status)
+    return decision
+
+
+def _hold_without_word(status: Status) -> Hold:
+    return Hold(
+        reason=HoldReason.ERROR,
+        detail=f"the exchange says that it is {status}, and the table has no word for that: say"
+        " which one to write in [orders.statuses.write] of reconciler.toml, or write the row"
+        " yourself",
+    )
+
+
+def _decide_on(order: Order, answer: Answer, now: datetime, policy: Policy) -> Decision:
     match answer:
         case Report():
             return _decide_on_report(order, answer, policy)

@@ -62,6 +62,9 @@ class Order(Value):
     Attributes:
         created_at, updated_at: With a time zone; None if the table has no such column, or no value.
         absences: How often in a row the exchange has already said "no such order".
+        stored_symbol: What the row has of the symbol: another name, or a key; None if it is the
+            exchange's name.
+        word: The status in the user's word; None if the table has our words.
         qty: The quantity ordered. `qty`, `side` and `client_order_id` are None if the row does not
             have them.
     """
@@ -76,6 +79,13 @@ class Order(Value):
     qty: Decimal | None = None
     side: Side | None = None
     client_order_id: str | None = None
+    stored_symbol: str | None = None
+    word: str | None = None
+
+    @property
+    def row_symbol(self) -> str:
+        """What the row has of the symbol."""
+        return self.symbol if self.stored_symbol is None else self.stored_symbol
 
     def __post_init__(self) -> None:
         require_aware("created_at", self.created_at)

@@ -33,6 +33,14 @@ SOMETHING_EXECUTED = frozenset({Status.PARTIAL, Status.FILLED})
 BY_VALUE = {status.value: status for status in Status}
 """A lookup here takes a third of the time of calling the enum."""
 
+
+def in_both_words(word: str | None, status: Status | None) -> str:
+    """Return a status for a person: the user's word, and ours if it is another."""
+    if word is None or word == status:
+        return str(status)
+    return word if status is None else f"{word} ({status})"
+
+
 _PROGRESS = {
     Status.PENDING: 0,
     Status.NEW: 1,

@@ -246,4 +246,6 @@ def _as_order(order: StaleOrder) -> Order:
         qty=None if order.qty is None else Decimal(order.qty),
         side=parse_side(order.side),
         client_order_id=order.client_order_id,
+        stored_symbol=order.stored_symbol,
+        word=order.word,
     )

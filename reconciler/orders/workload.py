@@ -90,7 +90,7 @@ class OrderWorkload(Workload):
         table = UserTable(self.settings.orders)
         try:
             with database.autocommit() as connection:
-                orders = require_schema(connection, table, self.settings.scope)
+                orders = require_schema(connection, table)
                 _require_privileges(connection, table, is_dry_run=self.is_dry_run)
         except ReconcilerError:
             database.close()
@@ -181,7 +181,7 @@ def _require_privileges(connection: Connection, table: UserTable, *, is_dry_run:
 
 def _read_orders_table(database: Database, settings: Settings, clock: DatabaseClock) -> OrdersTable:
     with database.autocommit() as connection:
-        orders = read_orders_table(connection, UserTable(settings.orders), settings.scope)
+        orders = read_orders_table(connection, UserTable(settings.orders))
         clock.sync(_database_now(connection))
     return orders
 
@@ -199,6 +199,7 @@ def _decision_policy(orders: OrdersTable, venue: Venue, settings: Settings) -> P
         compared=frozenset(map(ComparedColumn, settings.compared)),
         placement_grace=venue.placement_grace,
         retention=venue.retention,
+        unwritable=orders.statuses.unwritable,
     )
 
 

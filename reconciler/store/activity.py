@@ -45,19 +45,22 @@ def details_json(
     scope: Scope,
     rule: str,
     report: Answer,
+    words: tuple[str, str] | None = None,
     created_at: datetime | None = None,
     qty: Decimal | None = None,
     by: str | None = None,
 ) -> bytes:
     """Return an entry's `details`.
 
-    `created_at` and `qty` are the row's, if the decision depended on them; `by` is the person who
-    decided, if any. A program without a scope leaves it out.
+    `words` are the user's for the status before and after, if they are not ours; `created_at` and
+    `qty` are the row's, if the decision depended on them; `by` is the person who decided, if any.
+    A program without a scope leaves it out.
     """
+    former, written = words or (None, None)
     return _encode(
         _DetailsJson(
-            from_=_facts_json(before),
-            to=_facts_json(after),
+            from_=_facts_json(before, former),
+            to=_facts_json(after, written),
             exchange=exchange,
             rule=rule,
             fetched_at=report.fetched_at,
@@ -87,6 +90,7 @@ def order_json(order: Order) -> bytes:
             order.facts.status,
             _amount(order.facts.executed_qty),
             _price(order.facts.avg_price),
+            status_written=_or_unset(order.word),
             qty=_or_unset(_price(order.qty)),
             side=_or_unset(order.side),
             client_order_id=_or_unset(order.client_order_id),
@@ -150,10 +154,11 @@ def read_history(connection: Connection, order_id: str) -> Sequence[Activity]:
 _encode = msgspec.json.Encoder().encode
 
 
-class _FactsJson(msgspec.Struct, gc=False):
+class _FactsJson(msgspec.Struct, gc=False, omit_defaults=True):
     status: str
     executed_qty: str
     avg_price: str | None
+    status_written: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class _RowJson(_FactsJson, gc=False, kw_only=True):
@@ -212,8 +217,10 @@ def _or_unset(value: T | None) -> T | msgspec.UnsetType:
     return msgspec.UNSET if value is None else value
 
 
-def _facts_json(facts: Facts) -> _FactsJson:
-    return _FactsJson(facts.status, _amount(facts.executed_qty), _price(facts.avg_price))
+def _facts_json(facts: Facts, word: str | None) -> _FactsJson:
+    return _FactsJson(
+        facts.status, _amount(facts.executed_qty), _price(facts.avg_price), _or_unset(word)
+    )
 
 
 def _price(price: Decimal | None) -> str | None:

@@ -1,11 +1,13 @@
 """Turn a batch's decisions into the parameters of the write statement."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
+from typing import NamedTuple
 
+from reconciler.config_file.statuses import Statuses
 from reconciler.domain.decide import Change, Confirm, Hold, Leave, Rule
 from reconciler.domain.order import Facts, Order, OrderId
 from reconciler.domain.report import Answer
@@ -17,12 +19,27 @@ from reconciler.store.write_result import OrderOutcome
 from reconciler.store.write_statement import SEPARATOR, WritePart
 
 
+class WrittenFacts(NamedTuple):
+    """New facts of a row, and the user's word for their status."""
+
+    facts: Facts
+    word: str
+
+    @classmethod
+    def of(cls, facts: Facts, statuses: Statuses, *, former: str | None) -> "WrittenFacts":
+        """Return facts with their word; `former` is the row's own so far, None if it is ours."""
+        if former is None:
+            return cls(facts, facts.status)
+        return cls(facts, statuses.word_for(facts.status, facts.executed_qty, former=former))
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BatchWrites:
     """The writes for a batch's decisions.
 
     Attributes:
-        changed: Rows that get new facts: id, facts, log entry, when the exchange was asked.
+        changed: Rows that get new facts: id, facts with the word for the status, log entry, when
+            the exchange was asked.
         confirmed: Rows that are still right: id, when the exchange was asked.
         held: Orders that go on hold, or stay there: order, hold, wait until the next attempt,
             answer.
@@ -30,11 +47,12 @@ class BatchWrites:
         with_side_table: The sync times are written into the side table.
     """
 
-    changed: list[tuple[OrderId, Facts, bytes, datetime]]
+    changed: list[tuple[OrderId, WrittenFacts, bytes, datetime]]
     confirmed: list[tuple[OrderId, datetime]]
     held: list[tuple[Order, Hold, timedelta, Answer]]
     released: list[str]
     with_side_table: bool = False
+    statuses: Statuses = field(default_factory=Statuses)
 
     @property
     def counts(self) -> dict[WritePart, int]:
@@ -54,7 +72,7 @@ class BatchWrites:
     @property
     def _sync_times(self) -> int:
         """The number of rows of the side table: an order that ends loses its own."""
-        still_open = sum(not to.status.is_terminal for _, to, _, _ in self.changed)
+        still_open = sum(not to.facts.status.is_terminal for _, to, _, _ in self.changed)
         return len(self.confirmed) + still_open
 
     @property
@@ -73,13 +91,21 @@ class BatchWrites:
         scope: Scope,
         by: str | None,
         with_side_table: bool,
+        statuses: Statuses,
         logs_qty: bool = False,
     ) -> "BatchWrites":
         """Sort decisions by what is written for each.
 
         `by` is the person who decided, if any; `logs_qty` puts the row's `qty` into log entries.
         """
-        batch = cls(changed=[], confirmed=[], held=[], released=[], with_side_table=with_side_table)
+        batch = cls(
+            changed=[],
+            confirmed=[],
+            held=[],
+            released=[],
+            with_side_table=with_side_table,
+            statuses=statuses,
+        )
         for outcome in outcomes:
             answer = answers[outcome.order.id]
             batch._add(outcome, answer, exchange=exchange, scope=scope, by=by, logs_qty=logs_qty)
@@ -98,9 +124,11 @@ class BatchWrites:
         order = outcome.order
         match outcome.decision:
             case Change(to=to, rule=rule):
+                written = WrittenFacts.of(to, self.statuses, former=order.word)
                 entry = activity.details_json(
                     before=order.facts,
                     after=to,
+                    words=None if order.word is None else (order.word, written.word),
                     exchange=exchange,
                     scope=scope,
                     rule=rule,
@@ -109,7 +137,7 @@ class BatchWrites:
                     qty=order.qty if logs_qty else None,
                     by=by,
                 )
-                self.changed.append((order.id, to, entry, answer.fetched_at))
+                self.changed.append((order.id, written, entry, answer.fetched_at))
                 self._release(outcome)
             case Confirm():
                 self.confirmed.append((order.id, answer.fetched_at))
@@ -137,7 +165,7 @@ class BatchWrites:
                 moment_text(asked_at) for _, asked_at in self.confirmed
             ),
             "held_ids": [str(order.id) for order, _, _, _ in self.held],
-            "held_symbols": [order.symbol for order, _, _, _ in self.held],
+            "held_symbols": [order.row_symbol for order, _, _, _ in self.held],
             "held_external_ids": [order.external_order_id for order, _, _, _ in self.held],
             "reasons": [hold.reason.value for _, hold, _, _ in self.held],
             "hold_details": [hold.detail for _, hold, _, _ in self.held],
@@ -152,12 +180,14 @@ class BatchWrites:
         }
 
 
-def change_parameters(changes: Sequence[tuple[Facts, bytes]]) -> dict[str, object]:
-    """Return the parameters of CHANGE_COLUMNS; a change is new facts and log entry."""
+def change_parameters(changes: Sequence[tuple[WrittenFacts, bytes]]) -> dict[str, object]:
+    """Return the parameters of `change_columns`; a change is new facts and log entry."""
+    facts = [written.facts for written, _ in changes]
     return {
-        "statuses": array_literal([to.status for to, _ in changes]),
-        "quantities": array_literal([str(to.executed_qty) for to, _ in changes]),
-        "prices": array_literal([price_text(to.avg_price) for to, _ in changes]),
+        "statuses": array_literal([to.status for to in facts]),
+        "quantities": array_literal([str(to.executed_qty) for to in facts]),
+        "prices": array_literal([price_text(to.avg_price) for to in facts]),
+        "words": [written.word for written, _ in changes],
         "details": SEPARATOR.join([entry for _, entry in changes]).decode(),
     }
 

@@ -44,10 +44,9 @@ class HoldFilter:
             conditions.append(holds.c.reason == self.reason.value)
         if self.symbol is not None:
             of_row = (
-                select(orders.c.id)
-                .where(
-                    orders.c.id == as_order_id(orders), cast(orders.c.symbol, Text) == self.symbol
-                )
+                select(orders.id)
+                .select_from(orders.rows)
+                .where(orders.id == as_order_id(orders), cast(orders.symbol, Text) == self.symbol)
                 .exists()
             )
             conditions.append(

@@ -140,7 +140,7 @@ def _check(table: str, name: str, columns: Columns, requirement: Requirement) ->
     if found is None:
         return _missing(table, name, columns, requirement)
     if found.enum is not None and requirement.may_be_enum:
-        return _check_labels(table, name, found.enum)
+        return _check_labels(table, name, found.enum) if requirement is STATUS else None
     if found.type not in requirement.types:
         return _wrong_type(table, found, requirement)
     if requirement is STATUS:

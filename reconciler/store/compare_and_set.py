@@ -40,9 +40,13 @@ from sqlalchemy import Connection
 from reconciler.domain.decide import Change, Rule
 from reconciler.domain.order import OrderId
 from reconciler.domain.report import Answer
-from reconciler.scope import Scope
 from reconciler.store import activity, shared_state
-from reconciler.store.batch_writes import change_parameters, moment_text, price_text
+from reconciler.store.batch_writes import (
+    WrittenFacts,
+    change_parameters,
+    moment_text,
+    price_text,
+)
 from reconciler.store.compare_and_set_statement import MISMATCH, build_compare_and_set
 from reconciler.store.orders_table import OrdersTable
 from reconciler.store.prepared_statement import PreparedStatement, array_literal
@@ -89,13 +93,8 @@ class PlannedWrites:
         settled = self.ids - unwritten
         return {id_: answer for id_, answer in answers.items() if id_ not in settled}
 
-    def parameters(
-        self, exchange: str, scope: Scope, *, logs_qty: bool = False
-    ) -> dict[str, object]:
-        """Return the parameters of the statement; `exchange` and `scope` are named in the log.
-
-        `logs_qty` puts the row's `qty` into log entries.
-        """
+    def parameters(self, exchange: str, orders: OrdersTable) -> dict[str, object]:
+        """Return the parameters of the statement for a table; `exchange` is named in the log."""
         rows = self.rows
         ids = array_literal([str(order.id) for order, _ in rows])
         parameters: dict[str, object] = {
@@ -106,15 +105,22 @@ class PlannedWrites:
         }
         if self.changed:
             parameters |= _former_facts([order for order, _, _ in self.changed])
-            parameters |= change_parameters(
-                [
-                    (
-                        change.to,
-                        _log_entry(order, answer, change, exchange, scope, logs_qty=logs_qty),
-                    )
-                    for order, answer, change in self.changed
-                ]
-            )
+            changes = []
+            for order, answer, change in self.changed:
+                written = WrittenFacts.of(change.to, orders.statuses, former=order.word)
+                entry = activity.details_json(
+                    before=order.facts,
+                    after=change.to,
+                    words=None if order.word is None else (order.word, written.word),
+                    exchange=exchange,
+                    scope=orders.scope,
+                    rule=change.rule,
+                    report=answer,
+                    created_at=order.created_at if change.rule is Rule.ARCHIVED else None,
+                    qty=Decimal(order.qty) if orders.logs_qty and order.qty is not None else None,
+                )
+                changes.append((written, entry))
+            parameters |= change_parameters(changes)
         return parameters
 
 
@@ -153,10 +159,7 @@ class CompareAndSet:
         statement = self._statement_for(planned.parts)
         try:
             ((different, not_locked, now, _),) = statement.run(
-                connection,
-                planned.parameters(
-                    self._exchange, self._orders.scope, logs_qty=self._orders.logs_qty
-                ),
+                connection, planned.parameters(self._exchange, self._orders)
             )
         except psycopg.errors.InvalidTextRepresentation as error:
             shared_state.require_no_halt(connection, self._orders.scope)
@@ -195,28 +198,7 @@ def _ids_of(texts: Sequence[str], ids: Mapping[str, OrderId]) -> frozenset[Order
 
 def _former_facts(orders: Sequence[StaleOrder]) -> dict[str, object]:
     return {
-        "former_statuses": array_literal([order.status for order in orders]),
+        "former_statuses": [order.word or order.status.value for order in orders],
         "former_quantities": array_literal([str(order.executed_qty) for order in orders]),
         "former_prices": array_literal([price_text(order.avg_price) for order in orders]),
     }
-
-
-def _log_entry(
-    order: StaleOrder,
-    answer: Answer,
-    change: Change,
-    exchange: str,
-    scope: Scope,
-    *,
-    logs_qty: bool,
-) -> bytes:
-    return activity.details_json(
-        before=order.facts,
-        after=change.to,
-        exchange=exchange,
-        scope=scope,
-        rule=change.rule,
-        report=answer,
-        created_at=order.created_at if change.rule is Rule.ARCHIVED else None,
-        qty=Decimal(order.qty) if logs_qty and order.qty is not None else None,
-    )

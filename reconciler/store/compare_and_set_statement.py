@@ -37,18 +37,18 @@ from reconciler.store.sql_failure import fail_with
 from reconciler.store.sync_times import (
     delete_sync_times,
     is_open_status,
-    later_sync,
     write_sync_times,
 )
 from reconciler.store.tables import holds
 from reconciler.store.write_statement import (
-    CHANGE_COLUMNS,
     WritePart,
+    change_columns,
     changed_columns,
     count_written,
     has_kept,
     has_kept_time,
     log_changes,
+    synced_columns,
     unnest,
 )
 
@@ -76,8 +76,8 @@ def build_compare_and_set(orders: OrdersTable, parts: frozenset[WritePart]) -> S
         psycopg.errors.InvalidTextRepresentation: other rows were written than should have been. The
             message has MISMATCH and the numbers of rows that were written and should have been.
     """
-    ids = bindparam("ids", type_=ARRAY(orders.c.id.type))
-    compared = _compare(orders, _unnest_planned(ids, parts), parts)
+    ids = bindparam("ids", type_=ARRAY(orders.id_type))
+    compared = _compare(orders, _unnest_planned(orders, ids, parts), parts)
     written: dict[WritePart, CTE] = {}
     uncounted: list[CTE] = []
     if WritePart.CHANGED in parts:
@@ -98,7 +98,9 @@ def build_compare_and_set(orders: OrdersTable, parts: frozenset[WritePart]) -> S
     ).add_cte(*uncounted)
 
 
-def _unnest_planned(ids: ColumnElement[Any], parts: AbstractSet[WritePart]) -> Any:
+def _unnest_planned(
+    orders: OrdersTable, ids: ColumnElement[Any], parts: AbstractSet[WritePart]
+) -> Any:
     """Return what was planned as a table: changes first, then the rows to confirm.
 
     The arrays of the changes are shorter, so the new facts of a row to confirm are null. With a
@@ -111,7 +113,7 @@ def _unnest_planned(ids: ColumnElement[Any], parts: AbstractSet[WritePart]) -> A
         "as_of": ("as_of", DateTime(timezone=True)),
     }
     if WritePart.CHANGED in parts:
-        columns |= {**CHANGE_COLUMNS, **_FORMER_COLUMNS}
+        columns |= {**change_columns(orders), **_FORMER_COLUMNS}
     return unnest("planned", **columns)
 
 
@@ -120,7 +122,7 @@ _FORMER_COLUMNS: Mapping[str, Any] = {
     "former_qty": ("former_quantities", Numeric()),
     "former_price": ("former_prices", Numeric()),
 }
-"""The facts of the rows to change, as planned."""
+"""The facts of the rows to change, as planned. The status is in the user's word."""
 
 
 def _compare(orders: OrdersTable, planned: Any, parts: AbstractSet[WritePart]) -> CTE:
@@ -129,7 +131,7 @@ def _compare(orders: OrdersTable, planned: Any, parts: AbstractSet[WritePart]) -
     With the side table a row to confirm is not written, so it is read without a lock.
     """
     rows = _select_compared(orders, planned)
-    locked = rows.with_for_update(skip_locked=True, of=orders.table)
+    locked = rows.with_for_update(skip_locked=True, of=orders.rows)
     if orders.side_table is None:
         return locked.cte("compared").prefix_with("MATERIALIZED")
     if WritePart.CHANGED not in parts:
@@ -154,10 +156,10 @@ def _select_compared(orders: OrdersTable, planned: Any) -> Select[Any]:
         version == planned.c.version,
         version != literal_column(f"xid '{NO_VERSION}'", Xid()),
         planned.c.as_of >= func.clock_timestamp() - literal(LONGEST_ANSWER_AGE, Interval),
-        ~select(held.c.order_id).where(held.c.order_id == cast(orders.c.id, Text)).exists(),
+        ~select(held.c.order_id).where(held.c.order_id == cast(orders.id, Text)).exists(),
     ]
     if "updated_at" in orders.optional:
-        updated_at = orders.c.updated_at
+        updated_at = orders.value("updated_at", DateTime(timezone=True))
         conditions.append(or_(updated_at.is_(None), updated_at <= planned.c.as_of))
     if not orders.has_unique_id:
         conditions.append(_is_only_one(orders))
@@ -166,7 +168,7 @@ def _select_compared(orders: OrdersTable, planned: Any) -> Select[Any]:
     carried = (column for column in planned.c if column.name not in _FORMER_COLUMNS)
     return (
         select(_PLACE.label("place"), *carried, and_(*conditions).label("is_as_planned"))
-        .select_from(planned.join(orders.table, orders.c.id == planned.c.id))
+        .select_from(planned.join(orders.rows, orders.id == planned.c.id))
         .where(shared_state.fails_if_halted(orders.scope))
     )
 
@@ -180,17 +182,17 @@ def _has_same_facts(orders: OrdersTable, planned: Any) -> ColumnElement[bool]:
     Another server may have given the number of a version to another one.
     """
     return and_(
-        orders.status.element.is_not_distinct_from(planned.c.former_status),
-        func.coalesce(orders.c.executed_qty, 0) == planned.c.former_qty,
-        orders.amount("avg_price").is_not_distinct_from(planned.c.former_price),
+        orders.status.is_not_distinct_from(planned.c.former_status),
+        func.coalesce(orders.executed_qty, 0) == planned.c.former_qty,
+        orders.avg_price.is_not_distinct_from(planned.c.former_price),
     )
 
 
 def _is_only_one(orders: OrdersTable) -> ColumnElement[bool]:
     """Return the condition that no other row has the id of this one, locked or not."""
-    twins = orders.table.alias("twins")
-    count = select(func.count()).where(twins.c.id == orders.c.id).correlate(orders.table)
-    return count.scalar_subquery() == 1
+    twins = orders.whole_table("twins")
+    twin_id = twins.c[orders.user.config.columns.id.name]
+    return select(func.count()).where(twin_id == orders.id).scalar_subquery() == 1
 
 
 def _is_to_be_written(orders: OrdersTable, compared: CTE) -> ColumnElement[bool]:
@@ -198,7 +200,7 @@ def _is_to_be_written(orders: OrdersTable, compared: CTE) -> ColumnElement[bool]
 
     Each partition counts its places from zero.
     """
-    return and_(compared.c.is_as_planned, compared.c.place == _PLACE, compared.c.id == orders.c.id)
+    return and_(compared.c.is_as_planned, compared.c.place == _PLACE, compared.c.id == orders.id)
 
 
 def _change(orders: OrdersTable, compared: CTE) -> CTE:
@@ -216,7 +218,7 @@ def _confirm(orders: OrdersTable, compared: CTE) -> CTE:
     return (
         update(orders.table)
         .where(_is_to_be_written(orders, compared), ~_is_change(compared))
-        .values(last_synced_at=later_sync(orders.last_synced_at, compared.c.as_of))
+        .values(synced_columns(orders, compared.c.as_of))
         .returning(has_kept_time(orders, compared.c.as_of))
         .cte(WritePart.CONFIRMED.value)
     )

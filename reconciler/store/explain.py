@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import (
     Boolean,
     Connection,
+    Text,
     bindparam,
     case,
     cast,
@@ -24,6 +25,7 @@ from sqlalchemy import (
 )
 
 from reconciler.domain.order import OrderId
+from reconciler.domain.status import Status, in_both_words
 from reconciler.store.open_index import CLOCK_TOLERANCE
 from reconciler.store.orders_table import OrdersTable, is_datetime
 from reconciler.store.row_status import read_row_status
@@ -34,7 +36,9 @@ class OrderRow:
     """The columns of a row of `orders` that decide if the order is due.
 
     Attributes:
-        status: Any word, also one of the application's own.
+        symbol, stored_symbol: The exchange's name, and what the row has.
+        status: None for a word of which the configuration file does not say what it means.
+        word: The status in the row's own word.
         last_synced_at: None if it was never synced, or at a time that no datetime can hold.
         is_stale: Never synced, or longer than `stale_after` ago, or at a time in the future.
         fresh_until: When the row becomes stale; None if it is stale.
@@ -42,12 +46,19 @@ class OrderRow:
     """
 
     symbol: str
+    stored_symbol: str
     external_order_id: str | None
-    status: str
+    status: Status | None
+    word: str | None
     last_synced_at: datetime | None
     is_stale: bool
     fresh_until: datetime | None
     now: datetime
+
+    @property
+    def shown_status(self) -> str:
+        """The status for a person, in the user's word and in ours."""
+        return in_both_words(self.word, self.status)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,9 +96,10 @@ def read_row(
     )
     statement = (
         select(
-            func.coalesce(orders.c.symbol, "").label("symbol"),
-            orders.c.external_order_id,
-            orders.status,
+            cast(orders.symbol, Text).label("stored_symbol"),
+            orders.as_text("external_order_id"),
+            orders.status.label("word"),
+            orders.executed_qty.label("executed_qty"),
             case((is_time, synced_at)).label("last_synced_at"),
             cast(is_stale, Boolean).label("is_stale"),
             case((is_time & ~is_stale, case((is_datetime(stale_at), stale_at)))).label(
@@ -95,11 +107,20 @@ def read_row(
             ),
             func.now().label("now"),
         )
-        .select_from(orders.with_sync_time)
-        .where(orders.c.id == order_id)
+        .select_from(orders.rows_with_sync_time)
+        .where(orders.id == order_id)
     )
     row = connection.execute(statement).mappings().one_or_none()
-    return None if row is None else OrderRow(**row)
+    if row is None:
+        return None
+    values = dict(row)
+    symbol, executed_qty = values.pop("stored_symbol"), values.pop("executed_qty")
+    return OrderRow(
+        symbol=orders.names.read(connection, [symbol])[symbol],
+        stored_symbol=symbol or "",
+        status=orders.statuses.read(row["word"] or "", executed_qty),
+        **values,
+    )
 
 
 def read_lock_holders(
@@ -128,7 +149,7 @@ def _select_xmax(orders: OrdersTable) -> Any:
             literal_column(_MAY_BE_SEVERAL, Boolean).label("may_be_several"),
         )
         .select_from(orders.table)
-        .where(orders.c.id == bindparam("id", type_=orders.c.id.type))
+        .where(orders.id == bindparam("id", type_=orders.id_type))
     )
 
 

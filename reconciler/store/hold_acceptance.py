@@ -143,7 +143,7 @@ class AcceptanceWriter:
     def _decide(self, order: Order, _answer: Answer | None, _now: datetime) -> Decision:
         hold, acceptance = self._acceptances[order.id]
         before = facts_from_json(hold.row_facts)
-        is_other = not hold.is_of(order.symbol, order.external_order_id)
+        is_other = not hold.is_of(order.row_symbol, order.external_order_id)
         if is_other or not order.facts.is_same(before):
             return Leave(rule=Rule.STALE_REPORT)
         if acceptance.to == before:

@@ -10,7 +10,6 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     ColumnElement,
     Connection,
     Numeric,
@@ -20,7 +19,6 @@ from sqlalchemy import (
     case,
     cast,
     func,
-    literal_column,
     select,
     update,
 )
@@ -33,7 +31,6 @@ from reconciler.store.open_index import (
     CLOCK_TOLERANCE,
     MAX_COUNTED,
     OPEN_INDEX,
-    OPEN_ORDERS,
     avoid_table_scans,
 )
 from reconciler.store.orders_table import OrdersTable
@@ -192,11 +189,9 @@ def resolve_ended(connection: Connection, orders: OrdersTable) -> int:
     holds.
     """
     is_open = (
-        select(orders.c.id)
-        .where(
-            orders.c.id == as_order_id(orders),
-            literal_column(f"({OPEN_ORDERS})", Boolean),
-        )
+        select(orders.id)
+        .select_from(orders.rows)
+        .where(orders.id == as_order_id(orders), orders.is_open)
         .exists()
     )
     ended = (
@@ -262,7 +257,7 @@ def as_order_id(orders: OrdersTable) -> ColumnElement[Any]:
     The value is null if the hold was made for a table whose ids had another type.
     """
     order_id = holds.c.order_id
-    if isinstance(orders.c.id.type, Uuid):
+    if isinstance(orders.id_type, Uuid):
         return case((order_id.regexp_match(_UUID), cast(order_id, Uuid())))
     is_bigint = cast(order_id, Numeric).between(-_LARGEST_ID - 1, _LARGEST_ID)
     number = case((is_bigint, cast(order_id, BigInteger)))

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ARRAY, Select, Text, bindparam, cast, func, select, true
 
+from reconciler.config_file.statuses import Statuses
 from reconciler.domain.decide import HoldReason
 from reconciler.domain.order import Facts, Order, OrderId, parse_side
-from reconciler.domain.status import BY_VALUE
 from reconciler.store.holds import ActiveHold, attempts_in_a_row, is_active, is_named_by
 from reconciler.store.orders_table import OrdersTable
 from reconciler.store.tables import holds
@@ -19,12 +19,15 @@ IDLE_TRANSACTION_TIMEOUT = timedelta(seconds=10)
 
 
 class RowWithHold(NamedTuple):
-    """A row of `orders` and its active hold: what `select_rows` selects, in its order."""
+    """A row of `orders` and its active hold: what `select_rows` selects, in its order.
+
+    Symbol and status are as the table has them.
+    """
 
     id: OrderId
     symbol: str | None
     external_order_id: str | None
-    status: str
+    status: str | None
     executed_qty: Decimal | None
     avg_price: Decimal | None
     created_at: datetime | None
@@ -38,16 +41,13 @@ class RowWithHold(NamedTuple):
     hold_external_order_id: str | None
     database_now: datetime
 
-    def facts(self) -> Facts | None:
-        """Return the row's facts; None if the application gave it a status of its own."""
-        status = BY_VALUE.get(self.status)
+    def facts(self, statuses: Statuses) -> Facts | None:
+        """Return the row's facts; None if the file does not say what its status means."""
+        executed_qty = self.executed_qty or _ZERO
+        status = statuses.read(self.status or "", executed_qty)
         if status is None:
             return None
-        return Facts(
-            status=status,
-            executed_qty=self.executed_qty or _ZERO,
-            avg_price=self.avg_price,
-        )
+        return Facts(status=status, executed_qty=executed_qty, avg_price=self.avg_price)
 
     def hold(self) -> ActiveHold | None:
         """Return the hold that the row is under; without attempts if it was for another order."""
@@ -62,11 +62,15 @@ class RowWithHold(NamedTuple):
             attempts=self.hold_attempts if is_of_row else 0,
         )
 
-    def order(self, facts: Facts, hold: ActiveHold | None) -> Order:
-        """Return the order that `decide` takes."""
+    def order(
+        self, facts: Facts, hold: ActiveHold | None, symbol: str, statuses: Statuses
+    ) -> Order:
+        """Return the order that `decide` takes; `symbol` is the exchange's name of its symbol."""
         return Order(
             id=self.id,
-            symbol=self.symbol or "",
+            symbol=symbol,
+            stored_symbol=self.symbol or "",
+            word=None if statuses.are_ours else self.status,
             external_order_id=self.external_order_id or "",
             facts=facts,
             created_at=self.created_at,
@@ -88,7 +92,7 @@ def as_rows(tuples: Sequence[tuple[Any, ...]]) -> list[RowWithHold]:
 
 def select_rows(orders: OrdersTable) -> Select[Any]:
     """Select the rows with the parameter `ids`, and their holds."""
-    ids = bindparam("ids", type_=ARRAY(orders.c.id.type))
+    ids = bindparam("ids", type_=ARRAY(orders.id_type))
     # Selected first, by the batch's ids: if the whole table were joined, and had grown since its
     # last ANALYZE, it would be read once for every order.
     held = (
@@ -116,8 +120,9 @@ def select_rows(orders: OrdersTable) -> Select[Any]:
             held.c.external_order_id.label("hold_external_order_id"),
             func.clock_timestamp().label("database_now"),
         )
-        .outerjoin(held, held.c.order_id == cast(orders.c.id, Text))
-        .where(orders.c.id == func.any(ids))
+        .select_from(orders.rows)
+        .outerjoin(held, held.c.order_id == cast(orders.id, Text))
+        .where(orders.id == func.any(ids))
     )
 
 
@@ -133,4 +138,4 @@ def lock_rows(rows: Select[Any], orders: OrdersTable) -> Select[Any]:
         .cte("pause_limit")
         .prefix_with("MATERIALIZED")
     )
-    return rows.join(limit, true()).with_for_update(skip_locked=True, of=orders.table)
+    return rows.join(limit, true()).with_for_update(skip_locked=True, of=orders.rows)

@@ -111,7 +111,7 @@ class OrderWriter:
         rows = as_rows(self._lock_statement.run(connection, _ids(answers)))
         if not rows and self._by is None:
             shared_state.require_no_halt(connection, self._orders.scope)
-        result = self._decide_rows(rows, answers, facts_as_planned)
+        result = self._decide_rows(connection, rows, answers, facts_as_planned)
         self._write(connection, result.outcomes, answers)
         return result
 
@@ -123,7 +123,7 @@ class OrderWriter:
     ) -> WriteResult:
         """Decide as `apply` would on the rows as they are now; lock and write nothing."""
         rows = as_rows(self._read_statement.run(connection, _ids(answers)))
-        return self._decide_rows(rows, answers, facts_as_planned)
+        return self._decide_rows(connection, rows, answers, facts_as_planned)
 
     def hold(
         self,
@@ -141,27 +141,38 @@ class OrderWriter:
             Halted: the halt is on.
         """
         shared_state.require_no_halt(connection, self._orders.scope)
+        rows = as_rows(self._read_statement.run(connection, _ids(faults)))
+        names, statuses = self._names(connection, rows), self._orders.statuses
         outcomes = tuple(
             OrderOutcome(
-                order=row.order(facts, hold := row.hold()),
+                order=row.order(facts, hold := row.hold(), names[row.symbol], statuses),
                 hold=hold,
                 decision=Hold(reason=reason, detail=faults[row.id].detail),
             )
-            for row in as_rows(self._read_statement.run(connection, _ids(faults)))
-            if (facts := row.facts()) is not None and not facts.status.is_terminal
+            for row in rows
+            if (facts := row.facts(statuses)) is not None and not facts.status.is_terminal
         )
         self._write(connection, outcomes, faults)
         return frozenset(outcome.order.id for outcome in outcomes)
 
+    def _names(
+        self, connection: Connection, rows: Iterable[RowWithHold]
+    ) -> Mapping[str | None, str]:
+        """Return the exchange's names of the rows' symbols, as they are now."""
+        return self._orders.names.read(connection, (row.symbol for row in rows))
+
     def _decide_rows(
         self,
+        connection: Connection,
         rows: Sequence[RowWithHold],
         answers: Mapping[OrderId, Answer],
         facts_as_planned: Mapping[OrderId, Facts] | None,
     ) -> WriteResult:
         found = {row.id: row for row in rows}
+        names = self._names(connection, rows)
         outcomes = [
-            self._decide_row(row, answers[row.id], facts_as_planned or {}) for row in found.values()
+            self._decide_row(row, names[row.symbol], answers[row.id], facts_as_planned or {})
+            for row in found.values()
         ]
         if len(found) < len(rows):
             counts = Counter(row.id for row in rows)
@@ -173,11 +184,15 @@ class OrderWriter:
         )
 
     def _decide_row(
-        self, row: RowWithHold, answer: Answer, facts_as_planned: Mapping[OrderId, Facts]
+        self,
+        row: RowWithHold,
+        symbol: str,
+        answer: Answer,
+        facts_as_planned: Mapping[OrderId, Facts],
     ) -> OrderOutcome:
-        facts = row.facts()
+        facts = row.facts(self._orders.statuses)
         hold = row.hold()
-        order = row.order(facts or _UNKNOWN_FACTS, hold)
+        order = row.order(facts or _UNKNOWN_FACTS, hold, symbol, self._orders.statuses)
         if facts is None:
             decision: Decision = Leave(rule=Rule.NOT_OURS)
         elif row.id in facts_as_planned and not facts_as_planned[row.id].is_same(facts):
@@ -199,6 +214,7 @@ class OrderWriter:
             scope=self._orders.scope,
             by=self._by,
             with_side_table=self._orders.side_table is not None,
+            statuses=self._orders.statuses,
             logs_qty=self._orders.logs_qty,
         )
         expected = writes.counts

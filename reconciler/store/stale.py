@@ -9,7 +9,7 @@ Each page has only orders that are stale when it is read. A sweep has every orde
 when it was scanned, and has been since.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, Connection, Executable, Uuid
 
 from reconciler.store.orders_table import OrdersTable
 from reconciler.store.prepared_statement import array_literal, fetch_tuples
-from reconciler.store.stale_order import StaleOrder, read_orders
+from reconciler.store.stale_order import ReadOrders, StaleOrder
 from reconciler.store.stale_statements import (
     is_listed_later,
     of_ids,
@@ -38,7 +38,7 @@ ROOM_FOR_GROWTH = 8
 
 
 class SymbolBacklog(NamedTuple):
-    """The number of stale orders of a symbol, which is None for orders without one."""
+    """The number of stale orders of a symbol, as it is stored; None for orders without one."""
 
     symbol: str | None
     orders: int
@@ -59,9 +59,13 @@ class StaleBacklog:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StaleScan:
-    """What a scan of the open orders found. The symbol with the longest unsynced order is first."""
+    """What a scan of the open orders found. The symbol with the longest unsynced order is first.
+
+    `names` has the exchange's name of each symbol.
+    """
 
     symbols: tuple[SymbolBacklog, ...]
+    names: Mapping[str | None, str]
     backlog: StaleBacklog
 
 
@@ -127,12 +131,14 @@ class StaleOrders:
 
     def __init__(self, orders: OrdersTable, *, stale_after: timedelta) -> None:
         self.stale_after = stale_after
-        is_uuid = isinstance(orders.c.id.type, Uuid)
+        is_uuid = isinstance(orders.id_type, Uuid)
         self._max_listed = MAX_LISTED // 2 if is_uuid else MAX_LISTED
+        self._names = orders.names
+        self._as_orders = ReadOrders(orders.statuses)
         self._scan = select_scan(orders)
         self._of_symbols = _statements(orders, of_symbols(orders))
         # An index finds nulls by IS NULL only.
-        self._of_none = _statements(orders, orders.c.symbol.is_(None))
+        self._of_none = _statements(orders, orders.symbol.is_(None))
 
     def scan(self, connection: Connection) -> StaleScan:
         """Count the stale orders by symbol, and find the oldest. Reads all open orders."""
@@ -140,6 +146,7 @@ class StaleOrders:
         rows = list(self._fetch(connection, self._scan))
         return StaleScan(
             symbols=tuple(SymbolBacklog(symbol, orders) for symbol, orders, _ in rows),
+            names=self._names.read(connection, (symbol for symbol, *_ in rows)),
             backlog=StaleBacklog(
                 orders=sum(orders for _, orders, _ in rows),
                 oldest_age_seconds=max((age for *_, age in rows if age is not None), default=0.0),
@@ -176,7 +183,7 @@ class StaleOrders:
             # All of them, also if `limit` is smaller than when they were listed.
             all_ids = ids.count(",") + 1
             rows = self._fetch(connection, page, symbols=_array_of(symbols), ids=ids, limit=all_ids)
-            return read_orders(rows), replace(position, listed=tuple(rest))
+            return self._as_orders(rows, position.scan.names), replace(position, listed=tuple(rest))
         if position.last_listed is not None:
             return (), self._list_ids(connection, limit, position)
         end = _end_of_page(position.scan.symbols, position.next_symbol, limit)
@@ -186,7 +193,7 @@ class StaleOrders:
         if sum(backlog.orders for backlog in begun) <= limit:
             page = self._statements_for(symbols).page
             rows = self._fetch(connection, page, symbols=_array_of(symbols), limit=limit + 1)
-            orders = read_orders(rows)
+            orders = self._as_orders(rows, position.scan.names)
             if len(orders) <= limit:
                 return orders, position
         return (), self._list_ids(connection, limit, position)

@@ -1,13 +1,14 @@
 """A stale order as the planner reads it, and a worker gets it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from sys import intern
 from typing import Any
 
+from reconciler.config_file.statuses import Statuses
 from reconciler.domain.order import Facts, OrderId
-from reconciler.domain.status import BY_VALUE, Status
+from reconciler.domain.status import Status
 from reconciler.domain.value import Value, force_setattr
 
 _ZERO = Decimal(0)
@@ -21,6 +22,8 @@ class StaleOrder(Value, array_like=True):
     Attributes:
         is_on_hold: It is on hold, and its next attempt is due.
         qty, side, client_order_id: As the application wrote them; None if there is no such column.
+        stored_symbol: What the row has of the symbol; None if it is the exchange's name.
+        word: The status in the user's word; None if the table has our words.
         version: The row's `xmin` as text: the row is unchanged exactly if its `xmin` is the same;
             empty if it has none that our role may read.
     """
@@ -37,6 +40,8 @@ class StaleOrder(Value, array_like=True):
     side: str | None = None
     client_order_id: str | None = None
     version: str = ""
+    stored_symbol: str | None = None
+    word: str | None = None
 
     @property
     def facts(self) -> Facts:
@@ -52,39 +57,68 @@ class StaleOrder(Value, array_like=True):
             force_setattr(order, "symbol", share(order.symbol, order.symbol))
             force_setattr(order, "side", share(order.side, order.side))
             force_setattr(order, "version", share(order.version, order.version))
+            if order.word is not None:
+                force_setattr(order, "word", share(order.word, order.word))
+            if order.stored_symbol is not None:
+                stored = share(order.stored_symbol, order.stored_symbol)
+                force_setattr(order, "stored_symbol", stored)
             if not order.executed_qty:
                 force_setattr(order, "executed_qty", _ZERO)
 
 
-def read_orders(rows: Iterable[tuple[Any, ...]]) -> tuple[StaleOrder, ...]:
-    """Return the rows of `stale_statements.select_page` as orders."""
-    return tuple(
-        StaleOrder(
-            id=id_,
-            symbol=intern(symbol or ""),
-            external_order_id=external,
-            status=BY_VALUE[status],
-            executed_qty=executed or _ZERO,
-            avg_price=average,
-            created_at=None if created_at is None else datetime.fromisoformat(created_at),
-            is_on_hold=is_on_hold,
-            qty=qty,
-            side=None if side is None else intern(side),
-            client_order_id=client_order_id,
-            version=intern(version),
+class ReadOrders:
+    """Turns the rows of `stale_statements.select_page` into orders, for one table.
+
+    What the table says in our own words is not kept twice.
+    """
+
+    def __init__(self, statuses: Statuses) -> None:
+        self._statuses = statuses
+        self._are_ours = statuses.are_ours
+        self._exact = {
+            word: status for word, status in statuses.meanings.items() if isinstance(status, Status)
+        }
+
+    def __call__(
+        self, rows: Iterable[tuple[Any, ...]], names: Mapping[str | None, str]
+    ) -> tuple[StaleOrder, ...]:
+        """Return the rows as orders; `names` has the exchange's name of each stored symbol."""
+        exact, are_ours = self._exact, self._are_ours
+        return tuple(
+            StaleOrder(
+                id=id_,
+                symbol=(name := intern(names[symbol])),
+                external_order_id=external,
+                status=exact.get(word) or self._open_status(word, executed),
+                executed_qty=executed or _ZERO,
+                avg_price=average,
+                created_at=None if created_at is None else datetime.fromisoformat(created_at),
+                is_on_hold=is_on_hold,
+                qty=qty,
+                side=None if side is None else intern(side),
+                client_order_id=client_order_id,
+                version=intern(version),
+                stored_symbol=None if (symbol or "") == name else intern(symbol),
+                word=None if are_ours else intern(word),
+            )
+            for (
+                id_,
+                symbol,
+                external,
+                word,
+                executed,
+                average,
+                created_at,
+                qty,
+                side,
+                client_order_id,
+                is_on_hold,
+                version,
+            ) in rows
         )
-        for (
-            id_,
-            symbol,
-            external,
-            status,
-            executed,
-            average,
-            created_at,
-            qty,
-            side,
-            client_order_id,
-            is_on_hold,
-            version,
-        ) in rows
-    )
+
+    def _open_status(self, word: str, executed: Decimal | None) -> Status:
+        """Return the status of a word for every open order: only open orders are read."""
+        status = self._statuses.read(word, executed)
+        assert status is not None, word  # noqa: S101 - the statement has only words that are known
+        return status

@@ -7,7 +7,6 @@ type: PostgreSQL then takes the type of the column, whatever it is.
 from typing import Any
 
 from sqlalchemy import (
-    Boolean,
     ColumnElement,
     Connection,
     DateTime,
@@ -32,7 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.types import NullType
 
 from reconciler.store.holds import is_active, is_waiting
-from reconciler.store.open_index import AVOID_TABLE_SCANS, CLOCK_TOLERANCE, NEVER, OPEN_ORDERS
+from reconciler.store.open_index import AVOID_TABLE_SCANS, CLOCK_TOLERANCE, NEVER
 from reconciler.store.orders_table import OrdersTable, is_datetime
 from reconciler.store.tables import holds
 
@@ -68,27 +67,27 @@ def set_page_options(connection: Connection) -> None:
 
 
 def select_scan(orders: OrdersTable) -> Select[Any]:
-    """Select each symbol's text, its number of stale orders, and the age of the oldest in seconds.
+    """Select each stored symbol's text, its number of stale orders, and the age of the oldest.
 
-    The symbol with the longest unsynced order comes first; never-synced orders come before all,
-    those with a sync in the future after all.
+    The age is in seconds. The symbol with the longest unsynced order comes first; never-synced
+    orders come before all, those with a sync in the future after all.
     """
     since = func.nullif(orders.last_synced_at, literal_column(NEVER))
     if "created_at" in orders.optional:
-        since = func.coalesce(since, orders.c.created_at)
+        since = func.coalesce(since, orders.value("created_at", DateTime(timezone=True)))
     # A time outside of datetime's range has no usable age. Before PostgreSQL 17, subtracting an
     # infinite one is an error.
     oldest = func.min(case((and_(_is_unsynced(orders), is_datetime(since)), since)))
-    symbol = cast(orders.c.symbol, Text)
+    symbol = cast(orders.symbol, Text)
     return (
         select(
             symbol.label("name"),
             func.count().label("orders"),
             cast(func.extract("epoch", func.now() - oldest), Double),
         )
-        .select_from(orders.with_sync_time)
+        .select_from(orders.rows_with_sync_time)
         .where(*_is_stale(orders), _is_not_waiting(orders))
-        .group_by(orders.c.symbol)
+        .group_by(orders.symbol)
         .order_by(func.min(orders.synced_at), oldest, symbol)
     )
 
@@ -102,9 +101,9 @@ def select_page(orders: OrdersTable, which: ColumnElement[bool]) -> Select[Any]:
             _has_hold(orders, ~is_waiting()).is_(true()).label("is_on_hold"),
             orders.row_version(),
         )
-        .select_from(orders.with_sync_time)
+        .select_from(orders.rows_with_sync_time)
         .where(*_is_stale(orders), _is_not_waiting(orders), which)
-        .order_by(orders.synced_at, orders.c.id)
+        .order_by(orders.synced_at, orders.id)
         .limit(bindparam("limit", type_=Integer))
     )
 
@@ -120,12 +119,12 @@ def select_ids(orders: OrdersTable, which: ColumnElement[bool]) -> Executable:
     Those that are on hold are left out when their page is read. With each array come the sync time
     of its last order and the time now, both as text, and the number of its orders.
     """
-    place = func.row_number().over(order_by=(orders.synced_at, orders.c.id)) - 1
+    place = func.row_number().over(order_by=(orders.synced_at, orders.id)) - 1
     listed = (
-        select(orders.c.id, orders.synced_at.label("synced_at"), place.label("place"))
-        .select_from(orders.with_sync_time)
+        select(orders.id, orders.synced_at.label("synced_at"), place.label("place"))
+        .select_from(orders.rows_with_sync_time)
         .where(*_is_stale(orders), which)
-        .order_by(orders.synced_at, orders.c.id)
+        .order_by(orders.synced_at, orders.id)
         .limit(bindparam("limit", type_=Integer))
         .subquery("listed")
     )
@@ -145,12 +144,12 @@ def select_ids(orders: OrdersTable, which: ColumnElement[bool]) -> Executable:
 
 def of_symbols(orders: OrdersTable) -> Any:
     """Return the condition that an order is of one of `symbols`, which is not null."""
-    return orders.c.symbol == func.any(_untyped("symbols"))
+    return orders.symbol == func.any(_untyped("symbols"))
 
 
 def of_ids(orders: OrdersTable) -> Any:
     """Return the condition that an order has one of `ids`."""
-    return orders.c.id == func.any(_untyped("ids"))
+    return orders.id == func.any(_untyped("ids"))
 
 
 def is_listed_later(orders: OrdersTable) -> ColumnElement[bool]:
@@ -160,7 +159,7 @@ def is_listed_later(orders: OrdersTable) -> ColumnElement[bool]:
     """
     last = tuple_(_time("synced_at"), _untyped("id"))
     return and_(
-        tuple_(orders.synced_at, orders.c.id) > last,
+        tuple_(orders.synced_at, orders.id) > last,
         or_(_is_unsynced(orders, _time("began_at")), _is_ahead(orders)),
     )
 
@@ -172,17 +171,13 @@ def _time(name: str) -> ColumnElement[Any]:
 
 def count_synced_ahead(connection: Connection, orders: OrdersTable) -> int:
     """Count the open orders whose sync is in the future: a clock was wrong."""
-    counted = select(func.count()).select_from(orders.with_sync_time)
-    statement = counted.where(_is_open(), _is_ahead(orders))
+    counted = select(func.count()).select_from(orders.rows_with_sync_time)
+    statement = counted.where(orders.is_open, _is_ahead(orders))
     return int(connection.execute(statement).scalar_one())
 
 
 def _untyped(name: str) -> Any:
     return bindparam(name, type_=NullType())
-
-
-def _is_open() -> ColumnElement[bool]:
-    return literal_column(f"({OPEN_ORDERS})", Boolean)
 
 
 def _is_unsynced(orders: OrdersTable, at: Any = None) -> ColumnElement[bool]:
@@ -196,7 +191,7 @@ def _is_ahead(orders: OrdersTable) -> ColumnElement[bool]:
 
 
 def _is_stale(orders: OrdersTable) -> list[ColumnElement[bool]]:
-    return [_is_open(), or_(_is_unsynced(orders), _is_ahead(orders))]
+    return [orders.is_open, or_(_is_unsynced(orders), _is_ahead(orders))]
 
 
 def _is_not_waiting(orders: OrdersTable) -> ColumnElement[bool]:
@@ -210,8 +205,8 @@ def _is_not_waiting(orders: OrdersTable) -> ColumnElement[bool]:
         orders,
         is_waiting(),
         holds.c.symbol.is_not(None),
-        holds.c.symbol == func.coalesce(cast(orders.c.symbol, Text), ""),
-        holds.c.external_order_id == cast(orders.c.external_order_id, Text),
+        holds.c.symbol == func.coalesce(cast(orders.symbol, Text), ""),
+        holds.c.external_order_id == orders.external_order_id,
     )
     of_unknown = _has_hold(orders, is_waiting(), holds.c.symbol.is_(None))
     return or_(of_this_row, of_unknown).is_not(true())
@@ -220,6 +215,6 @@ def _is_not_waiting(orders: OrdersTable) -> ColumnElement[bool]:
 def _has_hold(orders: OrdersTable, *conditions: ColumnElement[bool]) -> Exists:
     return (
         select(holds.c.id)
-        .where(holds.c.order_id == cast(orders.c.id, Text), is_active(orders.scope), *conditions)
+        .where(holds.c.order_id == cast(orders.id, Text), is_active(orders.scope), *conditions)
         .exists()
     )

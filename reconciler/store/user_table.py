@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from reconciler.config_file.orders import (
+    ColumnValue,
     JoinedColumns,
     OrdersConfig,
     RemainingColumn,
@@ -20,6 +21,7 @@ from reconciler.config_file.orders import (
 from reconciler.config_file.sql_text import TableName
 from reconciler.config_file.statuses import OPEN_MEANING
 from reconciler.domain.status import OPEN
+from reconciler.scope import UNSCOPED, Scope
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,11 @@ class UserTable:
     """
 
     config: OrdersConfig = field(default_factory=OrdersConfig)
+
+    @property
+    def scope(self) -> Scope:
+        """The name of this program among several over the table."""
+        return Scope(self.config.scope or UNSCOPED)
 
     @cached_property
     def name(self) -> str:
@@ -45,11 +52,16 @@ class UserTable:
     @cached_property
     def symbol(self) -> str:
         """What a symbol is made of, as it is stored: a column, or two of them joined."""
+        return self.symbol_of()
+
+    def symbol_of(self, prefix: str = "") -> str:
+        """Return `symbol` with a prefix before each column: `orders.`."""
         match self.config.columns.symbol:
             case JoinedColumns(names=names):
-                return " || ".join(f"btrim(CAST({quoted(name)} AS text))" for name in names)
+                texts = (f"btrim(CAST({prefix}{quoted(name)} AS text))" for name in names)
+                return f"({' || '.join(texts)})"
             case column:
-                return quoted(column.name)
+                return f"{prefix}{quoted(column.name)}"
 
     @cached_property
     def external_order_id(self) -> str:
@@ -88,15 +100,18 @@ class UserTable:
         prove that the query's condition implies the index's, and it proves that best for the same
         expression. The words have no type: each becomes a value of the column's own.
         """
+        return self.open_orders_of()
+
+    def open_orders_of(self, prefix: str = "") -> str:
+        """Return `open_orders` with a prefix before each column: `orders.`."""
         words = ", ".join(map(literal, self.open_words))
-        return f"{self.external_order_id} IS NOT NULL AND {self.status} IN ({words})"
+        known = f"{prefix}{self.external_order_id} IS NOT NULL"
+        return f"{known} AND {prefix}{self.status} IN ({words})"
 
     @cached_property
     def index_columns(self) -> str:
         """What follows the table's name in the definition of the index of open orders."""
-        is_joined = isinstance(self.config.columns.symbol, JoinedColumns)
-        symbol = f"({self.symbol})" if is_joined else self.symbol
-        return f"({symbol}, {self.id}) WHERE {self.open_orders}"
+        return f"({self.symbol}, {self.id}) WHERE {self.open_orders}"
 
     @cached_property
     def rows(self) -> str:
@@ -183,6 +198,11 @@ def literal(text: str) -> str:
     if "\\" in text:
         return "E'" + escaped.replace("\\", "\\\\") + "'"
     return f"'{escaped}'"
+
+
+def literal_of(value: ColumnValue) -> str:
+    """Return a value of the configuration file as a literal that a column of its kind takes."""
+    return literal(value) if isinstance(value, str) else str(value).lower()
 
 
 def pyformat(sql: str) -> str:

@@ -29,12 +29,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
-from reconciler.domain.column_scale import DecimalPlaces
-from reconciler.domain.status import Status
 from reconciler.scope import Scope
 from reconciler.store import activity
 from reconciler.store.holds import is_active
 from reconciler.store.orders_table import OrdersTable
+from reconciler.store.stored_values import ColumnType, of_orders
 from reconciler.store.sync_times import (
     delete_sync_times,
     is_open_status,
@@ -42,6 +41,8 @@ from reconciler.store.sync_times import (
     write_sync_times,
 )
 from reconciler.store.tables import activity_log, holds
+from reconciler.store.user_table import literal as quoted_text
+from reconciler.store.user_table import literal_of
 
 SEPARATOR = b"\x1e"
 """Between JSON texts that are sent as one and split by PostgreSQL.
@@ -106,16 +107,16 @@ def build_write_statement(
 def _unnest_changes(orders: OrdersTable) -> Any:
     return unnest(
         "changes",
-        id=("changed_ids", orders.c.id.type),
+        id=("changed_ids", orders.id_type),
         as_of=("changed_as_of", DateTime(timezone=True)),
-        **CHANGE_COLUMNS,
+        **change_columns(orders),
     )
 
 
 def _unnest_confirmations(orders: OrdersTable) -> Any:
     return unnest(
         "confirmations",
-        id=("confirmed_ids", orders.c.id.type),
+        id=("confirmed_ids", orders.id_type),
         as_of=("confirmed_as_of", DateTime(timezone=True)),
     )
 
@@ -140,7 +141,7 @@ def _change(orders: OrdersTable) -> CTE:
     changes = _unnest_changes(orders)
     return (
         update(orders.table)
-        .where(orders.c.id == changes.c.id)
+        .where(orders.id == changes.c.id, orders.is_ours)
         .values(changed_columns(orders, changes, changes.c.as_of))
         .returning(changes.c.id, changes.c.details, has_kept(orders, changes))
         .cte(WritePart.CHANGED.value)
@@ -156,18 +157,59 @@ CHANGE_COLUMNS: Mapping[str, Any] = {
 """The new facts of changed rows and the log entry of each, as columns of `unnest`."""
 
 
-def changed_columns(orders: OrdersTable, changes: Any, as_of: Any) -> dict[str, Any]:
-    """Return the new values of a changed row."""
+def change_columns(orders: OrdersTable) -> Mapping[str, Any]:
+    """Return CHANGE_COLUMNS, and the user's words for the statuses if they are not ours."""
+    own_words = {"word": ("words", Text())} if not orders.statuses.are_ours else {}
+    return {**CHANGE_COLUMNS, **own_words}
+
+
+def _word(orders: OrdersTable, changes: Any) -> Any:
+    return changes.c.word if not orders.statuses.are_ours else changes.c.status
+
+
+def changed_columns(orders: OrdersTable, changes: Any, as_of: Any) -> dict[Any, Any]:
+    """Return the new values of a changed row, by column."""
     columns = {
-        "status": cast(changes.c.status, orders.c.status.type),
+        orders.written_column(name): orders.stored[name].written(value)
+        for name, value in _new_values(orders, changes).items()
+    }
+    if orders.side_table is None:
+        columns |= synced_columns(orders, as_of)
+    if "updated_at" in orders.stored:
+        now = orders.stored["updated_at"].written(func.now())
+        columns[orders.written_column("updated_at")] = now
+    return columns | _following_columns(orders, changes)
+
+
+def _new_values(orders: OrdersTable, changes: Any) -> dict[str, Any]:
+    """Return the new facts by our names; without the average if the table has none."""
+    values = {
+        "status": _word(orders, changes),
         "executed_qty": changes.c.executed_qty,
         "avg_price": changes.c.avg_price,
     }
-    if orders.side_table is None:
-        columns["last_synced_at"] = later_sync(orders.last_synced_at, as_of)
-    if "updated_at" in orders.optional:
-        columns["updated_at"] = func.now()
+    return {name: value for name, value in values.items() if name in orders.stored}
+
+
+def _following_columns(orders: OrdersTable, changes: Any) -> dict[Any, Any]:
+    """Return the columns that follow the status, with the value of an open or an ended order."""
+    columns = {}
+    for following, kind in orders.following:
+        current: Any = literal_column(of_orders(following.name))
+        open_, ended = (
+            current if value is None else cast(literal_column(literal_of(value)), ColumnType(kind))
+            for value in (following.open, following.ended)
+        )
+        value = case((is_open_status(changes.c.status), open_), else_=ended)
+        columns[orders.table.c[following.name]] = value
     return columns
+
+
+def synced_columns(orders: OrdersTable, as_of: Any) -> dict[Any, Any]:
+    """Return the new time of the last sync, by column."""
+    time = later_sync(orders.last_synced_at, as_of)
+    written = orders.stored["last_synced_at"].written(time)
+    return {orders.written_column("last_synced_at"): written}
 
 
 def has_kept(orders: OrdersTable, changes: Any) -> Any:
@@ -175,13 +217,12 @@ def has_kept(orders: OrdersTable, changes: Any) -> Any:
 
     A trigger may have put the old facts back. Each look would change the row again, and log it.
     """
-    status = orders.status.element
-    quantity = changes.c.executed_qty
-    if isinstance(orders.quantity_scale, DecimalPlaces):
-        quantity = func.round(quantity, literal_column(str(orders.quantity_scale.places)))
-    words: list[Any] = [literal_column(f"'{word}'") for word in Status]
-    is_as_written = and_(status == changes.c.status, orders.c.executed_qty == quantity)
-    return or_(is_as_written, status.not_in(words)).label("has_kept")
+    values = _new_values(orders, changes)
+    is_as_written = and_(
+        *(orders.stored[name].has_kept(values[name]) for name in ("status", "executed_qty"))
+    )
+    words: list[Any] = [literal_column(quoted_text(word)) for word in orders.statuses.meanings]
+    return or_(is_as_written, orders.status.not_in(words)).label("has_kept")
 
 
 def log_changes(changed: CTE) -> CTE:
@@ -209,8 +250,8 @@ def _confirm(orders: OrdersTable) -> CTE:
     confirmations = _unnest_confirmations(orders)
     return (
         update(orders.table)
-        .where(orders.c.id == confirmations.c.id)
-        .values(last_synced_at=later_sync(orders.last_synced_at, confirmations.c.as_of))
+        .where(orders.id == confirmations.c.id, orders.is_ours)
+        .values(synced_columns(orders, confirmations.c.as_of))
         .returning(has_kept_time(orders, confirmations.c.as_of))
         .cte(WritePart.CONFIRMED.value)
     )

@@ -60,7 +60,7 @@ def read_sample(settings: Settings, limit: int) -> Sample:
     """
     with closing(Database(settings.required_database_url, role="tune")) as database:
         with database.transaction() as connection:
-            orders = require_schema(connection, UserTable(settings.orders), settings.scope)
+            orders = require_schema(connection, UserTable(settings.orders))
             stale = StaleOrders(orders, stale_after=ALWAYS_STALE)
             scan = stale.scan(connection)
         position = SweepPosition(scan=scan)

@@ -13,6 +13,7 @@ from click.testing import Result
 
 from reconciler.cli.explanation import OrderSnapshot, answer, details, is_due
 from reconciler.domain.decide import HoldReason
+from reconciler.domain.status import Status
 from reconciler.scope import UNSCOPED, Scope
 from reconciler.store.explain import LockHolder, OrderRow
 from reconciler.store.holds import HeldOrder
@@ -27,8 +28,10 @@ LATER = NOW + timedelta(minutes=10)
 
 DUE = OrderRow(
     symbol="BTCUSDT",
+    stored_symbol="BTCUSDT",
     external_order_id="9",
-    status="new",
+    status=Status.NEW,
+    word="new",
     last_synced_at=None,
     is_stale=True,
     fresh_until=None,
@@ -87,8 +90,11 @@ def at(**changes: Any) -> OrderSnapshot:
 
 NOT_DUE = [
     (a_snapshot(None), "it is no longer in orders"),
-    (a_snapshot(replace(DUE, status="filled")), "it is filled, which is final"),
-    (a_snapshot(replace(DUE, status="draft")), "its status 'draft' is not one that we follow"),
+    (a_snapshot(replace(DUE, status=Status.FILLED, word="filled")), "it is filled, which is final"),
+    (
+        a_snapshot(replace(DUE, status=None, word="draft")),
+        "its status 'draft' is not one that we follow",
+    ),
     (
         a_snapshot(replace(DUE, external_order_id=None)),
         "it has no external_order_id, so the exchange cannot be asked about it",
@@ -98,7 +104,10 @@ NOT_DUE = [
         "it is on hold until 2026-11-24 12:10:00 UTC (conflict: the row says filled)",
     ),
     (a_snapshot(FRESH), "it is fresh until 2026-11-24 12:01:00 UTC, for 1 min more"),
-    (a_snapshot(replace(FRESH, status="canceled"), hold=HOLD), "it is canceled, which is final"),
+    (
+        a_snapshot(replace(FRESH, status=Status.CANCELED, word="CANCELED"), hold=HOLD),
+        "it is CANCELED (canceled), which is final",
+    ),
     (
         a_snapshot(FRESH, hold=HOLD),
         "it is on hold until 2026-11-24 12:10:00 UTC (conflict: the row says filled)",

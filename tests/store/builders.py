@@ -199,7 +199,9 @@ def read_planned(database: Database) -> dict[OrderId, StaleOrder]:
     orders = shape_of(database)
     with database.autocommit() as connection:
         rows = connection.execute(
-            select(*orders.row_columns(), orders.row_version()).order_by(orders.c.id)
+            select(*orders.row_columns(), orders.row_version())
+            .select_from(orders.rows)
+            .order_by(orders.id)
         ).all()
     return {
         row.id: StaleOrder(

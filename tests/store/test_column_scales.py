@@ -7,7 +7,13 @@ from random import Random
 
 import pytest
 
-from reconciler.domain.column_scale import DecimalPlaces, RemainingScale, Scale, rounded
+from reconciler.domain.column_scale import (
+    EVERY_DIGIT,
+    DecimalPlaces,
+    RemainingScale,
+    Scale,
+    rounded,
+)
 from reconciler.domain.contradiction import ComparedColumn
 from reconciler.domain.decide import Change, Rule, decide
 from reconciler.domain.order import Facts
@@ -153,7 +159,9 @@ def test_planned_change_logs_the_quantity_where_its_decision_depends_on_it(
         changed=[(read_planned(database)[1], report, Change(to=to, rule=Rule.ENDED))],
     )
 
-    details = planned.parameters(EXCHANGE, UNSCOPED, logs_qty=logs_qty)["details"]
+    scale = LEFT_IN_CENTS if logs_qty else EVERY_DIGIT
+    orders = dataclasses.replace(shape_of(database), quantity_scale=scale)
+    details = planned.parameters(EXCHANGE, orders)["details"]
 
     assert ('"qty":"2.00000000"' in str(details)) is logs_qty
 

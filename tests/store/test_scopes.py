@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 
+from reconciler.config_file.orders import OrdersConfig
 from reconciler.domain.decide import decide
 from reconciler.errors import Halted
 from reconciler.scope import UNSCOPED, Scope
@@ -25,7 +26,7 @@ from reconciler.store.holds import (
 from reconciler.store.order_writer import OrderWriter
 from reconciler.store.orders_table import OrdersTable, read_orders_table
 from reconciler.store.stale import StaleOrders, StalePage, SweepPosition
-from reconciler.store.user_table import DEFAULT_TABLE
+from reconciler.store.user_table import DEFAULT_TABLE, UserTable
 from reconciler.store.write_result import WriteResult
 
 from .builders import (
@@ -52,7 +53,7 @@ beside = pytest.mark.parametrize("there", [THERE, UNSCOPED], ids=["a scope", "no
 
 def orders_of(database: Database, scope: Scope) -> OrdersTable:
     with database.autocommit() as connection:
-        return read_orders_table(connection, DEFAULT_TABLE, scope)
+        return read_orders_table(connection, UserTable(OrdersConfig(scope=scope or None)))
 
 
 def writer_of(database: Database, scope: Scope) -> OrderWriter:

@@ -71,7 +71,7 @@ def test_every_shape_is_accepted_with_the_columns_it_has(
         orders = require_schema(connection)
 
     compared = {"qty", "client_order_id"} if " qty " in shape.ddl else set()
-    assert orders.optional == shape.optional | compared
+    assert orders.optional == {"avg_price"} | shape.optional | compared
 
 
 def test_every_shape_takes_a_change_and_logs_it(
@@ -124,7 +124,7 @@ def test_tables_are_found_in_any_schema_of_the_search_path(
         orders = require_schema(connection)
     database.close()
 
-    assert orders.c.id.type.python_type is int
+    assert orders.id_type.python_type is int
     assert owner.execute("SELECT to_regclass('ours.activity_log') AS log").fetchone() != {
         "log": None
     }
@@ -138,7 +138,7 @@ def test_a_missing_orders_table_is_named_with_both_hints(empty_database: Databas
     assert "db upgrade --with-orders" in problem.hint
 
 
-@pytest.mark.parametrize("column", COLUMNS)
+@pytest.mark.parametrize("column", sorted(COLUMNS.keys() - {"avg_price"}))
 def test_a_missing_column_is_named_and_its_hint_adds_it(
     column: str, owner: Application, empty_database: Database
 ) -> None:
@@ -185,11 +185,9 @@ def test_a_side_table_of_another_table_of_orders_is_named(
     ("column", "ddl"),
     [
         ("symbol", "integer"),
-        ("external_order_id", "bigint"),
+        ("external_order_id", "boolean"),
         ("status", "varchar(7)"),
-        ("executed_qty", "double precision DEFAULT 0"),
-        ("executed_qty", "real"),
-        ("executed_qty", "bigint"),
+        ("executed_qty", "money DEFAULT 0"),
         ("avg_price", "money"),
         ("last_synced_at", "timestamp"),
         ("last_synced_at", "timestamp DEFAULT now()"),
@@ -217,7 +215,8 @@ def test_a_lossy_type_is_named_and_its_hint_changes_it(
         ("id", "numeric PRIMARY KEY"),
         ("status", "integer"),
         ("status", '"char"'),
-        ("executed_qty", "text"),
+        ("executed_qty", "jsonb"),
+        ("executed_qty", "bigint"),
         ("avg_price", "jsonb"),
         ("last_synced_at", "text"),
         ("last_synced_at", "bigint"),
@@ -288,8 +287,6 @@ def test_what_follows_a_column_does_not_block_its_type_change(
         ("executed_qty", "filled_qty"),
         ("executed_qty", "executed_quantity"),
         ("executed_qty", "qty_executed"),
-        ("avg_price", "average_price"),
-        ("avg_price", '"avgPrice"'),
         ("last_synced_at", "last_sync_at"),
         ("id", "order_id"),
     ],
@@ -308,7 +305,7 @@ def test_no_column_is_added_if_one_of_a_similar_name_exists(
 
 @pytest.mark.parametrize(
     ("column", "theirs"),
-    [("avg_price", "price"), ("executed_qty", "qty"), ("id", "user_id"), ("status", "side")],
+    [("executed_qty", "qty"), ("id", "user_id"), ("status", "side")],
 )
 def test_an_unrelated_column_is_not_taken_for_a_missing_one(
     column: str, theirs: str, owner: Application, empty_database: Database
@@ -353,7 +350,7 @@ def test_an_enum_lacking_labels_is_named_without_a_statement(
 def test_every_problem_of_orders_is_named_at_once(
     owner: Application, empty_database: Database
 ) -> None:
-    an_orders_table(owner, symbol=None, executed_qty="double precision", last_synced_at="timestamp")
+    an_orders_table(owner, symbol=None, executed_qty="money", last_synced_at="timestamp")
 
     with (
         empty_database.autocommit() as connection,

@@ -23,7 +23,7 @@ def check_times(connection: Connection, table: UserTable, scope: Scope) -> Check
     if missing_read_privileges(connection, table) or missing_privileges(connection, table):
         return skipped(CHECK, "the rights are granted")
     try:
-        orders = read_orders_table(connection, table, scope)
+        orders = read_orders_table(connection, table)
     except SchemaMismatch:
         return skipped(CHECK, f"{table.name} is suitable")
     if schema_problems(connection, table):

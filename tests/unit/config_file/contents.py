@@ -71,7 +71,7 @@ CONFIG = OrdersConfig(
         status=NamedColumn(name="state"),
         executed_qty=RemainingColumn(name="left", of="quantity", scale=Decimal("1e-6")),
         avg_price=QuantityColumn(name="average_e2", scale=Decimal("0.01")),
-        qty=QuantityColumn(name="quantity"),
+        qty=QuantityColumn(name="quantity", scale=Decimal("1e-6")),
         created_at=TimeColumn(name="created_ms", unit=TimeUnit.EPOCH_MS),
         updated_at=TimeColumn(name="changed", unit=TimeUnit.NAIVE, zone="Europe/Berlin"),
         last_synced_at=SideTable(),

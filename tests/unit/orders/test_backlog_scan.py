@@ -21,6 +21,7 @@ class Table:
         self.scans += 1
         return StaleScan(
             symbols=(SymbolBacklog("BTCUSDT", self.scans),),
+            names={"BTCUSDT": "BTCUSDT"},
             backlog=StaleBacklog(orders=self.scans, oldest_age_seconds=0),
         )
 

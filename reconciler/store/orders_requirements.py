@@ -1,0 +1,337 @@
+"""What the user's table must have, by the configuration file: each problem with its hint."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from decimal import Decimal
+
+import psycopg
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from reconciler.config_file.document import nearest_name
+from reconciler.config_file.orders import (
+    OPTIONAL,
+    ColumnValue,
+    FollowingColumn,
+    JoinedColumns,
+    QuantityColumn,
+    QueriedColumn,
+    RemainingColumn,
+    TimeColumn,
+    TimeUnit,
+)
+from reconciler.errors import Problem
+from reconciler.store.column_requirements import (
+    ID,
+    MOMENT,
+    QUANTITY,
+    SIDE,
+    STATUS,
+    SYNC_TIME,
+    TEXT,
+    Columns,
+    Requirement,
+    column_problems,
+    fits,
+)
+from reconciler.store.columns import ColumnInfo, read_columns
+from reconciler.store.id_uniqueness import id_problems
+from reconciler.store.rules import rule_problems
+from reconciler.store.side_table import read_side_table, side_table_problems
+from reconciler.store.stored_values import FLOATS, INTEGERS, TEXTS
+from reconciler.store.symbol_names import names_query
+from reconciler.store.user_table import UserTable, literal, pyformat
+
+_SYNC = "last_synced_at"
+_REQUIRED = ("id", "symbol", "external_order_id", "status", "executed_qty", _SYNC)
+_COMPARED = frozenset({"qty", "side", "client_order_id"})
+"""They tell an order from another. Where such a column has another type, it is not used."""
+
+_NUMBER = Requirement(
+    types=frozenset({"numeric"}) | FLOATS | INTEGERS | TEXTS,
+    words="a number, or text with numbers",
+    ddl="numeric",
+    converts=frozenset({"money"}),
+    otherwise="not every value need be a number, so no statement is proposed: have its owner make"
+    " it numeric",
+)
+_NAIVE = Requirement(
+    types=frozenset({"timestamp without time zone"}), words="timestamp without a zone", ddl=""
+)
+_EPOCH = Requirement(
+    types=frozenset({"numeric"}) | FLOATS | INTEGERS | TEXTS, words="a number, or text", ddl=""
+)
+_KEY = Requirement(types=TEXT.types | INTEGERS | {"uuid"}, words="text or an integer", ddl="text")
+
+
+def orders_problems(
+    connection: Connection, table: UserTable, *, with_side_table: bool
+) -> list[Problem]:
+    """Name each reason why the table, or the side table if there is one, is not suitable."""
+    found = read_columns(connection, table.name)
+    if not found:
+        return [_missing_table(table)]
+    required = _requirements(table, found, with_side_table=with_side_table)
+    columns = [
+        problem
+        for name, requirement in required.items()
+        for problem in _problems_of(table, name, requirement, found)
+    ]
+    return [
+        *columns,
+        *_status_problems(table, found),
+        *_following_problems(table, found),
+        *side_table_problems(read_side_table(connection), found, table),
+        *(id_problems(connection, table) if table.config.columns.id.name in found else ()),
+        *rule_problems(connection, table.name, "UPDATE"),
+        *(() if columns else _sql_problems(connection, table, found)),
+    ]
+
+
+def usable_columns(table: UserTable, found: Columns, *, with_side_table: bool) -> frozenset[str]:
+    """Return our names of the columns that exist and can be used, except id and symbol."""
+    names = (*_REQUIRED[2:], *OPTIONAL)
+    return frozenset(
+        name
+        for name in names
+        if not (name == _SYNC and with_side_table)
+        and (used := table.columns_of(name))
+        and all(one in found for one in used)
+        and all(fits(found[one], _requirement_of(table, name)) for one in used)
+    )
+
+
+def _requirements(
+    table: UserTable, found: Columns, *, with_side_table: bool
+) -> Mapping[str, Requirement]:
+    """Return what each of our names needs. An optional one that the file does not name may lack."""
+    columns = table.config.columns
+    needed = dict.fromkeys(_REQUIRED)
+    for name in OPTIONAL:
+        used = table.columns_of(name)
+        if name in columns.named or (name not in _COMPARED and used and used[0] in found):
+            needed[name] = None
+    if with_side_table:
+        del needed[_SYNC]
+    return {name: _requirement_of(table, name) for name in needed}
+
+
+def _requirement_of(table: UserTable, name: str) -> Requirement:
+    match getattr(table.config.columns, name):
+        case TimeColumn(unit=TimeUnit.TIMESTAMPTZ):
+            requirement = SYNC_TIME if name == _SYNC else MOMENT
+        case TimeColumn(unit=TimeUnit.NAIVE):
+            requirement = _NAIVE
+        case TimeColumn():
+            requirement = _EPOCH
+        case QuantityColumn() if name == "qty" and name not in table.config.columns.named:
+            requirement = QUANTITY
+        case QuantityColumn() | RemainingColumn():
+            requirement = _NUMBER
+        case QueriedColumn():
+            requirement = _KEY
+        case _ if name == "status" and not table.config.statuses.are_ours:
+            requirement = _ANY_STATUS
+        case _ if name == "client_order_id" and name not in table.config.columns.named:
+            requirement = TEXT
+        case _:
+            requirement = _BY_NAME[name]
+    return requirement
+
+
+_ANY_STATUS = replace(STATUS, types=STATUS.types | INTEGERS, words="text, an enum or an integer")
+_BY_NAME = {
+    "id": ID,
+    "symbol": replace(TEXT, may_be_enum=True),
+    "external_order_id": replace(TEXT, types=TEXT.types | INTEGERS, words="text or an integer"),
+    "status": STATUS,
+    "side": SIDE,
+    "client_order_id": replace(TEXT, types=TEXT.types | INTEGERS | {"uuid"}),
+}
+
+
+def _problems_of(
+    table: UserTable, name: str, requirement: Requirement, found: Columns
+) -> Iterator[Problem]:
+    column = getattr(table.config.columns, name)
+    used = table.columns_of(name)
+    yield from column_problems(table.name, dict.fromkeys(used, requirement), found)
+    if isinstance(column, JoinedColumns):
+        yield from (_not_joinable(table, one) for one in used if one in found and found[one].enum)
+    if isinstance(column, QuantityColumn | RemainingColumn) and all(one in found for one in used):
+        yield from _lossy(table, name, column, found)
+
+
+def _lossy(
+    table: UserTable, name: str, column: QuantityColumn | RemainingColumn, found: Columns
+) -> Iterator[Problem]:
+    """Name why the column cannot keep what is written into it.
+
+    A numeric without decimal places is the owner's decision: an exchange may count in units.
+    """
+    places = _decimal_places(found[column.name], column.scale)
+    stands = f"{table.name}.{column.name} is {found[column.name].full_type}"
+    is_declared = found[column.name].type not in INTEGERS and column.scale == 1
+    if places is not None and places <= 0 and not is_declared and name != "qty":
+        times = "" if column.scale == 1 else f" times {column.scale:f}"
+        yield Problem(
+            what=f"{stands}{times}: {name} would lose every fraction",
+            hint="say in reconciler.toml what it counts: "
+            f'{name} = {{ column = "{column.name}", scale = "1e-6" }} for millionths',
+        )
+    if isinstance(column, RemainingColumn):
+        whole = _decimal_places(found[column.of], column.scale)
+        if places is not None and (whole is None or whole > places):
+            yield Problem(
+                what=f"{stands}, with fewer decimal places than {column.of},"
+                f" {found[column.of].full_type}: what remains would be rounded",
+                hint=f"have its owner give {column.name} at least the type of {column.of}",
+            )
+
+
+def _decimal_places(found: ColumnInfo, scale: Decimal) -> int | None:
+    """Return how many places a column keeps of what we write; None if it keeps every digit."""
+    exponent = scale.adjusted()
+    if found.type in INTEGERS:
+        return -exponent
+    return None if found.scale is None else found.scale - exponent
+
+
+def _not_joinable(table: UserTable, column: str) -> Problem:
+    return Problem(
+        what=f"{table.name}.{column} is an enum, which no index can join with another column",
+        hint="name columns of text, or one column with a query:"
+        ' symbol = { query = "...", column = "..." }',
+    )
+
+
+def _status_problems(table: UserTable, found: Columns) -> Iterator[Problem]:
+    """Name the words of the configuration file that the column cannot hold."""
+    statuses = table.config.statuses
+    column = found.get(table.config.columns.status.name)
+    if column is None or statuses.are_ours:
+        return
+    stands = f"{table.name}.{column.name} is {column.full_type}"
+    for word in statuses.meanings:
+        if column.enum is not None and word not in column.enum.labels:
+            nearest = nearest_name(word, column.enum.labels)
+            yield Problem(
+                what=f"{stands}, which has no label {word!r}",
+                hint=f"write {nearest!r} in [orders.statuses]"
+                if nearest
+                else f"it has: {', '.join(column.enum.labels)}",
+            )
+        elif column.type in INTEGERS and not _is_integer(word):
+            yield Problem(
+                what=f"{stands}, so no row has the status {word!r}",
+                hint='write the number in quotes: "100" = "filled"',
+            )
+        elif column.length is not None and len(word) > column.length:
+            yield Problem(
+                what=f"{stands}, too short for the word {word!r}",
+                hint="remove it from [orders.statuses]: no row can have it",
+            )
+
+
+def _is_integer(word: str) -> bool:
+    return word.removeprefix("-").isascii() and word.removeprefix("-").isdecimal()
+
+
+def _following_problems(table: UserTable, found: Columns) -> Iterator[Problem]:
+    for following in table.config.also_write:
+        column = found.get(following.name)
+        if column is None:
+            nearest = nearest_name(following.name, found)
+            yield Problem(
+                what=f"column {table.name}.{following.name} is missing",
+                hint=f"write [orders.also_write] {nearest} = ..."
+                if nearest
+                else "remove it from [orders.also_write]",
+            )
+        else:
+            yield from _wrong_values(table, following, column)
+
+
+def _wrong_values(
+    table: UserTable, following: FollowingColumn, column: ColumnInfo
+) -> Iterator[Problem]:
+    for key, value in (("open", following.open), ("ended", following.ended)):
+        if value is not None and not _takes(column, value):
+            yield Problem(
+                what=f"{table.name}.{column.name} is {column.full_type}, and cannot be {value!r}",
+                hint=f"write another value for {key} in [orders.also_write]",
+            )
+
+
+def _takes(column: ColumnInfo, value: ColumnValue) -> bool:
+    match value:
+        case bool():
+            return column.type == "boolean"
+        case int():
+            return column.type in INTEGERS | TEXTS | {"numeric"}
+        case str() if column.enum is not None:
+            return value in column.enum.labels
+        case str():
+            fits_length = column.length is None or len(value) <= column.length
+            return column.type in TEXTS and fits_length
+
+
+def _sql_problems(connection: Connection, table: UserTable, found: Columns) -> Iterator[Problem]:
+    """Try the SQL of the configuration file, reading only; name what the database says of it."""
+    where = table.config.where
+    if where is not None:
+        select = f"FROM (SELECT * FROM {table.name} WHERE ({where})) AS orders LIMIT 1"  # noqa: S608 - tried, reading only
+        if error := _try_reading(connection, select):
+            yield Problem(what=f"orders.where does not work: {error}", hint=_WHERE_HINT)
+    column = table.config.columns.symbol
+    if isinstance(column, QueriedColumn):
+        query = names_query(column, found[column.name].full_type) % {"keys": literal("{}")}
+        if error := _try_reading(connection, f"FROM ({query}) AS names"):
+            yield Problem(
+                what=f"the query of orders.columns.symbol does not work: {error}",
+                hint="write a SELECT of one column of text, with :value for the key",
+            )
+
+
+_WHERE_HINT = (
+    'write a condition that only reads, over the columns of the table: where = "deleted_at IS NULL"'
+)
+
+
+def _try_reading(connection: Connection, rest: str) -> str | None:
+    """Run a query that may not write, and drop its result; return what is wrong with it."""
+    try:
+        connection.exec_driver_sql(pyformat(_TRY.replace("{rest}", rest)))
+    except DBAPIError as error:
+        if not isinstance(error.orig, psycopg.Error) or error.connection_invalidated:
+            raise
+        return str(error.orig).splitlines()[0]
+    return None
+
+
+# Its inner block is rolled back in any case: with it the transaction may write again.
+_TRY = """
+DO $reconciler$ BEGIN
+    BEGIN
+        SET LOCAL transaction_read_only = on;
+        PERFORM {rest};
+        RAISE EXCEPTION USING ERRCODE = 'RC000';
+    EXCEPTION WHEN SQLSTATE 'RC000' THEN NULL;
+    END;
+END $reconciler$
+"""
+
+
+def _missing_table(table: UserTable) -> Problem:
+    schema = "" if table.config.table.schema else " (looked for on the search_path)"
+    hint = "name the application's database in DATABASE_URL"
+    if table.name == "orders":
+        return Problem(
+            what=f"table orders is missing{schema}",
+            hint=f"{hint}, or the table in reconciler.toml; or on an"
+            " empty database run: reconciler db upgrade --with-orders",
+        )
+    return Problem(
+        what=f"table {table.name} is missing{schema}",
+        hint=f"{hint}, or correct orders.table in reconciler.toml",
+    )

@@ -1,0 +1,214 @@
+"""How the user's table stores a value of ours, as SQL both ways: pure.
+
+What is read is a text of SQL over `orders`: it stands in a SELECT, and in an UPDATE of the table as
+well. What is written is an expression of ours turned into one of the column's own type.
+
+Nothing that a column may hold makes a statement fail: a text that is no number is read as NaN,
+which no decision writes over; a time that no timestamp can be is read as none.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Text, cast, func, literal_column
+from sqlalchemy.types import UserDefinedType
+
+from reconciler.config_file.orders import (
+    QuantityColumn,
+    RemainingColumn,
+    TimeColumn,
+    TimeUnit,
+)
+from reconciler.domain.binary_float import BinaryFloat
+from reconciler.store.columns import ColumnInfo
+from reconciler.store.user_table import literal, quoted
+
+INTEGERS = frozenset({"smallint", "integer", "bigint"})
+FLOATS = frozenset(BinaryFloat)
+TEXTS = frozenset({"text", "character varying", "character", "citext"})
+
+# No backslash and no percent sign: they mean something else on the way to the database.
+_IS_NUMBER = "'^ *[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][-+]?[0-9]{1,3})? *$'"
+
+_PLACES = {
+    TimeUnit.EPOCH_S: 0,
+    TimeUnit.EPOCH_MS: 3,
+    TimeUnit.EPOCH_US: 6,
+    TimeUnit.EPOCH_NS: 9,
+}
+"""The decimal places of a second that a unit counts."""
+
+# The seconds that a datetime can hold, in every zone: the years 1 to 9999, without two days each.
+_FIRST_SECOND, _LAST_SECOND = -62_135_424_000, 253_402_128_000
+
+
+class ColumnType(UserDefinedType[Any]):
+    """A type by its name in the catalog: `character varying(12)`, `"OrderStatus"`."""
+
+    cache_ok = True
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def get_col_spec(self, **_: object) -> str:
+        """Return the name."""
+        return self.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredValue:
+    """One of our values in the user's table.
+
+    Attributes:
+        read: SQL of our value.
+        column: The column of theirs that is written; None for what we only read.
+        type: The type in which it is written and compared.
+        write: Turns our value into the column's own.
+    """
+
+    read: str
+    column: str | None = None
+    type: str = ""
+    write: Callable[[Any], Any] = lambda value: value
+
+    def written(self, value: Any) -> Any:
+        """Return our value as the column stores it, for an UPDATE."""
+        return cast(self.write(value), ColumnType(self.type))
+
+    def has_kept(self, value: Any) -> Any:
+        """Return the condition that the column of a row has our value."""
+        assert self.column is not None  # noqa: S101 - only what was written is asked for
+        stored = cast(literal_column(of_orders(self.column)), ColumnType(self.type))
+        return stored.is_not_distinct_from(self.written(value))
+
+
+def written_type(found: ColumnInfo) -> str:
+    """Return the column's type with its scale, but a text without its length.
+
+    A cast to a text with a length cuts what is too long. An assignment refuses it.
+    """
+    return "text" if found.type in TEXTS else found.full_type
+
+
+def of_orders(column: str) -> str:
+    """Return a column of the user's table, by its name in the database, within our statements."""
+    return f"orders.{quoted(column)}"
+
+
+def stored_as_it_is(column: str, found: ColumnInfo) -> StoredValue:
+    """Return a value that is taken as it is."""
+    return StoredValue(read=of_orders(column), column=column, type=written_type(found))
+
+
+def stored_number(
+    column: QuantityColumn | RemainingColumn, found: ColumnInfo, of: ColumnInfo | None = None
+) -> StoredValue:
+    """Return a quantity or a price; `of` is the column of the whole, for what remains of it.
+
+    As long as nothing is executed, the column of the rest may be null.
+    """
+    read, write = _read_number(of_orders(column.name), found.type), _unscaled(column.scale)
+    if isinstance(column, RemainingColumn):
+        assert of is not None  # noqa: S101 - the caller has checked the columns
+        whole = _read_number(of_orders(column.of), of.type)
+        read = f"({whole} - coalesce({read}, {whole}))"
+        whole_amount: Any = literal_column(whole)
+        executed = write
+
+        def write(value: Any) -> Any:
+            return whole_amount - executed(value)
+
+    if column.scale != 1:
+        read = f"({read} * {column.scale:f})"
+    return StoredValue(read=read, column=column.name, type=written_type(found), write=write)
+
+
+def _read_number(column: str, kind: str) -> str:
+    """Return SQL of a number as a numeric, with every digit that the column keeps."""
+    if kind == "numeric":
+        return column
+    if kind in TEXTS:
+        text = f"CAST({column} AS text)"
+        return (
+            f"CASE WHEN {text} ~ {_IS_NUMBER} THEN CAST({text} AS numeric)"
+            f" WHEN btrim({text}) <> '' THEN CAST('NaN' AS numeric) END"
+        )
+    # By way of its text, a float has the shortest digits that stand for it.
+    return (
+        f"CAST(CAST({column} AS text) AS numeric)"
+        if kind in FLOATS
+        else (f"CAST({column} AS numeric)")
+    )
+
+
+def _unscaled(scale: Decimal) -> Callable[[Any], Any]:
+    """Return what turns a value of ours into the column's number."""
+    if scale == 1:
+        return lambda value: value
+    factor: Any = literal_column(f"{1 / scale:f}")
+    return lambda value: value * factor
+
+
+def stored_time(column: TimeColumn, found: ColumnInfo) -> StoredValue:
+    """Return a time, which we have as a timestamptz."""
+    name = of_orders(column.name)
+    match column.unit:
+        case TimeUnit.TIMESTAMPTZ:
+            return stored_as_it_is(column.name, found)
+        case TimeUnit.NAIVE:
+            zone = literal(column.zone or "UTC")
+            return StoredValue(
+                read=f"({name} AT TIME ZONE {zone})",
+                column=column.name,
+                type=written_type(found),
+                write=lambda time: func.timezone(literal_column(zone), time),
+            )
+        case unit:
+            places = _PLACES[unit]
+            return StoredValue(
+                read=_read_epoch(_read_number(name, found.type), places),
+                column=column.name,
+                type=written_type(found),
+                write=lambda time: _epoch(time, places, is_whole=found.type in INTEGERS | TEXTS),
+            )
+
+
+def _read_epoch(number: str, places: int) -> str:
+    seconds = f"({number} * {Decimal(1).scaleb(-places):f})"
+    microseconds = f"trunc({seconds} * 1000000)"
+    return (
+        f"CASE WHEN {seconds} BETWEEN {_FIRST_SECOND} AND {_LAST_SECOND}"
+        f" THEN CAST('epoch' AS timestamptz) + {microseconds} * CAST('1 microsecond' AS interval)"
+        " END"
+    )
+
+
+def _epoch(time: Any, places: int, *, is_whole: bool) -> Any:
+    seconds: Any = func.extract("epoch", time)
+    units = seconds if not places else seconds * literal_column(f"{Decimal(10) ** places:f}")
+    return func.trunc(units) if is_whole else units
+
+
+def stored_text(column: str, found: ColumnInfo) -> StoredValue:
+    """Return a value that we have as text."""
+    return StoredValue(
+        read=f"CAST({of_orders(column)} AS text)", column=column, type=written_type(found)
+    )
+
+
+def stored_word(column: str, found: ColumnInfo, words: tuple[str, ...]) -> StoredValue:
+    """Return a status as the user's word, in their spelling if the column ignores case."""
+    name = of_orders(column)
+    text = f"CAST({name} AS text)"
+    if not found.is_exact and words:
+        # Literals without a type: compared with a `text`, a `citext` would be one too.
+        cases = " ".join(f"WHEN {name} = {literal(word)} THEN {literal(word)}" for word in words)
+        text = f"CASE {cases} ELSE {text} END"
+    return StoredValue(
+        read=text,
+        column=column,
+        type=written_type(found),
+        write=lambda word: cast(word, Text),
+    )
