@@ -294,7 +294,7 @@ def test_an_open_order_is_read_in_our_terms(
     (order,) = read_stale(database, orders_of(database, case))
 
     assert (order.symbol, order.external_order_id) == ("BTCUSDT", "77")
-    assert (order.status, order.executed_qty, order.avg_price) == (Status.NEW, 0, None)
+    assert (order.status, order.executed_qty, order.avg_price) == (Status.NEW, Decimal(0), None)
     assert order.created_at is None or abs(order.created_at - LONG_AGO) < timedelta(seconds=1)
 
 
