@@ -126,7 +126,9 @@ def read_row(
 def read_lock_holders(
     connection: Connection, orders: OrdersTable, order_id: OrderId
 ) -> tuple[LockHolder, ...]:
-    """Read the sessions that have the row locked now."""
+    """Read the sessions that have the row locked now; none if that is not known, as in a view."""
+    if not orders.has_row_version:
+        return ()
     found = connection.execute(_select_xmax(orders), {"id": order_id}).one_or_none()
     if found is None or found.xmax == "0":
         return ()

@@ -52,6 +52,20 @@ class Case:
 HOSTILE = 'say "x"; DROP TABLE orders --%s :y'
 LONG = "z" * 63
 
+VIEW = """
+            [orders]
+            table = "deals"
+            [orders.columns]
+            symbol = "sym"
+            external_order_id = "ext"
+            status = "state"
+            executed_qty = "done"
+            last_synced_at = "synced"
+            [orders.statuses]
+            OPEN = "open"
+            DONE = "filled"
+            """
+
 CASES = {
     "hostile names": Case(
         ddl=f"""CREATE SCHEMA "select";
@@ -202,6 +216,40 @@ CASES = {
             """,
         insert={"id": 1, "pair_id": 7, "ext": "77", "state": "OPEN", "done": "0.000"},
         filled={"state": "DONE", "done": "1.25", "average": "60000.5"},
+    ),
+    "a view that PostgreSQL can write": Case(
+        ddl="""CREATE TABLE base (
+            id bigint PRIMARY KEY, sym text, ext text, state text, done numeric, synced timestamptz,
+            tenant integer DEFAULT 7);
+            CREATE VIEW deals AS
+                SELECT id, sym, ext, state, done, synced FROM base WHERE tenant = 7""",
+        table="deals",
+        config=VIEW,
+        insert={"id": 1, "sym": "BTCUSDT", "ext": "77", "state": "OPEN", "done": 0},
+        filled={"state": "DONE", "done": EXECUTED},
+    ),
+    "a view over two tables with a trigger": Case(
+        ddl="""CREATE TABLE base (id bigint PRIMARY KEY, sym text, ext text, synced timestamptz);
+            CREATE TABLE progress (base_id bigint PRIMARY KEY REFERENCES base, state text,
+                done numeric);
+            CREATE VIEW deals AS SELECT b.id, b.sym, b.ext, b.synced, p.state, p.done
+                FROM base b JOIN progress p ON p.base_id = b.id;
+            CREATE FUNCTION write_deal() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                IF TG_OP = 'INSERT' THEN
+                    INSERT INTO base VALUES (NEW.id, NEW.sym, NEW.ext, NEW.synced);
+                    INSERT INTO progress VALUES (NEW.id, NEW.state, NEW.done);
+                ELSE
+                    UPDATE base SET synced = NEW.synced WHERE id = OLD.id;
+                    UPDATE progress SET state = NEW.state, done = NEW.done WHERE base_id = OLD.id;
+                END IF;
+                RETURN NEW;
+            END $$;
+            CREATE TRIGGER write_deal INSTEAD OF INSERT OR UPDATE ON deals
+                FOR EACH ROW EXECUTE FUNCTION write_deal()""",
+        table="deals",
+        config=VIEW,
+        insert={"id": 1, "sym": "BTCUSDT", "ext": "77", "state": "OPEN", "done": 0},
+        filled={"state": "DONE", "done": EXECUTED},
     ),
 }
 
@@ -374,7 +422,7 @@ def write(
     database: Database, orders: OrdersTable, order: StaleOrder, report: Report, way: str
 ) -> None:
     writer = writer_of(orders)
-    if way == "under the lock":
+    if way == "under the lock" or not order.version:  # As for a view: see `BatchState`.
         with database.transaction() as connection:
             writer.apply(connection, {order.id: report})
         return
