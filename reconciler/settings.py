@@ -370,7 +370,8 @@ class Settings(BaseSettings):
         """The user's table: what the configuration file says, or the names of the demo."""
         from reconciler.config_file.orders import OrdersConfig  # noqa: PLC0415 - as above
 
-        return OrdersConfig() if self._orders is None else self._orders
+        config = OrdersConfig() if self._orders is None else self._orders
+        return config.of_exchange(self.exchange_name)
 
     def with_orders_of_the_demo(self) -> Self:
         """Return the settings without what the configuration file says of the user's table."""

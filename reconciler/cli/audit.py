@@ -16,6 +16,7 @@ from reconciler.cli.exit_codes import Exit
 from reconciler.cli.ui.options import environment_option, json_option
 from reconciler.cli.ui.output import print_json, print_table
 from reconciler.domain.order import OrderId
+from reconciler.domain.status import in_both_words
 from reconciler.errors import SchemaMismatch
 from reconciler.exchanges.registry import venue
 from reconciler.store.activity import ACTION, Activity, read_history
@@ -212,7 +213,10 @@ def _asked(details: Mapping[str, Any]) -> str:
 
 
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
-    yield f"{before['status']} -> {after['status']}"
+    was, is_now = (
+        in_both_words(facts.get("status_written"), facts["status"]) for facts in (before, after)
+    )
+    yield f"{was} -> {is_now}"
     for name, word in _COMPARED:
         old, new = _number(before[name]), _number(after[name])
         if old != new:

@@ -1,6 +1,6 @@
 """What `[orders]` says: the user's table, and how its values become ours."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from enum import StrEnum
 
@@ -9,6 +9,7 @@ from reconciler.config_file.statuses import Statuses
 from reconciler.config_file.symbols import Symbols
 
 UTC = "UTC"
+PAPER = "paper"
 
 
 class TimeUnit(StrEnum):
@@ -139,3 +140,17 @@ class OrdersConfig:
     statuses: Statuses = field(default_factory=Statuses)
     also_write: tuple[FollowingColumn, ...] = ()
     symbols: Symbols = field(default_factory=Symbols)
+
+    def of_exchange(self, name: str) -> "OrdersConfig":
+        """Return this for a program that asks one exchange: other exchanges' rows are not its own.
+
+        Where a column names the exchange, its text is compared with `name`, without blanks and
+        without case. The paper exchange stands for any.
+        """
+        column = self.columns.exchange
+        if not isinstance(column, NamedColumn) or name == PAPER:
+            return self
+        quoted, wanted = column.name.replace('"', '""'), name.lower().rpartition(":")[2]
+        is_of_it = f"""lower(btrim(CAST("{quoted}" AS text))) = '{wanted.replace("'", "''")}'"""
+        mine = "" if self.where is None else f"({self.where}) AND "
+        return replace(self, where=f"{mine}{is_of_it}")

@@ -14,6 +14,7 @@ from reconciler.config_file.orders import (
     ColumnValue,
     FollowingColumn,
     JoinedColumns,
+    NamedColumn,
     QuantityColumn,
     QueriedColumn,
     RemainingColumn,
@@ -79,6 +80,7 @@ def orders_problems(
     ]
     return [
         *columns,
+        *_owner_problems(table, found),
         *_status_problems(table, found),
         *_following_problems(table, found),
         *side_table_problems(read_side_table(connection), found, table),
@@ -203,6 +205,19 @@ def _not_joinable(table: UserTable, column: str) -> Problem:
         hint="name columns of text, or one column with a query:"
         ' symbol = { query = "...", column = "..." }',
     )
+
+
+def _owner_problems(table: UserTable, found: Columns) -> Iterator[Problem]:
+    """Name the columns with the exchange and the account that are missing."""
+    for name in ("exchange", "account"):
+        column = getattr(table.config.columns, name)
+        if isinstance(column, NamedColumn):
+            required = {column.name: replace(TEXT, types=frozenset({_type_of(found, column.name)}))}
+            yield from column_problems(table.name, required, found)
+
+
+def _type_of(found: Columns, name: str) -> str:
+    return found[name].type if name in found else ""
 
 
 def _status_problems(table: UserTable, found: Columns) -> Iterator[Problem]:

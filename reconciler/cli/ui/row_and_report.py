@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from reconciler.domain.status import in_both_words
 from reconciler.store.holds import HeldOrder
 
 
@@ -14,7 +15,7 @@ def row_and_report(hold: HeldOrder) -> Iterator[tuple[str, str]]:
 
 def _row(facts: Mapping[str, Any]) -> str:
     return _joined(
-        facts["status"],
+        in_both_words(facts.get("status_written"), facts["status"]),
         f"{facts['executed_qty']} executed",
         f"average {facts['avg_price']}",
         _named("qty", facts.get("qty")),

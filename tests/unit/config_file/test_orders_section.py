@@ -231,3 +231,17 @@ def test_what_cannot_be_is_one_problem_with_a_hint(text: str, what: str, hint: s
     assert what in problem.what
     assert hint in problem.hint
     assert problem.what.startswith("reconciler.toml, line ")
+
+
+@pytest.mark.parametrize(
+    ("exchange", "where"),
+    [
+        ("paper", "active"),
+        ("binance", "(active) AND lower(btrim(CAST(\"Venue\" AS text))) = 'binance'"),
+        ("ccxt:Kraken", "(active) AND lower(btrim(CAST(\"Venue\" AS text))) = 'kraken'"),
+    ],
+)
+def test_rows_of_another_exchange_are_not_followed(exchange: str, where: str) -> None:
+    config = OrdersConfig(where="active", columns=Columns(exchange=NamedColumn(name="Venue")))
+
+    assert config.of_exchange(exchange).where == where
