@@ -58,9 +58,9 @@ def check_command(*, as_json: bool) -> None:
     """Check everything that a run needs, and print how to fix what is missing.
 
     Checks the settings; the database and its clock; the table orders, and which of its open rows
-    will be followed; the reconciler's tables, index and rights; what holds vacuum back; the
-    exchange, its credentials, clock and account; and the host of the metrics. Writes nothing. Asks
-    the exchange once, for the account.
+    will be followed; the reconciler's tables, index and rights; other programs over the table; what
+    holds vacuum back; the exchange, its credentials, clock and account; and the host of the
+    metrics. Writes nothing. Asks the exchange once, for the account.
 
     Exits with code 0 if a run can start (warnings included), 78 if the configuration is wrong, 69
     if a service does not answer.
@@ -86,12 +86,7 @@ def _results(checked: CheckedSettings) -> Iterator[CheckResult]:
         else:
             opened.callback(database.close)
             found = list(
-                check_database(
-                    database,
-                    UserTable(settings.orders),
-                    settings.scope,
-                    lambda: datetime.now(UTC),
-                )
+                check_database(database, UserTable(settings.orders), lambda: datetime.now(UTC))
             )
             check_account = _account_check(database, settings, found)
         yield from found

@@ -32,6 +32,7 @@ from reconciler.resilience.breaker import Breaker
 from reconciler.resilience.breaker_state import BreakerSnapshot, BreakerState
 from reconciler.resilience.budget import Budget
 from reconciler.settings import Settings
+from reconciler.store import shared_state
 from reconciler.store.database import Database
 from reconciler.store.order_writer import OrderWriter
 from reconciler.store.orders_table import OrdersTable, read_orders_table, require_schema
@@ -41,11 +42,15 @@ from reconciler.store.privileges import (
     missing_read_privileges,
     refusing_policies,
 )
+from reconciler.store.shared_orders import find_overlaps
 from reconciler.store.stale import StaleOrders
 from reconciler.store.user_table import UserTable
 from reconciler.telemetry import metrics as names
 from reconciler.telemetry.metrics import Metrics, open_metrics
 from reconciler.workload import Workload
+
+MAX_START_SECONDS = 1.0
+"""A start waits no longer than this for the comparison with another program."""
 
 log = structlog.get_logger(__name__)
 
@@ -92,6 +97,12 @@ class OrderWorkload(Workload):
             with database.autocommit() as connection:
                 orders = require_schema(connection, table)
                 _require_privileges(connection, table, is_dry_run=self.is_dry_run)
+            if not self.is_dry_run:
+                with database.transaction() as connection:
+                    _record_filter(connection, table)
+            # After that: of two programs that begin at once, at least one sees the other.
+            with database.transaction() as connection:
+                _warn_of_shared_orders(connection, table)
         except ReconcilerError:
             database.close()
             raise
@@ -161,6 +172,23 @@ class OrderWorkload(Workload):
             query_timeout_seconds=settings.hang_seconds / 3,
             is_dry_run=self.is_dry_run,
         )
+
+
+def _record_filter(connection: Connection, table: UserTable) -> None:
+    shared_state.record_filter(connection, table.scope, table=table.name, where=table.config.where)
+
+
+def _warn_of_shared_orders(connection: Connection, table: UserTable) -> None:
+    """Log each other program that follows orders of this one."""
+    for overlap in find_overlaps(connection, table, timeout_seconds=MAX_START_SECONDS):
+        if problem := overlap.problem:
+            log.warning(
+                "orders.shared",
+                other_scope=overlap.scope,
+                orders=overlap.orders,
+                reason=problem.what,
+                hint=problem.hint,
+            )
 
 
 def _require_privileges(connection: Connection, table: UserTable, *, is_dry_run: bool) -> None:

@@ -1,7 +1,7 @@
 """The state that all hosts share and that outlives a supervisor: `reconciliation_state`.
 
-That is the halt, the account that the orders belong to, and the rate-limit pauses: those of one
-scope, which each function is given.
+That is the halt, the account that the orders belong to, the rate-limit pauses, and the filter on
+the orders: those of one scope, which each function is given.
 """
 
 from contextlib import suppress
@@ -29,6 +29,7 @@ from reconciler.store.tables import state
 
 HALT = "halt"
 LAST_RELEASE = "halt.last_release"
+FILTER = "filter"
 SUPERVISOR = "supervisor"
 
 
@@ -164,6 +165,11 @@ def confirm_account(
 
 def _account_key(exchange: str) -> str:
     return f"account.{exchange}"
+
+
+def record_filter(connection: Connection, scope: Scope, *, table: str, where: str | None) -> None:
+    """Record which rows of a table are this program's, for the others; None: all rows are."""
+    _write(connection, scope, FILTER, {"table": table, "where": where}, by=SUPERVISOR)
 
 
 def _is_at(scope: Scope, key: str) -> ColumnElement[bool]:

@@ -28,6 +28,7 @@ ALL = [
     "schema",
     "rights",
     "policies",
+    "programs",
     "times",
     "confirms",
     "vacuum",

@@ -25,6 +25,7 @@ NOT_COMMANDS = {
     # The names of our connections in pg_stat_activity.
     "reconciler supervisor",
     "reconciler worker 0",
+    "reconciler worker 0 binance-7",
     # An option of the group, without a command.
     "reconciler --version",
 }

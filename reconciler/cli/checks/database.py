@@ -9,12 +9,12 @@ from sqlalchemy import Connection, func, select
 
 from reconciler.cli.checks.confirms import check_confirms
 from reconciler.cli.checks.policies import check_policies
+from reconciler.cli.checks.programs import check_programs
 from reconciler.cli.checks.result import CheckResult, failed, passed, result_of, skipped, warning
 from reconciler.cli.checks.times import check_times
 from reconciler.config_file.document import dotted
 from reconciler.domain.status import OPEN
 from reconciler.errors import ConfigurationError, Problem, ReconcilerError, SchemaMismatch
-from reconciler.scope import UNSCOPED, Scope
 from reconciler.store import migrations
 from reconciler.store.columns import read_columns
 from reconciler.store.coverage import (
@@ -40,7 +40,7 @@ Check = Callable[[Connection, UserTable], CheckResult]
 
 
 def check_database(
-    database: Database, table: UserTable, scope: Scope, now: Callable[[], datetime]
+    database: Database, table: UserTable, now: Callable[[], datetime]
 ) -> Sequence[CheckResult]:
     """Run all checks of the database; `now` is this host's clock, timezone-aware."""
     connected = _run_check(CHECK, database, partial(_connected, database=database))
@@ -49,14 +49,14 @@ def check_database(
     clock = _run_check(CLOCK_CHECK, database, partial(check_clock, now=now))
     others = (
         _run_check(name, database, partial(_of_table, check, table))
-        for name, check in _checks(scope).items()
+        for name, check in _CHECKS.items()
     )
     return [connected, clock, *others]
 
 
 def skip_database() -> Sequence[CheckResult]:
     """Return the skipped results of all checks that need an answer from the database."""
-    return [skipped(check, "the database answers") for check in (CLOCK_CHECK, *_checks(UNSCOPED))]
+    return [skipped(check, "the database answers") for check in (CLOCK_CHECK, *_CHECKS)]
 
 
 def check_clock(connection: Connection, now: Callable[[], datetime]) -> CheckResult:
@@ -204,21 +204,19 @@ def check_vacuum(connection: Connection, min_time: timedelta = MIN_BLOCKED_TIME)
     return passed("vacuum", "nothing holds it back")
 
 
-def _checks(scope: Scope) -> Mapping[str, Check]:
-    return {
-        "orders": check_orders,
-        "open orders": check_open_orders,
-        "duplicates": check_duplicates,
-        "schema": check_schema,
-        "rights": check_rights,
-        "policies": check_policies,
-        "times": partial(check_times, scope=scope),
-        "confirms": check_confirms,
-        "vacuum": lambda connection, _table: check_vacuum(connection),
-    }
-
-
-_IN_TRANSACTION = frozenset({"open orders", "duplicates"})
+_CHECKS: Mapping[str, Check] = {
+    "orders": check_orders,
+    "open orders": check_open_orders,
+    "duplicates": check_duplicates,
+    "schema": check_schema,
+    "rights": check_rights,
+    "policies": check_policies,
+    "programs": check_programs,
+    "times": check_times,
+    "confirms": check_confirms,
+    "vacuum": lambda connection, _table: check_vacuum(connection),
+}
+_IN_TRANSACTION = frozenset({"open orders", "duplicates", "programs"})
 """These checks limit the time of their statements, which is set for a transaction."""
 
 

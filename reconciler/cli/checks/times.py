@@ -6,7 +6,6 @@ from sqlalchemy import Connection
 
 from reconciler.cli.checks.result import CheckResult, passed, skipped, warning
 from reconciler.errors import Problem, SchemaMismatch
-from reconciler.scope import Scope
 from reconciler.store.holds import MAX_WAIT, count_far_ahead
 from reconciler.store.open_index import CLOCK_TOLERANCE
 from reconciler.store.orders_table import read_orders_table
@@ -18,7 +17,7 @@ from reconciler.store.user_table import UserTable
 CHECK = "times"
 
 
-def check_times(connection: Connection, table: UserTable, scope: Scope) -> CheckResult:
+def check_times(connection: Connection, table: UserTable) -> CheckResult:
     """Count the orders and holds whose times are further in the future than is possible."""
     if missing_read_privileges(connection, table) or missing_privileges(connection, table):
         return skipped(CHECK, "the rights are granted")
@@ -28,7 +27,7 @@ def check_times(connection: Connection, table: UserTable, scope: Scope) -> Check
         return skipped(CHECK, f"{table.name} is suitable")
     if schema_problems(connection, table):
         return skipped(CHECK, "our tables are there")
-    synced, held = count_synced_ahead(connection, orders), count_far_ahead(connection, scope)
+    synced, held = count_synced_ahead(connection, orders), count_far_ahead(connection, table.scope)
     name = table.last_synced_at or "last_synced_at"
     orders_ahead = (
         f"{synced:,} open orders have a {name} more than {_minutes(CLOCK_TOLERANCE)} min"

@@ -1,0 +1,33 @@
+"""Check of the other programs over the same table: none may follow an order of this one."""
+
+from sqlalchemy import Connection
+
+from reconciler.cli.checks.result import CheckResult, failed, passed, skipped, warning
+from reconciler.errors import ConfigurationError
+from reconciler.store.privileges import missing_privileges, missing_read_privileges
+from reconciler.store.shared_orders import find_overlaps
+from reconciler.store.tables import schema_problems
+from reconciler.store.user_table import UserTable
+
+CHECK = "programs"
+
+
+def check_programs(connection: Connection, table: UserTable) -> CheckResult:
+    """Count the open orders that are in the filter of this program, and of another one too.
+
+    `connection` is in a transaction.
+    """
+    if missing_read_privileges(connection, table) or missing_privileges(connection, table):
+        return skipped(CHECK, "the rights are granted")
+    if schema_problems(connection, table):
+        return skipped(CHECK, "our tables are there")
+    overlaps = find_overlaps(connection, table)
+    problems = [overlap.problem for overlap in overlaps if overlap.problem is not None]
+    if any(overlap.orders for overlap in overlaps):
+        return failed(CHECK, ConfigurationError(problems))
+    if problems:
+        return warning(CHECK, "not all can be compared, see below", problems)
+    if not overlaps:
+        return passed(CHECK, "no other over this table")
+    named = ", ".join(overlap.program for overlap in overlaps)
+    return passed(CHECK, f"no open order is followed by {named} too")
