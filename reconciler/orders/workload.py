@@ -91,6 +91,7 @@ class OrderWorkload(Workload):
             role="supervisor",
             scope=self.settings.scope,
             must_write=not self.is_dry_run,
+            only_reads=self.is_dry_run,
         )
         table = UserTable(self.settings.orders)
         try:
@@ -132,6 +133,7 @@ class OrderWorkload(Workload):
             role=f"worker {shard}",
             scope=settings.scope,
             must_write=not self.is_dry_run,
+            only_reads=self.is_dry_run,
         )
         clock = DatabaseClock()
         orders = await asyncio.to_thread(_read_orders_table, database, settings, clock)

@@ -67,17 +67,25 @@ class Database:
     """The database of a URL. Connects when first used, and again after a lost connection."""
 
     def __init__(
-        self, url: str, *, role: str, scope: Scope = UNSCOPED, must_write: bool = False
+        self,
+        url: str,
+        *,
+        role: str,
+        scope: Scope = UNSCOPED,
+        must_write: bool = False,
+        only_reads: bool = False,
     ) -> None:
         """Prepare for `url`; `role` and `scope` are shown in pg_stat_activity.
 
         With `must_write`, and a URL that has several hosts or addresses, only a host that can be
-        written to is used, unless the URL has its own `target_session_attrs`.
+        written to is used, unless the URL has its own `target_session_attrs`. With `only_reads`,
+        every transaction is READ ONLY: PostgreSQL itself refuses each write.
 
         Raises:
             ConfigurationError: the URL is not a PostgreSQL URL.
         """
         self._url = parse_url(url)
+        self._only_reads = only_reads
         self._checkout: _Checkout | None = None
         self._is_read_only = False
         host_options = {"target_session_attrs": "read-write"} if must_write else {}
@@ -91,6 +99,7 @@ class Database:
             # Sent with every BEGIN: a locked row must be read as it is then, and the database's
             # default could be an older snapshot.
             isolation_level="READ COMMITTED",
+            execution_options={"postgresql_readonly": True} if only_reads else {},
             connect_args={
                 **{
                     name: value
@@ -130,9 +139,15 @@ class Database:
     def autocommit(self) -> Iterator[Connection]:
         """Run the block with each statement in its own transaction: for single reads.
 
+        With `only_reads` the block has one transaction, since only a transaction can be READ ONLY.
+
         Raises:
             StoreUnavailable, ConfigurationError: as `transaction`.
         """
+        if self._only_reads:
+            with self.transaction() as connection:
+                yield connection
+            return
         with self.connection() as connection:
             yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
@@ -163,14 +178,15 @@ class Database:
             self._engine.dispose()
 
     def require_writable(self) -> None:
-        """Return if the database answers and can be written to.
+        """Return if the database answers and, without `only_reads`, can be written to.
 
         Raises:
             StoreUnavailable, ConfigurationError: as `transaction`; or it is read-only now.
         """
         with self.transaction() as connection:
             statement = select(func.current_setting("transaction_read_only"))
-            if connection.execute(statement).scalar_one() == "on":
+            is_read_only = connection.execute(statement).scalar_one() == "on"
+            if is_read_only and not self._only_reads:
                 self._is_read_only = True
                 raise StoreUnavailable(f"the database {self.address} cannot be written to now")
 

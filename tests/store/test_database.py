@@ -330,3 +330,18 @@ def test_a_session_that_turned_out_read_only_is_closed(
     database.close()
 
     assert read_row(application, 1)["status"] == "filled"
+
+
+@pytest.mark.parametrize("way", ["transaction", "autocommit", "connection"])
+def test_a_database_that_is_only_read_refuses_every_write(
+    way: str, application: Application, database_url: str
+) -> None:
+    insert_order(application, 1)
+    database = Database(database_url, role="test", only_reads=True)
+
+    with pytest.raises(StoreUnavailable, match="read-only"), getattr(database, way)() as connection:
+        connection.execute(text("UPDATE orders SET status = 'filled'"))
+    database.require_writable()
+    database.close()
+
+    assert read_row(application, 1)["status"] == "new"
