@@ -42,6 +42,7 @@ from reconciler.errors import Problem
 from reconciler.resilience.breaker_state import BreakerSnapshot, BreakerState
 from reconciler.resilience.budget import Budget
 from reconciler.telemetry.health import LastHour
+from reconciler.telemetry.shadow import ShadowFigures
 
 NO_LIMIT = sys.maxsize
 """The weight per minute of a workload that asks no service with a rate limit."""
@@ -461,6 +462,11 @@ class Workload(Protocol):
     def weight_per_minute(self) -> int:
         """The service's published limit, in the unit of `Budget.take`; by default none."""
         return NO_LIMIT
+
+    @property
+    def shadow_figures(self) -> ShadowFigures | None:
+        """What a shadow has found so far; None of a workload that writes, as by default."""
+        return None
 
     @abstractmethod
     def open_planner(self) -> Planner:

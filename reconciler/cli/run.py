@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from reconciler.cli.exit_codes import Exit
 from reconciler.cli.logs import set_up_supervisor_logs
 from reconciler.cli.proposed_changes import ProposedChanges
 from reconciler.cli.run_notices import (
@@ -24,6 +25,7 @@ from reconciler.cli.runner import (
     print_early_stop,
     run_supervisor,
 )
+from reconciler.cli.shadow import run_shadow
 from reconciler.cli.ui.options import (
     environment_option,
     json_option,
@@ -46,6 +48,7 @@ from reconciler.workload import Workload
     epilog="""\b
 Try it:
   reconciler run --once --dry-run   see what it would change; writes nothing
+  reconciler run --dry-run          go on with that for days: a shadow
   reconciler run --once             reconcile all stale orders, then exit
   reconciler run --shards 2         keep reconciling, with two workers
 
@@ -64,7 +67,7 @@ with LOG_LEVEL and STATSD_HOST: docs/reference/settings.md""",
 @environment_option(
     "--dry-run",
     variable="RECONCILIATION_DRY_RUN",
-    help_text="Fetch and decide, show what would change, write nothing. Implies --once.",
+    help_text="Fetch and decide, count what would change, write nothing; with --once, print it.",
     is_flag=True,
 )
 @once_option
@@ -79,14 +82,17 @@ def run_command(*, dry_run: bool, once: bool, as_json: bool, **flags: Any) -> No
     75 if the exchange is; 78 if the configuration is wrong.
     """
     settings = Settings.load(**flags)
-    is_single = once or dry_run
-    set_up_supervisor_logs(settings, is_once=is_single)
+    set_up_supervisor_logs(settings, is_once=once)
     warn_if_exchange_implied(settings)
     warn_if_passphrase_unused(settings)
     coverage = warn_of_unfollowed_orders(settings)
+    if dry_run and not once:
+        summary = run_shadow(settings, flags, as_json=as_json)
+        print_early_stop(summary)
+        sys.exit(_exit_code(summary))
     changes = ProposedChanges() if dry_run else None
     started = time.monotonic()
-    summary = _sweep_once(settings, changes) if is_single else _keep_running(settings, flags)
+    summary = _sweep_once(settings, changes) if once else _keep_running(settings, flags)
     report = RunReport.of(
         summary,
         seconds=time.monotonic() - started,
@@ -99,12 +105,12 @@ def run_command(*, dry_run: bool, once: bool, as_json: bool, **flags: Any) -> No
     elif once or as_json:
         report.print(as_json=as_json)
     print_early_stop(summary)
-    sys.exit(
-        exit_code_of_stop(
-            summary.ending,
-            is_complete=report.is_complete,
-            killed_at_stop=summary.killed_at_stop,
-        )
+    sys.exit(_exit_code(summary, is_complete=report.is_complete))
+
+
+def _exit_code(summary: Summary, *, is_complete: bool = True) -> Exit:
+    return exit_code_of_stop(
+        summary.ending, is_complete=is_complete, killed_at_stop=summary.killed_at_stop
     )
 
 

@@ -51,7 +51,7 @@ from reconciler.store.order_writer import OrderWriter
 from reconciler.store.write_result import WriteResult
 from reconciler.telemetry import metrics as names
 from reconciler.telemetry.metrics import Metrics, count_lost_lines
-from reconciler.workload import AnomalyStats, Batch, Handler, Result, WorkerFault
+from reconciler.workload import AnomalyStats, Batch, Counts, Handler, Result, WorkerFault
 
 log = structlog.get_logger(__name__)
 
@@ -261,17 +261,14 @@ class OrderHandler(Handler):
     def _send_metrics(self, result: Result, usage: Usage) -> None:
         counts = result.counts
         increments: dict[names.Counter | names.CounterName, int] = {
-            names.Counter.ORDERS_RECONCILED: counts.reconciled,
-            names.Counter.ORDERS_DISCREPANCIES: counts.discrepancies,
             names.Counter.ORDERS_ERRORS: counts.errors,
-            names.Counter.ORDERS_HELD: counts.held,
             names.Counter.ORDERS_SKIPPED_LOCKED: counts.skipped_locked,
             names.Counter.EXCHANGE_REQUESTS: usage.requests,
             names.Counter.EXCHANGE_WEIGHT: usage.weight,
             names.Counter.EXCHANGE_RETRIES: usage.retries,
         }
-        for transition, count in counts.transitions.items():
-            increments[names.transition(*map(Status, transition.split(".")))] = count
+        if not self.is_dry_run:
+            increments |= _writes_of(counts)
         for error, count in usage.errors.items():
             increments[names.exchange_error(error)] = count
         for name, count in increments.items():
@@ -280,3 +277,17 @@ class OrderHandler(Handler):
         for latency_ms in usage.latencies_ms:
             self.metrics.timing(names.Timer.EXCHANGE_LATENCY, latency_ms)
         self.heartbeat()
+
+
+def _writes_of(counts: Counts) -> dict[names.Counter | names.CounterName, int]:
+    """Return the counters of what was written."""
+    transitions: dict[names.Counter | names.CounterName, int] = {
+        names.transition(*map(Status, transition.split("."))): count
+        for transition, count in counts.transitions.items()
+    }
+    return {
+        names.Counter.ORDERS_RECONCILED: counts.reconciled,
+        names.Counter.ORDERS_DISCREPANCIES: counts.discrepancies,
+        names.Counter.ORDERS_HELD: counts.held,
+        **transitions,
+    }

@@ -14,6 +14,8 @@ RUNNING_GAUGES = (
     Gauge.SHARDS_RUNNING,
     Gauge.SHARDS_PARKED,
     Gauge.BREAKERS_OPEN,
+    Gauge.SHADOW_ACTIVE,
+    Gauge.SHADOW_NOT_YET,
 )
 """The gauges, besides those of shards, that are 0 when no supervisor runs."""
 

@@ -27,7 +27,8 @@ from reconciler.supervisor.status import (
 from reconciler.supervisor.summary import Summary
 from reconciler.supervisor.threads import run_in_daemon_thread
 from reconciler.telemetry.health import Vitals
-from reconciler.workload import Backlog, Cycle, WorkerFault
+from reconciler.telemetry.shadow import Mode
+from reconciler.workload import Backlog, Cycle, WorkerFault, Workload
 
 HOTTEST = 5
 
@@ -48,8 +49,9 @@ class SnapshotBuilder:
         store_away: Why the database is unavailable to the supervisor; None if it is not.
     """
 
-    def __init__(self, coordinator: Coordinator, summary: Summary) -> None:
+    def __init__(self, coordinator: Coordinator, summary: Summary, workload: Workload) -> None:
         self._coordinator = coordinator
+        self._workload = workload
         self._pool = coordinator.pool
         self._dispatcher = coordinator.dispatcher
         self._window = coordinator.window
@@ -61,6 +63,11 @@ class SnapshotBuilder:
         self._backlog_at = 0.0
         self._started = time.monotonic()
         self._started_at = datetime.now(UTC)
+
+    @property
+    def mode(self) -> Mode:
+        """Whether the work is written."""
+        return Mode.LIVE if self._workload.shadow_figures is None else Mode.SHADOW
 
     def record_backlog(self, backlog: Backlog) -> None:
         """Record the backlog."""
@@ -101,6 +108,8 @@ class SnapshotBuilder:
             started_at=self._started_at,
             uptime_seconds=self._uptime_seconds,
             phase=phase,
+            mode=self.mode,
+            shadow=self._workload.shadow_figures,
             halted=self._coordinator.halt.reason,
             shards=ShardCounts(
                 desired=self._coordinator.options.shards,
@@ -186,6 +195,7 @@ class SnapshotBuilder:
             store_refusal=self.store_refusal or self._fault_for_person(is_store_fault=True),
             store_away=self.store_away,
             parked=len(self._pool.parked),
+            is_shadow=self.mode is Mode.SHADOW,
         )
 
     def _oldest_stale_age_seconds(self) -> float | None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from reconciler.telemetry.shadow import Mode, ShadowFigures
 from reconciler.workload import CountFields
 
 
@@ -122,7 +123,10 @@ class Totals(CountFields):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SupervisorStatus:
-    """The whole status. `halted` is why nothing may be written; the newest cycle comes first."""
+    """The whole status. `halted` is why nothing may be written; the newest cycle comes first.
+
+    `shadow` is what a shadow has found; None if this supervisor writes.
+    """
 
     pid: int
     host: str
@@ -130,6 +134,8 @@ class SupervisorStatus:
     started_at: datetime
     uptime_seconds: float
     phase: Phase
+    mode: Mode
+    shadow: ShadowFigures | None
     halted: str | None
     shards: ShardCounts
     workers: tuple[ShardStatus, ...]

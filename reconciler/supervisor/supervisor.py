@@ -12,8 +12,6 @@ The number of shards and the settings may change at any time: see `Coordinator.r
 """
 
 import asyncio
-import faulthandler
-import tempfile
 from collections.abc import Callable, Coroutine, Hashable
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import replace
@@ -31,12 +29,14 @@ from reconciler.supervisor.options import Options
 from reconciler.supervisor.reload import Reloader, RunConfig
 from reconciler.supervisor.signals import SignalAction, handle_signals
 from reconciler.supervisor.snapshot import SnapshotBuilder, SupervisorSnapshot, with_memory
+from reconciler.supervisor.stacks import own_stacks
 from reconciler.supervisor.stall_timeout import StallTimeout
 from reconciler.supervisor.status import OrderLocation, Phase
 from reconciler.supervisor.stop_state import StopState
 from reconciler.supervisor.summary import StopReason, Summary
 from reconciler.supervisor.threads import run_in_daemon_thread
-from reconciler.telemetry.metrics import Counter, Gauge, Metrics, count_lost_lines
+from reconciler.supervisor.work_gauges import send_backlog_gauges, send_shadow_gauges
+from reconciler.telemetry.metrics import Counter, Metrics, count_lost_lines
 from reconciler.telemetry.standard_error import is_reader_gone
 from reconciler.workload import Backlog, Page, Planner, Workload
 
@@ -101,7 +101,7 @@ class Supervisor:
             stop_state=self._stop_state,
             listener=self,
         )
-        self._snapshots = SnapshotBuilder(self._coordinator, self.summary)
+        self._snapshots = SnapshotBuilder(self._coordinator, self.summary, workload)
 
     @property
     def _options(self) -> Options:
@@ -152,7 +152,12 @@ class Supervisor:
             return
         self._planner = planner
         self._coordinator.history.mark_known()
-        log.info("supervisor.started", shards=self._options.shards, once=self._options.is_once)
+        log.info(
+            "supervisor.started",
+            shards=self._options.shards,
+            once=self._options.is_once,
+            mode=self._snapshots.mode.value,
+        )
         tasks = [
             self._start_task(work)
             for work in (
@@ -333,7 +338,7 @@ class Supervisor:
     async def _log_state(self) -> None:
         """Log the status, and the stacks of the supervisor's and the workers' threads."""
         status = await with_memory(self.snapshot().status)
-        log.warning("supervisor.state", state=msgspec.to_builtins(status), stacks=_own_stacks())
+        log.warning("supervisor.state", state=msgspec.to_builtins(status), stacks=own_stacks())
         self._coordinator.pool.log_stacks()
 
     # The coordinator's callbacks.
@@ -439,13 +444,8 @@ class Supervisor:
             backlog = await self._measure_backlog()
             if backlog is not None:
                 self._snapshots.record_backlog(backlog)
-                self._metrics.gauge(Gauge.STALE_BACKLOG, backlog.items)
-                self._metrics.gauge(Gauge.STALE_OLDEST_AGE_SECONDS, backlog.oldest_age_seconds)
-                self._metrics.gauge(Gauge.ORDERS_NOT_FOLLOWED, backlog.unfollowed_items)
-                self._metrics.gauge(Gauge.ORDERS_DUPLICATES, backlog.duplicate_items)
-                self._metrics.gauge(Gauge.HOLDS_OPEN, backlog.held_items or 0)
-                oldest_hold = backlog.oldest_hold_age_seconds or 0
-                self._metrics.gauge(Gauge.HOLDS_OLDEST_AGE_SECONDS, oldest_hold)
+                send_backlog_gauges(self._metrics, backlog)
+            send_shadow_gauges(self._metrics, self._workload.shadow_figures)
             self._coordinator.send_gauges()
             count_lost_lines(self._metrics)
             self._metrics.flush()
@@ -490,10 +490,3 @@ class Supervisor:
 
     def _has_interval_changed(self, interval: timedelta) -> bool:
         return self._options.interval != interval
-
-
-def _own_stacks() -> str:
-    with tempfile.TemporaryFile() as file:
-        faulthandler.dump_traceback(file)
-        file.seek(0)
-        return file.read().decode(errors="replace")

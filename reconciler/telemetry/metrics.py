@@ -42,6 +42,8 @@ class Counter(StrEnum):
     BREAKER_OPENED = "breaker.opened"
     SUPERVISOR_RESTARTS = "supervisor.restarts"
     SUPERVISOR_KILLED_HUNG = "supervisor.killed_hung"
+    SHADOW_WOULD_CHANGE = "shadow.would_change"
+    SHADOW_WOULD_HOLD = "shadow.would_hold"
     LOG_LINES_LOST = "log.lines_lost"
 
 
@@ -51,6 +53,7 @@ class Timer(StrEnum):
     CYCLE_DURATION = "cycle.duration"
     EXCHANGE_LATENCY = "exchange.latency"
     STORE_APPLY = "store.apply"
+    SHADOW_APPLICATION_LATER = "shadow.application_later"
 
 
 class Gauge(StrEnum):
@@ -68,6 +71,8 @@ class Gauge(StrEnum):
     ORDERS_DUPLICATES = "orders.duplicates"
     HOLDS_OPEN = "holds.open"
     HOLDS_OLDEST_AGE_SECONDS = "holds.oldest_age_seconds"
+    SHADOW_ACTIVE = "shadow.active"
+    SHADOW_NOT_YET = "shadow.not_yet"
 
 
 def transition(before: Status, after: Status) -> CounterName:

@@ -24,6 +24,7 @@ from reconciler.supervisor.status import (
     SupervisorStatus,
     Totals,
 )
+from reconciler.telemetry.shadow import Mode
 
 FINISHED_AT = datetime(2026, 11, 24, 10, 0, 0, tzinfo=UTC)
 
@@ -110,6 +111,8 @@ def a_status(*workers: ShardStatus, **changes: Any) -> SupervisorStatus:
         started_at=FINISHED_AT - timedelta(hours=3),
         uptime_seconds=3 * 3600,
         phase=Phase.RUNNING,
+        mode=Mode.LIVE,
+        shadow=None,
         halted=None,
         shards=ShardCounts(desired=len(shown), running=len(shown), draining=0, parked=0),
         workers=shown,

@@ -15,6 +15,7 @@ from reconciler.cli.ui.formatting import duration, memory
 from reconciler.control.address import ControlAddress
 from reconciler.supervisor.sharding import Scaling, moved_buckets
 from reconciler.supervisor.status import BudgetStatus, ShardCounts, ShardState, SupervisorStatus
+from reconciler.telemetry.shadow import CatchUpFigures, Mode, ShadowFigures
 
 from .conftest import Invoke
 from .fake_control_server import FakeControlServer, a_cycle, a_shard, a_status
@@ -33,6 +34,25 @@ WORST = replace(
     breaker_retry_seconds=120.0,
     fault="the exchange answers 503",
     fault_age_seconds=70.0,
+)
+
+SHADOW_FIGURES = ShadowFigures(
+    looked_at=4000,
+    confirmed=3800,
+    would_hold=2,
+    changes=CatchUpFigures(
+        would_change=120,
+        caught_up=80,
+        not_yet=30,
+        elsewhere=9,
+        gone=1,
+        median_seconds=90.0,
+        p95_seconds=400.0,
+        longest_seconds=7000.0,
+    ),
+    oldest_not_yet_seconds=9000.0,
+    not_followed=0,
+    halts=0,
 )
 
 
@@ -81,10 +101,26 @@ def test_status_shows_shards_backlog_cycles_and_faults(
     assert "\x1b" not in result.stdout
 
 
+def test_status_of_a_shadow_says_that_nothing_is_written_and_what_it_found(
+    invoke: Invoke, control_server: FakeControlServer
+) -> None:
+    control_server.answers["status"] = a_status(mode=Mode.SHADOW, shadow=SHADOW_FIGURES)
+
+    result = invoke("status", RECONCILIATION_CONTROL_SOCKET=str(control_server.path))
+
+    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    assert lines[0].startswith("supervisor 4242 on trading-1, version 0.1.0, shadow, running, ")
+    assert (
+        "shadow nothing is written; 120 would be changed; the application got 80 by itself"
+        " (median 1 min 30 s later), 30 not yet" in lines
+    )
+    assert "done 96,000 orders in 240 cycles: 8,100 differed, 12 failed, 7 to hold" in lines
+
+
 def test_status_as_json_is_all_that_the_supervisor_says(
     invoke: Invoke, control_server: FakeControlServer
 ) -> None:
-    status = a_status()
+    status = a_status(mode=Mode.SHADOW, shadow=SHADOW_FIGURES)
     control_server.answers["status"] = status
 
     result = invoke("status", "--json", RECONCILIATION_CONTROL_SOCKET=str(control_server.path))

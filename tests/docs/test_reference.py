@@ -16,16 +16,18 @@ from reconciler.cli.app import cli
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.proposed_changes import ProposedChange
 from reconciler.cli.run_report import RunReport
+from reconciler.cli.shadow import report_as_json
 from reconciler.cli.tune import BOTTLENECKS
 from reconciler.domain import decide
 from reconciler.domain.decide import HoldReason, Rule
 from reconciler.domain.status import Status
 from reconciler.errors import BreakerOpen, ExchangeError
+from reconciler.orders.shadow.shadow import Shadow
 from reconciler.settings import Settings
 from reconciler.store import tables
 from reconciler.store.side_table import side_table_ddl
 from reconciler.store.user_table import DEFAULT_TABLE
-from reconciler.supervisor.summary import StopReason
+from reconciler.supervisor.summary import StopReason, Summary
 from reconciler.telemetry import metrics
 from reconciler.tune.bottleneck import Bottleneck
 from scripts.benchmark.command import bench_command
@@ -146,6 +148,12 @@ def test_every_key_of_the_report_is_documented() -> None:
     assert first_cells(report) == [field.name for field in fields(RunReport)]
     assert {ending.value for ending in StopReason} <= set(codes_in(report))
     assert {field.name for field in fields(ProposedChange)} <= set(codes_in(report))
+
+
+def test_every_key_of_the_report_of_a_shadow_is_documented() -> None:
+    report = report_as_json(Shadow().report(), Summary(), 0.0, ())
+
+    assert first_cells(section(COMMANDS, "The report of a shadow")) == list(report)
 
 
 @pytest.mark.parametrize(

@@ -24,8 +24,14 @@ NAMES = {
         r"breaker\.opened",
         r"supervisor\.(restarts|killed_hung)",
         r"log\.lines_lost",
+        r"shadow\.would_(change|hold)",
     ),
-    "ms": (r"cycle\.duration", r"exchange\.latency", r"store\.apply"),
+    "ms": (
+        r"cycle\.duration",
+        r"exchange\.latency",
+        r"store\.apply",
+        r"shadow\.application_later",
+    ),
     "g": (
         r"cycle\.(last_run_timestamp|last_duration_ms)",
         r"shards\.(desired|running|parked)",
@@ -34,6 +40,7 @@ NAMES = {
         r"stale\.(backlog|oldest_age_seconds)",
         r"holds\.(open|oldest_age_seconds)",
         r"orders\.(not_followed|duplicates)",
+        r"shadow\.(active|not_yet)",
     ),
 }
 
@@ -84,6 +91,8 @@ def test_run_sends_its_counts_under_documented_names_only(
         "orders.not_followed",
         "orders.duplicates",
         "holds.oldest_age_seconds",
+        "shadow.active",
+        "shadow.not_yet",
     }
     assert {name for kind, name in statsd.values if kind == "ms"} == {
         "cycle.duration",

@@ -96,7 +96,7 @@ def test_dry_run_writes_nothing_and_lists_its_changes(
     with connected(demo.database_url) as connection:
         before = fingerprints(connection)
 
-        ended = reconcile("--dry-run", "--json", DATABASE_URL=reader_url).end()
+        ended = reconcile("--once", "--dry-run", "--json", DATABASE_URL=reader_url).end()
 
         assert fingerprints(connection) == before
     assert ended.exit_code == 0, ended.err
@@ -209,9 +209,9 @@ def test_a_run_that_finds_nothing_stale_says_why(demo: Demo, reconcile: Start) -
     assert remark.endswith(" open orders none was last synced more than 5 minutes ago")
 
 
-@pytest.mark.parametrize("option", ["--once", "--dry-run"])
+@pytest.mark.parametrize("options", [(), ("--dry-run",)], ids=["run", "dry run"])
 def test_run_says_that_orders_were_too_young_to_judge(
-    demo: Demo, reconcile: Start, option: str
+    demo: Demo, reconcile: Start, options: tuple[str, ...]
 ) -> None:
     demo.fill(orders=50, symbols=2, seed=6)
     reconcile("--once").end()
@@ -223,7 +223,7 @@ def test_run_says_that_orders_were_too_young_to_judge(
             " now() + interval '55 s' FROM generate_series(1, 7) AS n"
         )
 
-    ended = reconcile(option, "--json").end()
+    ended = reconcile("--once", *options, "--json").end()
 
     assert (ended.report["orders"], ended.report["held"]) == (7, 0), ended.err
     (remark,) = ended.report["remarks"]

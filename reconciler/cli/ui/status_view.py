@@ -18,6 +18,8 @@ from reconciler.supervisor.status import (
     ShardStatus,
     SupervisorStatus,
 )
+from reconciler.telemetry.shadow import Mode, ShadowFigures
+from reconciler.workload import CountFields
 
 LABEL_WIDTH = 9
 MAX_KEYS = 5
@@ -69,6 +71,7 @@ def headline(status: SupervisorStatus) -> Text:
     return Text.assemble(
         (f"supervisor {status.pid}", "bold"),
         f" on {status.host}, version {status.version}, ",
+        ("shadow, " if status.mode is Mode.SHADOW else "", "bold magenta"),
         (status.phase.value, _PHASES[status.phase]),
         f", up {duration(status.uptime_seconds)}, {memory(status.memory_bytes)}",
     )
@@ -95,6 +98,8 @@ def summary(status: SupervisorStatus) -> Iterator[Text]:
     )
     if status.halted is not None:
         yield _line("halt", Text(f"on: {status.halted}", style="bold red"))
+    if status.shadow is not None:
+        yield _line("shadow", Text("nothing is written; ", style="magenta"), _found(status.shadow))
 
 
 def history(status: SupervisorStatus) -> Iterator[Text]:
@@ -102,8 +107,7 @@ def history(status: SupervisorStatus) -> Iterator[Text]:
     totals = status.totals
     yield _line(
         "done",
-        f"{totals.scanned:,} orders in {totals.cycles:,} cycles: {totals.discrepancies:,} changed,"
-        f" {totals.errors:,} failed, {totals.held:,} held",
+        f"{totals.scanned:,} orders in {totals.cycles:,} cycles: {_outcome(totals, status.mode)}",
     )
     yield _line(
         "workers",
@@ -155,8 +159,7 @@ def last_cycle(status: SupervisorStatus) -> Text:
     return _line(
         "cycle",
         f"{_ended(cycle)}: {cycle.scanned:,} scanned in"
-        f" {_took(cycle)}, {cycle.discrepancies:,} changed, {cycle.errors:,} failed,"
-        f" {cycle.held:,} held",
+        f" {_took(cycle)}, {_outcome(cycle, status.mode)}",
     )
 
 
@@ -173,6 +176,22 @@ def _backlog(status: SupervisorStatus) -> str:
     return (
         f"{backlog.items:,} stale, the oldest unsynced for"
         f" {duration(backlog.oldest_age_seconds)} ({duration(backlog.measured_seconds_ago)} ago)"
+    )
+
+
+def _outcome(counts: CountFields, mode: Mode) -> str:
+    """Return what became of orders; a shadow changes and holds none."""
+    changed, held = ("changed", "held") if mode is Mode.LIVE else ("differed", "to hold")
+    return f"{counts.discrepancies:,} {changed}, {counts.errors:,} failed, {counts.held:,} {held}"
+
+
+def _found(shadow: ShadowFigures) -> str:
+    changes = shadow.changes
+    median = changes.median_seconds
+    later = "" if median is None else f" (median {duration(median)} later)"
+    return (
+        f"{changes.would_change:,} would be changed; the application got"
+        f" {changes.caught_up:,} by itself{later}, {changes.not_yet:,} not yet"
     )
 
 

@@ -175,3 +175,12 @@ def test_age_does_not_count_when_no_order_is_stale() -> None:
     vitals = vitals_with(stale_orders=0, oldest_stale_age_seconds=9999, stale_after_seconds=300)
 
     assert judge(vitals).status is Grade.HEALTHY
+
+
+def test_what_a_shadow_finds_different_is_no_alarm_and_it_says_that_it_is_one() -> None:
+    verdict = judge(vitals_with(discrepancies=9000, is_shadow=True))
+
+    assert verdict.status is Grade.HEALTHY
+    assert (verdict.rows[0].name, verdict.rows[0].value) == ("mode", "shadow: nothing is written")
+    assert any(row.value.startswith("90.0% of 10,000") for row in verdict.rows)
+    assert all(row.name != "mode" for row in judge(vitals_with()).rows)

@@ -30,12 +30,12 @@ DOCUMENTED = """
 Counters `orders.reconciled`, `orders.discrepancies`, `orders.errors`, `orders.held`,
 `orders.skipped_locked`, `transitions.<from>.<to>`, `exchange.requests`, `exchange.weight`,
 `exchange.errors.<class>`, `exchange.retries`, `breaker.opened`, `supervisor.restarts`,
-`supervisor.killed_hung`, `log.lines_lost`.
-Timers `cycle.duration`, `exchange.latency`, `store.apply`. Gauges
+`supervisor.killed_hung`, `log.lines_lost`, `shadow.would_change`, `shadow.would_hold`.
+Timers `cycle.duration`, `exchange.latency`, `store.apply`, `shadow.application_later`. Gauges
 `cycle.last_run_timestamp`, `cycle.last_duration_ms`, `shards.desired`, `shards.running`,
 `shards.parked`, `shard.<n>.breaker.state`, `breakers.open`, `stale.backlog`,
 `stale.oldest_age_seconds`, `holds.open`, `holds.oldest_age_seconds`,
-`orders.not_followed`, `orders.duplicates`.
+`orders.not_followed`, `orders.duplicates`, `shadow.active`, `shadow.not_yet`.
 """
 
 

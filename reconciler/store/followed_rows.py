@@ -1,0 +1,80 @@
+"""Read a few columns of many rows by their ids, to see what has become of them."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import NamedTuple
+
+from sqlalchemy import Connection, select
+
+from reconciler.config_file.statuses import Statuses
+from reconciler.domain.order import Facts, OrderId
+from reconciler.domain.status import TERMINAL, Status
+from reconciler.store.best_effort import set_statement_timeout
+from reconciler.store.orders_table import OrdersTable
+from reconciler.store.prepared_statement import array_literal, fetch_tuples
+from reconciler.store.stale_statements import of_ids
+
+_NO_STATUS: frozenset[Status] = frozenset()
+
+
+class FollowedRow(NamedTuple):
+    """The order that a row names, and its facts; None if its status has no meaning for us.
+
+    `may_mean` has the ends for which its word is the one to write: theirs may be fewer than ours.
+    """
+
+    external_order_id: str | None
+    facts: Facts | None
+    may_mean: frozenset[Status] = _NO_STATUS
+
+
+class FollowedRows:
+    """Reads rows by id, within a time."""
+
+    def __init__(self, orders: OrdersTable, *, timeout_seconds: float) -> None:
+        self._timeout_seconds = timeout_seconds
+        self._statuses = orders.statuses
+        self._ends = _ends_by_word(orders.statuses)
+        self._statement = (
+            select(
+                orders.id,
+                orders.as_text("external_order_id"),
+                orders.status,
+                orders.executed_qty,
+                orders.avg_price,
+            )
+            .select_from(orders.rows)
+            .where(of_ids(orders))
+        )
+
+    def read(self, connection: Connection, ids: Iterable[OrderId]) -> dict[OrderId, FollowedRow]:
+        """Return the rows that exist, by id. Needs a transaction."""
+        set_statement_timeout(connection, self._timeout_seconds)
+        rows = connection.execute(self._statement, {"ids": array_literal(map(str, ids))})
+        return {
+            id_: FollowedRow(
+                external,
+                self._facts(word or "", executed or _ZERO, average),
+                self._ends.get(word or "", _NO_STATUS),
+            )
+            for id_, external, word, executed, average in fetch_tuples(rows)
+        }
+
+    def _facts(self, word: str, executed: Decimal, average: Decimal | None) -> Facts | None:
+        status = self._statuses.read(word, executed)
+        if status is None:
+            return None
+        return Facts(status=status, executed_qty=executed, avg_price=average)
+
+
+def _ends_by_word(statuses: Statuses) -> dict[str, frozenset[Status]]:
+    """Return, for each word that is written for an end, all ends for which it is."""
+    words = {status: statuses.write(status) for status in TERMINAL}
+    return {
+        word: frozenset(status for status in TERMINAL if words[status] == word)
+        for word in words.values()
+        if word is not None
+    }
+
+
+_ZERO = Decimal(0)
