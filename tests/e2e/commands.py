@@ -57,7 +57,7 @@ class RunningCommand:
         module: str = "reconciler",
     ) -> None:
         self._arguments = [sys.executable, "-m", module, *arguments]
-        self._environment = os.environ | {name: str(value) for name, value in environment.items()}
+        self.environment = os.environ | {name: str(value) for name, value in environment.items()}
         self._folder = folder
         self._err: list[str] = []
         self._out = ""
@@ -144,7 +144,7 @@ class RunningCommand:
     def _start(self) -> None:
         self._process = subprocess.Popen(  # noqa: S603 - our own command
             self._arguments,
-            env=self._environment,
+            env=self.environment,
             cwd=self._folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
