@@ -47,6 +47,9 @@ def warn_of_unfollowed_orders(settings: Settings) -> Coverage | None:
     """Log a warning about rows that look open but are not followed; return None if unknown.
 
     If the database cannot be asked here, the supervisor cannot work either, and reports it.
+
+    Raises:
+        ConfigurationError: the table has a status that the configuration file leaves out.
     """
     coverage = query_on_own_connection(
         settings.required_database_url,
@@ -56,6 +59,8 @@ def warn_of_unfollowed_orders(settings: Settings) -> Coverage | None:
             timeout_seconds=MAX_COUNT_SECONDS,
         ),
     )
+    if coverage is not None and coverage.left_out_problem is not None:
+        raise ConfigurationError([coverage.left_out_problem])
     if coverage is not None and (coverage.has_unknown_words or coverage.lacks_most_ids):
         log.warning(
             "orders.not_followed",

@@ -14,9 +14,11 @@ from datetime import timedelta
 
 from sqlalchemy import Connection
 
+from reconciler.config_file.document import dotted
 from reconciler.config_file.statuses import OPEN_MEANING, Meaning, Statuses
-from reconciler.domain.status import OPEN
+from reconciler.domain.status import OPEN, Status
 from reconciler.domain.status_words import StatusMeaning, guess_meaning
+from reconciler.errors import Problem
 from reconciler.scope import Scope
 from reconciler.store.best_effort import fetch_before_timeout, set_statement_timeout
 from reconciler.store.columns import read_columns
@@ -54,8 +56,8 @@ class Coverage:
         left_out: The number of rows by status, for statuses that the configuration file leaves out
             although it has others.
         id_column: The column with the exchange's ids.
-        followed_words: The number of rows by the user's word and ours, `LIVE (open)`, for those
-            that are open by the configuration file; empty if the words are our own.
+        followed_words: The number of followed rows by the user's word and ours, `LIVE (open)`;
+            empty if the words are our own.
     """
 
     rows: int
@@ -114,6 +116,19 @@ class Coverage:
         return (
             f"{self._about_prefix}{rows} a status that [orders.statuses] leaves out:"
             f" {describe_words(self.left_out)}"
+        )
+
+    @property
+    def left_out_problem(self) -> Problem | None:
+        """The problem of statuses that the file leaves out: only their owner knows the meaning."""
+        if (what := self.remark_on_left_out) is None:
+            return None
+        most = Counter(self.left_out).most_common(MAX_WORDS)
+        lines = "; ".join(f"{dotted((word,))} = ..." for word, _ in most)
+        return Problem(
+            what=what,
+            hint=f"say in [orders.statuses] of reconciler.toml what each means: {lines}"
+            f" ({OPEN_MEANING}, {', '.join(Status)})",
         )
 
     @property
@@ -279,23 +294,23 @@ def _coverage(counts: Mapping[_Key, int], table: UserTable, *, is_estimate: bool
     by_meaning: dict[StatusMeaning | None, Counter[str]] = {
         meaning: Counter() for meaning in (*StatusMeaning, None)
     }
-    followed = 0
+    followed = Counter[str]()
     for (word, has_id), count in counts.items():
         meaning = _meaning(word, statuses)
         by_meaning[meaning]["none" if word is None else word] += count
         if meaning is StatusMeaning.FOLLOWED and has_id:
-            followed += count
+            followed[str(word)] += count
     open_ = by_meaning[StatusMeaning.FOLLOWED].total()
     return Coverage(
         rows=sum(counts.values()),
-        followed=followed,
-        without_id=open_ - followed,
+        followed=followed.total(),
+        without_id=open_ - followed.total(),
         words=by_meaning[StatusMeaning.OPEN],
         others=by_meaning[StatusMeaning.OTHER],
         has_our_words=any(word in statuses.meanings for word, _ in counts),
         left_out=by_meaning[None],
         id_column=table.external_order_id,
-        followed_words=_named(by_meaning[StatusMeaning.FOLLOWED], statuses),
+        followed_words=_named(followed, statuses),
         is_estimate=is_estimate,
     )
 

@@ -23,19 +23,19 @@ _OF_ITS_OWN = frozenset({"InitPlan", "SubPlan"})
 # Every index of the table or its partitions that has the status in its condition, or as a key; but
 # not ours.
 _WITH_STATUS = """
-SELECT n.nspname::text, c.relname::text, i.indpred IS NOT NULL AND EXISTS (
-        SELECT FROM pg_depend d
-        WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
-            AND d.refclassid = 'pg_class'::regclass AND d.refobjid = i.indrelid
-            AND d.refobjsubid = a.attnum
-    ) AND a.attnum <> ALL (i.indkey::int2[]) AS is_partial
+SELECT n.nspname::text, c.relname::text, judged.is_partial
 FROM pg_index i
 JOIN pg_class c ON c.oid = i.indexrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attname = %(status)s AND NOT a.attisdropped
+CROSS JOIN LATERAL (
+    SELECT coalesce(i.indpred::text LIKE '%%:varattno ' || a.attnum || ' %%', false) AS is_partial,
+        a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1]) AS is_key
+) AS judged
 WHERE (i.indrelid = to_regclass(%(table)s)
         OR i.indrelid IN (SELECT relid FROM pg_partition_tree(to_regclass(%(table)s))))
     AND i.indisvalid AND c.relname NOT LIKE 'reconciler\\_%%'
+    AND (judged.is_partial OR judged.is_key)
 """
 
 

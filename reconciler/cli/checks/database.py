@@ -1,6 +1,5 @@
 """Checks of the database: its answer, its clock, its schema, and our rights in it."""
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -12,21 +11,17 @@ from reconciler.cli.checks.policies import check_policies
 from reconciler.cli.checks.programs import check_programs
 from reconciler.cli.checks.result import CheckResult, failed, passed, result_of, skipped, warning
 from reconciler.cli.checks.times import check_times
-from reconciler.config_file.document import dotted
 from reconciler.domain.status import OPEN
 from reconciler.errors import ConfigurationError, Problem, ReconcilerError, SchemaMismatch
 from reconciler.store import migrations
 from reconciler.store.columns import read_columns
-from reconciler.store.coverage import (
-    MAX_WORDS,
-    Coverage,
-    describe_followed,
-    measure_coverage,
-)
+from reconciler.store.coverage import Coverage, describe_followed, measure_coverage
 from reconciler.store.database import Database
 from reconciler.store.duplicates import MAX_READ, measure_duplicates
+from reconciler.store.open_index import IndexState, read_index_state
 from reconciler.store.orders_table import read_orders_table
 from reconciler.store.privileges import missing_privileges, missing_read_privileges
+from reconciler.store.suitable_index import find_suitable_index
 from reconciler.store.tables import schema_problems
 from reconciler.store.user_table import UserTable, quoted
 from reconciler.store.vacuum import MIN_BLOCKED_TIME, vacuum_blockers
@@ -114,10 +109,11 @@ def check_open_orders(connection: Connection, table: UserTable) -> CheckResult:
 def open_orders_result(coverage: Coverage) -> CheckResult:
     """Return a problem or a warning if rows that look open are not followed."""
     followed = describe_followed(coverage)
-    problems = [
+    left_out = coverage.left_out_problem
+    problems = [] if left_out is None else [left_out]
+    problems += [
         Problem(what=remark, hint=hint)
         for remark, hint in (
-            (coverage.remark_on_left_out, _left_out_hint(coverage)),
             (coverage.remark_on_words, _WORDS_HINT),
             (coverage.remark_on_ids, _ids_hint(coverage)),
         )
@@ -141,16 +137,6 @@ def _ids_hint(coverage: Coverage) -> str:
     return (
         f"write the exchange's order id into {coverage.id_column} as soon as the exchange has"
         " accepted the order"
-    )
-
-
-def _left_out_hint(coverage: Coverage) -> str:
-    """Return lines for the configuration file. Only their owner knows what the words mean."""
-    most = Counter(coverage.left_out).most_common(MAX_WORDS)
-    lines = "; ".join(f"{dotted((word,))} = ..." for word, _ in most)
-    return (
-        f"say in [orders.statuses] of reconciler.toml what each means: {lines} (open, new, partial,"
-        " pending, filled, canceled, rejected or expired)"
     )
 
 
@@ -189,7 +175,20 @@ def check_schema(connection: Connection, table: UserTable) -> CheckResult:
                 hint="run: reconciler db upgrade",
             )
         ]
-    return result_of("schema", problems, f"revision {current}, up to date")
+    detail = f"revision {current}, up to date{_describe_index(connection, table)}"
+    return result_of("schema", problems, detail)
+
+
+def _describe_index(connection: Connection, table: UserTable) -> str:
+    """Return by which index open orders are found, if it is not ours."""
+    match read_index_state(connection, table):
+        case IndexState.REPLACED:
+            name = find_suitable_index(connection, table)
+            return f"; open orders are found by the index {name}"
+        case IndexState.OF_VIEW:
+            return f"; {table.name} is a view: see writes for how open orders are found"
+        case _:
+            return ""
 
 
 def check_rights(connection: Connection, table: UserTable) -> CheckResult:
