@@ -186,7 +186,7 @@ def _describe_index(connection: Connection, table: UserTable) -> str:
             name = find_suitable_index(connection, table)
             return f"; open orders are found by the index {name}"
         case IndexState.OF_VIEW:
-            return f"; {table.name} is a view: see writes for how open orders are found"
+            return f"; {table.name} is a view, which needs no index of ours"
         case _:
             return ""
 
