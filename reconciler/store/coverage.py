@@ -329,7 +329,7 @@ def _number(count: int, one: str, more: str) -> str:
 def describe_followed(found: Coverage) -> str:
     """Return the number of followed orders; for words of the user, each with ours."""
     about = "about " if found.is_estimate else ""
-    by_word = Counter(found.followed_words).most_common()
+    by_word = sorted(found.followed_words.items(), key=lambda one: (-one[1], one[0]))
     words = ", ".join(f"{word} {count:,}" for word, count in by_word)
     return f"{about}{found.followed:,} followed{f': {words}' if words else ''}"
 

@@ -277,7 +277,7 @@ def read_orders_table(connection: Connection, table: UserTable = DEFAULT_TABLE) 
     Raises:
         SchemaMismatch: it is missing or does not fit; has every problem with its hint.
     """
-    has_side_table = bool(read_side_table(connection))
+    has_side_table = table.uses_side_table or bool(read_side_table(connection))
     if problems := orders_problems(connection, table, with_side_table=has_side_table):
         raise SchemaMismatch(problems)
     found = read_columns(connection, table.name)

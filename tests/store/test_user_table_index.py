@@ -215,7 +215,7 @@ def test_no_index_is_sought_with_a_word_that_the_table_cannot_have(
     owner: Application, empty_database: Database
 ) -> None:
     owner.execute(SHAPES["integer id, enum status"].ddl)
-    owner.execute("(status)")
+    owner.execute("CREATE INDEX mine ON orders (status)")
     table = UserTable(OrdersConfig(statuses=Statuses(meanings={"OPEN": "open"})))
 
     assert state_of(empty_database, table) is IndexState.MISSING
