@@ -18,6 +18,9 @@ from .documents import ROOT, anchors
 SAMPLES = {
     # By the expression in the text.
     "table": "orders",
+    "table.name": "orders",
+    "table.id": "id",
+    "SIDE_TABLE": "reconciliation_sync",
     "name": "qty",
     "kind": "UPDATE",
     "kinds": "SELECT, INSERT",
@@ -45,6 +48,7 @@ NO_CALLS = {
 }
 BEFORE = {
     # The state of the database in which the statement is proposed.
+    "DROP TABLE reconciliation_sync": "CREATE TABLE reconciliation_sync ()",
     "DROP INDEX": "CREATE INDEX qty ON orders (qty)",
     "DROP RULE": "CREATE RULE copies AS ON UPDATE TO orders DO ALSO NOTHING",
     "ADD COLUMN qty": "ALTER TABLE orders DROP COLUMN qty",
