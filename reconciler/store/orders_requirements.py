@@ -41,13 +41,17 @@ from reconciler.store.rules import rule_problems
 from reconciler.store.side_table import read_side_table, side_table_problems
 from reconciler.store.stored_values import FLOATS, INTEGERS, TEXTS
 from reconciler.store.symbol_names import names_query
-from reconciler.store.user_table import UserTable, literal, pyformat
+from reconciler.store.user_table import UserTable, literal, pyformat, quoted
 
 _SYNC = "last_synced_at"
 _REQUIRED = ("id", "symbol", "external_order_id", "status", "executed_qty", _SYNC)
 _COMPARED = frozenset({"qty", "side", "client_order_id"})
 """They tell an order from another. Where such a column has another type, it is not used."""
 
+_UNIT_HINT = (
+    "give the unit that the column has: unit is timestamptz, naive-utc, naive:Europe/Berlin, epoch-s,"
+    " epoch-ms, epoch-us or epoch-ns"
+)
 _NUMBER = Requirement(
     types=frozenset({"numeric"}) | FLOATS | INTEGERS | TEXTS,
     words="a number, or text with numbers",
@@ -57,12 +61,23 @@ _NUMBER = Requirement(
     " it numeric",
 )
 _NAIVE = Requirement(
-    types=frozenset({"timestamp without time zone"}), words="timestamp without a zone", ddl=""
+    types=frozenset({"timestamp without time zone"}),
+    words="timestamp without a zone",
+    ddl="",
+    otherwise=_UNIT_HINT,
 )
 _EPOCH = Requirement(
-    types=frozenset({"numeric"}) | FLOATS | INTEGERS | TEXTS, words="a number, or text", ddl=""
+    types=frozenset({"numeric"}) | FLOATS | INTEGERS | TEXTS,
+    words="a number, or text with numbers",
+    ddl="",
+    otherwise=_UNIT_HINT,
 )
-_KEY = Requirement(types=TEXT.types | INTEGERS | {"uuid"}, words="text or an integer", ddl="text")
+_KEY = Requirement(
+    types=TEXT.types | INTEGERS | {"uuid"},
+    words="text, an integer or a uuid",
+    ddl="text",
+    otherwise="name in reconciler.toml the column with the key that the query looks up",
+)
 
 
 def orders_problems(
@@ -80,7 +95,7 @@ def orders_problems(
     ]
     return [
         *columns,
-        *_owner_problems(table, found),
+        *_missing_columns(table, found),
         *_status_problems(table, found),
         *_following_problems(table, found),
         *side_table_problems(read_side_table(connection), found, table),
@@ -207,17 +222,23 @@ def _not_joinable(table: UserTable, column: str) -> Problem:
     )
 
 
-def _owner_problems(table: UserTable, found: Columns) -> Iterator[Problem]:
-    """Name the columns with the exchange and the account that are missing."""
-    for name in ("exchange", "account"):
-        column = getattr(table.config.columns, name)
-        if isinstance(column, NamedColumn):
-            required = {column.name: replace(TEXT, types=frozenset({_type_of(found, column.name)}))}
-            yield from column_problems(table.name, required, found)
-
-
-def _type_of(found: Columns, name: str) -> str:
-    return found[name].type if name in found else ""
+def _missing_columns(table: UserTable, found: Columns) -> Iterator[Problem]:
+    """Name the columns for exchange, account and what follows the status that are missing."""
+    columns = table.config.columns
+    owners = {"exchange": columns.exchange, "account": columns.account}
+    named = {
+        column.name: f"orders.columns.{key}"
+        for key, column in owners.items()
+        if isinstance(column, NamedColumn)
+    }
+    named |= {one.name: "orders.also_write" for one in table.config.also_write}
+    for name, place in named.items():
+        if name not in found:
+            nearest = nearest_name(name, found)
+            yield Problem(
+                what=f"column {table.name}.{quoted(name)} is missing",
+                hint=f"write {nearest} in {place}" if nearest else f"remove it from {place}",
+            )
 
 
 def _status_problems(table: UserTable, found: Columns) -> Iterator[Problem]:
@@ -254,17 +275,8 @@ def _is_integer(word: str) -> bool:
 
 def _following_problems(table: UserTable, found: Columns) -> Iterator[Problem]:
     for following in table.config.also_write:
-        column = found.get(following.name)
-        if column is None:
-            nearest = nearest_name(following.name, found)
-            yield Problem(
-                what=f"column {table.name}.{following.name} is missing",
-                hint=f"write [orders.also_write] {nearest} = ..."
-                if nearest
-                else "remove it from [orders.also_write]",
-            )
-        else:
-            yield from _wrong_values(table, following, column)
+        if following.name in found:
+            yield from _wrong_values(table, following, found[following.name])
 
 
 def _wrong_values(
