@@ -49,7 +49,7 @@ _COMPARED = frozenset({"qty", "side", "client_order_id"})
 """They tell an order from another. Where such a column has another type, it is not used."""
 
 _UNIT_HINT = (
-    "give the unit that the column has: unit is timestamptz, naive-utc, naive:Europe/Berlin, epoch-s,"
+    "give the unit that the column has: timestamptz, naive-utc, naive:Europe/Berlin, epoch-s,"
     " epoch-ms, epoch-us or epoch-ns"
 )
 _NUMBER = Requirement(

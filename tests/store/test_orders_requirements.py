@@ -51,7 +51,7 @@ PROBLEMS = [
     ({"orders": "where = 'id'"}, "must be type boolean", "where ="),
     ({"orders": "where = 'nothing = 1'"}, 'column "nothing" does not exist', "where ="),
     ({"orders": "where = 'spy(id)'"}, "read-only transaction", "only reads"),
-    ({"orders": 'where = "nextval(\'some\') > 0"'}, "orders.where does not work", "only reads"),
+    ({"orders": "where = \"nextval('some') > 0\""}, "orders.where does not work", "only reads"),
     ({"executed": '"units"'}, "executed_qty would lose every fraction", 'scale = "1e-6"'),
     ({"executed": '{ column = "done", scale = "1e9" }'}, "would lose every fraction", "scale"),
     ({"executed": '{ remaining = "left", of = "done" }'}, "fewer decimal places than done", "type"),
