@@ -17,7 +17,7 @@ from enum import StrEnum
 from sqlalchemy import Connection
 
 from reconciler.errors import Problem
-from reconciler.store.suitable_index import find_suitable_index
+from reconciler.store.suitable_index import find_suitable_index, has_index_with_status
 from reconciler.store.user_table import DEFAULT_TABLE, UserTable, literal, quoted
 
 OPEN_INDEX = "reconciler_open_orders"
@@ -50,6 +50,9 @@ class IndexState(StrEnum):
     Attributes:
         OUTDATED: It was built from other columns or words.
         REPLACED: An index of the user's is used for open orders.
+        UNUSED: An index of the user's has the statuses, and PostgreSQL does not use it now: plans
+            change with the number of open orders. That stops no program; the next `db upgrade`
+            builds ours.
         OF_VIEW: The table is a view.
     """
 
@@ -58,6 +61,7 @@ class IndexState(StrEnum):
     OUTDATED = "outdated"
     READY = "ready"
     REPLACED = "replaced"
+    UNUSED = "unused"
     OF_VIEW = "of a view"
 
     @property
@@ -81,8 +85,9 @@ def read_index_state(connection: Connection, table: UserTable) -> IndexState:
         return IndexState.READY if found.is_valid else IndexState.BROKEN
     if read_kind(connection, table) == VIEW:
         return IndexState.OF_VIEW
-    is_replaced = find_suitable_index(connection, table) is not None
-    return IndexState.REPLACED if is_replaced else IndexState.MISSING
+    if find_suitable_index(connection, table) is not None:
+        return IndexState.REPLACED
+    return IndexState.UNUSED if has_index_with_status(connection, table) else IndexState.MISSING
 
 
 def index_comment(table: UserTable) -> str | None:

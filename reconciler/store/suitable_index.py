@@ -6,7 +6,7 @@ those that have ended, too.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,22 +44,36 @@ def find_suitable_index(connection: Connection, table: UserTable) -> str | None:
 
     Of several, one for each partition, it is the first by name. Takes no lock but that of a reader.
     """
-    names = {"table": table.name, "status": table.config.columns.status.name}
-    with_status = {
-        (schema, name): is_partial
-        for schema, name, is_partial in connection.exec_driver_sql(_WITH_STATUS, names)
-    }
+    with_status = _read_with_status(connection, table)
     if not with_status or not _may_read(connection, table):
         return None
     plan = _explain(connection, table)
     if plan is None:
         return None
     scans = list(_scans(plan, schema=None))
+    status = table.config.columns.status.name
     if not all(
-        scan.key in with_status and (scan.has_condition or with_status[scan.key]) for scan in scans
+        scan.key in with_status and (status in scan.condition or with_status[scan.key])
+        for scan in scans
     ):
         return None
     return min(str(scan.name) for scan in scans)
+
+
+def has_index_with_status(connection: Connection, table: UserTable) -> bool:
+    """Return True if an index of the user's has the status, whatever PostgreSQL uses now."""
+    return bool(_read_with_status(connection, table))
+
+
+def _read_with_status(
+    connection: Connection, table: UserTable
+) -> Mapping[tuple[str | None, str | None], bool]:
+    """Read the user's indexes that have the status; True for one that has it in its condition."""
+    names = {"table": table.name, "status": table.config.columns.status.name}
+    return {
+        (schema, name): is_partial
+        for schema, name, is_partial in connection.exec_driver_sql(_WITH_STATUS, names)
+    }
 
 
 def _may_read(connection: Connection, table: UserTable) -> bool:
@@ -100,11 +114,14 @@ def _explain(connection: Connection, table: UserTable) -> Any:
 
 @dataclass(frozen=True)
 class _Scan:
-    """A scan in a plan. `name` is the index; None for another kind of scan."""
+    """A scan in a plan. `name` is the index; None for another kind of scan.
+
+    `condition` is what is looked for in the index; empty if all of it is read.
+    """
 
     schema: str | None
     name: str | None = None
-    has_condition: bool = False
+    condition: str = ""
 
     @property
     def key(self) -> tuple[str | None, str | None]:
@@ -115,7 +132,7 @@ def _scans(node: Any, schema: str | None) -> Iterator[_Scan]:
     """Yield each scan of a plan, without those of subqueries, which the user's filter may have."""
     schema = node.get("Schema", schema)
     if node["Node Type"] in _INDEX_SCANS:
-        yield _Scan(schema, node["Index Name"], "Index Cond" in node)
+        yield _Scan(schema, node["Index Name"], node.get("Index Cond", ""))
         return
     children = [
         one for one in node.get("Plans", ()) if one["Parent Relationship"] not in _OF_ITS_OWN
