@@ -73,7 +73,7 @@ def start(_shared_database_url: str, paper: PaperProcess, tmp_path: Path) -> Ite
                 "EXCHANGE_API_KEY": KEY,
                 "EXCHANGE_API_SECRET": SECRET,
                 "RECONCILIATION_CONFIG": file,
-                "RECONCILIATION_SHARDS": 2,
+                "RECONCILIATION_SHARDS": 1,
                 "LOG_FORMAT": "json",
             }
             return running.enter_context(

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from psycopg import sql
 
 from reconciler.paper.listing import ListedOrder, ListedState
 from reconciler.paper.process import PaperProcess
@@ -40,22 +39,21 @@ class AdoptedTable:
         listed = list(self.exchange.orders())
         self.refer_to(sorted({order.symbol for order in listed}))
         self.insert(listed)
+        self.connection.execute(f"ANALYZE {self.platform.table}".encode())
 
     def refer_to(self, symbols: Iterable[str]) -> None:
         """Insert the rows that orders of these symbols refer to."""
         for statement, values in self.platform.reference_rows(list(symbols)):
             self.connection.execute(statement, values)
 
-    def insert(self, orders: Iterable[ListedOrder]) -> None:
-        """Insert a row for each order, with its state as last seen."""
+    def insert(self, orders: Iterable[ListedOrder], *, first: int = 1) -> None:
+        """Insert a row for each order, with its state as last seen, numbered from `first` on."""
         rows = [
             self.platform.row(order, order.seen, number)
-            for number, order in enumerate(orders, start=1)
+            for number, order in enumerate(orders, start=first)
         ]
         with self.connection.transaction(), self.connection.cursor() as cursor:
             cursor.executemany(self.platform.insert(rows[0]), rows)
-        table = sql.SQL(self.platform.table)
-        self.connection.execute(sql.SQL("ANALYZE {}").format(table))
 
     def write(self, order: ListedOrder, before: ListedState, now: ListedState) -> None:
         """Write a new state to an order's row, as an ORM does: only the columns that change."""
@@ -95,8 +93,9 @@ class AdoptedTable:
             [*command, self.url], capture_output=True, text=True, check=True
         )
         lines = (line.strip() for line in dumped.stdout.splitlines())
-        # The key of the session is drawn for each dump.
-        return Counter(line for line in lines if line and "restrict " not in line)
+        # Comments of the dump, and the key that it draws for each session.
+        left_out = ("--", "\\restrict ", "\\unrestrict ")
+        return Counter(line for line in lines if line and not line.startswith(left_out))
 
     def _execute(self, statement: str, values: Any = None) -> list[Any]:
         return self.connection.execute(statement, values).fetchall()

@@ -15,9 +15,11 @@ from reconciler.settings import Settings
 from reconciler.store.database import Database
 from reconciler.store.side_table import create_side_table, read_side_table
 from reconciler.store.user_table import DEFAULT_TABLE
+from tests.adoption.platforms import PLATFORMS
 
 from .documents import DOCUMENTS, Block, blocks, codes_in, marked, typed_in
 
+TESTED_ELSEWHERE = {"grants", "side table", *(f"{name}.sql" for name in PLATFORMS)}
 MANY_ROWS, FEW_ROWS = "2000000", "2000"
 
 
@@ -70,7 +72,7 @@ def test_json_snippets_are_json(block: Block) -> None:
 
 @pytest.mark.parametrize(
     "block",
-    [block for block in blocks("sql") if block.marker not in {"grants", "side table"}],
+    [block for block in blocks("sql") if block.marker not in TESTED_ELSEWHERE],
     ids=str,
 )
 def test_sql_snippets_run(block: Block, database: Database) -> None:

@@ -41,7 +41,8 @@ class Platform:
         word: The word for a status where it depends on the order as well.
         truth: Selects symbol, exchange's id, word, executed quantity and average price of all rows,
             in SQL of the platform's own; the symbol is the exchange's.
-        average_places: Decimal places that the column has; None if there is no average.
+        average_places: Decimal places to compare, at most the eight that the exchange lists; None
+            if there is no average.
         as_stored: Rounds a quantity as the column does; the identity, if it keeps all digits.
         reference_rows: Rows of other tables that the orders refer to, for the symbols.
         sync_times: The table with the times of the last sync.
@@ -80,20 +81,18 @@ class Platform:
     def expected(self, order: ListedOrder) -> Facts:
         """Return the facts that an order's row must have at the end."""
         truth = order.truth
-        average = None
-        if self.average_places is not None and truth.avg_price is not None:
-            unit = Decimal(1).scaleb(-self.average_places)
-            average = Decimal(truth.avg_price).quantize(unit, ROUND_HALF_UP)
         executed = self.as_stored(Decimal(truth.executed_qty))
-        return self.word_for(order, truth.status), executed, average
+        return self.word_for(order, truth.status), executed, self._rounded(truth.avg_price)
 
     def found(self, word: str, executed: object, average: object) -> Facts:
         """Return the facts that a row has, from what `truth` selects."""
-        return (
-            word,
-            self.as_stored(Decimal(str(executed))),
-            None if average is None else Decimal(str(average)),
-        )
+        return word, self.as_stored(Decimal(str(executed))), self._rounded(average)
+
+    def _rounded(self, average: object) -> Decimal | None:
+        if self.average_places is None or average is None:
+            return None
+        unit = Decimal(1).scaleb(-self.average_places)
+        return Decimal(str(average)).quantize(unit, ROUND_HALF_UP)
 
     def insert(self, columns: Iterable[str]) -> sql.Composed:
         """Return the statement that inserts a row, with a named parameter for each column."""
