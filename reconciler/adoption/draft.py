@@ -27,6 +27,7 @@ class Question:
         default: The answer that does no harm; None if no answer is safe, and one must be given.
         comment: What the file says above that line.
         blank: The line for the file with empty quotes where the answer belongs.
+        is_for_file: The answer needs more than a word, so it can only be given in the file.
     """
 
     place: Place
@@ -35,6 +36,7 @@ class Question:
     default: str | None = None
     comment: str = ""
     blank: str = ""
+    is_for_file: bool = False
 
     @property
     def must_be_answered(self) -> bool:

@@ -6,6 +6,7 @@ from reconciler.adoption.columns import is_text
 from reconciler.adoption.draft import Draft, Question
 from reconciler.adoption.status_words import plain
 from reconciler.adoption.toml_values import comment_text, key_text, value_text
+from reconciler.config_file.orders import NamedColumn
 from reconciler.store.discovery import Description
 from reconciler.store.sampling import Sample
 from reconciler.store.similar_columns import split_name
@@ -76,18 +77,20 @@ def _filter_by_exchange(draft: Draft, sample: Sample, name: str, exchange: str) 
         f"{comment_text(value) or '(empty)'} {rows:,}" for value, rows in counts.most_common(8)
     )
     column = key_text(name)
+    if counts and all(_is_named(value, exchange) for value in counts):
+        draft.use("exchange", NamedColumn(name=name), "rows of another exchange are left alone")
+        return
     if len(counts) <= 1:
         said = f": {listed} rows" if counts else ""
         line = f"exchange = {value_text(name)}"
         draft.note("columns", f"{line}   not needed for one exchange{said}")
-        fits = not counts or exchange == _PAPER or plain(exchange) in plain(next(iter(counts)))
-        if not fits:
+        if counts and exchange != _PAPER and plain(exchange) not in plain(next(iter(counts))):
             draft.assumptions.append(
                 f"the rows are of {comment_text(next(iter(counts)))}, and EXCHANGE_NAME is"
                 f" {exchange}: one of them is wrong"
             )
         return
-    fitting = [value for value in counts if plain(value) == plain(exchange)]
+    fitting = [value for value in counts if _is_named(value, exchange)]
     place = ("where",)
     answer = draft.answers.get(place)
     if answer is None and len(fitting) == 1:
@@ -111,6 +114,11 @@ def _filter_by_exchange(draft: Draft, sample: Sample, name: str, exchange: str) 
         f"{column} has several exchanges: {listed}. Only {comment_text(answer)} is followed here; a"
         " second program, with another file, where and scope, can follow another",
     )
+
+
+def _is_named(value: str, exchange: str) -> bool:
+    """Return True if a row with this value is followed by a program for the exchange."""
+    return value.strip().lower() == exchange.lower().rpartition(":")[2]
 
 
 def _mention_account(draft: Draft, sample: Sample, name: str) -> None:

@@ -234,8 +234,6 @@ def _choose_among(
 ) -> str | None:
     place = ("statuses", "write", str(status))
     listed = ", ".join(value_text(word) for word in fitting)
-    if place in draft.answers:
-        return draft.answers[place]
     if len({side_in(words.spelled(word)) for word in fitting}) > 1:
         why = (
             "they depend on the order's side, and only one can be written: follow each side with a"
@@ -245,12 +243,14 @@ def _choose_among(
             Question(
                 place=place,
                 what=f"which word is to be written for {status}: {listed}? {why}",
-                choices=fitting,
                 comment=f"One of {listed}: {why}",
+                is_for_file=True,
                 blank=f'{status} = ""',
             )
         )
         return None
+    if place in draft.answers:
+        return draft.answers[place]
     named = [word for word in fitting if sense_of(words.spelled(word)) == status.value]
     best = min(named or fitting, key=lambda word: _preference(words, word))
     draft.assume(place, f"{status} is written as {value_text(best)}; {listed} all mean it")

@@ -203,8 +203,10 @@ def _ask_for_symbol(draft: Draft, keys: Sequence[str]) -> None:
     draft.ask(
         Question(
             place=("columns", "symbol"),
-            what="which column has the exchange's symbol? For a key, write the query that gives it"
-            " into the file",
+            what="which column has the symbol?"
+            if not keys
+            else f"{keys[0]} is a key: which query gives the exchange's symbol for it?",
+            is_for_file=bool(keys),
             comment=f"The query that gives the exchange's symbol for the key: {example}"
             if keys
             else "",

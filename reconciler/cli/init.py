@@ -3,36 +3,29 @@
 import sys
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
 
-from reconciler.adoption.config_text import read_orders_text, without_orders
+from reconciler.adoption.config_text import read_orders_text
 from reconciler.adoption.draft import Proposal
-from reconciler.adoption.tables import Candidate
 from reconciler.adoption.toml_text import write_proposal
+from reconciler.cli.checks.confirms import confirm_detail
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.init_prompts import ask_to_replace
+from reconciler.cli.init_file import text_to_keep, write_file
 from reconciler.cli.init_proposal import InitOptions, propose_for_database
-from reconciler.cli.init_report import print_proposal, to_json
+from reconciler.cli.init_report import Adoption, Preview, print_adoption, to_json
 from reconciler.cli.logs import set_up_logs, warnings_only
 from reconciler.cli.ui.options import environment_option, json_option
 from reconciler.cli.ui.output import print_json, print_problems
-from reconciler.errors import ConfigurationError, Problem
+from reconciler.cli.ui.progress import show_activity
+from reconciler.config_file.orders import OrdersConfig
+from reconciler.errors import ConfigurationError, Problem, SchemaMismatch
 from reconciler.settings import DEFAULT_CONFIG, Settings
 from reconciler.store.database import Database
-
-
-@dataclass(frozen=True, kw_only=True)
-class Adoption:
-    """A finished proposal: of which table, its text, and the file that it was written to."""
-
-    candidates: Sequence[Candidate]
-    proposal: Proposal
-    text: str
-    file: Path
-    unanswered: Sequence[Problem] = field(default_factory=tuple)
+from reconciler.store.discovery import read_only
+from reconciler.store.first_cycle import foresee_first_cycle
+from reconciler.store.user_table import UserTable
 
 
 @click.command(
@@ -79,26 +72,46 @@ def init_command(
     options = InitOptions(takes_best_guess=takes_best_guess, table=table, replaces=replaces)
     settings = _load_settings()
     file = Path(settings.config or DEFAULT_CONFIG)
-    kept = _text_to_keep(file, options)
+    kept = text_to_keep(file, options)
     with closing(Database(settings.required_database_url, role="init")) as database:
         proposal, candidates = propose_for_database(database, settings.exchange_name, options)
-    text = write_proposal(proposal)
-    whole = f"{kept}\n\n{text}" if kept else text
+        text = write_proposal(proposal)
+        whole = f"{kept}\n\n{text}" if kept else text
+        config, unanswered = _checked(proposal, whole, file)
+        write_file(file, whole)
+        preview = None
+        if config is not None:
+            preview = _foresee(database, config.of_exchange(settings.exchange_name))
     adoption = Adoption(
         candidates=candidates,
         proposal=proposal,
         text=text,
         file=file,
-        unanswered=_checked(proposal, whole, file),
+        unanswered=unanswered,
+        preview=preview,
     )
-    _write(file, whole)
     if as_json:
         print_json(to_json(adoption))
     else:
-        print_proposal(adoption)
-    if adoption.unanswered:
-        print_problems(adoption.unanswered, label="error: ", stderr=True)
+        print_adoption(adoption)
+    problems = adoption.problems
+    if problems:
+        print_problems(problems, label="error: ", stderr=True)
         sys.exit(Exit.CONFIGURATION)
+
+
+def _foresee(database: Database, config: OrdersConfig) -> Preview:
+    """Foresee the first cycle, in a transaction that cannot write."""
+    table = UserTable(config)
+    with (
+        show_activity("counting what will be followed", is_transient=True),
+        read_only(database) as connection,
+    ):
+        try:
+            cycle = foresee_first_cycle(connection, table)
+        except SchemaMismatch as error:
+            return Preview(problems=error.problems)
+        return Preview(cycle=cycle, confirm=confirm_detail(connection, table), table=table)
 
 
 def _load_settings() -> Settings:
@@ -110,35 +123,10 @@ def _load_settings() -> Settings:
     return settings
 
 
-def _text_to_keep(file: Path, options: InitOptions) -> str:
-    """Return what is to stay of an existing file.
-
-    Raises:
-        ConfigurationError: it may not be replaced, or cannot be read.
-    """
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        return ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise _cannot(file, "read", error) from None
-    if not options.replaces:
-        if options.takes_best_guess:
-            raise ConfigurationError(
-                [
-                    Problem(
-                        what=f"{file} exists",
-                        hint="to replace [orders] in it, and leave the rest as it is, run:"
-                        " reconciler init --yes --force",
-                    )
-                ]
-            )
-        ask_to_replace(file)
-    return without_orders(text, name=str(file))
-
-
-def _checked(proposal: Proposal, text: str, file: Path) -> Sequence[Problem]:
-    """Return the lines that are left to fill in.
+def _checked(
+    proposal: Proposal, text: str, file: Path
+) -> tuple[OrdersConfig | None, Sequence[Problem]]:
+    """Return what the text says of the table, or the lines that are left to fill in.
 
     Raises:
         ConfigurationError: nothing is left to fill in, and yet the text says something else than
@@ -153,33 +141,8 @@ def _checked(proposal: Proposal, text: str, file: Path) -> Sequence[Problem]:
         for question in proposal.open_questions
     ]
     if unanswered:
-        return unanswered
+        return None, unanswered
     config, problems = read_orders_text(text, name=str(file))
     if config is None:
         raise ConfigurationError(problems)
-    return ()
-
-
-def _write(file: Path, text: str) -> None:
-    """Write the file.
-
-    Raises:
-        ConfigurationError: it cannot be written.
-    """
-    try:
-        file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise _cannot(file, "written", error) from None
-
-
-def _cannot(file: Path, act: str, error: Exception) -> ConfigurationError:
-    why = getattr(error, "strerror", None) or "it is not text in UTF-8"
-    return ConfigurationError(
-        [
-            Problem(
-                what=f"{file} cannot be {act}: {why}",
-                hint="run this in a folder that you may write, or set RECONCILIATION_CONFIG to a"
-                " file in one",
-            )
-        ]
-    )
+    return config, ()

@@ -129,7 +129,7 @@ def _nothing_found(relations: Sequence[Relation]) -> Problem:
     return Problem(
         what=f"{seen}: none has a status, and a symbol or the exchange's id of an order",
         hint="name the application's database in DATABASE_URL, let its role read the table,"
-        " SELECT), or name the table: reconciler init --table NAME",
+        " or name the table: reconciler init --table NAME",
     )
 
 
@@ -142,11 +142,12 @@ def _answered(
     sample = _sample(database, description, plan)
     while True:
         proposal = propose(description, sample, exchange=exchange, answers=answers)
-        if options.takes_best_guess or not proposal.questions:
+        asked = [question for question in proposal.questions if not question.is_for_file]
+        if options.takes_best_guess or not asked:
             return proposal
         # With these answered, some of the others need not be asked.
-        asked = proposal.open_questions or proposal.questions
-        answers |= ask_questions(asked, seen=answers)
+        first = [question for question in asked if question.must_be_answered]
+        answers |= ask_questions(first or asked, seen=answers)
         planned = plan_sample(description, answers)
         if planned != plan:
             plan, sample = planned, _sample(database, description, planned)

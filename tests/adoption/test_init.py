@@ -85,7 +85,8 @@ def test_yes_alone_proposes_what_a_person_would_write_or_names_each_line_to_fill
     expected = ASKS_FOR.get(platform.name, [])
     assert len(asked) == len(expected), result.output
     assert all(any(line.startswith(key) for line in asked) for key in expected)
-    assert result.exit_code == (78 if expected else 0)
+    waits_for_text_ids = "must be integer, bigint or uuid" in result.stderr
+    assert result.exit_code == (78 if expected or waits_for_text_ids else 0)
     proposed, by_hand = read(file), read(platform.configuration_files[0])
     assert by_hand is not None
     if expected:

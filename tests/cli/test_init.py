@@ -69,6 +69,10 @@ def test_yes_writes_a_file_that_can_be_used_and_says_what_was_assumed(
     assert read(file).statuses.read("FILLED", None) == "filled"
     assert "frobnicated" in result.stdout
     assert "written: reconciler.toml" in result.stdout
+    assert "followed: 2 rows; 5 are not" in result.stdout
+    assert "symbols: BTC/USDT is BTCUSDT" in result.stdout
+    assert "index: db upgrade will build reconciler_open_orders (pair, id)" in result.stdout
+    assert "confirms: a confirm writes no row" in result.stdout
 
 
 def test_json_is_one_object_with_the_text(
@@ -82,6 +86,8 @@ def test_json_is_one_object_with_the_text(
     assert report["table"] == "orders"
     assert report["columns"]["symbol"]["value"] == '"pair"'
     assert report["to_fill_in"] == []
+    assert report["first_cycle"]["followed"] == 2
+    assert report["first_cycle"]["symbols"] == {"BTC/USDT": "BTCUSDT"}
     assert report["text"] == file.read_text(encoding="utf-8")
 
 
@@ -149,6 +155,32 @@ def test_each_line_to_fill_in_is_named_with_its_number(
     assert result.exit_code == 78
     assert f"reconciler.toml, line {lines.index(line) + 1}: filled has whole" in result.stderr
     assert f"fill in the empty quotes: {line}" in result.stderr
+
+
+def test_a_key_without_a_way_to_its_symbol_is_left_to_the_file(
+    invoke: Invoke, connection: Connection, empty_database_url: str, file: Path
+) -> None:
+    make_table(connection)
+    connection.execute("ALTER TABLE orders DROP pair, ADD pair_id integer DEFAULT 1")
+
+    result = invoke("init", typed="", DATABASE_URL=empty_database_url)
+
+    assert result.exit_code == 78
+    assert "pair_id is a key" in result.stderr
+    assert 'symbol = { query = "", column = "pair_id" }' in file.read_text(encoding="utf-8")
+
+
+def test_what_does_not_fit_is_named_after_the_file_is_written(
+    invoke: Invoke, connection: Connection, empty_database_url: str, file: Path
+) -> None:
+    make_table(connection)
+    connection.execute("ALTER TABLE orders DROP CONSTRAINT orders_pkey")
+
+    result = invoke("init", "--yes", DATABASE_URL=empty_database_url)
+
+    assert result.exit_code == 78
+    assert "unique" in result.stderr
+    assert read(file).columns.id.name == "id"
 
 
 def test_if_nobody_answers_nothing_is_written(

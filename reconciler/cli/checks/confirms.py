@@ -21,17 +21,27 @@ def check_confirms(connection: Connection, table: UserTable) -> CheckResult:
         orders = read_orders_table(connection, table)
     except SchemaMismatch:
         return skipped(CHECK, f"{table.name} is suitable")
-    detail = f"a confirm writes no row and no index of {table.name}, only our side table"
+    detail = _WITH_SIDE_TABLE.format(table=table.name)
     problems = list[Problem]()
     if orders.side_table is None:
         cost = read_confirm_cost(connection, table)
-        detail = _detail(cost)
+        detail = _describe(cost)
         problems = [_of_index(cost, table, name) for name in cost.synced_indexes]
     problems += row_version_problems(connection, table)
     return warning(CHECK, detail, problems) if problems else passed(CHECK, detail)
 
 
-def _detail(cost: ConfirmCost) -> str:
+_WITH_SIDE_TABLE = "a confirm writes no row and no index of {table}, only our side table"
+
+
+def confirm_detail(connection: Connection, table: UserTable) -> str:
+    """Tell what a confirm will cost on a table that nothing of ours has been made for yet."""
+    if table.uses_side_table:
+        return _WITH_SIDE_TABLE.format(table=table.name)
+    return _describe(read_confirm_cost(connection, table))
+
+
+def _describe(cost: ConfirmCost) -> str:
     """Return the estimated cost, from the catalogs: nothing is measured here."""
     if cost.synced_indexes:
         return (

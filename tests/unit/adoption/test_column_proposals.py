@@ -279,6 +279,7 @@ def test_a_flag_is_written_only_if_all_rows_agree_with_it() -> None:
         ("binance", "exchange = 'Binance'", 0),
         ("bybit", "exchange = 'bybit'", 0),
         ("paper", None, 1),
+        ("kraken", None, 1),
     ],
 )
 def test_of_several_exchanges_one_is_followed_that_the_settings_name(
@@ -290,6 +291,28 @@ def test_of_several_exchanges_one_is_followed_that_the_settings_name(
 
     assert proposal.where == where
     assert len(proposal.open_questions) == questions
+
+
+@pytest.mark.parametrize(
+    ("exchange", "is_used"), [("binance", True), ("ccxt:binance", True), ("paper", False)]
+)
+def test_a_column_that_names_the_exchange_of_the_settings_is_used(
+    exchange: str, *, is_used: bool
+) -> None:
+    row = {**ROWS[0], "exchange": "Binance"}
+
+    proposal = proposal_for({"exchange": "text"}, row, exchange=exchange)
+
+    assert ("exchange" in proposal.columns) is is_used
+    assert proposal.where is None
+
+
+def test_another_exchange_in_the_rows_than_in_the_settings_is_said() -> None:
+    row = {**ROWS[0], "exchange": "Binance"}
+
+    proposal = proposal_for({"exchange": "text"}, row, exchange="kraken")
+
+    assert any("EXCHANGE_NAME is kraken" in one for one in proposal.assumptions)
 
 
 def test_deleted_rows_and_simulations_are_not_followed() -> None:

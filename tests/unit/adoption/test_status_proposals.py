@@ -109,6 +109,7 @@ def test_words_that_depend_on_the_side_are_never_chosen_from() -> None:
     proposal = words_of("OPEN", "BuyOrderCompleted", "SellOrderCompleted")
 
     assert [one.place for one in proposal.open_questions] == [("statuses", "write", "filled")]
+    assert proposal.open_questions[0].is_for_file
 
 
 def test_labels_that_no_row_has_are_read_too() -> None:
