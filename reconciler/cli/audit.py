@@ -1,31 +1,27 @@
 """`reconciler audit`: the history of an order, from the activity log."""
 
-import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 import click
 
 from reconciler.cli.audit_replay import ReplayFilter, read_time, replay_changes
 from reconciler.cli.database import open_database
 from reconciler.cli.exit_codes import Exit
+from reconciler.cli.order_id import parse_order_id, read_orders_if_suitable
 from reconciler.cli.ui.options import environment_option, json_option
 from reconciler.cli.ui.output import print_json, print_table
 from reconciler.domain.order import OrderId
 from reconciler.domain.status import in_both_words
-from reconciler.errors import SchemaMismatch
 from reconciler.exchanges.registry import venue
 from reconciler.store.activity import ACTION, Activity, read_history
 from reconciler.store.database import Database
-from reconciler.store.orders_table import read_orders_table
 from reconciler.store.row_status import read_row_status
 from reconciler.store.user_table import UserTable
 
-_INTEGER = re.compile(r"-?[0-9]{1,20}", re.ASCII)
 _COMPARED = (("executed_qty", "executed"), ("avg_price", "average"))
 
 
@@ -43,27 +39,6 @@ class OrderHistory:
         return self.status is not None or bool(self.entries)
 
 
-def read_order_id(
-    _ctx: click.Context, _parameter: click.Parameter, text: str | None
-) -> OrderId | None:
-    """Read an order's id.
-
-    Raises:
-        click.BadParameter: it is neither an integer nor a uuid.
-    """
-    if text is None:
-        return None
-    if _INTEGER.fullmatch(text):
-        return int(text)
-    try:
-        return UUID(text)
-    except ValueError:
-        raise click.BadParameter(
-            f"{text!r} is neither an integer nor a uuid: give the column id of orders,"
-            " not the exchange's order id."
-        ) from None
-
-
 @click.command(
     "audit",
     epilog="""\b
@@ -72,7 +47,7 @@ Try it:
   reconciler audit --replay --since 2026-11-01
   reconciler audit 0b9a6c1e-6d2f-4f8e-9a53-0d5f0c6a7b11 --json""",
 )
-@click.argument("order_id", callback=read_order_id, required=False)
+@click.argument("order_id", required=False)
 @environment_option(
     "--replay",
     "is_replay",
@@ -97,7 +72,7 @@ Try it:
 @json_option
 def audit_command(
     *,
-    order_id: OrderId | None,
+    order_id: str | None,
     is_replay: bool,
     since: datetime | None,
     until: datetime | None,
@@ -117,11 +92,13 @@ def audit_command(
     _require_consistent_arguments(order_id, since, until, is_replay=is_replay)
     with open_database("audit") as (database, settings):
         if is_replay:
-            replay_filter = ReplayFilter(order_id=order_id, since=since, until=until)
+            table = UserTable(settings.orders)
+            id_ = None if order_id is None else _parse_id(database, table, order_id)
+            replay_filter = ReplayFilter(order_id=id_, since=since, until=until)
             facts = venue(settings.exchange_name, settings.exchange_base_url)
             result = replay_changes(
                 database,
-                UserTable(settings.orders),
+                table,
                 replay_filter,
                 retention=facts.retention,
             )
@@ -137,7 +114,7 @@ def audit_command(
 
 
 def _require_consistent_arguments(
-    order_id: OrderId | None, since: datetime | None, until: datetime | None, *, is_replay: bool
+    order_id: str | None, since: datetime | None, until: datetime | None, *, is_replay: bool
 ) -> None:
     """Check that the arguments fit together.
 
@@ -152,14 +129,17 @@ def _require_consistent_arguments(
         raise click.UsageError("--since must be earlier than --until.")
 
 
-def _read(database: Database, table: UserTable, order_id: OrderId) -> OrderHistory:
+def _parse_id(database: Database, table: UserTable, text: str) -> OrderId:
     with database.autocommit() as connection:
+        return parse_order_id(text, read_orders_if_suitable(connection, table))
+
+
+def _read(database: Database, table: UserTable, text: str) -> OrderHistory:
+    with database.autocommit() as connection:
+        orders = read_orders_if_suitable(connection, table)
+        order_id = parse_order_id(text, orders)
         entries = read_history(connection, str(order_id))
-        try:
-            orders = read_orders_table(connection, table)
-            status = read_row_status(connection, orders, order_id)
-        except SchemaMismatch:
-            status = None
+        status = None if orders is None else read_row_status(connection, orders, order_id)
     return OrderHistory(order_id=str(order_id), status=status, entries=entries)
 
 

@@ -8,11 +8,12 @@ from typing import Any
 
 import click
 
-from reconciler.cli.audit import print_changes, print_unknown, read_order_id
+from reconciler.cli.audit import print_changes, print_unknown
 from reconciler.cli.control_client import ask_supervisor
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.explanation import OrderSnapshot, answer, details, is_due
 from reconciler.cli.logs import load_settings
+from reconciler.cli.order_id import parse_order_id
 from reconciler.cli.ui.options import json_option
 from reconciler.cli.ui.output import console, print_json, print_table
 from reconciler.domain.order import OrderId
@@ -37,9 +38,9 @@ Try it:
   reconciler explain 4711
   reconciler explain 0b9a6c1e-6d2f-4f8e-9a53-0d5f0c6a7b11 --json""",
 )
-@click.argument("order_id", callback=read_order_id)
+@click.argument("order_id")
 @json_option
-def explain_command(*, order_id: OrderId, as_json: bool) -> None:
+def explain_command(*, order_id: str, as_json: bool) -> None:
     """Explain why an order is, or is not, being reconciled, and show the facts behind it.
 
     ORDER_ID is the order's id in the table orders. Asks the database and the running supervisor;
@@ -52,7 +53,7 @@ def explain_command(*, order_id: OrderId, as_json: bool) -> None:
     sys.exit(Exit.OK if snapshot.is_known else Exit.INCOMPLETE)
 
 
-def _take_snapshot(settings: Settings, order_id: OrderId) -> OrderSnapshot:
+def _take_snapshot(settings: Settings, text: str) -> OrderSnapshot:
     with (
         closing(
             Database(settings.required_database_url, role="explain", scope=settings.scope)
@@ -60,6 +61,7 @@ def _take_snapshot(settings: Settings, order_id: OrderId) -> OrderSnapshot:
         database.autocommit() as connection,
     ):
         orders = read_orders_table(connection, UserTable(settings.orders))
+        order_id = parse_order_id(text, orders)
         row = read_row(connection, orders, order_id, stale_after=settings.stale_after)
         location, unanswered = (
             (None, None) if row is None else _locate(settings, row.symbol, order_id)

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import click
 
 from reconciler.cli.exit_codes import Exit
+from reconciler.cli.order_id import parse_order_id, read_orders_if_suitable
 from reconciler.cli.ui.formatting import moment
 from reconciler.cli.ui.output import print_json, print_problems
 from reconciler.cli.ui.progress import CountProgress
@@ -179,6 +180,16 @@ class HoldDecision(ABC):
         self, hold_filter: HoldFilter, *, after: int, last_id: int, result: DecisionResult
     ) -> int | None:
         """Decide a page of holds, from `after` to `last_id`; return where the next page begins."""
+
+    def parse_ids(self, texts: Sequence[str]) -> Sequence[OrderId]:
+        """Return the ids that the person named.
+
+        Raises:
+            click.BadParameter: the table cannot have one of them.
+        """
+        with self.database.autocommit() as connection:
+            orders = read_orders_if_suitable(connection, self.table)
+        return [parse_order_id(text, orders) for text in texts]
 
     def decide_each(self, order_ids: Sequence[OrderId]) -> DecisionResult:
         """Decide the holds of some orders, each on its own."""

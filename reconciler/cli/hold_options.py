@@ -1,17 +1,15 @@
 """The options that select holds: order ids, a reason, a symbol, or all."""
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
-from reconciler.cli.audit import read_order_id
 from reconciler.cli.ui.options import environment_option, json_option
 from reconciler.domain.decide import HoldReason
-from reconciler.domain.order import OrderId
 from reconciler.store.bulk_holds import HoldFilter
 
 reason_option = environment_option(
@@ -52,7 +50,7 @@ _yes_option = environment_option(
 class HoldSelection:
     """The holds that a person selected: by order id, or by a filter."""
 
-    order_ids: tuple[OrderId, ...]
+    order_ids: tuple[str, ...]
     hold_filter: HoldFilter | None
     is_confirmed: bool
 
@@ -60,7 +58,7 @@ class HoldSelection:
 def hold_options(command: Callable[..., None]) -> Any:
     """Add the order ids and the options that select holds; a command gets them as `selection`."""
 
-    @click.argument("order_ids", metavar="[ORDER_ID]...", nargs=-1, callback=_read_order_ids)
+    @click.argument("order_ids", metavar="[ORDER_ID]...", nargs=-1)
     @reason_option
     @symbol_option
     @_account_option
@@ -70,7 +68,7 @@ def hold_options(command: Callable[..., None]) -> Any:
     @functools.wraps(command)
     def with_options(
         *,
-        order_ids: tuple[OrderId, ...],
+        order_ids: tuple[str, ...],
         reason: str | None,
         symbol: str | None,
         account: str | None,
@@ -79,28 +77,14 @@ def hold_options(command: Callable[..., None]) -> Any:
         **others: Any,
     ) -> None:
         given = {"--reason": reason, "--symbol": symbol, "--account": account, "--all": is_all}
-        command(selection=_selection(order_ids, given, is_confirmed=is_confirmed), **others)
+        unique_ids = tuple(dict.fromkeys(order_ids))
+        command(selection=_selection(unique_ids, given, is_confirmed=is_confirmed), **others)
 
     return with_options
 
 
-def _read_order_ids(
-    ctx: click.Context, parameter: click.Parameter, texts: Sequence[str]
-) -> tuple[OrderId, ...]:
-    return tuple(_parse_each(ctx, parameter, dict.fromkeys(texts)))
-
-
-def _parse_each(
-    ctx: click.Context, parameter: click.Parameter, texts: Mapping[str, None]
-) -> Iterator[OrderId]:
-    for text in texts:
-        order_id = read_order_id(ctx, parameter, text)
-        if order_id is not None:
-            yield order_id
-
-
 def _selection(
-    order_ids: tuple[OrderId, ...], given: Mapping[str, str | bool | None], *, is_confirmed: bool
+    order_ids: tuple[str, ...], given: Mapping[str, str | bool | None], *, is_confirmed: bool
 ) -> HoldSelection:
     """Return the selection.
 

@@ -5,17 +5,16 @@ from dataclasses import asdict
 
 import click
 
-from reconciler.cli.audit import read_order_id
 from reconciler.cli.database import open_database
 from reconciler.cli.hold_decisions import AcceptHolds, DismissHolds, HoldDecision, no_such_hold
 from reconciler.cli.hold_options import HoldSelection, hold_options, reason_option, symbol_option
 from reconciler.cli.operator_name import by_option, required_operator
+from reconciler.cli.order_id import parse_order_id, read_orders_if_suitable
 from reconciler.cli.ui.formatting import moment
 from reconciler.cli.ui.options import environment_option, json_option
 from reconciler.cli.ui.output import print_json, print_table
 from reconciler.cli.ui.row_and_report import row_and_report
 from reconciler.domain.decide import HoldReason
-from reconciler.domain.order import OrderId
 from reconciler.domain.status import Status
 from reconciler.store.hold_acceptance import NotAcceptable
 from reconciler.store.holds import HeldOrder, list_holds, read_hold
@@ -67,14 +66,16 @@ def list_command(
 
 
 @holds_command.command("show", short_help="Show why an order is on hold.")
-@click.argument("order_id", callback=read_order_id)
+@click.argument("order_id")
 @json_option
-def show_command(*, order_id: OrderId, as_json: bool) -> None:
+def show_command(*, order_id: str, as_json: bool) -> None:
     """Show why an order is on hold: what its row says, and what the exchange says."""
     with open_database("holds") as (database, settings), database.autocommit() as connection:
-        hold = read_hold(connection, settings.scope, str(order_id))
+        orders = read_orders_if_suitable(connection, UserTable(settings.orders))
+        id_ = parse_order_id(order_id, orders)
+        hold = read_hold(connection, settings.scope, str(id_))
     if hold is None:
-        raise no_such_hold(order_id)
+        raise no_such_hold(id_)
     if as_json:
         print_json(asdict(hold))
         return
@@ -139,10 +140,13 @@ def _decide(decision: HoldDecision, selection: HoldSelection, *, as_json: bool) 
         result = decision.decide_matching(
             selection.hold_filter, is_confirmed=selection.is_confirmed
         )
-    elif as_json or len(selection.order_ids) > 1:
-        result = decision.decide_each(selection.order_ids)
+        result.print(as_json=as_json)
+        return
+    order_ids = decision.parse_ids(selection.order_ids)
+    if as_json or len(order_ids) > 1:
+        result = decision.decide_each(order_ids)
     else:
-        (order_id,) = selection.order_ids
+        (order_id,) = order_ids
         try:
             click.echo(decision.decide(order_id))
         except NotAcceptable as error:

@@ -9,7 +9,7 @@ from reconciler.domain.status import Status
 from reconciler.domain.validation import require_aware
 from reconciler.domain.value import Value
 
-OrderId = int | UUID
+OrderId = int | UUID | str
 
 
 class Side(StrEnum):

@@ -38,10 +38,15 @@ def split_for_transactions(
     that one transaction puts on a page need room there, or they go to another page and every index
     is written. A later transaction has the room of the versions that this one has replaced.
     """
-    ids = sorted(answers, key=int)
+    ids = sorted(answers, key=str if _are_texts(answers) else int)
     transactions = ceil(len(ids) / limit)
     for number in range(transactions):
         yield {id_: answers[id_] for id_ in ids[number::transactions]}
+
+
+def _are_texts(ids: Iterable[OrderId]) -> bool:
+    """Return True if the ids are texts. All ids of a table are of one kind."""
+    return isinstance(next(iter(ids), None), str)
 
 
 def _likely_cost(orders: int, venue: Venue) -> int:

@@ -14,6 +14,7 @@ from reconciler.domain.report import Answer
 from reconciler.scope import Scope
 from reconciler.store import activity
 from reconciler.store.holds import attempts_in_a_row, wait_before_attempt
+from reconciler.store.order_ids import ids_literal
 from reconciler.store.prepared_statement import array_literal
 from reconciler.store.write_result import OrderOutcome
 from reconciler.store.write_statement import SEPARATOR, WritePart
@@ -156,11 +157,11 @@ class BatchWrites:
         """Return the arrays that the write statement unnests."""
         return {
             **change_parameters([(to, entry) for _, to, entry, _ in self.changed]),
-            "changed_ids": array_literal([str(id_) for id_, _, _, _ in self.changed]),
+            "changed_ids": ids_literal([id_ for id_, _, _, _ in self.changed]),
             "changed_as_of": array_literal(
                 moment_text(asked_at) for _, _, _, asked_at in self.changed
             ),
-            "confirmed_ids": array_literal(str(id_) for id_, _ in self.confirmed),
+            "confirmed_ids": ids_literal([id_ for id_, _ in self.confirmed]),
             "confirmed_as_of": array_literal(
                 moment_text(asked_at) for _, asked_at in self.confirmed
             ),

@@ -86,6 +86,9 @@ ID = Requirement(
     otherwise="this version follows only a table with such ids; name the database of one in"
     " DATABASE_URL",
 )
+ORDER_ID = replace(
+    ID, types=ID.types | _TEXTS - {'"char"', "name"}, words="integer, bigint, uuid or text"
+)
 STATUS = Requirement(
     types=_TEXTS - {'"char"'},
     words="text or an enum",
@@ -145,6 +148,8 @@ def _check(table: str, name: str, columns: Columns, requirement: Requirement) ->
         return _wrong_type(table, found, requirement)
     if requirement is STATUS:
         return _check_length(table, found)
+    if requirement is ORDER_ID:
+        return _check_collation(table, found)
     return None
 
 
@@ -156,7 +161,7 @@ def _missing(table: str, name: str, columns: Columns, requirement: Requirement) 
             hint=f"if that is what {name} is to be, have its owner give it this name, with all that"
             " reads it: this version knows columns by no other names",
         )
-    ddl = _NEW_ID if requirement is ID else requirement.ddl
+    ddl = _NEW_ID if requirement in {ID, ORDER_ID} else requirement.ddl
     return Problem(what=what, hint=f"run: ALTER TABLE {table} ADD COLUMN {name} {ddl}")
 
 
@@ -206,4 +211,14 @@ def _check_length(table: str, found: ColumnInfo) -> Problem | None:
     return Problem(
         what=f"{table}.{found.name} is {found.full_type}, too short for {', '.join(too_long)}",
         hint=_alter(table, found, "text"),
+    )
+
+
+def _check_collation(table: str, found: ColumnInfo) -> Problem | None:
+    if found.is_exact or found.type == "citext":
+        return None
+    return Problem(
+        what=f"{table}.{found.name} has a collation that takes different texts for equal, so an id"
+        " is not always the text that names its order in our tables",
+        hint=_alter(table, found, f'{found.full_type} COLLATE "C"'),
     )

@@ -48,6 +48,7 @@ from reconciler.store.batch_writes import (
     price_text,
 )
 from reconciler.store.compare_and_set_statement import MISMATCH, build_compare_and_set
+from reconciler.store.order_ids import ids_literal
 from reconciler.store.orders_table import OrdersTable
 from reconciler.store.prepared_statement import PreparedStatement, array_literal
 from reconciler.store.stale_order import StaleOrder
@@ -96,7 +97,7 @@ class PlannedWrites:
     def parameters(self, exchange: str, orders: OrdersTable) -> dict[str, object]:
         """Return the parameters of the statement for a table; `exchange` is named in the log."""
         rows = self.rows
-        ids = array_literal([str(order.id) for order, _ in rows])
+        ids = ids_literal([order.id for order, _ in rows])
         parameters: dict[str, object] = {
             "ids": ids,
             "ids_as_text": ids,

@@ -33,6 +33,7 @@ from reconciler.store.open_index import (
     OPEN_INDEX,
     avoid_table_scans,
 )
+from reconciler.store.order_ids import has_texts
 from reconciler.store.orders_table import OrdersTable
 from reconciler.store.tables import holds
 from reconciler.store.user_table import UserTable
@@ -257,6 +258,8 @@ def as_order_id(orders: OrdersTable) -> ColumnElement[Any]:
     The value is null if the hold was made for a table whose ids had another type.
     """
     order_id = holds.c.order_id
+    if has_texts(orders.id_type):
+        return cast(order_id, orders.id_type)
     if isinstance(orders.id_type, Uuid):
         return case((order_id.regexp_match(_UUID), cast(order_id, Uuid())))
     is_bigint = cast(order_id, Numeric).between(-_LARGEST_ID - 1, _LARGEST_ID)

@@ -11,6 +11,7 @@ from reconciler.config_file.statuses import Statuses
 from reconciler.domain.decide import HoldReason
 from reconciler.domain.order import Facts, Order, OrderId, parse_side
 from reconciler.store.holds import ActiveHold, attempts_in_a_row, is_active, is_named_by
+from reconciler.store.order_ids import is_one_of
 from reconciler.store.orders_table import OrdersTable
 from reconciler.store.tables import holds
 
@@ -122,7 +123,7 @@ def select_rows(orders: OrdersTable) -> Select[Any]:
         )
         .select_from(orders.rows)
         .outerjoin(held, held.c.order_id == cast(orders.id, Text))
-        .where(orders.id == func.any(ids))
+        .where(is_one_of(orders.id, ids))
     )
 
 

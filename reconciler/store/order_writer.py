@@ -39,9 +39,10 @@ from reconciler.domain.value import replace
 from reconciler.store import shared_state
 from reconciler.store.batch_writes import BatchWrites
 from reconciler.store.compare_and_set import CompareAndSet, PlannedResult, PlannedWrites
+from reconciler.store.order_ids import ids_literal
 from reconciler.store.order_rows import RowWithHold, as_rows, lock_rows, select_rows
 from reconciler.store.orders_table import OrdersTable
-from reconciler.store.prepared_statement import PreparedStatement, array_literal
+from reconciler.store.prepared_statement import PreparedStatement
 from reconciler.store.write_result import OrderOutcome, WriteMismatch, WriteResult
 from reconciler.store.write_statement import WritePart, build_write_statement
 
@@ -240,7 +241,7 @@ _UNKNOWN_FACTS = Facts(status=Status.PENDING, executed_qty=Decimal(0), avg_price
 
 
 def _ids(orders: Iterable[OrderId]) -> Mapping[str, str]:
-    return {"ids": array_literal(map(str, orders))}
+    return {"ids": ids_literal(tuple(orders))}
 
 
 def _hold_if_ambiguous(outcome: OrderOutcome, rows: int) -> OrderOutcome:

@@ -23,8 +23,8 @@ from reconciler.config_file.orders import (
 )
 from reconciler.errors import Problem
 from reconciler.store.column_requirements import (
-    ID,
     MOMENT,
+    ORDER_ID,
     QUANTITY,
     SIDE,
     STATUS,
@@ -158,7 +158,7 @@ def _requirement_of(table: UserTable, name: str) -> Requirement:
 
 _ANY_STATUS = replace(STATUS, types=STATUS.types | INTEGERS, words="text, an enum or an integer")
 _BY_NAME = {
-    "id": ID,
+    "id": ORDER_ID,
     "symbol": replace(TEXT, may_be_enum=True),
     "external_order_id": replace(TEXT, types=TEXT.types | INTEGERS, words="text or an integer"),
     "status": STATUS,

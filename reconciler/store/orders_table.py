@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
@@ -52,6 +51,7 @@ from reconciler.store.column_scales import scale_of
 from reconciler.store.columns import ColumnInfo, read_columns
 from reconciler.store.id_uniqueness import is_id_unique
 from reconciler.store.open_index import NEVER
+from reconciler.store.order_ids import parse_id, select_id, text_id_type
 from reconciler.store.orders_requirements import orders_problems, usable_columns
 from reconciler.store.row_versions import row_version_problems, select_row_version
 from reconciler.store.side_table import read_side_table, side_table
@@ -223,7 +223,7 @@ class OrdersTable:
         has no such column.
         """
         return (
-            self.id.label("id"),
+            select_id(self.id),
             cast(self.symbol, Text).label("symbol"),
             self.as_text("external_order_id"),
             self.status.label("status"),
@@ -241,7 +241,7 @@ class OrdersTable:
         Raises:
             ValueError: no row of this table can have such an id.
         """
-        return UUID(text) if isinstance(self.id_type, Uuid) else int(text)
+        return parse_id(text, self.id_type)
 
     def moment(self, name: str) -> Any:
         """Select an optional time; null for one that no datetime can hold, such as 'infinity'."""
@@ -368,4 +368,4 @@ _ID_TYPES: Mapping[str, TypeEngine[Any]] = {
 
 
 def _id_type(column: ColumnInfo) -> TypeEngine[Any]:
-    return _ID_TYPES[column.type]
+    return text_id_type(column.type) or _ID_TYPES[column.type]

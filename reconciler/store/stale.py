@@ -16,9 +16,10 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Executable, Uuid
 
+from reconciler.store.order_ids import has_texts, texts_literal
 from reconciler.store.orders_table import OrdersTable
-from reconciler.store.prepared_statement import array_literal, fetch_tuples
-from reconciler.store.stale_order import ReadOrders, StaleOrder
+from reconciler.store.prepared_statement import fetch_tuples
+from reconciler.store.stale_order import ReadOrders, StaleOrder, TextIdStaleOrder
 from reconciler.store.stale_statements import (
     is_listed_later,
     of_ids,
@@ -31,7 +32,7 @@ from reconciler.store.stale_statements import (
 )
 
 MAX_LISTED = 500_000
-"""The number of ids that are listed at once, or half of it for UUIDs: 10 MB as text at most."""
+"""The number of ids that are listed at once, or half of it if they are no integers: about 10 MB."""
 
 ROOM_FOR_GROWTH = 8
 """A page before the last is planned an eighth smaller than allowed: symbols grow after the scan."""
@@ -69,6 +70,13 @@ class StaleScan:
     backlog: StaleBacklog
 
 
+class ListedIds(NamedTuple):
+    """Some ids of a symbol, as PostgreSQL's text for an array, and their number."""
+
+    ids: str
+    number: int
+
+
 class LastListed(NamedTuple):
     """The place from which on the ids of a symbol are listed next, as PostgreSQL's text.
 
@@ -102,7 +110,7 @@ class SweepPosition:
     scan: StaleScan
     next_symbol: int = 0
     listed_symbols: tuple[str | None, ...] = ()
-    listed: tuple[str, ...] = ()
+    listed: tuple[ListedIds, ...] = ()
     last_listed: LastListed | None = None
 
     @property
@@ -131,10 +139,11 @@ class StaleOrders:
 
     def __init__(self, orders: OrdersTable, *, stale_after: timedelta) -> None:
         self.stale_after = stale_after
-        is_uuid = isinstance(orders.id_type, Uuid)
-        self._max_listed = MAX_LISTED // 2 if is_uuid else MAX_LISTED
+        is_text = has_texts(orders.id_type)
+        is_long = is_text or isinstance(orders.id_type, Uuid)
+        self._max_listed = MAX_LISTED // 2 if is_long else MAX_LISTED
         self._names = orders.names
-        self._as_orders = ReadOrders(orders.statuses)
+        self._as_orders = ReadOrders(orders.statuses, TextIdStaleOrder if is_text else StaleOrder)
         self._scan = select_scan(orders)
         self._of_symbols = _statements(orders, of_symbols(orders))
         # An index finds nulls by IS NULL only.
@@ -177,12 +186,11 @@ class StaleOrders:
     ) -> tuple[tuple[StaleOrder, ...], SweepPosition]:
         """Read or list the next orders; return those read, and what is left then."""
         if position.listed:
-            ids, *rest = position.listed
+            (ids, number), *rest = position.listed
             symbols = position.listed_symbols
             page = self._statements_for(symbols).page_of_ids
             # All of them, also if `limit` is smaller than when they were listed.
-            all_ids = ids.count(",") + 1
-            rows = self._fetch(connection, page, symbols=_array_of(symbols), ids=ids, limit=all_ids)
+            rows = self._fetch(connection, page, symbols=_array_of(symbols), ids=ids, limit=number)
             return self._as_orders(rows, position.scan.names), replace(position, listed=tuple(rest))
         if position.last_listed is not None:
             return (), self._list_ids(connection, limit, position)
@@ -217,15 +225,15 @@ class StaleOrders:
         arrays = list(self._fetch(connection, statement, **parameters))
         lists_left = self._most_later_lists(position) if last is None else last.lists_left - 1
         last_listed = None
-        if lists_left and sum(orders for *_, orders in arrays) == self._max_listed:
-            ids, synced_at, now, _ = arrays[-1]
+        if lists_left and sum(number for _, number, *_ in arrays) == self._max_listed:
+            *_, last_id, synced_at, now = arrays[-1]
             last_listed = LastListed(
                 synced_at=synced_at,
-                id=ids.strip("{}").rpartition(",")[2],
+                id=last_id,
                 began_at=now if last is None else last.began_at,
                 lists_left=lists_left,
             )
-        listed = tuple(ids for ids, *_ in arrays)
+        listed = tuple(ListedIds(ids, number) for ids, number, *_ in arrays)
         return replace(position, listed=listed, last_listed=last_listed)
 
     def _most_later_lists(self, position: SweepPosition) -> int:
@@ -280,5 +288,4 @@ def _end_of_page(symbols: Sequence[SymbolBacklog], begin: int, limit: int) -> in
 
 def _array_of(symbols: Iterable[str | None]) -> str:
     """Return PostgreSQL's text for an array of symbols."""
-    escaped = ((symbol or "").replace("\\", r"\\").replace('"', r"\"") for symbol in symbols)
-    return array_literal(f'"{symbol}"' for symbol in escaped)
+    return texts_literal(symbol or "" for symbol in symbols)

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from sys import intern
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from reconciler.config_file.statuses import Statuses
 from reconciler.domain.order import Facts, OrderId
@@ -12,6 +13,11 @@ from reconciler.domain.status import Status
 from reconciler.domain.value import Value, force_setattr
 
 _ZERO = Decimal(0)
+
+if TYPE_CHECKING:
+    _SentId = OrderId
+else:  # What is sent to a worker does not say if a text is a uuid: see TextIdStaleOrder.
+    _SentId = int | UUID
 
 
 class StaleOrder(Value, array_like=True):
@@ -28,7 +34,7 @@ class StaleOrder(Value, array_like=True):
             empty if it has none that our role may read.
     """
 
-    id: OrderId
+    id: _SentId
     symbol: str
     external_order_id: str
     status: Status
@@ -66,13 +72,20 @@ class StaleOrder(Value, array_like=True):
                 force_setattr(order, "executed_qty", _ZERO)
 
 
+class TextIdStaleOrder(StaleOrder, array_like=True):
+    """A stale order whose id is a text, and never a uuid."""
+
+    id: str
+
+
 class ReadOrders:
     """Turns the rows of `stale_statements.select_page` into orders, for one table.
 
     What the table says in our own words is not kept twice.
     """
 
-    def __init__(self, statuses: Statuses) -> None:
+    def __init__(self, statuses: Statuses, kind: type[StaleOrder] = StaleOrder) -> None:
+        self._kind = kind
         self._statuses = statuses
         self._are_ours = statuses.are_ours
         self._exact = {
@@ -83,9 +96,9 @@ class ReadOrders:
         self, rows: Iterable[tuple[Any, ...]], names: Mapping[str | None, str]
     ) -> tuple[StaleOrder, ...]:
         """Return the rows as orders; `names` has the exchange's name of each stored symbol."""
-        exact, are_ours = self._exact, self._are_ours
+        kind, exact, are_ours = self._kind, self._exact, self._are_ours
         return tuple(
-            StaleOrder(
+            kind(
                 id=id_,
                 symbol=(name := intern(names[symbol])),
                 external_order_id=external,

@@ -116,12 +116,13 @@ def _as_loaded(column: Any) -> Any:
 def select_ids(orders: OrdersTable, which: ColumnElement[bool]) -> Executable:
     """Select the ids of up to `limit` stale orders by age, as arrays of `length`.
 
-    Those that are on hold are left out when their page is read. With each array come the sync time
-    of its last order and the time now, both as text, and the number of its orders.
+    Those that are on hold are left out when their page is read. With each array, which is text,
+    come the number of its orders, the id and the sync time of the last of them, and the time now,
+    as texts.
     """
     place = func.row_number().over(order_by=(orders.synced_at, orders.id)) - 1
     listed = (
-        select(orders.id, orders.synced_at.label("synced_at"), place.label("place"))
+        select(orders.id.label("id"), orders.synced_at.label("synced_at"), place.label("place"))
         .select_from(orders.rows_with_sync_time)
         .where(*_is_stale(orders), which)
         .order_by(orders.synced_at, orders.id)
@@ -129,17 +130,21 @@ def select_ids(orders: OrdersTable, which: ColumnElement[bool]) -> Executable:
         .subquery("listed")
     )
     array = listed.c.place // bindparam("length", type_=Integer)
-    ids: Any = literal_column("array_agg(listed.id ORDER BY listed.place)")
+    ids: Any = literal_column(_ARRAY)
     return (
         select(
             cast(ids, Text),
+            func.count(),
+            literal_column(f"(({_ARRAY})[count(*)])::text"),
             cast(func.max(listed.c.synced_at), Text),
             cast(func.now(), Text),
-            func.count(),
         )
         .group_by(array)
         .order_by(array)
     )
+
+
+_ARRAY = "array_agg(listed.id ORDER BY listed.place)"
 
 
 def of_symbols(orders: OrdersTable) -> Any:

@@ -155,8 +155,10 @@ def test_a_database_without_our_tables_is_code_78(invoke: Invoke, empty_database
 
 
 @pytest.mark.parametrize("order_id", ["BTCUSDT", "1.5", "١٢", "0x10", "12;drop table orders", ""])
-def test_an_invalid_order_id_is_a_usage_error(invoke: Invoke, order_id: str) -> None:
-    result = invoke("audit", order_id)
+def test_an_invalid_order_id_is_a_usage_error(
+    invoke: Invoke, ready_database_url: str, order_id: str
+) -> None:
+    result = invoke("audit", order_id, DATABASE_URL=ready_database_url)
 
     assert result.exit_code == 2
     assert "is neither an integer nor a uuid" in result.stderr

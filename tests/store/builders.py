@@ -24,7 +24,7 @@ from reconciler.store.database import Database
 from reconciler.store.order_writer import OrderWriter
 from reconciler.store.orders_table import OrdersTable, read_orders_table
 from reconciler.store.side_table import side_table_ddl
-from reconciler.store.stale_order import StaleOrder
+from reconciler.store.stale_order import StaleOrder, TextIdStaleOrder
 from reconciler.store.user_table import DEFAULT_TABLE
 from reconciler.store.write_result import WriteResult
 
@@ -204,7 +204,7 @@ def read_planned(database: Database) -> dict[OrderId, StaleOrder]:
             .order_by(orders.id)
         ).all()
     return {
-        row.id: StaleOrder(
+        row.id: (TextIdStaleOrder if isinstance(row.id, str) else StaleOrder)(
             id=row.id,
             symbol=row.symbol,
             external_order_id=row.external_order_id,

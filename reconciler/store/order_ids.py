@@ -1,0 +1,97 @@
+"""Ids of orders in statements: integers, uuids, or texts of any letters.
+
+A parameter has the type of the column, so that PostgreSQL compares as the column does and uses its
+index. The text of an id is the same here and in our tables, where it names the order: that of a
+`char(n)` is without the blanks that PostgreSQL pads it with, that of a `citext` has the letters
+that are stored.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, ColumnElement, Text, Uuid, and_, cast, func
+from sqlalchemy.types import TypeEngine, UserDefinedType
+
+from reconciler.domain.order import OrderId
+from reconciler.store.prepared_statement import array_literal
+
+
+class _TextType(UserDefinedType[str]):
+    """A type of texts that SQLAlchemy would render with a length, or not at all."""
+
+    cache_ok = True
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def get_col_spec(self, **_: object) -> str:
+        """Return the type's name."""
+        return self.name
+
+
+_PADDED = "character"
+_CASELESS = "citext"
+_TEXT_TYPES: Mapping[str, TypeEngine[Any]] = {
+    "text": Text(),
+    "character varying": Text(),
+    # `character` alone is `character(1)`.
+    _PADDED: _TextType("bpchar"),
+    _CASELESS: _TextType(_CASELESS),
+}
+TEXT_IDS = frozenset(_TEXT_TYPES)
+"""The types of texts that an id may have, in PostgreSQL's words."""
+
+
+def text_id_type(name: str) -> TypeEngine[Any] | None:
+    """Return the type of a column of ids that PostgreSQL calls `name`; None if it has no texts."""
+    return _TEXT_TYPES.get(name)
+
+
+def has_texts(id_type: TypeEngine[Any]) -> bool:
+    """Return True if ids of this type are texts."""
+    return isinstance(id_type, Text | _TextType)
+
+
+def parse_id(text: str, id_type: TypeEngine[Any]) -> OrderId:
+    """Return an order's id from its text.
+
+    Raises:
+        ValueError: no column of this type can have such an id.
+    """
+    if has_texts(id_type):
+        text.encode()  # refuses half a letter, as a command line may have it
+        if "\0" in text:
+            raise ValueError("PostgreSQL stores no NUL")
+        return text.rstrip(" ") if _is_named(id_type, _PADDED) else text
+    return UUID(text) if isinstance(id_type, Uuid) else int(text)
+
+
+def select_id(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Select an id as `parse_id` returns it."""
+    return (cast(column, Text) if isinstance(column.type, _TextType) else column).label("id")
+
+
+def is_one_of(column: ColumnElement[Any], ids: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Return the condition that an id is one of the array `ids`, letter by letter."""
+    is_equal = column == func.any(ids)
+    if not _is_named(column.type, _CASELESS):
+        return is_equal
+    return and_(is_equal, cast(column, Text) == func.any(cast(ids, ARRAY(Text()))))
+
+
+def ids_literal(ids: Sequence[OrderId]) -> str:
+    """Return PostgreSQL's text for an array of ids. Numbers and uuids need no quotes."""
+    if ids and isinstance(ids[0], str):
+        return texts_literal(map(str, ids))
+    return array_literal(map(str, ids))
+
+
+def texts_literal(texts: Iterable[str]) -> str:
+    """Return PostgreSQL's text for an array of any texts."""
+    escaped = (text.replace("\\", r"\\").replace('"', r"\"") for text in texts)
+    return array_literal(f'"{text}"' for text in escaped)
+
+
+def _is_named(id_type: TypeEngine[Any], name: str) -> bool:
+    return id_type is _TEXT_TYPES[name]
