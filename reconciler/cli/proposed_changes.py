@@ -1,11 +1,12 @@
 """The changes that a single sweep in a dry run would have made, as a table or for JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from reconciler.cli.ui.output import print_table
 from reconciler.domain.order import Facts
+from reconciler.domain.status import in_both_words
 from reconciler.orders.dry_run_notes import DryRunNotes, WouldChange
 
 COLUMNS = ("order", "symbol", "status", "executed_qty", "avg_price", "rule")
@@ -28,7 +29,7 @@ class ProposedChange:
             order_id=str(change.order_id),
             symbol=change.symbol,
             rule=change.rule,
-            before=facts_as_text(change.before),
+            before=row_as_text(change.before, change.word),
             after=facts_as_text(change.after),
         )
 
@@ -53,7 +54,7 @@ class ProposedChanges:
             (
                 change.order_id,
                 change.symbol,
-                f"{change.before['status']} -> {change.after['status']}",
+                f"{_status_of(change.before)} -> {change.after['status']}",
                 f"{change.before['executed_qty']} -> {change.after['executed_qty']}",
                 f"{change.before['avg_price'] or '-'} -> {change.after['avg_price'] or '-'}",
                 change.rule,
@@ -70,3 +71,13 @@ def facts_as_text(facts: Facts) -> dict[str, str | None]:
         "executed_qty": f"{facts.executed_qty:f}",
         "avg_price": None if facts.avg_price is None else f"{facts.avg_price:f}",
     }
+
+
+def row_as_text(facts: Facts, word: str | None) -> dict[str, str | None]:
+    """Return a row's facts as text, with the status in the user's word if that is not ours."""
+    written = {} if word is None else {"status_written": word}
+    return {**facts_as_text(facts), **written}
+
+
+def _status_of(row: Mapping[str, str | None]) -> str:
+    return in_both_words(row.get("status_written"), row["status"])

@@ -7,13 +7,14 @@ from typing import Any
 
 from rich.text import Text
 
-from reconciler.cli.proposed_changes import facts_as_text
+from reconciler.cli.proposed_changes import facts_as_text, row_as_text
 from reconciler.cli.runner import make_reload, run_supervisor
 from reconciler.cli.ui.formatting import duration
 from reconciler.cli.ui.output import console, print_json, print_table
+from reconciler.domain.status import in_both_words
 from reconciler.errors import ReconcilerError
 from reconciler.orders.shadow.follower import follow_all, log_report, publish
-from reconciler.orders.shadow.ledger import SettledChange
+from reconciler.orders.shadow.ledger import SettledChange, row_status
 from reconciler.orders.shadow.shadow import Shadow, ShadowReport, WaitingChange
 from reconciler.orders.shadow.workload import ShadowWorkload, open_shadow_database
 from reconciler.settings import Settings
@@ -120,19 +121,20 @@ def _waiting_as_json(waiting: WaitingChange) -> dict[str, Any]:
     return {
         "order_id": str(change.order_id),
         "symbol": change.symbol,
-        "before": facts_as_text(change.before),
+        "before": row_as_text(change.before, change.word),
         "after": facts_as_text(change.after),
         "seconds": _rounded(waiting.seconds),
     }
 
 
 def _elsewhere_as_json(settled: SettledChange) -> dict[str, Any]:
-    facts = None if settled.row is None else settled.row.facts
+    row = settled.row
+    facts = None if row is None else row.facts
     return {
         "order_id": str(settled.change.order_id),
         "symbol": settled.change.symbol,
         "after": facts_as_text(settled.change.after),
-        "row": None if facts is None else facts_as_text(facts),
+        "row": None if row is None or facts is None else row_as_text(facts, row.word),
         "seconds": _rounded(settled.seconds),
     }
 
@@ -218,14 +220,13 @@ def _transition_row(name: tuple[str, str], changes: CatchUpFigures) -> Row:
 
 def _waiting_row(waiting: WaitingChange) -> Row:
     change = waiting.change
-    before, after = change.before.status.value, change.after.status.value
+    before, after = in_both_words(change.word, change.before.status), change.after.status.value
     return str(change.order_id), change.symbol, before, after, duration(waiting.seconds)
 
 
 def _elsewhere_row(settled: SettledChange) -> Row:
-    facts = None if settled.row is None else settled.row.facts
-    row = "a status that is not ours" if facts is None else facts.status.value
-    return str(settled.change.order_id), settled.change.symbol, settled.change.after.status, row
+    change = settled.change
+    return str(change.order_id), change.symbol, change.after.status.value, row_status(settled)
 
 
 def _title(title: str, count: int) -> str:

@@ -9,7 +9,10 @@ from reconciler.store.write_result import OrderOutcome
 
 
 class WouldChange(Value):
-    """A change that was not written: the row's facts, and what the exchange says."""
+    """A change that was not written: the row's facts, and what the exchange says.
+
+    `word` is the row's status in the user's word; None if the table has our words.
+    """
 
     order_id: OrderId
     symbol: str
@@ -17,6 +20,7 @@ class WouldChange(Value):
     rule: str
     before: Facts
     after: Facts
+    word: str | None = None
 
 
 class WouldHold(Value):
@@ -48,6 +52,7 @@ class DryRunNotes:
                     rule=rule.value,
                     before=order.facts,
                     after=after,
+                    word=order.word,
                 )
                 self.changes.append(change)
             case Hold(reason=reason):

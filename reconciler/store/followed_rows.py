@@ -20,11 +20,13 @@ _NO_STATUS: frozenset[Status] = frozenset()
 class FollowedRow(NamedTuple):
     """The order that a row names, and its facts; None if its status has no meaning for us.
 
+    `word` is that status as it is stored; None if the table has our words and it is one of them.
     `may_mean` has the ends for which its word is the one to write: theirs may be fewer than ours.
     """
 
     external_order_id: str | None
     facts: Facts | None
+    word: str | None = None
     may_mean: frozenset[Status] = _NO_STATUS
 
 
@@ -51,14 +53,20 @@ class FollowedRows:
         """Return the rows that exist, by id. Needs a transaction."""
         set_statement_timeout(connection, self._timeout_seconds)
         rows = connection.execute(self._statement, {"ids": array_literal(map(str, ids))})
-        return {
-            id_: FollowedRow(
-                external,
-                self._facts(word or "", executed or _ZERO, average),
-                self._ends.get(word or "", _NO_STATUS),
-            )
-            for id_, external, word, executed, average in fetch_tuples(rows)
-        }
+        return {id_: self._row(*values) for id_, *values in fetch_tuples(rows)}
+
+    def _row(
+        self,
+        external: str | None,
+        word: str | None,
+        executed: Decimal | None,
+        average: Decimal | None,
+    ) -> FollowedRow:
+        word = word or ""
+        facts = self._facts(word, executed or _ZERO, average)
+        is_ours = self._statuses.are_ours and facts is not None
+        ends = self._ends.get(word, _NO_STATUS)
+        return FollowedRow(external, facts, None if is_ours else word, ends)
 
     def _facts(self, word: str, executed: Decimal, average: Decimal | None) -> Facts | None:
         status = self._statuses.read(word, executed)

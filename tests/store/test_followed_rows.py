@@ -57,7 +57,7 @@ def test_rows_are_read_in_our_words_and_only_those_of_the_filter(database_url: s
     partial = Facts(status=Status.PARTIAL, executed_qty=Decimal(1), avg_price=None)
     closed = Facts(status=Status.CANCELED, executed_qty=Decimal(0), avg_price=None)
     assert rows == {
-        1: FollowedRow("71", partial),
-        2: FollowedRow("72", closed, ends),
-        3: FollowedRow("73", None),
+        1: FollowedRow("71", partial, "OPEN"),
+        2: FollowedRow("72", closed, "CLOSED", ends),
+        3: FollowedRow("73", None, "odd"),
     }

@@ -13,7 +13,7 @@ import structlog
 from reconciler.domain.order import OrderId
 from reconciler.errors import ReconcilerError
 from reconciler.orders.shadow.catch_up import CatchUp
-from reconciler.orders.shadow.ledger import SettledChange
+from reconciler.orders.shadow.ledger import SettledChange, row_status
 from reconciler.orders.shadow.shadow import News, Shadow
 from reconciler.store.database import Database
 from reconciler.store.followed_rows import FollowedRows
@@ -154,17 +154,11 @@ def _publish_settled(settled: SettledChange, metrics: Metrics) -> None:
                 order_id=order_id,
                 symbol=settled.change.symbol,
                 exchange=settled.change.after.status.value,
-                row=_status_of(settled),
+                row=row_status(settled),
                 seconds=seconds,
             )
         case _:
             log.info("shadow.row_gone", order_id=order_id, seconds=seconds)
-
-
-def _status_of(settled: SettledChange) -> str | None:
-    """Return the status of the row; None if it is not one of ours."""
-    facts = None if settled.row is None else settled.row.facts
-    return None if facts is None else facts.status.value
 
 
 def _rounded(seconds: float | None) -> float | None:

@@ -19,6 +19,8 @@ from itertools import count, islice
 
 from reconciler.domain.decide import HoldReason
 from reconciler.domain.order import OrderId
+from reconciler.domain.status import in_both_words
+from reconciler.domain.value import replace
 from reconciler.orders.dry_run_notes import DryRunNotes, WouldChange, WouldHold
 from reconciler.orders.shadow.catch_up import CatchUp, judge_catch_up
 from reconciler.orders.shadow.delays import Delays
@@ -63,6 +65,14 @@ class SettledChange:
     verdict: CatchUp
     seconds: float
     row: FollowedRow | None
+
+
+def row_status(settled: SettledChange) -> str:
+    """Return the status of its row then, in the user's word and in ours."""
+    row = settled.row
+    if row is None:
+        return "gone"
+    return in_both_words(row.word, None if row.facts is None else row.facts.status)
 
 
 @dataclass(slots=True)
@@ -223,14 +233,7 @@ class Ledger:
         if waiting is not None and waiting.external_order_id == change.external_order_id:
             if waiting.after.is_same(change.after):
                 return None
-            change = WouldChange(
-                order_id=change.order_id,
-                symbol=change.symbol,
-                external_order_id=change.external_order_id,
-                rule=change.rule,
-                before=waiting.after,
-                after=change.after,
-            )
+            change = replace(change, before=waiting.after)
         if len(self._open) >= self._max_changes:
             self.not_followed += 1
             return None

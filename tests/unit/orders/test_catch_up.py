@@ -61,7 +61,7 @@ def test_a_change_of_the_average_alone_waits_for_that_average(row: Facts, verdic
 
 def test_a_word_that_would_be_written_for_several_ends_agrees_with_each() -> None:
     both = frozenset({Status.CANCELED, Status.EXPIRED})
-    row = FollowedRow("x1", facts(Status.CANCELED, "2"), both)
+    row = FollowedRow("x1", facts(Status.CANCELED, "2"), "closed", both)
 
     for end, verdict in ((Status.EXPIRED, CatchUp.CAUGHT_UP), (Status.FILLED, CatchUp.ELSEWHERE)):
         assert judge_catch_up(row, a_change(after=facts(end, "2"))) is verdict
