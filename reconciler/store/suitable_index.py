@@ -76,6 +76,13 @@ def _read_with_status(
     }
 
 
+def find_table_scans(connection: Connection, table: UserTable) -> tuple[str, ...]:
+    """Return the tables that PostgreSQL reads as a whole to find open orders, without an index."""
+    plan = _explain(connection, table) if _may_read(connection, table) else None
+    scans = () if plan is None else _scans(plan, schema=None)
+    return tuple(dict.fromkeys(scan.table for scan in scans if scan.name is None and scan.table))
+
+
 def _may_read(connection: Connection, table: UserTable) -> bool:
     found = read_columns(connection, table.name)
     keys = ("id", "symbol", "external_order_id", "status")
@@ -114,7 +121,7 @@ def _explain(connection: Connection, table: UserTable) -> Any:
 
 @dataclass(frozen=True)
 class _Scan:
-    """A scan in a plan. `name` is the index; None for another kind of scan.
+    """A scan in a plan. `name` is the index; None for another kind of scan, of `table`.
 
     `condition` is what is looked for in the index; empty if all of it is read.
     """
@@ -122,6 +129,7 @@ class _Scan:
     schema: str | None
     name: str | None = None
     condition: str = ""
+    table: str | None = None
 
     @property
     def key(self) -> tuple[str | None, str | None]:
@@ -138,6 +146,6 @@ def _scans(node: Any, schema: str | None) -> Iterator[_Scan]:
         one for one in node.get("Plans", ()) if one["Parent Relationship"] not in _OF_ITS_OWN
     ]
     if not children:
-        yield _Scan(schema)
+        yield _Scan(schema, table=node.get("Relation Name"))
     for child in children:
         yield from _scans(child, schema)

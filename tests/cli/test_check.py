@@ -30,6 +30,7 @@ ALL = [
     "policies",
     "programs",
     "times",
+    "writes",
     "confirms",
     "vacuum",
     "exchange",

@@ -11,6 +11,7 @@ from reconciler.cli.checks.policies import check_policies
 from reconciler.cli.checks.programs import check_programs
 from reconciler.cli.checks.result import CheckResult, failed, passed, result_of, skipped, warning
 from reconciler.cli.checks.times import check_times
+from reconciler.cli.checks.writes import check_writes
 from reconciler.domain.status import OPEN
 from reconciler.errors import ConfigurationError, Problem, ReconcilerError, SchemaMismatch
 from reconciler.store import migrations
@@ -212,10 +213,11 @@ _CHECKS: Mapping[str, Check] = {
     "policies": check_policies,
     "programs": check_programs,
     "times": check_times,
+    "writes": check_writes,
     "confirms": check_confirms,
     "vacuum": lambda connection, _table: check_vacuum(connection),
 }
-_IN_TRANSACTION = frozenset({"open orders", "duplicates", "programs"})
+_IN_TRANSACTION = frozenset({"open orders", "duplicates", "programs", "writes"})
 """These checks limit the time of their statements, which is set for a transaction."""
 
 
