@@ -61,18 +61,21 @@ def find_suitable_index(connection: Connection, table: UserTable) -> str | None:
 
 
 def has_index_with_status(connection: Connection, table: UserTable) -> bool:
-    """Return True if an index of the user's has the status, whatever PostgreSQL uses now."""
-    return bool(_read_with_status(connection, table))
+    """Return True if an index of all orders has the status, whatever PostgreSQL uses now.
+
+    One of some orders only that PostgreSQL does not use may lack the open ones.
+    """
+    found = connection.exec_driver_sql(f"{_WITH_STATUS} AND i.indpred IS NULL", _names(table))
+    return found.first() is not None
 
 
 def _read_with_status(
     connection: Connection, table: UserTable
 ) -> Mapping[tuple[str | None, str | None], bool]:
     """Read the user's indexes that have the status; True for one that has it in its condition."""
-    names = {"table": table.name, "status": table.config.columns.status.name}
     return {
         (schema, name): is_partial
-        for schema, name, is_partial in connection.exec_driver_sql(_WITH_STATUS, names)
+        for schema, name, is_partial in connection.exec_driver_sql(_WITH_STATUS, _names(table))
     }
 
 
@@ -81,6 +84,10 @@ def find_table_scans(connection: Connection, table: UserTable) -> tuple[str, ...
     plan = _explain(connection, table) if _may_read(connection, table) else None
     scans = () if plan is None else _scans(plan, schema=None)
     return tuple(dict.fromkeys(scan.table for scan in scans if scan.name is None and scan.table))
+
+
+def _names(table: UserTable) -> Mapping[str, str]:
+    return {"table": table.name, "status": table.config.columns.status.name}
 
 
 def _may_read(connection: Connection, table: UserTable) -> bool:

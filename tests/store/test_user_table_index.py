@@ -218,7 +218,7 @@ def test_no_index_is_sought_with_a_word_that_the_table_cannot_have(
     owner.execute("CREATE INDEX mine ON orders (status)")
     table = UserTable(OrdersConfig(statuses=Statuses(meanings={"OPEN": "open"})))
 
-    assert state_of(empty_database, table) is IndexState.MISSING
+    assert state_of(empty_database, table) is IndexState.UNUSED
 
 
 def test_a_role_that_may_not_read_finds_no_index_and_gets_no_error(
@@ -227,4 +227,4 @@ def test_a_role_that_may_not_read_finds_no_index_and_gets_no_error(
     application.execute("DROP INDEX reconciler_open_orders; CREATE INDEX mine ON orders (status)")
     with database.transaction() as connection:
         connection.exec_driver_sql(f"SET LOCAL ROLE {clerk_role}")
-        assert read_index_state(connection, DEFAULT_TABLE) is IndexState.MISSING
+        assert read_index_state(connection, DEFAULT_TABLE) is IndexState.UNUSED
