@@ -1,6 +1,6 @@
 """Read a few columns of many rows by their ids, to see what has become of them."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -10,8 +10,9 @@ from reconciler.config_file.statuses import Statuses
 from reconciler.domain.order import Facts, OrderId
 from reconciler.domain.status import TERMINAL, Status
 from reconciler.store.best_effort import set_statement_timeout
+from reconciler.store.order_ids import ids_literal, select_id
 from reconciler.store.orders_table import OrdersTable
-from reconciler.store.prepared_statement import array_literal, fetch_tuples
+from reconciler.store.prepared_statement import fetch_tuples
 from reconciler.store.stale_statements import of_ids
 
 _NO_STATUS: frozenset[Status] = frozenset()
@@ -39,7 +40,7 @@ class FollowedRows:
         self._ends = _ends_by_word(orders.statuses)
         self._statement = (
             select(
-                orders.id,
+                select_id(orders.id),
                 orders.as_text("external_order_id"),
                 orders.status,
                 orders.executed_qty,
@@ -49,10 +50,10 @@ class FollowedRows:
             .where(of_ids(orders))
         )
 
-    def read(self, connection: Connection, ids: Iterable[OrderId]) -> dict[OrderId, FollowedRow]:
+    def read(self, connection: Connection, ids: Sequence[OrderId]) -> dict[OrderId, FollowedRow]:
         """Return the rows that exist, by id. Needs a transaction."""
         set_statement_timeout(connection, self._timeout_seconds)
-        rows = connection.execute(self._statement, {"ids": array_literal(map(str, ids))})
+        rows = connection.execute(self._statement, {"ids": ids_literal(ids)})
         return {id_: self._row(*values) for id_, *values in fetch_tuples(rows)}
 
     def _row(

@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import psycopg
+import pytest
 
 from reconciler.config_file.document import parse_document
 from reconciler.config_file.sections import read_sections
@@ -61,3 +62,25 @@ def test_rows_are_read_in_our_words_and_only_those_of_the_filter(database_url: s
         2: FollowedRow("72", closed, "CLOSED", ends),
         3: FollowedRow("73", None, "odd"),
     }
+
+
+@pytest.mark.parametrize("id_type", ["text", "char(12)"])
+def test_ids_may_be_texts_of_any_letters(id_type: str, database_url: str) -> None:
+    ids = ["a", 'b"}', "c\\d", "e,f"]
+    with psycopg.connect(database_url, autocommit=True) as owner:
+        owner.execute("ALTER TABLE orders ALTER id DROP IDENTITY IF EXISTS")
+        owner.execute(f"ALTER TABLE orders ALTER id TYPE {id_type}".encode())
+        for id_ in ids:
+            owner.execute(
+                "INSERT INTO orders (id, symbol, external_order_id, status)"
+                " VALUES (%s, 'BTCUSDT', 'x', 'new')",
+                (id_,),
+            )
+    database = Database(database_url, role="test", only_reads=True)
+
+    with database.transaction() as connection:
+        rows = FollowedRows(read_orders_table(connection), timeout_seconds=60)
+        found = rows.read(connection, [*ids, "gone"])
+    database.close()
+
+    assert sorted(map(str, found)) == ids
