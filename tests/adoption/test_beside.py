@@ -7,7 +7,7 @@ from ..scripts import run_script  # noqa: TID252 - tests are no package
 
 @pytest.mark.long
 def test_an_application_that_writes_the_same_rows_meets_no_deadlock_and_no_error() -> None:
-    """A table with a trigger, and one with a foreign key: all in `scripts/adoption`."""
+    """A table with a trigger, and one with an enum and texts as ids: all in `scripts/adoption`."""
     ended = run_script(
         "adoption",
         "--seconds",

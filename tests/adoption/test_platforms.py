@@ -16,13 +16,7 @@ from .conftest import Adopt, Start
 ORDERS = 200
 OF_OUR_INDEXES = re.compile(r"(CREATE|ALTER|COMMENT ON) INDEX (\w+\.)?reconciler_open_orders")
 
-FOLLOWED = {
-    name: platform
-    for name, platform in PLATFORMS.items()
-    if name not in {"hummingbot", "nautilus", "prisma"}  # Their ids are texts.
-}
-
-every_platform = pytest.mark.parametrize("platform", FOLLOWED.values(), ids=list(FOLLOWED))
+every_platform = pytest.mark.parametrize("platform", PLATFORMS.values(), ids=list(PLATFORMS))
 
 
 @every_platform
