@@ -211,7 +211,7 @@ def test_a_lossy_type_is_named_and_its_hint_changes_it(
 @pytest.mark.parametrize(
     ("column", "ddl"),
     [
-        ("id", "text PRIMARY KEY"),
+        ("id", "bytea PRIMARY KEY"),
         ("id", "numeric PRIMARY KEY"),
         ("status", "integer"),
         ("status", '"char"'),
