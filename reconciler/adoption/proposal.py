@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reconciler.adoption.columns import Names, is_status, is_text
 from reconciler.adoption.draft import Draft, Place, Proposal, Question
@@ -20,10 +20,14 @@ from reconciler.adoption.symbols import propose_symbols, symbol_sources
 from reconciler.adoption.times import propose_times, time_columns
 from reconciler.config_file.orders import NamedColumn
 from reconciler.config_file.statuses import Statuses
+from reconciler.domain.status import BY_VALUE
 from reconciler.store.discovery import Description
 from reconciler.store.sampling import Sample, Values
 
 _TIMES = ("created_at", "updated_at", "last_synced_at")
+_OUR_NAMES = {"id", "symbol", "external_order_id", "status", "executed_qty"}
+"""A table with all of these was made for us: its words are ours, unless it has others."""
+
 _SIDES = frozenset({"buy", "sell"})
 
 
@@ -147,6 +151,7 @@ def _best_status(
 ) -> tuple[str | None, Words, Values | None]:
     """Return the column whose words are known for most rows, with its words."""
     candidates = status_columns(description, names)
+    has_our_names = description.columns.keys() >= _OUR_NAMES
     answer = draft.answers.get(("columns", "status"))
     if answer is not None and answer in description.columns:
         candidates = [answer]
@@ -155,6 +160,8 @@ def _best_status(
     for name in candidates:
         counted = sample.values.get((name, *flags))
         words = _words_of(description, name, counted)
+        if has_our_names and words.rows.keys() <= BY_VALUE.keys():
+            words = replace(words, rows={**dict.fromkeys(BY_VALUE, 0), **words.rows})
         found.append((name, words, counted))
     if not found:
         draft.ask(

@@ -199,7 +199,7 @@ def _report_unknown(
             if words.rows.get(word, 0):
                 draft.assumptions.append(
                     f"{words.number(word)} with the status {value_text(word)} are not followed:"
-                    f" {why}"
+                    f" {why}. Until the file says it, check reports them"
                 )
     if not words.rows and not has_open:
         draft.ask(

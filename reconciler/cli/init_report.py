@@ -87,7 +87,8 @@ def _print_cycle(cycle: FirstCycle, preview: Preview) -> None:
             )
             for group in cycle.groups
         ],
-        title="what the first cycle would do",
+        title="what the first cycle would do"
+        + (" (estimated from a sample)" if cycle.is_estimate else ""),
     )
     followed = cycle.rows(Followed.FOLLOWED)
     _print_line("followed: ", f"{about}{followed:,} rows; {cycle.not_followed:,} are not")

@@ -142,10 +142,12 @@ _COLUMNS_OF = """
             AND has_column_privilege(c.oid, a.attnum, 'SELECT')
         ORDER BY a.attnum) AS columns
 """
+# A table that was never analyzed has -1 rows. For each of 10,000 tables, its tree would take long.
 _ROWS = """
-    (SELECT CASE WHEN bool_or(p.reltuples >= 0) THEN sum(greatest(p.reltuples, 0))::bigint END
-        FROM (SELECT c.oid AS relid UNION SELECT relid FROM pg_partition_tree(c.oid)) AS parts
-        JOIN pg_class p ON p.oid = parts.relid AND p.relkind = 'r') AS rows
+    CASE c.relkind WHEN 'r' THEN nullif(c.reltuples, -1)::bigint WHEN 'p' THEN (
+        SELECT sum(p.reltuples)::bigint FROM pg_partition_tree(c.oid) AS tree
+        JOIN pg_class p ON p.oid = tree.relid AND p.relkind = 'r' AND p.reltuples >= 0
+    ) END AS rows
 """
 _RELATIONS = f"""
 SELECT n.nspname::text AS schema, c.relname::text AS name, c.relkind::text AS kind,

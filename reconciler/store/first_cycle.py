@@ -154,10 +154,12 @@ def _plan(connection: Connection, table: UserTable) -> Sequence[str]:
 
 def _symbols(connection: Connection, table: UserTable) -> Mapping[str, str]:
     """Return symbols of followed rows, and what the exchange calls them."""
+    source, _ = bounded_source(connection, table.name)
     found = fetch_before_timeout(
         connection,
         pyformat(
-            f"SELECT DISTINCT CAST({table.symbol} AS text) FROM {table.rows}"  # noqa: S608 - as above
+            f"SELECT DISTINCT CAST({table.symbol} AS text)"  # noqa: S608 - as above
+            f" FROM (SELECT * FROM {source} WHERE {table.config.where or 'true'}) AS orders"
             f" WHERE {table.open_orders} LIMIT {MAX_SYMBOLS}"
         ),
         {},

@@ -4,7 +4,7 @@ import pytest
 
 from reconciler.adoption.draft import Place
 from reconciler.adoption.proposal import propose
-from reconciler.config_file.statuses import OPEN_MEANING
+from reconciler.config_file.statuses import OPEN_MEANING, Statuses
 from reconciler.domain.status import Status
 
 from .builders import COLUMNS, a_sample, a_table, words_of
@@ -103,6 +103,17 @@ def test_a_word_is_written_only_if_the_table_has_one_that_fits(
     statuses = words_of(*words).statuses
 
     assert statuses.write(status) == written
+
+
+@pytest.mark.parametrize("words", [(), ("new", "filled"), ("OPEN",)])
+def test_a_table_with_our_names_has_our_words_unless_it_has_others(words: tuple[str, ...]) -> None:
+    ours = ("id", "symbol", "external_order_id", "status", "executed_qty")
+    table = a_table(dict.fromkeys(ours, "text"))
+
+    rows = [{"status": word} for word in words]
+    proposal = propose(table, a_sample(table, rows), exchange="binance")
+
+    assert (proposal.statuses == Statuses()) is ("OPEN" not in words)
 
 
 def test_words_that_depend_on_the_side_are_never_chosen_from() -> None:
