@@ -13,11 +13,16 @@ from reconciler.domain.binary_float import BinaryFloat
 from reconciler.domain.status import Status
 from reconciler.errors import Problem
 from reconciler.store.columns import ColumnInfo, EnumType
-from reconciler.store.similar_columns import similar_columns
+from reconciler.store.file_hints import (
+    columns_like,
+    hint_for_missing,
+    hint_for_type,
+    hint_for_words,
+)
+from reconciler.store.user_table import quoted
 
 Columns = Mapping[str, ColumnInfo]
 
-_WORDS = ", ".join(status.value for status in Status)
 _LONGEST_STATUS = max(len(status) for status in Status)
 _REWRITES = "  -- rewrites the table and locks it while it does: choose a quiet hour"
 
@@ -33,7 +38,6 @@ class Requirement:
         converts: The types whose every value the hint converts; None if it converts any type.
         otherwise: The hint if it has another type.
         may_be_enum: An enum is allowed, too.
-        instead: What else makes the column fit or superfluous; empty if nothing does.
     """
 
     types: frozenset[str]
@@ -42,7 +46,6 @@ class Requirement:
     converts: frozenset[str] | None = frozenset()
     otherwise: str = ""
     may_be_enum: bool = False
-    instead: str = ""
 
 
 _TEXTS = frozenset({"text", "character varying", "character", '"char"', "name", "citext"})
@@ -76,9 +79,6 @@ MOMENT = Requirement(
     otherwise="only its owner knows which time a value stands for, so no statement is proposed:"
     " have its owner make it timestamptz",
 )
-SYNC_TIME = replace(
-    MOMENT, instead="or, to leave the table as it is, run: reconciler db upgrade --side-table"
-)
 ID = Requirement(
     types=frozenset({"smallint", "integer", "bigint", "uuid"}),
     words="integer, bigint or uuid",
@@ -93,8 +93,7 @@ STATUS = Requirement(
     types=_TEXTS - {'"char"'},
     words="text or an enum",
     ddl="text",
-    otherwise=f"this version reads and writes the words {_WORDS}, and translates no others: have"
-    " the application keep these words",
+    otherwise="say in [orders.statuses] of reconciler.toml what each value means",
     may_be_enum=True,
 )
 DETAILS = Requirement(
@@ -109,24 +108,18 @@ _NAIVE_MOMENT = "timestamp without time zone"
 
 
 def column_problems(
-    table: str, required: Mapping[str, Requirement], columns: Columns
+    table: str, required: Mapping[str, Requirement], columns: Columns, *, key: str | None = None
 ) -> list[Problem]:
-    """Name each required column that is missing or has the wrong type."""
+    """Name each required column that is missing or has the wrong type.
+
+    `key` is our name for the columns, by which the configuration file knows them; None for those of
+    our own tables and of `activity_log`, of which the file says nothing.
+    """
     return [
-        _add_alternative(problem, requirement.instead)
+        problem
         for name, requirement in required.items()
-        if (problem := _check(table, name, columns, requirement))
+        if (problem := _check(table, name, columns, requirement, key))
     ]
-
-
-def _add_alternative(problem: Problem, instead: str) -> Problem:
-    """Add to the hint what can be done instead; to SQL as a comment: it can still be run."""
-    if not instead:
-        return problem
-    is_bare_sql = problem.hint.startswith("run: ") and "  -- " not in problem.hint
-    return Problem(
-        what=problem.what, hint=f"{problem.hint}{'  -- ' if is_bare_sql else '; '}{instead}"
-    )
 
 
 def fits(found: ColumnInfo, requirement: Requirement) -> bool:
@@ -138,14 +131,16 @@ def _is_of_type(found: ColumnInfo, requirement: Requirement) -> bool:
     return (found.enum is not None and requirement.may_be_enum) or found.type in requirement.types
 
 
-def _check(table: str, name: str, columns: Columns, requirement: Requirement) -> Problem | None:
+def _check(
+    table: str, name: str, columns: Columns, requirement: Requirement, key: str | None
+) -> Problem | None:
     found = columns.get(name)
     if found is None:
-        return _missing(table, name, columns, requirement)
+        return _missing(table, name, columns, requirement, key)
     if found.enum is not None and requirement.may_be_enum:
         return _check_labels(table, name, found.enum) if requirement is STATUS else None
     if found.type not in requirement.types:
-        return _wrong_type(table, found, requirement)
+        return _wrong_type(table, found, requirement, key)
     if requirement is STATUS:
         return _check_length(table, found)
     if requirement is ORDER_ID:
@@ -153,25 +148,29 @@ def _check(table: str, name: str, columns: Columns, requirement: Requirement) ->
     return None
 
 
-def _missing(table: str, name: str, columns: Columns, requirement: Requirement) -> Problem:
-    what = f"column {table}.{name} is missing"
-    if similar := similar_columns(name, columns):
-        return Problem(
-            what=f"{what}; {table} has {' and '.join(similar)}",
-            hint=f"if that is what {name} is to be, have its owner give it this name, with all that"
-            " reads it: this version knows columns by no other names",
-        )
-    ddl = _NEW_ID if requirement in {ID, ORDER_ID} else requirement.ddl
-    return Problem(what=what, hint=f"run: ALTER TABLE {table} ADD COLUMN {name} {ddl}")
+def _missing(
+    table: str, name: str, columns: Columns, requirement: Requirement, key: str | None
+) -> Problem:
+    what = f"column {table}.{quoted(name)} is missing"
+    add = f"ALTER TABLE {table} ADD COLUMN {quoted(name)} {requirement.ddl}"
+    if key is None:
+        return Problem(what=what, hint=f"run: {add}")
+    similar = columns_like(key, name, columns)
+    has = f"; {table} has {' and '.join(similar)}" if similar else ""
+    hint = hint_for_missing(key, similar)
+    # Without this one nobody knows which order of the exchange a row is.
+    if key == "external_order_id" and not similar:
+        hint = f"{hint}; or, if the table has none, run: {add}"
+    return Problem(what=f"{what}{has}", hint=hint)
 
 
-_NEW_ID = "bigint GENERATED BY DEFAULT AS IDENTITY UNIQUE"
-"""A table may have a primary key already, over other columns."""
-
-
-def _wrong_type(table: str, found: ColumnInfo, requirement: Requirement) -> Problem:
-    name = found.name
+def _wrong_type(
+    table: str, found: ColumnInfo, requirement: Requirement, key: str | None
+) -> Problem:
+    name = quoted(found.name)
     what = f"{table}.{name} is {found.full_type}, it must be {requirement.words}"
+    if key is not None and (hint := hint_for_type(key, found)):
+        return Problem(what=what, hint=hint)
     if requirement.converts is not None and found.type not in requirement.converts:
         return Problem(what=what, hint=requirement.otherwise)
     is_naive = requirement.ddl == MOMENT.ddl and found.type == _NAIVE_MOMENT
@@ -184,7 +183,7 @@ def _wrong_type(table: str, found: ColumnInfo, requirement: Requirement) -> Prob
 
 def _alter(table: str, found: ColumnInfo, to: str) -> str:
     """Return the hint that changes a column's type, and says if something must be dropped first."""
-    statement = f"ALTER TABLE {table} ALTER COLUMN {found.name} TYPE {to}"
+    statement = f"ALTER TABLE {table} ALTER COLUMN {quoted(found.name)} TYPE {to}"
     if not found.is_bound:
         return f"run: {statement}"
     return (
@@ -200,7 +199,7 @@ def _check_labels(table: str, name: str, found: EnumType) -> Problem | None:
         return None
     return Problem(
         what=f"{table}.{name} is the enum {found.name}, which lacks {', '.join(missing)}",
-        hint=f"it has {', '.join(found.labels)}; {STATUS.otherwise}",
+        hint=f"it has {', '.join(found.labels)}; {hint_for_words(found.labels)}",
     )
 
 
@@ -210,7 +209,7 @@ def _check_length(table: str, found: ColumnInfo) -> Problem | None:
     too_long = [status.value for status in Status if len(status) > found.length]
     return Problem(
         what=f"{table}.{found.name} is {found.full_type}, too short for {', '.join(too_long)}",
-        hint=_alter(table, found, "text"),
+        hint=f"{hint_for_words([])}; or, if it has our words, {_alter(table, found, 'text')}",
     )
 
 

@@ -28,7 +28,6 @@ from reconciler.store.column_requirements import (
     QUANTITY,
     SIDE,
     STATUS,
-    SYNC_TIME,
     TEXT,
     Columns,
     Requirement,
@@ -136,7 +135,7 @@ def _requirements(
 def _requirement_of(table: UserTable, name: str) -> Requirement:
     match getattr(table.config.columns, name):
         case TimeColumn(unit=TimeUnit.TIMESTAMPTZ):
-            requirement = SYNC_TIME if name == _SYNC else MOMENT
+            requirement = MOMENT
         case TimeColumn(unit=TimeUnit.NAIVE):
             requirement = _NAIVE
         case TimeColumn():
@@ -172,7 +171,7 @@ def _problems_of(
 ) -> Iterator[Problem]:
     column = getattr(table.config.columns, name)
     used = table.columns_of(name)
-    yield from column_problems(table.name, dict.fromkeys(used, requirement), found)
+    yield from column_problems(table.name, dict.fromkeys(used, requirement), found, key=name)
     if isinstance(column, JoinedColumns):
         yield from (_not_joinable(table, one) for one in used if one in found and found[one].enum)
     if isinstance(column, QuantityColumn | RemainingColumn) and all(one in found for one in used):

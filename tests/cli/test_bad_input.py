@@ -109,7 +109,7 @@ def test_a_wrong_password_is_code_78_and_is_not_shown(
         (
             "ALTER TABLE orders DROP COLUMN last_synced_at",
             "column orders.last_synced_at is missing",
-            "run: ALTER TABLE orders ADD COLUMN last_synced_at timestamptz",
+            "run: reconciler db upgrade --side-table",
         ),
         (
             "DROP INDEX reconciler_open_orders",

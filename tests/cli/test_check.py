@@ -251,7 +251,7 @@ def test_a_missing_column_and_index_are_named_with_their_hints(
     check: Check, database_url: str
 ) -> None:
     with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute("ALTER TABLE orders DROP COLUMN avg_price")
+        connection.execute("ALTER TABLE orders DROP COLUMN executed_qty")
         connection.execute("DROP INDEX reconciler_open_orders")
 
     code, results = check(DATABASE_URL=database_url)
@@ -259,8 +259,9 @@ def test_a_missing_column_and_index_are_named_with_their_hints(
     assert code == 78
     assert results["orders"]["problems"] == [
         {
-            "what": "column orders.avg_price is missing",
-            "hint": "run: ALTER TABLE orders ADD COLUMN avg_price numeric",
+            "what": "column orders.executed_qty is missing",
+            "hint": "name the column in [orders.columns] of reconciler.toml: executed_qty ="
+            ' "..."; reconciler init proposes the whole file',
         }
     ]
     assert results["schema"]["problems"][0]["hint"] == "run: reconciler db upgrade"
@@ -528,7 +529,7 @@ def test_open_orders_with_unknown_statuses_are_counted_and_fail(
     (problem,) = results["open orders"]["problems"]
     assert code == 78
     assert problem["what"] == "200 rows look open, 0 by our words: OPEN 151, PARTIALLY_FILLED 49"
-    assert "new, partial, pending" in problem["hint"]
+    assert "what each word means: OPEN = ...; PARTIALLY_FILLED = ..." in problem["hint"]
     assert "ALTER" not in problem["hint"]
 
 

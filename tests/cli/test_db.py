@@ -129,7 +129,7 @@ def test_upgrade_names_every_problem_before_it_changes_anything(
 ) -> None:
     run_sql(
         empty_database_url,
-        "ALTER TABLE orders DROP COLUMN avg_price",
+        "ALTER TABLE orders DROP COLUMN executed_qty",
         "CREATE TABLE activity_log (id bigint PRIMARY KEY, order_id text)",
         "GRANT SELECT ON orders TO PUBLIC",
     )
@@ -139,7 +139,7 @@ def test_upgrade_names_every_problem_before_it_changes_anything(
     assert result.exit_code == 78
     assert "may not make tables in schema public" in result.stderr
     assert "orders belongs to postgres" in result.stderr
-    assert "column orders.avg_price is missing" in result.stderr
+    assert "column orders.executed_qty is missing" in result.stderr
     assert "column activity_log.details is missing" in result.stderr
     assert tables_of(empty_database_url) == {"orders", "activity_log"}
 

@@ -6,6 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from reconciler.adoption.config_text import read_orders_text
 from reconciler.domain.column_scale import EVERY_DIGIT, DecimalPlaces, Scale
 from reconciler.errors import Problem, SchemaMismatch
 from reconciler.store import migrations
@@ -13,7 +14,7 @@ from reconciler.store.database import Database
 from reconciler.store.orders_table import read_orders_table, require_schema
 from reconciler.store.side_table import side_table_ddl
 from reconciler.store.tables import schema_problems
-from reconciler.store.user_table import DEFAULT_TABLE
+from reconciler.store.user_table import DEFAULT_TABLE, UserTable
 
 from .builders import (
     SHAPES,
@@ -60,8 +61,9 @@ def problems_of(database: Database) -> list[Problem]:
 
 def run_hint(owner: Application, problem: Problem) -> None:
     """Run the SQL of a hint just as it is printed."""
-    assert problem.hint.startswith("run: ")
-    owner.execute(problem.hint.removeprefix("run: "))
+    _, is_there, statement = problem.hint.partition("run ALTER")
+    statement = f"ALTER{statement}" if is_there else problem.hint.partition("run: ")[2]
+    owner.execute(statement.encode())
 
 
 def test_every_shape_is_accepted_with_the_columns_it_has(
@@ -138,17 +140,16 @@ def test_a_missing_orders_table_is_named_with_both_hints(empty_database: Databas
     assert "db upgrade --with-orders" in problem.hint
 
 
-@pytest.mark.parametrize("column", sorted(COLUMNS.keys() - {"avg_price"}))
-def test_a_missing_column_is_named_and_its_hint_adds_it(
+@pytest.mark.parametrize("column", sorted(COLUMNS.keys() - {"avg_price", "last_synced_at"}))
+def test_a_missing_column_is_named_with_its_line_in_the_file(
     column: str, owner: Application, empty_database: Database
 ) -> None:
     an_orders_table(owner, **{column: None})
+
     (problem,) = problems_of(empty_database)
 
-    run_hint(owner, problem)
-
     assert problem.what == f"column orders.{column} is missing"
-    assert problems_of(empty_database) == []
+    assert f'[orders.columns] of reconciler.toml: {column} = "..."' in problem.hint
 
 
 @pytest.mark.parametrize("ddl", [None, "text", "timestamp"])
@@ -160,9 +161,7 @@ def test_with_the_side_table_no_column_for_the_last_sync_is_needed(
 
     owner.execute(side_table_ddl(DEFAULT_TABLE))
 
-    assert problem.hint.endswith(
-        "or, to leave the table as it is, run: reconciler db upgrade --side-table"
-    )
+    assert 'last_synced_at = "side-table"' in problem.hint
     assert problems_of(empty_database) == []
 
 
@@ -184,16 +183,10 @@ def test_a_side_table_of_another_table_of_orders_is_named(
 @pytest.mark.parametrize(
     ("column", "ddl"),
     [
-        ("symbol", "integer"),
         ("external_order_id", "boolean"),
         ("status", "varchar(7)"),
         ("executed_qty", "money DEFAULT 0"),
         ("avg_price", "money"),
-        ("last_synced_at", "timestamp"),
-        ("last_synced_at", "timestamp DEFAULT now()"),
-        ("last_synced_at", "date"),
-        ("created_at", "timestamp"),
-        ("updated_at", "timestamp(3)"),
     ],
 )
 def test_a_lossy_type_is_named_and_its_hint_changes_it(
@@ -300,6 +293,7 @@ def test_no_column_is_added_if_one_of_a_similar_name_exists(
 
     shown = theirs.strip('"')
     assert problem.what == f"column orders.{column} is missing; orders has {shown}"
+    assert f'{column} = "{shown}"' in problem.hint
     assert "ADD COLUMN" not in problem.hint
 
 
@@ -315,20 +309,53 @@ def test_an_unrelated_column_is_not_taken_for_a_missing_one(
     (problem,) = problems_of(empty_database)
 
     assert problem.what == f"column orders.{column} is missing"
-    assert "ADD COLUMN" in problem.hint
+    assert f'[orders.columns] of reconciler.toml: {column} = "..."' in problem.hint
 
 
-def test_the_hint_for_a_naive_time_reads_it_as_utc(
+LINES = [
+    ("created_at", "timestamp", 'created_at = { column = "created_at", unit = "naive-utc" }'),
+    ("updated_at", "timestamp(3)", 'updated_at = { column = "updated_at", unit = "naive-utc" }'),
+    ("created_at", "bigint", 'created_at = { column = "created_at", unit = "epoch-ms" }'),
+    ("last_synced_at", "date", 'last_synced_at = "side-table"'),
+    (
+        "last_synced_at",
+        "timestamp",
+        'last_synced_at = { column = "last_synced_at", unit = "naive-utc" }',
+    ),
+    (
+        "symbol",
+        "integer",
+        'symbol = { query = "SELECT name FROM pairs WHERE id = :value", column = "symbol" }',
+    ),
+]
+
+
+@pytest.mark.parametrize(("column", "ddl", "line"), LINES)
+def test_a_line_of_the_file_is_proposed_where_it_makes_the_column_fit(
+    column: str, ddl: str, line: str, owner: Application, empty_database: Database
+) -> None:
+    an_orders_table(owner, **{column: ddl})
+    owner.execute("CREATE TABLE pairs (id int, name text)")
+    (problem,) = problems_of(empty_database)
+
+    assert problem.what.startswith(f"orders.{column} is ")
+    assert line in problem.hint
+    config, found = read_orders_text(f"[orders.columns]\n{line}\n", name="reconciler.toml")
+    assert config is not None, found
+    with empty_database.autocommit() as connection:
+        read_orders_table(connection, UserTable(config))
+
+
+def test_a_missing_external_id_is_named_or_added(
     owner: Application, empty_database: Database
 ) -> None:
-    an_orders_table(owner, last_synced_at="timestamp")
-    owner.execute("INSERT INTO orders (id, last_synced_at) VALUES (1, '2026-11-24 12:00')")
-    owner.execute("SET timezone = 'Asia/Tokyo'")
+    an_orders_table(owner, external_order_id=None)
+    (problem,) = problems_of(empty_database)
 
-    run_hint(owner, problems_of(empty_database)[0])
+    run_hint(owner, problem)
 
-    is_noon = "SELECT last_synced_at = '2026-11-24 12:00 UTC' AS it FROM orders"
-    assert owner.execute(is_noon).fetchone() == {"it": True}
+    assert 'external_order_id = "..."' in problem.hint
+    assert problems_of(empty_database) == []
 
 
 @pytest.mark.parametrize("schema", ["public", "Trading Venue"])

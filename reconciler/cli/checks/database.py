@@ -12,13 +12,13 @@ from reconciler.cli.checks.programs import check_programs
 from reconciler.cli.checks.result import CheckResult, failed, passed, result_of, skipped, warning
 from reconciler.cli.checks.times import check_times
 from reconciler.cli.checks.writes import check_writes
-from reconciler.domain.status import OPEN
 from reconciler.errors import ConfigurationError, Problem, ReconcilerError, SchemaMismatch
 from reconciler.store import migrations
 from reconciler.store.columns import read_columns
 from reconciler.store.coverage import Coverage, describe_followed, measure_coverage
 from reconciler.store.database import Database
 from reconciler.store.duplicates import MAX_READ, measure_duplicates
+from reconciler.store.file_hints import hint_for_words
 from reconciler.store.open_index import IndexState, read_index_state
 from reconciler.store.orders_table import read_orders_table
 from reconciler.store.privileges import missing_privileges, missing_read_privileges
@@ -115,7 +115,7 @@ def open_orders_result(coverage: Coverage) -> CheckResult:
     problems += [
         Problem(what=remark, hint=hint)
         for remark, hint in (
-            (coverage.remark_on_words, _WORDS_HINT),
+            (coverage.remark_on_words, hint_for_words(coverage.words or coverage.others)),
             (coverage.remark_on_ids, _ids_hint(coverage)),
         )
         if remark is not None
@@ -126,12 +126,6 @@ def open_orders_result(coverage: Coverage) -> CheckResult:
         return warning("open orders", followed, problems)
     without = [problem.what for problem in problems]
     return passed("open orders", "; ".join([followed, *without]))
-
-
-_WORDS_HINT = (
-    f"have the application write {', '.join(sorted(OPEN))} for open orders, in lower case: this"
-    " version follows no other status, and leaves such rows alone"
-)
 
 
 def _ids_hint(coverage: Coverage) -> str:
