@@ -97,6 +97,7 @@ def replay_changes(
             replay(
                 connection,
                 policy,
+                scope=table.scope,
                 order_id=None if replay_filter.order_id is None else str(replay_filter.order_id),
                 since=replay_filter.since,
                 until=replay_filter.until,

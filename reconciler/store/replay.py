@@ -16,6 +16,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Uuid,
+    func,
     literal,
     select,
     type_coerce,
@@ -33,6 +34,7 @@ from reconciler.domain.decide import (
 )
 from reconciler.domain.order import Order, describe_facts
 from reconciler.domain.report import Answer
+from reconciler.scope import UNSCOPED, Scope
 from reconciler.store.activity import ACTION, archived_from_json, facts_from_json, report_from_json
 from reconciler.store.tables import activity_log
 
@@ -57,6 +59,7 @@ def replay(
     connection: Connection,
     policy: Policy,
     *,
+    scope: Scope,
     order_id: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
@@ -67,12 +70,15 @@ def replay(
         connection: In autocommit: each page is a transaction of its own, so that a long replay does
             not block vacuum.
         policy: What the decisions depend on besides the entries.
+        scope: Leave out the changes of other programs: their policy may differ. Those that name no
+            scope may be of the time before it had a name.
         order_id: Only this order's changes.
         since: Only changes logged then or later.
         until: Only changes logged earlier.
     """
     statement = select(activity_log.c.id, activity_log.c.order_id, activity_log.c.details).where(
-        activity_log.c.action == ACTION
+        activity_log.c.action == ACTION,
+        func.coalesce(activity_log.c.details["scope"].astext, UNSCOPED).in_([UNSCOPED, scope]),
     )
     if order_id is not None:
         statement = statement.where(activity_log.c.order_id == order_id)

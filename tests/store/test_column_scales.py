@@ -140,10 +140,11 @@ def test_change_of_what_remains_is_replayed_by_the_quantity_in_its_entry(
     assert entry["details"]["qty"] == "1.23450000"
     assert entry["details"]["to"]["executed_qty"] == "0.50450000"
     with database.autocommit() as connection:
-        assert [change.difference for change in replay(connection, policy)] == [None]
+        changes = list(replay(connection, policy, scope=UNSCOPED))
+    assert [change.difference for change in changes] == [None]
     application.execute("UPDATE activity_log SET details = details - 'qty'")
     with database.autocommit() as connection:
-        (change,) = replay(connection, policy)
+        (change,) = replay(connection, policy, scope=UNSCOPED)
     assert "no qty" in (change.difference or "")
 
 

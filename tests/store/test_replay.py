@@ -11,6 +11,7 @@ from reconciler.domain.order import Side
 from reconciler.domain.report import Archived
 from reconciler.domain.status import Status
 from reconciler.domain.value import replace
+from reconciler.scope import UNSCOPED, Scope
 from reconciler.store import replay as module
 from reconciler.store.database import Database
 from reconciler.store.replay import ReplayedChange, replay
@@ -28,10 +29,12 @@ from .builders import (
 )
 
 
-def replayed(database: Database, *, order_id: str | None = None) -> list[ReplayedChange]:
+def replayed(
+    database: Database, *, scope: Scope = UNSCOPED, order_id: str | None = None
+) -> list[ReplayedChange]:
     policy = a_policy(shape_of(database))
     with database.autocommit() as connection:
-        return list(replay(connection, policy, order_id=order_id))
+        return list(replay(connection, policy, scope=scope, order_id=order_id))
 
 
 def make_changes(application: Application, database: Database, shape: Shape) -> None:
@@ -153,6 +156,23 @@ def test_all_pages_are_replayed_once_and_in_order(
     assert [change.order_id for change in replayed(database, order_id="4")] == ["4"]
 
 
+def test_the_changes_of_other_programs_are_left_out(
+    application: Application, database: Database
+) -> None:
+    for id_ in (1, 2, 3):
+        insert_order(application, id_)
+        applied(database, (id_, a_report(id_, fetched_at=now_of(database))))
+    for order_id, scope in (("2", "here"), ("3", "there")):
+        application.execute(
+            "UPDATE activity_log SET details = details || jsonb_build_object('scope', %s::text)"
+            " WHERE order_id = %s",
+            [scope, order_id],
+        )
+
+    assert [change.order_id for change in replayed(database)] == ["1"]
+    assert [change.order_id for change in replayed(database, scope=Scope("here"))] == ["1", "2"]
+
+
 def test_a_span_includes_its_begin_and_excludes_its_end(
     application: Application, database: Database
 ) -> None:
@@ -165,7 +185,9 @@ def test_a_span_includes_its_begin_and_excludes_its_end(
     ]
 
     with database.autocommit() as connection:
-        found = list(replay(connection, Policy(), since=moments[1], until=moments[2]))
+        found = list(
+            replay(connection, Policy(), scope=UNSCOPED, since=moments[1], until=moments[2])
+        )
 
     assert [change.order_id for change in found] == ["2"]
 
