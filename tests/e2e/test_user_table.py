@@ -99,5 +99,6 @@ def wrong_rows(demo: Demo) -> list[object]:
     return [
         (ext, state, filled)
         for ext, state, filled in rows
-        if (WORDS[str(truth[str(ext)].status)], Decimal(truth[str(ext)].executed_qty)) != (state, filled)
+        if (WORDS[str(truth[str(ext)].status)], Decimal(truth[str(ext)].executed_qty))
+        != (state, filled)
     ]
