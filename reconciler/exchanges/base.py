@@ -115,6 +115,18 @@ class Exchange(Protocol):
         """
         ...
 
+    async def fetch_symbols(self) -> frozenset[str]:
+        """Ask which symbols the exchange lists.
+
+        Raises:
+            ExchangeError: the exchange did not answer.
+        """
+        ...
+
+    def request_symbol(self, symbol: str) -> str:
+        """Return a symbol as `fetch` asks for it: that spelling is in `fetch_symbols` if any is."""
+        ...
+
     async def close(self) -> None:
         """Close the connections."""
         ...

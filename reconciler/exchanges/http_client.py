@@ -81,8 +81,10 @@ class HttpClient:
         self._used: WeakSet[httpcore.AsyncNetworkStream] = WeakSet()
         self._slowest_seconds = 0.0
 
-    async def get(self, url: str, headers: Mapping[str, str]) -> HttpResponse:
-        """Send a GET and return its answer.
+    async def get(
+        self, url: str, headers: Mapping[str, str], *, max_bytes: int = MAX_ANSWER_BYTES
+    ) -> HttpResponse:
+        """Send a GET and return its answer, of at most `max_bytes`, compressed or not.
 
         Raises:
             Malformed: the answer is too large, badly compressed, or not certainly this request's.
@@ -97,14 +99,16 @@ class HttpClient:
         self._slowest_seconds = max(self._slowest_seconds * _SLOWEST_DECAY, self._clock() - sent_at)
         is_clean = False
         try:
-            compressed = await _read(response)
+            compressed = await _read(response, max_bytes)
             await self._require_nothing_left(response, connection)
             is_clean = len(compressed) + _head_bytes(response) < _ONE_READ_BYTES
             self._used.add(connection)
             return HttpResponse(
                 status=response.status_code,
                 headers=response.headers,
-                body=_decompress(compressed, response.headers.get("Content-Encoding", "")),
+                body=_decompress(
+                    compressed, response.headers.get("Content-Encoding", ""), max_bytes
+                ),
                 connection=connection,
             )
         finally:
@@ -169,7 +173,7 @@ def _is_loopback(base_url: str) -> bool:
         return False
 
 
-async def _read(response: httpx.Response) -> bytes:
+async def _read(response: httpx.Response, max_bytes: int) -> bytes:
     if "Content-Length" in response.headers and "Transfer-Encoding" in response.headers:
         raise Malformed("the answer tells its length in two ways, so that its end is uncertain")
     parts = []
@@ -178,8 +182,8 @@ async def _read(response: httpx.Response) -> bytes:
     stream: Any = response.stream
     async for part in stream:
         size += len(part)
-        if size > MAX_ANSWER_BYTES:
-            raise _too_large()
+        if size > max_bytes:
+            raise _too_large(max_bytes)
         parts.append(part)
     return b"".join(parts)
 
@@ -188,7 +192,7 @@ def _head_bytes(response: httpx.Response) -> int:
     return 100 + sum(len(name) + len(value) + 4 for name, value in response.headers.raw)
 
 
-def _decompress(body: bytes, content_encoding: str) -> bytes:
+def _decompress(body: bytes, content_encoding: str, max_bytes: int) -> bytes:
     encoding = content_encoding.strip().lower()
     if encoding in _NOT_COMPRESSED:
         return body
@@ -196,19 +200,19 @@ def _decompress(body: bytes, content_encoding: str) -> bytes:
         raise Malformed(f"the answer is packed as {encoding[:40]!r}, which was not asked for")
     decompressor = zlib.decompressobj(wbits=_GZIP_OR_ZLIB)
     try:
-        plain = decompressor.decompress(body, MAX_ANSWER_BYTES + 1)
+        plain = decompressor.decompress(body, max_bytes + 1)
     except zlib.error as error:
         raise Malformed(f"the answer cannot be unpacked ({error})") from None
-    if len(plain) > MAX_ANSWER_BYTES:
-        raise _too_large()
+    if len(plain) > max_bytes:
+        raise _too_large(max_bytes)
     if not decompressor.eof or decompressor.unused_data:
         raise Malformed("the answer cannot be unpacked (it does not end where it should)")
     return plain
 
 
-def _too_large() -> Malformed:
+def _too_large(max_bytes: int) -> Malformed:
     return Malformed(
-        f"the answer is larger than {MAX_ANSWER_BYTES // 2**20} MiB, which no answer of an"
+        f"the answer is larger than {max_bytes // 2**20} MiB, which no answer of an"
         " exchange is: reading was stopped"
     )
 

@@ -1192,6 +1192,50 @@ async def test_clock_offset_is_read_each_time_at_the_least_weight(
     assert harness.sender.weights == [1, 1]
 
 
+async def test_symbols_are_asked_for_unsigned_and_everything_else_is_skipped(
+    harness: Harness,
+) -> None:
+    listed = [{"symbol": name, "filters": [{"tickSize": "0.1"}]} for name in ("BTCUSDT", "币USDT")]
+    harness.server.answers_next("/api/v3/exchangeInfo", a_response({"symbols": listed}))
+    binance = harness.binance()
+
+    symbols = await binance.fetch_symbols()
+
+    assert symbols == {"BTCUSDT", "币USDT"}
+    assert binance.request_symbol("btc-usdt") in symbols
+    assert [request.query for request in harness.server.requests] == ["showPermissionSets=false"]
+    assert harness.sender.weights == [20]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        a_response({"symbols": [{"symbol": str(number)} for number in range(100_001)]}),
+        a_response({"symbols": [{"symbol": "A" * 101}]}),
+        a_response({"symbols": [{"symbol": ""}]}),
+        a_response({"code": 0}),
+        a_response([]),
+    ],
+    ids=["too many", "too long a name", "an empty name", "no list", "no object"],
+)
+async def test_what_is_no_list_of_symbols_is_not_believed(
+    harness: Harness, answer: CannedResponse
+) -> None:
+    harness.server.answers_next("/api/v3/exchangeInfo", answer)
+
+    with pytest.raises(Malformed):
+        await harness.binance().fetch_symbols()
+
+
+async def test_a_list_of_symbols_may_be_longer_than_an_answer_about_orders(
+    harness: Harness,
+) -> None:
+    listed = [{"symbol": "BTCUSDT", "rules": "x" * 9 * 2**20}]
+    harness.server.answers_next("/api/v3/exchangeInfo", a_response({"symbols": listed}))
+
+    assert await harness.binance().fetch_symbols() == {"BTCUSDT"}
+
+
 async def test_used_weight_of_every_answer_reaches_the_budget(harness: Harness) -> None:
     harness.server.answers_next(
         "/api/v3/order",

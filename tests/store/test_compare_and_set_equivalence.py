@@ -179,6 +179,12 @@ class ScriptedExchange:
     async def fetch_clock_offset(self) -> timedelta:
         return timedelta(0)
 
+    async def fetch_symbols(self) -> frozenset[str]:
+        return frozenset()
+
+    def request_symbol(self, symbol: str) -> str:
+        return symbol
+
     async def close(self) -> None: ...
 
 

@@ -37,8 +37,20 @@ from reconciler.errors import (
 from reconciler.exchanges import query_plan
 from reconciler.exchanges.base import Account, Clock, Failure, LookupResult, OrderRef, Venue
 from reconciler.exchanges.binance.api_client import ApiClient, ApiResponse
-from reconciler.exchanges.binance.constants import ACCOUNT_WEIGHT, COSTS, ErrorKind
-from reconciler.exchanges.binance.decoding import ErrorResponse, as_exception, decode_account
+from reconciler.exchanges.binance.constants import (
+    ACCOUNT_WEIGHT,
+    COSTS,
+    MAX_SYMBOLS_BYTES,
+    SYMBOLS_PARAMETERS,
+    SYMBOLS_WEIGHT,
+    ErrorKind,
+)
+from reconciler.exchanges.binance.decoding import (
+    ErrorResponse,
+    as_exception,
+    decode_account,
+    decode_symbols,
+)
 from reconciler.exchanges.binance.mapping import (
     QueryResult,
     decode_lookup,
@@ -49,7 +61,7 @@ from reconciler.exchanges.binance.mapping import (
     result_of_lookup,
 )
 from reconciler.exchanges.binance.raw_orders import RawOrders, decode_orders
-from reconciler.exchanges.binance.refs import invalid_reason, request_refs
+from reconciler.exchanges.binance.refs import invalid_reason, request_refs, request_symbol
 from reconciler.exchanges.query_plan import GetOrder, ListOpenOrders, ListOrdersFrom, Query
 from reconciler.exchanges.request_policy import Sender
 from reconciler.exchanges.unexpected_errors import unexpected_as_malformed
@@ -145,6 +157,24 @@ class Binance:
             ExchangeError: the exchange did not answer.
         """
         return await self._api.measure_offset()
+
+    async def fetch_symbols(self) -> frozenset[str]:
+        """Ask which symbols the exchange lists, whether they trade now or not.
+
+        Raises:
+            ExchangeError: the exchange did not answer.
+        """
+        return await self._api.get_unsigned(
+            "/api/v3/exchangeInfo",
+            SYMBOLS_PARAMETERS,
+            SYMBOLS_WEIGHT,
+            decode_symbols,
+            max_bytes=MAX_SYMBOLS_BYTES,
+        )
+
+    def request_symbol(self, symbol: str) -> str:
+        """Return a symbol as `fetch` asks for it."""
+        return request_symbol(symbol)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -38,7 +38,7 @@ from reconciler.exchanges.binance.decoding import (
     decode_server_time,
     whole_number,
 )
-from reconciler.exchanges.http_client import HttpClient
+from reconciler.exchanges.http_client import MAX_ANSWER_BYTES, HttpClient
 from reconciler.exchanges.request_policy import LivenessCheck, Sender
 from reconciler.exchanges.signing import SigningKey, load_signing_key
 from reconciler.resilience.budget import Budget
@@ -171,6 +171,26 @@ class ApiClient:
         await self._sender.call(TIME_WEIGHT, attempt)
         return is_first
 
+    async def get_unsigned(
+        self,
+        path: str,
+        parameters: Mapping[str, str],
+        weight: int,
+        decode: Decoder[T],
+        *,
+        max_bytes: int = MAX_ANSWER_BYTES,
+    ) -> T:
+        """Send one request about no order, unsigned: a public route refuses a signature.
+
+        `max_bytes` is the most that the answer may have.
+
+        Raises:
+            ExchangeError: there is no usable answer.
+            BreakerOpen: nothing was sent.
+        """
+        attempt = partial(self._attempt_unsigned, path, parameters, decode, max_bytes)
+        return await self._sender.call(weight, attempt)
+
     async def server_offset(self) -> timedelta:
         """Return how far the exchange's clock is ahead of ours; ask once, then remember it.
 
@@ -202,6 +222,8 @@ class ApiClient:
         parameters: Mapping[str, str],
         decode: Decoder[T],
         offset: timedelta | None,
+        *,
+        max_bytes: int = MAX_ANSWER_BYTES,
     ) -> ApiResponse[T]:
         """Send once. The request is signed if there is an `offset`."""
         fetched_at = self._clock()
@@ -211,7 +233,7 @@ class ApiClient:
             else self._signed(parameters, fetched_at + offset)
         )
         response = await self._http.get(
-            f"{self._base_url}{path}?{query}", _headers(self._credentials)
+            f"{self._base_url}{path}?{query}", _headers(self._credentials), max_bytes=max_bytes
         )
         await self._observe(response.headers.get(USED_WEIGHT_HEADER))
         try:
@@ -251,17 +273,27 @@ class ApiClient:
 
     async def _attempt_offset(self) -> timedelta:
         sent_at = self._clock()
+        answer = await self._attempt_unsigned("/api/v3/time", {}, decode_server_time)
+        half_way = sent_at + (self._clock() - sent_at) / 2
+        return _offset_of(answer.server_time, half_way)
+
+    async def _attempt_unsigned(
+        self,
+        path: str,
+        parameters: Mapping[str, str],
+        decode: Decoder[T],
+        max_bytes: int = MAX_ANSWER_BYTES,
+    ) -> T:
         try:
-            response = await self._attempt("/api/v3/time", {}, decode_server_time, None)
+            response = await self._attempt(path, parameters, decode, None, max_bytes=max_bytes)
         except FirewallRefused as refusal:
             # A firewall that refuses this request refuses all of ours.
             raise RateLimited(
                 str(refusal), retry_after_seconds=refusal.retry_after_seconds
             ) from None
-        half_way = sent_at + (self._clock() - sent_at) / 2
         if isinstance(response.value, ErrorResponse):
             raise as_exception(response.value)
-        return _offset_of(response.value.server_time, half_way)
+        return response.value
 
 
 def _offset_of(server_time_ms: int, now: datetime) -> timedelta:

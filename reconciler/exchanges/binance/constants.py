@@ -40,6 +40,17 @@ COSTS = QueryCosts(
 ACCOUNT_WEIGHT = 20
 TIME_WEIGHT = 1
 
+# rest-api.md, "Exchange information", read 2026-11-28. Without `symbolStatus` it lists symbols of
+# every status, so one whose trading is halted is listed too; without `permissions`, all symbols
+# that SPOT, MARGIN or LEVERAGED accounts trade. The permission sets are most of the answer.
+SYMBOLS_WEIGHT = 20
+SYMBOLS_PARAMETERS = MappingProxyType({"showPermissionSets": "false"})
+MAX_SYMBOLS_BYTES = 32 * 2**20
+"""The list of all symbols, with the rules of each, is longer than any answer about orders."""
+
+MAX_SYMBOLS = 100_000
+"""A list with more is no list of symbols."""
+
 RECV_WINDOW_MS = 5000
 """rest-api.md, "Timing security": the default, and the widest that is recommended."""
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import TypeVar, assert_never
+from typing import Annotated, TypeVar, assert_never
 
 import httpx
 import msgspec
@@ -28,6 +28,8 @@ from reconciler.exchanges.binance.constants import (
     ERROR_KINDS,
     HINTS,
     MAX_BAN_SECONDS,
+    MAX_NAME_LENGTH,
+    MAX_SYMBOLS,
     PAUSE_SECONDS,
     ErrorKind,
 )
@@ -56,6 +58,14 @@ class AccountInformation(msgspec.Struct, frozen=True):
     uid: int | None = None
 
 
+class _ListedSymbol(msgspec.Struct, frozen=True, gc=False):
+    symbol: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME_LENGTH)]
+
+
+class _ListedSymbols(msgspec.Struct, frozen=True):
+    symbols: Annotated[list[_ListedSymbol], msgspec.Meta(max_length=MAX_SYMBOLS)]
+
+
 class _ErrorPayload(msgspec.Struct, frozen=True):
     code: int
     msg: str = ""
@@ -66,12 +76,18 @@ DECODE_ERRORS = (msgspec.MsgspecError, ValueError, RecursionError)
 
 decode_server_time = msgspec.json.Decoder(ServerTime).decode
 decode_account = msgspec.json.Decoder(AccountInformation).decode
+_decode_listed = msgspec.json.Decoder(_ListedSymbols).decode
 _decode_error = msgspec.json.Decoder(_ErrorPayload).decode
 
 _BANNED_UNTIL = re.compile(r"banned until ([0-9]{10,13})(?![0-9])", re.IGNORECASE)
 _DIGITS_OF_SECONDS = 10
 _MAX_DIGITS = 9
 _NAMED_PARAMETER = re.compile(r"'([A-Za-z]\w*)'")
+
+
+def decode_symbols(body: bytes) -> frozenset[str]:
+    """Decode the names of the symbols, and skip all else."""
+    return frozenset(listed.symbol for listed in _decode_listed(body).symbols)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
