@@ -1,5 +1,6 @@
 """`reconciler check`: check everything that a run needs, before it starts."""
 
+import asyncio
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -15,6 +16,7 @@ from reconciler.cli.checks.exchange import (
     ACCOUNT_CHECK,
     account_result,
     check_exchange,
+    read_listing,
     skip_exchange,
 )
 from reconciler.cli.checks.metrics import check_statsd, skip_statsd
@@ -27,6 +29,8 @@ from reconciler.cli.checks.result import (
     skipped,
 )
 from reconciler.cli.checks.settings import CheckedSettings, check_settings
+from reconciler.cli.checks.symbols import CHECK as SYMBOLS_CHECK
+from reconciler.cli.checks.symbols import check_symbols
 from reconciler.cli.logs import set_up_logs, warnings_only
 from reconciler.cli.ui.options import json_option
 from reconciler.cli.ui.output import console, print_json, print_problems, print_table
@@ -84,17 +88,19 @@ def _results(checked: CheckedSettings) -> Iterator[CheckResult]:
         except ReconcilerError as error:
             found = [failed(DATABASE_CHECK, error), *skip_database()]
             check_account = _skip_account("the database answers")
+            check_listed = _skip_symbols("the database answers")
         else:
             opened.callback(database.close)
             found = list(
                 check_database(database, UserTable(settings.orders), lambda: datetime.now(UTC))
             )
             check_account = _account_check(database, settings, found)
+            check_listed = _symbols_check(database, settings, found)
         yield from found
         if checked.has_invalid("EXCHANGE_"):
             yield from skip_exchange()
         else:
-            yield from check_exchange(settings, check_account)
+            yield from check_exchange(settings, check_account, check_listed)
     yield skip_statsd() if checked.has_invalid("STATSD_") else check_statsd(settings.statsd)
 
 
@@ -124,6 +130,32 @@ def _account_check(
 
 def _skip_account(until: str) -> Callable[[Venue, Account], CheckResult]:
     return lambda _venue, _account: skipped(ACCOUNT_CHECK, until)
+
+
+def _symbols_check(
+    database: Database, settings: Settings, found: Sequence[CheckResult]
+) -> Callable[[Venue], CheckResult]:
+    """Return the check that compares the table's symbols with the exchange's, or one that skips."""
+    statuses = {result.check: result.status for result in found}
+    for check, until in {
+        DATABASE_CHECK: "the database answers",
+        "orders": f"{UserTable(settings.orders).name} is suitable",
+    }.items():
+        if statuses[check] in {CheckStatus.PROBLEM, CheckStatus.SKIPPED}:
+            return _skip_symbols(until)
+
+    def check_listed(venue: Venue) -> CheckResult:
+        return check_symbols(
+            database,
+            UserTable(settings.orders),
+            lambda: asyncio.run(read_listing(venue, settings.credentials)),
+        )
+
+    return check_listed
+
+
+def _skip_symbols(until: str) -> Callable[[Venue], CheckResult]:
+    return lambda _venue: skipped(SYMBOLS_CHECK, until)
 
 
 def _print(results: Sequence[CheckResult]) -> None:

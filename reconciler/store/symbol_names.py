@@ -32,17 +32,25 @@ class SymbolNames:
 
         Empty for none, and for a key for which the query has no name, or several.
         """
-        texts = self._texts(connection, {one for one in stored if one is not None})
-        names = _Names({one: self.symbols.normalize(text) for one, text in texts.items()})
+        names = _Names(
+            {
+                one: self.symbols.normalize(texts[0]) if len(texts) == 1 else ""
+                for one, texts in self.texts(connection, stored).items()
+            }
+        )
         names.symbols = self.symbols if self.query is None else None
         return names
 
-    def _texts(self, connection: Connection, stored: set[str]) -> Mapping[str, str]:
-        if self.query is None or not stored:
-            return {one: one for one in stored}
-        rows = connection.exec_driver_sql(self.query, {"keys": sorted(stored)}).all()
-        named = {key: names[0] or "" for key, names in rows if len(names) == 1}
-        return {one: named.get(one, "") for one in stored}
+    def texts(
+        self, connection: Connection, stored: Iterable[str | None]
+    ) -> Mapping[str, tuple[str, ...]]:
+        """Return what the rules are given for each text: itself, or all that the query finds."""
+        wanted = {one for one in stored if one is not None}
+        if self.query is None or not wanted:
+            return {one: (one,) for one in wanted}
+        rows = connection.exec_driver_sql(self.query, {"keys": sorted(wanted)}).all()
+        found = {key: tuple(name or "" for name in names) for key, names in rows}
+        return {one: found.get(one, ()) for one in wanted}
 
 
 class _Names(dict[str | None, str]):

@@ -36,6 +36,7 @@ ALL = [
     "exchange",
     "exchange clock",
     "account",
+    "symbols",
     "statsd",
 ]
 ON_THE_DATABASE = ALL[ALL.index("database clock") : ALL.index("exchange")]
@@ -138,7 +139,7 @@ def test_without_a_database_the_exchange_is_still_checked(
     assert statuses(results) == {
         **dict.fromkeys(ALL, "ok"),
         "database": "problem",
-        **dict.fromkeys([*ON_THE_DATABASE, "account"], "skipped"),
+        **dict.fromkeys([*ON_THE_DATABASE, "account", "symbols"], "skipped"),
     }
     assert "does not answer" in results["database"]["problems"][0]["what"]
     assert "secret-word" not in json.dumps(results)
@@ -407,7 +408,7 @@ def test_a_missing_database_url_is_reported_only_once(
         **dict.fromkeys(ALL, "ok"),
         "settings": "problem",
         "database": "problem",
-        **dict.fromkeys([*ON_THE_DATABASE, "account"], "skipped"),
+        **dict.fromkeys([*ON_THE_DATABASE, "account", "symbols"], "skipped"),
     }
     assert results["settings"]["problems"][0]["what"] == "DATABASE_URL is not set"
     assert result.stdout.count("DATABASE_URL is not set") == 1

@@ -9,6 +9,9 @@ import psycopg
 import pytest
 from click.testing import Result
 
+from reconciler.paper.exchange import PaperExchange
+from reconciler.paper.orders import SeedOptions
+
 from .conftest import Invoke
 
 TABLE = """
@@ -67,9 +70,11 @@ def reconcile(
     invoke: Invoke,
     empty_database_url: str,
     config: Path,
+    exchange: PaperExchange,
     exchange_environment: Mapping[str, str],
 ) -> Reconcile:
     """Run a command with the configuration file."""
+    exchange.seed(SeedOptions(orders=1, symbols=1))
 
     def reconcile(*arguments: str) -> Result:
         return invoke(

@@ -130,6 +130,16 @@ async def test_orders_of_symbols_in_any_script_are_reported(paper: Paper, orders
         assert (report.symbol, report.status) == (order.symbol, Status.FILLED)
 
 
+async def test_symbols_are_those_of_the_paper_exchange(paper: Paper) -> None:
+    exchange = paper.opened()
+
+    symbols = await exchange.fetch_symbols()
+    await exchange.close()
+
+    assert symbols == set(paper.server.orders.symbols())
+    assert paper.sender.weight == paper.budget.used
+
+
 async def test_weight_is_what_the_paper_exchange_counts(paper: Paper) -> None:
     exchange = paper.opened()
 

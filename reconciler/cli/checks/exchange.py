@@ -1,19 +1,24 @@
-"""Checks of the exchange: its answer, its clock, our credentials and our account."""
+"""Checks of the exchange: its answer, its clock, our credentials, our account, its symbols."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from reconciler.cli.checks.database import clock_result
 from reconciler.cli.checks.result import CheckResult, failed, passed, skipped, warning
+from reconciler.cli.checks.symbol_fixes import Listing
+from reconciler.cli.checks.symbols import CHECK as SYMBOLS_CHECK
 from reconciler.errors import ConfigurationError, Problem, ReconcilerError
-from reconciler.exchanges.base import Account, Venue
+from reconciler.exchanges.base import Account, Exchange, Venue
 from reconciler.exchanges.registry import open_exchange, venue
 from reconciler.exchanges.request_policy import SingleAttempt
 from reconciler.orders.account import OTHER_ACCOUNT_HINT, UNNAMED, UNNAMED_HINT
 from reconciler.resilience.budget import LocalBudget, WeightWindow
 from reconciler.settings import Credentials, Settings
+
+T = TypeVar("T")
 
 CHECK = "exchange"
 CLOCK_CHECK = "exchange clock"
@@ -22,15 +27,20 @@ ANSWER_SECONDS = 10.0
 
 
 def check_exchange(
-    settings: Settings, check_account: Callable[[Venue, Account], CheckResult]
+    settings: Settings,
+    check_account: Callable[[Venue, Account], CheckResult],
+    check_symbols: Callable[[Venue], CheckResult],
 ) -> Sequence[CheckResult]:
-    """Ask the exchange once for our account; `check_account` compares it with the known account."""
+    """Ask the exchange for our account; `check_account` compares it with the known account.
+
+    `check_symbols` is called if the exchange has answered, and accepts our credentials.
+    """
     try:
         found = venue(settings.exchange_name, settings.exchange_base_url)
         account = asyncio.run(read_account(found, settings.credentials))
     except ReconcilerError as error:
-        later = [skipped(check, "the exchange answers") for check in (CLOCK_CHECK, ACCOUNT_CHECK)]
-        return [failed(CHECK, error), *later]
+        later = (CLOCK_CHECK, ACCOUNT_CHECK, SYMBOLS_CHECK)
+        return [failed(CHECK, error), *(skipped(check, "the exchange answers") for check in later)]
     if account.identity is None:
         known_as, account_check = "accepts our credentials", _unnamed_account_result(settings)
     else:
@@ -42,6 +52,7 @@ def check_exchange(
         passed(CHECK, f"{found.name} at {found.base_url} {known_as}"),
         clock_result(CLOCK_CHECK, account.clock_offset, whose="the exchange's clock"),
         account_check,
+        check_symbols(found),
     ]
 
 
@@ -70,7 +81,7 @@ def account_result(account: Account, remembered: str | None) -> CheckResult:
 
 def skip_exchange() -> Sequence[CheckResult]:
     """Return the skipped results of all checks of an exchange whose settings are wrong."""
-    checks = (CHECK, CLOCK_CHECK, ACCOUNT_CHECK)
+    checks = (CHECK, CLOCK_CHECK, ACCOUNT_CHECK, SYMBOLS_CHECK)
     return [skipped(check, "the EXCHANGE_ settings are valid") for check in checks]
 
 
@@ -83,6 +94,30 @@ async def read_account(
         ConfigurationError: the credentials cannot be of this exchange.
         ExchangeError: it does not answer, or does not accept them.
     """
+    return await _ask(venue, credentials, lambda one: one.fetch_account(), answer_seconds)
+
+
+async def read_listing(venue: Venue, credentials: Credentials) -> Listing:
+    """Ask `venue` which symbols it lists.
+
+    Raises:
+        ConfigurationError: the credentials cannot be of this exchange.
+        ExchangeError: it does not answer, or has no such list.
+    """
+
+    async def fetch(exchange: Exchange) -> Listing:
+        symbols = await exchange.fetch_symbols()
+        return Listing(symbols=symbols, request_symbol=exchange.request_symbol)
+
+    return await _ask(venue, credentials, fetch, ANSWER_SECONDS)
+
+
+async def _ask(
+    venue: Venue,
+    credentials: Credentials,
+    question: Callable[[Exchange], Awaitable[T]],
+    answer_seconds: float,
+) -> T:
     exchange = open_exchange(
         venue,
         credentials=credentials,
@@ -91,6 +126,6 @@ async def read_account(
         clock=lambda: datetime.now(UTC),
     )
     try:
-        return await exchange.fetch_account()
+        return await question(exchange)
     finally:
         await exchange.close()
