@@ -1,17 +1,24 @@
 """Propose the columns that identify an order, here and at the exchange: pure."""
 
+import re
+
 from reconciler.adoption.columns import TEXTS, Names, is_id, is_text
 from reconciler.adoption.draft import Draft, Question
 from reconciler.config_file.orders import NamedColumn
 from reconciler.store.columns import ColumnInfo
 from reconciler.store.discovery import Description
 from reconciler.store.sampling import Sample
-from reconciler.store.similar_columns import split_name
+from reconciler.store.similar_columns import rank_as, split_name
 
 _SAYS_ORDER = frozenset({"order_id", "orderid", "ord_id", "oid", "order_no", "order_number"})
 _VAGUE = _SAYS_ORDER | {"exchange_id", "venue_id", "broker_id"}
 """May also be a key to a list of exchanges, or an id of the application's own."""
 
+_EXCHANGES_ID = re.compile(
+    "(binance|bybit|okx|okex|kraken|coinbase|kucoin|bitget|gate|mexc|htx|huobi|bitmex|deribit|bitfinex"
+    "|alpaca|ib|ccxt|cex|ex|exch|exchange|venue|broker|external|remote)_(order_|ord_)?"
+    "(id|oid|ref|no|number)"
+)
 _DISTINCT = 0.9
 
 
@@ -30,7 +37,11 @@ def exchange_ids(description: Description, names: Names) -> list[str]:
     """Return the columns that may be `external_order_id`, the likeliest first."""
     own = own_ids(description, names)[:1]
     ranked = names.ranked("external_order_id")
-    others = [name for name in description.columns if _words(name) in _SAYS_ORDER]
+    others = [
+        name
+        for name in description.columns
+        if _words(name) in _SAYS_ORDER or _EXCHANGES_ID.fullmatch(_words(name))
+    ]
     return [
         name
         for name in dict.fromkeys([*ranked, *others])
@@ -99,7 +110,7 @@ def _propose_exchange_id(
         draft.use("external_order_id", NamedColumn(name=answer), "as you said")
         return
     for name in exchange_ids(description, names):
-        if _words(name) not in _VAGUE:
+        if rank_as("external_order_id", name) is not None and _words(name) not in _VAGUE:
             kind = description.columns[name].full_type
             draft.use("external_order_id", NamedColumn(name=name), f"by its name; {kind}")
             return

@@ -128,6 +128,10 @@ def propose(
     propose_times(draft, description, names, sample)
     _propose_side(draft, description, names, sample)
     propose_filter(draft, description, sample, exchange)
+    if description.relation.is_view:
+        draft.assumptions.append(
+            "this is a view: reconciler check tries whether its rows can be locked and written"
+        )
     return Proposal(
         table=description.relation.table,
         where=" AND ".join(draft.conditions) or None,

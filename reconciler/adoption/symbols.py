@@ -1,7 +1,7 @@
 """Propose where the symbols are, and how they become the exchange's: pure."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from reconciler.adoption.columns import Names, is_text
@@ -38,6 +38,7 @@ _NAMES = (
     "currency_pair",
     "slug",
 )
+_SYMBOL_WORDS = frozenset({"symbol", "pair", "instrument", "ticker"})
 _MOST = 0.8
 _KEY_NAME = re.compile(r"(^|_)(id|uuid|key|fk)$")
 MAX_SUFFIXES = 10
@@ -81,7 +82,7 @@ def symbol_sources(description: Description, names: Names) -> list[SymbolSource]
             counted=(name,),
             is_key=_KEY_NAME.search("_".join(split_name(name))) is not None,
         )
-        for name in names.ranked("symbol")
+        for name in dict.fromkeys([*names.ranked("symbol"), *_like_symbols(columns)])
         if is_text(columns[name]) or columns[name].enum is not None
     ]
     base, quote = _named(_BASES, columns), _named(_QUOTES, columns)
@@ -98,6 +99,11 @@ def symbol_sources(description: Description, names: Names) -> list[SymbolSource]
     ]
     plain = [source for source in texts if not source.is_key]
     return [*plain, *joined, *(one for one in texts if one.is_key), *queried]
+
+
+def _like_symbols(columns: Iterable[str]) -> list[str]:
+    """Return the columns whose names have a word for a symbol in them, as `pair_symbol` has."""
+    return [name for name in columns if _SYMBOL_WORDS & set(split_name(name))]
 
 
 def _named(names: Sequence[str], columns: Mapping[str, ColumnInfo]) -> str | None:
@@ -167,6 +173,8 @@ def propose_symbols(
         return Symbols()
     values = source.values(sample)
     draft.use("symbol", source.column, _reason(values))
+    if not _look_like_symbols(values):
+        draft.assumptions.append(f"the symbols ({_reason(values)}) do not look like an exchange's")
     return _rules(draft, values)
 
 
@@ -175,9 +183,13 @@ def _best(sources: Sequence[SymbolSource], sample: Sample) -> SymbolSource | Non
     by_nulls = sorted(sources, key=lambda source: _has_nulls(source, sample))
     for source in by_nulls:
         values = source.values(sample)
-        if values and sum(map(looks_like_symbol, values)) >= _MOST * len(values):
+        if values and _look_like_symbols(values):
             return source
     return next((source for source in by_nulls if not source.is_key), None)
+
+
+def _look_like_symbols(values: Sequence[str]) -> bool:
+    return sum(map(looks_like_symbol, values)) >= _MOST * len(values)
 
 
 def _has_nulls(source: SymbolSource, sample: Sample) -> bool:

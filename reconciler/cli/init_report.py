@@ -91,7 +91,8 @@ def _print_cycle(cycle: FirstCycle, preview: Preview) -> None:
         + (" (estimated from a sample)" if cycle.is_estimate else ""),
     )
     followed = cycle.rows(Followed.FOLLOWED)
-    _print_line("followed: ", f"{about}{followed:,} rows; {cycle.not_followed:,} are not")
+    rows = "row" if followed == 1 else "rows"
+    _print_line("followed: ", f"{about}{followed:,} {rows}; not followed: {cycle.not_followed:,}")
     for name, text in _facts(cycle, preview):
         _print_line(f"{name}: ", text, rest="")
     _print_line(

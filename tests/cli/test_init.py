@@ -69,7 +69,7 @@ def test_yes_writes_a_file_that_can_be_used_and_says_what_was_assumed(
     assert read(file).statuses.read("FILLED", None) == "filled"
     assert "frobnicated" in result.stdout
     assert "written: reconciler.toml" in result.stdout
-    assert "followed: 2 rows; 5 are not" in result.stdout
+    assert "followed: 2 rows; not followed: 5" in result.stdout
     assert "symbols: BTC/USDT is BTCUSDT" in result.stdout
     assert "index: db upgrade will build reconciler_open_orders (pair, id)" in result.stdout
     assert "confirms: a confirm writes no row" in result.stdout
@@ -269,3 +269,4 @@ def test_a_view_is_found_where_the_role_may_not_read_the_table(
     assert result.exit_code == 0, result.output
     assert read(file).table.name == "all_orders"
     assert "neither the primary key nor unique" in result.stdout
+    assert "this is a view" in result.stdout

@@ -38,8 +38,9 @@ def proposal_with(columns: Mapping[str, str], *rows: Mapping[str, str | None]) -
         ("ord_id", "ord_symbol", "ord_ext_id", "ord_state", "ord_filled", "ord_average"),
         ("OrderID", "Instrument", "VenueOrderID", "State", "CumQty", "AvgPx"),
         ("uuid", "market", "remote_id", "status", "executed_volume", "average"),
+        ("id", "pair_symbol", "binance_order_id", "stage", "cum_qty", "vwap"),
     ],
-    ids=["camelCase", "with a prefix", "PascalCase", "other words"],
+    ids=["camelCase", "with a prefix", "PascalCase", "other words", "words among others"],
 )
 def test_columns_are_found_under_other_names(columns: tuple[str, ...]) -> None:
     types = ("bigint", "text", "text", "text", "numeric", "numeric")
@@ -187,6 +188,12 @@ def test_what_the_exchange_does_not_have_in_its_symbols_is_dropped(
     proposal = proposal_for(None, *({**ROWS[0], "symbol": symbol} for symbol in symbols))
 
     assert proposal.symbols == rules
+
+
+def test_symbols_that_do_not_look_like_an_exchanges_are_said() -> None:
+    proposal = proposal_for(None, {**ROWS[0], "symbol": "Bitcoin for euros"})
+
+    assert any("do not look like" in one for one in proposal.assumptions)
 
 
 def test_symbols_in_small_letters_are_turned_into_capitals() -> None:
