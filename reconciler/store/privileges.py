@@ -4,16 +4,17 @@ Checked first, so that all that is missing is named at once, each with the state
 and nothing is begun that could not be finished.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, text
 
+from reconciler.config_file.orders import NamedColumn
 from reconciler.errors import Problem
 from reconciler.store.open_index import read_index_state
 from reconciler.store.side_table import SIDE_TABLE, read_side_table
 from reconciler.store.tables import VERSION_TABLE, activity_log, cycles, holds, state
-from reconciler.store.user_table import UserTable
+from reconciler.store.user_table import UserTable, quoted
 
 _TABLE_PRIVILEGES: Mapping[str, Sequence[str]] = {
     activity_log.name: ("SELECT", "INSERT"),
@@ -104,9 +105,11 @@ def _missing_on_orders(
     unused = synced if read_side_table(connection) else set[str]()
     names = {
         "table": table.name,
-        "read": [name for name in table.read_columns if name not in unused],
+        "read": [name for name in (*table.read_columns, *_owners(table)) if name not in unused],
         "written": [name for name in table.written_columns if is_written and name not in unused],
     }
+    if schema := _missing_on_user_schema(connection, table, role):
+        return schema
     missing = connection.execute(_MISSING_ON_COLUMNS, names)
     return [
         Problem(
@@ -115,6 +118,29 @@ def _missing_on_orders(
             f" GRANT {kind} ({columns}) ON {table.name} TO {role}",
         )
         for kind, columns in missing
+    ]
+
+
+def _owners(table: UserTable) -> Iterator[str]:
+    """Yield the columns of the exchange and the account, which a filter reads."""
+    columns = table.config.columns
+    for column in (columns.exchange, columns.account):
+        if isinstance(column, NamedColumn):
+            yield column.name
+
+
+def _missing_on_user_schema(connection: Connection, table: UserTable, role: str) -> list[Problem]:
+    """Name the schema that the file gives, if our role may not use it: then nothing is seen."""
+    name = table.config.table.schema
+    may_use = "SELECT has_schema_privilege(oid, 'USAGE') FROM pg_namespace WHERE nspname = %s"
+    if name is None or connection.exec_driver_sql(may_use, (name,)).scalar() is not False:
+        return []
+    schema = quoted(name)
+    return [
+        Problem(
+            what=f"role {role} may not use the schema {schema} of {table.name}",
+            hint=f"run as the owner of {schema}: GRANT USAGE ON SCHEMA {schema} TO {role}",
+        )
     ]
 
 
