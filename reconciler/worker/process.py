@@ -44,6 +44,7 @@ from reconciler.worker.messages import (
     StoreUnreachable,
     WeightUsed,
 )
+from reconciler.worker.outbox import Outbox
 from reconciler.worker.release import own_release
 from reconciler.workload import Batch, Handler, Workload
 
@@ -78,16 +79,19 @@ def main(  # noqa: PLR0917 - multiprocessing passes them by position
     faulthandler.register(signal.SIGUSR2, file=stack_pipe.fileno())
     _exit_with_supervisor()
     set_up_logging()
+    outbox = Outbox(connection, on_gone=_exit_orphaned)
     try:
-        asyncio.run(Worker(connection, workload, shard, breaker).run())
+        asyncio.run(Worker(connection, outbox, workload, shard, breaker).run())
     except ConfigurationError as error:
         log.error("worker.misconfigured", problem=str(error))  # noqa: TRY400 - a person's error
-        _send_or_exit(connection, Misconfigured(error.problems))
+        outbox.send(Misconfigured(error.problems))
         sys.exit(EX_CONFIG)
     except Exception:
         # Multiprocessing would print it unmasked, with any secrets that it holds.
         log.exception("worker.bug")
         sys.exit(EX_SOFTWARE)
+    finally:
+        outbox.close()
 
 
 class Worker:
@@ -96,11 +100,13 @@ class Worker:
     def __init__(
         self,
         connection: Connection,
+        outbox: Outbox,
         workload: Workload,
         shard: int,
         breaker: BreakerSnapshot | None,
     ) -> None:
         self._connection = connection
+        self._outbox = outbox
         self._workload = workload
         self._shard = shard
         self._breaker = breaker
@@ -210,7 +216,7 @@ class Worker:
                 assert_never(message)
 
     def _send(self, message: FromWorker) -> None:
-        _send_or_exit(self._connection, message)
+        self._outbox.send(message)
 
 
 class BudgetClient:
@@ -267,13 +273,6 @@ class BudgetClient:
         waiting = self._waiting.get(number)
         if waiting is not None and not waiting.done():
             waiting.set_exception(NotSent("not sent: this worker is shutting down"))
-
-
-def _send_or_exit(connection: Connection, message: FromWorker) -> None:
-    try:
-        connection.send(message)
-    except OSError:
-        _exit_orphaned()
 
 
 def _exit_orphaned() -> NoReturn:
