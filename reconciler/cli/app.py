@@ -70,6 +70,7 @@ def _suggestion(name: str) -> str:
     epilog="""\b
 New here?
   reconciler demo                   see it work in a minute; needs no set-up
+  reconciler init                   point it at the table that you have
   reconciler check                  see what your database and exchange lack
   reconciler run --once --dry-run   see what it would change; writes nothing""",
 )
