@@ -225,9 +225,10 @@ class Settings(BaseSettings):
         except ValidationError as error:
             invalid = [cls._problem(entry, file) for entry in error.errors()]
             raise ConfigurationError([*file.problems, *invalid]) from None
-        if file.problems:
-            raise ConfigurationError(file.problems)
-        return settings._with_orders(file.orders)
+        settings = settings._with_orders(file.orders)
+        if problems := [*file.problems, *settings.exchange_problems]:
+            raise ConfigurationError(problems)
+        return settings
 
     @classmethod
     def load_valid(cls) -> tuple[Self, frozenset[str], Sequence[Problem]]:
@@ -246,7 +247,8 @@ class Settings(BaseSettings):
         problems = [cls._problem(entry, file) for entry in entries]
         if entries:
             settings = cls(**(values | cls._defaults(invalid)))
-        return settings._with_orders(file.orders), invalid, [*file.problems, *problems]
+        settings = settings._with_orders(file.orders)
+        return settings, invalid, [*file.problems, *problems, *settings.exchange_problems]
 
     @classmethod
     def config_problems(cls) -> Sequence[Problem]:
@@ -368,10 +370,22 @@ class Settings(BaseSettings):
     @property
     def orders(self) -> "OrdersConfig":
         """The user's table: what the configuration file says, or the names of the demo."""
+        return self.orders_of_every_exchange.of_exchange(self.exchange_name)
+
+    @property
+    def orders_of_every_exchange(self) -> "OrdersConfig":
+        """The user's table, with the rows of other exchanges too where a column names them."""
         from reconciler.config_file.orders import OrdersConfig  # noqa: PLC0415 - as above
 
-        config = OrdersConfig() if self._orders is None else self._orders
-        return config.of_exchange(self.exchange_name)
+        return OrdersConfig() if self._orders is None else self._orders
+
+    @property
+    def exchange_problems(self) -> Sequence[Problem]:
+        """A problem if the configuration file says that all rows are of another exchange."""
+        if self._orders is None:
+            return ()
+        problem = self._orders.exchange_problem(self.exchange_name)
+        return () if problem is None else (problem,)
 
     def with_orders_of_the_demo(self) -> Self:
         """Return the settings without what the configuration file says of the user's table."""

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import click
 from rich.text import Text
 
+from reconciler.cli.checks.accounts import check_accounts, skip_accounts
 from reconciler.cli.checks.database import CHECK as DATABASE_CHECK
 from reconciler.cli.checks.database import check_database, skip_database
 from reconciler.cli.checks.exchange import (
@@ -88,6 +89,7 @@ def _results(checked: CheckedSettings) -> Iterator[CheckResult]:
             database = Database(settings.required_database_url, role="check")
         except ReconcilerError as error:
             found = [failed(DATABASE_CHECK, error), *skip_database()]
+            found.append(skip_accounts("the database answers"))
             check_account = _skip_account("the database answers")
             check_listed = _skip_symbols("the database answers")
         else:
@@ -95,6 +97,7 @@ def _results(checked: CheckedSettings) -> Iterator[CheckResult]:
             found = list(
                 check_database(database, UserTable(settings.orders), lambda: datetime.now(UTC))
             )
+            found.append(_check_accounts(database, settings, found))
             check_account = _account_check(database, settings, found)
             check_listed = _symbols_check(database, settings, found)
         yield from found
@@ -133,17 +136,36 @@ def _skip_account(until: str) -> Callable[[Venue, Account], CheckResult]:
     return lambda _venue, _account: skipped(ACCOUNT_CHECK, until)
 
 
+def _check_accounts(
+    database: Database, settings: Settings, found: Sequence[CheckResult]
+) -> CheckResult:
+    if (until := _until_readable(settings, found)) is not None:
+        return skip_accounts(until)
+    return check_accounts(
+        database,
+        UserTable(settings.orders),
+        UserTable(settings.orders_of_every_exchange),
+        settings.exchange_name,
+    )
+
+
+def _until_readable(settings: Settings, found: Sequence[CheckResult]) -> str | None:
+    """Return what must be true before open orders can be counted; None if it is."""
+    statuses = {result.check: result.status for result in found}
+    needed = {
+        DATABASE_CHECK: "the database answers",
+        "orders": f"{UserTable(settings.orders).name} is suitable",
+    }
+    unmet = {CheckStatus.PROBLEM, CheckStatus.SKIPPED}
+    return next((until for check, until in needed.items() if statuses[check] in unmet), None)
+
+
 def _symbols_check(
     database: Database, settings: Settings, found: Sequence[CheckResult]
 ) -> Callable[[Venue], CheckResult]:
     """Return the check that compares the table's symbols with the exchange's, or one that skips."""
-    statuses = {result.check: result.status for result in found}
-    for check, until in {
-        DATABASE_CHECK: "the database answers",
-        "orders": f"{UserTable(settings.orders).name} is suitable",
-    }.items():
-        if statuses[check] in {CheckStatus.PROBLEM, CheckStatus.SKIPPED}:
-            return _skip_symbols(until)
+    if (until := _until_readable(settings, found)) is not None:
+        return _skip_symbols(until)
 
     def check_listed(venue: Venue) -> CheckResult:
         return check_symbols(

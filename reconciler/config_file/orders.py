@@ -7,6 +7,7 @@ from enum import StrEnum
 from reconciler.config_file.sql_text import TableName
 from reconciler.config_file.statuses import Statuses
 from reconciler.config_file.symbols import Symbols
+from reconciler.errors import Problem
 
 UTC = "UTC"
 PAPER = "paper"
@@ -150,7 +151,26 @@ class OrdersConfig:
         column = self.columns.exchange
         if not isinstance(column, NamedColumn) or name == PAPER:
             return self
-        quoted, wanted = column.name.replace('"', '""'), name.lower().rpartition(":")[2]
+        quoted, wanted = column.name.replace('"', '""'), exchange_in_rows(name)
         is_of_it = f"""lower(btrim(CAST("{quoted}" AS text))) = '{wanted.replace("'", "''")}'"""
         mine = "" if self.where is None else f"({self.where}) AND "
         return replace(self, where=f"{mine}{is_of_it}")
+
+    def exchange_problem(self, name: str) -> Problem | None:
+        """Return a problem if the file says that all rows are of another exchange than `name`."""
+        column = self.columns.exchange
+        if not isinstance(column, Constant) or name == PAPER:
+            return None
+        theirs = column.value.strip()
+        if theirs.lower() == exchange_in_rows(name):
+            return None
+        return Problem(
+            what=f"reconciler.toml says that all rows are of the exchange {theirs}, but"
+            f" EXCHANGE_NAME is {name}: every order would be looked for at the wrong exchange",
+            hint=f"set EXCHANGE_NAME to {theirs}, or correct exchange in [orders.columns]",
+        )
+
+
+def exchange_in_rows(name: str) -> str:
+    """Return what rows of an exchange say, in small letters: `kraken` for `ccxt:Kraken`."""
+    return name.lower().rpartition(":")[2]

@@ -33,6 +33,7 @@ ALL = [
     "writes",
     "confirms",
     "vacuum",
+    "accounts",
     "exchange",
     "exchange clock",
     "account",
