@@ -28,7 +28,6 @@ FORMER_INDEX = "reconciler_stale_orders"
 OUTDATED_INDEX = "reconciler_outdated_orders"
 """The name of an outdated index while the new one is built."""
 
-OPEN_ORDERS = DEFAULT_TABLE.open_orders
 NEVER = "'-infinity'::timestamptz"
 CLOCK_TOLERANCE = timedelta(minutes=1)
 """A time that is further in the future, by the database's clock, was set by a wrong clock."""

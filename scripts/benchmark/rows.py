@@ -18,7 +18,7 @@ from reconciler.domain.report import Report
 from reconciler.domain.status import Status
 from reconciler.store import migrations, sample_orders
 from reconciler.store.database import Database
-from reconciler.store.open_index import NEVER, OPEN_INDEX, OPEN_ORDERS
+from reconciler.store.open_index import NEVER, OPEN_INDEX
 from reconciler.store.user_table import DEFAULT_TABLE
 from reconciler.trial.orders_snapshot import settle, write_back
 from scripts.benchmark.figures import BenchFailed
@@ -48,7 +48,8 @@ BY_SYMBOL = f"CREATE INDEX IF NOT EXISTS {OPEN_INDEX} ON orders {DEFAULT_TABLE.i
 SYNCED_AT = f"COALESCE(last_synced_at, {NEVER})"
 OLDEST_FIRST = f"{SYNCED_AT}, id"
 BY_AGE = (
-    f"CREATE INDEX IF NOT EXISTS bench_oldest_first ON orders ({OLDEST_FIRST}) WHERE {OPEN_ORDERS}"
+    f"CREATE INDEX IF NOT EXISTS bench_oldest_first ON orders ({OLDEST_FIRST})"
+    f" WHERE {DEFAULT_TABLE.open_orders}"
 )
 """The index for a contender that takes the longest unsynced orders from the table."""
 

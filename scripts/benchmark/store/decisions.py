@@ -16,13 +16,13 @@ from reconciler.domain.report import Report
 from reconciler.domain.status import Status
 from reconciler.scope import UNSCOPED
 from reconciler.store import activity
-from reconciler.store.open_index import OPEN_ORDERS
+from reconciler.store.user_table import DEFAULT_TABLE
 from scripts.benchmark.figures import BenchFailed
 from scripts.benchmark.rows import EXCHANGE, SYNCED_AT
 from scripts.benchmark.store.apply_step import POLICY
 
 STALE = (
-    f"{OPEN_ORDERS} AND {SYNCED_AT} < now() - interval '5 minutes'"
+    f"{DEFAULT_TABLE.open_orders} AND {SYNCED_AT} < now() - interval '5 minutes'"
     " AND (EXISTS (SELECT FROM reconciliation_holds AS h WHERE h.order_id = orders.id::text"
     " AND h.resolved_at IS NULL AND h.next_attempt_at > now())) IS NOT TRUE"
 )
