@@ -15,7 +15,7 @@ from reconciler.domain.status import in_both_words
 from reconciler.errors import ReconcilerError
 from reconciler.orders.shadow.follower import follow_all, log_report, publish
 from reconciler.orders.shadow.ledger import SettledChange, row_status
-from reconciler.orders.shadow.shadow import Shadow, ShadowReport, WaitingChange
+from reconciler.orders.shadow.state import Shadow, ShadowReport, WaitingChange
 from reconciler.orders.shadow.workload import ShadowWorkload, open_shadow_database
 from reconciler.settings import Settings
 from reconciler.store.orders_table import read_orders_table

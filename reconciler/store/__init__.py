@@ -1,9 +1,21 @@
-"""The only package that speaks to PostgreSQL: the application's `orders`, and our own tables.
+"""The only package that speaks to PostgreSQL: the user's table of orders, and our own tables.
+
+The user's table, called `orders` in each of our statements:
+
+    user_table          its names and conditions as SQL, from the configuration file
+    orders_table        the same as the catalog has it: what to select from and to update
+    stored_values       each of our values in it, as SQL both ways
+    status_sql          a status in the user's words, also from a column that ignores case
+    order_ids           ids: integers, uuids or texts
+    symbol_names        the exchange's names of symbols
+    column_scales       how a column keeps a number
+    row_versions        what tells that nobody has written a row since
 
 The work on a batch:
 
     stale, stale_statements
                         find the stale orders: a scan, then page by page
+    stale_order         such an order, as the planner reads it and a worker gets it
     compare_and_set, compare_and_set_statement
                         write what was decided where the rows are still the same, in one
                         statement
@@ -17,6 +29,7 @@ The work on a batch:
 
 Our tables:
 
+    tables              their definitions
     activity            the audit trail of changes
     replay              decide past changes again
     holds               orders on hold
@@ -24,23 +37,40 @@ Our tables:
     bulk_holds          decide on many holds at once
     side_table          our own table of the times of the last sync, if the user wants it
     cycles, first_sync  the record of cycles, and the first sync of a table
-    shared_state        what all hosts share: halt, account, rate-limit pauses
+    shared_state        what all hosts share: halt, account, rate-limit pauses, filters
+    shared_orders       open orders that two programs over one table both follow
     migrations/         create and upgrade our tables and the index
 
-The application's table and server, as they are found:
+What does not fit, each with a hint:
 
-    tables              the columns of `orders` that we use; the definitions of our tables
+    orders_requirements what the user's table must have, by the configuration file
+    column_requirements the types that a column may have
+    file_hints, similar_columns
+                        the line of the configuration file that makes a column fit
+    id_uniqueness, privileges, rules
+                        ids, rights, and rules that keep our statements from running
+    trial_write         lock and write a row, and undo it
+
+The user's table and server, as they are found:
+
     columns             read a table's columns from the catalog
-    column_requirements, similar_columns, id_uniqueness, privileges
-                        what does not fit, each with a hint
-    open_index          the index that `stale` reads
+    open_index, suitable_index
+                        the index that `stale` reads: ours, or one of the user's
     confirm_cost        what a confirm costs on this table
-    status_sql          a status in our own words, also from a column that ignores case
     coverage, duplicates
                         rows that look open and are not followed; rows of the same order
+    open_counts, open_symbols
+                        the open orders by a column, and by symbol
+    followed_rows       what has become of many rows
     explain, row_status one row, for a person: is it due, and who has it locked?
     vacuum              what keeps vacuum from removing dead rows
-    sample_orders       an example of the application's table
+    sample_orders       an example of a table of orders
+
+A database that is not known yet, for `init`:
+
+    discovery           its tables, with columns and constraints
+    sampling            a bounded sample of one of them
+    first_cycle         what a first cycle over it would do
 
 The connection:
 
@@ -48,4 +78,5 @@ The connection:
     database_url        parse a URL as psql does
     prepared_statement  a short way to the driver for what runs for every batch
     best_effort         queries that may fail or time out
+    anonymous_block     SQL as a block of PL/pgSQL
 """

@@ -1,6 +1,6 @@
 """The proof of the shadow: it writes nothing, and reports what the application does and when.
 
-A shadow runs in a role that may only read, beside an application that is late, wrong or not there.
+A shadow runs in a role that may only read, next to an application that is late, wrong or absent.
 Its workers are killed, its connections cut, and its settings read again. Then each order that it
 would have changed is compared with what the application noted.
 """
@@ -87,7 +87,7 @@ class ShadowProof:
 
 
 def prove_shadow(seconds: float, seed: int) -> ShadowProof:
-    """Run a shadow beside an application for `seconds`; compare its report with the truth."""
+    """Run a shadow next to an application for `seconds`; compare its report with the truth."""
     rng = random.Random(seed)  # noqa: S311 - to be reproducible, not secret
     with (
         interrupt_on_signals(),

@@ -22,7 +22,7 @@ from reconciler.domain import decide
 from reconciler.domain.decide import HoldReason, Rule
 from reconciler.domain.status import Status
 from reconciler.errors import BreakerOpen, ExchangeError
-from reconciler.orders.shadow.shadow import Shadow
+from reconciler.orders.shadow.state import Shadow
 from reconciler.settings import Settings
 from reconciler.store import tables
 from reconciler.store.side_table import side_table_ddl

@@ -7,7 +7,7 @@ import pytest
 from reconciler.domain.decide import HoldReason
 from reconciler.orders.dry_run_notes import DryRunNotes
 from reconciler.orders.shadow.planner import ShadowPlanner
-from reconciler.orders.shadow.shadow import Shadow
+from reconciler.orders.shadow.state import Shadow
 from reconciler.orders.shadow.workload import ShadowWorkload
 from reconciler.settings import Settings
 from reconciler.workload import Page

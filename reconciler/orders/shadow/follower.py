@@ -14,7 +14,7 @@ from reconciler.domain.order import OrderId
 from reconciler.errors import ReconcilerError
 from reconciler.orders.shadow.catch_up import CatchUp
 from reconciler.orders.shadow.ledger import SettledChange, row_status
-from reconciler.orders.shadow.shadow import News, Shadow
+from reconciler.orders.shadow.state import News, Shadow
 from reconciler.store.database import Database
 from reconciler.store.followed_rows import FollowedRows
 from reconciler.store.orders_table import OrdersTable

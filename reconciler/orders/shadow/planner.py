@@ -17,7 +17,7 @@ from reconciler.orders.dry_run import DryRunPlanner
 from reconciler.orders.dry_run_notes import DryRunNotes, WouldHold
 from reconciler.orders.planner import OrderPlanner
 from reconciler.orders.shadow.follower import Follower
-from reconciler.orders.shadow.shadow import Shadow
+from reconciler.orders.shadow.state import Shadow
 from reconciler.workload import Backlog, Chunk, Page
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from reconciler.orders.dry_run import DryRunWorkload
 from reconciler.orders.shadow.follower import Follower
 from reconciler.orders.shadow.planner import ShadowPlanner
-from reconciler.orders.shadow.shadow import Shadow
+from reconciler.orders.shadow.state import Shadow
 from reconciler.settings import Settings
 from reconciler.store.database import Database
 from reconciler.telemetry.metrics import open_metrics

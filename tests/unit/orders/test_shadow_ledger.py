@@ -11,7 +11,7 @@ from reconciler.orders.shadow.catch_up import CatchUp
 from reconciler.orders.shadow.delays import Delays
 from reconciler.orders.shadow.ledger import ABANDONED_SECONDS, Ledger
 from reconciler.orders.shadow.recent_looks import RecentLooks
-from reconciler.orders.shadow.shadow import Shadow
+from reconciler.orders.shadow.state import Shadow
 from reconciler.store.followed_rows import FollowedRow
 
 from .shadow_builders import (
