@@ -19,7 +19,7 @@ from tests.adoption.platforms import PLATFORMS
 
 from .documents import DOCUMENTS, Block, blocks, codes_in, marked, typed_in
 
-TESTED_ELSEWHERE = {"grants", "side table", *(f"{name}.sql" for name in PLATFORMS)}
+TESTED_ELSEWHERE = {"grants", "shadow_grants", "side table", *(f"{name}.sql" for name in PLATFORMS)}
 MANY_ROWS, FEW_ROWS = "2000000", "2000"
 
 
