@@ -9,12 +9,17 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
 
-from reconciler.domain.status import Status
+from reconciler.domain.status import OPEN, Status
 
 OPEN_MEANING: Literal["open"] = "open"
 Meaning = Status | Literal["open"]
 
 NOTHING = Decimal(0)
+
+
+def is_open(meaning: Meaning) -> bool:
+    """Return True if a word with this meaning is of an open order."""
+    return meaning == OPEN_MEANING or meaning in OPEN
 
 
 def status_of(meaning: Meaning, executed: Decimal | None) -> Status:

@@ -5,8 +5,8 @@ from collections.abc import Collection, Iterator
 from reconciler.config_file.document import nearest_name, shown
 from reconciler.config_file.orders import ColumnValue, FollowingColumn
 from reconciler.config_file.section import Section
-from reconciler.config_file.statuses import OPEN_MEANING, Meaning, Statuses
-from reconciler.domain.status import BY_VALUE, OPEN, Status
+from reconciler.config_file.statuses import OPEN_MEANING, Meaning, Statuses, is_open
+from reconciler.domain.status import BY_VALUE, Status
 
 WRITE = "write"
 _MEANINGS = (*BY_VALUE, OPEN_MEANING)
@@ -30,7 +30,7 @@ def read_statuses(section: Section | None) -> Statuses:
         words = section.values.keys() - {WRITE}
         chosen = dict(_read_chosen(inner, words, meanings))
     statuses = Statuses(meanings=meanings, chosen=chosen)
-    if not any(meaning == OPEN_MEANING or meaning in OPEN for meaning in meanings.values()):
+    if not any(map(is_open, meanings.values())):
         section.findings.add(
             section.path,
             "has no word for an open order, so none would be followed",

@@ -15,8 +15,8 @@ from datetime import timedelta
 from sqlalchemy import Connection
 
 from reconciler.config_file.document import dotted
-from reconciler.config_file.statuses import OPEN_MEANING, Meaning, Statuses
-from reconciler.domain.status import OPEN, Status
+from reconciler.config_file.statuses import OPEN_MEANING, Statuses, is_open
+from reconciler.domain.status import Status
 from reconciler.domain.status_words import StatusMeaning, guess_meaning
 from reconciler.errors import Problem
 from reconciler.scope import Scope
@@ -199,7 +199,7 @@ def explain_no_stale_orders(
     """Return why no order is stale, for a person. `connection` is in a transaction."""
     open_orders = _count_followed(connection, table)
     if not open_orders:
-        words = "our words" if _are_ours(table.config.statuses) else "[orders.statuses]"
+        words = "our words" if table.config.statuses.are_ours else "[orders.statuses]"
         return f"nothing to do: no row is open by {words} and has an {table.external_order_id}"
     waiting = count_waiting(connection, scope)
     on_hold = f"; {waiting:,} orders are on hold" if waiting else ""
@@ -268,25 +268,17 @@ def _count_followed(connection: Connection, table: UserTable) -> int:
     return count
 
 
-def _are_ours(statuses: Statuses) -> bool:
-    return statuses == Statuses()
-
-
 def _meaning(word: str | None, statuses: Statuses) -> StatusMeaning | None:
     """Return what a status means by the configuration file, else by a guess.
 
     None: the file has words, and not this one. No file can have a null, so that is no omission.
     """
-    if _are_ours(statuses) or word is None:
+    if statuses.are_ours or word is None:
         return guess_meaning(word)
     meaning = statuses.meanings.get(word)
     if meaning is None:
         return None
-    return StatusMeaning.FOLLOWED if _is_open(meaning) else StatusMeaning.ENDED
-
-
-def _is_open(meaning: Meaning) -> bool:
-    return meaning == OPEN_MEANING or meaning in OPEN
+    return StatusMeaning.FOLLOWED if is_open(meaning) else StatusMeaning.ENDED
 
 
 def _coverage(counts: Mapping[_Key, int], table: UserTable, *, is_estimate: bool) -> Coverage:
@@ -317,7 +309,7 @@ def _coverage(counts: Mapping[_Key, int], table: UserTable, *, is_estimate: bool
 
 def _named(words: Mapping[str, int], statuses: Statuses) -> Mapping[str, int]:
     """Return words with what each means; none if they are our own."""
-    if _are_ours(statuses):
+    if statuses.are_ours:
         return {}
     return {f"{word} ({statuses.meanings[word]})": count for word, count in words.items()}
 

@@ -11,8 +11,7 @@ from enum import StrEnum
 
 from sqlalchemy import Connection
 
-from reconciler.config_file.statuses import OPEN_MEANING
-from reconciler.domain.status import OPEN
+from reconciler.config_file.statuses import Meaning, is_open
 from reconciler.errors import SchemaMismatch
 from reconciler.store.best_effort import fetch_before_timeout
 from reconciler.store.columns import read_columns
@@ -130,9 +129,8 @@ def _count(connection: Connection, table: UserTable) -> tuple[Sequence[RowGroup]
     return groups, share < 1
 
 
-def _meaning(table: UserTable, word: str | None) -> str | None:
-    meaning = None if word is None else table.config.statuses.meanings.get(word)
-    return None if meaning is None else str(meaning)
+def _meaning(table: UserTable, word: str | None) -> Meaning | None:
+    return None if word is None else table.config.statuses.meanings.get(word)
 
 
 def _judge(table: UserTable, word: str | None, *, is_mine: bool, has_id: bool) -> Followed:
@@ -141,7 +139,7 @@ def _judge(table: UserTable, word: str | None, *, is_mine: bool, has_id: bool) -
         return Followed.FILTERED
     if meaning is None:
         return Followed.LEFT_OUT
-    if meaning != OPEN_MEANING and meaning not in OPEN:
+    if not is_open(meaning):
         return Followed.ENDED
     return Followed.FOLLOWED if has_id else Followed.NO_ID
 

@@ -23,6 +23,7 @@ from reconciler.config_file.orders import (
 )
 from reconciler.domain.binary_float import BinaryFloat
 from reconciler.store.columns import ColumnInfo
+from reconciler.store.status_sql import status_as_text
 from reconciler.store.user_table import literal, quoted
 
 INTEGERS = frozenset({"smallint", "integer", "bigint"})
@@ -136,11 +137,8 @@ def _read_number(column: str, kind: str) -> str:
             f" WHEN btrim({text}) <> '' THEN CAST('NaN' AS numeric) END"
         )
     # By way of its text, a float has the shortest digits that stand for it.
-    return (
-        f"CAST(CAST({column} AS text) AS numeric)"
-        if kind in FLOATS
-        else (f"CAST({column} AS numeric)")
-    )
+    exact = f"CAST({column} AS text)" if kind in FLOATS else column
+    return f"CAST({exact} AS numeric)"
 
 
 def _unscaled(scale: Decimal) -> Callable[[Any], Any]:
@@ -199,15 +197,9 @@ def stored_text(column: str, found: ColumnInfo) -> StoredValue:
 
 
 def stored_word(column: str, found: ColumnInfo, words: tuple[str, ...]) -> StoredValue:
-    """Return a status as the user's word, in their spelling if the column ignores case."""
-    name = of_orders(column)
-    text = f"CAST({name} AS text)"
-    if not found.is_exact and words:
-        # Literals without a type: compared with a `text`, a `citext` would be one too.
-        cases = " ".join(f"WHEN {name} = {literal(word)} THEN {literal(word)}" for word in words)
-        text = f"CASE {cases} ELSE {text} END"
+    """Return a status as the user's word, in the file's spelling if the column ignores case."""
     return StoredValue(
-        read=text,
+        read=status_as_text(of_orders(column), is_exact=found.is_exact, words=words),
         column=column,
         type=written_type(found),
         write=lambda word: cast(word, Text),

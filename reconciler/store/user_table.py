@@ -19,8 +19,7 @@ from reconciler.config_file.orders import (
     TimeColumn,
 )
 from reconciler.config_file.sql_text import TableName
-from reconciler.config_file.statuses import OPEN_MEANING
-from reconciler.domain.status import OPEN
+from reconciler.config_file.statuses import is_open
 from reconciler.scope import UNSCOPED, Scope
 
 
@@ -88,9 +87,7 @@ class UserTable:
     def open_words(self) -> tuple[str, ...]:
         """The user's words for orders that are open."""
         meanings = self.config.statuses.meanings
-        return tuple(
-            word for word, meaning in meanings.items() if meaning == OPEN_MEANING or meaning in OPEN
-        )
+        return tuple(word for word, meaning in meanings.items() if is_open(meaning))
 
     @cached_property
     def open_orders(self) -> str:
