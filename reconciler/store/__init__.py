@@ -5,6 +5,7 @@ The user's table, called `orders` in each of our statements:
     user_table          its names and conditions as SQL, from the configuration file
     orders_table        the same as the catalog has it: what to select from and to update
     stored_values       each of our values in it, as SQL both ways
+    named_type          a type by its name
     status_sql          a status in the user's words, also from a column that ignores case
     order_ids           ids: integers, uuids or texts
     symbol_names        the exchange's names of symbols

@@ -26,11 +26,11 @@ from sqlalchemy import (
     true,
     update,
 )
-from sqlalchemy.types import UserDefinedType
 
 from reconciler.domain.decide import LONGEST_ANSWER_AGE
 from reconciler.store import shared_state
 from reconciler.store.holds import is_active
+from reconciler.store.named_type import NamedType
 from reconciler.store.orders_table import OrdersTable
 from reconciler.store.row_versions import NO_VERSION
 from reconciler.store.sql_failure import fail_with
@@ -56,14 +56,8 @@ MISMATCH = "reconciler: rows written and planned"
 """Begins the message with which the statement fails: see `_require_all_written`."""
 
 
-class Xid(UserDefinedType[str]):
-    """The type of `xmin`."""
-
-    cache_ok = True
-
-    def get_col_spec(self, **_: object) -> str:
-        """Return the type's name."""
-        return "xid"
+_XID = NamedType("xid")
+"""The type of `xmin`."""
 
 
 def build_compare_and_set(orders: OrdersTable, parts: frozenset[WritePart]) -> Select[Any]:
@@ -109,7 +103,7 @@ def _unnest_planned(
     """
     columns: dict[str, Any] = {
         "id": ids,
-        "version": cast(bindparam("versions", type_=Text), ARRAY(Xid())),
+        "version": cast(bindparam("versions", type_=Text), ARRAY(_XID)),
         "as_of": ("as_of", DateTime(timezone=True)),
     }
     if WritePart.CHANGED in parts:
@@ -151,10 +145,10 @@ def _select_compared(orders: OrdersTable, planned: Any) -> Select[Any]:
         .cte("held")
         .prefix_with("MATERIALIZED")
     )
-    version = literal_column("orders.xmin", Xid())
+    version = literal_column("orders.xmin", _XID)
     conditions: list[ColumnElement[bool]] = [
         version == planned.c.version,
-        version != literal_column(f"xid '{NO_VERSION}'", Xid()),
+        version != literal_column(f"xid '{NO_VERSION}'", _XID),
         planned.c.as_of >= func.clock_timestamp() - literal(LONGEST_ANSWER_AGE, Interval),
         ~select(held.c.order_id).where(held.c.order_id == cast(orders.id, Text)).exists(),
     ]

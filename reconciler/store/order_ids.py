@@ -11,24 +11,11 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ARRAY, ColumnElement, Text, Uuid, and_, cast, func
-from sqlalchemy.types import TypeEngine, UserDefinedType
+from sqlalchemy.types import TypeEngine
 
 from reconciler.domain.order import OrderId
+from reconciler.store.named_type import NamedType
 from reconciler.store.prepared_statement import array_literal
-
-
-class _TextType(UserDefinedType[str]):
-    """A type of texts that SQLAlchemy would render with a length, or not at all."""
-
-    cache_ok = True
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def get_col_spec(self, **_: object) -> str:
-        """Return the type's name."""
-        return self.name
-
 
 _PADDED = "character"
 _CASELESS = "citext"
@@ -36,11 +23,9 @@ _TEXT_TYPES: Mapping[str, TypeEngine[Any]] = {
     "text": Text(),
     "character varying": Text(),
     # `character` alone is `character(1)`.
-    _PADDED: _TextType("bpchar"),
-    _CASELESS: _TextType(_CASELESS),
+    _PADDED: NamedType("bpchar"),
+    _CASELESS: NamedType(_CASELESS),
 }
-TEXT_IDS = frozenset(_TEXT_TYPES)
-"""The types of texts that an id may have, in PostgreSQL's words."""
 
 
 def text_id_type(name: str) -> TypeEngine[Any] | None:
@@ -50,7 +35,7 @@ def text_id_type(name: str) -> TypeEngine[Any] | None:
 
 def has_texts(id_type: TypeEngine[Any]) -> bool:
     """Return True if ids of this type are texts."""
-    return isinstance(id_type, Text | _TextType)
+    return isinstance(id_type, Text | NamedType)
 
 
 def parse_id(text: str, id_type: TypeEngine[Any]) -> OrderId:
@@ -69,7 +54,7 @@ def parse_id(text: str, id_type: TypeEngine[Any]) -> OrderId:
 
 def select_id(column: ColumnElement[Any]) -> ColumnElement[Any]:
     """Select an id as `parse_id` returns it."""
-    return (cast(column, Text) if isinstance(column.type, _TextType) else column).label("id")
+    return (cast(column, Text) if isinstance(column.type, NamedType) else column).label("id")
 
 
 def is_one_of(column: ColumnElement[Any], ids: ColumnElement[Any]) -> ColumnElement[bool]:

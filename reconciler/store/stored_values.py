@@ -13,7 +13,6 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Text, cast, func, literal_column
-from sqlalchemy.types import UserDefinedType
 
 from reconciler.config_file.orders import (
     QuantityColumn,
@@ -23,6 +22,7 @@ from reconciler.config_file.orders import (
 )
 from reconciler.domain.binary_float import BinaryFloat
 from reconciler.store.columns import ColumnInfo
+from reconciler.store.named_type import NamedType
 from reconciler.store.status_sql import status_as_text
 from reconciler.store.user_table import literal, quoted
 
@@ -45,19 +45,6 @@ _PLACES = {
 _FIRST_SECOND, _LAST_SECOND = -62_135_424_000, 253_402_128_000
 
 
-class ColumnType(UserDefinedType[Any]):
-    """A type by its name in the catalog: `character varying(12)`, `"OrderStatus"`."""
-
-    cache_ok = True
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def get_col_spec(self, **_: object) -> str:
-        """Return the name."""
-        return self.name
-
-
 @dataclass(frozen=True, kw_only=True)
 class StoredValue:
     """One of our values in the user's table.
@@ -76,12 +63,12 @@ class StoredValue:
 
     def written(self, value: Any) -> Any:
         """Return our value as the column stores it, for an UPDATE."""
-        return cast(self.write(value), ColumnType(self.type))
+        return cast(self.write(value), NamedType(self.type))
 
     def has_kept(self, value: Any) -> Any:
         """Return the condition that the column of a row has our value."""
         assert self.column is not None  # noqa: S101 - only what was written is asked for
-        stored = cast(literal_column(of_orders(self.column)), ColumnType(self.type))
+        stored = cast(literal_column(of_orders(self.column)), NamedType(self.type))
         return stored.is_not_distinct_from(self.written(value))
 
 

@@ -32,8 +32,9 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from reconciler.scope import Scope
 from reconciler.store import activity
 from reconciler.store.holds import is_active
+from reconciler.store.named_type import NamedType
 from reconciler.store.orders_table import OrdersTable
-from reconciler.store.stored_values import ColumnType, of_orders
+from reconciler.store.stored_values import of_orders
 from reconciler.store.sync_times import (
     delete_sync_times,
     is_open_status,
@@ -197,7 +198,7 @@ def _following_columns(orders: OrdersTable, changes: Any) -> dict[Any, Any]:
     for following, kind in orders.following:
         current: Any = literal_column(of_orders(following.name))
         open_, ended = (
-            current if value is None else cast(literal_column(literal_of(value)), ColumnType(kind))
+            current if value is None else cast(literal_column(literal_of(value)), NamedType(kind))
             for value in (following.open, following.ended)
         )
         value = case((is_open_status(changes.c.status), open_), else_=ended)
