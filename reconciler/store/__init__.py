@@ -71,6 +71,7 @@ A database that is not known yet, for `init`:
 
     discovery           its tables, with columns and constraints
     sampling            a bounded sample of one of them
+    bounded_source      what to read of a table of any size
     first_cycle         what a first cycle over it would do
 
 The connection:

@@ -21,6 +21,7 @@ from reconciler.domain.status_words import StatusMeaning, guess_meaning
 from reconciler.errors import Problem
 from reconciler.scope import Scope
 from reconciler.store.best_effort import fetch_before_timeout, set_statement_timeout
+from reconciler.store.bounded_source import NEWEST_ROWS, BoundedSource, bounded_source
 from reconciler.store.columns import read_columns
 from reconciler.store.holds import count_waiting
 from reconciler.store.open_index import (
@@ -31,11 +32,6 @@ from reconciler.store.open_index import (
 from reconciler.store.status_sql import status_as_text
 from reconciler.store.user_table import UserTable, pyformat
 
-MAX_READ_BYTES = 128 * 1024 * 1024
-"""A table up to this size is read as a whole: about a million orders, in a third of a second."""
-
-SAMPLED_PAGES = 2_000
-NEWEST_ROWS = 10_000
 MAX_SECONDS = 3.0
 MAX_WORDS = 8
 MAX_WORD_LENGTH = 40
@@ -179,15 +175,13 @@ def measure_coverage(
         return None
     counting = _Counting(connection, table, is_exact=columns[status].is_exact)
     set_statement_timeout(connection, timeout_seconds)
-    pages, page_bytes = connection.exec_driver_sql(_PAGES, {"table": table.name}).one()
-    if pages * page_bytes <= MAX_READ_BYTES:
-        counted = counting.count(table.rows)
-        return None if counted is None else _coverage(counted, table, is_estimate=False)
-    share = min(1.0, SAMPLED_PAGES / pages)
-    sampled = counting.count(_sample(table, percent=100 * share))
-    if sampled is None:
+    source = bounded_source(connection, table.name)
+    counted = counting.count(_filtered(source, table))
+    if counted is None:
         return None
-    scaled = Counter({key: round(count / share) for key, count in sampled.items()})
+    if not source.is_sample:
+        return _coverage(counted, table, is_estimate=False)
+    scaled = Counter({key: round(count / source.share) for key, count in counted.items()})
     newest = counting.count(_newest(table)) or Counter()
     found = _coverage(scaled | newest, table, is_estimate=True)
     return replace(found, followed=max(found.followed, _count_followed(connection, table)))
@@ -213,19 +207,13 @@ def explain_no_stale_orders(
 _Key = tuple[str | None, bool]
 """A status, and whether the row has an external id."""
 
-# A view has no pages, and is read as a whole.
-_PAGES = """
-    SELECT coalesce((SELECT sum(pg_relation_size(relid))
-                     FROM pg_partition_tree(to_regclass(%(table)s))),
-                    pg_relation_size(to_regclass(%(table)s)), 0)::bigint
-           / current_setting('block_size')::bigint, current_setting('block_size')::bigint
-"""
 
-
-def _sample(table: UserTable, *, percent: float) -> str:
-    """Return what to select from for a sample of the table's pages."""
+def _filtered(source: BoundedSource, table: UserTable) -> str:
+    """Return what to select from: the rows of the source that the filter takes."""
+    if not source.is_sample:
+        return table.rows
     where = f" WHERE ({table.config.where})" if table.config.where else ""
-    return f"(SELECT * FROM {table.name} TABLESAMPLE SYSTEM ({percent:.6f}){where}) AS orders"  # noqa: S608 - quoted, checked
+    return f"(SELECT * FROM {source.sql}{where}) AS orders"  # noqa: S608 - quoted, checked
 
 
 def _newest(table: UserTable) -> str:

@@ -14,10 +14,10 @@ from sqlalchemy import Connection
 from reconciler.config_file.statuses import Meaning, is_open
 from reconciler.errors import SchemaMismatch
 from reconciler.store.best_effort import fetch_before_timeout
+from reconciler.store.bounded_source import bounded_source
 from reconciler.store.columns import read_columns
 from reconciler.store.open_index import IndexState, avoid_table_scans, read_index_state
 from reconciler.store.orders_requirements import orders_problems
-from reconciler.store.sampling import bounded_source
 from reconciler.store.status_sql import status_as_text
 from reconciler.store.suitable_index import find_suitable_index
 from reconciler.store.symbol_names import symbol_names
@@ -102,7 +102,7 @@ def _count(connection: Connection, table: UserTable) -> tuple[Sequence[RowGroup]
     columns = read_columns(connection, table.name)
     is_exact = columns[config.columns.status.name].is_exact
     word = status_as_text(table.status, is_exact=is_exact, words=config.statuses.meanings)
-    source, share = bounded_source(connection, table.name)
+    source = bounded_source(connection, table.name)
     mine = "true" if config.where is None else f"({config.where}) IS TRUE"
     found = fetch_before_timeout(
         connection,
@@ -110,7 +110,7 @@ def _count(connection: Connection, table: UserTable) -> tuple[Sequence[RowGroup]
             f"SELECT {word}, {mine} AS is_mine,"  # noqa: S608 - quoted, or checked with the file
             f" {table.external_order_id} IS NOT NULL"
             f" AND btrim(CAST({table.external_order_id} AS text)) <> '' AS has_id, count(*)"
-            f" FROM {source} GROUP BY 1, 2, 3 ORDER BY 1"
+            f" FROM {source.sql} GROUP BY 1, 2, 3 ORDER BY 1"
         ),
         {},
     )
@@ -122,11 +122,11 @@ def _count(connection: Connection, table: UserTable) -> tuple[Sequence[RowGroup]
             status=status,
             meaning=_meaning(table, status),
             followed=followed,
-            rows=round(count / share),
+            rows=round(count / source.share),
         )
         for (status, followed), count in rows.most_common()
     ]
-    return groups, share < 1
+    return groups, source.is_sample
 
 
 def _meaning(table: UserTable, word: str | None) -> Meaning | None:
@@ -152,12 +152,12 @@ def _plan(connection: Connection, table: UserTable) -> Sequence[str]:
 
 def _symbols(connection: Connection, table: UserTable) -> Mapping[str, str]:
     """Return symbols of followed rows, and what the exchange calls them."""
-    source, _ = bounded_source(connection, table.name)
+    source = bounded_source(connection, table.name)
     found = fetch_before_timeout(
         connection,
         pyformat(
             f"SELECT DISTINCT CAST({table.symbol} AS text)"  # noqa: S608 - as above
-            f" FROM (SELECT * FROM {source} WHERE {table.config.where or 'true'}) AS orders"
+            f" FROM (SELECT * FROM {source.sql} WHERE {table.config.where or 'true'}) AS orders"
             f" WHERE {table.open_orders} LIMIT {MAX_SYMBOLS}"
         ),
         {},

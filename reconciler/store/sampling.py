@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from reconciler.store.coverage import MAX_READ_BYTES, NEWEST_ROWS, SAMPLED_PAGES
+from reconciler.store.bounded_source import NEWEST_ROWS, bounded_source
 from reconciler.store.discovery import Description
 from reconciler.store.user_table import quoted
 
@@ -110,23 +110,11 @@ class _Source:
         if description.relation.is_view:
             bounded = f"(SELECT * FROM {name} LIMIT {NEWEST_ROWS}) AS sampled"  # noqa: S608 - quoted
             return cls(all=bounded, newest=name, sample=bounded, share=1.0)
-        sample, share = bounded_source(connection, name)
-        if share == 1:
-            return cls(all=name, newest=newest, sample=name, share=share)
+        sample = bounded_source(connection, name)
+        if not sample.is_sample:
+            return cls(all=name, newest=newest, sample=name, share=1.0)
         bounded = f"(SELECT * FROM {newest} LIMIT {NEWEST_ROWS}) AS newest"  # noqa: S608 - quoted
-        return cls(all=bounded, newest=newest, sample=sample, share=share)
-
-
-def bounded_source(connection: Connection, name: str) -> tuple[str, float]:
-    """Return what to select from, and the share of the table that this is: 1 for a small one.
-
-    `name` is the table's, for SQL. A view has no pages, and is read as a whole.
-    """
-    pages, page_bytes = connection.exec_driver_sql(_PAGES, {"table": name}).one()
-    if pages * page_bytes <= MAX_READ_BYTES:
-        return name, 1.0
-    share = min(1.0, SAMPLED_PAGES / pages)
-    return f"{name} TABLESAMPLE SYSTEM ({100 * share:.6f})", share
+        return cls(all=bounded, newest=newest, sample=sample.sql, share=sample.share)
 
 
 def _rows(
@@ -185,12 +173,3 @@ def _fetch(connection: Connection, statement: str) -> Sequence[Any] | None:
         if error.connection_invalidated or getattr(error.orig, "sqlstate", None) is None:
             raise
         return None
-
-
-_PAGES = """
-SELECT (size.bytes / block.bytes)::bigint, block.bytes
-FROM (SELECT coalesce(
-        (SELECT sum(pg_relation_size(relid)) FROM pg_partition_tree(to_regclass(%(table)s))),
-        pg_relation_size(to_regclass(%(table)s)), 0) AS bytes) AS size,
-    (SELECT current_setting('block_size')::bigint AS bytes) AS block
-"""

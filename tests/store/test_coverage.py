@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import event
 
 from reconciler.scope import UNSCOPED
-from reconciler.store import coverage
+from reconciler.store import bounded_source
 from reconciler.store.coverage import Coverage, explain_no_stale_orders, measure_coverage
 from reconciler.store.database import Database
 from reconciler.store.user_table import DEFAULT_TABLE
@@ -126,8 +126,8 @@ def test_a_large_table_is_estimated_from_sample_new_rows_and_index(
     add_orders(any_word, 7, "WORKING")
     insert_order(any_word, 999_999)
     any_word.execute("UPDATE orders SET symbol = 'ETHUSDT' WHERE id = 1")
-    monkeypatch.setattr(coverage, "MAX_READ_BYTES", 0)
-    monkeypatch.setattr(coverage, "SAMPLED_PAGES", 100)
+    monkeypatch.setattr(bounded_source, "MAX_READ_BYTES", 0)
+    monkeypatch.setattr(bounded_source, "SAMPLED_PAGES", 100)
 
     found = measure(database)
 
@@ -143,7 +143,7 @@ def test_a_large_table_is_never_read_as_a_whole(
     any_word: Application, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_orders(any_word, 1, "OPEN")
-    monkeypatch.setattr(coverage, "MAX_READ_BYTES", 0)
+    monkeypatch.setattr(bounded_source, "MAX_READ_BYTES", 0)
     statements: list[str] = []
 
     with database.transaction() as connection:

@@ -7,7 +7,7 @@ import pytest
 
 from reconciler.config_file.sql_text import TableName
 from reconciler.errors import StoreUnavailable
-from reconciler.store import sampling
+from reconciler.store import bounded_source, sampling
 from reconciler.store.database import Database
 from reconciler.store.discovery import (
     Description,
@@ -96,8 +96,8 @@ def test_a_small_table_is_counted(tables: Database, name: str) -> None:
 def test_of_a_large_table_pages_and_the_newest_rows_are_read(
     tables: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sampling, "MAX_READ_BYTES", 0)
-    monkeypatch.setattr(sampling, "SAMPLED_PAGES", 1)
+    monkeypatch.setattr(bounded_source, "MAX_READ_BYTES", 0)
+    monkeypatch.setattr(bounded_source, "SAMPLED_PAGES", 1)
     monkeypatch.setattr(sampling, "NEWEST_ROWS", 10)
 
     _, sample = look_at(tables, "parted")

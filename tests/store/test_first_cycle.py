@@ -7,7 +7,7 @@ import pytest
 
 from reconciler.adoption.config_text import read_orders_text
 from reconciler.errors import SchemaMismatch
-from reconciler.store import sampling
+from reconciler.store import bounded_source
 from reconciler.store.database import Database
 from reconciler.store.discovery import read_only
 from reconciler.store.first_cycle import FirstCycle, Followed, foresee_first_cycle
@@ -96,8 +96,8 @@ def test_of_a_large_table_the_rows_are_estimated(
             "INSERT INTO theirs (id, pair, remote_id, state)"
             " SELECT n, 'BTC/USDT', n::text, 'OPEN' FROM generate_series(100, 4099) AS n"
         )
-    monkeypatch.setattr(sampling, "MAX_READ_BYTES", 0)
-    monkeypatch.setattr(sampling, "SAMPLED_PAGES", 10)
+    monkeypatch.setattr(bounded_source, "MAX_READ_BYTES", 0)
+    monkeypatch.setattr(bounded_source, "SAMPLED_PAGES", 10)
 
     cycle = foresee(tables, "theirs")
 

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Connection
 
 from reconciler.scope import UNSCOPED
-from reconciler.store import coverage
+from reconciler.store import bounded_source
 from reconciler.store.coverage import (
     Coverage,
     describe_followed,
@@ -89,7 +89,7 @@ def test_words_that_the_file_leaves_out_are_a_problem_with_their_counts(
 def test_a_sample_of_a_large_table_is_of_the_filter_too(
     empty_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(coverage, "MAX_READ_BYTES", 0)
+    monkeypatch.setattr(bounded_source, "MAX_READ_BYTES", 0)
     with empty_database.connection() as connection:
         build_index(connection, TABLE)
 
