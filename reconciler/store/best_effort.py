@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from typing import Any, TypeVar
 
+import psycopg
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
@@ -46,3 +47,14 @@ def fetch_before_timeout(
         if getattr(error.orig, "sqlstate", None) != _QUERY_CANCELED:
             raise
         return None
+
+
+def refusal_of(error: DBAPIError) -> str:
+    """Return why PostgreSQL refuses a statement: the first line of its message.
+
+    Raises:
+        DBAPIError: the same error, if it says nothing of the statement: the connection is lost.
+    """
+    if not isinstance(error.orig, psycopg.Error) or error.connection_invalidated:
+        raise error
+    return str(error.orig).splitlines()[0]

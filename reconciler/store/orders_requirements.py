@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
-import psycopg
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
@@ -22,6 +21,8 @@ from reconciler.config_file.orders import (
     TimeUnit,
 )
 from reconciler.errors import Problem
+from reconciler.store.anonymous_block import anonymous_block
+from reconciler.store.best_effort import refusal_of
 from reconciler.store.column_requirements import (
     MOMENT,
     ORDER_ID,
@@ -304,11 +305,9 @@ def _takes(column: ColumnInfo, value: ColumnValue) -> bool:
 
 def _sql_problems(connection: Connection, table: UserTable, found: Columns) -> Iterator[Problem]:
     """Try the SQL of the configuration file, reading only; name what the database says of it."""
-    where = table.config.where
-    if where is not None:
-        select = f"FROM (SELECT * FROM {table.name} WHERE ({where})) AS orders LIMIT 1"  # noqa: S608 - tried, reading only
-        if error := _try_reading(connection, select):
-            yield Problem(what=f"orders.where does not work: {error}", hint=_WHERE_HINT)
+    has_filter = table.config.where is not None
+    if has_filter and (error := _try_reading(connection, f"FROM {table.rows} LIMIT 1")):
+        yield Problem(what=f"orders.where does not work: {error}", hint=_WHERE_HINT)
     column = table.config.columns.symbol
     if isinstance(column, QueriedColumn):
         query = names_query(column, found[column.name].full_type) % {"keys": literal("{}")}
@@ -327,24 +326,22 @@ _WHERE_HINT = (
 def _try_reading(connection: Connection, rest: str) -> str | None:
     """Run a query that may not write, and drop its result; return what is wrong with it."""
     try:
-        connection.exec_driver_sql(pyformat(_TRY.replace("{rest}", rest)))
+        connection.exec_driver_sql(pyformat(anonymous_block(_TRY.replace("{rest}", rest))))
     except DBAPIError as error:
-        if not isinstance(error.orig, psycopg.Error) or error.connection_invalidated:
-            raise
-        return str(error.orig).splitlines()[0]
+        return refusal_of(error)
     return None
 
 
 # Its inner block is rolled back in any case: with it the transaction may write again.
 _TRY = """
-DO $reconciler$ BEGIN
+BEGIN
     BEGIN
         SET LOCAL transaction_read_only = on;
         PERFORM {rest};
         RAISE EXCEPTION USING ERRCODE = 'RC000';
     EXCEPTION WHEN SQLSTATE 'RC000' THEN NULL;
     END;
-END $reconciler$
+END
 """
 
 

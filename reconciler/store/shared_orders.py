@@ -11,14 +11,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-import psycopg
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from reconciler.config_file.sql_text import condition_flaws
 from reconciler.errors import Problem
 from reconciler.scope import Scope
-from reconciler.store.best_effort import fetch_before_timeout, set_statement_timeout
+from reconciler.store.best_effort import (
+    fetch_before_timeout,
+    refusal_of,
+    set_statement_timeout,
+)
 from reconciler.store.open_index import avoid_table_scans
 from reconciler.store.shared_state import FILTER
 from reconciler.store.user_table import UserTable, literal, pyformat
@@ -134,9 +137,7 @@ def _compare(connection: Connection, table: UserTable, scope: Scope, where: str 
     try:
         found = fetch_before_timeout(connection, statement, {})
     except DBAPIError as error:
-        if not isinstance(error.orig, psycopg.Error) or error.connection_invalidated:
-            raise
-        reason = str(error.orig).splitlines()[0]
+        reason = refusal_of(error)
         return Overlap(scope=scope, unknown=f"the two filters cannot be used together: {reason}")
     if found is None:
         return Overlap(scope=scope, unknown="counting them took too long")

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import psycopg
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from reconciler.store.best_effort import refusal_of
 from reconciler.store.columns import read_columns
 from reconciler.store.user_table import UserTable, pyformat
 
@@ -116,8 +116,7 @@ def _explain(connection: Connection, table: UserTable) -> Any:
         cursor.nextset()
         (found,) = cursor.fetchone()
     except DBAPIError as error:
-        if not isinstance(error.orig, psycopg.Error) or error.connection_invalidated:
-            raise
+        refusal_of(error)
         return None
     finally:
         if savepoint is not None and savepoint.is_active:

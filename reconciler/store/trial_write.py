@@ -8,10 +8,10 @@ back. Triggers of the table run, and what they write is undone, too.
 from dataclasses import dataclass
 from enum import StrEnum
 
-import psycopg
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from reconciler.store.best_effort import refusal_of
 from reconciler.store.user_table import UserTable, pyformat
 
 _READ_ONLY = "25006"
@@ -56,11 +56,9 @@ def try_writing(connection: Connection, table: UserTable) -> TrialWrite:
         written = connection.exec_driver_sql(_write(table), {"id": ids[0]}).rowcount
         return TrialWrite(step=step, rows=written)
     except DBAPIError as error:
-        if not isinstance(error.orig, psycopg.Error) or error.connection_invalidated:
-            raise
-        said = str(error.orig).splitlines()[0]
-        is_read_only = error.orig.sqlstate == _READ_ONLY
-        return TrialWrite(step=step, rows=0, refusal=said, is_read_only=is_read_only)
+        refusal = refusal_of(error)
+        is_read_only = getattr(error.orig, "sqlstate", None) == _READ_ONLY
+        return TrialWrite(step=step, rows=0, refusal=refusal, is_read_only=is_read_only)
     finally:
         if savepoint.is_active:
             savepoint.rollback()

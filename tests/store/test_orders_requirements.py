@@ -135,7 +135,10 @@ def test_all_problems_are_named_at_once(application: Application, database: Data
     assert len(found) == 4
 
 
-def test_a_table_that_fits_has_no_problem(application: Application, database: Database) -> None:
+@pytest.mark.parametrize("where", ["deals.flag IS NOT TRUE", "sym <> '$reconciler$ % {rest}'"])
+def test_a_table_that_fits_has_no_problem(
+    where: str, application: Application, database: Database
+) -> None:
     application.execute(DDL)
 
-    assert problems_of(database, {"orders": "where = 'deals.flag IS NOT TRUE'"}) == []
+    assert problems_of(database, {"orders": f'where = "{where}"'}) == []
