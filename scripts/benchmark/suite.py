@@ -163,6 +163,14 @@ def _upkeep() -> Compare:
     return compare_upkeep
 
 
+def _adoption() -> Compare:
+    from scripts.benchmark.adoption.compare import (  # noqa: PLC0415 - only when wanted
+        compare_adoption,
+    )
+
+    return compare_adoption
+
+
 COMPARISONS: Mapping[str, Callable[[], Compare]] = MappingProxyType(
     {
         "store": _store,
@@ -173,6 +181,7 @@ COMPARISONS: Mapping[str, Callable[[], Compare]] = MappingProxyType(
         "footprint": _footprint,
         "growth": _growth,
         "upkeep": _upkeep,
+        "adoption": _adoption,
     }
 )
 """By key: what imports a comparison."""

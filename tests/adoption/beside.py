@@ -187,11 +187,15 @@ def stop(supervisors: list[SupervisorProcess]) -> Counter[str]:
 
 
 def parse(line: str) -> dict[str, Any]:
-    """Read a line of the log; what is none, such as a traceback, counts as an error."""
+    """Read a line of the log. Of what is none, only a traceback counts as an error.
+
+    A supervisor that is started again, since the machine was too busy for its workers, says so.
+    """
     try:
         entry: dict[str, Any] = json.loads(line)
     except ValueError:
-        return {"level": "error", "event": line.strip()}
+        is_traceback = line.startswith("Traceback")
+        return {"level": "error" if is_traceback else "info", "event": "a traceback"}
     return entry
 
 

@@ -21,6 +21,7 @@ from reconciler.store.order_writer import OrderWriter
 from reconciler.store.orders_table import read_orders_table
 from reconciler.store.stale import StaleOrders, SweepPosition
 from reconciler.store.stale_order import StaleOrder
+from reconciler.store.user_table import DEFAULT_TABLE, UserTable
 from reconciler.supervisor.dispatcher import Dispatcher
 from reconciler.supervisor.options import PAGE_ITEMS
 from reconciler.workload import Batch
@@ -29,10 +30,12 @@ from scripts.benchmark.rows import EXCHANGE
 POLICY = Policy(quantity_scale=DecimalPlaces(8), price_scale=DecimalPlaces(8))
 
 
-def read_stale(database: Database, stale_after: timedelta) -> list[StaleOrder]:
+def read_stale(
+    database: Database, stale_after: timedelta, table: UserTable = DEFAULT_TABLE
+) -> list[StaleOrder]:
     """Read all stale orders, page by page, as a sweep does."""
     with database.autocommit() as connection:
-        stale = StaleOrders(read_orders_table(connection), stale_after=stale_after)
+        stale = StaleOrders(read_orders_table(connection, table), stale_after=stale_after)
     orders: list[StaleOrder] = []
     position: SweepPosition | None = None
     while True:
@@ -54,22 +57,38 @@ def batches_of(orders: Iterable[StaleOrder], batch_size: int) -> Iterator[Batch]
 
 
 class ApplyStep:
-    """Writes the answers of batches, `rows_per_transaction` rows at a time."""
+    """Writes the answers of batches, `rows_per_transaction` rows at a time.
 
-    def __init__(self, database: Database, *, rows_per_transaction: int) -> None:
+    Attributes:
+        left: The number of orders that comparing and setting left to a transaction with locks.
+    """
+
+    def __init__(
+        self, database: Database, *, rows_per_transaction: int, table: UserTable = DEFAULT_TABLE
+    ) -> None:
         with database.autocommit() as connection:
-            orders = read_orders_table(connection)
+            orders = read_orders_table(connection, table)
         self._database = database
-        self._writer = OrderWriter(orders, exchange=EXCHANGE, decide=partial(decide, policy=POLICY))
+        self._policy = Policy(
+            quantity_scale=orders.quantity_scale,
+            price_scale=orders.price_scale,
+            ordered_scale=orders.ordered_scale,
+            unwritable=orders.statuses.unwritable,
+        )
+        self._writer = OrderWriter(
+            orders, exchange=EXCHANGE, decide=partial(decide, policy=self._policy)
+        )
+        self.left = 0
         self._rows_per_transaction = rows_per_transaction
 
     def apply(self, batch: Batch, answers: Mapping[Any, Answer]) -> None:
         """Decide on a batch, and write it; `answers` has those of its orders, by id."""
         state = BatchState(batch, LookupCounts(), with_notes=False)
         state.answers.update({id_: answers[id_] for id_ in state.orders})
-        state.decide(datetime.now(UTC), POLICY)
+        state.decide(datetime.now(UTC), self._policy)
         for part in split_for_transactions(state.answers, self._rows_per_transaction):
             if rest := self._compare_and_set(part, state):
+                self.left += len(rest)
                 with self._database.transaction() as connection:
                     self._writer.apply(connection, rest, state.facts_as_planned(rest))
 
