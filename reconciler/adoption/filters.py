@@ -5,8 +5,8 @@ from collections import Counter
 from reconciler.adoption.columns import is_text
 from reconciler.adoption.draft import Draft, Question
 from reconciler.adoption.status_words import plain
-from reconciler.adoption.toml_values import comment_text, key_text, value_text
 from reconciler.config_file.orders import NamedColumn
+from reconciler.config_file.toml_values import comment_text, key_text, value_text
 from reconciler.store.discovery import Description
 from reconciler.store.sampling import Sample
 from reconciler.store.similar_columns import split_name

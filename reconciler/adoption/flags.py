@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from reconciler.adoption.draft import Draft
-from reconciler.adoption.toml_values import key_text
 from reconciler.config_file.orders import FollowingColumn
 from reconciler.config_file.statuses import Statuses
+from reconciler.config_file.toml_values import key_text
 from reconciler.domain.status import TERMINAL
 from reconciler.store.discovery import Description
 from reconciler.store.sampling import Values

@@ -6,8 +6,8 @@ from decimal import Decimal, InvalidOperation
 
 from reconciler.adoption.columns import WHOLE_NUMBERS, Names, is_quantity, is_text
 from reconciler.adoption.draft import LEAVE_OUT, Draft, Question
-from reconciler.adoption.toml_values import value_text
 from reconciler.config_file.orders import QuantityColumn, RemainingColumn
+from reconciler.config_file.toml_values import value_text
 from reconciler.store.columns import ColumnInfo
 from reconciler.store.discovery import Description
 from reconciler.store.sampling import Sample
@@ -22,7 +22,6 @@ REMAINING = """
     """.split()  # noqa: SIM905 - a list of strings in quotes reads worse
 _IN_UNITS = re.compile(r"e([0-9]{1,2})")
 _FLOAT_ERROR = Decimal("1e-6")
-SCALES = ("1", "1e-2", "1e-6", "1e-8", "1e-18")
 
 
 def remaining_columns(description: Description) -> list[str]:

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 
 from reconciler.adoption.draft import LEAVE_OUT, Draft, Question
 from reconciler.adoption.status_words import Codes, Sense, place_of, sense_of, side_in
-from reconciler.adoption.toml_values import key_text, value_text
 from reconciler.config_file.statuses import OPEN_MEANING, Meaning, Statuses
 from reconciler.config_file.statuses_section import WRITE
+from reconciler.config_file.toml_values import key_text, value_text
 from reconciler.domain.status import BY_VALUE, TERMINAL, Status
 
 _ENDS = (Sense.FILLED, Sense.CANCELED, Sense.REJECTED, Sense.EXPIRED)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from reconciler.adoption.columns import Names, is_text
 from reconciler.adoption.draft import Draft, Place, Question
-from reconciler.adoption.toml_values import comment_text, value_text
 from reconciler.config_file.orders import JoinedColumns, NamedColumn, QueriedColumn
 from reconciler.config_file.symbols import BLANKS, Symbols
+from reconciler.config_file.toml_values import comment_text, value_text
 from reconciler.store.columns import ColumnInfo
 from reconciler.store.discovery import Description, Reference
 from reconciler.store.sampling import Sample

@@ -6,11 +6,11 @@ from decimal import Decimal, InvalidOperation
 
 from reconciler.adoption.columns import AWARE, NAIVE, Names, is_text, is_time
 from reconciler.adoption.draft import Draft, Question
-from reconciler.adoption.toml_values import value_text
 from reconciler.config_file.columns_section import SIDE_TABLE
 from reconciler.config_file.orders import UTC as UTC_ZONE
 from reconciler.config_file.orders import SideTable, TimeColumn, TimeUnit
 from reconciler.config_file.time_zones import is_zone
+from reconciler.config_file.toml_values import value_text
 from reconciler.store.discovery import Description
 from reconciler.store.sampling import Sample
 

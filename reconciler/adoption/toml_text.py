@@ -6,7 +6,6 @@ from textwrap import wrap
 from typing import assert_never
 
 from reconciler.adoption.draft import Place, Proposal
-from reconciler.adoption.toml_values import comment_text, key_text, value_text
 from reconciler.config_file.columns_section import SIDE_TABLE
 from reconciler.config_file.orders import (
     COLUMN_KEYS,
@@ -23,6 +22,7 @@ from reconciler.config_file.orders import (
     TimeUnit,
 )
 from reconciler.config_file.sql_text import parse_table_name
+from reconciler.config_file.toml_values import comment_text, key_text, value_text
 from reconciler.store.user_table import quoted_name
 
 WIDTH = 100

@@ -51,24 +51,10 @@ class Requirement:
 _TEXTS = frozenset({"text", "character varying", "character", '"char"', "name", "citext"})
 
 TEXT = Requirement(types=_TEXTS, words="text or varchar", ddl="text", converts=None)
-MONEY = Requirement(
-    types=frozenset({"numeric"}),
-    words="numeric, so that no digit is lost",
-    ddl="numeric",
-    converts=frozenset({"smallint", "integer", "bigint", "real", "double precision", "money"}),
-    otherwise="not every value need be a number, so no statement is proposed: have its owner make"
-    " it numeric",
-)
-# An average is a quotient, so every column rounds it. A float only rounds it in another way.
-AVERAGE = Requirement(
-    types=MONEY.types | frozenset(BinaryFloat),
-    words="numeric or a float",
-    ddl="numeric",
-    converts=MONEY.converts,
-    otherwise=MONEY.otherwise,
-)
 QUANTITY = Requirement(
-    types=AVERAGE.types | {"smallint", "integer", "bigint"}, words="a number", ddl="numeric"
+    types=frozenset({"numeric", "smallint", "integer", "bigint"}) | frozenset(BinaryFloat),
+    words="a number",
+    ddl="numeric",
 )
 SIDE = Requirement(types=_TEXTS, words="text or an enum", ddl="text", may_be_enum=True)
 MOMENT = Requirement(

@@ -252,7 +252,7 @@ def _count_followed(connection: Connection, table: UserTable) -> int:
         return 0
     avoid_table_scans(connection)
     most = {"most": MAX_COUNTED}
-    count: int = connection.exec_driver_sql(table.count_open_orders, most).scalar_one()
+    count: int = connection.exec_driver_sql(table.open_orders_count, most).scalar_one()
     return count
 
 

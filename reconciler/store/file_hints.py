@@ -7,6 +7,7 @@ enough, the hint is that line.
 from collections.abc import Iterable
 
 from reconciler.config_file.document import dotted, nearest_name
+from reconciler.config_file.toml_values import value_text
 from reconciler.domain.status import Status
 from reconciler.store.columns import ColumnInfo
 from reconciler.store.similar_columns import similar_columns
@@ -33,7 +34,7 @@ def columns_like(key: str, name: str, columns: Iterable[str]) -> list[str]:
 def hint_for_missing(key: str, similar: list[str]) -> str:
     """Return the hint for a column of ours that the table does not have by this name."""
     if similar:
-        lines = " or ".join(f"{key} = {_text(one)}" for one in similar)
+        lines = " or ".join(f"{key} = {value_text(one)}" for one in similar)
         return f"write in {_WHERE}: {lines}; {_PROPOSED}"
     if key == "last_synced_at":
         return (
@@ -45,7 +46,7 @@ def hint_for_missing(key: str, similar: list[str]) -> str:
 
 def hint_for_type(key: str, found: ColumnInfo) -> str | None:
     """Return the hint for a column of another type; None if no line makes it fit."""
-    column = _text(found.name)
+    column = value_text(found.name)
     if key in _TIMES:
         kept = f", or {_IN_OUR_TABLE}" if key == "last_synced_at" else ""
         if found.type == _NAIVE:
@@ -68,9 +69,3 @@ def hint_for_words(labels: Iterable[str]) -> str:
     lines = "; ".join(f"{dotted((label,))} = ..." for label in labels if label not in set(Status))
     said = f": {lines}" if lines else ""
     return f"say in [orders.statuses] of reconciler.toml what each word means{said}; {_PROPOSED}"
-
-
-def _text(name: str) -> str:
-    """Return a name as a text of TOML."""
-    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'

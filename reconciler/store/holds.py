@@ -232,7 +232,7 @@ _OPEN_WORDS = ", ".join(f"'{status}'" for status in sorted(OPEN))
 
 
 def _measure(table: UserTable) -> str:
-    return f"WITH counted AS ({table.count_open_orders}),{_MEASURE_HOLDS}"
+    return f"WITH counted AS ({table.open_orders_count}),{_MEASURE_HOLDS}"
 
 
 _MEASURE_HOLDS = f"""

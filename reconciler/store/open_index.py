@@ -33,7 +33,7 @@ CLOCK_TOLERANCE = timedelta(minutes=1)
 """A time that is further in the future, by the database's clock, was set by a wrong clock."""
 
 MAX_COUNTED = 100_000
-"""The most that `UserTable.count_open_orders` counts: bounded in every table."""
+"""The most that `UserTable.open_orders_count` counts: bounded in every table."""
 
 AVOID_TABLE_SCANS = "SET LOCAL enable_seqscan = off; SET LOCAL jit = off"
 

@@ -118,8 +118,8 @@ class UserTable:
         return f"(SELECT * FROM {self.name} WHERE ({self.config.where})) AS orders"  # noqa: S608 - quoted, checked
 
     @cached_property
-    def count_open_orders(self) -> str:
-        """The statement that counts the open orders up to the parameter `most`, for the driver."""
+    def open_orders_count(self) -> str:
+        """The statement for the driver that counts open orders, up to the parameter `most`."""
         listed = pyformat(f"SELECT FROM {self.rows} WHERE {self.open_orders}")
         return f"SELECT count(*) AS orders FROM ({listed} LIMIT %(most)s) AS listed"  # noqa: S608 - as above
 

@@ -61,8 +61,8 @@ def test_a_table_with_a_filter_and_joined_symbols() -> None:
         '((btrim(CAST(base AS text)) || btrim(CAST(quote AS text))), "orderId")'
         " WHERE external_order_id IS NOT NULL AND status IN ('100')"
     )
-    assert "'%%x'" in table.count_open_orders
-    assert table.count_open_orders.endswith("LIMIT %(most)s) AS listed")
+    assert "'%%x'" in table.open_orders_count
+    assert table.open_orders_count.endswith("LIMIT %(most)s) AS listed")
 
 
 def test_the_settings_carry_the_table_to_another_process() -> None:

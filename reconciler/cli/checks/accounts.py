@@ -7,10 +7,10 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection
 
-from reconciler.adoption.toml_values import value_text
 from reconciler.cli.checks.result import CheckResult, failed, passed, skipped, warning
 from reconciler.config_file.document import nearest_name, shown
 from reconciler.config_file.orders import PAPER, NamedColumn, exchange_in_rows
+from reconciler.config_file.toml_values import value_text
 from reconciler.errors import ConfigurationError, Problem, ReconcilerError
 from reconciler.store.best_effort import fetch_before_timeout
 from reconciler.store.columns import read_columns
