@@ -33,6 +33,7 @@ from sqlalchemy import (
     select,
     true,
 )
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
 from reconciler.config_file.orders import (
@@ -234,6 +235,12 @@ class OrdersTable:
             self.as_text("side"),
             self.as_text("client_order_id"),
         )
+
+    @property
+    def id_type_name(self) -> str:
+        """The type of the ids in PostgreSQL's words."""
+        name: str = self.id_type.compile(dialect=postgresql.dialect())  # type: ignore[no-untyped-call] # SQLAlchemy's
+        return name.lower()
 
     def parse_id(self, text: str) -> Any:
         """Return an order's id from its text.

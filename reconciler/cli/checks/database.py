@@ -91,7 +91,7 @@ def check_orders(connection: Connection, table: UserTable) -> CheckResult:
     without = f", without the optional {' and '.join(absent)}" if absent else ""
     unusable = ", ".join(sorted(orders.unusable))
     unused = f", {unusable} of another type or not readable: not compared" if unusable else ""
-    return passed("orders", f"{orders.id_type} ids{without}{unused}".lower())
+    return passed("orders", f"{orders.id_type_name} ids{without}{unused}")
 
 
 def check_open_orders(connection: Connection, table: UserTable) -> CheckResult:
