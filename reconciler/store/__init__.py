@@ -23,7 +23,9 @@ The work on a batch:
     order_writer        lock, decide and write the rest; only these two write `orders`
     order_rows          the locked rows, each with its hold
     batch_writes        a batch's decisions as parameters,
-    write_statement     and the statement that writes them
+    write_statement, hold_writes
+                        and the statement that writes them
+    array_parameters    many rows as parameters, one array for each column
     sync_times          the times of the last sync, within a statement
     sql_failure         make a statement fail, so that nothing of it stays
     write_result        what became of each order

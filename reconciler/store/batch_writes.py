@@ -13,11 +13,12 @@ from reconciler.domain.order import Facts, Order, OrderId
 from reconciler.domain.report import Answer
 from reconciler.scope import Scope
 from reconciler.store import activity
+from reconciler.store.array_parameters import SEPARATOR
 from reconciler.store.holds import attempts_in_a_row, wait_before_attempt
 from reconciler.store.order_ids import ids_literal
 from reconciler.store.prepared_statement import array_literal
 from reconciler.store.write_result import OrderOutcome
-from reconciler.store.write_statement import SEPARATOR, WritePart
+from reconciler.store.write_statement import WritePart
 
 
 class WrittenFacts(NamedTuple):

@@ -29,6 +29,7 @@ from sqlalchemy import (
 
 from reconciler.domain.decide import LONGEST_ANSWER_AGE
 from reconciler.store import shared_state
+from reconciler.store.array_parameters import unnest
 from reconciler.store.holds import is_active
 from reconciler.store.named_type import NamedType
 from reconciler.store.orders_table import OrdersTable
@@ -49,7 +50,6 @@ from reconciler.store.write_statement import (
     has_kept_time,
     log_changes,
     synced_columns,
-    unnest,
 )
 
 MISMATCH = "reconciler: rows written and planned"

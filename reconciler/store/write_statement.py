@@ -7,7 +7,6 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
-    ARRAY,
     CTE,
     DateTime,
     Interval,
@@ -29,9 +28,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
-from reconciler.scope import Scope
 from reconciler.store import activity
-from reconciler.store.holds import is_active
+from reconciler.store.array_parameters import SEPARATOR, unnest
+from reconciler.store.hold_writes import release_holds, write_holds
 from reconciler.store.named_type import NamedType
 from reconciler.store.orders_table import OrdersTable
 from reconciler.store.stored_values import of_orders
@@ -41,16 +40,9 @@ from reconciler.store.sync_times import (
     later_sync,
     write_sync_times,
 )
-from reconciler.store.tables import activity_log, holds
+from reconciler.store.tables import activity_log
 from reconciler.store.user_table import literal as quoted_text
 from reconciler.store.user_table import literal_of
-
-SEPARATOR = b"\x1e"
-"""Between JSON texts that are sent as one and split by PostgreSQL.
-
-In an array of texts every quote of the JSON would be escaped, which took a fifth of the whole step.
-JSON never contains a raw control byte.
-"""
 
 
 class WritePart(StrEnum):
@@ -98,9 +90,10 @@ def build_write_statement(
     if WritePart.SYNCED in parts and orders.side_table is not None:
         written[WritePart.SYNCED] = write_sync_times(orders.side_table, _times(orders))
     if WritePart.HELD in parts:
-        written[WritePart.HELD] = _hold(orders.scope)
+        written[WritePart.HELD] = write_holds(orders.scope).cte(WritePart.HELD.value)
     if WritePart.RELEASED in parts:
-        uncounted.append(_release(orders.scope, resolution))
+        released = release_holds(orders.scope, resolution)
+        uncounted.append(released.cte(WritePart.RELEASED.value))
     counts = select(*(count_written(part, rows) for part, rows in written.items()))
     return counts.add_cte(*uncounted)
 
@@ -277,87 +270,3 @@ def count_written(part: WritePart, rows: CTE) -> Any:
     if part is WritePart.CONFIRMED:
         counted = counted.where(rows.c.has_kept)
     return counted.scalar_subquery()
-
-
-def _release(scope: Scope, resolution: str) -> CTE:
-    ids = bindparam("released_ids", type_=ARRAY(Text()))
-    return (
-        update(holds)
-        .where(holds.c.order_id == func.any(ids), is_active(scope))
-        .values(resolved_at=func.now(), resolution=resolution)
-        .cte(WritePart.RELEASED.value)
-    )
-
-
-def _hold(scope: Scope) -> CTE:
-    new_holds = unnest(
-        "new_holds",
-        order_id=("held_ids", Text()),
-        symbol=("held_symbols", Text()),
-        external_order_id=("held_external_ids", Text()),
-        reason=("reasons", Text()),
-        detail=("hold_details", Text()),
-        wait=("waits", Interval()),
-        row_facts=func.string_to_array(bindparam("held_facts", type_=Text), SEPARATOR.decode()),
-        report=func.string_to_array(bindparam("held_reports", type_=Text), SEPARATOR.decode()),
-    )
-    statement = insert(holds).from_select(
-        [
-            "order_id",
-            "reason",
-            "detail",
-            "attempts",
-            "first_held_at",
-            "next_attempt_at",
-            "row_facts",
-            "report",
-            "symbol",
-            "external_order_id",
-            "scope",
-        ],
-        select(
-            new_holds.c.order_id,
-            new_holds.c.reason,
-            new_holds.c.detail,
-            literal(1),
-            func.now(),
-            func.now() + new_holds.c.wait,
-            cast(new_holds.c.row_facts, JSONB),
-            cast(new_holds.c.report, JSONB),
-            new_holds.c.symbol,
-            new_holds.c.external_order_id,
-            literal(scope, Text),
-        ),
-    )
-    excluded = statement.excluded
-    # A hold for another order counts from one. Holds of earlier versions do not know their order.
-    is_same = and_(
-        holds.c.reason == excluded.reason,
-        func.coalesce(holds.c.symbol, excluded.symbol) == excluded.symbol,
-        func.coalesce(holds.c.external_order_id, excluded.external_order_id)
-        == excluded.external_order_id,
-    )
-    written = statement.on_conflict_do_update(
-        index_elements=[holds.c.scope, holds.c.order_id],
-        index_where=holds.c.resolved_at.is_(None),
-        set_={
-            "reason": excluded.reason,
-            "detail": excluded.detail,
-            "attempts": case((is_same, holds.c.attempts + 1), else_=1),
-            "next_attempt_at": excluded.next_attempt_at,
-            "row_facts": excluded.row_facts,
-            "report": excluded.report,
-            "symbol": excluded.symbol,
-            "external_order_id": excluded.external_order_id,
-        },
-    )
-    return written.returning(holds.c.id).cte(WritePart.HELD.value)
-
-
-def unnest(name: str, **columns: Any) -> Any:
-    """Return arrays as a table. A column is (parameter, element type), or an expression."""
-    arrays = [
-        bindparam(column[0], type_=ARRAY(column[1])) if isinstance(column, tuple) else column
-        for column in columns.values()
-    ]
-    return func.unnest(*arrays).table_valued(*columns, name=name).render_derived()
