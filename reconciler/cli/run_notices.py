@@ -8,7 +8,8 @@ from reconciler.cli.checks.settings import find_unused_passphrase, implied_paper
 from reconciler.errors import ConfigurationError
 from reconciler.settings import Settings
 from reconciler.store.best_effort import query_on_own_connection
-from reconciler.store.coverage import Coverage, explain_no_stale_orders, measure_coverage
+from reconciler.store.coverage import Coverage
+from reconciler.store.coverage_count import explain_no_stale_orders, measure_coverage
 from reconciler.store.database_url import parse_url
 from reconciler.store.user_table import UserTable
 from reconciler.supervisor.summary import Summary

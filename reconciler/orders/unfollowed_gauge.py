@@ -7,7 +7,8 @@ from functools import partial
 import structlog
 
 from reconciler.orders.periodic_query import MAX_SECONDS, PeriodicQuery
-from reconciler.store.coverage import Coverage, measure_coverage
+from reconciler.store.coverage import Coverage
+from reconciler.store.coverage_count import measure_coverage
 from reconciler.store.user_table import UserTable
 
 log = structlog.get_logger(__name__)
@@ -43,7 +44,7 @@ class UnfollowedGauge:
         return self._rows
 
     def _warn_of_new_words(self, following: Coverage) -> None:
-        words = frozenset({**following.words, **following.left_out})
+        words = frozenset({**following.likely_open, **following.left_out})
         known, self._words = self._words, words if self._words is None else self._words | words
         if known is not None and not words <= known:
             log.warning(

@@ -60,8 +60,9 @@ The user's table and server, as they are found:
     open_index, suitable_index
                         the index that `stale` reads: ours, or one of the user's
     confirm_cost        what a confirm costs on this table
-    coverage, duplicates
-                        rows that look open and are not followed; rows of the same order
+    coverage, coverage_count
+                        rows that are followed, and that look open and are not
+    duplicates          rows of the same order
     open_counts, open_symbols
                         the open orders by a column, and by symbol
     followed_rows       what has become of many rows

@@ -13,6 +13,9 @@ from reconciler.store.database import Database
 
 T = TypeVar("T")
 
+MAX_SECONDS = 3.0
+"""A count for a person takes no longer than this, or is left out."""
+
 _QUERY_CANCELED = "57014"
 
 

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from reconciler.config_file.sql_text import TableName
-from reconciler.store.best_effort import set_statement_timeout
+from reconciler.store.best_effort import MAX_SECONDS, set_statement_timeout
 from reconciler.store.columns import ColumnInfo, read_columns
-from reconciler.store.coverage import MAX_SECONDS
 from reconciler.store.database import Database
 from reconciler.store.user_table import quoted_name
 

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from reconciler.store.best_effort import fetch_before_timeout, set_statement_timeout
+from reconciler.store.best_effort import (
+    MAX_SECONDS,
+    fetch_before_timeout,
+    set_statement_timeout,
+)
 from reconciler.store.user_table import UserTable, pyformat
 
 MAX_READ = 200_000
 MAX_NAMED = 5
-MAX_SECONDS = 3.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

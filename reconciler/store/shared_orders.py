@@ -18,6 +18,7 @@ from reconciler.config_file.sql_text import condition_flaws
 from reconciler.errors import Problem
 from reconciler.scope import Scope
 from reconciler.store.best_effort import (
+    MAX_SECONDS,
     fetch_before_timeout,
     refusal_of,
     set_statement_timeout,
@@ -31,7 +32,6 @@ FORGOTTEN_AFTER = timedelta(days=1)
 
 MAX_COUNTED = 10_000
 MAX_NAMED = 5
-MAX_SECONDS = 3.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

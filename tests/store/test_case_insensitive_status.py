@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from reconciler.domain.status import Status
-from reconciler.store.coverage import measure_coverage
+from reconciler.store.coverage_count import measure_coverage
 from reconciler.store.database import Database
 from reconciler.store.orders_table import require_schema
 from reconciler.store.stale import StaleOrders
@@ -66,7 +66,7 @@ def test_rows_with_capital_statuses_are_followed_and_written(
         2: Status.PARTIAL,
     }
     assert coverage is not None
-    assert (coverage.followed, dict(coverage.words)) == (2, {"OPEN": 1})
+    assert (coverage.followed, dict(coverage.likely_open)) == (2, {"OPEN": 1})
     assert len(written.outcomes) == 1
     row = application.execute("SELECT status::text AS status FROM orders WHERE id = 1").fetchone()
     assert row == {"status": "filled"}

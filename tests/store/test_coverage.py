@@ -7,7 +7,8 @@ from sqlalchemy import event
 
 from reconciler.scope import UNSCOPED
 from reconciler.store import bounded_source
-from reconciler.store.coverage import Coverage, explain_no_stale_orders, measure_coverage
+from reconciler.store.coverage import Coverage
+from reconciler.store.coverage_count import explain_no_stale_orders, measure_coverage
 from reconciler.store.database import Database
 from reconciler.store.user_table import DEFAULT_TABLE
 
@@ -133,8 +134,8 @@ def test_a_large_table_is_estimated_from_sample_new_rows_and_index(
 
     assert found is not None
     assert found.is_estimate
-    assert found.words["OPEN"] == pytest.approx(30_000, rel=0.6)
-    assert found.words["WORKING"] >= 7
+    assert found.likely_open["OPEN"] == pytest.approx(30_000, rel=0.6)
+    assert found.likely_open["WORKING"] >= 7
     assert found.followed >= 1
     assert found.remarks[0].startswith("about ")
 

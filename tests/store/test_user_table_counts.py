@@ -7,12 +7,8 @@ from sqlalchemy import Connection
 
 from reconciler.scope import UNSCOPED
 from reconciler.store import bounded_source
-from reconciler.store.coverage import (
-    Coverage,
-    describe_followed,
-    explain_no_stale_orders,
-    measure_coverage,
-)
+from reconciler.store.coverage import Coverage, describe_followed
+from reconciler.store.coverage_count import explain_no_stale_orders, measure_coverage
 from reconciler.store.database import Database
 from reconciler.store.duplicates import measure_duplicates
 from reconciler.store.holds import measure_holds

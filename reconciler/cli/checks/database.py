@@ -15,7 +15,8 @@ from reconciler.cli.checks.writes import check_writes
 from reconciler.errors import ConfigurationError, Problem, ReconcilerError, SchemaMismatch
 from reconciler.store import migrations
 from reconciler.store.columns import read_columns
-from reconciler.store.coverage import Coverage, describe_followed, measure_coverage
+from reconciler.store.coverage import Coverage, describe_followed
+from reconciler.store.coverage_count import measure_coverage
 from reconciler.store.database import Database
 from reconciler.store.duplicates import MAX_READ, measure_duplicates
 from reconciler.store.file_hints import hint_for_words
@@ -115,7 +116,7 @@ def open_orders_result(coverage: Coverage) -> CheckResult:
     problems += [
         Problem(what=remark, hint=hint)
         for remark, hint in (
-            (coverage.remark_on_words, hint_for_words(coverage.words or coverage.others)),
+            (coverage.remark_on_words, hint_for_words(coverage.likely_open or coverage.unknown)),
             (coverage.remark_on_ids, _ids_hint(coverage)),
         )
         if remark is not None
