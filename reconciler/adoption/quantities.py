@@ -92,9 +92,10 @@ def _are_numbers(column: ColumnInfo, name: str, sample: Sample) -> bool:
 
 def _number(text: str | None) -> Decimal | None:
     try:
-        return None if text is None else Decimal(text)
+        number = None if text is None else Decimal(text)
     except InvalidOperation:
         return None
+    return number if number is not None and number.is_finite() else None
 
 
 def _scale_of(columns: Mapping[str, ColumnInfo], name: str) -> Decimal | None:

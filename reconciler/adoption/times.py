@@ -86,6 +86,8 @@ def _unit_of_number(text: str) -> TimeUnit | None:
         number = Decimal(text)
     except InvalidOperation:
         return None
+    if not number.is_finite():
+        return None
     return next(
         (unit for unit, digits in _UNITS.items() if _FROM <= number.scaleb(-digits) < _TO), None
     )

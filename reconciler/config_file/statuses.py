@@ -26,7 +26,9 @@ def status_of(meaning: Meaning, executed: Decimal | None) -> Status:
     """Return the status that a word's meaning stands for in a row with this quantity executed."""
     if isinstance(meaning, Status):
         return meaning
-    return Status.PARTIAL if (executed or NOTHING) > 0 else Status.NEW
+    amount = executed or NOTHING
+    # NaN, as a text that is no number is read, is greater than every number, as in PostgreSQL.
+    return Status.PARTIAL if amount.is_nan() or amount > 0 else Status.NEW
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -41,6 +41,7 @@ from reconciler.store.sync_times import (
     write_sync_times,
 )
 from reconciler.store.tables import holds
+from reconciler.store.user_table import subquery_name
 from reconciler.store.write_statement import (
     WritePart,
     change_columns,
@@ -127,12 +128,17 @@ def _compare(orders: OrdersTable, planned: Any, parts: AbstractSet[WritePart]) -
     rows = _select_compared(orders, planned)
     locked = rows.with_for_update(skip_locked=True, of=orders.rows)
     if orders.side_table is None:
-        return locked.cte("compared").prefix_with("MATERIALIZED")
+        return _materialized(locked, "compared")
     if WritePart.CHANGED not in parts:
-        return rows.cte("compared").prefix_with("MATERIALIZED")
-    to_change = locked.where(_is_change(planned)).cte("locked").prefix_with("MATERIALIZED")
+        return _materialized(rows, "compared")
+    to_change = _materialized(locked.where(_is_change(planned)), "locked")
     to_confirm = rows.where(~_is_change(planned))
-    return select(to_change).union_all(to_confirm).cte("compared").prefix_with("MATERIALIZED")
+    return _materialized(select(to_change).union_all(to_confirm), "compared")
+
+
+def _materialized(rows: Any, name: str) -> CTE:
+    query: CTE = rows.cte(subquery_name(name)).prefix_with("MATERIALIZED")
+    return query
 
 
 def _select_compared(orders: OrdersTable, planned: Any) -> Select[Any]:
@@ -142,7 +148,7 @@ def _select_compared(orders: OrdersTable, planned: Any) -> Select[Any]:
             holds.c.order_id == func.any(bindparam("ids_as_text", type_=ARRAY(Text()))),
             is_active(orders.scope),
         )
-        .cte("held")
+        .cte(subquery_name("held"))
         .prefix_with("MATERIALIZED")
     )
     version = literal_column("orders.xmin", _XID)
@@ -204,7 +210,7 @@ def _change(orders: OrdersTable, compared: CTE) -> CTE:
         .where(_is_to_be_written(orders, compared), _is_change(compared))
         .values(changed_columns(orders, compared, compared.c.as_of))
         .returning(compared.c.id, compared.c.details, has_kept(orders, compared))
-        .cte(WritePart.CHANGED.value)
+        .cte(subquery_name(WritePart.CHANGED))
     )
 
 
@@ -214,7 +220,7 @@ def _confirm(orders: OrdersTable, compared: CTE) -> CTE:
         .where(_is_to_be_written(orders, compared), ~_is_change(compared))
         .values(synced_columns(orders, compared.c.as_of))
         .returning(has_kept_time(orders, compared.c.as_of))
-        .cte(WritePart.CONFIRMED.value)
+        .cte(subquery_name(WritePart.CONFIRMED))
     )
 
 
@@ -249,7 +255,7 @@ def _tally(compared: CTE) -> CTE:
         func.count().filter(is_as_planned, ~_is_change(compared)).label("to_confirm"),
         func.count().filter(is_as_planned, _is_open_afterwards(compared)).label("to_sync"),
         func.array_agg(cast(compared.c.id, Text)).filter(~is_as_planned).label("different"),
-    ).cte("tally")
+    ).cte(subquery_name("tally"))
 
 
 def _not_found(ids: ColumnElement[Any], compared: CTE) -> ColumnElement[Any]:

@@ -110,7 +110,7 @@ def read_row(
         .select_from(orders.rows_with_sync_time)
         .where(orders.id == order_id)
     )
-    row = connection.execute(statement).mappings().one_or_none()
+    row = connection.execute(statement).mappings().first()  # A view may show an id twice.
     if row is None:
         return None
     values = dict(row)
@@ -129,7 +129,7 @@ def read_lock_holders(
     """Read the sessions that have the row locked now; none if that is not known, as in a view."""
     if not orders.has_row_version:
         return ()
-    found = connection.execute(_select_xmax(orders), {"id": order_id}).one_or_none()
+    found = connection.execute(_select_xmax(orders), {"id": order_id}).first()
     if found is None or found.xmax == "0":
         return ()
     members = (

@@ -14,6 +14,7 @@ from reconciler.store.holds import ActiveHold, attempts_in_a_row, is_active, is_
 from reconciler.store.order_ids import is_one_of
 from reconciler.store.orders_table import OrdersTable
 from reconciler.store.tables import holds
+from reconciler.store.user_table import subquery_name
 
 IDLE_TRANSACTION_TIMEOUT = timedelta(seconds=10)
 """PostgreSQL ends a transaction with locked rows that has been idle for this long."""
@@ -108,7 +109,7 @@ def select_rows(orders: OrdersTable) -> Select[Any]:
             holds.c.order_id == func.any(cast(ids, ARRAY(Text()))),
             is_active(orders.scope),
         )
-        .cte("held")
+        .cte(subquery_name("held"))
         .prefix_with("MATERIALIZED")
     )
     return (
@@ -136,7 +137,7 @@ def lock_rows(rows: Select[Any], orders: OrdersTable) -> Select[Any]:
     milliseconds = str(IDLE_TRANSACTION_TIMEOUT // timedelta(milliseconds=1))
     limit = (
         select(func.set_config("idle_in_transaction_session_timeout", milliseconds, true()))
-        .cte("pause_limit")
+        .cte(subquery_name("pause_limit"))
         .prefix_with("MATERIALIZED")
     )
     return rows.join(limit, true()).with_for_update(skip_locked=True, of=orders.rows)

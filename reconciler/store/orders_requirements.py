@@ -42,6 +42,7 @@ from reconciler.store.side_table import read_side_table, side_table_problems
 from reconciler.store.stored_values import FLOATS, INTEGERS, TEXTS
 from reconciler.store.symbol_names import names_query
 from reconciler.store.user_table import UserTable, literal, pyformat, quoted
+from reconciler.store.writable_columns import is_usable, writing_problems
 
 _SYNC = "last_synced_at"
 _REQUIRED = ("id", "symbol", "external_order_id", "status", "executed_qty", _SYNC)
@@ -98,10 +99,11 @@ def orders_problems(
         *_missing_columns(table, found),
         *_status_problems(table, found),
         *_following_problems(table, found),
+        *(unwritable := writing_problems(table, found, with_side_table=with_side_table)),
         *side_table_problems(read_side_table(connection), found, table),
         *(id_problems(connection, table) if table.config.columns.id.name in found else ()),
         *rule_problems(connection, table.name, "UPDATE"),
-        *(() if columns else _sql_problems(connection, table, found)),
+        *(() if columns or unwritable else _sql_problems(connection, table, found)),
     ]
 
 
@@ -115,6 +117,7 @@ def usable_columns(table: UserTable, found: Columns, *, with_side_table: bool) -
         and (used := table.columns_of(name))
         and all(one in found for one in used)
         and all(fits(found[one], _requirement_of(table, name)) for one in used)
+        and is_usable(table, name, found[used[0]])
     )
 
 
@@ -294,13 +297,18 @@ def _takes(column: ColumnInfo, value: ColumnValue) -> bool:
     match value:
         case bool():
             return column.type == "boolean"
+        case int() if column.type in INTEGERS:
+            return -_END[column.type] <= value < _END[column.type]
         case int():
-            return column.type in INTEGERS | TEXTS | {"numeric"}
+            return column.type in TEXTS | {"numeric"}
         case str() if column.enum is not None:
             return value in column.enum.labels
         case str():
             fits_length = column.length is None or len(value) <= column.length
             return column.type in TEXTS and fits_length
+
+
+_END = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
 
 
 def _sql_problems(connection: Connection, table: UserTable, found: Columns) -> Iterator[Problem]:

@@ -24,7 +24,8 @@ def read_row_status(connection: Connection, orders: OrdersTable, order_id: Order
     else:
         wide_type = Uuid() if isinstance(order_id, UUID) else BigInteger()
         statement = statement.where(orders.id == literal(order_id, wide_type))
-    status: str | None = connection.execute(statement).scalar_one_or_none()
+    # A view may show an id twice: such rows are on hold, and one of them stands for all.
+    status: str | None = connection.execute(statement).scalars().first()
     return status
 
 

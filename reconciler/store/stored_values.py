@@ -41,8 +41,8 @@ _PLACES = {
 }
 """The decimal places of a second that a unit counts."""
 
-# The seconds that a datetime can hold, in every zone: the years 1 to 9999, without two days each.
-_FIRST_SECOND, _LAST_SECOND = -62_135_424_000, 253_402_128_000
+# The last second that a datetime can hold, in every zone: the year 9999, without two days.
+_LAST_SECOND = 253_402_128_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +145,7 @@ def stored_time(column: TimeColumn, found: ColumnInfo) -> StoredValue:
         case TimeUnit.NAIVE:
             zone = literal(column.zone or "UTC")
             return StoredValue(
-                read=f"({name} AT TIME ZONE {zone})",
+                read=_read_naive(name, zone),
                 column=column.name,
                 type=written_type(found),
                 write=lambda time: func.timezone(literal_column(zone), time),
@@ -160,11 +160,32 @@ def stored_time(column: TimeColumn, found: ColumnInfo) -> StoredValue:
             )
 
 
+def _read_naive(name: str, zone: str) -> str:
+    """Return SQL of a time without a zone.
+
+    In autumn an hour comes twice, and PostgreSQL takes the second. During the first, what has just
+    been written would be an hour ahead: a time that is to come is then taken for the first.
+    """
+    time = f"({name} AT TIME ZONE {zone})"
+    if zone == literal("UTC"):
+        return time
+    before = f"({time} - CAST('3 hours' AS interval))"
+    offset = f"({before} AT TIME ZONE {zone} - {before} AT TIME ZONE 'UTC')"
+    first = f"(({name} - {offset}) AT TIME ZONE 'UTC')"
+    # A clock may be a little wrong, and a column may round: see `open_index.CLOCK_TOLERANCE`.
+    soon, later = (f"now() + CAST('{ahead}' AS interval)" for ahead in ("1 minute", "3 hours"))
+    return (
+        f"CASE WHEN {time} BETWEEN {soon} AND {later}"
+        f" AND {first} AT TIME ZONE {zone} = {name} THEN {first} ELSE {time} END"
+    )
+
+
 def _read_epoch(number: str, places: int) -> str:
+    # Applications have 0 where they know no time.
     seconds = f"({number} * {Decimal(1).scaleb(-places):f})"
     microseconds = f"trunc({seconds} * 1000000)"
     return (
-        f"CASE WHEN {seconds} BETWEEN {_FIRST_SECOND} AND {_LAST_SECOND}"
+        f"CASE WHEN {seconds} > 0 AND {seconds} <= {_LAST_SECOND}"
         f" THEN CAST('epoch' AS timestamptz) + {microseconds} * CAST('1 microsecond' AS interval)"
         " END"
     )

@@ -21,6 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 
 from reconciler.domain.status import OPEN
+from reconciler.store.user_table import subquery_name
 
 
 def later_sync(current: ColumnElement[Any], as_of: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -37,14 +38,14 @@ def write_sync_times(side_table: Table, times: Select[Any]) -> CTE:
 
     The result has a row for each time that was written.
     """
-    new = times.cte("times")
+    new = times.cte(subquery_name("times"))
     current = side_table.c.last_synced_at
     updated = (
         update(side_table)
         .where(side_table.c.order_id == new.c.id)
         .values(last_synced_at=later_sync(current, new.c.as_of))
         .returning(side_table.c.order_id)
-        .cte("updated_times")
+        .cte(subquery_name("updated_times"))
     )
     insertion = insert(side_table).from_select(
         ["order_id", "last_synced_at"],
@@ -59,14 +60,15 @@ def write_sync_times(side_table: Table, times: Select[Any]) -> CTE:
             set_={"last_synced_at": later_sync(current, insertion.excluded.last_synced_at)},
         )
         .returning(side_table.c.order_id)
-        .cte("first_times")
+        .cte(subquery_name("first_times"))
     )
-    return select(updated.c.order_id).union_all(select(inserted.c.order_id)).cte("synced")
+    written = select(updated.c.order_id).union_all(select(inserted.c.order_id))
+    return written.cte(subquery_name("synced"))
 
 
 def delete_sync_times(side_table: Table, ids: Select[Any]) -> CTE:
     """Delete the times of orders that have ended, so that they do not pile up."""
-    return delete(side_table).where(side_table.c.order_id.in_(ids)).cte("forgotten")
+    return delete(side_table).where(side_table.c.order_id.in_(ids)).cte(subquery_name("forgotten"))
 
 
 def is_open_status(status: ColumnElement[Any]) -> ColumnElement[bool]:

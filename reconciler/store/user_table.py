@@ -202,6 +202,14 @@ def literal_of(value: ColumnValue) -> str:
     return literal(value) if isinstance(value, str) else str(value).lower()
 
 
+def subquery_name(name: str) -> str:
+    """Return the name of a WITH query of ours.
+
+    It hides a table of the same name, which may be the user's, or one that their filter reads.
+    """
+    return f"reconciler_{name}"
+
+
 def pyformat(sql: str) -> str:
     """Return SQL that has no parameters yet as the driver takes it together with some."""
     return sql.replace("%", "%%")

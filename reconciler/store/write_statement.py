@@ -42,7 +42,7 @@ from reconciler.store.sync_times import (
 )
 from reconciler.store.tables import activity_log
 from reconciler.store.user_table import literal as quoted_text
-from reconciler.store.user_table import literal_of
+from reconciler.store.user_table import literal_of, subquery_name
 
 
 class WritePart(StrEnum):
@@ -90,10 +90,10 @@ def build_write_statement(
     if WritePart.SYNCED in parts and orders.side_table is not None:
         written[WritePart.SYNCED] = write_sync_times(orders.side_table, _times(orders))
     if WritePart.HELD in parts:
-        written[WritePart.HELD] = write_holds(orders.scope).cte(WritePart.HELD.value)
+        written[WritePart.HELD] = write_holds(orders.scope).cte(subquery_name(WritePart.HELD))
     if WritePart.RELEASED in parts:
         released = release_holds(orders.scope, resolution)
-        uncounted.append(released.cte(WritePart.RELEASED.value))
+        uncounted.append(released.cte(subquery_name(WritePart.RELEASED)))
     counts = select(*(count_written(part, rows) for part, rows in written.items()))
     return counts.add_cte(*uncounted)
 
@@ -138,7 +138,7 @@ def _change(orders: OrdersTable) -> CTE:
         .where(orders.id == changes.c.id, orders.is_ours)
         .values(changed_columns(orders, changes, changes.c.as_of))
         .returning(changes.c.id, changes.c.details, has_kept(orders, changes))
-        .cte(WritePart.CHANGED.value)
+        .cte(subquery_name(WritePart.CHANGED))
     )
 
 
@@ -236,7 +236,7 @@ def log_changes(changed: CTE) -> CTE:
             ).where(changed.c.has_kept),
         )
         .returning(activity_log.c.id)
-        .cte(WritePart.LOGGED.value)
+        .cte(subquery_name(WritePart.LOGGED))
     )
 
 
@@ -247,7 +247,7 @@ def _confirm(orders: OrdersTable) -> CTE:
         .where(orders.id == confirmations.c.id, orders.is_ours)
         .values(synced_columns(orders, confirmations.c.as_of))
         .returning(has_kept_time(orders, confirmations.c.as_of))
-        .cte(WritePart.CONFIRMED.value)
+        .cte(subquery_name(WritePart.CONFIRMED))
     )
 
 

@@ -212,3 +212,14 @@ def test_explaining_leaves_no_trace_on_the_row(
     holders(database)
 
     assert application.execute(marks.encode()).fetchall() == before
+
+
+def test_an_id_that_two_rows_have_is_explained_by_one_of_them(
+    application: Application, database: Database
+) -> None:
+    insert_order(application, 1)
+    application.execute("CREATE TABLE archived () INHERITS (orders)")
+    application.execute("INSERT INTO archived SELECT * FROM ONLY orders")
+
+    assert read(database) is not None
+    assert pids(database) == set()

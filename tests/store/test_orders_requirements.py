@@ -13,6 +13,7 @@ from .builders import Application
 
 DDL = """
     CREATE TYPE state AS ENUM ('OPEN', 'DONE');
+    CREATE DOMAIN of_state AS state;
     CREATE TABLE pairs (id integer, name text);
     CREATE FUNCTION spy(bigint) RETURNS boolean LANGUAGE plpgsql AS $$
         BEGIN INSERT INTO pairs VALUES (1, 'x'); RETURN true; END $$;
@@ -20,7 +21,9 @@ DDL = """
         id bigint PRIMARY KEY, pair_id integer, kind state, sym text, ext text, state state,
         code varchar(4),
         number smallint, done numeric(20, 8), "left" numeric(20, 2), units bigint, whole numeric,
-        naive timestamp, zoned timestamptz, synced timestamptz, flag boolean)"""
+        naive timestamp, zoned timestamptz, synced timestamptz, flag boolean, of_state of_state,
+        twice numeric GENERATED ALWAYS AS (done * 2) STORED,
+        upper text GENERATED ALWAYS AS (upper(sym)) STORED)"""
 
 COLUMNS = """
     [orders]
@@ -56,6 +59,12 @@ PROBLEMS = [
     ({"executed": '{ column = "done", scale = "1e9" }'}, "would lose every fraction", "scale"),
     ({"executed": '{ remaining = "left", of = "done" }'}, "fewer decimal places than done", "type"),
     ({"executed": '{ remaining = "left", of = "whole" }'}, "fewer decimal places", "type"),
+    ({"status": "of_state"}, "a domain over the enum state", "TYPE state"),
+    ({"symbol": '"of_state"'}, "a domain over the enum state", "TYPE state"),
+    ({"status": "upper", "statuses": 'OPEN = "open"'}, "deals.upper cannot be written", "made of"),
+    ({"executed": '"twice"'}, "deals.twice cannot be written", "made of"),
+    ({"rest": "[orders.also_write]\n    number = { open = 32768 }"}, "cannot be 32768", "open"),
+    ({"rest": "[orders.also_write]\n    upper = { ended = 'x' }"}, "be written", "also_write"),
     ({"columns": 'created_at = "naive"'}, "deals.naive is timestamp without time zone", ""),
     (
         {"columns": 'created_at = { column = "zoned", unit = "naive-utc" }'},

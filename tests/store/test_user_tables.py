@@ -217,6 +217,20 @@ CASES = {
         insert={"id": 1, "pair_id": 7, "ext": "77", "state": "OPEN", "done": "0.000"},
         filled={"state": "DONE", "done": "1.25", "average": "60000.5"},
     ),
+    "tables called like subqueries of ours": Case(
+        ddl="""CREATE TABLE compared (id bigint PRIMARY KEY, changed text); CREATE TABLE held (
+            id bigint PRIMARY KEY, sym text, ext text, state text, done numeric,
+            synced timestamptz);
+            INSERT INTO compared VALUES (1)""",
+        table="held",
+        config=VIEW.replace('"deals"', '"held"').replace(
+            "[orders.columns]",
+            """where = "held.id IN (SELECT compared.id FROM compared WHERE changed IS NULL)"
+            [orders.columns]""",
+        ),
+        insert={"id": 1, "sym": "BTCUSDT", "ext": "77", "state": "OPEN", "done": 0},
+        filled={"state": "DONE", "done": EXECUTED},
+    ),
     "a view that PostgreSQL can write": Case(
         ddl="""CREATE TABLE base (
             id bigint PRIMARY KEY, sym text, ext text, state text, done numeric, synced timestamptz,

@@ -164,6 +164,15 @@ def test_an_epoch_whose_unit_the_rows_do_not_show_is_left_out_or_asked_for() -> 
     assert [one.place[1] for one in under_our_name.open_questions] == ["created_at"]
 
 
+@pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", "", "x", "1e999999"])
+def test_a_text_that_is_no_number_shows_no_unit_and_no_sign(text: str) -> None:
+    columns = {"created_at": "text", "filled": "text", "quantity": "text"}
+
+    proposal = proposal_for(columns, {"created_at": text, "filled": text, "quantity": text})
+
+    assert "created_at" in [one.place[1] for one in proposal.open_questions]
+
+
 def test_without_a_column_for_it_the_time_of_the_last_sync_goes_into_the_side_table() -> None:
     without = proposal_for().columns["last_synced_at"]
     within = proposal_for({"lastSyncedAt": AWARE}).columns["last_synced_at"]
