@@ -36,30 +36,30 @@ class Names:
         is_common = bool(most) and len(columns) > 3 and most[0][1] * 2 > len(columns)  # noqa: PLR2004 - too few say nothing
         return cls(columns=columns, prefix=(most[0][0],) if is_common else ())
 
-    def ranked(self, ours: str) -> list[str]:
-        """Return the columns that may be `ours`, the best name first."""
+    def ranked(self, key: str) -> list[str]:
+        """Return the columns that may be `key`, the best name first."""
         found = [
             (rank, place, name)
             for place, name in enumerate(self.columns)
-            if (rank := self._rank(ours, name)) is not None
+            if (rank := self._rank(key, name)) is not None
         ]
         return [name for _, _, name in sorted(found)]
 
-    def _rank(self, ours: str, name: str) -> float | None:
+    def _rank(self, key: str, name: str) -> float | None:
         ranks = [
             rank + penalty
-            for parts, penalty in self._spellings(ours, name)
-            if (rank := rank_as(ours, name, parts=parts)) is not None
+            for parts, penalty in self._spellings(key, name)
+            if (rank := rank_as(key, name, parts=parts)) is not None
         ]
         return min(ranks, default=None)
 
-    def _spellings(self, ours: str, name: str) -> Iterator[tuple[list[str], float]]:
+    def _spellings(self, key: str, name: str) -> Iterator[tuple[list[str], float]]:
         parts = split_name(name)
         if not parts:
             return
         yield parts, 0
-        endings = _TIME_ENDINGS if ours in _TIMES else _QUANTITY_ENDINGS
-        if ours in _TIMES | _QUANTITIES and len(parts) > 1 and parts[-1] in endings:
+        endings = _TIME_ENDINGS if key in _TIMES else _QUANTITY_ENDINGS
+        if key in _TIMES | _QUANTITIES and len(parts) > 1 and parts[-1] in endings:
             yield parts[:-1], 0.5
             yield [*parts[:-1], "at"], 0.5
         if len(parts) > 1 and (parts[0] in _OFTEN_BEFORE or tuple(parts[:1]) == self.prefix):

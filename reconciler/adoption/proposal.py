@@ -54,15 +54,15 @@ def plan_sample(
     names = Names.of(description.columns)
     flags = flag_columns(description)
     sources = symbol_sources(description, names)
-    times = [name for ours in _TIMES for name in time_columns(description, names, ours)]
+    times = [name for key in _TIMES for name in time_columns(description, names, key)]
     read = [
         *exchange_ids(description, names),
         *remaining_columns(description),
         *times,
         *(
             name
-            for ours in ("executed_qty", "avg_price", "qty")
-            for name in quantity_columns(description, names, ours)
+            for key in ("executed_qty", "avg_price", "qty")
+            for name in quantity_columns(description, names, key)
         ),
     ]
     others = [

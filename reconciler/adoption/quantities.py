@@ -38,9 +38,9 @@ def remaining_columns(description: Description) -> list[str]:
     return found
 
 
-def quantity_columns(description: Description, names: Names, ours: str) -> list[str]:
+def quantity_columns(description: Description, names: Names, key: str) -> list[str]:
     """Return the columns that may be `executed_qty`, `avg_price` or `qty`."""
-    return [name for name in names.ranked(ours) if is_quantity(description.columns[name])]
+    return [name for name in names.ranked(key) if is_quantity(description.columns[name])]
 
 
 def propose_quantities(

@@ -80,7 +80,7 @@ def _is_ours(relation: Relation) -> bool:
 def _points(relation: Relation) -> float:
     """Count what speaks for it; 0 if it has no status, or neither symbol nor id of an exchange."""
     names = Names.of(relation.columns)
-    found = {ours for ours in _POINTS if names.ranked(ours)}
+    found = {key for key in _POINTS if names.ranked(key)}
     words = {"_".join(split_name(name)) for name in relation.columns}
     if words & set(REMAINING) or {"volume", "origin_volume"} <= words:
         found.add("executed_qty")
@@ -89,7 +89,7 @@ def _points(relation: Relation) -> float:
     if "status" not in found or not {"symbol", "external_order_id"} & found:
         return 0
     parts = set(split_name(relation.table.name))
-    points = float(sum(_POINTS[ours] for ours in found) + bool(words & _PRICES))
+    points = float(sum(_POINTS[key] for key in found) + bool(words & _PRICES))
     points += 3 if parts & _ORDERS else 0
     points -= 3 if parts & _SOMETHING_ELSE else 0
     points += 1 if relation.rows else 0

@@ -6,7 +6,7 @@ from decimal import Decimal, InvalidOperation
 
 from reconciler.adoption.columns import AWARE, NAIVE, Names, is_text, is_time
 from reconciler.adoption.draft import Draft, Question
-from reconciler.config_file.columns_section import SIDE_TABLE
+from reconciler.config_file.columns_section import SIDE_TABLE_WORD
 from reconciler.config_file.orders import UTC as UTC_ZONE
 from reconciler.config_file.orders import SideTable, TimeColumn, TimeUnit
 from reconciler.config_file.time_zones import is_zone
@@ -30,16 +30,16 @@ _UTC_ZONES = frozenset({"UTC", "Etc/UTC", "GMT", "Etc/GMT", "Universal", "Zulu",
 _CLOCKS = ("now()", "CURRENT_TIMESTAMP", "LOCALTIMESTAMP", "clock_timestamp()")
 
 
-def time_columns(description: Description, names: Names, ours: str) -> list[str]:
+def time_columns(description: Description, names: Names, key: str) -> list[str]:
     """Return the columns that may be one of our times."""
-    return [name for name in names.ranked(ours) if is_time(description.columns[name])]
+    return [name for name in names.ranked(key) if is_time(description.columns[name])]
 
 
 def propose_times(draft: Draft, description: Description, names: Names, sample: Sample) -> None:
     """Propose `created_at`, `updated_at` and `last_synced_at`."""
-    for ours in ("created_at", "updated_at"):
-        for name in time_columns(description, names, ours):
-            if _use(draft, description, ours, name, sample):
+    for key in ("created_at", "updated_at"):
+        for name in time_columns(description, names, key):
+            if _use(draft, description, key, name, sample):
                 break
     _use_sync_time(draft, description, names, sample)
 
@@ -51,26 +51,26 @@ def _use_sync_time(draft: Draft, description: Description, names: Names, sample:
     draft.use(
         "last_synced_at",
         SideTable(),
-        f"no column has this time: {SIDE_TABLE} puts it into a table of ours",
+        f"no column has this time: {SIDE_TABLE_WORD} puts it into a table of ours",
     )
 
 
-def _use(draft: Draft, description: Description, ours: str, name: str, sample: Sample) -> bool:
+def _use(draft: Draft, description: Description, key: str, name: str, sample: Sample) -> bool:
     """Use a column if its unit is known, or was asked for; return False to try another."""
     column = description.columns[name]
     if column.type == AWARE:
-        draft.use(ours, TimeColumn(name=name), "timestamptz")
+        draft.use(key, TimeColumn(name=name), "timestamptz")
         return True
     if column.type == NAIVE:
-        _use_naive(draft, description, ours, name, sample)
+        _use_naive(draft, description, key, name, sample)
         return True
     unit = _unit_of(sample.column(name))
     if unit is not None:
         kind = "text" if is_text(column) else column.type
-        draft.use(ours, TimeColumn(name=name, unit=unit), f"{kind}; by the size of its numbers")
+        draft.use(key, TimeColumn(name=name, unit=unit), f"{kind}; by the size of its numbers")
         return True
-    if name == ours:
-        _ask_for_unit(draft, ours, name, "its values do not show what they count")
+    if name == key:
+        _ask_for_unit(draft, key, name, "its values do not show what they count")
         return True
     return False
 
@@ -93,23 +93,21 @@ def _unit_of_number(text: str) -> TimeUnit | None:
     )
 
 
-def _use_naive(
-    draft: Draft, description: Description, ours: str, name: str, sample: Sample
-) -> None:
-    place = ("columns", ours, "unit")
+def _use_naive(draft: Draft, description: Description, key: str, name: str, sample: Sample) -> None:
+    place = ("columns", key, "unit")
     zone = _answered_zone(draft.answers.get(place))
     if zone is not None:
         unit = "naive-utc" if zone == UTC_ZONE else f"naive:{zone}"
         column = TimeColumn(name=name, unit=TimeUnit.NAIVE, zone=zone)
-        draft.use(ours, column, f"{unit}, as you said")
+        draft.use(key, column, f"{unit}, as you said")
         return
     against = _against_utc(description.defaults.get(name, ""), name, sample)
     if against:
-        _ask_for_unit(draft, ours, name, against)
+        _ask_for_unit(draft, key, name, against)
         return
-    draft.use(ours, TimeColumn(name=name, unit=TimeUnit.NAIVE, zone=UTC_ZONE), "")
+    draft.use(key, TimeColumn(name=name, unit=TimeUnit.NAIVE, zone=UTC_ZONE), "")
     draft.assume(
-        ("columns", ours),
+        ("columns", key),
         f"{name} has no time zone; UTC is assumed: {_evidence(name, sample)}",
     )
 
@@ -160,11 +158,11 @@ def _in_words(age: timedelta) -> str:
     return f"{hours:.1f} h" if hours < 48 else f"{hours / 24:.0f} days"  # noqa: PLR2004 - two days
 
 
-def _ask_for_unit(draft: Draft, ours: str, name: str, why: str) -> None:
-    place = ("columns", ours, "unit")
+def _ask_for_unit(draft: Draft, key: str, name: str, why: str) -> None:
+    place = ("columns", key, "unit")
     answer = draft.answers.get(place)
     if answer in set(TimeUnit) - {TimeUnit.NAIVE}:
-        draft.use(ours, TimeColumn(name=name, unit=TimeUnit(answer)), "as you said")
+        draft.use(key, TimeColumn(name=name, unit=TimeUnit(answer)), "as you said")
         return
     draft.ask(
         Question(
@@ -172,6 +170,6 @@ def _ask_for_unit(draft: Draft, ours: str, name: str, why: str) -> None:
             what=f"what are the times in {name}? {why}. naive-utc, naive:Europe/Berlin, epoch-s,"
             " epoch-ms, epoch-us or epoch-ns",
             comment=f"{name}: {why}. Write naive-utc, naive:Europe/Berlin, epoch-ms or the like",
-            blank=f'{ours} = {{ column = {value_text(name)}, unit = "" }}',
+            blank=f'{key} = {{ column = {value_text(name)}, unit = "" }}',
         )
     )

@@ -6,7 +6,7 @@ from textwrap import wrap
 from typing import assert_never
 
 from reconciler.adoption.draft import Place, Proposal
-from reconciler.config_file.columns_section import SIDE_TABLE
+from reconciler.config_file.columns_section import SIDE_TABLE_WORD
 from reconciler.config_file.orders import (
     COLUMN_KEYS,
     UTC,
@@ -120,7 +120,7 @@ def column_text(column: _Column) -> str:
     """Return a column as the file writes it."""
     match column:
         case SideTable():
-            return value_text(SIDE_TABLE)
+            return value_text(SIDE_TABLE_WORD)
         case NamedColumn(name=name):
             return value_text(name)
         case QuantityColumn(name=name, scale=scale) if scale == 1:

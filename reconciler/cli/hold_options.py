@@ -27,7 +27,7 @@ symbol_option = environment_option(
 _account_option = environment_option(
     "--account",
     variable="RECONCILER_HOLDS_ACCOUNT",
-    help_text="Reserved: in this version all orders belong to one account.",
+    help_text="Reserved: all orders of a program belong to one account.",
     metavar="ID",
 )
 _all_option = environment_option(
@@ -100,8 +100,8 @@ def _selection(
         return HoldSelection(order_ids=order_ids, hold_filter=None, is_confirmed=is_confirmed)
     if given["--account"]:
         raise click.UsageError(
-            "--account chooses nothing: this version has no column for an account, all orders"
-            " belong to the one that 'reconciler account show' names. Leave it out."
+            "--account chooses nothing: all orders of this program belong to the account that"
+            " 'reconciler account show' names. Leave it out."
         )
     if not any(given.values()):
         raise click.UsageError(

@@ -50,7 +50,7 @@ def ask_table(candidates: Sequence[Candidate]) -> Relation:
 
 
 def ask_questions(questions: Sequence[Question], *, seen: Mapping[Place, str]) -> dict[Place, str]:
-    """Ask each question; one that was answered before got an answer that cannot be."""
+    """Ask each question; the answer to one in `seen` was not accepted."""
     return {
         question.place: _ask(question, is_again=question.place in seen) for question in questions
     }
@@ -58,16 +58,11 @@ def ask_questions(questions: Sequence[Question], *, seen: Mapping[Place, str]) -
 
 def _ask(question: Question, *, is_again: bool) -> str:
     if is_again:
-        click.echo(f"that cannot be: {seen_hint(question)}", err=True)
+        click.echo(f"not accepted: the answer must fit into the line {question.blank}", err=True)
     if question.choices:
         click.echo(f"  one of: {', '.join(map(repr, question.choices))}", err=True)
     kind = click.Choice(question.choices) if question.choices else None
     return str(_prompt(question.what, kind=kind, default=question.default))
-
-
-def seen_hint(question: Question) -> str:
-    """Return how an answer has to look, for a person whose answer was refused."""
-    return f"it belongs into the line {question.blank}"
 
 
 def _prompt(text: str, *, kind: Any = None, default: str | None = None) -> object:

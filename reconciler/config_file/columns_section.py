@@ -24,7 +24,7 @@ from reconciler.config_file.section import Section
 from reconciler.config_file.sql_text import query_flaws
 from reconciler.config_file.time_zones import is_zone, nearest_zone
 
-SIDE_TABLE = "side-table"
+SIDE_TABLE_WORD = "side-table"
 
 MAX_EXPONENT = 30
 _DECIMAL = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
@@ -199,11 +199,11 @@ def _read_time(section: Section, key: str) -> TimeColumn | SideTable | None:
     is_sync_time = key == "last_synced_at"
     forms = ['"name"', '{ column = "created_ms", unit = "epoch-ms" }']
     if is_sync_time:
-        forms.append(f'"{SIDE_TABLE}"')
+        forms.append(f'"{SIDE_TABLE_WORD}"')
     inner = _inner(section, key, forms)
     if inner is None:
         name = _plain_name(section, key)
-        if name == SIDE_TABLE and is_sync_time:
+        if name == SIDE_TABLE_WORD and is_sync_time:
             return SideTable()
         return None if name is None else TimeColumn(name=name)
     inner.refuse_others(("column", "unit"))
