@@ -1,10 +1,11 @@
 """A proposal while it is made: what is known, why, and what only a person can say."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from reconciler.config_file.orders import Columns, FollowingColumn, OrdersConfig
+from reconciler.config_file.orders import COLUMN_KEYS, Columns, FollowingColumn, OrdersConfig
+from reconciler.config_file.shared_columns import names_in
 from reconciler.config_file.sql_text import TableName
 from reconciler.config_file.statuses import Statuses
 from reconciler.config_file.symbols import Symbols
@@ -110,6 +111,12 @@ class Draft:
         self.columns[key] = column
         if reason:
             self.reasons["columns", key] = reason
+
+    def unused(self, names: Iterable[str]) -> list[str]:
+        """Return the columns that are used for none of ours yet, and that no answer names."""
+        used = {name for column in self.columns.values() for name, _ in names_in(column)}
+        used |= {self.answers.get(("columns", key), "") for key in COLUMN_KEYS}
+        return [name for name in names if name not in used]
 
     def note(self, section: str, text: str) -> None:
         """Add a comment at the end of a section."""

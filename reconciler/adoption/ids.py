@@ -63,10 +63,8 @@ def propose_ids(draft: Draft, description: Description, names: Names, sample: Sa
     """Propose `id`, `external_order_id` and `client_order_id`."""
     _propose_own_id(draft, description, names)
     _propose_exchange_id(draft, description, names, sample)
-    client = next(
-        (name for name in names.ranked("client_order_id") if is_text(description.columns[name])),
-        None,
-    )
+    may_be_client = draft.unused(names.ranked("client_order_id"))
+    client = next((name for name in may_be_client if is_text(description.columns[name])), None)
     if client is not None:
         draft.use(
             "client_order_id",

@@ -205,7 +205,7 @@ def _words_of(description: Description, name: str, counted: Values | None) -> Wo
 
 def _propose_side(draft: Draft, description: Description, names: Names, sample: Sample) -> None:
     """Use a column with the words buy and sell, in any case."""
-    for name in names.ranked("side"):
+    for name in draft.unused(names.ranked("side")):
         column = description.columns[name]
         found = sample.values.get((name,))
         labels = column.enum.labels if column.enum is not None else ()

@@ -48,14 +48,13 @@ def propose_quantities(
 ) -> None:
     """Propose `executed_qty`, `qty` and `avg_price`."""
     columns = description.columns
-    left = remaining_columns(description)
-    ordered = next(
-        (name for name in quantity_columns(description, names, "qty") if name not in left), None
-    )
+    left = draft.unused(remaining_columns(description))
+    may_be_ordered = draft.unused(quantity_columns(description, names, "qty"))
+    ordered = next((name for name in may_be_ordered if name not in left), None)
     executed = next(
         (
             name
-            for name in quantity_columns(description, names, "executed_qty")
+            for name in draft.unused(quantity_columns(description, names, "executed_qty"))
             if _are_numbers(columns[name], name, sample)
         ),
         None,
@@ -193,7 +192,7 @@ def _use_ordered(draft: Draft, columns: Mapping[str, ColumnInfo], name: str) -> 
 
 def _use_average(draft: Draft, description: Description, names: Names, sample: Sample) -> None:
     columns = description.columns
-    found = quantity_columns(description, names, "avg_price")
+    found = draft.unused(quantity_columns(description, names, "avg_price"))
     name = next((one for one in found if _are_numbers(columns[one], one, sample)), None)
     if name is None:
         draft.note("columns", "no column has the average price: it is not written")

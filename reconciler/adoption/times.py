@@ -38,14 +38,14 @@ def time_columns(description: Description, names: Names, key: str) -> list[str]:
 def propose_times(draft: Draft, description: Description, names: Names, sample: Sample) -> None:
     """Propose `created_at`, `updated_at` and `last_synced_at`."""
     for key in ("created_at", "updated_at"):
-        for name in time_columns(description, names, key):
+        for name in draft.unused(time_columns(description, names, key)):
             if _use(draft, description, key, name, sample):
                 break
     _use_sync_time(draft, description, names, sample)
 
 
 def _use_sync_time(draft: Draft, description: Description, names: Names, sample: Sample) -> None:
-    for name in time_columns(description, names, "last_synced_at"):
+    for name in draft.unused(time_columns(description, names, "last_synced_at")):
         if _use(draft, description, "last_synced_at", name, sample):
             return
     draft.use(

@@ -76,7 +76,7 @@ def _may_share(uses: list[_Use]) -> bool:
 
 def _uses(columns: Columns, also_write: Iterable[FollowingColumn]) -> Iterator[_Use]:
     for key in COLUMN_KEYS:
-        for name, suffix in _names_in(getattr(columns, key)):
+        for name, suffix in names_in(getattr(columns, key)):
             yield _Use(
                 key=f"{key}{suffix}",
                 column=name,
@@ -92,7 +92,7 @@ def _uses(columns: Columns, also_write: Iterable[FollowingColumn]) -> Iterator[_
         )
 
 
-def _names_in(column: object) -> Iterator[tuple[str, str]]:
+def names_in(column: object) -> Iterator[tuple[str, str]]:
     """Return the names of the columns in an entry, and what follows our own name for each."""
     match column:
         case JoinedColumns(names=names):

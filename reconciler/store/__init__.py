@@ -50,8 +50,9 @@ What does not fit, each with a hint:
     column_requirements the types that a column may have
     file_hints, similar_columns
                         the line of the configuration file that makes a column fit
-    id_uniqueness, privileges, rules
-                        ids, rights, and rules that keep our statements from running
+    id_uniqueness, writable_columns, privileges, rules
+                        ids, columns that take no value, rights, and rules that keep our
+                        statements from running
     trial_write         lock and write a row, and undo it
 
 The user's table and server, as they are found:

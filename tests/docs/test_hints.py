@@ -34,6 +34,7 @@ SAMPLES = {
     "_REWRITES": "",
     "rule": "copies",
     "found.name": "symbol",
+    "column.full_type": "numeric",
     "ddl": "numeric",
     "concurrently": " CONCURRENTLY",
     "', '.join(columns)": "id",

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from reconciler.adoption.config_text import read_orders_text, without_orders
@@ -62,6 +62,20 @@ def same_columns(config: OrdersConfig) -> OrdersConfig:
     words=st.lists(NAMES | st.sampled_from(["", " ", "0"]), min_size=2, max_size=4, unique=True),
     symbol=NAMES,
     exchange=NAMES,
+)
+@example(
+    names=["id", "symbol", "ext", "volume", "orders"],
+    schema=None,
+    words=["a", "b"],
+    symbol="x",
+    exchange="y",
+)
+@example(
+    names=["id", "client_oid", "ext", "created", "orders"],
+    schema=None,
+    words=["a", "b"],
+    symbol="x",
+    exchange="y",
 )
 def test_a_text_is_read_as_what_was_proposed_whatever_the_names_are(
     *, names: list[str], schema: str | None, words: list[str], symbol: str, exchange: str
