@@ -4,15 +4,16 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+from reconciler.store.column_types import (
+    INTEGERS,
+    NAIVE_TIMESTAMP,
+    NUMBERS,
+    TEXTS,
+    TIMESTAMPTZ,
+    UUID,
+)
 from reconciler.store.columns import ColumnInfo
 from reconciler.store.similar_columns import rank_as, split_name
-
-TEXTS = frozenset({"text", "character varying", "character", "citext", "name"})
-WHOLE_NUMBERS = frozenset({"smallint", "integer", "bigint"})
-NUMBERS = frozenset({"numeric", "real", "double precision"})
-AWARE = "timestamp with time zone"
-NAIVE = "timestamp without time zone"
-UUID = "uuid"
 
 _OFTEN_BEFORE = frozenset({"order", "orders", "ord", "o", "f", "c", "col", "fld", "tbl", "ft"})
 _TIME_ENDINGS = frozenset({"s", "ms", "us", "ns", "ts", "epoch", "utc", "millis", "micros"})
@@ -68,24 +69,24 @@ class Names:
 
 def is_text(column: ColumnInfo) -> bool:
     """Return True for a text, with or without a length."""
-    return column.type in TEXTS
+    return column.type in TEXTS | {"name"}
 
 
 def is_id(column: ColumnInfo) -> bool:
     """Return True if a column can identify something."""
-    return is_text(column) or column.type in WHOLE_NUMBERS | {UUID}
+    return is_text(column) or column.type in INTEGERS | {UUID}
 
 
 def is_quantity(column: ColumnInfo) -> bool:
     """Return True if a column can have an amount."""
-    return column.type in NUMBERS | WHOLE_NUMBERS or is_text(column)
+    return column.type in NUMBERS or is_text(column)
 
 
 def is_time(column: ColumnInfo) -> bool:
     """Return True if a column can have a time, as such or as a count of seconds or less."""
-    return column.type in {AWARE, NAIVE, "bigint", "integer"} or is_text(column)
+    return column.type in {TIMESTAMPTZ, NAIVE_TIMESTAMP, "bigint", "integer"} or is_text(column)
 
 
 def is_status(column: ColumnInfo) -> bool:
     """Return True if a column can have a status."""
-    return column.enum is not None or is_text(column) or column.type in WHOLE_NUMBERS
+    return column.enum is not None or is_text(column) or column.type in INTEGERS

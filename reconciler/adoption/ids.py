@@ -2,7 +2,7 @@
 
 import re
 
-from reconciler.adoption.columns import TEXTS, Names, is_id, is_text
+from reconciler.adoption.columns import Names, is_id, is_text
 from reconciler.adoption.draft import Draft, Question
 from reconciler.config_file.orders import NamedColumn
 from reconciler.store.columns import ColumnInfo
@@ -138,5 +138,5 @@ def _identifies(name: str, description: Description, sample: Sample) -> bool:
     """Return True if hardly two rows have the same value."""
     values = sample.column(name)
     if not values:
-        return description.columns[name].type in TEXTS
+        return is_text(description.columns[name])
     return len(set(values)) >= _DISTINCT * len(values)

@@ -4,10 +4,11 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 
-from reconciler.adoption.columns import WHOLE_NUMBERS, Names, is_quantity, is_text
+from reconciler.adoption.columns import Names, is_quantity, is_text
 from reconciler.adoption.draft import LEAVE_OUT, Draft, Question
 from reconciler.config_file.orders import QuantityColumn, RemainingColumn
 from reconciler.config_file.toml_values import value_text
+from reconciler.store.column_types import INTEGERS
 from reconciler.store.columns import ColumnInfo
 from reconciler.store.discovery import Description
 from reconciler.store.sampling import Sample
@@ -102,7 +103,7 @@ def _scale_of(columns: Mapping[str, ColumnInfo], name: str) -> Decimal | None:
     named = _IN_UNITS.fullmatch(split_name(name)[-1])
     if named is not None:
         return Decimal(1).scaleb(-int(named[1]))
-    return None if columns[name].type in WHOLE_NUMBERS else Decimal(1)
+    return None if columns[name].type in INTEGERS else Decimal(1)
 
 
 def _use_executed(

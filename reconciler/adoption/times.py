@@ -4,22 +4,17 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
-from reconciler.adoption.columns import AWARE, NAIVE, Names, is_text, is_time
+from reconciler.adoption.columns import Names, is_text, is_time
 from reconciler.adoption.draft import Draft, Question
 from reconciler.config_file.columns_section import SIDE_TABLE_WORD
+from reconciler.config_file.orders import EPOCH_PLACES, SideTable, TimeColumn, TimeUnit
 from reconciler.config_file.orders import UTC as UTC_ZONE
-from reconciler.config_file.orders import SideTable, TimeColumn, TimeUnit
 from reconciler.config_file.time_zones import is_zone
 from reconciler.config_file.toml_values import value_text
+from reconciler.store.column_types import NAIVE_TIMESTAMP, TIMESTAMPTZ
 from reconciler.store.discovery import Description
 from reconciler.store.sampling import Sample
 
-_UNITS = {
-    TimeUnit.EPOCH_S: 0,
-    TimeUnit.EPOCH_MS: 3,
-    TimeUnit.EPOCH_US: 6,
-    TimeUnit.EPOCH_NS: 9,
-}
 _FROM, _TO = 946_684_800, 4_102_444_800
 """The years 2000 and 2100 in seconds: a count of milliseconds is a thousand times as large."""
 
@@ -58,10 +53,10 @@ def _use_sync_time(draft: Draft, description: Description, names: Names, sample:
 def _use(draft: Draft, description: Description, key: str, name: str, sample: Sample) -> bool:
     """Use a column if its unit is known, or was asked for; return False to try another."""
     column = description.columns[name]
-    if column.type == AWARE:
+    if column.type == TIMESTAMPTZ:
         draft.use(key, TimeColumn(name=name), "timestamptz")
         return True
-    if column.type == NAIVE:
+    if column.type == NAIVE_TIMESTAMP:
         _use_naive(draft, description, key, name, sample)
         return True
     unit = _unit_of(sample.column(name))
@@ -89,7 +84,8 @@ def _unit_of_number(text: str) -> TimeUnit | None:
     if not number.is_finite():
         return None
     return next(
-        (unit for unit, digits in _UNITS.items() if _FROM <= number.scaleb(-digits) < _TO), None
+        (unit for unit, places in EPOCH_PLACES.items() if _FROM <= number.scaleb(-places) < _TO),
+        None,
     )
 
 

@@ -1,5 +1,6 @@
 """What `[orders]` says: the user's table, and how its values become ours."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from enum import StrEnum
@@ -22,6 +23,15 @@ class TimeUnit(StrEnum):
     EPOCH_MS = "epoch-ms"
     EPOCH_US = "epoch-us"
     EPOCH_NS = "epoch-ns"
+
+
+EPOCH_PLACES: Mapping[TimeUnit, int] = {
+    TimeUnit.EPOCH_S: 0,
+    TimeUnit.EPOCH_MS: 3,
+    TimeUnit.EPOCH_US: 6,
+    TimeUnit.EPOCH_NS: 9,
+}
+"""The decimal places of a second that each unit since 1970 counts."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,12 +47,15 @@ Our tables:
 What does not fit, each with a hint:
 
     orders_requirements what the user's table must have, by the configuration file
-    column_requirements the types that a column may have
+    column_requirements, column_types
+                        the types that a column may have
+    value_requirements  the words and values that a column must be able to hold
     file_hints, similar_columns
                         the line of the configuration file that makes a column fit
     id_uniqueness, writable_columns, privileges, rules
                         ids, columns that take no value, rights, and rules that keep our
                         statements from running
+    trial_read          try the SQL of the configuration file
     trial_write         lock and write a row, and undo it
 
 The user's table and server, as they are found:

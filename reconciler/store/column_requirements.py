@@ -9,9 +9,16 @@ must know of the change, such as a new label of its enum.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from reconciler.domain.binary_float import BinaryFloat
 from reconciler.domain.status import Status
 from reconciler.errors import Problem
+from reconciler.store.column_types import (
+    INTEGERS,
+    NAIVE_TIMESTAMP,
+    NUMBERS,
+    TEXTS,
+    TIMESTAMPTZ,
+    UUID,
+)
 from reconciler.store.columns import ColumnInfo, EnumType
 from reconciler.store.file_hints import (
     columns_like,
@@ -21,7 +28,8 @@ from reconciler.store.file_hints import (
 )
 from reconciler.store.user_table import quoted
 
-Columns = Mapping[str, ColumnInfo]
+FoundColumns = Mapping[str, ColumnInfo]
+"""The columns of a table as the catalog has them, by name."""
 
 _LONGEST_STATUS = max(len(status) for status in Status)
 _REWRITES = "  -- rewrites the table and locks it while it does: choose a quiet hour"
@@ -48,33 +56,31 @@ class Requirement:
     may_be_enum: bool = False
 
 
-_TEXTS = frozenset({"text", "character varying", "character", '"char"', "name", "citext"})
+_TEXTS = TEXTS | {'"char"', "name"}
 
 TEXT = Requirement(types=_TEXTS, words="text or varchar", ddl="text", converts=None)
 QUANTITY = Requirement(
-    types=frozenset({"numeric", "smallint", "integer", "bigint"}) | frozenset(BinaryFloat),
+    types=NUMBERS,
     words="a number",
     ddl="numeric",
 )
 SIDE = Requirement(types=_TEXTS, words="text or an enum", ddl="text", may_be_enum=True)
 MOMENT = Requirement(
-    types=frozenset({"timestamp with time zone"}),
+    types=frozenset({TIMESTAMPTZ}),
     words="timestamptz",
     ddl="timestamptz",
-    converts=frozenset({"timestamp without time zone", "date"}),
+    converts=frozenset({NAIVE_TIMESTAMP, "date"}),
     otherwise="only its owner knows which time a value stands for, so no statement is proposed:"
     " have its owner make it timestamptz",
 )
 ID = Requirement(
-    types=frozenset({"smallint", "integer", "bigint", "uuid"}),
+    types=INTEGERS | {UUID},
     words="integer, bigint or uuid",
     ddl="bigint",
     otherwise="this version follows only a table with such ids; name the database of one in"
     " DATABASE_URL",
 )
-ORDER_ID = replace(
-    ID, types=ID.types | _TEXTS - {'"char"', "name"}, words="integer, bigint, uuid or text"
-)
+ORDER_ID = replace(ID, types=ID.types | TEXTS, words="integer, bigint, uuid or text")
 STATUS = Requirement(
     types=_TEXTS - {'"char"'},
     words="text or an enum",
@@ -90,11 +96,13 @@ DETAILS = Requirement(
     " jsonb",
 )
 
-_NAIVE_MOMENT = "timestamp without time zone"
-
 
 def column_problems(
-    table: str, required: Mapping[str, Requirement], columns: Columns, *, key: str | None = None
+    table: str,
+    required: Mapping[str, Requirement],
+    columns: FoundColumns,
+    *,
+    key: str | None = None,
 ) -> list[Problem]:
     """Name each required column that is missing or has the wrong type.
 
@@ -118,7 +126,7 @@ def _is_of_type(found: ColumnInfo, requirement: Requirement) -> bool:
 
 
 def _check(
-    table: str, name: str, columns: Columns, requirement: Requirement, key: str | None
+    table: str, name: str, columns: FoundColumns, requirement: Requirement, key: str | None
 ) -> Problem | None:
     found = columns.get(name)
     if found is None:
@@ -135,7 +143,7 @@ def _check(
 
 
 def _missing(
-    table: str, name: str, columns: Columns, requirement: Requirement, key: str | None
+    table: str, name: str, columns: FoundColumns, requirement: Requirement, key: str | None
 ) -> Problem:
     what = f"column {table}.{quoted(name)} is missing"
     add = f"ALTER TABLE {table} ADD COLUMN {quoted(name)} {requirement.ddl}"
@@ -159,7 +167,7 @@ def _wrong_type(
         return Problem(what=what, hint=hint)
     if requirement.converts is not None and found.type not in requirement.converts:
         return Problem(what=what, hint=requirement.otherwise)
-    is_naive = requirement.ddl == MOMENT.ddl and found.type == _NAIVE_MOMENT
+    is_naive = requirement.ddl == MOMENT.ddl and found.type == NAIVE_TIMESTAMP
     using = f"{name} AT TIME ZONE 'UTC'" if is_naive else f"{name}::{requirement.ddl}"
     return Problem(
         what=what,

@@ -9,17 +9,13 @@ from collections.abc import Iterable
 from reconciler.config_file.document import dotted, nearest_name
 from reconciler.config_file.toml_values import value_text
 from reconciler.domain.status import Status
+from reconciler.store.column_types import INTEGERS, NAIVE_TIMESTAMP, NUMBERS, UUID
 from reconciler.store.columns import ColumnInfo
 from reconciler.store.similar_columns import similar_columns
 
 _WHERE = "[orders.columns] of reconciler.toml"
 _TIMES = frozenset({"created_at", "updated_at", "last_synced_at"})
-_NAIVE = "timestamp without time zone"
-_COUNTS = frozenset(
-    {"smallint", "integer", "bigint", "numeric", "real", "double precision", "text"}
-    | {"character varying"}
-)
-_KEYS = frozenset({"smallint", "integer", "bigint", "uuid"})
+_COUNTS = NUMBERS | {"text", "character varying"}
 _IN_OUR_TABLE = 'last_synced_at = "side-table"'
 _PROPOSED = "reconciler init proposes the whole file"
 
@@ -49,14 +45,14 @@ def hint_for_type(key: str, found: ColumnInfo) -> str | None:
     column = value_text(found.name)
     if key in _TIMES:
         kept = f", or {_IN_OUR_TABLE}" if key == "last_synced_at" else ""
-        if found.type == _NAIVE:
+        if found.type == NAIVE_TIMESTAMP:
             line = f'{key} = {{ column = {column}, unit = "naive-utc" }}'
             return f"write in {_WHERE}: {line}, or naive:ZONE for a zone other than UTC{kept}"
         if found.type in _COUNTS:
             line = f'{key} = {{ column = {column}, unit = "epoch-ms" }}'
             return f"write in {_WHERE}: {line}, or epoch-s, epoch-us or epoch-ns{kept}"
         return f"write in {_WHERE}: {_IN_OUR_TABLE}" if kept else None
-    if key == "symbol" and found.type in _KEYS:
+    if key == "symbol" and found.type in INTEGERS | {UUID}:
         query = '"SELECT name FROM pairs WHERE id = :value"'
         return f"write in {_WHERE}: symbol = {{ query = {query}, column = {column} }}"
     if key == "status" and found.type in _COUNTS:

@@ -5,13 +5,10 @@ from dataclasses import replace
 from decimal import Decimal
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 
 from reconciler.config_file.document import nearest_name
 from reconciler.config_file.orders import (
     OPTIONAL,
-    ColumnValue,
-    FollowingColumn,
     JoinedColumns,
     NamedColumn,
     QuantityColumn,
@@ -20,9 +17,8 @@ from reconciler.config_file.orders import (
     TimeColumn,
     TimeUnit,
 )
+from reconciler.domain.column_scale import DecimalPlaces
 from reconciler.errors import Problem
-from reconciler.store.anonymous_block import anonymous_block
-from reconciler.store.best_effort import refusal_of
 from reconciler.store.column_requirements import (
     MOMENT,
     ORDER_ID,
@@ -30,18 +26,20 @@ from reconciler.store.column_requirements import (
     SIDE,
     STATUS,
     TEXT,
-    Columns,
+    FoundColumns,
     Requirement,
     column_problems,
     fits,
 )
+from reconciler.store.column_scales import scale_of
+from reconciler.store.column_types import INTEGERS, NAIVE_TIMESTAMP, NUMBERS, TEXTS, UUID
 from reconciler.store.columns import ColumnInfo, read_columns
 from reconciler.store.id_uniqueness import id_problems
 from reconciler.store.rules import rule_problems
 from reconciler.store.side_table import read_side_table, side_table_problems
-from reconciler.store.stored_values import FLOATS, INTEGERS, TEXTS
-from reconciler.store.symbol_names import names_query
-from reconciler.store.user_table import UserTable, literal, pyformat, quoted
+from reconciler.store.trial_read import sql_problems
+from reconciler.store.user_table import UserTable, quoted
+from reconciler.store.value_requirements import value_problems
 from reconciler.store.writable_columns import is_usable, writing_problems
 
 _SYNC = "last_synced_at"
@@ -54,7 +52,7 @@ _UNIT_HINT = (
     " epoch-ms, epoch-us or epoch-ns"
 )
 _NUMBER = Requirement(
-    types=frozenset({"numeric"}) | FLOATS | INTEGERS | TEXTS,
+    types=NUMBERS | TEXTS,
     words="a number, or text with numbers",
     ddl="numeric",
     converts=frozenset({"money"}),
@@ -62,19 +60,19 @@ _NUMBER = Requirement(
     " it numeric",
 )
 _NAIVE = Requirement(
-    types=frozenset({"timestamp without time zone"}),
+    types=frozenset({NAIVE_TIMESTAMP}),
     words="timestamp without a zone",
     ddl="",
     otherwise=_UNIT_HINT,
 )
 _EPOCH = Requirement(
-    types=frozenset({"numeric"}) | FLOATS | INTEGERS | TEXTS,
+    types=NUMBERS | TEXTS,
     words="a number, or text with numbers",
     ddl="",
     otherwise=_UNIT_HINT,
 )
 _KEY = Requirement(
-    types=TEXT.types | INTEGERS | {"uuid"},
+    types=TEXT.types | INTEGERS | {UUID},
     words="text, an integer or a uuid",
     ddl="text",
     otherwise="name in reconciler.toml the column with the key that the query looks up",
@@ -97,17 +95,18 @@ def orders_problems(
     return [
         *columns,
         *_missing_columns(table, found),
-        *_status_problems(table, found),
-        *_following_problems(table, found),
+        *value_problems(table, found),
         *(unwritable := writing_problems(table, found, with_side_table=with_side_table)),
         *side_table_problems(read_side_table(connection), found, table),
         *(id_problems(connection, table) if table.config.columns.id.name in found else ()),
         *rule_problems(connection, table.name, "UPDATE"),
-        *(() if columns or unwritable else _sql_problems(connection, table, found)),
+        *(() if columns or unwritable else sql_problems(connection, table, found)),
     ]
 
 
-def usable_columns(table: UserTable, found: Columns, *, with_side_table: bool) -> frozenset[str]:
+def usable_columns(
+    table: UserTable, found: FoundColumns, *, with_side_table: bool
+) -> frozenset[str]:
     """Return our names of the columns that exist and can be used, except id and symbol."""
     names = (*_REQUIRED[2:], *OPTIONAL)
     return frozenset(
@@ -122,7 +121,7 @@ def usable_columns(table: UserTable, found: Columns, *, with_side_table: bool) -
 
 
 def _requirements(
-    table: UserTable, found: Columns, *, with_side_table: bool
+    table: UserTable, found: FoundColumns, *, with_side_table: bool
 ) -> Mapping[str, Requirement]:
     """Return what each of our names needs. An optional one that the file does not name may lack."""
     columns = table.config.columns
@@ -166,12 +165,12 @@ _BY_NAME = {
     "external_order_id": replace(TEXT, types=TEXT.types | INTEGERS, words="text or an integer"),
     "status": STATUS,
     "side": SIDE,
-    "client_order_id": replace(TEXT, types=TEXT.types | INTEGERS | {"uuid"}),
+    "client_order_id": replace(TEXT, types=TEXT.types | INTEGERS | {UUID}),
 }
 
 
 def _problems_of(
-    table: UserTable, name: str, requirement: Requirement, found: Columns
+    table: UserTable, name: str, requirement: Requirement, found: FoundColumns
 ) -> Iterator[Problem]:
     column = getattr(table.config.columns, name)
     used = table.columns_of(name)
@@ -183,7 +182,7 @@ def _problems_of(
 
 
 def _lossy(
-    table: UserTable, name: str, column: QuantityColumn | RemainingColumn, found: Columns
+    table: UserTable, name: str, column: QuantityColumn | RemainingColumn, found: FoundColumns
 ) -> Iterator[Problem]:
     """Name why the column cannot keep what is written into it.
 
@@ -209,12 +208,10 @@ def _lossy(
             )
 
 
-def _decimal_places(found: ColumnInfo, scale: Decimal) -> int | None:
+def _decimal_places(found: ColumnInfo, unit: Decimal) -> int | None:
     """Return how many places a column keeps of what we write; None if it keeps every digit."""
-    exponent = scale.adjusted()
-    if found.type in INTEGERS:
-        return -exponent
-    return None if found.scale is None else found.scale - exponent
+    scale = scale_of(found, unit)
+    return scale.places if isinstance(scale, DecimalPlaces) else None
 
 
 def _not_joinable(table: UserTable, column: str) -> Problem:
@@ -225,7 +222,7 @@ def _not_joinable(table: UserTable, column: str) -> Problem:
     )
 
 
-def _missing_columns(table: UserTable, found: Columns) -> Iterator[Problem]:
+def _missing_columns(table: UserTable, found: FoundColumns) -> Iterator[Problem]:
     """Name the columns for exchange, account and what follows the status that are missing."""
     columns = table.config.columns
     owners = {"exchange": columns.exchange, "account": columns.account}
@@ -242,115 +239,6 @@ def _missing_columns(table: UserTable, found: Columns) -> Iterator[Problem]:
                 what=f"column {table.name}.{quoted(name)} is missing",
                 hint=f"write {nearest} in {place}" if nearest else f"remove it from {place}",
             )
-
-
-def _status_problems(table: UserTable, found: Columns) -> Iterator[Problem]:
-    """Name the words of the configuration file that the column cannot hold."""
-    statuses = table.config.statuses
-    column = found.get(table.config.columns.status.name)
-    if column is None or statuses.are_ours:
-        return
-    stands = f"{table.name}.{column.name} is {column.full_type}"
-    for word in statuses.meanings:
-        if column.enum is not None and word not in column.enum.labels:
-            nearest = nearest_name(word, column.enum.labels)
-            yield Problem(
-                what=f"{stands}, which has no label {word!r}",
-                hint=f"write {nearest!r} in [orders.statuses]"
-                if nearest
-                else f"it has: {', '.join(column.enum.labels)}",
-            )
-        elif column.type in INTEGERS and not _is_integer(word):
-            yield Problem(
-                what=f"{stands}, so no row has the status {word!r}",
-                hint='write the number in quotes: "100" = "filled"',
-            )
-        elif column.length is not None and len(word) > column.length:
-            yield Problem(
-                what=f"{stands}, too short for the word {word!r}",
-                hint="remove it from [orders.statuses]: no row can have it",
-            )
-
-
-def _is_integer(word: str) -> bool:
-    return word.removeprefix("-").isascii() and word.removeprefix("-").isdecimal()
-
-
-def _following_problems(table: UserTable, found: Columns) -> Iterator[Problem]:
-    for following in table.config.also_write:
-        if following.name in found:
-            yield from _wrong_values(table, following, found[following.name])
-
-
-def _wrong_values(
-    table: UserTable, following: FollowingColumn, column: ColumnInfo
-) -> Iterator[Problem]:
-    for key, value in (("open", following.open), ("ended", following.ended)):
-        if value is not None and not _takes(column, value):
-            yield Problem(
-                what=f"{table.name}.{column.name} is {column.full_type}, and cannot be {value!r}",
-                hint=f"write another value for {key} in [orders.also_write]",
-            )
-
-
-def _takes(column: ColumnInfo, value: ColumnValue) -> bool:
-    match value:
-        case bool():
-            return column.type == "boolean"
-        case int() if column.type in INTEGERS:
-            return -_END[column.type] <= value < _END[column.type]
-        case int():
-            return column.type in TEXTS | {"numeric"}
-        case str() if column.enum is not None:
-            return value in column.enum.labels
-        case str():
-            fits_length = column.length is None or len(value) <= column.length
-            return column.type in TEXTS and fits_length
-
-
-_END = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
-
-
-def _sql_problems(connection: Connection, table: UserTable, found: Columns) -> Iterator[Problem]:
-    """Try the SQL of the configuration file, reading only; name what the database says of it."""
-    has_filter = table.config.where is not None
-    if has_filter and (error := _try_reading(connection, f"FROM {table.rows} LIMIT 1")):
-        yield Problem(what=f"orders.where does not work: {error}", hint=_WHERE_HINT)
-    column = table.config.columns.symbol
-    if isinstance(column, QueriedColumn):
-        query = names_query(column, found[column.name].full_type) % {"keys": literal("{}")}
-        if error := _try_reading(connection, f"FROM ({query}) AS names"):
-            yield Problem(
-                what=f"the query of orders.columns.symbol does not work: {error}",
-                hint="write a SELECT of one column of text, with :value for the key",
-            )
-
-
-_WHERE_HINT = (
-    'write a condition that only reads, over the columns of the table: where = "deleted_at IS NULL"'
-)
-
-
-def _try_reading(connection: Connection, rest: str) -> str | None:
-    """Run a query that may not write, and drop its result; return what is wrong with it."""
-    try:
-        connection.exec_driver_sql(pyformat(anonymous_block(_TRY.replace("{rest}", rest))))
-    except DBAPIError as error:
-        return refusal_of(error)
-    return None
-
-
-# Its inner block is rolled back in any case: with it the transaction may write again.
-_TRY = """
-BEGIN
-    BEGIN
-        SET LOCAL transaction_read_only = on;
-        PERFORM {rest};
-        RAISE EXCEPTION USING ERRCODE = 'RC000';
-    EXCEPTION WHEN SQLSTATE 'RC000' THEN NULL;
-    END;
-END
-"""
 
 
 def _missing_table(table: UserTable) -> Problem:

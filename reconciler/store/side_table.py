@@ -12,7 +12,7 @@ from sqlalchemy.types import TypeEngine
 
 from reconciler.errors import Problem, SchemaMismatch
 from reconciler.store.anonymous_block import anonymous_block
-from reconciler.store.column_requirements import MOMENT, Columns, column_problems
+from reconciler.store.column_requirements import MOMENT, FoundColumns, column_problems
 from reconciler.store.columns import read_columns
 from reconciler.store.user_table import UserTable, literal, pyformat
 
@@ -72,7 +72,7 @@ def create_side_table(connection: Connection, table: UserTable) -> None:
     connection.exec_driver_sql(pyformat(side_table_ddl(table)))
 
 
-def read_side_table(connection: Connection) -> Columns:
+def read_side_table(connection: Connection) -> FoundColumns:
     """Read the columns of the side table; empty if there is none."""
     return read_columns(connection, SIDE_TABLE)
 
@@ -147,7 +147,9 @@ def _delete_abandoned(table: UserTable) -> str:
     )
 
 
-def side_table_problems(found: Columns, orders: Columns, table: UserTable) -> list[Problem]:
+def side_table_problems(
+    found: FoundColumns, orders: FoundColumns, table: UserTable
+) -> list[Problem]:
     """Name each reason why a side table with the columns `found` does not fit the user's table."""
     if not found:
         return []

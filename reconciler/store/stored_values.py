@@ -15,31 +15,20 @@ from typing import Any
 from sqlalchemy import Text, cast, func, literal_column
 
 from reconciler.config_file.orders import (
+    EPOCH_PLACES,
     QuantityColumn,
     RemainingColumn,
     TimeColumn,
     TimeUnit,
 )
-from reconciler.domain.binary_float import BinaryFloat
+from reconciler.store.column_types import FLOATS, INTEGERS, TEXTS
 from reconciler.store.columns import ColumnInfo
 from reconciler.store.named_type import NamedType
 from reconciler.store.status_sql import status_as_text
 from reconciler.store.user_table import literal, quoted
 
-INTEGERS = frozenset({"smallint", "integer", "bigint"})
-FLOATS = frozenset(BinaryFloat)
-TEXTS = frozenset({"text", "character varying", "character", "citext"})
-
 # No backslash and no percent sign: they mean something else on the way to the database.
 _IS_NUMBER = "'^ *[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][-+]?[0-9]{1,3})? *$'"
-
-_PLACES = {
-    TimeUnit.EPOCH_S: 0,
-    TimeUnit.EPOCH_MS: 3,
-    TimeUnit.EPOCH_US: 6,
-    TimeUnit.EPOCH_NS: 9,
-}
-"""The decimal places of a second that a unit counts."""
 
 # The last second that a datetime can hold, in every zone: the year 9999, without two days.
 _LAST_SECOND = 253_402_128_000
@@ -151,7 +140,7 @@ def stored_time(column: TimeColumn, found: ColumnInfo) -> StoredValue:
                 write=lambda time: func.timezone(literal_column(zone), time),
             )
         case unit:
-            places = _PLACES[unit]
+            places = EPOCH_PLACES[unit]
             return StoredValue(
                 read=_read_epoch(_read_number(name, found.type), places),
                 column=column.name,

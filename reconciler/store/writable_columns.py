@@ -4,12 +4,14 @@ from collections.abc import Iterator
 
 from reconciler.config_file.orders import OPTIONAL
 from reconciler.errors import Problem
-from reconciler.store.column_requirements import Columns
+from reconciler.store.column_requirements import FoundColumns
 from reconciler.store.columns import ColumnInfo
 from reconciler.store.user_table import UserTable, quoted
 
 
-def writing_problems(table: UserTable, found: Columns, *, with_side_table: bool) -> list[Problem]:
+def writing_problems(
+    table: UserTable, found: FoundColumns, *, with_side_table: bool
+) -> list[Problem]:
     """Name each column that we have to write and that takes no value, and each domain of an enum.
 
     An optional column that the file does not name is not used then.
@@ -34,7 +36,7 @@ def is_usable(table: UserTable, name: str, found: ColumnInfo) -> bool:
 _OPTIONAL = OPTIONAL & {"avg_price", "updated_at"}
 
 
-def _fixed(table: UserTable, found: Columns, *, with_side_table: bool) -> Iterator[ColumnInfo]:
+def _fixed(table: UserTable, found: FoundColumns, *, with_side_table: bool) -> Iterator[ColumnInfo]:
     keys = ["status", "executed_qty", *(_OPTIONAL & table.config.columns.named)]
     if not with_side_table:
         keys.append("last_synced_at")

@@ -13,10 +13,10 @@ from reconciler.config_file.orders import PAPER, NamedColumn, exchange_in_rows
 from reconciler.config_file.toml_values import value_text
 from reconciler.errors import ConfigurationError, Problem, ReconcilerError
 from reconciler.store.best_effort import fetch_before_timeout
+from reconciler.store.column_types import INTEGERS
 from reconciler.store.columns import read_columns
 from reconciler.store.database import Database
 from reconciler.store.open_counts import OpenCounts, count_open_orders
-from reconciler.store.stored_values import INTEGERS
 from reconciler.store.user_table import UserTable, literal, pyformat, quoted
 
 CHECK = "accounts"
