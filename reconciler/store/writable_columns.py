@@ -14,8 +14,11 @@ def writing_problems(
 ) -> list[Problem]:
     """Name each column that we have to write and that takes no value, and each domain of an enum.
 
-    An optional column that the file does not name is not used then.
+    An optional column that the file does not name is not used then. A view that takes no update at
+    all is one problem, not one for each column.
     """
+    if not any(column.is_writable for column in found.values()):
+        return [_takes_no_update(table)]
     fixed = _fixed(table, found, with_side_table=with_side_table)
     return [
         *(_not_writable(table, one) for one in fixed),
@@ -45,6 +48,15 @@ def _fixed(table: UserTable, found: FoundColumns, *, with_side_table: bool) -> I
     for name in names:
         if name in found and not found[name].is_writable:
             yield found[name]
+
+
+def _takes_no_update(table: UserTable) -> Problem:
+    return Problem(
+        what=f"{table.name} takes no UPDATE: it is a materialized view, or a view through which"
+        " PostgreSQL cannot write",
+        hint="name the table itself in reconciler.toml: [orders] table; or give the view a trigger"
+        " INSTEAD OF UPDATE that writes the row and returns NEW",
+    )
 
 
 def _not_writable(table: UserTable, column: ColumnInfo) -> Problem:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from reconciler.cli.checks.database import check_orders
 from reconciler.cli.checks.result import CheckResult, CheckStatus
 from reconciler.cli.checks.writes import check_writes
 from reconciler.store.database import Database
@@ -69,9 +70,8 @@ def test_what_can_be_written_is_written_and_that_is_undone(
 @pytest.mark.parametrize(
     ("ddl", "what", "hint"),
     [
-        (JOINED, "cannot be written: cannot update view", "INSTEAD OF UPDATE"),
         (
-            DISTINCT,
+            DISTINCT + TRIGGER.format(body="RETURN NEW;"),
             "cannot be locked: FOR UPDATE",
             "without DISTINCT",
         ),
@@ -82,7 +82,7 @@ def test_what_can_be_written_is_written_and_that_is_undone(
             "a trigger",
         ),
     ],
-    ids=["several tables", "distinct rows", "a trigger that drops it", "a trigger that refuses"],
+    ids=["distinct rows", "a trigger that drops it", "a trigger that refuses"],
 )
 def test_what_is_refused_is_explained(
     ddl: str, what: str, hint: str, application: Application, database: Database
@@ -95,6 +95,20 @@ def test_what_is_refused_is_explained(
     (problem,) = result.problems
     assert what in problem.what
     assert hint in problem.hint
+
+
+@pytest.mark.parametrize("ddl", [JOINED, DISTINCT], ids=["several tables", "distinct rows"])
+def test_a_view_that_takes_no_update_is_one_problem_and_is_not_tried(
+    ddl: str, application: Application, database: Database
+) -> None:
+    application.execute(ddl.encode())
+
+    with database.transaction() as connection:
+        (problem,) = check_orders(connection, DEFAULT_TABLE).problems
+
+    assert "takes no UPDATE" in problem.what
+    assert "INSTEAD OF UPDATE" in problem.hint
+    assert check(database).status is CheckStatus.SKIPPED
 
 
 def test_a_view_whose_tables_lack_an_index_on_the_status_is_warned_of(
