@@ -2,11 +2,11 @@
 
 from sqlalchemy import Connection
 
+from reconciler.cli.checks.preconditions import until_readable, until_suitable
 from reconciler.cli.checks.result import CheckResult, passed, skipped, warning
-from reconciler.errors import Problem, SchemaMismatch
+from reconciler.errors import Problem
 from reconciler.store.confirm_cost import HOT_BYTES, ConfirmCost, read_confirm_cost
 from reconciler.store.orders_table import read_orders_table
-from reconciler.store.privileges import missing_read_privileges
 from reconciler.store.row_versions import row_version_problems
 from reconciler.store.user_table import UserTable
 
@@ -15,12 +15,9 @@ CHECK = "confirms"
 
 def check_confirms(connection: Connection, table: UserTable) -> CheckResult:
     """Tell what a confirm costs on this table, and what would make it cheaper."""
-    if missing_read_privileges(connection, table):
-        return skipped(CHECK, "the rights are granted")
-    try:
-        orders = read_orders_table(connection, table)
-    except SchemaMismatch:
-        return skipped(CHECK, f"{table.name} is suitable")
+    if until := until_readable(connection, table) or until_suitable(connection, table):
+        return skipped(CHECK, until)
+    orders = read_orders_table(connection, table)
     detail = _WITH_SIDE_TABLE.format(table=table.name)
     problems = list[Problem]()
     if orders.side_table is None:

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, func, select
 
 from reconciler.cli.checks.confirms import check_confirms
 from reconciler.cli.checks.policies import check_policies
+from reconciler.cli.checks.preconditions import until_readable, until_suitable
 from reconciler.cli.checks.programs import check_programs
 from reconciler.cli.checks.result import CheckResult, failed, passed, result_of, skipped, warning
 from reconciler.cli.checks.times import check_times
@@ -22,7 +23,7 @@ from reconciler.store.duplicates import MAX_READ, measure_duplicates
 from reconciler.store.file_hints import hint_for_words
 from reconciler.store.open_index import IndexState, read_index_state
 from reconciler.store.orders_table import read_orders_table
-from reconciler.store.privileges import missing_privileges, missing_read_privileges
+from reconciler.store.privileges import missing_privileges
 from reconciler.store.suitable_index import find_suitable_index
 from reconciler.store.tables import schema_problems
 from reconciler.store.user_table import UserTable, quoted
@@ -82,8 +83,8 @@ def clock_result(check: str, ahead: timedelta, *, whose: str) -> CheckResult:
 
 def check_orders(connection: Connection, table: UserTable) -> CheckResult:
     """Check that the application's table is suitable."""
-    if missing_read_privileges(connection, table):
-        return skipped("orders", "the rights are granted")
+    if until := until_readable(connection, table):
+        return skipped("orders", until)
     try:
         orders = read_orders_table(connection, table)
     except SchemaMismatch as error:
@@ -97,8 +98,8 @@ def check_orders(connection: Connection, table: UserTable) -> CheckResult:
 
 def check_open_orders(connection: Connection, table: UserTable) -> CheckResult:
     """Count the open orders that are followed, and the rows that look open but are not."""
-    if missing_read_privileges(connection, table):
-        return skipped("open orders", "the rights are granted")
+    if until := until_readable(connection, table):
+        return skipped("open orders", until)
     needed = (*table.columns_of("status"), *table.columns_of("external_order_id"))
     if not set(needed) <= read_columns(connection, table.name).keys():
         return skipped("open orders", f"{table.name} has {' and '.join(map(quoted, needed))}")
@@ -138,12 +139,8 @@ def _ids_hint(coverage: Coverage) -> str:
 
 def check_duplicates(connection: Connection, table: UserTable) -> CheckResult:
     """Count the open rows that name the same order at the exchange."""
-    if missing_read_privileges(connection, table):
-        return skipped("duplicates", "the rights are granted")
-    try:
-        read_orders_table(connection, table)
-    except SchemaMismatch:
-        return skipped("duplicates", f"{table.name} is suitable")
+    if until := until_readable(connection, table) or until_suitable(connection, table):
+        return skipped("duplicates", until)
     found = measure_duplicates(connection, table)
     if found is None:
         return passed("duplicates", "too many open rows to check in a short time")

@@ -2,9 +2,9 @@
 
 from sqlalchemy import Connection
 
+from reconciler.cli.checks.preconditions import OUR_TABLES, until_writable
 from reconciler.cli.checks.result import CheckResult, failed, passed, skipped, warning
 from reconciler.errors import ConfigurationError
-from reconciler.store.privileges import missing_privileges, missing_read_privileges
 from reconciler.store.shared_orders import find_overlaps
 from reconciler.store.tables import schema_problems
 from reconciler.store.user_table import UserTable
@@ -17,10 +17,10 @@ def check_programs(connection: Connection, table: UserTable) -> CheckResult:
 
     `connection` is in a transaction.
     """
-    if missing_read_privileges(connection, table) or missing_privileges(connection, table):
-        return skipped(CHECK, "the rights are granted")
+    if until := until_writable(connection, table):
+        return skipped(CHECK, until)
     if schema_problems(connection, table):
-        return skipped(CHECK, "our tables are there")
+        return skipped(CHECK, OUR_TABLES)
     overlaps = find_overlaps(connection, table)
     problems = [overlap.problem for overlap in overlaps if overlap.problem is not None]
     if any(overlap.orders for overlap in overlaps):

@@ -4,12 +4,12 @@ from datetime import timedelta
 
 from sqlalchemy import Connection
 
+from reconciler.cli.checks.preconditions import OUR_TABLES, until_suitable, until_writable
 from reconciler.cli.checks.result import CheckResult, passed, skipped, warning
-from reconciler.errors import Problem, SchemaMismatch
+from reconciler.errors import Problem
 from reconciler.store.holds import MAX_WAIT, count_far_ahead
 from reconciler.store.open_index import CLOCK_TOLERANCE
 from reconciler.store.orders_table import read_orders_table
-from reconciler.store.privileges import missing_privileges, missing_read_privileges
 from reconciler.store.stale_statements import count_synced_ahead
 from reconciler.store.tables import schema_problems
 from reconciler.store.user_table import UserTable
@@ -19,14 +19,11 @@ CHECK = "times"
 
 def check_times(connection: Connection, table: UserTable) -> CheckResult:
     """Count the orders and holds whose times are further in the future than is possible."""
-    if missing_read_privileges(connection, table) or missing_privileges(connection, table):
-        return skipped(CHECK, "the rights are granted")
-    try:
-        orders = read_orders_table(connection, table)
-    except SchemaMismatch:
-        return skipped(CHECK, f"{table.name} is suitable")
+    if until := until_writable(connection, table) or until_suitable(connection, table):
+        return skipped(CHECK, until)
     if schema_problems(connection, table):
-        return skipped(CHECK, "our tables are there")
+        return skipped(CHECK, OUR_TABLES)
+    orders = read_orders_table(connection, table)
     synced, held = count_synced_ahead(connection, orders), count_far_ahead(connection, table.scope)
     name = table.last_synced_at or "last_synced_at"
     orders_ahead = (

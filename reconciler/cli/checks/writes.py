@@ -2,12 +2,11 @@
 
 from sqlalchemy import Connection
 
+from reconciler.cli.checks.preconditions import until_suitable, until_writable
 from reconciler.cli.checks.result import CheckResult, failed, passed, skipped, warning
-from reconciler.errors import ConfigurationError, Problem, SchemaMismatch
+from reconciler.errors import ConfigurationError, Problem
 from reconciler.store.best_effort import set_statement_timeout
 from reconciler.store.open_index import VIEW, read_kind
-from reconciler.store.orders_table import read_orders_table
-from reconciler.store.privileges import missing_privileges, missing_read_privileges
 from reconciler.store.suitable_index import find_table_scans
 from reconciler.store.trial_write import Step, TrialWrite, try_writing
 from reconciler.store.user_table import UserTable
@@ -18,12 +17,8 @@ MAX_SECONDS = 3.0
 
 def check_writes(connection: Connection, table: UserTable) -> CheckResult:
     """Lock an open order and write its status to itself, undo that, and say what was refused."""
-    if missing_read_privileges(connection, table) or missing_privileges(connection, table):
-        return skipped(CHECK, "the rights are granted")
-    try:
-        read_orders_table(connection, table)
-    except SchemaMismatch:
-        return skipped(CHECK, f"{table.name} is suitable")
+    if until := until_writable(connection, table) or until_suitable(connection, table):
+        return skipped(CHECK, until)
     is_view = read_kind(connection, table) == VIEW
     set_statement_timeout(connection, MAX_SECONDS)
     trial = try_writing(connection, table)
