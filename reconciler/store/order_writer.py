@@ -45,6 +45,7 @@ from reconciler.store.orders_table import OrdersTable
 from reconciler.store.prepared_statement import PreparedStatement
 from reconciler.store.write_result import OrderOutcome, WriteMismatch, WriteResult
 from reconciler.store.write_statement import WritePart, build_write_statement
+from reconciler.store.written_rows import WrittenRows
 
 Decide = Callable[[Order, Answer | None, datetime], Decision]
 
@@ -73,6 +74,7 @@ class OrderWriter:
         self._lock_statement = PreparedStatement(
             lock if by else lock.where(~shared_state.is_halted(orders.scope))
         )
+        self._written_rows = WrittenRows(orders)
         self._by = by
         self._write_statements: dict[frozenset[WritePart], PreparedStatement] = {}
         self._compare_and_set = CompareAndSet(orders, exchange=exchange)
@@ -225,6 +227,8 @@ class OrderWriter:
         written = dict(zip(expected, counted, strict=True))
         if written != expected:
             raise WriteMismatch.of(written, expected)
+        if self._orders.is_view:
+            self._written_rows.require_kept(connection, outcomes, answers)
 
     def _statement_for(self, parts: frozenset[WritePart]) -> PreparedStatement:
         """Return the cached statement for these parts. It omits the others: they cost time."""

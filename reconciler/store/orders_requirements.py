@@ -37,6 +37,7 @@ from reconciler.store.columns import ColumnInfo, read_columns
 from reconciler.store.id_uniqueness import id_problems
 from reconciler.store.rules import rule_problems
 from reconciler.store.side_table import read_side_table, side_table_problems
+from reconciler.store.time_capacity import time_problems
 from reconciler.store.trial_read import sql_problems
 from reconciler.store.user_table import UserTable, quoted
 from reconciler.store.value_requirements import value_problems
@@ -96,6 +97,7 @@ def orders_problems(
         *columns,
         *_missing_columns(table, found),
         *value_problems(table, found),
+        *time_problems(table, found),
         *(unwritable := writing_problems(table, found, with_side_table=with_side_table)),
         *side_table_problems(read_side_table(connection), found, table),
         *(id_problems(connection, table) if table.config.columns.id.name in found else ()),
@@ -143,7 +145,7 @@ def _requirement_of(table: UserTable, name: str) -> Requirement:
             requirement = _NAIVE
         case TimeColumn():
             requirement = _EPOCH
-        case QuantityColumn() if name == "qty" and name not in table.config.columns.named:
+        case QuantityColumn() if name == "qty" and not _is_named(table, name):
             requirement = QUANTITY
         case QuantityColumn() | RemainingColumn():
             requirement = _NUMBER
@@ -158,7 +160,20 @@ def _requirement_of(table: UserTable, name: str) -> Requirement:
     return requirement
 
 
-_ANY_STATUS = replace(STATUS, types=STATUS.types | INTEGERS, words="text, an enum or an integer")
+def _is_named(table: UserTable, name: str) -> bool:
+    """Return True if the file says where a column is: of `qty`, also by what remains of it."""
+    columns = table.config.columns
+    remains = name == "qty" and isinstance(columns.executed_qty, RemainingColumn)
+    return remains or name in columns.named
+
+
+_ANY_STATUS = replace(
+    STATUS,
+    types=STATUS.types | INTEGERS,
+    words="text, an enum or an integer",
+    otherwise="name the column that has each order's status in a word or a number; a flag that"
+    " follows it belongs into [orders.also_write]",
+)
 _BY_NAME = {
     "id": ORDER_ID,
     "symbol": replace(TEXT, may_be_enum=True),

@@ -51,7 +51,7 @@ from reconciler.scope import Scope
 from reconciler.store.column_scales import scale_of
 from reconciler.store.columns import ColumnInfo, read_columns
 from reconciler.store.id_uniqueness import is_id_unique
-from reconciler.store.open_index import NEVER
+from reconciler.store.open_index import NEVER, VIEW, read_kind
 from reconciler.store.order_ids import parse_id, select_id, text_id_type
 from reconciler.store.orders_requirements import orders_problems, usable_columns
 from reconciler.store.row_versions import row_version_problems, select_row_version
@@ -91,6 +91,7 @@ class OrdersTable:
             our role may not read.
         has_unique_id: True if no two rows can have the same id.
         has_row_version: True if each row has a version that our role may read.
+        is_view: A write goes to other tables, by the view's query or by a trigger.
         names: The exchange's names of symbols.
         side_table: Our table with the times of the last sync; None if `orders` has them itself.
     """
@@ -106,6 +107,7 @@ class OrdersTable:
     unusable: frozenset[str] = frozenset()
     has_unique_id: bool = True
     has_row_version: bool = True
+    is_view: bool = False
     names: SymbolNames
     side_table: Table | None = None
 
@@ -307,6 +309,7 @@ def read_orders_table(connection: Connection, table: UserTable = DEFAULT_TABLE) 
         ),
         has_unique_id=is_id_unique(connection, table),
         has_row_version=not row_version_problems(connection, table),
+        is_view=read_kind(connection, table) == VIEW,
         names=symbol_names(table, found),
         side_table=side_table(id_type) if has_side_table else None,
     )

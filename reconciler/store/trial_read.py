@@ -24,7 +24,9 @@ def sql_problems(
     """Try the SQL of the configuration file, reading only; name what the database says of it."""
     has_filter = table.config.where is not None
     if has_filter and (error := _try_reading(connection, f"FROM {table.rows} LIMIT 1")):
-        yield Problem(what=f"orders.where does not work: {error}", hint=_WHERE_HINT)
+        yield Problem(
+            what=f"orders.where does not work: {error}", hint=_hint_for_filter(connection, table)
+        )
     column = table.config.columns.symbol
     if isinstance(column, QueriedColumn):
         query = names_query(column, found[column.name].full_type) % {"keys": literal("{}")}
@@ -33,6 +35,16 @@ def sql_problems(
                 what=f"the query of orders.columns.symbol does not work: {error}",
                 hint="write a SELECT of one column of text, with :value for the key",
             )
+
+
+def _hint_for_filter(connection: Connection, table: UserTable) -> str:
+    may_read = "SELECT has_table_privilege(to_regclass(%s), 'SELECT')"
+    if connection.exec_driver_sql(may_read, (table.name,)).scalar_one():
+        return _WHERE_HINT
+    return (
+        f"a filter reads whole rows: run as the owner of {table.name}, for the role of"
+        f" DATABASE_URL: GRANT SELECT ON {table.name} TO CURRENT_USER"
+    )
 
 
 _WHERE_HINT = (

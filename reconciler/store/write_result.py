@@ -52,3 +52,15 @@ class WriteMismatch(StoreRejected):
 
 def _describe(counts: Mapping[WritePart, int]) -> str:
     return ", ".join(f"{count} {part}" for part, count in counts.items())
+
+
+class NotKept(StoreRejected):
+    """A view took a write, and its row is as before. Nothing was committed."""
+
+    @classmethod
+    def of(cls, order_id: OrderId) -> "NotKept":
+        """Return the error for an order."""
+        return cls(
+            f"a view took the write of order {order_id}, and its row is as before, so nothing was"
+            " committed: let the view's trigger write what it is given"
+        )

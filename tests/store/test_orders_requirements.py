@@ -22,6 +22,7 @@ DDL = """
         code varchar(4),
         number smallint, done numeric(20, 8), "left" numeric(20, 2), units bigint, whole numeric,
         naive timestamp, zoned timestamptz, synced timestamptz, flag boolean, of_state of_state,
+        small integer, exact numeric(10, 2), float real,
         twice numeric GENERATED ALWAYS AS (done * 2) STORED,
         upper text GENERATED ALWAYS AS (upper(sym)) STORED)"""
 
@@ -59,6 +60,11 @@ PROBLEMS = [
     ({"executed": '{ column = "done", scale = "1e9" }'}, "would lose every fraction", "scale"),
     ({"executed": '{ remaining = "left", of = "done" }'}, "fewer decimal places than done", "type"),
     ({"executed": '{ remaining = "left", of = "whole" }'}, "fewer decimal places", "type"),
+    ({"columns": 'updated_at = { column = "small", unit = "epoch-ms" }'}, "13 digits", "unit"),
+    ({"columns": 'updated_at = { column = "code", unit = "epoch-s" }'}, "10 digits", "unit"),
+    ({"columns": 'updated_at = { column = "exact", unit = "epoch-us" }'}, "16 digits", "unit"),
+    ({"columns": 'updated_at = { column = "float", unit = "epoch-s" }'}, "10 digits", "unit"),
+    ({"status": "flag"}, "deals.flag is boolean", "also_write"),
     ({"status": "of_state"}, "a domain over the enum state", "TYPE state"),
     ({"symbol": '"of_state"'}, "a domain over the enum state", "TYPE state"),
     ({"status": "upper", "statuses": 'OPEN = "open"'}, "deals.upper cannot be written", "made of"),

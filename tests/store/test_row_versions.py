@@ -35,6 +35,7 @@ OTHER_METHOD = """
         (FOREIGN_GRANDCHILD, ["old"]),
         (FOREIGN_PARTITION, ["old"]),
         (OTHER_METHOD, ["old"]),
+        ("ALTER TABLE orders RENAME TO b; CREATE VIEW orders AS TABLE b", ["orders is a view"]),
     ],
 )
 def test_each_table_that_a_query_reads_must_have_row_versions(

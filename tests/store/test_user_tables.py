@@ -217,6 +217,21 @@ CASES = {
         insert={"id": 1, "pair_id": 7, "ext": "77", "state": "OPEN", "done": "0.000"},
         filled={"state": "DONE", "done": "1.25", "average": "60000.5"},
     ),
+    "what remains, as texts": Case(
+        ddl="""CREATE TABLE deals (id bigint PRIMARY KEY, sym text, ext text, state text,
+            "left" text, whole varchar(20), synced timestamptz)""",
+        table="deals",
+        config=VIEW.replace('"done"', '{ remaining = "left", of = "whole" }'),
+        insert={
+            "id": 1,
+            "sym": "BTCUSDT",
+            "ext": "77",
+            "state": "OPEN",
+            "left": "1.25",
+            "whole": "1.250",
+        },
+        filled={"state": "DONE", "left": "0.000"},
+    ),
     "tables called like subqueries of ours": Case(
         ddl="""CREATE TABLE compared (id bigint PRIMARY KEY, changed text); CREATE TABLE held (
             id bigint PRIMARY KEY, sym text, ext text, state text, done numeric,
