@@ -29,6 +29,7 @@ The work on a batch:
     sync_times          the times of the last sync, within a statement
     sql_failure         make a statement fail, so that nothing of it stays
     write_result        what became of each order
+    written_rows        read the rows of a view again once they are written
 
 Our tables:
 
@@ -49,7 +50,8 @@ What does not fit, each with a hint:
     orders_requirements what the user's table must have, by the configuration file
     column_requirements, column_types
                         the types that a column may have
-    value_requirements  the words and values that a column must be able to hold
+    value_requirements, time_capacity
+                        the words, values and times that a column must be able to hold
     file_hints, similar_columns
                         the line of the configuration file that makes a column fit
     id_uniqueness, writable_columns, privileges, rules

@@ -45,7 +45,7 @@ def parse_id(text: str, id_type: TypeEngine[Any]) -> OrderId:
         ValueError: no column of this type can have such an id.
     """
     if has_texts(id_type):
-        text.encode()  # refuses half a letter, as a command line may have it
+        text.encode()  # refuses a lone surrogate, as a command line may have one
         if "\0" in text:
             raise ValueError("PostgreSQL stores no NUL")
         return text.rstrip(" ") if _is_named(id_type, _PADDED) else text

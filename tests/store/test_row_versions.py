@@ -49,7 +49,7 @@ def test_each_table_that_a_query_reads_must_have_row_versions(
     assert [problem.what.partition(",")[0] for problem in problems] == others
 
 
-def test_beside_a_foreign_table_no_row_is_planned_with_a_version(database: Database) -> None:
+def test_next_to_a_foreign_table_no_row_is_planned_with_a_version(database: Database) -> None:
     with database.transaction() as connection:
         before = read_orders_table(connection)
         connection.exec_driver_sql(FOREIGN_CHILD)

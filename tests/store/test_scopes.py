@@ -47,8 +47,8 @@ from .test_stale_plan import HOLDS, OPEN_ORDERS, insert, reads_of_holds
 
 HERE, THERE = Scope("binance-7"), Scope("binance-8")
 
-beside = pytest.mark.parametrize("there", [THERE, UNSCOPED], ids=["a scope", "no scope"])
-"""Runs a test beside a program with another scope, and beside one without any."""
+next_to_another = pytest.mark.parametrize("there", [THERE, UNSCOPED], ids=["a scope", "no scope"])
+"""Runs a test next to a program with another scope, and next to one without any."""
 
 
 def orders_of(database: Database, scope: Scope) -> OrdersTable:
@@ -97,7 +97,7 @@ def attempts_of(database: Database, scope: Scope, id_: int) -> int | None:
     return None if found is None or found.resolved_at is not None else found.attempts
 
 
-@beside
+@next_to_another
 def test_an_order_is_on_hold_in_each_scope_by_itself(
     there: Scope, application: Application, database: Database
 ) -> None:
@@ -119,7 +119,7 @@ def test_an_order_is_on_hold_in_each_scope_by_itself(
     assert attempts_of(database, HERE, 1) == 2
 
 
-@beside
+@next_to_another
 def test_many_holds_are_decided_in_one_scope_only(
     there: Scope, application: Application, database: Database
 ) -> None:
@@ -138,7 +138,7 @@ def test_many_holds_are_decided_in_one_scope_only(
     assert attempts_of(database, HERE, 1) == 1
 
 
-@beside
+@next_to_another
 def test_a_hold_keeps_an_order_only_from_the_program_whose_it_is(
     there: Scope, application: Application, database: Database
 ) -> None:
@@ -158,7 +158,7 @@ def test_a_hold_keeps_an_order_only_from_the_program_whose_it_is(
     assert entry["details"].get("scope", UNSCOPED) == there
 
 
-@beside
+@next_to_another
 def test_a_write_ends_only_the_hold_of_its_own_scope(
     there: Scope, application: Application, database: Database
 ) -> None:
@@ -181,7 +181,7 @@ def test_a_write_ends_only_the_hold_of_its_own_scope(
     assert ended == [0, 1]
 
 
-@beside
+@next_to_another
 def test_a_halt_stops_only_its_own_scope(
     there: Scope, application: Application, database: Database
 ) -> None:
@@ -206,7 +206,7 @@ def test_a_halt_stops_only_its_own_scope(
     assert [read_row(application, id_)["status"] for id_ in (1, 2)] == ["filled", "filled"]
 
 
-@beside
+@next_to_another
 def test_account_and_pauses_belong_to_a_scope(
     there: Scope,
     application: Application,  # noqa: ARG001 - creates the tables
@@ -229,7 +229,7 @@ def test_account_and_pauses_belong_to_a_scope(
     assert pauses == [{"this-host"}, {"another"}]
 
 
-@beside
+@next_to_another
 def test_cycles_and_the_first_sync_belong_to_a_scope(
     there: Scope,
     application: Application,  # noqa: ARG001 - creates the tables

@@ -65,7 +65,7 @@ class Result:
             yield f"{self.platform}: the reconciler changed nothing"
 
 
-def run_beside(platform: Platform, *, seconds: float, seed: int) -> Result:
+def run_with_application(platform: Platform, *, seconds: float, seed: int) -> Result:
     """Run both on one table for `seconds`, then the reconciler alone, and compare every row."""
     rng = Random(seed)  # noqa: S311 - reproducible, not secret
     with (
