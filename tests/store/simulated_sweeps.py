@@ -35,7 +35,7 @@ LONG_AGO = datetime.min.replace(tzinfo=UTC)
 SIMULATED_CLOCK = """
     CREATE SCHEMA simulated;
     CREATE TABLE simulated.clock (now timestamptz);
-    INSERT INTO simulated.clock VALUES (NULL);
+    INSERT INTO simulated.clock VALUES ('2026-01-01 UTC');
     CREATE FUNCTION simulated.now() RETURNS timestamptz STABLE LANGUAGE sql
         AS 'SELECT now FROM simulated.clock';
     CREATE FUNCTION simulated.clock_timestamp() RETURNS timestamptz STABLE LANGUAGE sql
