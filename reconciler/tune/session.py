@@ -255,7 +255,9 @@ def _trial_setup(
             yield dry
             return
         with open_scratch_copy(options.scratch_url, sample) as scratch:
-            there = base.model_copy(update={"database_url": SecretStr(scratch.url)})
+            # The copy has our own names, whatever the user's table has.
+            plain = base.with_orders_of_the_demo()
+            there = plain.model_copy(update={"database_url": SecretStr(scratch.url)})
             yield replace(
                 dry,
                 settings=there,

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -82,6 +83,26 @@ def test_trials_write_to_the_scratch_copy_and_remove_it(
     assert [trial["batch_size"] for trial in report["trials"]] == [200, 100]
     assert all(trial["orders"] == ORDERS for trial in report["trials"])
     assert contents(filled_url) == before
+    assert relations(empty_database_url) == []
+
+
+def test_trials_write_to_a_copy_with_our_names_whatever_the_table_is_called(
+    run_tune: RunTune, filled_url: str, empty_database_url: str, tmp_path: Path
+) -> None:
+    with psycopg.connect(filled_url) as connection:
+        connection.execute("ALTER TABLE orders RENAME TO deals")
+    file = tmp_path / "reconciler.toml"
+    file.write_text('[orders]\ntable = "deals"\nscope = "one"\n')
+
+    ended = run_tune(
+        *("--shards", "1", "--batch-sizes", "200", *NOT_ASKED, "--json"),
+        *("--scratch", empty_database_url),
+        DATABASE_URL=filled_url,
+        RECONCILIATION_CONFIG=str(file),
+    )
+
+    assert ended.returncode == 0, ended.stderr
+    assert [trial["orders"] for trial in report_of(ended.stdout)["trials"]] == [ORDERS]
     assert relations(empty_database_url) == []
 
 
