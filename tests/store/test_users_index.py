@@ -2,6 +2,8 @@
 
 import pytest
 
+from reconciler.cli.checks.database import check_schema
+from reconciler.cli.checks.result import CheckStatus
 from reconciler.store import migrations
 from reconciler.store.database import Database
 from reconciler.store.open_index import IndexState, read_index_state
@@ -51,6 +53,9 @@ def test_a_program_goes_on_when_postgresql_no_longer_uses_the_users_index(
     assert state_of(empty_database) is IndexState.UNUSED
     with empty_database.autocommit() as connection:
         require_schema(connection)
+        checked = check_schema(connection, DEFAULT_TABLE)
+    assert checked.status is CheckStatus.WARNING
+    assert checked.problems[0].hint.startswith("run: reconciler db upgrade")
 
 
 def test_the_next_upgrade_then_builds_our_own(owner: Application, empty_database: Database) -> None:

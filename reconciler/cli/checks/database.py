@@ -169,7 +169,17 @@ def check_schema(connection: Connection, table: UserTable) -> CheckResult:
             )
         ]
     detail = f"revision {current}, up to date{_describe_index(connection, table)}"
+    if not problems and read_index_state(connection, table) is IndexState.UNUSED:
+        return warning("schema", detail, [_unused_index(table)])
     return result_of("schema", problems, detail)
+
+
+def _unused_index(table: UserTable) -> Problem:
+    return Problem(
+        what=f"PostgreSQL uses none of your indexes on {table.name} for open orders now: each scan"
+        " may read all orders",
+        hint="run: reconciler db upgrade  (it builds our own)",
+    )
 
 
 def _describe_index(connection: Connection, table: UserTable) -> str:
