@@ -154,7 +154,8 @@ def test_a_shard_that_is_gone_leaves_no_open_breaker(
     # While the breakers of others are open, a worker may have less than five failures a minute.
     opens = {
         "RECONCILIATION_BREAKER_FAILURE_THRESHOLD": 1,
-        "RECONCILIATION_BREAKER_OPEN_MS": 120_000,
+        # A shard may get its first orders only when another one's breaker lets a probe pass.
+        "RECONCILIATION_BREAKER_OPEN_MS": 10_000,
     }
     run = reconcile("--shards", "3", **statsd.environment, **away, **opens)
     for shard in range(3):
@@ -165,7 +166,7 @@ def test_a_shard_that_is_gone_leaves_no_open_breaker(
 
     statsd.read_until(lambda: statsd.values["g", "shard.2.breaker.state"][-1] == 0)
     statsd.read_until(lambda: statsd.values["g", "shard.1.breaker.state"][-1] == 0)
-    assert statsd.values["g", "shard.0.breaker.state"][-1] == 2
+    assert statsd.values["g", "shard.0.breaker.state"][-1] != 0
     run.send(signal.SIGTERM)
     run.end()
 
