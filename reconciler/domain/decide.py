@@ -22,6 +22,7 @@ test_decide_machine.py searches for a sequence of answers that breaks one.
 3.  Status only moves forward: pending < new < partial < terminal. A terminal order never reopens.
 4.  `executed_qty` never shrinks. A report that would shrink it, by more than the errors of a float
     sum, is old or wrong: hold.
+    A row with a negative amount is a contradiction: writing over it would lose its sign.
 5.  Two terminals that disagree: hold, never overwrite.
 6.  Canceled, expired or rejected with a partial fill keeps its quantity and its average price.
 7.  An open order with anything executed is `partial`, whatever word the exchange used. Partial or
@@ -387,6 +388,12 @@ def _why_not_writable(
     row = order.facts
     if not _has_finite_numbers(row):
         return _hold_not_a_number(row)
+    if _has_negative_amount(row, order, executed_qty, policy):
+        return _hold_for_conflict(
+            f"the row has {row.executed_qty} executed of {order.qty}, the exchange {executed_qty},"
+            " which has no negative amounts: the row's sign would be lost; leave such rows out by a"
+            " filter, or correct them"
+        )
     if report.status in SOMETHING_EXECUTED and report.executed_qty == 0:
         return _hold_for_conflict(
             f"the exchange says {report.word!r} and nothing executed: one of the two is wrong"
@@ -434,6 +441,17 @@ def _hold_without_quantity(order: Order, policy: Policy) -> Hold | None:
 def _has_finite_numbers(row: Facts) -> bool:
     """Return False if the row has NaN or infinity, which PostgreSQL's `numeric` can hold."""
     return row.executed_qty.is_finite() and (row.avg_price is None or row.avg_price.is_finite())
+
+
+def _has_negative_amount(row: Facts, order: Order, executed_qty: Decimal, policy: Policy) -> bool:
+    """Return True if the row has a sign that writing `executed_qty` would lose."""
+    if row.executed_qty < 0 and not is_same_number(
+        row.executed_qty, _ZERO, policy.quantity_scale, order.qty
+    ):
+        return True
+    if isinstance(policy.quantity_scale, RemainingScale) or order.qty is None:
+        return False  # What remains of a negative quantity is held for another reason.
+    return executed_qty > 0 and order.qty.is_finite() and order.qty < 0
 
 
 def _hold_not_a_number(row: Facts) -> Hold:

@@ -236,6 +236,21 @@ def test_invariant_04_quantities_of_many_digits_are_compared() -> None:
     assert decision == Change(to=some_facts(PARTIAL, after, "1"), rule=Rule.QUANTITY_GREW)
 
 
+@pytest.mark.parametrize(
+    "order",
+    [
+        pytest.param(an_order(PARTIAL, "-1"), id="executed"),
+        pytest.param(replace(an_order(NEW), qty=Decimal(-2)), id="ordered"),
+    ],
+)
+def test_invariant_04_a_negative_amount_is_a_conflict_and_keeps_its_sign(order: Order) -> None:
+    decision = decided(order, a_report(FILLED, "2", "100"))
+
+    assert isinstance(decision, Hold)
+    assert decision.reason is HoldReason.CONFLICT
+    assert "negative" in decision.detail
+
+
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
 def test_invariant_04_row_without_a_number_is_held_for_a_person(number: str) -> None:
     by_quantity = decided(an_order(PARTIAL, number), a_report(PARTIAL, "0.5", "100"))
@@ -686,7 +701,6 @@ def test_invariant_13_contradiction_is_suspicious() -> None:
     [
         pytest.param({"qty": None}, id="no quantity"),
         pytest.param({"qty": Decimal(0)}, id="quantity of zero"),
-        pytest.param({"qty": Decimal(-1)}, id="negative quantity"),
         pytest.param({"qty": Decimal("NaN")}, id="quantity that is no number"),
         pytest.param({"qty": Decimal("Infinity")}, id="endless quantity"),
         pytest.param({"side": None, "client_order_id": None, "created_at": None}, id="nothing"),
