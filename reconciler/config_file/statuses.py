@@ -7,6 +7,7 @@ executed, for tables that have one word for both.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 from typing import Literal
 
 from reconciler.domain.status import OPEN, Status
@@ -45,7 +46,7 @@ class Statuses:
     )
     chosen: Mapping[Status, str] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def are_ours(self) -> bool:
         """True if the words are our own."""
         return self == Statuses()

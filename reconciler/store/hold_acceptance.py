@@ -90,6 +90,11 @@ def decide_acceptance(
             else rounded(reported.avg_price, orders.price_scale) or before.avg_price
         ),
     )
+    if to.status is not before.status and orders.statuses.write(to.status) is None:
+        raise NotAcceptable(
+            f"order {hold.order_id} would be {to.status.value}, and the table has no word for that:"
+            " say which one to write in [orders.statuses.write] of reconciler.toml"
+        )
     if to.status in SOMETHING_EXECUTED and to.executed_qty <= 0:
         raise NotAcceptable(
             f"order {hold.order_id} would be {to.status.value} with nothing executed;"

@@ -16,11 +16,13 @@ import pytest
 from reconciler.config_file.document import parse_document
 from reconciler.config_file.sections import read_sections
 from reconciler.domain.decide import Change, Policy, Rule, decide
-from reconciler.domain.report import Report
+from reconciler.domain.report import Absent, Report
 from reconciler.domain.status import Status
 from reconciler.store import migrations
 from reconciler.store.compare_and_set import PlannedWrites
 from reconciler.store.database import Database
+from reconciler.store.hold_acceptance import NotAcceptable, decide_acceptance
+from reconciler.store.holds import read_hold
 from reconciler.store.order_writer import OrderWriter
 from reconciler.store.orders_table import OrdersTable, require_schema
 from reconciler.store.stale import StaleOrders
@@ -445,6 +447,24 @@ def test_a_status_without_a_word_is_a_hold(
     assert row_of(owner, case) == before
     (held,) = owner.execute("SELECT reason, detail FROM reconciliation_holds").fetchall()
     assert "has no word for that" in held["detail"]
+
+
+def test_a_person_is_told_that_a_status_has_no_word(
+    owner: Application, database: Database, case: Case
+) -> None:
+    insert(owner, case)
+    orders = orders_of(database, case)
+    (order,) = read_stale(database, orders)
+    before = row_of(owner, case)
+    absent = Absent(symbol="BTCUSDT", external_order_id="77", fetched_at=datetime.now(UTC))
+    with database.transaction() as connection:
+        writer_of(orders).apply(connection, {order.id: absent})
+        hold = read_hold(connection, orders.scope, str(order.id))
+
+    assert hold is not None
+    with pytest.raises(NotAcceptable, match="has no word for that"):
+        decide_acceptance(hold, Status.EXPIRED, orders, now=datetime.now(UTC))
+    assert row_of(owner, case) == before
 
 
 def write(
