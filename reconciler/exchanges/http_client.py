@@ -14,6 +14,8 @@ before it. So a connection is reused only while it is clean, and an answer is us
    is used only if it names that order (`reconciler.exchanges.binance.mapping`). An error names
    nothing. So after an error on a reused connection we wait for the proper answer, for as long as
    recent answers took.
+6. A connection is free for the next request only when its answer has been understood: it is closed
+   otherwise, and must then carry no other request.
 """
 
 import ipaddress
@@ -21,8 +23,9 @@ import logging
 import ssl
 import time
 import zlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
@@ -63,11 +66,6 @@ class HttpResponse:
     status: int
     headers: httpx.Headers
     body: bytes
-    connection: httpcore.AsyncNetworkStream = field(repr=False)
-
-    async def close_connection(self) -> None:
-        """Close the connection, because its answers may belong to other requests."""
-        await self.connection.aclose()
 
 
 class HttpClient:
@@ -81,10 +79,14 @@ class HttpClient:
         self._used: WeakSet[httpcore.AsyncNetworkStream] = WeakSet()
         self._slowest_seconds = 0.0
 
+    @asynccontextmanager
     async def get(
         self, url: str, headers: Mapping[str, str], *, max_bytes: int = MAX_ANSWER_BYTES
-    ) -> HttpResponse:
-        """Send a GET and return its answer, of at most `max_bytes`, compressed or not.
+    ) -> AsyncIterator[HttpResponse]:
+        """Send a GET and give its answer, of at most `max_bytes`, compressed or not.
+
+        No other request gets the connection before the block ends. If the block raises `Malformed`,
+        the connection is closed, because its answers may belong to other requests.
 
         Raises:
             Malformed: the answer is too large, badly compressed, or not certainly this request's.
@@ -101,16 +103,14 @@ class HttpClient:
         try:
             compressed = await _read(response, max_bytes)
             await self._require_nothing_left(response, connection)
-            is_clean = len(compressed) + _head_bytes(response) < _ONE_READ_BYTES
             self._used.add(connection)
-            return HttpResponse(
-                status=response.status_code,
-                headers=response.headers,
-                body=_decompress(
-                    compressed, response.headers.get("Content-Encoding", ""), max_bytes
-                ),
-                connection=connection,
-            )
+            encoding = response.headers.get("Content-Encoding", "")
+            body = _decompress(compressed, encoding, max_bytes)
+            is_clean = len(compressed) + _head_bytes(response) < _ONE_READ_BYTES
+            yield HttpResponse(status=response.status_code, headers=response.headers, body=body)
+        except Malformed:
+            is_clean = False
+            raise
         finally:
             if not is_clean:
                 await connection.aclose()

@@ -91,6 +91,11 @@ class RawServer:
     targets: list[str] = field(default_factory=list)
     connections: int = 0
     url: str = ""
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    may_answer: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.may_answer.set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -98,6 +103,8 @@ class RawServer:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 target = head.split(b" ")[1].decode()
                 self.targets.append(target)
+                self.asked.set()
+                await self.may_answer.wait()
                 writer.write(self.answer_to(target))
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -143,6 +150,9 @@ class FakeBudget:
 
     async def observe(self, used_weight: int) -> None:
         self.observed.append(used_weight)
+        await self.while_observing()
+
+    async def while_observing(self) -> None: ...
 
 
 @dataclass
@@ -457,6 +467,30 @@ async def test_unrequested_answer_is_not_used_for_the_next_request(
     assert isinstance(first.failures[an_order(1)], Malformed)
     assert all(isinstance(answer, Report) for one in later for answer in one.answers.values())
     assert harness.venue.connections == 2
+
+
+async def test_unusable_answer_closes_no_connection_that_another_request_has(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await harness.fetch(1)
+    others: list[asyncio.Task[LookupResult]] = []
+
+    async def ask_for_another() -> None:
+        harness.venue.may_answer.clear()
+        harness.venue.asked.clear()
+        others.append(asyncio.create_task(harness.fetch(2)))
+        await harness.venue.asked.wait()
+
+    monkeypatch.setattr(harness.budget, "while_observing", ask_for_another)
+    names_another = an_answer(a_row(9), "200 OK", "X-MBX-USED-WEIGHT-1M: 5")
+    harness.venue.next_answers = [names_another]
+
+    first = await harness.fetch(1)
+    harness.venue.may_answer.set()
+    second = await others[0]
+
+    assert isinstance(first.failures[an_order(1)], Malformed)
+    assert isinstance(second.answers.get(an_order(2)), Report), second.failures
 
 
 async def test_unreadable_lookup_fails_only_its_order(harness: Harness) -> None:

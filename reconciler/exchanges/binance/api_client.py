@@ -19,7 +19,7 @@ from urllib.parse import quote, urlencode
 import httpx
 import structlog
 
-from reconciler.errors import ClockSkew, FirewallRefused, Malformed, RateLimited, Unavailable
+from reconciler.errors import ClockSkew, FirewallRefused, RateLimited, Unavailable
 from reconciler.exchanges.base import Clock
 from reconciler.exchanges.binance.constants import (
     MAX_CLOCK_OFFSET,
@@ -232,15 +232,12 @@ class ApiClient:
             if offset is None
             else self._signed(parameters, fetched_at + offset)
         )
-        response = await self._http.get(
-            f"{self._base_url}{path}?{query}", _headers(self._credentials), max_bytes=max_bytes
-        )
-        await self._observe(response.headers.get(USED_WEIGHT_HEADER))
-        try:
+        url = f"{self._base_url}{path}?{query}"
+        async with self._http.get(
+            url, _headers(self._credentials), max_bytes=max_bytes
+        ) as response:
+            await self._observe(response.headers.get(USED_WEIGHT_HEADER))
             value = decode_response(path, response, decode, hint=_hint(self._credentials))
-        except Malformed:
-            await response.close_connection()
-            raise
         return ApiResponse(value=value, fetched_at=fetched_at)
 
     async def _observe(self, header: str | None) -> None:
