@@ -5,11 +5,12 @@ ever. So the names are enums, names with a variable part are made by the functio
 types refuse any other string.
 """
 
-import re
 from collections import deque
 from enum import StrEnum
+from functools import cache
 from typing import NewType, Protocol
 
+import structlog
 from statsd import StatsClient
 
 from reconciler.domain.status import Status
@@ -23,6 +24,8 @@ packet in pieces is lost with any one of them. A flush is still only a few packe
 
 MAX_TIMINGS = 10_000
 LAST_LOOKUP_SECONDS = 1.0
+
+log = structlog.get_logger(__name__)
 
 CounterName = NewType("CounterName", str)
 GaugeName = NewType("GaugeName", str)
@@ -47,12 +50,32 @@ class Counter(StrEnum):
     LOG_LINES_LOST = "log.lines_lost"
 
 
+class ErrorClass(StrEnum):
+    """The classes of `exchange.errors.`: our errors of an exchange, in snake_case."""
+
+    UNAVAILABLE = "unavailable"
+    REQUEST_REJECTED = "request_rejected"
+    SUSPENDED = "suspended"
+    MALFORMED = "malformed"
+    UNREADABLE_ROW = "unreadable_row"
+    CLOCK_SKEW = "clock_skew"
+    FIREWALL_REFUSED = "firewall_refused"
+    RATE_LIMITED = "rate_limited"
+    REFUSED = "refused"
+    BREAKER_OPEN = "breaker_open"
+    OTHER = "other"
+
+
 class Timer(StrEnum):
     """Timers: how long something took, in milliseconds."""
 
     CYCLE_DURATION = "cycle.duration"
+    PLAN_DURATION = "plan.duration"
     EXCHANGE_LATENCY = "exchange.latency"
     STORE_APPLY = "store.apply"
+    STORE_LOCK = "store.lock"
+    STORE_COMMIT = "store.commit"
+    ORDERS_TIME_TO_CORRECT = "orders.time_to_correct"
     SHADOW_APPLICATION_LATER = "shadow.application_later"
 
 
@@ -71,6 +94,12 @@ class Gauge(StrEnum):
     ORDERS_DUPLICATES = "orders.duplicates"
     HOLDS_OPEN = "holds.open"
     HOLDS_OLDEST_AGE_SECONDS = "holds.oldest_age_seconds"
+    BUDGET_USED = "budget.used"
+    BUDGET_LIMIT = "budget.limit"
+    BUDGET_PAUSE_SECONDS = "budget.pause_seconds"
+    HALT_ACTIVE = "halt.active"
+    ACCOUNTS_PARKED = "accounts.parked"
+    HEALTH_VERDICT = "health.verdict"
     SHADOW_ACTIVE = "shadow.active"
     SHADOW_NOT_YET = "shadow.not_yet"
 
@@ -83,17 +112,37 @@ def transition(before: Status, after: Status) -> CounterName:
 def exchange_error(error_class: str) -> CounterName:
     """Return the name of the counter of a class of error, given in snake_case: `unavailable`.
 
-    Raises:
-        ValueError: `error_class` is not in snake_case.
+    A class that is not one of `ErrorClass` counts as `other`, and is logged the first time.
     """
-    if not _SNAKE_CASE.fullmatch(error_class):
-        raise ValueError(f"not the snake_case name of an error class: {error_class!r}")
+    if error_class not in _ERROR_CLASSES:
+        _log_once(error_class)
+        error_class = ErrorClass.OTHER
     return CounterName(f"exchange.errors.{error_class}")
+
+
+@cache
+def _log_once(error_class: str) -> None:
+    log.warning("metrics.unknown_class", error_class=error_class, counted_as=ErrorClass.OTHER.value)
 
 
 def shard_breaker_state(shard: int) -> GaugeName:
     """Return the name of the gauge of a shard's breaker: 0 closed, 1 half-open, 2 open."""
     return GaugeName(f"shard.{shard:d}.breaker.state")
+
+
+def shard_queued(shard: int) -> GaugeName:
+    """Return the name of the gauge of the orders that wait for a shard."""
+    return GaugeName(f"shard.{shard:d}.queued")
+
+
+def shard_in_flight(shard: int) -> GaugeName:
+    """Return the name of the gauge of the orders that a shard's worker has in flight."""
+    return GaugeName(f"shard.{shard:d}.in_flight")
+
+
+def health_row(slug: str) -> GaugeName:
+    """Return the name of the gauge of a row of the health verdict, by its slug: `oldest_stale`."""
+    return GaugeName(f"health.row.{slug}")
 
 
 class Metrics(Protocol):
@@ -226,4 +275,4 @@ def open_metrics(target: StatsdTarget, *, log_failures: bool = True) -> Metrics:
     return StatsdMetrics(resolver, prefix=target.prefix)
 
 
-_SNAKE_CASE = re.compile(r"[a-z]+(_[a-z]+)*")
+_ERROR_CLASSES = frozenset(error.value for error in ErrorClass)

@@ -20,24 +20,21 @@ from reconciler.cli.shadow import report_as_json
 from reconciler.cli.tune import BOTTLENECKS
 from reconciler.domain import decide
 from reconciler.domain.decide import HoldReason, Rule
-from reconciler.domain.status import Status
-from reconciler.errors import BreakerOpen, ExchangeError
 from reconciler.orders.shadow.state import Shadow
 from reconciler.settings import Settings
 from reconciler.store import tables
 from reconciler.store.side_table import side_table_ddl
 from reconciler.store.user_table import DEFAULT_TABLE
 from reconciler.supervisor.summary import StopReason, Summary
-from reconciler.telemetry import metrics
 from reconciler.tune.bottleneck import Bottleneck
 from scripts.benchmark.command import bench_command
+from tests.scripts import run_script
 
 from .documents import DOCUMENTS, ROOT, code_in, codes_in, first_cells, read, rows, section
 
 SETTINGS = read("docs/reference/settings.md")
 COMMANDS = read("docs/reference/commands.md")
 PAPER = read("docs/reference/paper-exchange.md")
-METRICS = read("docs/reference/metrics.md")
 LOG_EVENTS = read("docs/reference/log-events.md")
 TABLES = read("docs/reference/tables.md")
 RULES = read("docs/reference/decision-rules.md")
@@ -97,16 +94,6 @@ def events_logged(source: Path) -> Iterator[tuple[str, str]]:
                 yield event, "error" if level == "exception" else level
 
 
-def kinds_of(error: type[Exception]) -> Iterator[type[Exception]]:
-    for kind in error.__subclasses__():
-        yield kind
-        yield from kinds_of(kind)
-
-
-def snake_case(name: str) -> str:
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
-
-
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
@@ -156,24 +143,10 @@ def test_every_key_of_the_report_of_a_shadow_is_documented() -> None:
     assert first_cells(section(COMMANDS, "The report of a shadow")) == list(report)
 
 
-@pytest.mark.parametrize(
-    ("heading", "names"),
-    [
-        (
-            "Counters",
-            [
-                *metrics.Counter,
-                metrics.transition(Status.NEW, Status.FILLED).replace("new.filled", "<from>.<to>"),
-                metrics.exchange_error("name").replace("name", "<class>"),
-                *(snake_case(kind.__name__) for kind in (*kinds_of(ExchangeError), BreakerOpen)),
-            ],
-        ),
-        ("Timers", [*metrics.Timer]),
-        ("Gauges", [*metrics.Gauge, metrics.shard_breaker_state(7).replace("7", "<n>")]),
-    ],
-)
-def test_every_metric_is_documented_with_its_kind(heading: str, names: list[str]) -> None:
-    assert sorted(first_cells(section(METRICS, heading))) == sorted(names)
+def test_the_page_of_the_metrics_agrees_with_the_catalog() -> None:
+    checked = run_script("metrics-page", "--check")
+
+    assert checked.returncode == 0, checked.stderr
 
 
 def test_every_log_event_is_documented_with_its_level() -> None:

@@ -1,4 +1,3 @@
-import re
 import socket
 import threading
 import time
@@ -11,6 +10,7 @@ import structlog
 
 from reconciler.domain.status import Status
 from reconciler.settings import StatsdTarget
+from reconciler.telemetry import metrics as metrics_module
 from reconciler.telemetry import statsd_resolver
 from reconciler.telemetry.metrics import (
     Counter,
@@ -25,23 +25,6 @@ from reconciler.telemetry.metrics import (
     transition,
 )
 from reconciler.telemetry.statsd_resolver import StatsdResolver
-
-DOCUMENTED = """
-Counters `orders.reconciled`, `orders.discrepancies`, `orders.errors`, `orders.held`,
-`orders.skipped_locked`, `transitions.<from>.<to>`, `exchange.requests`, `exchange.weight`,
-`exchange.errors.<class>`, `exchange.retries`, `breaker.opened`, `supervisor.restarts`,
-`supervisor.killed_hung`, `log.lines_lost`, `shadow.would_change`, `shadow.would_hold`.
-Timers `cycle.duration`, `exchange.latency`, `store.apply`, `shadow.application_later`. Gauges
-`cycle.last_run_timestamp`, `cycle.last_duration_ms`, `shards.desired`, `shards.running`,
-`shards.parked`, `shard.<n>.breaker.state`, `breakers.open`, `stale.backlog`,
-`stale.oldest_age_seconds`, `holds.open`, `holds.oldest_age_seconds`,
-`orders.not_followed`, `orders.duplicates`, `shadow.active`, `shadow.not_yet`.
-"""
-
-
-def documented(kind: str) -> set[str]:
-    text = DOCUMENTED.partition(kind)[2]
-    return set(re.findall(r"`([^`]+)`", re.split("Timers|Gauges", text)[0]))
 
 
 @pytest.fixture
@@ -75,29 +58,15 @@ def is_silent(server: socket.socket) -> bool:
     return False
 
 
-def test_every_documented_counter_is_in_the_enum() -> None:
-    made = {transition(Status.NEW, Status.FILLED), exchange_error("unavailable")}
+@pytest.mark.parametrize("text", ["order 4711", "unavailable.17", "", "Unavailable", "a:b|c"])
+def test_a_class_that_is_not_ours_counts_as_other_and_is_logged_once(text: str) -> None:
+    metrics_module._log_once.cache_clear()
 
-    assert documented("Counters") == set(Counter) | {
-        "transitions.<from>.<to>",
-        "exchange.errors.<class>",
-    }
-    assert made == {"transitions.new.filled", "exchange.errors.unavailable"}
+    with structlog.testing.capture_logs() as logged:
+        names = {exchange_error(text) for _ in range(3)}
 
-
-def test_every_documented_timer_is_in_the_enum() -> None:
-    assert documented("Timers") == set(Timer)
-
-
-def test_every_documented_gauge_is_in_the_enum() -> None:
-    assert documented("Gauges") == set(Gauge) | {"shard.<n>.breaker.state"}
-    assert shard_breaker_state(3) == "shard.3.breaker.state"
-
-
-@pytest.mark.parametrize("text", ["order 4711", "unavailable.17", "", "Unavailable", "a_", "a__b"])
-def test_only_a_class_name_makes_an_error_counter(text: str) -> None:
-    with pytest.raises(ValueError, match="snake_case"):
-        exchange_error(text)
+    assert names == {"exchange.errors.other"}
+    assert [line["event"] for line in logged] == ["metrics.unknown_class"]
 
 
 def test_metrics_send_nothing_before_flush(metrics: Metrics, server: socket.socket) -> None:
