@@ -9,13 +9,13 @@ from typing import Any
 import click
 
 from reconciler.cli.audit import print_changes, print_unknown
-from reconciler.cli.control_client import ask_supervisor
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.explanation import OrderSnapshot, answer, details, is_due
 from reconciler.cli.logs import load_settings
 from reconciler.cli.order_id import parse_order_id
 from reconciler.cli.ui.options import json_option
 from reconciler.cli.ui.output import console, print_json, print_table
+from reconciler.control.running_supervisor import ask_supervisor
 from reconciler.domain.order import OrderId
 from reconciler.errors import ConfigurationError, NoSupervisor
 from reconciler.settings import Settings

@@ -5,30 +5,16 @@ output: Nagios takes any other code for another verdict, and reads nothing else.
 """
 
 import sys
-from collections.abc import Iterable
-from contextlib import closing
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import assert_never
 
 import click
 from rich.text import Text
 
-from reconciler.cli.control_client import ask_supervisor
-from reconciler.cli.errors import problems_of
 from reconciler.cli.logs import load_settings
 from reconciler.cli.ui.options import json_option
 from reconciler.cli.ui.output import print_json, print_problems, print_table
-from reconciler.errors import ConfigurationError, NoSupervisor, Problem, ReconcilerError
-from reconciler.settings import Settings
-from reconciler.store.cycles import read_last_hour
-from reconciler.store.database import Database
-from reconciler.store.holds import measure_holds
-from reconciler.store.orders_table import read_orders_table
-from reconciler.store.shared_state import read_halt
-from reconciler.store.stale import StaleOrders
-from reconciler.store.user_table import UserTable
-from reconciler.telemetry.health import Grade, HealthRow, Vitals, judge
+from reconciler.errors import ConfigurationError
+from reconciler.health_report import HealthReport, read_health
+from reconciler.telemetry.health import Grade
 
 _STYLES = {
     Grade.HEALTHY: "green",
@@ -36,82 +22,6 @@ _STYLES = {
     Grade.CRITICAL: "bold red",
     Grade.UNKNOWN: "dim",
 }
-_WORDS = {
-    Grade.HEALTHY: "OK",
-    Grade.WARNING: "WARNING",
-    Grade.CRITICAL: "CRITICAL",
-    Grade.UNKNOWN: "UNKNOWN",
-}
-_NO_RUN = HealthRow(name="last run", value="no cycle has been recorded yet", grade=Grade.UNKNOWN)
-
-
-class HealthSource(StrEnum):
-    """The source of a verdict."""
-
-    SUPERVISOR = "supervisor"
-    DATABASE = "database"
-
-
-@dataclass(frozen=True, kw_only=True)
-class HealthReport:
-    """The verdict, its reasons and its source.
-
-    Attributes:
-        reasons: The rows that decided the verdict; if it is unknown, the rows that say why.
-        source: None if neither source could be asked.
-        problems: The problems that prevented an answer.
-    """
-
-    status: Grade
-    reasons: tuple[HealthRow, ...]
-    rows: tuple[HealthRow, ...]
-    source: HealthSource | None
-    problems: tuple[Problem, ...] = ()
-
-    @classmethod
-    def of(cls, vitals: Vitals, source: HealthSource, *others: HealthRow) -> "HealthReport":
-        """Judge vitals; `others` are rows that are shown but do not count."""
-        verdict = judge(vitals)
-        unknown = (_NO_RUN,) if vitals.last_hour.last_run_age_seconds is None else ()
-        rows = (*verdict.rows, *unknown, *others)
-        reasons = unknown if verdict.status is Grade.UNKNOWN else verdict.reasons
-        return cls(status=verdict.status, reasons=reasons, rows=rows, source=source)
-
-    @classmethod
-    def unknown(cls, *errors: ReconcilerError) -> "HealthReport":
-        """Return the verdict if no source could be asked."""
-        found = [(_name_of(error), problem) for error in errors for problem in problems_of(error)]
-        return cls(
-            status=Grade.UNKNOWN,
-            reasons=tuple(
-                HealthRow(name=name, value=problem.what, grade=Grade.UNKNOWN)
-                for name, problem in found
-            ),
-            rows=(),
-            source=None,
-            problems=tuple(problem for _, problem in found),
-        )
-
-    @property
-    def headline(self) -> str:
-        """The first line, which Nagios shows."""
-        rows = self.reasons or [row for row in self.rows if row.name == _NO_RUN.name]
-        return f"RECONCILER {_WORDS[self.status]} - {_on_one_line(rows)}"
-
-    @property
-    def exit_code(self) -> int:
-        """The exit code of a Nagios plugin."""
-        match self.status:
-            case Grade.HEALTHY:
-                return 0
-            case Grade.WARNING:
-                return 1
-            case Grade.CRITICAL:
-                return 2
-            case Grade.UNKNOWN:
-                return 3
-            case _:
-                assert_never(self.status)
 
 
 @click.command(
@@ -129,69 +39,18 @@ def health_command(*, as_json: bool) -> None:
     hosts. Exits with code 0 healthy, 1 warning, 2 critical, 3 unknown, for whatever reason. The
     first line is for Nagios.
     """
-    health = _judge()
+    health = _read()
     show = _print_json if as_json else _print
     show(health)
     sys.exit(health.exit_code)
 
 
-def _judge() -> HealthReport:
+def _read() -> HealthReport:
     try:
         settings = load_settings()
-        vitals = ask_supervisor(settings, "health", Vitals)
-    except NoSupervisor as error:
-        return _from_database(settings, error)
-    except ReconcilerError as error:
+    except ConfigurationError as error:
         return HealthReport.unknown(error)
-    return HealthReport.of(vitals, HealthSource.SUPERVISOR)
-
-
-def _from_database(settings: Settings, unanswered: NoSupervisor) -> HealthReport:
-    try:
-        vitals = _read_vitals(settings)
-    except ReconcilerError as error:
-        return HealthReport.unknown(unanswered, error)
-    row = HealthRow(name="breakers", value=f"not known: {unanswered}", grade=Grade.UNKNOWN)
-    return HealthReport.of(vitals, HealthSource.DATABASE, row)
-
-
-def _read_vitals(settings: Settings) -> Vitals:
-    """Read the vitals from the database. It knows nothing about breakers, shards and keys."""
-    with (
-        closing(Database(settings.required_database_url, role="health")) as database,
-        database.transaction() as connection,
-    ):
-        hour = read_last_hour(connection, settings.scope)
-        halted = read_halt(connection, settings.scope)
-        orders = read_orders_table(connection, UserTable(settings.orders))
-        holds = measure_holds(connection, orders.user, settings.scope)
-        stale = StaleOrders(orders, stale_after=settings.stale_after).measure_backlog(connection)
-    return Vitals(
-        last_hour=hour,
-        halted=halted,
-        stale_orders=stale.orders,
-        oldest_stale_age_seconds=stale.oldest_age_seconds,
-        stale_after_seconds=settings.stale_after.total_seconds(),
-        open_orders=holds.open_orders,
-        held_orders=holds.held_orders,
-        oldest_hold_age_seconds=holds.oldest_age_seconds,
-    )
-
-
-def _name_of(error: ReconcilerError) -> str:
-    match error:
-        case NoSupervisor():
-            return "supervisor"
-        case ConfigurationError():
-            return "configuration"
-        case _:
-            return "database"
-
-
-def _on_one_line(rows: Iterable[HealthRow]) -> str:
-    """Return the rows for Nagios, which ends a line's text at a line break or a bar."""
-    text = "; ".join(f"{row.name}: {row.value}" for row in rows)
-    return " ".join(text.replace("|", "/").split())
+    return read_health(settings)
 
 
 def _print(health: HealthReport) -> None:
@@ -203,6 +62,10 @@ def _print(health: HealthReport) -> None:
             for row in health.rows
         ]
         print_table(["", "", ""], rows)
+    if health.reasons:
+        actions = [(row.name, row.command, row.runbook) for row in health.reasons]
+        click.echo()
+        print_table(["reason", "type", "read in docs/how-to"], actions)
 
 
 def _print_json(health: HealthReport) -> None:

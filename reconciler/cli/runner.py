@@ -8,11 +8,11 @@ from typing import Any, TypeVar, assert_never
 
 import click
 
-from reconciler.cli.control_client import control_address
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.logs import worker_logs_setup
 from reconciler.control.address import ControlAddress
 from reconciler.control.handlers import ControlHandlers
+from reconciler.control.running_supervisor import control_address
 from reconciler.control.server import ControlServer
 from reconciler.errors import ConfigurationError, Problem
 from reconciler.settings import Settings

@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from reconciler.cli.control_client import ask_supervisor
 from reconciler.cli.logs import load_settings
 from reconciler.cli.ui.options import environment_option, json_option
 from reconciler.cli.ui.output import print_json, print_table
+from reconciler.control.running_supervisor import ask_supervisor
 from reconciler.errors import NoSupervisor
 from reconciler.settings import MAX_SHARDS, Settings
 from reconciler.supervisor.sharding import Scaling, assign_buckets

@@ -2,11 +2,11 @@
 
 import click
 
-from reconciler.cli.control_client import ask_supervisor
 from reconciler.cli.logs import load_settings
 from reconciler.cli.ui import status_view
 from reconciler.cli.ui.options import json_option
 from reconciler.cli.ui.output import console, print_json
+from reconciler.control.running_supervisor import ask_supervisor
 from reconciler.supervisor.status import SupervisorStatus
 
 

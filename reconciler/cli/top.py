@@ -13,11 +13,11 @@ import click
 from rich.console import Console
 from rich.live import Live
 
-from reconciler.cli.control_client import ask_supervisor
 from reconciler.cli.interrupts import interrupt_on_signals
 from reconciler.cli.logs import load_settings
 from reconciler.cli.ui.keyboard import Keyboard, keyboard
 from reconciler.cli.ui.top_view import Snapshot, ViewOptions, options_after_key, render_screen
+from reconciler.control.running_supervisor import ask_supervisor
 from reconciler.errors import NoSupervisor, ReconcilerError
 from reconciler.supervisor.status import SupervisorStatus
 

@@ -122,7 +122,14 @@ def test_json_has_the_reasons_the_rows_and_the_source(
 
     output = json.loads(result.stdout)
     assert (result.exit_code, output["status"], output["source"]) == (2, "critical", "supervisor")
-    assert output["reasons"][0] == {"name": "breakers", "value": "1 open", "grade": "critical"}
+    assert output["reasons"][0] == {
+        "slug": "breakers",
+        "name": "breakers",
+        "value": "1 open",
+        "grade": "critical",
+        "command": "reconciler status",
+        "runbook": "incident-runbook.md#breakers",
+    }
     assert [row["name"] for row in output["rows"]] == [
         "breakers",
         "cycle duration",
@@ -130,6 +137,21 @@ def test_json_has_the_reasons_the_rows_and_the_source(
         "errors",
         "last run",
         "exchange",
+    ]
+
+
+def test_each_reason_says_what_to_type_and_where_to_read_on(
+    invoke: Invoke, control_server: FakeControlServer
+) -> None:
+    control_server.answers["health"] = UNHEALTHY
+
+    result = invoke("health", RECONCILIATION_CONTROL_SOCKET=str(control_server.path))
+
+    shown = [" ".join(line.split()) for line in result.stdout.partition("\n\n")[2].splitlines()]
+    assert shown == [
+        "reason type read in docs/how-to",
+        "breakers reconciler status incident-runbook.md#breakers",
+        "exchange reconciler check incident-runbook.md#exchange",
     ]
 
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from reconciler.cli.errors import problems_of
 from reconciler.cli.exit_codes import Exit, exit_code_of
+from reconciler.error_hints import problems_of
 from reconciler.errors import ConfigurationError, Problem, ReconcilerError
 
 

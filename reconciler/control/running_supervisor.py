@@ -1,4 +1,4 @@
-"""Send commands to the running supervisor, at the control socket that the settings name."""
+"""The running supervisor of these settings: where it listens, and how to ask it."""
 
 from pathlib import Path
 from typing import Any, TypeVar

@@ -1,4 +1,4 @@
-"""Judge the reconciler's health: one verdict and the reasons for it. Pure.
+"""The limits of each row, and the verdict.
 
     row                                  healthy      warning        critical
     breakers                             all closed   any half-open  any open
@@ -24,9 +24,10 @@ makes no row; if not even the last run is known, the verdict is `unknown`.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass
 
+from reconciler.telemetry.health.rows import Grade, HealthRow, Slug
+from reconciler.telemetry.health.vitals import LastHour, Vitals
 from reconciler.telemetry.rounding import round_on_same_side
 
 CYCLE_SECONDS = (10.0, 30.0)
@@ -39,85 +40,6 @@ OLDEST_HOLD_HOURS = (1.0, 24.0)
 
 FIRST_SYNC_HOURS = 24
 """Cycles that begin more than this many hours after the first do not belong to the first sync."""
-
-
-class Grade(StrEnum):
-    """The grade of a row or a verdict. `UNKNOWN` makes no verdict worse."""
-
-    HEALTHY = "healthy"
-    WARNING = "warning"
-    CRITICAL = "critical"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LastHour:
-    """The cycles of the last hour, on all hosts; and the last cycle, however old it is.
-
-    Attributes:
-        scanned, discrepancies, errors: Orders of all these cycles.
-        first_sync_scanned, first_sync_discrepancies: The same for the cycles that belong to the
-            table's first sync.
-        is_first_sync: True while the first sync is going on.
-        last_run_age_seconds: How long ago the last cycle ended; None if none has been recorded.
-        last_duration_ms: How long the last cycle took.
-    """
-
-    scanned: int = 0
-    discrepancies: int = 0
-    errors: int = 0
-    first_sync_scanned: int = 0
-    first_sync_discrepancies: int = 0
-    is_first_sync: bool = False
-    last_run_age_seconds: float | None = None
-    last_duration_ms: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Vitals:
-    """The values that the verdict is made from. A value that is not known is None.
-
-    Attributes:
-        last_hour: The cycles of the last hour.
-        breakers_open, breakers_half_open: Shards with a circuit breaker in that state.
-        stale_orders: Orders that are stale.
-        oldest_stale_age_seconds: How long the oldest of them has not been synced.
-        stale_after_seconds: How long an order may go without a sync before it is stale.
-        open_orders, held_orders: Open orders, and how many of them are on hold.
-        oldest_hold_age_seconds: How long ago the oldest hold began.
-        halted: Why nothing may be written.
-        blocked: The problem at the exchange that a person must fix: a refused key, another account.
-        store_refusal: The problem at the database that a person must fix: a right, a password.
-        store_away: Why the database takes no work at the moment: it is away, or read-only.
-        parked: Shards that are out of service because their workers kept dying.
-        is_shadow: True if the supervisor writes nothing. What it finds different is then no alarm:
-            to find that is what it runs for.
-    """
-
-    last_hour: LastHour = field(default_factory=LastHour)
-    breakers_open: int | None = None
-    breakers_half_open: int | None = None
-    stale_orders: int | None = None
-    oldest_stale_age_seconds: float | None = None
-    stale_after_seconds: float | None = None
-    open_orders: int | None = None
-    held_orders: int | None = None
-    oldest_hold_age_seconds: float | None = None
-    halted: str | None = None
-    blocked: str | None = None
-    store_refusal: str | None = None
-    store_away: str | None = None
-    parked: int | None = None
-    is_shadow: bool = False
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class HealthRow:
-    """A row of the table: its name, its value as text, and its grade."""
-
-    name: str
-    value: str
-    grade: Grade
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -147,7 +69,7 @@ def judge(vitals: Vitals) -> HealthVerdict:
 
 def _rows(vitals: Vitals) -> Iterator[HealthRow]:
     if vitals.is_shadow:
-        yield HealthRow(name="mode", value="shadow: nothing is written", grade=Grade.HEALTHY)
+        yield HealthRow.of(Slug.MODE, "shadow: nothing is written", Grade.HEALTHY)
     if vitals.breakers_open is not None and vitals.breakers_half_open is not None:
         yield _breaker_row(vitals.breakers_open, vitals.breakers_half_open)
     yield from _cycle_rows(vitals.last_hour, is_shadow=vitals.is_shadow)
@@ -159,20 +81,20 @@ def _rows(vitals: Vitals) -> Iterator[HealthRow]:
 def _cycle_rows(hour: LastHour, *, is_shadow: bool) -> Iterator[HealthRow]:
     if hour.last_duration_ms is not None:
         seconds = hour.last_duration_ms / 1000
-        yield HealthRow(
-            name="cycle duration",
-            value=f"{round_on_same_side(seconds, 1, _grade_of_cycle)} s",
-            grade=_grade_of_cycle(seconds),
+        yield HealthRow.of(
+            Slug.CYCLE_DURATION,
+            f"{round_on_same_side(seconds, 1, _grade_of_cycle)} s",
+            _grade_of_cycle(seconds),
         )
     yield _discrepancy_row(hour, is_shadow=is_shadow)
-    yield HealthRow(
-        name="errors",
-        value=f"{hour.errors:,} in the last hour",
-        grade=_grade_from(hour.errors, *ERRORS),
+    yield HealthRow.of(
+        Slug.ERRORS,
+        f"{hour.errors:,} in the last hour",
+        _grade_from(hour.errors, *ERRORS),
     )
     if (age := hour.last_run_age_seconds) is not None:
         rounded = round_on_same_side(age, 0, _grade_of_last_run)
-        yield HealthRow(name="last run", value=f"{rounded} s ago", grade=_grade_of_last_run(age))
+        yield HealthRow.of(Slug.LAST_RUN, f"{rounded} s ago", _grade_of_last_run(age))
 
 
 def _discrepancy_row(hour: LastHour, *, is_shadow: bool) -> HealthRow:
@@ -191,7 +113,7 @@ def _discrepancy_row(hour: LastHour, *, is_shadow: bool) -> HealthRow:
             f" {hour.first_sync_discrepancies:,} of {hour.first_sync_scanned:,} differed"
         )
     grade = Grade.HEALTHY if is_shadow else _grade_of_percent(percent)
-    return HealthRow(name="discrepancy rate", value=value, grade=grade)
+    return HealthRow.of(Slug.DISCREPANCY_RATE, value, grade)
 
 
 def _stale_rows(vitals: Vitals) -> Iterator[HealthRow]:
@@ -199,19 +121,16 @@ def _stale_rows(vitals: Vitals) -> Iterator[HealthRow]:
     if age is None or stale_after is None:
         return
     if not vitals.stale_orders:
-        yield HealthRow(name=_OLDEST_STALE, value="none is stale", grade=Grade.HEALTHY)
+        yield HealthRow.of(Slug.OLDEST_STALE, "none is stale", Grade.HEALTHY)
         return
     limits = tuple(times * stale_after for times in STALE_TIMES)
     rounded = round_on_same_side(age, 0, lambda seconds: _grade_from(seconds, *limits))
     value = f"unsynced for {rounded} s, of {vitals.stale_orders:,} that are after {stale_after:g} s"
     if vitals.last_hour.is_first_sync:
         value = f"{value}; this is the first sync"
-        yield HealthRow(name=_OLDEST_STALE, value=value, grade=Grade.HEALTHY)
+        yield HealthRow.of(Slug.OLDEST_STALE, value, Grade.HEALTHY)
     else:
-        yield HealthRow(name=_OLDEST_STALE, value=value, grade=_grade_from(age, *limits))
-
-
-_OLDEST_STALE = "oldest stale order"
+        yield HealthRow.of(Slug.OLDEST_STALE, value, _grade_from(age, *limits))
 
 
 def _hold_rows(vitals: Vitals) -> Iterator[HealthRow]:
@@ -219,15 +138,15 @@ def _hold_rows(vitals: Vitals) -> Iterator[HealthRow]:
     if held is not None and open_ is not None:
         percent = 100 * held / max(open_, held, 1)
         rounded = round_on_same_side(percent, 1, _grade_of_held_percent)
-        yield HealthRow(
-            name="orders on hold",
-            value=f"{rounded}% of {open_:,} open orders: {held:,}",
-            grade=_grade_of_held_percent(percent),
+        yield HealthRow.of(
+            Slug.HOLDS,
+            f"{rounded}% of {open_:,} open orders: {held:,}",
+            _grade_of_held_percent(percent),
         )
     if vitals.oldest_hold_age_seconds is not None:
         hours = vitals.oldest_hold_age_seconds / 3600
         value = f"{round_on_same_side(hours, 1, _grade_of_hold)} h old"
-        yield HealthRow(name="oldest hold", value=value, grade=_grade_of_hold(hours))
+        yield HealthRow.of(Slug.OLDEST_HOLD, value, _grade_of_hold(hours))
 
 
 def _grade_of_cycle(seconds: float) -> Grade:
@@ -254,24 +173,24 @@ def _grade_of_hold(hours: float) -> Grade:
 
 def _manual_action_rows(vitals: Vitals) -> Iterator[HealthRow]:
     if vitals.halted is not None:
-        yield HealthRow(name="halt", value=vitals.halted, grade=Grade.CRITICAL)
+        yield HealthRow.of(Slug.HALT, vitals.halted, Grade.CRITICAL)
     if vitals.blocked is not None:
-        yield HealthRow(name="exchange", value=vitals.blocked, grade=Grade.CRITICAL)
+        yield HealthRow.of(Slug.EXCHANGE, vitals.blocked, Grade.CRITICAL)
     if vitals.store_refusal is not None:
-        yield HealthRow(name="database", value=vitals.store_refusal, grade=Grade.CRITICAL)
+        yield HealthRow.of(Slug.DATABASE, vitals.store_refusal, Grade.CRITICAL)
     elif vitals.store_away is not None:
-        yield HealthRow(name="database", value=vitals.store_away, grade=Grade.WARNING)
+        yield HealthRow.of(Slug.DATABASE, vitals.store_away, Grade.WARNING)
     if vitals.parked:
         value = f"{vitals.parked} parked: their workers kept dying"
-        yield HealthRow(name="shards", value=value, grade=Grade.CRITICAL)
+        yield HealthRow.of(Slug.SHARDS, value, Grade.CRITICAL)
 
 
 def _breaker_row(open_: int, half_open: int) -> HealthRow:
     if open_:
-        return HealthRow(name="breakers", value=f"{open_} open", grade=Grade.CRITICAL)
+        return HealthRow.of(Slug.BREAKERS, f"{open_} open", Grade.CRITICAL)
     if half_open:
-        return HealthRow(name="breakers", value=f"{half_open} half-open", grade=Grade.WARNING)
-    return HealthRow(name="breakers", value="all closed", grade=Grade.HEALTHY)
+        return HealthRow.of(Slug.BREAKERS, f"{half_open} half-open", Grade.WARNING)
+    return HealthRow.of(Slug.BREAKERS, "all closed", Grade.HEALTHY)
 
 
 def _grade_from(value: float, warning: float, critical: float) -> Grade:

@@ -1,0 +1,25 @@
+"""The reconciler's health: one verdict and the reasons for it. Pure.
+
+vitals   what is measured, by each supervisor and in the database
+rows     the rows of the verdict, each with what to type and where to read on
+judge    the limits, and the verdict
+"""
+
+from reconciler.telemetry.health.judge import (
+    FIRST_SYNC_HOURS,
+    HealthVerdict,
+    judge,
+)
+from reconciler.telemetry.health.rows import Grade, HealthRow, Slug
+from reconciler.telemetry.health.vitals import LastHour, Vitals
+
+__all__ = [
+    "FIRST_SYNC_HOURS",
+    "Grade",
+    "HealthRow",
+    "HealthVerdict",
+    "LastHour",
+    "Slug",
+    "Vitals",
+    "judge",
+]
