@@ -170,16 +170,15 @@ class Refused(ExchangeError):
 class BreakerOpen(ReconcilerError):
     """The request was not sent: the breaker sends none for `retry_after_seconds`.
 
-    `cause` is the last failure of the exchange, for a person.
+    `cause` is the last failure of the exchange, for a person. The text tells no remaining time: it
+    may be stored as a fault and be read much later.
     """
 
     def __init__(self, *, retry_after_seconds: float, cause: str | None = None) -> None:
         self.retry_after_seconds = retry_after_seconds
         self.cause = cause
         because = "" if cause is None else f", because {cause}"
-        super().__init__(
-            f"the circuit breaker is open for {retry_after_seconds:.0f} s more{because}"
-        )
+        super().__init__(f"the circuit breaker is open{because}")
 
 
 class NotSent(ReconcilerError):

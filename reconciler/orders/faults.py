@@ -18,8 +18,12 @@ RETRY_SECONDS = 5.0
 def fault_of(
     error: ExchangeError | BreakerOpen | StoreUnavailable | StoreRefused,
 ) -> WorkerFault:
-    """Return the fault that keeps the worker from working after this error."""
+    """Return the fault that keeps the worker from working after this error.
+
+    Its message is kept and shown later: it tells no remaining time, and not that a breaker is open.
+    """
     failed_tries = int(isinstance(error, ExchangeError))
+    message = str(error)
     match error:
         case StoreRefused(problems=problems):
             return fault_for_person(FaultKind.RIGHTS, problems, RETRY_SECONDS)
@@ -28,13 +32,13 @@ def fault_of(
         case Refused(hint=hint):
             refused = Problem(what=str(error), hint=hint)
             return fault_for_person(FaultKind.REFUSED, [refused], RETRY_SECONDS, failed_tries)
-        case BreakerOpen(retry_after_seconds=seconds):
-            kind = FaultKind.EXCHANGE
+        case BreakerOpen(retry_after_seconds=seconds, cause=cause):
+            kind, message = FaultKind.EXCHANGE, cause or message
         case _:
             kind, seconds = FaultKind.EXCHANGE, RETRY_SECONDS
     return WorkerFault(
         kind=kind,
-        message=str(error),
+        message=message,
         retry_after_seconds=seconds,
         failed_tries=failed_tries,
     )

@@ -123,8 +123,8 @@ class Breaker:
         if seconds > 0 and self.state is not BreakerState.OPEN:
             about = " ".join(reversed(subject))
             raise Suspended(
-                f"no request about {about} for {seconds:.0f} s: the exchange fails for it, but"
-                " answers for others",
+                f"no request about {about} for some time: the exchange fails for it, but answers"
+                " for others",
                 retry_after_seconds=seconds,
             )
         seconds = self.retry_after_seconds

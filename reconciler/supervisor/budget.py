@@ -13,6 +13,7 @@ import asyncio
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import partial
 
@@ -209,7 +210,10 @@ class RateLimitPauses:
 
     def _report_long_pause(self, seconds: float) -> None:
         if seconds > WINDOW_SECONDS:
-            self._on_long_pause(f"the exchange wants no requests for {seconds:.0f} s", seconds)
+            # The text is kept and shown later: it names the time, and not how long until then.
+            until = datetime.now(UTC) + timedelta(seconds=seconds)
+            reason = f"the exchange wants no requests until {until:%Y-%m-%d %H:%M:%S} UTC"
+            self._on_long_pause(reason, seconds)
 
 
 def _write_pause(until: float, planner: Planner) -> None:

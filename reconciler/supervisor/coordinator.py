@@ -562,7 +562,13 @@ class Coordinator:
     # Faults.
 
     def _record_fault(self, shard: int, fault: WorkerFault) -> None:
-        log.warning("worker.in_trouble", shard=shard, kind=fault.kind, reason=fault.message)
+        log.warning(
+            "worker.in_trouble",
+            shard=shard,
+            kind=fault.kind,
+            reason=fault.message,
+            retry_seconds=round(fault.retry_after_seconds, 1),
+        )
         is_store_fault = fault.kind.is_store_fault
         stop_reason = StopReason.STORE_GONE if is_store_fault else StopReason.EXCHANGE_GONE
         if is_store_fault:

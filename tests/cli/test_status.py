@@ -96,7 +96,7 @@ def test_status_shows_shards_backlog_cycles_and_faults(
     ]
     assert "0 4300 ready 128 1,200 200 100 61 MB half-open" in lines
     assert "1 - parked 0 0 0 100 - closed" in lines
-    assert "shard 1: worker died of signal 9 (1 min 15 s ago)" in lines
+    assert "shard 1, 1 min 15 s ago: worker died of signal 9" in lines
     assert "10:00:00 2.1 s 400 37 1 1 2 12 180" in lines
     assert "\x1b" not in result.stdout
 

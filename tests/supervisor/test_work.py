@@ -1,4 +1,5 @@
 import asyncio
+import re
 import signal
 from collections.abc import Callable, MutableMapping
 from datetime import timedelta
@@ -172,7 +173,10 @@ async def test_a_ban_ends_a_single_sweep_instead_of_being_waited_out(
     summary = await run
 
     assert summary.ending is StopReason.EXCHANGE_GONE
-    assert summary.fault == "the exchange wants no requests for 3600 s"
+    assert summary.fault is not None
+    assert re.fullmatch(
+        r"the exchange wants no requests until \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", summary.fault
+    )
     assert summary.killed_at_stop == 0
 
 

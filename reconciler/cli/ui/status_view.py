@@ -142,8 +142,8 @@ def faults(workers: Iterable[ShardStatus]) -> Iterator[Text]:
     for worker in workers:
         if worker.fault is not None:
             age = worker.fault_age_seconds
-            when = "" if age is None else f" ({duration(age)} ago)"
-            yield Text.assemble((f"shard {worker.shard}: ", "bold"), worker.fault, when)
+            when = "" if age is None else f", {duration(age)} ago"
+            yield Text.assemble((f"shard {worker.shard}{when}: ", "bold"), worker.fault)
 
 
 def cycles_table(cycles: Iterable[CycleStatus]) -> Table:
