@@ -167,6 +167,10 @@ class Settings(BaseSettings):
     restart_max: int = Field(5, alias="RECONCILIATION_RESTART_MAX", ge=1, le=100)
     restart_window_ms: Positive = Field(60_000, alias="RECONCILIATION_RESTART_WINDOW_MS")
     control_socket: str | None = Field(None, alias="RECONCILIATION_CONTROL_SOCKET")
+    console_key_file: str | None = Field(None, alias="RECONCILIATION_CONSOLE_KEY_FILE")
+    console_key: SecretStr | None = Field(
+        None, alias="RECONCILIATION_CONSOLE_KEY", validate_default=True
+    )
 
     statsd_host: str | None = Field(None, alias="STATSD_HOST")
     statsd_port: int = Field(8125, alias="STATSD_PORT", gt=0, lt=65_536)
@@ -177,7 +181,9 @@ class Settings(BaseSettings):
     )
     log_format: Literal["console", "json"] | None = Field(None, alias="LOG_FORMAT")
 
-    @field_validator("database_url", "exchange_api_key", "exchange_api_secret", mode="before")
+    @field_validator(
+        "database_url", "exchange_api_key", "exchange_api_secret", "console_key", mode="before"
+    )
     @classmethod
     def _read_secret_file(cls, value: object, info: ValidationInfo) -> object:
         """Read a secret from the file that the setting with the suffix names."""

@@ -16,6 +16,10 @@ _COMMANDS = {
     "check": ("reconciler.cli.check", "Check settings, database and exchange before a run."),
     "status": ("reconciler.cli.status", "Show what the running supervisor is doing."),
     "top": ("reconciler.cli.top", "Show the same, refreshed every second."),
+    "console": (
+        "reconciler.cli.console",
+        "Show the state, holds and changes in a browser.",
+    ),
     "scale": ("reconciler.cli.scale", "Change the number of shards of the running supervisor."),
     "health": ("reconciler.cli.health", "Print one verdict, for cron and monitoring."),
     "db": ("reconciler.cli.db", "Create or upgrade the reconciler's tables and index."),

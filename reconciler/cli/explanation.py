@@ -17,11 +17,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from reconciler.cli.ui import formatting
-from reconciler.cli.ui.formatting import duration
+from reconciler import formatting
 from reconciler.cli.ui.row_and_report import row_and_report
 from reconciler.domain.decide import HoldReason
 from reconciler.domain.status import OPEN, TERMINAL
+from reconciler.formatting import duration
 from reconciler.scope import Scope
 from reconciler.store.activity import Activity
 from reconciler.store.explain import LockHolder, OrderRow

@@ -12,12 +12,12 @@ import click
 
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.order_id import parse_order_id, read_orders_if_suitable
-from reconciler.cli.ui.formatting import moment
 from reconciler.cli.ui.output import print_json, print_problems
 from reconciler.cli.ui.progress import CountProgress
 from reconciler.domain.order import OrderId, describe_facts
 from reconciler.domain.status import Status
 from reconciler.errors import Problem, StoreRejected
+from reconciler.formatting import moment
 from reconciler.scope import Scope
 from reconciler.store.bulk_holds import (
     HoldCount,

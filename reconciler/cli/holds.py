@@ -10,12 +10,12 @@ from reconciler.cli.hold_decisions import AcceptHolds, DismissHolds, HoldDecisio
 from reconciler.cli.hold_options import HoldSelection, hold_options, reason_option, symbol_option
 from reconciler.cli.operator_name import by_option, required_operator
 from reconciler.cli.order_id import parse_order_id, read_orders_if_suitable
-from reconciler.cli.ui.formatting import moment
 from reconciler.cli.ui.options import environment_option, json_option
 from reconciler.cli.ui.output import print_json, print_table
 from reconciler.cli.ui.row_and_report import row_and_report
 from reconciler.domain.decide import HoldReason
 from reconciler.domain.status import Status
+from reconciler.formatting import moment
 from reconciler.store.hold_acceptance import NotAcceptable
 from reconciler.store.holds import HeldOrder, list_holds, read_hold
 from reconciler.store.user_table import UserTable

@@ -9,10 +9,10 @@ from rich.text import Text
 
 from reconciler.cli.proposed_changes import facts_as_text, row_as_text
 from reconciler.cli.runner import make_reload, run_supervisor
-from reconciler.cli.ui.formatting import duration
 from reconciler.cli.ui.output import console, print_json, print_table
 from reconciler.domain.status import in_both_words
 from reconciler.errors import ReconcilerError
+from reconciler.formatting import duration
 from reconciler.orders.shadow.follower import follow_all, log_report, publish
 from reconciler.orders.shadow.ledger import SettledChange, row_status
 from reconciler.orders.shadow.state import Shadow, ShadowReport, WaitingChange

@@ -9,11 +9,11 @@ from rich.text import Text
 
 from reconciler.cli.interrupts import interrupt_on_signals
 from reconciler.cli.logs import load_settings, worker_logs_setup
-from reconciler.cli.ui.formatting import duration
 from reconciler.cli.ui.options import NumberRange, environment_option, json_option
 from reconciler.cli.ui.output import console, print_json, print_table
 from reconciler.cli.ui.progress import StepProgress, step_progress
 from reconciler.errors import ConfigurationError
+from reconciler.formatting import duration
 from reconciler.settings import MAX_SHARDS, Settings
 from reconciler.store.database_url import parse_url
 from reconciler.supervisor.options import PAGE_ITEMS

@@ -11,8 +11,8 @@ import pytest
 from rich.console import Console
 
 from reconciler.cli.ui import status_view
-from reconciler.cli.ui.formatting import duration, memory
 from reconciler.control.address import ControlAddress
+from reconciler.formatting import duration, memory
 from reconciler.supervisor.sharding import Scaling, moved_buckets
 from reconciler.supervisor.status import BudgetStatus, ShardCounts, ShardState, SupervisorStatus
 from reconciler.telemetry.shadow import CatchUpFigures, Mode, ShadowFigures

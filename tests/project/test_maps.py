@@ -6,7 +6,9 @@ from pkgutil import iter_modules
 import pytest
 
 
-@pytest.mark.parametrize("name", ["reconciler.store", "reconciler.orders.shadow"])
+@pytest.mark.parametrize(
+    "name", ["reconciler.store", "reconciler.console", "reconciler.orders.shadow"]
+)
 def test_the_map_of_a_package_names_each_of_its_modules(name: str) -> None:
     package = import_module(name)
     words = set((package.__doc__ or "").replace(",", " ").replace("/", " ").split())

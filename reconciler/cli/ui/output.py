@@ -11,12 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from reconciler.errors import Problem
+from reconciler.formatting import number
 
 PIPE_WIDTH = 500
 """Wide enough that no line is wrapped that a program may read."""
-
-NO_DECIMALS_FROM = 100
-"""Numbers from this one on are shown without decimals."""
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -64,10 +62,8 @@ def cell_text(cell: Any) -> str | Text:
             return cell
         case bool():
             return Text("yes" if cell else "no")
-        case int():
-            return Text(f"{cell:,}")
-        case float():
-            return Text(f"{cell:,.0f}" if abs(cell) >= NO_DECIMALS_FROM else f"{cell:,.2f}")
+        case int() | float():
+            return Text(number(cell))
         case _:
             return Text(str(cell))
 

@@ -9,8 +9,8 @@ from datetime import UTC
 from rich.table import Table
 from rich.text import Text
 
-from reconciler.cli.ui.formatting import duration, memory
 from reconciler.cli.ui.output import cell_text
+from reconciler.formatting import duration, memory
 from reconciler.supervisor.status import (
     CycleStatus,
     Phase,

@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from reconciler.cli.ui import status_view
-from reconciler.cli.ui.formatting import duration
+from reconciler.formatting import duration
 from reconciler.supervisor.status import ShardStatus, SupervisorStatus
 
 MAX_FAULTS = 3

@@ -1,4 +1,7 @@
-"""Times, durations and sizes as a person reads them, with two units at most."""
+"""Times, durations, sizes and numbers as a person reads them: in the terminal and in the console.
+
+Durations have two units at most.
+"""
 
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -25,3 +28,14 @@ def duration(seconds: float) -> str:
 def memory(size_bytes: int | None) -> str:
     """Return a size in megabytes: `87 MB`."""
     return "-" if size_bytes is None else f"{size_bytes / _MEGABYTE:,.0f} MB"
+
+
+NO_DECIMALS_FROM = 100
+"""Numbers from this one on are shown without decimals."""
+
+
+def number(value: float) -> str:
+    """Return a number with thousands separators and no needless decimals."""
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:,.0f}" if abs(value) >= NO_DECIMALS_FROM else f"{value:,.2f}"

@@ -1,0 +1,24 @@
+"""The web console: `reconciler console`. Pages for people; nothing here decides about an order.
+
+From the socket to a page:
+
+    server          listen, serve until a signal, end at once
+    app             the routes of all pages, behind the gate
+    gate            refuse what must not get through: wrong host, no session, foreign POST
+    addresses       which hosts, origins and paths are ours
+    sessions        the one-time keys, the signed-in browsers and their tokens
+    request_body    the body of a POST, bounded
+    sign_in         the routes that sign a browser in and out
+    static_files    the styles and scripts
+
+What a page uses:
+
+    context         what the pages share: `Console`
+    options         the options of the command
+    templating      templates, their filters, and the addresses in them
+    database_pool   connections for the pages, with a limit of time
+    error_pages     errors as pages
+    pages/          one module for each page; `templates/` has a template of the same name
+
+How to add a page: the docstring of `pages`.
+"""

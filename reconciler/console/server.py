@@ -1,0 +1,118 @@
+"""Listen, and serve the console until a signal."""
+
+import contextlib
+import signal
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from reconciler import __version__
+from reconciler.console.addresses import OwnOrigins
+from reconciler.console.app import build_app
+from reconciler.console.context import Console
+from reconciler.console.database_pool import DatabasePool
+from reconciler.console.options import ConsoleOptions
+from reconciler.console.pages import PAGES
+from reconciler.console.static_files import StaticFiles
+from reconciler.console.templating import Templates
+from reconciler.settings import Settings
+
+_BACKLOG = 128
+_GRACE_SECONDS = 2
+_MOST_CONNECTIONS = 256
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Listen on `host` and `port`; port 0 picks a free one.
+
+    Raises:
+        OSError: the address is taken, not allowed or not of this machine.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+
+
+def new_console(
+    settings: Settings, options: ConsoleOptions, port: int, static_files: StaticFiles
+) -> Console:
+    """Return the console that listens on a port.
+
+    Raises:
+        ConfigurationError: no database is set, or its URL is wrong.
+    """
+    templates = Templates(
+        base_path=options.base_path,
+        static_files=static_files,
+        version=__version__,
+        pages=PAGES,
+        operator=options.operator,
+        scope=settings.scope,
+        exchange=settings.exchange_name,
+    )
+    return Console(
+        settings=settings,
+        options=options,
+        origins=OwnOrigins(host=options.host, port=port, public=options.public_origin),
+        databases=DatabasePool(settings),
+        templates=templates,
+    )
+
+
+def serve(
+    settings: Settings,
+    options: ConsoleOptions,
+    listener: socket.socket,
+    *,
+    on_ready: Callable[[Console], None],
+) -> None:
+    """Serve until SIGTERM or SIGINT; `on_ready` is called once requests are answered.
+
+    Raises:
+        ConfigurationError: no database is set, or its URL is wrong.
+    """
+    static_files = StaticFiles()
+    console = new_console(settings, options, listener.getsockname()[1], static_files)
+    server = _Server(console, static_files, lambda: on_ready(console))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: server.stop())
+    signal.signal(signal.SIGUSR1, lambda _number, _frame: on_ready(console))
+    try:
+        server.run(sockets=[listener])
+    finally:
+        console.databases.close()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn that reports when it answers requests, and leaves signals to its caller."""
+
+    def __init__(
+        self, console: Console, static_files: StaticFiles, on_ready: Callable[[], None]
+    ) -> None:
+        super().__init__(
+            uvicorn.Config(
+                build_app(console, static_files),
+                http="h11",
+                loop="asyncio",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                limit_concurrency=_MOST_CONNECTIONS,
+                timeout_graceful_shutdown=_GRACE_SECONDS,
+            )
+        )
+        self._on_ready = on_ready
+
+    def stop(self) -> None:
+        """Answer pending requests, then end. Safe from a signal handler."""
+        self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_ready()
+
+    def capture_signals(self) -> contextlib.AbstractContextManager[None]:  # type: ignore[override]  # uvicorn's is a generator
+        return contextlib.nullcontext()

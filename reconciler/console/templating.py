@@ -1,0 +1,72 @@
+"""The templates of the pages: what they can call, and the addresses in them.
+
+Everything is escaped. A template that names something that it was not given fails.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import urlencode
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from reconciler.console.static_files import StaticFiles
+from reconciler.domain.status import in_both_words
+from reconciler.formatting import duration, memory, moment, number
+
+_FOLDER = Path(__file__).parent / "templates"
+
+
+class Templates:
+    """The templates, with the values that every page shows.
+
+    In a template: `url("/holds", reason=reason)` is an address of ours, `static("console.css")` one
+    of a style or script. Filters: `duration` of seconds, `moment` of a time, `memory` of bytes,
+    `number`. `both_words(word, status)` is a status in the user's words.
+    """
+
+    def __init__(self, *, base_path: str, static_files: StaticFiles, **shared: object) -> None:
+        self._base_path = base_path
+        self._static_files = static_files
+        self._environment = Environment(
+            loader=FileSystemLoader(_FOLDER),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        self._environment.filters |= {
+            "duration": duration,
+            "moment": moment,
+            "memory": memory,
+            "number": number,
+            "iso": _iso,
+        }
+        self._environment.globals |= {
+            "url": self.url,
+            "static": self._static,
+            "both_words": in_both_words,
+            **shared,
+        }
+
+    def share(self, **values: object) -> None:
+        """Give every page more values."""
+        self._environment.globals |= values
+
+    def render(self, name: str, **values: object) -> str:
+        """Return a template's text."""
+        return self._environment.get_template(name).render(values)
+
+    def url(self, path: str, query: Mapping[str, object] | None = None, /, **more: object) -> str:
+        """Return the address of a path of ours; leaves out what is None or empty."""
+        given = {**(query or {}), **more}
+        filled = {name: value for name, value in given.items() if value not in {None, ""}}
+        return self._base_path + path + (f"?{urlencode(filled)}" if filled else "")
+
+    def _static(self, name: str) -> str:
+        return self.url(f"/static/{name}", v=self._static_files.version)
+
+
+def _iso(time: datetime) -> str:
+    return time.isoformat(timespec="seconds")
