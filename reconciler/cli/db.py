@@ -16,6 +16,7 @@ from reconciler.cli.ui.options import environment_option, json_option
 from reconciler.cli.ui.output import print_json
 from reconciler.cli.ui.progress import show_activity
 from reconciler.errors import ConfigurationError, Problem, SchemaMismatch
+from reconciler.formatting import elapsed
 from reconciler.settings import Settings
 from reconciler.store import migrations, sample_orders
 from reconciler.store.database import Database
@@ -44,9 +45,11 @@ class UpgradeResult:
         if not self.changed:
             return f"already at revision {self.after}: nothing to do"
         if self.before == self.after:
-            return f"at revision {self.after}; missing parts were created in {self.seconds:.1f} s"
+            return (
+                f"at revision {self.after}; missing parts were created in {elapsed(self.seconds)}"
+            )
         before, after = _revision_name(self.before), _revision_name(self.after)
-        return f"upgraded from {before} to {after} in {self.seconds:.1f} s"
+        return f"upgraded from {before} to {after} in {elapsed(self.seconds)}"
 
 
 side_table_option = environment_option(

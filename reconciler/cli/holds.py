@@ -61,7 +61,7 @@ def list_command(
     if not found:
         click.echo("no order is on hold")
         return
-    columns = ["order", "reason", "attempts", "held since (UTC)", "next attempt", "ended"]
+    columns = ["order", "reason", "attempts", "held since (UTC)", "next attempt (UTC)", "ended"]
     print_table(columns, [_row(hold) for hold in found])
 
 
@@ -170,8 +170,8 @@ def _shown(hold: HeldOrder) -> Iterator[tuple[str, str]]:
     yield "why", hold.detail
     yield from row_and_report(hold)
     yield "attempts in a row", str(hold.attempts)
-    yield "held since", moment(hold.first_held_at)
+    yield "held since", f"{moment(hold.first_held_at)} UTC"
     if hold.resolved_at is None:
-        yield "next attempt", moment(hold.next_attempt_at)
+        yield "next attempt", f"{moment(hold.next_attempt_at)} UTC"
     else:
-        yield "ended", f"{moment(hold.resolved_at)}: {hold.resolution}"
+        yield "ended", f"{moment(hold.resolved_at)} UTC: {hold.resolution}"

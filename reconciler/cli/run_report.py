@@ -4,10 +4,14 @@ from dataclasses import asdict, dataclass
 
 from rich.text import Text
 
-from reconciler.cli.ui.output import console, print_json, print_table
+from reconciler.cli.ui.output import console, print_json, print_table, quantity
+from reconciler.formatting import elapsed
 from reconciler.supervisor.summary import Summary
 
 SINGLE_ORDER_WEIGHT = 4
+
+ReportRow = tuple[str, int | float | Text, str]
+"""A row of the table: a name, a quantity, and a text to compare it with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,10 +119,10 @@ class RunReport:
             )
             console().print(f"\n{verdict}")
 
-    def _rows(self) -> list[tuple[str, int | float, str]]:
-        """Return the rows of the table: a name, a number, and a text to compare it with."""
+    def _rows(self) -> list[ReportRow]:
+        """Return the rows of the table."""
         singly = f"{self.orders * SINGLE_ORDER_WEIGHT:,} with one request per order"
-        rows: list[tuple[str, int | float, str]] = [
+        rows: list[ReportRow] = [
             ("orders", self.orders, ""),
             ("reconciled", self.reconciled, ""),
             ("changed", self.discrepancies, ""),
@@ -127,7 +131,7 @@ class RunReport:
             ("locked by others", self.skipped_locked, ""),
             ("requests", self.requests, ""),
             ("request weight", self.weight, singly if self.weight else ""),
-            ("seconds", self.seconds, ""),
+            ("took", quantity(elapsed(self.seconds)), ""),
             ("orders per second", self.orders_per_second, ""),
             ("shards", self.shards, ""),
             ("worker restarts", self.restarts, ""),
@@ -137,7 +141,7 @@ class RunReport:
         if self.not_followed:
             rows.append(("not followed", self.not_followed, ""))
         if self.setup_seconds is not None:
-            rows.append(("seconds to set up", self.setup_seconds, ""))
+            rows.append(("set-up took", quantity(elapsed(self.setup_seconds)), ""))
         if self.mismatches is not None:
             rows.append(("mismatches", self.mismatches, ""))
         return rows

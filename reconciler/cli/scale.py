@@ -11,6 +11,7 @@ from reconciler.cli.ui.options import environment_option, json_option
 from reconciler.cli.ui.output import print_json, print_table
 from reconciler.control.running_supervisor import ask_supervisor
 from reconciler.errors import NoSupervisor
+from reconciler.formatting import percent
 from reconciler.settings import MAX_SHARDS, Settings
 from reconciler.supervisor.sharding import Scaling, assign_buckets
 
@@ -110,7 +111,7 @@ def _describe(scaling: Scaling) -> str:
     share = scaling.buckets_moved / scaling.buckets
     return (
         f"from {scaling.before} to {_shard_count(scaling.after)}:"
-        f" {scaling.buckets_moved} of {scaling.buckets} buckets move ({share:.1%})"
+        f" {scaling.buckets_moved} of {scaling.buckets} buckets move ({percent(share)})"
     )
 
 

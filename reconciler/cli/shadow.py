@@ -190,7 +190,7 @@ def _rows(report: ShadowReport) -> Iterator[Row]:
     yield "  the application got there by itself", changes.caught_up
     if changes.caught_up:
         yield "    half of them within", _duration(changes.median_seconds)
-        yield "    95 % of them within", _duration(changes.p95_seconds)
+        yield "    95% of them within", _duration(changes.p95_seconds)
         yield "    the longest after", _duration(changes.longest_seconds)
     yield "  not yet", changes.not_yet
     if changes.not_yet:

@@ -13,7 +13,7 @@ from reconciler.cli.ui.options import NumberRange, environment_option, json_opti
 from reconciler.cli.ui.output import console, print_json, print_table
 from reconciler.cli.ui.progress import StepProgress, step_progress
 from reconciler.errors import ConfigurationError
-from reconciler.formatting import duration
+from reconciler.formatting import duration, elapsed, number
 from reconciler.settings import MAX_SHARDS, Settings
 from reconciler.store.database_url import parse_url
 from reconciler.supervisor.options import PAGE_ITEMS
@@ -161,12 +161,12 @@ def _listener(progress: StepProgress) -> TuneListener:
     def show(done: Sweep) -> None:
         if is_terminal and done.seconds > 0:
             rate = done.summary.counts.scanned / done.seconds
-            progress.begin(f"{current}: {rate:,.0f} orders/s so far")
+            progress.begin(f"{current}: {number(rate)} orders/s so far")
 
     return TuneListener(
         on_step=begin,
         on_progress=show,
-        on_trial=lambda trial: progress.print_line(f"{current}: {trial.rate:,.0f} orders/s"),
+        on_trial=lambda trial: progress.print_line(f"{current}: {number(trial.rate)} orders/s"),
     )
 
 
@@ -212,7 +212,7 @@ def _circumstances(report: TuneReport) -> Sequence[str]:
         tried += f" So small a sample takes more weight an order than a page of {PAGE_ITEMS:,}."
     return (
         tried,
-        f"The exchange takes {latency.ms:.0f} ms to answer, {asked}.",
+        f"The exchange takes {elapsed(latency.ms / 1000)} to answer, {asked}.",
         written,
     )
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 from random import Random
 from typing import Any
 
-from reconciler.cli.run_report import RunReport
+from reconciler.cli.run_report import ReportRow, RunReport
 from reconciler.cli.runner import run_config_of, run_supervisor
 from reconciler.demo import Demo
 from reconciler.orders.workload import OrderWorkload
@@ -65,7 +65,7 @@ class ChaosReport(RunReport):
     holds_made: int
     sweeps_afterwards: int
 
-    def _rows(self) -> list[tuple[str, int | float, str]]:
+    def _rows(self) -> list[ReportRow]:
         return [
             *super()._rows(),
             ("kinds of fault injected", self.faults_injected, ""),

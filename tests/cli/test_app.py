@@ -232,6 +232,7 @@ def test_what_needs_no_command_imports_none(argument: str) -> None:
             "reconciler.cli.app",
             "reconciler.cli.errors",
             "reconciler.cli.exit_codes",
+            "reconciler.error_hints",
             "reconciler.errors",
         ]
     )

@@ -76,8 +76,17 @@ def print_problems(problems: Iterable[Problem], *, label: str = "", stderr: bool
         out.print(Text.assemble(("  hint: ", "bold"), problem.hint), soft_wrap=True)
 
 
+def quantity(text: str) -> Text:
+    """Return a number with its unit, as a cell that goes right like a number."""
+    return Text(text, justify="right")
+
+
 def _are_numbers(cells: Sequence[object]) -> bool:
     known = [cell for cell in cells if cell is not None]
-    return bool(known) and all(
-        isinstance(cell, int | float) and not isinstance(cell, bool) for cell in known
-    )
+    return bool(known) and all(map(_is_number, known))
+
+
+def _is_number(cell: object) -> bool:
+    if isinstance(cell, Text):
+        return cell.justify == "right"
+    return isinstance(cell, int | float) and not isinstance(cell, bool)

@@ -14,14 +14,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
+    Task,
     TextColumn,
-    TimeElapsedColumn,
 )
+from rich.text import Text
 
 from reconciler.cli.ui.output import console
+from reconciler.formatting import duration
 from reconciler.supervisor.summary import Summary
 
 LINE_SECONDS = 5.0
@@ -29,6 +31,16 @@ LINE_SECONDS = 5.0
 
 SHOW_AFTER_SECONDS = 2.0
 """Work that takes less shows no progress."""
+
+_DONE = "{task.completed:,.0f}"
+_DONE_OF_TOTAL = "{task.completed:,.0f} of {task.total:,.0f}"
+
+
+class _Elapsed(ProgressColumn):
+    """The time since the work began, as it is written everywhere: `3 min 4 s`."""
+
+    def render(self, task: Task) -> Text:
+        return Text(duration(task.finished_time or task.elapsed or 0.0), style="progress.elapsed")
 
 
 @contextmanager
@@ -45,7 +57,7 @@ def show_activity(
         with _repeating_line(out, what, line_seconds):
             yield
         return
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), _Elapsed())
     with Progress(*columns, console=out, transient=is_transient) as progress:
         task = progress.add_task(what, total=1)
         yield
@@ -59,7 +71,7 @@ def _repeating_line(out: Console, what: str, line_seconds: float) -> Iterator[No
 
     def remind() -> None:
         while not finished.wait(line_seconds):
-            out.print(f"{what}: {time.monotonic() - started:.0f} s so far ...")
+            out.print(f"{what}: {duration(time.monotonic() - started)} so far ...")
 
     thread = threading.Thread(target=remind, name="progress", daemon=True)
     thread.start()
@@ -135,9 +147,9 @@ class ReconcileProgress(AbstractContextManager["ReconcileProgress"]):
             SpinnerColumn(),
             TextColumn("reconciling"),
             *([] if total is None else [BarColumn(bar_width=20)]),
-            TextColumn("{task.completed:,.0f}") if total is None else MofNCompleteColumn(),
+            TextColumn(_DONE if total is None else _DONE_OF_TOTAL),
             TextColumn("orders, weight {task.fields[weight]:,}"),
-            TimeElapsedColumn(),
+            _Elapsed(),
             console=self._console,
             disable=not self._console.is_terminal,
         )
@@ -181,8 +193,8 @@ class CountProgress(AbstractContextManager["CountProgress"]):
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(bar_width=20),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
+            TextColumn(_DONE_OF_TOTAL),
+            _Elapsed(),
             console=self._console,
             transient=True,
         )

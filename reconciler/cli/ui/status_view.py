@@ -4,13 +4,12 @@
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC
 
 from rich.table import Table
 from rich.text import Text
 
 from reconciler.cli.ui.output import cell_text
-from reconciler.formatting import duration, memory
+from reconciler.formatting import clock, duration, elapsed, memory
 from reconciler.supervisor.status import (
     CycleStatus,
     Phase,
@@ -205,7 +204,7 @@ def _breaker(worker: ShardStatus) -> Text:
         return Text("-")
     word = worker.breaker.replace("_", "-")
     if worker.breaker == "open" and worker.breaker_retry_seconds > 0:
-        word = f"{word} {worker.breaker_retry_seconds:.0f} s"
+        word = f"{word} {duration(worker.breaker_retry_seconds)}"
     return Text(word, style=_BREAKERS.get(worker.breaker, ""))
 
 
@@ -224,11 +223,11 @@ def _cycle(cycle: CycleStatus) -> Sequence[object]:
 
 
 def _ended(cycle: CycleStatus) -> str:
-    return f"{cycle.finished_at.astimezone(UTC):%H:%M:%S}"
+    return clock(cycle.finished_at)
 
 
 def _took(cycle: CycleStatus) -> str:
-    return f"{cycle.duration_ms / 1000:,.1f} s"
+    return elapsed(cycle.duration_ms / 1000)
 
 
 def _plain(number: int | None) -> str:
