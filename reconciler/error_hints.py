@@ -13,6 +13,7 @@ from reconciler.errors import (
     ReconcilerError,
     Refused,
     SocketTaken,
+    StatsdUnavailable,
     StoreUnavailable,
     Unavailable,
     WorkersDying,
@@ -51,6 +52,10 @@ _HINTS: dict[type[ReconcilerError], str] = {
     OtherRelease: (
         "start it again: another release was installed while it ran; if that does not help, find"
         " out where the worker's program comes from, and remove it"
+    ),
+    StatsdUnavailable: (
+        "start StatsD there, correct STATSD_HOST and STATSD_PORT, or unset STATSD_REQUIRED to work"
+        " without metrics"
     ),
     WorkersDying: "see in the log above why the workers died: worker.died, worker.hung",
 }

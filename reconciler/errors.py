@@ -24,7 +24,8 @@
     ├── WorkersDying            workers die faster than they may be replaced: exit, for supervisord
     ├── OtherRelease            a worker runs another release than the supervisor: exit, start again
     ├── SocketTaken             another supervisor has the control socket: name its pid
-    └── NoSupervisor            no supervisor answers at the control socket: say so
+    ├── NoSupervisor            no supervisor answers at the control socket: say so
+    └── StatsdUnavailable       metrics are required and cannot be sent: exit, start again
 
 "Order not found" is an answer, not an error: see `reconciler.domain.report.Absent`.
 """
@@ -215,3 +216,7 @@ class NoSupervisor(ReconcilerError):
         self.path = path
         self.reason = reason
         super().__init__(f"no supervisor answers at {path}: {reason}")
+
+
+class StatsdUnavailable(ReconcilerError):
+    """Metrics are required, and nothing takes them."""

@@ -33,6 +33,12 @@ from reconciler.config_file import ConfigFile, read_config_file
 from reconciler.errors import ConfigurationError, Problem
 from reconciler.scope import UNSCOPED, Scope
 from reconciler.secret_file import UNUSABLE_FILE, read_secret, secret_file_error
+from reconciler.statsd_target import (
+    DEFAULT_PORT,
+    DEFAULT_PREFIX,
+    StatsdSettings,
+    StatsdTarget,
+)
 
 if TYPE_CHECKING:  # Loaded only where it is used: every command would wait for it.
     from reconciler.config_file.orders import OrdersConfig
@@ -93,15 +99,6 @@ class Credentials:
     passphrase: SecretStr | None = None
     bearer_token: SecretStr | None = None
     key_type: KeyType | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class StatsdTarget:
-    """The StatsD server that gets the metrics; without a host, none are sent."""
-
-    host: str | None = None
-    port: int = 8125
-    prefix: str = "reconciler"
 
 
 Positive = Annotated[int, Field(gt=0)]
@@ -173,8 +170,10 @@ class Settings(BaseSettings):
     )
 
     statsd_host: str | None = Field(None, alias="STATSD_HOST")
-    statsd_port: int = Field(8125, alias="STATSD_PORT", gt=0, lt=65_536)
-    statsd_prefix: str = Field("reconciler", alias="STATSD_PREFIX", pattern=r"^[A-Za-z0-9_.-]+$")
+    # Any text: a wrong one must not stop the work. `statsd_target` checks them.
+    statsd_port: int | str = Field(DEFAULT_PORT, alias="STATSD_PORT", union_mode="left_to_right")
+    statsd_prefix: str = Field(DEFAULT_PREFIX, alias="STATSD_PREFIX")
+    statsd_required: bool = Field(default=False, alias="STATSD_REQUIRED")
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
         "INFO", alias="LOG_LEVEL"
@@ -455,9 +454,23 @@ class Settings(BaseSettings):
 
     @property
     def statsd(self) -> StatsdTarget:
-        """The target of the metrics. The scope is a segment of its own after the prefix."""
-        prefix = ".".join(filter(None, (self.statsd_prefix, self.scope.replace(".", "_"))))
-        return StatsdTarget(host=self.statsd_host, port=self.statsd_port, prefix=prefix)
+        """The target of the metrics."""
+        return self._statsd_settings.target
+
+    @property
+    def statsd_problems(self) -> Sequence[Problem]:
+        """What is wrong with the settings of the metrics: it stops a run if they are required."""
+        return self._statsd_settings.problems
+
+    @property
+    def _statsd_settings(self) -> StatsdSettings:
+        return StatsdSettings(
+            host=self.statsd_host,
+            port=self.statsd_port,
+            prefix=self.statsd_prefix,
+            is_required=self.statsd_required,
+            scope=self.scope,
+        )
 
 
 def _split_names(listed: str) -> set[str]:

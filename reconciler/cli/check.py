@@ -105,7 +105,7 @@ def _results(checked: CheckedSettings) -> Iterator[CheckResult]:
             yield from skip_exchange()
         else:
             yield from check_exchange(settings, check_account, check_listed)
-    yield skip_statsd() if checked.has_invalid("STATSD_") else check_statsd(settings.statsd)
+    yield skip_statsd() if checked.has_invalid("STATSD_") else check_statsd(settings)
 
 
 def _account_check(

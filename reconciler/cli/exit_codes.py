@@ -19,6 +19,7 @@ from reconciler.errors import (
     ReconcilerError,
     Refused,
     SocketTaken,
+    StatsdUnavailable,
     StoreUnavailable,
     Unavailable,
     WorkersDying,
@@ -44,7 +45,7 @@ def exit_code_of(error: ReconcilerError) -> Exit:
     match error:
         case ConfigurationError() | Refused():
             return Exit.CONFIGURATION
-        case StoreUnavailable() | Unavailable() | NoSupervisor():
+        case StoreUnavailable() | Unavailable() | NoSupervisor() | StatsdUnavailable():
             return Exit.UNAVAILABLE
         case BreakerOpen() | RateLimited() | ClockSkew() | SocketTaken() | OtherRelease():
             return Exit.TRY_AGAIN

@@ -10,6 +10,7 @@ import click
 
 from reconciler.cli.exit_codes import Exit
 from reconciler.cli.logs import worker_logs_setup
+from reconciler.cli.statsd_notices import require_or_warn_of_statsd
 from reconciler.control.address import ControlAddress
 from reconciler.control.handlers import ControlHandlers
 from reconciler.control.running_supervisor import control_address
@@ -21,7 +22,7 @@ from reconciler.supervisor.reload import RunConfig
 from reconciler.supervisor.restarts import RestartPolicy
 from reconciler.supervisor.summary import StopReason, Summary
 from reconciler.supervisor.supervisor import Supervisor
-from reconciler.telemetry.metrics import open_metrics
+from reconciler.telemetry.statsd_client import StatsdMetrics
 from reconciler.workload import Workload
 
 S = TypeVar("S", bound=Settings)
@@ -38,7 +39,8 @@ def run_supervisor(
     """Run a supervisor until it finishes or a signal stops it. `reload` is as in `Supervisor`."""
     run_config = run_config_of(workload, settings, is_once=is_once)
     open_control = None if is_once else partial(_open_control, control_address(settings))
-    metrics = open_metrics(settings.statsd)
+    require_or_warn_of_statsd(settings)
+    metrics = StatsdMetrics(settings.statsd)
     try:
         supervisor = Supervisor(
             run_config.workload,
@@ -64,6 +66,7 @@ def run_config_of(workload: Workload, settings: Settings, *, is_once: bool) -> R
         workload=workload,
         options=options_of(settings, is_once=is_once),
         set_up_worker=partial(worker_logs_setup, settings),
+        statsd=settings.statsd,
     )
 
 
@@ -80,6 +83,7 @@ def make_reload(
         fresh = type(settings).load(**flags)
         if fresh.scope != settings.scope:
             raise ConfigurationError([_OTHER_SCOPE])
+        require_or_warn_of_statsd(fresh)
         return run_config_of(workload_of(fresh), fresh, is_once=False)
 
     return reload

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
 from reconciler.errors import ReconcilerError
+from reconciler.statsd_target import StatsdTarget
 from reconciler.supervisor.options import Options
 from reconciler.supervisor.threads import run_in_daemon_thread
 from reconciler.workload import Planner, Workload
@@ -16,11 +17,15 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """The workload of a supervisor, and its options. `set_up_worker` is as in `Supervisor`."""
+    """The workload of a supervisor, and its options. `set_up_worker` is as in `Supervisor`.
+
+    `statsd` is where its metrics go.
+    """
 
     workload: Workload
     options: Options
     set_up_worker: Callable[[int], Callable[[], None]]
+    statsd: StatsdTarget = field(default_factory=StatsdTarget)
 
 
 class Reloader:

@@ -326,6 +326,7 @@ class Supervisor:
             run_config, planner = await self._reloader.next()
             before, self._planner = self._planner, planner
             before.close()
+            self._metrics.retarget(run_config.statsd)
             has_changed = run_config.options.shards != configured
             shards = run_config.options.shards if has_changed else self._options.shards
             configured = run_config.options.shards

@@ -5,25 +5,16 @@ ever. So the names are enums, names with a variable part are made by the functio
 types refuse any other string.
 """
 
-from collections import deque
 from enum import StrEnum
 from functools import cache
 from typing import NewType, Protocol
 
 import structlog
-from statsd import StatsClient
 
 from reconciler.domain.status import Status
-from reconciler.settings import StatsdTarget
+from reconciler.statsd_target import StatsdTarget
 from reconciler.telemetry.logs import take_lost_lines
-from reconciler.telemetry.statsd_resolver import ResolvedAddress, StatsdResolver
-
-MAX_PACKET_BYTES = 512
-"""The size that every network carries in one piece (IPv4 promises 576 with headers, RFC 791): a
-packet in pieces is lost with any one of them. A flush is still only a few packets."""
-
-MAX_TIMINGS = 10_000
-LAST_LOOKUP_SECONDS = 1.0
+from reconciler.telemetry.statsd_client import StatsdMetrics
 
 log = structlog.get_logger(__name__)
 
@@ -146,7 +137,10 @@ def health_row(slug: str) -> GaugeName:
 
 
 class Metrics(Protocol):
-    """A client for metrics. Only `flush` and `close` send, and no method raises or waits."""
+    """A client for metrics. Only `flush`, `retarget` and `close` send; no method raises or waits.
+
+    Any thread may call the three that record; one thread calls the others.
+    """
 
     def incr(self, name: Counter | CounterName, count: int = 1) -> None:
         """Add `count` to a counter."""
@@ -162,6 +156,10 @@ class Metrics(Protocol):
 
     def flush(self) -> None:
         """Send everything since the last flush."""
+        ...
+
+    def retarget(self, target: StatsdTarget) -> None:
+        """Flush, and send to `target` from now on."""
         ...
 
     def close(self) -> None:
@@ -184,76 +182,11 @@ class NoMetrics:
     def flush(self) -> None:
         """Do nothing."""
 
-    def close(self) -> None:
+    def retarget(self, target: StatsdTarget) -> None:
         """Do nothing."""
 
-
-class StatsdMetrics:
-    """A client that sends few lines and UDP packets: counters are added up before they are sent.
-
-    Until the address of StatsD is known, everything is kept; of durations, only the latest.
-    """
-
-    def __init__(self, resolver: StatsdResolver, *, prefix: str) -> None:
-        self._resolver = resolver
-        self._prefix = prefix
-        self._sent_to: ResolvedAddress | None = None
-        self._client: StatsClient | None = None
-        self._counts: dict[str, int] = {}
-        self._timings: deque[tuple[str, float]] = deque(maxlen=MAX_TIMINGS)
-        self._gauges: dict[str, float] = {}
-
-    def incr(self, name: Counter | CounterName, count: int = 1) -> None:
-        """Add `count` to a counter."""
-        self._counts[name] = self._counts.get(name, 0) + count
-
-    def timing(self, name: Timer, ms: float) -> None:
-        """Record a duration, in milliseconds."""
-        self._timings.append((name, ms))
-
-    def gauge(self, name: Gauge | GaugeName, value: float) -> None:
-        """Set a gauge; only the last value before a flush is sent."""
-        self._gauges[name] = value
-
-    def flush(self) -> None:
-        """Send everything since the last flush. A lost packet is not sent again."""
-        client = self._client_for_address()
-        if client is None:
-            return
-        with client.pipeline() as packets:
-            for name, count in self._counts.items():
-                packets.incr(name, count)
-            for name, ms in self._timings:
-                packets.timing(name, ms)
-            for name, value in self._gauges.items():
-                packets.gauge(name, value)
-        self._counts.clear()
-        self._timings.clear()
-        self._gauges.clear()
-
     def close(self) -> None:
-        """Flush, and close the socket. Waits up to 1 s for an address that is being looked up."""
-        self._resolver.wait(LAST_LOOKUP_SECONDS)
-        self.flush()
-        self._resolver.close()
-        if self._client is not None:
-            self._client.close()
-
-    def _client_for_address(self) -> StatsClient | None:
-        """Return a client for the present address; None while the address is not known."""
-        address = self._resolver.current
-        if address != self._sent_to and address is not None:
-            if self._client is not None:
-                self._client.close()
-            self._client = StatsClient(
-                host=address.host,
-                port=address.port,
-                prefix=self._prefix,
-                maxudpsize=MAX_PACKET_BYTES,
-                ipv6=address.is_ipv6,
-            )
-            self._sent_to = address
-        return self._client
+        """Do nothing."""
 
 
 def count_lost_lines(metrics: Metrics) -> None:
@@ -265,14 +198,13 @@ def count_lost_lines(metrics: Metrics) -> None:
 def open_metrics(target: StatsdTarget, *, log_failures: bool = True) -> Metrics:
     """Return a client that sends to `target`; one that sends nothing if it has no host.
 
-    Metrics never stop the work: if the host's name does not resolve, that is logged once, and the
-    name is looked up until it does. With `log_failures` False it is not logged: another process of
-    the same host does that.
+    Metrics never stop the work: if the host's name does not resolve, or nothing listens there, that
+    is logged once, and they are sent as soon as they can be. With `log_failures` False it is not
+    logged: another process of the same host does that.
     """
     if target.host is None:
         return NoMetrics()
-    resolver = StatsdResolver(target.host, target.port, log_failures=log_failures)
-    return StatsdMetrics(resolver, prefix=target.prefix)
+    return StatsdMetrics(target, log_failures=log_failures)
 
 
 _ERROR_CLASSES = frozenset(error.value for error in ErrorClass)

@@ -34,7 +34,12 @@ class StatsdResolver:
     """Knows the present address of StatsD, once its name has been resolved."""
 
     def __init__(
-        self, host: str, port: int, *, log_failures: bool = True, look_up: "LookUp | None" = None
+        self,
+        host: str,
+        port: int,
+        *,
+        log_failures: bool = True,
+        look_up_name: "LookUp | None" = None,
     ) -> None:
         """Begin to resolve; a host that is given as a number is resolved at once.
 
@@ -42,12 +47,12 @@ class StatsdResolver:
             host: The name or the number of the host.
             port: The UDP port.
             log_failures: Log when the name does not resolve, and when it finally does.
-            look_up: Does what `socket.getaddrinfo` does; for tests.
+            look_up_name: Does what `socket.getaddrinfo` does; for tests.
         """
         self._host = host
         self._port = port
         self._log_failures = log_failures
-        self._look_up = look_up or _look_up
+        self._look_up = look_up_name or look_up
         self._is_closed = threading.Event()
         self._first_attempt = threading.Event()
         self._has_failed = False
@@ -84,7 +89,7 @@ class StatsdResolver:
             return False
         if self._has_failed and self.current is None and self._log_failures:
             log.warning("metrics.on", host=self._host)
-        self.current = _preferred(found)
+        self.current = preferred(found)
         return True
 
     def _record_failure(self, error: Exception) -> None:
@@ -98,19 +103,24 @@ class StatsdResolver:
         self._has_failed = True
 
 
-def _look_up(host: str, port: int) -> Sequence[tuple[Any, ...]]:
+def look_up(host: str, port: int) -> Sequence[tuple[Any, ...]]:
+    """Ask the name server.
+
+    Raises:
+        OSError, UnicodeError: the name does not resolve.
+    """
     return socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
 
 
 def _numeric(host: str, port: int) -> ResolvedAddress | None:
     try:
         flags = socket.AI_NUMERICHOST
-        return _preferred(socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM, flags=flags))
+        return preferred(socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM, flags=flags))
     except (OSError, UnicodeError):
         return None
 
 
-def _preferred(found: Sequence[tuple[Any, ...]]) -> ResolvedAddress:
+def preferred(found: Sequence[tuple[Any, ...]]) -> ResolvedAddress:
     """Return the first IPv4 address; without one, the first of all."""
     family, *_, address = min(found, key=lambda one: one[0] != socket.AF_INET)
     return ResolvedAddress(host=address[0], port=address[1], is_ipv6=family == socket.AF_INET6)

@@ -156,7 +156,6 @@ def test_nonsense_in_the_environment_is_named_all_at_once(
         RECONCILIATION_SHARDS="none",
         RECONCILIATION_RATE_SHARE="2",
         RECONCILIATION_STALE_MINUTES="-1",
-        STATSD_PORT="x",
         LOG_LEVEL="loud",
     )
 
@@ -167,7 +166,6 @@ def test_nonsense_in_the_environment_is_named_all_at_once(
         "RECONCILIATION_RATE_SHARE",
         "RECONCILIATION_SHARDS",
         "RECONCILIATION_STALE_MINUTES",
-        "STATSD_PORT",
     ]
     assert result.stderr.count("  hint: set ") == len(names)
 

@@ -85,7 +85,7 @@ def test_the_table_has_one_line_for_each_check_and_then_the_verdict(
 
 def test_all_wrong_settings_are_named_and_the_rest_is_checked(check: Check) -> None:
     code, results = check(
-        RECONCILIATION_SHARDS="0", RECONCILIATION_BATCH_SIZE="many", STATSD_PORT="70000"
+        RECONCILIATION_SHARDS="0", RECONCILIATION_BATCH_SIZE="many", STATSD_REQUIRED="perhaps"
     )
 
     messages = [problem["what"] for problem in results["settings"]["problems"]]
@@ -93,7 +93,7 @@ def test_all_wrong_settings_are_named_and_the_rest_is_checked(check: Check) -> N
     assert [what.split()[0] for what in messages] == [
         "RECONCILIATION_BATCH_SIZE",
         "RECONCILIATION_SHARDS",
-        "STATSD_PORT",
+        "STATSD_REQUIRED",
     ]
     assert statuses(results)["rights"] == "ok"
     assert statuses(results)["exchange"] == "ok"
@@ -221,12 +221,27 @@ def test_an_exchange_that_limits_us_is_not_waited_for(
     assert "-1003" in results["exchange"]["problems"][0]["what"]
 
 
-def test_a_metrics_host_that_cannot_be_found_is_a_warning(check: Check) -> None:
-    code, results = check(STATSD_HOST="no-such-host.invalid")
+@pytest.mark.parametrize(
+    ("given", "hint", "code"),
+    [
+        ({"STATSD_HOST": "no-such-host.invalid"}, "STATSD_HOST", 69),
+        ({"STATSD_HOST": "127.0.0.1", "STATSD_PORT": "9"}, "start StatsD there", 69),
+        ({"STATSD_HOST": "http://statsd"}, "set STATSD_HOST", 78),
+        ({"STATSD_HOST": "127.0.0.1", "STATSD_PORT": "70000"}, "set STATSD_PORT", 78),
+        ({"STATSD_HOST": "127.0.0.1", "STATSD_PREFIX": "my desk"}, "set STATSD_PREFIX", 78),
+    ],
+    ids=["unknown host", "refused", "bad host", "bad port", "bad prefix"],
+)
+def test_what_keeps_metrics_from_being_sent_is_a_warning_unless_they_are_required(
+    check: Check, given: dict[str, str], hint: str, code: int
+) -> None:
+    may = check(**given)
+    must = check(**given, STATSD_REQUIRED="true")
 
-    assert code == 0
-    assert results["statsd"]["verdict"] == "warning"
-    assert "STATSD_HOST" in results["statsd"]["problems"][0]["hint"]
+    assert [found[0] for found in (may, must)] == [0, code]
+    assert [found[1]["statsd"]["verdict"] for found in (may, must)] == ["warning", "problem"]
+    for _, results in (may, must):
+        assert hint in results["statsd"]["problems"][0]["hint"]
 
 
 def test_an_empty_database_names_each_part_with_its_hint(

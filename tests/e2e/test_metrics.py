@@ -171,6 +171,36 @@ def test_a_shard_that_is_gone_leaves_no_open_breaker(
     run.end()
 
 
+@pytest.mark.parametrize(
+    ("wrong", "said", "code"),
+    [
+        ({"STATSD_HOST": "http://statsd"}, ("metrics.off", "set STATSD_HOST"), 78),
+        ({"STATSD_PORT": "x"}, ("metrics.off", "set STATSD_PORT"), 78),
+        ({"STATSD_HOST": "statsd.invalid"}, ("metrics.off", "STATSD_HOST"), 69),
+        ({"STATSD_PORT": 9}, ("metrics.refused", "start StatsD there"), 69),
+    ],
+    ids=["bad host", "bad port", "unknown host", "refused"],
+)
+def test_a_run_works_without_metrics_and_says_so_once_unless_they_are_required(
+    demo: Demo, reconcile: Start, wrong: dict[str, object], said: tuple[str, str], code: int
+) -> None:
+    demo.fill(orders=50, symbols=3, seed=14)
+    event, hint = said
+    given = {"STATSD_HOST": "127.0.0.1"} | wrong
+
+    required = reconcile("--once", **given, STATSD_REQUIRED="yes").end()
+    run = reconcile("--once", **given)
+    ended = run.end()
+
+    assert required.exit_code == code
+    assert hint in required.err
+    assert ended.exit_code == 0, ended.err
+    (line,) = [line for kind in ("metrics.off", "metrics.refused") for line in run.logged(kind)]
+    assert line["event"] == event
+    assert hint in line["hint"]
+    assert demo.mismatches() == []
+
+
 def undocumented_metrics(statsd: StatsdServer) -> list[tuple[str, str]]:
     """Return the metrics that are not documented under their name and kind."""
     return [

@@ -24,7 +24,7 @@ def settings_of(scope: str | None, **values: Any) -> Settings:
     [(None, "oms"), ("binance-7", "oms.binance-7"), ("eu.vip_1", "oms.eu_vip_1")],
 )
 def test_metrics_of_a_scope_have_a_segment_of_their_own(scope: str | None, prefix: str) -> None:
-    assert settings_of(scope, statsd_prefix="oms").statsd.prefix == prefix
+    assert settings_of(scope, statsd_host="statsd", statsd_prefix="oms").statsd.prefix == prefix
 
 
 @pytest.mark.parametrize(("scope", "named"), [(None, {}), ("vip", {"scope": "vip"})])

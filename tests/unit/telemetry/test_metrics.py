@@ -1,4 +1,6 @@
+import re
 import socket
+import statistics
 import threading
 import time
 from collections.abc import Iterator
@@ -9,7 +11,7 @@ import pytest
 import structlog
 
 from reconciler.domain.status import Status
-from reconciler.settings import StatsdTarget
+from reconciler.statsd_target import StatsdTarget
 from reconciler.telemetry import metrics as metrics_module
 from reconciler.telemetry import statsd_resolver
 from reconciler.telemetry.metrics import (
@@ -17,13 +19,14 @@ from reconciler.telemetry.metrics import (
     Gauge,
     Metrics,
     NoMetrics,
-    StatsdMetrics,
     Timer,
     exchange_error,
     open_metrics,
     shard_breaker_state,
+    shard_queued,
     transition,
 )
+from reconciler.telemetry.statsd_client import MOST_TIMINGS, StatsdMetrics
 from reconciler.telemetry.statsd_resolver import StatsdResolver
 
 
@@ -86,7 +89,7 @@ def test_flush_sends_all_kinds_in_one_packet(metrics: Metrics, server: socket.so
 
     assert received(server) == [
         "reconciler.orders.reconciled:3|c",
-        "reconciler.cycle.duration:12.500000|ms",
+        "reconciler.cycle.duration:12.5|ms",
         "reconciler.stale.backlog:7|g",
     ]
 
@@ -119,17 +122,16 @@ def test_a_second_flush_repeats_nothing(metrics: Metrics, server: socket.socket)
 def test_no_packet_is_larger_than_every_network_carries(
     metrics: Metrics, server: socket.socket
 ) -> None:
-    for _ in range(200):
-        metrics.timing(Timer.EXCHANGE_LATENCY, 1234.5)
+    for shard in range(60):
+        metrics.gauge(shard_queued(shard), 1234.5)
 
     metrics.flush()
 
-    lines = 0
-    while lines < 200:
-        packet = server.recv(65_536)
-        assert len(packet) <= 512
-        lines += len(packet.splitlines())
-    assert lines == 200
+    packets: list[bytes] = []
+    while sum(len(packet.splitlines()) for packet in packets) < 60:
+        packets.append(server.recv(65_536))
+    assert all(len(packet) <= 512 for packet in packets)
+    assert len(packets) <= 60 * len("reconciler.shard.59.queued:1234.5|g\n") / 512 + 2
 
 
 def test_close_sends_the_remaining_metrics(server: socket.socket) -> None:
@@ -156,17 +158,120 @@ def test_host_with_an_ipv6_address_only_is_reached() -> None:
         assert received(server) == ["reconciler.orders.held:1|c"]
 
 
-def test_metrics_without_a_listener_raise_nothing() -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as gone:
-        gone.bind(("127.0.0.1", 0))
-        port = gone.getsockname()[1]
-    metrics = open_metrics(StatsdTarget(host="127.0.0.1", port=port))
+def test_a_refusal_is_one_warning_and_metrics_go_on_as_soon_as_something_listens() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as later:
+        later.bind(("127.0.0.1", 0))
+        address = later.getsockname()
+    metrics = open_metrics(StatsdTarget(host="127.0.0.1", port=address[1]))
 
-    for _ in range(3):
-        metrics.incr(Counter.ORDERS_HELD)
+    with structlog.testing.capture_logs() as logged:
+        for _ in range(4):
+            metrics.incr(Counter.ORDERS_HELD)
+            metrics.flush()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+            server.bind(address)
+            server.settimeout(5)
+            for held in (5, 6, 7):
+                metrics.incr(Counter.ORDERS_HELD, held)
+                metrics.flush()
+            metrics.close()
+            lines = [received(server) for _ in range(3)]
+
+    assert lines == [[f"reconciler.orders.held:{held}|c"] for held in (5, 6, 7)]
+    assert [line["event"] for line in logged] == ["metrics.refused", "metrics.on"]
+    assert "STATSD_HOST" in logged[0]["hint"]
+
+
+def test_a_black_hole_delays_nothing() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as full:
+        full.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        full.bind(("127.0.0.1", 0))
+        metrics = open_metrics(StatsdTarget(host="127.0.0.1", port=full.getsockname()[1]))
+        began = time.monotonic()
+
+        with structlog.testing.capture_logs() as logged:
+            for _ in range(10_000):
+                metrics.incr(Counter.ORDERS_HELD)
+                metrics.flush()
+            metrics.close()
+
+    assert time.monotonic() - began < 60
+    assert logged == []
+
+
+def test_of_many_durations_a_sample_is_sent_with_its_rate(
+    metrics: Metrics, server: socket.socket
+) -> None:
+    for ms in range(1000):
+        metrics.timing(Timer.ORDERS_TIME_TO_CORRECT, ms)
+
+    metrics.flush()
+
+    lines: list[str] = []
+    while len(lines) < MOST_TIMINGS:
+        lines += received(server)
+    found = [re.fullmatch(r"reconciler.orders.time_to_correct:(\d+)\|ms\|@(.+)", x) for x in lines]
+    values = [int(match[1]) for match in found if match]
+    assert len(values) == MOST_TIMINGS
+    assert (min(values), max(values)) == (0, 999)
+    assert sum(1 / float(match[2]) for match in found if match) == pytest.approx(1000)
+    assert statistics.mean(values) == pytest.approx(499.5, abs=1)
+
+
+def test_a_duration_recorded_by_another_thread_is_never_lost(
+    metrics: Metrics, server: socket.socket
+) -> None:
+    def record() -> None:
+        for _ in range(2000):
+            metrics.incr(Counter.ORDERS_HELD)
+            metrics.timing(Timer.STORE_APPLY, 1)
+
+    threads = [threading.Thread(target=record) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    total = 0
+    while any(thread.is_alive() for thread in threads):
         metrics.flush()
+        total += held_in(server)
+    metrics.flush()
 
+    assert total + held_in(server) == 6000
+
+
+def held_in(server: socket.socket) -> int:
+    """Return the total of the counter in all packets that have arrived."""
+    server.settimeout(0)
+    total = 0
+    with suppress(BlockingIOError):
+        while True:
+            lines = received(server)
+            total += sum(int(line.split(":")[1][:-2]) for line in lines if line.endswith("|c"))
+    server.settimeout(5)
+    return total
+
+
+def test_no_gauge_is_sent_with_a_sign(metrics: Metrics, server: socket.socket) -> None:
+    metrics.gauge(Gauge.STALE_OLDEST_AGE_SECONDS, -3)
+    metrics.gauge(Gauge.BUDGET_USED, float("nan"))
+
+    metrics.flush()
+
+    assert received(server) == ["reconciler.stale.oldest_age_seconds:0|g"]
+
+
+def test_other_settings_take_the_metrics_elsewhere(server: socket.socket) -> None:
+    metrics = StatsdMetrics(StatsdTarget())
+    metrics.incr(Counter.ORDERS_HELD)
+    metrics.flush()
+
+    metrics.retarget(StatsdTarget(host="127.0.0.1", port=server.getsockname()[1], prefix="oms.eu"))
+    metrics.incr(Counter.ORDERS_HELD, 2)
+    metrics.retarget(StatsdTarget())
+    metrics.incr(Counter.ORDERS_HELD, 4)
     metrics.close()
+
+    assert received(server) == ["oms.eu.orders.held:2|c"]
+    assert is_silent(server)
 
 
 def test_metrics_without_a_host_are_not_sent() -> None:
@@ -217,8 +322,8 @@ def test_name_that_resolves_late_gets_all_earlier_counts(
     monkeypatch.setattr(statsd_resolver, "FIRST_RETRY_SECONDS", 0.01)
     names = NameServer(late=3, resolver=server.getsockname())
     with structlog.testing.capture_logs() as logged:
-        resolver = StatsdResolver("statsd.example", 8125, look_up=names)
-        metrics = StatsdMetrics(resolver, prefix="reconciler")
+        resolver = StatsdResolver("statsd.example", 8125, look_up_name=names)
+        metrics = StatsdMetrics(StatsdTarget(host="statsd.example"), resolver=resolver)
 
         metrics.incr(Counter.ORDERS_RECONCILED, 3)
         metrics.flush()
@@ -245,7 +350,8 @@ def test_changed_address_of_the_host_is_found_again(
         found = server.getsockname() if moved.is_set() else ("127.0.0.1", 9)
         return [(socket.AF_INET, socket.SOCK_DGRAM, 17, "", found)]
 
-    metrics = StatsdMetrics(StatsdResolver("statsd", 8125, look_up=names), prefix="reconciler")
+    resolver = StatsdResolver("statsd", 8125, look_up_name=names)
+    metrics = StatsdMetrics(StatsdTarget(host="statsd"), resolver=resolver)
     moved.set()
     server.settimeout(0.05)
     lines: list[str] = []
@@ -264,7 +370,8 @@ def test_slow_name_server_delays_neither_start_nor_end() -> None:
     names = NameServer(late=0, resolver=("127.0.0.1", 9))
     began = time.monotonic()
 
-    metrics = StatsdMetrics(StatsdResolver("statsd", 8125, look_up=names), prefix="reconciler")
+    resolver = StatsdResolver("statsd", 8125, look_up_name=names)
+    metrics = StatsdMetrics(StatsdTarget(host="statsd"), resolver=resolver)
     metrics.incr(Counter.ORDERS_HELD)
     metrics.flush()
     metrics.close()
