@@ -52,7 +52,9 @@ REPORT = {
 
 
 def to_run() -> list[Block]:
-    return [block for block in blocks(*SHELL) if not block.marker and not block.example]
+    """Return the blocks to run; of several with the same commands one, to save time."""
+    every = [block for block in blocks(*SHELL) if not block.marker and not block.example]
+    return list({tuple(typed_in(block)): block for block in reversed(every)}.values())[::-1]
 
 
 @pytest.fixture(scope="module")
