@@ -6,6 +6,7 @@ The running supervisor answers or, if there is none, the database.
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import assert_never
 
@@ -16,11 +17,13 @@ from reconciler.settings import Settings
 from reconciler.store.cycles import read_last_hour
 from reconciler.store.database import Database
 from reconciler.store.holds import measure_holds
+from reconciler.store.live_state import read_live_states
 from reconciler.store.orders_table import read_orders_table
 from reconciler.store.shared_state import read_halt
 from reconciler.store.stale import StaleOrders
 from reconciler.store.user_table import UserTable
-from reconciler.telemetry.health import Grade, HealthRow, Slug, Vitals, judge
+from reconciler.telemetry.health import Grade, HealthRow, HostState, Slug, Vitals, judge
+from reconciler.telemetry.health.merge import merge_hosts
 
 _WORDS = {
     Grade.HEALTHY: "OK",
@@ -28,7 +31,6 @@ _WORDS = {
     Grade.CRITICAL: "CRITICAL",
     Grade.UNKNOWN: "UNKNOWN",
 }
-_NO_RUN = HealthRow.of(Slug.LAST_RUN, "no cycle has been recorded yet", Grade.UNKNOWN)
 
 
 class HealthSource(StrEnum):
@@ -46,6 +48,7 @@ class HealthReport:
         reasons: The rows that decided the verdict; if it is unknown, the rows that say why.
         source: None if neither source could be asked.
         problems: The problems that prevented an answer.
+        note: Why the database was asked and not the supervisor.
     """
 
     status: Grade
@@ -53,15 +56,19 @@ class HealthReport:
     rows: tuple[HealthRow, ...]
     source: HealthSource | None
     problems: tuple[Problem, ...] = ()
+    note: str | None = None
 
     @classmethod
-    def of(cls, vitals: Vitals, source: HealthSource, *others: HealthRow) -> "HealthReport":
-        """Judge vitals; `others` are rows that are shown but do not count."""
+    def of(cls, vitals: Vitals, source: HealthSource, *, note: str | None = None) -> "HealthReport":
+        """Judge vitals."""
         verdict = judge(vitals)
-        unknown = (_NO_RUN,) if vitals.last_hour.last_run_age_seconds is None else ()
-        rows = (*verdict.rows, *unknown, *others)
-        reasons = unknown if verdict.status is Grade.UNKNOWN else verdict.reasons
-        return cls(status=verdict.status, reasons=reasons, rows=rows, source=source)
+        return cls(
+            status=verdict.status,
+            reasons=verdict.reasons,
+            rows=verdict.rows,
+            source=source,
+            note=note,
+        )
 
     @classmethod
     def unknown(cls, *errors: ReconcilerError) -> "HealthReport":
@@ -119,31 +126,43 @@ def _from_database(settings: Settings, unanswered: NoSupervisor) -> HealthReport
         vitals = _read_vitals(settings)
     except ReconcilerError as error:
         return HealthReport.unknown(unanswered, error)
-    row = HealthRow.of(Slug.BREAKERS, f"not known: {unanswered}", Grade.UNKNOWN)
-    return HealthReport.of(vitals, HealthSource.DATABASE, row)
+    return HealthReport.of(vitals, HealthSource.DATABASE, note=str(unanswered))
 
 
 def _read_vitals(settings: Settings) -> Vitals:
-    """Read the vitals from the database. It knows nothing about breakers, shards and keys."""
+    """Read the vitals from the database: what the supervisors have recorded, and the orders."""
     with (
         closing(Database(settings.required_database_url, role="health")) as database,
         database.transaction() as connection,
     ):
+        hosts = read_live_states(connection, settings.scope)
         hour = read_last_hour(connection, settings.scope)
         halted = read_halt(connection, settings.scope)
         orders = read_orders_table(connection, UserTable(settings.orders))
         holds = measure_holds(connection, orders.user, settings.scope)
-        stale = StaleOrders(orders, stale_after=settings.stale_after).measure_backlog(connection)
+        stale_after = _stale_after(hosts, settings)
+        stale = StaleOrders(orders, stale_after=stale_after).measure_backlog(connection)
     return Vitals(
         last_hour=hour,
         halted=halted,
         stale_orders=stale.orders,
         oldest_stale_age_seconds=stale.oldest_age_seconds,
-        stale_after_seconds=settings.stale_after.total_seconds(),
+        stale_after_seconds=stale_after.total_seconds(),
         open_orders=holds.open_orders,
         held_orders=holds.held_orders,
         oldest_hold_age_seconds=holds.oldest_age_seconds,
+        hosts=hosts,
     )
+
+
+def _stale_after(hosts: Iterable[HostState], settings: Settings) -> timedelta:
+    """Return the stale time of the supervisors that run: who asks may have other settings."""
+    known = [
+        host.stale_after_seconds
+        for host in merge_hosts(hosts).live
+        if host.stale_after_seconds is not None
+    ]
+    return timedelta(seconds=min(known)) if known else settings.stale_after
 
 
 def _slug_of(error: ReconcilerError) -> Slug:

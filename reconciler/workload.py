@@ -41,7 +41,7 @@ from reconciler.domain.value import Value, decode_values, encode_values
 from reconciler.errors import Problem
 from reconciler.resilience.breaker_state import BreakerSnapshot, BreakerState
 from reconciler.resilience.budget import Budget
-from reconciler.telemetry.health import LastHour
+from reconciler.telemetry.health import HostState, LastHour
 from reconciler.telemetry.shadow import ShadowFigures
 
 NO_LIMIT = sys.maxsize
@@ -233,6 +233,7 @@ class WorkerFault:
         retry_after_seconds: How long the supervisor assigns no work to this worker.
         failed_tries: Requests that failed before any item was tried; they count as errors.
         problems: What a person has to fix, if anything; `message` says it too.
+        is_consequence: True if it follows from earlier faults: they have opened the breaker.
     """
 
     kind: FaultKind
@@ -240,6 +241,7 @@ class WorkerFault:
     retry_after_seconds: float = 5.0
     failed_tries: int = 0
     problems: tuple[Problem, ...] = ()
+    is_consequence: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -326,6 +328,14 @@ class RememberedPause:
     elsewhere_seconds: float = 0.0
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SharedState:
+    """What all supervisors share: their live states, and why nothing may be written, if so."""
+
+    hosts: tuple[HostState, ...] = ()
+    halted: str | None = None
+
+
 class Planner(Protocol):
     """The part in the supervisor's process. Its methods block, so each call runs in a thread."""
 
@@ -365,6 +375,22 @@ class Planner(Protocol):
             StoreUnavailable: try again later.
         """
         return None
+
+    def share(self, own: HostState) -> SharedState | None:  # noqa: ARG002 - for those that override it
+        """Record this supervisor's live state, and read what all share; by default nothing is.
+
+        Raises:
+            StoreUnavailable: try again later.
+        """
+        return None
+
+    def end_sharing(self, own: HostState) -> None:  # noqa: ARG002 - for those that override it
+        """Remove this supervisor's live state, because it stops.
+
+        Raises:
+            StoreUnavailable: it stays, and grows old.
+        """
+        return
 
     def set_aside(self, chunk: Chunk) -> None:  # noqa: ARG002 - for those that override it
         """Put a chunk on hold because it has crashed one worker after another.

@@ -62,6 +62,8 @@ def _print(health: HealthReport) -> None:
             for row in health.rows
         ]
         print_table(["", "", ""], rows)
+    if health.note is not None:
+        click.echo(f"\nasked the database: {health.note}")
     if health.reasons:
         actions = [(row.name, row.command, row.runbook) for row in health.reasons]
         click.echo()
@@ -75,5 +77,6 @@ def _print_json(health: HealthReport) -> None:
             "reasons": health.reasons,
             "rows": health.rows,
             "source": health.source,
+            "note": health.note,
         }
     )

@@ -41,6 +41,7 @@ def fault_of(
         message=message,
         retry_after_seconds=seconds,
         failed_tries=failed_tries,
+        is_consequence=isinstance(error, BreakerOpen),
     )
 
 

@@ -24,13 +24,22 @@ from reconciler.store import first_sync, shared_state
 from reconciler.store.cycles import CycleRecord, read_last_hour, record_cycle
 from reconciler.store.database import Database
 from reconciler.store.holds import measure_holds, resolve_ended
+from reconciler.store.live_state import delete_live_state, read_live_states, record_live_state
 from reconciler.store.order_writer import OrderWriter
 from reconciler.store.orders_table import OrdersTable
 from reconciler.store.side_table import require_unchanged
 from reconciler.store.stale import StaleOrders, StaleScan, SweepPosition
 from reconciler.store.stale_order import StaleOrder
-from reconciler.telemetry.health import LastHour
-from reconciler.workload import Backlog, Chunk, Cycle, Page, Planner, RememberedPause
+from reconciler.telemetry.health import HostState, LastHour
+from reconciler.workload import (
+    Backlog,
+    Chunk,
+    Cycle,
+    Page,
+    Planner,
+    RememberedPause,
+    SharedState,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +126,25 @@ class OrderPlanner(Planner):
         """Read what the recorded cycles of this scope did in the last hour, on all hosts."""
         with self.database.autocommit() as connection:
             return read_last_hour(connection, self.scope)
+
+    def share(self, own: HostState) -> SharedState:
+        """Record this supervisor's live state; read those of all, and the halt.
+
+        A dry run records nothing, and is none of the supervisors of these orders.
+        """
+        with self.database.transaction() as connection:
+            if not self.is_dry_run:
+                record_live_state(connection, self.scope, own)
+            return SharedState(
+                hosts=() if self.is_dry_run else read_live_states(connection, self.scope),
+                halted=shared_state.read_halt(connection, self.scope),
+            )
+
+    def end_sharing(self, own: HostState) -> None:
+        """Remove this supervisor's live state."""
+        if not self.is_dry_run:
+            with self.database.transaction() as connection:
+                delete_live_state(connection, self.scope, own)
 
     def set_aside(self, chunk: Chunk) -> None:
         """Put orders on hold that crash each worker that processes them.

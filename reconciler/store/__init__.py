@@ -42,6 +42,7 @@ Our tables:
     side_table          our own table of the times of the last sync, if the user wants it
     cycles, first_sync  the record of cycles, and the first sync of a table
     shared_state        what all hosts share: halt, account, rate-limit pauses, filters
+    live_state          what each running supervisor says of itself, for `health`
     shared_orders       open orders that two programs over one table both follow
     migrations/         create and upgrade our tables and the index
 

@@ -60,6 +60,8 @@ _LAST_HOUR = text(
         coalesce(sum(scanned), 0) AS scanned,
         coalesce(sum(discrepancies), 0) AS discrepancies,
         coalesce(sum(errors), 0) AS errors,
+        coalesce(sum(weight), 0) AS weight,
+        max(duration_ms) AS slowest_duration_ms,
         coalesce(sum(scanned) FILTER (WHERE is_first), 0) AS first_sync_scanned,
         coalesce(sum(discrepancies) FILTER (WHERE is_first), 0) AS first_sync_discrepancies,
         coalesce(now() <= (TABLE first_sync), NOT EXISTS (TABLE last)) AS is_first_sync,

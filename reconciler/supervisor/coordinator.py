@@ -30,7 +30,14 @@ from reconciler.resilience.budget import WeightWindow
 from reconciler.supervisor.background_writes import BackgroundWrites
 from reconciler.supervisor.budget import BudgetReply, RateLimitPauses, SharedBudget
 from reconciler.supervisor.coordinator_listener import CoordinatorListener
-from reconciler.supervisor.cycle import BatchStage, OpenCycle, group_by_cost, size_of
+from reconciler.supervisor.cycle import (
+    BatchStage,
+    OpenCycle,
+    Planned,
+    cost_of,
+    group_by_cost,
+    size_of,
+)
 from reconciler.supervisor.cycle_history import CycleHistory
 from reconciler.supervisor.dispatcher import Dispatcher, Eligibility
 from reconciler.supervisor.halt import CycleVerdict, Halt, sample_of
@@ -100,7 +107,7 @@ class Coordinator:
         stop_state: StopState,
         listener: CoordinatorListener,
     ) -> None:
-        self._writes = BackgroundWrites()
+        self.writes = BackgroundWrites()
         self.options = options
         self.pool = WorkerPool(
             workload,
@@ -112,15 +119,14 @@ class Coordinator:
         self.dispatcher = Dispatcher(options.shards, batch_size=options.batch_size)
         self.cycles: dict[int, OpenCycle] = {}
         self.history = CycleHistory()
-        self.halt = Halt(
-            options.halt, write_in_background=self._writes.add, on_change=self._on_halt
-        )
+        self.halt = Halt(options.halt, write_in_background=self.writes.add, on_change=self._on_halt)
         self.window = WeightWindow(workload.weight_per_minute, options.rate_share)
         self.backoffs = RestartBackoffs(options.restarts)
         self._budget = SharedBudget(self.window)
         self.pauses = RateLimitPauses(
-            self._budget, write_in_background=self._writes.add, on_long_pause=self._on_long_pause
+            self._budget, write_in_background=self.writes.add, on_long_pause=self._on_long_pause
         )
+        self.planned = Planned()
         self._poison = PoisonDetector()
         self._shard_health = {shard: ShardHealth() for shard in range(options.shards)}
         self._other_shard_until = 0.0
@@ -248,6 +254,8 @@ class Coordinator:
         """
         if not page.chunks and self.history.is_due:
             return [[]]  # A sweep that finds nothing stale is recorded as well.
+        if page.chunks:
+            self.planned = Planned(size_of(page.chunks), cost_of(page.chunks))
         cycle_cost = round(self.window.limit * CYCLE_SECONDS / 60)
         return list(group_by_cost(self._new_in(page), cycle_cost))
 
@@ -519,7 +527,7 @@ class Coordinator:
         for chunk in chunks:
             log.error("order.crashes_workers", key=chunk.key, items=len(chunk.items))
             self._summary.set_aside += len(chunk.items)
-            self._writes.add(partial(_write_hold, chunk))
+            self.writes.add(partial(_write_hold, chunk))
             counts = Counts(scanned=len(chunk.items), held=len(chunk.items))
             self._count(self.cycles[number], counts, finished_items=len(chunk.items))
 
@@ -605,7 +613,7 @@ class Coordinator:
 
     async def write_in_background(self, planner: Callable[[], Planner]) -> None:
         """Run the background writes with the current planner until the last records are written."""
-        await self._writes.work(planner)
+        await self.writes.work(planner)
 
     def record_so_far(self) -> None:
         """Record the failures of cycles that cannot finish yet; retry unwritten records."""
@@ -614,8 +622,8 @@ class Coordinator:
             if part is not None:
                 self.history.add(part)
                 self._metrics.gauge(Gauge.CYCLE_LAST_RUN_TIMESTAMP, part.finished_at.timestamp())
-        if self._writes.is_idle:
-            self._writes.add(self.history.write)
+        if self.writes.is_idle:
+            self.writes.add(self.history.write)
 
     def _record(self, cycle: OpenCycle) -> None:
         """Record a finished cycle, or the finished part of an interrupted one."""
@@ -625,14 +633,14 @@ class Coordinator:
         self._metrics.gauge(Gauge.CYCLE_LAST_DURATION_MS, record.duration_ms)
         self._metrics.gauge(Gauge.CYCLE_LAST_RUN_TIMESTAMP, record.finished_at.timestamp())
         self._metrics.flush()
-        self._writes.add(self.history.write)
+        self.writes.add(self.history.write)
 
     def record_unfinished(self) -> None:
         """Record the interrupted cycles and the rate-limit pause in force, then no more."""
         for cycle in self.cycles.values():
             self._record(cycle)
         self.pauses.persist()
-        self._writes.end()
+        self.writes.end()
 
     def send_gauges(self) -> None:
         """Send the gauges of shards, workers and breakers."""

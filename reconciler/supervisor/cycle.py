@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import groupby
 from operator import attrgetter
+from typing import NamedTuple
 
 from reconciler.workload import AnomalyStats, Batch, Chunk, Counts, Cycle
 
@@ -23,6 +24,13 @@ class BatchStage(StrEnum):
 
     PREPARING = "preparing"
     COMMITTING = "committing"
+
+
+class Planned(NamedTuple):
+    """The items of the last page with any, and the weight that they will probably cost."""
+
+    orders: int = 0
+    weight: int = 0
 
 
 class OpenCycle:
@@ -134,7 +142,7 @@ def group_by_cost(chunks: Iterable[Chunk], most: int) -> Iterator[list[Chunk]]:
     group: list[Chunk] = []
     cost = 0
     for part in _parts(chunks, most):
-        part_cost = _cost_of(part)
+        part_cost = cost_of(part)
         if group and cost + part_cost > most:
             yield group
             group, cost = [], 0
@@ -148,13 +156,13 @@ def _parts(chunks: Iterable[Chunk], most: int) -> Iterator[list[Chunk]]:
     """Yield the neighbours of each key together if they cost at most `most`, else one by one."""
     for _, neighbours in groupby(chunks, key=attrgetter("key")):
         part = list(neighbours)
-        if _cost_of(part) <= most:
+        if cost_of(part) <= most:
             yield part
         else:
             yield from ([chunk] for chunk in part)
 
 
-def _cost_of(chunks: Iterable[Chunk]) -> int:
+def cost_of(chunks: Iterable[Chunk]) -> int:
     """Sum up the costs of chunks."""
     return sum(chunk.cost for chunk in chunks)
 

@@ -103,9 +103,12 @@ class CycleHistory:
         hour = _with(self._hour_as_recorded(), rest)
         if self._last_at is None:
             return hour
+        own_age, recorded_age = self._monotonic() - self._last_at, hour.last_run_age_seconds
+        if recorded_age is not None and recorded_age < own_age:
+            return hour  # Another host has finished one since.
         return replace(
             hour,
-            last_run_age_seconds=self._monotonic() - self._last_at,
+            last_run_age_seconds=own_age,
             last_duration_ms=self._cycles[0].duration_ms,
         )
 
@@ -122,6 +125,8 @@ class CycleHistory:
             scanned=0,
             discrepancies=0,
             errors=0,
+            weight=0,
+            slowest_duration_ms=None,
             first_sync_scanned=0,
             first_sync_discrepancies=0,
         )
@@ -145,6 +150,8 @@ def _with(hour: LastHour, cycles: Iterable[Cycle]) -> LastHour:
             scanned=hour.scanned + counts.scanned,
             discrepancies=hour.discrepancies + counts.discrepancies,
             errors=hour.errors + counts.errors,
+            weight=hour.weight + counts.weight,
+            slowest_duration_ms=max(hour.slowest_duration_ms or 0, cycle.duration_ms),
             first_sync_scanned=hour.first_sync_scanned + counts.scanned * hour.is_first_sync,
             first_sync_discrepancies=(
                 hour.first_sync_discrepancies + counts.discrepancies * hour.is_first_sync

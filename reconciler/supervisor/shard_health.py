@@ -44,6 +44,8 @@ class ShardHealth:
     finished: RateMeter = field(default_factory=RateMeter)
     fault: WorkerFault | None = None
     """The last fault, which may be over."""
+    cause: WorkerFault | None = None
+    """The last fault that is not the consequence of another, such as an open breaker."""
     has_fault: bool = False
     """True while nothing has been done without a failure since the last fault."""
     _fault_at: float = 0.0
@@ -64,6 +66,8 @@ class ShardHealth:
 
     def record_fault(self, fault: WorkerFault) -> None:
         """Record a fault, and back off for its `retry_after_seconds`."""
+        if not (fault.is_consequence and self.has_fault):
+            self.cause = fault
         self.fault = fault
         self.has_fault = True
         self._fault_at = self.monotonic()

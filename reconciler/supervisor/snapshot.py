@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from reconciler import __version__
-from reconciler.resilience.breaker_state import BreakerSnapshot, BreakerState
+from reconciler.resilience.breaker_state import BreakerSnapshot
 from reconciler.supervisor.coordinator import Coordinator
+from reconciler.supervisor.own_state import OwnState
 from reconciler.supervisor.process_memory import pss_bytes
 from reconciler.supervisor.sharding import bucket_of
+from reconciler.supervisor.sharing import StateSharing
 from reconciler.supervisor.status import (
     BacklogStatus,
     BudgetStatus,
@@ -26,7 +28,7 @@ from reconciler.supervisor.status import (
 )
 from reconciler.supervisor.summary import Summary
 from reconciler.supervisor.threads import run_in_daemon_thread
-from reconciler.telemetry.health import Vitals
+from reconciler.telemetry.health import HostState, Vitals
 from reconciler.telemetry.shadow import Mode
 from reconciler.workload import Backlog, Cycle, WorkerFault, Workload
 
@@ -45,8 +47,8 @@ class SnapshotBuilder:
     """Builds the snapshots of one supervisor, and keeps the values that only they need.
 
     Attributes:
-        store_refusal: Why the database refuses the supervisor itself; None if it does not.
-        store_away: Why the database is unavailable to the supervisor; None if it is not.
+        own: The live state of this supervisor.
+        sharing: Shares it with the other hosts, and knows theirs.
     """
 
     def __init__(self, coordinator: Coordinator, summary: Summary, workload: Workload) -> None:
@@ -57,8 +59,8 @@ class SnapshotBuilder:
         self._window = coordinator.window
         self._history = coordinator.history
         self._summary = summary
-        self.store_refusal: str | None = None
-        self.store_away: str | None = None
+        self.own = OwnState(coordinator)
+        self.sharing = StateSharing(self.own, self._own_state, coordinator.writes)
         self._backlog: Backlog | None = None
         self._backlog_at = 0.0
         self._started = time.monotonic()
@@ -176,41 +178,34 @@ class SnapshotBuilder:
         )
 
     def _vitals(self) -> Vitals:
-        hour = self._history.last_hour
-        if hour.last_run_age_seconds is None:
-            hour = replace(hour, last_run_age_seconds=self._uptime_seconds)
         backlog = self._backlog
         return Vitals(
-            last_hour=hour,
-            breakers_open=self._coordinator.breakers_in(BreakerState.OPEN),
-            breakers_half_open=self._coordinator.breakers_in(BreakerState.HALF_OPEN),
+            last_hour=self._history.last_hour,
             stale_orders=None if backlog is None else backlog.items,
             oldest_stale_age_seconds=self._oldest_stale_age_seconds(),
-            stale_after_seconds=None if backlog is None else backlog.stale_after_seconds,
+            stale_after_seconds=self._stale_after_seconds,
             open_orders=None if backlog is None else backlog.open_items,
             held_orders=None if backlog is None else backlog.held_items,
             oldest_hold_age_seconds=None if backlog is None else backlog.oldest_hold_age_seconds,
-            halted=self._coordinator.halt.reason,
-            blocked=self._fault_for_person(is_store_fault=False),
-            store_refusal=self.store_refusal or self._fault_for_person(is_store_fault=True),
-            store_away=self.store_away,
-            parked=len(self._pool.parked),
+            halted=self.sharing.halted,
+            hosts=(self._own_state(), *self.sharing.others),
             is_shadow=self.mode is Mode.SHADOW,
         )
+
+    def _own_state(self) -> HostState:
+        return self.own.build(
+            uptime_seconds=self._uptime_seconds, stale_after_seconds=self._stale_after_seconds
+        )
+
+    @property
+    def _stale_after_seconds(self) -> float | None:
+        return None if self._backlog is None else self._backlog.stale_after_seconds
 
     def _oldest_stale_age_seconds(self) -> float | None:
         """Return the age as of now, assuming that the order has not been synced since measured."""
         if self._backlog is None:
             return None
         return self._backlog.oldest_age_seconds + time.monotonic() - self._backlog_at
-
-    def _fault_for_person(self, *, is_store_fault: bool) -> str | None:
-        """Return a current fault that a person must fix: of the database, or of the exchange."""
-        for health in self._coordinator.shard_health.values():
-            kind = health.fault.kind if health.fault and health.has_fault else None
-            if kind is not None and kind.needs_person and kind.is_store_fault is is_store_fault:
-                return _first_line(health.fault)
-        return None
 
 
 async def with_memory(status: SupervisorStatus) -> SupervisorStatus:

@@ -169,6 +169,7 @@ class Supervisor:
             )
         ]
         writes = self._start_task(self._coordinator.write_in_background(lambda: self._planner))
+        sharing = self._start_task(self._snapshots.sharing.run())
         try:
             pause = await self._call_planner(lambda planner: planner.read_pause())
             if pause is not None:
@@ -176,10 +177,12 @@ class Supervisor:
             self._coordinator.resize(self._options)
             await self._plan_until_stopped()
             await self._drain()
+            sharing.cancel()
+            self._snapshots.sharing.end()
             await self._record_unfinished(writes)
         finally:
             self._coordinator.close()
-            for task in (*tasks, writes):
+            for task in (*tasks, sharing, writes):
                 task.cancel()
             self._planner.close()
 
@@ -286,17 +289,18 @@ class Supervisor:
 
     async def _call_planner(self, function: Callable[[Planner], T]) -> T | None:
         """Call a function with the planner until the database answers; None when stopping."""
+        own = self._snapshots.own
         while not self._stop_state.is_stopping:
             call = run_in_daemon_thread(function, self._planner)
             try:
                 result = await self._stop_state.result_unless_stopping(call)
-                self._snapshots.store_refusal = self._snapshots.store_away = None
+                own.store_refusal = own.store_away = None
             except (StoreUnavailable, StoreRefused) as error:
                 if isinstance(error, StoreRefused):
                     if self._options.is_once:
                         raise
-                    self._snapshots.store_refusal = str(error)
-                self._snapshots.store_away = str(error)
+                    own.store_refusal = str(error)
+                own.store_away = str(error)
                 log.warning("supervisor.waits_for_store", reason=str(error))
                 self.on_outage(StopReason.STORE_GONE, str(error), STORE_RETRY_SECONDS)
                 self._coordinator.pause_assignment(STORE_RETRY_SECONDS)

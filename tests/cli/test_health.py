@@ -2,32 +2,30 @@
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
 import pytest
 from click.testing import Result
 
-from reconciler.telemetry.health import LastHour, Vitals
+from reconciler.telemetry.health import HostState, LastHour, Vitals
 
 from .conftest import Invoke
 from .fake_control_server import FakeControlServer
 
 Ask = Callable[..., Result]
 
+HOST = HostState(host="trading-1", instance="aa", shards=4, budget_per_minute=3000)
 HEALTHY = Vitals(
-    breakers_open=0,
-    breakers_half_open=0,
     last_hour=LastHour(
-        scanned=400, discrepancies=2, last_run_age_seconds=12, last_duration_ms=2100
+        scanned=400, discrepancies=2, last_run_age_seconds=12, slowest_duration_ms=2100
     ),
-    parked=0,
+    hosts=(HOST,),
 )
 UNHEALTHY = Vitals(
-    breakers_open=1,
-    breakers_half_open=0,
-    last_hour=LastHour(last_run_age_seconds=12, last_duration_ms=12_000),
-    blocked="the exchange | says:\nno",
+    last_hour=LastHour(last_run_age_seconds=12, slowest_duration_ms=12_000),
+    hosts=(replace(HOST, breakers_open=1, account_fault="the exchange | says:\nno"),),
 )
 
 
@@ -70,9 +68,8 @@ def record_a_cycle(database_url: str, *, minutes_ago: float, errors: int = 0) ->
         (HEALTHY, 0, "RECONCILER OK - last run: 12 s ago"),
         (
             Vitals(
-                breakers_open=0,
-                breakers_half_open=1,
                 last_hour=LastHour(last_run_age_seconds=61),
+                hosts=(replace(HOST, breakers_half_open=1),),
             ),
             1,
             "RECONCILER WARNING - breakers: 1 half-open; last run: 61 s ago",
@@ -80,7 +77,7 @@ def record_a_cycle(database_url: str, *, minutes_ago: float, errors: int = 0) ->
         (
             UNHEALTHY,
             2,
-            "RECONCILER CRITICAL - breakers: 1 open; exchange: the exchange / says: no",
+            "RECONCILER CRITICAL - breakers: 1 open; accounts: the exchange / says: no",
         ),
         (Vitals(), 3, "RECONCILER UNKNOWN - last run: no cycle has been recorded yet"),
     ],
@@ -106,10 +103,17 @@ def test_all_rows_follow_with_their_grades(
 
     assert [" ".join(line.split()) for line in result.stdout.splitlines()[1:]] == [
         "breakers all closed healthy",
-        "cycle duration 2.1 s healthy",
+        "cycle duration 2.1 s, the slowest of the last hour healthy",
         "discrepancy rate 0.5% of 400 orders in the last hour healthy",
         "errors 0 in the last hour healthy",
         "last run 12 s ago healthy",
+        "rate-limit pause none healthy",
+        "halt off healthy",
+        "accounts none refused healthy",
+        "shards none of 4 parked healthy",
+        "database answers healthy",
+        "exchange no fault healthy",
+        "supervisor 1 running: trading-1 (heard 0 s ago) healthy",
     ]
 
 
@@ -130,14 +134,12 @@ def test_json_has_the_reasons_the_rows_and_the_source(
         "command": "reconciler status",
         "runbook": "incident-runbook.md#breakers",
     }
-    assert [row["name"] for row in output["rows"]] == [
+    assert [row["slug"] for row in output["rows"]][:3] == [
         "breakers",
-        "cycle duration",
-        "discrepancy rate",
-        "errors",
-        "last run",
-        "exchange",
+        "cycle_duration",
+        "discrepancy_rate",
     ]
+    assert output["note"] is None
 
 
 def test_each_reason_says_what_to_type_and_where_to_read_on(
@@ -151,7 +153,7 @@ def test_each_reason_says_what_to_type_and_where_to_read_on(
     assert shown == [
         "reason type read in docs/how-to",
         "breakers reconciler status incident-runbook.md#breakers",
-        "exchange reconciler check incident-runbook.md#exchange",
+        "accounts reconciler check incident-runbook.md#accounts",
     ]
 
 
@@ -175,8 +177,9 @@ def test_without_a_supervisor_the_recorded_cycles_count(
     output = json.loads(result.stdout)
     assert (result.exit_code, output["source"]) == (code, "database")
     assert [row["name"] for row in output["reasons"]] == reasons
-    assert (output["rows"][-1]["name"], output["rows"][-1]["grade"]) == ("breakers", "unknown")
-    assert output["rows"][-1]["value"].startswith("not known: no supervisor answers at /")
+    assert output["rows"][0]["slug"] == "breakers"
+    assert output["rows"][0]["value"] == "not known: no supervisor has recorded its state"
+    assert output["note"].startswith("no supervisor answers at /")
 
 
 def test_without_a_supervisor_the_halt_is_read_from_the_database(

@@ -11,13 +11,14 @@ from reconciler.telemetry.health.judge import (
     judge,
 )
 from reconciler.telemetry.health.rows import Grade, HealthRow, Slug
-from reconciler.telemetry.health.vitals import LastHour, Vitals
+from reconciler.telemetry.health.vitals import HostState, LastHour, Vitals
 
 __all__ = [
     "FIRST_SYNC_HOURS",
     "Grade",
     "HealthRow",
     "HealthVerdict",
+    "HostState",
     "LastHour",
     "Slug",
     "Vitals",

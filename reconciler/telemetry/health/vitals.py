@@ -1,4 +1,4 @@
-"""The values that the verdict is made from."""
+"""The values that the verdict is made from: of the orders, and of each supervisor."""
 
 from dataclasses import dataclass, field
 
@@ -9,6 +9,8 @@ class LastHour:
 
     Attributes:
         scanned, discrepancies, errors: Orders of all these cycles.
+        weight: The weight of the rate budget that they used.
+        slowest_duration_ms: How long the slowest of them took; None if none has ended.
         first_sync_scanned, first_sync_discrepancies: The same for the cycles that belong to the
             table's first sync.
         is_first_sync: True while the first sync is going on.
@@ -19,6 +21,8 @@ class LastHour:
     scanned: int = 0
     discrepancies: int = 0
     errors: int = 0
+    weight: int = 0
+    slowest_duration_ms: int | None = None
     first_sync_scanned: int = 0
     first_sync_discrepancies: int = 0
     is_first_sync: bool = False
@@ -27,29 +31,79 @@ class LastHour:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class HostState:
+    """The live state of one supervisor, which only it knows and which it records for the others.
+
+    Attributes:
+        host: The name of its machine.
+        instance: Tells this process from others on the machine, before it and next to it.
+        silent_seconds: How long ago this was its state; 0 in its own answer.
+        uptime_seconds: How long it had been running then.
+        shards, shards_parked: Shards that are wanted, and those that are out of service because
+            their workers kept dying.
+        breakers_open, breakers_half_open: Shards with a circuit breaker in that state.
+        halted: Why it may write nothing.
+        account_fault: What a person has to fix about the account: a refused key, another account.
+        exchange_fault: Why the exchange cannot be asked at the moment.
+        store_refusal: What a person has to fix at the database: a right, a password.
+        store_away: Why the database takes no work at the moment: it is away, or read-only.
+        pause_seconds: How much longer the rate-limit pause lasted then.
+        budget_per_minute: The weight that it may use in a minute; None if there is no limit.
+        planned_orders, planned_weight: Orders of the last page that it planned, and the weight that
+            they will probably cost.
+        stale_after_seconds: How long an order may go without a sync before it is stale; None if it
+            does not judge that.
+    """
+
+    host: str
+    instance: str
+    silent_seconds: float = 0.0
+    uptime_seconds: float = 0.0
+    shards: int = 0
+    shards_parked: int = 0
+    breakers_open: int = 0
+    breakers_half_open: int = 0
+    halted: str | None = None
+    account_fault: str | None = None
+    exchange_fault: str | None = None
+    store_refusal: str | None = None
+    store_away: str | None = None
+    pause_seconds: float = 0.0
+    budget_per_minute: int | None = None
+    planned_orders: int = 0
+    planned_weight: int = 0
+    stale_after_seconds: float | None = None
+
+    @property
+    def age_seconds(self) -> float:
+        """How long ago it started, as of now."""
+        return self.uptime_seconds + self.silent_seconds
+
+    @property
+    def paused_seconds(self) -> float:
+        """How much longer its rate-limit pause lasts, as of now."""
+        return max(0.0, self.pause_seconds - self.silent_seconds)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Vitals:
     """The values that the verdict is made from. A value that is not known is None.
 
     Attributes:
         last_hour: The cycles of the last hour.
-        breakers_open, breakers_half_open: Shards with a circuit breaker in that state.
         stale_orders: Orders that are stale.
         oldest_stale_age_seconds: How long the oldest of them has not been synced.
         stale_after_seconds: How long an order may go without a sync before it is stale.
         open_orders, held_orders: Open orders, and how many of them are on hold.
         oldest_hold_age_seconds: How long ago the oldest hold began.
-        halted: Why nothing may be written.
-        blocked: The problem at the exchange that a person must fix: a refused key, another account.
-        store_refusal: The problem at the database that a person must fix: a right, a password.
-        store_away: Why the database takes no work at the moment: it is away, or read-only.
-        parked: Shards that are out of service because their workers kept dying.
+        halted: Why nothing may be written, as the database has it.
+        hosts: The supervisors of these orders: the one that answers first, then the others as they
+            last recorded their state.
         is_shadow: True if the supervisor writes nothing. What it finds different is then no alarm:
             to find that is what it runs for.
     """
 
     last_hour: LastHour = field(default_factory=LastHour)
-    breakers_open: int | None = None
-    breakers_half_open: int | None = None
     stale_orders: int | None = None
     oldest_stale_age_seconds: float | None = None
     stale_after_seconds: float | None = None
@@ -57,8 +111,5 @@ class Vitals:
     held_orders: int | None = None
     oldest_hold_age_seconds: float | None = None
     halted: str | None = None
-    blocked: str | None = None
-    store_refusal: str | None = None
-    store_away: str | None = None
-    parked: int | None = None
+    hosts: tuple[HostState, ...] = ()
     is_shadow: bool = False

@@ -1,5 +1,5 @@
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import pytest
@@ -150,6 +150,29 @@ def test_unrecorded_cycles_of_the_first_sync_count_for_it() -> None:
 
     hour = history.last_hour
     assert (hour.first_sync_scanned, hour.first_sync_discrepancies) == (10, 9)
+
+
+def test_the_slowest_cycle_counts_and_the_weight_of_all() -> None:
+    history = CycleHistory(FakeClock())
+    history.write(Record(hour=LastHour(weight=7, slowest_duration_ms=4000)))
+    slow = replace(a_cycle(), duration_ms=9000, counts=Counts(scanned=1, weight=5))
+
+    history.add(slow)
+    history.add(a_cycle())
+
+    assert history.last_hour.slowest_duration_ms == 9000
+    assert (history.last_hour.last_duration_ms, history.last_hour.weight) == (5, 12)
+
+
+def test_a_cycle_that_another_host_finished_since_is_the_last_run() -> None:
+    clock = FakeClock()
+    history, record = CycleHistory(clock), Record(hour=BEFORE)
+    history.add(a_cycle())
+    clock.now += 100
+
+    history.write(record)
+
+    assert history.last_hour.last_run_age_seconds == 90
 
 
 def test_asking_for_the_hour_changes_nothing() -> None:

@@ -5,24 +5,25 @@ from typing import Any
 
 import pytest
 
-from reconciler.telemetry.health import Grade, LastHour, Vitals, judge
+from reconciler.telemetry.health import Grade, HostState, LastHour, Slug, Vitals, judge
 
 
 def vitals_with(**changes: Any) -> Vitals:
-    """Return healthy vitals with some values changed, also those of the last hour."""
-    hour = LastHour(scanned=10_000, last_run_age_seconds=0.0, last_duration_ms=1000)
-    names = {field.name for field in fields(LastHour)} & changes.keys()
+    """Return healthy vitals with some values changed, also of the last hour and of the host."""
+    hour = LastHour(scanned=10_000, weight=500, last_run_age_seconds=0.0, slowest_duration_ms=1000)
+    host = HostState(host="trading-1", instance="aa", shards=4, budget_per_minute=3000)
+    of_hour = {field.name for field in fields(LastHour)} & changes.keys()
+    of_host = {field.name for field in fields(HostState)} & changes.keys() - {"stale_after_seconds"}
     return Vitals(
-        last_hour=replace(hour, **{name: changes.pop(name) for name in names}),
-        **{
-            "breakers_open": 0,
-            "breakers_half_open": 0,
-            "open_orders": 1000,
-            "held_orders": 0,
-            "parked": 0,
-            **changes,
-        },
+        last_hour=replace(hour, **{name: changes.pop(name) for name in of_hour}),
+        hosts=(replace(host, **{name: changes.pop(name) for name in of_host}),),
+        **{"open_orders": 1000, "held_orders": 0, **changes},
     )
+
+
+def value_of(slug: Slug, vitals: Vitals) -> str:
+    """Return the value of a row."""
+    return next(row.value for row in judge(vitals).rows if row.slug is slug)
 
 
 @pytest.mark.parametrize(
@@ -31,10 +32,10 @@ def vitals_with(**changes: Any) -> Vitals:
         ({}, "healthy", None),
         ({"breakers_half_open": 1}, "warning", "breakers"),
         ({"breakers_half_open": 1, "breakers_open": 1}, "critical", "breakers"),
-        ({"last_duration_ms": 9990}, "healthy", None),
-        ({"last_duration_ms": 10000}, "warning", "cycle duration"),
-        ({"last_duration_ms": 30000}, "warning", "cycle duration"),
-        ({"last_duration_ms": 30010}, "critical", "cycle duration"),
+        ({"slowest_duration_ms": 9990}, "healthy", None),
+        ({"slowest_duration_ms": 10000}, "warning", "cycle duration"),
+        ({"slowest_duration_ms": 30000}, "warning", "cycle duration"),
+        ({"slowest_duration_ms": 30010}, "critical", "cycle duration"),
         ({"discrepancies": 99}, "healthy", None),
         ({"discrepancies": 100}, "warning", "discrepancy rate"),
         ({"discrepancies": 500}, "warning", "discrepancy rate"),
@@ -57,9 +58,16 @@ def vitals_with(**changes: Any) -> Vitals:
         ({"oldest_hold_age_seconds": 3601}, "warning", "oldest hold"),
         ({"oldest_hold_age_seconds": 86_400}, "warning", "oldest hold"),
         ({"oldest_hold_age_seconds": 86_401}, "critical", "oldest hold"),
+        ({"pause_seconds": 60}, "healthy", None),
+        ({"pause_seconds": 60.1}, "warning", "rate-limit pause"),
+        ({"pause_seconds": 250_000}, "warning", "rate-limit pause"),
         ({"halted": "41 of 50 vanished"}, "critical", "halt"),
-        ({"blocked": "bad key"}, "critical", "exchange"),
-        ({"parked": 1}, "critical", "shards"),
+        ({"account_fault": "bad key"}, "critical", "accounts"),
+        ({"shards_parked": 1}, "warning", "shards"),
+        ({"shards_parked": 4}, "critical", "shards"),
+        ({"store_refusal": "no right"}, "critical", "database"),
+        ({"store_away": "it does not answer"}, "warning", "database"),
+        ({"exchange_fault": "it does not answer"}, "warning", "exchange"),
     ],
     ids=str,
 )
@@ -73,33 +81,112 @@ def test_each_row_is_graded_as_in_the_table(
 
 
 def test_worst_grade_is_the_verdict_and_its_rows_the_reasons() -> None:
-    verdict = judge(vitals_with(breakers_half_open=1, errors=21, parked=2))
+    verdict = judge(vitals_with(breakers_half_open=1, errors=21, shards_parked=4))
 
     assert verdict.status is Grade.CRITICAL
-    assert [row.name for row in verdict.reasons] == ["errors", "shards"]
+    assert [row.slug for row in verdict.reasons] == [Slug.ERRORS, Slug.SHARDS]
 
 
-def test_unknown_values_make_no_row_in_the_verdict() -> None:
+def test_a_fault_that_has_opened_a_breaker_is_named_with_it() -> None:
+    verdict = judge(vitals_with(breakers_open=2, exchange_fault="it does not answer"))
+
+    assert [(row.slug, row.value) for row in verdict.reasons] == [
+        (Slug.BREAKERS, "2 open"),
+        (Slug.EXCHANGE, "it does not answer"),
+    ]
+
+
+def test_every_row_says_what_to_type_and_where_to_read_on() -> None:
+    stale = {"stale_orders": 2, "oldest_stale_age_seconds": 1, "stale_after_seconds": 300}
+
+    rows = judge(vitals_with(**stale, is_shadow=True)).rows
+
+    assert [row.slug for row in rows] == [slug for slug in Slug if slug != "configuration"]
+    assert {row.runbook for row in rows if row.slug is Slug.OLDEST_STALE} == {
+        "incident-runbook.md#oldest-stale"
+    }
+    assert all(row.command.startswith("reconciler ") for row in rows)
+
+
+def test_without_a_supervisor_its_rows_are_unknown_and_make_nothing_worse() -> None:
     verdict = judge(Vitals(last_hour=LastHour(last_run_age_seconds=5)))
 
     assert verdict.status is Grade.HEALTHY
-    assert [row.name for row in verdict.rows] == ["discrepancy rate", "errors", "last run"]
+    assert {row.slug for row in verdict.rows if row.grade is Grade.UNKNOWN} == {
+        Slug.CYCLE_DURATION,
+        Slug.BREAKERS,
+        Slug.ACCOUNTS,
+        Slug.SHARDS,
+        Slug.EXCHANGE,
+        Slug.SUPERVISOR,
+    }
 
 
 def test_health_without_any_run_is_unknown_unless_a_row_is_critical() -> None:
-    assert judge(Vitals()).status is Grade.UNKNOWN
-    assert judge(Vitals()).reasons == ()
+    never = judge(Vitals())
+
+    assert never.status is Grade.UNKNOWN
+    assert [row.value for row in never.reasons] == ["no cycle has been recorded yet"]
     assert judge(Vitals(halted="41 of 50 vanished")).status is Grade.CRITICAL
+
+
+@pytest.mark.parametrize(
+    ("uptime", "grade"), [(60, Grade.HEALTHY), (61, Grade.WARNING), (301, Grade.CRITICAL)]
+)
+def test_before_the_first_cycle_the_time_since_the_start_counts(
+    uptime: float, grade: Grade
+) -> None:
+    verdict = judge(vitals_with(last_run_age_seconds=None, uptime_seconds=uptime))
+
+    assert verdict.status is grade
+
+
+@pytest.mark.parametrize(
+    ("stale", "changes", "grade", "says"),
+    [
+        (300_000, {}, Grade.HEALTHY, "; the budget of 3,000 a minute can do 300,000 in 300 s"),
+        (300_001, {}, Grade.WARNING, "can do 300,000 in 300 s"),
+        (300_001, {"is_first_sync": True}, Grade.HEALTHY, "; this is the first sync"),
+        (300_001, {"scanned": 9, "weight": 9}, Grade.HEALTHY, "can do is not measured yet"),
+        (300_001, {"weight": 0}, Grade.HEALTHY, "can do is not measured yet"),
+        (
+            300_001,
+            {"scanned": 9, "planned_orders": 100, "planned_weight": 10},
+            Grade.WARNING,
+            "can do 150,000 in 300 s, by the plan",
+        ),
+        (300_001, {"budget_per_minute": None}, Grade.HEALTHY, "300,001 stale"),
+    ],
+    ids=[
+        "just enough",
+        "too many",
+        "first sync",
+        "too few measured",
+        "no weight",
+        "planned",
+        "no limit",
+    ],
+)
+def test_backlog_is_compared_with_what_the_budget_can_do_in_the_stale_time(
+    stale: int, changes: dict[str, Any], grade: Grade, says: str
+) -> None:
+    waiting = {"stale_orders": stale, "oldest_stale_age_seconds": 1, "stale_after_seconds": 300}
+    vitals = vitals_with(**waiting, **changes)
+
+    (row,) = [row for row in judge(vitals).rows if row.slug is Slug.BACKLOG]
+
+    assert row.grade is grade
+    assert row.value.endswith(says)
 
 
 @pytest.mark.parametrize(
     ("changes", "name", "value"),
     [
-        ({"last_duration_ms": 9990}, "cycle duration", "9.99 s"),
-        ({"last_duration_ms": 9999}, "cycle duration", "9.999 s"),
-        ({"last_duration_ms": 10000}, "cycle duration", "10.0 s"),
-        ({"last_duration_ms": 30000}, "cycle duration", "30.0 s"),
-        ({"last_duration_ms": 30040}, "cycle duration", "30.04 s"),
+        ({"slowest_duration_ms": 9990}, "cycle duration", "9.99 s, the slowest of the last hour"),
+        ({"slowest_duration_ms": 9999}, "cycle duration", "9.999 s, the slowest of the last hour"),
+        ({"slowest_duration_ms": 10000}, "cycle duration", "10.0 s, the slowest of the last hour"),
+        ({"slowest_duration_ms": 30000}, "cycle duration", "30.0 s, the slowest of the last hour"),
+        ({"slowest_duration_ms": 30040}, "cycle duration", "30.04 s, the slowest of the last hour"),
         ({"discrepancies": 99}, "discrepancy rate", "0.99% of 10,000 orders in the last hour"),
         ({"discrepancies": 500}, "discrepancy rate", "5.0% of 10,000 orders in the last hour"),
         ({"discrepancies": 501}, "discrepancy rate", "5.01% of 10,000 orders in the last hour"),

@@ -1,0 +1,177 @@
+"""The rows about the orders: the last hour's cycles, what is stale, what is on hold."""
+
+from collections.abc import Iterator
+
+from reconciler.telemetry.health.grading import grade_above, grade_from
+from reconciler.telemetry.health.merge import MergedHosts
+from reconciler.telemetry.health.rows import Grade, HealthRow, Slug
+from reconciler.telemetry.health.vitals import LastHour, Vitals
+from reconciler.telemetry.rounding import round_on_same_side
+
+CYCLE_SECONDS = (10.0, 30.0)
+DISCREPANCY_RATE = (0.01, 0.05)
+ERRORS = (5, 20)
+LAST_RUN_SECONDS = (60.0, 300.0)
+STALE_TIMES = (2.0, 6.0)
+HELD_SHARE = (0.01, 0.10)
+OLDEST_HOLD_HOURS = (1.0, 24.0)
+
+ENOUGH_MEASURED = 10
+"""Orders of the last hour from which we conclude how many the budget can do."""
+
+_FIRST_SYNC = "; this is the first sync"
+
+
+def order_rows(vitals: Vitals, hosts: MergedHosts) -> Iterator[HealthRow]:
+    """Yield the rows that the database knows; the budget is that of the supervisors."""
+    hour = vitals.last_hour
+    yield _cycle_duration(hour)
+    yield _discrepancy_rate(hour, is_shadow=vitals.is_shadow)
+    errors = f"{hour.errors:,} in the last hour"
+    yield HealthRow.of(Slug.ERRORS, errors, grade_from(hour.errors, *ERRORS))
+    yield _last_run(hour, hosts)
+    yield from _stale_rows(vitals, hosts)
+    yield from _hold_rows(vitals)
+    yield _halt(vitals, hosts)
+
+
+def _halt(vitals: Vitals, hosts: MergedHosts) -> HealthRow:
+    """Grade the halt: it is on if the database has it, or as long as a supervisor keeps it."""
+    kept = next((host.halted for host in hosts.live if host.halted is not None), None)
+    if (reason := vitals.halted or kept) is None:
+        return HealthRow.of(Slug.HALT, "off", Grade.HEALTHY)
+    return HealthRow.of(Slug.HALT, reason, Grade.CRITICAL)
+
+
+def _cycle_duration(hour: LastHour) -> HealthRow:
+    if hour.slowest_duration_ms is None:
+        return HealthRow.of(Slug.CYCLE_DURATION, "no cycle in the last hour", Grade.UNKNOWN)
+    seconds = hour.slowest_duration_ms / 1000
+    value = f"{round_on_same_side(seconds, 1, _grade_of_cycle)} s, the slowest of the last hour"
+    return HealthRow.of(Slug.CYCLE_DURATION, value, _grade_of_cycle(seconds))
+
+
+def _discrepancy_rate(hour: LastHour, *, is_shadow: bool) -> HealthRow:
+    """Grade the discrepancies, except those of the first sync, where any order may differ.
+
+    A shadow finds the same order different again and again: there they have no grade of their own.
+    """
+    scanned = hour.scanned - hour.first_sync_scanned
+    differed = hour.discrepancies - hour.first_sync_discrepancies
+    percent = 100 * differed / scanned if scanned > 0 else 0.0
+    rounded = round_on_same_side(percent, 1, _grade_of_percent)
+    value = f"{rounded}% of {scanned:,} orders in the last hour"
+    if hour.first_sync_scanned:
+        value += (
+            f"; not counted is the first sync of this table:"
+            f" {hour.first_sync_discrepancies:,} of {hour.first_sync_scanned:,} differed"
+        )
+    grade = Grade.HEALTHY if is_shadow else _grade_of_percent(percent)
+    return HealthRow.of(Slug.DISCREPANCY_RATE, value, grade)
+
+
+def _last_run(hour: LastHour, hosts: MergedHosts) -> HealthRow:
+    """Grade the age of the last cycle; before the first, how long a supervisor has been running."""
+    if (age := hour.last_run_age_seconds) is not None:
+        value = f"{round_on_same_side(age, 0, _grade_of_last_run)} s ago"
+        return HealthRow.of(Slug.LAST_RUN, value, _grade_of_last_run(age))
+    value = "no cycle has been recorded yet"
+    if not hosts.live:
+        return HealthRow.of(Slug.LAST_RUN, value, Grade.UNKNOWN)
+    age = max(host.age_seconds for host in hosts.live)
+    value += f", {round_on_same_side(age, 0, _grade_of_last_run)} s after the start"
+    return HealthRow.of(Slug.LAST_RUN, value, _grade_of_last_run(age))
+
+
+def _stale_rows(vitals: Vitals, hosts: MergedHosts) -> Iterator[HealthRow]:
+    age, stale_after = vitals.oldest_stale_age_seconds, vitals.stale_after_seconds
+    if age is None or stale_after is None or vitals.stale_orders is None:
+        return
+    if not vitals.stale_orders:
+        yield HealthRow.of(Slug.OLDEST_STALE, "none is stale", Grade.HEALTHY)
+        yield HealthRow.of(Slug.BACKLOG, "none is stale", Grade.HEALTHY)
+        return
+    is_first = vitals.last_hour.is_first_sync
+    yield _oldest_stale(age, vitals.stale_orders, stale_after, is_first=is_first)
+    yield _backlog(vitals.stale_orders, stale_after, vitals.last_hour, hosts)
+
+
+def _oldest_stale(age: float, orders: int, stale_after: float, *, is_first: bool) -> HealthRow:
+    limits = tuple(times * stale_after for times in STALE_TIMES)
+    rounded = round_on_same_side(age, 0, lambda seconds: grade_from(seconds, *limits))
+    value = f"unsynced for {rounded} s, of {orders:,} that are after {stale_after:g} s"
+    if is_first:
+        return HealthRow.of(Slug.OLDEST_STALE, value + _FIRST_SYNC, Grade.HEALTHY)
+    return HealthRow.of(Slug.OLDEST_STALE, value, grade_from(age, *limits))
+
+
+def _backlog(orders: int, stale_after: float, hour: LastHour, hosts: MergedHosts) -> HealthRow:
+    """Compare the backlog with what the budget can do until the same orders are stale again."""
+    value = f"{orders:,} stale"
+    if not hosts.live:
+        value += "; no supervisor runs to work them off"
+        return HealthRow.of(Slug.BACKLOG, value, Grade.UNKNOWN)
+    if (limit := hosts.budget_per_minute) is None:
+        return HealthRow.of(Slug.BACKLOG, value, Grade.HEALTHY)
+    measured = _orders_and_weight(hour, hosts)
+    if measured is None:
+        value += "; how many the budget can do is not measured yet"
+        return HealthRow.of(Slug.BACKLOG, value, Grade.HEALTHY)
+    done, weight, how = measured
+    can_do = int(limit * stale_after / 60 * done / weight)
+    value += f"; the budget of {limit:,} a minute can do {can_do:,} in {stale_after:g} s{how}"
+    if hour.is_first_sync:
+        return HealthRow.of(Slug.BACKLOG, value + _FIRST_SYNC, Grade.HEALTHY)
+    return HealthRow.of(Slug.BACKLOG, value, Grade.WARNING if orders > can_do else Grade.HEALTHY)
+
+
+def _orders_and_weight(hour: LastHour, hosts: MergedHosts) -> tuple[int, int, str] | None:
+    """Return a number of orders, the weight that they cost, and if that is only planned.
+
+    How far a weight goes depends on how the orders spread over the symbols. So it is taken from the
+    last hour's cycles, and while these looked at fewer than `ENOUGH_MEASURED` orders, from the
+    plan, which knows only what the requests cost if all goes well.
+    """
+    if hour.scanned >= ENOUGH_MEASURED and hour.weight:
+        return hour.scanned, hour.weight, ""
+    planned = sum(host.planned_orders for host in hosts.live)
+    weight = sum(host.planned_weight for host in hosts.live)
+    return (planned, weight, ", by the plan") if planned and weight else None
+
+
+def _hold_rows(vitals: Vitals) -> Iterator[HealthRow]:
+    held, open_ = vitals.held_orders, vitals.open_orders
+    if held is None or open_ is None:
+        return
+    percent = 100 * held / max(open_, held, 1)
+    rounded = round_on_same_side(percent, 1, _grade_of_held_percent)
+    value = f"{rounded}% of {open_:,} open orders: {held:,}"
+    yield HealthRow.of(Slug.HOLDS, value, _grade_of_held_percent(percent))
+    if vitals.oldest_hold_age_seconds is None:
+        yield HealthRow.of(Slug.OLDEST_HOLD, "none", Grade.HEALTHY)
+        return
+    hours = vitals.oldest_hold_age_seconds / 3600
+    value = f"{round_on_same_side(hours, 1, _grade_of_hold)} h old"
+    yield HealthRow.of(Slug.OLDEST_HOLD, value, _grade_of_hold(hours))
+
+
+def _grade_of_cycle(seconds: float) -> Grade:
+    return grade_from(seconds, *CYCLE_SECONDS)
+
+
+def _grade_of_percent(percent: float) -> Grade:
+    warning, critical = DISCREPANCY_RATE
+    return grade_from(percent, 100 * warning, 100 * critical)
+
+
+def _grade_of_last_run(seconds: float) -> Grade:
+    return grade_above(seconds, *LAST_RUN_SECONDS)
+
+
+def _grade_of_held_percent(percent: float) -> Grade:
+    warning, critical = HELD_SHARE
+    return grade_from(percent, 100 * warning, 100 * critical)
+
+
+def _grade_of_hold(hours: float) -> Grade:
+    return grade_above(hours, *OLDEST_HOLD_HOURS)
