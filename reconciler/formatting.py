@@ -6,6 +6,7 @@
     elapsed     12 ms, 2.1 s, 34 s, 3 min 4 s  how long something took
     percent     0%, <0.1%, 10.9%
     memory      87 MB
+    printable   any text, with control characters as escapes
 
 What programs read (`--json`, logs, metrics) has plain numbers instead.
 """
@@ -67,6 +68,13 @@ def percent(share: float) -> str:
     if 0 < percentage < _SMALLEST_PERCENT:
         return f"<{_SMALLEST_PERCENT}%"
     return f"{percentage:,.1f}".removesuffix(".0") + "%"
+
+
+def printable(text: str) -> str:
+    """Return a text without what would act on a terminal: that is shown as an escape."""
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in text
+    )
 
 
 def memory(size_bytes: int | None) -> str:

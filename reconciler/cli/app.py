@@ -25,6 +25,7 @@ _COMMANDS = {
     "db": ("reconciler.cli.db", "Create or upgrade the reconciler's tables and index."),
     "explain": ("reconciler.cli.explain", "Explain why an order is, or is not, being reconciled."),
     "audit": ("reconciler.cli.audit", "Show an order's history, or replay past changes."),
+    "changes": ("reconciler.cli.changes", "List what was changed lately, and follow it."),
     "holds": ("reconciler.cli.holds", "List, accept or dismiss the orders that need a person."),
     "halt": ("reconciler.cli.halt", "Show whether writing is stopped, and allow it again."),
     "account": ("reconciler.cli.account", "Show or confirm the account that the orders belong to."),

@@ -15,14 +15,12 @@ from reconciler.cli.order_id import parse_order_id, read_orders_if_suitable
 from reconciler.cli.ui.options import environment_option, json_option
 from reconciler.cli.ui.output import print_json, print_table
 from reconciler.domain.order import OrderId
-from reconciler.domain.status import in_both_words
 from reconciler.exchanges.registry import venue
 from reconciler.store.activity import ACTION, Activity, read_history
+from reconciler.store.changes import LoggedChange
 from reconciler.store.database import Database
 from reconciler.store.row_status import read_row_status
 from reconciler.store.user_table import UserTable
-
-_COMPARED = (("executed_qty", "executed"), ("avg_price", "average"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,7 +178,7 @@ def entry_cells(entry: Activity) -> tuple[str, str, str, str]:
     fetched_at = datetime.fromisoformat(details["fetched_at"])
     return (
         when,
-        "\n".join(_changes(details["from"], details["to"])),
+        "\n".join(change_lines(LoggedChange.of(entry))),
         details["rule"],
         f"{_asked(details)}\n{_time(fetched_at)}",
     )
@@ -192,22 +190,11 @@ def _asked(details: Mapping[str, Any]) -> str:
     return f"{exchange} ({scope})" if scope else str(exchange)
 
 
-def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
-    was, is_now = (
-        in_both_words(facts.get("status_written"), facts["status"]) for facts in (before, after)
-    )
-    yield f"{was} -> {is_now}"
-    for name, word in _COMPARED:
-        old, new = _number(before[name]), _number(after[name])
-        if old != new:
-            yield f"{word} {old} -> {new}"
-
-
-def _number(text: str | None) -> str:
-    """Return a decimal without the trailing zeros of its column's scale."""
-    if text is None:
-        return "-"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+def change_lines(change: LoggedChange) -> Iterator[str]:
+    """Return what a change has changed: `new -> filled`, `executed 0 -> 1.5`."""
+    for one in change.differences:
+        name = "" if one.name == "status" else f"{one.name} "
+        yield f"{name}{one.before} -> {one.after}"
 
 
 def _in_two_lines(moment: datetime) -> str:

@@ -10,23 +10,16 @@ import click
 
 from reconciler.cli.audit import print_changes, print_unknown
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.explanation import OrderSnapshot, answer, details, is_due
 from reconciler.cli.logs import load_settings
 from reconciler.cli.order_id import parse_order_id
 from reconciler.cli.ui.options import json_option
 from reconciler.cli.ui.output import console, print_json, print_table
-from reconciler.control.running_supervisor import ask_supervisor
-from reconciler.domain.order import OrderId
-from reconciler.errors import ConfigurationError, NoSupervisor
+from reconciler.explanation.answer import OrderSnapshot, answer, details, is_due
+from reconciler.explanation.snapshot import take_snapshot
 from reconciler.settings import Settings
-from reconciler.store.activity import read_history
 from reconciler.store.database import Database
-from reconciler.store.explain import read_lock_holders, read_row
-from reconciler.store.holds import read_hold
 from reconciler.store.orders_table import read_orders_table
-from reconciler.store.shared_state import read_halt
 from reconciler.store.user_table import UserTable
-from reconciler.supervisor.status import OrderLocation
 
 MAX_ENTRIES = 5
 
@@ -61,35 +54,7 @@ def _take_snapshot(settings: Settings, text: str) -> OrderSnapshot:
         database.autocommit() as connection,
     ):
         orders = read_orders_table(connection, UserTable(settings.orders))
-        order_id = parse_order_id(text, orders)
-        row = read_row(connection, orders, order_id, stale_after=settings.stale_after)
-        location, unanswered = (
-            (None, None) if row is None else _locate(settings, row.symbol, order_id)
-        )
-        return OrderSnapshot(
-            order_id=str(order_id),
-            scope=settings.scope,
-            row=row,
-            hold=read_hold(connection, settings.scope, str(order_id)),
-            holders=() if row is None else read_lock_holders(connection, orders, order_id),
-            location=location,
-            unanswered=unanswered,
-            halted=read_halt(connection, settings.scope),
-            activity=read_history(connection, str(order_id)),
-        )
-
-
-def _locate(
-    settings: Settings, symbol: str, order_id: OrderId
-) -> tuple[OrderLocation | None, str | None]:
-    """Return where the supervisor has the order, or why it does not answer."""
-    try:
-        location = ask_supervisor(settings, "locate", OrderLocation, key=symbol, id=str(order_id))
-    except NoSupervisor as error:
-        return None, str(error)
-    except ConfigurationError as error:
-        return None, f"the supervisor refuses to say: {error.problems[0].what}"
-    return location, None
+        return take_snapshot(connection, settings, orders, parse_order_id(text, orders))
 
 
 def _print(snapshot: OrderSnapshot) -> None:

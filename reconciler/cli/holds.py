@@ -6,17 +6,24 @@ from dataclasses import asdict
 import click
 
 from reconciler.cli.database import open_database
-from reconciler.cli.hold_decisions import AcceptHolds, DismissHolds, HoldDecision, no_such_hold
+from reconciler.cli.hold_decisions import decide_matching, parse_ids, print_result
 from reconciler.cli.hold_options import HoldSelection, hold_options, reason_option, symbol_option
 from reconciler.cli.operator_name import by_option, required_operator
 from reconciler.cli.order_id import parse_order_id, read_orders_if_suitable
 from reconciler.cli.ui.options import environment_option, json_option
 from reconciler.cli.ui.output import print_json, print_table
-from reconciler.cli.ui.row_and_report import row_and_report
 from reconciler.domain.decide import HoldReason
 from reconciler.domain.status import Status
+from reconciler.explanation.row_and_report import row_and_report
 from reconciler.formatting import moment
 from reconciler.store.hold_acceptance import NotAcceptable
+from reconciler.store.hold_decisions import (
+    AcceptHolds,
+    DismissHolds,
+    HoldDecision,
+    NoSuchHold,
+    no_such_hold,
+)
 from reconciler.store.holds import HeldOrder, list_holds, read_hold
 from reconciler.store.user_table import UserTable
 
@@ -75,7 +82,7 @@ def show_command(*, order_id: str, as_json: bool) -> None:
         id_ = parse_order_id(order_id, orders)
         hold = read_hold(connection, settings.scope, str(id_))
     if hold is None:
-        raise no_such_hold(id_)
+        raise click.ClickException(str(no_such_hold(id_)))
     if as_json:
         print_json(asdict(hold))
         return
@@ -137,22 +144,20 @@ def dismiss_command(*, selection: HoldSelection, by: str | None, as_json: bool) 
 
 def _decide(decision: HoldDecision, selection: HoldSelection, *, as_json: bool) -> None:
     if selection.hold_filter is not None:
-        result = decision.decide_matching(
-            selection.hold_filter, is_confirmed=selection.is_confirmed
+        result = decide_matching(
+            decision, selection.hold_filter, is_confirmed=selection.is_confirmed
         )
-        result.print(as_json=as_json)
+        print_result(result, as_json=as_json)
         return
-    order_ids = decision.parse_ids(selection.order_ids)
+    order_ids = parse_ids(decision.database, decision.table, selection.order_ids)
     if as_json or len(order_ids) > 1:
-        result = decision.decide_each(order_ids)
-    else:
-        (order_id,) = order_ids
-        try:
-            click.echo(decision.decide(order_id))
-        except NotAcceptable as error:
-            raise click.ClickException(str(error)) from error
+        print_result(decision.decide_each(order_ids), as_json=as_json)
         return
-    result.print(as_json=as_json)
+    (order_id,) = order_ids
+    try:
+        click.echo(decision.decide(order_id))
+    except (NoSuchHold, NotAcceptable) as error:
+        raise click.ClickException(str(error)) from error
 
 
 def _row(hold: HeldOrder) -> tuple[object, ...]:

@@ -35,10 +35,13 @@ Our tables:
 
     tables              their definitions
     activity            the audit trail of changes
+    changes, change_feed
+                        the latest changes of all orders, and each new one once
     replay              decide past changes again
     holds               orders on hold
     hold_acceptance     write what a person accepts
-    bulk_holds          decide on many holds at once
+    bulk_holds          filter, count and decide many holds at once
+    hold_decisions      a person's decision about named orders, or about all that match
     side_table          our own table of the times of the last sync, if the user wants it
     cycles, first_sync  the record of cycles, and the first sync of a table
     shared_state        what all hosts share: halt, account, rate-limit pauses, filters

@@ -11,9 +11,9 @@ import psycopg
 import pytest
 from click.testing import Result
 
-from reconciler.cli.explanation import OrderSnapshot, answer, details, is_due
 from reconciler.domain.decide import HoldReason
 from reconciler.domain.status import Status
+from reconciler.explanation.answer import OrderSnapshot, answer, details, is_due
 from reconciler.scope import UNSCOPED, Scope
 from reconciler.store.explain import LockHolder, OrderRow
 from reconciler.store.holds import HeldOrder

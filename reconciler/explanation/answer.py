@@ -1,4 +1,4 @@
-"""The answer of `reconciler explain`: one sentence, and the facts behind it. Pure.
+"""The answer: one sentence about an order, and the facts behind it. Pure.
 
 The answer is the first of these that is true:
 
@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from reconciler import formatting
-from reconciler.cli.ui.row_and_report import row_and_report
 from reconciler.domain.decide import HoldReason
 from reconciler.domain.status import OPEN, TERMINAL
+from reconciler.explanation.row_and_report import row_and_report
 from reconciler.formatting import duration
 from reconciler.scope import Scope
 from reconciler.store.activity import Activity
