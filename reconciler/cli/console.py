@@ -1,9 +1,9 @@
 """`reconciler console`: the web console."""
 
 import errno
+import json
 import os
 import socket
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli.exit_codes import Exit
-from reconciler.cli.logs import load_settings
 from reconciler.cli.operator_name import by_option
 from reconciler.cli.ui.options import environment_option, json_option
-from reconciler.cli.ui.output import print_json
 from reconciler.errors import ConfigurationError, Problem
 from reconciler.extras import install_hint
 from reconciler.settings import Settings
+from reconciler.small_memory import as_if_not_installed, keep_heaps_small
 
 if TYPE_CHECKING:  # The console needs an extra, see `_requiring_extra`.
     from reconciler.console.addresses import Origin
@@ -98,6 +97,10 @@ def console_command(
     Exits with code 0 on SIGTERM or SIGINT, 69 if the address is taken, 78 if the extra is not
     installed or the settings do not allow it.
     """
+    keep_heaps_small()
+    # structlog would load them for tracebacks on a terminal: 5 MiB.
+    with as_if_not_installed("pygments", "rich"):
+        from reconciler.cli.logs import load_settings  # noqa: PLC0415 - imports structlog
     with _requiring_extra():
         from reconciler.console import server  # noqa: PLC0415 - needs the extra "console"
         from reconciler.console.options import ConsoleOptions  # noqa: PLC0415 - as above
@@ -211,16 +214,14 @@ def _bind_problem(error: OSError, host: str, port: int) -> str:
 
 
 def _announce_json(console: "Console") -> None:
-    print_json(
-        {
-            "url": console.url,
-            "port": console.origins.port,
-            "sign_in_url": _sign_in_url(console),
-            "pid": os.getpid(),
-            "operator": console.options.operator,
-        }
-    )
-    sys.stdout.flush()
+    report = {
+        "url": console.url,
+        "port": console.origins.port,
+        "sign_in_url": _sign_in_url(console),
+        "pid": os.getpid(),
+        "operator": console.options.operator,
+    }
+    click.echo(json.dumps(report, indent=2))
 
 
 def _announce(console: "Console") -> None:

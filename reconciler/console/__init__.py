@@ -20,5 +20,13 @@ What a page uses:
     error_pages     errors as pages
     pages/          one module for each page; `templates/` has a template of the same name
 
+What follows the supervisor and the database:
+
+    poller          asks both once per interval, for all viewers
+    history         what it saw, of the last hour
+    news, events    tell the viewers that there is something newer
+    banners         states that change what is done: a halt, a pause
+    where_to_look   whose fault it is, from the reasons of the verdict
+
 How to add a page: the docstring of `pages`.
 """

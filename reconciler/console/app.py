@@ -5,7 +5,7 @@ from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
-from reconciler.console import sign_in
+from reconciler.console import events, sign_in
 from reconciler.console.context import Console
 from reconciler.console.error_pages import Refusal, error_page
 from reconciler.console.gate import Gate
@@ -19,6 +19,7 @@ def build_app(console: Console, static_files: StaticFiles) -> ASGIApp:
     routes = [
         Route(f"{PREFIX}{{name}}", static_files.serve, methods=["GET"]),
         *sign_in.ROUTES,
+        *events.ROUTES,
         *(route for page in PAGES for route in page.routes),
     ]
     # Not `Starlette`, whose own page of a bug would come before the gate's.

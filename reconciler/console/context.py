@@ -7,7 +7,9 @@ from starlette.responses import HTMLResponse, RedirectResponse
 
 from reconciler.console.addresses import OwnOrigins, local_path
 from reconciler.console.database_pool import DatabasePool
+from reconciler.console.news import News
 from reconciler.console.options import ConsoleOptions
+from reconciler.console.poller import Poller
 from reconciler.console.request_body import Form
 from reconciler.console.sessions import OneTimeKey, Sessions, Tokens, WrongKeys
 from reconciler.console.templating import Templates
@@ -21,13 +23,17 @@ class Console:
     Attributes:
         origins: The addresses that it answers to.
         databases: Connections for the pages.
+        poller: What the supervisor and the database said last.
+        news: Wakes the pages that follow the poller.
     """
 
     settings: Settings
     options: ConsoleOptions
     origins: OwnOrigins
     databases: DatabasePool
+    poller: Poller
     templates: Templates
+    news: News = field(default_factory=News)
     sessions: Sessions = field(default_factory=Sessions)
     one_time_key: OneTimeKey = field(default_factory=OneTimeKey)
     wrong_keys: WrongKeys = field(default_factory=WrongKeys)
@@ -64,7 +70,11 @@ class Console:
     ) -> HTMLResponse:
         """Return a page: the template with the values and with what every page shows."""
         text = self.templates.render(
-            template, path=request.url.path, token=request.state.token, **values
+            template,
+            path=request.url.path,
+            token=request.state.token,
+            health=self.poller.snapshot.health.value,
+            **values,
         )
         return HTMLResponse(text, status_code)
 

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable
 
 import uvicorn
+from anyio import to_thread
 
 from reconciler import __version__
 from reconciler.console.addresses import OwnOrigins
@@ -14,6 +15,7 @@ from reconciler.console.context import Console
 from reconciler.console.database_pool import DatabasePool
 from reconciler.console.options import ConsoleOptions
 from reconciler.console.pages import PAGES
+from reconciler.console.poller import Poller
 from reconciler.console.static_files import StaticFiles
 from reconciler.console.templating import Templates
 from reconciler.settings import Settings
@@ -21,6 +23,7 @@ from reconciler.settings import Settings
 _BACKLOG = 128
 _GRACE_SECONDS = 2
 _MOST_CONNECTIONS = 256
+PAGES_AT_ONCE = 8
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -50,11 +53,13 @@ def new_console(
         scope=settings.scope,
         exchange=settings.exchange_name,
     )
+    databases = DatabasePool(settings)
     return Console(
         settings=settings,
         options=options,
         origins=OwnOrigins(host=options.host, port=port, public=options.public_origin),
-        databases=DatabasePool(settings),
+        databases=databases,
+        poller=Poller(settings, databases),
         templates=templates,
     )
 
@@ -77,9 +82,12 @@ def serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: server.stop())
     signal.signal(signal.SIGUSR1, lambda _number, _frame: on_ready(console))
+    console.poller.on_news = console.news.publish
+    console.poller.start()
     try:
         server.run(sockets=[listener])
     finally:
+        console.poller.stop()
         console.databases.close()
 
 
@@ -104,13 +112,18 @@ class _Server(uvicorn.Server):
                 timeout_graceful_shutdown=_GRACE_SECONDS,
             )
         )
+        self._console = console
         self._on_ready = on_ready
 
     def stop(self) -> None:
-        """Answer pending requests, then end. Safe from a signal handler."""
+        """Send the viewers away, answer pending requests, then end. Safe from a signal handler."""
+        self._console.news.close()
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        # Each has a database connection, so more of them would only wait.
+        to_thread.current_default_thread_limiter().total_tokens = PAGES_AT_ONCE
+        self._console.news.open()
         await super().startup(sockets)
         self._on_ready()
 

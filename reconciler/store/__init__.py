@@ -44,6 +44,7 @@ Our tables:
     hold_decisions      a person's decision about named orders, or about all that match
     side_table          our own table of the times of the last sync, if the user wants it
     cycles, first_sync  the record of cycles, and the first sync of a table
+    recent_work         the same of the last hour, by minute and by change
     shared_state        what all hosts share: halt, account, rate-limit pauses, filters
     live_state          what each running supervisor says of itself, for `health`
     shared_orders       open orders that two programs over one table both follow

@@ -9,12 +9,9 @@ Workers share the fork server's memory until one of them writes to it. So all ob
 are hidden from the garbage collector: a full collection writes to every object that it visits, and
 the first one would leave each worker with a copy of most of the shared memory.
 
-By default glibc would keep more of a worker's own memory than is used: a heap for each thread that
-ever allocated any, although Python runs one thread at a time, and more and more free memory at the
-end of each heap. Other C libraries do neither.
+Of a worker's own memory, glibc keeps no more than is used.
 """
 
-import ctypes
 import gc
 import os
 import signal
@@ -22,24 +19,12 @@ import sys
 from importlib import import_module
 from types import TracebackType
 
+from reconciler.small_memory import keep_heaps_small
+
 _SENT_TO_GROUPS = (
     *(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT),
     *(signal.SIGTTIN, signal.SIGTTOU, signal.SIGUSR2),
 )
-# From glibc's malloc.h.
-_M_TRIM_THRESHOLD = -1
-_M_ARENA_MAX = -8
-
-_FREE_BYTES = 128 * 1024
-"""The bytes that may stay free at the end of a heap: glibc's default, which it would raise."""
-
-
-def _keep_heaps_small() -> None:
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, "mallopt"):
-        libc.mallopt(_M_ARENA_MAX, 1)
-        libc.mallopt(_M_TRIM_THRESHOLD, _FREE_BYTES)
-
 
 _PID = os.getpid()
 
@@ -61,6 +46,6 @@ for _number in _SENT_TO_GROUPS:
     signal.signal(_number, signal.SIG_IGN)
 import_module("reconciler.safe_path").restore_environment()
 import_module("reconciler.worker.preload")
-_keep_heaps_small()
+keep_heaps_small()
 gc.collect()
 gc.freeze()

@@ -7,12 +7,11 @@ installed, httpx and structlog would load 5 MiB of them, and no worker uses any.
 Nothing here may leave a file, a socket or a thread open: each worker would inherit it.
 """
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from importlib import import_module
 
 from reconciler.errors import ConfigurationError
+from reconciler.small_memory import as_if_not_installed
 
 # The order workload is named here, and not imported as in other modules: this package serves any
 # workload and must not depend on one. Another workload shares the libraries.
@@ -23,20 +22,7 @@ _LAZY_IMPORTS = ("httpcore", "anyio._backends._asyncio", "concurrent.futures.thr
 _TERMINAL_LIBRARIES = ("click", "pygments", "rich")
 
 
-@contextmanager
-def _as_if_not_installed(names: tuple[str, ...]) -> Iterator[None]:
-    """Make imports of `names` fail in the block, but not later: a workload may need them."""
-    absent = [name for name in names if name not in sys.modules]
-    for name in absent:
-        sys.modules[name] = None  # type: ignore[assignment] # None makes an import fail
-    try:
-        yield
-    finally:
-        for name in absent:
-            del sys.modules[name]
-
-
-with _as_if_not_installed(_TERMINAL_LIBRARIES):
+with as_if_not_installed(*_TERMINAL_LIBRARIES):
     from reconciler.exchanges.registry import PACKAGES as ADAPTERS
     from reconciler.exchanges.tls import trusted_authorities
 

@@ -1,0 +1,127 @@
+/* The charts of the overview and of tuning, drawn by uPlot from JSON of the console. */
+(() => {
+  "use strict";
+  const place = document.querySelector("[data-history]");
+  if (!place) return;
+  const HOUR = 3600;
+  const HEIGHT = 200;
+  const SHORTEST = 300;
+  const AGES = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400, 172800];
+  const charts = new Map();
+  let seen = { at: [], backlog: [], oldest_seconds: [] };
+  let minutes = null;
+
+  const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+  const age = (seconds) => {
+    if (seconds === null) return "–";
+    if (seconds >= HOUR) return `${+(seconds / HOUR).toFixed(1)} h`;
+    return seconds >= 60 ? `${+(seconds / 60).toFixed(1)} min` : `${Math.round(seconds)} s`;
+  };
+  const count = (value) => (value === null ? "–" : value.toLocaleString("en"));
+  const clock = (at) => new Date(at * 1000).toISOString().slice(11, 19);
+
+  const axis = (more) => ({
+    stroke: color("--muted"),
+    grid: { stroke: color("--line"), width: 1 },
+    ticks: { stroke: color("--line"), width: 1, size: 4 },
+    font: "12px system-ui, sans-serif",
+    ...more,
+  });
+  const time = () => axis({ values: (_, ats) => ats.map((at) => clock(at).slice(0, 5)), space: 60 });
+  const upward = (_, __, max) => [0, Math.max(1, (max ?? 0) * 1.1)];
+
+  const line = (label, scale, stroke, value, more) => ({
+    label, scale, stroke: color(stroke), width: 2, points: { show: false }, value: (_, it) => value(it), ...more,
+  });
+
+  const options = {
+    backlog: () => ({
+      scales: { x: { time: true, range: lastHour }, orders: { range: upward }, age: { range: upward } },
+      axes: [
+        time(),
+        axis({ scale: "orders", size: 56, values: (_, all) => all.map(count) }),
+        axis({ scale: "age", side: 1, size: 56, incrs: AGES, grid: { show: false }, values: (_, all) => all.map(age) }),
+      ],
+      series: [
+        { label: "at", value: (_, at) => (at ? `${clock(at)} UTC` : "–") },
+        line("stale orders", "orders", "--series-1", count),
+        line("oldest", "age", "--series-2", age, { dash: [6, 4] }),
+      ],
+    }),
+    work: () => ({
+      scales: { x: { time: true, range: lastHour }, orders: { range: upward } },
+      axes: [time(), axis({ scale: "orders", size: 56, values: (_, all) => all.map(count) })],
+      series: [
+        { label: "at", value: (_, at) => (at ? `${clock(at).slice(0, 5)} UTC` : "–") },
+        line("looked at", "orders", "--series-1", count),
+        line("changed", "orders", "--series-2", count, { dash: [6, 4] }),
+        line("failed", "orders", "--series-3", count, { dash: [2, 3] }),
+      ],
+    }),
+  };
+
+  /* As much of the last hour as there is, but five minutes at least. */
+  const lastHour = (_, first) => {
+    const now = Date.now() / 1000;
+    return [Math.max(now - HOUR, Math.min(first ?? now, now - SHORTEST)), now];
+  };
+
+  const dataOf = {
+    backlog: () => [seen.at, seen.backlog, seen.oldest_seconds],
+    work: () => [minutes.at, minutes.scanned, minutes.changed, minutes.failed],
+  };
+
+  const draw = () => {
+    for (const target of place.querySelectorAll("[data-chart]")) {
+      const name = target.dataset.chart;
+      const width = target.clientWidth;
+      let chart = charts.get(name);
+      if (!chart) {
+        target.replaceChildren();
+        chart = new uPlot(
+          { width, height: HEIGHT, cursor: { drag: { x: false, y: false } }, ...options[name]() },
+          dataOf[name](),
+          target,
+        );
+        charts.set(name, chart);
+      } else {
+        if (chart.width !== width) chart.setSize({ width, height: HEIGHT });
+        chart.setData(dataOf[name]());
+      }
+    }
+  };
+
+  const drawAgain = () => {
+    for (const chart of charts.values()) chart.destroy();
+    charts.clear();
+    if (minutes) draw();
+  };
+
+  const load = async () => {
+    const last = seen.at.at(-1) ?? 0;
+    try {
+      const answer = await fetch(`${place.dataset.history}?after=${last}`, { cache: "no-store" });
+      if (!answer.ok) return;
+      const news = await answer.json();
+      minutes = news.minutes;
+      const begin = Date.now() / 1000 - HOUR;
+      const first = seen.at.findIndex((at) => at >= begin);
+      for (const name of Object.keys(seen)) {
+        seen[name] = [...(first < 0 ? [] : seen[name].slice(first)), ...news.seen[name]];
+      }
+      draw();
+    } catch {
+      /* The next event tries again. */
+    }
+  };
+
+  document.addEventListener("refreshed", load);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAgain);
+  let resizing = 0;
+  addEventListener("resize", () => {
+    clearTimeout(resizing);
+    resizing = setTimeout(() => minutes && draw(), 100);
+  });
+  load();
+})();
