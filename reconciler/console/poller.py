@@ -23,9 +23,8 @@ from reconciler.supervisor.status import SupervisorStatus
 T = TypeVar("T")
 
 INTERVAL_SECONDS = 2.0
-WORK_INTERVAL_SECONDS = 10.0
-MOST_BUSY_SHARE = 0.2
-"""The share of the time in which the poller may be asking: a slow database gets more rest."""
+MOST_BUSY_SHARE = 0.1
+"""The share of the time in which a source may be busy with our question: a slow one gets rest."""
 
 FIRST_ANSWER_SECONDS = 2.0
 
@@ -69,7 +68,8 @@ class Poller:
         self._databases = databases
         self._ended = threading.Event()
         self._has_answer = threading.Event()
-        self._work_due_at = 0.0
+        self._health = _Source(lambda: read_health(settings))
+        self._work = _Source(self._read_work)
         self.on_news: Callable[[int], None] = lambda _number: None
         self.snapshot = Snapshot()
         self.history = History()
@@ -87,10 +87,6 @@ class Poller:
         self._has_answer.wait(FIRST_ANSWER_SECONDS)
         return self.snapshot
 
-    def ask_again(self) -> None:
-        """Let the next snapshot have the database's newest work: something was changed here."""
-        self._work_due_at = 0.0
-
     def _run(self) -> None:
         while not self._ended.is_set():
             started = time.monotonic()
@@ -98,17 +94,13 @@ class Poller:
                 self._ask()
             except Exception:  # noqa: BLE001 - the top of a thread: logged, and asked again
                 _log.exception("console.poll_failed")
-            took = time.monotonic() - started
-            self._ended.wait(max(INTERVAL_SECONDS - took, took / MOST_BUSY_SHARE - took))
+            self._ended.wait(max(0.0, started + INTERVAL_SECONDS - time.monotonic()))
 
     def _ask(self) -> None:
         settings, last = self._settings, self.snapshot
         status = _next(last.status, lambda: ask_supervisor(settings, "status", SupervisorStatus))
-        health = _next(last.health, lambda: read_health(settings))
-        work = last.work
-        if time.monotonic() >= self._work_due_at:
-            work = _next(work, self._read_work)
-            self._work_due_at = time.monotonic() + WORK_INTERVAL_SECONDS
+        health = self._health.next(last.health)
+        work = self._work.next(last.work)
         self.snapshot = Snapshot(number=last.number + 1, status=status, health=health, work=work)
         self.history.add(_point(self.snapshot))
         self._has_answer.set()
@@ -117,6 +109,25 @@ class Poller:
     def _read_work(self) -> RecentWork:
         with self._databases.reading() as connection:
             return read_recent_work(connection, self._settings.scope)
+
+
+class _Source(Generic[T]):
+    """A source that is asked less often the longer it works on an answer."""
+
+    def __init__(self, ask: Callable[[], T]) -> None:
+        self._ask = ask
+        self._due_at = 0.0
+
+    def next(self, last: LastAnswer[T]) -> LastAnswer[T]:
+        """Return a newer answer, or the last one while the source rests."""
+        started = time.monotonic()
+        if started < self._due_at:
+            return last
+        answer = _next(last, self._ask)
+        took = time.monotonic() - started
+        # A fault is not work: what is away is asked as often as ever.
+        self._due_at = 0.0 if answer.fault else started + took / MOST_BUSY_SHARE
+        return answer
 
 
 def _next(last: LastAnswer[T], ask: Callable[[], T]) -> LastAnswer[T]:

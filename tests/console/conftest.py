@@ -1,18 +1,22 @@
 """The real console over a real database, and a real browser."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from ..optional_programs import require_program  # noqa: TID252 - tests are no package
 from .processes import RunningConsole
 
 StartConsole = Callable[..., RunningConsole]
 OpenPage = Callable[..., Page]
+
+# For a busy machine: what is expected is usually there at once.
+expect.set_options(timeout=60_000)
 
 NARROW = 360
 WIDE = 1280
@@ -114,8 +118,17 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
     with ExitStack() as contexts:
 
         def open_(
-            console: RunningConsole, path: str = "", *, width: int = WIDE, dark: bool = False
+            console: RunningConsole,
+            path: str = "",
+            *,
+            width: int = WIDE,
+            dark: bool = False,
+            allowed_error: re.Pattern[str] | None = None,
         ) -> Page:
+            def keep(text: str) -> None:
+                if allowed_error is None or not allowed_error.search(text):
+                    errors.append(text)
+
             context = browser.new_context(
                 viewport={"width": width, "height": 900},
                 color_scheme="dark" if dark else "light",
@@ -123,10 +136,9 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
             )
             contexts.callback(context.close)
             page = context.new_page()
-            page.on("pageerror", lambda error: errors.append(str(error)))
+            page.on("pageerror", lambda error: keep(str(error)))
             page.on(
-                "console",
-                lambda message: errors.append(message.text) if message.type == "error" else None,
+                "console", lambda message: keep(message.text) if message.type == "error" else None
             )
             page.goto(console.new_sign_in_url())
             page.goto(console.url + path)

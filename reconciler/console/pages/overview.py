@@ -78,7 +78,9 @@ def _transitions(snapshot: Snapshot, settings: Settings) -> Iterator[tuple[str, 
     work = snapshot.work.value
     for name, count in ({} if work is None else work.transitions).items():
         before, _, after = name.partition(".")
-        yield _in_users_words(before, settings), _in_users_words(after, settings), count
+        shown = _in_users_words(after, settings)
+        more = f"{shown}, more executed" if before == after else shown
+        yield _in_users_words(before, settings), more, count
 
 
 def _in_users_words(name: str, settings: Settings) -> str:

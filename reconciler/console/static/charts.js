@@ -35,6 +35,9 @@
     label, scale, stroke: color(stroke), width: 2, points: { show: false }, value: (_, it) => value(it), ...more,
   });
 
+  /* A minute without a neighbour would be a line without a length. */
+  const dots = (name) => ({ show: true, size: 5, fill: color(name) });
+
   const options = {
     backlog: () => ({
       scales: { x: { time: true, range: lastHour }, orders: { range: upward }, age: { range: upward } },
@@ -54,9 +57,9 @@
       axes: [time(), axis({ scale: "orders", size: 56, values: (_, all) => all.map(count) })],
       series: [
         { label: "at", value: (_, at) => (at ? `${clock(at).slice(0, 5)} UTC` : "–") },
-        line("looked at", "orders", "--series-1", count),
-        line("changed", "orders", "--series-2", count, { dash: [6, 4] }),
-        line("failed", "orders", "--series-3", count, { dash: [2, 3] }),
+        line("looked at", "orders", "--series-1", count, { points: dots("--series-1") }),
+        line("changed", "orders", "--series-2", count, { dash: [6, 4], points: dots("--series-2") }),
+        line("failed", "orders", "--series-3", count, { dash: [2, 3], points: dots("--series-3") }),
       ],
     }),
   };
