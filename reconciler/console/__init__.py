@@ -28,5 +28,9 @@ What follows the supervisor and the database:
     banners         states that change what is done: a halt, a pause
     where_to_look   whose fault it is, from the reasons of the verdict
 
+What else is shown:
+
+    runbook         the incident runbook as HTML
+
 How to add a page: the docstring of `pages`.
 """

@@ -42,30 +42,32 @@ PLACES = {
     Slug.SUPERVISOR: Place.RECONCILER,
 }
 
-_SYMPTOMS = frozenset(
-    {
-        Slug.CYCLE_DURATION,
-        Slug.DISCREPANCY_RATE,
-        Slug.ERRORS,
-        Slug.LAST_RUN,
-        Slug.OLDEST_STALE,
-        Slug.BACKLOG,
-        Slug.OLDEST_HOLD,
-    }
+CAUSES = (
+    Slug.DATABASE,
+    Slug.SUPERVISOR,
+    Slug.ACCOUNTS,
+    Slug.HALT,
+    Slug.PAUSE,
+    Slug.EXCHANGE,
+    Slug.BREAKERS,
+    Slug.SHARDS,
 )
+"""What often causes the other rows, in the order in which the incident runbook begins with them."""
+
 _GRADES = (Grade.CRITICAL, Grade.WARNING, Grade.UNKNOWN)
 
 
 def troubles(rows: tuple[HealthRow, ...], reasons: tuple[HealthRow, ...]) -> list[HealthRow]:
-    """Return the rows that are not well, causes first, then by grade."""
+    """Return the rows that are not well: causes first, the rest by grade, the unknown last."""
     found = {row.slug: row for row in (*reasons, *rows)}
     bad = [row for row in found.values() if row.grade is not Grade.HEALTHY]
     return sorted(bad, key=_urgency)
 
 
-def _urgency(row: HealthRow) -> tuple[bool, bool, int]:
+def _urgency(row: HealthRow) -> tuple[bool, int, int]:
     is_unknown = row.grade is Grade.UNKNOWN
-    return is_unknown, row.slug in _SYMPTOMS, _GRADES.index(row.grade)
+    cause = CAUSES.index(row.slug) if row.slug in CAUSES else len(CAUSES)
+    return is_unknown, cause, _GRADES.index(row.grade)
 
 
 def first_place(found: list[HealthRow]) -> Place | None:

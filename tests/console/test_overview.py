@@ -134,6 +134,8 @@ def test_events_tell_of_each_newer_snapshot(client: httpx.Client) -> None:
 
 
 def test_the_history_has_only_what_came_after(client: httpx.Client) -> None:
+    with client.stream("GET", "/events") as stream:
+        next(line for line in stream.iter_lines() if line.startswith("data: "))
     whole = client.get("/overview/history").json()["seen"]["at"]
 
     rest = client.get("/overview/history", params={"after": whole[-1]}).json()["seen"]["at"]

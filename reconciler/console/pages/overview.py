@@ -51,6 +51,7 @@ def show_overview(request: Request) -> Response:
 def show_history(request: Request) -> Response:
     """Return what the charts show, as JSON: what the poller saw after the moment `after`."""
     console = console_of(request)
+    console.poller.wait_for_first_answer()
     after = _number(request.query_params.get("after"))
     points = list(console.poller.history.after(after))
     work = console.poller.snapshot.work.value
