@@ -75,14 +75,17 @@ class GraphiteExpressions:
         nodes = _nodes_of_variables(line.signal)
         if not nodes:
             return f"alias({expression},'{line.name}')"
-        named = f"aliasByNode({expression},{','.join(map(str, nodes))})"
+        # Of many, only those that are not 0 at some moment: the others would fill the legend.
+        is_many = isinstance(line.signal, BadRows | Rate)
+        shown = f"maximumAbove({expression},0)" if is_many else expression
+        named = f"aliasByNode({shown},{','.join(map(str, nodes))})"
         if len(nodes) > 1:
             named = f"aliasSub({named},'[.]',' to ')"
         if line.name:
             named = f"aliasSub({named},'^','{line.name}')"
-        if isinstance(line.signal, BadRows):
-            healthy = "alias(constantLine(0),'all are healthy')"
-            named = f"fallbackSeries({named},{healthy})"
+        if is_many:
+            none = "all are healthy" if isinstance(line.signal, BadRows) else "none"
+            named = f"fallbackSeries({named},alias(constantLine(0),'{none}'))"
         return named
 
     @singledispatchmethod
@@ -104,7 +107,7 @@ class GraphiteExpressions:
 
     @of.register
     def _(self, signal: BadRows) -> str:
-        return f"consolidateBy(maximumAbove({self.names.path(signal.metric)},0),'max')"
+        return f"consolidateBy({self.names.path(signal.metric)},'max')"
 
     @of.register
     def _(self, signal: Row) -> str:
@@ -134,7 +137,8 @@ class GraphiteExpressions:
     @of.register
     def _(self, signal: Duration) -> str:
         path = self.names.path(signal.metric, f".{signal.statistic}")
-        return f"consolidateBy({path},'max')" if "upper" in signal.statistic else path
+        shown = f"consolidateBy({path},'max')" if "upper" in signal.statistic else path
+        return f"scale({shown},0.001)" if signal.in_seconds else shown
 
     @of.register
     def _(self, signal: Share) -> str:

@@ -4,18 +4,23 @@ graphite-web has no variables, but templates: a dashboard saved as one, with the
 can be opened for any prefix. So the prefix stands only in targets, where a template replaces it.
 """
 
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
 from scripts.dashboard.graphite_expression import GraphiteExpressions, Names
-from scripts.dashboard.panel import DashboardPlan, Panel, PanelUnit
+from scripts.dashboard.panel import DashboardPlan, Line, Panel, PanelUnit
+from scripts.dashboard.signal import Verdict
 
-WIDTH, HEIGHT = 580, 260
+WIDTH, HEIGHT = 600, 260
 """Three graphs fit side by side in a window of 1,920 pixels, two in one of 1,280."""
 
 REFRESH_SECONDS = 10
 HOURS = 1
-YELLOW, RED = "ffb000", "ff4040"
+GREEN, YELLOW, RED, PURPLE, GREY = "00c000", "ffb000", "ff4040", "a060ff", "909090"
+
+_BAD = "ff4040,ffb000,a060ff,c05020,ff80c0,804040,d0a060,905090"
+"""Colours of what is bad: none that says that it is good."""
 
 _HIGHEST = {PanelUnit.GRADE: 3, PanelUnit.BREAKER: 2, PanelUnit.YES_OR_NO: 1}
 
@@ -56,7 +61,8 @@ def dashboard_name(plan: DashboardPlan) -> str:
 def graph_of(panel: Panel, names: Names) -> list[Any]:
     """Return a graph as the state has it: its targets, its parameters, its address."""
     expressions = GraphiteExpressions(names)
-    targets = [expressions.of_line(line) for line in panel.lines] + _limit_lines(panel)
+    targets = [target for line in panel.lines for target in _targets(line, expressions)]
+    targets += _limit_lines(panel)
     graph: dict[str, Any] = {
         "target": targets,
         "title": panel.title,
@@ -64,16 +70,40 @@ def graph_of(panel: Panel, names: Names) -> list[Any]:
         "hideLegend": "false",
         "lineWidth": "2",
         "yMin": "0",
+        "fontSize": "9",
     }
     if panel.unit.is_state:
         graph |= {"lineMode": "staircase", "yStep": "1"}
     if panel.unit.is_state and not panel.is_stacked:
         graph["yMax"] = str(_HIGHEST[panel.unit])
-    if panel.unit is PanelUnit.MILLISECONDS:
-        graph["yUnitSystem"] = "none"
     if panel.is_stacked:
         graph["areaMode"] = "stacked"
+    if panel.shows_faults:
+        graph["colorList"] = _BAD
+    if any(isinstance(line.signal, Verdict) for line in panel.lines):
+        graph["areaMode"] = "all"
     return [urlencode({"target": targets}, doseq=True), graph, f"/render?{_query(graph)}"]
+
+
+def _targets(line: Line, expressions: GraphiteExpressions) -> Iterator[str]:
+    if isinstance(line.signal, Verdict):
+        yield from _in_colours_of_grades(expressions.of(line.signal))
+    elif line.is_limit:
+        color = RED if "critical" in line.name else YELLOW if "warning" in line.name else GREY
+        yield f"color({expressions.of_line(line)},'{color}')"
+    else:
+        yield expressions.of_line(line)
+
+
+def _in_colours_of_grades(verdict: str) -> Iterator[str]:
+    """Return a target for each grade, which has a value only while it is the verdict."""
+    for grade, (word, color) in enumerate(
+        (("healthy", GREEN), ("warning", YELLOW), ("critical", RED), ("unknown", PURPLE))
+    ):
+        alone = f"removeBelowValue(removeAboveValue({verdict},{grade}),{grade})"
+        # Healthy is 0, which would have no area.
+        seen = f"offset({alone},0.1)" if grade == 0 else alone
+        yield f"color(alias({seen},'{word}'),'{color}')"
 
 
 def _limit_lines(panel: Panel) -> list[str]:

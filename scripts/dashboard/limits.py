@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from reconciler.settings import Settings
 from reconciler.supervisor.restarts import RestartPolicy
-from reconciler.telemetry.health.judge import (
+from reconciler.telemetry.health.host_rows import PAUSE_SECONDS
+from reconciler.telemetry.health.order_rows import (
     CYCLE_SECONDS,
     DISCREPANCY_RATE,
     ERRORS,
@@ -34,7 +35,7 @@ ERRORS_AN_HOUR = _scaled(ERRORS, 1)
 LAST_RUN = _scaled(LAST_RUN_SECONDS, 1)
 OLDEST_HOLD_SECONDS = _scaled(OLDEST_HOLD_HOURS, 3600)
 STALE = _scaled(STALE_TIMES, 1)
-PAUSE_SECONDS = 60.0
+PAUSE = Limits(warning=PAUSE_SECONDS)
 
 GRADE = Limits(warning=1, critical=2)
 ANY_IS_CRITICAL = Limits(critical=1)

@@ -20,8 +20,8 @@ class PanelUnit(StrEnum):
     PERCENT = "%"
     WEIGHT = "weight in 60 s"
     NUMBER = "number"
-    GRADE = "0 healthy, 1 warning, 2 critical, 3 unknown"
-    BREAKER = "0 closed, 1 half-open, 2 open"
+    GRADE = "1 warning, 2 critical, 3 unknown"
+    BREAKER = "0 closed ... 2 open"
     YES_OR_NO = "1: yes"
 
     @property
@@ -61,6 +61,7 @@ class Panel:
         tile: The title of a tile with the present value, at the top of the dashboard. None: no
             tile. Tiles take their value from the first line.
         is_stacked: True to draw the lines on top of each other, so that their sum is seen.
+        shows_faults: True if each of its lines is something bad.
     """
 
     title: str
@@ -71,6 +72,7 @@ class Panel:
     limits: Limits | None = None
     tile: str | None = None
     is_stacked: bool = False
+    shows_faults: bool = False
 
     @property
     def metrics(self) -> Iterator[Metric]:

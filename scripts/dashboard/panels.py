@@ -30,6 +30,7 @@ ROWS = Panel(
     lines=(Line(signal=BadRows()),),
     runbook="which-section",
     is_stacked=True,
+    shows_faults=True,
 )
 OLDEST_STALE = Panel(
     title="Oldest stale order",
@@ -68,10 +69,13 @@ DISCREPANCIES = Panel(
 TIME_TO_CORRECT = Panel(
     title="Time to correct",
     answers="How long is a row wrong: from the exchange's event to the row being right?",
-    unit=PanelUnit.MILLISECONDS,
+    unit=PanelUnit.SECONDS,
     lines=(
-        Line(signal=Duration("orders.time_to_correct"), name="half are faster"),
-        Line(signal=Duration("orders.time_to_correct", "upper_99"), name="99 % are faster"),
+        Line(signal=Duration("orders.time_to_correct", in_seconds=True), name="half are faster"),
+        Line(
+            signal=Duration("orders.time_to_correct", "upper_99", in_seconds=True),
+            name="99 % are faster",
+        ),
     ),
     runbook="corrections-come-late",
 )
@@ -147,6 +151,7 @@ ERRORS_BY_CLASS = Panel(
     lines=(Line(signal=Rate("exchange.errors.<class>", 60)),),
     runbook="errors",
     is_stacked=True,
+    shows_faults=True,
 )
 ERRORS_AN_HOUR = Panel(
     title="Orders without result in the last hour",
@@ -179,7 +184,7 @@ PAUSE = Panel(
     answers="Does the exchange want no requests, and for how much longer?",
     unit=PanelUnit.SECONDS,
     lines=(Line(signal=Value("budget.pause_seconds"), name="remaining pause"),),
-    limits=limits.Limits(warning=limits.PAUSE_SECONDS),
+    limits=limits.PAUSE,
     runbook="pause",
     tile="Rate-limit pause",
 )

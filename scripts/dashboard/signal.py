@@ -67,7 +67,7 @@ class Verdict(_OfOneMetric):
 
 @dataclass(frozen=True)
 class BadRows(_OfOneMetric):
-    """The rows of the verdict that are not healthy at some moment of the time that is shown."""
+    """The grades of all rows of the verdict; drawn are those that are not healthy all the time."""
 
     pattern: str = "health.row.<row>"
 
@@ -125,9 +125,10 @@ class Total(_OfOneMetric):
 
 @dataclass(frozen=True)
 class Duration(_OfOneMetric):
-    """A statistic of a timer, in milliseconds: `median`, or `upper_99`: 99 % were faster."""
+    """A statistic of a timer: `median`, or `upper_99`: 99 % were faster."""
 
     statistic: str = "median"
+    in_seconds: bool = False
 
     @staticmethod
     def _kinds() -> tuple[Kind, ...]:

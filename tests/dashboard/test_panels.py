@@ -41,11 +41,9 @@ def test_each_row_of_the_verdict_has_an_alert_or_a_metric_that_has_one() -> None
     by_row = {alert.signal.row for alert in ALERTS if isinstance(alert.signal, Row)}
     by_metric = {
         "breakers": "ReconcilerBreakerOpen",
-        "exchange": "ReconcilerBreakerOpen",
         "halt": "ReconcilerHalt",
         "last_run": "ReconcilerLastRunCritical",
         "pause": "ReconcilerRateLimitPause",
-        "supervisor": "ReconcilerSupervisorGone",
     }
 
     assert by_row | set(by_metric) == set(HEALTH_ROWS)
