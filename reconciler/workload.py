@@ -294,6 +294,8 @@ class Backlog:
     Attributes:
         items: Items that are stale now.
         oldest_age_seconds: The seconds since the longest unsynced stale item was synced.
+        unreached_items: Those of `items` that the first sync has not looked at yet, while it is
+            going on; None if that is not known.
         stale_after_seconds: The age at which an item becomes stale; None if no age counts as too
             old, as in a dry run.
         open_items: All items that are reconciled from time to time, stale or not; None if unknown.
@@ -306,6 +308,7 @@ class Backlog:
 
     items: int
     oldest_age_seconds: float
+    unreached_items: int | None = None
     stale_after_seconds: float | None = None
     open_items: int | None = None
     held_items: int | None = None

@@ -100,6 +100,7 @@ class OrderPlanner(Planner):
         return Backlog(
             items=backlog.orders,
             oldest_age_seconds=backlog.oldest_age_seconds,
+            unreached_items=backlog.unreached_orders,
             stale_after_seconds=None if self.is_dry_run else self.stale.stale_after.total_seconds(),
             open_items=holds.open_orders,
             held_items=holds.held_orders,

@@ -6,11 +6,13 @@ deleted. A scope whose cycles are older than this record has no first sync. Cycl
 than `FIRST_SYNC_HOURS` later count as usual, so that an endless sweep hides nothing.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import ColumnElement, Connection, DateTime, and_, cast, func, select, text
 
 from reconciler.scope import Scope
+from reconciler.store.tables import state
 from reconciler.telemetry.health import FIRST_SYNC_HOURS
 
 _BEGIN = text(
@@ -41,6 +43,23 @@ LAST_START = f"""
 
 It takes the parameter `scope`.
 """
+
+
+def first_sync_began_at(scope: Scope) -> ColumnElement[Any]:
+    """Return when the first sync began, as SQL; null if it is over or there was none."""
+    began_at = cast(state.c.value["began_at"].astext, DateTime(timezone=True))
+    return (
+        select(began_at)
+        .where(
+            and_(
+                state.c.scope == scope,
+                state.c.key == "first_sync",
+                ~state.c.value.has_key("ended_at"),
+                began_at > func.now() - timedelta(hours=FIRST_SYNC_HOURS),
+            )
+        )
+        .scalar_subquery()
+    )
 
 
 def record_first_sync(

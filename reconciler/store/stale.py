@@ -52,10 +52,14 @@ class StaleBacklog:
     `oldest_age_seconds` counts from `last_synced_at`, or from its creation for an order that was
     never synced. An order whose creation is then not known, or whose sync is in the future, is
     counted but does not affect the age. The age is 0 if no order has one.
+
+    `unreached_orders` are those of them that the first sync of this table has not looked at yet,
+    while it is going on; else all.
     """
 
     orders: int
     oldest_age_seconds: float
+    unreached_orders: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -154,11 +158,14 @@ class StaleOrders:
         set_scan_options(connection)
         rows = list(self._fetch(connection, self._scan))
         return StaleScan(
-            symbols=tuple(SymbolBacklog(symbol, orders) for symbol, orders, _ in rows),
+            symbols=tuple(SymbolBacklog(symbol, orders) for symbol, orders, *_ in rows),
             names=self._names.read(connection, (symbol for symbol, *_ in rows)),
             backlog=StaleBacklog(
-                orders=sum(orders for _, orders, _ in rows),
-                oldest_age_seconds=max((age for *_, age in rows if age is not None), default=0.0),
+                orders=sum(orders for _, orders, *_ in rows),
+                oldest_age_seconds=max(
+                    (age for *_, age, _ in rows if age is not None), default=0.0
+                ),
+                unreached_orders=sum(unreached for *_, unreached in rows),
             ),
         )
 

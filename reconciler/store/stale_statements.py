@@ -30,6 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import NullType
 
+from reconciler.store.first_sync import first_sync_began_at
 from reconciler.store.holds import is_active, is_waiting
 from reconciler.store.open_index import AVOID_TABLE_SCANS, CLOCK_TOLERANCE, NEVER
 from reconciler.store.orders_table import OrdersTable, is_datetime
@@ -69,7 +70,10 @@ def set_page_options(connection: Connection) -> None:
 def select_scan(orders: OrdersTable) -> Select[Any]:
     """Select each stored symbol's text, its number of stale orders, and the age of the oldest.
 
-    The age is in seconds. The symbol with the longest unsynced order comes first; never-synced
+    The age is in seconds. Last comes the number of orders that the first sync has not reached yet,
+    if it is going on; else that of all.
+
+    The symbol with the longest unsynced order comes first; never-synced
     orders come before all, those with a sync in the future after all.
     """
     since = func.nullif(orders.last_synced_at, literal_column(NEVER))
@@ -78,12 +82,14 @@ def select_scan(orders: OrdersTable) -> Select[Any]:
     # A time outside of datetime's range has no usable age. Before PostgreSQL 17, subtracting an
     # infinite one is an error.
     oldest = func.min(case((and_(_is_unsynced(orders), is_datetime(since)), since)))
+    is_reached = orders.last_synced_at >= first_sync_began_at(orders.scope)
     symbol = cast(orders.symbol, Text)
     return (
         select(
             symbol.label("name"),
             func.count().label("orders"),
             cast(func.extract("epoch", func.now() - oldest), Double),
+            func.count().filter(is_reached.is_not(true())),
         )
         .select_from(orders.rows_with_sync_time)
         .where(*_is_stale(orders), _is_not_waiting(orders))

@@ -183,6 +183,7 @@ class SnapshotBuilder:
             last_hour=self._history.last_hour,
             stale_orders=None if backlog is None else backlog.items,
             oldest_stale_age_seconds=self._oldest_stale_age_seconds(),
+            unreached_orders=None if backlog is None else backlog.unreached_items,
             stale_after_seconds=self._stale_after_seconds,
             open_orders=None if backlog is None else backlog.open_items,
             held_orders=None if backlog is None else backlog.held_items,

@@ -169,6 +169,30 @@ FORMER_CYCLE = """
 """
 
 
+def test_all_orders_stale_is_said_while_a_cycle_is_going_on_and_the_first_sync_never_ended(
+    demo: Demo, reconcile: Start, ask: Ask, path: Path
+) -> None:
+    demo.fill(orders=200, symbols=4, seed=33)
+    with connected(demo.database_url) as connection:
+        connection.execute(FIRST_SYNC_WITHOUT_END)
+        connection.execute("UPDATE orders SET last_synced_at = now() - interval '99 s'")
+    demo.exchange.set_faults(latency_ms=8000)
+
+    reconcile(RECONCILIATION_CONTROL_SOCKET=path, RECONCILIATION_STALE_MINUTES=0.1)
+    report = wait_until_same(ask, path, lambda report: report.status is Grade.CRITICAL)
+
+    assert [row.slug for row in report.reasons] == [Slug.OLDEST_STALE]
+    assert value_of(report, Slug.OLDEST_STALE).endswith(" s, of 200 that are after 6 s")
+    assert value_of(report, Slug.BACKLOG).startswith("200 stale; ")
+    assert grade_of(report, Slug.CYCLE_DURATION) is Grade.UNKNOWN  # It is going on.
+
+
+FIRST_SYNC_WITHOUT_END = """
+    INSERT INTO reconciliation_state (scope, key, value, changed_at, changed_by)
+    VALUES ('', 'first_sync', jsonb_build_object('began_at', now() - interval '5 min'), now(), 'me')
+"""
+
+
 def test_supervisor_and_database_agree_that_all_is_well(
     reconcile: Start, ask: Ask, path: Path
 ) -> None:

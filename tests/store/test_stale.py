@@ -347,9 +347,30 @@ def test_the_backlog_has_the_age_of_its_oldest_order(
     assert backlog.oldest_age_seconds == pytest.approx(age_seconds, abs=30)
 
 
+@pytest.mark.parametrize(("value", "unreached"), [("{}", 2), ('{"ended_at": "now"}', 3)])
+def test_first_sync_has_not_reached_what_was_not_synced_since_it_began(
+    application: Application, database: Database, value: str, unreached: int
+) -> None:
+    insert_order(application, 1, last_synced_at=None)
+    insert_order(application, 2, **synced_ago(database, timedelta(hours=3)))
+    insert_order(application, 3, **synced_ago(database, timedelta(hours=1)))
+    application.execute(
+        "INSERT INTO reconciliation_state (scope, key, value, changed_at, changed_by)"
+        " VALUES ('', 'first_sync', %s::jsonb"
+        " || jsonb_build_object('began_at', now() - interval '2 h'), now(), 'me')",
+        (value,),
+    )
+
+    backlog = measure(database)
+
+    assert (backlog.orders, backlog.unreached_orders) == (3, unreached)
+
+
 def test_the_backlog_of_orders_without_any_time_counts_from_now(
     owner: Application, empty_database: Database, shape: Shape
 ) -> None:
     insert_order(owner, shape.id_of(1))
 
-    assert measure(empty_database) == StaleBacklog(orders=1, oldest_age_seconds=0)
+    assert measure(empty_database) == StaleBacklog(
+        orders=1, oldest_age_seconds=0, unreached_orders=1
+    )

@@ -20,8 +20,8 @@
 
 During a table's first sync any order may differ, so that sync is reported separately and excluded
 from the discrepancy rate. The first sync is the first sweep that saw any order: it is over at the
-latest `FIRST_SYNC_HOURS` after its beginning, and never comes again. The backlog and the age of the
-oldest stale order are then no alarm either: no sweep has reached those orders before.
+latest `FIRST_SYNC_HOURS` after its beginning, and never comes again. While there are stale orders
+that it has not reached, the backlog and the age of the oldest stale order are no alarm either.
 
 Every row is there if its value is known, and has the grade `unknown` if a supervisor should have
 said it. If not even the last run is known, the verdict is `unknown`, unless a row is bad.

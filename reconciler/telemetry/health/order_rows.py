@@ -91,21 +91,28 @@ def _stale_rows(vitals: Vitals, hosts: MergedHosts) -> Iterator[HealthRow]:
         yield HealthRow.of(Slug.OLDEST_STALE, "none is stale", Grade.HEALTHY)
         yield HealthRow.of(Slug.BACKLOG, "none is stale", Grade.HEALTHY)
         return
-    is_first = vitals.last_hour.is_first_sync
-    yield _oldest_stale(age, vitals.stale_orders, stale_after, is_first=is_first)
-    yield _backlog(vitals.stale_orders, stale_after, vitals.last_hour, hosts)
+    is_excused = vitals.last_hour.is_first_sync and vitals.unreached_orders != 0
+    yield _oldest_stale(age, vitals.stale_orders, stale_after, is_excused=is_excused)
+    yield _backlog(vitals.stale_orders, stale_after, vitals.last_hour, hosts, is_excused=is_excused)
 
 
-def _oldest_stale(age: float, orders: int, stale_after: float, *, is_first: bool) -> HealthRow:
-    limits = tuple(times * stale_after for times in STALE_TIMES)
-    rounded = round_on_same_side(age, 0, lambda seconds: grade_from(seconds, *limits))
+def _oldest_stale(age: float, orders: int, stale_after: float, *, is_excused: bool) -> HealthRow:
+    """Grade the age; `is_excused` while the first sync has not reached all of them."""
+    rounded = round_on_same_side(age, 0, lambda seconds: _grade_of_age(seconds, stale_after))
     value = f"unsynced for {rounded} s, of {orders:,} that are after {stale_after:g} s"
-    if is_first:
+    if is_excused:
         return HealthRow.of(Slug.OLDEST_STALE, value + _FIRST_SYNC, Grade.HEALTHY)
-    return HealthRow.of(Slug.OLDEST_STALE, value, grade_from(age, *limits))
+    return HealthRow.of(Slug.OLDEST_STALE, value, _grade_of_age(age, stale_after))
 
 
-def _backlog(orders: int, stale_after: float, hour: LastHour, hosts: MergedHosts) -> HealthRow:
+def _grade_of_age(seconds: float, stale_after: float) -> Grade:
+    warning, critical = STALE_TIMES
+    return grade_from(seconds, warning * stale_after, critical * stale_after)
+
+
+def _backlog(
+    orders: int, stale_after: float, hour: LastHour, hosts: MergedHosts, *, is_excused: bool
+) -> HealthRow:
     """Compare the backlog with what the budget can do until the same orders are stale again."""
     value = f"{orders:,} stale"
     if not hosts.live:
@@ -120,7 +127,7 @@ def _backlog(orders: int, stale_after: float, hour: LastHour, hosts: MergedHosts
     done, weight, how = measured
     can_do = int(limit * stale_after / 60 * done / weight)
     value += f"; the budget of {limit:,} a minute can do {can_do:,} in {stale_after:g} s{how}"
-    if hour.is_first_sync:
+    if is_excused:
         return HealthRow.of(Slug.BACKLOG, value + _FIRST_SYNC, Grade.HEALTHY)
     return HealthRow.of(Slug.BACKLOG, value, Grade.WARNING if orders > can_do else Grade.HEALTHY)
 

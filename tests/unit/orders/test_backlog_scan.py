@@ -22,7 +22,7 @@ class Table:
         return StaleScan(
             symbols=(SymbolBacklog("BTCUSDT", self.scans),),
             names={"BTCUSDT": "BTCUSDT"},
-            backlog=StaleBacklog(orders=self.scans, oldest_age_seconds=0),
+            backlog=StaleBacklog(orders=self.scans, oldest_age_seconds=0, unreached_orders=0),
         )
 
     def clock(self) -> float:

@@ -258,6 +258,23 @@ def test_age_of_oldest_stale_order_is_compared_with_the_stale_time(
     assert first.status is Grade.HEALTHY
 
 
+def test_first_sync_excuses_only_while_it_has_not_reached_every_stale_order() -> None:
+    stale = {
+        "stale_orders": 1593,
+        "oldest_stale_age_seconds": 99,
+        "stale_after_seconds": 6,
+        "is_first_sync": True,
+    }
+
+    going_on = judge(vitals_with(**stale, unreached_orders=1))
+    all_reached = judge(vitals_with(**stale, unreached_orders=0))
+
+    assert going_on.status is Grade.HEALTHY
+    assert [(row.slug, row.value) for row in all_reached.reasons] == [
+        (Slug.OLDEST_STALE, "unsynced for 99 s, of 1,593 that are after 6 s")
+    ]
+
+
 def test_age_does_not_count_when_no_order_is_stale() -> None:
     vitals = vitals_with(stale_orders=0, oldest_stale_age_seconds=9999, stale_after_seconds=300)
 
