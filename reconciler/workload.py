@@ -492,6 +492,9 @@ class Workload(Protocol):
         """The service's published limit, in the unit of `Budget.take`; by default none."""
         return NO_LIMIT
 
+    is_dry_run: bool = False
+    """True if nothing is written."""
+
     @property
     def shadow_figures(self) -> ShadowFigures | None:
         """What a shadow has found so far; None of a workload that writes, as by default."""

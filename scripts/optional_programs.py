@@ -15,7 +15,7 @@ INSTALL_HINT = "run scripts/install-programs, as root where a Debian package is 
 
 FILES: Mapping[str, str | Path] = {
     "axe-core": NPM_PACKAGES / "axe-core" / "axe.min.js",
-    "carbon-cache": "carbon-cache",
+    "carbon-aggregator-cache": "carbon-aggregator-cache",
     "chromium": "chromium",
     "graphite-manage": "graphite-manage",
     "node": "node",

@@ -527,6 +527,7 @@ class Coordinator:
         for chunk in chunks:
             log.error("order.crashes_workers", key=chunk.key, items=len(chunk.items))
             self._summary.set_aside += len(chunk.items)
+            self._listener.on_set_aside(len(chunk.items))
             self.writes.add(partial(_write_hold, chunk))
             counts = Counts(scanned=len(chunk.items), held=len(chunk.items))
             self._count(self.cycles[number], counts, finished_items=len(chunk.items))

@@ -20,6 +20,10 @@ class CoordinatorListener(Protocol):
         """Pass on what a handler noted for the planner."""
         ...
 
+    def on_set_aside(self, items: int) -> None:
+        """Count items that are put on hold because they crash workers."""
+        ...
+
     def on_success(self) -> None:
         """Record that an item was done without a failure."""
         ...

@@ -360,6 +360,11 @@ class Supervisor:
         """Pass on what a handler noted for the planner."""
         self._planner.take_notes(notes)
 
+    def on_set_aside(self, items: int) -> None:
+        """Count items that are put on hold here and not by a worker, unless nothing is written."""
+        if not self._workload.is_dry_run:
+            self._metrics.incr(Counter.ORDERS_HELD, items)
+
     def on_success(self) -> None:
         """Reset the stall timeout."""
         self._stall_timeout.record_success()

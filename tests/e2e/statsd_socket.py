@@ -7,6 +7,8 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 
+from reconciler.statsd_target import StatsdTarget
+
 from .commands import DEADLINE_SECONDS
 
 
@@ -25,6 +27,13 @@ class StatsdServer:
     def environment(self) -> dict[str, object]:
         """The settings that send metrics here."""
         return {"STATSD_HOST": "127.0.0.1", "STATSD_PORT": self._socket.getsockname()[1]}
+
+    @property
+    def target(self) -> StatsdTarget:
+        """The same, for a client in this process."""
+        return StatsdTarget(
+            host="127.0.0.1", port=self._socket.getsockname()[1], prefix="reconciler"
+        )
 
     def read(self) -> None:
         """Read everything that has arrived."""

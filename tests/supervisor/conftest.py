@@ -18,7 +18,7 @@ from reconciler.control.server import ControlServer
 from reconciler.supervisor.options import Options
 from reconciler.supervisor.summary import Summary
 from reconciler.supervisor.supervisor import Supervisor
-from reconciler.telemetry.metrics import NoMetrics
+from reconciler.telemetry.metrics import Metrics, NoMetrics
 from reconciler.worker.messages import FromWorker
 
 from .fake_workload import FakeWorkload, Workspace
@@ -163,12 +163,16 @@ async def begin(journal: Journal) -> AsyncIterator[Begin]:  # noqa: ARG001 - mus
     tasks: list[asyncio.Task[Summary]] = []
 
     def start(
-        workload: FakeWorkload, *, control_socket: Path | None = None, **changes: Any
+        workload: FakeWorkload,
+        *,
+        control_socket: Path | None = None,
+        metrics: Metrics | None = None,
+        **changes: Any,
     ) -> tuple[Watched, asyncio.Task[Summary]]:
         supervisor = Watched(
             workload,
             options(**changes),
-            metrics=NoMetrics(),
+            metrics=metrics or NoMetrics(),
             set_up_worker=set_up_worker,
             open_control=(
                 None

@@ -19,9 +19,11 @@ from reconciler.supervisor.pool import WorkerPool
 from reconciler.supervisor.restarts import RestartPolicy
 from reconciler.supervisor.summary import StopReason
 from reconciler.supervisor.worker_process import WorkerProcess
+from reconciler.telemetry.metrics import open_metrics
 from reconciler.worker.messages import FromWorker, Ready
 from reconciler.workload import Chunk, Page
 
+from ..e2e.statsd_socket import StatsdServer  # noqa: TID252 - tests are no package
 from .conftest import DEADLINE_SECONDS, Begin, Journal
 from .fake_workload import Behaviour, FakePlanner, FakeWorkload, Item, Workspace
 from .processes import EndWatch, stretched
@@ -97,16 +99,25 @@ async def test_an_item_that_crashes_every_worker_is_set_aside_alone(
     workspace: Workspace, journal: Journal, begin: Begin
 ) -> None:
     page = (*plain_chunks(0, 4), a_chunk(4, Behaviour.DIE), *plain_chunks(5, 4))
+    statsd = StatsdServer()
+    metrics = open_metrics(statsd.target)
 
     _, run = begin(
-        FakeWorkload(workspace=workspace, pages=(page,)), batch_size=10, restarts=AT_ONCE
+        FakeWorkload(workspace=workspace, pages=(page,)),
+        batch_size=10,
+        restarts=AT_ONCE,
+        metrics=metrics,
     )
     summary = await run
+    metrics.close()
+    statsd.read()
+    statsd.close()
 
     assert journal.ids("begin", act="die") == [4] * 2
     assert journal.ids("set aside") == [4]
     assert (summary.set_aside, summary.counts.held, summary.counts.errors) == (1, 1, 0)
     assert summary.counts.reconciled == 8
+    assert statsd.total("orders.held") == 1  # no worker counts it
 
 
 @pytest.mark.parametrize("is_late", [False, True], ids=["preparing", "committing"])
