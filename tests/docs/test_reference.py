@@ -6,11 +6,13 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
+from typing import Literal, get_args, get_origin
 
 import click
 import psycopg
 import pytest
 from psycopg.rows import scalar_row
+from pydantic.fields import FieldInfo
 
 from reconciler.cli.app import cli
 from reconciler.cli.exit_codes import Exit
@@ -94,6 +96,19 @@ def events_logged(source: Path) -> Iterator[tuple[str, str]]:
                 yield event, "error" if level == "exception" else level
 
 
+def allowed(field: FieldInfo) -> Iterator[str]:
+    """Return the bounds of a setting, except "above 0", and the words that it may be."""
+    for bound in field.metadata:
+        for name in ("gt", "ge", "le"):
+            if limit := getattr(bound, name, None):
+                yield f"{limit:g}" if limit < MANY else str(limit)
+    for choice in get_args(field.annotation):
+        words = get_args(choice) if get_origin(choice) is Literal else [choice]
+        yield from (str(word) for word in words if isinstance(word, str))
+
+
+MANY = 100_000
+
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
@@ -108,6 +123,28 @@ def test_every_setting_is_documented_with_its_default() -> None:
     assert documented == {
         name: "-" if default == "None" else default for name, default in settings.items()
     }
+
+
+def test_every_bound_and_word_of_a_setting_is_documented() -> None:
+    meanings = {code_in(cells[0]): cells[2] for cells in rows(SETTINGS)}
+
+    missing = [
+        (field.alias, value)
+        for field in Settings.model_fields.values()
+        for value in allowed(field)
+        if not re.search(rf"\b{re.escape(value)}\b", meanings[str(field.alias)])
+    ]
+
+    assert missing == []
+    assert list(allowed(Settings.model_fields["shards"])) == ["64"]
+
+
+def test_the_example_of_an_env_file_agrees_with_the_settings_and_works() -> None:
+    checked = run_script("env-example", "--check")
+    settings = Settings(_env_file=ROOT / ".env.example")
+
+    assert checked.returncode == 0, checked.stderr
+    assert settings == Settings()
 
 
 def test_every_command_has_a_section_in_the_reference() -> None:
