@@ -1,4 +1,4 @@
-"""`reconciler top`: the state of the running supervisor, refreshed every second."""
+"""`reconciler top`: the state of the running supervisor and the verdict, refreshed every second."""
 
 import sys
 import threading
@@ -19,10 +19,14 @@ from reconciler.cli.ui.keyboard import Keyboard, keyboard
 from reconciler.cli.ui.top_view import Snapshot, ViewOptions, options_after_key, render_screen
 from reconciler.control.running_supervisor import ask_supervisor
 from reconciler.errors import NoSupervisor, ReconcilerError
+from reconciler.health_report import HealthReport, HealthSource, read_health
 from reconciler.supervisor.status import SupervisorStatus
 
 ASK_SECONDS = 1.0
 DRAW_SECONDS = 0.5
+
+ASK_DATABASE_SECONDS = 5.0
+"""While no supervisor answers, the database is asked this often: it counts the open orders."""
 
 
 @click.command(
@@ -32,37 +36,43 @@ Try it:
   reconciler top""",
 )
 def top_command() -> None:
-    """Show what status shows, refreshed every second.
+    """Show the verdict and what status shows, refreshed every second.
 
-    Keys: s sorts by the next column, r reverses the order, p or space pauses, q quits. While the
-    supervisor is away, its last answer stays, and it is asked again. Needs a terminal. Exits with
-    code 69 if no supervisor answers at the start.
+    Uses the width and height that there is. Keys: ? shows them all, s sorts by the next column, r
+    reverses the order, p or space pauses, q quits. While the supervisor is away, the verdict is
+    that of the database, the supervisor's last answer stays, and it is asked again. Needs a
+    terminal. Exits with code 69 if no supervisor answers at the start.
     """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise click.UsageError("top needs a terminal; anywhere else use: reconciler status")
-    ask = partial(ask_supervisor, load_settings(), "status", SupervisorStatus)
-    first = ask()
-    with suppress(KeyboardInterrupt), interrupt_on_signals(), StatusPoller(ask, first) as poller:
+    settings = load_settings()
+    ask = partial(ask_supervisor, settings, "status", SupervisorStatus)
+    poller = StatusPoller(ask, ask(), judge=partial(read_health, settings))
+    with suppress(KeyboardInterrupt), interrupt_on_signals(), poller:
         _show(poller)
 
 
 class StatusPoller:
-    """Asks the supervisor every second, in a thread, so that no key waits for an answer."""
+    """Asks for the status and the verdict, each in a thread, so that no key waits for an answer."""
 
     def __init__(
         self,
         ask: Callable[[], SupervisorStatus],
         first: SupervisorStatus,
         *,
+        judge: Callable[[], HealthReport],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ask = ask
+        self._judge = judge
         self._monotonic = monotonic
         self._last = _LastStatus(status=first, at=monotonic(), fault=None)
+        self._health: HealthReport | None = None
         self._ended = threading.Event()
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._run, name="watch", daemon=True).start()
+        for name, run in (("status", self._poll_status), ("verdict", self._poll_health)):
+            threading.Thread(target=run, name=name, daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -70,15 +80,16 @@ class StatusPoller:
 
     @property
     def snapshot(self) -> Snapshot:
-        """The supervisor's last answer; if there is no newer one, also the reason."""
+        """The last answers; if there is no newer one of the supervisor, also the reason."""
         last = self._last
         return Snapshot(
             status=last.status,
             fault=last.fault,
             age_seconds=self._monotonic() - last.at,
+            health=self._health,
         )
 
-    def _run(self) -> None:
+    def _poll_status(self) -> None:
         while not self._ended.wait(ASK_SECONDS):
             try:
                 self._last = _LastStatus(status=self._ask(), at=self._monotonic(), fault=None)
@@ -86,6 +97,13 @@ class StatusPoller:
                 self._last = replace(self._last, fault=error.reason)
             except ReconcilerError as error:
                 self._last = replace(self._last, fault=str(error))
+
+    def _poll_health(self) -> None:
+        seconds = 0.0
+        while not self._ended.wait(seconds):
+            self._health = self._judge()
+            is_live = self._health.source is HealthSource.SUPERVISOR
+            seconds = ASK_SECONDS if is_live else ASK_DATABASE_SECONDS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,7 +121,10 @@ def _show(poller: StatusPoller) -> None:
     ):
 
         def draw(snapshot: Snapshot, options: ViewOptions) -> None:
-            live.update(render_screen(snapshot, options, height=console.height), refresh=True)
+            # The size is asked for each time: it changes when the terminal's window does.
+            width, height = console.size
+            screen = render_screen(snapshot, options, width=width, height=height)
+            live.update(screen, refresh=True)
 
         _refresh_until_quit(poller, keys, draw)
 

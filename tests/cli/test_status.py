@@ -14,6 +14,7 @@ from reconciler.cli.ui import status_view
 from reconciler.control.address import ControlAddress
 from reconciler.supervisor.sharding import Scaling, moved_buckets
 from reconciler.supervisor.status import BudgetStatus, ShardCounts, ShardState, SupervisorStatus
+from reconciler.telemetry.health import LastHour, Vitals
 from reconciler.telemetry.shadow import CatchUpFigures, Mode, ShadowFigures
 
 from .conftest import Invoke
@@ -30,7 +31,7 @@ WORST = replace(
     done_per_second=9999.0,
     memory_bytes=999_000_000,
     breaker="open",
-    breaker_retry_seconds=120.0,
+    breaker_retry_seconds=119.0,
     fault="the exchange answers 503",
     fault_age_seconds=70.0,
 )
@@ -79,22 +80,33 @@ def test_status_shows_shards_backlog_cycles_and_faults(
         shards=ShardCounts(desired=2, running=1, draining=0, parked=1),
         halted="41 of 50 came back not found",
     )
+    control_server.answers["health"] = Vitals(
+        last_hour=LastHour(last_run_age_seconds=3),
+        halted="41 of 50 came back not found",
+        open_orders=3000,
+        held_orders=7,
+    )
 
     result = invoke("status", RECONCILIATION_CONTROL_SOCKET=str(control_server.path))
 
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
     assert result.exit_code == 0, result.stderr
-    assert lines[:7] == [
-        "supervisor 4242 on trading-1, version 0.1.0, running, up 3 h, 58 MB",
+    assert lines[0] == (
+        "CRITICAL halt: 41 of 50 came back not found type: reconciler halt status"
+        " read: incident-runbook.md#halt"
+    )
+    assert lines[1:9] == [
+        "supervisor 4242, running, up 3 h, on trading-1, 58 MB, version 0.1.0",
         "shards 2 desired: 1 running, 0 draining, 1 parked",
-        "backlog 812 stale, the oldest unsynced for 7 min 11 s (3 s ago)",
+        "backlog 812 stale, the oldest unsynced for 7 min 14 s (counted 3 s ago)",
         "hottest BTCUSDT 612, ETHUSDT 200",
         "budget 240 of 3,000 weight this minute",
         "halt on: 41 of 50 came back not found",
+        "holds 0.2% of 3,000 open orders: 7",
         "done 96,000 orders in 240 cycles: 8,100 changed, 12 failed, 7 held",
     ]
-    assert "0 4300 ready 128 1,200 200 100 61 MB half-open" in lines
-    assert "1 - parked 0 0 0 100 - closed" in lines
+    assert "0 4300 ready 128 1,200 200 100 61 MB half-open 0 1 min 1,000" in lines
+    assert "1 - parked 0 0 0 100 - closed 0 - 1,000" in lines
     assert "shard 1, 1 min 15 s ago: worker died of signal 9" in lines
     assert "10:00:00 2.1 s 400 37 1 1 2 12 180" in lines
     assert "\x1b" not in result.stdout
@@ -108,7 +120,7 @@ def test_status_of_a_shadow_says_that_nothing_is_written_and_what_it_found(
     result = invoke("status", RECONCILIATION_CONTROL_SOCKET=str(control_server.path))
 
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
-    assert lines[0].startswith("supervisor 4242 on trading-1, version 0.1.0, shadow, running, ")
+    assert lines[1].startswith("supervisor 4242, shadow, running, up 3 h, ")
     assert (
         "shadow nothing is written; 120 would be changed; the application got 80 by itself"
         " (median 1 min 30 s later), 30 not yet" in lines
@@ -141,23 +153,28 @@ def test_a_supervisor_that_has_just_started_has_nothing_to_show_yet(
     assert "last cycles" not in result.stdout
 
 
-def test_the_tables_fit_80_columns_at_their_widest() -> None:
-    cycle = a_cycle(duration_ms=59_400, scanned=9_999_999, requests=99_999, weight=99_999)
+@pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
+def test_the_tables_fit_any_width_at_their_widest(width: int) -> None:
+    cycle = a_cycle(duration_ms=999_900, scanned=9_999_999, requests=99_999, weight=99_999)
 
-    lines = lines_of(status_view.shards_table([WORST]), status_view.cycles_table([cycle]))
+    shards = lines_of(status_view.shards_table([WORST], width=width), width=width)
+    cycles = lines_of(status_view.cycles_table([cycle], width=width), width=width)
 
-    assert max(map(len, lines)) <= WIDTH
-    assert "4194304  backing off" in lines[2]
-    assert lines[2].endswith("open 2 min")
-    assert lines[4].endswith("99,999")
+    assert max(map(len, [*shards, *cycles])) <= width
+    assert "backing off" in shards[-1]
+    assert "open 1 min 59 s" in shards[-1]
+    assert "9,999,999" in cycles[1]
+    assert ("4194304" in shards[-1]) is (width >= 80)
+    assert ("locked" in cycles[0]) is (width >= 120)
 
 
-def test_a_rate_limit_pause_is_shown_with_the_budget() -> None:
+def test_a_rate_limit_pause_has_a_line_of_its_own() -> None:
     budget = BudgetStatus(limit_per_minute=3000, used=2140, paused_seconds=12)
 
     lines = lines_of(*status_view.summary(a_status(budget=budget)))
 
-    assert "budget   2,140 of 3,000 weight this minute; rate-limit pause for 12 s more" in lines
+    assert "budget   2,140 of 3,000 weight this minute" in lines
+    assert "pause    no request for 12 s: the exchange limits our rate" in lines
 
 
 @pytest.mark.parametrize(

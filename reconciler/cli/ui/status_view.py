@@ -1,14 +1,16 @@
-"""The view of a supervisor's status, within 80 columns. Pure.
+"""The view of a supervisor's status. Pure.
 
-`status` prints all of it once; `top` prints as much as fits the screen, again and again.
+`status` prints all of it once; `top` prints as much as fits the screen, again and again. Each line
+begins with what matters most, because a narrow screen cuts its end.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 
 from rich.table import Table
 from rich.text import Text
 
-from reconciler.cli.ui.output import cell_text
+from reconciler.cli.ui.fitting_table import Column, fitting_table
+from reconciler.cli.ui.verdict_view import line
 from reconciler.formatting import clock, duration, elapsed, memory
 from reconciler.supervisor.status import (
     CycleStatus,
@@ -20,7 +22,6 @@ from reconciler.supervisor.status import (
 from reconciler.telemetry.shadow import Mode, ShadowFigures
 from reconciler.workload import CountFields
 
-LABEL_WIDTH = 9
 MAX_KEYS = 5
 
 _PHASES = {
@@ -39,76 +40,78 @@ _STATES = {
 }
 _BREAKERS = {"closed": "green", "half_open": "yellow", "open": "bold red"}
 
-# Each column with its least width, so that the table does not move when a number grows.
 SHARD_COLUMNS = {
-    "shard": 5,
-    "pid": 7,
-    "state": 11,
-    "buckets": 7,
-    "queued": 6,
-    "in flight": 6,
-    "done/s": 6,
-    "memory": 6,
-    "breaker": 10,
+    "shard": Column(least_width=5, importance=100),
+    "pid": Column(least_width=7, importance=50),
+    "state": Column(least_width=11, importance=99, is_number=False),
+    "buckets": Column(least_width=7, importance=40),
+    "queued": Column(least_width=6, importance=97),
+    "in flight": Column(least_width=6, importance=90),
+    "done/s": Column(least_width=6, importance=80),
+    "memory": Column(least_width=6, importance=60),
+    "breaker": Column(least_width=10, importance=98, is_number=False),
+    "deaths": Column(least_width=6, importance=30),
+    "up": Column(least_width=9, importance=29),
+    "done": Column(least_width=9, importance=28),
+}
+LAST_FAULT = "last fault"
+FAULT_COLUMN = {
+    LAST_FAULT: Column(least_width=40, importance=35, is_number=False, takes_the_rest=True)
 }
 CYCLE_COLUMNS = {
-    "at (UTC)": 8,
-    "took": 6,
-    "scanned": 7,
-    "changed": 7,
-    "failed": 6,
-    "held": 4,
-    "locked": 6,
-    "requests": 8,
-    "weight": 6,
+    "at (UTC)": Column(least_width=8, importance=100, is_number=False),
+    "took": Column(least_width=6, importance=99),
+    "scanned": Column(least_width=7, importance=98),
+    "changed": Column(least_width=7, importance=97),
+    "failed": Column(least_width=6, importance=96),
+    "held": Column(least_width=4, importance=95),
+    "locked": Column(least_width=6, importance=50),
+    "requests": Column(least_width=8, importance=60),
+    "weight": Column(least_width=6, importance=70),
 }
-_WORDS = frozenset({"state", "breaker", "at (UTC)"})
 
 
 def headline(status: SupervisorStatus) -> Text:
     """Return which supervisor answers, and what it is doing."""
     return Text.assemble(
         (f"supervisor {status.pid}", "bold"),
-        f" on {status.host}, version {status.version}, ",
+        ", ",
         ("shadow, " if status.mode is Mode.SHADOW else "", "bold magenta"),
         (status.phase.value, _PHASES[status.phase]),
-        f", up {duration(status.uptime_seconds)}, {memory(status.memory_bytes)}",
+        f", up {duration(status.uptime_seconds)}, on {status.host}, {memory(status.memory_bytes)},"
+        f" version {status.version}",
     )
 
 
 def summary(status: SupervisorStatus) -> Iterator[Text]:
     """Return the state of the supervisor as a whole, line by line."""
     counts = status.shards
-    yield _line(
+    yield line(
         "shards",
         f"{counts.desired} desired: {counts.running} running, {counts.draining} draining, ",
         Text(f"{counts.parked} parked", style="bold red" if counts.parked else ""),
     )
-    yield _line("backlog", _backlog(status))
-    yield _line("hottest", _hottest(status))
+    yield line("backlog", _backlog(status))
+    yield line("hottest", _hottest(status))
     budget = status.budget
-    pause = (
-        Text(f"; rate-limit pause for {duration(budget.paused_seconds)} more", style="bold red")
-        if budget.paused_seconds > 0
-        else ""
-    )
-    yield _line(
-        "budget", f"{budget.used:,} of {budget.limit_per_minute:,} weight this minute", pause
-    )
+    yield line("budget", f"{budget.used:,} of {budget.limit_per_minute:,} weight this minute")
+    if budget.paused_seconds > 0:
+        pause = f"no request for {duration(budget.paused_seconds)}: the exchange limits our rate"
+        yield line("pause", Text(pause, style="bold red"))
     if status.halted is not None:
-        yield _line("halt", Text(f"on: {status.halted}", style="bold red"))
+        yield line("halt", Text(f"on: {status.halted}", style="bold red"))
     if status.shadow is not None:
-        yield _line("shadow", Text("nothing is written; ", style="magenta"), _found(status.shadow))
+        yield line("shadow", Text("nothing is written; ", style="magenta"), _found(status.shadow))
 
 
 def history(status: SupervisorStatus) -> Iterator[Text]:
     """Return the totals since the start, line by line."""
     totals = status.totals
-    yield _line(
+    yield line(
         "done",
         f"{totals.scanned:,} orders in {totals.cycles:,} cycles: {_outcome(totals, status.mode)}",
     )
-    yield _line(
+    yield line(
         "workers",
         f"{totals.restarts:,} restarted, {totals.killed_hung:,} of them hung;"
         f" orders set aside: {totals.set_aside:,}",
@@ -116,66 +119,82 @@ def history(status: SupervisorStatus) -> Iterator[Text]:
 
 
 def shards_table(
-    workers: Iterable[ShardStatus], *, marked: str | None = None, mark: str = ""
+    workers: Iterable[ShardStatus],
+    *,
+    width: int,
+    marked: str | None = None,
+    mark: str = "",
+    has_faults: bool = False,
 ) -> Table:
-    """Return a row for each worker; the title of column `marked` gets the `mark`."""
-    rows = [
-        (
-            worker.shard,
-            _plain(worker.pid),
-            Text(worker.state.value.replace("_", " "), style=_STATES[worker.state]),
-            worker.buckets,
-            worker.queued,
-            worker.in_flight,
-            worker.done_per_second,
-            memory(worker.memory_bytes),
-            _breaker(worker),
-        )
-        for worker in workers
-    ]
-    return _table(SHARD_COLUMNS, rows, marked=marked, mark=mark)
+    """Return a row for each worker; the title of column `marked` gets the `mark`.
+
+    With `has_faults`, a wide table also has the last fault of each shard.
+    """
+    columns = SHARD_COLUMNS | FAULT_COLUMN if has_faults else SHARD_COLUMNS
+    rows = map(_shard, workers)
+    return fitting_table(columns, rows, width=width, marked=marked, mark=mark)
+
+
+def _shard(worker: ShardStatus) -> Mapping[str, object]:
+    return {
+        "shard": worker.shard,
+        "pid": _plain(worker.pid),
+        "state": Text(worker.state.value.replace("_", " "), style=_STATES[worker.state]),
+        "buckets": worker.buckets,
+        "queued": worker.queued,
+        "in flight": worker.in_flight,
+        "done/s": worker.done_per_second,
+        "memory": memory(worker.memory_bytes),
+        "breaker": _breaker(worker),
+        "deaths": worker.restarts,
+        "up": "-" if worker.pid is None else duration(worker.age_seconds),
+        "done": worker.done,
+        LAST_FAULT: _fault(worker) or "",
+    }
 
 
 def faults(workers: Iterable[ShardStatus]) -> Iterator[Text]:
     """Return the last fault of each shard that had one, line by line."""
     for worker in workers:
-        if worker.fault is not None:
-            age = worker.fault_age_seconds
-            when = "" if age is None else f", {duration(age)} ago"
-            yield Text.assemble((f"shard {worker.shard}{when}: ", "bold"), worker.fault)
+        if fault := _fault(worker):
+            yield Text.assemble((f"shard {worker.shard}, ", "bold"), fault)
 
 
-def cycles_table(cycles: Iterable[CycleStatus]) -> Table:
+def _fault(worker: ShardStatus) -> str | None:
+    """Return a shard's last fault, its age first: a long text may be cut."""
+    if worker.fault is None:
+        return None
+    age = worker.fault_age_seconds
+    return f"{worker.fault}" if age is None else f"{duration(age)} ago: {worker.fault}"
+
+
+def cycles_table(cycles: Iterable[CycleStatus], *, width: int) -> Table:
     """Return a row for each cycle."""
-    return _table(CYCLE_COLUMNS, [_cycle(cycle) for cycle in cycles])
+    return fitting_table(CYCLE_COLUMNS, map(_cycle, cycles), width=width)
 
 
 def last_cycle(status: SupervisorStatus) -> Text:
     """Return the newest cycle in a line."""
     if not status.cycles:
-        return _line("cycle", "none has ended yet")
+        return line("cycle", "none has ended yet")
     cycle = status.cycles[0]
-    return _line(
+    return line(
         "cycle",
         f"{_ended(cycle)}: {cycle.scanned:,} scanned in"
         f" {_took(cycle)}, {_outcome(cycle, status.mode)}",
     )
 
 
-def _line(label: str, *parts: str | Text) -> Text:
-    return Text.assemble((f"{label:<{LABEL_WIDTH}}", "bold"), *parts)
-
-
 def _backlog(status: SupervisorStatus) -> str:
     backlog = status.backlog
     if backlog is None:
         return "not measured yet"
+    counted = f"(counted {duration(backlog.measured_seconds_ago)} ago)"
     if not backlog.items:
-        return f"nothing stale ({duration(backlog.measured_seconds_ago)} ago)"
-    return (
-        f"{backlog.items:,} stale, the oldest unsynced for"
-        f" {duration(backlog.oldest_age_seconds)} ({duration(backlog.measured_seconds_ago)} ago)"
-    )
+        return f"nothing stale {counted}"
+    # The age as of now, as the verdict has it: what was the oldest then has not been synced since.
+    age = backlog.oldest_age_seconds + backlog.measured_seconds_ago
+    return f"{backlog.items:,} stale, the oldest unsynced for {duration(age)} {counted}"
 
 
 def _outcome(counts: CountFields, mode: Mode) -> str:
@@ -208,18 +227,18 @@ def _breaker(worker: ShardStatus) -> Text:
     return Text(word, style=_BREAKERS.get(worker.breaker, ""))
 
 
-def _cycle(cycle: CycleStatus) -> Sequence[object]:
-    return (
-        _ended(cycle),
-        _took(cycle),
-        cycle.scanned,
-        cycle.discrepancies,
-        cycle.errors,
-        cycle.held,
-        cycle.skipped_locked,
-        cycle.requests,
-        cycle.weight,
-    )
+def _cycle(cycle: CycleStatus) -> Mapping[str, object]:
+    return {
+        "at (UTC)": _ended(cycle),
+        "took": _took(cycle),
+        "scanned": cycle.scanned,
+        "changed": cycle.discrepancies,
+        "failed": cycle.errors,
+        "held": cycle.held,
+        "locked": cycle.skipped_locked,
+        "requests": cycle.requests,
+        "weight": cycle.weight,
+    }
 
 
 def _ended(cycle: CycleStatus) -> str:
@@ -233,32 +252,3 @@ def _took(cycle: CycleStatus) -> str:
 def _plain(number: int | None) -> str:
     """Return a number that is a name, without thousands separators."""
     return "-" if number is None else str(number)
-
-
-def _title(column: str, mark: str) -> str:
-    """Return a title of at most two lines; the mark is on the first, where it needs no width."""
-    above, below = ("in", "flight") if column == "in flight" else ("", column)
-    return f"{above}{mark}\n{below}" if above or mark else below
-
-
-def _table(
-    columns: Mapping[str, int],
-    rows: Iterable[Sequence[object]],
-    *,
-    marked: str | None = None,
-    mark: str = "",
-) -> Table:
-    """Return a table without rules: 80 columns have no room for them."""
-    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0), pad_edge=False)
-    for column, width in columns.items():
-        is_marked = column == marked
-        table.add_column(
-            Text(_title(column, mark if is_marked else ""), style="reverse" if is_marked else ""),
-            justify="left" if column in _WORDS else "right",
-            vertical="bottom",
-            min_width=width,
-            no_wrap=True,
-        )
-    for row in rows:
-        table.add_row(*(cell_text(cell) for cell in row))
-    return table
