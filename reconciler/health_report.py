@@ -49,6 +49,7 @@ class HealthReport:
         source: None if neither source could be asked.
         problems: The problems that prevented an answer.
         note: Why the database was asked and not the supervisor.
+        vitals: What was judged; None if neither source could be asked.
     """
 
     status: Grade
@@ -57,6 +58,7 @@ class HealthReport:
     source: HealthSource | None
     problems: tuple[Problem, ...] = ()
     note: str | None = None
+    vitals: Vitals | None = None
 
     @classmethod
     def of(cls, vitals: Vitals, source: HealthSource, *, note: str | None = None) -> "HealthReport":
@@ -68,6 +70,7 @@ class HealthReport:
             rows=verdict.rows,
             source=source,
             note=note,
+            vitals=vitals,
         )
 
     @classmethod

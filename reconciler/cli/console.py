@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -22,6 +23,7 @@ if TYPE_CHECKING:  # The console needs an extra, see `_requiring_extra`.
     from reconciler.console.addresses import Origin
     from reconciler.console.context import Console
     from reconciler.console.options import ConsoleOptions
+    from reconciler.console.tune_report import TuneReport
 
 EXTRA_MODULES = frozenset({"jinja2", "starlette", "uvicorn"})
 DEFAULT_HOST = "127.0.0.1"
@@ -77,6 +79,14 @@ Try it:
     help_text="The address under which a proxy has the console, without a path.",
     metavar="URL",
 )
+@environment_option(
+    "--tune",
+    "tune_file",
+    variable="RECONCILER_CONSOLE_TUNE",
+    help_text="A saved report of tune --json, for the page about tuning.",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+)
 @json_option
 def console_command(
     *,
@@ -86,6 +96,7 @@ def console_command(
     by: str | None,
     base_path: str,
     public_origin: str | None,
+    tune_file: Path | None,
     as_json: bool,
 ) -> None:
     """Show the verdict, the shards, the holds and the changes in a browser.
@@ -113,6 +124,7 @@ def console_command(
         public_origin=_read_origin(public_origin),
         operator=_required_actor(by) if allow_actions else None,
         key=settings.console_key,
+        tune_report=_read_tune_report(tune_file),
     )
     _require_protection(settings, options)
     with _reporting_bind_errors(host, port):
@@ -143,6 +155,19 @@ def _read_origin(text: str | None) -> "Origin | None":
         raise click.BadParameter(
             f"{text!r} is no address such as https://ops.example.com: {error}",
             param_hint="'--public-origin'",
+        ) from None
+
+
+def _read_tune_report(file: Path | None) -> "TuneReport | None":
+    from reconciler.console.tune_report import read_tune_report  # noqa: PLC0415 - as above
+
+    if file is None:
+        return None
+    try:
+        return read_tune_report(file)
+    except ValueError as error:
+        raise click.BadParameter(
+            f"{str(file)!r} is no report of reconciler tune --json: {error}", param_hint="'--tune'"
         ) from None
 
 

@@ -1,6 +1,6 @@
 """`reconciler scale`: change the number of shards of the running supervisor, or plan it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,9 +11,8 @@ from reconciler.cli.ui.options import environment_option, json_option
 from reconciler.cli.ui.output import print_json, print_table
 from reconciler.control.running_supervisor import ask_supervisor
 from reconciler.errors import NoSupervisor
-from reconciler.formatting import percent
 from reconciler.settings import MAX_SHARDS, Settings
-from reconciler.supervisor.sharding import Scaling, assign_buckets
+from reconciler.supervisor.sharding import Scaling
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,15 +25,6 @@ class ScalingPlan:
     scaling: Scaling
     unanswered: str | None = None
 
-    @property
-    def shares(self) -> Sequence[tuple[int, int, int]]:
-        """Each shard with its number of buckets before and after."""
-        before, after = (
-            assign_buckets(count) for count in (self.scaling.before, self.scaling.after)
-        )
-        shards = range(max(self.scaling.before, self.scaling.after))
-        return [(shard, before.count(shard), after.count(shard)) for shard in shards]
-
     def as_json(self) -> Mapping[str, Any]:
         """Return the keys of the JSON report."""
         return {
@@ -42,7 +32,7 @@ class ScalingPlan:
             "source": "supervisor" if self.unanswered is None else "settings",
             "shards": [
                 {"shard": shard, "before": before, "after": after}
-                for shard, before, after in self.shares
+                for shard, before, after in self.scaling.shares
             ],
         }
 
@@ -78,7 +68,7 @@ def scale_command(*, shards: int, is_plan: bool, as_json: bool) -> None:
     if as_json:
         print_json(scaling)
     else:
-        click.echo(_describe(scaling))
+        click.echo(scaling.description)
 
 
 def _plan(settings: Settings, shards: int) -> ScalingPlan:
@@ -100,20 +90,6 @@ def _print_plan(plan: ScalingPlan, *, as_json: bool) -> None:
         print_json(plan.as_json())
         return
     columns = ["shard", "buckets now", "then", "difference"]
-    rows = [(shard, now, then, f"{then - now:+d}") for shard, now, then in plan.shares]
+    rows = [(shard, now, then, f"{then - now:+d}") for shard, now, then in plan.scaling.shares]
     print_table(columns, rows)
-    click.echo(_describe(plan.scaling))
-
-
-def _describe(scaling: Scaling) -> str:
-    if scaling.before == scaling.after:
-        return f"{_shard_count(scaling.before)} already: nothing moves"
-    share = scaling.buckets_moved / scaling.buckets
-    return (
-        f"from {scaling.before} to {_shard_count(scaling.after)}:"
-        f" {scaling.buckets_moved} of {scaling.buckets} buckets move ({percent(share)})"
-    )
-
-
-def _shard_count(shards: int) -> str:
-    return f"{shards} shard" if shards == 1 else f"{shards} shards"
+    click.echo(plan.scaling.description)

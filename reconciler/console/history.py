@@ -15,13 +15,11 @@ class Point(NamedTuple):
         at: Seconds since the epoch.
         backlog: Stale orders.
         oldest_seconds: How long the oldest of them has not been synced.
-        used: The weight that was used of the budget's window.
     """
 
     at: float
     backlog: int | None
     oldest_seconds: float | None
-    used: int | None
 
 
 class History:

@@ -140,13 +140,10 @@ def _next(last: LastAnswer[T], ask: Callable[[], T]) -> LastAnswer[T]:
 
 
 def _point(snapshot: Snapshot) -> Point:
-    status = None if snapshot.status.fault else snapshot.status.value
-    backlog = None if status is None else status.backlog
+    report = snapshot.health.value
+    vitals = None if report is None else report.vitals
     return Point(
         at=time.time(),
-        backlog=None if backlog is None else backlog.items,
-        oldest_seconds=(
-            None if backlog is None else backlog.oldest_age_seconds + backlog.measured_seconds_ago
-        ),
-        used=None if status is None else status.budget.used,
+        backlog=None if vitals is None else vitals.stale_orders,
+        oldest_seconds=None if vitals is None else vitals.oldest_stale_age_seconds,
     )

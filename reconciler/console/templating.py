@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from reconciler.console.static_files import StaticFiles
 from reconciler.domain.status import in_both_words
-from reconciler.formatting import duration, memory, moment, number
+from reconciler.formatting import clock, duration, elapsed, memory, moment, number, percent
 
 _FOLDER = Path(__file__).parent / "templates"
 
@@ -21,8 +21,8 @@ class Templates:
     """The templates, with the values that every page shows.
 
     In a template: `url("/holds", reason=reason)` is an address of ours, `static("console.css")` one
-    of a style or script. Filters: `duration` of seconds, `moment` of a time, `memory` of bytes,
-    `number`. `both_words(word, status)` is a status in the user's words.
+    of a style or script. The filters are those of `reconciler.formatting`, and
+    `iso` of a time. `both_words(word, status)` is a status in the user's words.
     """
 
     def __init__(self, *, base_path: str, static_files: StaticFiles, **shared: object) -> None:
@@ -37,7 +37,10 @@ class Templates:
             auto_reload=False,
         )
         self._environment.filters |= {
+            "clock": clock,
             "duration": duration,
+            "elapsed": elapsed,
+            "percent": percent,
             "moment": moment,
             "memory": memory,
             "number": number,

@@ -4,11 +4,13 @@ Each symbol belongs to one of 256 buckets, and each bucket to a shard. A change 
 moves whole buckets, and as few as possible: from 8 shards to 9, 28 of 256.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2s
 from itertools import count
+
+from reconciler.formatting import percent
 
 BUCKETS = 256
 
@@ -27,6 +29,23 @@ class Scaling:
         """Return the buckets that a change of the number of shards moves."""
         moved = moved_buckets(before, after)
         return cls(before=before, after=after, buckets_moved=moved, buckets=BUCKETS)
+
+    @property
+    def shares(self) -> Sequence[tuple[int, int, int]]:
+        """Each shard with its number of buckets before and after."""
+        before, after = assign_buckets(self.before), assign_buckets(self.after)
+        shards = range(max(self.before, self.after))
+        return [(shard, before.count(shard), after.count(shard)) for shard in shards]
+
+    @property
+    def description(self) -> str:
+        """What moves, in a sentence without its end."""
+        if self.before == self.after:
+            return f"{_shard_count(self.before)} already: nothing moves"
+        return (
+            f"from {self.before} to {_shard_count(self.after)}: {self.buckets_moved} of"
+            f" {self.buckets} buckets move ({percent(self.buckets_moved / self.buckets)})"
+        )
 
 
 def bucket_of(key: str) -> int:
@@ -71,6 +90,10 @@ def moved_buckets(before: int, after: int) -> int:
     """Count the buckets that change their shard when the number of shards changes."""
     pairs = zip(assign_buckets(before), assign_buckets(after), strict=True)
     return sum(old != new for old, new in pairs)
+
+
+def _shard_count(shards: int) -> str:
+    return f"{shards} shard" if shards == 1 else f"{shards} shards"
 
 
 def _last_bucket_of(shard: int, table: list[int]) -> int:

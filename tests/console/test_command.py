@@ -87,6 +87,7 @@ def test_a_port_that_is_taken_is_named(run: Run) -> None:
         (["--base-path", "/a/../b"], 2, "is no path such as /reconciler"),
         (["--public-origin", "ops.example.com"], 2, "is no address such as https://"),
         (["--public-origin", "https://a.example/x"], 2, "is no address such as https://"),
+        (["--tune", "no-such-file.json"], 2, "No such file or directory"),
         (["--allow-actions"], 2, "--allow-actions needs a name for the audit trail"),
         (["--allow-actions", "--by", " "], 2, "--allow-actions needs a name"),
     ],

@@ -32,7 +32,7 @@ themselves. A part of a template with `data-live` and an id follows the events o
 
 from collections.abc import Sequence
 
-from reconciler.console.pages import overview, runbook
+from reconciler.console.pages import overview, runbook, tuning
 from reconciler.console.pages.page import Page
 
-PAGES: Sequence[Page] = (overview.PAGE, runbook.PAGE)
+PAGES: Sequence[Page] = (overview.PAGE, tuning.PAGE, runbook.PAGE)
