@@ -17,6 +17,7 @@ from reconciler.control.running_supervisor import ask_supervisor
 from reconciler.errors import NoSupervisor, ReconcilerError
 from reconciler.health_report import HealthReport, read_health
 from reconciler.settings import Settings
+from reconciler.small_memory import trim_heaps
 from reconciler.store.recent_work import RecentWork, read_recent_work
 from reconciler.supervisor.status import SupervisorStatus
 
@@ -27,6 +28,7 @@ MOST_BUSY_SHARE = 0.1
 """The share of the time in which a source may be busy with our question: a slow one gets rest."""
 
 FIRST_ANSWER_SECONDS = 2.0
+ROUNDS_BETWEEN_TRIMS = 15
 
 _log = structlog.get_logger(__name__)
 
@@ -94,6 +96,8 @@ class Poller:
                 self._ask()
             except Exception:  # noqa: BLE001 - the top of a thread: logged, and asked again
                 _log.exception("console.poll_failed")
+            if self.snapshot.number % ROUNDS_BETWEEN_TRIMS == 1:
+                trim_heaps()
             self._ended.wait(max(0.0, started + INTERVAL_SECONDS - time.monotonic()))
 
     def _ask(self) -> None:

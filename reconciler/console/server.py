@@ -23,7 +23,7 @@ from reconciler.settings import Settings
 _BACKLOG = 128
 _GRACE_SECONDS = 2
 _MOST_CONNECTIONS = 256
-PAGES_AT_ONCE = 8
+PAGES_AT_ONCE = 6
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -121,7 +121,7 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        # Each has a database connection, so more of them would only wait.
+        # Most need one of the few database connections, so more of them would only wait.
         to_thread.current_default_thread_limiter().total_tokens = PAGES_AT_ONCE
         self._console.news.open()
         await super().startup(sockets)

@@ -10,6 +10,7 @@
   const charts = new Map();
   let seen = { at: [], backlog: [], oldest_seconds: [] };
   let minutes = null;
+  let isLoading = false;
 
   const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -102,6 +103,8 @@
   };
 
   const load = async () => {
+    if (isLoading) return;
+    isLoading = true;
     const last = seen.at.at(-1) ?? 0;
     try {
       const answer = await fetch(`${place.dataset.history}?after=${last}`, { cache: "no-store" });
@@ -116,6 +119,8 @@
       draw();
     } catch {
       /* The next event tries again. */
+    } finally {
+      isLoading = false;
     }
   };
 
