@@ -53,6 +53,8 @@ from reconciler.telemetry import metrics as names
 from reconciler.telemetry.metrics import Metrics, count_lost_lines
 from reconciler.workload import AnomalyStats, Batch, Counts, Handler, Result, WorkerFault
 
+Increments = Mapping[names.Counter | names.CounterName, int]
+
 log = structlog.get_logger(__name__)
 
 
@@ -158,10 +160,14 @@ class OrderHandler(Handler):
         return busy_seconds
 
     async def close(self) -> None:
-        """Close the connections."""
-        await self.exchange.close()
-        self.database.close()
-        self.metrics.close()
+        """Close the connections; send the metrics of requests whose batch was returned, too."""
+        try:
+            await self.exchange.close()
+            self.database.close()
+        finally:
+            self._count_usage(self.usage.take())
+            count_lost_lines(self.metrics)
+            self.metrics.close()
 
     async def _write(self, state: BatchState) -> None:
         for answers in state.answer_groups:
@@ -260,28 +266,39 @@ class OrderHandler(Handler):
 
     def _send_metrics(self, result: Result, usage: Usage) -> None:
         counts = result.counts
-        increments: dict[names.Counter | names.CounterName, int] = {
-            names.Counter.ORDERS_ERRORS: counts.errors,
-            names.Counter.ORDERS_SKIPPED_LOCKED: counts.skipped_locked,
-            names.Counter.EXCHANGE_REQUESTS: usage.requests,
-            names.Counter.EXCHANGE_WEIGHT: usage.weight,
-            names.Counter.EXCHANGE_RETRIES: usage.retries,
-        }
-        if not self.is_dry_run:
-            increments |= _writes_of(counts)
+        self._count(
+            {
+                names.Counter.ORDERS_ERRORS: counts.errors,
+                names.Counter.ORDERS_SKIPPED_LOCKED: counts.skipped_locked,
+                **({} if self.is_dry_run else _writes_of(counts)),
+            }
+        )
+        self._count_usage(usage)
+        self.heartbeat()
+
+    def _count_usage(self, usage: Usage) -> None:
+        """Count the requests that were sent, and their outcomes."""
+        self._count(
+            {
+                names.Counter.EXCHANGE_REQUESTS: usage.requests,
+                names.Counter.EXCHANGE_WEIGHT: usage.weight,
+                names.Counter.EXCHANGE_RETRIES: usage.retries,
+            }
+        )
         for error, count in usage.errors.items():
-            increments[names.exchange_error(error)] = count
+            self.metrics.incr(names.exchange_error(error), count)
+        for latency_ms in usage.latencies_ms:
+            self.metrics.timing(names.Timer.EXCHANGE_LATENCY, latency_ms)
+
+    def _count(self, increments: Increments) -> None:
         for name, count in increments.items():
             if count:
                 self.metrics.incr(name, count)
-        for latency_ms in usage.latencies_ms:
-            self.metrics.timing(names.Timer.EXCHANGE_LATENCY, latency_ms)
-        self.heartbeat()
 
 
-def _writes_of(counts: Counts) -> dict[names.Counter | names.CounterName, int]:
+def _writes_of(counts: Counts) -> Increments:
     """Return the counters of what was written."""
-    transitions: dict[names.Counter | names.CounterName, int] = {
+    transitions: Increments = {
         names.transition(*map(Status, transition.split("."))): count
         for transition, count in counts.transitions.items()
     }

@@ -45,10 +45,11 @@ from reconciler.supervisor.options import Options
 from reconciler.supervisor.poison import PoisonDetector
 from reconciler.supervisor.pool import WorkerDied, WorkerPool
 from reconciler.supervisor.restarts import RestartBackoffs
-from reconciler.supervisor.shard_gauges import ShardGauges
+from reconciler.supervisor.shard_gauges import ShardFigures, ShardGauges
 from reconciler.supervisor.shard_health import ShardHealth
 from reconciler.supervisor.stop_state import StopState
 from reconciler.supervisor.summary import StopReason, Summary
+from reconciler.supervisor.work_gauges import send_limit_gauges
 from reconciler.telemetry.metrics import Counter, Gauge, Metrics, Timer
 from reconciler.worker.messages import (
     BatchDone,
@@ -71,6 +72,7 @@ from reconciler.workload import (
     Batch,
     Chunk,
     Counts,
+    FaultKind,
     Page,
     Planner,
     Result,
@@ -240,7 +242,7 @@ class Coordinator:
         await self._stop_state.wait_for(lambda: condition() or self._stop_state.is_fast_stop)
 
     def close(self) -> None:
-        """Kill the workers that are left, and set the gauges to 0."""
+        """Kill the workers that are left, and withdraw the gauges."""
         self._stop_state.stop()
         self.pool.kill_all()
         self._gauges.withdraw()
@@ -507,7 +509,7 @@ class Coordinator:
             self.dispatcher.requeue_urgent(batch.chunks, batch.cycle)
         self.advance()
         if shard >= self.options.shards:
-            self._send_breaker_gauges()
+            self._send_shard_gauges()
 
     def on_worker_hung(self, shard: int) -> None:  # noqa: ARG002 - the protocol's
         """Count the hang; the death that follows is handled like any other."""
@@ -542,7 +544,7 @@ class Coordinator:
         before = health.breaker
         health.record_breaker(result.breaker)
         if before is None or before.state is not result.breaker.state:
-            self._send_breaker_gauges()
+            self._send_shard_gauges()
         second_try = [chunk for chunk in result.skipped if not chunk.is_second_try]
         self.dispatcher.requeue_back(shard, second_try, batch.cycle)
         self.dispatcher.requeue_front(shard, result.unfinished, batch.cycle)
@@ -644,30 +646,50 @@ class Coordinator:
         self.writes.end()
 
     def send_gauges(self) -> None:
-        """Send the gauges of shards, workers and breakers."""
-        self._send_breaker_gauges()
+        """Send the gauges of shards, workers and breakers, and of what limits the work."""
+        self._send_shard_gauges()
         self._metrics.gauge(Gauge.SHARDS_DESIRED, self.options.shards)
         self._metrics.gauge(Gauge.SHARDS_RUNNING, len(self.pool.workers))
         self._metrics.gauge(Gauge.SHARDS_PARKED, len(self.pool.parked))
+        send_limit_gauges(
+            self._metrics,
+            self.window,
+            is_halted=self.halt.is_on,
+            parked_accounts=int(self._is_account_refused),
+        )
 
-    def _send_breaker_gauges(self) -> None:
-        self._gauges.send(self._breakers)
+    @property
+    def _is_account_refused(self) -> bool:
+        """True if a person must act before the account's key is used again."""
+        kinds = {
+            health.fault.kind
+            for health in self.shard_health.values()
+            if health.fault is not None and health.has_fault
+        }
+        return not kinds.isdisjoint({FaultKind.REFUSED, FaultKind.ACCOUNT})
+
+    def _send_shard_gauges(self) -> None:
+        self._gauges.send(self._shard_figures)
         self._metrics.gauge(Gauge.BREAKERS_OPEN, self.breakers_in(BreakerState.OPEN))
         self._metrics.flush()
 
     @property
-    def _breakers(self) -> dict[int, BreakerState]:
-        """The circuit breaker's state of each wanted or running shard; closed before any report."""
+    def _shard_figures(self) -> dict[int, ShardFigures]:
+        """The figures of each wanted or running shard; its breaker is closed before any report."""
         shards = [
             shard
             for shard, slot in self.pool.slots.items()
             if shard < self.options.shards or slot.worker is not None
         ]
-        known = {shard: self.health_of(shard).breaker for shard in shards}
-        return {
-            shard: BreakerState.CLOSED if breaker is None else breaker.state
-            for shard, breaker in known.items()
-        }
+        return {shard: self._figures_of(shard) for shard in shards}
+
+    def _figures_of(self, shard: int) -> ShardFigures:
+        breaker = self.breaker_of(shard)
+        return ShardFigures(
+            breaker=BreakerState.CLOSED if breaker is None else breaker.state,
+            queued=self.dispatcher.queued_for(shard),
+            in_flight=sum(batch.size for batch in self.dispatcher.in_flight(shard)),
+        )
 
 
 def _without(chunk: Chunk, ids: set[object]) -> Chunk:

@@ -12,6 +12,7 @@ The number of shards and the settings may change at any time: see `Coordinator.r
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine, Hashable
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import replace
@@ -35,8 +36,14 @@ from reconciler.supervisor.status import OrderLocation, Phase
 from reconciler.supervisor.stop_state import StopState
 from reconciler.supervisor.summary import StopReason, Summary
 from reconciler.supervisor.threads import run_in_daemon_thread
-from reconciler.supervisor.work_gauges import send_backlog_gauges, send_shadow_gauges
-from reconciler.telemetry.metrics import Counter, Metrics, count_lost_lines
+from reconciler.supervisor.work_gauges import (
+    BacklogGauges,
+    send_health_gauges,
+    send_shadow_gauges,
+)
+from reconciler.telemetry.health import judge
+from reconciler.telemetry.metric_catalog import begin_counters
+from reconciler.telemetry.metrics import Counter, Metrics, Timer, count_lost_lines
 from reconciler.telemetry.standard_error import is_reader_gone
 from reconciler.workload import Backlog, Page, Planner, Workload
 
@@ -102,6 +109,7 @@ class Supervisor:
             listener=self,
         )
         self._snapshots = SnapshotBuilder(self._coordinator, self.summary, workload)
+        self._backlog_gauges = BacklogGauges(metrics)
 
     @property
     def _options(self) -> Options:
@@ -162,6 +170,7 @@ class Supervisor:
             self._start_task(work)
             for work in (
                 self._send_gauges(),
+                self._watch_backlog(),
                 self._coordinator.pool.watch(),
                 self._give_up_without_worker(),
                 self._watch_log(),
@@ -282,7 +291,14 @@ class Supervisor:
     async def _plan(self, after: Hashable | None) -> Page | None:
         """Read the page after the cursor `after`; None when stopping."""
         limit = self._options.page_items
-        page = await self._call_planner(lambda planner: planner.plan(limit, after))
+
+        def plan(planner: Planner) -> Page:
+            began = time.perf_counter()
+            page = planner.plan(limit, after)
+            self._metrics.timing(Timer.PLAN_DURATION, (time.perf_counter() - began) * 1000)
+            return page
+
+        page = await self._call_planner(plan)
         if page is not None:
             self._may_sweep_at = asyncio.get_running_loop().time() + page.pause_seconds
         return page
@@ -449,16 +465,27 @@ class Supervisor:
     # Gauges.
 
     async def _send_gauges(self) -> None:
+        """Send all gauges at each interval, also while the database does not answer."""
         while True:
             self._coordinator.record_so_far()
+            begin_counters(self._metrics)
+            self._coordinator.send_gauges()
+            self._backlog_gauges.send()
+            send_health_gauges(self._metrics, judge(self.snapshot().vitals))
+            send_shadow_gauges(self._metrics, self._workload.shadow_figures)
+            count_lost_lines(self._metrics)
+            self._metrics.flush()
+            await asyncio.sleep(GAUGE_SECONDS)
+
+    async def _watch_backlog(self) -> None:
+        """Measure the backlog at each interval."""
+        while True:
             backlog = await self._measure_backlog()
             if backlog is not None:
                 self._snapshots.record_backlog(backlog)
-                send_backlog_gauges(self._metrics, backlog)
-            send_shadow_gauges(self._metrics, self._workload.shadow_figures)
-            self._coordinator.send_gauges()
-            count_lost_lines(self._metrics)
-            self._metrics.flush()
+                self._backlog_gauges.record(backlog)
+                self._backlog_gauges.send()
+                self._metrics.flush()
             await asyncio.sleep(GAUGE_SECONDS)
 
     async def _measure_backlog(self) -> Backlog | None:

@@ -13,7 +13,8 @@ from enum import StrEnum
 
 from reconciler.domain.status import Status
 from reconciler.settings import MAX_SHARDS
-from reconciler.telemetry.metrics import Counter, ErrorClass, Gauge, Timer
+from reconciler.telemetry.health import Slug
+from reconciler.telemetry.metrics import Counter, CounterName, ErrorClass, Gauge, Metrics, Timer
 
 
 class Kind(StrEnum):
@@ -144,24 +145,7 @@ ERROR_CLASSES: Mapping[ErrorClass, str] = {
 }
 """The classes of `exchange.errors.`, in snake_case, and what happened."""
 
-HEALTH_ROWS = (
-    "breakers",
-    "cycle_duration",
-    "discrepancy_rate",
-    "errors",
-    "last_run",
-    "oldest_stale",
-    "backlog",
-    "holds",
-    "oldest_hold",
-    "pause",
-    "halt",
-    "accounts",
-    "shards",
-    "database",
-    "exchange",
-    "supervisor",
-)
+HEALTH_ROWS = tuple(slug.value for slug in Slug)
 """The slugs of the rows of the health verdict."""
 
 _STATUSES = tuple(status.value for status in Status)
@@ -378,8 +362,8 @@ CATALOG: tuple[Metric, ...] = (
         "health.row.<row>",
         Unit.STATE,
         WhenGone.NOT_SENT,
-        "the grade of each of its rows: 0 healthy, 1 warning, 2 critical. A row whose value is not"
-        " known is not sent",
+        "the grade of each of its rows: 0 healthy, 1 warning, 2 critical, 3 unknown. 0 as well for"
+        " a row that it does not have, because nothing is wrong",
         row=HEALTH_ROWS,
     ),
     _gauge(
@@ -401,3 +385,12 @@ CATALOG: tuple[Metric, ...] = (
 def of_kind(kind: Kind) -> Iterator[Metric]:
     """Return the metrics of a kind."""
     return (metric for metric in CATALOG if metric.kind is kind)
+
+
+_COUNTERS = tuple(CounterName(name) for metric in of_kind(Kind.COUNTER) for name in metric.names)
+
+
+def begin_counters(metrics: Metrics) -> None:
+    """Send each counter as 0, so that an alarm on it has data before anything is counted."""
+    for name in _COUNTERS:
+        metrics.incr(name, 0)

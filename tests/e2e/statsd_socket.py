@@ -21,6 +21,7 @@ class StatsdServer:
         self._socket.bind(("127.0.0.1", 0))
         self._socket.setblocking(False)  # noqa: FBT003 - the socket's own signature
         self.values: dict[tuple[str, str], list[float]] = defaultdict(list)
+        self.packets = 0
         self.senders: dict[str, set[int]] = defaultdict(set)
 
     @property
@@ -39,8 +40,9 @@ class StatsdServer:
         """Read everything that has arrived."""
         while (packet := self._receive()) is not None:
             data, (_, port) = packet
+            self.packets += 1
             for line in data.decode().splitlines():
-                name, value, kind = re.split(r"[:|]", line)
+                name, value, kind, *_ = re.split(r"[:|]", line)
                 self.values[kind, name.removeprefix("reconciler.")].append(float(value))
                 self.senders[name].add(port)
 
@@ -55,6 +57,10 @@ class StatsdServer:
     def total(self, name: str) -> float:
         """Return the total of a counter."""
         return sum(self.values["c", name])
+
+    def names(self, kind: str) -> set[str]:
+        """Return the names of a kind that have come: `c`, `ms` or `g`."""
+        return {name for found, name in self.values if found == kind}
 
     def close(self) -> None:
         self._socket.close()

@@ -10,38 +10,22 @@ from reconciler.control.address import ControlAddress
 from reconciler.control.client import ask
 from reconciler.demo import Demo
 from reconciler.supervisor.sharding import Scaling
+from reconciler.supervisor.status import ShardState
+from reconciler.telemetry.metric_catalog import CATALOG
 
 from .conftest import Start
+from .control import wait_for_status
+from .rows import connected
 from .statsd_socket import StatsdServer
 
-STATUS = "(pending|new|partial|filled|canceled|rejected|expired)"
-NAMES = {
-    "c": (
-        r"orders\.(reconciled|discrepancies|errors|held|skipped_locked)",
-        rf"transitions\.{STATUS}\.{STATUS}",
-        r"exchange\.(requests|weight|retries)",
-        r"exchange\.errors\.[a-z_]+",
-        r"breaker\.opened",
-        r"supervisor\.(restarts|killed_hung)",
-        r"log\.lines_lost",
-        r"shadow\.would_(change|hold)",
-    ),
-    "ms": (
-        r"cycle\.duration",
-        r"exchange\.latency",
-        r"store\.apply",
-        r"shadow\.application_later",
-    ),
-    "g": (
-        r"cycle\.(last_run_timestamp|last_duration_ms)",
-        r"shards\.(desired|running|parked)",
-        r"shard\.\d\.breaker\.state",
-        r"breakers\.open",
-        r"stale\.(backlog|oldest_age_seconds)",
-        r"holds\.(open|oldest_age_seconds)",
-        r"orders\.(not_followed|duplicates)",
-        r"shadow\.(active|not_yet)",
-    ),
+NAMES = {(metric.kind.value, name) for metric in CATALOG for name in metric.names}
+COUNTERS = {name for kind, name in NAMES if kind == "c"}
+SHARDS = re.compile(r"shard\.(\d+)\.")
+UNUSUAL_TIMERS = {
+    "shadow.application_later",
+    "store.lock",
+    "store.commit",
+    "orders.time_to_correct",
 }
 
 
@@ -76,40 +60,82 @@ def test_run_sends_its_counts_under_documented_names_only(
         assert statsd.total(f"transitions.{moved}") == orders
     assert statsd.total("exchange.retries") == statsd.total("exchange.errors.unavailable") > 0
     assert undocumented_metrics(statsd) == []
-    assert {name for kind, name in statsd.values if kind == "g"} == {
-        "cycle.last_run_timestamp",
-        "cycle.last_duration_ms",
-        "shards.desired",
-        "shards.running",
-        "shards.parked",
-        "shard.0.breaker.state",
-        "shard.1.breaker.state",
-        "breakers.open",
-        "stale.backlog",
-        "stale.oldest_age_seconds",
-        "holds.open",
-        "orders.not_followed",
-        "orders.duplicates",
-        "holds.oldest_age_seconds",
-        "shadow.active",
-        "shadow.not_yet",
+    assert statsd.names("g") == {name for kind, name in NAMES if kind == "g" and shard_in(name) < 2}
+    assert statsd.names("ms") == {
+        name for kind, name in NAMES if kind == "ms" and name not in UNUSUAL_TIMERS
     }
-    assert {name for kind, name in statsd.values if kind == "ms"} == {
-        "cycle.duration",
-        "exchange.latency",
-        "store.apply",
-    }
+    assert statsd.names("c") == COUNTERS
 
 
-def test_every_gauge_has_one_writer(demo: Demo, reconcile: Start, statsd: StatsdServer) -> None:
+def test_gauges_come_from_one_writer_and_again_and_again_while_it_is_idle(
+    demo: Demo, reconcile: Start, statsd: StatsdServer
+) -> None:
     demo.fill(orders=200, symbols=12, seed=10)
+    run = reconcile("--shards", "1", **statsd.environment)
+    statsd.read_until(lambda: statsd.total("orders.reconciled") == 200)
+    last_of_a_send = ("g", "shadow.not_yet")
+    so_far = len(statsd.values[last_of_a_send])
 
-    reconcile("--once", **statsd.environment).end()
+    statsd.read_until(lambda: len(statsd.values[last_of_a_send]) == so_far + 1)
+    before = {key: len(values) for key, values in statsd.values.items()}
+    statsd.read_until(lambda: len(statsd.values[last_of_a_send]) == so_far + 2)
+
+    resent = {key[1] for key, count in before.items() if len(statsd.values[key]) > count}
+    gauges = statsd.names("g")
+    assert {name for name in gauges if not name.startswith("cycle.last")} <= resent
+    assert resent >= COUNTERS
+    run.send(signal.SIGTERM)
+    run.end()
+    statsd.read()
+    assert {len(statsd.senders[f"reconciler.{name}"]) for name in statsd.names("g")} == {1}
+    assert statsd.values["g", "health.verdict"][-1] == 3
+    assert statsd.values["g", "budget.used"][-1] == 0
+
+
+def test_counters_are_exact_though_workers_come_and_go(
+    demo: Demo, reconcile: Start, statsd: StatsdServer, tmp_path: Path
+) -> None:
+    demo.fill(orders=4000, symbols=40, seed=15)
+    demo.exchange.set_faults(latency_ms=20, error_rate=0.02)
+    asked_before = asked(demo)
+    path = tmp_path / "control.sock"
+    patient = {"RECONCILIATION_BREAKER_FAILURE_THRESHOLD": 1000, "RECONCILIATION_BATCH_SIZE": 20}
+    run = reconcile(
+        "--shards", "1", **statsd.environment, **patient, RECONCILIATION_CONTROL_SOCKET=path
+    )
+    statsd.read_until(lambda: statsd.total("orders.reconciled") > 100)
+
+    ask(ControlAddress.at(path), "scale", Scaling, shards=3)
+    wait_for_status(
+        path, lambda status: [one.state for one in status.workers] == 3 * [ShardState.READY]
+    )
+    ask(ControlAddress.at(path), "scale", Scaling, shards=1)
+    run.send(signal.SIGHUP)
+    run.wait_for("supervisor.reloaded")
+    run.send(signal.SIGTERM)
+    ended = run.end()
     statsd.read()
 
-    gauges = [name for kind, name in statsd.values if kind == "g"]
-    assert gauges
-    assert {len(statsd.senders[f"reconciler.{name}"]) for name in gauges} == {1}
+    assert ended.exit_code == 0, ended.err
+    assert asked(demo) - asked_before == statsd.total("exchange.requests")
+    with connected(demo.database_url) as database:
+        (recorded,) = database.execute(
+            "SELECT sum(reconciled)::int, sum(discrepancies)::int, sum(errors)::int, sum(held)::int"
+            " FROM reconciliation_cycles"
+        ).fetchall()
+        logged = database.execute(
+            "SELECT concat(details->'from'->>'status', '.', details->'to'->>'status'), count(*)"
+            " FROM activity_log GROUP BY 1"
+        ).fetchall()
+    counted = [
+        statsd.total(f"orders.{name}") for name in ("reconciled", "discrepancies", "errors", "held")
+    ]
+    assert counted == list(recorded)
+    assert counted[0] > 100
+    changes = {name: statsd.total(name) for name in COUNTERS if name.startswith("transitions.")}
+    assert {name: count for name, count in changes.items() if count} == {
+        f"transitions.{name}": count for name, count in logged
+    }
 
 
 def test_an_exchange_that_is_away_shows_in_the_metrics(
@@ -160,7 +186,7 @@ def test_a_shard_that_is_gone_leaves_no_open_breaker(
     run = reconcile("--shards", "3", **statsd.environment, **away, **opens)
     for shard in range(3):
         state = ("g", f"shard.{shard}.breaker.state")
-        statsd.read_until(partial(lambda name: statsd.values[name][-1:] == [2], state))
+        statsd.read_until(partial(lambda name: 2 in statsd.values[name], state))
 
     ask(ControlAddress.at(path), "scale", Scaling, shards=1)
 
@@ -201,10 +227,17 @@ def test_a_run_works_without_metrics_and_says_so_once_unless_they_are_required(
     assert demo.mismatches() == []
 
 
+def shard_in(name: str) -> int:
+    """Return the number of the shard in a name; 0 if it has none."""
+    match = SHARDS.match(name)
+    return 0 if match is None else int(match[1])
+
+
+def asked(demo: Demo) -> int:
+    """Return the number of requests that the exchange has got."""
+    return sum(demo.exchange.stats()["requests"].values())
+
+
 def undocumented_metrics(statsd: StatsdServer) -> list[tuple[str, str]]:
-    """Return the metrics that are not documented under their name and kind."""
-    return [
-        (kind, name)
-        for kind, name in statsd.values
-        if not any(re.fullmatch(pattern, name) for pattern in NAMES[kind])
-    ]
+    """Return the metrics that are not in the catalog under their name and kind."""
+    return sorted(statsd.values.keys() - NAMES)
