@@ -28,7 +28,7 @@ MOST_BUSY_SHARE = 0.1
 """The share of the time in which a source may be busy with our question: a slow one gets rest."""
 
 FIRST_ANSWER_SECONDS = 2.0
-ROUNDS_BETWEEN_TRIMS = 15
+ROUNDS_BETWEEN_TRIMS = 5
 
 _log = structlog.get_logger(__name__)
 
