@@ -661,11 +661,8 @@ class Coordinator:
     @property
     def _is_account_refused(self) -> bool:
         """True if a person must act before the account's key is used again."""
-        kinds = {
-            health.fault.kind
-            for health in self.shard_health.values()
-            if health.fault is not None and health.has_fault
-        }
+        causes = (health.cause for health in self.shard_health.values())
+        kinds = {cause.kind for cause in causes if cause is not None}
         return not kinds.isdisjoint({FaultKind.REFUSED, FaultKind.ACCOUNT})
 
     def _send_shard_gauges(self) -> None:

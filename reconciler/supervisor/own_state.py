@@ -9,10 +9,6 @@ from reconciler.supervisor.coordinator import Coordinator
 from reconciler.telemetry.health import HostState
 from reconciler.workload import NO_LIMIT, FaultKind
 
-FAULT_SECONDS = 600.0
-"""A fault that has not come again for this long is over, even if its shard has had no work since.
-"""
-
 
 class OwnState:
     """Builds the live state of one supervisor.
@@ -64,7 +60,7 @@ class OwnState:
     def _fault(self, *kinds: FaultKind) -> str | None:
         """Return the first current fault of these kinds, by its cause, in one line."""
         for health in self._coordinator.shard_health.values():
-            is_over = not health.has_fault or (health.fault_age_seconds or 0) > FAULT_SECONDS
-            if not is_over and health.cause is not None and health.cause.kind in kinds:
-                return health.cause.message.splitlines()[0]
+            cause = health.cause
+            if cause is not None and cause.kind in kinds:
+                return cause.message.splitlines()[0]
         return None

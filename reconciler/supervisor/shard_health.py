@@ -10,6 +10,10 @@ from reconciler.workload import WorkerFault
 
 RATE_SECONDS = 10.0
 
+FAULT_SECONDS = 600.0
+"""A fault that has not come again for this long is over, even if its shard has had no work since.
+"""
+
 
 @dataclass(slots=True)
 class RateMeter:
@@ -44,10 +48,9 @@ class ShardHealth:
     finished: RateMeter = field(default_factory=RateMeter)
     fault: WorkerFault | None = None
     """The last fault, which may be over."""
-    cause: WorkerFault | None = None
-    """The last fault that is not the consequence of another, such as an open breaker."""
     has_fault: bool = False
     """True while nothing has been done without a failure since the last fault."""
+    _cause: WorkerFault | None = None
     _fault_at: float = 0.0
     _backing_off_until: float = 0.0
     _breaker: tuple[BreakerSnapshot, float] | None = None
@@ -67,7 +70,7 @@ class ShardHealth:
     def record_fault(self, fault: WorkerFault) -> None:
         """Record a fault, and back off for its `retry_after_seconds`."""
         if not (fault.is_consequence and self.has_fault):
-            self.cause = fault
+            self._cause = fault
         self.fault = fault
         self.has_fault = True
         self._fault_at = self.monotonic()
@@ -76,6 +79,12 @@ class ShardHealth:
     def record_success(self) -> None:
         """Record that the fault is over."""
         self.has_fault = False
+
+    @property
+    def cause(self) -> WorkerFault | None:
+        """The fault that lasts, and not its consequence, an open breaker; None if there is none."""
+        is_over = not self.has_fault or self.monotonic() - self._fault_at > FAULT_SECONDS
+        return None if is_over else self._cause
 
     @property
     def fault_age_seconds(self) -> float | None:

@@ -9,7 +9,6 @@ from reconciler.telemetry.health.vitals import HostState
 from reconciler.telemetry.rounding import round_on_same_side
 
 PAUSE_SECONDS = 60.0
-SUPERVISOR_SECONDS = (GONE_SECONDS, 300.0)
 
 _NOT_KNOWN = "not known: no supervisor has recorded its state"
 
@@ -28,7 +27,7 @@ def host_rows(hosts: MergedHosts) -> Iterator[HealthRow]:
     for row in rows:
         if hosts.is_old and row.slug is not Slug.DATABASE:
             age = hosts.gone[0].silent_seconds
-            value = f"{row.value}, as last recorded {age:.0f} s ago"
+            value = f"{row.value.rstrip('.')}, as last recorded {age:.0f} s ago"
             yield HealthRow.of(row.slug, value, Grade.UNKNOWN)
         else:
             yield row
@@ -116,8 +115,7 @@ def _supervisor(hosts: MergedHosts) -> HealthRow:
         value = f"gone without a stop: {_heard(hosts.gone)}; {_running(hosts)}"
         return HealthRow.of(Slug.SUPERVISOR, value, Grade.WARNING)
     value = f"none runs; gone without a stop: {_heard(hosts.gone)}"
-    grade = grade_above(hosts.gone[0].silent_seconds, *SUPERVISOR_SECONDS)
-    return HealthRow.of(Slug.SUPERVISOR, value, grade)
+    return HealthRow.of(Slug.SUPERVISOR, value, Grade.CRITICAL)
 
 
 def _running(hosts: MergedHosts) -> str:
@@ -125,9 +123,9 @@ def _running(hosts: MergedHosts) -> str:
 
 
 def _heard(hosts: tuple[HostState, ...]) -> str:
-    """Return the hosts, each with the age of its last word on the alarm's side of the limits."""
+    """Return the hosts, each with the age of its last word on its side of the limit."""
     return ", ".join(f"{host.host} (heard {_age(host.silent_seconds)} s ago)" for host in hosts)
 
 
 def _age(seconds: float) -> str:
-    return round_on_same_side(seconds, 0, lambda value: grade_above(value, *SUPERVISOR_SECONDS))
+    return round_on_same_side(seconds, 0, lambda value: value > GONE_SECONDS)

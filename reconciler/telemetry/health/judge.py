@@ -16,7 +16,7 @@
     parked shards                        none         some           all
     database                             answers      away           refuses
     exchange                             no fault     a fault        with an open breaker
-    supervisor silent, without a stop    <= 60 s      60-300 s       > 300 s, if no other runs
+    supervisors gone without a stop      none         another runs   none runs
 
 During a table's first sync any order may differ, so that sync is reported separately and excluded
 from the discrepancy rate. The first sync is the first sweep that saw any order: it is over at the

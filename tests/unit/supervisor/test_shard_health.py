@@ -1,5 +1,5 @@
 from reconciler.resilience.breaker_state import BreakerSnapshot, BreakerState
-from reconciler.supervisor.shard_health import RATE_SECONDS, RateMeter, ShardHealth
+from reconciler.supervisor.shard_health import FAULT_SECONDS, RATE_SECONDS, RateMeter, ShardHealth
 from reconciler.workload import FaultKind, WorkerFault
 from tests.fakes import FakeClock
 
@@ -63,3 +63,22 @@ def test_an_open_breaker_counts_down_without_news_of_it() -> None:
     clock.now += 20
 
     assert health.breaker == BreakerSnapshot(state=BreakerState.OPEN, retry_after_seconds=40)
+
+
+def test_refused_key_stays_the_cause_while_the_breaker_that_it_opened_is_reported() -> None:
+    clock = FakeClock()
+    health = ShardHealth(monotonic=clock)
+    refused = WorkerFault(kind=FaultKind.REFUSED, message="the key is refused")
+    open_ = WorkerFault(kind=FaultKind.EXCHANGE, message="it is open", is_consequence=True)
+
+    causes = []
+    for fault in (refused, open_):
+        health.record_fault(fault)
+        causes.append(health.cause)
+    clock.now += FAULT_SECONDS + 1
+    causes.append(health.cause)
+    health.record_fault(GONE)
+    health.record_success()
+
+    assert causes == [refused, refused, None]
+    assert health.cause is None

@@ -55,7 +55,7 @@ def test_gone_supervisor_is_a_warning_while_another_runs_and_says_nothing_more()
 
 @pytest.mark.parametrize(
     ("silent", "shown", "grade"),
-    [(60.0, "60", Grade.HEALTHY), (60.2, "60.2", Grade.WARNING), (301, "301", Grade.CRITICAL)],
+    [(60.0, "60", Grade.HEALTHY), (60.2, "60.2", Grade.CRITICAL), (301, "301", Grade.CRITICAL)],
 )
 def test_only_supervisor_is_gone_after_a_minute_and_its_state_is_said_to_be_old(
     silent: float, shown: str, grade: Grade
