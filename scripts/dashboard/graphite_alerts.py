@@ -4,8 +4,8 @@ from scripts.dashboard.alerts import ALERTS, Alert
 from scripts.dashboard.graphite_expression import GraphiteExpressions, Names
 from scripts.dashboard.yaml_text import Yaml, yaml_text
 
-LOOK_MINUTES = 15
-"""How much of the past is asked for: enough for the longest time of an alert."""
+LOOK_SECONDS = 900
+"""How much of the past is asked for, besides the time of the alert: so old may be the last run."""
 
 COMMENT = """
 Alerts as expressions of Graphite's render API, for the program that you let it watch.
@@ -37,13 +37,13 @@ def _entry(alert: Alert, expressions: GraphiteExpressions) -> dict[str, Yaml]:
         "severity": alert.severity.value,
         "summary": alert.summary,
         "expression": expressions.of(alert.signal),
-        "from": look_back(alert),
+        "from": f"-{look_back_seconds(alert)}s",
         **limits,
         "for_seconds": alert.for_seconds,
         "runbook": f"docs/how-to/incident-runbook.md#{alert.runbook}",
     }
 
 
-def look_back(alert: Alert) -> str:
-    """Return the `from` with which to ask for an alert's values."""
-    return f"-{LOOK_MINUTES + alert.for_seconds // 60}min"
+def look_back_seconds(alert: Alert) -> int:
+    """Return for how long an alert's values are asked for."""
+    return LOOK_SECONDS + alert.for_seconds

@@ -29,6 +29,8 @@ MISSING_FLUSHES = 3
 """The number of missing values after which a gauge counts as gone. The latest value is often
 missing, because its flush is still under way."""
 
+YEAR_SECONDS = 31_536_000
+
 UNKNOWN = 3
 """The verdict, where nobody judges."""
 
@@ -119,7 +121,9 @@ class GraphiteExpressions:
         # Both are brought to one step: with timeFunction's default of 60 s, the gauge's last 60 s
         # would count, and with the mean instead of the last second half a step would be missing.
         now = f"consolidateBy(timeFunction('now',{signal.step_seconds}),'last')"
-        return f"diffSeries({now},keepLastValue({self.names.path(signal.metric)}))"
+        age = f"diffSeries({now},keepLastValue({self.names.path(signal.metric)}))"
+        # Where the gauge has no value, the difference is the time itself: some 50 years.
+        return f"removeAboveValue({age},{YEAR_SECONDS})"
 
     @of.register
     def _(self, signal: Growth) -> str:

@@ -35,6 +35,7 @@ for file in "$0"/*.pid; do kill -KILL -- "-$(cat "$file")"; done
 class Observatory:
     """The running programs."""
 
+    folder: Path
     ports: Ports
     graphite: GraphiteClient
     children: tuple[Child, ...]
@@ -91,7 +92,9 @@ def run_observatory(folder: Path, ports: Ports, steps: Steps) -> Iterator[Observ
         statsd.wait_until_listening(ports.statsd_admin)
         web.wait_until_listening(ports.web)
         with GraphiteClient(f"http://127.0.0.1:{ports.web}") as graphite:
-            yield Observatory(ports=ports, graphite=graphite, children=(statsd, carbon, web))
+            yield Observatory(
+                folder=folder, ports=ports, graphite=graphite, children=(statsd, carbon, web)
+            )
 
 
 def require_programs() -> None:
