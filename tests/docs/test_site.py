@@ -1,0 +1,108 @@
+"""The site of the documents is built without a warning, and needs nothing from elsewhere."""
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+from scripts.site_hooks import anchor, with_four_blanks
+from tests.optional_programs import require_program
+from tests.scripts import SCRIPTS
+
+from .documents import DOCUMENTS, ROOT, anchors
+
+ASSET = re.compile(r"""<(?:script|link|img|iframe)\b[^>]*\b(?:src|href)=["']?(https?:|//)""")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site, built once."""
+    folder = tmp_path_factory.mktemp("site")
+    built = subprocess.run(  # noqa: S603 - our own script
+        [SCRIPTS / "site", "--site-dir", folder], capture_output=True, text=True, check=False
+    )
+    assert built.returncode == 0, built.stderr
+    assert built.stderr == ""
+    return folder
+
+
+class _QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Log nothing."""
+
+
+@pytest.fixture
+def address(site: Path) -> Iterator[str]:
+    """The site behind a web server of this machine."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_QuietHandler, directory=site)) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_every_document_is_a_page_and_can_be_searched(site: Path) -> None:
+    index = json.loads((site / "search" / "search_index.json").read_text(encoding="utf-8"))
+    searched = {entry["location"].partition("#")[0] for entry in index["docs"]}
+
+    pages = {
+        path.relative_to(ROOT).as_posix().removeprefix("docs/").replace(".md", ".html")
+        for path in DOCUMENTS
+        if path != ROOT / "README.md"
+    }
+
+    assert pages - searched == set()
+    assert "index.html" in searched
+
+
+def test_no_page_of_the_site_loads_anything_from_elsewhere(site: Path) -> None:
+    loading = [
+        path.name for path in site.rglob("*.html") if ASSET.search(path.read_text(encoding="utf-8"))
+    ]
+
+    assert loading == []
+
+
+def test_headings_have_the_same_anchors_on_the_site_and_on_a_code_host(site: Path) -> None:
+    page = (site / "reference" / "commands.html").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
+
+    made = set(re.findall(r'<h[1-6] id="([^"]+)"', page))
+
+    assert made == anchors(text)
+    assert anchor("`[orders.columns]`", "-") == "orderscolumns"
+
+
+def test_what_belongs_to_an_item_is_indented_by_four_blanks() -> None:
+    written = "1. one\n\n   ```bash\n   ls\n   - l\n   ```\n   - two\n     more\n\nend"
+
+    assert with_four_blanks(written) == (
+        "1. one\n\n    ```bash\n    ls\n    - l\n    ```\n    - two\n        more\n\nend"
+    )
+
+
+def test_the_search_finds_the_runbook_by_its_first_name_without_a_network(address: str) -> None:
+    program = require_program("chromium")
+    asked: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=str(program), args=["--no-sandbox", "--disable-gpu", "--disable-quic"]
+        )
+        page = browser.new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(address)
+        page.locator(".md-search__input").click()
+        page.keyboard.insert_text("Order Reconciliation Issues")
+        first = page.locator(".md-search-result__link").first
+        expect(first).to_contain_text("Incident runbook")
+        first.click()
+        page.wait_for_url("**/how-to/incident-runbook.html*")
+        browser.close()
+
+    assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []
