@@ -36,7 +36,7 @@ SECTIONS: Mapping[str, tuple[str, Sequence[str]]] = {
             "handle-holds",
         ),
     ),
-    "Reference": ("reference", ("commands", "settings", "configuration-file")),
+    "Reference": ("reference", ("commands", "help", "settings", "configuration-file")),
     "Explanation": ("explanation", ("architecture", "safety", "glossary")),
 }
 """Title, folder, and the pages that come first; the others follow by name."""

@@ -167,6 +167,12 @@ def test_every_option_is_documented_with_its_variable(name: str) -> None:
     assert documented_options(name) == options_of(command)
 
 
+def test_the_page_of_the_help_is_what_help_says() -> None:
+    checked = run_script("help-page", "--check")
+
+    assert checked.returncode == 0, checked.stderr
+
+
 def test_every_exit_code_has_a_row_in_the_reference() -> None:
     documented = [int(cell) for cell in first_cells(section(COMMANDS, "Exit codes"))]
 
