@@ -21,6 +21,8 @@ class Report(Value):
         quantity: The order's own quantity, in base currency, as amended; None if it is not known.
         is_quote_sized: True if the order was placed for an amount of quote currency: the row's
             `qty` may be that amount.
+        changed_at: When the order last changed at the exchange, by the exchange's clock; None if it
+            does not say. For the metrics: no decision depends on it.
         side, client_order_id, placed_at: Further values that tell the order from another; None if
             the exchange does not give them.
     """
@@ -37,6 +39,7 @@ class Report(Value):
     side: Side | None = None
     client_order_id: str | None = None
     placed_at: datetime | None = None
+    changed_at: datetime | None = None
 
     def __post_init__(self) -> None:
         require_amount("executed_qty", self.executed_qty)
@@ -44,6 +47,7 @@ class Report(Value):
         require_amount("quantity", self.quantity)
         require_aware("fetched_at", self.fetched_at)
         require_aware("placed_at", self.placed_at)
+        require_aware("changed_at", self.changed_at)
 
 
 class Absent(Value):

@@ -17,12 +17,12 @@ asked nothing more until the database takes writes again.
 
 import asyncio
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import structlog
 
-from reconciler.domain.decide import Policy
+from reconciler.domain.decide import Change, Policy
 from reconciler.domain.order import Facts, OrderId
 from reconciler.domain.report import Answer, OrderFault
 from reconciler.domain.status import Status
@@ -41,6 +41,7 @@ from reconciler.orders.batch_state import BatchState, LookupCounts
 from reconciler.orders.bisecting_writer import BisectingWriter
 from reconciler.orders.chunking import split_for_transactions
 from reconciler.orders.clock import DatabaseClock
+from reconciler.orders.correction_times import times_to_correct_ms
 from reconciler.orders.faults import fault_of
 from reconciler.orders.inconclusive_lookups import MAX_INCONCLUSIVE_LOOKUPS
 from reconciler.orders.unwritten_answers import UnwrittenAnswers
@@ -205,8 +206,14 @@ class OrderHandler(Handler):
         started = time.perf_counter()
         with self.database.autocommit() as connection:
             result = self.writer.write_planned(connection, planned)
-        self.metrics.timing(names.Timer.STORE_APPLY, (time.perf_counter() - started) * 1000)
+        self._time(names.Timer.STORE_APPLY, time.perf_counter() - started)
+        self._time(names.Timer.STORE_LOCK, result.lock_seconds)
+        self._time(names.Timer.STORE_COMMIT, result.commit_seconds)
         self.clock.sync(result.now)
+        unwritten = result.different | result.skipped
+        self._time_corrections(
+            answer for order, answer, _ in planned.changed if order.id not in unwritten
+        )
         return result
 
     async def _decide_again(self, answers: Mapping[OrderId, Answer], state: BatchState) -> None:
@@ -250,13 +257,34 @@ class OrderHandler(Handler):
         started = time.perf_counter()
         if self.is_dry_run:
             applied = self._preview(answers, seen)
+            self._time(names.Timer.STORE_APPLY, time.perf_counter() - started)
         else:
-            with self.database.transaction() as connection:
-                applied = self.writer.apply(connection, answers, seen)
-        self.metrics.timing(names.Timer.STORE_APPLY, (time.perf_counter() - started) * 1000)
+            applied = self._apply_in_transaction(answers, seen)
+            self._time(names.Timer.STORE_APPLY, time.perf_counter() - started)
+            self._time(names.Timer.STORE_LOCK, applied.lock_seconds)
         if applied.now is not None:
             self.clock.sync(applied.now)
+        if not self.is_dry_run:
+            changes = (one for one in applied.outcomes if isinstance(one.decision, Change))
+            self._time_corrections(answers[one.order.id] for one in changes)
         return applied
+
+    def _apply_in_transaction(
+        self, answers: Mapping[OrderId, Answer], seen: Mapping[OrderId, Facts]
+    ) -> WriteResult:
+        with self.database.transaction() as connection:
+            applied = self.writer.apply(connection, answers, seen)
+            written = time.perf_counter()
+        self._time(names.Timer.STORE_COMMIT, time.perf_counter() - written)
+        return applied
+
+    def _time_corrections(self, answers: Iterable[Answer]) -> None:
+        """Record how long the rows were wrong that have just been changed."""
+        for ms in times_to_correct_ms(answers, self.clock()):
+            self.metrics.timing(names.Timer.ORDERS_TIME_TO_CORRECT, ms)
+
+    def _time(self, timer: names.Timer, seconds: float) -> None:
+        self.metrics.timing(timer, seconds * 1000)
 
     def _preview(
         self, answers: Mapping[OrderId, Answer], seen: Mapping[OrderId, Facts]

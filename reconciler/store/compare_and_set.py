@@ -28,6 +28,7 @@ touch no other.
 """
 
 import re
+import time
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -134,11 +135,15 @@ class PlannedResult:
         skipped: Orders whose rows could not be locked: another session holds them, or they are
             gone.
         now: The database's clock.
+        lock_seconds: How long it took to lock the rows, and to compare them.
+        commit_seconds: How long the commit took, with the way there and back over the network.
     """
 
     different: frozenset[OrderId]
     skipped: frozenset[OrderId]
     now: datetime
+    lock_seconds: float
+    commit_seconds: float
 
 
 class CompareAndSet:
@@ -158,9 +163,11 @@ class CompareAndSet:
                 decided on. Nothing was written.
         """
         statement = self._statement_for(planned.parts)
+        parameters = planned.parameters(self._exchange, self._orders)
+        began = time.perf_counter()
         try:
-            ((different, not_locked, now, _),) = statement.run(
-                connection, planned.parameters(self._exchange, self._orders)
+            ((different, not_locked, now, _, locked_after, written_after),) = statement.run(
+                connection, parameters
             )
         except psycopg.errors.InvalidTextRepresentation as error:
             shared_state.require_no_halt(connection, self._orders.scope)
@@ -172,6 +179,8 @@ class CompareAndSet:
             different=_ids_of(different or (), ids),
             skipped=_ids_of(not_locked or (), ids),
             now=now,
+            lock_seconds=locked_after,
+            commit_seconds=max(0.0, time.perf_counter() - began - written_after),
         )
 
     def _statement_for(self, parts: frozenset[WritePart]) -> PreparedStatement:

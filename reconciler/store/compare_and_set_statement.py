@@ -9,6 +9,7 @@ from sqlalchemy import (
     CTE,
     ColumnElement,
     DateTime,
+    Double,
     Interval,
     Numeric,
     Select,
@@ -65,7 +66,8 @@ def build_compare_and_set(orders: OrdersTable, parts: frozenset[WritePart]) -> S
     """Build the statement for CONFIRMED, CHANGED or both; it takes `PlannedWrites.parameters`.
 
     It returns one row: as texts, the ids of the rows that differ from what was planned, and the ids
-    that could not be locked (each null if there are none); the database's clock.
+    that could not be locked (each null if there are none); the database's clock; null; how many
+    seconds passed until the rows were locked, and until they were written.
 
     Raises:
         psycopg.errors.InvalidTextRepresentation: other rows were written than should have been. The
@@ -90,7 +92,15 @@ def build_compare_and_set(orders: OrdersTable, parts: frozenset[WritePart]) -> S
         case((tally.c.ids < func.cardinality(ids), _not_found(ids, compared))),
         func.clock_timestamp(),
         _require_all_written(tally, written),
+        tally.c.locked_after,
+        # After the writes: PostgreSQL computes the columns in their order.
+        _seconds_since_begin(),
     ).add_cte(*uncounted)
+
+
+def _seconds_since_begin() -> ColumnElement[Any]:
+    """Return the seconds since the statement began: its transaction has no other."""
+    return cast(func.extract("epoch", func.clock_timestamp() - func.now()), Double)
 
 
 def _unnest_planned(
@@ -255,6 +265,7 @@ def _tally(compared: CTE) -> CTE:
         func.count().filter(is_as_planned, ~_is_change(compared)).label("to_confirm"),
         func.count().filter(is_as_planned, _is_open_afterwards(compared)).label("to_sync"),
         func.array_agg(cast(compared.c.id, Text)).filter(~is_as_planned).label("different"),
+        _seconds_since_begin().label("locked_after"),
     ).cte(subquery_name("tally"))
 
 

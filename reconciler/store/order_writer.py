@@ -24,6 +24,8 @@ If the process dies before the commit, nothing was written; after it, everything
 to the commit is lost, the batch is asked for again: deciding twice changes nothing twice.
 """
 
+import dataclasses
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -111,12 +113,14 @@ class OrderWriter:
             StoreRejected: the database refused a row; WriteMismatch: it wrote other rows than were
                 decided on. Roll back: nothing of the batch may stay.
         """
+        began = time.perf_counter()
         rows = as_rows(self._lock_statement.run(connection, _ids(answers)))
+        lock_seconds = time.perf_counter() - began
         if not rows and self._by is None:
             shared_state.require_no_halt(connection, self._orders.scope)
         result = self._decide_rows(connection, rows, answers, facts_as_planned)
         self._write(connection, result.outcomes, answers)
-        return result
+        return dataclasses.replace(result, lock_seconds=lock_seconds)
 
     def preview(
         self,

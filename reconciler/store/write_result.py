@@ -28,11 +28,13 @@ class WriteResult:
         skipped: Orders whose rows could not be locked: another session holds them, or they are
             gone.
         now: The database's clock during the transaction; None if no row was read.
+        lock_seconds: How long it took to lock the rows, and to read them under the lock.
     """
 
     outcomes: tuple[OrderOutcome, ...]
     skipped: tuple[OrderId, ...]
     now: datetime | None
+    lock_seconds: float = 0.0
 
 
 class WriteMismatch(StoreRejected):

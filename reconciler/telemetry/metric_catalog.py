@@ -225,8 +225,14 @@ CATALOG: tuple[Metric, ...] = (
         Timer.STORE_APPLY,
         "one transaction that locks rows, compares them or decides on them, and writes",
     ),
-    _timer(Timer.STORE_LOCK, "of these: locking the rows, and reading them under the lock"),
-    _timer(Timer.STORE_COMMIT, "of these: the commit"),
+    _timer(
+        Timer.STORE_LOCK,
+        "of these: locking the rows, and comparing or reading them under the lock",
+    ),
+    _timer(
+        Timer.STORE_COMMIT,
+        "of these: the commit, with the way to the database and back",
+    ),
     _timer(
         Timer.ORDERS_TIME_TO_CORRECT,
         "for each row that was changed: from the exchange's own time of the order's last event to"

@@ -13,7 +13,10 @@ from .commands import DEADLINE_SECONDS
 
 
 class StatsdServer:
-    """A UDP socket, with the values received by (kind, name), and the senders of each name."""
+    """A UDP socket, with the values received by (kind, name), and the senders of each name.
+
+    `timings` is how many durations of each name there were, as StatsD counts those of a sample.
+    """
 
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -22,6 +25,7 @@ class StatsdServer:
         self._socket.setblocking(False)  # noqa: FBT003 - the socket's own signature
         self.values: dict[tuple[str, str], list[float]] = defaultdict(list)
         self.packets = 0
+        self.timings: dict[str, float] = defaultdict(float)
         self.senders: dict[str, set[int]] = defaultdict(set)
 
     @property
@@ -42,15 +46,19 @@ class StatsdServer:
             data, (_, port) = packet
             self.packets += 1
             for line in data.decode().splitlines():
-                name, value, kind, *_ = re.split(r"[:|]", line)
+                name, value, kind, *rate = re.split(r"[:|]", line)
                 self.values[kind, name.removeprefix("reconciler.")].append(float(value))
                 self.senders[name].add(port)
+                if kind == "ms":
+                    share = float(rate[0].removeprefix("@")) if rate else 1
+                    self.timings[name.removeprefix("reconciler.")] += 1 / share
 
     def read_until(self, condition: Callable[[], bool]) -> None:
         """Read what arrives until a condition is true."""
         deadline = time.monotonic() + DEADLINE_SECONDS
         while not condition():
-            assert time.monotonic() < deadline, dict(self.values)
+            last = {key: found[-1] for key, found in self.values.items() if found}
+            assert time.monotonic() < deadline, last
             select.select([self._socket], [], [], 1)
             self.read()
 

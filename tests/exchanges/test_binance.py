@@ -299,6 +299,7 @@ async def test_one_order_is_looked_up_and_reported(harness: Harness) -> None:
         side=Side.BUY,
         client_order_id="myOrder1",
         placed_at=datetime(2017, 7, 12, 2, 41, 59, 559_000, tzinfo=UTC),
+        changed_at=datetime(2017, 7, 12, 2, 41, 59, 559_000, tzinfo=UTC),
     )
 
 

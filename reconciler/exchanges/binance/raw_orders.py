@@ -11,6 +11,7 @@ from operator import attrgetter
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from reconciler.exchanges.binance.constants import ORDER_ID_DIGITS
 from reconciler.exchanges.binance.decoding import DECODE_ERRORS
@@ -32,6 +33,7 @@ class RawOrder(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     side: object = None
     client_order_id: object = None
     time: object = None
+    update_time: object = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -192,9 +194,14 @@ def _without_contradictions(orders: RawOrders) -> RawOrders:
         known = first.setdefault(key, order)
         if known is order or None in key:
             kept.append(order)
-        elif known != order:
+        elif _without_time(known) != _without_time(order):
             reason = "it is listed twice, in two ways"
             kept.append(
                 UnreadableOrder(reason=reason, symbol=order.symbol, order_id=order.order_id)
             )
     return kept
+
+
+def _without_time(order: RawOrder | UnreadableOrder) -> RawOrder | UnreadableOrder:
+    """Return the order without the time of its last change, which decides nothing."""
+    return replace(order, update_time=None) if isinstance(order, RawOrder) else order

@@ -36,6 +36,7 @@ def to_report(ref: OrderRef, raw: RawOrder, fetched_at: datetime) -> Report:
         side=SIDES.get(raw.side.lower()) if isinstance(raw.side, str) else None,
         client_order_id=_client_order_id(raw.client_order_id),
         placed_at=_timestamp(raw.time),
+        changed_at=_timestamp(raw.update_time),
     )
 
 
