@@ -130,6 +130,12 @@ def database_url(postgres_url: str, _template: str) -> Iterator[str]:
     yield from _fresh_database(postgres_url, template=_template)
 
 
+@pytest.fixture(scope="module")
+def module_database_url(postgres_url: str, _template: str) -> Iterator[str]:
+    """The same for all tests of a module, for those that change nothing in it."""
+    yield from _fresh_database(postgres_url, template=_template)
+
+
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     """The store's `Database` for `database_url`."""

@@ -26,6 +26,7 @@ class Banner:
 def banners_of(snapshot: Snapshot) -> list[Banner]:
     """Return the banners, the worst first."""
     found = [*_of_sources(snapshot)]
+    found += _of_vitals(snapshot)
     if snapshot.status.value is not None and snapshot.status.fault is None:
         found += _of_status(snapshot.status.value)
     order = (Grade.CRITICAL, Grade.WARNING, Grade.UNKNOWN, Grade.HEALTHY)
@@ -33,7 +34,7 @@ def banners_of(snapshot: Snapshot) -> list[Banner]:
 
 
 def _of_sources(snapshot: Snapshot) -> Iterator[Banner]:
-    status, work = snapshot.status, snapshot.work
+    status, work, health = snapshot.status, snapshot.work, snapshot.health.value
     if status.fault is not None:
         seen = (
             "It has not answered since this console started."
@@ -43,8 +44,8 @@ def _of_sources(snapshot: Snapshot) -> Iterator[Banner]:
         yield Banner(
             grade=Grade.WARNING,
             title="No supervisor answers",
-            text=f"{status.fault[:1].upper()}{status.fault[1:]}. {seen} The verdict comes from the"
-            " database.",
+            text=f"{status.fault[:1].upper()}{status.fault[1:]}. {seen}"
+            + (" The verdict comes from the database." if health and health.source else ""),
             command="reconciler status",
         )
     if work.fault is not None:
@@ -58,6 +59,17 @@ def _of_sources(snapshot: Snapshot) -> Iterator[Banner]:
             title="The database does not answer this console",
             text=f"{work.fault}. {seen}",
             command="reconciler check",
+        )
+
+
+def _of_vitals(snapshot: Snapshot) -> Iterator[Banner]:
+    vitals = None if snapshot.health.value is None else snapshot.health.value.vitals
+    if vitals is not None and vitals.last_hour.is_first_sync and vitals.last_hour.scanned:
+        yield Banner(
+            grade=Grade.UNKNOWN,
+            title="First sync of this table",
+            text="No order has been compared before, so that any may differ or be late: that is no"
+            " alarm.",
         )
 
 

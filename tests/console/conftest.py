@@ -32,10 +32,10 @@ _BROWSER_OPTIONS = (
 )
 
 
-@pytest.fixture(scope="session")
-def ready_database_url(postgres_url: str, _template: str) -> str:
-    """A database, set up and empty, for tests that only read."""
-    return postgres_url.replace("/postgres?", f"/{_template}?")
+@pytest.fixture(scope="module")
+def ready_database_url(module_database_url: str) -> str:
+    """A database, set up and empty, for tests that only read. Consoles stay connected to it."""
+    return module_database_url
 
 
 @pytest.fixture

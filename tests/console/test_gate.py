@@ -6,8 +6,14 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from starlette.types import Receive, Scope, Send
 
+from reconciler.console.gate import Gate
+from reconciler.console.options import ConsoleOptions
 from reconciler.console.pages import PAGES
+from reconciler.console.server import new_console
+from reconciler.console.static_files import StaticFiles
+from reconciler.settings import Settings
 
 from .conftest import StartConsole
 from .processes import RunningConsole, post, token_of
@@ -255,6 +261,25 @@ def test_behind_a_proxy_addresses_have_its_path_and_cookies_are_secure(
     addresses = re.findall(r'(?:href|src|action|data-events)="([^"#]*)"', page.text)
     assert addresses
     assert [it for it in addresses if not it.startswith("/ops/x/")] == []
+
+
+async def test_a_bug_of_a_page_is_shown_without_its_traceback(database_url: str) -> None:
+    settings = Settings.load(database_url=database_url)
+    options = ConsoleOptions(host="127.0.0.1", port=0)
+    console = new_console(settings, options, 80, StaticFiles())
+
+    async def fail(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        raise RuntimeError("the-secret-of-the-page")
+
+    transport = httpx.ASGITransport(Gate(fail, console=console))
+    cookie = {"Cookie": f"{console.cookie_name}={console.sessions.begin()}"}
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+        answer = await client.get("/", headers=cookie)
+
+    assert answer.status_code == 500
+    assert "This page has failed" in answer.text
+    assert "the-secret-of-the-page" not in answer.text
+    assert "Traceback" not in answer.text
 
 
 def _local_url(console: RunningConsole) -> str:

@@ -85,6 +85,14 @@ SITUATIONS = {
             "of 1,000 open orders",
         ),
     ),
+    "first sync": Situation(
+        health=replace(WELL, last_hour=replace(WELL.last_hour, is_first_sync=True)),
+        expected=("First sync of this table",),
+    ),
+    "text that would be a script": Situation(
+        status=a_status(halted="<script>alert(1)</script>"),
+        expected=("&lt;script&gt;alert(1)&lt;/script&gt;",),
+    ),
     "other host": Situation(
         health=replace(WELL, hosts=(HOST, replace(HOST, host="trading-2", instance="bb"))),
         expected=("Orders are right", "trading-2"),
