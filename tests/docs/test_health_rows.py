@@ -1,7 +1,9 @@
 """The runbook has a section for each row of `health`, with what the row says to type."""
 
+import click
 import pytest
 
+from reconciler.cli.app import cli
 from reconciler.telemetry.health import Grade, HealthRow, Slug
 
 from .documents import read, section
@@ -19,6 +21,21 @@ def test_each_row_has_its_section_in_the_runbook_with_the_command_to_type(slug: 
 
     assert page == "incident-runbook.md"
     assert row.command in text
+
+
+@pytest.mark.parametrize("slug", Slug)
+def test_what_each_row_says_to_type_is_a_command(slug: Slug) -> None:
+    program, *words = HealthRow.of(slug, "", Grade.WARNING).command.split()
+
+    command: click.Command = cli
+    for word in words:
+        assert isinstance(command, click.Group)
+        found = command.get_command(click.Context(command), word)
+        assert found is not None, word
+        command = found
+
+    assert program == "reconciler"
+    assert not isinstance(command, click.Group)
 
 
 def test_each_row_is_in_the_table_of_the_reference() -> None:

@@ -52,7 +52,7 @@ _ROWS = {
     Slug.CONFIGURATION: _Row("configuration", "reconciler check"),
     Slug.BREAKERS: _Row("breakers", "reconciler status"),
     Slug.CYCLE_DURATION: _Row("cycle duration", "reconciler status"),
-    Slug.DISCREPANCY_RATE: _Row("discrepancy rate", "reconciler audit --replay"),
+    Slug.DISCREPANCY_RATE: _Row("discrepancy rate", "reconciler changes"),
     Slug.ERRORS: _Row("errors", "reconciler check"),
     Slug.LAST_RUN: _Row("last run", "reconciler status"),
     Slug.OLDEST_STALE: _Row("oldest stale order", "reconciler status"),
