@@ -18,6 +18,17 @@ What a page uses:
     templating      templates, their filters, and the addresses in them
     database_pool   connections for the pages, with a limit of time
     error_pages     errors as pages
+    query           filters and places in lists, from an address
+
+What the pages about orders show:
+
+    comparison      a held row next to what the exchange said
+    hold_query, hold_preview
+                    which holds a person means, and what a decision would do to them
+    decisions       the decisions that were made here, with their progress
+    order_life      what happened to one order
+    change_rows     changes as CSV
+
     pages/          one module for each page; `templates/` has a template of the same name
 
 What follows the supervisor and the database:

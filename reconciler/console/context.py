@@ -7,6 +7,7 @@ from starlette.responses import HTMLResponse, RedirectResponse
 
 from reconciler.console.addresses import OwnOrigins, local_path
 from reconciler.console.database_pool import DatabasePool
+from reconciler.console.decisions import Decisions
 from reconciler.console.news import News
 from reconciler.console.options import ConsoleOptions
 from reconciler.console.poller import Poller
@@ -38,6 +39,7 @@ class Console:
     one_time_key: OneTimeKey = field(default_factory=OneTimeKey)
     wrong_keys: WrongKeys = field(default_factory=WrongKeys)
     tokens: Tokens = field(default_factory=Tokens)
+    decisions: Decisions = field(default_factory=Decisions)
 
     @property
     def url(self) -> str:

@@ -12,7 +12,16 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from reconciler.console.static_files import StaticFiles
 from reconciler.domain.status import in_both_words
-from reconciler.formatting import clock, duration, elapsed, memory, moment, number, percent
+from reconciler.formatting import (
+    clock,
+    duration,
+    elapsed,
+    memory,
+    moment,
+    number,
+    percent,
+    printable,
+)
 
 _FOLDER = Path(__file__).parent / "templates"
 
@@ -44,6 +53,7 @@ class Templates:
             "moment": moment,
             "memory": memory,
             "number": number,
+            "printable": printable,
             "iso": _iso,
         }
         self._environment.globals |= {

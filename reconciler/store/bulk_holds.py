@@ -6,18 +6,23 @@ transaction of its own, so that nothing is locked for long, and what was done st
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Connection,
+    DateTime,
     Select,
     Text,
     and_,
     cast,
     func,
+    literal,
     or_,
     select,
+    tuple_,
     update,
 )
 
@@ -31,11 +36,17 @@ from reconciler.store.tables import holds
 class HoldFilter:
     """A filter on active holds; without any value it matches all of them.
 
-    A hold of an earlier version does not know its symbol: then the row's symbol counts.
+    Attributes:
+        symbol: The row's when it was held. A hold of an earlier version does not know it: then the
+            row's symbol counts.
+        held_before: Held for longer than since this time.
+        search: The exchange's id of the order, or the beginning of ours.
     """
 
     reason: HoldReason | None = None
     symbol: str | None = None
+    held_before: datetime | None = None
+    search: str | None = None
 
     def condition(self, orders: OrdersTable) -> ColumnElement[bool]:
         """Return the condition on `reconciliation_holds`."""
@@ -52,7 +63,32 @@ class HoldFilter:
             conditions.append(
                 or_(holds.c.symbol == self.symbol, and_(holds.c.symbol.is_(None), of_row))
             )
+        if self.held_before is not None:
+            conditions.append(holds.c.first_held_at < self.held_before)
+        if self.search is not None:
+            conditions.append(
+                or_(
+                    holds.c.order_id.startswith(self.search, autoescape=True),
+                    holds.c.external_order_id == self.search,
+                )
+            )
         return and_(*conditions)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HoldPlace:
+    """The place of a hold in the order of age."""
+
+    first_held_at: datetime
+    id: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HoldsByAge:
+    """Some holds, the longest held first; `next_after` is None if there are no more."""
+
+    holds: Sequence[HeldOrder]
+    next_after: HoldPlace | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,18 +112,60 @@ class HoldPage:
     next_after: int | None
 
 
-def count_holds(connection: Connection, orders: OrdersTable, hold_filter: HoldFilter) -> HoldCount:
-    """Count the holds that match."""
+def count_holds(
+    connection: Connection,
+    orders: OrdersTable,
+    hold_filter: HoldFilter,
+    *,
+    last_id: int | None = None,
+) -> HoldCount:
+    """Count the holds that match; with `last_id` only those up to it."""
     statement = (
         select(holds.c.reason, func.count(), func.max(holds.c.id))
         .where(hold_filter.condition(orders))
         .group_by(holds.c.reason)
         .order_by(func.count().desc(), holds.c.reason)
     )
+    if last_id is not None:
+        statement = statement.where(holds.c.id <= last_id)
     found = connection.execute(statement).all()
     return HoldCount(
         by_reason={reason: count for reason, count, _ in found},
         last_id=max((last for _, _, last in found), default=0),
+    )
+
+
+def read_holds_by_age(
+    connection: Connection,
+    orders: OrdersTable,
+    hold_filter: HoldFilter,
+    *,
+    after: HoldPlace | None,
+    limit: int,
+) -> HoldsByAge:
+    """Read up to `limit` holds after a place, the longest held first."""
+    statement = (
+        select_holds(orders.scope)
+        .add_columns(holds.c.id)
+        .where(hold_filter.condition(orders))
+        .order_by(holds.c.first_held_at, holds.c.id)
+        .limit(limit + 1)
+    )
+    if after is not None:
+        place = tuple_(holds.c.first_held_at, holds.c.id)
+        given = tuple_(
+            literal(after.first_held_at, DateTime(timezone=True)), literal(after.id, BigInteger())
+        )
+        statement = statement.where(place > given)
+    rows = [dict(row) for row in connection.execute(statement).mappings()]
+    ids = [row.pop("id") for row in rows]
+    found = [held_order(row) for row in rows[:limit]]
+    has_more = len(rows) > limit
+    return HoldsByAge(
+        holds=found,
+        next_after=HoldPlace(first_held_at=found[-1].first_held_at, id=ids[limit - 1])
+        if has_more
+        else None,
     )
 
 

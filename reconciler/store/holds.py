@@ -172,6 +172,19 @@ def read_hold(connection: Connection, scope: Scope, order_id: str) -> HeldOrder 
     return None if row is None else held_order(row)
 
 
+def read_holds_of_order(
+    connection: Connection, scope: Scope, order_id: str, *, limit: int
+) -> Sequence[HeldOrder]:
+    """Read the latest holds of an order, active and ended, the newest first."""
+    statement = (
+        select_holds(scope)
+        .where(holds.c.order_id == order_id)
+        .order_by(holds.c.first_held_at.desc(), holds.c.id.desc())
+        .limit(limit)
+    )
+    return [held_order(row) for row in connection.execute(statement).mappings()]
+
+
 def dismiss_hold(connection: Connection, scope: Scope, order_id: str, *, by: str) -> bool:
     """End an order's hold, so that it is tried again at once; return False if it has none."""
     statement = (

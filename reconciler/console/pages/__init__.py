@@ -32,7 +32,14 @@ themselves. A part of a template with `data-live` and an id follows the events o
 
 from collections.abc import Sequence
 
-from reconciler.console.pages import overview, runbook, tuning
+from reconciler.console.pages import changes, holds, order, overview, runbook, tuning
 from reconciler.console.pages.page import Page
 
-PAGES: Sequence[Page] = (overview.PAGE, tuning.PAGE, runbook.PAGE)
+PAGES: Sequence[Page] = (
+    overview.PAGE,
+    holds.PAGE,
+    changes.PAGE,
+    order.PAGE,
+    tuning.PAGE,
+    runbook.PAGE,
+)
