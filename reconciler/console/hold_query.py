@@ -95,14 +95,13 @@ def read_filter(request: Request) -> HoldFilter:
 
 def count_fields(count: HoldCount) -> Mapping[str, object]:
     """Return the fields of a form that say which holds a person has confirmed."""
-    by_reason = " ".join(f"{reason}={number}" for reason, number in count.by_reason.items())
+    by_reason = " ".join(f"{reason}={number}" for reason, number in sorted(count.by_reason.items()))
     return {"counted": by_reason, "last_id": count.last_id}
 
 
 def is_as_confirmed(request: Request, count: HoldCount) -> bool:
     """Return True if the holds are still as many, for the same reasons, as was confirmed."""
-    confirmed = dict(part.split("=", 1) for part in field_of(request, "counted").split() if part)
-    return confirmed == {reason: str(number) for reason, number in count.by_reason.items()}
+    return field_of(request, "counted") == count_fields(count)["counted"]
 
 
 def last_id_of(request: Request) -> int:

@@ -205,10 +205,11 @@ class AcceptHolds(HoldDecision):
     def _decide_page(
         self, hold_filter: HoldFilter, *, after: int, last_id: int, result: DecisionResult
     ) -> int | None:
+        orders = self._orders  # Before the connection: there is only one.
         with self.database.autocommit() as connection:
             page = read_hold_page(
                 connection,
-                self._orders,
+                orders,
                 hold_filter,
                 after=after,
                 last_id=last_id,
@@ -262,10 +263,11 @@ class DismissHolds(HoldDecision):
     def _decide_page(
         self, hold_filter: HoldFilter, *, after: int, last_id: int, result: DecisionResult
     ) -> int | None:
+        orders = self._orders  # Before the connection: there is only one.
         with self.database.transaction() as connection:
             dismissed, next_after = dismiss_hold_page(
                 connection,
-                self._orders,
+                orders,
                 hold_filter,
                 after=after,
                 last_id=last_id,

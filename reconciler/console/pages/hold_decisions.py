@@ -88,6 +88,11 @@ def decide(request: Request) -> Response:
     return console.redirect(f"/holds/decision?number={decision.number}")
 
 
+def back_to_holds(request: Request) -> Response:
+    """Go to the holds: a page that answered a form cannot be asked for again."""
+    return console_of(request).redirect("/holds")
+
+
 def show_decision(request: Request) -> Response:
     """Show how far a decision is, and its result."""
     console = console_of(request)
@@ -103,7 +108,9 @@ def show_decision(request: Request) -> Response:
 
 ROUTES: Sequence[Route] = (
     Route("/holds/confirm", confirm, methods=["POST"]),
+    Route("/holds/confirm", back_to_holds, methods=["GET"]),
     Route("/holds/decide", decide, methods=["POST"]),
+    Route("/holds/decide", back_to_holds, methods=["GET"]),
     Route("/holds/decision", show_decision, methods=["GET"]),
 )
 
@@ -115,7 +122,6 @@ def _ask_for_all(
     return console_of(request).render(
         request,
         "confirm_all_holds.html",
-        status_code=HTTPStatus.CONFLICT if has_changed else HTTPStatus.OK,
         verb=verb,
         status=status,
         statuses=sorted(TERMINAL),
