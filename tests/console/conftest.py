@@ -96,9 +96,13 @@ def acting_client(acting_console: RunningConsole) -> Iterator[httpx.Client]:
         yield client
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The system's Chromium, headless."""
+    """The system's Chromium, headless.
+
+    Of a module, not of the session: while it runs, no other test of this process could run an event
+    loop of its own.
+    """
     program = require_program("chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
