@@ -64,7 +64,7 @@ def _sample(database: Database, description: Description, plan: SamplingPlan) ->
 
 
 def _looking(what: str) -> Any:
-    return show_activity(what)
+    return show_activity(what, is_transient=True)
 
 
 def _parsed(table: str) -> TableName:

@@ -18,7 +18,17 @@ STOP_SECONDS = 20.0
 LOOK_SECONDS = 0.05
 LAST_LINES = 5
 
-_NOT_PASSED_ON = ("CARBON_", "DJANGO_", "GRAPHITE_", "PYTHON", "STATSD_", "VIRTUAL_ENV")
+_NOT_PASSED_ON = (
+    "CARBON_",
+    "DATABASE_URL",
+    "DJANGO_",
+    "EXCHANGE_",
+    "GRAPHITE_",
+    "PYTHON",
+    "RECONCILIATION_",
+    "STATSD_",
+    "VIRTUAL_ENV",
+)
 """Variables of ours, or of our Python, that would change what another program does."""
 
 
@@ -49,7 +59,8 @@ class Child:
                 stderr=log,
                 start_new_session=True,  # Ctrl-C must reach only us: we end it when we are done
             )
-        (folder / f"{name}.pid").write_text(str(self._process.pid), encoding="utf-8")
+        self._pid_file = folder / f"{name}.pid"
+        self._pid_file.write_text(str(self._process.pid), encoding="utf-8")
 
     def wait_until_listening(self, port: int) -> None:
         """Wait until it accepts connections.
@@ -79,6 +90,10 @@ class Child:
 
     def stop(self) -> None:
         """End it, and what it has started."""
+        self._end()
+        self._pid_file.unlink(missing_ok=True)
+
+    def _end(self) -> None:
         for number in (signal.SIGTERM, signal.SIGKILL):
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, number)

@@ -6,10 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scripts.dashboard.files import files
+from scripts.dashboard.graphite_expression import Names
 from scripts.observatory.client import GraphiteClient
 from scripts.observatory.configuration import SHIPPED
 
 FOLDER = SHIPPED / "graphite"
+PREFIX, STALE_SECONDS = "reconciler", 300
+"""Of the files as they are shipped."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +46,19 @@ def panels_of(state: dict[str, Any]) -> Iterator[Panel]:
         )
 
 
-def load_dashboards(graphite: GraphiteClient) -> dict[str, str]:
-    """Store all dashboards in graphite-web; return their addresses by name."""
-    states = map(read_dashboard, dashboard_files())
+def load_dashboards(
+    graphite: GraphiteClient, *, prefix: str = PREFIX, stale_seconds: int = STALE_SECONDS
+) -> dict[str, str]:
+    """Store all dashboards, written for a prefix, in graphite-web; return their addresses.
+
+    They begin with the last minutes: there is not more to see yet.
+    """
+    states = [
+        json.loads(text)
+        for name, text in files(Names(prefix=prefix, stale_seconds=str(stale_seconds)))
+        if name.startswith(f"{FOLDER.name}/")
+    ]
+    for state in states:
+        state["timeConfig"] |= {"relativeStartQuantity": "10", "relativeStartUnits": "minutes"}
+        state["defaultGraphParams"] |= {"from": "-10minutes"}
     return {state["name"]: graphite.save_dashboard(state["name"], state) for state in states}

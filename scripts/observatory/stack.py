@@ -25,15 +25,16 @@ SITE = Path(__file__).parent / "graphite_web"
 
 # Ends what still runs, by the process groups in the files.
 _END_CHILDREN = """
-for file in "$0"/*.pid; do kill -TERM -- "-$(cat "$file")"; done
+for file in "$0"/*.pid; do kill -s TERM -- "-$(cat "$file")"; done
 sleep 5
-for file in "$0"/*.pid; do kill -KILL -- "-$(cat "$file")"; done
+for file in "$0"/*.pid; do kill -s KILL -- "-$(cat "$file")"; done
+[ "$1" = keep ] || rm -rf "$0"
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Observatory:
-    """The running programs."""
+    """The running programs, and the folder with all that they write."""
 
     folder: Path
     ports: Ports
@@ -52,18 +53,23 @@ class Observatory:
 
 
 @contextmanager
-def run_observatory(folder: Path, ports: Ports, steps: Steps) -> Iterator[Observatory]:
+def run_observatory(
+    folder: Path, ports: Ports, steps: Steps, *, is_kept: bool = True
+) -> Iterator[Observatory]:
     """Start the programs in `folder` and yield when they all answer; end them after the block.
 
     What an earlier stack has stored in `folder` is still there. If this process is killed, the
-    programs end a moment later.
+    programs end a moment later; then, unless `is_kept`, the folder is removed.
 
     Raises:
         ConfigurationError: a program is not installed, or did not start.
     """
-    require_programs()
+    _require_programs()
     _prepare(folder)
-    with run_if_killed(_END_CHILDREN, str(folder)), ExitStack() as stack:
+    with (
+        run_if_killed(_END_CHILDREN, str(folder), "keep" if is_kept else "remove"),
+        ExitStack() as stack,
+    ):
 
         def start(name: str, *command: str | Path, **environment: str) -> Child:
             child = Child(name, command, folder=folder, environment=environment)
@@ -97,14 +103,13 @@ def run_observatory(folder: Path, ports: Ports, steps: Steps) -> Iterator[Observ
             )
 
 
-def require_programs() -> None:
-    """Do nothing if all programs are installed.
+def missing_programs() -> list[str]:
+    """Return the names of the programs that are not installed."""
+    return [name for name in PROGRAMS if find_program(name) is None]
 
-    Raises:
-        ConfigurationError: one is missing.
-    """
-    missing = [name for name in PROGRAMS if find_program(name) is None]
-    if missing:
+
+def _require_programs() -> None:
+    if missing := missing_programs():
         raise ConfigurationError(
             [Problem(what=f"not installed: {', '.join(missing)}", hint=INSTALL_HINT)]
         )
@@ -142,9 +147,27 @@ def _prepare(folder: Path) -> None:
         (folder / name).mkdir(parents=True, exist_ok=True)
     for left_over in folder.glob("*.pid"):
         left_over.unlink()
-    static_files = folder / "content"
-    if not static_files.is_symlink():
-        static_files.symlink_to(STATIC_FILES)
+    _link_static_files(folder / "content")
+
+
+def _link_static_files(target: Path) -> None:
+    """Link Debian's static files into `target`, with the name that its dashboards lack.
+
+    Without it no dashboard can be opened: graphite-web 1.1.8-2 of Debian 12 (read 2026-11-28) calls
+    `htmlEncode` since its patch of CVE-2022-4728, and defines it nowhere.
+    """
+    scripts = target / "js"
+    scripts.mkdir(parents=True, exist_ok=True)
+    for source in (*STATIC_FILES.iterdir(), *(STATIC_FILES / "js").iterdir()):
+        link = target / source.relative_to(STATIC_FILES)
+        if not link.exists():
+            link.symlink_to(source)
+    original = STATIC_FILES / "js" / "dashboard.js"
+    (scripts / original.name).unlink()
+    (scripts / original.name).write_text(
+        f"var htmlEncode = Ext.util.Format.htmlEncode;\n{original.read_text(encoding='utf-8')}",
+        encoding="utf-8",
+    )
 
 
 def _program(name: str) -> Path:
