@@ -120,7 +120,10 @@ class GraphiteExpressions:
     def _(self, signal: Age) -> str:
         # Both are brought to one step: with timeFunction's default of 60 s, the gauge's last 60 s
         # would count, and with the mean instead of the last second half a step would be missing.
-        now = f"consolidateBy(timeFunction('now',{signal.step_seconds}),'last')"
+        # It begins each step; what counts is the end.
+        step = signal.step_seconds
+        end_of_step = f"offset(timeFunction('now',{step}),{step - 1})"
+        now = f"consolidateBy({end_of_step},'last')"
         age = f"diffSeries({now},keepLastValue({self.names.path(signal.metric)}))"
         # Where the gauge has no value, the difference is the time itself: some 50 years.
         return f"removeAboveValue({age},{YEAR_SECONDS})"
