@@ -280,8 +280,8 @@ class OrderHandler(Handler):
 
     def _time_corrections(self, answers: Iterable[Answer]) -> None:
         """Record how long the rows were wrong that have just been changed."""
-        for ms in times_to_correct_ms(answers, self.clock()):
-            self.metrics.timing(names.Timer.ORDERS_TIME_TO_CORRECT, ms)
+        times_ms = times_to_correct_ms(answers, self.clock())
+        self.metrics.timings(names.Timer.ORDERS_TIME_TO_CORRECT, times_ms)
 
     def _time(self, timer: names.Timer, seconds: float) -> None:
         self.metrics.timing(timer, seconds * 1000)
@@ -315,8 +315,7 @@ class OrderHandler(Handler):
         )
         for error, count in usage.errors.items():
             self.metrics.incr(names.exchange_error(error), count)
-        for latency_ms in usage.latencies_ms:
-            self.metrics.timing(names.Timer.EXCHANGE_LATENCY, latency_ms)
+        self.metrics.timings(names.Timer.EXCHANGE_LATENCY, usage.latencies_ms)
 
     def _count(self, increments: Increments) -> None:
         for name, count in increments.items():

@@ -5,6 +5,7 @@ ever. So the names are enums, names with a variable part are made by the functio
 types refuse any other string.
 """
 
+from collections.abc import Collection
 from enum import StrEnum
 from functools import cache
 from typing import NewType, Protocol
@@ -139,7 +140,7 @@ def health_row(slug: str) -> GaugeName:
 class Metrics(Protocol):
     """A client for metrics. Only `flush`, `retarget` and `close` send; no method raises or waits.
 
-    Any thread may call the three that record; one thread calls the others.
+    Any thread may call those that record; one thread calls the others.
     """
 
     def incr(self, name: Counter | CounterName, count: int = 1) -> None:
@@ -148,6 +149,10 @@ class Metrics(Protocol):
 
     def timing(self, name: Timer, ms: float) -> None:
         """Record a duration, in milliseconds."""
+        ...
+
+    def timings(self, name: Timer, durations_ms: Collection[float]) -> None:
+        """Record several durations of one name, in milliseconds."""
         ...
 
     def gauge(self, name: Gauge | GaugeName, value: float) -> None:
@@ -174,6 +179,9 @@ class NoMetrics:
         """Do nothing."""
 
     def timing(self, name: Timer, ms: float) -> None:
+        """Do nothing."""
+
+    def timings(self, name: Timer, durations_ms: Collection[float]) -> None:
         """Do nothing."""
 
     def gauge(self, name: Gauge | GaugeName, value: float) -> None:

@@ -10,7 +10,7 @@ It sends by itself instead of by a library: so it notices when nothing listens, 
 import math
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import structlog
@@ -74,8 +74,14 @@ class StatsdMetrics:
 
     def timing(self, name: "Timer", ms: float) -> None:
         """Record a duration, in milliseconds."""
-        with self._lock:
-            self._timings.setdefault(name, deque(maxlen=KEPT_TIMINGS)).append(ms)
+        self.timings(name, (ms,))
+
+    def timings(self, name: "Timer", durations_ms: Collection[float]) -> None:
+        """Record several durations of one name, in milliseconds."""
+        if durations_ms:
+            with self._lock:
+                kept = self._timings.setdefault(name, deque(maxlen=KEPT_TIMINGS))
+                kept.extend(durations_ms)
 
     def gauge(self, name: "Gauge | GaugeName", value: float) -> None:
         """Set a gauge; only the last value before a flush is sent.
