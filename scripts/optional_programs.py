@@ -17,10 +17,12 @@ FILES: Mapping[str, str | Path] = {
     "axe-core": NPM_PACKAGES / "axe-core" / "axe.min.js",
     "carbon-aggregator-cache": "carbon-aggregator-cache",
     "chromium": "chromium",
+    "fish": "fish",
     "graphite-manage": "graphite-manage",
     "node": "node",
     "promtool": "promtool",
     "statsd": NPM_PACKAGES / "statsd" / "bin" / "statsd",
+    "zsh": "zsh",
 }
 """Where each program is: a command in PATH, or a file."""
 

@@ -32,7 +32,7 @@ _SIZES = {"COLUMNS", "LINES"}
 """With these, a program does not ask the terminal for its size."""
 
 _PART = re.compile(
-    r"\x1b\[(?P<numbers>[0-9;?]*)(?P<letter>[@-~])|\x1b.|(?P<sign>[\r\n])|[^\x1b\r\n]+"
+    r"\x1b\].*?\x07|\x1b\[(?P<numbers>[0-9;?]*)(?P<letter>[@-~])|\x1b.|(?P<sign>[\r\n])|[^\x1b\r\n]+"
 )
 
 

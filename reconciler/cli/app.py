@@ -5,6 +5,7 @@ from difflib import get_close_matches
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from reconciler import __version__
 from reconciler.cli.errors import reporting_errors
@@ -52,6 +53,17 @@ class LazyGroup(click.Group):
         module, _ = _COMMANDS[cmd_name]
         command: click.Command = getattr(importlib.import_module(module), f"{cmd_name}_command")
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete a command's name without importing the commands, which takes a second."""
+        return [
+            *(
+                CompletionItem(name, help=summary)
+                for name, (_, summary) in _COMMANDS.items()
+                if name.startswith(incomplete)
+            ),
+            *click.Command.shell_complete(self, ctx, incomplete),
+        ]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         """List the commands without importing them."""

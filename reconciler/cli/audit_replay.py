@@ -84,7 +84,7 @@ def replay_changes(
     Raises:
         SchemaMismatch: `orders` is not suitable.
     """
-    with show_activity("deciding again", is_transient=True), database.autocommit() as connection:
+    with show_activity("deciding again"), database.autocommit() as connection:
         orders = read_orders_table(connection, table)
         policy = Policy(
             quantity_scale=orders.quantity_scale,

@@ -74,7 +74,7 @@ def check_command(*, as_json: bool) -> None:
     """
     checked = check_settings()
     set_up_logs(warnings_only(checked.settings))
-    with show_activity("checking settings, database and exchange", is_transient=True):
+    with show_activity("checking settings, database and exchange"):
         results = list(_results(checked))
     show = _print_json if as_json else _print
     show(results)

@@ -104,7 +104,7 @@ def upgrade_command(*, with_orders: bool, side_table: bool, as_json: bool) -> No
     """
     with (
         open_database("db upgrade") as (database, settings),
-        show_activity("upgrading the database", is_transient=True),
+        show_activity("upgrading the database"),
     ):
         done = _upgrade(
             database,

@@ -104,7 +104,7 @@ def _foresee(database: Database, config: OrdersConfig) -> Preview:
     """Foresee the first cycle, in a transaction that cannot write."""
     table = UserTable(config)
     with (
-        show_activity("counting what will be followed", is_transient=True),
+        show_activity("counting what will be followed"),
         read_only(database) as connection,
     ):
         try:

@@ -64,7 +64,7 @@ def _sample(database: Database, description: Description, plan: SamplingPlan) ->
 
 
 def _looking(what: str) -> Any:
-    return show_activity(what, is_transient=True)
+    return show_activity(what)
 
 
 def _parsed(table: str) -> TableName:

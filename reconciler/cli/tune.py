@@ -11,7 +11,7 @@ from reconciler.cli.interrupts import interrupt_on_signals
 from reconciler.cli.logs import load_settings, worker_logs_setup
 from reconciler.cli.ui.options import NumberRange, environment_option, json_option
 from reconciler.cli.ui.output import console, print_json, print_table
-from reconciler.cli.ui.progress import StepProgress, step_progress
+from reconciler.cli.ui.progress import StepProgress, can_move, step_progress
 from reconciler.errors import ConfigurationError
 from reconciler.formatting import duration, elapsed, number
 from reconciler.settings import MAX_SHARDS, Settings
@@ -150,7 +150,7 @@ def tune_command(*, as_json: bool, **options: Any) -> None:
 
 
 def _listener(progress: StepProgress) -> TuneListener:
-    is_terminal = console(stderr=True).is_terminal
+    is_in_place = can_move(console(stderr=True))
     current = ""
 
     def begin(step: str) -> None:
@@ -159,7 +159,7 @@ def _listener(progress: StepProgress) -> TuneListener:
         progress.begin(step)
 
     def show(done: Sweep) -> None:
-        if is_terminal and done.seconds > 0:
+        if is_in_place and done.seconds > 0:
             rate = done.summary.counts.scanned / done.seconds
             progress.begin(f"{current}: {number(rate)} orders/s so far")
 

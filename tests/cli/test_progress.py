@@ -1,6 +1,7 @@
 """Progress on standard error: in a pipe a line at once, and one every few seconds."""
 
 import re
+import sys
 import threading
 from collections.abc import Callable
 
@@ -10,6 +11,7 @@ import pytest
 from reconciler.cli.ui.progress import LINE_SECONDS, ReconcileProgress, show_activity, step_progress
 from reconciler.supervisor.summary import Summary
 from reconciler.workload import Counts
+from tests.terminal import lines_left, on_terminal
 
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 
@@ -131,3 +133,66 @@ def test_a_pipe_that_belongs_to_the_log_gets_no_line(
             progress.update(a_summary(done))
 
     assert capsys.readouterr().err == ""
+
+
+SHOWN_BY = {
+    "activity": "with show_activity('digging'): work()",
+    "steps": "with step_progress() as shown: shown.begin('digging'); work()",
+    "run": "with ReconcileProgress(9) as shown: work()",
+    "count": (
+        "with CountProgress('digging', 9, monotonic=itertools.count(0, 9).__next__) as shown:"
+        " shown.update(4); work()"
+    ),
+}
+ENDINGS = {
+    "end": "time.sleep(0.3)",
+    "error": "time.sleep(0.3); sys.exit('it failed')",
+    "ctrl-c": "os.write(1, READY); time.sleep(300)",
+}
+READY = b"\x1b]0;at work\x07"
+"""Names the window, which changes nothing on the screen."""
+
+PROGRAM = """
+import itertools, os, sys, time
+from reconciler.cli.errors import reporting_errors
+from reconciler.cli.ui.progress import *
+from reconciler.cli.ui.progress import CountProgress
+READY = {ready!r}
+def work():
+    {ending}
+with reporting_errors():
+    {shown_by}
+print("done")
+"""
+
+
+@pytest.mark.parametrize("environment", [{}, {"NO_COLOR": "1"}], ids=["colour", "NO_COLOR"])
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("kind", SHOWN_BY)
+def test_nothing_of_the_progress_stays_on_a_terminal(
+    kind: str, ending: str, environment: dict[str, str]
+) -> None:
+    program = PROGRAM.format(ready=READY, ending=ENDINGS[ending], shown_by=SHOWN_BY[kind])
+    command = (sys.executable, "-c", program)
+
+    with on_terminal(command=command, environment=environment) as terminal:
+        if ending == "ctrl-c":
+            terminal.wait_for(READY)
+            terminal.press(b"\x03")
+        terminal.wait_for_end()
+
+    expected = {"end": ["done"], "error": ["it failed"], "ctrl-c": ["interrupted"]}
+    left = [line for line in lines_left(terminal.written) if line]
+    assert left == expected[ending]
+    assert terminal.written.count(b"\x1b[?25l") == terminal.written.count(b"\x1b[?25h"), "cursor"
+
+
+@pytest.mark.parametrize("kind", ["activity", "steps"])
+def test_a_terminal_that_cannot_move_its_cursor_gets_lines(kind: str) -> None:
+    program = PROGRAM.format(ready=READY, ending=ENDINGS["end"], shown_by=SHOWN_BY[kind])
+    command = (sys.executable, "-c", program)
+
+    with on_terminal(command=command, environment={"TERM": "dumb"}) as terminal:
+        terminal.wait_for_end()
+
+    assert terminal.written == b"digging ...\r\ndone\r\n"

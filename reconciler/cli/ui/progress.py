@@ -1,6 +1,8 @@
 """Progress of long work: on standard error, never in a result.
 
-A terminal shows something that moves; a pipe gets a line at the start and one every few seconds.
+A terminal shows something that moves, and nothing of it stays at the end, after an error or after
+Ctrl-C. A pipe, or a terminal that cannot move its cursor, gets a line at the start and one every
+few seconds.
 """
 
 import threading
@@ -43,22 +45,22 @@ class _Elapsed(ProgressColumn):
         return Text(duration(task.finished_time or task.elapsed or 0.0), style="progress.elapsed")
 
 
-@contextmanager
-def show_activity(
-    what: str, *, is_transient: bool = False, line_seconds: float = LINE_SECONDS
-) -> Iterator[None]:
-    """Show while the block runs that `what` is being done, and for how long.
+def can_move(out: Console) -> bool:
+    """Return True if progress is shown in place, False if line by line."""
+    return out.is_terminal and not out.is_dumb_terminal
 
-    With `is_transient`, nothing of it stays on a terminal.
-    """
+
+@contextmanager
+def show_activity(what: str, *, line_seconds: float = LINE_SECONDS) -> Iterator[None]:
+    """Show while the block runs that `what` is being done, and for how long."""
     out = console(stderr=True)
-    if not out.is_terminal:
+    if not can_move(out):
         out.print(f"{what} ...")
         with _repeating_line(out, what, line_seconds):
             yield
         return
     columns = (SpinnerColumn(), TextColumn("{task.description}"), _Elapsed())
-    with Progress(*columns, console=out, transient=is_transient) as progress:
+    with Progress(*columns, console=out, transient=True) as progress:
         task = progress.add_task(what, total=1)
         yield
         progress.update(task, completed=1)
@@ -105,7 +107,7 @@ def step_progress() -> Iterator[StepProgress]:
     def print_line(line: str) -> None:
         out.print(line, markup=False)
 
-    if not out.is_terminal:
+    if not can_move(out):
         yield StepProgress(
             begin=lambda step: print_line(f"{step} ..."),
             print_line=print_line,
@@ -151,13 +153,18 @@ class ReconcileProgress(AbstractContextManager["ReconcileProgress"]):
             TextColumn("orders, weight {task.fields[weight]:,}"),
             _Elapsed(),
             console=self._console,
-            disable=not self._console.is_terminal,
+            disable=not can_move(self._console),
+            transient=True,
         )
         self._task = self._progress.add_task("", total=total, weight=0)
         self._last_line = monotonic()
 
     def __enter__(self) -> Self:
-        self._progress.start()
+        try:
+            self._progress.start()
+        except BaseException:  # Ctrl-C in between would leave its line and no cursor
+            self._progress.stop()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -167,7 +174,7 @@ class ReconcileProgress(AbstractContextManager["ReconcileProgress"]):
         """Show the progress so far."""
         done, weight = summary.counts.scanned, summary.counts.weight
         self._progress.update(self._task, completed=done, weight=weight)
-        if self._has_lines and not self._console.is_terminal and self._is_line_due():
+        if self._has_lines and not can_move(self._console) and self._is_line_due():
             of_all = "" if self._total is None else f" of {self._total:,}"
             self._console.print(f"reconciling: {done:,}{of_all} orders, weight {weight:,}")
 
@@ -214,7 +221,7 @@ class CountProgress(AbstractContextManager["CountProgress"]):
         self._progress.update(self._task, completed=done)
         if self._monotonic() < self._next_at:
             return
-        if not self._console.is_terminal:
+        if not can_move(self._console):
             self._console.print(f"{self._what}: {done:,} of {self._total:,}")
             self._next_at = self._monotonic() + LINE_SECONDS
         elif not self._is_shown:
