@@ -1,0 +1,92 @@
+"""A real run for the pictures: orders, a supervisor, faults of the exchange, killed workers."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.control.address import ControlAddress
+from reconciler.control.client import ask
+from reconciler.demo import Demo, open_demo
+from reconciler.supervisor.status import SupervisorStatus
+from tests.chaos.supervisor_process import SupervisorProcess
+
+SHARDS = 4
+SYMBOLS = 12
+DEADLINE_SECONDS = 300.0
+
+SETTINGS = {
+    "RECONCILIATION_SHARDS": str(SHARDS),
+    "RECONCILIATION_INTERVAL_MS": "500",
+    "RECONCILIATION_STALE_MINUTES": "0.2",
+    "RECONCILIATION_BREAKER_OPEN_MS": "30000",
+    "RECONCILIATION_RETRY_INITIAL_MS": "50",
+    "RECONCILIATION_RETRY_CAP_MS": "200",
+}
+HOLD_FAULTS = {"name": "words", "unknown_status_rate": 0.004}
+"""Some orders have a status that nobody knows: they go on hold."""
+
+OUTAGE = {"name": "outage", "error_rate": 1.0}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChaosRun:
+    """The run, and how to ask about it."""
+
+    demo: Demo
+    environment: Mapping[str, str]
+    socket: Path
+
+    def status(self) -> SupervisorStatus:
+        """Ask the supervisor for its status."""
+        return ask(ControlAddress.at(self.socket), "status", SupervisorStatus)
+
+    def kill_workers(self, number: int) -> None:
+        """Kill workers as the system does when memory runs out."""
+        for worker in self.status().workers[:number]:
+            if worker.pid is not None:
+                os.kill(worker.pid, signal.SIGKILL)
+
+    def wait_until_open(self, breakers: int) -> None:
+        """Wait until so many shards have an open breaker.
+
+        Raises:
+            TimeoutError: they stay closed.
+        """
+        until = time.monotonic() + DEADLINE_SECONDS
+        while sum(worker.breaker == "open" for worker in self.status().workers) < breakers:
+            if time.monotonic() > until:
+                raise TimeoutError("the breakers stay closed")
+            time.sleep(0.5)
+
+
+@contextmanager
+def chaos_run(
+    folder: Path, *, orders: int, seconds: float, metrics: Mapping[str, str]
+) -> Iterator[ChaosRun]:
+    """Run a supervisor for `seconds` among faults; yield in the middle of an outage."""
+    with open_demo() as demo:
+        demo.fill(orders=orders, symbols=SYMBOLS, seed=7)
+        demo.go_stale_within(seconds)
+        demo.exchange.set_faults(**HOLD_FAULTS)
+        socket = folder / "control.sock"
+        environment = {
+            **demo.environment,
+            **SETTINGS,
+            **metrics,
+            "RECONCILIATION_CONTROL_SOCKET": str(socket),
+        }
+        with SupervisorProcess(environment):
+            until = time.monotonic() + DEADLINE_SECONDS
+            while not socket.exists() and time.monotonic() < until:
+                time.sleep(0.2)
+            run = ChaosRun(demo=demo, environment=environment, socket=socket)
+            time.sleep(seconds / 2)
+            run.kill_workers(2)
+            time.sleep(seconds / 2)
+            demo.exchange.set_faults(**OUTAGE)
+            run.wait_until_open(SHARDS)
+            yield run
