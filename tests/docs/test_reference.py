@@ -173,6 +173,14 @@ def test_the_page_of_the_help_is_what_help_says() -> None:
     assert checked.returncode == 0, checked.stderr
 
 
+def test_every_revision_of_the_tables_is_documented() -> None:
+    versions = ROOT / "reconciler" / "store" / "migrations" / "versions"
+
+    documented = first_cells(section(read("docs/explanation/migrations.md"), "The revisions"))
+
+    assert documented == sorted(path.name[:4] for path in versions.glob("[0-9]*.py"))
+
+
 def test_every_exit_code_has_a_row_in_the_reference() -> None:
     documented = [int(cell) for cell in first_cells(section(COMMANDS, "Exit codes"))]
 
