@@ -34,3 +34,15 @@ def find_program(name: str) -> Path | None:
         return file if file.exists() else None
     found = shutil.which(file)
     return None if found is None else Path(found)
+
+
+def required_program(name: str) -> Path:
+    """Return the file of a program of `FILES`.
+
+    Raises:
+        SystemExit: it is not installed.
+    """
+    found = find_program(name)
+    if found is None:
+        raise SystemExit(f"error: {name} is not installed\n  hint: {INSTALL_HINT}")
+    return found

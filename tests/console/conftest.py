@@ -7,7 +7,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
+
+from scripts.browser import open_browser
 
 from ..optional_programs import require_program  # noqa: TID252 - tests are no package
 from .processes import RunningConsole
@@ -20,16 +22,6 @@ expect.set_options(timeout=60_000)
 
 NARROW = 360
 WIDE = 1280
-
-_BROWSER_OPTIONS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 
 @pytest.fixture(scope="module")
@@ -103,13 +95,8 @@ def browser() -> Iterator[Browser]:
     Of a module, not of the session: while it runs, no other test of this process could run an event
     loop of its own.
     """
-    program = require_program("chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=str(program), args=list(_BROWSER_OPTIONS)
-        )
+    with open_browser(require_program("chromium")) as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

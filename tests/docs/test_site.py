@@ -10,8 +10,9 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
+from scripts.browser import open_browser
 from scripts.site_hooks import anchor, with_four_blanks
 from tests.optional_programs import require_program
 from tests.scripts import SCRIPTS
@@ -88,12 +89,8 @@ def test_what_belongs_to_an_item_is_indented_by_four_blanks() -> None:
 
 
 def test_the_search_finds_the_runbook_by_its_first_name_without_a_network(address: str) -> None:
-    program = require_program("chromium")
     asked: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=str(program), args=["--no-sandbox", "--disable-gpu", "--disable-quic"]
-        )
+    with open_browser(require_program("chromium")) as browser:
         page = browser.new_page()
         page.on("request", lambda request: asked.append(request.url))
         page.goto(address)
@@ -103,6 +100,5 @@ def test_the_search_finds_the_runbook_by_its_first_name_without_a_network(addres
         expect(first).to_contain_text("Incident runbook")
         first.click()
         page.wait_for_url("**/how-to/incident-runbook.html*")
-        browser.close()
 
     assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from urllib.parse import unquote
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
+from scripts.browser import open_browser
 from scripts.dashboard.layout import DASHBOARDS
 from scripts.observatory.dashboards import dashboard_files, load_dashboards
 from scripts.observatory.stack import Observatory
@@ -25,17 +26,11 @@ Array.from(document.querySelectorAll('img.graph-img'))
     .map(graph => graph.src)
 """
 
-OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
-
 
 @pytest.fixture
 def page() -> Iterator[Page]:
-    chromium = require_program("chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=OPTIONS)
-        page = browser.new_page(viewport={"width": 1920, "height": 1080})
-        yield page
-        browser.close()
+    with open_browser(require_program("chromium")) as browser:
+        yield browser.new_page(viewport={"width": 1920, "height": 1080})
 
 
 def graphs_of(page: Page, count: int) -> list[str]:

@@ -1,0 +1,1 @@
+"""Ten situations that somebody on call meets, each produced for real."""

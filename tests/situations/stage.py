@@ -1,0 +1,128 @@
+"""A whole deployment of its own: a database, an exchange, StatsD and the reconciler."""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from reconciler.demo import Demo
+from reconciler.embedded import embedded_postgres
+from reconciler.paper.process import PaperProcess
+from reconciler.store import migrations, sample_orders
+from reconciler.store.database import Database
+from reconciler.store.user_table import DEFAULT_TABLE
+from tests.chaos.postmaster import Postmaster
+from tests.e2e.commands import DEADLINE_SECONDS, EndedCommand, RunningCommand
+from tests.e2e.control import wait_until_ready
+from tests.e2e.statsd_socket import StatsdServer
+
+KEY, SECRET = "key-of-the-stage", "secret-of-the-stage"
+ORDERS, SYMBOLS, SHARDS = 1500, 60, 2
+NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
+
+
+@dataclass(kw_only=True)
+class Stage:
+    """A deployment whose table has been synced once, and its running supervisor."""
+
+    demo: Demo
+    postmaster: Postmaster
+    statsd: StatsdServer
+    environment: dict[str, object]
+    folder: Path
+    stack: ExitStack
+    run: RunningCommand
+
+    @property
+    def environment_texts(self) -> dict[str, str]:
+        """The same environment variables, as text."""
+        return {name: str(value) for name, value in self.environment.items()}
+
+    def command(self, *arguments: str) -> EndedCommand:
+        """Run a command to its end."""
+        with RunningCommand(arguments, environment=self.environment, folder=self.folder) as running:
+            return running.end()
+
+    def start(self, *arguments: str, **environment: object) -> RunningCommand:
+        """Start a command that ends with the stage."""
+        return self.stack.enter_context(
+            RunningCommand(
+                arguments, environment=self.environment | environment, folder=self.folder
+            )
+        )
+
+    def make_stale(self) -> None:
+        """Make every open order stale, since a minute."""
+        with self.demo.database.transaction() as connection:
+            connection.exec_driver_sql(
+                "UPDATE orders SET last_synced_at = now() - interval '6 minutes'"
+            )
+
+
+@contextmanager
+def a_stage(folder: Path) -> Iterator[Stage]:
+    """Set the stage: the table's first sync is over, and the supervisor runs."""
+    with ExitStack() as stack:
+        url = stack.enter_context(embedded_postgres(settings=NOT_DURABLE))
+        exchange = stack.enter_context(
+            PaperProcess(api_key=KEY, api_secret=SECRET, options=("--weight-limit", "1000000"))
+        )
+        database = Database(url, role="test")
+        stack.callback(database.close)
+        with database.transaction() as connection:
+            sample_orders.create_orders_table(connection)
+        with database.connection() as connection:
+            migrations.upgrade(connection, DEFAULT_TABLE)
+        demo = Demo(
+            database=database,
+            database_url=url,
+            exchange=exchange,
+            api_key=SecretStr(KEY),
+            api_secret=SecretStr(SECRET),
+        )
+        demo.fill(orders=ORDERS, symbols=SYMBOLS, seed=5)
+        statsd = StatsdServer()
+        stack.callback(statsd.close)
+        environment = {
+            **demo.environment,
+            **statsd.environment,
+            "RECONCILIATION_SHARDS": SHARDS,
+            "RECONCILIATION_INTERVAL_MS": 500,
+            "RECONCILIATION_RETRY_INITIAL_MS": 1,
+            "RECONCILIATION_CONTROL_SOCKET": folder / "control.sock",
+            "LOG_FORMAT": "json",
+            "LOG_LEVEL": "DEBUG",
+        }
+        with RunningCommand(("run", "--once"), environment=environment, folder=folder) as first:
+            ended = first.end()
+        assert ended.exit_code == 0, ended.err
+        with Postmaster(url) as postmaster:
+            run = stack.enter_context(
+                RunningCommand(("run",), environment=environment, folder=folder)
+            )
+            wait_until_ready(folder / "control.sock")
+            _wait_until_recorded(database)
+            yield Stage(
+                demo=demo,
+                postmaster=postmaster,
+                statsd=statsd,
+                environment=environment,
+                folder=folder,
+                stack=stack,
+                run=run,
+            )
+
+
+def _wait_until_recorded(database: Database) -> None:
+    """Wait until the supervisor has recorded its live state for the first time."""
+    recorded = 0
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not recorded:
+        assert time.monotonic() < deadline
+        with database.transaction() as connection:
+            recorded = connection.exec_driver_sql(
+                "SELECT count(*) FROM reconciliation_state WHERE key LIKE 'supervisor.%%'"
+            ).scalar_one()
