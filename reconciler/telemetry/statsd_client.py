@@ -4,27 +4,25 @@ Counters are added up. Of a gauge only the last value is sent. Of more than `MOS
 of one name a sample is sent, with its rate: the shortest, the longest, and evenly between. So the
 percentiles stay as they are, and StatsD counts all of them.
 
-It sends by itself instead of by a library: so it notices when nothing listens, and says it once.
+The `statsd` package formats and packs the lines, through `ConnectedClient`. What it does not do is
+here: adding up for several threads, samples, other settings, a word when nothing listens.
 """
 
 import math
 import threading
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import structlog
 
 from reconciler.statsd_target import StatsdTarget
+from reconciler.telemetry.connected_client import ConnectedClient, SamplePipeline
 from reconciler.telemetry.statsd_resolver import ResolvedAddress, StatsdResolver
-from reconciler.telemetry.statsd_socket import StatsdSocket
 
 if TYPE_CHECKING:
     from reconciler.telemetry.metrics import Counter, CounterName, Gauge, GaugeName, Timer
-
-MAX_PACKET_BYTES = 512
-"""The size that every network carries in one piece (IPv4 promises 576 with headers, RFC 791): a
-packet in pieces is lost with any one of them. A flush is still only a few packets."""
 
 MOST_TIMINGS = 50
 """The most durations of one name in a flush. With one line for each order that changed, a thousand
@@ -32,6 +30,8 @@ orders would take 90 packets."""
 
 KEPT_TIMINGS = 10_000
 """The durations of one name that are kept, the latest, until the address of StatsD is known."""
+
+GAUGE_DECIMALS = 3
 
 LAST_LOOKUP_SECONDS = 1.0
 
@@ -41,7 +41,8 @@ log = structlog.get_logger(__name__)
 class StatsdMetrics:
     """A client that sends few lines and UDP packets. Any thread may record; one flushes.
 
-    Until the address of StatsD is known, everything is kept; of durations, only the latest.
+    Until the address of StatsD is known, and there is a way there, everything is kept; of
+    durations, only the latest.
     """
 
     def __init__(
@@ -61,16 +62,17 @@ class StatsdMetrics:
         self._target = target
         self._log_failures = log_failures
         self._resolver = resolver or self._resolver_of(target)
-        self._socket: StatsdSocket | None = None
+        self._client: ConnectedClient | None = None
         self._sent_to: ResolvedAddress | None = None
         self._is_refused = False
         self._lock = threading.Lock()
-        self._forget()
+        self._recorded = _Recorded()
 
     def incr(self, name: "Counter | CounterName", count: int = 1) -> None:
         """Add `count` to a counter. With 0 the counter is sent, so that its series exists."""
         with self._lock:
-            self._counts[name] = self._counts.get(name, 0) + count
+            counts = self._recorded.counts
+            counts[name] = counts.get(name, 0) + count
 
     def timing(self, name: "Timer", ms: float) -> None:
         """Record a duration, in milliseconds."""
@@ -80,7 +82,7 @@ class StatsdMetrics:
         """Record several durations of one name, in milliseconds."""
         if durations_ms:
             with self._lock:
-                kept = self._timings.setdefault(name, deque(maxlen=KEPT_TIMINGS))
+                kept = self._recorded.timings.setdefault(name, deque(maxlen=KEPT_TIMINGS))
                 kept.extend(durations_ms)
 
     def gauge(self, name: "Gauge | GaugeName", value: float) -> None:
@@ -91,18 +93,19 @@ class StatsdMetrics:
         """
         if math.isfinite(value):
             with self._lock:
-                self._gauges[name] = max(0, value)
+                self._recorded.gauges[name] = max(0, value)
 
     def flush(self) -> None:
         """Send everything since the last flush. A lost packet is not sent again."""
-        open_socket = self._socket_for_address()
-        if open_socket is None:
+        client = self._client_for_address()
+        if client is None:
             if self._resolver is None:
-                self._take_lines()
+                self._take()
             return
-        packets = list(packets_of(self._target.prefix, self._take_lines()))
-        if packets:
-            self._report(open_socket.send(packets))
+        with client.pipeline() as packets:
+            is_anything = self._take().put_into(packets)
+        if is_anything:
+            self._report(client.take_refusal())
 
     def retarget(self, target: StatsdTarget) -> None:
         """Flush, and send to `target` from now on."""
@@ -129,35 +132,31 @@ class StatsdMetrics:
     def _close(self) -> None:
         if self._resolver is not None:
             self._resolver.close()
-        if self._socket is not None:
-            self._socket.close()
-        self._socket = self._sent_to = None
+        self._close_client()
 
-    def _socket_for_address(self) -> StatsdSocket | None:
-        """Return a socket to the present address; None while the address is not known."""
+    def _close_client(self) -> None:
+        if self._client is not None:
+            self._client.close()
+        self._client = self._sent_to = None
+
+    def _client_for_address(self) -> ConnectedClient | None:
+        """Return a client of the present address; None while it is not known or out of reach."""
         address = None if self._resolver is None else self._resolver.current
         if address != self._sent_to and address is not None:
-            if self._socket is not None:
-                self._socket.close()
-            self._socket = StatsdSocket(address)
-            self._sent_to = address
-        return self._socket
+            self._close_client()
+            try:
+                self._client = ConnectedClient(address, prefix=self._target.prefix)
+            except OSError as error:
+                self._report(str(error))
+            else:
+                self._sent_to = address
+        return self._client
 
-    def _forget(self) -> None:
-        self._counts: dict[str, int] = {}
-        self._timings: dict[str, deque[float]] = {}
-        self._gauges: dict[str, float] = {}
-
-    def _take_lines(self) -> list[str]:
-        """Return what was recorded since the last call, as lines without the prefix."""
+    def _take(self) -> "_Recorded":
+        """Return what was recorded since the last call."""
         with self._lock:
-            counts, timings, gauges = self._counts, self._timings, self._gauges
-            self._forget()
-        lines = [f"{name}:{count}|c" for name, count in counts.items()]
-        for name, durations in timings.items():
-            lines += _timer_lines(name, durations)
-        lines += [f"{name}:{_number(value)}|g" for name, value in gauges.items()]
-        return lines
+            taken, self._recorded = self._recorded, _Recorded()
+        return taken
 
     def _report(self, reason: str | None) -> None:
         """Log once that nothing takes the metrics, and once that they are taken again."""
@@ -176,25 +175,23 @@ class StatsdMetrics:
             )
 
 
-def packets_of(prefix: str, lines: Iterable[str]) -> Iterator[bytes]:
-    """Pack lines into packets of at most `MAX_PACKET_BYTES`; a longer line has its own."""
-    packet: list[bytes] = []
-    size = 0
-    for line in lines:
-        encoded = f"{prefix}.{line}".encode()
-        if packet and size + len(encoded) > MAX_PACKET_BYTES:
-            yield b"\n".join(packet)
-            packet, size = [], 0
-        packet.append(encoded)
-        size += len(encoded) + 1
-    if packet:
-        yield b"\n".join(packet)
+@dataclass(kw_only=True, slots=True)
+class _Recorded:
+    """What was recorded and is not sent yet, by name."""
 
+    counts: dict[str, int] = field(default_factory=dict)
+    timings: dict[str, deque[float]] = field(default_factory=dict)
+    gauges: dict[str, float] = field(default_factory=dict)
 
-def _timer_lines(name: str, durations: Sequence[float]) -> Iterator[str]:
-    sampled = sample_of(durations)
-    rate = "" if len(sampled) == len(durations) else f"|@{len(sampled) / len(durations):.9g}"
-    return (f"{name}:{_number(ms)}|ms{rate}" for ms in sampled)
+    def put_into(self, packets: SamplePipeline) -> bool:
+        """Add all of it to a pipeline; return whether there was anything."""
+        for name, count in self.counts.items():
+            packets.incr(name, count)
+        for name, durations in self.timings.items():
+            packets.sampled_timings(name, sample_of(durations), of=len(durations))
+        for name, value in self.gauges.items():
+            packets.gauge(name, round(value, GAUGE_DECIMALS))
+        return any((self.counts, self.timings, self.gauges))
 
 
 def sample_of(durations: Sequence[float]) -> Sequence[float]:
@@ -204,8 +201,3 @@ def sample_of(durations: Sequence[float]) -> Sequence[float]:
     ordered = sorted(durations)
     step = (len(ordered) - 1) / (MOST_TIMINGS - 1)
     return [ordered[round(place * step)] for place in range(MOST_TIMINGS)]
-
-
-def _number(value: float) -> str:
-    """Write a number with up to three decimal places, and without an exponent."""
-    return f"{value:.3f}".rstrip("0").rstrip(".")

@@ -1,8 +1,9 @@
 """Find out whether something listens at StatsD's address, as far as UDP tells."""
 
+import socket
+
 from reconciler.statsd_target import StatsdTarget
 from reconciler.telemetry.statsd_resolver import look_up, preferred
-from reconciler.telemetry.statsd_socket import connected
 
 REFUSAL_SECONDS = 0.2
 """How long a refusal may take. A host that drops packets never refuses."""
@@ -18,9 +19,11 @@ def find_fault(target: StatsdTarget) -> str | None:
     except (OSError, UnicodeError) as error:
         return f"{target.host!r} cannot be found ({error})"
     try:
-        with connected(address) as probe:
-            probe.send(b"")
+        family = socket.AF_INET6 if address.is_ipv6 else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
             probe.settimeout(REFUSAL_SECONDS)
+            probe.connect((address.host, address.port))
+            probe.send(b"")
             probe.recv(1)
     except TimeoutError:
         return None

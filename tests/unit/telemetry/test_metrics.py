@@ -27,7 +27,7 @@ from reconciler.telemetry.metrics import (
     transition,
 )
 from reconciler.telemetry.statsd_client import MOST_TIMINGS, StatsdMetrics
-from reconciler.telemetry.statsd_resolver import StatsdResolver
+from reconciler.telemetry.statsd_resolver import ResolvedAddress, StatsdResolver
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_flush_sends_all_kinds_in_one_packet(metrics: Metrics, server: socket.so
 
     assert received(server) == [
         "reconciler.orders.reconciled:3|c",
-        "reconciler.cycle.duration:12.5|ms",
+        "reconciler.cycle.duration:12.500|ms",
         "reconciler.stale.backlog:7|g",
     ]
 
@@ -182,6 +182,23 @@ def test_a_refusal_is_one_warning_and_metrics_go_on_as_soon_as_something_listens
     assert "STATSD_HOST" in logged[0]["hint"]
 
 
+def test_without_a_way_to_the_address_nothing_is_lost(server: socket.socket) -> None:
+    no_way = StatsdTarget(host="255.255.255.255")
+    resolver = StatsdResolver("255.255.255.255", 8125)
+    metrics = StatsdMetrics(no_way, resolver=resolver)
+
+    with structlog.testing.capture_logs() as logged:
+        for _ in range(3):
+            metrics.incr(Counter.ORDERS_HELD)
+            metrics.flush()
+        host, port = server.getsockname()
+        resolver.current = ResolvedAddress(host=host, port=port, is_ipv6=False)
+        metrics.close()
+
+    assert received(server) == ["reconciler.orders.held:3|c"]
+    assert [line["event"] for line in logged] == ["metrics.refused", "metrics.on"]
+
+
 def test_a_black_hole_delays_nothing() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as full:
         full.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
@@ -210,7 +227,9 @@ def test_of_many_durations_a_sample_is_sent_with_its_rate(
     lines: list[str] = []
     while len(lines) < MOST_TIMINGS:
         lines += received(server)
-    found = [re.fullmatch(r"reconciler.orders.time_to_correct:(\d+)\|ms\|@(.+)", x) for x in lines]
+    found = [
+        re.fullmatch(r"reconciler.orders.time_to_correct:(\d+)\.0+\|ms\|@(.+)", x) for x in lines
+    ]
     values = [int(match[1]) for match in found if match]
     assert len(values) == MOST_TIMINGS
     assert (min(values), max(values)) == (0, 999)
