@@ -3,6 +3,7 @@
 From the socket to a page:
 
     server          listen, serve until a signal, end at once
+    connections     one connection of a browser, which must send each request in time
     app             the routes of all pages, behind the gate
     gate            refuse what must not get through: wrong host, no session, foreign POST
     addresses       which hosts, origins and paths are ours

@@ -55,9 +55,9 @@ class Decisions:
         self._lock = threading.Lock()
         self._kept: dict[int, Decision] = {}
 
-    def find(self, number: str) -> Decision | None:
+    def find(self, number: int | None) -> Decision | None:
         """Return a decision; None if there is none with this number any more."""
-        return self._kept.get(int(number)) if number.isdecimal() else None
+        return None if number is None else self._kept.get(number)
 
     def start(self, *, verb: str, by: str, matched: int, act: Act) -> Decision:
         """Begin a decision in a thread; return when it has ended, or after a moment.

@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from http import HTTPStatus
 
 from starlette.requests import Request
 
 from reconciler.console.context import field_of, form_of
 from reconciler.console.error_pages import Refusal
-from reconciler.console.query import Age, checked_text, choice_of, text_of
+from reconciler.console.query import Age, checked_text, choice_of, moment_of, number_of, text_of
 from reconciler.domain.decide import HoldReason
 from reconciler.store.bulk_holds import HoldCount, HoldFilter
 
@@ -82,7 +81,7 @@ def read_filter(request: Request) -> HoldFilter:
     """
     text = field_of(request, "held_before")
     try:
-        before = datetime.fromisoformat(text) if text else None
+        before = moment_of(text) if text else None
     except ValueError:
         raise unreadable() from None
     return HoldFilter(
@@ -110,10 +109,10 @@ def last_id_of(request: Request) -> int:
     Raises:
         Refusal: the form does not say.
     """
-    text = field_of(request, "last_id")
-    if not text.isdecimal() or len(text) > len(str(2**63)):
+    last_id = number_of(field_of(request, "last_id"))
+    if last_id is None:
         raise unreadable()
-    return int(text)
+    return last_id
 
 
 def named_orders(request: Request) -> Sequence[str]:

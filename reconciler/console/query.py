@@ -12,6 +12,8 @@ from reconciler.console.error_pages import Refusal
 E = TypeVar("E", bound=StrEnum)
 
 LONGEST_TEXT = 200
+LARGEST_NUMBER = 2**63 - 1
+"""The largest id that a database has."""
 
 
 class Age(StrEnum):
@@ -76,6 +78,29 @@ def choice_of(kind: type[E], text: str | None, name: str) -> E | None:
         raise _refused(name, text) from None
 
 
+def number_of(text: str) -> int | None:
+    """Return a number, such as an id; None if the text is none that a database can have."""
+    if not text.isdecimal() or len(text) > len(str(LARGEST_NUMBER)):
+        return None
+    number = int(text)
+    return number if number <= LARGEST_NUMBER else None
+
+
+def moment_of(text: str) -> datetime:
+    """Return a time that has its zone.
+
+    Raises:
+        ValueError: it is no time, has no zone, or UTC cannot have it.
+    """
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError("it has no time zone")
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("it is out of range") from None
+
+
 def write_place(at: datetime, id_: object) -> str:
     """Return a place in a list as a text for an address."""
     return f"{at.isoformat()} {id_}"
@@ -92,7 +117,7 @@ def read_place(request: Request, name: str) -> tuple[datetime, str] | None:
         return None
     at, _, id_ = text.partition(" ")
     try:
-        return datetime.fromisoformat(at), id_
+        return moment_of(at), id_
     except ValueError:
         raise _refused(name, text) from None
 

@@ -11,6 +11,7 @@ from anyio import to_thread
 from reconciler import __version__
 from reconciler.console.addresses import OwnOrigins
 from reconciler.console.app import build_app
+from reconciler.console.connections import Connection
 from reconciler.console.context import Console
 from reconciler.console.database_pool import DatabasePool
 from reconciler.console.options import ConsoleOptions
@@ -104,7 +105,7 @@ class _Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 build_app(console, static_files),
-                http="h11",
+                http=Connection,
                 loop="asyncio",
                 ws="none",
                 lifespan="off",

@@ -45,9 +45,9 @@ def sign_in_page(request: Request) -> Response:
     if key is None:
         return _sign_in_page(request)
     console = console_of(request)
-    _require_patience(console)
+    # Not counted among the wrong keys: nobody can guess it, and any site can make a browser ask for
+    # this address, so that it would keep everybody out.
     if not console.one_time_key.redeem(key):
-        console.wrong_keys.record()
         return _sign_in_page(
             request,
             status=HTTPStatus.FORBIDDEN,

@@ -4,6 +4,7 @@ Only the holds that were counted are decided on, not those that begin later. Eac
 transaction of its own, so that nothing is locked for long, and what was done stays done.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -85,10 +86,20 @@ class HoldPlace:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HoldsByAge:
-    """Some holds, the longest held first; `next_after` is None if there are no more."""
+    """Some holds, the longest held first; `next_after` is None if there are no more.
+
+    `last_id` is the newest of them; 0 if there are none.
+    """
 
     holds: Sequence[HeldOrder]
+    last_id: int
     next_after: HoldPlace | None
+
+    def count(self) -> "HoldCount":
+        """Count them."""
+        by_reason = Counter(hold.reason.value for hold in self.holds)
+        ordered = sorted(by_reason.items(), key=lambda item: (-item[1], item[0]))
+        return HoldCount(by_reason=dict(ordered), last_id=self.last_id)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,6 +174,7 @@ def read_holds_by_age(
     has_more = len(rows) > limit
     return HoldsByAge(
         holds=found,
+        last_id=max(ids[:limit], default=0),
         next_after=HoldPlace(first_held_at=found[-1].first_held_at, id=ids[limit - 1])
         if has_more
         else None,

@@ -12,6 +12,7 @@ from reconciler.console.gate import Gate
 from reconciler.console.options import ConsoleOptions
 from reconciler.console.pages import PAGES
 from reconciler.console.server import new_console
+from reconciler.console.sessions import MOST_WRONG_KEYS
 from reconciler.console.static_files import StaticFiles
 from reconciler.settings import Settings
 
@@ -173,6 +174,20 @@ def test_the_printed_key_signs_in_once_and_leaves_the_address_bar(
         assert second.status_code == 403
         assert "used already" in second.text
         assert "Set-Cookie" not in second.headers or "sign-in" in second.headers["Set-Cookie"]
+
+
+def test_no_other_site_can_keep_a_person_from_signing_in(start_console: StartConsole) -> None:
+    console = start_console(
+        DATABASE_URL="postgresql://nobody@127.0.0.1:1/none", RECONCILIATION_CONSOLE_KEY=KEY
+    )
+    with console.client() as client:
+        for _ in range(2 * MOST_WRONG_KEYS):
+            image = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}
+            assert client.get("/sign-in?key=x", headers=image).status_code == 403
+
+        token, _ = _form(client.get("/").text)
+        assert post(client, "/sign-in", {"key": KEY}, token=token).status_code == 303
+        assert client.get(console.new_sign_in_url()).status_code == 303
 
 
 def test_a_newer_key_makes_the_former_one_void(console: RunningConsole) -> None:

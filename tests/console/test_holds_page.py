@@ -206,6 +206,39 @@ def test_the_filters_choose_by_reason_symbol_age_and_id(
     assert client.get("holds", params={"search": "\0"}).status_code == 400
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "holds?after=2026-11-24T00:00:00%2B00:00 9999999999999999999",
+        f"holds?after=2026-11-24T00:00:00%2B00:00 {'9' * 150}",
+        "holds?after=0001-01-01T00:00:00%2B23:00 1",
+        f"holds/decision?number={'1' * 5000}",
+        f"changes?before=2026-11-24T00:00:00%2B00:00 {'9' * 150}",
+        "changes?before=0001-01-01T00:00:00%2B23:00 1",
+    ],
+    ids=lambda path: path[:60],
+)
+def test_what_no_database_can_have_in_an_address_is_no_bug(client: httpx.Client, path: str) -> None:
+    assert client.get(path).status_code in {200, 400, 404}
+
+
+def test_a_search_counts_all_that_match_also_past_the_first_page(
+    database: Connection, client: httpx.Client
+) -> None:
+    for order_id in range(1, 70):
+        hold(database, order_id, reason="error" if order_id % 2 else "conflict")
+
+    def counted(query: str) -> str:
+        text = client.get(f"holds?{query}").text
+        found = re.search(r'<div id="hold-count".*?</div>', text, re.DOTALL)
+        assert found
+        return " ".join(re.sub("<[^>]*>", "", found[0]).split())
+
+    assert "11 orders on hold match" in counted("search=1")
+    assert "error 6conflict 5" in counted("search=1")
+    assert "69 orders on hold" in counted("")
+
+
 def test_pages_go_on_where_the_last_one_ended(database: Connection, client: httpx.Client) -> None:
     for order_id in range(1, 121):
         hold(database, order_id)
@@ -251,6 +284,8 @@ def test_what_is_sent_in_other_ways_does_nothing(
             {"decision": "dismiss", "order": "no id", "shown": "0" * 32},
             {"decision": "dismiss-all"},
             {"decision": "dismiss-all", "last_id": "9", "counted": "x"},
+            {"decision": "dismiss-all", "last_id": "9" * 19, "counted": "conflict=1"},
+            {"decision": "dismiss-all", "last_id": "9", "held_before": "0001-01-01T00:00:00+23:00"},
             {"decision": "accept", "order": "1", "shown": "0", "status": "new"},
         )
     ]

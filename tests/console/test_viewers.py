@@ -2,8 +2,9 @@
 
 import re
 import socket
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -45,6 +46,38 @@ def test_more_viewers_than_it_follows_get_a_page_that_says_so(
         assert refused.status_code == 503
         assert "follow this console already" in refused.text
         assert client.get("/").status_code == 200
+
+
+def test_connections_that_send_no_request_are_closed(
+    start_console: StartConsole, ready_database_url: str
+) -> None:
+    console = start_console(DATABASE_URL=ready_database_url)
+    address = ("127.0.0.1", urlsplit(console.url).port)
+    beginnings = (
+        b"",
+        b"GET / HTTP/1.1\r\nHost: ",
+        b"POST /sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n",
+    )
+    with ExitStack() as closing:
+        connections = [
+            closing.enter_context(socket.create_connection(address, timeout=60))
+            for _ in range(100)
+            for _ in beginnings
+        ]
+        for connection, beginning in zip(connections, 100 * beginnings, strict=True):
+            connection.sendall(beginning)
+
+        for connection in connections:
+            _wait_for_its_end(connection)
+
+        with console.signed_in() as client:
+            assert client.get("/").status_code == 200
+
+
+def _wait_for_its_end(connection: socket.socket) -> None:
+    with suppress(ConnectionError):
+        while connection.recv(65_536):
+            pass
 
 
 def _viewer_that_reads_nothing(console: RunningConsole, client: httpx.Client) -> socket.socket:

@@ -11,7 +11,7 @@ from starlette.routing import Route
 from reconciler.console import change_rows
 from reconciler.console.context import Console, console_of
 from reconciler.console.pages.page import Page
-from reconciler.console.query import Age, choice_of, read_place, text_of, write_place
+from reconciler.console.query import Age, choice_of, number_of, read_place, text_of, write_place
 from reconciler.domain.decide import Rule
 from reconciler.domain.status import Status
 from reconciler.store.changes import (
@@ -130,9 +130,9 @@ def _position(request: Request) -> ChangePosition | None:
 def _id(text: str) -> ActivityId:
     """Read the id of an entry; one that cannot be is as good as the first."""
     try:
-        return int(text) if text.isdecimal() else UUID(text)
+        return UUID(text)
     except ValueError:
-        return 0
+        return number_of(text) or 0
 
 
 def _place(position: ChangePosition | None) -> str | None:

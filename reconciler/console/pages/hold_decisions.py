@@ -33,7 +33,7 @@ from reconciler.console.hold_query import (
     read_filter,
     unreadable,
 )
-from reconciler.console.query import choice_of
+from reconciler.console.query import choice_of, number_of
 from reconciler.domain.order import OrderId
 from reconciler.domain.status import TERMINAL, Status
 from reconciler.store.bulk_holds import HoldCount, HoldFilter, count_holds
@@ -96,7 +96,7 @@ def back_to_holds(request: Request) -> Response:
 def show_decision(request: Request) -> Response:
     """Show how far a decision is, and its result."""
     console = console_of(request)
-    decision = console.decisions.find(request.query_params.get("number", ""))
+    decision = console.decisions.find(number_of(request.query_params.get("number", "")))
     if decision is None:
         raise Refusal(
             HTTPStatus.NOT_FOUND,

@@ -11,7 +11,7 @@ from reconciler.console.context import console_of
 from reconciler.console.hold_query import HoldQuery, filter_fields
 from reconciler.console.pages import hold_decisions
 from reconciler.console.pages.page import Page
-from reconciler.console.query import Age, read_place, write_place
+from reconciler.console.query import Age, number_of, read_place, write_place
 from reconciler.domain.decide import HoldReason
 from reconciler.store.bulk_holds import HoldPlace, count_holds, read_holds_by_age
 from reconciler.store.holds import HeldOrder
@@ -29,8 +29,10 @@ def show_holds(request: Request) -> Response:
     hold_filter = query.filter
     with console.databases.reading() as connection:
         orders = read_orders_table(connection, UserTable(settings.orders))
-        count = count_holds(connection, orders, hold_filter)
         page = read_holds_by_age(connection, orders, hold_filter, after=after, limit=PAGE_ROWS)
+        # All that match may be on the page: then the table is not read a second time.
+        is_whole = after is None and page.next_after is None
+        count = page.count() if is_whole else count_holds(connection, orders, hold_filter)
         account = read_account(connection, settings.scope, settings.exchange_name)
     following = page.next_after
     return console.render(
@@ -57,7 +59,7 @@ def _place(request: Request) -> HoldPlace | None:
     if place is None:
         return None
     at, id_ = place
-    return HoldPlace(first_held_at=at, id=int(id_) if id_.isdecimal() else 0)
+    return HoldPlace(first_held_at=at, id=number_of(id_) or 0)
 
 
 def _age_seconds(hold: HeldOrder) -> float:
