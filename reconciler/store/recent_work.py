@@ -58,7 +58,7 @@ def read_recent_work(connection: Connection, scope: Scope) -> RecentWork:
     return RecentWork(
         cycles=[CycleSummary(**row) for row in connection.execute(_CYCLES, given).mappings()],
         minutes=[MinuteOfWork(**row) for row in connection.execute(_MINUTES, given).mappings()],
-        transitions=dict(connection.execute(_TRANSITIONS, given).tuples().all()),
+        transitions={row.name: row.orders for row in connection.execute(_TRANSITIONS, given)},
     )
 
 
@@ -81,7 +81,7 @@ _MINUTES = text(
 )
 _TRANSITIONS = text(
     f"""
-    SELECT changed.name, CAST(sum(changed.count::bigint) AS bigint)
+    SELECT changed.name, CAST(sum(changed.count::bigint) AS bigint) AS orders
     FROM reconciliation_cycles, jsonb_each_text(transitions) AS changed (name, count)
     WHERE {_IN_HOUR}
     GROUP BY 1 ORDER BY 2 DESC, 1
