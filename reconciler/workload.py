@@ -243,6 +243,11 @@ class WorkerFault:
     problems: tuple[Problem, ...] = ()
     is_consequence: bool = False
 
+    @property
+    def first_line(self) -> str:
+        """The first line of the message; empty if there is none."""
+        return next(iter(self.message.splitlines()), "")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Result:

@@ -62,5 +62,5 @@ class OwnState:
         for health in self._coordinator.shard_health.values():
             cause = health.cause
             if cause is not None and cause.kind in kinds:
-                return cause.message.splitlines()[0]
+                return cause.first_line
         return None

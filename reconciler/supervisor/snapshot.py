@@ -221,7 +221,7 @@ async def with_memory(status: SupervisorStatus) -> SupervisorStatus:
 
 
 def _first_line(fault: WorkerFault | None) -> str | None:
-    return None if fault is None else fault.message.splitlines()[0]
+    return None if fault is None else fault.first_line
 
 
 def _state_and_retry_seconds(breaker: BreakerSnapshot | None) -> tuple[str | None, float]:

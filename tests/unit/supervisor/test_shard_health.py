@@ -1,3 +1,5 @@
+import pytest
+
 from reconciler.resilience.breaker_state import BreakerSnapshot, BreakerState
 from reconciler.supervisor.shard_health import FAULT_SECONDS, RATE_SECONDS, RateMeter, ShardHealth
 from reconciler.workload import FaultKind, WorkerFault
@@ -82,3 +84,10 @@ def test_refused_key_stays_the_cause_while_the_breaker_that_it_opened_is_reporte
 
     assert causes == [refused, refused, None]
     assert health.cause is None
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"), [("refused\nhint: wait", "refused"), ("refused", "refused"), ("", "")]
+)
+def test_first_line_of_a_fault_may_be_empty(message: str, expected: str) -> None:
+    assert WorkerFault(kind=FaultKind.EXCHANGE, message=message).first_line == expected
