@@ -1,7 +1,8 @@
 """Share this supervisor's live state with the other hosts, and know theirs.
 
 The state is recorded as soon as it changes, but at most once in `CHECK_SECONDS`, and every
-`SHARE_SECONDS` in any case: that tells that this supervisor still runs.
+`SHARE_SECONDS` in any case: that tells that this supervisor still runs. Figures that another page
+changes wait for that, or a busy supervisor would write every second.
 """
 
 import asyncio
@@ -63,7 +64,7 @@ class StateSharing:
         while True:
             state = self._build()
             is_due = self._monotonic() - self._recorded_at >= SHARE_SECONDS
-            if self._writes.is_idle and (is_due or self._has_changed(state)):
+            if self._writes.is_idle and (is_due or self._is_news(state)):
                 self._writes.add(partial(self._share, state))
             await asyncio.sleep(CHECK_SECONDS)
 
@@ -88,16 +89,25 @@ class StateSharing:
         if shared is not None:
             self._shared, self._read_at = shared, self._recorded_at
 
-    def _has_changed(self, state: HostState) -> bool:
-        """Return True if more has changed since the last record than time has passed."""
-        if self._recorded is None:
-            return True
-        passed = self._monotonic() - self._recorded_at
-        pause_seconds = max(0.0, self._recorded.pause_seconds - passed)
-        if abs(state.pause_seconds - pause_seconds) > CHECK_SECONDS:
-            return True
-        return _without_times(state) != _without_times(self._recorded)
+    def _is_news(self, state: HostState) -> bool:
+        passed_seconds = self._monotonic() - self._recorded_at
+        return self._recorded is None or is_news(state, self._recorded, passed_seconds)
 
 
-def _without_times(state: HostState) -> HostState:
-    return replace(state, uptime_seconds=0.0, pause_seconds=0.0)
+def is_news(state: HostState, recorded: HostState, passed_seconds: float) -> bool:
+    """Return True if a state says more than one that was recorded some seconds ago, and time."""
+    pause_seconds = max(0.0, recorded.pause_seconds - passed_seconds)
+    if abs(state.pause_seconds - pause_seconds) > CHECK_SECONDS:
+        return True
+    return _without_figures(state) != _without_figures(recorded)
+
+
+def _without_figures(state: HostState) -> HostState:
+    """Return a state without times, and with no more of the last page than whether it had any."""
+    return replace(
+        state,
+        uptime_seconds=0.0,
+        pause_seconds=0.0,
+        planned_orders=min(1, state.planned_orders),
+        planned_weight=min(1, state.planned_weight),
+    )
