@@ -25,6 +25,10 @@ from reconciler.store.user_table import UserTable
 from reconciler.telemetry.health import Grade, HealthRow, HostState, Slug, Vitals, judge
 from reconciler.telemetry.health.merge import merge_hosts
 
+DATABASE_SECONDS = 5.0
+"""While no supervisor answers, a view asks again after this long: the database counts the open
+orders, as often as a supervisor would have it do at most."""
+
 _WORDS = {
     Grade.HEALTHY: "OK",
     Grade.WARNING: "WARNING",

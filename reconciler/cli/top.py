@@ -19,14 +19,11 @@ from reconciler.cli.ui.keyboard import Keyboard, keyboard
 from reconciler.cli.ui.top_view import Snapshot, ViewOptions, options_after_key, render_screen
 from reconciler.control.running_supervisor import ask_supervisor
 from reconciler.errors import NoSupervisor, ReconcilerError
-from reconciler.health_report import HealthReport, HealthSource, read_health
+from reconciler.health_report import DATABASE_SECONDS, HealthReport, HealthSource, read_health
 from reconciler.supervisor.status import SupervisorStatus
 
 ASK_SECONDS = 1.0
 DRAW_SECONDS = 0.5
-
-ASK_DATABASE_SECONDS = 5.0
-"""While no supervisor answers, the database is asked this often: it counts the open orders."""
 
 
 @click.command(
@@ -103,7 +100,7 @@ class StatusPoller:
         while not self._ended.wait(seconds):
             self._health = self._judge()
             is_live = self._health.source is HealthSource.SUPERVISOR
-            seconds = ASK_SECONDS if is_live else ASK_DATABASE_SECONDS
+            seconds = ASK_SECONDS if is_live else DATABASE_SECONDS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -35,6 +35,7 @@ What the pages about orders show:
 What follows the supervisor and the database:
 
     poller          asks both once per interval, for all viewers
+    source          the last answer of either, and when it is asked again
     history         what it saw, of the last hour
     news, events    tell the viewers that there is something newer
     banners         states that change what is done: a halt, a pause
