@@ -9,9 +9,10 @@ before its first id until its commit can be seen, and `pg_locks` shows it to eve
     2. then the transactions that are writing now,
     3. then the entries after the safe horizon.
 
-Where no transaction was writing in step 2, the next horizon is the id of step 1: whoever began to
-write later has larger ids. Else it stays at the newest id of the last poll at which the oldest of
-these transactions was not writing yet. What has been seen after the horizon is remembered.
+Where no transaction was writing in step 2, the next horizon is the id of step 1: a transaction that
+began to write later has larger ids. Else it stays at the newest id of the last poll at which the
+oldest of these transactions was not writing yet. What has been seen after the horizon is
+remembered.
 
 Where the log has uuids, the time of an entry takes the place of its id. That is when its
 transaction began, so the horizon stays UNORDERED_SECONDS behind.

@@ -1,4 +1,4 @@
-"""What a panel and a dashboard are, whoever draws them."""
+"""Panels and dashboards, for each program that draws them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

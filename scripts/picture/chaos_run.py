@@ -51,7 +51,7 @@ class ChaosRun:
                 os.kill(worker.pid, signal.SIGKILL)
 
     def wait_until_open(self, breakers: int) -> None:
-        """Wait until so many shards have an open breaker.
+        """Wait until that number of shards has an open breaker.
 
         Raises:
             TimeoutError: they stay closed.
