@@ -1,6 +1,4 @@
 from collections import Counter
-from importlib import import_module
-from pkgutil import iter_modules
 
 import pytest
 
@@ -57,13 +55,6 @@ def test_each_alert_has_a_name_of_its_own() -> None:
     names = Counter(alert.name for alert in ALERTS)
 
     assert [name for name, count in names.items() if count > 1] == []
-
-
-def test_the_map_of_the_package_names_each_of_its_modules() -> None:
-    package = import_module("scripts.dashboard")
-    words = set((package.__doc__ or "").split())
-
-    assert {module.name for module in iter_modules(package.__path__)} - words == set()
 
 
 def test_the_files_and_the_table_of_the_docs_agree_with_the_code() -> None:
