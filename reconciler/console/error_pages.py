@@ -18,7 +18,7 @@ _TITLES = {
     HTTPStatus.FORBIDDEN: "Refused",
     HTTPStatus.NOT_FOUND: "There is no such page",
     HTTPStatus.METHOD_NOT_ALLOWED: "Refused",
-    HTTPStatus.SERVICE_UNAVAILABLE: "The database does not answer",
+    HTTPStatus.SERVICE_UNAVAILABLE: "Not possible now",
     HTTPStatus.INTERNAL_SERVER_ERROR: "This page has failed",
 }
 
@@ -58,6 +58,7 @@ async def error_page(request: Request, error: Exception) -> Response:
                 request,
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 [Problem(what=str(error), hint=hint)],
+                title="The database does not answer",
                 command="reconciler check",
             )
         case ConfigurationError():
@@ -89,13 +90,18 @@ def _page_of_status(request: Request, error: HTTPException) -> Response:
 
 
 def _page(
-    request: Request, status: HTTPStatus, problems: object, *, command: str | None = None
+    request: Request,
+    status: HTTPStatus,
+    problems: object,
+    *,
+    title: str | None = None,
+    command: str | None = None,
 ) -> Response:
     return console_of(request).render(
         request,
         "error.html",
         status_code=status,
-        title=_TITLES.get(status, status.phrase),
+        title=title or _TITLES.get(status, status.phrase),
         problems=problems,
         command=command,
     )

@@ -92,6 +92,8 @@ class Gate:
         if base_path and scope["path"].startswith(f"{base_path}/"):
             scope["path"] = scope["path"].removeprefix(base_path)
             scope["raw_path"] = scope["path"].encode()
+        # Without it Starlette's routes answer what they do not know with a plain text.
+        scope["app"] = self._app
         request.state.console = self._console
         request.state.session = None
         request.state.token = ""

@@ -142,7 +142,15 @@ def test_a_host_that_is_not_ours_is_refused(console: RunningConsole, client: htt
 def test_other_methods_and_long_addresses_are_refused(client: httpx.Client) -> None:
     assert client.put("/").status_code == 405
     assert client.get("/", params={"q": "x" * 9000}).status_code == 414
-    assert client.get("/no/such/page").status_code == 404
+
+
+def test_an_address_without_a_page_is_answered_with_a_page_that_says_so(
+    client: httpx.Client,
+) -> None:
+    unknown = client.get("/no/such/page")
+
+    assert unknown.status_code == 404
+    assert "The console has no page at this address." in unknown.text
 
 
 def test_every_answer_forbids_what_no_page_needs(client: httpx.Client) -> None:

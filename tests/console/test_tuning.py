@@ -89,6 +89,7 @@ def test_scaling_asks_the_supervisor_and_says_who_did_it(
 
     assert without.status_code == 503
     assert "Nothing was changed" in without.text
+    assert "The database does not answer" not in without.text
     assert "From 8 to 9 shards: 28 of 256 buckets move (10.9%)." in plan
     assert answer.headers["Location"] == "/tuning?shards=9&scaled=yes"
     assert asked == [{"shards": 9, "plan": True}, {"shards": 9}]
