@@ -19,6 +19,8 @@ from reconciler.store.hold_decisions import fingerprint
 from reconciler.store.holds import HeldOrder, read_hold
 from reconciler.store.orders_table import OrdersTable
 
+NO_STATUS = "the exchange has no status for it that we know: name the true one above"
+
 
 @dataclass(frozen=True, kw_only=True)
 class HoldPreview:
@@ -57,6 +59,8 @@ def preview_acceptance(
     if hold is None:
         return _preview(order_id, None, to=None, why_not=None)
     named = status if needs_status(hold) else None
+    if named is None and needs_status(hold):
+        return _preview(order_id, hold, to=None, why_not=NO_STATUS)
     try:
         acceptance = decide_acceptance(hold, named, orders, now=datetime.now(UTC))
     except NotAcceptable as error:

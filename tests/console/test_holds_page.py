@@ -125,6 +125,7 @@ def test_a_status_is_named_where_the_exchange_has_none(
     choose(page, 1, 2)
     button(page, "Accept …").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Accept 1 of 2 holds?")
+    expect(page.locator("main")).to_contain_text("name the true one above")
 
     page.get_by_label("The true status").select_option("canceled")
     button(page, "Show what that writes").click()

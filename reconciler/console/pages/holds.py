@@ -49,7 +49,6 @@ def show_holds(request: Request) -> Response:
         account=account,
         reasons=list(HoldReason),
         ages=list(Age),
-        now=datetime.now(UTC),
         age_seconds=_age_seconds,
     )
 
