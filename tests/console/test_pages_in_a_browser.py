@@ -10,6 +10,12 @@ from .axe import violations
 from .conftest import NARROW, WIDE, OpenPage
 from .processes import RunningConsole
 
+_HIDDEN_LINKS = """
+    [...document.querySelectorAll("nav a")]
+        .filter(link => link.getBoundingClientRect().right > innerWidth)
+        .map(link => link.textContent)
+"""
+
 PATHS = [page.path.removeprefix("/") for page in PAGES]
 
 
@@ -21,6 +27,7 @@ def test_no_page_shuts_anybody_out(
     page = open_page(acting_console, path, width=width, dark=dark)
 
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate(_HIDDEN_LINKS) == []
     assert violations(page) == []
 
 

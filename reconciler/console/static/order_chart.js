@@ -4,23 +4,18 @@
   const place = document.querySelector("[data-executed]");
   if (!place) return;
   const { at, executed } = JSON.parse(place.dataset.executed);
+  const { axis, clock, color } = chartParts;
+  const DAY = 86400;
   const HEIGHT = 220;
   let chart = null;
 
-  const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  const two = (number) => String(number).padStart(2, "0");
-  const clock = (seconds) => {
-    const time = new Date(seconds * 1000);
-    return `${two(time.getUTCHours())}:${two(time.getUTCMinutes())}:${two(time.getUTCSeconds())}`;
-  };
   const day = (seconds) => new Date(seconds * 1000).toISOString().slice(5, 10);
-  const isLong = at.at(-1) - at[0] > 86400;
-  const axis = (more) => ({
-    stroke: color("--muted"),
-    grid: { stroke: color("--line"), width: 1 },
-    ticks: { stroke: color("--line"), width: 1, size: 4 },
-    font: "12px system-ui, sans-serif",
-    ...more,
+  const isLong = at.at(-1) - at[0] > DAY;
+
+  /* Within a day the clock is enough; of several days each label needs its day. */
+  const labels = (_, all, __, ___, step) => all.map((one) => {
+    if (!isLong) return clock(one);
+    return step < DAY ? `${day(one)} ${clock(one).slice(0, 5)}` : day(one);
   });
 
   const draw = () => {
@@ -33,7 +28,7 @@
         cursor: { drag: { x: false, y: false } },
         scales: { x: { time: true }, y: { range: (_, __, max) => [0, (max || 1) * 1.1] } },
         axes: [
-          axis({ space: 80, values: (_, all) => all.map((one) => (isLong ? day(one) : clock(one))) }),
+          axis({ space: isLong ? 110 : 80, values: labels }),
           axis({ size: 64 }),
         ],
         series: [

@@ -1,8 +1,9 @@
-/* The charts of the overview and of tuning, drawn by uPlot from JSON of the console. */
+/* The charts of the overview, drawn by uPlot from JSON of the console. */
 (() => {
   "use strict";
   const place = document.querySelector("[data-history]");
   if (!place) return;
+  const { axis, clock, color } = chartParts;
   const HOUR = 3600;
   const HEIGHT = 200;
   const SHORTEST = 300;
@@ -12,23 +13,13 @@
   let minutes = null;
   let isLoading = false;
 
-  const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-
   const age = (seconds) => {
     if (seconds === null) return "–";
     if (seconds >= HOUR) return `${+(seconds / HOUR).toFixed(1)} h`;
     return seconds >= 60 ? `${+(seconds / 60).toFixed(1)} min` : `${Math.round(seconds)} s`;
   };
   const count = (value) => (value === null ? "–" : value.toLocaleString("en"));
-  const clock = (at) => new Date(at * 1000).toISOString().slice(11, 19);
 
-  const axis = (more) => ({
-    stroke: color("--muted"),
-    grid: { stroke: color("--line"), width: 1 },
-    ticks: { stroke: color("--line"), width: 1, size: 4 },
-    font: "12px system-ui, sans-serif",
-    ...more,
-  });
   const time = () => axis({ values: (_, ats) => ats.map((at) => clock(at).slice(0, 5)), space: 60 });
   const upward = (_, __, max) => [0, Math.max(1, (max ?? 0) * 1.1)];
 
