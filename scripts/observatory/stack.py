@@ -147,27 +147,9 @@ def _prepare(folder: Path) -> None:
         (folder / name).mkdir(parents=True, exist_ok=True)
     for left_over in folder.glob("*.pid"):
         left_over.unlink()
-    _link_static_files(folder / "content")
-
-
-def _link_static_files(target: Path) -> None:
-    """Link Debian's static files into `target`, with the name that its dashboards lack.
-
-    Without it no dashboard can be opened: graphite-web 1.1.8-2 of Debian 12 (read 2026-11-28) calls
-    `htmlEncode` since its patch of CVE-2022-4728, and defines it nowhere.
-    """
-    scripts = target / "js"
-    scripts.mkdir(parents=True, exist_ok=True)
-    for source in (*STATIC_FILES.iterdir(), *(STATIC_FILES / "js").iterdir()):
-        link = target / source.relative_to(STATIC_FILES)
-        if not link.exists():
-            link.symlink_to(source)
-    original = STATIC_FILES / "js" / "dashboard.js"
-    (scripts / original.name).unlink()
-    (scripts / original.name).write_text(
-        f"var htmlEncode = Ext.util.Format.htmlEncode;\n{original.read_text(encoding='utf-8')}",
-        encoding="utf-8",
-    )
+    content = folder / "content"
+    if not content.exists():
+        content.symlink_to(STATIC_FILES)
 
 
 def _program(name: str) -> Path:
