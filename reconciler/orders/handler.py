@@ -25,7 +25,6 @@ import structlog
 from reconciler.domain.decide import Change, Policy
 from reconciler.domain.order import Facts, OrderId
 from reconciler.domain.report import Answer, OrderFault
-from reconciler.domain.status import Status
 from reconciler.errors import (
     Halted,
     NotSent,
@@ -35,7 +34,7 @@ from reconciler.errors import (
     StoreUnavailable,
 )
 from reconciler.exchanges.base import Exchange
-from reconciler.exchanges.request_policy import Usage, UsageCounter
+from reconciler.exchanges.request_policy import UsageCounter
 from reconciler.orders.account import AccountVerifier
 from reconciler.orders.batch_state import BatchState, LookupCounts
 from reconciler.orders.bisecting_writer import BisectingWriter
@@ -45,16 +44,14 @@ from reconciler.orders.correction_times import times_to_correct_ms
 from reconciler.orders.faults import fault_of
 from reconciler.orders.inconclusive_lookups import MAX_INCONCLUSIVE_LOOKUPS
 from reconciler.orders.unwritten_answers import UnwrittenAnswers
+from reconciler.orders.work_counters import count_orders, count_usage
 from reconciler.resilience.breaker import Breaker
 from reconciler.store.compare_and_set import PlannedResult, PlannedWrites
 from reconciler.store.database import Database
 from reconciler.store.order_writer import OrderWriter
 from reconciler.store.write_result import WriteResult
-from reconciler.telemetry import metrics as names
-from reconciler.telemetry.metrics import Metrics, count_lost_lines
-from reconciler.workload import AnomalyStats, Batch, Counts, Handler, Result, WorkerFault
-
-Increments = Mapping[names.Counter | names.CounterName, int]
+from reconciler.telemetry.metrics import Metrics, Timer, count_lost_lines
+from reconciler.workload import AnomalyStats, Batch, Handler, Result, WorkerFault
 
 log = structlog.get_logger(__name__)
 
@@ -148,7 +145,9 @@ class OrderHandler(Handler):
         else:
             state.progress.drop(state.answers)
         result = state.progress.result(self.breaker, state.usage)
-        self._send_metrics(result, state.usage)
+        count_orders(self.metrics, result.counts, is_dry_run=self.is_dry_run)
+        count_usage(self.metrics, state.usage)
+        self.heartbeat()
         return result
 
     def heartbeat(self) -> float:
@@ -166,7 +165,7 @@ class OrderHandler(Handler):
             await self.exchange.close()
             self.database.close()
         finally:
-            self._count_usage(self.usage.take())
+            count_usage(self.metrics, self.usage.take())
             count_lost_lines(self.metrics)
             self.metrics.close()
 
@@ -206,9 +205,9 @@ class OrderHandler(Handler):
         started = time.perf_counter()
         with self.database.autocommit() as connection:
             result = self.writer.write_planned(connection, planned)
-        self._time(names.Timer.STORE_APPLY, time.perf_counter() - started)
-        self._time(names.Timer.STORE_LOCK, result.lock_seconds)
-        self._time(names.Timer.STORE_COMMIT, result.commit_seconds)
+        self._time(Timer.STORE_APPLY, time.perf_counter() - started)
+        self._time(Timer.STORE_LOCK, result.lock_seconds)
+        self._time(Timer.STORE_COMMIT, result.commit_seconds)
         self.clock.sync(result.now)
         unwritten = result.different | result.skipped
         self._time_corrections(
@@ -257,11 +256,11 @@ class OrderHandler(Handler):
         started = time.perf_counter()
         if self.is_dry_run:
             applied = self._preview(answers, seen)
-            self._time(names.Timer.STORE_APPLY, time.perf_counter() - started)
+            self._time(Timer.STORE_APPLY, time.perf_counter() - started)
         else:
             applied = self._apply_in_transaction(answers, seen)
-            self._time(names.Timer.STORE_APPLY, time.perf_counter() - started)
-            self._time(names.Timer.STORE_LOCK, applied.lock_seconds)
+            self._time(Timer.STORE_APPLY, time.perf_counter() - started)
+            self._time(Timer.STORE_LOCK, applied.lock_seconds)
         if applied.now is not None:
             self.clock.sync(applied.now)
         if not self.is_dry_run:
@@ -275,15 +274,15 @@ class OrderHandler(Handler):
         with self.database.transaction() as connection:
             applied = self.writer.apply(connection, answers, seen)
             written = time.perf_counter()
-        self._time(names.Timer.STORE_COMMIT, time.perf_counter() - written)
+        self._time(Timer.STORE_COMMIT, time.perf_counter() - written)
         return applied
 
     def _time_corrections(self, answers: Iterable[Answer]) -> None:
         """Record how long the rows were wrong that have just been changed."""
         times_ms = times_to_correct_ms(answers, self.clock())
-        self.metrics.timings(names.Timer.ORDERS_TIME_TO_CORRECT, times_ms)
+        self.metrics.timings(Timer.ORDERS_TIME_TO_CORRECT, times_ms)
 
-    def _time(self, timer: names.Timer, seconds: float) -> None:
+    def _time(self, timer: Timer, seconds: float) -> None:
         self.metrics.timing(timer, seconds * 1000)
 
     def _preview(
@@ -291,47 +290,3 @@ class OrderHandler(Handler):
     ) -> WriteResult:
         with self.database.autocommit() as connection:
             return self.writer.preview(connection, answers, seen)
-
-    def _send_metrics(self, result: Result, usage: Usage) -> None:
-        counts = result.counts
-        self._count(
-            {
-                names.Counter.ORDERS_ERRORS: counts.errors,
-                names.Counter.ORDERS_SKIPPED_LOCKED: counts.skipped_locked,
-                **({} if self.is_dry_run else _writes_of(counts)),
-            }
-        )
-        self._count_usage(usage)
-        self.heartbeat()
-
-    def _count_usage(self, usage: Usage) -> None:
-        """Count the requests that were sent, and their outcomes."""
-        self._count(
-            {
-                names.Counter.EXCHANGE_REQUESTS: usage.requests,
-                names.Counter.EXCHANGE_WEIGHT: usage.weight,
-                names.Counter.EXCHANGE_RETRIES: usage.retries,
-            }
-        )
-        for error, count in usage.errors.items():
-            self.metrics.incr(names.exchange_error(error), count)
-        self.metrics.timings(names.Timer.EXCHANGE_LATENCY, usage.latencies_ms)
-
-    def _count(self, increments: Increments) -> None:
-        for name, count in increments.items():
-            if count:
-                self.metrics.incr(name, count)
-
-
-def _writes_of(counts: Counts) -> Increments:
-    """Return the counters of what was written."""
-    transitions: Increments = {
-        names.transition(*map(Status, transition.split("."))): count
-        for transition, count in counts.transitions.items()
-    }
-    return {
-        names.Counter.ORDERS_RECONCILED: counts.reconciled,
-        names.Counter.ORDERS_DISCREPANCIES: counts.discrepancies,
-        names.Counter.ORDERS_HELD: counts.held,
-        **transitions,
-    }
