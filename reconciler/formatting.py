@@ -16,7 +16,8 @@ from itertools import pairwise
 
 _UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 _MEGABYTE = 1_000_000
-_SMALLEST_PERCENT = 0.1
+SMALLEST_PERCENT = 0.1
+"""A smaller share than this many percent is shown as less than it."""
 
 TENTHS_BELOW = 10.0
 """What took fewer seconds than this is shown with a tenth of a second; below that, as ms."""
@@ -42,6 +43,27 @@ def duration(seconds: float) -> str:
     return f"{whole} s"
 
 
+def in_two_units(seconds: float) -> float:
+    """Return the seconds that `duration` shows."""
+    whole = max(0, round(seconds))
+    for (_, size), (_, smaller_size) in pairwise(_UNITS):
+        if whole >= size:
+            return whole - whole % smaller_size
+    return whole
+
+
+def duration_in_all_units(seconds: float, digits: int) -> str:
+    """Return a duration without leaving out a unit: `1 d 0.4 s`; the seconds with `digits`."""
+    rest, parts = seconds, []
+    for unit, size in _UNITS[:-1]:
+        count, rest = divmod(rest, size)
+        if count:
+            parts.append(f"{count:,.0f} {unit}")
+    if rest or not parts:
+        parts.append(f"{rest:.{digits}f} s")
+    return " ".join(parts)
+
+
 def elapsed(seconds: float) -> str:
     """Return how long something took: `12 ms`, `2.1 s`, then as a duration."""
     if round(seconds, 1) >= TENTHS_BELOW:
@@ -65,8 +87,8 @@ def number(value: float) -> str:
 def percent(share: float) -> str:
     """Return a share of 1 as a percentage: `10.9%`; never `0.0%` for what is not zero."""
     percentage = 100 * share
-    if 0 < percentage < _SMALLEST_PERCENT:
-        return f"<{_SMALLEST_PERCENT}%"
+    if 0 < percentage < SMALLEST_PERCENT:
+        return f"<{SMALLEST_PERCENT}%"
     return f"{percentage:,.1f}".removesuffix(".0") + "%"
 
 

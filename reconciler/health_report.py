@@ -22,7 +22,15 @@ from reconciler.store.orders_table import read_orders_table
 from reconciler.store.shared_state import read_halt
 from reconciler.store.stale import StaleOrders
 from reconciler.store.user_table import UserTable
-from reconciler.telemetry.health import Grade, HealthRow, HostState, Slug, Vitals, judge
+from reconciler.telemetry.health import (
+    Grade,
+    HealthRow,
+    HostState,
+    Slug,
+    Vitals,
+    causes_first,
+    judge,
+)
 from reconciler.telemetry.health.merge import merge_hosts
 
 DATABASE_SECONDS = 5.0
@@ -49,7 +57,8 @@ class HealthReport:
     """The verdict, its reasons and its source.
 
     Attributes:
-        reasons: The rows that decided the verdict; if it is unknown, the rows that say why.
+        reasons: The rows that decided the verdict and their causes, causes first; if it is
+            unknown, the rows that say why.
         source: None if neither source could be asked.
         problems: The problems that prevented an answer.
         note: Why the database was asked and not the supervisor.
@@ -83,7 +92,7 @@ class HealthReport:
         found = [(_slug_of(error), problem) for error in errors for problem in problems_of(error)]
         return cls(
             status=Grade.UNKNOWN,
-            reasons=tuple(
+            reasons=causes_first(
                 HealthRow.of(slug, problem.what, Grade.UNKNOWN) for slug, problem in found
             ),
             rows=(),

@@ -1,12 +1,11 @@
 """Whose fault it is: where a person looks first, for each reason of the verdict. Pure.
 
-A late order is only a symptom if the exchange is away. So a cause goes before a symptom, also if
-its own grade is better.
+The verdict names causes before symptoms (`telemetry.health.causes`), and so do the pages.
 """
 
 from enum import StrEnum
 
-from reconciler.telemetry.health import Grade, HealthRow, Slug
+from reconciler.telemetry.health import Grade, HealthRow, Slug, causes_first
 
 
 class Place(StrEnum):
@@ -42,32 +41,11 @@ PLACES = {
     Slug.SUPERVISOR: Place.RECONCILER,
 }
 
-CAUSES = (
-    Slug.DATABASE,
-    Slug.SUPERVISOR,
-    Slug.ACCOUNTS,
-    Slug.HALT,
-    Slug.PAUSE,
-    Slug.EXCHANGE,
-    Slug.BREAKERS,
-    Slug.SHARDS,
-)
-"""What often causes the other rows, in the order in which the incident runbook begins with them."""
-
-_GRADES = (Grade.CRITICAL, Grade.WARNING, Grade.UNKNOWN)
-
 
 def troubles(rows: tuple[HealthRow, ...], reasons: tuple[HealthRow, ...]) -> list[HealthRow]:
-    """Return the rows that are not well: causes first, the rest by grade, the unknown last."""
-    found = {row.slug: row for row in (*reasons, *rows)}
-    bad = [row for row in found.values() if row.grade is not Grade.HEALTHY]
-    return sorted(bad, key=_urgency)
-
-
-def _urgency(row: HealthRow) -> tuple[bool, int, int]:
-    is_unknown = row.grade is Grade.UNKNOWN
-    cause = CAUSES.index(row.slug) if row.slug in CAUSES else len(CAUSES)
-    return is_unknown, cause, _GRADES.index(row.grade)
+    """Return the rows that are not well: the reasons of the verdict first, the unknown last."""
+    rest = [row for row in rows if row.grade is not Grade.HEALTHY and row not in reasons]
+    return [*reasons, *causes_first(rest)]
 
 
 def first_place(found: list[HealthRow]) -> Place | None:

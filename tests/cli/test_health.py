@@ -72,14 +72,18 @@ def record_a_cycle(database_url: str, *, minutes_ago: float, errors: int = 0) ->
                 hosts=(replace(HOST, breakers_half_open=1),),
             ),
             1,
-            "RECONCILER WARNING - breakers: 1 half-open; last run: 61 s ago",
+            "RECONCILER WARNING - breakers: 1 half-open; last run: 1 min 1 s ago",
         ),
         (
             UNHEALTHY,
             2,
-            "RECONCILER CRITICAL - breakers: 1 open; accounts: the exchange / says: no",
+            "RECONCILER CRITICAL - accounts: the exchange / says: no; breakers: 1 open",
         ),
-        (Vitals(), 3, "RECONCILER UNKNOWN - last run: no cycle has been recorded yet"),
+        (
+            Vitals(),
+            3,
+            "RECONCILER UNKNOWN - supervisor: none runs; last run: no cycle has been recorded yet",
+        ),
     ],
     ids=["healthy", "warning", "critical", "unknown"],
 )
@@ -126,7 +130,7 @@ def test_json_has_the_reasons_the_rows_and_the_source(
 
     output = json.loads(result.stdout)
     assert (result.exit_code, output["status"], output["source"]) == (2, "critical", "supervisor")
-    assert output["reasons"][0] == {
+    assert output["reasons"][1] == {
         "slug": "breakers",
         "name": "breakers",
         "value": "1 open",
@@ -152,8 +156,8 @@ def test_each_reason_says_what_to_type_and_where_to_read_on(
     shown = [" ".join(line.split()) for line in result.stdout.partition("\n\n")[2].splitlines()]
     assert shown == [
         "reason type read in docs/how-to",
-        "breakers reconciler status incident-runbook.md#breakers",
         "accounts reconciler check incident-runbook.md#accounts",
+        "breakers reconciler status incident-runbook.md#breakers",
     ]
 
 
@@ -203,7 +207,7 @@ def test_without_any_recorded_cycle_health_is_unknown(ask_database: Ask) -> None
 
     assert result.exit_code == 3
     assert result.stdout.startswith(
-        "RECONCILER UNKNOWN - last run: no cycle has been recorded yet\n"
+        "RECONCILER UNKNOWN - supervisor: none runs; last run: no cycle has been recorded yet\n"
     )
 
 
@@ -217,7 +221,7 @@ def test_without_any_recorded_cycle_health_is_unknown(ask_database: Ask) -> None
         ),
         (
             {"DATABASE_URL": "postgresql://me:secret-word@127.0.0.1:1/trading"},
-            "; database: the database postgresql://me:***@127.0.0.1:1/trading does not answer",
+            " - database: the database postgresql://me:***@127.0.0.1:1/trading does not answer",
         ),
     ],
     ids=["no database", "nonsense", "the database is away"],

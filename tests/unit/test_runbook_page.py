@@ -5,8 +5,7 @@ import re
 import pytest
 
 from reconciler.console.runbook import read_runbook, render_markdown
-from reconciler.console.where_to_look import CAUSES
-from reconciler.telemetry.health import Grade, HealthRow, Slug
+from reconciler.telemetry.health import CAUSES, Grade, HealthRow, Slug
 
 
 @pytest.mark.parametrize(

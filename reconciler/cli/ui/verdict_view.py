@@ -53,7 +53,7 @@ def verdict_lines(health: HealthReport | None, *, width: int) -> Iterator[Text]:
         return
     for number, reason in enumerate(health.reasons):
         start = banner if number == 0 else Text(" " * LABEL_WIDTH)
-        yield _with_action(Text.assemble(start, _reason(reason, health), source), reason, width)
+        yield _with_action(Text.assemble(start, _reason(reason), source), reason, width)
 
 
 def holds_line(health: HealthReport | None) -> Text | None:
@@ -80,8 +80,8 @@ def row_lines(health: HealthReport) -> Iterator[Text]:
         )
 
 
-def _reason(row: HealthRow, health: HealthReport) -> Text:
-    return Text.assemble((row.name, STYLES[health.status]), ": ", _on_one_line(row.value))
+def _reason(row: HealthRow) -> Text:
+    return Text.assemble((row.name, STYLES[row.grade]), ": ", _on_one_line(row.value))
 
 
 def _with_action(text: Text, row: HealthRow, width: int) -> Text:

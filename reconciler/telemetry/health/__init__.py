@@ -2,9 +2,11 @@
 
 vitals   what is measured, by each supervisor and in the database
 rows     the rows of the verdict, each with what to type and where to read on
+causes   the order of the reasons: causes before symptoms
 judge    the limits, and the verdict
 """
 
+from reconciler.telemetry.health.causes import CAUSES, causes_first
 from reconciler.telemetry.health.judge import (
     FIRST_SYNC_HOURS,
     HealthVerdict,
@@ -14,6 +16,7 @@ from reconciler.telemetry.health.rows import Grade, HealthRow, Slug
 from reconciler.telemetry.health.vitals import HostState, LastHour, Vitals
 
 __all__ = [
+    "CAUSES",
     "FIRST_SYNC_HOURS",
     "Grade",
     "HealthRow",
@@ -22,5 +25,6 @@ __all__ = [
     "LastHour",
     "Slug",
     "Vitals",
+    "causes_first",
     "judge",
 ]

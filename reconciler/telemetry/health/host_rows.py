@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
+from reconciler.formatting import duration
 from reconciler.telemetry.health.grading import grade_above
 from reconciler.telemetry.health.merge import GONE_SECONDS, MergedHosts
 from reconciler.telemetry.health.rows import Grade, HealthRow, Slug
 from reconciler.telemetry.health.vitals import HostState
-from reconciler.telemetry.rounding import round_on_same_side
+from reconciler.telemetry.rounding import duration_on_same_side
 
 PAUSE_SECONDS = 60.0
 
@@ -27,7 +28,7 @@ def host_rows(hosts: MergedHosts) -> Iterator[HealthRow]:
     for row in rows:
         if hosts.is_old and row.slug is not Slug.DATABASE:
             age = hosts.gone[0].silent_seconds
-            value = f"{row.value.rstrip('.')}, as last recorded {age:.0f} s ago"
+            value = f"{row.value.rstrip('.')}, as last recorded {duration(age)} ago"
             yield HealthRow.of(row.slug, value, Grade.UNKNOWN)
         else:
             yield row
@@ -49,8 +50,8 @@ def _pause(hosts: MergedHosts) -> HealthRow:
     seconds = hosts.paused_seconds
     if seconds <= 0:
         return HealthRow.of(Slug.PAUSE, "none", Grade.HEALTHY)
-    rounded = round_on_same_side(seconds, 0, _grade_of_pause)
-    value = f"the exchange wants no requests for {rounded} s"
+    shown = duration_on_same_side(seconds, lambda left: (left > 0, _grade_of_pause(left)))
+    value = f"the exchange wants no requests for {shown}"
     return HealthRow.of(Slug.PAUSE, value, _grade_of_pause(seconds))
 
 
@@ -124,8 +125,8 @@ def _running(hosts: MergedHosts) -> str:
 
 def _heard(hosts: tuple[HostState, ...]) -> str:
     """Return the hosts, each with the age of its last word on its side of the limit."""
-    return ", ".join(f"{host.host} (heard {_age(host.silent_seconds)} s ago)" for host in hosts)
+    return ", ".join(f"{host.host} (heard {_age(host.silent_seconds)} ago)" for host in hosts)
 
 
 def _age(seconds: float) -> str:
-    return round_on_same_side(seconds, 0, lambda value: value > GONE_SECONDS)
+    return duration_on_same_side(seconds, lambda value: value > GONE_SECONDS)

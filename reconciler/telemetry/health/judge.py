@@ -29,6 +29,7 @@ said it. If not even the last run is known, the verdict is `unknown`, unless a r
 
 from dataclasses import dataclass
 
+from reconciler.telemetry.health.causes import reasons_of
 from reconciler.telemetry.health.host_rows import host_rows
 from reconciler.telemetry.health.merge import merge_hosts
 from reconciler.telemetry.health.order_rows import order_rows
@@ -50,14 +51,8 @@ class HealthVerdict:
 
     @property
     def reasons(self) -> tuple[HealthRow, ...]:
-        """The rows that made the verdict; none if all is well. If it is unknown: the last run."""
-        match self.status:
-            case Grade.HEALTHY:
-                return ()
-            case Grade.UNKNOWN:
-                return tuple(row for row in self.rows if row.slug is Slug.LAST_RUN)
-            case _:
-                return tuple(row for row in self.rows if row.grade is self.status)
+        """The rows to name, causes first: those that made the verdict, and causes that are bad."""
+        return reasons_of(self.status, self.rows)
 
 
 def judge(vitals: Vitals) -> HealthVerdict:

@@ -2,11 +2,16 @@
 
 from collections.abc import Iterator
 
+from reconciler.formatting import duration
 from reconciler.telemetry.health.grading import grade_above, grade_from
 from reconciler.telemetry.health.merge import MergedHosts
 from reconciler.telemetry.health.rows import Grade, HealthRow, Slug
 from reconciler.telemetry.health.vitals import LastHour, Vitals
-from reconciler.telemetry.rounding import round_on_same_side
+from reconciler.telemetry.rounding import (
+    duration_on_same_side,
+    elapsed_on_same_side,
+    percent_on_same_side,
+)
 
 CYCLE_SECONDS = (10.0, 30.0)
 DISCREPANCY_RATE = (0.01, 0.05)
@@ -19,6 +24,7 @@ OLDEST_HOLD_HOURS = (1.0, 24.0)
 ENOUGH_MEASURED = 10
 """Orders of the last hour from which we conclude how many the budget can do."""
 
+_A_MINUTE = 60.0
 _FIRST_SYNC = "; this is the first sync"
 
 
@@ -47,7 +53,7 @@ def _cycle_duration(hour: LastHour) -> HealthRow:
     if hour.slowest_duration_ms is None:
         return HealthRow.of(Slug.CYCLE_DURATION, "no cycle in the last hour", Grade.UNKNOWN)
     seconds = hour.slowest_duration_ms / 1000
-    value = f"{round_on_same_side(seconds, 1, _grade_of_cycle)} s, the slowest of the last hour"
+    value = f"{elapsed_on_same_side(seconds, _grade_of_cycle)}, the slowest of the last hour"
     return HealthRow.of(Slug.CYCLE_DURATION, value, _grade_of_cycle(seconds))
 
 
@@ -59,8 +65,8 @@ def _discrepancy_rate(hour: LastHour, *, is_shadow: bool) -> HealthRow:
     scanned = hour.scanned - hour.first_sync_scanned
     differed = hour.discrepancies - hour.first_sync_discrepancies
     percent = 100 * differed / scanned if scanned > 0 else 0.0
-    rounded = round_on_same_side(percent, 1, _grade_of_percent)
-    value = f"{rounded}% of {scanned:,} orders in the last hour"
+    rounded = percent_on_same_side(percent, _grade_of_percent)
+    value = f"{rounded} of {scanned:,} orders in the last hour"
     if hour.first_sync_scanned:
         value += (
             f"; not counted is the first sync of this table:"
@@ -73,13 +79,13 @@ def _discrepancy_rate(hour: LastHour, *, is_shadow: bool) -> HealthRow:
 def _last_run(hour: LastHour, hosts: MergedHosts) -> HealthRow:
     """Grade the age of the last cycle; before the first, how long a supervisor has been running."""
     if (age := hour.last_run_age_seconds) is not None:
-        value = f"{round_on_same_side(age, 0, _grade_of_last_run)} s ago"
+        value = f"{duration_on_same_side(age, _grade_of_last_run)} ago"
         return HealthRow.of(Slug.LAST_RUN, value, _grade_of_last_run(age))
     value = "no cycle has been recorded yet"
     if not hosts.live:
         return HealthRow.of(Slug.LAST_RUN, value, Grade.UNKNOWN)
     age = max(host.age_seconds for host in hosts.live)
-    value += f", {round_on_same_side(age, 0, _grade_of_last_run)} s after the start"
+    value += f", {duration_on_same_side(age, _grade_of_last_run)} after the start"
     return HealthRow.of(Slug.LAST_RUN, value, _grade_of_last_run(age))
 
 
@@ -98,11 +104,16 @@ def _stale_rows(vitals: Vitals, hosts: MergedHosts) -> Iterator[HealthRow]:
 
 def _oldest_stale(age: float, orders: int, stale_after: float, *, is_excused: bool) -> HealthRow:
     """Grade the age; `is_excused` while the first sync has not reached all of them."""
-    rounded = round_on_same_side(age, 0, lambda seconds: _grade_of_age(seconds, stale_after))
-    value = f"unsynced for {rounded} s, of {orders:,} that are after {stale_after:g} s"
+    shown = duration_on_same_side(age, lambda seconds: _grade_of_age(seconds, stale_after))
+    value = f"unsynced for {shown}, of {orders:,} that are after {_stale_time(stale_after)}"
     if is_excused:
         return HealthRow.of(Slug.OLDEST_STALE, value + _FIRST_SYNC, Grade.HEALTHY)
     return HealthRow.of(Slug.OLDEST_STALE, value, _grade_of_age(age, stale_after))
+
+
+def _stale_time(seconds: float) -> str:
+    """Return the setting, which may be less than a second."""
+    return duration(seconds) if seconds >= _A_MINUTE else f"{seconds:g} s"
 
 
 def _grade_of_age(seconds: float, stale_after: float) -> Grade:
@@ -126,7 +137,9 @@ def _backlog(
         return HealthRow.of(Slug.BACKLOG, value, Grade.HEALTHY)
     done, weight, how = measured
     can_do = int(limit * stale_after / 60 * done / weight)
-    value += f"; the budget of {limit:,} a minute can do {can_do:,} in {stale_after:g} s{how}"
+    value += (
+        f"; the budget of {limit:,} a minute can do {can_do:,} in {_stale_time(stale_after)}{how}"
+    )
     if is_excused:
         return HealthRow.of(Slug.BACKLOG, value + _FIRST_SYNC, Grade.HEALTHY)
     return HealthRow.of(Slug.BACKLOG, value, Grade.WARNING if orders > can_do else Grade.HEALTHY)
@@ -151,15 +164,15 @@ def _hold_rows(vitals: Vitals) -> Iterator[HealthRow]:
     if held is None or open_ is None:
         return
     percent = 100 * held / max(open_, held, 1)
-    rounded = round_on_same_side(percent, 1, _grade_of_held_percent)
-    value = f"{rounded}% of {open_:,} open orders: {held:,}"
+    rounded = percent_on_same_side(percent, _grade_of_held_percent)
+    value = f"{rounded} of {open_:,} open orders: {held:,}"
     yield HealthRow.of(Slug.HOLDS, value, _grade_of_held_percent(percent))
     if vitals.oldest_hold_age_seconds is None:
         yield HealthRow.of(Slug.OLDEST_HOLD, "none", Grade.HEALTHY)
         return
-    hours = vitals.oldest_hold_age_seconds / 3600
-    value = f"{round_on_same_side(hours, 1, _grade_of_hold)} h old"
-    yield HealthRow.of(Slug.OLDEST_HOLD, value, _grade_of_hold(hours))
+    age = vitals.oldest_hold_age_seconds
+    value = f"{duration_on_same_side(age, _grade_of_hold)} old"
+    yield HealthRow.of(Slug.OLDEST_HOLD, value, _grade_of_hold(age))
 
 
 def _grade_of_cycle(seconds: float) -> Grade:
@@ -180,5 +193,5 @@ def _grade_of_held_percent(percent: float) -> Grade:
     return grade_from(percent, 100 * warning, 100 * critical)
 
 
-def _grade_of_hold(hours: float) -> Grade:
-    return grade_above(hours, *OLDEST_HOLD_HOURS)
+def _grade_of_hold(seconds: float) -> Grade:
+    return grade_above(seconds / 3600, *OLDEST_HOLD_HOURS)

@@ -80,20 +80,39 @@ def test_each_row_is_graded_as_in_the_table(
     assert [row.name for row in verdict.reasons] == ([] if reason is None else [reason])
 
 
-def test_worst_grade_is_the_verdict_and_its_rows_the_reasons() -> None:
+def test_worst_grade_is_the_verdict_and_its_rows_and_their_causes_the_reasons() -> None:
     verdict = judge(vitals_with(breakers_half_open=1, errors=21, shards_parked=4))
 
     assert verdict.status is Grade.CRITICAL
-    assert [row.slug for row in verdict.reasons] == [Slug.ERRORS, Slug.SHARDS]
+    assert [row.slug for row in verdict.reasons] == [Slug.BREAKERS, Slug.SHARDS, Slug.ERRORS]
 
 
 def test_a_fault_that_has_opened_a_breaker_is_named_with_it() -> None:
     verdict = judge(vitals_with(breakers_open=2, exchange_fault="it does not answer"))
 
     assert [(row.slug, row.value) for row in verdict.reasons] == [
-        (Slug.BREAKERS, "2 open"),
         (Slug.EXCHANGE, "it does not answer"),
+        (Slug.BREAKERS, "2 open"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reasons"),
+    [
+        (
+            {"account_fault": "code -1022", "breakers_open": 2, "errors": 30},
+            [Slug.ACCOUNTS, Slug.BREAKERS, Slug.ERRORS],
+        ),
+        ({"pause_seconds": 90, "last_run_age_seconds": 301}, [Slug.PAUSE, Slug.LAST_RUN]),
+        ({"store_away": "it is away", "last_run_age_seconds": 301}, [Slug.DATABASE, Slug.LAST_RUN]),
+        ({"errors": 6, "last_run_age_seconds": 301}, [Slug.LAST_RUN]),
+    ],
+    ids=["refused key", "banned", "database away", "a symptom of a lower grade"],
+)
+def test_a_cause_is_named_before_what_it_causes(
+    changes: dict[str, Any], reasons: list[Slug]
+) -> None:
+    assert [row.slug for row in judge(vitals_with(**changes)).reasons] == reasons
 
 
 def test_every_row_says_what_to_type_and_where_to_read_on() -> None:
@@ -126,7 +145,7 @@ def test_health_without_any_run_is_unknown_unless_a_row_is_critical() -> None:
     never = judge(Vitals())
 
     assert never.status is Grade.UNKNOWN
-    assert [row.value for row in never.reasons] == ["no cycle has been recorded yet"]
+    assert [row.value for row in never.reasons] == ["none runs", "no cycle has been recorded yet"]
     assert judge(Vitals(halted="41 of 50 vanished")).status is Grade.CRITICAL
 
 
@@ -144,8 +163,8 @@ def test_before_the_first_cycle_the_time_since_the_start_counts(
 @pytest.mark.parametrize(
     ("stale", "changes", "grade", "says"),
     [
-        (300_000, {}, Grade.HEALTHY, "; the budget of 3,000 a minute can do 300,000 in 300 s"),
-        (300_001, {}, Grade.WARNING, "can do 300,000 in 300 s"),
+        (300_000, {}, Grade.HEALTHY, "; the budget of 3,000 a minute can do 300,000 in 5 min"),
+        (300_001, {}, Grade.WARNING, "can do 300,000 in 5 min"),
         (300_001, {"is_first_sync": True}, Grade.HEALTHY, "; this is the first sync"),
         (300_001, {"scanned": 9, "weight": 9}, Grade.HEALTHY, "can do is not measured yet"),
         (300_001, {"weight": 0}, Grade.HEALTHY, "can do is not measured yet"),
@@ -153,7 +172,7 @@ def test_before_the_first_cycle_the_time_since_the_start_counts(
             300_001,
             {"scanned": 9, "planned_orders": 100, "planned_weight": 10},
             Grade.WARNING,
-            "can do 150,000 in 300 s, by the plan",
+            "can do 150,000 in 5 min, by the plan",
         ),
         (300_001, {"budget_per_minute": None}, Grade.HEALTHY, "300,001 stale"),
     ],
@@ -184,15 +203,31 @@ def test_backlog_is_compared_with_what_the_budget_can_do_in_the_stale_time(
     [
         ({"slowest_duration_ms": 9990}, "cycle duration", "9.99 s, the slowest of the last hour"),
         ({"slowest_duration_ms": 9999}, "cycle duration", "9.999 s, the slowest of the last hour"),
-        ({"slowest_duration_ms": 10000}, "cycle duration", "10.0 s, the slowest of the last hour"),
-        ({"slowest_duration_ms": 30000}, "cycle duration", "30.0 s, the slowest of the last hour"),
+        ({"slowest_duration_ms": 10000}, "cycle duration", "10 s, the slowest of the last hour"),
+        ({"slowest_duration_ms": 30000}, "cycle duration", "30 s, the slowest of the last hour"),
         ({"slowest_duration_ms": 30040}, "cycle duration", "30.04 s, the slowest of the last hour"),
         ({"discrepancies": 99}, "discrepancy rate", "0.99% of 10,000 orders in the last hour"),
-        ({"discrepancies": 500}, "discrepancy rate", "5.0% of 10,000 orders in the last hour"),
+        ({"discrepancies": 500}, "discrepancy rate", "5% of 10,000 orders in the last hour"),
         ({"discrepancies": 501}, "discrepancy rate", "5.01% of 10,000 orders in the last hour"),
-        ({"last_run_age_seconds": 60.2}, "last run", "60.2 s ago"),
-        ({"last_run_age_seconds": 60}, "last run", "60 s ago"),
-        ({"last_run_age_seconds": 300.001}, "last run", "300.001 s ago"),
+        ({"last_run_age_seconds": 60.2}, "last run", "1 min 0.2 s ago"),
+        ({"last_run_age_seconds": 60}, "last run", "1 min ago"),
+        ({"last_run_age_seconds": 112}, "last run", "1 min 52 s ago"),
+        ({"oldest_hold_age_seconds": 20}, "oldest hold", "20 s old"),
+        ({"oldest_hold_age_seconds": 86_400}, "oldest hold", "1 d old"),
+        ({"oldest_hold_age_seconds": 86_401}, "oldest hold", "1 d 1 s old"),
+        ({"oldest_hold_age_seconds": 100_000}, "oldest hold", "1 d 3 h old"),
+        ({"held_orders": 0}, "orders on hold", "0% of 1,000 open orders: 0"),
+        (
+            {"open_orders": 50_000, "held_orders": 9},
+            "orders on hold",
+            "<0.1% of 50,000 open orders: 9",
+        ),
+        (
+            {"pause_seconds": 0.3},
+            "rate-limit pause",
+            "the exchange wants no requests for 0.3 s",
+        ),
+        ({"last_run_age_seconds": 300.001}, "last run", "5 min 0.001 s ago"),
     ],
     ids=str,
 )
@@ -216,7 +251,7 @@ def test_first_sync_of_a_table_is_named_and_is_no_alarm() -> None:
 
     assert verdict.status is Grade.HEALTHY
     assert next(row.value for row in verdict.rows if row.name == "discrepancy rate") == (
-        "0.0% of 100 orders in the last hour;"
+        "0% of 100 orders in the last hour;"
         " not counted is the first sync of this table: 1,680 of 2,000 differed"
     )
 
@@ -238,10 +273,10 @@ def test_discrepancies_after_the_first_sync_are_an_alarm() -> None:
     ("age", "grade", "shown"),
     [
         (0, Grade.HEALTHY, "unsynced for 0 s"),
-        (599.9, Grade.HEALTHY, "unsynced for 599.9 s"),
-        (600, Grade.WARNING, "unsynced for 600 s"),
-        (1800, Grade.WARNING, "unsynced for 1800 s"),
-        (1800.1, Grade.CRITICAL, "unsynced for 1800.1 s"),
+        (599.9, Grade.HEALTHY, "unsynced for 9 min 59.9 s"),
+        (600, Grade.WARNING, "unsynced for 10 min"),
+        (1800, Grade.WARNING, "unsynced for 30 min"),
+        (1800.1, Grade.CRITICAL, "unsynced for 30 min 0.1 s"),
     ],
 )
 def test_age_of_oldest_stale_order_is_compared_with_the_stale_time(
@@ -254,7 +289,7 @@ def test_age_of_oldest_stale_order_is_compared_with_the_stale_time(
 
     (row,) = [row for row in verdict.rows if row.name == "oldest stale order"]
     assert row.grade is grade
-    assert row.value == f"{shown}, of 260 that are after 300 s"
+    assert row.value == f"{shown}, of 260 that are after 5 min"
     assert first.status is Grade.HEALTHY
 
 
@@ -271,7 +306,7 @@ def test_first_sync_excuses_only_while_it_has_not_reached_every_stale_order() ->
 
     assert going_on.status is Grade.HEALTHY
     assert [(row.slug, row.value) for row in all_reached.reasons] == [
-        (Slug.OLDEST_STALE, "unsynced for 99 s, of 1,593 that are after 6 s")
+        (Slug.OLDEST_STALE, "unsynced for 1 min 39 s, of 1,593 that are after 6 s")
     ]
 
 
@@ -286,5 +321,5 @@ def test_what_a_shadow_finds_different_is_no_alarm_and_it_says_that_it_is_one() 
 
     assert verdict.status is Grade.HEALTHY
     assert (verdict.rows[0].name, verdict.rows[0].value) == ("mode", "shadow: nothing is written")
-    assert any(row.value.startswith("90.0% of 10,000") for row in verdict.rows)
+    assert any(row.value.startswith("90% of 10,000") for row in verdict.rows)
     assert all(row.name != "mode" for row in judge(vitals_with()).rows)

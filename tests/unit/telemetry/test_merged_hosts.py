@@ -5,6 +5,7 @@ from itertools import permutations
 
 import pytest
 
+from reconciler.formatting import duration
 from reconciler.telemetry.health import Grade, HostState, LastHour, Slug, Vitals, judge
 from reconciler.telemetry.health.merge import merge_hosts
 
@@ -27,7 +28,7 @@ def test_two_hosts_count_as_one_whatever_their_order() -> None:
     assert rows == rows_of(b, a)
     assert rows[Slug.BREAKERS] == ("3 open on a, b", Grade.CRITICAL)
     assert rows[Slug.SHARDS] == ("1 of 8 parked on a: their workers kept dying", Grade.WARNING)
-    assert rows[Slug.PAUSE] == ("the exchange wants no requests for 85 s", Grade.WARNING)
+    assert rows[Slug.PAUSE] == ("the exchange wants no requests for 1 min 25 s", Grade.WARNING)
     assert rows[Slug.SUPERVISOR] == (
         "2 running: a (heard 0 s ago), b (heard 5 s ago)",
         Grade.HEALTHY,
@@ -46,7 +47,7 @@ def test_gone_supervisor_is_a_warning_while_another_runs_and_says_nothing_more()
     rows = rows_of(A, replace(GONE, breakers_open=1, shards_parked=4))
 
     assert rows[Slug.SUPERVISOR] == (
-        "gone without a stop: b (heard 61 s ago); 1 running: a (heard 0 s ago)",
+        "gone without a stop: b (heard 1 min 1 s ago); 1 running: a (heard 0 s ago)",
         Grade.WARNING,
     )
     assert rows[Slug.BREAKERS] == ("all closed", Grade.HEALTHY)
@@ -55,24 +56,28 @@ def test_gone_supervisor_is_a_warning_while_another_runs_and_says_nothing_more()
 
 @pytest.mark.parametrize(
     ("silent", "shown", "grade"),
-    [(60.0, "60", Grade.HEALTHY), (60.2, "60.2", Grade.CRITICAL), (301, "301", Grade.CRITICAL)],
+    [
+        (60.0, "1 min", Grade.HEALTHY),
+        (60.2, "1 min 0.2 s", Grade.CRITICAL),
+        (301, "5 min 1 s", Grade.CRITICAL),
+    ],
 )
 def test_only_supervisor_is_gone_after_a_minute_and_its_state_is_said_to_be_old(
     silent: float, shown: str, grade: Grade
 ) -> None:
     rows = rows_of(replace(A, silent_seconds=silent, breakers_open=1))
 
-    assert f"a (heard {shown} s ago)" in rows[Slug.SUPERVISOR][0]
+    assert f"a (heard {shown} ago)" in rows[Slug.SUPERVISOR][0]
     assert rows[Slug.SUPERVISOR][1] is grade
     if silent > 60:
-        old = f"1 open, as last recorded {silent:.0f} s ago"
+        old = f"1 open, as last recorded {duration(silent)} ago"
         assert rows[Slug.BREAKERS] == (old, Grade.UNKNOWN)
 
 
 def test_a_rate_limit_pause_outlives_its_supervisor() -> None:
     rows = rows_of(replace(A, silent_seconds=400, pause_seconds=1000))
 
-    assert rows[Slug.PAUSE] == ("the exchange wants no requests for 600 s", Grade.WARNING)
+    assert rows[Slug.PAUSE] == ("the exchange wants no requests for 10 min", Grade.WARNING)
 
 
 def test_supervisor_that_started_since_takes_the_place_of_a_killed_one_at_once() -> None:
