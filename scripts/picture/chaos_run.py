@@ -16,12 +16,14 @@ from tests.chaos.supervisor_process import SupervisorProcess
 
 SHARDS = 4
 SYMBOLS = 12
+SWEEPS = 5
+"""How often an order becomes stale before the outage."""
+
 DEADLINE_SECONDS = 300.0
 
 SETTINGS = {
     "RECONCILIATION_SHARDS": str(SHARDS),
     "RECONCILIATION_INTERVAL_MS": "500",
-    "RECONCILIATION_STALE_MINUTES": "0.2",
     "RECONCILIATION_BREAKER_OPEN_MS": "30000",
     "RECONCILIATION_RETRY_INITIAL_MS": "50",
     "RECONCILIATION_RETRY_CAP_MS": "200",
@@ -50,6 +52,28 @@ class ChaosRun:
             if worker.pid is not None:
                 os.kill(worker.pid, signal.SIGKILL)
 
+    def wait_until_changed(self) -> None:
+        """Wait until an order has been changed, and one is on hold.
+
+        Raises:
+            TimeoutError: all are as they were.
+        """
+        until = time.monotonic() + DEADLINE_SECONDS
+        while not self._has_changes():
+            if time.monotonic() > until:
+                raise TimeoutError("no order is changed and held")
+            time.sleep(0.5)
+
+    def _has_changes(self) -> bool:
+        with self.demo.database.autocommit() as connection:
+            return bool(
+                connection.exec_driver_sql(
+                    "SELECT EXISTS (SELECT FROM activity_log"
+                    " WHERE action = 'reconciliation.update')"
+                    " AND EXISTS (SELECT FROM reconciliation_holds)"
+                ).scalar_one()
+            )
+
     def wait_until_open(self, breakers: int) -> None:
         """Wait until that number of shards has an open breaker.
 
@@ -76,6 +100,7 @@ def chaos_run(
         environment = {
             **demo.environment,
             **SETTINGS,
+            "RECONCILIATION_STALE_MINUTES": str(seconds / SWEEPS / 60),
             **metrics,
             "RECONCILIATION_CONTROL_SOCKET": str(socket),
         }
@@ -87,6 +112,7 @@ def chaos_run(
             time.sleep(seconds / 2)
             run.kill_workers(2)
             time.sleep(seconds / 2)
+            run.wait_until_changed()
             demo.exchange.set_faults(**OUTAGE)
             run.wait_until_open(SHARDS)
             yield run
