@@ -51,7 +51,7 @@ def test_what_a_terminal_shows_is_drawn_with_its_colours(tmp_path: Path) -> None
 def test_the_script_makes_each_picture_but_those_that_need_graphite(tmp_path: Path) -> None:
     require_program("chromium")
 
-    subprocess.run(
+    subprocess.run(  # noqa: S603 - our own script
         [ROOT / "scripts" / "pictures", "--short", "--to", tmp_path],
         check=True,
         capture_output=True,

@@ -66,7 +66,7 @@ def holds_line(health: HealthReport | None) -> Text | None:
     holds, oldest = rows[Slug.HOLDS], rows.get(Slug.OLDEST_HOLD)
     parts = [Text(holds.value, style=_style_if_bad(holds.grade))]
     if oldest is not None and oldest.value != "none":
-        parts.append(Text(f"; the oldest {oldest.value}", style=_style_if_bad(oldest.grade)))
+        parts.append(Text(f"; oldest {oldest.value}", style=_style_if_bad(oldest.grade)))
     return line("holds", *parts)
 
 
