@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from reconciler.resilience.breaker_state import BreakerState
-from reconciler.telemetry.metric_catalog import Kind, WhenGone, of_kind
+from reconciler.telemetry.metric_catalog import of_kind
+from reconciler.telemetry.metric_definition import Kind
 from reconciler.telemetry.metrics import (
     GaugeName,
     Metrics,
@@ -46,8 +47,8 @@ class ShardGauges:
         """Give all gauges of a running supervisor the value that says that none runs."""
         self.send({})
         for metric in of_kind(Kind.GAUGE):
-            if not metric.values and metric.when_gone is not WhenGone.NOT_SENT:
-                value = 0 if metric.when_gone is WhenGone.ZERO else 3
+            value = None if metric.when_gone is None else metric.when_gone.gauge
+            if value is not None and not metric.values:
                 self._metrics.gauge(GaugeName(metric.pattern), value)
         self._metrics.flush()
 

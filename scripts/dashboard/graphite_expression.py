@@ -6,7 +6,7 @@ Each expression has been evaluated by a real graphite-web: tests/observe.
 from dataclasses import dataclass
 from functools import singledispatchmethod
 
-from reconciler.telemetry.metric_catalog import Kind, Metric
+from reconciler.telemetry.metric_definition import Kind, Metric
 from scripts.dashboard.panel import Line
 from scripts.dashboard.signal import (
     Age,

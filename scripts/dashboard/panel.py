@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from reconciler.telemetry.metric_catalog import Metric
+from reconciler.telemetry.metric_definition import Metric
 from scripts.dashboard.limits import Limits
 from scripts.dashboard.signal import Signal
 

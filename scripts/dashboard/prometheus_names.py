@@ -6,7 +6,7 @@ becomes a label. The prefix is not part of it; the scope is a label.
 
 from collections.abc import Iterator
 
-from reconciler.telemetry.metric_catalog import Kind, Metric
+from reconciler.telemetry.metric_definition import Kind, Metric
 
 NAMESPACE = "reconciler"
 

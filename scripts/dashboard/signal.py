@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from reconciler.telemetry.metric_catalog import CATALOG, Kind, Metric
+from reconciler.telemetry.metric_catalog import CATALOG
+from reconciler.telemetry.metric_definition import Kind, Metric
 
 _BY_PATTERN = {metric.pattern: metric for metric in CATALOG}
 

@@ -7,7 +7,8 @@ come first: then a scope that is called like the beginning of a metric does no h
 import re
 from collections.abc import Iterator
 
-from reconciler.telemetry.metric_catalog import CATALOG, Kind, Metric
+from reconciler.telemetry.metric_catalog import CATALOG
+from reconciler.telemetry.metric_definition import Kind, Metric
 from scripts.dashboard.prometheus_names import labels_of, prometheus_name, scale_of
 from scripts.dashboard.yaml_text import Yaml, yaml_text
 

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped] # it has no types
 
-from reconciler.telemetry.metric_catalog import CATALOG, Kind
+from reconciler.telemetry.metric_catalog import CATALOG
+from reconciler.telemetry.metric_definition import Kind
 from scripts.dashboard.statsd_exporter import statsd_names
 
 SHIPPED = Path(__file__).parents[2] / "dashboards"

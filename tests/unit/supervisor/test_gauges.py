@@ -12,7 +12,8 @@ from reconciler.supervisor.work_gauges import (
     send_limit_gauges,
 )
 from reconciler.telemetry.health import LastHour, Slug, Vitals, judge
-from reconciler.telemetry.metric_catalog import Kind, WhenGone, of_kind
+from reconciler.telemetry.metric_catalog import of_kind
+from reconciler.telemetry.metric_definition import Kind, WhenGone
 from reconciler.telemetry.metrics import Gauge, GaugeName, NoMetrics, health_row
 from reconciler.workload import NO_LIMIT, Backlog
 

@@ -14,13 +14,8 @@ from reconciler.domain.report import Report
 from reconciler.domain.status import Status
 from reconciler.errors import BreakerOpen, ExchangeError
 from reconciler.settings import MAX_SHARDS
-from reconciler.telemetry.metric_catalog import (
-    CATALOG,
-    ERROR_CLASSES,
-    Kind,
-    WhenGone,
-    of_kind,
-)
+from reconciler.telemetry.metric_catalog import CATALOG, ERROR_CLASSES, of_kind
+from reconciler.telemetry.metric_definition import Kind, WhenGone
 from reconciler.telemetry.metrics import (
     Counter,
     ErrorClass,
