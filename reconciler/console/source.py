@@ -12,6 +12,9 @@ T = TypeVar("T")
 MOST_BUSY_SHARE = 0.1
 """The share of the time in which a source may be busy with our question."""
 
+LONGEST_REST_SECONDS = 20.0
+"""So that somebody on call sees a change within half a minute, however busy the source is."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LastAnswer(Generic[T]):
@@ -63,8 +66,8 @@ class Source(Generic[T]):
             self._due_at = 0.0  # A fault is not work: what is away is asked as often as ever.
         else:
             took = self._monotonic() - started
-            rest = max(took / MOST_BUSY_SHARE, self._seconds_to_rest(answer.value))
-            self._due_at = started + rest
+            share = min(took / MOST_BUSY_SHARE, took + LONGEST_REST_SECONDS)
+            self._due_at = started + max(share, self._seconds_to_rest(answer.value))
         return answer
 
 

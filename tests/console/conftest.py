@@ -17,8 +17,10 @@ from .processes import RunningConsole
 StartConsole = Callable[..., RunningConsole]
 OpenPage = Callable[..., Page]
 
-# For a busy machine: what is expected is usually there at once.
-expect.set_options(timeout=60_000)
+DEADLINE_MS = 300_000
+"""For a busy machine: what is expected is usually there at once."""
+
+expect.set_options(timeout=DEADLINE_MS)
 
 NARROW = 360
 WIDE = 1280
@@ -126,6 +128,7 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
                 reduced_motion="reduce",
             )
             contexts.callback(context.close)
+            context.set_default_timeout(DEADLINE_MS)
             page = context.new_page()
             page.on("pageerror", lambda error: keep(str(error)))
             page.on(

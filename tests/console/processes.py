@@ -74,7 +74,7 @@ class RunningConsole:
     def end(self) -> int:
         """Send SIGTERM, unless it has ended; return the exit code."""
         self._process.terminate()
-        exit_code = self._process.wait(60)
+        exit_code = self._process.wait(300)
         if self._process.stdout is not None:
             self._process.stdout.close()
         self._log.close()
@@ -87,7 +87,7 @@ class RunningConsole:
 
     def client(self) -> httpx.Client:
         """Return a client that has not signed in; it follows no redirect."""
-        return httpx.Client(base_url=self.url, trust_env=False, timeout=60)
+        return httpx.Client(base_url=self.url, trust_env=False, timeout=300)
 
     @contextmanager
     def signed_in(self) -> Iterator[httpx.Client]:

@@ -64,7 +64,7 @@ def _supervisor(environment: dict[str, str], folder: Path) -> Iterator["subproce
             yield process
         finally:
             process.terminate()
-            process.wait(120)
+            process.wait(300)
 
 
 def test_the_overview_follows_the_supervisor_and_survives_its_death_and_the_databases(

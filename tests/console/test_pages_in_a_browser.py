@@ -1,8 +1,10 @@
 """Every page in a real browser: on a phone, with a keyboard, in light and dark."""
 
 import re
+from http import HTTPStatus
 
 import pytest
+from playwright.sync_api import Response, Route
 
 from reconciler.console.pages import PAGES
 
@@ -39,6 +41,27 @@ def test_the_sign_in_page_shuts_nobody_out(
     page.wait_for_url("**/sign-in")
 
     assert violations(page) == []
+
+
+def test_news_that_come_during_the_sign_out_do_not_cancel_it(
+    acting_console: RunningConsole, open_page: OpenPage
+) -> None:
+    page = open_page(acting_console, allowed_error=re.compile("401"))
+
+    def is_refused_refresh(answer: Response) -> bool:
+        return answer.url == console_url and answer.status == HTTPStatus.UNAUTHORIZED
+
+    def answer_after_news(route: Route) -> None:
+        headers = {**route.request.headers, "Sec-Fetch-Site": "same-origin"}
+        with page.expect_response(is_refused_refresh):
+            signed_out = route.fetch(max_redirects=0, headers=headers)
+        route.fulfill(response=signed_out)
+
+    console_url = page.url
+    page.route("**/sign-out", answer_after_news)
+    page.get_by_role("button", name="Sign out").click(no_wait_after=True)
+
+    page.wait_for_url("**/sign-in")
 
 
 def test_the_first_tab_stop_leads_to_the_content(

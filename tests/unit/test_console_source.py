@@ -2,15 +2,19 @@
 
 import pytest
 
-from reconciler.console.source import MOST_BUSY_SHARE, LastAnswer, Source
+from reconciler.console.source import LONGEST_REST_SECONDS, MOST_BUSY_SHARE, LastAnswer, Source
 from reconciler.errors import StoreUnavailable
 from tests.fakes import FakeClock
 
 
 @pytest.mark.parametrize(
     ("works", "rests", "asked_again_after"),
-    [(2.0, 0.0, 2 / MOST_BUSY_SHARE), (0.1, 5.0, 5.0)],
-    ids=["slow", "one that costs others something"],
+    [
+        (2.0, 0.0, 2 / MOST_BUSY_SHARE),
+        (60.0, 0.0, 60 + LONGEST_REST_SECONDS),
+        (0.1, 5.0, 5.0),
+    ],
+    ids=["slow", "very slow", "one that costs others something"],
 )
 def test_source_rests_after_an_answer(works: float, rests: float, asked_again_after: float) -> None:
     clock = FakeClock()

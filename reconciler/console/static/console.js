@@ -7,6 +7,7 @@
   let source = null;
   let isFetching = false;
   let isOutdated = false;
+  let isLeaving = false;
 
   /* Make `old` like `fresh` and touch nothing that is the same: focus, selection and scroll stay. */
   const morph = (old, fresh) => {
@@ -45,7 +46,7 @@
     isFetching = true;
     try {
       const answer = await fetch(location.href, { cache: "no-store" });
-      if (answer.status === 401) location.reload();
+      if (answer.status === 401 && !isLeaving) location.reload();
       if (!answer.ok) return;
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       for (const part of page.querySelectorAll("[data-live][id]")) {
@@ -92,7 +93,13 @@
     if (command) getSelection().selectAllChildren(command);
   };
 
+  /* After "Sign out" a refresh is refused, and a reload would cancel the way to the next page. */
+  const leave = (event) => {
+    if (event.target.matches("form[method=post]")) isLeaving = true;
+  };
+
   document.addEventListener("click", selectAll);
+  document.addEventListener("submit", leave);
   if (events && document.querySelector("[data-live]")) {
     document.addEventListener("visibilitychange", follow);
     follow();
