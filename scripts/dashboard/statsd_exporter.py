@@ -5,7 +5,6 @@ come first: then a scope that is called like the beginning of a metric does no h
 """
 
 import re
-from collections.abc import Iterator
 
 from reconciler.telemetry.metric_catalog import CATALOG
 from reconciler.telemetry.metric_definition import Kind, Metric
@@ -80,9 +79,3 @@ def _plain(markdown: str) -> str:
     """Return a sentence without the links and marks of Markdown."""
     text = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", markdown).replace("`", "")
     return f"{text[0].upper()}{text[1:]}"
-
-
-def statsd_names(prefix: str, scope: str, metric: Metric) -> Iterator[str]:
-    """Return every name under which a metric is sent."""
-    for name in metric.names:
-        yield ".".join(filter(None, (prefix, scope, name)))

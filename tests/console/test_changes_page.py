@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -29,14 +29,6 @@ def module_database_url(postgres_url: str, _template: str) -> str:
         connection.execute("ALTER TABLE orders ALTER COLUMN id DROP IDENTITY")
         connection.execute("ALTER TABLE orders ALTER COLUMN id TYPE text")
     return url
-
-
-@pytest.fixture(scope="module")
-def module_environment(
-    module_database_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> Mapping[str, str]:
-    socket = tmp_path_factory.mktemp("nobody") / "control.sock"
-    return {"DATABASE_URL": module_database_url, "RECONCILIATION_CONTROL_SOCKET": str(socket)}
 
 
 @pytest.fixture

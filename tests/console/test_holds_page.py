@@ -1,7 +1,7 @@
 """The holds in a real browser: found, looked at, decided, each decision confirmed and audited."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -22,14 +22,6 @@ def module_database_url(postgres_url: str, _template: str) -> str:
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE holds_page TEMPLATE {_template}".encode())
     return postgres_url.replace("/postgres?", "/holds_page?")
-
-
-@pytest.fixture(scope="module")
-def module_environment(
-    module_database_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> Mapping[str, str]:
-    socket = tmp_path_factory.mktemp("nobody") / "control.sock"
-    return {"DATABASE_URL": module_database_url, "RECONCILIATION_CONTROL_SOCKET": str(socket)}
 
 
 @pytest.fixture

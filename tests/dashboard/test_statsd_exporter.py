@@ -7,6 +7,7 @@ Source: README.md and pkg/mapper/mapper.go of github.com/prometheus/statsd_expor
 """
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,7 @@ import pytest
 import yaml  # type: ignore[import-untyped] # it has no types
 
 from reconciler.telemetry.metric_catalog import CATALOG
-from reconciler.telemetry.metric_definition import Kind
-from scripts.dashboard.statsd_exporter import statsd_names
+from reconciler.telemetry.metric_definition import Kind, Metric
 
 SHIPPED = Path(__file__).parents[2] / "dashboards"
 MAPPINGS: list[dict[str, Any]] = yaml.safe_load(
@@ -23,6 +23,14 @@ MAPPINGS: list[dict[str, Any]] = yaml.safe_load(
 )["mappings"]
 TYPES = {Kind.COUNTER: "counter", Kind.TIMER: "observer", Kind.GAUGE: "gauge"}
 ENDINGS = {"counter": "_total", "observer": "_seconds", "gauge": ""}
+
+
+def statsd_names(prefix: str, scope: str, metric: Metric) -> Iterator[str]:
+    """Return every name under which a metric is sent."""
+    for name in metric.names:
+        yield ".".join(filter(None, (prefix, scope, name)))
+
+
 SENT = [
     (name, TYPES[metric.kind], scope)
     for scope in ("", "binance-7")
