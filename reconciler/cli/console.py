@@ -1,9 +1,7 @@
 """`reconciler console`: the web console."""
 
-import errno
 import json
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.cli.exit_codes import Exit
+from reconciler.cli.listening import reporting_bind_errors
 from reconciler.cli.operator_name import by_option
 from reconciler.cli.ui.options import environment_option, json_option
 from reconciler.errors import ConfigurationError, Problem
@@ -29,12 +27,6 @@ EXTRA_MODULES = frozenset({"jinja2", "starlette", "uvicorn"})
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8910
 SHORTEST_KEY = 16
-
-
-class CannotListen(click.ClickException):
-    """The address is not available."""
-
-    exit_code = Exit.UNAVAILABLE
 
 
 @click.command(
@@ -127,7 +119,7 @@ def console_command(
         tune_report=_read_tune_report(tune_file),
     )
     _require_protection(settings, options)
-    with _reporting_bind_errors(host, port):
+    with reporting_bind_errors(host, port):
         listener = server.bind(host, port)
     announce = _announce_json if as_json else _announce
     server.serve(settings, options, listener, on_ready=announce)
@@ -196,7 +188,7 @@ def _require_protection(settings: Settings, options: "ConsoleOptions") -> None:
     if key is not None and len(key.get_secret_value()) < SHORTEST_KEY:
         what = f"RECONCILIATION_CONSOLE_KEY has fewer than {SHORTEST_KEY} characters"
         raise ConfigurationError([Problem(what=what, hint=hint)])
-    with _reporting_bind_errors(options.host, options.port):
+    with reporting_bind_errors(options.host, options.port):
         is_reachable = not is_loopback(options.host)
     if is_reachable and key is None:
         what = f"the console has no key, and {options.host} can be reached from other machines"
@@ -212,30 +204,6 @@ def _requiring_extra() -> Iterator[None]:
             raise
         what = f"the console needs the package {error.name!r}, which is not installed"
         raise ConfigurationError([Problem(what=what, hint=install_hint("console"))]) from None
-
-
-@contextmanager
-def _reporting_bind_errors(host: str, port: int) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise CannotListen(_bind_problem(error, host, port)) from None
-
-
-def _bind_problem(error: OSError, host: str, port: int) -> str:
-    if isinstance(error, socket.gaierror):
-        return f"the host {host!r} is not known: choose an address of this machine with --host"
-    if error.errno == errno.EADDRINUSE:
-        return (
-            f"port {port} on {host} is already in use: end the program that listens there,"
-            " or choose another with --port (0 picks a free one)"
-        )
-    if error.errno == errno.EACCES:
-        return f"port {port} on {host} is not allowed: choose one above 1023 with --port"
-    return (
-        f"cannot listen on {host} port {port}: {error.strerror or error};"
-        " choose an address of this machine with --host"
-    )
 
 
 def _announce_json(console: "Console") -> None:

@@ -1,6 +1,5 @@
 """`reconciler paper`: the paper exchange as a server."""
 
-import errno
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -11,6 +10,7 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
+from reconciler.cli.listening import reporting_bind_errors
 from reconciler.cli.ui.options import EnvironmentOption, NumberRange
 from reconciler.extras import install_hint
 from reconciler.paper.faults import FaultRule
@@ -27,12 +27,6 @@ class PaperMisconfigured(click.ClickException):
     """The paper exchange cannot run with these options."""
 
     exit_code = 78
-
-
-class CannotListen(click.ClickException):
-    """The address is not available."""
-
-    exit_code = 69
 
 
 class PaperOption(EnvironmentOption):
@@ -138,7 +132,7 @@ def paper_command(**options: Any) -> None:
         seed_options=seed_options,
         account_id=options["account_id"],
     )
-    with _reporting_bind_errors(options["host"], options["port"]):
+    with reporting_bind_errors(options["host"], options["port"]):
         listener = server.bind(options["host"], options["port"])
     server.serve(
         exchange,
@@ -180,28 +174,6 @@ def _require_jwt_secret(secret: str | None) -> str:
     if secret is None:
         raise click.UsageError("--print-jwt needs --jwt-secret or PAPER_JWT_SECRET")
     return secret
-
-
-@contextmanager
-def _reporting_bind_errors(host: str, port: int) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise CannotListen(_bind_problem(error, host, port)) from None
-
-
-def _bind_problem(error: OSError, host: str, port: int) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return (
-            f"port {port} on {host} is already in use: end the program that listens there,"
-            " or choose another with --port (0 picks a free one)"
-        )
-    if error.errno == errno.EACCES:
-        return f"port {port} on {host} is not allowed: choose one above 1023 with --port"
-    return (
-        f"cannot listen on {host} port {port}: {error.strerror or error};"
-        " choose an address of this machine with --host"
-    )
 
 
 def _announce_json(url: str) -> None:

@@ -20,15 +20,12 @@ from .processes import RunningConsole
 
 
 @pytest.fixture(scope="module")
-def module_database_url(postgres_url: str, _template: str) -> str:
+def module_database_url(module_database_url: str) -> str:
     """A database of orders with texts as ids."""
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE changes_page TEMPLATE {_template}".encode())
-    url = postgres_url.replace("/postgres?", "/changes_page?")
-    with psycopg.connect(url, autocommit=True) as connection:
+    with psycopg.connect(module_database_url, autocommit=True) as connection:
         connection.execute("ALTER TABLE orders ALTER COLUMN id DROP IDENTITY")
         connection.execute("ALTER TABLE orders ALTER COLUMN id TYPE text")
-    return url
+    return module_database_url
 
 
 @pytest.fixture

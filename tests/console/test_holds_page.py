@@ -17,13 +17,6 @@ from .orders_on_hold import HOSTILE, REPORT, Connection, hold, in_force, written
 from .processes import RunningConsole, post
 
 
-@pytest.fixture(scope="module")
-def module_database_url(postgres_url: str, _template: str) -> str:
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE holds_page TEMPLATE {_template}".encode())
-    return postgres_url.replace("/postgres?", "/holds_page?")
-
-
 @pytest.fixture
 def database(module_database_url: str) -> Iterator[Connection]:
     """The module's database, with nothing in it."""
