@@ -14,6 +14,7 @@ from reconciler.control.running_supervisor import ask_supervisor
 from reconciler.error_hints import problems_of
 from reconciler.errors import ConfigurationError, NoSupervisor, Problem, ReconcilerError
 from reconciler.settings import Settings
+from reconciler.store.best_effort import set_statement_timeout
 from reconciler.store.cycles import read_last_hour
 from reconciler.store.database import Database
 from reconciler.store.holds import measure_holds
@@ -36,6 +37,9 @@ from reconciler.telemetry.health.merge import merge_hosts
 DATABASE_SECONDS = 5.0
 """While no supervisor answers, a view asks again after this long: the database counts the open
 orders, as often as a supervisor would have it do at most."""
+
+STATEMENT_SECONDS = 30.0
+"""A statement that takes longer says nothing in time: a scan, or a wait for a lock on the table."""
 
 _WORDS = {
     Grade.HEALTHY: "OK",
@@ -125,7 +129,7 @@ class HealthReport:
 def read_health(settings: Settings) -> HealthReport:
     """Ask the running supervisor, or else the database, and judge what it answers.
 
-    Blocks for a few seconds at most. Never fails: what prevents a verdict is the reason for
+    Blocks for a few seconds; if a statement does not end, for `STATEMENT_SECONDS`. Never fails: what prevents a verdict is the reason for
     `unknown`.
     """
     try:
@@ -151,6 +155,7 @@ def _read_vitals(settings: Settings) -> Vitals:
         closing(Database(settings.required_database_url, role="health")) as database,
         database.transaction() as connection,
     ):
+        set_statement_timeout(connection, STATEMENT_SECONDS)
         hosts = read_live_states(connection, settings.scope)
         hour = read_last_hour(connection, settings.scope)
         halted = read_halt(connection, settings.scope)

@@ -14,6 +14,9 @@ began to write later has larger ids. Else it stays at the newest id of the last 
 oldest of these transactions was not writing yet. What has been seen after the horizon is
 remembered.
 
+While a transaction writes for long, step 3 finds the same entries in each poll. So it reads only
+which they are, and then the rest of those that are new.
+
 Where the log has uuids, the time of an entry takes the place of its id. That is when its
 transaction began, so the horizon stays UNORDERED_SECONDS behind.
 """
@@ -23,7 +26,19 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, select, text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Uuid,
+    any_,
+    func,
+    literal,
+    select,
+    text,
+    type_coerce,
+)
 
 from reconciler.scope import Scope
 from reconciler.store.changes import (
@@ -31,14 +46,13 @@ from reconciler.store.changes import (
     ActivityId,
     ChangeFilter,
     LoggedChange,
-    is_after,
     is_of_scope,
 )
 from reconciler.store.column_types import UUID
 from reconciler.store.columns import read_columns
+from reconciler.store.prepared_statement import fetch_tuples
 from reconciler.store.tables import activity_log
 
-PAGE_ROWS = 1000
 FIRST_OVERLAP = 10_000
 """How far before the newest id a transaction can have begun that writes when the feed begins."""
 
@@ -92,8 +106,7 @@ class ChangeFeed:
         self._horizon: Horizon = Horizon(safe=newest, newest=newest)
         if writing and not self._is_unordered:
             self._horizon.safe = self._horizon.newest = newest - FIRST_OVERLAP
-        entries = self._read(connection)
-        self._horizon.advance(newest, writing, {one.id: self._place(one) for one in entries})
+        self._horizon.advance(newest, writing, self._read_places(connection))
 
     def mark_seen(self, changes: Iterable[LoggedChange]) -> None:
         """Take changes that were read in another way for seen."""
@@ -105,9 +118,9 @@ class ChangeFeed:
         """Return the changes that have been committed since the last poll."""
         newest = self._newest(connection)
         writing = _read_writing(connection)
-        found = self._read(connection)
-        fresh = [change for change in found if self._horizon.is_new(change.id)]
-        self._horizon.advance(newest, writing, {one.id: self._place(one) for one in found})
+        places = self._read_places(connection)
+        fresh = self._read_changes(connection, [id_ for id_ in places if self._horizon.is_new(id_)])
+        self._horizon.advance(newest, writing, places)
         return fresh
 
     def _place(self, change: LoggedChange) -> Position:
@@ -124,27 +137,37 @@ class ChangeFeed:
         statement = select(func.coalesce(func.max(activity_log.c.id), 0))
         return connection.execute(statement).scalar_one()
 
-    def _read(self, connection: Connection) -> Sequence[LoggedChange]:
-        """Read the changes after the horizon, the oldest first."""
-        log, place = activity_log.c, self._place_column
+    def _read_places(self, connection: Connection) -> Mapping[ActivityId, Position]:
+        """Read which changes come after the horizon."""
+        place = self._place_column
+        statement = select(activity_log.c.id, place).where(
+            *self._conditions, place > self._horizon.safe
+        )
+        return dict(fetch_tuples(connection.execute(statement)))
+
+    def _read_changes(
+        self, connection: Connection, ids: Sequence[ActivityId]
+    ) -> Sequence[LoggedChange]:
+        """Read changes, the oldest first."""
+        if not ids:
+            return ()
+        log = activity_log.c
+        kind = Uuid() if self._is_unordered else BigInteger()
         statement = (
             select(log.id, log.order_id, log.details, log.created_at)
-            .where(
-                IS_CHANGE,
-                is_of_scope(self._scope, log.details),
-                *self._filter.conditions_on(log.details),
-            )
-            .order_by(place, log.id)
+            .where(*self._conditions, type_coerce(log.id, kind) == any_(literal(ids, ARRAY(kind))))
+            .order_by(self._place_column, log.id)
         )
-        after = place > self._horizon.safe
-        found: list[LoggedChange] = []
-        while True:
-            page = connection.execute(statement.where(after).limit(PAGE_ROWS)).mappings().all()
-            found += (LoggedChange(**row) for row in page)
-            if len(page) < PAGE_ROWS:
-                return found
-            last = found[-1]
-            after = is_after(place, (self._place(last), last.id), id_=log.id)
+        return [LoggedChange(**row) for row in connection.execute(statement).mappings()]
+
+    @property
+    def _conditions(self) -> Sequence[ColumnElement[bool]]:
+        details = activity_log.c.details
+        return (
+            IS_CHANGE,
+            is_of_scope(self._scope, details),
+            *self._filter.conditions_on(details),
+        )
 
 
 _WRITING = text(

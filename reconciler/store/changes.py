@@ -267,14 +267,6 @@ def is_of_scope(scope: Scope, details: ColumnElement[Any]) -> ColumnElement[bool
     return func.coalesce(details["scope"].astext, UNSCOPED).in_([UNSCOPED, scope])
 
 
-def is_after(
-    at: ColumnElement[Any], position: tuple[Any, ActivityId], *, id_: ColumnElement[Any]
-) -> ColumnElement[bool]:
-    """Return the condition that an entry comes after a position, by `at` and then by its id."""
-    later: ColumnElement[bool] = _place(at, id_, position[1]) > _given(position)
-    return later
-
-
 def _place(at: ColumnElement[Any], id_: ColumnElement[Any], like: ActivityId) -> Any:
     return tuple_(at, type_coerce(id_, _kind(like)))
 

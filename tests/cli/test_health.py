@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from click.testing import Result
 
+from reconciler import health_report
 from reconciler.telemetry.health import HostState, LastHour, Vitals
 
 from .conftest import Invoke
@@ -238,6 +239,19 @@ def test_what_prevents_a_verdict_is_code_3_with_its_hint(
     assert "\n  hint: " in result.stdout
     assert (output["status"], output["source"], output["rows"]) == ("unknown", None, [])
     assert {row["grade"] for row in output["reasons"]} == {"unknown"}
+
+
+def test_a_table_that_is_locked_is_code_3_and_not_a_wait_without_end(
+    ask_database: Ask, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health_report, "STATEMENT_SECONDS", 0.5)
+    with psycopg.connect(database_url) as migration:
+        migration.execute("LOCK TABLE orders")
+
+        result = ask_database()
+
+    assert result.exit_code == 3
+    assert "; database: the database did not finish a statement" in result.stdout.splitlines()[0]
 
 
 def test_a_database_without_our_tables_is_code_3(

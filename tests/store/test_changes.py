@@ -229,6 +229,23 @@ def test_what_commits_late_is_neither_lost_nor_doubled(
         assert poll() == []
 
 
+def test_what_has_been_seen_is_not_read_again_while_a_transaction_writes_for_long(
+    application: Application, database: Database, database_url: str
+) -> None:
+    with connect_application(database_url) as slow, slow.transaction():
+        add(slow, "late")
+        with database.autocommit() as connection:
+            feed = ChangeFeed(connection, UNSCOPED, ALL)
+            for number in range(300):
+                add(application, str(number))
+            assert len(feed.poll(connection)) == 300
+        add(application, "new")
+
+        plan = explained(database, feed.poll)
+
+    assert plan.root["Actual Rows"] == 1
+
+
 def test_what_was_there_is_not_new_and_what_is_rolled_back_never_appears(
     application: Application, database_url: str, feed_of: Any
 ) -> None:
