@@ -129,8 +129,8 @@ class HealthReport:
 def read_health(settings: Settings) -> HealthReport:
     """Ask the running supervisor, or else the database, and judge what it answers.
 
-    Blocks for a few seconds; if a statement does not end, for `STATEMENT_SECONDS`. Never fails: what prevents a verdict is the reason for
-    `unknown`.
+    Blocks for a few seconds; if a statement does not end, for `STATEMENT_SECONDS`. Never fails:
+    what prevents a verdict is the reason for `unknown`.
     """
     try:
         vitals = ask_supervisor(settings, "health", Vitals)

@@ -4,9 +4,9 @@ The supervisor calls its methods in threads; each opens a transaction of its own
 """
 
 import socket
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -21,7 +21,7 @@ from reconciler.orders.sync_times_cleanup import SyncTimesCleanup
 from reconciler.orders.unfollowed_gauge import UnfollowedGauge
 from reconciler.scope import Scope
 from reconciler.store import first_sync, shared_state
-from reconciler.store.cycles import CycleRecord, read_last_hour, record_cycle
+from reconciler.store.cycles import CycleRecord, clock_ahead, read_last_hour, record_cycle
 from reconciler.store.database import Database
 from reconciler.store.holds import measure_holds, resolve_ended
 from reconciler.store.live_state import delete_live_state, read_live_states, record_live_state
@@ -55,6 +55,7 @@ class OrderPlanner(Planner):
     duplicates: DuplicatesGauge
     scans: BacklogScan = field(default_factory=BacklogScan)
     cleanup: SyncTimesCleanup
+    now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
 
     @property
     def scope(self) -> Scope:
@@ -111,9 +112,15 @@ class OrderPlanner(Planner):
         )
 
     def record(self, cycle: Cycle) -> None:
-        """Record the cycle in the database; a dry run writes nothing."""
+        """Record the cycle in the database, by its clock; a dry run writes nothing."""
         if not self.is_dry_run:
             with self.database.transaction() as connection:
+                ahead = clock_ahead(connection, self.now())
+                cycle = replace(
+                    cycle,
+                    started_at=cycle.started_at - ahead,
+                    finished_at=cycle.finished_at - ahead,
+                )
                 first_sync.record_first_sync(
                     connection,
                     self.scope,

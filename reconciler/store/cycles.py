@@ -1,14 +1,17 @@
 """The record of each scope's cycles. `reconciler health` reads it when no supervisor answers."""
 
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, insert, text
+from sqlalchemy import Connection, func, insert, select, text
 
 from reconciler.scope import Scope
 from reconciler.store.first_sync import LAST_START
 from reconciler.store.tables import cycles
 from reconciler.telemetry.health import LastHour
+
+CLOCKS_AGREE = timedelta(seconds=2)
+"""A smaller difference may only be the way to the database."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,6 +34,17 @@ class CycleRecord:
     requests: int
     weight: int
     transitions: dict[str, int]
+
+
+def clock_ahead(connection: Connection, now: datetime) -> timedelta:
+    """Return how far `now`, by a host's clock, is ahead of the database's; 0 if they nearly agree.
+
+    The age of the last run is taken by the database's clock. A host an hour ahead would seem to run
+    for an hour after its end, and one an hour behind would never seem to run.
+    """
+    theirs: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+    ahead = now - theirs
+    return ahead if abs(ahead) > CLOCKS_AGREE else timedelta()
 
 
 def record_cycle(connection: Connection, scope: Scope, cycle: CycleRecord) -> None:

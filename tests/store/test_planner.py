@@ -1,13 +1,19 @@
 """The planner ends the holds of ended orders and holds poisoned ones; not in a dry run."""
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
 import pytest
 
 from reconciler.errors import SchemaMismatch
+from reconciler.orders.planner import OrderPlanner
 from reconciler.orders.workload import OrderWorkload
 from reconciler.settings import Settings
 from reconciler.store.database import Database
 from reconciler.store.side_table import side_table_ddl
 from reconciler.store.user_table import DEFAULT_TABLE
+from reconciler.workload import Counts, Cycle
 
 from .builders import (
     IN_ORDERS,
@@ -152,3 +158,36 @@ def test_only_the_first_page_of_a_sweep_ends_holds(
 
     assert first.next is not None
     assert read_hold(application, 1) is not None
+
+
+@pytest.mark.parametrize("wrong_by", [-1, 1], ids=["an hour behind", "an hour ahead"])
+def test_a_cycle_is_recorded_by_the_clock_of_the_database(
+    wrong_by: int,
+) -> None:
+    clock = partial(_clock, timedelta(hours=wrong_by))
+    opened = OrderWorkload(settings=Settings.load()).open_planner()
+    assert isinstance(opened, OrderPlanner)
+    planner = replace(opened, now=clock)
+    counts = Counts()
+    counts.scanned = 7
+    ended = clock() - timedelta(seconds=90)
+
+    planner.record(
+        Cycle(
+            started_at=ended - timedelta(seconds=1),
+            finished_at=ended,
+            duration_ms=1000,
+            counts=counts,
+            ends_sweep=True,
+        )
+    )
+    hour = planner.last_hour()
+    planner.close()
+
+    assert hour.last_run_age_seconds is not None
+    assert 89 < hour.last_run_age_seconds < 200
+    assert hour.scanned == hour.first_sync_scanned == 7
+
+
+def _clock(ahead: timedelta) -> datetime:
+    return datetime.now(UTC) + ahead
