@@ -251,7 +251,7 @@ def test_a_table_that_is_locked_is_code_3_and_not_a_wait_without_end(
         result = ask_database()
 
     assert result.exit_code == 3
-    assert "; database: the database did not finish a statement" in result.stdout.splitlines()[0]
+    assert "database: the database did not finish a statement" in result.stdout.splitlines()[0]
 
 
 def test_a_database_without_our_tables_is_code_3(
