@@ -167,9 +167,11 @@ def test_an_orderly_end_leaves_no_gauge_of_what_is_gone(
     reconcile("--once", **statsd.environment, EXCHANGE_BASE_URL="http://127.0.0.1:9").end()
     statsd.read()
 
-    for name in ("shards.desired", "shards.running", "breakers.open", "shard.0.breaker.state"):
+    for name in ("shards.desired", "breakers.open", "shard.0.breaker.state"):
         assert max(statsd.values["g", name]) > 0, name
         assert statsd.values["g", name][-1] == 0, name
+    # On a busy machine no gauges are sent between the start of the workers and their end.
+    assert statsd.values["g", "shards.running"][-1] == 0
 
 
 def test_a_shard_that_is_gone_leaves_no_open_breaker(
