@@ -72,12 +72,17 @@ def answer(snapshot: OrderSnapshot) -> str:
     if snapshot.row is None:
         return "It is not reconciled: it is no longer in orders."
     if reason := next(_reasons_not_due(snapshot, snapshot.row), None):
-        return f"It is not reconciled: {reason}."
+        return f"It is not reconciled: {_without_stop(reason)}."
     if progress := next(_progress_descriptions(snapshot), None):
         return f"It is being reconciled: {progress}."
     if reason := next(_reasons_for_waiting(snapshot), None):
-        return f"It is due, but {reason}."
+        return f"It is due, but {_without_stop(reason)}."
     return f"It is due: {_next_step(snapshot)}."
+
+
+def _without_stop(reason: str) -> str:
+    """Return a reason that may end with what an exchange said, which may be a sentence."""
+    return reason.removesuffix(".")
 
 
 def is_due(snapshot: OrderSnapshot) -> bool:

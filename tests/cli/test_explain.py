@@ -148,6 +148,10 @@ IN_THE_WAY = [
         at(breaker="open", breaker_retry_seconds=80, fault="503"),
         "the breaker of shard 1 is open for 1 min 20 s more: 503",
     ),
+    (
+        at(breaker="open", breaker_retry_seconds=80, fault="HTTP 503. Please try again."),
+        "the breaker of shard 1 is open for 1 min 20 s more: HTTP 503. Please try again",
+    ),
     (at(backing_off_seconds=8), "shard 1 is backing off for 8 s more"),
     (at(shard_state=ShardState.BACKING_OFF), "its shard 1 is backing off"),
     (
