@@ -168,7 +168,7 @@ def _read_vitals(settings: Settings) -> Vitals:
         halted=halted,
         stale_orders=stale.orders,
         oldest_stale_age_seconds=stale.oldest_age_seconds,
-        unreached_orders=stale.unreached_orders,
+        unreached_orders=stale.unreached_orders if hour.is_first_sync else 0,
         stale_after_seconds=stale_after.total_seconds(),
         open_orders=holds.open_orders,
         held_orders=holds.held_orders,

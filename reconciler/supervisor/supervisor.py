@@ -479,10 +479,13 @@ class Supervisor:
 
     async def _watch_backlog(self) -> None:
         """Measure the backlog at each interval."""
+        history = self._coordinator.history
+        await history.wait_until_known()
         while True:
+            is_first_sync = history.last_hour.is_first_sync
             backlog = await self._measure_backlog()
             if backlog is not None:
-                self._snapshots.record_backlog(backlog)
+                self._snapshots.record_backlog(backlog, is_first_sync=is_first_sync)
                 self._backlog_gauges.record(backlog)
                 self._backlog_gauges.send()
                 self._metrics.flush()

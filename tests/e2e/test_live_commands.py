@@ -56,7 +56,8 @@ def test_commands_show_a_running_and_an_ended_supervisor(
     health_after = command("health", "--json")
 
     assert shown.exit_code == 0, shown.err
-    assert shown.out.startswith(f"supervisor {run.pid} on ")
+    assert shown.out.startswith("OK ")
+    assert f"\nsupervisor {run.pid}, running, " in shown.out
     assert f"done     {ORDERS:,} orders in " in shown.out
     assert running.report["source"] == "supervisor"
     assert "breakers" in [row["name"] for row in running.report["rows"]]

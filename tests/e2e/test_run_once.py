@@ -109,7 +109,7 @@ def test_dry_run_writes_nothing_and_lists_its_changes(
     ("environment", "exit_code", "words"),
     [
         pytest.param(
-            {"EXCHANGE_BASE_URL": "http://127.0.0.1:9"}, 75, "circuit breaker", id="exchange away"
+            {"EXCHANGE_BASE_URL": "http://127.0.0.1:9"}, 75, "cannot be reached", id="exchange away"
         ),
         pytest.param(
             {"DATABASE_URL": "postgresql://nobody@127.0.0.1:9/nothing"},

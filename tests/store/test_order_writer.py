@@ -518,7 +518,7 @@ def test_a_column_that_our_role_may_not_read_is_not_used(
     application.execute(
         "GRANT SELECT (id, symbol, external_order_id, status, executed_qty, avg_price,"
         " last_synced_at, created_at, updated_at, side) ON orders TO clerk;"
-        "GRANT SELECT ON reconciliation_holds TO clerk"
+        "GRANT SELECT ON reconciliation_holds, reconciliation_state TO clerk"
     )
 
     with database.transaction() as connection:

@@ -97,7 +97,8 @@ def _stale_rows(vitals: Vitals, hosts: MergedHosts) -> Iterator[HealthRow]:
         yield HealthRow.of(Slug.OLDEST_STALE, "none is stale", Grade.HEALTHY)
         yield HealthRow.of(Slug.BACKLOG, "none is stale", Grade.HEALTHY)
         return
-    is_excused = vitals.last_hour.is_first_sync and vitals.unreached_orders != 0
+    unreached = vitals.unreached_orders
+    is_excused = vitals.last_hour.is_first_sync if unreached is None else unreached > 0
     yield _oldest_stale(age, vitals.stale_orders, stale_after, is_excused=is_excused)
     yield _backlog(vitals.stale_orders, stale_after, vitals.last_hour, hosts, is_excused=is_excused)
 

@@ -93,8 +93,8 @@ class Vitals:
         last_hour: The cycles of the last hour.
         stale_orders: Orders that are stale.
         oldest_stale_age_seconds: How long the oldest of them has not been synced.
-        unreached_orders: Stale orders that the first sync has not looked at yet, while it is going
-            on.
+        unreached_orders: Those of them that the first sync had not looked at when they were
+            counted; 0 if it was over then.
         stale_after_seconds: How long an order may go without a sync before it is stale.
         open_orders, held_orders: Open orders, and how many of them are on hold.
         oldest_hold_age_seconds: How long ago the oldest hold began.

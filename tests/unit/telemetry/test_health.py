@@ -303,8 +303,12 @@ def test_first_sync_excuses_only_while_it_has_not_reached_every_stale_order() ->
 
     going_on = judge(vitals_with(**stale, unreached_orders=1))
     all_reached = judge(vitals_with(**stale, unreached_orders=0))
+    over_since_they_were_counted = judge(
+        vitals_with(**(stale | {"is_first_sync": False}), unreached_orders=1593)
+    )
 
     assert going_on.status is Grade.HEALTHY
+    assert over_since_they_were_counted.status is Grade.HEALTHY
     assert [(row.slug, row.value) for row in all_reached.reasons] == [
         (Slug.OLDEST_STALE, "unsynced for 1 min 39 s, of 1,593 that are after 6 s")
     ]
