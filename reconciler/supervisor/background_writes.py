@@ -19,16 +19,15 @@ class BackgroundWrites:
 
     def __init__(self) -> None:
         self._waiting: asyncio.Queue[BackgroundWrite | None] = asyncio.Queue()
-        self._is_working = False
 
     def add(self, write: BackgroundWrite) -> None:
         """Queue a write."""
         self._waiting.put_nowait(write)
 
     @property
-    def is_idle(self) -> bool:
-        """True while no write waits or runs."""
-        return self._waiting.empty() and not self._is_working
+    def have_few(self) -> bool:
+        """True while at most one write waits: what is done again later can be added."""
+        return self._waiting.qsize() <= 1
 
     def end(self) -> None:
         """End `work` when all writes added so far are done."""
@@ -41,12 +40,9 @@ class BackgroundWrites:
         failure here stops the service, because nothing waits for the write.
         """
         while (write := await self._waiting.get()) is not None:
-            self._is_working = True
             try:
                 await run_in_daemon_thread(write, planner())
             except (StoreUnavailable, StoreRefused) as error:
                 log.warning("background_write.failed", reason=str(error))
             except Exception:
                 log.exception("background_write.crashed")
-            finally:
-                self._is_working = False

@@ -5,7 +5,7 @@ import re
 import signal
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -14,11 +14,12 @@ import pytest
 
 from reconciler.demo import Demo
 from reconciler.health_report import HealthReport, HealthSource, read_health
+from reconciler.paper.process import PaperProcess
 from reconciler.settings import Settings
 from reconciler.telemetry.health import CAUSES, Grade, Slug
 
 from .commands import DEADLINE_SECONDS
-from .conftest import Start, settings_of
+from .conftest import AMPLE, KEY, SECRET, Start, settings_of
 from .control import wait_for_status
 from .rows import connected
 
@@ -51,6 +52,13 @@ def _without_ages(report: HealthReport) -> list[tuple[str, str, str]]:
         (slug, re.sub(r"(\d[\d.]* (d|h|min|s)\b ?)+", "# ", value), grade)
         for slug, value, grade in rows
     ]
+
+
+@pytest.fixture
+def paper() -> Iterator[PaperProcess]:
+    """An exchange of this test, since its bans must not meet the next one."""
+    with PaperProcess(api_key=KEY, api_secret=SECRET, options=AMPLE) as paper:
+        yield paper
 
 
 Ask = Callable[[Path], HealthReport]
