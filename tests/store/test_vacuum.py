@@ -137,16 +137,17 @@ def test_a_role_without_monitoring_rights_sees_ages_in_transactions(
     database_url: str, application: Application
 ) -> None:
     application.execute("CREATE ROLE looker LOGIN")
+    looker = Database(database_url.replace("//postgres:@", "//looker:@"), role="test")
     try:
-        looker = Database(database_url.replace("//postgres:@", "//looker:@"), role="test")
         with a_session(database_url, "BEGIN ISOLATION LEVEL REPEATABLE READ", "SELECT 1") as pid:
             application.execute("INSERT INTO orders (symbol) VALUES ('BTCUSDT')")
-            ((what, hint),) = blockers(looker)
-        looker.close()
+            found = blockers(looker)
     finally:
+        looker.close()
         application.execute("DROP ROLE looker")
 
-    assert what.startswith(f"session {pid} (")
+    # It may not see what the server's own processes are, such as autovacuum.
+    ((what, hint),) = [one for one in found if one[0].startswith(f"session {pid} (")]
     assert re.search(r"for [\d,]+ transactions of the server", what)
     assert f"pg_terminate_backend({pid})" in hint
 
