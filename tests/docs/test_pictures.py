@@ -1,14 +1,12 @@
 """The pictures of the README and the docs: small, described, and complete in themselves."""
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from scripts.picture.terminal_svg import save_terminal
 
-from ..optional_programs import require_program  # noqa: TID252 - tests are no package
 from .documents import DOCUMENTS, ROOT, name_of
 
 IMAGES = ROOT / "docs" / "images"
@@ -45,19 +43,3 @@ def test_what_a_terminal_shows_is_drawn_with_its_colours(tmp_path: Path) -> None
     drawn = file.read_text()
     assert "CRITICAL" in drawn
     assert "#f06e6e" in drawn
-
-
-@pytest.mark.long
-def test_the_script_makes_each_picture_but_those_that_need_graphite(tmp_path: Path) -> None:
-    require_program("chromium")
-
-    subprocess.run(  # noqa: S603 - our own script
-        [ROOT / "scripts" / "pictures", "--short", "--to", tmp_path],
-        check=True,
-        capture_output=True,
-        timeout=200,
-    )
-
-    assert {file.name for file in tmp_path.iterdir()} == {
-        file.name for file in MADE if not file.name.startswith("graphite")
-    }
