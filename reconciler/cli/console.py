@@ -107,6 +107,7 @@ def console_command(
     with _requiring_extra():
         from reconciler.console import server  # noqa: PLC0415 - needs the extra "console"
         from reconciler.console.options import ConsoleOptions  # noqa: PLC0415 - as above
+        from reconciler.http_server import bind  # noqa: PLC0415 - as above
 
     settings = load_settings()
     options = ConsoleOptions(
@@ -120,7 +121,7 @@ def console_command(
     )
     _require_protection(settings, options)
     with reporting_bind_errors(host, port):
-        listener = server.bind(host, port)
+        listener = bind(host, port, backlog=server.BACKLOG)
     announce = _announce_json if as_json else _announce
     server.serve(settings, options, listener, on_ready=announce)
 

@@ -107,7 +107,8 @@ def paper_command(**options: Any) -> None:
     78 if the options are wrong.
     """
     with _requiring_extra():
-        from reconciler.paper import auth, server, tokens  # noqa: PLC0415  # need the extra "demo"
+        from reconciler.http_server import bind  # noqa: PLC0415  # needs the extra "demo"
+        from reconciler.paper import auth, server, tokens  # noqa: PLC0415  # need it too
         from reconciler.paper.public_key import PublicKey  # noqa: PLC0415  # with auth
 
     public_key = options["public_key_file"]
@@ -133,7 +134,7 @@ def paper_command(**options: Any) -> None:
         account_id=options["account_id"],
     )
     with reporting_bind_errors(options["host"], options["port"]):
-        listener = server.bind(options["host"], options["port"])
+        listener = bind(options["host"], options["port"])
     server.serve(
         exchange,
         listener,

@@ -1,6 +1,5 @@
 """Listen, and serve the console until a signal."""
 
-import contextlib
 import signal
 import socket
 from collections.abc import Callable
@@ -19,26 +18,12 @@ from reconciler.console.pages import PAGES
 from reconciler.console.poller import Poller
 from reconciler.console.static_files import StaticFiles
 from reconciler.console.templating import Templates
+from reconciler.http_server import GRACE_SECONDS, Server
 from reconciler.settings import Settings
 
-_BACKLOG = 128
-_GRACE_SECONDS = 2
+BACKLOG = 128
 _MOST_CONNECTIONS = 256
 PAGES_AT_ONCE = 6
-
-
-def bind(host: str, port: int) -> socket.socket:
-    """Listen on `host` and `port`; port 0 picks a free one.
-
-    Raises:
-        OSError: the address is taken, not allowed or not of this machine.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
-    # Its connections inherit this; asyncio does not set it on them. Without it the body of an
-    # answer waits 40 ms for the client to acknowledge the head.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listener
 
 
 def new_console(
@@ -96,8 +81,8 @@ def serve(
         console.databases.close()
 
 
-class _Server(uvicorn.Server):
-    """uvicorn that reports when it answers requests, and leaves signals to its caller."""
+class _Server(Server):
+    """The console's server, which sends the viewers away before it ends."""
 
     def __init__(
         self, console: Console, static_files: StaticFiles, on_ready: Callable[[], None]
@@ -114,23 +99,19 @@ class _Server(uvicorn.Server):
                 proxy_headers=False,
                 server_header=False,
                 limit_concurrency=_MOST_CONNECTIONS,
-                timeout_graceful_shutdown=_GRACE_SECONDS,
-            )
+                timeout_graceful_shutdown=GRACE_SECONDS,
+            ),
+            on_ready,
         )
         self._console = console
-        self._on_ready = on_ready
 
     def stop(self) -> None:
         """Send the viewers away, answer pending requests, then end. Safe from a signal handler."""
         self._console.news.close()
-        self.should_exit = True
+        super().stop()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         # Most need one of the few database connections, so more of them would only wait.
         to_thread.current_default_thread_limiter().total_tokens = PAGES_AT_ONCE
         self._console.news.open()
         await super().startup(sockets)
-        self._on_ready()
-
-    def capture_signals(self) -> contextlib.AbstractContextManager[None]:  # type: ignore[override]  # uvicorn's is a generator
-        return contextlib.nullcontext()

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from reconciler.http_server import GRACE_SECONDS, Server, bind
 from reconciler.paper.app import CLOSE_CONNECTION, build_app
 from reconciler.paper.auth import AccessPolicy
 from reconciler.paper.exchange import ACCOUNT_UID, PaperExchange
@@ -24,11 +25,9 @@ from reconciler.paper.process import PaperProcess
 from reconciler.paper.request_log import RequestLog
 from reconciler.paper.weight_meter import PUBLISHED_LIMIT, WeightMeter
 
-__all__ = ["PaperProcess", "bind", "new_exchange", "serve", "serve_in_thread", "url_of"]
+__all__ = ["PaperProcess", "new_exchange", "serve", "serve_in_thread", "url_of"]
 
-_BACKLOG = 2048
 _START_SECONDS = 30
-_GRACE_SECONDS = 2
 _KEEP_ALIVE_SECONDS = 75
 
 
@@ -54,20 +53,6 @@ def new_exchange(
     if seed_options is not None:
         exchange.seed(seed_options)
     return exchange
-
-
-def bind(host: str, port: int) -> socket.socket:
-    """Listen on `host` and `port`; port 0 picks a free one.
-
-    Raises:
-        OSError: the address is taken, not allowed or not of this machine.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
-    # Its connections inherit this. asyncio sets it only on sockets whose protocol is named, and
-    # without it the body of a short answer waits 40 ms for the client to acknowledge the head.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listener
 
 
 def url_of(listener: socket.socket) -> str:
@@ -126,9 +111,7 @@ class _Protocol(HttpToolsProtocol):
         self.scope["extensions"] = {CLOSE_CONNECTION: self.transport.close}  # type: ignore[dict-item]  # uvicorn knows only the standard's extensions
 
 
-class _Server(uvicorn.Server):
-    """uvicorn that reports when it answers requests, and leaves signals to its caller."""
-
+class _Server(Server):
     def __init__(self, exchange: PaperExchange, on_ready: Callable[[], None]) -> None:
         super().__init__(
             uvicorn.Config(
@@ -141,21 +124,10 @@ class _Server(uvicorn.Server):
                 proxy_headers=False,
                 server_header=False,
                 timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-                timeout_graceful_shutdown=_GRACE_SECONDS,
-            )
+                timeout_graceful_shutdown=GRACE_SECONDS,
+            ),
+            on_ready,
         )
-        self._on_ready = on_ready
-
-    def stop(self) -> None:
-        """Answer pending requests, then end. Safe from any thread and from a signal handler."""
-        self.should_exit = True
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._on_ready()
-
-    def capture_signals(self) -> contextlib.AbstractContextManager[None]:  # type: ignore[override]  # uvicorn's is a generator
-        return contextlib.nullcontext()
 
 
 def _await_end_of_stdin(server: _Server) -> None:

@@ -15,9 +15,10 @@ import pytest
 from click.testing import CliRunner
 
 from reconciler.cli.app import cli
+from reconciler.http_server import bind
 from reconciler.paper.listing import ListedOrder
 from reconciler.paper.process import PaperDidNotStart, PaperProcess
-from reconciler.paper.server import bind, url_of
+from reconciler.paper.server import url_of
 
 COMMAND = [
     sys.executable,
