@@ -14,6 +14,7 @@ from reconciler.store.hold_acceptance import (
     NOTHING_TO_ACCEPT,
     NotAcceptable,
     decide_acceptance,
+    needs_status,
 )
 from reconciler.store.hold_decisions import fingerprint
 from reconciler.store.holds import HeldOrder, read_hold
@@ -66,13 +67,6 @@ def preview_acceptance(
     except NotAcceptable as error:
         return _preview(order_id, hold, to=None, why_not=str(error))
     return _preview(order_id, hold, to=acceptance.to, why_not=None)
-
-
-def needs_status(hold: HeldOrder) -> bool:
-    """Return True if a person must name the status: the exchange has none that we know."""
-    return hold.reason not in NOTHING_TO_ACCEPT and (
-        hold.reason in NEEDS_STATUS or hold.report is None
-    )
 
 
 def what_happens_to(reason: str, *, is_accepted: bool, status: Status | None) -> str:

@@ -44,6 +44,13 @@ class Acceptance:
     report: Report
 
 
+def needs_status(hold: HeldOrder) -> bool:
+    """Return True if a person must name the status: the exchange has none that we know."""
+    return hold.reason not in NOTHING_TO_ACCEPT and (
+        hold.reason in NEEDS_STATUS or hold.report is None
+    )
+
+
 def decide_acceptance(
     hold: HeldOrder, status: Status | None, orders: OrdersTable, *, now: datetime
 ) -> Acceptance:
@@ -60,13 +67,12 @@ def decide_acceptance(
             f"order {hold.order_id} is on hold for {hold.reason.value}: there is no view of the"
             " exchange to accept; fix the cause, then run: reconciler holds dismiss"
         )
-    needs_status = hold.reason in NEEDS_STATUS or hold.report is None
-    if needs_status and status is None:
+    if needs_status(hold) and status is None:
         raise NotAcceptable(
             f"order {hold.order_id} is on hold for {hold.reason.value}: the exchange has no status"
             " for it that we know; name the right one with --status"
         )
-    if not needs_status and status is not None:
+    if not needs_status(hold) and status is not None:
         raise NotAcceptable(
             f"order {hold.order_id} is on hold for {hold.reason.value}: the exchange's own view is"
             " written; leave --status out"

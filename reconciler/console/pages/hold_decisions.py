@@ -19,7 +19,6 @@ from reconciler.console.decisions import Act, Decision, Progress
 from reconciler.console.error_pages import Refusal
 from reconciler.console.hold_preview import (
     HoldPreview,
-    needs_status,
     preview_acceptance,
     preview_dismissal,
     what_happens_to,
@@ -38,6 +37,7 @@ from reconciler.domain.order import OrderId
 from reconciler.domain.status import TERMINAL, Status
 from reconciler.store.bulk_holds import HoldCount, HoldFilter, count_holds
 from reconciler.store.database import Database
+from reconciler.store.hold_acceptance import needs_status
 from reconciler.store.hold_decisions import (
     AcceptHolds,
     DecisionResult,
