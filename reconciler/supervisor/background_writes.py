@@ -25,7 +25,7 @@ class BackgroundWrites:
         self._waiting.put_nowait(write)
 
     @property
-    def have_few(self) -> bool:
+    def has_room(self) -> bool:
         """True while at most one write waits: what is done again later can be added."""
         return self._waiting.qsize() <= 1
 

@@ -625,7 +625,7 @@ class Coordinator:
             if part is not None:
                 self.history.add(part)
                 self._metrics.gauge(Gauge.CYCLE_LAST_RUN_TIMESTAMP, part.finished_at.timestamp())
-        if self.writes.have_few:
+        if self.writes.has_room:
             self.writes.add(self.history.write)
 
     def _record(self, cycle: OpenCycle) -> None:

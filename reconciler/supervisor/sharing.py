@@ -64,7 +64,7 @@ class StateSharing:
         while True:
             state = self._build()
             is_due = self._monotonic() - self._recorded_at >= SHARE_SECONDS
-            if self._writes.have_few and (is_due or self._is_news(state)):
+            if self._writes.has_room and (is_due or self._is_news(state)):
                 self._writes.add(partial(self._share, state))
             await asyncio.sleep(CHECK_SECONDS)
 

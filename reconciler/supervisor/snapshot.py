@@ -63,7 +63,6 @@ class SnapshotBuilder:
         self.sharing = StateSharing(self.own, self._own_state, coordinator.writes)
         self._backlog: Backlog | None = None
         self._backlog_at = 0.0
-        self._unreached_orders: int | None = None
         self._started = time.monotonic()
         self._started_at = datetime.now(UTC)
 
@@ -73,9 +72,8 @@ class SnapshotBuilder:
         return Mode.LIVE if self._workload.shadow_figures is None else Mode.SHADOW
 
     def record_backlog(self, backlog: Backlog, *, is_first_sync: bool) -> None:
-        """Record the backlog, and whether the first sync was going on when it was measured."""
-        self._backlog = backlog
-        self._unreached_orders = backlog.unreached_items if is_first_sync else 0
+        """Record the backlog. `is_first_sync`: the first sync was going on when it was measured."""
+        self._backlog = backlog if is_first_sync else replace(backlog, unreached_items=0)
         self._backlog_at = time.monotonic() - backlog.measured_seconds_ago
 
     def build(self, phase: Phase) -> SupervisorSnapshot:
@@ -185,7 +183,7 @@ class SnapshotBuilder:
             last_hour=self._history.last_hour,
             stale_orders=None if backlog is None else backlog.items,
             oldest_stale_age_seconds=self._oldest_stale_age_seconds(),
-            unreached_orders=self._unreached_orders,
+            unreached_orders=None if backlog is None else backlog.unreached_items,
             stale_after_seconds=self._stale_after_seconds,
             open_orders=None if backlog is None else backlog.open_items,
             held_orders=None if backlog is None else backlog.held_items,
