@@ -6,22 +6,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import SecretStr
-
-from reconciler.demo import Demo
-from reconciler.embedded import embedded_postgres
-from reconciler.paper.process import PaperProcess
-from reconciler.store import migrations, sample_orders
+from reconciler.demo import Demo, open_demo
 from reconciler.store.database import Database
-from reconciler.store.user_table import DEFAULT_TABLE
 from tests.chaos.postmaster import Postmaster
 from tests.e2e.commands import DEADLINE_SECONDS, EndedCommand, RunningCommand
 from tests.e2e.control import wait_until_ready
 from tests.e2e.statsd_socket import StatsdServer
 
-KEY, SECRET = "key-of-the-stage", "secret-of-the-stage"
 ORDERS, SYMBOLS, SHARDS = 1500, 60, 2
-NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
 
 
 @dataclass(kw_only=True)
@@ -66,23 +58,7 @@ class Stage:
 def a_stage(folder: Path) -> Iterator[Stage]:
     """Set the stage: the table's first sync is over, and the supervisor runs."""
     with ExitStack() as stack:
-        url = stack.enter_context(embedded_postgres(settings=NOT_DURABLE))
-        exchange = stack.enter_context(
-            PaperProcess(api_key=KEY, api_secret=SECRET, options=("--weight-limit", "1000000"))
-        )
-        database = Database(url, role="test")
-        stack.callback(database.close)
-        with database.transaction() as connection:
-            sample_orders.create_orders_table(connection)
-        with database.connection() as connection:
-            migrations.upgrade(connection, DEFAULT_TABLE)
-        demo = Demo(
-            database=database,
-            database_url=url,
-            exchange=exchange,
-            api_key=SecretStr(KEY),
-            api_secret=SecretStr(SECRET),
-        )
+        demo = stack.enter_context(open_demo(("--weight-limit", "1000000")))
         demo.fill(orders=ORDERS, symbols=SYMBOLS, seed=5)
         statsd = StatsdServer()
         stack.callback(statsd.close)
@@ -99,12 +75,12 @@ def a_stage(folder: Path) -> Iterator[Stage]:
         with RunningCommand(("run", "--once"), environment=environment, folder=folder) as first:
             ended = first.end()
         assert ended.exit_code == 0, ended.err
-        with Postmaster(url) as postmaster:
+        with Postmaster(demo.database_url) as postmaster:
             run = stack.enter_context(
                 RunningCommand(("run",), environment=environment, folder=folder)
             )
             wait_until_ready(folder / "control.sock")
-            _wait_until_recorded(database)
+            _wait_until_recorded(demo.database)
             yield Stage(
                 demo=demo,
                 postmaster=postmaster,
