@@ -1,6 +1,8 @@
 """Listen on an address, and serve HTTP there: what the console and the paper exchange share."""
 
+import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import Callable
 
@@ -30,6 +32,7 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
         super().__init__(config)
         self._on_ready = on_ready
+        logging.getLogger("uvicorn.error").addFilter(_is_no_cut_off_request)
 
     def stop(self) -> None:
         """Answer pending requests, then end. Safe from any thread and from a signal handler."""
@@ -43,3 +46,11 @@ class Server(uvicorn.Server):
     def capture_signals(self) -> contextlib.AbstractContextManager[None]:  # type: ignore[override]  # uvicorn's is a generator
         """Capture none: the caller has handlers of its own."""
         return contextlib.nullcontext()
+
+
+def _is_no_cut_off_request(record: logging.LogRecord) -> bool:
+    """Drop the traceback that uvicorn logs for a request that outlasts the grace period.
+
+    It reports the cancelled request as a fault of the application, and its number by another line.
+    """
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -125,6 +126,27 @@ def test_child_ends_with_code_0_at_the_end_of_the_block() -> None:
 
     assert process.exit_code == 0
     assert not is_running(process.pid)
+
+
+def test_a_request_that_is_cut_off_at_the_end_leaves_no_traceback() -> None:
+    child = subprocess.Popen(  # noqa: S603  # our own command
+        [*COMMAND, "--port", "0", "--json", "--latency-ms", "600000"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    url = str(ready_line(child)["url"])
+    address = urlsplit(url)
+    with socket.create_connection((str(address.hostname), int(address.port or 0))) as client:
+        client.sendall(b"GET /api/v3/time HTTP/1.1\r\nHost: paper\r\n\r\n")
+        while not httpx.get(f"{url}/paper/stats", trust_env=False).json()["weight"]:
+            pass
+        child.send_signal(signal.SIGINT)
+        _, err = child.communicate(timeout=SECONDS)
+
+    assert child.returncode == 0
+    assert "Cancel 1 running task" in err
+    assert "Traceback" not in err
 
 
 def test_child_that_cannot_start_raises_an_error(capfd: pytest.CaptureFixture[str]) -> None:
