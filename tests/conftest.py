@@ -1,4 +1,10 @@
-"""Fixtures for all tests: a PostgreSQL for each test process, a database for each test."""
+"""Fixtures for all tests: a PostgreSQL for each test process, a database for each test.
+
+The examples of property tests are the same at every run, so that a failure is caused by the change
+and not by chance. For a longer search of new examples:
+
+    HYPOTHESIS_PROFILE=search scripts/test tests/unit/domain --timeout 0
+"""
 
 import os
 from collections.abc import Iterator
@@ -8,6 +14,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 from psycopg import sql
 
 from reconciler.embedded import embedded_postgres
@@ -24,6 +31,21 @@ FAST = {
 }
 
 _numbers = count()
+
+settings.register_profile(
+    "repeatable",
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile(
+    "search",
+    max_examples=5_000,
+    stateful_step_count=100,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -287,9 +287,7 @@ def read_rows(database: Database, ids: Sequence[int]) -> dict[int, StaleOrder]:
 
 
 @given(scenario=scenarios)
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_order_reaches_an_end_that_the_exchange_never_reported(
     database: Database,
     writer: OrderWriter,

@@ -184,7 +184,7 @@ symbols = st.sampled_from(["AAA", "BBB", "CCC"])
 keys = st.tuples(symbols, st.integers(min_value=0, max_value=60))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     ended=st.dictionaries(keys, st.booleans(), max_size=60),
     wanted_keys=st.sets(keys, max_size=40),

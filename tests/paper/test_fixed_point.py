@@ -1,13 +1,12 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.paper import fixed_point
 
 
-@settings(deadline=None)
 @given(st.integers(-(10**24), 10**24))
 def test_formatted_number_is_parsed_back_unchanged(value_e8: int) -> None:
     assert fixed_point.from_text(fixed_point.to_text(value_e8)) == value_e8

@@ -4,7 +4,7 @@ from itertools import pairwise
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.domain.status import Status
@@ -29,7 +29,6 @@ terms_of_any_order = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(st.sampled_from(LIFECYCLES), terms_of_any_order, st.integers())
 def test_executed_quantity_and_quote_never_shrink(
     lifecycle: Lifecycle, terms: OrderTerms, seed: int
@@ -41,7 +40,6 @@ def test_executed_quantity_and_quote_never_shrink(
         assert earlier.quote_e8 <= later.quote_e8
 
 
-@settings(deadline=None)
 @given(st.sampled_from(LIFECYCLES), terms_of_any_order, st.integers())
 def test_only_the_last_state_may_be_terminal(
     lifecycle: Lifecycle, terms: OrderTerms, seed: int
@@ -52,7 +50,6 @@ def test_only_the_last_state_may_be_terminal(
     assert [state.binance_status for state in states] == list(lifecycle.statuses)
 
 
-@settings(deadline=None)
 @given(st.sampled_from(LIFECYCLES), terms_of_any_order, st.integers())
 def test_status_of_an_order_moves_only_forward(
     lifecycle: Lifecycle, terms: OrderTerms, seed: int
@@ -64,7 +61,6 @@ def test_status_of_an_order_moves_only_forward(
         assert earlier.progress <= later.progress
 
 
-@settings(deadline=None)
 @given(st.sampled_from(LIFECYCLES), terms_of_any_order, st.integers())
 def test_binance_statuses_agree_with_quantities(
     lifecycle: Lifecycle, terms: OrderTerms, seed: int
@@ -82,7 +78,6 @@ def test_binance_statuses_agree_with_quantities(
             assert state.executed_e8 == 0
 
 
-@settings(deadline=None)
 @given(st.sampled_from(LIFECYCLES), terms_of_any_order, st.integers())
 def test_average_price_is_better_than_the_limit_price(
     lifecycle: Lifecycle, terms: OrderTerms, seed: int
@@ -97,7 +92,6 @@ def test_average_price_is_better_than_the_limit_price(
             assert abs(average - limit) <= limit * Decimal("0.002")
 
 
-@settings(deadline=None)
 @given(terms_of_any_order, st.integers())
 def test_quote_of_a_single_fill_is_exactly_price_times_quantity(
     terms: OrderTerms, seed: int

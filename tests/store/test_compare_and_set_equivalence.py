@@ -302,8 +302,6 @@ def stage(database: Database, database_url: str, application: Application) -> It
 @in_both
 @settings(
     max_examples=18,
-    deadline=None,
-    derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(batch=st.lists(scenes, min_size=1, max_size=12))

@@ -674,8 +674,6 @@ def test_an_average_is_rounded_by_its_column_and_changes_once(
 
 @settings(
     max_examples=30,
-    deadline=None,
-    derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(

@@ -109,8 +109,6 @@ def writer(database: Database) -> OrderWriter:
 @in_both
 @settings(
     max_examples=40,
-    deadline=None,
-    derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(batch=st.lists(meetings, min_size=1, max_size=8))

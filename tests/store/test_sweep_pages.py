@@ -290,9 +290,7 @@ def test_the_side_table_gives_the_same_pages(application: Application, database:
     ),
     limit=st.integers(1, 12),
 )
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_stale_order_is_on_one_page(
     nullable: Application,
     database: Database,

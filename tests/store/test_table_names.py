@@ -23,9 +23,7 @@ def connection(postgres_url: str) -> Iterator[psycopg.Connection[tuple[list[str]
         yield connection
 
 
-@settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=NAMES)
 def test_a_name_is_read_as_postgresql_reads_it(
     connection: psycopg.Connection[tuple[list[str]]], text: str

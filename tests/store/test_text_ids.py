@@ -181,8 +181,6 @@ texts = st.text(st.sampled_from("\"\\,{} 'N%\x1eé") | letters, max_size=6)
 
 @settings(
     max_examples=15,
-    deadline=None,
-    derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(ids=st.lists(texts, min_size=2, max_size=12, unique=True))

@@ -13,7 +13,7 @@ from reconciler.errors import ConfigurationError
 from .toml_styles import documents, styled
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(styled(documents()))
 def test_each_key_has_its_line_in_every_style(
     written: tuple[dict[str, Any], str, dict[KeyPath, int]],

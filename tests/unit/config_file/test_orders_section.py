@@ -25,7 +25,7 @@ from .toml_styles import styled
 Written = tuple[dict[str, Any], str, dict[KeyPath, int]]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(styled(st.just(DOCUMENT)))
 def test_a_valid_file_says_the_same_in_every_style(written: Written) -> None:
     _, text, _ = written
@@ -68,7 +68,7 @@ def with_values(document: Any, changes: Mapping[KeyPath, object]) -> Any:
     return list(changed.values()) if isinstance(document, list) else changed
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(styled(st.just(with_values(DOCUMENT, WRONG))))
 def test_every_problem_is_found_at_once_at_its_line_in_every_style(written: Written) -> None:
     _, text, lines = written

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 import structlog
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.errors import (
@@ -114,7 +114,6 @@ def test_failures_older_than_the_window_do_not_count(breaker: Breaker, clock: Fa
     assert breaker.state is BreakerState.CLOSED
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 40), st.booleans()), max_size=60))
 def test_closed_while_no_window_holds_the_threshold(
     outcomes: list[tuple[int, bool]],

@@ -2,7 +2,7 @@ import asyncio
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.resilience.budget import Budget, LocalBudget, WeightWindow
@@ -67,7 +67,6 @@ def test_weight_above_the_whole_share_is_allowed_alone(
     assert window.reserve(1) == 60
 
 
-@settings(deadline=None)
 @given(
     share=st.floats(0.01, 1),
     asks=st.lists(st.tuples(st.floats(0, 70), st.integers(1, 300)), max_size=80),
@@ -88,7 +87,6 @@ def test_no_window_ever_holds_more_than_the_share(
         assert sum(weights) <= math.floor(200 * share) or len(weights) == 1
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 30), st.integers(1, 300)), min_size=1, max_size=40))
 def test_waiting_as_long_as_returned_is_enough(
     asks: list[tuple[float, int]],

@@ -150,7 +150,5 @@ TestDispatcherMachine = DispatcherMachine.TestCase
 TestDispatcherMachine.settings = settings(
     max_examples=80,
     stateful_step_count=50,
-    derandomize=True,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )

@@ -231,7 +231,6 @@ def test_no_planted_secret_reaches_a_traceback(
 
 @pytest.mark.parametrize("log_format", FORMATS)
 @settings(
-    deadline=None,
     max_examples=40,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
