@@ -23,7 +23,7 @@ _TITLES = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass  # Not frozen: Starlette and contextlib set the traceback of what passes through them.
 class Refusal(Exception):
     """A request that is refused, with the reason and what to do about it."""
 

@@ -83,7 +83,7 @@ def read_filter(request: Request) -> HoldFilter:
     try:
         before = moment_of(text) if text else None
     except ValueError:
-        raise unreadable() from None
+        raise unreadable("held_before is no time with its zone") from None
     return HoldFilter(
         reason=choice_of(HoldReason, field_of(request, "reason"), "reason"),
         symbol=checked_text(field_of(request, "symbol"), "symbol"),
@@ -111,7 +111,7 @@ def last_id_of(request: Request) -> int:
     """
     last_id = number_of(field_of(request, "last_id"))
     if last_id is None:
-        raise unreadable()
+        raise unreadable("last_id is no id of a hold")
     return last_id
 
 
@@ -129,6 +129,6 @@ def named_orders(request: Request) -> Sequence[str]:
     return texts
 
 
-def unreadable() -> Refusal:
+def unreadable(why: str) -> Refusal:
     """Return the refusal of a form that no page of ours has sent."""
-    return Refusal(HTTPStatus.BAD_REQUEST, "The form cannot be read, so nothing was done.")
+    return Refusal(HTTPStatus.BAD_REQUEST, f"The form cannot be read, so nothing was done: {why}.")

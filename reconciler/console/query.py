@@ -1,5 +1,6 @@
 """What a page reads from its address: filters, and the place where a list goes on."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from http import HTTPStatus
@@ -8,12 +9,14 @@ from typing import TypeVar
 from starlette.requests import Request
 
 from reconciler.console.error_pages import Refusal
+from reconciler.formatting import printable
+from reconciler.store.order_ids import parse_integer
 
 E = TypeVar("E", bound=StrEnum)
+T = TypeVar("T")
 
 LONGEST_TEXT = 200
-LARGEST_NUMBER = 2**63 - 1
-"""The largest id that a database has."""
+LONGEST_SHOWN = 60
 
 
 class Age(StrEnum):
@@ -59,8 +62,10 @@ def checked_text(text: str, name: str) -> str | None:
     Raises:
         Refusal: no database can have it.
     """
-    if "\0" in text or len(text) > LONGEST_TEXT:
-        raise _refused(name, text)
+    if "\0" in text:
+        raise _refused(name, text, "it has a NUL, which no database stores")
+    if len(text) > LONGEST_TEXT:
+        raise _refused(name, text, f"it is longer than {LONGEST_TEXT} letters")
     return text or None
 
 
@@ -75,15 +80,15 @@ def choice_of(kind: type[E], text: str | None, name: str) -> E | None:
     try:
         return kind(text)
     except ValueError:
-        raise _refused(name, text) from None
+        raise _refused(name, text, f"it is none of {', '.join(kind)}") from None
 
 
 def number_of(text: str) -> int | None:
     """Return a number, such as an id; None if the text is none that a database can have."""
-    if not text.isdecimal() or len(text) > len(str(LARGEST_NUMBER)):
+    try:
+        return parse_integer(text)
+    except ValueError:
         return None
-    number = int(text)
-    return number if number <= LARGEST_NUMBER else None
 
 
 def moment_of(text: str) -> datetime:
@@ -106,8 +111,10 @@ def write_place(at: datetime, id_: object) -> str:
     return f"{at.isoformat()} {id_}"
 
 
-def read_place(request: Request, name: str) -> tuple[datetime, str] | None:
-    """Read a place in a list back: its time, and the text of its id.
+def read_place(
+    request: Request, name: str, read_id: Callable[[str], T]
+) -> tuple[datetime, T] | None:
+    """Read a place in a list back: its time and its id, which `read_id` reads from its text.
 
     Raises:
         Refusal: it is none of ours.
@@ -117,14 +124,16 @@ def read_place(request: Request, name: str) -> tuple[datetime, str] | None:
         return None
     at, _, id_ = text.partition(" ")
     try:
-        return moment_of(at), id_
+        return moment_of(at), read_id(id_)
     except ValueError:
-        raise _refused(name, text) from None
+        why = "it is no place in this list, a time and an id"
+        raise _refused(name, text, why) from None
 
 
-def _refused(name: str, text: str) -> Refusal:
+def _refused(name: str, text: str, why: str) -> Refusal:
+    shown = text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
     return Refusal(
         HTTPStatus.BAD_REQUEST,
-        f"The address is wrong: {name} cannot be {text[:LONGEST_TEXT]!r}.",
+        f'Nothing was done: {name} cannot be "{printable(shown)}": {why}.',
         "Go back to the page, and choose again.",
     )

@@ -204,7 +204,8 @@ def details(snapshot: OrderSnapshot) -> Iterator[tuple[str, str]]:
         is_open = row.status in OPEN
         yield "status", row.shown_status if is_open else f"{row.shown_status}: not eligible"
         yield "last synced", "never" if row.last_synced_at is None else moment(row.last_synced_at)
-        yield "fresh until", _freshness(row)
+        if is_open and row.external_order_id is not None:
+            yield "fresh until", _freshness(row)
         yield from _hold_details(snapshot.hold, row)
         yield "row locked by", "\n".join(map(_session_details, snapshot.holders)) or "no session"
     yield from _supervisor_details(snapshot)

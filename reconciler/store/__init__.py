@@ -35,6 +35,7 @@ Our tables:
 
     tables              their definitions
     activity            the audit trail of changes
+    activity_ids        the ids of its entries
     changes, change_feed
                         the latest changes of all orders, and each new one once
     replay              decide past changes again

@@ -41,6 +41,7 @@ from sqlalchemy import (
 )
 
 from reconciler.scope import Scope
+from reconciler.store.activity_ids import has_uuids
 from reconciler.store.changes import (
     IS_CHANGE,
     ActivityId,
@@ -48,8 +49,6 @@ from reconciler.store.changes import (
     LoggedChange,
     is_of_scope,
 )
-from reconciler.store.column_types import UUID
-from reconciler.store.columns import read_columns
 from reconciler.store.prepared_statement import fetch_tuples
 from reconciler.store.tables import activity_log
 
@@ -101,7 +100,7 @@ class ChangeFeed:
         """Begin to follow: what is in the log now is not new."""
         self._scope = scope
         self._filter = change_filter
-        self._is_unordered = read_columns(connection, "activity_log")["id"].type == UUID
+        self._is_unordered = has_uuids(connection)
         newest, writing = self._newest(connection), _read_writing(connection)
         self._horizon: Horizon = Horizon(safe=newest, newest=newest)
         if writing and not self._is_unordered:

@@ -228,6 +228,19 @@ def test_the_facts_name_every_condition_and_the_lock_holder() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        replace(DUE, status=Status.FILLED, word="filled"),
+        replace(DUE, status=None, word="draft"),
+        replace(DUE, external_order_id=None),
+    ],
+    ids=["ended", "not followed", "without an external id"],
+)
+def test_an_order_that_is_not_looked_at_is_neither_fresh_nor_stale(row: OrderRow) -> None:
+    assert "fresh until" not in dict(details(a_snapshot(row)))
+
+
 def test_what_our_role_may_not_see_of_a_session_is_left_out() -> None:
     holder = replace(APPLICATION, state=None, since=None, query_since=None, query=None)
 

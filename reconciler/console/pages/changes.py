@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from uuid import UUID
 
+from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
@@ -11,12 +11,12 @@ from starlette.routing import Route
 from reconciler.console import change_rows
 from reconciler.console.context import Console, console_of
 from reconciler.console.pages.page import Page
-from reconciler.console.query import Age, choice_of, number_of, read_place, text_of, write_place
+from reconciler.console.query import Age, choice_of, read_place, text_of, write_place
 from reconciler.domain.decide import Rule
 from reconciler.domain.status import Status
+from reconciler.store.activity_ids import parse_activity_id
 from reconciler.store.changes import (
     RULES,
-    ActivityId,
     ChangeFilter,
     ChangePage,
     ChangePosition,
@@ -78,8 +78,10 @@ class ChangeQuery:
 def show_changes(request: Request) -> Response:
     """Show a page of changes, the newest first."""
     console, query = console_of(request), ChangeQuery.of(request)
-    before = _position(request)
-    page = _read(console, query.filter, before, PAGE_ROWS)
+    scope = console.settings.scope
+    with console.databases.reading() as connection:
+        before = _position(request, connection)
+        page = read_changes(connection, scope, query.filter, before=before, limit=PAGE_ROWS)
     return console.render(
         request,
         "changes.html",
@@ -122,17 +124,9 @@ def _read(
         )
 
 
-def _position(request: Request) -> ChangePosition | None:
-    place = read_place(request, "before")
-    return None if place is None else ChangePosition(created_at=place[0], id=_id(place[1]))
-
-
-def _id(text: str) -> ActivityId:
-    """Read the id of an entry; one that cannot be is as good as the first."""
-    try:
-        return UUID(text)
-    except ValueError:
-        return number_of(text) or 0
+def _position(request: Request, connection: Connection) -> ChangePosition | None:
+    place = read_place(request, "before", lambda text: parse_activity_id(connection, text))
+    return None if place is None else ChangePosition(created_at=place[0], id=place[1])
 
 
 def _place(position: ChangePosition | None) -> str | None:

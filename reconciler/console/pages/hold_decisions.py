@@ -184,8 +184,10 @@ def _decide_all(request: Request) -> Decision | None:
 def _decide_named(request: Request) -> Decision:
     console, verb, status = console_of(request), _verb(request), _status(request)
     texts, shown = named_orders(request), form_of(request).get("shown", ())
-    if len(texts) != len(shown) or len(texts) > MOST_NAMED:
-        raise unreadable()
+    if len(texts) != len(shown):
+        raise unreadable("it does not say of each order which hold was shown")
+    if len(texts) > MOST_NAMED:
+        raise unreadable(f"it has more than {MOST_NAMED} orders")
     of_status = {
         preview.order_id
         for preview in _previews(request, texts)
@@ -260,12 +262,12 @@ def _count(request: Request, hold_filter: HoldFilter, last_id: int | None = None
 def _verb(request: Request) -> Verb:
     verb = choice_of(Verb, field_of(request, "decision"), "decision")
     if verb is None:
-        raise unreadable()
+        raise unreadable("it has no decision")
     return verb
 
 
 def _status(request: Request) -> Status | None:
     status = choice_of(Status, field_of(request, "status"), "status")
     if status is not None and not status.is_terminal:
-        raise unreadable()
+        raise unreadable(f"{status} is no status of an order that has ended")
     return status

@@ -11,10 +11,11 @@ from reconciler.console.context import console_of
 from reconciler.console.hold_query import HoldQuery, filter_fields
 from reconciler.console.pages import hold_decisions
 from reconciler.console.pages.page import Page
-from reconciler.console.query import Age, number_of, read_place, write_place
+from reconciler.console.query import Age, read_place, write_place
 from reconciler.domain.decide import HoldReason
 from reconciler.store.bulk_holds import HoldPlace, count_holds, read_holds_by_age
 from reconciler.store.holds import HeldOrder
+from reconciler.store.order_ids import parse_integer
 from reconciler.store.orders_table import read_orders_table
 from reconciler.store.shared_state import read_account
 from reconciler.store.user_table import UserTable
@@ -54,11 +55,8 @@ def show_holds(request: Request) -> Response:
 
 
 def _place(request: Request) -> HoldPlace | None:
-    place = read_place(request, "after")
-    if place is None:
-        return None
-    at, id_ = place
-    return HoldPlace(first_held_at=at, id=number_of(id_) or 0)
+    place = read_place(request, "after", parse_integer)
+    return None if place is None else HoldPlace(first_held_at=place[0], id=place[1])
 
 
 def _age_seconds(hold: HeldOrder) -> float:

@@ -17,6 +17,7 @@ from reconciler.domain.order import OrderId
 from reconciler.explanation.answer import OrderSnapshot, answer, details, is_due
 from reconciler.explanation.snapshot import take_snapshot
 from reconciler.store.holds import read_holds_of_order
+from reconciler.store.order_ids import has_texts
 from reconciler.store.orders_table import OrdersTable, read_orders_table
 from reconciler.store.user_table import UserTable
 
@@ -35,7 +36,8 @@ def show_order(request: Request) -> Response:
         orders = read_orders_table(connection, UserTable(settings.orders))
         order_id = _parse_id(orders, text)
         if order_id is None:
-            return _not_found(request, text, "orders of your table cannot have such an id")
+            why = f"the ids of your table are of the type {orders.id_type_name}"
+            return _not_found(request, text, why)
         snapshot = take_snapshot(connection, settings, orders, order_id)
         holds = read_holds_of_order(connection, settings.scope, str(order_id), limit=MOST_HOLDS)
     if not snapshot.is_known and not holds:
@@ -58,7 +60,9 @@ def show_order(request: Request) -> Response:
 
 def _parse_id(orders: OrdersTable, text: str) -> OrderId | None:
     try:
-        order_id: OrderId = orders.parse_id(text)
+        # Only a text may have blanks of its own at its ends.
+        written = text if has_texts(orders.id_type) else text.strip()
+        order_id: OrderId = orders.parse_id(written)
     except ValueError:
         return None
     return order_id

@@ -12,6 +12,7 @@ from reconciler.console import tune_report
 from reconciler.console.context import Console, console_of, field_of
 from reconciler.console.error_pages import Refusal
 from reconciler.console.pages.page import Page
+from reconciler.console.query import number_of
 from reconciler.control.running_supervisor import ask_supervisor
 from reconciler.errors import NoSupervisor
 from reconciler.settings import MAX_SHARDS
@@ -77,13 +78,14 @@ def _number_of_shards(text: str) -> int:
     Raises:
         Refusal: it is none.
     """
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MAX_SHARDS):
+    shards = number_of(text)
+    if shards is None or not 1 <= shards <= MAX_SHARDS:
         raise Refusal(
             HTTPStatus.BAD_REQUEST,
             "That is no number of shards.",
             f"Give a whole number from 1 to {MAX_SHARDS}: each is a process.",
         )
-    return int(text)
+    return shards
 
 
 PAGE = Page(
