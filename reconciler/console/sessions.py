@@ -64,6 +64,11 @@ class OneTimeKey:
             self._key = secrets.token_urlsafe(24)
             return self._key
 
+    def is_right(self, key: str) -> bool:
+        """Return True if it is the key, which stays so."""
+        with self._lock:
+            return self._key is not None and is_equal(self._key, key)
+
     def redeem(self, key: str) -> bool:
         """Return True if it is the key, which is then void."""
         with self._lock:

@@ -1,7 +1,8 @@
 """Sign a browser in and out.
 
-The key in the printed address signs in one browser, once; a configured key any browser, by a form.
-The browser then has a cookie, and its address bar no key.
+The key in the printed address signs in one browser, once; a configured key any browser. A form
+sends each: what only asks for the address, such as a program that previews links or a browser that
+loads ahead, does not use the key up. The browser then has a cookie, and its address bar no key.
 """
 
 import secrets
@@ -13,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from reconciler.console.addresses import local_path
-from reconciler.console.context import Console, console_of, field_of
+from reconciler.console.context import Console, console_of, field_of, form_of
 from reconciler.console.error_pages import Refusal
 from reconciler.console.sessions import is_equal
 
@@ -40,25 +41,23 @@ def needs_sign_in(request: Request, refusal: Refusal) -> Response:
 
 
 def sign_in_page(request: Request) -> Response:
-    """Sign in with the one-time key in the address; without one, show how to sign in."""
+    """Show how to sign in: with the one-time key in the address, by a form that sends it."""
     key = request.query_params.get("key")
     if key is None:
         return _sign_in_page(request)
-    console = console_of(request)
-    # Not counted among the wrong keys: nobody can guess it, and any site can make a browser ask for
-    # this address, so that it would keep everybody out.
-    if not console.one_time_key.redeem(key):
-        return _sign_in_page(
-            request,
-            status=HTTPStatus.FORBIDDEN,
-            problem="This address has been used already, or a newer one has replaced it.",
-        )
-    return _begin_session(request, "/")
+    if not console_of(request).one_time_key.is_right(key):
+        return _refuse_one_time_key(request)
+    return _sign_in_page(request, one_time_key=key)
 
 
 def sign_in(request: Request) -> Response:
-    """Sign in with the configured key."""
+    """Sign in with the one-time key or with the configured one."""
     console = console_of(request)
+    if "once" in form_of(request):
+        # Not counted among the wrong keys: nobody can guess it.
+        if not console.one_time_key.redeem(field_of(request, "once")):
+            return _refuse_one_time_key(request)
+        return _begin_session(request, "/")
     _require_patience(console)
     key = console.options.key
     if key is None or not is_equal(key.get_secret_value(), field_of(request, "key")):
@@ -92,8 +91,20 @@ def _begin_session(request: Request, path: str) -> Response:
     return response
 
 
+def _refuse_one_time_key(request: Request) -> Response:
+    return _sign_in_page(
+        request,
+        status=HTTPStatus.FORBIDDEN,
+        problem="This address has been used already, or a newer one has replaced it.",
+    )
+
+
 def _sign_in_page(
-    request: Request, *, status: HTTPStatus = HTTPStatus.OK, problem: str | None = None
+    request: Request,
+    *,
+    status: HTTPStatus = HTTPStatus.OK,
+    problem: str | None = None,
+    one_time_key: str | None = None,
 ) -> Response:
     console = console_of(request)
     nonce = nonce_of(request, console) or secrets.token_urlsafe(16)
@@ -103,6 +114,7 @@ def _sign_in_page(
         "sign_in.html",
         status_code=status,
         problem=problem,
+        one_time_key=one_time_key,
         has_key=console.options.key is not None,
         sign_in_token=console.tokens.token_of(nonce),
         next_path=local_path(request.query_params.get("next"))

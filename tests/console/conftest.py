@@ -134,7 +134,7 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
             page.on(
                 "console", lambda message: keep(message.text) if message.type == "error" else None
             )
-            page.goto(console.new_sign_in_url())
+            console.sign_in(page)
             page.goto(console.url + path)
             return page
 

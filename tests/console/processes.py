@@ -11,8 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlsplit
 
 import httpx
+from playwright.sync_api import Page
 
 _COMMAND = (sys.executable, "-m", "reconciler", "console", "--port", "0", "--json")
 TOKEN = re.compile(r'name="token" value="([^"]+)"')
@@ -93,9 +95,24 @@ class RunningConsole:
     def signed_in(self) -> Iterator[httpx.Client]:
         """Yield a client that has signed in, with a one-time key of its own."""
         with self.client() as client:
-            answer = client.get(self.new_sign_in_url())
+            answer = sign_in(client, self.new_sign_in_url())
             assert answer.status_code == 303, answer.text
             yield client
+
+    def sign_in(self, page: Page) -> None:
+        """Sign a browser's page in; it then shows the overview."""
+        page.goto(self.new_sign_in_url())
+        page.wait_for_url(self.url)
+
+
+def sign_in(client: httpx.Client, address: str) -> httpx.Response:
+    """Send the one-time key of a printed address, as the form of its page does."""
+    shown = client.get(address)
+    form = shown.text.partition('id="once"')[2]
+    token, once = (re.search(f'name="{name}" value="([^"]+)"', form) for name in ("token", "once"))
+    if token is None or once is None:
+        return shown
+    return post(client, urlsplit(address).path, {"once": once[1]}, token=token[1])
 
 
 def post(

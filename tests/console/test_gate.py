@@ -17,7 +17,7 @@ from reconciler.console.static_files import StaticFiles
 from reconciler.settings import Settings
 
 from .conftest import StartConsole
-from .processes import RunningConsole, post, token_of
+from .processes import RunningConsole, post, sign_in, token_of
 
 KEY = "the-key-of-these-tests"
 
@@ -170,8 +170,8 @@ def test_the_printed_key_signs_in_once_and_leaves_the_address_bar(
 ) -> None:
     address = console.new_sign_in_url()
     with console.client() as one, console.client() as other:
-        first = one.get(address)
-        second = other.get(address)
+        first = sign_in(one, address)
+        second = sign_in(other, address)
 
         assert (first.status_code, first.headers["Location"]) == (303, "/")
         cookie = first.headers["Set-Cookie"]
@@ -195,14 +195,28 @@ def test_no_other_site_can_keep_a_person_from_signing_in(start_console: StartCon
 
         token, _ = _form(client.get("/").text)
         assert post(client, "/sign-in", {"key": KEY}, token=token).status_code == 303
-        assert client.get(console.new_sign_in_url()).status_code == 303
+        assert sign_in(client, console.new_sign_in_url()).status_code == 303
+
+
+@pytest.mark.parametrize("method", ["HEAD", "GET"])
+def test_what_only_asks_for_the_printed_address_does_not_use_its_key_up(
+    console: RunningConsole, method: str
+) -> None:
+    address = console.new_sign_in_url()
+    with console.client() as preview, console.client() as person:
+        previewed = preview.request(method, address)
+
+        assert previewed.status_code == 200
+        assert preview.get("/").status_code == 401
+        assert sign_in(person, address).status_code == 303
+        assert person.get("/").status_code == 200
 
 
 def test_a_newer_key_makes_the_former_one_void(console: RunningConsole) -> None:
     former, newer = console.new_sign_in_url(), console.new_sign_in_url()
 
     with console.client() as client:
-        assert [client.get(it).status_code for it in (former, newer)] == [403, 303]
+        assert [sign_in(client, it).status_code for it in (former, newer)] == [403, 303]
 
 
 def test_signing_out_ends_the_session(console: RunningConsole) -> None:
@@ -269,7 +283,12 @@ def test_behind_a_proxy_addresses_have_its_path_and_cookies_are_secure(
     address = urlsplit(proxied.new_sign_in_url())
     host = {"Host": "ops.example.com"}
     with httpx.Client(base_url=_local_url(proxied), trust_env=False) as client:
-        signed_in = client.get(f"{address.path}?{address.query}", headers=host)
+        asked = client.get(f"{address.path}?{address.query}", headers=host)
+        token, once = (it.partition('"')[0] for it in asked.text.split(' value="')[1:])
+        nonce = {"Cookie": asked.headers["Set-Cookie"].partition(";")[0]}
+        signed_in = post(
+            client, address.path, {"once": once}, token=token, headers={**host, **nonce}
+        )
         cookie = signed_in.headers["Set-Cookie"]
         session = {"Cookie": cookie.partition(";")[0], **host}
         page = client.get("/ops/x/", headers=session)

@@ -48,7 +48,7 @@ OF_FORMS: Sequence[tuple[str, Mapping[str, str], Sequence[str]]] = (
     ("/holds/decide", _NAMED, ("decision", "status", "order", "shown")),
     ("/holds/decide", _ALL, (*_FILTER, "counted", "last_id")),
     ("/tuning/scale", {}, ("shards",)),
-    ("/sign-in", {}, ("key", "next", "token")),
+    ("/sign-in", {}, ("key", "next", "token", "once")),
     ("/sign-out", {}, ("token",)),
 )
 

@@ -1,10 +1,11 @@
 """Every page in a real browser: on a phone, with a keyboard, in light and dark."""
 
 import re
+from contextlib import closing
 from http import HTTPStatus
 
 import pytest
-from playwright.sync_api import Response, Route
+from playwright.sync_api import Browser, Response, Route
 
 from reconciler.console.pages import PAGES
 
@@ -41,6 +42,17 @@ def test_the_sign_in_page_shuts_nobody_out(
     page.wait_for_url("**/sign-in")
 
     assert violations(page) == []
+
+
+def test_without_scripts_a_button_sends_the_printed_key(
+    console: RunningConsole, browser: Browser
+) -> None:
+    with closing(browser.new_context(java_script_enabled=False)) as context:
+        page = context.new_page()
+        page.goto(console.new_sign_in_url())
+        page.get_by_role("button", name="Sign in").click()
+
+        page.wait_for_url(console.url)
 
 
 def test_news_that_come_during_the_sign_out_do_not_cancel_it(
