@@ -188,6 +188,7 @@ class SnapshotBuilder:
             open_orders=None if backlog is None else backlog.open_items,
             held_orders=None if backlog is None else backlog.held_items,
             oldest_hold_age_seconds=None if backlog is None else backlog.oldest_hold_age_seconds,
+            counted_seconds_ago=0.0 if backlog is None else time.monotonic() - self._backlog_at,
             halted=self.sharing.halted,
             hosts=(self._own_state(), *self.sharing.others),
             is_shadow=self.mode is Mode.SHADOW,

@@ -14,8 +14,11 @@ PAUSE_SECONDS = 60.0
 _NOT_KNOWN = "not known: no supervisor has recorded its state"
 
 
-def host_rows(hosts: MergedHosts) -> Iterator[HealthRow]:
-    """Yield the rows that the supervisors know, each said to be old if they are gone."""
+def host_rows(hosts: MergedHosts, *, are_most_stale: bool) -> Iterator[HealthRow]:
+    """Yield the rows that the supervisors know, each said to be old if they are gone.
+
+    `are_most_stale`: most open orders are stale, so that a pause keeps them from being right.
+    """
     rows = (
         _breakers(hosts),
         _accounts(hosts),
@@ -23,7 +26,7 @@ def host_rows(hosts: MergedHosts) -> Iterator[HealthRow]:
         _database(hosts),
         _exchange(hosts),
     )
-    yield _pause(hosts)
+    yield _pause(hosts, are_most_stale=are_most_stale)
     yield _supervisor(hosts)
     for row in rows:
         if hosts.is_old and row.slug is not Slug.DATABASE:
@@ -46,13 +49,15 @@ def _breakers(hosts: MergedHosts) -> HealthRow:
     return HealthRow.of(Slug.BREAKERS, "all closed", Grade.HEALTHY)
 
 
-def _pause(hosts: MergedHosts) -> HealthRow:
+def _pause(hosts: MergedHosts, *, are_most_stale: bool) -> HealthRow:
     seconds = hosts.paused_seconds
     if seconds <= 0:
         return HealthRow.of(Slug.PAUSE, "none", Grade.HEALTHY)
     shown = duration_on_same_side(seconds, lambda left: (left > 0, _grade_of_pause(left)))
     value = f"the exchange wants no requests for {shown}"
-    return HealthRow.of(Slug.PAUSE, value, _grade_of_pause(seconds))
+    grade = _grade_of_pause(seconds)
+    is_worse = grade is Grade.WARNING and are_most_stale
+    return HealthRow.of(Slug.PAUSE, value, Grade.CRITICAL if is_worse else grade)
 
 
 def _grade_of_pause(seconds: float) -> Grade:

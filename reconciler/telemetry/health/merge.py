@@ -58,6 +58,11 @@ class MergedHosts:
         return max((host.paused_seconds for host in (*self.live, *self.gone)), default=0.0)
 
     @property
+    def is_database_away(self) -> bool:
+        """True if one of those that run cannot work with the database."""
+        return any(host.store_away or host.store_refusal for host in self.live)
+
+    @property
     def budget_per_minute(self) -> int | None:
         """The weight that the supervisors may use in a minute; None if one has no limit."""
         limits = [host.budget_per_minute for host in self.live]

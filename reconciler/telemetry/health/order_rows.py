@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from reconciler.formatting import duration
 from reconciler.telemetry.health.grading import grade_above, grade_from
+from reconciler.telemetry.health.lateness import are_most_stale, is_in_first_sync
 from reconciler.telemetry.health.merge import MergedHosts
 from reconciler.telemetry.health.rows import Grade, HealthRow, Slug
 from reconciler.telemetry.health.vitals import LastHour, Vitals
@@ -36,9 +37,20 @@ def order_rows(vitals: Vitals, hosts: MergedHosts) -> Iterator[HealthRow]:
     errors = f"{hour.errors:,} in the last hour"
     yield HealthRow.of(Slug.ERRORS, errors, grade_from(hour.errors, *ERRORS))
     yield _last_run(hour, hosts)
-    yield from _stale_rows(vitals, hosts)
-    yield from _hold_rows(vitals)
+    for row in (*_stale_rows(vitals, hosts), *_hold_rows(vitals)):
+        yield _as_counted(row, vitals, hosts)
     yield _halt(vitals, hosts)
+
+
+def _as_counted(row: HealthRow, vitals: Vitals, hosts: MergedHosts) -> HealthRow:
+    """Say how old a count is if the supervisor cannot count again: it proves nothing good of now.
+
+    Who counts in the database has its answer: that is of now.
+    """
+    if not (vitals.counted_seconds_ago and hosts.is_database_away):
+        return row
+    value = f"{row.value}, as counted {duration(vitals.counted_seconds_ago)} ago"
+    return HealthRow.of(row.slug, value, Grade.UNKNOWN if row.grade is Grade.HEALTHY else row.grade)
 
 
 def _halt(vitals: Vitals, hosts: MergedHosts) -> HealthRow:
@@ -97,10 +109,9 @@ def _stale_rows(vitals: Vitals, hosts: MergedHosts) -> Iterator[HealthRow]:
         yield HealthRow.of(Slug.OLDEST_STALE, "none is stale", Grade.HEALTHY)
         yield HealthRow.of(Slug.BACKLOG, "none is stale", Grade.HEALTHY)
         return
-    unreached = vitals.unreached_orders
-    is_excused = vitals.last_hour.is_first_sync if unreached is None else unreached > 0
+    is_excused = is_in_first_sync(vitals)
     yield _oldest_stale(age, vitals.stale_orders, stale_after, is_excused=is_excused)
-    yield _backlog(vitals.stale_orders, stale_after, vitals.last_hour, hosts, is_excused=is_excused)
+    yield _backlog(vitals, stale_after, hosts, is_excused=is_excused)
 
 
 def _oldest_stale(age: float, orders: int, stale_after: float, *, is_excused: bool) -> HealthRow:
@@ -123,27 +134,35 @@ def _grade_of_age(seconds: float, stale_after: float) -> Grade:
 
 
 def _backlog(
-    orders: int, stale_after: float, hour: LastHour, hosts: MergedHosts, *, is_excused: bool
+    vitals: Vitals, stale_after: float, hosts: MergedHosts, *, is_excused: bool
 ) -> HealthRow:
-    """Compare the backlog with what the budget can do until the same orders are stale again."""
+    """Compare the backlog with what the budget can do until the same orders are stale again.
+
+    A budget that is too small is critical while most open orders are stale.
+    """
+    orders = vitals.stale_orders or 0
     value = f"{orders:,} stale"
     if not hosts.live:
         value += "; no supervisor runs to work them off"
         return HealthRow.of(Slug.BACKLOG, value, Grade.UNKNOWN)
     if (limit := hosts.budget_per_minute) is None:
         return HealthRow.of(Slug.BACKLOG, value, Grade.HEALTHY)
-    measured = _orders_and_weight(hour, hosts)
+    measured = _orders_and_weight(vitals.last_hour, hosts)
     if measured is None:
         value += "; how many the budget can do is not measured yet"
         return HealthRow.of(Slug.BACKLOG, value, Grade.HEALTHY)
     done, weight, how = measured
     can_do = int(limit * stale_after / 60 * done / weight)
     value += (
-        f"; the budget of {limit:,} a minute can do {can_do:,} in {_stale_time(stale_after)}{how}"
+        f"; our budget of {limit:,} a minute, set by RECONCILIATION_RATE_SHARE,"
+        f" can do {can_do:,} in {_stale_time(stale_after)}{how}"
     )
     if is_excused:
         return HealthRow.of(Slug.BACKLOG, value + _FIRST_SYNC, Grade.HEALTHY)
-    return HealthRow.of(Slug.BACKLOG, value, Grade.WARNING if orders > can_do else Grade.HEALTHY)
+    if orders <= can_do:
+        return HealthRow.of(Slug.BACKLOG, value, Grade.HEALTHY)
+    grade = Grade.CRITICAL if are_most_stale(vitals) else Grade.WARNING
+    return HealthRow.of(Slug.BACKLOG, value, grade)
 
 
 def _orders_and_weight(hour: LastHour, hosts: MergedHosts) -> tuple[int, int, str] | None:

@@ -65,7 +65,7 @@ _ROWS = {
     Slug.SHARDS: _Row("shards", "reconciler status"),
     Slug.DATABASE: _Row("database", "reconciler check"),
     Slug.EXCHANGE: _Row("exchange", "reconciler check"),
-    Slug.SUPERVISOR: _Row("supervisor", "reconciler status"),
+    Slug.SUPERVISOR: _Row("supervisor", "reconciler run"),
 }
 
 

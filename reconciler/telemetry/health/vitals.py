@@ -98,6 +98,7 @@ class Vitals:
         stale_after_seconds: How long an order may go without a sync before it is stale.
         open_orders, held_orders: Open orders, and how many of them are on hold.
         oldest_hold_age_seconds: How long ago the oldest hold began.
+        counted_seconds_ago: How long ago these orders and holds were counted.
         halted: Why nothing may be written, as the database has it.
         hosts: The supervisors of these orders: the one that answers first, then the others as they
             last recorded their state.
@@ -113,6 +114,7 @@ class Vitals:
     open_orders: int | None = None
     held_orders: int | None = None
     oldest_hold_age_seconds: float | None = None
+    counted_seconds_ago: float = 0.0
     halted: str | None = None
     hosts: tuple[HostState, ...] = ()
     is_shadow: bool = False

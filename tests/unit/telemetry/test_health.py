@@ -163,7 +163,7 @@ def test_before_the_first_cycle_the_time_since_the_start_counts(
 @pytest.mark.parametrize(
     ("stale", "changes", "grade", "says"),
     [
-        (300_000, {}, Grade.HEALTHY, "; the budget of 3,000 a minute can do 300,000 in 5 min"),
+        (300_000, {}, Grade.HEALTHY, " set by RECONCILIATION_RATE_SHARE, can do 300,000 in 5 min"),
         (300_001, {}, Grade.WARNING, "can do 300,000 in 5 min"),
         (300_001, {"is_first_sync": True}, Grade.HEALTHY, "; this is the first sync"),
         (300_001, {"scanned": 9, "weight": 9}, Grade.HEALTHY, "can do is not measured yet"),
@@ -190,7 +190,7 @@ def test_backlog_is_compared_with_what_the_budget_can_do_in_the_stale_time(
     stale: int, changes: dict[str, Any], grade: Grade, says: str
 ) -> None:
     waiting = {"stale_orders": stale, "oldest_stale_age_seconds": 1, "stale_after_seconds": 300}
-    vitals = vitals_with(**waiting, **changes)
+    vitals = vitals_with(**waiting, **changes, open_orders=1_000_000)
 
     (row,) = [row for row in judge(vitals).rows if row.slug is Slug.BACKLOG]
 
@@ -291,6 +291,43 @@ def test_age_of_oldest_stale_order_is_compared_with_the_stale_time(
     assert row.grade is grade
     assert row.value == f"{shown}, of 260 that are after 5 min"
     assert first.status is Grade.HEALTHY
+
+
+MOST_STALE = {"stale_orders": 501, "oldest_stale_age_seconds": 301, "stale_after_seconds": 300}
+TOO_SMALL_BUDGET = {"budget_per_minute": 6, "scanned": 1000, "weight": 1000}
+
+
+@pytest.mark.parametrize(
+    ("changes", "slug"),
+    [({"pause_seconds": 900}, Slug.PAUSE), (TOO_SMALL_BUDGET, Slug.BACKLOG)],
+    ids=["banned", "budget too small"],
+)
+def test_what_keeps_most_orders_stale_is_critical(changes: dict[str, Any], slug: Slug) -> None:
+    most = judge(vitals_with(**MOST_STALE, **changes))
+    half = judge(vitals_with(**(MOST_STALE | {"stale_orders": 500}), **changes))
+    first_sync = judge(vitals_with(**MOST_STALE, **changes, unreached_orders=501))
+    nothing_keeps_them = judge(vitals_with(**MOST_STALE))
+
+    assert (most.status, most.reasons[0].slug) == (Grade.CRITICAL, slug)
+    assert (half.status, half.reasons[0].slug) == (Grade.WARNING, slug)
+    assert first_sync.status is not Grade.CRITICAL
+    assert nothing_keeps_them.status is Grade.HEALTHY
+
+
+def test_a_count_from_before_the_database_went_away_proves_nothing_good() -> None:
+    counted = {"stale_orders": 0, "oldest_stale_age_seconds": 0, "stale_after_seconds": 300}
+    old = {**counted, "counted_seconds_ago": 20, "store_away": "it does not answer"}
+
+    vitals = vitals_with(**old, held_orders=200)
+    grades = {row.slug: row.grade for row in judge(vitals).rows}
+
+    assert value_of(Slug.OLDEST_STALE, vitals) == "none is stale, as counted 20 s ago"
+    assert grades[Slug.OLDEST_STALE] is Grade.UNKNOWN
+    assert grades[Slug.BACKLOG] is Grade.UNKNOWN
+    assert grades[Slug.HOLDS] is Grade.CRITICAL
+    assert value_of(Slug.OLDEST_STALE, vitals_with(**counted, counted_seconds_ago=20)) == (
+        "none is stale"
+    )
 
 
 def test_first_sync_excuses_only_while_it_has_not_reached_every_stale_order() -> None:
