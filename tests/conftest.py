@@ -7,7 +7,8 @@ and not by chance. For a longer search of new examples:
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from itertools import chain, count, islice
 from pathlib import Path
@@ -150,6 +151,14 @@ def _create_tables(url: str) -> None:
 def database_url(postgres_url: str, _template: str) -> Iterator[str]:
     """A new database with the sample `orders` and our tables, empty."""
     yield from _fresh_database(postgres_url, template=_template)
+
+
+@pytest.fixture
+def new_database_url(postgres_url: str, _template: str) -> Iterator[Callable[[], str]]:
+    """Create such a database at each call."""
+    with ExitStack() as databases:
+        create = contextmanager(_fresh_database)
+        yield lambda: databases.enter_context(create(postgres_url, template=_template))
 
 
 @pytest.fixture(scope="module")
