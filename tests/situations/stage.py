@@ -6,7 +6,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from reconciler.demo import Demo, open_demo
+from reconciler.health_report import HealthReport, read_health
+from reconciler.settings import Settings
 from reconciler.store.database import Database
 from tests.chaos.postmaster import Postmaster
 from tests.e2e.commands import DEADLINE_SECONDS, EndedCommand, RunningCommand
@@ -45,6 +49,13 @@ class Stage:
                 arguments, environment=self.environment | environment, folder=self.folder
             )
         )
+
+    def ask_health(self) -> HealthReport:
+        """Return what `health` would say, without a process of its own."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in self.environment_texts.items():
+                patch.setenv(name, value)
+            return read_health(Settings.load())
 
     def make_stale(self) -> None:
         """Make every open order stale, since a minute."""
